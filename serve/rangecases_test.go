@@ -34,8 +34,8 @@ func withHead(c contentCase) contentCase {
 	return c
 }
 
-// aRow returns a Range header with n ranges of length bytes. Each begins step bytes after the one before it.
-func aRow(n, length, step int) string {
+// spacedRanges returns a Range header with n ranges of length bytes. Each begins step bytes after the one before it.
+func spacedRanges(n, length, step int) string {
 	ranges := make([]string, n)
 	for i := range ranges {
 		ranges[i] = fmt.Sprintf("%d-%d", i*step, i*step+length-1)
@@ -129,11 +129,11 @@ var rangeCases = []contentCase{
 	asking(rangeCase("several, the same twice", "bytes=3-4,3-4"), "Get", "Get"),
 	asking(rangeCase("several, more than there is", "bytes=0-999,0-0"), "Get"),
 	asking(rangeCase("several, more than there is, backwards", "bytes=500-999,0-999"), "Get", "Get"),
-	rangeCase("a hundred", aRow(100, 1, 10)),
-	asking(rangeCase("10,000 times the first byte", aRow(10_000, 1, 0)), "Get", "Get"),
-	rangeCase("10,000, most of them past the end", aRow(10_000, 1, 2)),
-	of("large", rangeCase("10,000 in a large object", aRow(10_000, 1, 100))),
-	asking(of("large", rangeCase("four, almost 1 MiB between them, in a large object", aRow(4, 1, 1<<20))),
+	rangeCase("a hundred", spacedRanges(100, 1, 10)),
+	asking(rangeCase("10,000 times the first byte", spacedRanges(10_000, 1, 0)), "Get", "Get"),
+	rangeCase("10,000, most of them past the end", spacedRanges(10_000, 1, 2)),
+	of("large", rangeCase("10,000 in a large object", spacedRanges(10_000, 1, 100))),
+	asking(of("large", rangeCase("four, almost 1 MiB between them, in a large object", spacedRanges(4, 1, 1<<20))),
 		"Get", "Get", "Get"),
 	asking(of("large", rangeCase("far apart", "bytes=0-9,3000000-3000009,3000020-3000029")), "Get", "Get"),
 
@@ -185,7 +185,7 @@ var rangeCases = []contentCase{
 		name:    "range/with much between them, in more than 16 pieces",
 		key:     "large",
 		method:  http.MethodGet,
-		header:  map[string]string{"Range": aRow(10_000, 1, 300)},
+		header:  map[string]string{"Range": spacedRanges(10_000, 1, 300)},
 		calls:   []string{"Get", "Get"},
 		differs: "what is between them would be read for nothing: the whole object is one request, and no byte of it is",
 		want: func(a answer, t *testing.T) {

@@ -22,12 +22,12 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{CacheControl: map[string]string{}})
 
 		// The sender sets every attribute that it can.
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 		require.NoError(t, err)
 		_, err = bucket.Upload(
 			t.Context(),
 			pendingOf(ticket),
-			strings.NewReader(aPNG()),
+			strings.NewReader(newPNG()),
 			storage.WithContentDisposition(`attachment; filename="photo.hta"`),
 			storage.WithContentEncoding("gzip"),
 			storage.WithContentLanguage("de"),
@@ -50,10 +50,10 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	bucket := openAmazonRules(t)
 	s := newService(t, bucket, uploads.Config{})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 	require.NoError(t, err)
 
-	req, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
+	req, err := ticket.Put.Request(t.Context(), strings.NewReader(newPNG()))
 	require.NoError(t, err)
 	req.Header.Set("Content-Disposition", `attachment; filename="photo.hta"`)
 	req.Header.Set("Content-Encoding", "gzip")
@@ -120,14 +120,14 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			}
 
 			// A file of Store.
-			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, getStatus(file.Location))
 
 			// A file that was sent with a ticket, before Finish and after it.
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 			require.NoError(t, err)
-			require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+			require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 			pending, err := bucket.PublicURL(pendingOf(ticket))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus(pending), "a file that was not checked is not public")
@@ -150,13 +150,13 @@ func TestTagsOfStoredFiles(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{Tags: tags})
 
 		// One file comes by Store.
-		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 		require.NoError(t, err)
 
 		// Another file comes by a ticket, and its sender sets a tag.
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, uploads.User{})
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+		require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 		senderTags := map[string]string{"of": "the sender"}
 		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), senderTags))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})

@@ -36,7 +36,7 @@ type browserStore struct {
 }
 
 var browserStores = []browserStore{
-	{name: "memory", account: func(*testing.T) string { return "mem://" }, bucket: asHost},
+	{name: "memory", account: func(*testing.T) string { return "mem://" }, bucket: setHost},
 	{
 		name:    "local",
 		account: localAccount,
@@ -44,12 +44,12 @@ var browserStores = []browserStore{
 			a.Path += "/" + as
 		},
 	},
-	{name: "minio", account: minioAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_MINIO"},
-	{name: "gcs", account: gcsAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_GCS"},
-	{name: "azurite", account: azuriteAccount, bucket: asHost, proxied: "OMNIBUCKET_TEST_AZURITE_BROWSER", needsHeaders: true},
+	{name: "minio", account: minioAccount, bucket: setHost, proxied: "OMNIBUCKET_TEST_MINIO"},
+	{name: "gcs", account: gcsAccount, bucket: setHost, proxied: "OMNIBUCKET_TEST_GCS"},
+	{name: "azurite", account: azuriteAccount, bucket: setHost, proxied: "OMNIBUCKET_TEST_AZURITE_BROWSER", needsHeaders: true},
 }
 
-func asHost(a *url.URL, as string) { a.Host = as }
+func setHost(a *url.URL, as string) { a.Host = as }
 
 func localAccount(t *testing.T) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir()), RawQuery: "create=true"}).String()

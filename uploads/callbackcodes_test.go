@@ -62,7 +62,7 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 					config.Authorize = byHeader
 				}
 				bucket := memstore.New()
-				body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: aPNG()})
+				body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()})
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
 				r.Header.Set("Content-Type", contentType)
 				r.Header.Set("User", "42")

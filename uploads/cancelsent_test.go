@@ -35,29 +35,29 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 			sendBeforeWrite := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 				if ticket != nil && !isSent && op.Name == "Upload" && tt.writes(op.Key, ticket) {
 					isSent = true
-					require.Less(t, send(t, ticket, aPNG()), 300)
+					require.Less(t, send(t, ticket, newPNG()), 300)
 				}
 				return ctx, nil, nil
 			}
 
 			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
-				Key: ofMe,
+				Key: keyOfUser,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
 
-			signed, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+			signed, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 			require.NoError(t, err)
 
-			ticket = signed // from now on, the hook sends the file
+			ticket = signed // now that it is set, the hook sends the file
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
 			require.True(t, isSent)
 
 			// The room of the file is still reserved.
 			usage, err := s.Usage(t.Context(), me.ID)
 			require.NoError(t, err)
-			require.EqualValues(t, len(aPNG()), usage.ReservedBytes)
+			require.EqualValues(t, len(newPNG()), usage.ReservedBytes)
 		})
 	}
 }
@@ -65,17 +65,17 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 // A ticket whose file was never sent reserves nothing after Cancel, and the file cannot be sent any more.
 func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{
-		Key: ofMe,
+		Key: keyOfUser,
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 			return uploads.Allowance{Bytes: 1 << 20}, nil
 		},
 	})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 	require.NoError(t, err)
 	require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
 
 	usage, err := s.Usage(t.Context(), me.ID)
 	require.NoError(t, err)
 	require.Zero(t, usage.ReservedBytes)
-	require.GreaterOrEqual(t, send(t, ticket, aPNG()), 400)
+	require.GreaterOrEqual(t, send(t, ticket, newPNG()), 400)
 }

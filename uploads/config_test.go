@@ -96,7 +96,7 @@ func TestNewRefusesOverwritingBucket(t *testing.T) {
 	require.ErrorContains(t, err, "Config.Unguarded")
 
 	s := newService(t, bucket, uploads.Config{Unguarded: true})
-	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 	require.NoError(t, err)
 	require.Len(t, listKeys(t, bucket), 1)
 }
@@ -121,7 +121,7 @@ func TestNewRefusesUnsupportedLinks(t *testing.T) {
 func TestPublicLinkIsThatOfCDN(t *testing.T) {
 	bucket := memstore.New(storage.WithPublicBaseURL("https://cdn.example.com/files"))
 	s := newService(t, bucket, uploads.Config{Link: uploads.PublicLink})
-	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	r, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 	require.NoError(t, err)
 	require.Equal(t, "https://cdn.example.com/files/"+r.Key, r.Location)
 	require.True(t, r.ExpiresAt.IsZero())
@@ -148,8 +148,8 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 		content string
 		want    string
 	}{
-		{name: "a type that is listed", content: aGIF(1, 1), want: "no-cache"},
-		{name: "a type of a family that is listed", content: aPNG(), want: "max-age=60"},
+		{name: "a type that is listed", content: newGIF(1, 1), want: "no-cache"},
+		{name: "a type of a family that is listed", content: newPNG(), want: "max-age=60"},
 		{name: "a type that is listed without directives", content: "%PDF-1.7", want: ""},
 		{name: "any other type", content: "plain", want: "no-store"},
 	}
@@ -169,7 +169,7 @@ func TestStoreRefusesReservedValue(t *testing.T) {
 	bucket := memstore.New()
 	s := newService(t, bucket, uploads.Config{Key: "{user}/{random}{ext}", Prefix: "pending/"})
 	for _, user := range []string{"pending", "s3", "tus"} {
-		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: user}})
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), User: uploads.User{ID: user}})
 		require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), user)
 	}
 	require.Empty(t, listKeys(t, bucket))
@@ -179,7 +179,7 @@ func TestStoreRefusesReservedValue(t *testing.T) {
 func TestStoreAnimatedPNG(t *testing.T) {
 	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})
-	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()[:33] + chunk + aPNG()[33:])})
+	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()[:33] + chunk + newPNG()[33:])})
 	require.NoError(t, err)
 	require.Equal(t, "image/png", file.ContentType)
 	require.True(t, strings.HasSuffix(file.Key, ".png"))

@@ -16,7 +16,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 
 		// The folder of the user, whose ID is 42, has a file of the user and another object.
-		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: me})
+		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), User: me})
 		require.NoError(t, err)
 		_, err = bucket.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
 		require.NoError(t, err)

@@ -24,7 +24,7 @@ func ExampleService_Store() {
 		panic(err)
 	}
 	result, err := service.Store(context.Background(), uploads.Upload{
-		Body: strings.NewReader(aPNG()),
+		Body: strings.NewReader(newPNG()),
 		Name: `C:\Users\Eva\me.jpg`, // shown, and used for nothing else
 		User: uploads.User{ID: "42"},
 	})

@@ -17,13 +17,13 @@ import (
 
 var me = uploads.User{ID: "42"}
 
-const ofMe = "users/{user}/{random}{ext}"
+const keyOfUser = "users/{user}/{random}{ext}"
 
 // Sign, an upload by the client and Finish together store a file, with a key and a type that follow from its content.
 func TestFinishSignedUpload(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
-		s := newService(t, bucket, uploads.Config{Key: ofMe})
-		content := aPNG()
+		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+		content := newPNG()
 		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
 		ticket, err := s.Sign(t.Context(), request, me)
 		require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 	bucket := openMemory(t)
 	narrowed := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
 	s := newService(t, narrowed, uploads.Config{Link: uploads.SignedLink})
-	content := aPNG()
+	content := newPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 
@@ -86,8 +86,8 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	const calls = 8
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
-		s := newService(t, bucket, uploads.Config{Key: ofMe})
-		content := aPNG()
+		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+		content := newPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
@@ -116,10 +116,10 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
-	s := newService(t, bucket, uploads.Config{Key: ofMe})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
 	beforeCopy = func() {
 		_, err := s.Finish(t.Context(), ticket.Token, me)
@@ -134,13 +134,13 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
-	s := newService(t, bucket, uploads.Config{Key: ofMe})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
 	beforeCopy = func() {
-		_, err := bucket.Upload(t.Context(), listKeys(t, bucket)[0], strings.NewReader(aPNG()))
+		_, err := bucket.Upload(t.Context(), listKeys(t, bucket)[0], strings.NewReader(newPNG()))
 		require.NoError(t, err)
 	}
 	_, err = s.Finish(t.Context(), ticket.Token, me)
@@ -168,17 +168,17 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 		content string
 		code    uploads.Code
 	}{
-		{name: "a page", content: aPage, code: uploads.TypeNotAllowed},
-		{name: "too many pixels", content: aPNGOf(60000, 60000), code: uploads.TooManyPixels},
-		{name: "half a picture's header", content: aPNG()[:20], code: uploads.Damaged},
+		{name: "a page", content: htmlPage, code: uploads.TypeNotAllowed},
+		{name: "too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
+		{name: "half a picture's header", content: newPNG()[:20], code: uploads.Damaged},
 		{name: "nothing", content: "", code: uploads.Empty},
-		{name: "too much", content: aPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
-		{name: "too little", content: aPNG()[:19], code: uploads.TooSmall},
+		{name: "too much", content: newPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
+		{name: "too little", content: newPNG()[:19], code: uploads.TooSmall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := openMemory(t)
-			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: ofMe})
+			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: keyOfUser})
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
 			require.NoError(t, err)
 
@@ -245,18 +245,18 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 		content string
 		code    uploads.Code
 	}{
-		{name: "by a page", content: aPage, code: uploads.TypeNotAllowed},
-		{name: "by another type", content: aGIF(3, 2), code: uploads.Damaged},
-		{name: "by too many pixels", content: aPNGOf(60000, 60000), code: uploads.TooManyPixels},
+		{name: "by a page", content: htmlPage, code: uploads.TypeNotAllowed},
+		{name: "by another type", content: newGIF(3, 2), code: uploads.Damaged},
+		{name: "by too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newService(t, bucket, uploads.Config{Key: ofMe})
+			s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
 			require.NoError(t, err)
 
 			// The sender sends a picture, and then other content in its place.
-			require.Less(t, post(t, ticket.Form, aPNG()), http.StatusMultipleChoices)
+			require.Less(t, post(t, ticket.Form, newPNG()), http.StatusMultipleChoices)
 			replace = func() {
 				require.Less(t, post(t, ticket.Form, tt.content), http.StatusMultipleChoices)
 			}
@@ -285,11 +285,11 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 		}
 		return ctx, nil, nil
 	}))
-	s := newService(t, bucket, uploads.Config{Key: ofMe})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(aPNG()))}, me)
+	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 	require.NoError(t, err)
 
-	require.Equal(t, http.StatusOK, send(t, ticket, aPNG()))
+	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 	suspended = true
 	_, err = s.Finish(t.Context(), ticket.Token, me)
 	require.EqualValues(t, "suspended", uploads.CodeOf(err))
@@ -312,8 +312,8 @@ func TestFinishAfterStoreFails(t *testing.T) {
 		return ctx, nil, nil
 	}))
 
-	s := newService(t, bucket, uploads.Config{Key: ofMe})
-	content := aPNG()
+	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+	content := newPNG()
 
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)

@@ -20,8 +20,8 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 		sent   string // what the client sends first
 		copied string // what the client sends while the first call copies
 	}{
-		{name: "the copy", prefix: "users/", sent: aPNG(), copied: aPage},
-		{name: "what was sent", prefix: ".uploads/", sent: aPage},
+		{name: "the copy", prefix: "users/", sent: newPNG(), copied: htmlPage},
+		{name: "what was sent", prefix: ".uploads/", sent: htmlPage},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -45,7 +45,7 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 			}
 			bucket := openMemory(t, storage.WithHook(hook))
 			s := newService(t, bucket, uploads.Config{
-				Key: ofMe,
+				Key: keyOfUser,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
@@ -63,7 +63,7 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 			atRemove = func() {
 				_, err := s.Finish(t.Context(), ticket.Token, me)
 				require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
-				require.Less(t, post(t, ticket.Form, aPNG()), 300)
+				require.Less(t, post(t, ticket.Form, newPNG()), 300)
 				if tt.copied == "" {
 					return
 				}

@@ -39,7 +39,7 @@ func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 			}})
 
 			// Send the same content twice in one form.
-			file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()}
+			file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: newPNG()}
 			status, answer := s.form("42", file, file)
 			require.GreaterOrEqual(t, status, http.StatusBadRequest, answer)
 			require.Len(t, listKeys(t, s.bucket), tt.left)

@@ -76,7 +76,7 @@ type site struct {
 // newSite returns a site with a service that takes at most three files in a form.
 func newSite(t *testing.T, b storage.Bucket, c uploads.Config) *site {
 	s := &site{t: t, bucket: b}
-	c.Key = ofMe
+	c.Key = keyOfUser
 	c.Authorize = byHeader
 	c.MaxFiles = 3
 	c.OnError = func(_ *http.Request, err error) {
@@ -121,8 +121,8 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 
 		// Send files whose names and types are not to be trusted.
 		status, answer := s.form("42",
-			formFile{field: "photo", name: `C:\fakepath\me.png`, contentType: "text/html", content: aPNG()},
-			formFile{field: "photo", name: "two.gif", contentType: "image/png", content: aGIF(3, 2)})
+			formFile{field: "photo", name: `C:\fakepath\me.png`, contentType: "text/html", content: newPNG()},
+			formFile{field: "photo", name: "two.gif", contentType: "image/png", content: newGIF(3, 2)})
 		require.Equal(t, http.StatusCreated, status, answer)
 
 		// The types follow from the content, and the names have no path.
@@ -157,7 +157,7 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 
 // A form stores all of its files or none.
 func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
-	good := formFile{field: "photo", name: "good.png", contentType: "image/png", content: aPNG()}
+	good := formFile{field: "photo", name: "good.png", contentType: "image/png", content: newPNG()}
 	tests := []struct {
 		name        string
 		files       []formFile
@@ -167,7 +167,7 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}{
 		{
 			name:   "a page among pictures",
-			files:  []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: aPage}},
+			files:  []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: htmlPage}},
 			status: 415,
 			code:   uploads.TypeNotAllowed,
 			field:  "photo2",
@@ -175,7 +175,7 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 		},
 		{
 			name:   "one that is too large",
-			files:  []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: aPNG() + strings.Repeat("x", 1<<20)}},
+			files:  []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 1<<20)}},
 			status: 413,
 			code:   uploads.TooLarge,
 			field:  "photo",
@@ -199,7 +199,7 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 		},
 		{
 			name:   "a file whose header cannot be read",
-			files:  []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: aPNG()}},
+			files:  []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: newPNG()}},
 			status: 400,
 			code:   uploads.InvalidRequest,
 		},
@@ -236,8 +236,8 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 // but no more than the limit for all files of a form.
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
-	big := formFile{field: "photo", name: "big.png", contentType: "image/png", content: aPNG() + strings.Repeat("x", 900<<10)}
-	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPage}, big, big)
+	big := formFile{field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 900<<10)}
+	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: htmlPage}, big, big)
 	status, _ := s.ask("42", http.MethodPost, "/", contentType, body)
 	require.Equal(t, http.StatusUnsupportedMediaType, status)
 	require.Zero(t, body.Len())
@@ -257,7 +257,7 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	})
 
 	// The file is refused because of its type. Its form has no end, but more and more bytes.
-	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPage})
+	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: htmlPage})
 	const endOfForm = 60 // bytes
 	body.Truncate(body.Len() - endOfForm)
 	rest := &endless{}
@@ -303,7 +303,7 @@ func TestFormPartHeaderLimit(t *testing.T) {
 			w := multipart.NewWriter(body)
 			part, err := w.CreatePart(tt.header)
 			require.NoError(t, err)
-			_, err = io.WriteString(part, aPNG())
+			_, err = io.WriteString(part, newPNG())
 			require.NoError(t, err)
 			require.NoError(t, w.Close())
 
@@ -328,7 +328,7 @@ func TestFormLongFields(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{})
 	status, answer := s.form("42",
 		formFile{field: "text", contentType: "text/plain", content: strings.Repeat("x", 500<<10)},
-		formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()})
+		formFile{field: "photo", name: "me.png", contentType: "image/png", content: newPNG()})
 	require.Equal(t, http.StatusCreated, status, answer)
 }
 
@@ -349,7 +349,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 				Authorize:    func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
 				DeleteShared: tt.deleteShared,
 			})
-			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
 
 			// Ask to remove a file whose key does not say who its owner is.
@@ -365,7 +365,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 
 // Malformed requests are refused.
 func TestHandlerRefusesMalformedRequests(t *testing.T) {
-	body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: aPNG()})
+	body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()})
 	cut := body.String()[:body.Len()-60]
 
 	// A form may have at most 100 fields without a file.
@@ -476,7 +476,7 @@ func TestHandlerAuthorize(t *testing.T) {
 	for _, tt := range tests {
 		t.Run("user "+tt.user, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{})
-			status, problem := s.form(tt.user, formFile{field: "photo", name: "a.png", contentType: "image/png", content: aPNG()})
+			status, problem := s.form(tt.user, formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()})
 			require.Equal(t, tt.status, status)
 			require.Equal(t, tt.code, problem["code"])
 
@@ -491,7 +491,7 @@ func TestHandlerAuthorize(t *testing.T) {
 // A ticket can be signed and finished over HTTP, once its file was sent.
 func TestHandlerTickets(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
-	content := aPNG()
+	content := newPNG()
 
 	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(content)})
 	require.Equal(t, http.StatusCreated, status, answer)

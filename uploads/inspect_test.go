@@ -21,12 +21,12 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an animation.
 	const still, moves = false, true
 	profile := riffChunk("ICCP", "odd")
-	canvas := aWebPOf(800, 7000, still, profile, aLossless(800, 7000))
-	frame := aFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+aLossless(10, 9))
-	animation := aWebPOf(800, 70000, moves, riffChunk("ANIM", "123456"), frame)
+	canvas := newExtendedWebP(800, 7000, still, profile, losslessChunk(800, 7000))
+	frame := animationFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+losslessChunk(10, 9))
+	animation := newExtendedWebP(800, 70000, moves, riffChunk("ANIM", "123456"), frame)
 
 	// Two JPEG files have other data after the two bytes with which a JPEG starts.
-	jpegStart, jpegRest := aJPEG()[:2], aJPEG()[2:]
+	jpegStart, jpegRest := newJPEG()[:2], newJPEG()[2:]
 	longestSegment := "\xff\xe2\xff\xff" + strings.Repeat("p", 0xFFFD)
 	const xmp = "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> "
 
@@ -36,15 +36,15 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 		width   int
 		height  int
 	}{
-		{name: "PNG", content: aPNG(), width: 3, height: 2},
-		{name: "JPEG", content: aJPEG(), width: 3, height: 2},
-		{name: "GIF", content: aGIF(3, 2), width: 3, height: 2},
-		{name: "WebP without losses", content: aWebP(), width: 1, height: 1},
-		{name: "WebP with losses", content: aLossyWebP(5000, 300), width: 5000, height: 300},
+		{name: "PNG", content: newPNG(), width: 3, height: 2},
+		{name: "JPEG", content: newJPEG(), width: 3, height: 2},
+		{name: "GIF", content: newGIF(3, 2), width: 3, height: 2},
+		{name: "WebP without losses", content: newWebP(), width: 1, height: 1},
+		{name: "WebP with losses", content: newLossyWebP(5000, 300), width: 5000, height: 300},
 		{name: "WebP with a canvas", content: canvas, width: 800, height: 7000},
 		{name: "WebP that moves", content: animation, width: 800, height: 70000},
-		{name: "AVIF", content: anAVIF(4096, 2160), width: 4096, height: 2160},
-		{name: "AVIF made of tiles", content: anAVIF(4096, 2160, 512), width: 4096, height: 2160},
+		{name: "AVIF", content: newAVIF(4096, 2160), width: 4096, height: 2160},
+		{name: "AVIF made of tiles", content: newAVIF(4096, 2160, 512), width: 4096, height: 2160},
 		{
 			name:    "JPEG after a large profile",
 			content: jpegStart + strings.Repeat(longestSegment, 8) + jpegRest,
@@ -74,18 +74,18 @@ func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for width := 1; width < 400; width++ {
 		height := 1 + width%97
-		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, height))})
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newGIF(width, height))})
 		require.NoError(t, err, "width %d", width)
 	}
 	for _, width := range []int{2304, 2365, 2621, 3376, 8191} {
-		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aGIF(width, 3))})
+		_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newGIF(width, 3))})
 		require.NoError(t, err, "width %d", width)
 	}
 }
 
 // Store refuses pictures whose headers are incomplete or contradict each other.
 func TestStoreRefusesContradictoryHeaders(t *testing.T) {
-	gif := aGIF(3, 2)
+	gif := newGIF(3, 2)
 	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
 	// longSegment is a JPEG segment of 64 KiB, the greatest size.
 	longSegment := "\xff\xe2\xff\xff" + strings.Repeat("p", 0xFFFD)
@@ -94,9 +94,9 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 		code          uploads.Code
 	}{
 		{name: "only a PNG's first bytes", content: "\x89PNG\r\n\x1a\n", code: uploads.Damaged},
-		{name: "a PNG whose sum is wrong", content: aPNG()[:29] + "zzzz" + aPNG()[33:], code: uploads.Damaged},
+		{name: "a PNG whose sum is wrong", content: newPNG()[:29] + "zzzz" + newPNG()[33:], code: uploads.Damaged},
 		{name: "only a JPEG's first bytes", content: "\xff\xd8\xff\xe0", code: uploads.Damaged},
-		{name: "a JPEG without a frame", content: aJPEG()[:20] + "\xff\xd9", code: uploads.Damaged},
+		{name: "a JPEG without a frame", content: newJPEG()[:20] + "\xff\xd9", code: uploads.Damaged},
 		{name: "a GIF cut in its table", content: gif[:40], code: uploads.Damaged},
 		{name: "a GIF without a picture", content: screen + "\x3b", code: uploads.Damaged},
 		{name: "a GIF with text for a block", content: screen + "alert(1)", code: uploads.Damaged},
@@ -110,40 +110,40 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 			content: screen + "\x21\xfe\xff" + strings.Repeat("c", 20),
 			code:    uploads.Damaged,
 		},
-		{name: "a WebP cut short", content: aWebP()[:25], code: uploads.Damaged},
+		{name: "a WebP cut short", content: newWebP()[:25], code: uploads.Damaged},
 		{
 			name:    "a WebP without a key frame",
-			content: strings.Replace(aLossyWebP(2, 2), "\x10\x00\x00\x9d", "\x11\x00\x00\x9d", 1),
+			content: strings.Replace(newLossyWebP(2, 2), "\x10\x00\x00\x9d", "\x11\x00\x00\x9d", 1),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a WebP of an unknown chunk",
-			content: strings.Replace(aWebPOf(2, 2, false, aLossless(2, 2)), "VP8X", "VP8?", 1),
+			content: strings.Replace(newExtendedWebP(2, 2, false, losslessChunk(2, 2)), "VP8X", "VP8?", 1),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a WebP without a picture",
-			content: aWebPOf(2, 2, false, riffChunk("EXIF", "x")),
+			content: newExtendedWebP(2, 2, false, riffChunk("EXIF", "x")),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a WebP whose picture is larger than its canvas",
-			content: aWebPOf(1, 1, false, aLossless(8000, 8000)),
+			content: newExtendedWebP(1, 1, false, losslessChunk(8000, 8000)),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a WebP whose frame leaves its canvas",
-			content: aWebPOf(9, 9, true, aFrame(2, 0, 8, 9, aLossless(8, 9))),
+			content: newExtendedWebP(9, 9, true, animationFrame(2, 0, 8, 9, losslessChunk(8, 9))),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a WebP whose picture leaves its frame",
-			content: aWebPOf(9, 9, true, aFrame(0, 0, 9, 9, aLossless(8000, 8000))),
+			content: newExtendedWebP(9, 9, true, animationFrame(0, 0, 9, 9, losslessChunk(8000, 8000))),
 			code:    uploads.Damaged,
 		},
 		{
 			name:    "a JPEG after more than 1 MiB",
-			content: aJPEG()[:2] + strings.Repeat(longSegment, 20) + aJPEG()[2:],
+			content: newJPEG()[:2] + strings.Repeat(longSegment, 20) + newJPEG()[2:],
 			code:    uploads.TooLarge,
 		},
 		{
@@ -153,11 +153,11 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 		},
 		{
 			name:    "an AVIF whose boxes leave each other",
-			content: strings.Replace(anAVIF(2, 2), "ipco", "free", 1),
+			content: strings.Replace(newAVIF(2, 2), "ipco", "free", 1),
 			code:    uploads.Damaged,
 		},
-		{name: "an AVIF of no pixels", content: anAVIF(0, 2), code: uploads.Damaged},
-		{name: "an AVIF of 4 billion pixels' width", content: anAVIF(0xFFFFFFFF, 1), code: uploads.Damaged},
+		{name: "an AVIF of no pixels", content: newAVIF(0, 2), code: uploads.Damaged},
+		{name: "an AVIF of 4 billion pixels' width", content: newAVIF(0xFFFFFFFF, 1), code: uploads.Damaged},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -172,7 +172,7 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 
 // Inspection is quick even for hostile files that would take quadratic time.
 func TestInspectHostileFilesQuickly(t *testing.T) {
-	jpeg := aJPEG()
+	jpeg := newJPEG()
 	// A segment of a JPEG begins with its kind ("\xff\xe1" for metadata, "\xff\xfe" for a comment) and its length, which
 	// counts its own two bytes. The length of the metadata, 0x2f2a, is also the text "/*".
 	const metadataLength, commentLength = 0x2f2a, 0xffff
@@ -205,7 +205,7 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 		},
 		{
 			name:    "chunks in a WebP",
-			content: aWebPOf(2, 2, false, strings.Repeat(riffChunk("EXIF", ""), 120_000)),
+			content: newExtendedWebP(2, 2, false, strings.Repeat(riffChunk("EXIF", ""), 120_000)),
 		},
 		{
 			name:    "elements in an SVG",

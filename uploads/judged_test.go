@@ -299,9 +299,9 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	})
 
 	// The key is not known yet, so the response has the ID in its place.
-	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(aPNG())})
+	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(newPNG())})
 	require.Equal(t, u.UploadID, u.Key)
-	part := u.send(1, []byte(aPNG()))
+	part := u.send(1, []byte(newPNG()))
 
 	// The client may repeat the completion.
 	for range 2 {
@@ -316,8 +316,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 		// The extension and the type are those of the content.
 		require.Regexp(t, `^alice/[a-z2-7]{26}\.png$`, file.Key)
 		require.Equal(t, "image/png", file.Type)
-		require.EqualValues(t, len(aPNG()), file.Size)
-		require.Equal(t, aPNG(), string(s.get("", file.Location).body))
+		require.EqualValues(t, len(newPNG()), file.Size)
+		require.Equal(t, newPNG(), string(s.get("", file.Location).body))
 	}
 }
 
@@ -326,7 +326,7 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 func TestInspectSeesEachWay(t *testing.T) {
 	for _, way := range append(slices.Clone(uploadMethods), uploadMethod{name: "Store", send: sendToStore}) {
 		t.Run(way.name, func(t *testing.T) {
-			data := []byte(aPNG())
+			data := []byte(newPNG())
 			var inspected [][]byte
 			s := newSessionSite(t, openMemory(t), uploads.Config{
 				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20},

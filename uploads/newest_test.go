@@ -43,7 +43,7 @@ func TestNewestFirstOfStoredFiles(t *testing.T) {
 	s, err := uploads.New(bucket, uploads.Config{Key: "albums/{newest}{ext}"})
 	require.NoError(t, err)
 
-	first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 	require.NoError(t, err)
 	require.Regexp(t, `^albums/[0-9a-v]{35}[0g]\.png$`, first.Key)
 	require.Less(t, "albums/"+uploads.Newest(time.Now().Add(time.Hour)), first.Key, "a later file comes before it")

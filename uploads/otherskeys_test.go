@@ -19,7 +19,7 @@ func TestDeletePathOfOtherUsersFile(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{random}{ext}", Authorize: byHeader})
 
 		// Alice has a file, which mallory tries to remove.
-		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), User: uploads.User{ID: "alice"}})
+		f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), User: uploads.User{ID: "alice"}})
 		require.NoError(t, err)
 		name := strings.TrimPrefix(f.Key, "users/alice/")
 

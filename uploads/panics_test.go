@@ -28,7 +28,7 @@ func TestPanicOfJudgeLeavesNoFormFile(t *testing.T) {
 		}
 		return nil
 	}})
-	file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: aPNG()}
+	file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: newPNG()}
 	require.PanicsWithValue(t, "cannot decode", func() {
 		s.form("42", file, file)
 	})
@@ -84,7 +84,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 			Count:  1,
 			Number: 1,
 			Name:   "me.png",
-			Body:   strings.NewReader(aPNG()),
+			Body:   strings.NewReader(newPNG()),
 		})
 	})
 }
@@ -112,7 +112,7 @@ func TestPanicOfJudgeThenOtherProcess(t *testing.T) {
 			Count:  1,
 			Number: 1,
 			Name:   "me.png",
-			Body:   strings.NewReader(aPNG()),
+			Body:   strings.NewReader(newPNG()),
 		})
 	}
 	require.PanicsWithValue(t, "cannot decode", func() {

@@ -59,61 +59,61 @@ func refusals() []refusal {
 		{name: "an empty file", upload: uploads.Upload{Body: strings.NewReader("")}, code: uploads.Empty, words: "empty"},
 		{
 			name:   "a page named .png",
-			upload: uploads.Upload{Body: strings.NewReader(aPage), Name: "me.png", ClaimedType: "image/png"},
+			upload: uploads.Upload{Body: strings.NewReader(htmlPage), Name: "me.png", ClaimedType: "image/png"},
 			code:   uploads.TypeNotAllowed,
 			words:  "not the PNG that it claims to be",
 		},
 		{
 			name:   "a page after a PNG's first bytes",
-			upload: uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\n" + aPage)},
+			upload: uploads.Upload{Body: strings.NewReader("\x89PNG\r\n\x1a\n" + htmlPage)},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "a page in a PNG's text",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG()[:33] + "\x00\x00\x00\x43tEXt" + aPage)},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG()[:33] + "\x00\x00\x00\x43tEXt" + htmlPage)},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "a page in UTF-16 in a PNG",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<\x00s\x00c\x00r\x00i\x00p\x00t\x00>\x00")},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG() + "<\x00s\x00c\x00r\x00i\x00p\x00t\x00>\x00")},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "PHP in a JPEG",
-			upload: uploads.Upload{Body: strings.NewReader(aJPEG()[:2] + "\xff\xfe\x00\x14<?php exec($_GET);" + aJPEG()[2:])},
+			upload: uploads.Upload{Body: strings.NewReader(newJPEG()[:2] + "\xff\xfe\x00\x14<?php exec($_GET);" + newJPEG()[2:])},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "a short tag of PHP in a GIF",
-			upload: uploads.Upload{Body: strings.NewReader(aGIF(3, 2)[:800] + "<?=system($_GET[0])?>")},
+			upload: uploads.Upload{Body: strings.NewReader(newGIF(3, 2)[:800] + "<?=system($_GET[0])?>")},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "a film's element in a PNG",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<video src=x>")},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG() + "<video src=x>")},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "an element that opens",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<details open>")},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG() + "<details open>")},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "a handler of errors",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG() + "<x onerror=alert(1)>")},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG() + "<x onerror=alert(1)>")},
 			code:   uploads.ActiveContent,
 			words:  "program",
 		},
 		{
 			name:   "an SVG, which is not allowed",
-			upload: uploads.Upload{Body: strings.NewReader(anSVG), Name: "logo.svg"},
+			upload: uploads.Upload{Body: strings.NewReader(svgFile), Name: "logo.svg"},
 			code:   uploads.TypeNotAllowed,
 			words:  "(it is SVG)",
 		},
@@ -143,57 +143,57 @@ func refusals() []refusal {
 		},
 		{
 			name:   "a PNG of 60,000 by 60,000 pixels",
-			upload: uploads.Upload{Body: strings.NewReader(aPNGOf(60000, 60000))},
+			upload: uploads.Upload{Body: strings.NewReader(newPNGHeader(60000, 60000))},
 			code:   uploads.TooManyPixels,
 			words:  "60000 by 60000",
 		},
-		{name: "a PNG of no pixels", upload: uploads.Upload{Body: strings.NewReader(aPNGOf(0, 9))}, code: uploads.Damaged, words: "damaged"},
+		{name: "a PNG of no pixels", upload: uploads.Upload{Body: strings.NewReader(newPNGHeader(0, 9))}, code: uploads.Damaged, words: "damaged"},
 		{
 			name:   "a WebP of 16,384 by 16,384 pixels",
-			upload: uploads.Upload{Body: strings.NewReader(aWebPOf(16384, 16384, false, aLossless(16384, 16384)))},
+			upload: uploads.Upload{Body: strings.NewReader(newExtendedWebP(16384, 16384, false, losslessChunk(16384, 16384)))},
 			code:   uploads.TooManyPixels,
 			words:  "16384",
 		},
 		{
 			name:   "an AVIF of 65,536 by 65,536 pixels",
-			upload: uploads.Upload{Body: strings.NewReader(anAVIF(65536, 65536))},
+			upload: uploads.Upload{Body: strings.NewReader(newAVIF(65536, 65536))},
 			code:   uploads.TooManyPixels,
 			words:  "65536",
 		},
 		{
 			name:   "10 GB that claim to be 1 KB",
-			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{}), Size: 1 << 10},
+			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(newPNG()), &endless{}), Size: 1 << 10},
 			code:   uploads.WrongSize,
 			words:  "not the announced one",
 		},
 		{
 			name:   "10 GB that claim nothing",
-			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), &endless{})},
+			upload: uploads.Upload{Body: io.MultiReader(strings.NewReader(newPNG()), &endless{})},
 			code:   uploads.TooLarge,
 			words:  "at most 2 MiB",
 		},
 		{
 			name:   "a claim of 10 GB",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG()), Size: 10 << 30},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG()), Size: 10 << 30},
 			code:   uploads.TooLarge,
 			words:  "at most 2 MiB",
 		},
 		{
 			name:   "one byte too many",
-			upload: uploads.Upload{Body: strings.NewReader(aPNG() + strings.Repeat("x", 2*mib+1-len(aPNG())))},
+			upload: uploads.Upload{Body: strings.NewReader(newPNG() + strings.Repeat("x", 2*mib+1-len(newPNG())))},
 			code:   uploads.TooLarge,
 			words:  "at most 2 MiB",
 		},
-		{name: "one byte too few", upload: uploads.Upload{Body: strings.NewReader(aGIF(1, 1)[:30])}, code: uploads.Damaged, words: "damaged"},
+		{name: "one byte too few", upload: uploads.Upload{Body: strings.NewReader(newGIF(1, 1)[:30])}, code: uploads.Damaged, words: "damaged"},
 		{
 			name:   "less than it claims",
-			upload: uploads.Upload{Body: onlyRead{strings.NewReader(aPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2},
+			upload: uploads.Upload{Body: onlyRead{strings.NewReader(newPNG() + strings.Repeat("x", mib))}, Size: mib * 3 / 2},
 			code:   uploads.WrongSize,
 			words:  "not the announced one",
 		},
 		{
 			name:   "a file below the least size",
-			upload: uploads.Upload{Body: strings.NewReader(aWebP())},
+			upload: uploads.Upload{Body: strings.NewReader(newWebP())},
 			code:   uploads.TooSmall,
 			words:  "at least 40 bytes",
 		},
@@ -205,7 +205,7 @@ func TestStoreReadsStreamUpToLimit(t *testing.T) {
 	bucket := openMemory(t)
 	s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 5 << 20}})
 	rest := &endless{}
-	_, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(aPNG()), rest)})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: io.MultiReader(strings.NewReader(newPNG()), rest)})
 	require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
 	require.Less(t, rest.read, int64(8<<20))
 	require.ErrorIs(t, err, storage.TooLarge)

@@ -17,9 +17,9 @@ import (
 // The URL of a ticket accepts only one file, and no other one after Finish or after Delete.
 func TestTicketAddressWorksOnce(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
-		s := newService(t, bucket, uploads.Config{Key: ofMe})
-		first := aPNG()
-		other := aGIF(3, 2)
+		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
+		first := newPNG()
+		other := newGIF(3, 2)
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first))}, me)
 		require.NoError(t, err)
 
@@ -60,7 +60,7 @@ func (o overwritten) Supports(f storage.Features) bool {
 
 // The file of a finished ticket does not change, whatever the sender sends with the same ticket later.
 func TestFinishedFileIsNotReplaced(t *testing.T) {
-	first := aPNG()
+	first := newPNG()
 	stores := []struct {
 		name string
 		// wrap returns the bucket that the service uses.
@@ -70,14 +70,14 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 		{
 			name:   "by a form",
 			wrap:   func(_ *testing.T, bucket storage.Bucket) storage.Bucket { return bucket },
-			config: uploads.Config{Key: ofMe},
+			config: uploads.Config{Key: keyOfUser},
 		},
 		{
 			name: "to a store that is not guarded",
 			wrap: func(t *testing.T, bucket storage.Bucket) storage.Bucket {
 				return wrapped.Bucket(t, bucket, func(c storage.Core) storage.Core { return overwritten{c} })
 			},
-			config: uploads.Config{Key: ofMe, Unguarded: true},
+			config: uploads.Config{Key: keyOfUser, Unguarded: true},
 		},
 	}
 	laterFiles := []struct {
@@ -85,8 +85,8 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 		content string
 	}{
 		{name: "the same type", content: first + "another"},
-		{name: "another type", content: aGIF(3, 2)},
-		{name: "a page", content: aPage},
+		{name: "another type", content: newGIF(3, 2)},
+		{name: "a page", content: htmlPage},
 		{name: "nothing", content: ""},
 	}
 	for _, store := range stores {

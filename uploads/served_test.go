@@ -40,7 +40,7 @@ func TestDownloadOthersAsAttachments(t *testing.T) {
 			Link:  uploads.SignedLink,
 		})
 		tests := []struct{ name, content string }{
-			{name: "SVG", content: anSVG},
+			{name: "SVG", content: svgFile},
 			{name: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n"},
 			{name: "text", content: "all is well"},
 		}
@@ -85,7 +85,7 @@ func getHeader(t *testing.T, address string) http.Header {
 // end.
 func gifWith(size, comment string) string {
 	const screen = 13 // bytes before the color table
-	raw := aGIF(8, 8)
+	raw := newGIF(8, 8)
 	colors := 1 << (raw[10]&7 + 1) // by the flags of the screen
 	table := raw[screen : screen+3*colors]
 
@@ -108,7 +108,7 @@ func gifWith(size, comment string) string {
 
 // jpegWith returns a JPEG that begins with a segment of this length.
 func jpegWith(marker byte, length uint16, begin string) string {
-	raw := aJPEG()
+	raw := newJPEG()
 	segment := binary.BigEndian.AppendUint16([]byte{0xFF, 0xD8, 0xFF, marker}, length)
 	return string(segment) + begin + strings.Repeat(" ", int(length)-2-len(begin)) + raw[2:]
 }
@@ -157,8 +157,8 @@ func polyglots() []struct{ name, content string } {
 		{"WebP in a comment", webpWith("/*\x00\x00", "*/=1;alert(1)")},
 		{"WebP in a text with its end far away", webpWith("=`\x00\x00", far+"`;alert(1)")},
 		{"GIF that continues after what is inspected", gifWith("=`\x01\x01", "x") + strings.Repeat("x", mib) + "`;alert(1)"},
-		{"GIF with a comment of JavaScript", aScriptGIF("/*")},
-		{"JPEG with a comment of JavaScript in Latin-1", aJPEGComment()},
+		{"GIF with a comment of JavaScript", newScriptGIF("/*")},
+		{"JPEG with a comment of JavaScript in Latin-1", newScriptJPEG()},
 		{
 			"GIF in a template text",
 			"GIF89a`\x00\x01\x00\x00\x00\x00\x21\xfe\x21`;alert(document.cookie);//______" +

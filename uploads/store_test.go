@@ -33,12 +33,12 @@ func TestStoreNamesFileByContent(t *testing.T) {
 		extension   string
 		contentType string
 	}{
-		{name: "JPEG", content: aJPEG(), extension: ".jpg", contentType: "image/jpeg"},
-		{name: "PNG", content: aPNG(), extension: ".png", contentType: "image/png"},
-		{name: "GIF", content: aGIF(3, 2), extension: ".gif", contentType: "image/gif"},
-		{name: "WebP", content: aWebP(), extension: ".webp", contentType: "image/webp"},
-		{name: "AVIF", content: anAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
-		{name: "SVG without a script", content: anSVG, extension: ".svg", contentType: "image/svg+xml"},
+		{name: "JPEG", content: newJPEG(), extension: ".jpg", contentType: "image/jpeg"},
+		{name: "PNG", content: newPNG(), extension: ".png", contentType: "image/png"},
+		{name: "GIF", content: newGIF(3, 2), extension: ".gif", contentType: "image/gif"},
+		{name: "WebP", content: newWebP(), extension: ".webp", contentType: "image/webp"},
+		{name: "AVIF", content: newAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
+		{name: "SVG without a script", content: svgFile, extension: ".svg", contentType: "image/svg+xml"},
 		{name: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", extension: ".pdf", contentType: "application/pdf"},
 		{name: "text", content: "all is well", extension: ".txt", contentType: "text/plain; charset=utf-8"},
 	}
@@ -74,7 +74,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 			LinkTTL: 10 * time.Minute,
 			Now:     func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
 		})
-		content := aPNG()
+		content := newPNG()
 		start := time.Now()
 
 		file, err := s.Store(t.Context(), uploads.Upload{
@@ -108,7 +108,7 @@ func TestStoreResultDescribesFile(t *testing.T) {
 func TestStoreStreamsLargeFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 20 << 20}})
-		content := aPNG() + strings.Repeat("past the end", 1<<20)
+		content := newPNG() + strings.Repeat("past the end", 1<<20)
 		const unknownSize = 0
 		for _, claimed := range []int64{unknownSize, int64(len(content))} {
 			file, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(content)}, Size: claimed})
@@ -125,7 +125,7 @@ func TestStoreSameNameTwice(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{})
 		const uploaders = 200
-		content := aPNG()
+		content := newPNG()
 		var group sync.WaitGroup
 		errs := make([]error, uploaders)
 		for i := range uploaders {
@@ -148,15 +148,15 @@ func (repeating) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byt
 // Store does not overwrite an existing object.
 func TestStoreKeyExists(t *testing.T) {
 	tests := []struct{ name, content string }{
-		{name: "small", content: aPNG() + "second"},
-		{name: "large", content: aPNG() + strings.Repeat("x", 2<<20)},
+		{name: "small", content: newPNG() + "second"},
+		{name: "large", content: newPNG() + strings.Repeat("x", 2<<20)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// The random part of each key is the same.
 			bucket := memstore.New()
 			s := newService(t, bucket, uploads.Config{Random: repeating{}})
-			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
 
 			_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
@@ -166,7 +166,7 @@ func TestStoreKeyExists(t *testing.T) {
 			// The first file is still there.
 			data, _, err := storage.ReadAll(t.Context(), bucket, first.Key)
 			require.NoError(t, err)
-			require.Equal(t, aPNG(), string(data))
+			require.Equal(t, newPNG(), string(data))
 		})
 	}
 }
@@ -181,11 +181,11 @@ func TestStoreInterruptedLeavesNothing(t *testing.T) {
 		{name: "at once", body: iotest.ErrReader(broken)},
 		{
 			name: "in the first bytes",
-			body: io.MultiReader(strings.NewReader(aPNG()[:20]), iotest.ErrReader(broken)),
+			body: io.MultiReader(strings.NewReader(newPNG()[:20]), iotest.ErrReader(broken)),
 		},
 		{
 			name: "in the middle",
-			body: io.MultiReader(strings.NewReader(aPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken)),
+			body: io.MultiReader(strings.NewReader(newPNG()+strings.Repeat("x", 3<<20)), iotest.ErrReader(broken)),
 		},
 	}
 	for _, tt := range tests {
@@ -216,7 +216,7 @@ func withFailing(operation string) storage.OpenOption {
 func TestStoreLinkCannotBeSigned(t *testing.T) {
 	bucket := openMemory(t, withFailing("SignedDownloadURL"))
 	s := newService(t, bucket, uploads.Config{Link: uploads.SignedLink})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 	require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 	require.Empty(t, listKeys(t, bucket))
 }
@@ -238,7 +238,7 @@ func (h *hesitant) Read(p []byte) (int, error) {
 
 // If the reader returns no bytes for a while, Store waits.
 func TestStoreWaitsForSlowReader(t *testing.T) {
-	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(aPNG())}})
+	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(newPNG())}})
 	require.NoError(t, err)
 }
 
@@ -246,7 +246,7 @@ func TestStoreWaitsForSlowReader(t *testing.T) {
 func TestStoreReportsErrorOfBucket(t *testing.T) {
 	bucket := memstore.New(withFailing("Upload"))
 	s := newService(t, bucket, uploads.Config{})
-	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG()), Name: "a/b.png"})
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), Name: "a/b.png"})
 	e, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
 	require.Equal(t, uploads.StoreFailed, e.Code)

@@ -18,7 +18,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 		name, content string
 		code          uploads.Code // "": it is stored
 	}{
-		{"a drawing", anSVG, ""},
+		{"a drawing", svgFile, ""},
 		{"a drawing with a style", page + `<style>rect{fill:url(#g)}</style><path d="M0 0\"/></svg>`, ""},
 		{"a picture inside", page + `<image href="data:image/png;base64,AA"/></svg>`, ""},
 		{"an animation of a number", page + `<rect><animate attributeName="x" from="0" to="9"/></rect></svg>`, ""},

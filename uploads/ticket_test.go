@@ -33,7 +33,7 @@ func pendingOf(ticket *uploads.Ticket) string {
 func TestTicketSizeAndSingleUse(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
-		content := aPNG()
+		content := newPNG()
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 		require.NoError(t, err)
 
@@ -81,9 +81,9 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	bucket := openMemory(t)
 	now := time.Now()
 	key := bytes.Repeat([]byte("k"), 16)
-	config := uploads.Config{Key: ofMe, TokenKey: key, Now: func() time.Time { return now }}
+	config := uploads.Config{Key: keyOfUser, TokenKey: key, Now: func() time.Time { return now }}
 	s := newService(t, bucket, config)
-	content := aPNG()
+	content := newPNG()
 
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
-	content := aPNG()
+	content := newPNG()
 	before := newService(t, bucket, config)
 	ticket, err := before.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 func TestFinishInOtherProcess(t *testing.T) {
 	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
-	content := aPNG()
+	content := newPNG()
 	signer := newService(t, bucket, config)
 	ticket, err := signer.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestFinishInOtherProcess(t *testing.T) {
 
 // Sign refuses a request that breaks the rules, and any request if the bucket cannot sign.
 func TestSignRefusesEarly(t *testing.T) {
-	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: ofMe})
+	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: keyOfUser})
 	tests := []struct {
 		name    string
 		request uploads.Request

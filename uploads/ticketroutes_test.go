@@ -23,7 +23,7 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 // The handler refuses to finish a ticket if the request has an unknown field, or comes from another user.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
-	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
+	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(newPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
 
 	status, problem := s.post("42", "/tickets/finish", map[string]any{"token": "x", "evil": true})
@@ -40,12 +40,12 @@ func TestFinishAfterClientHasGone(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 
 	// A user gets a ticket, and sends the file.
-	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(aPNG())})
+	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(newPNG())})
 	require.Equal(t, http.StatusCreated, status, answer)
 
 	var ticket uploads.Ticket
 	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
-	r, err := ticket.Put.Request(t.Context(), strings.NewReader(aPNG()))
+	r, err := ticket.Put.Request(t.Context(), strings.NewReader(newPNG()))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, statusOf(t, r))
 

@@ -171,7 +171,7 @@ func TestDryRunMakesNoCache(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// Without arguments the repository is migrated.
+// Without arguments, the program migrates the repository around the working directory, but not its folder .git.
 func TestMigrateWithoutArguments(t *testing.T) {
 	repository := t.TempDir() // the real one may be changed by tests that run beside this one
 	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})

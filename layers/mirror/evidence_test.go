@@ -363,7 +363,7 @@ func TestSecondStoreHasOnlyObjects(t *testing.T) {
 // primary.
 func TestSwapByMistakeLosesNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
-		down := newMirror(t, primary, gone(second))
+		down := newMirror(t, primary, unavailableBucket(second))
 		put(t, down, "old/1", "changed while the second store was down")
 		put(t, down, "new", "written while the second store was down")
 		want := contentsOf(t, engine.New(primary))

@@ -137,14 +137,14 @@ func (s *scene) requireIn(names ...string) {
 	}
 }
 
-// A step is a command, or what happens between two of them.
+// A step is a command, or an event between two commands.
 type step struct {
 	command func(s *scene, ctx context.Context) error
-	happens func(s *scene)
+	event   func(s *scene)
 }
 
-// happens returns a step that happens between two commands.
-func happens(do func(s *scene)) step { return step{happens: do} }
+// newEvent returns a step that calls do between two commands.
+func newEvent(do func(s *scene)) step { return step{event: do} }
 
 // repairAll returns the command that calls RepairAll.
 func repairAll(primary, second string, opts ...mirror.RepairOption) step {
@@ -164,7 +164,7 @@ func repair(primary, second string) step {
 
 // busy returns a step in which callers store, replace and remove objects of a mirror.
 func busy(primary, second, word string) step {
-	return happens(func(s *scene) {
+	return newEvent(func(s *scene) {
 		b := s.open(primary, second)
 		s.put(b, "new "+word, word)
 		s.put(b, "0", "changed "+word)
@@ -176,16 +176,16 @@ func busy(primary, second, word string) step {
 	})
 }
 
-// goes returns a step in which a store begins to fail.
-func goes(name string) step {
-	return happens(func(s *scene) {
+// storeFails returns a step in which a store begins to fail.
+func storeFails(name string) step {
+	return newEvent(func(s *scene) {
 		s.down[name].Store(true)
 	})
 }
 
-// The function comes returns a step in which a store is back.
-func comes(name string) step {
-	return happens(func(s *scene) {
+// storeReturns returns a step in which a store responds again.
+func storeReturns(name string) step {
+	return newEvent(func(s *scene) {
 		s.down[name].Store(false)
 	})
 }
@@ -205,7 +205,7 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			lost: "first",
 			steps: []step{
 				busy("first", "second", "before"),
-				goes("first"),
+				storeFails("first"),
 				busy("second", "third", "with the roles swapped"),
 				repairAll("second", "third"),
 				busy("second", "third", "afterwards"),
@@ -217,7 +217,7 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			lost: "first",
 			steps: []step{
 				busy("first", "second", "before"),
-				goes("first"),
+				storeFails("first"),
 				repairAll("second", "third"),
 				busy("second", "third", "with the roles swapped"),
 				repairAll("third", "second"),
@@ -229,7 +229,7 @@ func TestMirrorStoreIsGone(t *testing.T) {
 			name: "the second store is lost",
 			lost: "second",
 			steps: []step{
-				goes("second"),
+				storeFails("second"),
 				busy("first", "second", "while it is gone"),
 				busy("first", "third", "with a new one"),
 				repairAll("first", "third"),
@@ -240,9 +240,9 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "the second store is gone for an hour",
 			steps: []step{
-				goes("second"),
+				storeFails("second"),
 				busy("first", "second", "while it is gone"),
-				comes("second"),
+				storeReturns("second"),
 				repair("first", "second"),
 				busy("first", "second", "afterwards"),
 			},
@@ -251,16 +251,16 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "both are gone for an hour",
 			steps: []step{
-				goes("second"),
+				storeFails("second"),
 				busy("first", "second", "while one is gone"),
-				goes("first"),
-				happens(func(s *scene) {
+				storeFails("first"),
+				newEvent(func(s *scene) {
 					_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
 					require.Error(s.t, err)
 				}),
-				comes("first"),
+				storeReturns("first"),
 				busy("first", "second", "while one is back"),
-				comes("second"),
+				storeReturns("second"),
 				repair("first", "second"),
 				repairAll("first", "second"),
 			},
@@ -269,12 +269,12 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "the primary is gone for an hour",
 			steps: []step{
-				goes("second"),
+				storeFails("second"),
 				busy("first", "second", "only in the primary"),
-				comes("second"),
-				goes("first"),
+				storeReturns("second"),
+				storeFails("first"),
 				busy("second", "first", "with the roles swapped"),
-				comes("first"),
+				storeReturns("first"),
 				repairAll("second", "first"),
 				busy("second", "first", "with both"),
 				repairAll("first", "second"),
@@ -285,11 +285,11 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "the primary is restored from a snapshot",
 			steps: []step{
-				happens(func(s *scene) {
+				newEvent(func(s *scene) {
 					snapshot = contentsOf(s.t, engine.New(s.stores["first"]))
 				}),
 				busy("first", "second", "after the snapshot"),
-				happens(func(s *scene) {
+				newEvent(func(s *scene) {
 					for key := range contentsOf(s.t, engine.New(s.stores["first"])) {
 						require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
 					}
@@ -343,8 +343,8 @@ func (s *scene) play(steps []step, interrupted int, call int64, way, lost string
 	s.t.Helper()
 	for i, step := range steps {
 		switch {
-		case step.happens != nil:
-			step.happens(s)
+		case step.event != nil:
+			step.event(s)
 		case i == interrupted:
 			s.interrupt(step, call, way, lost)
 		default:

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// gone returns the bucket of a store that does not answer.
-func gone(d driver.Driver) storage.Bucket {
+// unavailableBucket returns the bucket of a store that does not answer.
+func unavailableBucket(d driver.Driver) storage.Bucket {
 	dead := &dying{from: 1}
 	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
@@ -36,7 +36,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 
 		// A snapshot is made while the second store is gone. So the snapshot has notes, which say which writes the
 		// second store lacks.
-		down := newMirror(t, primary, gone(second))
+		down := newMirror(t, primary, unavailableBucket(second))
 		put(t, down, "a", "of the snapshot")
 		require.NoError(t, down.Remove(t.Context(), "b"))
 		snapshot := memstore.New()
@@ -80,8 +80,8 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		// Each write leaves a note in the store that is the primary then, because the other store does not answer.
-		put(t, newMirror(t, primary, gone(second)), "old/1", "written first")
-		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
+		put(t, newMirror(t, primary, unavailableBucket(second)), "old/1", "written first")
+		put(t, newMirror(t, second, unavailableBucket(primary)), "old/1", "written last")
 
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
@@ -102,8 +102,8 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 // object meanwhile. RepairAll reports this object as undecided, and restores nothing.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
 	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		require.NoError(t, newMirror(t, primary, gone(second)).Remove(t.Context(), "old/1"))
-		put(t, newMirror(t, second, gone(primary)), "old/1", "written last")
+		require.NoError(t, newMirror(t, primary, unavailableBucket(second)).Remove(t.Context(), "old/1"))
+		put(t, newMirror(t, second, unavailableBucket(primary)), "old/1", "written last")
 
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
@@ -140,7 +140,7 @@ func TestNotesDuringRepairAllStay(t *testing.T) {
 			Driver: primary,
 			key:    mirror.NotesPrefix + "clock",
 			beforePut: func() {
-				put(t, newMirror(t, second, gone(primary)), "a", "precious")
+				put(t, newMirror(t, second, unavailableBucket(primary)), "a", "precious")
 				waitForLaterTime(t)
 			},
 		}

@@ -73,8 +73,8 @@ func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 // badRequest is the status of most refusals.
 const badRequest = http.StatusBadRequest
 
-// theFile is a valid file.
-var theFile = newFileField("file", "a.txt", "content")
+// validFile is a valid file.
+var validFile = newFileField("file", "a.txt", "content")
 
 // withName returns a form whose file has this name.
 func withName(name string) []formField { return []formField{newFileField("file", name, "content")} }
@@ -107,120 +107,120 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{name: "a file that is text", fields: []formField{newField("file", "x")}, status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a line end in its header",
-			fields: []formField{{"form-data; name=\"a\rb\"", "x"}, theFile},
+			fields: []formField{{"form-data; name=\"a\rb\"", "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "two files", fields: []formField{theFile, theFile}, status: badRequest, field: "file", code: uploads.InvalidRequest},
+		{name: "two files", fields: []formField{validFile, validFile}, status: badRequest, field: "file", code: uploads.InvalidRequest},
 		{
 			name:   "a field that is none after the file",
-			fields: []formField{theFile, newField("Porpoise", "x")},
+			fields: []formField{validFile, newField("Porpoise", "x")},
 			status: badRequest,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose before the file and one after",
-			fields: []formField{newField("Purpose", "x"), theFile, newField("Purpose", "x")},
+			fields: []formField{newField("Purpose", "x"), validFile, newField("Purpose", "x")},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes after the file",
-			fields: []formField{theFile, newField("Purpose", "x"), newField("Purpose", "x")},
+			fields: []formField{validFile, newField("Purpose", "x"), newField("Purpose", "x")},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose with a control character after the file",
-			fields: []formField{theFile, newField("Purpose", "a\x00b")},
+			fields: []formField{validFile, newField("Purpose", "a\x00b")},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters after the file",
-			fields: []formField{theFile, newField("Purpose", strings.Repeat("x", 10_000))},
+			fields: []formField{validFile, newField("Purpose", strings.Repeat("x", 10_000))},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 1 MiB after the file",
-			fields: []formField{theFile, newField("Purpose", strings.Repeat("x", 1<<20))},
+			fields: []formField{validFile, newField("Purpose", strings.Repeat("x", 1<<20))},
 			status: http.StatusRequestEntityTooLarge,
 			field:  "Purpose",
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "a field that is none",
-			fields: []formField{newField("Porpoise", "x"), theFile},
+			fields: []formField{newField("Porpoise", "x"), validFile},
 			status: badRequest,
 			field:  "Porpoise",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field of another case",
-			fields: []formField{newField("purpose", "x"), theFile},
+			fields: []formField{newField("purpose", "x"), validFile},
 			status: badRequest,
 			field:  "purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a name",
-			fields: []formField{{"form-data", "x"}, theFile},
+			fields: []formField{{"form-data", "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a disposition",
-			fields: []formField{{"", "x"}, theFile},
+			fields: []formField{{"", "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "two purposes",
-			fields: []formField{newField("Purpose", "x"), newField("Purpose", "x"), theFile},
+			fields: []formField{newField("Purpose", "x"), newField("Purpose", "x"), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose that is a file",
-			fields: []formField{newFileField("Purpose", "a.txt", "x"), theFile},
+			fields: []formField{newFileField("Purpose", "a.txt", "x"), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose with a control character",
-			fields: []formField{newField("Purpose", "a\x00b"), theFile},
+			fields: []formField{newField("Purpose", "a\x00b"), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose that is not text",
-			fields: []formField{newField("Purpose", "\xff"), theFile},
+			fields: []formField{newField("Purpose", "\xff"), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 10,000 characters",
-			fields: []formField{newField("Purpose", strings.Repeat("x", 10_000)), theFile},
+			fields: []formField{newField("Purpose", strings.Repeat("x", 10_000)), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
 			name:   "a purpose of 1 MiB",
-			fields: []formField{newField("Purpose", strings.Repeat("x", 1<<20)), theFile},
+			fields: []formField{newField("Purpose", strings.Repeat("x", 1<<20)), validFile},
 			status: http.StatusRequestEntityTooLarge,
 			field:  "Purpose",
 			code:   uploads.TooLarge,
@@ -260,14 +260,14 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{name: "no fields", status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a purpose",
-			fields: []formField{newField("Purpose", "x"), theFile},
+			fields: []formField{newField("Purpose", "x"), validFile},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a purpose after the file",
-			fields: []formField{theFile, newField("Purpose", "x")},
+			fields: []formField{validFile, newField("Purpose", "x")},
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidRequest,
@@ -307,7 +307,7 @@ func partForm(without ...string) []formField {
 		}
 	}
 	if !slices.Contains(without, "file") {
-		fields = append(fields, theFile)
+		fields = append(fields, validFile)
 	}
 	return fields
 }

@@ -334,10 +334,10 @@ func TestHandlerTakesPurposeAfterFile(t *testing.T) {
 		fields []formField
 		want   string // purpose
 	}{
-		{name: "before", fields: []formField{newField("Purpose", "invoices"), theFile}, want: "invoices"},
-		{name: "after", fields: []formField{theFile, newField("Purpose", "invoices")}, want: "invoices"},
-		{name: "an empty one after", fields: []formField{theFile, newField("Purpose", "")}, want: ""},
-		{name: "none", fields: []formField{theFile}, want: ""},
+		{name: "before", fields: []formField{newField("Purpose", "invoices"), validFile}, want: "invoices"},
+		{name: "after", fields: []formField{validFile, newField("Purpose", "invoices")}, want: "invoices"},
+		{name: "an empty one after", fields: []formField{validFile, newField("Purpose", "")}, want: ""},
+		{name: "none", fields: []formField{validFile}, want: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -458,7 +458,7 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	secret := &storage.Error{Code: storage.Unavailable, Bucket: "secret-bucket", Hint: "secret-host"}
 	injector.Set(faults.Fail(faults.Any).WithError(secret))
 
-	form, contentType := newForm(t, []formField{theFile})
+	form, contentType := newForm(t, []formField{validFile})
 	responses := []response{
 		api.do(t, "POST", "/files", contentType, form),
 		api.get(t, "/files"),

@@ -22,7 +22,7 @@ func TestProgramReturnsThePath(t *testing.T) {
 }
 
 // packageDir returns the folder of the test's package in the repository, and "…" outside of it.
-func TestCommandNamesThePackage(t *testing.T) {
+func TestPackageDir(t *testing.T) {
 	require.Equal(t, "internal/testing/testserver", packageDir())
 
 	t.Chdir("../../../providers/s3")

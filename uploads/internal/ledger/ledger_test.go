@@ -396,7 +396,7 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 
 // If an older version writes a user's ledger after it was moved, the ledger exists twice. Migrate then marks the count
 // as doubtful, so that a Sweep counts again.
-func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
+func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
 	require.NoError(t, book.Recount(t.Context(), user, func(text *ledger.Text) error {
@@ -412,7 +412,7 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	text, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
-	require.Len(t, text.Entries, 1, "the doubt")
+	require.Len(t, text.Entries, 1, "the mark that the count is doubtful")
 	require.NotContains(t, store.texts, old)
 }
 
