@@ -49,7 +49,7 @@ var browserStores = []browserStore{
 	{name: "azurite", account: azuriteAccount, bucket: setHost, proxied: "OMNIBUCKET_TEST_AZURITE_BROWSER", needsHeaders: true},
 }
 
-func setHost(a *url.URL, as string) { a.Host = as }
+func setHost(a *url.URL, host string) { a.Host = host }
 
 func localAccount(t *testing.T) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir()), RawQuery: "create=true"}).String()

@@ -17,7 +17,7 @@ const formOverhead = 1 << 20
 
 // storeForm stores all files of a form, or none of them if one is refused.
 func (s *Service) storeForm(c *intake.Call) error {
-	// Take memory for one file.
+	// Take memory for reading the form, and for the bucket to buffer one file.
 	release, err := c.Share(min(intake.FileHeld, s.setup.judge.Rules().MaxSize))
 	if err != nil {
 		return err

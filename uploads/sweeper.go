@@ -190,8 +190,8 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// isSessionKey reports whether this package may have written an object with a key. After Config.Prefix,
-// the key is name/object if hasObject is true, and otherwise only name.
+// isSessionKey reports whether this package may have written an object with the key name/object or, if
+// hasObject is false, with the key name. Both are without Config.Prefix.
 func isSessionKey(name, object string, hasObject bool) bool {
 	if !hasObject {
 		return keypattern.IsRandom(name) || name == clockName

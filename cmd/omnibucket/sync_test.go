@@ -320,9 +320,9 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// sync refuses a journal or backups inside the source or the destination, and in a store that is not configured. It
-// accepts a journal beside the destination.
-func TestSyncPlaceOfJournal(t *testing.T) {
+// sync refuses an invalid place for its state, journal or backups, such as a journal inside the source, but accepts a
+// journal beside the destination.
+func TestSyncInvalidPlaces(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	t.Chdir(dir)

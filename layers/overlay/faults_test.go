@@ -35,7 +35,7 @@ func TestFurtherConformanceWhileTheOldStoreFails(t *testing.T) {
 		for _, keepOld := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, KeepOld %v", name, keepOld), func(t *testing.T) {
 				newDriver := func(t *testing.T) driver.Driver {
-					old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), retrySoon)
+					old := memstore.New(driver.WithLayer(faults.New(rule).Layer()), quickRetry)
 					layer := newLayer(t, old, overlay.Config{KeepOld: keepOld})
 					return layer(memstore.NewDriver(memstore.Config{}))
 				}
@@ -88,8 +88,8 @@ func failEachRequest(
 func failRequest(t *testing.T, name string, s start, m mode, a action, rule faults.Rule, inOld bool) bool {
 	w, had := newScene(t, s, m)
 	injector := faults.New(rule)
-	oldOpts := []storage.OpenOption{driver.WithLayer(w.layer), retrySoon}
-	newOpts := []storage.OpenOption{driver.WithLayer(w.layer), retrySoon}
+	oldOpts := []storage.OpenOption{driver.WithLayer(w.layer), quickRetry}
+	newOpts := []storage.OpenOption{driver.WithLayer(w.layer), quickRetry}
 	if inOld {
 		oldOpts = append(oldOpts, driver.WithLayer(injector.Layer()))
 	} else {

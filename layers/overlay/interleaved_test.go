@@ -360,8 +360,8 @@ var starts = []start{
 	{name: "in none, with a marker of a removal", marker: "removed"},
 }
 
-// retrySoon lets an operation try again at once.
-var retrySoon = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
+// quickRetry lets an operation try again almost at once.
+var quickRetry = storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Microsecond})
 
 // newScene returns a scene, and the object that a single store would have in place of the overlay's two.
 func newScene(t *testing.T, s start, m mode) (*scene, object) {
@@ -372,8 +372,8 @@ func newScene(t *testing.T, s start, m mode) (*scene, object) {
 		mode:      m,
 	}
 	open := func(c overlay.Config) storage.Bucket {
-		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), retrySoon)
-		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), retrySoon)
+		old := engine.New(w.oldDriver, driver.WithLayer(w.layer), quickRetry)
+		return engine.New(w.newDriver, driver.WithLayer(w.layer), driver.WithLayer(newLayer(t, old, c)), quickRetry)
 	}
 
 	// If there is no object at first, the operations get the revision of one that is gone.

@@ -43,8 +43,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	return s.createCondition(ctx, key, c, p)
 }
 
-// createCondition is writeCondition for [storage.IfAbsent] if the new store has no object. p is the
-// marker or nothing that it has, and the write must replace just that.
+// createCondition is writeCondition for [storage.IfAbsent] if the new store has no object. p is the place
+// in the new store, which is empty or has a marker. The write must replace just that.
 func (s *stores) createCondition(
 	ctx context.Context, key string, c storage.Condition, p place,
 ) (storage.Condition, error) {
@@ -85,8 +85,8 @@ func (s *stores) oldRevisionCondition(
 	if p.attrs != nil {
 		return p.condition(), nil
 	}
-	// Without a marker, another process could copy the object to the new store and then remove it there.
-	// A condition that the place is empty would not notice that, so write a marker first.
+	// Without a marker, another process could copy the object to the new store and then remove it. A
+	// condition that the place is empty would not notice that, so write a marker first.
 	return s.markRevision(ctx, key, c, revision)
 }
 

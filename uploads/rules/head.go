@@ -48,8 +48,8 @@ func (h *head) fill(n int) {
 	}
 }
 
-// growBuffer makes space for more bytes if buf is full, for use by fill(n). Its capacity doubles, or
-// becomes n if that is more, so that small files need little memory.
+// growBuffer makes space for more of the first n bytes if buf is full. It grows buf in steps, so that
+// small files need little memory.
 func (h *head) growBuffer(n int) {
 	if cap(h.buf) > len(h.buf) {
 		return
