@@ -82,7 +82,7 @@ func TestUpdateFailsAfterAThousandConflicts(t *testing.T) {
 	})
 }
 
-// If change fails, Update fails with BodyFailed.
+// Update fails with BodyFailed if its function change fails.
 func TestUpdateChangeFails(t *testing.T) {
 	change := func([]byte, *storage.Attrs) ([]byte, error) {
 		return nil, errors.New("out of range")

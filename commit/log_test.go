@@ -169,8 +169,8 @@ func TestLastWithoutAListing(t *testing.T) {
 	require.Zero(t, counter.Count(faults.List))
 }
 
-// If another writer appends first, Append calls the function next again with the winner's entry. It then appends after
-// this entry.
+// If another writer appends first, Append calls its function again, with the entry of the other writer, and appends after
+// that entry.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)

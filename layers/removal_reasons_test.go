@@ -301,7 +301,7 @@ func (ts *testStores) requirePermitted(b storage.Bucket, call removalCall, distu
 }
 
 // For each function that removes objects from one bucket, a model says which objects may disappear. No function removes
-// more. If it is killed and then repeated, it removes the rest.
+// more. A function that is killed and then repeated removes the rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
 	const maxCalls = 40 // at most as many calls are made before the function is killed

@@ -519,7 +519,7 @@ func TestFaultWrongETag(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, wrongETag, *list.Contents[0].ETag)
 
-	// Parts have the wrong entity tag, too.
+	// Parts have the wrong entity tag as well as objects.
 	upload := s.beginUpload(t, "m")
 	part := s.uploadPart(t, "m", upload, 1, "x")
 	require.Equal(t, wrongETag, *part.ETag)

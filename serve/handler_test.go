@@ -423,7 +423,7 @@ func TestHandlerBaseIsHost(t *testing.T) {
 		s.signDownload("a/b").URL[:len("http://files.example.com/a/b?")])
 }
 
-// A handler of a bucket that is narrowed, wrapped, or has no signing base URL refuses each request and says why.
+// A handler refuses each request and says why, if its bucket is narrowed or wrapped, or has no signing base URL.
 func TestHandlerRefusesOtherStores(t *testing.T) {
 	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
 	tests := []struct {

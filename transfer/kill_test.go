@@ -59,7 +59,7 @@ func (k killedJob) run(log *os.File) error {
 	}
 	logged := func(way string) transfer.Option {
 		return transfer.WithChanges(func(c transfer.Change) {
-			// One write makes the line, so that a kill never leaves half of it.
+			// Write the line by one call, so that a kill never leaves half of it.
 			_, _ = fmt.Fprintf(log, "%s %s %q\n", way, c.Action, c.Key)
 			fmt.Println(way)
 		})

@@ -206,8 +206,8 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.Equal(t, map[string]string{tombstone: "text", clock: "text"}, contents(t, src))
 }
 
-// A job that copies only the new store of an overlay does not replace a file by the marker that an
-// interrupted removal has left there.
+// An interrupted removal through an overlay leaves a marker in its new store. A job that copies only this store does
+// not replace the file in its destination by the marker.
 func TestJobsLeaveOutTheMarkersOfAnOverlay(t *testing.T) {
 	for _, kind := range []string{"bucket", "directory"} {
 		t.Run(kind, func(t *testing.T) {

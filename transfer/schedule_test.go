@@ -305,7 +305,7 @@ func TestEveryFailsToAcquireItsLease(t *testing.T) {
 	})
 }
 
-// Every fails with InvalidArgument if the interval, the job or an option is invalid.
+// The function Every fails with InvalidArgument if the interval, the job or an option is invalid.
 func TestEveryRefusesInvalidArguments(t *testing.T) {
 	job := func(context.Context) error { return nil }
 	tests := []struct {

@@ -68,7 +68,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 }
 
 // runKilledProcesses runs four processes, one after the other. Each starts one random operation, and is killed at a
-// random call to the store if the operation makes that many.
+// random call to the store, unless the operation ends before that call.
 func (acct *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
 		const mostCalls = 60 // about as many as the longest operation makes

@@ -158,7 +158,7 @@ func (r *browserRun) isStored(n int, outcomes ...outcome) {
 	}
 }
 
-// whole checks an upload that nothing disturbs.
+// whole uploads a file without any disturbance, and checks the stored file.
 func (r *browserRun) whole() {
 	tab := r.open("")
 	defer tab.close()

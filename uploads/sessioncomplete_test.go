@@ -521,7 +521,7 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	s.requireStored("files/alice/file", content(part))
 }
 
-// failCompleteParts is a layer of a store that cannot join parts.
+// failCompleteParts is a layer that makes each attempt of a store to join parts fail.
 func failCompleteParts(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "CompleteParts" {

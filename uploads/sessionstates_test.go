@@ -74,7 +74,7 @@ type slowStates struct {
 	next func() error
 }
 
-// State reads a state. It then calls d.next once, whose error takes the place of the result.
+// State reads a state, and then calls d.next once. If d.next fails, State returns its error in place of the state.
 func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	data, revision, err := d.States.State(ctx, key)
 	if next := d.next; next != nil {

@@ -175,7 +175,7 @@ func TestIterCanceled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// GetRange returns a range of an object, whose size can be asked for.
+// GetRange returns a range of an object. TryToGetSize of objstore returns the size of the range.
 func TestGetRange(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.NoError(t, b.Upload(t.Context(), "a/1", strings.NewReader("text")))

@@ -70,7 +70,7 @@ func TestSignalDuringOpenOfANamedPipe(t *testing.T) {
 
 	require.Equal(t, exitInterrupted, run(ctx, []string{"cp", pipe, newDirectoryAddress(t) + "#a"}, env))
 
-	// A writer ends the system call, in which a goroutine still waits.
+	// A goroutine still waits in the system call that opens the pipe. Open the pipe to write, which ends that call.
 	writer, err := os.OpenFile(pipe, os.O_RDWR, 0)
 	require.NoError(t, err)
 	require.NoError(t, writer.Close())

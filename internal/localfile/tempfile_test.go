@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// CloseTemp removes a temporary file, which has no name even before that, except on Windows.
+// CloseTemp removes a temporary file. Except on Windows, the file has no name in its directory even before CloseTemp.
 func TestCloseTempLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)

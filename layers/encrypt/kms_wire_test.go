@@ -293,8 +293,8 @@ func requireDamaged(t *testing.T, err error, fails bool) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// An Azure vault asks for a token by a challenge in its first response. The client sends none if the challenge
-// is malformed or names another domain.
+// In its first response, an Azure vault demands a token by a challenge, a header. The client sends no token if the
+// challenge is malformed or names another domain.
 func TestKMSChallengesOfAzure(t *testing.T) {
 	for name, challenge := range map[string]string{
 		"of another domain": strings.Replace(kmsserver.Challenge, "https://vault.azure.net",

@@ -297,7 +297,8 @@ func failEachCall(
 	}
 }
 
-// failAt makes a write while a rule holds in one of the stores, and repairs. It reports whether the rule hit a call.
+// failAt makes a write while a rule lets calls to one of the stores fail, and then repairs. It reports whether any call
+// has failed by the rule.
 func failAt(t *testing.T, w write, inSecond bool, rule faults.Rule, attempts int) bool {
 	p := newPair(t, mirror.Config{}, storage.WithRetry(storage.RetryPolicy{Attempts: attempts}))
 	for key, text := range w.before {

@@ -126,7 +126,7 @@ func TestTombstonesAreHidden(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, exists)
 
-	// Callers can neither write nor read it.
+	// Callers can neither write nor read the tombstone.
 	_, err = b.Upload(t.Context(), tombstone, strings.NewReader("x"))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = b.Upload(t.Context(), tombstone, strings.NewReader("xy"), storage.WithPartSize(1))

@@ -85,8 +85,8 @@ func listKeys(t *testing.T, b storage.Bucket, start string, opts []storage.ListO
 	return keys
 }
 
-// A removal leaves a marker under the object's key, whose size depends on the key. A listing reads only the few objects
-// with this size.
+// A removal leaves a marker under the object's key. The size of a marker depends only on the key, so a listing reads only
+// the few objects of that size to find the markers.
 func TestListReadsFewObjects(t *testing.T) {
 	// In the first version, markers had 72 bytes. A listing reads each object of that size.
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {

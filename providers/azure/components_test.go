@@ -222,8 +222,8 @@ func TestListHidesParts(t *testing.T) {
 		foldermarker.Keys(t, bucket, slash, storage.WithPrefix(".omnibucket/")))
 }
 
-// ListUploads yields open uploads, and the prefix of parts whose upload has ended. AbortUpload
-// removes each of them.
+// ListUploads yields the open uploads. It also yields the prefix of parts that are left of an upload that has ended.
+// AbortUpload removes each entry.
 func TestListUploads(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	beginUpload(t, bucket, "a")

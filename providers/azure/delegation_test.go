@@ -186,7 +186,7 @@ func TestUserKeyOfOldVersion(t *testing.T) {
 	require.Contains(t, desc.SigningHint, scopeVersion)
 }
 
-// openVersion is open with a Config.APIVersion.
+// openVersion is like the method open, but sets Config.APIVersion.
 func (s *keyServer) openVersion(t *testing.T, version string) driver.Driver {
 	t.Helper()
 	d, err := NewDriver(t.Context(), Config{

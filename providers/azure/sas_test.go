@@ -149,7 +149,7 @@ func parsedQuery(t *testing.T, text string) url.Values {
 	return values
 }
 
-// The account key makes the same signature as in the SDK.
+// The driver and the SDK make the same signature with the account key.
 func TestAccountKeySignatureMatchesSDK(t *testing.T) {
 	credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 	require.NoError(t, err)

@@ -276,8 +276,8 @@ func TestSignedDownloadURLResponseHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
-// A stable URL is valid from 15 minutes before its hour, until the TTL has passed after the end of
-// the hour.
+// All stable URLs that are signed in the same hour are equal. They are valid from 15 minutes before this hour until one
+// TTL after its end.
 func TestStableURLsOfAzure(t *testing.T) {
 	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	stable := signedDownload(func(r *driver.SignRequest) {

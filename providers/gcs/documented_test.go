@@ -19,7 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// Reasons to leave out a case. Each 5xx of Google may have had an effect.
+// These are reasons to leave out a case. Some follow from the rule that a request which Google answers with 5xx may have
+// had an effect.
 const (
 	maybeDone = "after a response that proves nothing, a refusal of the repeated request is OutcomeUnknown, not the refusal"
 	counts    = "the case has a fault of its own at the second request"

@@ -58,7 +58,7 @@ func TestGetInvalidMetadataHeader(t *testing.T) {
 	require.Equal(t, "world", string(data))
 	require.Equal(t, int64(11), attrs.Size)
 	require.Equal(t, map[string]string{"v1.namespace/width": "1260"}, attrs.Metadata)
-	// The first request is that to the XML API, and the second one is for the attributes.
+	// The first request goes to the XML API, and the second one asks for the attributes.
 	require.Len(t, requests, 3)
 	require.Equal(t, "GET /storage/v1/b/photos/o/a%2Fb?alt=media&generation=42 bytes=6-", requests[2])
 }

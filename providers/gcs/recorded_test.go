@@ -118,8 +118,8 @@ func objectOf(x *recorded.Exchange) string {
 	return string(document)
 }
 
-// The driver passes the tests with recorded responses on a recording of our rule server, as it does on recordings of
-// Google's server.
+// The driver passes the tests with recorded responses if the responses are those of a ruleServer, as it does with
+// Google's.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	server := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{

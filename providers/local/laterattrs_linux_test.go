@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// Reads do not ignore attributes that a later release has stored. The first byte of the attributes shows the release,
-// and reads fail (see docs/maintainers/stored-forms.md).
+// A read fails if a later release has stored the attributes of the file. Their first byte shows this (see
+// docs/maintainers/stored-forms.md).
 func TestAttrsOfLaterForm(t *testing.T) {
 	dir := t.TempDir()
 	b, err := local.Open(dir, local.Config{})

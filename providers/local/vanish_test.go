@@ -284,8 +284,8 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 	}
 }
 
-// Put creates the directory for temporary files if it is missing, because tools that copy only files, or remove empty
-// directories, lose it.
+// Put creates the directory for temporary files if it is missing. Tools that copy only files, or that remove empty
+// directories, lose this directory.
 func TestPutMakesStagingDirectory(t *testing.T) {
 	tests := []struct {
 		name string

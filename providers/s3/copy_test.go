@@ -692,8 +692,8 @@ func TestCopyWithoutAttrs(t *testing.T) {
 	}
 }
 
-// Copy sends the Expires of its source in a copy in parts, and in a CopyObject that replaces the
-// attributes. The server would drop it.
+// In a copy in parts, and in a CopyObject that replaces the attributes, Copy sends the header Expires that the source
+// has. Otherwise the server would drop this header.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func TestCopyKeepsExpires(t *testing.T) {
 	const expires = "Thu, 01 Dec 1994 16:00:00 GMT"

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A driver to which WithLimits gives limits declares them in its description.
+// WithLimits gives a driver limits, and the driver declares them in its description.
 func TestLimitsAreDeclared(t *testing.T) {
 	d := faults.WithLimits(faults.Limits{
 		Disable:     driver.StreamingPut,

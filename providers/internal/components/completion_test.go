@@ -217,7 +217,7 @@ func testCompletionOnce(
 		first(s)
 		require.Equal(t, content, s.content())
 
-		// A repeated call fails with the error after which the engine looks for the object, and finds it.
+		// A repeated call fails with ObjectNotFound. After this error, the engine looks for the object, and finds it.
 		err := s.complete(t.Context(), call{name: "two", keeps: true})
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 		require.Equal(t, content, s.content())

@@ -27,7 +27,8 @@ import (
 
 const driverS3 = "github.com/omnibucket/storage/providers/s3"
 
-// whyUnseen has the operations whose permissions no run of a program shows, and why it may need them.
+// whyUnseen has operations whose permissions a program may need, although no run of the program shows that. The values
+// are the reasons why no run shows it.
 var whyUnseen = map[string]string{
 	"upload-parts-failed": "a path of errors: an upload in parts fails",
 	"download-missing":    "a path of errors: an object is missing",
