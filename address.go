@@ -32,21 +32,21 @@ type parsedAddress struct {
 }
 
 // parseAddress parses an address. Its parameters become options, to which opts are appended.
-func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
-	u, opener, e := openerOf(address)
-	if e != nil {
-		return nil, e
+func parseAddress(address string, opts []OpenOption) (*parsedAddress, error) {
+	u, opener, err := openerOf(address)
+	if err != nil {
+		return nil, err
 	}
-	if e := checkParams(u, opener.Params); e != nil {
-		return nil, e
+	if err := checkParams(u, opener.Params); err != nil {
+		return nil, err
 	}
-	common, e := commonParams(u)
-	if e != nil {
-		return nil, e
+	common, err := commonParams(u)
+	if err != nil {
+		return nil, err
 	}
-	prefix, e := prefixParam(u.Query())
-	if e != nil {
-		return nil, e
+	prefix, err := prefixParam(u.Query())
+	if err != nil {
+		return nil, err
 	}
 	return &parsedAddress{
 		url:    u,
@@ -57,15 +57,15 @@ func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 }
 
 // prefixParam returns the value of prefix=, or "" if the address has none.
-func prefixParam(query url.Values) (string, *Error) {
+func prefixParam(query url.Values) (string, error) {
 	if !query.Has("prefix") {
 		return "", nil
 	}
 	prefix := query.Get("prefix")
 	if prefix == "" {
-		e := invalid("parameter prefix", "must not be empty")
-		e.Hint = "leave it out to open the whole bucket"
-		return "", e
+		err := invalid("parameter prefix", "must not be empty")
+		err.Hint = "leave it out to open the whole bucket"
+		return "", err
 	}
 
 	if rule := prefixRule(prefix); rule != "" {
@@ -80,9 +80,9 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	if err != nil || b == nil || a.prefix == "" {
 		return b, err
 	}
-	f, e := frontOf(b, "parameter prefix", "")
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "parameter prefix", "")
+	if err != nil {
+		return nil, err
 	}
 	view := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
 	// Nobody else has the whole bucket, so Close of the view must close it.
@@ -97,7 +97,7 @@ func (a *parsedAddress) openService(ctx context.Context) (Service, error) {
 
 // openerOf parses an address, all but its parameters, and returns its URL and the Opener of its
 // scheme.
-func openerOf(address string) (*url.URL, Opener, *Error) {
+func openerOf(address string) (*url.URL, Opener, error) {
 	if address == "" {
 		return nil, Opener{}, invalid("address", "must not be empty")
 	}
@@ -135,15 +135,15 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 
 // unknownScheme returns the error for a scheme that is not one of the known, registered ones.
 func unknownScheme(name string, known []string) *Error {
-	e := invalid(
+	err := invalid(
 		"address",
 		fmt.Sprintf("has scheme %s; known are: %s", redact.Quoted(name), strings.Join(known, ", ")),
 	)
-	e.Hint = "import the package that registers the scheme"
+	err.Hint = "import the package that registers the scheme"
 	if path, isOurs := packageOf[name]; isOurs {
-		e.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
+		err.Hint = fmt.Sprintf("import _ %q, which registers the scheme", path)
 	}
-	return e
+	return err
 }
 
 // commonParameters has the names of the parameters that every address accepts.
@@ -153,7 +153,7 @@ var commonParameters = []string{
 
 // checkParams refuses a parameter of u that occurs twice, or that neither the scheme nor every address
 // accepts. params has those of the scheme.
-func checkParams(u *url.URL, params []string) *Error {
+func checkParams(u *url.URL, params []string) error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return invalid("address", "has a query that cannot be read")
@@ -175,7 +175,7 @@ func checkParams(u *url.URL, params []string) *Error {
 }
 
 // commonParams turns the parameters that every address accepts, except prefix, into options.
-func commonParams(u *url.URL) ([]OpenOption, *Error) {
+func commonParams(u *url.URL) ([]OpenOption, error) {
 	var opts []OpenOption
 	query := u.Query()
 
@@ -189,9 +189,9 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 		{"object_lock", WithObjectLock()},
 	}
 	for _, flag := range flags {
-		isSet, e := boolParam(query, flag.name)
-		if e != nil {
-			return nil, e
+		isSet, err := boolParam(query, flag.name)
+		if err != nil {
+			return nil, err
 		}
 		if isSet {
 			opts = append(opts, flag.option)
@@ -217,7 +217,7 @@ func commonParams(u *url.URL) ([]OpenOption, *Error) {
 
 // boolParam returns the value of a parameter that is true or false, and false if the address does not
 // have it.
-func boolParam(query url.Values, name string) (bool, *Error) {
+func boolParam(query url.Values, name string) (bool, error) {
 	if !query.Has(name) {
 		return false, nil
 	}

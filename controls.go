@@ -47,9 +47,9 @@ func WithLegalHold() WriteOption {
 
 // Tags returns the object's tags, or an empty map if it has none.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
-	f, e := frontOf(b, "Tags", key)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "Tags", key)
+	if err != nil {
+		return nil, err
 	}
 	o := readPool.get()
 	defer readPool.put(o)
@@ -140,9 +140,9 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 func changeObject(
 	ctx context.Context, b Uploader, op, key string, optionsErr error, change func(c Core, key string) error,
 ) error {
-	f, e := frontOf(b, op, key)
-	if e != nil {
-		return e
+	f, err := frontOf(b, op, key)
+	if err != nil {
+		return err
 	}
 	if err := f.check(ctx, scope.Upload, op, key, optionsErr); err != nil {
 		return err

@@ -23,28 +23,28 @@ func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {
 	// Only the destination must be a bucket of this library.
-	f, e := frontOf(dst, "Copy", dstKey)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(dst, "Copy", dstKey)
+	if err != nil {
+		return nil, err
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
 	source, isFront := src.(*front)
 
 	// Check the destination and the options, and that there is a source.
-	e = f.checkAllowed(scope.Upload, o.Apply(opts...))
-	if e == nil && src == nil {
-		e = invalid("src", "must not be nil")
+	argErr := o.Apply(opts...)
+	if argErr == nil && src == nil {
+		argErr = invalid("src", "must not be nil")
 	}
-	if e != nil {
-		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, e))
+	if err := f.checkAllowed(scope.Upload, argErr); err != nil {
+		return nil, f.refuseCopy(ctx, dstKey, source, srcKey, locateError(f, "Copy", dstKey, err))
 	}
 
 	// A source of another type is read by its method Download.
 	from := CopySource{other: src, key: srcKey}
 	if isFront {
-		if e := source.checkCopied(ctx, srcKey); e != nil {
-			return nil, f.refuseCopy(ctx, dstKey, source, srcKey, e)
+		if err := source.checkSource(ctx, srcKey); err != nil {
+			return nil, f.refuseCopy(ctx, dstKey, source, srcKey, err)
 		}
 		from = source.core.Source(source.scope.Key(srcKey))
 	}
@@ -53,25 +53,25 @@ func Copy(
 	return f.copyResult(attrs, err, "Copy", dstKey, source, srcKey)
 }
 
-// checkCopied returns an error if the caller of Copy may not read from f, the bucket of the source. The
+// checkSource returns an error if the caller of Copy may not read from f, the bucket of the source. The
 // hooks of f then see a refused Download.
-func (f *front) checkCopied(ctx context.Context, key string) *Error {
-	e := f.checkAllowed(scope.Download, nil)
-	if e == nil {
+func (f *front) checkSource(ctx context.Context, key string) *Error {
+	err := f.checkAllowed(scope.Download, nil)
+	if err == nil {
 		return nil
 	}
-	e = locateError(f, "Copy", key, e)
-	f.callHooks(ctx, Operation{Name: "Download", Key: f.scope.Key(key)}, e)
-	return e
+	err = locateError(f, "Copy", key, err)
+	f.callHooks(ctx, Operation{Name: "Download", Key: f.scope.Key(key)}, err)
+	return err
 }
 
-// refuseCopy tells the hooks of the destination that a Copy fails with e, and returns e. source is nil
-// if it is not a bucket of this library.
-func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, srcKey string, e *Error) error {
+// refuseCopy tells the hooks of the destination that a Copy fails with err, and returns err. source is
+// nil if it is not a bucket of this library.
+func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, srcKey string, err *Error) error {
 	if source != nil {
 		srcKey = source.scope.Key(srcKey)
 	}
-	return f.refuse(ctx, Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}, e)
+	return f.refuse(ctx, Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}, err)
 }
 
 // Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
@@ -80,9 +80,9 @@ func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, sr
 // options set. Its default content type is that of dstKey's extension, or otherwise that of the
 // first source.
 func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, opts ...CopyOption) (*Attrs, error) {
-	f, e := frontOf(b, "Compose", dstKey)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "Compose", dstKey)
+	if err != nil {
+		return nil, err
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
@@ -95,9 +95,9 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 		wholeSrcs[i] = f.scope.Key(key)
 	}
 
-	if e := f.checkAllowed(scope.Upload|scope.Download, optsErr); e != nil {
+	if err := f.checkAllowed(scope.Upload|scope.Download, optsErr); err != nil {
 		op := Operation{Name: "Compose", Key: wholeDst, Keys: wholeSrcs}
-		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, err))
 	}
 	o.state.View = f.scope.Prefix
 	attrs, err := f.core.Compose(ctx, wholeDst, wholeSrcs, o)

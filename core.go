@@ -159,9 +159,9 @@ func NewBucket(c Core) Bucket {
 // a bucket opened with prefix=, cannot be wrapped, because the caller must not reach the rest of the
 // bucket. If b is a type of your own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
-	f, e := frontOf(b, "Wrap", "")
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "Wrap", "")
+	if err != nil {
+		return nil, err
 	}
 	if !f.scope.Whole() {
 		const rule = "must be whole, and not a result of Ref or Prefixed, or of an address with prefix="

@@ -59,14 +59,14 @@ func StreamCopy(ctx context.Context, c Core, key string, src CopySource, o *Copy
 	}
 
 	// Find out whether the source or the replaced object has changed meanwhile.
-	e := AsError(ctx, err)
-	e.Op = "Copy"
-	replacedMeanwhile := isGuarded && e.Code == PreconditionFailed
-	changedWhileRead := e.Code == BodyFailed && body.changed()
+	copyErr := AsError(ctx, err)
+	copyErr.Op = "Copy"
+	replacedMeanwhile := isGuarded && copyErr.Code == PreconditionFailed
+	changedWhileRead := copyErr.Code == BodyFailed && body.changed()
 	if replacedMeanwhile || changedWhileRead {
-		e.Code = Changed
+		copyErr.Code = Changed
 	}
-	return nil, e
+	return nil, copyErr
 }
 
 // openCopySource opens the source of a copy, and reports its errors as those of Copy.
@@ -80,14 +80,14 @@ func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reade
 	if err == nil {
 		return reader, nil
 	}
-	e := AsError(ctx, err)
-	e.Op = "Copy"
-	e.Key = cmp.Or(e.Key, src.Key())
-	if e.Code == PreconditionFailed {
+	copyErr := AsError(ctx, err)
+	copyErr.Op = "Copy"
+	copyErr.Key = cmp.Or(copyErr.Key, src.Key())
+	if copyErr.Code == PreconditionFailed {
 		// The caller's condition is one on the destination, so this means that the source was changed.
-		e.Code = Changed
+		copyErr.Code = Changed
 	}
-	return nil, e
+	return nil, copyErr
 }
 
 // withTail returns body followed by the bytes of Append, and adds them to the declared size and checksum.

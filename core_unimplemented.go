@@ -18,10 +18,10 @@ type unimplementedCore struct{}
 var _ Core = unimplementedCore{}
 
 func unimplemented(op, key string) *Error {
-	e := unsupported("this Core does not implement "+op, "")
-	e.Op = op
-	e.Key = key
-	return e
+	err := unsupported("this Core does not implement "+op, "")
+	err.Op = op
+	err.Key = key
+	return err
 }
 
 func (unimplementedCore) Upload(_ context.Context, key string, _ io.Reader, _ *UploadOptions) (*Attrs, error) {

@@ -176,25 +176,25 @@ func CodeOf(err error) Code {
 // reach, or had a failure of its own. The library has already retried the call ([RetryPolicy]), so
 // wait for minutes. If err joins several errors, the first one decides.
 func IsTemporary(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Retryable
+	first, ok := errors.AsType[*Error](err)
+	return ok && first.Retryable
 }
 
 // findCode returns the code of the first *Error or Code in the tree of err, or false if there is none.
 func findCode(err error) (Code, bool) {
-	switch e := err.(type) {
+	switch err := err.(type) {
 	case *Error:
-		return e.Code, true
+		return err.Code, true
 	case Code:
-		return e, true
+		return err, true
 	case interface{ Unwrap() error }:
-		inner := e.Unwrap()
+		inner := err.Unwrap()
 		if inner == nil {
 			return "", false
 		}
 		return findCode(inner)
 	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
+		for _, inner := range err.Unwrap() {
 			if code, ok := findCode(inner); ok {
 				return code, true
 			}
@@ -219,11 +219,11 @@ func unsupported(what, hint string) *Error {
 // connection, and Internal for an unknown error. If ctx ended before the store responded, the Code
 // is Canceled or DeadlineExceeded. If ctx has not ended, AsError replaces these two by Unavailable.
 func AsError(ctx context.Context, err error) *Error {
-	e := ownError(err)
-	if e != nil {
-		e.attributeToContext(ctx.Err())
+	clone := ownError(err)
+	if clone != nil {
+		clone.attributeToContext(ctx.Err())
 	}
-	return e
+	return clone
 }
 
 // ownError returns err as a new *Error, which may be changed without changing err, or nil for nil.
@@ -231,12 +231,12 @@ func ownError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	e := newError(err)
-	if e.Code == Unavailable || e.Code == RateLimited {
+	clone := newError(err)
+	if clone.Code == Unavailable || clone.Code == RateLimited {
 		// Such a Code is always retryable.
-		e.Retryable = true
+		clone.Retryable = true
 	}
-	return e
+	return clone
 }
 
 // newError returns a new *Error for err, which is not nil: a copy of the *Error in its tree, if there

@@ -41,8 +41,8 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 // that file. A kill loses at most the last 4 MiB or the last thousandth of the object, whichever is
 // more.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
-	if e := checkTarget(path); e != nil {
-		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, e)
+	if err := checkTarget(path); err != nil {
+		return nil, refuseFunction(ctx, b, "DownloadFile", "Download", key, err)
 	}
 
 	var o DownloadOptions
@@ -206,8 +206,8 @@ func (d *fileDownload) rename() error {
 // before the download, which writes to a temporary file with another name and would fail only at its
 // end.
 func checkTarget(path string) *Error {
-	if e := checkDir(filepath.Dir(path)); e != nil {
-		return e
+	if err := checkDir(filepath.Dir(path)); err != nil {
+		return err
 	}
 	if path == "" {
 		return invalid("path", "must name a regular file, or not exist")

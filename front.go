@@ -42,14 +42,14 @@ func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whol
 
 // frontOf returns b as a bucket of this library, or, if b is of another type, an error that names the
 // function op and the key.
-func frontOf(b any, op, key string) (*front, *Error) {
+func frontOf(b any, op, key string) (*front, error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
 	}
-	e := unsupported(scope.Foreign(op, b), scope.ForeignHint)
-	e.Op = op
-	e.Key = key
-	return nil, e
+	err := unsupported(scope.Foreign(op, b), scope.ForeignHint)
+	err.Op = op
+	err.Key = key
+	return nil, err
 }
 
 // orFailing returns b, or, if b is nil, a bucket on which every call fails with InvalidArgument. It is
@@ -63,14 +63,14 @@ func orFailing[B any](b B) B {
 	return failing.(B)
 }
 
-// locateError adds the operation and key to e and, if b is a bucket of this library, the bucket.
-func locateError(b any, op, key string, e *Error) *Error {
-	e.Op = op
-	e.Key = key
+// locateError adds the operation and key to err and, if b is a bucket of this library, the bucket.
+func locateError(b any, op, key string, err *Error) *Error {
+	err.Op = op
+	err.Key = key
 	if f, ok := b.(*front); ok && f.core != nil {
-		e.Provider, e.Bucket = f.core.Name()
+		err.Provider, err.Bucket = f.core.Name()
 	}
-	return e
+	return err
 }
 
 // checkAllowed returns an error if the scope does not permit the operation, or if f has no Core. Otherwise
@@ -95,37 +95,37 @@ func (f *front) checkAllowed(permission scope.Permission, optsErr error) *Error 
 // check is checkAllowed for an operation whose refusal the hooks see. The error contains the
 // operation, the key and, if it is known, the bucket.
 func (f *front) check(ctx context.Context, permission scope.Permission, op, key string, optsErr error) error {
-	if e := f.checkAllowed(permission, optsErr); e != nil {
-		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, locateError(f, op, key, e))
+	if err := f.checkAllowed(permission, optsErr); err != nil {
+		return f.refuse(ctx, Operation{Name: op, Key: f.scope.Key(key)}, locateError(f, op, key, err))
 	}
 	return nil
 }
 
-// refusedListing returns a listing of the keys with a prefix that yields e and nothing else. The hooks
+// refusedListing returns a listing of the keys with a prefix that yields err and nothing else. The hooks
 // see the refusal when the listing is read, as they see any other listing.
-func refusedListing[E any](ctx context.Context, f *front, op, prefix string, e *Error) iter.Seq2[E, error] {
-	e = locateError(f, op, prefix, e)
+func refusedListing[E any](ctx context.Context, f *front, op, prefix string, err *Error) iter.Seq2[E, error] {
+	err = locateError(f, op, prefix, err)
 	return func(yield func(E, error) bool) {
 		var none E
-		yield(none, f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, e))
+		yield(none, f.refuse(ctx, Operation{Name: op, Key: f.scope.Prefix + prefix}, err))
 	}
 }
 
-// refuse shows an operation to the hooks that fails with e and does not reach the engine. It returns
-// e. The keys of op are whole keys.
-func (f *front) refuse(ctx context.Context, op Operation, e *Error) error {
-	f.callHooks(ctx, op, e)
-	return e
+// refuse shows an operation to the hooks that fails with err and does not reach the engine. It returns
+// err. The keys of op are whole keys.
+func (f *front) refuse(ctx context.Context, op Operation, err *Error) error {
+	f.callHooks(ctx, op, err)
+	return err
 }
 
-// refuseFunction returns e with the name of a function, such as [Update], that fails before its first
+// refuseFunction returns err with the name of a function, such as [Update], that fails before its first
 // operation. The hooks see that operation as refused.
-func refuseFunction(ctx context.Context, b any, function, operation, key string, e *Error) *Error {
-	e = locateError(b, function, key, e)
+func refuseFunction(ctx context.Context, b any, function, operation, key string, err *Error) *Error {
+	err = locateError(b, function, key, err)
 	if f, ok := b.(*front); ok {
-		f.callHooks(ctx, Operation{Name: operation, Key: f.scope.Key(key)}, e)
+		f.callHooks(ctx, Operation{Name: operation, Key: f.scope.Key(key)}, err)
 	}
-	return e
+	return err
 }
 
 // callHooks calls the hooks before and after an operation that does not reach the engine, and whose
@@ -244,8 +244,8 @@ func (f *front) Remove(ctx context.Context, key string, opts ...RemoveOption) er
 func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntry, error] {
 	o := &ListOptions{}
 	optsErr := o.Apply(opts...)
-	if e := f.checkAllowed(scope.List, optsErr); e != nil {
-		return refusedListing[ListEntry](ctx, f, "List", o.Prefix, e)
+	if err := f.checkAllowed(scope.List, optsErr); err != nil {
+		return refusedListing[ListEntry](ctx, f, "List", o.Prefix, err)
 	}
 
 	f.addPrefix(o)
@@ -315,9 +315,9 @@ func (f *front) PublicURL(key string) (string, error) {
 // results of [Ref] and [Prefixed] of b, fail with InvalidArgument. The provider decides whether
 // operations in progress fail. Close of a result of Ref or Prefixed does nothing.
 func Close(b Bucket) error {
-	f, e := frontOf(b, "Close", "")
-	if e != nil {
-		return e
+	f, err := frontOf(b, "Close", "")
+	if err != nil {
+		return err
 	}
 	if !f.closes() {
 		return nil

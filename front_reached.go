@@ -78,11 +78,11 @@ func moveInOneStep(
 	fromKey := source.scope.Key(from)
 	toKey := f.scope.Key(to)
 	optsErr := o.ApplyMove(fromKey, toKey, opts.([]CopyOption)...)
-	if e := f.checkMove(source, optsErr); e != nil {
+	if err := f.checkMove(source, optsErr); err != nil {
 		// The error has the new key. With the old key, it would mean that the copy succeeded and
 		// only the removal failed.
 		op := Operation{Name: "Move", Key: toKey, Keys: []string{fromKey}}
-		return nil, false, f.refuse(ctx, op, locateError(f, "Move", to, e))
+		return nil, false, f.refuse(ctx, op, locateError(f, "Move", to, err))
 	}
 
 	// A move in one step cannot apply options that change the object.
@@ -101,8 +101,8 @@ func moveInOneStep(
 // checkMove returns an error if f or source does not permit a move from source to f, or if optsErr, the
 // error of its options, is not nil.
 func (f *front) checkMove(source *front, optsErr error) *Error {
-	if e := f.checkAllowed(scope.Upload|scope.Remove, optsErr); e != nil {
-		return e
+	if err := f.checkAllowed(scope.Upload|scope.Remove, optsErr); err != nil {
+		return err
 	}
 	return source.checkAllowed(scope.Download|scope.Remove, nil)
 }
@@ -120,17 +120,20 @@ func (f *front) copyResult(attrs *Attrs, err error, op, dst string, source *fron
 // about the destination has the prefix of f, and one about the source has that of source. source is
 // nil if it is of another type, which has no prefix.
 func (f *front) copyErrorInView(err error, dst string, source *front, src string) error {
-	e, ok := errors.AsType[*Error](err)
+	inner, ok := errors.AsType[*Error](err)
 	if !ok {
 		return err
 	}
 
-	isAboutDst := e.Key == f.scope.Key(dst)
-	isAboutSrc := source != nil && e.Key == source.scope.Key(src)
+	isAboutDst := inner.Key == f.scope.Key(dst)
+	isAboutSrc := source != nil && inner.Key == source.scope.Key(src)
 	if isAboutDst && isAboutSrc {
 		// Both keys are equal, so the bucket decides.
 		_, dstBucket := f.core.Name()
-		isAboutDst = e.Bucket == dstBucket
+		if inner.Bucket == dstBucket {
+			return f.errorInView(err)
+		}
+		return source.errorInView(err)
 	}
 	if isAboutDst {
 		return f.errorInView(err)

@@ -25,8 +25,8 @@ func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartO
 // no encryption key.
 func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
 	open := func(f *front, o *UploadOptions) (MultipartUpload, error) {
-		if e := onlyNatives(opts); e != nil {
-			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, locateError(f, "ContinueUpload", "", e))
+		if err := onlyNatives(opts); err != nil {
+			return nil, f.refuse(ctx, Operation{Name: "ContinueUpload"}, locateError(f, "ContinueUpload", "", err))
 		}
 		return f.core.ContinueUpload(ctx, token, o)
 	}
@@ -52,15 +52,15 @@ func ContinueListedUpload(
 func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
 	return listWith(ctx, b, "ListUploads", opts,
 		func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
-		func(e *UploadEntry) *string { return &e.Key })
+		func(entry *UploadEntry) *string { return &entry.Key })
 }
 
 // AbortUpload drops an upload that [ListUploads] has yielded, together with its parts, if it still
 // exists. Calls that are still sending parts of the upload fail.
 func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
-	f, e := frontOf(b, "AbortUpload", entry.Key)
-	if e != nil {
-		return e
+	f, err := frontOf(b, "AbortUpload", entry.Key)
+	if err != nil {
+		return err
 	}
 	if err := f.check(ctx, scope.Upload, "AbortUpload", entry.Key, nil); err != nil {
 		return err
@@ -75,9 +75,9 @@ func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
 func PutSignedPart(
 	ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption,
 ) (*UploadedPart, error) {
-	f, e := frontOf(b, "PutSignedPart", key)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "PutSignedPart", key)
+	if err != nil {
+		return nil, err
 	}
 	o := &PartOptions{}
 	if err := f.check(ctx, scope.Upload, "PutPart", key, o.Apply(opts...)); err != nil {
@@ -93,9 +93,9 @@ func PutSignedPart(
 // the prefix of b. It fails with Locked if another call is using the file, and with Unsupported if
 // a later version of this library has written it.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
-	f, e := frontOf(b, "AbandonUpload", "")
-	if e != nil {
-		return e
+	f, err := frontOf(b, "AbandonUpload", "")
+	if err != nil {
+		return err
 	}
 	if err := f.check(ctx, scope.Upload, "AbandonUpload", "", nil); err != nil {
 		return err
@@ -109,9 +109,9 @@ func openUpload(
 	ctx context.Context, b Uploader, op, key string, opts []MultipartOption,
 	open func(*front, *UploadOptions) (MultipartUpload, error),
 ) (MultipartUpload, error) {
-	f, e := frontOf(b, op, key)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, op, key)
+	if err != nil {
+		return nil, err
 	}
 	o := uploadPool.get()
 	defer uploadPool.put(o)

@@ -17,15 +17,15 @@ import (
 // A token is only valid with the same prefix and delimiter. A server may send it to its client and
 // get it back. A client that changes the token cannot list keys outside the prefix.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
-	f, e := frontOf(b, "ListPage", "")
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "ListPage", "")
+	if err != nil {
+		return nil, err
 	}
 	o := &ListOptions{}
 	optsErr := o.ApplyPage(token, opts...)
-	if e := f.checkAllowed(scope.List, optsErr); e != nil {
+	if err := f.checkAllowed(scope.List, optsErr); err != nil {
 		op := Operation{Name: "ListPage", Key: f.scope.Prefix + o.Prefix}
-		return nil, f.refuse(ctx, op, locateError(f, "ListPage", o.Prefix, e))
+		return nil, f.refuse(ctx, op, locateError(f, "ListPage", o.Prefix, err))
 	}
 
 	f.addPrefix(o)
@@ -111,7 +111,7 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listWith(ctx, b, "Versions", opts,
 		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
-		func(e *VersionEntry) *string { return &e.Key })
+		func(entry *VersionEntry) *string { return &entry.Key })
 }
 
 // listWith yields the entries that list returns. If b is a view from Prefixed, it removes the prefix
@@ -120,14 +120,14 @@ func listWith[E any](
 	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
 	key func(*E) *string,
 ) iter.Seq2[E, error] {
-	f, e := frontOf(b, op, "")
-	if e != nil {
-		return failedListing[E](e)
+	f, err := frontOf(b, op, "")
+	if err != nil {
+		return failedListing[E](err)
 	}
 	o := &ListOptions{}
 	optsErr := o.Apply(opts...)
-	if e := f.checkAllowed(scope.List, optsErr); e != nil {
-		return refusedListing[E](ctx, f, op, o.Prefix, e)
+	if err := f.checkAllowed(scope.List, optsErr); err != nil {
+		return refusedListing[E](ctx, f, op, o.Prefix, err)
 	}
 
 	f.addPrefix(o)

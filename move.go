@@ -25,9 +25,9 @@ import (
 // and the error's Key is the old key. The error's Code is then Changed if the source was replaced
 // meanwhile. To continue after a failure, repeat the call without IfAbsent.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
-	f, e := frontOf(b, "Move", to)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "Move", to)
+	if err != nil {
+		return nil, err
 	}
 	o := copyPool.get()
 	defer copyPool.put(o)
@@ -36,9 +36,9 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	// The Core gets whole keys, which have the prefix of b.
 	wholeFrom := f.scope.Key(from)
 	wholeTo := f.scope.Key(to)
-	if e := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, optsErr); e != nil {
+	if err := f.checkAllowed(scope.Upload|scope.Download|scope.Remove, optsErr); err != nil {
 		op := Operation{Name: "Move", Key: wholeTo, Keys: []string{wholeFrom}}
-		return nil, f.refuse(ctx, op, locateError(f, "Move", to, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Move", to, err))
 	}
 	o.state.View = f.scope.Prefix
 	attrs, err := f.core.Move(ctx, wholeFrom, wholeTo, o)

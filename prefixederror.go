@@ -9,8 +9,8 @@ import (
 // prefixRemoved returns err with the prefix removed from the keys of the errors in its tree. It is apart
 // from withoutPrefix, so that withoutPrefix allocates nothing if there is no error.
 func prefixRemoved(err error, prefix string) error {
-	if e, isOurs := err.(*Error); isOurs {
-		return e.inView(prefix)
+	if err, isOurs := err.(*Error); isOurs {
+		return err.inView(prefix)
 	}
 	wrapper := &prefixedError{original: err}
 	wrapper.add(err, prefix)

@@ -169,9 +169,9 @@ func WithMethod(method string) SignedDownloadOption {
 // versions, it only hides the object, as Remove does. If the object does not exist, the request
 // succeeds, except on Google and Azure, which respond with 404.
 func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedRemoveOption) (*SignedURL, error) {
-	f, e := frontOf(b, "SignedRemoveURL", key)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "SignedRemoveURL", key)
+	if err != nil {
+		return nil, err
 	}
 	o := signPool.get()
 	defer signPool.put(o)
@@ -189,9 +189,9 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 func SignedUploadForm(
 	ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption,
 ) (*SignedForm, error) {
-	f, e := frontOf(b, "SignedUploadForm", key)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "SignedUploadForm", key)
+	if err != nil {
+		return nil, err
 	}
 	o := signPool.get()
 	defer signPool.put(o)

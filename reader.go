@@ -115,9 +115,9 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 		switch CodeOf(err) {
 		case PreconditionFailed, ObjectNotFound, RangeNotSatisfiable:
 			// The first read has found the object, so it was replaced or removed since.
-			e := AsError(ctx, err)
-			e.Code = Changed
-			return nil, e
+			changed := AsError(ctx, err)
+			changed.Code = Changed
+			return nil, changed
 		default:
 			return nil, err
 		}
@@ -188,8 +188,8 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	defer r.Close()
 
 	_, length := r.Range()
-	if e := checkFitsSlice(length); e != nil {
-		return nil, nil, locateError(b, "ReadAll", key, e)
+	if err := checkFitsSlice(length); err != nil {
+		return nil, nil, locateError(b, "ReadAll", key, err)
 	}
 	data, err := readWhole(b, "ReadAll", key, r, claimedBytes)
 	if err != nil {

@@ -41,9 +41,9 @@ func ReadRanges(
 ) ([][]byte, *Attrs, error) {
 	// If b is nil, the first request fails.
 	r := &rangesRead{from: orFailing(b), key: key, ranges: ranges}
-	if e := r.init(opts); e != nil {
+	if err := r.init(opts); err != nil {
 		// The hooks see the Download as refused.
-		return nil, nil, refuseFunction(ctx, b, "ReadRanges", "Download", key, e)
+		return nil, nil, refuseFunction(ctx, b, "ReadRanges", "Download", key, err)
 	}
 	if err := r.run(ctx, opts); err != nil {
 		return nil, nil, err
@@ -115,8 +115,8 @@ func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 				Err:  fmt.Errorf("ranges[%d] begins at %d, and the object has %d bytes", i, byteRange.Offset, size),
 			}
 		}
-		if e := checkFitsSlice(end - start); e != nil {
-			return nil, e
+		if err := checkFitsSlice(end - start); err != nil {
+			return nil, err
 		}
 		spans[i] = rangeplan.Span{Offset: start, End: end}
 	}
@@ -136,9 +136,9 @@ func (r *rangesRead) run(ctx context.Context, opts []DownloadOption) error {
 	defer func() { _ = r.first.Close() }()
 
 	attrs := r.first.Attrs()
-	spans, e := resolveRanges(r.ranges, attrs.Size)
-	if e != nil {
-		return locateError(r.from, "ReadRanges", r.key, e)
+	spans, err := resolveRanges(r.ranges, attrs.Size)
+	if err != nil {
+		return locateError(r.from, "ReadRanges", r.key, err)
 	}
 	r.plan = rangeplan.New(spans, r.gap, r.limit)
 	r.object = pinObject(r.from, r.key, "ReadRanges", &r.req, attrs)
@@ -184,8 +184,8 @@ func (r *rangesRead) firstRange() Range {
 	}
 
 	// Otherwise, the plan is the same for every size that is large enough.
-	spans, e := resolveRanges(r.ranges, math.MaxInt64)
-	if e != nil {
+	spans, err := resolveRanges(r.ranges, math.MaxInt64)
+	if err != nil {
 		// A range is too long, or begins too far. The method run checks the ranges again with the
 		// object's size, and may fail.
 		return Range{}

@@ -66,8 +66,8 @@ func narrow(b Bucket, mask scope.Permission) Bucket {
 // with Unsupported.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}
-	if e := checkPrefix(prefix); e != nil {
-		s.Bad = e
+	if err := checkPrefix(prefix); err != nil {
+		s.Bad = err
 	}
 	return inScope(b, "Prefixed", s)
 }
@@ -75,10 +75,10 @@ func Prefixed(b Bucket, prefix string) Bucket {
 // inScope returns a view of b whose scope is that of b, narrowed by outer. If b is of a type of the
 // user's own, it has no scope, and all methods of the view fail with an error that names op.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
-	f, e := frontOf(b, op, "")
-	if e != nil {
+	f, err := frontOf(b, op, "")
+	if err != nil {
 		// Bad is the error of every method.
-		outer.Bad = e
+		outer.Bad = err
 		f = &front{scope: scope.Scope{Mask: scope.Everything}}
 	}
 	return f.view(outer)

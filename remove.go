@@ -19,9 +19,9 @@ import (
 // the 1,000th failure, RemoveAll does not try the remaining keys. removed counts the keys that no
 // longer exist, including those that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
-	f, e := frontOf(b, "RemoveAll", "")
-	if e != nil {
-		return 0, e
+	f, err := frontOf(b, "RemoveAll", "")
+	if err != nil {
+		return 0, err
 	}
 	mayRemove := f.checkAllowed(scope.Remove, nil) == nil
 	if !mayRemove {
@@ -41,9 +41,9 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 // RemoveVersions permanently removes the versions that the Key and Version of each entry name. Like
 // [RemoveAll], it continues after failures and joins their errors, each with its Key and Version.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
-	f, e := frontOf(b, "RemoveVersions", "")
-	if e != nil {
-		return 0, e
+	f, err := frontOf(b, "RemoveVersions", "")
+	if err != nil {
+		return 0, err
 	}
 	if f.checkAllowed(scope.Remove, nil) != nil {
 		return f.refuseEach(ctx, "RemoveVersions", versions)
@@ -73,8 +73,8 @@ func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
-	if _, e := frontOf(b, "RemoveMatching", ""); e != nil {
-		return 0, e
+	if _, err := frontOf(b, "RemoveMatching", ""); err != nil {
+		return 0, err
 	}
 	ctx = evidence.WithoutFailover(ctx)
 	listing := &matchListing{
@@ -178,10 +178,10 @@ func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionE
 		// Make one error for each entry.
 		var keys []string
 		for _, entry := range group {
-			e := locateError(f, op, entry.Key, f.checkAllowed(scope.Remove, nil))
-			e.Version = entry.Version
+			err := locateError(f, op, entry.Key, f.checkAllowed(scope.Remove, nil))
+			err.Version = entry.Version
 			keys = append(keys, f.scope.Key(entry.Key))
-			errs = append(errs, e)
+			errs = append(errs, err)
 		}
 		f.callHooks(ctx, Operation{Name: op, Keys: keys}, errs[0])
 		return errs, true

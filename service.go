@@ -86,8 +86,8 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	// means that its option was not given.
 	if r.Lifecycle != nil {
 		for i := range *r.Lifecycle {
-			if e := (*r.Lifecycle)[i].check(); e != nil {
-				return e
+			if err := (*r.Lifecycle)[i].check(); err != nil {
+				return err
 			}
 		}
 	}

@@ -139,9 +139,9 @@ func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, erro
 
 // openBucket is Open, except that its error does not name the operation.
 func openBucket(ctx context.Context, address string, opts []OpenOption) (Bucket, error) {
-	a, e := parseAddress(address, opts)
-	if e != nil {
-		return nil, e
+	a, err := parseAddress(address, opts)
+	if err != nil {
+		return nil, err
 	}
 	if a.opener.Bucket == nil {
 		return nil, a.unsupported()
@@ -168,9 +168,9 @@ func OpenService(ctx context.Context, address string, opts ...OpenOption) (Servi
 
 // openService is OpenService, except that its error does not name the operation.
 func openService(ctx context.Context, address string, opts []OpenOption) (Service, error) {
-	a, e := parseAddress(address, opts)
-	if e != nil {
-		return nil, e
+	a, err := parseAddress(address, opts)
+	if err != nil {
+		return nil, err
 	}
 	if a.prefix != "" {
 		return nil, invalid("address", "must not have the parameter prefix: an account has no prefix")
@@ -195,9 +195,9 @@ func (a *parsedAddress) unsupported() *Error {
 
 // openError returns the error of Open or OpenService.
 func openError(ctx context.Context, op string, err error) error {
-	e := AsError(ctx, err)
-	e.Op = op
-	return e
+	openErr := AsError(ctx, err)
+	openErr.Op = op
+	return openErr
 }
 
 // An Opener opens the addresses of one scheme. If a function is nil, opening fails with
@@ -238,13 +238,13 @@ func Register(name string, o Opener) {
 // CheckAddress returns an error if [Open] would refuse the form of an address: its scheme, the
 // names of its parameters, or the values of those that all schemes have in common.
 func CheckAddress(address string) error {
-	a, e := parseAddress(address, nil)
-	if e == nil {
-		e = ownError((&OpenOptions{}).Apply(a.opts...))
+	a, err := parseAddress(address, nil)
+	if err == nil {
+		err = (&OpenOptions{}).Apply(a.opts...)
 	}
-	if e != nil {
-		e.Op = "CheckAddress"
-		return e
+	if err := ownError(err); err != nil {
+		err.Op = "CheckAddress"
+		return err
 	}
 	return nil
 }

@@ -33,8 +33,8 @@ func Supports(b any, features Features) bool {
 func Require(b any, features Features) error {
 	if f, isOurs := b.(*front); isOurs {
 		const noPermission = 0 // a bucket that only lacks permissions is not refused
-		if e := f.checkAllowed(noPermission, nil); e != nil {
-			return locateError(f, "Require", "", e)
+		if err := f.checkAllowed(noPermission, nil); err != nil {
+			return locateError(f, "Require", "", err)
 		}
 	}
 
@@ -68,11 +68,11 @@ func missingFeaturesError(b any, missing Features) *Error {
 	}
 
 	provider, _ := f.core.Name()
-	e := unsupported(provider+" does not support "+missing.String()+" here", "")
+	err := unsupported(provider+" does not support "+missing.String()+" here", "")
 	if engine := engineOf(f); engine != nil {
-		e.Hint = hints(engine, missing)
+		err.Hint = hints(engine, missing)
 	}
-	return e
+	return err
 }
 
 // hints returns the engine's hints on how to get each of the features, without repetitions.
@@ -81,9 +81,9 @@ func hints(engine engineCore, features Features) string {
 	for rest := features; rest != 0; {
 		lowest := rest & -rest // each feature is one bit
 		rest &^= lowest
-		e := engine.Need(lowest, "")
-		if e != nil && e.Hint != "" && !slices.Contains(texts, e.Hint) {
-			texts = append(texts, e.Hint)
+		err := engine.Need(lowest, "")
+		if err != nil && err.Hint != "" && !slices.Contains(texts, err.Hint) {
+			texts = append(texts, err.Hint)
 		}
 	}
 	return strings.Join(texts, "; ")

@@ -37,9 +37,9 @@ func Update(
 		change: change,
 		opts:   slices.Clip(opts),
 	}
-	if e := u.check(); e != nil {
+	if err := u.check(); err != nil {
 		// The hooks see the Upload as refused.
-		return nil, refuseFunction(ctx, b, "Update", "Upload", key, e)
+		return nil, refuseFunction(ctx, b, "Update", "Upload", key, err)
 	}
 	return u.rounds.repeat(evidence.WithoutFailover(ctx), u.try)
 }
@@ -92,9 +92,9 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 
 	data, err := u.change(old, attrs)
 	if err != nil {
-		e := bodyFailed(err)
-		e.state.Text = "change failed" // in place of the text that a failed body has
-		return nil, u.rounds.locateError(e)
+		failure := bodyFailed(err)
+		failure.state.Text = "change failed" // in place of the text that a failed body has
+		return nil, u.rounds.locateError(failure)
 	}
 	opts := append(u.opts, condition) // a copy, because u.opts has no spare capacity
 	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), opts...)
@@ -115,19 +115,19 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 // a store that refuses a write with status 408, 429 or 503. If the store has made that write
 // nevertheless, the bytes may be added twice.
 func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOption) (*Attrs, error) {
-	if _, e := frontOf(b, "Append", key); e != nil {
-		return nil, e
+	if _, err := frontOf(b, "Append", key); err != nil {
+		return nil, err
 	}
 	a := &appending{rounds: rounds{b: b, op: "Append", key: key}, b: b, tail: p}
-	if e := a.init(opts); e != nil {
-		return nil, refuseFunction(ctx, b, "Append", "Copy", key, e)
+	if err := a.init(opts); err != nil {
+		return nil, refuseFunction(ctx, b, "Append", "Copy", key, err)
 	}
 
 	// Each round makes one attempt, and the next begins if another writer was faster.
 	attrs, err := a.rounds.repeat(evidence.WithoutFailover(ctx), a.try)
-	if e := ownError(err); e != nil {
-		e.Op = a.rounds.op // in place of a call that Append makes
-		return nil, e
+	if err := ownError(err); err != nil {
+		err.Op = a.rounds.op // in place of a call that Append makes
+		return nil, err
 	}
 	return attrs, nil
 }
@@ -214,8 +214,8 @@ type rounds struct {
 	throttled running.Tries // rounds in a row that the store has refused because it was busy
 }
 
-// locateError adds the operation, the key and the bucket to e.
-func (r *rounds) locateError(e *Error) *Error { return locateError(r.b, r.op, r.key, e) }
+// locateError adds the operation, the key and the bucket to err.
+func (r *rounds) locateError(err *Error) *Error { return locateError(r.b, r.op, r.key, err) }
 
 // check sets the retry policy, and refuses a bucket that lacks ConditionalCreate or
 // ConditionalUpdate. It cannot ask a bucket without an engine, such as one of the user's own type.
@@ -227,8 +227,8 @@ func (r *rounds) check() *Error {
 	}
 	r.policy = engine.RetryPolicy()
 
-	if e := engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); e != nil {
-		return e
+	if err := engine.Need(ConditionalCreate, "IfAbsent, which "+r.op+" needs,"); err != nil {
+		return err
 	}
 	return engine.Need(ConditionalUpdate, "IfRevision, which "+r.op+" needs,")
 }
@@ -250,20 +250,20 @@ func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs
 // wait waits until the next round may begin, after one that failed with err. If no round may
 // follow, or if ctx ends, it returns the error with which the whole call fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
-	e := ownError(err)
-	if e.state.Overwritten != nil {
+	roundErr := ownError(err)
+	if roundErr.state.Overwritten != nil {
 		// This write may have taken effect before another writer replaced the object. Repeating the
 		// write could apply the change twice.
-		return r.locateError(ownError(e.state.Overwritten))
+		return r.locateError(ownError(roundErr.state.Overwritten))
 	}
-	if e.Unknown {
+	if roundErr.Unknown {
 		// The write may have taken effect, so it must not be repeated.
 		return err
 	}
 
 	// Choose the delay. Only a conflict with another writer and a busy store permit another round.
 	var delay time.Duration
-	switch e.Code {
+	switch roundErr.Code {
 	case Changed, PreconditionFailed:
 		// Another writer was faster.
 		if r.conflicts == maxConflicts {
@@ -280,7 +280,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	case RateLimited:
 		// The store asks for fewer requests.
 		const throttled = true
-		throttledDelay, mayRetry := r.policy.Allow(&r.throttled, throttled, e.RetryAfter)
+		throttledDelay, mayRetry := r.policy.Allow(&r.throttled, throttled, roundErr.RetryAfter)
 		if !mayRetry {
 			return err
 		}

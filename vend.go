@@ -44,16 +44,16 @@ type Rights struct {
 // bucket lacks [Vending], or cannot permit exactly these rights for this prefix and time, Vend
 // fails with Unsupported. MinIO cannot limit List to a prefix.
 func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
-	f, e := frontOf(b, "Vend", prefix)
-	if e != nil {
-		return nil, e
+	f, err := frontOf(b, "Vend", prefix)
+	if err != nil {
+		return nil, err
 	}
 	wholePrefix := f.scope.Prefix + prefix // with the prefix of Prefixed
-	if e := f.checkVend(wholePrefix, rights, ttl); e != nil {
+	if err := f.checkVend(wholePrefix, rights, ttl); err != nil {
 		// Hooks also see a call that is refused.
 		permitted := effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove)
 		op := Operation{Name: "Vend", Key: wholePrefix, Effects: Effects(permitted)}
-		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, e))
+		return nil, f.refuse(ctx, op, locateError(f, "Vend", prefix, err))
 	}
 
 	vended, err := f.core.Vend(ctx, wholePrefix, rights, ttl)
@@ -62,12 +62,12 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 
 // checkVend returns an error if f may not vend credentials, or if an argument is invalid.
 func (f *front) checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
-	if e := f.checkAllowed(scope.Everything, nil); e != nil {
-		return e
+	if err := f.checkAllowed(scope.Everything, nil); err != nil {
+		return err
 	}
 	if prefix != "" {
-		if e := checkPrefix(prefix); e != nil {
-			return e
+		if err := checkPrefix(prefix); err != nil {
+			return err
 		}
 	}
 	if rights == (Rights{}) {

@@ -20,8 +20,8 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	w.upload = func(body io.Reader) (*Attrs, error) {
 		return orFailing(b).Upload(w.ctx, key, body, opts...)
 	}
-	w.locate = func(op string, e Error) error {
-		return locateError(b, op, key, &e)
+	w.locate = func(op string, err Error) error {
+		return locateError(b, op, key, &err)
 	}
 	return w
 }
@@ -32,7 +32,7 @@ type Writer struct {
 	ctx    context.Context // ends the upload, because the methods of package io take none
 	cancel context.CancelFunc
 	upload func(body io.Reader) (*Attrs, error)
-	locate func(op string, e Error) error // adds bucket and key to an error
+	locate func(op string, err Error) error // adds bucket and key to an error
 
 	pipe *io.PipeWriter // nil before the first Write
 	// stopWatching makes the Writer ignore the end of ctx, which otherwise closes the pipe.
