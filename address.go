@@ -77,9 +77,13 @@ func prefixParam(query url.Values) (string, error) {
 // openBucket opens the bucket of the address or, if the address has prefix=, a view of the keys with that prefix.
 func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	b, err := a.opener.Bucket(ctx, a.url, a.opts)
-	if err != nil || b == nil || a.prefix == "" {
-		return b, err
+	if err != nil {
+		return nil, err
 	}
+	if b == nil || a.prefix == "" {
+		return b, nil
+	}
+
 	f, err := frontOf(b, "parameter prefix", "")
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 )
 
@@ -81,16 +82,28 @@ func (f Features) String() string {
 		return "none"
 	}
 	var names []string
-	for i, name := range featureNames {
-		bit := Features(1) << i
-		if f&bit == 0 {
-			continue
-		}
-		if name == "" {
-			// This bit stands for no feature.
-			name = fmt.Sprintf("%#x", uint64(bit))
-		}
-		names = append(names, name)
+	for feature := range f.each {
+		names = append(names, feature.name())
 	}
 	return strings.Join(names, ", ")
+}
+
+// name returns the name of one feature.
+func (f Features) name() string {
+	name := featureNames[bits.TrailingZeros64(uint64(f))]
+	if name == "" {
+		// This bit stands for no feature.
+		return fmt.Sprintf("%#x", uint64(f))
+	}
+	return name
+}
+
+// each yields every feature in f, as a value with one bit.
+func (f Features) each(yield func(Features) bool) {
+	for i := range featureNames {
+		feature := f & (1 << i)
+		if feature != 0 && !yield(feature) {
+			return
+		}
+	}
 }

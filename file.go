@@ -46,8 +46,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	}
 
 	var o DownloadOptions
-	// If an option is invalid, Download refuses it.
-	isValid := o.Apply(opts...) == nil
+	optsErr := o.Apply(opts...)
 	d := &fileDownload{
 		b:        orFailing(b),
 		key:      key,
@@ -56,9 +55,9 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 		sync:     !o.NoSync,
 		progress: o.Progress,
 	}
-	// Only a download of the current object can continue an earlier one or be continued later.
-	mayContinue := isValid && o.readsCurrent()
-	if mayContinue {
+	// Only a download of the current object can continue an earlier one or be continued later. If an
+	// option is invalid, Download refuses it.
+	if optsErr == nil && o.readsCurrent() {
 		d.source = serving.Source(b, key)
 	}
 	d.part = partfile.Find(partfile.System{}, path, d.source)
@@ -240,13 +239,11 @@ func checkDir(dir string) *Error {
 			Hint: "create the directory first",
 		}
 	}
-	if err != nil && !errors.Is(err, syscall.ENOTDIR) {
-		// Any other error is reported later, when the temporary file cannot be created.
-		return nil
-	}
-	if err != nil || !info.IsDir() {
+	isFile := err == nil && !info.IsDir()
+	if isFile || errors.Is(err, syscall.ENOTDIR) {
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
+	// Any other error is reported later, when the temporary file cannot be created.
 	return nil
 }
 

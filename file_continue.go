@@ -67,7 +67,7 @@ type continuation struct {
 	object   partfile.Object
 	opts     []DownloadOption
 	progress func(done, total int64) // may be nil
-	received int64                   // bytes in the file, and bytes that open was called for
+	received int64                   // bytes in the file, and bytes that open has requested
 	attrs    *Attrs                  // from the first response
 }
 
@@ -76,17 +76,26 @@ func (c *continuation) open(offset, length int64) (partfile.Reader, error) {
 	// Clip the slice, so that append does not write into the options of the caller.
 	opts := append(slices.Clip(c.opts), WithRange(offset, length), IfRevision(c.object.Revision))
 	if c.progress != nil {
-		before := c.received
-		opts = append(opts, WithProgress(func(done, _ int64) {
-			c.progress(before+done, c.object.Size)
-		}))
+		opts = append(opts, WithProgress(c.progressAfter(c.received)))
+	}
+
+	r, err := c.from.Download(c.ctx, c.key, opts...)
+	if err != nil {
+		return nil, err
 	}
 	c.received += length
-	r, err := c.from.Download(c.ctx, c.key, opts...)
-	if err == nil && c.attrs == nil {
+	if c.attrs == nil {
 		c.attrs = r.Attrs()
 	}
-	return r, err
+	return r, nil
+}
+
+// progressAfter returns a function that reports the progress of a request. Before the request, the file
+// has the given number of bytes.
+func (c *continuation) progressAfter(received int64) func(done, total int64) {
+	return func(done, _ int64) {
+		c.progress(received+done, c.object.Size)
+	}
 }
 
 // isOutdated reports whether err shows that a download cannot be continued, because the object has

@@ -74,26 +74,31 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 		return true, nil
 	}
 
-	// excess is the number of bytes by which the directory, with its slash, is longer than the longest key.
-	prefix := f.root + name + "/"
-	excess := len(prefixOf(f.b)+prefix) - objectkey.MaxBytes
-	if excess > 1 {
+	keyBytes := f.keyBytes(name)
+	if keyBytes > objectkey.MaxBytes {
 		// No key can be as long as this name.
 		return false, fs.ErrNotExist
 	}
-	if excess == 1 {
+	if keyBytes == objectkey.MaxBytes {
 		// The name is not a directory, because a key below it would be too long.
 		return false, nil
 	}
 
 	// The delimiter saves requests: without it, a store that lists folder by folder would make a
 	// request for each folder below.
+	prefix := f.root + name + "/"
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
-		// One entry, or the error of the listing, is enough.
-		return err == nil && entry.Key != "", err
+		if err != nil {
+			return false, err
+		}
+		// One entry is enough.
+		return entry.Key != "", nil
 	}
 	return false, nil
 }
+
+// keyBytes returns the length of the whole key of an object with this name.
+func (f *fileSystem) keyBytes(name string) int { return len(prefixOf(f.b)) + len(f.root) + len(name) }
 
 // isEmptyDir reports whether a read failed because name is an empty directory in the store, and not
 // an object. Azure accounts with a hierarchical namespace have such directories.
@@ -146,8 +151,12 @@ func (f *fileSystem) ReadFile(name string) ([]byte, error) {
 
 // ReadDir returns the entries of a directory, sorted by name.
 func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
-	// If the whole name is as long as a key may be, nothing can be below it.
-	if fs.ValidPath(name) && len(prefixOf(f.b)+f.root+name) < objectkey.MaxBytes {
+	if !fs.ValidPath(name) {
+		return nil, f.fail("readdir", name, fs.ErrInvalid)
+	}
+
+	// If the name is as long as the longest key, nothing can be below it.
+	if f.keyBytes(name) < objectkey.MaxBytes {
 		entries, err := f.entries(name)
 		if err != nil {
 			return nil, f.fail("readdir", name, err)
@@ -156,6 +165,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			return entries, nil
 		}
 	}
+
 	// Nothing is below the name, so it is an empty directory, a file, or does not exist.
 	if err := f.checkEmptyDir(name); err != nil {
 		return nil, f.fail("readdir", name, err)

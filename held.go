@@ -16,18 +16,7 @@ func init() { serving.Has = hasText }
 // of the object, or the directory of the file. A content that cannot be read has no text.
 func hasText(ctx context.Context, place any, key, text string) bool {
 	const maxBytes = 64 << 10
-
-	// Open the file or the object.
-	var body io.ReadCloser
-	var err error
-	switch place := place.(type) {
-	case serving.Directory:
-		body, err = openIn(string(place), filepath.FromSlash(key))
-	case Downloader:
-		body, err = place.Download(ctx, key)
-	default:
-		return false
-	}
+	body, err := openContent(ctx, place, key)
 	if err != nil {
 		return false
 	}
@@ -36,6 +25,18 @@ func hasText(ctx context.Context, place any, key, text string) bool {
 
 	start, err := io.ReadAll(io.LimitReader(body, maxBytes))
 	return err == nil && bytes.Contains(start, []byte(text))
+}
+
+// openContent opens the object of a Downloader, or the file in a directory.
+func openContent(ctx context.Context, place any, key string) (io.ReadCloser, error) {
+	switch place := place.(type) {
+	case serving.Directory:
+		return openIn(string(place), filepath.FromSlash(key))
+	case Downloader:
+		return place.Download(ctx, key)
+	default:
+		return nil, os.ErrInvalid
+	}
 }
 
 // openIn opens a regular file below a directory. It refuses anything else, because opening a pipe

@@ -72,21 +72,20 @@ func (f *front) listPage(ctx context.Context, token string, o *ListOptions) (*Pa
 // trimPage removes the prefix of f from the keys of a page, and leaves out the folder marker of the
 // prefix itself.
 func (f *front) trimPage(page *Page) error {
-	count := 0 // of the entries that stay, which move to the front of the page
-	for i := range page.Entries {
-		isFolderMarker, err := f.trimPrefix("ListPage", &page.Entries[i].Key)
+	if f.scope.Prefix == "" {
+		return nil
+	}
+	remaining := page.Entries[:0]
+	for _, entry := range page.Entries {
+		isFolderMarker, err := f.trimPrefix("ListPage", &entry.Key)
 		if err != nil {
 			return err
 		}
-		if isFolderMarker {
-			continue
+		if !isFolderMarker {
+			remaining = append(remaining, entry)
 		}
-		if count < i { // an entry before it was left out
-			page.Entries[count] = page.Entries[i]
-		}
-		count++
 	}
-	page.Entries = page.Entries[:count]
+	page.Entries = remaining
 	return nil
 }
 
@@ -142,12 +141,13 @@ func listWith[E any](
 	}
 	return func(yield func(E, error) bool) {
 		for entry, err := range listed {
-			isFolderMarker := false
-			if err == nil {
-				isFolderMarker, err = f.trimPrefix(op, key(&entry))
-			}
 			if err != nil {
 				yield(entry, f.errorInView(err))
+				return
+			}
+			isFolderMarker, err := f.trimPrefix(op, key(&entry))
+			if err != nil {
+				yield(entry, err)
 				return
 			}
 

@@ -110,11 +110,13 @@ type partsOption []UploadedPart
 func (o partsOption) applyComplete(r *CompleteOptions) {
 	if len(o) == 0 {
 		fail(&r.err, "WithParts", "must have at least one part")
+		return
 	}
 	for i, part := range o {
 		if part.Number != i+1 {
 			fail(&r.err, "WithParts",
 				fmt.Sprintf("must be numbered 1, 2, 3 and so on, and the number at place %d is %d", i+1, part.Number))
+			return
 		}
 	}
 	r.Parts = slices.Clone(o)

@@ -135,6 +135,7 @@ type revisionOption string
 func (o revisionOption) setCondition(dst *Condition, err *error) {
 	if o == "" {
 		fail(err, "IfRevision", `must not be "": that is not "no condition"`)
+		return
 	}
 	setCondition(dst, err, Condition{Revision: string(o)})
 }
@@ -157,6 +158,7 @@ type revisionNotOption string
 func (o revisionNotOption) setCondition(r *DownloadOptions) {
 	if o == "" {
 		fail(&r.err, "IfRevisionNot", "must not be empty")
+		return
 	}
 	setCondition(&r.Condition, &r.err, Condition{NotRevision: string(o)})
 }

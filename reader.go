@@ -101,12 +101,11 @@ func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *At
 // object was changed or removed since the first read, open fails with Changed.
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
 	opts := append(slices.Clip(o.opts), WithRange(offset, length))
-	wantLength := o.attrs.Size - offset
-
-	// A range with an end is read by one request.
-	hasEnd := length >= 0
-	if hasEnd {
-		wantLength = length
+	wantLength := length
+	if length < 0 {
+		wantLength = o.attrs.Size - offset
+	} else {
+		// A range with an end is read by one request.
 		opts = append(opts, WithConcurrency(1))
 	}
 

@@ -77,9 +77,8 @@ func Prefixed(b Bucket, prefix string) Bucket {
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, err := frontOf(b, op, "")
 	if err != nil {
-		// Bad is the error of every method.
-		outer.Bad = err
-		f = &front{scope: scope.Scope{Mask: scope.Everything}}
+		// Every method of this view fails.
+		return &front{scope: scope.Scope{Prefix: outer.Prefix, Mask: outer.Mask, Part: true, Bad: err}}
 	}
 	return f.view(outer)
 }

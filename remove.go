@@ -73,7 +73,8 @@ func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
-	if _, err := frontOf(b, "RemoveMatching", ""); err != nil {
+	f, err := frontOf(b, "RemoveMatching", "")
+	if err != nil {
 		return 0, err
 	}
 	ctx = evidence.WithoutFailover(ctx)
@@ -86,8 +87,7 @@ func RemoveMatching(ctx context.Context, b interface {
 	}
 
 	// Remove each object only in the revision that match has seen, if the store can do that.
-	f, isOurs := any(b).(*front)
-	if isOurs && match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
+	if match != nil && f.checkAllowed(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
 		removed, err = removeListed(ctx, f, listing.entries)
 	} else {
 		keys := removal.Map(listing.entries, func(entry ListEntry) string { return entry.Key })
@@ -129,31 +129,30 @@ func (l *matchListing) entries(yield func(ListEntry) bool) {
 // removeListed removes the listed objects, except those that were replaced since. Its results are
 // like those of [RemoveAll].
 func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
-	var skipped atomic.Int64 // objects that were not removed, and did not fail
-	removeGroup := func(group []ListEntry) (errs []error, hasMore bool) {
+	var count atomic.Int64 // of the objects that were removed
+	removeGroup := func(group []ListEntry) (errs []error, mayContinue bool) {
 		errs = running.All(len(group), removal.AtOnce, func(i int) error {
-			wasSkipped, err := f.removeUnchanged(ctx, group[i])
-			if wasSkipped {
-				skipped.Add(1)
+			isRemoved, err := f.removeUnchanged(ctx, group[i])
+			if isRemoved {
+				count.Add(1)
 			}
 			return err
 		})
 		return errs, ctx.Err() == nil
 	}
 
-	// notFailed counts the skipped objects, too.
-	notFailed, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
+	_, failures := running.EachGroup(entries, removal.Together, removal.MaxFailures, removeGroup)
 	if ctx.Err() != nil {
 		failures = append(failures, locateError(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
 	}
-	return notFailed - int(skipped.Load()), errors.Join(failures...)
+	return int(count.Load()), errors.Join(failures...)
 }
 
 // removeUnchanged removes a listed object, unless it was replaced since the listing, or ctx has
-// ended. In these two cases, it does nothing and returns true for skipped.
-func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped bool, err error) {
+// ended. In these two cases, it does nothing, and returns false without an error.
+func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (removed bool, err error) {
 	if ctx.Err() != nil {
-		return true, nil
+		return false, nil
 	}
 
 	var opts []RemoveOption
@@ -162,15 +161,15 @@ func (f *front) removeUnchanged(ctx context.Context, entry ListEntry) (skipped b
 	}
 	err = f.Remove(ctx, entry.Key, opts...)
 	if CodeOf(err) == PreconditionFailed {
-		return true, nil
+		return false, nil
 	}
-	return false, err
+	return err == nil, err
 }
 
 // refuseEach refuses to remove the entries, which the scope of f does not permit. Like a removal,
 // it joins one *Error for each key, and calls the hooks for each group of keys.
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
-	refuse := func(group []VersionEntry) (errs []error, hasMore bool) {
+	refuse := func(group []VersionEntry) (errs []error, mayContinue bool) {
 		if ctx.Err() != nil {
 			return []error{locateError(f, op, "", AsError(ctx, ctx.Err()))}, false
 		}

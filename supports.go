@@ -48,11 +48,9 @@ func Require(b any, features Features) error {
 // missingFeatures returns the features in the given set that b lacks.
 func missingFeatures(b any, features Features) Features {
 	var missing Features
-	for rest := features; rest != 0; {
-		lowest := rest & -rest // each feature is one bit
-		rest &^= lowest
-		if !Supports(b, lowest) {
-			missing |= lowest
+	for feature := range features.each {
+		if !Supports(b, feature) {
+			missing |= feature
 		}
 	}
 	return missing
@@ -78,10 +76,8 @@ func missingFeaturesError(b any, missing Features) *Error {
 // hints returns the engine's hints on how to get each of the features, without repetitions.
 func hints(engine engineCore, features Features) string {
 	var texts []string
-	for rest := features; rest != 0; {
-		lowest := rest & -rest // each feature is one bit
-		rest &^= lowest
-		err := engine.Need(lowest, "")
+	for feature := range features.each {
+		err := engine.Need(feature, "")
 		if err != nil && err.Hint != "" && !slices.Contains(texts, err.Hint) {
 			texts = append(texts, err.Hint)
 		}

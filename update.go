@@ -165,21 +165,30 @@ func (a *appending) init(opts []CopyOption) *Error {
 // try copies the object onto itself with the tail added, or creates it if it does not exist. With
 // the caller's IfAbsent, it only creates.
 func (a *appending) try(ctx context.Context) (*Attrs, error) {
-	key := a.rounds.key
-	if !a.ifAbsent {
-		attrs, err := Copy(ctx, a.b, key, a.b, key, a.copyOpts...)
-		// A Core of another module may ignore the option with the tail.
-		if err == nil && !a.added {
-			return nil, a.rounds.locateError(unsupported(
-				"the Core copied the object without the bytes of Append",
-				"its CopyFrom must call CopyFrom of the embedded Core with the same options",
-			))
-		}
-		if CodeOf(err) != ObjectNotFound {
-			return attrs, err
-		}
+	if a.ifAbsent {
+		return a.create(ctx)
 	}
-	return a.b.Upload(ctx, key, bytes.NewReader(a.tail), a.createOpts)
+	key := a.rounds.key
+	attrs, err := Copy(ctx, a.b, key, a.b, key, a.copyOpts...)
+	if CodeOf(err) == ObjectNotFound {
+		return a.create(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !a.added {
+		// A Core of another module may ignore the option with the tail.
+		return nil, a.rounds.locateError(unsupported(
+			"the Core copied the object without the bytes of Append",
+			"its CopyFrom must call CopyFrom of the embedded Core with the same options",
+		))
+	}
+	return attrs, nil
+}
+
+// create creates the object with only the bytes of Append.
+func (a *appending) create(ctx context.Context) (*Attrs, error) {
+	return a.b.Upload(ctx, a.rounds.key, bytes.NewReader(a.tail), a.createOpts)
 }
 
 // A tailOption makes a copy end with the bytes of Append.
@@ -250,45 +259,10 @@ func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs
 // wait waits until the next round may begin, after one that failed with err. If no round may
 // follow, or if ctx ends, it returns the error with which the whole call fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
-	roundErr := ownError(err)
-	if roundErr.state.Overwritten != nil {
-		// This write may have taken effect before another writer replaced the object. Repeating the
-		// write could apply the change twice.
-		return r.locateError(ownError(roundErr.state.Overwritten))
+	delay, failure := r.nextDelay(err)
+	if failure != nil {
+		return failure
 	}
-	if roundErr.Unknown {
-		// The write may have taken effect, so it must not be repeated.
-		return err
-	}
-
-	// Choose the delay. Only a conflict with another writer and a busy store permit another round.
-	var delay time.Duration
-	switch roundErr.Code {
-	case Changed, PreconditionFailed:
-		// Another writer was faster.
-		if r.conflicts == maxConflicts {
-			return r.locateError(&Error{
-				Code: Unavailable,
-				Err:  err,
-				Hint: "too many writers update this object: spread them over several keys",
-			})
-		}
-		delay = running.ConflictDelay(r.conflicts)
-		r.conflicts++
-		// The store no longer refuses requests, so count the refusals from 0.
-		r.throttled = running.Tries{}
-	case RateLimited:
-		// The store asks for fewer requests.
-		const throttled = true
-		throttledDelay, mayRetry := r.policy.Allow(&r.throttled, throttled, roundErr.RetryAfter)
-		if !mayRetry {
-			return err
-		}
-		delay = throttledDelay
-	default:
-		return err
-	}
-
 	if running.Sleep(ctx, delay) == nil {
 		return nil
 	}
@@ -296,6 +270,49 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	ctxErr := AsError(ctx, ctx.Err())
 	ctxErr.Err = errors.Join(ctxErr.Err, err)
 	return r.locateError(ctxErr)
+}
+
+// nextDelay returns the time to wait before the next round, after one that failed with err. Only a
+// conflict with another writer and a busy store permit another round. Otherwise it returns the error
+// with which the whole call fails.
+func (r *rounds) nextDelay(err error) (time.Duration, error) {
+	roundErr := ownError(err)
+	if roundErr.state.Overwritten != nil {
+		// This write may have taken effect before another writer replaced the object. Repeating the
+		// write could apply the change twice.
+		return 0, r.locateError(ownError(roundErr.state.Overwritten))
+	}
+	if roundErr.Unknown {
+		// The write may have taken effect, so it must not be repeated.
+		return 0, err
+	}
+
+	switch roundErr.Code {
+	case Changed, PreconditionFailed:
+		// Another writer was faster.
+		if r.conflicts == maxConflicts {
+			return 0, r.locateError(&Error{
+				Code: Unavailable,
+				Err:  err,
+				Hint: "too many writers update this object: spread them over several keys",
+			})
+		}
+		delay := running.ConflictDelay(r.conflicts)
+		r.conflicts++
+		// The store no longer refuses requests, so count the refusals from 0.
+		r.throttled = running.Tries{}
+		return delay, nil
+	case RateLimited:
+		// The store asks for fewer requests.
+		const throttled = true
+		delay, mayRetry := r.policy.Allow(&r.throttled, throttled, roundErr.RetryAfter)
+		if !mayRetry {
+			return 0, err
+		}
+		return delay, nil
+	default:
+		return 0, err
+	}
 }
 
 // createOption returns the option for an upload that creates the object instead of copying it. The

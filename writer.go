@@ -15,14 +15,8 @@ import (
 // as in gocloud, does not lose it silently. After Commit, Close does nothing, so "defer w.Close()"
 // is always right. ctx governs the writer until Commit or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
-	w := &Writer{}
+	w := &Writer{b: b, key: key, opts: opts}
 	w.ctx, w.cancel = context.WithCancel(ctx)
-	w.upload = func(body io.Reader) (*Attrs, error) {
-		return orFailing(b).Upload(w.ctx, key, body, opts...)
-	}
-	w.locate = func(op string, err Error) error {
-		return locateError(b, op, key, &err)
-	}
 	return w
 }
 
@@ -31,8 +25,9 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 type Writer struct {
 	ctx    context.Context // ends the upload, because the methods of package io take none
 	cancel context.CancelFunc
-	upload func(body io.Reader) (*Attrs, error)
-	locate func(op string, err Error) error // adds bucket and key to an error
+	b      Uploader
+	key    string
+	opts   []UploadOption
 
 	pipe *io.PipeWriter // nil before the first Write
 	// stopWatching makes the Writer ignore the end of ctx, which otherwise closes the pipe.
@@ -61,15 +56,20 @@ func (w *Writer) start() {
 		_ = pipe.CloseWithError(w.ctx.Err())
 	})
 
-	run := func() {
-		// Once the upload has ended, a Write that waits must fail.
-		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
-		// The error keeps this value if upload panics. The method end repeats the panic.
-		w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
-		w.attrs, w.err = w.upload(body)
-	}
-	w.group.Go(run, nil)
+	w.group.Go(func() { w.upload(body) }, nil)
 }
+
+// upload uploads the body, and sets the result of Commit.
+func (w *Writer) upload(body *io.PipeReader) {
+	// Once the upload has ended, a Write that waits must fail.
+	defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
+	// The error keeps this value if Upload panics. The method end repeats the panic.
+	w.err = &Error{Code: Internal, Op: "Upload", Err: running.ErrPanicked}
+	w.attrs, w.err = orFailing(w.b).Upload(w.ctx, w.key, body, w.opts...)
+}
+
+// locate adds the operation, the key and the bucket to err.
+func (w *Writer) locate(op string, err Error) error { return locateError(w.b, op, w.key, &err) }
 
 // Write adds p to the object. If the upload fails, so do Write and Commit.
 func (w *Writer) Write(p []byte) (int, error) {
@@ -160,11 +160,13 @@ func (w *Writer) Close() error {
 }
 
 // end ends the body of the upload with err, or with io.EOF if err is nil, and waits for the upload.
-// If the upload has panicked, end releases everything and then panics, too.
+// If the upload has panicked, end panics, too.
 func (w *Writer) end(err error) {
 	w.ended = true
 	_ = w.pipe.CloseWithError(err)
 	w.group.Join()
+
+	// Release everything before the panic of an upload is repeated.
 	w.stopWatching()
 	w.cancel()
 	w.group.Raise()
