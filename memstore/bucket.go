@@ -84,12 +84,11 @@ func (b *bucket) find(key string, revision uint64) *object {
 	return v.object
 }
 
-// swap gives o the next revision and makes it the current object of its key, if the condition holds.
-// The caller holds the write lock.
-func (b *bucket) swap(o *object, condition storage.Condition) error {
-	const current = 0 // with it, find returns the current object
+// setCurrent gives o the next revision and makes it the current object of its key, if the condition
+// holds. The caller holds the write lock.
+func (b *bucket) setCurrent(o *object, condition storage.Condition) error {
 	if condition != (storage.Condition{}) {
-		if err := checkWrite(b.find(o.key, current), condition); err != nil {
+		if err := checkWrite(b.live.get(o.key), condition); err != nil {
 			return err
 		}
 	}

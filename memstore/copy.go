@@ -51,8 +51,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	defer b.mu.Unlock()
 
 	// Store the object with its new key.
-	const current = 0 // in place of the revision of a version
-	src := b.find(r.From, current)
+	src := b.live.get(r.From)
 	if src == nil {
 		return nil, storage.ObjectNotFound
 	}
@@ -62,7 +61,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.applyLockRules(o); err != nil {
 		return nil, err
 	}
-	if err := b.swap(o, r.Condition); err != nil {
+	if err := b.setCurrent(o, r.Condition); err != nil {
 		return nil, err
 	}
 
@@ -72,7 +71,11 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}
-	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, current, now)
+	const noVersion = 0 // removes the current object
+	if err := b.remove(&driver.DeleteRequest{Key: r.From}, noVersion, now); err != nil {
+		return nil, err
+	}
+	return o.attrs(true), nil
 }
 
 // sources returns the objects that refs name, as they all are at one moment. It fails if one of them

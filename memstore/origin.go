@@ -28,7 +28,7 @@ func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, 
 	if err != nil {
 		return "", err
 	}
-	o := b.find(key, 0)
+	o := b.live.get(key)
 	b.mu.RUnlock()
 	if o == nil || !o.public {
 		return "", nil

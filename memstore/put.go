@@ -54,7 +54,7 @@ func (b *bucket) commitLocked(o *object, condition storage.Condition, u *upload)
 	if err := b.applyLockRules(o); err != nil {
 		return err
 	}
-	if err := b.swap(o, condition); err != nil {
+	if err := b.setCurrent(o, condition); err != nil {
 		return err
 	}
 	if u != nil {

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"math"
 	"strings"
 	"time"
 
@@ -47,7 +46,7 @@ func (b *bucket) discard(o *object, now time.Time) {
 // is in the order of removal.
 func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
-	for expired < len(s.order) && !now.Before(s.order[expired].expires) {
+	for expired < len(s.order) && s.order[expired].hasExpired(now) {
 		s.objects.Delete(s.order[expired])
 		s.order[expired] = version{} // so that the array does not keep the object in memory
 		expired++
@@ -57,24 +56,23 @@ func (s *softDeleted) sweep(now time.Time) {
 
 // find returns the removed object of the key that is still kept at the time now: the one with the
 // revision, or, if revision is 0, the newest one. It returns nil if there is none.
-func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *object) {
+func (s *softDeleted) find(key string, revision uint64, now time.Time) *object {
 	if s == nil {
 		return nil
 	}
-	// The versions of a key are sorted, the newest first. The function returns false to end the walk.
-	s.objects.Ascend(version{position: beforeKey(key)}, func(v version) bool {
+	// The versions of a key are sorted, the newest first.
+	versions := s.objects.Iter()
+	for hasMore := versions.Seek(version{position: beforeKey(key)}); hasMore; hasMore = versions.Next() {
+		v := versions.Item()
 		if v.position.key != key {
-			return false
+			return nil
 		}
 		isWanted := revision == 0 || v.position.revision == revision
-		hasExpired := !now.Before(v.expires)
-		if !isWanted || hasExpired {
-			return true
+		if isWanted && !v.hasExpired(now) {
+			return v.object
 		}
-		found = v.object
-		return false
-	})
-	return found
+	}
+	return nil
 }
 
 // undelete restores a removed object, unless its key has an object again. The restored object is a
@@ -92,7 +90,7 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	}
 	defer b.mu.Unlock()
 
-	if b.find(r.Key, 0) != nil {
+	if b.live.get(r.Key) != nil {
 		return storage.PreconditionFailed
 	}
 	src := b.softDeleted.find(r.Key, revision, now)
@@ -106,7 +104,7 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	if err := b.applyLockRules(o); err != nil {
 		return err
 	}
-	return b.swap(o, storage.Condition{Absent: true})
+	return b.setCurrent(o, storage.Condition{Absent: true})
 }
 
 // listRemoved returns a page of the removed objects that soft delete still keeps at the time now.
@@ -118,28 +116,23 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 	}
 
 	// Begin at the first removed object after pos that can have the prefix.
-	start := pos
-	if pos.key < r.Prefix {
-		start = beforeKey(r.Prefix)
-	}
-
-	// addEntry adds an entry to the page, and returns false if the page is complete.
+	start := pos.notBefore(r.Prefix)
 	var last position // of the last entry of the page
-	addEntry := func(v version) bool {
+	versions := b.softDeleted.objects.Iter()
+	for hasMore := versions.Seek(version{position: start}); hasMore; hasMore = versions.Next() {
+		v := versions.Item()
 		if !strings.HasPrefix(v.position.key, r.Prefix) {
-			return false
+			return page
 		}
 		wasListed := v.position == start
-		hasExpired := !now.Before(v.expires)
-		if wasListed || hasExpired {
-			return true
+		if wasListed || v.hasExpired(now) {
+			continue
+		}
+		if len(page.Entries) == r.Limit {
+			page.Token = last.token()
+			return page
 		}
 
-		isFull := len(page.Entries) == r.Limit
-		if isFull {
-			page.Token = last.token()
-			return false
-		}
 		entry := storage.VersionEntry{
 			Version:          v.object.revisionText(),
 			NoncurrentSince:  v.since,
@@ -148,12 +141,6 @@ func (b *bucket) listRemoved(r *driver.ListRequest, pos position, now time.Time)
 		v.object.describe(&entry.ListEntry)
 		page.Entries = append(page.Entries, entry)
 		last = v.position
-		return true
 	}
-
-	b.softDeleted.objects.Ascend(version{position: start}, addEntry)
 	return page
 }
-
-// beforeKey returns the position before all versions of key.
-func beforeKey(key string) position { return position{key: key, revision: math.MaxUint64} }

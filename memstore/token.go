@@ -3,6 +3,7 @@ package memstore
 import (
 	"encoding/base64"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,17 @@ import (
 type position struct {
 	key      string
 	revision uint64
+}
+
+// beforeKey returns the position before all versions of key.
+func beforeKey(key string) position { return position{key: key, revision: math.MaxUint64} }
+
+// notBefore returns p, or the position before the first key with the prefix if that is later.
+func (p position) notBefore(prefix string) position {
+	if p.key < prefix {
+		return beforeKey(prefix)
+	}
+	return p
 }
 
 // token returns the position as a page token. The token has only the key and revision of the last

@@ -21,6 +21,9 @@ type version struct {
 	expires  time.Time // time at which soft delete drops it; zero for other versions
 }
 
+// hasExpired reports whether soft delete no longer keeps v at the time now.
+func (v version) hasExpired(now time.Time) bool { return !now.Before(v.expires) }
+
 // before reports whether v is listed before w: keys ascend, and the newest version of a key is
 // first.
 func (v version) before(w version) bool {
@@ -56,15 +59,17 @@ func (b *bucket) promote(key string) {
 }
 
 // newestNoncurrent returns the newest noncurrent version or delete marker of a key, or nil.
-func (b *bucket) newestNoncurrent(key string) (newest *object) {
+func (b *bucket) newestNoncurrent(key string) *object {
 	// The first item from this position is the newest of the key, or belongs to a later key.
-	b.noncurrent.Ascend(version{position: beforeKey(key)}, func(v version) bool {
-		if v.position.key == key {
-			newest = v.object
-		}
-		return false
-	})
-	return newest
+	versions := b.noncurrent.Iter()
+	if !versions.Seek(version{position: beforeKey(key)}) {
+		return nil
+	}
+	first := versions.Item()
+	if first.position.key != key {
+		return nil
+	}
+	return first.object
 }
 
 // ListVersions returns a page of current objects, noncurrent versions, delete markers and common
@@ -76,7 +81,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	// Read the time before the lock is taken.
-	now := time.Time{}
+	var now time.Time
 	if r.SoftDeleted {
 		now = d.account.time()
 	}
@@ -95,50 +100,41 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 // listVersions returns the page of versions after pos, with one entry for all keys that share a
 // common prefix up to the delimiter. The caller holds the lock.
 func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.VersionPage {
-	page := &driver.VersionPage{}
-	var last position // of the last entry of the page
-
-	// Begin at the first version after pos that can have the prefix.
+	// Begin at the first version after pos that can have the prefix. If pos is in a common prefix, the
+	// page before has ended with that prefix.
 	all := b.history()
-	if pos.key >= r.Prefix {
-		all.seek(pos)
+	common, isPrefix := objectkey.CommonPrefix(pos.key, r.Prefix, r.Delimiter)
+	if isPrefix {
+		all.seekPast(common)
 	} else {
-		all.seek(beforeKey(r.Prefix))
+		all.seek(pos.notBefore(r.Prefix))
 	}
 
+	page := &driver.VersionPage{}
+	var last position // of the last entry of the page
 	for {
 		o, noncurrentSince := all.object()
 		if o == nil || !strings.HasPrefix(o.key, r.Prefix) {
 			return page
 		}
-
-		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
-		// An earlier page may have ended with this common prefix.
-		wasListed := isPrefix && common <= pos.key
-		if !wasListed && len(page.Entries) == r.Limit {
+		if len(page.Entries) == r.Limit {
 			page.Token = last.token()
 			return page
 		}
 
-		if !isPrefix {
-			page.Entries = append(page.Entries, b.versionEntry(o, noncurrentSince))
-			last = position{key: o.key, revision: o.revision}
-			all.next()
-			continue
-		}
-
-		if !wasListed {
+		// All keys with a common prefix have one entry.
+		common, isPrefix := objectkey.CommonPrefix(o.key, r.Prefix, r.Delimiter)
+		if isPrefix {
 			entry := storage.ListEntry{Key: common, IsPrefix: true}
 			page.Entries = append(page.Entries, storage.VersionEntry{ListEntry: entry})
 			last = position{key: common}
+			all.seekPast(common)
+			continue
 		}
 
-		// Continue after all versions with the common prefix, if a key can follow them.
-		next, exists := objectkey.PrefixEnd(common)
-		if !exists {
-			return page
-		}
-		all.seek(beforeKey(next))
+		page.Entries = append(page.Entries, b.versionEntry(o, noncurrentSince))
+		last = position{key: o.key, revision: o.revision}
+		all.next()
 	}
 }
 
@@ -184,6 +180,18 @@ func (h *history) seek(p position) {
 	if h.hasNoncurrent && h.noncurrent.Item().position == p {
 		h.hasNoncurrent = h.noncurrent.Next()
 	}
+}
+
+// seekPast moves to the first object after all keys with the prefix.
+func (h *history) seekPast(prefix string) {
+	next, exists := objectkey.PrefixEnd(prefix)
+	if !exists {
+		// No key can follow.
+		h.hasCurrent = false
+		h.hasNoncurrent = false
+		return
+	}
+	h.seek(beforeKey(next))
 }
 
 // object returns the object at which the iterator is, or nil at the end. noncurrentSince is the time
