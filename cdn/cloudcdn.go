@@ -85,8 +85,8 @@ func isKeyName(name string) bool {
 func (s *CloudCDNSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	// The CDN passes no parameters to the store, so this is false.
-	granted, err := s.site.grantFor(ctx, key, false, opts)
+	const forwards = false // the CDN passes no parameters to the store
+	granted, err := s.site.grantFor(ctx, key, forwards, opts)
 	if err != nil {
 		return nil, err
 	}

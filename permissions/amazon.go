@@ -49,14 +49,9 @@ func (g Grant) amazonPolicy(p Provider) ([]Document, error) {
 
 	// Put each action into its statement.
 	for _, action := range g.permissions(p, anyOperation) {
-		index := statementOf(action)
-		needsKey := index == keyStatement
-		if needsKey && !keyARN().MatchString(g.KMSKey) {
+		index := statementOf(action, prefix)
+		if index == keyStatement && !keyARN().MatchString(g.KMSKey) {
 			return nil, argument.Invalid("KMSKey", "must be the ARN of a key if an operation needs "+action, "")
-		}
-		if index == listingStatement && prefix == "" {
-			// A listing without a condition can be in the statement with all other actions on the bucket.
-			index = bucketStatement
 		}
 		statements[index].Action = append(statements[index].Action, action)
 	}
@@ -92,17 +87,18 @@ const (
 )
 
 // statementOf returns the index of the statement for an action in a policy. Actions on the same kind of
-// resource, such as a bucket or its objects, share a statement.
+// resource, such as a bucket or its objects, share a statement. Only a prefix, which is a condition on
+// listings, needs a statement for these.
 //
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-func statementOf(action string) int {
+func statementOf(action, prefix string) int {
 	if action == "s3:ListAllMyBuckets" {
 		return accountStatement
 	}
-	if isListing(action) {
+	if isListing(action) && prefix != "" {
 		return listingStatement
 	}
-	if isWideAction(action) {
+	if isListing(action) || isBucketAction(action) {
 		return bucketStatement
 	}
 	if strings.HasPrefix(action, "kms:") {
@@ -111,9 +107,9 @@ func statementOf(action string) int {
 	return objectStatement
 }
 
-// isWideAction reports whether no policy can limit the action to a prefix, because its resource is
+// isBucketAction reports whether no policy can limit the action to a prefix, because its resource is
 // a bucket and it has no condition key s3:prefix. An example is s3:ListBucketMultipartUploads.
-func isWideAction(action string) bool {
+func isBucketAction(action string) bool {
 	if isListing(action) {
 		return false
 	}

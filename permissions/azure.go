@@ -154,9 +154,9 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		return pathClause, nil
 	}
 
-	// The second clause limits only listings.
-	exempt = []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
-	listClause := g.azureClause(exempt, "@Request["+azureActions+"containers/blobs:prefix]")
+	// The second clause limits only listings, so it exempts every other request.
+	exceptListings := []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
+	listClause := g.azureClause(exceptListings, "@Request["+azureActions+"containers/blobs:prefix]")
 	return pathClause + "\nAND\n" + listClause, nil
 }
 
@@ -183,22 +183,28 @@ func (g Grant) azureSignature() ([]Document, error) {
 	if slices.ContainsFunc(g.Operations, isOnBucket) {
 		return g.accountSignature(), nil
 	}
+	if g.Prefix != "" {
+		return g.directorySignature()
+	}
+	return []Document{{
+		Name: "parameters",
+		Use:  "of a shared access signature of the container " + g.Bucket,
+		Text: "sr=c&sp=" + g.objectLetters(),
+	}}, nil
+}
 
-	// Leave out letters in the form "r(c)", which only a signature of an account can have. Operations
-	// on objects work without them.
+// objectLetters returns the letters of the permissions on objects. It leaves out letters in the form
+// "r(c)", which only a signature of an account can have. Operations on objects work without them.
+func (g Grant) objectLetters() string {
 	letters := slices.DeleteFunc(g.permissions(AzureSAS, anyOperation), func(letter string) bool {
 		return strings.Contains(letter, "(")
 	})
-	permissions := "sp=" + strings.Join(letters, "")
+	return strings.Join(letters, "")
+}
 
-	if g.Prefix == "" {
-		return []Document{{
-			Name: "parameters",
-			Use:  "of a shared access signature of the container " + g.Bucket,
-			Text: "sr=c&" + permissions,
-		}}, nil
-	}
-
+// directorySignature returns the parameters of a shared access signature for the directory that the
+// prefix of the grant names.
+func (g Grant) directorySignature() ([]Document, error) {
 	// A signature for a directory needs its depth, so the prefix must be a path of complete names.
 	hasEmptyName := strings.HasPrefix(g.Prefix, "/") || strings.Contains(g.Prefix, "//")
 	if hasEmptyName || !strings.HasSuffix(g.Prefix, "/") {
@@ -211,7 +217,7 @@ func (g Grant) azureSignature() ([]Document, error) {
 		Name: "parameters",
 		Use: "of a shared access signature of the directory " + strings.TrimSuffix(g.Prefix, "/") +
 			" of the container " + g.Bucket + ", in an account with a hierarchical namespace",
-		Text: "sr=d&sdd=" + depth + "&" + permissions,
+		Text: "sr=d&sdd=" + depth + "&sp=" + g.objectLetters(),
 	}}, nil
 }
 

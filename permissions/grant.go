@@ -197,17 +197,17 @@ func (g Grant) checkPrefix(p Provider) error {
 	}
 
 	// Name all operations that cannot be limited, so that one error is enough to correct the grant.
-	var wide []Operation
+	var unlimited []Operation
 	for _, o := range g.Operations {
-		if o.isWide(p) {
-			wide = append(wide, o)
+		if o.exceedsPrefix(p) {
+			unlimited = append(unlimited, o)
 		}
 	}
-	if len(wide) == 0 {
+	if len(unlimited) == 0 {
 		return nil
 	}
 
-	err := unsupportedError(p, "cannot limit these operations to a prefix", wide...)
+	err := unsupportedError(p, "cannot limit these operations to a prefix", unlimited...)
 	err.Hint = `leave these operations out, as in "everything,-list-uploads", or leave the prefix out`
 	if p == MinIO {
 		err.Hint += "; a client of MinIO can list the whole bucket in spite of a condition on s3:prefix"
@@ -215,9 +215,9 @@ func (g Grant) checkPrefix(p Provider) error {
 	return err
 }
 
-// isWide reports whether no policy of a provider can limit the operation to a prefix, because a
+// exceedsPrefix reports whether no policy of a provider can limit the operation to a prefix, because a
 // permission that it needs holds only for a whole bucket or account.
-func (o Operation) isWide(p Provider) bool {
+func (o Operation) exceedsPrefix(p Provider) bool {
 	if o.Section() == bucketSection {
 		return true
 	}
@@ -225,17 +225,16 @@ func (o Operation) isWide(p Provider) bool {
 	needs, _ := o.Needs(p)
 	switch p {
 	case AWS:
-		return slices.ContainsFunc(needs, isWideAction)
+		return slices.ContainsFunc(needs, isBucketAction)
 	case MinIO:
-		return slices.ContainsFunc(needs, isWideAction) || slices.ContainsFunc(needs, isListing)
-	case Google:
-		return slices.Contains(outsidePrefix, o)
+		return slices.ContainsFunc(needs, isBucketAction) || slices.ContainsFunc(needs, isListing)
 	case Azure:
-		// containers/write is on the container, and not on blobs in it.
-		return slices.Contains(outsidePrefix, o) || slices.Contains(needs, "containers/write")
-	default:
-		return slices.Contains(outsidePrefix, o)
+		// This permission is on the container, and not on blobs in it.
+		if slices.Contains(needs, "containers/write") {
+			return true
+		}
 	}
+	return slices.Contains(outsidePrefix, o)
 }
 
 // outsidePrefix are the operations on multipart uploads that no policy of Google or Azure can limit
