@@ -77,9 +77,9 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 		}
 
 		if conflicts == maxConflicts {
-			e := l.failed("Append", storage.Unavailable, "other writers were faster each time")
-			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
-			return 0, e
+			failure := l.failed("Append", storage.Unavailable, "other writers were faster each time")
+			failure.Hint = "too many writers append to this log: let one process append for several, or use several logs"
+			return 0, failure
 		}
 		if err := running.Sleep(ctx, running.ConflictDelay(conflicts)); err != nil {
 			return 0, l.interrupted("Append", err)

@@ -127,18 +127,12 @@ func (l *Log) forget() {
 // it was trimmed. If it has vanished in another way or was replaced, checkKnown fails with Changed,
 // because this is another log than was read before.
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
-	var problem string // a format for the number of the entry
-	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
-	switch {
-	case err == nil:
-		if last.id == "" || last.id == attrs.Metadata[idName] {
-			return true, nil
-		}
-		problem = "entry %d is another one than was in the log"
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		problem = "entry %d was in the log, and is gone"
-	default:
+	problem, err := l.findProblem(ctx, last)
+	if err != nil {
 		return false, err
+	}
+	if problem == "" {
+		return true, nil
 	}
 
 	// That is no problem if Trim has removed the entry.
@@ -153,9 +147,25 @@ func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err err
 		Code: storage.Changed,
 		Op:   "Append",
 		Key:  l.key(last.number),
-		Err:  fmt.Errorf(problem, last.number),
+		Err:  errors.New(problem),
 		Hint: "remove entries only with Trim: if a backup was restored, drop what was read of this log, and call New",
 	}
+}
+
+// findProblem says what is wrong with an entry that was in the log. It returns "" if the entry is still
+// there.
+func (l *Log) findProblem(ctx context.Context, last *known) (string, error) {
+	attrs, err := l.bucket.Attrs(ctx, l.key(last.number))
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return fmt.Sprintf("entry %d was in the log, and is gone", last.number), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if last.id != "" && last.id != attrs.Metadata[idName] {
+		return fmt.Sprintf("entry %d is another one than was in the log", last.number), nil
+	}
+	return "", nil
 }
 
 // Last returns the number of the last entry, or 0 if nothing was ever appended. Last makes no

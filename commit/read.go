@@ -109,9 +109,9 @@ func (l *Log) readEntries(ctx context.Context, op string, first int64, size int)
 		return nil, err
 	}
 	if first <= trimmed {
-		e := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
-		e.Hint = fmt.Sprintf("begin with what was stored when the log was trimmed: its first entry is %d", trimmed+1)
-		return nil, e
+		failure := l.failed(op, storage.ObjectNotFound, fmt.Sprintf("entry %d was trimmed", first))
+		failure.Hint = fmt.Sprintf("begin with what was stored when the log was trimmed: its first entry is %d", trimmed+1)
+		return nil, failure
 	}
 
 	if count > 0 {
@@ -120,11 +120,11 @@ func (l *Log) readEntries(ctx context.Context, op string, first int64, size int)
 	if count == size {
 		return entries, nil
 	}
-	atEnd := storage.CodeOf(errs[count]) == storage.ObjectNotFound
-	if !atEnd {
-		return entries[:count], errs[count]
+	if storage.CodeOf(errs[count]) == storage.ObjectNotFound {
+		// The log ends before this entry.
+		return entries[:count], nil
 	}
-	return entries[:count], nil
+	return entries[:count], errs[count]
 }
 
 // readEntry reads the object of an entry, and returns the id of the call of Append that wrote it.

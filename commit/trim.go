@@ -80,11 +80,13 @@ func (l *Log) removeEntries(ctx context.Context, number int64) error {
 				listErr = err
 				return
 			}
-			isPast := entry.Key > lastKey
-			if isPast && isOrdered {
-				return
+			if entry.Key > lastKey {
+				if isOrdered {
+					return
+				}
+				continue
 			}
-			if isPast || !l.isEntry(entry.Key) {
+			if !l.isEntry(entry.Key) {
 				continue
 			}
 			if !yield(entry.Key) {
@@ -129,8 +131,7 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		}
 
 		// Try again if the outcome of the write is unknown, but only a few times.
-		mayRepeat := errors.Is(err, storage.OutcomeUnknown) && ctx.Err() == nil && unknownWrites < maxUnknownWrites
-		if !mayRepeat {
+		if !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unknownWrites == maxUnknownWrites {
 			return mark{}, err
 		}
 		// The next round reads the object "trimmed", which shows whether the write took effect.
