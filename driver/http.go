@@ -80,8 +80,8 @@ func UnexpectedResponse(response *http.Response, problem string) *storage.Error 
 // 499 or a server error other than 501 and 503.
 func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
-	if e, ok := err.(*storage.Error); ok {
-		e.Unknown = e.Unknown || sdkerror.MaybeApplied(e.Status) || MaybeSent(e.Err)
+	if failure, ok := err.(*storage.Error); ok {
+		failure.Unknown = failure.Unknown || sdkerror.MaybeApplied(failure.Status) || MaybeSent(failure.Err)
 	}
 	return err
 }

@@ -3,10 +3,8 @@ package locations
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
-	"strings"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 
@@ -223,20 +221,19 @@ func (c *Config) wrong(line int, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.position(line) + rule), Hint: hint}
 }
 
+// lineInError matches the line number in an error of the YAML parser, such as "yaml: line 7: found …".
+var lineInError = regexp.MustCompile(`^yaml: (line [0-9]+: )`)
+
 // notYAML returns the error for a text that is not YAML. It uses only the line number of the parser's
 // error, because that error may quote a secret.
 func (c *Config) notYAML(err error) error {
-	const rule = "the file must be YAML"
-	words := strings.Fields(err.Error())
-	index := slices.Index(words, "line")
-	if index < 0 || index == len(words)-1 {
-		return c.wrong(0, rule, "")
+	const (
+		noLine = 0
+		rule   = "the file must be YAML"
+	)
+	line := ""
+	if match := lineInError.FindStringSubmatch(err.Error()); match != nil {
+		line = match[1]
 	}
-
-	number := strings.TrimSuffix(words[index+1], ":")
-	isNumber := number != "" && strings.Trim(number, "0123456789") == ""
-	if !isNumber {
-		return c.wrong(0, rule, "")
-	}
-	return c.wrong(0, fmt.Sprintf("line %s: %s", number, rule), "")
+	return c.wrong(noLine, line+rule, "")
 }

@@ -57,16 +57,19 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	var err error
-	key := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	if key == "" || strings.HasSuffix(r.URL.Path, "/") {
-		err = f.serveDirectory(w, r, key)
-	} else {
-		err = f.serveFile(w, r, key)
-	}
-	if err != nil {
+	if err := f.servePath(w, r); err != nil {
 		f.options.object.sendFailure(w, r, err)
 	}
+}
+
+// servePath responds with the file or the directory at the path of the request. If it returns an error,
+// it has written nothing.
+func (f *fileServer) servePath(w http.ResponseWriter, r *http.Request) error {
+	key := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
+	if key == "" || strings.HasSuffix(r.URL.Path, "/") {
+		return f.serveDirectory(w, r, key)
+	}
+	return f.serveFile(w, r, key)
 }
 
 // serveFile responds with the object under key, or redirects to the directory of that name.
@@ -97,7 +100,10 @@ func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	// A directory with one entry can be listed.
 	opts := []storage.ListOption{storage.WithPrefix(key + "/"), storage.WithLimit(1), storage.WithAnyOrder()}
 	for _, err := range f.options.listing.List(r.Context(), opts...) {
-		return err == nil, err
+		if err != nil {
+			return false, err
+		}
+		return true, nil
 	}
 	return false, nil
 }

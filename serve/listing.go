@@ -26,10 +26,10 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 	opts := []storage.ListOption{storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()}
 	hasBegun := false
 	for entry, err := range f.options.listing.List(r.Context(), opts...) {
-		if err != nil && !hasBegun {
-			return false, err
-		}
 		if err != nil {
+			if !hasBegun {
+				return false, err
+			}
 			// The status is already sent, so only the page can report the failure.
 			_, _ = io.WriteString(w, listingLost)
 			return true, nil
@@ -54,12 +54,12 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 		}
 	}
 
-	// Without entries, only the root has a listing.
-	isRoot := prefix == ""
-	if !hasBegun && !isRoot {
-		return false, nil
-	}
 	if !hasBegun {
+		// Without entries, only the root has a listing.
+		isRoot := prefix == ""
+		if !isRoot {
+			return false, nil
+		}
 		beginListing(w)
 	}
 	_, _ = io.WriteString(w, listingTail)

@@ -56,14 +56,17 @@ func (z *zipNames) folder(name string) string {
 		return chosen
 	}
 
-	free := name
-	for number := 2; z.files[fold(free)]; number++ {
-		free = name + " (" + strconv.Itoa(number) + ")"
+	// Add a number until no file has the name.
+	chosen := name
+	for number := 2; z.files[fold(chosen)]; number++ {
+		chosen = name + " (" + strconv.Itoa(number) + ")"
 	}
-	z.folders[fold(name)] = free + "/"
-	// No file may get the chosen name. A later folder with that name shares this one.
-	z.folders[fold(free)] = free + "/"
-	return free + "/"
+	folder := chosen + "/"
+	z.folders[fold(name)] = folder
+
+	// The chosen name is taken, too: no file gets it, and a folder with that name shares this one.
+	z.folders[fold(chosen)] = folder
+	return folder
 }
 
 // isTaken reports whether a file or a folder has the name.

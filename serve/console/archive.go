@@ -188,8 +188,11 @@ func readEntries(
 // archiveSource returns the bucket of an archive, with keys below the folder that the page shows.
 func (h *Handler) archiveSource(ctx context.Context, a *archive) (storage.Bucket, error) {
 	b, _, err := h.source.Bucket(ctx, a.bucket)
-	if err != nil || a.prefix == "" {
-		return b, err
+	if err != nil {
+		return nil, err
+	}
+	if a.prefix == "" {
+		return b, nil
 	}
 	return storage.Prefixed(b, a.prefix), nil
 }
@@ -232,10 +235,14 @@ func (a *archive) allEntries(ctx context.Context, b storage.Lister) iter.Seq2[st
 		}
 		for _, folder := range a.folders {
 			for entry, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithAnyOrder()) {
-				if err == nil && isMarker(entry) {
+				if err != nil {
+					yield(entry, err)
+					return
+				}
+				if isMarker(entry) {
 					continue
 				}
-				if !yield(entry, err) || err != nil {
+				if !yield(entry, nil) {
 					return
 				}
 			}

@@ -118,20 +118,23 @@ func requireAbsent(ctx context.Context, b storage.AttrsReader, key string) error
 // moveFolder moves all objects of the folder src to dst, which must be empty unless merge is true. It
 // never replaces an object: an object whose new name is taken or not valid stays where it is. A call
 // with merge continues an interrupted move.
-func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bool) (any, error) {
+func moveFolder(ctx context.Context, b storage.Bucket, src, dst string, merge bool) (changes, error) {
 	if overlap(src, dst) {
-		return nil, invalidArgument("to", "must be neither in the folder nor around it")
+		return changes{}, invalidArgument("to", "must be neither in the folder nor around it")
 	}
 
 	result, err := transferFolder(ctx, b, src, b, dst, merge, transfer.WithMove())
 	if err != nil {
-		return result, err
+		return changes{}, err
 	}
 	if len(result.Failed) > 0 {
 		// Objects have stayed in the folder, so its markers must stay, too.
 		return result, nil
 	}
-	return result, moveMarkers(ctx, b, src, dst)
+	if err := moveMarkers(ctx, b, src, dst); err != nil {
+		return changes{}, err
+	}
+	return result, nil
 }
 
 // overlap reports whether one of two folders is in the other, or is the same.
@@ -157,11 +160,8 @@ func transferFolder(
 		transfer.Bucket(storage.Prefixed(srcBucket, src)),
 		opts...,
 	)
-	if report == nil {
-		return changes{}, err
-	}
-	onlyObjectsFailed := len(report.Failures) > 0 // and not the whole transfer
-	if err != nil && !onlyObjectsFailed {
+	// With failures in the report, only some objects have failed, and not the whole transfer.
+	if report == nil || err != nil && len(report.Failures) == 0 {
 		return changes{}, err
 	}
 

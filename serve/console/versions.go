@@ -100,26 +100,21 @@ func (h *Handler) listRemoved(r *http.Request) (any, error) {
 // version of its object that is not a delete marker.
 func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
 	count := 0
-	key := "" // the key of the version before
-	// isDone is true if key needs no further entry, because it has one already, was on an earlier
-	// page, or has a current version.
-	isDone := true
+	// No key up to doneKey needs a further entry, because it was on an earlier page, is on this one, or
+	// has a current version.
+	doneKey := p.lastKey
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
 		count++
-		if v.Key != key {
-			key = v.Key
-			isDone = v.Current || v.Key <= p.lastKey
-		}
-		if isDone || v.IsDeleteMarker {
+		if v.Key <= doneKey || v.IsDeleteMarker {
 			continue
 		}
 
-		// This is the newest version of a removed object. A full page ends the loop.
-		isDone = true
-		if !p.add(removedView(v)) {
+		// This is the newest version of the key. A full page ends the loop.
+		doneKey = v.Key
+		if !v.Current && !p.add(removedView(v)) {
 			return nil
 		}
 	}
@@ -132,18 +127,18 @@ func (p *removedPage) addVersions(r *http.Request, b storage.Lister, opts []stor
 // addSoftDeleted adds the removed objects that a store with soft delete still keeps, except for those that exist again.
 func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
 	count := 0
-	key := p.lastKey // the last key that needs no further entry
+	doneKey := p.lastKey // no key up to this one needs a further entry
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {
 			return err
 		}
 		count++
-		if v.Key <= key {
+		if v.Key <= doneKey {
 			continue // v is an older version of the same key, or was on an earlier page
 		}
 
-		key = v.Key
-		exists, err := b.Exists(r.Context(), key)
+		doneKey = v.Key
+		exists, err := b.Exists(r.Context(), v.Key)
 		if err != nil {
 			return err
 		}
