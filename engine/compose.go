@@ -36,20 +36,20 @@ type composeOp struct {
 // open checks the options and keys, and completes the request.
 func (c *composeOp) open(b *engine, key string) *storage.Error {
 	c.op.keys = c.srcKeys
-	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
-		return e
+	if err := c.op.prepareWrite(b, "Compose", key); err != nil {
+		return err
 	}
-	if e := b.resolveCopy(c.op.key, &c.req, c.opts); e != nil {
-		return e
+	if err := b.resolveCopy(c.op.key, &c.req, c.opts); err != nil {
+		return err
 	}
-	native, e := b.nativeValues(c.opts.SourceNative)
-	if e != nil {
-		return e
+	native, err := b.nativeValues(c.opts.SourceNative)
+	if err != nil {
+		return err
 	}
 	c.req.Source.Native = native
 	for _, key := range c.srcKeys {
-		if e := b.checkReadKey(key); e != nil {
-			return e
+		if err := b.checkReadKey(key); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -58,8 +58,8 @@ func (c *composeOp) open(b *engine, key string) *storage.Error {
 // run composes the object inside the provider if possible, and otherwise downloads the sources and
 // uploads them.
 func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	if e := c.headSources(ctx); e != nil {
-		return nil, e
+	if err := c.headSources(ctx); err != nil {
+		return nil, err
 	}
 	if c.req.ContentType == "" {
 		c.req.ContentType = c.composedType()
@@ -68,8 +68,8 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		return c.streamCompose(ctx)
 	}
 	// If the server refuses these sources, the content passes through this process.
-	attrs, e := c.serverCompose(ctx)
-	return orStream(ctx, attrs, e, &c.req, c.streamCompose)
+	attrs, err := c.serverCompose(ctx)
+	return orStream(ctx, attrs, err, &c.req, c.streamCompose)
 }
 
 // composedType returns the content type of the composed object if no option sets one: the type of the
@@ -99,9 +99,9 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	running.All(len(c.srcKeys), removal.AtOnce, headSource)
 
 	// Return the error of the first source that has one.
-	for i, e := range errs {
-		if e != nil {
-			return keyError(&c.op, e, c.srcKeys[i])
+	for i, err := range errs {
+		if err != nil {
+			return keyError(&c.op, err, c.srcKeys[i])
 		}
 	}
 	return nil
@@ -211,13 +211,13 @@ func (c *composeOp) openSource(ctx context.Context, index int) (io.ReadCloser, e
 		Native:    c.req.Source.Native,
 	}
 
-	if e := d.open(); e != nil {
-		wasReplaced := e.Code == storage.PreconditionFailed
-		wasRemoved := e.Code == storage.ObjectNotFound
+	if err := d.open(); err != nil {
+		wasReplaced := err.Code == storage.PreconditionFailed
+		wasRemoved := err.Code == storage.ObjectNotFound
 		if wasReplaced || wasRemoved {
-			e.Code = storage.Changed
+			err.Code = storage.Changed
 		}
-		return nil, d.fail(e)
+		return nil, d.fail(err)
 	}
 
 	// A store without conditions has sent the current object, whatever its revision is.

@@ -23,8 +23,8 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOptions) (map[string]string, error) {
 	o := &operation{}
 	req := &driver.GetRequest{}
-	e := o.prepareTags(b.engine, key, req, opts)
-	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, req) })
+	err := o.prepareTags(b.engine, key, req, opts)
+	return run(ctx, o, err, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, req) })
 }
 
 // prepareTags checks the options of Tags, and completes its request.
@@ -32,11 +32,11 @@ func (o *operation) prepareTags(
 	c *engine, key string, req *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
 	const name = "Tags"
-	if e := o.prepareRead(c, name, key, req, opts); e != nil {
-		return e
+	if err := o.prepareRead(c, name, key, req, opts); err != nil {
+		return err
 	}
-	if e := c.need(storage.ObjectTags, name); e != nil {
-		return e
+	if err := c.need(storage.ObjectTags, name); err != nil {
+		return err
 	}
 	if req.Condition != (storage.Condition{}) {
 		return invalid("IfRevision and IfRevisionNot", "do not fit Tags: tags change without a new revision")
@@ -47,12 +47,12 @@ func (o *operation) prepareTags(
 // readTags requests the tags of an object as a part of the operation o. It returns an empty map if
 // the object has none.
 func readTags(ctx context.Context, o *operation, req *driver.GetRequest) (map[string]string, *storage.Error) {
-	tags, e := request(ctx, o, func(ctx context.Context) (map[string]string, error) {
+	tags, err := request(ctx, o, func(ctx context.Context) (map[string]string, error) {
 		return o.engine.driver.Tags(ctx, req)
 	})
-	if e != nil {
-		withoutEffect(e) // a read changes nothing
-		return nil, e
+	if err != nil {
+		withoutEffect(err) // a read changes nothing
+		return nil, err
 	}
 	if tags == nil {
 		return map[string]string{}, nil
@@ -85,46 +85,46 @@ func (c *changeOp) run(
 ) error {
 	o := &c.op
 	req := &c.req
-	e := o.prepareWrite(b, name, key)
+	err := o.prepareWrite(b, name, key)
 	// The first error counts. With an error, do does not call the function.
-	e = cmp.Or(e, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
+	err = cmp.Or(err, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
 
-	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
-		e := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
-		return changeFailure(e, req)
+	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
+		err := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
+		return changeFailure(err, req)
 	})
 }
 
 // changeFailure turns the error of a change, or nil, into the error for the caller. It replaces a
 // PreconditionFailed that follows a lost response, because the change has no condition of the caller.
-func changeFailure(e *storage.Error, req *driver.ChangeRequest) *storage.Error {
-	if e == nil || e.Code != storage.PreconditionFailed || !e.Unknown {
-		return e
+func changeFailure(err *storage.Error, req *driver.ChangeRequest) *storage.Error {
+	if err == nil || err.Code != storage.PreconditionFailed || !err.Unknown {
+		return err
 	}
 	if req.SoftDeleted {
-		e.Code = storage.OutcomeUnknown
-		e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
-		return e
+		err.Code = storage.OutcomeUnknown
+		err.Hint = "a response was lost: this call may have restored the object, or another write has made one"
+		return err
 	}
 	// The request has no condition, so a gateway and not the store has sent the 412.
-	e.Code = storage.Unavailable
-	return e
+	err.Code = storage.Unavailable
+	return err
 }
 
 // resolveChange checks the key and the options, and copies them into req.
 func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
+	if err := c.checkReadKey(key); err != nil {
+		return err
 	}
 	// A soft-deleted version exists even if the bucket keeps no versions.
 	if !opts.SoftDeleted {
-		if e := c.needVersion(opts.Version); e != nil {
-			return e
+		if err := c.needVersion(opts.Version); err != nil {
+			return err
 		}
 	}
-	native, e := c.nativeValues(opts.Native)
-	if e != nil {
-		return e
+	native, err := c.nativeValues(opts.Native)
+	if err != nil {
+		return err
 	}
 
 	req.Key = key

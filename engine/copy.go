@@ -22,21 +22,21 @@ func (b bucket) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	o := &copyOp{from: src, opts: opts}
-	e := o.open(ctx, b.engine, key)
+	err := o.open(ctx, b.engine, key)
 	if !o.fromElsewhere(b.engine) {
 		// The source may be an object that the copy replaces, so it must not be an older one.
 		ctx = driver.WithoutFailover(ctx)
 	}
-	return run(ctx, &o.op, e, o.run)
+	return run(ctx, &o.op, err, o.run)
 }
 
 // open checks the options and the key, and completes the request.
 func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Error {
 	c.op.keys = []string{c.from.Key()}
-	e := c.op.prepareWrite(dst, "Copy", key)
-	if e == nil {
+	err := c.op.prepareWrite(dst, "Copy", key)
+	if err == nil {
 		// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
-		e = dst.resolveCopy(objectkey.Checked(ctx, key), &c.req, c.opts)
+		err = dst.resolveCopy(objectkey.Checked(ctx, key), &c.req, c.opts)
 		c.req.Key = key
 	}
 
@@ -44,9 +44,9 @@ func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Err
 	if isAppend {
 		// Append sees by Taken that this Core adds the bytes. A Core of your own may ignore them.
 		*optionState(c.opts).Taken = true
-		e = cmp.Or(e, dst.need(storage.ConditionalUpdate, "Append"))
+		err = cmp.Or(err, dst.need(storage.ConditionalUpdate, "Append"))
 	}
-	return e
+	return err
 }
 
 // fromElsewhere reports whether the bucket of the source is known to share no object with dst. If it
@@ -90,15 +90,15 @@ func (c *copyOp) tail() []byte { return optionState(c.opts).Tail }
 
 // resolveCopy checks the options of Copy or Compose, and copies them into req.
 func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
-	if e := checkSet(&opts.Properties, opts.Set); e != nil {
-		return e
+	if err := checkSet(&opts.Properties, opts.Set); err != nil {
+		return err
 	}
 	req.Key = key
 	req.Source.Version = opts.Version
 	req.Properties = opts.Properties
 	req.Controls = opts.Controls
 	req.Condition = opts.Condition
-	e := c.resolveWrite(key, writeFields{
+	err := c.resolveWrite(key, writeFields{
 		properties: &req.Properties,
 		set:        opts.Set,
 		controls:   &req.Controls,
@@ -106,7 +106,7 @@ func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.
 		native:     &req.Native,
 		natives:    opts.Native,
 	})
-	return cmp.Or(e, checkTransfer(&opts.Transfer))
+	return cmp.Or(err, checkTransfer(&opts.Transfer))
 }
 
 // run copies inside the provider if possible, and otherwise downloads the source and uploads it.
@@ -116,8 +116,8 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		// Only an engine has a driver that can copy inside the provider.
 		return c.streamCopy(ctx)
 	}
-	if e := c.openSource(ctx, src); e != nil {
-		return nil, e
+	if err := c.openSource(ctx, src); err != nil {
+		return nil, err
 	}
 	defer func() { _ = c.source.Close() }()
 	if !c.copiesOnServer() {
@@ -131,8 +131,8 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		// No server reaches both buckets.
 		return c.streamCopy(ctx)
 	}
-	attrs, e := c.serverCopy(ctx, srcRef)
-	return orStream(ctx, attrs, e, &c.req, c.streamCopy)
+	attrs, err := c.serverCopy(ctx, srcRef)
+	return orStream(ctx, attrs, err, &c.req, c.streamCopy)
 }
 
 // copiesOnServer reports whether the destination's store can copy inside the provider, and can append
@@ -151,30 +151,30 @@ func (c *copyOp) copiesOnServer() bool {
 	return dst.has(storage.ServerAppend)
 }
 
-// orStream returns attrs and e, the results of a copy on the server, unless the server does not
+// orStream returns attrs and err, the results of a copy on the server, unless the server does not
 // support the copy. It then makes the copy by stream, which downloads and uploads the content.
 func orStream(
-	ctx context.Context, attrs *storage.Attrs, e *storage.Error, req *driver.CopyRequest,
+	ctx context.Context, attrs *storage.Attrs, err *storage.Error, req *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
 ) (*storage.Attrs, *storage.Error) {
-	if e == nil || e.Code != storage.Unsupported {
-		return attrs, e
+	if err == nil || err.Code != storage.Unsupported {
+		return attrs, err
 	}
 	// Only an error of the source has its Op already.
-	isSourceError := e.Op != ""
+	isSourceError := err.Op != ""
 	if isSourceError {
 		// The stream would fail with the same error.
-		return attrs, e
+		return attrs, err
 	}
 	hasCondition := req.Condition != (storage.Condition{})
-	if e.Unknown && hasCondition {
+	if err.Unknown && hasCondition {
 		// The attempt may have taken effect, and could make the condition of a second write fail.
-		return attrs, e
+		return attrs, err
 	}
 
 	attrs, streamErr := stream(ctx)
 	// If the attempt may have taken effect, the error for the caller must say so.
-	inheritUnknown(streamErr, e)
+	inheritUnknown(streamErr, err)
 	return attrs, streamErr
 }
 
@@ -182,7 +182,7 @@ func orStream(
 func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	d := &download{}
 	c.source = d
-	e := d.prepare(src, c.from.Key(), c.sourceOptions())
+	err := d.prepare(src, c.from.Key(), c.sourceOptions())
 
 	// A copy within one bucket must not replace an object with an older revision from a cache, which
 	// does not answer auxiliary requests. But in such a request, a driver would ignore native options
@@ -191,9 +191,9 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	d.first.req.Auxiliary = needsNewest && len(c.opts.SourceNative) == 0
 
 	// The hooks see the operation even if its options are invalid.
-	d.ctx, e = d.op.begin(ctx, e)
-	if e != nil {
-		return sourceError(d.op.end(e))
+	d.ctx, err = d.op.begin(ctx, err)
+	if err != nil {
+		return sourceError(d.op.end(err))
 	}
 	return nil
 }
@@ -201,12 +201,12 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 // sourceError returns an error of the source as an error of Copy, which keeps the source's bucket and
 // key. PreconditionFailed becomes Changed, because it would seem to be about the destination.
 func sourceError(err error) *storage.Error {
-	e := ownError(err)
-	e.Op = "Copy"
-	if e.Code == storage.PreconditionFailed {
-		e.Code = storage.Changed
+	failure := ownError(err)
+	failure.Op = "Copy"
+	if failure.Code == storage.PreconditionFailed {
+		failure.Code = storage.Changed
 	}
-	return e
+	return failure
 }
 
 // keepsTags reports whether the copy gets the tags of its source: both buckets must support tags, and
@@ -230,23 +230,23 @@ func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 
 	// The driver then reads no cache, and omits tags that a service of the store has set.
 	req.Auxiliary = true
-	tags, e := readTags(d.ctx, &d.op, req)
-	if e == nil {
+	tags, err := readTags(d.ctx, &d.op, req)
+	if err == nil {
 		return tags, nil
 	}
-	if e.Code == storage.PermissionDenied {
+	if err.Code == storage.PermissionDenied {
 		return nil, nil
 	}
-	return nil, c.sourceLost(e)
+	return nil, c.sourceLost(err)
 }
 
 // sourceLost returns the error of a request to a source that existed before, so that ObjectNotFound
 // means Changed.
-func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.Changed
+func (c *copyOp) sourceLost(err *storage.Error) *storage.Error {
+	if err.Code == storage.ObjectNotFound {
+		err.Code = storage.Changed
 	}
-	return sourceError(c.source.fail(e))
+	return sourceError(c.source.fail(err))
 }
 
 // sourceRequest returns a request for the attributes or tags of the object that d reads.
@@ -259,9 +259,9 @@ func (d *download) sourceRequest() *driver.GetRequest {
 // attributes. Its tags, which are read without a condition, may then be those of the newer object.
 func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	d := c.source
-	current, e := head(d.ctx, &d.op, d.sourceRequest())
-	if e != nil {
-		return c.sourceLost(e)
+	current, err := head(d.ctx, &d.op, d.sourceRequest())
+	if err != nil {
+		return c.sourceLost(err)
 	}
 	if changed(attrs, d.op.toUser(d.ctx, current)) {
 		return c.sourceLost(&storage.Error{
@@ -289,16 +289,16 @@ func (c *copyOp) keepsClass() bool {
 
 // streamCopy downloads the source and uploads what it reads, followed by the bytes of Append.
 func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	reader, e := c.download(ctx)
-	if e != nil {
-		return nil, e
+	reader, err := c.download(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer reader.Close()
 
 	source := reader.Attrs()
-	req, e := c.streamRequest(source)
-	if e != nil {
-		return nil, e
+	req, err := c.streamRequest(source)
+	if err != nil {
+		return nil, err
 	}
 	body := sourcebody.One(reader, c.tail())
 
@@ -309,9 +309,9 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 
 	// The copy replaces its source, so it must replace the revision that was read.
-	revision, e := c.op.engine.bareRevision(source.Revision)
-	if e != nil {
-		return nil, e
+	revision, err := c.op.engine.bareRevision(source.Revision)
+	if err != nil {
+		return nil, err
 	}
 	return replaceRead(ctx, &c.op, req, c.req.Source.Version, revision, c.opts.Transfer, body)
 }
@@ -336,9 +336,9 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 	// response of the download does not say how many tags the object has.
 	isCountUnknown := c.source != nil && c.source.op.engine.desc.TagsByHead
 	if c.keepsTags(source.TagCount > 0 || isCountUnknown) {
-		tags, e := c.streamTags(source)
-		if e != nil {
-			return req, e
+		tags, err := c.streamTags(source)
+		if err != nil {
+			return req, err
 		}
 		req.Tags = tags
 	}
@@ -346,8 +346,8 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 	// Append must replace no other object than the one that was read.
 	if c.tail() != nil && req.Condition == (storage.Condition{}) {
 		req.Condition.Revision = source.Revision
-		if e := dst.checkCondition(&req.Condition, storage.ConditionalUpdate); e != nil {
-			return req, e
+		if err := dst.checkCondition(&req.Condition, storage.ConditionalUpdate); err != nil {
+			return req, err
 		}
 	}
 	return req, nil
@@ -356,9 +356,9 @@ func (c *copyOp) streamRequest(source *storage.Attrs) (driver.PutRequest, *stora
 // streamTags reads the tags of the opened source, and checks that its content and tags are of the
 // same object.
 func (c *copyOp) streamTags(source *storage.Attrs) (map[string]string, *storage.Error) {
-	tags, e := c.sourceTags()
-	if e != nil {
-		return nil, e
+	tags, err := c.sourceTags()
+	if err != nil {
+		return nil, err
 	}
 	isVersion := c.req.Source.Version != "" // another write never replaces a version
 	hasTags := len(tags) > 0 || source.TagCount > 0
@@ -389,11 +389,11 @@ func replaceRead(
 	}
 
 	req.Condition.Revision = revision
-	attrs, e := storeSource(ctx, o, req, transfer, body)
-	if e != nil && e.Code == storage.PreconditionFailed {
-		e.Code = storage.Changed
+	attrs, err := storeSource(ctx, o, req, transfer, body)
+	if err != nil && err.Code == storage.PreconditionFailed {
+		err.Code = storage.Changed
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // expectedResult returns the size in bytes and the checksum of the source followed by the bytes of
@@ -427,19 +427,19 @@ func storeSource(
 		req:      req,
 		transfer: transfer,
 	}
-	if e := w.open(body); e != nil {
-		return nil, e
+	if err := w.open(body); err != nil {
+		return nil, err
 	}
-	attrs, e := w.store(ctx)
-	if e == nil || e.Code != storage.BodyFailed {
-		return attrs, e
+	attrs, err := w.store(ctx)
+	if err == nil || err.Code != storage.BodyFailed {
+		return attrs, err
 	}
 
 	// The upload could not read its body, usually because a source has failed.
 	if err := body.SourceFailure(); err != nil {
 		return nil, sourceFailed(ctx, err)
 	}
-	return nil, e
+	return nil, err
 }
 
 // download opens the content of the source. c.source is nil if the source is not from package engine.
@@ -448,8 +448,8 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 	if d == nil {
 		return c.streamSource(ctx)
 	}
-	if e := d.open(); e != nil {
-		return nil, sourceError(d.fail(e))
+	if err := d.open(); err != nil {
+		return nil, sourceError(d.fail(err))
 	}
 	return d.present(), nil
 }
@@ -470,15 +470,15 @@ func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Er
 	if err == nil {
 		return reader, nil
 	}
-	e := asError(ctx, err)
-	e.Op = "Copy"
-	e.Key = cmp.Or(e.Key, c.from.Key())
+	failure := asError(ctx, err)
+	failure.Op = "Copy"
+	failure.Key = cmp.Or(failure.Key, c.from.Key())
 	// With this Code, the caller would think that the destination does not meet its condition.
-	if e.Code == storage.PreconditionFailed {
-		e.Code = storage.Changed
-		e.Err = bodyFailed(err).Err // hides the Code from errors.Is
+	if failure.Code == storage.PreconditionFailed {
+		failure.Code = storage.Changed
+		failure.Err = bodyFailed(err).Err // hides the Code from errors.Is
 	}
-	return nil, e
+	return nil, failure
 }
 
 // sourceFailed returns the error of a copy whose opened source failed with err, or that of the
@@ -490,18 +490,18 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	}
 
 	source := ownError(err)
-	e := bodyFailed(err)
+	failure := bodyFailed(err)
 	switch source.Code {
 	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
 		// The source existed when it was opened, so another client has changed or removed it since.
-		e.Code = storage.Changed
+		failure.Code = storage.Changed
 	}
 
 	// Keep all that the error of the source tells apart from its Code.
-	e.Hint = source.Hint
-	e.Status = source.Status
-	e.RequestID = source.RequestID
-	e.Retryable = source.Retryable
-	e.RetryAfter = source.RetryAfter
-	return e
+	failure.Hint = source.Hint
+	failure.Status = source.Status
+	failure.RequestID = source.RequestID
+	failure.Retryable = source.Retryable
+	failure.RetryAfter = source.RetryAfter
+	return failure
 }

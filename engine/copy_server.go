@@ -16,9 +16,9 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 
 	// If possible, save the request for the attributes of the source.
 	if c.copiesWithoutAttrs() {
-		attrs, e := c.copyWithoutAttrs(ctx, src)
-		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
-			return attrs, e
+		attrs, err := c.copyWithoutAttrs(ctx, src)
+		if err == nil || err.Retryable || err.Unknown || ctx.Err() != nil {
+			return attrs, err
 		}
 		// The copy failed for good. Reading the attributes of the source shows why.
 	}
@@ -28,9 +28,9 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 // copyRevision reads the attributes of the source, and lets the provider copy exactly that revision.
 // Append also adds its bytes.
 func (c *copyOp) copyRevision(ctx context.Context, src driver.ObjectRef) (*storage.Attrs, *storage.Error) {
-	source, e := c.headSource()
-	if e != nil {
-		return nil, e
+	source, err := c.headSource()
+	if err != nil {
+		return nil, err
 	}
 	isAppend := c.tail() != nil
 	if isAppend && c.req.Condition == (storage.Condition{}) {
@@ -42,9 +42,9 @@ func (c *copyOp) copyRevision(ctx context.Context, src driver.ObjectRef) (*stora
 	src.Attrs = source
 	req := c.req
 	req.Source = src
-	want, e := c.copyIntent(&req, source)
-	if e != nil {
-		return nil, e
+	want, err := c.copyIntent(&req, source)
+	if err != nil {
+		return nil, err
 	}
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &req, want)
@@ -67,9 +67,9 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 	req := d.first.req
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	req.NativeAttrs = true
-	source, e := head(d.ctx, &d.op, &req)
-	if e != nil {
-		return nil, sourceError(d.fail(e))
+	source, err := head(d.ctx, &d.op, &req)
+	if err != nil {
+		return nil, sourceError(d.fail(err))
 	}
 	return source, nil
 }
@@ -79,9 +79,9 @@ func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
 func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*intent, *storage.Error) {
 	// Without an option for tags, the store may keep those of the source.
 	req.ReplaceTags = c.opts.Tags != nil
-	keptTags, e := c.copyTags(req, source.TagCount)
-	if e != nil {
-		return nil, e
+	keptTags, err := c.copyTags(req, source.TagCount)
+	if err != nil {
+		return nil, err
 	}
 	c.copyProperties(req, source)
 
@@ -154,15 +154,15 @@ func (c *copyOp) appendOnServer(
 // copyTags makes the copy keep the tags of its source, whose number is count, unless options replace
 // them. If the store itself copies them, kept is their number. Otherwise kept is 0, and copyTags reads
 // the tags and puts them into req.
-func (c *copyOp) copyTags(req *driver.CopyRequest, count int) (kept int, e *storage.Error) {
+func (c *copyOp) copyTags(req *driver.CopyRequest, count int) (kept int, err *storage.Error) {
 	if !c.keepsTags(count > 0) {
 		return 0, nil
 	}
 	if c.op.engine.desc.CopiesTags && len(c.tail()) == 0 {
 		return count, nil
 	}
-	req.Tags, e = c.sourceTags()
-	return 0, e
+	req.Tags, err = c.sourceTags()
+	return 0, err
 }
 
 // replacesSource reports whether the source and the destination are the same object. Such a copy
@@ -204,12 +204,12 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, src driver.ObjectRef) (*s
 		native:   req.Native,
 		size:     -1, // not known
 	}
-	attrs, e := writeOnServer(ctx, &c.op, call, want)
+	attrs, err := writeOnServer(ctx, &c.op, call, want)
 	if attrs != nil {
 		// The type is that of the source, which was not read.
 		attrs.ContentType = ""
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // replaceOnServer is writeOnServer for a copy that may replace one of its own sources. replaced is the
@@ -228,21 +228,21 @@ func replaceOnServer(
 	// The server may read the source at one moment and write at another, so the object that the copy
 	// replaces must still be that revision.
 	want.condition.Revision = replaced
-	attrs, e := writeOnServer(ctx, o, call, want)
-	if e == nil {
+	attrs, err := writeOnServer(ctx, o, call, want)
+	if err == nil {
 		return attrs, nil
 	}
 
-	wasRefused := e.Code == storage.Unsupported && !e.Unknown
+	wasRefused := err.Code == storage.Unsupported && !err.Unknown
 	if wasRefused {
 		// Some servers compare revisions in uploads, but not in copies.
 		want.condition = storage.Condition{}
 		return writeOnServer(ctx, o, call, want)
 	}
-	if e.Code == storage.PreconditionFailed {
-		e.Code = storage.Changed
+	if err.Code == storage.PreconditionFailed {
+		err.Code = storage.Changed
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // writeOnServer writes an object by call, a copy inside the provider. If the response is lost, it
@@ -250,12 +250,12 @@ func replaceOnServer(
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), want *intent,
 ) (*storage.Attrs, *storage.Error) {
-	attrs, e := request(ctx, o, call)
-	if e != nil && e.Code == storage.ObjectNotFound {
+	attrs, err := request(ctx, o, call)
+	if err != nil && err.Code == storage.ObjectNotFound {
 		// The source existed before, so it was removed meanwhile.
-		e.Code = storage.Changed
+		err.Code = storage.Changed
 	}
-	return finishWrite(ctx, o, attrs, e, want)
+	return finishWrite(ctx, o, attrs, err, want)
 }
 
 // replaceProperties replaces, in the properties of the source, those that options have set for the

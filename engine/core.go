@@ -132,13 +132,13 @@ func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	// A driver with an Enable function can turn the feature on. A cloud has no such function, and must
 	// have the feature itself.
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
-		if e := c.need(storage.ObjectLock, "WithObjectLock"); e != nil {
-			return e
+		if err := c.need(storage.ObjectLock, "WithObjectLock"); err != nil {
+			return err
 		}
 	}
 	if o.SoftDelete > 0 && c.desc.EnableSoftDelete == nil {
-		if e := c.need(storage.SoftDelete, "WithSoftDelete"); e != nil {
-			return e
+		if err := c.need(storage.SoftDelete, "WithSoftDelete"); err != nil {
+			return err
 		}
 	}
 	if o.Versions && c.desc.EnableVersions == nil {
@@ -195,11 +195,11 @@ func (c *engine) close() error {
 			c.forget()
 		}
 		if err := c.driver.Close(); err != nil {
-			e := ownError(err)
-			e.Op = "Close"
-			e.Provider = c.desc.Provider
-			e.Bucket = c.desc.Bucket
-			c.closeErr = e
+			failure := ownError(err)
+			failure.Op = "Close"
+			failure.Provider = c.desc.Provider
+			failure.Bucket = c.desc.Bucket
+			c.closeErr = failure
 		}
 	})
 	return c.closeErr
@@ -282,16 +282,16 @@ func (c *engine) checkCondition(cond *storage.Condition, update storage.Features
 	}
 	if cond.NotRevision != "" {
 		// A read with a condition needs no feature.
-		bare, e := c.bareRevision(cond.NotRevision)
+		bare, err := c.bareRevision(cond.NotRevision)
 		cond.NotRevision = bare
-		return e
+		return err
 	}
-	if e := c.need(update, "IfRevision"); e != nil {
-		return e
+	if err := c.need(update, "IfRevision"); err != nil {
+		return err
 	}
-	bare, e := c.bareRevision(cond.Revision)
+	bare, err := c.bareRevision(cond.Revision)
 	cond.Revision = bare
-	return e
+	return err
 }
 
 // Supports implements storage.Core.

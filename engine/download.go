@@ -70,13 +70,13 @@ type download struct {
 // Download opens the object for reading.
 func (b bucket) Download(ctx context.Context, key string, opts *storage.DownloadOptions) (*storage.Reader, error) {
 	d := &download{}
-	e := d.prepare(b.engine, key, opts)
-	d.ctx, e = d.op.begin(ctx, e)
-	if e == nil {
-		e = d.open()
+	err := d.prepare(b.engine, key, opts)
+	d.ctx, err = d.op.begin(ctx, err)
+	if err == nil {
+		err = d.open()
 	}
-	if e != nil {
-		return nil, d.op.end(e)
+	if err != nil {
+		return nil, d.op.end(err)
 	}
 	return d.present(), nil
 }
@@ -105,16 +105,16 @@ func (d *download) open() *storage.Error {
 	}
 
 	isShared := d.concurrency > 1 && d.canSplit() // whether several connections may share the range
-	attrs, e := d.connectFirst(isShared)
-	if e != nil && e.Code == storage.RangeNotSatisfiable {
+	attrs, err := d.connectFirst(isShared)
+	if err != nil && err.Code == storage.RangeNotSatisfiable {
 		return d.openEmpty()
 	}
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
-	if e := d.start(attrs); e != nil {
+	if err := d.start(attrs); err != nil {
 		first.close()
-		return e
+		return err
 	}
 
 	// Each further request must read the same revision.
@@ -181,15 +181,15 @@ func (d *download) canSplit() bool {
 func (d *download) openEmpty() *storage.Error {
 	req := d.first.req
 	req.Auxiliary = true // the caller has asked for a download, and this request only reads the size
-	attrs, e := head(d.ctx, &d.op, &req)
-	if e != nil {
-		return e
+	attrs, err := head(d.ctx, &d.op, &req)
+	if err != nil {
+		return err
 	}
 
 	// start fails with RangeNotSatisfiable if the range begins after the end. Otherwise it sets
 	// remaining, which must be 0, because the download has no connection.
-	if e := d.start(attrs); e != nil {
-		return e
+	if err := d.start(attrs); err != nil {
+		return err
 	}
 	if d.remaining > 0 {
 		return &storage.Error{
@@ -226,8 +226,8 @@ func (d *download) start(attrs *storage.Attrs) *storage.Error {
 // Read delivers the next bytes from the first connection or from several ones. The caller of Download
 // gets io.EOF only after the checksum was verified.
 func (d *download) Read(p []byte) (int, error) {
-	if e := d.failure(); e != nil {
-		return 0, e
+	if err := d.failure(); err != nil {
+		return 0, err
 	}
 	if d.remaining == 0 {
 		return 0, d.finish()
@@ -246,11 +246,11 @@ func (d *download) Read(p []byte) (int, error) {
 
 	// One Read of a file cannot be interrupted, so it must be short.
 	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
-	n, e := d.next(p)
+	n, err := d.next(p)
 	d.deliver(p[:n])
 	// An error after the last byte takes nothing from the caller.
-	if e != nil && d.remaining > 0 {
-		return n, d.fail(e)
+	if err != nil && d.remaining > 0 {
+		return n, d.fail(err)
 	}
 	return n, nil
 }
@@ -304,21 +304,21 @@ func (d *download) failure() error {
 	return nil
 }
 
-// located returns a copy of e with the operation, bucket and key.
-func (d *download) located(e *storage.Error) *storage.Error {
-	c := *e
+// located returns a copy of err with the operation, bucket and key.
+func (d *download) located(err *storage.Error) *storage.Error {
+	c := *err
 	d.op.locate(&c)
 	return &c
 }
 
 var errClosed = &storage.Error{Code: storage.InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
 
-// fail makes e the error of every later Read, unless an earlier error is, and returns that error.
-func (d *download) fail(e *storage.Error) error {
+// fail makes err the error of every later Read, unless an earlier error is, and returns that error.
+func (d *download) fail(err *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.err == nil {
-		d.err = d.located(e)
+		d.err = d.located(err)
 	}
 	return d.err
 }
@@ -332,7 +332,7 @@ func (d *download) Close() error {
 		return nil
 	}
 	d.ended = true
-	e := d.err
+	err := d.err
 	fetch := d.fetch
 	d.unreserve()
 	d.mu.Unlock()
@@ -349,7 +349,7 @@ func (d *download) Close() error {
 	if fetch != nil {
 		fetch.close()
 	}
-	_ = d.op.end(e) // the caller has got e from Read
+	_ = d.op.end(err) // the caller has got err from Read
 	return nil
 }
 

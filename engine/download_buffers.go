@@ -18,13 +18,13 @@ func (f *fetch) read(p []byte) (int, *storage.Error) {
 		return f.buffers.read(p)
 	}
 
-	n, e := first.read(p)
+	n, err := first.read(p)
 	if first.remaining.Load() == 0 {
 		first.drop()
 		// The next section may be waiting until this one has ended.
 		close(first.fetched.done)
 	}
-	return n, e
+	return n, err
 }
 
 // runBuffered starts the fetch into buffers, and returns false if the reader was closed.
@@ -105,9 +105,9 @@ func (b *bufferSink) end(s *section, err error) {
 // read waits for the next bytes and delivers them.
 func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 	defer b.f.group.Raise()
-	s, e := b.next()
-	if e != nil {
-		return 0, e
+	s, err := b.next()
+	if err != nil {
+		return 0, err
 	}
 	// The channel is closed when the section ends, even if the context ends it.
 	<-s.fetched.done
@@ -126,8 +126,8 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	if s != nil {
 		return s, nil
 	}
-	if e := b.f.interrupted(); e != nil {
-		return nil, e
+	if err := b.f.interrupted(); err != nil {
+		return nil, err
 	}
 	// The fetch has ended before the last byte, and no section has failed.
 	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}

@@ -105,9 +105,9 @@ func ceilDiv(a, b int64) int64 { return (a + b - 1) / b }
 // connection is slow and many bytes remain, readProbed prepares more connections.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	start := time.Now()
-	n, e := d.first.read(p)
-	if e != nil {
-		return n, e
+	n, err := d.first.read(p)
+	if err != nil {
+		return n, err
 	}
 	rate, isSlow := d.probe.Read(start, n)
 	remaining := d.remaining - int64(n)
@@ -249,9 +249,9 @@ func (f *fetch) readRest(s *section) (wasRefused bool, err error) {
 		if spaceErr != nil {
 			return false, asError(f.ctx, spaceErr)
 		}
-		n, e := s.read(free)
-		if e != nil {
-			return e.Retryable, e
+		n, err := s.read(free)
+		if err != nil {
+			return err.Retryable, err
 		}
 		f.limit.Moved(int64(n))
 		if sinkErr := f.sink.filled(s, free[:n]); sinkErr != nil {

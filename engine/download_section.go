@@ -49,7 +49,7 @@ func (s *section) set(offset, length int64) {
 }
 
 // connect opens a connection, with retries.
-func (s *section) connect() (attrs *storage.Attrs, e *storage.Error) {
+func (s *section) connect() (attrs *storage.Attrs, err *storage.Error) {
 	return request(s.ctx, &s.d.op, s.get)
 }
 
@@ -124,9 +124,9 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 			// The body of a local driver does not check ctx.
 			return 0, asError(s.ctx, err)
 		}
-		body, e := s.current()
-		if e != nil {
-			return 0, e
+		body, connectErr := s.current()
+		if connectErr != nil {
+			return 0, connectErr
 		}
 		n, err := s.readWatched(body, p)
 		if n > 0 {
@@ -145,8 +145,8 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 
 		// The connection has ended early. If the retry policy permits it, the loop opens another.
 		emptyReads = 0
-		if e := s.prepareReconnect(err); e != nil {
-			return 0, e
+		if err := s.prepareReconnect(err); err != nil {
+			return 0, err
 		}
 	}
 }
@@ -173,8 +173,8 @@ func (s *section) opened() (body io.ReadCloser, closed bool) {
 func (s *section) current() (io.Reader, *storage.Error) {
 	body, closed := s.opened()
 	if body == nil && !closed {
-		if e := s.reconnect(); e != nil {
-			return nil, e
+		if err := s.reconnect(); err != nil {
+			return nil, err
 		}
 		body, closed = s.opened()
 	}
@@ -187,13 +187,13 @@ func (s *section) current() (io.Reader, *storage.Error) {
 // reconnect opens another connection to the pinned revision, or fails with Changed if the object has
 // changed.
 func (s *section) reconnect() *storage.Error {
-	attrs, e := s.connect()
-	if e != nil {
-		switch e.Code {
+	attrs, err := s.connect()
+	if err != nil {
+		switch err.Code {
 		case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-			e.Code = storage.Changed
+			err.Code = storage.Changed
 		}
-		return e
+		return err
 	}
 	if attrs.Revision != s.req.Condition.Revision || attrs.Size != s.d.reader.Attrs().Size {
 		s.drop()
@@ -246,7 +246,7 @@ func (s *section) interrupt() {
 // section.
 func (s *section) prepareReconnect(err error) *storage.Error {
 	s.drop()
-	e := s.dropError(err)
+	dropErr := s.dropError(err)
 	s.sinceDrop = 0
 
 	// Neither the end of the section nor that of its context permits another connection.
@@ -257,24 +257,24 @@ func (s *section) prepareReconnect(err error) *storage.Error {
 		return asError(s.ctx, s.ctx.Err())
 	}
 	// Errors of connections are often Internal, because the driver does not know them.
-	mayBeConnection := e.Code == storage.Internal
-	if !e.Retryable && !mayBeConnection {
-		return e
+	mayBeConnection := dropErr.Code == storage.Internal
+	if !dropErr.Retryable && !mayBeConnection {
+		return dropErr
 	}
 
 	// Ask the retry policy, which counts each lost connection as a failed attempt.
 	isFirstDrop := s.tries.Failed == 0
-	delay, mayRetry := s.d.op.engine.retry.allow(&s.tries, e)
+	delay, mayRetry := s.d.op.engine.retry.allow(&s.tries, dropErr)
 	if !mayRetry {
-		return e
+		return dropErr
 	}
-	if isFirstDrop && e.Code != storage.RateLimited {
+	if isFirstDrop && dropErr.Code != storage.RateLimited {
 		// Reconnect at once, because the lost connection had worked. allow has counted a wait.
 		s.tries.Waited = 0
 		return nil
 	}
 	if running.Sleep(s.ctx, delay) != nil {
-		return s.d.op.waitError(s.ctx, e, false)
+		return s.d.op.waitError(s.ctx, dropErr, false)
 	}
 	return nil
 }

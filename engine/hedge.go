@@ -147,8 +147,8 @@ func (r *response) isFinal(ctx context.Context) bool {
 	if r.err == nil {
 		return true
 	}
-	e := asError(ctx, r.err)
-	return !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded
+	err := asError(ctx, r.err)
+	return !err.Retryable && err.Code != storage.Canceled && err.Code != storage.DeadlineExceeded
 }
 
 // close closes the body, if there is one.

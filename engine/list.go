@@ -62,8 +62,8 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	req.Delimiter = opts.Delimiter
 	req.StartAfter = opts.StartAfter
 	req.SoftDeleted = opts.SoftDeleted
-	if e := l.op.prepare(c, op, req.Prefix); e != nil {
-		return e
+	if err := l.op.prepare(c, op, req.Prefix); err != nil {
+		return err
 	}
 
 	// Refuse options that are invalid or that this store does not support.
@@ -73,11 +73,11 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	if req.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
-	if e := l.checkTexts(); e != nil {
-		return e
+	if err := l.checkTexts(); err != nil {
+		return err
 	}
-	if e := c.checkLeadingSlash(req.Prefix); e != nil {
-		return e
+	if err := c.checkLeadingSlash(req.Prefix); err != nil {
+		return err
 	}
 
 	l.after = req.StartAfter
@@ -207,12 +207,12 @@ func (l *listOp) mustRollUp() bool {
 
 // page requests one page, and drops duplicates and the entries that the caller did not ask for.
 func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
-	page, e := l.fetch(ctx, &l.req, &l.progress)
-	if e != nil {
-		return nil, e
+	page, err := l.fetch(ctx, &l.req, &l.progress)
+	if err != nil {
+		return nil, err
 	}
-	if e := l.filter(page); e != nil {
-		return nil, e
+	if err := l.filter(page); err != nil {
+		return nil, err
 	}
 	return page, nil
 }
@@ -229,28 +229,28 @@ func (l *listOp) fetch(
 		req = &wider
 	}
 
-	page, e := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
+	page, err := request(ctx, &l.op, func(ctx context.Context) (*storage.Page, error) {
 		return l.op.engine.driver.List(ctx, req)
 	})
-	if e != nil {
-		return nil, e
+	if err != nil {
+		return nil, err
 	}
 
 	// A listing that repeats pages would never end.
 	lastKey := lastWithPrefix(page.Entries, prefix)
-	e = progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey)
-	if e == nil {
+	err = progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey)
+	if err == nil {
 		return page, nil
 	}
 
 	// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
 	// is MinIO.
 	hasOtherDelimiter := req.Delimiter != "" && req.Delimiter != folderDelimiter
-	if e == errRepeats && hasOtherDelimiter {
+	if err == errRepeats && hasOtherDelimiter {
 		d := l.op.engine.driver.Describe()
 		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
 	}
-	return nil, e
+	return nil, err
 }
 
 // lastWithPrefix returns the key of the last entry that has the prefix, or "" if none has it.
@@ -266,8 +266,8 @@ func lastWithPrefix(entries []storage.ListEntry, prefix string) string {
 // filter drops the entries that the caller did not ask for, and gives the others the revisions that
 // the user sees.
 func (l *listOp) filter(page *storage.Page) *storage.Error {
-	if e := l.filterAscending(page, &l.req); e != nil {
-		return e
+	if err := l.filterAscending(page, &l.req); err != nil {
+		return err
 	}
 	l.entriesToUser(page.Entries)
 	return nil
@@ -334,7 +334,7 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 // eachPage calls page with the token of each page of a listing, and fails if the listing does not
 // end. page returns the token of the next page and the key of the last entry, each "" if none.
 func eachPage(
-	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
+	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, err *storage.Error),
 ) *storage.Error {
 	var progress pageProgress
 	token := ""
@@ -342,12 +342,12 @@ func eachPage(
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
-		next, last, e := page(token)
-		if e != nil {
-			return e
+		next, last, err := page(token)
+		if err != nil {
+			return err
 		}
-		if e := progress.check(desc, token, next, last); e != nil {
-			return e
+		if err := progress.check(desc, token, next, last); err != nil {
+			return err
 		}
 		if next == "" {
 			return nil

@@ -16,21 +16,21 @@ func (b bucket) List(ctx context.Context, opts *storage.ListOptions) iter.Seq2[s
 	}
 }
 
-// iterate runs the operation, in which each yields the entries, and yields its error last. If e, the
-// error of an earlier check, is not nil, each is not called.
+// iterate runs the operation, in which each yields the entries, and yields its error last. If
+// checkErr, the error of an earlier check, is not nil, each is not called.
 func iterate[E any](
-	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
-	yield func(E, error) bool,
+	ctx context.Context, o *operation, checkErr *storage.Error,
+	each func(context.Context, func(E, error) bool) *storage.Error, yield func(E, error) bool,
 ) {
-	ctx, e = o.begin(ctx, e)
-	if e == nil {
-		e = each(ctx, yield)
+	ctx, failure := o.begin(ctx, checkErr)
+	if failure == nil {
+		failure = each(ctx, yield)
 	}
-	if e == errStopped {
+	if failure == errStopped {
 		// The caller has left the loop, which is no error.
-		e = nil
+		failure = nil
 	}
-	if err := o.end(e); err != nil {
+	if err := o.end(failure); err != nil {
 		var noEntry E
 		yield(noEntry, err)
 	}
@@ -55,10 +55,10 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 			return asError(ctx, err)
 		}
 		l.req.Limit = l.limitOf(remaining)
-		page, e := l.next(ctx, prefetched)
+		page, err := l.next(ctx, prefetched)
 		prefetched = nil
-		if e != nil {
-			return e
+		if err != nil {
+			return err
 		}
 
 		// Yield the entries of the page, up to the limit.
@@ -89,7 +89,7 @@ type pagePrefetch struct {
 	cancel context.CancelFunc
 	group  running.Group // runs the fetch of the page
 	page   *storage.Page
-	e      *storage.Error
+	err    *storage.Error
 }
 
 // untilPrefetch sets when the second page is fetched: when the caller has read an eighth of the
@@ -123,7 +123,7 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	l.spare = nil
 
 	n.group.Go(func() {
-		n.page, n.e = l.fetch(ctx, &req, &l.progress)
+		n.page, n.err = l.fetch(ctx, &req, &l.progress)
 	}, nil)
 	return n
 }
@@ -136,13 +136,13 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *sto
 	n.group.Join()
 	n.cancel()
 	n.group.Raise()
-	if n.e != nil {
-		return nil, n.e
+	if n.err != nil {
+		return nil, n.err
 	}
 	// The page before was read, so the next prefetch may reuse its memory.
 	l.spare = l.req.Entries
-	if e := l.filter(n.page); e != nil {
-		return nil, e
+	if err := l.filter(n.page); err != nil {
+		return nil, err
 	}
 	return n.page, nil
 }

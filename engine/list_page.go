@@ -14,11 +14,11 @@ import (
 // ListPage returns one page of the listing. token is "" or the Token of the page before.
 func (b bucket) ListPage(ctx context.Context, token string, opts *storage.ListOptions) (*storage.Page, error) {
 	l := &listOp{}
-	e := l.open(b.engine, "ListPage", opts)
-	if e == nil {
-		e = l.openPage(token)
+	checkErr := l.open(b.engine, "ListPage", opts)
+	if checkErr == nil {
+		checkErr = l.openPage(token)
 	}
-	page, err := run(ctx, &l.op, e, l.onePage)
+	page, err := run(ctx, &l.op, checkErr, l.onePage)
 	if page != nil && page.Entries == nil {
 		// JSON must have [] and not null.
 		page.Entries = []storage.ListEntry{}
@@ -48,9 +48,9 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 
 	var entries []storage.ListEntry // of the driver's pages so far
 	for {
-		page, e := l.page(ctx)
-		if e != nil {
-			return nil, e
+		page, err := l.page(ctx)
+		if err != nil {
+			return nil, err
 		}
 
 		if entries != nil {

@@ -52,17 +52,17 @@ func (l *listOp) visitFlat(ctx context.Context, fn visit) *storage.Error {
 			return asError(ctx, err)
 		}
 
-		page, e := l.fetch(ctx, &req, &l.progress)
-		if e != nil {
-			return e
+		page, err := l.fetch(ctx, &req, &l.progress)
+		if err != nil {
+			return err
 		}
-		if e := l.filterAscending(page, &req); e != nil {
-			return e
+		if err := l.filterAscending(page, &req); err != nil {
+			return err
 		}
 
 		for _, entry := range page.Entries {
-			if e := fn(entry); e != nil {
-				return e
+			if err := fn(entry); err != nil {
+				return err
 			}
 		}
 		isLast := page.Token == ""
@@ -114,13 +114,13 @@ func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn v
 			return asError(ctx, err)
 		}
 
-		page, e := l.fetch(ctx, &req, &progress)
-		if e != nil {
-			return e
+		page, err := l.fetch(ctx, &req, &progress)
+		if err != nil {
+			return err
 		}
 
-		if e := sorter.addPage(page.Entries); e != nil {
-			return e
+		if err := sorter.addPage(page.Entries); err != nil {
+			return err
 		}
 		if page.Token == "" {
 			return sorter.releaseAll()
@@ -154,11 +154,11 @@ func compareNames(a, b storage.ListEntry) int {
 }
 
 // nameOf returns the name of an entry in a directory, which is "a" for the folder "a/".
-func nameOf(e *storage.ListEntry) string {
-	if e.IsPrefix {
-		return strings.TrimSuffix(e.Key, folderDelimiter)
+func nameOf(entry *storage.ListEntry) string {
+	if entry.IsPrefix {
+		return strings.TrimSuffix(entry.Key, folderDelimiter)
 	}
-	return e.Key
+	return entry.Key
 }
 
 // A folderSorter changes the order of the entries of one folder. The store lists the entries in the
@@ -180,8 +180,8 @@ func (s *folderSorter) addPage(entries []storage.ListEntry) *storage.Error {
 	// page, and add fails.
 	slices.SortFunc(entries, compareNames)
 	for _, entry := range entries {
-		if e := s.add(entry); e != nil {
-			return e
+		if err := s.add(entry); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -203,8 +203,8 @@ func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 	}
 
-	if e := s.releaseBefore(entry.Key); e != nil {
-		return e
+	if err := s.releaseBefore(entry.Key); err != nil {
+		return err
 	}
 	// The prefixes that are still held come after the entry, or the least of them is the entry.
 	if least := s.least(); least != nil {
@@ -243,8 +243,8 @@ func (s *folderSorter) releaseBefore(key string) *storage.Error {
 		if least == nil || least.Key >= key {
 			return nil
 		}
-		if e := s.visitLeast(); e != nil {
-			return e
+		if err := s.visitLeast(); err != nil {
+			return err
 		}
 	}
 }
@@ -252,8 +252,8 @@ func (s *folderSorter) releaseBefore(key string) *storage.Error {
 // releaseAll visits the prefixes that are still held after the last page.
 func (s *folderSorter) releaseAll() *storage.Error {
 	for len(s.held) > 0 {
-		if e := s.visitLeast(); e != nil {
-			return e
+		if err := s.visitLeast(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -307,7 +307,7 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.engine)
 	page := &storage.Page{}
-	e := l.visitDerived(ctx, func(entry storage.ListEntry) *storage.Error {
+	err := l.visitDerived(ctx, func(entry storage.ListEntry) *storage.Error {
 		if len(page.Entries) == size {
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return errStopped
@@ -315,8 +315,8 @@ func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *sto
 		page.Entries = append(page.Entries, l.present(entry))
 		return nil
 	})
-	if e != nil && e != errStopped {
-		return nil, e
+	if err != nil && err != errStopped {
+		return nil, err
 	}
 	return page, nil
 }

@@ -15,16 +15,16 @@ func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOpt
 	m := &moveOp{}
 	// A mirror's second store may have an older object.
 	ctx = driver.WithoutFailover(ctx)
-	e := m.open(b.engine, src, dst, opts)
-	return run(ctx, &m.op, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	err := m.open(b.engine, src, dst, opts)
+	return run(ctx, &m.op, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		if !opts.MovesOnly() || !b.engine.has(storage.ServerMove) {
 			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 		}
-		attrs, e := m.run(ctx)
-		if e != nil && e.Code == storage.Unsupported && !e.Unknown {
+		attrs, err := m.run(ctx)
+		if err != nil && err.Code == storage.Unsupported && !err.Unknown {
 			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 		}
-		return attrs, e
+		return attrs, err
 	})
 }
 
@@ -57,20 +57,20 @@ func (b bucket) moveByCopy(
 // the destination, unless the source is missing, because the key of the source would mean that the
 // copy succeeded and only the removal failed.
 func (b bucket) copyFailure(err error, dst string) *storage.Error {
-	e := b.moveError(err)
-	if e.Code != storage.ObjectNotFound {
-		e.Key = dst
+	failure := b.moveError(err)
+	if failure.Code != storage.ObjectNotFound {
+		failure.Key = dst
 	}
-	return e
+	return failure
 }
 
 // moveError returns the error of a part of a Move as an error of the Move.
 func (b bucket) moveError(err error) *storage.Error {
-	e := ownError(err)
-	e.Op = "Move"
-	e.Provider = b.engine.desc.Provider
-	e.Bucket = b.engine.desc.Bucket
-	return e
+	failure := ownError(err)
+	failure.Op = "Move"
+	failure.Provider = b.engine.desc.Provider
+	failure.Bucket = b.engine.desc.Bucket
+	return failure
 }
 
 // nativeReads returns native options as options of Attrs.
@@ -93,8 +93,8 @@ type moveOp struct {
 func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
 	// The hooks see both keys.
 	m.op.keys = []string{src}
-	if e := m.op.prepareWrite(c, "Move", dst); e != nil {
-		return e
+	if err := m.op.prepareWrite(c, "Move", dst); err != nil {
+		return err
 	}
 	m.req = driver.MoveRequest{
 		From:      src,
@@ -107,7 +107,7 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	properties := opts.Properties
 	controls := opts.Controls
 	var native []any
-	e := c.resolveWrite(dst, writeFields{
+	err := c.resolveWrite(dst, writeFields{
 		properties: &properties,
 		set:        opts.Set,
 		controls:   &controls,
@@ -115,15 +115,15 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 		native:     &native,
 		natives:    opts.Native,
 	})
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
 	return c.checkReadKey(src)
 }
 
 // run moves the object by one request of the driver.
 func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	attrs, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
+	attrs, err := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
 		attrs, err := m.op.engine.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
 			// The first attempt may have moved the object, and another client may have written a new
@@ -132,32 +132,32 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		}
 		return attrs, err
 	})
-	if e != nil {
-		return nil, m.failure(e)
+	if err != nil {
+		return nil, m.failure(err)
 	}
 	return m.op.toUser(ctx, attrs), nil
 }
 
 // failure returns the error of the driver in the form for the caller.
-func (m *moveOp) failure(e *storage.Error) *storage.Error {
-	if e.Code != storage.ObjectNotFound && e.Code != storage.PreconditionFailed {
-		return e
+func (m *moveOp) failure(err *storage.Error) *storage.Error {
+	if err.Code != storage.ObjectNotFound && err.Code != storage.PreconditionFailed {
+		return err
 	}
-	mayHaveMoved := e.Unknown || state(e).Repeated
+	mayHaveMoved := err.Unknown || state(err).Repeated
 	if mayHaveMoved {
 		// An earlier attempt may have moved the object, so neither a missing source nor an object at the
 		// destination proves that the move failed.
-		e.Code = storage.OutcomeUnknown
-		e.Unknown = true
-		e.Hint = "a response was lost: the object is at its old key or at the new one"
-		return e
+		err.Code = storage.OutcomeUnknown
+		err.Unknown = true
+		err.Hint = "a response was lost: the object is at its old key or at the new one"
+		return err
 	}
-	if e.Code == storage.ObjectNotFound {
+	if err.Code == storage.ObjectNotFound {
 		// The source is missing, so the error names its key.
-		return keyError(&m.op, e, m.req.From)
+		return keyError(&m.op, err, m.req.From)
 	}
 
 	// After IfAbsent, the text of the error says that there is an object.
-	state(e).Absent = m.req.Condition.Absent
-	return e
+	state(err).Absent = m.req.Condition.Absent
+	return err
 }

@@ -18,12 +18,12 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.Complete
 		upload: u,
 		call:   hexid.New(callIDBytes),
 	}
-	e := u.prepare(&c.op, "CompleteUpload")
+	err := u.prepare(&c.op, "CompleteUpload")
 	c.op.writes = true // unlike the sending of a part, which changes no object
-	if e == nil {
-		e = ownError(c.options.Apply(opts...))
+	if err == nil {
+		err = ownError(c.options.Apply(opts...))
 	}
-	return run(ctx, &c.op, e, c.run)
+	return run(ctx, &c.op, err, c.run)
 }
 
 // A completion holds the state of one call of Complete.
@@ -46,12 +46,12 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	var previous []driver.Part
 	var refusal *storage.Error
 	for range maxJoins {
-		listed, e := c.upload.listParts(ctx, &c.op)
-		if e != nil {
-			if e.Code != storage.ObjectNotFound {
-				return nil, e
+		listed, err := c.upload.listParts(ctx, &c.op)
+		if err != nil {
+			if err.Code != storage.ObjectNotFound {
+				return nil, err
 			}
-			return c.completedBefore(ctx, e)
+			return c.completedBefore(ctx, err)
 		}
 		if len(listed) == 0 {
 			return c.completedBefore(ctx, invalid("parts", "must not be missing: the store has none"))
@@ -63,14 +63,14 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 			return nil, refusal
 		}
 
-		attrs, e := c.joinListed(ctx, listed)
-		if e == nil || !c.stale {
-			return attrs, e
+		attrs, err := c.joinListed(ctx, listed)
+		if err == nil || !c.stale {
+			return attrs, err
 		}
 
 		// The store has refused parts that may have been replaced since they were listed.
 		previous = listed
-		refusal = e
+		refusal = err
 	}
 	return nil, refusal
 }
@@ -78,10 +78,10 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 // joinListed chooses parts of those that are listed, and joins them. It sets stale if the error may
 // be due to parts that were replaced since they were listed.
 func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*storage.Attrs, *storage.Error) {
-	req, e := c.plan(ctx, listed)
-	if e != nil {
+	req, err := c.plan(ctx, listed)
+	if err != nil {
 		c.stale = !c.aborted
-		return nil, e
+		return nil, err
 	}
 	return c.join(ctx, req)
 }
@@ -157,9 +157,9 @@ func partRule(limits storage.PartLimits, size, firstSize int64, isLast bool) str
 	return ""
 }
 
-// checkTotal checks the size of the whole object in bytes. isTooLarge is true if e says that the parts
-// have too many bytes, so that further parts cannot help.
-func (c *completion) checkTotal(size int64) (isTooLarge bool, e *storage.Error) {
+// checkTotal checks the size of the whole object in bytes. isTooLarge is true if err says that
+// the parts have too many bytes, so that further parts cannot help.
+func (c *completion) checkTotal(size int64) (isTooLarge bool, err *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
 		// A size below 0 was not declared.
@@ -205,9 +205,9 @@ func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *sto
 // plan chooses and checks the parts, and returns the request that joins them. If they are larger than
 // the upload permits, it aborts the upload.
 func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.CompleteRequest, *storage.Error) {
-	parts, e := c.choose(listed)
-	if e != nil {
-		return nil, e
+	parts, err := c.choose(listed)
+	if err != nil {
+		return nil, err
 	}
 
 	put := c.upload.put // a copy, because it gets the size and the checksum of these parts
@@ -220,23 +220,23 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 
 	// Check the size first, because an upload that is too large is aborted.
 	size, _ := objectSum(req)
-	isTooLarge, e := c.checkTotal(size)
+	isTooLarge, err := c.checkTotal(size)
 	if isTooLarge {
 		c.aborted = true
-		c.op.abortParts(ctx, req.Upload, e)
+		c.op.abortParts(ctx, req.Upload, err)
 	}
-	if e != nil {
-		return nil, e
+	if err != nil {
+		return nil, err
 	}
 	put.Size = size
 
 	// Check each part, and then compute the checksum.
-	if e := c.checkParts(parts); e != nil {
-		return nil, e
+	if err := c.checkParts(parts); err != nil {
+		return nil, err
 	}
-	put.CRC32C, e = c.checksum(req)
-	if e != nil {
-		return nil, e
+	put.CRC32C, err = c.checksum(req)
+	if err != nil {
+		return nil, err
 	}
 	return req, nil
 }
@@ -248,20 +248,20 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 	complete := func(ctx context.Context) (*storage.Attrs, error) {
 		return c.op.engine.driver.CompleteParts(ctx, req)
 	}
-	attrs, e := requestUnlessRestart(ctx, &c.op, nil, complete)
-	wasRefused := e != nil && !e.Unknown
+	attrs, err := requestUnlessRestart(ctx, &c.op, nil, complete)
+	wasRefused := err != nil && !err.Unknown
 	if wasRefused {
-		attrs, e = c.completedBefore(ctx, e)
+		attrs, err = c.completedBefore(ctx, err)
 		// Both codes may mean that a part was replaced after it was listed.
-		c.stale = e != nil && (e.Code == storage.InvalidArgument || e.Code == storage.Changed)
-		return attrs, e
+		c.stale = err != nil && (err.Code == storage.InvalidArgument || err.Code == storage.Changed)
+		return attrs, err
 	}
 
 	// The store has made the object, or it is unknown whether it has.
-	responseLost := e != nil
-	attrs, e = finishWrite(ctx, &c.op, attrs, e, c.intent(req.Put))
-	if e != nil {
-		return nil, e
+	responseLost := err != nil
+	attrs, err = finishWrite(ctx, &c.op, attrs, err, c.intent(req.Put))
+	if err != nil {
+		return nil, err
 	}
 	if responseLost {
 		// A repeated request may have left parts.
@@ -293,23 +293,23 @@ func (c *completion) dropParts(ctx context.Context) {
 	c.op.abortParts(ctx, c.upload.record.Upload, ignored)
 }
 
-// completedBefore returns the object if an earlier call has completed the upload, and otherwise e, or
+// completedBefore returns the object if an earlier call has completed the upload, and otherwise err, or
 // an error which says that the upload is gone.
-func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
+func (c *completion) completedBefore(ctx context.Context, err *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	// The text of the error then says that the key exists.
-	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent
-	if !isPossibleAfterCompletion(e.Code) {
-		return nil, e
+	state(err).Absent = err.Code == storage.PreconditionFailed && u.put.Condition.Absent
+	if !isPossibleAfterCompletion(err.Code) {
+		return nil, err
 	}
 
 	attrs, headErr := c.findOwn(ctx)
 	if headErr != nil {
-		// The error e would say that the upload is gone, although the object may exist.
+		// err would say that the upload is gone, although the object may exist.
 		return nil, headErr
 	}
 	if attrs != nil {
-		if e.Code != storage.ObjectNotFound {
+		if err.Code != storage.ObjectNotFound {
 			// The upload may still have parts.
 			c.dropParts(ctx)
 		}
@@ -317,11 +317,11 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 	}
 
 	// No earlier call has completed the upload. The store may ask for a new one.
-	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {
-		e.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
-		return nil, e
+	if mustRestart(err) && u.put.Condition != (storage.Condition{}) {
+		err.Hint = "another write at the same time ended this upload: begin a new one, and send all parts again"
+		return nil, err
 	}
-	return nil, u.goneError(ctx, &c.op, e)
+	return nil, u.goneError(ctx, &c.op, err)
 }
 
 // isPossibleAfterCompletion reports whether a store may answer with the code if the upload was
@@ -341,21 +341,21 @@ func (c *completion) findOwn(ctx context.Context) (*storage.Attrs, *storage.Erro
 	if u.record.WriteID == "" || ctx.Err() != nil {
 		return nil, nil
 	}
-	attrs, e := head(ctx, &c.op, &driver.GetRequest{
+	attrs, err := head(ctx, &c.op, &driver.GetRequest{
 		Key:       c.op.key,
 		Length:    -1,
 		Native:    u.put.Native,
 		Auxiliary: true,
 	})
-	if e == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
+	if err == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
 		return attrs, nil
 	}
-	if e == nil {
+	if err == nil {
 		// The object is of another write.
 		return nil, nil
 	}
-	if ctx.Err() != nil || e.Code == storage.Unavailable || e.Code == storage.RateLimited {
-		return nil, e
+	if ctx.Err() != nil || err.Code == storage.Unavailable || err.Code == storage.RateLimited {
+		return nil, err
 	}
 	// Each other error, such as ObjectNotFound, counts as no object.
 	return nil, nil

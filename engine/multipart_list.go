@@ -20,14 +20,14 @@ func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter
 // prepareUploads prepares ListUploads, which takes no option other than WithPrefix.
 func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
-	if e := o.prepare(c, name, opts.Prefix); e != nil {
-		return e
+	if err := o.prepare(c, name, opts.Prefix); err != nil {
+		return err
 	}
 	if opts.Delimiter != "" || opts.StartAfter != "" || opts.Limit != 0 || opts.PageSize != 0 {
 		return invalid("options", "must be WithPrefix only")
 	}
-	if e := c.need(storage.MultipartUploads|storage.ListedUploads, name); e != nil {
-		return e
+	if err := c.need(storage.MultipartUploads|storage.ListedUploads, name); err != nil {
+		return err
 	}
 	return c.checkLeadingSlash(o.key)
 }
@@ -36,13 +36,13 @@ func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storag
 func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEntry, error) bool) *storage.Error {
 	req := &driver.ListUploadsRequest{Prefix: o.key, Limit: partsPage}
 	// eachPage calls this function for each page, and stops at its error.
-	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, e *storage.Error) {
+	return eachPage(ctx, &o.engine.desc, func(token string) (next, last string, err *storage.Error) {
 		req.Token = token
-		page, e := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
+		page, err := request(ctx, o, func(ctx context.Context) (*driver.UploadPage, error) {
 			return o.engine.driver.ListUploads(ctx, req)
 		})
-		if e != nil {
-			return "", "", e
+		if err != nil {
+			return "", "", err
 		}
 
 		for _, entry := range page.Uploads {
@@ -63,21 +63,21 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 // AbortUpload aborts an upload that ListUploads has yielded.
 func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
 	o := &operation{}
-	e := o.prepareAbort(b.engine, entry)
-	return abortUpload(ctx, o, e, entry.Upload)
+	err := o.prepareAbort(b.engine, entry)
+	return abortUpload(ctx, o, err, entry.Upload)
 }
 
 // prepareAbort prepares AbortUpload, and checks the entry.
 func (o *operation) prepareAbort(c *engine, entry storage.UploadEntry) *storage.Error {
 	const name = "AbortUpload"
-	if e := o.prepare(c, name, entry.Key); e != nil {
-		return e
+	if err := o.prepare(c, name, entry.Key); err != nil {
+		return err
 	}
 	if entry.Upload == "" {
 		return invalid("entry", "must be one that ListUploads has yielded")
 	}
-	if e := c.checkReadKey(o.key); e != nil {
-		return e
+	if err := c.checkReadKey(o.key); err != nil {
+		return err
 	}
 	return c.need(storage.MultipartUploads, name)
 }
@@ -90,8 +90,8 @@ func (b bucket) ContinueListedUpload(
 		if entry.Upload == "" {
 			return invalid("entry", "must be one that ListUploads has yielded")
 		}
-		if e := u.resolve(o, opts); e != nil {
-			return e
+		if err := u.resolve(o, opts); err != nil {
+			return err
 		}
 		return u.adopt(entry.Upload)
 	}
@@ -129,13 +129,13 @@ func (c *completion) readBack(ctx context.Context, attrs *storage.Attrs) *storag
 		return attrs
 	}
 
-	current, e := head(ctx, &c.op, &driver.GetRequest{
+	current, err := head(ctx, &c.op, &driver.GetRequest{
 		Key:       c.op.key,
 		Length:    -1, // the whole object
 		Native:    u.put.Native,
 		Auxiliary: true,
 	})
-	if e != nil {
+	if err != nil {
 		// The object exists, and only its attributes are unknown.
 		return attrs
 	}

@@ -21,12 +21,12 @@ func (u *multipartUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...storage.PartOption,
 ) (*storage.UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, "PutPart")
+	err := u.prepare(o, "PutPart")
 	p := &partUpload{upload: u, number: number}
-	if e == nil {
-		e = ownError(p.options.Apply(opts...))
+	if err == nil {
+		err = ownError(p.options.Apply(opts...))
 	}
-	return u.putPart(ctx, o, e, p, body)
+	return u.putPart(ctx, o, err, p, body)
 }
 
 // PutSignedPart sends one part of an upload that another process has begun, for the signed requests
@@ -46,15 +46,15 @@ func (b bucket) PutSignedPart(
 		options: *opts,
 	}
 	o := &operation{}
-	e := o.prepareSignedPart(b.engine, key)
-	return u.putPart(ctx, o, e, p, body)
+	err := o.prepareSignedPart(b.engine, key)
+	return u.putPart(ctx, o, err, p, body)
 }
 
 // prepareSignedPart prepares PutSignedPart and checks its key. It fails if the bucket has no open
 // uploads, whose parts may come from any process.
 func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
-	if e := o.prepare(c, "PutPart", key); e != nil {
-		return e
+	if err := o.prepare(c, "PutPart", key); err != nil {
+		return err
 	}
 	if rule := objectkey.WriteRule(o.key); rule != "" {
 		return invalid("key", rule)
@@ -62,15 +62,15 @@ func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
 	return c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 }
 
-// putPart runs the operation that sends a part, unless e, the error of the checks before, is not nil.
+// putPart runs the operation that sends a part, unless err, the error of the checks before, is not nil.
 // The operation is not a write, because a part does not change the object.
 func (u *multipartUpload) putPart(
-	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,
+	ctx context.Context, o *operation, err *storage.Error, p *partUpload, body io.Reader,
 ) (*storage.UploadedPart, error) {
-	if e == nil {
-		e = p.resolve(o, body)
+	if err == nil {
+		err = p.resolve(o, body)
 	}
-	return run(ctx, o, e, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
+	return run(ctx, o, err, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
 		part, sendErr := p.send(ctx)
 		if sendErr != nil {
 			return nil, u.goneError(ctx, o, sendErr)
@@ -103,15 +103,15 @@ type partUpload struct {
 
 // resolve checks everything that can be checked before the body is read, and prepares the body.
 func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
-	if e := p.upload.checkPart(p.number, p.options.Size); e != nil {
-		return e
+	if err := p.upload.checkPart(p.number, p.options.Size); err != nil {
+		return err
 	}
 
 	w := &p.write
 	w.op = o
 	w.req = p.upload.put
-	if e := w.src.init(body, p.options.Size, math.MaxInt64); e != nil {
-		return e
+	if err := w.src.init(body, p.options.Size, math.MaxInt64); err != nil {
+		return err
 	}
 
 	// A stream must fit into memory, unless the driver accepts streams.
@@ -164,9 +164,9 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	content := newBuffer(w.op)
 	// Free is deferred, because the body may panic.
 	defer content.Free()
-	ended, e := p.fill(ctx, content)
-	if e != nil {
-		return driver.Part{}, e
+	ended, err := p.fill(ctx, content)
+	if err != nil {
+		return driver.Part{}, err
 	}
 	if !ended {
 		// Only a driver that accepts streams gets here.
@@ -185,9 +185,9 @@ func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 func (p *partUpload) put(
 	ctx context.Context, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
-	crc, e := p.verify(section, crc)
-	if e != nil {
-		return driver.Part{}, e
+	crc, err := p.verify(section, crc)
+	if err != nil {
+		return driver.Part{}, err
 	}
 
 	// This is not the whole upload, but all that putPart needs.
@@ -216,9 +216,9 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 	}
 	// The driver needs the checksum only after the last byte. The body then sets it in the request.
 	content.sum = &req.CRC32C
-	part, e := w.op.requestPart(ctx, req, content)
+	part, err := w.op.requestPart(ctx, req, content)
 	part.Size = content.read
-	return part, e
+	return part, err
 }
 
 // A readOnce is the body of a part that can only be read once. Its Seek fails, and drivers with
@@ -231,7 +231,7 @@ func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupporte
 
 // fill reads a stream into memory. For a driver that accepts streams, it reads only the beginning, and
 // ended is false if the stream is longer.
-func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
+func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, _ *storage.Error) {
 	// Find out how many bytes the part may have.
 	w := &p.write
 	declared := w.src.size // -1 if WithSize was not given
@@ -282,9 +282,9 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	if !want.Known {
 		return crc, nil
 	}
-	crc, e := hashSection(section, crc)
-	if e != nil {
-		return crc, e
+	crc, err := hashSection(section, crc)
+	if err != nil {
+		return crc, err
 	}
 	if crc != want {
 		return crc, mismatch(want, crc)
@@ -292,15 +292,15 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	return crc, nil
 }
 
-// goneError returns e, the error of a request for the upload, or, if the upload no longer exists, an
+// goneError returns err, the error of a request for the upload, or, if the upload no longer exists, an
 // error that says so.
-func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
-	if e.Code == storage.ObjectNotFound {
-		return errUploadGone(e)
+func (u *multipartUpload) goneError(ctx context.Context, o *operation, err *storage.Error) *storage.Error {
+	if err.Code == storage.ObjectNotFound {
+		return errUploadGone(err)
 	}
-	mayBeGone := e.Code == storage.InvalidArgument || mustRestart(e)
+	mayBeGone := err.Code == storage.InvalidArgument || mustRestart(err)
 	if !mayBeGone {
-		return e
+		return err
 	}
 
 	// Stores also return these errors for other reasons, so ask for the upload itself.
@@ -313,9 +313,9 @@ func (u *multipartUpload) goneError(ctx context.Context, o *operation, e *storag
 		})
 	})
 	if listErr != nil && listErr.Code == storage.ObjectNotFound {
-		return errUploadGone(e)
+		return errUploadGone(err)
 	}
-	return e
+	return err
 }
 
 // quotedETag returns the driver's tag of a part in quotes, as an ETag is written in HTTP.

@@ -127,17 +127,17 @@ func continueUpload(
 	u := &multipartUpload{engine: c}
 
 	// Stop at the first error.
-	e := o.prepareWrite(c, name, key)
-	if e == nil && ctx.Err() != nil {
-		e = asError(ctx, ctx.Err())
+	checkErr := o.prepareWrite(c, name, key)
+	if checkErr == nil && ctx.Err() != nil {
+		checkErr = asError(ctx, ctx.Err())
 	}
-	if e == nil {
-		e = open(o, u)
+	if checkErr == nil {
+		checkErr = open(o, u)
 	}
 
 	// The hooks see every call, even a refused one.
-	_, e = o.callHooks(ctx, e)
-	if err := o.end(e); err != nil {
+	_, failure := o.callHooks(ctx, checkErr)
+	if err := o.end(failure); err != nil {
 		return nil, err
 	}
 	return u, nil
@@ -162,19 +162,19 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 	}
 
 	// Rebuild the request of BeginUpload from the record.
-	if e := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); e != nil {
-		return e
+	if err := o.engine.need(storage.MultipartUploads|storage.OpenUploads, "ContinueUpload"); err != nil {
+		return err
 	}
 	req := &u.put
 	*req = recordedPut(&record)
-	if e := cmp.Or(checkProperties(&req.Properties, 0), checkTags("token", req.Tags)); e != nil {
-		return e
+	if err := cmp.Or(checkProperties(&req.Properties, 0), checkTags("token", req.Tags)); err != nil {
+		return err
 	}
 
 	// The native options may be secret, so the record has only their fingerprints.
-	natives, e := o.engine.nativeValues(opts.Native)
-	if e != nil {
-		return e
+	natives, err := o.engine.nativeValues(opts.Native)
+	if err != nil {
+		return err
 	}
 	if fingerprintsOf(natives) != record.Natives {
 		return invalid("options",
@@ -190,8 +190,8 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 // is continued. The hooks see the key in the operation, but the error does not name it, because the
 // caller has no access to it.
 func (o *operation) outsideView() *storage.Error {
-	e := invalid("token", uploadtoken.OtherBucket)
-	o.locate(e) // end leaves an error as it is that has an operation already
-	e.Key = ""
-	return e
+	err := invalid("token", uploadtoken.OtherBucket)
+	o.locate(err) // end leaves an error as it is that has an operation already
+	err.Key = ""
+	return err
 }

@@ -39,14 +39,14 @@ func (b bucket) BeginUpload(
 ) (storage.MultipartUpload, error) {
 	u := &multipartUpload{engine: b.engine}
 	o := &operation{}
-	e := o.prepare(b.engine, "BeginUpload", key)
-	if e == nil {
-		e = u.resolve(o, opts)
+	err := o.prepare(b.engine, "BeginUpload", key)
+	if err == nil {
+		err = u.resolve(o, opts)
 	}
-	return run(ctx, o, e, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
-		id, e := beginParts(ctx, o, &u.put)
-		if e != nil {
-			return nil, e
+	return run(ctx, o, err, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
+		id, err := beginParts(ctx, o, &u.put)
+		if err != nil {
+			return nil, err
 		}
 		// If ctx has ended, the call fails, so the caller gets no token with which to abort the upload.
 		if ctx.Err() != nil {
@@ -73,12 +73,12 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	hasControls := put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
 	u.attributed = opts.Set != 0 || hasControls
 
-	if e := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); e != nil {
-		return e
+	if err := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); err != nil {
+		return err
 	}
 
 	// The object of the upload has the checks of every write.
-	e := c.resolveWrite(put.Key, writeFields{
+	err := c.resolveWrite(put.Key, writeFields{
 		properties: &put.Properties,
 		set:        opts.Set,
 		controls:   &put.Controls,
@@ -86,11 +86,11 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 		native:     &put.Native,
 		natives:    opts.Native,
 	})
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
-	if e := c.checkSize(put.Size); e != nil {
-		return e
+	if err := c.checkSize(put.Size); err != nil {
+		return err
 	}
 
 	// The record is what the token of the upload contains. It has the metadata as the caller gave them,
@@ -143,14 +143,14 @@ func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
 // Parts returns the parts of the upload that the store has.
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
 	o := &operation{}
-	e := u.prepare(o, "Parts")
-	return run(ctx, o, e, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
-		parts, e := u.listParts(ctx, o)
+	err := u.prepare(o, "Parts")
+	return run(ctx, o, err, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
+		parts, err := u.listParts(ctx, o)
 		uploaded := make([]storage.UploadedPart, len(parts))
 		for i := range parts {
 			uploaded[i] = uploadedPart(&parts[i])
 		}
-		return uploaded, e
+		return uploaded, err
 	})
 }
 
@@ -179,15 +179,15 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	var parts []driver.Part
 	for {
 		// Request the parts after the number req.After.
-		page, e := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
+		page, err := request(ctx, o, func(ctx context.Context) (*driver.PartPage, error) {
 			return o.engine.driver.ListParts(ctx, req)
 		})
-		if e != nil {
-			withoutEffect(e)
-			if e.Code == storage.ObjectNotFound {
-				return nil, errUploadGone(e)
+		if err != nil {
+			withoutEffect(err)
+			if err.Code == storage.ObjectNotFound {
+				return nil, errUploadGone(err)
 			}
-			return nil, e
+			return nil, err
 		}
 
 		// The numbers must rise, because the next page begins after the last of them.
@@ -251,13 +251,13 @@ func errUploadGone(cause *storage.Error) *storage.Error {
 // Abort aborts the upload. The store drops its parts.
 func (u *multipartUpload) Abort(ctx context.Context) error {
 	o := &operation{}
-	e := u.prepare(o, "AbortUpload")
-	return abortUpload(ctx, o, e, u.record.Upload)
+	err := u.prepare(o, "AbortUpload")
+	return abortUpload(ctx, o, err, u.record.Upload)
 }
 
-// abortUpload runs an operation that aborts an upload. e is the error of the caller's checks, or nil.
-func abortUpload(ctx context.Context, o *operation, e *storage.Error, upload string) error {
-	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
+// abortUpload runs an operation that aborts an upload. err is the error of the caller's checks, or nil.
+func abortUpload(ctx context.Context, o *operation, err *storage.Error, upload string) error {
+	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
 		return o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
 	})
 }
@@ -268,9 +268,9 @@ func (u *multipartUpload) SignPart(
 ) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
 	part := &storage.PartOptions{} // which checkSignedPart sets from opts
-	e := u.prepare(o, "SignPart")
-	if e == nil {
-		e = u.checkSignedPart(o, number, part, opts)
+	err := u.prepare(o, "SignPart")
+	if err == nil {
+		err = u.checkSignedPart(o, number, part, opts)
 	}
 
 	req := &driver.SignPartRequest{
@@ -283,12 +283,12 @@ func (u *multipartUpload) SignPart(
 		CRC32C:  part.CRC32C,
 		Native:  u.put.Native,
 	}
-	return run(ctx, o, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signed, e := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
+	return run(ctx, o, err, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
+		signed, err := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
 			return o.engine.driver.SignPart(ctx, req)
 		})
-		if e != nil {
-			return nil, e
+		if err != nil {
+			return nil, err
 		}
 
 		signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
@@ -305,16 +305,16 @@ func (u *multipartUpload) checkSignedPart(
 	if err := part.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
-	if e := c.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); e != nil {
-		return e
+	if err := c.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); err != nil {
+		return err
 	}
-	if e := u.checkPart(number, part.Size); e != nil {
-		return e
+	if err := u.checkPart(number, part.Size); err != nil {
+		return err
 	}
 	hasSize := part.Size >= 0
 	if hasSize {
-		if e := c.need(storage.SignedSize, "WithSize on a signed part"); e != nil {
-			return e
+		if err := c.need(storage.SignedSize, "WithSize on a signed part"); err != nil {
+			return err
 		}
 	}
 
@@ -328,9 +328,9 @@ func (u *multipartUpload) checkSignedPart(
 	if u.put.UncheckedParts {
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
 	}
-	if e := c.need(storage.SignedPartChecksums, "WithCRC32C on a signed part"); e != nil {
-		e.Hint = "begin the upload WithUncheckedParts"
-		return e
+	if err := c.need(storage.SignedPartChecksums, "WithCRC32C on a signed part"); err != nil {
+		err.Hint = "begin the upload WithUncheckedParts"
+		return err
 	}
 	return nil
 }

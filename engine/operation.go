@@ -57,38 +57,39 @@ func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
 	return o.prepare(c, name, key)
 }
 
-// begin starts the span and calls the hooks, and returns the context that they return. If e, the error
-// of earlier checks, is not nil, begin only calls the hooks, which also see refused operations, and
-// returns e.
-func (o *operation) begin(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
-	if e == nil && ctx.Err() != nil {
-		e = asError(ctx, ctx.Err())
+// begin starts the span and calls the hooks, and returns the context that they return. If err, the
+// error of earlier checks, is not nil, begin only calls the hooks, which also see refused operations,
+// and returns err.
+func (o *operation) begin(ctx context.Context, err *storage.Error) (context.Context, *storage.Error) {
+	if err == nil && ctx.Err() != nil {
+		err = asError(ctx, ctx.Err())
 	}
 	// A part of another operation of the bucket has neither a span nor hooks of its own (see within).
 	o.outer = outerOf(ctx, o.engine)
 	if o.outer != nil {
-		return ctx, e
+		return ctx, err
 	}
 
 	// Start the span, call the hooks, and then limit how long a connection may stall.
-	if e == nil {
+	if err == nil {
 		o.begun = true
 		ctx = o.engine.telemetry.Start(ctx, &o.report, o.name, o.key, len(o.keys), o.signs)
 	}
-	ctx, e = o.callHooks(ctx, e)
-	if e == nil && !o.engine.desc.Local {
+	ctx, err = o.callHooks(ctx, err)
+	if err == nil && !o.engine.desc.Local {
 		// A local store needs no stall limit.
 		o.wire.Stall = o.engine.retry.stall
 		ctx = serving.WithCall(ctx, &o.wire)
 	}
-	return ctx, e
+	return ctx, err
 }
 
-// callHooks calls the hooks before the operation, and returns their context. It also returns e, the
-// error of earlier checks, or, if that is nil, the error of a hook that denies the operation.
-func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Context, *storage.Error) {
+// callHooks calls the hooks before the operation, and returns their context. It also returns
+// checkErr, the error of earlier checks, or, if that is nil, the error of a hook that denies the
+// operation.
+func (o *operation) callHooks(ctx context.Context, checkErr *storage.Error) (context.Context, *storage.Error) {
 	if len(o.engine.hooks) == 0 {
-		return ctx, e
+		return ctx, checkErr
 	}
 	op := storage.Operation{
 		Name:     o.name,
@@ -100,10 +101,10 @@ func (o *operation) callHooks(ctx context.Context, e *storage.Error) (context.Co
 	}
 	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
 	o.finishHooks = done // which the operation calls at its end
-	if e == nil && err != nil {
-		e = hookRefusal(err)
+	if checkErr == nil && err != nil {
+		return ctx, hookRefusal(err)
 	}
-	return ctx, e
+	return ctx, checkErr
 }
 
 type outerKey struct{}
@@ -128,12 +129,12 @@ func (o *operation) end(failure *storage.Error) error {
 	// Add the operation, bucket and key to a copy of the failure.
 	var err error
 	if failure != nil {
-		e := *failure
+		located := *failure
 		// If the error has an Op, an inner operation has set its own name and key.
-		if e.Op == "" {
-			o.locate(&e)
+		if located.Op == "" {
+			o.locate(&located)
 		}
-		err = &e
+		err = &located
 	}
 
 	// A part of another operation adds its counts to that operation, which informs hooks and
@@ -175,14 +176,14 @@ func (o *operation) end(failure *storage.Error) error {
 	return err
 }
 
-// locate adds the operation, the bucket, the key and a hint to e.
-func (o *operation) locate(e *storage.Error) {
-	e.Op = o.name
-	e.Provider = o.engine.desc.Provider
-	e.Bucket = o.engine.desc.Bucket
-	e.Key = o.key
-	e.Unknown = e.Unknown && o.writes
-	addHint(e)
+// locate adds the operation, the bucket, the key and a hint to err.
+func (o *operation) locate(err *storage.Error) {
+	err.Op = o.name
+	err.Provider = o.engine.desc.Provider
+	err.Bucket = o.engine.desc.Bucket
+	err.Key = o.key
+	err.Unknown = err.Unknown && o.writes
+	addHint(err)
 }
 
 // call makes a driver call, and retries it if the error is temporary. If any attempt may have taken
@@ -194,34 +195,35 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *s
 // request makes a driver call that returns a result, and retries it while its error is temporary.
 func request[T any](
 	ctx context.Context, o *operation, do func(context.Context) (T, error),
-) (result T, e *storage.Error) {
-	e = o.call(ctx, func(ctx context.Context) (err error) {
+) (result T, err *storage.Error) {
+	err = o.call(ctx, func(ctx context.Context) (err error) {
 		result, err = do(ctx)
 		return err
 	})
-	return result, e
+	return result, err
 }
 
-// run runs an operation: it calls the hooks, then do, and ends the operation. If e, the error of the
-// checks before, is not nil, run does not call do.
+// run runs an operation: it calls the hooks, then do, and ends the operation. If checkErr, the error
+// of the checks before, is not nil, run does not call do.
 func run[T any](
-	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
-) (result T, err error) {
-	ctx, e = o.begin(ctx, e)
-	if e == nil {
-		result, e = do(ctx)
+	ctx context.Context, o *operation, checkErr *storage.Error, do func(context.Context) (T, *storage.Error),
+) (T, error) {
+	var none T
+	ctx, err := o.begin(ctx, checkErr)
+	if err != nil {
+		return none, o.end(err)
 	}
-	if e != nil {
-		var none T
-		return none, o.end(e)
+	result, err := do(ctx)
+	if err != nil {
+		return none, o.end(err)
 	}
 	return result, o.end(nil)
 }
 
 // do begins the operation, calls the function of the same name, and ends the operation. The
 // function run does the same for operations that have a result.
-func (o *operation) do(ctx context.Context, e *storage.Error, do func(context.Context) *storage.Error) error {
-	_, err := run(ctx, o, e, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })
+func (o *operation) do(ctx context.Context, checkErr *storage.Error, do func(context.Context) *storage.Error) error {
+	_, err := run(ctx, o, checkErr, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })
 	return err
 }
 
@@ -253,38 +255,38 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		}
 
 		// If the body cannot be read, its own error is the cause, and a retry would not help.
-		if e := bodyFailure(ctx, body); e != nil {
-			e.Unknown = mayHaveEffect
-			return e
+		if err := bodyFailure(ctx, body); err != nil {
+			err.Unknown = mayHaveEffect
+			return err
 		}
 
-		// From here on, e.Unknown stands for all attempts, and LastUnknown for this one.
-		e := asError(ctx, err)
-		o.endAttempt(e)
-		mayHaveEffect = mayHaveEffect || e.Unknown
-		state(e).LastUnknown = e.Unknown
-		state(e).Repeated = tries.Failed > 0
-		e.Unknown = mayHaveEffect
+		// From here on, failure.Unknown stands for all attempts, and LastUnknown for this one.
+		failure := asError(ctx, err)
+		o.endAttempt(failure)
+		mayHaveEffect = mayHaveEffect || failure.Unknown
+		state(failure).LastUnknown = failure.Unknown
+		state(failure).Repeated = tries.Failed > 0
+		failure.Unknown = mayHaveEffect
 
-		delay, canRetry := o.retryDelay(ctx, &tries, e, body)
+		delay, canRetry := o.retryDelay(ctx, &tries, failure, body)
 		if !canRetry {
-			return e
+			return failure
 		}
 		if running.Sleep(ctx, delay) != nil {
-			return o.waitError(ctx, e, mayHaveEffect)
+			return o.waitError(ctx, failure, mayHaveEffect)
 		}
 	}
 }
 
-// retryDelay reports whether another attempt may follow one that failed with e, and how long to wait
+// retryDelay reports whether another attempt may follow one that failed with err, and how long to wait
 // before it. It moves the body, if there is one, to its start.
 func (o *operation) retryDelay(
-	ctx context.Context, tries *running.Tries, e *storage.Error, body replayable,
+	ctx context.Context, tries *running.Tries, err *storage.Error, body replayable,
 ) (delay time.Duration, ok bool) {
-	if !e.Retryable || o.once || ctx.Err() != nil {
+	if !err.Retryable || o.once || ctx.Err() != nil {
 		return 0, false
 	}
-	delay, ok = o.engine.retry.allow(tries, e)
+	delay, ok = o.engine.retry.allow(tries, err)
 	if !ok {
 		return 0, false
 	}
@@ -298,11 +300,11 @@ func bodyFailure(ctx context.Context, body replayable) *storage.Error {
 	if body == nil {
 		return nil
 	}
-	e := body.failure()
-	if e != nil && ctx.Err() != nil {
+	err := body.failure()
+	if err != nil && ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
 	}
-	return e
+	return err
 }
 
 // startAttempt waits until the bucket may make its next request, and counts the request, unless the
@@ -320,21 +322,21 @@ func (o *operation) startAttempt(ctx context.Context) error {
 	return nil
 }
 
-// endAttempt tells the retrier how an attempt ended. e is nil if the attempt succeeded.
-func (o *operation) endAttempt(e *storage.Error) {
+// endAttempt tells the retrier how an attempt ended. err is nil if the attempt succeeded.
+func (o *operation) endAttempt(err *storage.Error) {
 	if !o.signs {
-		o.engine.retry.ended(e)
+		o.engine.retry.ended(err)
 	}
 }
 
-// waitError returns the error of an operation that was waiting when ctx ended. e is the error of the
+// waitError returns the error of an operation that was waiting when ctx ended. err is the error of the
 // last attempt, or nil if the operation waited before its first attempt, because the store throttles
 // the bucket. unknown is true if an earlier attempt may have taken effect.
-func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
+func (o *operation) waitError(ctx context.Context, err *storage.Error, unknown bool) *storage.Error {
 	// Tell the caller why the operation had to wait.
 	reason := o.engine.retry.pace.Refusal()
-	if e != nil {
-		reason = e
+	if err != nil {
+		reason = err
 	}
 	waitErr := asError(ctx, ctx.Err())
 	waitErr.Unknown = unknown
@@ -344,8 +346,8 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 	return waitErr
 }
 
-// keyError returns e as an error of one key, for an operation that has several keys.
-func keyError(o *operation, e *storage.Error, key string) *storage.Error {
+// keyError returns err as an error of one key, for an operation that has several keys.
+func keyError(o *operation, err *storage.Error, key string) *storage.Error {
 	// An operation on only this key adds the key to its error when it ends.
 	single := operation{
 		engine: o.engine,
@@ -353,7 +355,7 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 		key:    key,
 		writes: o.writes,
 	}
-	clone := *e
+	clone := *err
 	clone.Key = ""
 	return ownError(single.end(&clone))
 }
@@ -398,33 +400,33 @@ func newRetrier(opts storage.RetryPolicy, desc *driver.Description) *retrier {
 	return r
 }
 
-// ended records how an attempt ended. e is nil if the attempt succeeded.
-func (r *retrier) ended(e *storage.Error) {
-	if e == nil {
+// ended records how an attempt ended. err is nil if the attempt succeeded.
+func (r *retrier) ended(err *storage.Error) {
+	if err == nil {
 		r.policy.Succeeded()
 		r.pace.Succeeded()
 		return
 	}
-	if e.Code == storage.RateLimited {
-		// Keep a copy, because the caller changes e.
-		clone := *e
+	if err.Code == storage.RateLimited {
+		// Keep a copy, because the caller changes err.
+		clone := *err
 		r.pace.Refused(&clone)
 		return
 	}
 
 	// The store has answered with any other final error, unless the caller has ended the attempt.
-	endedByCaller := e.Code == storage.Canceled || e.Code == storage.DeadlineExceeded
-	isFinal := !e.Retryable
+	endedByCaller := err.Code == storage.Canceled || err.Code == storage.DeadlineExceeded
+	isFinal := !err.Retryable
 	if isFinal && !endedByCaller {
 		r.pace.Answered()
 	}
 }
 
-// allow reports whether another attempt may follow an attempt that failed with e, and how long to
+// allow reports whether another attempt may follow an attempt that failed with err, and how long to
 // wait before it.
-func (r *retrier) allow(tries *running.Tries, e *storage.Error) (delay time.Duration, ok bool) {
+func (r *retrier) allow(tries *running.Tries, err *storage.Error) (delay time.Duration, ok bool) {
 	// After the store has refused the credentials, the next attempt uses new ones. All concurrent calls
 	// need such an attempt at the same time, so these attempts cost nothing of the retry budget.
-	tries.Free = e.Code == storage.Unauthenticated
-	return r.policy.Allow(tries, e.Code == storage.RateLimited, e.RetryAfter)
+	tries.Free = err.Code == storage.Unauthenticated
+	return r.policy.Allow(tries, err.Code == storage.RateLimited, err.RetryAfter)
 }

@@ -26,12 +26,12 @@ func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{opts: opts}
-	e := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
+	err := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
 	// MaxSize is -1 without the option WithSize.
-	if e == nil && s.req.MaxSize >= 0 {
-		e = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
+	if err == nil && s.req.MaxSize >= 0 {
+		err = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
 	}
-	return s.sign(ctx, e)
+	return s.sign(ctx, err)
 }
 
 // SignedDownloadURL returns a signed request with which anyone can read the object.
@@ -45,17 +45,17 @@ func (b bucket) SignedDownloadURL(
 // openDownload prepares a signed request that reads an object.
 func (s *signOp) openDownload(c *engine, key string) *storage.Error {
 	method := cmp.Or(s.opts.Method, http.MethodGet)
-	if e := s.openObject(c, "SignedDownloadURL", key, method); e != nil {
-		return e
+	if err := s.openObject(c, "SignedDownloadURL", key, method); err != nil {
+		return err
 	}
 
 	switch method {
 	case http.MethodGet:
 		// Every store that signs can sign a GET.
 	case http.MethodHead:
-		if e := c.need(storage.SignedHead, "a signed HEAD"); e != nil {
-			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
-			return e
+		if err := c.need(storage.SignedHead, "a signed HEAD"); err != nil {
+			err.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
+			return err
 		}
 	default:
 		return invalid("Method", "must be GET or HEAD")
@@ -72,24 +72,24 @@ func (b bucket) SignedRemoveURL(
 ) (*storage.SignedURL, error) {
 	const name = "SignedRemoveURL"
 	s := &signOp{opts: opts}
-	e := s.openObject(b.engine, name, key, http.MethodDelete)
-	return s.sign(ctx, cmp.Or(e, b.engine.need(storage.SignedRemovals, name)))
+	err := s.openObject(b.engine, name, key, http.MethodDelete)
+	return s.sign(ctx, cmp.Or(err, b.engine.need(storage.SignedRemovals, name)))
 }
 
 // openObject prepares a signed request for an object that exists.
 func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
-	if e := s.open(c, op, key, method); e != nil {
-		return e
+	if err := s.open(c, op, key, method); err != nil {
+		return err
 	}
-	if e := c.checkReadKey(key); e != nil {
-		return e
+	if err := c.checkReadKey(key); err != nil {
+		return err
 	}
-	if e := c.needVersion(s.opts.Version); e != nil {
-		return e
+	if err := c.needVersion(s.opts.Version); err != nil {
+		return err
 	}
-	native, e := c.nativeValues(s.opts.Native)
-	if e != nil {
-		return e
+	native, err := c.nativeValues(s.opts.Native)
+	if err != nil {
+		return err
 	}
 	s.req.Native = native
 	return nil
@@ -98,9 +98,9 @@ func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
 // keepStable makes all URLs that are signed within one window of time equal, so that browsers may cache
 // the response for that time.
 func (s *signOp) keepStable() *storage.Error {
-	if e := s.op.engine.need(storage.StableURLs, "WithStableFor"); e != nil {
-		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
-		return e
+	if err := s.op.engine.need(storage.StableURLs, "WithStableFor"); err != nil {
+		err.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
+		return err
 	}
 	// Term fails if StableFor plus the TTL is too long. The time does not matter for that.
 	if _, _, err := s.opts.Term(time.Time{}); err != nil {
@@ -120,8 +120,8 @@ func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
 	s := &signOp{opts: opts}
-	e := s.openForm(b.engine, key, minSize, maxSize)
-	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
+	err := s.openForm(b.engine, key, minSize, maxSize)
+	return run(ctx, &s.op, err, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
 		return request(ctx, &s.op, func(ctx context.Context) (*storage.SignedForm, error) {
 			return b.engine.driver.SignForm(ctx, &s.req)
 		})
@@ -131,8 +131,8 @@ func (b bucket) SignedUploadForm(
 // openForm prepares a signed form for an upload of minSize to maxSize bytes.
 func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storage.Error {
 	const name = "SignedUploadForm"
-	if e := s.openUpload(c, name, key, http.MethodPost); e != nil {
-		return e
+	if err := s.openUpload(c, name, key, http.MethodPost); err != nil {
+		return err
 	}
 	// MaxSize is -1 without the option WithSize.
 	if s.req.MaxSize >= 0 {
@@ -149,8 +149,8 @@ func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storag
 // open makes the checks that all kinds of signed requests have in common, and fills the request.
 func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	s.op.signs = true
-	if e := s.op.prepare(c, op, key); e != nil {
-		return e
+	if err := s.op.prepare(c, op, key); err != nil {
+		return err
 	}
 
 	opts := s.opts
@@ -183,26 +183,26 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 // needSigning returns Unsupported if the bucket does not have the features for signing that what
 // needs. The hint of the error says how to get them.
 func (c *engine) needSigning(features storage.Features, what string) *storage.Error {
-	e := c.need(features, what)
-	if e == nil {
+	err := c.need(features, what)
+	if err == nil {
 		return nil
 	}
-	e.Hint = c.desc.SigningHint
+	err.Hint = c.desc.SigningHint
 	if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
-		e.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
+		err.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
 	}
-	return e
+	return err
 }
 
 // openUpload prepares a signed request that stores an object.
 func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
-	if e := s.open(c, op, key, method); e != nil {
-		return e
+	if err := s.open(c, op, key, method); err != nil {
+		return err
 	}
 	req := &s.req
 
 	// A signed upload has the checks of every write.
-	e := c.resolveWrite(s.op.key, writeFields{
+	err := c.resolveWrite(s.op.key, writeFields{
 		properties: &req.Properties,
 		set:        s.opts.Set,
 		controls:   &req.Controls,
@@ -210,18 +210,18 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 		native:     &req.Native,
 		natives:    s.opts.Native,
 	})
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
 
 	// These options need features of their own if the request is signed.
 	if req.Condition.Absent {
-		if e := c.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); e != nil {
-			return e
+		if err := c.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); err != nil {
+			return err
 		}
 	}
-	if e := c.signedControls(&req.Controls); e != nil {
-		return e
+	if err := c.signedControls(&req.Controls); err != nil {
+		return err
 	}
 
 	const noWriteID = "" // a client that sends the request needs none
@@ -240,28 +240,29 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 // a signed request, because a client could then omit them.
 func (c *engine) signedControls(controls *storage.Controls) *storage.Error {
 	if len(controls.Tags) > 0 {
-		if e := c.need(storage.SignedTags, "WithTags on a signed upload"); e != nil {
-			e.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
-			return e
+		if err := c.need(storage.SignedTags, "WithTags on a signed upload"); err != nil {
+			err.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
+			return err
 		}
 	}
 	if locks(controls) {
-		if e := c.need(storage.SignedLocks, "a lock on a signed upload"); e != nil {
-			e.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
-			return e
+		if err := c.need(storage.SignedLocks, "a lock on a signed upload"); err != nil {
+			err.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
+			return err
 		}
 	}
 	return nil
 }
 
-// sign runs the operation that signs the request, unless e, the error of the checks before, is not nil.
-func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL, error) {
-	return run(ctx, &s.op, e, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
-		signed, e := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) {
+// sign runs the operation that signs the request, unless err, the error of the checks before, is
+// not nil.
+func (s *signOp) sign(ctx context.Context, err *storage.Error) (*storage.SignedURL, error) {
+	return run(ctx, &s.op, err, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
+		signed, err := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) {
 			return s.op.engine.driver.Sign(ctx, &s.req)
 		})
-		if e != nil {
-			return nil, e
+		if err != nil {
+			return nil, err
 		}
 		signed.ExpiresAt = signed.ExpiresAt.UTC().Truncate(time.Second)
 		return signed, nil
@@ -271,9 +272,10 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 // PublicURL returns the URL from which anyone can read the object without a signature.
 func (b bucket) PublicURL(key string) (string, error) {
 	o := &operation{}
-	e := o.preparePublic(b.engine, key)
-	_, e = o.callHooks(context.Background(), e) // PublicURL has no context, because it makes no request
-	if err := o.end(e); err != nil {
+	checkErr := o.preparePublic(b.engine, key)
+	// PublicURL has no context, because it makes no request.
+	_, failure := o.callHooks(context.Background(), checkErr)
+	if err := o.end(failure); err != nil {
 		return "", err
 	}
 	return b.engine.publicBaseURL + escape.Path(o.key), nil
@@ -281,11 +283,11 @@ func (b bucket) PublicURL(key string) (string, error) {
 
 // preparePublic prepares PublicURL, and fails with NotPublic if the bucket has no public URL.
 func (o *operation) preparePublic(c *engine, key string) *storage.Error {
-	if e := o.prepare(c, "PublicURL", key); e != nil {
-		return e
+	if err := o.prepare(c, "PublicURL", key); err != nil {
+		return err
 	}
-	if e := c.checkReadKey(o.key); e != nil {
-		return e
+	if err := c.checkReadKey(o.key); err != nil {
+		return err
 	}
 	hasPublicURL := c.public && c.publicBaseURL != ""
 	if hasPublicURL {
@@ -293,18 +295,18 @@ func (o *operation) preparePublic(c *engine, key string) *storage.Error {
 	}
 
 	// Choose the hint that fits the store.
-	e := &storage.Error{
+	err := &storage.Error{
 		Code: storage.NotPublic,
 		Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 	}
 	switch {
 	case c.desc.NeedsSigningBase:
-		e.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
+		err.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
 	case c.public:
 		// A layer has removed the public base URL, because the store's bytes differ from those that
 		// the bucket shows.
-		e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
+		err.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
 			"where package serve serves it"
 	}
-	return e
+	return err
 }

@@ -71,28 +71,28 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	if rule := objectkey.WriteRule(key); rule != "" {
 		return invalid("key", rule)
 	}
-	if e := checkProperties(p, w.set); e != nil {
-		return e
+	if err := checkProperties(p, w.set); err != nil {
+		return err
 	}
 	if objectkey.HasLongSegment(key) {
-		if e := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); e != nil {
-			return e
+		if err := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); err != nil {
+			return err
 		}
 	}
-	if e := c.needProperties(p, w.set); e != nil {
-		return e
+	if err := c.needProperties(p, w.set); err != nil {
+		return err
 	}
 
 	// Any other property that the store cannot keep is from the source of a copy, not from an option.
 	c.dropProperties(p)
 
 	if p.StorageClass != "" {
-		if e := c.need(storage.StorageClasses, "WithStorageClass"); e != nil {
-			return e
+		if err := c.need(storage.StorageClasses, "WithStorageClass"); err != nil {
+			return err
 		}
 	}
-	if e := c.resolveControls(w); e != nil {
-		return e
+	if err := c.resolveControls(w); err != nil {
+		return err
 	}
 	return c.checkCondition(w.condition, storage.ConditionalUpdate)
 }
@@ -102,8 +102,8 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 func (c *engine) resolveControls(w writeFields) *storage.Error {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
-		if e := c.need(storage.ObjectTags, "WithTags"); e != nil {
-			return e
+		if err := c.need(storage.ObjectTags, "WithTags"); err != nil {
+			return err
 		}
 	}
 	if locks(controls) {
@@ -113,20 +113,20 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 		if !hasRetention {
 			option = "WithLegalHold"
 		}
-		if e := c.need(storage.ObjectLock, option); e != nil {
-			return e
+		if err := c.need(storage.ObjectLock, option); err != nil {
+			return err
 		}
 	}
 	if controls.PublicRead {
-		if e := c.need(storage.ObjectACLs, "WithPublicRead"); e != nil {
-			return e
+		if err := c.need(storage.ObjectACLs, "WithPublicRead"); err != nil {
+			return err
 		}
 	}
 
 	// Resolve the native options, which are those of one provider.
-	native, e := c.nativeValues(w.natives)
-	if e != nil {
-		return e
+	native, err := c.nativeValues(w.natives)
+	if err != nil {
+		return err
 	}
 	*w.native = native
 	return nil
@@ -195,8 +195,8 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 	}
 
 	if set&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
-		if e := c.need(storage.Metadata, "WithMetadata"); e != nil {
-			return e
+		if err := c.need(storage.Metadata, "WithMetadata"); err != nil {
+			return err
 		}
 	}
 	for _, text := range textProperties {
@@ -209,8 +209,8 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		if *text.field(p) == "" && !isContentType {
 			continue
 		}
-		if e := c.need(storage.ContentProperties, text.option); e != nil {
-			return e
+		if err := c.need(storage.ContentProperties, text.option); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -233,9 +233,9 @@ func foldMetadata(pairs map[string]string) (map[string]string, *storage.Error) {
 	if rule == "" {
 		return folded, nil
 	}
-	e := invalid("WithMetadata", rule)
-	e.Hint = cmp.Or(hint, e.Hint)
-	return nil, e
+	err := invalid("WithMetadata", rule)
+	err.Hint = cmp.Or(hint, err.Hint)
+	return nil, err
 }
 
 // contentType returns the content type of an object (rule W9): value, or, if that is empty, the type of

@@ -24,18 +24,18 @@ type intent struct {
 	named      bool   // whether the caller chose writeID; an earlier call may then have used the same id
 }
 
-// finishWrite turns attrs and e, the results of the driver's write, into those for the user. If the
+// finishWrite turns attrs and err, the results of the driver's write, into those for the user. If the
 // write failed, finishWrite determines whether it took effect nevertheless. want has the object that
 // was to be written.
 func finishWrite(
-	ctx context.Context, o *operation, attrs *storage.Attrs, e *storage.Error, want *intent,
+	ctx context.Context, o *operation, attrs *storage.Attrs, err *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
 	// A failed write may have taken effect, and then it counts as a success.
-	wasReconciled := e != nil
+	wasReconciled := err != nil
 	if wasReconciled {
-		attrs, e = reconcile(ctx, o, e, want)
-		if e != nil {
-			return nil, e
+		attrs, err = reconcile(ctx, o, err, want)
+		if err != nil {
+			return nil, err
 		}
 	}
 
@@ -74,45 +74,45 @@ func (in *intent) addSent(attrs *storage.Attrs) {
 	attrs.LegalHold = attrs.LegalHold || in.controls.LegalHold
 }
 
-// reconcile finds out whether a write that failed with e took effect, and then returns the attributes
+// reconcile finds out whether a write that failed with err took effect, and then returns the attributes
 // of the object, which has the id of this write. It reads the object in two cases:
 //
-//   - The outcome of an attempt is unknown (e.Unknown).
+//   - The outcome of an attempt is unknown (err.Unknown).
 //   - The last attempt failed for good, after an earlier attempt had failed. A store may send a
 //     408, 429 or 503 although the attempt took effect.
-func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
-	if e.Code == storage.PreconditionFailed {
-		e = want.conditionFailure(o.engine, e)
-		if e.Code == storage.OutcomeUnknown {
-			return nil, e
+func reconcile(ctx context.Context, o *operation, err *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
+	if err.Code == storage.PreconditionFailed {
+		err = want.conditionFailure(o.engine, err)
+		if err.Code == storage.OutcomeUnknown {
+			return nil, err
 		}
 	}
 
-	retryRefused := state(e).Repeated && (!e.Retryable || mustRestart(e))
-	mayHaveTakenEffect := e.Unknown || retryRefused
+	retryRefused := state(err).Repeated && (!err.Retryable || mustRestart(err))
+	mayHaveTakenEffect := err.Unknown || retryRefused
 	canRecognize := want.writeID != ""
 	if !mayHaveTakenEffect || !canRecognize {
-		return nil, unresolved(e)
+		return nil, unresolved(err)
 	}
 
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
-	o.once = e.Code == storage.RateLimited
+	o.once = err.Code == storage.RateLimited
 	attrs, headErr := lookUp(ctx, o, want)
 	if headErr == nil {
 		if want.isStoredAs(attrs) {
 			return attrs, nil
 		}
-		return nil, want.errOtherObject(e)
+		return nil, want.errOtherObject(err)
 	}
 
 	// Nothing shows that this write took effect, but the store may still execute it later. Each error
 	// but ObjectNotFound leaves unknown whether the object exists.
 	mayExist := headErr.Code != storage.ObjectNotFound
-	if retryRefused && mayBeOwnEffect(e) && mayExist {
+	if retryRefused && mayBeOwnEffect(err) && mayExist {
 		// The earlier attempt may be what the last one conflicts with.
-		e.Unknown = true
+		err.Unknown = true
 	}
-	return nil, unresolved(e)
+	return nil, unresolved(err)
 }
 
 // isStoredAs reports whether the object with these attributes is the one that the write has stored: it
@@ -121,49 +121,49 @@ func (in *intent) isStoredAs(attrs *storage.Attrs) bool {
 	return metadata.HoldsWriteID(attrs.Metadata, in.writeID) && !in.otherContent(attrs)
 }
 
-// errOtherObject returns the error of a write that failed with e and did not store the object that
+// errOtherObject returns the error of a write that failed with err and did not store the object that
 // exists.
-func (in *intent) errOtherObject(e *storage.Error) *storage.Error {
-	isConflict := e.Code == storage.PreconditionFailed && e.Unknown
+func (in *intent) errOtherObject(err *storage.Error) *storage.Error {
+	isConflict := err.Code == storage.PreconditionFailed && err.Unknown
 	if !isConflict {
-		return unresolved(e)
+		return unresolved(err)
 	}
 	if in.condition.Absent {
 		// The object is of another client, so this write was refused. Only Update reports Overwritten.
-		e.Unknown = false
-		state(e).Overwritten = errOverwritten(e)
-		return e
+		err.Unknown = false
+		state(err).Overwritten = errOverwritten(err)
+		return err
 	}
-	return errOverwritten(e)
+	return errOverwritten(err)
 }
 
 // conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
 // error does not prove that a condition of this write failed.
-func (in *intent) conditionFailure(c *engine, e *storage.Error) *storage.Error {
+func (in *intent) conditionFailure(c *engine, err *storage.Error) *storage.Error {
 	if in.condition.Absent {
 		// The text of the error will say that the key exists.
-		state(e).Absent = true
+		state(err).Absent = true
 		hasCallersID := in.named && in.writeID != ""
 		// An earlier call with the same write id may have stored the object.
-		e.Unknown = e.Unknown || hasCallersID
+		err.Unknown = err.Unknown || hasCallersID
 	}
-	if !e.Unknown {
+	if !err.Unknown {
 		// No attempt can have changed the object, so the condition has failed.
-		return e
+		return err
 	}
 
 	// An earlier attempt may have written the object, and made the condition fail.
 	if !c.has(storage.Metadata) {
-		e.Code = storage.OutcomeUnknown
-		e.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
-		return e
+		err.Code = storage.OutcomeUnknown
+		err.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
+		return err
 	}
 
 	if in.condition == (storage.Condition{}) {
 		// The request has no condition, so a gateway sent the 412, not the store.
-		e.Code = storage.Unavailable
+		err.Code = storage.Unavailable
 	}
-	return e
+	return err
 }
 
 // lookUp reads the attributes of the object that the write should have stored.
@@ -174,54 +174,54 @@ func lookUp(ctx context.Context, o *operation, want *intent) (*storage.Attrs, *s
 	return head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 }
 
-// mayBeOwnEffect reports whether an earlier attempt of the same write can be the cause of e. That
+// mayBeOwnEffect reports whether an earlier attempt of the same write can be the cause of err. That
 // attempt may have replaced the object that a condition names or the source of an append, or
 // completed the multipart upload.
-func mayBeOwnEffect(e *storage.Error) bool {
-	switch e.Code {
+func mayBeOwnEffect(err *storage.Error) bool {
+	switch err.Code {
 	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:
 		return true
 	}
 	return false
 }
 
-// unresolved returns e with the Code OutcomeUnknown if an earlier attempt may have taken effect, and
-// may be the conflict that e reports. With Changed, a caller would make the same call again.
-func unresolved(e *storage.Error) *storage.Error {
-	if e.Unknown && (e.Code == storage.PreconditionFailed || e.Code == storage.Changed) {
-		e.Code = storage.OutcomeUnknown
-		e.Hint = "a response was lost: read the object to see what it holds"
+// unresolved returns err with the Code OutcomeUnknown if an earlier attempt may have taken effect, and
+// may be the conflict that err reports. With Changed, a caller would make the same call again.
+func unresolved(err *storage.Error) *storage.Error {
+	if err.Unknown && (err.Code == storage.PreconditionFailed || err.Code == storage.Changed) {
+		err.Code = storage.OutcomeUnknown
+		err.Hint = "a response was lost: read the object to see what it holds"
 	}
-	return e
+	return err
 }
 
 // withoutEffect adapts the error of a request that changes no object, such as a read or the sending
 // of a part, so that its outcome is not unknown.
-func withoutEffect(e *storage.Error) {
-	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
+func withoutEffect(err *storage.Error) {
+	if state(err).LastUnknown && err.Code == storage.PreconditionFailed {
 		// The 412 may be that of a gateway, which does not mean that a condition failed.
-		e.Code = storage.Unavailable
+		err.Code = storage.Unavailable
 	}
-	e.Unknown = false
+	err.Unknown = false
 }
 
 // inheritUnknown sets Unknown in the error of a request, if Unknown is set in the error of an
 // earlier request of the same write. Both errors may be nil.
-func inheritUnknown(e, prev *storage.Error) {
-	if e != nil && prev != nil && prev.Unknown {
-		e.Unknown = true
+func inheritUnknown(err, prev *storage.Error) {
+	if err != nil && prev != nil && prev.Unknown {
+		err.Unknown = true
 	}
 }
 
 // errOverwritten returns the error of a write whose outcome is unknown, because another write, which
 // may have followed it, has stored the object that exists now.
-func errOverwritten(e *storage.Error) *storage.Error {
+func errOverwritten(err *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:    storage.OutcomeUnknown,
 		Unknown: true,
 		Err:     errors.New("the response was lost and the object now holds another write"),
 		Hint:    "read the object to see what it holds",
-		Status:  e.Status,
+		Status:  err.Status,
 	}
 }
 

@@ -52,9 +52,9 @@ func openBucket(
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	d, err := openServiceDriver(ctx, address)
 	if err != nil {
-		e := ownError(err)
-		e.Op = "OpenServiceDriver"
-		return nil, e
+		failure := ownError(err)
+		failure.Op = "OpenServiceDriver"
+		return nil, failure
 	}
 	return d, nil
 }

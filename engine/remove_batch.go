@@ -22,16 +22,16 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 	o := &call.op
 	req := &call.req
 
-	e := o.prepareWrite(b.engine, "Remove", key)
-	if e == nil {
+	err := o.prepareWrite(b.engine, "Remove", key)
+	if err == nil {
 		*req = driver.DeleteRequest{
 			Version:          opts.Version,
 			Condition:        opts.Condition,
 			BypassGovernance: opts.BypassGovernance,
 		}
-		e = b.engine.resolveRemove(o.key, req, opts.Native)
+		err = b.engine.resolveRemove(o.key, req, opts.Native)
 	}
-	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
+	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
 		return removeOne(ctx, o, req)
 	})
 }
@@ -39,24 +39,24 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 // resolveRemove checks the request of a removal, and completes it with the key and the native
 // options.
 func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
+	if err := c.checkReadKey(key); err != nil {
+		return err
 	}
-	if e := c.needVersion(req.Version); e != nil {
-		return e
+	if err := c.needVersion(req.Version); err != nil {
+		return err
 	}
 	if req.BypassGovernance {
-		if e := c.need(storage.ObjectLock, "WithGovernanceBypass"); e != nil {
-			return e
+		if err := c.need(storage.ObjectLock, "WithGovernanceBypass"); err != nil {
+			return err
 		}
 	}
-	if e := c.checkCondition(&req.Condition, storage.ConditionalRemove); e != nil {
-		return e
+	if err := c.checkCondition(&req.Condition, storage.ConditionalRemove); err != nil {
+		return err
 	}
 
-	values, e := c.nativeValues(native)
-	if e != nil {
-		return e
+	values, err := c.nativeValues(native)
+	if err != nil {
+		return err
 	}
 	req.Key = key
 	req.Native = values
@@ -65,28 +65,28 @@ func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []s
 
 // removeOne removes one object or version, with retries.
 func removeOne(ctx context.Context, o *operation, req *driver.DeleteRequest) *storage.Error {
-	e := o.call(ctx, func(ctx context.Context) error {
+	err := o.call(ctx, func(ctx context.Context) error {
 		return o.engine.driver.Delete(ctx, req)
 	})
-	if e != nil && e.Code == storage.Locked && req.Version != "" && !req.BypassGovernance {
+	if err != nil && err.Code == storage.Locked && req.Version != "" && !req.BypassGovernance {
 		// No attempt has removed the version, because the store still has it, locked.
-		e.Unknown = false
+		err.Unknown = false
 	}
-	return removeFailure(e)
+	return removeFailure(err)
 }
 
 // removeFailure returns the error of a removal for the caller, or nil for a missing object, which
 // counts as removed.
-func removeFailure(e *storage.Error) *storage.Error {
-	if e == nil || e.Code == storage.ObjectNotFound {
+func removeFailure(err *storage.Error) *storage.Error {
+	if err == nil || err.Code == storage.ObjectNotFound {
 		return nil
 	}
-	if e.Code == storage.PreconditionFailed && e.Unknown {
+	if err.Code == storage.PreconditionFailed && err.Unknown {
 		// A response was lost, and a retry failed. The first attempt may have removed the object.
-		e.Code = storage.OutcomeUnknown
-		e.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
+		err.Code = storage.OutcomeUnknown
+		err.Hint = "a response was lost: this call may have removed the object, and another write may have followed"
 	}
-	return e
+	return err
 }
 
 // RemoveAll removes the objects with the keys. A missing object counts as removed.
@@ -133,11 +133,11 @@ func (r *removeOp) removeEach(entries iter.Seq[storage.VersionEntry]) (removed i
 // false for hasMore, so that no other group follows.
 func (r *removeOp) removeNext(group []storage.VersionEntry) (errs []error, hasMore bool) {
 	if err := r.ctx.Err(); err != nil {
-		e := asError(r.ctx, err)
-		e.Op = r.name
-		e.Provider = r.engine.desc.Provider
-		e.Bucket = r.engine.desc.Bucket
-		return []error{e}, false
+		failure := asError(r.ctx, err)
+		failure.Op = r.name
+		failure.Provider = r.engine.desc.Provider
+		failure.Bucket = r.engine.desc.Bucket
+		return []error{failure}, false
 	}
 	return r.removeGroup(group), true
 }
@@ -190,8 +190,8 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 // prepare prepares the operation that removes a group, and fails if the call removes versions and the
 // bucket has none.
 func (r *removeOp) prepare(o *operation) *storage.Error {
-	if e := o.prepareWrite(r.engine, r.name, ""); e != nil {
-		return e
+	if err := o.prepareWrite(r.engine, r.name, ""); err != nil {
+		return err
 	}
 	if r.needsVersion {
 		return r.engine.need(storage.Versioning, r.name)
@@ -234,8 +234,8 @@ func endRemovals(o *operation, removals []groupRemoval) []error {
 
 // check returns an error if the removal must not be requested, or nil.
 func (r *removeOp) check(req *driver.DeleteRequest) *storage.Error {
-	if e := r.engine.checkReadKey(req.Key); e != nil {
-		return e
+	if err := r.engine.checkReadKey(req.Key); err != nil {
+		return err
 	}
 	if r.needsVersion && req.Version == "" {
 		// With an empty version, the request would remove the object.
@@ -265,9 +265,9 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 
 // end records the result of a request. If an earlier request for the same entry may have taken
 // effect, the error says so.
-func (g *groupRemoval) end(e *storage.Error) {
-	inheritUnknown(e, g.err)
-	g.err = removeFailure(e)
+func (g *groupRemoval) end(err *storage.Error) {
+	inheritUnknown(err, g.err)
+	g.err = removeFailure(err)
 }
 
 // removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
@@ -332,13 +332,13 @@ func recordResults(
 			entry.err = nil // that of an earlier batch
 			continue
 		}
-		e := asError(ctx, errs[i])
-		if e.Retryable {
+		err := asError(ctx, errs[i])
+		if err.Retryable {
 			retries = append(retries, entry)
-			cause = slowerRetry(cause, e)
+			cause = slowerRetry(cause, err)
 		}
-		// end may change the Code of e, so it comes last.
-		entry.end(e)
+		// end may change the Code of err, so it comes last.
+		entry.end(err)
 	}
 	return retries, cause
 }

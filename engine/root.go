@@ -15,7 +15,7 @@ import (
 // The functions in this file make errors of package storage, and reach parts of that package that
 // are not exported.
 
-func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
+func state(err *storage.Error) *seam.ErrorState { return seam.StateOf(err) }
 
 // optionState returns the part of an options struct that the root package does not export.
 func optionState(o any) *seam.OptionState { return seam.OptionsOf(o) }
@@ -26,8 +26,8 @@ func asError(ctx context.Context, err error) *storage.Error { return storage.AsE
 
 // ownError returns err as a new *Error, which the caller may change, or nil for nil.
 func ownError(err error) *storage.Error {
-	if e, ok := err.(*storage.Error); ok && e != nil {
-		clone := *e
+	if known, ok := err.(*storage.Error); ok && known != nil {
+		clone := *known
 		return &clone
 	}
 	return storage.AsError(context.Background(), err)
@@ -62,15 +62,15 @@ func mismatch(want, got storage.CRC32C) *storage.Error {
 }
 
 // addHint adds a hint to an error whose remedy is the same for every provider.
-func addHint(e *storage.Error) {
+func addHint(err *storage.Error) {
 	switch {
-	case e.Hint != "":
+	case err.Hint != "":
 		// The error keeps its own hint.
-	case e.Code == storage.PreconditionFailed && state(e).Absent:
-		e.Hint = "the key exists already"
-	case e.Code == storage.BucketExists && e.Unknown:
-		e.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"
-	case e.Code == storage.BucketNotFound:
-		e.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
+	case err.Code == storage.PreconditionFailed && state(err).Absent:
+		err.Hint = "the key exists already"
+	case err.Code == storage.BucketExists && err.Unknown:
+		err.Hint = "this call may have created the bucket, without its settings: call UpdateBucket with them"
+	case err.Code == storage.BucketNotFound:
+		err.Hint = "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket"
 	}
 }

@@ -75,14 +75,14 @@ func askBucket[T any](
 	}
 
 	// A closed service comes before an invalid option, and that before an invalid argument.
-	e := argErr
+	err := argErr
 	if account.optionError != nil {
-		e = account.optionError
+		err = account.optionError
 	}
 	if account.closed.Load() {
-		e = errServiceClosed()
+		err = errServiceClosed()
 	}
-	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) {
+	return run(ctx, o, err, func(ctx context.Context) (T, *storage.Error) {
 		return request(ctx, o, do)
 	})
 }
@@ -101,9 +101,9 @@ func (s *service) do(
 func (s *service) CreateBucket(
 	ctx context.Context, name string, opts ...storage.BucketOption,
 ) (*storage.BucketInfo, error) {
-	req, e := readBucketOptions(name, opts)
-	e = cmp.Or(e, checkBucketName(name))
-	info, err := s.info(ctx, "CreateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+	req, argErr := readBucketOptions(name, opts)
+	argErr = cmp.Or(argErr, checkBucketName(name))
+	info, err := s.info(ctx, "CreateBucket", name, argErr, func(ctx context.Context) (*storage.BucketInfo, error) {
 		return s.driver.CreateBucket(ctx, req)
 	})
 	if err != nil {
@@ -145,12 +145,12 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 func (s *service) UpdateBucket(
 	ctx context.Context, name string, opts ...storage.BucketOption,
 ) (*storage.BucketInfo, error) {
-	req, e := readBucketOptions(name, opts)
-	e = cmp.Or(e, checkOpenName(name))
-	if e == nil && req.Region != "" {
-		e = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
+	req, argErr := readBucketOptions(name, opts)
+	argErr = cmp.Or(argErr, checkOpenName(name))
+	if argErr == nil && req.Region != "" {
+		argErr = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}
-	info, err := s.info(ctx, "UpdateBucket", name, e, func(ctx context.Context) (*storage.BucketInfo, error) {
+	info, err := s.info(ctx, "UpdateBucket", name, argErr, func(ctx context.Context) (*storage.BucketInfo, error) {
 		return s.driver.UpdateBucket(ctx, req)
 	})
 	if err != nil {
@@ -235,8 +235,8 @@ func (s *service) bucketPage(
 			last = page[len(page)-1].Name
 		}
 		// A nil *storage.Error must not become an error that is not nil.
-		if e := progress.check(&s.engine.desc, token, next, last); e != nil {
-			return e
+		if err := progress.check(&s.engine.desc, token, next, last); err != nil {
+			return err
 		}
 		return nil
 	})
@@ -270,7 +270,7 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 	// A page without entries is no proof, because drivers leave out folder markers, and the next page
 	// may have entries.
 	desc := d.Describe()
-	e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
+	failure := eachPage(ctx, &desc, func(token string) (next, last string, _ *storage.Error) {
 		page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
 		if err != nil {
 			return "", "", asError(ctx, err)
@@ -283,20 +283,20 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 	})
 
 	// A nil *storage.Error must not become an error that is not nil.
-	if e != nil {
-		return e
+	if failure != nil {
+		return failure
 	}
 	return nil
 }
 
 // Bucket opens a bucket, without a request.
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	c, e := s.openBucket(name, opts)
-	if e != nil {
-		e.Op = "Bucket"
-		e.Provider = s.engine.desc.Provider
-		e.Bucket = name
-		return nil, e
+	c, err := s.openBucket(name, opts)
+	if err != nil {
+		err.Op = "Bucket"
+		err.Provider = s.engine.desc.Provider
+		err.Bucket = name
+		return nil, err
 	}
 	return storage.NewBucket(bucket{c}), nil
 }
@@ -304,8 +304,8 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 // openBucket opens a bucket, and records it among the open buckets of the service. The error is a
 // copy, which the caller may change.
 func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *storage.Error) {
-	if e := checkOpenName(name); e != nil {
-		return nil, e
+	if err := checkOpenName(name); err != nil {
+		return nil, err
 	}
 	if s.engine.closed.Load() {
 		return nil, errServiceClosed()
@@ -373,8 +373,8 @@ func (s *service) forget(p weak.Pointer[engine]) {
 
 // Credentials returns the address and credentials with which another S3 client opens the bucket.
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
-	e := checkOpenName(name)
-	return askBucket(ctx, s, "Credentials", name, e, func(ctx context.Context) (*storage.Credentials, error) {
+	err := checkOpenName(name)
+	return askBucket(ctx, s, "Credentials", name, err, func(ctx context.Context) (*storage.Credentials, error) {
 		return s.driver.Credentials(ctx, name)
 	})
 }
@@ -401,10 +401,10 @@ func (s *service) closeAll() error {
 		}
 	}
 	if err := s.driver.Close(); err != nil {
-		e := ownError(err)
-		e.Op = "Close"
-		e.Provider = s.engine.desc.Provider
-		failures = append(failures, e)
+		failure := ownError(err)
+		failure.Op = "Close"
+		failure.Provider = s.engine.desc.Provider
+		failures = append(failures, failure)
 	}
 	return errors.Join(failures...)
 }

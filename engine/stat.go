@@ -38,18 +38,18 @@ func (c *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	o := &call.op
 	req := &call.req
 
-	e := o.prepareRead(c, name, key, req, opts)
+	err := o.prepareRead(c, name, key, req, opts)
 	writeID := optionState(opts).WriteID
-	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		attrs, e := headWrite(ctx, o, req, writeID)
-		if e == nil {
+	return run(ctx, o, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+		attrs, err := headWrite(ctx, o, req, writeID)
+		if err == nil {
 			return o.toUser(ctx, attrs), nil
 		}
 		isExists := name == "Exists"
-		if isExists && e.Code == storage.ObjectNotFound {
+		if isExists && err.Code == storage.ObjectNotFound {
 			return nil, nil
 		}
-		return nil, e
+		return nil, err
 	})
 }
 
@@ -58,9 +58,9 @@ func (c *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 func headWrite(
 	ctx context.Context, o *operation, req *driver.GetRequest, writeID string,
 ) (*storage.Attrs, *storage.Error) {
-	attrs, e := head(ctx, o, req)
-	if e != nil {
-		return nil, e
+	attrs, err := head(ctx, o, req)
+	if err != nil {
+		return nil, err
 	}
 	if writeID != "" && !metadata.HoldsWriteID(attrs.Metadata, writeID) {
 		return nil, &storage.Error{
@@ -73,13 +73,13 @@ func headWrite(
 
 // head makes a Head request, and returns the attributes as the driver reports them.
 func head(ctx context.Context, o *operation, req *driver.GetRequest) (*storage.Attrs, *storage.Error) {
-	attrs, e := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) {
+	attrs, err := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) {
 		return o.hedgedHead(ctx, req)
 	})
-	if e != nil {
-		withoutEffect(e) // a read changes nothing
+	if err != nil {
+		withoutEffect(err) // a read changes nothing
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // maxObjectSize is the size in bytes above which a response is not believed. No object of any
@@ -122,11 +122,11 @@ func setGet(req *driver.GetRequest, opts *storage.DownloadOptions) {
 func (o *operation) prepareRead(
 	c *engine, name, key string, r *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
-	if e := o.prepare(c, name, key); e != nil {
-		return e
+	if err := o.prepare(c, name, key); err != nil {
+		return err
 	}
-	if e := checkSpan(opts); e != nil {
-		return e
+	if err := checkSpan(opts); err != nil {
+		return err
 	}
 	setGet(r, opts)
 	return c.resolveRead(o.key, r, opts.Native)
@@ -149,19 +149,19 @@ func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 // resolveRead makes the checks that all reads have in common, sets the key and the native options of
 // req, and removes the provider's prefix from its revision.
 func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storage.NativeValue) *storage.Error {
-	if e := c.checkReadKey(key); e != nil {
-		return e
+	if err := c.checkReadKey(key); err != nil {
+		return err
 	}
-	if e := c.needVersion(req.Version); e != nil {
-		return e
+	if err := c.needVersion(req.Version); err != nil {
+		return err
 	}
 	const noFeature = 0 // a read may always have a condition
-	if e := c.checkCondition(&req.Condition, noFeature); e != nil {
-		return e
+	if err := c.checkCondition(&req.Condition, noFeature); err != nil {
+		return err
 	}
-	values, e := c.nativeValues(native)
-	if e != nil {
-		return e
+	values, err := c.nativeValues(native)
+	if err != nil {
+		return err
 	}
 
 	req.Key = key

@@ -50,11 +50,11 @@ func (b bucket) Upload(
 		write write
 	}{}
 	call.write.op = &call.op
-	e := call.op.prepareWrite(b.engine, "Upload", key)
-	if e == nil {
-		e = call.write.resolve(body, opts)
+	err := call.op.prepareWrite(b.engine, "Upload", key)
+	if err == nil {
+		err = call.write.resolve(body, opts)
 	}
-	return run(ctx, &call.op, e, call.write.store)
+	return run(ctx, &call.op, err, call.write.store)
 }
 
 // A write stores one object, from a checked request and a body. Upload makes a write from options.
@@ -80,8 +80,8 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	if opts.Size < -1 || opts.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
-	if e := checkSet(&opts.Properties, opts.Set); e != nil {
-		return e
+	if err := checkSet(&opts.Properties, opts.Set); err != nil {
+		return err
 	}
 
 	// Prepare the request, and let resolveWrite check and complete it.
@@ -89,7 +89,7 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	req.Key = w.op.key
 	w.transfer = opts.Transfer
 
-	e := c.resolveWrite(req.Key, writeFields{
+	err := c.resolveWrite(req.Key, writeFields{
 		properties: &req.Properties,
 		set:        opts.Set,
 		controls:   &req.Controls,
@@ -97,16 +97,16 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 		native:     &req.Native,
 		natives:    opts.Native,
 	})
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
 
 	// The remaining options are for the transfer of the body.
-	if e := c.checkPartSize("WithPartSize", w.transfer.PartSize); e != nil {
-		return e
+	if err := c.checkPartSize("WithPartSize", w.transfer.PartSize); err != nil {
+		return err
 	}
-	if e := checkTransfer(&w.transfer); e != nil {
-		return e
+	if err := checkTransfer(&w.transfer); err != nil {
+		return err
 	}
 	return w.open(body)
 }
@@ -134,8 +134,8 @@ func setPut(req *driver.PutRequest, opts *storage.UploadOptions) {
 
 // open prepares the body for reading, and fails if it is known to be too large for the provider.
 func (w *write) open(body io.Reader) *storage.Error {
-	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
-		return e
+	if err := w.src.init(body, w.req.Size, w.singleBound()); err != nil {
+		return err
 	}
 	// A body of unknown size is checked while it is read.
 	if w.src.size >= 0 {
@@ -151,8 +151,8 @@ func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 	if size == 0 {
 		return nil
 	}
-	if e := c.need(storage.MultipartUploads, option); e != nil {
-		return e
+	if err := c.need(storage.MultipartUploads, option); err != nil {
+		return err
 	}
 
 	largest := cmp.Or(desc.MaxPartSize, desc.MaxSize) // no part is larger than an object
@@ -312,10 +312,10 @@ func (w *write) canStreamPut() bool {
 func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	plan := w.plan()
 	// next has the first byte of the second part, or is nil if the stream ends before it.
-	next, e := w.fillPart(ctx, first, plan.size(1))
-	if e != nil {
+	next, err := w.fillPart(ctx, first, plan.size(1))
+	if err != nil {
 		first.Free()
-		return nil, e
+		return nil, err
 	}
 
 	declared := w.src.size
@@ -361,10 +361,10 @@ func (w *write) putSection(
 
 	// A driver may read nothing of an empty body, so its checksum is set here, too.
 	if length == 0 || !hashesWhileSending(w.op.engine) {
-		var e *storage.Error
-		crc, e = hashSection(&content.section, crc)
-		if e != nil {
-			return nil, e
+		var err *storage.Error
+		crc, err = hashSection(&content.section, crc)
+		if err != nil {
+			return nil, err
 		}
 	}
 
@@ -414,26 +414,26 @@ func (w *write) newStreamBody(first *buffer.Buffer, limit int64, want storage.CR
 // put sends the Put request, with retries, and requires that the driver reads all of content.
 func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
 	var attrs *storage.Attrs
-	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
+	err := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
 		attrs, err = w.op.engine.driver.Put(ctx, &w.req)
 		return err
 	})
 
 	// A driver need not read an empty body.
 	isEmpty := content.exact && content.size == 0
-	if e == nil && !content.ended && !isEmpty {
-		e = &storage.Error{
+	if err == nil && !content.ended && !isEmpty {
+		err = &storage.Error{
 			Code: storage.Internal,
 			Err:  errors.New("the driver stored the body without reading all of it"),
 		}
 	}
-	return w.finish(ctx, attrs, e, content.read)
+	return w.finish(ctx, attrs, err, content.read)
 }
 
 // finish returns the attributes of the stored object, or the error of the write, which has sent size
 // bytes.
 func (w *write) finish(
-	ctx context.Context, attrs *storage.Attrs, e *storage.Error, size int64,
+	ctx context.Context, attrs *storage.Attrs, err *storage.Error, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	// The stored object must have what the caller wanted to write.
 	properties := w.req.Properties
@@ -448,22 +448,22 @@ func (w *write) finish(
 		writeID:    w.writeID,
 		named:      w.callerWriteID() != "",
 	}
-	attrs, e = finishWrite(ctx, w.op, attrs, e, want)
-	if e == nil {
+	attrs, err = finishWrite(ctx, w.op, attrs, err, want)
+	if err == nil {
 		w.op.bytes.Store(size)
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // tooLarge returns a TooLarge error for a body that the provider cannot store. If the parts were too
 // small for the body, usedParts is their number, and otherwise 0.
 func tooLarge(usedParts int) *storage.Error {
-	e := &storage.Error{
+	err := &storage.Error{
 		Code: storage.TooLarge,
 		Err:  errors.New("the body is larger than the provider stores in one object"),
 	}
 	if usedParts > 0 {
-		e.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", usedParts)
+		err.Hint = fmt.Sprintf("all %d parts are used: give a larger WithPartSize, or WithSize", usedParts)
 	}
-	return e
+	return err
 }

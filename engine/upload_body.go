@@ -42,21 +42,21 @@ type randomAccess interface {
 // and maxPut is the size of the largest body that one Put sends.
 func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 	s.size = declared
-	var e *storage.Error
+	var err *storage.Error
 
 	// If the body is read in place, its method sets s.readerAt and s.size.
 	switch body := body.(type) {
 	case nil:
-		e = invalid("body", "must not be nil; an empty object has an empty body")
+		err = invalid("body", "must not be nil; an empty object has an empty body")
 	case *os.File:
-		e = s.initFile(body)
+		err = s.initFile(body)
 	case randomAccess:
-		e = s.initRandomAccess(body)
+		err = s.initRandomAccess(body)
 	default:
-		e = s.initSeeker(body, declared, maxPut)
+		err = s.initSeeker(body, declared, maxPut)
 	}
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
 
 	isStream := s.readerAt == nil
@@ -215,18 +215,18 @@ func (b *body) next(p []byte) (int, error) {
 		b.count(block[:n])
 		total += n
 
-		if e := b.checkLength(); e != nil {
-			b.readErr = e
-			return 0, e
+		if err := b.checkLength(); err != nil {
+			b.readErr = err
+			return 0, err
 		}
 		if err != nil && err != io.EOF {
 			b.readErr = bodyFailed(err)
 			return total, b.readErr
 		}
 		if err == io.EOF || b.hasAll() {
-			if e := b.finish(); e != nil {
-				b.readErr = e
-				return 0, e
+			if err := b.finish(); err != nil {
+				b.readErr = err
+				return 0, err
 			}
 		}
 		if n < hashBlock {

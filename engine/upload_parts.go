@@ -290,19 +290,19 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 		}
 
 		wasResumed := w.journal.Begun()
-		attrs, e := w.sendParts(ctx, first, next)
-		if !mustRestart(e) || !w.canRestart(e) || ctx.Err() != nil {
-			return attrs, e
+		attrs, err := w.sendParts(ctx, first, next)
+		if !mustRestart(err) || !w.canRestart(err) || ctx.Err() != nil {
+			return attrs, err
 		}
 
 		// A resumed upload that is lost begins again at once.
 		if !wasResumed {
-			delay, mayRetry := w.op.engine.retry.allow(&tries, e)
+			delay, mayRetry := w.op.engine.retry.allow(&tries, err)
 			if !mayRetry {
-				return attrs, e
+				return attrs, err
 			}
 			if running.Sleep(ctx, delay) != nil {
-				return nil, w.op.waitError(ctx, e, false)
+				return nil, w.op.waitError(ctx, err, false)
 			}
 		}
 
@@ -311,10 +311,10 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	}
 }
 
-// canRestart reports whether the upload can begin again after the error e: the outcome must be known,
+// canRestart reports whether the upload can begin again after err: the outcome must be known,
 // and the body must be one that can be read a second time.
-func (w *write) canRestart(e *storage.Error) bool {
-	return !e.Unknown && w.src.readerAt != nil
+func (w *write) canRestart(err *storage.Error) bool {
+	return !err.Unknown && w.src.readerAt != nil
 }
 
 // sendParts makes one attempt at a multipart upload, from its beginning to its completion.
@@ -345,17 +345,17 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	// Send all parts, and then complete the upload. If that fails, end aborts the upload, or keeps it
 	// for a later call.
 	var attrs *storage.Attrs
-	e := m.sendAll(ctx, first, next)
-	if e == nil {
-		attrs, e = m.complete(ctx, declared)
+	err := m.sendAll(ctx, first, next)
+	if err == nil {
+		attrs, err = m.complete(ctx, declared)
 	}
 	m.freeFinal()
-	e = m.end(ctx, e)
+	err = m.end(ctx, err)
 	hasEnded = true
 
 	// Raise panics if the source has panicked in another goroutine. The upload has ended.
 	m.group.Raise()
-	return attrs, e
+	return attrs, err
 }
 
 // sendAll sends all parts, of a random-access body or of a stream, as described at storeParts.
@@ -381,15 +381,15 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	}
 
 	// Begin an upload, and record it in the journal before any part is sent.
-	id, e := beginParts(ctx, w.op, &w.req)
-	if e != nil {
-		return e
+	id, err := beginParts(ctx, w.op, &w.req)
+	if err != nil {
+		return err
 	}
 	m.id = id
 	if w.journal != nil {
-		if e := journalFailed(w.journal.Start(w.journalHeader(m))); e != nil {
-			w.op.abortParts(ctx, m.id, e)
-			return e
+		if err := journalFailed(w.journal.Start(w.journalHeader(m))); err != nil {
+			w.op.abortParts(ctx, m.id, err)
+			return err
 		}
 	}
 	m.begun = true
@@ -409,24 +409,24 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	defer stop()
 
 	// After the end of ctx, the attempt in progress may continue, but no other begins.
-	id, e := request(ctx, o, func(context.Context) (string, error) {
+	id, err := request(ctx, o, func(context.Context) (string, error) {
 		return o.engine.driver.BeginParts(extendedCtx, r)
 	})
-	if e != nil {
-		withoutEffect(e)
+	if err != nil {
+		withoutEffect(err)
 		// The text of the error then says that the key exists.
-		state(e).Absent = e.Code == storage.PreconditionFailed && r.Condition.Absent
+		state(err).Absent = err.Code == storage.PreconditionFailed && r.Condition.Absent
 	}
-	return id, e
+	return id, err
 }
 
 // complete tells the store to make the object from the parts. The checksum of the object, computed
 // from theirs, must be the declared one if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	req, replay, e := m.completeRequest()
-	if e != nil {
-		return nil, e
+	req, replay, err := m.completeRequest()
+	if err != nil {
+		return nil, err
 	}
 	size, crc := objectSum(req)
 	if declared.Known && declared != crc {
@@ -436,36 +436,36 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	w.req.CRC32C = crc
 
 	// wasCompleting is true if an earlier call had begun to complete the upload.
-	wasCompleting, err := w.journal.MarkCompleting()
-	if err != nil {
-		return nil, journalFailed(err)
+	wasCompleting, markErr := w.journal.MarkCompleting()
+	if markErr != nil {
+		return nil, journalFailed(markErr)
 	}
-	attrs, e := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) {
+	attrs, err := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) {
 		return w.op.engine.driver.CompleteParts(ctx, req)
 	})
 
-	if m.mayBeCompleted(e, wasCompleting) {
-		attrs, e = m.reconcileResumed(ctx, e, wasCompleting, size)
-		if e != nil {
-			return nil, e
+	if m.mayBeCompleted(err, wasCompleting) {
+		attrs, err = m.reconcileResumed(ctx, err, wasCompleting, size)
+		if err != nil {
+			return nil, err
 		}
 	}
 
-	attrs, e = w.finish(ctx, attrs, e, size)
-	if m.resumed && e != nil && e.Code == storage.ChecksumMismatch && !e.Unknown {
+	attrs, err = w.finish(ctx, attrs, err, size)
+	if m.resumed && err != nil && err.Code == storage.ChecksumMismatch && !err.Unknown {
 		// The body has changed, and the store has parts of the earlier body.
-		e = errUploadLost(e)
+		err = errUploadLost(err)
 	}
-	return attrs, e
+	return attrs, err
 }
 
 // completeRequest returns the request that makes the object from the parts. If the request also
 // contains the last part, replay is the body of that part, and otherwise nil.
-func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay replayable, e *storage.Error) {
+func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay replayable, err *storage.Error) {
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-	last, replay, e := m.finalRequest()
-	if e != nil {
-		return nil, nil, e
+	last, replay, err := m.finalRequest()
+	if err != nil {
+		return nil, nil, err
 	}
 	req = &driver.CompleteRequest{
 		Put:    &m.w.req,
@@ -476,50 +476,51 @@ func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay repla
 	return req, replay, nil
 }
 
-// mayBeCompleted reports whether this call may have failed with e, which may be nil, because an earlier
-// call has completed the upload. wasCompleting is true if an earlier call had begun to complete it.
-func (m *multipart) mayBeCompleted(e *storage.Error, wasCompleting bool) bool {
-	if e == nil || e.Unknown {
+// mayBeCompleted reports whether this call may have failed with err, which may be nil, because an
+// earlier call has completed the upload. wasCompleting is true if an earlier call had begun to
+// complete it.
+func (m *multipart) mayBeCompleted(err *storage.Error, wasCompleting bool) bool {
+	if err == nil || err.Unknown {
 		return false
 	}
-	if m.uploadMissing(e) {
+	if m.uploadMissing(err) {
 		return true
 	}
 	// The object that the earlier call has stored makes a condition such as IfAbsent fail.
-	return wasCompleting && e.Code == storage.PreconditionFailed
+	return wasCompleting && err.Code == storage.PreconditionFailed
 }
 
-// end finishes an upload, whose error is e, or nil if it was completed. If the upload failed, end
+// end finishes an upload, whose error is err, or nil if it was completed. If the upload failed, end
 // aborts it, unless the next call can resume it.
-func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
+func (m *multipart) end(ctx context.Context, err *storage.Error) *storage.Error {
 	if !m.begun {
-		return e
+		return err
 	}
-	if e == nil {
+	if err == nil {
 		m.forget()
 		return nil
 	}
 
-	if m.uploadMissing(e) && !e.Unknown && !mustRestart(e) {
+	if m.uploadMissing(err) && !err.Unknown && !mustRestart(err) {
 		// The store no longer has the upload, so no later call can resume it.
-		e = errUploadLost(e)
+		err = errUploadLost(err)
 	}
 
 	// Keep the upload and its journal if a later call can resume it, or can still find out whether the
 	// object was stored. After OutcomeUnknown, that can no longer be found out.
 	hasJournal := m.w.journal != nil
-	canResume := hasJournal && isResumable(e)
-	canFindOut := e.Unknown && e.Code != storage.OutcomeUnknown
+	canResume := hasJournal && isResumable(err)
+	canFindOut := err.Unknown && err.Code != storage.OutcomeUnknown
 	if canResume || canFindOut {
-		return e
+		return err
 	}
 
 	// Without a journal, an upload with an unknown outcome is not aborted.
-	if hasJournal || !e.Unknown {
-		m.w.op.abortParts(ctx, m.id, e)
+	if hasJournal || !err.Unknown {
+		m.w.op.abortParts(ctx, m.id, err)
 	}
 	m.forget()
-	return e
+	return err
 }
 
 // forget removes the journal, if there is one. If the file remains, the next call notices that its
@@ -535,15 +536,15 @@ func (m *multipart) abandon(ctx context.Context) {
 	_ = m.end(ctx, errPanicked())
 }
 
-// abortParts asks the store to drop the parts of an upload that failed with e. It uses its own
-// context, because ctx has often ended already. If the abort fails, the hint of e says so.
-func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
+// abortParts asks the store to drop the parts of an upload that failed with err. It uses its own
+// context, because ctx has often ended already. If the abort fails, the hint of err says so.
+func (o *operation) abortParts(ctx context.Context, upload string, err *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
 	abort := func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) }
 	abortErr := o.call(ctx, abort)
-	if abortErr != nil && e.Hint == "" {
-		e.Hint = "the parts that were sent could not be removed: " + string(abortErr.Code)
+	if abortErr != nil && err.Hint == "" {
+		err.Hint = "the parts that were sent could not be removed: " + string(abortErr.Code)
 	}
 }
 

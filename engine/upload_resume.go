@@ -23,8 +23,8 @@ import (
 // and removes the file. A journal is the file from which a later call can resume an upload.
 func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	o := &operation{}
-	if e := o.prepareWrite(b.engine, "AbandonUpload", ""); e != nil {
-		return o.refuse(ctx, e)
+	if err := o.prepareWrite(b.engine, "AbandonUpload", ""); err != nil {
+		return o.refuse(ctx, err)
 	}
 	j, err := journal.Open(path)
 	if err != nil {
@@ -50,9 +50,9 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	})
 }
 
-// refuse runs an operation that a check has refused with e. Only the hooks see it.
-func (o *operation) refuse(ctx context.Context, e *storage.Error) error {
-	return o.do(ctx, e, func(context.Context) *storage.Error { return nil })
+// refuse runs an operation that a check has refused with err. Only the hooks see it.
+func (o *operation) refuse(ctx context.Context, err *storage.Error) error {
+	return o.do(ctx, err, func(context.Context) *storage.Error { return nil })
 }
 
 // abandonUpload aborts an upload in the store, and then removes its journal.
@@ -64,11 +64,11 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
 	}
 
-	e := o.call(ctx, func(ctx context.Context) error {
+	err := o.call(ctx, func(ctx context.Context) error {
 		return o.engine.driver.AbortParts(ctx, header.Key, upload)
 	})
-	if e != nil {
-		return e
+	if err != nil {
+		return err
 	}
 	return journalFailed(j.Forget())
 }
@@ -129,17 +129,17 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 	defer j.Close()
 
 	w.journal = j
-	if e := w.resume(ctx); e != nil {
-		return nil, e
+	if err := w.resume(ctx); err != nil {
+		return nil, err
 	}
-	attrs, e := w.storeBody(ctx)
-	hasUnusedUpload := e == nil && j.Begun()
+	attrs, storeErr := w.storeBody(ctx)
+	hasUnusedUpload := storeErr == nil && j.Begun()
 	if hasUnusedUpload {
 		// This call has needed no parts, so abandon the upload that an earlier call has begun. The object
 		// is stored, so a failure does not matter.
 		_ = abandonUpload(ctx, w.op, j)
 	}
-	return attrs, e
+	return attrs, storeErr
 }
 
 // resume makes this call continue the upload in the journal if an earlier, identical call has begun
@@ -163,9 +163,9 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	}
 
 	// An upload of another call is in the way, so abort it.
-	e := abandonUpload(ctx, w.op, j)
-	if e != nil && ctx.Err() != nil {
-		return e
+	err := abandonUpload(ctx, w.op, j)
+	if err != nil && ctx.Err() != nil {
+		return err
 	}
 	// If the abort failed, the store drops the parts some time later.
 	j.Ignore()
@@ -297,14 +297,14 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 // cannot replace the part, the error says that the upload is lost.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
-) (part driver.Part, found bool, e *storage.Error) {
+) (part driver.Part, found bool, err *storage.Error) {
 	recorded, found := m.w.journal.Part(number)
 	if !found {
 		return driver.Part{}, false, nil
 	}
-	crc, e = hashSection(section, crc)
-	if e != nil {
-		return driver.Part{}, false, e
+	crc, err = hashSection(section, crc)
+	if err != nil {
+		return driver.Part{}, false, err
 	}
 
 	// Compare the bytes of this call with those of the earlier one.
@@ -334,19 +334,20 @@ func (m *multipart) storedPart(
 	return part, true, nil
 }
 
-// uploadMissing reports whether e may mean that the store no longer has the upload of an earlier call.
-func (m *multipart) uploadMissing(e *storage.Error) bool {
+// uploadMissing reports whether err may mean that the store no longer has the upload of an earlier
+// call.
+func (m *multipart) uploadMissing(err *storage.Error) bool {
 	if !m.resumed {
 		return false
 	}
-	return e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e)
+	return err.Code == storage.InvalidArgument || err.Code == storage.ObjectNotFound || mustRestart(err)
 }
 
 // reconcileResumed finds out whether an earlier call has completed the upload that this call could
-// not complete. The error e says that the upload is missing, or that the condition does not hold.
+// not complete. err says that the upload is missing, or that the condition does not hold.
 // wasCompleting is true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
-	ctx context.Context, e *storage.Error, wasCompleting bool, size int64,
+	ctx context.Context, err *storage.Error, wasCompleting bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	// An object of the same size with the id of this write is the result of the upload.
@@ -364,26 +365,26 @@ func (m *multipart) reconcileResumed(
 	if headErr != nil && headErr.Code != storage.ObjectNotFound {
 		// It is not known whether the object exists.
 		headErr.Unknown = true
-		headErr.Err = errors.Join(headErr.Err, e)
+		headErr.Err = errors.Join(headErr.Err, err)
 		return nil, headErr
 	}
 
 	// attrs is nil if there is no object.
-	if wasCompleting && m.mayBeOverwritten(e, attrs) {
-		return nil, errOverwritten(e)
+	if wasCompleting && m.mayBeOverwritten(err, attrs) {
+		return nil, errOverwritten(err)
 	}
-	if e.Code == storage.PreconditionFailed {
+	if err.Code == storage.PreconditionFailed {
 		// The text of the error will say that the key exists.
-		state(e).Absent = w.req.Condition.Absent
-		return nil, e
+		state(err).Absent = w.req.Condition.Absent
+		return nil, err
 	}
-	return nil, errUploadLost(e)
+	return nil, errUploadLost(err)
 }
 
 // mayBeOverwritten reports whether an earlier completion may have stored the object, and another write
-// may have followed it. e is the error of this completion, and attrs, which may be nil, has the
+// may have followed it. err is the error of this completion, and attrs, which may be nil, has the
 // attributes of the object that exists.
-func (m *multipart) mayBeOverwritten(e *storage.Error, attrs *storage.Attrs) bool {
+func (m *multipart) mayBeOverwritten(err *storage.Error, attrs *storage.Attrs) bool {
 	// The object is no longer the one that this upload was to replace.
 	wanted := m.w.req.Condition.Revision
 	if wanted != "" && (attrs == nil || attrs.Revision != wanted) {
@@ -391,7 +392,7 @@ func (m *multipart) mayBeOverwritten(e *storage.Error, attrs *storage.Attrs) boo
 	}
 	// Without a write id, the object may be of either write.
 	hasWriteID := m.w.op.engine.has(storage.Metadata)
-	return e.Code == storage.PreconditionFailed && !hasWriteID
+	return err.Code == storage.PreconditionFailed && !hasWriteID
 }
 
 // errUploadLost returns the error of an upload that must begin again, as the same call then does.
@@ -406,10 +407,10 @@ func errUploadLost(cause *storage.Error) *storage.Error {
 	}
 }
 
-// isResumable reports whether the same call may succeed later, so that an upload that failed with e is
-// kept.
-func isResumable(e *storage.Error) bool {
-	switch e.Code {
+// isResumable reports whether the same call may succeed later, so that an upload that failed with
+// err is kept.
+func isResumable(err *storage.Error) bool {
+	switch err.Code {
 	case storage.Canceled,
 		storage.DeadlineExceeded,
 		storage.RateLimited,
@@ -417,11 +418,11 @@ func isResumable(e *storage.Error) bool {
 		storage.PermissionDenied:
 		return true
 	case storage.Unavailable:
-		return !mustRestart(e)
+		return !mustRestart(err)
 	case storage.BodyFailed:
 		// If a copy could not read its source, the error of the source decides.
 		var sourceErr *storage.Error
-		return errors.As(e.Err, &sourceErr) && isResumable(sourceErr)
+		return errors.As(err.Err, &sourceErr) && isResumable(sourceErr)
 	}
 	return false
 }

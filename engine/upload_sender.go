@@ -13,8 +13,8 @@ import (
 
 // sendSections sends the parts of a random-access body, which is read in place.
 func (m *multipart) sendSections(ctx context.Context) *storage.Error {
-	if e := m.begin(ctx); e != nil {
-		return e
+	if err := m.begin(ctx); err != nil {
+		return err
 	}
 
 	// Send the parts one after another, as free slots permit.
@@ -64,8 +64,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 		// next has the first byte of the next part. It is nil if the stream has ended.
 		isLast := next == nil
 		total += current.Size()
-		if e := m.checkStream(number, total, isLast); e != nil {
-			m.fail(e)
+		if err := m.checkStream(number, total, isLast); err != nil {
+			m.fail(err)
 			current.Free()
 			break
 		}
@@ -84,10 +84,10 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 
 		// Read the next part while others are sent.
 		current = next
-		var e *storage.Error
-		next, e = m.fillNext(sending, current, number+1)
-		if e != nil {
-			m.fail(e)
+		var err *storage.Error
+		next, err = m.fillNext(sending, current, number+1)
+		if err != nil {
+			m.fail(err)
 			current.Free()
 			break
 		}
@@ -102,8 +102,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 // If the beginning fails, the upload fails.
 func (m *multipart) beginWhileReading(ctx context.Context) {
 	begin := func() {
-		if e := m.begin(ctx); e != nil {
-			m.fail(e)
+		if err := m.begin(ctx); err != nil {
+			m.fail(err)
 		}
 	}
 	m.group.Go(begin, func() {
@@ -151,7 +151,7 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 // next, which is nil if the stream ends before that.
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
-) (next *buffer.Buffer, e *storage.Error) {
+) (next *buffer.Buffer, _ *storage.Error) {
 	// If the source panics, the memory must be freed.
 	panicked := true
 	defer func() {
@@ -208,12 +208,12 @@ func (m *multipart) wait(ctx context.Context) *storage.Error {
 	return m.err
 }
 
-// fail records e if it is the first failure of the upload, and cancels the parts in progress.
-func (m *multipart) fail(e *storage.Error) {
+// fail records err if it is the first failure of the upload, and cancels the parts in progress.
+func (m *multipart) fail(err *storage.Error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err == nil {
-		m.err = e
+		m.err = err
 		m.cancel()
 	}
 }
@@ -255,9 +255,9 @@ func (m *multipart) sendPart(ctx context.Context, p *partToSend) bool {
 
 // sendNow sends the part, and records it or the failure.
 func (m *multipart) sendNow(ctx context.Context, p *partToSend) {
-	part, e := m.part(ctx, p)
-	if e != nil {
-		m.fail(e)
+	part, err := m.part(ctx, p)
+	if err != nil {
+		m.fail(err)
 		return
 	}
 
@@ -273,9 +273,9 @@ func (m *multipart) sendNow(ctx context.Context, p *partToSend) {
 // part sends the part, unless an earlier call of Upload has sent it already, and returns it.
 func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
 	if m.resumed {
-		part, found, e := m.storedPart(p.number, p.section, p.crc)
-		if e != nil {
-			return driver.Part{}, e
+		part, found, err := m.storedPart(p.number, p.section, p.crc)
+		if err != nil {
+			return driver.Part{}, err
 		}
 		if found {
 			m.w.progress.Add(part.Size)
@@ -283,12 +283,12 @@ func (m *multipart) part(ctx context.Context, p *partToSend) (driver.Part, *stor
 		}
 	}
 
-	if e := m.recordBefore(p); e != nil {
-		return driver.Part{}, e
+	if err := m.recordBefore(p); err != nil {
+		return driver.Part{}, err
 	}
-	part, e := m.putPart(ctx, p)
-	if e != nil {
-		return driver.Part{}, e
+	part, err := m.putPart(ctx, p)
+	if err != nil {
+		return driver.Part{}, err
 	}
 	return part, m.record(part)
 }
@@ -299,9 +299,9 @@ func (m *multipart) recordBefore(p *partToSend) *storage.Error {
 	if m.w.journal == nil || !m.w.op.engine.desc.FixedParts {
 		return nil
 	}
-	crc, e := hashSection(p.section, p.crc)
-	if e != nil {
-		return e
+	crc, err := hashSection(p.section, p.crc)
+	if err != nil {
+		return err
 	}
 	p.crc = crc
 	// The part has no tag, because it has not been sent yet.
@@ -314,13 +314,13 @@ func (m *multipart) recordBefore(p *partToSend) *storage.Error {
 
 // putPart sends one part, with retries, and returns it.
 func (m *multipart) putPart(ctx context.Context, p *partToSend) (driver.Part, *storage.Error) {
-	req, content, e := m.partRequest(p)
-	if e != nil {
-		return driver.Part{}, e
+	req, content, err := m.partRequest(p)
+	if err != nil {
+		return driver.Part{}, err
 	}
-	part, e := m.w.op.requestPart(ctx, req, content)
+	part, err := m.w.op.requestPart(ctx, req, content)
 	part.Size = p.section.Size()
-	return part, e
+	return part, err
 }
 
 // requestPart sends a part, with retries, and checks the checksum that the driver returns. The caller
@@ -328,12 +328,12 @@ func (m *multipart) putPart(ctx context.Context, p *partToSend) (driver.Part, *s
 func (o *operation) requestPart(
 	ctx context.Context, req *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
-	part, e := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) {
+	part, err := requestUnlessRestart(ctx, o, content, func(ctx context.Context) (driver.Part, error) {
 		return o.engine.driver.PutPart(ctx, req)
 	})
-	if e != nil {
-		withoutEffect(e)
-		return driver.Part{}, e
+	if err != nil {
+		withoutEffect(err)
+		return driver.Part{}, err
 	}
 
 	// The checksum is known when the driver has read the whole part.
@@ -364,10 +364,10 @@ func (m *multipart) partRequest(p *partToSend) (*driver.PartRequest, *sectionBod
 	checksumMayFollow := hashesWhileSending(engine) || engine.desc.PartChecksumWhileSending
 	crc := p.crc
 	if !checksumMayFollow || m.sequential() {
-		var e *storage.Error
-		crc, e = hashSection(p.section, crc)
-		if e != nil {
-			return nil, nil, e
+		var err *storage.Error
+		crc, err = hashSection(p.section, crc)
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 
@@ -410,10 +410,10 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 		return nil, nil, nil
 	}
 	m.final.offset = m.offset
-	req, content, e := m.partRequest(m.final)
-	if e != nil {
+	req, content, err := m.partRequest(m.final)
+	if err != nil {
 		// A nil *sectionBody must not become a replayable that is not nil.
-		return nil, nil, e
+		return nil, nil, err
 	}
 	return req, content, nil
 }
@@ -422,10 +422,10 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 // the upload must begin again.
 func requestUnlessRestart[T any](
 	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
-) (result T, e *storage.Error) {
+) (result T, err *storage.Error) {
 	// refusal is the error of the attempt after which the upload must begin again, or nil.
 	var refusal *storage.Error
-	e = o.send(ctx, replay, func(ctx context.Context) (err error) {
+	err = o.send(ctx, replay, func(ctx context.Context) (err error) {
 		result, err = do(ctx)
 		if err == nil {
 			return nil
@@ -438,20 +438,20 @@ func requestUnlessRestart[T any](
 		return err
 	})
 	if refusal == nil {
-		return result, e
+		return result, err
 	}
 
 	// The refusal may come from a gateway after an earlier attempt has taken effect.
-	refusal.Unknown = refusal.Unknown || e.Unknown
-	state(refusal).Repeated = state(e).Repeated
+	refusal.Unknown = refusal.Unknown || err.Unknown
+	state(refusal).Repeated = state(err).Repeated
 	return result, refusal
 }
 
 // mustRestart reports whether the upload must begin again with all its parts. It returns true if
 // the store has dropped the upload. It also returns true if S3 responds to the completion with
 // ConditionalRequestConflict, because S3 asks clients to start the upload over after this error.
-func mustRestart(e *storage.Error) bool {
-	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
+func mustRestart(err *storage.Error) bool {
+	return err != nil && err.Code == storage.Unavailable && err.Status == http.StatusConflict
 }
 
 // objectSum returns the size in bytes and the CRC32C of the object that r makes from parts. The CRC32C

@@ -17,12 +17,12 @@ func (b bucket) Vend(
 		signs:   true,
 		effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove),
 	}
-	e := o.prepare(b.engine, "Vend", prefix)
-	if e == nil {
-		e = b.engine.need(storage.Vending, "Vend")
-		if e != nil {
+	err := o.prepare(b.engine, "Vend", prefix)
+	if err == nil {
+		err = b.engine.need(storage.Vending, "Vend")
+		if err != nil {
 			// The hint says what the configuration of the store lacks.
-			e.Hint = b.engine.desc.VendingHint
+			err.Hint = b.engine.desc.VendingHint
 		}
 	}
 
@@ -31,12 +31,12 @@ func (b bucket) Vend(
 		Rights: rights,
 		TTL:    ttl,
 	}
-	return run(ctx, o, e, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
-		vended, e := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
+	return run(ctx, o, err, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
+		vended, err := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
 			return b.engine.driver.Vend(ctx, req)
 		})
-		if e != nil {
-			return nil, e
+		if err != nil {
+			return nil, err
 		}
 
 		vended.Provider = b.engine.desc.Provider

@@ -19,8 +19,8 @@ func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Se
 
 // openVersions checks the options of Versions, and prepares its first request.
 func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Error {
-	if e := l.open(c, "Versions", opts); e != nil {
-		return e
+	if err := l.open(c, "Versions", opts); err != nil {
+		return err
 	}
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
@@ -46,22 +46,22 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 		yield:     yield,
 		remaining: l.maxEntries(),
 	}
-	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, e *storage.Error) {
+	return eachPage(ctx, &l.op.engine.desc, func(token string) (next, last string, err *storage.Error) {
 		return walk.page(ctx, token)
 	})
 }
 
 // page requests the page after the token, and yields its entries. It returns the token of the next
 // page and the last version of this one, as eachPage requires.
-func (w *versionWalk) page(ctx context.Context, token string) (next, last string, e *storage.Error) {
+func (w *versionWalk) page(ctx context.Context, token string) (next, last string, err *storage.Error) {
 	l := w.listing
 	l.req.Token = token
 	l.req.Limit = l.limitOf(w.remaining)
-	page, e := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
+	page, err := request(ctx, &l.op, func(ctx context.Context) (*driver.VersionPage, error) {
 		return l.op.engine.driver.ListVersions(ctx, &l.req)
 	})
-	if e != nil {
-		return "", "", e
+	if err != nil {
+		return "", "", err
 	}
 
 	for _, entry := range page.Entries {
