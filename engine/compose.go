@@ -34,21 +34,21 @@ type composeOp struct {
 }
 
 // open checks the options and keys, and completes the request.
-func (c *composeOp) open(b *engine, key string) *storage.Error {
+func (c *composeOp) open(e *engine, key string) *storage.Error {
 	c.op.keys = c.srcKeys
-	if err := c.op.prepareWrite(b, "Compose", key); err != nil {
+	if err := c.op.prepareWrite(e, "Compose", key); err != nil {
 		return err
 	}
-	if err := b.resolveCopy(c.op.key, &c.req, c.opts); err != nil {
+	if err := e.resolveCopy(c.op.key, &c.req, c.opts); err != nil {
 		return err
 	}
-	native, err := b.nativeValues(c.opts.SourceNative)
+	native, err := e.nativeValues(c.opts.SourceNative)
 	if err != nil {
 		return err
 	}
 	c.req.Source.Native = native
 	for _, key := range c.srcKeys {
-		if err := b.checkReadKey(key); err != nil {
+		if err := e.checkReadKey(key); err != nil {
 			return err
 		}
 	}

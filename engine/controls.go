@@ -29,13 +29,13 @@ func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOpti
 
 // prepareTags checks the options of Tags, and completes its request.
 func (o *operation) prepareTags(
-	c *engine, key string, req *driver.GetRequest, opts *storage.DownloadOptions,
+	e *engine, key string, req *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
 	const name = "Tags"
-	if err := o.prepareRead(c, name, key, req, opts); err != nil {
+	if err := o.prepareRead(e, name, key, req, opts); err != nil {
 		return err
 	}
-	if err := c.need(storage.ObjectTags, name); err != nil {
+	if err := e.need(storage.ObjectTags, name); err != nil {
 		return err
 	}
 	if req.Condition != (storage.Condition{}) {
@@ -80,17 +80,17 @@ type changeOp struct {
 // run checks the call, and makes its request by send, a method of the driver. argErr is the error of
 // an argument such as the tags of SetTags, or nil. need has the features that the bucket must have.
 func (c *changeOp) run(
-	ctx context.Context, b *engine, name, key string, need storage.Features, argErr *storage.Error,
+	ctx context.Context, e *engine, name, key string, need storage.Features, argErr *storage.Error,
 	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
 ) error {
 	o := &c.op
 	req := &c.req
-	err := o.prepareWrite(b, name, key)
+	err := o.prepareWrite(e, name, key)
 	// The first error counts. With an error, do does not call the function.
-	err = cmp.Or(err, argErr, b.resolveChange(o.key, req, c.opts), b.need(need, name))
+	err = cmp.Or(err, argErr, e.resolveChange(o.key, req, c.opts), e.need(need, name))
 
 	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
-		err := o.call(ctx, func(ctx context.Context) error { return send(b.driver, ctx, req) })
+		err := o.call(ctx, func(ctx context.Context) error { return send(e.driver, ctx, req) })
 		return changeFailure(err, req)
 	})
 }
@@ -112,17 +112,17 @@ func changeFailure(err *storage.Error, req *driver.ChangeRequest) *storage.Error
 }
 
 // resolveChange checks the key and the options, and copies them into req.
-func (c *engine) resolveChange(key string, req *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
-	if err := c.checkReadKey(key); err != nil {
+func (e *engine) resolveChange(key string, req *driver.ChangeRequest, opts *storage.ChangeOptions) *storage.Error {
+	if err := e.checkReadKey(key); err != nil {
 		return err
 	}
 	// A soft-deleted version exists even if the bucket keeps no versions.
 	if !opts.SoftDeleted {
-		if err := c.needVersion(opts.Version); err != nil {
+		if err := e.needVersion(opts.Version); err != nil {
 			return err
 		}
 	}
-	native, err := c.nativeValues(opts.Native)
+	native, err := e.nativeValues(opts.Native)
 	if err != nil {
 		return err
 	}

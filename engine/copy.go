@@ -89,7 +89,7 @@ func (c *copyOp) sourceEngine() *engine {
 func (c *copyOp) tail() []byte { return optionState(c.opts).Tail }
 
 // resolveCopy checks the options of Copy or Compose, and copies them into req.
-func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
+func (e *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.CopyOptions) *storage.Error {
 	if err := checkSet(&opts.Properties, opts.Set); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *engine) resolveCopy(key string, req *driver.CopyRequest, opts *storage.
 	req.Properties = opts.Properties
 	req.Controls = opts.Controls
 	req.Condition = opts.Condition
-	err := c.resolveWrite(key, writeFields{
+	err := e.resolveWrite(key, writeFields{
 		properties: &req.Properties,
 		set:        opts.Set,
 		controls:   &req.Controls,

@@ -72,7 +72,7 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, hasVersions bool) *en
 		d = withTelemetry(reports, d)
 	}
 
-	c := &engine{
+	e := &engine{
 		driver:         d,
 		desc:           desc,
 		tag:            desc.Provider + ":",
@@ -88,25 +88,25 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, hasVersions bool) *en
 		partSize:       o.PartSize,
 		optionError:    cmp.Or(ownError(optionErr), layerErr),
 	}
-	if c.optionError == nil {
-		c.optionError = c.checkPartSize("WithDefaultPartSize", c.partSize)
+	if e.optionError == nil {
+		e.optionError = e.checkPartSize("WithDefaultPartSize", e.partSize)
 	}
 
 	// A hedge is a second request for a read whose response is late. A local store needs none.
 	if o.HedgedReads && !desc.Local {
-		c.hedger = &hedger{}
+		e.hedger = &hedger{}
 	}
-	c.publicBaseURL = cmp.Or(c.publicBaseURL, desc.PublicBaseURL)
+	e.publicBaseURL = cmp.Or(e.publicBaseURL, desc.PublicBaseURL)
 
 	// The options and the engine itself may change what the driver supports.
 	if desc.NeedsSigningBase {
-		c.serveAtBase()
+		e.serveAtBase()
 	}
 	if desc.FolderOrder {
-		c.features |= storage.OrderedListing // list_walk.go lists folder by folder, and returns the keys in order
+		e.features |= storage.OrderedListing // list_walk.go lists folder by folder, and returns the keys in order
 	}
-	c.openVersions(o, hasVersions)
-	return c
+	e.openVersions(o, hasVersions)
+	return e
 }
 
 // wrapLayers wraps d in the layers, of which the last becomes the outermost. If a layer is invalid,
@@ -128,21 +128,21 @@ func wrapLayers(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 
 // checkOptions returns Unsupported if an option asks for versions, locks or soft delete that the store
 // cannot provide.
-func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
+func (e *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 	// A driver with an Enable function can turn the feature on. A cloud has no such function, and must
 	// have the feature itself.
-	if o.ObjectLock && c.desc.EnableObjectLock == nil {
-		if err := c.need(storage.ObjectLock, "WithObjectLock"); err != nil {
+	if o.ObjectLock && e.desc.EnableObjectLock == nil {
+		if err := e.need(storage.ObjectLock, "WithObjectLock"); err != nil {
 			return err
 		}
 	}
-	if o.SoftDelete > 0 && c.desc.EnableSoftDelete == nil {
-		if err := c.need(storage.SoftDelete, "WithSoftDelete"); err != nil {
+	if o.SoftDelete > 0 && e.desc.EnableSoftDelete == nil {
+		if err := e.need(storage.SoftDelete, "WithSoftDelete"); err != nil {
 			return err
 		}
 	}
-	if o.Versions && c.desc.EnableVersions == nil {
-		return c.need(storage.Versioning, "WithVersioning")
+	if o.Versions && e.desc.EnableVersions == nil {
+		return e.need(storage.Versioning, "WithVersioning")
 	}
 	return nil
 }
@@ -150,11 +150,11 @@ func (c *engine) checkOptions(o *storage.OpenOptions) *storage.Error {
 // openVersions turns on versions, locks and soft delete as the options ask, if the store is in this
 // process. For a cloud bucket, which has its own settings, it only checks that they are supported.
 // hasVersions is true if a Service knows that the bucket has versions.
-func (c *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
-	c.optionError = cmp.Or(c.optionError, c.checkOptions(o))
+func (e *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
+	e.optionError = cmp.Or(e.optionError, e.checkOptions(o))
 
 	// The driver of a store in this process has a function for each of these settings.
-	desc := &c.desc
+	desc := &e.desc
 	if o.ObjectLock && desc.EnableObjectLock != nil {
 		desc.EnableObjectLock()
 	}
@@ -169,45 +169,45 @@ func (c *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
 	isCloud := desc.EnableVersions == nil
 	keepsVersions := o.Versions || desc.Versioned || hasVersions && isCloud
 	if !keepsVersions {
-		c.features &^= storage.Versioning
+		e.features &^= storage.Versioning
 	}
 }
 
 // serveAtBase makes the signing base URL the public address of a store that has none of its own.
 // Without that URL, nothing could serve signed URLs, so the bucket loses the features of signing.
-func (c *engine) serveAtBase() {
-	if c.signingBaseURL == "" {
-		c.features &^= signing
+func (e *engine) serveAtBase() {
+	if e.signingBaseURL == "" {
+		e.features &^= signing
 		return
 	}
-	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
+	e.publicBaseURL = cmp.Or(e.publicBaseURL, e.signingBaseURL)
 }
 
 // Close implements storage.Core.
 func (b bucket) Close() error { return b.engine.close() }
 
 // close closes the driver once, and returns the same error from every call.
-func (c *engine) close() error {
-	c.closed.Store(true)
-	c.closing.Do(func() {
+func (e *engine) close() error {
+	e.closed.Store(true)
+	e.closing.Do(func() {
 		// A service has a list of its open buckets. Remove this one from it.
-		if c.forget != nil {
-			c.forget()
+		if e.forget != nil {
+			e.forget()
 		}
-		if err := c.driver.Close(); err != nil {
+		if err := e.driver.Close(); err != nil {
 			failure := ownError(err)
 			failure.Op = "Close"
-			failure.Provider = c.desc.Provider
-			failure.Bucket = c.desc.Bucket
-			c.closeErr = failure
+			failure.Provider = e.desc.Provider
+			failure.Bucket = e.desc.Bucket
+			e.closeErr = failure
 		}
 	})
-	return c.closeErr
+	return e.closeErr
 }
 
 // checkOpen returns InvalidArgument if the bucket was closed.
-func (c *engine) checkOpen() *storage.Error {
-	if c.closed.Load() {
+func (e *engine) checkOpen() *storage.Error {
+	if e.closed.Load() {
 		return &storage.Error{
 			Code: storage.InvalidArgument,
 			Err:  errors.New("the bucket is closed"),
@@ -219,21 +219,21 @@ func (c *engine) checkOpen() *storage.Error {
 
 // taggedRevision puts the provider's name before a revision of the driver, so that no other store
 // accepts it.
-func (c *engine) taggedRevision(revision string) string {
-	if revision == "" || c.desc.TaggedRevisions {
+func (e *engine) taggedRevision(revision string) string {
+	if revision == "" || e.desc.TaggedRevisions {
 		return revision
 	}
-	return c.tag + revision
+	return e.tag + revision
 }
 
 // bareRevision returns a revision of the user as the driver knows it, usually without its tag, such as
 // "s3:". It returns InvalidArgument if the revision cannot be one of this store.
-func (c *engine) bareRevision(revision string) (string, *storage.Error) {
-	bare, isOurs := strings.CutPrefix(revision, c.tag)
+func (e *engine) bareRevision(revision string) (string, *storage.Error) {
+	bare, isOurs := strings.CutPrefix(revision, e.tag)
 	if !isOurs || !isRevision(bare) {
-		return "", invalid("revision", "must be one that "+c.desc.Provider+" gave")
+		return "", invalid("revision", "must be one that "+e.desc.Provider+" gave")
 	}
-	if c.desc.TaggedRevisions {
+	if e.desc.TaggedRevisions {
 		return revision, nil
 	}
 	return bare, nil
@@ -259,7 +259,7 @@ func isRevision(bare string) bool {
 // checkCondition checks that the driver supports cond, and strips the provider's prefix from its
 // revision. update is the feature that a revision needs: ConditionalUpdate for a write,
 // ConditionalRemove for a removal, and 0 for a read.
-func (c *engine) checkCondition(cond *storage.Condition, update storage.Features) *storage.Error {
+func (e *engine) checkCondition(cond *storage.Condition, update storage.Features) *storage.Error {
 	// Refuse conditions that do not fit the call or one another.
 	isRead := update == 0
 	isWrite := update == storage.ConditionalUpdate
@@ -278,18 +278,18 @@ func (c *engine) checkCondition(cond *storage.Condition, update storage.Features
 
 	// Exactly one field is set.
 	if cond.Absent {
-		return c.need(storage.ConditionalCreate, "IfAbsent")
+		return e.need(storage.ConditionalCreate, "IfAbsent")
 	}
 	if cond.NotRevision != "" {
 		// A read with a condition needs no feature.
-		bare, err := c.bareRevision(cond.NotRevision)
+		bare, err := e.bareRevision(cond.NotRevision)
 		cond.NotRevision = bare
 		return err
 	}
-	if err := c.need(update, "IfRevision"); err != nil {
+	if err := e.need(update, "IfRevision"); err != nil {
 		return err
 	}
-	bare, err := c.bareRevision(cond.Revision)
+	bare, err := e.bareRevision(cond.Revision)
 	cond.Revision = bare
 	return err
 }
@@ -298,65 +298,65 @@ func (c *engine) checkCondition(cond *storage.Condition, update storage.Features
 func (b bucket) Supports(features storage.Features) bool { return b.engine.has(features) }
 
 // has reports whether the bucket has all features f.
-func (c *engine) has(f storage.Features) bool { return c.features&f == f }
+func (e *engine) has(f storage.Features) bool { return e.features&f == f }
 
 // need returns Unsupported if the bucket does not have the features f that the call or option of this
 // name needs.
-func (c *engine) need(f storage.Features, name string) *storage.Error {
-	if c.has(f) {
+func (e *engine) need(f storage.Features, name string) *storage.Error {
+	if e.has(f) {
 		return nil
 	}
-	hint := c.desc.FeatureHint
+	hint := e.desc.FeatureHint
 	if hint != "" {
 		// The hint may have changed since the bucket was opened, because some drivers learn from
 		// responses what their server is.
-		hint = c.driver.Describe().FeatureHint
+		hint = e.driver.Describe().FeatureHint
 	}
 	// The store keeps versions, but the bucket was not opened with WithVersioning.
-	if f == storage.Versioning && c.desc.Features&f != 0 {
+	if f == storage.Versioning && e.desc.Features&f != 0 {
 		hint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}
-	return unsupported(c.desc.Provider+" does not support "+name+" here", hint)
+	return unsupported(e.desc.Provider+" does not support "+name+" here", hint)
 }
 
 // checkReadKey checks the key of an object to read or remove, which another tool may have written
 // (rule K2).
-func (c *engine) checkReadKey(key string) *storage.Error {
+func (e *engine) checkReadKey(key string) *storage.Error {
 	if rule := objectkey.Rule(key); rule != "" {
 		return invalid("key", rule)
 	}
-	return c.checkLeadingSlash(key)
+	return e.checkLeadingSlash(key)
 }
 
 // checkLeadingSlash returns Unsupported for a key or prefix that begins with "/", unless the store
 // has that feature.
-func (c *engine) checkLeadingSlash(key string) *storage.Error {
+func (e *engine) checkLeadingSlash(key string) *storage.Error {
 	if !strings.HasPrefix(key, "/") {
 		return nil
 	}
-	return c.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
+	return e.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
 }
 
 // needVersion returns Unsupported if WithVersion was given and the bucket does not keep versions.
-func (c *engine) needVersion(version string) *storage.Error {
+func (e *engine) needVersion(version string) *storage.Error {
 	if version == "" {
 		return nil
 	}
-	return c.need(storage.Versioning, "WithVersion")
+	return e.need(storage.Versioning, "WithVersion")
 }
 
 // nativeValues returns the values of options that exist for one provider only, or an error if one of
 // them does not fit the driver.
-func (c *engine) nativeValues(natives []storage.NativeValue) ([]any, *storage.Error) {
+func (e *engine) nativeValues(natives []storage.NativeValue) ([]any, *storage.Error) {
 	if len(natives) == 0 {
 		return nil, nil
 	}
 	values := make([]any, len(natives))
 	for i, native := range natives {
-		if native.Provider != c.desc.Provider || c.desc.CheckNative == nil {
-			return nil, unsupported("an option of "+native.Provider+" does not fit "+c.desc.Provider+" here", "")
+		if native.Provider != e.desc.Provider || e.desc.CheckNative == nil {
+			return nil, unsupported("an option of "+native.Provider+" does not fit "+e.desc.Provider+" here", "")
 		}
-		if err := c.desc.CheckNative(native.Value); err != nil {
+		if err := e.desc.CheckNative(native.Value); err != nil {
 			return nil, ownError(err)
 		}
 		values[i] = native.Value

@@ -28,8 +28,8 @@ func (b bucket) Name() (provider, bucket string) {
 }
 
 // Located returns the Provider, Location and Bucket of the driver's Description.
-func (c *engine) Located() (provider, location, bucket string) {
-	return c.desc.Provider, c.desc.Location, c.desc.Bucket
+func (e *engine) Located() (provider, location, bucket string) {
+	return e.desc.Provider, e.desc.Location, e.desc.Bucket
 }
 
 // Native returns the provider's own client, such as that of an SDK.
@@ -37,44 +37,44 @@ func (b bucket) Native() any { return b.engine.driver.Native() }
 
 // SharesAccount reports whether the store's server can copy objects between the buckets of both
 // engines.
-func (c *engine) SharesAccount(other serving.Engine) bool {
+func (e *engine) SharesAccount(other serving.Engine) bool {
 	o, ok := other.(*engine)
-	return ok && evidence.EqualValues(c.driver.Locate("").Account, o.driver.Locate("").Account)
+	return ok && evidence.EqualValues(e.driver.Locate("").Account, o.driver.Locate("").Account)
 }
 
 // Places returns the places where the objects of the bucket are. A bucket behind a layer such as a
 // mirror has several.
-func (c *engine) Places() []evidence.Place {
-	if c.desc.Places != nil {
-		return c.desc.Places()
+func (e *engine) Places() []evidence.Place {
+	if e.desc.Places != nil {
+		return e.desc.Places()
 	}
-	return driver.PlacesOf(c.driver)
+	return driver.PlacesOf(e.driver)
 }
 
 // Identity returns a text that identifies the bucket and the layers around it.
-func (c *engine) Identity() string { return driver.StackIdentity(c.driver) }
+func (e *engine) Identity() string { return driver.StackIdentity(e.driver) }
 
 // Hooks returns the hooks of the bucket, for the calls that do not reach the engine.
-func (c *engine) Hooks() []storage.Hook { return c.hooks }
+func (e *engine) Hooks() []storage.Hook { return e.hooks }
 
-func (c *engine) BufferLimit() *buffer.Limit { return c.bufferLimit }
+func (e *engine) BufferLimit() *buffer.Limit { return e.bufferLimit }
 
 // Need returns Unsupported, with a hint, if the bucket does not have the features f that the call or
 // option named what needs.
-func (c *engine) Need(f storage.Features, what string) *storage.Error {
-	if f&signing != 0 && !c.has(storage.SignedURLs) {
-		return c.needSigning(f, what)
+func (e *engine) Need(f storage.Features, what string) *storage.Error {
+	if f&signing != 0 && !e.has(storage.SignedURLs) {
+		return e.needSigning(f, what)
 	}
-	return c.need(f, what)
+	return e.need(f, what)
 }
 
-func (c *engine) RetryPolicy() *running.Policy { return c.retry.policy }
+func (e *engine) RetryPolicy() *running.Policy { return e.retry.policy }
 
 // Served returns what the handler of package serve needs, or nothing if an option of the bucket was
 // invalid.
-func (c *engine) Served() serving.Served {
-	if c.optionError != nil {
+func (e *engine) Served() serving.Served {
+	if e.optionError != nil {
 		return serving.Served{}
 	}
-	return serving.Served{Origin: c.desc.Origin, Bucket: c.desc.Bucket, BaseURL: c.signingBaseURL}
+	return serving.Served{Origin: e.desc.Origin, Bucket: e.desc.Bucket, BaseURL: e.signingBaseURL}
 }

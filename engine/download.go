@@ -82,10 +82,10 @@ func (b bucket) Download(ctx context.Context, key string, opts *storage.Download
 }
 
 // prepare checks the key and the options. It makes no request.
-func (d *download) prepare(c *engine, key string, opts *storage.DownloadOptions) *storage.Error {
+func (d *download) prepare(e *engine, key string, opts *storage.DownloadOptions) *storage.Error {
 	d.concurrency = opts.Concurrency
 	d.report = opts.Progress
-	return d.op.prepareRead(c, "Download", key, &d.first.req, opts)
+	return d.op.prepareRead(e, "Download", key, &d.first.req, opts)
 }
 
 // present returns the Reader that the caller gets.

@@ -36,7 +36,7 @@ func (f *fetch) runBuffered() bool {
 	}
 
 	// The Limit permits no more sections than the queue holds, so sending to the queue never blocks.
-	b := &bufferSink{f: f, queue: make(chan *section, f.limit.Max())}
+	b := &bufferSink{fetch: f, queue: make(chan *section, f.limit.Max())}
 	f.sink = b
 	f.buffers = b
 
@@ -67,7 +67,7 @@ func (f *fetch) close() {
 // A bufferSink keeps sections in buffers, and delivers them in order. Until a section is delivered,
 // it counts toward the Limit of the fetch.
 type bufferSink struct {
-	f       *fetch
+	fetch   *fetch
 	queue   chan *section // the sections in order; closed after the last one
 	current *section      // the section that is being delivered; guarded by download.mu
 	offset  int64         // number of bytes that were already delivered from the current section
@@ -76,7 +76,7 @@ type bufferSink struct {
 // add queues section s and reserves its memory. It does so in the order of the sections, so that the
 // one that is delivered next never waits for a later one.
 func (b *bufferSink) add(s *section) error {
-	o := &b.f.d.op
+	o := &b.fetch.d.op
 	s.fetched.buffer = newBuffer(o)
 	b.queue <- s
 	if err := s.fetched.buffer.Reserve(s.ctx, s.remaining.Load()); err != nil {
@@ -98,13 +98,13 @@ func (b *bufferSink) filled(s *section, p []byte) error {
 }
 
 func (b *bufferSink) end(s *section, err error) {
-	b.f.d.op.engine.bufferLimit.AddInFlight(-1)
+	b.fetch.d.op.engine.bufferLimit.AddInFlight(-1)
 	s.fetched.err = err
 }
 
 // read waits for the next bytes and delivers them.
 func (b *bufferSink) read(p []byte) (int, *storage.Error) {
-	defer b.f.group.Raise()
+	defer b.fetch.group.Raise()
 	s, err := b.next()
 	if err != nil {
 		return 0, err
@@ -116,9 +116,9 @@ func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 
 // next returns the current section, or else waits for the next one of the queue.
 func (b *bufferSink) next() (*section, *storage.Error) {
-	b.f.d.mu.Lock()
+	b.fetch.d.mu.Lock()
 	s := b.current
-	b.f.d.mu.Unlock()
+	b.fetch.d.mu.Unlock()
 	if s == nil {
 		// The queue is closed when the context is done.
 		s = <-b.queue
@@ -126,7 +126,7 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	if s != nil {
 		return s, nil
 	}
-	if err := b.f.interrupted(); err != nil {
+	if err := b.fetch.interrupted(); err != nil {
 		return nil, err
 	}
 	// The fetch has ended before the last byte, and no section has failed.
@@ -136,7 +136,7 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 // copy copies the next bytes of section s, which has ended, to p, or returns the error of s. The
 // section becomes the current one, and is freed after its last byte.
 func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
-	d := b.f.d
+	d := b.fetch.d
 	d.mu.Lock()
 	defer d.mu.Unlock()
 
@@ -150,7 +150,7 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	b.current = s
 	if s.fetched.err != nil {
 		// If the fetch was interrupted, that is the reason for the error of the section.
-		return 0, cmp.Or(b.f.interrupted(), ownError(s.fetched.err))
+		return 0, cmp.Or(b.fetch.interrupted(), ownError(s.fetched.err))
 	}
 
 	buf := s.fetched.buffer
@@ -169,7 +169,7 @@ func (b *bufferSink) endCurrent() {
 	b.current.fetched.buffer.Free()
 	b.current = nil
 	b.offset = 0
-	b.f.limit.Release()
+	b.fetch.limit.Release()
 }
 
 // free frees the buffers of the current section and of those in the queue. The caller holds the

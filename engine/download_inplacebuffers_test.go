@@ -25,7 +25,7 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	d := &download{ctx: t.Context()}
 	fetch := newFetch(d, 0, running.FixedLimit(1), sectionBytes)
 	defer fetch.cancel()
-	sink := &fileSink{f: fetch}
+	sink := &fileSink{fetch: fetch}
 
 	// Begin and end the sections one after the other, as the fetch does.
 	heapBefore := heapAfterGC()

@@ -102,28 +102,28 @@ type destWriter struct {
 
 // Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
-func (t *destWriter) Write(p []byte) (int, error) {
+func (w *destWriter) Write(p []byte) (int, error) {
 	// The body may have more bytes than the download may still deliver.
-	if t.accounts {
-		p = p[:min(int64(len(p)), t.d.remaining)]
+	if w.accounts {
+		p = p[:min(int64(len(p)), w.d.remaining)]
 	}
 	written := 0
 	for {
-		if err := t.d.ctx.Err(); err != nil {
+		if err := w.d.ctx.Err(); err != nil {
 			return written, err
 		}
 
 		chunk := p[written:min(len(p), written+deliverBytes)]
-		n, err := t.Writer.Write(chunk)
+		n, err := w.Writer.Write(chunk)
 		if err == nil && n < len(chunk) {
 			err = io.ErrShortWrite
 		}
-		if t.accounts {
-			t.d.deliver(chunk[:n])
+		if w.accounts {
+			w.d.deliver(chunk[:n])
 		}
 
 		// Keep the error, which shows bodyTo that the writer has failed.
-		t.err = err
+		w.err = err
 		written += n
 		if err != nil || written == len(p) {
 			return written, err
@@ -131,23 +131,23 @@ func (t *destWriter) Write(p []byte) (int, error) {
 	}
 }
 
-// withReaderFrom returns t with the ReadFrom of the caller's writer, by which the kernel can copy a
-// file to a socket. It returns t itself if the writer has none, or if the bytes must be hashed or
+// withReaderFrom returns w with the ReadFrom of the caller's writer, by which the kernel can copy a
+// file to a socket. It returns w itself if the writer has none, or if the bytes must be hashed or
 // counted.
-func (t *destWriter) withReaderFrom() io.Writer {
-	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
-		return &destReaderFrom{t}
+func (w *destWriter) withReaderFrom() io.Writer {
+	if _, ok := w.Writer.(io.ReaderFrom); ok && !w.accounts {
+		return &destReaderFrom{w}
 	}
-	return t
+	return w
 }
 
 type destReaderFrom struct{ to *destWriter }
 
-func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
+func (r *destReaderFrom) Write(p []byte) (int, error) { return r.to.Write(p) }
 
 // ReadFrom passes the body to ReadFrom of the caller's writer in chunks, so that it can check the
 // context between them. A chunk of a file is an io.LimitedReader, which the kernel can copy.
-func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
+func (r *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	chunk, ok := body.(*io.LimitedReader)
 	if !ok {
 		chunk = &io.LimitedReader{R: body, N: math.MaxInt64}
@@ -156,12 +156,12 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	// Each turn sets chunk.N to the size of one chunk, and remaining is what follows the chunk.
 	var written int64
 	for remaining := chunk.N; remaining > 0; {
-		if err := t.to.d.ctx.Err(); err != nil {
+		if err := r.to.d.ctx.Err(); err != nil {
 			return written, err
 		}
 		chunk.N = min(remaining, deliverBytes)
 		remaining -= chunk.N
-		n, err := t.readChunk(chunk)
+		n, err := r.readChunk(chunk)
 		written += n
 		bodyEnded := chunk.N > 0 // bytes of the chunk are left that the body does not have
 		if err != nil || bodyEnded {
@@ -172,8 +172,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 }
 
 // readChunk copies one chunk of the body. A failure is the writer's if the body can still be read.
-func (t *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
-	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(chunk)
+func (r *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
+	n, err := r.to.Writer.(io.ReaderFrom).ReadFrom(chunk)
 	if err == nil {
 		return n, nil
 	}
@@ -182,7 +182,7 @@ func (t *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
 	body := chunk.R
 	_, bodyErr := body.Read(make([]byte, 1))
 	if bodyErr == nil || bodyErr == io.EOF {
-		t.to.err = err
+		r.to.err = err
 	}
 	return n, err
 }
@@ -266,7 +266,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 
 	// The fetch writes to the file from now on, unless Close was called meanwhile.
 	sink := &fileSink{
-		f:     f,
+		fetch: f,
 		file:  file,
 		start: d.first.req.Offset,
 	}
@@ -301,7 +301,7 @@ func (f *fetch) divideAmong(connections int64) {
 
 // A fileSink writes sections to their places in a file.
 type fileSink struct {
-	f     *fetch
+	fetch *fetch
 	file  io.WriterAt
 	start int64 // the file begins with the byte that has this offset in the object
 	added int64 // bytes of all sections that were added
@@ -313,61 +313,61 @@ type fileSink struct {
 	err error // the error of the section that failed first
 }
 
-func (t *fileSink) add(s *section) error {
+func (f *fileSink) add(s *section) error {
 	s.fetched.chunk = bodyio.GetChunk()
-	t.added += s.remaining.Load()
+	f.added += s.remaining.Load()
 	return nil
 }
 
-func (t *fileSink) space(s *section) ([]byte, error) {
+func (f *fileSink) space(s *section) ([]byte, error) {
 	return s.fetched.chunk[:min(bodyio.ChunkSize, s.remaining.Load())], nil
 }
 
 // filled writes p, the bytes that section s has just read, to their place in the file.
-func (t *fileSink) filled(s *section, p []byte) error {
-	if t.f.d.hashing {
+func (f *fileSink) filled(s *section, p []byte) error {
+	if f.fetch.d.hashing {
 		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
 	}
 	start := s.req.Offset - int64(len(p)) // req.Offset is already after p
-	if _, err := t.file.WriteAt(p, start-t.start); err != nil {
+	if _, err := f.file.WriteAt(p, start-f.start); err != nil {
 		return err
 	}
-	t.f.d.count(int64(len(p)))
+	f.fetch.d.count(int64(len(p)))
 	return nil
 }
 
 // end records that section s has ended, and cancels the others if it is the first that failed.
-func (t *fileSink) end(s *section, err error) {
+func (f *fileSink) end(s *section, err error) {
 	// The slot was acquired before the section started, and the chunk by add.
-	defer t.f.limit.Release()
+	defer f.fetch.limit.Release()
 	bodyio.PutChunk(s.fetched.chunk)
 	s.fetched.chunk = nil
 	if err != nil {
-		err = t.failDownload(err)
+		err = f.failDownload(err)
 	}
 
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.addChecksum(s)
-	if err != nil && t.err == nil {
-		t.err = err
-		t.f.cancel()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.addChecksum(s)
+	if err != nil && f.err == nil {
+		f.err = err
+		f.fetch.cancel()
 	}
 }
 
 // addChecksum adds the share of section s, which has ended, to the checksum of all sections. The caller
-// holds t.mu.
-func (t *fileSink) addChecksum(s *section) {
+// holds f.mu.
+func (f *fileSink) addChecksum(s *section) {
 	// Join shifts the checksum of the section by the number of bytes after the section. The XOR of
 	// all shifted checksums is the checksum of all sections, in whatever order sections end.
-	bytesAfter := t.f.end - s.req.Offset // req.Offset is already after the section
-	t.crc ^= crc32c.Join(s.fetched.crc, 0, bytesAfter)
+	bytesAfter := f.fetch.end - s.req.Offset // req.Offset is already after the section
+	f.crc ^= crc32c.Join(s.fetched.crc, 0, bytesAfter)
 }
 
 // failDownload makes the download fail because a section has failed with err, and returns the error for
 // the caller of WriteTo. An error of the store is a *storage.Error, and any other is one of the file.
-func (t *fileSink) failDownload(err error) error {
-	d := t.f.d
+func (f *fileSink) failDownload(err error) error {
+	d := f.fetch.d
 	storeErr, isStoreErr := err.(*storage.Error)
 	if !isStoreErr {
 		// The fetched bytes are lost, so every later Read must fail, too.
@@ -377,23 +377,23 @@ func (t *fileSink) failDownload(err error) error {
 	if storeErr.Code == storage.Canceled {
 		// The fetch cancels its sections if the caller's context ends or the reader is closed. Say
 		// which of these happened.
-		storeErr = cmp.Or(t.f.interrupted(), storeErr)
+		storeErr = cmp.Or(f.fetch.interrupted(), storeErr)
 	}
 	return d.fail(storeErr)
 }
 
 // result returns the first failure of a section, or verifies the checksum of the whole object.
-func (t *fileSink) result() error {
-	d := t.f.d
-	// d.crc is the checksum of the bytes before the sections, and t.crc that of the sections.
-	d.crc = crc32c.Join(d.crc, t.crc, t.added)
-	d.remaining -= t.added
-	if t.err != nil {
-		return t.err
+func (f *fileSink) result() error {
+	d := f.fetch.d
+	// d.crc is the checksum of the bytes before the sections, and f.crc that of the sections.
+	d.crc = crc32c.Join(d.crc, f.crc, f.added)
+	d.remaining -= f.added
+	if f.err != nil {
+		return f.err
 	}
 	if d.remaining > 0 {
 		// No section failed, but run has not started all of them.
-		return d.fail(t.f.interrupted())
+		return d.fail(f.fetch.interrupted())
 	}
 	// After undamaged content, finish returns io.EOF.
 	if err := d.finish(); err != io.EOF {

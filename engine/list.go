@@ -43,18 +43,18 @@ type listOp struct {
 
 // outOfOrder returns the error for an entry that is less than an entry before it. A caller that
 // resumes a listing after its greatest key would miss such an entry.
-func outOfOrder(c *engine) *storage.Error {
+func outOfOrder(e *engine) *storage.Error {
 	return unsupported(
 		"the store does not list keys in byte order",
 		cmp.Or(
-			c.desc.OrderHint,
-			"report this to the author of the driver of "+c.desc.Provider+": it must list in byte order, or declare FolderOrder",
+			e.desc.OrderHint,
+			"report this to the author of the driver of "+e.desc.Provider+": it must list in byte order, or declare FolderOrder",
 		),
 	)
 }
 
 // open begins the listing op by checking the options and copying them into the request.
-func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.Error {
+func (l *listOp) open(e *engine, op string, opts *storage.ListOptions) *storage.Error {
 	// Copy the options into the request.
 	req := &l.req
 	l.opts = *opts
@@ -62,7 +62,7 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	req.Delimiter = opts.Delimiter
 	req.StartAfter = opts.StartAfter
 	req.SoftDeleted = opts.SoftDeleted
-	if err := l.op.prepare(c, op, req.Prefix); err != nil {
+	if err := l.op.prepare(e, op, req.Prefix); err != nil {
 		return err
 	}
 
@@ -76,13 +76,13 @@ func (l *listOp) open(c *engine, op string, opts *storage.ListOptions) *storage.
 	if err := l.checkTexts(); err != nil {
 		return err
 	}
-	if err := c.checkLeadingSlash(req.Prefix); err != nil {
+	if err := e.checkLeadingSlash(req.Prefix); err != nil {
 		return err
 	}
 
 	l.after = req.StartAfter
 	// Every store that has versions lists them in order.
-	l.anyOrder = op != "Versions" && !c.has(storage.OrderedListing)
+	l.anyOrder = op != "Versions" && !e.has(storage.OrderedListing)
 	if l.anyOrder {
 		return l.checkAnyOrder()
 	}
@@ -130,8 +130,8 @@ func (l *listOp) checkAnyOrder() *storage.Error {
 }
 
 // maxPage returns how many entries one page can have.
-func maxPage(c *engine) int {
-	return cmp.Or(c.desc.MaxPage, defaultMaxPage)
+func maxPage(e *engine) int {
+	return cmp.Or(e.desc.MaxPage, defaultMaxPage)
 }
 
 // pageSize returns the number of entries that one request asks for.

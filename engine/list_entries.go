@@ -113,8 +113,8 @@ func (l *listOp) shouldPrefetch(isFirst bool, i, count int) bool {
 // prefetch starts to fetch the page that token names, with at most limit entries, in a goroutine. The
 // method next waits for it.
 func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePrefetch {
-	n := &pagePrefetch{}
-	ctx, n.cancel = context.WithCancel(ctx)
+	p := &pagePrefetch{}
+	ctx, p.cancel = context.WithCancel(ctx)
 	req := l.req
 	req.Token = token
 	req.Limit = limit
@@ -122,36 +122,36 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	req.Entries = l.spare
 	l.spare = nil
 
-	n.group.Go(func() {
-		n.page, n.err = l.fetch(ctx, &req, &l.progress)
+	p.group.Go(func() {
+		p.page, p.err = l.fetch(ctx, &req, &l.progress)
 	}, nil)
-	return n
+	return p
 }
 
-// next returns the prefetched page, or requests the page of l.req if n is nil.
-func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *storage.Error) {
-	if n == nil {
+// next returns the prefetched page, or requests the page of l.req if p is nil.
+func (l *listOp) next(ctx context.Context, p *pagePrefetch) (*storage.Page, *storage.Error) {
+	if p == nil {
 		return l.page(ctx)
 	}
-	n.group.Join()
-	n.cancel()
-	n.group.Raise()
-	if n.err != nil {
-		return nil, n.err
+	p.group.Join()
+	p.cancel()
+	p.group.Raise()
+	if p.err != nil {
+		return nil, p.err
 	}
 	// The page before was read, so the next prefetch may reuse its memory.
 	l.spare = l.req.Entries
-	if err := l.filter(n.page); err != nil {
+	if err := l.filter(p.page); err != nil {
 		return nil, err
 	}
-	return n.page, nil
+	return p.page, nil
 }
 
 // stop cancels the prefetch and waits for its goroutine.
-func (n *pagePrefetch) stop() {
-	if n == nil {
+func (p *pagePrefetch) stop() {
+	if p == nil {
 		return
 	}
-	n.cancel()
-	n.group.Wait()
+	p.cancel()
+	p.group.Wait()
 }

@@ -90,10 +90,10 @@ type moveOp struct {
 }
 
 // open checks the keys and options of a move, and fills its request.
-func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
+func (m *moveOp) open(e *engine, src, dst string, opts *storage.CopyOptions) *storage.Error {
 	// The hooks see both keys.
 	m.op.keys = []string{src}
-	if err := m.op.prepareWrite(c, "Move", dst); err != nil {
+	if err := m.op.prepareWrite(e, "Move", dst); err != nil {
 		return err
 	}
 	m.req = driver.MoveRequest{
@@ -107,7 +107,7 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	properties := opts.Properties
 	controls := opts.Controls
 	var native []any
-	err := c.resolveWrite(dst, writeFields{
+	err := e.resolveWrite(dst, writeFields{
 		properties: &properties,
 		set:        opts.Set,
 		controls:   &controls,
@@ -118,7 +118,7 @@ func (m *moveOp) open(c *engine, src, dst string, opts *storage.CopyOptions) *st
 	if err != nil {
 		return err
 	}
-	return c.checkReadKey(src)
+	return e.checkReadKey(src)
 }
 
 // run moves the object by one request of the driver.

@@ -18,18 +18,18 @@ func (b bucket) ListUploads(ctx context.Context, opts *storage.ListOptions) iter
 }
 
 // prepareUploads prepares ListUploads, which takes no option other than WithPrefix.
-func (o *operation) prepareUploads(c *engine, opts *storage.ListOptions) *storage.Error {
+func (o *operation) prepareUploads(e *engine, opts *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
-	if err := o.prepare(c, name, opts.Prefix); err != nil {
+	if err := o.prepare(e, name, opts.Prefix); err != nil {
 		return err
 	}
 	if opts.Delimiter != "" || opts.StartAfter != "" || opts.Limit != 0 || opts.PageSize != 0 {
 		return invalid("options", "must be WithPrefix only")
 	}
-	if err := c.need(storage.MultipartUploads|storage.ListedUploads, name); err != nil {
+	if err := e.need(storage.MultipartUploads|storage.ListedUploads, name); err != nil {
 		return err
 	}
-	return c.checkLeadingSlash(o.key)
+	return e.checkLeadingSlash(o.key)
 }
 
 // eachUpload yields all uploads whose key begins with the key of the operation.
@@ -68,18 +68,18 @@ func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) erro
 }
 
 // prepareAbort prepares AbortUpload, and checks the entry.
-func (o *operation) prepareAbort(c *engine, entry storage.UploadEntry) *storage.Error {
+func (o *operation) prepareAbort(e *engine, entry storage.UploadEntry) *storage.Error {
 	const name = "AbortUpload"
-	if err := o.prepare(c, name, entry.Key); err != nil {
+	if err := o.prepare(e, name, entry.Key); err != nil {
 		return err
 	}
 	if entry.Upload == "" {
 		return invalid("entry", "must be one that ListUploads has yielded")
 	}
-	if err := c.checkReadKey(o.key); err != nil {
+	if err := e.checkReadKey(o.key); err != nil {
 		return err
 	}
-	return c.need(storage.MultipartUploads, name)
+	return e.need(storage.MultipartUploads, name)
 }
 
 // ContinueListedUpload returns the upload that ListUploads has yielded, without a request.

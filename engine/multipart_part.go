@@ -52,14 +52,14 @@ func (b bucket) PutSignedPart(
 
 // prepareSignedPart prepares PutSignedPart and checks its key. It fails if the bucket has no open
 // uploads, whose parts may come from any process.
-func (o *operation) prepareSignedPart(c *engine, key string) *storage.Error {
-	if err := o.prepare(c, "PutPart", key); err != nil {
+func (o *operation) prepareSignedPart(e *engine, key string) *storage.Error {
+	if err := o.prepare(e, "PutPart", key); err != nil {
 		return err
 	}
 	if rule := objectkey.WriteRule(o.key); rule != "" {
 		return invalid("key", rule)
 	}
-	return c.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
+	return e.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 }
 
 // putPart runs the operation that sends a part, unless err, the error of the checks before, is not nil.

@@ -16,11 +16,11 @@ import (
 
 // newUploadRecord returns the record of an upload that the request r will begin. The caller sets its
 // field Upload when the upload has begun.
-func newUploadRecord(c *engine, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
+func newUploadRecord(e *engine, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
-		Bucket:    c.identity(),
+		Bucket:    e.identity(),
 		Key:       r.Key,
-		WriteID:   c.newWriteID(""),
+		WriteID:   e.newWriteID(""),
 		Type:      r.ContentType,
 		Encoding:  r.ContentEncoding,
 		Named:     r.ContentDisposition,
@@ -85,8 +85,8 @@ func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 }
 
 // identity returns a hash that identifies the bucket. It is the same in every process.
-func (c *engine) identity() string {
-	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
+func (e *engine) identity() string {
+	return uploadtoken.Hash(e.desc.Provider, e.desc.Location, e.desc.Bucket)
 }
 
 // fingerprintsOf returns a hash of the fingerprints of native options, which identify options with
@@ -121,13 +121,13 @@ func (b bucket) ContinueUpload(
 // continueUpload returns an upload that was begun earlier, without a request. The function open checks
 // the options of the caller, and sets the fields of the upload.
 func continueUpload(
-	ctx context.Context, c *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
+	ctx context.Context, e *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
 	o := &operation{}
-	u := &multipartUpload{engine: c}
+	u := &multipartUpload{engine: e}
 
 	// Stop at the first error.
-	checkErr := o.prepareWrite(c, name, key)
+	checkErr := o.prepareWrite(e, name, key)
 	if checkErr == nil && ctx.Err() != nil {
 		checkErr = asError(ctx, ctx.Err())
 	}

@@ -63,7 +63,7 @@ func (b bucket) BeginUpload(
 
 // resolve checks the options, and sets the request and the record of an upload that will begin.
 func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *storage.Error {
-	c := o.engine
+	e := o.engine
 	// The request is that of an Upload with the same options, whose parts come in any order.
 	put := &u.put
 	setPut(put, opts)
@@ -73,12 +73,12 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	hasControls := put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
 	u.attributed = opts.Set != 0 || hasControls
 
-	if err := c.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); err != nil {
+	if err := e.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); err != nil {
 		return err
 	}
 
 	// The object of the upload has the checks of every write.
-	err := c.resolveWrite(put.Key, writeFields{
+	err := e.resolveWrite(put.Key, writeFields{
 		properties: &put.Properties,
 		set:        opts.Set,
 		controls:   &put.Controls,
@@ -89,14 +89,14 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	if err != nil {
 		return err
 	}
-	if err := c.checkSize(put.Size); err != nil {
+	if err := e.checkSize(put.Size); err != nil {
 		return err
 	}
 
 	// The record is what the token of the upload contains. It has the metadata as the caller gave them,
 	// and the request then has them as the driver expects them.
 	put.ContentType = contentType(put.ContentType, put.Key, nil)
-	u.record = newUploadRecord(c, put, opts.MaxSize)
+	u.record = newUploadRecord(e, put, opts.MaxSize)
 	u.finishRequest()
 	return nil
 }
@@ -301,11 +301,11 @@ func (u *multipartUpload) SignPart(
 func (u *multipartUpload) checkSignedPart(
 	o *operation, number int, part *storage.PartOptions, opts []storage.SignedPartOption,
 ) *storage.Error {
-	c := o.engine
+	e := o.engine
 	if err := part.ApplySigned(opts...); err != nil {
 		return ownError(err)
 	}
-	if err := c.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); err != nil {
+	if err := e.needSigning(storage.SignedURLs|storage.SignedParts, "SignPart"); err != nil {
 		return err
 	}
 	if err := u.checkPart(number, part.Size); err != nil {
@@ -313,7 +313,7 @@ func (u *multipartUpload) checkSignedPart(
 	}
 	hasSize := part.Size >= 0
 	if hasSize {
-		if err := c.need(storage.SignedSize, "WithSize on a signed part"); err != nil {
+		if err := e.need(storage.SignedSize, "WithSize on a signed part"); err != nil {
 			return err
 		}
 	}
@@ -328,7 +328,7 @@ func (u *multipartUpload) checkSignedPart(
 	if u.put.UncheckedParts {
 		return invalid("WithCRC32C", "must not be given: the upload was begun WithUncheckedParts")
 	}
-	if err := c.need(storage.SignedPartChecksums, "WithCRC32C on a signed part"); err != nil {
+	if err := e.need(storage.SignedPartChecksums, "WithCRC32C on a signed part"); err != nil {
 		err.Hint = "begin the upload WithUncheckedParts"
 		return err
 	}

@@ -40,21 +40,21 @@ type operation struct {
 
 // prepare sets the name and key of the operation, and fails if the bucket is closed or was opened with
 // an invalid option.
-func (o *operation) prepare(c *engine, name, key string) *storage.Error {
-	o.engine = c
+func (o *operation) prepare(e *engine, name, key string) *storage.Error {
+	o.engine = e
 	o.name = name
 	o.key = key
-	if c.optionError != nil {
-		return c.optionError
+	if e.optionError != nil {
+		return e.optionError
 	}
-	return c.checkOpen()
+	return e.checkOpen()
 }
 
 // prepareWrite prepares an operation that can change an object. The outcome of the operation can be
 // unknown.
-func (o *operation) prepareWrite(c *engine, name, key string) *storage.Error {
+func (o *operation) prepareWrite(e *engine, name, key string) *storage.Error {
 	o.writes = true
-	return o.prepare(c, name, key)
+	return o.prepare(e, name, key)
 }
 
 // begin starts the span and calls the hooks, and returns the context that they return. If err, the
@@ -116,8 +116,8 @@ func (o *operation) within(ctx context.Context) context.Context {
 }
 
 // outerOf returns the operation of the same bucket of which one with ctx is a part, or nil.
-func outerOf(ctx context.Context, c *engine) *operation {
-	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.engine == c {
+func outerOf(ctx context.Context, e *engine) *operation {
+	if outer, ok := ctx.Value(outerKey{}).(*operation); ok && outer.engine == e {
 		return outer
 	}
 	return nil

@@ -43,9 +43,9 @@ func (b bucket) SignedDownloadURL(
 }
 
 // openDownload prepares a signed request that reads an object.
-func (s *signOp) openDownload(c *engine, key string) *storage.Error {
+func (s *signOp) openDownload(e *engine, key string) *storage.Error {
 	method := cmp.Or(s.opts.Method, http.MethodGet)
-	if err := s.openObject(c, "SignedDownloadURL", key, method); err != nil {
+	if err := s.openObject(e, "SignedDownloadURL", key, method); err != nil {
 		return err
 	}
 
@@ -53,7 +53,7 @@ func (s *signOp) openDownload(c *engine, key string) *storage.Error {
 	case http.MethodGet:
 		// Every store that signs can sign a GET.
 	case http.MethodHead:
-		if err := c.need(storage.SignedHead, "a signed HEAD"); err != nil {
+		if err := e.need(storage.SignedHead, "a signed HEAD"); err != nil {
 			err.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 			return err
 		}
@@ -77,17 +77,17 @@ func (b bucket) SignedRemoveURL(
 }
 
 // openObject prepares a signed request for an object that exists.
-func (s *signOp) openObject(c *engine, op, key, method string) *storage.Error {
-	if err := s.open(c, op, key, method); err != nil {
+func (s *signOp) openObject(e *engine, op, key, method string) *storage.Error {
+	if err := s.open(e, op, key, method); err != nil {
 		return err
 	}
-	if err := c.checkReadKey(key); err != nil {
+	if err := e.checkReadKey(key); err != nil {
 		return err
 	}
-	if err := c.needVersion(s.opts.Version); err != nil {
+	if err := e.needVersion(s.opts.Version); err != nil {
 		return err
 	}
-	native, err := c.nativeValues(s.opts.Native)
+	native, err := e.nativeValues(s.opts.Native)
 	if err != nil {
 		return err
 	}
@@ -129,9 +129,9 @@ func (b bucket) SignedUploadForm(
 }
 
 // openForm prepares a signed form for an upload of minSize to maxSize bytes.
-func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storage.Error {
+func (s *signOp) openForm(e *engine, key string, minSize, maxSize int64) *storage.Error {
 	const name = "SignedUploadForm"
-	if err := s.openUpload(c, name, key, http.MethodPost); err != nil {
+	if err := s.openUpload(e, name, key, http.MethodPost); err != nil {
 		return err
 	}
 	// MaxSize is -1 without the option WithSize.
@@ -143,13 +143,13 @@ func (s *signOp) openForm(c *engine, key string, minSize, maxSize int64) *storag
 	}
 	s.req.MinSize = minSize
 	s.req.MaxSize = maxSize
-	return c.need(storage.SignedForms, name)
+	return e.need(storage.SignedForms, name)
 }
 
 // open makes the checks that all kinds of signed requests have in common, and fills the request.
-func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
+func (s *signOp) open(e *engine, op, key, method string) *storage.Error {
 	s.op.signs = true
-	if err := s.op.prepare(c, op, key); err != nil {
+	if err := s.op.prepare(e, op, key); err != nil {
 		return err
 	}
 
@@ -158,7 +158,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 	s.req = driver.SignRequest{
 		Key:                        s.op.key,
 		Method:                     method,
-		BaseURL:                    c.signingBaseURL,
+		BaseURL:                    e.signingBaseURL,
 		Version:                    opts.Version,
 		TTL:                        cmp.Or(opts.TTL, defaultTTL),
 		Properties:                 opts.Properties,
@@ -172,7 +172,7 @@ func (s *signOp) open(c *engine, op, key, method string) *storage.Error {
 		ResponseContentDisposition: opts.ResponseContentDisposition,
 	}
 
-	return c.needSigning(storage.SignedURLs, op)
+	return e.needSigning(storage.SignedURLs, op)
 }
 
 // signing is the set of all features of signed requests.
@@ -182,27 +182,27 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 
 // needSigning returns Unsupported if the bucket does not have the features for signing that what
 // needs. The hint of the error says how to get them.
-func (c *engine) needSigning(features storage.Features, what string) *storage.Error {
-	err := c.need(features, what)
+func (e *engine) needSigning(features storage.Features, what string) *storage.Error {
+	err := e.need(features, what)
 	if err == nil {
 		return nil
 	}
-	err.Hint = c.desc.SigningHint
-	if c.desc.NeedsSigningBase && c.signingBaseURL == "" {
+	err.Hint = e.desc.SigningHint
+	if e.desc.NeedsSigningBase && e.signingBaseURL == "" {
 		err.Hint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, where the handler of package serve is mounted"
 	}
 	return err
 }
 
 // openUpload prepares a signed request that stores an object.
-func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
-	if err := s.open(c, op, key, method); err != nil {
+func (s *signOp) openUpload(e *engine, op, key, method string) *storage.Error {
+	if err := s.open(e, op, key, method); err != nil {
 		return err
 	}
 	req := &s.req
 
 	// A signed upload has the checks of every write.
-	err := c.resolveWrite(s.op.key, writeFields{
+	err := e.resolveWrite(s.op.key, writeFields{
 		properties: &req.Properties,
 		set:        s.opts.Set,
 		controls:   &req.Controls,
@@ -216,16 +216,16 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 
 	// These options need features of their own if the request is signed.
 	if req.Condition.Absent {
-		if err := c.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); err != nil {
+		if err := e.need(storage.SignedIfAbsent, "IfAbsent on a signed upload"); err != nil {
 			return err
 		}
 	}
-	if err := c.signedControls(&req.Controls); err != nil {
+	if err := e.signedControls(&req.Controls); err != nil {
 		return err
 	}
 
 	const noWriteID = "" // a client that sends the request needs none
-	req.Metadata = c.metadata.Encode(req.Metadata, noWriteID)
+	req.Metadata = e.metadata.Encode(req.Metadata, noWriteID)
 
 	// A web page cannot add fields to a signed form, so the form must have a content type. A client
 	// of a signed URL may send any content type if none was signed.
@@ -238,15 +238,15 @@ func (s *signOp) openUpload(c *engine, op, key, method string) *storage.Error {
 
 // signedControls returns Unsupported if controls has tags or locks that the store does not check in
 // a signed request, because a client could then omit them.
-func (c *engine) signedControls(controls *storage.Controls) *storage.Error {
+func (e *engine) signedControls(controls *storage.Controls) *storage.Error {
 	if len(controls.Tags) > 0 {
-		if err := c.need(storage.SignedTags, "WithTags on a signed upload"); err != nil {
+		if err := e.need(storage.SignedTags, "WithTags on a signed upload"); err != nil {
 			err.Hint = "a signature of this store cannot enforce tags: call SetTags after the upload"
 			return err
 		}
 	}
 	if locks(controls) {
-		if err := c.need(storage.SignedLocks, "a lock on a signed upload"); err != nil {
+		if err := e.need(storage.SignedLocks, "a lock on a signed upload"); err != nil {
 			err.Hint = "a signature of this store cannot enforce locks: call SetRetention or SetLegalHold after the upload"
 			return err
 		}
@@ -282,14 +282,14 @@ func (b bucket) PublicURL(key string) (string, error) {
 }
 
 // preparePublic prepares PublicURL, and fails with NotPublic if the bucket has no public URL.
-func (o *operation) preparePublic(c *engine, key string) *storage.Error {
-	if err := o.prepare(c, "PublicURL", key); err != nil {
+func (o *operation) preparePublic(e *engine, key string) *storage.Error {
+	if err := o.prepare(e, "PublicURL", key); err != nil {
 		return err
 	}
-	if err := c.checkReadKey(o.key); err != nil {
+	if err := e.checkReadKey(o.key); err != nil {
 		return err
 	}
-	hasPublicURL := c.public && c.publicBaseURL != ""
+	hasPublicURL := e.public && e.publicBaseURL != ""
 	if hasPublicURL {
 		return nil
 	}
@@ -300,9 +300,9 @@ func (o *operation) preparePublic(c *engine, key string) *storage.Error {
 		Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 	}
 	switch {
-	case c.desc.NeedsSigningBase:
+	case e.desc.NeedsSigningBase:
 		err.Hint = "open the bucket with WithPublicAccess(true), and with WithPublicBaseURL or WithSigningBaseURL, where the handler of package serve is mounted"
-	case c.public:
+	case e.public:
 		// A layer has removed the public base URL, because the store's bytes differ from those that
 		// the bucket shows.
 		err.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +

@@ -64,7 +64,7 @@ type writeFields struct {
 
 // resolveWrite makes the checks that all writes have in common, and completes the request that the
 // driver gets.
-func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
+func (e *engine) resolveWrite(key string, w writeFields) *storage.Error {
 	p := w.properties
 
 	// Check the key and the properties, some of which this store may not have.
@@ -75,34 +75,34 @@ func (c *engine) resolveWrite(key string, w writeFields) *storage.Error {
 		return err
 	}
 	if objectkey.HasLongSegment(key) {
-		if err := c.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); err != nil {
+		if err := e.need(storage.LongSegments, "a segment of a key of more than 255 bytes"); err != nil {
 			return err
 		}
 	}
-	if err := c.needProperties(p, w.set); err != nil {
+	if err := e.needProperties(p, w.set); err != nil {
 		return err
 	}
 
 	// Any other property that the store cannot keep is from the source of a copy, not from an option.
-	c.dropProperties(p)
+	e.dropProperties(p)
 
 	if p.StorageClass != "" {
-		if err := c.need(storage.StorageClasses, "WithStorageClass"); err != nil {
+		if err := e.need(storage.StorageClasses, "WithStorageClass"); err != nil {
 			return err
 		}
 	}
-	if err := c.resolveControls(w); err != nil {
+	if err := e.resolveControls(w); err != nil {
 		return err
 	}
-	return c.checkCondition(w.condition, storage.ConditionalUpdate)
+	return e.checkCondition(w.condition, storage.ConditionalUpdate)
 }
 
 // resolveControls checks that the store has the tags, locks and public access of a write, and sets the
 // native options of its request.
-func (c *engine) resolveControls(w writeFields) *storage.Error {
+func (e *engine) resolveControls(w writeFields) *storage.Error {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
-		if err := c.need(storage.ObjectTags, "WithTags"); err != nil {
+		if err := e.need(storage.ObjectTags, "WithTags"); err != nil {
 			return err
 		}
 	}
@@ -113,18 +113,18 @@ func (c *engine) resolveControls(w writeFields) *storage.Error {
 		if !hasRetention {
 			option = "WithLegalHold"
 		}
-		if err := c.need(storage.ObjectLock, option); err != nil {
+		if err := e.need(storage.ObjectLock, option); err != nil {
 			return err
 		}
 	}
 	if controls.PublicRead {
-		if err := c.need(storage.ObjectACLs, "WithPublicRead"); err != nil {
+		if err := e.need(storage.ObjectACLs, "WithPublicRead"); err != nil {
 			return err
 		}
 	}
 
 	// Resolve the native options, which are those of one provider.
-	native, err := c.nativeValues(w.natives)
+	native, err := e.nativeValues(w.natives)
 	if err != nil {
 		return err
 	}
@@ -188,14 +188,14 @@ func checkProperties(p *storage.Properties, set storage.PropertySet) *storage.Er
 }
 
 // needProperties returns Unsupported if an option has set a property that the store cannot keep.
-func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
-	keepsAll := c.has(storage.Metadata | storage.ContentProperties)
+func (e *engine) needProperties(p *storage.Properties, set storage.PropertySet) *storage.Error {
+	keepsAll := e.has(storage.Metadata | storage.ContentProperties)
 	if keepsAll {
 		return nil
 	}
 
 	if set&storage.MetadataSet != 0 && len(p.Metadata) > 0 {
-		if err := c.need(storage.Metadata, "WithMetadata"); err != nil {
+		if err := e.need(storage.Metadata, "WithMetadata"); err != nil {
 			return err
 		}
 	}
@@ -209,7 +209,7 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		if *text.field(p) == "" && !isContentType {
 			continue
 		}
-		if err := c.need(storage.ContentProperties, text.option); err != nil {
+		if err := e.need(storage.ContentProperties, text.option); err != nil {
 			return err
 		}
 	}
@@ -218,11 +218,11 @@ func (c *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 
 // dropProperties clears the properties that the store cannot keep, which come from the source of a
 // copy and not from an option.
-func (c *engine) dropProperties(p *storage.Properties) {
-	if !c.has(storage.Metadata) {
+func (e *engine) dropProperties(p *storage.Properties) {
+	if !e.has(storage.Metadata) {
 		p.Metadata = nil
 	}
-	if !c.has(storage.ContentProperties) {
+	if !e.has(storage.ContentProperties) {
 		*p = storage.Properties{Metadata: p.Metadata, StorageClass: p.StorageClass}
 	}
 }

@@ -139,7 +139,7 @@ func (in *intent) errOtherObject(err *storage.Error) *storage.Error {
 
 // conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
 // error does not prove that a condition of this write failed.
-func (in *intent) conditionFailure(c *engine, err *storage.Error) *storage.Error {
+func (in *intent) conditionFailure(e *engine, err *storage.Error) *storage.Error {
 	if in.condition.Absent {
 		// The text of the error will say that the key exists.
 		state(err).Absent = true
@@ -153,7 +153,7 @@ func (in *intent) conditionFailure(c *engine, err *storage.Error) *storage.Error
 	}
 
 	// An earlier attempt may have written the object, and made the condition fail.
-	if !c.has(storage.Metadata) {
+	if !e.has(storage.Metadata) {
 		err.Code = storage.OutcomeUnknown
 		err.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"
 		return err

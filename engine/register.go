@@ -37,12 +37,12 @@ func openBucket(
 	if err != nil {
 		return nil, err
 	}
-	c := newEngine(d, opts, false) // false: only a Service may know that the bucket keeps versions
-	if c.optionError != nil {
+	e := newEngine(d, opts, false) // false: only a Service may know that the bucket keeps versions
+	if e.optionError != nil {
 		_ = d.Close()
-		return nil, c.optionError
+		return nil, e.optionError
 	}
-	return storage.NewBucket(bucket{c}), nil
+	return storage.NewBucket(bucket{e}), nil
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its

@@ -38,23 +38,23 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 
 // resolveRemove checks the request of a removal, and completes it with the key and the native
 // options.
-func (c *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
-	if err := c.checkReadKey(key); err != nil {
+func (e *engine) resolveRemove(key string, req *driver.DeleteRequest, native []storage.NativeValue) *storage.Error {
+	if err := e.checkReadKey(key); err != nil {
 		return err
 	}
-	if err := c.needVersion(req.Version); err != nil {
+	if err := e.needVersion(req.Version); err != nil {
 		return err
 	}
 	if req.BypassGovernance {
-		if err := c.need(storage.ObjectLock, "WithGovernanceBypass"); err != nil {
+		if err := e.need(storage.ObjectLock, "WithGovernanceBypass"); err != nil {
 			return err
 		}
 	}
-	if err := c.checkCondition(&req.Condition, storage.ConditionalRemove); err != nil {
+	if err := e.checkCondition(&req.Condition, storage.ConditionalRemove); err != nil {
 		return err
 	}
 
-	values, err := c.nativeValues(native)
+	values, err := e.nativeValues(native)
 	if err != nil {
 		return err
 	}

@@ -291,14 +291,14 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 
 // Bucket opens a bucket, without a request.
 func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucket, error) {
-	c, err := s.openBucket(name, opts)
+	e, err := s.openBucket(name, opts)
 	if err != nil {
 		err.Op = "Bucket"
 		err.Provider = s.engine.desc.Provider
 		err.Bucket = name
 		return nil, err
 	}
-	return storage.NewBucket(bucket{c}), nil
+	return storage.NewBucket(bucket{e}), nil
 }
 
 // openBucket opens a bucket, and records it among the open buckets of the service. The error is a
@@ -319,18 +319,18 @@ func (s *service) openBucket(name string, opts []storage.OpenOption) (*engine, *
 	// The options of the call come after those of the service, so they replace them.
 	allOpts := slices.Concat(s.opts, opts)
 	_, keepsVersions := s.versions.Load(name)
-	c := newEngine(d, allOpts, keepsVersions)
-	if c.optionError != nil {
+	e := newEngine(d, allOpts, keepsVersions)
+	if e.optionError != nil {
 		_ = d.Close()
-		return nil, ownError(c.optionError)
+		return nil, ownError(e.optionError)
 	}
 
-	if !s.add(c) {
+	if !s.add(e) {
 		// Another goroutine has called Close.
-		_ = c.close()
+		_ = e.close()
 		return nil, errServiceClosed()
 	}
-	return c, nil
+	return e, nil
 }
 
 // errServiceClosed returns the error of a call after Close.
@@ -343,7 +343,7 @@ func errServiceClosed() *storage.Error {
 }
 
 // add records an open bucket, which Close then closes, and returns false if the service is closed.
-func (s *service) add(c *engine) bool {
+func (s *service) add(e *engine) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.engine.closed.Load() {
@@ -355,12 +355,12 @@ func (s *service) add(c *engine) bool {
 	if s.buckets == nil {
 		s.buckets = map[weak.Pointer[engine]]struct{}{}
 	}
-	pointer := weak.Make(c)
+	pointer := weak.Make(e)
 	s.buckets[pointer] = struct{}{}
-	c.forget = func() {
+	e.forget = func() {
 		s.forget(pointer)
 	}
-	runtime.AddCleanup(c, s.forget, pointer)
+	runtime.AddCleanup(e, s.forget, pointer)
 	return true
 }
 
@@ -396,8 +396,8 @@ func (s *service) closeAll() error {
 	var failures []error
 	for _, pointer := range open {
 		// The program may have dropped the bucket without Close. Then the weak pointer is nil.
-		if c := pointer.Value(); c != nil {
-			failures = append(failures, c.close())
+		if e := pointer.Value(); e != nil {
+			failures = append(failures, e.close())
 		}
 	}
 	if err := s.driver.Close(); err != nil {

@@ -29,7 +29,7 @@ func (b bucket) Exists(ctx context.Context, key string, opts *storage.DownloadOp
 
 // stat runs the operation with the name, Attrs or Exists. For Exists, a missing object is no failure,
 // so that hooks and telemetry see a success, and the result is nil.
-func (c *engine) stat(ctx context.Context, name, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
+func (e *engine) stat(ctx context.Context, name, key string, opts *storage.DownloadOptions) (*storage.Attrs, error) {
 	// The operation and its request are one allocation.
 	call := &struct {
 		op  operation
@@ -38,7 +38,7 @@ func (c *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	o := &call.op
 	req := &call.req
 
-	err := o.prepareRead(c, name, key, req, opts)
+	err := o.prepareRead(e, name, key, req, opts)
 	writeID := optionState(opts).WriteID
 	return run(ctx, o, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		attrs, err := headWrite(ctx, o, req, writeID)
@@ -89,10 +89,10 @@ const maxObjectSize = 1 << 50
 // checkResponseSize fails if a response has a size that no object of a store can have. A program between
 // here and the store has then changed the response. Without the error, Copy would begin a copy with
 // 50,000 parts. A file on this machine may have any size.
-func (c *engine) checkResponseSize(
+func (e *engine) checkResponseSize(
 	attrs *storage.Attrs, body io.ReadCloser, err error,
 ) (*storage.Attrs, io.ReadCloser, error) {
-	if err != nil || c.desc.Local || attrs.Size <= maxObjectSize {
+	if err != nil || e.desc.Local || attrs.Size <= maxObjectSize {
 		return attrs, body, err
 	}
 	if body != nil {
@@ -120,16 +120,16 @@ func setGet(req *driver.GetRequest, opts *storage.DownloadOptions) {
 
 // prepareRead prepares an operation that reads an object, and the request r, and checks the options.
 func (o *operation) prepareRead(
-	c *engine, name, key string, r *driver.GetRequest, opts *storage.DownloadOptions,
+	e *engine, name, key string, r *driver.GetRequest, opts *storage.DownloadOptions,
 ) *storage.Error {
-	if err := o.prepare(c, name, key); err != nil {
+	if err := o.prepare(e, name, key); err != nil {
 		return err
 	}
 	if err := checkSpan(opts); err != nil {
 		return err
 	}
 	setGet(r, opts)
-	return c.resolveRead(o.key, r, opts.Native)
+	return e.resolveRead(o.key, r, opts.Native)
 }
 
 // checkSpan checks the range and the concurrency, which a caller may have set without a With function.
@@ -148,18 +148,18 @@ func checkSpan(opts *storage.DownloadOptions) *storage.Error {
 
 // resolveRead makes the checks that all reads have in common, sets the key and the native options of
 // req, and removes the provider's prefix from its revision.
-func (c *engine) resolveRead(key string, req *driver.GetRequest, native []storage.NativeValue) *storage.Error {
-	if err := c.checkReadKey(key); err != nil {
+func (e *engine) resolveRead(key string, req *driver.GetRequest, native []storage.NativeValue) *storage.Error {
+	if err := e.checkReadKey(key); err != nil {
 		return err
 	}
-	if err := c.needVersion(req.Version); err != nil {
+	if err := e.needVersion(req.Version); err != nil {
 		return err
 	}
 	const noFeature = 0 // a read may always have a condition
-	if err := c.checkCondition(&req.Condition, noFeature); err != nil {
+	if err := e.checkCondition(&req.Condition, noFeature); err != nil {
 		return err
 	}
-	values, err := c.nativeValues(native)
+	values, err := e.nativeValues(native)
 	if err != nil {
 		return err
 	}

@@ -14,18 +14,18 @@ import (
 type tracedDriver struct {
 	driver.Driver // intercepted
 	inner         driver.Driver
-	t             *telemetry.Reporter
+	reporter      *telemetry.Reporter
 }
 
 // withTelemetry returns a driver that makes a span for each call of d.
-func withTelemetry(t *telemetry.Reporter, d driver.Driver) driver.Driver {
+func withTelemetry(reporter *telemetry.Reporter, d driver.Driver) driver.Driver {
 	intercepted := driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
-		return t.Attempt(ctx, call, next, telemetryFailure)
+		return reporter.Attempt(ctx, call, next, telemetryFailure)
 	})
 	return &tracedDriver{
-		Driver: intercepted,
-		inner:  d,
-		t:      t,
+		Driver:   intercepted,
+		inner:    d,
+		reporter: reporter,
 	}
 }
 
@@ -35,7 +35,7 @@ func (d *tracedDriver) PutPart(ctx context.Context, req *driver.PartRequest) (pa
 		part, err = d.inner.PutPart(ctx, req)
 		return err
 	}
-	err = d.t.Attempt(ctx, "PutPart", put, telemetryFailure, attribute.Int("omnibucket.part", req.Number))
+	err = d.reporter.Attempt(ctx, "PutPart", put, telemetryFailure, attribute.Int("omnibucket.part", req.Number))
 	return part, err
 }
 

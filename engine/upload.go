@@ -75,7 +75,7 @@ type write struct {
 // resolve makes all checks of the options that need no request, and prepares the request and the body.
 func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Error {
 	req := &w.req
-	c := w.op.engine
+	e := w.op.engine
 
 	if opts.Size < -1 || opts.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
@@ -89,7 +89,7 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	req.Key = w.op.key
 	w.transfer = opts.Transfer
 
-	err := c.resolveWrite(req.Key, writeFields{
+	err := e.resolveWrite(req.Key, writeFields{
 		properties: &req.Properties,
 		set:        opts.Set,
 		controls:   &req.Controls,
@@ -102,7 +102,7 @@ func (w *write) resolve(body io.Reader, opts *storage.UploadOptions) *storage.Er
 	}
 
 	// The remaining options are for the transfer of the body.
-	if err := c.checkPartSize("WithPartSize", w.transfer.PartSize); err != nil {
+	if err := e.checkPartSize("WithPartSize", w.transfer.PartSize); err != nil {
 		return err
 	}
 	if err := checkTransfer(&w.transfer); err != nil {
@@ -146,12 +146,12 @@ func (w *write) open(body io.Reader) *storage.Error {
 
 // checkPartSize returns an error, which names the option, if the store does not permit parts of size
 // bytes. The size is 0 if the option was not given.
-func (c *engine) checkPartSize(option string, size int64) *storage.Error {
-	desc := &c.desc
+func (e *engine) checkPartSize(option string, size int64) *storage.Error {
+	desc := &e.desc
 	if size == 0 {
 		return nil
 	}
-	if err := c.need(storage.MultipartUploads, option); err != nil {
+	if err := e.need(storage.MultipartUploads, option); err != nil {
 		return err
 	}
 
@@ -171,14 +171,14 @@ func (c *engine) checkPartSize(option string, size int64) *storage.Error {
 }
 
 // checkSize fails if the provider cannot store size bytes in one object.
-func (c *engine) checkSize(size int64) *storage.Error {
-	desc := &c.desc
+func (e *engine) checkSize(size int64) *storage.Error {
+	desc := &e.desc
 	if desc.MaxSize > 0 && size > desc.MaxSize {
 		return tooLarge(0)
 	}
 
 	// Without multipart uploads, one Put must send the object.
-	if !c.has(storage.MultipartUploads) {
+	if !e.has(storage.MultipartUploads) {
 		if desc.MaxPutSize > 0 && size > desc.MaxPutSize {
 			return tooLarge(0)
 		}
@@ -238,8 +238,8 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 
 // newWriteID returns the id of a write, which the stored object keeps in its metadata: that of the
 // caller, or a random one. It returns "" if the store has no metadata.
-func (c *engine) newWriteID(callerID string) string {
-	if !c.has(storage.Metadata) {
+func (e *engine) newWriteID(callerID string) string {
+	if !e.has(storage.Metadata) {
 		return ""
 	}
 	if callerID != "" {
@@ -250,12 +250,12 @@ func (c *engine) newWriteID(callerID string) string {
 
 // singleBound returns the size in bytes of the largest body that goes in one Put.
 func (w *write) singleBound() int64 {
-	c := w.op.engine
+	e := w.op.engine
 	bound := int64(math.MaxInt64)
-	if c.desc.MaxPutSize > 0 {
-		bound = c.desc.MaxPutSize
+	if e.desc.MaxPutSize > 0 {
+		bound = e.desc.MaxPutSize
 	}
-	if !c.has(storage.MultipartUploads) {
+	if !e.has(storage.MultipartUploads) {
 		return bound
 	}
 
@@ -263,11 +263,11 @@ func (w *write) singleBound() int64 {
 	if w.transfer.PartSize > 0 {
 		return min(bound, w.transfer.PartSize)
 	}
-	if c.has(driver.StreamingPut) {
+	if e.has(driver.StreamingPut) {
 		// One Put sends the body while it is read, so parts would save no memory.
 		return bound
 	}
-	return min(bound, cmp.Or(c.partSize, singleLimit))
+	return min(bound, cmp.Or(e.partSize, singleLimit))
 }
 
 // storeStream stores a stream by one Put or in parts, which it decides after reading the beginning.
@@ -297,14 +297,14 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 // canStreamPut reports whether one Put may send the stream while it is read. It may not if the stream
 // may be too long for one Put and the store supports parts.
 func (w *write) canStreamPut() bool {
-	c := w.op.engine
-	if !c.has(driver.StreamingPut) || w.transfer.PartSize > 0 {
+	e := w.op.engine
+	if !e.has(driver.StreamingPut) || w.transfer.PartSize > 0 {
 		return false
 	}
-	if !c.has(storage.MultipartUploads) || c.desc.MaxPutSize == 0 {
+	if !e.has(storage.MultipartUploads) || e.desc.MaxPutSize == 0 {
 		return true
 	}
-	return w.src.size >= 0 && w.src.size <= c.desc.MaxPutSize
+	return w.src.size >= 0 && w.src.size <= e.desc.MaxPutSize
 }
 
 // storeFilled reads the first part of a stream into a buffer. If the stream ends there, it makes

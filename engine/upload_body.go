@@ -363,8 +363,8 @@ func (b *sectionBody) rewind() bool {
 
 // hashesWhileSending reports whether the driver accepts a body whose checksum is known only at its
 // end.
-func hashesWhileSending(c *engine) bool {
-	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
+func hashesWhileSending(e *engine) bool {
+	return e.has(driver.StreamingPut) || e.desc.ChecksumWhileSending
 }
 
 // hashSection returns the CRC32C of a section. It reads nothing if sum is known already.

@@ -100,16 +100,16 @@ func (p *partPlan) limitLoss(maxLoss int64, isSequential bool) {
 // growth returns after how many parts the size of parts doubles, and how often at most. Both are 0 if
 // all parts have the same size.
 func (w *write) growth() (doubleAfter, doublings int) {
-	c := w.op.engine
+	e := w.op.engine
 	inPlace := w.src.readerAt != nil
 	callerChose := w.transfer.PartSize > 0
-	if inPlace || callerChose || c.has(driver.EqualParts) {
+	if inPlace || callerChose || e.has(driver.EqualParts) {
 		return 0, 0
 	}
 
 	// Parts that are sent one after the other grow for speed, unless WithDefaultPartSize sets a size.
-	if c.has(driver.SequentialParts) {
-		if c.partSize > 0 {
+	if e.has(driver.SequentialParts) {
+		if e.partSize > 0 {
 			return 0, 0
 		}
 		const sequentialDoublings = 2
@@ -118,14 +118,14 @@ func (w *write) growth() (doubleAfter, doublings int) {
 
 	// Other parts grow only if equal ones could be too many. firstPartSize knows a declared size.
 	isSizeKnown := w.src.size >= 0
-	if isSizeKnown || c.desc.MaxParts == 0 {
+	if isSizeKnown || e.desc.MaxParts == 0 {
 		return 0, 0
 	}
 	// Double the size at least ten times before the parts are used up. With 20 doublings, even the
 	// smallest parts reach the size of any provider's largest part.
 	const leastSteps = 10
 	const enoughDoublings = 20
-	return max(1, min(growthStep, c.desc.MaxParts/leastSteps)), enoughDoublings
+	return max(1, min(growthStep, e.desc.MaxParts/leastSteps)), enoughDoublings
 }
 
 // maxLoss returns how many bytes an upload with a journal may lose if the process is killed, which
@@ -172,9 +172,9 @@ func (w *write) firstPartSize() int64 {
 	}
 
 	// Begin with the usual size.
-	c := w.op.engine
-	desc := &c.desc
-	size := c.partSize
+	e := w.op.engine
+	desc := &e.desc
+	size := e.partSize
 	if size == 0 {
 		size = w.defaultPart(cmp.Or(desc.PartSize, defaultPartSize))
 	}

@@ -74,27 +74,27 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 }
 
 // ownsUpload reports whether the upload in the journal j is to this bucket.
-func (c *engine) ownsUpload(j *journal.Journal) bool {
+func (e *engine) ownsUpload(j *journal.Journal) bool {
 	h := j.Header()
-	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
+	return h.Provider == e.desc.Provider && h.Bucket == e.desc.Bucket && h.Location == e.desc.Location
 }
 
 // layers returns a text with the rules of the bucket's layers for parts. An upload can be resumed
 // only if these rules are still the same. A layer may also put a prefix and a newline before an
 // upload id. If the rules have changed, abandonUpload removes the prefix.
-func (c *engine) layers() string {
-	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
+func (e *engine) layers() string {
+	return fmt.Sprintf("%d %t", e.desc.PartUnit, e.desc.FixedParts)
 }
 
 // continuesLayers reports whether the upload in a journal was begun under layers with the same rules
 // for parts.
-func (c *engine) continuesLayers(h journal.Header) bool {
+func (e *engine) continuesLayers(h journal.Header) bool {
 	if h.Layers == "" {
 		// The first form of a journal does not have these rules. Only package encrypt had one then, and
 		// put its prefix before the upload id.
-		return strings.Contains(h.Upload, "\n") == (c.desc.PartUnit > 0)
+		return strings.Contains(h.Upload, "\n") == (e.desc.PartUnit > 0)
 	}
-	return h.Layers == c.layers()
+	return h.Layers == e.layers()
 }
 
 // journalFailed returns the error of a call whose journal has failed with err, or nil for nil.

@@ -18,17 +18,17 @@ func (b bucket) Versions(ctx context.Context, opts *storage.ListOptions) iter.Se
 }
 
 // openVersions checks the options of Versions, and prepares its first request.
-func (l *listOp) openVersions(c *engine, opts *storage.ListOptions) *storage.Error {
-	if err := l.open(c, "Versions", opts); err != nil {
+func (l *listOp) openVersions(e *engine, opts *storage.ListOptions) *storage.Error {
+	if err := l.open(e, "Versions", opts); err != nil {
 		return err
 	}
 	if l.req.Delimiter != "" || l.req.StartAfter != "" {
 		return invalid("WithDelimiter and WithStartAfter", "do not fit Versions")
 	}
 	if l.req.SoftDeleted {
-		return c.need(storage.SoftDelete, "WithSoftDeleted")
+		return e.need(storage.SoftDelete, "WithSoftDeleted")
 	}
-	return c.need(storage.Versioning, "Versions")
+	return e.need(storage.Versioning, "Versions")
 }
 
 // A versionWalk yields the versions of one call of Versions.

@@ -210,7 +210,7 @@ func (p *Pace) watch(now time.Duration) {
 // p.mu.
 func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.roundEnd {
-		p.decide()
+		p.adjustRate()
 		p.begun = p.roundEnd
 		p.roundEnd += round
 		p.served = 0
@@ -218,15 +218,15 @@ func (p *Pace) endRounds(now time.Duration) {
 	}
 }
 
-// decide sets the rate at the end of a round: lower after many refusals, the same after a few, and
+// adjustRate sets the rate at the end of a round: lower after many refusals, the same after a few, and
 // higher after none. After calmRounds without a refusal, there is no rate.
-func (p *Pace) decide() {
+func (p *Pace) adjustRate() {
 	if p.refusals > 0 {
 		p.calm = 0
 		requests := p.served + p.refusals
 		tooManyRefused := p.refusals*refusedOf > requests
 		if tooManyRefused {
-			p.lower()
+			p.lowerRate()
 		}
 		p.step = p.rate / firstStep // for the next round without a refusal
 		return
@@ -247,8 +247,8 @@ func (p *Pace) decide() {
 	}
 }
 
-// lower sets the rate to what the store has served in this round.
-func (p *Pace) lower() {
+// lowerRate sets the rate to what the store has served in this round.
+func (p *Pace) lowerRate() {
 	if p.rate == 0 {
 		// No request was delayed before. The first one under the rate waits for the next round.
 		p.next = p.roundEnd
