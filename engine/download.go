@@ -129,8 +129,7 @@ func (d *download) assign(isShared bool) {
 	first := &d.first
 	offset, length := d.reader.Range()
 	if isShared && length > firstSectionBytes {
-		first.set(offset, firstSectionBytes)
-		d.fetch = d.fixedFetch()
+		d.share(d.fixedFetch(), offset, firstSectionBytes)
 		return
 	}
 
@@ -155,9 +154,10 @@ func (d *download) connectFirst(isShared bool) (*storage.Attrs, *storage.Error) 
 
 	// connect sends req. Later, start needs the length that the caller wants.
 	length := req.Length
-	defer func() { req.Length = length }()
 	req.Length = firstSectionBytes
-	return d.first.connect()
+	attrs, err := d.first.connect()
+	req.Length = length
+	return attrs, err
 }
 
 // canSplit reports whether the requested range is large enough for several connections, as far as

@@ -71,8 +71,11 @@ type sink interface {
 // are read at the same time.
 func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
-	f := &fetch{
+	ctx, cancel := context.WithCancel(d.ctx)
+	return &fetch{
 		d:       d,
+		ctx:     ctx,
+		cancel:  cancel,
 		req:     d.first.req,
 		from:    start,
 		end:     offset + length,
@@ -80,22 +83,29 @@ func newFetch(d *download, start int64, limit *running.Limit, size int64) *fetch
 		maxSize: maxSectionBytes,
 		limit:   limit,
 	}
-	f.ctx, f.cancel = context.WithCancel(d.ctx)
-	// From now on, the first connection reads only the section before start.
+}
+
+// share makes the first connection read only length bytes from offset on. The fetch f reads what
+// follows them.
+func (d *download) share(f *fetch, offset, length int64) {
+	d.fetch = f
 	d.first.fetched = newFetched()
-	return f
+	d.first.set(offset, length)
 }
 
 // fixedFetch returns a fetch of the bytes after the first section, by the number of connections that
 // WithConcurrency asks for, up to a limit.
 func (d *download) fixedFetch() *fetch {
 	offset, length := d.reader.Range()
+	start := offset + firstSectionBytes
 	rest := length - firstSectionBytes
-	mostSections := ceilDiv(rest, minSectionBytes)
-	sections := min(int64(d.concurrency), rangeplan.MaxAtOnce, mostSections)
-	share := ceilDiv(rest, sections)
+
+	// More connections than smallest sections would have nothing to read.
+	connections := min(int64(d.concurrency), rangeplan.MaxAtOnce, ceilDiv(rest, minSectionBytes))
+	// Each connection reads an equal share of the rest, in one section or in several.
+	share := ceilDiv(rest, connections)
 	size := min(max(share, minSectionBytes), maxSectionBytes)
-	return newFetch(d, offset+firstSectionBytes, running.FixedLimit(int(sections)), size)
+	return newFetch(d, start, running.FixedLimit(int(connections)), size)
 }
 
 // ceilDiv returns a divided by b, rounded up.
@@ -140,8 +150,7 @@ func (d *download) grow(rate float64) {
 	offset := d.first.req.Offset
 	initial := d.op.engine.downloads.Begin(initialSections)
 	limit := running.GrowingLimit(initial, mostSections, rate)
-	d.fetch = newFetch(d, offset+keptBytes, limit, growingSize)
-	d.first.set(offset, keptBytes)
+	d.share(newFetch(d, offset+keptBytes, limit, growingSize), offset, keptBytes)
 }
 
 // reserveSections reserves memory for the sections of a fetch. It returns how many may be read at the
@@ -236,8 +245,12 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 		if err != nil {
 			return asError(f.ctx, err)
 		}
-		mayWait = !isAlone // if s is alone, the next attempt is the last
 		s.tries = running.Tries{}
+		if isAlone {
+			// No other section has a connection, so this attempt is the last.
+			_, err := f.readRest(s)
+			return err
+		}
 	}
 }
 
