@@ -44,13 +44,12 @@ type listOp struct {
 // outOfOrder returns the error for an entry that is less than an entry before it. A caller that
 // resumes a listing after its greatest key would miss such an entry.
 func outOfOrder(e *engine) *storage.Error {
-	return unsupported(
-		"the store does not list keys in byte order",
-		cmp.Or(
-			e.desc.OrderHint,
-			"report this to the author of the driver of "+e.desc.Provider+": it must list in byte order, or declare FolderOrder",
-		),
-	)
+	hint := e.desc.OrderHint
+	if hint == "" {
+		hint = "report this to the author of the driver of " + e.desc.Provider +
+			": it must list in byte order, or declare FolderOrder"
+	}
+	return unsupported("the store does not list keys in byte order", hint)
 }
 
 // open begins the listing op by checking the options and copying them into the request.
@@ -201,8 +200,14 @@ func (l *listOp) mustDerive() bool { return l.op.engine.desc.FolderOrder || l.mu
 // mustRollUp reports whether the engine must group keys by the delimiter, because the store supports only
 // "/".
 func (l *listOp) mustRollUp() bool {
-	d := &l.op.engine.desc
-	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
+	desc := &l.op.engine.desc
+	supportsOnlySlash := desc.FolderOrder || desc.SlashDelimiter
+	return supportsOnlySlash && hasOtherDelimiter(&l.req)
+}
+
+// hasOtherDelimiter reports whether the request has a delimiter that is not "/".
+func hasOtherDelimiter(req *driver.ListRequest) bool {
+	return req.Delimiter != "" && req.Delimiter != folderDelimiter
 }
 
 // page requests one page, and drops duplicates and the entries that the caller did not ask for.
@@ -245,8 +250,7 @@ func (l *listOp) fetch(
 
 	// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
 	// is MinIO.
-	hasOtherDelimiter := req.Delimiter != "" && req.Delimiter != folderDelimiter
-	if err == errRepeats && hasOtherDelimiter {
+	if err == errRepeats && hasOtherDelimiter(req) {
 		d := l.op.engine.driver.Describe()
 		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
 	}

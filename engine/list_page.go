@@ -41,11 +41,37 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	if asksForNext {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
-
-	// If this attempt brings too many entries, the page is requested again from the same token.
 	firstToken := l.req.Token
-	isExact := l.req.Limit == size
+	asksForMore := l.req.Limit > size
+	page, err := l.fillPage(ctx, size, asksForNext)
+	if err != nil {
+		return nil, err
+	}
 
+	if len(page.Entries) > size && asksForMore && !l.startsAfter() {
+		// The next page must begin with the additional entry. The driver's token continues after it,
+		// and this store cannot begin at a key. So request the page again without that entry, for a
+		// token that continues with it.
+		l.restart(firstToken, size)
+		page, err = l.fillPage(ctx, size, false)
+		if err != nil {
+			return nil, err
+		}
+	}
+
+	// Azure's driver may also return more entries than were asked for, because it has to sort them.
+	if len(page.Entries) > size && !l.anyOrder {
+		page.Entries = page.Entries[:size]
+		page.Token = sealKey(l, page.Entries[size-1].Key)
+		return page, nil
+	}
+	page.Token = seal(l, page.Token)
+	return page, nil
+}
+
+// fillPage joins pages of the driver until they have enough entries for a page of size entries, or
+// more. If asksForNext is true, they are enough only if they also show whether another entry follows.
+func (l *listOp) fillPage(ctx context.Context, size int, asksForNext bool) (*storage.Page, *storage.Error) {
 	var entries []storage.ListEntry // of the driver's pages so far
 	for {
 		page, err := l.page(ctx)
@@ -57,28 +83,10 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			page.Entries = append(entries, page.Entries...)
 		}
 
-		isTooLong := len(page.Entries) > size
-		if isTooLong && !isExact && !l.startsAfter() {
-			// The next page must begin with the additional entry. The driver's token continues after
-			// it, and this store cannot begin at a key. So request the page again without that entry,
-			// for a token that continues with it.
-			l.restart(firstToken, size)
-			entries = nil
-			asksForNext = false
-			isExact = true
-			continue
-		}
-		// Azure's driver may also return more entries than were asked for, because it has to sort them.
-		if isTooLong && !l.anyOrder {
-			page.Entries = page.Entries[:size]
-			page.Token = sealKey(l, page.Entries[size-1].Key)
-			return page, nil
-		}
-
 		isLast := page.Token == ""
+		isTooLong := len(page.Entries) > size
 		isFull := !asksForNext && l.isComplete(page, size)
-		if isLast || isFull {
-			page.Token = seal(l, page.Token)
+		if isLast || isTooLong || isFull {
 			return page, nil
 		}
 
