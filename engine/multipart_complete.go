@@ -32,8 +32,6 @@ type completion struct {
 	upload  *multipartUpload
 	options storage.CompleteOptions
 	call    string // CompleteRequest.Call
-	stale   bool   // whether the store refused parts, which may have been replaced since they were listed
-	aborted bool   // whether the upload was aborted, because the parts are larger than declared or permitted
 }
 
 // maxJoins is how often Complete tries to join the parts, if others replace parts meanwhile.
@@ -63,8 +61,8 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 			return nil, refusal
 		}
 
-		attrs, err := c.joinListed(ctx, listed)
-		if err == nil || !c.stale {
+		attrs, mayBeStale, err := c.joinListed(ctx, listed)
+		if !mayBeStale {
 			return attrs, err
 		}
 
@@ -75,13 +73,18 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return nil, refusal
 }
 
-// joinListed chooses parts of those that are listed, and joins them. It sets stale if the error may
-// be due to parts that were replaced since they were listed.
-func (c *completion) joinListed(ctx context.Context, listed []driver.Part) (*storage.Attrs, *storage.Error) {
-	req, err := c.plan(ctx, listed)
+// joinListed chooses parts of those that are listed, and joins them. mayBeStale is true if the error
+// may be due to parts that were replaced since they were listed.
+func (c *completion) joinListed(
+	ctx context.Context, listed []driver.Part,
+) (_ *storage.Attrs, mayBeStale bool, _ *storage.Error) {
+	req, isTooLarge, err := c.plan(listed)
+	if isTooLarge {
+		c.op.abortParts(ctx, c.upload.record.Upload, err)
+		return nil, false, err
+	}
 	if err != nil {
-		c.stale = !c.aborted
-		return nil, err
+		return nil, true, err
 	}
 	return c.join(ctx, req)
 }
@@ -202,12 +205,14 @@ func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *sto
 	return sum, nil
 }
 
-// plan chooses and checks the parts, and returns the request that joins them. If they are larger than
-// the upload permits, it aborts the upload.
-func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.CompleteRequest, *storage.Error) {
+// plan chooses and checks the parts, and returns the request that joins them. isTooLarge is true
+// if they are larger than the upload permits, so that it must be aborted.
+func (c *completion) plan(
+	listed []driver.Part,
+) (_ *driver.CompleteRequest, isTooLarge bool, _ *storage.Error) {
 	parts, err := c.choose(listed)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 
 	put := c.upload.put // a copy, because it gets the size and the checksum of these parts
@@ -220,31 +225,28 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 
 	// Check the size first, because an upload that is too large is aborted.
 	size, _ := objectSum(req)
-	isTooLarge, err := c.checkTotal(size)
-	if isTooLarge {
-		c.aborted = true
-		c.op.abortParts(ctx, req.Upload, err)
-	}
+	isTooLarge, err = c.checkTotal(size)
 	if err != nil {
-		return nil, err
+		return nil, isTooLarge, err
 	}
 	put.Size = size
 
 	// Check each part, and then compute the checksum.
 	if err := c.checkParts(parts); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	put.CRC32C, err = c.checksum(req)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return req, nil
+	return req, false, nil
 }
 
 // join asks the store to make the object from the parts. If the response is lost, it finds out whether
-// the object was made.
-func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
-	c.stale = false
+// the object was made. mayBeStale is true as at joinListed.
+func (c *completion) join(
+	ctx context.Context, req *driver.CompleteRequest,
+) (_ *storage.Attrs, mayBeStale bool, _ *storage.Error) {
 	complete := func(ctx context.Context) (*storage.Attrs, error) {
 		return c.op.engine.driver.CompleteParts(ctx, req)
 	}
@@ -252,22 +254,25 @@ func (c *completion) join(ctx context.Context, req *driver.CompleteRequest) (*st
 	wasRefused := err != nil && !err.Unknown
 	if wasRefused {
 		attrs, err = c.completedBefore(ctx, err)
+		if err == nil {
+			return attrs, false, nil
+		}
 		// Both codes may mean that a part was replaced after it was listed.
-		c.stale = err != nil && (err.Code == storage.InvalidArgument || err.Code == storage.Changed)
-		return attrs, err
+		mayBeStale := err.Code == storage.InvalidArgument || err.Code == storage.Changed
+		return nil, mayBeStale, err
 	}
 
 	// The store has made the object, or it is unknown whether it has.
 	responseLost := err != nil
 	attrs, err = finishWrite(ctx, &c.op, attrs, err, c.intent(req.Put))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if responseLost {
 		// A repeated request may have left parts.
 		c.dropParts(ctx)
 	}
-	return c.readBack(ctx, attrs), nil
+	return c.readBack(ctx, attrs), false, nil
 }
 
 // intent describes the object that the store was to make from the parts. The object that exists is
@@ -347,10 +352,10 @@ func (c *completion) findOwn(ctx context.Context) (*storage.Attrs, *storage.Erro
 		Native:    u.put.Native,
 		Auxiliary: true,
 	})
-	if err == nil && metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
-		return attrs, nil
-	}
 	if err == nil {
+		if metadata.HoldsWriteID(attrs.Metadata, u.record.WriteID) {
+			return attrs, nil
+		}
 		// The object is of another write.
 		return nil, nil
 	}
