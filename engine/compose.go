@@ -122,16 +122,15 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		named:      callersID != "",
 	}
 
-	replaced := "" // the revision of the source that the composed object replaces, if it replaces one
-	ownSource := slices.Index(c.srcKeys, c.op.key)
-	replacesSource := ownSource >= 0
-	if replacesSource {
-		replaced = c.sources[ownSource].Revision
+	replacedRevision := ""
+	replaced := c.replacedSource()
+	if replaced != nil {
+		replacedRevision = replaced.Revision
 	}
 
 	// If the response is lost, only a write id shows that an attempt has succeeded. A retry could
 	// otherwise read the composed object as one of its own sources.
-	if want.condition != (storage.Condition{}) || want.named || replacesSource {
+	if want.condition != (storage.Condition{}) || want.named || replaced != nil {
 		want.writeID = engine.newWriteID(callersID)
 	}
 	req.Metadata = engine.metadata.Encode(c.req.Metadata, want.writeID)
@@ -140,7 +139,16 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		req.Condition = want.condition
 		return engine.driver.Compose(ctx, req)
 	}
-	return replaceOnServer(ctx, &c.op, replaced, call, want)
+	return replaceOnServer(ctx, &c.op, replacedRevision, call, want)
+}
+
+// replacedSource returns the attributes of the source that the composed object replaces, or nil.
+func (c *composeOp) replacedSource() *storage.Attrs {
+	i := slices.Index(c.srcKeys, c.op.key)
+	if i < 0 {
+		return nil
+	}
+	return c.sources[i]
 }
 
 // composeRequest returns the request that joins the sources in the revisions whose attributes were
@@ -184,14 +192,12 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	body := &sourcebody.Body{Open: openNext}
 	defer body.Close()
 
-	ownSource := slices.Index(c.srcKeys, c.op.key)
-	replacesSource := ownSource >= 0
-	if !replacesSource {
+	replaced := c.replacedSource()
+	if replaced == nil {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
-	// The object replaces one of its sources, which are all current objects.
-	const version = ""
-	return replaceRead(ctx, &c.op, req, version, c.sources[ownSource].Revision, c.opts.Transfer, body)
+	const version = "" // the sources are all current objects
+	return replaceRead(ctx, &c.op, req, version, replaced.Revision, c.opts.Transfer, body)
 }
 
 // openSource opens the source of this index, or fails with Changed if it no longer has the revision

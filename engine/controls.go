@@ -63,34 +63,38 @@ func readTags(ctx context.Context, o *operation, req *driver.GetRequest) (map[st
 
 // SetTags replaces the tags of the object.
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, opts *storage.ChangeOptions) error {
-	o := &changeOp{
+	c := &changeOp{
+		name: "SetTags",
+		need: storage.ObjectTags,
+		send: driver.Driver.SetTags,
 		req:  driver.ChangeRequest{Tags: maps.Clone(tags)},
 		opts: opts,
 	}
-	return o.run(ctx, b.engine, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
+	return c.run(ctx, b.engine, key, checkTags("tags", tags))
 }
 
 // A changeOp is one call of SetTags, SetRetention, SetLegalHold or Restore.
 type changeOp struct {
 	op   operation
+	name string
+	need storage.Features // which the bucket must have
+	// send is the method of the driver that makes the request.
+	send func(driver.Driver, context.Context, *driver.ChangeRequest) error
 	req  driver.ChangeRequest
 	opts *storage.ChangeOptions
 }
 
-// run checks the call, and makes its request by send, a method of the driver. argErr is the error of
-// an argument such as the tags of SetTags, or nil. need has the features that the bucket must have.
-func (c *changeOp) run(
-	ctx context.Context, e *engine, name, key string, need storage.Features, argErr *storage.Error,
-	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
-) error {
+// run checks the call, and sends its request. argErr is the error of an argument such as the tags of
+// SetTags, or nil.
+func (c *changeOp) run(ctx context.Context, e *engine, key string, argErr *storage.Error) error {
 	o := &c.op
 	req := &c.req
-	err := o.prepareWrite(e, name, key)
+	err := o.prepareWrite(e, c.name, key)
 	// The first error counts. With an error, do does not call the function.
-	err = cmp.Or(err, argErr, e.resolveChange(o.key, req, c.opts), e.need(need, name))
+	err = cmp.Or(err, argErr, e.resolveChange(o.key, req, c.opts), e.need(c.need, c.name))
 
 	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
-		err := o.call(ctx, func(ctx context.Context) error { return send(e.driver, ctx, req) })
+		err := o.call(ctx, func(ctx context.Context) error { return c.send(e.driver, ctx, req) })
 		return changeFailure(err, req)
 	})
 }
@@ -146,31 +150,40 @@ func (b bucket) SetRetention(
 			argErr = invalid("retention", rule)
 		}
 	}
-	o := &changeOp{
+	c := &changeOp{
+		name: "SetRetention",
+		need: storage.ObjectLock,
+		send: driver.Driver.SetRetention,
 		req:  driver.ChangeRequest{Retention: retention},
 		opts: opts,
 	}
-	return o.run(ctx, b.engine, "SetRetention", key, storage.ObjectLock, argErr, driver.Driver.SetRetention)
+	return c.run(ctx, b.engine, key, argErr)
 }
 
 // SetLegalHold sets the legal hold of the object, or removes it if hold is false.
 func (b bucket) SetLegalHold(ctx context.Context, key string, hold bool, opts *storage.ChangeOptions) error {
-	o := &changeOp{
+	c := &changeOp{
+		name: "SetLegalHold",
+		need: storage.ObjectLock,
+		send: driver.Driver.SetLegalHold,
 		req:  driver.ChangeRequest{LegalHold: hold},
 		opts: opts,
 	}
-	return o.run(ctx, b.engine, "SetLegalHold", key, storage.ObjectLock, nil, driver.Driver.SetLegalHold)
+	return c.run(ctx, b.engine, key, nil)
 }
 
 // Restore makes an archived object readable, or brings a soft-deleted object back.
 func (b bucket) Restore(ctx context.Context, key string, opts *storage.ChangeOptions) error {
-	o := &changeOp{opts: opts}
-	o.req.RestoreDays = opts.RestoreDays
-	o.req.RestoreTier = opts.RestoreTier
-	need := storage.Restoring
-	if opts.SoftDeleted {
-		o.req.SoftDeleted = true
-		need = storage.SoftDelete
+	c := &changeOp{
+		name: "Restore",
+		need: storage.Restoring,
+		send: driver.Driver.Restore,
+		req:  driver.ChangeRequest{RestoreDays: opts.RestoreDays, RestoreTier: opts.RestoreTier},
+		opts: opts,
 	}
-	return o.run(ctx, b.engine, "Restore", key, need, nil, driver.Driver.Restore)
+	if opts.SoftDeleted {
+		c.req.SoftDeleted = true
+		c.need = storage.SoftDelete
+	}
+	return c.run(ctx, b.engine, key, nil)
 }

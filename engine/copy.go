@@ -33,20 +33,24 @@ func (b bucket) CopyFrom(
 // open checks the options and the key, and completes the request.
 func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Error {
 	c.op.keys = []string{c.from.Key()}
-	err := c.op.prepareWrite(dst, "Copy", key)
-	if err == nil {
-		// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
-		err = dst.resolveCopy(objectkey.Checked(ctx, key), &c.req, c.opts)
-		c.req.Key = key
-	}
-
 	isAppend := c.tail() != nil
 	if isAppend {
 		// Append sees by Taken that this Core adds the bytes. A Core of your own may ignore them.
 		*optionState(c.opts).Taken = true
-		err = cmp.Or(err, dst.need(storage.ConditionalUpdate, "Append"))
 	}
-	return err
+
+	if err := c.op.prepareWrite(dst, "Copy", key); err != nil {
+		return err
+	}
+	// A move of a folder may write the key "folder/", of which only "folder" obeys the rules of keys.
+	if err := dst.resolveCopy(objectkey.Checked(ctx, key), &c.req, c.opts); err != nil {
+		return err
+	}
+	c.req.Key = key
+	if isAppend {
+		return dst.need(storage.ConditionalUpdate, "Append")
+	}
+	return nil
 }
 
 // fromElsewhere reports whether the bucket of the source is known to share no object with dst. If it

@@ -17,10 +17,11 @@ func (c *copyOp) serverCopy(ctx context.Context, src driver.ObjectRef) (*storage
 	// If possible, save the request for the attributes of the source.
 	if c.copiesWithoutAttrs() {
 		attrs, err := c.copyWithoutAttrs(ctx, src)
-		if err == nil || err.Retryable || err.Unknown || ctx.Err() != nil {
+		failedForGood := err != nil && !err.Retryable && !err.Unknown && ctx.Err() == nil
+		if !failedForGood {
 			return attrs, err
 		}
-		// The copy failed for good. Reading the attributes of the source shows why.
+		// Reading the attributes of the source shows why the copy failed.
 	}
 	return c.copyRevision(ctx, src)
 }
@@ -63,15 +64,15 @@ func (c *copyOp) copyRevision(ctx context.Context, src driver.ObjectRef) (*stora
 
 // headSource reads the attributes of the source, including the reserved metadata.
 func (c *copyOp) headSource() (*storage.Attrs, *storage.Error) {
-	d := c.source
-	req := d.first.req
+	source := c.source
+	req := source.first.req // a copy
 	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
 	req.NativeAttrs = true
-	source, err := head(d.ctx, &d.op, &req)
+	attrs, err := head(source.ctx, &source.op, &req)
 	if err != nil {
-		return nil, sourceError(d.fail(err))
+		return nil, sourceError(source.fail(err))
 	}
-	return source, nil
+	return attrs, nil
 }
 
 // copyIntent completes req, the request of a copy of source, and returns what the stored object is

@@ -55,7 +55,8 @@ type engine struct {
 // New makes a [storage.Bucket] from a [driver.Driver]. The buckets of all providers are made by
 // New.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
-	return storage.NewBucket(bucket{newEngine(d, opts, false)})
+	const hasVersions = false // only a Service may know that the bucket keeps versions
+	return storage.NewBucket(bucket{newEngine(d, opts, hasVersions)})
 }
 
 // newEngine returns the engine of a bucket. An invalid option is reported by each operation, and not
@@ -167,8 +168,8 @@ func (e *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
 
 	// Without the option, the bucket has versions only if it is known to keep them.
 	isCloud := desc.EnableVersions == nil
-	keepsVersions := o.Versions || desc.Versioned || hasVersions && isCloud
-	if !keepsVersions {
+	knownToKeep := desc.Versioned || (isCloud && hasVersions)
+	if !o.Versions && !knownToKeep {
 		e.features &^= storage.Versioning
 	}
 }
@@ -306,17 +307,22 @@ func (e *engine) need(f storage.Features, name string) *storage.Error {
 	if e.has(f) {
 		return nil
 	}
-	hint := e.desc.FeatureHint
-	if hint != "" {
-		// The hint may have changed since the bucket was opened, because some drivers learn from
-		// responses what their server is.
-		hint = e.driver.Describe().FeatureHint
+	return unsupported(e.desc.Provider+" does not support "+name+" here", e.featureHint(f))
+}
+
+// featureHint returns what to do about the missing features f, or "".
+func (e *engine) featureHint(f storage.Features) string {
+	storeHas := e.desc.Features&f != 0
+	if f == storage.Versioning && storeHas {
+		// The store keeps versions, but the bucket was not opened with WithVersioning.
+		return "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}
-	// The store keeps versions, but the bucket was not opened with WithVersioning.
-	if f == storage.Versioning && e.desc.Features&f != 0 {
-		hint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
+	if e.desc.FeatureHint == "" {
+		return ""
 	}
-	return unsupported(e.desc.Provider+" does not support "+name+" here", hint)
+	// The hint may have changed since the bucket was opened, because some drivers learn from responses
+	// what their server is.
+	return e.driver.Describe().FeatureHint
 }
 
 // checkReadKey checks the key of an object to read or remove, which another tool may have written

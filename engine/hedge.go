@@ -83,10 +83,10 @@ func (l *latencies) add(took time.Duration) {
 	}
 
 	// Sort a copy, because sorting would destroy the order of the ring.
-	ringCopy := l.recent
-	sorted := ringCopy[:min(l.count, hedgeRecent)]
-	slices.Sort(sorted)
-	slow := sorted[len(sorted)*hedgePercentile/100]
+	var sorted [hedgeRecent]time.Duration
+	n := copy(sorted[:], l.recent[:min(l.count, hedgeRecent)])
+	slices.Sort(sorted[:n])
+	slow := sorted[n*hedgePercentile/100]
 	l.slow.Store(int64(max(1, slow))) // 0 would mean that the percentile is unknown
 }
 
@@ -163,19 +163,7 @@ func (r *response) close() {
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.engine.hedger.earn() // counts the read: each group of reads permits one hedge
 	start := time.Now()
-	slow := l.slow.Load() // 0 until enough reads were measured
-	var resp response
-	if slow == 0 {
-		// It is not known yet when a response is late, so there is no second request.
-		resp = request(ctx)
-	} else {
-		race := requestRace{
-			op:        o,
-			request:   request,
-			responses: make(chan response, 2),
-		}
-		resp = race.run(ctx, o.engine.hedger.delay(slow))
-	}
+	resp := o.requestOrRace(ctx, l.slow.Load(), request)
 
 	// The time is measured from the beginning of the first request, even if the second request
 	// returned first. In that case, the first request would have taken even longer.
@@ -183,6 +171,23 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 		l.add(time.Since(start))
 	}
 	return resp
+}
+
+// requestOrRace makes a request, and a second one if the first takes longer than usual. slow is the
+// percentile in nanoseconds, or 0 until enough reads were measured.
+func (o *operation) requestOrRace(
+	ctx context.Context, slow int64, request func(context.Context) response,
+) response {
+	if slow == 0 {
+		// It is not known yet when a response is late, so there is no second request.
+		return request(ctx)
+	}
+	race := requestRace{
+		op:        o,
+		request:   request,
+		responses: make(chan response, 2),
+	}
+	return race.run(ctx, o.engine.hedger.delay(slow))
 }
 
 // A requestRace makes one request and, if that is slow, a second one.
@@ -200,7 +205,8 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
-	for pending := 1; ; { // requests without a response
+	pending := 1 // requests without a response
+	for {
 		select {
 		case first = <-r.responses:
 			pending--
@@ -210,12 +216,12 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 				return first
 			}
 		case <-timer.C:
-			if r.op.mayHedge() {
-				r.start(ctx, r.op.asAttempt(r.request))
-				pending++
-			} else {
+			if !r.op.mayHedge() {
 				timer.Reset(max(delay, hedgeAgain))
+				continue
 			}
+			r.start(ctx, r.op.asAttempt(r.request))
+			pending++
 		}
 	}
 }

@@ -363,13 +363,17 @@ func keyError(o *operation, err *storage.Error, key string) *storage.Error {
 // hookRefusal returns the error of an operation that a hook has refused with err: one with the Code of
 // err, or PermissionDenied if err has none.
 func hookRefusal(err error) *storage.Error {
-	_, isError := errors.AsType[*storage.Error](err)
-	_, isCode := errors.AsType[storage.Code](err)
-	code := storage.PermissionDenied
-	if isError || isCode {
-		code = storage.CodeOf(err)
+	if hasCode(err) {
+		return &storage.Error{Code: storage.CodeOf(err), Err: err}
 	}
-	return &storage.Error{Code: code, Err: err}
+	return &storage.Error{Code: storage.PermissionDenied, Err: err}
+}
+
+// hasCode reports whether err is or wraps a *storage.Error or a Code.
+func hasCode(err error) bool {
+	var storageErr *storage.Error
+	var code storage.Code
+	return errors.As(err, &storageErr) || errors.As(err, &code)
 }
 
 const defaultStall = 30 * time.Second

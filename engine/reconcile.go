@@ -63,10 +63,10 @@ func finishWrite(
 // addSent completes the attributes in the response to a write, which are few, by those that were sent.
 // The response decides only the storage class, because a store may have chosen one.
 func (in *intent) addSent(attrs *storage.Attrs) {
-	class := attrs.StorageClass
+	class := cmp.Or(attrs.StorageClass, in.properties.StorageClass)
 	attrs.Size = in.size
 	attrs.Properties = in.properties
-	attrs.StorageClass = cmp.Or(class, in.properties.StorageClass)
+	attrs.StorageClass = class
 	attrs.TagCount = len(in.controls.Tags) + in.keptTags
 	if retention := in.controls.Retention; retention != (storage.Retention{}) {
 		attrs.Retention = retention

@@ -37,7 +37,8 @@ func openBucket(
 	if err != nil {
 		return nil, err
 	}
-	e := newEngine(d, opts, false) // false: only a Service may know that the bucket keeps versions
+	const hasVersions = false // only a Service may know that the bucket keeps versions
+	e := newEngine(d, opts, hasVersions)
 	if e.optionError != nil {
 		_ = d.Close()
 		return nil, e.optionError

@@ -73,18 +73,21 @@ func askBucket[T any](
 		name:   op,
 		writes: true,
 	}
-
-	// A closed service comes before an invalid option, and that before an invalid argument.
-	err := argErr
-	if account.optionError != nil {
-		err = account.optionError
-	}
-	if account.closed.Load() {
-		err = errServiceClosed()
-	}
-	return run(ctx, o, err, func(ctx context.Context) (T, *storage.Error) {
+	return run(ctx, o, s.checkCall(argErr), func(ctx context.Context) (T, *storage.Error) {
 		return request(ctx, o, do)
 	})
+}
+
+// checkCall returns the first reason why a call must fail: a closed service, an invalid option of
+// the service, or argErr, the error of the call's own arguments.
+func (s *service) checkCall(argErr *storage.Error) *storage.Error {
+	if s.engine.closed.Load() {
+		return errServiceClosed()
+	}
+	if s.engine.optionError != nil {
+		return s.engine.optionError
+	}
+	return argErr
 }
 
 // do runs an operation on a bucket that has no result, as askBucket does.
@@ -103,12 +106,12 @@ func (s *service) CreateBucket(
 ) (*storage.BucketInfo, error) {
 	req, argErr := readBucketOptions(name, opts)
 	argErr = cmp.Or(argErr, checkBucketName(name))
-	info, err := s.info(ctx, "CreateBucket", name, argErr, func(ctx context.Context) (*storage.BucketInfo, error) {
-		return s.driver.CreateBucket(ctx, req)
-	})
+	create := func(ctx context.Context) (*storage.BucketInfo, error) { return s.driver.CreateBucket(ctx, req) }
+	info, err := askBucket(ctx, s, "CreateBucket", name, argErr, create)
 	if err != nil {
-		return info, err
+		return nil, err
 	}
+	info.Provider = s.engine.desc.Provider
 
 	// A lock needs versions.
 	hasVersioning := req.Versioning != nil && *req.Versioning
@@ -150,12 +153,12 @@ func (s *service) UpdateBucket(
 	if argErr == nil && req.Region != "" {
 		argErr = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}
-	info, err := s.info(ctx, "UpdateBucket", name, argErr, func(ctx context.Context) (*storage.BucketInfo, error) {
-		return s.driver.UpdateBucket(ctx, req)
-	})
+	update := func(ctx context.Context) (*storage.BucketInfo, error) { return s.driver.UpdateBucket(ctx, req) }
+	info, err := askBucket(ctx, s, "UpdateBucket", name, argErr, update)
 	if err != nil {
-		return info, err
+		return nil, err
 	}
+	info.Provider = s.engine.desc.Provider
 
 	// Record whether the bucket keeps versions now.
 	switch {
@@ -174,20 +177,6 @@ func (s *service) recordVersioning(name string, keepsVersions bool) {
 	} else {
 		s.versions.Delete(name)
 	}
-}
-
-// info runs the operation op on the bucket with the name, by calling do, and adds the provider to the
-// settings of the bucket that do returns. If argErr is not nil, info returns it and does not call do.
-func (s *service) info(
-	ctx context.Context, op, name string, argErr *storage.Error,
-	do func(ctx context.Context) (*storage.BucketInfo, error),
-) (*storage.BucketInfo, error) {
-	info, err := askBucket(ctx, s, op, name, argErr, do)
-	if err != nil {
-		return nil, err
-	}
-	info.Provider = s.engine.desc.Provider
-	return info, nil
 }
 
 // Buckets yields the buckets of the account, page by page.

@@ -42,20 +42,7 @@ type randomAccess interface {
 // and maxPut is the size of the largest body that one Put sends.
 func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 	s.size = declared
-	var err *storage.Error
-
-	// If the body is read in place, its method sets s.readerAt and s.size.
-	switch body := body.(type) {
-	case nil:
-		err = invalid("body", "must not be nil; an empty object has an empty body")
-	case *os.File:
-		err = s.initFile(body)
-	case randomAccess:
-		err = s.initRandomAccess(body)
-	default:
-		err = s.initSeeker(body, declared, maxPut)
-	}
-	if err != nil {
+	if err := s.initInPlace(body, maxPut); err != nil {
 		return err
 	}
 
@@ -68,6 +55,20 @@ func (s *source) init(body io.Reader, declared, maxPut int64) *storage.Error {
 		return wrongLength(s.size, declared)
 	}
 	return nil
+}
+
+// initInPlace sets readerAt, offset and size if the body can be read in place. s.size is the declared
+// size.
+func (s *source) initInPlace(body io.Reader, maxPut int64) *storage.Error {
+	switch body := body.(type) {
+	case nil:
+		return invalid("body", "must not be nil; an empty object has an empty body")
+	case *os.File:
+		return s.initFile(body)
+	case randomAccess:
+		return s.initRandomAccess(body)
+	}
+	return s.initSeeker(body, s.size, maxPut)
 }
 
 // initRandomAccess makes the body be read in place, from its position to its end.

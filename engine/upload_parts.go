@@ -424,7 +424,7 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 // from theirs, must be the declared one if that is known.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
-	req, replay, err := m.completeRequest()
+	req, lastBody, err := m.completeRequest()
 	if err != nil {
 		return nil, err
 	}
@@ -440,7 +440,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	if markErr != nil {
 		return nil, journalFailed(markErr)
 	}
-	attrs, err := requestUnlessRestart(ctx, w.op, replay, func(ctx context.Context) (*storage.Attrs, error) {
+	attrs, err := requestUnlessRestart(ctx, w.op, lastBody, func(ctx context.Context) (*storage.Attrs, error) {
 		return w.op.engine.driver.CompleteParts(ctx, req)
 	})
 
@@ -460,20 +460,20 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 }
 
 // completeRequest returns the request that makes the object from the parts. If the request also
-// contains the last part, replay is the body of that part, and otherwise nil.
-func (m *multipart) completeRequest() (req *driver.CompleteRequest, replay replayable, err *storage.Error) {
-	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-	last, replay, err := m.finalRequest()
+// contains the last part, lastBody is the body of that part, and otherwise nil.
+func (m *multipart) completeRequest() (_ *driver.CompleteRequest, lastBody replayable, _ *storage.Error) {
+	lastPart, lastBody, err := m.finalRequest()
 	if err != nil {
 		return nil, nil, err
 	}
-	req = &driver.CompleteRequest{
+	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
+	req := &driver.CompleteRequest{
 		Put:    &m.w.req,
 		Upload: m.id,
 		Parts:  m.parts,
-		Last:   last,
+		Last:   lastPart,
 	}
-	return req, replay, nil
+	return req, lastBody, nil
 }
 
 // mayBeCompleted reports whether this call may have failed with err, which may be nil, because an

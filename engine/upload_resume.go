@@ -39,8 +39,8 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	}
 
 	key := j.Header().Key
-	isValidKey := objectkey.WriteRule(key) == ""
-	if !b.engine.ownsUpload(j) || !strings.HasPrefix(key, prefix) || !isValidKey {
+	mayAbandon := b.engine.ownsUpload(j) && strings.HasPrefix(key, prefix) && objectkey.WriteRule(key) == ""
+	if !mayAbandon {
 		// The error does not name the key, because a caller with a prefix must not see other keys.
 		return o.refuse(ctx, invalid("path", "must name the file of an upload to this bucket"))
 	}
@@ -150,7 +150,8 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		return nil
 	}
 	h := j.Header()
-	if !w.op.engine.ownsUpload(j) || !strings.HasPrefix(h.Key, optionState(&w.transfer).View) {
+	isOurs := w.op.engine.ownsUpload(j) && strings.HasPrefix(h.Key, optionState(&w.transfer).View)
+	if !isOurs {
 		// The upload is of another bucket or view, so this call must not abort it.
 		j.Ignore()
 		return nil
@@ -310,12 +311,12 @@ func (m *multipart) storedPart(
 	// Compare the bytes of this call with those of the earlier one.
 	isFixed := m.w.op.engine.desc.FixedParts // the store does not replace a part by other bytes
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
+	if !sameBytes && (isFixed || m.sequential()) {
+		reason := errors.New("the body has changed since its upload was begun")
+		return driver.Part{}, false, errUploadLost(&storage.Error{Err: reason})
+	}
 	if !sameBytes {
-		mustBeginAgain := isFixed || m.sequential()
-		if mustBeginAgain {
-			reason := errors.New("the body has changed since its upload was begun")
-			return driver.Part{}, false, errUploadLost(&storage.Error{Err: reason})
-		}
+		// The new bytes can replace the part.
 		return driver.Part{}, false, nil
 	}
 
@@ -385,14 +386,18 @@ func (m *multipart) reconcileResumed(
 // may have followed it. err is the error of this completion, and attrs, which may be nil, has the
 // attributes of the object that exists.
 func (m *multipart) mayBeOverwritten(err *storage.Error, attrs *storage.Attrs) bool {
-	// The object is no longer the one that this upload was to replace.
-	wanted := m.w.req.Condition.Revision
-	if wanted != "" && (attrs == nil || attrs.Revision != wanted) {
-		return true
+	w := m.w
+	// Another object exists, or none, in place of the one that this upload was to replace.
+	replaced := w.req.Condition.Revision
+	if replaced != "" {
+		stillExists := attrs != nil && attrs.Revision == replaced
+		if !stillExists {
+			return true
+		}
 	}
 	// Without a write id, the object may be of either write.
-	hasWriteID := m.w.op.engine.has(storage.Metadata)
-	return err.Code == storage.PreconditionFailed && !hasWriteID
+	hasWriteID := w.op.engine.has(storage.Metadata)
+	return !hasWriteID && err.Code == storage.PreconditionFailed
 }
 
 // errUploadLost returns the error of an upload that must begin again, as the same call then does.
