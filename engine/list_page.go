@@ -53,7 +53,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		// and this store cannot begin at a key. So request the page again without that entry, for a
 		// token that continues with it.
 		l.restart(firstToken, size)
-		page, err = l.fillPage(ctx, size, false)
+		asksForNext = false
+		page, err = l.fillPage(ctx, size, asksForNext)
 		if err != nil {
 			return nil, err
 		}

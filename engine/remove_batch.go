@@ -68,7 +68,8 @@ func removeOne(ctx context.Context, o *operation, req *driver.DeleteRequest) *st
 	err := o.call(ctx, func(ctx context.Context) error {
 		return o.engine.driver.Delete(ctx, req)
 	})
-	if err != nil && err.Code == storage.Locked && req.Version != "" && !req.BypassGovernance {
+	keepsLocked := req.Version != "" && !req.BypassGovernance // whether a lock prevents the removal
+	if err != nil && err.Code == storage.Locked && keepsLocked {
 		// No attempt has removed the version, because the store still has it, locked.
 		err.Unknown = false
 	}

@@ -223,14 +223,14 @@ func (j *Journal) parseLine(line []byte, isFirst bool) bool {
 		return true
 	}
 
-	var e entry
-	if json.Unmarshal(line, &e) != nil {
+	var event entry
+	if json.Unmarshal(line, &event) != nil {
 		return false
 	}
-	if e.Completing {
+	if event.Completing {
 		j.completing = true
 	}
-	if part := e.Part; part != nil && part.Number > 0 {
+	if part := event.Part; part != nil && part.Number > 0 {
 		if j.parts == nil {
 			j.parts = map[int]Part{}
 		}
