@@ -113,19 +113,26 @@ func unavailable(err error) error {
 
 // watch calls do, which must call alive whenever it makes progress. If it does not for longer than the
 // limit, watch cancels the context of do.
-func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
+func watch[T any](
+	ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) (T, error),
+) (T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(limit, func() { cancel(errStalled) })
 	defer timer.Stop()
 
-	err := do(ctx, func() {
-		timer.Reset(limit)
-	})
+	alive := func() { timer.Reset(limit) }
+	result, err := do(ctx, alive)
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
-		return unavailable(errStalled)
+		return result, unavailable(errStalled)
 	}
-	return err
+	return result, err
+}
+
+// A download is an object that is being read.
+type download struct {
+	attrs *storage.Attrs
+	body  io.ReadCloser
 }
 
 // An openBody ends the context of its request when it is closed.
@@ -144,7 +151,7 @@ func (b *openBody) Close() error {
 // returns, it also ends if watched ends.
 func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
-) (*storage.Attrs, io.ReadCloser, error) {
+) (download, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	stopWatching := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)
@@ -152,34 +159,36 @@ func open(
 
 	if err != nil {
 		cancel()
-		return nil, nil, err
+		return download{}, err
 	}
 	if !stoppedInTime {
 		// The request of the body has ended together with watched.
 		_ = body.Close()
 		cancel()
-		return nil, nil, watched.Err()
+		return download{}, watched.Err()
 	}
-	return attrs, &openBody{body, cancel}, nil
+	return download{attrs: attrs, body: &openBody{body, cancel}}, nil
 }
 
 // callSecond calls do, which makes a request to the second store, unless the circuit of that store is
 // open because of recent failures. size is the size of the object that the request transfers, or 0; a
 // large object gets more time.
-func (s *stores) callSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
+func callSecond[T any](
+	ctx context.Context, s *stores, size int64, do func(ctx context.Context, alive func()) (T, error),
+) (result T, err error) {
 	if !s.secondCircuit.allows() {
-		return unavailable(errOpen)
+		return result, unavailable(errOpen)
 	}
 
 	const bytesPerSecond = 16 << 20
 	extra := time.Duration(size/bytesPerSecond) * time.Second
 	start := time.Now()
-	err := watch(ctx, s.config.Stall+extra, do)
+	result, err = watch(ctx, s.config.Stall+extra, do)
 	s.secondCircuit.record(ctx, start, err)
-	return err
+	return result, err
 }
 
 // askSecond is callSecond for a request that transfers no object and so reports no progress.
-func (s *stores) askSecond(ctx context.Context, do func(ctx context.Context) error) error {
-	return s.callSecond(ctx, 0, func(ctx context.Context, _ func()) error { return do(ctx) })
+func askSecond[T any](ctx context.Context, s *stores, do func(context.Context) (T, error)) (T, error) {
+	return callSecond(ctx, s, 0, func(ctx context.Context, _ func()) (T, error) { return do(ctx) })
 }

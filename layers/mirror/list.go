@@ -18,11 +18,29 @@ type position struct {
 	After  string // the last key or prefix that was listed, or ListRequest.StartAfter
 }
 
+// inPrimary returns the position for a page of the primary. A token of the second store has no meaning
+// there, so the page begins after the last key.
+func (p position) inPrimary() position {
+	if p.Second {
+		return position{After: p.After}
+	}
+	return p
+}
+
+// inSecond returns the position for a page of the second store. A token of the primary has no meaning
+// there, so the page begins after the last key.
+func (p position) inSecond() position {
+	if !p.Second {
+		return position{Second: true, After: p.After}
+	}
+	return p
+}
+
 // afterNotes sorts after the keys of all notes, and before all keys that follow the notes.
 const afterNotes = NotesPrefix + "~"
 
 // List returns a page of the primary, or of the second store if the primary is down.
-func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *storage.Page, err error) {
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	pos := position{After: r.StartAfter}
 	if r.Token != "" {
 		if err := json.Unmarshal([]byte(r.Token), &pos); err != nil {
@@ -33,57 +51,44 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (page *s
 		}
 	}
 
-	s := d.stores
-	readPrimary := func(ctx context.Context) (err error) {
-		page, err = s.page(ctx, r, pos, false)
-		return err
+	listPrimary := func(ctx context.Context) (*storage.Page, error) {
+		return d.stores.page(ctx, r, pos.inPrimary())
 	}
-	readSecond := func(ctx context.Context) (err error) {
-		page, err = s.page(ctx, r, pos, true)
-		return err
+	listSecond := func(ctx context.Context) (*storage.Page, error) {
+		return d.stores.page(ctx, r, pos.inSecond())
 	}
-
-	err = s.read(ctx, &driver.GetRequest{}, readPrimary, readSecond)
-	return page, err
+	unconditional := &driver.GetRequest{}
+	return read(ctx, d.stores, unconditional, listPrimary, listSecond)
 }
 
-// page returns the next page of one store, without notes: the second store if second is true, and
-// otherwise the primary.
-func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, second bool) (*storage.Page, error) {
+// page returns the page at a position, without notes. The position says which store is read.
+func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
 	src := s.once
-	if second {
+	if pos.Second {
 		src = s.second.Bucket
 	}
-
-	// A token of the other store has no meaning here, so the page begins after the last key.
-	if pos.Second != second {
-		pos.Second = second
-		pos.Token = ""
-	}
-
 	listed, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
 	if err != nil {
 		return nil, err
 	}
 
 	page := &storage.Page{Entries: r.Entries[:0]}
-	// From here on, pos is the position of the next page.
-	pos.Token = listed.Token
+	next := position{Second: pos.Second, Token: listed.Token, After: pos.After}
 	for _, entry := range listed.Entries {
 		hidden, err := otherstore.Hides(ctx, src, entry, NotesPrefix, afterNotes)
 		if err != nil {
 			return nil, err
 		}
-		pos.After = entry.Key
 		if hidden {
 			// The next pages may have nothing but notes, so continue after the last of these.
-			pos.Token = ""
-			pos.After = afterNotes
+			next.Token = ""
+			next.After = afterNotes
 			continue
 		}
+		next.After = entry.Key
 
 		// The form of a revision shows from which store it is.
-		if second {
+		if pos.Second {
 			entry.Revision = s.second.Revision(entry.Revision)
 		} else {
 			entry.Revision = s.second.Bare(entry.Revision)
@@ -91,10 +96,10 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position, 
 		page.Entries = append(page.Entries, entry)
 	}
 
-	if listed.Token != "" {
-		token, err := json.Marshal(pos)
-		page.Token = string(token)
-		return page, err
+	if listed.Token == "" {
+		return page, nil
 	}
-	return page, nil
+	token, err := json.Marshal(next)
+	page.Token = string(token)
+	return page, err
 }

@@ -25,56 +25,65 @@ func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == o
 //   - If a write or a removing job depends on the result, read uses only the primary.
 //   - If r requires a revision of the second store, as a download from there does when it resumes,
 //     read uses only the second store.
-func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
+func read[T any](
+	ctx context.Context, s *stores, r *driver.GetRequest, primary, second func(context.Context) (T, error),
+) (T, error) {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
 	}
 	if s.second.Has(r.Condition.Revision) {
 		evidence.FailedOver(ctx)
-		return s.bounded(ctx, second)
+		return bounded(ctx, s, second)
 	}
 
 	// After several failures of the primary, its circuit is open, and the second store is read at once.
-	primaryTried := s.primaryCircuit.allows()
-	var primaryErr error
-	if primaryTried {
-		primaryErr = s.callPrimary(ctx, primary)
-		if !isDown(primaryErr) || ctx.Err() != nil {
-			return primaryErr
+	if !s.primaryCircuit.allows() {
+		result, err := readSecond(ctx, s, second)
+		if isFinal(err) {
+			return result, err
 		}
+		// Neither store has responded. The primary may be up again, even though its circuit is open.
+		return callPrimary(ctx, s, primary)
 	}
 
-	secondErr := s.askSecond(ctx, second)
-	// The second store may lack the last write, so that it lacks the object is not final.
+	result, primaryErr := callPrimary(ctx, s, primary)
+	if !isDown(primaryErr) || ctx.Err() != nil {
+		return result, primaryErr
+	}
+	result, secondErr := readSecond(ctx, s, second)
 	if isFinal(secondErr) {
+		return result, secondErr
+	}
+	return result, withSecondError(primaryErr, secondErr)
+}
+
+// readSecond reads from the second store because the primary is down, and records that if the result is
+// final.
+func readSecond[T any](ctx context.Context, s *stores, second func(context.Context) (T, error)) (T, error) {
+	result, err := askSecond(ctx, s, second)
+	if isFinal(err) {
 		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
-		return secondErr
 	}
-	if primaryTried {
-		return withSecondError(primaryErr, secondErr)
-	}
-
-	// Neither store has responded. The primary may be up again, even though its circuit is open.
-	return s.callPrimary(ctx, primary)
+	return result, err
 }
 
 // bounded calls the function do with a context that ends after Config.Stall.
-func (s *stores) bounded(ctx context.Context, do func(context.Context) error) error {
-	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) error { return do(ctx) })
+func bounded[T any](ctx context.Context, s *stores, do func(context.Context) (T, error)) (T, error) {
+	return watch(ctx, s.config.Stall, func(ctx context.Context, _ func()) (T, error) { return do(ctx) })
 }
 
 // callPrimary calls do, which makes a request to the primary, and records the result in the circuit of
 // the primary.
-func (s *stores) callPrimary(ctx context.Context, do func(context.Context) error) error {
+func callPrimary[T any](ctx context.Context, s *stores, do func(context.Context) (T, error)) (T, error) {
 	start := time.Now()
-	err := s.bounded(ctx, do)
+	result, err := bounded(ctx, s, do)
 	s.primaryCircuit.record(ctx, start, err)
-	return err
+	return result, err
 }
 
-// isFinal reports whether the second store's result of a read is final. That an object is missing there
-// is not, because a write to the primary may not have been copied yet.
+// isFinal reports whether the second store's result of a read is final. It is not if the second store
+// lacks the object, because a write to the primary may not have been copied yet.
 func isFinal(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
@@ -137,30 +146,8 @@ func (s *stores) findCopy(ctx context.Context, key, revision string) (*storage.A
 	return s.second.Bucket.Attrs(ctx, key, storage.WithWriteID(id))
 }
 
-// readSecond reads from the second store, and makes [FailedOver] return true for the attributes. If r
-// requires a revision of the primary, it reads the copy of this revision, and puts the required
-// revision into the attributes.
-func (s *stores) readSecond(
-	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
-) error {
-	condition, revision, err := s.condition(ctx, r)
-	if err != nil {
-		return err
-	}
-
-	attrs, err := read(condition)
-	if err != nil {
-		return err
-	}
-	attrs.ReplicationStatus = otherstore.FailedOver
-	attrs.Revision = cmp.Or(revision, attrs.Revision)
-	return nil
-}
-
 // Get reads from the primary, or from the second store if the primary is down.
-func (d *objectDriver) Get(
-	ctx context.Context, r *driver.GetRequest,
-) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	getPrimary := func(ctx context.Context) (*storage.Attrs, io.ReadCloser, error) {
 		// The primary does not know revisions of the second store.
 		return d.Driver.Get(ctx, d.stores.second.ForOwn(r))
@@ -171,27 +158,27 @@ func (d *objectDriver) Get(
 
 	// watchedCtx ends if the store does not respond in time, and when the call of read ends. The body is
 	// read later, so open gives its request a context of its own, which is derived from ctx.
-	readPrimary := func(watchedCtx context.Context) (err error) {
-		attrs, body, err = open(ctx, watchedCtx, getPrimary)
-		return err
-	}
-	readSecond := func(watchedCtx context.Context) (err error) {
-		attrs, body, err = open(ctx, watchedCtx, getSecond)
-		return err
-	}
-	err = d.stores.read(ctx, r, readPrimary, readSecond)
-	return attrs, body, err
+	openPrimary := func(watchedCtx context.Context) (download, error) { return open(ctx, watchedCtx, getPrimary) }
+	openSecond := func(watchedCtx context.Context) (download, error) { return open(ctx, watchedCtx, getSecond) }
+	opened, err := read(ctx, d.stores, r, openPrimary, openSecond)
+	return opened.attrs, opened.body, err
 }
 
-// getSecond reads an object from the second store, as readSecond describes.
-func (s *stores) getSecond(
-	ctx context.Context, r *driver.GetRequest,
-) (attrs *storage.Attrs, body io.ReadCloser, err error) {
-	err = s.readSecond(ctx, r, func(condition storage.ReadOption) (*storage.Attrs, error) {
-		attrs, body, err = s.second.Get(ctx, r, condition)
-		return attrs, err
-	})
-	return attrs, body, err
+// getSecond reads an object from the second store. If r requires a revision of the primary, it reads the
+// copy of this revision, and puts the required revision into the attributes.
+func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	condition, revision, err := s.condition(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	attrs, body, err := s.second.Get(ctx, r, condition)
+	if err != nil {
+		return nil, nil, err
+	}
+	attrs.ReplicationStatus = otherstore.FailedOver
+	attrs.Revision = cmp.Or(revision, attrs.Revision)
+	return attrs, body, nil
 }
 
 // Head returns the attributes of the object that Get would read. The engine also calls it to check
@@ -199,45 +186,51 @@ func (s *stores) getSecond(
 // copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.headEither(ctx, r)
-	isCheckOfWrite := r.Auxiliary
 	isQuestion := evidence.Asks(ctx, r.Key)
-	needsCopy := isCheckOfWrite && (d.stores.config.Sync || isQuestion)
-	if err == nil && needsCopy {
-		err = d.stores.requireCopy(ctx, r.Key, attrs.Revision)
+	isCheckOfWrite := r.Auxiliary
+	if isCheckOfWrite {
+		needsCopy := d.stores.config.Sync || isQuestion
+		if err == nil && needsCopy {
+			err = d.stores.requireCopy(ctx, r.Key, attrs.Revision)
+		}
+		return attrs, err
 	}
 
 	// A question is the object of a job that tests whether its other bucket is this mirror's second store.
 	// The job writes the object there, and then calls Head for it. The primary does not have that object.
-	if isQuestion && !isCheckOfWrite && errors.Is(err, storage.ObjectNotFound) {
-		err = d.stores.askSecond(ctx, func(ctx context.Context) (err error) {
-			attrs, err = d.stores.second.Head(ctx, r, nil)
-			return err
+	if isQuestion && errors.Is(err, storage.ObjectNotFound) {
+		return askSecond(ctx, d.stores, func(ctx context.Context) (*storage.Attrs, error) {
+			return d.stores.second.Head(ctx, r, nil)
 		})
 	}
 	return attrs, err
 }
 
 // headEither returns the attributes in the primary, or those in the second store if the primary is down.
-func (d *objectDriver) headEither(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
-	headPrimary := func(ctx context.Context) (err error) {
-		attrs, err = d.Driver.Head(ctx, d.stores.second.ForOwn(r))
-		return err
+func (d *objectDriver) headEither(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	headPrimary := func(ctx context.Context) (*storage.Attrs, error) {
+		return d.Driver.Head(ctx, d.stores.second.ForOwn(r))
 	}
-	headSecond := func(ctx context.Context) (err error) {
-		attrs, err = d.stores.headSecond(ctx, r)
-		return err
+	headSecond := func(ctx context.Context) (*storage.Attrs, error) {
+		return d.stores.headSecond(ctx, r)
 	}
-	err = d.stores.read(ctx, r, headPrimary, headSecond)
-	return attrs, err
+	return read(ctx, d.stores, r, headPrimary, headSecond)
 }
 
-// headSecond returns the attributes in the second store, as readSecond describes.
-func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
-	err = s.readSecond(ctx, r, func(condition storage.ReadOption) (_ *storage.Attrs, err error) {
-		attrs, err = s.second.Head(ctx, r, condition)
-		return attrs, err
-	})
-	return attrs, err
+// headSecond returns the attributes of the object that getSecond would read.
+func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	condition, revision, err := s.condition(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+
+	attrs, err := s.second.Head(ctx, r, condition)
+	if err != nil {
+		return nil, err
+	}
+	attrs.ReplicationStatus = otherstore.FailedOver
+	attrs.Revision = cmp.Or(revision, attrs.Revision)
+	return attrs, nil
 }
 
 // requireCopy copies a revision of the primary to the second store, unless the copy is there. It fails
@@ -251,16 +244,12 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 }
 
 // Tags returns the tags in the primary, or those in the second store if the primary is down.
-func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
-	readPrimary := func(ctx context.Context) (err error) {
-		tags, err = d.Driver.Tags(ctx, r)
-		return err
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
+	tagsInPrimary := func(ctx context.Context) (map[string]string, error) {
+		return d.Driver.Tags(ctx, r)
 	}
-	readSecond := func(ctx context.Context) (err error) {
-		tags, err = storage.Tags(ctx, d.stores.second.Bucket, r.Key)
-		return err
+	tagsInSecond := func(ctx context.Context) (map[string]string, error) {
+		return storage.Tags(ctx, d.stores.second.Bucket, r.Key)
 	}
-
-	err = d.stores.read(ctx, r, readPrimary, readSecond)
-	return tags, err
+	return read(ctx, d.stores, r, tagsInPrimary, tagsInSecond)
 }

@@ -193,34 +193,37 @@ func (s *stores) checkSecondNotes(ctx context.Context, secondNotes *running.Once
 func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 	// A note of an earlier version names no pair.
 	isOfThisPair := n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace)
-	if isOfThisPair {
-		_, err := j.repair(ctx, s, n.Key)
-		return err
-	}
-
-	ctx = driver.WithLayerMetadata(ctx)
-	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, n.Key)
-	if err != nil {
-		return err
-	}
-
-	// If the second store has no object, or an equal one, the repair loses nothing.
-	losesNothing := secondAttrs == nil
-	if primaryAttrs != nil && secondAttrs != nil {
-		losesNothing, err = s.sameContent(ctx, primaryAttrs, secondAttrs)
-		if err != nil {
+	if !isOfThisPair {
+		ctx = driver.WithLayerMetadata(ctx)
+		if err := s.checkLosesNothing(ctx, n.Key); err != nil {
 			return err
 		}
 	}
-	if losesNothing {
-		_, err := j.repair(ctx, s, n.Key)
+	_, err := j.repair(ctx, s, n.Key)
+	return err
+}
+
+// checkLosesNothing fails if a repair of the key would remove an object of the second store or replace
+// its content.
+func (s *stores) checkLosesNothing(ctx context.Context, key string) error {
+	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, key)
+	if err != nil {
 		return err
+	}
+	if secondAttrs == nil {
+		return nil
+	}
+	if primaryAttrs != nil {
+		isSame, err := s.sameContent(ctx, primaryAttrs, secondAttrs)
+		if err != nil || isSame {
+			return err
+		}
 	}
 
 	return &storage.Error{
 		Code: storage.PreconditionFailed,
 		Op:   "mirror.Repair",
-		Key:  n.Key,
+		Key:  key,
 		Err:  errors.New("the note of this object was made in another store, or beside another second store"),
 		Hint: "call mirror.RepairAll, which tells how to decide which store is right",
 	}

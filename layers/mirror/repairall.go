@@ -254,16 +254,24 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 	if err != nil {
 		return err
 	}
-	if secondAttrs == nil {
-		hasNote := c.primaryNotes.has(entry.Key) || c.secondNotes.has(entry.Key)
-		// If neither a note nor a folder marker, which some stores cannot have, explains why the second store
-		// lacks the object, that store may be an older snapshot.
-		if !hasNote && !isMarker(entry.Key, entry.Size) {
-			c.unexplained.Add(1)
-		}
-		return c.execute(ctx, entry.Key, Copied)
+	if secondAttrs != nil {
+		return c.plan(ctx, entry.Key, Replaced, s.putTime(entry.Key, secondAttrs.Modified))
 	}
-	return c.plan(ctx, entry.Key, Replaced, s.putTime(entry.Key, secondAttrs.Modified))
+
+	if !c.explainsMissing(entry) {
+		c.unexplained.Add(1)
+	}
+	return c.execute(ctx, entry.Key, Copied)
+}
+
+// explainsMissing reports whether there is a reason why the second store lacks an object of the primary:
+// a note, or that the object is a folder marker, which some stores cannot have. Without a reason, the
+// second store may be an older snapshot.
+func (c *comparison) explainsMissing(entry storage.ListEntry) bool {
+	if c.primaryNotes.has(entry.Key) || c.secondNotes.has(entry.Key) {
+		return true
+	}
+	return isMarker(entry.Key, entry.Size)
 }
 
 // isMarker reports whether an object is the marker of a folder, which has no content.

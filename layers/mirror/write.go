@@ -51,14 +51,13 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 		return "", err
 	}
 
-	err = s.callPrimary(ctx, func(ctx context.Context) error {
-		_, err := s.once.Upload(ctx, name, strings.NewReader(string(body)))
-		return err
+	_, err = callPrimary(ctx, s, func(ctx context.Context) (*storage.Attrs, error) {
+		return s.once.Upload(ctx, name, strings.NewReader(string(body)))
 	})
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		storageErr := *e
-		storageErr.Unknown = false // the caller's object was certainly not written
-		err = &storageErr
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		failure := *storageErr
+		failure.Unknown = false // the caller's object was certainly not written
+		return "", &failure
 	}
 	return name, err
 }
@@ -66,26 +65,29 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 // removeNote removes a note that is no longer needed. It ignores failures, because they do no harm:
 // if the note stays, [Repair] copies the object again.
 func (s *stores) removeNote(ctx context.Context, name string) {
-	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
+	_, _ = bounded(context.WithoutCancel(ctx), s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.once.Remove(ctx, name)
+	})
 }
 
 // write calls do, which writes to the primary, and then makes the second store equal. It first puts a
 // note into the primary, which says that the second store may lack the write, and removes it when both
-// stores are equal.
-func (s *stores) write(ctx context.Context, key string, do func() error) error {
+// stores are equal. It returns the attributes that do returns.
+func (s *stores) write(ctx context.Context, key string, do func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 	// A store of this mirror may itself be a mirror, whose reads must not fail over to older objects.
 	ctx = evidence.WithoutFailover(ctx)
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 
-	if err := do(); err != nil {
+	attrs, err := do()
+	if err != nil {
 		// The write has certainly failed, so nothing needs repair.
 		if !errors.Is(err, storage.OutcomeUnknown) {
 			s.removeNote(ctx, name)
 		}
-		return err
+		return attrs, err
 	}
 
 	// The second store cannot have the copy yet, so equalize need not compare first.
@@ -93,34 +95,34 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	isComplete := err == nil || errors.Is(err, errLeftOut) // the second store needs no empty folder marker
 	if isComplete {
 		s.removeNote(ctx, name)
-		return nil
+		return attrs, nil
 	}
 
 	// The note stays, so that Repair makes the second store equal later.
 	if s.config.Sync || evidence.Asks(ctx, key) {
-		return &storage.Error{
+		return attrs, &storage.Error{
 			Code:    storage.OutcomeUnknown,
 			Unknown: true,
 			Err:     err,
 			Hint:    "the primary store has the write; the second one gets it from mirror.Repair",
 		}
 	}
-	return nil
+	return attrs, nil
 }
 
 // refuseRevision fails with PreconditionFailed if the primary has an object. It is called for a write
 // whose condition names a revision of the second store, which the primary never has.
 func (s *stores) refuseRevision(ctx context.Context, key string) error {
-	return s.callPrimary(ctx, func(ctx context.Context) error {
-		attrs, err := attrsOf(ctx, s.once, key)
-		if err != nil {
-			return err
-		}
-		if attrs != nil {
-			return storage.PreconditionFailed
-		}
-		return nil
+	attrs, err := callPrimary(ctx, s, func(ctx context.Context) (*storage.Attrs, error) {
+		return attrsOf(ctx, s.once, key)
 	})
+	if err != nil {
+		return err
+	}
+	if attrs != nil {
+		return storage.PreconditionFailed
+	}
+	return nil
 }
 
 // refuseNew fails if the condition of a write that creates an object names a revision of the second
@@ -136,15 +138,12 @@ func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 }
 
 // Put stores the object in the primary, and copies it to the second store.
-func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := d.stores.refuseNew(ctx, r); err != nil {
 		return nil, err
 	}
-	err = d.stores.write(ctx, r.Key, func() (err error) {
-		attrs, err = d.Driver.Put(ctx, r)
-		return err
-	})
-	return attrs, err
+	put := func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) }
+	return d.stores.write(ctx, r.Key, put)
 }
 
 // BeginParts begins an upload in the primary.
@@ -156,15 +155,12 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 }
 
 // CompleteParts completes the object in the primary, and copies it to the second store.
-func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if err := d.stores.refuseNew(ctx, r.Put); err != nil {
 		return nil, err
 	}
-	err = d.stores.write(ctx, r.Put.Key, func() (err error) {
-		attrs, err = d.Driver.CompleteParts(ctx, r)
-		return err
-	})
-	return attrs, err
+	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
+	return d.stores.write(ctx, r.Put.Key, complete)
 }
 
 // Delete removes the object from the primary, and then from the second store.
@@ -172,12 +168,16 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if d.stores.second.Has(r.Condition.Revision) {
 		return d.stores.refuseRevision(ctx, r.Key)
 	}
-	return d.stores.write(ctx, r.Key, func() error { return d.Driver.Delete(ctx, r) })
+	remove := func() (*storage.Attrs, error) { return nil, d.Driver.Delete(ctx, r) }
+	_, err := d.stores.write(ctx, r.Key, remove)
+	return err
 }
 
 // SetTags changes the tags in the primary, and copies the object and its tags to the second store.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	return d.stores.write(ctx, r.Key, func() error { return d.Driver.SetTags(ctx, r) })
+	setTags := func() (*storage.Attrs, error) { return nil, d.Driver.SetTags(ctx, r) }
+	_, err := d.stores.write(ctx, r.Key, setTags)
+	return err
 }
 
 // Sign signs a request for the primary. For a write, it leaves a note for as long as the write is
@@ -237,35 +237,31 @@ func (s *stores) equalize(ctx context.Context, key string, compareFirst bool) (r
 // errAgain if the stores may still differ. If compareFirst is true, it leaves a copy that the second
 // store already has.
 func (s *stores) equalizeOnce(ctx context.Context, key string, compareFirst bool) (removed bool, err error) {
-	var secondAttrs *storage.Attrs
-	err = s.askSecond(ctx, func(ctx context.Context) (err error) {
-		secondAttrs, err = attrsOf(ctx, s.second.Bucket, key)
-		return err
+	secondAttrs, err := askSecond(ctx, s, func(ctx context.Context) (*storage.Attrs, error) {
+		return attrsOf(ctx, s.second.Bucket, key)
 	})
 	if err != nil {
 		return false, err
 	}
-
 	primaryAttrs, err := attrsOf(ctx, s.primary, key)
 	if err != nil {
 		return false, err
 	}
 
-	// The second store must have what the primary has.
+	if primaryAttrs == nil && secondAttrs == nil {
+		return false, nil
+	}
 	if primaryAttrs == nil {
-		if secondAttrs == nil {
-			return false, nil
-		}
 		return s.removeSecond(ctx, key, secondAttrs)
 	}
-
-	if !compareFirst || !s.isCopy(ctx, primaryAttrs, secondAttrs) {
-		secondAttrs, err = s.copy(ctx, primaryAttrs, secondAttrs)
-		if err != nil {
-			return false, err
-		}
+	if compareFirst && s.isCopy(ctx, primaryAttrs, secondAttrs) {
+		return false, s.verify(ctx, primaryAttrs, secondAttrs)
 	}
-	return false, s.verify(ctx, primaryAttrs, secondAttrs)
+	copied, err := s.copy(ctx, primaryAttrs, secondAttrs)
+	if err != nil {
+		return false, err
+	}
+	return false, s.verify(ctx, primaryAttrs, copied)
 }
 
 // isCopy reports whether an object of the second store is known to be a copy of one of the primary.
@@ -275,10 +271,8 @@ func (s *stores) isCopy(ctx context.Context, primaryAttrs, secondAttrs *storage.
 		return false
 	}
 
-	var copied *storage.Attrs
-	err := s.askSecond(ctx, func(ctx context.Context) (err error) {
-		copied, err = s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
-		return err
+	copied, err := askSecond(ctx, s, func(ctx context.Context) (*storage.Attrs, error) {
+		return s.findCopy(ctx, primaryAttrs.Key, s.second.Bare(primaryAttrs.Revision))
 	})
 	return err == nil && copied.Revision == secondAttrs.Revision
 }
@@ -315,8 +309,8 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 		opts = append(opts, storage.IfRevision(secondAttrs.Revision))
 	}
 
-	err = s.askSecond(ctx, func(ctx context.Context) error {
-		return s.second.Bucket.Remove(ctx, key, opts...)
+	_, err = askSecond(ctx, s, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, s.second.Bucket.Remove(ctx, key, opts...)
 	})
 	if errors.Is(err, storage.PreconditionFailed) {
 		return false, errAgain
@@ -329,11 +323,11 @@ func (s *stores) removeSecond(ctx context.Context, key string, secondAttrs *stor
 
 // copy copies one revision of the primary to the second store, where it replaces the object with
 // secondAttrs, if any. It fails with errAgain if either store has another object now.
-func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (copied *storage.Attrs, err error) {
-	err = s.callSecond(ctx, primaryAttrs.Size, func(ctx context.Context, alive func()) (err error) {
-		copied, err = s.copyRevision(ctx, primaryAttrs, ifStill(secondAttrs), alive)
-		return err
-	})
+func (s *stores) copy(ctx context.Context, primaryAttrs, secondAttrs *storage.Attrs) (*storage.Attrs, error) {
+	copyRevision := func(ctx context.Context, alive func()) (*storage.Attrs, error) {
+		return s.copyRevision(ctx, primaryAttrs, ifStill(secondAttrs), alive)
+	}
+	copied, err := callSecond(ctx, s, primaryAttrs.Size, copyRevision)
 	// The second store may be unable to have the marker of a folder, which is empty.
 	if secondAttrs == nil && otherstore.MayLeaveOut(primaryAttrs.Key, primaryAttrs.Size, err) {
 		return nil, errLeftOut
@@ -389,16 +383,16 @@ func (s *stores) verify(ctx context.Context, primaryAttrs, secondAttrs *storage.
 	if err != nil {
 		return err
 	}
-	return s.askSecond(ctx, func(ctx context.Context) error {
-		secondTags, err := storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
-		if err != nil {
-			return err
-		}
-		if !maps.Equal(primaryTags, secondTags) {
-			return errAgain
-		}
-		return nil
+	secondTags, err := askSecond(ctx, s, func(ctx context.Context) (map[string]string, error) {
+		return storage.Tags(ctx, s.second.Bucket, primaryAttrs.Key)
 	})
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(primaryTags, secondTags) {
+		return errAgain
+	}
+	return nil
 }
 
 // pinKey is the key of a context value, which is the revision to read.
