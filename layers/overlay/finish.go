@@ -131,66 +131,77 @@ func (f *finisher) run(ctx context.Context, limit int) error {
 //
 // RemoveMarkers fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
-	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
-		isMarker := p.marker != ""
-		willBeCopied := l.inOld && p.marker == copying // by the next Finish, which ends the marker
-		if !isMarker || willBeCopied {
-			return nil
-		}
-
-		// If the old store has the object, the marker says that it was removed. A foreign marker, which
-		// was copied from another bucket, says nothing about it.
-		if l.inOld && !s.isForeign(p) {
-			if err := s.removeOld(ctx, l.key); err != nil {
-				return err
-			}
-		}
-		if err := s.new.Remove(ctx, l.key); err != nil {
-			return err
-		}
-		removedNow++
-		return nil
-	})
-	return removedNow, err
-}
-
-// Left returns how many objects only the old store has, including those that [Finish] ignores. It fails
-// with InvalidArgument if b was not opened with the layer.
-func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
-	err = eachLeft(ctx, b, "overlay.Left", func(_ *stores, l leftover, p place) error {
-		if l.inOld && !p.hasObject() && p.marker != removed {
-			objects++
-		}
-		return nil
-	})
-	return objects, err
-}
-
-// eachLeft calls do for each leftover of b: a key that only the old store has, or that may have a marker
-// in the new store. p is what the new store has under the key: an object, a marker or nothing.
-func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
-	s, err := storesOf(b, op)
+	s, err := storesOf(b, "overlay.RemoveMarkers")
 	if err != nil {
-		return err
+		return 0, err
 	}
 
 	ctx = driver.WithoutFailover(ctx)
 	for l, err := range s.leftovers(ctx) {
 		if err != nil {
-			return err
+			return removedNow, err
 		}
-		var p place
-		// The listing shows only that there may be a marker.
-		if l.inNew {
-			if p, err = s.lookup(ctx, l.key); err != nil {
-				return err
-			}
+		p, err := s.placeOf(ctx, l)
+		if err != nil {
+			return removedNow, err
 		}
-		if err := do(s, l, p); err != nil {
+
+		isMarker := p.marker != ""
+		willBeCopied := l.inOld && p.marker == copying // by the next Finish, which ends the marker
+		if !isMarker || willBeCopied {
+			continue
+		}
+		if err := s.removeMarker(ctx, l, p); err != nil {
+			return removedNow, err
+		}
+		removedNow++
+	}
+	return removedNow, nil
+}
+
+// removeMarker removes the marker p of a leftover and, if the marker says that the object was removed, the
+// object in the old store.
+func (s *stores) removeMarker(ctx context.Context, l leftover, p place) error {
+	// A foreign marker, which was copied from another bucket, says nothing about the old store's object.
+	if l.inOld && !s.isForeign(p) {
+		if err := s.removeOld(ctx, l.key); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.new.Remove(ctx, l.key)
+}
+
+// Left returns how many objects only the old store has, including those that [Finish] ignores. It fails
+// with InvalidArgument if b was not opened with the layer.
+func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
+	s, err := storesOf(b, "overlay.Left")
+	if err != nil {
+		return 0, err
+	}
+
+	ctx = driver.WithoutFailover(ctx)
+	for l, err := range s.leftovers(ctx) {
+		if err != nil {
+			return objects, err
+		}
+		p, err := s.placeOf(ctx, l)
+		if err != nil {
+			return objects, err
+		}
+		if l.inOld && !p.hasObject() && p.marker != removed {
+			objects++
+		}
+	}
+	return objects, nil
+}
+
+// placeOf returns what the new store has under the key of a leftover: an object, a marker or nothing. It
+// sends no request if the listing of the new store lacked the key.
+func (s *stores) placeOf(ctx context.Context, l leftover) (place, error) {
+	if !l.inNew {
+		return place{}, nil
+	}
+	return s.lookup(ctx, l.key)
 }
 
 // storesOf returns the two stores of a bucket that was opened with the layer. op names the caller in
@@ -262,7 +273,7 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 // finishRemoved counts the marker of a key, if it stays. The object was removed, and usually its marker,
 // too. It returns an error only if the job must end.
 func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
-	markerStays, err := f.hasMarker(ctx, l)
+	p, err := f.stores.placeOf(ctx, l)
 	if err != nil && ctx.Err() != nil {
 		return err
 	}
@@ -273,23 +284,11 @@ func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
 		f.addFailure(l, err)
 		return nil
 	}
+	markerStays := p.marker != ""
 	if markerStays {
 		f.report.Markers++
 	}
 	return nil
-}
-
-// hasMarker reports whether the new store has a marker of the key now. It sends no request if the
-// listing of the new store lacked the key.
-func (f *finisher) hasMarker(ctx context.Context, l leftover) (bool, error) {
-	if !l.inNew {
-		return false, nil
-	}
-	p, err := f.stores.lookup(ctx, l.key)
-	if err != nil {
-		return false, err
-	}
-	return p.marker != "", nil
 }
 
 // addFailure decides whether a key that has failed with err is tried later, ignored or counted as left.
@@ -333,42 +332,38 @@ type leftover struct {
 // store.
 func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		nextNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))
-		defer stopNew()
-		nextOld, stopOld := iter.Pull2(s.oldEntries(ctx, ""))
-		defer stopOld()
+		ofNew := newCursor(otherstore.Without(s.new.List(ctx), s.isTombstone))
+		defer ofNew.stop()
+		ofOld := newCursor(s.oldEntries(ctx, ""))
+		defer ofOld.stop()
 
-		newEntry, newErr, hasNew := nextNew()
-		oldEntry, oldErr, hasOld := nextOld()
-		for hasNew || hasOld {
-			if err := cmp.Or(newErr, oldErr); err != nil {
+		for ofNew.hasMore || ofOld.hasMore {
+			if err := cmp.Or(ofNew.err, ofOld.err); err != nil {
 				yield(leftover{}, err)
 				return
 			}
 
-			// Both listings are in byte order. Take the smaller key, or an equal key from both.
-			var left leftover
-			if hasNew && (!hasOld || newEntry.Key <= oldEntry.Key) {
-				left.key = newEntry.Key
-				left.inNew = true
+			// Take the smaller key, or an equal key from both.
+			left := leftover{inNew: ofNew.isAtFirstKey(ofOld), inOld: ofOld.isAtFirstKey(ofNew)}
+			if left.inNew {
+				left.key = ofNew.entry.Key
 			}
-			if hasOld && (!hasNew || oldEntry.Key <= newEntry.Key) {
-				left.key = oldEntry.Key
-				left.size = oldEntry.Size
-				left.inOld = true
+			if left.inOld {
+				left.key = ofOld.entry.Key
+				left.size = ofOld.entry.Size
 			}
 
 			// A key of the new store is left only if its object has the size of a marker.
-			isLeft := !left.inNew || objectkey.HasOverlayMarkerSize(newEntry.Key, newEntry.Size)
+			isLeft := !left.inNew || objectkey.HasOverlayMarkerSize(ofNew.entry.Key, ofNew.entry.Size)
 			if isLeft && !yield(left, nil) {
 				return
 			}
 
 			if left.inNew {
-				newEntry, newErr, hasNew = nextNew()
+				ofNew.advance()
 			}
 			if left.inOld {
-				oldEntry, oldErr, hasOld = nextOld()
+				ofOld.advance()
 			}
 		}
 	}

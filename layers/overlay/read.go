@@ -28,10 +28,11 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	return nil, storage.PreconditionFailed
 }
 
-// A readResult is what a read has found. Its body is nil for Head.
+// A readResult is what a read has found.
 type readResult struct {
 	attrs *storage.Attrs
-	body  io.ReadCloser
+	body  io.ReadCloser     // only for Get
+	tags  map[string]string // only for Tags
 }
 
 // Get reads from the new store, or from the old one if the new store does not have the object.
@@ -244,25 +245,26 @@ func isMissing(err error) bool {
 }
 
 // Tags returns the tags in the store that has the object.
-func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
+func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	tagsInNew := func(req *driver.GetRequest) (readResult, error) {
 		attrs, err := d.Driver.Head(ctx, req)
 		if err != nil {
 			return readResult{}, err
 		}
-		isObject := markerOf(attrs) == ""
-		if isObject {
-			tags, err = d.Driver.Tags(ctx, req)
+		isMarker := markerOf(attrs) != ""
+		if isMarker {
+			return readResult{attrs: attrs}, nil
 		}
-		return readResult{attrs: attrs}, err
+		tags, err := d.Driver.Tags(ctx, req)
+		return readResult{attrs: attrs, tags: tags}, err
 	}
 	tagsInOld := func(storage.ReadOption) (readResult, error) {
-		tags, err = storage.Tags(ctx, d.stores.old.Bucket, r.Key)
-		return readResult{}, err
+		tags, err := storage.Tags(ctx, d.stores.old.Bucket, r.Key)
+		return readResult{tags: tags}, err
 	}
 
-	_, err = d.stores.read(ctx, r, tagsInNew, tagsInOld)
-	return tags, err
+	result, err := d.stores.read(ctx, r, tagsInNew, tagsInOld)
+	return result.tags, err
 }
 
 // SetTags changes the tags in the store that has the object. If neither has it, SetTags looks in the

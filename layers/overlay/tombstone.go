@@ -116,19 +116,16 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 		return entries
 	}
 	return func(yield func(storage.ListEntry, error) bool) {
-		next, stop := iter.Pull2(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
-		defer stop()
-		tombstones := tombstoneCursor{next: next}
-		tombstones.advance()
-
+		tombstones := newCursor(s.new.List(ctx, storage.WithPrefix(TombstonesPrefix+prefix)))
+		defer tombstones.stop()
 		for e, err := range entries {
 			if err != nil {
 				yield(e, err)
 				return
 			}
-			isRemoved, tombErr := s.isRemovedAt(ctx, &tombstones, e.Key)
-			if tombErr != nil {
-				yield(e, tombErr)
+			isRemoved, err := s.isRemovedAt(ctx, tombstones, e.Key)
+			if err != nil {
+				yield(e, err)
 				return
 			}
 			if !isRemoved && !yield(e, nil) {
@@ -138,34 +135,23 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// A tombstoneCursor is at one entry of a listing of tombstones.
-type tombstoneCursor struct {
-	next    func() (storage.ListEntry, error, bool)
-	entry   storage.ListEntry
-	err     error
-	hasMore bool // whether entry or err is set
-}
-
-func (c *tombstoneCursor) advance() { c.entry, c.err, c.hasMore = c.next() }
-
-// isRemovedAt reports whether a key has a tombstone. It moves the cursor to that tombstone, and so must be
-// called for keys in ascending order.
-func (s *stores) isRemovedAt(ctx context.Context, c *tombstoneCursor, key string) (bool, error) {
+// isRemovedAt reports whether a key has a tombstone. It moves the cursor, which lists tombstones, to that
+// of the key, and so must be called for keys in ascending order.
+func (s *stores) isRemovedAt(ctx context.Context, tombstones *cursor, key string) (bool, error) {
 	name, ordered := tombstoneKey(key)
-
-	// Skip the tombstones of earlier keys, which the old store does not have any more.
-	for ordered && c.hasMore && c.err == nil && c.entry.Key < name {
-		c.advance()
+	if ordered {
+		// Skip the tombstones of earlier keys, which the old store does not have any more.
+		tombstones.skipTo(name)
 	}
-	if c.err != nil {
-		return false, c.err
+	if tombstones.err != nil {
+		return false, tombstones.err
 	}
 
 	// The tombstones of long keys have another order than the keys.
 	if !ordered {
 		return s.isRemoved(ctx, key)
 	}
-	return c.hasMore && c.entry.Key == name, nil
+	return tombstones.hasMore && tombstones.entry.Key == name, nil
 }
 
 // countTombstones returns the number of tombstones that are left. If remove is true, it removes them
@@ -174,30 +160,39 @@ func (s *stores) countTombstones(ctx context.Context, remove bool) (left int64, 
 	if !s.config.KeepOld {
 		return 0, nil
 	}
+	tombstones := s.new.List(ctx, storage.WithPrefix(TombstonesPrefix))
+	if remove {
+		return s.removeAll(ctx, tombstones)
+	}
 
-	// Iterating over keys counts the tombstones.
+	for _, err := range tombstones {
+		if err != nil {
+			return left, err
+		}
+		left++
+	}
+	return left, nil
+}
+
+// removeAll removes objects of the new store, and returns the number of those that are left.
+func (s *stores) removeAll(ctx context.Context, entries iter.Seq2[storage.ListEntry, error]) (left int64, err error) {
+	var listed int64
 	var listErr error
 	keys := func(yield func(string) bool) {
-		for entry, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
+		for entry, err := range entries {
 			if err != nil {
 				listErr = err
 				return
 			}
-			left++
+			listed++
 			if !yield(entry.Key) {
 				return
 			}
 		}
 	}
 
-	if remove {
-		count, removeErr := storage.RemoveAll(ctx, s.new, keys)
-		return left - int64(count), errors.Join(removeErr, listErr)
-	}
-	for range keys {
-		// keys counts them.
-	}
-	return left, listErr
+	removedNow, removeErr := storage.RemoveAll(ctx, s.new, keys)
+	return listed - int64(removedNow), errors.Join(removeErr, listErr)
 }
 
 // newPage returns a page of the new store without tombstones.

@@ -13,19 +13,19 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
+// newChecks reports whether the new store can check a condition by itself.
+func (s *stores) newChecks(c storage.Condition) bool { return !c.Absent && !s.old.Has(c.Revision) }
+
 // writeCondition turns c, a condition on both stores together, into a condition on the new store. That is
 // usually one on the revision of a copy or of a marker: a small object in the place of one that is being
-// copied or removed. If writeCondition fails, it returns c unchanged.
+// copied or removed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
-	isOldRevision := s.old.Has(c.Revision)
-	if !c.Absent && !isOldRevision {
-		// The new store can check it.
+	if s.newChecks(c) {
 		return c, nil
 	}
-
 	p, err := s.lookup(ctx, key)
 	if err != nil {
-		return c, err
+		return storage.Condition{}, err
 	}
 
 	// The required revision of the old store may already be in the new one, as a copy.
@@ -35,19 +35,17 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 
 	// Any other object in the new store contradicts the condition.
 	if p.hasObject() {
-		return c, storage.PreconditionFailed
+		return storage.Condition{}, storage.PreconditionFailed
 	}
-	if isOldRevision {
-		return s.oldRevisionCondition(ctx, key, c, p)
+	if oldRevision, isOld := s.old.Cut(c.Revision); isOld {
+		return s.oldRevisionCondition(ctx, key, oldRevision, p)
 	}
-	return s.createCondition(ctx, key, c, p)
+	return s.createCondition(ctx, key, p)
 }
 
-// createCondition is writeCondition for [storage.IfAbsent] if the new store has no object. p is the place
-// in the new store, which is empty or has a marker. The write must replace just that.
-func (s *stores) createCondition(
-	ctx context.Context, key string, c storage.Condition, p place,
-) (storage.Condition, error) {
+// createCondition returns the condition of a write that must create the object. p is the place in the new
+// store, which is empty or has a marker. The write must replace just that.
+func (s *stores) createCondition(ctx context.Context, key string, p place) (storage.Condition, error) {
 	// The old store may still have the object, but that is being removed.
 	if p.marker == removed {
 		return p.condition(), nil
@@ -55,30 +53,24 @@ func (s *stores) createCondition(
 
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
-		return c, err
+		return storage.Condition{}, err
 	}
 	if attrs != nil {
-		return c, storage.PreconditionFailed
+		return storage.Condition{}, storage.PreconditionFailed
 	}
 	return p.condition(), nil
 }
 
-// oldRevisionCondition is writeCondition if c has a revision of the old store and the new store has no
-// object under the key. p is the place in the new store, which is empty or has a marker.
+// oldRevisionCondition returns the condition of a write that must replace a revision of the old store. p
+// is the place in the new store, which is empty or has a marker.
 func (s *stores) oldRevisionCondition(
-	ctx context.Context, key string, c storage.Condition, p place,
+	ctx context.Context, key, revision string, p place,
 ) (storage.Condition, error) {
 	if p.marker == removed {
-		return c, storage.PreconditionFailed
+		return storage.Condition{}, storage.PreconditionFailed
 	}
-
-	attrs, err := s.oldAttrs(ctx, key)
-	if err != nil {
-		return c, err
-	}
-	revision, _ := s.old.Cut(c.Revision)
-	if attrs == nil || attrs.Revision != revision {
-		return c, storage.PreconditionFailed
+	if err := s.checkOldRevision(ctx, key, revision); err != nil {
+		return storage.Condition{}, err
 	}
 
 	// If the place has a marker, a condition on the marker protects the write.
@@ -87,30 +79,35 @@ func (s *stores) oldRevisionCondition(
 	}
 	// Without a marker, another process could copy the object to the new store and then remove it. A
 	// condition that the place is empty would not notice that, so write a marker first.
-	return s.markRevision(ctx, key, c, revision)
+	return s.markRevision(ctx, key, revision)
+}
+
+// checkOldRevision fails with PreconditionFailed if the old store does not have this revision of an object.
+func (s *stores) checkOldRevision(ctx context.Context, key, revision string) error {
+	attrs, err := s.oldAttrs(ctx, key)
+	if err != nil {
+		return err
+	}
+	if attrs == nil || attrs.Revision != revision {
+		return storage.PreconditionFailed
+	}
+	return nil
 }
 
 // markRevision puts a marker into the new store, which has nothing under the key, and returns the
 // condition on this marker. If the old store no longer has the revision, it removes the marker and
-// fails with PreconditionFailed. With an error, it returns c unchanged.
-func (s *stores) markRevision(
-	ctx context.Context, key string, c storage.Condition, revision string,
-) (storage.Condition, error) {
+// fails with PreconditionFailed.
+func (s *stores) markRevision(ctx context.Context, key, revision string) (storage.Condition, error) {
 	p, err := s.putMarker(ctx, key, copying, storage.Condition{Absent: true})
 	if errors.Is(err, errAgain) {
-		return c, errBusy
+		return storage.Condition{}, errBusy
 	}
 	if err != nil {
-		return c, err
+		return storage.Condition{}, err
 	}
 
-	attrs, err := s.oldAttrs(ctx, key)
-	hasRevision := err == nil && attrs != nil && attrs.Revision == revision
-	if err == nil && !hasRevision {
-		err = storage.PreconditionFailed
-	}
-	if err != nil {
-		return c, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+	if err := s.checkOldRevision(ctx, key, revision); err != nil {
+		return storage.Condition{}, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
 	}
 	return p.condition(), nil
 }
@@ -119,11 +116,13 @@ func (s *stores) markRevision(
 // Otherwise it returns c unchanged.
 func (s *stores) conditionOfCopy(p place, c storage.Condition) (result storage.Condition, isCopy bool) {
 	revision, isOld := s.old.Cut(c.Revision)
-	isCopy = isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision))
-	if isCopy {
-		return p.condition(), true
+	if !isOld || !p.hasObject() {
+		return c, false
 	}
-	return c, false
+	if !metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
+		return c, false
+	}
+	return p.condition(), true
 }
 
 // write calls do, which writes an object to the new store, after it has set the condition of the request
@@ -153,9 +152,8 @@ func write[T any](
 	if !errors.Is(err, storage.PreconditionFailed) {
 		return result, err
 	}
-	hasCheckedRequired := !required.Absent && !s.old.Has(required.Revision)
-	if hasCheckedRequired {
-		// The new store has refused the caller's own condition.
+	// The new store has refused the caller's own condition.
+	if s.newChecks(required) {
 		return result, err
 	}
 
@@ -267,52 +265,30 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
-	req := *r
-	req.Condition, _ = s.conditionOfCopy(p, r.Condition)
 
-	revision, isOld := s.old.Cut(r.Condition.Revision)
-	conditional := r.Condition.Revision != ""
-	if p.hasObject() && conditional && req.Condition.Revision != p.attrs.Revision {
-		// Nothing was removed yet.
-		return storage.PreconditionFailed
-	}
-
+	isInOld := attrs != nil
 	if p.hasObject() {
-		if attrs != nil {
-			if err := s.removeOld(ctx, r.Key); err != nil {
-				return err
-			}
-		}
-		return s.driver.Delete(ctx, &req)
+		return s.deleteInNew(ctx, r, p, isInOld)
 	}
-
 	if p.marker == removed {
 		// A killed process has left the marker.
 		return s.endRemoval(ctx, r.Key, p)
 	}
-	if attrs == nil && p.marker == "" {
+	if !isInOld && p.marker == "" {
 		return nil
 	}
-	if attrs == nil {
+	if !isInOld {
 		return s.endMarker(ctx, r.Key, p)
 	}
 
+	// Only the old store has the object.
 	if s.config.NewOnly {
 		// No process reads the old store any more.
 		return s.removeOld(ctx, r.Key)
 	}
-	if conditional && (!isOld || revision != attrs.Revision) {
-		// If the old store no longer has the object, another process has changed it: look again.
-		attrs, err = s.oldAttrs(ctx, r.Key)
-		if err != nil {
-			return err
-		}
-		if attrs == nil {
-			return errAgain
-		}
-		return storage.PreconditionFailed
+	if !s.meetsCondition(attrs, r.Condition) {
+		return s.unmetError(ctx, r.Key)
 	}
-
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		// A marker could not be removed safely. The next attempt removes the copy and the original.
 		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
@@ -321,6 +297,47 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return errAgain
 	}
 	return s.removeHidden(ctx, r.Key, p)
+}
+
+// deleteInNew removes the object of p from the new store, after it has removed the one in the old store,
+// if there is one (isInOld).
+func (s *stores) deleteInNew(ctx context.Context, r *driver.DeleteRequest, p place, isInOld bool) error {
+	req := *r
+	req.Condition, _ = s.conditionOfCopy(p, r.Condition)
+	isConditional := r.Condition.Revision != ""
+	if isConditional && req.Condition.Revision != p.attrs.Revision {
+		// Nothing was removed yet.
+		return storage.PreconditionFailed
+	}
+
+	if isInOld {
+		if err := s.removeOld(ctx, r.Key); err != nil {
+			return err
+		}
+	}
+	return s.driver.Delete(ctx, &req)
+}
+
+// meetsCondition reports whether an object of the old store meets the condition of a removal.
+func (s *stores) meetsCondition(attrs *storage.Attrs, c storage.Condition) bool {
+	if c.Revision == "" {
+		return true
+	}
+	revision, isOld := s.old.Cut(c.Revision)
+	return isOld && revision == attrs.Revision
+}
+
+// unmetError returns the error of a removal whose condition the old store's object did not meet. If the
+// old store no longer has the object, another process has changed it, and the caller must look again.
+func (s *stores) unmetError(ctx context.Context, key string) error {
+	attrs, err := s.oldAttrs(ctx, key)
+	if err != nil {
+		return err
+	}
+	if attrs == nil {
+		return errAgain
+	}
+	return storage.PreconditionFailed
 }
 
 // removeHidden removes an object that only the old store has, after it has written a marker, which
@@ -338,26 +355,34 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 // marker stays, and the next removal or [Finish] completes the removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
-	switch storage.CodeOf(err) {
-	case "":
+	if err == nil {
 		// An error does not matter: the object is gone, so the marker hides nothing.
 		_ = s.endMarker(ctx, key, p)
 		return nil
+	}
+	if !isRefusal(err) {
+		return outcomeUnknown(err)
+	}
+	if markerErr := s.endMarker(context.WithoutCancel(ctx), key, p); markerErr != nil {
+		return outcomeUnknown(errors.Join(err, markerErr))
+	}
+	return err
+}
+
+// isRefusal reports whether an error means that a store has refused a removal, and would refuse it again.
+func isRefusal(err error) bool {
+	switch storage.CodeOf(err) {
 	case storage.PermissionDenied,
 		storage.Unauthenticated,
 		storage.Locked,
 		storage.Unsupported,
 		storage.InvalidArgument:
-		markerErr := s.endMarker(context.WithoutCancel(ctx), key, p)
-		if markerErr == nil {
-			return err
-		}
-		err = errors.Join(err, markerErr)
+		return true
 	}
-	return outcomeUnknown(err)
+	return false
 }
 
-// unknown returns the error for a write that was only partly carried out.
+// outcomeUnknown returns the error for a write that was only partly carried out.
 func outcomeUnknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
@@ -381,12 +406,11 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, nil
 	}
 	if p.marker == removed {
-		if s.isForeign(p) {
-			// A marker of other stores says nothing about the old store.
-			return nil, storage.ObjectNotFound
-		}
-		if err := s.endRemoval(ctx, key, p); err != nil {
-			return nil, err
+		// A marker of other stores says nothing about the old store.
+		if !s.isForeign(p) {
+			if err := s.endRemoval(ctx, key, p); err != nil {
+				return nil, err
+			}
 		}
 		return nil, storage.ObjectNotFound
 	}
@@ -407,27 +431,39 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, errAgain
 	}
 
-	p, err = s.putMarker(ctx, key, copying, p.condition())
+	marker, err := s.putMarker(ctx, key, copying, p.condition())
 	if err != nil {
 		return nil, err
 	}
-	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
-	if isGone {
-		err = errAgain
+	copied, err := s.replaceMarker(ctx, key, marker, attrs.Revision)
+	if err == nil {
+		return copied, nil
 	}
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another process has replaced the marker.
+		return nil, errAgain
+	}
+	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, marker))
+}
+
+// replaceMarker copies a revision from the old store to the new one, in place of a marker. It fails with
+// PreconditionFailed if the new store no longer has the marker, and with errAgain if another caller has
+// removed the object from the old store, or set its tags.
+func (s *stores) replaceMarker(ctx context.Context, key string, marker place, revision string) (*storage.Attrs, error) {
+	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
 	if err != nil {
-		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+		return nil, err
+	}
+	if isGone {
+		return nil, errAgain
 	}
 
-	attrs, err = storage.Copy(objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx)), s.new, key, s.old.Bucket, key,
-		otherstore.NamedCopy(attrs.Revision), storage.IfRevision(s.old.Public(p.attrs.Revision)))
+	ctx = objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx))
+	copied, err := storage.Copy(ctx, s.new, key, s.old.Bucket, key,
+		otherstore.NamedCopy(revision), storage.IfRevision(s.old.Public(marker.attrs.Revision)))
 	switch storage.CodeOf(err) {
-	case "":
-		return attrs, nil
-	case storage.PreconditionFailed:
+	case storage.ObjectNotFound, storage.Changed:
 		return nil, errAgain
-	case storage.ObjectNotFound, storage.Changed: // another caller has removed the object or set its tags
-		err = errAgain
 	}
-	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+	return copied, err
 }
