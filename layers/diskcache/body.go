@@ -185,19 +185,23 @@ func (b *body) removeIfDamaged() {
 // block reads a block into data, from the cache or from the store. If it fails, it returns how many
 // bytes it has read.
 func (b *body) block(number int64, data []byte) (int, error) {
-	response := b.responseAt(number)
-	if response == nil {
-		if b.d.cache.read(b.name(number), data) {
-			return len(data), nil
-		}
-		var err error
-		response, err = b.request(number)
-		if err != nil {
-			return 0, err
-		}
+	if resp := b.responseAt(number); resp != nil {
+		return b.readResponse(resp, number, data)
 	}
+	if b.d.cache.read(b.name(number), data) {
+		return len(data), nil
+	}
+	resp, err := b.request(number)
+	if err != nil {
+		return 0, err
+	}
+	return b.readResponse(resp, number, data)
+}
 
-	n, err := io.ReadFull(response, data)
+// readResponse reads a block, which is the next one in the response of the store, into data and writes it
+// to the cache. If it fails, it returns how many bytes it has read.
+func (b *body) readResponse(resp io.Reader, number int64, data []byte) (int, error) {
+	n, err := io.ReadFull(resp, data)
 	if err != nil {
 		return n, err
 	}

@@ -63,19 +63,19 @@ func (c *Cache) isScanDue() bool {
 	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
-// startScan begins a scan if one is due. It then returns the number of bytes below MaxBytes that the scan
-// must leave for writes, and whether the disk was full.
-func (c *Cache) startScan() (room int64, isFull, isDue bool) {
+// startScan begins a scan if one is due. It then returns the number of bytes that the blocks may still take
+// after the scan, so that there is room for writes, and whether the disk was full.
+func (c *Cache) startScan() (limit int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	if !c.isScanDue() {
 		return 0, false, false
 	}
-	room = max(c.config.MaxBytes/scanShare, c.writing)
+	room := max(c.config.MaxBytes/scanShare, c.writing)
 	isFull = c.full
 	c.full = false
 	c.unscanned = c.writing
-	return room, isFull, true
+	return c.config.MaxBytes - room, isFull, true
 }
 
 // removeOldest removes the least recently used blocks until there is room for all writes in progress,
@@ -85,28 +85,28 @@ func (c *Cache) removeOldest(bytes int64) {
 	c.scanning.Lock()
 	defer c.scanning.Unlock()
 
-	room, isFull, isDue := c.startScan()
+	limit, isFull, isDue := c.startScan()
 	if !isDue {
 		return
 	}
 
 	blocks, total := c.scan()
-	limit := c.config.MaxBytes - room // bytes of blocks that may stay
+	excess := total - limit
 	if isFull {
-		// The disk has less space than MaxBytes, so free a share of what the blocks take now, and as many
-		// bytes as the caller writes.
+		// The disk has less space than MaxBytes, so free at least a share of what the blocks take now, and as
+		// many bytes as the caller writes.
 		share := total / scanShare
-		limit = min(limit, total-share-bytes)
+		excess = max(excess, share+bytes)
 	}
 
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
 	for _, b := range blocks {
-		if total <= limit {
+		if excess <= 0 {
 			return
 		}
 		// Ignore the error: another process may have removed the block.
 		_ = c.root.Remove(b.name)
-		total -= b.bytes
+		excess -= b.bytes
 	}
 }
 
