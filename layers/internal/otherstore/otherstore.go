@@ -274,8 +274,8 @@ func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	return nil
 }
 
-// ForOwn returns r for the layer's own store, without a condition on a revision of the other store,
-// which no object there has.
+// ForOwn returns the request for the layer's own store. No object there has a revision of the other store,
+// so a condition that excludes such a revision is left out.
 func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	if !s.Has(r.Condition.NotRevision) {
 		return r
