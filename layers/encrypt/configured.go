@@ -52,31 +52,30 @@ var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // publicKeys checks the configuration, and returns those recipients that are public keys. Its errors
 // quote no value, because a user may have set a secret by mistake.
-func (e *configured) publicKeys() ([]age.Recipient, error) {
-	if e.IdentityFile != "" && e.IdentityVariable != "" {
+func (c *configured) publicKeys() ([]age.Recipient, error) {
+	if c.IdentityFile != "" && c.IdentityVariable != "" {
 		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
 	}
-	if e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile) {
+	if c.IdentityFile != "" && !filepath.IsAbs(c.IdentityFile) {
 		return nil, invalid("", "identity_file must be an absolute path",
 			"write the identities to a file with age-keygen, and name it")
 	}
-	if e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable) {
+	if c.IdentityVariable != "" && !variableForm.MatchString(c.IdentityVariable) {
 		return nil, invalid("", "identity_variable must be the name of an environment variable",
 			"the variable has the identities")
 	}
-	if e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0 {
+	if c.IdentityFile == "" && c.IdentityVariable == "" && len(c.Recipients) == 0 {
 		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
 	}
 
-	isNoServiceKey := func(text string) bool {
-		return !isServiceKey(text)
-	}
-	if slices.ContainsFunc(e.DecryptWith, isNoServiceKey) {
-		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
+	for _, key := range c.DecryptWith {
+		if !isServiceKey(key) {
+			return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
+		}
 	}
 
 	// All entries but the keys of services must be public keys of age.
-	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
+	public := slices.DeleteFunc(slices.Clone(c.Recipients), isServiceKey)
 	if len(public) == 0 {
 		return nil, nil
 	}
@@ -89,33 +88,33 @@ func (e *configured) publicKeys() ([]age.Recipient, error) {
 }
 
 // open reads the identities, which are secret, and returns the layer.
-func (e *configured) open(
+func (c *configured) open(
 	ctx context.Context, lookup func(string) (string, bool), recipients []age.Recipient,
 ) (driver.Layer, error) {
-	text, err := e.identities(lookup)
+	text, err := c.identities(lookup)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := e.keys(ctx, text, recipients)
+	keys, err := c.keys(ctx, text, recipients)
 	if err != nil {
 		return nil, err
 	}
-	return New(Config{Keys: keys, AllowPlain: e.AllowPlain})
+	return New(Config{Keys: keys, AllowPlain: c.AllowPlain})
 }
 
 // identities returns the content of the identity file or variable, or "" if only recipients are set.
-func (e *configured) identities(lookup func(string) (string, bool)) (string, error) {
-	if e.IdentityVariable != "" {
-		text, ok := lookup(e.IdentityVariable)
+func (c *configured) identities(lookup func(string) (string, bool)) (string, error) {
+	if c.IdentityVariable != "" {
+		text, ok := lookup(c.IdentityVariable)
 		if !ok {
-			return "", invalid("", "the variable "+e.IdentityVariable+" must be set", "it has what age-keygen writes")
+			return "", invalid("", "the variable "+c.IdentityVariable+" must be set", "it has what age-keygen writes")
 		}
 		return text, nil
 	}
-	if e.IdentityFile == "" {
+	if c.IdentityFile == "" {
 		return "", nil
 	}
-	return readPrivate(e.IdentityFile)
+	return readPrivate(c.IdentityFile)
 }
 
 // readPrivate reads a file with secrets. It refuses a file that other users own or may write, because
@@ -156,23 +155,22 @@ func unreadable(err error) error {
 
 // keys joins the keys of services and the keys of age in the configuration. text has the identities of
 // age.
-func (e *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
-	wrap, err := openServiceKeys(ctx, e.Recipients)
+func (c *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
+	encrypting, err := openServiceKeys(ctx, c.Recipients)
 	if err != nil {
 		return nil, err
 	}
-	unwrap, err := openServiceKeys(ctx, e.DecryptWith)
+	onlyDecrypting, err := openServiceKeys(ctx, c.DecryptWith)
 	if err != nil {
 		return nil, err
 	}
 
-	// Keys of services that encrypt also decrypt.
-	unwrap = slices.Concat(wrap, unwrap)
-	hasServiceKeys := len(unwrap) > 0
-	if !hasServiceKeys {
+	if len(encrypting) == 0 && len(onlyDecrypting) == 0 {
 		return parseAgeKeys(text, recipients)
 	}
-	return joinAgeKeys(wrap, unwrap, text, recipients)
+	// Keys of services that encrypt also decrypt.
+	decrypting := slices.Concat(encrypting, onlyDecrypting)
+	return joinAgeKeys(encrypting, decrypting, text, recipients)
 }
 
 // joinAgeKeys returns Keys that encrypt with wrap and for the recipients, and decrypt with unwrap and the

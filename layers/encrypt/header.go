@@ -164,8 +164,9 @@ func writeStanza(b *strings.Builder, s *age.Stanza) {
 	const lineLength = 64
 	b.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
 	body := base64.RawStdEncoding.EncodeToString(s.Body)
-	for ; len(body) >= lineLength; body = body[lineLength:] {
+	for len(body) >= lineLength {
 		b.WriteString(body[:lineLength] + "\n")
+		body = body[lineLength:]
 	}
 	b.WriteString(body + "\n")
 }

@@ -17,7 +17,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	header, err := toPlain(d, attrs)
+	header, err := d.toPlain(attrs)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 
 // toPlain changes attrs to the attributes of the plain object and returns its header, which is "" if
 // the object is not encrypted and Config.AllowPlain permits that.
-func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
+func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) {
 	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
 	if header == "" && d.layer.config.AllowPlain {
@@ -93,7 +93,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 
 	storedSize := attrs.Size
-	header, err := toPlain(d, attrs) // this makes attrs.Size the plain size
+	header, err := d.toPlain(attrs) // this makes attrs.Size the plain size
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err

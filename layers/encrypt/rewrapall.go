@@ -107,20 +107,19 @@ func (r *rewrapping) rewrapBatch(ctx context.Context, bucket storage.Bucket, key
 // returns nil for an object that no longer exists, and errCurrent for one that the former keys do not
 // decrypt.
 func (r *rewrapping) rewrapWithRetries(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
-	var err error
-	for range rewrapAttempts {
-		var attrs *storage.Attrs
-		attrs, err = r.rewrapOnce(ctx, bucket, key)
+	for attempt := 1; ; attempt++ {
+		attrs, err := r.rewrapOnce(ctx, bucket, key)
 		switch storage.CodeOf(err) {
-		case storage.PreconditionFailed, storage.Changed:
-			// Another program has written the object.
-			continue
 		case storage.ObjectNotFound:
 			return nil, nil
+		case storage.PreconditionFailed, storage.Changed:
+			// Another program has written the object.
+			if attempt < rewrapAttempts {
+				continue
+			}
 		}
 		return attrs, err
 	}
-	return nil, err
 }
 
 // errCurrent says that the former keys do not decrypt an object.

@@ -41,29 +41,32 @@ type sealingBody struct {
 func (b *sealingBody) Read(p []byte) (int, error) {
 	n := 0
 	for n < len(p) {
+		b.refill()
 		if len(b.unread) == 0 {
-			if b.err != nil {
-				break
-			}
-			b.err = b.fill()
-			continue
+			break
 		}
 		copied := copy(p[n:], b.unread)
 		b.unread = b.unread[copied:]
 		n += copied
 	}
-
 	b.position += int64(n)
-	mayContinue := len(b.unread) > 0 || b.err == nil
-	if mayContinue {
+
+	// Without an error, further chunks may follow.
+	if len(b.unread) > 0 || b.err == nil {
 		return n, nil
 	}
-	// All bytes were read.
 	if b.chunk != nil {
 		freeChunk(b.chunk)
 		b.chunk = nil
 	}
 	return n, b.err
+}
+
+// refill encrypts further chunks until b.unread has bytes, or b.err says that there are none.
+func (b *sealingBody) refill() {
+	for len(b.unread) == 0 && b.err == nil {
+		b.err = b.fill()
+	}
 }
 
 // fill encrypts the next chunk into b.unread, and returns io.EOF with the last chunk.
@@ -203,21 +206,22 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 		return b.position, nil
 	}
 
+	position := offset
 	switch whence {
 	case io.SeekCurrent:
-		offset += b.position
+		position = b.position + offset
 	case io.SeekEnd:
-		offset += sealedSize(b.size)
+		position = sealedSize(b.size) + offset
 	}
 
 	seeker, ok := b.plain.(io.Seeker)
-	if !ok || b.size < 0 || offset < 0 {
+	if !ok || b.size < 0 || position < 0 {
 		return 0, errors.New("encrypt: the body cannot seek")
 	}
-	if err := b.moveTo(offset, seeker); err != nil {
+	if err := b.moveTo(position, seeker); err != nil {
 		return 0, err
 	}
-	return offset, nil
+	return position, nil
 }
 
 // moveTo makes the next Read begin at position, an offset in the encrypted bytes. That Read encrypts its

@@ -25,18 +25,21 @@ func chunkCount(size int64) int64 { return max(1, (size+chunkSize-1)/chunkSize) 
 // plainSize returns the number of plain bytes in an object of the given encrypted size. ok is false if
 // no encrypted object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
-	chunks := sealed / sealedChunk
-	rest := sealed % sealedChunk
-	if rest > 0 {
-		chunks++
-	}
-	plain = sealed - chunks*tagSize
 	if sealed <= 0 {
-		return plain, false
+		return 0, false
+	}
+
+	inWholeChunks := sealed / sealedChunk * chunkSize
+	lastSealed := sealed % sealedChunk // size of a last chunk that is not full
+	if lastSealed == 0 {
+		return inWholeChunks, true
 	}
 	// Only the chunk of an empty object may be a tag without data.
 	isEmpty := sealed == tagSize
-	return plain, isEmpty || rest == 0 || rest > tagSize
+	if lastSealed <= tagSize && !isEmpty {
+		return 0, false
+	}
+	return inWholeChunks + lastSealed - tagSize, true
 }
 
 // plainLimit returns how many plain bytes, but at least one, fit into sealed bytes of the store. In

@@ -19,7 +19,7 @@ func (d *objectDriver) checkNotTruncated(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, storedSize int64,
 ) error {
 	// The full size is known, and not 0, once this driver has written or decrypted the last chunk.
-	fullSize := cmp.Or(key.checkedSize.Load(), knownSize(d, key.header))
+	fullSize := cmp.Or(key.checkedSize.Load(), d.knownSize(key.header))
 	if fullSize == storedSize {
 		return nil
 	}
@@ -69,7 +69,7 @@ func (d *objectDriver) checkLastChunk(
 }
 
 // knownSize returns the size that rememberSize has stored for the object with this header, or 0.
-func knownSize(d *objectDriver, header string) int64 {
+func (d *objectDriver) knownSize(header string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.sizes[header]
@@ -103,7 +103,7 @@ func (d *objectDriver) checkPastEnd(ctx context.Context, r *driver.GetRequest) e
 	}
 
 	storedSize := attrs.Size
-	header, err := toPlain(d, attrs) // this makes attrs.Size the plain size
+	header, err := d.toPlain(attrs) // this makes attrs.Size the plain size
 	if err != nil {
 		return err
 	}

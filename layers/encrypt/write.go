@@ -178,7 +178,7 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 
 // sealPart returns the request that sends a part encrypted to the driver below. All parts but the last
 // must consist of whole chunks.
-func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
+func (d *objectDriver) sealPart(key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
 	if err := checkNonces(r); err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	if err != nil {
 		return driver.Part{}, err
 	}
-	req, err := sealPart(d, key, upload, r)
+	req, err := d.sealPart(key, upload, r)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -275,7 +275,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 	// The last part comes with this request, so it is not encrypted yet.
 	if r.Last != nil {
-		req.Last, err = sealPart(d, key, upload, r.Last)
+		req.Last, err = d.sealPart(key, upload, r.Last)
 		if err != nil {
 			return nil, err
 		}

@@ -119,22 +119,22 @@ func errorText(service string, r Response, secrets [][]byte) string {
 // NoResponse returns the error for a request without a response. A [storage.Error], which comes from
 // the caller's credentials, is returned unchanged.
 func NoResponse(service string, err error) error {
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		return e
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		return storageErr
 	}
 
-	e := driver.NetworkError(err)
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		e.Hint = "no such host: check the name of the key"
+	failure := driver.NetworkError(err)
+	if dnsErr, ok := errors.AsType[*net.DNSError](err); ok && dnsErr.IsNotFound {
+		failure.Hint = "no such host: check the name of the key"
 	}
 	// The SDK reports a truncated response by an error of its own.
-	isUnexplained := e.Code == storage.Internal && e.Hint == ""
+	isUnexplained := failure.Code == storage.Internal && failure.Hint == ""
 	if isUnexplained {
-		e.Code = storage.Unavailable
-		e.Retryable = true
+		failure.Code = storage.Unavailable
+		failure.Retryable = true
 	}
-	e.Err = fmt.Errorf("%s: %w", service, e.Err)
-	return e
+	failure.Err = fmt.Errorf("%s: %w", service, failure.Err)
+	return failure
 }
 
 // NoCredentials returns the error for credentials that are not available. The error is retryable if
