@@ -136,33 +136,30 @@ func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error 
 	info.Offset += added // taken back if the bytes cannot be stored
 
 	hasAllBytes := !info.SizeIsDeferred && info.Offset == info.Size
-	if hasAllBytes && u.state.Token == "" {
-		// Without a multipart upload, b has the whole file.
-		_, err := u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...)
-		if err != nil {
-			info.Offset -= added
-			return err
-		}
-		return u.saveDone(ctx)
+	isWholeFile := hasAllBytes && u.state.Token == "" // there is no multipart upload
+	isPart := hasAllBytes || b.n == u.state.PartSize  // all parts but the last have the full size
+	var err error
+	switch {
+	case isWholeFile:
+		_, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...)
+	case isPart:
+		err = u.putPart(ctx, b.reader(), b.n)
+	default:
+		err = u.saveTail(ctx, b)
 	}
-
-	// All parts but the last have the full size.
-	isPart := hasAllBytes || b.n == u.state.PartSize
-	if !isPart {
-		err := u.saveTail(ctx, b)
-		if err != nil {
-			info.Offset -= added
-		}
-		return err
-	}
-
-	err := u.putPart(ctx, b.reader(), b.n)
 	if err != nil {
 		info.Offset -= added
 		return err
 	}
-	// The next part has no bytes yet.
-	return b.empty()
+
+	if isWholeFile {
+		return u.saveDone(ctx)
+	}
+	if isPart {
+		// The next part has no bytes yet.
+		return b.empty()
+	}
+	return nil
 }
 
 // saveTail stores the bytes in b as the tail, and saves the state with their number.
@@ -203,18 +200,17 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 
 		// Another server has stored or removed the tail object, so find out what there is now.
 		current, err := u.store.bucket.Attrs(ctx, u.tailKey())
-		isRemoved := storage.CodeOf(err) == storage.ObjectNotFound
-		if err != nil && !isRemoved {
-			return err
-		}
-		if isRemoved && !u.isCurrent(ctx) {
-			// The other server has finished the upload.
-			return uploadErr
-		}
-		if isRemoved {
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			if !u.isCurrent(ctx) {
+				// The other server has finished the upload.
+				return uploadErr
+			}
 			u.state.TailRevision = ""
 			condition = storage.IfAbsent()
 			continue
+		}
+		if err != nil {
+			return err
 		}
 
 		currentPart := partOfTail(current)
@@ -249,7 +245,7 @@ func (u *upload) isCurrent(ctx context.Context) bool {
 // permits no further part.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
 	// If there is no token yet, openParts sets one in memory.
-	isTokenSaved := u.state.Token != ""
+	wasTokenSaved := u.state.Token != ""
 	if err := u.openParts(ctx); err != nil {
 		return err
 	}
@@ -257,20 +253,24 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 		return handler.ErrMaxSizeExceeded
 	}
 
-	// Store the part, and count it in the state.
-	_, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size))
-	if err == nil {
-		u.state.Parts++
-		u.state.Tail = 0
-		err = u.save(ctx)
-		// If the outcome is unknown, the state may be saved.
-		isTokenSaved = isTokenSaved || err == nil || errors.Is(err, storage.OutcomeUnknown)
+	mayBeSaved, err := u.savePart(ctx, body, size)
+	if wasTokenSaved || mayBeSaved {
+		return err
 	}
-	if !isTokenSaved {
-		// No saved state has the token of this multipart upload, so nothing would ever abort it.
-		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
+	// No saved state has the token of this multipart upload, so nothing would ever abort it.
+	return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
+}
+
+// savePart stores the next part in the open multipart upload, and saves the state with it. mayBeSaved is
+// false if the state was certainly not saved.
+func (u *upload) savePart(ctx context.Context, body io.Reader, size int64) (mayBeSaved bool, err error) {
+	if _, err := u.parts.PutPart(ctx, u.state.Parts+1, body, storage.WithSize(size)); err != nil {
+		return false, err
 	}
-	return err
+	u.state.Parts++
+	u.state.Tail = 0
+	err = u.save(ctx)
+	return err == nil || errors.Is(err, storage.OutcomeUnknown), err
 }
 
 // A buffer holds the bytes of one part in a temporary file.

@@ -209,13 +209,18 @@ func randomID() string {
 func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	u := &upload{store: s, id: id}
 	err := u.load(ctx)
-	switch storage.CodeOf(err) {
-	case "": // err is nil
+	if err == nil {
 		return u, nil
-	case storage.ObjectNotFound:
+	}
+	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return nil, handler.ErrNotFound
 	}
-	return nil, orNotFound(err, func(id string) error { return (&upload{store: s, id: id}).load(ctx) })
+
+	loadOther := func(id string) error {
+		other := &upload{store: s, id: id}
+		return other.load(ctx)
+	}
+	return nil, orNotFound(err, loadOther)
 }
 
 // orNotFound returns handler.ErrNotFound in place of err if err means that the ID is not permitted as a

@@ -179,16 +179,9 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 // Terminate removes the upload and all its objects, and the state last, so that a failed call can be
 // repeated. It keeps content that another program has stored under the same key.
 func (u *upload) Terminate(ctx context.Context) error {
-	// Find out whether this upload is known to have made the object. A server may have died after it made the
-	// object and before it saved that in the state.
-	hasObject := u.state.Done
-	if !hasObject && !u.state.OwnKey {
-		// Another program may have made the object with this key.
-		var err error
-		hasObject, err = u.hasMadeObject(ctx)
-		if err != nil {
-			return err
-		}
+	hasObject, err := u.isKnownToHaveObject(ctx)
+	if err != nil {
+		return err
 	}
 
 	// Drop the parts of an upload that has made no object.
@@ -241,8 +234,17 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// hasMadeObject reports whether this upload has made the object, whose metadata then has the mark of the upload.
-func (u *upload) hasMadeObject(ctx context.Context) (bool, error) {
+// isKnownToHaveObject reports whether this upload is known to have made the object. If another program may
+// have made it, the metadata must have the mark of the upload: a server may have died after it made the
+// object and before it saved that in the state.
+func (u *upload) isKnownToHaveObject(ctx context.Context) (bool, error) {
+	if u.state.Done {
+		return true, nil
+	}
+	if u.state.OwnKey {
+		return false, nil
+	}
+
 	attrs, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return false, nil
