@@ -130,7 +130,6 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 	}
 
 	var keys []string
-	previousFolder := prefix
 	for entry, err := range s.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, err
@@ -140,22 +139,19 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 			continue
 		}
 		if recursive {
-			// A recursive listing has no folders, so those that begin with this key are made of it.
-			keys = appendFolders(keys, prefix, previousFolder, entry.Key)
-			lastSlash := strings.LastIndexByte(entry.Key, '/')
-			previousFolder = entry.Key[:lastSlash+1]
+			// A recursive listing has keys only, and no folders.
+			keys = append(keys, foldersOf(entry.Key, prefix)...)
 		}
 		keys = append(keys, strings.TrimSuffix(entry.Key, "/"))
 	}
 
-	mayBeMissing := len(keys) == 0 && prefix != ""
-	if mayBeMissing {
+	if len(keys) == 0 && prefix != "" {
 		// Stat succeeds if the folder exists, and is only empty.
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}
 
-	// A key that is also a folder occurs twice.
+	// A folder occurs once for each key in it.
 	slices.Sort(keys)
 	return slices.Compact(keys), nil
 }
@@ -165,16 +161,12 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 // for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends the folders below prefix that contain key, such as "a/b" and "a/b/c" for the prefix "a/" and
-// the key "a/b/c/d". Those that contain previousFolder, the folder of the key before, are in keys already.
-func appendFolders(keys []string, prefix, previousFolder, key string) []string {
-	for i := len(prefix); i < len(key); i++ {
-		if key[i] != '/' {
-			continue
-		}
-		if !strings.HasPrefix(previousFolder, key[:i+1]) {
-			keys = append(keys, key[:i])
-		}
+// foldersOf returns the folders below prefix that contain key, such as "a/b/c" and "a/b" for the prefix "a/" and the
+// key "a/b/c/d".
+func foldersOf(key, prefix string) []string {
+	var folders []string
+	for end := strings.LastIndexByte(key, '/'); end > len(prefix); end = strings.LastIndexByte(key[:end], '/') {
+		folders = append(folders, key[:end])
 	}
-	return keys
+	return folders
 }
