@@ -147,18 +147,25 @@ func (o *IO) Rename(src, dst string) error { return o.move(src, dst) }
 // catalog has succeeded.
 func (o *IO) RenameNoReplace(src, dst string) error {
 	err := o.move(src, dst, storage.IfAbsent())
-	moveErr, ok := errors.AsType[*storage.Error](err)
-	if !ok || moveErr.Code == storage.ObjectNotFound {
-		return err
-	}
-
-	// An error with the old key means that the copy exists, and only the removal has failed.
-	srcKey, keyErr := o.key(src)
-	isOfRemoval := keyErr == nil && srcKey != "" && moveErr.Key == srcKey
-	if isOfRemoval {
+	if err == nil || o.isErrorOfRemoval(err, src) {
 		return nil
 	}
 	return err
+}
+
+// isErrorOfRemoval reports whether an error of move means that the file is at the new location, and could
+// only not be removed from the old one. Such an error has the old key.
+func (o *IO) isErrorOfRemoval(moveErr error, src string) bool {
+	storageErr, ok := errors.AsType[*storage.Error](moveErr)
+	if !ok {
+		return false
+	}
+	// The old file does not exist.
+	if storageErr.Code == storage.ObjectNotFound {
+		return false
+	}
+	srcKey, err := o.key(src)
+	return err == nil && srcKey != "" && storageErr.Key == srcKey
 }
 
 // move moves a file. If both locations are the same, it does nothing.

@@ -17,14 +17,12 @@ func (o *IO) Open(location string) (iceio.File, error) {
 		return nil, pathError("open", location, err)
 	}
 
-	var f *file
+	open := o.openAt
 	// iceberg-go reads Avro files, such as the manifests of a table, from start to end.
-	isReadWhole := path.Ext(key) == ".avro"
-	if isReadWhole {
-		f, err = o.openWhole(key)
-	} else {
-		f, err = o.openAt(key)
+	if path.Ext(key) == ".avro" {
+		open = o.openWhole
 	}
+	f, err := open(key)
 	if err != nil {
 		return nil, pathError("open", location, err)
 	}
