@@ -15,45 +15,47 @@ import (
 // List lists one folder, sorted by name. The token of a page is the name of its last entry, with a
 // slash at its end if that is a folder.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	page := &storage.Page{}
-
 	// The prefix may continue after the folder with the beginning of a name.
 	folder := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1]
 	dir := strings.TrimSuffix(folder, "/")
 	if dir != "" && !isPossibleKey(dir) {
-		return page, nil
+		return &storage.Page{}, nil
 	}
-
-	entries, err := d.remote.List(ctx, dir)
+	found, err := d.remote.List(ctx, dir)
 	if err != nil {
-		err = convertError(err)
-		// If nothing, or an object, has the name of the folder, the folder is empty.
-		isEmpty := storage.CodeOf(err) == storage.ObjectNotFound || d.isObject(ctx, dir)
-		if isEmpty {
-			return page, nil
+		if d.isMissingFolder(ctx, dir, err) {
+			return &storage.Page{}, nil
 		}
-		return nil, err
+		return nil, convertError(err)
 	}
 
-	for _, entry := range entries {
+	var entries []storage.ListEntry
+	for _, entry := range found {
 		if strings.HasPrefix(entry.Remote(), r.Prefix) && entry.Remote() != partials {
-			page.Entries = appendEntry(ctx, page.Entries, entry)
+			entries = appendEntry(ctx, entries, entry)
 		}
 	}
-	slices.SortFunc(page.Entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
+	slices.SortFunc(entries, func(a, b storage.ListEntry) int { return compare(a.Key, b.Key) })
 
 	// The page begins after the entry that the token names.
 	if r.Token != "" {
-		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
-			return compare(e.Key, folder+r.Token) <= 0
-		})
+		isBeforePage := func(e storage.ListEntry) bool { return compare(e.Key, folder+r.Token) <= 0 }
+		entries = slices.DeleteFunc(entries, isBeforePage)
 	}
+	if len(entries) <= r.Limit {
+		return &storage.Page{Entries: entries}, ctx.Err()
+	}
+	last := entries[r.Limit-1]
+	return &storage.Page{Entries: entries[:r.Limit], Token: strings.TrimPrefix(last.Key, folder)}, ctx.Err()
+}
 
-	if len(page.Entries) > r.Limit {
-		page.Entries = page.Entries[:r.Limit]
-		page.Token = strings.TrimPrefix(page.Entries[r.Limit-1].Key, folder)
+// isMissingFolder reports whether a listing of dir has failed because there is no such folder: nothing, or
+// an object, has this name.
+func (d *remoteDriver) isMissingFolder(ctx context.Context, dir string, listErr error) bool {
+	if storage.CodeOf(convertError(listErr)) == storage.ObjectNotFound {
+		return true
 	}
-	return page, ctx.Err()
+	return d.isObject(ctx, dir)
 }
 
 // compare compares two keys in the same folder by their names. An object comes before a folder with

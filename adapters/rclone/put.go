@@ -68,23 +68,28 @@ const maxRenames = 10
 // rename moves a complete object from its temporary name to its key, and tries again if the remote is
 // unavailable. If that fails, it removes the object.
 func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
-	var err error
-	for range maxRenames {
-		var attrs *storage.Attrs
-		attrs, err = d.tryRename(ctx, partial, key)
+	for attempt := 1; ; attempt++ {
+		attrs, err := d.tryRename(ctx, partial, key)
 		if err == nil {
 			return attrs, nil
 		}
-		storageErr, ok := errors.AsType[*storage.Error](err)
-		mayHaveTakenEffect := ok && storageErr.Unknown
-		if mayHaveTakenEffect || storage.CodeOf(err) != storage.Unavailable {
-			break
+		if attempt < maxRenames && mayRenameAgain(err) {
+			continue
 		}
+		// If a rename took effect after all, there is nothing to remove.
+		_ = partial.Remove(context.WithoutCancel(ctx))
+		return nil, err
 	}
+}
 
-	// If a rename took effect after all, there is nothing to remove.
-	_ = partial.Remove(context.WithoutCancel(ctx))
-	return nil, err
+// mayRenameAgain reports whether a rename that has failed with err may be tried again: it must not have
+// taken effect, and the remote must have been unavailable.
+func mayRenameAgain(err error) bool {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if ok && storageErr.Unknown {
+		return false
+	}
+	return storage.CodeOf(err) == storage.Unavailable
 }
 
 // tryRename tries once to rename a complete object. If a failed rename may have taken effect, the error
@@ -263,8 +268,9 @@ func (d *remoteDriver) rewriteLater(ctx context.Context, name string, obj fs.Obj
 		return nil, err
 	}
 	// Write the copy under another name, because the object is still being read, and then move it.
-	duplicate, err := d.upload(ctx, name+"-", content, obj.Size(), time.Now())
-	if err := errors.Join(err, content.Close()); err != nil {
+	copyName := name + "-"
+	duplicate, uploadErr := d.upload(ctx, copyName, content, obj.Size(), time.Now())
+	if err := errors.Join(uploadErr, content.Close()); err != nil {
 		return nil, err
 	}
 	return d.features.Move(ctx, duplicate, name)
@@ -289,13 +295,13 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		b.err = err
 		return n, err
 	}
-	isAtEnd := err != nil
-	isComplete := isAtEnd || b.bytesRead == b.r.Size
-	if isComplete {
-		if checkErr := b.check(); checkErr != nil {
-			b.err = checkErr
-			return 0, checkErr
-		}
+	hasMore := err == nil && b.bytesRead != b.r.Size
+	if hasMore {
+		return n, nil
+	}
+	if checkErr := b.check(); checkErr != nil {
+		b.err = checkErr
+		return 0, checkErr
 	}
 	return n, err
 }
