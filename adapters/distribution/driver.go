@@ -144,10 +144,10 @@ func (d *driver) PutContent(ctx context.Context, path string, content []byte) er
 // read, which is no error.
 func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
 	r, err := d.bucket.Download(ctx, keyOf(path), storage.WithRange(offset, -1))
-	switch storage.CodeOf(err) {
-	case "": // err is nil
+	if err == nil {
 		return r, nil
-	case storage.RangeNotSatisfiable:
+	}
+	if storage.CodeOf(err) == storage.RangeNotSatisfiable {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
 	return nil, convertError(path, err)

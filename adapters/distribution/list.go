@@ -134,13 +134,12 @@ func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAf
 		text := sortText(child.Path())
 		// With an end after both names, "a" is no part of the path "ab".
 		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
-		isBeforeStart := text <= startAfter && !isOrContainsStart
-		if isBeforeStart {
-			continue
-		}
 		// The path to start after and the folders around it come before what the caller wants, which may
 		// be below them.
 		if !isOrContainsStart {
+			if text < startAfter {
+				continue
+			}
 			err := f(child)
 			if errors.Is(err, registry.ErrSkipDir) {
 				continue
