@@ -59,7 +59,7 @@ func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *
 	defer body.Close()
 
 	opts := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
-	apply(n, opts, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+	n.apply(opts)
 
 	resp, err := send(
 		ctx, cu.container.account,

@@ -179,8 +179,7 @@ func copyOptions(
 		}
 	}
 
-	err := mustApply(n, opts, "CopyFromURL", func(f Options) func(*blob.CopyFromURLOptions) { return f.CopyFromURL })
-	if err != nil {
+	if err := n.mustApply(opts, "CopyFromURL"); err != nil {
 		return nil, err
 	}
 	return opts, nil

@@ -136,7 +136,7 @@ func (cp *copier) copyBlock(
 		SourceCustomerProvidedKey:      newNatives(src.source.Native).sourceKeyInfo(),
 	}
 	// The user's functions of WithOptions for this request may change it.
-	apply(n, opts, func(f Options) func(*blockblob.StageBlockFromURLOptions) { return f.StageBlockFromURL })
+	n.apply(opts)
 
 	_, err := send(
 		withCopyTimeout(ctx), cp.container.account,

@@ -78,13 +78,12 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 	}
 
 	// The functions of WithOptions may change the request.
-	pick := func(f Options) func(*blob.DownloadStreamOptions) { return f.DownloadStream }
 	if r.Auxiliary {
 		// The read is only a step of another operation, whose main request may have its own function.
-		apply(n, opts, pick)
+		n.apply(opts)
 		return opts, nil
 	}
-	return opts, mustApply(n, opts, "DownloadStream", pick)
+	return opts, n.mustApply(opts, "DownloadStream")
 }
 
 // getSuffix reads the last bytes of the current revision. The error is retryable if the object is
@@ -183,6 +182,6 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
 	n := newNatives(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.keyInfo()}
-	apply(n, o, func(f Options) func(*blob.GetPropertiesOptions) { return f.GetProperties })
+	n.apply(o)
 	return o
 }

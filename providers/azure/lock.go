@@ -79,11 +79,7 @@ func (bc *blobContainer) checkCanLock(ctx context.Context) error {
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	// The user's functions of WithOptions may change the request.
 	opts := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
-	err := mustApply(
-		newNatives(r.Native), opts, "SetImmutabilityPolicy",
-		func(f Options) func(*blob.SetImmutabilityPolicyOptions) { return f.SetImmutabilityPolicy },
-	)
-	if err != nil {
+	if err := newNatives(r.Native).mustApply(opts, "SetImmutabilityPolicy"); err != nil {
 		return err
 	}
 

@@ -154,12 +154,11 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply calls the functions of WithOptions that change the options o of one kind of request. It reports
-// whether there were any. pick returns the function for that kind, or nil if the Options has none.
-func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) {
+// apply calls the functions of WithOptions for the request that has the SDK's options o. It reports
+// whether there were any.
+func (n *natives) apply(o any) (applied bool) {
 	for _, options := range n.options {
-		if change := pick(options); change != nil {
-			change(o)
+		if options.change(o) {
 			applied = true
 		}
 	}
@@ -167,9 +166,13 @@ func apply[O any](n *natives, o *O, pick func(Options) func(*O)) (applied bool) 
 }
 
 // mustApply calls apply for the main request of an operation. It fails if WithOptions has no
-// function for that request, because the option would have no effect.
-func mustApply[O any](n *natives, o *O, field string, pick func(Options) func(*O)) error {
-	if !apply(n, o, pick) && len(n.options) > 0 {
+// function for that request, because the option would have no effect. field is the field of Options
+// with such a function.
+func (n *natives) mustApply(o any, field string) error {
+	if len(n.options) == 0 {
+		return nil
+	}
+	if !n.apply(o) {
 		return errNoFunction(field)
 	}
 	return nil

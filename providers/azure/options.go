@@ -90,6 +90,47 @@ type Options struct {
 	StageBlockFromURL func(*blockblob.StageBlockFromURLOptions) // Put Block From URL, before CommitBlockList
 }
 
+// change calls the function of f that changes options of the type of o, such as
+// *blob.DeleteOptions. It reports whether f has such a function.
+func (f Options) change(o any) bool {
+	switch o := o.(type) {
+	case *blockblob.UploadOptions:
+		return callWith(f.Upload, o)
+	case *blockblob.CommitBlockListOptions:
+		return callWith(f.CommitBlockList, o)
+	case *blob.CopyFromURLOptions:
+		return callWith(f.CopyFromURL, o)
+	case *blob.DownloadStreamOptions:
+		return callWith(f.DownloadStream, o)
+	case *blob.GetPropertiesOptions:
+		return callWith(f.GetProperties, o)
+	case *blob.DeleteOptions:
+		return callWith(f.Delete, o)
+	case *blob.GetTagsOptions:
+		return callWith(f.GetTags, o)
+	case *blob.SetTagsOptions:
+		return callWith(f.SetTags, o)
+	case *blob.SetTierOptions:
+		return callWith(f.SetTier, o)
+	case *blob.SetImmutabilityPolicyOptions:
+		return callWith(f.SetImmutabilityPolicy, o)
+	case *blockblob.StageBlockOptions:
+		return callWith(f.StageBlock, o)
+	case *blockblob.StageBlockFromURLOptions:
+		return callWith(f.StageBlockFromURL, o)
+	}
+	return false
+}
+
+// callWith calls function with o, or returns false if function is nil.
+func callWith[O any](function func(*O), o *O) bool {
+	if function == nil {
+		return false
+	}
+	function(o)
+	return true
+}
+
 // WithOptions changes the SDK's options for the requests of one operation. A write chooses its
 // request by the size of the body, so set a function for each request that it may make. If the main
 // request of the operation has no function, the operation fails with Unsupported, and the Hint

@@ -208,7 +208,7 @@ func (bl *blocks) put(
 		CPKInfo:                 n.keyInfo(),
 		CPKScopeInfo:            n.scopeInfo(),
 	}
-	apply(n, opts, func(f Options) func(*blockblob.StageBlockOptions) { return f.StageBlock })
+	n.apply(opts)
 
 	_, err := send(
 		ctx, bl.container.account,
@@ -330,9 +330,7 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 	}
 
 	// The user's functions of WithOptions may change the request.
-	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) {
-		return f.CommitBlockList
-	})
+	return o, n.mustApply(o, "CommitBlockList")
 }
 
 // codeBlocksDropped is the code if blocks are missing. A commit to a key drops the blocks of all

@@ -72,7 +72,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 		ImmutabilityPolicyMode:       policyMode(r.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
-	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
+	return o, n.mustApply(o, "Upload")
 }
 
 // withCRC64 reads the body and returns it for the SDK, with its CRC64, which must be sent before

@@ -37,8 +37,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	// The user's functions of WithOptions may change the request.
 	n := newNatives(r.Native)
 	opts := &blob.SetTierOptions{RehydratePriority: priority}
-	err = mustApply(n, opts, "SetTier", func(f Options) func(*blob.SetTierOptions) { return f.SetTier })
-	if err != nil {
+	if err := n.mustApply(opts, "SetTier"); err != nil {
 		return err
 	}
 

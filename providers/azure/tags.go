@@ -30,8 +30,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 		return nil, err
 	}
 	opts := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	err := mustApply(newNatives(r.Native), opts, "GetTags", func(f Options) func(*blob.GetTagsOptions) { return f.GetTags })
-	if err != nil {
+	if err := newNatives(r.Native).mustApply(opts, "GetTags"); err != nil {
 		return nil, err
 	}
 	resp, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, opts)
@@ -88,11 +87,10 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 	o := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	err := mustApply(newNatives(r.Native), o, "SetTags", func(f Options) func(*blob.SetTagsOptions) { return f.SetTags })
-	if err != nil {
+	if err := newNatives(r.Native).mustApply(o, "SetTags"); err != nil {
 		return err
 	}
-	_, err = write(ctx, d.account, func(ctx context.Context, o *blob.SetTagsOptions) (blob.SetTagsResponse, error) {
+	_, err := write(ctx, d.account, func(ctx context.Context, o *blob.SetTagsOptions) (blob.SetTagsResponse, error) {
 		return d.container.blob(r.Key).SetTags(ctx, r.Tags, o)
 	}, o)
 	return tagsError(d.container.changeError(ctx, err))
