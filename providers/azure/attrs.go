@@ -109,8 +109,7 @@ func replicationStatus(rules map[string]*string) string {
 			continue
 		}
 		status := deref(value)
-		isWorse := strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed")
-		if worst == "" || isWorse {
+		if worst == "" || strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed") {
 			worst = status
 		}
 	}

@@ -104,24 +104,11 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenError translates the error of a token request. It is Unavailable and retryable after a
-// network or server error, and after status 404 or 410, with which a metadata service responds
-// while it starts. With Config.Client, the engine must retry such a request, because the SDK does
+// tokenError translates the error of a token request. It is Unavailable and retryable if another
+// request may succeed. With Config.Client, the engine must retry such a request, because the SDK does
 // not. Any other error is Unauthenticated, because the credential is missing or was refused.
-// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
-	isTemporary := sdkerror.IsType[net.Error](err)
-	authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
-	hasResponse := ok && authErr.RawResponse != nil
-	if hasResponse {
-		switch status := authErr.RawResponse.StatusCode; status {
-		case http.StatusNotFound, http.StatusGone:
-			isTemporary = true
-		default:
-			isTemporary = sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
-		}
-	}
-	if isTemporary {
+	if isTemporaryTokenError(err) {
 		return &storage.Error{
 			Code:      storage.Unavailable,
 			Retryable: true,
@@ -130,4 +117,21 @@ func tokenError(err error) *storage.Error {
 		}
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: credentialsHint}
+}
+
+// isTemporaryTokenError reports whether another token request may succeed, because the network or the
+// identity service has failed.
+func isTemporaryTokenError(err error) bool {
+	authErr, ok := errors.AsType[*azidentity.AuthenticationFailedError](err)
+	if !ok || authErr.RawResponse == nil {
+		return sdkerror.IsType[net.Error](err)
+	}
+	switch status := authErr.RawResponse.StatusCode; status {
+	case http.StatusNotFound, http.StatusGone:
+		// A metadata service responds like this while it starts.
+		// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
+		return true
+	default:
+		return sdkerror.IsRetryable(sdkerror.CodeFromStatus(status))
+	}
 }

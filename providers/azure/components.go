@@ -136,8 +136,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		const isCurrent = true
 		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, isCurrent)
 	}
-	part := driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}
-	return part, components.CheckOpen(ctx, isOpen, removePart)
+	if err := components.CheckOpen(ctx, isOpen, removePart); err != nil {
+		return driver.Part{}, err
+	}
+	return driver.Part{Number: r.Number, Tag: attrs.ETag, Size: r.Size, CRC32C: r.CRC32C}, nil
 }
 
 // isNotEncryption reports whether an option is only about the object. Options for encryption are

@@ -23,13 +23,20 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 		Prefix:     new(u.prefix),
 		MaxResults: new(int32(maxPage)),
 	}
-	return cu.lister.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
-		return true, running.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
+	for items, err := range cu.lister.pages(ctx, o) {
+		if err != nil {
+			return err
+		}
+		err := running.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			version := deref(items[i].VersionID) // "" in an account without versioning
 			isOnlyOrCurrent := version == "" || isCurrent(items[i])
 			return cu.removeComponent(ctx, deref(items[i].Name), version, isOnlyOrCurrent)
 		})
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeComponent removes a blob of an upload if it is current, and then this version of it. version is ""

@@ -58,3 +58,16 @@ func parseConnectionString(text string) (*connection, error) {
 	}
 	return c, nil
 }
+
+// fits reports whether the credential in a connection string may be used at endpoint, for the account
+// wantName or, if that is "", for any account. If maySendSAS is false, the endpoint may receive a shared
+// access signature only if the connection string names it.
+func (c *connection) fits(wantName, endpoint string, maySendSAS bool) bool {
+	if wantName != "" && wantName != c.name {
+		return false
+	}
+	if c.sas == "" || maySendSAS {
+		return true
+	}
+	return endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(c.endpoint, "/")
+}

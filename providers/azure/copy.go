@@ -250,11 +250,12 @@ func (cp *copier) sourceOrDestinationError(
 		return headErr
 	}
 
-	// This process can read the source, and it has not changed. Without a condition c, only the
-	// condition of the request on the source can have failed.
-	hasOnlySourceCondition := c == (storage.Condition{})
-	isConditionOfSource := e.Code == storage.PreconditionFailed && hasOnlySourceCondition
-	if isUnverified(e) || isConditionOfSource {
+	// This process can read the source, and it has not changed.
+	if isUnverified(e) {
+		return sourceUnreadableError(e)
+	}
+	if e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
+		// Without a condition c, only the condition of the request on the source can have failed.
 		return sourceUnreadableError(e)
 	}
 	return e

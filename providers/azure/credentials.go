@@ -216,10 +216,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		if err != nil {
 			return "", err
 		}
-		isSameName := wantName == "" || wantName == conn.name
-		isSameEndpoint := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(conn.endpoint, "/")
-		mayUse := conn.sas == "" || maySendSAS || isSameEndpoint
-		if isSameName && mayUse {
+		if conn.fits(wantName, endpoint, maySendSAS) {
 			a.name = conn.name
 			a.key = conn.key
 			a.sas = conn.sas
@@ -229,8 +226,10 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 
 	// The other variables count only with the name of their account.
 	accountName := get("AZURE_STORAGE_ACCOUNT")
-	isSameAccount := wantName == "" || wantName == accountName
-	if accountName == "" || !isSameAccount {
+	if accountName == "" {
+		return endpoint, nil
+	}
+	if wantName != "" && wantName != accountName {
 		return endpoint, nil
 	}
 	a.name = accountName
@@ -256,8 +255,10 @@ func (a *account) acceptedCredential(endpoint string) (wantName string, maySendS
 	// If neither shows the account, no credential fits. wantName is then the host, because no account
 	// has such a name, and "" would accept any account.
 	wantName = cmp.Or(a.name, endpointName, u.Host)
-	isSameName := a.name == "" || endpointName == "" || endpointName == a.name
-	return wantName, isSameName && a.mayReceive(u), nil
+	if a.name != "" && endpointName != "" && a.name != endpointName {
+		return wantName, false, nil
+	}
+	return wantName, a.mayReceive(u), nil
 }
 
 // mayReceive reports whether a server may receive a credential of the environment that is sent as it

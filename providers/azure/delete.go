@@ -53,17 +53,26 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 // It calls deleteInSteps for a current version, and for a version whose retention r bypasses, because
 // Azure removes neither by one request.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	isCurrent := isCode(e, codeCurrentVersion)
-	isBypassed := r.BypassGovernance && isCode(e, codeImmutable)
-	needsSteps := isCurrent || isBypassed
-	if r.Version != "" && needsSteps {
-		err := rm.deleteInSteps(ctx, r, isCurrent)
-		if err == nil {
-			return nil
-		}
-		e = asError(err)
+	if !needsSteps(e, r) {
+		return rm.ignoreMissing(ctx, e, r)
 	}
-	return rm.ignoreMissing(ctx, e, r)
+	isCurrent := isCode(e, codeCurrentVersion)
+	if err := rm.deleteInSteps(ctx, r, isCurrent); err != nil {
+		return rm.ignoreMissing(ctx, asError(err), r)
+	}
+	return nil
+}
+
+// needsSteps reports whether the removal that failed with e is that of a version which only
+// deleteInSteps can remove.
+func needsSteps(e *storage.Error, r *driver.DeleteRequest) bool {
+	if r.Version == "" {
+		return false
+	}
+	if isCode(e, codeCurrentVersion) {
+		return true
+	}
+	return r.BypassGovernance && isCode(e, codeImmutable)
 }
 
 // deleteInSteps removes a version that one request cannot remove, in these steps:

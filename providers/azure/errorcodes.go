@@ -124,34 +124,39 @@ const (
 )
 
 // specialHint returns the hint for an error whose cause does not follow from the code alone, or "".
-// For an error about a header, the document names the header. The response to a HEAD has no
-// document.
 func specialHint(code string, document errorDocument, response *http.Response) string {
-	server := response.Header.Get("Server")
 	if strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated") {
 		return policyHint
 	}
+	if code == "InvalidHeaderValue" {
+		return headerHint(document.HeaderName, response)
+	}
 
-	isOfFront := code == "" && strings.HasPrefix(server, "Microsoft-HTTPAPI")
+	isOfFront := code == "" && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI")
 	if isOfFront && response.StatusCode == http.StatusBadRequest {
 		// This response is from a server in front of the service, which refuses some characters in
 		// a URL.
 		// https://github.com/Azure/azure-storage-azcopy/issues/2421
 		return charactersHint
 	}
+	return ""
+}
 
-	// The service may be older than the service version in the request.
-	if code != "InvalidHeaderValue" {
+// headerHint returns the hint for a response about the header name, if that is the service version,
+// which a service may not know because it is older. name is "" if the response does not name the
+// header, as that to a HEAD, which has no document.
+func headerHint(name string, response *http.Response) string {
+	if name != "" && !strings.EqualFold(name, "x-ms-version") {
 		return ""
 	}
-	if document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version") {
-		return ""
-	}
-	if strings.HasPrefix(server, "Azurite") {
+	if strings.HasPrefix(response.Header.Get("Server"), "Azurite") {
 		return emulatorHint
 	}
+	if name != "" {
+		return versionHint
+	}
 	isHead := response.Request != nil && response.Request.Method == http.MethodHead
-	if document.HeaderName != "" || isHead {
+	if isHead {
 		return versionHint
 	}
 	return ""

@@ -97,8 +97,11 @@ func meaningOfResponse(response *azcore.ResponseError, code string, document err
 // no version of the service, and its code is only in the body.
 func isHidden(response *http.Response, code string) bool {
 	h := response.Header
+	if response.StatusCode != http.StatusNotFound {
+		return false
+	}
 	dependsOnRequest := h.Get("X-Ms-Error-Code") != "" || h.Get("X-Ms-Version") != ""
-	if response.StatusCode != http.StatusNotFound || dependsOnRequest {
+	if dependsOnRequest {
 		return false
 	}
 	return code == "ResourceNotFound" || strings.HasPrefix(h.Get("Server"), "Blob Service Version")

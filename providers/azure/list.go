@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -42,7 +43,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		// StartAfter is greater than all keys with the prefix, so the page is empty. The request only
 		// shows whether the container exists.
 		opts.MaxResults = new(int32(1))
-		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{})
+		if err := d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{}); err != nil {
+			return nil, err
+		}
+		return &storage.Page{}, nil
 	}
 	if isFirstPage {
 		opts.StartFrom = httpheader.Optional(startFrom(r))
@@ -262,29 +266,29 @@ func (ls *lister) page(
 	return items, prefixes, marker, err
 }
 
-// pages calls visit with the blobs of each page of a flat listing, until visit returns false or an
-// error.
+// pages returns an iterator over the pages of a flat listing, which are lists of blobs. An error is the
+// last value.
 func (ls *lister) pages(
 	ctx context.Context, opts *container.ListBlobsHierarchyOptions,
-	visit func(items []*container.BlobItem) (needsMore bool, err error),
-) error {
-	var checker markers
-	for {
-		items, _, marker, err := ls.page(ctx, "", opts)
-		if err != nil {
-			return ls.container.listError(err)
+) iter.Seq2[[]*container.BlobItem, error] {
+	return func(yield func([]*container.BlobItem, error) bool) {
+		var checker markers
+		for {
+			items, _, marker, err := ls.page(ctx, "", opts)
+			if err != nil {
+				yield(nil, ls.container.listError(err))
+				return
+			}
+			needsMore := yield(items, nil)
+			if !needsMore || marker == "" {
+				return
+			}
+			if err := checker.check(marker, len(items)); err != nil {
+				yield(nil, err)
+				return
+			}
+			opts.Marker = httpheader.Optional(marker)
 		}
-		needsMore, err := visit(items)
-		if err != nil {
-			return err
-		}
-		if !needsMore || marker == "" {
-			return nil
-		}
-		if err := checker.check(marker, len(items)); err != nil {
-			return err
-		}
-		opts.Marker = httpheader.Optional(marker)
 	}
 }
 
@@ -321,17 +325,17 @@ func (ls *lister) requestPage(
 // until one is not reserved.
 func (ls *lister) hasOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	opts := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
-	isForeign := func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) }
-	hasForeign := false
-	err := ls.pages(ctx, opts, func(items []*container.BlobItem) (bool, error) {
-		// The listing ends at the first page with another key.
-		hasForeign = slices.ContainsFunc(items, isForeign)
-		return !hasForeign, nil
-	})
-	if err != nil {
-		return false, err
+	for items, err := range ls.pages(ctx, opts) {
+		if err != nil {
+			return false, err
+		}
+		for _, item := range items {
+			if !isReserved(deref(item.Name)) {
+				return false, nil
+			}
+		}
 	}
-	return !hasForeign, nil
+	return true, nil
 }
 
 // listEntry converts a blob in a listing, which must have a name and properties, to an entry.

@@ -155,7 +155,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	page := &driver.PartPage{}
-	isOpen := r.After > 0 // the first page has shown that
+	needsMarker := r.After == 0 // a later page has none
 	for {
 		items, _, marker, err := d.lister.page(ctx, "", opts)
 		if err != nil {
@@ -163,11 +163,10 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		}
 
 		hasMarker := u.addParts(page, items, r.After)
-		isOpen = isOpen || hasMarker
-		if !isOpen {
+		if needsMarker && !hasMarker {
 			return nil, components.ErrEnded
 		}
-
+		needsMarker = false
 		if len(page.Parts) > r.Limit {
 			page.Parts = page.Parts[:r.Limit]
 			page.More = true

@@ -155,11 +155,11 @@ func (s *serviceDriver) settingsAfter(ctx context.Context, r *driver.BucketReque
 	info := bucketupdate.Requested(r)
 	err := s.readSettings(ctx, info)
 	couldReadNone := err != nil && len(info.Unread) == 0
-	if couldReadNone && bucketupdate.IsEmpty(r) {
-		// Nothing was changed, so the error hides no change.
-		return nil, err
-	}
 	if couldReadNone {
+		if bucketupdate.IsEmpty(r) {
+			// Nothing was changed, so the error hides no change.
+			return nil, err
+		}
 		info.Unread = append([]string{"Public", "ObjectLock"}, accountSettings.Fields...)
 	}
 	bucketupdate.ForgetRequested(info, r)
@@ -243,14 +243,17 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) er
 		Include:    container.ListBlobsInclude{Versions: withVersions},
 	}
 	ls := &lister{bc}
-	return ls.pages(ctx, opts, func(items []*container.BlobItem) (needsMore bool, err error) {
+	for items, err := range ls.pages(ctx, opts) {
+		if err != nil {
+			return err
+		}
 		for _, item := range items {
 			if err := notEmptyError(item); err != nil {
-				return false, err
+				return err
 			}
 		}
-		return true, nil
-	})
+	}
+	return nil
 }
 
 // notEmptyError returns BucketNotEmpty for a blob or version that prevents the removal of its

@@ -194,25 +194,30 @@ func (a *account) signURL(
 	start := roundUp(now).Add(-clockSkew)
 	latestEnd := now.UTC().Truncate(time.Second).Add(maxSigned)
 	end := minTime(roundUp(now.Add(ttl)), latestEnd)
-
-	// Without the account's key, a user delegation key signs the URL, until that key expires.
-	key := a.signer
-	if key == nil {
-		if !a.delegates() {
-			return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
-		}
-		userKey, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
-		if err != nil {
-			return "", time.Time{}, err
-		}
-		key = userKey.signingKey
-		end = minTime(end, userKey.expires)
+	if a.signer != nil {
+		signed := a.completed(*g, root, start, end)
+		return a.signer.sign(root, &signed), end, nil
 	}
 
-	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
+	// Without the account's key, a user delegation key signs the URL, until that key expires.
+	if !a.delegates() {
+		return "", time.Time{}, &storage.Error{Code: storage.Unsupported, Hint: a.signingHint()}
+	}
+	userKey, err := a.userKeys.get(ctx, now, ttl, a.requestUserKey)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	end = minTime(end, userKey.expires)
+	signed := a.completed(*g, root, start, end)
+	return userKey.signingKey.sign(root, &signed), end, nil
+}
+
+// completed returns g with the time for which it is valid, and with the protocol for a URL below root.
+func (a *account) completed(g grant, root string, start, end time.Time) grant {
 	g.start = start.Format(sasTime)
 	g.expiry = end.UTC().Format(sasTime)
-	return key.sign(root, g), end, nil
+	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
+	return g
 }
 
 // roundUp returns the time in UTC, rounded up to a whole second.
@@ -281,12 +286,7 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 func (a *account) authorizeSource(
 	ctx context.Context, source driver.ObjectRef,
 ) (address, authorization string, err error) {
-	if a.signer != nil {
-		g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
-		address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
-	} else {
-		address, authorization, err = a.sourceWithCredential(ctx, source)
-	}
+	address, authorization, err = a.readableSource(ctx, source)
 	if err != nil {
 		return "", "", err
 	}
@@ -294,6 +294,18 @@ func (a *account) authorizeSource(
 		return "", "", storage.Unsupported
 	}
 	return address, authorization, nil
+}
+
+// readableSource does the work of authorizeSource, for a URL of any length.
+func (a *account) readableSource(
+	ctx context.Context, source driver.ObjectRef,
+) (address, authorization string, err error) {
+	if a.signer == nil {
+		return a.sourceWithCredential(ctx, source)
+	}
+	g := &grant{container: source.Bucket, key: source.Key, version: source.Version, permissions: mayRead}
+	address, _, err = a.signURL(ctx, a.root, g, sourceTime, time.Now())
+	return address, "", err
 }
 
 const maxSourceURL = 2 << 10 // bytes

@@ -103,27 +103,28 @@ func (ls *lister) findRemoved(
 		Prefix:     new(r.Key),
 		MaxResults: new(int32(maxPage)),
 	}
-	err = ls.pages(ctx, opts, func(items []*container.BlobItem) (needsMore bool, err error) {
+	for items, err := range ls.pages(ctx, opts) {
+		if err != nil {
+			return nil, false, err
+		}
 		for _, item := range items {
 			if deref(item.Name) != r.Key {
 				// r.Key comes first of all keys with the prefix r.Key, so all its versions were listed.
-				return false, nil
+				return removed, exists, nil
 			}
-
-			version := deref(item.VersionID)
-			hasNoVersions := version == ""
-			isSnapshot := item.Snapshot != nil
-			isCurrentBlob := !deref(item.Deleted) && (hasNoVersions || isCurrent(item))
-			switch {
-			case isSnapshot:
-				// A snapshot is not a version.
-			case isCurrentBlob:
+			if item.Snapshot != nil {
+				continue // a snapshot is not a version
+			}
+			version := deref(item.VersionID) // "" in an account without versions
+			isCurrentBlob := !deref(item.Deleted) && (version == "" || isCurrent(item))
+			if isCurrentBlob {
 				exists = true
-			case r.Version == "" || r.Version == version:
+				continue
+			}
+			if r.Version == "" || r.Version == version {
 				removed = item // the newest is listed last
 			}
 		}
-		return true, nil
-	})
-	return removed, exists, err
+	}
+	return removed, exists, nil
 }

@@ -53,20 +53,23 @@ func (d *objectDriver) vend(
 		}
 	}
 
-	g := &grant{
+	folder := &grant{
 		container:   d.container.name,
-		key:         strings.TrimSuffix(r.Prefix, "/"),
+		key:         strings.TrimSuffix(r.Prefix, "/"), // "" stands for the container itself
 		isFolder:    true,
 		permissions: vendedPermissions(r.Rights),
 	}
 
-	// The TTL is a second shorter because signURL rounds the end up.
-	address, end, err := d.account.signURL(ctx, d.account.root, g, r.TTL-time.Second, now)
+	// signURL rounds the end up, but the credentials must not be valid for longer than r.TTL.
+	const maxRounding = time.Second
+	address, end, err := d.account.signURL(ctx, d.account.root, folder, r.TTL-maxRounding, now)
 	if err != nil {
 		return nil, err
 	}
-	_, token, _ := strings.Cut(address, "?")
-	return &storage.VendedCredentials{Token: token, Expires: end}, nil
+
+	// The signature is the query of the signed URL.
+	_, signature, _ := strings.Cut(address, "?")
+	return &storage.VendedCredentials{Token: signature, Expires: end}, nil
 }
 
 // checkDirectorySignatures fails with Unsupported if the account cannot sign for one prefix. Only a
