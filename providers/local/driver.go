@@ -166,12 +166,7 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 // acquireNow opens the bucket's directories for one call without waiting for a turn, a permission to
 // open files, which the caller has already or does not need. The call must end with releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (*bucketstore.Store, error) {
-	var store *bucketstore.Store
-	err := bucketdir.Retry(ctx, func() (err error) {
-		store, err = d.tryAcquire()
-		return err
-	})
-	return store, err
+	return bucketdir.RetryFor(ctx, d.tryAcquire)
 }
 
 // tryAcquire makes one attempt of acquireNow. It fails with ErrAgain, and forgets the open
@@ -196,17 +191,6 @@ func (d *objectDriver) tryAcquire() (*bucketstore.Store, error) {
 	}
 	d.releaseNow(store)
 	return nil, err
-}
-
-// waitingForFiles returns the page that list returns. It waits and calls list again while too many
-// files are open, so list must change nothing.
-func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (P, error) {
-	var page P
-	err := bucketdir.Retry(ctx, func() (err error) {
-		page, err = list()
-		return err
-	})
-	return page, err
 }
 
 // openOnce opens a bucket with a driver that serves only one call. closeBucket, which may be called

@@ -5,6 +5,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 )
 
@@ -21,5 +22,5 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer d.release(store)
-	return waitingForFiles(ctx, func() (*storage.Page, error) { return store.List(ctx, r, pos) })
+	return bucketdir.RetryFor(ctx, func() (*storage.Page, error) { return store.List(ctx, r, pos) })
 }

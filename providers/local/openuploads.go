@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
 // ListParts returns a page of the parts that an upload has so far, with their checksums.
@@ -13,7 +14,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		return nil, err
 	}
 	defer d.release(store)
-	return waitingForFiles(ctx, func() (*driver.PartPage, error) { return store.Uploads.ListParts(ctx, r) })
+	return bucketdir.RetryFor(ctx, func() (*driver.PartPage, error) { return store.Uploads.ListParts(ctx, r) })
 }
 
 // ListUploads returns a page of the uploads in progress. It omits an upload that ends while the list
@@ -24,5 +25,5 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		return nil, err
 	}
 	defer d.release(store)
-	return waitingForFiles(ctx, func() (*driver.UploadPage, error) { return store.Uploads.List(ctx, r) })
+	return bucketdir.RetryFor(ctx, func() (*driver.UploadPage, error) { return store.Uploads.List(ctx, r) })
 }

@@ -32,15 +32,13 @@ const trashPrefix = ".omnibucket-deleted-"
 // newTrash creates a trash, a hidden directory for buckets that are being created or removed, with a
 // random name and claims it for this process. The caller must end the claim.
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
-	t := &trash{account: a}
-	err := bucketdir.Retry(ctx, func() (err error) {
-		t.claim, err = bucketdir.NewClaim(a.root, trashPrefix+bucketdir.RandomName(), 0o777)
-		return err
+	claim, err := bucketdir.RetryFor(ctx, func() (*bucketdir.Claim, error) {
+		return bucketdir.NewClaim(a.root, trashPrefix+bucketdir.RandomName(), 0o777)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return t, nil
+	return &trash{account: a, claim: claim}, nil
 }
 
 // createBucket creates a bucket in the trash and, once it is complete, moves it to its place.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 )
 
@@ -21,5 +22,5 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	defer d.release(store)
-	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return store.ListVersions(ctx, r, pos) })
+	return bucketdir.RetryFor(ctx, func() (*driver.VersionPage, error) { return store.ListVersions(ctx, r, pos) })
 }

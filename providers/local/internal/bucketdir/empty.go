@@ -32,23 +32,21 @@ func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
 	}
 	defer dir.Close()
 
-	err = dir.Each(func(e osdir.Entry) bool {
+	for e, err := range dir.Each {
+		if err != nil {
+			return false, nil, Failure(err)
+		}
 		entryPath := dir.PathOf(e.Name)
 		// The directory of this package and its sidecars are not files of a user.
 		if entryPath == Reserved || isVisibleName(e.Name) {
-			return true
+			continue
 		}
-		if isDir(dir, e) {
-			dirs = append(dirs, entryPath)
-			return true
+		if !isDir(dir, e) {
+			return true, nil, nil
 		}
-		found = true
-		return false
-	})
-	if err != nil {
-		return false, nil, Failure(err)
+		dirs = append(dirs, entryPath)
 	}
-	return found, dirs, nil
+	return false, dirs, nil
 }
 
 // isDir reports whether an entry of dir is a directory.
@@ -73,19 +71,18 @@ func (t *Tree) RemoveEmpty(path string) error {
 	defer dir.Close()
 
 	var dirs []string
-	err = dir.Each(func(e osdir.Entry) bool {
+	for e, err := range dir.Each {
+		if err != nil {
+			return Failure(err)
+		}
 		if isDir(dir, e) && dir.PathOf(e.Name) != Reserved {
 			dirs = append(dirs, e.Name)
-			return true
+			continue
 		}
 		if isVisibleName(e.Name) {
 			// If this fails, the directory remains, too.
 			_ = dir.Unlink(e.Name)
 		}
-		return true
-	})
-	if err != nil {
-		return Failure(err)
 	}
 
 	for _, name := range dirs {

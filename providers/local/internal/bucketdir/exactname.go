@@ -12,22 +12,31 @@ import (
 func (t *Tree) ExistsExactly(path string) (bool, error) {
 	for path != "" {
 		dir, base := osdir.Split(path)
-		d, err := t.OpenToRead(dir)
-		if err != nil {
-			return false, UnlessAbsent(err)
-		}
-		exists := false
-		err = d.Each(func(e osdir.Entry) bool {
-			exists = e.Name == base
-			return !exists
-		})
-		d.Close()
+		exists, err := t.hasEntry(dir, base)
 		if err != nil || !exists {
-			return false, Failure(err)
+			return false, err
 		}
 		path = dir
 	}
 	return true, nil
+}
+
+// hasEntry reports whether the directory at path has an entry with exactly this name.
+func (t *Tree) hasEntry(path, name string) (bool, error) {
+	dir, err := t.OpenToRead(path)
+	if err != nil {
+		return false, UnlessAbsent(err)
+	}
+	defer dir.Close()
+	for e, err := range dir.Each {
+		if err != nil {
+			return false, Failure(err)
+		}
+		if e.Name == name {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // CheckSpelling fails with InvalidArgument if the directory at path has another spelling on a disk

@@ -46,6 +46,15 @@ func Retry(ctx context.Context, f func() error) error {
 	return errRounds
 }
 
+// RetryFor calls f again as Retry does, and returns the result of the last call.
+func RetryFor[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
+	err = Retry(ctx, func() (err error) {
+		result, err = f()
+		return err
+	})
+	return result, err
+}
+
 // Retry calls f again, as the function Retry does, but only while the bucket's path leads to the open
 // directory. Otherwise it fails with the error of CheckPlace.
 func (t *Tree) Retry(ctx context.Context, f func() error) error {

@@ -11,29 +11,27 @@ import (
 // makeDirs opens the directory of key's object, and creates it and its parents if they do not exist.
 // A file that has the name of a parent gets its alternate name.
 func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Location) (*osdir.Dir, error) {
-	var dir *osdir.Dir
-	err := bucketdir.Retry(ctx, func() (err error) {
-		dir, err = o.tree.Open(loc.Dir)
+	return bucketdir.RetryFor(ctx, func() (*osdir.Dir, error) {
+		dir, err := o.tree.Open(loc.Dir)
 		if err == nil {
-			return nil
+			return dir, nil
 		}
 		if !osdir.IsNotExist(err) {
-			return bucketdir.Failure(err)
+			return nil, bucketdir.Failure(err)
 		}
 
 		if err := o.tree.CheckPlace(); err != nil {
-			return err
+			return nil, err
 		}
 		if err := o.makeParents(ctx, key); err != nil {
-			return err
+			return nil, err
 		}
 		if err := o.tree.Mkdirs(loc.Dir); err != nil {
-			return err
+			return nil, err
 		}
 		// The next round opens the directory.
-		return bucketdir.ErrAgain
+		return nil, bucketdir.ErrAgain
 	})
-	return dir, err
 }
 
 // makeParents creates the parent directories of key's object, from the outermost to the innermost.

@@ -69,13 +69,15 @@ func (n *Noncurrent) writeMarker(path string) error {
 // newestTime returns the time of the newest version or delete marker in dir, in nanoseconds, or 0 if
 // there is none.
 func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
-	err = dir.Each(func(e osdir.Entry) bool {
+	for e, err := range dir.Each {
+		if err != nil {
+			return 0, bucketdir.Failure(err)
+		}
 		if objectfile.ValidVersion(e.Name) {
 			newest = max(newest, objectfile.VersionTime(e.Name))
 		}
-		return true
-	})
-	return newest, bucketdir.Failure(err)
+	}
+	return newest, nil
 }
 
 // newestKeptOf returns the time of a key's newest noncurrent version or delete marker, in nanoseconds,

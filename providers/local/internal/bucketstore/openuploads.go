@@ -88,22 +88,24 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 	defer dir.Close()
 
 	var numbers []int
-	err = dir.Each(func(e osdir.Entry) bool {
+	for e, err := range dir.Each {
+		if err != nil {
+			return nil, bucketdir.Failure(err)
+		}
 		// The name of a part's file ends with a dash and the number, as in part-7.
 		_, digits, _ := strings.Cut(e.Name, "-")
 		number, err := strconv.Atoi(digits)
 		if err != nil || number <= after {
-			return true
+			continue
 		}
 		if e.Name == partName(number) || e.Name == placedName(number) {
 			numbers = append(numbers, number)
 		}
-		return true
-	})
+	}
 
 	// A part may have a file of its own and a slot.
 	slices.Sort(numbers)
-	return slices.Compact(numbers), bucketdir.Failure(err)
+	return slices.Compact(numbers), nil
 }
 
 // describePart returns a part with its checksum, for which it reads the part if the checksum was not

@@ -111,14 +111,17 @@ func (w *uploadSweep) isIdle(dir *osdir.Dir, start time.Time) bool {
 		return false
 	}
 
-	hasRecent := false
-	err := dir.Each(func(e osdir.Entry) bool {
-		meta, err := dir.Stat(e.Name)
+	for e, err := range dir.Each {
+		if err != nil {
+			return false
+		}
 		// A file that cannot be examined counts as recent.
-		hasRecent = err != nil || !w.isOld(meta.Time())
-		return !hasRecent
-	})
-	return err == nil && !hasRecent
+		meta, err := dir.Stat(e.Name)
+		if err != nil || !w.isOld(meta.Time()) {
+			return false
+		}
+	}
+	return true
 }
 
 // isOld reports whether a write at the time t is at least as long ago as lifetime.IdleUpload.

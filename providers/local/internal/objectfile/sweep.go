@@ -61,13 +61,15 @@ func (s *Staging) sweepStagingDir(path string, isOld bool) {
 		return
 	}
 	defer dir.Close()
-	_ = dir.Each(func(e osdir.Entry) bool {
+	for e, err := range dir.Each {
+		if err != nil {
+			return
+		}
 		if meta, err := dir.Stat(e.Name); err == nil {
 			// The file may also have its final name already, as a second hard link. DropSidecar
 			// then keeps the sidecar.
 			s.Reader.DropSidecar(meta)
 			_ = dir.Unlink(e.Name)
 		}
-		return true
-	})
+	}
 }

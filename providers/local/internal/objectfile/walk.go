@@ -365,34 +365,34 @@ func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err er
 	}
 	defer d.Close()
 
-	var ctxErr error
-	err = d.Each(func(e osdir.Entry) bool {
-		ctxErr = bucketdir.Interrupted(w.Ctx)
-		if ctxErr != nil {
-			return false
+	for e, err := range d.Each {
+		if err != nil {
+			return false, nil, bucketdir.Failure(err)
 		}
+		if err := bucketdir.Interrupted(w.Ctx); err != nil {
+			return false, nil, err
+		}
+
 		// The directory with this name has the versions of a key.
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {
-			found = !dir.isTop
-			return !found
+			if dir.isTop {
+				continue
+			}
+			return true, nil, nil
 		}
+
 		name, ok := w.Tree.Names().Parse(dir.chunks, e.Name)
 		if !ok {
-			return true
+			continue
+		}
+		if !w.Noncurrent && name.Mark != bucketdir.MarkChunk && w.isObject(d, e) {
+			return true, nil, nil
 		}
 		if subdir, ok := subdirOf(d, e, name); ok {
 			subdirs = append(subdirs, subdir)
 		}
-		found = !w.Noncurrent && name.Mark != bucketdir.MarkChunk && w.isObject(d, e)
-		return !found
-	})
-	if ctxErr != nil {
-		return false, nil, ctxErr
 	}
-	if err != nil {
-		return false, nil, bucketdir.Failure(err)
-	}
-	return found, subdirs, nil
+	return false, subdirs, nil
 }
 
 // subdirOf returns an entry of d as a directory to search, or false if it is none. name is the parsed

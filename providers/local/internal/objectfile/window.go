@@ -118,33 +118,26 @@ func (r *Reader) readWindow(
 func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
-	var ctxErr error
-
-	err := dir.Each(func(e osdir.Entry) bool {
-		ctxErr = bucketdir.Interrupted(r.ctx)
-		if ctxErr != nil {
-			return false
+	for e, err := range dir.Each {
+		if err != nil {
+			return bucketdir.Failure(err)
+		}
+		if err := bucketdir.Interrupted(r.ctx); err != nil {
+			return err
 		}
 		r.window.names++
 
 		name, ok := names.Parse(chunks, e.Name)
 		if !ok {
-			return true
+			continue
 		}
 		// A chunk is a directory that has the rest of long names. It is read below.
 		if name.Mark == bucketdir.MarkChunk {
 			chunkDirs = append(chunkDirs, e.Name)
-			return true
+			continue
 		}
 		isInFirst := isFirst && chunks == ""
 		r.add(dir, e, name, isInFirst)
-		return true
-	})
-	if ctxErr != nil {
-		return ctxErr
-	}
-	if err != nil {
-		return bucketdir.Failure(err)
 	}
 
 	for _, base := range chunkDirs {

@@ -94,16 +94,23 @@ func (d *Dir) Close() {
 
 // Names returns the names of the entries for which keep returns true, sorted and each once.
 func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
-	var names []string
-	err := d.Each(func(e Entry) bool {
+	names, err := d.unsortedNames(keep)
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
+// unsortedNames returns the names of the entries for which keep returns true. After an error, it returns
+// the names before the error, too.
+func (d *Dir) unsortedNames(keep func(Entry) bool) (names []string, err error) {
+	for e, err := range d.Each {
+		if err != nil {
+			return names, err
+		}
 		if keep(e) {
 			names = append(names, e.Name)
 		}
-		return true
-	})
-
-	slices.Sort(names)
-	return slices.Compact(names), err
+	}
+	return names, nil
 }
 
 // PathOf returns the path of the entry base.

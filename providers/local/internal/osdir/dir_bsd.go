@@ -27,9 +27,5 @@ func setFileTime(d *Dir, _ int, base string, t time.Time) error {
 	})
 }
 
-// Each calls the given function for every name in d, from the beginning. It stops when the function
-// returns false.
-func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
-
 // errNoXattr is the error for a file that lacks the attribute.
 const errNoXattr = unix.ENOATTR

@@ -7,31 +7,33 @@ import (
 	"io/fs"
 )
 
-// readEntries calls each for every entry of d until each returns false. It opens the directory again,
-// because readers of one open directory would share its position.
-func readEntries(d *Dir, each func(Entry) bool) error {
+// Each is an iterator over the entries of d, from the beginning. An error is its last value. It opens
+// the directory again, because readers of one open directory would share its position.
+func (d *Dir) Each(yield func(Entry, error) bool) {
 	dir, err := openDirFile(d.root, d.Path)
 	if IsNotExist(err) {
 		// A removed directory is empty.
-		return nil
+		return
 	}
 	if err != nil {
-		return err
+		yield(Entry{}, err)
+		return
 	}
 	defer dir.Close()
 	for {
 		entries, err := dir.ReadDir(1024)
 		for _, e := range entries {
-			if !each(Entry{Name: e.Name(), Kind: kindOfMode(e.Type())}) {
-				return nil
+			if !yield(Entry{Name: e.Name(), Kind: kindOfMode(e.Type())}, nil) {
+				return
 			}
 		}
 		if err == io.EOF || IsNotExist(err) {
 			// The directory may be removed meanwhile.
-			return nil
+			return
 		}
 		if err != nil {
-			return err
+			yield(Entry{}, err)
+			return
 		}
 	}
 }

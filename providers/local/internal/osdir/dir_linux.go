@@ -57,26 +57,26 @@ var direntBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Each calls yield for every name in d, from the beginning, until yield returns false. Names that
-// are removed or created meanwhile may be omitted, and one that is replaced may come twice.
+// Each is an iterator over the entries of d, from the beginning. An error is its last value. Names
+// that are removed or created meanwhile may be omitted, and one that is replaced may come twice.
 //
 // Each does not use ReadDir of os.File, which calls stat for every entry if os.Root has opened the
 // directory.
-func (d *Dir) Each(yield func(Entry) bool) error {
+func (d *Dir) Each(yield func(Entry, error) bool) {
 	offset := int64(0) // where the next read begins
 	for range 1 + maxRereads {
 		start := time.Now()
 		end, isDone, err := d.eachFrom(offset, yield)
 		if err != nil {
-			return err
+			yield(Entry{}, err)
+			return
 		}
 		if isDone || !d.mayHaveMissed(start) {
-			return nil
+			return
 		}
 		// Read what may have been moved beyond the end of this read.
 		offset = end
 	}
-	return nil
 }
 
 // maxRereads limits how often Each reads the end of a directory again. It reads again while other
@@ -105,7 +105,7 @@ func (d *Dir) mayHaveMissed(start time.Time) bool {
 // eachFrom does what Each does, but begins at an offset. It returns the offset after the last entry
 // that it read. isDone is true if Each must not read on from there: yield has returned false, or the
 // file system moves no entries.
-func (d *Dir) eachFrom(offset int64, yield func(Entry) bool) (end int64, isDone bool, err error) {
+func (d *Dir) eachFrom(offset int64, yield func(Entry, error) bool) (end int64, isDone bool, err error) {
 	// The seek to 0 makes Btrfs determine the end again.
 	if _, err := unix.Seek(d.fd(), 0, io.SeekStart); err != nil {
 		return offset, true, err
@@ -151,7 +151,7 @@ func (d *Dir) getdents(buf []byte) (n int, err error) {
 //
 // Each entry is a struct linux_dirent64: its inode (8 bytes), the offset of the next entry (8), the
 // record's length (2), the type (1), the name and NULs.
-func parseDirents(b []byte, offset int64, yield func(Entry) bool) (end int64, hasMore bool) {
+func parseDirents(b []byte, offset int64, yield func(Entry, error) bool) (end int64, hasMore bool) {
 	const (
 		offsetAt = 8
 		lengthAt = 16
@@ -183,7 +183,7 @@ func parseDirents(b []byte, offset int64, yield func(Entry) bool) (end int64, ha
 			// An inode of 0 means that the entry was removed.
 			continue
 		}
-		if !yield(Entry{Name: string(name), Kind: kindOfDirent(record[typeAt])}) {
+		if !yield(Entry{Name: string(name), Kind: kindOfDirent(record[typeAt])}, nil) {
 			return offset, false
 		}
 	}

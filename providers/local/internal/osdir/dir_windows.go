@@ -187,10 +187,6 @@ func (d *Dir) Link(base string, src *Dir, fromBase string) error {
 // journal of names.
 func (d *Dir) Sync() error { return nil }
 
-// Each calls the given function for every name in d, from the beginning. It stops when the function
-// returns false.
-func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
-
 // errIsDir is the error if an operation needs a file, but finds a directory. Windows has no error
 // code for this case.
 const errIsDir = syscall.EISDIR

@@ -42,10 +42,10 @@ func openSub(t *testing.T, top *Dir) *Dir {
 
 // listNames returns the sorted names of the entries of a directory.
 func listNames(t *testing.T, d *Dir) (found []string) {
-	require.NoError(t, d.Each(func(e Entry) bool {
+	for e, err := range d.Each {
+		require.NoError(t, err)
 		found = append(found, e.Name)
-		return true
-	}))
+	}
 	slices.Sort(found)
 	return found
 }
@@ -68,14 +68,14 @@ func TestEachSeesReplacedName(t *testing.T) {
 		require.NoError(t, os.Rename(filepath.Join(path, "new"), filepath.Join(path, name)))
 	}
 	var got []string
-	require.NoError(t, top.Each(func(e Entry) bool {
+	for e, err := range top.Each {
+		require.NoError(t, err)
 		if len(got) == 0 {
 			replace("name-2400")
 			replace("name-2499")
 		}
 		got = append(got, e.Name)
-		return true
-	}))
+	}
 
 	// The method Each may return a replaced name twice, and the name "new" in between.
 	slices.Sort(got)
@@ -113,14 +113,15 @@ func TestEachTwice(t *testing.T) {
 	}
 }
 
-// The method Each stops when its function returns false.
+// The method Each stops when the loop over its entries does.
 func TestEachStops(t *testing.T) {
 	_, top := openTemp(t)
 	visits := 0
-	require.NoError(t, top.Each(func(Entry) bool {
+	for _, err := range top.Each {
+		require.NoError(t, err)
 		visits++
-		return false
-	}))
+		break
+	}
 	require.Equal(t, 1, visits)
 }
 
