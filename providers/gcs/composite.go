@@ -384,28 +384,27 @@ func (cs *composites) sweep(
 func (cs *composites) removeAll(
 	ctx context.Context, objects []*gcs.ObjectAttrs,
 ) (removed int, lockedErr, err error) {
-	// Several calls of remove run at the same time.
-	var removedCount atomic.Int64
-	var firstLocked atomic.Pointer[error]
-	remove := func(ctx context.Context, i int) error {
+	// Each call for an object sets only the elements of that object.
+	isRemoved := make([]bool, len(objects))
+	lockedErrs := make([]error, len(objects))
+	err = running.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
 		o := objects[i]
 		err := cs.removeObject(ctx, cs.bucket.handle().Object(o.Name).Generation(o.Generation))
 		if storage.CodeOf(err) == storage.Locked {
-			firstLocked.CompareAndSwap(nil, &err)
+			lockedErrs[i] = err
 			return nil
 		}
-		if err != nil {
-			return err
-		}
-		removedCount.Add(1)
-		return nil
-	}
+		isRemoved[i] = err == nil
+		return err
+	})
 
-	err = running.Each(ctx, len(objects), maxParallel, remove)
-	if first := firstLocked.Load(); first != nil {
-		lockedErr = *first
+	for i := range objects {
+		if isRemoved[i] {
+			removed++
+		}
+		lockedErr = cmp.Or(lockedErr, lockedErrs[i])
 	}
-	return int(removedCount.Load()), lockedErr, err
+	return removed, lockedErr, err
 }
 
 // discard removes intermediate objects and their folder, even if ctx has ended. SweepParts removes

@@ -124,7 +124,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		}
 
 		e := translate(err)
-		isUnknown = isUnknown || e.Unknown
+		if e.Unknown {
+			isUnknown = true
+		}
 		if e.Status == http.StatusGone {
 			// The token has expired, so the rewrite begins again.
 			copier.RewriteToken = ""
@@ -134,11 +136,11 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		// the engine decides.
 		hasProgress := copier.RewriteToken != oldToken
 		isTemporary := e.Code == storage.Unavailable && e.RetryAfter <= 0
-		canContinue := hasProgress && isTemporary && attempt < maxRewrites
-		if !canContinue {
-			e.Unknown = isUnknown
-			return nil, e
+		if hasProgress && isTemporary && attempt < maxRewrites {
+			continue
 		}
+		e.Unknown = isUnknown
+		return nil, e
 	}
 }
 

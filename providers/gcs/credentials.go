@@ -44,25 +44,27 @@ type credentials struct {
 // newCredentials returns the credentials of a Config, without a request, and fails if credentials in
 // the Config are invalid.
 func newCredentials(c Config) (*credentials, error) {
-	if c.TokenSource == nil && c.CredentialsJSON == nil {
-		return &credentials{find: defaultCredentials}, nil
-	}
-
-	result := &credentials{}
 	if c.TokenSource != nil {
 		tokens := oauth2adapt.TokenProviderFromTokenSource(c.TokenSource)
-		result.find = func() (*auth.Credentials, error) {
+		return foundCredentials(func() (*auth.Credentials, error) {
 			return auth.NewCredentials(&auth.CredentialsOptions{TokenProvider: tokens}), nil
-		}
-	} else {
-		file := slices.Clone(c.CredentialsJSON)
-		result.find = func() (*auth.Credentials, error) { return credentialsOf(file) }
+		})
 	}
-	creds, err := result.find()
+	if c.CredentialsJSON != nil {
+		file := slices.Clone(c.CredentialsJSON)
+		return foundCredentials(func() (*auth.Credentials, error) { return credentialsOf(file) })
+	}
+	return &credentials{find: defaultCredentials}, nil
+}
+
+// foundCredentials returns the credentials that find returns, and fails if find does.
+func foundCredentials(find func() (*auth.Credentials, error)) (*credentials, error) {
+	found, err := find()
 	if err != nil {
 		return nil, err
 	}
-	result.cached.Store(creds)
+	result := &credentials{find: find}
+	result.cached.Store(found)
 	return result, nil
 }
 

@@ -29,7 +29,20 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 
 	e := translate(err)
 	if r.BypassGovernance && e.Code == storage.Locked {
-		return d.deleteGoverned(ctx, r, e)
+		attrs, err := d.bucket.find(ctx, &driver.GetRequest{
+			Key:       r.Key,
+			Version:   r.Version,
+			Length:    -1,
+			Condition: r.Condition,
+			Native:    r.Native,
+		})
+		if err != nil {
+			return err
+		}
+		if !isKeptOnlyByUnlocked(attrs) {
+			return e
+		}
+		return d.deleteGoverned(ctx, r, attrs)
 	}
 
 	// The removal of an object that does not exist is a success, but not in a bucket that does not

@@ -21,21 +21,25 @@ import (
 const googleUniverse = "googleapis.com"
 
 // universeOf returns the universe of a Config's credentials, as far as it is known without a
-// request. The content of a credentials file in c names the universe, or else
-// GOOGLE_CLOUD_UNIVERSE_DOMAIN, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
+// request.
 func universeOf(c Config) string {
-	content := c.CredentialsJSON
-	if content == nil {
-		if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" {
-			return name
-		}
-		if c.TokenSource != nil {
-			return googleUniverse
-		}
-		// Ignore the error here: the first request returns it.
-		content, _ = os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
+	if c.CredentialsJSON != nil {
+		return universeOfFile(c.CredentialsJSON)
+	}
+	if name := os.Getenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN"); name != "" {
+		return name
+	}
+	if c.TokenSource != nil {
+		return googleUniverse // a token does not name its universe
 	}
 
+	// Without a file, the universe is Google's. The first request returns an error of the file.
+	content, _ := os.ReadFile(os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"))
+	return universeOfFile(content)
+}
+
+// universeOfFile returns the universe that a credentials file with this content names, or Google's.
+func universeOfFile(content []byte) string {
 	var file struct {
 		Universe string `json:"universe_domain"`
 	}
@@ -89,10 +93,10 @@ func (a *account) resolveEndpoint(c Config) error {
 	if !c.Anonymous && !a.emulator {
 		a.universe = universeOf(c)
 	}
-	if endpoint == "" && a.universe == googleUniverse {
-		return nil
-	}
 	if endpoint == "" {
+		if a.universe == googleUniverse {
+			return nil
+		}
 		endpoint = "https://storage." + a.universe
 	}
 
@@ -119,18 +123,19 @@ func (a *account) limitCredentials(c Config) error {
 		return nil
 	}
 
-	isGoogleHost := isHostOf(googleUniverse, a.endpoint)
-	isKnownHost := isGoogleHost || isHostOf(a.universe, a.endpoint)
-	isFromEnvironment := c.CredentialsJSON == nil && c.TokenSource == nil
-	if isFromEnvironment && !isKnownHost {
-		a.anonymous = true
-		return nil
-	}
-	if isGoogleHost && a.universe != googleUniverse {
+	if isHostOf(googleUniverse, a.endpoint) {
+		if a.universe == googleUniverse {
+			return nil
+		}
 		return argument.Invalid(
 			"endpoint", "must belong to the universe of the credentials, "+a.universe,
 			"omit the endpoint, or set it to https://storage."+a.universe,
 		)
+	}
+
+	isFromEnvironment := c.CredentialsJSON == nil && c.TokenSource == nil
+	if isFromEnvironment && !isHostOf(a.universe, a.endpoint) {
+		a.anonymous = true
 	}
 	return nil
 }

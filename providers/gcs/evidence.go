@@ -91,26 +91,34 @@ func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) er
 	}
 
 	if r.Method == http.MethodDelete {
-		// An emulator responds to a removal with the document null, or with none.
-		text := strings.TrimSpace(string(start))
-		isOfEmulator := text == "null" || text == "" && t.emulator
-		if isOfEmulator {
+		if t.confirmsRemoval(start) {
 			return nil
 		}
 		return noEvidence(resp.StatusCode, "it is not 204")
 	}
 
 	wantKind := kindOf(r.Method, r.URL.EscapedPath())
-
+	if isResource(start, wantKind) {
+		return nil
+	}
 	// A document that is longer than start is judged by its beginning.
 	isLong := len(start) == maxShort && start[0] == '{'
 	if isLong && isLongResource(start, wantKind) {
 		return nil
 	}
-	if isResource(start, wantKind) {
-		return nil
-	}
 	return noEvidence(resp.StatusCode, "it has no resource")
+}
+
+// confirmsRemoval reports whether body is that of an emulator's response to a removal, which is the
+// document null or, from the emulator of STORAGE_EMULATOR_HOST, may also be empty.
+func (t *responseChecker) confirmsRemoval(body []byte) bool {
+	switch strings.TrimSpace(string(body)) {
+	case "null":
+		return true
+	case "":
+		return t.emulator
+	}
+	return false
 }
 
 // The kinds of resources that this package requests most. Responses have them in the field "kind".
@@ -192,11 +200,11 @@ func isResource(document []byte, wantKind string) bool {
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
-	canCompareKinds := wantKind != "" && r.Kind != ""
-	if canCompareKinds && r.Kind != wantKind {
+	if wantKind != "" && r.Kind != "" && r.Kind != wantKind {
 		return false
 	}
 
+	// Some kinds are checked by their fields.
 	switch wantKind {
 	case rewriteKind:
 		if r.Done {
@@ -207,12 +215,14 @@ func isResource(document []byte, wantKind string) bool {
 		return r.Generation != nil
 	}
 
-	if canCompareKinds {
-		return true // they are equal
+	// Any other resource is known by its kind, or else by a field that Google's resources have.
+	if r.Kind != "" && r.Kind == wantKind {
+		return true
 	}
-	// Without a kind to compare, a field that Google's resources have is evidence.
-	hasFieldOfGoogle := r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
-	return hasFieldOfGoogle || strings.HasPrefix(r.Kind, "storage#")
+	if strings.HasPrefix(r.Kind, "storage#") {
+		return true
+	}
+	return r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
 }
 
 // A prependedBody is the body of a response after checkResponse has read its beginning. It

@@ -129,20 +129,25 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.Li
 // appendRule appends a rule with one action, whose position in the order of the actions is step. If the
 // last of rules has the same prefix and only earlier actions, appendRule adds the action to that rule.
 func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step int) []storage.LifecycleRule {
-	if len(rules) == 0 || rules[len(rules)-1].Prefix != rule.Prefix {
+	if len(rules) == 0 {
 		return append(rules, rule)
 	}
 	last := &rules[len(rules)-1]
-	if step == abortUploadsStep && last.AbortUploadsAfterDays == rule.AbortUploadsAfterDays {
-		// rulesOfActions writes AbortUploadsAfterDays as two actions. The first action has already
-		// set the field, so the second action adds nothing.
+	if last.Prefix != rule.Prefix {
+		return append(rules, rule)
+	}
+
+	// rulesOfActions writes AbortUploadsAfterDays as two actions. The second action adds nothing to the
+	// rule of the first.
+	isRepeatedAbort := step == abortUploadsStep && last.AbortUploadsAfterDays == rule.AbortUploadsAfterDays
+	if isRepeatedAbort {
 		return rules
 	}
-	if lastStep(last) < step {
-		merge(last, &rule)
-		return rules
+	if step <= lastStep(last) {
+		return append(rules, rule) // rulesOfActions would have written the action earlier
 	}
-	return append(rules, rule)
+	merge(last, &rule)
+	return rules
 }
 
 // parseLifecycleRule converts a rule of Google's, which has only one action. The result step is the

@@ -178,35 +178,11 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 	return err
 }
 
-// deleteGoverned ends the unlocked retention of an object, and then removes the object. If another
-// lock also keeps the object, deleteGoverned changes nothing, and returns refusal, the error of the
-// first attempt.
-func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refusal *storage.Error) error {
-	attrs, err := d.bucket.find(ctx, &driver.GetRequest{
-		Key:       r.Key,
-		Version:   r.Version,
-		Length:    -1,
-		Condition: r.Condition,
-		Native:    r.Native,
-	})
-	if err != nil {
-		return err
-	}
-
-	if !isKeptOnlyByUnlocked(attrs) {
-		return refusal
-	}
-
-	// Each change of the attributes increases the metageneration. The condition makes the request fail
-	// if another client has locked the object meanwhile.
-	call := callOf(r.Native)
-	ctx = withCall(ctx, call)
-	object := call.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
-	object = object.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
-	_, err = write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
-		return object.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
-	})
-	if err != nil {
+// deleteGoverned ends the unlocked retention of an object with these attributes, and then removes the
+// object.
+func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, attrs *gcs.ObjectAttrs) error {
+	ctx = withCall(ctx, callOf(r.Native))
+	if err := d.endRetention(ctx, r, attrs); err != nil {
 		return err
 	}
 
@@ -214,6 +190,18 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	req := *r
 	req.BypassGovernance = false
 	return d.Delete(ctx, &req)
+}
+
+// endRetention ends the unlocked retention of an object. It fails if the object no longer has these
+// attributes, because another client may have locked it.
+func (d *objectDriver) endRetention(ctx context.Context, r *driver.DeleteRequest, attrs *gcs.ObjectAttrs) error {
+	object := callOf(r.Native).addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	// Each change of the attributes increases the metageneration.
+	object = object.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
+	_, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+		return object.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
+	})
+	return err
 }
 
 // isKeptOnlyByUnlocked reports whether nothing but an unlocked retention keeps the object. An unlocked

@@ -23,13 +23,11 @@ const maxReplacedReads = 10
 
 // inTwoRequests requests the attributes of an object, and then the bytes of the generation in these
 // attributes.
-func (rd *reader) inTwoRequests(
-	ctx context.Context, r *driver.GetRequest,
-) (attrs *storage.Attrs, body io.ReadCloser, err error) {
+func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	missingRevision := "" // the last revision whose bytes were missing
 	var missingErr error
 	for range maxReplacedReads {
-		attrs, err = rd.objects.Head(ctx, r)
+		attrs, err := rd.objects.Head(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -37,7 +35,7 @@ func (rd *reader) inTwoRequests(
 			break // the responses contradict each other: the object exists, and its bytes are missing
 		}
 
-		body, err = rd.readMedia(ctx, r, attrs.Revision)
+		body, err := rd.readMedia(ctx, r, attrs.Revision)
 		if err == nil {
 			return attrs, body, nil
 		}

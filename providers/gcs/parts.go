@@ -227,19 +227,17 @@ func (s *session) sendPart(
 			return nil, s.sessionError(err)
 		}
 		if object != nil {
-			return object, nil
+			return object, nil // the part was the last one
 		}
-
-		hasWholePart := stored >= end
-		if hasWholePart && !isLast {
+		if stored >= end && !isLast {
 			return nil, nil
 		}
+
+		// The server has not all bytes of the part, or has not ended the upload.
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		// If the server has all bytes, another request may still have to end the upload.
-		hasProgress := stored > start
-		if !hasProgress && !hasWholePart {
+		if stored <= start && stored < end {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,

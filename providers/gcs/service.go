@@ -103,15 +103,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	pending, _ := s.pending.Load(r.Name)
 	isCreated := reflect.DeepEqual(pending, *r)
 	if !isCreated {
-		handle := b.handle()
-		if r.ObjectLock {
-			handle = handle.SetObjectRetention(true)
-		}
-		err = writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
-		if statusOf(err) == http.StatusConflict {
-			return nil, sdkerror.WithCode(err, storage.BucketExists, "")
-		}
-		if err != nil {
+		if err := b.create(ctx, project, attrs, r.ObjectLock); err != nil {
 			return nil, err
 		}
 	}
@@ -129,6 +121,20 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		attrs.ObjectRetentionMode = retentionEnabled
 	}
 	return bucketInfo(attrs, isPublic), nil
+}
+
+// create creates the bucket with these attributes, in which objects can have a retention if objectLock
+// is true. It fails with BucketExists if the bucket exists.
+func (b *bucket) create(ctx context.Context, project string, attrs *gcs.BucketAttrs, objectLock bool) error {
+	handle := b.handle()
+	if objectLock {
+		handle = handle.SetObjectRetention(true)
+	}
+	err := writes(ctx, func(ctx context.Context) error { return handle.Create(ctx, project, attrs) })
+	if statusOf(err) == http.StatusConflict {
+		return sdkerror.WithCode(err, storage.BucketExists, "")
+	}
+	return err
 }
 
 // makePublic makes a new bucket public. If that fails for good, it removes the bucket. After a temporary
@@ -247,15 +253,18 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 
 	// Public access is part of the IAM policy, not of the bucket's attributes.
 	isPublic := *r.PublicAccess
-	if isPublic {
-		err = b.addPublicRead(ctx)
-	} else {
-		err = b.removePublic(ctx)
-	}
-	if err != nil {
+	if err := b.setPublic(ctx, isPublic); err != nil {
 		return nil, err
 	}
 	return bucketInfo(attrs, isPublic), nil
+}
+
+// setPublic changes the IAM policy so that everyone may read the objects, or nobody without a right.
+func (b *bucket) setPublic(ctx context.Context, isPublic bool) error {
+	if isPublic {
+		return b.addPublicRead(ctx)
+	}
+	return b.removePublic(ctx)
 }
 
 // requireRetention fails with Unsupported if object retention is not enabled for the bucket. Only Google's

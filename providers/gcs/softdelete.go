@@ -19,15 +19,14 @@ import (
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	version := r.Version
 	if version == "" {
-		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: r.Key, Limit: 1, SoftDeleted: true})
+		newest, err := d.newestRemoved(ctx, r.Key)
 		if err != nil {
 			return err
 		}
-		if len(page.Entries) == 0 || page.Entries[0].Key != r.Key {
+		if newest == "" {
 			return d.undeleteError(ctx, r, storage.ObjectNotFound)
 		}
-		// The page has all generations of the key, newest first.
-		version = page.Entries[0].Version
+		version = newest
 	}
 
 	object, err := d.bucket.objectVersion(r.Key, version)
@@ -50,6 +49,19 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		return storageErr // a gateway's 404 proves nothing
 	}
 	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, storageErr))
+}
+
+// newestRemoved returns the newest soft-deleted version of a key, or "" if there is none.
+func (d *objectDriver) newestRemoved(ctx context.Context, key string) (string, error) {
+	page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: key, Limit: 1, SoftDeleted: true})
+	if err != nil {
+		return "", err
+	}
+	if len(page.Entries) == 0 || page.Entries[0].Key != key {
+		return "", nil
+	}
+	// The page has all generations of the key, newest first.
+	return page.Entries[0].Version, nil
 }
 
 // undeleteError returns the error for a failed restore. Google does not document which error it
