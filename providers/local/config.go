@@ -106,12 +106,8 @@ type SigningKeys = signedurl.Secrets
 // absolutePath checks root and c, and returns the absolute path of root, with and without symbolic
 // links. It creates the directory if [Config.Create] is set.
 func absolutePath(root string, c Config) (path, realPath string, err error) {
-	const ownerMode = 0o600
-	hasOtherBits := c.FileMode&^os.ModePerm != 0
-	ownerMayUse := c.FileMode&ownerMode == ownerMode
-	if c.FileMode != 0 && (hasOtherBits || !ownerMayUse) {
-		return "", "", argument.Invalid("FileMode",
-			"must have only permission bits, and let the owner read and write", "")
+	if err := checkFileMode(c.FileMode); err != nil {
+		return "", "", err
 	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")
@@ -133,6 +129,20 @@ func absolutePath(root string, c Config) (path, realPath string, err error) {
 		return path, path, nil
 	}
 	return path, realPath, nil
+}
+
+// checkFileMode fails with InvalidArgument if objects cannot have the mode. The mode 0 stands for the
+// default.
+func checkFileMode(mode os.FileMode) error {
+	if mode == 0 {
+		return nil
+	}
+	const ownerMode = 0o600
+	isPermission := mode&^os.ModePerm == 0
+	if isPermission && mode&ownerMode == ownerMode {
+		return nil
+	}
+	return argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
 }
 
 // createRoot creates the directory at path and its parents, if they do not exist, and flushes their

@@ -40,13 +40,17 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := bucketDriver(filepath.Dir(realPath), filepath.Base(realPath), c)
+	keys, err := signedurl.NewKeys(c.SigningKeys)
+	if err != nil {
+		return nil, err
+	}
 
 	// bucketDriver is for a bucket that a service manages.
+	d := bucketDriver(filepath.Dir(realPath), filepath.Base(realPath), c)
 	d.bucket.Path = path
 	d.bucket.Managed = false
-	d.bucket.ConfigKeys, err = signedurl.NewKeys(c.SigningKeys)
-	return d, err
+	d.bucket.ConfigKeys = keys
+	return d, nil
 }
 
 // bucketDriver returns a driver for the bucket in the directory parent, which a service manages.
@@ -62,9 +66,8 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 			Visible:  c.Sidecars,
 		},
 	}
-	if c.Now != nil {
-		d.bucket.Clock.Now = c.Now
-	} else {
+	d.bucket.Clock.Now = c.Now
+	if c.Now == nil {
 		d.bucket.Clock.Now = time.Now
 	}
 	return d

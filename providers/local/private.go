@@ -7,6 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 )
 
 // privateName is the directory for private objects in a bucket's reserved directory. It is itself a
@@ -25,16 +26,23 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 		return nil, err
 	}
 	defer closeBucket()
-	if create {
-		err = store.Tree.Retry(ctx, func() error { return store.Tree.Mkdirs(privatePath) })
-	} else if _, statErr := store.Root.Lstat(privatePath); statErr != nil {
-		err = storage.BucketNotFound
-	}
-	if err != nil {
+	if err := findPrivate(ctx, store, create); err != nil {
 		return nil, err
 	}
 
 	config := s.config
 	config.Sidecars = false
 	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, config), nil
+}
+
+// findPrivate creates the private directory of a bucket if create is true. Otherwise it fails with
+// BucketNotFound if the directory does not exist.
+func findPrivate(ctx context.Context, store *bucketstore.Store, create bool) error {
+	if create {
+		return store.Tree.Retry(ctx, func() error { return store.Tree.Mkdirs(privatePath) })
+	}
+	if _, err := store.Root.Lstat(privatePath); err != nil {
+		return storage.BucketNotFound
+	}
+	return nil
 }

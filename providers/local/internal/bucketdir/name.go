@@ -100,14 +100,16 @@ func (n Names) Locate(key string) (Location, bool) {
 // DirPath returns the path of the directory that contains the keys under key + "/", or false if no
 // directory can contain such keys.
 func (n Names) DirPath(key string) (string, bool) {
-	isPlain := true
+	arePlain := true
 	for segment := range strings.SplitSeq(key, "/") {
 		if !validSegment(segment) {
 			return "", false
 		}
-		isPlain = isPlain && n.isPlain(segment)
+		if !n.isPlain(segment) {
+			arePlain = false
+		}
 	}
-	if isPlain {
+	if arePlain {
 		return key, true
 	}
 

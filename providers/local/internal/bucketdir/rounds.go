@@ -70,6 +70,15 @@ func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	})
 }
 
+// RetryInTree calls f again as t.Retry does, and returns the result of the last call.
+func RetryInTree[T any](ctx context.Context, t *Tree, f func() (T, error)) (result T, err error) {
+	err = t.Retry(ctx, func() (err error) {
+		result, err = f()
+		return err
+	})
+	return result, err
+}
+
 // AgainIfGone returns ErrAgain if err says that a directory has vanished, and Failure(err) otherwise.
 func AgainIfGone(err error) error {
 	if osdir.IsNotExist(err) {

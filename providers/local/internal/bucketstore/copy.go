@@ -20,16 +20,14 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, srcBucket *Ob
 	}
 	defer src.Close()
 
-	// The checksum is not known yet.
-	attrs := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
-	return o.copyFile(ctx, r.Key, src, srcAttrs, attrs, r.Condition)
+	attrs := objectfile.NewAttrs(r.Properties, &r.Controls, srcAttrs.SumOf(src.Meta))
+	return o.copyFile(ctx, r.Key, src, attrs, r.Condition)
 }
 
-// copyFile creates an object with the bytes of src and the attributes attrs. It adds the checksum in
-// srcAttrs, unless another program has changed the file since. If it succeeds, it has closed src.
+// copyFile creates an object with the bytes of src and the attributes attrs. If it succeeds, it has
+// closed src.
 func (o *Objects) copyFile(
-	ctx context.Context, key string, src *osdir.File, srcAttrs *objectfile.Attrs, attrs objectfile.Attrs,
-	c storage.Condition,
+	ctx context.Context, key string, src *osdir.File, attrs objectfile.Attrs, c storage.Condition,
 ) (*storage.Attrs, error) {
 	staged, err := o.staging.Stage(ctx)
 	if err != nil {
@@ -47,10 +45,6 @@ func (o *Objects) copyFile(
 	}
 
 	staged.Attrs = attrs
-	isSumRight := srcAttrs.Matches(src.Meta)
-	if isSumRight {
-		staged.Attrs.CRC32C = srcAttrs.CRC32C
-	}
 	// Close the source before saving, because it may be the file to replace. After an error before, the
 	// caller closes it.
 	if err := file.Close(); err != nil {
@@ -62,24 +56,20 @@ func (o *Objects) copyFile(
 // Move moves an object to a key without an object by a rename of its file. It fails with Unsupported
 // if a rename is not enough.
 func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	var attrs *storage.Attrs
-	err := o.tree.Retry(ctx, func() error {
-		const currentVersion = ""
+	return bucketdir.RetryInTree(ctx, o.tree, func() (*storage.Attrs, error) {
 		f, stored, err := o.OpenObject(ctx, r.From, currentVersion)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		_ = f.Close()
 		if !o.isMovable(f.Meta, stored) {
-			return storage.Unsupported
+			return nil, storage.Unsupported
 		}
-		attrs = o.reader.AttrsOf(r.Key, f.Meta, stored)
-		return o.moveOnce(ctx, r, f.Meta)
+		if err := o.moveOnce(ctx, r, f.Meta); err != nil {
+			return nil, err
+		}
+		return o.reader.AttrsOf(r.Key, f.Meta, stored), nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	return attrs, nil
 }
 
 // isMovable reports whether the attributes and the stat result of an object permit to move it by a
@@ -227,15 +217,17 @@ func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, met
 	if file.Found() && !hasPlainName {
 		return storage.Unsupported
 	}
-	current, statErr := src.Plain.Stat(src.Location.Base)
-	isThere := statErr == nil
-	if isThere && current.Kind == osdir.KindLink {
+	current, err := src.Plain.Stat(src.Location.Base)
+	if err != nil {
+		return bucketdir.ErrAgain // the file is gone
+	}
+	if current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
 
-	// The file must be there, and unchanged.
+	// The file must be unchanged.
 	isUnchanged := current.Ino == meta.Ino && current.MTime == meta.MTime && current.Size == meta.Size
-	if !file.Found() || !isThere || !isUnchanged {
+	if !file.Found() || !isUnchanged {
 		return bucketdir.ErrAgain
 	}
 	return nil

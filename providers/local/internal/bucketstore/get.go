@@ -52,6 +52,8 @@ func (o *Objects) openForRead(ctx context.Context, r *driver.GetRequest) (*osdir
 	return f, attrs, nil
 }
 
+const currentVersion = "" // makes OpenObject open the current object
+
 // OpenObject opens the file of the current object or, if version is not "", of that version, and reads
 // its attributes, which are nil if another program has created the file.
 func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.File, *objectfile.Attrs, error) {
@@ -127,20 +129,9 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 
 // openVersion opens a version of an object, which may be the current one, and reads its attributes.
 func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osdir.File, *objectfile.Attrs, error) {
-	f, err := o.reader.OpenCurrent(loc)
+	f, err := o.openVersionFile(loc, key, version)
 	if err != nil {
 		return nil, nil, err
-	}
-	// Keep f only if the current object has this version.
-	if f != nil && objectfile.VersionOf(f.Meta) != version {
-		_ = f.Close()
-		f = nil
-	}
-	if f == nil {
-		f, err = o.noncurrent.openVersion(key, version)
-		if err != nil {
-			return nil, nil, err
-		}
 	}
 	if f == nil {
 		return nil, nil, o.tree.NotFoundError()
@@ -154,10 +145,26 @@ func (o *Objects) openVersion(loc bucketdir.Location, key, version string) (*osd
 	return f, attrs, nil
 }
 
+// openVersionFile opens the file of a version, which may be the current object. It returns nil if there
+// is no such version.
+func (o *Objects) openVersionFile(loc bucketdir.Location, key, version string) (*osdir.File, error) {
+	current, err := o.reader.OpenCurrent(loc)
+	if err != nil {
+		return nil, err
+	}
+	if current == nil {
+		return o.noncurrent.openVersion(key, version)
+	}
+	if objectfile.VersionOf(current.Meta) == version {
+		return current, nil
+	}
+	_ = current.Close()
+	return o.noncurrent.openVersion(key, version)
+}
+
 // PublicRevision returns the revision of a public object, or "" if the object does not exist or is
 // not public.
 func (o *Objects) PublicRevision(ctx context.Context, key string) (string, error) {
-	const currentVersion = ""
 	f, attrs, err := o.OpenObject(ctx, key, currentVersion)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return "", nil

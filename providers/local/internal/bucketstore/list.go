@@ -112,14 +112,11 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 		p.IsPrefix = true
 	case 'v':
 		version, key, _ := strings.Cut(p.Key, "/")
-		p.Version = version
-		p.Key = key
-		if r.SoftDeleted {
-			version, _, _ = strings.Cut(version, removedMark)
-		}
-		if !objectfile.ValidVersion(version) {
+		if !isVersionID(version, r.SoftDeleted) {
 			return Position{}, errToken
 		}
+		p.Version = version
+		p.Key = key
 	default:
 		return Position{}, errToken
 	}
@@ -128,8 +125,19 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 	if p.Key == "" || !strings.HasPrefix(p.Key, r.Prefix) {
 		return Position{}, errToken
 	}
-	if _, isPrefix := objectkey.CommonPrefix(p.Key, r.Prefix, r.Delimiter); isPrefix != p.IsPrefix {
+	_, isPrefix := objectkey.CommonPrefix(p.Key, r.Prefix, r.Delimiter)
+	if p.IsPrefix != isPrefix {
 		return Position{}, errToken
 	}
 	return p, nil
+}
+
+// isVersionID reports whether id is that of a version or, in a listing of soft-deleted files, that of
+// such a file, which begins with its version.
+func isVersionID(id string, softDeleted bool) bool {
+	version := id
+	if softDeleted {
+		version, _, _ = strings.Cut(id, removedMark)
+	}
+	return objectfile.ValidVersion(version)
 }

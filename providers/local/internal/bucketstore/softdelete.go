@@ -236,7 +236,6 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	}
 
 	// The key must not have an object.
-	const currentVersion = ""
 	current, _, err := s.Objects.OpenObject(ctx, r.Key, currentVersion)
 	if err == nil {
 		_ = current.Close()
@@ -263,9 +262,9 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	var attrs objectfile.Attrs
 	if srcAttrs != nil {
 		controls := &storage.Controls{Tags: srcAttrs.Tags}
-		attrs = objectfile.NewAttrs(srcAttrs.Properties, controls, storage.CRC32C{})
+		attrs = objectfile.NewAttrs(srcAttrs.Properties, controls, srcAttrs.SumOf(src.Meta))
 	}
-	_, err = s.Objects.copyFile(ctx, r.Key, src, srcAttrs, attrs, storage.Condition{Absent: true})
+	_, err = s.Objects.copyFile(ctx, r.Key, src, attrs, storage.Condition{Absent: true})
 	return err
 }
 

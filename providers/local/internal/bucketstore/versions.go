@@ -150,14 +150,22 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
+// isNext reports whether w has more, and is at a key that is not after that of the other walk.
+func (w *keyWalk) isNext(other *keyWalk) bool {
+	if !w.hasMore {
+		return false
+	}
+	return !other.hasMore || w.head.Key <= other.head.Key
+}
+
 // nextKey returns the entries of the next key of the two walks, and advances those that are at that
 // key. At least one walk must have more.
 func (h *history) nextKey() ([]versionEntry, error) {
 	objects := &h.objectWalk
 	versions := &h.versionWalk
 	// The next key is the lesser one of the two walks, or that of both.
-	hasObject := objects.hasMore && (!versions.hasMore || objects.head.Key <= versions.head.Key)
-	hasVersions := versions.hasMore && (!objects.hasMore || versions.head.Key <= objects.head.Key)
+	hasObject := objects.isNext(versions)
+	hasVersions := versions.isNext(objects)
 
 	// If both walks are at one key, the object tells more.
 	head := versions.head

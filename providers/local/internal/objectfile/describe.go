@@ -23,11 +23,17 @@ func (r *Reader) AttrsOf(key string, meta osdir.Meta, stored *Attrs) *storage.At
 		attrs.Retention = stored.Retention
 		attrs.LegalHold = stored.LegalHold
 	}
-	// The checksum is right only if no other program has changed the file. stored may be nil here.
-	if stored.Matches(meta) {
-		attrs.CRC32C = stored.CRC32C
-	}
+	attrs.CRC32C = stored.SumOf(meta)
 	return attrs
+}
+
+// SumOf returns the checksum of the file that had these attributes and now has the stat result meta. It
+// is unknown if a is nil, or if another program has changed the file.
+func (a *Attrs) SumOf(meta osdir.Meta) storage.CRC32C {
+	if !a.Matches(meta) {
+		return storage.CRC32C{}
+	}
+	return a.CRC32C
 }
 
 // CheckRead fails with PreconditionFailed or NotModified if an object with the revision does not meet

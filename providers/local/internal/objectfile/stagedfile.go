@@ -35,20 +35,7 @@ type StagedFile struct {
 // Stage creates an empty file in the staging directory. If the directory has vanished, it creates
 // another one.
 func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
-	var staged *StagedFile
-	err := s.Tree.Retry(ctx, func() error {
-		dir, err := s.Dir(ctx)
-		if err != nil {
-			return err
-		}
-		staged = &StagedFile{Dir: dir.Dir, Name: strconv.FormatUint(dir.lastNumber.Add(1), 36)}
-		staged.File, err = dir.Dir.Create(staged.Name)
-		// The staging directory has vanished, so the next round needs another one.
-		if osdir.IsNotExist(err) {
-			s.dropStagingDir(dir)
-		}
-		return bucketdir.AgainIfGone(err)
-	})
+	staged, err := bucketdir.RetryInTree(ctx, s.Tree, func() (*StagedFile, error) { return s.create(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +47,25 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 		}
 	}
 	return staged, nil
+}
+
+// create makes one attempt to create an empty file in the staging directory. It fails with ErrAgain if
+// the directory has vanished.
+func (s *Staging) create(ctx context.Context) (*StagedFile, error) {
+	dir, err := s.Dir(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := strconv.FormatUint(dir.lastNumber.Add(1), 36)
+	file, err := dir.Dir.Create(name)
+	if osdir.IsNotExist(err) {
+		// The next round needs another directory.
+		s.dropStagingDir(dir)
+	}
+	if err != nil {
+		return nil, bucketdir.AgainIfGone(err)
+	}
+	return &StagedFile{Dir: dir.Dir, Name: name, File: file}, nil
 }
 
 var copyBuffers = sync.Pool{New: func() any {

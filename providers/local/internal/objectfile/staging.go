@@ -54,11 +54,7 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 	if err := s.Tree.Initialize(); err != nil {
 		return nil, err
 	}
-	var dir *stagingDir
-	err := s.Tree.Retry(ctx, func() (err error) {
-		dir, err = s.newStagingDir()
-		return err
-	})
+	dir, err := bucketdir.RetryInTree(ctx, s.Tree, s.newStagingDir)
 	if err != nil {
 		return nil, err
 	}
