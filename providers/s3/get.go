@@ -131,14 +131,8 @@ func (d *objectDriver) headWithChecksum(
 		input.ChecksumMode = "" // do not ask for the checksum
 	}
 	output, native, err := d.headObject(ctx, input, r)
-	if s3error.Status(err) != http.StatusForbidden {
+	if err == nil || !d.mayRefuseChecksum(err, input) {
 		return output, native, err
-	}
-
-	// Only a request for the checksum may need the further permission.
-	mayBeChecksum := input.ChecksumMode != "" && d.account.profile.KMS
-	if !mayBeChecksum || serverclock.IsSkewed(s3error.Response(err).Response.Response) {
-		return nil, nil, err
 	}
 
 	// Try again without the checksum. If that succeeds, the permission was missing.
@@ -154,6 +148,19 @@ func (d *objectDriver) headWithChecksum(
 
 // checksumsRemembered is how long headWithChecksum requests no checksum after a refusal.
 const checksumsRemembered = 10 * time.Minute
+
+// mayRefuseChecksum reports whether a HeadObject may have failed with err only because it asked for the
+// checksum.
+func (d *objectDriver) mayRefuseChecksum(err error, input *awss3.HeadObjectInput) bool {
+	if s3error.Status(err) != http.StatusForbidden {
+		return false
+	}
+	if input.ChecksumMode == "" || !d.account.profile.KMS {
+		return false
+	}
+	// Otherwise the clock of this machine is the reason.
+	return !serverclock.IsSkewed(s3error.Response(err).Response.Response)
+}
 
 // headObject sends a HeadObject. native is the SDK's output if r asks for native attributes, or
 // else nil.

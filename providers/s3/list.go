@@ -121,21 +121,20 @@ func (a *account) mayLeaveOut(prefix, start string) bool {
 // listByFolder returns a page of the entries that follow key, which it lists folder by folder.
 func (d *objectDriver) listByFolder(ctx context.Context, r *driver.ListRequest, key string) (*storage.Page, error) {
 	var page *storage.Page
-	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
+	for prefix, startAfter := range listing.After(r, key) {
+		var err error
 		page, err = d.listEntries(ctx, r, prefix, startAfter)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		// The next page begins after a key, so the server's token is not needed.
 		page.Token = ""
-		if len(page.Entries) == 0 {
-			return false, nil
+		if count := len(page.Entries); count > 0 {
+			page.Token = listing.MakeKeyToken(listing.PagesByKey, page.Entries[count-1].Key)
+			return page, nil
 		}
-		last := page.Entries[len(page.Entries)-1].Key
-		page.Token = listing.MakeKeyToken(listing.PagesByKey, last)
-		return true, nil
-	})
-	return page, err
+	}
+	return page, nil
 }
 
 // maxEmptyPages is the number of pages without an entry after which a listing of one folder fails. The

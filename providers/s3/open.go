@@ -255,7 +255,7 @@ func (a *account) addMiddleware(o *awss3.Options) {
 	correctsSkew := !o.DisableClockSkewCorrection
 	o.APIOptions = append(o.APIOptions, sdkcall.WithResponse(func(operation string, response *http.Response) error {
 		a.server.Observe(response.Header)
-		a.renewer.Observe(response)
+		a.renewer.Observe(response) // does nothing without a renewer
 		if correctsSkew {
 			a.clock.Observe(response)
 		}

@@ -219,18 +219,16 @@ func (us *urlSigner) newPresigning(
 // request.
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a := p.account
-	term := &p.term
-	request := &p.request
-
-	// A signature requires that the parameters are in order.
-	request.Query = addParameter(request.Query, sdkcall.OwnerQuery, a.expectedOwner)
+	query := addParameter(p.request.Query, sdkcall.OwnerQuery, a.expectedOwner)
 	if a.requesterPays {
-		request.Query = addParameter(request.Query, sdkcall.PayerQuery, sdkcall.Requester)
+		query = addParameter(query, sdkcall.PayerQuery, sdkcall.Requester)
 	}
-	request.Query = sortQuery(request.Query)
+	request := p.request
+	request.Query = sortQuery(query) // a signature requires that the parameters are in order
 
+	term := &p.term
 	signingKey := a.keys.Get(&term.credentials, a.region, term.From)
-	signedURL := signingKey.Presign(request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
+	signedURL := signingKey.Presign(&request, p.endpoint.origin, objectKey, term.credentials.SessionToken, term.Seconds)
 	return &storage.SignedURL{
 		URL:       signedURL,
 		Method:    request.Method,

@@ -104,9 +104,7 @@ func (b *bucket) versionsPage(
 func (b *bucket) versionsByFolder(
 	ctx context.Context, r *driver.ListRequest, key, id string,
 ) (*driver.VersionPage, error) {
-	// listing.After calls the function for one folder after another, until it has found a version.
-	page := &driver.VersionPage{}
-	err := listing.After(r, key, func(prefix, startAfter string) (found bool, err error) {
+	for prefix, startAfter := range listing.After(r, key) {
 		folder := *r
 		folder.Prefix = prefix
 		startID := ""
@@ -116,17 +114,13 @@ func (b *bucket) versionsByFolder(
 		}
 		listed, err := b.versionsPage(ctx, &folder, startAfter, startID, min(r.Limit, maxPage))
 		if err != nil {
-			return false, err
+			return nil, err
 		}
-		if len(listed.Entries) == 0 {
-			return false, nil
+		if count := len(listed.Entries); count > 0 {
+			// The next page begins after the last version of this one.
+			last := listed.Entries[count-1]
+			return &driver.VersionPage{Entries: listed.Entries, Token: pagetoken.Encode(last.Version, last.Key)}, nil
 		}
-
-		// The next page begins after the last version of this one.
-		last := listed.Entries[len(listed.Entries)-1]
-		page.Entries = listed.Entries
-		page.Token = pagetoken.Encode(last.Version, last.Key)
-		return true, nil
-	})
-	return page, err
+	}
+	return &driver.VersionPage{}, nil
 }

@@ -380,21 +380,18 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	const text = "0123456789"
 	r := p.newPut(key, text, storage.Condition{})
 	correctSum := r.CRC32C.Sum
-	// upload returns a function that uploads the text with the given checksum.
-	upload := func(sum uint32) func() error {
-		return func() error {
-			r.CRC32C.Sum = sum
-			_, err := p.upload(ctx, r, text)
-			return err
-		}
+	upload := func(sum uint32) error {
+		r.CRC32C.Sum = sum
+		_, err := p.upload(ctx, r, text)
+		return err
 	}
 
 	// The server must refuse a wrong checksum, and return the right one.
 	verdict, detail := runSteps(
 		expectFailure("an upload with a wrong checksum", "an upload with a wrong checksum was completed",
-			upload(correctSum+1), storage.ChecksumMismatch, storage.InvalidArgument),
+			func() error { return upload(correctSum + 1) }, storage.ChecksumMismatch, storage.InvalidArgument),
 		p.expectNoObject(ctx, key),
-		expectSuccess("an upload with the right checksum", upload(correctSum)),
+		expectSuccess("an upload with the right checksum", func() error { return upload(correctSum) }),
 		p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
 			if !attrs.CRC32C.Known {
 				return "the checksum was not kept"
@@ -473,15 +470,13 @@ func listVerdict(want, got []string, err error) (Verdict, string) {
 
 // checkBatch checks that one request can remove two objects.
 func checkBatch(ctx context.Context, p *probe) (Verdict, string) {
-	put := func(key string) func() error {
-		return func() error {
-			_, err := p.put(ctx, key, "", storage.Condition{})
-			return err
-		}
+	put := func(key string) error {
+		_, err := p.put(ctx, key, "", storage.Condition{})
+		return err
 	}
 	return runSteps(
-		expectSuccess("writing", put("batch-1")),
-		expectSuccess("writing", put("batch-2")),
+		expectSuccess("writing", func() error { return put("batch-1") }),
+		expectSuccess("writing", func() error { return put("batch-2") }),
 		expectSuccess("a batch of two", func() error { return p.deleteBatch(ctx, "batch-1", "batch-2") }),
 		p.expectNoObject(ctx, "batch-1"),
 		p.expectNoObject(ctx, "batch-2"),

@@ -54,25 +54,23 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	// update returns a function that puts the text if the object has the given revision.
-	update := func(key, text, revision string) func() error {
-		return func() error {
-			_, err := p.put(ctx, key, text, storage.Condition{Revision: revision})
-			return err
-		}
+	// update puts the text if the object has the given revision.
+	update := func(key, text, revision string) error {
+		_, err := p.put(ctx, key, text, storage.Condition{Revision: revision})
+		return err
 	}
 
 	// The text "old" must survive a false condition, and be replaced under a true one.
 	return runRaces(writeRaces,
-		expectRefusal("an update of another revision", update("update", "new", wrong)),
+		expectRefusal("an update of another revision", func() error { return update("update", "new", wrong) }),
 		p.expectObject(ctx, "update", "old"),
-		expectRefusal("an update of a missing object", update("update-missing", "new", current)),
+		expectRefusal("an update of a missing object", func() error { return update("update-missing", "new", current) }),
 		p.expectNoObject(ctx, "update-missing"),
-		expectSuccess("an update of this revision", update("update", "new", current)),
+		expectSuccess("an update of this revision", func() error { return update("update", "new", current) }),
 		p.expectObject(ctx, "update", "new"),
 		p.repeatOver(ctx, writeRaces, "update-race", func(old string) (Verdict, string) {
 			return expectOneWinner("concurrent updates of one revision", func(i int) error {
-				return update("update-race", fmt.Sprint(i), old)()
+				return update("update-race", fmt.Sprint(i), old)
 			})
 		}),
 	)
@@ -87,18 +85,16 @@ func (p *probe) checkBoth(
 	if err != nil {
 		return inconclusive("writing", err)
 	}
-	// writeTo returns a function that runs the operation with these arguments.
-	writeTo := func(key string, condition storage.Condition) func() error {
-		return func() error { return write(key, condition) }
-	}
-
+	ifAbsent := storage.Condition{Absent: true}
+	ifCurrent := storage.Condition{Revision: current}
+	ifWrong := storage.Condition{Revision: wrong}
 	steps := []step{
-		expectRefusal("a create of an existing object", writeTo(key, storage.Condition{Absent: true})),
+		expectRefusal("a create of an existing object", func() error { return write(key, ifAbsent) }),
 		p.expectObject(ctx, key, "old"),
-		expectRefusal("an update of another revision", writeTo(key, storage.Condition{Revision: wrong})),
+		expectRefusal("an update of another revision", func() error { return write(key, ifWrong) }),
 		p.expectObject(ctx, key, "old"),
-		expectSuccess("a create of a missing object", writeTo(key+"-new", storage.Condition{Absent: true})),
-		expectSuccess("an update of this revision", writeTo(key, storage.Condition{Revision: current})),
+		expectSuccess("a create of a missing object", func() error { return write(key+"-new", ifAbsent) }),
+		expectSuccess("an update of this revision", func() error { return write(key, ifCurrent) }),
 		p.expectObject(ctx, key, "new"),
 	}
 	return runRaces(writeRaces, append(steps, races...)...)

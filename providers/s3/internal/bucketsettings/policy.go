@@ -79,6 +79,19 @@ func (p *bucketPolicy) String() string {
 	return string(document)
 }
 
+// setPublicRead changes the policy so that everyone may read the objects of the bucket with this ARN, or
+// nobody without credentials. It reports whether that was a change.
+func (p *bucketPolicy) setPublicRead(arn string, public bool) (isChanged bool) {
+	if !public {
+		return p.removeAnonymousRead()
+	}
+	if p.allowsPublicRead(arn) {
+		return false
+	}
+	p.addPublicRead(arn)
+	return true
+}
+
 // addPublicRead allows everyone to read the objects of the bucket with this ARN. It replaces a
 // statement with the same Sid, which must be unique.
 func (p *bucketPolicy) addPublicRead(arn string) {

@@ -44,18 +44,10 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	}
 
 	// Write the policy only if it changes.
-	if public {
-		if policy.allowsPublicRead(b.ARN()) {
-			return nil
-		}
-		policy.addPublicRead(b.ARN())
-	} else {
-		hadAnonymousRead := policy.removeAnonymousRead()
-		if !hadAnonymousRead {
-			return nil
-		}
+	isChanged := policy.setPublicRead(b.ARN(), public)
+	if !isChanged {
+		return nil
 	}
-
 	err = b.putPolicy(ctx, policy)
 	if err == nil {
 		return nil

@@ -124,14 +124,14 @@ func Check(operation string, response *http.Response, sendsHeader bool) error {
 // CheckObject returns an error if a response has no evidence of an S3 server. The response must be that
 // of a request that reads an object or its attributes, or writes an object.
 func CheckObject(response *http.Response) error {
-	var isEvident bool
 	if response.Request.Method == http.MethodPut {
-		isEvident = isShown(response)
-	} else {
-		want := responseRules{tag: true} // the response must have an ETag
-		isEvident = want.isMetBy(response, false)
+		if !isShown(response) {
+			return Missing()
+		}
+		return nil
 	}
-	if !isEvident {
+	// The response to a read must have an ETag.
+	if !isTagged(response) {
 		return Missing()
 	}
 	return nil

@@ -31,6 +31,7 @@
 package listing
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/omnibucket/storage/driver"
@@ -41,37 +42,38 @@ func InFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
 }
 
-// After calls list for the keys after the given key, folder by folder, until list has found an
-// entry. After the key "a/b/c", the first call is for the rest of the folder "a/b/", and the next
-// one for the rest of "a/" after "a/b/". The calls continue in this way up to the folder of
-// r.Prefix.
-func After(r *driver.ListRequest, key string, list func(prefix, after string) (ok bool, err error)) error {
-	// A folder is the beginning of key up to a "/". The last one is the folder of the prefix.
-	prefixFolderEnd := strings.LastIndex(r.Prefix, "/") + 1
-	for {
-		folderEnd := strings.LastIndex(key, "/") + 1
-		isOneEntry := r.Delimiter != "" && folderEnd > prefixFolderEnd
-		if isOneEntry {
-			// With a delimiter, the outermost folder is one entry. Continue after this folder.
-			folderEnd = prefixFolderEnd + strings.Index(key[prefixFolderEnd:], "/") + 1
-		} else {
-			// One argument of max is a prefix of the other, and max returns the longer one.
-			prefix := max(key[:folderEnd], r.Prefix)
-			ok, err := list(prefix, key)
-			if ok || err != nil {
-				return err
+// After returns an iterator over the listings that together have all keys after the given key, folder
+// by folder. Each value is the prefix of a listing, and the key after which it begins. After the key
+// "a/b/c", the first listing is of the rest of the folder "a/b/", and the next one of the rest of "a/"
+// after "a/b/". It continues in this way up to the folder of r.Prefix.
+func After(r *driver.ListRequest, key string) iter.Seq2[string, string] {
+	return func(yield func(prefix, after string) bool) {
+		// A folder is the beginning of a key up to a "/". The last one is the folder of the prefix.
+		prefixFolderEnd := strings.LastIndex(r.Prefix, "/") + 1
+		after := key
+		for {
+			folderEnd := strings.LastIndex(after, "/") + 1
+			isOneEntry := r.Delimiter != "" && folderEnd > prefixFolderEnd
+			if isOneEntry {
+				// With a delimiter, the outermost folder is one entry. Continue after this folder.
+				folderEnd = prefixFolderEnd + strings.Index(after[prefixFolderEnd:], "/") + 1
+			} else {
+				// One argument of max is a prefix of the other, and max returns the longer one.
+				prefix := max(after[:folderEnd], r.Prefix)
+				if !yield(prefix, after) {
+					return
+				}
 			}
-		}
-		if folderEnd <= prefixFolderEnd {
-			return nil
-		}
+			if folderEnd <= prefixFolderEnd {
+				return
+			}
 
-		// All keys in the folder "a/" come before "a0", because "0" follows "/". The next round begins
-		// after the key "a0" and leaves it out, so list the keys that begin with it now.
-		key = key[:folderEnd-1] + "0"
-		ok, err := list(key, "")
-		if ok || err != nil {
-			return err
+			// All keys in the folder "a/" come before "a0", because "0" follows "/". The next round begins
+			// after the key "a0" and leaves it out, so list the keys that begin with it now.
+			after = after[:folderEnd-1] + "0"
+			if !yield(after, "") {
+				return
+			}
 		}
 	}
 }

@@ -114,26 +114,47 @@ func Meaning(code, message string, status int) sdkerror.Meaning {
 
 	// The message tells apart the reasons of a code that has several.
 	m := meanings.Lookup(code, status)
-	isOfKMS := strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key")
-	isOfLock := strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock")
-	isUnknownConflict := status == http.StatusConflict && code != "" && code != "Conflict" && !meanings.Has(code)
-	switch {
-	case code == "AccessDenied" && isOfKMS:
-		m.Hint = kmsUseHint
-	case code == "AccessDenied" && strings.Contains(message, " cap exceeded"): // B2
-		m.Hint = "a limit of the account is reached: raise it at the provider, or wait for the next day if it is of requests or downloads"
-	case code == "InvalidRequest" && isOfLock:
-		m.Hint = "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
-	case code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '"): // B2
-		m = sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
-	case isUnknownConflict:
-		return sdkerror.Unknown // a retry may be of no use
-	case status == http.StatusTooManyRequests:
+	if hint := hintOfMessage(code, message); hint != "" {
+		m.Hint = hint
+		return m
+	}
+	if code == "InvalidArgument" && strings.HasPrefix(message, "Unsupported header '") { // B2
+		return sdkerror.Meaning{Code: storage.Unsupported, Hint: headerHint}
+	}
+
+	// Some meanings depend on the status.
+	switch status {
+	case http.StatusConflict:
+		isUnknown := code != "" && code != "Conflict" && !meanings.Has(code)
+		if isUnknown {
+			return sdkerror.Unknown // a retry may be of no use
+		}
+	case http.StatusTooManyRequests:
 		m.Code = storage.RateLimited
-	case status == http.StatusServiceUnavailable && strings.Contains(strings.ToLower(message), "reduce your request rate"):
-		m.Code = storage.RateLimited
+	case http.StatusServiceUnavailable:
+		if strings.Contains(strings.ToLower(message), "reduce your request rate") {
+			m.Code = storage.RateLimited
+		}
 	}
 	return m
+}
+
+// hintOfMessage returns the hint for an error whose reason only the message names, or "".
+func hintOfMessage(code, message string) string {
+	switch code {
+	case "AccessDenied":
+		if strings.Contains(message, "to perform: kms:") || strings.Contains(message, "customer master key") {
+			return kmsUseHint
+		}
+		if strings.Contains(message, " cap exceeded") { // B2
+			return "a limit of the account is reached: raise it at the provider, or wait for the next day if it is of requests or downloads"
+		}
+	case "InvalidRequest":
+		if strings.Contains(message, "is required for Put") && strings.Contains(message, "Object Lock") {
+			return "the bucket has a default retention, and S3 locks only what it can check: begin the upload without WithUncheckedParts"
+		}
+	}
+	return ""
 }
 
 // mayBeWrongRegion reports whether the response may mean that the region is wrong. A response to

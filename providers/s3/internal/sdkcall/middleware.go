@@ -28,25 +28,33 @@ func WithoutValidation(o *awss3.Options) {
 // WithResponse calls observe with each response, even that of a failed request. If observe returns
 // an error, a request that would have succeeded fails with that error.
 func WithResponse(observe func(operation string, response *http.Response) error) func(*middleware.Stack) error {
-	watch := middleware.DeserializeMiddlewareFunc(
-		"omnibucket:Response",
-		func(
-			ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
-		) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			output, metadata, err := next.HandleDeserialize(ctx, input)
-			response, _ := output.RawResponse.(*smithyhttp.Response)
-			if response == nil || response.Response == nil {
-				return output, metadata, err // no response was received
-			}
-			observeErr := observe(middleware.GetOperationName(ctx), response.Response)
-			if err == nil && observeErr != nil {
-				_ = response.Body.Close()
-				err = observeErr
-			}
-			return output, metadata, err
-		},
-	)
-	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
+	observer := &responseObserver{observe: observe}
+	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(observer, middleware.After) }
+}
+
+// A responseObserver is the middleware of WithResponse.
+type responseObserver struct {
+	observe func(operation string, response *http.Response) error
+}
+
+// ID returns the name of the middleware.
+func (*responseObserver) ID() string { return "omnibucket:Response" }
+
+// HandleDeserialize sends a request, and calls o.observe with the response, if there is one.
+func (o *responseObserver) HandleDeserialize(
+	ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
+) (middleware.DeserializeOutput, middleware.Metadata, error) {
+	output, metadata, err := next.HandleDeserialize(ctx, input)
+	response, _ := output.RawResponse.(*smithyhttp.Response)
+	if response == nil || response.Response == nil {
+		return output, metadata, err // no response was received
+	}
+	observeErr := o.observe(middleware.GetOperationName(ctx), response.Response)
+	if err == nil && observeErr != nil {
+		_ = response.Body.Close()
+		return output, metadata, observeErr
+	}
+	return output, metadata, err
 }
 
 // WithContentMD5 sends a body with its MD5, in place of the checksum that a middleware of the SDK
@@ -64,28 +72,35 @@ func WithContentMD5(stack *middleware.Stack) error {
 // not decompress stored content. One middleware removes the header before the SDK signs the
 // request, and another sets it after that.
 func WithUnsignedEncoding(stack *middleware.Stack) error {
-	const header = "Accept-Encoding"
-	// setter returns a middleware that sets the header to value, or removes it if value is "".
-	setter := func(id, value string) middleware.FinalizeMiddleware {
-		return middleware.FinalizeMiddlewareFunc(
-			id,
-			func(
-				ctx context.Context, input middleware.FinalizeInput, next middleware.FinalizeHandler,
-			) (middleware.FinalizeOutput, middleware.Metadata, error) {
-				if request, ok := input.Request.(*smithyhttp.Request); ok {
-					request.Header.Del(header)
-					if value != "" {
-						request.Header.Set(header, value)
-					}
-				}
-				return next.HandleFinalize(ctx, input)
-			},
-		)
-	}
-	if err := stack.Finalize.Insert(setter("omnibucket:HideEncoding", ""), signingID, middleware.Before); err != nil {
+	hide := &encodingSetter{id: "omnibucket:HideEncoding"}
+	if err := stack.Finalize.Insert(hide, signingID, middleware.Before); err != nil {
 		return err
 	}
-	return stack.Finalize.Insert(setter("omnibucket:ShowEncoding", "gzip"), signingID, middleware.After)
+	show := &encodingSetter{id: "omnibucket:ShowEncoding", encoding: "gzip"}
+	return stack.Finalize.Insert(show, signingID, middleware.After)
+}
+
+// An encodingSetter is a middleware that sets the header Accept-Encoding to encoding, or removes it if
+// encoding is "".
+type encodingSetter struct {
+	id, encoding string
+}
+
+// ID returns the name of the middleware.
+func (s *encodingSetter) ID() string { return s.id }
+
+// HandleFinalize sets or removes the header of a request.
+func (s *encodingSetter) HandleFinalize(
+	ctx context.Context, input middleware.FinalizeInput, next middleware.FinalizeHandler,
+) (middleware.FinalizeOutput, middleware.Metadata, error) {
+	const header = "Accept-Encoding"
+	if request, ok := input.Request.(*smithyhttp.Request); ok {
+		request.Header.Del(header)
+		if s.encoding != "" {
+			request.Header.Set(header, s.encoding)
+		}
+	}
+	return next.HandleFinalize(ctx, input)
 }
 
 // CloneClient returns a copy of a client with changed options. The copy has its own cache of

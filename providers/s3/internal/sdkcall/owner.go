@@ -22,32 +22,37 @@ const (
 // WithExpectedOwner sends the expected owner of the bucket with every request for an existing
 // bucket, and also for the source bucket of a copy.
 func WithExpectedOwner(owner string) func(*middleware.Stack) error {
-	setOwner := middleware.BuildMiddlewareFunc(
-		"omnibucket:ExpectedOwner",
-		func(
-			ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
-		) (middleware.BuildOutput, middleware.Metadata, error) {
-			request, ok := input.Request.(*smithyhttp.Request)
-			if !ok {
-				return next.HandleBuild(ctx, input)
-			}
-
-			// Which headers a request takes depends on its operation.
-			switch awsmiddleware.GetOperationName(ctx) {
-			case "CreateBucket", "ListBuckets", "CreateSession":
-				// These requests take no expected owner.
-			case "CopyObject", "UploadPartCopy":
-				request.Header.Set(ownerHeader, owner)
-				request.Header.Set(sourceOwnerHeader, owner)
-			default:
-				request.Header.Set(ownerHeader, owner)
-			}
-			return next.HandleBuild(ctx, input)
-		},
-	)
-
+	setter := &ownerSetter{owner: owner}
 	// The headers must be set before the SDK signs the request.
-	return func(stack *middleware.Stack) error { return stack.Build.Add(setOwner, middleware.After) }
+	return func(stack *middleware.Stack) error { return stack.Build.Add(setter, middleware.After) }
+}
+
+// An ownerSetter is the middleware of WithExpectedOwner.
+type ownerSetter struct {
+	owner string
+}
+
+// ID returns the name of the middleware.
+func (*ownerSetter) ID() string { return "omnibucket:ExpectedOwner" }
+
+// HandleBuild sets the headers with the owner, as far as the operation of the request takes them.
+func (s *ownerSetter) HandleBuild(
+	ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
+) (middleware.BuildOutput, middleware.Metadata, error) {
+	request, ok := input.Request.(*smithyhttp.Request)
+	if !ok {
+		return next.HandleBuild(ctx, input)
+	}
+	switch awsmiddleware.GetOperationName(ctx) {
+	case "CreateBucket", "ListBuckets", "CreateSession":
+		// These requests take no expected owner.
+	case "CopyObject", "UploadPartCopy":
+		request.Header.Set(ownerHeader, s.owner)
+		request.Header.Set(sourceOwnerHeader, s.owner)
+	default:
+		request.Header.Set(ownerHeader, s.owner)
+	}
+	return next.HandleBuild(ctx, input)
 }
 
 // A request to a bucket with "requester pays" needs a header, with which the caller agrees to pay.

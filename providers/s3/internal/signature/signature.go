@@ -36,13 +36,18 @@ const (
 // A Key signs the requests of one day, credential and region. It does not
 // contain the secret.
 type Key struct {
+	id      keyID
+	date    string // "20260304"
+	Scope   string // "20260304/eu-west-1/s3/aws4_request"
+	query   string // beginning of the query of a signed URL
+	signers sync.Pool
+}
+
+// A keyID has the values from which a key is made.
+type keyID struct {
 	accessKey, region string
 	secret            uint64 // hash of the secret, by which a changed secret is noticed
 	day               int64  // days since 1970
-	date              string // "20260304"
-	Scope             string // "20260304/eu-west-1/s3/aws4_request"
-	query             string // beginning of the query of a signed URL
-	signers           sync.Pool
 }
 
 // Keys caches the last key: an account usually has one credential and one region.
@@ -51,40 +56,37 @@ type Keys struct{ lastKey atomic.Pointer[Key] }
 var secretSeed = maphash.MakeSeed()
 
 // Get returns the key for a credential, a region and the day of t. It returns the key of the last
-// call again unless one of them differs.
+// call again unless one of them differs, because a key costs several HMACs.
 func (k *Keys) Get(c *aws.Credentials, region string, t time.Time) *Key {
-	// A key costs several HMACs, so the last one is used again while its values are the same.
 	const secondsPerDay = 24 * 60 * 60
-	day := t.Unix() / secondsPerDay
-	secret := maphash.String(secretSeed, c.SecretAccessKey)
-	last := k.lastKey.Load()
-	matchesLast := last != nil && last.day == day && last.region == region &&
-		last.accessKey == c.AccessKeyID && last.secret == secret
-	if matchesLast {
-		return last
-	}
-
-	date := t.UTC().Format(DayFormat)
-	key := &Key{
+	id := keyID{
 		accessKey: c.AccessKeyID,
 		region:    region,
-		secret:    secret,
-		day:       day,
-		date:      date,
-		Scope:     date + "/" + region + "/" + Service + "/aws4_request",
+		secret:    maphash.String(secretSeed, c.SecretAccessKey),
+		day:       t.Unix() / secondsPerDay,
 	}
-	credential := escape.All(c.AccessKeyID + "/" + key.Scope)
+	if last := k.lastKey.Load(); last != nil && last.id == id {
+		return last
+	}
+	key := newKey(id, c.SecretAccessKey, t.UTC().Format(DayFormat))
+	k.lastKey.Store(key)
+	return key
+}
+
+// newKey returns the key with this id, which it derives from the secret and the date.
+func newKey(id keyID, secret, date string) *Key {
+	key := &Key{id: id, date: date, Scope: date + "/" + id.region + "/" + Service + "/aws4_request"}
+	credential := escape.All(id.accessKey + "/" + key.Scope)
 	key.query = "X-Amz-Algorithm=" + Algorithm + "&X-Amz-Credential=" + credential + "&X-Amz-Date="
 
 	// The signing key is a chain of HMACs, each of which has the result of the one before as its key.
-	derived := []byte("AWS4" + c.SecretAccessKey)
-	for _, part := range []string{date, region, Service, "aws4_request"} {
-		mac := hmac.New(sha256.New, derived)
+	signingKey := []byte("AWS4" + secret)
+	for _, part := range []string{date, id.region, Service, "aws4_request"} {
+		mac := hmac.New(sha256.New, signingKey)
 		mac.Write([]byte(part))
-		derived = mac.Sum(nil)
+		signingKey = mac.Sum(nil)
 	}
-	key.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, derived)} }
-	k.lastKey.Store(key)
+	key.signers.New = func() any { return &signer{mac: hmac.New(sha256.New, signingKey)} }
 	return key
 }
 
@@ -156,7 +158,7 @@ func (k *Key) Authorization(r *Request) string {
 
 	// The header names the key and the signed headers before the signature.
 	text := append(s.text[:0], Algorithm+" Credential="...)
-	text = append(text, k.accessKey...)
+	text = append(text, k.id.accessKey...)
 	text = append(text, '/')
 	text = append(text, k.Scope...)
 	text = append(text, ", SignedHeaders="...)
