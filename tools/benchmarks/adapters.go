@@ -65,21 +65,21 @@ func adapterCases() []benchCase {
 	return slices.Concat(storeCases(), icebergCases(), tusCases(), sqliteCases(), temporalCases())
 }
 
-// An adapterCase measures the operation op with several stores of type S.
+// An adapterCase measures the same operation with several stores of type S.
 type adapterCase[S closer] struct {
 	name, title string
-	op          func(*env, S) (func(int) error, error)
+	setup       setupWith[S]
 	goals       []goal // requirements for the case on MinIO
 }
 
 // casesOf returns a case in memory. If MinIO is running, it also returns a case on MinIO, in which
 // the other libraries take part.
 func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapterRow[S]) []benchCase {
-	all := []benchCase{{name: "adapters-memory-" + c.name, title: c.title, rows: adapterRows(c.op, inMemory(adapters))}}
+	all := []benchCase{{name: "adapters-memory-" + c.name, title: c.title, rows: adapterRows(c.setup, inMemory(adapters))}}
 	if os.Getenv(minioVariable) == "" {
 		return all
 	}
-	rows := adapterRows(c.op, append(onMinIO(adapters), peers...))
+	rows := adapterRows(c.setup, append(onMinIO(adapters), peers...))
 	return append(all, benchCase{name: "adapters-minio-" + c.name, title: c.title, rows: rows, goals: c.goals})
 }
 
@@ -88,15 +88,15 @@ func storeCases() []benchCase {
 	objstore := minioRow(objstoreS3, minioObjstore)
 	var cases []benchCase
 	for _, c := range []adapterCase[adapterStore]{
-		{name: "put-1k", title: "put 1 KiB that is in memory", op: adapterPut(kilobyte)},
-		{name: "put-8m", title: "put 8 MiB that is in memory", op: adapterPut(8 * mebibyte)},
-		{name: "get-1k", title: "copy 1 KiB to an io.Writer", op: adapterDownload(adapterKey, kilobyte)},
-		{name: "get-8m", title: "copy 8 MiB to an io.Writer", op: adapterDownload(adapterKey, 8*mebibyte)},
-		{name: "range-64k", title: "read 64 KiB in the middle of 8 MiB", op: adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte)},
-		{name: "list-1000", title: "list a folder of 1,000 keys with their sizes", op: adapterList(1000)},
-		{name: "attrs", title: "the attributes of one object", op: adapterAttrs},
-		{name: "exists", title: "whether an object is there: one that is, and one that is not", op: adapterExists},
-		{name: "delete", title: "put 1 KiB, and delete it", op: adapterDelete},
+		{name: "put-1k", title: "put 1 KiB that is in memory", setup: adapterPut(kilobyte)},
+		{name: "put-8m", title: "put 8 MiB that is in memory", setup: adapterPut(8 * mebibyte)},
+		{name: "get-1k", title: "copy 1 KiB to an io.Writer", setup: adapterDownload(adapterKey, kilobyte)},
+		{name: "get-8m", title: "copy 8 MiB to an io.Writer", setup: adapterDownload(adapterKey, 8*mebibyte)},
+		{name: "range-64k", title: "read 64 KiB in the middle of 8 MiB", setup: adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte)},
+		{name: "list-1000", title: "list a folder of 1,000 keys with their sizes", setup: adapterList(1000)},
+		{name: "attrs", title: "the attributes of one object", setup: adapterAttrs},
+		{name: "exists", title: "whether an object is there: one that is, and one that is not", setup: adapterExists},
+		{name: "delete", title: "put 1 KiB, and delete it", setup: adapterDelete},
 	} {
 		c.goals = []goal{
 			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3),
@@ -137,22 +137,25 @@ func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 	return rows
 }
 
-func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders []adapterRow[S]) []row {
+func adapterRows[S closer](setup setupWith[S], contenders []adapterRow[S]) []row {
 	var rows []row
 	for _, c := range contenders {
 		rows = append(rows, row{
 			name: c.name,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				s, err := c.open(e)
 				if err != nil {
 					return nil, err
 				}
 				e.cleanup = append(e.cleanup, s.close)
-				run, err := op(e, s)
-				if err != nil || c.count == nil {
-					return run, err
+				op, err := setup(e, s)
+				if err != nil {
+					return nil, err
 				}
-				return countedOp(e, c, op, run)
+				if c.count == nil {
+					return op, nil
+				}
+				return countedOp(e, c, setup, op)
 			},
 		})
 	}
@@ -164,7 +167,7 @@ func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders
 const adapterKey = "folder/key"
 
 // repeated returns an op that calls do n times.
-func repeated(do func() error) func(n int) error {
+func repeated(do func() error) opFunc {
 	return func(n int) error {
 		for range n {
 			if err := do(); err != nil {
@@ -175,78 +178,84 @@ func repeated(do func() error) func(n int) error {
 	}
 }
 
-func adapterPut(size int) func(*env, adapterStore) (func(int) error, error) {
-	return func(e *env, s adapterStore) (func(int) error, error) {
+func adapterPut(size int) setupWith[adapterStore] {
+	return func(e *env, s adapterStore) (opFunc, error) {
 		data := make([]byte, size)
 		return repeated(func() error { return s.put(e.ctx, adapterKey, data) }), nil
 	}
 }
 
-// adapterUpload returns an operation that uploads a body of unknown length.
-func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
-	return func(e *env, s adapterStore) (func(int) error, error) {
+// adapterUpload uploads a body of unknown length in each operation.
+func adapterUpload(size int) setupWith[adapterStore] {
+	return func(e *env, s adapterStore) (opFunc, error) {
 		data := make([]byte, size)
 		return repeated(func() error { return s.upload(e.ctx, adapterKey, asStream(data)) }), nil
 	}
 }
 
-// afterPut stores an object of the given size. It returns an operation that calls the given
-// function. The function can use the stored object.
-func afterPut(
-	key string, size int, do func(ctx context.Context, s adapterStore) error,
-) func(*env, adapterStore) (func(int) error, error) {
-	return func(e *env, s adapterStore) (func(int) error, error) {
+// An adapterCall makes one call of a store.
+type adapterCall func(ctx context.Context, s adapterStore) error
+
+// afterPut measures a call of a store. Before the measurement, the setup stores an object of the
+// given size, which the call can use.
+func afterPut(key string, size int, call adapterCall) setupWith[adapterStore] {
+	return func(e *env, s adapterStore) (opFunc, error) {
 		if err := s.put(e.ctx, key, make([]byte, size)); err != nil {
 			return nil, err
 		}
-		return repeated(func() error { return do(e.ctx, s) }), nil
+		return repeated(func() error { return call(e.ctx, s) }), nil
 	}
 }
 
-func adapterReadAll(size int) func(*env, adapterStore) (func(int) error, error) {
+func adapterReadAll(size int) setupWith[adapterStore] {
 	return afterPut(adapterKey, size, func(ctx context.Context, s adapterStore) error {
 		got, err := s.get(ctx, adapterKey)
 		return errors.Join(err, checkCount(got, size))
 	})
 }
 
-func adapterDownload(key string, size int) func(*env, adapterStore) (func(int) error, error) {
+func adapterDownload(key string, size int) setupWith[adapterStore] {
 	return afterPut(key, size, func(ctx context.Context, s adapterStore) error {
 		got, err := s.download(ctx, key, struct{ io.Writer }{io.Discard})
 		return errors.Join(err, checkCount(int(got), size))
 	})
 }
 
-func adapterRange(size int, offset, length int64) func(*env, adapterStore) (func(int) error, error) {
-	return afterPut(
-		adapterKey, size,
-		func(ctx context.Context, s adapterStore) error { return s.readRange(ctx, adapterKey, offset, length) },
-	)
+func adapterRange(size int, offset, length int64) setupWith[adapterStore] {
+	return afterPut(adapterKey, size, func(ctx context.Context, s adapterStore) error {
+		return s.readRange(ctx, adapterKey, offset, length)
+	})
 }
 
 var (
-	adapterAttrs = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
-		return s.attrs(ctx, adapterKey)
-	})
-	adapterExists = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
-		exists, err := s.exists(ctx, adapterKey)
-		missingExists, missingErr := s.exists(ctx, "folder/none")
-		if !exists || missingExists {
-			err = errors.Join(err, errors.New("exists is wrong"))
-		}
-		return errors.Join(err, missingErr)
-	})
-	adapterDelete = afterPut(adapterKey, kilobyte, func(ctx context.Context, s adapterStore) error {
-		return errors.Join(s.put(ctx, "folder/other", smallObject), s.remove(ctx, "folder/other"))
-	})
-	adapterCopy = afterPut(
-		adapterKey, kilobyte,
-		func(ctx context.Context, s adapterStore) error { return s.copyTo(ctx, "folder/copy", adapterKey) },
-	)
+	adapterAttrs  = afterPut(adapterKey, kilobyte, callAttrs)
+	adapterExists = afterPut(adapterKey, kilobyte, callExists)
+	adapterDelete = afterPut(adapterKey, kilobyte, callDelete)
+	adapterCopy   = afterPut(adapterKey, kilobyte, callCopy)
 )
 
-func adapterList(keys int) func(*env, adapterStore) (func(int) error, error) {
-	return func(e *env, s adapterStore) (func(int) error, error) {
+func callAttrs(ctx context.Context, s adapterStore) error { return s.attrs(ctx, adapterKey) }
+
+// callExists asks for an object that exists, and for one that does not.
+func callExists(ctx context.Context, s adapterStore) error {
+	exists, err := s.exists(ctx, adapterKey)
+	missingExists, missingErr := s.exists(ctx, "folder/none")
+	if !exists || missingExists {
+		err = errors.Join(err, errors.New("exists is wrong"))
+	}
+	return errors.Join(err, missingErr)
+}
+
+func callDelete(ctx context.Context, s adapterStore) error {
+	return errors.Join(s.put(ctx, "folder/other", smallObject), s.remove(ctx, "folder/other"))
+}
+
+func callCopy(ctx context.Context, s adapterStore) error {
+	return s.copyTo(ctx, "folder/copy", adapterKey)
+}
+
+func adapterList(keys int) setupWith[adapterStore] {
+	return func(e *env, s adapterStore) (opFunc, error) {
 		for i := range keys {
 			if err := s.put(e.ctx, fmt.Sprintf("folder/%06d.txt", i), []byte{'x'}); err != nil {
 				return nil, err

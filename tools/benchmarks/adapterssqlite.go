@@ -81,8 +81,8 @@ func sqliteCases() []benchCase {
 
 // sqliteOpened returns an op in which each operation opens the database, runs the given function,
 // and closes the database.
-func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sqliteStore) (func(int) error, error) {
-	return func(e *env, s sqliteStore) (func(int) error, error) {
+func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) setupWith[sqliteStore] {
+	return func(e *env, s sqliteStore) (opFunc, error) {
 		if err := s.put(e); err != nil {
 			return nil, err
 		}
@@ -97,8 +97,8 @@ func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sql
 }
 
 // sqliteAgain returns an op that opens the database once, and calls do in each operation.
-func sqliteAgain(do func(ctx context.Context, db *sql.DB) error) func(*env, sqliteStore) (func(int) error, error) {
-	return func(e *env, s sqliteStore) (func(int) error, error) {
+func sqliteAgain(do func(ctx context.Context, db *sql.DB) error) setupWith[sqliteStore] {
+	return func(e *env, s sqliteStore) (opFunc, error) {
 		if err := s.put(e); err != nil {
 			return nil, err
 		}

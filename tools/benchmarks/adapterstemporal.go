@@ -60,8 +60,8 @@ func minioTemporal(_ context.Context, bucket string, server jobServer) (temporal
 
 // temporalStored returns an op that stores one payload in each operation. If isNew is true, each
 // payload differs from the previous ones in its first bytes.
-func temporalStored(size int, isNew bool) func(*env, temporalStore) (func(int) error, error) {
-	return func(e *env, s temporalStore) (func(int) error, error) {
+func temporalStored(size int, isNew bool) setupWith[temporalStore] {
+	return func(e *env, s temporalStore) (opFunc, error) {
 		p := newPayload(size)
 		_, err := s.store(e.ctx, p)
 		number := uint64(0)
@@ -76,8 +76,8 @@ func temporalStored(size int, isNew bool) func(*env, temporalStore) (func(int) e
 	}
 }
 
-func temporalRetrieved(size int) func(*env, temporalStore) (func(int) error, error) {
-	return func(e *env, s temporalStore) (func(int) error, error) {
+func temporalRetrieved(size int) setupWith[temporalStore] {
+	return func(e *env, s temporalStore) (opFunc, error) {
 		claims, err := s.store(e.ctx, newPayload(size))
 		return repeated(func() error {
 			got, err := s.driver.Retrieve(converter.StorageDriverRetrieveContext{Context: e.ctx}, claims)

@@ -25,18 +25,16 @@ func (t *traffic) add(one traffic, n int) {
 }
 
 // countedOp sends one operation through a proxy in front of MinIO, and counts the traffic. It
-// returns the function that the benchmark measures. The returned function calls run, which does not
+// returns the function that the benchmark measures. The returned function calls op, which does not
 // use the proxy, because the proxy would make the operations slower. For each operation, the
 // returned function adds the counted traffic to the totals in e.
-func countedOp[S closer](
-	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
-) (func(int) error, error) {
+func countedOp[S closer](e *env, c adapterRow[S], setup setupWith[S], op opFunc) (opFunc, error) {
 	s, counts, err := c.count(e)
 	if err != nil {
 		return nil, err
 	}
 	e.cleanup = append(e.cleanup, s.close)
-	counted, err := op(e, s)
+	counted, err := setup(e, s)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +62,7 @@ func countedOp[S closer](
 
 	return func(n int) error {
 		total.add(one, n)
-		return run(n)
+		return op(n)
 	}, nil
 }
 

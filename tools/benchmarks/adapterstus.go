@@ -70,8 +70,8 @@ func tusCases() []benchCase {
 	return cases
 }
 
-func tusUpload(size, piece int) func(*env, tusStore) (func(int) error, error) {
-	return func(e *env, s tusStore) (func(int) error, error) {
+func tusUpload(size, piece int) setupWith[tusStore] {
+	return func(e *env, s tusStore) (opFunc, error) {
 		data := make([]byte, size)
 		return repeated(func() error { return s.receive(e.ctx, data, piece) }), nil
 	}

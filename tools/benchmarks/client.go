@@ -226,7 +226,7 @@ func (c clientCase) fullName() string {
 func (c clientCase) benchCase() benchCase {
 	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals, grows: c.grows}
 	for _, contender := range c.contenders {
-		setup := func(e *env) (func(int) error, error) { return c.setup(e, contender) }
+		setup := func(e *env) (opFunc, error) { return c.setup(e, contender) }
 		all.rows = append(all.rows, row{
 			name:   contender.name,
 			setup:  setup,
@@ -237,7 +237,7 @@ func (c clientCase) benchCase() benchCase {
 	return all
 }
 
-func (c clientCase) setup(e *env, contender contender) (func(int) error, error) {
+func (c clientCase) setup(e *env, contender contender) (opFunc, error) {
 	url, err := c.serverURL(e)
 	if err != nil {
 		return nil, err

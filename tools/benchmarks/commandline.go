@@ -177,7 +177,7 @@ func commandLineRow(c tool, k commandLineCase) row {
 	return row{
 		name:   c.name,
 		single: true,
-		setup: func(e *env) (func(int) error, error) {
+		setup: func(e *env) (opFunc, error) {
 			tree, err := e.commandLineTree()
 			if err != nil {
 				return nil, err

@@ -72,8 +72,8 @@ func (d s3Like) Describe() driver.Description {
 	return description
 }
 
-func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) func(*env) (func(int) error, error) {
-	return func(e *env) (func(int) error, error) {
+func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) setupFunc {
+	return func(e *env) (opFunc, error) {
 		bucket := memstore.New(opts...)
 		data := make([]byte, kilobyte)
 		keys := keyRing(64)
@@ -88,7 +88,7 @@ func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) func(*en
 	}
 }
 
-func driverPut(e *env) (func(int) error, error) {
+func driverPut(e *env) (opFunc, error) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := make([]byte, kilobyte)
 	keys := keyRing(64)
@@ -114,8 +114,8 @@ func put(ctx context.Context, drv driver.Driver, key string, data []byte, sum st
 	return err
 }
 
-func bucketGet(opts ...storage.OpenOption) func(*env) (func(int) error, error) {
-	return func(e *env) (func(int) error, error) {
+func bucketGet(opts ...storage.OpenOption) setupFunc {
+	return func(e *env) (opFunc, error) {
 		bucket := memstore.New(opts...)
 		if _, err := bucket.Upload(e.ctx, "key", bytes.NewReader(make([]byte, kilobyte))); err != nil {
 			return nil, err
@@ -136,7 +136,7 @@ func bucketGet(opts ...storage.OpenOption) func(*env) (func(int) error, error) {
 	}
 }
 
-func driverGet(e *env) (func(int) error, error) {
+func driverGet(e *env) (opFunc, error) {
 	drv := memstore.NewDriver(memstore.Config{})
 	if err := put(e.ctx, drv, "key", make([]byte, kilobyte), storage.CRC32C{}); err != nil {
 		return nil, err

@@ -48,9 +48,9 @@ func openFileblob(e *env, dir string) (goCloud, error) {
 }
 
 // diskRows returns a row for each library. Each row has a new directory.
-func diskRows(run func(e *env, s store) (func(int) error, error)) []row {
-	open := func(make func(e *env, dir string) (store, error)) func(*env) (func(int) error, error) {
-		return func(e *env) (func(int) error, error) {
+func diskRows(run setupWith[store]) []row {
+	open := func(make func(e *env, dir string) (store, error)) setupFunc {
+		return func(e *env) (opFunc, error) {
 			dir, err := e.dir()
 			if err != nil {
 				return nil, err
@@ -111,7 +111,7 @@ func localPut(name, title string, bytes int, goals ...goal) benchCase {
 }
 
 func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
-	setup := func(e *env) (func(int) error, error) {
+	setup := func(e *env) (opFunc, error) {
 		dir, err := e.dir()
 		if err != nil {
 			return nil, err
@@ -131,8 +131,8 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 }
 
 // renameOp returns an op that writes a file and renames it, the cheapest way to write atomically.
-func renameOp(bytes int, sync bool) func(*env) (func(int) error, error) {
-	return func(e *env) (func(int) error, error) {
+func renameOp(bytes int, sync bool) setupFunc {
+	return func(e *env) (opFunc, error) {
 		dir, err := e.dir()
 		if err != nil {
 			return nil, err
@@ -171,7 +171,7 @@ func writeRenamed(dir, name string, data []byte, sync bool) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func readOp(e *env) (func(int) error, error) {
+func readOp(e *env) (opFunc, error) {
 	dir, err := e.dir()
 	if err != nil {
 		return nil, err
@@ -219,7 +219,7 @@ func listRows(files int) []row {
 	return []row{
 		{
 			name: ours,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				dir, err := e.dir()
 				if err != nil {
 					return nil, err
@@ -240,21 +240,21 @@ func listRows(files int) []row {
 		{
 			name: goCloudFile,
 			once: true,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				s, err := openFileblob(e, e.shared[tree].(string))
 				return lists(e, s), err
 			},
 		},
 		{
 			name: objstoreFile,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				b, err := filesystem.NewBucket(e.shared[tree].(string))
 				return lists(e, objstoreBucket{b}), err
 			},
 		},
 		{
 			name: plainWalk,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				return walk(e.shared[tree].(string)), nil
 			},
 		},

@@ -20,13 +20,22 @@ type benchCase struct {
 	grows       *growth // set if the case is a point of a curve
 }
 
-// A row is one contender. setup, which is not measured, returns op. op runs n operations.
+// An opFunc runs n operations. Only its calls are measured.
+type opFunc func(n int) error
+
+// A setupFunc prepares a row, which is not measured. It returns the op of the row.
+type setupFunc func(e *env) (opFunc, error)
+
+// A setupWith is like a setupFunc, and gets an open store of type S.
+type setupWith[S any] func(e *env, s S) (opFunc, error)
+
+// A row is one contender.
 type row struct {
 	name  string
-	setup func(e *env) (op func(n int) error, err error)
+	setup setupFunc
 	// once is true for a slow contender, which runs only one operation in one round.
 	once bool
-	// single is true if op always runs one operation, whatever n is. The number of operations is
+	// single is true if the op always runs one operation, whatever n is. The number of operations is
 	// then not calibrated.
 	single bool
 }
@@ -91,7 +100,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 		err = errors.Join(err, e.close())
 	}()
 
-	ops := make([]func(int) error, len(c.rows))
+	ops := make([]opFunc, len(c.rows))
 	counts := make([]int, len(c.rows))
 	for i, r := range c.rows {
 		op, err := r.setup(e)
@@ -127,7 +136,7 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 
 // calibrate returns how many operations take about as long as the given duration. It calls op to
 // find that number. The calls of op also fill the caches.
-func calibrate(op func(int) error, per time.Duration) (int, error) {
+func calibrate(op opFunc, per time.Duration) (int, error) {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
 		if err := op(n); err != nil {
@@ -140,7 +149,7 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 }
 
 // run measures op once, with n operations.
-func (r *result) run(op func(int) error, n int) error {
+func (r *result) run(op opFunc, n int) error {
 	// Writes of the previous row would otherwise slow this one.
 	process.FlushDisk()
 	runtime.GC()
@@ -162,7 +171,7 @@ func (r *result) run(op func(int) error, n int) error {
 }
 
 // runCounted is like run, and also counts the requests and the bytes of the responses.
-func (r *result) runCounted(e *env, op func(int) error, n int) error {
+func (r *result) runCounted(e *env, op opFunc, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
 	}

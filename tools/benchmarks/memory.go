@@ -25,12 +25,12 @@ var memoryStores = []struct {
 }
 
 // rowsInMemory returns a row for each in-memory store. run sets up the row, and returns its op.
-func rowsInMemory(run func(e *env, s store) (func(n int) error, error)) []row {
+func rowsInMemory(run setupWith[store]) []row {
 	var rows []row
 	for _, m := range memoryStores {
 		rows = append(rows, row{
 			name: m.name,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				s := m.open()
 				e.cleanup = append(e.cleanup, s.close)
 				return run(e, s)
@@ -116,8 +116,8 @@ func keyRing(n int) []string {
 	return keys
 }
 
-func putOp(bytes int) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func putOp(bytes int) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		data := make([]byte, bytes)
 		keys := keyRing(64)
 		return func(n int) error {
@@ -131,8 +131,8 @@ func putOp(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-func getOp(bytes int) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func getOp(bytes int) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		keys := keyRing(64)
 		for _, k := range keys {
 			if err := s.put(e.ctx, k, make([]byte, bytes)); err != nil {
@@ -151,8 +151,8 @@ func getOp(bytes int) func(*env, store) (func(int) error, error) {
 }
 
 // uploadOp returns an op that uploads a body of unknown length.
-func uploadOp(length int) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func uploadOp(length int) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		data := make([]byte, length)
 		keys := keyRing(64)
 		return func(n int) error {
@@ -167,8 +167,8 @@ func uploadOp(length int) func(*env, store) (func(int) error, error) {
 }
 
 // downloadOp returns an op that copies an object to an io.Writer that has only the method Write.
-func downloadOp(bytes int) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func downloadOp(bytes int) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		if err := s.put(e.ctx, "key", make([]byte, bytes)); err != nil {
 			return nil, err
 		}
@@ -185,8 +185,8 @@ func downloadOp(bytes int) func(*env, store) (func(int) error, error) {
 }
 
 // listOp fills a store with keys, and returns an op that lists the keys with a prefix.
-func listOp(keys int, prefix string) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func listOp(keys int, prefix string) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		want := keys
 		if prefix != "" {
 			want = 1000
@@ -207,8 +207,8 @@ func listOp(keys int, prefix string) func(*env, store) (func(int) error, error) 
 	}
 }
 
-func mixedOp(goroutines int) func(*env, store) (func(int) error, error) {
-	return func(e *env, s store) (func(int) error, error) {
+func mixedOp(goroutines int) setupWith[store] {
+	return func(e *env, s store) (opFunc, error) {
 		keys := keyRing(10_000)
 		data := make([]byte, kilobyte)
 		for _, k := range keys {
@@ -237,8 +237,8 @@ func mixedOp(goroutines int) func(*env, store) (func(int) error, error) {
 
 // copyOp returns an op that does the minimum of what a put must do: it allocates memory and copies
 // the bytes.
-func copyOp(bytes int) func(*env) (func(int) error, error) {
-	return func(*env) (func(int) error, error) {
+func copyOp(bytes int) setupFunc {
+	return func(*env) (opFunc, error) {
 		data := make([]byte, bytes)
 		return func(n int) error {
 			for range n {

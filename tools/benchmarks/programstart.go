@@ -15,7 +15,7 @@ func startCases() []benchCase {
 		return row{
 			name:   name,
 			single: true,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				server, err := amazon.server(e, *nearPlain)
 				if err != nil {
 					return nil, err

@@ -113,7 +113,7 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 		rows = append(rows, row{
 			name:   name,
 			single: true,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				s, err := e.startS3Server(name)
 				if err != nil {
 					return nil, err
@@ -179,7 +179,7 @@ func memoryRows() (rows []row) {
 		rows = append(rows, row{
 			name: name,
 			once: true,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				return func(int) error {
 					s, err := e.startS3Server(name)
 					if err != nil {
@@ -223,7 +223,7 @@ func startRows() (rows []row) {
 		rows = append(rows, row{
 			name:   name,
 			single: true,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				return func(int) error {
 					s, err := e.startS3Server(name)
 					if err != nil {

@@ -65,7 +65,7 @@ func stepsOf(name string) (rows []row) {
 	var s *s3Process
 	for i, step := range serverSteps {
 		row := row{name: name + ": " + step.name, once: true}
-		row.setup = func(e *env) (func(int) error, error) {
+		row.setup = func(e *env) (opFunc, error) {
 			return func(int) (err error) {
 				if i == 0 {
 					if s, err = e.startS3Server(name); err != nil {

@@ -14,8 +14,8 @@ const plainSend = "io.Copy from the file"
 
 // sendRows returns rows that write the content of an object or file to a socket.
 func sendRows(bytes int64) []row {
-	downloading := func(opts ...storage.DownloadOption) func(*env) (func(int) error, error) {
-		return func(e *env) (func(int) error, error) {
+	downloading := func(opts ...storage.DownloadOption) setupFunc {
+		return func(e *env) (opFunc, error) {
 			dir, err := e.dir()
 			if err != nil {
 				return nil, err
@@ -44,7 +44,7 @@ func sendRows(bytes int64) []row {
 		{name: ours + ", verified", setup: downloading()},
 		{
 			name: plainSend,
-			setup: func(e *env) (func(int) error, error) {
+			setup: func(e *env) (opFunc, error) {
 				dir, err := e.dir()
 				if err != nil {
 					return nil, err
@@ -68,7 +68,7 @@ func sendRows(bytes int64) []row {
 
 // sendOp returns an op that calls send with a socket. A goroutine at the other end of the socket
 // discards the data.
-func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) error, error) {
+func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (opFunc, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

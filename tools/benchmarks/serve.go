@@ -70,7 +70,7 @@ func (a serveCase) localCase() benchCase {
 		rows: []row{
 			{
 				name: ours,
-				setup: func(e *env) (func(int) error, error) {
+				setup: func(e *env) (opFunc, error) {
 					dir, err := e.dir()
 					if err != nil {
 						return nil, err
@@ -84,7 +84,7 @@ func (a serveCase) localCase() benchCase {
 			},
 			{
 				name: fileServer,
-				setup: func(e *env) (func(int) error, error) {
+				setup: func(e *env) (opFunc, error) {
 					dir, err := e.dir()
 					if err != nil {
 						return nil, err
@@ -105,10 +105,10 @@ func (a serveCase) memoryCase() benchCase {
 		name:  a.name("memory"),
 		title: a.title("memory"),
 		rows: []row{
-			{name: ours, setup: func(e *env) (func(int) error, error) { return a.serveOp(e, memstore.New()) }},
+			{name: ours, setup: func(e *env) (opFunc, error) { return a.serveOp(e, memstore.New()) }},
 			{
 				name: contentOnly,
-				setup: func(e *env) (func(int) error, error) {
+				setup: func(e *env) (opFunc, error) {
 					data := make([]byte, a.size)
 					modified := time.Now()
 					return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,7 +134,7 @@ func (a serveCase) goals(peer string) []goal {
 }
 
 // serveOp returns an op that sends requests to our handler for the bucket b.
-func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
+func (a serveCase) serveOp(e *env, b storage.Bucket) (opFunc, error) {
 	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, a.size)), storage.WithContentType(contentType)); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
 }
 
 // requestOp returns an op that sends requests to the handler h over one connection.
-func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
+func (a serveCase) requestOp(e *env, h http.Handler) (opFunc, error) {
 	server := httptest.NewServer(h)
 	e.cleanup = append(e.cleanup, func() error {
 		server.Close()

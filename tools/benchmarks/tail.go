@@ -33,7 +33,7 @@ func tailRow(c contender) row {
 	return row{
 		name:   c.name,
 		single: true,
-		setup: func(e *env) (func(int) error, error) {
+		setup: func(e *env) (opFunc, error) {
 			url, err := amazon.server(e, *stalling)
 			if err != nil {
 				return nil, err

@@ -160,7 +160,7 @@ func jobRow(name string, retry bool, make job) row {
 	return row{
 		name:   name,
 		single: true,
-		setup: func(e *env) (func(int) error, error) {
+		setup: func(e *env) (opFunc, error) {
 			dir, err := e.jobTree()
 			if err != nil {
 				return nil, err

@@ -11,7 +11,7 @@ func jobDownRow(name string, make job) row {
 	return row{
 		name:   name,
 		single: true,
-		setup: func(e *env) (func(int) error, error) {
+		setup: func(e *env) (opFunc, error) {
 			bucket, err := e.fullBucket()
 			if err != nil {
 				return nil, err

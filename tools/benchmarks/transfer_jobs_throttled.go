@@ -51,7 +51,7 @@ func throttledRow(name string, make job) row {
 	return row{
 		name:   name,
 		single: true,
-		setup: func(e *env) (func(int) error, error) {
+		setup: func(e *env) (opFunc, error) {
 			server, err := e.throttledServer()
 			if err != nil {
 				return nil, err

@@ -32,7 +32,7 @@ const (
 // in-memory store.
 type twoStoresCase struct {
 	name, title string
-	op          func(e *env, s twoStores) (func(int) error, error)
+	setup       setupWith[twoStores]
 	rows        []string
 }
 
@@ -64,13 +64,13 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 			name:  prefix + c.name,
 			title: c.title,
 			rows: []row{
-				{name: ours, setup: func(e *env) (func(int) error, error) { return c.op(e, newOneStore(e)) }},
+				{name: ours, setup: func(e *env) (opFunc, error) { return c.setup(e, newOneStore(e)) }},
 			},
 		}
 		for _, name := range c.rows {
 			cases[i].rows = append(
 				cases[i].rows,
-				row{name: name, setup: func(e *env) (func(int) error, error) { return c.op(e, open(e, name)) }},
+				row{name: name, setup: func(e *env) (opFunc, error) { return c.setup(e, open(e, name)) }},
 			)
 		}
 	}
@@ -170,7 +170,7 @@ func (s twoStores) fill(e *env, keys []string) error {
 	return nil
 }
 
-func download1k(e *env, s twoStores) (func(int) error, error) {
+func download1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
 	buffer := make([]byte, kilobyte)
 	return func(n int) error {
@@ -187,7 +187,7 @@ func download1k(e *env, s twoStores) (func(int) error, error) {
 	}, s.fill(e, keys)
 }
 
-func upload1k(e *env, s twoStores) (func(int) error, error) {
+func upload1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
 	data := make([]byte, kilobyte)
 	return func(n int) error {
@@ -200,7 +200,7 @@ func upload1k(e *env, s twoStores) (func(int) error, error) {
 	}, s.fill(e, keys)
 }
 
-func create1k(e *env, s twoStores) (func(int) error, error) {
+func create1k(e *env, s twoStores) (opFunc, error) {
 	data := make([]byte, kilobyte)
 	return func(n int) error {
 		for range n {
@@ -215,7 +215,7 @@ func create1k(e *env, s twoStores) (func(int) error, error) {
 	}, nil
 }
 
-func list1000(e *env, s twoStores) (func(int) error, error) {
+func list1000(e *env, s twoStores) (opFunc, error) {
 	keys := make([]string, 1000)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("key-%04d", i)
