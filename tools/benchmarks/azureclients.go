@@ -66,45 +66,57 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 			if err != nil {
 				return client{}, err
 			}
-			blobs := c.ServiceClient().NewContainerClient(azureContainer)
-			return client{
-				put: func(ctx context.Context, key string, data []byte) error {
-					_, err := c.UploadBuffer(ctx, azureContainer, key, data, &azblob.UploadBufferOptions{
-						HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: to.Ptr(contentType)},
-					})
-					return err
-				},
-				upload: func(ctx context.Context, key string, body io.Reader, _ int64) error {
-					_, err := c.UploadStream(ctx, azureContainer, key, body, options)
-					return err
-				},
-				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-					resp, err := c.DownloadStream(ctx, azureContainer, key, nil)
-					return resp.Body, err
-				},
-				list: func(ctx context.Context, prefix string, each func()) error {
-					pages := blobs.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-						Prefix:     &prefix,
-						MaxResults: to.Ptr(int32(pageSize)),
-					})
-					for pages.More() {
-						page, err := pages.NextPage(ctx)
-						if err != nil {
-							return err
-						}
-						for range page.Segment.BlobItems {
-							each()
-						}
-					}
-					return nil
-				},
-				sign: func(_ context.Context, key string) error {
-					_, err := blobs.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, time.Now().Add(time.Hour), nil)
-					return err
-				},
-			}, nil
+			s := &azureSDKContainer{c, c.ServiceClient().NewContainerClient(azureContainer), options}
+			return client{put: s.put, upload: s.upload, open: s.open, list: s.list, sign: s.sign}, nil
 		},
 	}
+}
+
+// An azureSDKContainer makes the operations with the SDK.
+type azureSDKContainer struct {
+	client    *azblob.Client
+	container *container.Client
+	options   *azblob.UploadStreamOptions
+}
+
+func (s *azureSDKContainer) put(ctx context.Context, key string, data []byte) error {
+	_, err := s.client.UploadBuffer(ctx, azureContainer, key, data, &azblob.UploadBufferOptions{
+		HTTPHeaders: &azureblobs.HTTPHeaders{BlobContentType: to.Ptr(contentType)},
+	})
+	return err
+}
+
+func (s *azureSDKContainer) upload(ctx context.Context, key string, body io.Reader, _ int64) error {
+	_, err := s.client.UploadStream(ctx, azureContainer, key, body, s.options)
+	return err
+}
+
+func (s *azureSDKContainer) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	response, err := s.client.DownloadStream(ctx, azureContainer, key, nil)
+	return response.Body, err
+}
+
+func (s *azureSDKContainer) list(ctx context.Context, prefix string, each func()) error {
+	pages := s.container.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+		Prefix:     &prefix,
+		MaxResults: to.Ptr(int32(pageSize)),
+	})
+	for pages.More() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for range page.Segment.BlobItems {
+			each()
+		}
+	}
+	return nil
+}
+
+func (s *azureSDKContainer) sign(_ context.Context, key string) error {
+	expiry := time.Now().Add(time.Hour)
+	_, err := s.container.NewBlobClient(key).GetSASURL(sas.BlobPermissions{Read: true}, expiry, nil)
+	return err
 }
 
 // azureBuffered returns the SDK as a contender that downloads each object into memory as a whole.
@@ -114,9 +126,13 @@ func azureBuffered(name string, options *azblob.DownloadBufferOptions) contender
 		name: name,
 		open: func(_ *env, server string) (client, error) {
 			c, err := azureClient(server)
-			return client{read: func(ctx context.Context, key string, size int64) (int64, error) {
+			if err != nil {
+				return client{}, err
+			}
+			read := func(ctx context.Context, key string, size int64) (int64, error) {
 				return c.DownloadBuffer(ctx, azureContainer, key, make([]byte, size), options)
-			}}, err
+			}
+			return client{read: read}, nil
 		},
 	}
 }

@@ -100,7 +100,7 @@ func gcsOneRequest(w *gcssdk.Writer) {
 
 // gcsSDK returns the SDK as a contender. The given function configures the writer of each upload. A
 // listing requests the given fields of each object, or all fields if none is given.
-func gcsSDK(name string, set func(*gcssdk.Writer), fields ...string) contender {
+func gcsSDK(name string, configure func(*gcssdk.Writer), fields ...string) contender {
 	return contender{
 		name: name,
 		open: func(e *env, server string) (client, error) {
@@ -108,64 +108,87 @@ func gcsSDK(name string, set func(*gcssdk.Writer), fields ...string) contender {
 			if err != nil {
 				return client{}, err
 			}
-			bucket := c.Bucket(gcsBucket)
-			upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
-				w := bucket.Object(key).NewWriter(ctx)
-				w.ContentType = contentType
-				set(w)
-				_, err := io.Copy(w, body)
-				return errors.Join(err, w.Close())
-			}
-			return client{
-				put:    putBy(upload),
-				upload: upload,
-				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-					return bucket.Object(key).NewReader(ctx)
-				},
-				list: func(ctx context.Context, prefix string, each func()) error {
-					query := &gcssdk.Query{Prefix: prefix}
-					if len(fields) > 0 {
-						if err := query.SetAttrSelection(fields); err != nil {
-							return err
-						}
-					}
-					for objects := bucket.Objects(ctx, query); ; each() {
-						if _, err := objects.Next(); errors.Is(err, iterator.Done) {
-							return nil
-						} else if err != nil {
-							return err
-						}
-					}
-				},
-			}, nil
+			s := &gcsSDKBucket{c.Bucket(gcsBucket), configure, fields}
+			return client{put: putBy(s.upload), upload: s.upload, open: s.open, list: s.list}, nil
 		},
+	}
+}
+
+// A gcsSDKBucket makes the operations with the SDK.
+type gcsSDKBucket struct {
+	bucket    *gcssdk.BucketHandle
+	configure func(*gcssdk.Writer)
+	fields    []string // fields of each object that a listing requests; all if empty
+}
+
+func (s *gcsSDKBucket) upload(ctx context.Context, key string, body io.Reader, _ int64) error {
+	w := s.bucket.Object(key).NewWriter(ctx)
+	w.ContentType = contentType
+	s.configure(w)
+	_, err := io.Copy(w, body)
+	return errors.Join(err, w.Close())
+}
+
+func (s *gcsSDKBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return s.bucket.Object(key).NewReader(ctx)
+}
+
+func (s *gcsSDKBucket) list(ctx context.Context, prefix string, each func()) error {
+	query := &gcssdk.Query{Prefix: prefix}
+	if len(s.fields) > 0 {
+		if err := query.SetAttrSelection(s.fields); err != nil {
+			return err
+		}
+	}
+	objects := s.bucket.Objects(ctx, query)
+	for {
+		_, err := objects.Next()
+		if errors.Is(err, iterator.Done) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		each()
 	}
 }
 
 func openSDKSigner(*env, string) (client, error) {
 	account, err := gcsAccount()
-	return client{sign: func(_ context.Context, key string) error {
-		_, err := gcssdk.SignedURL(gcsBucket, key, &gcssdk.SignedURLOptions{
-			GoogleAccessID: account.email,
-			PrivateKey:     account.pem,
-			Method:         http.MethodGet,
-			Expires:        time.Now().Add(time.Hour),
-			Scheme:         gcssdk.SigningSchemeV4,
-		})
-		return err
-	}}, err
+	if err != nil {
+		return client{}, err
+	}
+	return client{sign: account.signURL}, nil
+}
+
+// signURL signs a URL with the SDK.
+func (a *serviceAccount) signURL(_ context.Context, key string) error {
+	_, err := gcssdk.SignedURL(gcsBucket, key, &gcssdk.SignedURLOptions{
+		GoogleAccessID: a.email,
+		PrivateKey:     a.pem,
+		Method:         http.MethodGet,
+		Expires:        time.Now().Add(time.Hour),
+		Scheme:         gcssdk.SigningSchemeV4,
+	})
+	return err
 }
 
 func openRSASigner(*env, string) (client, error) {
 	account, err := gcsAccount()
-	return client{sign: func(_ context.Context, key string) error {
-		sum := sha256.Sum256([]byte(key))
-		signature, err := rsa.SignPKCS1v15(rand.Reader, account.key, crypto.SHA256, sum[:])
-		if len(signature) == 0 {
-			return errors.Join(err, errors.New("no signature"))
-		}
-		return err
-	}}, err
+	if err != nil {
+		return client{}, err
+	}
+	return client{sign: account.signKey}, nil
+}
+
+// signKey makes only the RSA signature that a signed URL needs.
+func (a *serviceAccount) signKey(_ context.Context, key string) error {
+	sum := sha256.Sum256([]byte(key))
+	signature, err := rsa.SignPKCS1v15(rand.Reader, a.key, crypto.SHA256, sum[:])
+	if len(signature) == 0 {
+		return errors.Join(err, errors.New("no signature"))
+	}
+	return err
 }
 
 func openGCSBlob(ctx context.Context, server string) (goCloud, error) {

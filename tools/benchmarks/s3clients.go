@@ -102,57 +102,77 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 		name: name,
 		open: func(_ *env, server string) (client, error) {
 			c := connect(server)
-			signer := awss3.NewPresignClient(c)
+			s := &s3SDKBucket{c, awss3.NewPresignClient(c)}
 			return client{
-				put: func(ctx context.Context, key string, data []byte) error {
-					_, err := c.PutObject(ctx, &awss3.PutObjectInput{
-						Bucket:      aws.String(s3Bucket),
-						Key:         &key,
-						Body:        bytes.NewReader(data),
-						ContentType: aws.String(contentType),
-					})
-					return err
-				},
-				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-					output, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-					if err != nil {
-						return nil, err
-					}
-					return output.Body, nil
-				},
-				list: func(ctx context.Context, prefix string, each func()) error {
-					pages := awss3.NewListObjectsV2Paginator(c, &awss3.ListObjectsV2Input{
-						Bucket: aws.String(s3Bucket),
-						Prefix: &prefix,
-					})
-					for pages.HasMorePages() {
-						page, err := pages.NextPage(ctx)
-						if err != nil {
-							return err
-						}
-						for range page.Contents {
-							each()
-						}
-					}
-					return nil
-				},
-				sign: func(ctx context.Context, key string) error {
-					_, err := signer.PresignGetObject(
-						ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key},
-						awss3.WithPresignExpires(time.Hour),
-					)
-					return err
-				},
-				random: func(ctx context.Context, key string) (randomAccess, error) { return &sdkObject{ctx, c, key}, nil },
-				ranges: func(ctx context.Context, key string, ranges []storage.Range) error {
-					return running.Each(ctx, len(ranges), 16, func(ctx context.Context, i int) error {
-						_, err := (&sdkObject{ctx, c, key}).ReadAt(make([]byte, ranges[i].Length), ranges[i].Offset)
-						return err
-					})
-				},
+				put:    s.put,
+				open:   s.open,
+				list:   s.list,
+				sign:   s.sign,
+				random: s.random,
+				ranges: s.ranges,
 			}, nil
 		},
 	}
+}
+
+// An s3SDKBucket makes the operations with the SDK.
+type s3SDKBucket struct {
+	client *awss3.Client
+	signer *awss3.PresignClient
+}
+
+func (s *s3SDKBucket) put(ctx context.Context, key string, data []byte) error {
+	_, err := s.client.PutObject(ctx, &awss3.PutObjectInput{
+		Bucket:      aws.String(s3Bucket),
+		Key:         &key,
+		Body:        bytes.NewReader(data),
+		ContentType: aws.String(contentType),
+	})
+	return err
+}
+
+func (s *s3SDKBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	output, err := s.client.GetObject(ctx, &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	return output.Body, nil
+}
+
+func (s *s3SDKBucket) list(ctx context.Context, prefix string, each func()) error {
+	pages := awss3.NewListObjectsV2Paginator(s.client, &awss3.ListObjectsV2Input{
+		Bucket: aws.String(s3Bucket),
+		Prefix: &prefix,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for range page.Contents {
+			each()
+		}
+	}
+	return nil
+}
+
+func (s *s3SDKBucket) sign(ctx context.Context, key string) error {
+	input := &awss3.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key}
+	_, err := s.signer.PresignGetObject(ctx, input, awss3.WithPresignExpires(time.Hour))
+	return err
+}
+
+func (s *s3SDKBucket) random(ctx context.Context, key string) (randomAccess, error) {
+	return &sdkObject{ctx, s.client, key}, nil
+}
+
+// ranges makes up to 16 requests at the same time, one for each range.
+func (s *s3SDKBucket) ranges(ctx context.Context, key string, ranges []storage.Range) error {
+	return running.Each(ctx, len(ranges), 16, func(ctx context.Context, i int) error {
+		object := &sdkObject{ctx, s.client, key}
+		_, err := object.ReadAt(make([]byte, ranges[i].Length), ranges[i].Offset)
+		return err
+	})
 }
 
 // An sdkObject reads an object with the SDK. Each ReadAt makes a request for a range.
@@ -185,38 +205,42 @@ func s3TransferManager(name string, kind transfertypes.GetObjectType) contender 
 			c := transfermanager.New(sdk(server), func(o *transfermanager.Options) {
 				o.GetObjectType = kind
 			})
-			upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
-				_, err := c.UploadObject(ctx, &transfermanager.UploadObjectInput{
-					Bucket:      aws.String(s3Bucket),
-					Key:         &key,
-					Body:        body,
-					ContentType: aws.String(contentType),
-				})
-				return err
-			}
-			return client{
-				put:    putBy(upload),
-				upload: upload,
-				open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-					output, err := c.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
-					if err != nil {
-						return nil, err
-					}
-					return io.NopCloser(output.Body), nil
-				},
-				file: func(ctx context.Context, key, name string) error {
-					return writeFile(name, func(w io.WriterAt) error {
-						_, err := c.DownloadObject(ctx, &transfermanager.DownloadObjectInput{
-							Bucket:   aws.String(s3Bucket),
-							Key:      &key,
-							WriterAt: w,
-						})
-						return err
-					})
-				},
-			}, nil
+			s := transferManagerBucket{c}
+			return client{put: putBy(s.upload), upload: s.upload, open: s.open, file: s.file}, nil
 		},
 	}
+}
+
+// A transferManagerBucket makes the operations with the newer transfer manager.
+type transferManagerBucket struct{ client *transfermanager.Client }
+
+func (s transferManagerBucket) upload(ctx context.Context, key string, body io.Reader, _ int64) error {
+	_, err := s.client.UploadObject(ctx, &transfermanager.UploadObjectInput{
+		Bucket:      aws.String(s3Bucket),
+		Key:         &key,
+		Body:        body,
+		ContentType: aws.String(contentType),
+	})
+	return err
+}
+
+func (s transferManagerBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	output, err := s.client.GetObject(ctx, &transfermanager.GetObjectInput{Bucket: aws.String(s3Bucket), Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(output.Body), nil
+}
+
+func (s transferManagerBucket) file(ctx context.Context, key, name string) error {
+	return writeFile(name, func(w io.WriterAt) error {
+		_, err := s.client.DownloadObject(ctx, &transfermanager.DownloadObjectInput{
+			Bucket:   aws.String(s3Bucket),
+			Key:      &key,
+			WriterAt: w,
+		})
+		return err
+	})
 }
 
 func openMinio(_ *env, server string) (client, error) {
@@ -230,38 +254,55 @@ func openMinio(_ *env, server string) (client, error) {
 		Region:       s3Region,
 		BucketLookup: minio.BucketLookupPath,
 	})
-
-	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
-		_, err := c.PutObject(ctx, s3Bucket, key, body, size, minio.PutObjectOptions{ContentType: contentType})
-		return err
+	if err != nil {
+		return client{}, err
 	}
-
+	s := minioBucket{c}
 	return client{
-		put:    putBy(upload),
-		upload: upload,
-		open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-			return c.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
-		},
-		file: func(ctx context.Context, key, name string) error {
-			return c.FGetObject(ctx, s3Bucket, key, name, minio.GetObjectOptions{})
-		},
-		list: func(ctx context.Context, prefix string, each func()) error {
-			for object := range c.ListObjects(ctx, s3Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
-				if object.Err != nil {
-					return object.Err
-				}
-				each()
-			}
-			return nil
-		},
-		sign: func(ctx context.Context, key string) error {
-			_, err := c.PresignedGetObject(ctx, s3Bucket, key, time.Hour, nil)
-			return err
-		},
-		random: func(ctx context.Context, key string) (randomAccess, error) {
-			return c.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
-		},
-	}, err
+		put:    putBy(s.upload),
+		upload: s.upload,
+		open:   s.open,
+		file:   s.file,
+		list:   s.list,
+		sign:   s.sign,
+		random: s.random,
+	}, nil
+}
+
+// A minioBucket makes the operations with minio-go.
+type minioBucket struct{ client *minio.Client }
+
+func (s minioBucket) upload(ctx context.Context, key string, body io.Reader, size int64) error {
+	_, err := s.client.PutObject(ctx, s3Bucket, key, body, size, minio.PutObjectOptions{ContentType: contentType})
+	return err
+}
+
+func (s minioBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return s.client.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
+}
+
+func (s minioBucket) file(ctx context.Context, key, name string) error {
+	return s.client.FGetObject(ctx, s3Bucket, key, name, minio.GetObjectOptions{})
+}
+
+func (s minioBucket) list(ctx context.Context, prefix string, each func()) error {
+	options := minio.ListObjectsOptions{Prefix: prefix, Recursive: true}
+	for object := range s.client.ListObjects(ctx, s3Bucket, options) {
+		if object.Err != nil {
+			return object.Err
+		}
+		each()
+	}
+	return nil
+}
+
+func (s minioBucket) sign(ctx context.Context, key string) error {
+	_, err := s.client.PresignedGetObject(ctx, s3Bucket, key, time.Hour, nil)
+	return err
+}
+
+func (s minioBucket) random(ctx context.Context, key string) (randomAccess, error) {
+	return s.client.GetObject(ctx, s3Bucket, key, minio.GetObjectOptions{})
 }
 
 func openS3Blob(ctx context.Context, server string) (goCloud, error) {
