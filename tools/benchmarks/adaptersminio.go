@@ -37,29 +37,27 @@ func onMinIO[S closer](adapters []adapter[S]) []adapterRow[S] {
 
 // minioRow returns a row that opens a new bucket on MinIO with the given library.
 func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
-	start := func(e *env, server jobServer) (s S, err error) {
-		bucket, err := e.jobBucket()
-		if err != nil {
-			return s, err
-		}
-		return open(e.ctx, bucket, server)
-	}
 	return adapterRow[S]{
 		name: name,
-		open: func(e *env) (S, error) {
-			endpoint, key, secret := e.jobServer()
-			return start(e, jobServer{endpoint, key, secret})
-		},
+		open: func(e *env) (S, error) { return open.onNewBucket(e, e.jobServer()) },
 		count: func(e *env) (s S, counts func() traffic, err error) {
-			endpoint, key, secret := e.jobServer()
-			counting, counts, err := e.countingProxy(endpoint)
+			server := e.jobServer()
+			server.endpoint, counts, err = e.countingProxy(server.endpoint)
 			if err != nil {
 				return s, nil, err
 			}
-			s, err = start(e, jobServer{counting, key, secret})
+			s, err = open.onNewBucket(e, server)
 			return s, counts, err
 		},
 	}
+}
+
+func (open minioOpener[S]) onNewBucket(e *env, server jobServer) (s S, err error) {
+	bucket, err := e.jobBucket()
+	if err != nil {
+		return s, err
+	}
+	return open(e.ctx, bucket, server)
 }
 
 func minioOwn(ctx context.Context, bucket string, server jobServer) (storage.Bucket, error) {

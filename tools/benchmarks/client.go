@@ -33,11 +33,16 @@ var (
 	unknown = &provider{"s3", nulls3.Service{}, "", openUnknownS3}
 )
 
+type (
+	putFunc    func(ctx context.Context, key string, data []byte) error
+	uploadFunc func(ctx context.Context, key string, body io.Reader, size int64) error // size is -1 if unknown
+)
+
 // A client holds the operations on a bucket with one library. An operation that no case with this
 // library needs is nil.
 type client struct {
-	put    func(ctx context.Context, key string, data []byte) error
-	upload func(ctx context.Context, key string, body io.Reader, size int64) error // size is -1 if unknown
+	put    putFunc
+	upload uploadFunc
 	open   func(ctx context.Context, key string) (io.ReadCloser, error)
 	get    func(ctx context.Context, key string, buffer []byte) error                // if nil, open is used instead
 	read   func(ctx context.Context, key string, size int64) (read int64, err error) // if nil, open is used instead
@@ -93,20 +98,28 @@ func (c contender) beside(measured contender) contender {
 				return client{}, err
 			}
 			connected, err := measured.open(e, server)
-			return client{file: func(ctx context.Context, key, name string) error {
-				busy, cancel := context.WithCancel(ctx)
-				var again sync.WaitGroup
-				again.Go(func() {
-					for busy.Err() == nil {
-						_ = other.file(busy, key, name+".other")
-					}
-				})
-				defer again.Wait()
-				defer cancel()
-				return connected.file(ctx, key, name)
-			}}, err
+			if err != nil {
+				return client{}, err
+			}
+			return client{file: busyDownload{connected, other}.file}, nil
 		},
 	}
+}
+
+// A busyDownload has the measured client, and the client that downloads meanwhile.
+type busyDownload struct{ measured, other client }
+
+func (d busyDownload) file(ctx context.Context, key, name string) error {
+	busy, cancel := context.WithCancel(ctx)
+	var again sync.WaitGroup
+	again.Go(func() {
+		for busy.Err() == nil {
+			_ = d.other.file(busy, key, name+".other")
+		}
+	})
+	defer again.Wait()
+	defer cancel()
+	return d.measured.file(ctx, key, name)
 }
 
 // A tuning sets options of this library. The zero value of a field selects the default.
@@ -144,22 +157,22 @@ func (p *provider) ours(name string, t tuning) contender {
 }
 
 func (t tuning) client(b storage.Bucket) client {
-	upload := []storage.UploadOption{storage.WithContentType(contentType)}
-	var download []storage.DownloadOption
+	uploadOptions := []storage.UploadOption{storage.WithContentType(contentType)}
+	var downloadOptions []storage.DownloadOption
 	if t.concurrency > 0 {
-		upload = append(upload, storage.WithConcurrency(t.concurrency))
-		download = append(download, storage.WithConcurrency(t.concurrency))
+		uploadOptions = append(uploadOptions, storage.WithConcurrency(t.concurrency))
+		downloadOptions = append(downloadOptions, storage.WithConcurrency(t.concurrency))
 	}
 
-	s := own{b, upload}
+	s := own{b, uploadOptions}
 	c := client{
 		put:    s.put,
 		upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
 		open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-			return b.Download(ctx, key, download...)
+			return b.Download(ctx, key, downloadOptions...)
 		},
 		file: func(ctx context.Context, key, name string) error {
-			_, err := storage.DownloadFile(ctx, b, key, name, download...)
+			_, err := storage.DownloadFile(ctx, b, key, name, downloadOptions...)
 			return err
 		},
 		list:   s.list,
@@ -226,10 +239,9 @@ func (c clientCase) fullName() string {
 func (c clientCase) benchCase() benchCase {
 	all := benchCase{name: c.fullName(), title: c.title, goals: c.goals, grows: c.grows}
 	for _, contender := range c.contenders {
-		setup := func(e *env) (opFunc, error) { return c.setup(e, contender) }
 		all.rows = append(all.rows, row{
 			name:   contender.name,
-			setup:  setup,
+			setup:  func(e *env) (opFunc, error) { return c.setup(e, contender) },
 			once:   contender.once || c.heap,
 			single: c.amount > 0,
 		})
@@ -243,14 +255,20 @@ func (c clientCase) setup(e *env, contender contender) (opFunc, error) {
 		return nil, err
 	}
 	if c.amount > 0 {
-		return func(int) error {
-			return e.runInChild(
-				childOrder{c.fullName(), contender.name, url, profilePath(c.fullName(), contender.name), listedKeys},
-			)
-		}, nil
+		order := childOrder{
+			Case:       c.fullName(),
+			Contender:  contender.name,
+			URL:        url,
+			Profile:    profilePath(c.fullName(), contender.name),
+			ListedKeys: listedKeys,
+		}
+		return func(int) error { return e.runInChild(order) }, nil
 	}
 	connected, err := contender.open(e, url)
-	return func(n int) error { return c.do(e.ctx, connected, n) }, err
+	if err != nil {
+		return nil, err
+	}
+	return func(n int) error { return c.do(e.ctx, connected, n) }, nil
 }
 
 func (c clientCase) serverURL(e *env) (string, error) {
@@ -265,9 +283,7 @@ func (c clientCase) serverURL(e *env) (string, error) {
 
 // putBy returns a function that uploads a byte slice. It passes the bytes to the given upload
 // function as an io.Reader.
-func putBy(
-	upload func(ctx context.Context, key string, body io.Reader, size int64) error,
-) func(context.Context, string, []byte) error {
+func putBy(upload uploadFunc) putFunc {
 	return func(ctx context.Context, key string, data []byte) error {
 		return upload(ctx, key, bytes.NewReader(data), int64(len(data)))
 	}

@@ -107,133 +107,155 @@ type tool struct {
 }
 
 var oursAtTheCommandLine = tool{
-	name: ours,
-	up:   syncUp(),
-	down: syncDown,
-	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(bucket, func(address string) []string { return []string{"ls", "-r", address} })
-	},
-	du: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(bucket, func(address string) []string { return []string{"du", address} })
-	},
-	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(bucket, func(address string) []string { return []string{"rm", "-r", "--all", address} })
-	},
-	undelete: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(bucket, func(address string) []string { return []string{"undelete", address} })
-	},
+	name:     ours,
+	up:       syncUp(),
+	down:     syncDown,
+	list:     commandLine("ls", "-r", bucketArg),
+	du:       commandLine("du", bucketArg),
+	remove:   commandLine("rm", "-r", "--all", bucketArg),
+	undelete: commandLine("undelete", bucketArg),
 }
 
 func rcloneContender(name string, flags ...string) tool {
-	command := func(args func(dir, bucket string) []string) job {
-		return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-			return e.rclonePeer(append(args(dir, "peer:"+bucket), flags...)), nil
-		}
-	}
 	return tool{
 		name:   name,
-		up:     command(func(dir, bucket string) []string { return []string{"copy", dir, bucket} }),
-		down:   command(func(dir, bucket string) []string { return []string{"copy", bucket, dir} }),
-		list:   command(func(_, bucket string) []string { return []string{"lsf", "-R", "--fast-list", bucket} }),
-		du:     command(func(_, bucket string) []string { return []string{"size", "--fast-list", bucket} }),
-		remove: command(func(_, bucket string) []string { return []string{"delete", bucket} }),
+		up:     rclone(flags...),
+		down:   rcloneDown(flags...),
+		list:   rcloneJob(flags, "lsf", "-R", "--fast-list", rcloneBucket),
+		du:     rcloneJob(flags, "size", "--fast-list", rcloneBucket),
+		remove: rcloneJob(flags, "delete", rcloneBucket),
 	}
 }
 
 var s5cmdContender = tool{
-	name: s5cmdOwn,
-	up:   s5cmd(),
-	down: s5cmdDown,
-	list: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.s5cmdPeer("ls", "s3://"+bucket+"/*"), nil
-	},
-	du: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.s5cmdPeer("du", "s3://"+bucket+"/*"), nil
-	},
-	remove: func(e *env, _, bucket string) (*exec.Cmd, error) {
-		return e.s5cmdPeer("rm", "s3://"+bucket+"/*"), nil
-	},
+	name:   s5cmdOwn,
+	up:     s5cmd(),
+	down:   s5cmdDown,
+	list:   s5cmdJob("ls", s5cmdObjects),
+	du:     s5cmdJob("du", s5cmdObjects),
+	remove: s5cmdJob("rm", s5cmdObjects),
 }
 
-// commandLine returns a command that runs cmd/omnibucket. The first call builds the program with
-// the flags of .goreleaser.yaml.
-func (e *env) commandLine(bucket string, args func(address string) []string) (*exec.Cmd, error) {
-	program, err := e.built("omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace",
-		"-ldflags", "-s -w")
-	if err != nil {
-		return nil, err
+// commandLine returns a job that runs cmd/omnibucket. In args, bucketArg stands for the address of
+// the bucket.
+func commandLine(args ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		program, err := e.commandLineProgram()
+		if err != nil {
+			return nil, err
+		}
+		address, env := e.ownAddress(bucket)
+		cmd := exec.CommandContext(e.ctx, program, fillArgs(args, dir, address)...)
+		cmd.Env = env
+		return cmd, nil
 	}
-	address, env := e.ownAddress(bucket)
-	cmd := exec.CommandContext(e.ctx, program, args(address)...)
-	cmd.Env = env
-	return cmd, nil
+}
+
+// commandLineProgram returns the path of cmd/omnibucket. The first call builds the program with the
+// flags of .goreleaser.yaml.
+func (e *env) commandLineProgram() (string, error) {
+	return e.built("omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w")
 }
 
 // commandLineRow returns a row that measures only the job of one program. If the job needs a full
 // bucket, the same program fills the bucket before the job, so that the job finds its own files. If
 // requests are counted, this library fills the bucket instead. If the job needs an empty bucket,
 // the row empties the bucket after the job.
-func commandLineRow(c tool, k commandLineCase) row {
+func commandLineRow(t tool, c commandLineCase) row {
 	return row{
-		name:   c.name,
+		name:   t.name,
 		single: true,
 		setup: func(e *env) (opFunc, error) {
-			tree, err := e.commandLineTree()
-			if err != nil {
+			r := &commandLineRun{e: e, tool: t, operation: c}
+			if err := r.setUp(); err != nil {
 				return nil, err
 			}
-			bucket, err := e.jobBucket()
-			if err != nil {
-				return nil, err
-			}
-			if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // not measured
-				return nil, err
-			}
-			if k.counted {
-				if err := e.countRequests(); err != nil {
-					return nil, err
-				}
-			}
-			if k.removed {
-				if _, err := e.runJob(keepVersions, tree, bucket); err != nil {
-					return nil, err
-				}
-			}
-			fill := c.up
-			if k.counted {
-				// It does not matter which program stores the objects.
-				fill = oursAtTheCommandLine.up
-			}
-			full := false
-			return func(int) (err error) {
-				if k.filled && !full {
-					if _, err := e.runJob(fill, tree, bucket); err != nil {
-						return err
-					}
-					full = k.keeps
-				}
-				if k.removed {
-					if _, err := e.runJob(oursAtTheCommandLine.remove, tree, bucket); err != nil {
-						return err
-					}
-				}
-				dir := tree
-				if k.down {
-					if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
-						return err
-					}
-					defer func() {
-						err = errors.Join(err, os.RemoveAll(dir))
-					}()
-				}
-				e.reports[c.name], err = e.runJob(k.job(c), dir, bucket)
-				if err == nil && !k.filled {
-					_, err = e.runJob(oursAtTheCommandLine.remove, tree, bucket)
-				}
-				return err
-			}, nil
+			return r.run, nil
 		},
 	}
+}
+
+// A commandLineRun runs an operation with one program.
+type commandLineRun struct {
+	e            *env
+	tool         tool
+	operation    commandLineCase
+	tree, bucket string
+	full         bool // true if the bucket has all files, and no operation changes it
+}
+
+func (r *commandLineRun) setUp() (err error) {
+	if r.tree, err = r.e.commandLineTree(); err != nil {
+		return err
+	}
+	if r.bucket, err = r.e.jobBucket(); err != nil {
+		return err
+	}
+	// The build must not be measured.
+	if _, err := r.e.commandLineProgram(); err != nil {
+		return err
+	}
+	if r.operation.counted {
+		if err := r.e.countRequests(); err != nil {
+			return err
+		}
+	}
+	if r.operation.removed {
+		return r.unmeasured(keepVersions)
+	}
+	return nil
+}
+
+// run runs the operation once, between the steps that it needs before and after.
+func (r *commandLineRun) run(int) error {
+	if r.operation.filled && !r.full {
+		if err := r.fill(); err != nil {
+			return err
+		}
+		r.full = r.operation.keeps
+	}
+	if r.operation.removed {
+		if err := r.unmeasured(oursAtTheCommandLine.remove); err != nil {
+			return err
+		}
+	}
+
+	if err := r.measure(); err != nil {
+		return err
+	}
+
+	if !r.operation.filled {
+		return r.unmeasured(oursAtTheCommandLine.remove)
+	}
+	return nil
+}
+
+func (r *commandLineRun) fill() error {
+	if r.operation.counted {
+		// It does not matter which program stores the objects.
+		return r.unmeasured(oursAtTheCommandLine.up)
+	}
+	return r.unmeasured(r.tool.up)
+}
+
+func (r *commandLineRun) unmeasured(j job) error {
+	_, err := r.e.runJob(j, r.tree, r.bucket)
+	return err
+}
+
+// measure runs the job that the row measures. A download has a new directory.
+func (r *commandLineRun) measure() (err error) {
+	dir := r.tree
+	if r.operation.down {
+		if dir, err = os.MkdirTemp("", "omnibucket-benchmarks-"); err != nil {
+			return err
+		}
+		defer func() {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}()
+	}
+	r.e.reports[r.tool.name], err = r.e.runJob(r.operation.job(r.tool), dir, r.bucket)
+	return err
 }
 
 // commandLineTree returns the directory that all programs upload. The first call creates it.

@@ -22,54 +22,59 @@ const (
 
 var mcContender = tool{
 	name:     "mc, as it comes",
-	list:     mcPeer(func(bucket string) []string { return []string{"ls", "-r", bucket} }),
-	du:       mcPeer(func(bucket string) []string { return []string{"du", bucket} }),
-	remove:   mcPeer(func(bucket string) []string { return []string{"rm", "-r", "--force", bucket} }),
-	undelete: mcPeer(func(bucket string) []string { return []string{"undo", "-r", "--force", bucket} }),
+	list:     mcJob("ls", "-r", mcBucket),
+	du:       mcJob("du", mcBucket),
+	remove:   mcJob("rm", "-r", "--force", mcBucket),
+	undelete: mcJob("undo", "-r", "--force", mcBucket),
 }
 
-func mcPeer(args func(bucket string) []string) job {
-	return func(e *env, _, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := e.jobServer()
-		server, err := url.Parse(endpoint)
+// mcBucket stands for the bucket of the job in the arguments of mc.
+const mcBucket = "peer/" + bucketArg + "/"
+
+func mcJob(args ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		server := e.jobServer()
+		host, err := url.Parse(server.endpoint)
 		if err != nil {
 			return nil, err
 		}
-		server.User = url.UserPassword(key, secret)
+		host.User = url.UserPassword(server.key, server.secret)
 		configuration, err := e.dir()
 		if err != nil {
 			return nil, err
 		}
-		cmd := exec.CommandContext(
-			e.ctx, os.Getenv(mcVariable),
-			append([]string{"--config-dir", configuration, "--quiet"}, args("peer/"+bucket+"/")...)...)
-		cmd.Env = append(os.Environ(), "MC_HOST_peer="+server.String())
+		options := []string{"--config-dir", configuration, "--quiet"}
+		cmd := exec.CommandContext(e.ctx, os.Getenv(mcVariable), append(options, fillArgs(args, dir, bucket)...)...)
+		cmd.Env = append(os.Environ(), "MC_HOST_peer="+host.String())
 		return cmd, nil
 	}
 }
 
 var awsContender = tool{
 	name:   "aws s3, as it comes",
-	list:   awsS3(func(bucket string) []string { return []string{"ls", "--recursive", bucket} }),
-	du:     awsS3(func(bucket string) []string { return []string{"ls", "--recursive", "--summarize", bucket} }),
-	remove: awsS3(func(bucket string) []string { return []string{"rm", "--recursive", bucket} }),
+	list:   awsJob("ls", "--recursive", awsBucket),
+	du:     awsJob("ls", "--recursive", "--summarize", awsBucket),
+	remove: awsJob("rm", "--recursive", awsBucket),
 }
 
-func awsS3(args func(bucket string) []string) job {
-	return func(e *env, _, bucket string) (*exec.Cmd, error) {
-		endpoint, key, secret := e.jobServer()
-		cmd := exec.CommandContext(
-			e.ctx, os.Getenv(awsVariable),
-			append([]string{"--endpoint-url", endpoint, "s3"}, args("s3://"+bucket+"/")...)...)
-		cmd.Env = append(os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret)
+// awsBucket stands for the bucket of the job in the arguments of aws.
+const awsBucket = "s3://" + bucketArg + "/"
+
+func awsJob(args ...string) job {
+	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
+		server := e.jobServer()
+		options := []string{"--endpoint-url", server.endpoint, "s3"}
+		cmd := exec.CommandContext(e.ctx, os.Getenv(awsVariable), append(options, fillArgs(args, dir, bucket)...)...)
+		cmd.Env = append(
+			os.Environ(), "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID="+server.key,
+			"AWS_SECRET_ACCESS_KEY="+server.secret,
+		)
 		return cmd, nil
 	}
 }
 
-// keepVersions returns a command that makes a bucket keep versions.
-func keepVersions(e *env, _, bucket string) (*exec.Cmd, error) {
-	return e.commandLine(bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} })
-}
+// keepVersions makes a bucket keep versions.
+var keepVersions = commandLine("bucket", "--versioning", "on", bucketArg)
 
 // A requestCount counts requests by HTTP method.
 type requestCount struct {
@@ -86,15 +91,15 @@ func (e *env) countRequests() error {
 		return nil
 	}
 
-	endpoint, key, secret := e.jobServer()
-	server, err := url.Parse(endpoint)
+	target := e.jobServer()
+	targetURL, err := url.Parse(target.endpoint)
 	if err != nil {
 		return err
 	}
 
 	count := &requestCount{byMethod: map[string]int{}}
 	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(server)
+		r.SetURL(targetURL)
 		// Keep the host, because the signature covers it.
 		r.Out.Host = r.In.Host
 	}}
@@ -110,9 +115,7 @@ func (e *env) countRequests() error {
 		return nil
 	})
 	e.shared[requestCountName] = count
-	e.shared[jobServerName] = jobServer{
-		strings.TrimSuffix(proxy.URL, "/"), key, secret,
-	}
+	e.shared[jobServerName] = jobServer{strings.TrimSuffix(proxy.URL, "/"), target.key, target.secret}
 	return nil
 }
 

@@ -19,53 +19,68 @@ const (
 func programs() []contender {
 	var all []contender
 	if os.Getenv(rcloneVariable) != "" {
-		all = append(all, program(rcloneFile, func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
-			// rclone would compare the ETag with the MD5 of the object, but the null server sends a
-			// fixed ETag.
-			return rcloneCommand(ctx, s, "copyto", src, dst, "--ignore-checksum")
-		}, "peer:"))
+		rclone := program{rcloneFile, copyWithRclone, "peer:"}
+		all = append(all, contender{name: rclone.name, open: rclone.open})
 	}
 	if os.Getenv(s5cmdVariable) != "" {
-		all = append(all, program(s5cmdFile, func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
-			return s5cmdCommand(ctx, s, "cp", src, dst)
-		}, "s3://"))
+		s5cmd := program{s5cmdFile, copyWithS5cmd, "s3://"}
+		all = append(all, contender{name: s5cmd.name, open: s5cmd.open})
 	}
 	return all
 }
 
-// program returns a contender that runs another program. remote is the beginning of
-// the addresses that the program gets for objects, such as "s3://".
-func program(
-	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
-) contender {
-	return contender{
-		name: name,
-		open: func(_ *env, server string) (client, error) {
-			run := func(ctx context.Context, src, dst string) error {
-				said, err := command(ctx, jobServer{server, accessKey, secretKey}, src, dst).CombinedOutput()
-				if err != nil {
-					err = fmt.Errorf("%s: %w: %s", name, err, said)
-				}
-				return err
-			}
-			return client{
-				file: func(ctx context.Context, key, name string) error {
-					return run(ctx, remote+s3Bucket+"/"+key, name)
-				},
-				// The uploaded file has only zeros. After the upload, rclone requests the size of the
-				// object. The null server reads the size from the key, so the key must contain it.
-				upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
-					file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
-					if err != nil {
-						return err
-					}
-					defer func() { _ = os.Remove(file.Name()) }()
-					if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
-						return err
-					}
-					return run(ctx, file.Name(), remote+s3Bucket+"/"+sized(int(size), 0))
-				},
-			}, nil
-		},
+// copyWithRclone returns a command without a check of content. rclone would compare the ETag with
+// the MD5 of the object, but the null server sends a fixed ETag.
+func copyWithRclone(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
+	return rcloneCommand(ctx, s, "copyto", src, dst, "--ignore-checksum")
+}
+
+func copyWithS5cmd(ctx context.Context, s jobServer, src, dst string) *exec.Cmd {
+	return s5cmdCommand(ctx, s, "cp", src, dst)
+}
+
+// A program copies a file to or from a bucket with its command.
+type program struct {
+	name    string
+	command func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd
+	remote  string // beginning of the addresses that the program gets for objects, such as "s3://"
+}
+
+func (p program) open(_ *env, server string) (client, error) {
+	s := programBucket{p, jobServer{server, accessKey, secretKey}}
+	return client{file: s.file, upload: s.upload}, nil
+}
+
+// A programBucket makes the operations with a program.
+type programBucket struct {
+	program program
+	server  jobServer
+}
+
+func (s programBucket) file(ctx context.Context, key, name string) error {
+	return s.copy(ctx, s.address(key), name)
+}
+
+// upload uploads a file that has only zeros. After the upload, rclone requests the size of the
+// object. The null server reads the size from the key, so the key must contain it.
+func (s programBucket) upload(ctx context.Context, _ string, _ io.Reader, size int64) error {
+	file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
+	if err != nil {
+		return err
 	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
+		return err
+	}
+	return s.copy(ctx, file.Name(), s.address(sized(int(size), 0)))
+}
+
+func (s programBucket) address(key string) string { return s.program.remote + s3Bucket + "/" + key }
+
+func (s programBucket) copy(ctx context.Context, src, dst string) error {
+	output, err := s.program.command(ctx, s.server, src, dst).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", s.program.name, err, output)
+	}
+	return nil
 }

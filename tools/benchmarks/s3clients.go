@@ -336,34 +336,39 @@ func openObjstore(_ *env, server string) (client, error) {
 // openPlain returns a client that sends one unsigned HTTP request for each object. No client can do
 // less.
 func openPlain(_ *env, server string) (client, error) {
-	c := &http.Client{}
-	do := func(ctx context.Context, method, key string, body io.Reader, size int64) (io.ReadCloser, error) {
-		request, err := http.NewRequestWithContext(ctx, method, server+"/"+s3Bucket+"/"+key, body)
-		if err != nil {
-			return nil, err
-		}
-		request.ContentLength = size
-		response, err := c.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		return response.Body, nil
-	}
+	s := &plainBucket{&http.Client{}, server + "/" + s3Bucket}
+	return client{put: putBy(s.upload), upload: s.upload, open: s.open}, nil
+}
 
-	upload := func(ctx context.Context, key string, body io.Reader, size int64) error {
-		response, err := do(ctx, http.MethodPut, key, body, size)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(io.Discard, response)
-		return errors.Join(err, response.Close())
-	}
+// A plainBucket makes the operations with net/http.
+type plainBucket struct {
+	client *http.Client
+	url    string // of the bucket
+}
 
-	return client{
-		put:    putBy(upload),
-		upload: upload,
-		open: func(ctx context.Context, key string) (io.ReadCloser, error) {
-			return do(ctx, http.MethodGet, key, nil, 0)
-		},
-	}, nil
+func (s *plainBucket) upload(ctx context.Context, key string, body io.Reader, size int64) error {
+	response, err := s.do(ctx, http.MethodPut, key, body, size)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, response)
+	return errors.Join(err, response.Close())
+}
+
+func (s *plainBucket) open(ctx context.Context, key string) (io.ReadCloser, error) {
+	return s.do(ctx, http.MethodGet, key, nil, 0)
+}
+
+// do sends a request, and returns the body of the response.
+func (s *plainBucket) do(ctx context.Context, method, key string, body io.Reader, size int64) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, method, s.url+"/"+key, body)
+	if err != nil {
+		return nil, err
+	}
+	request.ContentLength = size
+	response, err := s.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	return response.Body, nil
 }

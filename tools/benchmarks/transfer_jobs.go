@@ -42,24 +42,24 @@ func transferJobCases() []benchCase {
 		return nil
 	}
 
-	rows := func(retry bool) []row {
-		all := []row{
-			jobRow(ours, retry, syncUp()),
-			jobRow(ours256, retry, syncUp("--concurrency", "256")),
-			jobRow(rcloneBest, retry, rclone("--transfers", "32", "--checkers", "32")),
-			jobRow(rcloneOwn, retry, rclone()),
+	uploads := func(newRow func(name string, upload job) row) []row {
+		rows := []row{
+			newRow(ours, syncUp()),
+			newRow(ours256, syncUp("--concurrency", "256")),
+			newRow(rcloneBest, rclone("--transfers", "32", "--checkers", "32")),
+			newRow(rcloneOwn, rclone()),
 		}
 		if os.Getenv(s5cmdVariable) != "" {
-			all = append(all, jobRow(s5cmdOwn, retry, s5cmd()))
+			rows = append(rows, newRow(s5cmdOwn, s5cmd()))
 		}
-		return all
+		return rows
 	}
 
 	goals := []goal{
 		asFast(rcloneBest, 1), asFast(rcloneOwn, 1),
 		lessMemory(ours, rcloneBest, 0.5), lessMemory(ours, rcloneOwn, 0.5),
 	}
-	down := []row{
+	downloads := []row{
 		jobDownRow(ours, syncDown),
 		jobDownRow(rcloneBest, rcloneDown("--transfers", "32", "--checkers", "32")),
 		jobDownRow(rcloneOwn, rcloneDown()),
@@ -67,16 +67,10 @@ func transferJobCases() []benchCase {
 
 	var upS5cmd, againS5cmd, downS5cmd []goal
 	if os.Getenv(s5cmdVariable) != "" {
-		down = append(down, jobDownRow(s5cmdOwn, s5cmdDown))
-		upS5cmd = []goal{
-			within(s5cmdOwn, 0.6),
-		}
-		againS5cmd = []goal{
-			within(s5cmdOwn, 1.2),
-		}
-		downS5cmd = []goal{
-			within(s5cmdOwn, 0.5),
-		}
+		downloads = append(downloads, jobDownRow(s5cmdOwn, s5cmdDown))
+		upS5cmd = []goal{within(s5cmdOwn, 0.6)}
+		againS5cmd = []goal{within(s5cmdOwn, 1.2)}
+		downS5cmd = []goal{within(s5cmdOwn, 0.5)}
 	}
 
 	return []benchCase{
@@ -84,22 +78,21 @@ func transferJobCases() []benchCase {
 			name: "jobs-upload",
 			title: fmt.Sprintf(
 				"a tree of %d files and %d large ones into an empty bucket of MinIO; memory is the whole process's",
-				jobFiles,
-				jobLargeFiles,
+				jobFiles, jobLargeFiles,
 			),
-			rows:  rows(false),
+			rows:  uploads(jobRow),
 			goals: slices.Concat(goals, upS5cmd),
 		},
 		{
 			name:  "jobs-again",
 			title: "the same if all of it exists",
-			rows:  rows(true),
+			rows:  uploads(jobAgainRow),
 			goals: slices.Concat(goals, againS5cmd),
 		},
 		{
 			name:  "jobs-down",
 			title: "the tree from MinIO into a new directory; ours is the command line, which syncs what it writes to the disk",
-			rows:  down,
+			rows:  downloads,
 			goals: slices.Concat(goals, downS5cmd),
 		},
 	}
@@ -154,9 +147,8 @@ func (e *env) jobTree() (string, error) {
 // A job returns a command of one program, such as the upload of dir to a bucket.
 type job func(e *env, dir, bucket string) (*exec.Cmd, error)
 
-// jobRow returns a row that measures a job. If retry is false, each operation uploads to a new
-// bucket. If retry is true, the same program has filled the bucket before.
-func jobRow(name string, retry bool, make job) row {
+// jobRow returns a row that measures a job. Each operation uploads to a new bucket.
+func jobRow(name string, upload job) row {
 	return row{
 		name:   name,
 		single: true,
@@ -165,23 +157,38 @@ func jobRow(name string, retry bool, make job) row {
 			if err != nil {
 				return nil, err
 			}
-			var filled string
-			if retry {
-				if filled, err = e.jobBucket(); err != nil {
-					return nil, err
-				}
-				if _, err := e.runJob(make, dir, filled); err != nil {
-					return nil, err
-				}
-			}
 			return func(int) error {
-				bucket := filled
-				if !retry {
-					if bucket, err = e.jobBucket(); err != nil {
-						return err
-					}
+				bucket, err := e.jobBucket()
+				if err != nil {
+					return err
 				}
-				e.reports[name], err = e.runJob(make, dir, bucket)
+				e.reports[name], err = e.runJob(upload, dir, bucket)
+				return err
+			}, nil
+		},
+	}
+}
+
+// jobAgainRow returns a row that measures a job. All operations upload to one bucket, which the same
+// program has filled before.
+func jobAgainRow(name string, upload job) row {
+	return row{
+		name:   name,
+		single: true,
+		setup: func(e *env) (opFunc, error) {
+			dir, err := e.jobTree()
+			if err != nil {
+				return nil, err
+			}
+			bucket, err := e.jobBucket()
+			if err != nil {
+				return nil, err
+			}
+			if _, err := e.runJob(upload, dir, bucket); err != nil {
+				return nil, err
+			}
+			return func(int) (err error) {
+				e.reports[name], err = e.runJob(upload, dir, bucket)
 				return err
 			}, nil
 		},
@@ -189,8 +196,8 @@ func jobRow(name string, retry bool, make job) row {
 }
 
 // runJob runs the command of a job, and returns its measurements.
-func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
-	cmd, err := make(e, dir, bucket)
+func (e *env) runJob(j job, dir, bucket string) (*childReport, error) {
+	cmd, err := j(e, dir, bucket)
 	if err != nil {
 		return nil, err
 	}

@@ -3,11 +3,10 @@ package main
 import (
 	"errors"
 	"os"
-	"os/exec"
 )
 
 // jobDownRow returns a row in which each operation downloads the tree to a new directory.
-func jobDownRow(name string, make job) row {
+func jobDownRow(name string, measured job) row {
 	return row{
 		name:   name,
 		single: true,
@@ -21,7 +20,7 @@ func jobDownRow(name string, make job) row {
 				if err != nil {
 					return err
 				}
-				e.reports[name], err = e.runJob(make, dir, bucket)
+				e.reports[name], err = e.runJob(measured, dir, bucket)
 				return errors.Join(err, os.RemoveAll(dir))
 			}, nil
 		},
@@ -49,34 +48,12 @@ func (e *env) fullBucket() (string, error) {
 
 // syncUp returns a job that uploads with this library's command line.
 func syncUp(flags ...string) job {
-	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		return e.commandLine(bucket, func(address string) []string {
-			return append([]string{"sync", dir, address}, flags...)
-		})
-	}
+	return commandLine(append([]string{"sync", dirArg, bucketArg}, flags...)...)
 }
 
-// syncDown returns a command that downloads with this library's command line.
-func syncDown(e *env, dir, bucket string) (*exec.Cmd, error) {
-	return e.commandLine(bucket, func(address string) []string { return []string{"sync", address, dir} })
-}
+// syncDown downloads with this library's command line.
+var syncDown = commandLine("sync", bucketArg, dirArg)
 
-func rcloneDown(flags ...string) job {
-	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		return e.rclonePeer(append([]string{"copy", "peer:" + bucket, dir}, flags...)), nil
-	}
-}
+func rcloneDown(flags ...string) job { return rcloneJob(flags, "copy", rcloneBucket, dirArg) }
 
-func s5cmdDown(e *env, dir, bucket string) (*exec.Cmd, error) {
-	return e.s5cmdPeer("sync", "s3://"+bucket+"/*", dir+"/"), nil
-}
-
-func (e *env) rclonePeer(args []string) *exec.Cmd {
-	endpoint, key, secret := e.jobServer()
-	return rcloneCommand(e.ctx, jobServer{endpoint, key, secret}, args...)
-}
-
-func (e *env) s5cmdPeer(args ...string) *exec.Cmd {
-	endpoint, key, secret := e.jobServer()
-	return s5cmdCommand(e.ctx, jobServer{endpoint, key, secret}, args...)
-}
+var s5cmdDown = s5cmdJob("sync", s5cmdObjects, dirArg+"/")

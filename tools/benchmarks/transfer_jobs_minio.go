@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/s3"
@@ -18,25 +19,29 @@ import (
 type jobServer struct{ endpoint, key, secret string }
 
 // jobServer returns the server of the jobs: the one that the case has started, or otherwise MinIO.
-func (e *env) jobServer() (endpoint, key, secret string) {
+func (e *env) jobServer() jobServer {
 	if s, ok := e.shared[jobServerName].(jobServer); ok {
-		return s.endpoint, s.key, s.secret
+		return s
 	}
-	return os.Getenv(minioVariable), os.Getenv(minioVariable + "_KEY"), os.Getenv(minioVariable + "_SECRET")
+	return jobServer{
+		endpoint: os.Getenv(minioVariable),
+		key:      os.Getenv(minioVariable + "_KEY"),
+		secret:   os.Getenv(minioVariable + "_SECRET"),
+	}
 }
 
 const jobServerName = "jobs-server"
 
 // jobBucket creates an empty bucket. The bucket and its objects are removed after the case.
 func (e *env) jobBucket() (name string, err error) {
-	endpoint, key, secret := e.jobServer()
+	server := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
 	config := s3.Config{
-		Endpoint:    endpoint,
+		Endpoint:    server.endpoint,
 		Region:      "us-east-1",
 		PathStyle:   new(true),
-		AccessKeyID: key,
-		SecretKey:   secret,
+		AccessKeyID: server.key,
+		SecretKey:   server.secret,
 		Profile:     &profile,
 	}
 
@@ -58,18 +63,44 @@ func (e *env) jobBucket() (name string, err error) {
 		if err != nil {
 			return err
 		}
-		var listed error
-		_, err = storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) { // all versions
-			for v, err := range storage.Versions(ctx, b) {
-				listed = err
-				if err != nil || !yield(v) {
-					return
-				}
-			}
-		})
-		return errors.Join(listed, err, storage.Close(b), service.DeleteBucket(ctx, name), service.Close())
+		err = removeAllVersions(ctx, b)
+		return errors.Join(err, storage.Close(b), service.DeleteBucket(ctx, name), service.Close())
 	})
 	return name, nil
+}
+
+func removeAllVersions(ctx context.Context, b storage.Bucket) error {
+	var listErr error
+	versions := func(yield func(storage.VersionEntry) bool) {
+		for v, err := range storage.Versions(ctx, b) {
+			if err != nil {
+				listErr = err
+				return
+			}
+			if !yield(v) {
+				return
+			}
+		}
+	}
+	_, removeErr := storage.RemoveVersions(ctx, b, versions)
+	return errors.Join(listErr, removeErr)
+}
+
+// In the arguments of a job, these words stand for the directory, and for the name or the address of
+// the bucket.
+const (
+	dirArg    = "{directory}"
+	bucketArg = "{bucket}"
+)
+
+// fillArgs returns a copy of args with the given values in place of dirArg and bucketArg.
+func fillArgs(args []string, dir, bucket string) []string {
+	values := strings.NewReplacer(dirArg, dir, bucketArg, bucket)
+	filled := make([]string, len(args))
+	for i, arg := range args {
+		filled[i] = values.Replace(arg)
+	}
+	return filled
 }
 
 // migrate returns a job that runs the program examples/migrate. The first call builds it.
@@ -113,17 +144,29 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 // ownAddress returns the address of a bucket for this library, and an environment with its
 // credentials.
 func (e *env) ownAddress(bucket string) (address string, env []string) {
-	endpoint, key, secret := e.jobServer()
-	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
-	return "s3://" + bucket + "?" + query.Encode(), append(os.Environ(), "AWS_ACCESS_KEY_ID="+key,
-		"AWS_SECRET_ACCESS_KEY="+secret)
+	server := e.jobServer()
+	query := url.Values{
+		"endpoint":   {server.endpoint},
+		"region":     {"us-east-1"},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+	}
+	address = "s3://" + bucket + "?" + query.Encode()
+	env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+server.key, "AWS_SECRET_ACCESS_KEY="+server.secret)
+	return address, env
 }
+
+// rcloneBucket stands for the bucket of the job in the arguments of rclone.
+const rcloneBucket = "peer:" + bucketArg
 
 // rclone returns a job that uploads with rclone. rclone has no configuration file, and does not
 // check whether the bucket exists.
-func rclone(flags ...string) job {
+func rclone(flags ...string) job { return rcloneJob(flags, "copy", dirArg, rcloneBucket) }
+
+// rcloneJob returns a job that runs rclone with the given arguments, followed by the flags.
+func rcloneJob(flags []string, args ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		return e.rclonePeer(append([]string{"copy", dir, "peer:" + bucket}, flags...)), nil
+		return rcloneCommand(e.ctx, e.jobServer(), append(fillArgs(args, dir, bucket), flags...)...), nil
 	}
 }
 
@@ -141,9 +184,14 @@ func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 }
 
 // s5cmd returns a job that uploads with s5cmd and its default number of workers.
-func s5cmd() job {
+func s5cmd() job { return s5cmdJob("sync", dirArg+"/", "s3://"+bucketArg+"/") }
+
+// s5cmdObjects stands for all objects of the job's bucket in the arguments of s5cmd.
+const s5cmdObjects = "s3://" + bucketArg + "/*"
+
+func s5cmdJob(args ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
-		return e.s5cmdPeer("sync", dir+"/", "s3://"+bucket+"/"), nil
+		return s5cmdCommand(e.ctx, e.jobServer(), fillArgs(args, dir, bucket)...), nil
 	}
 }
 

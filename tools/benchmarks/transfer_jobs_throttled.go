@@ -47,7 +47,7 @@ func throttledJobCases() []benchCase {
 
 // throttledRow is like jobRow, but uses the throttled server. It fails unless the server has every
 // file after the job.
-func throttledRow(name string, make job) row {
+func throttledRow(name string, measured job) row {
 	return row{
 		name:   name,
 		single: true,
@@ -66,7 +66,7 @@ func throttledRow(name string, make job) row {
 					return err
 				}
 				server.Reset()
-				if e.reports[name], err = e.runJob(make, dir, bucket); err != nil {
+				if e.reports[name], err = e.runJob(measured, dir, bucket); err != nil {
 					return err
 				}
 				keys := map[string]bool{}
