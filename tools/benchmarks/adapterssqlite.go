@@ -53,9 +53,10 @@ func openDownloaded(ctx context.Context, b storage.Bucket) (db *sql.DB, end func
 		return nil, nil, err
 	}
 	path := filepath.Join(dir, "parts.db")
-	if _, err = storage.DownloadFile(ctx, b, databaseKey, path); err == nil {
-		db, err = sql.Open("sqlite", path)
+	if _, err := storage.DownloadFile(ctx, b, databaseKey, path); err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	db, err = sql.Open("sqlite", path)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}

@@ -14,7 +14,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
@@ -45,16 +44,18 @@ func runChild(job string) error {
 
 // useProcessor keeps one processor busy until the end of src.
 func useProcessor(src io.Reader) error {
-	var ended atomic.Bool
-	var err error
+	ended := make(chan error, 1)
 	go func() {
-		_, err = io.Copy(io.Discard, src)
-		ended.Store(true)
+		_, err := io.Copy(io.Discard, src)
+		ended <- err
 	}()
-	for !ended.Load() {
-		continue
+	for {
+		select {
+		case err := <-ended:
+			return err
+		default:
+		}
 	}
-	return err
 }
 
 // keepBusy starts n processes, each of which keeps a processor busy until the cleanup of e.
@@ -152,9 +153,7 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 		return err
 	}
 
-	watch := watchHeap
 	if !c.heap {
-		watch = watchResident
 		// The first operation is not measured, because it also opens connections and initializes
 		// the SDK.
 		if err := c.do(e.ctx, connected, kilobyte); err != nil {
@@ -167,7 +166,12 @@ func runContender(src io.Reader, w io.Writer) (err error) {
 		op = profiled(order.Profile, op)
 	}
 
-	report, err := watch(order.URL, op)
+	var report *childReport
+	if c.heap {
+		report, err = watchHeap(op)
+	} else {
+		report, err = watchResident(order.URL, op)
+	}
 	return errors.Join(err, writeJSON(w, report))
 }
 
@@ -226,7 +230,7 @@ func watchResident(url string, op func() error) (*childReport, error) {
 }
 
 // watchHeap measures one operation, including how far the heap grows above its size at the start.
-func watchHeap(_ string, op func() error) (*childReport, error) {
+func watchHeap(op func() error) (*childReport, error) {
 	base := heap()
 	start := time.Now()
 	stop := make(chan struct{})

@@ -211,16 +211,16 @@ type barrierBody struct {
 	met       bool
 }
 
-func (m *barrierBody) Read(p []byte) (int, error) {
-	if m.remaining > 0 {
-		n := min(m.remaining, len(p))
-		m.remaining -= n
+func (b *barrierBody) Read(p []byte) (int, error) {
+	if b.remaining > 0 {
+		n := min(b.remaining, len(p))
+		b.remaining -= n
 		return n, nil
 	}
-	if !m.met {
-		m.met = true
-		m.all.Done()
-		m.all.Wait()
+	if !b.met {
+		b.met = true
+		b.all.Done()
+		b.all.Wait()
 	}
 	return 0, io.EOF
 }

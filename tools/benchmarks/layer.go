@@ -159,11 +159,11 @@ func driverGet(e *env) (opFunc, error) {
 // drain reads r to its end into the given buffer, so that no allocation of a buffer is measured.
 func drain(r io.ReadCloser, buffer []byte) error {
 	for {
-		switch _, err := r.Read(buffer); err {
-		case nil:
-		case io.EOF:
+		_, err := r.Read(buffer)
+		if err == io.EOF {
 			return r.Close()
-		default:
+		}
+		if err != nil {
 			_ = r.Close()
 			return err
 		}

@@ -47,32 +47,41 @@ func openFileblob(e *env, dir string) (goCloud, error) {
 	return s, nil
 }
 
+// diskStores lists the libraries that store objects in a directory.
+var diskStores = []struct {
+	name string
+	open func(e *env, dir string) (store, error)
+}{
+	{ours, func(e *env, dir string) (store, error) { return openOwn(e, dir, false) }},
+	{goCloudFile, func(e *env, dir string) (store, error) { return openFileblob(e, dir) }},
+	{objstoreFile, openFilesystem},
+}
+
+func openFilesystem(_ *env, dir string) (store, error) {
+	b, err := filesystem.NewBucket(dir)
+	return objstoreBucket{b}, err
+}
+
 // diskRows returns a row for each library. Each row has a new directory.
-func diskRows(run setupWith[store]) []row {
-	open := func(make func(e *env, dir string) (store, error)) setupFunc {
-		return func(e *env) (opFunc, error) {
-			dir, err := e.dir()
-			if err != nil {
-				return nil, err
-			}
-			s, err := make(e, dir)
-			if err != nil {
-				return nil, err
-			}
-			return run(e, s)
-		}
+func diskRows(setup setupWith[store]) []row {
+	var rows []row
+	for _, d := range diskStores {
+		rows = append(rows, row{
+			name: d.name,
+			setup: func(e *env) (opFunc, error) {
+				dir, err := e.dir()
+				if err != nil {
+					return nil, err
+				}
+				s, err := d.open(e, dir)
+				if err != nil {
+					return nil, err
+				}
+				return setup(e, s)
+			},
+		})
 	}
-	return []row{
-		{name: ours, setup: open(func(e *env, dir string) (store, error) { return openOwn(e, dir, false) })},
-		{name: goCloudFile, setup: open(func(e *env, dir string) (store, error) { return openFileblob(e, dir) })},
-		{
-			name: objstoreFile,
-			setup: open(func(_ *env, dir string) (store, error) {
-				b, err := filesystem.NewBucket(dir)
-				return objstoreBucket{b}, err
-			}),
-		},
-	}
+	return rows
 }
 
 func localCases(files int) []benchCase {
@@ -111,7 +120,7 @@ func localPut(name, title string, bytes int, goals ...goal) benchCase {
 }
 
 func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
-	setup := func(e *env) (opFunc, error) {
+	putSynced := func(e *env) (opFunc, error) {
 		dir, err := e.dir()
 		if err != nil {
 			return nil, err
@@ -120,12 +129,13 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 		if err != nil {
 			return nil, err
 		}
-		return putOp(bytes)(e, s)
+		put := putOp(bytes)
+		return put(e, s)
 	}
 	return benchCase{
 		name:  name,
 		title: title + ", synced to the disk with its directory",
-		rows:  []row{{name: ours, setup: setup}, {name: tempRename, setup: renameOp(bytes, true)}},
+		rows:  []row{{name: ours, setup: putSynced}, {name: tempRename, setup: renameOp(bytes, true)}},
 		goals: goals,
 	}
 }
@@ -155,20 +165,31 @@ func writeRenamed(dir, name string, data []byte, sync bool) error {
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(data); err == nil && sync {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	err = writeData(f, data, sync)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil || !sync {
+	if err := os.Rename(f.Name(), filepath.Join(dir, name)); err != nil {
 		return err
+	}
+	if !sync {
+		return nil
 	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func writeData(f *os.File, data []byte, sync bool) error {
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if !sync {
+		return nil
+	}
+	return f.Sync()
 }
 
 func readOp(e *env) (opFunc, error) {
@@ -190,74 +211,75 @@ func readOp(e *env) (opFunc, error) {
 	}, nil
 }
 
+// treeName is the name of the directory that all rows of listRows list.
+const treeName = "tree"
+
 // listRows returns rows that all list the same directory. This library has written the files. The
 // other libraries also list a few files that this library uses internally.
 func listRows(files int) []row {
-	const tree = "tree"
-	walk := func(dir string) func(int) error {
-		return func(n int) error {
-			for range n {
-				if err := walkTree(dir, files); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}
-
-	lists := func(e *env, s store) func(int) error {
-		return func(n int) error {
-			for range n {
-				if got, err := listed(e.ctx, s, ""); err != nil || got < files {
-					return errors.Join(err, checkCount(got, files))
-				}
-			}
-			return nil
-		}
-	}
-
 	return []row{
 		{
 			name: ours,
 			setup: func(e *env) (opFunc, error) {
-				dir, err := e.dir()
+				s, err := fillTree(e, files)
 				if err != nil {
 					return nil, err
 				}
-				e.shared[tree] = dir
-				s, err := openOwn(e, dir, false)
-				if err != nil {
-					return nil, err
-				}
-				for i := range files {
-					if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
-						return nil, err
-					}
-				}
-				return lists(e, s), nil
+				return listTreeOp(e, s, files), nil
 			},
 		},
 		{
 			name: goCloudFile,
 			once: true,
 			setup: func(e *env) (opFunc, error) {
-				s, err := openFileblob(e, e.shared[tree].(string))
-				return lists(e, s), err
+				s, err := openFileblob(e, e.shared[treeName].(string))
+				return listTreeOp(e, s, files), err
 			},
 		},
 		{
 			name: objstoreFile,
 			setup: func(e *env) (opFunc, error) {
-				b, err := filesystem.NewBucket(e.shared[tree].(string))
-				return lists(e, objstoreBucket{b}), err
+				s, err := openFilesystem(e, e.shared[treeName].(string))
+				return listTreeOp(e, s, files), err
 			},
 		},
 		{
 			name: plainWalk,
 			setup: func(e *env) (opFunc, error) {
-				return walk(e.shared[tree].(string)), nil
+				dir := e.shared[treeName].(string)
+				return repeated(func() error { return walkTree(dir, files) }), nil
 			},
 		},
+	}
+}
+
+// fillTree makes the directory, and returns it as a bucket of this library.
+func fillTree(e *env, files int) (own, error) {
+	dir, err := e.dir()
+	if err != nil {
+		return own{}, err
+	}
+	e.shared[treeName] = dir
+	s, err := openOwn(e, dir, false)
+	if err != nil {
+		return own{}, err
+	}
+	for i := range files {
+		if err := s.put(e.ctx, key(i), []byte{'x'}); err != nil {
+			return own{}, err
+		}
+	}
+	return s, nil
+}
+
+func listTreeOp(e *env, s store, files int) opFunc {
+	return func(n int) error {
+		for range n {
+			if got, err := listed(e.ctx, s, ""); err != nil || got < files {
+				return errors.Join(err, checkCount(got, files))
+			}
+		}
+		return nil
 	}
 }
 
@@ -271,9 +293,6 @@ func walkTree(dir string, want int) error {
 		_, err = d.Info()
 		return err
 	})
-	if got >= want {
-		// The directory also contains internal files of the bucket.
-		got = want
-	}
-	return errors.Join(err, checkCount(got, want))
+	// The directory also contains internal files of the bucket.
+	return errors.Join(err, checkCount(min(got, want), want))
 }

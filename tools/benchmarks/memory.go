@@ -24,8 +24,8 @@ var memoryStores = []struct {
 	{objstoreMem, func() store { return objstoreBucket{objstore.NewInMemBucket()} }},
 }
 
-// rowsInMemory returns a row for each in-memory store. run sets up the row, and returns its op.
-func rowsInMemory(run setupWith[store]) []row {
+// rowsInMemory returns a row for each in-memory store.
+func rowsInMemory(setup setupWith[store]) []row {
 	var rows []row
 	for _, m := range memoryStores {
 		rows = append(rows, row{
@@ -33,7 +33,7 @@ func rowsInMemory(run setupWith[store]) []row {
 			setup: func(e *env) (opFunc, error) {
 				s := m.open()
 				e.cleanup = append(e.cleanup, s.close)
-				return run(e, s)
+				return setup(e, s)
 			},
 		})
 	}
@@ -217,9 +217,10 @@ func mixedOp(goroutines int) setupWith[store] {
 			}
 		}
 		return func(n int) error {
-			return together(goroutines, func(g int) (err error) {
-				for i := g; i < n && err == nil; i += goroutines {
-					k := keys[i*7919%len(keys)]
+			return together(goroutines, func(g int) error {
+				for i := g; i < n; i += goroutines {
+					k := keys[i*7919%len(keys)] // successive keys are far apart
+					var err error
 					switch i / goroutines % 4 {
 					case 0, 1:
 						_, err = s.get(e.ctx, k)
@@ -228,8 +229,11 @@ func mixedOp(goroutines int) setupWith[store] {
 					default:
 						err = s.attrs(e.ctx, k)
 					}
+					if err != nil {
+						return err
+					}
 				}
-				return err
+				return nil
 			})
 		}, nil
 	}

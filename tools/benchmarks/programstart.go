@@ -10,47 +10,57 @@ import (
 // startCases returns a case that compares two programs, each of which only stores an object of five
 // bytes. It shows how long a program takes to start.
 func startCases() []benchCase {
-	const runs = 20
-	program := func(name, pkg string) row {
-		return row{
-			name:   name,
-			single: true,
-			setup: func(e *env) (opFunc, error) {
-				server, err := amazon.server(e, *nearPlain)
-				if err != nil {
-					return nil, err
-				}
-				program, err := e.built(pkg, ".", "./start/"+pkg, "-trimpath", "-ldflags=-s -w")
-				if err != nil {
-					return nil, err
-				}
-				info, err := os.Stat(program)
-				if err != nil {
-					return nil, err
-				}
-				return func(int) error {
-					report := &childReport{}
-					for range runs {
-						cmd := exec.CommandContext(e.ctx, program, server)
-						cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
-						start := time.Now()
-						if said, err := cmd.CombinedOutput(); err != nil {
-							return fmt.Errorf("%w: %s", err, said)
-						}
-						report.Nanos += float64(time.Since(start)) / runs
-						report.CPU += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / runs
-					}
-					report.Resident = float64(info.Size())
-					e.reports[name] = report
-					return nil
-				}, nil
-			},
-		}
-	}
 	return []benchCase{{
 		name:  "s3-start",
 		title: "a program that stores one object and ends; memory is the size of the stripped program",
-		rows:  []row{program(ours, "ours"), program(rawSDK, "sdk")},
+		rows:  []row{startRow(ours, "ours"), startRow(rawSDK, "sdk")},
 		goals: []goal{lessCPU(ours, rawSDK, 1), lessMemory(ours, rawSDK, 1.25)},
 	}}
+}
+
+func startRow(name, pkg string) row {
+	return row{
+		name:   name,
+		single: true,
+		setup: func(e *env) (opFunc, error) {
+			server, err := amazon.server(e, *nearPlain)
+			if err != nil {
+				return nil, err
+			}
+			program, err := e.built(pkg, ".", "./start/"+pkg, "-trimpath", "-ldflags=-s -w")
+			if err != nil {
+				return nil, err
+			}
+			info, err := os.Stat(program)
+			if err != nil {
+				return nil, err
+			}
+			return func(int) error {
+				report, err := e.runStarted(program, server)
+				if err != nil {
+					return err
+				}
+				report.Resident = float64(info.Size())
+				e.reports[name] = report
+				return nil
+			}, nil
+		},
+	}
+}
+
+// runStarted runs a program several times, and reports the averages.
+func (e *env) runStarted(program, server string) (*childReport, error) {
+	const runs = 20
+	report := &childReport{}
+	for range runs {
+		cmd := exec.CommandContext(e.ctx, program, server)
+		cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+accessKey, "AWS_SECRET_ACCESS_KEY="+secretKey)
+		start := time.Now()
+		if output, err := cmd.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, output)
+		}
+		report.Nanos += float64(time.Since(start)) / runs
+		report.CPU += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / runs
+	}
+	return report, nil
 }

@@ -98,15 +98,25 @@ func s3ServerCases() []benchCase {
 	}
 }
 
-// A serverCommand returns the arguments of a measured s5cmd command. An upload reads the directory
-// in the first argument. A download writes to the directory in the last argument.
-type serverCommand func(tree, bucket, back string) []string
+// A serverCommand is a measured s5cmd command. Its arguments are made from the directory that an
+// upload reads, the bucket, and the directory to which a download writes.
+type serverCommand struct {
+	uploads bool
+	args    func(tree, bucket, back string) []string
+}
 
-func uploadTree(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} }
-
-func listTree(_, bucket, _ string) []string { return []string{"ls", bucket + "/*"} }
-
-func downloadTree(_, bucket, back string) []string { return []string{"cp", bucket + "/*", back + "/"} }
+var (
+	uploadTree = serverCommand{
+		uploads: true,
+		args:    func(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} },
+	}
+	listTree = serverCommand{
+		args: func(_, bucket, _ string) []string { return []string{"ls", bucket + "/*"} },
+	}
+	downloadTree = serverCommand{
+		args: func(_, bucket, back string) []string { return []string{"cp", bucket + "/*", back + "/"} },
+	}
+)
 
 func serverRows(large bool, command serverCommand) (rows []row) {
 	for _, name := range serverNames() {
@@ -125,7 +135,7 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 				if err := s.s5cmd(e.ctx, "mb", "s3://full"); err != nil {
 					return nil, err
 				}
-				if err := s.s5cmd(e.ctx, uploadTree(tree, "s3://full", "")...); err != nil {
+				if err := s.s5cmd(e.ctx, uploadTree.args(tree, "s3://full", "")...); err != nil {
 					return nil, err
 				}
 				return func(int) (err error) {
@@ -152,12 +162,11 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	if err := s.s5cmd(ctx, "mb", "s3://empty"); err != nil {
 		return nil, err
 	}
-	args := command(tree, "s3://full", back)
 	bucket := "s3://full"
-	if args[len(args)-1] == bucket+"/" {
+	if command.uploads {
 		bucket = "s3://empty"
-		args = command(tree, bucket, back)
 	}
+	args := command.args(tree, bucket, back)
 
 	computed := s.cpu()
 	start := time.Now()
@@ -166,7 +175,7 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	}
 	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}
 
-	if bucket == "s3://empty" {
+	if command.uploads {
 		if err := s.s5cmd(ctx, "rm", bucket+"/*"); err != nil {
 			return nil, err
 		}
@@ -209,8 +218,11 @@ func (s *s3Process) everything(e *env) error {
 			return err
 		}
 		bucket := fmt.Sprintf("s3://all%d", i)
-		for _, args := range [][]string{{"mb", bucket}, uploadTree(tree, bucket, back), listTree(tree, bucket, back), downloadTree(tree, bucket, back)} {
-			if err := s.s5cmd(e.ctx, args...); err != nil {
+		if err := s.s5cmd(e.ctx, "mb", bucket); err != nil {
+			return err
+		}
+		for _, command := range []serverCommand{uploadTree, listTree, downloadTree} {
+			if err := s.s5cmd(e.ctx, command.args(tree, bucket, back)...); err != nil {
 				return err
 			}
 		}
@@ -262,29 +274,10 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	_ = listener.Close()
 	const key, secret = "benchmarks", "benchmarks-secret"
 
-	var cmd *exec.Cmd
-	switch name {
-	case serverMinIO:
-		cmd = exec.CommandContext(e.ctx, os.Getenv(minioProgramVariable), "server", "--quiet", "--address", address, dir)
-	case serverVersityGW:
-		cmd = exec.CommandContext(
-			e.ctx, os.Getenv(versitygwProgramVariable), "--port", address, "--region", "us-east-1", "--quiet",
-			"posix", dir,
-		)
-	default:
-		program, err := e.built("s3server", "../..", "./s3server/cmd/s3server")
-		if err != nil {
-			return nil, err
-		}
-		cmd = exec.CommandContext(e.ctx, program, "--listen", address)
-		switch name {
-		case serverOnDirectory:
-			cmd.Args = append(cmd.Args, dir)
-		case serverUnsynced:
-			cmd.Args = append(cmd.Args, "file://"+dir+"?sync=false")
-		}
+	cmd, err := e.s3ServerCommand(name, address, dir)
+	if err != nil {
+		return nil, err
 	}
-
 	cmd.Env = append(
 		os.Environ(), "AWS_ACCESS_KEY_ID="+key, "AWS_SECRET_ACCESS_KEY="+secret, "MINIO_ROOT_USER="+key,
 		"MINIO_ROOT_PASSWORD="+secret, "MINIO_BROWSER=off", "ROOT_ACCESS_KEY="+key, "ROOT_SECRET_KEY="+secret,
@@ -318,10 +311,38 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	}
 }
 
+// s3ServerCommand returns a command that starts the named server. The server stores its data in dir,
+// or in memory.
+func (e *env) s3ServerCommand(name, address, dir string) (*exec.Cmd, error) {
+	switch name {
+	case serverMinIO:
+		program := os.Getenv(minioProgramVariable)
+		return exec.CommandContext(e.ctx, program, "server", "--quiet", "--address", address, dir), nil
+	case serverVersityGW:
+		program := os.Getenv(versitygwProgramVariable)
+		return exec.CommandContext(
+			e.ctx, program, "--port", address, "--region", "us-east-1", "--quiet", "posix", dir,
+		), nil
+	}
+
+	program, err := e.built("s3server", "../..", "./s3server/cmd/s3server")
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"--listen", address}
+	switch name {
+	case serverOnDirectory:
+		args = append(args, dir)
+	case serverUnsynced:
+		args = append(args, "file://"+dir+"?sync=false")
+	}
+	return exec.CommandContext(e.ctx, program, args...), nil
+}
+
 func (s *s3Process) s5cmd(ctx context.Context, args ...string) error {
 	cmd := s5cmdCommand(ctx, s.server, append([]string{"--numworkers", "16"}, args...)...)
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("s5cmd %s: %w: %s", strings.Join(args, " "), err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("s5cmd %s: %w: %s", strings.Join(args, " "), err, output)
 	}
 	return nil
 }
@@ -340,6 +361,7 @@ func (s *s3Process) cpu() float64 {
 	if len(fields) < 13 {
 		return 0
 	}
+	// These are the fields utime and stime of proc(5).
 	var user, system float64
 	_, _ = fmt.Sscan(fields[11], &user)
 	_, _ = fmt.Sscan(fields[12], &system)
@@ -397,23 +419,30 @@ func serverSize(limit int64) goal {
 	return goal{
 		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(limit))),
 		func(map[string]*result) (string, bool) {
-			dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+			size, err := strippedServerSize()
 			if err != nil {
 				return err.Error(), false
 			}
-			defer func() { _ = os.RemoveAll(dir) }()
-			program := filepath.Join(dir, "s3server")
-			cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program,
-				"./s3server/cmd/s3server")
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-			if said, err := cmd.CombinedOutput(); err != nil {
-				return string(said), false
-			}
-			info, err := os.Stat(program)
-			if err != nil {
-				return err.Error(), false
-			}
-			return record.Size(float64(info.Size())), info.Size() <= limit
+			return record.Size(float64(size)), size <= limit
 		},
 	}
+}
+
+func strippedServerSize() (int64, error) {
+	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	program := filepath.Join(dir, "s3server")
+	cmd := exec.Command("go", "build", "-C", "../..", "-trimpath", "-ldflags=-s -w", "-o", program, "./s3server/cmd/s3server")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return 0, errors.New(string(output))
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }

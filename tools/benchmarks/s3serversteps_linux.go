@@ -61,26 +61,49 @@ func ahead(one, other string) []goal {
 	return []goal{faster(one, other, 1), lessCPU(one, other, 1), lessMemory(one, other, 1)}
 }
 
-func stepsOf(name string) (rows []row) {
-	var s *s3Process
+// stepsOf returns a row for each step of the named server. The first row starts the server, and the
+// last one ends it.
+func stepsOf(name string) []row {
+	var rows []row
+	run := &serverRun{name: name}
 	for i, step := range serverSteps {
-		row := row{name: name + ": " + step.name, once: true}
-		row.setup = func(e *env) (opFunc, error) {
-			return func(int) (err error) {
-				if i == 0 {
-					if s, err = e.startS3Server(name); err != nil {
-						return err
-					}
-				}
-				if e.reports[row.name], err = s.step(e, step); err != nil || i < len(serverSteps)-1 {
+		rowName := name + ": " + step.name
+		rows = append(rows, row{
+			name: rowName,
+			once: true,
+			setup: func(e *env) (opFunc, error) {
+				return func(int) (err error) {
+					e.reports[rowName], err = run.step(e, i)
 					return err
-				}
-				return errors.Join(s.s5cmd(e.ctx, "rm", step.bucket()+"/*"), s.end())
-			}, nil
-		}
-		rows = append(rows, row)
+				}, nil
+			},
+		})
 	}
 	return rows
+}
+
+// A serverRun makes all steps with one server.
+type serverRun struct {
+	name   string
+	server *s3Process // nil before the first step
+}
+
+func (r *serverRun) step(e *env, i int) (report *childReport, err error) {
+	if i == 0 {
+		if r.server, err = e.startS3Server(r.name); err != nil {
+			return nil, err
+		}
+	}
+	step := serverSteps[i]
+	report, err = r.server.step(e, step)
+	if err != nil {
+		return nil, err
+	}
+	isLast := i == len(serverSteps)-1
+	if !isLast {
+		return report, nil
+	}
+	return report, errors.Join(r.server.s5cmd(e.ctx, "rm", step.bucket()+"/*"), r.server.end())
 }
 
 // step runs and measures one step. The report contains the peak memory of the server during this
@@ -100,8 +123,7 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	}
 
 	bucket := step.bucket()
-	args := step.command(tree, bucket, back)
-	if args[len(args)-1] == bucket+"/" {
+	if step.command.uploads {
 		if err := s.s5cmd(e.ctx, "mb", bucket); err != nil {
 			return nil, err
 		}
@@ -113,7 +135,7 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 
 	computed := s.cpu()
 	start := time.Now()
-	if err := s.s5cmd(e.ctx, args...); err != nil {
+	if err := s.s5cmd(e.ctx, step.command.args(tree, bucket, back)...); err != nil {
 		return nil, err
 	}
 	return &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}, nil

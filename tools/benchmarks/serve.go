@@ -34,8 +34,8 @@ func serveCases() []benchCase {
 	var all []benchCase
 	for _, size := range []int{kilobyte, 64 << 20} {
 		for _, ranged := range []bool{false, true} {
-			a := serveCase{size: size, ranged: ranged}
-			all = append(all, a.localCase(), a.memoryCase())
+			c := serveCase{size: size, ranged: ranged}
+			all = append(all, c.localCase(), c.memoryCase())
 		}
 	}
 	return all
@@ -48,25 +48,29 @@ type serveCase struct {
 	ranged bool
 }
 
-func (a serveCase) name(store string) string {
-	name := "serve-" + store + map[bool]string{true: "-1k", false: "-64m"}[a.size == kilobyte]
-	if a.ranged {
-		name += "-range"
+func (c serveCase) name(store string) string {
+	name := "serve-" + store + "-64m"
+	if c.size == kilobyte {
+		name = "serve-" + store + "-1k"
+	}
+	if c.ranged {
+		return name + "-range"
 	}
 	return name
 }
 
-func (a serveCase) title(origin string) string {
-	return fmt.Sprintf(
-		"%s %s over HTTP, from %s", map[bool]string{true: "a range of", false: "the whole of"}[a.ranged],
-		record.Size(float64(a.size)), origin,
-	)
+func (c serveCase) title(origin string) string {
+	part := "the whole of"
+	if c.ranged {
+		part = "a range of"
+	}
+	return fmt.Sprintf("%s %s over HTTP, from %s", part, record.Size(float64(c.size)), origin)
 }
 
-func (a serveCase) localCase() benchCase {
+func (c serveCase) localCase() benchCase {
 	return benchCase{
-		name:  a.name("local"),
-		title: a.title("a directory"),
+		name:  c.name("local"),
+		title: c.title("a directory"),
 		rows: []row{
 			{
 				name: ours,
@@ -79,7 +83,7 @@ func (a serveCase) localCase() benchCase {
 					if err != nil {
 						return nil, err
 					}
-					return a.serveOp(e, s.bucket)
+					return c.serveOp(e, s.bucket)
 				},
 			},
 			{
@@ -89,29 +93,29 @@ func (a serveCase) localCase() benchCase {
 					if err != nil {
 						return nil, err
 					}
-					if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, a.size), 0o600); err != nil {
+					if err := os.WriteFile(filepath.Join(dir, serveKey), make([]byte, c.size), 0o600); err != nil {
 						return nil, err
 					}
-					return a.requestOp(e, http.FileServer(http.Dir(dir)))
+					return c.requestOp(e, http.FileServer(http.Dir(dir)))
 				},
 			},
 		},
-		goals: a.goals(fileServer),
+		goals: c.goals(fileServer),
 	}
 }
 
-func (a serveCase) memoryCase() benchCase {
+func (c serveCase) memoryCase() benchCase {
 	return benchCase{
-		name:  a.name("memory"),
-		title: a.title("memory"),
+		name:  c.name("memory"),
+		title: c.title("memory"),
 		rows: []row{
-			{name: ours, setup: func(e *env) (opFunc, error) { return a.serveOp(e, memstore.New()) }},
+			{name: ours, setup: func(e *env) (opFunc, error) { return c.serveOp(e, memstore.New()) }},
 			{
 				name: contentOnly,
 				setup: func(e *env) (opFunc, error) {
-					data := make([]byte, a.size)
+					data := make([]byte, c.size)
 					modified := time.Now()
-					return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					return c.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						w.Header().Set("Content-Type", contentType)
 						w.Header().Set("Etag", `"0123456789"`)
 						http.ServeContent(w, r, serveKey, modified, bytes.NewReader(data))
@@ -119,32 +123,32 @@ func (a serveCase) memoryCase() benchCase {
 				},
 			},
 		},
-		goals: a.goals(contentOnly),
+		goals: c.goals(contentOnly),
 	}
 }
 
-func (a serveCase) goals(peer string) []goal {
-	if a.size == kilobyte {
+func (c serveCase) goals(peer string) []goal {
+	if c.size == kilobyte {
 		return []goal{within(peer, 1.1)}
 	}
-	if a.ranged {
+	if c.ranged {
 		return []goal{within(peer, 1.3)}
 	}
 	return []goal{within(peer, 1.75)} // slower, because our handler verifies the object
 }
 
 // serveOp returns an op that sends requests to our handler for the bucket b.
-func (a serveCase) serveOp(e *env, b storage.Bucket) (opFunc, error) {
-	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, a.size)), storage.WithContentType(contentType)); err != nil {
+func (c serveCase) serveOp(e *env, b storage.Bucket) (opFunc, error) {
+	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, c.size)), storage.WithContentType(contentType)); err != nil {
 		return nil, err
 	}
-	return a.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return c.requestOp(e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serve.Object(w, r, b, serveKey)
 	}))
 }
 
 // requestOp returns an op that sends requests to the handler h over one connection.
-func (a serveCase) requestOp(e *env, h http.Handler) (opFunc, error) {
+func (c serveCase) requestOp(e *env, h http.Handler) (opFunc, error) {
 	server := httptest.NewServer(h)
 	e.cleanup = append(e.cleanup, func() error {
 		server.Close()
@@ -157,10 +161,10 @@ func (a serveCase) requestOp(e *env, h http.Handler) (opFunc, error) {
 	e.cleanup = append(e.cleanup, conn.Close)
 
 	request := "GET /" + serveKey + " HTTP/1.1\r\nHost: localhost\r\n"
-	want := a.size
-	if a.ranged {
-		request = request + "Range: bytes=1-\r\n"
-		want = want - 1
+	want := c.size
+	if c.ranged {
+		request += "Range: bytes=1-\r\n"
+		want--
 	}
 	request += "\r\n"
 

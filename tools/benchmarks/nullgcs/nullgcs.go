@@ -29,6 +29,7 @@ const (
 	uploadRoot = "/upload/storage/v1/b/"
 	generation = "1767366245000000"
 	etag       = `"CMDh5aPW7pEDEAE="`
+	uploadID   = "AHVrFxN0cmVhbSBvZiB1cGxvYWQgaWRz"
 	md5Hash    = "mzz1NfJ3MclzQ0NkWjmFMg=="
 )
 
@@ -78,9 +79,9 @@ func uploadOperation(r *http.Request) string {
 }
 
 // Respond sends the response to an operation. It supports the operations that are constants of this
-// package.
+// package. The response to any other operation is an empty 200.
 func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
-	w.Header().Set("X-Guploader-Uploadid", "AHVrFxN0cmVhbSBvZiB1cGxvYWQgaWRz")
+	w.Header().Set("X-Guploader-Uploadid", uploadID)
 	switch operation {
 	case Insert:
 		serveResource(w, nullserver.Size(r.URL.Query().Get("name")))

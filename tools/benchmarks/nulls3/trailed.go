@@ -3,6 +3,7 @@ package nulls3
 import (
 	"io"
 	"regexp"
+	"slices"
 )
 
 // A trailed is the body of an upload with a checksum in a trailer after the content. The response
@@ -17,7 +18,9 @@ const trailerBytes = 64
 func (t *trailed) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.end = append(t.end, p[max(0, n-trailerBytes):n]...)
-	t.end = append(t.end[:0], t.end[max(0, len(t.end)-trailerBytes):]...)
+	if excess := len(t.end) - trailerBytes; excess > 0 {
+		t.end = slices.Delete(t.end, 0, excess)
+	}
 	return n, err
 }
 

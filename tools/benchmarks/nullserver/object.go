@@ -56,29 +56,34 @@ func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size 
 
 // parseRange parses the value of a Range header. The result end is the offset after the last byte
 // of the range.
-func parseRange(byteRange string, size int64) (from, end int64, ok bool) {
-	first, last, _ := strings.Cut(strings.TrimPrefix(byteRange, "bytes="), "-")
+func parseRange(byteRange string, size int64) (start, end int64, ok bool) {
 	if byteRange == "" {
 		return 0, size, true
 	}
+	first, last, _ := strings.Cut(strings.TrimPrefix(byteRange, "bytes="), "-")
+	lastNumber, lastErr := strconv.ParseInt(last, 10, 64)
 	if first == "" {
-		n, err := strconv.ParseInt(last, 10, 64)
-		return max(size-n, 0), size, err == nil && size > 0
+		// The range is the last bytes of the object.
+		return max(size-lastNumber, 0), size, lastErr == nil && size > 0
 	}
+
 	start, err := strconv.ParseInt(first, 10, 64)
-	end = size
-	if n, failure := strconv.ParseInt(last, 10, 64); failure == nil {
-		end = min(n+1, size)
+	if err != nil || start >= size {
+		return 0, 0, false
 	}
-	return start, end, err == nil && start < size
+	if lastErr != nil {
+		// The range ends with the object.
+		return start, size, true
+	}
+	return start, min(lastNumber+1, size), true
 }
 
 // Page returns which objects are on a page of a listing. keys is the number of objects in the
 // listing, and limit is the largest number on a page. token is the number of the first object on the
 // page.
-func Page(keys int64, token string, limit int64) (from, end int64) {
-	from, _ = strconv.ParseInt(token, 10, 64)
-	return from, min(from+limit, keys)
+func Page(keys int64, token string, limit int64) (start, end int64) {
+	start, _ = strconv.ParseInt(token, 10, 64)
+	return start, min(start+limit, keys)
 }
 
 // PageSize returns the number of objects on a page: the number that the client asked for, but at
