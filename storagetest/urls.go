@@ -79,12 +79,11 @@ var signedPartCases = []Case{
 			require.NoError(t, err)
 			changes := append([]tampering{
 				{"another part with this signature", func(t *T, s *storage.SignedURL) {
-					sig := querySignature(t, s.URL)
-					s.URL = link.URL
-					tamperQuery(func(pairs []string, signature int) []string {
-						pairs[signature] = sig
+					ownSignature := querySignature(t, s.URL)
+					s.URL = replaceQuery(t, link.URL, func(pairs []string, signature int) []string {
+						pairs[signature] = ownSignature
 						return pairs
-					})(t, s)
+					})
 				}},
 			}, tamperings...)
 			for _, change := range changes {
@@ -233,7 +232,7 @@ type tampering struct {
 // case. docs/signed-urls.md has a table of these changes.
 var tamperings = []tampering{
 	{"another method", func(_ *T, s *storage.SignedURL) {
-		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
+		s.Method = otherMethod(s.Method)
 	}},
 	{"another key", func(t *T, s *storage.SignedURL) {
 		address, query, _ := strings.Cut(s.URL, "?")
@@ -290,37 +289,58 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 // number in one such as X-Amz-Expires.
 func laterExpiry(pair string) (later string, isExpiry bool) {
 	name, value, _ := strings.Cut(pair, "=")
+	if strings.HasSuffix(strings.ToLower(name), "-expires") {
+		return name + "=" + largerNumber(value), true
+	}
 	if name != "se" {
-		// A 9 before a number makes it larger.
-		isExpiry = strings.HasSuffix(strings.ToLower(name), "-expires")
-		return name + "=9" + value, isExpiry
+		return "", false
 	}
+	if date, isDate := strings.CutPrefix(value, "20"); isDate {
+		nextCentury := "21" + date
+		return "se=" + nextCentury, true
+	}
+	return "se=" + largerNumber(value), true
+}
 
-	rest, thisCentury := strings.CutPrefix(value, "20")
-	if thisCentury {
-		return name + "=21" + rest, true
+// largerNumber returns a larger number than digits: it has one digit more.
+func largerNumber(digits string) string { return "9" + digits }
+
+// otherMethod returns the method that an attacker would try in place of the signed one.
+func otherMethod(method string) string {
+	switch method {
+	case http.MethodGet:
+		return http.MethodPut
+	case http.MethodPut:
+		return http.MethodDelete
+	default:
+		return "" // sent as GET
 	}
-	return name + "=9" + value, true
 }
 
 // tamperQuery returns a function that replaces the parameters in a URL's query with those that
 // change returns. change receives the parameters and the index of the signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
-		address, query, ok := strings.Cut(s.URL, "?")
-		require.True(t, ok)
-
-		pairs := strings.Split(query, "&")
-		altered := change(pairs, signatureIn(t, pairs))
-		s.URL = address + "?" + strings.Join(altered, "&")
+		s.URL = replaceQuery(t, s.URL, change)
 	}
+}
+
+// replaceQuery returns the signed URL address with the parameters that change returns. change receives
+// the parameters and the index of the signature.
+func replaceQuery(t *T, address string, change func(pairs []string, signature int) []string) string {
+	path, query, ok := strings.Cut(address, "?")
+	require.True(t, ok)
+
+	pairs := strings.Split(query, "&")
+	altered := change(pairs, signatureIn(t, pairs))
+	return path + "?" + strings.Join(altered, "&")
 }
 
 // tamperSignature returns a function that replaces the value of the signature in a URL's query with
 // another value, which change returns.
 func tamperSignature(change func(value string) string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
-		tamperQuery(func(pairs []string, signature int) []string {
+		s.URL = replaceQuery(t, s.URL, func(pairs []string, signature int) []string {
 			name, escaped, _ := strings.Cut(pairs[signature], "=")
 			value, err := url.QueryUnescape(escaped)
 			require.NoError(t, err)
@@ -329,7 +349,7 @@ func tamperSignature(change func(value string) string) func(t *T, s *storage.Sig
 
 			pairs[signature] = name + "=" + url.QueryEscape(altered)
 			return pairs
-		})(t, s)
+		})
 	}
 }
 

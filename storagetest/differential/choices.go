@@ -56,25 +56,45 @@ func (p *player) body() []byte {
 
 // properties returns random options of a write, and a text that describes them.
 func (p *player) properties() (opts []storage.WriteOption, text string) {
-	add := func(name string, option func(string) storage.WriteOption, values ...string) {
-		if !p.oneIn(4) {
-			return
+	for _, header := range []struct {
+		name   string
+		option func(string) storage.WriteOption
+		values []string
+	}{
+		{
+			name:   "type",
+			option: storage.WithContentType,
+			values: []string{"text/plain", "TEXT/html;  charset=\"utf-8\"", "application/x-a+b", "bad", ""},
+		},
+		{
+			name:   "cache",
+			option: storage.WithCacheControl,
+			values: []string{"no-cache", "public, max-age=60", ""},
+		},
+		{
+			name:   "encoding",
+			option: storage.WithContentEncoding,
+			values: []string{"gzip", "br", "identity", "aws-chunked", ""},
+		},
+		{
+			name:   "disposition",
+			option: storage.WithContentDisposition,
+			values: []string{
+				`attachment; filename="a b.txt"`, "inline", `attachment; filename*=UTF-8''%c3%a4.txt`,
+			},
+		},
+		{
+			name:   "language",
+			option: storage.WithContentLanguage,
+			values: []string{"de", "de, en-US", "x y"},
+		},
+	} {
+		if p.oneIn(4) {
+			value := choose(p, header.values...)
+			opts = append(opts, header.option(value))
+			text += fmt.Sprintf(" %s=%q", header.name, value)
 		}
-		value := choose(p, values...)
-		opts = append(opts, option(value))
-		text += fmt.Sprintf(" %s=%q", name, value)
 	}
-
-	add("type", storage.WithContentType, "text/plain", "TEXT/html;  charset=\"utf-8\"", "application/x-a+b", "bad", "")
-	add("cache", storage.WithCacheControl, "no-cache", "public, max-age=60", "")
-	add("encoding", storage.WithContentEncoding, "gzip", "br", "identity", "aws-chunked", "")
-	add(
-		"disposition", storage.WithContentDisposition,
-		`attachment; filename="a b.txt"`,
-		"inline",
-		`attachment; filename*=UTF-8''%c3%a4.txt`,
-	)
-	add("language", storage.WithContentLanguage, "de", "de, en-US", "x y")
 
 	if p.oneIn(3) {
 		metadata := choose(
@@ -167,18 +187,25 @@ func (p *player) ifRevision(key string) condition {
 		r = choose(p, seen...)
 	}
 
-	// In memory, each write has a revision of its own. If the other bucket derives revisions from content, an
-	// earlier revision with the current content is its current one.
-	if !p.unique {
-		content, attrs, err := storage.ReadAll(p.ctx, p.memory, key)
-		isEarlier := err == nil && attrs.Revision != r.memory
-		if isEarlier && string(content) == r.content {
-			return condition{}
-		}
+	if p.isCurrentOnlyInOther(r) {
+		return condition{}
 	}
 	return condition{
 		memory: storage.IfRevision(r.memory),
 		other:  storage.IfRevision(r.other),
 		text:   fmt.Sprintf(" IfRevision(%s, %s)", r.memory, r.other),
 	}
+}
+
+// isCurrentOnlyInOther reports whether r is an earlier revision in memory, but the current one of the
+// other bucket, because that derives revisions from content and the content is the same again.
+func (p *player) isCurrentOnlyInOther(r revision) bool {
+	if p.unique {
+		return false
+	}
+	content, attrs, err := storage.ReadAll(p.ctx, p.memory, r.key)
+	if err != nil || attrs.Revision == r.memory {
+		return false
+	}
+	return string(content) == r.content
 }

@@ -150,24 +150,15 @@ func (p *player) compare(what, key string, call func(b storage.Bucket) result) s
 
 // compareEach is like compare, for a call whose arguments differ between the two buckets.
 func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
-	const inMemory = true
-	other := call(p.other, !inMemory)
+	other := call(p.other, false)
 	// An unsupported call is not compared, so it is not made in memory.
 	if storage.CodeOf(other.err) == storage.Unsupported {
 		return ""
 	}
-	memory := call(p.memory, inMemory)
+	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
 
-	// If only one bucket reports a checksum, no checksum is compared.
-	want := memory.describe()
-	got := other.describe()
-	wantSums := checksum.FindAllString(want, -1)
-	gotSums := checksum.FindAllString(got, -1)
-	if len(wantSums) != len(gotSums) {
-		want = checksum.ReplaceAllString(want, "")
-		got = checksum.ReplaceAllString(got, "")
-	}
+	want, got := withSameChecksums(memory.describe(), other.describe())
 	if want != got {
 		return fmt.Sprintf("%s\n  in memory: %s\n             %v\n  here:      %s\n             %v",
 			what, want, memory.err, got, other.err)
@@ -175,6 +166,17 @@ func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMem
 
 	p.remember(key, memory.attrs, other.attrs)
 	return ""
+}
+
+// withSameChecksums returns the texts of two results. If only one of them reports a checksum, it removes
+// all checksums.
+func withSameChecksums(want, got string) (string, string) {
+	wantSums := checksum.FindAllString(want, -1)
+	gotSums := checksum.FindAllString(got, -1)
+	if len(wantSums) == len(gotSums) {
+		return want, got
+	}
+	return checksum.ReplaceAllString(want, ""), checksum.ReplaceAllString(got, "")
 }
 
 // remember records the revisions that both buckets have given to one state of an object, so that later

@@ -9,30 +9,26 @@ import (
 // listOptions returns random options of a listing, and a text that describes them. They include a start
 // and a limit only if withRange is true, because ListPage begins at a token and ends with a page.
 func (p *player) listOptions(withRange bool) (opts []storage.ListOption, text string) {
-	// add adds an option with one of the values, by chance.
-	add := func(name string, option func(string) storage.ListOption, values ...string) {
-		value := p.value(name, values...)
-		opts = append(opts, option(value))
-		text += fmt.Sprintf(" %s %q", name, value)
-	}
-
 	if p.oneIn(2) {
-		add(
-			"prefix", storage.WithPrefix, "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%",
-			"b/1/", "Z", "/", "d/.",
+		prefix := p.value(
+			"prefix", "b", "b/", "b/c/", "a", "ä", "c d", "~", "b/c/2.html", "😀", "x", "%", "b/1/", "Z", "/", "d/.",
 		)
+		opts = append(opts, storage.WithPrefix(prefix))
+		text += fmt.Sprintf(" prefix %q", prefix)
 	}
 
 	if p.oneIn(2) {
-		add("delimiter", storage.WithDelimiter, "/", "/", "/", "c", ".", "b/", "1", " ")
+		delimiter := p.value("delimiter", "/", "/", "/", "c", ".", "b/", "1", " ")
+		opts = append(opts, storage.WithDelimiter(delimiter))
+		text += fmt.Sprintf(" delimiter %q", delimiter)
 	}
 
 	if withRange && p.oneIn(3) {
-		add(
-			"after", storage.WithStartAfter, "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀",
-			"c d+e%20&=?#",
-			"a\u0308",
+		start := p.value(
+			"after", "", "a", "b", "b/", "b/1", "b/c", "b/c/", "b/zzz", "ä", "~~", "😀", "c d+e%20&=?#", "a\u0308",
 		)
+		opts = append(opts, storage.WithStartAfter(start))
+		text += fmt.Sprintf(" after %q", start)
 	}
 
 	if withRange && p.oneIn(3) {

@@ -13,26 +13,16 @@ import (
 // download compares reads of an object in both buckets, sometimes of a range or with a condition.
 func (p *player) download() string {
 	key := choose(p, keys...)
-	var opts []storage.DownloadOption
-	text := ""
-
-	// Choose a range, which may lie outside of the object.
-	if p.oneIn(2) {
-		offset := choose(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
-		length := choose(p, int64(-1), 0, 1, 50, 1<<20)
-		opts = append(opts, storage.WithRange(offset, length))
-		text = fmt.Sprintf(" WithRange(%d, %d)", offset, length)
-	}
-
-	// Choose a condition.
+	rangeOpts, rangeText := p.rangeOption()
 	c := condition{}
 	if p.oneIn(3) {
 		c = p.ifRevision(key)
 	}
 
-	what := fmt.Sprintf("Download %q%s%s", key, text, c.text)
+	what := fmt.Sprintf("Download %q%s%s", key, rangeText, c.text)
 	return p.compareEach(what, key, func(b storage.Bucket, inMemory bool) result {
-		r, err := b.Download(p.ctx, key, append(optionFor[storage.DownloadOption](c, inMemory), opts...)...)
+		opts := append(optionFor[storage.DownloadOption](c, inMemory), rangeOpts...)
+		r, err := b.Download(p.ctx, key, opts...)
 		if err != nil {
 			return result{err: err}
 		}
@@ -43,6 +33,18 @@ func (p *player) download() string {
 		text := fmt.Sprintf("%d bytes from %d, %x of %s", length, offset, crc32.ChecksumIEEE(content), describe(r.Attrs()))
 		return result{text: text, attrs: r.Attrs(), err: err}
 	})
+}
+
+// rangeOption returns a random range of a download, which may lie outside of the object, and a text
+// that describes it. Every second time, it returns no range.
+func (p *player) rangeOption() (opts []storage.DownloadOption, text string) {
+	if !p.oneIn(2) {
+		return nil, ""
+	}
+	offset := choose(p, int64(0), 1, 99, 100, 5000, -5, 1<<40)
+	length := choose(p, int64(-1), 0, 1, 50, 1<<20)
+	opts = []storage.DownloadOption{storage.WithRange(offset, length)}
+	return opts, fmt.Sprintf(" WithRange(%d, %d)", offset, length)
 }
 
 // downloadFile compares downloads of an object from both buckets to a file.
@@ -61,22 +63,27 @@ func (p *player) downloadFile() string {
 // readAt compares reads of 1,000 bytes at three offsets, which may lie past the end of the object.
 func (p *player) readAt() string {
 	key := choose(p, keys...)
-	offsets := []int64{0, int64(p.random.IntN(100)), int64(p.random.IntN(400_000))}
-	return p.compare(fmt.Sprintf("ReaderAt of %q at %d", key, offsets), key, func(b storage.Bucket) result {
-		r, err := storage.NewReaderAt(p.ctx, b, key)
-		if err != nil {
-			return result{err: err}
-		}
-		defer r.Close()
+	nearStart := int64(p.random.IntN(100))
+	anywhere := int64(p.random.IntN(400_000)) // no object is that long
+	offsets := []int64{0, nearStart, anywhere}
+	what := fmt.Sprintf("ReaderAt of %q at %d", key, offsets)
+	return p.compare(what, key, func(b storage.Bucket) result { return p.readAtOffsets(b, key, offsets) })
+}
 
-		text := ""
-		content := make([]byte, 1000)
-		for _, offset := range offsets {
-			n, err := r.ReadAt(content, offset)
-			text += fmt.Sprintf("%d bytes, %x, %v; ", n, crc32.ChecksumIEEE(content[:n]), err)
-		}
-		return result{text: text + describe(r.Attrs()), attrs: r.Attrs()}
-	})
+func (p *player) readAtOffsets(b storage.Bucket, key string, offsets []int64) result {
+	r, err := storage.NewReaderAt(p.ctx, b, key)
+	if err != nil {
+		return result{err: err}
+	}
+	defer r.Close()
+
+	text := ""
+	content := make([]byte, 1000)
+	for _, offset := range offsets {
+		n, err := r.ReadAt(content, offset)
+		text += fmt.Sprintf("%d bytes, %x, %v; ", n, crc32.ChecksumIEEE(content[:n]), err)
+	}
+	return result{text: text + describe(r.Attrs()), attrs: r.Attrs()}
 }
 
 // readRanges compares reads of up to four ranges from both buckets. The ranges may overlap or lie

@@ -75,8 +75,7 @@ func callWithBody[T any, B io.Reader](
 	}
 
 	original := *body
-	switch fault.kind {
-	case cut:
+	if fault.kind == cut {
 		// Read some bytes, as a store does before a connection breaks.
 		var none T
 		_, err := io.CopyN(io.Discard, original, fault.amount)
@@ -84,17 +83,16 @@ func callWithBody[T any, B io.Reader](
 			return none, err
 		}
 		return none, fault.failure(false)
-	case corrupt:
-		damaged, ok := corrupted(original, fault.amount).(B)
-		if !ok {
-			// The type B requires Seek, and the damaged body has none, because this body cannot seek. The
-			// bytes stay undamaged.
-			break
+	}
+	if fault.kind == corrupt {
+		// If this body cannot seek, the damaged body has no Seek. If the type B requires Seek, the bytes
+		// then stay undamaged.
+		if damaged, ok := corrupted(original, fault.amount).(B); ok {
+			*body = damaged
+			defer func() {
+				*body = original
+			}()
 		}
-		*body = damaged
-		defer func() {
-			*body = original
-		}()
 	}
 	return withFault(d, ctx, call, fault, next)
 }

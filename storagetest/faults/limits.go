@@ -252,17 +252,19 @@ func checkParts(parts []driver.Part, limits storage.PartLimits) error {
 		if !isLast && part.Size < limits.MinSize {
 			return limitError("part %d has %d bytes, fewer than %d", part.Number, part.Size, limits.MinSize)
 		}
-		if !limits.Equal {
-			continue
-		}
-		first := parts[0].Size
-		isLarger := part.Size > first
-		isSmaller := part.Size < first
-		if isLarger || (isSmaller && !isLast) {
-			return limitError("part %d has %d bytes, but the first part has %d", part.Number, part.Size, first)
+		if limits.Equal && !fitsFirst(part.Size, parts[0].Size, isLast) {
+			return limitError("part %d has %d bytes, but the first part has %d", part.Number, part.Size, parts[0].Size)
 		}
 	}
 	return nil
+}
+
+// fitsFirst reports whether a part may have this size in an upload of equal parts.
+func fitsFirst(size, firstSize int64, isLast bool) bool {
+	if isLast {
+		return size <= firstSize
+	}
+	return size == firstSize
 }
 
 // List checks the size of the page.

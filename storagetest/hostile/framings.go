@@ -10,6 +10,8 @@ import (
 	"time"
 )
 
+var checksumHeader = regexp.MustCompile(`(?i)checksum-crc|goog-hash|crc32c`)
+
 // framings returns faults whose responses are true, but framed in an unusual way, for example
 // without a length.
 func framings() []fault {
@@ -90,10 +92,9 @@ func framings() []fault {
 			name: "wrong checksums",
 			respond: func(x *exchange) {
 				for name := range x.resp.header {
-					if lower := strings.ToLower(name); strings.Contains(lower, "checksum-crc") ||
-						strings.Contains(lower, "goog-hash") ||
-						strings.Contains(lower, "crc32c") {
-						x.resp.header.Set(name, strings.Replace(x.resp.header.Get(name), "=", "A=", 1))
+					if checksumHeader.MatchString(name) {
+						wrong := strings.Replace(x.resp.header.Get(name), "=", "A=", 1)
+						x.resp.header.Set(name, wrong)
 					}
 				}
 				x.write(x.resp.raw(x.request))

@@ -143,42 +143,33 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 
 // moreWrites returns the operations that only the sweep tries.
 func moreWrites(desc *driver.Description) []operation {
-	conditional := func(name string, otherWriter func(context.Context, storage.Bucket) error) operation {
-		o := operation{
-			name:        name,
-			every:       otherWriter == nil,
+	all := []operation{
+		{
+			name:       "Upload with IfRevision",
+			every:      true,
+			needs:      storage.ConditionalUpdate | storage.Metadata,
+			prepare:    putObjects("a"),
+			tookEffect: isReplaced("a", before, after),
+			do:         uploadIfRevision,
+		},
+		{
+			name:        "Upload with IfRevision beside another writer",
 			needs:       storage.ConditionalUpdate | storage.Metadata,
-			otherWriter: otherWriter,
+			otherWriter: replacedBy,
 			prepare:     putObjects("a"),
 			tookEffect:  isReplaced("a", before, after),
-		}
-		o.do = func(ctx context.Context, b storage.Bucket) error {
-			attrs, err := b.Attrs(ctx, "a")
-			if err == nil {
-				_, err = b.Upload(ctx, "a", strings.NewReader(after), storage.IfRevision(attrs.Revision))
-			}
-			return err
-		}
-		return o
-	}
-
-	create := func(name string, otherWriter func(context.Context, storage.Bucket) error) operation {
-		return operation{
-			name:        name,
+			do:          uploadIfRevision,
+		},
+		{
+			name:        "Upload with IfAbsent beside another writer",
 			needs:       storage.ConditionalCreate | storage.Metadata,
-			otherWriter: otherWriter,
+			otherWriter: replacedBy,
 			tookEffect:  isReplaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
 			},
-		}
-	}
-
-	all := []operation{
-		conditional("Upload with IfRevision", nil),
-		conditional("Upload with IfRevision beside another writer", replacedBy),
-		create("Upload with IfAbsent beside another writer", replacedBy),
+		},
 		{
 			name:       "Update",
 			needs:      storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
@@ -224,10 +215,10 @@ func moreWrites(desc *driver.Description) []operation {
 			tookEffect: isReplaced("a", before, ""),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				attrs, err := b.Attrs(ctx, "a")
-				if err == nil {
-					err = b.Remove(ctx, "a", storage.IfRevision(attrs.Revision))
+				if err != nil {
+					return err
 				}
-				return err
+				return b.Remove(ctx, "a", storage.IfRevision(attrs.Revision))
 			},
 		},
 		{
@@ -320,6 +311,16 @@ func partSize(desc *driver.Description) int64 { return max(1<<10, desc.MinPartSi
 // inParts returns a content that is long enough for two parts.
 func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
+}
+
+// uploadIfRevision replaces the object "a" if nobody has changed it meanwhile.
+func uploadIfRevision(ctx context.Context, b storage.Bucket) error {
+	attrs, err := b.Attrs(ctx, "a")
+	if err != nil {
+		return err
+	}
+	_, err = b.Upload(ctx, "a", strings.NewReader(after), storage.IfRevision(attrs.Revision))
+	return err
 }
 
 // copyOfLarge returns an operation that copies a large object, which a driver with a small limit

@@ -37,15 +37,19 @@ type treeLister struct {
 // although that is false.
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
-	desc.Features |= storage.OrderedListing
-	desc.FolderOrder = false
-	desc.StartsAfter = nil
 	switch d.claim {
 	case Declared:
 		desc.Features &^= storage.OrderedListing
 		desc.FolderOrder = true
+		desc.StartsAfter = nil
 	case Unproven:
+		desc.Features |= storage.OrderedListing
+		desc.FolderOrder = false
 		desc.StartsAfter = func() bool { return false }
+	case Believed:
+		desc.Features |= storage.OrderedListing
+		desc.FolderOrder = false
+		desc.StartsAfter = nil
 	}
 	return desc
 }
