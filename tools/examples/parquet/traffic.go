@@ -10,6 +10,8 @@ import (
 // A traffic counts the requests to a bucket and the bytes that they return.
 type traffic struct{ requests, bytes atomic.Int64 }
 
+// hook counts each operation when it has ended. The nil in place of a context keeps the context of the
+// operation.
 func (t *traffic) hook(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {
 	return nil, func(outcome storage.Outcome) {
 		t.requests.Add(int64(outcome.Requests))

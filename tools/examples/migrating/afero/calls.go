@@ -16,14 +16,15 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-var _ = []any{adapter, theirs, ours}
+var _ = []any{adapter, oldCalls, newCalls}
 
 func adapter(ctx context.Context, bucket storage.Bucket) spf13.Fs {
 	fs := afero.New(ctx, bucket) // an afero.Fs, writable
 	return fs
 }
 
-func theirs(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.WalkFunc) {
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.WalkFunc) {
 	spf13.WriteFile(fs, name, p, 0o644)
 	spf13.ReadFile(fs, name)
 	fs.Open(name)
@@ -40,7 +41,8 @@ func theirs(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.Wal
 	spf13.NewMemMapFs()
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, key, dir, from, to string, p []byte, body io.Reader,
 	all func(storage.ListEntry) bool,
 ) {

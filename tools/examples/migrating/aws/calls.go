@@ -24,9 +24,10 @@ import (
 
 // The functions contain the calls that docs/migrating/aws-sdk.md shows, so that the compiler checks
 // them.
-var _ = []any{theirs, managers, ours, opening, accounts, parts}
+var _ = []any{oldCalls, managers, newCalls, opening, accounts, parts}
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient,
 	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest,
 	class types.StorageClass, deletes *types.Delete, tags *types.Tagging, err error,
@@ -76,7 +77,8 @@ func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader
 	m.UploadDirectory(ctx, &transfermanager.UploadDirectoryInput{Bucket: &bucket, Source: &dir})
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, c *s3.Client,
 	bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader,
 	keys []string, size int, t map[string]string, err error,

@@ -22,9 +22,10 @@ import (
 
 // The functions contain the calls that docs/migrating/azure-sdk.md shows, so that the compiler
 // checks them.
-var _ = []any{theirs, ours}
+var _ = []any{oldCalls, newCalls}
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client,
 	url, name, key, p, id, source string, etag azcore.ETag, expiry time.Time, data []byte, file *os.File, r io.Reader,
 	body io.ReadSeekCloser, ids []string, tags map[string]string, credential azcore.TokenCredential, err error,
@@ -53,7 +54,8 @@ func theirs(
 	c.CreateContainer(ctx, name, nil)
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload,
 	account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader,
 	tags map[string]string, err error,

@@ -15,9 +15,10 @@ import (
 
 // The functions contain the calls that docs/migrating/google-cloud-storage.md shows, so that the
 // compiler checks them.
-var _ = []any{theirs, ours}
+var _ = []any{oldCalls, newCalls}
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64,
 	update gcs.ObjectAttrsToUpdate,
 	signing *gcs.SignedURLOptions, err error,
@@ -42,7 +43,8 @@ func theirs(
 	_ = errors.Is(err, gcs.ErrObjectNotExist)
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client,
 	bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string,
 	m map[string]string, err error,

@@ -17,14 +17,15 @@ import (
 	"github.com/omnibucket/storage/adapters/gocloud"
 )
 
-var _ = []any{adapter, theirs, writer, reader, list, ours, listed, read}
+var _ = []any{adapter, oldCalls, writer, reader, list, newCalls, listed, read}
 
 func adapter(bucket storage.Bucket) {
 	b := gocloud.OpenBucket(bucket) // in place of s3blob.OpenBucket, gcsblob.OpenBucket and the like
 	b.Close()
 }
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte,
 	offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions,
 	err error,
@@ -94,7 +95,8 @@ func read(ctx context.Context, b storage.Bucket, key string, w io.Writer) error 
 	return err
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64,
 	size int, partSize int64, m map[string]string, r io.Reader, err error,
 ) {

@@ -19,9 +19,10 @@ import (
 
 // The functions contain the calls that docs/migrating/minio-go.md shows, so that the compiler
 // checks them.
-var _ = []any{theirs, ours, opening, toS3Server}
+var _ = []any{oldCalls, newCalls, opening, toS3Server}
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string,
 	creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo,
 	dst minio.CopyDestOptions, src minio.CopySrcOptions, policy *minio.PostPolicy, t *tags.Tags, query url.Values,
@@ -71,7 +72,8 @@ func theirs(
 	_ = url.Values{"response-content-type": {name}}
 }
 
-func ours(
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service,
 	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
 	keys []string, versions iter.Seq[storage.VersionEntry], version, name string, until time.Time, sources []string,

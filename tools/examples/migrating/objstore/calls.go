@@ -15,14 +15,15 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-var _ = []any{adapter, theirs, ours}
+var _ = []any{adapter, oldCalls, newCalls}
 
 func adapter(bucket storage.Bucket) thanos.Bucket {
 	b := objstore.New(bucket, objstore.Config{Name: "blocks"}) // an objstore.Bucket of Thanos
 	return b
 }
 
-func theirs(
+// oldCalls has the calls of the old library, and is only compiled.
+func oldCalls(
 	ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error,
 	err error,
 ) {
@@ -40,7 +41,8 @@ func theirs(
 	_, _ = thanos.UploadDir, thanos.DownloadDir
 }
 
-func ours(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
+// newCalls has the calls that replace them, and is only compiled.
+func newCalls(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
 	b.Upload(ctx, name, r)
 	b.Download(ctx, name)
 	b.Download(ctx, name, storage.WithRange(off, length))
