@@ -28,12 +28,13 @@ func readContract(path string) (contract, error) {
 		return contract{}, err
 	}
 	c := contract{rules: make(map[string]bool), families: make(map[byte]bool)}
-	for _, m := range definition.FindAllStringSubmatch(string(page), -1) {
-		if c.rules[m[1]] {
-			return contract{}, fmt.Errorf("%s defines rule %s twice", path, m[1])
+	for _, match := range definition.FindAllStringSubmatch(string(page), -1) {
+		rule := match[1]
+		if c.rules[rule] {
+			return contract{}, fmt.Errorf("%s defines rule %s twice", path, rule)
 		}
-		c.rules[m[1]] = true
-		c.families[m[1][0]] = true
+		c.rules[rule] = true
+		c.families[rule[0]] = true
 	}
 	if len(c.rules) == 0 {
 		return contract{}, fmt.Errorf("%s defines no rule", path)

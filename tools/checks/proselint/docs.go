@@ -163,19 +163,26 @@ var (
 // longest returns the number of words in the longest sentence of text, and the first words of that
 // sentence.
 func longest(text string) (first string, words int) {
-	start := 0
-	measure := func(end int) {
-		if fields := strings.Fields(text[start:end]); len(fields) > words {
+	for _, sentence := range sentencesOf(text) {
+		if fields := strings.Fields(sentence); len(fields) > words {
 			words = len(fields)
 			first = strings.Join(fields[:min(6, len(fields))], " ")
 		}
+	}
+	return first, words
+}
+
+// sentencesOf splits text after each sentence. The period of an abbreviation ends no sentence.
+func sentencesOf(text string) []string {
+	var sentences []string
+	start := 0
+	for _, match := range sentenceEnd.FindAllStringIndex(text, -1) {
+		end := match[1]
+		if abbreviation.MatchString(text[start:end]) {
+			continue
+		}
+		sentences = append(sentences, text[start:end])
 		start = end
 	}
-	for _, m := range sentenceEnd.FindAllStringIndex(text, -1) {
-		if !abbreviation.MatchString(text[start:m[1]]) {
-			measure(m[1])
-		}
-	}
-	measure(len(text))
-	return first, words
+	return append(sentences, text[start:])
 }

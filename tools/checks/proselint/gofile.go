@@ -66,7 +66,7 @@ func (l *linter) comment(path string, group *ast.CommentGroup, line func(token.P
 		}
 		for i, part := range strings.Split(text, "\n") {
 			switch {
-			case strings.TrimSpace(part) == "" || strings.HasPrefix(part, "\t") || strings.HasPrefix(part, " \t"):
+			case isBlankOrCode(part):
 				c.end()
 			case isLine && !strings.HasPrefix(part, " "): // a directive
 			default:
@@ -75,6 +75,14 @@ func (l *linter) comment(path string, group *ast.CommentGroup, line func(token.P
 		}
 	}
 	c.end()
+}
+
+// isBlankOrCode reports whether a line of a comment is no prose. Code is indented by a tab.
+func isBlankOrCode(line string) bool {
+	if strings.TrimSpace(line) == "" {
+		return true
+	}
+	return strings.HasPrefix(line, "\t") || strings.HasPrefix(line, " \t")
 }
 
 // literal checks a string literal if it looks like prose.
@@ -108,12 +116,13 @@ var testKind = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example)([A-Z_].*)$`)
 
 // testName checks the words in the name of a test, except the word "Test".
 func (l *linter) testName(path, name string, number int) {
-	m := testKind.FindStringSubmatch(name)
-	if m == nil {
+	match := testKind.FindStringSubmatch(name)
+	if match == nil {
 		return
 	}
+	kind, subject := match[1], match[2]
 	c := collector{file: path, report: l.checkPhrases}
-	c.add(number, m[1]+" "+splitWords(m[2]))
+	c.add(number, kind+" "+splitWords(subject))
 	c.end()
 }
 
@@ -123,9 +132,7 @@ func splitWords(name string) string {
 	var words strings.Builder
 	runes := []rune(strings.ReplaceAll(name, "_", " "))
 	for i, r := range runes {
-		begins := unicode.IsUpper(r) && i > 0 &&
-			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
-		if begins {
+		if beginsWord(runes, i) {
 			words.WriteByte(' ')
 		}
 		if i > 0 {
@@ -134,4 +141,16 @@ func splitWords(name string) string {
 		words.WriteRune(r)
 	}
 	return strings.Join(strings.Fields(words.String()), " ")
+}
+
+// beginsWord reports whether the letter at index i begins a further word of a name in mixed case. It
+// is in upper case, and a letter beside it is in lower case, as T and L are in "readTAPLine".
+func beginsWord(name []rune, i int) bool {
+	if i == 0 || !unicode.IsUpper(name[i]) {
+		return false
+	}
+	if unicode.IsLower(name[i-1]) {
+		return true
+	}
+	return i+1 < len(name) && unicode.IsLower(name[i+1])
 }

@@ -55,12 +55,14 @@ func (l *linter) checkPhrases(p paragraph) {
 		l.clean[p.text] = len(l.findings) == n
 	}()
 	for _, phrase := range l.phrases {
-		for _, m := range phrase.pattern.FindAllStringIndex(p.text, -1) {
-			start := m[0] + len(p.text[m[0]:m[1]]) - len(strings.TrimLeft(p.text[m[0]:m[1]], ".,:;!? "))
+		for _, match := range phrase.pattern.FindAllStringIndex(p.text, -1) {
+			end := match[1]
+			found := strings.TrimLeft(p.text[match[0]:end], ".,:;!? ")
+			start := end - len(found)
 			if phrase.unless != nil && phrase.unless.MatchString(p.text[start:]) {
 				continue
 			}
-			l.report(p.file, p.lineAt(start), fmt.Sprintf("%q: %s", p.text[start:m[1]], phrase.better))
+			l.report(p.file, p.lineAt(start), fmt.Sprintf("%q: %s", found, phrase.better))
 		}
 	}
 }

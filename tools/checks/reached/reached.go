@@ -36,15 +36,19 @@ func reachedBy(files []string, packages []pkg) (reached, without []string) {
 	}
 	for i := range packages {
 		p := &packages[i]
-		needs := tested(p, byPath)
-		switch {
-		case slices.Contains(changed, p.ImportPath) ||
-			!slices.ContainsFunc(changed, func(c string) bool { return needs[c] }):
-		case needsSDK(needs):
-			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
-		default:
-			others = append(others, p.ImportPath)
+		if slices.Contains(changed, p.ImportPath) {
+			continue
 		}
+		needs := tested(p, byPath)
+		isAffected := slices.ContainsFunc(changed, func(c string) bool { return needs[c] })
+		if !isAffected {
+			continue
+		}
+		if needsSDK(needs) {
+			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
+			continue
+		}
+		others = append(others, p.ImportPath)
 	}
 	return append(changed, others...), without
 }
@@ -52,15 +56,18 @@ func reachedBy(files []string, packages []pkg) (reached, without []string) {
 // packageOf returns the package of a file, or "" if there is none. A file in a folder without Go
 // files, such as testdata, belongs to the package of the nearest folder above it.
 func packageOf(file string, byPath map[string]*pkg) string {
-	for dir := path.Dir(file); ; dir = path.Dir(dir) {
+	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
 		p := path.Join(module, dir)
-		if byPath[p] != nil && (dir != "." || path.Dir(file) == "." && strings.HasSuffix(file, ".go")) {
+		if byPath[p] != nil {
 			return p
 		}
-		if dir == "." {
-			return ""
-		}
 	}
+	// Only its own Go files belong to the package in the root.
+	isInRoot := path.Dir(file) == "."
+	if isInRoot && strings.HasSuffix(file, ".go") && byPath[module] != nil {
+		return module
+	}
+	return ""
 }
 
 // tested returns all packages that the tests of a package depend on.
