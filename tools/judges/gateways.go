@@ -61,46 +61,48 @@ const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_vari
 // one account. others lists the additional stores that the layers need, such as the
 // second store of a mirror. If others is not empty, the gateway has only one bucket.
 func gateway(s store, layers string, others ...store) func(overTLS bool) (running, error) {
-	return func(overTLS bool) (r running, err error) {
-		dir, err := os.MkdirTemp("", "omnibucket-judges-*")
-		if err != nil {
-			return r, err
-		}
-		if len(others) > 0 {
-			r.bucket = "judged-" + strings.ToLower(rand.Text())
-		}
-		c, err := gatewayCommand(dir, layers, r.bucket, append([]store{s}, others...))
-		if err != nil {
-			return r, err
-		}
-		us := account{"AKIAJUDGESMAIN", "main-secret"}
-		c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
-		r.main = us
-		r.other = us
-		if overTLS {
-			r.certificate = filepath.Join(dir, "certificate.pem")
-			c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
-		}
-		stdout, err := c.StdoutPipe()
-		if err != nil {
-			return r, err
-		}
-		if err := c.Start(); err != nil {
-			return r, err
-		}
-		r.stop = func() {
-			_ = c.Process.Signal(os.Interrupt)
-			_ = c.Wait()
-			_ = os.RemoveAll(dir)
-		}
-		line, err := bufio.NewReader(stdout).ReadString('\n')
-		if err != nil {
-			r.stop()
-			return r, errors.New("the gateway has not started")
-		}
-		r.url = strings.TrimSpace(line)
-		return r, nil
+	return func(overTLS bool) (running, error) { return startGateway(s, layers, others, overTLS) }
+}
+
+func startGateway(s store, layers string, others []store, overTLS bool) (r running, err error) {
+	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
+	if err != nil {
+		return r, err
 	}
+	if len(others) > 0 {
+		r.bucket = "judged-" + strings.ToLower(rand.Text())
+	}
+	c, err := gatewayCommand(dir, layers, r.bucket, append([]store{s}, others...))
+	if err != nil {
+		return r, err
+	}
+	us := account{"AKIAJUDGESMAIN", "main-secret"}
+	c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
+	r.main = us
+	r.other = us
+	if overTLS {
+		r.certificate = filepath.Join(dir, "certificate.pem")
+		c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
+	}
+	stdout, err := c.StdoutPipe()
+	if err != nil {
+		return r, err
+	}
+	if err := c.Start(); err != nil {
+		return r, err
+	}
+	r.stop = func() {
+		_ = c.Process.Signal(os.Interrupt)
+		_ = c.Wait()
+		_ = os.RemoveAll(dir)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if err != nil {
+		r.stop()
+		return r, errors.New("the gateway has not started")
+	}
+	r.url = strings.TrimSpace(line)
+	return r, nil
 }
 
 // gatewayCommand returns the command that runs a gateway. It writes the configuration file to dir,
@@ -117,12 +119,6 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 	env := append(os.Environ(), "JUDGES_IDENTITY="+identity.String())
 	config := filepath.Join(dir, "config.yaml")
 	text := "locations:\n"
-	command := func(args ...string) *exec.Cmd {
-		c := exec.Command(name, args...)
-		c.Stderr = os.Stderr
-		c.Env = env
-		return c
-	}
 	for i, s := range stores {
 		endpoint := os.Getenv("OMNIBUCKET_TEST_" + s.name)
 		if endpoint == "" {
@@ -133,7 +129,7 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 		address = strings.Replace(address, "://", "://"+bucket, 1)
 		env = append(env, vars...)
 		if bucket != "" {
-			if err := command("mb", address).Run(); err != nil {
+			if err := gatewayProgram(name, env, "mb", address).Run(); err != nil {
 				return nil, err
 			}
 		}
@@ -146,5 +142,12 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	return command("--config", config, "serve", "--s3", "--listen", "127.0.0.1:0", "store:"), nil
+	return gatewayProgram(name, env, "--config", config, "serve", "--s3", "--listen", "127.0.0.1:0", "store:"), nil
+}
+
+func gatewayProgram(name string, env []string, args ...string) *exec.Cmd {
+	c := exec.Command(name, args...)
+	c.Stderr = os.Stderr
+	c.Env = env
+	return c
 }

@@ -26,17 +26,14 @@ func readGoTests(output []byte) []result {
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		line := lines.Text()
-		if names := testLine.FindStringSubmatch(line); names != nil {
-			name := names[2]
+		if match := testLine.FindStringSubmatch(line); match != nil {
+			status, name := match[1], match[2]
 			current = name
-			results = append(results, result{test: name, status: statuses[names[1]], reason: said[name]})
-			for parent := name; ; {
-				i := strings.LastIndex(parent, "/")
-				if i < 0 {
-					break
+			results = append(results, result{test: name, status: statuses[status], reason: said[name]})
+			for i, letter := range name {
+				if letter == '/' {
+					parents[name[:i]] = true
 				}
-				parent = parent[:i]
-				parents[parent] = true
 			}
 			continue
 		}
@@ -50,12 +47,11 @@ func readGoTests(output []byte) []result {
 			said[current] = oneLine(line)
 		}
 	}
+
 	var innermost []result
 	for _, r := range results {
-		if parents[r.test] && r.status != failed {
-			continue
-		}
-		if parents[r.test] && failedBelow(results, r.test) {
+		failedItself := r.status == failed && !failedBelow(results, r.test)
+		if parents[r.test] && !failedItself {
 			continue
 		}
 		if r.status == failed && r.reason == "" {

@@ -72,20 +72,31 @@ func readTAP(output []byte) []result {
 	var results []result
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	for lines.Scan() {
-		if names := tapLine.FindStringSubmatch(lines.Text()); names != nil {
-			r := result{test: names[2], status: passed}
-			if names[1] != "" {
-				r.status = failed
-			} else if names[3] != "" {
-				r.status = skipped
-			}
-			results = append(results, r)
-		} else if result := tapError.FindStringSubmatch(lines.Text()); result != nil && len(results) > 0 {
-			last := &results[len(results)-1]
-			if last.status == failed && last.reason == "" {
-				last.reason = oneLine(result[1])
-			}
+		if match := tapLine.FindStringSubmatch(lines.Text()); match != nil {
+			not, name, skip := match[1], match[2], match[3]
+			results = append(results, result{test: name, status: tapStatus(not, skip)})
+			continue
+		}
+
+		match := tapError.FindStringSubmatch(lines.Text())
+		if match == nil || len(results) == 0 {
+			continue
+		}
+		last := &results[len(results)-1]
+		if last.status == failed && last.reason == "" {
+			last.reason = oneLine(match[1])
 		}
 	}
 	return results
+}
+
+// tapStatus returns the status of a line that begins with not, or ends with skip, if these are not "".
+func tapStatus(not, skip string) status {
+	if not != "" {
+		return failed
+	}
+	if skip != "" {
+		return skipped
+	}
+	return passed
 }

@@ -56,8 +56,9 @@ func main() {
 		"write the results into the table of this `file`, between its marks, which keeps those of other runs",
 	)
 	flag.Parse()
-	c.suites, c.servers, c.schemes = strings.Split(*chosenSuites, ","), strings.Split(*chosenServers, ","),
-		strings.Split(*chosenSchemes, ",")
+	c.suites = strings.Split(*chosenSuites, ",")
+	c.servers = strings.Split(*chosenServers, ",")
+	c.schemes = strings.Split(*chosenSchemes, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	err := run(ctx, c)
 	stop()
@@ -193,7 +194,11 @@ func judge(ctx context.Context, s suite, prepared string, srv server, scheme, di
 		return nil, err
 	}
 	defer running.stop()
-	if scheme != "" && running.tls() != overTLS || s.needsTLS && !running.tls() {
+	hasOtherScheme := running.tls() != overTLS
+	if scheme != "" && hasOtherScheme {
+		return nil, errLacksScheme
+	}
+	if s.needsTLS && !running.tls() {
 		return nil, errLacksScheme
 	}
 	dir = filepath.Join(dir, s.title(), column)

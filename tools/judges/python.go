@@ -81,18 +81,28 @@ func readJUnit(content []byte) ([]result, error) {
 		if c.Error != nil && strings.HasPrefix(c.Error.Message, "failed on teardown") {
 			c.Error = nil
 		}
-		r := result{test: c.Class[strings.LastIndex(c.Class, ".")+1:] + "." + c.Name, status: passed}
-		for _, bad := range []*outcome{c.Failure, c.Error} {
-			if bad != nil {
-				r.status, r.reason = failed, oneLine(bad.Message)
-			}
+		class := c.Class[strings.LastIndex(c.Class, ".")+1:] // without its module
+		r := result{test: class + "." + c.Name}
+		switch {
+		case c.Skipped != nil:
+			r.status = skipped
+			r.reason = oneLine(c.Skipped.Message)
+		case c.Error != nil:
+			r.status = failed
+			r.reason = oneLine(c.Error.Message)
+		case c.Failure != nil:
+			r.status = failed
+			r.reason = oneLine(c.Failure.Message)
+		default:
+			r.status = passed
 		}
-		if c.Skipped != nil {
-			r.status, r.reason = skipped, oneLine(c.Skipped.Message)
-		}
-		if i := slices.IndexFunc(results, func(other result) bool { return other.test == r.test }); i < 0 {
+
+		i := slices.IndexFunc(results, func(other result) bool { return other.test == r.test })
+		if i < 0 {
 			results = append(results, r)
-		} else if r.status == failed {
+			continue
+		}
+		if r.status == failed {
 			results[i] = r
 		}
 	}

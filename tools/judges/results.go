@@ -178,29 +178,25 @@ func (c cells) table() string {
 		rows[place[0]] = true
 		columns[place[1]] = true
 	}
-	ordered := func(set map[string]bool, names []string) []string {
-		return slices.SortedFunc(maps.Keys(set), func(a, b string) int {
-			name := func(s string) string {
-				head, _, _ := strings.Cut(s, " ")
-				return head
-			}
-			return cmp.Or(cmp.Compare(slices.Index(names, name(a)), slices.Index(names, name(b))), cmp.Compare(a, b))
-		})
-	}
+
 	var header []string
-	for _, column := range ordered(columns, names(servers)) {
+	for _, column := range inOrder(columns, names(servers)) {
 		server, isSecure := strings.CutSuffix(column, secure)
-		switch {
-		case isSecure && columns[server+plain]: // no column: the server's column for http also shows these results
-		case columns[strings.TrimSuffix(column, plain)+secure]:
-			header = append(header, strings.TrimSuffix(column, plain)+" ("+bothSchemes)
-		default:
-			header = append(header, column)
+		if isSecure && columns[server+plain] {
+			// The server's column for http also shows these results.
+			continue
 		}
+		plainServer := strings.TrimSuffix(column, plain)
+		if columns[plainServer+secure] {
+			header = append(header, plainServer+" ("+bothSchemes)
+			continue
+		}
+		header = append(header, column)
 	}
+
 	var b strings.Builder
 	b.WriteString("| suite | " + strings.Join(header, " | ") + " |\n|---|" + strings.Repeat("---|", len(header)) + "\n")
-	for _, row := range ordered(rows, names(suites)) {
+	for _, row := range inOrder(rows, names(suites)) {
 		fmt.Fprintf(&b, "| `%s` |", row)
 		for _, column := range header {
 			fmt.Fprintf(&b, " %s |", c.text(row, column))
@@ -208,6 +204,17 @@ func (c cells) table() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// inOrder returns the titles of rows or columns in the order of the names with which they begin.
+func inOrder(titles map[string]bool, names []string) []string {
+	rank := func(title string) int {
+		name, _, _ := strings.Cut(title, " ")
+		return slices.Index(names, name)
+	}
+	return slices.SortedFunc(maps.Keys(titles), func(a, b string) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+	})
 }
 
 // text returns the text of the cell in the table at a row and a column.
