@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,17 +22,29 @@ var sectionHead = regexp.MustCompile(`(?m)^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{
 func sections(changelog string) []section {
 	heads := sectionHead.FindAllStringSubmatchIndex(changelog, -1)
 	all := make([]section, len(heads))
-	for i, h := range heads {
+	for i, head := range heads {
+		start := head[1]
 		end := len(changelog)
 		if i+1 < len(heads) {
 			end = heads[i+1][0]
 		}
-		all[i] = section{name: changelog[h[2]:h[3]], text: strings.TrimSpace(changelog[h[1]:end])}
-		if h[4] >= 0 {
-			all[i].date = changelog[h[4]:h[5]]
+		all[i] = section{
+			name: submatch(changelog, head, 1),
+			date: submatch(changelog, head, 2),
+			text: strings.TrimSpace(changelog[start:end]),
 		}
 	}
 	return all
+}
+
+// submatch returns the text of the group with this number, or "". bounds has the start and the end of
+// each group, as package regexp returns them.
+func submatch(text string, bounds []int, group int) string {
+	start, end := bounds[2*group], bounds[2*group+1]
+	if start < 0 {
+		return ""
+	}
+	return text[start:end]
 }
 
 // checkChangelog checks that the changelog describes the release or, without -version, the next
@@ -71,16 +84,16 @@ func entryOf(changelog, version string) (section, error) {
 	if version == "" {
 		name = "Unreleased"
 	}
-	for _, s := range all {
-		switch {
-		case s.name != name:
-		case s.name != "Unreleased" && s.date == "":
-			return section{}, fmt.Errorf("[%s] must have a date: ## [%s] - 2026-12-31", name, name)
-		case !strings.Contains(s.text, "\n- "):
-			return section{}, fmt.Errorf("[%s] must have entries", name)
-		default:
-			return s, nil
-		}
+	i := slices.IndexFunc(all, func(s section) bool { return s.name == name })
+	if i < 0 {
+		return section{}, fmt.Errorf("[%s] is missing", name)
 	}
-	return section{}, fmt.Errorf("[%s] is missing", name)
+	entry := all[i]
+	if name != "Unreleased" && entry.date == "" {
+		return section{}, fmt.Errorf("[%s] must have a date: ## [%s] - 2026-12-31", name, name)
+	}
+	if !strings.Contains(entry.text, "\n- ") {
+		return section{}, fmt.Errorf("[%s] must have entries", name)
+	}
+	return entry, nil
 }

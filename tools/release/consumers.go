@@ -201,7 +201,12 @@ func (p *proxy) remove() {
 	if err != nil {
 		return
 	}
-	root := filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library))
+	p.removeModules(filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library)))
+	p.removeDownloads(filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library)))
+}
+
+// removeModules removes the modules from the directory of the library in the module cache.
+func (p *proxy) removeModules(root string) {
 	for _, pattern := range []string{
 		root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version),
 		filepath.Join(root, "layers", "*@"+p.version),
@@ -217,7 +222,10 @@ func (p *proxy) remove() {
 			_ = os.RemoveAll(dir)
 		}
 	}
-	downloads := filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library))
+}
+
+// removeDownloads removes the archives from the download directory of the library in the module cache.
+func (p *proxy) removeDownloads(downloads string) {
 	for _, dir := range []string{
 		downloads, filepath.Join(downloads, "adapters", "*"), filepath.Join(downloads, "layers", "*"),
 	} {

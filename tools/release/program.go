@@ -41,7 +41,8 @@ func programModule(r *repository) error {
 		{"mod", "init", "release"}, {"get", "-tool", library + "/cmd/omnibucket@" + r.version}, {"mod", "tidy"},
 	} {
 		cmd := exec.Command(r.golang, args...)
-		cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, "GOFLAGS=")...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), append(env, "GOFLAGS=")...)
 		if data, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("go %s: %w\n%s", args[0], err, data)
 		}

@@ -52,11 +52,7 @@ func tag(r *repository, dirs []string) error {
 			return fmt.Errorf("%s: %w", dir, err)
 		}
 		for _, name := range []string{"go.mod", "go.sum"} {
-			blob, err := r.git(nil, "hash-object", "-w", "--no-filters", filepath.Join(p.export(), dir, name))
-			if err == nil {
-				_, err = r.git(index, "update-index", "--add", "--cacheinfo", "100644,"+blob+","+path.Join(dir, name))
-			}
-			if err != nil {
+			if err := p.addToIndex(index, path.Join(dir, name)); err != nil {
 				return err
 			}
 		}
@@ -69,17 +65,30 @@ func tag(r *repository, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	names := []string{r.version}
+
 	_, err = r.git(nil, "tag", r.version, "HEAD")
+	errs := []error{err}
+	var moduleTags []string
 	for _, dir := range dirs {
 		name := path.Join(dir, r.version)
-		_, failure := r.git(nil, "tag", name, commit)
-		err = errors.Join(err, failure)
-		names = append(names, name)
+		_, err := r.git(nil, "tag", name, commit)
+		errs = append(errs, err)
+		moduleTags = append(moduleTags, name)
 	}
 	// If one push contains more than three tags, GitHub starts no workflow. So the tag of the
 	// library is pushed separately.
-	fmt.Printf("git push origin %s\ngit push origin %s\n", names[0], strings.Join(names[1:], " "))
+	fmt.Printf("git push origin %s\ngit push origin %s\n", r.version, strings.Join(moduleTags, " "))
+	return errors.Join(errs...)
+}
+
+// addToIndex adds a file of the exported commit to the index of git. index is the variable with the
+// path of that index.
+func (p *proxy) addToIndex(index []string, file string) error {
+	blob, err := p.r.git(nil, "hash-object", "-w", "--no-filters", filepath.Join(p.export(), file))
+	if err != nil {
+		return err
+	}
+	_, err = p.r.git(index, "update-index", "--add", "--cacheinfo", "100644,"+blob+","+file)
 	return err
 }
 
@@ -142,7 +151,8 @@ func (p *proxy) tidy(dir string) error {
 		return err
 	}
 	cmd := exec.Command(p.r.golang, "mod", "tidy")
-	cmd.Dir, cmd.Env = filepath.Dir(name), append(os.Environ(), append(env, "GOFLAGS=")...)
+	cmd.Dir = filepath.Dir(name)
+	cmd.Env = append(os.Environ(), append(env, "GOFLAGS=")...)
 	if data, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go mod tidy: %w\n%s", err, data)
 	}
@@ -152,7 +162,8 @@ func (p *proxy) tidy(dir string) error {
 // git runs git in the repository, and returns its output.
 func (r *repository) git(env []string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
-	cmd.Dir, cmd.Env = r.root, append(os.Environ(), env...)
+	cmd.Dir = r.root
+	cmd.Env = append(os.Environ(), env...)
 	data, err := cmd.Output()
 	if err != nil {
 		var exit *exec.ExitError
