@@ -42,7 +42,8 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 	if err != nil {
 		return nil, err
 	}
-	for told := false; ; told = true {
+	told := false
+	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return func() { _ = file.Close() }, nil
@@ -53,6 +54,7 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 		}
 		if !told {
 			waiting()
+			told = true
 		}
 		select {
 		case <-ctx.Done():

@@ -44,26 +44,11 @@ type pendingServer struct {
 // requests. It starts them in the thread of the caller, because the servers end together with that
 // thread (see dieWithParent).
 func (f *fleet) start(ctx context.Context, servers []server) error {
-	var waiting []*pendingServer
-	for _, s := range servers {
-		path, err := ensureBuilt(ctx, s.tool)
-		if err != nil {
-			return err
-		}
-		if s.find != nil {
-			l, err := s.find(ctx, path)
-			if err != nil {
-				return err
-			}
-			f.publish(s, l)
-			continue
-		}
-		program, err := s.tool.command(ctx, path)
-		if err != nil {
-			return err
-		}
-		waiting = append(waiting, &pendingServer{server: s, program: program})
+	waiting, err := f.build(ctx, servers)
+	if err != nil {
+		return err
 	}
+
 	hash, err := ownHash()
 	if err != nil {
 		return err
@@ -71,6 +56,7 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 	for _, s := range waiting {
 		s.host = usualHost(hash, s.server.name, s.program)
 	}
+
 	for range startAttempts {
 		if err := f.launchAll(ctx, waiting); err != nil {
 			return err
@@ -80,11 +66,38 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 			break // the server runs but does not respond, so another port would not help
 		}
 	}
+
 	var errs []error
 	for _, s := range waiting {
 		errs = append(errs, s.err)
 	}
 	return errors.Join(errs...)
+}
+
+// build builds the servers, and returns those that must be started. A server that is only found, such
+// as a browser, is published at once.
+func (f *fleet) build(ctx context.Context, servers []server) ([]*pendingServer, error) {
+	var waiting []*pendingServer
+	for _, s := range servers {
+		path, err := ensureBuilt(ctx, s.tool)
+		if err != nil {
+			return nil, err
+		}
+		if s.find != nil {
+			l, err := s.find(ctx, path)
+			if err != nil {
+				return nil, err
+			}
+			f.publish(s, l)
+			continue
+		}
+		program, err := s.tool.command(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		waiting = append(waiting, &pendingServer{server: s, program: program})
+	}
+	return waiting, nil
 }
 
 // launchAll starts the waiting servers, and keeps those that accept requests. It returns an error
@@ -182,20 +195,20 @@ func ownHash() ([]byte, error) {
 // looks free.
 func freeHost(host string, values []string) (string, error) {
 	var lastErr error
-	for range 100 {
-		if host == "" {
-			host = hostOf(rand.IntN(lastPort - firstPort + 1))
+	for attempt := range 100 {
+		candidate := host
+		if attempt > 0 || host == "" {
+			candidate = hostOf(rand.IntN(lastPort - firstPort + 1))
 		}
-		if slices.Contains(values, host) {
-			host = ""
+		if slices.Contains(values, candidate) {
 			continue
 		}
-		var listener net.Listener
-		listener, lastErr = net.Listen("tcp", host)
-		if lastErr == nil {
-			return host, listener.Close()
+		listener, err := net.Listen("tcp", candidate)
+		if err != nil {
+			lastErr = err
+			continue
 		}
-		host = ""
+		return candidate, listener.Close()
 	}
 	return "", lastErr
 }
