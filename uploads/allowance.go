@@ -62,7 +62,7 @@ type counter struct {
 }
 
 // reservationError returns the response for an upload if [ledger.Book.Reserve] failed with err.
-func reservationError(a Allowance, err error) *refusal.Error {
+func reservationError(a Allowance, err error) error {
 	if errors.Is(err, ledger.ErrBusy) {
 		return &refusal.Error{
 			Field:   refusal.FileField,
@@ -104,7 +104,7 @@ type roomRequest struct {
 
 // reserve reserves room for an upload, as much as is allowed if the size is not known. It returns how many
 // bytes the file may have, or 0 if there is no limit.
-func (c *counter) reserve(ctx context.Context, request roomRequest) (int64, *refusal.Error) {
+func (c *counter) reserve(ctx context.Context, request roomRequest) (int64, error) {
 	if c == nil {
 		return request.maxSize, nil
 	}

@@ -22,7 +22,7 @@ func newBounds(judge *rules.Judge, claimed int64) bounds {
 }
 
 // checkClaim returns the response to a length that the sender announced and that is not permitted, or nil.
-func (b bounds) checkClaim() *refusal.Error {
+func (b bounds) checkClaim() error {
 	if b.claimed == 0 {
 		return nil
 	}
@@ -30,15 +30,15 @@ func (b bounds) checkClaim() *refusal.Error {
 }
 
 // check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits.
-func (b bounds) check(n int64) *refusal.Error {
+func (b bounds) check(n int64) error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return refusal.WrongSize()
 	}
 	if b.most > 0 && n > b.most {
 		return refusal.TooLarge(refusal.FileField, b.most)
 	}
-	if refused := refusal.ByRules(b.judge.CheckSize(n)); refused != nil {
-		return refused
+	if err := refusal.ByRules(b.judge.CheckSize(n)); err != nil {
+		return err
 	}
 	if b.room > 0 && n > b.room {
 		message := "There is no room for this file: " + words.Bytes(b.room) + " are left."
@@ -65,7 +65,7 @@ type body struct {
 	bounds    bounds
 	limit     int64 // number of bytes that the bounds allow
 	bytesRead int64
-	refused   *refusal.Error // why Read has failed, or nil
+	refused   error // why Read has failed, or nil
 }
 
 // Read reads from src, and fails as soon as the length read breaks a bound.

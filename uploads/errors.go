@@ -79,8 +79,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // CodeOf returns the code of the first *Error in err's tree. If there is none, it returns "".
 func CodeOf(err error) Code {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Code
+	if uploadErr, ok := errors.AsType[*Error](err); ok {
+		return uploadErr.Code
 	}
 	return ""
 }
@@ -100,8 +100,8 @@ func (e *Error) refusal() *refusal.Error {
 // Package refusal cannot import this one, so it recognizes the errors of the application by a function.
 func init() {
 	refusal.OfApplication = func(err error) *refusal.Error {
-		if e, ok := errors.AsType[*Error](err); ok {
-			return e.refusal()
+		if uploadErr, ok := errors.AsType[*Error](err); ok {
+			return uploadErr.refusal()
 		}
 		return nil
 	}
@@ -109,16 +109,22 @@ func init() {
 
 // publicError converts the refusal in err's tree to an *Error, or returns err if there is none.
 func publicError(err error) error {
-	e := refusal.Of(err)
-	if e == nil {
+	refused := refusal.Of(err)
+	if refused == nil {
 		return err
 	}
 	return &Error{
-		Field:   e.Field,
-		Code:    Code(e.Code),
-		Message: e.Message,
-		Name:    e.Name,
-		Status:  e.Status,
-		Err:     e.Err,
+		Field:   refused.Field,
+		Code:    Code(refused.Code),
+		Message: refused.Message,
+		Name:    refused.Name,
+		Status:  refused.Status,
+		Err:     refused.Err,
 	}
+}
+
+// publicFileError returns the *Error about the file with this name for err, which is a refusal or an error of the
+// store.
+func publicFileError(err error, name string) error {
+	return publicError(refusal.StoreFailed(err).WithName(name))
 }

@@ -32,8 +32,8 @@ func (s *Service) storeForm(c *intake.Call) error {
 	}
 
 	// The lease keeps the reservations of the files until the upload of all has ended or is taken back.
-	fm := &form{length: c.ContentLength, held: s.counter.newLease(c.User.ID)}
-	defer fm.held.end()
+	fm := &form{length: c.ContentLength, lease: s.counter.newLease(c.User.ID)}
+	defer fm.lease.end()
 	if err := s.storeOrTakeBack(c, reader, fm); err != nil {
 		return err
 	}

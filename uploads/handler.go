@@ -296,13 +296,13 @@ type problem struct {
 // fail writes the response for an error, and passes an error of the server to Config.OnError.
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	// An error that is not a refusal is a fault of the server.
-	e := refusal.Of(err)
-	if e == nil {
-		e = refusal.Internal(err)
+	refused := refusal.Of(err)
+	if refused == nil {
+		refused = refusal.Internal(err)
 	}
 
 	// After context.Canceled, the client has gone or the server is stopping, so OnError is not called.
-	status := e.HTTPStatus()
+	status := refused.HTTPStatus()
 	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
 	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, publicError(err))
@@ -312,21 +312,21 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problem{
 		Title:    http.StatusText(status),
 		Status:   status,
-		Detail:   e.Message,
-		Message:  e.Message,
-		Code:     Code(e.Code),
-		Field:    webserver.Field(e.Field),
-		File:     e.Name,
+		Detail:   refused.Message,
+		Message:  refused.Message,
+		Code:     Code(refused.Code),
+		Field:    webserver.Field(refused.Field),
+		File:     refused.Name,
 		Request:  w.Header().Get(webserver.RequestIDHeader),
-		Key:      e.Key,
-		Location: e.Location,
+		Key:      refused.Key,
+		Location: refused.Location,
 	}
-	if e.Problem != "" {
-		p.Type = problemTypes + e.Problem
+	if refused.Problem != "" {
+		p.Type = problemTypes + refused.Problem
 	}
-	if e.Offsets != nil {
-		p.Expected = &e.Offsets[0]
-		p.Provided = &e.Offsets[1]
+	if refused.Offsets != nil {
+		p.Expected = &refused.Offsets.Expected
+		p.Provided = &refused.Offsets.Provided
 	}
 	webserver.WriteJSON(w, status, "application/problem+json", p)
 }

@@ -38,8 +38,8 @@ func (s *setup) inspect(ctx context.Context, f *File, content *storage.Attrs, t 
 	}
 
 	// Tell a refusal from a failure of Config.Inspect.
-	if e := refusal.Of(err); e != nil {
-		return e.WithDefaults(refusal.CodeRefused, "This file cannot be uploaded here.")
+	if refused := refusal.Of(err); refused != nil {
+		return refused.WithDefaults(refusal.CodeRefused, "This file cannot be uploaded here.")
 	}
 	if err != nil {
 		return inspectError{err}
@@ -56,7 +56,7 @@ type inspectError struct{ error }
 // any other failure, it returns only the error.
 func (s *setup) inspectStored(
 	ctx context.Context, key string, claimed int64,
-) (*storage.Attrs, *rules.Verdict, *refusal.Error) {
+) (*storage.Attrs, *rules.Verdict, error) {
 	reader, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
 		return nil, nil, refusal.StoreFailed(err)
@@ -69,14 +69,14 @@ func (s *setup) inspectStored(
 	if isSpent {
 		return nil, nil, refusal.StoreFailed(errSpent)
 	}
-	if e := newBounds(s.judge, claimed).check(attrs.Size); e != nil {
-		return attrs, nil, e
+	if err := newBounds(s.judge, claimed).check(attrs.Size); err != nil {
+		return attrs, nil, err
 	}
 
 	// Inspect the first bytes.
 	verdict, err := s.judge.Inspect(ctx, reader, "")
-	if e := refusal.ByRules(err); e != nil {
-		return attrs, nil, e
+	if err := refusal.ByRules(err); err != nil {
+		return attrs, nil, err
 	}
 	if err != nil {
 		return nil, nil, refusal.StoreFailed(err)
@@ -84,10 +84,11 @@ func (s *setup) inspectStored(
 	return attrs, verdict, nil
 }
 
-// isRefusal reports whether e says that the file breaks a rule. If the store or the sender failed,
-// it returns false.
-func isRefusal(e *refusal.Error) bool {
-	return e.Code != refusal.CodeStoreFailed && e.Code != refusal.CodeInterrupted
+// isRefusal reports whether an error of inspectStored says that the file breaks a rule. If the store or the sender
+// failed, it returns false.
+func isRefusal(err error) bool {
+	code := refusal.StoreFailed(err).Code
+	return code != refusal.CodeStoreFailed && code != refusal.CodeInterrupted
 }
 
 // hasType reports whether the type of a stored object is the one that its content has. If not, the content

@@ -51,15 +51,15 @@ func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 	}
 
 	// Check the fields of the piece.
-	if e := p.check(); e != nil {
-		return nil, e
+	if err := p.check(); err != nil {
+		return nil, err
 	}
-	if e := s.setup.checkUser(p.User); e != nil {
-		return nil, e
+	if err := s.setup.checkUser(p.User); err != nil {
+		return nil, err
 	}
-	target, e := s.setup.checkTarget(p.Target, p.Name)
-	if e != nil {
-		return nil, e
+	target, err := s.setup.checkTarget(p.Target, p.Name)
+	if err != nil {
+		return nil, err
 	}
 
 	// Store the piece. There may be a file even if there is an error.

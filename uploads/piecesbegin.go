@@ -39,7 +39,7 @@ type Piece struct {
 }
 
 // check fails if a field of the piece is invalid.
-func (p *Piece) check() *refusal.Error {
+func (p *Piece) check() error {
 	if p.Token == "" || len(p.Token) > maxPieceToken {
 		return refusal.Invalid(refusal.TokenField, "The token must have 1 to 128 bytes.")
 	}
@@ -82,7 +82,7 @@ func (p *Piece) name() string {
 
 // checkSame fails if the piece came with another count, name, type or metadata of its file than the earlier
 // pieces.
-func (p *Piece) checkSame(s *session.Session) *refusal.Error {
+func (p *Piece) checkSame(s *session.Session) error {
 	if p.Count != s.Pieces.Count {
 		return refusal.New("count", refusal.CodePartsChanged, fmt.Sprintf("The earlier parts were of %d.", s.Pieces.Count))
 	}
@@ -130,24 +130,17 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 	name := u.piece.name()
 	for {
 		s, err := keeper.Read(ctx, name)
-		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
-		if err != nil && !isMissing {
+		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return nil, refusal.StoreFailed(err)
 		}
-
-		// The upload exists, so the piece must belong to it.
-		if !isMissing && s.Phase != session.PhaseAborted {
-			u.prefix = keeper.Key(s, s.RunID())
-			if e := u.piece.checkSame(s); e != nil {
-				return nil, e
-			}
-			const reload = false // s was read just now
-			return u.confirmUse(ctx, s, reload)
+		exists := err == nil
+		if exists && s.Phase != session.PhaseAborted {
+			return u.continueUpload(ctx, s)
 		}
 
 		// Begin the upload, in place of an aborted one with the same token.
 		oldRevision := ""
-		if !isMissing {
+		if exists {
 			oldRevision = s.Revision
 		}
 		begun, err := u.begin(ctx, name, oldRevision)
@@ -160,6 +153,16 @@ func (u *putPiece) open(ctx context.Context) (*session.Session, error) {
 			return nil, err
 		}
 	}
+}
+
+// continueUpload returns the session of an upload that an earlier piece has begun, which must match this one.
+func (u *putPiece) continueUpload(ctx context.Context, s *session.Session) (*session.Session, error) {
+	u.prefix = u.service.keeper.Key(s, s.RunID())
+	if err := u.piece.checkSame(s); err != nil {
+		return nil, err
+	}
+	const reload = false // s was read just now
+	return u.confirmUse(ctx, s, reload)
 }
 
 // begin creates the session of the upload, or returns nil if another call has done so first. The state of an
@@ -295,11 +298,11 @@ func completedToken() *refusal.Error {
 
 // pieceFailed returns the error for the client after the state of the upload was created.
 func pieceFailed(err error) error {
-	e := refusal.StoreFailed(err)
-	if e.Code == refusal.CodeNotFound {
+	refused := refusal.StoreFailed(err)
+	if refused.Code == refusal.CodeNotFound {
 		return refusal.New(refusal.TokenField, refusal.CodeNotFound, "The parts have expired. Send all of them again.")
 	}
-	return e
+	return refused
 }
 
 // limitedReader returns a reader of the piece that fails if all pieces together would exceed the limit

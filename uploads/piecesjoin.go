@@ -144,8 +144,8 @@ func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*s
 	opts := session.OptionsFor[storage.CopyOption](u.service.keeper.FirstTarget(s))
 	for attempt := 1; ; attempt++ {
 		keys, err := u.storedKeys(ctx, s)
-		if e := refusal.Of(err); e != nil {
-			return nil, session.SendAgain{Refusal: e}
+		if refused := refusal.Of(err); refused != nil {
+			return nil, session.SendAgain{Refusal: refused}
 		}
 		if err != nil {
 			return nil, err

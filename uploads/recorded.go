@@ -69,17 +69,17 @@ func (s *Service) Remove(ctx context.Context, f *File) error {
 // Some patterns, such as [DefaultKey], contain neither {user} nor other values. The key of a file
 // then does not say who owns the file. The caller must check the owner before the call.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
-	if e := s.setup.checkUser(user); e != nil {
-		return publicError(e)
+	if err := s.setup.checkUser(user); err != nil {
+		return publicError(err)
 	}
 	if !s.setup.pattern.Matches(key, user.values()) {
 		return publicError(refusal.New("key", refusal.CodeNotAllowed, "This file is not yours, or is not stored here."))
 	}
 	if err := s.files.deleteKey(ctx, key, user); err != nil {
-		e := refusal.StoreFailed(err)
-		e.Field = "key"
-		e.Message = "The file could not be removed. Try again in a moment."
-		return publicError(e)
+		refused := refusal.StoreFailed(err)
+		refused.Field = "key"
+		refused.Message = "The file could not be removed. Try again in a moment."
+		return publicError(refused)
 	}
 	return nil
 }

@@ -97,8 +97,8 @@ func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeFie
 	if len(n.Name)+len(n.Type) > session.MaxMetadataBytes {
 		return nil, refusal.Invalid("filename", "Name and type of the file are too long.")
 	}
-	if e := refusal.ByRules(k.setup.judge.CheckClaim(n.Type)); e != nil {
-		return nil, e
+	if err := refusal.ByRules(k.setup.judge.CheckClaim(n.Type)); err != nil {
+		return nil, err
 	}
 
 	// The application may choose the Target.
@@ -131,8 +131,8 @@ func (s *setup) chosenTarget(r *http.Request, user User, n session.Request) (*se
 // patternTarget returns the Target of a new upload of a user, with a key that Config.Key determines. If the rules
 // look at the content, the Target has only the fields that do not depend on it.
 func (s *setup) patternTarget(user User) (*session.Target, error) {
-	if e := s.checkUser(user); e != nil {
-		return nil, e
+	if err := s.checkUser(user); err != nil {
+		return nil, err
 	}
 	if s.judge.LooksAtContent() {
 		// The method decideTarget sets the other fields when the content is known.

@@ -87,30 +87,30 @@ type sessionEnd struct {
 
 // finishClaimed ends the upload of a claimed session. The file ending.go lists the steps.
 func (k *keeper) finishClaimed(ctx context.Context, s *session.Session, maker session.Maker) (*session.Session, error) {
-	e := &sessionEnd{keeper: k, s: s, maker: maker, file: fileOf(s)}
-	if err := e.begin(ctx); err != nil {
+	end := &sessionEnd{keeper: k, s: s, maker: maker, file: fileOf(s)}
+	if err := end.findOrigin(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.reserve(ctx); err != nil {
+	if err := end.reserve(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.makeObject(ctx); err != nil {
+	if err := end.makeObject(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.link(ctx); err != nil {
+	if err := end.link(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.saveStored(ctx); err != nil {
+	if err := end.saveStored(ctx); err != nil {
 		return nil, err
 	}
-	if err := e.end(ctx); err != nil {
+	if err := end.announce(ctx); err != nil {
 		return nil, err
 	}
-	return e.done(ctx)
+	return end.saveDone(ctx)
 }
 
-// begin finds out whether earlier calls have tried to end the upload.
-func (e *sessionEnd) begin(ctx context.Context) error {
+// findOrigin finds out whether earlier calls have tried to end the upload.
+func (e *sessionEnd) findOrigin(ctx context.Context) error {
 	if err := e.keeper.findOrigin(ctx, e.s, e.file); err != nil {
 		return refusal.StoreFailed(err)
 	}
@@ -197,8 +197,8 @@ func (e *sessionEnd) saveStored(ctx context.Context) error {
 	return nil
 }
 
-// end records and counts the file, and calls Config.Stored, unless the file must not be made known.
-func (e *sessionEnd) end(ctx context.Context) error {
+// announce records and counts the file, and calls Config.Stored, unless the file must not be made known.
+func (e *sessionEnd) announce(ctx context.Context) error {
 	if !e.mustAnnounce() {
 		return nil
 	}
@@ -211,8 +211,8 @@ func (e *sessionEnd) end(ctx context.Context) error {
 	return e.keeper.files.end(ctx, e.file)
 }
 
-// done saves that the upload has ended, and removes the objects that are no longer needed.
-func (e *sessionEnd) done(ctx context.Context) (*session.Session, error) {
+// saveDone saves that the upload has ended, and removes the objects that are no longer needed.
+func (e *sessionEnd) saveDone(ctx context.Context) (*session.Session, error) {
 	spent := e.spentNames() // before setDone drops them from the session
 	final, err := e.keeper.Advance(ctx, e.s, nil, e.setDone)
 	if err == nil {
@@ -260,7 +260,7 @@ func (e *sessionEnd) removeSpent(ctx context.Context, names []string) {
 	}
 
 	if !e.mustAnnounce() {
-		// The method end has not removed the pieces from which the file was joined.
+		// The method announce has not removed the pieces from which the file was joined.
 		_ = e.keeper.RemoveJoined(ctx, e.s)
 	}
 }
@@ -354,13 +354,13 @@ func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, 
 
 	// Check the content. The length is not checked again, because nothing is claimed.
 	const claimedSize = 0
-	_, verdict, checkErr := k.setup.inspectStored(ctx, content, claimedSize)
-	if checkErr != nil && !isRefusal(checkErr) {
+	_, verdict, err := k.setup.inspectStored(ctx, content, claimedSize)
+	if err != nil && !isRefusal(err) {
 		// The caller decides what an error of the store means.
-		return begun, checkErr.Err
+		return begun, errors.Unwrap(err)
 	}
-	if checkErr != nil {
-		return begun, checkErr
+	if err != nil {
+		return begun, err
 	}
 	f.Width = verdict.Width
 	f.Height = verdict.Height
@@ -393,9 +393,9 @@ func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, m
 	}
 	// If it were the object of an earlier call, it would have the write ID of the session, and there
 	// would be no error.
-	e := refusal.Exists()
-	e.Err = err
-	return nil, e
+	exists := refusal.Exists()
+	exists.Err = err
+	return nil, exists
 }
 
 // dropIfRefused returns the error for the client after err has kept the object from being made. If the upload
@@ -457,8 +457,8 @@ func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 // finalRefusal returns the refusal for an error after which the upload can never complete, or nil if the
 // client may try again.
 func finalRefusal(s *session.Session, err error) *refusal.Error {
-	if e := refusal.Of(err); e != nil {
-		return e
+	if refused := refusal.Of(err); refused != nil {
+		return refused
 	}
 
 	// An upload in pieces can always be tried again.
@@ -466,32 +466,32 @@ func finalRefusal(s *session.Session, err error) *refusal.Error {
 		return nil
 	}
 
-	var e *refusal.Error
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument:
 		if s.Token == "" {
 			// Config.Begin returned an invalid Target.
 			return refusal.Internal(err)
 		}
-		e = wrongParts()
+		return wrongParts(err)
 	case storage.TooLarge, storage.ChecksumMismatch:
-		e = wrongParts()
+		return wrongParts(err)
 	case storage.Unsupported:
 		// Inspect has set an unsupported attribute, or the key conflicts with a folder.
 		return refusal.Unsupported(err)
 	case storage.ObjectNotFound:
 		// The store no longer has the multipart upload.
-		e = refusal.NotFound()
-	default:
-		return nil
+		notFound := refusal.NotFound()
+		notFound.Err = err
+		return notFound
 	}
-	e.Err = err
-	return e
+	return nil
 }
 
-// wrongParts returns the error for parts that the store cannot join.
-func wrongParts() *refusal.Error {
-	return refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
+// wrongParts returns the refusal of parts that the store could not join because of err.
+func wrongParts(err error) *refusal.Error {
+	refused := refusal.New("parts", refusal.CodeWrongSize, "The parts do not make the file that was announced. Start again.")
+	refused.Err = err
+	return refused
 }
 
 // FirstTarget returns the Target for the object that first holds the bytes of a session. Below Config.Prefix,

@@ -15,9 +15,9 @@ import (
 func (k *keeper) Reserve(ctx context.Context, s *session.Session, replaces ...string) error {
 	request := k.roomRequestOf(s)
 	request.replaces = replaces
-	granted, e := k.counter.reserve(ctx, request)
-	if e != nil {
-		return e
+	granted, err := k.counter.reserve(ctx, request)
+	if err != nil {
+		return err
 	}
 	s.Reserved = k.counter != nil
 	if s.Reserved && s.Size < 0 { // -1 means unknown
@@ -56,11 +56,8 @@ func (k *keeper) roomRequestOf(s *session.Session) roomRequest {
 func (k *keeper) CheckRoom(ctx context.Context, s *session.Session) error {
 	request := k.roomRequestOf(s)
 	request.dryRun = true
-	_, e := k.counter.reserve(ctx, request)
-	if e != nil {
-		return e
-	}
-	return nil
+	_, err := k.counter.reserve(ctx, request)
+	return err
 }
 
 // reserveSingle reserves room for a file of KindSingle whose bytes arrive now, unless an earlier request has
@@ -94,14 +91,14 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 		// An empty file reserves one byte, because a MaxSize of 0 would mean that there is no limit.
 		request.size = max(size, 1)
 	}
-	granted, e := k.counter.reserve(ctx, request)
-	if e != nil {
-		return nil, e
+	granted, err := k.counter.reserve(ctx, request)
+	if err != nil {
+		return nil, err
 	}
 
 	// Save the reservation, which may also limit the size.
 	wasTriedBefore := s.Again
-	s, err := k.Advance(ctx, s, nil, func(s *session.Session) {
+	s, err = k.Advance(ctx, s, nil, func(s *session.Session) {
 		s.Reserved = true
 		if granted > 0 {
 			s.Target.MaxSize = granted

@@ -52,7 +52,7 @@ func (s *setup) link(ctx context.Context, f *File) error {
 }
 
 // result sets the URL of f, and the fields that describe the object with attributes a and verdict v.
-func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *refusal.Error) {
+func (s *setup) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, error) {
 	f.Key = a.Key
 	f.Size = a.Size
 	f.CRC32C = a.CRC32C
@@ -78,23 +78,15 @@ const maxRecordedID = 2048
 
 // checkUser fails if the values of a user do not suit the key pattern, or would make a key that is reserved
 // for this package.
-func (s *setup) checkUser(user User) *refusal.Error {
+func (s *setup) checkUser(user User) error {
 	// Check the values that are put into the key.
 	values := user.values()
-	name, flaw := s.pattern.Check(values)
-	if idFlaw := s.idFlaw(user.ID, values); idFlaw != "" {
-		name = keypattern.User
-		flaw = idFlaw
+	if flaw := s.idFlaw(user.ID, values); flaw != "" {
+		return invalidID(flaw)
 	}
+	name, flaw := s.pattern.Check(values)
 	if name == keypattern.User {
-		// The application chose the user, so the client cannot correct the ID.
-		return &refusal.Error{
-			Field:   name,
-			Code:    refusal.CodeInvalidValue,
-			Status:  http.StatusInternalServerError,
-			Message: refusal.InternalMessage,
-			Err:     errors.New("uploads: User.ID: " + flaw),
-		}
+		return invalidID(flaw)
 	}
 	if flaw != "" {
 		return refusal.Invalid(filename.Clean(name), flaw)
@@ -105,6 +97,18 @@ func (s *setup) checkUser(user User) *refusal.Error {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}
 	return nil
+}
+
+// invalidID returns the error for the ID of a user with this flaw. The application chose the user, so the client
+// cannot correct the ID.
+func invalidID(flaw string) error {
+	return &refusal.Error{
+		Field:   keypattern.User,
+		Code:    refusal.CodeInvalidValue,
+		Status:  http.StatusInternalServerError,
+		Message: refusal.InternalMessage,
+		Err:     errors.New("uploads: User.ID: " + flaw),
+	}
 }
 
 // idFlaw says why the ID of a user cannot be counted or recorded, or returns "". The values are those
@@ -125,10 +129,13 @@ func (s *setup) idFlaw(id string, values map[string]string) string {
 // limit returns how many bytes a file with this Target may have; 0 means that only the store limits
 // the size.
 func (s *setup) limit(t *session.Target) int64 {
-	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
+	if t.MaxSize == 0 {
 		return s.maxSize
 	}
-	return t.MaxSize
+	if s.maxSize == 0 {
+		return t.MaxSize
+	}
+	return min(s.maxSize, t.MaxSize)
 }
 
 // target returns the Target of a file for which the application has set none.
@@ -162,7 +169,7 @@ func (s *setup) mergeTarget(t, base session.Target) session.Target {
 
 // checkTarget checks the Target that the application has set, and returns a copy that suits the
 // bucket, or nil if there is none. The extension of name may give the file its type.
-func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Error) {
+func (s *setup) checkTarget(target *Target, name string) (*Target, error) {
 	if target == nil {
 		return nil, nil
 	}
@@ -177,10 +184,10 @@ func (s *setup) checkTarget(target *Target, name string) (*Target, *refusal.Erro
 		return nil, refusal.Invalid("lifetime", "Target.Lifetime must not be negative, and needs Config.Records.")
 	}
 	inner := session.Target(t)
-	if err := inner.AttributesError(); err != nil {
-		e := refusal.Invalid("target", "The Target has what no object can have.")
-		e.Err = err
-		return nil, e
+	if cause := inner.AttributesError(); cause != nil {
+		err := refusal.Invalid("target", "The Target has what no object can have.")
+		err.Err = cause
+		return nil, err
 	}
 
 	// Adapt the copy to the bucket.

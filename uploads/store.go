@@ -45,21 +45,23 @@ type Upload struct {
 // an error that wraps [storage.OutcomeUnknown], the file stays, because the application may have
 // recorded it. After any other error of Config.Stored, Store removes the file.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	l := s.counter.newLease(u.User.ID)
-	defer l.end()
-	f, e := s.store(ctx, u, nil, l)
-	if e != nil {
-		return nil, publicError(e.WithName(filename.Clean(u.Name)))
+	lease := s.counter.newLease(u.User.ID)
+	defer lease.end()
+	f, err := s.store(ctx, u, nil, lease)
+	if err != nil {
+		return nil, publicFileError(err, filename.Clean(u.Name))
 	}
 
-	err := s.files.end(ctx, f)
-	if err != nil {
-		if !errors.Is(err, storage.OutcomeUnknown) {
-			s.files.takeBack(ctx, f)
-		}
-		return nil, publicError(refusal.StoreFailed(err).WithName(filename.Clean(u.Name)))
+	// Record and count the file, and pass it to Config.Stored.
+	err = s.files.end(ctx, f)
+	if err == nil {
+		return f, nil
 	}
-	return f, nil
+	mayBeRecorded := errors.Is(err, storage.OutcomeUnknown)
+	if !mayBeRecorded {
+		s.files.takeBack(ctx, f)
+	}
+	return nil, publicFileError(err, filename.Clean(u.Name))
 }
 
 // storePart stores one file of a form. An error about the file names the field of the form in which it came.
@@ -70,46 +72,52 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 		ClaimedType: part.Header.Get("Content-Type"),
 		User:        user,
 	}
-	stored, e := s.store(ctx, u, f, f.held)
-	if e != nil {
-		e = e.WithName(filename.Clean(u.Name))
-		if field := part.FormName(); field != "" && e.Field == refusal.FileField {
-			e.Field = filename.Clean(field)
-		}
-		return nil, e
+	stored, err := s.store(ctx, u, f, f.lease)
+	if err == nil {
+		return stored, nil
 	}
-	return stored, nil
+
+	refused := refusal.StoreFailed(err).WithName(filename.Clean(u.Name))
+	field := part.FormName()
+	if field != "" && refused.Field == refusal.FileField {
+		refused.Field = filename.Clean(field)
+	}
+	return nil, refused
 }
 
-// store stores a file without ending its upload. Until that ends, the lease l renews the reservation of the
-// file. The form of the file is fm, or nil if the file does not come from one.
-func (s *Service) store(ctx context.Context, u Upload, fm *form, l *lease) (*File, *refusal.Error) {
-	t, e := s.newStoreOp(u)
-	if e != nil {
-		return nil, e
+// store stores a file without ending its upload. Until that ends, the lease renews the reservation of the file.
+// The form is the one that the file comes from, or nil.
+func (s *Service) store(ctx context.Context, u Upload, form *form, lease *lease) (*File, error) {
+	t, err := s.newStoreOp(u)
+	if err != nil {
+		return nil, err
 	}
-	t.form = fm
-	t.held = l
+	t.form = form
+	t.lease = lease
 
 	// Check the first bytes, and store the file.
-	if e := t.judge(ctx); e != nil {
-		return nil, e
+	if err := t.judge(ctx); err != nil {
+		return nil, err
 	}
-	attrs, e := t.reserveAndStore(ctx)
-	if e != nil {
-		return nil, e
+	attrs, err := t.reserveAndStore(ctx)
+	if err != nil {
+		return nil, err
 	}
 
-	// Describe the file. If that fails, the caller gets no file, so remove it and free its room.
+	// Describe the file.
 	f := t.file()
 	f.reserved = t.reserved
-	f, e = s.setup.result(ctx, f, attrs, t.verdict)
-	if e != nil {
-		if err := s.setup.discard(ctx, attrs.Key); err == nil {
-			s.counter.giveBack(ctx, u.User.ID, t.reserved)
-		}
+	f, err = s.setup.result(ctx, f, attrs, t.verdict)
+	if err == nil {
+		return f, nil
 	}
-	return f, e
+
+	// The caller gets no file, so remove it and free its room.
+	discardErr := s.setup.discard(ctx, attrs.Key)
+	if discardErr == nil {
+		s.counter.giveBack(ctx, u.User.ID, t.reserved)
+	}
+	return nil, err
 }
 
 // A storeOp stores one file.
@@ -118,7 +126,7 @@ type storeOp struct {
 	service   *Service
 	upload    Upload
 	form      *form  // form that has the file; nil if there is no form
-	held      *lease // renews the reservation of the file
+	lease     *lease // renews the reservation of the file
 	bounds    bounds // limits of the length of the file
 	startTime time.Time
 	verdict   *rules.Verdict // what the first bytes show of the file; set by the method judge
@@ -127,16 +135,16 @@ type storeOp struct {
 }
 
 // newStoreOp returns the operation that stores an upload, after it has checked the fields and the claimed length.
-func (s *Service) newStoreOp(u Upload) (*storeOp, *refusal.Error) {
-	if e := s.setup.checkUser(u.User); e != nil {
-		return nil, e
+func (s *Service) newStoreOp(u Upload) (*storeOp, error) {
+	if err := s.setup.checkUser(u.User); err != nil {
+		return nil, err
 	}
 	if u.Body == nil {
 		return nil, refusal.NoFile()
 	}
-	target, e := s.setup.checkTarget(u.Target, u.Name)
-	if e != nil {
-		return nil, e
+	target, err := s.setup.checkTarget(u.Target, u.Name)
+	if err != nil {
+		return nil, err
 	}
 	u.Target = target
 
@@ -150,14 +158,17 @@ func (s *Service) newStoreOp(u Upload) (*storeOp, *refusal.Error) {
 	if target != nil {
 		t.bounds.most = target.MaxSize
 	}
-	return t, t.bounds.checkClaim()
+	if err := t.bounds.checkClaim(); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // judge reads the beginning of the file, and checks it against the rules.
-func (t *storeOp) judge(ctx context.Context) *refusal.Error {
+func (t *storeOp) judge(ctx context.Context) error {
 	verdict, err := t.setup.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
-	if e := refusal.ByRules(err); e != nil {
-		return e
+	if err := refusal.ByRules(err); err != nil {
+		return err
 	}
 	if err != nil {
 		return refusal.ReadFailed(ctx, err)
@@ -172,34 +183,34 @@ func (t *storeOp) judge(ctx context.Context) *refusal.Error {
 
 // reserveAndStore reserves room for the file, and stores it under a new key. A failure gives the room back,
 // unless the object may exist.
-func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, *refusal.Error) {
+func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, error) {
 	random, err := randomKey(t.setup.config.Random)
 	if err != nil {
-		return nil, refusal.StoreFailed(err)
+		return nil, err
 	}
 	target := t.target(random)
-	if e := t.reserve(ctx, random, target.Key); e != nil {
-		return nil, e
+	if err := t.reserve(ctx, random, target.Key); err != nil {
+		return nil, err
+	}
+	attrs, err := t.storeContent(ctx, target)
+	if err == nil {
+		return attrs, nil
 	}
 
-	attrs, err := t.storeContent(ctx, target)
 	// An object that may exist keeps its room.
-	mayExist := err == nil || errors.Is(err, storage.OutcomeUnknown)
+	mayExist := errors.Is(err, storage.OutcomeUnknown)
 	if !mayExist {
 		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
 	}
 	if inspectErr, ok := err.(inspectError); ok {
 		return nil, refusal.Unauthorized(inspectErr.error)
 	}
-	if err != nil {
-		return nil, refusal.StoreFailed(err)
-	}
-	return attrs, nil
+	return nil, err
 }
 
 // reserve reserves room for the file in the allowance of its user. A file of unknown size may then
 // have no more bytes than were reserved.
-func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *refusal.Error {
+func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) error {
 	s := t.service
 	if s.counter == nil {
 		return nil
@@ -228,12 +239,12 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	}
 
 	// Reserve the room, and let the lease renew the reservation.
-	granted, e := s.counter.reserve(ctx, request)
-	if e != nil {
-		return e
+	granted, err := s.counter.reserve(ctx, request)
+	if err != nil {
+		return err
 	}
 	t.reserved = random.String()
-	t.held.add(ctx, t.reserved)
+	t.lease.add(ctx, t.reserved)
 	if size < 0 && granted > 0 {
 		t.bounds.room = granted
 	}
@@ -353,5 +364,5 @@ func (t *storeOp) put(ctx context.Context, target session.Target) (*storage.Attr
 type form struct {
 	length int64   // bytes of the whole body; -1 means that the length is not known
 	stored []*File // files that are stored, but not yet counted in the allowance
-	held   *lease  // keeps the reservations of the files
+	lease  *lease  // keeps the reservations of the files
 }

@@ -75,31 +75,33 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // after that expiry, and a call of Finish may take six hours.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	t, err := s.newTicket(ctx, r, user)
-	return t, publicError(err)
+	if err != nil {
+		return nil, publicFileError(err, filename.Clean(r.Name))
+	}
+	return t, nil
 }
 
-// newTicket makes a Ticket as Sign does, but returns the error as a *refusal.Error.
+// newTicket does the work of Sign, and returns errors as they are.
 func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket, error) {
-	name := filename.Clean(r.Name)
 	if s.setup.config.Inspect != nil {
-		return nil, refusal.New(refusal.TokenField, refusal.CodeNotAllowed, "Files cannot be sent by a ticket here.").WithName(name)
+		return nil, refusal.New(refusal.TokenField, refusal.CodeNotAllowed, "Files cannot be sent by a ticket here.")
 	}
 
 	// Refuse now what Finish would refuse anyway: an invalid user, length or type.
-	if e := s.setup.checkUser(user); e != nil {
-		return nil, e.WithName(name)
+	if err := s.setup.checkUser(user); err != nil {
+		return nil, err
 	}
-	if e := newBounds(s.setup.judge, r.Size).checkClaim(); e != nil {
-		return nil, e.WithName(name)
+	if err := newBounds(s.setup.judge, r.Size).checkClaim(); err != nil {
+		return nil, err
 	}
-	if e := refusal.ByRules(s.setup.judge.CheckClaim(r.Type)); e != nil {
-		return nil, e.WithName(name)
+	if err := refusal.ByRules(s.setup.judge.CheckClaim(r.Type)); err != nil {
+		return nil, err
 	}
 
 	// Make the ticket, whose random text names the file that is sent.
 	random, err := randomKey(s.setup.config.Random)
 	if err != nil {
-		return nil, refusal.StoreFailed(err).WithName(name)
+		return nil, err
 	}
 
 	t := &ticketOp{
@@ -110,21 +112,21 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 			Random: random.String(),
 			Issued: s.setup.config.Now().Unix(),
 			Size:   max(r.Size, 0),
-			Name:   name,
+			Name:   filename.Clean(r.Name),
 		},
 	}
 
 	// Reserve room for the file.
-	maxSize, e := t.reserve(ctx)
-	if e != nil {
-		return nil, e.WithName(name)
+	maxSize, err := t.reserve(ctx)
+	if err != nil {
+		return nil, err
 	}
 
 	// Sign the request by which the client sends the file.
 	signed, err := t.sign(ctx, maxSize)
 	if err != nil {
 		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
-		return nil, refusal.StoreFailed(err).WithName(name)
+		return nil, err
 	}
 	return signed, nil
 }
@@ -155,31 +157,33 @@ func (t *ticketOp) acceptsOnce() bool {
 
 // reserve reserves room for the file until the ticket can no longer be finished, and returns how many
 // bytes the file may have.
-func (t *ticketOp) reserve(ctx context.Context) (int64, *refusal.Error) {
-	s := t.service
-	maxSize := s.setup.judge.Rules().MaxSize
-	if s.counter == nil {
+func (t *ticketOp) reserve(ctx context.Context) (int64, error) {
+	maxSize := t.setup.judge.Rules().MaxSize
+	counter := t.service.counter
+	if counter == nil {
 		return maxSize, nil
 	}
 
+	const unknown = -1
+	stem := t.setup.pattern.Stem(t.finalKey(""))
 	// After this time, no call can finish the ticket.
-	end := t.issuedAt().Add(s.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
-
-	granted, e := s.counter.reserve(ctx, roomRequest{
+	end := t.issuedAt().Add(t.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
+	granted, err := counter.reserve(ctx, roomRequest{
 		user:    t.user,
 		name:    t.ticket.Random,
-		size:    cmp.Or(t.ticket.Size, -1), // -1 if the client has not said it
+		size:    cmp.Or(t.ticket.Size, unknown),
 		maxSize: maxSize,
-		entry:   ledger.Entry{Files: 1, Stem: s.setup.pattern.Stem(t.finalKey("")), Until: end},
+		entry:   ledger.Entry{Files: 1, Stem: stem, Until: end},
 	})
-	if e != nil {
-		return 0, e
+	if err != nil {
+		return 0, err
 	}
-	if granted > 0 {
-		// If granted is 0, the allowance does not limit the size.
-		maxSize = min(maxSize, granted)
+
+	isLimited := granted > 0
+	if !isLimited {
+		return maxSize, nil
 	}
-	return maxSize, nil
+	return min(maxSize, granted), nil
 }
 
 // sign returns a Ticket with the signed request for a file of at most maxSize bytes: a form, or a
@@ -254,9 +258,9 @@ func (t *ticketOp) proof(payload string) string {
 
 // openTicket verifies and decodes a token. It fails with NotFound if the token was changed, or was
 // made for another user or with another configuration.
-func (s *Service) openTicket(token string, user User) (*ticketOp, *refusal.Error) {
-	if e := s.setup.checkUser(user); e != nil {
-		return nil, e
+func (s *Service) openTicket(token string, user User) (*ticketOp, error) {
+	if err := s.setup.checkUser(user); err != nil {
+		return nil, err
 	}
 
 	t := &ticketOp{setup: s.setup, service: s, user: user}

@@ -29,12 +29,12 @@ import (
 // Config.Allowance, nothing is reserved. Finish and Cancel at the same time may then both succeed,
 // and the file stays. Cancel may be called again.
 func (s *Service) Cancel(ctx context.Context, token string, user User) error {
-	t, e := s.openTicket(token, user)
-	if e != nil {
-		return publicError(e)
+	t, err := s.openTicket(token, user)
+	if err != nil {
+		return publicError(err)
 	}
 	if err := t.cancel(ctx); err != nil {
-		return publicError(refusal.StoreFailed(err).WithName(t.ticket.Name))
+		return publicFileError(err, t.ticket.Name)
 	}
 	return nil
 }

@@ -42,49 +42,48 @@ import (
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
-	t, e := s.openTicket(token, user)
-	if e != nil {
-		return nil, publicError(e)
+	t, err := s.openTicket(token, user)
+	if err != nil {
+		return nil, publicError(err)
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
-	f, e := t.finish(ctx)
-	if e != nil {
-		return nil, publicError(e.WithName(t.ticket.Name))
+	f, err := t.finish(ctx)
+	if err != nil {
+		return nil, publicFileError(err, t.ticket.Name)
 	}
 	return f, nil
 }
 
 // finish makes the file of a ticket and ends its upload, or returns the file of an upload that has
 // ended already.
-func (t *ticketOp) finish(ctx context.Context) (*File, *refusal.Error) {
+func (t *ticketOp) finish(ctx context.Context) (*File, error) {
 	// Look up the reservation, which has the random name of the ticket. This also sets t.known.origin, which
 	// says whether an earlier call has counted the file.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
 	reservedBytes, err := t.service.files.findReservation(ctx, t.known)
 	if err != nil {
-		return nil, refusal.StoreFailed(err)
+		return nil, err
 	}
 	t.reserved = reservedBytes
 
 	// Make the file, and record and count it.
-	f, e := t.makeFile(ctx)
-	if e != nil {
-		return nil, e
+	f, err := t.makeFile(ctx)
+	if err != nil {
+		return nil, err
 	}
 
 	// If this fails, the file stays, because an earlier call may have passed it to Config.Stored.
-	err = t.service.files.end(ctx, f)
-	if err != nil {
-		return nil, refusal.StoreFailed(err)
+	if err := t.service.files.end(ctx, f); err != nil {
+		return nil, err
 	}
 	return f, nil
 }
 
 // makeFile checks the file that was sent, and copies it to its final key. If an earlier call has
 // done so, makeFile returns the file of that call.
-func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
+func (t *ticketOp) makeFile(ctx context.Context) (*File, error) {
 	if t.known.origin == originCounted {
 		// An earlier call has counted the file, so it has also made it.
 		return t.findFinished(ctx, refusal.StoreFailed(errSpent))
@@ -111,7 +110,7 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 			_ = t.setup.discard(ctx, t.pendingKey())
 			return f, nil
 		}
-		if findErr.Code != refusal.CodeNotUploaded {
+		if refusal.CodeOf(findErr) != refusal.CodeNotUploaded {
 			return nil, findErr
 		}
 	}
@@ -126,7 +125,7 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *refusal.Error) {
 
 // copyFile copies the sent file to its final key, with the type that the check of its content has found (the
 // verdict), and checks the copy.
-func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, *refusal.Error) {
+func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File, error) {
 	bucket := t.setup.bucket
 	key := t.finalKey(verdict.Extension)
 	target := t.setup.target(key, verdict)
@@ -135,32 +134,31 @@ func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File,
 	// If copies never overwrite an object, an existing one is the copy of an earlier call.
 	wasCopied := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
 	if err != nil && !wasCopied {
-		copyErr := refusal.StoreFailed(err)
-		if isGone(copyErr) {
-			return t.findFinished(ctx, copyErr)
+		if isGone(err) {
+			return t.findFinished(ctx, err)
 		}
-		return nil, copyErr
+		return nil, err
 	}
 
 	// Check the copy, or that of the earlier call.
-	f, attrs, e := t.inspectFinal(ctx, verdict.Extension)
-	if e == nil {
+	f, attrs, err := t.inspectFinal(ctx, verdict.Extension)
+	if err == nil {
 		t.markSpent(ctx, t.pendingKey())
 		return f, nil
 	}
-	if isRefusal(e) {
+	if isRefusal(err) {
 		_ = t.setup.discardJudged(ctx, key, attrs)
 	}
-	return nil, e
+	return nil, err
 }
 
 // inspectFinal checks the object under the final key with this extension, whichever call has made it.
 // If the object breaks a rule, inspectFinal also returns its attributes, so that the caller can
 // discard it.
-func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *storage.Attrs, *refusal.Error) {
-	attrs, verdict, e := t.setup.inspectStored(ctx, t.finalKey(extension), t.ticket.Size)
-	if e != nil {
-		return nil, attrs, e
+func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *storage.Attrs, error) {
+	attrs, verdict, err := t.setup.inspectStored(ctx, t.finalKey(extension), t.ticket.Size)
+	if err != nil {
+		return nil, attrs, err
 	}
 
 	// If the client has replaced the file while it was copied, the copy may have another type than its
@@ -170,11 +168,11 @@ func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *
 	if hasOtherType && !isAccepted {
 		return nil, attrs, changedError()
 	}
-	if e := t.checkReserved(attrs); e != nil {
-		return nil, attrs, e
+	if err := t.checkReserved(attrs); err != nil {
+		return nil, attrs, err
 	}
-	f, e := t.setup.result(ctx, t.file(), attrs, verdict)
-	return f, attrs, e
+	f, err := t.setup.result(ctx, t.file(), attrs, verdict)
+	return f, attrs, err
 }
 
 // file returns the File for the result, with what is known before the content is looked at.
@@ -185,7 +183,7 @@ func (t *ticketOp) file() *File {
 
 // checkReserved fails if the file is larger than its reservation, unless that has 0 bytes, which means
 // no limit.
-func (t *ticketOp) checkReserved(a *storage.Attrs) *refusal.Error {
+func (t *ticketOp) checkReserved(a *storage.Attrs) error {
 	if t.reserved == 0 || a.Size <= t.reserved {
 		return nil
 	}
@@ -214,8 +212,8 @@ func (t *ticketOp) overwriteSent(ctx context.Context, opts ...storage.UploadOpti
 
 // isGone reports whether the sent file is missing: it has not arrived, or a faster call has
 // finished it.
-func isGone(e *refusal.Error) bool {
-	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
+func isGone(err error) bool {
+	return errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.Changed) || errors.Is(err, errSpent)
 }
 
 // notUploadedError returns the error for a ticket whose file has not arrived.
@@ -230,30 +228,30 @@ func changedError() *refusal.Error {
 
 // findFinished returns the file that an earlier call has finished. If there is none, it returns an
 // error that depends on cause, which is the error that made the caller look for a finished file.
-func (t *ticketOp) findFinished(ctx context.Context, cause *refusal.Error) (*File, *refusal.Error) {
+func (t *ticketOp) findFinished(ctx context.Context, cause error) (*File, error) {
 	// The type is not known, so look for the key with each extension.
 	for _, extension := range t.setup.judge.Extensions() {
-		f, attrs, e := t.inspectFinal(ctx, extension)
-		if e == nil {
+		f, attrs, err := t.inspectFinal(ctx, extension)
+		if err == nil {
 			return f, nil
 		}
-		if errors.Is(e, storage.ObjectNotFound) {
+		if errors.Is(err, storage.ObjectNotFound) {
 			continue
 		}
 		// As long as the reservation exists, no call has accepted the file.
 		isUnaccepted := t.reserved > 0
-		if isUnaccepted && isRefusal(e) {
+		if isUnaccepted && isRefusal(err) {
 			// An earlier call has copied the file, and was killed before it checked the copy.
 			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
 		}
-		return nil, e
+		return nil, err
 	}
 	return nil, t.unfinishedError(ctx, cause)
 }
 
 // unfinishedError returns the error for a ticket that has no finished file. The error cause is the one that made
 // the caller look for such a file.
-func (t *ticketOp) unfinishedError(ctx context.Context, cause *refusal.Error) *refusal.Error {
+func (t *ticketOp) unfinishedError(ctx context.Context, cause error) error {
 	if errors.Is(cause, errSpent) {
 		// A call has finished the ticket, so its file has been removed since.
 		return fileRemoved()
@@ -262,7 +260,7 @@ func (t *ticketOp) unfinishedError(ctx context.Context, cause *refusal.Error) *r
 		// The client has sent the object again during the check, or Sweep has removed it.
 		exists, err := t.setup.bucket.Exists(ctx, t.pendingKey())
 		if err != nil {
-			return refusal.StoreFailed(err)
+			return err
 		}
 		if exists {
 			return changedError()

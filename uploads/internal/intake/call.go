@@ -36,9 +36,9 @@ func (c *Call) JSON(status int, value any) error {
 // MethodNotAllowed returns the error for a method that is not allowed, and sets the header Allow.
 func (c *Call) MethodNotAllowed(allowed string) *refusal.Error {
 	c.W.Header().Set("Allow", allowed)
-	e := refusal.New("method", refusal.CodeInvalidRequest, "This method is not allowed here.")
-	e.Status = http.StatusMethodNotAllowed
-	return e
+	err := refusal.New("method", refusal.CodeInvalidRequest, "This method is not allowed here.")
+	err.Status = http.StatusMethodNotAllowed
+	return err
 }
 
 // smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.

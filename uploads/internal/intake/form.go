@@ -92,9 +92,9 @@ func (f *FormReader) skipField(part io.Reader) error {
 
 // failure returns the refusal for an error of reading the form, but not the content of a file.
 func (f *FormReader) failure(err error) *refusal.Error {
-	if e := refusal.Of(f.body.Failed); e != nil {
+	if refused := refusal.Of(f.body.Failed); refused != nil {
 		// The body was refused, for example because it is too long.
-		return e
+		return refused
 	}
 	if f.body.Failed != nil || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return refusal.Interrupted(err)

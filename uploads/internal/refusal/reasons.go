@@ -60,9 +60,9 @@ func Invalid(field, message string) *Error { return New(field, CodeInvalidValue,
 
 // WrongType returns the error for a request of another media type.
 func WrongType(message string) *Error {
-	e := New("Content-Type", CodeInvalidRequest, message)
-	e.Status = http.StatusUnsupportedMediaType
-	return e
+	err := New("Content-Type", CodeInvalidRequest, message)
+	err.Status = http.StatusUnsupportedMediaType
+	return err
 }
 
 // NotFound returns the error for an upload that does not exist, has expired, was aborted, or
@@ -96,8 +96,8 @@ func Unsupported(err error) *Error {
 
 // Unauthorized returns the error for the client after a function of the application has failed with err.
 func Unauthorized(err error) *Error {
-	if e := Of(err); e != nil {
-		return e.WithDefaults(CodeNotAllowed, "You may not do this.")
+	if refused := Of(err); refused != nil {
+		return refused.WithDefaults(CodeNotAllowed, "You may not do this.")
 	}
 	code, message := webserver.AuthorizeError[Code](err)
 	return &Error{Code: code, Message: message, Err: err}
@@ -106,34 +106,39 @@ func Unauthorized(err error) *Error {
 // StoreFailed converts an error of the bucket to the error for the client. An error that is one already stays
 // as it is.
 func StoreFailed(err error) *Error {
-	if e := Of(err); e != nil {
-		return e
+	if refused := Of(err); refused != nil {
+		return refused
 	}
 
-	e := &Error{
+	code := storage.CodeOf(err)
+	if code == storage.BodyFailed && !isOfCopy(err) {
+		return &Error{Field: FileField, Code: CodeInterrupted, Message: "The upload was interrupted.", Err: err}
+	}
+	if code == storage.TooLarge {
+		return &Error{Field: FileField, Code: CodeTooLarge, Message: "The file is larger than the store allows.", Err: err}
+	}
+	if errors.Is(err, context.Canceled) {
+		// Usually the server is stopping. After 503, a client repeats its request.
+		return &Error{
+			Field:   FileField,
+			Code:    CodeInterrupted,
+			Status:  http.StatusServiceUnavailable,
+			Message: "The server is stopping. Try again in a moment.",
+			Err:     err,
+		}
+	}
+	return &Error{
 		Field:   FileField,
 		Code:    CodeStoreFailed,
 		Message: "The file could not be stored. Try again in a moment.",
 		Err:     err,
 	}
+}
 
-	// A copy reads the body from the store, and not from the sender.
-	storageErr, _ := errors.AsType[*storage.Error](err)
-	isCopy := storageErr != nil && (storageErr.Op == "Copy" || storageErr.Op == "Compose")
-	switch {
-	case storage.CodeOf(err) == storage.BodyFailed && !isCopy:
-		e.Code = CodeInterrupted
-		e.Message = "The upload was interrupted."
-	case storage.CodeOf(err) == storage.TooLarge:
-		e.Code = CodeTooLarge
-		e.Message = "The file is larger than the store allows."
-	case errors.Is(err, context.Canceled):
-		// Usually the server is stopping. After 503, a client repeats its request.
-		e.Code = CodeInterrupted
-		e.Status = http.StatusServiceUnavailable
-		e.Message = "The server is stopping. Try again in a moment."
-	}
-	return e
+// isOfCopy reports whether err is the error of a copy, which reads the body from the store and not from the sender.
+func isOfCopy(err error) bool {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	return ok && (storageErr.Op == "Copy" || storageErr.Op == "Compose")
 }
 
 // UploadFailed converts an error of a multipart upload in the store. If that upload no longer exists, the

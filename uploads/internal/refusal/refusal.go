@@ -106,10 +106,13 @@ type Error struct {
 	Status  int    // HTTP status; if it is 0, HTTPStatus derives it from Code
 	Err     error  // a storage.Code, or the *storage.Error that caused this error; not shown to the sender
 
-	Key, Location string    // key and location of the file; set if Code is CodeCompleted
-	Problem       string    // type of the problem (RFC 9457), if it is a registered type; "" for any other problem
-	Offsets       *[2]int64 // set if the offset was wrong: the offset to continue at, and the offset in the request
+	Key, Location string   // key and location of the file; set if Code is CodeCompleted
+	Problem       string   // type of the problem (RFC 9457), if it is a registered type; "" for any other problem
+	Offsets       *Offsets // set if the offset was wrong
 }
+
+// Offsets are the offset at which an upload continues, and the one that the request has.
+type Offsets struct{ Expected, Provided int64 }
 
 // Error returns a text for logs, with the text of Err unless that is only a [storage.Code]. The text for
 // people is in Message.
@@ -119,7 +122,8 @@ func (e *Error) Error() string {
 		text += e.Field + ": "
 	}
 	text += string(e.Code) + ": " + e.Message
-	if _, isCode := e.Err.(storage.Code); !isCode && e.Err != nil {
+	_, isOnlyCode := e.Err.(storage.Code)
+	if e.Err != nil && !isOnlyCode {
 		text += " (" + e.Err.Error() + ")"
 	}
 	return text
@@ -163,16 +167,16 @@ var OfApplication = func(err error) *Error { return nil }
 
 // Of returns the first [Error] in err's tree, or else the first *uploads.Error, or else nil.
 func Of(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	if refused, ok := errors.AsType[*Error](err); ok {
+		return refused
 	}
 	return OfApplication(err)
 }
 
 // CodeOf returns the code of the error that [Of] returns, or "" if there is none.
 func CodeOf(err error) Code {
-	if e := Of(err); e != nil {
-		return e.Code
+	if refused := Of(err); refused != nil {
+		return refused.Code
 	}
 	return ""
 }

@@ -158,13 +158,13 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 
 		// Find out which part is wrong.
 		_, checkErr := h.checkParts(ctx, s, upload, parts)
-		e, isRefusal := checkErr.(*refusal.Error)
-		if !isRefusal || e.Code != refusal.CodePartsChanged {
+		refused, isRefusal := checkErr.(*refusal.Error)
+		if !isRefusal || refused.Code != refusal.CodePartsChanged {
 			return nil, err
 		}
 		// A part was replaced after its ETag was compared, so the client must send it again.
-		e.Err = err
-		return nil, session.SendAgain{Refusal: e}
+		refused.Err = err
+		return nil, session.SendAgain{Refusal: refused}
 	})
 }
 
@@ -239,17 +239,18 @@ func (h *Handler) checkParts(
 		return nil, refusal.New("parts", refusal.CodeNotUploaded,
 			fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	}
-	if e := checkTotal(s, total); e != nil {
-		if err := h.Uploads.Abort(ctx, s); err != nil {
-			return nil, err
-		}
-		return etags, e
+	tooLarge := checkTotal(s, total)
+	if tooLarge == nil {
+		return etags, nil
 	}
-	return etags, nil
+	if err := h.Uploads.Abort(ctx, s); err != nil {
+		return nil, err
+	}
+	return nil, tooLarge
 }
 
 // checkTotal fails if the total size of the parts is larger than the file may be.
-func checkTotal(s *session.Session, total int64) *refusal.Error {
+func checkTotal(s *session.Session, total int64) error {
 	if s.Size >= 0 && total > s.Size { // a Size of -1 is not known
 		return refusal.New("size", refusal.CodeWrongSize,
 			fmt.Sprintf("The parts have %d bytes, and the file was said to have %d.", total, s.Size))

@@ -242,11 +242,11 @@ func (s *Session) SetStored(phase string, size int64) {
 
 // Completed returns the error for a request that would change a completed upload.
 func (s *Session) Completed() *refusal.Error {
-	e := refusal.New("uploadId", refusal.CodeCompleted, "This upload is complete already.")
-	e.Key = s.Key()
-	e.Location = s.URL()
-	e.Problem = "completed-upload"
-	return e
+	err := refusal.New("uploadId", refusal.CodeCompleted, "This upload is complete already.")
+	err.Key = s.Key()
+	err.Location = s.URL()
+	err.Problem = "completed-upload"
+	return err
 }
 
 // A Result is the JSON of a completed upload.

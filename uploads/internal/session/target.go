@@ -158,9 +158,9 @@ func (t *Target) CheckFeatures(bucket storage.ReadWriter) error {
 // BadName returns the error for a file whose key cannot exist because of the name that the client
 // sent.
 func BadName(name string, cause error) *refusal.Error {
-	e := refusal.Invalid("filename", "A file of this name cannot be stored. Choose another name.")
-	e.Err = cause
-	return e.WithName(filename.Clean(name))
+	err := refusal.Invalid("filename", "A file of this name cannot be stored. Choose another name.")
+	err.Err = cause
+	return err.WithName(filename.Clean(name))
 }
 
 // CheckKey fails if no object can have the key, which the application often makes from the name that the

@@ -96,20 +96,20 @@ func (t *Handler) serveDraft(c *call) error {
 		return c.MethodNotAllowed("DELETE, GET, HEAD, OPTIONS, PATCH, POST")
 	}
 	err := t.serveUser(c, handle)
-	e := refusal.Of(err)
-	if e == nil {
+	refused := refusal.Of(err)
+	if refused == nil {
 		return err
 	}
 
 	// Tell the client whether the upload has ended, because the file is refused or complete.
-	isCompleted := e.Code == refusal.CodeCompleted && c.processedCompleted()
-	c.setComplete(refusesFile(e) || isCompleted)
+	isCompleted := refused.Code == refusal.CodeCompleted && c.processedCompleted()
+	c.setComplete(refusesFile(refused) || isCompleted)
 
 	// Tell it where the upload continues, and the largest permitted size.
-	if e.Offsets != nil {
-		c.W.Header().Set("Upload-Offset", strconv.FormatInt(e.Offsets[0], 10))
+	if refused.Offsets != nil {
+		c.W.Header().Set("Upload-Offset", strconv.FormatInt(refused.Offsets.Expected, 10))
 	}
-	if e.Code == refusal.CodeTooLarge {
+	if refused.Code == refusal.CodeTooLarge {
 		t.setLimit(c, nil)
 	}
 	return err
@@ -141,12 +141,13 @@ func (t *Handler) draftHandler(c *call) func(*call) error {
 
 // refusesFile reports whether an error refuses the file itself, so that no request can continue the
 // upload.
-func refusesFile(e *refusal.Error) bool {
-	if e.Field != refusal.FileField || e.Status != 0 {
-		// The error is not about the file, or has a status that does not follow from its code.
+func refusesFile(err *refusal.Error) bool {
+	if err.Field != refusal.FileField {
 		return false
 	}
-	return e.HTTPStatus() < http.StatusInternalServerError && e.Code != refusal.CodeInterrupted
+	statusIsOfCode := err.Status == 0
+	isServerError := err.HTTPStatus() >= http.StatusInternalServerError
+	return statusIsOfCode && !isServerError && err.Code != refusal.CodeInterrupted
 }
 
 // setComplete sets the header that tells the client whether the upload is complete.
@@ -244,9 +245,9 @@ func (c *call) draftLength(offset int64) (int64, error) {
 
 // inconsistentLength returns the error for a file of which the client announces two lengths.
 func inconsistentLength() *refusal.Error {
-	e := refusal.Invalid("Upload-Length", "The length of the file is known already, and is another one.")
-	e.Problem = "inconsistent-upload-length"
-	return e
+	err := refusal.Invalid("Upload-Length", "The length of the file is known already, and is another one.")
+	err.Problem = "inconsistent-upload-length"
+	return err
 }
 
 // patchDraft handles PATCH. For a complete upload, it repeats the response of the request that has

@@ -105,9 +105,9 @@ func (t *Handler) serve(req *intake.Call) error {
 	// The client speaks another version, so name the one that is known.
 	if c.Header.Get("Tus-Resumable") != version {
 		header.Set("Tus-Version", version)
-		e := refusal.New("Tus-Resumable", refusal.CodeInvalidRequest, "Only version "+version+" of the tus protocol is known.")
-		e.Status = http.StatusPreconditionFailed
-		return e
+		err := refusal.New("Tus-Resumable", refusal.CodeInvalidRequest, "Only version "+version+" of the tus protocol is known.")
+		err.Status = http.StatusPreconditionFailed
+		return err
 	}
 	return t.serveTus(c)
 }
@@ -227,8 +227,8 @@ func (t *Handler) create(
 	if err != nil {
 		return nil, err
 	}
-	if e := t.Uploads.Reserve(c.Context(), s); e != nil {
-		return nil, e
+	if err := t.Uploads.Reserve(c.Context(), s); err != nil {
+		return nil, err
 	}
 
 	// Save the session. This request receives the first bytes, so it is the holder.
@@ -402,10 +402,9 @@ func (t *Handler) deleteUpload(c *call) error {
 	}
 	t.Store.Calls.Interrupt(s.Tus.Holder)
 	err = t.abort(c.Context(), s)
-	e, isRefusal := err.(*refusal.Error)
-	if isRefusal && e.Code == refusal.CodeCompleted {
+	if refused, ok := err.(*refusal.Error); ok && refused.Code == refusal.CodeCompleted {
 		// After 409, a client would repeat the request.
-		forbidden := *e
+		forbidden := *refused
 		forbidden.Status = http.StatusForbidden
 		return &forbidden
 	}

@@ -88,8 +88,8 @@ func setMetadata(n *session.Request, header string) error {
 	n.Metadata = map[string]string{}
 	if header != "" {
 		for pair := range strings.SplitSeq(header, ",") {
-			if e := addPair(n.Metadata, pair); e != nil {
-				return e
+			if err := addPair(n.Metadata, pair); err != nil {
+				return err
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func setMetadata(n *session.Request, header string) error {
 
 // addPair adds one pair of the header Upload-Metadata to metadata. The pair is a key and a value in base64, with a
 // space between them.
-func addPair(metadata map[string]string, pair string) *refusal.Error {
+func addPair(metadata map[string]string, pair string) error {
 	name, text, _ := strings.Cut(strings.TrimSpace(pair), " ")
 	_, isRepeated := metadata[name]
 	if name == "" || isRepeated || !utf8.ValidString(name) {

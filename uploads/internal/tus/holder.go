@@ -128,14 +128,18 @@ func (t *Handler) checkPatch(s *session.Session, offset, size, length int64) err
 
 // wrongOffset returns the error for a request whose bytes begin at another offset than that of the session.
 func wrongOffset(s *session.Session, offset int64) *refusal.Error {
-	message := fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset)
-	e := refusal.New("Upload-Offset", refusal.CodeOffsetMismatch, message)
-	e.Problem = "mismatching-upload-offset"
+	offsets := &refusal.Offsets{Expected: s.Tus.Offset, Provided: offset}
 	if s.Phase == session.PhaseDone {
-		e = s.Completed()
+		err := s.Completed()
+		err.Offsets = offsets
+		return err
 	}
-	e.Offsets = &[2]int64{s.Tus.Offset, offset}
-	return e
+
+	message := fmt.Sprintf("The upload continues at byte %d.", s.Tus.Offset)
+	err := refusal.New("Upload-Offset", refusal.CodeOffsetMismatch, message)
+	err.Problem = "mismatching-upload-offset"
+	err.Offsets = offsets
+	return err
 }
 
 // checkSize fails if the file of a session cannot have the size that a request announces.
