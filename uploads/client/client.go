@@ -146,25 +146,25 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 const maxDocument = 32 << 20
 
 // doJSON sends a request, and decodes the JSON response as readJSON does.
-func doJSON[T any](ctx context.Context, c *Client, r request, isOurs func(T) bool) (*T, error) {
+func doJSON[T any](ctx context.Context, c *Client, r request, isValid func(T) bool) (*T, error) {
 	resp, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return readJSON(resp, isOurs)
+	return readJSON(resp, isValid)
 }
 
-// readJSON decodes a JSON response. It fails if isOurs says that this API cannot have sent the value, because
-// the response may be a login page, or come from another server.
-func readJSON[T any](resp *http.Response, isOurs func(T) bool) (*T, error) {
+// readJSON decodes a JSON response, and fails unless isValid accepts the value. The response may be a login page, or
+// come from another server.
+func readJSON[T any](resp *http.Response, isValid func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument))
 	if err != nil {
 		return nil, err
 	}
 	var value T
 	err = json.Unmarshal(document, &value)
-	if err != nil || !isOurs(value) {
+	if err != nil || !isValid(value) {
 		return nil, foreignResponse(resp)
 	}
 	return &value, nil
@@ -237,9 +237,9 @@ func readError(resp *http.Response) *Error {
 	if err != nil || p.Code == "" || resp.StatusCode < http.StatusBadRequest {
 		return foreignResponse(resp)
 	}
-	e := newError(resp, p.uploadsError())
-	e.Record = p.Record
-	return e
+	respErr := newError(resp, p.uploadsError())
+	respErr.Record = p.Record
+	return respErr
 }
 
 // readProblem decodes the body of an error response or, for HEAD, makes a problem of its status.
@@ -263,14 +263,20 @@ func readProblem(resp *http.Response) (problem, error) {
 
 // newError returns an Error with err and with the status and the headers of a response.
 func newError(resp *http.Response, err *uploads.Error) *Error {
-	e := &Error{
-		Status:    resp.StatusCode,
-		RequestID: resp.Header.Get("X-Request-Id"),
-		Err:       err,
+	return &Error{
+		Status:     resp.StatusCode,
+		RequestID:  resp.Header.Get("X-Request-Id"),
+		RetryAfter: retryAfter(resp),
+		Err:        err,
 	}
-	wait, parseErr := time.ParseDuration(resp.Header.Get("Retry-After") + "s")
-	if parseErr == nil {
-		e.RetryAfter = max(0, wait)
+}
+
+// retryAfter returns the time in the header Retry-After, or 0 if it has none in seconds.
+func retryAfter(resp *http.Response) time.Duration {
+	seconds := resp.Header.Get("Retry-After")
+	wait, err := time.ParseDuration(seconds + "s")
+	if err != nil {
+		return 0
 	}
-	return e
+	return max(0, wait)
 }

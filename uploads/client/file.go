@@ -57,8 +57,8 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	}
 	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	// A response of this API has one result for each ID.
-	isOurs := func(d deletions) bool { return len(d.Items) == len(ids) }
-	resp, err := doJSON(ctx, c, r, isOurs)
+	isValid := func(d deletions) bool { return len(d.Items) == len(ids) }
+	resp, err := doJSON(ctx, c, r, isValid)
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 		NextPageToken string
 	}
 	// A response of the API has Items even if it is empty.
-	isOurs := func(p page) bool { return p.Items != nil }
-	p, err := doJSON(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: statusOK}, isOurs)
+	isValid := func(p page) bool { return p.Items != nil }
+	p, err := doJSON(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: statusOK}, isValid)
 	if err != nil {
 		return nil, err
 	}

@@ -257,15 +257,17 @@ func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, err
 		if err == nil {
 			return record, nil
 		}
-		if attempt == u.file.Attempts || ctx.Err() != nil || !isRetryable(err) {
+		isLast := attempt == u.file.Attempts
+		if isLast || ctx.Err() != nil || !isRetryable(err) {
 			return nil, err
 		}
 
 		// The wait doubles with each attempt, but the shift must not overflow.
 		const maxShift = 10
-		wait := u.client.jitter(min(longestWait, firstWait<<min(attempt, maxShift)))
-		if e, ok := errors.AsType[*Error](err); ok {
-			wait = max(wait, e.RetryAfter)
+		bound := min(longestWait, firstWait<<min(attempt, maxShift))
+		wait := u.client.jitter(bound)
+		if respErr, ok := errors.AsType[*Error](err); ok {
+			wait = max(wait, respErr.RetryAfter)
 		}
 		if u.client.wait(ctx, wait) != nil {
 			return nil, err
@@ -288,23 +290,27 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 		Purpose:          f.Purpose,
 	}
 	record, err := u.client.uploadPart(ctx, path, metadata, u.section(part))
-	e, isResponse := errors.AsType[*Error](err)
-	if isResponse && e.Err.Code == uploads.Completed && e.Record != nil {
-		// An earlier attempt completed the file, but its response with the record was lost.
-		return e.Record, nil
+	if err == nil {
+		return record, nil
 	}
-	return record, err
+
+	respErr, isResponse := errors.AsType[*Error](err)
+	if isResponse && respErr.Err.Code == uploads.Completed && respErr.Record != nil {
+		// An earlier attempt completed the file, but its response with the record was lost.
+		return respErr.Record, nil
+	}
+	return nil, err
 }
 
 // isRetryable reports whether another attempt may succeed after err.
 func isRetryable(err error) bool {
-	e, isResponse := errors.AsType[*Error](err)
+	respErr, isResponse := errors.AsType[*Error](err)
 	if !isResponse {
 		// The connection failed.
 		return true
 	}
-	if webserver.IsTemporary(e.Status) || e.Status == http.StatusRequestTimeout {
+	if webserver.IsTemporary(respErr.Status) || respErr.Status == http.StatusRequestTimeout {
 		return true
 	}
-	return e.Err.Code == uploads.Interrupted // the body did not arrive completely
+	return respErr.Err.Code == uploads.Interrupted // the body did not arrive completely
 }

@@ -88,8 +88,8 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 	if resp.StatusCode == http.StatusAccepted {
 		// Other parts are missing, so the response has only the numbers of this part.
 		type stored struct{ Part, Count int }
-		isOurs := func(s stored) bool { return s.Part == p.Part && s.Count == p.Count }
-		_, err := readJSON(resp, isOurs)
+		isValid := func(s stored) bool { return s.Part == p.Part && s.Count == p.Count }
+		_, err := readJSON(resp, isValid)
 		return nil, err
 	}
 	return readJSON(resp, isRecord)
@@ -109,19 +109,17 @@ func formRequest(path, name string, body io.Reader, fields []field) (request, er
 		}
 	}
 
-	// Write the form without the content of the file. Writes to a bytes.Buffer never fail.
+	// Write the form up to the content of the file. Writes to a bytes.Buffer never fail.
 	var frame bytes.Buffer
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
 		_ = form.WriteField(f.name, f.value)
 	}
 	_, _ = form.CreateFormFile("file", name)
-
 	headLength := frame.Len()
 
-	// Close adds the bytes after the file.
+	// Close writes what follows the content.
 	_ = form.Close()
-
 	head := frame.Bytes()[:headLength]
 	tail := frame.Bytes()[headLength:]
 

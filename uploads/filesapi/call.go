@@ -77,10 +77,10 @@ func (h *handler) authorizeFile(c *call, id string) error {
 
 // unauthorized returns the error for the client after Authorize or AuthorizeFile has failed with err.
 func unauthorized(err error) *uploads.Error {
-	if e, ok := errors.AsType[*uploads.Error](err); ok {
-		result := *e
-		result.Code = cmp.Or(e.Code, uploads.NotAllowed)
-		result.Message = cmp.Or(e.Message, "You may not do this.")
+	if chosen, ok := errors.AsType[*uploads.Error](err); ok {
+		result := *chosen
+		result.Code = cmp.Or(chosen.Code, uploads.NotAllowed)
+		result.Message = cmp.Or(chosen.Message, "You may not do this.")
 		return &result
 	}
 	code, message := webserver.AuthorizeError[uploads.Code](err)

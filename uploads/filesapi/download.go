@@ -28,12 +28,14 @@ func (h *handler) download(temp bool) func(*call) error {
 func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status int, err error) {
 	w.Header().Del("Content-Security-Policy")
 	w.Header().Set("Cache-Control", "no-store")
+	c := &call{Request: r, w: w}
 	if status == http.StatusRequestedRangeNotSatisfiable {
-		e := invalid("Range", "The range is past the end of the file.")
-		e.Status = status
-		err = e
+		rangeErr := invalid("Range", "The range is past the end of the file.")
+		rangeErr.Status = status
+		h.fail(c, rangeErr)
+		return
 	}
-	h.fail(&call{Request: r, w: w}, err)
+	h.fail(c, err)
 }
 
 // A recordDownloader opens a file, and sets the response headers from its record. serve.Object does

@@ -150,8 +150,8 @@ func (f *form) readText(part io.Reader, name string) error {
 
 // failure returns the refusal for an error of reading the form in this field, or in any field if it is "".
 func (f *form) failure(field string, err error) *uploads.Error {
-	if e, ok := errors.AsType[*uploads.Error](err); ok {
-		return e
+	if refused, ok := errors.AsType[*uploads.Error](err); ok {
+		return refused
 	}
 	// Another handler may have set this limit, such as http.MaxBytesHandler.
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {

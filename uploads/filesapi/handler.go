@@ -184,7 +184,7 @@ func refuseUnknown(c *call, mux *http.ServeMux) error {
 	}
 
 	c.w.Header().Set("Allow", strings.Join(allowed, ", "))
-	e := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
-	e.Status = http.StatusMethodNotAllowed
-	return e
+	err := refuse("", uploads.InvalidRequest, "This method is not allowed here.")
+	err.Status = http.StatusMethodNotAllowed
+	return err
 }

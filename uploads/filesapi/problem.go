@@ -31,16 +31,16 @@ func (e *completedError) Unwrap() error { return e.err }
 // problem returns the response for an error. It passes an error of the server to Config.OnError, because the
 // response hides its cause.
 func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
-	e, isOwn := errors.AsType[*uploads.Error](err)
-	if !isOwn {
-		e = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
+	uploadErr, isUploadErr := errors.AsType[*uploads.Error](err)
+	if !isUploadErr {
+		uploadErr = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
 	}
 
-	p = problem{Code: e.Code, Field: webserver.Field(e.Field), Message: e.Message}
+	p = problem{Code: uploadErr.Code, Field: webserver.Field(uploadErr.Field), Message: uploadErr.Message}
 	if completed, ok := err.(*completedError); ok {
 		p.Record = completed.record
 	}
-	status = e.HTTPStatus()
+	status = uploadErr.HTTPStatus()
 	isServerError := status >= http.StatusInternalServerError && !errors.Is(err, context.Canceled)
 	if isServerError && h.config.OnError != nil {
 		h.config.OnError(r, err)
@@ -51,11 +51,11 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 // renameField returns an error about the field oldName as one about newName, under which the client has sent
 // the value. It returns any other error as it is.
 func renameField(err error, oldName, newName string) error {
-	e, ok := errors.AsType[*uploads.Error](err)
-	if !ok || e.Field != oldName {
+	uploadErr, ok := errors.AsType[*uploads.Error](err)
+	if !ok || uploadErr.Field != oldName {
 		return err
 	}
-	renamed := *e
+	renamed := *uploadErr
 	renamed.Field = newName
 	return &renamed
 }

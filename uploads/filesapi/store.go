@@ -33,35 +33,41 @@ func clientError(err error) error {
 		return nil
 	}
 
-	// Make an *uploads.Error of any other error.
+	// An error without a code of package uploads comes from Records.
 	uploadErr, isUploadErr := errors.AsType[*uploads.Error](err)
-	if !isUploadErr && storage.CodeOf(err) == storage.ObjectNotFound {
-		return notFound()
-	}
 	if !isUploadErr {
-		uploadErr = &uploads.Error{Code: uploads.StoreFailed, Err: err}
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return notFound()
+		}
+		return unreachable(&uploads.Error{Err: err})
+	}
+	isStoreFailure := uploadErr.Code == uploads.StoreFailed && uploadErr.Status == 0
+	if isStoreFailure || uploadErr.Code == uploads.Internal {
+		return unreachable(uploadErr)
 	}
 
 	// The error may belong to the application, so change only a copy.
-	e := *uploadErr
-	isStoreFailure := e.Code == uploads.StoreFailed && e.Status == 0
-	switch {
-	case e.Code == uploads.Internal || isStoreFailure:
-		// Hide the cause from the client.
-		e.Code = uploads.StoreFailed
-		e.Field = ""
-		e.Message = "The files cannot be reached. Try again in a moment."
-	case e.Code == uploads.PartsChanged:
-		e.Status = http.StatusConflict
-	case e.Code == uploads.Interrupted:
-		e.Status = 0 // the status that the code has by default
+	result := *uploadErr
+	switch result.Code {
+	case uploads.PartsChanged:
+		result.Status = http.StatusConflict
+	case uploads.Interrupted:
+		result.Status = 0 // the status that the code has by default
 	}
-
 	// In this API, some fields have other names than in package uploads.
-	if field, ok := fields[e.Field]; ok {
-		e.Field = field
+	if field, ok := fields[result.Field]; ok {
+		result.Field = field
 	}
-	return &e
+	return &result
+}
+
+// unreachable returns the error for a failure of the store or of the records, whose cause the client does not see.
+func unreachable(cause *uploads.Error) *uploads.Error {
+	result := *cause
+	result.Code = uploads.StoreFailed
+	result.Field = ""
+	result.Message = "The files cannot be reached. Try again in a moment."
+	return &result
 }
 
 // store stores a whole file, which may be a temp file, and returns its record.
