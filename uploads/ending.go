@@ -122,21 +122,21 @@ func (s *files) findReservation(ctx context.Context, f *File) (reservedBytes int
 	if s.counter == nil {
 		return 0, nil
 	}
-	entry, ledgerID, exists, err := s.counter.book.Entry(ctx, f.User.ID, f.reserved)
+	reservation, err := s.counter.book.Entry(ctx, f.User.ID, f.reserved)
 	if err != nil {
 		return 0, err
 	}
-	if entry.Canceled {
+	if reservation.Entry.Canceled {
 		return 0, canceledError()
 	}
 
 	// The method count compares this ID, to find out whether the ledger was lost.
-	f.ledger = ledgerID
-	if !exists {
+	f.ledger = reservation.Ledger
+	if !reservation.Exists {
 		f.origin = originCounted
 		return 0, nil
 	}
-	return entry.Bytes, nil
+	return reservation.Entry.Bytes, nil
 }
 
 // count counts a stored file for its user, in place of the room that the ledger reserves for it. It fails if the

@@ -50,14 +50,14 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 	}
 
 	// The entry in the ledger of the user is the reservation of the ticket.
-	entry, _, isReserved, err := t.service.counter.book.Entry(ctx, t.user.ID, t.ticket.Random)
+	reservation, err := t.service.counter.book.Entry(ctx, t.user.ID, t.ticket.Random)
 	if err != nil {
 		return err
 	}
-	if !isReserved {
+	if !reservation.Exists {
 		return t.checkUnfinished(ctx)
 	}
-	return t.cancelReserved(ctx, entry)
+	return t.cancelReserved(ctx, reservation.Entry)
 }
 
 // cancelReserved cancels a ticket that has this reservation. It frees the room only if the client has certainly

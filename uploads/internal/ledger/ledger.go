@@ -102,6 +102,9 @@ type Text struct {
 	Nonce string `json:"nonce"`
 
 	revision string
+	// lostWrite is true if the response to an earlier write of the same call was lost. That write may
+	// have changed the ledger already.
+	lostWrite bool
 	// old is the revision of the ledger under OldPrefix that this one replaces; "" if there is none.
 	old string
 }
@@ -111,9 +114,9 @@ func newID() string { return rand.Text() }
 
 // Pending returns how many bytes and files all entries have together.
 func (t *Text) Pending() (bytes, files int64) {
-	for _, e := range t.Entries {
-		bytes += e.Bytes
-		files += e.Files
+	for _, entry := range t.Entries {
+		bytes += entry.Bytes
+		files += entry.Files
 	}
 	return bytes, files
 }
@@ -121,16 +124,20 @@ func (t *Text) Pending() (bytes, files int64) {
 // Key returns the key of a user's ledger in b.States.
 func (b *Book) Key(user string) string { return b.Prefix + b.name(user) }
 
+// hashBytes is the length of the hash of a user in the key of the user's ledger.
+const hashBytes = 20
+
 // name returns the last part of the key of a user's ledger.
 func (b *Book) name(user string) string {
 	sum := sha256.Sum256([]byte(b.Scope + "\x00" + user))
-	return hex.EncodeToString(sum[:20]) + suffix
+	return hex.EncodeToString(sum[:hashBytes]) + suffix
 }
 
 // IsKey reports whether key is the key of a ledger, with this prefix.
 func IsKey(prefix, key string) bool {
 	name, hasPrefix := strings.CutPrefix(key, prefix)
-	return hasPrefix && len(name) == 40+len(suffix) && strings.HasSuffix(name, suffix)
+	hash, hasSuffix := strings.CutSuffix(name, suffix)
+	return hasPrefix && hasSuffix && len(hash) == hex.EncodedLen(hashBytes)
 }
 
 // A Book reads and updates the ledgers of all users.
@@ -166,23 +173,20 @@ type Reservation struct {
 // fails with [ErrOver] if the limit does not allow Least bytes, and with [ErrBusy] if the user has too many
 // unfinished uploads.
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (int64, error) {
-	var granted int64
-	err := b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
-		if entry, exists := t.Entries[r.Name]; r.KeepOld && exists {
-			granted = entry.Bytes
-			return false, nil
+	return update(ctx, b, r.User, func(t *Text) (int64, outcome, error) {
+		old, exists := t.Entries[r.Name]
+		if exists && r.KeepOld {
+			return old.Bytes, unchanged, nil
 		}
-		granted, err = t.reserve(r, limit, b.now())
+		granted, err := t.reserve(r, limit, b.now())
 		if err != nil {
-			return false, err
+			return 0, unchanged, err
 		}
 		if r.DryRun {
-			// Nothing is to be written.
-			return false, errFound
+			return granted, found, nil
 		}
-		return true, nil
+		return granted, changed, nil
 	})
-	return granted, err
 }
 
 // reserve adds the entry of a reservation, and returns the number of its bytes. In limit, 0 means no
@@ -201,10 +205,10 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 		granted = min(granted, max(limit.Bytes, 0)-used.Bytes)
 	}
 	if granted < r.Least {
-		return granted, used
+		return 0, used
 	}
 	if limit.Files != 0 && used.Files+r.Entry.Files > max(limit.Files, 0) {
-		return granted, used
+		return 0, used
 	}
 
 	// Add the entry, which reserves no bytes if there is no limit.
@@ -238,21 +242,23 @@ func (t *Text) freeFor(r Reservation) {
 // now returns the time for entries, in whole seconds.
 func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 
-// Entry returns the entry with this name, and the ID of the ledger. Another process may drop the entry at
-// any time.
-func (b *Book) Entry(
-	ctx context.Context, user, name string,
-) (entry Entry, ledgerID string, exists bool, err error) {
-	err = b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		ledgerID = t.ID
-		entry, exists = t.Entries[name]
+// A Lookup is the result of the method Entry.
+type Lookup struct {
+	Entry  Entry
+	Exists bool   // false if the ledger has no such entry
+	Ledger string // ID of the ledger
+}
+
+// Entry looks up the entry with this name. Another process may drop the entry at any time.
+func (b *Book) Entry(ctx context.Context, user, name string) (Lookup, error) {
+	return update(ctx, b, user, func(t *Text) (Lookup, outcome, error) {
+		entry, exists := t.Entries[name]
+		lookup := Lookup{Entry: entry, Exists: exists, Ledger: t.ID}
 		if exists {
-			return false, errFound // ends update without a write
+			return lookup, found, nil
 		}
-		// If this ledger came from memory, update calls the function again with the stored one.
-		return false, nil
+		return lookup, unchanged, nil
 	})
-	return entry, ledgerID, exists, err
 }
 
 // A Settlement is the result of Settle.
@@ -266,22 +272,17 @@ type Settlement struct {
 // false if the reservation does not exist, because an earlier call has settled it, a recount has dropped it,
 // or the ledger was lost.
 func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settlement, error) {
-	var settlement Settlement
-	err := b.update(ctx, user, func(t *Text, lost bool) (changed bool, err error) {
-		settlement = Settlement{Ledger: t.ID}
+	return update(ctx, b, user, func(t *Text) (Settlement, outcome, error) {
 		entry, exists := t.Entries[name]
 		if !exists {
 			// An earlier write of this call whose response was lost may have counted the file.
-			settlement.Counted = lost
-			return false, nil
+			return Settlement{Counted: t.lostWrite, Ledger: t.ID}, unchanged, nil
 		}
 		if entry.Canceled {
-			settlement.Canceled = true
-			return false, nil
+			return Settlement{Canceled: true, Ledger: t.ID}, unchanged, nil
 		}
 
 		// Count the file instead of the reservation.
-		settlement.Counted = true
 		delete(t.Entries, name)
 		t.Bytes += size
 		t.Files += entry.Files
@@ -289,36 +290,30 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (Settl
 			// A removal that began before may have removed the file, so the next Sweep must count again.
 			b.doubt(t)
 		}
-		return true, nil
+		return Settlement{Counted: true, Ledger: t.ID}, changed, nil
 	})
-	return settlement, err
 }
 
 // Renew sets the time after which an entry is dead. It returns false if a recount has dropped the entry.
 func (b *Book) Renew(ctx context.Context, user, name string, end time.Time) (bool, error) {
-	exists := false
-	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		var entry Entry
-		entry, exists = t.Entries[name]
+	return update(ctx, b, user, func(t *Text) (bool, outcome, error) {
+		entry, exists := t.Entries[name]
 		if !exists {
-			return false, nil
+			return false, unchanged, nil
 		}
 		entry.Until = end
 		t.Entries[name] = entry
-		return true, nil
+		return true, changed, nil
 	})
-	return exists, err
 }
 
 // Cancel marks a reservation as canceled, so that its upload can no longer be counted, and returns false if
 // there is none. The reservation expires at end, and keeps its room until then only if keep is true.
 func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end time.Time) (bool, error) {
-	exists := false
-	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		var entry Entry
-		entry, exists = t.Entries[name]
+	return update(ctx, b, user, func(t *Text) (bool, outcome, error) {
+		entry, exists := t.Entries[name]
 		if !exists {
-			return false, nil
+			return false, unchanged, nil
 		}
 
 		entry.Canceled = true
@@ -328,37 +323,38 @@ func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, end tim
 			entry.Files = 0
 		}
 		t.Entries[name] = entry
-		return true, nil
+		return true, changed, nil
 	})
-	return exists, err
 }
 
 // Drop removes the reservation of an upload that stored nothing.
 func (b *Book) Drop(ctx context.Context, user, name string) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		_, exists := t.Entries[name]
+	return b.change(ctx, user, func(t *Text) (outcome, error) {
+		if _, exists := t.Entries[name]; !exists {
+			return unchanged, nil
+		}
 		delete(t.Entries, name)
-		return exists, nil
+		return changed, nil
 	})
 }
 
 // Add counts a file whose reservation is lost, and marks the ledger for a recount, because the file may have
 // been counted already.
 func (b *Book) Add(ctx context.Context, user string, size int64) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
+	return b.change(ctx, user, func(t *Text) (outcome, error) {
 		t.Bytes += size
 		t.Files++
 		b.doubt(t)
-		return true, nil
+		return changed, nil
 	})
 }
 
 // Doubt marks the ledger of a user for a recount, with an entry that is dead from the beginning and so makes
 // the next Sweep count the files of the user again.
 func (b *Book) Doubt(ctx context.Context, user string) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
+	return b.change(ctx, user, func(t *Text) (outcome, error) {
 		b.doubt(t)
-		return true, nil
+		return changed, nil
 	})
 }
 
@@ -393,80 +389,77 @@ func (r Removal) Name() string { return "remove " + r.Key }
 // The function upload returns the name of the entry whose upload makes this file, or "". A file with such
 // an entry is not counted, so BeginRemoval subtracts nothing and only marks the entry.
 func (b *Book) BeginRemoval(
-	ctx context.Context, user, key string, e Entry, upload func(*Text) (name string, err error),
+	ctx context.Context, user, key string, file Entry, upload func(*Text) (name string, err error),
 ) (Removal, error) {
-	var r Removal
 	id := rand.Text()
-	err := b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
-		// This function may be called again, with another ledger.
-		r = Removal{User: user, Key: key, ID: id}
-
+	return update(ctx, b, user, func(t *Text) (Removal, outcome, error) {
+		r := Removal{User: user, Key: key, ID: id}
 		current, isRunning := t.Entries[r.Name()]
 		if isRunning {
 			// It has the same ID if an earlier write of this call took effect although it seemed to fail.
 			r.Joined = current.Removal != id
 			r.ID = current.Removal
-			return false, nil
+			return r, unchanged, nil
 		}
 
 		// Find out whether the file is counted at all.
 		uploadName, err := upload(t)
 		if err != nil {
-			return false, err
+			return Removal{}, unchanged, err
 		}
 		if uploadName != "" {
 			r.Uncounted = true
-			return t.markRemoved(uploadName), nil
+			return r, t.markRemoved(uploadName), nil
 		}
-		b.subtract(t, r, e)
-		return true, nil
+		b.subtract(t, r, file)
+		return r, changed, nil
 	})
-	return r, err
 }
 
-// markRemoved marks the entry of an upload whose file is removed. It returns false if the entry was marked
-// already.
-func (t *Text) markRemoved(name string) bool {
+// markRemoved marks the entry of an upload whose file is removed, unless the entry is marked already.
+func (t *Text) markRemoved(name string) outcome {
 	entry := t.Entries[name]
 	if entry.Removed {
-		return false
+		return unchanged
 	}
 	entry.Removed = true
 	t.Entries[name] = entry
-	return true
+	return changed
 }
 
 // subtract moves a file from the count of a ledger to the entry of its removal. If less was counted, it
 // marks the ledger for a recount.
-func (b *Book) subtract(t *Text, r Removal, e Entry) {
-	removal := e
-	removal.Removal = r.ID
-	removal.At = b.now()
+func (b *Book) subtract(t *Text, r Removal, file Entry) {
 	// The count must not become negative.
-	removal.Bytes = min(e.Bytes, t.Bytes)
-	removal.Files = min(e.Files, t.Files)
-	if removal.Bytes < e.Bytes || removal.Files < e.Files {
+	bytes := min(file.Bytes, t.Bytes)
+	files := min(file.Files, t.Files)
+	if bytes < file.Bytes || files < file.Files {
 		b.doubt(t)
 	}
-	t.Entries[r.Name()] = removal
-	t.Bytes -= removal.Bytes
-	t.Files -= removal.Files
+	t.Bytes -= bytes
+	t.Files -= files
+
+	entry := file
+	entry.Removal = r.ID
+	entry.At = b.now()
+	entry.Bytes = bytes
+	entry.Files = files
+	t.Entries[r.Name()] = entry
 }
 
 // EndRemoval drops the entry of a removal from the ledger. It adds the file to the count again if restore
 // is true, which must be so if the file stays or an earlier removal has subtracted it.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
-	return b.update(ctx, r.User, func(t *Text, _ bool) (changed bool, err error) {
+	return b.change(ctx, r.User, func(t *Text) (outcome, error) {
 		entry, exists := t.Entries[r.Name()]
 		if !exists && !r.Joined {
 			// A recount has dropped the entry as dead, and may have counted the file before.
 			b.doubt(t)
-			return true, nil
+			return changed, nil
 		}
-		isOurs := exists && entry.Removal == r.ID
-		if !isOurs {
+		if !exists || entry.Removal != r.ID {
 			// Another call has ended this removal, and perhaps another removal of the key has begun.
-			return false, nil
+			return unchanged, nil
 		}
 
 		delete(t.Entries, r.Name())
@@ -474,7 +467,7 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 			t.Bytes += entry.Bytes
 			t.Files += entry.Files
 		}
-		return true, nil
+		return changed, nil
 	})
 }
 
@@ -482,28 +475,26 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 // meanwhile. The function count must drop the dead entries of the ledger, and set Bytes and Files to the
 // totals of the stored files that have no entry.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
-	return b.update(ctx, user, func(t *Text, _ bool) (changed bool, err error) {
+	return b.change(ctx, user, func(t *Text) (outcome, error) {
 		if err := count(t); err != nil {
-			return false, err
+			return unchanged, err
 		}
-		return true, nil
+		return changed, nil
 	})
 }
 
 // Read returns the ledger of a user, or an empty one if there is none. It also finds a ledger that an older
 // version has stored under another key.
 func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
-	t, err := b.read(ctx, b.Key(user))
+	current, err := b.read(ctx, b.Key(user))
 	if err != nil {
 		return nil, err
 	}
-
-	// The ledger exists under its key.
-	if t.revision != "" {
-		return t, nil
+	if current.revision != "" {
+		return current, nil
 	}
 
-	// The count of an older version becomes the first count under the new key.
+	// There is no ledger under the key. The count of an older version becomes the first one there.
 	old, err := b.read(ctx, OldPrefix+b.name(user))
 	if err != nil {
 		return nil, err
@@ -514,20 +505,19 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	}
 
 	// The next write creates the ledger under the new key, and then removes the old one.
-	t = old
-	t.old = old.revision
-	t.revision = ""
-	if t.ID == "" {
+	old.old = old.revision
+	old.revision = ""
+	if old.ID == "" {
 		// Every call that moves this ledger must give it the same ID. All of them read the same nonce.
-		t.ID = t.Nonce
+		old.ID = old.Nonce
 	}
-	return t, nil
+	return old, nil
 }
 
-// Migrate moves the ledger under this key, which an older version of this package has given it, to its new
-// key. If there is one under the new key already, Migrate marks that for a recount instead.
-func (b *Book) Migrate(ctx context.Context, key string) error {
-	old, err := b.ReadKey(ctx, key)
+// Migrate moves a ledger of an older version of this package, which is under oldKey, to its new key. If there is
+// one under the new key already, Migrate removes the old one, and marks the other for a recount.
+func (b *Book) Migrate(ctx context.Context, oldKey string) error {
+	old, err := b.ReadKey(ctx, oldKey)
 	if old == nil || err != nil {
 		return err
 	}
@@ -540,13 +530,16 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 		if err := b.Doubt(ctx, old.User); err != nil {
 			return err
 		}
-		return b.States.RemoveState(ctx, key, old.revision)
+		return b.States.RemoveState(ctx, oldKey, old.revision)
 	}
 
-	// The method update writes the ledger under its new key. Nothing else in it changes.
-	return b.update(ctx, old.User, func(t *Text, _ bool) (changed bool, err error) {
-		isAtOldKey := t.old != "" // false if another call has moved it
-		return isAtOldKey, nil
+	// Any write of the ledger moves it to its new key.
+	return b.change(ctx, old.User, func(t *Text) (outcome, error) {
+		isMoved := t.old == "" // another call has moved it
+		if isMoved {
+			return unchanged, nil
+		}
+		return changed, nil
 	})
 }
 

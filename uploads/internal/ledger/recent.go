@@ -35,8 +35,7 @@ type slot struct {
 	text  *Text // ledger as last written; nil if not known
 }
 
-// enter waits until no other call uses the slot of a user, and returns it. The caller must then receive from
-// its channel turn, which lets the next call in, and call leave.
+// enter waits until no other call uses the slot of a user, and returns it. The caller must then call exit.
 func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 	s := r.slot(user) // counts this call until leave
 	select {
@@ -46,6 +45,12 @@ func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
 		r.leave(s)
 		return nil, &storage.Error{Code: argument.ContextCode(ctx.Err()), Op: "uploads", Err: ctx.Err()}
 	}
+}
+
+// exit lets the next call use a slot.
+func (r *recent) exit(s *slot) {
+	<-s.turn
+	r.leave(s)
 }
 
 // slot returns the slot of a user, which it creates if need be, and counts the call that uses it.
@@ -85,78 +90,98 @@ func (r *recent) leave(s *slot) {
 	s.calls--
 }
 
-// errFound ends a call of the method update without a write. The callback of update returns
-// errFound if it has found its entry in the ledger. If the ledger came from memory, the entry may
-// be outdated. The call ends nevertheless, and does not load the stored ledger.
-var errFound = errors.New("found")
+// An outcome says what a function has done to a ledger.
+type outcome int
 
-// update reads a ledger, modifies it with change, and writes it unless change returns false. If another call
-// has changed the ledger meanwhile, update tries again.
+const (
+	// changed means that the ledger must be written.
+	changed outcome = iota
+	// unchanged means that the ledger need not be written, or that the function has failed.
+	unchanged
+	// found means that the ledger need not be written, even if it is outdated.
+	found
+)
+
+// change is update for a function without a result.
+func (b *Book) change(ctx context.Context, user string, f func(t *Text) (outcome, error)) error {
+	type none struct{}
+	_, err := update(ctx, b, user, func(t *Text) (none, outcome, error) {
+		did, err := f(t)
+		return none{}, did, err
+	})
+	return err
+}
+
+// update reads a ledger, calls f to change it, writes it, and returns the result of f. If another call has changed
+// the ledger meanwhile, update tries again.
 //
-// The ledger may come from the memory of this process and be outdated, so if change returns false for such
-// a ledger, update reads the stored one and calls change again.
-//
-// After a write whose response was lost, change gets lost = true, because that write may have changed the
-// ledger already.
-func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (changed bool, err error)) error {
+// The ledger may come from the memory of this process and be outdated. So if f leaves such a ledger unchanged,
+// update reads the stored one and calls f again.
+func update[T any](
+	ctx context.Context, b *Book, user string, f func(t *Text) (result T, did outcome, err error),
+) (T, error) {
+	var none T
 	s, err := b.recent.enter(ctx, user)
 	if err != nil {
-		return err
+		return none, err
 	}
-	defer func() {
-		<-s.turn
-		b.recent.leave(s)
-	}()
+	defer b.recent.exit(s)
 
-	lost := false
+	lostWrite := false
 	for attempt := range maxConflicts {
 		old := s.text
 		isFromMemory := old != nil
 		if !isFromMemory {
 			old, err = b.Read(ctx, user)
 			if err != nil {
-				return err
+				return none, err
 			}
 		}
 
+		// Change a copy.
 		t := old.clone(user)
+		t.lostWrite = lostWrite
 		s.text = nil
-		changed, err := change(t, lost)
-		if err == errFound {
-			s.text = old
-			return nil
-		}
-		if !changed && isFromMemory {
-			// The ledger may be outdated, so call change again with the stored one.
+		result, did, err := f(t)
+		if did == unchanged && isFromMemory {
+			// Try again with the stored ledger, because s.text is nil now.
 			continue
 		}
-		if !changed || err != nil {
-			return err
+		if err != nil {
+			return none, err
+		}
+		if did == unchanged {
+			return result, nil
+		}
+		if did == found {
+			s.text = old
+			return result, nil
 		}
 
+		// Write it.
 		saved, err := b.write(ctx, t)
 		if saved {
 			if len(t.Entries) <= maxKept {
 				s.text = t
 			}
-			return nil
+			return result, nil
 		}
-		if errors.Is(err, storage.OutcomeUnknown) {
-			lost = true
-		} else if err != nil {
-			return err
+		if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
+			return none, err
 		}
-		if t.revision == "" {
-			// A bucket may refuse the repetition of a write that created the ledger, if another call
-			// has replaced that ledger since.
-			lost = true
+
+		// The response to the write was lost, or another call was faster. A bucket may also refuse the repetition
+		// of a write that created the ledger, if another call has replaced that ledger since.
+		isNew := t.revision == ""
+		if err != nil || isNew {
+			lostWrite = true
 		}
 		if err := b.Wait(ctx, pause(attempt)); err != nil {
-			return err
+			return none, err
 		}
 	}
 
-	return &storage.Error{
+	return none, &storage.Error{
 		Code: storage.Unavailable,
 		Op:   "uploads",
 		Key:  b.Key(user),
