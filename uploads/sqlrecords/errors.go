@@ -15,8 +15,8 @@ import (
 // readError converts the error of a statement that only reads to a *storage.Error, or to
 // ObjectNotFound if there is no row.
 func readError(ctx context.Context, op string, err error) error {
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		return e
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		return storageErr
 	}
 
 	// No row can contain a text with such a character, so there is no row.
@@ -32,8 +32,8 @@ func readError(ctx context.Context, op string, err error) error {
 // certainly had no effect.
 func writeError(ctx context.Context, op string, err error) error {
 	result := readError(ctx, op, err)
-	if e, ok := result.(*storage.Error); ok {
-		e.Unknown = !notExecuted(err)
+	if storageErr, ok := result.(*storage.Error); ok {
+		storageErr.Unknown = !notExecuted(err)
 	}
 	return result
 }
@@ -47,9 +47,9 @@ type (
 
 // stateOf returns the SQLSTATE of an error of PostgreSQL, or "" for any other error.
 func stateOf(err error) string {
-	var e stateError
-	if errors.As(err, &e) {
-		return e.SQLState()
+	var stateErr stateError
+	if errors.As(err, &stateErr) {
+		return stateErr.SQLState()
 	}
 	return ""
 }
@@ -62,27 +62,37 @@ func notExecuted(err error) bool {
 		// No connection was available.
 		return true
 	}
-	var retry retryError
-	if errors.As(err, &retry) && retry.SafeToRetry() {
+	var retryErr retryError
+	if errors.As(err, &retryErr) && retryErr.SafeToRetry() {
 		// The driver did not send the statement.
 		return true
 	}
 
+	// PostgreSQL and SQLite number their errors in different ways.
 	if state := stateOf(err); state != "" {
-		// After these states, a commit may have succeeded: 08 is connection_exception, 58
-		// system_error, 40003 statement_completion_unknown, and 53100 disk_full. A disk may be full
-		// when the commit is flushed.
-		mayHaveSucceeded := strings.HasPrefix(state, "08") ||
-			strings.HasPrefix(state, "58") ||
-			state == "40003" ||
-			state == "53100"
-		return !mayHaveSucceeded
+		return !mayHaveCommitted(state)
 	}
+	switch primaryCode(err) {
+	case -1:
+		// Nothing is known of the error.
+		return false
+	case sqliteInterrupt, sqliteIOError:
+		return false
+	}
+	return true
+}
 
-	// SQLite has codes instead. After these two, the statement may have had an effect.
-	code := primaryCode(err)
-	hasCode := code >= 0
-	return hasCode && code != sqliteInterrupt && code != sqliteIOError
+// mayHaveCommitted reports whether a commit may have succeeded although PostgreSQL has returned this state.
+func mayHaveCommitted(state string) bool {
+	switch state {
+	case "40003": // statement_completion_unknown
+		return true
+	case "53100": // disk_full, perhaps only when the commit was flushed
+		return true
+	}
+	isConnectionException := strings.HasPrefix(state, "08")
+	isSystemError := strings.HasPrefix(state, "58")
+	return isConnectionException || isSystemError
 }
 
 // These are primary result codes of SQLite, which are the low byte of a code:
@@ -99,10 +109,10 @@ const (
 
 // primaryCode returns the primary result code of an error of SQLite, or -1 for any other error.
 func primaryCode(err error) int {
-	var e codeError
-	if errors.As(err, &e) {
+	var codeErr codeError
+	if errors.As(err, &codeErr) {
 		const primaryBits = 0xFF
-		return e.Code() & primaryBits
+		return codeErr.Code() & primaryBits
 	}
 	return -1
 }

@@ -142,11 +142,7 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 		return err
 	}
 
-	err := d.runLocked(ctx, c, f)
-	if err == nil {
-		// Readers may keep the database busy.
-		err = executeWhileBusy(ctx, c, "COMMIT")
-	}
+	err := d.runAndCommit(ctx, c, f)
 	if err == nil {
 		return nil
 	}
@@ -158,22 +154,26 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	return errors.Join(err, rollbackErr)
 }
 
-// runLocked runs f inside the caller's transaction. In PostgreSQL, it takes the lock of migrations
-// first, which ends with the transaction.
-func (d Dialect) runLocked(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
+// runAndCommit runs f inside the caller's transaction, and commits it. In PostgreSQL, it takes the lock of
+// migrations first, which ends with the transaction.
+func (d Dialect) runAndCommit(ctx context.Context, c *sql.Conn, f func(context.Context) error) error {
 	if d == PostgreSQL {
 		_, err := c.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock))
 		if err != nil {
 			return err
 		}
 	}
-	return f(ctx)
+	if err := f(ctx); err != nil {
+		return err
+	}
+	// Readers may keep the database busy.
+	return executeWhileBusy(ctx, c, "COMMIT")
 }
 
 // executeWhileBusy executes a statement, and tries again while the database is busy.
 func executeWhileBusy(ctx context.Context, c *sql.Conn, statement string) error {
-	return whileBusy(ctx, func() error {
-		_, err := c.ExecContext(ctx, statement)
-		return err
+	_, err := whileBusy(ctx, func() (sql.Result, error) {
+		return c.ExecContext(ctx, statement)
 	})
+	return err
 }

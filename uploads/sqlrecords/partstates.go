@@ -29,18 +29,15 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	const op = "SetState"
 	now := terms[r.dialect].now
 	newRevision := rand.Text()
-	var rows int64
-	var err error
-	isNew := revision == ""
-	if isNew {
-		statement := "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + now +
-			", ?) ON CONFLICT (state_key) DO NOTHING"
-		rows, err = r.exec(ctx, op, statement, string(state), newRevision, key)
-	} else {
-		statement := "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + now +
+	values := []any{string(state), newRevision, key}
+	statement := "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + now +
+		", ?) ON CONFLICT (state_key) DO NOTHING"
+	if revision != "" {
+		statement = "UPDATE omnibucket_files_parts SET state = ?, revision = ?, changed = " + now +
 			" WHERE state_key = ? AND revision = ?"
-		rows, err = r.exec(ctx, op, statement, string(state), newRevision, key, revision)
+		values = append(values, revision)
 	}
+	rows, err := r.exec(ctx, op, statement, values...)
 	if err != nil {
 		return "", err
 	}

@@ -13,21 +13,20 @@ import (
 // connections' own timeout may be longer.
 const migrationPatience = 30 * time.Second
 
-// whileBusy calls f again as long as the database is busy, for at most migrationPatience.
-func whileBusy(ctx context.Context, f func() error) error {
+// whileBusy calls f again as long as the database is busy, for at most migrationPatience, and returns the last
+// result of f.
+func whileBusy[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	const pause = 10 * time.Millisecond
 	deadline := time.Now().Add(migrationPatience)
 	for {
-		err := f()
-		if err == nil {
-			return nil
-		}
-		if primaryCode(err) != sqliteBusy || time.Now().After(deadline) {
-			return err
+		result, err := f()
+		isBusy := err != nil && primaryCode(err) == sqliteBusy
+		if !isBusy || time.Now().After(deadline) {
+			return result, err
 		}
 		if running.Sleep(ctx, pause) != nil {
 			// The context has ended, and the error of f says more.
-			return err
+			return result, err
 		}
 	}
 }
@@ -36,13 +35,9 @@ func whileBusy(ctx context.Context, f func() error) error {
 // new database to a write-ahead log at the same time, SQLite makes one of them fail instead of wait:
 // https://www.sqlite.org/c3ref/busy_handler.html
 func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
-	var connection *sql.Conn
-	err := whileBusy(ctx, func() error {
-		var err error
-		connection, err = db.Conn(ctx)
-		return err
+	return whileBusy(ctx, func() (*sql.Conn, error) {
+		return db.Conn(ctx)
 	})
-	return connection, err
 }
 
 // misconfigured returns the error for a pool whose connections fail if two of them are used at the
@@ -69,19 +64,17 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	}
 
 	// Only a database in memory has no file.
-	hasFile := file.String != ""
-	if !hasFile {
+	if file.String == "" {
 		return true, nil
 	}
 
-	// Ask how long a connection waits.
+	// Ask how long a connection waits. With 0, it fails at once.
 	var busyTimeout int // in milliseconds
 	err = connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&busyTimeout)
 	if err != nil {
 		return false, err
 	}
-	failsAtOnce := busyTimeout == 0
-	if failsAtOnce {
+	if busyTimeout == 0 {
 		return false, misconfigured(
 			"set busy_timeout in the address, so that connections wait for writers; for modernc.org/sqlite add _pragma=busy_timeout(10000)",
 			nil,

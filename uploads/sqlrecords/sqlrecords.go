@@ -114,11 +114,12 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 // prepare creates or updates the tables, after it has checked that connections to SQLite can be used
 // together.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
+	hasOneConnection := db.Stats().MaxOpenConnections == 1
+	if d != SQLite || hasOneConnection {
 		return migrate(ctx, db, d)
 	}
 
-	// checkPatience fails if connections do not wait for each other.
+	// Connections must wait for each other.
 	inMemory, err := checkPatience(ctx, db)
 	if err != nil {
 		return err
@@ -168,13 +169,9 @@ func (r *records) Record(ctx context.Context, id string) (*uploads.File, error) 
 // SetPurpose changes the purpose of a record that does not expire, and returns the record.
 func (r *records) SetPurpose(ctx context.Context, id, purpose string) (*uploads.File, error) {
 	const statement = "UPDATE omnibucket_files SET purpose = ? WHERE id = ? AND expires IS NULL RETURNING " + columns
-	var record *uploads.File
-	err := write(ctx, "SetPurpose", []any{purpose, id}, func() error {
-		var err error
-		record, err = scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
-		return err
+	return write(ctx, "SetPurpose", []any{purpose, id}, func() (*uploads.File, error) {
+		return scan(r.db.QueryRowContext(ctx, r.dialect.bind(statement), purpose, id))
 	})
-	return record, err
 }
 
 // Remove removes the record of f, if there is one. If f expires, but a transaction has made the record
@@ -207,38 +204,36 @@ func (r *records) Remove(ctx context.Context, f *uploads.File) error {
 // exec executes a statement that writes, and returns how many rows it changed. op is the name of the method,
 // for errors.
 func (r *records) exec(ctx context.Context, op, statement string, values ...any) (int64, error) {
-	var rows int64
-	err := write(ctx, op, values, func() error {
+	return write(ctx, op, values, func() (int64, error) {
 		result, err := r.db.ExecContext(ctx, r.dialect.bind(statement), values...)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		rows, err = result.RowsAffected()
-		return err
+		return result.RowsAffected()
 	})
-	return rows, err
 }
 
 // write calls f, which executes a statement with these values, and calls it again if the database
-// could not serialize it with a concurrent write.
-func write(ctx context.Context, op string, values []any, f func() error) error {
+// could not serialize it with a concurrent write. It returns the result of f.
+func write[T any](ctx context.Context, op string, values []any, f func() (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		return readError(ctx, op, err)
+		return none, readError(ctx, op, err)
 	}
 	if err := filename.Storable(values...); err != nil {
-		return readError(ctx, op, err)
+		return none, readError(ctx, op, err)
 	}
 
 	const serializationFailure = "40001"
 	// This is more than the number of calls that change one row at the same time.
 	const maxAttempts = 1000
 	for attempt := 1; ; attempt++ {
-		err := f()
+		result, err := f()
 		if err == nil {
-			return nil
+			return result, nil
 		}
 		if stateOf(err) != serializationFailure || attempt == maxAttempts {
-			return writeError(ctx, op, err)
+			return none, writeError(ctx, op, err)
 		}
 	}
 }
