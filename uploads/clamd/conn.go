@@ -39,7 +39,8 @@ type conn struct {
 	net.Conn
 	in      *bufio.Reader // reads from Conn
 	timeout time.Duration
-	release func() // must be called before Close; ends the goroutine that waits for the end of the context
+	stop    func() bool   // keeps the end of the context from closing Conn; false means that it is too late
+	closed  chan struct{} // closed when the end of the context has closed Conn
 }
 
 // dial connects to clamd. It retries while the queue of a UNIX socket is full, because connecting then
@@ -49,17 +50,22 @@ func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
 	defer cancel()
 
 	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, s.address.network, s.address.name)
-	for isBusy(err) && running.Sleep(ctx, pause) == nil {
-		retryConn, retryErr := dialer.DialContext(ctx, s.address.network, s.address.name)
-		if isTimeout(retryErr) {
-			// Return the earlier error, which says that the queue is full.
-			break
+	var busyErr error // says that the queue is full; nil before the first attempt
+	for {
+		c, err := dialer.DialContext(ctx, s.address.network, s.address.name)
+		if busyErr != nil && isTimeout(err) {
+			// The earlier error says more.
+			return nil, busyErr
 		}
-		c = retryConn
-		err = retryErr
+		if !isBusy(err) {
+			return c, err
+		}
+
+		busyErr = err
+		if running.Sleep(ctx, pause) != nil {
+			return nil, busyErr
+		}
 	}
-	return c, err
 }
 
 // connect returns a connection that is closed when ctx ends. timeout limits each read and each write.
@@ -75,14 +81,7 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 		// A Read or Write in progress fails then.
 		_ = nc.Close()
 	})
-	release := func() {
-		isStopped := stop()
-		if !isStopped {
-			// The context has ended, and AfterFunc's goroutine closes the connection.
-			<-closed
-		}
-	}
-	return &conn{Conn: nc, in: bufio.NewReader(nc), timeout: timeout, release: release}, nil
+	return &conn{Conn: nc, in: bufio.NewReader(nc), timeout: timeout, stop: stop, closed: closed}, nil
 }
 
 // isBusy reports whether the queue of clamd's socket was full.
@@ -96,7 +95,11 @@ func isTimeout(err error) bool {
 
 // close ends the goroutine of the connection, and closes it.
 func (c *conn) close() {
-	c.release()
+	isStopped := c.stop()
+	if !isStopped {
+		// The context has ended, and the goroutine of AfterFunc closes the connection.
+		<-c.closed
+	}
 	// An error of Close does not matter: the reply, if any, was read before.
 	_ = c.Close()
 }
@@ -128,28 +131,31 @@ func (c *conn) scan(content content) (string, error) {
 	}
 
 	// Send the content, unless clamd replies before its end.
-	err = c.sendContent(content)
-	if err == nil && c.hasReplied() {
+	if err := c.sendContent(content); err != nil {
+		return c.replyDespite(err)
+	}
+	if c.hasReplied() {
 		return c.earlyReply()
 	}
-	if err == nil {
-		// An empty chunk ends the stream.
-		err = c.send(make([]byte, lengthBytes))
-	}
-	if err == nil {
-		return c.reply()
-	}
 
-	_, isUnreadable := err.(contentError)
-	if isUnreadable || errors.Is(err, os.ErrDeadlineExceeded) {
-		return "", err
+	// An empty chunk ends the stream.
+	if err := c.send(make([]byte, lengthBytes)); err != nil {
+		return c.replyDespite(err)
 	}
+	return c.reply()
+}
 
-	// Sending failed. If a stream is too long, clamd replies and closes the connection before the stream
-	// ends, so there may be a reply.
-	reply, replyErr := c.earlyReply()
-	if replyErr != nil {
-		return "", err
+// replyDespite returns the reply that clamd has sent although the content could not be sent because of sendErr. If a
+// stream is too long, clamd replies and closes the connection before the stream ends. Without such a reply, it
+// returns sendErr.
+func (c *conn) replyDespite(sendErr error) (string, error) {
+	_, isUnreadable := sendErr.(contentError)
+	if isUnreadable || errors.Is(sendErr, os.ErrDeadlineExceeded) {
+		return "", sendErr
+	}
+	reply, err := c.earlyReply()
+	if err != nil {
+		return "", sendErr
 	}
 	return reply, nil
 }
@@ -165,16 +171,13 @@ func (c *conn) sendContent(content content) error {
 	remaining := content.Size()
 	for {
 		n, readErr := io.ReadFull(content, buf[lengthBytes:])
-		remaining -= int64(n)
+		remaining -= int64(n) // below 0 if the content is longer than its Size
 		// ReadFull returns one of these errors if content ends before the buffer is full.
 		isEnd := readErr == io.EOF || readErr == io.ErrUnexpectedEOF
-		if readErr != nil && !isEnd {
+		if isEnd && remaining != 0 {
 			return contentError{readErr}
 		}
-
-		// remaining is negative if the content is longer than its Size.
-		hasWrongSize := isEnd && remaining != 0
-		if hasWrongSize {
+		if readErr != nil && !isEnd {
 			return contentError{readErr}
 		}
 
@@ -229,14 +232,12 @@ func (c *conn) reply() (string, error) {
 	for length := 0; length < len(buf); {
 		n, err := c.in.Read(buf[length:])
 		length += n
-		// The zero byte must be the last of the bytes that have arrived.
-		end := bytes.IndexByte(buf[:length], 0)
-		isComplete := end >= 0 && end == length-1
-		if isComplete {
-			return string(buf[:end]), nil
-		}
-		if end >= 0 {
+		text, rest, hasEnd := bytes.Cut(buf[:length], []byte{0})
+		if hasEnd && len(rest) > 0 {
 			return "", unexpected(string(buf[:length]))
+		}
+		if hasEnd {
+			return string(text), nil
 		}
 		if err == io.EOF {
 			return "", fmt.Errorf("clamd closed the connection after %d bytes of a reply", length)
