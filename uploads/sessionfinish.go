@@ -52,17 +52,17 @@ func (k *keeper) finishAndRelease(
 	ctx context.Context, claimed *session.Session, maker session.Maker,
 ) (*session.Session, error) {
 	callID := claimed.Claim
-	claimedCtx, stop := k.KeepClaim(ctx, claimed)
+	claimedCtx, claimKeeper := k.KeepClaim(ctx, claimed)
 	isFinished := false
 	defer func() {
-		stop() // has no effect if it was called before
+		claimKeeper.Stop()
 		if !isFinished {
 			k.Release(ctx, claimed, callID)
 		}
 	}()
 
 	final, err := k.finishClaimed(claimedCtx, claimed, maker)
-	isLost := stop()
+	isLost := claimKeeper.Stop()
 	if err != nil && isLost {
 		// Another call has taken the claim over.
 		return nil, refusal.BeingCompleted()

@@ -63,8 +63,12 @@ func (p *Pool) fits(bytes int64) bool { return p.used+bytes <= p.Limit || p.used
 // allows reports whether owner may take this many more bytes without exceeding its share. The
 // caller must hold p.mu.
 func (p *Pool) allows(owner string, bytes int64) bool {
-	has := p.owners[owner]
-	return has == 0 || has+bytes <= p.factor*(p.Limit-p.used-bytes)
+	owned := p.owners[owner]
+	if owned == 0 {
+		return true
+	}
+	leftForOthers := p.Limit - p.used - bytes
+	return owned+bytes <= p.factor*leftForOthers
 }
 
 // add adds bytes, which may be negative, to what owner has. The caller must hold p.mu.
@@ -156,7 +160,6 @@ func (p *Pool) grantWaiting() {
 // has the fewest bytes. The caller must hold p.mu.
 func (p *Pool) next() int {
 	next := -1
-	var fewest int64 // bytes of the owner of the waiter next
 	// Small requests of an owner must not delay an older, large one, so look only at the oldest.
 	seen := map[string]bool{}
 	for i, w := range p.waiting {
@@ -167,11 +170,8 @@ func (p *Pool) next() int {
 		if !p.allows(w.owner, w.bytes) {
 			continue
 		}
-		owned := p.owners[w.owner]
-		isFirst := next < 0
-		if isFirst || owned < fewest {
+		if next < 0 || p.owners[w.owner] < p.owners[p.waiting[next].owner] {
 			next = i
-			fewest = owned
 		}
 	}
 	return next

@@ -23,19 +23,11 @@ const (
 	// FeedBytes is the memory for reading one body. It has two chunks, so that one can be read
 	// while the other is used.
 	FeedBytes = 2 * PieceBytes
-	// feedsShare divides Config.MemoryLimit: 1/feedsShare of it is for reading bodies, and the rest
-	// is for parts. Without this division, requests that hold memory for reading could all wait for
-	// one another.
-	feedsShare = 4
-	// bodiesShare limits the bytes that the bucket buffers in memory for all requests. The limit is
-	// bodiesShare times Config.MemoryLimit.
-	//
-	// The bucket buffers at most FileHeld bytes of a file. It buffers all bytes of a part, so the
-	// size of a part needs a limit. This limit is the limit for all requests, divided by partsHeld.
-	// By default, it is 128 MiB, like the default of storage.BufferLimit.
-	bodiesShare = 8
-	partsHeld   = 4
-	FileHeld    = 8 << 20
+	// FileHeld is how many bytes of a file the bucket buffers at most. It buffers all bytes of a part.
+	FileHeld = 8 << 20
+	// largestParts is how many parts of the largest permitted size the bucket may buffer at the same
+	// time. By default, that size is 128 MiB, like the default of storage.BufferLimit.
+	largestParts = 4
 )
 
 // ErrBusy is the error if a request finds no free memory.
@@ -61,23 +53,29 @@ type WaitFunc func(ctx context.Context, d time.Duration) error
 // variable, because this package cannot import package uploads.
 var Of func(service any) *Memory
 
-// New returns a Memory that shares limit bytes among the uploads of a service.
+// New returns the Memory of a service whose Config.MemoryLimit is limit bytes: a quarter for reading bodies, and
+// three quarters for parts. Without this division, requests that hold memory for reading could all wait for one
+// another. The bucket may buffer eight times the limit in addition.
 func New(limit int64) *Memory {
-	feeds := limit / feedsShare
+	feedsLimit := limit / 4
+	partsLimit := limit - feedsLimit
+	bodiesLimit := 8 * limit
+
+	// These factors of package fairshare let one user take half of the memory, or three quarters. Three quarters
+	// of the smallest MemoryLimit suffice for a usual part.
+	const half = 1
+	const threeQuarters = 3
 	return &Memory{
-		// The factor 1 lets one user take half of the memory.
-		Feeds:  fairshare.New(feeds, 1),
-		Bodies: fairshare.New(bodiesShare*limit, 1),
-		// The factor 3 lets one user take three quarters of the memory, which suffices for a usual part
-		// even with the smallest MemoryLimit.
-		Parts: fairshare.New(limit-feeds, 3),
-		Wait:  running.Sleep, // only tests use anything else
-		Pulse: running.Sleep,
+		Feeds:  fairshare.New(feedsLimit, half),
+		Parts:  fairshare.New(partsLimit, threeQuarters),
+		Bodies: fairshare.New(bodiesLimit, half),
+		Wait:   running.Sleep,
+		Pulse:  running.Sleep,
 	}
 }
 
 // LargestPart returns the size in bytes of the largest part that may pass through the bucket.
-func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
+func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / largestParts }
 
 // Share takes memory for a request that sends bytes, until release is called: FeedBytes for reading the body,
 // and bufferSize bytes for the buffer of the bucket, or fewer if the body is shorter. It fails with ErrBusy

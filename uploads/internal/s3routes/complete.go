@@ -146,26 +146,33 @@ func (h *Handler) finishParts(ctx context.Context, s *session.Session) (*session
 		parts[i].ETag = etag
 	}
 	return h.Uploads.Finish(ctx, s, func(ctx context.Context, _ string) (*storage.Attrs, error) {
-		upload, err := storage.ContinueUpload(ctx, h.Store.Bucket, token)
-		if err != nil {
-			return nil, err
-		}
-		attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
-		// After any error but this one, the parts are not to blame.
-		if storage.CodeOf(err) != storage.InvalidArgument {
-			return attrs, err
-		}
-
-		// Find out which part is wrong.
-		_, checkErr := h.checkParts(ctx, s, upload, parts)
-		refused, isRefusal := checkErr.(*refusal.Error)
-		if !isRefusal || refused.Code != refusal.CodePartsChanged {
-			return nil, err
-		}
-		// A part was replaced after its ETag was compared, so the client must send it again.
-		refused.Err = err
-		return nil, session.SendAgain{Refusal: refused}
+		return h.makeObject(ctx, s, token, parts)
 	})
+}
+
+// makeObject completes the multipart upload with this token. If the store refuses the parts because one was replaced
+// after its ETag was compared, makeObject fails with SendAgain.
+func (h *Handler) makeObject(
+	ctx context.Context, s *session.Session, token string, parts []storage.UploadedPart,
+) (*storage.Attrs, error) {
+	upload, err := storage.ContinueUpload(ctx, h.Store.Bucket, token)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
+	// After any error but this one, the parts are not to blame.
+	if storage.CodeOf(err) != storage.InvalidArgument {
+		return attrs, err
+	}
+
+	// Find out which part is wrong.
+	_, checkErr := h.checkParts(ctx, s, upload, parts)
+	refused, isRefusal := checkErr.(*refusal.Error)
+	if !isRefusal || refused.Code != refusal.CodePartsChanged {
+		return nil, err
+	}
+	refused.Err = err
+	return nil, session.SendAgain{Refusal: refused}
 }
 
 // sameETag reports whether two ETags are equal, with or without quotes. "" is equal to any ETag.
@@ -206,11 +213,11 @@ func (h *Handler) checkParts(
 		stored[part.Number] = part
 	}
 
+	// Compare each part that the client lists.
 	minSize := upload.Limits().MinSize
 	etags := make([]string, len(parts))
 	total := int64(0)
 	for i, named := range parts {
-		// Compare each part that the client lists.
 		field := fmt.Sprintf("parts[%d]", i)
 		part, exists := stored[named.Number]
 		if !exists {

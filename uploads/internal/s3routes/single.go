@@ -134,11 +134,15 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 			return nil, err
 		}
 	}
-	isFirst := oldPhase == session.PhaseOpen
-	if isFirst {
+	if oldPhase == session.PhaseOpen {
 		return s, nil
 	}
-	return s, h.repeatSingle(c.Context(), s, body, oldPhase)
+
+	// It was not the first request.
+	if err := h.checkRepeated(c.Context(), s, body, oldPhase); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // finishSingle makes the file of a session from the body of this request.
@@ -167,12 +171,12 @@ func (h *Handler) finishSingle(
 	})
 }
 
-// repeatSingle checks that a client that sends its file again, after it was stored, sends the same file. It
+// checkRepeated checks that a client that sends its file again, after it was stored, sends the same file. It
 // fails with Completed for any other file, or if the stored one was removed.
 //
 // If the upload was done before this request, as oldPhase says, it also fails if it cannot compare the
 // files.
-func (h *Handler) repeatSingle(ctx context.Context, s *session.Session, body *summedBody, oldPhase string) error {
+func (h *Handler) checkRepeated(ctx context.Context, s *session.Session, body *summedBody, oldPhase string) error {
 	attrs, err := h.Store.Bucket.Attrs(ctx, s.Target.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The application has removed the file.

@@ -86,31 +86,42 @@ func (s *Session) addKnown(known *Session) {
 	}
 }
 
-// KeepClaim renews a claim, which is the right of one call to make the object, until stop is called. If
-// another call takes the claim over, because clocks differ, stop returns true, and the context held is
-// canceled, except for a file in pieces.
-func (st *Store) KeepClaim(ctx context.Context, s *Session) (held context.Context, stop func() (lost bool)) {
-	held, cancel := context.WithCancel(ctx)
-	claim := s.Claim
-	isLost := false // belongs to the goroutine until it has ended
-	var renewing running.Group
-	renewing.Go(func() {
-		const period = ClaimFor / 4
-		for !isLost && st.Pulse(held, period) == nil {
-			isLost = !st.renew(held, s, claim)
-		}
-		// Several calls may make a file of pieces, and the first one to finish wins.
-		if isLost && s.Pieces == nil {
-			cancel()
-		}
-	}, cancel)
+// A ClaimKeeper renews a claim, which is the right of one call to make the object.
+type ClaimKeeper struct {
+	store    *Store
+	session  *Session
+	claim    string
+	cancel   context.CancelFunc
+	renewing running.Group
+	isLost   bool // belongs to the goroutine until it has ended
+}
 
-	stop = func() bool {
-		cancel()
-		renewing.Wait()
-		return isLost
+// KeepClaim renews the claim of a session until Stop is called. If another call takes the claim over, because
+// clocks differ, the returned context is canceled, except for a file in pieces.
+func (st *Store) KeepClaim(ctx context.Context, s *Session) (context.Context, *ClaimKeeper) {
+	ctx, cancel := context.WithCancel(ctx)
+	k := &ClaimKeeper{store: st, session: s, claim: s.Claim, cancel: cancel}
+	k.renewing.Go(func() { k.run(ctx) }, cancel)
+	return ctx, k
+}
+
+// run renews the claim until ctx is canceled or another call has the claim.
+func (k *ClaimKeeper) run(ctx context.Context) {
+	const period = ClaimFor / 4
+	for !k.isLost && k.store.Pulse(ctx, period) == nil {
+		k.isLost = !k.store.renew(ctx, k.session, k.claim)
 	}
-	return held, stop
+	// Several calls may make a file of pieces, and the first one to finish wins.
+	if k.isLost && k.session.Pieces == nil {
+		k.cancel()
+	}
+}
+
+// Stop ends the renewal, and reports whether another call has taken the claim over. It may be called twice.
+func (k *ClaimKeeper) Stop() (lost bool) {
+	k.cancel()
+	k.renewing.Wait()
+	return k.isLost
 }
 
 // renew extends a claim, and returns false only if another call has it now. After a failure of the
@@ -179,14 +190,21 @@ func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error
 // because the other call then makes the object under the same key.
 func (st *Store) Advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
 	claim := s.Claim
-	return st.Update(ctx, s, func(s *Session) (bool, error) {
-		isSameKey := random != nil && slices.Equal(s.Random, random)
-		mayTakeBack := s.Pieces != nil && s.Phase == PhaseCompleting && isSameKey
-		if s.Claim != claim && !mayTakeBack {
+	return st.Update(ctx, s, func(latest *Session) (bool, error) {
+		if latest.Claim != claim && !latest.letsTakeBack(random) {
 			return false, refusal.BeingCompleted()
 		}
-		s.Claim = claim
-		step(s)
+		latest.Claim = claim
+		step(latest)
 		return true, nil
 	})
+}
+
+// letsTakeBack reports whether a call that has drawn these random bits, or nil, may take its claim back from
+// another call, which makes the same object.
+func (s *Session) letsTakeBack(random []byte) bool {
+	if s.Pieces == nil || s.Phase != PhaseCompleting {
+		return false
+	}
+	return random != nil && slices.Equal(s.Random, random)
 }

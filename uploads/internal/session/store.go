@@ -65,8 +65,7 @@ func (st *Store) Read(ctx context.Context, name string) (*Session, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
-	s.Revision = revision
-	s.was = s.Phase // the phase that is stored
+	s.setSaved(revision)
 	return s, nil
 }
 
@@ -90,28 +89,36 @@ func (st *Store) Save(ctx context.Context, s *Session) error {
 	}
 
 	revision, err := st.States.SetState(ctx, st.Key(s, StateName), text, s.Revision)
-	// After an unknown outcome, read the state again, because a stored claim that this call does not
-	// know would block all other calls until it expires.
-	if errors.Is(err, storage.OutcomeUnknown) {
-		current, readErr := st.Read(ctx, s.Dir)
-		isSaved := readErr == nil && current.Nonce == s.Nonce
-		if isSaved {
-			revision = current.Revision
-			err = nil
-		}
+	if errors.Is(err, storage.OutcomeUnknown) && st.confirmSave(ctx, s) {
+		return nil
 	}
-
-	// Another call has saved the session first.
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another call has saved the session first.
 		return ErrConflict
 	}
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
 
+	s.setSaved(revision)
+	return nil
+}
+
+// confirmSave reads the state again after a write of s with an unknown outcome, and reports whether that is known to
+// have taken effect. A stored claim that this call does not know would block all other calls until it expires.
+func (st *Store) confirmSave(ctx context.Context, s *Session) bool {
+	current, err := st.Read(ctx, s.Dir)
+	if err != nil || current.Nonce != s.Nonce {
+		return false
+	}
+	s.setSaved(current.Revision)
+	return true
+}
+
+// setSaved notes that the stored state is that of s, with this revision.
+func (s *Session) setSaved(revision string) {
 	s.Revision = revision
 	s.was = s.Phase
-	return nil
 }
 
 // MaxConflicts limits how often one call reads a session again because another call changed it.
@@ -217,40 +224,37 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 	}
 	expires := st.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	for _, name := range s.Tus.Pieces {
-		piece, err := st.Read(ctx, name)
-		// The piece has been removed already.
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			continue
-		}
-		if err != nil {
-			return refusal.StoreFailed(err)
-		}
-
-		// Mark the piece as joined, so that it is not used again.
-		_, err = st.Update(ctx, piece, func(latest *Session) (bool, error) {
-			if latest.Phase != PhaseDone || latest.Tus.Joined {
-				return false, nil
-			}
-			latest.Tus.Joined = true
-			if expires.Before(latest.Expires) {
-				latest.Expires = expires
-			}
-			return true, nil
-		})
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			continue
-		}
-		if err != nil {
-			return refusal.StoreFailed(err)
-		}
-
-		// Remove its bytes.
-		err = st.Bucket.Remove(ctx, st.Key(&Session{Dir: name}, ContentName))
-		if err != nil {
+		err := st.removePiece(ctx, name, expires)
+		// A piece that is missing has been removed already.
+		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 			return refusal.StoreFailed(err)
 		}
 	}
 	return nil
+}
+
+// removePiece removes the bytes of a piece that was joined, and lets its state expire at this time or earlier.
+func (st *Store) removePiece(ctx context.Context, name string, expires time.Time) error {
+	piece, err := st.Read(ctx, name)
+	if err != nil {
+		return err
+	}
+
+	// Mark the piece as joined, so that it is not used again.
+	_, err = st.Update(ctx, piece, func(latest *Session) (bool, error) {
+		if latest.Phase != PhaseDone || latest.Tus.Joined {
+			return false, nil
+		}
+		latest.Tus.Joined = true
+		if expires.Before(latest.Expires) {
+			latest.Expires = expires
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return st.Bucket.Remove(ctx, st.Key(piece, ContentName))
 }
 
 // A Maker makes the object of a session under key. It may be called several times.

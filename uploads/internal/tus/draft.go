@@ -44,7 +44,7 @@ func (c *call) isDraft() bool {
 	if c.PathValue("id") == "" && c.Method != http.MethodPost {
 		return false
 	}
-	if c.Header.Get(interopHeader) != "" || c.Header.Get("Upload-Complete") != "" {
+	if c.Header.Get(interopHeader) != "" || c.Header.Get(completeHeader) != "" {
 		return true
 	}
 	switch c.Method {
@@ -54,25 +54,35 @@ func (c *call) isDraft() bool {
 	return false
 }
 
-// completeHeader returns the name of the header that says whether a file is complete in this version of
-// the draft, and the values for yes and no.
-func (c *call) completeHeader() (name, yes, no string) {
-	if version, _ := c.interopVersion(); version == firstInterop {
-		return "Upload-Incomplete", "?0", "?1"
-	}
-	return "Upload-Complete", "?1", "?0"
+const (
+	completeHeader = "Upload-Complete"
+	// incompleteHeader has the opposite value in the first version of the draft.
+	incompleteHeader = "Upload-Incomplete"
+)
+
+// usesIncomplete reports whether this version of the draft has the header incompleteHeader instead of
+// completeHeader.
+func (c *call) usesIncomplete() bool {
+	version, _ := c.interopVersion()
+	return version == firstInterop
 }
 
 // sendsLastBytes reports whether the request says that its body has the last bytes of the file.
 func (c *call) sendsLastBytes() (bool, error) {
-	name, yes, _ := c.completeHeader()
+	if c.usesIncomplete() {
+		isIncomplete, err := c.boolean(incompleteHeader)
+		return !isIncomplete, err
+	}
+	return c.boolean(completeHeader)
+}
+
+// boolean reads a header that must have one of the values "?0" and "?1".
+func (c *call) boolean(name string) (bool, error) {
 	value, ok := structured.Boolean(c.Header.Values(name))
 	if !ok {
 		return false, refusal.Invalid(name, name+` must be "?0" or "?1".`)
 	}
-	// The header of the first version says whether bytes are missing.
-	isInverted := yes == "?0"
-	return value != isInverted, nil
+	return value, nil
 }
 
 // structuredNumber reads a header whose value is a structured field (RFC 9651). If the value is not
@@ -152,11 +162,19 @@ func refusesFile(err *refusal.Error) bool {
 
 // setComplete sets the header that tells the client whether the upload is complete.
 func (c *call) setComplete(isComplete bool) {
-	name, value, no := c.completeHeader()
-	if !isComplete {
-		value = no
+	if c.usesIncomplete() {
+		c.W.Header().Set(incompleteHeader, formatBoolean(!isComplete))
+		return
 	}
-	c.W.Header().Set(name, value)
+	c.W.Header().Set(completeHeader, formatBoolean(isComplete))
+}
+
+// formatBoolean returns a Boolean as a structured field (RFC 9651).
+func formatBoolean(value bool) string {
+	if value {
+		return "?1"
+	}
+	return "?0"
 }
 
 // setLimit sets the header that tells the client the limits of upload s. If s is nil, they are the
@@ -182,11 +200,11 @@ func (t *Handler) setLimit(c *call, s *session.Session) {
 // createDraft handles POST. The client gets the URL of the upload in an interim response, so that it can
 // resume the upload even if the connection breaks during the body.
 func (t *Handler) createDraft(c *call) error {
-	last, err := c.sendsLastBytes()
+	isLast, err := c.sendsLastBytes()
 	if err != nil {
 		return err
 	}
-	c.last = last
+	c.last = isLast
 	const offset = 0 // the body has the first bytes
 	size, err := c.draftLength(offset)
 	if err != nil {
@@ -202,13 +220,17 @@ func (t *Handler) createDraft(c *call) error {
 	}
 
 	// A request without bytes may be the last one, of an empty file.
-	hasBytes := c.ContentLength != 0 || c.last
-	sendInterim := func(s *session.Session) {
-		t.sendInterim(c, s)
-	}
-	s, err := t.create(c, upload, session.TusState{}, hasBytes, nil, sendInterim)
+	mustReceive := c.ContentLength != 0 || c.last
+	s, err := t.create(c, upload, session.TusState{}, mustReceive)
 	if err != nil {
 		return err
+	}
+	t.sendInterim(c, s)
+	if mustReceive {
+		s, err = t.receive(c, s, nil) // without a checksum
+		if err != nil {
+			return err
+		}
 	}
 	return t.writeDraft(c, s)
 }

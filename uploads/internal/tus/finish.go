@@ -108,15 +108,7 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 		return s, nil
 	}
 
-	// The object is under one of the possible keys, of which there may be none.
-	var attrs *storage.Attrs
-	var err error = storage.ObjectNotFound
-	for _, key := range t.Uploads.PossibleKeys(s) {
-		attrs, err = t.Store.Bucket.Attrs(ctx, key, storage.WithWriteID(s.WriteID()))
-		if storage.CodeOf(err) != storage.ObjectNotFound {
-			break
-		}
-	}
+	attrs, err := t.findObject(ctx, s)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return s, nil
 	}
@@ -131,6 +123,18 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 		// The content must be checked first, so copy the object to the key where it is checked.
 		return storage.Copy(ctx, t.Store.Bucket, key, t.Store.Bucket, attrs.Key)
 	})
+}
+
+// findObject returns the attributes of the object that an earlier call has made of a session, under one of the
+// possible keys. It fails with ObjectNotFound if there is none.
+func (t *Handler) findObject(ctx context.Context, s *session.Session) (*storage.Attrs, error) {
+	for _, key := range t.Uploads.PossibleKeys(s) {
+		attrs, err := t.Store.Bucket.Attrs(ctx, key, storage.WithWriteID(s.WriteID()))
+		if storage.CodeOf(err) != storage.ObjectNotFound {
+			return attrs, err
+		}
+	}
+	return nil, storage.ObjectNotFound
 }
 
 // maxPieces is the largest number of pieces of a joined file.

@@ -63,10 +63,12 @@ type call struct {
 }
 
 // serveUser calls f after it has found out which user sends the request.
-func (t *Handler) serveUser(c *call, f func(*call) error) (err error) {
-	if c.User, err = t.Authorize(c.Request); err != nil {
+func (t *Handler) serveUser(c *call, f func(*call) error) error {
+	user, err := t.Authorize(c.Request)
+	if err != nil {
 		return err
 	}
+	c.User = user
 	return f(c)
 }
 
@@ -192,15 +194,21 @@ func (t *Handler) post(c *call) error {
 		return err
 	}
 
-	// Create the upload, and receive the bytes of the body. An empty file is complete at once, so its body is
+	// Create the upload, and receive the body if it has bytes. An empty file is complete at once, so its body is
 	// received as if it had bytes.
 	hasBytes := c.Header.Get("Content-Type") == offsetStream && c.ContentLength != 0
 	isEmptyFile := upload.Size == 0
+	mustReceive := hasBytes || isEmptyFile
 	state := session.TusState{RawMetadata: c.Header.Get("Upload-Metadata"), Concat: concat}
-	noInterim := func(*session.Session) {} // tus has no interim responses
-	s, err := t.create(c, upload, state, hasBytes || isEmptyFile, sum, noInterim)
+	s, err := t.create(c, upload, state, mustReceive)
 	if err != nil {
 		return err
+	}
+	if mustReceive {
+		s, err = t.receive(c, s, sum)
+		if err != nil {
+			return err
+		}
 	}
 
 	t.writeOffset(c, s)
@@ -208,13 +216,13 @@ func (t *Handler) post(c *call) error {
 	return nil
 }
 
-// create begins an upload, calls announce with its session, and receives the bytes of the request if it
-// has any.
+// create begins an upload and returns its session, which this request holds if it is to receive the first bytes.
+// It sets the header with the URL of the upload.
 func (t *Handler) create(
-	c *call, upload session.Request, state session.TusState, hasBytes bool, sum *checksum, announce func(*session.Session),
+	c *call, upload session.Request, state session.TusState, mustReceive bool,
 ) (*session.Session, error) {
 	hasTooManyBytes := upload.Size >= 0 && c.ContentLength > upload.Size
-	if hasBytes && hasTooManyBytes {
+	if mustReceive && hasTooManyBytes {
 		return nil, refusal.New("Content-Length", refusal.CodeTooLarge, "The request has more bytes than the file.")
 	}
 
@@ -231,9 +239,9 @@ func (t *Handler) create(
 		return nil, err
 	}
 
-	// Save the session. This request receives the first bytes, so it is the holder.
+	// Save the session.
 	s.Tus = &state
-	if hasBytes {
+	if mustReceive {
 		s.Tus.Holder = c.name
 		s.Tus.Held = t.Store.Now()
 	}
@@ -242,13 +250,8 @@ func (t *Handler) create(
 		return nil, err
 	}
 
-	// Announce the upload before its bytes are received.
 	c.W.Header().Set("Location", t.location(c, s.ID))
-	announce(s)
-	if !hasBytes {
-		return s, nil
-	}
-	return t.receive(c, s, sum)
+	return s, nil
 }
 
 // newUpload reads the headers of a POST that describe the file, apart from Upload-Concat, whose value is
@@ -446,25 +449,26 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 		return err
 	}
 
-	maximum := s.Size
-	if maximum < 0 {
-		// Without a MaxSize, parts have the usual size.
-		maximum = s.Target.MaxSize
-	}
-
 	limits := upload.Limits()
-	s.PartSize = partsize.For(limits, maximum, t.Store.BasePart)
+	sizeLimit := s.Size
+	if s.Size < 0 {
+		sizeLimit = s.Target.MaxSize // with 0, parts have the usual size
+	}
+	s.PartSize = partsize.For(limits, sizeLimit, t.Store.BasePart)
 
 	// Refuse a file whose parts are too large for the memory or too many for the store.
+	maxParts := int64(limits.MaxParts) // 0 means any number
 	exceedsMemory := s.PartSize > t.Memory.Parts.Limit
-	exceedsParts := limits.MaxParts > 0 && s.Size > s.PartSize*int64(limits.MaxParts)
+	exceedsParts := maxParts > 0 && s.Size > s.PartSize*maxParts
 	if exceedsMemory || exceedsParts {
 		session.Abandon(c.Context(), upload)
-		return refusal.TooLarge("Upload-Length", min(s.PartSize, t.Memory.Parts.Limit)*int64(max(limits.MaxParts, 1)))
+		largestPart := min(s.PartSize, t.Memory.Parts.Limit)
+		return refusal.TooLarge("Upload-Length", largestPart*max(maxParts, 1))
 	}
-	if limits.MaxParts > 0 && s.Size < 0 {
-		// The file must not need more parts than the store permits.
-		longest := s.PartSize * int64(limits.MaxParts)
+
+	// A file of unknown size must not need more parts than the store permits.
+	if s.Size < 0 && maxParts > 0 {
+		longest := s.PartSize * maxParts
 		if s.Target.MaxSize == 0 || s.Target.MaxSize > longest {
 			s.Target.MaxSize = longest
 		}
