@@ -51,11 +51,15 @@ func (h *head) fill(n int) {
 // growBuffer makes space for more of the first n bytes if buf is full. It grows buf in steps, so that
 // small files need little memory.
 func (h *head) growBuffer(n int) {
-	if cap(h.buf) > len(h.buf) {
+	isFull := len(h.buf) == cap(h.buf)
+	if !isFull {
 		return
 	}
-	size := max(2*cap(h.buf), n, sniffBytes)
-	grown := make([]byte, len(h.buf), min(size, headBytes))
+
+	// Double the buffer, but make it large enough for n bytes, and not larger than a head.
+	size := max(n, 2*cap(h.buf), sniffBytes)
+	size = min(size, headBytes)
+	grown := make([]byte, len(h.buf), size)
 	copy(grown, h.buf)
 	h.buf = grown
 }

@@ -19,13 +19,14 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 		return 0, 0, damaged
 	}
 
-	hasCanvas := string(first[riffHeader:riffHeader+4]) == "VP8X"
-	if !hasCanvas {
+	// Without a canvas, the first chunk is the picture.
+	firstChunk := first[riffHeader:]
+	if chunkName(firstChunk) != "VP8X" {
 		return webpPictureSize(h, riffHeader)
 	}
 
 	// Read the size of the canvas.
-	canvas := first[riffHeader+riffChunk:]
+	canvas := firstChunk[riffChunk:]
 	width = little24(canvas[4:]) + 1
 	height = little24(canvas[7:]) + 1
 	isAnimated := canvas[0]&webpAnimated != 0
@@ -37,18 +38,23 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 		if !ok {
 			return 0, 0, h.missingReason()
 		}
-		name := string(chunk[:4])
-		if isAnimated && name == "ANMF" {
-			return width, height, checkWebPFrame(h, offset+riffChunk, width, height)
-		}
-		isPictureChunk := name == "VP8 " || name == "VP8L"
-		if !isAnimated && isPictureChunk {
-			return width, height, checkSize(h, offset, width, height)
+		switch chunkName(chunk) {
+		case "ANMF":
+			if isAnimated {
+				return width, height, checkWebPFrame(h, offset+riffChunk, width, height)
+			}
+		case "VP8 ", "VP8L":
+			if !isAnimated {
+				return width, height, checkSize(h, offset, width, height)
+			}
 		}
 		offset += riffChunk + paddedLength(chunk)
 	}
 	return 0, 0, damaged
 }
+
+// chunkName returns the name of the chunk that begins with these bytes.
+func chunkName(chunk []byte) string { return string(chunk[:4]) }
 
 // paddedLength returns the length of a chunk's content, rounded up to an even number. If it exceeds
 // headBytes, the result is only some number above headBytes.
@@ -75,8 +81,8 @@ func checkWebPFrame(h *head, offset, width, height int) *reason {
 
 	// The transparency of a picture may come before it.
 	picture := offset + webpFrame
-	if string(frame[webpFrame:webpFrame+4]) == "ALPH" {
-		picture += riffChunk + paddedLength(frame[webpFrame:])
+	if chunk := frame[webpFrame:]; chunkName(chunk) == "ALPH" {
+		picture += riffChunk + paddedLength(chunk)
 	}
 	return checkSize(h, picture, frameWidth, frameHeight)
 }
@@ -103,7 +109,7 @@ func webpPictureSize(h *head, offset int) (width, height int, refused *reason) {
 	// The width and the height have 14 bits each.
 	const sizeBits = 1<<14 - 1
 	data := chunk[riffChunk:]
-	switch string(chunk[:4]) {
+	switch chunkName(chunk) {
 	case "VP8 ":
 		isKeyFrame := data[0]&1 == 0 && string(data[3:6]) == "\x9d\x01\x2a"
 		if !isKeyFrame {

@@ -77,44 +77,58 @@ var (
 // whole compiles an expression that must match a whole text.
 func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
-// Parse parses the text of a pattern, which names variables in braces, or returns the rule that it breaks.
-func Parse(text string) (pattern *Pattern, brokenRule string) {
-	p := &Pattern{Text: text}
-
-	// The length of the longest key, and a regular expression that matches all keys.
-	length := 0
-	expression := ""
-	for rest := text; rest != ""; {
+// parseElements splits the text of a pattern, or returns the rule that it breaks.
+func parseElements(text string) (elements []element, brokenRule string) {
+	for {
 		// Take the literal text before the next brace.
-		literal, inner, hasName := strings.Cut(rest, "{")
+		literal, inner, hasName := strings.Cut(text, "{")
 		if literal != "" {
-			p.elements = append(p.elements, element{literal: literal})
-			length += len(literal)
-			expression += regexp.QuoteMeta(literal)
+			elements = append(elements, element{literal: literal})
 		}
 		if !hasName {
-			break
+			return elements, ""
 		}
 
 		// Take the name in the braces.
-		name, tail, isClosed := strings.Cut(inner, "}")
+		name, rest, isClosed := strings.Cut(inner, "}")
 		if !isClosed || !names.MatchString(name) {
-			return nil, fmt.Sprintf("has %q, which is not a name in braces", rest[len(literal):])
+			return nil, fmt.Sprintf("has %q, which is not a name in braces", "{"+inner)
 		}
-		variable, isOwn := ownNames[name]
-		if !isOwn {
-			// The application gives the value of this name.
-			variable.width = maxValue
-			variable.expression = "([^/]*)"
-			if slices.Contains(p.Values, name) {
-				return nil, fmt.Sprintf("has {%s} twice", name)
-			}
-			p.Values = append(p.Values, name)
+		_, isOwn := ownNames[name]
+		if !isOwn && slices.Contains(elements, element{name: name}) {
+			return nil, fmt.Sprintf("has {%s} twice", name)
 		}
-		p.elements = append(p.elements, element{name: name})
-		length += variable.width
-		expression += variable.expression
-		rest = tail
+		elements = append(elements, element{name: name})
+		text = rest
+	}
+}
+
+// Parse parses the text of a pattern, which names variables in braces, or returns the rule that it breaks.
+func Parse(text string) (pattern *Pattern, brokenRule string) {
+	elements, brokenRule := parseElements(text)
+	if brokenRule != "" {
+		return nil, brokenRule
+	}
+
+	// Find the names that the application sets, the length of the longest key, and a regular expression that
+	// matches all keys.
+	p := &Pattern{Text: text, elements: elements}
+	length := 0
+	expression := ""
+	for _, element := range elements {
+		variable, isOwn := ownNames[element.name]
+		switch {
+		case element.literal != "":
+			length += len(element.literal)
+			expression += regexp.QuoteMeta(element.literal)
+		case isOwn:
+			length += variable.width
+			expression += variable.expression
+		default:
+			p.Values = append(p.Values, element.name)
+			length += maxValue
+			expression += "([^/]*)"
+		}
 	}
 
 	if length > maxKey {
@@ -148,10 +162,14 @@ func (p *Pattern) problem() string {
 		return "has {random} twice"
 	}
 
+	const misplacedExtension = "may have {ext} only at its end, after {random}"
 	before, after, hasExtension := strings.Cut(p.Text, "{ext}")
+	if hasExtension && after != "" {
+		return misplacedExtension
+	}
 	endsUnique := slices.ContainsFunc(uniques, func(name string) bool { return strings.HasSuffix(before, name) })
-	if hasExtension && (after != "" || !endsUnique) {
-		return "may have {ext} only at its end, after {random}"
+	if hasExtension && !endsUnique {
+		return misplacedExtension
 	}
 
 	// Check the segments, and that the values in each can be told apart.
@@ -172,11 +190,11 @@ func (p *Pattern) problem() string {
 	isForbidden := func(r rune) bool {
 		return r != '/' && !IsSafe(r)
 	}
-	for _, e := range p.elements {
-		if strings.ContainsFunc(e.literal, isForbidden) {
+	for _, element := range p.elements {
+		if strings.ContainsFunc(element.literal, isForbidden) {
 			return fmt.Sprintf(
 				`has %q: only letters, digits, "-", "_", "." and "/" are allowed outside braces`,
-				e.literal,
+				element.literal,
 			)
 		}
 	}
@@ -218,10 +236,10 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 // has accepted.
 func (p *Pattern) Key(values map[string]string, t time.Time, random Random, extension string) string {
 	var b strings.Builder
-	for _, e := range p.elements {
-		switch e.name {
+	for _, element := range p.elements {
+		switch element.name {
 		case "":
-			b.WriteString(e.literal)
+			b.WriteString(element.literal)
 		case "yyyy":
 			fmt.Fprintf(&b, "%04d", t.UTC().Year())
 		case "mm":
@@ -239,7 +257,7 @@ func (p *Pattern) Key(values map[string]string, t time.Time, random Random, exte
 				b.WriteString(extension)
 			}
 		default:
-			b.WriteString(values[e.name])
+			b.WriteString(values[element.name])
 		}
 	}
 	return b.String()
@@ -276,17 +294,26 @@ func IDIn(key string) string {
 
 // Matches reports whether the pattern could have made key from these values.
 func (p *Pattern) Matches(key string, values map[string]string) bool {
-	// After the whole key come the texts in place of p.Values.
-	texts := p.keys().FindStringSubmatch(key)
-	if texts == nil {
+	texts, isKey := p.textsIn(key)
+	if !isKey {
 		return false
 	}
 	for i, name := range p.Values {
-		if texts[i+1] != values[name] {
+		if texts[i] != values[name] {
 			return false
 		}
 	}
 	return true
+}
+
+// textsIn returns the texts in a key in place of p.Values, in the same order, or false if the pattern cannot have made
+// the key.
+func (p *Pattern) textsIn(key string) (texts []string, isKey bool) {
+	match := p.keys().FindStringSubmatch(key)
+	if match == nil {
+		return nil, false
+	}
+	return match[1:], true // the first text is the whole key
 }
 
 // Stem returns a key without the extension that {ext} has added. It is still unique, because it ends with
@@ -306,20 +333,20 @@ func (p *Pattern) Owner(key string) string {
 	if i < 0 {
 		return ""
 	}
-	texts := p.keys().FindStringSubmatch(key)
-	if texts == nil {
+	texts, isKey := p.textsIn(key)
+	if !isKey {
 		return ""
 	}
-	return texts[i+1] // the first text is the whole key
+	return texts[i]
 }
 
 // OwnersPrefix returns the longest prefix that all keys of a user have in common.
 func (p *Pattern) OwnersPrefix(user string) string {
 	prefix := ""
-	for _, e := range p.elements {
-		switch e.name {
+	for _, element := range p.elements {
+		switch element.name {
 		case "": // fixed text
-			prefix += e.literal
+			prefix += element.literal
 		case User:
 			prefix += user
 		default: // a value that may differ in each key
