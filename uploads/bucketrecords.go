@@ -190,19 +190,16 @@ func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	}
 
 	current, err := b.Record(ctx, f.ID)
-	code := storage.CodeOf(err)
-	isDamaged := code == storage.Internal
-	isMissing := code == storage.ObjectNotFound
+	if err == nil && current.Expires.IsZero() {
+		return storage.PreconditionFailed
+	}
+	isDamaged := storage.CodeOf(err) == storage.Internal
+	isMissing := storage.CodeOf(err) == storage.ObjectNotFound
 	if err != nil && !isDamaged && !isMissing {
 		return err
 	}
-	isPermanentNow := err == nil && current.Expires.IsZero()
-	if isPermanentNow {
-		return storage.PreconditionFailed
-	}
 
-	err = b.bucket.Remove(ctx, recordKey(f.ID))
-	if err != nil {
+	if err := b.bucket.Remove(ctx, recordKey(f.ID)); err != nil {
 		return err
 	}
 	return b.bucket.Remove(ctx, expiryKey(f))
@@ -285,14 +282,14 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 		startAfter = max(startAfter, timeid.Floor(filter.From))
 	}
 
-	probablyAllMatch := filter.Purpose == "" && filter.User == ""
+	// If probably all records match, the first batch is a whole page.
+	batch := scanBatch
+	if filter.Purpose == "" && filter.User == "" {
+		batch = limit
+	}
 	var files []*File
 	scanned := 0
 	for scanned < scanPage {
-		batch := scanBatch
-		if scanned == 0 && probablyAllMatch {
-			batch = limit
-		}
 		ids, next, err := b.IDs(ctx, startAfter, batch)
 		if err != nil {
 			return nil, "", err
@@ -320,6 +317,7 @@ func (b bucketRecords) List(ctx context.Context, filter Filter, startAfter strin
 
 		scanned += len(ids)
 		startAfter = next
+		batch = scanBatch
 	}
 	return files, startAfter, nil
 }

@@ -31,16 +31,16 @@ type tally struct {
 }
 
 // addOrphan counts an orphan, and remembers its key or ID unless there are too many.
-func (s *tally) addOrphan(key string) {
-	s.orphaned++
-	if len(s.keys) < maxRemembered {
-		s.keys[key] = true
+func (t *tally) addOrphan(key string) {
+	t.orphaned++
+	if len(t.keys) < maxRemembered {
+		t.keys[key] = true
 	}
 }
 
 // withinLimit reports whether so many orphans are plausible.
-func (s *tally) withinLimit() bool {
-	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
+func (t *tally) withinLimit() bool {
+	return t.orphaned <= max(maxOrphans, t.total/orphanShare)
 }
 
 // orphans has the bytes that lack a record, and the records that lack bytes.
@@ -61,27 +61,26 @@ func (w *sweeper) removeExpired(ctx context.Context) error {
 		}
 
 		// Remove the files of the page concurrently.
-		errs := running.All(len(files), removeConcurrency, func(i int) error {
+		results := running.All(len(files), removeConcurrency, func(i int) error {
 			return w.files.removeCounted(ctx, files[i])
 		})
 		removed := 0
-		for i, err := range errs {
-			if err == nil {
+		var failures []error
+		for i, err := range results {
+			switch err {
+			case nil:
 				removed++
-				continue
-			}
-			if err == errKept {
+			case errKept:
 				// The file has become permanent.
-				errs[i] = nil
-				continue
+			default:
+				failures = append(failures, fmt.Errorf("file %s: %w", files[i].ID, err))
 			}
-			errs[i] = fmt.Errorf("file %s: %w", files[i].ID, err)
 		}
 		w.report.Expired += removed
 
 		// After a page on which nothing was removed, the next one would be the same.
-		if err := errors.Join(errs...); err != nil || removed == 0 {
-			return err
+		if len(failures) > 0 || removed == 0 {
+			return errors.Join(failures...)
 		}
 	}
 }
@@ -249,18 +248,15 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 			return nil
 		}
 		s, err := w.keeper.Read(ctx, g.name)
-		// The session has been removed since it was listed.
 		if storage.CodeOf(err) == storage.ObjectNotFound {
+			// The session has been removed since it was listed.
 			return nil
 		}
-
 		if err != nil {
 			return err
 		}
-
-		// Only an unfinished upload may have an object without a record.
-		isOver := s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted
-		if isOver {
+		if s.Phase == session.PhaseDone || s.Phase == session.PhaseAborted {
+			// Only an unfinished upload may have an object without a record.
 			return nil
 		}
 
@@ -280,7 +276,10 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 // checkLimit fails if there are so many orphans that the bucket and the records probably do not
 // belong together.
 func (w *sweeper) checkLimit(o *orphans) error {
-	if w.noOrphanLimit || o.bytes.withinLimit() && o.records.withinLimit() {
+	if w.noOrphanLimit {
+		return nil
+	}
+	if o.bytes.withinLimit() && o.records.withinLimit() {
 		return nil
 	}
 	return &storage.Error{

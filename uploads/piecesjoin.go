@@ -102,20 +102,25 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 func (u *putPiece) makeFile(ctx context.Context, s *session.Session) (*session.Session, error) {
 	oldKey := s.Target.Key
 	return u.service.keeper.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		var attrs *storage.Attrs
-		var err error = storage.ObjectNotFound
-		// An earlier call can have made the object only under the old key.
-		if key == oldKey {
-			attrs, err = u.setup.bucket.Attrs(ctx, key)
-		}
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			attrs, err = u.join(ctx, s, key)
-		}
+		attrs, err := u.joinOnce(ctx, s, key, oldKey)
 		if err != nil {
 			return attrs, err
 		}
 		return u.checkJoined(ctx, s, attrs)
 	})
+}
+
+// joinOnce joins the pieces to an object with this key, unless an earlier call has made it. Such a call can have made
+// the object only under oldKey.
+func (u *putPiece) joinOnce(ctx context.Context, s *session.Session, key, oldKey string) (*storage.Attrs, error) {
+	if key != oldKey {
+		return u.join(ctx, s, key)
+	}
+	attrs, err := u.setup.bucket.Attrs(ctx, key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return u.join(ctx, s, key)
+	}
+	return attrs, err
 }
 
 // mayRetry reports whether finish may try again after err, because another call has taken over or

@@ -5,7 +5,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -52,39 +51,51 @@ type sweeper struct {
 func (w *sweeper) removeEach(
 	ctx context.Context, groups iter.Seq2[group, error], remove func(context.Context, group) (bool, error),
 ) {
-	// Stop at an error of the list, and keep it.
+	var batch []group
 	var listErr error
-	listed := func(yield func(group) bool) {
-		for g, err := range groups {
-			if err != nil {
-				listErr = err
-				return
-			}
-			if !yield(g) {
-				return
-			}
+	failures := 0
+	for g, err := range groups {
+		if err != nil {
+			listErr = err
+			break
+		}
+		batch = append(batch, g)
+		if len(batch) < readConcurrency {
+			continue
+		}
+		failures += w.removeBatch(ctx, batch, remove)
+		if failures >= maxFailures {
+			return
+		}
+		batch = batch[:0]
+	}
+
+	// Remove the last ones, even if the list has failed after them.
+	w.removeBatch(ctx, batch, remove)
+	w.add(listErr)
+}
+
+// removeBatch calls remove for all these sessions at a time, and adds the results to the report. It returns the number
+// of failures.
+func (w *sweeper) removeBatch(
+	ctx context.Context, batch []group, remove func(context.Context, group) (bool, error),
+) (failures int) {
+	removed := make([]bool, len(batch))
+	errs := running.All(len(batch), readConcurrency, func(i int) error {
+		isRemoved, err := remove(ctx, batch[i])
+		removed[i] = isRemoved
+		return err
+	})
+	for i, err := range errs {
+		if removed[i] {
+			w.report.Uploads++
+		}
+		if err != nil {
+			failures++
+			w.add(err)
 		}
 	}
-
-	// Remove several sessions at a time.
-	var removed atomic.Int32
-	removeAll := func(batch []group) ([]error, bool) {
-		errs := running.All(len(batch), readConcurrency, func(i int) error {
-			isRemoved, err := remove(ctx, batch[i])
-			if isRemoved {
-				removed.Add(1)
-			}
-			return err
-		})
-		const hasMore = true // listed ends by itself
-		return errs, hasMore
-	}
-
-	// Report what was removed, and all errors.
-	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, removeAll)
-	w.report.Uploads += int(removed.Load())
-	w.errs = append(w.errs, errs...)
-	w.add(listErr)
+	return failures
 }
 
 // add adds an error to the result of Sweep, unless it is nil.
@@ -164,11 +175,11 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 				yield(group{}, err)
 				return
 			}
-			name, object, hasObject := strings.Cut(strings.TrimPrefix(entry.Key, prefix), "/")
-			if !isSessionKey(name, object, hasObject) {
-				// This package did not write the object.
+			relative := strings.TrimPrefix(entry.Key, prefix)
+			if !isOwnKey(relative) {
 				continue
 			}
+			name, object, _ := strings.Cut(relative, "/")
 
 			if name != current.name {
 				hasGroup := current.name != ""
@@ -190,13 +201,13 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// isSessionKey reports whether this package may have written an object with the key name/object or, if
-// hasObject is false, with the key name. Both are without Config.Prefix.
-func isSessionKey(name, object string, hasObject bool) bool {
-	if !hasObject {
-		return keypattern.IsRandom(name) || name == clockName
+// isOwnKey reports whether this package may have written an object with this key, relative to Config.Prefix.
+func isOwnKey(key string) bool {
+	dir, object, hasDir := strings.Cut(key, "/")
+	if !hasDir {
+		return keypattern.IsRandom(key) || key == clockName
 	}
-	if !session.IsDirName(name) {
+	if !session.IsDirName(dir) {
 		return false
 	}
 	return object == session.StateName ||

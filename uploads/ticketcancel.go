@@ -63,14 +63,9 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 // cancelReserved cancels a ticket that has this reservation. It frees the room only if the client has certainly
 // sent no file, because a call of Finish may otherwise be copying the file.
 func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error {
-	// If another call of Cancel has begun, it is not known whether the file was sent.
-	mayBeSent := entry.Canceled
-	if !mayBeSent {
-		var err error
-		mayBeSent, err = t.wasSent(ctx)
-		if err != nil {
-			return err
-		}
+	mayBeSent, err := t.mayBeSent(ctx, entry)
+	if err != nil {
+		return err
 	}
 
 	// From now on, no call can count the file. A repeated Cancel renews the reservation, so that no Sweep
@@ -105,9 +100,13 @@ func (t *ticketOp) cancelEntry(ctx context.Context, keepRoom bool) (bool, error)
 	return counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, keepRoom, counter.leaseUntil())
 }
 
-// wasSent reports whether the client has sent the file. It returns false if the store accepts the
-// file only once, because withdraw then finds out for certain.
-func (t *ticketOp) wasSent(ctx context.Context) (bool, error) {
+// mayBeSent reports whether the client may have sent the file of a ticket with this reservation. It returns false if
+// the store accepts the file only once, because withdraw then finds out for certain.
+func (t *ticketOp) mayBeSent(ctx context.Context, reservation ledger.Entry) (bool, error) {
+	if reservation.Canceled {
+		// Another call of Cancel has begun, so it is not known.
+		return true, nil
+	}
 	if t.acceptsOnce() {
 		return false, nil
 	}
