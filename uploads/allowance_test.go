@@ -545,21 +545,6 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 	})
 }
 
-// interruptBeforeCall returns a layer that calls interrupt before the call to the store with this number. reached
-// reports whether there was such a call.
-func interruptBeforeCall(number int, interrupt func()) (layer driver.Layer, reached func() bool) {
-	var calls atomic.Int32
-	layer = func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			if int(calls.Add(1)) == number {
-				interrupt()
-			}
-			return next(ctx)
-		})
-	}
-	return layer, func() bool { return int(calls.Load()) >= number }
-}
-
 // loseResponse returns a layer that loses the response to the call to the store with this number. It counts only calls
 // that succeed. reached reports whether there was such a call.
 func loseResponse(number int) (layer driver.Layer, reached func() bool) {
@@ -582,55 +567,55 @@ func loseResponse(number int) (layer driver.Layer, reached func() bool) {
 func TestAllowanceFileRemovedTwice(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		var key string
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				// One of the three files is removed.
-				for range 3 {
-					require.Empty(t, sendToService(t, other, content(1000)))
-				}
-				keys, _ := acct.files()
-				key = keys[0]
-			},
-			// The other process removes the file during a Delete of this one.
-			interrupt: func(other *process) {
-				require.NoError(t, other.service.Delete(t.Context(), key, user))
-			},
-			operation: func(p, other *process, call int) {
-				require.NoError(t, p.service.Delete(t.Context(), key, user))
-				acct.requireWithinAllowance(other, "at call %d", call)
-				usage, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, usage, "at call %d", call)
-			},
-		})
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			acct.storeThreeFiles(other)
+			keys, _ := acct.files()
+
+			// Another process removes a file before one of the calls of Delete.
+			p := acct.startProcess(interruption.layer(func() {
+				require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
+			}))
+
+			require.NoError(t, p.service.Delete(t.Context(), keys[0], user))
+			acct.requireWithinAllowance(other, "at call %d", call)
+			usage, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, usage, "at call %d", call)
+		}
 	})
 }
 
 // If another process stores a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsStored(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.interruptEachCall(interruption{
-			prepare: acct.storeThreeFiles,
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			acct.storeThreeFiles(other)
+
+			p := acct.startProcess(interruption.layer(func() {
 				require.Empty(t, sendToService(t, other, content(500)))
-			},
-			operation: acct.requireExactRecount,
-		})
+			}))
+
+			acct.requireExactRecount(p, other, call)
+		}
 	})
 }
 
 // If another process removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsRemoved(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.interruptEachCall(interruption{
-			prepare: acct.storeThreeFiles,
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			acct.storeThreeFiles(other)
+
+			p := acct.startProcess(interruption.layer(func() {
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
-			},
-			operation: acct.requireExactRecount,
-		})
+			}))
+
+			acct.requireExactRecount(p, other, call)
+		}
 	})
 }
 
@@ -659,19 +644,19 @@ func TestRecountDuringUpload(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(method.name, func(t *testing.T) {
 				acct.t = t
-				acct.interruptEachCall(interruption{
-					interrupt: func(other *process) {
+				for call, interruption := range acct.interruptEachCall() {
+					other := acct.startProcess()
+					p := acct.startProcess(interruption.layer(func() {
 						_, err := other.service.Recount(t.Context(), alice)
 						require.NoError(t, err)
 						acct.requireWithinAllowance(other)
-					},
-					operation: func(p, other *process, call int) {
-						require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
-						usage, err := other.service.Usage(t.Context(), alice)
-						require.NoError(t, err)
-						require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
-					},
-				})
+					}))
+
+					require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
+					usage, err := other.service.Usage(t.Context(), alice)
+					require.NoError(t, err)
+					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
+				}
 			})
 		}
 	})

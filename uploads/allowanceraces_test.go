@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,32 +21,40 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// An interruption is an operation of one process, between whose calls to the store another process does something.
+// An interruption is what another process does just before one of the calls of a process to the store.
 type interruption struct {
-	// prepare fills the empty store. It may be nil.
-	prepare func(other *process)
-	// interrupt is what the other process does before one of the operation's calls to the store.
-	interrupt func(other *process)
-	// operation runs the operation at p, and checks the result. The other process does its part before the
-	// operation's call with this number.
-	operation func(p, other *process, call int)
+	at    int // the number of the call, from 1
+	calls atomic.Int32
 }
 
-// interruptEachCall runs the operation on an empty store again and again: the other process interrupts it before its
-// first call to the store, then before the second one, and so on. It ends after an operation that makes fewer calls.
-func (acct *account) interruptEachCall(i interruption) {
-	for call, interrupted := 1, true; interrupted; call++ {
-		require.Less(acct.t, call, 80, "calls without end")
-		acct.useEmptyStore()
-		other := acct.startProcess()
-		if i.prepare != nil {
-			i.prepare(other)
-		}
-		layer, reached := interruptBeforeCall(call, func() {
-			i.interrupt(other)
+// layer returns the layer of a process. It calls interrupt just before the call to the store with the number i.at.
+func (i *interruption) layer(interrupt func()) driver.Layer {
+	return func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			if int(i.calls.Add(1)) == i.at {
+				interrupt()
+			}
+			return next(ctx)
 		})
-		i.operation(acct.startProcess(layer), other, call)
-		interrupted = reached()
+	}
+}
+
+// hasHappened reports whether the process has made the call with the number i.at.
+func (i *interruption) hasHappened() bool { return int(i.calls.Load()) >= i.at }
+
+// interruptEachCall yields an interruption of the first call of a process to an empty store, then one of the second call
+// to another empty store, and so on. It ends after a process that makes fewer calls.
+func (acct *account) interruptEachCall() iter.Seq2[int, *interruption] {
+	return func(yield func(call int, i *interruption) bool) {
+		const mostCalls = 80
+		for call := 1; call < mostCalls; call++ {
+			acct.useEmptyStore()
+			i := &interruption{at: call}
+			if !yield(call, i) || !i.hasHappened() {
+				return
+			}
+		}
+		require.Fail(acct.t, "calls without end")
 	}
 }
 
@@ -59,26 +69,27 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 // If the sender replaces the file of a ticket by a larger one at any moment of Finish, the stored bytes stay
 // within the allowance.
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
+	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		var ticket *uploads.Ticket
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				var err error
-				ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
-				require.NoError(t, err)
-				other.sendTicket(t, ticket, content(3000))
-			},
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+
+			// The sender replaces the file before one of the calls of Finish.
+			p := acct.startProcess(interruption.layer(func() {
 				other.sendTicket(t, ticket, content(2*allowedBytes))
-			},
-			operation: func(p, other *process, call int) {
-				_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-				acct.requireWithinAllowance(other, "at call %d", call)
-				_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
-				acct.requireWithinAllowance(other, "at call %d", call)
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+			}))
+
+			_, _ = p.service.Finish(t.Context(), ticket.Token, user)
+			acct.requireWithinAllowance(other, "at call %d", call)
+
+			// Another process finishes the ticket again.
+			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
+			acct.requireWithinAllowance(other, "at call %d", call)
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 
@@ -95,7 +106,7 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
 
-			// The file is replaced before each look at an object.
+			// The sender replaces the file each time that Finish looks at an object, and the process is killed.
 			replaceDuringCopy := func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
 					if method == "Head" {
@@ -104,11 +115,10 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 					return call(ctx)
 				})
 			}
-
 			victim := acct.startProcess(replaceDuringCopy, killer.layer)
-
-			// The process is killed, and another one calls Finish again.
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
+
+			// Another process finishes the ticket again.
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 		}
@@ -125,39 +135,35 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		c.Unguarded = true
 		c.States = uploads.BucketStates(states)
 	}
-	var ticket *uploads.Ticket
-	var isFinished bool // by the other process
-	var before uploads.Usage
-	acct.interruptEachCall(interruption{
-		prepare: func(other *process) {
-			isFinished = false
-			var err error
-			before, err = other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 300}, user)
-			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(300))
-		},
-		// The other process finishes the ticket during a call of this one.
-		interrupt: func(other *process) {
+	for call, interruption := range acct.interruptEachCall() {
+		other := acct.startProcess()
+		// The ledger is in another bucket, which is not emptied between two runs.
+		before, err := other.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		ticket, err := other.service.Sign(t.Context(), uploads.Request{Size: 300}, user)
+		require.NoError(t, err)
+		other.sendTicket(t, ticket, content(300))
+
+		// Another process finishes the ticket before one of the calls of Finish.
+		isFinished := false // by the other process
+		p := acct.startProcess(interruption.layer(func() {
 			_, err := other.service.Finish(t.Context(), ticket.Token, user)
 			isFinished = err == nil
-		},
-		operation: func(p, other *process, call int) {
-			_, err := p.service.Finish(t.Context(), ticket.Token, user)
-			require.True(t, isFinished || err == nil, "at call %d", call)
+		}))
 
-			// There is one file, whichever call has succeeded.
-			keys, _ := acct.files()
-			require.Len(t, keys, 1, "at call %d", call)
+		_, err = p.service.Finish(t.Context(), ticket.Token, user)
+		require.True(t, isFinished || err == nil, "at call %d", call)
 
-			// The ledger, which counts the user's files, is in another bucket. It is not emptied between two runs.
-			after, err := other.service.Usage(t.Context(), alice)
-			require.NoError(t, err)
-			require.Equal(t, before.Bytes+300, after.Bytes, "at call %d", call)
-			require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
-		},
-	})
+		// There is one file, whichever call has succeeded, and it counts once.
+		keys, _ := acct.files()
+		require.Len(t, keys, 1, "at call %d", call)
+		after, err := other.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+
+		require.Equal(t, before.Bytes+300, after.Bytes, "at call %d", call)
+
+		require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
+	}
 }
 
 // newDriverWithoutConditions returns a memory store that makes no write depend on a condition.
@@ -185,44 +191,43 @@ func putPiece(p *process, number int, data []byte) error {
 // second succeeds too, at the latest when sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		var isSecondStored bool
-		acct.interruptEachCall(interruption{
-			prepare: func(*process) {
-				isSecondStored = false
-			},
-			// The second piece arrives during a call that stores the first one.
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+
+			// The second piece arrives before one of the calls that store the first one.
+			isSecondStored := false
+			p := acct.startProcess(interruption.layer(func() {
 				err := putPiece(other, 2, content(1000))
 				if uploads.CodeOf(err) == uploads.Locked {
 					return // the call that stores the first piece has not saved the state yet
 				}
 				require.NoError(t, err)
 				isSecondStored = true
-			},
-			operation: func(p, other *process, call int) {
-				// The first piece is stored. If the second piece is not stored yet, it is stored now.
-				require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
-				if !isSecondStored {
-					require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
-				}
+			}))
 
-				usage, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, usage, "at call %d", call)
-			},
-		})
+			require.NoError(t, putPiece(p, 1, content(1000)), "at call %d", call)
+
+			// The client sends the second piece again if it is not stored.
+			if !isSecondStored {
+				require.NoError(t, putPiece(other, 2, content(1000)), "at call %d", call)
+			}
+
+			usage, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, usage, "at call %d", call)
+		}
 	})
 }
 
 // The stored bytes stay within the allowance if a piece is replaced by a larger one while PutPiece joins the pieces.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				require.NoError(t, putPiece(other, 1, content(1000)))
-			},
-			interrupt: func(other *process) {
-				// Replace the first piece.
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			require.NoError(t, putPiece(other, 1, content(1000)))
+
+			// The first piece is replaced before one of the calls that store the second one.
+			p := acct.startProcess(interruption.layer(func() {
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
 					require.NoError(t, err)
 					if strings.HasSuffix(entry.Key, "/00001") {
@@ -230,19 +235,18 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 						require.NoError(t, err)
 					}
 				}
-			},
-			operation: func(p, other *process, call int) {
-				_ = putPiece(p, 2, content(9000))
-				acct.requireWithinAllowance(other, "at call %d", call)
+			}))
 
-				// The client sends the first piece again, unless the file is complete already.
-				if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
-					require.NoError(t, err, "at call %d", call)
-				}
+			_ = putPiece(p, 2, content(9000))
+			acct.requireWithinAllowance(other, "at call %d", call)
 
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+			// The client sends the first piece again, unless the file is complete already.
+			if err := putPiece(other, 1, content(1000)); uploads.CodeOf(err) != uploads.Completed {
+				require.NoError(t, err, "at call %d", call)
+			}
+
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 
@@ -255,37 +259,37 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	acct.change = func(c *uploads.Config) {
 		c.Rules = rules.Any(3000)
 	}
-	var key string
-	acct.interruptEachCall(interruption{
-		prepare: func(other *process) {
-			// The process is killed at the call that counts the file.
-			require.NoError(t, putPiece(other, 1, content(1000)))
-			killer := &processKiller{at: 12}
-			require.Error(t, putPiece(acct.startProcess(killer.layer), 2, content(1000)))
-			keys, _ := acct.files()
-			require.Len(t, keys, 1)
-			key = keys[0]
+	for call, interruption := range acct.interruptEachCall() {
+		other := acct.startProcess()
 
-			// The upload expires, and a Sweep fails at its first removal.
-			acct.now.Advance(2 * uploads.DefaultTTL)
-			sweeper := acct.startProcess(denyRemovals)
-			_, err := sweeper.service.Sweep(t.Context())
-			require.Error(t, err)
-		},
-		// The client sends the first piece again, and the files are counted.
-		interrupt: func(other *process) {
+		// A process is killed at the call that counts the file.
+		require.NoError(t, putPiece(other, 1, content(1000)))
+		killer := &processKiller{at: 12}
+		require.Error(t, putPiece(acct.startProcess(killer.layer), 2, content(1000)))
+		keys, _ := acct.files()
+		require.Len(t, keys, 1)
+
+		// The upload expires, and a Sweep fails at its first removal.
+		acct.now.Advance(2 * uploads.DefaultTTL)
+		sweeper := acct.startProcess(denyRemovals)
+		_, err := sweeper.service.Sweep(t.Context())
+		require.Error(t, err)
+
+		// Delete removes the file. Before one of its calls, the client sends the first piece again, and the files are
+		// counted.
+		p := acct.startProcess(interruption.layer(func() {
 			require.NoError(t, putPiece(other, 1, content(500)))
 			_, err := other.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
-		},
-		// Delete removes the file, and the client completes its next upload.
-		operation: func(p, other *process, call int) {
-			require.NoError(t, p.service.Delete(t.Context(), key, user), "at call %d", call)
-			require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
-			require.NoError(t, putPiece(other, 2, content(500)), "at call %d", call)
-			acct.requireExactAfterSweep(other, "at call %d", call)
-		},
-	})
+		}))
+
+		require.NoError(t, p.service.Delete(t.Context(), keys[0], user), "at call %d", call)
+
+		// The client completes its next upload.
+		require.NoError(t, putPiece(other, 1, content(500)), "at call %d", call)
+		require.NoError(t, putPiece(other, 2, content(500)), "at call %d", call)
+		acct.requireExactAfterSweep(other, "at call %d", call)
+	}
 }
 
 // denyRemovals is a layer of a store from which nothing may be removed.
@@ -366,13 +370,13 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 		acct.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		acct.interruptEachCall(interruption{
-			interrupt: acct.sweepAfterGrace,
-			operation: func(p, other *process, call int) {
-				sendToService(t, p, content(3000))
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
+
+			sendToService(t, p, content(3000))
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 
@@ -382,17 +386,16 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 		acct.change = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				require.Empty(t, sendToService(t, other, content(3000)))
-			},
-			interrupt: acct.sweepAfterGrace,
-			operation: func(p, other *process, call int) {
-				keys, _ := acct.files()
-				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			require.Empty(t, sendToService(t, other, content(3000)))
+
+			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
+
+			keys, _ := acct.files()
+			_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 
@@ -453,8 +456,9 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 func TestAllowanceLostReservation(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, method := range sendMethods {
-			acct.interruptEachCall(interruption{
-				interrupt: func(other *process) {
+			for call, interruption := range acct.interruptEachCall() {
+				other := acct.startProcess()
+				p := acct.startProcess(interruption.layer(func() {
 					usage, err := other.service.Usage(t.Context(), alice)
 					require.NoError(t, err)
 					if usage.ReservedFiles == 0 {
@@ -462,13 +466,12 @@ func TestAllowanceLostReservation(t *testing.T) {
 					}
 					_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
 					require.NoError(t, err)
-				},
-				operation: func(p, other *process, call int) {
-					method.send(t, p, content(3000))
-					acct.requireWithinAllowance(other, "%s, at call %d", method.name, call)
-					acct.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
-				},
-			})
+				}))
+
+				method.send(t, p, content(3000))
+				acct.requireWithinAllowance(other, "%s, at call %d", method.name, call)
+				acct.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
+			}
 		}
 	})
 }

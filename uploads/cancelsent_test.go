@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,44 +16,40 @@ import (
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	tests := []struct {
 		name string
-		// writes reports whether an Upload to this key is a certain write of Cancel. The file arrives just before this
-		// write.
-		writes func(key string, ticket *uploads.Ticket) bool
+		// prefix is the prefix of the key that Cancel writes.
+		prefix string
 	}{
-		{
-			name:   "before Cancel marks the ledger",
-			writes: func(string, *uploads.Ticket) bool { return true }, // it is the first write
-		},
-		{
-			name:   "before Cancel replaces the file",
-			writes: func(key string, ticket *uploads.Ticket) bool { return key == pendingOf(ticket) },
-		},
+		{name: "before Cancel marks the ledger", prefix: ".uploads-usage/"},
+		{name: "before Cancel replaces the file", prefix: uploads.DefaultPrefix},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var ticket *uploads.Ticket
-			isSent := false
-			sendBeforeWrite := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				if ticket != nil && !isSent && op.Name == "Upload" && tt.writes(op.Key, ticket) {
-					isSent = true
-					require.Less(t, send(t, ticket, newPNG()), 300)
+			// The hook calls beforeWrite before the next write to such a key, and then forgets it.
+			var beforeWrite func()
+			hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				act := beforeWrite
+				if act != nil && op.Name == "Upload" && strings.HasPrefix(op.Key, tt.prefix) {
+					beforeWrite = nil
+					act()
 				}
 				return ctx, nil, nil
 			}
 
-			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
+			s := newService(t, openMemory(t, storage.WithHook(hook)), uploads.Config{
 				Key: keyOfUser,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
-
-			signed, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
 			require.NoError(t, err)
 
-			ticket = signed // now that it is set, the hook sends the file
+			// The file arrives during Cancel.
+			beforeWrite = func() {
+				require.Less(t, send(t, ticket, newPNG()), 300)
+			}
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
-			require.True(t, isSent)
+			require.Nil(t, beforeWrite, "the file has arrived")
 
 			// The room of the file is still reserved.
 			usage, err := s.Usage(t.Context(), me.ID)

@@ -138,37 +138,32 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 func TestFinishBesideDelete(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
-		var ticket *uploads.Ticket
-		var key string
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				var err error
-				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
-				require.NoError(t, err)
-				other.sendTicket(t, ticket, content(3000))
-				f, err := other.service.Finish(t.Context(), ticket.Token, user)
-				require.NoError(t, err)
-				key = f.Key
-			},
-			// The client calls Finish again during Delete.
-			interrupt: func(other *process) {
-				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
-			},
-			operation: func(p, other *process, call int) {
-				require.NoError(t, p.service.Delete(t.Context(), key, user))
-				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
-				if acct.record {
-					files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
-					require.NoError(t, err)
-					require.Empty(t, files, "at call %d", call)
-				}
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			ticket, err := other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			f, err := other.service.Finish(t.Context(), ticket.Token, user)
+			require.NoError(t, err)
 
-				// A Sweep does not bring the file back into the count.
-				_, err := other.service.Sweep(t.Context())
+			// The client calls Finish again before one of the calls of Delete.
+			p := acct.startProcess(interruption.layer(func() {
+				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
+			}))
+
+			require.NoError(t, p.service.Delete(t.Context(), f.Key, user))
+			require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
+			if acct.record {
+				files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
 				require.NoError(t, err)
-				require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
-			},
-		})
+				require.Empty(t, files, "at call %d", call)
+			}
+
+			// A Sweep does not bring the file back into the count.
+			_, err = other.service.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
+		}
 	})
 }
 
@@ -326,21 +321,20 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 // Two files that are sent to one URL of GET /s3/params at the same time reserve room once.
 func TestS3ParamsReserveOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		var path string
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				path = requestParams(t, other)
-			},
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			path := requestParams(t, other)
+
+			// Another file arrives before one of the calls of a PUT.
+			p := acct.startProcess(interruption.layer(func() {
 				other.ask("PUT", path, content(1000))
-			},
-			operation: func(p, other *process, call int) {
-				p.ask("PUT", path, content(3000))
-				acct.requireValidUsage(other)
-				acct.requireWithinAllowance(other, "at call %d", call)
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+			}))
+
+			p.ask("PUT", path, content(3000))
+			acct.requireValidUsage(other)
+			acct.requireWithinAllowance(other, "at call %d", call)
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 
@@ -446,12 +440,11 @@ func TestCancelAfterFinish(t *testing.T) {
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		var ticket *uploads.Ticket
-		sign := func(other *process) {
-			var err error
-			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+		signAndSend := func(p *process) *uploads.Ticket {
+			ticket, err := p.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 			require.NoError(t, err)
-			other.sendTicket(t, ticket, content(3000))
+			p.sendTicket(t, ticket, content(3000))
+			return ticket
 		}
 		requireOneSuccess := func(other *process, call int, finishErr, cancelErr error) {
 			keys, _ := acct.files()
@@ -461,36 +454,35 @@ func TestCancelBesideFinish(t *testing.T) {
 			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 
-		// In the last run, the other process does not act. Its error is then the one of a call after the completion.
-		var otherErr error
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				sign(other)
-				otherErr = &uploads.Error{Code: uploads.Completed}
-			},
-			interrupt: func(other *process) {
-				otherErr = other.service.Cancel(t.Context(), ticket.Token, user)
-			},
-			operation: func(p, other *process, call int) {
-				_, err := p.service.Finish(t.Context(), ticket.Token, user)
-				requireOneSuccess(other, call, err, otherErr)
-			},
-		})
+		// Another process calls Cancel before one of the calls of Finish.
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			ticket := signAndSend(other)
 
-		// In these races, Finish is called during Cancel.
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				sign(other)
-				otherErr = &uploads.Error{Code: uploads.NotFound}
-			},
-			interrupt: func(other *process) {
-				_, otherErr = other.service.Finish(t.Context(), ticket.Token, user)
-			},
-			operation: func(p, other *process, call int) {
-				err := p.service.Cancel(t.Context(), ticket.Token, user)
-				requireOneSuccess(other, call, otherErr, err)
-			},
-		})
+			// In the last run, there is no such call. The error is then that of a Cancel after Finish.
+			var cancelErr error = &uploads.Error{Code: uploads.Completed}
+			p := acct.startProcess(interruption.layer(func() {
+				cancelErr = other.service.Cancel(t.Context(), ticket.Token, user)
+			}))
+
+			_, finishErr := p.service.Finish(t.Context(), ticket.Token, user)
+			requireOneSuccess(other, call, finishErr, cancelErr)
+		}
+
+		// Another process calls Finish before one of the calls of Cancel.
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			ticket := signAndSend(other)
+
+			// In the last run, there is no such call. The error is then that of a Finish after Cancel.
+			var finishErr error = &uploads.Error{Code: uploads.NotFound}
+			p := acct.startProcess(interruption.layer(func() {
+				_, finishErr = other.service.Finish(t.Context(), ticket.Token, user)
+			}))
+
+			cancelErr := p.service.Cancel(t.Context(), ticket.Token, user)
+			requireOneSuccess(other, call, finishErr, cancelErr)
+		}
 	})
 }
 
@@ -499,35 +491,32 @@ func TestCancelBesideFinish(t *testing.T) {
 func TestFinishOfExpiringTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
-		var ticket *uploads.Ticket
-		acct.interruptEachCall(interruption{
-			prepare: func(other *process) {
-				var err error
-				ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
-				require.NoError(t, err)
-				other.sendTicket(t, ticket, content(3000))
-				acct.now.Advance(24 * time.Hour)
-			},
-			// The ticket expires during a call of Finish, and Sweep removes the file.
-			interrupt: func(other *process) {
+		for call, interruption := range acct.interruptEachCall() {
+			other := acct.startProcess()
+			ticket, err := other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			acct.now.Advance(24 * time.Hour)
+
+			// The ticket expires before one of the calls of Finish, and Sweep removes the file.
+			p := acct.startProcess(interruption.layer(func() {
 				acct.now.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				require.NotContains(t, keysUnder(t, acct.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
-			},
-			operation: func(p, other *process, call int) {
-				_, err := p.service.Finish(t.Context(), ticket.Token, user)
-				// Finish may fail because the file is gone.
-				if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
-					require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", call, err)
-				}
+			}))
 
-				// There is a file only if Finish has succeeded.
-				keys, _ := acct.files()
-				require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", call, err, keys)
-				acct.requireExactAfterSweep(other, "at call %d", call)
-			},
-		})
+			// Finish may fail because the file is gone.
+			_, err = p.service.Finish(t.Context(), ticket.Token, user)
+			if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
+				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", call, err)
+			}
+
+			// There is a file only if Finish has succeeded.
+			keys, _ := acct.files()
+			require.Equal(t, err == nil, len(keys) == 1, "at call %d: %v, %v", call, err, keys)
+			acct.requireExactAfterSweep(other, "at call %d", call)
+		}
 	})
 }
 

@@ -18,26 +18,29 @@ import (
 func TestTicketAddressWorksOnce(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
-		first := newPNG()
-		other := newGIF(3, 2)
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(first))}, me)
+		picture := newPNG()
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, me)
 		require.NoError(t, err)
 
-		require.Equal(t, http.StatusOK, send(t, ticket, first))
-		r, err := s.Finish(t.Context(), ticket.Token, me)
+		// The sender sends the picture, and finishes.
+		require.Equal(t, http.StatusOK, send(t, ticket, picture))
+		f, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
 
-		// The URL is signed for the size of the first file.
-		sameSize := other + strings.Repeat("x", max(0, len(first)-len(other)))
-		require.GreaterOrEqual(t, send(t, ticket, sameSize), http.StatusBadRequest)
-		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first))
+		// The URL accepts neither another file of the signed size nor the same one again.
+		otherFile := newGIF(3, 2)
+		padding := strings.Repeat("x", max(0, len(picture)-len(otherFile)))
+		require.GreaterOrEqual(t, send(t, ticket, otherFile+padding), http.StatusBadRequest)
+		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, picture))
 
+		// A second Finish returns the file.
 		second, err := s.Finish(t.Context(), ticket.Token, me)
 		require.NoError(t, err)
-		require.Equal(t, r.Key, second.Key)
+		require.Equal(t, f.Key, second.Key)
 
-		require.NoError(t, s.Delete(t.Context(), r.Key, me))
-		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, first), "nor once the file is deleted")
+		// After Delete, the URL still accepts nothing, and there is nothing to finish.
+		require.NoError(t, s.Delete(t.Context(), f.Key, me))
+		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, picture))
 		_, err = s.Finish(t.Context(), ticket.Token, me)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, listPublished(t, bucket))
@@ -98,7 +101,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 				require.NoError(t, err)
 
 				sendEither(t, ticket, first)
-				r, err := s.Finish(t.Context(), ticket.Token, me)
+				f, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
 
 				// The sender sends another file, and finishes the ticket again.
@@ -107,11 +110,11 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 
 				second, err := s.Finish(t.Context(), ticket.Token, me)
 				require.NoError(t, err)
-				require.Equal(t, r.Key, second.Key)
-				require.Equal(t, []string{r.Key}, listKeys(t, bucket))
+				require.Equal(t, f.Key, second.Key)
+				require.Equal(t, []string{f.Key}, listKeys(t, bucket))
 
 				// The stored file is the first file, and was not replaced.
-				data, _, err := storage.ReadAll(t.Context(), bucket, r.Key)
+				data, _, err := storage.ReadAll(t.Context(), bucket, f.Key)
 				require.NoError(t, err)
 				require.Equal(t, first, string(data))
 			})

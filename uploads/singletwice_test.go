@@ -15,27 +15,25 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 		for kill, killed := 1, true; killed; kill++ {
 			require.Less(t, kill, 80, "calls without end")
 			killed = false
-			var path string
-			acct.interruptEachCall(interruption{
-				prepare: func(other *process) {
-					path = requestParams(t, other)
-				},
-				interrupt: func(*process) {
-					// The second request interrupts the first, and is killed.
-					killer := &processKiller{at: kill, after: true}
+			for call, interruption := range acct.interruptEachCall() {
+				other := acct.startProcess()
+				path := requestParams(t, other)
+
+				// The second request runs before one of the calls of the first, and is killed. Then the claim of the
+				// dead process on the upload expires.
+				killer := &processKiller{at: kill, after: true}
+				p := acct.startProcess(interruption.layer(func() {
 					acct.startProcess(killer.layer).ask("PUT", path, content(3000))
-					killed = killed || killer.hasKilled()
-					// The dead process's claim on the upload expires.
 					acct.now.Advance(2 * time.Minute)
-				},
-				operation: func(p, other *process, call int) {
-					p.ask("PUT", path, content(3000))
-					usage, err := other.service.Usage(t.Context(), alice)
-					require.NoError(t, err)
-					require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, call)
-					acct.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
-				},
-			})
+				}))
+
+				p.ask("PUT", path, content(3000))
+				killed = killed || killer.hasKilled()
+				usage, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, call)
+				acct.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
+			}
 		}
 	})
 }
