@@ -520,8 +520,8 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 				for call, lost := 1, true; lost; call++ {
 					require.Less(t, call, 80, "calls without end")
 					acct.useEmptyStore()
-					layer, reached := loseResponse(call)
-					p := acct.startProcess(layer)
+					loss := &responseLoss{at: call}
+					p := acct.startProcess(loss.layer)
 					other := acct.startProcess()
 
 					// The client sends a file, and repeats it.
@@ -538,30 +538,34 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 					}
 
 					acct.requireExactAfterSweep(other, "at call %d", call)
-					lost = reached()
+					lost = loss.hasHappened()
 				}
 			})
 		}
 	})
 }
 
-// loseResponse returns a layer that loses the response to the call to the store with this number. It counts only calls
-// that succeed. reached reports whether there was such a call.
-func loseResponse(number int) (layer driver.Layer, reached func() bool) {
-	var calls atomic.Int32
-	layer = func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
-			if err := next(ctx); err != nil {
-				return err
-			}
-			if int(calls.Add(1)) == number {
-				return &storage.Error{Code: storage.Unavailable, Unknown: true}
-			}
-			return nil
-		})
-	}
-	return layer, func() bool { return int(calls.Load()) >= number }
+// A responseLoss loses the response to one of the calls of a process to the store. It counts only calls that succeed.
+type responseLoss struct {
+	at    int // the number of the call, from 1
+	calls atomic.Int32
 }
+
+// layer is the layer of the process's bucket.
+func (l *responseLoss) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		if err := next(ctx); err != nil {
+			return err
+		}
+		if int(l.calls.Add(1)) == l.at {
+			return &storage.Error{Code: storage.Unavailable, Unknown: true}
+		}
+		return nil
+	})
+}
+
+// hasHappened reports whether the process has made the call with the number l.at.
+func (l *responseLoss) hasHappened() bool { return int(l.calls.Load()) >= l.at }
 
 // If another process removes a file at any moment of a Delete of that file, the file is subtracted once.
 func TestAllowanceFileRemovedTwice(t *testing.T) {

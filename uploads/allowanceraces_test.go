@@ -99,7 +99,7 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process after call 1, 2 and so on, until a Finish ends before that call.
-		for call, killer := range killAtEachCall(t, true) {
+		for call, killer := range killAtEachCall(t, killAfter) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
@@ -316,7 +316,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 			}
 
 			// Kill the process at call 1, 2 and so on, until a request ends before that call.
-			for call, killer := range killAtEachCall(t, false) {
+			for call, killer := range killAtEachCall(t, killBefore) {
 				acct.useEmptyStore()
 				refusal = nil // the first file is accepted
 				other := acct.startProcess()

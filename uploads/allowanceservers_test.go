@@ -103,29 +103,25 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 		for _, method := range sendMethods {
 			t.Run(store.name+", "+method.name, func(t *testing.T) {
 				acct := &account{t: t, shared: bucket}
+				for _, afterCall := range []bool{false, true} {
+					for call, killer := range killAtEachCall(t, afterCall) {
+						acct.useEmptyStore()
+						other := acct.startProcess()
+						victim := acct.startProcess()
+						require.Empty(t, sendToService(t, other, content(1000)))
 
-				// Kill the process before call 1, after it, before call 2 and so on, until a run makes fewer
-				// calls.
-				for kill, killed := 1, true; killed; kill++ {
-					require.Less(t, kill, 160, "calls without end")
-					acct.useEmptyStore()
-					killer := &processKiller{at: (kill + 1) / 2, after: kill%2 == 0} // before each call, and after it
-					other := acct.startProcess()
-					victim := acct.startProcess()
-					require.Empty(t, sendToService(t, other, content(1000)))
+						// The process is killed while it takes a file.
+						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
+						method.send(t, victim, content(3000))
+						acct.requireWithinAllowance(other, "killed at call %d", call)
 
-					// The process is killed while it takes a file.
-					victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
-					method.send(t, victim, content(3000))
-					acct.requireWithinAllowance(other, "kill %d", kill)
-
-					// Not all of these files have room.
-					for range 5 {
-						sendToService(t, other, content(2500))
+						// Not all of these files have room.
+						for range 5 {
+							sendToService(t, other, content(2500))
+						}
+						acct.requireWithinAllowance(other, "killed at call %d", call)
+						acct.requireExactAfterSweep(other, "killed at call %d", call)
 					}
-					acct.requireWithinAllowance(other, "kill %d", kill)
-					acct.requireExactAfterSweep(other, "kill %d", kill)
-					killed = killer.hasKilled()
 				}
 			})
 		}

@@ -106,7 +106,7 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 func TestDeleteBeforePiecesEnd(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process after call 1, 2 and so on, until a run ends before that call.
-		for call, killer := range killAtEachCall(t, true) {
+		for call, killer := range killAtEachCall(t, killAfter) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(3000)))
@@ -233,7 +233,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		methods := sendMethods[:3] // Store, Store of unknown size, and a form
 		for _, method := range methods {
-			for call, killer := range killAtEachCall(t, true) {
+			for call, killer := range killAtEachCall(t, killAfter) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
 				method.send(t, acct.startProcess(killer.layer), content(3000))

@@ -251,9 +251,9 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	for _, name := range []string{"a.pdf", "b.pdf"} {
 		calls.Go(func() {
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: name})
-			e, ok := err.(*uploads.Error)
+			uploadErr, ok := err.(*uploads.Error)
 			require.True(t, ok)
-			require.Equal(t, name, e.Name)
+			require.Equal(t, name, uploadErr.Name)
 		})
 		calls.Go(func() {
 			require.Equal(t, http.StatusTeapot, sendForm(t, s, "file-of-"+name))

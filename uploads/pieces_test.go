@@ -321,10 +321,10 @@ func TestPutPieceRefuses(t *testing.T) {
 			tt.change(&p)
 			f, err := s.PutPiece(t.Context(), p)
 
-			e, ok := errors.AsType[*uploads.Error](err)
+			uploadErr, ok := errors.AsType[*uploads.Error](err)
 			require.True(t, ok, "%v", err)
-			require.Equal(t, tt.want, e.Field+" "+string(e.Code))
-			require.NotEmpty(t, e.Message)
+			require.Equal(t, tt.want, uploadErr.Field+" "+string(uploadErr.Code))
+			require.NotEmpty(t, uploadErr.Message)
 			require.Nil(t, f)
 
 			f, err = s.PutPiece(t.Context(), piece(2, 2, "b"))

@@ -91,18 +91,13 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 
 	client := open(func(d driver.Driver) driver.Driver { return d })
 	client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-	call := 0
-	sendDuringSweep := func(ctx context.Context, _ string, next func(context.Context) error) error {
-		call++
-		if call == sendAt {
-			_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
-			if err != nil {
-				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killAt, sendAt, err)
-			}
+	interruption := &interruption{at: sendAt}
+	sweeping := open(interruption.layer(func() {
+		_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+		if err != nil {
+			require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killAt, sendAt, err)
 		}
-		return next(ctx)
-	}
-	sweeping := open(func(d driver.Driver) driver.Driver { return driver.Intercept(d, sendDuringSweep) })
+	}))
 	_, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 
@@ -114,7 +109,7 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 	text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(text))
-	return killer.hasKilled(), call >= sendAt
+	return killer.hasKilled(), interruption.hasHappened()
 }
 
 // Sweep leaves an idle upload that PutPiece continues after Sweep has listed it, so that PutPiece succeeds.

@@ -451,10 +451,10 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 	require.NoError(t, err)
 
 	requireTooLarge := func(method string, err error) {
-		e, ok := errors.AsType[*uploads.Error](err)
+		uploadErr, ok := errors.AsType[*uploads.Error](err)
 		require.True(t, ok, method)
-		require.Equal(t, uploads.TooLarge, e.Code, method)
-		require.Equal(t, http.StatusRequestEntityTooLarge, e.HTTPStatus(), method)
+		require.Equal(t, uploads.TooLarge, uploadErr.Code, method)
+		require.Equal(t, http.StatusRequestEntityTooLarge, uploadErr.HTTPStatus(), method)
 		require.ErrorContains(t, err, "5 GiB", method)
 	}
 

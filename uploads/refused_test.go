@@ -34,9 +34,9 @@ func TestStoreRefuses(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				_, err := s.Store(t.Context(), tt.upload)
 				require.Equal(t, tt.code, uploads.CodeOf(err))
-				e, _ := errors.AsType[*uploads.Error](err)
-				require.Contains(t, e.Message, tt.words)
-				require.Equal(t, "file", e.Field)
+				uploadErr, _ := errors.AsType[*uploads.Error](err)
+				require.Contains(t, uploadErr.Message, tt.words)
+				require.Equal(t, "file", uploadErr.Field)
 				require.Empty(t, listKeys(t, bucket))
 			})
 		}

@@ -50,14 +50,17 @@ func (k *processKiller) layer(next driver.Driver) driver.Driver {
 func (k *processKiller) call(ctx context.Context, next func(context.Context) error) error {
 	k.mu.Lock()
 	k.calls++
-	current := k.calls == k.at
-	dead := k.calls > k.at
+	number := k.calls
 	k.mu.Unlock()
 
-	if dead || current && !k.after {
+	if number < k.at {
+		return next(ctx)
+	}
+	isDead := number > k.at
+	if isDead || !k.after {
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
-	if err := next(ctx); err != nil || !current {
+	if err := next(ctx); err != nil {
 		return err
 	}
 	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
@@ -69,6 +72,12 @@ func (k *processKiller) hasKilled() bool {
 	defer k.mu.Unlock()
 	return k.calls >= k.at
 }
+
+// These say whether killAtEachCall kills a process before the store sees a call, or after the store has done it.
+const (
+	killBefore = false
+	killAfter  = true
+)
 
 // killAtEachCall yields a killer that kills a process at its first call to the store, then one that kills another
 // process at its second call, and so on. It ends after a process that makes fewer calls.
@@ -387,7 +396,7 @@ func TestKilledServerWithFastClock(t *testing.T) {
 			continue
 		}
 		t.Run(upload.name, func(t *testing.T) {
-			for _, killer := range killAtEachCall(t, false) {
+			for _, killer := range killAtEachCall(t, killBefore) {
 				killer.ahead = time.Hour
 				requireSurvivesKill(t, newMemoryDriver(t), upload, killer)
 			}
@@ -567,7 +576,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 
 	// Kill the Sweep at call 1, 2 and so on, until a Sweep ends before that call.
-	for call, killer := range killAtEachCall(t, false) {
+	for call, killer := range killAtEachCall(t, killBefore) {
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 

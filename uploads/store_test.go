@@ -247,10 +247,10 @@ func TestStoreReportsErrorOfBucket(t *testing.T) {
 	bucket := memstore.New(withFailing("Upload"))
 	s := newService(t, bucket, uploads.Config{})
 	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), Name: "a/b.png"})
-	e, ok := errors.AsType[*uploads.Error](err)
+	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
-	require.Equal(t, uploads.StoreFailed, e.Code)
-	require.Equal(t, "b.png", e.Name)
+	require.Equal(t, uploads.StoreFailed, uploadErr.Code)
+	require.Equal(t, "b.png", uploadErr.Name)
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
@@ -267,10 +267,10 @@ func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
 
-	e, ok := errors.AsType[*uploads.Error](err)
+	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
-	require.Equal(t, uploads.Interrupted, e.Code)
-	require.Equal(t, http.StatusServiceUnavailable, e.HTTPStatus())
+	require.Equal(t, uploads.Interrupted, uploadErr.Code)
+	require.Equal(t, http.StatusServiceUnavailable, uploadErr.HTTPStatus())
 	require.ErrorIs(t, err, storage.Canceled)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -37,8 +37,8 @@ func TestUserIDIsCheckedEarly(t *testing.T) {
 		return request(ctx, s, "/s3/multipart", "{}", headers{"Content-Type": "application/json"})
 	}
 	status := func(err error) int {
-		if e, ok := err.(*uploads.Error); ok {
-			return e.HTTPStatus()
+		if uploadErr, ok := err.(*uploads.Error); ok {
+			return uploadErr.HTTPStatus()
 		}
 		return http.StatusOK
 	}

@@ -173,9 +173,9 @@ func TestRedirectsKeepTheMethod(t *testing.T) {
 				}
 
 				// Any other method fails, and the file stays as it was.
-				var e *filesclient.Error
-				require.ErrorAs(t, err, &e)
-				require.Equal(t, status, e.Status)
+				var respErr *filesclient.Error
+				require.ErrorAs(t, err, &respErr)
+				require.Equal(t, status, respErr.Status)
 				s.requireFile(t, record, "a.txt", []byte("precious"))
 			})
 		}

@@ -74,9 +74,9 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 				return true
 			})
 			_, err := s.client.Details(t.Context(), "1")
-			var e *filesclient.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, &filesclient.Error{Status: tt.status, RequestID: "r-1", RetryAfter: 2 * time.Second, Err: &tt.want}, e)
+			var respErr *filesclient.Error
+			require.ErrorAs(t, err, &respErr)
+			require.Equal(t, &filesclient.Error{Status: tt.status, RequestID: "r-1", RetryAfter: 2 * time.Second, Err: &tt.want}, respErr)
 			require.ErrorContains(t, err, "r-1")
 		})
 	}

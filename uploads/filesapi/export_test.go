@@ -53,8 +53,8 @@ func NewStore(bucket storage.Bucket, records uploads.Records, c StoreConfig) (*S
 			r := recordOf(f)
 			r.CRC32C = content.Attrs().CRC32C
 			err := c.Inspect(ctx, r, content)
-			if e, ok := errors.AsType[*uploads.Error](err); ok {
-				return &uploads.Error{Field: e.Field, Code: uploads.Refused, Message: e.Message, Err: e}
+			if refused, ok := errors.AsType[*uploads.Error](err); ok {
+				return &uploads.Error{Field: refused.Field, Code: uploads.Refused, Message: refused.Message, Err: refused}
 			}
 			return err
 		}

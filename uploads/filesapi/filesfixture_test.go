@@ -95,13 +95,13 @@ func readContent(t *testing.T, s *filesapi.Store, id string) string {
 // requireRefused checks the field, the code and the storage.Code of an error.
 func requireRefused(t *testing.T, err error, field string, code uploads.Code, beneath storage.Code) *uploads.Error {
 	t.Helper()
-	var e *uploads.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, field, e.Field, "field of: %v", err)
-	require.Equal(t, code, e.Code, "code of: %v", err)
+	var uploadErr *uploads.Error
+	require.ErrorAs(t, err, &uploadErr)
+	require.Equal(t, field, uploadErr.Field, "field of: %v", err)
+	require.Equal(t, code, uploadErr.Code, "code of: %v", err)
 	require.ErrorIs(t, err, beneath)
-	require.NotEmpty(t, e.Message)
-	return e
+	require.NotEmpty(t, uploadErr.Message)
+	return uploadErr
 }
 
 // text returns n letters, different for each seed.

@@ -330,8 +330,8 @@ func TestInspectInEachPlace(t *testing.T) {
 func TestInspectRefusesOverHTTP(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{Inspect: refuseEvil}), filesapi.HandlerConfig{})
 	_, err := api.client.Upload(t.Context(), "note.txt", strings.NewReader("evil"), "")
-	e := requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
-	require.Equal(t, errEvil.Message, e.Message)
+	refused := requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
+	require.Equal(t, errEvil.Message, refused.Message)
 
 	_, err = api.client.Upload(t.Context(), "note.txt", strings.NewReader("good"), "")
 	require.NoError(t, err)

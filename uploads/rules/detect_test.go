@@ -105,13 +105,13 @@ func (nothing) Read([]byte) (int, error) { return 0, nil }
 
 // If the reader returns no bytes and no error again and again, Inspect fails with io.ErrNoProgress.
 func TestInspectReaderWithoutProgress(t *testing.T) {
-	_, e := newJudge(t).Inspect(t.Context(), nothing{}, "")
-	require.ErrorIs(t, e, io.ErrNoProgress)
+	_, err := newJudge(t).Inspect(t.Context(), nothing{}, "")
+	require.ErrorIs(t, err, io.ErrNoProgress)
 }
 
 // For a small file, inspection allocates a small buffer.
 func TestInspectSmallFileHasSmallBuffer(t *testing.T) {
-	v, e := newJudge(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
-	require.NoError(t, e)
+	v, err := newJudge(t).Inspect(t.Context(), bytes.NewReader([]byte("plain text")), "")
+	require.NoError(t, err)
 	require.LessOrEqual(t, cap(v.Head), sniffBytes)
 }

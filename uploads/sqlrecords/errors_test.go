@@ -106,9 +106,9 @@ func TestErrorsOfDrivers(t *testing.T) {
 			err = readError(t.Context(), "Record", tt.err)
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.NotErrorIs(t, err, storage.OutcomeUnknown, "it changed nothing")
-			if e, ok := errors.AsType[*storage.Error](err); ok {
-				require.Equal(t, tt.want == storage.Unavailable, e.Retryable)
-				require.ErrorIs(t, e.Err, tt.err)
+			if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+				require.Equal(t, tt.want == storage.Unavailable, storageErr.Retryable)
+				require.ErrorIs(t, storageErr.Err, tt.err)
 			}
 		})
 	}
