@@ -75,11 +75,15 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	return s.removeSubtracted(ctx, f, removal)
 }
 
+// These say whether the end of a removal adds the file to the count again.
+const (
+	leaveSubtracted = false
+	addAgain        = true
+)
+
 // removeSubtracted removes a file that this call or another one has subtracted from the count of its user, and
 // ends the removal in the ledger. It adds the file to the count again if that was wrong.
 func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Removal) error {
-	const addAgain = true // EndRemoval then counts the file again
-
 	// Another call may have removed and subtracted the file before this removal began.
 	_, err := s.lookUp(ctx, f)
 	exists := err == nil
@@ -98,7 +102,7 @@ func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Re
 
 	// If one of these fails, Sweep counts the files of the user again.
 	if exists {
-		_ = s.counter.book.EndRemoval(ctx, removal, !addAgain)
+		_ = s.counter.book.EndRemoval(ctx, removal, leaveSubtracted)
 	} else if !removal.Joined {
 		// This removal has subtracted the file a second time.
 		_ = s.counter.book.EndRemoval(ctx, removal, addAgain)
@@ -237,6 +241,5 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		// Another call has begun the removal, and ends it.
 		return nil
 	}
-	const addAgain = true
-	return s.counter.book.EndRemoval(ctx, removal, !addAgain)
+	return s.counter.book.EndRemoval(ctx, removal, leaveSubtracted)
 }

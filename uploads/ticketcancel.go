@@ -70,7 +70,6 @@ func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error
 
 	// From now on, no call can count the file. A repeated Cancel renews the reservation, so that no Sweep
 	// drops it while this call removes the file.
-	const keepRoom = true
 	isCanceled, err := t.cancelEntry(ctx, keepRoom)
 	if err != nil {
 		return err
@@ -89,15 +88,20 @@ func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error
 	if mayBeSent || isWithdrawn {
 		return nil
 	}
-	_, err = t.cancelEntry(ctx, !keepRoom)
+	_, err = t.cancelEntry(ctx, freeRoom)
 	return err
 }
 
-// cancelEntry marks the reservation of the ticket as canceled, and returns false if there is none. Unless keepRoom
-// is true, the reservation has no bytes any more.
-func (t *ticketOp) cancelEntry(ctx context.Context, keepRoom bool) (bool, error) {
+// These say whether a canceled reservation keeps its room for a while.
+const (
+	freeRoom = false
+	keepRoom = true
+)
+
+// cancelEntry marks the reservation of the ticket as canceled, and returns false if there is none.
+func (t *ticketOp) cancelEntry(ctx context.Context, keep bool) (bool, error) {
 	counter := t.service.counter
-	return counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, keepRoom, counter.leaseUntil())
+	return counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, keep, counter.leaseUntil())
 }
 
 // mayBeSent reports whether the client may have sent the file of a ticket with this reservation. It returns false if
