@@ -126,19 +126,20 @@ type route struct {
 
 // routes returns the operations of the API, except that of the description itself.
 func (h *handler) routes() []route {
-	const temp = true // for temp files
+	const clientFile = false
+	const tempFile = true
 	return []route{
 		{http.MethodGet, "/files", h.list},
-		{http.MethodPost, "/files", h.upload(!temp, fieldPurpose)},
-		{http.MethodPost, "/files/parts", h.uploadPart(!temp, fieldPurpose)},
+		{http.MethodPost, "/files", h.upload(clientFile, fieldPurpose)},
+		{http.MethodPost, "/files/parts", h.uploadPart(clientFile, fieldPurpose)},
 		{http.MethodPost, "/files/delete", h.deleteMany},
 		{http.MethodGet, "/files/{id}", h.details},
 		{http.MethodDelete, "/files/{id}", h.delete},
 		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
-		{http.MethodGet, "/files/{id}/content", h.download(!temp)},
-		{http.MethodPost, "/temp-files", h.upload(temp)},
-		{http.MethodPost, "/temp-files/parts", h.uploadPart(temp)},
-		{http.MethodGet, "/temp-files/{id}/content", h.download(temp)},
+		{http.MethodGet, "/files/{id}/content", h.download(clientFile)},
+		{http.MethodPost, "/temp-files", h.upload(tempFile)},
+		{http.MethodPost, "/temp-files/parts", h.uploadPart(tempFile)},
+		{http.MethodGet, "/temp-files/{id}/content", h.download(tempFile)},
 	}
 }
 
