@@ -210,33 +210,21 @@ func (r *receiver) removeUncounted() {
 // is too slow, the bytes so far are kept.
 func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 	// The ticker makes the loop look at the pace of the client even if no bytes arrive.
-	pace := &r.handler.Pace
-	ticker := time.NewTicker(pace.Tick)
+	ticker := time.NewTicker(r.handler.Pace.Tick)
 	defer ticker.Stop()
 	canceled := r.client.Done()
 	var stopped <-chan time.Time // nil until the context of the request has ended
 
 	now := time.Now()
-	lastByte := now
-	lastStored := now
-	window := idleWindow{began: now}
+	progress := progress{lastByte: now, lastStored: now, window: idleWindow{began: now}}
 	for {
 		select {
 		case p := <-f.pieces:
-			parts := r.next.Parts
-			err := r.add(p.data)
+			err := r.addPiece(p, &progress)
 			f.recycle(p)
 			if err != nil {
 				return false, err
 			}
-			now := time.Now()
-			if parts != r.next.Parts {
-				// A part was stored, which may have taken long.
-				lastStored = now
-				window = idleWindow{began: now}
-			}
-			lastByte = now
-			window.bytes += int64(len(p.data))
 			// The last piece has the error that ended the body, which is io.EOF at its end.
 			if p.err != nil {
 				return p.err == io.EOF, nil
@@ -254,24 +242,57 @@ func (r *receiver) receiveBody(f *feed) (whole bool, err error) {
 			return false, refusal.StoreFailed(context.Canceled)
 
 		case now := <-ticker.C:
-			// Store what has arrived if the client has stalled, or if it is time to.
-			stalled := now.Sub(lastByte) > pace.Checkpoint
-			if stalled || r.shouldStore(now.Sub(lastStored)) {
-				if err := r.freeMemory(stalled); err != nil {
-					return false, err
-				}
-				lastStored = time.Now()
-			}
-
-			// Give up a client that has sent too few bytes in this span of time.
-			if now.Sub(window.began) > pace.Idle {
-				if window.bytes < pace.minimum {
-					return false, nil
-				}
-				window = idleWindow{began: now}
+			isTooSlow, err := r.checkPace(now, &progress)
+			if isTooSlow || err != nil {
+				return false, err
 			}
 		}
 	}
+}
+
+// A progress says when bytes of a body have arrived and were stored.
+type progress struct {
+	lastByte   time.Time // when the last byte arrived
+	lastStored time.Time // when bytes were last stored
+	window     idleWindow
+}
+
+// addPiece adds a piece of the body to the next part.
+func (r *receiver) addPiece(p chunk, progress *progress) error {
+	oldParts := r.next.Parts
+	if err := r.add(p.data); err != nil {
+		return err
+	}
+
+	now := time.Now()
+	if r.next.Parts != oldParts {
+		// A part was stored, which may have taken long.
+		progress.lastStored = now
+		progress.window = idleWindow{began: now}
+	}
+	progress.lastByte = now
+	progress.window.bytes += int64(len(p.data))
+	return nil
+}
+
+// checkPace stores what has arrived if the client has stalled, or if it is time to. It reports whether the client has
+// sent too few bytes for Pace.Idle.
+func (r *receiver) checkPace(now time.Time, progress *progress) (isTooSlow bool, err error) {
+	pace := &r.handler.Pace
+	stalled := now.Sub(progress.lastByte) > pace.Checkpoint
+	if stalled || r.shouldStore(now.Sub(progress.lastStored)) {
+		if err := r.freeMemory(stalled); err != nil {
+			return false, err
+		}
+		progress.lastStored = time.Now()
+	}
+
+	if now.Sub(progress.window.began) <= pace.Idle {
+		return false, nil
+	}
+	isTooSlow = progress.window.bytes < pace.minimum
+	progress.window = idleWindow{began: now}
+	return isTooSlow, nil
 }
 
 // An idleWindow counts the bytes of a client in a period that ends after Pace.Idle.
@@ -310,7 +331,8 @@ func (r *receiver) freeMemory(stalled bool) error {
 // add adds data to the next part, and stores each part that is full. It fails if the file would become too
 // large.
 func (r *receiver) add(data []byte) error {
-	if limit := r.s.Limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
+	limit := r.s.Limit()
+	if limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return refusal.TooLarge("body", limit)
 	}
 	if r.sum != nil {
