@@ -22,8 +22,8 @@ func (d *downloader) transferLarge(
 	}
 
 	// Continue the download of an earlier job, if the object is still the same.
-	source := serving.Source(d.src, src.Key)
-	if part := partfile.Find(d.dst.Root, src.Key, source); part != nil {
+	part := partfile.Find(d.dst.Root, src.Key, serving.Source(d.src, src.Key))
+	if part != nil {
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
 		attrs, done, err := serving.Continue(ctx, d.src, src.Key, part, opts, moved)
 		if done && err == nil {
@@ -35,7 +35,14 @@ func (d *downloader) transferLarge(
 		}
 	}
 
-	// Otherwise begin a download.
+	return d.downloadLarge(ctx, src, listed, requests, moved)
+}
+
+// downloadLarge begins the download of a large file, and records it so that a later job can continue
+// it.
+func (d *downloader) downloadLarge(
+	ctx context.Context, src ends.Entry, listed bool, requests int, moved func(done, total int64),
+) (int64, error) {
 	r, err := d.src.Download(ctx, src.Key, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	if err != nil {
 		return 0, err
@@ -65,7 +72,7 @@ func (d *downloader) transferLarge(
 	var size int64
 	write := func(f *os.File) (time.Time, error) {
 		var err error
-		if serving.Record(part, source, r.Attrs(), d.dst.Sync) {
+		if serving.Record(part, serving.Source(d.src, src.Key), r.Attrs(), d.dst.Sync) {
 			size, err = r.WriteTo(part)
 		} else {
 			size, err = r.WriteTo(f)
@@ -84,18 +91,8 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 		return 0, err
 	}
 
-	renamed := false
-	open := func(fs.FileMode) (ends.TempFile, error) {
-		end := func(wasRenamed bool, _ error) {
-			renamed = wasRenamed
-		}
-		return ends.TempFile{File: part.OS(), Path: part.Path(), End: end}, nil
-	}
-	// The content is complete already, so only the time of the file is left to set.
-	write := func(*os.File) (time.Time, error) {
-		return fileTime(attrs, src), nil
-	}
-	err := d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, write)
+	modified := fileTime(attrs, src)
+	renamed, err := d.dst.Adopt(src.Key, listed, ends.DefaultPermissions, part.OS(), part.Path(), modified)
 	if renamed {
 		part.Renamed()
 	} else {

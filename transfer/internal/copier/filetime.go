@@ -21,13 +21,14 @@ func (s *Settings) future(t time.Time) bool { return t.After(s.Now().Add(skew)) 
 
 // parseMtime returns the time in the mtime of an object, or the zero time if text is not valid.
 func parseMtime(text string) time.Time {
-	const zeros = "000000000" // as many as a fraction in nanoseconds has digits
+	const maxDigits = 9 // of a fraction in nanoseconds
 	whole, fraction, _ := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
-	if err != nil || len(fraction) > len(zeros) {
+	if err != nil || len(fraction) > maxDigits {
 		return time.Time{}
 	}
-	nanos, err := strconv.ParseUint(fraction+zeros[len(fraction):], 10, 32)
+	zeros := strings.Repeat("0", maxDigits-len(fraction))
+	nanos, err := strconv.ParseUint(fraction+zeros, 10, 32)
 	if err != nil {
 		return time.Time{}
 	}

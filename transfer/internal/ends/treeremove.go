@@ -30,8 +30,14 @@ func (t *Tree) Has(_ context.Context, file Entry) (bool, error) {
 // which the file was written, because the modification time is not enough. A download may replace a
 // file and set the same modification time.
 func isListed(info fs.FileInfo, file Entry) bool {
-	return info.Size() == file.Size && info.ModTime().Equal(file.Modified) &&
-		(file.Written.IsZero() || localfile.Written(info).Equal(file.Written))
+	if info.Size() != file.Size || !info.ModTime().Equal(file.Modified) {
+		return false
+	}
+	if file.Written.IsZero() {
+		// The system does not report when files were written.
+		return true
+	}
+	return localfile.Written(info).Equal(file.Written)
 }
 
 // RemoveUnchanged removes a file, and directories that become empty. It fails with Changed if the file

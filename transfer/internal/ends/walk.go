@@ -247,21 +247,29 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return w.dirChild(key, d, info)
 	}
 
-	selected := w.files.Selects(key)
 	if err != nil {
-		if !d.Type().IsRegular() {
-			// A broken link may have led to a directory. Its files may be selected, even if the name of
-			// the link itself is not.
-			selected = selected || !w.files.ExcludesDir(key)
-		}
 		entry := Entry{Key: key, Kind: Broken, Err: joberror.OfFile("read", key, err)}
-		return child{order: d.Name(), entry: entry}, selected
+		return child{order: d.Name(), entry: entry}, w.selectsBroken(key, d)
 	}
+
 	entry := Entry{Key: key, Kind: Ignored}
 	if info.Mode().IsRegular() {
 		entry = EntryOf(key, info)
 	}
-	return child{order: d.Name(), entry: entry}, selected
+	return child{order: d.Name(), entry: entry}, w.files.Selects(key)
+}
+
+// selectsBroken reports whether the job selects a file that cannot be read, or a broken link.
+func (w *treeWalker) selectsBroken(key string, d fs.DirEntry) bool {
+	if w.files.Selects(key) {
+		return true
+	}
+	if d.Type().IsRegular() {
+		return false
+	}
+	// A broken link may have led to a directory. Its files may be selected, even if the name of the link
+	// itself is not.
+	return !w.files.ExcludesDir(key)
 }
 
 // isLeftover reports whether a file is one that an earlier job has left: a test object or a temporary

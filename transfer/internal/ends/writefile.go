@@ -67,18 +67,70 @@ func Collision(key, file string) error {
 // WriteFile creates a temporary file, calls write to fill it, and renames it to key, so that the file
 // at key is never incomplete. write returns the modification time of the file. An existing file is
 // replaced only if listed is true, because the job has listed it.
-func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
-	write func(f *os.File) (modified time.Time, err error)) (err error) {
-	defer func() {
-		err = localfile.WithPath(err, key)
-	}()
-	if err := CheckPath(key); err != nil {
+func (t *Tree) WriteFile(
+	key string, listed bool, p Permissions, open Opener, write func(f *os.File) (modified time.Time, err error),
+) error {
+	err := t.writeFile(key, listed, p, open, write)
+	return localfile.WithPath(err, key)
+}
+
+// writeFile is WriteFile without the path in errors.
+func (t *Tree) writeFile(
+	key string, listed bool, p Permissions, open Opener, write func(f *os.File) (modified time.Time, err error),
+) (err error) {
+	target, err := t.newTarget(key, listed, p)
+	if err != nil {
+		return err
+	}
+	temp, err := t.createBeside(key, target.permissions, open)
+	if err != nil {
 		return err
 	}
 
-	replaced, err := t.checkTarget(key, listed)
+	renamed := false
+	defer func() { temp.End(renamed, err) }()
+	if err := target.keepPermissions(temp.File); err != nil {
+		return err
+	}
+	modified, err := write(temp.File)
 	if err != nil {
 		return err
+	}
+	renamed, err = t.rename(temp.File, temp.Path, key, modified)
+	return err
+}
+
+// Adopt closes a complete temporary file, which was opened in this directory, and renames it to key, as
+// WriteFile does. It reports whether the file was renamed, which it may be even if Adopt then fails.
+func (t *Tree) Adopt(
+	key string, listed bool, p Permissions, temp *os.File, tempPath string, modified time.Time,
+) (renamed bool, err error) {
+	target, err := t.newTarget(key, listed, p)
+	if err == nil {
+		err = target.keepPermissions(temp)
+	}
+	if err == nil {
+		renamed, err = t.rename(temp, tempPath, key, modified)
+	}
+	return renamed, localfile.WithPath(err, key)
+}
+
+// A target is a file that is about to be written.
+type target struct {
+	permissions Permissions
+	// keepsPermissions is true if permissions are those of the file that is replaced.
+	keepsPermissions bool
+}
+
+// newTarget fails if a file with this key must not be written. An existing file is replaced only if
+// listed is true. p has the permissions of a file that replaces none.
+func (t *Tree) newTarget(key string, listed bool, p Permissions) (target, error) {
+	if err := CheckPath(key); err != nil {
+		return target{}, err
+	}
+	replaced, err := t.checkTarget(key, listed)
+	if err != nil {
+		return target{}, err
 	}
 
 	// Unless it is a copy of another file, the new file gets the permissions of the one that it replaces.
@@ -90,34 +142,28 @@ func (t *Tree) WriteFile(key string, listed bool, p Permissions, open Opener,
 		// Make the file writable, because no later job could replace a read-only file.
 		p.File |= 0o200
 	}
+	return target{permissions: p, keepsPermissions: keepsPermissions}, nil
+}
 
-	temp, err := t.createBeside(key, p, open)
-	if err != nil {
-		return err
+// keepPermissions gives the temporary file the permissions of the file that it replaces, if it keeps
+// those. The umask may have removed some of them.
+func (t target) keepPermissions(temp *os.File) error {
+	if !t.keepsPermissions {
+		return nil
 	}
+	return copyPermissions(temp, t.permissions.File)
+}
 
-	renamed := false
-	defer func() { temp.End(renamed, err) }()
-	// The umask may have removed some of the permissions.
-	if keepsPermissions {
-		if err := copyPermissions(temp.File, p.File); err != nil {
-			return err
-		}
+// rename closes a complete temporary file, and renames it to key. It reports whether the file was
+// renamed, which it may be even if rename then fails.
+func (t *Tree) rename(temp *os.File, tempPath, key string, modified time.Time) (renamed bool, err error) {
+	if err := t.closeFile(temp, tempPath, modified); err != nil {
+		return false, err
 	}
-
-	// Write the content, and then give the complete file its name.
-	modified, err := write(temp.File)
-	if err != nil {
-		return err
+	if err := t.Root.Rename(tempPath, key); err != nil {
+		return false, err
 	}
-	if err := t.closeFile(temp.File, temp.Path, modified); err != nil {
-		return err
-	}
-	if err := t.Root.Rename(temp.Path, key); err != nil {
-		return err
-	}
-	renamed = true
-	return t.noteChange(path.Dir(key))
+	return true, t.noteChange(path.Dir(key))
 }
 
 // CheckWrite fails if WriteFile could not write a file with this key. An existing file can be replaced
@@ -212,17 +258,18 @@ func (t *Tree) checkDirs(key string) error {
 		if c != '/' {
 			continue
 		}
-		info, err := t.Root.Lstat(key[:i])
+		dir := key[:i]
+		info, err := t.Root.Lstat(dir)
 		if err != nil {
 			// Deeper directories do not exist, either.
 			return nil
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
-			rule := fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i])
+			rule := fmt.Sprintf("needs a directory in place of the link %q, which is not followed", dir)
 			return joberror.Invalid("key", rule)
 		}
 		if !info.IsDir() {
-			return Collision(key, key[:i])
+			return Collision(key, dir)
 		}
 	}
 	return nil
@@ -273,26 +320,24 @@ func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, e
 	return open(p.File)
 }
 
-// makeDirs creates the directories in the path of key. If one of them is a file, the error names it.
+// makeDirs creates the directory dir of key, and those above it. If one of them is a file, the error
+// names it.
 func (t *Tree) makeDirs(key, dir string, p Permissions) error {
-	for i := 1; i <= len(dir); i++ {
-		// A directory ends before each slash and at the end of dir.
-		if i < len(dir) && dir[i] != '/' {
+	for i, c := range []byte(dir) {
+		if c != '/' {
 			continue
 		}
-		if err := t.makeDir(key, dir[:i], p); err != nil {
+		parent := dir[:i]
+		if err := t.makeDir(key, parent, p); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.makeDir(key, dir, p)
 }
 
 // makeDir creates one directory in the path of key, unless it exists.
 func (t *Tree) makeDir(key, dir string, p Permissions) error {
-	err := t.Root.Mkdir(dir, p.forDir(dir))
-	if err == nil {
-		err = t.noteChange(path.Dir(dir))
-	}
+	err := t.makeNewDir(dir, p)
 	if err == nil {
 		return nil
 	}
@@ -305,4 +350,12 @@ func (t *Tree) makeDir(key, dir string, p Permissions) error {
 		return Collision(key, dir)
 	}
 	return err
+}
+
+// makeNewDir creates a directory that does not exist yet.
+func (t *Tree) makeNewDir(dir string, p Permissions) error {
+	if err := t.Root.Mkdir(dir, p.forDir(dir)); err != nil {
+		return err
+	}
+	return t.noteChange(path.Dir(dir))
 }
