@@ -21,38 +21,44 @@ func OfFile(op, key string, err error) error {
 		return nil
 	}
 
-	e := &storage.Error{
-		Code: storage.Internal,
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		withKey := *storageErr
+		withKey.Op = op
+		withKey.Key = key
+		return &withKey
+	}
+	return &storage.Error{
+		Code: fileCode(err),
 		Op:   op,
 		Key:  key,
 		Err:  quotePaths(err),
 		Hint: localfile.ErrorHint(err),
 	}
-	var storageErr *storage.Error
-	switch {
-	case errors.As(err, &storageErr):
-		*e = *storageErr
-		e.Op = op
-		e.Key = key
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		e.Code = argument.ContextCode(err)
-	case errors.Is(err, localfile.ErrChanged):
-		e.Code = storage.Changed
-	case errors.Is(err, fs.ErrNotExist):
-		e.Code = storage.ObjectNotFound
-	case errors.Is(err, fs.ErrPermission):
-		e.Code = storage.PermissionDenied
-	case errors.Is(err, fs.ErrInvalid) ||
-		errors.Is(err, syscall.ENAMETOOLONG) ||
-		errors.Is(err, syscall.EILSEQ) ||
-		errors.Is(err, syscall.EINVAL) ||
-		errors.Is(err, syscall.ENOTDIR):
-		// The file system cannot store this name, or the path has a file where it needs a
-		// directory.
-		e.Code = storage.InvalidArgument
-	}
-	return e
 }
+
+// fileCode returns the code for an error of the file system or of a context.
+func fileCode(err error) storage.Code {
+	switch {
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+		return argument.ContextCode(err)
+	case errors.Is(err, localfile.ErrChanged):
+		return storage.Changed
+	case errors.Is(err, fs.ErrNotExist):
+		return storage.ObjectNotFound
+	case errors.Is(err, fs.ErrPermission):
+		return storage.PermissionDenied
+	}
+	for _, badPath := range badPathErrors {
+		if errors.Is(err, badPath) {
+			return storage.InvalidArgument
+		}
+	}
+	return storage.Internal
+}
+
+// badPathErrors are the errors of a file system that cannot store a name, or of a path that has a file
+// where it needs a directory.
+var badPathErrors = []error{fs.ErrInvalid, syscall.ENAMETOOLONG, syscall.EILSEQ, syscall.EINVAL, syscall.ENOTDIR}
 
 // OfTempFile returns an error about a temporary file as a *storage.Error. Its Code is not
 // ObjectNotFound if the directory of temporary files is missing, because no object is missing.

@@ -157,34 +157,34 @@ type Job struct {
 // which that run was done, and its counts.
 func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
 	if l == nil {
-		return "", done, nil
+		return "", Counts{}, nil
 	}
 
 	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return "", done, l.start(ctx, job)
+		return "", Counts{}, l.start(ctx, job)
 	}
 	if err != nil {
-		return "", done, err
+		return "", Counts{}, err
 	}
 	if err := argument.CheckForm("WithJournal", l.key, text, lastForm); err != nil {
-		return "", done, err
+		return "", Counts{}, err
 	}
 
 	if json.Unmarshal(text, &l.state) != nil {
-		return "", done, l.errOtherJob("with other options")
+		return "", Counts{}, l.errOtherJob("with other options")
 	}
 	// The journal of a job that has ended, or of another place, is ignored.
 	if l.isVoid(attrs.Modified) {
-		return "", done, l.start(ctx, job)
+		return "", Counts{}, l.start(ctx, job)
 	}
 
 	// The journal must be that of an earlier run of this job.
 	if l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
-		return "", done, l.errOtherJob("with other options")
+		return "", Counts{}, l.errOtherJob("with other options")
 	}
 	if knownToDiffer(l.state.From, l.src) || knownToDiffer(l.state.To, l.dst) {
-		return "", done, l.errOtherJob("between other ends, or with other layers")
+		return "", Counts{}, l.errOtherJob("between other ends, or with other layers")
 	}
 
 	if job.All {
@@ -338,19 +338,23 @@ func (l *Journal) write(ctx context.Context, state document) error {
 	return nil
 }
 
-// Finish removes the journal if the job is complete, and otherwise saves it, even if ctx is done. It does
-// nothing if l is nil, because the job then has no journal.
+// remove removes the journal of a job that has ended.
+func (l *Journal) remove(ctx context.Context) error {
+	// The store may keep the removed object as an old version, which must say that the job has ended. An
+	// error does not matter, because the removal ends the journal.
+	state := l.state
+	state.Ended = true
+	_ = l.write(ctx, state)
+	return l.bucket.Remove(ctx, l.key)
+}
+
+// Finish removes the journal if the job is complete, and otherwise saves it, even if ctx is done.
 func (l *Journal) Finish(ctx context.Context, complete bool) error {
 	if l == nil {
 		return nil
 	}
 	if complete {
-		state := l.state
-		state.Ended = true
-		// The store may keep this last state as a version of the removed object. An error does not
-		// matter, because the removal ends the journal.
-		_ = l.write(ctx, state)
-		return l.bucket.Remove(ctx, l.key)
+		return l.remove(ctx)
 	}
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSaveTimeout)

@@ -159,19 +159,31 @@ func mayBeSameFile(a, b ends.Entry) bool {
 // that the first call stores at the inner end, or the other way round if the inner end accepts no
 // objects.
 func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
-	if n.question == nil && !n.readOnly {
-		question, err := evidence.Ask(ctx, evidenceEnd(n.inner), "")
-		n.readOnly = cannotWrite(err)
-		if err != nil && !n.readOnly {
-			return errUnknownPlaces(err)
+	isFirst := n.question == nil && !n.readOnly
+	if isFirst {
+		if err := n.storeQuestion(ctx); err != nil {
+			return err
 		}
-		n.question = question
 	}
 	if n.readOnly {
 		return n.testFromFolder(ctx, folder, name)
 	}
 	isSame, err := n.question.AppearsIn(ctx, evidenceEnd(n.outer.End), folder)
 	return placeError(isSame, err, n.overlapErr)
+}
+
+// storeQuestion stores the test object at the inner end, or sets readOnly if that accepts no objects.
+func (n *nesting) storeQuestion(ctx context.Context) error {
+	question, err := evidence.Ask(ctx, evidenceEnd(n.inner), "")
+	if cannotWrite(err) {
+		n.readOnly = true
+		return nil
+	}
+	if err != nil {
+		return errUnknownPlaces(err)
+	}
+	n.question = question
+	return nil
 }
 
 // testFromFolder fails if a folder of the outer end is the inner end. It stores an object in the folder

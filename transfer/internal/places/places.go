@@ -3,6 +3,7 @@
 package places
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -65,7 +66,9 @@ func (p *Places) CheckEnds(ctx context.Context) error {
 func (p *Places) mountsOverlap(a, b Place) bool {
 	meetings := evidence.Meetings(serving.Places(a.Location), serving.Places(b.Location))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
-		return !p.files.InExcludedDir(m.A) && (m.A != "" || !p.files.InExcludedDir(m.B))
+		// If the directory is all of a, it is a folder of b.
+		folder := cmp.Or(m.A, m.B)
+		return !p.files.InExcludedDir(folder)
 	})
 }
 
@@ -108,12 +111,14 @@ func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, nam
 // also the other way round.
 func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
 	isSame, err := storedAppears(ctx, backup.End, other.End)
-	if err == nil && !isSame && other.role == Destination {
-		isSame, err = storedAppears(ctx, other.End, backup.End)
-		if cannotWrite(err) {
-			// The other end accepts no test object, so the first test must suffice.
-			err = nil
-		}
+	if err != nil || isSame || other.role != Destination {
+		return placeError(isSame, err, refusal)
+	}
+
+	isSame, err = storedAppears(ctx, other.End, backup.End)
+	if cannotWrite(err) {
+		// The other end accepts no test object, so the first test must suffice.
+		err = nil
 	}
 	return placeError(isSame, err, refusal)
 }

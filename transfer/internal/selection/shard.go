@@ -84,7 +84,10 @@ type KeyRange struct {
 
 // Contains reports whether a key is in the range. A nil range has every key.
 func (r *KeyRange) Contains(key string) bool {
-	return r == nil || key > r.After && !r.EndsBefore(key)
+	if r == nil {
+		return true
+	}
+	return key > r.After && !r.EndsBefore(key)
 }
 
 // EndsBefore reports whether key and all later keys are after the range.
