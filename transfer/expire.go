@@ -253,28 +253,32 @@ func (e *expiry) expireObjects(ctx context.Context, rule int) error {
 			continue
 		}
 
-		isOld := func(r ExpireRule) bool {
-			if e.everyAge {
-				return true
-			}
-			return r.Age > 0 && e.tooOld(entry.Modified, r.Age)
-		}
 		object := expiring{VersionEntry: storage.VersionEntry{ListEntry: entry}}
-		e.collect(ctx, rule, object, isOld)
+		e.collect(ctx, rule, object)
 	}
 	return e.removeRest(ctx)
 }
 
+// isOld reports whether an object or version is old enough for a rule. For Remove, every object is.
+func (e *expiry) isOld(v expiring, r ExpireRule) bool {
+	if v.isVersion() {
+		return r.OldVersionsAge > 0 && e.tooOld(v.since, r.OldVersionsAge)
+	}
+	if e.everyAge {
+		return true
+	}
+	return r.Age > 0 && e.tooOld(v.Modified, r.Age)
+}
+
 // collect adds an object or version to the group to be removed, if it is old enough for the rule with
-// this index, and no earlier rule removes it anyway. isOld reports whether the entry is old enough for
-// the given rule.
-func (e *expiry) collect(ctx context.Context, rule int, v expiring, isOld func(ExpireRule) bool) {
-	if !isOld(e.rules[rule]) {
+// this index, and no earlier rule removes it anyway.
+func (e *expiry) collect(ctx context.Context, rule int, v expiring) {
+	if !e.isOld(v, e.rules[rule]) {
 		return
 	}
 	// The tags of the entry may select it for this rule or an earlier one. They are read later, for a
 	// whole group.
-	v.selects = e.selector(rule, v.Key, isOld)
+	v.selects = e.selector(rule, v)
 	if v.selects.neverSelects() {
 		return
 	}
@@ -332,12 +336,12 @@ func (e *expiry) removeGroup(ctx context.Context) {
 
 	// A group has only objects or only versions.
 	ofVersions := len(group) > 0 && group[0].isVersion()
-	if e.settings.inventory != nil && !ofVersions {
-		e.removeListed(ctx, group)
-		return
-	}
 	if e.settings.inventory != nil {
 		// The bucket may have changed since the inventory was taken.
+		if !ofVersions {
+			e.removeListed(ctx, group)
+			return
+		}
 		group = e.stillOld(ctx, group)
 	}
 
@@ -369,11 +373,12 @@ func (e *expiry) expireVersions(ctx context.Context, rule int) error {
 			return err
 		}
 		if files.SelectsFile(v.Key, v.Size, v.Modified) {
-			isOld := func(r ExpireRule) bool {
-				return r.OldVersionsAge > 0 && e.tooOld(v.since, r.OldVersionsAge)
+			version := expiring{
+				VersionEntry: v.VersionEntry,
+				age:          e.rules[rule].OldVersionsAge,
+				since:        v.since,
 			}
-			version := expiring{VersionEntry: v.VersionEntry, age: e.rules[rule].OldVersionsAge}
-			e.collect(ctx, rule, version, isOld)
+			e.collect(ctx, rule, version)
 		}
 		if ctx.Err() != nil {
 			return joberror.OfContext(ctx.Err())
@@ -392,26 +397,38 @@ type oldVersion struct {
 // entry of its key, with the time of the marker.
 func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldVersion, error] {
 	return func(yield func(oldVersion, error) bool) {
-		var previous storage.VersionEntry
-		isLone := false // whether previous is a delete marker and no other entry of its key has followed
+		var marker storage.VersionEntry // the last delete marker that was the newest entry of its key
+		isLone := false                 // whether no other entry of the key has followed marker yet
+		lastKey := ""
 		for v, err := range versions {
 			if err != nil {
 				yield(oldVersion{}, err)
 				return
 			}
-			isNewest := v.Key != previous.Key
-			if isNewest && isLone && !yield(oldVersion{VersionEntry: previous, since: previous.Modified}, nil) {
-				return
+
+			isNewest := v.Key != lastKey
+			lastKey = v.Key
+			if isNewest && isLone {
+				if !yield(oldVersion{VersionEntry: marker, since: marker.Modified}, nil) {
+					return
+				}
 			}
+
 			isLone = isNewest && v.IsDeleteMarker
-			isOld := !isLone && !v.Current
-			if isOld && !yield(oldVersion{VersionEntry: v, since: v.NoncurrentSince}, nil) {
+			if isLone {
+				// The next entry shows whether the marker stays the only one.
+				marker = v
+				continue
+			}
+			if v.Current {
+				continue
+			}
+			if !yield(oldVersion{VersionEntry: v, since: v.NoncurrentSince}, nil) {
 				return
 			}
-			previous = v
 		}
 		if isLone {
-			yield(oldVersion{VersionEntry: previous, since: previous.Modified}, nil)
+			yield(oldVersion{VersionEntry: marker, since: marker.Modified}, nil)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 type expiring struct {
 	storage.VersionEntry
 	age     time.Duration // 0 for an object; for a version, it is the OldVersionsAge of the rule
+	since   time.Time     // for a version, the time since which it is not current
 	selects tagSelector
 }
 
@@ -27,12 +28,12 @@ type tagSelector struct {
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns a tagSelector for the object with a key and the rule with an index. It leaves the object
-// to an earlier rule whose tags the object has, if isOld reports that it is old enough for that rule.
-func (e *expiry) selector(rule int, key string, isOld func(ExpireRule) bool) tagSelector {
+// selector returns a tagSelector for an object or version and the rule with an index. It leaves the object
+// to an earlier rule whose tags the object has, if it is old enough for that rule.
+func (e *expiry) selector(rule int, v expiring) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
 	for _, earlier := range e.rules[:rule] {
-		if strings.HasPrefix(key, earlier.Prefix) && isOld(earlier) {
+		if strings.HasPrefix(v.Key, earlier.Prefix) && e.isOld(v, earlier) {
 			s.earlier = append(s.earlier, earlier.Tags)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -57,19 +58,14 @@ func (e *expiry) concurrency() int {
 // key. Since the inventory was taken, a version may have become current, or another with the same id
 // may have replaced it: an S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	errs := make([]error, len(group)) // for each version, the reason why it must stay, or nil
-
 	// The versions of one key are compared together.
-	groupEnds := keyEnds(group)
-	running.All(len(groupEnds), e.concurrency(), func(i int) error {
-		start := 0
-		if i > 0 {
-			start = groupEnds[i-1]
-		}
-		end := groupEnds[i]
-		e.compareListed(ctx, group[start:end], errs[start:end])
+	keys := byKey(group)
+	keyErrs := make([][]error, len(keys))
+	running.All(len(keys), e.concurrency(), func(i int) error {
+		keyErrs[i] = e.checkVersions(ctx, keys[i])
 		return nil
 	})
+	errs := slices.Concat(keyErrs...)
 
 	old := group[:0]
 	for i, version := range group {
@@ -85,31 +81,35 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	return old
 }
 
-// keyEnds returns, for each key of the group, the index after its last version. The versions of a key
-// are adjacent.
-func keyEnds(group []expiring) []int {
-	var ends []int
+// byKey returns the versions of each key of the group. The versions of a key are adjacent.
+func byKey(group []expiring) [][]expiring {
+	var keys [][]expiring
+	start := 0 // index of the first version of the key
 	for i := range group {
 		isLast := i+1 == len(group)
 		if isLast || group[i].Key != group[i+1].Key {
-			ends = append(ends, i+1)
+			keys = append(keys, group[start:i+1])
+			start = i + 1
 		}
 	}
-	return ends
+	return keys
 }
 
-// compareListed lists the versions of the one key of the group again. For a version that must not be
-// removed, it stores the reason in errs: the error of the listing, or Changed if the bucket no longer
-// has it as an old version.
-func (e *expiry) compareListed(ctx context.Context, group []expiring, errs []error) {
-	found, err := e.findOld(ctx, group)
-	for i := range group {
-		if err != nil {
-			errs[i] = err
-		} else if !found[i] {
+// checkVersions lists the versions of one key again. It returns for each of the given versions why it
+// must not be removed: the error of the listing, or Changed if the bucket no longer has it as an old
+// version. Otherwise it returns nil for the version.
+func (e *expiry) checkVersions(ctx context.Context, versions []expiring) []error {
+	found, err := e.findOld(ctx, versions)
+	if err != nil {
+		return slices.Repeat([]error{err}, len(versions))
+	}
+	errs := make([]error, len(versions))
+	for i := range versions {
+		if !found[i] {
 			errs[i] = storage.Changed
 		}
 	}
+	return errs
 }
 
 // findOld lists the versions of the one key of the group again. It reports for each version of the group
