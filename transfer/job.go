@@ -114,12 +114,10 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.checksum && j.settings.sizeOnly {
 		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
 	}
-	followsLinks := j.settings.links && src.kind == dirEnd
-	if j.settings.move && (j.settings.remove || j.settings.sizeOnly || followsLinks) {
-		return joberror.Invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
-	}
-	if j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.dst) {
-		return joberror.Invalid("WithMove", "needs a source from which it can remove")
+	if j.settings.move {
+		if err := j.checkMove(src); err != nil {
+			return err
+		}
 	}
 	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
 		return joberror.Invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
@@ -134,6 +132,18 @@ func (j *job) check(op string, dst, src End) error {
 		return joberror.Invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	return j.settings.checkInventory(src.src)
+}
+
+// checkMove returns an error if the other options or the source do not permit WithMove.
+func (j *job) checkMove(src End) error {
+	followsLinks := j.settings.links && src.kind == dirEnd
+	if j.settings.remove || j.settings.sizeOnly || followsLinks {
+		return joberror.Invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
+	}
+	if src.kind == bucketEnd && !serving.MayRemove(src.dst) {
+		return joberror.Invalid("WithMove", "needs a source from which it can remove")
+	}
+	return nil
 }
 
 // open checks the options, opens both ends, and prepares the job to transfer files between them.
@@ -151,10 +161,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) error {
 
 	if err := j.prepareEnds(ctx, dst, src); err != nil {
 		err = errors.Join(err, j.places.End(ctx))
-		// Nothing was written yet, so errors of closing do not matter.
-		_ = j.src.Close()
-		_ = j.dst.Close()
-		_ = j.backup.close()
+		j.closeUnused()
 		return joberror.OfFile(op, "", err)
 	}
 
@@ -164,6 +171,13 @@ func (j *job) open(ctx context.Context, op string, dst, src End) error {
 	j.copier = copier.New(j.dst, j.src, j.settings.copierSettings())
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
+}
+
+// closeUnused closes the ends of a job that has written nothing, so that errors do not matter.
+func (j *job) closeUnused() {
+	_ = j.src.Close()
+	_ = j.dst.Close()
+	_ = j.backup.close()
 }
 
 // prepareSettings changes the options that do not fit others, and prepares WithJournal and WithResume for
@@ -235,14 +249,15 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 		return nil
 	}
 
+	// If both ends were one place, a job that removes files could remove the last copy of a file.
 	removes := j.settings.move || j.settings.remove
-	mayRemoveOwn := removes && !j.places.Distinct
+	needsTest := removes && !j.places.Distinct
 	if j.settings.dryRun {
-		// Only a real job stores test objects to find out more than the addresses show.
-		j.reporter.report.PlacesUnknown = mayRemoveOwn
+		// Only a real job stores test objects.
+		j.reporter.report.PlacesUnknown = needsTest
 		return nil
 	}
-	if mayRemoveOwn {
+	if needsTest {
 		if err := j.places.CheckEnds(ctx); err != nil {
 			return err
 		}
@@ -370,8 +385,10 @@ func (j *job) overlap(dst, src End) bool {
 	if isDownload {
 		return true
 	}
-	return isDstInSrc && !j.settings.files.InExcludedDir(dstInSrc) ||
-		isSrcInDst && !j.settings.files.InExcludedDir(srcInDst)
+	if isDstInSrc && !j.settings.files.InExcludedDir(dstInSrc) {
+		return true
+	}
+	return isSrcInDst && !j.settings.files.InExcludedDir(srcInDst)
 }
 
 // execute transfers files, and then removes what must be removed. It returns the error that ended the
@@ -406,7 +423,14 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if !j.settings.remove || j.extraneousCount == 0 {
 		return nil
 	}
+	if err := j.checkRemoval(ctx); err != nil {
+		return err
+	}
+	return j.removeExtraneous(ctx)
+}
 
+// checkRemoval fails if the files that only the destination has must stay.
+func (j *job) checkRemoval(ctx context.Context) error {
 	if j.unlisted {
 		return &storage.Error{
 			Code: storage.Internal,
@@ -432,10 +456,8 @@ func (j *job) execute(ctx context.Context) (early error) {
 	if err := announceDelete(j); err != nil {
 		return err
 	}
-	if err := j.places.LookThrough(ctx, true); err != nil {
-		return err
-	}
-	return j.removeExtraneous(ctx)
+	const removal = true
+	return j.places.LookThrough(ctx, removal)
 }
 
 // sweep removes the temporary files and uploads of earlier jobs that this job has not continued.

@@ -48,23 +48,36 @@ func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
-		mayBeMarker := hasMarkerSize(r.bucket, v.Key, v.Size) && !v.IsDeleteMarker
-		isSoftDeleted := !v.SoftDeletedUntil.IsZero() // and cannot be read
-		if !mayBeMarker || isSoftDeleted {
-			continue
-		}
-		kind, _, err := r.markerOf(ctx, v.Key, v.Version)
+		isHidden, err := r.hidesMarker(ctx, v)
 		if err != nil {
 			return err
 		}
-		isNeeded := v.Current && kind != objectkey.OverlayRemoved
-		if kind != "" && !isNeeded {
+		if isHidden {
 			v.IsDeleteMarker = true
 			// Without a version, the job does not remove the marker either.
 			v.Version = ""
 		}
 	}
 	return nil
+}
+
+// hidesMarker reports whether a version is a marker of an overlay that hideMarkers hides.
+func (r *reverter) hidesMarker(ctx context.Context, v *storage.VersionEntry) (bool, error) {
+	if v.IsDeleteMarker || !hasMarkerSize(r.bucket, v.Key, v.Size) {
+		return false, nil
+	}
+	// A soft-deleted version cannot be read.
+	if !v.SoftDeletedUntil.IsZero() {
+		return false, nil
+	}
+
+	kind, _, err := r.markerOf(ctx, v.Key, v.Version)
+	if err != nil || kind == "" {
+		return false, err
+	}
+	refersToOldStore := kind != objectkey.OverlayRemoved
+	isNeeded := v.Current && refersToOldStore
+	return !isNeeded, nil
 }
 
 // markerOf returns the kind of overlay marker that a version is, or "" if it is none, and its revision. An

@@ -206,7 +206,6 @@ func listingStart(key string) string {
 // destinationOnly handles an entry that only the destination has, which WithDelete removes. It stays if
 // it is below one of the unread paths: the source may have it in a directory that was not read.
 func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unread *paths) error {
-	_, mayBeInSource := unread.ancestor(dst.Key)
 	if dst.Kind == ends.Unlisted {
 		// The job removes nothing after a directory that could not be listed.
 		j.unlisted = true
@@ -214,8 +213,10 @@ func (j *job) destinationOnly(ctx context.Context, dst ends.Entry, unread *paths
 		return nil
 	}
 
-	isExtraneous := dst.Kind == ends.Regular && !mayBeInSource && !j.leavesOut(dst)
-	if !j.settings.remove || !isExtraneous {
+	if !j.settings.remove || dst.Kind != ends.Regular || j.leavesOut(dst) {
+		return nil
+	}
+	if _, mayBeInSource := unread.ancestor(dst.Key); mayBeInSource {
 		return nil
 	}
 	if j.comparing {
@@ -341,11 +342,16 @@ func (p *paths) add(key string) (string, bool) {
 // ancestor returns the path of which key is a descendant, if there is one. Each path is a prefix of the
 // next one. Keys ascend, so paths that are no prefix of key are dropped: no later key is below them.
 func (p *paths) ancestor(key string) (string, bool) {
-	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
-		*p = (*p)[:len(*p)-1]
+	for len(*p) > 0 {
+		last := len(*p) - 1
+		if strings.HasPrefix(key, (*p)[last]) {
+			break
+		}
+		*p = (*p)[:last]
 	}
 	for _, path := range *p {
-		if rest := key[len(path):]; rest != "" && rest[0] == '/' {
+		rest := key[len(path):]
+		if strings.HasPrefix(rest, "/") {
 			return path, true
 		}
 	}

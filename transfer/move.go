@@ -104,7 +104,8 @@ func sameObject(src, dst ends.Entry) bool {
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	src, fromBucket := j.src.(*ends.Objects)
 	dst, toBucket := j.dst.(*ends.Objects)
-	if !fromBucket || !toBucket || !j.settings.move || j.settings.rule != nil || j.settings.locks {
+	changesAttributes := j.settings.rule != nil || j.settings.locks
+	if !j.settings.move || !fromBucket || !toBucket || changesAttributes {
 		return 0, false, nil
 	}
 

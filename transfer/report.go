@@ -141,17 +141,10 @@ func (r *Report) String() string {
 }
 
 // countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the same, 1
-// failed". It leaves out other counts that are 0. The text begins with what was transferred, unless the
-// job has only removed files, or "0 deleted" if it could only remove files and found none.
+// failed". It leaves out other counts that are 0.
 func (r *Report) countsText() string {
 	var parts []string
-	hasRemoved := r.Deleted+r.Aborted > 0
-	hasCompared := r.Transferred+r.Skipped > 0
-	onlyRemoved := hasRemoved && !hasCompared
-	if r.removes && !hasRemoved {
-		parts = append(parts, "0 deleted")
-	} else if !onlyRemoved {
-		text := fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
+	if text := r.transferredText(); text != "" {
 		parts = append(parts, text)
 	}
 
@@ -171,6 +164,20 @@ func (r *Report) countsText() string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// transferredText returns how many files were transferred as text, or "" if the job has only removed
+// files. If it could only remove files and found none, the text is "0 deleted".
+func (r *Report) transferredText() string {
+	hasRemoved := r.Deleted+r.Aborted > 0
+	if r.removes && !hasRemoved {
+		return "0 deleted"
+	}
+	hasCompared := r.Transferred+r.Skipped > 0
+	if hasRemoved && !hasCompared {
+		return ""
+	}
+	return fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped)
 }
 
 // printable escapes the characters that a terminal would interpret or not show, because errors may

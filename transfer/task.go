@@ -77,10 +77,12 @@ func (j *job) transferUnlessAppeared(ctx context.Context, t task, n int) error {
 	if storage.CodeOf(err) != storage.PreconditionFailed {
 		return err
 	}
-	if !j.hasAppeared(ctx, &t) { // sets t.dst
+	appeared, isSame := j.appearedFile(ctx, t)
+	if !isSame {
 		return err
 	}
 
+	t.dst = appeared
 	if !copiesAgain(j, t.src, t.dst) {
 		return j.skipSame(ctx, t)
 	}
@@ -114,24 +116,25 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// hasAppeared reports whether the destination directory meanwhile has the same file as the source. It
-// sets t.dst to the file that it finds there.
-func (j *job) hasAppeared(ctx context.Context, t *task) bool {
-	dst, ok := j.dst.(*ends.Tree)
-	if !ok {
-		return false
+// appearedFile returns the file that the destination directory meanwhile has under the key of the task,
+// and reports whether it is the same as that of the source.
+func (j *job) appearedFile(ctx context.Context, t task) (file ends.Entry, isSame bool) {
+	dst, isTree := j.dst.(*ends.Tree)
+	if !isTree {
+		return ends.Entry{}, false
 	}
-	t.dst, ok = dst.ExactFile(t.src.Key)
-	if !ok {
-		return false
+	file, exists := dst.ExactFile(t.src.Key)
+	if !exists {
+		return ends.Entry{}, false
 	}
 
-	comparison := compareKnown(j, t)
+	t.dst = file
+	comparison := compareKnown(j, &t)
 	if comparison == copier.Unclear {
-		equal, _, err := j.compare(ctx, *t)
-		return err == nil && equal
+		equal, _, err := j.compare(ctx, t)
+		return file, err == nil && equal
 	}
-	return comparison == copier.Same
+	return file, comparison == copier.Same
 }
 
 // skipChanged skips an object that was replaced or removed after the inventory was taken, and reports
