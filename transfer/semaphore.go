@@ -27,14 +27,14 @@ func newSemaphore(n int) *semaphore {
 }
 
 // size returns the current number of slots.
-func (r *semaphore) size() int { return r.limit.Current() }
+func (s *semaphore) size() int { return s.limit.Current() }
 
 // acquire waits for n slots, and returns false if ctx is done first. Only one goroutine at a time may
 // call it, because two could each hold some slots and wait for the other forever.
-func (r *semaphore) acquire(ctx context.Context, n int) bool {
+func (s *semaphore) acquire(ctx context.Context, n int) bool {
 	for acquired := range n {
-		if ctx.Err() != nil || r.limit.Acquire(ctx) != nil {
-			r.release(acquired)
+		if ctx.Err() != nil || s.limit.Acquire(ctx) != nil {
+			s.release(acquired)
 			return false
 		}
 	}
@@ -42,8 +42,8 @@ func (r *semaphore) acquire(ctx context.Context, n int) bool {
 }
 
 // tryAcquire takes up to n slots without waiting, and returns how many it took.
-func (r *semaphore) tryAcquire(n int) (acquired int) {
-	for acquired < n && r.limit.TryAcquire() {
+func (s *semaphore) tryAcquire(n int) (acquired int) {
+	for acquired < n && s.limit.TryAcquire() {
 		acquired++
 	}
 	return acquired
@@ -51,15 +51,15 @@ func (r *semaphore) tryAcquire(n int) (acquired int) {
 
 // ended records that n requests have ended, which together transferred one file with this number of
 // bytes.
-func (r *semaphore) ended(bytes int64, n int) {
-	r.limit.Moved(bytes + int64(n)*requestBytes)
+func (s *semaphore) ended(bytes int64, n int) {
+	s.limit.Moved(bytes + int64(n)*requestBytes)
 	for range n {
-		r.limit.Ended()
+		s.limit.Ended()
 	}
 }
 
-func (r *semaphore) release(n int) {
+func (s *semaphore) release(n int) {
 	for range n {
-		r.limit.Release()
+		s.limit.Release()
 	}
 }

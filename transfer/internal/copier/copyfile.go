@@ -19,7 +19,7 @@ type fileCopier struct{ src, dst *ends.Tree }
 
 // Compare compares the times of two files of equal size, because Transfer gives the copy the time of
 // the source.
-func (r *fileCopier) Compare(src, dst ends.Entry) Comparison {
+func (c *fileCopier) Compare(src, dst ends.Entry) Comparison {
 	if sameTime(dst.Modified, src.Modified) {
 		return Same
 	}
@@ -27,16 +27,16 @@ func (r *fileCopier) Compare(src, dst ends.Entry) Comparison {
 }
 
 // CompareDeep is never called, because compare always decides.
-func (r *fileCopier) CompareDeep(context.Context, ends.Entry, ends.Entry) (equal, listed bool, err error) {
+func (c *fileCopier) CompareDeep(context.Context, ends.Entry, ends.Entry) (equal, listed bool, err error) {
 	return false, false, nil
 }
 
 // Transfer copies a file to the same path, with its time and permissions. It fails with ErrChanged if
 // the size of the file changes meanwhile.
-func (r *fileCopier) Transfer(
+func (c *fileCopier) Transfer(
 	ctx context.Context, src ends.Entry, listed bool, _ int, moved func(done, total int64),
 ) (int64, error) {
-	f, info, err := r.src.Open(src.Key)
+	f, info, err := c.src.Open(src.Key)
 	if err != nil {
 		return 0, joberror.OfFile("Copy", src.Key, err)
 	}
@@ -65,8 +65,8 @@ func (r *fileCopier) Transfer(
 		return content.Modified(), nil
 	}
 
-	permissions := ends.Permissions{Source: r.src, File: info.Mode().Perm()}
-	err = r.dst.WriteFile(src.Key, listed, permissions, r.dst.SmallFileOpener(src.Key), copyContent)
+	permissions := ends.Permissions{Source: c.src, File: info.Mode().Perm()}
+	err = c.dst.WriteFile(src.Key, listed, permissions, c.dst.SmallFileOpener(src.Key), copyContent)
 	if err != nil {
 		return 0, joberror.OfFile("Copy", src.Key, err)
 	}
@@ -81,9 +81,9 @@ type progressReader struct {
 }
 
 // Read reads from the file, and then reports the number of bytes so far.
-func (c *progressReader) Read(p []byte) (int, error) {
-	n, err := c.src.Read(p)
-	c.done += int64(n)
-	c.moved(c.done, c.total)
+func (r *progressReader) Read(p []byte) (int, error) {
+	n, err := r.src.Read(p)
+	r.done += int64(n)
+	r.moved(r.done, r.total)
 	return n, err
 }

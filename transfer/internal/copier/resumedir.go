@@ -27,38 +27,38 @@ const (
 type ResumeDir string
 
 // Prepare creates the directory, if there is one.
-func (b ResumeDir) Prepare() error {
-	if b == "" {
+func (d ResumeDir) Prepare() error {
+	if d == "" {
 		return nil
 	}
-	return joberror.OfFile("WithResume", string(b), localfile.MkdirAll(string(b), 0o700))
+	return joberror.OfFile("WithResume", string(d), localfile.MkdirAll(string(d), 0o700))
 }
 
 // stateFile returns the path of the state file for the upload of key, for [storage.WithResume]. It
 // returns "" for a file that is too small, or without a directory.
-func (b ResumeDir) stateFile(key string, size int64) string {
-	if b == "" || size < resumeBytes {
+func (d ResumeDir) stateFile(key string, size int64) string {
+	if d == "" || size < resumeBytes {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(key))
-	return filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix)
+	return filepath.Join(string(d), hex.EncodeToString(sum[:16])+resumeSuffix)
 }
 
 // Sweep abandons uploads that were not resumed for a week. If it fails to do so, the next job tries
 // again.
-func (b ResumeDir) Sweep(ctx context.Context, dst storage.Uploader, now time.Time) {
-	if b == "" {
+func (d ResumeDir) Sweep(ctx context.Context, dst storage.Uploader, now time.Time) {
+	if d == "" {
 		return
 	}
 
-	entries, _ := os.ReadDir(string(b)) // after an error, the list is incomplete
+	entries, _ := os.ReadDir(string(d)) // after an error, the list is incomplete
 	for _, entry := range entries {
 		if !isResumeFile(entry.Name()) {
 			continue
 		}
 		info, err := entry.Info()
 		if err == nil && now.Sub(info.ModTime()) > abandonAfter {
-			_ = storage.AbandonUpload(ctx, dst, filepath.Join(string(b), entry.Name()))
+			_ = storage.AbandonUpload(ctx, dst, filepath.Join(string(d), entry.Name()))
 		}
 	}
 }

@@ -60,11 +60,11 @@ func New(b Bucket, key string) *Journal { return &Journal{bucket: b, key: key} }
 
 // LiesIn reports whether the job may copy or remove the object of its own journal, because that is
 // known to lie in a location of the job and not in an excluded directory.
-func (l *Journal) LiesIn(location any, files *selection.Selection) bool {
-	if l == nil {
+func (j *Journal) LiesIn(location any, files *selection.Selection) bool {
+	if j == nil {
 		return false
 	}
-	keys := serving.KeysIn(l.bucket, l.key, location)
+	keys := serving.KeysIn(j.bucket, j.key, location)
 	return slices.ContainsFunc(keys, func(key string) bool { return !files.InExcludedDir(key) })
 }
 
@@ -118,10 +118,10 @@ type fileStep struct {
 }
 
 // SetPlaces sets the names of the source and the destination, which the journal records.
-func (l *Journal) SetPlaces(dst, src string) {
-	if l != nil {
-		l.src = src
-		l.dst = dst
+func (j *Journal) SetPlaces(dst, src string) {
+	if j != nil {
+		j.src = src
+		j.dst = dst
 	}
 }
 
@@ -131,19 +131,19 @@ func knownToDiffer(a, b string) bool { return a != "" && b != "" && a != b }
 
 // isVoid reports whether the journal must be ignored, because its job has ended or because it was
 // copied from elsewhere. modified is when its object was written, by the clock of the store.
-func (l *Journal) isVoid(modified time.Time) bool {
-	if l.state.Ended {
+func (j *Journal) isVoid(modified time.Time) bool {
+	if j.state.Ended {
 		return true
 	}
-	if l.state.Place != "" && l.state.Place != serving.PlaceID(l.bucket) {
+	if j.state.Place != "" && j.state.Place != serving.PlaceID(j.bucket) {
 		return true
 	}
 
 	// A copy of the object has a later time than that in its text.
-	if l.state.Written.IsZero() || modified.IsZero() {
+	if j.state.Written.IsZero() || modified.IsZero() {
 		return false
 	}
-	return modified.Sub(l.state.Written).Abs() > maxClockDifference
+	return modified.Sub(j.state.Written).Abs() > maxClockDifference
 }
 
 // A Job is the job of a journal.
@@ -155,145 +155,145 @@ type Job struct {
 
 // Load reads the journal of an earlier run of the job, if there is one. It returns the last key up to
 // which that run was done, and its counts.
-func (l *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
-	if l == nil {
+func (j *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
+	if j == nil {
 		return "", Counts{}, nil
 	}
 
-	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
+	text, attrs, err := storage.ReadAll(ctx, j.bucket, j.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return "", Counts{}, l.start(ctx, job)
+		return "", Counts{}, j.start(ctx, job)
 	}
 	if err != nil {
 		return "", Counts{}, err
 	}
-	if err := argument.CheckForm("WithJournal", l.key, text, lastForm); err != nil {
+	if err := argument.CheckForm("WithJournal", j.key, text, lastForm); err != nil {
 		return "", Counts{}, err
 	}
 
-	if json.Unmarshal(text, &l.state) != nil {
-		return "", Counts{}, l.errOtherJob("with other options")
+	if json.Unmarshal(text, &j.state) != nil {
+		return "", Counts{}, j.errOtherJob("with other options")
 	}
 	// The journal of a job that has ended, or of another place, is ignored.
-	if l.isVoid(attrs.Modified) {
-		return "", Counts{}, l.start(ctx, job)
+	if j.isVoid(attrs.Modified) {
+		return "", Counts{}, j.start(ctx, job)
 	}
 
 	// The journal must be that of an earlier run of this job.
-	if l.state.Job != job.Options || job.Newer.Before(l.state.Newer) {
-		return "", Counts{}, l.errOtherJob("with other options")
+	if j.state.Job != job.Options || job.Newer.Before(j.state.Newer) {
+		return "", Counts{}, j.errOtherJob("with other options")
 	}
-	if knownToDiffer(l.state.From, l.src) || knownToDiffer(l.state.To, l.dst) {
-		return "", Counts{}, l.errOtherJob("between other ends, or with other layers")
+	if knownToDiffer(j.state.From, j.src) || knownToDiffer(j.state.To, j.dst) {
+		return "", Counts{}, j.errOtherJob("between other ends, or with other layers")
 	}
 
 	if job.All {
 		// Begin again with the first key and no counts.
-		l.state = document{Job: job.Options}
+		j.state = document{Job: job.Options}
 	}
-	l.state.From = l.src
-	l.state.To = l.dst
-	l.state.Newer = job.Newer
-	l.saved = l.state
-	return string(l.state.After), l.state.Counts, nil
+	j.state.From = j.src
+	j.state.To = j.dst
+	j.state.Newer = job.Newer
+	j.saved = j.state
+	return string(j.state.After), j.state.Counts, nil
 }
 
 // errOtherJob returns the error for a journal that another job has written. The text difference, which
 // follows "a job", describes how that job differs.
-func (l *Journal) errOtherJob(difference string) error {
+func (j *Journal) errOtherJob(difference string) error {
 	return &storage.Error{
 		Code: storage.InvalidArgument,
 		Op:   "WithJournal",
-		Key:  l.key,
+		Key:  j.key,
 		Err:  errors.New("journal is that of a job " + difference),
 		Hint: "use another key, or remove this object to begin again",
 	}
 }
 
 // start writes the journal of a job that begins with the first key.
-func (l *Journal) start(ctx context.Context, job Job) error {
-	l.state = document{Job: job.Options, From: l.src, To: l.dst, Newer: job.Newer}
-	return l.write(ctx, l.state)
+func (j *Journal) start(ctx context.Context, job Job) error {
+	j.state = document{Job: job.Options, From: j.src, To: j.dst, Newer: job.Newer}
+	return j.write(ctx, j.state)
 }
 
 // Begin records that a file of the source is in progress, and returns the element for End. It must be
 // called in the order of keys. After a failure it returns nil, because the journal then ends before
 // later files.
-func (l *Journal) Begin(key string) *list.Element {
-	if l == nil {
+func (j *Journal) Begin(key string) *list.Element {
+	if j == nil {
 		return nil
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.failed {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.failed {
 		return nil
 	}
-	return l.steps.PushBack(&fileStep{key: key})
+	return j.steps.PushBack(&fileStep{key: key})
 }
 
 // End records that a file is done. Once all earlier files are done, too, a repeated job begins after
 // it. Adjacent steps that are done are merged, so that the list never has more of them than files in
 // progress.
-func (l *Journal) End(elem *list.Element, counts Counts) {
-	if l == nil || elem == nil {
+func (j *Journal) End(elem *list.Element, counts Counts) {
+	if j == nil || elem == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
 
 	step := elem.Value.(*fileStep)
 	step.done = true
 	step.Counts = counts
 
 	if next := elem.Next(); next != nil && next.Value.(*fileStep).done {
-		l.merge(elem, next)
+		j.merge(elem, next)
 	}
 
 	previous := elem.Prev()
 	if previous == nil {
 		// All files up to this one are done.
-		l.state.After = []byte(step.key)
-		l.state.add(step.Counts)
-		l.steps.Remove(elem)
+		j.state.After = []byte(step.key)
+		j.state.add(step.Counts)
+		j.steps.Remove(elem)
 		return
 	}
 	if previous.Value.(*fileStep).done {
-		l.merge(previous, elem)
+		j.merge(previous, elem)
 	}
 }
 
 // merge adds the step src to dst, which is the step before it, and removes src from the list.
-func (l *Journal) merge(dst, src *list.Element) {
+func (j *Journal) merge(dst, src *list.Element) {
 	srcStep := src.Value.(*fileStep)
 	dstStep := dst.Value.(*fileStep)
 	dstStep.key = srcStep.key
 	dstStep.add(srcStep.Counts)
-	l.steps.Remove(src)
+	j.steps.Remove(src)
 }
 
 // Fail records that a file failed, so that a repeated job begins at or before that file.
-func (l *Journal) Fail() {
-	if l == nil {
+func (j *Journal) Fail() {
+	if j == nil {
 		return
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.failed = true
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failed = true
 }
 
 // Keep saves the journal from time to time until stop is called, which the job must do at its end.
 // settle waits until all finished files are on the disk.
-func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
-	if l == nil {
+func (j *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
+	if j == nil {
 		return func() {}
 	}
-	l.settle = settle
+	j.settle = settle
 
 	saveCtx, cancel := context.WithCancel(ctx)
 	var group running.Group
 	saveAgain := func(ctx context.Context) {
 		// If it fails, a later save may succeed.
-		_ = l.save(ctx)
+		_ = j.save(ctx)
 	}
 	group.Go(func() { running.Every(saveCtx, saveEvery, saveAgain) }, cancel)
 
@@ -305,59 +305,59 @@ func (l *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
 
 // save writes the journal if there is progress since the last write. It first makes sure that all files
 // up to the last key are on the disk.
-func (l *Journal) save(ctx context.Context) error {
-	l.mu.Lock()
-	state := l.state
-	unchanged := bytes.Equal(state.After, l.saved.After)
-	l.mu.Unlock()
+func (j *Journal) save(ctx context.Context) error {
+	j.mu.Lock()
+	state := j.state
+	unchanged := bytes.Equal(state.After, j.saved.After)
+	j.mu.Unlock()
 	if unchanged {
 		return nil
 	}
 
-	if err := l.settle(); err != nil {
+	if err := j.settle(); err != nil {
 		return err
 	}
-	return l.write(ctx, state)
+	return j.write(ctx, state)
 }
 
 // write stores a state of the journal in its object.
-func (l *Journal) write(ctx context.Context, state document) error {
-	state.Place = serving.PlaceID(l.bucket)
+func (j *Journal) write(ctx context.Context, state document) error {
+	state.Place = serving.PlaceID(j.bucket)
 	state.Written = time.Now()
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
-	if _, err := l.bucket.Upload(ctx, l.key, bytes.NewReader(text)); err != nil {
+	if _, err := j.bucket.Upload(ctx, j.key, bytes.NewReader(text)); err != nil {
 		return err
 	}
 
-	l.mu.Lock()
-	l.saved = state
-	l.mu.Unlock()
+	j.mu.Lock()
+	j.saved = state
+	j.mu.Unlock()
 	return nil
 }
 
 // remove removes the journal of a job that has ended.
-func (l *Journal) remove(ctx context.Context) error {
+func (j *Journal) remove(ctx context.Context) error {
 	// The store may keep the removed object as an old version, which must say that the job has ended. An
 	// error does not matter, because the removal ends the journal.
-	state := l.state
+	state := j.state
 	state.Ended = true
-	_ = l.write(ctx, state)
-	return l.bucket.Remove(ctx, l.key)
+	_ = j.write(ctx, state)
+	return j.bucket.Remove(ctx, j.key)
 }
 
 // Finish removes the journal if the job is complete, and otherwise saves it, even if ctx is done.
-func (l *Journal) Finish(ctx context.Context, complete bool) error {
-	if l == nil {
+func (j *Journal) Finish(ctx context.Context, complete bool) error {
+	if j == nil {
 		return nil
 	}
 	if complete {
-		return l.remove(ctx)
+		return j.remove(ctx)
 	}
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSaveTimeout)
 	defer cancel()
-	return l.save(ctx)
+	return j.save(ctx)
 }
