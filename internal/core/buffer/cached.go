@@ -11,47 +11,47 @@ type Cached interface {
 
 // Lock locks the limit and all caches that use it. They share one lock, because a buffer that needs
 // memory may evict blocks of any cache.
-func (m *Limit) Lock() { m.mu.Lock() }
+func (l *Limit) Lock() { l.mu.Lock() }
 
 // Unlock unlocks the limit. Before that, it grants free memory to the buffers that wait, because a
 // cache may have returned memory.
-func (m *Limit) Unlock() {
-	m.grantWaiting()
-	m.mu.Unlock()
+func (l *Limit) Unlock() {
+	l.grantWaiting()
+	l.mu.Unlock()
 }
 
 // Take grants bytes to a cache, and reports whether it did. It does not if a buffer is waiting for
 // memory, or if the bytes exceed the limit. The caller must hold the lock.
-func (m *Limit) Take(bytes int64) bool {
-	if len(m.waiting) > 0 {
+func (l *Limit) Take(bytes int64) bool {
+	if len(l.waiting) > 0 {
 		return false
 	}
-	if m.used-m.evicts+bytes > m.Max {
+	if l.used-l.evicts+bytes > l.Max {
 		// The bytes would not fit even without cached memory, so evict none.
 		return false
 	}
-	if !m.fits(bytes) {
+	if !l.fits(bytes) {
 		return false
 	}
-	m.used += bytes
-	m.epoch++
+	l.used += bytes
+	l.epoch++
 	return true
 }
 
 // Keep tells the Limit that a piece of memory is cached memory. Take must have granted the memory.
 // The Limit may evict it when a buffer needs memory. The caller must hold the lock.
-func (m *Limit) Keep(c Cached) *list.Element {
-	m.evicts += c.Memory()
-	return m.cached.PushBack(c)
+func (l *Limit) Keep(c Cached) *list.Element {
+	l.evicts += c.Memory()
+	return l.cached.PushBack(c)
 }
 
 // Touch makes e the most recently used cached memory. The caller must hold the lock.
-func (m *Limit) Touch(e *list.Element) { m.cached.MoveToBack(e) }
+func (l *Limit) Touch(e *list.Element) { l.cached.MoveToBack(e) }
 
 // Drop gives cached memory back to the limit. e is the result of Keep. The caller must hold the
 // lock.
-func (m *Limit) Drop(e *list.Element) {
-	bytes := m.cached.Remove(e).(Cached).Memory()
-	m.evicts -= bytes
-	m.Forget(bytes)
+func (l *Limit) Drop(e *list.Element) {
+	bytes := l.cached.Remove(e).(Cached).Memory()
+	l.evicts -= bytes
+	l.Forget(bytes)
 }

@@ -48,47 +48,47 @@ type waiter struct {
 // Acquire waits until the limit permits bytes, and grants them to owner, the buffer that gets the
 // memory, or nil. If no transfer in progress can free memory, Acquire grants only the smaller number
 // least, even over the limit. The result over is true if the grant exceeds the limit.
-func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
+func (l *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
 	w := &waiter{
 		owner:    owner,
 		bytes:    bytes,
 		minBytes: least,
 		ready:    make(chan struct{}),
 	}
-	m.request(w)
+	l.request(w)
 
 	// The channel is closed when the limit has set the results in w.
 	select {
 	case <-w.ready:
 		return w.granted, w.over, nil
 	case <-ctx.Done():
-		m.abandon(w)
+		l.abandon(w)
 		return 0, false, ctx.Err()
 	}
 }
 
 // request grants memory to the request w at once if it is the first and the limit permits it. If waiting
 // would not free memory, it grants the memory over the limit. Otherwise the request waits.
-func (m *Limit) request(w *waiter) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (l *Limit) request(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 
 	// Memory is freed when buffers move. Look at stalled before canGrant, which may set it to false.
-	nothingMoves := m.stalled && m.inFlight == 0
-	isFirst := len(m.waiting) == 0
-	if isFirst && m.canGrant(w.bytes) {
-		m.grantTo(w, w.bytes)
+	nothingMoves := l.stalled && l.inFlight == 0
+	isFirst := len(l.waiting) == 0
+	if isFirst && l.canGrant(w.bytes) {
+		l.grantTo(w, w.bytes)
 		return
 	}
 
-	isFavored := w.owner != nil && w.owner == m.favored // the one that may exceed the limit before others
+	isFavored := w.owner != nil && w.owner == l.favored // the one that may exceed the limit before others
 	if nothingMoves && (isFirst || isFavored) {
-		m.grantOverLimit(w)
+		l.grantOverLimit(w)
 		return
 	}
 
-	m.waiting = append(m.waiting, w)
-	m.watchForStall()
+	l.waiting = append(l.waiting, w)
+	l.watchForStall()
 }
 
 // Try grants bytes without waiting, and reports whether it did. It does not if the bytes exceed the
@@ -96,49 +96,49 @@ func (m *Limit) request(w *waiter) {
 //
 // The first chunk of a buffer is granted always, even over the limit. An upload needs it for the
 // first byte of the next part, which shows whether the present part is the last one and can be sent.
-func (m *Limit) Try(bytes int64) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	isFree := len(m.waiting) == 0 && m.fits(bytes)
+func (l *Limit) Try(bytes int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	isFree := len(l.waiting) == 0 && l.fits(bytes)
 	if bytes > firstChunk && !isFree {
 		return false
 	}
-	m.used += bytes
-	m.epoch++
+	l.used += bytes
+	l.epoch++
 	return true
 }
 
 // canGrant reports whether a request for bytes is granted at once: if they fit, or if no other memory is
 // in use, so that none can become free. The caller must hold the lock.
-func (m *Limit) canGrant(bytes int64) bool { return m.fits(bytes) || m.used == 0 }
+func (l *Limit) canGrant(bytes int64) bool { return l.fits(bytes) || l.used == 0 }
 
 // fits reports whether the limit permits bytes more, after evicting cached memory for them if
 // necessary, the least recently used first. The caller must hold the lock.
-func (m *Limit) fits(bytes int64) bool {
-	for m.used+bytes > m.Max && m.cached.Len() > 0 {
-		oldest := m.cached.Front()
-		m.Drop(oldest)
+func (l *Limit) fits(bytes int64) bool {
+	for l.used+bytes > l.Max && l.cached.Len() > 0 {
+		oldest := l.cached.Front()
+		l.Drop(oldest)
 		oldest.Value.(Cached).Evicted()
 	}
-	return m.used+bytes <= m.Max
+	return l.used+bytes <= l.Max
 }
 
 // abandon removes the request w from the queue, or releases its memory if it was granted meanwhile.
-func (m *Limit) abandon(w *waiter) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i, queued := range m.waiting {
+func (l *Limit) abandon(w *waiter) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, queued := range l.waiting {
 		if queued == w {
-			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
 			// A request behind w may need less memory, and so fit.
-			m.grantWaiting()
+			l.grantWaiting()
 			return
 		}
 	}
 
 	// The request is no longer in the queue, so its memory was granted.
-	m.used -= w.granted
-	m.grantWaiting()
+	l.used -= w.granted
+	l.grantWaiting()
 }
 
 // Reserve sets memory aside for the parallel ranges of a download, and returns how many bytes it set
@@ -147,132 +147,132 @@ func (m *Limit) abandon(w *waiter) {
 // reserved memory.
 //
 // At most two downloads have a full reserve, because more would wait for each other's buffers.
-func (m *Limit) Reserve(bytes int64) int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	bytes = min(bytes, m.Max/2)
-	if len(m.waiting) > 0 || m.used-m.evicts >= m.Max/2 || m.reserved+bytes > m.Max {
+func (l *Limit) Reserve(bytes int64) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	bytes = min(bytes, l.Max/2)
+	if len(l.waiting) > 0 || l.used-l.evicts >= l.Max/2 || l.reserved+bytes > l.Max {
 		return 0
 	}
-	m.reserved += bytes
+	l.reserved += bytes
 	return bytes
 }
 
 // Unreserve gives back bytes that [Limit.Reserve] has set aside.
-func (m *Limit) Unreserve(bytes int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.reserved -= bytes
+func (l *Limit) Unreserve(bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.reserved -= bytes
 }
 
 // Used returns how many bytes are granted at present.
-func (m *Limit) Used() int64 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.used
+func (l *Limit) Used() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.used
 }
 
 // Release gives back bytes that were granted.
-func (m *Limit) Release(bytes int64) {
-	m.Lock()
-	defer m.Unlock()
-	m.Forget(bytes)
+func (l *Limit) Release(bytes int64) {
+	l.Lock()
+	defer l.Unlock()
+	l.Forget(bytes)
 }
 
 // Forget is like [Limit.Release] for a caller that holds the lock.
-func (m *Limit) Forget(bytes int64) {
-	m.epoch++
-	m.used -= bytes
-	if m.used <= m.Max {
-		m.stalled = false
-		m.favored = nil
+func (l *Limit) Forget(bytes int64) {
+	l.epoch++
+	l.used -= bytes
+	if l.used <= l.Max {
+		l.stalled = false
+		l.favored = nil
 	}
 }
 
 // AddInFlight adds buffers, which may be negative, to the number of buffers that are on their way to
 // or from a store. Their memory will become free without any action of the caller.
-func (m *Limit) AddInFlight(buffers int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.epoch++
-	m.inFlight += buffers
-	if m.inFlight > 0 {
+func (l *Limit) AddInFlight(buffers int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.epoch++
+	l.inFlight += buffers
+	if l.inFlight > 0 {
 		// Memory will become free, so no request needs to exceed the limit.
-		m.stalled = false
-		m.favored = nil
+		l.stalled = false
+		l.favored = nil
 	}
 }
 
 // grantWaiting grants memory to the waiting requests in their order, as long as the next one fits
 // into the limit. If it does not fit and nothing else can free memory, it gets memory over the limit.
-func (m *Limit) grantWaiting() {
-	for len(m.waiting) > 0 && m.canGrant(m.waiting[0].bytes) {
-		w := m.nextWaiting()
-		m.tight = false
-		m.grantTo(w, w.bytes)
+func (l *Limit) grantWaiting() {
+	for len(l.waiting) > 0 && l.canGrant(l.waiting[0].bytes) {
+		w := l.nextWaiting()
+		l.tight = false
+		l.grantTo(w, w.bytes)
 	}
 
 	// While memory is tight, the next request does not wait for another stall, unless a buffer in flight
 	// or the favored one will free memory.
-	mayExceed := m.tight && m.inFlight == 0 && m.favored == nil
-	if len(m.waiting) > 0 && mayExceed {
-		m.grantOverLimit(m.nextWaiting())
+	mayExceed := l.tight && l.inFlight == 0 && l.favored == nil
+	if len(l.waiting) > 0 && mayExceed {
+		l.grantOverLimit(l.nextWaiting())
 	}
 }
 
 // nextWaiting removes the request that has waited longest from the queue, and returns it. The caller
 // must hold the lock.
-func (m *Limit) nextWaiting() *waiter {
-	w := m.waiting[0]
-	m.waiting = m.waiting[1:]
+func (l *Limit) nextWaiting() *waiter {
+	w := l.waiting[0]
+	l.waiting = l.waiting[1:]
 	return w
 }
 
 // grantTo grants bytes to the request w, even over the limit. The caller must hold the lock.
-func (m *Limit) grantTo(w *waiter, bytes int64) {
+func (l *Limit) grantTo(w *waiter, bytes int64) {
 	w.granted = bytes
-	w.over = m.used+bytes > m.Max
-	m.used += bytes
-	m.epoch++
+	w.over = l.used+bytes > l.Max
+	l.used += bytes
+	l.epoch++
 	close(w.ready)
 }
 
 // grantOverLimit grants w.minBytes to the request w, even over the limit. It does not grant w.bytes,
 // which would be wasted if the source of w sends nothing. The caller must hold the lock.
-func (m *Limit) grantOverLimit(w *waiter) {
-	m.stalled = true
-	m.tight = true
-	m.favored = w.owner
-	m.grantTo(w, w.minBytes)
+func (l *Limit) grantOverLimit(w *waiter) {
+	l.stalled = true
+	l.tight = true
+	l.favored = w.owner
+	l.grantTo(w, w.minBytes)
 }
 
 // watchForStall starts a timer, unless one is running. If nothing was granted, freed or transferred
 // by the time it fires, the first waiting request gets memory over the limit.
-func (m *Limit) watchForStall() {
-	if m.watch != nil {
+func (l *Limit) watchForStall() {
+	if l.watch != nil {
 		return
 	}
-	epoch := m.epoch // changes whenever memory or a transfer moves
-	m.watch = time.AfterFunc(stallAfter, func() {
-		m.checkForStall(epoch)
+	epoch := l.epoch // changes whenever memory or a transfer moves
+	l.watch = time.AfterFunc(stallAfter, func() {
+		l.checkForStall(epoch)
 	})
 }
 
 // checkForStall is called by the timer of watchForStall, which was started at the given epoch. If
 // nothing has moved since then, it grants memory over the limit to the first waiting request.
-func (m *Limit) checkForStall(epoch uint64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.watch = nil
-	if len(m.waiting) == 0 {
+func (l *Limit) checkForStall(epoch uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watch = nil
+	if len(l.waiting) == 0 {
 		return
 	}
 
-	nothingMoved := m.inFlight == 0 && m.epoch == epoch
+	nothingMoved := l.inFlight == 0 && l.epoch == epoch
 	if nothingMoved {
-		m.grantOverLimit(m.nextWaiting())
+		l.grantOverLimit(l.nextWaiting())
 	}
-	if len(m.waiting) > 0 {
-		m.watchForStall()
+	if len(l.waiting) > 0 {
+		l.watchForStall()
 	}
 }
