@@ -56,7 +56,7 @@ func (t *trace) static(v *ssa.Call, callee *ssa.Function, path accessPath, stack
 	// A path from one of several results begins with the number of that result.
 	index, rest := cutResult(path)
 	if t.g.Code.Has(callee) {
-		inCallee := push(t.g.siteOf[v], stack)
+		inCallee := t.g.enter(v, stack)
 		t.returned(callee, index, rest, inCallee)
 		return
 	}
@@ -131,9 +131,8 @@ func (t *trace) parameter(p *ssa.Parameter, path accessPath, stack callStack) {
 	f := p.Parent()
 	index := indexOf(f, p)
 	if stack != "" {
-		number, outerCalls := pop(stack)
-		entry := t.g.sites[number]
-		t.argument(entry, f, index, path, outerCalls)
+		site, callers := t.g.leave(stack)
+		t.argument(site, f, index, path, callers)
 		return
 	}
 

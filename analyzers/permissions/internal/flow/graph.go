@@ -235,7 +235,7 @@ type Site struct {
 // Sites returns the static calls of a function, in the order in which they were found.
 func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 	for _, call := range g.static[f] {
-		all = append(all, Site{Call: call, Stack: push(g.siteOf[call], "")})
+		all = append(all, Site{Call: call, Stack: g.enter(call, "")})
 	}
 	return all
 }

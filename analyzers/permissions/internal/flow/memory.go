@@ -11,31 +11,46 @@ import (
 // contents continues a trace with the values that were stored at path inside a variable, slice, map or
 // channel.
 func (t *trace) contents(object ssa.Value, path accessPath, stack callStack) {
+	isStored := t.visitStores(object, path, stack)
+	if t.isSetElsewhere(object, isStored) {
+		t.unknown(object, stack)
+		return
+	}
+	if !isStored {
+		t.add(Origin{Value: object, Zero: true})
+	}
+}
+
+// visitStores continues a trace with the values that the analyzed code stores at path inside an object,
+// and reports whether there are any. It adds an unknown origin if other code may store a value there.
+func (t *trace) visitStores(object ssa.Value, path accessPath, stack callStack) bool {
 	isStored := false
 	for _, d := range t.g.destinations(object, path) {
 		if t.stored(object, d, stack) {
 			isStored = true
 		}
-		mayBeSetOutside := t.wantsText || t.wantsInterface && !isStored
-		if mayBeSetOutside {
+		if t.wantsText || (t.wantsInterface && !isStored) {
 			t.addEscaped(object, d, stack)
 		}
 	}
 	if t.fieldStores(object, path) {
-		isStored = true
+		return true
 	}
+	return isStored
+}
 
-	if global, ok := object.(*ssa.Global); ok {
-		// The linker may set a string variable that the code does not set.
-		mayBeLinked := t.wantsText && !isStored
-		if mayBeLinked || !t.g.hasCode(global) {
-			t.unknown(object, stack)
-			return
-		}
+// isSetElsewhere reports whether an object is a global variable that code outside the analysis may set.
+// isStored is true if analyzed code sets it.
+func (t *trace) isSetElsewhere(object ssa.Value, isStored bool) bool {
+	global, isGlobal := object.(*ssa.Global)
+	if !isGlobal {
+		return false
 	}
-	if !isStored {
-		t.add(Origin{Value: object, Zero: true})
+	if !t.g.hasCode(global) {
+		return true
 	}
+	// The linker may set a string variable that the code does not set.
+	return t.wantsText && !isStored
 }
 
 // A destination is the form in which assignments to a variable are recorded: the shape of the
@@ -103,7 +118,7 @@ func (g *Graph) storingStacks(s store, object ssa.Value, stack callStack) []call
 		if site.Parent() == object.Parent() {
 			callers = stack
 		}
-		all = append(all, push(g.siteOf[site], callers))
+		all = append(all, g.enter(site, callers))
 	}
 	return all
 }

@@ -78,8 +78,8 @@ func push(number int, stack callStack) callStack {
 	}
 
 	// Each push adds one call, so there is only one too many.
-	outermost := strings.LastIndexByte(strings.TrimSuffix(stack, ";"), ';') + 1
-	return stack[:outermost]
+	beforeOutermost := strings.LastIndexByte(strings.TrimSuffix(stack, ";"), ';') + 1
+	return stack[:beforeOutermost]
 }
 
 // pop splits a stack into the number of the innermost call and the other calls.
@@ -87,6 +87,18 @@ func pop(stack callStack) (number int, rest callStack) {
 	innermost, rest, _ := strings.Cut(stack, ";")
 	number, _ = strconv.Atoi(innermost)
 	return number, rest
+}
+
+// enter returns the stack of a trace that enters a function by the call site, after the calls of
+// callers.
+func (g *Graph) enter(site ssa.CallInstruction, callers callStack) callStack {
+	return push(g.siteOf[site], callers)
+}
+
+// leave returns the innermost call of a stack that is not empty, and the other calls.
+func (g *Graph) leave(stack callStack) (site ssa.CallInstruction, callers callStack) {
+	number, callers := pop(stack)
+	return g.sites[number], callers
 }
 
 // These limits end a trace that would otherwise be endless. For example, a path can have any length
@@ -130,17 +142,18 @@ func isRepetitive(path accessPath) bool {
 // at the address.
 //
 // For the address &s[2].name, these are s and the path through an element to the field name.
-func (g *Graph) location(address ssa.Value) (root ssa.Value, to accessPath) {
+func (g *Graph) location(address ssa.Value) (ssa.Value, accessPath) {
 	switch a := address.(type) {
 	case *ssa.FieldAddr:
-		root, to = g.location(a.X)
-		return root, to + g.field(a.X.Type(), a.Field)
+		root, toStruct := g.location(a.X)
+		return root, toStruct + g.field(a.X.Type(), a.Field)
 	case *ssa.IndexAddr:
-		if isPointer(a.X.Type()) {
-			root, to = g.location(a.X)
-			return root, to + element
+		isSlice := !isPointer(a.X.Type())
+		if isSlice {
+			return a.X, element
 		}
-		return a.X, element
+		root, toArray := g.location(a.X)
+		return root, toArray + element
 	}
 	return address, deref
 }

@@ -140,12 +140,12 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		return
 	}
 
-	// Internal and harmless functions of the library need no rights.
-	ours := isOurs(callee)
-	if ours && (isInternal(callee) || harmless[name]) {
-		return
-	}
-	if !ours && !isReflection(name) {
+	if isOurs(callee) {
+		// Internal and harmless functions of the library need no rights.
+		if isInternal(callee) || harmless[name] {
+			return
+		}
+	} else if !isReflection(name) {
 		d.foreign(f, site, callee)
 		return
 	}
@@ -279,11 +279,13 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 // withoutConversions returns the value that an argument was before its conversion to the type of
 // the parameter. That type may be any, or an interface of values that are not buckets.
 func (d *deriver) withoutConversions(arg ssa.Value) ssa.Value {
-	if box, ok := arg.(*ssa.MakeInterface); ok {
-		arg = box.X
-	}
-	if change, ok := arg.(*ssa.ChangeInterface); ok && !d.types.isBucket(arg.Type()) {
-		arg = change.X
+	switch conversion := arg.(type) {
+	case *ssa.MakeInterface:
+		return conversion.X
+	case *ssa.ChangeInterface:
+		if !d.types.isBucket(conversion.Type()) {
+			return conversion.X
+		}
 	}
 	return arg
 }

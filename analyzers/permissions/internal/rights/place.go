@@ -343,14 +343,14 @@ func (d *deriver) prefixed(call *ssa.Call, stack string) (all []Place) {
 	prefix := call.Call.Args[1]
 	prefixes := d.text(call, prefix, stack, func(text string) Place { return Place{Prefix: text} })
 
-	for _, base := range d.places(bucket, stack, "") {
-		for _, p := range prefixes {
-			view := base
-			// If the prefix is not known, the view counts as the whole bucket.
-			if !p.Unknown {
-				view.Prefix += p.Prefix
+	for _, whole := range d.places(bucket, stack, "") {
+		for _, below := range prefixes {
+			// If the prefix is not known, the part counts as the whole bucket.
+			part := whole
+			if !below.Unknown {
+				part.Prefix += below.Prefix
 			}
-			all = append(all, view)
+			all = append(all, part)
 		}
 	}
 	return all
