@@ -125,12 +125,12 @@ func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 // readSome reads at least one byte into p, either from a block that is in memory or being fetched,
 // or directly with one request. s is the series of reads to which this one belongs.
 func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
-	b, direct, err := c.find(off, int64(len(p)), s)
+	b, directBytes, err := c.find(off, int64(len(p)), s)
 	if err != nil {
 		return 0, err
 	}
 	if b == nil {
-		return c.readDirect(ctx, p[:direct], off)
+		return c.readDirect(ctx, p[:directBytes], off)
 	}
 
 	// Wait until the block has arrived.
@@ -170,8 +170,8 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 
 // find returns the block that contains the byte at off. If the block is not in memory, find begins
 // to fetch it, together with its neighbors up to the probable end of the scan. If find returns no
-// block, the caller must read the next direct bytes without the cache.
-func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err error) {
+// block, the caller must read the next directBytes bytes without the cache.
+func (c *Cache) find(off, length int64, s *scan) (b *block, directBytes int64, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
 	if c.closed {
@@ -186,19 +186,19 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 
 	// These are the blocks in a row that the read needs and that are not in memory.
 	needed := c.countMissing(first, c.numberAt(off+length-1))
-	direct = min(off+length, c.end(first+needed-1)) - off
+	directBytes = min(off+length, c.end(first+needed-1)) - off
 	window, expected := c.plan(first, off, s)
-	if direct > c.BlockSize && needed > window {
+	if directBytes > c.BlockSize && needed > window {
 		// For such a large read, a copy in the cache would not help. The next request of the scan may
 		// read twice as many blocks (see window).
 		s.direct = needed
-		return nil, direct, nil
+		return nil, directBytes, nil
 	}
 
 	// Make room for the blocks. Without memory, the caller reads its bytes directly.
 	run := c.reserve(first, needed)
 	if run == nil {
-		return nil, direct, nil
+		return nil, directBytes, nil
 	}
 
 	// One request fetches the needed blocks and those after them.

@@ -26,7 +26,7 @@ func (l *Limit) Take(bytes int64) bool {
 	if len(l.waiting) > 0 {
 		return false
 	}
-	if l.used-l.evicts+bytes > l.Max {
+	if l.used-l.evictable+bytes > l.Max {
 		// The bytes would not fit even without cached memory, so evict none.
 		return false
 	}
@@ -41,7 +41,7 @@ func (l *Limit) Take(bytes int64) bool {
 // Keep tells the Limit that a piece of memory is cached memory. Take must have granted the memory.
 // The Limit may evict it when a buffer needs memory. The caller must hold the lock.
 func (l *Limit) Keep(c Cached) *list.Element {
-	l.evicts += c.Memory()
+	l.evictable += c.Memory()
 	return l.cached.PushBack(c)
 }
 
@@ -52,6 +52,6 @@ func (l *Limit) Touch(e *list.Element) { l.cached.MoveToBack(e) }
 // lock.
 func (l *Limit) Drop(e *list.Element) {
 	bytes := l.cached.Remove(e).(Cached).Memory()
-	l.evicts -= bytes
+	l.evictable -= bytes
 	l.Forget(bytes)
 }

@@ -27,13 +27,13 @@ type Limit struct {
 	stalled  bool  // true after a grant over the limit, until memory is given back or a transfer begins
 	// favored is the buffer that last got memory over the limit, or nil. It gets more such memory
 	// without waiting, until a transfer begins or enough memory is given back.
-	favored *Buffer
-	tight   bool      // true after a grant over the limit, until a request fits into the limit
-	waiting []*waiter // requests that wait for memory, the longest waiting first
-	watch   *time.Timer
-	epoch   uint64    // number of times that memory was granted or given back, or a transfer began or ended
-	cached  list.List // each Cached, the least recently used first
-	evicts  int64     // number of bytes that become free if all cached memory is evicted
+	favored   *Buffer
+	tight     bool      // true after a grant over the limit, until a request fits into the limit
+	waiting   []*waiter // requests that wait for memory, the longest waiting first
+	watch     *time.Timer
+	epoch     uint64    // number of times that memory was granted or given back, or a transfer began or ended
+	cached    list.List // each Cached, the least recently used first
+	evictable int64     // number of bytes that become free if all cached memory is evicted
 }
 
 type waiter struct {
@@ -150,12 +150,21 @@ func (l *Limit) abandon(w *waiter) {
 func (l *Limit) Reserve(bytes int64) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	bytes = min(bytes, l.Max/2)
-	if len(l.waiting) > 0 || l.used-l.evicts >= l.Max/2 || l.reserved+bytes > l.Max {
+	if len(l.waiting) > 0 {
 		return 0
 	}
-	l.reserved += bytes
-	return bytes
+	half := l.Max / 2
+	inUse := l.used - l.evictable
+	if inUse >= half {
+		return 0
+	}
+
+	share := min(bytes, half)
+	if l.reserved+share > l.Max {
+		return 0
+	}
+	l.reserved += share
+	return share
 }
 
 // Unreserve gives back bytes that [Limit.Reserve] has set aside.

@@ -85,7 +85,10 @@ func (p *Plan) Runs(yield func(Run) bool) {
 		span := p.Spans[number]
 
 		// An earlier span may share the first bytes of this one. Read only the others.
-		offset := p.copyHead(number, furthest)
+		offset := span.Offset
+		if furthest >= 0 {
+			offset = p.copyHead(number, furthest)
+		}
 
 		// Cut the span into parts of at most p.limit bytes. Add each to the run, or begin a new run
 		// with it.
@@ -121,24 +124,19 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy the first bytes of the span with the number from the earlier span source, if
-// that also contains them, and returns the offset at which the rest of the span begins. source is the
-// number of the earlier span that ends last, or -1 if there is none.
-func (p *Plan) copyHead(number, source int) int64 {
+// copyHead plans to copy the first bytes of a span from the earlier span that ends last, if that also
+// contains them. It returns the offset at which the rest of the span begins. Both spans are given by
+// their numbers.
+func (p *Plan) copyHead(number, earlier int) int64 {
 	span := p.Spans[number]
-	hasSource := source >= 0
-	if !hasSource {
-		return span.Offset
-	}
 
-	// Spans are in the order of their offsets, so source begins before this one or with it, and both
-	// have all bytes up to sharedEnd.
-	sharedEnd := min(p.Spans[source].End, span.End)
+	// The earlier span begins before this one or with it, so both have all bytes up to sharedEnd.
+	sharedEnd := min(span.End, p.Spans[earlier].End)
 	if sharedEnd <= span.Offset {
 		return span.Offset
 	}
-	shared := Part{Span: number, Offset: span.Offset, End: sharedEnd}
-	p.Copies = append(p.Copies, Copy{To: shared, From: source})
+	head := Part{Span: number, Offset: span.Offset, End: sharedEnd}
+	p.Copies = append(p.Copies, Copy{To: head, From: earlier})
 	return sharedEnd
 }
 
