@@ -13,22 +13,34 @@ func Path(key string) string { return string(AppendPath(make([]byte, 0, len(key)
 func All(text string) string { return string(AppendAll(make([]byte, 0, len(text)), text)) }
 
 // AppendPath appends the result of [Path] for key to dst.
-func AppendPath(dst []byte, key string) []byte { return appendEscaped('/', dst, key) }
+func AppendPath(dst []byte, key string) []byte { return appendEscaped(dst, key, '/') }
 
 // AppendAll appends the result of [All] for text to dst.
-func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendEscaped('~', dst, text) }
+func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendEscaped(dst, text, '~') }
 
 // appendEscaped percent-encodes text, and appends the result to dst. It encodes neither the
 // unreserved characters nor safe.
-func appendEscaped[T string | []byte](safe byte, dst []byte, text T) []byte {
+func appendEscaped[T string | []byte](dst []byte, text T, safe byte) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
-			c == '-' || c == '.' || c == '_' || c == '~' || c == safe {
+		if isUnreserved(c) || c == safe {
 			dst = append(dst, c)
 		} else {
 			dst = append(dst, '%', hexadecimal[c>>4], hexadecimal[c&15])
 		}
 	}
 	return dst
+}
+
+// isUnreserved reports whether c is an unreserved character of RFC 3986.
+func isUnreserved(c byte) bool {
+	switch {
+	case 'a' <= c && c <= 'z':
+		return true
+	case 'A' <= c && c <= 'Z':
+		return true
+	case '0' <= c && c <= '9':
+		return true
+	}
+	return c == '-' || c == '.' || c == '_' || c == '~'
 }

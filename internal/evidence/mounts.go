@@ -23,15 +23,19 @@ type view struct {
 }
 
 // viewsOf returns the views of two directories. known is false if the mounts of this machine cannot
-// be read.
-func viewsOf(a, b string) (first, second []view, known bool) {
-	mounts, known := readMounts()
-	if !known || len(mounts) == 0 {
-		return nil, nil, known
+// be read, or if no mount shows one of the directories.
+func viewsOf(a, b string) (aViews, bViews []view, known bool) {
+	mounts, canRead := readMounts()
+	if !canRead {
+		return nil, nil, false
 	}
-	first, firstKnown := views(a, mounts)
-	second, secondKnown := views(b, mounts)
-	return first, second, firstKnown && secondKnown
+	if len(mounts) == 0 {
+		// This system has no mounts.
+		return nil, nil, true
+	}
+	aViews, isAShown := views(a, mounts)
+	bViews, isBShown := views(b, mounts)
+	return aViews, bViews, isAShown && isBShown
 }
 
 // views returns the views of dir by these mounts: first that of dir itself, and then those mounted

@@ -59,12 +59,11 @@ func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
 	}
-	result := make([]Place, len(places))
-	for i, p := range places {
-		p.Prefix += prefix
-		result[i] = p
+	folders := slices.Clone(places)
+	for i := range folders {
+		folders[i].Prefix += prefix
 	}
-	return result
+	return folders
 }
 
 // Below reports whether a Place in the list inner is known to be inside a Place in the list outer.

@@ -57,22 +57,27 @@ func listFolder(
 			return false
 		}
 
-		// A folder may have later keys even if its own name comes before startAfter.
-		beginsInside := entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
-		isWanted := entry.Key > startAfter || beginsInside
-		if !isWanted {
+		if !hasKeysAfter(entry, startAfter) {
 			continue
 		}
-
-		hasMore := false
 		if entry.IsPrefix {
-			hasMore = listFolder(ctx, bucket, entry.Key, startAfter, yield)
-		} else {
-			hasMore = yield(entry, nil)
+			if !listFolder(ctx, bucket, entry.Key, startAfter, yield) {
+				return false
+			}
+			continue
 		}
-		if !hasMore {
+		if !yield(entry, nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// hasKeysAfter reports whether an entry is an object after startAfter, or a folder that may have one.
+func hasKeysAfter(entry storage.ListEntry, startAfter string) bool {
+	if entry.Key > startAfter {
+		return true
+	}
+	// If startAfter lies in the folder, later keys may do so, too.
+	return entry.IsPrefix && strings.HasPrefix(startAfter, entry.Key)
 }

@@ -74,13 +74,14 @@ func (x *exchange) startTimer(d time.Duration) {
 
 // startTimerLocked is like startTimer. The caller must hold x.mu.
 func (x *exchange) startTimerLocked(d time.Duration) {
-	switch {
-	case x.ended:
-	case x.timer == nil:
-		x.timer = time.AfterFunc(d, x.stalled)
-	default:
-		x.timer.Reset(d)
+	if x.ended {
+		return
 	}
+	if x.timer == nil {
+		x.timer = time.AfterFunc(d, x.stalled)
+		return
+	}
+	x.timer.Reset(d)
 }
 
 // stopTimer stops the timer until the next call of startTimer.

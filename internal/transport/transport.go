@@ -128,8 +128,8 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter := counterOf(ctx)
 	call := serving.CallOf(ctx)
-	isOfEngine := counter != nil || call != nil
-	if t.usersBase && !isOfEngine {
+	isOfUser := counter == nil && call == nil
+	if isOfUser && t.usersBase {
 		// The user's transport sends a request that the engine did not make, without a watchdog.
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
