@@ -18,12 +18,13 @@ import (
 
 // New returns a bucket in memory, and a function that stores objects in it without the checks of
 // the engine (see [Plant]).
-func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func(keys ...string)) {
+func New(t testing.TB, opts ...storage.OpenOption) (storage.Bucket, func(keys ...string)) {
 	d := memstore.NewDriver(memstore.Config{})
-	return engine.New(d, opts...), func(keys ...string) {
+	plant := func(keys ...string) {
 		t.Helper()
 		Plant(t, d, keys...)
 	}
+	return engine.New(d, opts...), plant
 }
 
 // Plant stores an object at each of the keys with the driver, because the engine refuses some keys.

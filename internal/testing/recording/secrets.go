@@ -56,12 +56,23 @@ func (s secrets) areIn(text string) bool {
 // inBase64 returns the part of the Base64 encoding of text that does not depend on the bytes around
 // it. shift is the number of bytes before text in its group of three.
 func inBase64(text string, shift int) string {
+	// Each group of three bytes becomes four letters. Any bytes around text make all groups complete.
+	const groupBytes = 3
+	const groupLetters = 4
 	padded := strings.Repeat("x", shift) + text + "xx"
 	encoded := base64.StdEncoding.EncodeToString([]byte(padded))
-	// Three bytes become four letters, of which the first ones also depend on the bytes before text.
-	start := []int{0, 2, 3}[shift]
-	end := (shift + len(text)) / 3 * 4
-	return strings.ToLower(encoded[start:max(start, end)])
+
+	// Some of the first letters also depend on the bytes before text, and the letters of the last group
+	// on the bytes after it.
+	sharedLetters := [groupBytes]int{0, 2, 3}
+	start := sharedLetters[shift]
+	wholeGroups := (shift + len(text)) / groupBytes
+	end := wholeGroups * groupLetters
+	if end < start {
+		return ""
+	}
+	// Secrets are searched in texts in lower case.
+	return strings.ToLower(encoded[start:end])
 }
 
 // addSecrets adds secrets to those that are known, without the ones that are too short.

@@ -126,8 +126,9 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 		return o.endTest(e.Test, dir, ran)
 	case "pass":
 		return o.endTest(e.Test, dir, ran)
+	case "fail":
+		// The text of the test is kept, and printed at the end of the package.
 	}
-	// After the event "fail", the text of the test is kept, and printed at the end of the package.
 	return nil
 }
 

@@ -86,13 +86,13 @@ func (r *recording) months() string {
 // played returns how many recorded responses were given to the driver: all but those that the tallies
 // count as unplayed.
 func (r *recording) played() int {
-	n := r.Exchanges
+	unplayed := 0
 	for _, tally := range r.Tallies {
 		for _, count := range tally.Unplayed {
-			n -= count
+			unplayed += count
 		}
 	}
-	return n
+	return r.Exchanges - unplayed
 }
 
 // renderRecordings writes what the drivers did with recorded responses: a row for each recording,
