@@ -134,29 +134,26 @@ func (b *driverBucket) requireFeature(f storage.Features, name string) error {
 
 // checkEmpty fails with BucketNotEmpty if the bucket has objects or versions other than the server's records.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
-	// The listing ends at the first object that is not a record.
-	isEmpty := true
-	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
-		isEmpty = isRecord(e.Key)
-		return isEmpty // the listing continues as long as this is true
-	})
-	if err != nil {
-		return err
-	}
-
-	// A bucket without objects may still have noncurrent versions and delete markers.
-	if isEmpty && b.keepsVersions() {
-		// eachVersion leaves out the records.
-		err := b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) {
-			isEmpty = false
-			return false, nil // the first version is enough
-		})
+	errNotEmpty := s3error.New("BucketNotEmpty", "BucketName", b.name)
+	for e, err := range b.names.entries(ctx, &driver.ListRequest{}) {
 		if err != nil {
 			return err
 		}
+		if !isRecord(e.Key) {
+			return errNotEmpty
+		}
 	}
-	if !isEmpty {
-		return s3error.New("BucketNotEmpty", "BucketName", b.name)
+	if !b.keepsVersions() {
+		return nil
+	}
+
+	// A bucket without objects may still have noncurrent versions and delete markers. The method versions leaves out
+	// the records, so the first version is enough.
+	for _, err := range b.names.versions(ctx, &driver.ListRequest{}) {
+		if err != nil {
+			return err
+		}
+		return errNotEmpty
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	// All escaped names begin with the mark.
 	req := &driver.ListRequest{Prefix: names.name + keyname.Mark}
 	// A walk of versions can group the names only in a store that supports it, as canSeek says.
-	if w.versions == nil || w.canSeek {
+	if w.versionsOf == nil || w.canSeek {
 		req.Delimiter = "/"
 	}
 	// The listing's prefix limits only the names in the folder of the walk itself.
@@ -100,7 +100,10 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 		req.Prefix += keyname.EscapeText(w.escapablePrefix(), false)
 	}
 
-	return w.eachName(ctx, req, func(e *listedEntry) (bool, error) {
+	for e, err := range w.entries(ctx, req) {
+		if err != nil {
+			return err
+		}
 		// An entry in an inner folder stands for the folder itself.
 		name := e.Key
 		isFolder := false
@@ -113,8 +116,8 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 		if ok && !isRecord(name) {
 			names.add(escapedName{key: key, name: name, entry: *e}, w)
 		}
-		return true, nil
-	})
+	}
+	return nil
 }
 
 // escapablePrefix returns the beginning of the prefix in the folder of the walk that is the same in the escaped names
@@ -213,18 +216,19 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool
 	if isFolder && w.listing.Delimiter == "" {
 		return w.inside(item).run(ctx)
 	}
-	if w.versions == nil || item.entry.IsPrefix {
+	if w.versionsOf == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}
 
-	// The function versions returns no error if show has ended it because the page is full.
-	hasRoom = true
-	err = w.versions(ctx, item.key, func(e *listedEntry) (bool, error) {
-		var err error
-		hasRoom, err = w.show(e)
-		return hasRoom, err
-	})
-	return hasRoom, err
+	for e, err := range w.versionsOf(ctx, item.key) {
+		if err != nil {
+			return false, err
+		}
+		if hasRoom, err := w.show(e); err != nil || !hasRoom {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // inside returns the walk through an escaped folder, for the same listing.

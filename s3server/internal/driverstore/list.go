@@ -3,6 +3,7 @@ package driverstore
 import (
 	"cmp"
 	"context"
+	"iter"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -25,44 +26,49 @@ func pageOf(d *driver.Description) int {
 // driverNames lists the objects and versions of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false or the listing ends. r.Limit is the
-// number of entries that the caller needs, or 0. Because f may omit entries, eachName may call f more often.
-func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
+// entries yields the entries of a driver's listing, until an error. r.Limit is the number of entries that the caller
+// needs, or 0. Because the caller may omit entries, there may be more. The sequence advances r, so it can be used only
+// once.
+func (n *driverNames) entries(ctx context.Context, r *driver.ListRequest) iter.Seq2[*storage.ListEntry, error] {
 	const reserve = pageLimit / 10 // entries that another request asks for beyond the missing ones
-	d := n.bucket.description()
-	// Clients continue a listing after the last key, so the driver must list in a known order.
-	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
-		return storageerror.ToS3(storage.Unsupported, n.bucket.name)
-	}
-
-	limit := pageOf(d)
-	missing := r.Limit
-	if missing > 0 {
-		limit = min(limit, missing)
-	}
-	r.Limit = limit
-	for {
-		page, err := n.bucket.driver.List(ctx, r)
-		if err != nil {
-			return storageerror.ToS3(err, n.bucket.name)
-		}
-		for i := range page.Entries {
-			if !f(&page.Entries[i]) {
-				return nil
-			}
+	return func(yield func(*storage.ListEntry, error) bool) {
+		d := n.bucket.description()
+		// Clients continue a listing after the last key, so the driver must list in a known order.
+		if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
+			yield(nil, storageerror.ToS3(storage.Unsupported, n.bucket.name))
+			return
 		}
 
-		r.Token = page.Token
-		if r.Token == "" {
-			return nil
-		}
-		r.Entries = page.Entries // the driver reuses the slice
-
-		// If no entry is missing, f has omitted some, and a page of the whole size follows.
-		missing -= len(page.Entries)
-		r.Limit = limit
+		limit := pageOf(d)
+		missing := r.Limit
 		if missing > 0 {
-			r.Limit = min(limit, missing+reserve)
+			limit = min(limit, missing)
+		}
+		r.Limit = limit
+		for {
+			page, err := n.bucket.driver.List(ctx, r)
+			if err != nil {
+				yield(nil, storageerror.ToS3(err, n.bucket.name))
+				return
+			}
+			for i := range page.Entries {
+				if !yield(&page.Entries[i], nil) {
+					return
+				}
+			}
+
+			r.Token = page.Token
+			if r.Token == "" {
+				return
+			}
+			r.Entries = page.Entries // the driver reuses the slice
+
+			// If no entry is missing, the caller has omitted some, and a page of the whole size follows.
+			missing -= len(page.Entries)
+			r.Limit = limit
+			if missing > 0 {
+				r.Limit = min(limit, missing+reserve)
+			}
 		}
 	}
 }
@@ -289,15 +295,22 @@ func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition)
 	// other buckets, they are those that the driver lists after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
 	isRest := false // true after the last version that was shown
-	return l.names.versionsOf(ctx, pos.Key, func(e *listedEntry) (bool, error) {
+	for e, err := range l.names.versionsOf(ctx, pos.Key) {
+		if err != nil {
+			return err
+		}
 		isLastShown := e.id == pos.ID
 		if isOrdered && e.Version < pos.ID && !isLastShown {
 			isRest = true
 		}
-		if isRest {
-			return l.add(ctx, e)
+		if !isRest {
+			isRest = isLastShown
+			continue
 		}
-		isRest = isLastShown
-		return true, nil
-	})
+
+		if hasRoom, err := l.add(ctx, e); err != nil || !hasRoom {
+			return err
+		}
+	}
+	return nil
 }

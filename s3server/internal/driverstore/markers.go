@@ -3,6 +3,7 @@ package driverstore
 import (
 	"cmp"
 	"context"
+	"iter"
 	"strings"
 	"time"
 
@@ -35,48 +36,54 @@ type listedEntry struct {
 	account    string // account that owns the bucket
 }
 
-// eachVersion calls f with versions, delete markers and common prefixes until f returns false. They
-// are in the order in which S3 lists them.
-func (n *driverNames) eachVersion(
-	ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error),
-) error {
-	return n.eachStored(ctx, r, skipReplaced(f))
+// versions yields versions, delete markers and common prefixes in the order in which S3 lists them, until an error. The
+// sequence advances r, so it can be used only once.
+func (n *driverNames) versions(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error] {
+	return withoutReplaced(n.storedVersions(ctx, r))
 }
 
-// skipReplaced returns a function that calls f, except for null versions that were replaced.
-func skipReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool, error) {
-	return func(e *listedEntry) (bool, error) {
-		if e.isReplaced {
-			return true, nil
+// withoutReplaced returns the entries without the null versions that were replaced.
+func withoutReplaced(entries iter.Seq2[*listedEntry, error]) iter.Seq2[*listedEntry, error] {
+	return func(yield func(*listedEntry, error) bool) {
+		for e, err := range entries {
+			if err == nil && e.isReplaced {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
 		}
-		return f(e)
 	}
 }
 
-// eachStored calls f with versions, delete markers and common prefixes, like eachVersion, but also with null versions
-// that were replaced. Its first request is for at most r.Limit entries, and further ones are for pageLimit.
-func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-	var k keyVersions
-	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
-	for ; ; r.Limit = pageLimit {
-		page, err := n.bucket.driver.ListVersions(ctx, r)
-		if err != nil {
-			return storageerror.ToS3(err, n.bucket.name)
-		}
-		for i := range page.Entries {
-			e := &page.Entries[i]
-			if isRecord(e.Key) {
-				continue
+// storedVersions is like versions, but includes null versions that were replaced. Its first request is for at most
+// r.Limit entries, and further ones are for pageLimit.
+func (n *driverNames) storedVersions(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error] {
+	return func(yield func(*listedEntry, error) bool) {
+		var k keyVersions
+		r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
+		for {
+			page, err := n.bucket.driver.ListVersions(ctx, r)
+			if err != nil {
+				yield(nil, storageerror.ToS3(err, n.bucket.name))
+				return
 			}
-			entry := k.next(n.bucket, e)
-			if hasMore, err := showVersions(entry, f); err != nil || !hasMore {
-				return err
+			for i := range page.Entries {
+				if isRecord(page.Entries[i].Key) {
+					continue
+				}
+				for e := range k.next(n.bucket, &page.Entries[i]).withMarker {
+					if !yield(e, nil) {
+						return
+					}
+				}
 			}
-		}
 
-		r.Token = page.Token
-		if r.Token == "" {
-			return nil
+			if page.Token == "" {
+				return
+			}
+			r.Token = page.Token
+			r.Limit = pageLimit
 		}
 	}
 }
@@ -111,12 +118,13 @@ func (k *keyVersions) next(b *driverBucket, e *storage.VersionEntry) *listedEntr
 	return entry
 }
 
-// showVersions calls f with a version. If the latest version is not current, its object was removed, and showVersions
-// first calls f with the delete marker that the driver does not store (see markerSuffix).
-func showVersions(e *listedEntry, f func(*listedEntry) (bool, error)) (hasMore bool, err error) {
+// withMarker yields a version. If the latest version is not current, its object was removed, and withMarker first
+// yields the delete marker that the driver does not store (see markerSuffix).
+func (e *listedEntry) withMarker(yield func(*listedEntry) bool) {
 	isRemoved := e.isLatest && !e.Current && !e.marker && !e.IsPrefix
 	if !isRemoved {
-		return f(e)
+		yield(e)
+		return
 	}
 
 	marker := *e
@@ -126,49 +134,60 @@ func showVersions(e *listedEntry, f func(*listedEntry) (bool, error)) (hasMore b
 	if marker.modified.IsZero() {
 		marker.modified = e.Modified
 	}
-	if hasMore, err := f(&marker); err != nil || !hasMore {
-		return false, err
+	if !yield(&marker) {
+		return
 	}
 	e.isLatest = false // the marker is
-	return f(e)
+	yield(e)
 }
 
-// versionsOf calls f with the versions of one key, the newest first.
-func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
+// versionsOf yields the versions of one key, the newest first, until an error.
+func (n *driverNames) versionsOf(ctx context.Context, key string) iter.Seq2[*listedEntry, error] {
 	if !n.bucket.has(storage.Versioning) {
-		return nil
+		return func(func(*listedEntry, error) bool) {} // no version
 	}
-	return n.storedVersionsOf(ctx, key, skipReplaced(f))
+	return withoutReplaced(n.storedVersionsOf(ctx, key))
 }
 
 // storedVersionsOf is like versionsOf, but includes null versions that newer ones have replaced.
-func (n *driverNames) storedVersionsOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
-	// A key seldom has more versions. The listing may also have longer keys, which follow.
-	const firstPage = 10
-	name := n.bucket.naming().Escape(key)
-	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: firstPage}, func(e *listedEntry) (bool, error) {
-		if e.Key == name {
-			return f(e)
+func (n *driverNames) storedVersionsOf(ctx context.Context, key string) iter.Seq2[*listedEntry, error] {
+	const firstPage = 10 // a key seldom has more versions
+	return func(yield func(*listedEntry, error) bool) {
+		// The listing may also have longer keys, which follow.
+		name := n.bucket.naming().Escape(key)
+		for e, err := range n.storedVersions(ctx, &driver.ListRequest{Prefix: name, Limit: firstPage}) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if e.Key > name {
+				return
+			}
+			if e.Key == name && !yield(e, nil) {
+				return
+			}
 		}
-		isBehind := e.Key > name // so no more versions of the key follow
-		return !isBehind, nil
-	})
+	}
 }
 
 // findMarker returns the delete marker with an id, or the one that is the newest version of the key if id is "". It
 // returns nil if there is none.
-func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
+func (n *driverNames) findMarker(ctx context.Context, key, id string) (*state.Version, error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil
 	}
-	err = n.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		if e.marker && (id == "" || e.id == id) {
-			found = e.markerVersion(key)
+	for e, err := range n.versionsOf(ctx, key) {
+		if err != nil {
+			return nil, err
 		}
-		isNewestOnly := id == "" // then look at the first version only
-		return found == nil && !isNewestOnly, nil
-	})
-	return found, err
+		if e.marker && (e.id == id || id == "") {
+			return e.markerVersion(key), nil
+		}
+		if id == "" {
+			return nil, nil // the first version is the newest, and no marker
+		}
+	}
+	return nil, nil
 }
 
 // markerVersion returns the delete marker of a key as clients see it.

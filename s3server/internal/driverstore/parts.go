@@ -166,20 +166,19 @@ func (s *Store) Parts(
 		return nil, false, err
 	}
 
-	// Stop at the first name beyond the limit, which shows that more parts follow.
 	var names []string
-	err = records.eachName(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker), func(name string) (bool, error) {
+	for name, err := range records.list(ctx, partsPrefix(u.ID), partRecordName(u.ID, marker)) {
+		if err != nil {
+			return nil, false, storageerror.ToS3(err, u.Key)
+		}
 		if isStaged(name) { // this is a part's content, not its record
-			return true, nil
+			continue
 		}
-		hasMore = len(names) == limit
-		if !hasMore {
-			names = append(names, name)
+		if len(names) == limit {
+			hasMore = true
+			break
 		}
-		return !hasMore, nil
-	})
-	if err != nil {
-		return nil, false, storageerror.ToS3(err, u.Key)
+		names = append(names, name)
 	}
 
 	parts, err = records.parts(ctx, names)

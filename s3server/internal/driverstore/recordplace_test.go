@@ -123,10 +123,10 @@ func recordsOf(t *testing.T, s *Store, bucket string) *records {
 // names returns the names of all records.
 func (r *records) names(t *testing.T) (names []string) {
 	t.Helper()
-	require.NoError(t, r.eachName(t.Context(), "", "", func(name string) (bool, error) {
+	for name, err := range r.list(t.Context(), "", "") {
+		require.NoError(t, err)
 		names = append(names, name)
-		return true, nil
-	}))
+	}
 	return names
 }
 

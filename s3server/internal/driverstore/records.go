@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
@@ -161,39 +162,50 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	return attrs.Revision, nil
 }
 
-// eachName calls f with the names of records until f returns false. The names begin with prefix.
-// They are greater than startAfter, if that is not "".
-func (r *records) eachName(ctx context.Context, prefix, startAfter string, f func(name string) (bool, error)) error {
-	return r.entries(ctx, prefix, startAfter, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
+// list yields the names of the records that begin with prefix and are greater than startAfter, until an error.
+func (r *records) list(ctx context.Context, prefix, startAfter string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for e, err := range r.entries(ctx, prefix, startAfter) {
+			if err != nil {
+				yield("", err)
+				return
+			}
+			if !yield(e.Key[len(r.prefix):], nil) {
+				return
+			}
+		}
+	}
 }
 
-// entries calls f with the entries of the records whose names begin with prefix and follow startAfter, until f returns
-// false.
-func (r *records) entries(ctx context.Context, prefix, startAfter string, f func(*storage.ListEntry) (bool, error)) error {
-	request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
-	if startAfter != "" {
-		request.StartAfter = r.prefix + startAfter
-	}
-
-	// Each pass reads one page.
-	for {
-		page, err := r.driver.List(ctx, request)
-		if err != nil {
-			return err
-		}
-		for i := range page.Entries {
-			e := &page.Entries[i]
-			if e.Key <= request.StartAfter {
-				continue // a driver may ignore StartAfter
-			}
-			if hasMore, err := f(e); err != nil || !hasMore {
-				return err
-			}
+// entries yields the entries of the records whose names begin with prefix and follow startAfter, until an error.
+func (r *records) entries(ctx context.Context, prefix, startAfter string) iter.Seq2[*storage.ListEntry, error] {
+	return func(yield func(*storage.ListEntry, error) bool) {
+		request := &driver.ListRequest{Prefix: r.prefix + prefix, Limit: r.page}
+		if startAfter != "" {
+			request.StartAfter = r.prefix + startAfter
 		}
 
-		request.Token = page.Token
-		if request.Token == "" {
-			return nil
+		// Each pass reads one page.
+		for {
+			page, err := r.driver.List(ctx, request)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range page.Entries {
+				e := &page.Entries[i]
+				if e.Key <= request.StartAfter {
+					continue // a driver may ignore StartAfter
+				}
+				if !yield(e, nil) {
+					return
+				}
+			}
+
+			request.Token = page.Token
+			if request.Token == "" {
+				return
+			}
 		}
 	}
 }
@@ -201,13 +213,15 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string, f func
 // latest returns the time of the latest write to a record whose name begins with prefix, or the zero time if there is
 // no such record.
 func (r *records) latest(ctx context.Context, prefix string) (latest time.Time, err error) {
-	err = r.entries(ctx, prefix, "", func(e *storage.ListEntry) (bool, error) {
+	for e, err := range r.entries(ctx, prefix, "") {
+		if err != nil {
+			return latest, err
+		}
 		if e.Modified.After(latest) {
 			latest = e.Modified
 		}
-		return true, nil
-	})
-	return latest, err
+	}
+	return latest, nil
 }
 
 // removeAll removes the records whose names begin with prefix, and their versions if the bucket keeps versions, as
@@ -218,14 +232,16 @@ func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool
 	}
 	for {
 		var names []string
-		err := r.eachName(ctx, prefix, "", func(name string) (bool, error) {
+		for name, err := range r.list(ctx, prefix, "") {
+			if err != nil {
+				return err
+			}
 			names = append(names, name)
-			return len(names) < pageLimit, nil
-		})
-		if err != nil {
-			return err
+			if len(names) == pageLimit {
+				break
+			}
 		}
-		err = running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
+		err := running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + names[i]})
 		})
 		if err != nil || len(names) < pageLimit {

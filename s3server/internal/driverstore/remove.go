@@ -95,18 +95,19 @@ func (b *driverBucket) delete(
 // deleteMarkerRemoval returns the result of a removal that has added a delete marker. It looks up the marker's id,
 // which the driver does not return. The id is "" if no marker is found.
 func (b *driverBucket) deleteMarkerRemoval(ctx context.Context, key string) state.Removal {
-	removal := state.Removal{Marker: true}
 	// Look at older versions, too, because another write may have added a newer one since the removal.
-	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+	for e, err := range b.names.versionsOf(ctx, key) {
+		if err != nil {
+			break
+		}
 		// This library's own stores have stored a marker for the removal. A marker that only S3 shows (see
 		// markerSuffix) may belong to another call there, which is removing the object at the same time.
 		isAdded := e.marker && (e.IsDeleteMarker || !b.ownStore())
 		if isAdded {
-			removal.ID = e.id
+			return state.Removal{Marker: true, ID: e.id}
 		}
-		return !isAdded, nil
-	})
-	return removal
+	}
+	return state.Removal{Marker: true}
 }
 
 // removeVersion removes a version or a delete marker in one of this library's own stores. With the null version, it
@@ -136,29 +137,33 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 func (b *driverBucket) versionsToRemove(
 	ctx context.Context, r *state.RemoveRequest,
 ) (versions []string, isMarker bool, err error) {
-	err = b.names.storedVersionsOf(ctx, r.Key, func(e *listedEntry) (bool, error) {
+	for e, err := range b.names.storedVersionsOf(ctx, r.Key) {
+		if err != nil {
+			return nil, false, err
+		}
 		if e.id != r.ID || r.Misses(e.modified) {
-			return true, nil
+			continue
 		}
 		versions = append(versions, e.Version)
 		if e.marker && !e.isReplaced {
 			isMarker = true
 		}
-		return true, nil
-	})
-	return versions, isMarker, err
+	}
+	return versions, isMarker, nil
 }
 
 // removeReplaced removes all null versions of a key except the newest, because S3 keeps only one. A version whose
 // removal fails stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var versions []string
-	_ = b.names.storedVersionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+	for e, err := range b.names.storedVersionsOf(ctx, key) {
+		if err != nil {
+			break // the versions so far are removed
+		}
 		if e.isReplaced {
 			versions = append(versions, e.Version)
 		}
-		return true, nil
-	})
+	}
 
 	for _, version := range versions {
 		_ = b.driver.Delete(ctx, &driver.DeleteRequest{

@@ -38,16 +38,20 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
 	}
-	return r.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
-		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+	for name, err := range r.list(ctx, "uploads/", "") {
 		if err != nil {
-			// Skip an upload that has ended or whose record cannot be read.
-			hasMore := ctx.Err() == nil
-			return hasMore, nil
+			return err
+		}
+		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
+		if err != nil && ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			continue // the upload has ended, or its record cannot be read
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if !m.canFind(record) {
-			return true, nil // keep the record: the upload may still be in progress
+			continue // keep the record: the upload may still be in progress
 		}
 
 		// A listing of the parts shows whether the driver still has the upload.
@@ -59,32 +63,17 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			err = m.dropUpload(ctx, u.ID)
 		}
-		return err == nil, err
-	})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweepParts removes the records of parts whose uploads have no record. It keeps records that were copied from another
 // bucket, and objects that are no records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
-	var orphans []string
-	lastID := ""     // the upload of the previous part
-	isEnded := false // true if that upload has no record
-	err := r.eachName(ctx, "parts/", "", func(name string) (bool, error) {
-		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
-		if id != lastID { // look up each upload once, before its first part
-			_, err := r.revision(ctx, uploadName(id))
-			lastID = id
-			isEnded = storage.CodeOf(err) == storage.ObjectNotFound
-			if err != nil && !isEnded {
-				return false, err
-			}
-		}
-
-		if isEnded {
-			orphans = append(orphans, name)
-		}
-		return true, nil
-	})
+	orphans, err := r.orphans(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,4 +87,31 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 		// with this prefix, which are the record and the staged part.
 		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions())
 	})
+}
+
+// orphans returns the names of the parts whose uploads have no record.
+func (r *records) orphans(ctx context.Context) ([]string, error) {
+	var orphans []string
+	lastID := ""     // the upload of the previous part
+	isEnded := false // true if that upload has no record
+	for name, err := range r.list(ctx, "parts/", "") {
+		if err != nil {
+			return nil, err
+		}
+
+		// Look up each upload once, before its first part.
+		id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/")
+		if id != lastID {
+			_, err := r.revision(ctx, uploadName(id))
+			lastID = id
+			isEnded = storage.CodeOf(err) == storage.ObjectNotFound
+			if err != nil && !isEnded {
+				return nil, err
+			}
+		}
+		if isEnded {
+			orphans = append(orphans, name)
+		}
+	}
+	return orphans, nil
 }

@@ -27,18 +27,18 @@ func (s *Store) ListUploads(
 
 	// The page sorts the uploads, because their records are in another order.
 	page := &state.UploadPage{Listing: l, After: pos}
-	err = records.eachName(ctx, "uploads/", "", func(name string) (bool, error) {
+	for name, err := range records.list(ctx, "uploads/", "") {
+		if err != nil {
+			return false, storageerror.ToS3(err, bucket)
+		}
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if s3error.Is(err, "NoSuchUpload") {
-			return true, nil // the upload has ended since it was listed
+			continue // the upload has ended since it was listed
 		}
-		if err == nil {
-			page.Add(u)
+		if err != nil {
+			return false, storageerror.ToS3(err, bucket)
 		}
-		return true, err
-	})
-	if err != nil {
-		return false, storageerror.ToS3(err, bucket)
+		page.Add(u)
 	}
 	return page.Show(show), nil
 }

@@ -38,21 +38,21 @@ func (s *Store) ValidID(id string) bool {
 
 // driverVersion returns the driver's version id for an id that clients see. For the null version of a key that has
 // none, it returns an id that no version has.
-func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (id string, err error) {
+func (b *driverBucket) driverVersion(ctx context.Context, key, versionID string) (string, error) {
 	if versionID != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(versionID), nil
 	}
 
 	// Look for the null version among the versions of the key.
-	id = state.NullVersion // the result if there is none
-	err = b.names.versionsOf(ctx, key, func(e *listedEntry) (hasMore bool, err error) {
-		isNull := e.id == state.NullVersion
-		if isNull {
-			id = e.Version
+	for e, err := range b.names.versionsOf(ctx, key) {
+		if err != nil {
+			return "", err
 		}
-		return !isNull, nil
-	})
-	return id, err
+		if e.id == state.NullVersion {
+			return e.Version, nil
+		}
+	}
+	return state.NullVersion, nil
 }
 
 // decodeVersion returns the driver's version id for an id that clients see. It decodes only ids that shownVersion

@@ -1,8 +1,8 @@
 package driverstore
 
 import (
-	"cmp"
 	"context"
+	"iter"
 	"strings"
 	"unicode/utf8"
 
@@ -23,13 +23,13 @@ type nameWalk struct {
 	startAfter string // only keys after this key are shown
 	name, key  string // the folder's driver name and S3 key; each is "" or ends with a slash
 	inner      bool   // true if another nameWalk has begun this walk to list an escaped folder
-	// eachName calls f with the driver's names. If canSeek is true, eachName supports r.StartAfter.
-	eachName func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
-	canSeek  bool
-	// show is called with each entry until it returns false. The function versions lists the
+	// entries yields the driver's names. If canSeek is true, it supports r.StartAfter.
+	entries func(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error]
+	canSeek bool
+	// show is called with each entry until it returns false. The function versionsOf yields the
 	// versions of a key. This function is nil if the walk lists only current objects.
-	show     func(e *listedEntry) (bool, error)
-	versions func(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error
+	show       func(e *listedEntry) (bool, error)
+	versionsOf func(ctx context.Context, key string) iter.Seq2[*listedEntry, error]
 
 	escaped []*escapedNames
 	listed  map[string]bool // folders whose escaped segments have been listed
@@ -48,7 +48,7 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 		listing:    l,
 		names:      n.bucket.naming(),
 		startAfter: startAfter,
-		eachName:   n.eachObject,
+		entries:    n.objects,
 		canSeek:    true,
 		show:       show,
 	}
@@ -61,14 +61,19 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 	return w
 }
 
-// eachObject is like eachName, but calls a function that can fail, and returns its error.
-func (n *driverNames) eachObject(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
-	var failure error
-	err := n.eachName(ctx, r, func(e *storage.ListEntry) (hasMore bool) {
-		hasMore, failure = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
-		return hasMore && failure == nil
-	})
-	return cmp.Or(err, failure)
+// objects is like entries, but yields each object as a version without an id.
+func (n *driverNames) objects(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error] {
+	return func(yield func(*listedEntry, error) bool) {
+		for e, err := range n.entries(ctx, r) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // walkVersions returns the walk for a listing of versions. Because only this library's own stores support a delimiter
@@ -79,8 +84,8 @@ func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func
 		l.Delimiter = ""
 	}
 	w := n.walk(l, startAfter, show)
-	w.eachName = n.eachVersion
-	w.versions = n.versionsOf
+	w.entries = n.versions
+	w.versionsOf = n.versionsOf
 	w.canSeek = isOwn
 	return w
 }
@@ -199,8 +204,7 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 // already, so stream skips them with another request that starts after them, if the driver supports this.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
 	for {
-		var next string
-		hasMore, next, err = w.streamOne(ctx, r)
+		hasMore, next, err := w.streamOne(ctx, r)
 		if err != nil || next == "" {
 			return hasMore, err
 		}
@@ -211,23 +215,27 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 // streamOne shows the names of one request. It returns in next the name after which the next request must start to skip
 // escaped names, or "" if there is no other request.
 func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasMore bool, next string, err error) {
-	hasMore = true
-	err = w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
+	for e, err := range w.entries(ctx, r) {
+		if err != nil {
+			return false, "", err
+		}
+
 		folder, isEscaped := w.escapedFolder(e.Key)
 		if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
-			return false, err
+			return false, "", err
 		}
-
 		if isEscaped {
-			next = w.lastEscaped(e.Key, folder)
-			return next == "", nil
+			if next := w.lastEscaped(e.Key, folder); next != "" {
+				return true, next, nil
+			}
+			continue
 		}
 
-		var err error
-		hasMore, err = w.showNatural(ctx, e)
-		return hasMore, err
-	})
-	return hasMore, next, err
+		if hasMore, err := w.showNatural(ctx, e); err != nil || !hasMore {
+			return false, "", err
+		}
+	}
+	return true, "", nil
 }
 
 // lastEscaped returns a name that sorts after all escaped names in a folder, of which name is one. It returns "" if a
