@@ -15,11 +15,13 @@ import (
 func (s *Store) List(
 	_ context.Context, bucket string, l state.Listing, pos state.Position, show func(v *state.Version, common string),
 ) (hasMore bool, err error) {
-	err = s.viewBucket(bucket, func(b *memoryBucket) error {
-		hasMore = walk(l, b, pos, show)
-		return nil
-	})
-	return hasMore, err
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucket(bucket)
+	if err != nil {
+		return false, err
+	}
+	return walk(l, b, pos, show), nil
 }
 
 // walk shows one page of the current objects and common prefixes that follow a position, and reports whether further
@@ -80,11 +82,13 @@ func (s *Store) ListVersions(
 	_ context.Context, bucket string, l state.Listing, pos state.VersionPosition,
 	show func(v *state.Version, isLatest bool, common string),
 ) (hasMore bool, err error) {
-	err = s.viewBucket(bucket, func(b *memoryBucket) error {
-		hasMore = walkVersions(l, b, pos, show)
-		return nil
-	})
-	return hasMore, err
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucket(bucket)
+	if err != nil {
+		return false, err
+	}
+	return walkVersions(l, b, pos, show), nil
 }
 
 // walkVersions shows one page of the versions and delete markers that follow a position, those of one key from the
@@ -156,11 +160,22 @@ func (s *Store) ListUploads(
 	show func(u *state.Upload, common string),
 ) (hasMore bool, err error) {
 	page := &state.UploadPage{Listing: l, After: pos}
-	err = s.viewBucket(bucket, func(b *memoryBucket) error {
-		for _, u := range b.uploads {
-			page.Add(&u.upload)
-		}
-		return nil
-	})
-	return page.Show(show), err
+	if err := s.addUploads(page, bucket); err != nil {
+		return false, err
+	}
+	return page.Show(show), nil
+}
+
+// addUploads adds all uploads of a bucket to a page.
+func (s *Store) addUploads(page *state.UploadPage, bucket string) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucket(bucket)
+	if err != nil {
+		return err
+	}
+	for _, u := range b.uploads {
+		page.Add(&u.upload)
+	}
+	return nil
 }

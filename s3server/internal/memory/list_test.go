@@ -140,17 +140,16 @@ func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 		keys     = 200 * prefixes
 	)
 	s := newStore(t, 0)
-	require.NoError(t, s.updateBucket("photos", func(b *memoryBucket) error {
-		// All keys of a prefix but the first have no version, so that reading them panics.
-		for i := range keys {
-			b.keys.Set(fmt.Sprintf("%d/%03d", i%prefixes, i), []*state.Version{nil})
-		}
-		for i := range prefixes {
-			key := fmt.Sprintf("%d/%03d", i, i)
-			b.keys.Set(key, []*state.Version{{Key: key, ID: state.NullVersion}})
-		}
-		return nil
-	}))
+	b, err := s.bucket("photos")
+	require.NoError(t, err)
+	// All keys of a prefix but the first have no version, so that reading them panics.
+	for i := range keys {
+		b.keys.Set(fmt.Sprintf("%d/%03d", i%prefixes, i), []*state.Version{nil})
+	}
+	for i := range prefixes {
+		key := fmt.Sprintf("%d/%03d", i, i)
+		b.keys.Set(key, []*state.Version{{Key: key, ID: state.NullVersion}})
+	}
 
 	for _, size := range []int{1, 1000} {
 		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, listAll(t, s, state.Listing{

@@ -41,13 +41,13 @@ func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{limit: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// withBucket calls f with the named bucket, or fails with NoSuchBucket. The caller must hold s.mu.
-func (s *Store) withBucket(name string, f func(*memoryBucket) error) error {
+// bucket returns the named bucket, or fails with NoSuchBucket. The caller must hold s.mu as long as it uses the bucket.
+func (s *Store) bucket(name string) (*memoryBucket, error) {
 	b, ok := s.buckets.Get(name)
 	if !ok {
-		return s3error.New("NoSuchBucket", "BucketName", name)
+		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
-	return f(b)
+	return b, nil
 }
 
 // CreateBucket creates a bucket, unless there is one of this name.
@@ -72,68 +72,68 @@ func (s *Store) CreateBucket(_ context.Context, b *state.Bucket) (created bool, 
 }
 
 // Bucket returns the settings of a bucket, which callers must not change.
-func (s *Store) Bucket(_ context.Context, name string) (found *state.Bucket, err error) {
-	err = s.viewBucket(name, func(b *memoryBucket) error {
-		found = b.bucket
-		return nil
-	})
-	return found, err
+func (s *Store) Bucket(_ context.Context, name string) (*state.Bucket, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucket(name)
+	if err != nil {
+		return nil, err
+	}
+	return b.bucket, nil
 }
 
 // ChangeBucket calls change with a copy of a bucket's settings, and then replaces the settings with the copy. If change
 // fails, the settings stay.
 func (s *Store) ChangeBucket(_ context.Context, name string, change func(*state.Bucket) error) error {
-	return s.updateBucket(name, func(b *memoryBucket) error {
-		bucket := *b.bucket
-		if err := change(&bucket); err != nil {
-			return err
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucket(name)
+	if err != nil {
+		return err
+	}
 
-		cost := s.ledger.costOf(&bucket)
-		if err := s.ledger.add(cost - b.counted); err != nil {
-			return err
-		}
-		b.bucket = &bucket
-		b.counted = cost
-		return nil
-	})
+	bucket := *b.bucket
+	if err := change(&bucket); err != nil {
+		return err
+	}
+	cost := s.ledger.costOf(&bucket)
+	if err := s.ledger.add(cost - b.counted); err != nil {
+		return err
+	}
+	b.bucket = &bucket
+	b.counted = cost
+	return nil
 }
 
 // DeleteBucket removes a bucket that has no versions, and ends the uploads to it.
 func (s *Store) DeleteBucket(_ context.Context, name string) error {
-	var unused []piece
-	err := s.updateBucket(name, func(b *memoryBucket) error {
-		if b.keys.Len() > 0 {
-			return s3error.New("BucketNotEmpty", "BucketName", name)
-		}
-
-		for _, u := range b.uploads {
-			unused = append(unused, u.pieces()...)
-			s.ledger.free(u.cost())
-		}
-		// Later calls about the uploads fail, because they no longer find the bucket.
-		b.uploads = map[string]*memoryUpload{}
-
-		s.ledger.free(b.counted)
-		s.buckets.Delete(name)
-		return nil
-	})
+	unused, err := s.deleteBucket(name)
 	s.blobs.release(unused)
 	return err
 }
 
-// updateBucket calls f for the bucket of this name. During the call, it holds s.mu for writing.
-func (s *Store) updateBucket(name string, f func(*memoryBucket) error) error {
+// deleteBucket is DeleteBucket, but returns the content of the uploads, which the caller must release.
+func (s *Store) deleteBucket(name string) (unused []piece, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.withBucket(name, f)
-}
+	b, err := s.bucket(name)
+	if err != nil {
+		return nil, err
+	}
+	if b.keys.Len() > 0 {
+		return nil, s3error.New("BucketNotEmpty", "BucketName", name)
+	}
 
-// viewBucket is like updateBucket, but holds s.mu only for reading. It calls f with the bucket of this name.
-func (s *Store) viewBucket(name string, f func(*memoryBucket) error) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.withBucket(name, f)
+	for _, u := range b.uploads {
+		unused = append(unused, u.pieces()...)
+		s.ledger.free(u.cost())
+	}
+	// Later calls about the uploads fail, because they no longer find the bucket.
+	b.uploads = map[string]*memoryUpload{}
+
+	s.ledger.free(b.counted)
+	s.buckets.Delete(name)
+	return unused, nil
 }
 
 // ListBuckets calls show with each bucket, in the order of names from start on, until show returns false.

@@ -26,36 +26,44 @@ func (u *memoryUpload) pieces() (all []piece) {
 
 // BeginUpload begins an upload, and sets its id and its time in u.
 func (s *Store) BeginUpload(_ context.Context, u *state.Upload) error {
-	return s.updateBucket(u.Bucket, func(b *memoryBucket) error {
-		u.Begin(s.now())
-		upload := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
-		if err := s.ledger.add(upload.cost()); err != nil {
-			return err
-		}
-		b.uploads[u.ID] = upload
-		return nil
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucket(u.Bucket)
+	if err != nil {
+		return err
+	}
+
+	u.Begin(s.now())
+	upload := &memoryUpload{upload: *u, parts: map[int]*state.Part{}}
+	if err := s.ledger.add(upload.cost()); err != nil {
+		return err
+	}
+	b.uploads[u.ID] = upload
+	return nil
 }
 
 // Upload returns the upload with this key and id, or fails with NoSuchUpload.
-func (s *Store) Upload(_ context.Context, bucket, key, id string) (u *state.Upload, err error) {
-	err = s.viewBucket(bucket, func(b *memoryBucket) error {
-		upload, err := b.upload(key, id)
-		if err == nil {
-			u = &upload.upload
-		}
-		return err
-	})
-	return u, err
+func (s *Store) Upload(_ context.Context, bucket, key, id string) (*state.Upload, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, upload, err := s.upload(bucket, key, id)
+	if err != nil {
+		return nil, err
+	}
+	return &upload.upload, nil
 }
 
-// upload returns the upload with this key and id. The caller must hold the lock of the store.
-func (b *memoryBucket) upload(key, id string) (*memoryUpload, error) {
+// upload returns the upload with this key and id, and its bucket. The caller must hold s.mu as long as it uses them.
+func (s *Store) upload(bucket, key, id string) (*memoryBucket, *memoryUpload, error) {
+	b, err := s.bucket(bucket)
+	if err != nil {
+		return nil, nil, err
+	}
 	u, ok := b.uploads[id]
 	if !ok || u.upload.Key != key {
-		return nil, state.NoUpload(id)
+		return nil, nil, state.NoUpload(id)
 	}
-	return u, nil
+	return b, u, nil
 }
 
 // PutPart stores a body as a part of an upload, in place of the part with this number if there is one.
@@ -85,51 +93,56 @@ func (s *Store) CopyPart(
 func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces
-	var replaced []piece
-	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
-		upload, err := b.upload(u.Key, u.ID)
-		if err != nil {
-			return err // the upload has ended in the meantime
-		}
-
-		if old := upload.parts[number]; old != nil {
-			replaced = piecesOf(old.Data)
-		} else if err := s.ledger.add(entryCost); err != nil {
-			// A new part takes memory for its entry. One that replaces another already has its entry.
-			return err
-		}
-		upload.parts[number] = p
-		return nil
-	})
+	replaced, err := s.setPart(u, p)
 	if err != nil {
 		s.blobs.release(pieces)
 		return nil, err
 	}
-
 	s.blobs.release(replaced)
 	return p, nil
 }
 
+// setPart makes p the part of an upload with its number, and returns the content of the part that had this number, if
+// there was one. The caller must release that content.
+func (s *Store) setPart(u *state.Upload, p *state.Part) (replaced []piece, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, upload, err := s.upload(u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil, err // the upload has ended in the meantime
+	}
+
+	if old := upload.parts[p.Number]; old != nil {
+		upload.parts[p.Number] = p
+		return piecesOf(old.Data), nil
+	}
+
+	// A new part takes memory for its entry. One that replaces another already has its entry.
+	if err := s.ledger.add(entryCost); err != nil {
+		return nil, err
+	}
+	upload.parts[p.Number] = p
+	return nil, nil
+}
+
 // Parts returns at most limit parts of an upload, in order, whose numbers follow marker.
 func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (parts []*state.Part, hasMore bool, err error) {
-	err = s.viewBucket(u.Bucket, func(b *memoryBucket) error {
-		upload, err := b.upload(u.Key, u.ID)
-		if err != nil {
-			return err
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, upload, err := s.upload(u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, number := range slices.Sorted(maps.Keys(upload.parts)) {
+		if number <= marker {
+			continue
 		}
-		for _, number := range slices.Sorted(maps.Keys(upload.parts)) {
-			if number <= marker {
-				continue
-			}
-			if len(parts) == limit {
-				hasMore = true
-				return nil
-			}
-			parts = append(parts, upload.parts[number])
+		if len(parts) == limit {
+			return parts, true, nil
 		}
-		return nil
-	})
-	return parts, hasMore, err
+		parts = append(parts, upload.parts[number])
+	}
+	return parts, false, nil
 }
 
 // Complete makes an object of the parts of an upload, whose bytes it shares. It fails if one of the parts was replaced
@@ -137,48 +150,55 @@ func (s *Store) Parts(_ context.Context, u *state.Upload, marker, limit int) (pa
 func (s *Store) Complete(
 	_ context.Context, w *state.Write, u *state.Upload, parts []*state.Part,
 ) (*state.Version, string, error) {
-	var upload *memoryUpload
-	var pieces []piece
-	// The bucket stays locked while the function looks up the parts.
-	err := s.viewBucket(u.Bucket, func(b *memoryBucket) (err error) {
-		upload, err = b.upload(u.Key, u.ID)
-		if err != nil {
-			return err
-		}
-		for _, p := range parts {
-			if upload.parts[p.Number] != p {
-				// The part was replaced in the meantime.
-				return s3error.New("InvalidPart", "UploadId", u.ID)
-			}
-			pieces = append(pieces, piecesOf(p.Data)...)
-		}
-
-		// The object shares the bytes, which must outlive the parts.
-		s.blobs.retain(pieces)
-		return nil
-	})
+	upload, pieces, err := s.retainParts(u, parts)
 	if err != nil {
 		return nil, "", err
 	}
-
 	w.Object.Data = pieces
 	return s.commit(w, upload)
 }
 
+// retainParts returns an upload and the content of its parts, which the caller must release. It fails if one of the
+// parts was replaced.
+func (s *Store) retainParts(u *state.Upload, parts []*state.Part) (*memoryUpload, []piece, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, upload, err := s.upload(u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	var pieces []piece
+	for _, p := range parts {
+		isReplaced := upload.parts[p.Number] != p
+		if isReplaced {
+			return nil, nil, s3error.New("InvalidPart", "UploadId", u.ID)
+		}
+		pieces = append(pieces, piecesOf(p.Data)...)
+	}
+
+	// The object shares the bytes, which must outlive the parts.
+	s.blobs.retain(pieces)
+	return upload, pieces, nil
+}
+
 // Abort ends an upload and releases the content of its parts.
 func (s *Store) Abort(_ context.Context, u *state.Upload) error {
-	var unused []piece
-	err := s.updateBucket(u.Bucket, func(b *memoryBucket) error {
-		upload, err := b.upload(u.Key, u.ID)
-		if err != nil {
-			return err
-		}
-		b.removeUpload(upload)
-		unused = upload.pieces()
-		return nil
-	})
+	unused, err := s.abort(u)
 	s.blobs.release(unused)
 	return err
+}
+
+// abort ends an upload, and returns the content of its parts, which the caller must release.
+func (s *Store) abort(u *state.Upload) (unused []piece, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, upload, err := s.upload(u.Bucket, u.Key, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	b.removeUpload(upload)
+	return upload.pieces(), nil
 }
 
 // removeUpload removes an upload that was completed or aborted.

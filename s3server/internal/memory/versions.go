@@ -85,16 +85,18 @@ func (b *memoryBucket) replace(old, v *state.Version) {
 
 // Find returns a version, or nil if there is none, and its id as clients see it. The content stays in memory until the
 // caller releases the version.
-func (s *Store) Find(_ context.Context, name state.VersionName) (v *state.Version, versionID string, err error) {
-	err = s.viewBucket(name.Bucket, func(b *memoryBucket) error {
-		v = b.version(name.Key, name.ID)
-		if v != nil {
-			s.blobs.retain(piecesOf(v.Object.Data))
-		}
-		versionID = b.bucket.Shown(v)
-		return nil
-	})
-	return v, versionID, err
+func (s *Store) Find(_ context.Context, name state.VersionName) (*state.Version, string, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucket(name.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	v := b.version(name.Key, name.ID)
+	if v != nil {
+		s.blobs.retain(piecesOf(v.Object.Data))
+	}
+	return v, b.bucket.Shown(v), nil
 }
 
 func (s *Store) Release(v *state.Version) {
@@ -131,85 +133,96 @@ func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*st
 // for any other write. If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
-	versionID := ""
-	var unused []piece
-	err := s.updateBucket(w.Bucket, func(b *memoryBucket) (err error) {
-		// The upload may have ended since the caller looked it up.
-		hasEnded := upload != nil && b.uploads[upload.upload.ID] != upload
-		if hasEnded {
-			return s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
-		}
-		if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
-			return err
-		}
-		if err := b.bucket.LockNew(&v.Object, v.Modified); err != nil {
-			return err
-		}
-
-		unused, err = b.add(v)
-		if err != nil {
-			return err
-		}
-		if upload != nil {
-			b.removeUpload(upload)
-			unused = append(unused, upload.pieces()...)
-		}
-
-		versionID = b.bucket.Shown(v)
-		return nil
-	})
+	versionID, unused, err := s.addVersion(w, v, upload)
 	if err != nil {
 		s.blobs.release(piecesOf(v.Object.Data))
 		return nil, "", err
 	}
-
 	s.blobs.release(unused)
 	return v, versionID, nil
+}
+
+// addVersion is commit for a version of the written object. It returns the version's id as clients see it, and the
+// content that is no longer used, which the caller must release.
+func (s *Store) addVersion(
+	w *state.Write, v *state.Version, upload *memoryUpload,
+) (versionID string, unused []piece, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucket(w.Bucket)
+	if err != nil {
+		return "", nil, err
+	}
+
+	// The upload may have ended since the caller looked it up.
+	hasEnded := upload != nil && b.uploads[upload.upload.ID] != upload
+	if hasEnded {
+		return "", nil, s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
+	}
+	if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
+		return "", nil, err
+	}
+	if err := b.bucket.LockNew(&v.Object, v.Modified); err != nil {
+		return "", nil, err
+	}
+
+	unused, err = b.add(v)
+	if err != nil {
+		return "", nil, err
+	}
+	if upload != nil {
+		b.removeUpload(upload)
+		unused = append(unused, upload.pieces()...)
+	}
+	return b.bucket.Shown(v), unused, nil
 }
 
 // Change changes the properties of a version. It calls change with a copy, so that no reader sees half of the change.
 func (s *Store) Change(
 	_ context.Context, name state.VersionName, change func(*state.Bucket, *state.Version) error,
-) (v *state.Version, versionID string, err error) {
-	err = s.updateBucket(name.Bucket, func(b *memoryBucket) error {
-		old := b.version(name.Key, name.ID)
-		if err := state.Readable(old, name); err != nil {
-			return err
-		}
+) (*state.Version, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucket(name.Bucket)
+	if err != nil {
+		return nil, "", err
+	}
+	old := b.version(name.Key, name.ID)
+	if err := state.Readable(old, name); err != nil {
+		return nil, "", err
+	}
 
-		version := *old
-		if err := change(b.bucket, &version); err != nil {
-			return err
-		}
-		// The changed version may need more memory.
-		if err := s.ledger.add(costOfVersion(&version) - costOfVersion(old)); err != nil {
-			return err
-		}
-		b.replace(old, &version)
-		v = &version
-		versionID = b.bucket.Shown(old)
-		return nil
-	})
-	return v, versionID, err
+	changed := *old
+	if err := change(b.bucket, &changed); err != nil {
+		return nil, "", err
+	}
+	// The changed version may need more memory.
+	if err := s.ledger.add(costOfVersion(&changed) - costOfVersion(old)); err != nil {
+		return nil, "", err
+	}
+	b.replace(old, &changed)
+	return &changed, b.bucket.Shown(old), nil
 }
 
 // Remove removes a version of an object, or the current object if r.ID is "".
-func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (removal state.Removal, err error) {
-	var unused []piece
-	err = s.updateBucket(r.Bucket, func(b *memoryBucket) (err error) {
-		if err := r.Condition.CheckDelete(r.Key, b.version(r.Key, "")); err != nil {
-			return err
-		}
-		removal, unused, err = s.removeFrom(b, r)
-		return err
-	})
+func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (state.Removal, error) {
+	removal, unused, err := s.remove(r)
 	s.blobs.release(unused)
 	return removal, err
 }
 
-// removeFrom removes a version or adds a delete marker, and returns the content that the caller must
-// release. The caller must hold s.mu.
-func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (removal state.Removal, unused []piece, err error) {
+// remove removes a version or adds a delete marker, and returns the content that the caller must release.
+func (s *Store) remove(r *state.RemoveRequest) (removal state.Removal, unused []piece, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucket(r.Bucket)
+	if err != nil {
+		return state.Removal{}, nil, err
+	}
+	if err := r.Condition.CheckDelete(r.Key, b.version(r.Key, "")); err != nil {
+		return state.Removal{}, nil, err
+	}
+
 	v := b.version(r.Key, r.ID) // nil if it is missing
 	if v != nil && r.Misses(v.Modified) {
 		// The caller meant another version.
