@@ -144,9 +144,9 @@ func (k *Kind) Valid(value string) bool {
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// Missing returns NotImplemented if name is that of an algorithm of S3, or of the algorithm's header, that this server
+// CheckSupported fails with NotImplemented if name is that of an algorithm of S3, or of the algorithm's header, that this server
 // does not implement.
-func Missing(name string) error {
+func CheckSupported(name string) error {
 	for _, kind := range missingKinds {
 		if strings.EqualFold(name, kind) || strings.EqualFold(name, Prefix+kind) {
 			return s3error.New("NotImplemented", "Header", strings.ToLower(Prefix+kind))
@@ -164,7 +164,7 @@ func OfHeader(header http.Header) (Sum, error) {
 		if isParameter || !strings.HasPrefix(name, Prefix) {
 			continue
 		}
-		if err := Missing(name); err != nil {
+		if err := CheckSupported(name); err != nil {
 			return Sum{}, err
 		}
 		kind := kindByHeader(name)
@@ -189,9 +189,10 @@ func MultipleChecksums() *s3error.Error {
 
 // Announced returns the kind of the checksum in the announced trailer, or nil if no trailer is announced. It fails if a
 // trailer is not a checksum, or if there are several.
-func Announced(trailers []string) (found *Kind, err error) {
+func Announced(trailers []string) (*Kind, error) {
+	var announced *Kind
 	for _, name := range trailers {
-		if err := Missing(name); err != nil {
+		if err := CheckSupported(name); err != nil {
 			return nil, err
 		}
 		kind := kindByHeader(name)
@@ -199,18 +200,18 @@ func Announced(trailers []string) (found *Kind, err error) {
 			return nil, s3error.New("InvalidRequest").
 				WithMessage("The value specified in the x-amz-trailer header is not supported")
 		}
-		if found != nil {
+		if announced != nil {
 			return nil, MultipleChecksums()
 		}
-		found = kind
+		announced = kind
 	}
-	return found, nil
+	return announced, nil
 }
 
 // Named returns the kind of checksum with the name that a client sent in x-amz-checksum-algorithm, or fails if there is
 // none.
 func Named(name string) (*Kind, error) {
-	if err := Missing(name); err != nil {
+	if err := CheckSupported(name); err != nil {
 		return nil, err
 	}
 	if kind := ByName(name); kind != nil {
