@@ -71,13 +71,15 @@ func handleView[V any](
 func (h *Handler) viewBuckets(r *http.Request) (views []bucketView, next string, err error) {
 	views = []bucketView{} // in JSON, an empty list is not null
 	startAfter := r.URL.Query().Get("after")
-	err = h.server.Store.ListBuckets(r.Context(), startAfter, func(b *state.Bucket) bool {
+	for b, err := range h.server.Store.ListBuckets(r.Context(), startAfter) {
+		if err != nil {
+			return nil, "", err
+		}
 		if b.Name == startAfter {
-			return true // the last bucket of the previous page
+			continue // the last bucket of the previous page
 		}
 		if len(views) == viewPage {
-			next = views[viewPage-1].Name
-			return false
+			return views, views[viewPage-1].Name, nil
 		}
 		views = append(views, bucketView{
 			Name:       b.Name,
@@ -85,9 +87,8 @@ func (h *Handler) viewBuckets(r *http.Request) (views []bucketView, next string,
 			Versioning: b.Versioning,
 			Policy:     b.Policy != nil,
 		})
-		return true
-	})
-	return views, next, err
+	}
+	return views, "", nil
 }
 
 // viewDriver returns the driver of the bucket in the query parameter "bucket".

@@ -33,16 +33,20 @@ func (h *Handler) Bucket(name string, opts ...storage.OpenOption) storage.Bucket
 // and Versioning. [Handler.Bucket] opens a bucket.
 func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
 	return func(yield func(storage.BucketInfo, error) bool) {
-		err := h.server.Store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
-			return yield(storage.BucketInfo{
+		for b, err := range h.server.Store.ListBuckets(ctx, "") {
+			if err != nil {
+				yield(storage.BucketInfo{}, storageerror.FromS3(err))
+				return
+			}
+			info := storage.BucketInfo{
 				Name:       b.Name,
 				Created:    b.Created,
 				Provider:   "s3server",
 				Versioning: b.Versioning == state.Enabled,
-			}, nil)
-		})
-		if err != nil {
-			yield(storage.BucketInfo{}, storageerror.FromS3(err))
+			}
+			if !yield(info, nil) {
+				return
+			}
 		}
 	}
 }

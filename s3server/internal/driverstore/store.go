@@ -5,6 +5,7 @@ package driverstore
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 	"time"
 
@@ -274,38 +275,42 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 	return nil
 }
 
-// ListBuckets calls show with each bucket whose name is at least start, in order, until show returns false.
-func (s *Store) ListBuckets(ctx context.Context, start string, show func(*state.Bucket) bool) error {
-	for token := ""; ; {
-		// The driver cannot begin at a name, so the loop leaves out the names before start.
-		page, next, err := s.Service.ListBuckets(ctx, token)
-		if err != nil {
-			return storageerror.ToS3(err, "")
-		}
-		for _, info := range page {
-			if info.Name < start {
-				continue
-			}
-			b, err := s.Bucket(ctx, info.Name)
-			if s3error.Is(err, "NoSuchBucket") { // the bucket was removed after it was listed
-				continue
-			}
-			// The bucket belongs to another server, which does not encrypt its data or encrypts it
-			// with another key.
-			if isCode(err, storage.ChecksumMismatch) || isCode(err, storage.PermissionDenied) {
-				continue
-			}
+// ListBuckets yields each bucket whose name is at least start, in order, until an error.
+func (s *Store) ListBuckets(ctx context.Context, start string) iter.Seq2[*state.Bucket, error] {
+	return func(yield func(*state.Bucket, error) bool) {
+		for token := ""; ; {
+			// The driver cannot begin at a name, so the loop leaves out the names before start.
+			page, next, err := s.Service.ListBuckets(ctx, token)
 			if err != nil {
-				return err
+				yield(nil, storageerror.ToS3(err, ""))
+				return
 			}
-			if !show(b) {
-				return nil
+			for _, info := range page {
+				if info.Name < start {
+					continue
+				}
+				b, err := s.Bucket(ctx, info.Name)
+				if s3error.Is(err, "NoSuchBucket") { // the bucket was removed after it was listed
+					continue
+				}
+				// The bucket belongs to another server, which does not encrypt its data or encrypts it
+				// with another key.
+				if isCode(err, storage.ChecksumMismatch) || isCode(err, storage.PermissionDenied) {
+					continue
+				}
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				if !yield(b, nil) {
+					return
+				}
 			}
-		}
 
-		token = next
-		if token == "" {
-			return nil
+			token = next
+			if token == "" {
+				return
+			}
 		}
 	}
 }

@@ -7,19 +7,19 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/running"
-	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
 // SweepUploads removes the records that a killed server may have left of uploads that have ended. Uploads in progress
 // stay, because their clients may continue them, and so do the records of a bucket that cannot be read.
 func (s *Store) SweepUploads(ctx context.Context) {
+	// A failure leaves buckets or records for the next sweep.
 	var names []string
-	_ = s.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+	for b, err := range s.ListBuckets(ctx, "") {
+		if err != nil {
+			break
+		}
 		names = append(names, b.Name)
-		return true
-	})
-
-	// A failure leaves records for the next sweep.
+	}
 	for _, name := range names {
 		b, _, err := s.bucketOf(ctx, name)
 		if err != nil {

@@ -18,12 +18,14 @@ import (
 func Run(ctx context.Context, store state.Store, sender *events.Sender, clock lifecycle.Clock) {
 	// If the listing fails, a later run handles the buckets that are missing.
 	var withRules []*state.Bucket
-	_ = store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+	for b, err := range store.ListBuckets(ctx, "") {
+		if err != nil {
+			break
+		}
 		if b.Lifecycle.Rules() != nil {
 			withRules = append(withRules, b)
 		}
-		return true
-	})
+	}
 
 	for _, b := range withRules {
 		run := &bucketRun{store: store, sender: sender, ctx: ctx, bucket: b, clock: clock}

@@ -3,6 +3,7 @@ package memory
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -136,15 +137,16 @@ func (s *Store) deleteBucket(name string) (unused []piece, err error) {
 	return unused, nil
 }
 
-// ListBuckets calls show with each bucket, in the order of names from start on, until show returns false.
-func (s *Store) ListBuckets(_ context.Context, start string, show func(*state.Bucket) bool) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	buckets := s.buckets.Iter()
-	for ok := buckets.Seek(start); ok; ok = buckets.Next() {
-		if !show(buckets.Value().bucket) {
-			break
+// ListBuckets yields each bucket, in the order of names from start on. It holds s.mu until the loop ends.
+func (s *Store) ListBuckets(_ context.Context, start string) iter.Seq2[*state.Bucket, error] {
+	return func(yield func(*state.Bucket, error) bool) {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		buckets := s.buckets.Iter()
+		for ok := buckets.Seek(start); ok; ok = buckets.Next() {
+			if !yield(buckets.Value().bucket, nil) {
+				return
+			}
 		}
 	}
-	return nil
 }

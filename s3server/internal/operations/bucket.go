@@ -95,15 +95,14 @@ func addBucket(r *request.Request, b *state.Bucket) error {
 func checkBuckets(r *request.Request) error {
 	count := 0
 	exists := false
-	err := r.Server.Store.ListBuckets(r.HTTP.Context(), "", func(b *state.Bucket) bool {
+	for b, err := range r.Server.Store.ListBuckets(r.HTTP.Context(), "") {
+		if err != nil {
+			return err
+		}
 		count++
 		if b.Name == r.Target.Bucket {
 			exists = true
 		}
-		return true
-	})
-	if err != nil {
-		return err
 	}
 
 	// A request for a bucket that exists creates none.
@@ -234,36 +233,33 @@ func listBuckets(r *request.Request) error {
 	var page []listedBucket
 	nextToken := ""
 	start := max(string(startAfter), prefix)
-	err = r.Server.Store.ListBuckets(r.HTTP.Context(), start, func(b *state.Bucket) bool {
+	for b, err := range r.Server.Store.ListBuckets(r.HTTP.Context(), start) {
+		if err != nil {
+			return err
+		}
 		if token != "" && b.Name == string(startAfter) {
-			// This is the last bucket of the page before.
-			return true
+			continue // the last bucket of the page before
 		}
 		if b.Account != r.Caller.Account {
-			return true
+			continue
 		}
 		if region != "" && b.Region != region {
-			return true
+			continue
 		}
 		if !strings.HasPrefix(b.Name, prefix) {
-			// The first name after those with the prefix ends the listing.
-			return b.Name < prefix
+			break // the names with the prefix are the first of the listing
 		}
 
 		// One more bucket follows the full page.
 		if len(page) == maximum {
 			nextToken = base64.StdEncoding.EncodeToString([]byte(page[maximum-1].Name))
-			return false
+			break
 		}
 		page = append(page, listedBucket{
 			Name:         b.Name,
 			CreationDate: xmldoc.Time(b.Created),
 			BucketRegion: b.Region,
 		})
-		return true
-	})
-	if err != nil {
-		return err
 	}
 	return r.WriteXML("ListAllMyBucketsResult", bucketList{
 		Owner:             accounts.OwnerOf(r.Caller.Account),

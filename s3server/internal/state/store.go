@@ -5,6 +5,7 @@ package state
 import (
 	"context"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/omnibucket/storage/internal/objectkey"
@@ -24,10 +25,9 @@ type Store interface {
 	// DeleteBucket removes a bucket and its uploads. It fails with BucketNotEmpty while there is a
 	// version or a delete marker.
 	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets passes the buckets to the function show, in the order of their names, until the
-	// function returns false. It begins with the bucket that has the given name. If no bucket has
-	// the name, it begins with the next bucket.
-	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
+	// ListBuckets yields the buckets whose names are at least start, in the order of their names,
+	// until an error.
+	ListBuckets(ctx context.Context, start string) iter.Seq2[*Bucket, error]
 
 	// Find returns the version with this name, which may be a delete marker. If the name has no id,
 	// it returns the current version. If there is none, v is nil. Find also returns the value of
