@@ -113,14 +113,14 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 						// The process is killed while it takes a file.
 						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 						method.send(t, victim, content(3000))
-						acct.requireWithinAllowance(other, "killed at call %d", call)
+						acct.requireWithinAllowance(other, "killed at call %d, after it: %t", call, afterCall)
 
 						// Not all of these files have room.
 						for range 5 {
 							sendToService(t, other, content(2500))
 						}
-						acct.requireWithinAllowance(other, "killed at call %d", call)
-						acct.requireExactAfterSweep(other, "killed at call %d", call)
+						acct.requireWithinAllowance(other, "killed at call %d, after it: %t", call, afterCall)
+						acct.requireExactAfterSweep(other, "killed at call %d, after it: %t", call, afterCall)
 					}
 				}
 			})

@@ -84,8 +84,8 @@ func (s *setup) inspectStored(
 	return attrs, verdict, nil
 }
 
-// isRefusal reports whether an error of inspectStored says that the file breaks a rule. If the store or the sender
-// failed, it returns false.
+// isRefusal reports whether an error of inspectStored or inspectFinal says that the file breaks a rule. If the store
+// or the sender failed, it returns false.
 func isRefusal(err error) bool {
 	code := refusal.StoreFailed(err).Code
 	return code != refusal.CodeStoreFailed && code != refusal.CodeInterrupted

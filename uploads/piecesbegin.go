@@ -115,7 +115,7 @@ type putPiece struct {
 	setup     *setup
 	service   *Service
 	piece     Piece
-	prefix    string        // prefix of the pieces' keys; "" before u.enter is called
+	prefix    string        // prefix of the pieces' keys; "" before u.open is called
 	conflicts int           // number of times that another call changed the state first
 	waited    time.Duration // how long this call has waited for another call that begins the upload
 }

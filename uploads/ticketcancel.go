@@ -98,7 +98,8 @@ const (
 	keepRoom = true
 )
 
-// cancelEntry marks the reservation of the ticket as canceled, and returns false if there is none.
+// cancelEntry marks the reservation of the ticket as canceled, and returns false if there is none. With freeRoom, the
+// reservation has no bytes any more.
 func (t *ticketOp) cancelEntry(ctx context.Context, keep bool) (bool, error) {
 	counter := t.service.counter
 	return counter.book.Cancel(ctx, t.user.ID, t.ticket.Random, keep, counter.leaseUntil())
