@@ -332,9 +332,11 @@ type leftover struct {
 // store.
 func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		ofNew := newCursor(otherstore.Without(s.new.List(ctx), s.isTombstone))
+		newEntries := otherstore.Without(s.new.List(ctx), s.isTombstone)
+		oldEntries := s.oldEntries(ctx, "")
+		ofNew := newCursor(newEntries)
 		defer ofNew.stop()
-		ofOld := newCursor(s.oldEntries(ctx, ""))
+		ofOld := newCursor(oldEntries)
 		defer ofOld.stop()
 
 		for ofNew.hasMore || ofOld.hasMore {

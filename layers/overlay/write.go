@@ -369,7 +369,8 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	return err
 }
 
-// isRefusal reports whether an error means that a store has refused a removal, and would refuse it again.
+// isRefusal reports whether an error means that a store has refused a removal, so that it has certainly
+// removed nothing.
 func isRefusal(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.PermissionDenied,
@@ -435,6 +436,14 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if err != nil {
 		return nil, err
 	}
+	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
+	if isGone {
+		err = errAgain
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, marker))
+	}
+
 	copied, err := s.replaceMarker(ctx, key, marker, attrs.Revision)
 	if err == nil {
 		return copied, nil
@@ -450,14 +459,6 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 // PreconditionFailed if the new store no longer has the marker, and with errAgain if another caller has
 // removed the object from the old store, or set its tags.
 func (s *stores) replaceMarker(ctx context.Context, key string, marker place, revision string) (*storage.Attrs, error) {
-	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
-	if err != nil {
-		return nil, err
-	}
-	if isGone {
-		return nil, errAgain
-	}
-
 	ctx = objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx))
 	copied, err := storage.Copy(ctx, s.new, key, s.old.Bucket, key,
 		otherstore.NamedCopy(revision), storage.IfRevision(s.old.Public(marker.attrs.Revision)))
