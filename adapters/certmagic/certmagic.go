@@ -151,7 +151,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		return nil, err
 	}
 
-	// A folder occurs once for each key in it.
+	// A folder occurs once for each key in it, and once more if it is also a key.
 	slices.Sort(keys)
 	return slices.Compact(keys), nil
 }

@@ -62,7 +62,7 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// refill encrypts further chunks until b.unread has bytes, or b.err says that there are none.
+// refill encrypts further chunks until b.unread has bytes or b.err is set.
 func (b *sealingBody) refill() {
 	for len(b.unread) == 0 && b.err == nil {
 		b.err = b.fill()

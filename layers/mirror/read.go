@@ -164,8 +164,9 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return opened.attrs, opened.body, err
 }
 
-// getSecond reads an object from the second store. If r requires a revision of the primary, it reads the
-// copy of this revision, and puts the required revision into the attributes.
+// getSecond reads an object from the second store, and makes [FailedOver] return true for the attributes.
+// If r requires a revision of the primary, it reads the copy of this revision, and puts the required
+// revision into the attributes.
 func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	condition, revision, err := s.condition(ctx, r)
 	if err != nil {
