@@ -30,7 +30,7 @@ func viewsOf(a, b string) (aViews, bViews []view, known bool) {
 		return nil, nil, false
 	}
 	if len(mounts) == 0 {
-		// This system has no mounts.
+		// On this system, mounts need not be known (see readMounts).
 		return nil, nil, true
 	}
 	aViews, isAShown := views(a, mounts)
@@ -153,7 +153,7 @@ func areMountsApart(a, b string) bool {
 	}
 	hasMounts := len(first) > 0 || len(second) > 0
 	if !hasMounts {
-		// This system has no mounts.
+		// On this system, mounts need not be known (see readMounts).
 		return true
 	}
 

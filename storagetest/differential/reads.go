@@ -64,7 +64,7 @@ func (p *player) downloadFile() string {
 func (p *player) readAt() string {
 	key := choose(p, keys...)
 	nearStart := int64(p.random.IntN(100))
-	anywhere := int64(p.random.IntN(400_000)) // no object is that long
+	anywhere := int64(p.random.IntN(400_000)) // longer than the longest body
 	offsets := []int64{0, nearStart, anywhere}
 	what := fmt.Sprintf("ReaderAt of %q at %d", key, offsets)
 	return p.compare(what, key, func(b storage.Bucket) result { return p.readAtOffsets(b, key, offsets) })

@@ -63,7 +63,7 @@ func (d ResumeDir) Sweep(ctx context.Context, dst storage.Uploader, now time.Tim
 	}
 }
 
-// isResumeFile reports whether name has the form of the file names that ResumeDir.file makes.
+// isResumeFile reports whether name has the form of the file names that ResumeDir.stateFile makes.
 func isResumeFile(name string) bool {
 	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""

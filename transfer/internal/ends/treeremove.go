@@ -34,7 +34,7 @@ func isListed(info fs.FileInfo, file Entry) bool {
 		return false
 	}
 	if file.Written.IsZero() {
-		// The system does not report when files were written.
+		// It is not known when the file was written.
 		return true
 	}
 	return localfile.Written(info).Equal(file.Written)

@@ -33,7 +33,7 @@ type manifest struct {
 	rows      int64 // number of rows in all files; -1 if unknown
 }
 
-// An tableFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
+// A tableFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
 // size is -1.
 type tableFile struct {
 	key  string

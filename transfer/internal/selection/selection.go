@@ -128,7 +128,7 @@ func matches(patterns []string, key string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return doublestar.MatchUnvalidated(p, key) })
 }
 
-// WithoutFilters returns a selection of wide files except those in excluded directories, which a job
+// WithoutFilters returns a selection of all files except those in excluded directories, which a job
 // does not read.
 func (s *Selection) WithoutFilters() *Selection {
 	wide := *s
