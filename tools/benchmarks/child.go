@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
@@ -44,18 +45,16 @@ func runChild(job string) error {
 
 // useProcessor keeps one processor busy until the end of src.
 func useProcessor(src io.Reader) error {
-	ended := make(chan error, 1)
+	var ended atomic.Bool
+	var err error
 	go func() {
-		_, err := io.Copy(io.Discard, src)
-		ended <- err
+		_, err = io.Copy(io.Discard, src)
+		ended.Store(true)
 	}()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		default:
-		}
+	for !ended.Load() {
+		continue
 	}
+	return err
 }
 
 // keepBusy starts n processes, each of which keeps a processor busy until the cleanup of e.
