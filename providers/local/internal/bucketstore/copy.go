@@ -65,10 +65,11 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 		if !o.isMovable(f.Meta, stored) {
 			return nil, storage.Unsupported
 		}
+		attrs := o.reader.AttrsOf(r.Key, f.Meta, stored)
 		if err := o.moveOnce(ctx, r, f.Meta); err != nil {
 			return nil, err
 		}
-		return o.reader.AttrsOf(r.Key, f.Meta, stored), nil
+		return attrs, nil
 	})
 }
 
