@@ -177,7 +177,7 @@ func (s *Store) retainParts(u *state.Upload, parts []*state.Part) (*memoryUpload
 		pieces = append(pieces, piecesOf(p.Data)...)
 	}
 
-	// The object shares the bytes, which must outlive the parts.
+	// The object shares the bytes, which must outlive the parts. Retain them while the bucket is locked.
 	s.blobs.retain(pieces)
 	return upload, pieces, nil
 }

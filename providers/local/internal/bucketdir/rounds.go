@@ -46,7 +46,8 @@ func Retry(ctx context.Context, f func() error) error {
 	return errRounds
 }
 
-// RetryFor calls f again as Retry does, and returns the result of the last call.
+// RetryFor calls f again as Retry does, and returns the result of the last call. A call of f that fails
+// must leave nothing changed that the next call does not expect.
 func RetryFor[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
 	err = Retry(ctx, func() (err error) {
 		result, err = f()
