@@ -155,7 +155,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	page := &driver.PartPage{}
-	needsMarker := r.After == 0 // a later page has none
+	needsMarker := r.After <= 0 // a later page has none
 	for {
 		items, _, marker, err := d.lister.page(ctx, "", opts)
 		if err != nil {

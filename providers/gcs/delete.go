@@ -40,6 +40,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 			return err
 		}
 		if !isKeptOnlyByUnlocked(attrs) {
+			// Another lock also keeps the object, so nothing may be changed.
 			return e
 		}
 		return d.deleteGoverned(ctx, r, attrs)

@@ -21,7 +21,8 @@ import (
 const googleUniverse = "googleapis.com"
 
 // universeOf returns the universe of a Config's credentials, as far as it is known without a
-// request.
+// request. The content of a credentials file in c names the universe, or else
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
 func universeOf(c Config) string {
 	if c.CredentialsJSON != nil {
 		return universeOfFile(c.CredentialsJSON)

@@ -98,12 +98,12 @@ func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) er
 	}
 
 	wantKind := kindOf(r.Method, r.URL.EscapedPath())
-	if isResource(start, wantKind) {
-		return nil
-	}
 	// A document that is longer than start is judged by its beginning.
 	isLong := len(start) == maxShort && start[0] == '{'
 	if isLong && isLongResource(start, wantKind) {
+		return nil
+	}
+	if isResource(start, wantKind) {
 		return nil
 	}
 	return noEvidence(resp.StatusCode, "it has no resource")

@@ -77,6 +77,7 @@ func notExecuted(err error) bool {
 		// Nothing is known of the error.
 		return false
 	case sqliteInterrupt, sqliteIOError:
+		// The statement may have had an effect.
 		return false
 	}
 	return true

@@ -114,8 +114,7 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 // prepare creates or updates the tables, after it has checked that connections to SQLite can be used
 // together.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
-	hasOneConnection := db.Stats().MaxOpenConnections == 1
-	if d != SQLite || hasOneConnection {
+	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return migrate(ctx, db, d)
 	}
 

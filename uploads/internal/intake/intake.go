@@ -25,8 +25,9 @@ const (
 	FeedBytes = 2 * PieceBytes
 	// FileHeld is how many bytes of a file the bucket buffers at most. It buffers all bytes of a part.
 	FileHeld = 8 << 20
-	// largestParts is how many parts of the largest permitted size the bucket may buffer at the same
-	// time. By default, that size is 128 MiB, like the default of storage.BufferLimit.
+	// largestParts divides the memory for what the bucket buffers. The quotient is the largest
+	// permitted size of a part, because the bucket buffers all bytes of a part. By default, it is
+	// 128 MiB, like the default of storage.BufferLimit.
 	largestParts = 4
 )
 

@@ -224,18 +224,20 @@ func (st *Store) RemoveJoined(ctx context.Context, s *Session) error {
 	}
 	expires := st.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	for _, name := range s.Tus.Pieces {
-		err := st.removePiece(ctx, name, expires)
-		// A piece that is missing has been removed already.
-		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		if err := st.removePiece(ctx, name, expires); err != nil {
 			return refusal.StoreFailed(err)
 		}
 	}
 	return nil
 }
 
-// removePiece removes the bytes of a piece that was joined, and lets its state expire at this time or earlier.
+// removePiece removes the bytes of a piece that was joined, and lets its state expire at this time or earlier. It
+// does nothing if the piece has been removed already.
 func (st *Store) removePiece(ctx context.Context, name string, expires time.Time) error {
 	piece, err := st.Read(ctx, name)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -251,6 +253,9 @@ func (st *Store) removePiece(ctx context.Context, name string, expires time.Time
 		}
 		return true, nil
 	})
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
