@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -222,7 +223,8 @@ func (c *Config) wrong(line int, rule, hint string) error {
 }
 
 // lineInError matches the line number in an error of the YAML parser, such as "yaml: line 7: found …".
-var lineInError = regexp.MustCompile(`^yaml: (line [0-9]+: )`)
+// It is compiled only if there is one.
+var lineInError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (line [0-9]+: )`) })
 
 // notYAML returns the error for a text that is not YAML. It uses only the line number of the parser's
 // error, because that error may quote a secret.
@@ -232,7 +234,7 @@ func (c *Config) notYAML(err error) error {
 		rule   = "the file must be YAML"
 	)
 	line := ""
-	if match := lineInError.FindStringSubmatch(err.Error()); match != nil {
+	if match := lineInError().FindStringSubmatch(err.Error()); match != nil {
 		line = match[1]
 	}
 	return c.wrong(noLine, line+rule, "")
