@@ -37,8 +37,8 @@ func ExampleService() {
 	// bucket not empty
 }
 
-// An account changes the settings of a bucket. WithLifecycle and WithCORS replace all rules, so a rule is
-// added to those of BucketInfo.
+// An account changes the settings of a bucket. WithLifecycle and WithCORS replace all rules. To add a rule, pass it
+// together with the rules that BucketInfo returns.
 func ExampleService_UpdateBucket() {
 	ctx := context.Background()
 	account := memstore.NewService(memstore.ServiceConfig{})

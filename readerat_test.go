@@ -225,7 +225,7 @@ func TestReadAtErrorsHaveOpAndKey(t *testing.T) {
 	})
 }
 
-// NewReaderAt refuses a negative block size, and names WithBlockSize.
+// NewReaderAt refuses a negative block size, with an error that names WithBlockSize.
 func TestNewReaderAtRefusesBlockSize(t *testing.T) {
 	_, err := NewReaderAt(t.Context(), &generatedObject{size: 100}, "k", WithBlockSize(-1))
 	require.ErrorContains(t, err, "WithBlockSize must be at least 1")

@@ -31,7 +31,8 @@ func (d withoutIDs) ListVersions(ctx context.Context, r *driver.ListRequest) (*d
 
 // Versions with WithSoftDeleted returns each removed object once, even if the store lists them without version ids.
 func TestListVersionsOfRemovedObjectsEnds(t *testing.T) {
-	// With pages of one entry, there are more pages than the 100 without a new entry after which a listing ends.
+	// A listing ends after 100 pages without a new entry. With one entry per page, this many keys give more pages than
+	// that.
 	const keyCount = 150
 	withoutVersionIDs := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return withoutIDs{d}

@@ -87,7 +87,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	require.ErrorContains(t, err, "InternalError")
 	require.Equal(t, []string{"from"}, s.keys(t))
 
-	// The failed request has left the upload, so it can be repeated.
+	// The failed request has not ended the upload, so the request can be repeated.
 	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, part))
 	require.NoError(t, err)
 }

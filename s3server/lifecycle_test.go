@@ -316,8 +316,8 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 					if e.Key != "a" {
 						return
 					}
-					// The sweep has removed a, and b comes next. A client could not replace b, because its
-					// clock is not that of the server.
+					// The sweep has removed a, and b comes next. Replace b in the server's bucket, and not by
+					// a client, because the server's clock is not that of clients, whose requests it refuses.
 					_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x"))
 					require.NoError(t, err)
 				},

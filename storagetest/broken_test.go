@@ -420,7 +420,7 @@ func (d *misnames) Head(ctx context.Context, r *driver.GetRequest) (*storage.Att
 // The driver removesStrictly fails to remove an object that does not exist.
 type removesStrictly struct{ driver.Driver }
 
-// Delete fails to remove an object that does not exist.
+// Delete returns an error if the object does not exist.
 func (d *removesStrictly) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if _, err := d.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1}); err != nil {
 		return storage.PermissionDenied

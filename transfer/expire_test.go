@@ -490,7 +490,8 @@ func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, b))
 }
 
-// The report of Expire does not mention transfers, even if Expire removed nothing.
+// The report of Expire never mentions transfers. If Expire removed nothing, the report does not say
+// that nothing was transferred.
 func TestExpireReportsOnlyRemovals(t *testing.T) {
 	report, err := transfer.Expire(t.Context(), memstore.New(), []transfer.ExpireRule{{Age: time.Hour}})
 	require.NoError(t, err)

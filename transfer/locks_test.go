@@ -94,8 +94,8 @@ func requireTags(t *testing.T, b storage.Bucket, key string, want map[string]str
 	require.True(t, maps.Equal(want, got), "%s has the tags %v", key, got)
 }
 
-// Copy copies object locks only with WithLocks, unless WithRule sets others. Objects with locks are not copied to a
-// store that has none.
+// Copy copies object locks only with WithLocks, unless WithRule sets other locks. With WithLocks, it does not copy an
+// object with locks to a store that does not support them.
 func TestWithLocks(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 	src, dst := newLockingBuckets(t)

@@ -186,7 +186,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
 
-	// The token makes another file, of one piece.
+	// Because its token is different, this piece belongs to another file, which has one piece.
 	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
 	require.NoError(t, err)
 	require.EqualValues(t, 3, f.Size)

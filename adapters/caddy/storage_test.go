@@ -143,7 +143,8 @@ func (a *authority) get(t *testing.T, port string) string {
 	return resp.TLS.PeerCertificates[0].SerialNumber.String()
 }
 
-// Two instances with one bucket obtain one certificate, which both serve and keep only in the bucket.
+// Two instances that share a bucket obtain only one certificate. Both serve it, and it is kept only
+// in the bucket.
 func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 	for _, kind := range storeKinds {
 		t.Run(kind, func(t *testing.T) {

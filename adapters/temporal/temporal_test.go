@@ -205,7 +205,7 @@ func TestLimiterOfTheSDKIsAsked(t *testing.T) {
 	require.ErrorIs(t, err, errLimited)
 }
 
-// The driver has the name in its configuration, and a type of its own.
+// The driver's name is the one that its configuration sets. Its type is its own.
 func TestNames(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -36,7 +36,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 	s.put("plain:in/c", "plain")
 	s.put("box:other", "o")
 
-	// With the newer identity first, --former selects the objects of the older one, and in/c.
+	// With the newer identity first, --former selects in/c and the objects of the older identity.
 	writeIdentities(newer, older)
 	former := filepath.Join(t.TempDir(), "former.txt")
 	writeFiles(t, filepath.Dir(former), map[string]string{"former.txt": older.String()})

@@ -103,7 +103,7 @@ func TestGetFetchesMissingBlocks(t *testing.T) {
 	f.read(t, attrs, 5000, 2000) // blocks 5 and 6
 	require.Len(t, f.files(t), 3)
 
-	// Blocks 1 to 8 are needed, so that 1, 3 to 4, and 7 to 8 are missing.
+	// Blocks 1 to 8 are needed. Of these, 1, 3 to 4, and 7 to 8 are missing.
 	f.store.Reset()
 	got, requests := f.read(t, attrs, 1500, 7000)
 	require.Equal(t, text[1500:8500], got)

@@ -362,7 +362,8 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // the first call asks for the tenant
 	require.NoError(t, err)
 
-	// The token of the next request is refused, and its body is read during the one after it.
+	// The token of the next request is refused. The body of that refusal is read during the request
+	// that follows.
 	refusing.armed = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)

@@ -364,8 +364,8 @@ func partEntry(name, version string, isCurrent bool) string {
 		"<Properties><Content-Length>5</Content-Length></Properties></Blob>"
 }
 
-// The parts of an upload are removed by a listing without versions on a service that is too old for
-// versions.
+// On a service that is too old to have versions, the parts of an upload are found by a listing
+// without versions, and then removed.
 func TestCompletePartsOfOldService(t *testing.T) {
 	noParts := reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 	server := newCannedServer(t,

@@ -406,8 +406,8 @@ func TestSignedURLUnsupported(t *testing.T) {
 	}
 }
 
-// The driver declares SignedURLs only with credentials that can sign, and IfAbsent as the only
-// condition of a signed upload that Azure can enforce.
+// The driver declares SignedURLs only if its credentials can sign. It declares IfAbsent as the only
+// condition of signed uploads, because Azure can enforce no other.
 func TestSigningFeatures(t *testing.T) {
 	const signingFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
 		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead

@@ -13,8 +13,8 @@ import (
 
 // A listing with a delimiter shows exactly the folders in which a full listing finds objects.
 //
-// Names that begin with .omnibucket are reserved. The character after it says what the name is: "%" for an escaped
-// name, and "=" for the alternate name of a file. With "+", it is a chunk, a directory with the rest of a long name.
+// Names that begin with .omnibucket are reserved. The next character tells the kind of the name: "%" is an escaped
+// name, and "=" is the alternate name of a file. "+" is a chunk, which is a directory with the rest of a long name.
 func TestListFoldersAsWalk(t *testing.T) {
 	// longName returns the name on disk of a segment with n bytes.
 	longName := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }

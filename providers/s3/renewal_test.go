@@ -443,8 +443,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// A call stops after one refused request, or after a second one if the source of the credentials may have had
-// new ones, which it has not.
+// A call stops after one refused request. If the source might have new credentials, but has none, the call stops after
+// the second refused request.
 func TestCredentialsWithoutSuccessor(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "credentials")
 	tests := []struct {

@@ -48,7 +48,8 @@ type programRun struct {
 	keys    []string // objects in the first of them
 	// unseen are the operations that this run does not show, each with a reason of whyUnseen.
 	unseen []string
-	// optional are permissions that requests of the run ask for, and without which the program works.
+	// optional has the permissions that requests of the run ask for, but that the program can do
+	// without.
 	optional []string
 	drive    func(t *testing.T, run *exec.Cmd) // makes requests of a program that serves, and ends it
 }
