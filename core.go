@@ -87,8 +87,8 @@ type Core interface {
 	ContinueListedUpload(ctx context.Context, entry UploadEntry, o *UploadOptions) (MultipartUpload, error)
 	ListUploads(ctx context.Context, o *ListOptions) iter.Seq2[UploadEntry, error]
 	AbortUpload(ctx context.Context, entry UploadEntry) error
-	// AbandonUpload implements the function AbandonUpload: it ends the upload whose record is the file path,
-	// if the key of the upload begins with prefix.
+	// AbandonUpload implements the function AbandonUpload: it ends the upload whose record is the file at path, if the
+	// key of the upload begins with prefix.
 	AbandonUpload(ctx context.Context, path, prefix string) error
 	PutSignedPart(
 		ctx context.Context, key, upload string, number int, body io.Reader, o *PartOptions,

@@ -257,8 +257,9 @@ type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done
 // several operations, and [RemoveAll] of one for each batch. A [Copy] is an operation Copy of the
 // destination's bucket, and an operation Download of the source's bucket.
 type Operation struct {
-	// Name is the name of the method or function. A method of [MultipartUpload] has the name
-	// PutPart, SignPart, Parts, CompleteUpload or AbortUpload, and PutSignedPart has PutPart.
+	// Name is the name of the method or function. The names of the methods of [MultipartUpload] are
+	// PutPart, SignPart, Parts, CompleteUpload and AbortUpload. The name of the function
+	// PutSignedPart is PutPart, too.
 	Name             string
 	Provider, Bucket string
 	Effects          Effects

@@ -41,8 +41,9 @@ func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
 // a layer that copies objects by the functions of package storage.
 func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
-// JoinCRC32C returns the checksum of two parts that follow each other, of which the second has length
-// bytes. It is unknown if one of their checksums is. Layers that change the bytes of parts need it.
+// JoinCRC32C returns the checksum of two parts that follow each other. The second part has length
+// bytes. If the checksum of either part is unknown, the result is unknown, too. Layers that change
+// the bytes of parts need JoinCRC32C.
 func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 	if !first.Known || !second.Known {
 		return storage.CRC32C{}

@@ -32,8 +32,8 @@ func PlacesOf(d Driver) []Place {
 
 // Places returns where the objects of b are. b is a [storage.Bucket], or a result of [storage.Ref]
 // or [storage.Prefixed]. A layer with a second store calls Places for that store, and adds the
-// result to the layer's own places. The field Account of a result can only be compared: it does not
-// lead from a part of a bucket to the rest.
+// result to the layer's own places. The field Account of a result can only be compared. If b is a
+// part of a bucket, it gives no access to the rest.
 func Places(b any) []Place { return evidence.Opaque(serving.Places(b)) }
 
 // WithoutFailover returns a context for jobs that remove objects because of what they have listed

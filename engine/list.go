@@ -144,8 +144,8 @@ func (l *listOp) maxEntries() int {
 	return cmp.Or(l.opts.Limit, math.MaxInt)
 }
 
-// limitOf returns how many entries a request asks for if the caller still wants the remaining ones. It
-// is a whole page if some entries will be dropped.
+// limitOf returns how many entries the next request asks for. remaining is how many the caller still wants. If some
+// entries will be dropped, the request asks for a whole page.
 func (l *listOp) limitOf(remaining int) int {
 	if l.readsMore() {
 		return l.pageSize()

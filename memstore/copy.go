@@ -119,8 +119,8 @@ func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	return objects, nil
 }
 
-// missingSource returns the error for a source that was not found: Changed if ref names a revision,
-// so that the source existed before, and otherwise err.
+// missingSource returns the error for a source that was not found. If ref names a revision, the
+// source existed before, and the error is Changed. Otherwise it is err.
 func missingSource(ref driver.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed

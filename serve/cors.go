@@ -139,7 +139,7 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 }
 
 // corsFailure returns an error that says why no rule permits the request: because of its origin, or else its method, or
-// else the first such header.
+// else the first header that no rule permits.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	allowsOrigin := false
 	for i := range rules {

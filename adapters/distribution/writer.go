@@ -177,7 +177,8 @@ func (w *writer) fitsPart() bool {
 		return false
 	}
 	limits := w.upload.Limits()
-	// If all parts must have the same size, that is partSize, and fewer bytes are in memory.
+	// If all parts must have the same size, this size is partSize, and the writer keeps fewer bytes
+	// in memory.
 	if limits.Equal {
 		return false
 	}

@@ -15,7 +15,8 @@ const (
 	// A scan is due after MaxBytes/scanShare bytes were written. The scan makes room for at least
 	// the same number of bytes.
 	scanShare = 16
-	// scanNow is a number of unscanned bytes with which a scan is due for any MaxBytes. Further bytes can be added.
+	// scanNow is a number of unscanned bytes so large that a scan is due for any MaxBytes. But it is small enough that
+	// more bytes can be added without an overflow.
 	scanNow = math.MaxInt64 / 2
 	// tempAge is the age after which a temporary file is removed, because the process that wrote it
 	// was probably killed.
@@ -33,10 +34,10 @@ type keptBlock struct {
 	used  time.Time
 }
 
-// makeRoom counts bytes that will be written, and reports whether they may be. If so, the caller must
-// call endWrite after the write. If this process has written much since its last scan, or if the disk
-// is full, makeRoom removes the least recently used blocks, which other processes may do at the same
-// time.
+// makeRoom counts bytes that will be written, and reports whether the caller may write them. If so,
+// the caller must call endWrite after the write. If this process has written much since its last
+// scan, or if the disk is full, makeRoom removes the least recently used blocks. Other processes
+// may do so at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, isScanDue := c.beginWrite(bytes)
 	if isScanDue {

@@ -36,8 +36,8 @@ type Report struct {
 	// If there is one, RepairAll has neither removed nor replaced any object.
 	Undecided int64
 	// Ignored is the number of folder markers that RepairAll left alone. A folder marker is an object without content
-	// whose key ends in "/". It is ignored if the second store cannot have such a key, for example because it is a
-	// directory, or if [RepairAll] found it only in the second store.
+	// whose key ends in "/". It is ignored if the second store cannot have such a key, for example because that store
+	// is a directory, or if [RepairAll] found the marker only in the second store.
 	Ignored int64
 }
 

@@ -125,7 +125,7 @@ func (b *bucket) objectPath(key string) string {
 	return "/" + escape.Path(b.name) + "/" + escape.Path(key)
 }
 
-// resourcePath returns the path of an object of the JSON API with query, to which it adds the
+// resourcePath returns the path and query of an object in the JSON API. It adds to query the
 // project that pays.
 func (b *bucket) resourcePath(key string, query url.Values) string {
 	if b.account.userProject != "" {

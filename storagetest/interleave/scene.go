@@ -28,7 +28,7 @@ type Scene struct {
 	cleanups  []func()
 }
 
-// Weakness returns the kind of the stores in this run.
+// Weakness returns the weakness that the stores have in this run.
 func (s *Scene) Weakness() Weakness { return s.weakness }
 
 // Context returns a context that ends after the run. It belongs to no actor.

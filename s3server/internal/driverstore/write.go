@@ -132,8 +132,8 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	})
 }
 
-// write writes an object. It prepares a request and the object's reserved metadata, values, and calls put, which passes
-// them to the driver.
+// write writes an object. It prepares a request, and values, the reserved metadata of the object. Then it calls put,
+// which passes both to the driver.
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,

@@ -129,8 +129,8 @@ func (s *Store) Copy(_ context.Context, w *state.Write, src *state.Version) (*st
 	return s.commit(w, nil)
 }
 
-// commit makes the written object the current version of its key, and ends the upload that it comes from, which is nil
-// for any other write. If commit fails, it releases the object's content.
+// commit makes the written object the current version of its key. If the write completes an upload, commit also ends
+// that upload. Otherwise upload is nil. If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, string, error) {
 	v := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}
 	versionID, unused, err := s.addVersion(w, v, upload)

@@ -270,8 +270,8 @@ func isDate(text string) bool {
 	return ok
 }
 
-// compareDates returns an operator for dates, which is true if accept accepts the order of the request's value and that
-// of the policy: -1, 0 or 1.
+// compareDates returns an operator that compares the date in the request with that in the policy. The operator is true
+// if accept returns true for the result of the comparison: -1, 0 or 1.
 func compareDates(accept func(order int) bool) func(value, wanted string) bool {
 	return func(value, wanted string) bool {
 		date, ok := parseDate(value)

@@ -162,7 +162,8 @@ func ParseAddress(text string) (Location, error) {
 
 	switch {
 	case l.Scheme == "file":
-		// The path of a file: address is that of a directory, and its fragment is the key.
+		// In an address with the scheme file:, the path is that of a directory, and the fragment is
+		// the key.
 		l.Dir = strings.TrimPrefix(rest, host)
 		escapedKey = fragment
 	case hasFragment:

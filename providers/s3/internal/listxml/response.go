@@ -96,8 +96,8 @@ func (d *deserializer) read(response *smithyhttp.Response) error {
 		}
 	}()
 
-	// Read the whole body, but at most MaxBytes. Do not trust the server's length for more memory than
-	// a buffer may keep.
+	// Read the whole body, but at most MaxBytes. The server's length may be wrong, so allocate no
+	// more for it in advance than a buffer may keep.
 	buffer.Reset()
 	if n := response.ContentLength; n > 0 {
 		buffer.Grow(int(min(n, maxKeptBuffer/2)) + bytes.MinRead)
