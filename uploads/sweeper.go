@@ -51,51 +51,45 @@ type sweeper struct {
 func (w *sweeper) removeEach(
 	ctx context.Context, groups iter.Seq2[group, error], remove func(context.Context, group) (bool, error),
 ) {
-	var batch []group
+	// Stop at an error of the list, and keep it.
 	var listErr error
-	failures := 0
-	for g, err := range groups {
-		if err != nil {
-			listErr = err
-			break
+	listed := func(yield func(group) bool) {
+		for g, err := range groups {
+			if err != nil {
+				listErr = err
+				return
+			}
+			if !yield(g) {
+				return
+			}
 		}
-		batch = append(batch, g)
-		if len(batch) < readConcurrency {
-			continue
-		}
-		failures += w.removeBatch(ctx, batch, remove)
-		if failures >= maxFailures {
-			return
-		}
-		batch = batch[:0]
 	}
 
-	// Remove the last ones, even if the list has failed after them.
-	w.removeBatch(ctx, batch, remove)
+	removeBatch := func(batch []group) (errs []error, mayContinue bool) {
+		return w.removeBatch(ctx, batch, remove), true
+	}
+	_, errs := running.EachGroup(listed, readConcurrency, maxFailures, removeBatch)
+	w.errs = append(w.errs, errs...)
 	w.add(listErr)
 }
 
-// removeBatch calls remove for all these sessions at a time, and adds the results to the report. It returns the number
-// of failures.
+// removeBatch calls remove for all these sessions at a time, and counts in the report those that it removed. It returns
+// the error of each session, or nil.
 func (w *sweeper) removeBatch(
 	ctx context.Context, batch []group, remove func(context.Context, group) (bool, error),
-) (failures int) {
+) []error {
 	removed := make([]bool, len(batch))
 	errs := running.All(len(batch), readConcurrency, func(i int) error {
 		isRemoved, err := remove(ctx, batch[i])
 		removed[i] = isRemoved
 		return err
 	})
-	for i, err := range errs {
-		if removed[i] {
+	for _, isRemoved := range removed {
+		if isRemoved {
 			w.report.Uploads++
 		}
-		if err != nil {
-			failures++
-			w.add(err)
-		}
 	}
-	return failures
+	return errs
 }
 
 // add adds an error to the result of Sweep, unless it is nil.
