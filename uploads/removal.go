@@ -75,12 +75,6 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 	return s.removeSubtracted(ctx, f, removal)
 }
 
-// These say whether the end of a removal adds the file to the count again.
-const (
-	leaveSubtracted = false
-	addAgain        = true
-)
-
 // removeSubtracted removes a file that this call or another one has subtracted from the count of its user, and
 // ends the removal in the ledger. It adds the file to the count again if that was wrong.
 func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Removal) error {
@@ -94,7 +88,7 @@ func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Re
 	err = s.removeStored(ctx, f)
 	if err == errKept {
 		// The file stays, and still counts.
-		_ = s.counter.book.EndRemoval(ctx, removal, addAgain)
+		_ = s.counter.book.UndoRemoval(ctx, removal)
 	}
 	if err != nil {
 		return err
@@ -102,10 +96,10 @@ func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Re
 
 	// If one of these fails, Sweep counts the files of the user again.
 	if exists {
-		_ = s.counter.book.EndRemoval(ctx, removal, leaveSubtracted)
+		_ = s.counter.book.EndRemoval(ctx, removal)
 	} else if !removal.Joined {
 		// This removal has subtracted the file a second time.
-		_ = s.counter.book.EndRemoval(ctx, removal, addAgain)
+		_ = s.counter.book.UndoRemoval(ctx, removal)
 	}
 	return nil
 }
@@ -241,5 +235,5 @@ func (s *files) removeRecordOnly(ctx context.Context, f *File) error {
 		// Another call has begun the removal, and ends it.
 		return nil
 	}
-	return s.counter.book.EndRemoval(ctx, removal, leaveSubtracted)
+	return s.counter.book.EndRemoval(ctx, removal)
 }

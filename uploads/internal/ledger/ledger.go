@@ -376,7 +376,7 @@ type Removal struct {
 	User, Key, ID string
 	Joined        bool // true if another call began it
 	// Uncounted is true if the file is not counted yet, because its upload has not ended. Its
-	// removal then changes no count and has no entry, so the caller need not call EndRemoval.
+	// removal then changes no count and has no entry, so the caller need not end it.
 	Uncounted bool
 }
 
@@ -384,7 +384,7 @@ type Removal struct {
 func (r Removal) Name() string { return "remove " + r.Key }
 
 // BeginRemoval subtracts a file from the count and adds an entry for its removal, or joins the removal of
-// another call. The caller must then check whether the file still exists, and call EndRemoval.
+// another call. The caller must then check whether the file still exists, and call EndRemoval or UndoRemoval.
 //
 // The function upload returns the name of the entry whose upload makes this file, or "". A file with such
 // an entry is not counted, so BeginRemoval subtracts nothing and only marks the entry.
@@ -447,9 +447,14 @@ func (b *Book) subtract(t *Text, r Removal, file Entry) {
 	t.Entries[r.Name()] = entry
 }
 
-// EndRemoval drops the entry of a removal from the ledger. It adds the file to the count again if restore
-// is true, which must be so if the file stays or an earlier removal has subtracted it.
-func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
+// EndRemoval drops the entry of a removal of a file from the ledger. The file stays subtracted from the count.
+func (b *Book) EndRemoval(ctx context.Context, r Removal) error { return b.endRemoval(ctx, r, false) }
+
+// UndoRemoval drops the entry of a removal from the ledger, and adds the file to the count again. It is for a file
+// that stays, or that an earlier removal has subtracted.
+func (b *Book) UndoRemoval(ctx context.Context, r Removal) error { return b.endRemoval(ctx, r, true) }
+
+func (b *Book) endRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.change(ctx, r.User, func(t *Text) (outcome, error) {
 		entry, exists := t.Entries[r.Name()]
 		if !exists && !r.Joined {

@@ -245,11 +245,6 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 
 // A removal is subtracted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
-	// EndRemoval restores the count if another removal has subtracted the same file.
-	const (
-		keepSubtracted = false
-		restore        = true
-	)
 	// beginRemoval stores a file of 7 bytes, and returns the books of two processes. The first process has begun to
 	// remove the file.
 	beginRemoval := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
@@ -277,7 +272,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	t.Run("the bytes count until the end", func(t *testing.T) {
 		bookA, _, removalA := beginRemoval(t)
 		requireCounts(t, bookA, 0, 7)
-		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		requireCounts(t, bookA, 0, 0)
 	})
 
@@ -286,21 +281,21 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		require.True(t, removalB.Joined)
-		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, keepSubtracted))
-		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		require.NoError(t, bookB.EndRemoval(t.Context(), removalB))
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		requireCounts(t, bookA, 0, 0)
 	})
 
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
 		bookA, bookB, removalA := beginRemoval(t)
-		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
 		requireCounts(t, bookA, 0, 0)
 
 		// The end of the first removal does not end the second one.
-		require.NoError(t, bookA.EndRemoval(t.Context(), removalA, keepSubtracted))
-		require.NoError(t, bookB.EndRemoval(t.Context(), removalB, restore))
+		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
+		require.NoError(t, bookB.UndoRemoval(t.Context(), removalB))
 		requireCounts(t, bookA, 0, 0)
 	})
 }
