@@ -352,12 +352,10 @@ func (f *front) addPrefix(o *ListOptions) {
 	}
 }
 
-// trimPrefix removes the prefix from a listed key, and fails if the key does not begin with it. If
-// the key is the prefix itself, isFolderMarker is true, and the caller must leave out the key.
+// trimPrefix removes the prefix of f, which must not be "", from a listed key. It fails if the key does
+// not begin with it. If the key is the prefix itself, isFolderMarker is true, and the caller must leave
+// out the key.
 func (f *front) trimPrefix(op string, key *string) (isFolderMarker bool, err error) {
-	if f.scope.Prefix == "" {
-		return false, nil
-	}
 	rest, hasPrefix := strings.CutPrefix(*key, f.scope.Prefix)
 	if !hasPrefix {
 		reason := errors.New("the Core listed a key of another prefix")
