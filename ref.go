@@ -77,8 +77,9 @@ func Prefixed(b Bucket, prefix string) Bucket {
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, err := frontOf(b, op, "")
 	if err != nil {
-		// Every method of this view fails.
-		return &front{scope: scope.Scope{Prefix: outer.Prefix, Mask: outer.Mask, Part: true, Bad: err}}
+		outer.Bad = err // every method of this view fails
+		foreign := &front{scope: scope.Scope{Mask: scope.Everything}}
+		return foreign.view(outer)
 	}
 	return f.view(outer)
 }
