@@ -3,9 +3,8 @@ package locations
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
-	"regexp"
-	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -222,20 +221,14 @@ func (c *Config) wrong(line int, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.position(line) + rule), Hint: hint}
 }
 
-// lineInError matches the line number in an error of the YAML parser, such as "yaml: line 7: found …".
-// It is compiled only if there is one.
-var lineInError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: (line [0-9]+: )`) })
-
 // notYAML returns the error for a text that is not YAML. It uses only the line number of the parser's
 // error, because that error may quote a secret.
 func (c *Config) notYAML(err error) error {
-	const (
-		noLine = 0
-		rule   = "the file must be YAML"
-	)
-	line := ""
-	if match := lineInError().FindStringSubmatch(err.Error()); match != nil {
-		line = match[1]
+	const rule = "the file must be YAML"
+	var line int
+	if _, scanErr := fmt.Sscanf(err.Error(), "yaml: line %d: ", &line); scanErr != nil {
+		// The parser gave no line.
+		return c.wrong(0, rule, "")
 	}
-	return c.wrong(noLine, line+rule, "")
+	return c.wrong(0, fmt.Sprintf("line %d: %s", line, rule), "")
 }
