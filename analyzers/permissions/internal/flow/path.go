@@ -69,35 +69,24 @@ type callStack = string
 // are dropped.
 const maxCalls = 6
 
-// push adds the number of a call to a stack such as "7;3;12;", in which the innermost call is the
-// first. A stack keeps at most maxCalls calls, without the outermost ones.
-func push(number int, stack callStack) callStack {
-	stack = strconv.Itoa(number) + ";" + stack
+// enter returns the stack of a trace that enters a function by the call site, after the calls of
+// callers. A stack such as "7;3;12;" has the innermost call first. It keeps at most maxCalls calls,
+// without the outermost ones.
+func (g *Graph) enter(site ssa.CallInstruction, callers callStack) callStack {
+	stack := strconv.Itoa(g.siteOf[site]) + ";" + callers
 	if strings.Count(stack, ";") <= maxCalls {
 		return stack
 	}
 
-	// Each push adds one call, so there is only one too many.
+	// Each call of enter adds one call, so there is only one too many.
 	beforeOutermost := strings.LastIndexByte(strings.TrimSuffix(stack, ";"), ';') + 1
 	return stack[:beforeOutermost]
 }
 
-// pop splits a stack into the number of the innermost call and the other calls.
-func pop(stack callStack) (number int, rest callStack) {
-	innermost, rest, _ := strings.Cut(stack, ";")
-	number, _ = strconv.Atoi(innermost)
-	return number, rest
-}
-
-// enter returns the stack of a trace that enters a function by the call site, after the calls of
-// callers.
-func (g *Graph) enter(site ssa.CallInstruction, callers callStack) callStack {
-	return push(g.siteOf[site], callers)
-}
-
 // leave returns the innermost call of a stack that is not empty, and the other calls.
 func (g *Graph) leave(stack callStack) (site ssa.CallInstruction, callers callStack) {
-	number, callers := pop(stack)
+	innermost, callers, _ := strings.Cut(stack, ";")
+	number, _ := strconv.Atoi(innermost)
 	return g.sites[number], callers
 }
 
