@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
@@ -157,7 +156,7 @@ func (s *Store) addVersion(
 	// The upload may have ended since the caller looked it up.
 	hasEnded := upload != nil && b.uploads[upload.upload.ID] != upload
 	if hasEnded {
-		return "", nil, s3error.New("NoSuchUpload", "UploadId", upload.upload.ID)
+		return "", nil, state.NoUpload(upload.upload.ID)
 	}
 	if err := w.Condition.Check(w.Key, b.version(w.Key, "")); err != nil {
 		return "", nil, err
