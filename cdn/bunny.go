@@ -67,8 +67,7 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 func (s *BunnySigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	const forwards = false // the CDN passes no parameters to the store
-	granted, err := s.site.grantFor(ctx, key, forwards, opts)
+	granted, err := s.site.grantFor(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -85,8 +85,7 @@ func isKeyName(name string) bool {
 func (s *CloudCDNSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	const forwards = false // the CDN passes no parameters to the store
-	granted, err := s.site.grantFor(ctx, key, forwards, opts)
+	granted, err := s.site.grantFor(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,6 @@ type CloudFrontSigner struct {
 	site      site
 	key       cloudFrontKey
 	addresses netip.Prefix
-	forwards  bool
 	domain    string
 }
 
@@ -64,6 +63,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 		return nil, err
 	}
 
+	s.forwards = c.ForwardsQuery
 	s.forwardHint = "if the distribution passes query strings to S3, set CloudFrontConfig.ForwardsQuery"
 	domain, err := s.cookieDomain(c.CookieDomain)
 	if err != nil {
@@ -87,7 +87,6 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 		site:      s,
 		key:       key,
 		addresses: c.Addresses,
-		forwards:  c.ForwardsQuery,
 		domain:    domain,
 	}, nil
 }
@@ -104,7 +103,7 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 func (s *CloudFrontSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	granted, err := s.site.grantFor(ctx, key, s.forwards, opts)
+	granted, err := s.site.grantFor(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -29,11 +29,8 @@ type grant struct {
 	until time.Time
 }
 
-// grantFor checks the arguments of SignedDownloadURL, and returns what the signature permits. forwards
-// says whether the CDN passes parameters of S3 to the store.
-func (s *site) grantFor(
-	ctx context.Context, key string, forwards bool, opts []storage.SignedDownloadOption,
-) (grant, error) {
+// grantFor checks the arguments of SignedDownloadURL, and returns what the signature permits.
+func (s *site) grantFor(ctx context.Context, key string, opts []storage.SignedDownloadOption) (grant, error) {
 	const op = "SignedDownloadURL"
 	if err := ctx.Err(); err != nil {
 		return grant{}, s.located(op, key, storage.AsError(ctx, err))
@@ -41,7 +38,7 @@ func (s *site) grantFor(
 	if err := s.checkKey(op, key); err != nil {
 		return grant{}, err
 	}
-	return s.apply(op, key, forwards, opts)
+	return s.apply(op, key, s.forwards, opts)
 }
 
 // grantForPrefix checks the arguments of SignPrefix, and returns what the signature permits.
@@ -49,6 +46,7 @@ func (s *site) grantForPrefix(prefix string, opts []storage.SignedDownloadOption
 	if err := s.checkPrefix(opSignPrefix, prefix); err != nil {
 		return grant{}, err
 	}
+	// The signature of a prefix covers no parameters.
 	return s.apply(opSignPrefix, prefix, false, opts)
 }
 

@@ -22,6 +22,7 @@ type site struct {
 	path     string // escaped path of base
 	now      func() time.Time
 
+	forwards    bool   // whether the CDN passes parameters of S3 to the store
 	forwardHint string // hint for an option that needs parameters which the CDN does not pass on
 	unescaped   bool   // true if the CDN can sign only keys that need no escape
 }
