@@ -163,7 +163,7 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 // object in the old store.
 func (s *stores) removeMarker(ctx context.Context, l leftover, p place) error {
 	// A foreign marker, which was copied from another bucket, says nothing about the old store's object.
-	if l.inOld && !s.isForeign(p) {
+	if l.inOld && p.marker == removed && !s.isForeign(p) {
 		if err := s.removeOld(ctx, l.key); err != nil {
 			return err
 		}
