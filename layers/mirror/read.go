@@ -177,8 +177,7 @@ func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.
 	if err != nil {
 		return nil, nil, err
 	}
-	attrs.ReplicationStatus = otherstore.FailedOver
-	attrs.Revision = cmp.Or(revision, attrs.Revision)
+	markFailedOver(attrs, revision)
 	return attrs, body, nil
 }
 
@@ -229,9 +228,15 @@ func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
+	markFailedOver(attrs, revision)
+	return attrs, nil
+}
+
+// markFailedOver makes [FailedOver] return true for attributes from the second store. revision is the
+// revision of the primary that the read required, or "", and replaces that of the second store.
+func markFailedOver(attrs *storage.Attrs, revision string) {
 	attrs.ReplicationStatus = otherstore.FailedOver
 	attrs.Revision = cmp.Or(revision, attrs.Revision)
-	return attrs, nil
 }
 
 // requireCopy copies a revision of the primary to the second store, unless the copy is there. It fails
