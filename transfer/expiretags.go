@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// The type expiring is an object or a version of an object. It is old enough for a rule.
+// The type expiring is an object or a version of an object, which a rule removes if it is old enough.
 type expiring struct {
 	storage.VersionEntry
 	age     time.Duration // 0 for an object; for a version, it is the OldVersionsAge of the rule

@@ -456,8 +456,7 @@ func (j *job) checkRemoval(ctx context.Context) error {
 	if err := announceDelete(j); err != nil {
 		return err
 	}
-	const removal = true
-	return j.places.LookThrough(ctx, removal)
+	return j.places.LookThrough(ctx, true)
 }
 
 // sweep removes the temporary files and uploads of earlier jobs that this job has not continued.

@@ -92,7 +92,7 @@ func (d *downloader) finishContinued(src ends.Entry, listed bool, part *partfile
 	}
 
 	modified := fileTime(attrs, src)
-	renamed, err := d.dst.Adopt(src.Key, listed, ends.DefaultPermissions, part.OS(), part.Path(), modified)
+	renamed, err := d.dst.Adopt(src.Key, listed, part.OS(), part.Path(), modified)
 	if renamed {
 		part.Renamed()
 	} else {

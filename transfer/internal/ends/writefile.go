@@ -103,9 +103,9 @@ func (t *Tree) writeFile(
 // Adopt closes a complete temporary file, which was opened in this directory, and renames it to key, as
 // WriteFile does. It reports whether the file was renamed, which it may be even if Adopt then fails.
 func (t *Tree) Adopt(
-	key string, listed bool, p Permissions, temp *os.File, tempPath string, modified time.Time,
+	key string, listed bool, temp *os.File, tempPath string, modified time.Time,
 ) (renamed bool, err error) {
-	target, err := t.newTarget(key, listed, p)
+	target, err := t.newTarget(key, listed, DefaultPermissions)
 	if err == nil {
 		err = target.keepPermissions(temp)
 	}
