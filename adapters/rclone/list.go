@@ -23,10 +23,12 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	found, err := d.remote.List(ctx, dir)
 	if err != nil {
-		if d.isMissingFolder(ctx, dir, err) {
+		converted := convertError(err)
+		// If nothing, or an object, has the name of the folder, there is no folder to list.
+		if storage.CodeOf(converted) == storage.ObjectNotFound || d.isObject(ctx, dir) {
 			return &storage.Page{}, nil
 		}
-		return nil, convertError(err)
+		return nil, converted
 	}
 
 	var entries []storage.ListEntry
@@ -47,15 +49,6 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	last := entries[r.Limit-1]
 	return &storage.Page{Entries: entries[:r.Limit], Token: strings.TrimPrefix(last.Key, folder)}, ctx.Err()
-}
-
-// isMissingFolder reports whether a listing of dir has failed because there is no such folder: nothing, or
-// an object, has this name.
-func (d *remoteDriver) isMissingFolder(ctx context.Context, dir string, listErr error) bool {
-	if storage.CodeOf(convertError(listErr)) == storage.ObjectNotFound {
-		return true
-	}
-	return d.isObject(ctx, dir)
 }
 
 // compare compares two keys in the same folder by their names. An object comes before a folder with
