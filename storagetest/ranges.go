@@ -244,9 +244,11 @@ var readRangesCases = []Case{
 func readOneRange(t *T, b storage.Downloader, key string, row rangeRow) {
 	t.Helper()
 	name := fmt.Sprintf("%s %+v", key, row)
-	before := t.faults.Count(faults.Any)
-	got, _, err := storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
-	requests := t.faults.Count(faults.Any) - before
+	var got [][]byte
+	var err error
+	requests := t.countRequests(func() {
+		got, _, err = storage.ReadRanges(t.Context(), b, key, []storage.Range{{Offset: row.offset, Length: row.length}})
+	})
 
 	switch row.code {
 	case "":
