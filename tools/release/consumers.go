@@ -201,8 +201,9 @@ func (p *proxy) remove() {
 	if err != nil {
 		return
 	}
-	p.removeModules(filepath.Join(strings.TrimSpace(string(cache)), filepath.FromSlash(library)))
-	p.removeDownloads(filepath.Join(strings.TrimSpace(string(cache)), "cache", "download", filepath.FromSlash(library)))
+	root := strings.TrimSpace(string(cache))
+	p.removeModules(filepath.Join(root, filepath.FromSlash(library)))
+	p.removeDownloads(filepath.Join(root, "cache", "download", filepath.FromSlash(library)))
 }
 
 // removeModules removes the modules from the directory of the library in the module cache.

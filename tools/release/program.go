@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 )
 
@@ -37,15 +36,9 @@ func programModule(r *repository) error {
 	if err != nil {
 		return err
 	}
-	for _, args := range [][]string{
-		{"mod", "init", "release"}, {"get", "-tool", library + "/cmd/omnibucket@" + r.version}, {"mod", "tidy"},
-	} {
-		cmd := exec.Command(r.golang, args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), append(env, "GOFLAGS=")...)
-		if data, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %s: %w\n%s", args[0], err, data)
-		}
-	}
-	return nil
+	return p.run(dir, append(env, "GOFLAGS="), [][]string{
+		{"mod", "init", "release"},
+		{"get", "-tool", library + "/cmd/omnibucket@" + r.version},
+		{"mod", "tidy"},
+	})
 }

@@ -150,11 +150,8 @@ func (p *proxy) tidy(dir string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(p.r.golang, "mod", "tidy")
-	cmd.Dir = filepath.Dir(name)
-	cmd.Env = append(os.Environ(), append(env, "GOFLAGS=")...)
-	if data, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go mod tidy: %w\n%s", err, data)
+	if err := p.run(filepath.Dir(name), append(env, "GOFLAGS="), [][]string{{"mod", "tidy"}}); err != nil {
+		return err
 	}
 	return p.publish(dir)
 }
