@@ -19,12 +19,10 @@ const (
 func programs() []contender {
 	var all []contender
 	if os.Getenv(rcloneVariable) != "" {
-		rclone := program{rcloneFile, copyWithRclone, "peer:"}
-		all = append(all, contender{name: rclone.name, open: rclone.open})
+		all = append(all, program{rcloneFile, copyWithRclone, "peer:"}.contender())
 	}
 	if os.Getenv(s5cmdVariable) != "" {
-		s5cmd := program{s5cmdFile, copyWithS5cmd, "s3://"}
-		all = append(all, contender{name: s5cmd.name, open: s5cmd.open})
+		all = append(all, program{s5cmdFile, copyWithS5cmd, "s3://"}.contender())
 	}
 	return all
 }
@@ -45,6 +43,8 @@ type program struct {
 	command func(ctx context.Context, s jobServer, src, dst string) *exec.Cmd
 	remote  string // beginning of the addresses that the program gets for objects, such as "s3://"
 }
+
+func (p program) contender() contender { return contender{name: p.name, open: p.open} }
 
 func (p program) open(_ *env, server string) (client, error) {
 	s := programBucket{p, jobServer{server, accessKey, secretKey}}

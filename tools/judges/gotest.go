@@ -50,9 +50,11 @@ func readGoTests(output []byte) []result {
 
 	var innermost []result
 	for _, r := range results {
-		failedItself := r.status == failed && !failedBelow(results, r.test)
-		if parents[r.test] && !failedItself {
-			continue
+		if parents[r.test] {
+			failedItself := r.status == failed && !failedBelow(results, r.test)
+			if !failedItself {
+				continue
+			}
 		}
 		if r.status == failed && r.reason == "" {
 			r.reason = said[r.test]
