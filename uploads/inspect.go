@@ -53,13 +53,13 @@ type inspectError struct{ error }
 
 // inspectStored checks a stored object against the rules, and against the length that its sender has claimed
 // unless claimed is 0. If the object breaks a rule, inspectStored returns its attributes and the refusal. After
-// any other failure, it returns only the error.
+// any other failure, it returns only the error, whose meaning the caller decides.
 func (s *setup) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, error) {
 	reader, err := s.bucket.Download(ctx, key, storage.WithRange(0, rules.Looks))
 	if err != nil {
-		return nil, nil, refusal.StoreFailed(err)
+		return nil, nil, err
 	}
 	defer reader.Close()
 
@@ -67,7 +67,7 @@ func (s *setup) inspectStored(
 	attrs := reader.Attrs()
 	isSpent := attrs.Size == 0 && attrs.ContentType == contentTypeOfSpent
 	if isSpent {
-		return nil, nil, refusal.StoreFailed(errSpent)
+		return nil, nil, errSpent
 	}
 	if err := newBounds(s.judge, claimed).check(attrs.Size); err != nil {
 		return attrs, nil, err
@@ -79,7 +79,7 @@ func (s *setup) inspectStored(
 		return attrs, nil, err
 	}
 	if err != nil {
-		return nil, nil, refusal.StoreFailed(err)
+		return nil, nil, err
 	}
 	return attrs, verdict, nil
 }

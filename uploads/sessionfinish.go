@@ -355,11 +355,8 @@ func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, 
 	// Check the content. The length is not checked again, because nothing is claimed.
 	const claimedSize = 0
 	_, verdict, err := k.setup.inspectStored(ctx, content, claimedSize)
-	if err != nil && !isRefusal(err) {
-		// The caller decides what an error of the store means.
-		return begun, errors.Unwrap(err)
-	}
 	if err != nil {
+		// The caller decides what an error of the store means.
 		return begun, err
 	}
 	f.Width = verdict.Width

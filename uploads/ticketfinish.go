@@ -86,7 +86,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, error) {
 func (t *ticketOp) makeFile(ctx context.Context) (*File, error) {
 	if t.known.origin == originCounted {
 		// An earlier call has counted the file, so it has also made it.
-		return t.findFinished(ctx, refusal.StoreFailed(errSpent))
+		return t.findFinished(ctx, errSpent)
 	}
 
 	// Check the file that was sent.
