@@ -195,8 +195,7 @@ func (a *account) signURL(
 	latestEnd := now.UTC().Truncate(time.Second).Add(maxSigned)
 	end := minTime(roundUp(now.Add(ttl)), latestEnd)
 	if a.signer != nil {
-		signed := a.completed(*g, root, start, end)
-		return a.signer.sign(root, &signed), end, nil
+		return a.signWith(a.signer, root, *g, start, end), end, nil
 	}
 
 	// Without the account's key, a user delegation key signs the URL, until that key expires.
@@ -208,16 +207,15 @@ func (a *account) signURL(
 		return "", time.Time{}, err
 	}
 	end = minTime(end, userKey.expires)
-	signed := a.completed(*g, root, start, end)
-	return userKey.signingKey.sign(root, &signed), end, nil
+	return a.signWith(userKey.signingKey, root, *g, start, end), end, nil
 }
 
-// completed returns g with the time for which it is valid, and with the protocol for a URL below root.
-func (a *account) completed(g grant, root string, start, end time.Time) grant {
+// signWith returns the URL below root that key signs for a grant, which is valid from start to end.
+func (a *account) signWith(key *signingKey, root string, g grant, start, end time.Time) string {
 	g.start = start.Format(sasTime)
 	g.expiry = end.UTC().Format(sasTime)
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
-	return g
+	return key.sign(root, &g)
 }
 
 // roundUp returns the time in UTC, rounded up to a whole second.
