@@ -132,11 +132,7 @@ func (l *Locks) TryLockAll() (unlock func(), ok bool) {
 // lockBytes waits for a lock of n bytes of the lock file. It starts again if another program replaces
 // the file meanwhile.
 func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
-	err = Retry(ctx, func() (err error) {
-		unlock, err = l.tryLockBytes(ctx, offset, n)
-		return err
-	})
-	return unlock, err
+	return RetryFor(ctx, func() (func(), error) { return l.tryLockBytes(ctx, offset, n) })
 }
 
 // tryLockBytes locks n bytes of the lock file. It fails with ErrAgain if another program has replaced

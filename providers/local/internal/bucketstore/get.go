@@ -152,13 +152,12 @@ func (o *Objects) openVersionFile(loc bucketdir.Location, key, version string) (
 	if err != nil {
 		return nil, err
 	}
-	if current == nil {
-		return o.noncurrent.openVersion(key, version)
+	if current != nil {
+		if objectfile.VersionOf(current.Meta) == version {
+			return current, nil
+		}
+		_ = current.Close()
 	}
-	if objectfile.VersionOf(current.Meta) == version {
-		return current, nil
-	}
-	_ = current.Close()
 	return o.noncurrent.openVersion(key, version)
 }
 
