@@ -181,8 +181,10 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 // deleteGoverned ends the unlocked retention of an object with these attributes, and then removes the
 // object.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, attrs *gcs.ObjectAttrs) error {
-	ctx = withCall(ctx, callOf(r.Native))
-	if err := d.endRetention(ctx, r, attrs); err != nil {
+	call := callOf(r.Native)
+	ctx = withCall(ctx, call)
+	object := call.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	if err := endRetention(ctx, object, attrs.Metageneration); err != nil {
 		return err
 	}
 
@@ -192,12 +194,11 @@ func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteReque
 	return d.Delete(ctx, &req)
 }
 
-// endRetention ends the unlocked retention of an object. It fails if the object no longer has these
-// attributes, because another client may have locked it.
-func (d *objectDriver) endRetention(ctx context.Context, r *driver.DeleteRequest, attrs *gcs.ObjectAttrs) error {
-	object := callOf(r.Native).addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+// endRetention ends the unlocked retention of an object. It fails if the object no longer has this
+// metageneration, because another client may have locked it.
+func endRetention(ctx context.Context, object *gcs.ObjectHandle, metageneration int64) error {
 	// Each change of the attributes increases the metageneration.
-	object = object.If(gcs.Conditions{MetagenerationMatch: attrs.Metageneration}).OverrideUnlockedRetention(true)
+	object = object.If(gcs.Conditions{MetagenerationMatch: metageneration}).OverrideUnlockedRetention(true)
 	_, err := write(ctx, func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return object.Update(ctx, gcs.ObjectAttrsToUpdate{Retention: &gcs.ObjectRetention{}})
 	})
