@@ -28,20 +28,16 @@ func WithoutValidation(o *awss3.Options) {
 // WithResponse calls observe with each response, even that of a failed request. If observe returns
 // an error, a request that would have succeeded fails with that error.
 func WithResponse(observe func(operation string, response *http.Response) error) func(*middleware.Stack) error {
-	observer := &responseObserver{observe: observe}
-	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(observer, middleware.After) }
+	watch := middleware.DeserializeMiddlewareFunc("omnibucket:Response", responseObserver(observe).watch)
+	return func(stack *middleware.Stack) error { return stack.Deserialize.Add(watch, middleware.After) }
 }
 
-// A responseObserver is the middleware of WithResponse.
-type responseObserver struct {
-	observe func(operation string, response *http.Response) error
-}
+// A responseObserver is called with each response.
+type responseObserver func(operation string, response *http.Response) error
 
-// ID returns the name of the middleware.
-func (*responseObserver) ID() string { return "omnibucket:Response" }
-
-// HandleDeserialize sends a request, and calls o.observe with the response, if there is one.
-func (o *responseObserver) HandleDeserialize(
+// watch is a middleware of the SDK that sends a request, and calls observe with the response, if there
+// is one.
+func (observe responseObserver) watch(
 	ctx context.Context, input middleware.DeserializeInput, next middleware.DeserializeHandler,
 ) (middleware.DeserializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleDeserialize(ctx, input)
@@ -49,7 +45,7 @@ func (o *responseObserver) HandleDeserialize(
 	if response == nil || response.Response == nil {
 		return output, metadata, err // no response was received
 	}
-	observeErr := o.observe(middleware.GetOperationName(ctx), response.Response)
+	observeErr := observe(middleware.GetOperationName(ctx), response.Response)
 	if err == nil && observeErr != nil {
 		_ = response.Body.Close()
 		return output, metadata, observeErr
@@ -72,32 +68,29 @@ func WithContentMD5(stack *middleware.Stack) error {
 // not decompress stored content. One middleware removes the header before the SDK signs the
 // request, and another sets it after that.
 func WithUnsignedEncoding(stack *middleware.Stack) error {
-	hide := &encodingSetter{id: "omnibucket:HideEncoding"}
-	if err := stack.Finalize.Insert(hide, signingID, middleware.Before); err != nil {
+	if err := stack.Finalize.Insert(hideEncoding, signingID, middleware.Before); err != nil {
 		return err
 	}
-	show := &encodingSetter{id: "omnibucket:ShowEncoding", encoding: "gzip"}
-	return stack.Finalize.Insert(show, signingID, middleware.After)
+	return stack.Finalize.Insert(showEncoding, signingID, middleware.After)
 }
 
-// An encodingSetter is a middleware that sets the header Accept-Encoding to encoding, or removes it if
-// encoding is "".
-type encodingSetter struct {
-	id, encoding string
-}
+var (
+	hideEncoding = middleware.FinalizeMiddlewareFunc("omnibucket:HideEncoding", encoding("").set)
+	showEncoding = middleware.FinalizeMiddlewareFunc("omnibucket:ShowEncoding", encoding("gzip").set)
+)
 
-// ID returns the name of the middleware.
-func (s *encodingSetter) ID() string { return s.id }
+// An encoding is a value of the header Accept-Encoding, or "" for none.
+type encoding string
 
-// HandleFinalize sets or removes the header of a request.
-func (s *encodingSetter) HandleFinalize(
+// set is a middleware of the SDK that sets the header of a request to e, or removes it if e is "".
+func (e encoding) set(
 	ctx context.Context, input middleware.FinalizeInput, next middleware.FinalizeHandler,
 ) (middleware.FinalizeOutput, middleware.Metadata, error) {
 	const header = "Accept-Encoding"
 	if request, ok := input.Request.(*smithyhttp.Request); ok {
 		request.Header.Del(header)
-		if s.encoding != "" {
-			request.Header.Set(header, s.encoding)
+		if e != "" {
+			request.Header.Set(header, string(e))
 		}
 	}
 	return next.HandleFinalize(ctx, input)

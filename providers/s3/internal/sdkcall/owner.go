@@ -22,21 +22,17 @@ const (
 // WithExpectedOwner sends the expected owner of the bucket with every request for an existing
 // bucket, and also for the source bucket of a copy.
 func WithExpectedOwner(owner string) func(*middleware.Stack) error {
-	setter := &ownerSetter{owner: owner}
+	setOwner := middleware.BuildMiddlewareFunc("omnibucket:ExpectedOwner", expectedOwner(owner).set)
 	// The headers must be set before the SDK signs the request.
-	return func(stack *middleware.Stack) error { return stack.Build.Add(setter, middleware.After) }
+	return func(stack *middleware.Stack) error { return stack.Build.Add(setOwner, middleware.After) }
 }
 
-// An ownerSetter is the middleware of WithExpectedOwner.
-type ownerSetter struct {
-	owner string
-}
+// An expectedOwner is the id of the account that must own a bucket.
+type expectedOwner string
 
-// ID returns the name of the middleware.
-func (*ownerSetter) ID() string { return "omnibucket:ExpectedOwner" }
-
-// HandleBuild sets the headers with the owner, as far as the operation of the request takes them.
-func (s *ownerSetter) HandleBuild(
+// set is a middleware of the SDK that sets the headers with the owner, as far as the operation of the
+// request takes them.
+func (owner expectedOwner) set(
 	ctx context.Context, input middleware.BuildInput, next middleware.BuildHandler,
 ) (middleware.BuildOutput, middleware.Metadata, error) {
 	request, ok := input.Request.(*smithyhttp.Request)
@@ -47,10 +43,10 @@ func (s *ownerSetter) HandleBuild(
 	case "CreateBucket", "ListBuckets", "CreateSession":
 		// These requests take no expected owner.
 	case "CopyObject", "UploadPartCopy":
-		request.Header.Set(ownerHeader, s.owner)
-		request.Header.Set(sourceOwnerHeader, s.owner)
+		request.Header.Set(ownerHeader, string(owner))
+		request.Header.Set(sourceOwnerHeader, string(owner))
 	default:
-		request.Header.Set(ownerHeader, s.owner)
+		request.Header.Set(ownerHeader, string(owner))
 	}
 	return next.HandleBuild(ctx, input)
 }
