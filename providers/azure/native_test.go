@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -913,4 +914,23 @@ func TestSignedURLWithOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = bucket.SignedDownloadURL(t.Context(), "a", WithOptions(leaseOptions))
 	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+// Options.change calls the function of each field with options of its type.
+func TestOptionsChangeHasEveryField(t *testing.T) {
+	for field := range reflect.TypeFor[Options]().Fields() {
+		t.Run(field.Name, func(t *testing.T) {
+			var options Options
+			var changed any
+			function := reflect.MakeFunc(field.Type, func(args []reflect.Value) []reflect.Value {
+				changed = args[0].Interface()
+				return nil
+			})
+			reflect.ValueOf(&options).Elem().FieldByIndex(field.Index).Set(function)
+
+			sdkOptions := reflect.New(field.Type.In(0).Elem()).Interface()
+			require.True(t, options.change(sdkOptions))
+			require.Same(t, sdkOptions, changed)
+		})
+	}
 }
