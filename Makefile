@@ -62,7 +62,7 @@ CLIENT_RESULTS ?= dist-clients
 # How many seeds make random plays.
 RANDOM_SEEDS ?= 100
 
-.PHONY: bench-quick random interleavings move-million test quick test-all race site run vet lint fmt imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
+.PHONY: bench-quick random interleavings move-million test quick test-all race site run vet lint fmt large imports prose bench plots fuzz support permissions powercut slurm wine s3api clients durability gateways statuses browsers man install-check api workflows release-check release-tags snapshot image tusd objstore adapters pictures spelling accounts layers vulnerabilities
 
 test: export OMNIBUCKET_SUPPORT := log
 test quick: export CGO_ENABLED := 0
@@ -121,6 +121,9 @@ vet: ## go vet, also of the local driver on other systems, and our analyzers
 fmt: ## fails if gofmt would change a file
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
+large: ## fails if the repository has a file of more than 512 KiB, such as a program that go build has left
+	@files=$$(git ls-files -z | xargs -0 sh -c 'find "$$@" -maxdepth 0 -size +512k' sh); [ -z "$$files" ] || { echo "larger than 512 KiB:"; echo "$$files"; exit 1; } >&2
+
 imports: ## fails if a package imports one that it may not
 	$(GO) run -C tools ./checks/importrules
 
@@ -136,7 +139,7 @@ workflows: ## checks the workflows of GitHub
 spelling: ## fails if a comment in Go has a common mistake; "make site" checks the pages by a dictionary
 	@find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
 
-lint: fmt imports prose spelling workflows
+lint: fmt large imports prose spelling workflows
 	$(GO) run -C tools ./checks/apilist
 	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
