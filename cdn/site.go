@@ -142,9 +142,9 @@ func (s *site) unsupported(op, key, what, hint string) error {
 }
 
 // located adds the operation, the CDN and the key to e, and returns it.
-func (s *site) located(op, key string, e *storage.Error) *storage.Error {
-	e.Op = op
-	e.Provider = s.provider
-	e.Key = key
-	return e
+func (s *site) located(op, key string, err *storage.Error) *storage.Error {
+	err.Op = op
+	err.Provider = s.provider
+	err.Key = key
+	return err
 }

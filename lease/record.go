@@ -76,9 +76,9 @@ func (l *Lease) read(ctx context.Context) (state, error) {
 
 	s := state{revision: r.Attrs().Revision, modified: r.Attrs().Modified}
 	if err := json.Unmarshal(text, &s.record); err != nil || !s.record.isValid() {
-		e := l.failed(storage.InvalidArgument, "object is not a lease")
-		e.Hint = "pass another key, or remove the object"
-		return state{}, e
+		storageErr := l.failed(storage.InvalidArgument, "object is not a lease")
+		storageErr.Hint = "pass another key, or remove the object"
+		return state{}, storageErr
 	}
 	return s, nil
 }

@@ -228,23 +228,23 @@ var plainHeaders = []string{
 const hidden = "(hidden)"
 
 // explain returns the code of an error, its message with details of the error response, and the
-// canonical request if a signature is wrong. The results contain no secrets. e may be nil.
-func explain(e *s3error.Error) (code, message, canonical string) {
-	if e == nil {
+// canonical request if a signature is wrong. The results contain no secrets. err may be nil.
+func explain(err *s3error.Error) (code, message, canonical string) {
+	if err == nil {
 		return "", "", ""
 	}
 
 	// The message may have the failed condition of a form's policy with its value, which may be secret.
-	message = e.Message
+	message = err.Message
 	prefix, condition, hasCondition := strings.Cut(message, "Condition")
 	if hasCondition && isSecret(condition) {
 		message = prefix + "Condition " + hidden
 	}
 
 	// Fields has names and values, alternating.
-	for i := 0; i+1 < len(e.Fields); i += 2 {
-		name := e.Fields[i]
-		value := e.Fields[i+1]
+	for i := 0; i+1 < len(err.Fields); i += 2 {
+		name := err.Fields[i]
+		value := err.Fields[i+1]
 		switch name {
 		case "CanonicalRequest":
 			canonical = hideSecrets(value)
@@ -255,10 +255,10 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	}
 
 	// The cause of a 404 adds nothing to its message.
-	if e.Err != nil && e.Status != http.StatusNotFound {
-		message += " (" + redact.Secrets(e.Err.Error()) + ")"
+	if err.Err != nil && err.Status != http.StatusNotFound {
+		message += " (" + redact.Secrets(err.Err.Error()) + ")"
 	}
-	return e.Code, message, canonical
+	return err.Code, message, canonical
 }
 
 // hideSecrets returns a canonical request without the values that may be secret, which are those of

@@ -82,10 +82,10 @@ func keylessErrors(t *T, b storage.Bucket) map[string]error {
 // requireRefusal requires that the function op refused a bucket of the type typeName.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()
-	e := t.requireNothingDone(err, storage.Unsupported)
-	require.Equal(t, op+" needs a bucket of this library, and the value is a "+typeName, e.Err.Error())
-	require.Contains(t, e.Hint, "storage.Wrap", op)
-	return e
+	storageErr := t.requireNothingDone(err, storage.Unsupported)
+	require.Equal(t, op+" needs a bucket of this library, and the value is a "+typeName, storageErr.Err.Error())
+	require.Contains(t, storageErr.Hint, "storage.Wrap", op)
+	return storageErr
 }
 
 var userTypeCases = []Case{

@@ -111,9 +111,9 @@ func Every(
 }
 
 // withOp adds the name of this call to an error.
-func withOp(e *storage.Error) error {
-	e.Op = "Every"
-	return e
+func withOp(err *storage.Error) error {
+	err.Op = "Every"
+	return err
 }
 
 // A schedule holds the options of one call of [Every].

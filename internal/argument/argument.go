@@ -21,9 +21,9 @@ func Invalid(name, rule, hint string) *storage.Error {
 
 // InvalidFor is like [Invalid], and the error names the operation or function op, such as uploads.New.
 func InvalidFor(op, name, rule, hint string) *storage.Error {
-	e := Invalid(name, rule, hint)
-	e.Op = op
-	return e
+	err := Invalid(name, rule, hint)
+	err.Op = op
+	return err
 }
 
 // NeedBucket returns nil for a bucket of package storage, and Unsupported, with the operation and

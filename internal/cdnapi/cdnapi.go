@@ -53,12 +53,12 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	isSuccess := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if !isSuccess {
-		e := driver.StatusError(resp)
-		if e.Code == storage.ObjectNotFound {
-			e.Code = storage.InvalidArgument
-			e.Hint = "check the id of the zone or distribution"
+		storageErr := driver.StatusError(resp)
+		if storageErr.Code == storage.ObjectNotFound {
+			storageErr.Code = storage.InvalidArgument
+			storageErr.Hint = "check the id of the zone or distribution"
 		}
-		return body, c.failed(ctx, e)
+		return body, c.failed(ctx, storageErr)
 	}
 	if err != nil {
 		return nil, c.failed(ctx, driver.NetworkError(err))
@@ -68,12 +68,12 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 
 // failed completes the error of a request. If the request timed out before ctx ended, the code is
 // Unavailable.
-func (c *Client) failed(ctx context.Context, e *storage.Error) error {
-	e = storage.AsError(ctx, e)
-	e.Op = "Purge"
-	e.Provider = c.provider
-	e.Unknown = false // a purge can be repeated, so its outcome does not matter
-	return e
+func (c *Client) failed(ctx context.Context, err *storage.Error) error {
+	err = storage.AsError(ctx, err)
+	err.Op = "Purge"
+	err.Provider = c.provider
+	err.Unknown = false // a purge can be repeated, so its outcome does not matter
+	return err
 }
 
 // Refused returns the error for a purge that cannot be made, or for a response of status 2xx whose

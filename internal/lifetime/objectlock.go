@@ -77,14 +77,14 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 		return nil
 	}
 
-	e := &storage.Error{
+	err := &storage.Error{
 		Code: storage.Locked,
 		Err:  errors.New("the object is under retention until " + r.Until.Format(time.RFC3339)),
 	}
 	if r.Mode == storage.Governance {
-		e.Hint = "with the permission to, give WithGovernanceBypass"
+		err.Hint = "with the permission to, give WithGovernanceBypass"
 	}
-	return e
+	return err
 }
 
 // CheckChange fails with Locked if r may not change the retention old. A retention can always be

@@ -37,8 +37,8 @@ func List(
 // isUnreadableFolder reports whether err says that the user may not read a folder of a local
 // directory.
 func isUnreadableFolder(err error) bool {
-	e, ok := errors.AsType[*storage.Error](err)
-	return ok && e.Provider == "local" && e.Code == storage.PermissionDenied
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	return ok && storageErr.Provider == "local" && storageErr.Code == storage.PermissionDenied
 }
 
 // listFolder lists a folder and its subfolders, and yields the entries after startAfter in the

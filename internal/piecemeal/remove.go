@@ -35,12 +35,12 @@ func Remove(
 	failures := map[entry]error{}
 	failed := 0
 	for _, err := range Errors(joined) {
-		e, ok := errors.AsType[*storage.Error](err)
-		if !ok || e.Key == "" {
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		if !ok || storageErr.Key == "" {
 			early = err
 			continue
 		}
-		failures[entry{key: e.Key, version: e.Version}] = err
+		failures[entry{key: storageErr.Key, version: storageErr.Version}] = err
 		failed++
 	}
 

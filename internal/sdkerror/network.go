@@ -19,28 +19,28 @@ func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	var network net.Error
 	hasTooManyFiles := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 
-	e := &storage.Error{Err: err}
+	storageErr := &storage.Error{Err: err}
 	switch {
 	case hasTooManyFiles:
-		e.Code = storage.RateLimited
-		e.Retryable = true
-		e.Hint = "raise the limit of open files (ulimit -n), or make fewer calls at once"
+		storageErr.Code = storage.RateLimited
+		storageErr.Retryable = true
+		storageErr.Hint = "raise the limit of open files (ulimit -n), or make fewer calls at once"
 	case errors.As(err, &certificate):
-		e.Code = storage.Internal
-		e.Hint = "the server's certificate is not trusted or is for another host"
+		storageErr.Code = storage.Internal
+		storageErr.Hint = "the server's certificate is not trusted or is for another host"
 	case errors.As(err, &dns) && dns.IsNotFound:
-		e.Code = storage.Unavailable
-		e.Retryable = true
-		e.Hint = "no such host: check the endpoint, the region and the account's name"
+		storageErr.Code = storage.Unavailable
+		storageErr.Retryable = true
+		storageErr.Hint = "no such host: check the endpoint, the region and the account's name"
 	case errors.Is(err, context.Canceled) && !transport.Stalled(err):
-		e.Code = storage.Canceled
+		storageErr.Code = storage.Canceled
 	case errors.Is(err, context.DeadlineExceeded):
-		e.Code = storage.DeadlineExceeded
+		storageErr.Code = storage.DeadlineExceeded
 	case errors.As(err, &network) || isInterrupted:
-		e.Code = storage.Unavailable
-		e.Retryable = true
+		storageErr.Code = storage.Unavailable
+		storageErr.Retryable = true
 	default:
-		e.Code = storage.Internal
+		storageErr.Code = storage.Internal
 	}
-	return e
+	return storageErr
 }

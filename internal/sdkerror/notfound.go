@@ -7,29 +7,29 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// NotFound completes e, the error of a response with status 404. The response does not tell whether
+// NotFound completes err, the error of a response with status 404. The response does not tell whether
 // the object or the bucket is missing. The caller has therefore sent a second request, for the
 // bucket only. bucketErr is the error of that request, as [Translator.Read] returned
 // it. There are three cases:
 //
-//   - If bucketErr has status 404, NotFound returns e with the Code BucketNotFound and the hint.
+//   - If bucketErr has status 404, NotFound returns err with the Code BucketNotFound and the hint.
 //   - If bucketErr has no status or is retryable, NotFound returns bucketErr. Whether the bucket
 //     exists is unknown.
-//   - Otherwise, NotFound returns e with the Code ObjectNotFound.
-func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
-	e.Code = storage.ObjectNotFound
+//   - Otherwise, NotFound returns err with the Code ObjectNotFound.
+func NotFound(err *storage.Error, bucketErr error, hint string) *storage.Error {
+	err.Code = storage.ObjectNotFound
 	storageErr, ok := errors.AsType[*storage.Error](bucketErr)
 	switch {
 	case !ok:
 		// The second request has found the bucket, so only the object is missing.
 	case storageErr.Status == http.StatusNotFound:
-		e.Code = storage.BucketNotFound
-		e.Hint = hint
+		err.Code = storage.BucketNotFound
+		err.Hint = hint
 	case storageErr.Status == 0 || storageErr.Retryable:
 		// The second request did not tell whether the bucket exists.
 		return storageErr
 	}
-	return e
+	return err
 }
 
 // Missing returns an error with status 404 if the object does not exist, and nil if it may exist.
@@ -38,10 +38,10 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 // says that the revision did not match, Missing calls head, which requests the object. If head
 // fails with a retryable error, Missing returns that with Unknown false, because the store has
 // refused the caller's request and head changes nothing.
-func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
+func (t *Translator) Missing(err *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	// cause is the error that shows if the object is missing.
-	cause := e
-	hasFailedRevision := e.Code == storage.PreconditionFailed && c.Revision != ""
+	cause := err
+	hasFailedRevision := err.Code == storage.PreconditionFailed && c.Revision != ""
 	if hasFailedRevision {
 		headErr := head()
 		if headErr == nil {
@@ -61,14 +61,14 @@ func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() 
 	return cause
 }
 
-// FromListing corrects the error e of a failed listing, in which ObjectNotFound means
+// FromListing corrects err, the error of a failed listing, in which ObjectNotFound means
 // BucketNotFound, because a listing needs no object. hint is the hint for a missing bucket.
-func FromListing(e *storage.Error, hint string) *storage.Error {
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
+func FromListing(err *storage.Error, hint string) *storage.Error {
+	if err.Code == storage.ObjectNotFound {
+		err.Code = storage.BucketNotFound
 	}
-	if e.Code == storage.BucketNotFound && e.Hint == "" {
-		e.Hint = hint
+	if err.Code == storage.BucketNotFound && err.Hint == "" {
+		err.Hint = hint
 	}
-	return e
+	return err
 }

@@ -50,8 +50,8 @@ func IsType[E error](err error) bool {
 
 // AsError returns err itself if it is a *storage.Error. Otherwise it translates err.
 func (t *Translator) AsError(err error) *storage.Error {
-	if e, ok := err.(*storage.Error); ok {
-		return e
+	if storageErr, ok := err.(*storage.Error); ok {
+		return storageErr
 	}
 	return t.Translate(err)
 }
@@ -61,9 +61,9 @@ func (t *Translator) Read(err error) error {
 	if err == nil {
 		return nil
 	}
-	e := t.Translate(err)
-	e.Unknown = false
-	return e
+	storageErr := t.Translate(err)
+	storageErr.Unknown = false
+	return storageErr
 }
 
 // WithoutEffect returns a copy of err for a request that changes no object, such as the upload of a
@@ -95,14 +95,14 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 		return nil
 	}
 
-	e := t.Translate(err)
-	if e.Unknown && e.Code == storage.ObjectNotFound {
+	storageErr := t.Translate(err)
+	if storageErr.Unknown && storageErr.Code == storage.ObjectNotFound {
 		// A 404 from a gateway does not prove that the object is missing.
-		e.Code = storage.Unavailable
-		e.Retryable = true
+		storageErr.Code = storage.Unavailable
+		storageErr.Retryable = true
 	}
-	e.Unknown = e.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, e.Status, counter)
-	return e
+	storageErr.Unknown = storageErr.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, storageErr.Status, counter)
+	return storageErr
 }
 
 // isUnknown reports whether a failed request may have taken effect. counter has counted the
@@ -136,11 +136,11 @@ func (t *Translator) isUnknown(err error, status int, counter *transport.Counter
 // WithHint returns a copy of err with the given hint. If err is not a *storage.Error, it returns
 // err itself.
 func WithHint(err error, hint string) error {
-	e, ok := err.(*storage.Error)
+	storageErr, ok := err.(*storage.Error)
 	if !ok {
 		return err
 	}
-	hinted := *e
+	hinted := *storageErr
 	hinted.Hint = hint
 	return &hinted
 }

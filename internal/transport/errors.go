@@ -48,8 +48,8 @@ func (e *Error) Temporary() bool {
 // the context was canceled, some SDKs, such as the one for S3, replace that Error by their own. In
 // that case only [Counter.Unanswered] shows that the request was sent.
 func Sent(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Sent
+	var failure *Error
+	return errors.As(err, &failure) && failure.Sent
 }
 
 // Stalled reports whether err wraps [ErrStalled]. In this case, the connection made no progress.

@@ -29,8 +29,8 @@ func RetryLater(h http.Header, status int, err error) {
 // seconds, but at least to the time least. If both are zero, it does not set the header.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {
 	wait := least
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		wait = max(wait, e.RetryAfter)
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		wait = max(wait, storageErr.RetryAfter)
 	}
 	if wait > 0 {
 		seconds := (wait + time.Second - 1) / time.Second // rounded up

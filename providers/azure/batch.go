@@ -57,13 +57,13 @@ func acceptedBatchError(err error, response *http.Response) error {
 		return refusal
 	}
 
-	e := asError(err)
-	if e.Code == storage.Internal {
+	storageErr := asError(err)
+	if storageErr.Code == storage.Internal {
 		// Replace this error, because the SDK's text contains the response.
-		e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
+		storageErr = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
 	}
-	e.Unknown = true
-	return e
+	storageErr.Unknown = true
+	return storageErr
 }
 
 // requestBatch makes the request of a batch, and sets *httpResp to the response. It returns

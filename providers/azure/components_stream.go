@@ -84,9 +84,9 @@ func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.R
 	})
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound || code == storage.PreconditionFailed {
-		e := asError(err)
-		e.Code = storage.Changed
-		return nil, e
+		storageErr := asError(err)
+		storageErr.Code = storage.Changed
+		return nil, storageErr
 	}
 	return body, err
 }

@@ -72,20 +72,20 @@ func (bc *blobContainer) properties(
 // readError translates the error of a read. A 404, with which Azure also answers a failed condition
 // on a missing object, says whether the object or the container does not exist.
 func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.GetRequest) error {
-	e := translate(err)
-	if missing := bc.missingError(ctx, e, r.Key, r.Version, r.Condition); missing != nil {
+	storageErr := translate(err)
+	if missing := bc.missingError(ctx, storageErr, r.Key, r.Version, r.Condition); missing != nil {
 		return bc.notFound(ctx, missing)
 	}
-	return e
+	return storageErr
 }
 
 // missingError returns an error with status 404 if the object does not exist, or else nil. If e
 // reports a failed condition, it makes one more request to find out. See
 // [sdkerror.Translator.Missing].
 func (bc *blobContainer) missingError(
-	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
+	ctx context.Context, storageErr *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
-	return translator.Missing(e, c, func() error {
+	return translator.Missing(storageErr, c, func() error {
 		b, err := bc.version(key, version)
 		if err == nil {
 			_, err = send(ctx, bc.account, b.GetProperties, nil)
@@ -96,21 +96,21 @@ func (bc *blobContainer) missingError(
 
 // notFound finds out whether a 404 is about the object or about the container, with one more
 // request if the response does not tell. It returns any other error unchanged.
-func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
-	if e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated {
-		return e
+func (bc *blobContainer) notFound(ctx context.Context, storageErr *storage.Error) error {
+	if storageErr.Status != http.StatusNotFound || storageErr.Code == storage.Unauthenticated {
+		return storageErr
 	}
-	if isCode(e, "ContainerNotFound", "ContainerBeingDeleted") {
-		return e
+	if isCode(storageErr, "ContainerNotFound", "ContainerBeingDeleted") {
+		return storageErr
 	}
-	if isCode(e, "BlobNotFound") {
-		e.Code = storage.ObjectNotFound
-		return e
+	if isCode(storageErr, "BlobNotFound") {
+		storageErr.Code = storage.ObjectNotFound
+		return storageErr
 	}
 
 	// The container may be missing, too.
 	_, err := bc.settings(ctx)
-	return sdkerror.NotFound(e, err, bc.missingHint())
+	return sdkerror.NotFound(storageErr, err, bc.missingHint())
 }
 
 // missingHint returns a hint for a missing container whose name is invalid, or which may not be

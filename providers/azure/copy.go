@@ -111,12 +111,12 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 		propertiesOptions(storage.Condition{Revision: source.Revision}, source.Native),
 	)
 	if err != nil {
-		e := translate(err)
-		switch e.Code {
+		storageErr := translate(err)
+		switch storageErr.Code {
 		case storage.ObjectNotFound, storage.BucketNotFound, storage.PreconditionFailed:
-			e.Code = storage.Changed
+			storageErr.Code = storage.Changed
 		}
-		return nil, e
+		return nil, storageErr
 	}
 	return attrsOfHead(&resp, source.Key)
 }
@@ -202,47 +202,47 @@ const codeUnverified = "CannotVerifyCopySource"
 // to read.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	// Some codes name their cause.
-	e := asError(err)
-	if isCode(e, codeArchived, codeRehydrating) {
-		return cp.archivedCopyError(ctx, e, source, c)
+	storageErr := asError(err)
+	if isCode(storageErr, codeArchived, codeRehydrating) {
+		return cp.archivedCopyError(ctx, storageErr, source, c)
 	}
-	if isCode(e, codeBlockCount) {
-		return blockError(e)
+	if isCode(storageErr, codeBlockCount) {
+		return blockError(storageErr)
 	}
 
-	e = asError(writeError(e, c))
-	if isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted") {
+	storageErr = asError(writeError(storageErr, c))
+	if isCode(storageErr, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted") {
 		// The destination is the cause.
-		return e
+		return storageErr
 	}
-	if isCode(e, "SourceConditionNotMet") {
-		e.Code = storage.Changed
-		return e
+	if isCode(storageErr, "SourceConditionNotMet") {
+		storageErr.Code = storage.Changed
+		return storageErr
 	}
 
-	isMissing := isCode(e, "BlobNotFound", "ResourceNotFound")
-	isFailedCondition := e.Code == storage.PreconditionFailed
-	if isUnverified(e) || isMissing || isFailedCondition {
-		return cp.sourceOrDestinationError(ctx, e, source, c)
+	isMissing := isCode(storageErr, "BlobNotFound", "ResourceNotFound")
+	isFailedCondition := storageErr.Code == storage.PreconditionFailed
+	if isUnverified(storageErr) || isMissing || isFailedCondition {
+		return cp.sourceOrDestinationError(ctx, storageErr, source, c)
 	}
-	if isCode(e, "InvalidBlobType") {
+	if isCode(storageErr, "InvalidBlobType") {
 		// The source is not a block blob, so the engine streams it.
-		e.Code = storage.Unsupported
-		e.Hint = ""
+		storageErr.Code = storage.Unsupported
+		storageErr.Hint = ""
 	}
-	return e
+	return storageErr
 }
 
-// isUnverified reports whether e says that the service may not read the source of a copy.
-func isUnverified(e *storage.Error) bool {
-	return isCode(e, codeUnverified, "PublicAccessNotPermitted")
+// isUnverified reports whether err says that the service may not read the source of a copy.
+func isUnverified(err *storage.Error) bool {
+	return isCode(err, codeUnverified, "PublicAccessNotPermitted")
 }
 
 // sourceOrDestinationError returns the error for a copy with the condition c, which failed with e. It
 // requests the attributes of the source, to find out whether the source or the destination is the
 // cause.
 func (cp *copier) sourceOrDestinationError(
-	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
+	ctx context.Context, err *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
 	// headSource must not return the attributes from before the copy.
 	source.Attrs = nil
@@ -251,47 +251,47 @@ func (cp *copier) sourceOrDestinationError(
 	}
 
 	// This process can read the source, and it has not changed.
-	if isUnverified(e) {
-		return sourceUnreadableError(e)
+	if isUnverified(err) {
+		return sourceUnreadableError(err)
 	}
-	if e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
+	if err.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
 		// Without a condition c, only the condition of the request on the source can have failed.
-		return sourceUnreadableError(e)
+		return sourceUnreadableError(err)
 	}
-	return e
+	return err
 }
 
-// archivedCopyError returns the error for a copy that failed with e because an object is archived. It
+// archivedCopyError returns the error for a copy that failed with storageErr because an object is archived. It
 // requests the properties of the source, to find out whether that is the source or the destination.
 func (cp *copier) archivedCopyError(
-	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
+	ctx context.Context, storageErr *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
 	srcContainer := cp.container.account.container(source.Bucket)
 	_, props, err := srcContainer.properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
 	if err != nil {
 		// It is unknown whether the source is archived, so the error stays as it is.
-		return e
+		return storageErr
 	}
 	if strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
-		return e
+		return storageErr
 	}
-	return writeError(e, c)
+	return writeError(storageErr, c)
 }
 
-// sourceUnreadableError changes e to the error for a source that this process can read but the service
+// sourceUnreadableError changes err to the error for a source that this process can read but the service
 // cannot. It is Unavailable if the cause is temporary, and otherwise Unsupported.
-func sourceUnreadableError(e *storage.Error) error {
-	e.Hint = ""
-	e.Unknown = false
-	isTemporary := e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests
+func sourceUnreadableError(err *storage.Error) error {
+	err.Hint = ""
+	err.Unknown = false
+	isTemporary := err.Status >= http.StatusInternalServerError || err.Status == http.StatusTooManyRequests
 	if isTemporary {
-		e.Code = storage.Unavailable
-		e.Retryable = true
-		return e
+		err.Code = storage.Unavailable
+		err.Retryable = true
+		return err
 	}
 
 	// After Unsupported, the engine reads and uploads the bytes itself.
-	e.Code = storage.Unsupported
-	e.Retryable = false
-	return e
+	err.Code = storage.Unsupported
+	err.Retryable = false
+	return err
 }

@@ -162,8 +162,8 @@ func (u *userKeyCache) finish(r *userKeyRequest) {
 // isDenied reports whether Azure refused the request for a key with status 401 or 403. If the token
 // for that request could not be obtained, isDenied returns false.
 func isDenied(err error) bool {
-	var e *storage.Error
-	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
+	var storageErr *storage.Error
+	return errors.As(err, &storageErr) && (storageErr.Status == http.StatusUnauthorized || storageErr.Status == http.StatusForbidden)
 }
 
 // userKeyHint names the permission that signing needs.

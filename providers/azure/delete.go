@@ -52,11 +52,11 @@ const codeImmutable = "BlobImmutableDueToPolicy"
 // deleteError returns the error for a removal that failed with e, or nil if the object did not exist.
 // It calls deleteInSteps for a current version, and for a version whose retention r bypasses, because
 // Azure removes neither by one request.
-func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	if !needsSteps(e, r) {
-		return rm.ignoreMissing(ctx, e, r)
+func (rm *remover) deleteError(ctx context.Context, storageErr *storage.Error, r *driver.DeleteRequest) error {
+	if !needsSteps(storageErr, r) {
+		return rm.ignoreMissing(ctx, storageErr, r)
 	}
-	isCurrent := isCode(e, codeCurrentVersion)
+	isCurrent := isCode(storageErr, codeCurrentVersion)
 	if err := rm.deleteInSteps(ctx, r, isCurrent); err != nil {
 		return rm.ignoreMissing(ctx, asError(err), r)
 	}
@@ -65,14 +65,14 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 
 // needsSteps reports whether the removal that failed with e is that of a version which only
 // deleteInSteps can remove.
-func needsSteps(e *storage.Error, r *driver.DeleteRequest) bool {
+func needsSteps(err *storage.Error, r *driver.DeleteRequest) bool {
 	if r.Version == "" {
 		return false
 	}
-	if isCode(e, codeCurrentVersion) {
+	if isCode(err, codeCurrentVersion) {
 		return true
 	}
-	return r.BypassGovernance && isCode(e, codeImmutable)
+	return r.BypassGovernance && isCode(err, codeImmutable)
 }
 
 // deleteInSteps removes a version that one request cannot remove, in these steps:
@@ -123,21 +123,21 @@ func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, 
 		return nil
 	}
 
-	e := asError(err)
-	isMissing := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
-	if isMissing || e.Code == storage.PreconditionFailed {
+	storageErr := asError(err)
+	isMissing := storageErr.Status == http.StatusNotFound && storageErr.Code != storage.Unauthenticated
+	if isMissing || storageErr.Code == storage.PreconditionFailed {
 		return nil
 	}
-	return e
+	return storageErr
 }
 
 // ignoreMissing returns nil if the object did not exist, because its removal then succeeds. Otherwise it
 // returns the error for a removal that failed with e.
-func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
-	missing := rm.container.missingError(ctx, e, r.Key, r.Version, r.Condition)
+func (rm *remover) ignoreMissing(ctx context.Context, storageErr *storage.Error, r *driver.DeleteRequest) error {
+	missing := rm.container.missingError(ctx, storageErr, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
 		// A gateway's 404 proves nothing.
-		return e
+		return storageErr
 	}
 	if err := rm.container.notFound(ctx, missing); !errors.Is(err, storage.ObjectNotFound) {
 		return err

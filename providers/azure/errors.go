@@ -56,21 +56,21 @@ func errorFromResponse(err error) *storage.Error {
 	meaning := meaningOfResponse(response, code, document)
 
 	// The error keeps its cause, but not the SDK's text, which may contain a signature.
-	e := meaning.NewError(
+	storageErr := meaning.NewError(
 		response.StatusCode, header,
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
 	)
-	e.RequestID = header.Get(requestIDHeader)
+	storageErr.RequestID = header.Get(requestIDHeader)
 	// The SDK may have read response.ErrorCode from a web page, so it is no evidence.
 	isStoreError := document.Code != "" || header.Get("X-Ms-Error-Code") != ""
-	e.Unknown = sdkerror.IsForeign(response.StatusCode, isStoreError, e.RequestID != "")
-	e.RetryAfter = retryAfter(header)
+	storageErr.Unknown = sdkerror.IsForeign(response.StatusCode, isStoreError, storageErr.RequestID != "")
+	storageErr.RetryAfter = retryAfter(header)
 
-	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices {
+	if storageErr.Hint == "" && response.StatusCode < http.StatusMultipleChoices {
 		// Another server has responded, because the service never answers the request with this status.
-		e.Hint = sdkerror.PageHint
+		storageErr.Hint = sdkerror.PageHint
 	}
-	return e
+	return storageErr
 }
 
 // meaningOfResponse returns the storage code and the hint for an error response. It depends on more than

@@ -161,10 +161,10 @@ var errDirectory = &responseError{
 // noEvidence returns the error for a response that is not from the service, with its status and its
 // request id.
 func noEvidence(response *http.Response, reason string) *storage.Error {
-	e := sdkerror.NoEvidence("Azure Blob Storage", reason)
-	e.Status = response.StatusCode
-	e.RequestID = response.Header.Get(requestIDHeader)
-	return e
+	err := sdkerror.NoEvidence("Azure Blob Storage", reason)
+	err.Status = response.StatusCode
+	err.RequestID = response.Header.Get(requestIDHeader)
+	return err
 }
 
 // rootOf returns the name of a document's root element, or "" if there is none.

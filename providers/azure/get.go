@@ -109,10 +109,10 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 	attrs, body, err := d.Get(ctx, &rangeReq)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		// The object was overwritten after the HEAD. A retry reads the new object.
-		e := asError(err)
-		e.Code = storage.Unavailable
-		e.Retryable = true
-		return nil, nil, e
+		storageErr := asError(err)
+		storageErr.Code = storage.Unavailable
+		storageErr.Retryable = true
+		return nil, nil, storageErr
 	}
 	return attrs, body, err
 }

@@ -146,30 +146,30 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := asError(err)
-	if e.Status == http.StatusNotFound {
-		return bc.notFound(ctx, e)
+	storageErr := asError(err)
+	if storageErr.Status == http.StatusNotFound {
+		return bc.notFound(ctx, storageErr)
 	}
 
-	if isUnclearLockError(e) {
+	if isUnclearLockError(storageErr) {
 		if lockErr := bc.checkCanLock(ctx); errors.Is(lockErr, storage.Unsupported) {
 			return lockErr
 		}
 	}
-	return e
+	return storageErr
 }
 
 // isUnclearLockError reports whether the error of a change of a lock may mean that the container
 // cannot lock objects.
-func isUnclearLockError(e *storage.Error) bool {
-	switch e.Code {
+func isUnclearLockError(err *storage.Error) bool {
+	switch err.Code {
 	case storage.InvalidArgument, storage.Unsupported:
 		return true
 	case storage.Locked, storage.Archived:
 		// The cause is the object.
 		return false
 	default:
-		return e.Status == http.StatusConflict
+		return err.Status == http.StatusConflict
 	}
 }
 

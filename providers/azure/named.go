@@ -72,15 +72,15 @@ func (a *account) useNamed(name named.Credentials) error {
 // accountCredentialsError returns the error for named credentials that do not exist for the account a. If
 // they are for another account, the error names both accounts.
 func (a *account) accountCredentialsError(name named.Credentials) error {
-	e := namedCredentialsError(name)
+	storageErr := namedCredentialsError(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
 	if conn, err := parseConnectionString(name.Get("AZURE_STORAGE_CONNECTION_STRING")); err == nil {
 		account = cmp.Or(conn.name, account)
 	}
 	if account != "" && account != a.name {
-		e.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, a.name)
+		storageErr.Err = fmt.Errorf("the credentials named %s are for the account %s, not for %s", name, account, a.name)
 	}
-	return e
+	return storageErr
 }
 
 // namedCredentialsError returns the error for named credentials that do not exist, with the

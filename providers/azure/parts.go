@@ -225,12 +225,12 @@ func (bl *blocks) put(
 // 100,000 uncommitted blocks for a key, and one upload sends at most 50,000, so that some are of
 // other uploads. https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
-	e := asError(writeError(err, storage.Condition{}))
-	if isCode(e, codeBlockCount) {
-		e.Code = storage.Locked
-		e.Hint = blocksHint
+	storageErr := asError(writeError(err, storage.Condition{}))
+	if isCode(storageErr, codeBlockCount) {
+		storageErr.Code = storage.Locked
+		storageErr.Hint = blocksHint
 	}
-	return e
+	return storageErr
 }
 
 // CompleteParts makes one Put Block List request with the condition of the write and the properties
@@ -340,18 +340,18 @@ const codeBlocksDropped = "InvalidBlockList"
 // droppedError returns the error for a commit that failed because its blocks were dropped. It is
 // retryable, and the upload must restart. If the write has a condition that a request shows to be
 // false, the error is PreconditionFailed, which is not retryable.
-func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
-	e.Code = storage.Unavailable
-	e.Retryable = true
+func (bl *blocks) droppedError(ctx context.Context, storageErr *storage.Error, c *driver.PutRequest) error {
+	storageErr.Code = storage.Unavailable
+	storageErr.Retryable = true
 	if c.Condition == (storage.Condition{}) {
-		return e
+		return storageErr
 	}
 
 	// Find out whether the condition is false. If that is not known, the error stays retryable.
 	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
 	err = bl.container.changeError(ctx, err)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
-		return e
+		return storageErr
 	}
 
 	// The revision is empty if the object does not exist.
@@ -362,11 +362,11 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	isCreated := c.Condition.Absent && revision != ""
 	isReplaced := c.Condition.Revision != "" && c.Condition.Revision != revision
 	if isCreated || isReplaced {
-		e.Code = storage.PreconditionFailed
-		e.Retryable = false
-		e.Hint = ""
+		storageErr.Code = storage.PreconditionFailed
+		storageErr.Retryable = false
+		storageErr.Hint = ""
 	}
-	return e
+	return storageErr
 }
 
 // AbortParts removes the parts of an open upload to this key, and does nothing for any other

@@ -107,27 +107,27 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 // is missing, or if an object exists that must not be overwritten. Any other 404 means that the
 // container is missing.
 func writeError(err error, c storage.Condition) error {
-	e := asError(err)
-	if c.Absent && isCode(e, codesOfExisting...) {
-		e.Code = storage.PreconditionFailed
-		e.Hint = ""
-		return e
+	storageErr := asError(err)
+	if c.Absent && isCode(storageErr, codesOfExisting...) {
+		storageErr.Code = storage.PreconditionFailed
+		storageErr.Hint = ""
+		return storageErr
 	}
-	if isCode(e, codeArchived, codeRehydrating) {
-		e.Hint = overwriteHint
-		return e
+	if isCode(storageErr, codeArchived, codeRehydrating) {
+		storageErr.Hint = overwriteHint
+		return storageErr
 	}
 
-	isMissing := e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound
+	isMissing := storageErr.Status == http.StatusNotFound && storageErr.Code == storage.ObjectNotFound
 	if isMissing && c.Revision != "" {
-		e.Code = storage.PreconditionFailed
-		e.Hint = ""
-		return e
+		storageErr.Code = storage.PreconditionFailed
+		storageErr.Hint = ""
+		return storageErr
 	}
 	if isMissing {
-		e.Code = storage.BucketNotFound
+		storageErr.Code = storage.BucketNotFound
 	}
-	return e
+	return storageErr
 }
 
 // codesOfExisting are the codes with which the service refuses a write because of the object that

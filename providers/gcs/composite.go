@@ -230,12 +230,12 @@ func (cs *composites) partObjects(name *compositeUpload, parts []driver.Part) ([
 
 // joinError returns the error for a failed composition of an upload's parts.
 func (cs *composites) joinError(ctx context.Context, err error, name *compositeUpload, r *driver.PutRequest) error {
-	e := translate(err)
-	if e.Code == storage.Changed {
+	storageErr := translate(err)
+	if storageErr.Code == storage.Changed {
 		// Another process has removed or replaced parts.
-		return cs.partsLostError(ctx, e, name)
+		return cs.partsLostError(ctx, storageErr, name)
 	}
-	return cs.bucket.lockError(ctx, e, r.Condition, &r.Controls)
+	return cs.bucket.lockError(ctx, storageErr, r.Condition, &r.Controls)
 }
 
 // abort removes the objects of an upload to key, and does nothing if the upload is to another key.

@@ -96,12 +96,12 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 		return d.bucket.handle().Object(r.From).Move(ctx, gcs.MoveObjectDestination{Object: r.Key, Conditions: conds})
 	})
 	if err != nil {
-		e := translate(err)
-		if e.Unknown {
+		storageErr := translate(err)
+		if storageErr.Unknown {
 			// A gateway's 404 proves nothing.
-			return nil, e
+			return nil, storageErr
 		}
-		return nil, d.bucket.notFound(ctx, e)
+		return nil, d.bucket.notFound(ctx, storageErr)
 	}
 	return attrsOf(moved), nil
 }
@@ -123,11 +123,11 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 			return attrs, nil
 		}
 
-		e := translate(err)
-		if e.Unknown {
+		storageErr := translate(err)
+		if storageErr.Unknown {
 			isUnknown = true
 		}
-		if e.Status == http.StatusGone {
+		if storageErr.Status == http.StatusGone {
 			// The token has expired, so the rewrite begins again.
 			copier.RewriteToken = ""
 		}
@@ -135,12 +135,12 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		// Continue here only if requests succeeded before the error, or if the rewrite begins again. Otherwise
 		// the engine decides.
 		hasProgress := copier.RewriteToken != oldToken
-		isTemporary := e.Code == storage.Unavailable && e.RetryAfter <= 0
+		isTemporary := storageErr.Code == storage.Unavailable && storageErr.RetryAfter <= 0
 		if hasProgress && isTemporary && attempt < maxRewrites {
 			continue
 		}
-		e.Unknown = isUnknown
-		return nil, e
+		storageErr.Unknown = isUnknown
+		return nil, storageErr
 	}
 }
 
@@ -163,9 +163,9 @@ func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 // sourceError returns the error for a failed copy. If the source is missing, the error is Changed,
 // because the source existed when the engine read its attributes.
 func sourceError(err error) error {
-	e := translate(err)
-	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
-		e.Code = storage.Changed
+	storageErr := translate(err)
+	if storageErr.Status == http.StatusNotFound && storageErr.Code == storage.ObjectNotFound {
+		storageErr.Code = storage.Changed
 	}
-	return e
+	return storageErr
 }

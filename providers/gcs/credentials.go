@@ -204,15 +204,15 @@ func tokenError(ctx context.Context, err error) *storage.Error {
 		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 	}
 
-	e := &storage.Error{
+	storageErr := &storage.Error{
 		Code: storage.Unauthenticated,
 		Hint: "Google refused the credentials: check that they are not revoked, and check this machine's clock",
 		Err:  err,
 	}
 	if authErr.Response != nil {
-		e.Status = authErr.Response.StatusCode
+		storageErr.Status = authErr.Response.StatusCode
 	}
-	return e
+	return storageErr
 }
 
 // fingerprint returns a hash that identifies a secret without revealing it.
@@ -250,10 +250,10 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	if resp.StatusCode == http.StatusUnauthorized && t.credentials.renew(creds) {
-		e := translate(errorFromResponse(resp))
+		storageErr := translate(errorFromResponse(resp))
 		// If Unknown, a gateway may have sent the 401. A new token would not help.
-		e.Retryable = !e.Unknown
-		return nil, e
+		storageErr.Retryable = !storageErr.Unknown
+		return nil, storageErr
 	}
 	return resp, nil
 }

@@ -27,8 +27,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		return nil
 	}
 
-	e := translate(err)
-	if r.BypassGovernance && e.Code == storage.Locked {
+	storageErr := translate(err)
+	if r.BypassGovernance && storageErr.Code == storage.Locked {
 		attrs, err := d.bucket.find(ctx, &driver.GetRequest{
 			Key:       r.Key,
 			Version:   r.Version,
@@ -41,16 +41,16 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		}
 		if !isKeptOnlyByUnlocked(attrs) {
 			// Another lock also keeps the object, so nothing may be changed.
-			return e
+			return storageErr
 		}
 		return d.deleteGoverned(ctx, r, attrs)
 	}
 
 	// The removal of an object that does not exist is a success, but not in a bucket that does not
 	// exist. If missing is nil, the object may exist, and a gateway's 404 (Unknown) proves nothing.
-	missing := d.bucket.missingError(ctx, e, r.Key, r.Version, r.Condition)
+	missing := d.bucket.missingError(ctx, storageErr, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
-		return e
+		return storageErr
 	}
 	notFoundErr := d.bucket.notFound(ctx, missing)
 	if notFoundErr.Code == storage.ObjectNotFound {

@@ -128,10 +128,10 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 }
 
 // missingError returns an error with status 404 if the object does not exist, or nil if it may exist.
-// If e says that the revision did not match, missingError sends a request to find out whether the
+// If storageErr says that the revision did not match, missingError sends a request to find out whether the
 // object exists; see [sdkerror.Translator.Missing].
 func (b *bucket) missingError(
-	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
+	ctx context.Context, storageErr *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
 	readAttrs := func() error {
 		object, err := b.objectVersion(key, version)
@@ -141,7 +141,7 @@ func (b *bucket) missingError(
 		_, err = object.Attrs(ctx)
 		return err
 	}
-	return translator.Missing(e, c, readAttrs)
+	return translator.Missing(storageErr, c, readAttrs)
 }
 
 // temporaryError returns err if it is temporary, and otherwise nil. err is the error of a second

@@ -19,9 +19,9 @@ import (
 // The response to a read of bytes must have the generation.
 
 func noEvidence(status int, reason string) *storage.Error {
-	e := sdkerror.NoEvidence("Google Cloud Storage", reason)
-	e.Status = status
-	return e
+	err := sdkerror.NoEvidence("Google Cloud Storage", reason)
+	err.Status = status
+	return err
 }
 
 // A responseChecker is a RoundTripper for the JSON API. It fails if a successful response is not Google's.

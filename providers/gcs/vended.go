@@ -298,16 +298,16 @@ func exchangeForm(token string, rules []boundaryRule) (url.Values, error) {
 // exchangeError returns the error for a refused exchange, without the text of the response if that
 // quotes the token.
 func exchangeError(err error, token string) error {
-	e := translate(err)
+	storageErr := translate(err)
 	if strings.Contains(err.Error(), token) {
-		e.Err = errors.New("the token service refused the token")
+		storageErr.Err = errors.New("the token service refused the token")
 	}
 	// Requesting a token changes nothing in the store.
-	e.Unknown = false
-	if e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized {
-		e.Code = storage.Unauthenticated
-		e.Hint = "Google cannot restrict this token: it must be an access token with the scope " +
+	storageErr.Unknown = false
+	if storageErr.Status == http.StatusBadRequest || storageErr.Status == http.StatusUnauthorized {
+		storageErr.Code = storage.Unauthenticated
+		storageErr.Hint = "Google cannot restrict this token: it must be an access token with the scope " +
 			"https://www.googleapis.com/auth/cloud-platform"
 	}
-	return e
+	return storageErr
 }

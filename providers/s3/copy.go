@@ -105,9 +105,9 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 	}
 
 	// Even if the second request had no effect, the first may have made the copy.
-	e := s3error.Of(cp.copyFailed(ctx, err, r))
-	e.Unknown = e.Unknown || firstMayHaveCopied
-	return nil, e
+	storageErr := s3error.Of(cp.copyFailed(ctx, err, r))
+	storageErr.Unknown = storageErr.Unknown || firstMayHaveCopied
+	return nil, storageErr
 }
 
 // copyFailed returns the error of a copy that failed with err, with hints about customer keys.
@@ -221,17 +221,17 @@ func isTooLargeToCopy(err error) bool {
 // copyError translates the error of a copy. It tells a changed source from a false condition of the
 // destination, for which the server sends the same response.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
-	e := s3error.Of(err)
+	storageErr := s3error.Of(err)
 	// A 404 means that the source, which existed a moment ago, is gone.
-	isGone := isObjectMissing(e)
-	isRefused := e.Code == storage.PreconditionFailed || e.Code == storage.NotModified
+	isGone := isObjectMissing(storageErr)
+	isRefused := storageErr.Code == storage.PreconditionFailed || storageErr.Code == storage.NotModified
 	if !isGone && !isRefused {
-		return e
+		return storageErr
 	}
 	if c == (storage.Condition{}) {
 		// Without a condition on the destination, only the source can be the cause.
-		e.Code = storage.Changed
-		return e
+		storageErr.Code = storage.Changed
+		return storageErr
 	}
 
 	// Read the source again, because its attributes may be old.
@@ -240,12 +240,12 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	switch {
 	case sourceErr == nil:
 		// The source has not changed, so the condition of the destination is false.
-		e.Code = storage.PreconditionFailed
-		e.Hint = ""
-		return e
+		storageErr.Code = storage.PreconditionFailed
+		storageErr.Hint = ""
+		return storageErr
 	case s3error.Of(sourceErr).Code == storage.Changed:
-		e.Code = storage.Changed
-		return e
+		storageErr.Code = storage.Changed
+		return storageErr
 	default:
 		return sourceErr
 	}
@@ -259,13 +259,13 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	}
 	output, err := cp.headSource(ctx, source)
 	if err != nil {
-		e := s3error.Translate(err)
-		switch e.Status {
+		storageErr := s3error.Translate(err)
+		switch storageErr.Status {
 		// With the status 405, the newest version is a delete marker.
 		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
-			e.Code = storage.Changed
+			storageErr.Code = storage.Changed
 		}
-		return nil, e
+		return nil, storageErr
 	}
 	if output.ContentLength == nil {
 		return nil, httpheader.LengthMissing()

@@ -91,11 +91,11 @@ func (cp *copier) copyRanges(
 	}
 
 	// The upload must not be aborted if it may be complete.
-	e := s3error.Of(err)
-	if e.Unknown {
+	storageErr := s3error.Of(err)
+	if storageErr.Unknown {
 		return attrs, err
 	}
-	return attrs, cleanup.After(ctx, e, "the parts that were copied", func(ctx context.Context) error {
+	return attrs, cleanup.After(ctx, storageErr, "the parts that were copied", func(ctx context.Context) error {
 		return cp.objects.AbortParts(ctx, r.Key, upload)
 	})
 }
@@ -275,13 +275,13 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	}
 
 	// Without the tags of the source, the copy would lose them, so it fails.
-	e := s3error.Translate(err)
-	isSourceGone := e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed
+	storageErr := s3error.Translate(err)
+	isSourceGone := storageErr.Status == http.StatusNotFound || storageErr.Status == http.StatusMethodNotAllowed
 	if isSourceGone {
-		e.Code = storage.Changed
-		e.Hint = ""
-	} else if e.Code == storage.PermissionDenied {
-		e.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
+		storageErr.Code = storage.Changed
+		storageErr.Hint = ""
+	} else if storageErr.Code == storage.PermissionDenied {
+		storageErr.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
 	}
-	return nil, e
+	return nil, storageErr
 }

@@ -57,44 +57,44 @@ const (
 // withReadKeyHint returns the error of a read, with a hint if a wrong or missing customer key may
 // be the reason.
 func (a *account) withReadKeyHint(err error, native []any) error {
-	e := s3error.Of(err)
+	storageErr := s3error.Of(err)
 	hasKey := customerkey.In(native) != nil
 	if hasKey {
-		if e.Status == http.StatusBadRequest || e.Status == http.StatusForbidden {
-			e.Hint = wrongCustomerKeyHint
+		if storageErr.Status == http.StatusBadRequest || storageErr.Status == http.StatusForbidden {
+			storageErr.Hint = wrongCustomerKeyHint
 		}
-		return e
+		return storageErr
 	}
 
 	// The object may have a key that the read did not send.
-	if !a.profile.CustomerKeys || e.Status != http.StatusBadRequest {
-		return e
+	if !a.profile.CustomerKeys || storageErr.Status != http.StatusBadRequest {
+		return storageErr
 	}
 	// The response to a HEAD has no body that explains the error.
-	isUnexplained := s3error.IsCode(e.Err, "", "BadRequest") && e.Hint == ""
-	_, message := s3error.CodeAndMessage(e.Err)
+	isUnexplained := s3error.IsCode(storageErr.Err, "", "BadRequest") && storageErr.Hint == ""
+	_, message := s3error.CodeAndMessage(storageErr.Err)
 	if isUnexplained || strings.Contains(message, "Server Side Encryption") {
-		e.Hint = noCustomerKeyHint
+		storageErr.Hint = noCustomerKeyHint
 	}
-	return e
+	return storageErr
 }
 
 // withWriteKeyHint returns the error of a write, with a hint if the bucket may block customer keys.
 func withWriteKeyHint(err error, native []any) error {
-	e := s3error.Of(err)
-	if e.Code == storage.PermissionDenied && customerkey.In(native) != nil {
-		e.Hint = blockedSSECHint
+	storageErr := s3error.Of(err)
+	if storageErr.Code == storage.PermissionDenied && customerkey.In(native) != nil {
+		storageErr.Hint = blockedSSECHint
 	}
-	return e
+	return storageErr
 }
 
 // withCopyKeyHint returns the error of a copy, with a hint if a customer key of the source or of
 // the destination may be the reason. native and source are the options of the destination and of
 // the source.
 func (a *account) withCopyKeyHint(err error, native, source []any) error {
-	e := s3error.Of(err)
-	if e.Status == http.StatusBadRequest || len(source) > 0 {
-		e = s3error.Of(a.withReadKeyHint(e, source))
+	storageErr := s3error.Of(err)
+	if storageErr.Status == http.StatusBadRequest || len(source) > 0 {
+		storageErr = s3error.Of(a.withReadKeyHint(storageErr, source))
 	}
-	return withWriteKeyHint(e, native)
+	return withWriteKeyHint(storageErr, native)
 }

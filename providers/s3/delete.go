@@ -45,20 +45,20 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		return nil
 	}
 
-	e := s3error.Of(err)
+	storageErr := s3error.Of(err)
 	// Some servers do not say that a lock is the reason for a refusal.
-	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
-		e.Code = storage.Locked
-		e.Hint = ""
+	if storageErr.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
+		storageErr.Code = storage.Locked
+		storageErr.Hint = ""
 	}
 	// Only a 404 of S3 itself proves that there is no object.
-	isProof := e.Status == http.StatusNotFound && !e.Unknown
+	isProof := storageErr.Status == http.StatusNotFound && !storageErr.Unknown
 	if !isProof {
-		return e
+		return storageErr
 	}
 
 	// Find out whether the object or the bucket is missing.
-	missing := s3error.Of(d.bucket.notFound(ctx, e.Err))
+	missing := s3error.Of(d.bucket.notFound(ctx, storageErr.Err))
 	if missing.Code == storage.ObjectNotFound {
 		return nil
 	}
@@ -192,19 +192,19 @@ func readResults(
 	for i := range output.Errors {
 		failure := &output.Errors[i]
 		failed := indexesFor(failure.Key, failure.VersionId, indexes)
-		e := objectError(failure)
+		storageErr := objectError(failure)
 		// The failure belongs to an object of the batch, but nobody knows to which.
-		if e != nil && len(failed) == 0 {
+		if storageErr != nil && len(failed) == 0 {
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
-				Err:  e.Err,
+				Err:  storageErr.Err,
 				Hint: "the server reported failures of objects that the batch did not contain",
 			}
 		}
 		for _, index := range failed {
 			answered[index] = true
-			if e != nil {
-				errs[index] = e
+			if storageErr != nil {
+				errs[index] = storageErr
 			}
 		}
 	}
@@ -221,14 +221,14 @@ func (a *account) withBatch(o *awss3.Options) {
 // batchError translates the error of a batch. It returns Unsupported, after which the objects are
 // deleted one by one, if the server has no batches or requires a Content-MD5.
 func batchError(err error) error {
-	e := s3error.Of(err)
-	if s3error.IsCode(e.Err, "MissingContentMD5") {
-		e.Code = storage.Unsupported
+	storageErr := s3error.Of(err)
+	if s3error.IsCode(storageErr.Err, "MissingContentMD5") {
+		storageErr.Code = storage.Unsupported
 	}
-	if e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
+	if storageErr.Code == storage.ObjectNotFound {
+		storageErr.Code = storage.BucketNotFound
 	}
-	return e
+	return storageErr
 }
 
 // objectError returns the error for one object of a batch, or nil if the object did not exist.

@@ -22,36 +22,36 @@ import (
 // It remembers for one minute (bucketRemembered) that the bucket exists. If the bucket is removed
 // within this minute, errors still say that the object is missing.
 func (b *bucket) notFound(ctx context.Context, err error) error {
-	e := s3error.Translate(err)
+	storageErr := s3error.Translate(err)
 	if s3error.Status(err) != http.StatusNotFound {
-		return e
+		return storageErr
 	}
-	isOfCredentials := e.Code == storage.Unauthenticated
+	isOfCredentials := storageErr.Code == storage.Unauthenticated
 	if s3error.IsKMS(err) || isOfCredentials {
 		// The key or the credentials are missing, not an object or a bucket.
-		return e
+		return storageErr
 	}
 
 	// The response may say what is missing.
 	code, _ := s3error.CodeAndMessage(err)
 	switch code {
 	case "NoSuchBucket":
-		return e
+		return storageErr
 	case "NoSuchKey", "NoSuchVersion":
-		e.Code = storage.ObjectNotFound
-		return e
+		storageErr.Code = storage.ObjectNotFound
+		return storageErr
 	}
 
 	// Find out whether the bucket exists, unless that is known.
 	seenAt := b.seenAt.Load()
 	isKnown := seenAt != nil && b.account.clock.Now().Sub(*seenAt) < bucketRemembered
 	if isKnown {
-		e.Code = storage.ObjectNotFound
-		return e
+		storageErr.Code = storage.ObjectNotFound
+		return storageErr
 	}
 
 	_, err = b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
-	notFoundErr := sdkerror.NotFound(e, s3error.Read(err), b.missingHint())
+	notFoundErr := sdkerror.NotFound(storageErr, s3error.Read(err), b.missingHint())
 	bucketExists := notFoundErr.Code == storage.ObjectNotFound
 	if bucketExists {
 		now := b.account.clock.Now()
@@ -76,10 +76,10 @@ func (b *bucket) missingHint() string {
 // although S3 answers 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	if isDeleteMarker(err, r.Version) {
-		e := s3error.Translate(err)
-		e.Code = storage.ObjectNotFound
-		e.Hint = ""
-		return e
+		storageErr := s3error.Translate(err)
+		storageErr.Code = storage.ObjectNotFound
+		storageErr.Hint = ""
+		return storageErr
 	}
 	if s3error.Status(err) == http.StatusNotFound {
 		return b.notFound(ctx, err)
@@ -132,9 +132,9 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 
 	// The GET shows the reason of the refusal.
 	if refusal := get(); refusal != nil {
-		e := s3error.Of(refusal)
-		isSame400 := e.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
-		if e.Code == storage.Unauthenticated || isSame400 {
+		storageErr := s3error.Of(refusal)
+		isSame400 := storageErr.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
+		if storageErr.Code == storage.Unauthenticated || isSame400 {
 			return refusal
 		}
 	}

@@ -37,9 +37,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 	output, err := d.account.client.ListParts(ctx, input)
 	if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
-		e := s3error.Translate(err)
-		e.Code = storage.ObjectNotFound
-		return nil, e
+		storageErr := s3error.Translate(err)
+		storageErr.Code = storage.ObjectNotFound
+		return nil, storageErr
 	}
 	if err != nil {
 		return nil, uploadError(err)

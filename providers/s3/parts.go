@@ -243,15 +243,15 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 // uploadError translates the error of a request of a multipart upload, which never means that an
 // object is missing.
 func uploadError(err error) error {
-	e := s3error.Translate(err)
-	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {
-		e.Code = storage.BucketNotFound
+	storageErr := s3error.Translate(err)
+	if storageErr.Status == http.StatusNotFound && storageErr.Code == storage.ObjectNotFound {
+		storageErr.Code = storage.BucketNotFound
 		// Some servers return this code for a missing upload.
 		if s3error.IsCode(err, "NoSuchKey") {
-			e.Code = storage.InvalidArgument
+			storageErr.Code = storage.InvalidArgument
 		}
 	}
-	return e
+	return storageErr
 }
 
 const (

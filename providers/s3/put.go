@@ -69,23 +69,23 @@ func (b *bucket) withBody(o *awss3.Options) {
 // writeError translates the error of a write that may have a condition. S3 returns 404 if the
 // object to update is missing, and older servers return 304 if the condition is false.
 func writeError(err error, c storage.Condition) error {
-	e := s3error.Of(err)
+	storageErr := s3error.Of(err)
 	if c == (storage.Condition{}) {
-		return e
+		return storageErr
 	}
-	isUpdateOfMissing := c.Revision != "" && isObjectMissing(e)
-	if isUpdateOfMissing || e.Code == storage.NotModified {
-		e.Code = storage.PreconditionFailed
-		e.Hint = ""
+	isUpdateOfMissing := c.Revision != "" && isObjectMissing(storageErr)
+	if isUpdateOfMissing || storageErr.Code == storage.NotModified {
+		storageErr.Code = storage.PreconditionFailed
+		storageErr.Hint = ""
 	}
-	return e
+	return storageErr
 }
 
 // isObjectMissing reports whether the error means that the object of a request is missing. S3
 // returns 404 for a missing bucket, upload or KMS key, too.
-func isObjectMissing(e *storage.Error) bool {
-	if e.Status != http.StatusNotFound || s3error.IsKMS(e.Err) {
+func isObjectMissing(err *storage.Error) bool {
+	if err.Status != http.StatusNotFound || s3error.IsKMS(err.Err) {
 		return false
 	}
-	return !s3error.IsCode(e.Err, "NoSuchBucket", "NoSuchUpload")
+	return !s3error.IsCode(err.Err, "NoSuchBucket", "NoSuchUpload")
 }

@@ -54,15 +54,15 @@ func change[In, Out any](
 	if err == nil {
 		return nil
 	}
-	e := s3error.Of(err)
-	mayBeDeleteMarker := e.Status == http.StatusMethodNotAllowed
-	if e.Status != http.StatusNotFound && !mayBeDeleteMarker {
-		return e
+	storageErr := s3error.Of(err)
+	mayBeDeleteMarker := storageErr.Status == http.StatusMethodNotAllowed
+	if storageErr.Status != http.StatusNotFound && !mayBeDeleteMarker {
+		return storageErr
 	}
 
 	// Find out what is missing.
 	get := &driver.GetRequest{Key: r.Key, Version: r.Version}
-	reason := d.bucket.readError(ctx, e.Err, get)
+	reason := d.bucket.readError(ctx, storageErr.Err, get)
 	if mayBeDeleteMarker && storage.CodeOf(reason) != storage.ObjectNotFound {
 		// The response of versitygw does not show that the newest version is a delete marker.
 		_, headErr := d.Head(ctx, get)

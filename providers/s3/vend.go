@@ -215,12 +215,12 @@ var sessionMeanings = map[string]sdkerror.Meaning{
 
 // sessionError translates an error of AssumeRole, whose codes may have another meaning than in S3.
 func sessionError(err error) error {
-	e := s3error.Of(err)
+	storageErr := s3error.Of(err)
 	code, _ := s3error.CodeAndMessage(err)
 	if m, ok := sessionMeanings[code]; ok {
-		e.Code = m.Code
-		e.Hint = m.Hint
-		e.Retryable = false
+		storageErr.Code = m.Code
+		storageErr.Hint = m.Hint
+		storageErr.Retryable = false
 	}
-	return e
+	return storageErr
 }

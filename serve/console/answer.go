@@ -32,11 +32,11 @@ func respond(w http.ResponseWriter, r *http.Request, answer answerFunc) {
 
 // errorText returns the text of an error for a person, without the object's name, which the page
 // already shows.
-func errorText(e *storage.Error) string {
-	text := string(e.Code)
-	if e.Err != nil && e.Err.Error() != string(e.Code) {
+func errorText(err *storage.Error) string {
+	text := string(err.Code)
+	if err.Err != nil && err.Err.Error() != string(err.Code) {
 		// Take the cause from the method Error, which leaves secrets out of it, without the other fields.
-		clone := *e
+		clone := *err
 		clone.Op = ""
 		clone.Key = ""
 		clone.Version = ""
@@ -45,8 +45,8 @@ func errorText(e *storage.Error) string {
 		clone.Hint = ""
 		text = strings.TrimPrefix(clone.Error(), "storage: ")
 	}
-	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
+	if err.Hint != "" {
+		text += " (" + err.Hint + ")"
 	}
 	return text
 }

@@ -212,11 +212,14 @@ func (r result) describe() string {
 	if r.err == nil {
 		return "ok " + r.text
 	}
-	e, ok := errors.AsType[*storage.Error](r.err)
+	storageErr, ok := errors.AsType[*storage.Error](r.err)
 	if !ok {
 		return fmt.Sprintf("%T, which is no *storage.Error", r.err)
 	}
-	return fmt.Sprintf("%s, Op %s, Key %q, Retryable %v; before it %s", e.Code, e.Op, e.Key, e.Retryable, r.text)
+	return fmt.Sprintf(
+		"%s, Op %s, Key %q, Retryable %v; before it %s",
+		storageErr.Code, storageErr.Op, storageErr.Key, storageErr.Retryable, r.text,
+	)
 }
 
 // describe returns a text with the attributes that must be equal in both buckets.

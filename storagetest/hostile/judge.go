@@ -66,12 +66,12 @@ func (r *trial) requireAllowed(t *testing.T) {
 
 	// The error must be short, and have a code and a hint of the fault.
 	require.LessOrEqual(t, len(r.err.Error()), maxText, "the error shows too much of a response. %v", r)
-	var e *storage.Error
-	require.ErrorAs(t, r.err, &e, "%v", r)
+	var storageErr *storage.Error
+	require.ErrorAs(t, r.err, &storageErr, "%v", r)
 	if len(r.fault.codes) > 0 {
 		require.Contains(t, r.fault.codes, storage.CodeOf(r.err), "%v", r)
 	}
-	require.Contains(t, e.Hint, r.fault.hint, "%v", r)
+	require.Contains(t, storageErr.Hint, r.fault.hint, "%v", r)
 }
 
 // requireEffect requires that the operation has had the effect that its result reports.

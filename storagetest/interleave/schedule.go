@@ -73,9 +73,9 @@ func (e event) String() string {
 
 // shortError returns the Code of a store's error, or else the whole text.
 func shortError(err error) string {
-	var e *storage.Error
-	if errors.As(err, &e) {
-		return e.Code.Error()
+	var storageErr *storage.Error
+	if errors.As(err, &storageErr) {
+		return storageErr.Code.Error()
 	}
 	return err.Error()
 }

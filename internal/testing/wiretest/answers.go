@@ -86,10 +86,10 @@ func ReadBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error 
 // documented.
 func RequireAnswer(t *testing.T, err error, want storage.Code, retryable bool, hint, source string) *storage.Error {
 	t.Helper()
-	var e *storage.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, want, e.Code, "%v (%s)", err, source)
-	require.Equal(t, retryable, e.Retryable, "%v", err)
-	require.Contains(t, e.Hint, hint)
-	return e
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, want, storageErr.Code, "%v (%s)", err, source)
+	require.Equal(t, retryable, storageErr.Retryable, "%v", err)
+	require.Contains(t, storageErr.Hint, hint)
+	return storageErr
 }

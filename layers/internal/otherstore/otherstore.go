@@ -83,18 +83,18 @@ func Calls(d driver.Driver) driver.Driver {
 // withoutOp puts the name of the bucket into an error in place of its operation. An error without an
 // operation stays as it is.
 func withoutOp(err error) error {
-	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Op == "" {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Op == "" {
 		return err
 	}
-	clone := *e
+	clone := *storageErr
 	clone.Op = ""
 	// The text names the other bucket. A second *storage.Error would be wrong, because an error must
 	// have only one Code.
-	where := fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
+	where := fmt.Sprintf("in %s bucket %q", storageErr.Provider, storageErr.Bucket)
 	clone.Err = errors.New(where)
-	if e.Err != nil {
-		clone.Err = fmt.Errorf("%s: %w", where, e.Err)
+	if storageErr.Err != nil {
+		clone.Err = fmt.Errorf("%s: %w", where, storageErr.Err)
 	}
 	return &clone
 }

@@ -29,11 +29,11 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 	delay := firstDelay
 	for attempt := 1; ; attempt++ {
 		err := remove(ctx)
-		e, ok := errors.AsType[*storage.Error](err)
-		if !ok || !e.Retryable || attempt == maxAttempts {
+		storageErr, ok := errors.AsType[*storage.Error](err)
+		if !ok || !storageErr.Retryable || attempt == maxAttempts {
 			return err
 		}
-		if running.Sleep(ctx, max(delay, e.RetryAfter)) != nil {
+		if running.Sleep(ctx, max(delay, storageErr.RetryAfter)) != nil {
 			return err
 		}
 		delay *= 2

@@ -264,16 +264,16 @@ func (o *operation[C]) checkError(err error) error {
 		grant.isAccepted.Store(true)
 		return nil
 	}
-	e, ok := errors.AsType[*storage.Error](err)
-	hasRefused := ok && e.Code == storage.Unauthenticated && !e.Unknown
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	hasRefused := ok && storageErr.Code == storage.Unauthenticated && !storageErr.Unknown
 	if !hasRefused {
 		return err
 	}
 
 	grant.isRefused.Store(true)
 	// A retry requests new credentials. It helps only if the refused ones were accepted once.
-	refused := *e
-	refused.Retryable = e.Retryable || grant.isAccepted.Load()
+	refused := *storageErr
+	refused.Retryable = storageErr.Retryable || grant.isAccepted.Load()
 	return &refused
 }
 
@@ -294,9 +294,9 @@ func grantError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e, isError := errors.AsType[*storage.Error](err)
-	if isError && slices.Contains(visibleCodes, e.Code) {
-		return e
+	storageErr, isError := errors.AsType[*storage.Error](err)
+	if isError && slices.Contains(visibleCodes, storageErr.Code) {
+		return storageErr
 	}
 
 	// A Code alone is an error, too.

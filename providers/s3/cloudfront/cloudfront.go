@@ -196,17 +196,17 @@ func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
 // unauthenticated returns the error for missing credentials, in place of the SDK's error, whose
 // text could quote a file or a response.
 func unauthenticated(ctx context.Context) error {
-	e := &storage.Error{
+	err := &storage.Error{
 		Code: storage.Unauthenticated,
 		Err:  errors.New("there are no credentials of Amazon"),
 		Hint: "set Config.Credentials, or the credentials of the environment",
 	}
 	if ctx.Err() != nil {
-		e = storage.AsError(ctx, ctx.Err())
+		err = storage.AsError(ctx, ctx.Err())
 	}
-	e.Op = "Purge"
-	e.Provider = provider
-	return e
+	err.Op = "Purge"
+	err.Provider = provider
+	return err
 }
 
 // throttled sets the code of err to RateLimited if the response says that too many invalidations
@@ -215,14 +215,14 @@ func throttled(err error, response []byte) error {
 	var answer struct {
 		Code string `xml:"Error>Code"`
 	}
-	e, ok := errors.AsType[*storage.Error](err)
+	storageErr, ok := errors.AsType[*storage.Error](err)
 	if !ok || xml.Unmarshal(response, &answer) != nil {
 		return err
 	}
 	switch answer.Code {
 	case "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException":
-		e.Code = storage.RateLimited
-		e.Retryable = true
+		storageErr.Code = storage.RateLimited
+		storageErr.Retryable = true
 	}
-	return e
+	return storageErr
 }

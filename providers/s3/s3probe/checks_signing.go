@@ -76,8 +76,8 @@ func (p *probe) isPublic(ctx context.Context, key string) (bool, error) {
 func (p *probe) send(r *http.Request) (status int, err error) {
 	response, err := p.s3.HTTPClient().Do(r)
 	// Leave out the URL, which may be signed, because reports are passed on to other people.
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return 0, e.Err
+	if failure, ok := errors.AsType[*url.Error](err); ok {
+		return 0, failure.Err
 	}
 	if err != nil {
 		return 0, err

@@ -205,9 +205,9 @@ func checkScope(r *request.Request, c *claim, newError func(string, ...any) *s3e
 		return newError("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
 	}
 	if want := r.Server.Region; c.scope.Region != want && !r.Server.AnyRegion {
-		e := newError("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
-		e.Fields = append(e.Fields, "Region", want)
-		return e.WithHeader("X-Amz-Bucket-Region", want)
+		err := newError("the region '%s' is wrong; expecting '%s'", c.scope.Region, want)
+		err.Fields = append(err.Fields, "Region", want)
+		return err.WithHeader("X-Amz-Bucket-Region", want)
 	}
 	return nil
 }

@@ -135,8 +135,8 @@ func (m *driverUploads) joinDecided(
 
 // mayBeWritten reports whether a failed write may have created the object.
 func mayBeWritten(err error) bool {
-	e, ok := errors.AsType[*storage.Error](err)
-	return ok && (e.Unknown || e.Retryable)
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	return ok && (storageErr.Unknown || storageErr.Retryable)
 }
 
 // joinStaged writes the object from its staged parts: a small object with one request, and a larger one as a multipart

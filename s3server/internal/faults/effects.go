@@ -40,17 +40,17 @@ func (f *Effects) Failure() error {
 		return nil
 	}
 
-	e := s3error.New(cmp.Or(f.Error, "InternalError"))
+	err := s3error.New(cmp.Or(f.Error, "InternalError"))
 	if f.Status != 0 {
-		e.Status = f.Status
+		err.Status = f.Status
 	}
 	if f.RetryAfter > 0 {
-		e.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
+		err.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
 	if f.In200 { // the error is in the body of a success
-		e.Status = 200
+		err.Status = 200
 	}
-	return e
+	return err
 }
 
 // Ignores reports whether the request is handled without the header with this name.

@@ -170,12 +170,12 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 	if !denied {
 		return nil
 	}
-	e := s3error.New("AccessDenied")
+	err := s3error.New("AccessDenied")
 	return &deleteError{
 		Key:       xmldoc.Text(key),
 		VersionID: version,
-		Code:      e.Code,
-		Message:   xmldoc.Text(e.Message),
+		Code:      err.Code,
+		Message:   xmldoc.Text(err.Message),
 	}
 }
 

@@ -207,16 +207,16 @@ type stsErrorResponse struct {
 }
 
 // stsError returns an error in the form of STS, which says whether the sender or the receiver has caused it.
-func stsError(e *s3error.Error, id string) stsErrorResponse {
+func stsError(err *s3error.Error, id string) stsErrorResponse {
 	kind := "Sender"
-	if e.Status >= http.StatusInternalServerError {
+	if err.Status >= http.StatusInternalServerError {
 		kind = "Receiver"
 	}
 	return stsErrorResponse{
 		Namespace: stsNamespace,
 		Type:      kind,
-		Code:      e.Code,
-		Message:   xmldoc.Text(e.Message),
+		Code:      err.Code,
+		Message:   xmldoc.Text(err.Message),
 		RequestID: id,
 	}
 }

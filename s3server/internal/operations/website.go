@@ -202,25 +202,25 @@ func serveErrorDocument(r *request.Request, key string, status int) error {
 
 // writeHTML responds with an error as an HTML page. documentErr says why the website's error document
 // could not be served, and may be nil.
-func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
-	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
+func writeHTML(r *request.Request, err, documentErr *s3error.Error) error {
+	title := fmt.Sprintf("%d %s", err.Status, http.StatusText(err.Status))
 	var b bytes.Buffer
 	item := func(name, value string) {
 		fmt.Fprintf(&b, "<li>%s: %s</li>\n", name, html.EscapeString(value))
 	}
 
 	// The list remains open, so that more items can follow.
-	beginList := func(e *s3error.Error) {
+	beginList := func(err *s3error.Error) {
 		b.WriteString("<ul>\n")
-		item("Code", e.Code)
-		item("Message", e.Message)
-		for i := 0; i+1 < len(e.Fields); i += 2 { // Fields has names and values, alternating
-			item(e.Fields[i], e.Fields[i+1])
+		item("Code", err.Code)
+		item("Message", err.Message)
+		for i := 0; i+1 < len(err.Fields); i += 2 { // Fields has names and values, alternating
+			item(err.Fields[i], err.Fields[i+1])
 		}
 	}
 
 	fmt.Fprintf(&b, "<html>\n<head><title>%s</title></head>\n<body>\n<h1>%s</h1>\n", title, title)
-	beginList(e)
+	beginList(err)
 	item("RequestId", r.ID)
 	item("HostId", s3error.HostID)
 	b.WriteString("</ul>\n")
@@ -232,12 +232,12 @@ func writeHTML(r *request.Request, e, documentErr *s3error.Error) error {
 	b.WriteString("<hr/>\n</body>\n</html>\n")
 
 	// Tell the log the error that the page shows.
-	r.Failure = e
+	r.Failure = err
 	header := r.Writer.Header()
-	header.Set("X-Amz-Error-Code", e.Code)
-	header.Set("X-Amz-Error-Message", e.Message)
+	header.Set("X-Amz-Error-Code", err.Code)
+	header.Set("X-Amz-Error-Message", err.Message)
 	header.Set("Content-Type", "text/html; charset=utf-8")
-	r.Writer.WriteHeader(e.Status)
+	r.Writer.WriteHeader(err.Status)
 	if r.HTTP.Method != http.MethodHead {
 		_, _ = r.Writer.Write(b.Bytes())
 	}

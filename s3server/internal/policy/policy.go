@@ -222,8 +222,8 @@ func decodePolicy(document []byte) (*Policy, error) {
 		type plain Policy
 		err = strictJSON(document, (*plain)(p))
 	}
-	if e, ok := errors.AsType[*s3error.Error](err); ok {
-		return nil, e
+	if failure, ok := errors.AsType[*s3error.Error](err); ok {
+		return nil, failure
 	}
 	isObject := bytes.HasPrefix(bytes.TrimSpace(document), []byte("{"))
 	if err != nil || !isObject {

@@ -213,39 +213,39 @@ func encodeXML(name string, v any) ([]byte, error) {
 
 // WriteError responds with the error e. A 304 and a response to HEAD have no body, but like S3's the
 // latter has the media type that the document would have.
-func (r *Request) WriteError(e *s3error.Error) {
+func (r *Request) WriteError(err *s3error.Error) {
 	// A slow client must not delay other requests.
 	r.releasePlaces()
 
 	header := r.Writer.Header()
-	maps.Copy(header, e.Header)
-	if e.Status == http.StatusNotModified {
-		r.Writer.WriteHeader(e.Status)
+	maps.Copy(header, err.Header)
+	if err.Status == http.StatusNotModified {
+		r.Writer.WriteHeader(err.Status)
 		return
 	}
 
 	header.Set("Content-Type", "application/xml")
 	if r.HTTP.Method == http.MethodHead {
-		r.Writer.WriteHeader(e.Status)
+		r.Writer.WriteHeader(err.Status)
 		return
 	}
 
 	r.Refuse(func() {
 		head := xml.Header
-		if e.Status == http.StatusOK {
+		if err.Status == http.StatusOK {
 			// As on S3, an error after a 200 follows the spaces that keep the connection alive while S3 joins parts.
 			head += strings.Repeat(" ", 64)
 		}
-		document := append([]byte(head), errorElement(e, r)...)
+		document := append([]byte(head), errorElement(err, r)...)
 		header.Set("Content-Length", strconv.Itoa(len(document)))
-		r.Writer.WriteHeader(e.Status)
+		r.Writer.WriteHeader(err.Status)
 		_, _ = r.Writer.Write(document)
 	})
 }
 
-// errorElement returns the XML element Error of a response. The fields of e, which are names and values, become
+// errorElement returns the XML element Error of a response. The fields of err, which are names and values, become
 // elements, too.
-func errorElement(e *s3error.Error, r *Request) []byte {
+func errorElement(err *s3error.Error, r *Request) []byte {
 	var b bytes.Buffer
 	// In an element, a quotation mark needs no escape.
 	element := func(name, value string) {
@@ -253,10 +253,10 @@ func errorElement(e *s3error.Error, r *Request) []byte {
 	}
 
 	b.WriteString("<Error>")
-	element("Code", e.Code)
-	element("Message", e.Message)
-	for i := 0; i+1 < len(e.Fields); i += 2 {
-		element(e.Fields[i], e.Fields[i+1])
+	element("Code", err.Code)
+	element("Message", err.Message)
+	for i := 0; i+1 < len(err.Fields); i += 2 {
+		element(err.Fields[i], err.Fields[i+1])
 	}
 	element("RequestId", r.ID)
 	element("HostId", s3error.HostID)

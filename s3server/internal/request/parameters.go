@@ -118,9 +118,9 @@ const (
 // limits their sum.
 func CheckHead(r *Request) error {
 	if len(r.HTTP.URL.Path) > maxURI || len(r.HTTP.URL.RawQuery) > maxURI {
-		e := s3error.New("InvalidURI")
-		e.Status = http.StatusRequestURITooLong
-		return e
+		err := s3error.New("InvalidURI")
+		err.Status = http.StatusRequestURITooLong
+		return err
 	}
 
 	size := 0

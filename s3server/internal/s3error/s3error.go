@@ -52,8 +52,8 @@ func New(code string, fields ...string) *Error {
 
 // Is reports whether err is an S3 error with this code.
 func Is(err error, code string) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Code == code
+	failure, ok := errors.AsType[*Error](err)
+	return ok && failure.Code == code
 }
 
 // Known reports whether this package has a status and a message for a code.

@@ -58,8 +58,8 @@ func (b *Body) Blame(err error) error { return cmp.Or(b.Failed, err) }
 // bodyError converts an error of reading a body to an S3 error. Any error but an S3 error means that
 // the client has disconnected, and becomes IncompleteBody.
 func bodyError(err error) error {
-	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
-		return e
+	if failure, ok := errors.AsType[*s3error.Error](err); ok && failure.Code != "InternalError" {
+		return failure
 	}
 	return s3error.New("IncompleteBody").WithMessage("%v", err)
 }

@@ -30,17 +30,17 @@ var storageCodes = map[string]storage.Code{
 
 // FromS3 converts an S3 error to a [storage.Error], and returns any other error unchanged.
 func FromS3(err error) error {
-	e, ok := errors.AsType[*s3error.Error](err)
+	failure, ok := errors.AsType[*s3error.Error](err)
 	if !ok {
 		return err
 	}
 
 	// The status decides the code if the table has none.
-	code, isKnown := storageCodes[e.Code]
-	if !isKnown && e.Status >= http.StatusInternalServerError && e.Code != "NotImplemented" {
+	code, isKnown := storageCodes[failure.Code]
+	if !isKnown && failure.Status >= http.StatusInternalServerError && failure.Code != "NotImplemented" {
 		code = storage.Unavailable
 	} else if !isKnown {
 		code = storage.InvalidArgument
 	}
-	return &storage.Error{Code: code, Status: e.Status, Err: e}
+	return &storage.Error{Code: code, Status: failure.Status, Err: failure}
 }

@@ -46,26 +46,26 @@ func ToS3(err error, name string) error {
 		return err
 	}
 	if storage.CodeOf(err) == storage.Locked {
-		e := state.Protected()
-		e.Err = err
-		return e
+		failure := state.Protected()
+		failure.Err = err
+		return failure
 	}
 
 	// The fields of the error depend on its code.
 	code := codeOf(err)
-	e := s3error.New(code)
-	e.Err = err
+	failure := s3error.New(code)
+	failure.Err = err
 	switch code {
 	case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists":
-		e.Fields = []string{"BucketName", name}
+		failure.Fields = []string{"BucketName", name}
 	case "NoSuchKey":
-		e.Fields = []string{"Key", name}
+		failure.Fields = []string{"Key", name}
 	case "PreconditionFailed", "NotModified", "InvalidRange":
 		// These have a fixed message.
 	default:
-		e.Message = cmp.Or(driverMessage(err), e.Message)
+		failure.Message = cmp.Or(driverMessage(err), failure.Message)
 	}
-	return e
+	return failure
 }
 
 // codeOf returns the S3 code for an error of a driver.
@@ -97,8 +97,8 @@ func codeOf(err error) string {
 
 // Response returns the S3 error with which the server responds to err, which must not be nil.
 func Response(err error) *s3error.Error {
-	e, _ := errors.AsType[*s3error.Error](ToS3(err, "")) // ToS3 always returns an S3 error
-	return e
+	failure, _ := errors.AsType[*s3error.Error](ToS3(err, "")) // ToS3 always returns an S3 error
+	return failure
 }
 
 // driverMessage returns the part of an error that clients may see: the message of the operating system,
@@ -109,20 +109,20 @@ func driverMessage(err error) string {
 		return string(storage.CodeOf(err)) + ": " + cause
 	}
 
-	e, ok := errors.AsType[*storage.Error](err)
-	if !ok || e.Status != 0 {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if !ok || storageErr.Status != 0 {
 		return "" // an error with a status has the text of a service
 	}
-	if e.Code != storage.InvalidArgument && e.Code != storage.Unsupported {
+	if storageErr.Code != storage.InvalidArgument && storageErr.Code != storage.Unsupported {
 		return ""
 	}
 
-	text := string(e.Code)
-	if e.Err != nil {
-		text += ": " + e.Err.Error()
+	text := string(storageErr.Code)
+	if storageErr.Err != nil {
+		text += ": " + storageErr.Err.Error()
 	}
-	if e.Hint != "" {
-		text += " (" + e.Hint + ")"
+	if storageErr.Hint != "" {
+		text += " (" + storageErr.Hint + ")"
 	}
 	return text
 }
@@ -130,8 +130,8 @@ func driverMessage(err error) string {
 // systemCause returns the operating system's message in err, without paths and addresses. It returns
 // false if err does not come from the operating system.
 func systemCause(err error) (cause string, ok bool) {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err.Error(), true
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		return failure.Err.Error(), true
 	}
 	if e, ok := errors.AsType[syscall.Errno](err); ok {
 		return e.Error(), true

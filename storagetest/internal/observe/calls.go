@@ -48,7 +48,7 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 func AfterLostResponse(do func()) storage.OpenOption {
 	intercept := func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
-		if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
+		if storageErr, ok := errors.AsType[*storage.Error](err); ok && storageErr.Unknown {
 			do()
 		}
 		return err

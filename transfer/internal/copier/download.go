@@ -119,7 +119,7 @@ func (d *downloader) Transfer(
 // downloadError adds the key of the object to err, unless err already has a key. It returns nil for
 // nil.
 func downloadError(key string, err error) error {
-	if e, ok := errors.AsType[*storage.Error](err); ok && e.Key != "" {
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok && storageErr.Key != "" {
 		return err
 	}
 	return joberror.OfFile("Download", key, err)

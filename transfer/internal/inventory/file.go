@@ -57,8 +57,8 @@ func (i *Inventory) fileRows(ctx context.Context, file tableFile) iter.Seq2[[]st
 
 // tableError returns the error of a file of the inventory whose rows cannot be read.
 func tableError(key string, err error) error {
-	if e, ok := errors.AsType[*storage.Error](err); ok {
-		return e
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
+		return storageErr
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return joberror.OfContext(err)

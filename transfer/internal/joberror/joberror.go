@@ -67,9 +67,9 @@ func OfTempFile(op, key string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return failure
 	}
-	if e, ok := failure.(*storage.Error); ok {
-		e.Code = storage.InvalidArgument
-		e.Hint = fmt.Sprintf("create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir())
+	if storageErr, ok := failure.(*storage.Error); ok {
+		storageErr.Code = storage.InvalidArgument
+		storageErr.Hint = fmt.Sprintf("create the directory %q, or name another one for temporary files by TMPDIR", os.TempDir())
 	}
 	return failure
 }

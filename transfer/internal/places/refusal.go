@@ -12,9 +12,9 @@ import (
 )
 
 func errOverlap() *storage.Error {
-	e := joberror.Invalid("source and destination", "must not overlap: what is stored in the one appears in the other")
-	e.Hint = "use one address for the store, and two folders or buckets"
-	return e
+	err := joberror.Invalid("source and destination", "must not overlap: what is stored in the one appears in the other")
+	err.Hint = "use one address for the store, and two folders or buckets"
+	return err
 }
 
 // placeError returns the error of a test whether two ends are one place: refusal if they are, an error

@@ -100,10 +100,10 @@ func checkDestination(
 // refusal, the error of the dry run, if that has them.
 func conditionError(key string, refusal error) error {
 	conditionErr := &storage.Error{Code: storage.PreconditionFailed, Key: key}
-	if e, ok := errors.AsType[*storage.Error](refusal); ok {
-		conditionErr.Provider = e.Provider
-		conditionErr.Bucket = e.Bucket
-		conditionErr.Key = e.Key
+	if err, ok := errors.AsType[*storage.Error](refusal); ok {
+		conditionErr.Provider = err.Provider
+		conditionErr.Bucket = err.Bucket
+		conditionErr.Key = err.Key
 	}
 	return conditionErr
 }

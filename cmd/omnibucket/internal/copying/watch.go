@@ -140,17 +140,17 @@ func watchError(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &storage.Error{Code: storage.Internal, Op: "Watch", Key: name, Err: err}
+	storageErr := &storage.Error{Code: storage.Internal, Op: "Watch", Key: name, Err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		e.Code = storage.ObjectNotFound
+		storageErr.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
-		e.Code = storage.PermissionDenied
+		storageErr.Code = storage.PermissionDenied
 	case errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EMFILE):
 		// inotify has reached one of its limits.
-		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
+		storageErr.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
-	return e
+	return storageErr
 }
 
 // next waits until a sync is due, and returns the folder that contains all changes since the last one.

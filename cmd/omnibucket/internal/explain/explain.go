@@ -199,16 +199,16 @@ func (x *Explanation) addHint(hint string) {
 // everything that the server and its SDK report.
 func Error(command *cobra.Command, err error, verbose bool) Explanation {
 	x := Explanation{What: err.Error()}
-	eachError(err, func(e *storage.Error) {
-		text := withoutGo(command, e)
-		if verbose && e.RequestID != "" {
-			x.Requests = append(x.Requests, e.RequestID)
+	eachError(err, func(storageErr *storage.Error) {
+		text := withoutGo(command, storageErr)
+		if verbose && storageErr.RequestID != "" {
+			x.Requests = append(x.Requests, storageErr.RequestID)
 		}
 		if !verbose {
-			text = withoutNoise(e, text)
+			text = withoutNoise(storageErr, text)
 		}
-		x.What = strings.ReplaceAll(x.What, e.Error(), text)
-		x.addHint(translateHint(command, hintOf(e)))
+		x.What = strings.ReplaceAll(x.What, storageErr.Error(), text)
+		x.addHint(translateHint(command, hintOf(storageErr)))
 	})
 
 	// An error of this machine, such as a failed write to standard output, need not be a storage.Error.
@@ -217,17 +217,17 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 }
 
 // withoutGo returns the text of an error without the hint and the names of Go packages, functions and options.
-func withoutGo(command *cobra.Command, e *storage.Error) string {
-	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
+func withoutGo(command *cobra.Command, err *storage.Error) string {
+	text := strings.TrimSuffix(err.Error(), " ("+err.Hint+")")
 	text = strings.TrimPrefix(text, "storage: ")
-	if e.Op != "" {
-		text = withoutOp(text, e.Op)
+	if err.Op != "" {
+		text = withoutOp(text, err.Op)
 	}
 
 	// Only errors with these codes have names of Go in their reasons.
-	hasNames := e.Code == storage.InvalidArgument || e.Code == storage.Unsupported
-	if hasNames && e.Err != nil {
-		reason := e.Err.Error()
+	hasNames := err.Code == storage.InvalidArgument || err.Code == storage.Unsupported
+	if hasNames && err.Err != nil {
+		reason := err.Err.Error()
 		text = strings.ReplaceAll(text, ": "+reason, ": "+translateNames(command, withoutCalls(reason)))
 	}
 	return text
@@ -262,14 +262,14 @@ var noise = regexp.MustCompile(strings.Join([]string{
 
 // withoutNoise removes from the text of an error what only the operator of a server needs: all of the cause if the code
 // says enough, and otherwise what SDKs add to the cause.
-func withoutNoise(e *storage.Error, text string) string {
-	if e.Err == nil {
+func withoutNoise(err *storage.Error, text string) string {
+	if err.Err == nil {
 		return text
 	}
 
-	cause := e.Err.Error()
-	isFromServer := e.Status != 0
-	if isFromServer && saysEverything(e.Code) {
+	cause := err.Err.Error()
+	isFromServer := err.Status != 0
+	if isFromServer && saysEverything(err.Code) {
 		return strings.TrimSuffix(text, ": "+cause)
 	}
 
@@ -279,8 +279,8 @@ func withoutNoise(e *storage.Error, text string) string {
 	}
 
 	// A part of the cause is masked in the text, so what follows the code there is the cause.
-	head, maskedCause, _ := strings.Cut(text, string(e.Code)+": ")
-	shortText := head + string(e.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
+	head, maskedCause, _ := strings.Cut(text, string(err.Code)+": ")
+	shortText := head + string(err.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
 	return strings.TrimSuffix(shortText, ": ")
 }
 
@@ -298,11 +298,11 @@ func saysEverything(code storage.Code) bool {
 var refusal = regexp.MustCompile(`connection refused|actively refused`)
 
 // hintOf returns the hint of an error, or one of its own for a refused connection, which has none.
-func hintOf(e *storage.Error) string {
-	if e.Hint == "" && e.Code == storage.Unavailable && e.Err != nil && refusal.MatchString(e.Err.Error()) {
+func hintOf(err *storage.Error) string {
+	if err.Hint == "" && err.Code == storage.Unavailable && err.Err != nil && refusal.MatchString(err.Err.Error()) {
 		return "no program accepts connections there: check the endpoint, and that the server runs"
 	}
-	return e.Hint
+	return err.Hint
 }
 
 // withoutCalls replaces the name of an unsupported function by words, such as SignedUploadURL by "signed upload URL".
@@ -320,8 +320,8 @@ func withoutCalls(text string) string {
 
 // eachError calls visit for each [storage.Error] among err and the errors that it wraps.
 func eachError(err error, visit func(*storage.Error)) {
-	if e, ok := err.(*storage.Error); ok {
-		visit(e)
+	if storageErr, ok := err.(*storage.Error); ok {
+		visit(storageErr)
 	}
 
 	switch e := err.(type) {

@@ -93,8 +93,8 @@ func (p *Program) printUsageError(err error, usage string) {
 	}
 
 	// In JSON, the usage is the hint. An error of the program itself may have another hint.
-	var e *storage.Error
-	if !errors.As(err, &e) {
+	var storageErr *storage.Error
+	if !errors.As(err, &storageErr) {
 		err = &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: usage}
 	}
 	p.PrintError(err)

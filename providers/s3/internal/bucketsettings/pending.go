@@ -44,8 +44,8 @@ func (b *Bucket) isUnsettled(err error) bool {
 	if s3error.IsCode(err, "OperationAborted") {
 		return true
 	}
-	e := s3error.Of(err)
-	return b.IsNew && (e.Retryable || e.Code == storage.BucketNotFound)
+	storageErr := s3error.Of(err)
+	return b.IsNew && (storageErr.Retryable || storageErr.Code == storage.BucketNotFound)
 }
 
 // applyChange makes a change of the settings, and repeats it while S3 refuses it only for now, because the

@@ -205,6 +205,6 @@ func isRefusal(err error) bool {
 	if status < http.StatusBadRequest || status >= http.StatusInternalServerError {
 		return false
 	}
-	e := s3error.FromResponse(err)
-	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
+	storageErr := s3error.FromResponse(err)
+	return storageErr.Code == storage.Unauthenticated && !storageErr.Retryable && !storageErr.Unknown
 }

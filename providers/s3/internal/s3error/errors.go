@@ -68,14 +68,14 @@ func FromResponse(err error) *storage.Error {
 	}
 
 	// Add what the headers of the response say.
-	e := m.NewError(status, response.Response.Header, err)
-	e.Retryable = e.Retryable || areReplaced(err) // new credentials may be accepted
-	e.RequestID = response.ServiceRequestID()
-	e.Unknown = sdkerror.IsForeign(status, isStoreError, false)
+	storageErr := m.NewError(status, response.Response.Header, err)
+	storageErr.Retryable = storageErr.Retryable || areReplaced(err) // new credentials may be accepted
+	storageErr.RequestID = response.ServiceRequestID()
+	storageErr.Unknown = sdkerror.IsForeign(status, isStoreError, false)
 	if region := OtherRegion(err); region != "" {
-		e.Hint = "the bucket is in region " + region + ": set region=" + region
+		storageErr.Hint = "the bucket is in region " + region + ": set region=" + region
 	}
-	return e
+	return storageErr
 }
 
 // meaningOf returns the meaning of a response with this code and message. The response to a HEAD has
@@ -182,16 +182,16 @@ func withoutResponse(err error) *storage.Error {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
 
-	e := sdkerror.WithoutResponse(err, IsUnsent(err))
+	storageErr := sdkerror.WithoutResponse(err, IsUnsent(err))
 	switch {
 	case sdkerror.IsType[x509.HostnameError](err):
-		e.Hint = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
+		storageErr.Hint = "the server's certificate is for another host: if the bucket's name has dots, set path_style=true"
 	case sdkerror.IsType[x509.UnknownAuthorityError](err):
-		e.Hint = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
-	case e.Code == storage.Internal && e.Hint == "" && sdkerror.IsType[*smithy.CanceledError](err):
-		e.Code = storage.Canceled
+		storageErr.Hint = "this machine does not trust the server's certificate: set AWS_CA_BUNDLE to a file of certificates to trust"
+	case storageErr.Code == storage.Internal && storageErr.Hint == "" && sdkerror.IsType[*smithy.CanceledError](err):
+		storageErr.Code = storage.Canceled
 	}
-	return e
+	return storageErr
 }
 
 // IsCode reports whether the provider's own code is one of codes.
