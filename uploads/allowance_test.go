@@ -42,7 +42,7 @@ type sendMethod struct {
 
 // sendMethods are all ways in which a file comes.
 var sendMethods = []sendMethod{
-	{"Store", sendToService},
+	{"Store", tryToStore},
 	{"Store, of unknown size", sendUnsizedToService},
 	{"a form", sendByForm},
 	{"a ticket", sendWithTicket},
@@ -103,14 +103,20 @@ func pathOf(address string) string {
 	return u.RequestURI()
 }
 
-// sendToService stores a file of alice with Store, and returns the code of the error or "".
-func sendToService(_ *testing.T, p *process, data []byte) string {
+// tryToStore stores a file of alice with Store, and returns the code of the error or "".
+func tryToStore(_ *testing.T, p *process, data []byte) string {
 	_, err := p.service.Store(p.ctx, uploads.Upload{
 		Body: bytes.NewReader(data),
 		Size: int64(len(data)),
 		User: uploads.User{ID: alice},
 	})
 	return codeOfError(err)
+}
+
+// storeFile stores a file of alice with Store, which must succeed.
+func (p *process) storeFile(t *testing.T, data []byte) {
+	t.Helper()
+	require.Empty(t, tryToStore(t, p, data))
 }
 
 // sendUnsizedToService stores a file of alice with Store, which does not know its size.
@@ -148,7 +154,7 @@ func sendWithRequest(t *testing.T, p *process, req uploads.Request, data []byte)
 	// The client sends the file to the store itself, so it goes on when the process is killed.
 	client := context.WithValue(p.ctx, killerKey{}, nil)
 	contentType := storage.WithContentType("application/octet-stream")
-	_, err = p.store.Upload(client, pendingOf(ticket), bytes.NewReader(data), contentType)
+	_, err = p.store.Upload(client, signedKeyOf(ticket), bytes.NewReader(data), contentType)
 	require.NoError(t, err)
 
 	_, err = p.service.Finish(p.ctx, ticket.Token, user)
@@ -172,7 +178,7 @@ func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) s
 	if status >= 300 {
 		return codeIn(status, text)
 	}
-	var u begun
+	var u multipartUpload
 	require.NoError(t, json.Unmarshal(text, &u))
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
@@ -275,13 +281,13 @@ func sendTwoPieces(_ *testing.T, p *process, data []byte) string {
 
 // An account is a store with services that share the allowance of alice.
 type account struct {
-	t      *testing.T
-	open   func(t *testing.T, now *clock) driver.Driver // makes drv
-	drv    driver.Driver
-	shared storage.Bucket // of all processes, in place of drv
-	now    *clock
-	record bool                  // the services have Config.Records
-	change func(*uploads.Config) // of services that begin later; may be nil
+	t            *testing.T
+	open         func(t *testing.T, now *clock) driver.Driver // makes drv
+	drv          driver.Driver
+	shared       storage.Bucket // of all processes, in place of drv
+	clock        *clock
+	hasRecords   bool                  // the services have Config.Records
+	changeConfig func(*uploads.Config) // of services that begin later; may be nil
 }
 
 var accounts = []struct {
@@ -304,7 +310,7 @@ func runOnAccounts(t *testing.T, test func(t *testing.T, acct *account)) {
 	for _, store := range testserver.Sample(accounts[:1], accounts) {
 		for _, record := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, records: %v", store.name, record), func(t *testing.T) {
-				test(t, &account{t: t, open: store.open, record: record})
+				test(t, &account{t: t, open: store.open, hasRecords: record})
 			})
 		}
 	}
@@ -312,9 +318,9 @@ func runOnAccounts(t *testing.T, test func(t *testing.T, acct *account)) {
 
 // useEmptyStore makes the account begin with an empty store.
 func (acct *account) useEmptyStore() {
-	acct.now = &clock{}
+	acct.clock = &clock{}
 	if acct.shared == nil {
-		acct.drv = acct.open(acct.t, acct.now)
+		acct.drv = acct.open(acct.t, acct.clock)
 		return
 	}
 	_, err := storage.RemoveMatching(acct.t.Context(), acct.shared, nil)
@@ -324,7 +330,7 @@ func (acct *account) useEmptyStore() {
 // bucket opens the store with these layers.
 func (acct *account) bucket(layers ...driver.Layer) storage.Bucket {
 	if acct.shared != nil {
-		return wrapped.Clock(acct.t, acct.shared, acct.now.Now)
+		return wrapped.Clock(acct.t, acct.shared, acct.clock.Now)
 	}
 	opts := []storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
@@ -333,7 +339,7 @@ func (acct *account) bucket(layers ...driver.Layer) storage.Bucket {
 	for _, layer := range layers {
 		opts = append(opts, driver.WithLayer(layer))
 	}
-	return wrapped.Clock(acct.t, engine.New(acct.drv, opts...), acct.now.Now)
+	return wrapped.Clock(acct.t, engine.New(acct.drv, opts...), acct.clock.Now)
 }
 
 // startProcess starts a process that serves the store through these layers.
@@ -343,7 +349,7 @@ func (acct *account) startProcess(layers ...driver.Layer) *process {
 		Rules:        rules.Any(1 << 20),
 		Key:          "{user}/{random}{ext}",
 		ProxyParts:   true,
-		Now:          acct.now.Now,
+		Now:          acct.clock.Now,
 		TokenKey:     make([]byte, 32),
 		BaseURL:      "http://site.invalid",
 		DeleteShared: true,
@@ -352,12 +358,12 @@ func (acct *account) startProcess(layers ...driver.Layer) *process {
 			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
 		},
 	}
-	if acct.record {
+	if acct.hasRecords {
 		c.Key = ""
 		c.Records = uploads.BucketRecords(bucket)
 	}
-	if acct.change != nil {
-		acct.change(&c)
+	if acct.changeConfig != nil {
+		acct.changeConfig(&c)
 	}
 
 	service, err := uploads.New(bucket, c)
@@ -368,7 +374,7 @@ func (acct *account) startProcess(layers ...driver.Layer) *process {
 // files returns the keys of the stored files, and the sum of their sizes.
 func (acct *account) files() (keys []string, bytes int64) {
 	prefix := alice + "/"
-	if acct.record {
+	if acct.hasRecords {
 		prefix = "files/content/"
 	}
 	for entry, err := range acct.bucket().List(acct.t.Context(), storage.WithPrefix(prefix)) {
@@ -397,7 +403,7 @@ func (acct *account) requireWithinAllowance(p *process, about ...any) {
 // counted.
 func (acct *account) requireExactAfterSweep(p *process, about ...any) {
 	acct.t.Helper()
-	acct.now.Advance(200 * time.Hour)
+	acct.clock.Advance(200 * time.Hour)
 	_, err := p.service.Sweep(acct.t.Context())
 	require.NoError(acct.t, err, about...)
 	keys, bytes := acct.files()
@@ -457,7 +463,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 					for call, killer := range killAtEachCall(t, afterCall) {
 						acct.useEmptyStore()
 						other := acct.startProcess()
-						require.Empty(t, sendToService(t, other, content(1000)))
+						other.storeFile(t, content(1000))
 
 						// The process is killed while it takes a file.
 						victim := acct.startProcess(killer.layer)
@@ -466,7 +472,7 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 
 						// Not all of these files have room.
 						for range 8 {
-							sendToService(t, other, content(1500))
+							tryToStore(t, other, content(1500))
 							acct.requireWithinAllowance(other, "killed at call %d", call)
 						}
 						acct.requireExactAfterSweep(other, "killed at call %d", call)
@@ -490,7 +496,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 
 				// Three files of 3000 bytes leave room for less than one more.
 				for range 3 {
-					require.Empty(t, sendToService(t, other, content(3000)))
+					other.storeFile(t, content(3000))
 				}
 
 				// The process is killed while it removes a file.
@@ -501,7 +507,7 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				// Another process removes the file again, and stores one in its place.
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
-				sendToService(t, other, content(3000))
+				tryToStore(t, other, content(3000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
 			}
@@ -598,7 +604,7 @@ func TestRecountWhileFileIsStored(t *testing.T) {
 			acct.storeThreeFiles(other)
 
 			p := acct.startProcess(interruption.layer(func() {
-				require.Empty(t, sendToService(t, other, content(500)))
+				other.storeFile(t, content(500))
 			}))
 
 			acct.requireExactRecount(p, other, call)
@@ -626,7 +632,7 @@ func TestRecountWhileFileIsRemoved(t *testing.T) {
 // storeThreeFiles stores three files of alice.
 func (acct *account) storeThreeFiles(p *process) {
 	for range 3 {
-		require.Empty(acct.t, sendToService(acct.t, p, content(1000)))
+		p.storeFile(acct.t, content(1000))
 	}
 }
 
@@ -685,13 +691,13 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 		{name: "tus, ended by the client", send: sendByTerminatedTus, want: []string{""}},
 		{name: "parts, ended by the client", send: sendInAbortedParts, want: []string{""}},
 		{name: "a file of another size", send: sendTooFewBytes, want: []string{"wrong_size"}},
-		{name: "content that is refused, of Store", change: refuseContent, send: sendToService, want: []string{"refused"}},
+		{name: "content that is refused, of Store", change: refuseContent, send: tryToStore, want: []string{"refused"}},
 		{name: "content that is refused, of tus", change: refuseContent, send: sendByTus, want: []string{"refused"}},
 		{name: "content that is refused, of pieces", change: refuseContent, send: sendTwoPieces, want: []string{"refused"}},
 		{
 			name:   "a file that the application does not want",
 			change: denyFile,
-			send:   sendToService,
+			send:   tryToStore,
 			want:   []string{"not_allowed"},
 		},
 		{
@@ -705,7 +711,7 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 			runOnAccounts(t, func(t *testing.T, acct *account) {
 				// Send a file for which there is room.
 				acct.useEmptyStore()
-				acct.change = tt.change
+				acct.changeConfig = tt.change
 				p := acct.startProcess()
 				require.Contains(t, tt.want, tt.send(t, p, content(6000)))
 
@@ -733,7 +739,7 @@ func sendByTerminatedTus(t *testing.T, p *process, data []byte) string {
 func sendInAbortedParts(t *testing.T, p *process, data []byte) string {
 	request := []byte(`{"filename":"a","size":` + size(data) + `}`)
 	_, _, text := p.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
-	var u begun
+	var u multipartUpload
 	require.NoError(t, json.Unmarshal(text, &u))
 	status, _, text := p.ask("DELETE", "/s3/multipart/"+u.UploadID+"?key="+u.Key, nil)
 	require.Equal(t, http.StatusOK, status, string(text))
@@ -782,7 +788,7 @@ func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
 	t.Helper()
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.useEmptyStore()
-	acct.change = func(c *uploads.Config) {
+	acct.changeConfig = func(c *uploads.Config) {
 		c.Stored = func(context.Context, *uploads.File) error { return nil }
 		if !withAllowance {
 			c.Allowance = nil
@@ -848,7 +854,7 @@ func TestAllowanceErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			acct := &account{t: t, open: newMemoryDriverAt}
-			acct.change = func(c *uploads.Config) {
+			acct.changeConfig = func(c *uploads.Config) {
 				c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
 					require.Equal(t, alice, user.ID)
 					return tt.allowance, tt.err
@@ -856,7 +862,7 @@ func TestAllowanceErrors(t *testing.T) {
 			}
 			acct.useEmptyStore()
 
-			require.Equal(t, tt.want, sendToService(t, acct.startProcess(), content(1000)))
+			require.Equal(t, tt.want, tryToStore(t, acct.startProcess(), content(1000)))
 		})
 	}
 }
@@ -866,7 +872,7 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	var p *process
 	var duringUpload uploads.Usage
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.change = func(c *uploads.Config) {
+	acct.changeConfig = func(c *uploads.Config) {
 		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
 			duringUpload, err = p.service.Usage(ctx, alice)
 			return err
@@ -891,14 +897,14 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.useEmptyStore()
 	first := acct.startProcess()
-	acct.change = func(c *uploads.Config) {
+	acct.changeConfig = func(c *uploads.Config) {
 		c.Key = "documents/{user}/{random}"
 	}
 	second := acct.startProcess()
 
 	// Together, these are more bytes than is allowed.
-	require.Empty(t, sendToService(t, first, content(6000)))
-	require.Empty(t, sendToService(t, second, content(7000)))
+	first.storeFile(t, content(6000))
+	second.storeFile(t, content(7000))
 
 	usage, err := first.service.Recount(t.Context(), alice)
 	require.NoError(t, err)
@@ -918,7 +924,7 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if strings.Contains(call, "List") {
 				listings++
-				sendToService(t, other, content(10))
+				tryToStore(t, other, content(10))
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 			}

@@ -61,7 +61,7 @@ func (acct *account) interruptEachCall() iter.Seq2[int, *interruption] {
 // sendTicket sends a file to the store with a ticket.
 func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) {
 	t.Helper()
-	_, err := p.store.Upload(p.ctx, pendingOf(ticket), bytes.NewReader(data),
+	_, err := p.store.Upload(p.ctx, signedKeyOf(ticket), bytes.NewReader(data),
 		storage.WithContentType("application/octet-stream"))
 	require.NoError(t, err)
 }
@@ -131,7 +131,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 	user := uploads.User{ID: alice}
 	states := memstore.New()
 	acct := &account{t: t, open: newDriverWithoutConditions}
-	acct.change = func(c *uploads.Config) {
+	acct.changeConfig = func(c *uploads.Config) {
 		c.Unguarded = true
 		c.States = uploads.BucketStates(states)
 	}
@@ -256,7 +256,7 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	user := uploads.User{ID: alice}
 	acct := &account{t: t, open: newMemoryDriverAt}
-	acct.change = func(c *uploads.Config) {
+	acct.changeConfig = func(c *uploads.Config) {
 		c.Rules = rules.Any(3000)
 	}
 	for call, interruption := range acct.interruptEachCall() {
@@ -264,13 +264,13 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 
 		// A process is killed at the call that counts the file.
 		require.NoError(t, putPiece(other, 1, content(1000)))
-		killer := &processKiller{at: 12}
+		killer := &processKiller{atCall: 12}
 		require.Error(t, putPiece(acct.startProcess(killer.layer), 2, content(1000)))
 		keys, _ := acct.files()
 		require.Len(t, keys, 1)
 
 		// The upload expires, and a Sweep fails at its first removal.
-		acct.now.Advance(2 * uploads.DefaultTTL)
+		acct.clock.Advance(2 * uploads.DefaultTTL)
 		sweeper := acct.startProcess(denyRemovals)
 		_, err := sweeper.service.Sweep(t.Context())
 		require.Error(t, err)
@@ -308,9 +308,9 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, inspected := range []bool{false, true} {
 			var refusal error // of Inspect
-			acct.change = nil
+			acct.changeConfig = nil
 			if inspected {
-				acct.change = func(c *uploads.Config) {
+				acct.changeConfig = func(c *uploads.Config) {
 					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
 				}
 			}
@@ -326,7 +326,7 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 				acct.startProcess(killer.layer).ask("PUT", path, content(3000))
 
 				// The client sends another file to the same URL.
-				acct.now.Advance(2 * time.Minute)        // the claim of the dead process has ended
+				acct.clock.Advance(2 * time.Minute)      // the claim of the dead process has ended
 				refusal = &uploads.Error{Message: "No."} // the other file is refused
 				other.ask("PUT", path, content(2000))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
@@ -348,7 +348,7 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 				upload.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
-				acct.now.Advance(2 * time.Minute) // the claim of the dead process has ended
+				acct.clock.Advance(2 * time.Minute) // the claim of the dead process has ended
 				upload.complete(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
@@ -359,7 +359,7 @@ func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 
 // sweepAfterGrace lets Config.Grace of one second pass, and runs Sweep.
 func (acct *account) sweepAfterGrace(other *process) {
-	acct.now.Advance(3 * time.Second)
+	acct.clock.Advance(3 * time.Second)
 	_, err := other.service.Sweep(acct.t.Context())
 	require.NoError(acct.t, err)
 }
@@ -367,14 +367,14 @@ func (acct *account) sweepAfterGrace(other *process) {
 // If Sweep takes a slow upload for one that died, the next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.change = func(c *uploads.Config) {
+		acct.changeConfig = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
 
-			sendToService(t, p, content(3000))
+			tryToStore(t, p, content(3000))
 			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 	})
@@ -383,12 +383,12 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 // If Sweep takes a slow Delete for one that died, the next Sweep makes the count exact.
 func TestSweepRecountsSlowDeletes(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		acct.change = func(c *uploads.Config) {
+		acct.changeConfig = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
-			require.Empty(t, sendToService(t, other, content(3000)))
+			other.storeFile(t, content(3000))
 
 			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
 
@@ -403,7 +403,7 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
-		acct.change = func(c *uploads.Config) {
+		acct.changeConfig = func(c *uploads.Config) {
 			c.Rules = rules.Any(1 << 20)
 			c.Allowance = func(context.Context, uploads.User) (uploads.Allowance, error) {
 				return uploads.Allowance{Bytes: 1 << 20}, nil
@@ -426,10 +426,10 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 
 // All files that are stored without a user share one allowance, that of the user "".
 func TestAllowanceWithoutUser(t *testing.T) {
-	acct := &account{t: t, open: newMemoryDriverAt, record: true}
+	acct := &account{t: t, open: newMemoryDriverAt, hasRecords: true}
 	acct.useEmptyStore()
 	p := acct.startProcess()
-	require.Empty(t, sendToService(t, p, content(3000)))
+	p.storeFile(t, content(3000))
 	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
 	require.NoError(t, err)
 
@@ -480,11 +480,11 @@ func TestAllowanceLostReservation(t *testing.T) {
 func TestAllowanceOfOpenUpload(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
-		acct.change = func(c *uploads.Config) {
+		acct.changeConfig = func(c *uploads.Config) {
 			c.Allowance = nil
 		}
 		require.NoError(t, putPiece(acct.startProcess(), 1, content(1000)))
-		acct.change = nil
+		acct.changeConfig = nil
 		p := acct.startProcess()
 
 		require.NoError(t, putPiece(p, 2, content(1000)))

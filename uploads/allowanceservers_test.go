@@ -41,8 +41,8 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 					driver.WithLayer(killProcessOfContext),
 					storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 				)
-				acct := &account{t: t, shared: bucket, now: &clock{}, record: record}
-				acct.change = func(c *uploads.Config) {
+				acct := &account{t: t, shared: bucket, clock: &clock{}, hasRecords: record}
+				acct.changeConfig = func(c *uploads.Config) {
 					c.Rules = rules.Any(20_000)
 				}
 
@@ -61,7 +61,7 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				if keys, _ := acct.files(); len(keys) > 0 {
 					require.NoError(t, watcher.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				}
-				require.Empty(t, sendToService(t, watcher, content(1)))
+				watcher.storeFile(t, content(1))
 			})
 		}
 	}
@@ -73,7 +73,7 @@ func (acct *account) runKilledProcesses(random *rand.Rand) {
 	for range 4 {
 		const mostCalls = 60 // about as many as the longest operation makes
 		p := acct.startProcess()
-		killer := &processKiller{at: 1 + random.IntN(mostCalls), after: random.IntN(2) == 0}
+		killer := &processKiller{atCall: 1 + random.IntN(mostCalls), afterCall: random.IntN(2) == 0}
 		p.ctx = context.WithValue(p.ctx, killerKey{}, killer)
 
 		keys, _ := acct.files()
@@ -108,7 +108,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 						acct.useEmptyStore()
 						other := acct.startProcess()
 						victim := acct.startProcess()
-						require.Empty(t, sendToService(t, other, content(1000)))
+						other.storeFile(t, content(1000))
 
 						// The process is killed while it takes a file.
 						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
@@ -117,7 +117,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 
 						// Not all of these files have room.
 						for range 5 {
-							sendToService(t, other, content(2500))
+							tryToStore(t, other, content(2500))
 						}
 						acct.requireWithinAllowance(other, "killed at call %d, after it: %t", call, afterCall)
 						acct.requireExactAfterSweep(other, "killed at call %d, after it: %t", call, afterCall)

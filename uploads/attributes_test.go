@@ -26,7 +26,7 @@ func TestFinishKeepsNoAttributeOfSender(t *testing.T) {
 		require.NoError(t, err)
 		_, err = bucket.Upload(
 			t.Context(),
-			pendingOf(ticket),
+			signedKeyOf(ticket),
 			strings.NewReader(newPNG()),
 			storage.WithContentDisposition(`attachment; filename="photo.hta"`),
 			storage.WithContentEncoding("gzip"),
@@ -59,7 +59,7 @@ func TestFinishKeepsNoUnsignedHeader(t *testing.T) {
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Content-Language", "de")
 	require.Equal(t, http.StatusOK, statusOf(t, req))
-	pending, err := bucket.Attrs(t.Context(), pendingOf(ticket))
+	pending, err := bucket.Attrs(t.Context(), signedKeyOf(ticket))
 	require.NoError(t, err)
 	require.Equal(t, "gzip", pending.ContentEncoding, "the store takes a header that was not signed")
 
@@ -128,7 +128,7 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
-			pending, err := bucket.PublicURL(pendingOf(ticket))
+			pending, err := bucket.PublicURL(signedKeyOf(ticket))
 			require.NoError(t, err)
 			require.Equal(t, http.StatusForbidden, getStatus(pending), "a file that was not checked is not public")
 
@@ -158,7 +158,7 @@ func TestTagsOfStoredFiles(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 		senderTags := map[string]string{"of": "the sender"}
-		require.NoError(t, storage.SetTags(t.Context(), bucket, pendingOf(ticket), senderTags))
+		require.NoError(t, storage.SetTags(t.Context(), bucket, signedKeyOf(ticket), senderTags))
 		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 

@@ -41,18 +41,18 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 			require.NoError(t, err)
 
 			// The file arrives during Cancel.
 			beforeWrite = func() {
 				require.Less(t, send(t, ticket, newPNG()), 300)
 			}
-			require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
+			require.NoError(t, s.Cancel(t.Context(), ticket.Token, user42))
 			require.Nil(t, beforeWrite, "the file has arrived")
 
 			// The room of the file is still reserved.
-			usage, err := s.Usage(t.Context(), me.ID)
+			usage, err := s.Usage(t.Context(), user42.ID)
 			require.NoError(t, err)
 			require.EqualValues(t, len(newPNG()), usage.ReservedBytes)
 		})
@@ -67,11 +67,11 @@ func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
 			return uploads.Allowance{Bytes: 1 << 20}, nil
 		},
 	})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
-	require.NoError(t, s.Cancel(t.Context(), ticket.Token, me))
+	require.NoError(t, s.Cancel(t.Context(), ticket.Token, user42))
 
-	usage, err := s.Usage(t.Context(), me.ID)
+	usage, err := s.Usage(t.Context(), user42.ID)
 	require.NoError(t, err)
 	require.Zero(t, usage.ReservedBytes)
 	require.GreaterOrEqual(t, send(t, ticket, newPNG()), 400)

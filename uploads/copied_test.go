@@ -20,8 +20,8 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 
 	// Begin two uploads.
 	s := newSessionSite(t, bucket, uploads.Config{})
-	s3Upload := s.begin(map[string]any{"filename": "a"})
-	part := s3Upload.send(1, content(1000))
+	s3Upload := s.beginMultipart(map[string]any{"filename": "a"})
+	part := s3Upload.sendPart(1, content(1000))
 	tusUpload := s.create("Upload-Length", "3")
 	s.patch(tusUpload, 0, []byte("a"), 1)
 

@@ -16,7 +16,7 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{Key: "users/{user}/{yyyy}/{random}{ext}"})
 
 		// The folder of the user, whose ID is 42, has a file of the user and another object.
-		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), User: me})
+		mine, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()), User: user42})
 		require.NoError(t, err)
 		_, err = bucket.Upload(t.Context(), "users/42/notes.txt", strings.NewReader("by other means"))
 		require.NoError(t, err)
@@ -27,10 +27,10 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			user uploads.User
 		}{
 			{name: "another user's file", key: mine.Key, user: uploads.User{ID: "4"}},
-			{name: "a key that the pattern did not make", key: "users/42/notes.txt", user: me},
-			{name: "a longer key", key: mine.Key + "/x", user: me},
-			{name: "a path to another user", key: strings.Replace(mine.Key, "42/", "42/../43/", 1), user: me},
-			{name: "no key", key: "", user: me},
+			{name: "a key that the pattern did not make", key: "users/42/notes.txt", user: user42},
+			{name: "a longer key", key: mine.Key + "/x", user: user42},
+			{name: "a path to another user", key: strings.Replace(mine.Key, "42/", "42/../43/", 1), user: user42},
+			{name: "no key", key: "", user: user42},
 		}
 		// Nothing of these is removed.
 		for _, tt := range tests {
@@ -40,8 +40,8 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 		require.Len(t, listKeys(t, bucket), 2)
 
 		// The user's own file is removed.
-		require.NoError(t, s.Delete(t.Context(), mine.Key, me))
-		require.NoError(t, s.Delete(t.Context(), mine.Key, me), "a second time")
+		require.NoError(t, s.Delete(t.Context(), mine.Key, user42))
+		require.NoError(t, s.Delete(t.Context(), mine.Key, user42), "a second time")
 		require.Equal(t, []string{"users/42/notes.txt"}, listKeys(t, bucket))
 	})
 }

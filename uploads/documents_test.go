@@ -26,7 +26,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		memoryBytes   = maxBodies * uploads.FeedBytes
 	)
 	synctest.Test(t, func(t *testing.T) {
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
 		const noWait = 0 // for memory
 		s.handler.SetFeeds(maxBodies, noWait)
 
@@ -36,7 +36,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		for range connections {
 			slow.Go(func() {
 				half := strings.NewReader(`{"parts": [{"ETag": "` + strings.Repeat("a", documentBytes/2))
-				body := io.MultiReader(half, &until{done})
+				body := io.MultiReader(half, eofAfter(done))
 				_, _ = s.try(t.Context(), "slow", "POST", "/s3/multipart/x/complete", body, documentHeaders)
 			})
 		}
@@ -46,8 +46,8 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		require.LessOrEqual(t, bytesUsed, int64(memoryBytes))
 
 		// Another user completes an upload meanwhile.
-		u := s.begin(map[string]any{"filename": "a"})
-		part := u.send(1, content(1000))
+		u := s.beginMultipart(map[string]any{"filename": "a"})
+		part := u.sendPart(1, content(1000))
 		require.Equal(t, 200, u.complete(part).StatusCode)
 
 		// Without the slow requests, no memory is in use.
@@ -79,7 +79,7 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			u := s.begin(map[string]any{"filename": tt.name})
+			u := s.beginMultipart(map[string]any{"filename": tt.name})
 			body := `{"parts": [` + tt.parts + `]}`
 
 			// Measure what the refusal of the body allocates.

@@ -44,7 +44,7 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	t.Helper()
 	body := []byte(`{"filename":"a","size":` + size(data) + `}`)
 	_, _, text := p.ask("POST", "/s3/multipart", body, "Content-Type", "application/json")
-	var u begun
+	var u multipartUpload
 	require.NoError(t, json.Unmarshal(text, &u))
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
@@ -83,12 +83,12 @@ func TestDeleteBeforeUploadEnds(t *testing.T) {
 				// The user uses the whole allowance.
 				acct.requireValidUsage(other)
 				for range 4 {
-					sendToService(t, other, content(2500))
+					tryToStore(t, other, content(2500))
 				}
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
 				// When the claim of the dead process has ended, the client completes the upload again.
-				acct.now.Advance(2 * time.Minute)
+				acct.clock.Advance(2 * time.Minute)
 				u.complete(other)
 				acct.requireValidUsage(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
@@ -121,11 +121,11 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 			// The user uses the whole allowance.
 			acct.requireValidUsage(other)
 			for range 4 {
-				sendToService(t, other, content(2500))
+				tryToStore(t, other, content(2500))
 			}
 
 			// When the claim of the dead process has ended, the client sends the last piece again.
-			acct.now.Advance(2 * time.Minute)
+			acct.clock.Advance(2 * time.Minute)
 			_ = putPiece(other, 2, content(3000))
 			acct.requireValidUsage(other)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
@@ -153,7 +153,7 @@ func TestFinishBesideDelete(t *testing.T) {
 
 			require.NoError(t, p.service.Delete(t.Context(), f.Key, user))
 			require.Equal(t, uploads.Usage{}, acct.usage(other), "at call %d", call)
-			if acct.record {
+			if acct.hasRecords {
 				files, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
 				require.NoError(t, err)
 				require.Empty(t, files, "at call %d", call)
@@ -169,10 +169,10 @@ func TestFinishBesideDelete(t *testing.T) {
 
 // A negative count, which an older version has left in the ledger, is reported as zero until a Sweep corrects it.
 func TestSweepMendsNegativeCount(t *testing.T) {
-	acct := &account{t: t, open: newMemoryDriverAt, record: true}
+	acct := &account{t: t, open: newMemoryDriverAt, hasRecords: true}
 	acct.useEmptyStore()
 	p := acct.startProcess()
-	require.Empty(t, sendToService(t, p, content(100)))
+	p.storeFile(t, content(100))
 
 	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
 		require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 		for _, sweeps := range []bool{false, true} {
 			acct.useEmptyStore()
 			p := acct.startProcess()
-			require.Empty(t, sendToService(t, p, content(4000)))
+			p.storeFile(t, content(4000))
 
 			// Move the ledger to the key of the older version.
 			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
@@ -217,7 +217,7 @@ func TestUsageOfOlderVersion(t *testing.T) {
 				_, err := p.service.Sweep(t.Context())
 				require.NoError(t, err)
 			} else {
-				require.Empty(t, sendToService(t, p, content(1000)))
+				p.storeFile(t, content(1000))
 				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, acct.usage(p))
 			}
 			require.Empty(t, keysUnder(t, p.store, "files/usage/"))
@@ -239,7 +239,7 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 				method.send(t, acct.startProcess(killer.layer), content(3000))
 
 				// A reservation that nobody renews ends after ten minutes.
-				acct.now.Advance(11 * time.Minute)
+				acct.clock.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
 				usage := acct.usage(other)
@@ -260,11 +260,11 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		waits := make(chan struct{})
 		renew := make(chan struct{})
 		var other *process
-		acct.change = func(c *uploads.Config) {
+		acct.changeConfig = func(c *uploads.Config) {
 			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 				<-waits
 				for elapsed := time.Duration(0); elapsed < time.Hour; elapsed += 5 * time.Minute {
-					acct.now.Advance(5 * time.Minute)
+					acct.clock.Advance(5 * time.Minute)
 					renew <- struct{}{}
 					<-waits
 					_, err := other.service.Sweep(t.Context())
@@ -277,7 +277,7 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		p := acct.startProcess()
 
 		// Only the service of the first process was made with this Inspect.
-		acct.change = nil
+		acct.changeConfig = nil
 		other = acct.startProcess()
 
 		// Before each renewal, Store says that it waits, and waits for Inspect.
@@ -312,7 +312,7 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 		requestParams(t, p)
 		require.Equal(t, uploads.Usage{}, acct.usage(p))
 
-		require.Empty(t, sendToService(t, p, content(allowedBytes)))
+		p.storeFile(t, content(allowedBytes))
 		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
 		require.Equal(t, "over_allowance", codeIn(status, text))
 	})
@@ -360,7 +360,7 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 
 			// The user sends three files.
 			for range 3 {
-				killer := &processKiller{at: call, after: true}
+				killer := &processKiller{atCall: call, afterCall: true}
 				sendJoined(t, acct.startProcess(killer.layer), content(3000))
 
 				// A killed call may leave the pieces beside the joined file, but has counted neither.
@@ -412,7 +412,7 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.ErrorContains(t, err, "This upload was canceled.")
-		require.Empty(t, sendToService(t, p, content(allowedBytes)))
+		p.storeFile(t, content(allowedBytes))
 		acct.requireExactAfterSweep(p)
 	})
 }
@@ -496,14 +496,14 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
-			acct.now.Advance(24 * time.Hour)
+			acct.clock.Advance(24 * time.Hour)
 
 			// The ticket expires before one of the calls of Finish, and Sweep removes the file.
 			p := acct.startProcess(interruption.layer(func() {
-				acct.now.Advance(48 * time.Hour)
+				acct.clock.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
-				require.NotContains(t, keysUnder(t, acct.bucket(), uploads.DefaultPrefix), pendingOf(ticket))
+				require.NotContains(t, keysUnder(t, acct.bucket(), uploads.DefaultPrefix), signedKeyOf(ticket))
 			}))
 
 			// Finish may fail because the file is gone.

@@ -137,7 +137,7 @@ func TestExploredOldLedger(t *testing.T) {
 				require.NoError(s, err)
 				body := bytes.NewReader(content(60))
 				kind := storage.WithContentType("application/octet-stream")
-				_, err = first.bucket.Upload(s.Context(), pendingOf(ticket), body, kind)
+				_, err = first.bucket.Upload(s.Context(), signedKeyOf(ticket), body, kind)
 				require.NoError(s, err)
 				first.makeOldLedger(s)
 
@@ -314,7 +314,7 @@ func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
 
-	var upload begun
+	var upload multipartUpload
 	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &upload))
 	u := exploredParts{
 		key:   upload.Key,

@@ -35,7 +35,7 @@ var slowWays = []slowWay{
 		return "PUT", upload.URL, nil
 	}},
 	{"S3 parts", func(s *sessionSite, user string, number int) (string, string, headers) {
-		u := &begun{s: s, user: user}
+		u := &multipartUpload{s: s, user: user}
 		s.post(user, "/s3/multipart", map[string]any{"filename": strconv.Itoa(number)}).json(s.t, u)
 		var part struct{ URL string }
 		s.get(user, u.path("/1")).json(s.t, &part)
@@ -58,7 +58,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 	for _, way := range slowWays {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSiteOnPipes(t, memstore.New(), uploads.Config{
+				s := newSynctestSite(t, memstore.New(), uploads.Config{
 					Key:        "{user}/{random}{ext}",
 					Rules:      rules.Any(1 << 20),
 					ProxyParts: true,
@@ -70,7 +70,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				var slow sync.WaitGroup
 				for number := range slowConnections {
 					slow.Go(func() {
-						resp := way.send(s, "slow", number, &until{done})
+						resp := way.send(s, "slow", number, eofAfter(done))
 						if resp != nil && resp.StatusCode == http.StatusServiceUnavailable {
 							refusals.Add(1)
 						}

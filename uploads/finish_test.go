@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-var me = uploads.User{ID: "42"}
+var user42 = uploads.User{ID: "42"}
 
 const keyOfUser = "users/{user}/{random}{ext}"
 
@@ -25,11 +25,11 @@ func TestFinishSignedUpload(t *testing.T) {
 		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 		content := newPNG()
 		request := uploads.Request{Name: "a/me.gif", Type: "image/gif", Size: int64(len(content))}
-		ticket, err := s.Sign(t.Context(), request, me)
+		ticket, err := s.Sign(t.Context(), request, user42)
 		require.NoError(t, err)
 
 		// Nothing has been sent yet.
-		_, err = s.Finish(t.Context(), ticket.Token, me)
+		_, err = s.Finish(t.Context(), ticket.Token, user42)
 		require.Equal(t, uploads.NotUploaded, uploads.CodeOf(err))
 
 		// The client sends the file to a random key.
@@ -39,7 +39,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Regexp(t, `^\.uploads/[a-z2-7]{26}$`, pending[0])
 
 		// Finish makes the file under another random key.
-		file, err := s.Finish(t.Context(), ticket.Token, me)
+		file, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 		require.Regexp(t, `^users/42/[a-z2-7]{26}\.png$`, file.Key)
 		require.NotContains(t, file.Key, strings.TrimPrefix(pending[0], ".uploads/"))
@@ -54,7 +54,7 @@ func TestFinishSignedUpload(t *testing.T) {
 		require.Equal(t, "private, max-age=31536000, immutable", attrs.CacheControl)
 
 		// A client that has lost the response asks again.
-		repeated, err := s.Finish(t.Context(), ticket.Token, me)
+		repeated, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 		require.Equal(t, file.Key, repeated.Key)
 		require.Equal(t, file.Size, repeated.Size)
@@ -88,7 +88,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 		content := newPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, user42)
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 
@@ -98,7 +98,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range calls {
 			wg.Go(func() {
-				files[i], errs[i] = s.Finish(t.Context(), ticket.Token, me)
+				files[i], errs[i] = s.Finish(t.Context(), ticket.Token, user42)
 			})
 		}
 		wg.Wait()
@@ -117,15 +117,15 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
 	beforeCopy = func() {
-		_, err := s.Finish(t.Context(), ticket.Token, me)
+		_, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 	}
-	_, err = s.Finish(t.Context(), ticket.Token, me)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.NoError(t, err)
 	require.Len(t, listPublished(t, bucket), 1)
 }
@@ -135,7 +135,7 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
@@ -143,7 +143,7 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 		_, err := bucket.Upload(t.Context(), listKeys(t, bucket)[0], strings.NewReader(newPNG()))
 		require.NoError(t, err)
 	}
-	_, err = s.Finish(t.Context(), ticket.Token, me)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.Equal(t, uploads.Damaged, uploads.CodeOf(err), "%v", err)
 }
 
@@ -179,15 +179,15 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := openMemory(t)
 			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MinSize: 20, MaxSize: 1 << 20}, Key: keyOfUser})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, me)
+			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "x.png"}, user42)
 			require.NoError(t, err)
 
 			// Some stores do not enforce the size of a signed upload.
-			_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(tt.content))
+			_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader(tt.content))
 			require.NoError(t, err)
 
 			// Finish refuses the file, and nothing is left.
-			_, err = s.Finish(t.Context(), ticket.Token, me)
+			_, err = s.Finish(t.Context(), ticket.Token, user42)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 			require.Empty(t, listKeys(t, bucket))
 		})
@@ -252,16 +252,16 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newService(t, bucket, uploads.Config{Key: keyOfUser})
-			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
+			ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
 			require.NoError(t, err)
 
 			// The sender sends a picture, and then other content in its place.
-			require.Less(t, post(t, ticket.Form, newPNG()), http.StatusMultipleChoices)
+			require.Less(t, postForm(t, ticket.Form, newPNG()), http.StatusMultipleChoices)
 			replace = func() {
-				require.Less(t, post(t, ticket.Form, tt.content), http.StatusMultipleChoices)
+				require.Less(t, postForm(t, ticket.Form, tt.content), http.StatusMultipleChoices)
 			}
 
-			_, err = s.Finish(t.Context(), ticket.Token, me)
+			_, err = s.Finish(t.Context(), ticket.Token, user42)
 			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
 
 			// No file was made.
@@ -286,16 +286,16 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 		return ctx, nil, nil
 	}))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 	suspended = true
-	_, err = s.Finish(t.Context(), ticket.Token, me)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.EqualValues(t, "suspended", uploads.CodeOf(err))
 
 	suspended = false
-	_, err = s.Finish(t.Context(), ticket.Token, me)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.NoError(t, err)
 }
 
@@ -315,7 +315,7 @@ func TestFinishAfterStoreFails(t *testing.T) {
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 	content := newPNG()
 
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, user42)
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
@@ -323,12 +323,12 @@ func TestFinishAfterStoreFails(t *testing.T) {
 	// Finish fails at each of the operations that it needs.
 	for _, op := range []string{"Download", "Copy"} {
 		failing = op
-		_, err = s.Finish(t.Context(), ticket.Token, me)
+		_, err = s.Finish(t.Context(), ticket.Token, user42)
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err), op)
 	}
 
 	// The store works again.
 	failing = ""
-	_, err = s.Finish(t.Context(), ticket.Token, me)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.NoError(t, err)
 }

@@ -50,36 +50,36 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
-			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
+			ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
 			require.NoError(t, err)
 
-			require.Less(t, post(t, ticket.Form, tt.sent), 300)
+			require.Less(t, postForm(t, ticket.Form, tt.sent), 300)
 			if tt.copied != "" {
 				atCopy = func() {
-					require.Less(t, post(t, ticket.Form, tt.copied), 300)
+					require.Less(t, postForm(t, ticket.Form, tt.copied), 300)
 				}
 			}
 			var f *uploads.File
 			atRemove = func() {
-				_, err := s.Finish(t.Context(), ticket.Token, me)
+				_, err := s.Finish(t.Context(), ticket.Token, user42)
 				require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
-				require.Less(t, post(t, ticket.Form, newPNG()), 300)
+				require.Less(t, postForm(t, ticket.Form, newPNG()), 300)
 				if tt.copied == "" {
 					return
 				}
-				f, err = s.Finish(t.Context(), ticket.Token, me)
+				f, err = s.Finish(t.Context(), ticket.Token, user42)
 				require.NoError(t, err)
 			}
-			_, err = s.Finish(t.Context(), ticket.Token, me)
+			_, err = s.Finish(t.Context(), ticket.Token, user42)
 			require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
 
 			if tt.copied == "" {
-				f, err = s.Finish(t.Context(), ticket.Token, me)
+				f, err = s.Finish(t.Context(), ticket.Token, user42)
 				require.NoError(t, err)
 			}
 			require.Contains(t, listPublished(t, bucket), f.Key)
 
-			usage, err := s.Usage(t.Context(), me.ID)
+			usage, err := s.Usage(t.Context(), user42.ID)
 			require.NoError(t, err)
 			require.Equal(t, uploads.Usage{Bytes: f.Size, Files: 1}, usage)
 		})

@@ -28,8 +28,8 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 		complete func(s *sessionSite) (again func() string)
 	}{
 		{"S3 parts", func(s *sessionSite) func() string {
-			u := s.begin(map[string]any{"filename": "file"})
-			part := u.send(1, data)
+			u := s.beginMultipart(map[string]any{"filename": "file"})
+			part := u.sendPart(1, data)
 			return func() string {
 				var result struct{ Location string }
 				u.complete(part).json(s.t, &result)
@@ -37,8 +37,8 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 			}
 		}},
 		{"S3, other parts", func(s *sessionSite) func() string {
-			u := s.begin(map[string]any{"filename": "file"})
-			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, data)).StatusCode)
+			u := s.beginMultipart(map[string]any{"filename": "file"})
+			require.Equal(s.t, http.StatusOK, u.complete(u.sendPart(1, data)).StatusCode)
 			return func() string {
 				var refusal struct{ Location string }
 				u.complete(sentPart{1, "other"}).json(s.t, &refusal)
@@ -74,7 +74,7 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				open := func(callback func(context.Context, *uploads.File) error) *sessionSite {
 					bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
-					return newSiteOnPipes(t, bucket, uploads.Config{Link: uploads.SignedLink, LinkTTL: time.Minute, ProxyParts: true, Stored: callback, Key: "{user}/{random}{ext}"})
+					return newSynctestSite(t, bucket, uploads.Config{Link: uploads.SignedLink, LinkTTL: time.Minute, ProxyParts: true, Stored: callback, Key: "{user}/{random}{ext}"})
 				}
 				repeat := tt.complete(open(nil))
 

@@ -26,7 +26,7 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	for _, way := range waysWithoutTus {
 		t.Run(way.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSiteOnPipes(t, memstore.New(), uploads.Config{
+				s := newSynctestSite(t, memstore.New(), uploads.Config{
 					Key:         "{user}/{random}{ext}",
 					Rules:       rules.Any(1 << 30),
 					ProxyParts:  true,
@@ -40,7 +40,7 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 				for i := range connections {
 					senders.Go(func() {
 						method, address, h := way.request(s, "slow", i)
-						body := io.MultiReader(strings.NewReader(startOfForm), &until{done})
+						body := io.MultiReader(strings.NewReader(startOfForm), eofAfter(done))
 						_, _ = s.try(t.Context(), "slow", method, address, body, h)
 					})
 				}
@@ -69,12 +69,12 @@ func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const maxPart = 2 * memory
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: memory})
 
-	u := s.begin(map[string]any{"filename": "a", "size": 64 << 30})
+	u := s.beginMultipart(map[string]any{"filename": "a", "size": 64 << 30})
 	require.EqualValues(t, maxPart, u.MaxPartSize)
 	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
 	require.Equal(t, "413 too_large size", s.get(alice, u.path("/1")+"&size="+itoa(maxPart+1)).refusal(t))
 
-	address := u.sign(1, "").URL
+	address := u.signPart(1, "").URL
 	resp := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)
 	require.Equal(t, "413 too_large body", resp.refusal(t))
 	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, maxPart), nil).StatusCode)

@@ -23,15 +23,15 @@ import (
 // An exploredSite is a store to which alice uploads files, through services in several processes.
 type exploredSite struct {
 	*interleave.Scene
-	t       *testing.T
-	records bool // whether the services have Config.Records
-	store   *interleave.Store
-	outside *process // takes no part in the schedule
+	t           *testing.T
+	records     bool // whether the services have Config.Records
+	store       *interleave.Store
+	unscheduled *process // takes no part in the schedule
 }
 
 func newExploredSite(t *testing.T, s *interleave.Scene, records bool) *exploredSite {
 	e := &exploredSite{Scene: s, t: t, records: records, store: s.Store("files")}
-	e.outside = e.serve(e.store.Bucket(storage.WithSigningBaseURL("http://store.invalid")))
+	e.unscheduled = e.serve(e.store.Bucket(storage.WithSigningBaseURL("http://store.invalid")))
 	return e
 }
 
@@ -88,7 +88,7 @@ func (e *exploredSite) files() (keys []string, size int64) {
 
 // usage returns what the service has counted for alice.
 func (e *exploredSite) usage() uploads.Usage {
-	u, err := e.outside.service.Usage(e.Context(), alice)
+	u, err := e.unscheduled.service.Usage(e.Context(), alice)
 	require.NoError(e, err)
 	return u
 }
@@ -108,7 +108,7 @@ func (e *exploredSite) requireWithinAllowance() {
 // requireExactAfterSweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is stored.
 func (e *exploredSite) requireExactAfterSweep() {
 	time.Sleep(200 * time.Hour)
-	_, err := e.outside.service.Sweep(e.Context())
+	_, err := e.unscheduled.service.Sweep(e.Context())
 	require.NoError(e, err)
 	keys, size := e.files()
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
@@ -151,9 +151,9 @@ func eachOrderOfUploadsWith(t *testing.T, records []bool, scene func(e *explored
 
 // ticket signs a ticket for data, and stores data as a client would send it.
 func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
-	ticket, err := e.outside.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
+	ticket, err := e.unscheduled.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
 	require.NoError(e, err)
-	_, err = e.outside.store.Upload(e.Context(), pendingOf(ticket), bytes.NewReader(data),
+	_, err = e.unscheduled.store.Upload(e.Context(), signedKeyOf(ticket), bytes.NewReader(data),
 		storage.WithContentType("application/octet-stream"))
 	require.NoError(e, err)
 	return ticket
@@ -200,7 +200,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 				require.Len(e, keys, 1)
 			}
 
-			require.Empty(e, e.outside.finish(ticket), "a later Finish fails")
+			require.Empty(e, e.unscheduled.finish(ticket), "a later Finish fails")
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
@@ -211,7 +211,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 func TestExploredFinishAgainAndDelete(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.ticket(content(6000))
-		f, err := e.outside.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
+		f, err := e.unscheduled.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
 		require.NoError(e, err)
 
 		e.run("finishes", func(p *process) string { return p.finish(ticket) })
@@ -221,7 +221,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 				keys, _ := e.files()
 				require.Empty(e, keys)
 			}
-			_ = e.outside.delete(f.Key)
+			_ = e.unscheduled.delete(f.Key)
 		})
 	})
 }
@@ -295,12 +295,12 @@ func TestExploredPieces(t *testing.T) {
 
 			// A process that died may have reserved all room, which Sweep frees.
 			time.Sleep(time.Hour)
-			_, err := e.outside.service.Sweep(e.Context())
+			_, err := e.unscheduled.service.Sweep(e.Context())
 			require.NoError(e, err)
 
 			// The client sends both pieces again.
 			for i, piece := range [][]byte{data[:3000], data[3000:]} {
-				code := codeOfError(putPiece(e.outside, i+1, piece))
+				code := codeOfError(putPiece(e.unscheduled, i+1, piece))
 				require.Contains(e, []string{"", string(uploads.Completed)}, code)
 			}
 
@@ -317,18 +317,18 @@ func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body 
 	request, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
 	require.NoError(e, err)
 
-	status, _, text := e.outside.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
+	status, _, text := e.unscheduled.ask("POST", "/s3/multipart", request, "Content-Type", "application/json")
 	require.Less(e, status, 300, "%s", text)
-	var u begun
+	var u multipartUpload
 	require.NoError(e, json.Unmarshal(text, &u))
 
 	// Send part 1 to its signed URL.
 	path := "/s3/multipart/" + u.UploadID
 	query := "?key=" + url.QueryEscape(u.Key)
-	_, _, text = e.outside.ask("GET", path+"/1"+query, nil)
+	_, _, text = e.unscheduled.ask("GET", path+"/1"+query, nil)
 	var part signedPart
 	require.NoError(e, json.Unmarshal(text, &part))
-	_, header, _ := e.outside.ask(part.Method, pathOf(part.URL), data)
+	_, header, _ := e.unscheduled.ask(part.Method, pathOf(part.URL), data)
 
 	body, err = json.Marshal(map[string]any{"parts": []sentPart{{PartNumber: 1, ETag: header.Get("ETag")}}})
 	require.NoError(e, err)
@@ -348,7 +348,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 		e.check(func() {
 			// A process that died may have claimed the upload. Its claim ends within the hour.
 			time.Sleep(time.Hour)
-			require.Empty(e, completeParts(e.outside))
+			require.Empty(e, completeParts(e.unscheduled))
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
@@ -417,7 +417,7 @@ func TestExploredRoomOfTicket(t *testing.T) {
 			require.False(e, finished && canceled, "both succeed")
 
 			// After a Sweep, only stored files are counted.
-			_, err := e.outside.service.Sweep(e.Context())
+			_, err := e.unscheduled.service.Sweep(e.Context())
 			require.NoError(e, err)
 			keys, size := e.files()
 			usage := e.usage()
@@ -428,7 +428,7 @@ func TestExploredRoomOfTicket(t *testing.T) {
 			}
 
 			// The client repeats its call.
-			if e.outside.finish(ticket) == "" {
+			if e.unscheduled.finish(ticket) == "" {
 				_, size := e.files()
 				require.Equal(e, uploads.Usage{Bytes: size, Files: 1}, e.usage())
 			}
@@ -438,7 +438,7 @@ func TestExploredRoomOfTicket(t *testing.T) {
 
 // runKilled runs do in a process that is killed before its call of the store with the given number.
 func (e *exploredSite) runKilled(call int, do func(p *process)) {
-	killer := &processKiller{at: call}
+	killer := &processKiller{atCall: call}
 	bucket := e.store.Bucket(
 		storage.WithSigningBaseURL("http://store.invalid"),
 		driver.WithLayer(killer.layer),
@@ -466,14 +466,14 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 		if e.records {
 			settleCall = 7
 		}
-		e.runKilled(settleCall, func(p *process) { sendToService(t, p, content(6000)) })
+		e.runKilled(settleCall, func(p *process) { tryToStore(t, p, content(6000)) })
 		key := e.requireUncounted()
 
 		// The reservation of the killed process ends meanwhile.
 		time.Sleep(30 * time.Minute)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
-		e.checkAfterAKill(func() { _ = e.outside.delete(key) })
+		e.checkAfterAKill(func() { _ = e.unscheduled.delete(key) })
 	})
 }
 
@@ -482,7 +482,7 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	eachOrderOfUploadsWith(t, []bool{false}, func(e *exploredSite) {
 		const settleCall = 12 // the call of the store that counts the file
 		data := content(6000)
-		require.NoError(e, putPiece(e.outside, 1, data[:3000]))
+		require.NoError(e, putPiece(e.unscheduled, 1, data[:3000]))
 		e.runKilled(settleCall, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
 		key := e.requireUncounted()
 
@@ -490,7 +490,7 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 		time.Sleep(30 * uploads.DefaultTTL)
 		e.run("removes", func(p *process) string { return p.delete(key) })
 		e.run("sweeps", (*process).sweep)
-		e.check(func() { _ = e.outside.delete(key) })
+		e.check(func() { _ = e.unscheduled.delete(key) })
 	})
 }
 
@@ -525,14 +525,14 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 		e.Tick(time.Minute)
 		e.run("cancels", func(p *process) string { return p.cancel(ticket) })
 		e.run("sweeps", (*process).sweep)
-		e.checkAfterAKill(func() { e.outside.cancel(ticket) })
+		e.checkAfterAKill(func() { e.unscheduled.cancel(ticket) })
 	})
 }
 
 // Recount and Store at the same time count the file once.
 func TestExploredRecountAndStore(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		e.run("stores", func(p *process) string { return sendToService(t, p, content(3000)) })
+		e.run("stores", func(p *process) string { return tryToStore(t, p, content(3000)) })
 		e.run("counts", (*process).recount)
 		e.check(nil)
 	})

@@ -31,7 +31,7 @@ type uploadMethod struct {
 // left runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys that are
 // left. If w.stays is set, it leaves out the objects that Sweep removes only later.
 func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
-	leftovers := s.sweepEverything()
+	leftovers := s.keysAfterExpiry()
 	if !w.stays {
 		return leftovers
 	}
@@ -90,11 +90,11 @@ func sendFilmByParts(s *sessionSite, data []byte) *answer {
 		return resp
 	}
 
-	u := &begun{s: s, user: alice}
+	u := &multipartUpload{s: s, user: alice}
 	resp.json(s.t, u)
 	var parts []sentPart
 	for i, part := range cut(data, u.PartSize) {
-		parts = append(parts, u.send(i+1, part))
+		parts = append(parts, u.sendPart(i+1, part))
 	}
 	return u.complete(parts...)
 }
@@ -299,9 +299,9 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	})
 
 	// The key is not known yet, so the response has the ID in its place.
-	u := s.begin(map[string]any{"filename": "me.jpg", "size": len(newPNG())})
+	u := s.beginMultipart(map[string]any{"filename": "me.jpg", "size": len(newPNG())})
 	require.Equal(t, u.UploadID, u.Key)
-	part := u.send(1, []byte(newPNG()))
+	part := u.sendPart(1, []byte(newPNG()))
 
 	// The client may repeat the completion.
 	for range 2 {

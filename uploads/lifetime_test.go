@@ -77,7 +77,7 @@ func TestLifetimeHoldsForAllWays(t *testing.T) {
 			t.Helper()
 			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: 7}, uploads.User{})
 			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+			_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader("content"))
 			require.NoError(t, err)
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	// A file with a lifetime of two hours is sent and finished.
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
 	require.NoError(t, err)
-	_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+	_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader("content"))
 	require.NoError(t, err)
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)

@@ -40,9 +40,9 @@ func TestStateWriteLosesResponse(t *testing.T) {
 		bucket := memstore.New()
 		states := &lossyStates{States: uploads.BucketStates(bucket), lost: lost}
 		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
-		u := s.begin(map[string]any{"filename": "file"})
+		u := s.beginMultipart(map[string]any{"filename": "file"})
 
-		resp := u.complete(u.send(1, []byte("text")))
+		resp := u.complete(u.sendPart(1, []byte("text")))
 		require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", lost, resp.body)
 		s.requireStored("files/alice/file", []byte("text"))
 
@@ -70,8 +70,8 @@ func requireCompletedAfterFailedWrite(t *testing.T, number int) bool {
 	bucket := memstore.New()
 	states := &lossyStates{States: uploads.BucketStates(bucket), before: true}
 	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
-	u := s.begin(map[string]any{"filename": "file"})
-	part := u.send(1, []byte("text"))
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, []byte("text"))
 
 	// Count only the writes of the completion.
 	states.writes = 0

@@ -56,7 +56,7 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 			minMemory = clients * sent        // bytes
 			maxMemory = clients * (256 << 10) // bytes
 		)
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 16 << 20})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{MemoryLimit: 16 << 20})
 		s.handler.SetBasePart(uploads.BasePart)
 		const tick, checkpoint, idle = time.Second, time.Minute, time.Minute
 		s.handler.SetPace(tick, checkpoint, idle)
@@ -95,7 +95,7 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
+				s := newSynctestSite(t, memstore.New(), uploads.Config{})
 				// Memory suffices for one part and a half, so not for two uploads.
 				s.handler.SetBasePart(partSize)
 				s.handler.SetMemory(partSize + partSize/2)
@@ -161,7 +161,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	require.Zero(t, s.handler.MemoryUsed())
 
 	// No segment or state is left.
-	for _, key := range s.sweepEverything() {
+	for _, key := range s.keysAfterExpiry() {
 		require.NotContains(t, key, uploads.DefaultPrefix)
 	}
 }
@@ -169,7 +169,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 // A PATCH request for which no memory is left gets 503 with Retry-After, and can be repeated later.
 func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
 		require.EqualValues(t, 20<<20, s.handler.Memory())
 
 		// There is memory for six connections, of which one user may have three, and takes all.
@@ -337,7 +337,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 						tt.header:             "1",
 					}
 					all.Go(func() {
-						body := io.MultiReader(bytes.NewReader(content(partSize-1)), &until{done})
+						body := io.MultiReader(bytes.NewReader(content(partSize-1)), eofAfter(done))
 						_, _ = s.try(t.Context(), "", "POST", "/tus/", body, h)
 					})
 				}

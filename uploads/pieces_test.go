@@ -109,7 +109,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 			require.NoError(t, err)
 
 			// The process is killed while it takes the last piece.
-			killer := &processKiller{at: call, after: afterCall}
+			killer := &processKiller{atCall: call, afterCall: afterCall}
 			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
 			killed = killer.hasKilled()
 
@@ -145,7 +145,7 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		// The process is killed when the store has done the call that claims the upload, the sixth one of PutPiece.
 		const claimCall = 6
-		killer := &processKiller{at: claimCall, after: true}
+		killer := &processKiller{atCall: claimCall, afterCall: true}
 		killed := newKilledPieceService(t, drv, killer, uploads.Config{})
 		_, err := killed.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)

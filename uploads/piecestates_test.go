@@ -85,7 +85,7 @@ func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (
 		require.NoError(t, err)
 		return s
 	}
-	killer := &processKiller{at: killAt, after: true}
+	killer := &processKiller{atCall: killAt, afterCall: true}
 	_, _ = open(killer.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
 	clk.Advance(25 * time.Hour)
 

@@ -310,7 +310,7 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.pdf", Size: int64(len(pdf))}, user)
 	require.NoError(t, err)
 	contentType := storage.WithContentType("application/octet-stream")
-	_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(pdf), contentType)
+	_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader(pdf), contentType)
 	require.NoError(t, err)
 	file, err := s.Finish(t.Context(), ticket.Token, user)
 	require.NoError(t, err)

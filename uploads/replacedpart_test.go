@@ -36,8 +36,8 @@ func TestCompletePartReplaced(t *testing.T) {
 				// A layer of the store writes "another" over part 1 just before the first completion.
 				bucket := open(t, driver.WithLayer(rival("another")))
 				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
-				u := s.begin(map[string]any{"filename": "file"})
-				part := u.send(1, []byte("text"))
+				u := s.beginMultipart(map[string]any{"filename": "file"})
+				part := u.sendPart(1, []byte("text"))
 				if !tt.hasETags {
 					part.ETag = ""
 				}
@@ -57,7 +57,7 @@ func TestCompletePartReplaced(t *testing.T) {
 				// The file has the new part.
 				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 				s.requireStored("files/alice/file", []byte("another"))
-				require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
+				require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
 			})
 		})
 	}
@@ -99,22 +99,24 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
 		name   string
-		send   func(u *begun, sent sentPart) *answer
+		send   func(u *multipartUpload, sent sentPart) *answer
 		status int
 	}{
 		{
 			name:   "while it lists the parts",
-			send:   func(u *begun, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
+			send:   func(u *multipartUpload, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
 			status: http.StatusConflict,
 		},
 		{
 			name:   "while it completes with the same parts",
-			send:   func(u *begun, sent sentPart) *answer { return u.complete(sent) },
+			send:   func(u *multipartUpload, sent sentPart) *answer { return u.complete(sent) },
 			status: http.StatusOK,
 		},
 		{
-			name:   "while it completes with others",
-			send:   func(u *begun, sent sentPart) *answer { return u.complete(sentPart{PartNumber: sent.PartNumber}) },
+			name: "while it completes with others",
+			send: func(u *multipartUpload, sent sentPart) *answer {
+				return u.complete(sentPart{PartNumber: sent.PartNumber})
+			},
 			status: http.StatusConflict,
 		},
 	}
@@ -133,8 +135,8 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 			}))
 
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
-			u := s.begin(map[string]any{"filename": "file"})
-			part := u.send(1, []byte("text"))
+			u := s.beginMultipart(map[string]any{"filename": "file"})
+			part := u.sendPart(1, []byte("text"))
 			beforeListing = func() {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}

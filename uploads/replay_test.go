@@ -19,12 +19,12 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 		picture := newPNG()
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, me)
+		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, user42)
 		require.NoError(t, err)
 
 		// The sender sends the picture, and finishes.
 		require.Equal(t, http.StatusOK, send(t, ticket, picture))
-		f, err := s.Finish(t.Context(), ticket.Token, me)
+		f, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 
 		// The URL accepts neither another file of the signed size nor the same one again.
@@ -34,14 +34,14 @@ func TestTicketAddressWorksOnce(t *testing.T) {
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, picture))
 
 		// A second Finish returns the file.
-		second, err := s.Finish(t.Context(), ticket.Token, me)
+		second, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 		require.Equal(t, f.Key, second.Key)
 
 		// After Delete, the URL still accepts nothing, and there is nothing to finish.
-		require.NoError(t, s.Delete(t.Context(), f.Key, me))
+		require.NoError(t, s.Delete(t.Context(), f.Key, user42))
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, picture))
-		_, err = s.Finish(t.Context(), ticket.Token, me)
+		_, err = s.Finish(t.Context(), ticket.Token, user42)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.Empty(t, listPublished(t, bucket))
 
@@ -97,18 +97,18 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 			t.Run(store.name+", "+laterFile.name, func(t *testing.T) {
 				bucket := openMemory(t)
 				s := newService(t, store.wrap(t, bucket), store.config)
-				ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
+				ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
 				require.NoError(t, err)
 
 				sendEither(t, ticket, first)
-				f, err := s.Finish(t.Context(), ticket.Token, me)
+				f, err := s.Finish(t.Context(), ticket.Token, user42)
 				require.NoError(t, err)
 
 				// The sender sends another file, and finishes the ticket again.
-				_, err = bucket.Upload(t.Context(), pendingOf(ticket), strings.NewReader(laterFile.content))
+				_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader(laterFile.content))
 				require.NoError(t, err)
 
-				second, err := s.Finish(t.Context(), ticket.Token, me)
+				second, err := s.Finish(t.Context(), ticket.Token, user42)
 				require.NoError(t, err)
 				require.Equal(t, f.Key, second.Key)
 				require.Equal(t, []string{f.Key}, listKeys(t, bucket))
@@ -126,7 +126,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 func sendEither(t *testing.T, ticket *uploads.Ticket, content string) {
 	t.Helper()
 	if ticket.Form != nil {
-		require.Less(t, post(t, ticket.Form, content), 300)
+		require.Less(t, postForm(t, ticket.Form, content), 300)
 		return
 	}
 	require.Less(t, send(t, ticket, content), 300)

@@ -95,7 +95,7 @@ func TestDraftUpload(t *testing.T) {
 
 		// The upload cannot be removed any more, and Sweep keeps the file.
 		require.Equal(t, "403 completed uploadId", s.draft("DELETE", location, nil).refusal(t))
-		require.Equal(t, []string{"files/alice/a b"}, s.sweepEverything())
+		require.Equal(t, []string{"files/alice/a b"}, s.keysAfterExpiry())
 	})
 }
 
@@ -125,7 +125,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 			body := io.Reader(strings.NewReader("text"))
 			if tt.isKnown {
 				// The client sends the bytes only after the early response.
-				body = io.MultiReader(&until{announced.came}, body)
+				body = io.MultiReader(eofAfter(announced.came), body)
 			}
 
 			// In version 3 of the draft, a header says whether the upload is incomplete, and not whether it is
@@ -192,7 +192,7 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 
 			// The connection breaks after the server has announced the location of the upload in an interim response.
 			start := bytes.NewReader(data[:part+100])
-			untilAnnounced := &until{announced.came}
+			untilAnnounced := eofAfter(announced.came)
 			body := io.MultiReader(start, untilAnnounced, broken{})
 			_, err := s.try(ctx, alice, "POST", "/tus/", body, headers{
 				"Upload-Draft-Interop-Version": "9",
@@ -212,7 +212,7 @@ func TestDraftContinuesAfterCut(t *testing.T) {
 			resp = s.draft("PATCH", location, bytes.NewReader(data[offset:]), "Upload-Offset", fmt.Sprint(offset))
 			require.Equal(t, http.StatusOK, resp.StatusCode)
 			s.requireStored("files/alice/file", data)
-			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
+			require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
 		})
 	}
 }
@@ -239,13 +239,16 @@ func traceInterimResponse(ctx context.Context) (context.Context, *announcement) 
 	return httptrace.WithClientTrace(ctx, trace), a
 }
 
-// until is a body without bytes. It ends when came is closed.
-type until struct{ came chan struct{} }
+// A delayedEOF is a body without bytes. It ends when the channel is closed.
+type delayedEOF chan struct{}
 
-func (u *until) Read([]byte) (int, error) {
-	<-u.came
+func (d delayedEOF) Read([]byte) (int, error) {
+	<-d
 	return 0, io.EOF
 }
+
+// eofAfter returns a body without bytes that ends when the channel is closed.
+func eofAfter(closed chan struct{}) io.Reader { return delayedEOF(closed) }
 
 type broken struct{}
 
@@ -444,7 +447,7 @@ func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	resp := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", resp.refusal(t))
 	require.Equal(t, "?1", resp.Header.Get("Upload-Complete"))
-	require.Empty(t, s.sweepEverything())
+	require.Empty(t, s.keysAfterExpiry())
 }
 
 // OPTIONS tells clients of the draft how large a file may be.

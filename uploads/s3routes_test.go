@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// begun is the client's view of an upload in parts.
-type begun struct {
+// A multipartUpload is the client's view of an upload in parts.
+type multipartUpload struct {
 	s    *sessionSite
 	user string
 
@@ -50,18 +50,18 @@ func (s *sessionSite) post(user, address string, value any) *answer {
 	return s.do(user, "POST", address, bytes.NewReader(text), headers{"Content-Type": "application/json"})
 }
 
-// begin begins an upload in parts as alice.
-func (s *sessionSite) begin(fields map[string]any) *begun {
+// beginMultipart begins an upload in parts as alice.
+func (s *sessionSite) beginMultipart(fields map[string]any) *multipartUpload {
 	s.t.Helper()
 	resp := s.post(alice, "/s3/multipart", fields)
 	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
-	u := &begun{s: s, user: alice}
+	u := &multipartUpload{s: s, user: alice}
 	resp.json(s.t, u)
 	return u
 }
 
 // path returns an address of the upload.
-func (u *begun) path(extra string) string {
+func (u *multipartUpload) path(extra string) string {
 	return "/s3/multipart/" + u.UploadID + extra + "?key=" + url.QueryEscape(u.Key)
 }
 
@@ -72,8 +72,8 @@ type signedPart struct {
 	Expires     int
 }
 
-// sign returns the request for a part.
-func (u *begun) sign(number int, query string) signedPart {
+// signPart returns the request for a part.
+func (u *multipartUpload) signPart(number int, query string) signedPart {
 	u.s.t.Helper()
 	resp := u.s.do(u.user, "GET", u.path(fmt.Sprintf("/%d", number))+query, nil, nil)
 	require.Equal(u.s.t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -83,10 +83,10 @@ func (u *begun) sign(number int, query string) signedPart {
 	return part
 }
 
-// send sends a part as Uppy does.
-func (u *begun) send(number int, data []byte) sentPart {
+// sendPart sends a part as Uppy does.
+func (u *multipartUpload) sendPart(number int, data []byte) sentPart {
 	u.s.t.Helper()
-	part := u.sign(number, "")
+	part := u.signPart(number, "")
 	resp := u.s.do("", part.Method, part.URL, bytes.NewReader(data), part.Headers)
 	require.Less(u.s.t, resp.StatusCode, 300, string(resp.body))
 	require.NotEmpty(u.s.t, resp.Header.Get("ETag"), "Uppy waits for an ETag")
@@ -94,14 +94,14 @@ func (u *begun) send(number int, data []byte) sentPart {
 }
 
 // at returns the upload at another process.
-func (u *begun) at(s *sessionSite) *begun {
+func (u *multipartUpload) at(s *sessionSite) *multipartUpload {
 	other := *u
 	other.s = s
 	return &other
 }
 
 // complete asks to complete the upload of these parts.
-func (u *begun) complete(parts ...sentPart) *answer {
+func (u *multipartUpload) complete(parts ...sentPart) *answer {
 	u.s.t.Helper()
 	return u.s.post(u.user, u.path("/complete"), map[string]any{"parts": parts})
 }
@@ -133,7 +133,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		const secondSize = 12345
 		data := content(firstSize + secondSize)
 
-		u := s.begin(map[string]any{
+		u := s.beginMultipart(map[string]any{
 			"filename": "a b.bin",
 			"type":     "video/mp4",
 			"metadata": map[string]any{"name": "x", "n": 1},
@@ -141,7 +141,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.Equal(t, "files/alice/a b.bin", u.Key)
 
 		// The last part comes first, and is listed.
-		second := u.send(2, data[firstSize:])
+		second := u.sendPart(2, data[firstSize:])
 		var listed []struct {
 			PartNumber int
 			Size       int64
@@ -153,8 +153,8 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		require.EqualValues(t, secondSize, listed[0].Size)
 
 		// The first part is sent twice.
-		u.send(1, data[1:1<<20])
-		first := u.send(1, data[:firstSize])
+		u.sendPart(1, data[1:1<<20])
+		first := u.sendPart(1, data[:firstSize])
 		s.requireMissing(u.Key)
 
 		// The upload is completed, and the file has the last content of each part.
@@ -173,7 +173,7 @@ func TestS3StoresAFileInParts(t *testing.T) {
 		objects, states := s.keys()
 		require.Equal(t, []string{u.Key}, objects)
 		require.Len(t, states, 1)
-		require.Empty(t, s.pending())
+		require.Empty(t, s.openMultiparts())
 	})
 }
 
@@ -187,7 +187,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 		const minPartOfMinIO = 5 << 20
 		data := content(minPartOfMinIO + 1000)
 
-		u := s.begin(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
+		u := s.beginMultipart(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
 
 		// If the store knows CRC-32C, no part can be signed without its checksum.
@@ -200,7 +200,7 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 		var parts []sentPart
 		for i, partData := range cut(data, u.PartSize) {
 			query := "&size=" + size(partData) + "&crc32c=" + url.QueryEscape(crcOf(partData))
-			request := u.sign(i+1, query)
+			request := u.signPart(i+1, query)
 			if knowsChecksum {
 				damaged := bytes.Clone(partData)
 				damaged[0]++
@@ -224,8 +224,8 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 func TestS3AbortRemovesEverything(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
-		u := s.begin(map[string]any{"filename": "a", "type": ""})
-		part := u.send(1, content(1000))
+		u := s.beginMultipart(map[string]any{"filename": "a", "type": ""})
+		part := u.sendPart(1, content(1000))
 
 		resp := s.do(alice, "DELETE", u.path(""), nil, nil)
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -236,7 +236,7 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 		objects, states := s.keys()
 		require.Empty(t, objects)
 		require.Empty(t, states)
-		require.Empty(t, s.pending())
+		require.Empty(t, s.openMultiparts())
 	})
 }
 
@@ -257,8 +257,8 @@ func TestS3RefusesWrongSize(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				s.t = t
-				u := s.begin(map[string]any{"filename": "a", "size": tt.declared})
-				request := u.sign(1, "")
+				u := s.beginMultipart(map[string]any{"filename": "a", "size": tt.declared})
+				request := u.signPart(1, "")
 				body := bytes.NewReader(content(maxSize + 1))
 				resp := s.do("", request.Method, request.URL, body, request.Headers)
 				if c.ProxyParts {
@@ -279,7 +279,7 @@ func TestS3RefusesWrongSize(t *testing.T) {
 				objects, states := s.keys()
 				require.Empty(t, objects)
 				require.Empty(t, states)
-				require.Empty(t, s.pending())
+				require.Empty(t, s.openMultiparts())
 			})
 		}
 	})
@@ -288,9 +288,9 @@ func TestS3RefusesWrongSize(t *testing.T) {
 // The S3 routes refuse invalid requests, and those of other users, before they change anything.
 func TestS3Refuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
-	u := s.begin(map[string]any{"filename": "a"})
-	first := u.send(1, content(1000))
-	other := s.begin(map[string]any{"filename": "b"})
+	u := s.beginMultipart(map[string]any{"filename": "a"})
+	first := u.sendPart(1, content(1000))
+	other := s.beginMultipart(map[string]any{"filename": "b"})
 	unknown := "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA"
 	json := "application/json"
 	tests := []struct {
@@ -521,9 +521,9 @@ func TestS3Refuses(t *testing.T) {
 // After Config.TTL, no request finds an upload in parts any more, and Sweep removes what is left of it.
 func TestS3Expires(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{TTL: time.Hour, ProxyParts: true})
-	u := s.begin(map[string]any{"filename": "a"})
-	part := u.send(1, content(1000))
-	signedPart := u.sign(1, "")
+	u := s.beginMultipart(map[string]any{"filename": "a"})
+	part := u.sendPart(1, content(1000))
+	signedPart := u.signPart(1, "")
 
 	// After the TTL, requests do not find the upload.
 	s.clock.Advance(61 * time.Minute)
@@ -538,16 +538,16 @@ func TestS3Expires(t *testing.T) {
 	objects, states := s.keys()
 	require.Empty(t, objects)
 	require.Empty(t, states)
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 }
 
 // The URL of a proxied part is valid only for its part, size and checksum, and until it expires.
 func TestS3AddressesOfProxiedParts(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true, UploadTTL: time.Minute})
-	u := s.begin(map[string]any{"filename": "a", "checksum": "crc32c"})
+	u := s.beginMultipart(map[string]any{"filename": "a", "checksum": "crc32c"})
 
 	require.Equal(t, "crc32c", u.Checksum)
-	signedURL := u.sign(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
+	signedURL := u.signPart(1, "&size=3&crc32c="+url.QueryEscape(crcOf([]byte("abc")))).URL
 
 	// change returns the signed URL with one of its values replaced.
 	change := func(old, replacement string) string {
@@ -586,14 +586,14 @@ func TestS3AddressesOfProxiedParts(t *testing.T) {
 // The completion of an upload in parts fails if an object has appeared under its key, and leaves that object as it is.
 func TestS3NeverOverwrites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{ProxyParts: true})
-	u := s.begin(map[string]any{"filename": "a"})
-	part := u.send(1, content(1000))
+	u := s.beginMultipart(map[string]any{"filename": "a"})
+	part := u.sendPart(1, content(1000))
 	_, err := s.bucket.Upload(t.Context(), u.Key, readerOf("before"))
 	require.NoError(t, err)
 
 	require.Equal(t, "412 exists key", u.complete(part).refusal(t))
 	s.requireStored(u.Key, []byte("before"))
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 }
 
 // A URL of GET /s3/params stores a file in one request, and then accepts the same file again, but no other one.
@@ -693,7 +693,7 @@ func TestS3FileInAForm(t *testing.T) {
 		otherForm, otherType := fileForm(t, "file", otherData)
 		require.Equal(t, "409 completed uploadId", post(otherForm, otherType).refusal(t))
 		s.requireStored("files/alice/a.txt", data)
-		require.Equal(t, []string{"files/alice/a.txt"}, s.sweepEverything())
+		require.Equal(t, []string{"files/alice/a.txt"}, s.keysAfterExpiry())
 	})
 }
 
@@ -955,9 +955,9 @@ func TestS3RefusesAFileOfTooManyParts(t *testing.T) {
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true})
 	fields := map[string]any{"filename": "a", "size": maxParts*maxPartSize + 1}
 	require.Equal(t, "413 too_large size", s.post(alice, "/s3/multipart", fields).refusal(t))
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 
 	// One byte less is accepted.
 	fields["size"] = maxParts * maxPartSize
-	require.EqualValues(t, maxPartSize, s.begin(fields).PartSize)
+	require.EqualValues(t, maxPartSize, s.beginMultipart(fields).PartSize)
 }

@@ -115,9 +115,9 @@ func beginTusAs(s *sharedKeySite, user string, data []byte) (finish func() *answ
 func beginPartAs(s *sharedKeySite, user string, data []byte) (finish func() *answer) {
 	resp := s.post(user, "/s3/multipart", map[string]any{"filename": "file"})
 	require.Equal(s.t, http.StatusOK, resp.StatusCode, string(resp.body))
-	u := &begun{s: s.sessionSite, user: user}
+	u := &multipartUpload{s: s.sessionSite, user: user}
 	resp.json(s.t, u)
-	part := u.send(1, data)
+	part := u.sendPart(1, data)
 	return func() *answer { return u.complete(part) }
 }
 

@@ -23,9 +23,9 @@ var crossingMethods = map[string]func(oldSite, newSite *sessionSite, data []byte
 
 // sendPartsAcross sends two parts to the old site, and completes the upload at the new one.
 func sendPartsAcross(oldSite, newSite *sessionSite, data []byte) error {
-	u := oldSite.begin(map[string]any{"filename": "film.mp4"})
-	first := u.send(1, data[:part])
-	second := u.send(2, data[part:])
+	u := oldSite.beginMultipart(map[string]any{"filename": "film.mp4"})
+	first := u.sendPart(1, data[:part])
+	second := u.sendPart(2, data[part:])
 	u.s = newSite
 	return errorOf(u.complete(first, second))
 }
@@ -154,7 +154,7 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 				newSite := newSessionSite(t, bucket, newConfig)
 
 				err := send(oldSite, newSite, tt.data)
-				leftovers := newSite.sweepEverything()
+				leftovers := newSite.keysAfterExpiry()
 				if !strings.Contains(tt.stored, method) {
 					require.Error(t, err)
 					require.Empty(t, stored)

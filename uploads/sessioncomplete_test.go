@@ -55,8 +55,8 @@ func sendFileByJoin(s *sessionSite, data []byte) *answer {
 }
 
 func sendFileAsPart(s *sessionSite, data []byte) *answer {
-	u := s.begin(map[string]any{"filename": "file"})
-	return u.complete(u.send(1, data))
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	return u.complete(u.sendPart(1, data))
 }
 
 func sendFileBySingleRequest(s *sessionSite, data []byte) *answer {
@@ -118,7 +118,7 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 			attrs := s.requireStored("files/alice/file", data)
 			require.Equal(t, "text/good", attrs.ContentType)
 			require.Equal(t, map[string]string{"by": "alice"}, attrs.Metadata)
-			require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
+			require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
 		})
 	}
 }
@@ -188,7 +188,7 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			evil.open()
 			require.Equal(t, "422 refused", (<-second).refusal(t))
 			s.requireStored("files/alice/file", []byte("GOOD"))
-			require.NotContains(t, strings.Join(s.sweepEverything(), " "), ".uploads")
+			require.NotContains(t, strings.Join(s.keysAfterExpiry(), " "), ".uploads")
 		})
 	}
 }
@@ -220,7 +220,7 @@ func TestInspectSlowKeepsClaim(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inspection := newGate()
 		defer inspection.open()
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{
+		s := newSynctestSite(t, memstore.New(), uploads.Config{
 			Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
 				inspection.wait()
 				return nil
@@ -288,8 +288,8 @@ func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 // completion gets the same response, and one with other parts is refused.
 func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	s, calls := newSiteWhoseStoredFailsOnce(t)
-	u := s.begin(map[string]any{"filename": "file"})
-	part := u.send(1, []byte("abc"))
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, []byte("abc"))
 	require.Equal(t, "500 internal", u.complete(part).refusal(t))
 
 	// The second completion succeeds, and the third one gets the same response.
@@ -374,8 +374,8 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 
 // failToCompleteParts completes an upload in parts for which Stored fails. ask completes it again.
 func failToCompleteParts(s *sessionSite) (ask func() string) {
-	u := s.begin(map[string]any{"filename": "file"})
-	part := u.send(1, []byte("abc"))
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, []byte("abc"))
 	require.Equal(s.t, "500 internal", u.complete(part).refusal(s.t))
 	return func() string { return u.complete(part).refusal(s.t) }
 }
@@ -423,10 +423,10 @@ func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 					return nil
 				},
 			})
-			u := s.begin(map[string]any{"filename": "file"})
+			u := s.beginMultipart(map[string]any{"filename": "file"})
 
-			request := u.sign(1, "")
-			part := u.send(1, []byte("abc"))
+			request := u.signPart(1, "")
+			part := u.sendPart(1, []byte("abc"))
 
 			// The function Stored, which the first completion calls, fails. From then on, the upload accepts no bytes.
 			require.Equal(t, "500 internal", u.complete(part).refusal(t))
@@ -459,8 +459,8 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 		},
 	}
 	sites := []*sessionSite{newSessionSite(t, engine.New(store), c), newSessionSite(t, engine.New(store), c)}
-	u := sites[0].begin(map[string]any{"filename": "file"})
-	part := u.send(1, content(1000))
+	u := sites[0].beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, content(1000))
 
 	// Complete the upload ten times at once, half of them in each process.
 	statuses := make([]string, 10)
@@ -498,9 +498,9 @@ func TestCompleteFirstListOfPartsDecides(t *testing.T) {
 	slowSite := newSessionSite(t, engine.New(drv, driver.WithLayer(waitAfterListParts(listing))), c)
 
 	// Both parts have arrived.
-	u := s.begin(map[string]any{"filename": "file"})
-	part1 := u.send(1, content(part))
-	part2 := u.send(2, content(100))
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part1 := u.sendPart(1, content(part))
+	part2 := u.sendPart(2, content(100))
 
 	// The slow request has read the state of the upload, and not yet written its list of parts.
 	slowAnswer := make(chan *answer, 1)
@@ -584,7 +584,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	wg.Wait()
 
 	sites[0].requireStored("files/alice/file", data)
-	require.Empty(t, sites[0].pending())
+	require.Empty(t, sites[0].openMultiparts())
 }
 
 // If a call to the store fails, only OnError gets its error, and the client gets a 503 with Retry-After.
@@ -624,7 +624,7 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 // The service ends the request of a tus client that has fallen silent, and keeps the bytes that it sent.
 func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
 		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
 
 		// The client sends the first 1000 of 2000 bytes, and then nothing.
@@ -764,8 +764,8 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 }
 
 func beginPartOfText(s *sessionSite) (complete func() *answer) {
-	u := s.begin(map[string]any{"filename": "a"})
-	part := u.send(1, []byte("text"))
+	u := s.beginMultipart(map[string]any{"filename": "a"})
+	part := u.sendPart(1, []byte("text"))
 	return func() *answer { return u.complete(part) }
 }
 

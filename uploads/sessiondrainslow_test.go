@@ -27,7 +27,7 @@ func TestS3EndsSlowRefusedClient(t *testing.T) {
 // A client that sends some bytes to a missing upload, and then stalls, gets the refusal without delay.
 func TestTusRefusedClientThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
 		stuck := newStuckBody(content(100))
 		defer stuck.end()
 

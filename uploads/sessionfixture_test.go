@@ -108,8 +108,8 @@ func newSessionSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sess
 	return s
 }
 
-// newSiteOnPipes is newSessionSite in a bubble of testing/synctest.
-func newSiteOnPipes(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
+// newSynctestSite is newSessionSite in a bubble of testing/synctest.
+func newSynctestSite(t *testing.T, bucket storage.Bucket, c uploads.Config) *sessionSite {
 	t.Helper()
 	s := newUnservedSite(t, bucket, c)
 	s.serveOnPipes(t.Context())
@@ -329,8 +329,8 @@ func (s *sessionSite) keys() (objects, states []string) {
 	return objects, states
 }
 
-// pending returns the uploads that the store has not completed.
-func (s *sessionSite) pending() (keys []string) {
+// openMultiparts returns the keys of the multipart uploads that are open in the store.
+func (s *sessionSite) openMultiparts() (keys []string) {
 	s.t.Helper()
 	if !storage.Supports(s.bucket, storage.ListedUploads) { // MinIO
 		return nil

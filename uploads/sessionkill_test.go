@@ -30,9 +30,9 @@ var errDead = errors.New("the process was killed")
 
 // A processKiller kills a process at one of its calls to the store: this call and all later ones fail.
 type processKiller struct {
-	at    int           // the number of the call, from 1
-	after bool          // the store does the call, and only its response is lost
-	ahead time.Duration // of the clock of the process
+	atCall     int           // the number of the call, from 1
+	afterCall  bool          // the store does the call, and only its response is lost
+	clockAhead time.Duration // of the clock of the process
 
 	mu    sync.Mutex
 	calls int
@@ -45,19 +45,19 @@ func (k *processKiller) layer(next driver.Driver) driver.Driver {
 	})
 }
 
-// call makes a call of the process, unless the process is dead. It kills the process at call k.at: before the store
-// sees the call or, if k.after is set, after the store has done it.
+// call makes a call of the process, unless the process is dead. It kills the process at call k.atCall: before the store
+// sees the call or, if k.afterCall is set, after the store has done it.
 func (k *processKiller) call(ctx context.Context, next func(context.Context) error) error {
 	k.mu.Lock()
 	k.calls++
 	number := k.calls
 	k.mu.Unlock()
 
-	if number < k.at {
+	if number < k.atCall {
 		return next(ctx)
 	}
-	isDead := number > k.at
-	if isDead || !k.after {
+	isDead := number > k.atCall
+	if isDead || !k.afterCall {
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
 	if err := next(ctx); err != nil {
@@ -70,7 +70,7 @@ func (k *processKiller) call(ctx context.Context, next func(context.Context) err
 func (k *processKiller) hasKilled() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.calls >= k.at
+	return k.calls >= k.atCall
 }
 
 // These say whether killAtEachCall kills a process before the store sees a call, or after the store has done it.
@@ -85,7 +85,7 @@ func killAtEachCall(t *testing.T, after bool) iter.Seq2[int, *processKiller] {
 	return func(yield func(call int, killer *processKiller) bool) {
 		const mostCalls = 80
 		for call := range mostCalls {
-			killer := &processKiller{at: call + 1, after: after}
+			killer := &processKiller{atCall: call + 1, afterCall: after}
 			if !yield(call+1, killer) || !killer.hasKilled() {
 				return
 			}
@@ -250,13 +250,13 @@ func (u *tusUploader) sendRest(s *sessionSite) {
 func (u *tusUploader) resume(s *sessionSite) { s.continueTus(u.location, u.data) }
 
 // A partsUploader has sent both parts of a file, and completes the upload.
-type partsUploader struct{ upload *begun }
+type partsUploader struct{ upload *multipartUpload }
 
 // beginParts begins an upload in parts, and sends both parts.
 func beginParts(s *sessionSite, name string, data []byte) *partsUploader {
-	u := s.begin(map[string]any{"filename": name})
-	u.send(1, data[:part])
-	u.send(2, data[part:])
+	u := s.beginMultipart(map[string]any{"filename": name})
+	u.sendPart(1, data[:part])
+	u.sendPart(2, data[part:])
 	return &partsUploader{u}
 }
 
@@ -397,7 +397,7 @@ func TestKilledServerWithFastClock(t *testing.T) {
 		}
 		t.Run(upload.name, func(t *testing.T) {
 			for _, killer := range killAtEachCall(t, killBefore) {
-				killer.ahead = time.Hour
+				killer.clockAhead = time.Hour
 				requireSurvivesKill(t, newMemoryDriver(t), upload, killer)
 			}
 		})
@@ -418,9 +418,9 @@ func requireSurvivesKill(t *testing.T, drv driver.Driver, j interruptedUpload, k
 	upload := j.begin(s)
 
 	victim := newKilledSite(t, drv, killer, c)
-	victim.clock.Advance(killer.ahead)
+	victim.clock.Advance(killer.clockAhead)
 	upload.sendRest(victim)
-	if killer.ahead > 0 {
+	if killer.clockAhead > 0 {
 		// By the clock of the first process, the victim's claim on the upload ends far too late.
 		upload.sendRest(s)
 	}
@@ -429,8 +429,8 @@ func requireSurvivesKill(t *testing.T, drv driver.Driver, j interruptedUpload, k
 	s.clock.Advance(3 * time.Minute)
 	upload.resume(s)
 	s.requireOnlyFile(j.key, j.data)
-	require.Positive(t, storedCalls, "killed at call %d", killer.at)
-	require.NotContains(t, fmt.Sprint(s.sweepEverything()), ".uploads", "killed at call %d", killer.at)
+	require.Positive(t, storedCalls, "killed at call %d", killer.atCall)
+	require.NotContains(t, fmt.Sprint(s.keysAfterExpiry()), ".uploads", "killed at call %d", killer.atCall)
 }
 
 // newKilledSite returns the site of another process on the same store. The killer ends that process at one of its
@@ -441,14 +441,15 @@ func newKilledSite(t *testing.T, drv driver.Driver, killer *processKiller, c upl
 	return newSessionSite(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
 }
 
-// sweepEverything lets everything expire, and returns all keys that are left, with unfinished uploads.
-func (s *sessionSite) sweepEverything() []string {
+// keysAfterExpiry lets all uploads expire and runs Sweep. It returns all keys that are left, with those of open
+// multipart uploads.
+func (s *sessionSite) keysAfterExpiry() []string {
 	s.t.Helper()
 	s.clock.Advance(100 * time.Hour)
 	_, err := s.handler.Sweep(s.t.Context())
 	require.NoError(s.t, err)
 	objects, states := s.keys()
-	return append(append(objects, states...), s.pending()...)
+	return append(append(objects, states...), s.openMultiparts()...)
 }
 
 // If a server is killed while it takes a file in one request, the client can send the file again, and Stored is called.
@@ -522,7 +523,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						s := newSessionSite(t, engine.New(drv), c)
 
 						// The server is killed while it completes the upload.
-						killer := &processKiller{at: call, after: afterCall}
+						killer := &processKiller{atCall: call, afterCall: afterCall}
 						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
 						if !killer.hasKilled() {
 							break
@@ -534,7 +535,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						// The client aborts the upload. If that succeeds, nothing is left.
 						resp := s.tus("DELETE", address, nil)
 						if resp.StatusCode < 300 {
-							require.Empty(t, s.sweepEverything(), "killed at call %d", call)
+							require.Empty(t, s.keysAfterExpiry(), "killed at call %d", call)
 							continue
 						}
 
@@ -543,7 +544,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 						require.Contains(t, resp.refusal(t), "completed uploadId", "killed at call %d", call)
 						require.Positive(t, storedCalls, "killed at call %d", call)
 						s.requireStored("files/alice/file", tt.data)
-						require.Equal(t, []string{"files/alice/file"}, s.sweepEverything(), "killed at call %d", call)
+						require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry(), "killed at call %d", call)
 					}
 
 					// At some of the calls, the file was already made.
@@ -557,8 +558,8 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 // completeAtKilledSite sends a file as one part, completes the upload at a process that the killer ends, and
 // returns the address of the upload.
 func completeAtKilledSite(s, victim *sessionSite, data []byte) string {
-	u := s.begin(map[string]any{"filename": "file"})
-	part := u.send(1, data)
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, data)
 	u.at(victim).complete(part)
 	return s.base + "/s3/multipart/" + u.UploadID
 }
@@ -583,7 +584,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		// One upload is by tus, and another one in parts.
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
-		s.begin(map[string]any{"filename": "b"}).send(1, data[:1000])
+		s.beginMultipart(map[string]any{"filename": "b"}).sendPart(1, data[:1000])
 
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
 		victim.clock.Advance(100 * time.Hour) // all uploads expire
@@ -595,6 +596,6 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		}
 
 		// The next Sweep leaves nothing.
-		require.Empty(t, s.sweepEverything(), "killed at call %d", call)
+		require.Empty(t, s.keysAfterExpiry(), "killed at call %d", call)
 	}
 }

@@ -84,7 +84,7 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 
 							c := tt.config
 							c.Stored = func(context.Context, *uploads.File) error { return nil }
-							s := newSiteOnPipes(t, bucket, c)
+							s := newSynctestSite(t, bucket, c)
 							upload := tt.begin(s)
 
 							// The rest of the upload meets the outage.

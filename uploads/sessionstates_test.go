@@ -52,15 +52,15 @@ func TestStatesNeedConditions(t *testing.T) {
 		s.requireStored("files/alice/file", data)
 
 		// The same file is also sent in parts.
-		u := s.begin(map[string]any{"filename": "file"})
-		resp := u.complete(u.send(1, data))
+		u := s.beginMultipart(map[string]any{"filename": "file"})
+		resp := u.complete(u.sendPart(1, data))
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	}
 
 	// Sweep removes an unfinished upload with its state.
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:10], 10)
-	require.Equal(t, []string{"files/alice/file"}, s.sweepEverything())
+	require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
 	for entry, err := range states.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "a state is left", entry.Key)
@@ -90,7 +90,7 @@ func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, err
 func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{States: states})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{States: states})
 		location := s.create("Upload-Length", "100")
 
 		// A request has sent half of the bytes, and its connection is open.
@@ -126,8 +126,8 @@ func TestStatesReleaseAfterFailure(t *testing.T) {
 				drv := memstore.NewDriver(memstore.Config{})
 				injector := faults.New()
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-				failing := newSiteOnPipes(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
-				other := newSiteOnPipes(t, engine.New(drv), uploads.Config{})
+				failing := newSynctestSite(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
+				other := newSynctestSite(t, engine.New(drv), uploads.Config{})
 
 				location := failing.create("Upload-Length", "3")
 				injector.Set(fault.Nth(call))
@@ -160,10 +160,10 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 			return nil
 		},
 	})
-	u := s.begin(map[string]any{"filename": "file"})
+	u := s.beginMultipart(map[string]any{"filename": "file"})
 
 	// The function Stored fails, and then the write of the state fails.
-	part := u.send(1, []byte("abc"))
+	part := u.sendPart(1, []byte("abc"))
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
 	require.Nil(t, states.next)
 
@@ -210,12 +210,12 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			data := content(2*part + 1000)
-			u := s.begin(map[string]any{"filename": "file", "size": len(data)})
+			u := s.beginMultipart(map[string]any{"filename": "file", "size": len(data)})
 
 			// Send parts of the size that the service has told.
 			var parts []sentPart
 			for i, partData := range cut(data, u.PartSize) {
-				parts = append(parts, u.send(i+1, partData))
+				parts = append(parts, u.sendPart(i+1, partData))
 			}
 
 			resp := u.complete(parts...)
@@ -230,17 +230,17 @@ func TestS3RefusesPartsOutsideLimits(t *testing.T) {
 	partLimits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(partLimits)))
 	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
-	u := s.begin(map[string]any{"filename": "file"})
+	u := s.beginMultipart(map[string]any{"filename": "file"})
 	require.Equal(t, "400 invalid_value partNumber", s.get(alice, u.path("/4")).refusal(t))
 
-	part := u.sign(1, "")
+	part := u.signPart(1, "")
 	resp := s.putTo(part.URL, content(2001))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
-	parts := []sentPart{u.send(1, content(999)), u.send(2, content(10))}
+	parts := []sentPart{u.sendPart(1, content(999)), u.sendPart(2, content(10))}
 	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
 
-	parts[0] = u.send(1, content(1000))
+	parts[0] = u.sendPart(1, content(1000))
 	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
 }
 
@@ -252,7 +252,7 @@ func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
 	// In ten parts, a part has more than 16 MiB.
 	resp := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
 	require.Equal(t, "413 too_large Upload-Length", resp.refusal(t))
-	require.Empty(t, s.sweepEverything())
+	require.Empty(t, s.keysAfterExpiry())
 }
 
 // Several tus uploads that do not fit into the memory limit together all succeed, because some wait for others.

@@ -21,10 +21,10 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 
 				// The second request runs before one of the calls of the first, and is killed. Then the claim of the
 				// dead process on the upload expires.
-				killer := &processKiller{at: kill, after: true}
+				killer := &processKiller{atCall: kill, afterCall: true}
 				p := acct.startProcess(interruption.layer(func() {
 					acct.startProcess(killer.layer).ask("PUT", path, content(3000))
-					acct.now.Advance(2 * time.Minute)
+					acct.clock.Advance(2 * time.Minute)
 				}))
 
 				p.ask("PUT", path, content(3000))

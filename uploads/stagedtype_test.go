@@ -25,8 +25,8 @@ func TestStagedContentHasInertType(t *testing.T) {
 		send func(s *sessionSite)
 	}{
 		{"parts", func(s *sessionSite) {
-			u := s.begin(map[string]any{"filename": "file"})
-			require.Equal(s.t, http.StatusOK, u.complete(u.send(1, page)).StatusCode)
+			u := s.beginMultipart(map[string]any{"filename": "file"})
+			require.Equal(s.t, http.StatusOK, u.complete(u.sendPart(1, page)).StatusCode)
 		}},
 		{"one request", func(s *sessionSite) {
 			var upload struct{ URL string }

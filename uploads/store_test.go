@@ -140,10 +140,12 @@ func TestStoreSameNameTwice(t *testing.T) {
 	})
 }
 
-// repeating returns the same bytes in each draw.
-type repeating struct{}
+// constantRandom returns the same bytes in each draw.
+type constantRandom struct{}
 
-func (repeating) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte{7}, len(p))), nil }
+func (constantRandom) Read(p []byte) (int, error) {
+	return copy(p, bytes.Repeat([]byte{7}, len(p))), nil
+}
 
 // Store does not overwrite an existing object.
 func TestStoreKeyExists(t *testing.T) {
@@ -155,7 +157,7 @@ func TestStoreKeyExists(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// The random part of each key is the same.
 			bucket := memstore.New()
-			s := newService(t, bucket, uploads.Config{Random: repeating{}})
+			s := newService(t, bucket, uploads.Config{Random: constantRandom{}})
 			first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
 
@@ -254,10 +256,10 @@ func TestStoreReportsErrorOfBucket(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 }
 
-// cancels is a reader that cancels a call with its first bytes, and then returns more bytes.
-type cancels struct{ cancel context.CancelFunc }
+// A cancelingReader cancels a call with its first bytes, and then returns more bytes.
+type cancelingReader struct{ cancel context.CancelFunc }
 
-func (c cancels) Read(p []byte) (int, error) {
+func (c cancelingReader) Read(p []byte) (int, error) {
 	c.cancel()
 	return copy(p, "GIF89a\x01\x00\x01\x00\x00\x00\x00"+strings.Repeat("\x21\xfe\x00", 100)), nil
 }
@@ -265,7 +267,7 @@ func (c cancels) Read(p []byte) (int, error) {
 // Store ends with its context, even while it inspects the file.
 func TestStoreEndsWithContextWhileJudging(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancels{cancel}})
+	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancelingReader{cancel}})
 
 	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)

@@ -109,13 +109,13 @@ func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 func TestSweepRemovesLateParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
-		u := s.begin(map[string]any{"filename": "a"})
-		latePart := u.sign(2, "")
-		require.Equal(t, http.StatusOK, u.complete(u.send(1, content(1000))).StatusCode)
+		u := s.beginMultipart(map[string]any{"filename": "a"})
+		latePart := u.signPart(2, "")
+		require.Equal(t, http.StatusOK, u.complete(u.sendPart(1, content(1000))).StatusCode)
 		s.do("", latePart.Method, latePart.URL, readerOf("late"), latePart.Headers)
 
 		s.requireStored("files/alice/a", content(1000))
-		require.Equal(t, []string{"files/alice/a"}, s.sweepEverything())
+		require.Equal(t, []string{"files/alice/a"}, s.keysAfterExpiry())
 	})
 }
 

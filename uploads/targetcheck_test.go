@@ -118,17 +118,17 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 		t.Run(name+"/Store", func(t *testing.T) {
 			// A read of this body would fail the test.
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Any(0)})
-			_, err := s.Store(t.Context(), uploads.Upload{Body: failing{t}, Target: &target})
+			_, err := s.Store(t.Context(), uploads.Upload{Body: unreadable{t}, Target: &target})
 			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
 
-// failing is a body that must not be read.
-type failing struct{ t *testing.T }
+// unreadable is a body that must not be read.
+type unreadable struct{ t *testing.T }
 
-func (f failing) Read([]byte) (int, error) {
+func (f unreadable) Read([]byte) (int, error) {
 	require.Fail(f.t, "the body was read")
 	return 0, http.ErrBodyNotAllowed
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// pendingOf returns the key under which the sender of a ticket stores the file.
-func pendingOf(ticket *uploads.Ticket) string {
+// signedKeyOf returns the key under which the sender of a ticket stores the file.
+func signedKeyOf(ticket *uploads.Ticket) string {
 	if ticket.Form != nil {
 		return ticket.Form.Fields["key"]
 	}
@@ -47,15 +47,15 @@ func TestTicketSizeAndSingleUse(t *testing.T) {
 		sizeless, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 		require.NoError(t, err)
 		require.NotNil(t, sizeless.Form)
-		require.GreaterOrEqual(t, post(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), http.StatusBadRequest)
-		require.Less(t, post(t, sizeless.Form, content), http.StatusMultipleChoices)
+		require.GreaterOrEqual(t, postForm(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), http.StatusBadRequest)
+		require.Less(t, postForm(t, sizeless.Form, content), http.StatusMultipleChoices)
 		_, err = s.Finish(t.Context(), sizeless.Token, uploads.User{})
 		require.NoError(t, err)
 	})
 }
 
-// post sends a file with the form of a ticket, and returns the status of the response.
-func post(t *testing.T, form *storage.SignedForm, content string) int {
+// postForm sends a file with the form of a ticket, and returns the status of the response.
+func postForm(t *testing.T, form *storage.SignedForm, content string) int {
 	t.Helper()
 
 	var body bytes.Buffer
@@ -85,7 +85,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	s := newService(t, bucket, config)
 	content := newPNG()
 
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, me)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, user42)
 	require.NoError(t, err)
 
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
@@ -105,12 +105,12 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 		user   uploads.User
 	}{
 		{name: "another user", config: config, token: ticket.Token, user: uploads.User{ID: "43"}},
-		{name: "another key", config: otherKey, token: ticket.Token, user: me},
-		{name: "another place", config: otherPlace, token: ticket.Token, user: me},
-		{name: "a changed token", config: config, token: string(modified), user: me},
-		{name: "a token cut short", config: config, token: ticket.Token[:20], user: me},
-		{name: "no token", config: config, user: me},
-		{name: "no base64", config: config, token: "!" + ticket.Token, user: me},
+		{name: "another key", config: otherKey, token: ticket.Token, user: user42},
+		{name: "another place", config: otherPlace, token: ticket.Token, user: user42},
+		{name: "a changed token", config: config, token: string(modified), user: user42},
+		{name: "a token cut short", config: config, token: ticket.Token[:20], user: user42},
+		{name: "no token", config: config, user: user42},
+		{name: "no base64", config: config, token: "!" + ticket.Token, user: user42},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 
 	t.Run("a day and the TTL later", func(t *testing.T) {
 		now = now.Add(24*time.Hour + uploads.DefaultUploadTTL + 2*time.Second)
-		_, err := s.Finish(t.Context(), ticket.Token, me)
+		_, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	})
 }
@@ -177,12 +177,12 @@ func TestSignRefusesEarly(t *testing.T) {
 		user    uploads.User
 		code    uploads.Code
 	}{
-		{name: "a size above the bound", request: uploads.Request{Size: 101}, user: me, code: uploads.TooLarge},
-		{name: "a size below the bound", request: uploads.Request{Size: 9}, user: me, code: uploads.TooSmall},
+		{name: "a size above the bound", request: uploads.Request{Size: 101}, user: user42, code: uploads.TooLarge},
+		{name: "a size below the bound", request: uploads.Request{Size: 9}, user: user42, code: uploads.TooSmall},
 		{
 			name:    "a type that is not allowed",
 			request: uploads.Request{Type: "text/html; charset=utf-8"},
-			user:    me,
+			user:    user42,
 			code:    uploads.TypeNotAllowed,
 		},
 		{name: "a value with a path", request: uploads.Request{}, user: uploads.User{ID: "../1"}, code: uploads.InvalidValue},

@@ -73,7 +73,7 @@ func TestTusStoresAFile(t *testing.T) {
 		objects, states := s.keys()
 		require.Len(t, objects, len(tests), "segments are left: %v", objects)
 		require.Len(t, states, len(tests))
-		require.Empty(t, s.pending())
+		require.Empty(t, s.openMultiparts())
 	})
 }
 
@@ -150,7 +150,7 @@ func TestTusDefersTheLength(t *testing.T) {
 	}
 
 	s.t = t
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 }
 
 // A client may send the pieces of a file as several uploads, and join them when all are complete.
@@ -239,7 +239,7 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 	// An unfinished upload has some of its bytes.
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:part+10], part+10)
-	require.NotEmpty(t, s.pending())
+	require.NotEmpty(t, s.openMultiparts())
 
 	// After DELETE, requests do not find it, and nothing of it is left.
 	require.Equal(t, http.StatusNoContent, s.tus("DELETE", location, nil).StatusCode)
@@ -250,7 +250,7 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 	objects, states := s.keys()
 	require.Empty(t, objects)
 	require.Empty(t, states)
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 
 	// A complete upload cannot be terminated.
 	location = s.create("Upload-Length", "3")
@@ -612,7 +612,7 @@ func TestTusExpires(t *testing.T) {
 	objects, states := s.keys()
 	require.Equal(t, []string{"files/alice/done"}, objects)
 	require.Empty(t, states)
-	require.Empty(t, s.pending())
+	require.Empty(t, s.openMultiparts())
 }
 
 // A connection serves further requests after one that was refused.
@@ -719,10 +719,10 @@ func TestTusNewRequestEndsOlderOne(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// The processes have the same store.
 				bucket := memstore.New()
-				first := newSiteOnPipes(t, bucket, uploads.Config{})
+				first := newSynctestSite(t, bucket, uploads.Config{})
 				second := first
 				if tt.anotherProcess {
-					second = newSiteOnPipes(t, bucket, uploads.Config{})
+					second = newSynctestSite(t, bucket, uploads.Config{})
 				}
 				data := content(1 << 20)
 

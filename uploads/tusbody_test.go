@@ -68,7 +68,7 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSiteOnPipes(t, memstore.New(), uploads.Config{})
+				s := newSynctestSite(t, memstore.New(), uploads.Config{})
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
 				server := s.serveOnPipes(ctx)
@@ -101,7 +101,7 @@ func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 // still be sending, and a reset could destroy the response.
 func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSiteOnPipes(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
+		s := newSynctestSite(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
 		const network, address = "", "" // the transport has only connections to this site
 		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), network, address)
 		require.NoError(t, err)
