@@ -2,10 +2,12 @@ package uploads_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -316,6 +318,17 @@ func runOnAccounts(t *testing.T, test func(t *testing.T, acct *account)) {
 	}
 }
 
+// runWithEachMethod runs a test for each way of uploading, on stores with and without records.
+func runWithEachMethod(t *testing.T, test func(t *testing.T, acct *account, method sendMethod)) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		for _, method := range sendMethods {
+			t.Run(method.name, func(t *testing.T) {
+				test(t, &account{t: t, open: acct.open, hasRecords: acct.hasRecords}, method)
+			})
+		}
+	})
+}
+
 // useEmptyStore makes the account begin with an empty store.
 func (acct *account) useEmptyStore() {
 	acct.clock = &clock{}
@@ -413,72 +426,63 @@ func (acct *account) requireExactAfterSweep(p *process, about ...any) {
 	require.Equal(acct.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
 }
 
-// Config.Allowance limits each way of uploading, in bytes and in files, and Delete gives the room of a file
-// back.
+// Config.Allowance limits each way of uploading, in bytes and in files, and Delete gives the room of a file back.
 func TestAllowanceHoldsForAllWays(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, method := range sendMethods {
-			t.Run(method.name, func(t *testing.T) {
-				acct.t = t
-				acct.useEmptyStore()
-				p := acct.startProcess()
+	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		acct.useEmptyStore()
+		p := acct.startProcess()
 
-				// Two files of 6000 bytes are more than 10,000.
-				require.Empty(t, method.send(t, p, content(6000)))
-				require.Contains(t, []string{"over_allowance", "too_large"}, method.send(t, p, content(6000)))
-				acct.requireWithinAllowance(p)
-				usage, err := p.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.EqualValues(t, 6000, usage.Bytes)
-				require.EqualValues(t, 1, usage.Files)
-				acct.requireExactAfterSweep(p)
+		// Two files together are larger than the allowance.
+		const moreThanHalf = allowedBytes/2 + 1000
+		require.Empty(t, method.send(t, p, content(moreThanHalf)))
+		require.Contains(t, []string{"over_allowance", "too_large"}, method.send(t, p, content(moreThanHalf)))
+		acct.requireWithinAllowance(p)
+		usage, err := p.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		require.EqualValues(t, moreThanHalf, usage.Bytes)
+		require.EqualValues(t, 1, usage.Files)
+		acct.requireExactAfterSweep(p)
 
-				// Small files fit until there are as many as is allowed.
-				for range allowedFiles - 1 {
-					require.Empty(t, method.send(t, p, content(500)))
-				}
-				require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
-
-				// Delete gives the room back once.
-				keys, _ := acct.files()
-				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
-				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
-				require.Empty(t, method.send(t, p, content(500)), "there is room again")
-				acct.requireExactAfterSweep(p)
-			})
+		// Small files fit until there are as many as is allowed.
+		for range allowedFiles - 1 {
+			require.Empty(t, method.send(t, p, content(500)))
 		}
+		require.Equal(t, "over_allowance", method.send(t, p, content(500)), "too many files")
+
+		// Delete gives the room back once.
+		keys, _ := acct.files()
+		require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+		require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
+		require.Empty(t, method.send(t, p, content(500)), "there is room again")
+		acct.requireExactAfterSweep(p)
 	})
 }
 
 // If a process is killed at any call to the store while it takes a file, the stored bytes never exceed the allowance,
-// whatever other processes do then, and one Sweep makes the count exact.
+// whatever other processes do then. One Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, method := range sendMethods {
-			for _, afterCall := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, after the call: %v", method.name, afterCall), func(t *testing.T) {
-					acct.t = t
+	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		for _, afterCall := range []bool{false, true} {
+			t.Run(fmt.Sprintf("after the call: %v", afterCall), func(t *testing.T) {
+				// Kill the process at call 1, 2 and so on, until a run ends before that call.
+				for call, killer := range killAtEachCall(t, afterCall) {
+					acct.useEmptyStore()
+					other := acct.startProcess()
+					other.storeFile(t, content(1000))
 
-					// Kill the process at call 1, 2 and so on, until a run ends before that call.
-					for call, killer := range killAtEachCall(t, afterCall) {
-						acct.useEmptyStore()
-						other := acct.startProcess()
-						other.storeFile(t, content(1000))
+					// The process is killed while it takes a file.
+					victim := acct.startProcess(killer.layer)
+					method.send(t, victim, content(3000))
+					acct.requireWithinAllowance(other, "killed at call %d", call)
 
-						// The process is killed while it takes a file.
-						victim := acct.startProcess(killer.layer)
-						method.send(t, victim, content(3000))
+					// Another process stores files until there is no room.
+					for range 8 {
+						tryToStore(t, other, content(1500))
 						acct.requireWithinAllowance(other, "killed at call %d", call)
-
-						// Not all of these files have room.
-						for range 8 {
-							tryToStore(t, other, content(1500))
-							acct.requireWithinAllowance(other, "killed at call %d", call)
-						}
-						acct.requireExactAfterSweep(other, "killed at call %d", call)
 					}
-				})
-			}
+					acct.requireExactAfterSweep(other, "killed at call %d", call)
+				}
+			})
 		}
 	})
 }
@@ -494,9 +498,10 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				other := acct.startProcess()
 				victim := acct.startProcess(killer.layer)
 
-				// Three files of 3000 bytes leave room for less than one more.
-				for range 3 {
-					other.storeFile(t, content(3000))
+				// Three files leave no room for a fourth one.
+				const fileSize = 3000
+				for range allowedBytes / fileSize {
+					other.storeFile(t, content(fileSize))
 				}
 
 				// The process is killed while it removes a file.
@@ -504,10 +509,12 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				// Another process removes the file again, and stores one in its place.
+				// Another process removes the file again.
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
-				tryToStore(t, other, content(3000))
+
+				// It tries to store a file in its place.
+				tryToStore(t, other, content(fileSize))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
 			}
@@ -515,40 +522,47 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	})
 }
 
-// If the response to any one call to the store is lost, the count still stays within the allowance.
+// If the store's response to any one call of a process is lost, the count still stays within the allowance.
 func TestAllowanceSurvivesLostResponses(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, method := range sendMethods {
-			t.Run(method.name, func(t *testing.T) {
-				acct.t = t
+	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		// Lose the response to call 1, 2 and so on, until a run ends before that call.
+		for call, loss := range loseEachResponse(t) {
+			acct.useEmptyStore()
+			p := acct.startProcess(loss.layer)
+			other := acct.startProcess()
 
-				// Lose the response to call 1, 2 and so on, until a run ends before that call.
-				for call, lost := 1, true; lost; call++ {
-					require.Less(t, call, 80, "calls without end")
-					acct.useEmptyStore()
-					loss := &responseLoss{at: call}
-					p := acct.startProcess(loss.layer)
-					other := acct.startProcess()
+			// The client sends a file.
+			method.send(t, p, content(3000))
+			acct.requireWithinAllowance(other, "at call %d", call)
 
-					// The client sends a file, and repeats it.
-					method.send(t, p, content(3000))
-					acct.requireWithinAllowance(other, "at call %d", call)
+			// The client sends the file again.
+			method.send(t, p, content(3000))
+			acct.requireWithinAllowance(other, "at call %d", call)
 
-					method.send(t, p, content(3000))
-					acct.requireWithinAllowance(other, "at call %d", call)
+			// The client removes a file. Delete may fail, because its response may be the lost one.
+			if keys, _ := acct.files(); len(keys) > 0 {
+				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+				acct.requireWithinAllowance(other, "at call %d", call)
+			}
 
-					// Remove one file.
-					if keys, _ := acct.files(); len(keys) > 0 {
-						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
-						acct.requireWithinAllowance(other, "at call %d", call)
-					}
-
-					acct.requireExactAfterSweep(other, "at call %d", call)
-					lost = loss.hasHappened()
-				}
-			})
+			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 	})
+}
+
+// loseEachResponse yields a loss of the response to the first call of a process, then one of the response to the second
+// call of another process, and so on. It ends after a process that makes fewer calls.
+func loseEachResponse(t *testing.T) iter.Seq2[int, *responseLoss] {
+	return func(yield func(call int, loss *responseLoss) bool) {
+		const mostCalls = 80
+		for call := 1; call < mostCalls; call++ {
+			loss := &responseLoss{at: call}
+			if !yield(call, loss) || !loss.hasHappened() {
+				return
+			}
+		}
+		require.Fail(t, "calls without end")
+	}
 }
 
 // A responseLoss loses the response to one of the calls of a process to the store. It counts only calls that succeed.
@@ -578,6 +592,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for call, interruption := range acct.interruptEachCall() {
+			// The user has three files of 1000 bytes.
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 			keys, _ := acct.files()
@@ -591,7 +606,7 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 			acct.requireWithinAllowance(other, "at call %d", call)
 			usage, err := other.service.Usage(t.Context(), alice)
 			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, usage, "at call %d", call)
+			require.Equal(t, uploads.Usage{Bytes: 2 * 1000, Files: 2}, usage, "at call %d", call)
 		}
 	})
 }
@@ -603,6 +618,7 @@ func TestRecountWhileFileIsStored(t *testing.T) {
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 
+			// Another process stores a fourth file before one of the calls of Recount.
 			p := acct.startProcess(interruption.layer(func() {
 				other.storeFile(t, content(500))
 			}))
@@ -619,6 +635,7 @@ func TestRecountWhileFileIsRemoved(t *testing.T) {
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 
+			// Another process removes one of the files before one of the calls of Recount.
 			p := acct.startProcess(interruption.layer(func() {
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
@@ -629,7 +646,7 @@ func TestRecountWhileFileIsRemoved(t *testing.T) {
 	})
 }
 
-// storeThreeFiles stores three files of alice.
+// storeThreeFiles stores three files of alice, of 1000 bytes each.
 func (acct *account) storeThreeFiles(p *process) {
 	for range 3 {
 		p.storeFile(acct.t, content(1000))
@@ -650,24 +667,20 @@ func (acct *account) requireExactRecount(p, other *process, call int) {
 
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, method := range sendMethods {
-			t.Run(method.name, func(t *testing.T) {
-				acct.t = t
-				for call, interruption := range acct.interruptEachCall() {
-					other := acct.startProcess()
-					p := acct.startProcess(interruption.layer(func() {
-						_, err := other.service.Recount(t.Context(), alice)
-						require.NoError(t, err)
-						acct.requireWithinAllowance(other)
-					}))
+	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		for call, interruption := range acct.interruptEachCall() {
+			// Another process recounts before one of the calls of the upload.
+			other := acct.startProcess()
+			p := acct.startProcess(interruption.layer(func() {
+				_, err := other.service.Recount(t.Context(), alice)
+				require.NoError(t, err)
+				acct.requireWithinAllowance(other)
+			}))
 
-					require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
-					usage, err := other.service.Usage(t.Context(), alice)
-					require.NoError(t, err)
-					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
-				}
-			})
+			require.Empty(t, method.send(t, p, content(3000)), "at call %d", call)
+			usage, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", call)
 		}
 	})
 }
@@ -765,34 +778,34 @@ func sendTwiceByForm(t *testing.T, p *process, data []byte) string {
 	return codeIn(status, text)
 }
 
-// Config.Allowance makes most ways of uploading cost two more requests to the store, once the process knows the user's
-// ledger.
+// With Config.Allowance, an upload makes two more requests to the store, once the process knows how much the user has.
+// They reserve the room and count the file. Two ways of uploading need more.
 func TestAllowanceCostsTwoRequests(t *testing.T) {
+	moreRequests := map[string]int{
+		"joined uploads of tus": 4, // three uploads, of which two are pieces
+		"one request of S3":     3, // its state says that room is reserved, after the claim
+	}
+	limited := func(context.Context, uploads.User) (uploads.Allowance, error) {
+		return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
+	}
 	for _, method := range sendMethods {
 		t.Run(method.name, func(t *testing.T) {
-			extra := 2 // to reserve room, and to count the file
-			switch method.name {
-			case "joined uploads of tus": // three uploads, of which two are pieces
-				extra = 4
-			case "one request of S3": // its state says that room is reserved, after the claim
-				extra = 3
-			}
-			const withAllowance = true
-			require.Equal(t, countRequests(t, method, !withAllowance)+extra, countRequests(t, method, withAllowance))
+			extra := cmp.Or(moreRequests[method.name], 2)
+			withAllowance := countRequests(t, method, uploads.Config{Allowance: limited})
+			withoutAllowance := countRequests(t, method, uploads.Config{})
+			require.Equal(t, withoutAllowance+extra, withAllowance)
 		})
 	}
 }
 
-// countRequests returns how many requests to the store the second upload of a process takes.
-func countRequests(t *testing.T, method sendMethod, withAllowance bool) int {
+// countRequests returns how many requests to the store the second upload of a process takes with config.Allowance.
+func countRequests(t *testing.T, method sendMethod, config uploads.Config) int {
 	t.Helper()
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.useEmptyStore()
 	acct.changeConfig = func(c *uploads.Config) {
 		c.Stored = func(context.Context, *uploads.File) error { return nil }
-		if !withAllowance {
-			c.Allowance = nil
-		}
+		c.Allowance = config.Allowance
 	}
 	var calls atomic.Int32
 	p := acct.startProcess(func(next driver.Driver) driver.Driver {

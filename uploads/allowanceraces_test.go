@@ -3,6 +3,7 @@ package uploads_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -93,8 +94,8 @@ func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	})
 }
 
-// If the sender replaces a ticket's file by a larger one while Finish copies it, and the process is killed, the
-// stored bytes are within the allowance after a second Finish.
+// A sender replaces the file of a ticket by a larger one during Finish, and the process is killed. A second Finish
+// keeps the stored bytes within the allowance.
 func TestAllowanceOfTicketAfterKill(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
@@ -106,8 +107,8 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
 
-			// The sender replaces the file each time that Finish looks at an object, and the process is killed.
-			replaceDuringCopy := func(next driver.Driver) driver.Driver {
+			// The sender replaces the file before each call of Finish that reads the attributes of an object.
+			replaceBeforeHead := func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
 					if method == "Head" {
 						other.sendTicket(t, ticket, content(2*allowedBytes))
@@ -115,19 +116,22 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 					return call(ctx)
 				})
 			}
-			victim := acct.startProcess(replaceDuringCopy, killer.layer)
+
+			// The process is killed during Finish, which may fail.
+			victim := acct.startProcess(replaceBeforeHead, killer.layer)
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 
-			// Another process finishes the ticket again.
+			// Another process finishes the ticket again, which may be refused.
 			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 		}
 	})
 }
 
-// On a bucket without conditional writes, two Finish calls for one ticket make the same object, which neither
-// removes and which counts once.
+// On a bucket without conditional writes, two processes that finish one ticket at the same time write the same object.
+// Neither removes the object, and it counts once.
 func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
+	const fileSize = 300
 	user := uploads.User{ID: alice}
 	states := memstore.New()
 	acct := &account{t: t, open: newDriverWithoutConditions}
@@ -135,34 +139,31 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 		c.Unguarded = true
 		c.States = uploads.BucketStates(states)
 	}
+
+	// The second process acts before call 1, 2 and so on of the first, until a Finish ends before that call.
 	for call, interruption := range acct.interruptEachCall() {
-		other := acct.startProcess()
-		// The ledger is in another bucket, which is not emptied between two runs.
-		before, err := other.service.Usage(t.Context(), alice)
+		second := acct.startProcess()
+		ticket, err := second.service.Sign(t.Context(), uploads.Request{Size: fileSize}, user)
 		require.NoError(t, err)
-		ticket, err := other.service.Sign(t.Context(), uploads.Request{Size: 300}, user)
-		require.NoError(t, err)
-		other.sendTicket(t, ticket, content(300))
+		second.sendTicket(t, ticket, content(fileSize))
 
-		// Another process finishes the ticket before one of the calls of Finish.
-		isFinished := false // by the other process
-		p := acct.startProcess(interruption.layer(func() {
-			_, err := other.service.Finish(t.Context(), ticket.Token, user)
-			isFinished = err == nil
+		// In the last run, the second process does not act.
+		secondErr := errors.New("not called")
+		first := acct.startProcess(interruption.layer(func() {
+			_, secondErr = second.service.Finish(t.Context(), ticket.Token, user)
 		}))
+		_, firstErr := first.service.Finish(t.Context(), ticket.Token, user)
+		require.True(t, firstErr == nil || secondErr == nil, "at call %d: %v, %v", call, firstErr, secondErr)
 
-		_, err = p.service.Finish(t.Context(), ticket.Token, user)
-		require.True(t, isFinished || err == nil, "at call %d", call)
-
-		// There is one file, whichever call has succeeded, and it counts once.
+		// There is one file, and it counts once.
 		keys, _ := acct.files()
 		require.Len(t, keys, 1, "at call %d", call)
-		after, err := other.service.Usage(t.Context(), alice)
+		usage, err := second.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
+		require.EqualValues(t, fileSize, usage.Bytes, "at call %d", call)
 
-		require.Equal(t, before.Bytes+300, after.Bytes, "at call %d", call)
-
-		require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
+		// The count is in the bucket of the states, which the next run does not empty.
+		require.NoError(t, second.service.Delete(t.Context(), keys[0], user))
 	}
 }
 
@@ -451,27 +452,26 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
 }
 
-// If a lifecycle rule removes the object that counts a user's files while a file is being uploaded, that file
-// still counts.
+// A user's files are counted in an object. If a lifecycle rule removes that object while a file is being uploaded, the
+// file still counts.
 func TestAllowanceLostReservation(t *testing.T) {
-	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, method := range sendMethods {
-			for call, interruption := range acct.interruptEachCall() {
-				other := acct.startProcess()
-				p := acct.startProcess(interruption.layer(func() {
-					usage, err := other.service.Usage(t.Context(), alice)
-					require.NoError(t, err)
-					if usage.ReservedFiles == 0 {
-						return
-					}
-					_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
-					require.NoError(t, err)
-				}))
+	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		for call, interruption := range acct.interruptEachCall() {
+			// The object is removed before one of the calls of the upload, if room is reserved at that time.
+			other := acct.startProcess()
+			p := acct.startProcess(interruption.layer(func() {
+				usage, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				if usage.ReservedFiles == 0 {
+					return
+				}
+				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
+				require.NoError(t, err)
+			}))
 
-				method.send(t, p, content(3000))
-				acct.requireWithinAllowance(other, "%s, at call %d", method.name, call)
-				acct.requireExactAfterSweep(other, "%s, at call %d", method.name, call)
-			}
+			method.send(t, p, content(3000))
+			acct.requireWithinAllowance(other, "at call %d", call)
+			acct.requireExactAfterSweep(other, "at call %d", call)
 		}
 	})
 }
