@@ -188,8 +188,8 @@ func putPiece(p *process, number int, data []byte) error {
 	return err
 }
 
-// If two pieces of a file of unknown size arrive at the same time, the first one reserves all of the room, but the
-// second succeeds too, at the latest when sent again.
+// Two pieces of a file of unknown size arrive at the same time. Although the first one reserves all of the user's room,
+// the second one succeeds too, or when it is sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for call, interruption := range acct.interruptEachCall() {
@@ -227,11 +227,12 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(1000)))
 
-			// The first piece is replaced before one of the calls that store the second one.
+			// The object of the first piece is replaced before one of the calls that store the second one.
 			p := acct.startProcess(interruption.layer(func() {
-				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
+				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
 					require.NoError(t, err)
-					if strings.HasSuffix(entry.Key, "/00001") {
+					isFirstPiece := strings.HasSuffix(entry.Key, "/00001")
+					if isFirstPiece {
 						_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(9000)))
 						require.NoError(t, err)
 					}
@@ -251,9 +252,8 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	})
 }
 
-// A call was killed before it counted a file that was sent in pieces, and a Sweep has begun to remove the expired
-// upload. Then three calls run at the same time: the client begins another upload with the same token, Delete removes
-// the file, and Recount counts it. The next Sweep makes the count exact.
+// Three calls run at the same time: Delete removes a file that was never counted, Recount counts the files, and the
+// client sends the next file with the token of the first one. The next Sweep makes the count exact.
 func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	user := uploads.User{ID: alice}
 	acct := &account{t: t, open: newMemoryDriverAt}
@@ -261,29 +261,27 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 		c.Rules = rules.Any(3000)
 	}
 	for call, interruption := range acct.interruptEachCall() {
+		// A process stores a file of two pieces, and is killed at its last call, which counts the file.
+		const countingCall = 12
 		other := acct.startProcess()
-
-		// A process is killed at the call that counts the file.
 		require.NoError(t, putPiece(other, 1, content(1000)))
-		killer := &processKiller{atCall: 12}
+		killer := &processKiller{atCall: countingCall}
 		require.Error(t, putPiece(acct.startProcess(killer.layer), 2, content(1000)))
 		keys, _ := acct.files()
 		require.Len(t, keys, 1)
 
-		// The upload expires, and a Sweep fails at its first removal.
+		// The upload expires, and a Sweep fails when it begins to remove the upload.
 		acct.clock.Advance(2 * uploads.DefaultTTL)
 		sweeper := acct.startProcess(denyRemovals)
 		_, err := sweeper.service.Sweep(t.Context())
 		require.Error(t, err)
 
-		// Delete removes the file. Before one of its calls, the client sends the first piece again, and the files are
-		// counted.
+		// Delete removes the file. Before one of its calls, the client begins the next upload, and Recount runs.
 		p := acct.startProcess(interruption.layer(func() {
 			require.NoError(t, putPiece(other, 1, content(500)))
 			_, err := other.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
 		}))
-
 		require.NoError(t, p.service.Delete(t.Context(), keys[0], user), "at call %d", call)
 
 		// The client completes its next upload.
@@ -303,38 +301,53 @@ func denyRemovals(next driver.Driver) driver.Driver {
 	})
 }
 
-// If a process is killed during an upload in one request, and the client sends another file to the same URL,
-// the count stays right, even if Config.Inspect refuses the other file.
+// If a process is killed while it takes a file in one request, and the client sends another file to the same URL, the
+// count stays right.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, inspected := range []bool{false, true} {
-			var refusal error // of Inspect
-			acct.changeConfig = nil
-			if inspected {
-				acct.changeConfig = func(c *uploads.Config) {
-					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
-				}
-			}
-
-			// Kill the process at call 1, 2 and so on, until a request ends before that call.
-			for call, killer := range killAtEachCall(t, killBefore) {
-				acct.useEmptyStore()
-				refusal = nil // the first file is accepted
-				other := acct.startProcess()
-
-				// The process is killed during the first request.
-				path := requestParams(t, other)
-				acct.startProcess(killer.layer).ask("PUT", path, content(3000))
-
-				// The client sends another file to the same URL.
-				acct.clock.Advance(2 * time.Minute)      // the claim of the dead process has ended
-				refusal = &uploads.Error{Message: "No."} // the other file is refused
-				other.ask("PUT", path, content(2000))
-				acct.requireWithinAllowance(other, "killed at call %d", call)
-				acct.requireExactAfterSweep(other, "killed at call %d", call)
-			}
+		// Kill the process at call 1, 2 and so on, until a request ends before that call.
+		for call, killer := range killAtEachCall(t, killBefore) {
+			acct.requireRightAfterOtherFile(call, killer)
 		}
 	})
+}
+
+// The count also stays right if Config.Inspect refuses the other file.
+func TestAllowanceAfterKillAndRefusedRequest(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		acct.changeConfig = func(c *uploads.Config) {
+			c.Inspect = func(_ context.Context, f *uploads.File, _ *storage.ReaderAt) error {
+				if f.Size == otherFileSize {
+					return &uploads.Error{Message: "No."}
+				}
+				return nil
+			}
+		}
+		for call, killer := range killAtEachCall(t, killBefore) {
+			acct.requireRightAfterOtherFile(call, killer)
+		}
+	})
+}
+
+// otherFileSize is the size of the file that replaces another one in a second request.
+const otherFileSize = 2000
+
+// requireRightAfterOtherFile sends a file in one request to a process that is killed, and then another file to the same
+// URL. It requires that the count is right.
+func (acct *account) requireRightAfterOtherFile(call int, killer *processKiller) {
+	acct.t.Helper()
+	acct.useEmptyStore()
+	other := acct.startProcess()
+
+	// The process is killed during the first request.
+	path := requestParams(acct.t, other)
+	acct.startProcess(killer.layer).ask("PUT", path, content(3000))
+
+	// When the claim of the dead process has ended, the client sends another file to the same URL.
+	acct.clock.Advance(2 * time.Minute)
+	other.ask("PUT", path, content(otherFileSize))
+	acct.requireWithinAllowance(other, "killed at call %d", call)
+	acct.requireExactAfterSweep(other, "killed at call %d", call)
 }
 
 // A process is killed while it completes an upload. Then Delete removes the file, and the client completes the upload
@@ -342,14 +355,18 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, afterCall := range []bool{false, true} {
+			// Kill the process at call 1, 2 and so on, until a completion ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
 				upload := other.beginPartsUpload(t, content(3000))
+
+				// The process is killed while it completes the upload, and Delete removes the file.
 				upload.complete(acct.startProcess(killer.layer))
 				require.NoError(t, other.service.Delete(t.Context(), upload.key, uploads.User{ID: alice}))
 
-				acct.clock.Advance(2 * time.Minute) // the claim of the dead process has ended
+				// When the claim of the dead process has ended, the client completes the upload again.
+				acct.clock.Advance(2 * time.Minute)
 				upload.complete(other)
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
@@ -365,13 +382,14 @@ func (acct *account) sweepAfterGrace(other *process) {
 	require.NoError(acct.t, err)
 }
 
-// If Sweep takes a slow upload for one that died, the next Sweep makes the count exact.
+// A Sweep during a slow upload takes the upload for one whose process died. The next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
 		for call, interruption := range acct.interruptEachCall() {
+			// The Sweep runs before one of the calls of the upload.
 			other := acct.startProcess()
 			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
 
@@ -381,7 +399,7 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// If Sweep takes a slow Delete for one that died, the next Sweep makes the count exact.
+// A Sweep during a slow Delete takes the Delete for one whose process died. The next Sweep makes the count exact.
 func TestSweepRecountsSlowDeletes(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
@@ -391,6 +409,7 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 			other := acct.startProcess()
 			other.storeFile(t, content(3000))
 
+			// The Sweep runs before one of the calls of Delete.
 			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
 
 			keys, _ := acct.files()
@@ -400,20 +419,24 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 	})
 }
 
-// A form with three small files is stored even if Config.Rules allow one file as large as the whole allowance.
+// A form with three small files is stored even if Config.Rules permits one file to be as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		const allowed = 1 << 20
 		acct.useEmptyStore()
 		acct.changeConfig = func(c *uploads.Config) {
-			c.Rules = rules.Any(1 << 20)
+			c.Rules = rules.Any(allowed)
 			c.Allowance = func(context.Context, uploads.User) (uploads.Allowance, error) {
-				return uploads.Allowance{Bytes: 1 << 20}, nil
+				return uploads.Allowance{Bytes: allowed}, nil
 			}
 		}
 		p := acct.startProcess()
+
+		// Send a form with three files.
+		const fileSize = 100_000
 		var files []formFile
 		for n := range 3 {
-			files = append(files, formFile{field: "file", name: fmt.Sprint(n), content: string(content(100_000))})
+			files = append(files, formFile{field: "file", name: fmt.Sprint(n), content: string(content(fileSize))})
 		}
 		body, kind := newForm(t, files...)
 
@@ -421,7 +444,7 @@ func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 		require.Equal(t, http.StatusCreated, status, string(text))
 		usage, err := p.service.Usage(t.Context(), alice)
 		require.NoError(t, err)
-		require.Equal(t, uploads.Usage{Bytes: 300_000, Files: 3}, usage)
+		require.Equal(t, uploads.Usage{Bytes: 3 * fileSize, Files: 3}, usage)
 	})
 }
 
@@ -476,17 +499,20 @@ func TestAllowanceLostReservation(t *testing.T) {
 	})
 }
 
-// If the service gets an allowance after an upload has begun, the file of that upload is counted.
+// An upload that began while the service had no Config.Allowance is counted once the service has one.
 func TestAllowanceOfOpenUpload(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
+
+		// The first piece comes to a service without an allowance.
 		acct.changeConfig = func(c *uploads.Config) {
 			c.Allowance = nil
 		}
 		require.NoError(t, putPiece(acct.startProcess(), 1, content(1000)))
+
+		// The second one comes to a service with an allowance.
 		acct.changeConfig = nil
 		p := acct.startProcess()
-
 		require.NoError(t, putPiece(p, 2, content(1000)))
 		acct.requireWithinAllowance(p)
 		acct.requireExactAfterSweep(p)
