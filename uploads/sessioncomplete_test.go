@@ -81,30 +81,31 @@ func (s *sessionSite) putTo(address string, data []byte) *answer {
 func TestInspectSeesContentBeforeObject(t *testing.T) {
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			data := append([]byte("GOOD"), content(part)...)
-			var s *sessionSite
-
-			// Inspect accepts what begins with GOOD, and chooses its type.
-			inspect := func(ctx context.Context, u *uploads.File, content *storage.ReaderAt) error {
-				exists, err := s.bucket.Exists(ctx, u.Key)
+			bucket := openMemory(t)
+			inspectGoodFiles := func(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
+				exists, err := bucket.Exists(ctx, f.Key)
 				if err != nil {
 					return err
 				}
 				if exists {
 					return errors.New("the object exists already")
 				}
+				if content.Size() != f.Size || f.User.ID != alice {
+					return fmt.Errorf("wrong file %+v", f)
+				}
 
+				// Only a file that begins with GOOD is accepted.
 				head := make([]byte, 4)
 				if _, err := content.ReadAt(head, 0); err != nil && err != io.EOF {
 					return err
 				}
-				if string(head) != "GOOD" || content.Size() != u.Size || u.User.ID != alice {
+				if string(head) != "GOOD" {
 					return &uploads.Error{Code: uploads.Refused, Field: "file", Message: "Only good files."}
 				}
-				u.ContentType = "text/good"
+				f.ContentType = "text/good"
 				return nil
 			}
-			s = newSessionSite(t, openMemory(t), uploads.Config{Inspect: inspect})
+			s := newSessionSite(t, bucket, uploads.Config{Inspect: inspectGoodFiles})
 
 			// Other content is refused, and makes no object.
 			resp := way.send(s, []byte("BAD"))
@@ -113,6 +114,7 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 			require.NotContains(t, strings.Join(objects, " "), "files/")
 
 			// The good content becomes the file, with the type that Inspect has set.
+			data := append([]byte("GOOD"), content(part)...)
 			resp = way.send(s, data)
 			require.Less(t, resp.StatusCode, 300, string(resp.body))
 			attrs := s.requireStored("files/alice/file", data)
@@ -123,8 +125,8 @@ func TestInspectSeesContentBeforeObject(t *testing.T) {
 	}
 }
 
-// If the clocks of two processes differ, a second request may claim an upload during Inspect. The file has the
-// content that Inspect saw.
+// If the clocks of two processes differ, a second request may claim an upload while the first one is in Inspect. The
+// file then has the content that Inspect has accepted.
 func TestInspectedContentIsNotReplaced(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -146,49 +148,53 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			good := newGate()
-			evil := newGate()
-			defer good.open()
-			defer evil.open()
+			// Inspect waits at a gate for each content, and refuses EVIL.
+			goodGate := newGate()
+			evilGate := newGate()
+			defer goodGate.open()
+			defer evilGate.open()
 			c := uploads.Config{Inspect: func(_ context.Context, _ *uploads.File, content *storage.ReaderAt) error {
 				data, err := io.ReadAll(content)
 				if err != nil {
 					return err
 				}
 				if string(data) == "EVIL" {
-					evil.wait()
+					evilGate.wait()
 					return &uploads.Error{Code: uploads.Refused, Message: "Only good files."}
 				}
-				good.wait()
+				goodGate.wait()
 				return nil
 			}}
+
+			// Two processes serve one store. By the clock of the second one, the claim of the first one has ended.
 			drv := memstore.NewDriver(memstore.Config{})
-			s := newSessionSite(t, engine.New(drv), c)
-			ahead := newSessionSite(t, engine.New(drv), c)
-			ahead.clock.Advance(3 * time.Minute) // to this process, the claim of the other one has ended
-			address := tt.begin(s)
+			first := newSessionSite(t, engine.New(drv), c)
+			second := newSessionSite(t, engine.New(drv), c)
+			second.clock.Advance(3 * time.Minute)
 
-			// Both requests are in Inspect.
-			first := make(chan *answer, 1)
+			// Both get a request for the same upload, and are in Inspect.
+			address := tt.begin(first)
+			firstAnswer := make(chan *answer, 1)
 			go func() {
-				first <- tt.send(s, address, []byte("GOOD"))
+				firstAnswer <- tt.send(first, address, []byte("GOOD"))
 			}()
-			<-good.reached
-			second := make(chan *answer, 1)
+			<-goodGate.reached
+			secondAnswer := make(chan *answer, 1)
 			go func() {
-				second <- tt.send(ahead, ahead.rebase(address), []byte("EVIL"))
+				secondAnswer <- tt.send(second, second.rebase(address), []byte("EVIL"))
 			}()
-			<-evil.reached
+			<-evilGate.reached
 
-			// The first request has lost its claim on the upload, but its content was inspected.
-			good.open()
-			require.Equal(t, "423 locked uploadId", (<-first).refusal(t))
-			s.requireStored("files/alice/file", []byte("GOOD"))
+			// The first process accepts its content. Although it has lost its claim on the upload, it makes the file.
+			goodGate.open()
+			require.Equal(t, "423 locked uploadId", (<-firstAnswer).refusal(t))
+			first.requireStored("files/alice/file", []byte("GOOD"))
 
-			evil.open()
-			require.Equal(t, "422 refused", (<-second).refusal(t))
-			s.requireStored("files/alice/file", []byte("GOOD"))
-			require.NotContains(t, strings.Join(s.keysAfterExpiry(), " "), ".uploads")
+			// The second process refuses its content, and the file stays.
+			evilGate.open()
+			require.Equal(t, "422 refused", (<-secondAnswer).refusal(t))
+			first.requireStored("files/alice/file", []byte("GOOD"))
+			require.NotContains(t, strings.Join(first.keysAfterExpiry(), " "), uploads.DefaultPrefix)
 		})
 	}
 }
@@ -587,37 +593,68 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 	require.Empty(t, sites[0].openMultiparts())
 }
 
-// If a call to the store fails, only OnError gets its error, and the client gets a 503 with Retry-After.
+// If a call to the store fails, the client gets a 503 with Retry-After, and only Config.OnError gets the error of the
+// store.
 func TestHandlerHidesErrorsOfBucket(t *testing.T) {
-	// Each of the requests below makes one of these calls, which fail.
-	broken := &storage.Error{Code: storage.Unavailable, Err: errors.New("SECRET")}
-	calls := faults.PutPart | faults.BeginParts | faults.Copy | faults.Get | faults.Compose
-	injector := faults.New(faults.Fail(calls).WithError(broken))
-
-	hidden := make(chan error, 10) // errors that OnError gets
-	bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	s := newSessionSite(t, bucket, uploads.Config{
-		ProxyParts: true,
-		OnError: func(_ *http.Request, err error) {
-			hidden <- err
+	const secret = "the address of the database"
+	tests := []struct {
+		name    string
+		failing faults.Calls // calls to the store
+		request func(s *sessionSite, location string) *answer
+	}{
+		{
+			name:    "the state of a tus upload cannot be read",
+			failing: faults.Get,
+			request: func(s *sessionSite, location string) *answer {
+				return s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+			},
 		},
-	})
-	location := s.create("Upload-Length", "3")
-
-	responses := []*answer{
-		s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0"),
-		s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1)),
-		s.post(alice, "/s3/multipart", map[string]any{"filename": "file"}),
-		s.get(alice, "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1"),
+		{
+			name:    "a tus upload cannot begin",
+			failing: faults.BeginParts,
+			request: func(s *sessionSite, _ string) *answer {
+				return s.tus("POST", "/tus/", nil, "Upload-Length", itoa(part+1))
+			},
+		},
+		{
+			name:    "an upload in parts cannot begin",
+			failing: faults.BeginParts,
+			request: func(s *sessionSite, _ string) *answer {
+				return s.post(alice, "/s3/multipart", map[string]any{"filename": "file"})
+			},
+		},
+		{
+			name:    "the state of an upload in parts cannot be read",
+			failing: faults.Get,
+			request: func(s *sessionSite, _ string) *answer {
+				return s.get(alice, "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA/1")
+			},
+		},
 	}
-	for _, resp := range responses {
-		require.Equal(t, "503 store_failed file", resp.refusal(t))
-		require.NotContains(t, string(resp.body), "SECRET")
-		require.NotContains(t, string(resp.body), ".uploads", "the key of a state must not be shown")
-		require.NotEmpty(t, resp.Header.Get("Retry-After"))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			storeErr := &storage.Error{Code: storage.Unavailable, Err: errors.New(secret)}
+			injector := faults.New(faults.Fail(tt.failing).WithError(storeErr))
+			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+			var reported error
+			s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{
+				ProxyParts: true,
+				OnError: func(_ *http.Request, err error) {
+					reported = err
+				},
+			})
+			location := s.create("Upload-Length", "3")
 
-		// Only the application sees the error of the store.
-		require.ErrorContains(t, <-hidden, "SECRET")
+			// The client sees neither the error nor the key of a state.
+			resp := tt.request(s, location)
+			require.Equal(t, "503 store_failed file", resp.refusal(t))
+			require.NotEmpty(t, resp.Header.Get("Retry-After"))
+			require.NotContains(t, string(resp.body), secret)
+			require.NotContains(t, string(resp.body), uploads.DefaultPrefix)
+
+			// The application sees the error.
+			require.ErrorContains(t, reported, secret)
+		})
 	}
 }
 

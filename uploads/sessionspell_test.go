@@ -2,7 +2,6 @@ package uploads_test
 
 import (
 	"context"
-	"fmt"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -64,78 +63,98 @@ func (o *outage) stop() (seen int) {
 	return o.seen
 }
 
-// If a call cannot release its claim because the store fails, later calls in the same process do not wait for the claim
-// to end.
+// If the store fails while a request completes an upload, the client can complete it with the next request at once. That
+// request does not wait until the claim of the failed one on the upload ends.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
-	for _, tt := range append(uploadsByContent(), uploadsByName()...) {
-		for _, executed := range []bool{false, true} {
-			for _, calls := range []int{1, 5, 20} {
-				t.Run(fmt.Sprintf("%s, %d calls, executed: %v", tt.name, calls, executed), func(t *testing.T) {
-					// The outage begins at call 1, 2 and so on, until an upload ends before that call.
-					for call, reached := 1, true; reached; call++ {
-						require.Less(t, call, 60, "calls without end")
-						synctest.Test(t, func(t *testing.T) {
-							// The calls of this store can fail.
-							outage := &outage{calls: calls, executed: executed}
-							bucket := memstore.New(
-								driver.WithLayer(outage.layer),
-								storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
-							)
-
-							c := tt.config
-							c.Stored = func(context.Context, *uploads.File) error { return nil }
-							s := newSynctestSite(t, bucket, c)
-							upload := tt.begin(s)
-
-							// The rest of the upload meets the outage.
-							outage.start(call)
-							upload.sendRest(s)
-							reached = outage.stop() >= call
-
-							// In the bubble of synctest, time passes only while a request waits.
-							start := time.Now()
-							upload.resume(s)
-							require.Zero(t, time.Since(start), "it failed from call %d on", call)
-							s.requireOnlyFile(tt.key, tt.data)
-						})
-					}
-				})
-			}
+	outages := []struct {
+		name     string
+		calls    int  // how many calls fail
+		executed bool // the store executes the calls, and only the responses are lost
+	}{
+		{name: "one call fails", calls: 1},
+		{name: "five calls fail", calls: 5},
+		{name: "twenty calls fail", calls: 20},
+		{name: "one response is lost", calls: 1, executed: true},
+		{name: "five responses are lost", calls: 5, executed: true},
+		{name: "twenty responses are lost", calls: 20, executed: true},
+	}
+	for _, upload := range append(uploadsByContent(), uploadsByName()...) {
+		for _, tt := range outages {
+			t.Run(upload.name+", "+tt.name, func(t *testing.T) {
+				// The outage begins at call 1, 2 and so on, until an upload ends before that call.
+				const mostCalls = 60
+				first := 1
+				for uploadDuringOutage(t, upload, &outage{calls: tt.calls, executed: tt.executed}, first) {
+					first++
+					require.Less(t, first, mostCalls, "calls without end")
+				}
+			})
 		}
 	}
 }
 
-// If a read from the store fails while a file is copied or joined, the error is StoreFailed, and not one that blames
-// the sender.
+// uploadDuringOutage begins an upload, sends the rest during an outage that begins with the given call, and completes
+// the upload after the outage. It requires that this takes no time. It returns false if the upload ends before the
+// outage.
+func uploadDuringOutage(t *testing.T, upload interruptedUpload, outage *outage, firstCall int) (failed bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		bucket := memstore.New(
+			driver.WithLayer(outage.layer),
+			storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+		)
+		c := upload.config
+		c.Stored = func(context.Context, *uploads.File) error { return nil }
+		s := newSynctestSite(t, bucket, c)
+		client := upload.begin(s)
+
+		// The rest of the upload meets the outage.
+		outage.start(firstCall)
+		client.sendRest(s)
+		failed = outage.stop() >= firstCall
+
+		// In the bubble of synctest, time passes only while a request waits.
+		start := time.Now()
+		client.resume(s)
+		require.Zero(t, time.Since(start), "it failed from call %d on", firstCall)
+		s.requireOnlyFile(upload.key, upload.data)
+	})
+	return failed
+}
+
+// If the service cannot read the bytes of a file from the store while it completes the file, the client gets 503 with
+// the code of a failure of the store.
 func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	tests := []struct {
-		name    string
-		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
-		send    func(s *sessionSite) *answer // sends a file, and returns the last response
+		name     string
+		inspect  func(context.Context, *uploads.File, *storage.ReaderAt) error
+		sendFile func(s *sessionSite) (lastResponse *answer)
 	}{
-		{name: "pieces", send: sendTwoPiecesOfText},
-		{name: "an inspected file by tus", inspect: accept, send: sendTextByTus},
-		{name: "an inspected file of a form", inspect: accept, send: sendTextByForm},
-		{name: "pieces of tus", send: sendTextByJoin},
+		{name: "a file in two pieces", sendFile: sendTwoPiecesOfText},
+		{name: "an inspected file by tus", inspect: accept, sendFile: sendTextByTus},
+		{name: "an inspected file of a form", inspect: accept, sendFile: sendTextByForm},
+		{name: "joined uploads of tus", sendFile: sendTextByJoin},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The service must read what the store cannot copy or join, and each read breaks after 2 bytes.
-			limits := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
-			injector := faults.New(faults.Cut(faults.Get, 2))
+			// This store can neither copy nor join objects, so that the service must read them itself.
+			withoutCopies := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})
+
+			// Each read breaks after two bytes.
+			brokenReads := faults.New(faults.Cut(faults.Get, 2))
 			bucket := memstore.New(
-				driver.WithLayer(limits),
-				driver.WithLayer(injector.Layer()),
+				driver.WithLayer(withoutCopies),
+				driver.WithLayer(brokenReads.Layer()),
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
 			)
+
 			s := newSessionSite(t, bucket, uploads.Config{
 				Inspect: tt.inspect,
 				Key:     "{user}/{random}",
-				States:  uploads.BucketStates(memstore.New()),
+				States:  uploads.BucketStates(memstore.New()), // whose reads do not break
 			})
-
-			require.Equal(t, "503 store_failed file", tt.send(s).refusal(t))
+			require.Equal(t, "503 store_failed file", tt.sendFile(s).refusal(t))
 		})
 	}
 }
