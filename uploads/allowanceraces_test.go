@@ -24,7 +24,7 @@ import (
 
 // An interruption is what another process does just before one of the calls of a process to the store.
 type interruption struct {
-	at    int // the number of the call, from 1
+	at    int // the number of the call, from 1; 0: there is none
 	calls atomic.Int32
 }
 
@@ -38,6 +38,12 @@ func (i *interruption) layer(interrupt func()) driver.Layer {
 			return next(ctx)
 		})
 	}
+}
+
+// countTo makes the interruption happen before the call with the given number, counted from now.
+func (i *interruption) countTo(call int) {
+	i.at = call
+	i.calls.Store(0)
 }
 
 // hasHappened reports whether the process has made the call with the number i.at.

@@ -276,14 +276,18 @@ func TestInspectFails(t *testing.T) {
 	s.requireStored("files/alice/file", []byte("abc"))
 }
 
-// The next request for a tus upload calls Stored again if it has failed, but not after it has succeeded.
+// If Config.Stored has failed for a tus upload, the next request for the upload calls it again. After it has succeeded,
+// it is not called again.
 func TestStoredIsCalledUntilItSucceeds(t *testing.T) {
 	s, calls := newSiteWhoseStoredFailsOnce(t)
 	location := s.create("Upload-Length", "3")
+
+	// The last bytes make the file, and Stored fails.
 	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
 	require.Equal(t, "500 internal", failed.refusal(t))
 	s.requireStored("files/alice/file", []byte("abc"))
 
+	// The first HEAD calls Stored again, and the second one does not.
 	require.EqualValues(t, 3, s.offset(location))
 	require.EqualValues(t, 2, calls.Load())
 	require.EqualValues(t, 3, s.offset(location))
@@ -301,7 +305,8 @@ func TestStoredIsCalledUntilCompletionSucceeds(t *testing.T) {
 	// The second completion succeeds, and the third one gets the same response.
 	resp := u.complete(part)
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
-	require.JSONEq(t, `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`, string(resp.body))
+	wantBody := `{"key": "files/alice/file", "location": "https://app.example/file", "size": 3}`
+	require.JSONEq(t, wantBody, string(resp.body))
 	require.JSONEq(t, string(resp.body), string(u.complete(part).body))
 	require.EqualValues(t, 2, calls.Load())
 
@@ -332,13 +337,13 @@ func newSiteWhoseStoredFailsOnce(t *testing.T) (*sessionSite, *atomic.Int64) {
 	return s, calls
 }
 
-// If Stored has failed, and the file was removed before the client asks again, the client gets an error, and Stored is
-// not called again.
+// Config.Stored has failed for a file, and the file was then removed. If the client asks again, it gets an error, and
+// Stored is not called again.
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	tests := []struct {
 		name string
-		// send sends a file for which Stored fails. ask asks again, and returns the refusal.
-		send func(s *sessionSite) (ask func() string)
+		// send sends a file, for which Stored fails. askAgain repeats the last request, and returns the refusal.
+		send func(s *sessionSite) (askAgain func() string)
 		want string
 	}{
 		{name: "parts", send: failToCompleteParts, want: "404 not_found uploadId"},
@@ -352,50 +357,49 @@ func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	for _, tt := range tests {
 		for suffix, records := range recordsBySuffix {
 			t.Run(tt.name+suffix, func(t *testing.T) {
-				calls := 0
-				key := ""
+				var keys []string // of the files that Stored got
 				s := newSessionSite(t, openMemory(t), uploads.Config{
 					ProxyParts: true,
 					Key:        "files/{id}{ext}",
 					Records:    records,
 					Stored: func(_ context.Context, f *uploads.File) error {
-						calls++
-						key = f.Key
+						keys = append(keys, f.Key)
 						return errors.New("the database is down")
 					},
 				})
 
 				// The file is made, and Stored fails.
-				ask := tt.send(s)
-				require.Equal(t, 1, calls)
+				askAgain := tt.send(s)
+				require.Len(t, keys, 1)
 
 				// The user removes the file, and the client asks again.
-				require.NoError(t, s.handler.Delete(t.Context(), key, uploads.User{ID: alice}))
-				require.Equal(t, tt.want, ask())
-				require.Equal(t, 1, calls)
+				require.NoError(t, s.handler.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+				require.Equal(t, tt.want, askAgain())
+				require.Len(t, keys, 1, "Stored was called again")
 			})
 		}
 	}
 }
 
-// failToCompleteParts completes an upload in parts for which Stored fails. ask completes it again.
-func failToCompleteParts(s *sessionSite) (ask func() string) {
+// failToCompleteParts completes an upload in parts for which Stored fails. askAgain completes it again.
+func failToCompleteParts(s *sessionSite) (askAgain func() string) {
 	u := s.beginMultipart(map[string]any{"filename": "file"})
 	part := u.sendPart(1, []byte("abc"))
 	require.Equal(s.t, "500 internal", u.complete(part).refusal(s.t))
 	return func() string { return u.complete(part).refusal(s.t) }
 }
 
-// failToPatch sends a file by tus for which Stored fails. ask sends a PATCH request without bytes.
-func failToPatch(s *sessionSite) (ask func() string) {
+// failToPatch sends a file by tus for which Stored fails. askAgain sends a PATCH request without bytes.
+func failToPatch(s *sessionSite) (askAgain func() string) {
 	location := s.create("Upload-Length", "3")
 	failed := s.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
 	require.Equal(s.t, "500 internal", failed.refusal(s.t))
 	return func() string { return s.tus("PATCH", location, []byte{}, "Upload-Offset", "3").refusal(s.t) }
 }
 
-// failToPutPiece returns a function that sends the piece twice, because the first repetition returns the file.
-func failToPutPiece(s *sessionSite) (ask func() string) {
+// failToPutPiece sends a file as one piece for which Stored fails. askAgain sends the piece twice, because the first
+// repetition may return the file.
+func failToPutPiece(s *sessionSite) (askAgain func() string) {
 	put := func() (*uploads.File, error) {
 		return s.handler.PutPiece(s.t.Context(), piece(1, 1, "abc"))
 	}
@@ -409,45 +413,48 @@ func failToPutPiece(s *sessionSite) (ask func() string) {
 	}
 }
 
-// If Stored has failed, a later request for the parts or for addresses calls it again.
+// If Config.Stored has failed when an upload was completed, later requests for its parts or for signed URLs call Stored
+// again, until it succeeds.
 func TestStoredIsCalledAgainByEachRoute(t *testing.T) {
 	tests := []struct{ name, route string }{
-		{name: "the parts", route: ""},
-		{name: "an address", route: "/1"},
-		{name: "addresses", route: "/batch?partNumbers=1"},
+		{name: "list of parts", route: ""},
+		{name: "URL of a part", route: "/1"},
+		{name: "URLs of several parts", route: "/batch?partNumbers=1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The first two calls of Stored fail.
+			const failures = 2
 			var calls atomic.Int64
 			s := newSessionSite(t, openMemory(t), uploads.Config{
 				ProxyParts: true,
 				Stored: func(_ context.Context, u *uploads.File) error {
 					u.Location = "https://app.example/file"
-					if calls.Add(1) < 3 {
+					if calls.Add(1) <= failures {
 						return errors.New("the database is down")
 					}
 					return nil
 				},
 			})
 			u := s.beginMultipart(map[string]any{"filename": "file"})
-
 			request := u.signPart(1, "")
 			part := u.sendPart(1, []byte("abc"))
 
-			// The function Stored, which the first completion calls, fails. From then on, the upload accepts no bytes.
+			// The completion makes the first call. From then on, the upload accepts no bytes.
 			require.Equal(t, "500 internal", u.complete(part).refusal(t))
 			require.Equal(t, "423 locked uploadId", s.putTo(request.URL, []byte("abc")).refusal(t))
 
-			// The second call fails, and the third one succeeds.
+			// The first request to the route makes the second call, which fails, too.
 			address := "/s3/multipart/" + u.UploadID + tt.route
 			require.Equal(t, "500 internal", s.get(alice, address).refusal(t))
+
+			// The next request makes the third call. It then says where the completed file is.
 			resp := s.get(alice, address)
 			require.Equal(t, "409 completed uploadId", resp.refusal(t))
-
 			var file struct{ Location string }
 			resp.json(t, &file)
 			require.Equal(t, "https://app.example/file", file.Location)
-			require.EqualValues(t, 3, calls.Load())
+			require.EqualValues(t, failures+1, calls.Load())
 		})
 	}
 }
@@ -577,7 +584,7 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 					return
 				}
 
-				// The request fails if the other tab was faster. The request has no Content-Length.
+				// The request fails if the other tab was faster. It has no Content-Length, as from a client that streams.
 				chunk := io.MultiReader(bytes.NewReader(data[offset:min(len(data), offset+150_000)]))
 				_, _ = s.try(t.Context(), alice, "PATCH", tab, chunk, headers{
 					"Tus-Resumable": "1.0.0",
@@ -753,48 +760,39 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A completion is overtaken by an equal request at any of its calls to the store. The completion succeeds, and there is
-// one file. The faster request succeeds or gets 423.
+// While a request completes an upload, an equal request is faster. The slower one succeeds, and there is one file. The
+// faster one succeeds, or finds the upload locked.
 func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	tests := []struct {
 		name  string
 		begin func(s *sessionSite) (complete func() *answer)
-		want  int
+		want  int // status of a completion
 	}{
 		{name: "parts", begin: beginPartOfText, want: http.StatusOK},
-		{name: "pieces of tus", begin: beginJoinOfText, want: http.StatusCreated},
+		{name: "joined uploads of tus", begin: beginJoinOfText, want: http.StatusCreated},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The faster request comes before call 1, 2 and so on, until a completion ends before that call.
-			for i, calls := 1, 1; i <= calls; i++ {
-				calls = 0
-				var overtake func() // nil before the completion, and when it has run
-				countCalls := func(ctx context.Context, _ string, next func(context.Context) error) error {
-					calls++
-					if calls == i && overtake != nil {
-						overtake()
-					}
-					return next(ctx)
-				}
-
-				bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, countCalls)
-				}))
-
+			// The faster request comes before call 1, 2 and so on of the slower one, until that makes fewer calls.
+			const mostCalls = 80
+			for call := 1; ; call++ {
+				require.Less(t, call, mostCalls, "calls without end")
+				var complete func() *answer
+				interruption := &interruption{}
+				bucket := memstore.New(driver.WithLayer(interruption.layer(func() {
+					faster := complete()
+					require.Contains(t, []int{tt.want, http.StatusLocked}, faster.StatusCode)
+				})))
 				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
-				complete := tt.begin(s)
+				complete = tt.begin(s)
 
-				// Count only the calls of the completion.
-				calls = 0
-				overtake = func() {
-					overtake = nil
-					require.Contains(t, []int{tt.want, http.StatusLocked}, complete().StatusCode)
-				}
-
-				resp := complete()
-				require.Equal(t, tt.want, resp.StatusCode, "call %d: %s", i, resp.body)
+				interruption.countTo(call)
+				slower := complete()
+				require.Equal(t, tt.want, slower.StatusCode, "call %d: %s", call, slower.body)
 				s.requireOnlyFile("^alice/", []byte("text"))
+				if !interruption.hasHappened() {
+					return
+				}
 			}
 		})
 	}
