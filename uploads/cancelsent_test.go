@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -11,50 +12,53 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If the file of a ticket arrives just before one of Cancel's writes, the file's size stays reserved in the allowance.
-// Another call may already be copying the file.
+// If the file of a ticket arrives while Cancel runs, the room for the file stays reserved in the user's allowance, because
+// another call may already be copying the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	tests := []struct {
-		name string
-		// prefix is the prefix of the key that Cancel writes.
-		prefix string
+		name          string
+		writtenPrefix string // of the key that Cancel writes just after the file has arrived
 	}{
-		{name: "before Cancel marks the ledger", prefix: ".uploads-usage/"},
-		{name: "before Cancel replaces the file", prefix: uploads.DefaultPrefix},
+		{name: "before Cancel writes the user's count", writtenPrefix: ".uploads-usage/"},
+		{name: "before Cancel replaces the file", writtenPrefix: uploads.DefaultPrefix},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The hook calls beforeWrite before the next write to such a key, and then forgets it.
-			var beforeWrite func()
-			hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-				act := beforeWrite
-				if act != nil && op.Name == "Upload" && strings.HasPrefix(op.Key, tt.prefix) {
-					beforeWrite = nil
-					act()
+			// A hook of the bucket sends the file just before Cancel writes to such a key.
+			var sendFile func()
+			sendBeforeWrite := func(
+				ctx context.Context, op storage.Operation,
+			) (context.Context, func(storage.Outcome), error) {
+				isWrite := op.Name == "Upload" && strings.HasPrefix(op.Key, tt.writtenPrefix)
+				if isWrite && sendFile != nil {
+					sendFile()
 				}
 				return ctx, nil, nil
 			}
-
-			s := newService(t, openMemory(t, storage.WithHook(hook)), uploads.Config{
+			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
 				Key: keyOfUser,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
 				},
 			})
-			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
+			picture := newPNG()
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, user42)
 			require.NoError(t, err)
 
 			// The file arrives during Cancel.
-			beforeWrite = func() {
-				require.Less(t, send(t, ticket, newPNG()), 300)
+			isSent := false
+			sendFile = func() {
+				sendFile = nil // send the file only once
+				require.Less(t, send(t, ticket, picture), http.StatusMultipleChoices)
+				isSent = true
 			}
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, user42))
-			require.Nil(t, beforeWrite, "the file has arrived")
+			require.True(t, isSent)
 
 			// The room of the file is still reserved.
 			usage, err := s.Usage(t.Context(), user42.ID)
 			require.NoError(t, err)
-			require.EqualValues(t, len(newPNG()), usage.ReservedBytes)
+			require.EqualValues(t, len(picture), usage.ReservedBytes)
 		})
 	}
 }
@@ -74,5 +78,5 @@ func TestCancelFreesRoomOfUnsentFile(t *testing.T) {
 	usage, err := s.Usage(t.Context(), user42.ID)
 	require.NoError(t, err)
 	require.Zero(t, usage.ReservedBytes)
-	require.GreaterOrEqual(t, send(t, ticket, newPNG()), 400)
+	require.GreaterOrEqual(t, send(t, ticket, newPNG()), http.StatusBadRequest)
 }

@@ -343,7 +343,8 @@ func (s *sessionSite) requireOnlyFile(pattern string, want []byte) {
 	s.requireStored(files[0], want)
 }
 
-// A file whose content is judged is neither lost nor stored twice, whichever call the server is killed at.
+// A server is killed at each of its calls to the store in turn, while Config.Rules check the content of a file. The file
+// is neither lost nor stored twice.
 func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
 		name      string
@@ -352,7 +353,8 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		{name: "memory", newDriver: newMemoryDriver},
 		{name: "a directory", newDriver: newDirectoryDriver},
 	}
-	for _, store := range testserver.Sample(stores[:1], stores) {
+	onlyMemory := stores[:1]
+	for _, store := range testserver.Sample(onlyMemory, stores) {
 		for _, upload := range uploadsByContent() {
 			for _, afterCall := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, upload.name, afterCall), func(t *testing.T) {
@@ -375,8 +377,8 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 	return drv
 }
 
-// After a server was killed, at whichever call, another process continues the upload: no acknowledged bytes are lost,
-// Stored is called, and nothing is left behind.
+// A server is killed at each of its calls to the store in turn, and another process continues the upload. No acknowledged
+// bytes are lost, Config.Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, upload := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
@@ -389,10 +391,11 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	}
 }
 
-// The claim of a killed server whose clock is an hour ahead delays other processes no longer than any other claim.
+// The claim of a killed server whose clock is an hour ahead ends as early as the claims of other servers.
 func TestKilledServerWithFastClock(t *testing.T) {
 	for _, upload := range uploadsByName() {
-		if strings.Contains(upload.name, "tus") { // which waits for five seconds
+		waitsFiveSeconds := strings.Contains(upload.name, "tus")
+		if waitsFiveSeconds {
 			continue
 		}
 		t.Run(upload.name, func(t *testing.T) {
@@ -457,100 +460,81 @@ func TestKilledServerS3FileInOneRequest(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
 		// Kill the server at call 1, 2 and so on, until a request ends before that call.
 		for call, killer := range killAtEachCall(t, afterCall) {
-			storedCalls := 0
-			c := uploads.Config{Stored: func(context.Context, *uploads.File) error {
-				storedCalls++
-				return nil
-			}}
+			var stored []*uploads.File
+			c := uploads.Config{Stored: appendTo(&stored)}
 			drv := memstore.NewDriver(memstore.Config{})
 			s := newSessionSite(t, engine.New(drv), c)
-			var request struct{ URL string }
-			s.get(alice, "/s3/params?filename=file").json(t, &request)
+			address := s.signPut()
 
-			// The server is killed while it takes the file.
+			// The server is killed while it takes the file, and then its claim on the upload expires.
 			victim := newKilledSite(t, drv, killer, c)
-			victim.send("PUT", victim.rebase(request.URL), []byte("abc"))
-
-			// The dead process's claim on the upload expires.
+			victim.send("PUT", victim.rebase(address), []byte("abc"))
 			s.clock.Advance(3 * time.Minute)
-			resp := s.putTo(request.URL, []byte("abc"))
+
+			// The client sends the file again. If the killed server had completed the upload, the client learns it.
+			resp := s.putTo(address, []byte("abc"))
 			if resp.StatusCode != http.StatusOK {
-				// The killed process has completed the upload, and only its response was lost.
 				require.Equal(t, "409 completed uploadId", resp.refusal(t), "killed at call %d", call)
 			}
-			require.Positive(t, storedCalls, "killed at call %d", call)
+			require.NotEmpty(t, stored, "killed at call %d", call)
 			s.requireStored("files/alice/file", []byte("abc"))
 		}
 	}
 }
 
-// If a client aborts an upload after a server was killed while completing it, either nothing is left, or the file
-// exists, Stored was called, and the response says that the upload was completed.
+// A server was killed while it completed an upload, and the client aborts the upload. Either the abort succeeds and
+// nothing is left, or the response says that the upload was completed, and the file is stored.
 func TestKilledServerUploadIsNotAborted(t *testing.T) {
+	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(300)
 	large := content(part + 5000)
 	tests := []struct {
-		name string
-		send func(s, victim *sessionSite, data []byte) (address string)
-		data []byte
+		name    string
+		send    func(s, victim *sessionSite, data []byte) (address string)
+		data    []byte
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
 	}{
 		{name: "parts", send: completeAtKilledSite, data: large},
+		{name: "parts, inspected", send: completeAtKilledSite, data: large, inspect: accept},
 		{name: "tus", send: patchKilledSite, data: large},
+		{name: "tus, inspected", send: patchKilledSite, data: large, inspect: accept},
 		{name: "tus in one request", send: patchKilledSite, data: small},
+		{name: "tus in one request, inspected", send: patchKilledSite, data: small, inspect: accept},
 	}
 	for _, tt := range tests {
-		for _, inspected := range []bool{false, true} {
-			for _, afterCall := range []bool{false, true} {
-				name := fmt.Sprintf("%s, inspected: %v, after the call: %v", tt.name, inspected, afterCall)
-				t.Run(name, func(t *testing.T) {
-					completed := 0
+		for _, afterCall := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, after the call: %v", tt.name, afterCall), func(t *testing.T) {
+				// Kill the server at call 1, 2 and so on, until a completion ends before that call.
+				filesFound := 0
+				for call, killer := range killAtEachCall(t, afterCall) {
+					var stored []*uploads.File
+					c := uploads.Config{ProxyParts: true, Inspect: tt.inspect, Stored: appendTo(&stored)}
+					drv := memstore.NewDriver(memstore.Config{})
+					s := newSessionSite(t, engine.New(drv), c)
 
-					// Kill the server at call 1, 2 and so on, until a completion ends before that call.
-					for call := 1; ; call++ {
-						require.Less(t, call, 60, "calls without end")
-						storedCalls := 0
-						c := uploads.Config{
-							ProxyParts: true,
-							Stored: func(context.Context, *uploads.File) error {
-								storedCalls++
-								return nil
-							},
-						}
-						if inspected {
-							c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
-						}
-						drv := memstore.NewDriver(memstore.Config{})
-						s := newSessionSite(t, engine.New(drv), c)
+					// The server is killed while it completes the upload, and then its claim ends.
+					address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
+					if !killer.hasKilled() {
+						break
+					}
+					s.clock.Advance(3 * time.Minute)
 
-						// The server is killed while it completes the upload.
-						killer := &processKiller{atCall: call, afterCall: afterCall}
-						address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
-						if !killer.hasKilled() {
-							break
-						}
-
-						// The claim of the dead process ends.
-						s.clock.Advance(3 * time.Minute)
-
-						// The client aborts the upload. If that succeeds, nothing is left.
-						resp := s.tus("DELETE", address, nil)
-						if resp.StatusCode < 300 {
-							require.Empty(t, s.keysAfterExpiry(), "killed at call %d", call)
-							continue
-						}
-
-						// Otherwise, the file exists.
-						completed++
-						require.Contains(t, resp.refusal(t), "completed uploadId", "killed at call %d", call)
-						require.Positive(t, storedCalls, "killed at call %d", call)
-						s.requireStored("files/alice/file", tt.data)
-						require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry(), "killed at call %d", call)
+					// The client aborts the upload. If that succeeds, nothing is left.
+					resp := s.tus("DELETE", address, nil)
+					if resp.StatusCode < 300 {
+						require.Empty(t, s.keysAfterExpiry(), "killed at call %d", call)
+						continue
 					}
 
-					// At some of the calls, the file was already made.
-					require.Positive(t, completed)
-				})
-			}
+					// Otherwise, the file exists, and Stored was called.
+					filesFound++
+					require.Contains(t, resp.refusal(t), "completed uploadId", "killed at call %d", call)
+					require.NotEmpty(t, stored, "killed at call %d", call)
+					s.requireStored("files/alice/file", tt.data)
+					require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry(), "killed at call %d", call)
+				}
+				require.Positive(t, filesFound, "at no call, the file was made already")
+			})
 		}
 	}
 }
@@ -572,7 +556,7 @@ func patchKilledSite(s, victim *sessionSite, data []byte) string {
 	return address
 }
 
-// A Sweep is killed at any of its calls. The next Sweep removes what it has left.
+// If a process is killed during a Sweep, at whichever call to the store, the next Sweep removes what is left.
 func TestSweepContinuesAfterAKill(t *testing.T) {
 	data := content(part + 1000)
 
@@ -581,13 +565,14 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		s := newSessionSite(t, engine.New(drv), uploads.Config{ProxyParts: true})
 
-		// One upload is by tus, and another one in parts.
+		// One upload by tus and one in parts are unfinished.
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.beginMultipart(map[string]any{"filename": "b"}).sendPart(1, data[:1000])
 
+		// Both expire. Another process sweeps, and is killed.
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
-		victim.clock.Advance(100 * time.Hour) // all uploads expire
+		victim.clock.Advance(100 * time.Hour)
 		_, err := victim.handler.Sweep(t.Context())
 		if killer.hasKilled() {
 			require.ErrorIs(t, err, errDead)
