@@ -52,27 +52,27 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 		bucket := open(t)
 		first := newPieceService(t, bucket, uploads.Config{})
 
-		// All pieces but the last are stored.
+		// Two of three pieces are stored.
 		for number := 1; number <= 2; number++ {
 			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
 			require.NoError(t, err)
 			require.Nil(t, f)
 		}
 
-		// All services get the last piece.
+		// Many services get the last piece at the same time.
 		files := make([]*uploads.File, racers)
 		errs := make([]error, racers)
 		var wg sync.WaitGroup
 		for i := range racers {
-			asInOtherProcess := newPieceService(t, bucket, uploads.Config{})
+			racer := newPieceService(t, bucket, uploads.Config{})
 			wg.Go(func() {
-				files[i], errs[i] = asInOtherProcess.PutPiece(t.Context(), piece(3, 3, "3"))
+				files[i], errs[i] = racer.PutPiece(t.Context(), piece(3, 3, "3"))
 			})
 		}
 		wg.Wait()
 
+		// All return the same file. Those that begin after the file was made also return Completed.
 		for i, f := range files {
-			// A call that begins after the file was made fails with Completed.
 			if uploads.CodeOf(errs[i]) != uploads.Completed {
 				require.NoError(t, errs[i])
 			}
@@ -88,43 +88,42 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 	})
 }
 
-// After a process was killed in PutPiece, at any of its calls to the store, PutPiece of another process returns the
-// file. Stored has then been called for that file.
+// A process is killed in PutPiece, at each of its calls to the store in turn. PutPiece of another process then returns
+// the file, and Config.Stored was called for that file.
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{false, true} {
-		call := 0
+		t.Run(fmt.Sprintf("after the call: %v", afterCall), func(t *testing.T) {
+			lastCall := 0
+			for call, killer := range killAtEachCall(t, afterCall) {
+				lastCall = call
+				drv := memstore.NewDriver(memstore.Config{})
+				var stored []*uploads.File
+				c := uploads.Config{Stored: appendTo(&stored)}
 
-		// Kill the process at call 1, 2 and so on, until a run ends before that call.
-		for killed := true; killed; {
-			call++
-			drv := memstore.NewDriver(memstore.Config{})
-			stored := map[string]bool{} // keys for which Stored was called
-			c := uploads.Config{Stored: func(_ context.Context, f *uploads.File) error {
-				stored[f.Key] = true
-				return nil
-			}}
+				// One process takes the first piece, and another one is killed while it takes the last piece.
+				s := newPieceService(t, engine.New(drv), c)
+				_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
+				require.NoError(t, err)
+				_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
 
-			s := newPieceService(t, engine.New(drv), c)
-			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
-			require.NoError(t, err)
+				// The client sends the last piece again, and the service does not wait for the dead process.
+				s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
+				f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
+				if err != nil {
+					require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", call, err)
+				}
 
-			// The process is killed while it takes the last piece.
-			killer := &processKiller{atCall: call, afterCall: afterCall}
-			_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
-			killed = killer.hasKilled()
-
-			// The client sends the piece again, and the service does not wait for the dead process.
-			s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-			f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
-			if err != nil {
-				require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", call, err)
+				// The file has both pieces, and Stored was called for no other file.
+				data, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
+				require.NoError(t, err)
+				require.Equal(t, "ab", string(data))
+				require.NotEmpty(t, stored, "call %d", call)
+				for _, storedFile := range stored {
+					require.Equal(t, f.Key, storedFile.Key, "call %d", call)
+				}
 			}
-			require.Equal(t, map[string]bool{f.Key: true}, stored, "call %d", call)
-			data, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
-			require.NoError(t, err)
-			require.Equal(t, "ab", string(data))
-		}
-		require.Greater(t, call, 5, "too few calls were killed")
+			require.Greater(t, lastCall, 5, "too few calls were killed")
+		})
 	}
 }
 
@@ -138,28 +137,27 @@ func newKilledPieceService(
 	return newPieceService(t, engine.New(drv, driver.WithLayer(killer.layer), noRetry), c)
 }
 
-// After a process was killed while it made the file, the second PutPiece succeeds even behind a proxy that ends each
-// request after a minute. The first one only waits for the claim of the dead process.
+// A proxy ends each request after a minute. After a process was killed while it made a file, the client must repeat
+// PutPiece only once: the first call waits in vain for the claim of the dead process, and the second one succeeds.
 func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The process is killed just after it has claimed the upload, which is its sixth call to the store.
+		const claimingCall = 6
 		drv := memstore.NewDriver(memstore.Config{})
-		// The process is killed when the store has done the call that claims the upload, the sixth one of PutPiece.
-		const claimCall = 6
-		killer := &processKiller{atCall: claimCall, afterCall: true}
+		killer := &processKiller{atCall: claimingCall, afterCall: true}
 		killed := newKilledPieceService(t, drv, killer, uploads.Config{})
 		_, err := killed.PutPiece(t.Context(), piece(1, 1, "x"))
 		require.ErrorIs(t, err, errDead)
 
+		// Another process serves the client behind the proxy.
 		s := newPieceService(t, engine.New(drv), uploads.Config{})
 		putBehindProxy := func() error {
-			const limitOfProxy = time.Minute
-			ctx, cancel := context.WithTimeout(t.Context(), limitOfProxy)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			_, err := s.PutPiece(ctx, piece(1, 1, "x"))
 			return err
 		}
-
-		require.Error(t, putBehindProxy(), "waits for the claim")
+		require.Error(t, putBehindProxy(), "the claim of the dead process has not ended")
 		require.NoError(t, putBehindProxy())
 	})
 }
@@ -170,26 +168,27 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
 	s := newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 
-	// Each piece renews the upload.
+	// Two of three pieces arrive. Although the upload is older than its TTL in the end, each piece has renewed it.
+	const lessThanTTL = 50 * time.Minute
 	for number := 1; number <= 2; number++ {
 		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
 		require.NoError(t, err)
-		clk.Advance(50 * time.Minute)
+		clk.Advance(lessThanTTL)
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Zero(t, report.Uploads)
 	}
 
-	// The TTL has passed since the second piece.
-	clk.Advance(11 * time.Minute)
+	// The TTL passes since the second piece.
+	clk.Advance(time.Hour + time.Minute - lessThanTTL)
 	report, err := s.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, report.Uploads)
 
-	// Because its token is different, this piece belongs to another file, which has one piece.
+	// With the same token, the client can now send another file, which has only one piece.
 	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
 	require.NoError(t, err)
-	require.EqualValues(t, 3, f.Size)
+	require.EqualValues(t, len("new"), f.Size)
 }
 
 // PutPiece refuses invalid pieces, and those that contradict the ones before. What is refused changes nothing.
@@ -314,22 +313,25 @@ func TestPutPieceRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The first of two pieces is stored.
 			s := newPieceService(t, memstore.New(), uploads.Config{})
 			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 			require.NoError(t, err)
+
+			// The second piece is refused because of the change.
 			p := piece(2, 2, "b")
 			tt.change(&p)
 			f, err := s.PutPiece(t.Context(), p)
-
 			uploadErr, ok := errors.AsType[*uploads.Error](err)
 			require.True(t, ok, "%v", err)
 			require.Equal(t, tt.want, uploadErr.Field+" "+string(uploadErr.Code))
 			require.NotEmpty(t, uploadErr.Message)
 			require.Nil(t, f)
 
+			// The second piece without the change completes the file.
 			f, err = s.PutPiece(t.Context(), piece(2, 2, "b"))
 			require.NoError(t, err)
-			require.EqualValues(t, 2, f.Size, "what was refused has changed nothing")
+			require.EqualValues(t, len("ab"), f.Size)
 		})
 	}
 }
@@ -387,15 +389,16 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 	}
 }
 
-// PutPiece needs conditional updates, of the bucket or of Config.States.
+// In a bucket without conditional updates, PutPiece works only if Config.States keeps the states of uploads elsewhere.
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
-	s := newPieceService(t, bucket, uploads.Config{Unguarded: true})
-	_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
+	withoutStates := newPieceService(t, bucket, uploads.Config{Unguarded: true})
+	_, err := withoutStates.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 
-	s = newPieceService(t, bucket, uploads.Config{Unguarded: true, States: uploads.BucketStates(memstore.New())})
-	f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
+	states := uploads.BucketStates(memstore.New())
+	withStates := newPieceService(t, bucket, uploads.Config{Unguarded: true, States: states})
+	f, err := withStates.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
 }
@@ -424,6 +427,8 @@ func TestPutPieceTokenIsOfOneUser(t *testing.T) {
 	for i := range users {
 		putPiece(i, 1)
 	}
+
+	// Each user gets a file, under the key of the tenant.
 	for i, user := range users {
 		file := putPiece(i, 2)
 		require.Regexp(t, "^"+user.Values["tenant"]+"/", file.Key)
