@@ -2,6 +2,8 @@ package uploads_test
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,77 +13,111 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A slow Finish has refused an object. Meanwhile, the client sends a good file in its place, and another Finish
-// acknowledges it. The slow Finish does not remove the good file.
+// A slow Finish has refused the file that a client sent. Before it removes that file, another Finish removes it, and the
+// client sends a good file under the same key. The slow Finish does not remove the good file.
 func TestFinishRefusesBesideOtherCall(t *testing.T) {
-	tests := []struct {
-		name   string
-		prefix string // prefix of the key that the slow call removes
-		sent   string // what the client sends first
-		copied string // what the client sends while the first call copies
-	}{
-		{name: "the copy", prefix: "users/", sent: newPNG(), copied: htmlPage},
-		{name: "what was sent", prefix: ".uploads/", sent: htmlPage},
+	hooks := &onceHooks{}
+	bucket := openMemory(t, storage.WithHook(hooks.hook))
+	s := newServiceWithAllowance(t, bucket)
+	ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
+	require.NoError(t, err)
+
+	// The client sends a page. The rest happens when the slow Finish is about to remove it.
+	sendByTicketForm(t, ticket, htmlPage)
+	hooks.before("Remove", uploads.DefaultPrefix, func() {
+		_, err := s.Finish(t.Context(), ticket.Token, user42)
+		require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+		sendByTicketForm(t, ticket, newPNG())
+	})
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
+	require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+
+	// The client finishes the good file.
+	f, err := s.Finish(t.Context(), ticket.Token, user42)
+	require.NoError(t, err)
+	requireOnlyCounted(t, s, bucket, f)
+}
+
+// A client replaces a good file by a page while a slow Finish copies it, so that Finish refuses the copy. Before it
+// removes the copy, the client sends a good file, which another Finish stores under the same key. The slow Finish does
+// not remove the good file.
+func TestFinishRefusesCopyBesideOtherCall(t *testing.T) {
+	hooks := &onceHooks{}
+	bucket := openMemory(t, storage.WithHook(hooks.hook))
+	s := newServiceWithAllowance(t, bucket)
+	ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
+	require.NoError(t, err)
+
+	// The client sends a picture, and a page when the slow Finish is about to copy the picture.
+	sendByTicketForm(t, ticket, newPNG())
+	hooks.before("Copy", "", func() {
+		sendByTicketForm(t, ticket, htmlPage)
+	})
+
+	// The rest happens when the slow Finish is about to remove the copy of the page.
+	var f *uploads.File
+	hooks.before("Remove", "users/", func() {
+		_, err := s.Finish(t.Context(), ticket.Token, user42)
+		require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+		sendByTicketForm(t, ticket, newPNG())
+		f, err = s.Finish(t.Context(), ticket.Token, user42)
+		require.NoError(t, err)
+	})
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
+	require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+	requireOnlyCounted(t, s, bucket, f)
+}
+
+// onceHooks is a hook of a bucket that calls functions before operations, each once.
+type onceHooks struct{ pending []onceHook }
+
+// A onceHook is a function that is called before an operation on a key with a prefix.
+type onceHook struct {
+	operation string
+	prefix    string
+	do        func()
+}
+
+// before makes the hook call do once, before the next operation of this name on a key with this prefix.
+func (h *onceHooks) before(operation, prefix string, do func()) {
+	h.pending = append(h.pending, onceHook{operation, prefix, do})
+}
+
+func (h *onceHooks) hook(
+	ctx context.Context, op storage.Operation,
+) (context.Context, func(storage.Outcome), error) {
+	for i, next := range h.pending {
+		if op.Name == next.operation && strings.HasPrefix(op.Key, next.prefix) {
+			h.pending = slices.Delete(h.pending, i, i+1)
+			next.do()
+			break
+		}
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var atCopy, atRemove func()
-			runOnce := func(do *func()) {
-				f := *do
-				*do = nil
-				if f != nil {
-					f()
-				}
-			}
-			hook := func(
-				ctx context.Context, op storage.Operation,
-			) (context.Context, func(storage.Outcome), error) {
-				if op.Name == "Copy" {
-					runOnce(&atCopy)
-				} else if op.Name == "Remove" && strings.HasPrefix(op.Key, tt.prefix) {
-					runOnce(&atRemove)
-				}
-				return ctx, nil, nil
-			}
-			bucket := openMemory(t, storage.WithHook(hook))
-			s := newService(t, bucket, uploads.Config{
-				Key: keyOfUser,
-				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
-					return uploads.Allowance{Bytes: 1 << 20}, nil
-				},
-			})
-			ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
-			require.NoError(t, err)
+	return ctx, nil, nil
+}
 
-			require.Less(t, postForm(t, ticket.Form, tt.sent), 300)
-			if tt.copied != "" {
-				atCopy = func() {
-					require.Less(t, postForm(t, ticket.Form, tt.copied), 300)
-				}
-			}
-			var f *uploads.File
-			atRemove = func() {
-				_, err := s.Finish(t.Context(), ticket.Token, user42)
-				require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
-				require.Less(t, postForm(t, ticket.Form, newPNG()), 300)
-				if tt.copied == "" {
-					return
-				}
-				f, err = s.Finish(t.Context(), ticket.Token, user42)
-				require.NoError(t, err)
-			}
-			_, err = s.Finish(t.Context(), ticket.Token, user42)
-			require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+// newServiceWithAllowance returns a service that counts the files of each user.
+func newServiceWithAllowance(t *testing.T, bucket storage.Bucket) *uploads.Service {
+	t.Helper()
+	return newService(t, bucket, uploads.Config{
+		Key: keyOfUser,
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 1 << 20}, nil
+		},
+	})
+}
 
-			if tt.copied == "" {
-				f, err = s.Finish(t.Context(), ticket.Token, user42)
-				require.NoError(t, err)
-			}
-			require.Contains(t, listPublished(t, bucket), f.Key)
+// sendByTicketForm sends a file with the form of a ticket.
+func sendByTicketForm(t *testing.T, ticket *uploads.Ticket, content string) {
+	t.Helper()
+	require.Less(t, postForm(t, ticket.Form, content), http.StatusMultipleChoices)
+}
 
-			usage, err := s.Usage(t.Context(), user42.ID)
-			require.NoError(t, err)
-			require.Equal(t, uploads.Usage{Bytes: f.Size, Files: 1}, usage)
-		})
-	}
+// requireOnlyCounted requires that the file is stored, and that nothing else counts for user 42.
+func requireOnlyCounted(t *testing.T, s *uploads.Service, bucket storage.Bucket, f *uploads.File) {
+	t.Helper()
+	require.Contains(t, listPublished(t, bucket), f.Key)
+	usage, err := s.Usage(t.Context(), user42.ID)
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: f.Size, Files: 1}, usage)
 }
