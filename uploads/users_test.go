@@ -3,7 +3,6 @@ package uploads_test
 import (
 	"context"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,77 +14,105 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A user ID must survive JSON and PostgreSQL unchanged, or it would become another user's ID. Other IDs are
-// refused.
+// An ID of a user that JSON or PostgreSQL would change is refused before anything is stored. Otherwise, it could become
+// the ID of another user.
 func TestUserIDIsCheckedEarly(t *testing.T) {
-	begins := func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
-		return &uploads.Target{Key: "files/a"}, nil
-	}
-	request := func(ctx context.Context, s *uploads.Service, path, body string, h headers) int {
-		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
-		for name, value := range h {
-			r.Header.Set(name, value)
-		}
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, r)
-		return w.Code
-	}
-	tus := func(ctx context.Context, s *uploads.Service, _ uploads.User) int {
-		return request(ctx, s, "/tus/", "", headers{"Tus-Resumable": "1.0.0", "Upload-Length": "3"})
-	}
-	parts := func(ctx context.Context, s *uploads.Service, _ uploads.User) int {
-		return request(ctx, s, "/s3/multipart", "{}", headers{"Content-Type": "application/json"})
-	}
-	status := func(err error) int {
-		if uploadErr, ok := err.(*uploads.Error); ok {
-			return uploadErr.HTTPStatus()
-		}
-		return http.StatusOK
-	}
-
-	tests := []struct {
-		name  string
-		begin func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error)
-		send  func(ctx context.Context, s *uploads.Service, user uploads.User) int
-	}{
-		{"Store", nil, func(ctx context.Context, s *uploads.Service, user uploads.User) int {
-			_, err := s.Store(ctx, uploads.Upload{Body: strings.NewReader("x"), User: user})
-			return status(err)
-		}},
-		{"a piece", nil, func(ctx context.Context, s *uploads.Service, user uploads.User) int {
-			p := piece(1, 1, "x")
-			p.User = user
-			_, err := s.PutPiece(ctx, p)
-			return status(err)
-		}},
-		{"a ticket", nil, func(ctx context.Context, s *uploads.Service, user uploads.User) int {
-			_, err := s.Sign(ctx, uploads.Request{}, user)
-			return status(err)
-		}},
-		{"tus", nil, tus}, {"tus, by Begin", begins, tus}, {"parts", nil, parts}, {"parts, by Begin", begins, parts},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			for _, id := range []string{"a\x00b", "a\xffb", strings.Repeat("a", 2049)} {
-				if len(id) > 2048 && tt.begin != nil {
-					continue // records and Begin exclude one another
-				}
-				user := uploads.User{ID: id}
+	for _, way := range waysOfUser {
+		t.Run(way.name, func(t *testing.T) {
+			for _, id := range []string{"a\x00b", "a\xffb"} {
 				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
-				c := uploads.Config{
-					Rules:     rules.Any(0),
-					Begin:     tt.begin,
-					Authorize: func(*http.Request) (uploads.User, error) { return user, nil },
-				}
-				if len(id) > 2048 {
-					c.Records = uploads.BucketRecords(bucket)
-				}
-				s, err := uploads.New(bucket, c)
-				require.NoError(t, err)
-
-				require.Equal(t, http.StatusInternalServerError, tt.send(t.Context(), s, user), "%q", id)
-				require.Empty(t, listKeys(t, bucket))
+				requireUserRefused(t, bucket, id, uploads.Config{}, way)
 			}
 		})
 	}
+}
+
+// With Config.Begin, which chooses the keys of files, the handler checks the ID of the user, too.
+func TestUserIDIsCheckedBeforeBegin(t *testing.T) {
+	begin := func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
+		return &uploads.Target{Key: "files/a"}, nil
+	}
+	for _, way := range waysOfUser {
+		if !way.isOfHandler {
+			continue
+		}
+		t.Run(way.name, func(t *testing.T) {
+			for _, id := range []string{"a\x00b", "a\xffb"} {
+				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
+				requireUserRefused(t, bucket, id, uploads.Config{Begin: begin}, way)
+			}
+		})
+	}
+}
+
+// With Config.Records, an ID of more than 2048 bytes is refused.
+func TestUserIDOfRecordHasLimit(t *testing.T) {
+	longID := strings.Repeat("a", 2049)
+	for _, way := range waysOfUser {
+		t.Run(way.name, func(t *testing.T) {
+			bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
+			requireUserRefused(t, bucket, longID, uploads.Config{Records: uploads.BucketRecords(bucket)}, way)
+		})
+	}
+}
+
+// requireUserRefused requires that an upload of a user with this ID fails with the status 500, and that nothing is
+// stored.
+func requireUserRefused(t *testing.T, bucket storage.Bucket, id string, c uploads.Config, way wayOfUser) {
+	t.Helper()
+	user := uploads.User{ID: id}
+	c.Rules = rules.Any(0)
+	c.Authorize = func(*http.Request) (uploads.User, error) { return user, nil }
+	s := newService(t, bucket, c)
+
+	require.Equal(t, http.StatusInternalServerError, way.begin(t.Context(), s, user), "%q", id)
+	require.Empty(t, listKeys(t, bucket))
+}
+
+// A wayOfUser begins an upload of a user, and returns the HTTP status of the result.
+type wayOfUser struct {
+	name        string
+	begin       func(ctx context.Context, s *uploads.Service, user uploads.User) (status int)
+	isOfHandler bool // Config.Authorize returns the user
+}
+
+var waysOfUser = []wayOfUser{
+	{name: "Store", begin: storeOfUser},
+	{name: "a piece", begin: putPieceOfUser},
+	{name: "a ticket", begin: signOfUser},
+	{name: "tus", begin: beginTusOfUser, isOfHandler: true},
+	{name: "parts", begin: beginMultipartOfUser, isOfHandler: true},
+}
+
+func storeOfUser(ctx context.Context, s *uploads.Service, user uploads.User) int {
+	_, err := s.Store(ctx, uploads.Upload{Body: strings.NewReader("x"), User: user})
+	return httpStatusOf(err)
+}
+
+func putPieceOfUser(ctx context.Context, s *uploads.Service, user uploads.User) int {
+	p := piece(1, 1, "x")
+	p.User = user
+	_, err := s.PutPiece(ctx, p)
+	return httpStatusOf(err)
+}
+
+func signOfUser(ctx context.Context, s *uploads.Service, user uploads.User) int {
+	_, err := s.Sign(ctx, uploads.Request{}, user)
+	return httpStatusOf(err)
+}
+
+func beginTusOfUser(_ context.Context, s *uploads.Service, _ uploads.User) int {
+	return request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", "3").Code
+}
+
+func beginMultipartOfUser(_ context.Context, s *uploads.Service, _ uploads.User) int {
+	return request(s, "POST", "/s3/multipart", "{}", "Content-Type", "application/json").Code
+}
+
+// httpStatusOf returns the status of a response with this error.
+func httpStatusOf(err error) int {
+	if uploadErr, ok := err.(*uploads.Error); ok {
+		return uploadErr.HTTPStatus()
+	}
+	return http.StatusOK
 }
