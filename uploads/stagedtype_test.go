@@ -1,7 +1,6 @@
 package uploads_test
 
 import (
-	"bytes"
 	"context"
 	"net/http"
 	"strings"
@@ -16,72 +15,91 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A sender may guess the key where content waits for judgement. A browser that opens that key never runs the
-// content.
+// stagedPage is a file that runs a script if a browser takes it for a page.
+const stagedPage = "<html><script>alert(1)</script></html>"
+
+// While content waits under a temporary key to be inspected, it has a type that browsers do not run. The sender may
+// guess the key, and make somebody open it.
 func TestStagedContentHasInertType(t *testing.T) {
-	page := []byte("<html><script>alert(1)</script></html>")
 	tests := []struct {
 		name string
 		send func(s *sessionSite)
 	}{
-		{"parts", func(s *sessionSite) {
-			u := s.beginMultipart(map[string]any{"filename": "file"})
-			require.Equal(s.t, http.StatusOK, u.complete(u.sendPart(1, page)).StatusCode)
-		}},
-		{"one request", func(s *sessionSite) {
-			var upload struct{ URL string }
-			s.get(alice, "/s3/params?filename=file").json(s.t, &upload)
-			require.Equal(s.t, http.StatusOK, s.putTo(upload.URL, page).StatusCode)
-		}},
-		{"tus", func(s *sessionSite) {
-			s.patch(s.create("Upload-Length", size(page)), 0, page, int64(len(page)))
-		}},
-		{"a piece of tus", func(s *sessionSite) {
-			s.patch(s.create("Upload-Length", size(page), "Upload-Concat", "partial"), 0, page, int64(len(page)))
-		}},
-		{"tus in parts", func(s *sessionSite) {
-			long := append(bytes.Clone(page), content(2*part)...)
-			s.patch(s.create("Upload-Length", size(long)), 0, long, int64(len(long)))
-		}},
-		{"pieces", func(s *sessionSite) {
-			_, err := s.handler.PutPiece(s.t.Context(), uploads.Piece{
-				Token:  "token",
-				Count:  1,
-				Number: 1,
-				Body:   bytes.NewReader(page),
-				User:   uploads.User{ID: alice},
-				Name:   "page.html",
-				Target: &uploads.Target{ContentType: "text/html"},
-			})
-			require.NoError(s.t, err)
-		}},
+		{name: "parts", send: sendPageInParts},
+		{name: "one request", send: sendPageInSingleRequest},
+		{name: "tus", send: sendPageByTus},
+		{name: "tus in parts", send: sendLongPageByTus},
+		{name: "pieces", send: sendPageAsPiece},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Inspect is called while the content waits.
 			bucket := engine.New(memstore.NewDriver(memstore.Config{}))
-			var pendingKeys []string
-			look := func(ctx context.Context) {
-				for entry, err := range bucket.List(ctx, storage.WithPrefix(uploads.DefaultPrefix)) {
-					require.NoError(t, err)
-					if strings.Contains(entry.Key, "/content") {
-						attrs, err := bucket.Attrs(ctx, entry.Key)
-						require.NoError(t, err)
-						pendingKeys = append(pendingKeys, attrs.ContentType)
-					}
-				}
-			}
+			var types []string
 			tt.send(newSessionSite(t, bucket, uploads.Config{
 				Rules: rules.Any(0),
-				Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
-					look(ctx)
+				Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
+					types = stagedTypes(t, bucket)
 					return nil
 				},
 			}))
-			if len(pendingKeys) == 0 { // a piece waits until it is joined
-				look(t.Context())
-			}
-
-			require.Equal(t, []string{"application/octet-stream"}, pendingKeys)
+			require.Equal(t, []string{"application/octet-stream"}, types)
 		})
 	}
+}
+
+// A piece of a tus upload that waits until it is joined has a type that browsers do not run.
+func TestStagedPieceOfTusHasInertType(t *testing.T) {
+	bucket := engine.New(memstore.NewDriver(memstore.Config{}))
+	s := newSessionSite(t, bucket, uploads.Config{Rules: rules.Any(0)})
+	location := s.create("Upload-Length", size([]byte(stagedPage)), "Upload-Concat", "partial")
+	s.patch(location, 0, []byte(stagedPage), int64(len(stagedPage)))
+	require.Equal(t, []string{"application/octet-stream"}, stagedTypes(t, bucket))
+}
+
+// stagedTypes returns the content types of what waits in the bucket.
+func stagedTypes(t *testing.T, bucket storage.Bucket) (types []string) {
+	t.Helper()
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
+		require.NoError(t, err)
+		if strings.Contains(entry.Key, "/content") {
+			attrs, err := bucket.Attrs(t.Context(), entry.Key)
+			require.NoError(t, err)
+			types = append(types, attrs.ContentType)
+		}
+	}
+	return types
+}
+
+func sendPageInParts(s *sessionSite) {
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	part := u.sendPart(1, []byte(stagedPage))
+	require.Equal(s.t, http.StatusOK, u.complete(part).StatusCode)
+}
+
+func sendPageInSingleRequest(s *sessionSite) {
+	resp := s.putTo(s.signPut(), []byte(stagedPage))
+	require.Equal(s.t, http.StatusOK, resp.StatusCode)
+}
+
+func sendPageByTus(s *sessionSite) {
+	location := s.create("Upload-Length", size([]byte(stagedPage)))
+	s.patch(location, 0, []byte(stagedPage), int64(len(stagedPage)))
+}
+
+// sendLongPageByTus sends a page that takes several parts of the store.
+func sendLongPageByTus(s *sessionSite) {
+	long := append([]byte(stagedPage), content(2*part)...)
+	location := s.create("Upload-Length", size(long))
+	s.patch(location, 0, long, int64(len(long)))
+}
+
+// sendPageAsPiece sends the page as the only piece of a file, and asks for the type of pages.
+func sendPageAsPiece(s *sessionSite) {
+	p := piece(1, 1, stagedPage)
+	p.Name = "page.html"
+	p.Type = ""
+	p.Target = &uploads.Target{ContentType: "text/html"}
+	_, err := s.handler.PutPiece(s.t.Context(), p)
+	require.NoError(s.t, err)
 }

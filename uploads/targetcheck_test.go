@@ -14,87 +14,121 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// waysOfBegin are the first requests of those ways to upload in which Config.Begin chooses the key.
-var waysOfBegin = map[string]func(s *sessionSite, name string) *answer{
-	"tus": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", filenameMetadata(name))
-	},
-	"tus, of many parts": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Length", "100000000", "Upload-Metadata", filenameMetadata(name))
-	},
-	"tus, of a length that comes later": func(s *sessionSite, name string) *answer {
-		return s.tus("POST", "/tus/", nil, "Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(name))
-	},
-	"tus, of pieces": func(s *sessionSite, name string) *answer {
-		piece := s.create("Upload-Length", "3", "Upload-Concat", "partial")
-		s.patch(piece, 0, []byte("abc"), 3)
-		return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+piece, "Upload-Metadata", filenameMetadata(name))
-	},
-	"the draft": func(s *sessionSite, name string) *answer {
-		return s.draft("POST", "/tus/", strings.NewReader("abc"), "Content-Disposition", `attachment; filename="`+strings.ReplaceAll(name, `\`, `\\`)+`"`)
-	},
-	"parts": func(s *sessionSite, name string) *answer {
-		return s.post(alice, "/s3/multipart", map[string]any{"filename": name, "size": 3})
-	},
-	"one request": func(s *sessionSite, name string) *answer {
-		return s.get(alice, "/s3/params?filename="+url.QueryEscape(name))
-	},
+// A beginning is the first request of an upload for which Config.Begin chooses the key.
+type beginning struct {
+	name string
+	send func(s *sessionSite, filename string) *answer
+}
+
+// beginnings are the first requests of all ways of uploading in which Config.Begin chooses the key.
+var beginnings = []beginning{
+	{name: "tus", send: beginShortTus},
+	{name: "tus, of many parts", send: beginLongTus},
+	{name: "tus, of a length that comes later", send: beginDeferredTus},
+	{name: "tus, of pieces", send: joinOnePiece},
+	{name: "the draft", send: sendTextByDraft},
+	{name: "parts", send: beginMultipartOf},
+	{name: "one request", send: requestSingleURL},
+}
+
+func beginShortTus(s *sessionSite, filename string) *answer {
+	return s.tus("POST", "/tus/", nil, "Upload-Length", "3", "Upload-Metadata", filenameMetadata(filename))
+}
+
+func beginLongTus(s *sessionSite, filename string) *answer {
+	return s.tus("POST", "/tus/", nil, "Upload-Length", "100000000", "Upload-Metadata", filenameMetadata(filename))
+}
+
+func beginDeferredTus(s *sessionSite, filename string) *answer {
+	return s.tus("POST", "/tus/", nil, "Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata(filename))
+}
+
+// joinOnePiece sends a piece by tus. The request that joins the pieces is the first one with the name of the file.
+func joinOnePiece(s *sessionSite, filename string) *answer {
+	piece := s.create("Upload-Length", "3", "Upload-Concat", "partial")
+	s.patch(piece, 0, []byte("abc"), 3)
+	return s.tus("POST", "/tus/", nil, "Upload-Concat", "final;"+piece, "Upload-Metadata", filenameMetadata(filename))
+}
+
+func sendTextByDraft(s *sessionSite, filename string) *answer {
+	escaped := strings.ReplaceAll(filename, `\`, `\\`)
+	disposition := `attachment; filename="` + escaped + `"`
+	return s.draft("POST", "/tus/", strings.NewReader("abc"), "Content-Disposition", disposition)
+}
+
+func beginMultipartOf(s *sessionSite, filename string) *answer {
+	return s.post(alice, "/s3/multipart", map[string]any{"filename": filename, "size": 3})
+}
+
+// requestSingleURL asks for the URL to which a file can be sent in one request.
+func requestSingleURL(s *sessionSite, filename string) *answer {
+	return s.get(alice, "/s3/params?filename="+url.QueryEscape(filename))
 }
 
 // An upload whose filename makes no valid key is refused when it begins.
 func TestNameIsCheckedEarly(t *testing.T) {
-	invalid := map[string]string{
-		"a backslash":              `a\b`,
-		"dots":                     "..",
-		"a dot at the end":         "a.",
-		"an empty folder":          "a//b",
-		"too long":                 strings.Repeat("n", 1100),
-		"too long with its folder": strings.Repeat("f/", 505) + "n",
+	tests := []struct{ name, filename string }{
+		{name: "a backslash", filename: `a\b`},
+		{name: "two dots", filename: ".."},
+		{name: "a dot at the end", filename: "a."},
+		{name: "an empty folder", filename: "a//b"},
+		{name: "too long", filename: strings.Repeat("n", 1100)},
+		{name: "too long with its folder", filename: strings.Repeat("f/", 505) + "n"},
 	}
-	for name, filename := range invalid {
-		for way, begin := range waysOfBegin {
-			t.Run(name+"/"+way, func(t *testing.T) {
+	for _, tt := range tests {
+		for _, beginning := range beginnings {
+			t.Run(tt.name+"/"+beginning.name, func(t *testing.T) {
 				// The prefix of the bucket makes the key longer.
 				bucket := storage.Prefixed(memstore.New(), "tenants/")
 				s := newSessionSite(t, bucket, uploads.Config{Now: (&clock{}).Now})
-				resp := begin(s, filename)
+				resp := beginning.send(s, tt.filename)
 				require.Equal(t, http.StatusBadRequest, resp.StatusCode, string(resp.body))
 
-				var p struct{ Code, Field, File string }
-				resp.json(t, &p)
-				require.Equal(t, "invalid_value", p.Code)
-				require.Equal(t, "filename", p.Field)
-				require.Equal(t, uploads.CleanName(filename), p.File)
+				var problem struct{ Code, Field, File string }
+				resp.json(t, &problem)
+				require.Equal(t, "invalid_value", problem.Code)
+				require.Equal(t, "filename", problem.Field)
+				require.Equal(t, uploads.CleanName(tt.filename), problem.File)
 			})
 		}
 	}
+}
 
+// An upload whose filename has a line end is refused when it begins.
+func TestLineEndInNameIsRefusedEarly(t *testing.T) {
 	// In the IETF draft, the name is in a header, and a header cannot contain a line end.
-	for _, way := range []string{"tus", "parts"} {
-		t.Run("a line end/"+way, func(t *testing.T) {
-			resp := waysOfBegin[way](newSessionSite(t, memstore.New(), uploads.Config{}), "a\nb")
-			require.Equal(t, http.StatusBadRequest, resp.StatusCode, string(resp.body))
-		})
+	for _, send := range []func(s *sessionSite, filename string) *answer{beginShortTus, beginMultipartOf} {
+		s := newSessionSite(t, memstore.New(), uploads.Config{})
+		resp := send(s, "a\nb")
+		require.Equal(t, http.StatusBadRequest, resp.StatusCode, string(resp.body))
 	}
 }
 
-// An invalid Target is refused before any byte is sent, whether Begin returns it or Store gets it.
+// invalidTargets are Targets that no store accepts, by the name of what is wrong.
+var invalidTargets = map[string]uploads.Target{
+	"a type":                     {ContentType: "text"},
+	"a name in a disposition":    {ContentDisposition: "attachment; filename=\u00e9"},
+	"a line end in a header":     {CacheControl: "a\nb"},
+	"a name of metadata":         {Metadata: map[string]string{"a b": "c"}},
+	"a reserved name":            {Metadata: map[string]string{"omnibucket-x": "c"}},
+	"a line end in metadata":     {Metadata: map[string]string{"a": "b\nc"}},
+	"too much metadata":          {Metadata: map[string]string{"a": strings.Repeat("b", 2048)}},
+	"a value of a tag":           {Tags: map[string]string{"a": "b\nc"}},
+	"tags of the store provider": {Tags: map[string]string{"aws:a": "b"}},
+}
+
+// If Config.Begin returns an invalid Target, the first request of the upload fails, and Config.OnError gets the reason.
 func TestTargetIsCheckedEarly(t *testing.T) {
-	invalid := map[string]uploads.Target{
-		"a type":                     {ContentType: "text"},
-		"a name in a disposition":    {ContentDisposition: "attachment; filename=\u00e9"},
-		"a line end in a header":     {CacheControl: "a\nb"},
-		"a name of metadata":         {Metadata: map[string]string{"a b": "c"}},
-		"a reserved name":            {Metadata: map[string]string{"omnibucket-x": "c"}},
-		"a line end in metadata":     {Metadata: map[string]string{"a": "b\nc"}},
-		"too much metadata":          {Metadata: map[string]string{"a": strings.Repeat("b", 2048)}},
-		"a value of a tag":           {Tags: map[string]string{"a": "b\nc"}},
-		"tags of the store provider": {Tags: map[string]string{"aws:a": "b"}},
+	ways := []beginning{
+		{name: "tus", send: beginShortTus},
+		{name: "tus, of many parts", send: beginLongTus},
+		{name: "parts", send: beginMultipartOf},
+		{name: "one request", send: requestSingleURL},
 	}
-	for name, target := range invalid {
-		for _, way := range []string{"tus", "tus, of many parts", "parts", "one request"} {
-			t.Run(name+"/"+way, func(t *testing.T) {
-				var handlerErr error // the last one
+	for name, target := range invalidTargets {
+		for _, way := range ways {
+			t.Run(name+"/"+way.name, func(t *testing.T) {
+				var lastErr error // that OnError has got
 				s := newSessionSite(t, memstore.New(), uploads.Config{
 					Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 						withKey := target
@@ -102,21 +136,23 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 						return &withKey, nil
 					},
 					OnError: func(_ *http.Request, err error) {
-						handlerErr = err
+						lastErr = err
 					},
 				})
 
-				// The first request of the upload fails.
-				begin := waysOfBegin[way]
-				resp := begin(s, "a")
+				resp := way.send(s, "a")
 				require.Equal(t, http.StatusInternalServerError, resp.StatusCode, string(resp.body))
-				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
-				require.ErrorContains(t, handlerErr, "Target.")
+				require.ErrorIs(t, lastErr, storage.InvalidArgument)
+				require.ErrorContains(t, lastErr, "Target.")
 			})
 		}
+	}
+}
 
-		t.Run(name+"/Store", func(t *testing.T) {
-			// A read of this body would fail the test.
+// Store refuses an invalid Target before it reads the body.
+func TestStoreChecksTargetBeforeBody(t *testing.T) {
+	for name, target := range invalidTargets {
+		t.Run(name, func(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Any(0)})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: unreadable{t}, Target: &target})
 			require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err))
@@ -125,10 +161,10 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 	}
 }
 
-// unreadable is a body that must not be read.
+// unreadable is a body that fails the test if it is read.
 type unreadable struct{ t *testing.T }
 
-func (f unreadable) Read([]byte) (int, error) {
-	require.Fail(f.t, "the body was read")
+func (u unreadable) Read([]byte) (int, error) {
+	require.Fail(u.t, "the body was read")
 	return 0, http.ErrBodyNotAllowed
 }

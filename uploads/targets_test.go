@@ -1,6 +1,7 @@
 package uploads_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -16,66 +17,70 @@ import (
 // does not.
 func TestTargetDecidesHowFileIsStored(t *testing.T) {
 	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
-	methods := map[string]func(s *uploads.Service, body string) (*uploads.File, error){
-		"Store": func(s *uploads.Service, body string) (*uploads.File, error) {
-			return s.Store(t.Context(), uploads.Upload{
-				Body:   strings.NewReader(body),
-				Name:   "a.txt",
-				User:   uploads.User{ID: alice},
-				Target: &target,
-			})
-		},
-		"pieces": func(s *uploads.Service, body string) (*uploads.File, error) {
-			p := piece(1, 1, body)
-			p.Target = &target
-			p.Name = "a.txt"
-			return s.PutPiece(t.Context(), p)
-		},
-	}
+	onlyText := rules.Rules{Types: []string{"text/plain"}}
+	type sendFunc func(
+		ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
+	) (*uploads.File, error)
 	tests := []struct {
 		name               string
 		rules              rules.Rules
-		key                string
-		contentType        string
+		send               sendFunc
 		contentDisposition string
 	}{
-		{
-			name:               "judged",
-			rules:              rules.Rules{Types: []string{"text/plain"}},
-			key:                `^alice/[a-z2-7]{26}\.txt$`,
-			contentType:        "text/plain; charset=utf-8",
-			contentDisposition: "attachment",
-		},
-		{
-			name:        "not judged",
-			rules:       rules.Any(0),
-			key:         `^alice/[a-z2-7]{26}\.txt$`,
-			contentType: "text/plain; charset=utf-8",
-		},
+		{name: "Store", rules: rules.Any(0), send: storeText},
+		{name: "Store, with rules", rules: onlyText, send: storeText, contentDisposition: "attachment"},
+		{name: "PutPiece", rules: rules.Any(0), send: putTextAsPiece},
+		{name: "PutPiece, with rules", rules: onlyText, send: putTextAsPiece, contentDisposition: "attachment"},
 	}
-	for method, send := range methods {
-		for _, tt := range tests {
-			t.Run(method+", "+tt.name, func(t *testing.T) {
-				bucket := memstore.New()
-				s, err := uploads.New(bucket, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
-				require.NoError(t, err)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New()
+			s := newService(t, bucket, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
 
-				_, err = send(s, strings.Repeat("x", 101))
-				require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
-				f, err := send(s, "some text")
-				require.NoError(t, err)
-				require.Regexp(t, tt.key, f.Key)
+			// A file may not be larger than the Target permits.
+			_, err := tt.send(t.Context(), s, strings.Repeat("x", 101), &target)
+			require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
 
-				attrs, err := bucket.Attrs(t.Context(), f.Key)
-				require.NoError(t, err)
-				require.Equal(t, target.CacheControl, attrs.CacheControl)
-				require.Equal(t, target.Metadata, attrs.Metadata)
-				require.Equal(t, tt.contentType, attrs.ContentType)
-				require.Equal(t, tt.contentDisposition, attrs.ContentDisposition)
-			})
-		}
+			// The key and the type of the file come from its content.
+			f, err := tt.send(t.Context(), s, "some text", &target)
+			require.NoError(t, err)
+			require.Regexp(t, `^alice/[a-z2-7]{26}\.txt$`, f.Key)
+			attrs, err := bucket.Attrs(t.Context(), f.Key)
+			require.NoError(t, err)
+			require.Equal(t, "text/plain; charset=utf-8", attrs.ContentType)
+			require.Equal(t, tt.contentDisposition, attrs.ContentDisposition)
+
+			// The other attributes come from the Target.
+			require.Equal(t, target.CacheControl, attrs.CacheControl)
+			require.Equal(t, target.Metadata, attrs.Metadata)
+		})
 	}
+}
 
+// storeText stores a.txt with Store.
+func storeText(
+	ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
+) (*uploads.File, error) {
+	return s.Store(ctx, uploads.Upload{
+		Body:   strings.NewReader(text),
+		Name:   "a.txt",
+		User:   uploads.User{ID: alice},
+		Target: target,
+	})
+}
+
+// putTextAsPiece stores a.txt with PutPiece, as its only piece.
+func putTextAsPiece(
+	ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
+) (*uploads.File, error) {
+	p := piece(1, 1, text)
+	p.Target = target
+	p.Name = "a.txt"
+	return s.PutPiece(ctx, p)
+}
+
+// Store refuses a Target with a Key if Config.Key chooses the keys.
+func TestStoreRefusesTargetWithKey(t *testing.T) {
 	s := newPieceService(t, memstore.New(), uploads.Config{})
 	_, err := s.Store(t.Context(), uploads.Upload{
 		Body:   strings.NewReader("x"),
