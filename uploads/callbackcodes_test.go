@@ -16,11 +16,11 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// The code of a callback's error decides the HTTP status and Retry-After. The response hides the text of other
-// errors than *uploads.Error.
+// The code of a callback's error decides the status of the response and its Retry-After. The response hides the text of
+// errors that are not an *uploads.Error.
 func TestCodeOfApplicationErrors(t *testing.T) {
-	busy := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New("the database is at 10.0.0.7")}
-	saysNothing := &uploads.Error{}
+	const secret = "the database is at 10.0.0.7"
+	retryLater := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New(secret)}
 	tests := []struct {
 		err        error
 		status     int
@@ -29,8 +29,8 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 	}{
 		{err: storage.Unavailable, status: 503, code: "busy", retryAfter: "1"},
 		{err: storage.RateLimited, status: 503, code: "busy", retryAfter: "1"},
-		{err: busy, status: 503, code: "busy", retryAfter: "7"},
-		{err: fmt.Errorf("users: %w", busy), status: 503, code: "busy", retryAfter: "7"},
+		{err: retryLater, status: 503, code: "busy", retryAfter: "7"},
+		{err: fmt.Errorf("users: %w", retryLater), status: 503, code: "busy", retryAfter: "7"},
 		{err: storage.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
 		{err: context.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
 		{err: storage.Canceled, status: 503, code: "busy", retryAfter: "1"},
@@ -38,7 +38,6 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 		{err: storage.Unauthenticated, status: 401, code: "unauthenticated"},
 		{err: storage.PermissionDenied, status: 403, code: "not_allowed"},
 		{err: &uploads.Error{Code: "quota", Message: "Your room is full."}, status: 403, code: "quota"},
-		{err: saysNothing, status: 403, code: "not_allowed"},
 		{err: &uploads.Error{Code: "quota"}, status: 403, code: "quota"},
 		{err: storage.ObjectNotFound, status: 500, code: "internal", retryAfter: "1"},
 		{err: storage.BucketNotFound, status: 500, code: "internal", retryAfter: "1"},
@@ -49,41 +48,71 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 		{err: storage.Unsupported, status: 500, code: "internal", retryAfter: "1"},
 		{err: storage.OutcomeUnknown, status: 500, code: "internal", retryAfter: "1"},
 		{err: storage.Internal, status: 500, code: "internal", retryAfter: "1"},
-		{err: errors.New("the database is at 10.0.0.7"), status: 500, code: "internal", retryAfter: "1"},
+		{err: errors.New(secret), status: 500, code: "internal", retryAfter: "1"},
 	}
 	for _, tt := range tests {
-		for function, config := range map[string]uploads.Config{
-			"Stored":    {Stored: func(context.Context, *uploads.File) error { return tt.err }},
-			"Inspect":   {Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error { return tt.err }},
-			"Authorize": {Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, tt.err }},
-		} {
-			t.Run(fmt.Sprint(function, ": ", tt.err), func(t *testing.T) {
-				if config.Authorize == nil {
-					config.Authorize = byHeader
-				}
+		for callback, config := range configsThatFail(tt.err) {
+			t.Run(fmt.Sprint(callback, ": ", tt.err), func(t *testing.T) {
 				bucket := memstore.New()
-				body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()})
-				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", body)
-				r.Header.Set("Content-Type", contentType)
-				r.Header.Set("User", "42")
-				w := httptest.NewRecorder()
-				newService(t, bucket, config).ServeHTTP(w, r)
-				status := tt.status
-				code := tt.code
-				if errors.Is(tt.err, saysNothing) && function == "Inspect" {
-					status = http.StatusUnprocessableEntity
-					code = "refused"
-				}
-
-				require.Equal(t, status, w.Code, w.Body)
-				require.Contains(t, w.Body.String(), `"code":"`+code+`"`)
+				w := sendPhoto(t, newService(t, bucket, config))
+				require.Equal(t, tt.status, w.Code, w.Body)
+				require.Contains(t, w.Body.String(), `"code":"`+tt.code+`"`)
 				require.NotContains(t, w.Body.String(), `"message":""`)
 				require.Equal(t, tt.retryAfter, w.Header().Get("Retry-After"))
-				require.NotContains(t, w.Body.String(), "10.0.0.7")
+				require.NotContains(t, w.Body.String(), secret)
 
-				mayKnow := function == "Stored" && errors.Is(tt.err, storage.OutcomeUnknown) // then the file stays, as by Store
-				require.Equal(t, mayKnow, len(listKeys(t, bucket)) > 0)
+				// If nobody knows whether Stored has saved a link to the file, the file stays.
+				isFileKept := callback == "Stored" && errors.Is(tt.err, storage.OutcomeUnknown)
+				require.Equal(t, isFileKept, len(listKeys(t, bucket)) > 0)
 			})
 		}
 	}
+}
+
+// An empty *uploads.Error of a callback has the code "refused" if Inspect returns it, and otherwise "not_allowed".
+func TestCodeOfEmptyApplicationError(t *testing.T) {
+	want := map[string]struct {
+		status int
+		code   string
+	}{
+		"Stored":    {status: http.StatusForbidden, code: "not_allowed"},
+		"Inspect":   {status: http.StatusUnprocessableEntity, code: "refused"},
+		"Authorize": {status: http.StatusForbidden, code: "not_allowed"},
+	}
+	for callback, config := range configsThatFail(&uploads.Error{}) {
+		t.Run(callback, func(t *testing.T) {
+			bucket := memstore.New()
+			w := sendPhoto(t, newService(t, bucket, config))
+			require.Equal(t, want[callback].status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), `"code":"`+want[callback].code+`"`)
+			require.NotContains(t, w.Body.String(), `"message":""`)
+			require.Empty(t, w.Header().Get("Retry-After"))
+			require.Empty(t, listKeys(t, bucket))
+		})
+	}
+}
+
+// configsThatFail returns Configs with one callback that fails with err, by the name of the callback.
+func configsThatFail(err error) map[string]uploads.Config {
+	return map[string]uploads.Config{
+		"Stored": {
+			Authorize: byHeader,
+			Stored:    func(context.Context, *uploads.File) error { return err },
+		},
+		"Inspect": {
+			Authorize: byHeader,
+			Inspect:   func(context.Context, *uploads.File, *storage.ReaderAt) error { return err },
+		},
+		"Authorize": {
+			Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, err },
+		},
+	}
+}
+
+// sendPhoto sends a picture in a form as user 42, and returns the response.
+func sendPhoto(t *testing.T, s *uploads.Service) *httptest.ResponseRecorder {
+	t.Helper()
+	photo := formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()}
+	body, contentType := newForm(t, photo)
+	return request(s, http.MethodPost, "/", body.String(), "Content-Type", contentType, "User", "42")
 }

@@ -1,11 +1,9 @@
 package uploads_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/base64"
-	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,80 +18,38 @@ import (
 
 // With Config.Lifetime, the record of a file expires after that time, in whichever way the file was uploaded.
 func TestLifetimeHoldsForAllWays(t *testing.T) {
-	bucket := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
-	var files []*uploads.File
-	s, err := uploads.New(bucket, uploads.Config{
-		Rules:     rules.Any(0),
-		Records:   uploads.BucketRecords(bucket),
-		Lifetime:  2 * uploads.DefaultTTL,
-		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
-		Stored: func(_ context.Context, f *uploads.File) error {
-			files = append(files, f)
-			return nil
-		},
-	})
-	require.NoError(t, err)
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
-	part, err := w.CreateFormFile("file", "a.txt")
-	require.NoError(t, err)
-	_, err = part.Write([]byte("content"))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-
-	tests := []struct {
-		name string
-		send func(t *testing.T)
-	}{
-		{"Store", func(t *testing.T) {
-			t.Helper()
-			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("content"), Name: "a.txt"})
-			require.NoError(t, err)
-		}},
-		{"a form", func(t *testing.T) {
-			t.Helper()
-			answer := request(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType())
-			require.Equal(t, http.StatusCreated, answer.Code)
-		}},
-		{"tus", func(t *testing.T) {
-			t.Helper()
-			name := base64.StdEncoding.EncodeToString([]byte("a.txt"))
-			require.Equal(t, http.StatusCreated, request(s, "POST", "/tus/", "content", "Tus-Resumable", "1.0.0", "Upload-Length", "7",
-				"Upload-Metadata", "filename "+name, "Content-Type", "application/offset+octet-stream",
-			).Code)
-		}},
-		{"pieces", func(t *testing.T) {
-			t.Helper()
-			_, err := s.PutPiece(t.Context(), uploads.Piece{
-				Body:   strings.NewReader("content"),
-				Name:   "a.txt",
-				Token:  "token-1234",
-				Count:  1,
-				Number: 1,
+	const lifetime = 2 * uploads.DefaultTTL
+	ways := append(slices.Clone(recordedWays), recordedWay{name: "a ticket", send: sendPDFWithTicket})
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			bucket := openMemory(t)
+			var stored []*uploads.File
+			s := newService(t, bucket, uploads.Config{
+				Rules:     rules.Any(0),
+				Records:   uploads.BucketRecords(bucket),
+				Lifetime:  lifetime,
+				Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
+				Stored:    appendTo(&stored),
 			})
+
+			require.True(t, way.send(t, s))
+			require.Len(t, stored, 1)
+			record, err := s.Records().Record(t.Context(), stored[0].ID)
 			require.NoError(t, err)
-		}},
-		{"a ticket", func(t *testing.T) {
-			t.Helper()
-			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: 7}, uploads.User{})
-			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader("content"))
-			require.NoError(t, err)
-			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
-			require.NoError(t, err)
-		}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			files = nil
-			tt.send(t)
-			require.Len(t, files, 1)
-			record, err := s.Records().Record(t.Context(), files[0].ID)
-			require.NoError(t, err)
-			require.Equal(t, record.Expires, files[0].Expires)
-			require.WithinDuration(t, time.Now().Add(2*uploads.DefaultTTL), record.Expires, time.Minute)
+			require.Equal(t, record.Expires, stored[0].Expires)
+			require.WithinDuration(t, time.Now().Add(lifetime), record.Expires, time.Minute)
 		})
 	}
+}
+
+// sendPDFWithTicket sends a.pdf with a ticket.
+func sendPDFWithTicket(t *testing.T, s *uploads.Service) bool {
+	user := uploads.User{ID: "eva"}
+	ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.pdf", Size: int64(len(pdf))}, user)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, send(t, ticket, pdf))
+	_, err = s.Finish(t.Context(), ticket.Token, user)
+	return err == nil
 }
 
 // New refuses a Config.Lifetime that is shorter than twice Config.TTL, or comes without Config.Records.
@@ -117,49 +73,47 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	}
 }
 
-// A Finish between Sweep's removal of an expired record and that of the bytes leaves no record without bytes.
+// A file has expired, and Sweep removes its record before its bytes. A Finish between the two does not create the record
+// again, which would then have no bytes.
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
+	const lifetime = 2 * time.Hour
 	now := time.Now()
-	storedCalls := 0
+	var stored []*uploads.File
 	bucket := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
-	s, err := uploads.New(bucket, uploads.Config{
+	s := newService(t, bucket, uploads.Config{
 		Rules:    rules.Any(0),
 		Records:  uploads.BucketRecords(bucket),
 		Now:      func() time.Time { return now },
 		TTL:      time.Hour,
-		Lifetime: 2 * time.Hour,
-		Stored: func(context.Context, *uploads.File) error {
-			storedCalls++
-			return nil
-		},
+		Lifetime: lifetime,
+		Stored:   appendTo(&stored),
 	})
-	require.NoError(t, err)
 
-	// A file with a lifetime of two hours is sent and finished.
-	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
+	// A file is sent and finished.
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len("content"))}, uploads.User{})
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader("content"))
 	require.NoError(t, err)
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 
-	// The lifetime ends.
-	now = now.Add(2 * time.Hour)
+	// At the end of its lifetime, a second Finish still returns the file, with the same end.
+	now = now.Add(lifetime)
 	second, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, f.Expires, second.Expires)
-	require.Equal(t, 2, storedCalls)
+	require.Len(t, stored, 2)
 
-	// Sweep removes the record before the bytes.
+	// Once the record is removed, as by Sweep, Finish fails and creates no record.
 	require.NoError(t, s.Records().Remove(t.Context(), f))
 	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.ErrorIs(t, err, storage.Unavailable)
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, 2, storedCalls)
+	require.Len(t, stored, 2)
 }
 
-// Remove fails for a file that a transaction has made permanent since, and the file still counts.
+// Remove fails for a file that a transaction has made permanent since the caller read it, and the file still counts.
 func TestRemoveKeptFileCounts(t *testing.T) {
 	bucket := memstore.New()
 	s, err := uploads.New(bucket, uploads.Config{
@@ -179,7 +133,7 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 
-	// A sweep has read the file before the transaction made it permanent: it still knows when the file expires.
+	// A sweep that has read the file before the transaction still takes it for one that expires. It cannot remove it.
 	f.Expires = time.Now()
 	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
 	usageAfter, err := s.Usage(t.Context(), "eva")

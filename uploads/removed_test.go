@@ -16,81 +16,96 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Config.Removed is called before a file's bytes are removed, in whichever way. Otherwise a thumbnail that depends
-// on them would stay forever.
+// Config.Removed is called before the bytes of a file are removed, whichever way the file goes. If Removed fails, the
+// bytes stay, so that the application can try again to remove what depends on them.
 func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
-	eva := uploads.User{ID: "eva"}
 	tests := []struct {
-		name    string
-		records bool
-		remove  func(ctx context.Context, s *uploads.Service, f *uploads.File) error
+		name       string
+		hasRecords bool
+		remove     func(ctx context.Context, s *uploads.Service, f *uploads.File) error
 	}{
-		{"Delete", false, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Delete(ctx, f.Key, eva) }},
-		{"Delete of a file with a record", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Delete(ctx, f.Key, eva) }},
-		{"Remove", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error { return s.Remove(ctx, f) }},
-		{"Remove by the ID", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error {
-			return s.Remove(ctx, &uploads.File{ID: f.ID})
-		}},
-		{"Sweep of a file that has expired", true, func(ctx context.Context, s *uploads.Service, _ *uploads.File) error {
-			_, err := s.Sweep(ctx)
-			return err
-		}},
-		{"Sweep of bytes without a record", true, func(ctx context.Context, s *uploads.Service, f *uploads.File) error {
-			if err := s.Records().Remove(ctx, f); err != nil {
-				return err
-			}
-			_, err := s.Sweep(ctx)
-			return err
-		}},
+		{name: "Delete", remove: deleteOfUser},
+		{name: "Delete of a file with a record", hasRecords: true, remove: deleteOfUser},
+		{name: "Remove", hasRecords: true, remove: removeFile},
+		{name: "Remove by the ID", hasRecords: true, remove: removeByID},
+		{name: "Sweep of a file that has expired", hasRecords: true, remove: sweepExpired},
+		{name: "Sweep of bytes without a record", hasRecords: true, remove: sweepWithoutRecord},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			ctx := t.Context()
 			now := time.Now()
-			failing := true
 			clock := func() time.Time { return now }
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
-			var derived []string
+			requireExists := func(key string, want bool) {
+				t.Helper()
+				exists, err := bucket.Exists(t.Context(), key)
+				require.NoError(t, err)
+				require.Equal(t, want, exists)
+			}
+
+			// Whenever Removed is called, the bytes are still there.
+			removedErr := errBusy
+			var removedKeys []string
 			config := uploads.Config{
 				Rules:        rules.Any(0),
 				Now:          clock,
 				DeleteShared: true,
-				Removed: func(ctx context.Context, key string) error {
-					exists, err := bucket.Exists(ctx, key)
-					require.NoError(t, err)
-					require.True(t, exists, "the bytes are still there")
-					derived = append(derived, key)
-					if failing {
-						return errBusy
-					}
-					return nil
+				Removed: func(_ context.Context, key string) error {
+					requireExists(key, true)
+					removedKeys = append(removedKeys, key)
+					return removedErr
 				},
 			}
-			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: eva}
-			if tt.records {
+
+			// Store a file, and wait until it can be removed.
+			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: uploads.User{ID: "eva"}}
+			if tt.hasRecords {
 				config.Records = uploads.BucketRecords(bucket)
 				upload.Target = &uploads.Target{Lifetime: time.Hour}
 			}
-			s, err := uploads.New(bucket, config)
+			s := newService(t, bucket, config)
+			f, err := s.Store(t.Context(), upload)
 			require.NoError(t, err)
-			f, err := s.Store(ctx, upload)
-			require.NoError(t, err)
-			now = now.Add(25 * time.Hour)
+			const afterLifetimeAndGrace = 25 * time.Hour
+			now = now.Add(afterLifetimeAndGrace)
 
-			require.ErrorIs(t, tt.remove(ctx, s, f), errBusy)
-			exists, err := bucket.Exists(ctx, f.Key)
-			require.NoError(t, err)
-			require.True(t, exists, "a removal that fails keeps the bytes")
+			// While Removed fails, the bytes stay.
+			require.ErrorIs(t, tt.remove(t.Context(), s, f), errBusy)
+			requireExists(f.Key, true)
 
-			failing = false
-			require.NoError(t, tt.remove(ctx, s, f))
-			require.Equal(t, []string{f.Key, f.Key}, derived)
-
-			exists, err = bucket.Exists(ctx, f.Key)
-			require.NoError(t, err)
-			require.False(t, exists)
+			// When it succeeds, they are removed.
+			removedErr = nil
+			require.NoError(t, tt.remove(t.Context(), s, f))
+			requireExists(f.Key, false)
+			require.Equal(t, []string{f.Key, f.Key}, removedKeys)
 		})
 	}
+}
+
+func deleteOfUser(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+	return s.Delete(ctx, f.Key, uploads.User{ID: "eva"})
+}
+
+func removeFile(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+	return s.Remove(ctx, f)
+}
+
+func removeByID(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+	return s.Remove(ctx, &uploads.File{ID: f.ID})
+}
+
+func sweepExpired(ctx context.Context, s *uploads.Service, _ *uploads.File) error {
+	_, err := s.Sweep(ctx)
+	return err
+}
+
+// sweepWithoutRecord removes the record of a file, so that Sweep removes its bytes.
+func sweepWithoutRecord(ctx context.Context, s *uploads.Service, f *uploads.File) error {
+	if err := s.Records().Remove(ctx, f); err != nil {
+		return err
+	}
+	_, err := s.Sweep(ctx)
+	return err
 }
 
 var errBusy = errors.New("the thumbnails are busy")
