@@ -33,24 +33,30 @@ func (s *lossyStates) SetState(ctx context.Context, key string, state []byte, re
 	return text, err
 }
 
-// A completion marks the upload as claimed. If the response to any of its writes of the state is lost, its own claim
-// does not stop it, and it succeeds.
+// A completion writes into the state of the upload that it has claimed the upload. If the response to any write of the
+// state is lost, the completion recognizes its own claim, and succeeds.
 func TestStateWriteLosesResponse(t *testing.T) {
-	for lost := 1; ; lost++ {
-		bucket := memstore.New()
-		states := &lossyStates{States: uploads.BucketStates(bucket), lost: lost}
-		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
-		u := s.beginMultipart(map[string]any{"filename": "file"})
-
-		resp := u.complete(u.sendPart(1, []byte("text")))
-		require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", lost, resp.body)
-		s.requireStored("files/alice/file", []byte("text"))
-
-		if states.writes < lost {
-			require.Greater(t, lost, 3)
-			return
-		}
+	// Lose the response to the first write, then to the second and so on, until an upload has fewer writes.
+	write := 1
+	for requireUploadWithLostResponse(t, write) {
+		write++
 	}
+	require.Greater(t, write, 3, "an upload has at least three writes of the state")
+}
+
+// requireUploadWithLostResponse uploads a file in one part, and requires that this succeeds although the response to the
+// write of the state with this number is lost. It returns false if the upload has fewer writes.
+func requireUploadWithLostResponse(t *testing.T, number int) (wasLost bool) {
+	t.Helper()
+	bucket := memstore.New()
+	states := &lossyStates{States: uploads.BucketStates(bucket), lost: number}
+	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, States: states})
+
+	u := s.beginMultipart(map[string]any{"filename": "file"})
+	resp := u.complete(u.sendPart(1, []byte("text")))
+	require.Equal(t, http.StatusOK, resp.StatusCode, "write %d: %s", number, resp.body)
+	s.requireStored("files/alice/file", []byte("text"))
+	return states.writes >= number
 }
 
 // After a completion has failed at any of its writes of the state, the next one succeeds at once.

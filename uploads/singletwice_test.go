@@ -7,33 +7,43 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file that two requests send to the same URL counts once, wherever the second interrupts the first, and at whichever
-// of its calls the second is killed.
+// Two requests send one file to the same URL. The second one comes before a call of the first, and its process is killed
+// after one of its own calls. The file counts once, whichever calls these are.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		// Kill the second process after call 1, 2 and so on, until it ends before that call.
-		for kill, killed := 1, true; killed; kill++ {
-			require.Less(t, kill, 80, "calls without end")
-			killed = false
-			for call, interruption := range acct.interruptEachCall() {
-				other := acct.startProcess()
-				path := requestParams(t, other)
-
-				// The second request runs before one of the calls of the first, and is killed. Then the claim of the
-				// dead process on the upload expires.
-				killer := &processKiller{atCall: kill, afterCall: true}
-				p := acct.startProcess(interruption.layer(func() {
-					acct.startProcess(killer.layer).ask("PUT", path, content(3000))
-					acct.clock.Advance(2 * time.Minute)
-				}))
-
-				p.ask("PUT", path, content(3000))
-				killed = killed || killer.hasKilled()
-				usage, err := other.service.Usage(t.Context(), alice)
-				require.NoError(t, err)
-				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, call)
-				acct.requireExactAfterSweep(other, "killed at call %d, at call %d", kill, call)
-			}
+		// Kill the second process after call 1, 2 and so on, until it always ends before that call.
+		const mostCalls = 80
+		killCall := 1
+		for acct.putWhileOtherIsKilled(killCall) {
+			killCall++
+			require.Less(t, killCall, mostCalls, "calls without end")
 		}
 	})
+}
+
+// putWhileOtherIsKilled sends a file in one request. Before each call of the request in turn, another process gets the
+// same request, and is killed after its call killCall. It requires that the file counts once, and reports whether the
+// other process was killed at least once.
+func (acct *account) putWhileOtherIsKilled(killCall int) (killed bool) {
+	t := acct.t
+	for call, interruption := range acct.interruptEachCall() {
+		const fileSize = 3000
+		other := acct.startProcess()
+		path := requestParams(t, other)
+
+		// The process of the second request is killed, and then its claim on the upload ends.
+		killer := &processKiller{atCall: killCall, afterCall: true}
+		first := acct.startProcess(interruption.layer(func() {
+			acct.startProcess(killer.layer).ask("PUT", path, content(fileSize))
+			acct.clock.Advance(2 * time.Minute)
+		}))
+		first.ask("PUT", path, content(fileSize))
+		killed = killed || killer.hasKilled()
+
+		usage, err := other.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		require.LessOrEqual(t, usage.Bytes, int64(fileSize), "killed at call %d, at call %d", killCall, call)
+		acct.requireExactAfterSweep(other, "killed at call %d, at call %d", killCall, call)
+	}
+	return killed
 }
