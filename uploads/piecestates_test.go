@@ -51,8 +51,8 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	}
 }
 
-// A process was killed at any of the calls of PutPiece. A day later, the client continues the upload during a Sweep.
-// The Sweep does not remove the upload as an orphan.
+// A process was killed in PutPiece, and a day later, the client continues the upload while a Sweep runs. The Sweep does
+// not remove the upload as an orphan, whichever calls these are.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -63,60 +63,77 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for killAt, killed := 1, true; killed; killAt++ {
-				for sendAt, sent := 1, true; sent; sendAt++ {
-					killed, sent = sweepWhilePiecesContinue(t, tt.rules, killAt, sendAt)
-				}
+			// Kill the process at call 1, 2 and so on, until PutPiece ends before that call.
+			killCall := 1
+			for continueDuringSweeps(t, tt.rules, killCall) {
+				killCall++
 			}
+			require.Greater(t, killCall, 1)
 		})
 	}
 }
 
-// sweepWhilePiecesContinue kills the process of PutPiece at its call killAt. A day later, it repeats PutPiece before
-// the call sendAt of a Sweep, and requires that the file is stored. It reports whether the process and the Sweep made
-// so many calls.
-func sweepWhilePiecesContinue(t *testing.T, r rules.Rules, killAt, sendAt int) (killed, sent bool) {
+// continueDuringSweeps kills the process of PutPiece at its call killCall. It does so once for each call of a Sweep, and
+// then continues the upload before that call. It reports whether PutPiece makes so many calls.
+func continueDuringSweeps(t *testing.T, r rules.Rules, killCall int) (killed bool) {
+	t.Helper()
+	sweepCall := 1
+	for {
+		killed, isLast := continueDuringSweep(t, r, killCall, sweepCall)
+		if isLast {
+			return killed
+		}
+		sweepCall++
+	}
+}
+
+// continueDuringSweep kills the process of PutPiece at its call killCall. A day later, it repeats PutPiece before the call
+// sweepCall of a Sweep, and requires that the file is stored. It reports whether the process was killed, and whether the
+// Sweep has ended before that call.
+func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (killed, isLast bool) {
 	t.Helper()
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
-	open := func(layer driver.Layer) *uploads.Service {
+	newProcess := func(layer driver.Layer) *uploads.Service {
 		bucket := engine.New(drv, driver.WithLayer(layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-		s, err := uploads.New(bucket, uploads.Config{Rules: r, Records: uploads.BucketRecords(bucket), Now: clk.Now})
-		require.NoError(t, err)
-		return s
+		return newService(t, bucket, uploads.Config{Rules: r, Records: uploads.BucketRecords(bucket), Now: clk.Now})
 	}
-	killer := &processKiller{atCall: killAt, afterCall: true}
-	_, _ = open(killer.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
+
+	// The process is killed in PutPiece. Then a day passes.
+	killer := &processKiller{atCall: killCall, afterCall: true}
+	_, _ = newProcess(killer.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
 	clk.Advance(25 * time.Hour)
 
-	client := open(func(d driver.Driver) driver.Driver { return d })
+	// The client repeats PutPiece during the Sweep. It does not wait for the claim of the dead process.
+	client := newProcess(func(d driver.Driver) driver.Driver { return d })
 	client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-	interruption := &interruption{at: sendAt}
-	sweeping := open(interruption.layer(func() {
+	interruption := &interruption{at: sweepCall}
+	sweeping := newProcess(interruption.layer(func() {
 		_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 		if err != nil {
-			require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killAt, sendAt, err)
+			require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killCall, sweepCall, err)
 		}
 	}))
 	_, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 
+	// The file is still stored.
 	f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 	if err != nil {
 		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
 	}
-	require.NotNil(t, f, "killed at call %d, sent at call %d", killAt, sendAt)
+	require.NotNil(t, f, "killed at call %d, sent at call %d", killCall, sweepCall)
 	text, _, err := storage.ReadAll(t.Context(), engine.New(drv), f.Key)
 	require.NoError(t, err)
 	require.Equal(t, "precious", string(text))
-	return killer.hasKilled(), interruption.hasHappened()
+	return killer.hasKilled(), !interruption.hasHappened()
 }
 
-// Sweep leaves an idle upload that PutPiece continues after Sweep has listed it, so that PutPiece succeeds.
+// An idle upload continues after Sweep has listed it. Sweep then does not remove it, and PutPiece succeeds.
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
-	// newServiceBefore returns a service that calls run before each of the given calls of the store.
+	// newServiceBefore returns a service that calls run before each of the given calls to the store.
 	newServiceBefore := func(call string, run func() error) *uploads.Service {
 		layer := driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, current string, next func(context.Context) error) error {
@@ -132,29 +149,27 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 		return newPieceService(t, bucket, uploads.Config{TTL: time.Hour, Now: clk.Now})
 	}
 
-	// The first PutPiece fails when it joins the pieces. Then the upload is idle for longer than its TTL.
+	// A PutPiece fails when it joins the pieces. Then the upload is idle for longer than its TTL.
 	failing := newServiceBefore("Compose", func() error { return storage.Unavailable })
 	_, err := failing.PutPiece(t.Context(), piece(1, 1, "x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 	clk.Advance(61 * time.Minute)
 
-	// The second PutPiece waits before it joins the pieces, until Sweep has ended.
-	composing := make(chan struct{})
-	swept := make(chan struct{})
+	// This client waits before it joins the pieces, until Sweep has ended.
+	joining := newGate()
 	client := newServiceBefore("Compose", func() error {
-		close(composing)
-		<-swept
+		joining.wait()
 		return nil
 	})
 
-	// It continues the upload before the first Get of Sweep, which has listed the upload by then.
+	// Sweep lists the upload. Before its first Get, the client continues the upload.
 	putErr := make(chan error, 1)
 	continueUpload := sync.OnceValue(func() error {
 		go func() {
 			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
 			putErr <- err
 		}()
-		<-composing
+		<-joining.reached
 		return nil
 	})
 	sweeping := newServiceBefore("Get", continueUpload)
@@ -162,8 +177,8 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
-	// The second PutPiece succeeds.
-	close(swept)
+	// The client joins the pieces.
+	joining.open()
 	require.NoError(t, <-putErr)
 }
 
@@ -218,44 +233,51 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 	}
 }
 
-// ListStates returns every state once, even if other objects of the bucket take up its pages, and leaves no object from
-// which it has read the clock.
+// ListStates returns every state once, even if other objects of the bucket take up its pages.
 func TestBucketStatesListStatesPages(t *testing.T) {
 	clk := &clock{}
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clk.Now}))
+	put := func(key string) {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("{}"))
+		require.NoError(t, err)
+	}
 
 	// Beside each state, there are two other objects.
 	var want []string
 	for i := range 7 {
-		want = append(want, fmt.Sprintf("up/%040d/state.json", i))
-		for _, key := range []string{want[i], fmt.Sprintf("up/%d/other", i), fmt.Sprint("zz/", i)} {
-			_, err := bucket.Upload(t.Context(), key, strings.NewReader("{}"))
-			require.NoError(t, err)
-		}
+		state := fmt.Sprintf("up/%040d/state.json", i)
+		want = append(want, state)
+		put(state)
+		put(fmt.Sprintf("up/%d/other", i))
+		put(fmt.Sprintf("zz/%d", i))
 	}
-
 	clk.Advance(time.Hour)
 
-	// Read the list in pages of several sizes. All states have been idle for an hour.
+	// Whatever the size of a page, all states are listed, and have been idle for an hour.
+	states := uploads.BucketStates(bucket)
 	for _, limit := range []int{1, 3, 7, 1000} {
-		var got []string
-		startAfter := ""
-		for {
-			states, next, err := uploads.BucketStates(bucket).ListStates(t.Context(), startAfter, limit)
-			require.NoError(t, err)
-			require.LessOrEqual(t, len(states), limit)
-			for _, state := range states {
-				got = append(got, state.Key)
-				require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
-			}
-			if next == "" {
-				break
-			}
-			startAfter = next
-		}
-		require.Equal(t, want, got, "%d at a time", limit)
+		require.Equal(t, want, listIdleStates(t, states, limit), "%d at a time", limit)
 	}
 
 	// ListStates has written an object to read the clock of the store, and removed it.
 	require.Len(t, listKeys(t, bucket), 3*len(want))
+}
+
+// listIdleStates lists states in pages of at most limit states, and requires that they have been idle for an hour.
+func listIdleStates(t *testing.T, s uploads.States, limit int) (keys []string) {
+	t.Helper()
+	startAfter := ""
+	for {
+		states, next, err := s.ListStates(t.Context(), startAfter, limit)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(states), limit)
+		for _, state := range states {
+			keys = append(keys, state.Key)
+			require.InDelta(t, time.Hour, state.Idle, float64(time.Minute))
+		}
+		if next == "" {
+			return keys
+		}
+		startAfter = next
+	}
 }

@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func errorOf(resp *answer) error {
 }
 
 // If Config changes while uploads are open, each upload is completed under the new Config, or must start again. No
-// file appears that the rules did not judge.
+// file appears that the rules of the new Config did not check.
 func TestConfigChangesDuringUploads(t *testing.T) {
 	inspect := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	film := append([]byte("\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"), make([]byte, part+10_000)...)
@@ -61,79 +62,87 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 	films := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}
 	all := rules.Any(1 << 20)
 
+	// These are the methods that complete the upload under the new Config. The others must start again.
+	everyMethod := []string{"parts", "tus", "pieces"}
+	onlyPieces := []string{"pieces"}
+	noMethod := []string{}
+
 	tests := []struct {
-		name          string
-		before, after uploads.Config
-		data          []byte
-		stored        string // the methods that complete the upload
+		name        string
+		before      uploads.Config
+		after       uploads.Config
+		data        []byte
+		completedBy []string
 	}{
 		{
-			name:   "rules look at the content now",
-			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			after:  uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
-			data:   page,
+			name:        "rules check the content now",
+			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			after:       uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			data:        page,
+			completedBy: noMethod,
 		},
 		{
-			name:   "rules look at the content no more",
-			before: uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
-			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			data:   film,
-			stored: "pieces",
+			name:        "rules check the content no more",
+			before:      uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:        film,
+			completedBy: onlyPieces,
 		},
 		{
-			name:   "Inspect looks now",
-			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
-			data:   film,
-			stored: "pieces",
+			name:        "Inspect is set now",
+			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			data:        film,
+			completedBy: onlyPieces,
 		},
 		{
-			name:   "Inspect looks no more",
-			before: uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
-			after:  uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			data:   film,
-			stored: "pieces",
+			name:        "Inspect is set no more",
+			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:        film,
+			completedBy: onlyPieces,
 		},
 		{
-			name:   "another key",
-			before: uploads.Config{Rules: all, Key: "a/{random}{ext}"},
-			after:  uploads.Config{Rules: all, Key: "b/{random}{ext}"},
-			data:   film,
-			stored: "parts tus pieces",
+			name:        "another key",
+			before:      uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			after:       uploads.Config{Rules: all, Key: "b/{random}{ext}"},
+			data:        film,
+			completedBy: everyMethod,
 		},
 		{
-			name:   "another key, by the content",
-			before: uploads.Config{Rules: films, Key: "a/{random}{ext}"},
-			after:  uploads.Config{Rules: films, Key: "b/{random}{ext}"},
-			data:   film,
-			stored: "parts tus pieces",
+			name:        "another key, by the content",
+			before:      uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			after:       uploads.Config{Rules: films, Key: "b/{random}{ext}"},
+			data:        film,
+			completedBy: everyMethod,
 		},
 		{
-			name:   "a key with a value that is missing",
-			before: uploads.Config{Rules: films, Key: "a/{random}{ext}"},
-			after:  uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"},
-			data:   film,
+			name:        "a key with a value that is missing",
+			before:      uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			after:       uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"},
+			data:        film,
+			completedBy: noMethod,
 		},
 		{
-			name:   "another key, with records",
-			before: uploads.Config{Rules: all, Key: "a/{id}{ext}"},
-			after:  uploads.Config{Rules: all, Key: "b/{id}{ext}"},
-			data:   film,
-			stored: "parts tus pieces",
+			name:        "another key, with records",
+			before:      uploads.Config{Rules: all, Key: "a/{id}{ext}"},
+			after:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:        film,
+			completedBy: everyMethod,
 		},
 		{
-			name:   "another key, by the content, with records",
-			before: uploads.Config{Rules: films, Key: "a/{id}{ext}"},
-			after:  uploads.Config{Rules: films, Key: "b/{id}{ext}"},
-			data:   film,
-			stored: "parts tus pieces",
+			name:        "another key, by the content, with records",
+			before:      uploads.Config{Rules: films, Key: "a/{id}{ext}"},
+			after:       uploads.Config{Rules: films, Key: "b/{id}{ext}"},
+			data:        film,
+			completedBy: everyMethod,
 		},
 		{
-			name:   "records now",
-			before: uploads.Config{Rules: all, Key: "a/{random}{ext}"},
-			after:  uploads.Config{Rules: all, Key: "b/{id}{ext}"},
-			data:   film,
-			stored: "pieces",
+			name:        "records are kept now",
+			before:      uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			after:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:        film,
+			completedBy: onlyPieces,
 		},
 	}
 	for _, tt := range tests {
@@ -141,21 +150,14 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 			t.Run(tt.name+", "+method, func(t *testing.T) {
 				bucket := memstore.New()
 				var stored []*uploads.File
-				oldConfig := tt.before
-				newConfig := tt.after
-				for _, c := range []*uploads.Config{&oldConfig, &newConfig} {
-					c.ProxyParts = true
-					c.Stored = appendTo(&stored)
-					if strings.Contains(c.Key, "{id}") {
-						c.Records = uploads.BucketRecords(bucket)
-					}
-				}
-				oldSite := newSessionSite(t, bucket, oldConfig)
+				oldSite := newSessionSite(t, bucket, completeConfig(tt.before, bucket, &stored))
+				newConfig := completeConfig(tt.after, bucket, &stored)
 				newSite := newSessionSite(t, bucket, newConfig)
-
 				err := send(oldSite, newSite, tt.data)
 				leftovers := newSite.keysAfterExpiry()
-				if !strings.Contains(tt.stored, method) {
+
+				// The upload must start again, and leaves no file.
+				if !slices.Contains(tt.completedBy, method) {
 					require.Error(t, err)
 					require.Empty(t, stored)
 					for _, key := range leftovers {
@@ -164,6 +166,7 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 					return
 				}
 
+				// The upload is completed, and its file has a record if the service keeps records.
 				require.NoError(t, err)
 				require.Len(t, stored, 1)
 				newSite.requireStored(stored[0].Key, tt.data)
@@ -175,4 +178,15 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 			})
 		}
 	}
+}
+
+// completeConfig returns c with a Config.Stored that appends to stored, and with records in the bucket if the key has an
+// ID.
+func completeConfig(c uploads.Config, bucket storage.Bucket, stored *[]*uploads.File) uploads.Config {
+	c.ProxyParts = true
+	c.Stored = appendTo(stored)
+	if strings.Contains(c.Key, "{id}") {
+		c.Records = uploads.BucketRecords(bucket)
+	}
+	return c
 }

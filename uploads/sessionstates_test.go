@@ -24,20 +24,18 @@ func overwritingTarget(_ *http.Request, user uploads.User, n uploads.Request) (*
 	return &uploads.Target{Key: "files/" + user.ID + "/file", Overwrite: true}, nil
 }
 
-// New refuses a bucket without conditional writes, unless Config.States keeps the states elsewhere.
+// New refuses a bucket without conditional writes, because it cannot keep the states of uploads.
 func TestStatesNeedConditions(t *testing.T) {
-	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
-		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
-	})))
-
-	// The bucket cannot keep the states.
+	bucket := newUnconditionalBucket()
 	_, err := uploads.New(bucket, withTestDefaults(uploads.Config{Begin: overwritingTarget}))
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "Config.States")
+}
 
-	// With the states in another bucket, uploads work.
+// In a bucket without conditional writes, uploads work if Config.States keeps their states in another bucket.
+func TestStatesInAnotherBucket(t *testing.T) {
 	states := memstore.New()
-	s := newSessionSite(t, bucket, uploads.Config{
+	s := newSessionSite(t, newUnconditionalBucket(), uploads.Config{
 		Begin:     overwritingTarget,
 		States:    uploads.BucketStates(states),
 		Unguarded: true,
@@ -46,12 +44,13 @@ func TestStatesNeedConditions(t *testing.T) {
 	// The second round overwrites the file of the first one.
 	data := content(part + 1000)
 	for range 2 {
+		// Send the file by tus.
 		location := s.create("Upload-Length", size(data))
 		s.patch(location, 0, data[:part+10], part+10)
 		s.patch(location, part+10, data[part+10:], int64(len(data)))
 		s.requireStored("files/alice/file", data)
 
-		// The same file is also sent in parts.
+		// Send the file in parts.
 		u := s.beginMultipart(map[string]any{"filename": "file"})
 		resp := u.complete(u.sendPart(1, data))
 		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
@@ -61,32 +60,37 @@ func TestStatesNeedConditions(t *testing.T) {
 	location := s.create("Upload-Length", size(data))
 	s.patch(location, 0, data[:10], 10)
 	require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
-	for entry, err := range states.List(t.Context()) {
-		require.NoError(t, err)
-		require.Fail(t, "a state is left", entry.Key)
-	}
+	require.Empty(t, listKeys(t, states), "states are left")
 }
 
-// A slowStates is a database that calls the function next before its next answer. If next returns an error, the
-// database fails with it.
+// newUnconditionalBucket returns a bucket whose writes cannot depend on conditions.
+func newUnconditionalBucket() storage.Bucket {
+	return memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{
+		Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+	})))
+}
+
+// A slowStates is a database that calls afterRead once, after it has read a state. If afterRead returns an error, the read
+// fails with it.
 type slowStates struct {
 	uploads.States
-	next func() error
+	afterRead func() error
 }
 
-// State reads a state, and then calls d.next once. If d.next fails, State returns its error in place of the state.
+// State reads a state, and then calls d.afterRead once. If that fails, State returns its error in place of the state.
 func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, error) {
 	data, revision, err := d.States.State(ctx, key)
-	if next := d.next; next != nil {
-		d.next = nil
-		if err := next(); err != nil {
+	if afterRead := d.afterRead; afterRead != nil {
+		d.afterRead = nil
+		if err := afterRead(); err != nil {
 			return nil, "", err
 		}
 	}
 	return data, revision, err
 }
 
-// The offset that HEAD returns includes the bytes of a request that ends while HEAD reads the state of the upload.
+// HEAD reads the state of an upload while another request still sends bytes. If that request ends meanwhile, the offset
+// in the response of HEAD includes its bytes.
 func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
@@ -106,9 +110,8 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 
-		// The connection breaks when HEAD has read the state. The server stores the bytes that it has got, before HEAD
-		// continues.
-		states.next = func() error {
+		// After HEAD has read the state, the connection breaks, and the server stores the bytes that it has got.
+		states.afterRead = func() error {
 			_ = client.CloseWithError(storage.Unavailable)
 			time.Sleep(time.Second)
 			return nil
@@ -117,55 +120,75 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	})
 }
 
-// A call that fails releases its claim, so that a client can continue in another process at once.
+// A request that fails because of the store releases its claim on the upload. The client can continue in another process
+// at once.
 func TestStatesReleaseAfterFailure(t *testing.T) {
-	for _, fault := range []faults.Rule{faults.Fail(faults.Any), faults.DropResponse(faults.Any)} {
-		// Let the first call to the store fail, then the second and so on, until a request makes fewer calls.
-		for call, hasFailed := 1, true; hasFailed; call++ {
-			synctest.Test(t, func(t *testing.T) {
-				drv := memstore.NewDriver(memstore.Config{})
-				injector := faults.New()
-				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-				failing := newSynctestSite(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
-				other := newSynctestSite(t, engine.New(drv), uploads.Config{})
-
-				location := failing.create("Upload-Length", "3")
-				injector.Set(fault.Nth(call))
-				failing.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
-				hasFailed = len(injector.Hits()) > 0
-
-				// The other process, on the same store, need not wait.
-				start := time.Now()
-				resp := other.tus("HEAD", other.rebase(location), nil)
-				require.Equal(t, http.StatusOK, resp.StatusCode)
-				require.Less(t, time.Since(start), time.Second, "%v of call %d", fault, call)
-			})
-		}
+	tests := []struct {
+		name  string
+		fault faults.Rule
+	}{
+		{name: "a call fails", fault: faults.Fail(faults.Any)},
+		{name: "a response is lost", fault: faults.DropResponse(faults.Any)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// Let the first call to the store fail, then the second and so on, until a request makes fewer calls.
+			call := 1
+			for requireReleaseAfterFault(t, tt.fault.Nth(call)) {
+				call++
+			}
+			require.Greater(t, call, 1)
+		})
 	}
 }
 
-// If both Stored and a write of the state fail once, the client can complete the upload again without waiting.
+// requireReleaseAfterFault sends a file to a process with a fault of its store. It requires that another process on the
+// same store then reports the offset at once, and returns whether the fault has happened.
+func requireReleaseAfterFault(t *testing.T, fault faults.Rule) (hasHappened bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		drv := memstore.NewDriver(memstore.Config{})
+		injector := faults.New()
+		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+		faulty := newSynctestSite(t, engine.New(drv, driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
+		other := newSynctestSite(t, engine.New(drv), uploads.Config{})
+
+		// The request may fail.
+		location := faulty.create("Upload-Length", "3")
+		injector.Set(fault)
+		faulty.tus("PATCH", location, []byte("abc"), "Upload-Offset", "0")
+		hasHappened = len(injector.Hits()) > 0
+
+		// The other process need not wait. In the bubble of synctest, time passes only while it does.
+		start := time.Now()
+		resp := other.tus("HEAD", other.rebase(location), nil)
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		require.Less(t, time.Since(start), time.Second, "%v", fault)
+	})
+	return hasHappened
+}
+
+// A completion fails twice: Config.Stored fails, and then the state of the upload cannot be read. It still releases the
+// upload, so that the client can complete it again at once.
 func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	states := &slowStates{States: uploads.BucketStates(memstore.New())}
-	storedCalls := 0
-	s := newSessionSite(t, memstore.New(), uploads.Config{
-		ProxyParts: true,
-		States:     states,
-		Stored: func(context.Context, *uploads.File) error {
-			storedCalls++
-			if storedCalls == 1 {
-				states.next = func() error { return storage.Unavailable }
-				return storage.Unavailable
-			}
+	calls := 0
+	storedFailsFirst := func(context.Context, *uploads.File) error {
+		calls++
+		if calls > 1 {
 			return nil
-		},
-	})
+		}
+		// The next read of the state fails, too.
+		states.afterRead = func() error { return storage.Unavailable }
+		return storage.Unavailable
+	}
+	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, States: states, Stored: storedFailsFirst})
 	u := s.beginMultipart(map[string]any{"filename": "file"})
-
-	// The function Stored fails, and then the write of the state fails.
 	part := u.sendPart(1, []byte("abc"))
+
+	// The first completion fails.
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
-	require.Nil(t, states.next)
+	require.Nil(t, states.afterRead, "the state was read")
 
 	// The second completion succeeds at once.
 	resp := u.complete(part)
@@ -227,30 +250,38 @@ func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
 
 // The S3 routes refuse parts whose number or size is outside of the bucket's limits.
 func TestS3RefusesPartsOutsideLimits(t *testing.T) {
-	partLimits := faults.Limits{MinPartSize: 1000, MaxPartSize: 2000, MaxParts: 3}
+	const minSize, maxSize, maxParts = 1000, 2000, 3
+	partLimits := faults.Limits{MinPartSize: minSize, MaxPartSize: maxSize, MaxParts: maxParts}
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(partLimits)))
 	s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 	u := s.beginMultipart(map[string]any{"filename": "file"})
-	require.Equal(t, "400 invalid_value partNumber", s.get(alice, u.path("/4")).refusal(t))
 
-	part := u.signPart(1, "")
-	resp := s.putTo(part.URL, content(2001))
+	// A number above the limit gets no URL.
+	resp := s.get(alice, u.path("/"+itoa(maxParts+1)))
+	require.Equal(t, "400 invalid_value partNumber", resp.refusal(t))
+
+	// A part that is too large is refused when it is sent.
+	resp = s.putTo(u.signPart(1, "").URL, content(maxSize+1))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
-	parts := []sentPart{u.sendPart(1, content(999)), u.sendPart(2, content(10))}
-	require.Equal(t, "422 wrong_size parts[0]", u.complete(parts...).refusal(t))
-
-	parts[0] = u.sendPart(1, content(1000))
-	require.Equal(t, http.StatusOK, u.complete(parts...).StatusCode)
+	// A part that is too small is refused when the upload is completed, except the last one.
+	last := u.sendPart(2, content(10))
+	tooSmall := u.sendPart(1, content(minSize-1))
+	require.Equal(t, "422 wrong_size parts[0]", u.complete(tooSmall, last).refusal(t))
+	largeEnough := u.sendPart(1, content(minSize))
+	require.Equal(t, http.StatusOK, u.complete(largeEnough, last).StatusCode)
 }
 
 // A tus upload that needs parts larger than the memory limit is refused when it is created.
 func TestTusRefusesAFileThatNeedsTooMuchMemory(t *testing.T) {
-	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: 10})))
-	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: 16 << 20})
+	const memory = 16 << 20
+	const maxParts = 10
+	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{MaxParts: maxParts})))
+	s := newSessionSite(t, bucket, uploads.Config{MemoryLimit: memory})
 	s.handler.SetBasePart(uploads.BasePart)
-	// In ten parts, a part has more than 16 MiB.
-	resp := s.tus("POST", "/tus/", nil, "Upload-Length", itoa(161<<20))
+
+	tooLarge := itoa(maxParts*memory + 1<<20)
+	resp := s.tus("POST", "/tus/", nil, "Upload-Length", tooLarge)
 	require.Equal(t, "413 too_large Upload-Length", resp.refusal(t))
 	require.Empty(t, s.keysAfterExpiry())
 }
