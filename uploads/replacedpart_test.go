@@ -15,51 +15,52 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If a part is replaced just before the completion joins the parts, the completion fails with PartsChanged if the client
-// has listed ETags, and otherwise joins the new part.
+// Just before a completion joins the parts, another request replaces a part. Because the client has listed the ETag of
+// the old part, the completion fails with PartsChanged.
 func TestCompletePartReplaced(t *testing.T) {
-	tests := []struct {
-		name     string
-		hasETags bool // the client lists ETags beside the numbers of the parts
-	}{
-		{name: "named by its ETag", hasETags: true},
-		{name: "named by its number only"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			runOnStores(t, func(t *testing.T, open opener) {
-				if strings.HasSuffix(t.Name(), "/gcs") {
-					t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
-						"TestCompletePartsReplacedPart of providers/gcs has the rule")
-				}
+	runOnStores(t, func(t *testing.T, open opener) {
+		skipOnFakeGCS(t)
+		bucket := open(t, driver.WithLayer(replaceFirstPart("another")))
+		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
+		u := s.beginMultipart(map[string]any{"filename": "file"})
+		part := u.sendPart(1, []byte("text"))
 
-				// A layer of the store writes "another" over part 1 just before the first completion.
-				bucket := open(t, driver.WithLayer(rival("another")))
-				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
-				u := s.beginMultipart(map[string]any{"filename": "file"})
-				part := u.sendPart(1, []byte("text"))
-				if !tt.hasETags {
-					part.ETag = ""
-				}
+		// The ETag is not that of the new part.
+		require.Equal(t, "422 parts_changed parts[0].ETag", u.complete(part).refusal(t))
+		s.requireMissing("files/alice/file")
 
-				resp := u.complete(part)
-				if tt.hasETags {
-					// The ETag is not that of the new part.
-					require.Equal(t, "422 parts_changed parts[0].ETag", resp.refusal(t))
-					s.requireMissing("files/alice/file")
+		// The client lists the parts, and completes the upload with their current ETags.
+		var currentParts []sentPart
+		s.get(alice, u.path("")).json(t, &currentParts)
+		resp := u.complete(currentParts...)
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+		s.requireStored("files/alice/file", []byte("another"))
+		require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
+	})
+}
 
-					// The client lists the parts, and completes the upload with their current ETags.
-					var parts []sentPart
-					s.get(alice, u.path("")).json(t, &parts)
-					resp = u.complete(parts...)
-				}
+// If the client has listed only the number of a part that is replaced, the completion joins the new part.
+func TestCompletePartReplacedWithoutETag(t *testing.T) {
+	runOnStores(t, func(t *testing.T, open opener) {
+		skipOnFakeGCS(t)
+		bucket := open(t, driver.WithLayer(replaceFirstPart("another")))
+		s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
+		u := s.beginMultipart(map[string]any{"filename": "file"})
+		u.sendPart(1, []byte("text"))
 
-				// The file has the new part.
-				require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
-				s.requireStored("files/alice/file", []byte("another"))
-				require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
-			})
-		})
+		resp := u.complete(sentPart{PartNumber: 1})
+		require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
+		s.requireStored("files/alice/file", []byte("another"))
+		require.Equal(t, []string{"files/alice/file"}, s.keysAfterExpiry())
+	})
+}
+
+// skipOnFakeGCS skips a test of a replaced part on fake-gcs-server.
+func skipOnFakeGCS(t *testing.T) {
+	t.Helper()
+	if strings.HasSuffix(t.Name(), "/gcs") {
+		t.Skip("fake-gcs-server joins a part of another generation than the one that is named; " +
+			"TestCompletePartsReplacedPart of providers/gcs has the rule")
 	}
 }
 
@@ -69,8 +70,8 @@ type rivalDriver struct {
 	text string
 }
 
-// rival returns the layer of a rivalDriver that stores text.
-func rival(text string) driver.Layer {
+// replaceFirstPart returns the layer of a rivalDriver that stores text.
+func replaceFirstPart(text string) driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &rivalDriver{Driver: next, text: text} }
 }
 
@@ -95,34 +96,35 @@ func (d *rivalDriver) CompleteParts(ctx context.Context, r *driver.CompleteReque
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// A request reads the state of an upload, and another request completes it. The first request reports the file.
+// While a request is about to list the parts of an upload, another request completes the upload. The slower request
+// reports the file.
 func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
-		name   string
-		send   func(u *multipartUpload, sent sentPart) *answer
-		status int
+		name       string
+		sendSlower func(u *multipartUpload, part sentPart) *answer
+		status     int
 	}{
 		{
-			name:   "while it lists the parts",
-			send:   func(u *multipartUpload, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
-			status: http.StatusConflict,
+			name:       "list of the parts",
+			sendSlower: func(u *multipartUpload, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
+			status:     http.StatusConflict,
 		},
 		{
-			name:   "while it completes with the same parts",
-			send:   func(u *multipartUpload, sent sentPart) *answer { return u.complete(sent) },
-			status: http.StatusOK,
+			name:       "completion with the same parts",
+			sendSlower: func(u *multipartUpload, part sentPart) *answer { return u.complete(part) },
+			status:     http.StatusOK,
 		},
 		{
-			name: "while it completes with others",
-			send: func(u *multipartUpload, sent sentPart) *answer {
-				return u.complete(sentPart{PartNumber: sent.PartNumber})
+			name: "completion with other parts",
+			sendSlower: func(u *multipartUpload, part sentPart) *answer {
+				return u.complete(sentPart{PartNumber: part.PartNumber})
 			},
 			status: http.StatusConflict,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The function beforeListing runs once, before a request lists the parts.
+			// A layer of the store calls beforeListing once, before a request lists the parts.
 			var beforeListing func()
 			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -133,16 +135,15 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 					return next(ctx)
 				})
 			}))
-
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			u := s.beginMultipart(map[string]any{"filename": "file"})
 			part := u.sendPart(1, []byte("text"))
+
+			// The faster request completes the upload during the slower one.
 			beforeListing = func() {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
-
-			// The slower request reports the file.
-			resp := tt.send(u, part)
+			resp := tt.sendSlower(u, part)
 			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
 			require.Contains(t, string(resp.body), `"key":"files/alice/file"`)
 			s.requireStored("files/alice/file", []byte("text"))

@@ -31,70 +31,74 @@ func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *a
 	return answers
 }
 
-// If a request is refused, its client gets the response at once, even while it still sends.
+// If a request must end because another one continues its upload, its client gets the response at once, although it
+// still sends.
 func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
-	tests := []struct {
-		name   string
-		send   int // bytes, of 1000
-		refuse func(s *sessionSite, at string, stop func())
-		want   string
-		offset int64
-	}{
-		{
-			name: "because another request continues",
-			send: 300,
-			refuse: func(s *sessionSite, location string, _ func()) {
-				require.EqualValues(s.t, 300, s.offset(location))
-			},
-			want:   "423 locked Upload-Offset",
-			offset: 300,
-		},
-		{
-			name: "because the server stops",
-			send: 300,
-			refuse: func(_ *sessionSite, _ string, stop func()) {
-				stop()
-			},
-			want:   "503 interrupted file",
-			offset: 300,
-		},
-		{
-			name:   "because there are too many bytes",
-			send:   1001,
-			refuse: func(*sessionSite, string, func()) {},
-			want:   "413 too_large body",
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := newSynctestSite(t, memstore.New(), uploads.Config{})
-				ctx, cancel := context.WithCancel(context.Background())
-				defer cancel()
-				server := s.serveOnPipes(ctx)
-				location := s.create("Upload-Length", "1000")
-				stuck := newStuckBody(content(tt.send))
-				defer stuck.end()
-				answers := s.patchAndStall(location, stuck)
+	synctest.Test(t, func(t *testing.T) {
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
+		location := s.create("Upload-Length", "1000")
+		answers, start := s.stallAfter(location, content(300))
 
-				// Wait until the server has read what was sent, and waits for more.
-				synctest.Wait()
-				start := time.Now()
-				tt.refuse(s, location, func() {
-					cancel()
-					require.NoError(t, server.Shutdown(t.Context()))
-				})
+		// HEAD asks for the offset, as a client that continues does.
+		require.EqualValues(t, 300, s.offset(location))
+		require.Equal(t, "423 locked Upload-Offset", (<-answers).refusal(t))
+		require.Less(t, time.Since(start), 4*time.Second)
+		s.requireContinues(location, 300)
+	})
+}
 
-				require.Equal(t, tt.want, (<-answers).refusal(t))
-				require.Less(t, time.Since(start), 4*time.Second)
-				s.serveOnPipes(context.Background())
-				require.Equal(t, tt.offset, s.offset(location))
+// If the server stops during a request, its client gets the response at once, although it still sends.
+func TestTusStopsBeforeTheBodyEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		server := s.serveOnPipes(ctx)
+		location := s.create("Upload-Length", "1000")
+		answers, start := s.stallAfter(location, content(300))
 
-				s.patch(location, tt.offset, content(1000)[tt.offset:], 1000)
-				s.requireStored("files/alice/file", content(1000))
-			})
-		})
-	}
+		// The server stops.
+		cancel()
+		require.NoError(t, server.Shutdown(t.Context()))
+		require.Equal(t, "503 interrupted file", (<-answers).refusal(t))
+		require.Less(t, time.Since(start), 4*time.Second)
+
+		// The upload continues at the next server.
+		s.serveOnPipes(context.Background())
+		s.requireContinues(location, 300)
+	})
+}
+
+// If a client sends more bytes than its file has, it gets the response at once, although it still sends.
+func TestTusRefusesTooManyBytesBeforeTheBodyEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSynctestSite(t, memstore.New(), uploads.Config{})
+		location := s.create("Upload-Length", "1000")
+		answers, start := s.stallAfter(location, content(1001))
+		require.Equal(t, "413 too_large body", (<-answers).refusal(t))
+		require.Less(t, time.Since(start), 4*time.Second)
+		s.requireContinues(location, 0)
+	})
+}
+
+// stallAfter sends data with a PATCH whose body does not end before the test. It returns when the server has read the
+// data and waits for more. The channel gets the response.
+func (s *sessionSite) stallAfter(location string, data []byte) (answers <-chan *answer, start time.Time) {
+	s.t.Helper()
+	stuck := newStuckBody(data)
+	s.t.Cleanup(stuck.end)
+	answers = s.patchAndStall(location, stuck)
+	synctest.Wait()
+	return answers, time.Now()
+}
+
+// requireContinues requires that an upload of 1000 bytes has this offset, and can be completed from there.
+func (s *sessionSite) requireContinues(location string, offset int64) {
+	s.t.Helper()
+	data := content(1000)
+	require.Equal(s.t, offset, s.offset(location))
+	s.patch(location, offset, data[offset:], int64(len(data)))
+	s.requireStored("files/alice/file", data)
 }
 
 // When the server refuses a chunked body, it keeps the connection open for 500 ms after the response. The client may
