@@ -2,6 +2,7 @@ package uploads_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,10 +45,21 @@ func (s *sessionSite) draftFrom(ctx context.Context, method, address string, bod
 	return resp
 }
 
-// draftHeaders returns the status and those headers of a response that the IETF draft defines.
-func (resp *answer) draftHeaders() string {
-	h := resp.Header
-	return strings.TrimSpace(fmt.Sprintf("%d %s%s %s %s", resp.StatusCode, h.Get("Upload-Complete"), h.Get("Upload-Incomplete"), h.Get("Upload-Offset"), h.Get("Upload-Length")))
+// draftSummary returns the status of a response, and those of its headers that the IETF draft defines, like "201
+// complete=?0 offset=2 length=4".
+func (resp *answer) draftSummary() string {
+	summary := strconv.Itoa(resp.StatusCode)
+	for _, header := range []struct{ name, label string }{
+		{name: "Upload-Complete", label: "complete"},
+		{name: "Upload-Incomplete", label: "incomplete"},
+		{name: "Upload-Offset", label: "offset"},
+		{name: "Upload-Length", label: "length"},
+	} {
+		if value := resp.Header.Get(header.name); value != "" {
+			summary += " " + header.label + "=" + value
+		}
+	}
+	return summary
 }
 
 // A client of the IETF draft of resumable uploads can send a file in several requests, and ask for its state and its
@@ -61,36 +74,36 @@ func TestDraftUpload(t *testing.T) {
 			"Upload-Complete", "?0",
 			"Upload-Length", size(data),
 			"Content-Disposition", `inline; filename="a b"`)
-		require.Equal(t, fmt.Sprintf("201 ?0 %d", part+1), resp.draftHeaders())
+		require.Equal(t, fmt.Sprintf("201 complete=?0 offset=%d", part+1), resp.draftSummary())
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, resp.Header.Get("Upload-Limit"))
 		require.Empty(t, resp.Header.Get("Tus-Resumable"))
 
 		// The client asks for the state, and continues.
 		location := s.locationOf(resp, "/tus/")
 		resp = s.draft("HEAD", location, nil)
-		require.Equal(t, fmt.Sprintf("204 ?0 %d %d", part+1, len(data)), resp.draftHeaders())
+		require.Equal(t, fmt.Sprintf("204 complete=?0 offset=%d length=%d", part+1, len(data)), resp.draftSummary())
 		require.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 		require.Regexp(t, `^max-age=\d+, max-size=655360$`, resp.Header.Get("Upload-Limit"))
 
 		resp = s.draft("PATCH", location, bytes.NewReader(data[part+1:2*part]),
 			"Upload-Complete", "?0",
 			"Upload-Offset", fmt.Sprint(part+1))
-		require.Equal(t, fmt.Sprintf("204 ?0 %d", 2*part), resp.draftHeaders())
+		require.Equal(t, fmt.Sprintf("204 complete=?0 offset=%d", 2*part), resp.draftSummary())
 
 		// The last request completes the file.
 		resp = s.draft("PATCH", location, bytes.NewReader(data[2*part:]), "Upload-Offset", fmt.Sprint(2*part))
-		require.Equal(t, fmt.Sprintf("200 ?1 %d", len(data)), resp.draftHeaders())
+		require.Equal(t, fmt.Sprintf("200 complete=?1 offset=%d", len(data)), resp.draftSummary())
 		require.JSONEq(t, fmt.Sprintf(`{"key": "files/alice/a b", "size": %d}`, len(data)), string(resp.body))
 		s.requireStored("files/alice/a b", data)
 
 		// A client whose response was lost asks again.
 		for _, method := range []string{"HEAD", "GET"} {
-			require.Equal(t, fmt.Sprintf("204 ?1 %d %d", len(data), len(data)), s.draft(method, location, nil).draftHeaders())
+			require.Equal(t, fmt.Sprintf("204 complete=?1 offset=%d length=%d", len(data), len(data)), s.draft(method, location, nil).draftSummary())
 		}
 
 		// A request without bytes at the end of the file repeats the last response.
 		repeated := s.draft("PATCH", location, http.NoBody, "Upload-Offset", size(data))
-		require.Equal(t, resp.draftHeaders(), repeated.draftHeaders())
+		require.Equal(t, resp.draftSummary(), repeated.draftSummary())
 		require.Equal(t, string(resp.body), string(repeated.body))
 
 		// The upload cannot be removed any more, and Sweep keeps the file.
@@ -99,79 +112,88 @@ func TestDraftUpload(t *testing.T) {
 	})
 }
 
-// The IETF draft of resumable uploads permits an early response with the address of the upload. The handler sends it if
-// it knows the client's version of the draft.
+// If the handler knows the client's version of the IETF draft, it sends the address of the upload in an early response,
+// before the bytes have arrived.
 func TestDraftSendsAddressEarly(t *testing.T) {
-	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	tests := []struct {
-		version string
-		isKnown bool
+		name       string
+		version    string // Upload-Draft-Interop-Version in the request
+		announced  string // Upload-Draft-Interop-Version in the early response
+		completion []string
+		want       string
 	}{
-		{version: "3", isKnown: true},
-		{version: "4", isKnown: true},
-		{version: "5", isKnown: true},
-		{version: "6", isKnown: true},
-		{version: "7", isKnown: true},
-		{version: "8", isKnown: true},
-		{version: "9", isKnown: true},
-		{version: "09;a", isKnown: true},
-		{version: "10"},
-		{version: "x"},
-		{version: ""},
+		{name: "version 4", version: "4", announced: "4"},
+		{name: "version 5", version: "5", announced: "5"},
+		{name: "version 6", version: "6", announced: "6"},
+		{name: "version 7", version: "7", announced: "7"},
+		{name: "version 8", version: "8", announced: "8"},
+		{name: "version 9", version: "9", announced: "9"},
+		{name: "version 9 with a zero and a parameter", version: "09;a", announced: "9"},
+		{
+			// In version 3, a header says whether the upload is incomplete.
+			name:       "version 3",
+			version:    "3",
+			announced:  "3",
+			completion: []string{"Upload-Complete", "", "Upload-Incomplete", "?0"},
+			want:       "200 incomplete=?0 offset=4",
+		},
 	}
 	for _, tt := range tests {
-		t.Run("version "+tt.version, func(t *testing.T) {
-			ctx, announced := traceInterimResponse(t.Context())
-			body := io.Reader(strings.NewReader("text"))
-			if tt.isKnown {
-				// The client sends the bytes only after the early response.
-				body = io.MultiReader(eofAfter(announced.came), body)
-			}
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSessionSite(t, openMemory(t), uploads.Config{})
+			ctx, early := traceInterimResponse(t.Context())
 
-			// In version 3 of the draft, a header says whether the upload is incomplete, and not whether it is
-			// complete.
-			h := []string{"Upload-Complete", "?1"}
-			want := "200 ?1 4"
-			if tt.version == "3" {
-				h = []string{"Upload-Complete", "", "Upload-Incomplete", "?0"}
-				want = "200 ?0 4"
-			}
-			h = append(h,
-				"Upload-Draft-Interop-Version", tt.version,
-				"Content-Type", "text/plain",
-				"Content-Disposition", `inline; filename="`+tt.version+`"`)
-
+			// The client sends the bytes only after the early response.
+			body := io.MultiReader(eofAfter(early.came), strings.NewReader("text"))
+			h := append([]string{"Upload-Draft-Interop-Version", tt.version, "Content-Type", "text/plain"}, tt.completion...)
 			resp := s.draftFrom(ctx, "POST", "/tus/", body, h...)
-			require.Equal(t, want, resp.draftHeaders(), string(resp.body))
-			if !tt.isKnown {
-				require.Nil(t, announced.header)
-				return
-			}
-			require.Equal(t, resp.Header.Get("Location"), announced.header.Get("Location"))
+			require.Equal(t, cmp.Or(tt.want, "200 complete=?1 offset=4"), resp.draftSummary(), string(resp.body))
 
-			version := strings.Trim(tt.version, "0;a")
-			require.Equal(t, version, announced.header.Get("Upload-Draft-Interop-Version"))
-			require.NotEmpty(t, announced.header.Get("Upload-Limit"))
+			require.Equal(t, resp.Header.Get("Location"), early.header.Get("Location"))
+			require.Equal(t, tt.announced, early.header.Get("Upload-Draft-Interop-Version"))
+			require.NotEmpty(t, early.header.Get("Upload-Limit"))
 		})
 	}
 }
 
-// A client of iOS 17, which speaks draft version -01, can upload a file.
+// If the handler does not know the client's version of the IETF draft, it sends no early response.
+func TestDraftOfUnknownVersionGetsNoEarlyAddress(t *testing.T) {
+	for _, version := range []string{"10", "x", ""} {
+		t.Run("version "+version, func(t *testing.T) {
+			s := newSessionSite(t, openMemory(t), uploads.Config{})
+			ctx, early := traceInterimResponse(t.Context())
+			resp := s.draftFrom(ctx, "POST", "/tus/", strings.NewReader("text"),
+				"Upload-Draft-Interop-Version", version,
+				"Content-Type", "text/plain")
+			require.Equal(t, "200 complete=?1 offset=4", resp.draftSummary(), string(resp.body))
+			require.Nil(t, early.header)
+		})
+	}
+}
+
+// A client of iOS 17, which speaks version -01 of the IETF draft, can upload a file. That version has the header
+// Upload-Incomplete in place of Upload-Complete.
 func TestDraftOfIOS17(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	// Interop version 3 has Upload-Incomplete in place of Upload-Complete.
 	send := func(method, location string, body io.Reader, pairs ...string) *answer {
-		h := []string{"Upload-Draft-Interop-Version", "3", "Upload-Complete", "", "Content-Type", "text/plain"}
+		const interopVersion = "3" // of draft -01
+		h := []string{
+			"Upload-Draft-Interop-Version", interopVersion,
+			"Upload-Complete", "",
+			"Content-Type", "text/plain",
+		}
 		return s.draft(method, location, body, append(h, pairs...)...)
 	}
 
+	// The first request sends half of the file.
 	resp := send("POST", "/tus/", strings.NewReader("te"), "Upload-Incomplete", "?1")
-	require.Equal(t, "201 ?1 2", resp.draftHeaders())
+	require.Equal(t, "201 incomplete=?1 offset=2", resp.draftSummary())
 	location := s.locationOf(resp, "/tus/")
-	require.Equal(t, "204 ?1 2", send("HEAD", location, nil).draftHeaders())
+	require.Equal(t, "204 incomplete=?1 offset=2", send("HEAD", location, nil).draftSummary())
 
+	// The second one sends the rest.
 	resp = send("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "2", "Upload-Incomplete", "?0")
-	require.Equal(t, "200 ?0 4", resp.draftHeaders())
+	require.Equal(t, "200 incomplete=?0 offset=4", resp.draftSummary())
 	s.requireStored("files/alice/file", []byte("text"))
 }
 
@@ -257,22 +279,31 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("the line went de
 // The routes of the IETF draft of resumable uploads refuse invalid requests, and say whether the upload is complete.
 func TestDraftRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(10 * part)})
-	begin := func(pairs ...string) string {
-		return s.locationOf(s.draft("POST", "/tus/", strings.NewReader("text"), append([]string{"Upload-Complete", "?0"}, pairs...)...), "/tus/")
-	}
-	open := begin()
-	location := begin("Upload-Length", "10", "Content-Disposition", "inline; filename=known")
+
+	// Two uploads have four bytes. The length of the second one is known.
+	const unfinished = "?0"
+	resp := s.draft("POST", "/tus/", strings.NewReader("text"), "Upload-Complete", unfinished)
+	open := s.locationOf(resp, "/tus/")
+	resp = s.draft("POST", "/tus/", strings.NewReader("text"),
+		"Upload-Complete", unfinished,
+		"Upload-Length", "10",
+		"Content-Disposition", "inline; filename=known")
+	ofLength10 := s.locationOf(resp, "/tus/")
 
 	tests := []struct {
-		name, method, at, body string
-		pairs                  []string
-		want, complete         string
-		problem                string
+		name     string
+		method   string
+		address  string
+		body     string
+		pairs    []string // names and values of headers
+		want     string   // status, code and field of the refusal
+		complete string   // Upload-Complete in the response
+		problem  string   // a part of the body of the response
 	}{
 		{
-			name:     "another offset",
+			name:     "a wrong offset",
 			method:   "PATCH",
-			at:       open,
+			address:  open,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "3"},
 			want:     "409 offset_mismatch Upload-Offset",
@@ -280,38 +311,38 @@ func TestDraftRefuses(t *testing.T) {
 			problem:  `"expected-offset":4,"provided-offset":3`,
 		},
 		{
-			name:     "its type",
+			name:     "the type of the problem of a wrong offset",
 			method:   "PATCH",
-			at:       open,
+			address:  open,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "3"},
 			want:     "409 offset_mismatch Upload-Offset",
 			complete: "?0",
 			problem:  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
 		},
-		{name: "no offset", method: "PATCH", at: open, body: "x", want: "400 invalid_value Upload-Offset", complete: "?0"},
+		{name: "no offset", method: "PATCH", address: open, body: "x", want: "400 invalid_value Upload-Offset", complete: "?0"},
 		{
-			name:     "another type",
+			name:     "another content type",
 			method:   "PATCH",
-			at:       open,
+			address:  open,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "4", "Content-Type", "text/plain"},
 			want:     "415 invalid_request Content-Type",
 			complete: "?0",
 		},
 		{
-			name:     "no boolean",
+			name:     "an Upload-Complete that is no boolean",
 			method:   "PATCH",
-			at:       open,
+			address:  open,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "true"},
 			want:     "400 invalid_value Upload-Complete",
 			complete: "?0",
 		},
 		{
-			name:     "another length",
+			name:     "the last bytes, which are too few",
 			method:   "PATCH",
-			at:       location,
+			address:  ofLength10,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "4"},
 			want:     "400 invalid_value Upload-Length",
@@ -319,9 +350,9 @@ func TestDraftRefuses(t *testing.T) {
 			problem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "two lengths",
+			name:     "a first request with fewer bytes than its length",
 			method:   "POST",
-			at:       "/tus/",
+			address:  "/tus/",
 			body:     "x",
 			pairs:    []string{"Upload-Length", "2"},
 			want:     "400 invalid_value Upload-Length",
@@ -329,9 +360,9 @@ func TestDraftRefuses(t *testing.T) {
 			problem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "a length that was another",
+			name:     "a length that differs from that of the first request",
 			method:   "PATCH",
-			at:       location,
+			address:  ofLength10,
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"},
 			want:     "400 invalid_value Upload-Length",
@@ -339,18 +370,18 @@ func TestDraftRefuses(t *testing.T) {
 			problem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "more bytes than its length",
+			name:     "more bytes than the length",
 			method:   "PATCH",
-			at:       location,
+			address:  ofLength10,
 			body:     "1234567",
 			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "?0"},
 			want:     "413 too_large Content-Length",
 			complete: "?0",
 		},
 		{
-			name:     "too large",
+			name:     "a file that is too large",
 			method:   "POST",
-			at:       "/tus/",
+			address:  "/tus/",
 			body:     "x",
 			pairs:    []string{"Upload-Length", "655361", "Upload-Complete", "?0"},
 			want:     "413 too_large Upload-Length",
@@ -359,20 +390,22 @@ func TestDraftRefuses(t *testing.T) {
 		{
 			name:     "an unknown upload",
 			method:   "PATCH",
-			at:       "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
+			address:  "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
 			body:     "x",
 			pairs:    []string{"Upload-Offset", "4"},
 			want:     "404 not_found uploadId",
 			complete: "?0",
 		},
-		{name: "another method", method: "PUT", at: open, body: "x", want: "405 invalid_request method"},
+		{name: "an unknown method", method: "PUT", address: open, body: "x", want: "405 invalid_request method"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := s.draft(tt.method, tt.at, strings.NewReader(tt.body), tt.pairs...)
+			resp := s.draft(tt.method, tt.address, strings.NewReader(tt.body), tt.pairs...)
 			require.Equal(t, tt.want, resp.refusal(t))
 			require.Equal(t, tt.complete, resp.Header.Get("Upload-Complete"))
 			require.Contains(t, string(resp.body), tt.problem)
+
+			// These refusals tell the client what it may send.
 			if resp.StatusCode == http.StatusConflict {
 				require.Equal(t, "4", resp.Header.Get("Upload-Offset"))
 			}
@@ -381,22 +414,24 @@ func TestDraftRefuses(t *testing.T) {
 			}
 		})
 	}
-	require.Equal(t, "204 ?0 4", s.draft("HEAD", open, nil).draftHeaders())
+
+	// The upload has not changed, and can be removed.
+	require.Equal(t, "204 complete=?0 offset=4", s.draft("HEAD", open, nil).draftSummary())
 	require.Equal(t, http.StatusNoContent, s.draft("DELETE", open, nil).StatusCode)
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
-// A client that has lost the last response of an upload, and sends from an older offset, gets 409 with the code
-// "completed". From the current offset, it gets the last response again.
+// A client has lost the last response of an upload. If it sends the last bytes again, it gets 409 with the code
+// "completed". If it sends nothing at the end of the file, it gets the last response again.
 func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 	tests := []struct {
 		version string // value of Upload-Draft-Interop-Version
 		want    string // status, Upload-Complete and Upload-Offset
 	}{
-		{version: "8", want: "409 ?1 4"},
+		{version: "8", want: "409 complete=?1 offset=4"},
 		// Since draft -12, Upload-Complete is ?0.
-		{version: "9", want: "409 ?0 4"},
-		{version: "", want: "409 ?0 4"},
+		{version: "9", want: "409 complete=?0 offset=4"},
+		{version: "", want: "409 complete=?0 offset=4"},
 	}
 	for _, tt := range tests {
 		s := newSessionSite(t, openMemory(t), uploads.Config{})
@@ -409,13 +444,13 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 
 		// The client sends the last two bytes again.
 		resp := patch("2", strings.NewReader("xt"))
-		require.Equal(t, tt.want, resp.draftHeaders(), tt.version)
+		require.Equal(t, tt.want, resp.draftSummary(), tt.version)
 		require.Equal(t, "409 completed uploadId", resp.refusal(t))
 		require.Contains(t, string(resp.body), "#completed-upload")
 
 		// The client sends nothing at the end of the file.
 		resp = patch("4", http.NoBody)
-		require.Equal(t, "200 ?1 4", resp.draftHeaders())
+		require.Equal(t, "200 complete=?1 offset=4", resp.draftSummary())
 	}
 }
 
@@ -423,28 +458,36 @@ func TestDraftReportsCompleteAtAnyOffset(t *testing.T) {
 // type is ignored or refused.
 func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
-	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
-	require.Equal(t, "201 ?0 2", resp.draftHeaders())
-	location := s.locationOf(resp, "/tus/")
-	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", location, nil).draftHeaders())
 
+	// The parameters and zeros of these values change nothing.
+	resp := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
+	require.Equal(t, "201 complete=?0 offset=2", resp.draftSummary())
+	location := s.locationOf(resp, "/tus/")
+	require.Equal(t, "204 complete=?0 offset=2 length=4", s.draft("HEAD", location, nil).draftSummary())
+
+	// The length is a string, not a number, and is ignored.
 	resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
-	require.Equal(t, "200 ?1 4", resp.draftHeaders(), string(resp.body))
+	require.Equal(t, "200 complete=?1 offset=4", resp.draftSummary(), string(resp.body))
 	s.requireStored("files/alice/file", []byte("text"))
 
+	// These are no offsets.
 	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
 		resp = s.draft("PATCH", location, strings.NewReader("xt"), "Upload-Offset", offset)
 		require.Equal(t, "400 invalid_value Upload-Offset", resp.refusal(t), offset)
 	}
 }
 
-// The response to a file that is refused after its last byte tells the client not to send it again.
+// If a file is refused because of its content, the response has Upload-Complete: ?1, which is true in the IETF draft. It
+// tells the client that all bytes have arrived, so that it does not send them again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{
 		Rules: rules.Rules{Types: rules.Pictures()},
 		Key:   "{user}/{random}{ext}",
 	})
-	resp := s.draft("POST", "/tus/", strings.NewReader("<!doctype html>"), "Content-Type", "image/png")
+
+	// A page claims to be a picture.
+	page := strings.NewReader("<!doctype html>")
+	resp := s.draft("POST", "/tus/", page, "Content-Type", "image/png")
 	require.Equal(t, "415 type_not_allowed file", resp.refusal(t))
 	require.Equal(t, "?1", resp.Header.Get("Upload-Complete"))
 	require.Empty(t, s.keysAfterExpiry())
@@ -476,5 +519,5 @@ func TestDraftIsTusSession(t *testing.T) {
 	require.EqualValues(t, 2, s.offset(location))
 	s.patch(location, 2, []byte("xt"), 4)
 	s.requireStored("files/alice/file", []byte("text"))
-	require.Equal(t, "204 ?1 4 4", s.draft("HEAD", location, nil).draftHeaders())
+	require.Equal(t, "204 complete=?1 offset=4 length=4", s.draft("HEAD", location, nil).draftSummary())
 }

@@ -30,14 +30,14 @@ func TestTusStoresAFile(t *testing.T) {
 		chunk int   // bytes of one PATCH; 0 for all
 		part  int64 // bytes of one part of the store
 	}{
-		{name: "empty", part: part},
-		{name: "small", size: 1000, part: part},
-		{name: "small in pieces", size: 1000, chunk: 300, part: part},
+		{name: "empty file", part: part},
+		{name: "small file", size: 1000, part: part},
+		{name: "small file in several requests", size: 1000, chunk: 300, part: part},
 		{name: "one part", size: part, part: part},
 		{name: "two parts", size: part + 1, part: part},
-		{name: "whole parts", size: 2 * part, chunk: part, part: part},
-		{name: "parts and chunks that do not align", size: 2*part + 12345, chunk: 25_000, part: part},
-		{name: "many chunks in one part", size: part + 5, chunk: 1500, part: part},
+		{name: "two whole parts", size: 2 * part, chunk: part, part: part},
+		{name: "requests that end within parts", size: 2*part + 12345, chunk: 25_000, part: part},
+		{name: "many requests for each part", size: part + 5, chunk: 1500, part: part},
 		{name: "parts of MinIO", size: 10<<20 + 12345, chunk: 3 << 20, part: 5 << 20},
 	}
 	runOnStores(t, func(t *testing.T, open opener) {
@@ -110,11 +110,11 @@ func TestTusDefersTheLength(t *testing.T) {
 		name  string
 		sizes []int // sizes of the requests; the last one declares the length
 	}{
-		{name: "empty", sizes: []int{0}},
-		{name: "small", sizes: []int{10, 20}},
-		{name: "parts", sizes: []int{part + 7, part, 3}},
-		{name: "declared without bytes", sizes: []int{part + 7, 0}},
-		{name: "whole parts", sizes: []int{part, 0}},
+		{name: "empty file", sizes: []int{0}},
+		{name: "small file", sizes: []int{10, 20}},
+		{name: "file of several parts", sizes: []int{part + 7, part, 3}},
+		{name: "length without bytes", sizes: []int{part + 7, 0}},
+		{name: "length without bytes after a whole part", sizes: []int{part, 0}},
 	}
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
 	for _, tt := range tests {
@@ -262,16 +262,22 @@ func TestTusTerminatesAnUpload(t *testing.T) {
 // The tus routes refuse invalid requests, and those of other users, before they change anything.
 func TestTusRefuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1000)})
+
+	// Two uploads have three bytes. One has a length of 10, and the other one has no length yet.
 	open := s.create("Upload-Length", "10", "Upload-Metadata", filenameMetadata("open"))
 	s.patch(open, 0, []byte("abc"), 3)
 	deferred := s.create("Upload-Defer-Length", "1", "Upload-Metadata", filenameMetadata("deferred"))
 	s.patch(deferred, 0, []byte("abc"), 3)
-	stream := "application/offset+octet-stream"
+
+	const stream = "application/offset+octet-stream"
 	tests := []struct {
-		name, user, method, address string
-		body                        string
-		headers                     headers
-		want                        string
+		name    string
+		user    string
+		method  string
+		address string
+		body    string
+		headers headers
+		want    string // status, code and field of the refusal
 	}{
 		{
 			name:    "no version",
@@ -289,7 +295,7 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Tus-Resumable": "0.2.2", "Upload-Length": "1"},
 			want:    "412 invalid_request Tus-Resumable",
 		},
-		{name: "nobody", method: "POST", address: "/tus/", headers: headers{"Upload-Length": "1"}, want: "401 unauthenticated"},
+		{name: "no user", method: "POST", address: "/tus/", headers: headers{"Upload-Length": "1"}, want: "401 unauthenticated"},
 		{name: "no length", user: alice, method: "POST", address: "/tus/", want: "400 invalid_value Upload-Length"},
 		{
 			name:    "negative length",
@@ -316,7 +322,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Length",
 		},
 		{
-			name:    "both lengths",
+			name:    "a length and a deferred length",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -324,7 +330,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Defer-Length",
 		},
 		{
-			name:    "another deferral",
+			name:    "an unknown value of Upload-Defer-Length",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -332,7 +338,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Defer-Length",
 		},
 		{
-			name:    "too large",
+			name:    "a file that is too large",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -340,7 +346,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "413 too_large Upload-Length",
 		},
 		{
-			name:    "type of the application's",
+			name:    "a type that Begin refuses",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -380,7 +386,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Concat",
 		},
 		{
-			name:    "no pieces",
+			name:    "a join of no pieces",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -388,7 +394,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Concat",
 		},
 		{
-			name:    "a piece that is none",
+			name:    "a join of an upload that is no piece",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -396,7 +402,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Concat",
 		},
 		{
-			name:    "a piece from elsewhere",
+			name:    "a join of an address of another site",
 			user:    alice,
 			method:  "POST",
 			address: "/tus/",
@@ -412,10 +418,10 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Length": "2", "Content-Type": stream},
 			want:    "413 too_large Content-Length",
 		},
-		{name: "method", user: alice, method: "PUT", address: "/tus/", want: "405 invalid_request method"},
-		{name: "method of an upload", user: alice, method: "GET", address: open, want: "405 invalid_request method"},
+		{name: "an unknown method", user: alice, method: "PUT", address: "/tus/", want: "405 invalid_request method"},
+		{name: "an unknown method for an upload", user: alice, method: "GET", address: open, want: "405 invalid_request method"},
 		{
-			name:    "unknown",
+			name:    "an unknown upload",
 			user:    alice,
 			method:  "PATCH",
 			address: "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -424,7 +430,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "404 not_found uploadId",
 		},
 		{
-			name:    "not an ID",
+			name:    "an ID with a path",
 			user:    alice,
 			method:  "PATCH",
 			address: "/tus/..%2F..%2Fx",
@@ -433,7 +439,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "404 not_found uploadId",
 		},
 		{
-			name:    "another user",
+			name:    "the upload of another user",
 			user:    mallo,
 			method:  "PATCH",
 			address: open,
@@ -443,7 +449,7 @@ func TestTusRefuses(t *testing.T) {
 		},
 		{name: "termination by another user", user: mallo, method: "DELETE", address: open, want: "404 not_found uploadId"},
 		{
-			name:    "type of the request",
+			name:    "another content type",
 			user:    alice,
 			method:  "PATCH",
 			address: open,
@@ -461,7 +467,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Offset",
 		},
 		{
-			name:    "another offset",
+			name:    "a later offset",
 			user:    alice,
 			method:  "PATCH",
 			address: open,
@@ -541,12 +547,12 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Offset": "3", "Upload-Checksum": "sha1 AAAA", "Content-Type": stream},
 			want:    "400 invalid_value Upload-Checksum",
 		},
-		{name: "nothing here", user: alice, method: "GET", address: "/other", want: "404 not_found"},
+		{name: "an unknown route", user: alice, method: "GET", address: "/other", want: "404 not_found"},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s.t = t // the helpers of s fail this subtest
 			h := headers{"Tus-Resumable": "1.0.0"}
 			for name, value := range tt.headers {
 				h[name] = value
@@ -559,10 +565,10 @@ func TestTusRefuses(t *testing.T) {
 		})
 	}
 
+	// Nothing has changed.
 	s.t = t
 	require.EqualValues(t, 3, s.offset(open))
 	require.EqualValues(t, 3, s.offset(deferred))
-
 	_, states := s.keys()
 	require.Len(t, states, 2, "a refused request left something")
 }
@@ -618,6 +624,8 @@ func TestTusExpires(t *testing.T) {
 // A connection serves further requests after one that was refused.
 func TestTusKeepsTheConnection(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{})
+
+	// The client counts its connections.
 	var connections atomic.Int64
 	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 		connections.Add(1)
@@ -628,16 +636,18 @@ func TestTusKeepsTheConnection(t *testing.T) {
 
 	data := content(1000)
 	for i := range 20 {
+		// Send half of a file.
 		name := itoa(int64(i))
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(name))
 		s.patch(location, 0, data[:500], 500)
 
+		// A request with a wrong offset is refused, and the next one with the right offset succeeds.
 		resp := s.tus("PATCH", location, data, "Upload-Offset", "1")
 		require.Equal(t, "409 offset_mismatch Upload-Offset", resp.refusal(t))
 		s.patch(location, 500, data[500:], 1000)
 		s.requireStored("files/alice/"+name, data)
 	}
-	require.Equal(t, int64(1), connections.Load())
+	require.EqualValues(t, 1, connections.Load())
 }
 
 // A client that cannot send PATCH may send POST with the header X-HTTP-Method-Override.
@@ -652,44 +662,50 @@ func TestTusMethodOverride(t *testing.T) {
 // After a broken connection, a client continues where the stored bytes end.
 func TestTusKeepsBytesBeforeCut(t *testing.T) {
 	runOnStores(t, func(t *testing.T, open opener) {
-		const timeout, interval = time.Minute, 50 * time.Millisecond
 		s := newSessionSite(t, open(t), uploads.Config{})
 		data := content(20 * part)
 		location := s.create("Upload-Length", size(data))
 
-		// The connection breaks in the first part, and again in the eleventh one.
-		for _, cut := range []int64{10_000, 10*part + 10_000} {
-			// A request that was cut before may still store bytes, so that this one gets a conflict, and is repeated.
-			var sentFrom int64
-			require.Eventually(t, func() bool {
-				sentFrom = s.offset(location)
-				return s.patchUntilCut(location, data, sentFrom, cut) != nil
-			}, timeout, interval)
+		// The connection breaks in the first part. The server may have read none of the bytes yet.
+		const firstCut = 10_000
+		s.breakConnection(location, data, firstCut)
+		require.LessOrEqual(t, s.offset(location), int64(firstCut))
 
-			// A reset may lose what the server has not read yet. The bytes are then sent again, until some are stored,
-			// except those from the start of the file, which the next request sends again.
-			isStart := sentFrom == 0
+		// The next one breaks in the eleventh part. The client tries again until the server has stored some bytes.
+		const secondCut = 10*part + 10_000
+		start := s.breakConnection(location, data, secondCut)
+		require.Eventually(t, func() bool {
 			offset := s.offset(location)
-			require.Eventually(t, func() bool {
-				if !isStart && offset <= sentFrom {
-					_ = s.patchUntilCut(location, data, offset, cut)
-				}
-				offset = s.offset(location)
-				return isStart || offset > sentFrom
-			}, timeout, interval)
-			require.LessOrEqual(t, offset, cut)
-		}
+			if offset <= start {
+				_ = s.patchUntilCut(location, data, offset, secondCut)
+			}
+			return s.offset(location) > start
+		}, cutTimeout, cutInterval)
+		require.LessOrEqual(t, s.offset(location), int64(secondCut))
 
-		// The rest is sent, again and again while the request that was cut still stores bytes.
+		// The client sends the rest, and tries again while the request that was cut still stores bytes.
 		var resp *answer
 		require.Eventually(t, func() bool {
 			offset := s.offset(location)
 			resp = s.tus("PATCH", location, data[offset:], "Upload-Offset", itoa(offset))
 			return resp.StatusCode != http.StatusLocked && resp.StatusCode != http.StatusConflict
-		}, timeout, interval)
+		}, cutTimeout, cutInterval)
 		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
 		s.requireStored("files/alice/file", data)
 	})
+}
+
+const cutTimeout, cutInterval = time.Minute, 50 * time.Millisecond
+
+// breakConnection sends data from the offset of HEAD on, over a connection that breaks at cut, and returns that offset. It
+// tries again if the server responds before, because a request that was cut earlier still stores bytes.
+func (s *sessionSite) breakConnection(location string, data []byte, cut int64) (start int64) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		start = s.offset(location)
+		return s.patchUntilCut(location, data, start, cut) != nil
+	}, cutTimeout, cutInterval)
+	return start
 }
 
 // patchUntilCut sends data from an offset on, over a connection that breaks at cut. It returns the error of the broken
