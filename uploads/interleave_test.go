@@ -60,8 +60,8 @@ func (e *exploredSite) serve(bucket storage.Bucket) *process {
 	return &process{ctx: e.Context(), service: service, store: e.store.Bucket()}
 }
 
-// run adds a process with one actor. The actor calls do, and fails if do returns a code.
-func (e *exploredSite) run(name string, do func(p *process) string) *interleave.Actor {
+// runConcurrently adds a process with one actor. The actor calls do, and fails if do returns a code.
+func (e *exploredSite) runConcurrently(name string, do func(p *process) string) *interleave.Actor {
 	p := e.Process(name)
 	served := e.serve(p.Bucket(e.store, storage.WithSigningBaseURL("http://store.invalid")))
 	return p.Go(name, func(ctx context.Context) error {
@@ -114,9 +114,9 @@ func (e *exploredSite) requireExactAfterSweep() {
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
 }
 
-// check registers the checks that run at the end of each schedule: some that hold for all scenes, and verify, which may
+// afterEachOrder registers the checks that run at the end of each schedule: some that hold for all scenes, and verify, which may
 // be nil. It also does what a client does after a failure.
-func (e *exploredSite) check(verify func()) {
+func (e *exploredSite) afterEachOrder(verify func()) {
 	e.Check(func() {
 		e.requireWithinAllowance()
 		if verify != nil {
@@ -149,8 +149,8 @@ func eachOrderOfUploadsWith(t *testing.T, records []bool, scene func(e *explored
 	}
 }
 
-// ticket signs a ticket for data, and stores data as a client would send it.
-func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
+// signAndSend signs a ticket for data, and stores data as a client would send it.
+func (e *exploredSite) signAndSend(data []byte) *uploads.Ticket {
 	ticket, err := e.unscheduled.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
 	require.NoError(e, err)
 	_, err = e.unscheduled.store.Upload(e.Context(), signedKeyOf(ticket), bytes.NewReader(data),
@@ -187,40 +187,45 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 	return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
 }
 
-// If two calls of Finish for one ticket run at the same time, there is one file, and a later call of Finish succeeds.
+// Two processes finish one ticket at the same time. Whatever the order of their requests to the store, there is one file,
+// and a later Finish succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		ticket := e.ticket(content(6000))
+		ticket := e.signAndSend(content(6000))
 		finish := func(p *process) string { return p.finish(ticket) }
-		first := e.run("first finish", finish)
-		second := e.run("second finish", finish)
-		e.check(func() {
+		first := e.runConcurrently("first finish", finish)
+		second := e.runConcurrently("second finish", finish)
+		e.afterEachOrder(func() {
+			// A process may have died before it made the file.
 			if explored.Succeeded(first) || explored.Succeeded(second) {
 				keys, _ := e.files()
 				require.Len(e, keys, 1)
 			}
 
-			require.Empty(e, e.unscheduled.finish(ticket), "a later Finish fails")
+			// A later Finish makes the file, or returns it.
+			require.Empty(e, e.unscheduled.finish(ticket))
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
 		})
 	})
 }
 
-// If Delete removes a file while Finish runs again, the file does not come back.
+// A user deletes the file of a ticket while the client finishes the ticket a second time. The file does not come back.
 func TestExploredFinishAgainAndDelete(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		ticket := e.ticket(content(6000))
+		ticket := e.signAndSend(content(6000))
 		f, err := e.unscheduled.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
 		require.NoError(e, err)
 
-		e.run("finishes", func(p *process) string { return p.finish(ticket) })
-		removes := e.run("removes", func(p *process) string { return p.delete(f.Key) })
-		e.check(func() {
-			if explored.Succeeded(removes) {
+		e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
+		removal := e.runConcurrently("removes", func(p *process) string { return p.delete(f.Key) })
+		e.afterEachOrder(func() {
+			if explored.Succeeded(removal) {
 				keys, _ := e.files()
 				require.Empty(e, keys)
 			}
+
+			// If the process of Delete has died, the user deletes the file again.
 			_ = e.unscheduled.delete(f.Key)
 		})
 	})
@@ -229,10 +234,12 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 // If two files that exceed the allowance together are uploaded at the same time, only one is stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, method := range sendMethods {
+		// Two files in pieces would have the same token, which is the time.
 		if method.name == "pieces" {
-			// Both files would have the same token, which is the time.
 			continue
 		}
+
+		// Some methods are enough if not everything is explored.
 		sampled := []string{"Store", "a ticket", "parts", "tus"}
 		if !explored.All() && !slices.Contains(sampled, method.name) {
 			continue
@@ -240,11 +247,11 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 		t.Run(method.name, func(t *testing.T) {
 			records := explored.Sample([]bool{false}, []bool{false, true})
 			eachOrderOfUploadsWith(t, records, func(e *exploredSite) {
-				send := func(p *process) string { return method.send(t, p, content(6000)) }
-
 				// Two processes send a file each, and only one of these fits.
-				senders := []*interleave.Actor{e.run("first sender", send), e.run("second sender", send)}
-				e.check(func() {
+				const moreThanHalf = allowedBytes/2 + 1000
+				send := func(p *process) string { return method.send(t, p, content(moreThanHalf)) }
+				senders := []*interleave.Actor{e.runConcurrently("first sender", send), e.runConcurrently("second sender", send)}
+				e.afterEachOrder(func() {
 					succeeded := 0
 					for _, sender := range senders {
 						if explored.Succeeded(sender) {
@@ -264,14 +271,15 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 // A ticket whose Finish has succeeded has its file, even if Sweep removes expired uploads at the same time.
 func TestExploredFinishAndSweep(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		ticket := e.ticket(content(6000))
+		// The upload expires in a minute. Two minutes may pass between any two requests.
+		ticket := e.signAndSend(content(6000))
 		time.Sleep(uploads.DefaultTTL - time.Minute)
 		e.Tick(2 * time.Minute)
-		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
-		e.run("sweeps", (*process).sweep)
-		e.check(func() {
+		finishing := e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
+		e.runConcurrently("sweeps", (*process).sweep)
+		e.afterEachOrder(func() {
 			keys, _ := e.files()
-			if explored.Succeeded(finishes) {
+			if explored.Succeeded(finishing) {
 				require.Len(e, keys, 1)
 			}
 		})
@@ -284,9 +292,9 @@ func TestExploredPieces(t *testing.T) {
 		data := content(6000)
 
 		// Two processes send one piece each.
-		first := e.run("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
-		second := e.run("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
-		e.check(func() {
+		first := e.runConcurrently("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
+		second := e.runConcurrently("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
+		e.afterEachOrder(func() {
 			keys, _ := e.files()
 			require.LessOrEqual(e, len(keys), 1)
 			if explored.Succeeded(first) && explored.Succeeded(second) {
@@ -311,9 +319,9 @@ func TestExploredPieces(t *testing.T) {
 	})
 }
 
-// parts begins an upload in parts and sends its only part. It returns the paths that complete and abort the
+// beginMultipart begins an upload in parts and sends its only part. It returns the paths that complete and abort the
 // upload, and the body of the request that completes it.
-func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body []byte) {
+func (e *exploredSite) beginMultipart(data []byte) (completePath, abortPath string, body []byte) {
 	request, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
 	require.NoError(e, err)
 
@@ -338,14 +346,14 @@ func (e *exploredSite) parts(data []byte) (completePath, abortPath string, body 
 // If one upload in parts is completed twice at the same time, there is one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		completePath, _, body := e.parts(content(6000))
+		completePath, _, body := e.beginMultipart(content(6000))
 		completeParts := func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
 			return codeIn(status, text)
 		}
-		e.run("first completion", completeParts)
-		e.run("second completion", completeParts)
-		e.check(func() {
+		e.runConcurrently("first completion", completeParts)
+		e.runConcurrently("second completion", completeParts)
+		e.afterEachOrder(func() {
 			// A process that died may have claimed the upload. Its claim ends within the hour.
 			time.Sleep(time.Hour)
 			require.Empty(e, completeParts(e.unscheduled))
@@ -358,18 +366,18 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 // An upload in parts whose completion has succeeded has its file, even if it is aborted at the same time.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		completePath, abortPath, body := e.parts(content(6000))
-		completes := e.run("completes", func(p *process) string {
+		completePath, abortPath, body := e.beginMultipart(content(6000))
+		completion := e.runConcurrently("completes", func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
 			return codeIn(status, text)
 		})
-		e.run("aborts", func(p *process) string {
+		e.runConcurrently("aborts", func(p *process) string {
 			status, _, text := p.ask("DELETE", abortPath, nil)
 			return codeIn(status, text)
 		})
-		e.check(func() {
+		e.afterEachOrder(func() {
 			keys, _ := e.files()
-			if explored.Succeeded(completes) {
+			if explored.Succeeded(completion) {
 				require.Len(e, keys, 1)
 			}
 		})
@@ -380,19 +388,19 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 // them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		ticket := e.ticket(content(6000))
-		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
-		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
-		e.check(func() {
+		ticket := e.signAndSend(content(6000))
+		finishing := e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
+		canceling := e.runConcurrently("cancels", func(p *process) string { return p.cancel(ticket) })
+		e.afterEachOrder(func() {
 			keys, _ := e.files()
-			finished := explored.Succeeded(finishes)
+			finished := explored.Succeeded(finishing)
 			if finished {
 				require.Len(e, keys, 1)
 			}
-			canceled := explored.Succeeded(cancels)
+			canceled := explored.Succeeded(canceling)
 			require.False(e, finished && canceled, "both succeed")
 			// Sweep removes what a killed Finish has left.
-			if canceled && !finishes.Died() {
+			if canceled && !finishing.Died() {
 				require.Empty(e, keys)
 			}
 		})
@@ -407,13 +415,13 @@ func TestExploredRoomOfTicket(t *testing.T) {
 		e := newExploredSite(t, s, false)
 
 		// A file was sent, and three processes act on its ticket.
-		ticket := e.ticket(content(6000))
-		finishes := e.run("finishes", func(p *process) string { return p.finish(ticket) })
-		cancels := e.run("cancels", func(p *process) string { return p.cancel(ticket) })
-		e.run("counts", (*process).recount)
-		e.check(func() {
-			finished := explored.Succeeded(finishes)
-			canceled := explored.Succeeded(cancels)
+		ticket := e.signAndSend(content(6000))
+		finishing := e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
+		canceling := e.runConcurrently("cancels", func(p *process) string { return p.cancel(ticket) })
+		e.runConcurrently("counts", (*process).recount)
+		e.afterEachOrder(func() {
+			finished := explored.Succeeded(finishing)
+			canceled := explored.Succeeded(canceling)
 			require.False(e, finished && canceled, "both succeed")
 
 			// After a Sweep, only stored files are counted.
@@ -461,44 +469,45 @@ func (e *exploredSite) requireUncounted() (key string) {
 // If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		// The process is killed at the call that counts the file.
-		settleCall := 6
+		// The process is killed at the call that counts the file. With records, one more call comes before it.
+		countingCall := 6
 		if e.records {
-			settleCall = 7
+			countingCall = 7
 		}
-		e.runKilled(settleCall, func(p *process) { tryToStore(t, p, content(6000)) })
+		e.runKilled(countingCall, func(p *process) { tryToStore(t, p, content(6000)) })
 		key := e.requireUncounted()
 
 		// The reservation of the killed process ends meanwhile.
 		time.Sleep(30 * time.Minute)
-		e.run("removes", func(p *process) string { return p.delete(key) })
-		e.run("sweeps", (*process).sweep)
-		e.checkAfterAKill(func() { _ = e.unscheduled.delete(key) })
+		e.runConcurrently("removes", func(p *process) string { return p.delete(key) })
+		e.runConcurrently("sweeps", (*process).sweep)
+		e.afterEachOrderOfKilled(func() { _ = e.unscheduled.delete(key) })
 	})
 }
 
 // If Delete removes the file of a killed PutPiece while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	eachOrderOfUploadsWith(t, []bool{false}, func(e *exploredSite) {
-		const settleCall = 12 // the call of the store that counts the file
+		// The process is killed at the call that counts the file.
+		const countingCall = 12
 		data := content(6000)
 		require.NoError(e, putPiece(e.unscheduled, 1, data[:3000]))
-		e.runKilled(settleCall, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
+		e.runKilled(countingCall, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
 		key := e.requireUncounted()
 
 		// The reservation of the killed process ends meanwhile.
 		time.Sleep(30 * uploads.DefaultTTL)
-		e.run("removes", func(p *process) string { return p.delete(key) })
-		e.run("sweeps", (*process).sweep)
-		e.check(func() { _ = e.unscheduled.delete(key) })
+		e.runConcurrently("removes", func(p *process) string { return p.delete(key) })
+		e.runConcurrently("sweeps", (*process).sweep)
+		e.afterEachOrder(func() { _ = e.unscheduled.delete(key) })
 	})
 }
 
-// checkAfterAKill is like check, except that bytes which a killed process has left without a record need not count,
+// afterEachOrderOfKilled is like afterEachOrder, except that bytes which a killed process has left without a record need not count,
 // because Sweep removes them when they are older than Config.Grace.
-func (e *exploredSite) checkAfterAKill(again func()) {
+func (e *exploredSite) afterEachOrderOfKilled(again func()) {
 	if !e.records {
-		e.check(again)
+		e.afterEachOrder(again)
 		return
 	}
 	e.Check(func() {
@@ -511,29 +520,29 @@ func (e *exploredSite) checkAfterAKill(again func()) {
 // counts, the next one corrects it.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
-		// Finish is killed before it counts the file, and Cancel before it removes the file.
-		const finishCall = 6
-		const cancelCall = 3
-		ticket := e.ticket(content(6000))
-		e.runKilled(finishCall, func(p *process) { p.finish(ticket) })
+		// Finish is killed at the call that counts the file, and Cancel at the call that removes it.
+		const countingCall = 6
+		const removingCall = 3
+		ticket := e.signAndSend(content(6000))
+		e.runKilled(countingCall, func(p *process) { p.finish(ticket) })
 		e.requireUncounted()
-		e.runKilled(cancelCall, func(p *process) { p.cancel(ticket) })
+		e.runKilled(removingCall, func(p *process) { p.cancel(ticket) })
 		e.requireUncounted()
 
 		// The reservation ends ten minutes after Cancel, during the calls below.
 		time.Sleep(10*time.Minute - 30*time.Second)
 		e.Tick(time.Minute)
-		e.run("cancels", func(p *process) string { return p.cancel(ticket) })
-		e.run("sweeps", (*process).sweep)
-		e.checkAfterAKill(func() { e.unscheduled.cancel(ticket) })
+		e.runConcurrently("cancels", func(p *process) string { return p.cancel(ticket) })
+		e.runConcurrently("sweeps", (*process).sweep)
+		e.afterEachOrderOfKilled(func() { e.unscheduled.cancel(ticket) })
 	})
 }
 
 // Recount and Store at the same time count the file once.
 func TestExploredRecountAndStore(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		e.run("stores", func(p *process) string { return tryToStore(t, p, content(3000)) })
-		e.run("counts", (*process).recount)
-		e.check(nil)
+		e.runConcurrently("stores", func(p *process) string { return tryToStore(t, p, content(3000)) })
+		e.runConcurrently("counts", (*process).recount)
+		e.afterEachOrder(nil)
 	})
 }
