@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -100,6 +101,7 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 // A ledger counts a user's files. If Finish moves the ledger of an older version while another call uses it, nothing is
 // counted twice.
 func TestExploredOldLedger(t *testing.T) {
+	const fileSize = 60
 	user := uploads.User{ID: alice}
 	tests := []struct {
 		name  string
@@ -122,7 +124,8 @@ func TestExploredOldLedger(t *testing.T) {
 		{
 			name: "Store",
 			other: func(ctx context.Context, e exploredService, _ string) error {
-				_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(40)), Size: 40, User: user})
+				const size = exploredAllowance - fileSize
+				_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(size)), Size: size, User: user})
 				return err
 			},
 		},
@@ -133,22 +136,18 @@ func TestExploredOldLedger(t *testing.T) {
 				// The file of a ticket has arrived, and the ledger is that of an older version.
 				store := s.Store("s")
 				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), withoutRecords)
-				ticket, err := first.Sign(s.Context(), uploads.Request{Size: 60}, user)
-				require.NoError(s, err)
-				body := bytes.NewReader(content(60))
-				kind := storage.WithContentType("application/octet-stream")
-				_, err = first.bucket.Upload(s.Context(), signedKeyOf(ticket), body, kind)
-				require.NoError(s, err)
+				ticket := first.signAndSend(s, content(fileSize))
 				first.makeOldLedger(s)
 
+				// One process finishes the ticket, while another one makes its call.
 				finishing := s.Process("p")
-				service := newExploredService(s, finishing.Bucket(store), withoutRecords)
-				other := s.Process("q")
-				otherService := newExploredService(s, other.Bucket(store), withoutRecords)
+				finishingService := newExploredService(s, finishing.Bucket(store), withoutRecords)
 				finish := finishing.Go("Finish", func(ctx context.Context) error {
-					_, err := service.Finish(ctx, ticket.Token, user)
+					_, err := finishingService.Finish(ctx, ticket.Token, user)
 					return err
 				})
+				other := s.Process("q")
+				otherService := newExploredService(s, other.Bucket(store), withoutRecords)
 				other.Go(tt.name, func(ctx context.Context) error {
 					return tt.other(ctx, otherService, ticket.Token)
 				})
@@ -156,7 +155,7 @@ func TestExploredOldLedger(t *testing.T) {
 				s.Check(func() {
 					late := newExploredService(s, store.Bucket(), withoutRecords)
 					if explored.Succeeded(finish) {
-						require.GreaterOrEqual(s, late.stored(s), int64(60))
+						require.GreaterOrEqual(s, late.stored(s), int64(fileSize))
 					}
 					late.requireExact(s)
 				})
@@ -165,24 +164,37 @@ func TestExploredOldLedger(t *testing.T) {
 	}
 }
 
-// Recount during PutPiece counts the file once, although its key was not known when its room was reserved.
+// signAndSend signs a ticket of alice, and stores data as a client would send it.
+func (e exploredService) signAndSend(s *interleave.Scene, data []byte) *uploads.Ticket {
+	ticket, err := e.Sign(s.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
+	require.NoError(s, err)
+	contentType := storage.WithContentType("application/octet-stream")
+	_, err = e.bucket.Upload(s.Context(), signedKeyOf(ticket), bytes.NewReader(data), contentType)
+	require.NoError(s, err)
+	return ticket
+}
+
+// A file in pieces gets its key only with its last piece. A Recount during that PutPiece counts the file once.
 func TestExploredRecount(t *testing.T) {
 	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
+		// The first of two pieces is stored.
 		store := s.Store("s")
 		newExploredService(s, store.Bucket(), withoutRecords).putPiece(s.Context(), 1)
 
+		// One process stores the last piece, while another one recounts.
 		putting := s.Process("p")
-		service := newExploredService(s, putting.Bucket(store), withoutRecords)
-		counting := s.Process("q")
-		countingService := newExploredService(s, counting.Bucket(store), withoutRecords)
+		puttingService := newExploredService(s, putting.Bucket(store), withoutRecords)
 		putting.Go("PutPiece", func(ctx context.Context) error {
-			service.putPiece(ctx, 2)
+			puttingService.putPiece(ctx, 2)
 			return nil
 		})
+		counting := s.Process("q")
+		countingService := newExploredService(s, counting.Bucket(store), withoutRecords)
 		counting.Go("Recount", func(ctx context.Context) error {
 			_, err := countingService.Recount(ctx, alice)
 			return err
 		})
+
 		s.Check(func() {
 			newExploredService(s, store.Bucket(), withoutRecords).requireExact(s)
 		})
@@ -227,76 +239,63 @@ func (e exploredService) makeOldLedger(s *interleave.Scene) {
 // A client completes an upload over the S3 routes while another process deletes the file, or aborts or completes
 // the upload. After a second completion, the count is exact.
 func TestExploredCompletion(t *testing.T) {
-	user := uploads.User{ID: alice}
-	for _, tt := range []struct {
-		name  string
-		other func(ctx context.Context, e exploredService, u exploredParts)
+	type otherCall func(ctx context.Context, e exploredService, u exploredParts)
+	tests := []struct {
+		name       string
+		other      otherCall
+		keepsFile  bool // the file is stored if the first completion succeeds
+		isExplored bool // the tests TestExploredCompleteAndComplete and TestExploredCompleteAndAbort explore much of it
 	}{
 		{
-			name: "and completion",
+			name:       "completion",
+			other:      func(ctx context.Context, e exploredService, u exploredParts) { u.complete(ctx, e) },
+			keepsFile:  true,
+			isExplored: true,
+		},
+		{
+			name: "Delete",
 			other: func(ctx context.Context, e exploredService, u exploredParts) {
-				u.complete(ctx, e)
+				_ = e.Delete(ctx, u.key, uploads.User{ID: alice})
 			},
 		},
 		{
-			name: "and Delete",
-			other: func(ctx context.Context, e exploredService, u exploredParts) {
-				_ = e.Delete(ctx, u.key, user)
-			},
+			name:       "abort",
+			other:      func(ctx context.Context, e exploredService, u exploredParts) { u.abort(ctx, e) },
+			keepsFile:  true,
+			isExplored: true,
 		},
-		{
-			name: "and abort",
-			other: func(ctx context.Context, e exploredService, u exploredParts) {
-				e.ask(ctx, "DELETE", u.path+u.query, nil)
-			},
-		},
-	} {
-		// The tests TestExploredCompleteAndComplete and TestExploredCompleteAndAbort already explore much of the other
-		// two scenes.
-		if tt.name != "and Delete" && !explored.All() {
+	}
+	for _, tt := range tests {
+		if tt.isExplored && !explored.All() {
 			continue
 		}
-		kinds := explored.Sample([]bool{true}, []bool{false, true})
-		for _, records := range kinds {
-			name := tt.name
-			if records {
-				name += " with records"
-			}
-			t.Run(name, func(t *testing.T) {
+		for _, records := range explored.Sample([]bool{true}, []bool{false, true}) {
+			t.Run(fmt.Sprintf("and %s, records: %v", tt.name, records), func(t *testing.T) {
 				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 					store := s.Store("s")
-					first := newExploredService(s, store.Bucket(), records)
-					u := beginExploredParts(s, first)
-					p := s.Process("p")
-					q := s.Process("q")
-					mine := newExploredService(s, p.Bucket(store), records)
-					other := newExploredService(s, q.Bucket(store), records)
-					completed := http.StatusServiceUnavailable
-					p.Go("complete", func(ctx context.Context) error {
-						completed = u.complete(ctx, mine)
+					u := beginExploredParts(s, newExploredService(s, store.Bucket(), records))
+
+					// One process completes the upload, while the other one makes its call.
+					completing := s.Process("p")
+					completingService := newExploredService(s, completing.Bucket(store), records)
+					status := 0 // of the completion
+					completing.Go("complete", func(ctx context.Context) error {
+						status = u.complete(ctx, completingService)
 						return nil
 					})
-					q.Go(tt.name, func(ctx context.Context) error {
-						tt.other(ctx, other, u)
+					other := s.Process("q")
+					otherService := newExploredService(s, other.Bucket(store), records)
+					other.Go(tt.name, func(ctx context.Context) error {
+						tt.other(ctx, otherService, u)
 						return nil
 					})
+
 					s.Check(func() {
 						late := newExploredService(s, store.Bucket(), records)
-						size := late.stored(s)
-						if completed == http.StatusOK && tt.name != "and Delete" {
-							require.EqualValues(s, 60, size)
+						if status == http.StatusOK && tt.keepsFile {
+							require.EqualValues(s, exploredFileSize, late.stored(s))
 						}
-						_, _ = late.Store(s.Context(), uploads.Upload{
-							Body: bytes.NewReader(content(100)),
-							Size: 100,
-							User: user,
-						})
-						late.usage(s)
-						time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
-
-						u.complete(s.Context(), late)
-						require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
-						late.requireExact(s)
+						late.requireExactAfterCompletion(s, u)
 					})
 				})
 			})
@@ -304,13 +303,32 @@ func TestExploredCompletion(t *testing.T) {
 	}
 }
 
-// An exploredParts is an upload of 60 bytes with one part, which has arrived. It uses the routes that are like those of
+// requireExactAfterCompletion tries to use the whole allowance, and completes an upload when the claims on it have ended.
+// It requires that the allowance is kept, and that the count is exact.
+func (e exploredService) requireExactAfterCompletion(s *interleave.Scene, u exploredParts) {
+	_, _ = e.Store(s.Context(), uploads.Upload{
+		Body: bytes.NewReader(content(exploredAllowance)),
+		Size: exploredAllowance,
+		User: uploads.User{ID: alice},
+	})
+	e.usage(s)
+	time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
+
+	u.complete(s.Context(), e)
+	require.LessOrEqual(s, e.stored(s), int64(exploredAllowance))
+	e.requireExact(s)
+}
+
+// exploredFileSize is the number of bytes of the file of beginExploredParts.
+const exploredFileSize = 60
+
+// An exploredParts is an upload with one part, which has arrived. It uses the routes that are like those of
 // S3.
 type exploredParts struct{ key, path, query, etag string }
 
 // beginExploredParts begins an upload by the S3 routes, and sends its one part.
 func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
-	body := []byte(`{"filename":"a","size":60}`)
+	body := fmt.Appendf(nil, `{"filename":"a","size":%d}`, exploredFileSize)
 	w := e.ask(s.Context(), "POST", "/s3/multipart", body, "Content-Type", "application/json")
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
 
@@ -324,7 +342,7 @@ func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 	w = e.ask(s.Context(), "GET", u.path+"/1"+u.query, nil)
 	var part signedPart
 	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &part))
-	w = e.ask(s.Context(), part.Method, pathOf(part.URL), content(60))
+	w = e.ask(s.Context(), part.Method, pathOf(part.URL), content(exploredFileSize))
 	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
 
 	u.etag = w.Header().Get("ETag")
@@ -336,4 +354,8 @@ func (u exploredParts) complete(ctx context.Context, e exploredService) int {
 	parts, _ := json.Marshal(map[string]any{"parts": []sentPart{{1, u.etag}}})
 	w := e.ask(ctx, "POST", u.path+"/complete"+u.query, parts, "Content-Type", "application/json")
 	return w.Code
+}
+
+func (u exploredParts) abort(ctx context.Context, e exploredService) {
+	e.ask(ctx, "DELETE", u.path+u.query, nil)
 }

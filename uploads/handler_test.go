@@ -159,54 +159,55 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{field: "photo", name: "good.png", contentType: "image/png", content: newPNG()}
 	tests := []struct {
-		name        string
-		files       []formFile
-		status      int
-		code        uploads.Code
-		field, file string
+		name   string
+		files  []formFile
+		status int
+		code   uploads.Code
+		field  string // that the response names; "" if it is not compared
+		file   string // that the response names; "" if it is not compared
 	}{
 		{
-			name:   "a page among pictures",
+			name:   "a web page among pictures",
 			files:  []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: htmlPage}},
-			status: 415,
+			status: http.StatusUnsupportedMediaType,
 			code:   uploads.TypeNotAllowed,
 			field:  "photo2",
 			file:   "me.png",
 		},
 		{
-			name:   "one that is too large",
+			name:   "a file that is too large",
 			files:  []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 1<<20)}},
-			status: 413,
+			status: http.StatusRequestEntityTooLarge,
 			code:   uploads.TooLarge,
 			field:  "photo",
 			file:   "big.png",
 		},
-		{name: "one more than is allowed", files: []formFile{good, good, good, good}, status: 413, code: uploads.TooManyFiles, field: "file"},
+		{name: "more files than are allowed", files: []formFile{good, good, good, good}, status: http.StatusRequestEntityTooLarge, code: uploads.TooManyFiles, field: "file"},
 		{
-			name:   "more bytes than all files may have",
+			name:   "more bytes than all files together may have",
 			files:  []formFile{good, {field: "text", contentType: "text/plain", content: strings.Repeat("x", 5<<20)}},
-			status: 413,
+			status: http.StatusRequestEntityTooLarge,
 			code:   uploads.TooLarge,
 			field:  "file",
 		},
-		{name: "none", status: 400, code: uploads.NoFile, field: "file"},
+		{name: "no files", status: http.StatusBadRequest, code: uploads.NoFile, field: "file"},
 		{
 			name:   "an input that was left empty",
 			files:  []formFile{{field: "photo", contentType: "application/octet-stream"}},
-			status: 400,
+			status: http.StatusBadRequest,
 			code:   uploads.NoFile,
 			field:  "file",
 		},
 		{
 			name:   "a file whose header cannot be read",
 			files:  []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: newPNG()}},
-			status: 400,
+			status: http.StatusBadRequest,
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "an empty file",
 			files:  []formFile{{field: "photo", name: "a.png", contentType: "image/png"}},
-			status: 422,
+			status: http.StatusUnprocessableEntity,
 			code:   uploads.Empty,
 			field:  "photo",
 			file:   "a.png",
@@ -232,21 +233,33 @@ func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// A browser shows a response only if the form was read to its end. So the handler reads even a refused form to its end,
-// but no more than the limit for all files of a form.
+// The handler reads a refused form to its end, because browsers show the response only then.
 func TestFormRefusedIsReadToEnd(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
-	big := formFile{field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 900<<10)}
-	body, contentType := newForm(t, formFile{field: "photo", name: "me.png", contentType: "image/png", content: htmlPage}, big, big)
+	page := formFile{field: "photo", name: "me.png", contentType: "image/png", content: htmlPage}
+	body, contentType := newForm(t, page, bigPhoto(), bigPhoto())
 	status, _ := s.ask("42", http.MethodPost, "/", contentType, body)
 	require.Equal(t, http.StatusUnsupportedMediaType, status)
-	require.Zero(t, body.Len())
+	require.Zero(t, body.Len(), "bytes that were not read")
+}
 
-	endless := &endless{}
-	body, contentType = newForm(t, big)
-	status, _ = s.ask("42", http.MethodPost, "/", contentType, io.MultiReader(io.LimitReader(body, 900<<10), endless))
+// The handler reads no more of a form than all of its files together may have.
+func TestFormWithoutEndIsRefused(t *testing.T) {
+	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
+	body, contentType := newForm(t, bigPhoto())
+	startOfForm := io.LimitReader(body, bigPhotoSize)
+	rest := &endless{}
+	status, _ := s.ask("42", http.MethodPost, "/", contentType, io.MultiReader(startOfForm, rest))
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
-	require.Less(t, endless.read, int64(5<<20))
+	require.Less(t, rest.read, int64(5<<20))
+}
+
+const bigPhotoSize = 900 << 10
+
+// bigPhoto returns a picture of a little more than bigPhotoSize, which is not too large.
+func bigPhoto() formFile {
+	photo := newPNG() + strings.Repeat("x", bigPhotoSize)
+	return formFile{field: "photo", name: "big.png", contentType: "image/png", content: photo}
 }
 
 // After a refusal, the handler reads the rest of a form only up to a limit, and then closes the connection.
@@ -363,7 +376,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	}
 }
 
-// Malformed requests are refused.
+// The handler refuses malformed requests, and stores nothing.
 func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	body, contentType := newForm(t, formFile{field: "photo", name: "a.png", contentType: "image/png", content: newPNG()})
 	cut := body.String()[:body.Len()-60]
@@ -377,16 +390,20 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	require.NoError(t, w.Close())
 
 	tests := []struct {
-		name, method, path, contentType, body string
-		status                                int
+		name        string
+		method      string
+		path        string
+		contentType string
+		body        string
+		status      int
 	}{
 		{
-			name:        "no form",
+			name:        "a body that is no form",
 			method:      http.MethodPost,
 			path:        "/",
 			contentType: "application/json",
 			body:        "{}",
-			status:      415,
+			status:      http.StatusUnsupportedMediaType,
 		},
 		{
 			name:        "a form without a boundary",
@@ -394,7 +411,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: "multipart/form-data",
 			body:        "x",
-			status:      415,
+			status:      http.StatusUnsupportedMediaType,
 		},
 		{
 			name:        "a form cut short",
@@ -402,50 +419,50 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: contentType,
 			body:        cut,
-			status:      400,
+			status:      http.StatusBadRequest,
 		},
 		{
-			name:        "a form of fields",
+			name:        "a form with too many fields",
 			method:      http.MethodPost,
 			path:        "/",
 			contentType: w.FormDataContentType(),
 			body:        manyFields.String(),
-			status:      400,
+			status:      http.StatusBadRequest,
 		},
 		{
-			name:        "a ticket's request that is no JSON",
+			name:        "a request for a ticket that is no JSON",
 			method:      http.MethodPost,
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        "name=x",
-			status:      400,
+			status:      http.StatusBadRequest,
 		},
 		{
-			name:        "an unknown field",
+			name:        "a request for a ticket with an unknown field",
 			method:      http.MethodPost,
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        `{"key": "mine"}`,
-			status:      400,
+			status:      http.StatusBadRequest,
 		},
 		{
-			name:        "a document without end",
+			name:        "a request for a ticket without end",
 			method:      http.MethodPost,
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        `{"name": "` + strings.Repeat("x", 1<<20),
-			status:      400,
+			status:      http.StatusBadRequest,
 		},
 		{
-			name:        "a token that is none",
+			name:        "an unknown token",
 			method:      http.MethodPost,
 			path:        "/tickets/finish",
 			contentType: "application/json",
 			body:        `{"token": "x"}`,
-			status:      404,
+			status:      http.StatusNotFound,
 		},
-		{name: "a method that is not there", method: http.MethodPut, path: "/", status: 405},
-		{name: "a key that is not there", method: http.MethodDelete, path: "/", status: 403},
+		{name: "an unknown method", method: http.MethodPut, path: "/", status: http.StatusMethodNotAllowed},
+		{name: "a DELETE without a key", method: http.MethodDelete, path: "/", status: http.StatusForbidden},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -457,7 +474,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 	}
 }
 
-// The error of Authorize decides the status of the response, which is 500 for an ID that no key can have.
+// The error of Authorize decides the status of the response. If Authorize returns an ID that no key can have, it is 500.
 func TestHandlerAuthorize(t *testing.T) {
 	tests := []struct {
 		user   string // whom the request names
@@ -523,20 +540,21 @@ func mustJSON(t *testing.T, v any) string {
 	return string(b)
 }
 
-// Without Config.Authorize, the handler answers each request with 500, and OnError gets the reason.
-func TestHandlerNeedsAuthorize(t *testing.T) {
+// New refuses a negative Config.MaxFiles.
+func TestNewRefusesNegativeMaxFiles(t *testing.T) {
 	_, err := uploads.New(memstore.New(), uploads.Config{Authorize: byHeader, MaxFiles: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
+}
 
-	var lastErr error
-	s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) {
-		lastErr = err
-	}})
+// Without Config.Authorize, the handler answers each request with 500, and OnError gets the reason.
+func TestHandlerNeedsAuthorize(t *testing.T) {
 	for _, path := range []string{"/", "/tickets", "/s3/multipart"} {
-		lastErr = nil
-		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil))
-		require.Equal(t, http.StatusInternalServerError, w.Code)
-		require.ErrorContains(t, lastErr, "Config.Authorize is nil")
+		var reported error
+		s := newService(t, memstore.New(), uploads.Config{OnError: func(_ *http.Request, err error) {
+			reported = err
+		}})
+		w := request(s, http.MethodPost, path, "")
+		require.Equal(t, http.StatusInternalServerError, w.Code, path)
+		require.ErrorContains(t, reported, "Config.Authorize is nil", path)
 	}
 }
