@@ -79,18 +79,19 @@ func TestTusMemoryOfSlowClients(t *testing.T) {
 	})
 }
 
-// If a tus client stalls, the service stores the bytes and frees the memory. If the request has a checksum, it frees
-// the memory only.
+// If a tus client stalls, the service stores the bytes that have arrived, and frees their memory. If the request has a
+// checksum, which the service cannot verify yet, it drops the bytes.
 func TestTusMemoryOfStalledClient(t *testing.T) {
 	const partSize = 1 << 20
 	const sent = 900 << 10 // bytes that the client sends before it stalls
+	anySHA256 := "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size))
 	tests := []struct {
 		name     string
 		checksum string
 		stored   int // bytes of the stalled upload that the service has stored
 	}{
 		{name: "without a checksum", stored: sent},
-		{name: "with a checksum", checksum: "sha256 " + base64.StdEncoding.EncodeToString(make([]byte, sha256.Size))},
+		{name: "with a checksum", checksum: anySHA256, stored: 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,17 +136,18 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	data := content(2*partSize + partSize/2 + 1234)
 	sum := sha256.Sum256(data)
 
-	// All clients send their files at the same time.
+	// All clients send their files at the same time. Some send a checksum, too, which makes the service hold all bytes.
 	const clients = 12
+	checksum := "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
 	answers := make([]*answer, clients)
 	errs := make([]error, clients)
 	var group sync.WaitGroup
 	for i := range clients {
 		location := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 		h := headers{"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
-		if i%3 == 0 {
-			// The service must hold all bytes of a request with a checksum.
-			h["Upload-Checksum"] = "sha256 " + base64.StdEncoding.EncodeToString(sum[:])
+		isEveryThird := i%3 == 0
+		if isEveryThird {
+			h["Upload-Checksum"] = checksum
 		}
 		group.Go(func() {
 			answers[i], errs[i] = s.try(t.Context(), alice, "PATCH", location, bytes.NewReader(data), h)
@@ -153,6 +155,7 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 	}
 	group.Wait()
 
+	// All succeed, and then no memory is in use.
 	for i, resp := range answers {
 		require.NoError(t, errs[i])
 		require.Equal(t, http.StatusNoContent, resp.StatusCode, string(resp.body))
@@ -211,8 +214,8 @@ func TestTusMemoryOfConnections(t *testing.T) {
 	})
 }
 
-// Slow connections of one user leave some connections for others. If there are no users, this holds for each
-// client address.
+// One user opens as many slow connections as the service has memory for. Half of that memory is kept for others. If there
+// are no users, this holds for each client address.
 func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	const connections = 32
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
@@ -250,6 +253,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service has memory for a number of connections. The test chooses the addresses of its clients.
 			s := newSessionSite(t, openMemory(t), tt.config)
 			s.handler.SetFeeds(connections, 50*time.Millisecond)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -261,16 +265,17 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 			defer server.Close()
 			s.base = server.URL + "/uploads"
 
-			// The slow sender takes its share of the connections.
+			// A slow sender tries to take all connections, and gets half of them.
 			for i := range connections {
 				location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata("slow"+itoa(int64(i))))
-				defer s.sendAndStall(location, "", content(100))()
+				stop := s.sendAndStall(location, "", content(100))
+				defer stop()
 			}
-
 			require.Eventually(t, func() bool {
 				return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes
 			}, time.Minute, time.Millisecond)
 
+			// Other senders upload a file meanwhile.
 			for _, other := range []string{"2", "3", "4"} {
 				h := headers{
 					"Tus-Resumable":   "1.0.0",
@@ -287,8 +292,8 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 }
 
-// If one user's uploads fill their parts and then stall, memory is left for others. If there are no users, this
-// holds for each client address.
+// One user begins many uploads, which stall when each has almost a part in memory. Memory is left for others. If there
+// are no users, this holds for each client address.
 func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 	const partSize = 1 << 20
 	const uploadsOfOne = 64
