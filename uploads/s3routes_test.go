@@ -190,18 +190,18 @@ func TestS3EnforcesDeclaredSize(t *testing.T) {
 		u := s.beginMultipart(map[string]any{"filename": "a", "size": len(data), "checksum": "crc32c"})
 		require.GreaterOrEqual(t, u.PartSize, int64(part))
 
-		// If the store knows CRC-32C, no part can be signed without its checksum.
-		knowsChecksum := u.Checksum != ""
-		if knowsChecksum {
+		// Not every store verifies checksums. If this one does, no part can be signed without its checksum.
+		verifiesChecksums := u.Checksum != ""
+		if verifiesChecksums {
 			require.Equal(t, "400 invalid_value crc32c", s.get(alice, u.path("/1")).refusal(t))
 		}
 
-		// Send each part, but first with a wrong byte if the store can notice that.
+		// Send each part. Such a store refuses a part with a wrong byte.
 		var parts []sentPart
 		for i, partData := range cut(data, u.PartSize) {
 			query := "&size=" + size(partData) + "&crc32c=" + url.QueryEscape(crcOf(partData))
 			request := u.signPart(i+1, query)
-			if knowsChecksum {
+			if verifiesChecksums {
 				damaged := bytes.Clone(partData)
 				damaged[0]++
 				resp := s.do("", request.Method, request.URL, bytes.NewReader(damaged), request.Headers)
@@ -242,64 +242,71 @@ func TestS3AbortRemovesEverything(t *testing.T) {
 
 // An upload in parts with more bytes than its client declared, or than the rules allow, fails and leaves nothing.
 func TestS3RefusesWrongSize(t *testing.T) {
-	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
-		const maxSize = 2000
-		c.Rules = rules.Any(maxSize)
-		s := newSessionSite(t, open(t), c)
-		tests := []struct {
-			name     string
-			declared any // the size, or nil
-			want     string
-		}{
-			{name: "more than it declared", declared: 1000, want: "422 wrong_size size"},
-			{name: "more than is allowed", declared: nil, want: "413 too_large parts"},
-		}
-		for _, tt := range tests {
-			t.Run(tt.name, func(t *testing.T) {
-				s.t = t
+	const maxSize = 2000
+	tests := []struct {
+		name     string
+		declared any // the size, or nil
+		want     string
+	}{
+		{name: "more than it declared", declared: 1000, want: "422 wrong_size size"},
+		{name: "more than is allowed", declared: nil, want: "413 too_large parts"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
+				c.Rules = rules.Any(maxSize)
+				s := newSessionSite(t, open(t), c)
 				u := s.beginMultipart(map[string]any{"filename": "a", "size": tt.declared})
 				request := u.signPart(1, "")
 				body := bytes.NewReader(content(maxSize + 1))
 				resp := s.do("", request.Method, request.URL, body, request.Headers)
+
+				// If the handler gets the part, it refuses the part at once.
 				if c.ProxyParts {
-					// The handler gets the part, and refuses it at once.
 					require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 					return
 				}
 
-				// The store takes the part. The service sees the size when the upload is completed.
+				// If the store gets the part, it takes it. The service sees the size when the upload is completed.
 				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
 				part := sentPart{PartNumber: 1, ETag: resp.Header.Get("ETag")}
 				require.Equal(t, tt.want, u.complete(part).refusal(t))
 
-				// The refusal has ended the upload.
+				// The refusal has ended the upload, and nothing is left.
 				require.Equal(t, "404 not_found uploadId", u.complete(sentPart{PartNumber: 1}).refusal(t))
-
-				// Nothing is left.
 				objects, states := s.keys()
 				require.Empty(t, objects)
 				require.Empty(t, states)
 				require.Empty(t, s.openMultiparts())
 			})
-		}
-	})
+		})
+	}
 }
 
 // The S3 routes refuse invalid requests, and those of other users, before they change anything.
 func TestS3Refuses(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Rules: rules.Any(1 << 40), ProxyParts: true})
+
+	// One upload of alice has a part, and another one has none.
 	u := s.beginMultipart(map[string]any{"filename": "a"})
 	first := u.sendPart(1, content(1000))
 	other := s.beginMultipart(map[string]any{"filename": "b"})
-	unknown := "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA"
-	json := "application/json"
+
+	const unknown = "/s3/multipart/AAAAAAAAAAAAAAAAAAAAAAAAAA"
+	const json = "application/json"
 	tests := []struct {
-		name, user, method, address, body, contentType, want string
+		name        string
+		user        string
+		method      string
+		address     string
+		body        string
+		contentType string
+		want        string // status, code and field of the refusal
 	}{
-		{name: "nobody", method: "POST", address: "/s3/multipart", body: `{}`, contentType: json, want: "401 unauthenticated"},
+		{name: "no user", method: "POST", address: "/s3/multipart", body: `{}`, contentType: json, want: "401 unauthenticated"},
 		{name: "not JSON", user: alice, method: "POST", address: "/s3/multipart", body: `{`, contentType: json, want: "400 invalid_request"},
 		{
-			name:        "a form",
+			name:        "another content type",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -307,7 +314,7 @@ func TestS3Refuses(t *testing.T) {
 			contentType: "text/plain",
 			want:        "415 invalid_request Content-Type",
 		},
-		{name: "no type", user: alice, method: "POST", address: "/s3/multipart", body: `{}`, want: "415 invalid_request Content-Type"},
+		{name: "no content type", user: alice, method: "POST", address: "/s3/multipart", body: `{}`, want: "415 invalid_request Content-Type"},
 		{
 			name:        "negative size",
 			user:        alice,
@@ -345,7 +352,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_request",
 		},
 		{
-			name:        "too large",
+			name:        "a file that is too large",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -354,7 +361,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "413 too_large size",
 		},
 		{
-			name:        "a type of the application's",
+			name:        "a type that Begin refuses",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -363,7 +370,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "415 type_not_allowed type",
 		},
 		{
-			name:        "another checksum",
+			name:        "an unknown checksum",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -372,7 +379,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_value checksum",
 		},
 		{
-			name:        "deep metadata",
+			name:        "metadata with an object",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -381,7 +388,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_value metadata",
 		},
 		{
-			name:        "much metadata",
+			name:        "too much metadata",
 			user:        alice,
 			method:      "POST",
 			address:     "/s3/multipart",
@@ -401,7 +408,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "404 not_found uploadId",
 		},
 		{name: "unknown upload to abort", user: alice, method: "DELETE", address: unknown, want: "404 not_found uploadId"},
-		{name: "malformed ID", user: alice, method: "GET", address: "/s3/multipart/..%2Fstate.json", want: "404 not_found uploadId"},
+		{name: "an ID with a path", user: alice, method: "GET", address: "/s3/multipart/..%2Fstate.json", want: "404 not_found uploadId"},
 		{name: "another user lists", user: mallo, method: "GET", address: u.path(""), want: "404 not_found uploadId"},
 		{name: "another user signs", user: mallo, method: "GET", address: u.path("/1"), want: "404 not_found uploadId"},
 		{
@@ -415,7 +422,7 @@ func TestS3Refuses(t *testing.T) {
 		},
 		{name: "another user aborts", user: mallo, method: "DELETE", address: u.path(""), want: "404 not_found uploadId"},
 		{
-			name:    "another key",
+			name:    "the key of another upload",
 			user:    alice,
 			method:  "GET",
 			address: "/s3/multipart/" + u.UploadID + "?key=files/alice/b",
@@ -436,7 +443,7 @@ func TestS3Refuses(t *testing.T) {
 		},
 		{name: "an empty batch", user: alice, method: "GET", address: u.path("/batch"), want: "400 invalid_value partNumbers"},
 		{
-			name:        "no parts",
+			name:        "a completion without parts",
 			user:        alice,
 			method:      "POST",
 			address:     u.path("/complete"),
@@ -445,7 +452,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_value parts",
 		},
 		{
-			name:        "parts in another order",
+			name:        "a completion with parts in another order",
 			user:        alice,
 			method:      "POST",
 			address:     u.path("/complete"),
@@ -454,7 +461,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_value parts[0].PartNumber",
 		},
 		{
-			name:        "a part twice",
+			name:        "a completion with a part twice",
 			user:        alice,
 			method:      "POST",
 			address:     u.path("/complete"),
@@ -463,7 +470,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "400 invalid_value parts[1].PartNumber",
 		},
 		{
-			name:        "a part that is missing",
+			name:        "a completion with a part that was not sent",
 			user:        alice,
 			method:      "POST",
 			address:     u.path("/complete"),
@@ -472,7 +479,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "422 not_uploaded parts[1]",
 		},
 		{
-			name:        "another ETag",
+			name:        "a completion with another ETag",
 			user:        alice,
 			method:      "POST",
 			address:     u.path("/complete"),
@@ -481,7 +488,7 @@ func TestS3Refuses(t *testing.T) {
 			want:        "422 parts_changed parts[0].ETag",
 		},
 		{
-			name:        "the part of another upload",
+			name:        "a completion with the part of another upload",
 			user:        alice,
 			method:      "POST",
 			address:     other.path("/complete"),
@@ -489,21 +496,21 @@ func TestS3Refuses(t *testing.T) {
 			contentType: json,
 			want:        "422 not_uploaded parts[0]",
 		},
-		{name: "bytes without a signature", method: "PUT", address: "/s3/part/" + u.UploadID + "/1", body: "x", want: "404 not_found uploadId"},
+		{name: "a part without a signature", method: "PUT", address: "/s3/part/" + u.UploadID + "/1", body: "x", want: "404 not_found uploadId"},
 		{
-			name:    "bytes with another signature",
+			name:    "a part with another signature",
 			method:  "PUT",
 			address: "/s3/part/" + u.UploadID + "/1?expires=9999999999&signature=x",
 			body:    "x",
 			want:    "404 not_found uploadId",
 		},
-		{name: "bytes to an upload in parts", method: "PUT", address: "/s3/single/" + u.UploadID, body: "x", want: "404 not_found uploadId"},
-		{name: "tus on an upload in parts", user: alice, method: "DELETE", address: "/tus/" + u.UploadID, want: "404 not_found uploadId"},
+		{name: "a file in one request, to an upload in parts", method: "PUT", address: "/s3/single/" + u.UploadID, body: "x", want: "404 not_found uploadId"},
+		{name: "a request of tus, to an upload in parts", user: alice, method: "DELETE", address: "/tus/" + u.UploadID, want: "404 not_found uploadId"},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s.t = t // the helpers of s fail this subtest
 			h := headers{"Content-Type": tt.contentType}
 			if strings.HasPrefix(tt.address, "/tus") {
 				h["Tus-Resumable"] = "1.0.0"
@@ -512,10 +519,11 @@ func TestS3Refuses(t *testing.T) {
 		})
 	}
 
+	// There are still two uploads, and the first one can be completed.
 	s.t = t
 	_, states := s.keys()
-	require.Len(t, states, 2, "a refused request left something")
-	require.Equal(t, http.StatusOK, u.complete(first).StatusCode, "a refused request changed the upload")
+	require.Len(t, states, 2)
+	require.Equal(t, http.StatusOK, u.complete(first).StatusCode)
 }
 
 // After Config.TTL, no request finds an upload in parts any more, and Sweep removes what is left of it.
@@ -613,10 +621,11 @@ func TestS3FileInOneRequest(t *testing.T) {
 	require.Equal(t, "PUT", request.Method)
 	require.Equal(t, "files/alice/a.txt", request.Fields["key"])
 
-	// A file that is too large is refused, and the URL still works.
+	// A file that is too large is refused.
 	resp = s.putTo(request.URL, content(maxSize+1))
 	require.Equal(t, "413 too_large Content-Length", resp.refusal(t))
 
+	// The URL still stores a smaller one.
 	resp = s.putTo(request.URL, content(maxSize))
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 	require.NotEmpty(t, resp.Header.Get("ETag"))
@@ -738,38 +747,38 @@ func TestS3RefusesForms(t *testing.T) {
 			form sentForm
 			want string
 		}{
-			{name: "a long header", form: longHeader, want: "400 invalid_request"},
-			{name: "a long field", form: longField, want: "413 too_large file"},
+			{name: "a header that is too long", form: longHeader, want: "400 invalid_request"},
+			{name: "a field that is too long", form: longField, want: "413 too_large file"},
 			{
-				name: "no form",
+				name: "a body that is no form",
 				form: sentForm{body: valid.body, contentType: "text/plain"},
 				want: "415 invalid_request Content-Type",
 			},
 			{
-				name: "no boundary",
+				name: "a form without a boundary",
 				form: sentForm{body: valid.body, contentType: "multipart/form-data"},
 				want: "415 invalid_request Content-Type",
 			},
-			{name: "no file", form: withoutFile, want: "400 no_file file"},
-			{name: "too large", form: formOf("file", content(maxSize+1)), want: "413 too_large body"},
-			{name: "much too large", form: formOf("file", content(2*maxSize)), want: "413 too_large Content-Length"},
+			{name: "a form without a file", form: withoutFile, want: "400 no_file file"},
+			{name: "a file that is too large by one byte", form: formOf("file", content(maxSize+1)), want: "413 too_large body"},
+			{name: "a file that is twice too large", form: formOf("file", content(2*maxSize)), want: "413 too_large Content-Length"},
 			{
-				name: "too large a field",
+				name: "a field that is larger than a file may be",
 				form: formOf("other", content(maxSize+1<<16)),
 				want: "413 too_large Content-Length",
 			},
 			{
-				name: "another boundary",
+				name: "the boundary of another form",
 				form: sentForm{body: valid.body, contentType: withoutFile.contentType},
 				want: "400 invalid_request",
 			},
 			{
-				name: "cut in the file",
+				name: "a form cut in its file",
 				form: sentForm{body: valid.body[:maxSize/2], contentType: valid.contentType},
 				want: "400 interrupted file",
 			},
 			{
-				name: "cut in a field",
+				name: "a form cut in a field",
 				form: sentForm{body: valid.body[:20], contentType: valid.contentType},
 				want: "400 interrupted file",
 			},
@@ -786,7 +795,7 @@ func TestS3RefusesForms(t *testing.T) {
 	})
 }
 
-// If Stored has failed for a file that was sent in one request, its URL accepts only the same file again.
+// If Config.Stored has failed for a file that was sent in one request, the URL accepts only the same file again.
 func TestS3OtherFileAfterStoredFails(t *testing.T) {
 	tests := []struct {
 		name string
@@ -913,11 +922,6 @@ func TestHandlerCORS(t *testing.T) {
 
 // New refuses a Config with an invalid field, and the error names the field.
 func TestNewHandlerRefuses(t *testing.T) {
-	valid := func() uploads.Config { return withTestDefaults(uploads.Config{}) }
-	_, err := uploads.New(nil, valid())
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorContains(t, err, "bucket")
-
 	tests := []struct {
 		name   string
 		config uploads.Config
@@ -938,11 +942,21 @@ func TestNewHandlerRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
+}
 
-	// Config.Begin is only for the handler, which needs Authorize.
-	withoutAuthorize := valid()
-	withoutAuthorize.Authorize = nil
-	_, err = uploads.New(openMemory(t), withoutAuthorize)
+// New refuses a missing bucket.
+func TestNewRefusesNoBucket(t *testing.T) {
+	_, err := uploads.New(nil, withTestDefaults(uploads.Config{}))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "bucket")
+}
+
+// New refuses Config.Begin without Config.Authorize, because only the handler, which needs Authorize, calls Begin.
+func TestNewRefusesBeginWithoutAuthorize(t *testing.T) {
+	config := withTestDefaults(uploads.Config{})
+	require.NotNil(t, config.Begin)
+	config.Authorize = nil
+	_, err := uploads.New(openMemory(t), config)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "Config.Authorize")
 }
