@@ -141,36 +141,41 @@ func TestPublicReadOfStoredFiles(t *testing.T) {
 
 // Store and Finish give each file the tags of Config.Tags, and no tags of the sender.
 func TestTagsOfStoredFiles(t *testing.T) {
-	configs := []map[string]string{
-		nil, // no tags
-		{"class": "user-file", "scan": "pending"},
+	tests := []struct {
+		name string
+		tags map[string]string
+	}{
+		{name: "no tags"},
+		{name: "two tags", tags: map[string]string{"class": "user-file", "scan": "pending"}},
 	}
-	for _, tags := range configs {
-		bucket := openMemory(t)
-		s := newService(t, bucket, uploads.Config{Tags: tags})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := openMemory(t)
+			s := newService(t, bucket, uploads.Config{Tags: tt.tags})
 
-		// One file comes by Store.
-		stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
-		require.NoError(t, err)
-
-		// Another file comes by a ticket, and its sender sets a tag.
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
-		senderTags := map[string]string{"of": "the sender"}
-		require.NoError(t, storage.SetTags(t.Context(), bucket, signedKeyOf(ticket), senderTags))
-		finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
-		require.NoError(t, err)
-
-		// Both have exactly the tags of Config.Tags.
-		for _, key := range []string{stored.Key, finished.Key} {
-			got, err := storage.Tags(t.Context(), bucket, key)
+			// One file comes by Store.
+			stored, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG())})
 			require.NoError(t, err)
-			require.Len(t, got, len(tags))
-			for name, value := range tags {
-				require.Equal(t, value, got[name])
+
+			// Another file comes by a ticket, and its sender sets a tag.
+			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, uploads.User{})
+			require.NoError(t, err)
+			require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
+			senderTags := map[string]string{"of": "the sender"}
+			require.NoError(t, storage.SetTags(t.Context(), bucket, signedKeyOf(ticket), senderTags))
+			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+			require.NoError(t, err)
+
+			// Both have exactly the tags of Config.Tags.
+			for _, key := range []string{stored.Key, finished.Key} {
+				got, err := storage.Tags(t.Context(), bucket, key)
+				require.NoError(t, err)
+				require.Len(t, got, len(tt.tags))
+				for name, value := range tt.tags {
+					require.Equal(t, value, got[name])
+				}
 			}
-		}
+		})
 	}
 }
 

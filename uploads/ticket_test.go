@@ -29,7 +29,7 @@ func signedKeyOf(ticket *uploads.Ticket) string {
 	return address[strings.Index(address, ".uploads/"):]
 }
 
-// The store refuses a file that is larger than its ticket says, and accepts only one file for a ticket with a size.
+// With a ticket for a file of known size, the store accepts one file of that size, and no larger one.
 func TestTicketSizeAndSingleUse(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
@@ -37,19 +37,26 @@ func TestTicketSizeAndSingleUse(t *testing.T) {
 		ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 		require.NoError(t, err)
 
-		tooLong := content + "!"
-		require.GreaterOrEqual(t, send(t, ticket, tooLong), http.StatusBadRequest)
+		require.GreaterOrEqual(t, send(t, ticket, content+"!"), http.StatusBadRequest)
 		require.Empty(t, listKeys(t, bucket))
 		require.Equal(t, http.StatusOK, send(t, ticket, content))
 		require.Equal(t, http.StatusPreconditionFailed, send(t, ticket, content), "the second file")
+	})
+}
 
-		// A ticket for a file of unknown size has a form.
-		sizeless, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
+// A ticket for a file of unknown size has a form, with which the store accepts a file up to the size limit.
+func TestTicketOfUnknownSizeHasForm(t *testing.T) {
+	const maxSize = 1 << 20
+	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
+		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxSize: maxSize}})
+		ticket, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 		require.NoError(t, err)
-		require.NotNil(t, sizeless.Form)
-		require.GreaterOrEqual(t, postForm(t, sizeless.Form, content+strings.Repeat("x", 1<<20)), http.StatusBadRequest)
-		require.Less(t, postForm(t, sizeless.Form, content), http.StatusMultipleChoices)
-		_, err = s.Finish(t.Context(), sizeless.Token, uploads.User{})
+		require.NotNil(t, ticket.Form)
+
+		tooLong := newPNG() + strings.Repeat("x", maxSize)
+		require.GreaterOrEqual(t, postForm(t, ticket.Form, tooLong), http.StatusBadRequest)
+		require.Less(t, postForm(t, ticket.Form, newPNG()), http.StatusMultipleChoices)
+		_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
 		require.NoError(t, err)
 	})
 }
@@ -76,28 +83,31 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) int {
 	return statusOf(t, req)
 }
 
-// Finish accepts a token only unchanged, from its user, with the same Config.Key and TokenKey, until it expires.
+// Finish accepts the token of a ticket only from its user, unchanged, with the same Config.Key and TokenKey, and until it
+// expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	bucket := openMemory(t)
 	now := time.Now()
-	key := bytes.Repeat([]byte("k"), 16)
-	config := uploads.Config{Key: keyOfUser, TokenKey: key, Now: func() time.Time { return now }}
+	config := uploads.Config{
+		Key:      keyOfUser,
+		TokenKey: bytes.Repeat([]byte("k"), 16),
+		Now:      func() time.Time { return now },
+	}
 	s := newService(t, bucket, config)
-	content := newPNG()
 
+	// The file of the ticket was sent.
+	content := newPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, user42)
 	require.NoError(t, err)
-
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
-	// Each case changes the configuration or the token in one way.
-	otherKey := config
-	otherKey.TokenKey = bytes.Repeat([]byte("x"), 16)
-	otherPlace := config
-	otherPlace.Key = "documents/{user}/{random}{ext}"
-	modified := []byte(ticket.Token)
-	modified[30] ^= 1 // in the content of the token
-
+	// Each case changes the configuration, the token or the user.
+	otherTokenKey := config
+	otherTokenKey.TokenKey = bytes.Repeat([]byte("x"), 16)
+	otherFolder := config
+	otherFolder.Key = "documents/{user}/{random}{ext}"
+	changedToken := []byte(ticket.Token)
+	changedToken[30] ^= 1
 	tests := []struct {
 		name   string
 		config uploads.Config
@@ -105,12 +115,12 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 		user   uploads.User
 	}{
 		{name: "another user", config: config, token: ticket.Token, user: uploads.User{ID: "43"}},
-		{name: "another key", config: otherKey, token: ticket.Token, user: user42},
-		{name: "another place", config: otherPlace, token: ticket.Token, user: user42},
-		{name: "a changed token", config: config, token: string(modified), user: user42},
-		{name: "a token cut short", config: config, token: ticket.Token[:20], user: user42},
-		{name: "no token", config: config, user: user42},
-		{name: "no base64", config: config, token: "!" + ticket.Token, user: user42},
+		{name: "another TokenKey", config: otherTokenKey, token: ticket.Token, user: user42},
+		{name: "another Config.Key", config: otherFolder, token: ticket.Token, user: user42},
+		{name: "changed token", config: config, token: string(changedToken), user: user42},
+		{name: "token cut short", config: config, token: ticket.Token[:20], user: user42},
+		{name: "no token", config: config, token: "", user: user42},
+		{name: "token that is not base64", config: config, token: "!" + ticket.Token, user: user42},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,11 +130,10 @@ func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 		})
 	}
 
-	t.Run("a day and the TTL later", func(t *testing.T) {
-		now = now.Add(24*time.Hour + uploads.DefaultUploadTTL + 2*time.Second)
-		_, err := s.Finish(t.Context(), ticket.Token, user42)
-		require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
-	})
+	// The ticket expires a day after its URL.
+	now = now.Add(uploads.DefaultUploadTTL + 24*time.Hour + 2*time.Second)
+	_, err = s.Finish(t.Context(), ticket.Token, user42)
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 }
 
 // A ticket that was signed before Config.Inspect was set can still be finished, without an inspection.
@@ -168,7 +177,7 @@ func TestFinishInOtherProcess(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Sign refuses a request that breaks the rules, and any request if the bucket cannot sign.
+// Sign refuses a request that breaks the rules.
 func TestSignRefusesEarly(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: keyOfUser})
 	tests := []struct {
@@ -177,27 +186,43 @@ func TestSignRefusesEarly(t *testing.T) {
 		user    uploads.User
 		code    uploads.Code
 	}{
-		{name: "a size above the bound", request: uploads.Request{Size: 101}, user: user42, code: uploads.TooLarge},
-		{name: "a size below the bound", request: uploads.Request{Size: 9}, user: user42, code: uploads.TooSmall},
+		{
+			name:    "a size above the limit",
+			request: uploads.Request{Name: "x.png", Size: 101},
+			user:    user42,
+			code:    uploads.TooLarge,
+		},
+		{
+			name:    "a size below the limit",
+			request: uploads.Request{Name: "x.png", Size: 9},
+			user:    user42,
+			code:    uploads.TooSmall,
+		},
 		{
 			name:    "a type that is not allowed",
-			request: uploads.Request{Type: "text/html; charset=utf-8"},
+			request: uploads.Request{Name: "x.png", Type: "text/html; charset=utf-8"},
 			user:    user42,
 			code:    uploads.TypeNotAllowed,
 		},
-		{name: "a value with a path", request: uploads.Request{}, user: uploads.User{ID: "../1"}, code: uploads.InvalidValue},
+		{
+			name:    "a user whose ID is a path",
+			request: uploads.Request{Name: "x.png"},
+			user:    uploads.User{ID: "../1"},
+			code:    uploads.InvalidValue,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.request.Name = "x.png"
 			_, err := s.Sign(t.Context(), tt.request, tt.user)
 			require.Equal(t, tt.code, uploads.CodeOf(err))
 		})
 	}
+}
 
-	// A memory bucket without a base URL cannot sign.
-	withoutBaseURL := newService(t, memstore.New(), uploads.Config{})
-	_, err := withoutBaseURL.Sign(t.Context(), uploads.Request{}, uploads.User{})
+// Sign fails if the bucket cannot sign, as a memory bucket without a base URL.
+func TestSignNeedsSigningBucket(t *testing.T) {
+	s := newService(t, memstore.New(), uploads.Config{})
+	_, err := s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
@@ -236,25 +261,33 @@ func TestSignRefusesOnlyActiveTypes(t *testing.T) {
 // A ticket that is printed or logged shows neither its token nor its signature.
 func TestTicketHidesSecret(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{})
+	tests := []struct {
+		name    string
+		request uploads.Request
+		want    string
+	}{
+		{name: "known size", request: uploads.Request{Size: 100}, want: "ticket for PUT"},
+		{name: "unknown size", request: uploads.Request{}, want: "ticket for POST"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ticket, err := s.Sign(t.Context(), tt.request, uploads.User{})
+			require.NoError(t, err)
 
-	// A ticket without a size has a form, and one with a size has a URL for PUT.
-	for _, size := range []int64{0, 100} {
-		ticket, err := s.Sign(t.Context(), uploads.Request{Size: size}, uploads.User{})
-		require.NoError(t, err)
-
-		var log bytes.Buffer
-		slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
-
-		// The ticket as a value and as a pointer, and in a log.
-		texts := []string{
-			fmt.Sprint(ticket),
-			fmt.Sprintf("%+v %#v", *ticket, *ticket),
-			log.String(),
-		}
-		for _, text := range texts {
-			require.NotContains(t, text, ticket.Token)
-			require.Contains(t, text, "ticket for P") // POST or PUT
-			require.NotContains(t, strings.ToLower(text), "signature=")
-		}
+			// Print the ticket as a pointer and as a value, and log it.
+			var log bytes.Buffer
+			slog.New(slog.NewTextHandler(&log, nil)).Info("signed", "ticket", *ticket)
+			texts := []string{
+				fmt.Sprint(ticket),
+				fmt.Sprintf("%+v", *ticket),
+				fmt.Sprintf("%#v", *ticket),
+				log.String(),
+			}
+			for _, text := range texts {
+				require.Contains(t, text, tt.want)
+				require.NotContains(t, text, ticket.Token)
+				require.NotContains(t, strings.ToLower(text), "signature=")
+			}
+		})
 	}
 }
