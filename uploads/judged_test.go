@@ -3,7 +3,6 @@ package uploads_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -28,9 +27,9 @@ type uploadMethod struct {
 	stays bool
 }
 
-// left runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys that are
+// keysLeft runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys that are
 // left. If w.stays is set, it leaves out the objects that Sweep removes only later.
-func (w uploadMethod) left(s *sessionSite, code uploads.Code) []string {
+func (w uploadMethod) keysLeft(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.keysAfterExpiry()
 	if !w.stays {
 		return leftovers
@@ -203,16 +202,13 @@ func sendToStore(s *sessionSite, data []byte) *answer {
 // Config.Rules apply to each way of uploading. A file that breaks a rule never appears under a key, and nothing of
 // it is left.
 func TestRulesHoldForEachWay(t *testing.T) {
-	const minSize, maxSize = 100, 5 * part
 	page := "<!doctype html><script>alert(1)</script>" + strings.Repeat(" ", part)
 	tests := []struct {
 		name   string
 		data   []byte
 		status int
-		code   uploads.Code // "" if the file is stored
+		code   uploads.Code
 	}{
-		{name: "a video", data: newFilm(2*part+10, "")},
-		{name: "a small video", data: newFilm(1000, "")},
 		{
 			name:   "a page named film.mp4",
 			data:   []byte(page),
@@ -227,50 +223,83 @@ func TestRulesHoldForEachWay(t *testing.T) {
 		},
 		{
 			name:   "too large by one byte",
-			data:   newFilm(maxSize+1, ""),
+			data:   newFilm(maxFilmSize+1, ""),
 			status: http.StatusRequestEntityTooLarge,
 			code:   uploads.TooLarge,
 		},
 		{
 			name:   "too small by one byte",
-			data:   newFilm(minSize-1, ""),
+			data:   newFilm(minFilmSize-1, ""),
 			status: http.StatusUnprocessableEntity,
 			code:   uploads.TooSmall,
 		},
 	}
 	for _, tt := range tests {
-		for _, backend := range backends {
-			for _, way := range uploadMethods {
-				t.Run(tt.name+"/"+backend.name+"/"+way.name, func(t *testing.T) {
-					var stored []*uploads.File
-					s := newSessionSite(t, backend.open(t), uploads.Config{
-						Rules:      rules.Rules{Types: []string{"video/mp4"}, MinSize: minSize, MaxSize: maxSize},
-						Key:        "films/{user}/{random}{ext}",
-						ProxyParts: !backend.etags,
-						Stored:     appendTo(&stored),
-					})
-					resp := way.send(s, tt.data)
-					if tt.code != "" {
-						var problem struct{ Code uploads.Code }
-						require.NoError(t, json.Unmarshal(resp.body, &problem), string(resp.body))
-						require.Equal(t, tt.code, problem.Code)
-						require.Equal(t, tt.status, resp.StatusCode)
-						require.Empty(t, stored)
-						require.Empty(t, way.left(s, tt.code))
-						return
-					}
+		t.Run(tt.name, func(t *testing.T) {
+			runWithEachUploadMethod(t, func(t *testing.T, open opener, c uploads.Config, method uploadMethod) {
+				var stored []*uploads.File
+				c.Stored = appendTo(&stored)
+				s := newSessionSite(t, open(t), c)
 
-					require.Less(t, resp.StatusCode, 300, string(resp.body))
-					require.Len(t, stored, 1)
-					require.Regexp(t, `^films/alice/[a-z2-7]{26}\.mp4$`, stored[0].Key)
-					require.Equal(t, uploads.User{ID: alice}, stored[0].User)
+				resp := method.send(s, tt.data)
+				require.Equal(t, tt.status, resp.StatusCode)
+				var problem struct{ Code uploads.Code }
+				resp.json(t, &problem)
+				require.Equal(t, tt.code, problem.Code)
 
-					attrs := s.requireStored(stored[0].Key, tt.data)
-					require.Equal(t, "video/mp4", attrs.ContentType)
-					require.Equal(t, "attachment", attrs.ContentDisposition)
-					require.Equal(t, []string{stored[0].Key}, way.left(s, ""))
-				})
-			}
+				require.Empty(t, stored)
+				require.Empty(t, method.keysLeft(s, tt.code))
+			})
+		})
+	}
+}
+
+// A file that keeps Config.Rules is stored with the type of its content, whichever way it is uploaded.
+func TestFilesThatKeepRulesAreStored(t *testing.T) {
+	tests := []struct {
+		name string
+		data []byte
+	}{
+		{name: "a video", data: newFilm(2*part+10, "")},
+		{name: "a small video", data: newFilm(1000, "")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			runWithEachUploadMethod(t, func(t *testing.T, open opener, c uploads.Config, method uploadMethod) {
+				var stored []*uploads.File
+				c.Stored = appendTo(&stored)
+				s := newSessionSite(t, open(t), c)
+
+				resp := method.send(s, tt.data)
+				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
+				require.Len(t, stored, 1)
+				require.Regexp(t, `^films/alice/[a-z2-7]{26}\.mp4$`, stored[0].Key)
+				require.Equal(t, uploads.User{ID: alice}, stored[0].User)
+
+				attrs := s.requireStored(stored[0].Key, tt.data)
+				require.Equal(t, "video/mp4", attrs.ContentType)
+				require.Equal(t, "attachment", attrs.ContentDisposition)
+				require.Equal(t, []string{stored[0].Key}, method.keysLeft(s, ""))
+			})
+		})
+	}
+}
+
+const minFilmSize, maxFilmSize = 100, 5 * part
+
+// runWithEachUploadMethod runs a test for each way of uploading on each store. c is a Config that takes only films.
+func runWithEachUploadMethod(
+	t *testing.T, test func(t *testing.T, open opener, c uploads.Config, method uploadMethod),
+) {
+	for _, backend := range backends {
+		for _, method := range uploadMethods {
+			t.Run(backend.name+"/"+method.name, func(t *testing.T) {
+				test(t, backend.open, uploads.Config{
+					Rules:      rules.Rules{Types: []string{"video/mp4"}, MinSize: minFilmSize, MaxSize: maxFilmSize},
+					Key:        "films/{user}/{random}{ext}",
+					ProxyParts: !backend.etags,
+				}, method)
+			})
 		}
 	}
 }
@@ -321,37 +350,49 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// Whichever way a file is uploaded, Config.Inspect gets its whole content, and nothing is left of a file that it
-// refuses. A ticket is refused instead, because a file that is sent with one cannot be inspected.
+// Config.Inspect gets the whole content of a file, whichever way the file is uploaded. If it refuses the file, nothing is
+// left.
 func TestInspectSeesEachWay(t *testing.T) {
-	for _, way := range append(slices.Clone(uploadMethods), uploadMethod{name: "Store", send: sendToStore}) {
-		t.Run(way.name, func(t *testing.T) {
-			data := []byte(newPNG())
+	isTicket := func(method uploadMethod) bool { return method.name == "a ticket" }
+	methods := slices.DeleteFunc(slices.Clone(uploadMethods), isTicket)
+	methods = append(methods, uploadMethod{name: "Store", send: sendToStore})
+	for _, method := range methods {
+		t.Run(method.name, func(t *testing.T) {
 			var inspected [][]byte
-			s := newSessionSite(t, openMemory(t), uploads.Config{
-				Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20},
-				Key:   "{user}/{random}{ext}",
-				Inspect: func(_ context.Context, f *uploads.File, content *storage.ReaderAt) error {
-					require.Equal(t, "image/png", f.ContentType)
-					seen, err := io.ReadAll(io.NewSectionReader(content, 0, content.Size()))
-					require.NoError(t, err)
-					inspected = append(inspected, seen)
-					return &uploads.Error{Code: uploads.Refused, Field: "file", Message: "It has a virus."}
-				},
-			})
+			s := newSiteWithRefusingInspect(t, &inspected)
+			picture := []byte(newPNG())
 
-			// Send the file, which Inspect refuses.
-			resp := way.send(s, data)
-			require.Empty(t, way.left(s, uploads.Refused))
-
-			// Content that is sent with a ticket cannot be inspected.
-			if way.name == "a ticket" {
-				require.Empty(t, inspected)
-				require.Equal(t, "403 not_allowed token", resp.refusal(t))
-				return
-			}
-			require.Equal(t, [][]byte{data}, inspected)
+			resp := method.send(s, picture)
 			require.Equal(t, "422 refused file", resp.refusal(t))
+			require.Equal(t, [][]byte{picture}, inspected)
+			require.Empty(t, method.keysLeft(s, uploads.Refused))
 		})
 	}
+}
+
+// A service with Config.Inspect signs no tickets, because a file that is sent with a ticket cannot be inspected.
+func TestTicketIsRefusedIfInspectIsSet(t *testing.T) {
+	var inspected [][]byte
+	s := newSiteWithRefusingInspect(t, &inspected)
+	resp := sendByTicket(s, []byte(newPNG()))
+	require.Equal(t, "403 not_allowed token", resp.refusal(t))
+	require.Empty(t, inspected)
+	require.Empty(t, s.keysAfterExpiry())
+}
+
+// newSiteWithRefusingInspect returns a site that takes pictures, and whose Config.Inspect appends the content of each to
+// inspected and refuses it.
+func newSiteWithRefusingInspect(t *testing.T, inspected *[][]byte) *sessionSite {
+	t.Helper()
+	return newSessionSite(t, openMemory(t), uploads.Config{
+		Rules: rules.Rules{Types: rules.Pictures(), MaxSize: 1 << 20},
+		Key:   "{user}/{random}{ext}",
+		Inspect: func(_ context.Context, f *uploads.File, content *storage.ReaderAt) error {
+			require.Equal(t, "image/png", f.ContentType)
+			seen, err := io.ReadAll(io.NewSectionReader(content, 0, content.Size()))
+			require.NoError(t, err)
+			*inspected = append(*inspected, seen)
+			return &uploads.Error{Code: uploads.Refused, Field: "file", Message: "It has a virus."}
+		},
+	})
 }
