@@ -26,28 +26,36 @@ type slowWay struct {
 }
 
 var slowWays = []slowWay{
-	{"a form", func(*sessionSite, string, int) (string, string, headers) {
-		return "POST", "/", headers{"Content-Type": "multipart/form-data; boundary=x"}
-	}},
-	{"S3, one request", func(s *sessionSite, user string, number int) (string, string, headers) {
-		var upload struct{ URL string }
-		s.get(user, "/s3/params?filename="+strconv.Itoa(number)).json(s.t, &upload)
-		return "PUT", upload.URL, nil
-	}},
-	{"S3 parts", func(s *sessionSite, user string, number int) (string, string, headers) {
-		u := &multipartUpload{s: s, user: user}
-		s.post(user, "/s3/multipart", map[string]any{"filename": strconv.Itoa(number)}).json(s.t, u)
-		var part struct{ URL string }
-		s.get(user, u.path("/1")).json(s.t, &part)
-		return "PUT", part.URL, nil
-	}},
-	{"the draft", func(*sessionSite, string, int) (string, string, headers) {
-		return "POST", "/tus/", headers{"Upload-Complete": "?1"}
-	}},
+	{name: "a form", request: requestOfForm},
+	{name: "S3, one request", request: requestOfSingle},
+	{name: "S3 parts", request: requestOfPart},
+	{name: "the draft", request: requestOfDraft},
 }
 
-// Whichever way the bytes pass through the server, a user with many slow connections leaves connections and memory for
-// others, and loses the slow ones.
+func requestOfForm(*sessionSite, string, int) (method, address string, h headers) {
+	return "POST", "/", headers{"Content-Type": "multipart/form-data; boundary=x"}
+}
+
+func requestOfSingle(s *sessionSite, user string, number int) (method, address string, h headers) {
+	var upload struct{ URL string }
+	s.get(user, "/s3/params?filename="+strconv.Itoa(number)).json(s.t, &upload)
+	return "PUT", upload.URL, nil
+}
+
+func requestOfPart(s *sessionSite, user string, number int) (method, address string, h headers) {
+	u := &multipartUpload{s: s, user: user}
+	s.post(user, "/s3/multipart", map[string]any{"filename": strconv.Itoa(number)}).json(s.t, u)
+	var part struct{ URL string }
+	s.get(user, u.path("/1")).json(s.t, &part)
+	return "PUT", part.URL, nil
+}
+
+func requestOfDraft(*sessionSite, string, int) (method, address string, h headers) {
+	return "POST", "/tus/", headers{"Upload-Complete": "?1"}
+}
+
+// A user opens many connections and sends nothing on them. Other users still get connections and memory, and the slow
+// connections are closed in the end.
 func TestFairShareOfSlowConnections(t *testing.T) {
 	const (
 		slowConnections = 512

@@ -68,38 +68,40 @@ func (s *sharedKeySite) killAtPut(number int) {
 	}
 }
 
-// If two users upload the same bytes to one key, the first to finish gets the file, and the other one is told that the
+// Two users upload the same bytes to one key. The first one to finish gets the file, and the other one is told that the
 // key exists.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
-	type inspectFunc func(context.Context, *uploads.File, *storage.ReaderAt) error
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
 	large := content(part + 1000)
 	tests := []struct {
 		name string
 		// begin begins an upload of data by a user. finish completes it.
-		begin func(s *sharedKeySite, user string, data []byte) (finish func() *answer)
-		data  []byte
+		begin   func(s *sharedKeySite, user string, data []byte) (finish func() *answer)
+		data    []byte
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
 	}{
 		{name: "a small file by tus", begin: beginTusAs, data: small},
+		{name: "a small file by tus, inspected", begin: beginTusAs, data: small, inspect: accept},
 		{name: "a large file by tus", begin: beginTusAs, data: large},
+		{name: "a large file by tus, inspected", begin: beginTusAs, data: large, inspect: accept},
 		{name: "parts", begin: beginPartAs, data: small},
+		{name: "parts, inspected", begin: beginPartAs, data: small, inspect: accept},
 		{name: "one request", begin: beginSingleRequestAs, data: small},
+		{name: "one request, inspected", begin: beginSingleRequestAs, data: small, inspect: accept},
 	}
 	for _, tt := range tests {
-		for suffix, inspect := range map[string]inspectFunc{"": nil, ", inspected": accept} {
-			t.Run(tt.name+suffix, func(t *testing.T) {
-				s := newSharedKeySite(t, inspect)
-				finishForAlice := tt.begin(s, alice, tt.data)
-				finishForMallo := tt.begin(s, mallo, tt.data)
+		t.Run(tt.name, func(t *testing.T) {
+			s := newSharedKeySite(t, tt.inspect)
+			finishForAlice := tt.begin(s, alice, tt.data)
+			finishForMallo := tt.begin(s, mallo, tt.data)
 
-				// Alice is the first to finish.
-				resp := finishForAlice()
-				require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
-				require.Equal(t, "412 exists key", finishForMallo().refusal(t))
-				require.Equal(t, []string{alice}, s.storedUsers)
-			})
-		}
+			// Alice is the first to finish.
+			resp := finishForAlice()
+			require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
+			require.Equal(t, "412 exists key", finishForMallo().refusal(t))
+			require.Equal(t, []string{alice}, s.storedUsers)
+		})
 	}
 }
 
@@ -127,13 +129,12 @@ func beginSingleRequestAs(s *sharedKeySite, user string, data []byte) (finish fu
 	return func() *answer { return s.putTo(request.URL, data) }
 }
 
-// A join fails with "exists" if the file of another user appears under its key just before the pieces are joined.
+// The file of another user appears under the key of a join just before the pieces are joined. The join fails with
+// "exists".
 func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
-	data := content(1000)
-
-	// join sends the file in two pieces, and joins them.
-	join := func(user string) *answer {
+	sendJoinedAs := func(user string) *answer {
+		data := content(1000)
 		concat := "final;"
 		for _, piece := range [][]byte{data[:400], data[400:]} {
 			resp := s.tusAs(user, "POST", "/tus/", piece, "Upload-Length", size(piece), "Upload-Concat", "partial")
@@ -143,23 +144,25 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 		return s.tusAs(user, "POST", "/tus/", nil, "Upload-Concat", concat)
 	}
 
-	// Alice stores her file just before Mallo's pieces are joined, which is the first Compose. No other call is in
-	// progress when isFirst changes.
-	isFirst := true
+	// The first Compose joins Mallo's pieces. Before it, Alice stores her file, by another Compose.
+	composes := 0
 	s.beforeCall = func(call string) error {
-		if call == "Compose" && isFirst {
-			isFirst = false // the next Compose is Alice's
-			assert.Equal(t, http.StatusCreated, join(alice).StatusCode)
+		if call != "Compose" {
+			return nil
+		}
+		composes++
+		isOfMallo := composes == 1
+		if isOfMallo {
+			assert.Equal(t, http.StatusCreated, sendJoinedAs(alice).StatusCode)
 		}
 		return nil
 	}
-
-	require.Equal(t, "412 exists key", join(mallo).refusal(t))
+	require.Equal(t, "412 exists key", sendJoinedAs(mallo).refusal(t))
 	require.Equal(t, []string{alice}, s.storedUsers)
 }
 
-// If a process was killed before it stored a file, and another user has stored the same bytes since, an abort of the
-// first upload does not call Stored.
+// A process was killed before it stored the file of a user, and another user has stored the same bytes since. If the first
+// user aborts the upload, Config.Stored is not called for it.
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
 	data := content(1000)
@@ -172,9 +175,9 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
 
-	// The first Put stores which user holds the upload, the second stores the claim on it, and the third stores the
-	// object.
-	s.killAtPut(3)
+	// The process is killed when it stores Mallo's object. The Puts before it store the user and the claim on the upload.
+	const objectPut = 3
+	s.killAtPut(objectPut)
 	killed := s.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
 	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 	s.beforeCall = func(string) error { return nil }
@@ -184,7 +187,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))
 	require.Equal(t, []string{alice}, s.storedUsers)
 
-	// The dead process's claim on the upload has expired, and the upload itself has not.
+	// When the claim of the dead process has ended, Mallo aborts his upload, which has not expired.
 	s.clock.Advance(uploads.DefaultTTL / 2)
 	aborted := s.tusAs(mallo, "DELETE", malloUpload, nil)
 
@@ -193,7 +196,8 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s.requireStored(sharedKey, data)
 }
 
-// If a process was killed after it had stored a file that was sent in one request, its URL accepts only the same file.
+// A process was killed after it had stored a file that was sent in one request. The URL of the file then accepts only the
+// same file.
 func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 	const stored = "abc"
 	tests := []struct {
@@ -215,16 +219,15 @@ func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 				return s.putTo(request.URL, []byte(text))
 			}
 
-			// The first Put has the claim, the second one the object, and the third one the result.
-			s.killAtPut(3)
+			// The process is killed when it stores the result. The Puts before it store the claim and the object.
+			const resultPut = 3
+			s.killAtPut(resultPut)
 			killed := put(stored)
 			require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 			s.beforeCall = func(string) error { return nil }
 
-			// The dead process's claim on the upload expires after 80 seconds.
+			// When the claim of the dead process has ended, the client sends a file again.
 			s.clock.Advance(3 * time.Minute)
-
-			// The client sends the file again.
 			repeated := put(tt.repeated)
 
 			// The stored file has not changed, and only the same file is accepted.

@@ -25,52 +25,52 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
 
-	const moreThanOneSweepTries = 150
-	for range moreThanOneSweepTries {
+	// There are more uploads than one Sweep tries to remove.
+	for range 150 {
 		s.create("Upload-Length", "3")
 	}
 
-	// Only the last state can be removed.
+	// Only the state of the last upload can be removed.
 	_, states := s.keys()
 	slices.Sort(states)
 	last := states[len(states)-1]
-	failures := []faults.Rule{}
+	var failures []faults.Rule
 	for _, state := range states[:len(states)-1] {
 		failures = append(failures, faults.Fail(faults.Delete).ForKey(state).WithError(storage.PermissionDenied))
 	}
 	injector.Set(failures...)
-	s.clock.Advance(100 * time.Hour) // all uploads have expired
 
-	// Each Sweep fails, but one of them reaches the last state.
+	// When all have expired, each Sweep fails, but one of them removes the last upload.
+	s.clock.Advance(100 * time.Hour)
+	removed := 0
 	for range 100 {
 		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
-		if report.Uploads > 0 {
-			s.requireMissing(last)
-			return
-		}
+		removed += report.Uploads
 	}
-	require.Fail(t, "no Sweep reached the last upload")
+	require.Equal(t, 1, removed)
+	s.requireMissing(last)
 }
 
 // Sweep reads the states of several uploads at the same time.
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// During the Sweep, each read of the store waits until there are two. If Sweep reads only one state at a time,
+		// all goroutines of the bubble wait, and the test fails.
 		var readers atomic.Int32
 		bothAreReading := make(chan struct{})
 		sweeping := false
-		wait := func(ctx context.Context, call string, next func(context.Context) error) error {
+		waitForSecondReader := func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && sweeping {
 				if readers.Add(1) == 2 {
 					close(bothAreReading)
 				}
-				// If there is only one reader, all goroutines of the bubble wait, and the test fails.
 				<-bothAreReading
 			}
 			return next(ctx)
 		}
 		layer := driver.WithLayer(func(next driver.Driver) driver.Driver {
-			return driver.Intercept(next, wait)
+			return driver.Intercept(next, waitForSecondReader)
 		})
 
 		// Begin two uploads.
@@ -105,13 +105,16 @@ func TestSweepOnBucketWithIncomparableValues(t *testing.T) {
 	require.Equal(t, 1, report.Uploads)
 }
 
-// Sweep removes a part that the client sent to a signed URL after it had completed the upload.
+// A client sends a part to a signed URL after it has completed the upload. Sweep removes that part.
 func TestSweepRemovesLateParts(t *testing.T) {
 	runOnSignedBuckets(t, func(t *testing.T, open opener, c uploads.Config) {
 		s := newSessionSite(t, open(t), c)
 		u := s.beginMultipart(map[string]any{"filename": "a"})
 		latePart := u.signPart(2, "")
-		require.Equal(t, http.StatusOK, u.complete(u.sendPart(1, content(1000))).StatusCode)
+
+		// The first part completes the upload, and then the second one is sent.
+		part := u.sendPart(1, content(1000))
+		require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 		s.do("", latePart.Method, latePart.URL, readerOf("late"), latePart.Headers)
 
 		s.requireStored("files/alice/a", content(1000))
@@ -119,7 +122,7 @@ func TestSweepRemovesLateParts(t *testing.T) {
 	})
 }
 
-// Sweep goes by the clock of the store, so a process whose clock is fast removes no upload too early.
+// Sweep goes by the clock of the store. So a process whose own clock is fast removes no upload too early.
 func TestSweepWithFastClock(t *testing.T) {
 	// One upload has some of its bytes.
 	bucket := memstore.New()
@@ -128,8 +131,8 @@ func TestSweepWithFastClock(t *testing.T) {
 	s.patch(address, 0, []byte("a"), 1)
 
 	// Another upload has begun, but its state is not written yet.
-	const young = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
-	_, err := bucket.Upload(t.Context(), young, readerOf("its state is written in a moment"))
+	const withoutState = uploads.DefaultPrefix + "0123456789abcdef0123456789abcdef01234567/content"
+	_, err := bucket.Upload(t.Context(), withoutState, readerOf("bytes"))
 	require.NoError(t, err)
 
 	// A process whose clock is 100 hours ahead sweeps.
@@ -142,5 +145,5 @@ func TestSweepWithFastClock(t *testing.T) {
 
 	// Both uploads are still there.
 	s.patch(address, 1, []byte("bc"), 3)
-	s.requireStored(young, []byte("its state is written in a moment"))
+	s.requireStored(withoutState, []byte("bytes"))
 }
