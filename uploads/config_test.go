@@ -14,57 +14,57 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// New refuses an invalid Config.
+// New refuses a Config with an invalid field, and says what is wrong with it.
 func TestNewRefusesConfig(t *testing.T) {
 	tests := []struct {
 		name   string
 		config uploads.Config
 		words  string // part of the error
 	}{
-		{name: "no types", config: uploads.Config{Rules: rules.Rules{Types: []string{}}}, words: "Config.Rules: Types"},
+		{name: "an empty list of types", config: uploads.Config{Rules: rules.Rules{Types: []string{}}}, words: "Config.Rules: Types"},
 		{
 			name:   "a type that cannot be detected",
 			config: uploads.Config{Rules: rules.Rules{Types: []string{"image/nonsense"}}},
 			words:  "image/nonsense",
 		},
 		{
-			name:   "any type",
+			name:   "the type of unknown content",
 			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/octet-stream"}}},
 			words:  "type of unknown content",
 		},
 		{
-			name:   "pages",
+			name:   "the type of web pages",
 			config: uploads.Config{Rules: rules.Rules{Types: []string{"text/html"}}},
 			words:  "browsers run",
 		},
 		{
-			name:   "scripts",
+			name:   "the type of scripts",
 			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/javascript"}}},
 			words:  "browsers run",
 		},
 		{
-			name:   "documents of XML",
+			name:   "a type of XML documents",
 			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/rss+xml"}}},
 			words:  "browsers run",
 		},
 		{name: "a negative size", config: uploads.Config{Rules: rules.Rules{MaxSize: -1}}, words: "MaxSize"},
 		{
-			name:   "bounds the wrong way round",
+			name:   "a least size above the greatest",
 			config: uploads.Config{Rules: rules.Rules{MinSize: 2, MaxSize: 1}},
 			words:  "MinSize",
 		},
-		{name: "no pixels", config: uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, words: "MaxPixels"},
-		{name: "a key without random", config: uploads.Config{Key: "avatar{ext}"}, words: "{random}"},
-		{name: "keys where uploads wait", config: uploads.Config{Key: ".uploads/{random}{ext}"}, words: "Prefix"},
-		{name: "keys that are routes of S3", config: uploads.Config{Key: "s3/{random}{ext}"}, words: "routes"},
-		{name: "keys that are routes of tus", config: uploads.Config{Key: "tus/{random}{ext}"}, words: "routes"},
+		{name: "a negative number of pixels", config: uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, words: "MaxPixels"},
+		{name: "a key without {random}", config: uploads.Config{Key: "avatar{ext}"}, words: "{random}"},
+		{name: "keys below the prefix of open uploads", config: uploads.Config{Key: ".uploads/{random}{ext}"}, words: "Prefix"},
+		{name: "keys that look like routes of S3", config: uploads.Config{Key: "s3/{random}{ext}"}, words: "routes"},
+		{name: "keys that look like routes of tus", config: uploads.Config{Key: "tus/{random}{ext}"}, words: "routes"},
 		{name: "a prefix without its slash", config: uploads.Config{Prefix: "pending"}, words: "Prefix"},
 		{name: "a prefix with a value", config: uploads.Config{Prefix: "{user}/"}, words: "Prefix"},
-		{name: "a prefix above", config: uploads.Config{Prefix: "../"}, words: "Prefix"},
+		{name: "a prefix with dots", config: uploads.Config{Prefix: "../"}, words: "Prefix"},
 		{name: "an unknown link", config: uploads.Config{Link: 7}, words: "Link"},
-		{name: "links for ever", config: uploads.Config{LinkTTL: 8 * 24 * time.Hour}, words: "LinkTTL"},
-		{name: "uploads for a moment", config: uploads.Config{UploadTTL: time.Millisecond}, words: "UploadTTL"},
-		{name: "a short key", config: uploads.Config{TokenKey: []byte("secret")}, words: "TokenKey"},
+		{name: "links that are valid for too long", config: uploads.Config{LinkTTL: 8 * 24 * time.Hour}, words: "LinkTTL"},
+		{name: "signed uploads that are valid for too short a time", config: uploads.Config{UploadTTL: time.Millisecond}, words: "UploadTTL"},
+		{name: "a short TokenKey", config: uploads.Config{TokenKey: []byte("secret")}, words: "TokenKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,8 +73,15 @@ func TestNewRefusesConfig(t *testing.T) {
 			require.ErrorContains(t, err, tt.words)
 		})
 	}
-	_, err := uploads.New(nil, uploads.Config{})
-	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+// New refuses a missing bucket.
+func TestNewRefusesNoBucket(t *testing.T) {
+	for _, config := range []uploads.Config{{}, withTestDefaults(uploads.Config{})} {
+		_, err := uploads.New(nil, config)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "bucket")
+	}
 }
 
 // overwriting is a store that cannot refuse to overwrite.
@@ -177,9 +184,13 @@ func TestStoreRefusesReservedValue(t *testing.T) {
 
 // Store accepts an animated PNG as a PNG.
 func TestStoreAnimatedPNG(t *testing.T) {
-	const chunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
+	// The chunk acTL, which makes a PNG an animation, follows the header.
+	const headerSize = 33
+	const animationChunk = "\x00\x00\x00\x08acTL\x00\x00\x00\x01\x00\x00\x00\x00\xb4\x2d\xe9\xa0"
+	animation := newPNG()[:headerSize] + animationChunk + newPNG()[headerSize:]
+
 	s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{Types: []string{"image/png"}}})
-	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(newPNG()[:33] + chunk + newPNG()[33:])})
+	file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(animation)})
 	require.NoError(t, err)
 	require.Equal(t, "image/png", file.ContentType)
 	require.True(t, strings.HasSuffix(file.Key, ".png"))

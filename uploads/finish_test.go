@@ -112,7 +112,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 	})
 }
 
-// Two calls of Finish for one ticket, of which one runs inside the other, both succeed and make one file.
+// A ticket is finished a second time while the first Finish is about to copy the file. Both succeed, and make one file.
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
@@ -130,7 +130,8 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), 1)
 }
 
-// Finish fails with Damaged if the sender replaces the file meanwhile, which some stores permit.
+// Some stores permit the sender to replace the file of a ticket. If that happens while Finish is about to copy the file,
+// Finish fails with Damaged.
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
@@ -140,7 +141,7 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
 	beforeCopy = func() {
-		_, err := bucket.Upload(t.Context(), listKeys(t, bucket)[0], strings.NewReader(newPNG()))
+		_, err := bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader(newPNG()))
 		require.NoError(t, err)
 	}
 	_, err = s.Finish(t.Context(), ticket.Token, user42)
@@ -168,12 +169,12 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 		content string
 		code    uploads.Code
 	}{
-		{name: "a page", content: htmlPage, code: uploads.TypeNotAllowed},
-		{name: "too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
+		{name: "a web page", content: htmlPage, code: uploads.TypeNotAllowed},
+		{name: "a picture with too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
 		{name: "half a picture's header", content: newPNG()[:20], code: uploads.Damaged},
-		{name: "nothing", content: "", code: uploads.Empty},
-		{name: "too much", content: newPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
-		{name: "too little", content: newPNG()[:19], code: uploads.TooSmall},
+		{name: "an empty file", content: "", code: uploads.Empty},
+		{name: "a file that is too large", content: newPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
+		{name: "a file that is too small", content: newPNG()[:19], code: uploads.TooSmall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -245,9 +246,9 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 		content string
 		code    uploads.Code
 	}{
-		{name: "by a page", content: htmlPage, code: uploads.TypeNotAllowed},
-		{name: "by another type", content: newGIF(3, 2), code: uploads.Damaged},
-		{name: "by too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
+		{name: "by a web page", content: htmlPage, code: uploads.TypeNotAllowed},
+		{name: "by a picture of another type", content: newGIF(3, 2), code: uploads.Damaged},
+		{name: "by a picture with too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -273,7 +274,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}
 }
 
-// If a hook of the application fails when Finish reads the file, Finish returns its error, and the file stays for a
+// If a hook of the application refuses to let Finish read the file, Finish returns the hook's error. The file stays for a
 // second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
@@ -289,11 +290,13 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
 
+	// The file cannot be read at first.
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 	suspended = true
 	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.EqualValues(t, "suspended", uploads.CodeOf(err))
 
+	// The second Finish can read it.
 	suspended = false
 	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.NoError(t, err)
@@ -301,8 +304,7 @@ func TestFinishKeepsUnreadableFile(t *testing.T) {
 
 // After Finish has failed because of the store, a later Finish succeeds.
 func TestFinishAfterStoreFails(t *testing.T) {
-	// The operation with this name fails.
-	failing := "" // name of the operation that fails
+	failing := "" // name of the operation of the bucket that fails
 	bucket := openMemory(t, storage.WithHook(func(
 		ctx context.Context, op storage.Operation,
 	) (context.Context, func(storage.Outcome), error) {
@@ -314,10 +316,8 @@ func TestFinishAfterStoreFails(t *testing.T) {
 
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 	content := newPNG()
-
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, user42)
 	require.NoError(t, err)
-
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
 	// Finish fails at each of the operations that it needs.

@@ -39,10 +39,10 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 		{name: "PNG", content: newPNG(), width: 3, height: 2},
 		{name: "JPEG", content: newJPEG(), width: 3, height: 2},
 		{name: "GIF", content: newGIF(3, 2), width: 3, height: 2},
-		{name: "WebP without losses", content: newWebP(), width: 1, height: 1},
-		{name: "WebP with losses", content: newLossyWebP(5000, 300), width: 5000, height: 300},
+		{name: "lossless WebP", content: newWebP(), width: 1, height: 1},
+		{name: "lossy WebP", content: newLossyWebP(5000, 300), width: 5000, height: 300},
 		{name: "WebP with a canvas", content: canvas, width: 800, height: 7000},
-		{name: "WebP that moves", content: animation, width: 800, height: 70000},
+		{name: "animated WebP", content: animation, width: 800, height: 70000},
 		{name: "AVIF", content: newAVIF(4096, 2160), width: 4096, height: 2160},
 		{name: "AVIF made of tiles", content: newAVIF(4096, 2160, 512), width: 4096, height: 2160},
 		{
@@ -69,7 +69,7 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 	}
 }
 
-// Store accepts GIFs of any width and height.
+// Store accepts GIFs of any width and height. The bytes of some sizes look like characters of JavaScript.
 func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 	s := newService(t, memstore.New(), uploads.Config{})
 	for width := 1; width < 400; width++ {

@@ -55,6 +55,8 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	bucket := memstore.New()
 	inspecting := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
+
+	// While Inspect runs, the next read of the state of the upload panics.
 	service, err := uploads.New(bucket, uploads.Config{
 		States: states,
 		Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
@@ -66,11 +68,12 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The first process renews its claim on the upload once, during Inspect.
+	// The service renews its claim for the first time during Inspect, and then waits for the end of the call.
 	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
 		renewals++
-		if renewals == 1 {
+		isFirst := renewals == 1
+		if isFirst {
 			<-inspecting
 			return nil
 		}

@@ -157,8 +157,8 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	})
 }
 
-// If Stored refuses a file of Store or of a form, neither its record nor its bytes stay; a file by tus or in pieces
-// keeps its record.
+// If Config.Stored refuses a file of Store or of a form, neither its record nor its bytes stay. A file by tus or in pieces
+// keeps its record, because the client may try again.
 func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
@@ -347,8 +347,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}
 }
 
-// Sweep keeps files that were stored with another Config.Key, although their records seem to have no bytes, and its
-// error names Config.Key.
+// After Config.Key was changed, the records of older files seem to have no bytes. Sweep keeps these files, and its error
+// names Config.Key.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	const files = 11 // one more than Sweep removes without WithoutOrphanLimit
 	bucket := memstore.New()
@@ -390,8 +390,8 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
 }
 
-// The record of a tus upload could not be created. Sweep keeps the stored bytes until the upload expires, which is
-// later than Config.Grace.
+// If the record of a tus upload cannot be created, Sweep keeps the stored bytes until the upload expires, even longer than
+// Config.Grace. The client can then complete the upload.
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }
@@ -486,8 +486,8 @@ func (pass slowEnd) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// If the lifetime of a file ends while Store still reads it, Sweep removes its record, and Store fails and leaves
-// nothing.
+// If the lifetime of a file ends while Store still reads it, a Sweep may remove its bytes before its record is stored.
+// Store then fails and leaves nothing.
 func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	const lifetime = time.Hour
 	now := time.Now()
@@ -562,12 +562,13 @@ func TestDeleteOfUnknownKey(t *testing.T) {
 	f, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: "a.pdf"})
 	require.NoError(t, err)
 
+	// A key with the ID of the file and another extension is unknown.
 	unknown := strings.Replace(f.Key, ".pdf", ".png", 1)
 	require.NoError(t, s.Delete(t.Context(), unknown, uploads.User{}))
-
 	_, err = s.Records().Record(t.Context(), f.ID)
 	require.NoError(t, err)
 
+	// The key of the file is removed.
 	require.NoError(t, s.Delete(t.Context(), f.Key, uploads.User{}))
 	require.Empty(t, listKeys(t, bucket))
 }

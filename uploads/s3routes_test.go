@@ -944,13 +944,6 @@ func TestNewHandlerRefuses(t *testing.T) {
 	}
 }
 
-// New refuses a missing bucket.
-func TestNewRefusesNoBucket(t *testing.T) {
-	_, err := uploads.New(nil, withTestDefaults(uploads.Config{}))
-	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.ErrorContains(t, err, "bucket")
-}
-
 // New refuses Config.Begin without Config.Authorize, because only the handler, which needs Authorize, calls Begin.
 func TestNewRefusesBeginWithoutAuthorize(t *testing.T) {
 	config := withTestDefaults(uploads.Config{})

@@ -18,15 +18,15 @@ import (
 func TestDownloadPictureThatIsAlsoProgram(t *testing.T) {
 	for _, tt := range polyglots() {
 		t.Run(tt.name, func(t *testing.T) {
-			format, _, _ := strings.Cut(tt.name, " ")
+			format, _, _ := strings.Cut(tt.name, " ") // the first word of the name
 			bucket := openMemory(t)
 			s := newService(t, bucket, uploads.Config{Rules: rules.Rules{MaxPixels: 1 << 40}, Link: uploads.SignedLink})
-			for how, r := range storeBothWays(t, s, tt.content) {
-				header := getHeader(t, r.Location)
-				require.Equal(t, "image/"+strings.ToLower(format), header.Get("Content-Type"), how)
-				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), how)
-				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), how)
-				require.Empty(t, header.Get("Content-Disposition"), how)
+			for method, f := range storeBothWays(t, s, tt.content) {
+				header := getHeader(t, f.Location)
+				require.Equal(t, "image/"+strings.ToLower(format), header.Get("Content-Type"), method)
+				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), method)
+				require.Equal(t, "sandbox", header.Get("Content-Security-Policy"), method)
+				require.Empty(t, header.Get("Content-Disposition"), method)
 			}
 		})
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// docs/files-of-users.md names content that the rules do not look at. Such files are stored, but their headers
-// keep browsers from running them.
+// The rules do not look at some content, which docs/files-of-users.md names. Files with such content are stored, and
+// their headers keep browsers from running it.
 func TestDownloadOfUnopenedFiles(t *testing.T) {
 	const zip = "PK\x03\x04\x14\x00 a.txt PK\x05\x06"
 	tests := []struct{ name, content, contentType, disposition string }{
@@ -33,19 +33,19 @@ func TestDownloadOfUnopenedFiles(t *testing.T) {
 			disposition: "attachment",
 		},
 		{
-			name:        "a PDF with a page far behind",
+			name:        "a PDF with a web page after its first kilobyte",
 			content:     "%PDF-1.7\n" + strings.Repeat(" ", 1100) + "<script>alert(1)</script>",
 			contentType: "application/pdf",
 			disposition: "attachment",
 		},
 		{
-			name:        "a video with a page far behind",
+			name:        "a video with a web page after its first kilobyte",
 			content:     "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41" + strings.Repeat("\x00", 2000) + "<script>alert(1)</script>",
 			contentType: "video/mp4",
 			disposition: "attachment",
 		},
 		{
-			name:        "a text with an element that no list has",
+			name:        "a text with an HTML element that the rules do not know",
 			content:     "hello <xss onwheel=alert(1)>",
 			contentType: "text/plain; charset=utf-8",
 			disposition: "attachment",
