@@ -30,8 +30,8 @@ func killProcessOfContext(next driver.Driver) driver.Driver {
 	})
 }
 
-// On each store, fifty processes accept and remove files of one user in every way, and are killed at random. The files
-// never exceed the allowance, and one Sweep makes the count exact.
+// Fifty processes accept and remove files of one user at the same time, in every way, and are killed at random. The
+// files never exceed the allowance, and one Sweep makes the count exact. This holds on each store.
 func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 	for _, store := range append(backends, furtherBackends...) {
 		for _, record := range []bool{false, true} {
@@ -47,21 +47,24 @@ func TestAllowanceOfManyProcessesOnStores(t *testing.T) {
 				}
 
 				// Run the processes at the same time, each with its own random numbers.
-				var processes running.Group
-				for n := range 50 {
-					processes.Go(func() {
+				const processes = 50
+				var group running.Group
+				for n := range processes {
+					group.Go(func() {
 						acct.runKilledProcesses(rand.New(rand.NewPCG(1, uint64(n))))
 					}, nil)
 				}
-				processes.Wait()
+				group.Wait()
 
-				// After one Sweep, the count is exact, and the user can store a file in place of another.
-				watcher := acct.startProcess()
-				acct.requireExactAfterSweep(watcher)
+				// After one Sweep, the count is exact.
+				late := acct.startProcess()
+				acct.requireExactAfterSweep(late)
+
+				// The user can store a file in place of another one.
 				if keys, _ := acct.files(); len(keys) > 0 {
-					require.NoError(t, watcher.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+					require.NoError(t, late.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				}
-				watcher.storeFile(t, content(1))
+				late.storeFile(t, content(1))
 			})
 		}
 	}
@@ -95,35 +98,39 @@ func (acct *account) runKilledProcesses(random *rand.Rand) {
 	}
 }
 
-// The tests that kill a process at each of its calls in turn also pass against real servers.
+// On real servers, too, the stored bytes stay within the allowance if a process is killed at any of its calls while it
+// takes a file, and one Sweep makes the count exact.
 func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 	testserver.Further(t)
-	for _, store := range append(furtherBackends, backends[2]) { // our S3 server and MinIO
+	minio := backends[2]
+	for _, store := range append(furtherBackends, minio) {
 		bucket := store.open(t, driver.WithLayer(killProcessOfContext), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		for _, method := range sendMethods {
-			t.Run(store.name+", "+method.name, func(t *testing.T) {
-				acct := &account{t: t, shared: bucket}
-				for _, afterCall := range []bool{false, true} {
+			for _, afterCall := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, method.name, afterCall), func(t *testing.T) {
+					acct := &account{t: t, shared: bucket}
+
+					// Kill the process at call 1, 2 and so on, until a run ends before that call.
 					for call, killer := range killAtEachCall(t, afterCall) {
 						acct.useEmptyStore()
 						other := acct.startProcess()
-						victim := acct.startProcess()
 						other.storeFile(t, content(1000))
 
 						// The process is killed while it takes a file.
+						victim := acct.startProcess()
 						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 						method.send(t, victim, content(3000))
-						acct.requireWithinAllowance(other, "killed at call %d, after it: %t", call, afterCall)
+						acct.requireWithinAllowance(other, "killed at call %d", call)
 
-						// Not all of these files have room.
+						// Another process stores files until there is no room.
 						for range 5 {
 							tryToStore(t, other, content(2500))
 						}
-						acct.requireWithinAllowance(other, "killed at call %d, after it: %t", call, afterCall)
-						acct.requireExactAfterSweep(other, "killed at call %d, after it: %t", call, afterCall)
+						acct.requireWithinAllowance(other, "killed at call %d", call)
+						acct.requireExactAfterSweep(other, "killed at call %d", call)
 					}
-				}
-			})
+				})
+			}
 		}
 	}
 }
