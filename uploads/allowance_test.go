@@ -699,16 +699,16 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 		name   string
 		change func(*uploads.Config)
 		send   func(t *testing.T, p *process, data []byte) (code string)
-		want   []string // codes
+		want   []string // the code is one of these
 	}{
 		{name: "tus, ended by the client", send: sendByTerminatedTus, want: []string{""}},
 		{name: "parts, ended by the client", send: sendInAbortedParts, want: []string{""}},
 		{name: "a file of another size", send: sendTooFewBytes, want: []string{"wrong_size"}},
-		{name: "content that is refused, of Store", change: refuseContent, send: tryToStore, want: []string{"refused"}},
-		{name: "content that is refused, of tus", change: refuseContent, send: sendByTus, want: []string{"refused"}},
-		{name: "content that is refused, of pieces", change: refuseContent, send: sendTwoPieces, want: []string{"refused"}},
+		{name: "Store of content that Inspect refuses", change: refuseContent, send: tryToStore, want: []string{"refused"}},
+		{name: "tus with content that Inspect refuses", change: refuseContent, send: sendByTus, want: []string{"refused"}},
+		{name: "pieces with content that Inspect refuses", change: refuseContent, send: sendTwoPieces, want: []string{"refused"}},
 		{
-			name:   "a file that the application does not want",
+			name:   "Store of a file that Stored refuses",
 			change: denyFile,
 			send:   tryToStore,
 			want:   []string{"not_allowed"},
@@ -722,7 +722,7 @@ func TestAllowanceOfUploadWithoutFile(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			runOnAccounts(t, func(t *testing.T, acct *account) {
-				// Send a file for which there is room.
+				// Send a file for which there is room, but which is not stored.
 				acct.useEmptyStore()
 				acct.changeConfig = tt.change
 				p := acct.startProcess()
@@ -822,16 +822,21 @@ func countRequests(t *testing.T, method sendMethod, config uploads.Config) int {
 	return int(calls.Load())
 }
 
-// New refuses Config.Allowance unless Config.Key has {user} and is outside of the folder of the ledgers.
+// New refuses Config.Allowance unless Config.Key has {user} and is outside of the folder of the objects that count the
+// files.
 func TestAllowanceNeedsUserInKey(t *testing.T) {
 	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
+
+	// The default key has no user.
 	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "{user}")
 
+	// The folder files/usage/ has the objects that count the files.
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "files/usage/{user}/{random}"})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
+	// Another folder of the user is accepted.
 	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "{user}/{random}", Unguarded: true})
 	require.NoError(t, err)
 }
@@ -880,8 +885,9 @@ func TestAllowanceErrors(t *testing.T) {
 	}
 }
 
-// A form reserves no more than the length of its request, because its files do not say their sizes.
+// A form reserves as much room as its request has bytes, because its files do not say their sizes.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
+	// Inspect asks during the upload how much is reserved.
 	var p *process
 	var duringUpload uploads.Usage
 	acct := &account{t: t, open: newMemoryDriverAt}
@@ -893,12 +899,16 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 	}
 	acct.useEmptyStore()
 	p = acct.startProcess()
-	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(6000))})
 
+	// The form has a file that takes more than half of the allowance.
+	const fileSize = 6000
+	const mostAroundFile = 1000 // bytes of the form beside the file
+	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(fileSize))})
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusCreated, status)
-	require.Less(t, duringUpload.ReservedBytes, int64(7000), "the file and the form around it")
+	require.Less(t, duringUpload.ReservedBytes, int64(fileSize+mostAroundFile))
 
+	// The form has no room a second time. The message says how much is left: 10,000 - 6000 bytes.
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, "over_allowance", codeIn(status, text))
@@ -915,16 +925,17 @@ func TestAllowancesOfTwoServices(t *testing.T) {
 	}
 	second := acct.startProcess()
 
-	// Together, these are more bytes than is allowed.
-	first.storeFile(t, content(6000))
-	second.storeFile(t, content(7000))
+	// Together, these files have more bytes than is allowed.
+	const firstSize, secondSize = allowedBytes/2 + 1000, allowedBytes/2 + 2000
+	first.storeFile(t, content(firstSize))
+	second.storeFile(t, content(secondSize))
 
 	usage, err := first.service.Recount(t.Context(), alice)
 	require.NoError(t, err)
-	require.Equal(t, uploads.Usage{Bytes: 6000, Files: 1}, usage)
+	require.Equal(t, uploads.Usage{Bytes: firstSize, Files: 1}, usage)
 	usage, err = second.service.Recount(t.Context(), alice)
 	require.NoError(t, err)
-	require.Equal(t, uploads.Usage{Bytes: 7000, Files: 1}, usage)
+	require.Equal(t, uploads.Usage{Bytes: secondSize, Files: 1}, usage)
 }
 
 // If a user's files change during each listing, Recount fails with Unavailable after ten attempts.
@@ -932,6 +943,8 @@ func TestRecountOfRestlessUserEnds(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt}
 	acct.useEmptyStore()
 	other := acct.startProcess()
+
+	// Before each listing, another process stores a file and removes it.
 	listings := 0
 	p := acct.startProcess(func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {

@@ -67,12 +67,16 @@ func TestStoreNamesFileByContent(t *testing.T) {
 
 // The result of Store describes the file, and has a signed link to it.
 func TestStoreResultDescribesFile(t *testing.T) {
+	// By UTC, it is April already.
+	west := time.FixedZone("west", -2*60*60)
+	lastHourOfMarch := time.Date(2026, 3, 31, 23, 0, 0, 0, west)
+	const linkTTL = 10 * time.Minute
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{
 			Key:     "users/{user}/avatars/{yyyy}/{mm}/{random}{ext}",
 			Link:    uploads.SignedLink,
-			LinkTTL: 10 * time.Minute,
-			Now:     func() time.Time { return time.Date(2026, 3, 31, 23, 0, 0, 0, time.FixedZone("west", -2*60*60)) },
+			LinkTTL: linkTTL,
+			Now:     func() time.Time { return lastHourOfMarch },
 		})
 		content := newPNG()
 		start := time.Now()
@@ -86,10 +90,11 @@ func TestStoreResultDescribesFile(t *testing.T) {
 		require.Regexp(t, `^users/42/avatars/2026/04/[a-z2-7]{26}\.png$`, file.Key, "the month of UTC")
 		require.Equal(t, "me.PNG", file.Name)
 		require.Equal(t, int64(len(content)), file.Size)
-		require.Equal(t, [2]int{3, 2}, [2]int{file.Width, file.Height})
+		require.Equal(t, 3, file.Width)
+		require.Equal(t, 2, file.Height)
 		require.True(t, file.CRC32C.Known)
 		require.False(t, file.Modified.IsZero())
-		require.WithinDuration(t, start.Add(10*time.Minute), file.ExpiresAt, time.Minute)
+		require.WithinDuration(t, start.Add(linkTTL), file.ExpiresAt, time.Minute)
 
 		// The link leads to the content and its headers.
 		answer, err := client.Get(file.Location)
@@ -223,14 +228,14 @@ func TestStoreLinkCannotBeSigned(t *testing.T) {
 	require.Empty(t, listKeys(t, bucket))
 }
 
-// hesitant returns nothing every other time, as readers may.
-type hesitant struct {
+// A hesitantReader returns no bytes every other time, as readers may.
+type hesitantReader struct {
 	from  io.Reader
 	turns int
 }
 
-// Read returns nothing and one byte in turn.
-func (h *hesitant) Read(p []byte) (int, error) {
+// Read returns no bytes and one byte in turn.
+func (h *hesitantReader) Read(p []byte) (int, error) {
 	h.turns++
 	if h.turns%2 == 1 {
 		return 0, nil
@@ -238,9 +243,11 @@ func (h *hesitant) Read(p []byte) (int, error) {
 	return h.from.Read(p[:min(1, len(p))])
 }
 
-// If the reader returns no bytes for a while, Store waits.
+// If a read of the body returns no bytes and no error, Store reads again.
 func TestStoreWaitsForSlowReader(t *testing.T) {
-	_, err := newService(t, memstore.New(), uploads.Config{}).Store(t.Context(), uploads.Upload{Body: &hesitant{from: strings.NewReader(newPNG())}})
+	s := newService(t, memstore.New(), uploads.Config{})
+	body := &hesitantReader{from: strings.NewReader(newPNG())}
+	_, err := s.Store(t.Context(), uploads.Upload{Body: body})
 	require.NoError(t, err)
 }
 
@@ -266,9 +273,11 @@ func (c cancelingReader) Read(p []byte) (int, error) {
 
 // Store ends with its context, even while it inspects the file.
 func TestStoreEndsWithContextWhileJudging(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err := newService(t, memstore.New(), uploads.Config{}).Store(ctx, uploads.Upload{Body: cancelingReader{cancel}})
+	s := newService(t, memstore.New(), uploads.Config{})
 
+	// The body cancels the context, and then continues.
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := s.Store(ctx, uploads.Upload{Body: cancelingReader{cancel}})
 	uploadErr, ok := errors.AsType[*uploads.Error](err)
 	require.True(t, ok)
 	require.Equal(t, uploads.Interrupted, uploadErr.Code)

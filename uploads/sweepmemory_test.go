@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// The memory that Orphans needs does not grow with the number of open uploads.
+// Orphans, which looks for objects that no upload needs, takes no more memory if there are many open uploads.
 func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 	const openUploads = 20_000
 	const maxGrowth = 2 << 20 // bytes
@@ -35,7 +35,7 @@ func TestOrphansMemoryOfOpenUploads(t *testing.T) {
 		})
 	}))
 
-	// Begin one upload, and copy its state.
+	// Begin one upload, and copy its state under many keys.
 	s := newSessionSite(t, bucket, uploads.Config{
 		Rules:   rules.Rules{Types: rules.Pictures()},
 		Records: uploads.BucketRecords(memstore.New()),
