@@ -49,8 +49,8 @@ func (i *interruption) countTo(call int) {
 // hasHappened reports whether the process has made the call with the number i.at.
 func (i *interruption) hasHappened() bool { return int(i.calls.Load()) >= i.at }
 
-// interruptEachCall yields an interruption of the first call of a process to an empty store, then one of the second call
-// to another empty store, and so on. It ends after a process that makes fewer calls.
+// interruptEachCall yields an interruption of the first call of a process to an empty store, then one of the second
+// call to another empty store, and so on. It ends after a process that makes fewer calls.
 func (acct *account) interruptEachCall() iter.Seq2[int, *interruption] {
 	return func(yield func(call int, i *interruption) bool) {
 		const mostCalls = 80

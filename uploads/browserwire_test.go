@@ -66,8 +66,8 @@ func (w *wire) bytes() int64 {
 	return w.sent
 }
 
-// arrived counts n bytes of a body. If the limit is reached, either cut is true, or the body must wait until the channel
-// hold is closed.
+// arrived counts n bytes of a body. If the limit is reached, either cut is true, or the body must wait until the
+// channel hold is closed.
 func (w *wire) arrived(n int) (cut bool, hold <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// If the file of a ticket arrives while Cancel runs, the room for the file stays reserved in the user's allowance, because
-// another call may already be copying the file.
+// If the file of a ticket arrives while Cancel runs, the room for the file stays reserved in the user's allowance,
+// because another call may already be copying the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	tests := []struct {
 		name          string

@@ -135,7 +135,8 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 	})
 }
 
-// If the client calls Finish again at any moment of a Delete of the file, the file does not come back, and does not count.
+// If the client calls Finish again at any moment of a Delete of the file, the file does not come back, and does not
+// count.
 func TestFinishBesideDelete(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
@@ -167,8 +168,8 @@ func TestFinishBesideDelete(t *testing.T) {
 	})
 }
 
-// A ledger, the object that counts a user's files, may have a negative number that an older version wrote. Usage reports
-// zero instead, and Sweep corrects the ledger.
+// A ledger, the object that counts a user's files, may have a negative number that an older version wrote. Usage
+// reports zero instead, and Sweep corrects the ledger.
 func TestSweepMendsNegativeCount(t *testing.T) {
 	acct := &account{t: t, open: newMemoryDriverAt, hasRecords: true}
 	acct.useEmptyStore()
@@ -195,8 +196,8 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, acct.usage(p))
 }
 
-// A ledger is the object that counts a user's files. Usage reads a ledger from the key of an older version, and the next
-// write or Sweep moves it to its new key.
+// A ledger is the object that counts a user's files. Usage reads a ledger from the key of an older version, and the
+// next write or Sweep moves it to its new key.
 func TestUsageOfOlderVersion(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		for _, sweeps := range []bool{false, true} {
@@ -254,8 +255,8 @@ func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	})
 }
 
-// Store renews its reservation of room while it runs. So an upload of an hour succeeds and counts, although a Sweep, which
-// removes reservations that nobody renews, runs every five minutes.
+// Store renews its reservation of room while it runs. So an upload of an hour succeeds and counts, although a Sweep,
+// which removes reservations that nobody renews, runs every five minutes.
 func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.useEmptyStore()
@@ -488,8 +489,8 @@ func (p *process) signAndSend(t *testing.T, data []byte) *uploads.Ticket {
 	return ticket
 }
 
-// requireOneSuccess requires that either Finish or Cancel has succeeded, and that there is a file only after Finish. call
-// is the number of the call before which the other one came.
+// requireOneSuccess requires that either Finish or Cancel has succeeded, and that there is a file only after Finish.
+// call is the number of the call before which the other one came.
 func (acct *account) requireOneSuccess(p *process, call int, finishErr, cancelErr error) {
 	acct.t.Helper()
 	isFinished := finishErr == nil
@@ -501,8 +502,8 @@ func (acct *account) requireOneSuccess(p *process, call int, finishErr, cancelEr
 	acct.requireExactAfterSweep(p, "at call %d", call)
 }
 
-// A ticket expires at any moment of its Finish, and Sweep removes the file that was sent. Finish then succeeds, or stores
-// nothing. The next Sweep makes the count exact.
+// A ticket expires at any moment of its Finish, and Sweep removes the file that was sent. Finish then succeeds, or
+// stores nothing. The next Sweep makes the count exact.
 func TestFinishOfExpiringTicket(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {

@@ -32,7 +32,8 @@ const exploredAllowance = 100
 // withoutRecords is the value of records for a service without Config.Records.
 const withoutRecords = false
 
-// newExploredService returns a service over the bucket of a process. If records is true, it keeps records in the bucket.
+// newExploredService returns a service over the bucket of a process. If records is true, it keeps records in the
+// bucket.
 func newExploredService(s *interleave.Scene, bucket storage.Bucket, records bool) exploredService {
 	c := uploads.Config{
 		Rules:    rules.Any(1000),
@@ -303,8 +304,8 @@ func TestExploredCompletion(t *testing.T) {
 	}
 }
 
-// requireExactAfterCompletion tries to use the whole allowance, and completes an upload when the claims on it have ended.
-// It requires that the allowance is kept, and that the count is exact.
+// requireExactAfterCompletion tries to use the whole allowance, and completes an upload when the claims on it have
+// ended. It requires that the allowance is kept, and that the count is exact.
 func (e exploredService) requireExactAfterCompletion(s *interleave.Scene, u exploredParts) {
 	_, _ = e.Store(s.Context(), uploads.Upload{
 		Body: bytes.NewReader(content(exploredAllowance)),

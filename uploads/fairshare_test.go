@@ -72,7 +72,8 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					ProxyParts: true,
 				})
 
-				// The slow user opens all connections. After the start of a body, nothing more comes until done is closed.
+				// The slow user opens all connections. After the start of a body, nothing more comes until done is
+				// closed.
 				done := make(chan struct{})
 				var refusals atomic.Int32
 				var slow sync.WaitGroup

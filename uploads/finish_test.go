@@ -130,8 +130,8 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), 1)
 }
 
-// Some stores permit the sender to replace the file of a ticket. If that happens while Finish is about to copy the file,
-// Finish fails with Damaged.
+// Some stores permit the sender to replace the file of a ticket. If that happens while Finish is about to copy the
+// file, Finish fails with Damaged.
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
@@ -274,8 +274,8 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}
 }
 
-// If a hook of the application refuses to let Finish read the file, Finish returns the hook's error. The file stays for a
-// second Finish.
+// If a hook of the application refuses to let Finish read the file, Finish returns the hook's error. The file stays
+// for a second Finish.
 func TestFinishKeepsUnreadableFile(t *testing.T) {
 	suspended := false
 	bucket := openMemory(t, storage.WithHook(func(

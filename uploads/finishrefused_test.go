@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A slow Finish has refused the file that a client sent. Before it removes that file, another Finish removes it, and the
-// client sends a good file under the same key. The slow Finish does not remove the good file.
+// A slow Finish has refused the file that a client sent. Before it removes that file, another Finish removes it, and
+// the client sends a good file under the same key. The slow Finish does not remove the good file.
 func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	hooks := &onceHooks{}
 	bucket := openMemory(t, storage.WithHook(hooks.hook))

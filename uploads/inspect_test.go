@@ -18,7 +18,8 @@ import (
 
 // The File that Store returns has the width and height of a picture.
 func TestResultHasSizeOfPicture(t *testing.T) {
-	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an animation.
+	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an
+	// animation.
 	const still, moves = false, true
 	profile := riffChunk("ICCP", "odd")
 	canvas := newExtendedWebP(800, 7000, still, profile, losslessChunk(800, 7000))
@@ -173,8 +174,8 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 // Inspection is quick even for hostile files that would take quadratic time.
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	jpeg := newJPEG()
-	// A segment of a JPEG begins with its kind ("\xff\xe1" for metadata, "\xff\xfe" for a comment) and its length, which
-	// counts its own two bytes. The length of the metadata, 0x2f2a, is also the text "/*".
+	// A segment of a JPEG begins with its kind ("\xff\xe1" for metadata, "\xff\xfe" for a comment) and its length,
+	// which counts its own two bytes. The length of the metadata, 0x2f2a, is also the text "/*".
 	const metadataLength, commentLength = 0x2f2a, 0xffff
 	metadata := "\xff\xe1/*" + strings.Repeat("*/", (metadataLength-2)/2)
 	comment := "\xff\xfe\xff\xff" + strings.Repeat("*/", (commentLength-2)/2) + "*"

@@ -93,8 +93,8 @@ func (e *exploredSite) usage() uploads.Usage {
 	return u
 }
 
-// requireWithinAllowance requires that no more is stored than is counted, that no more is counted than is allowed, and that
-// nothing is negative.
+// requireWithinAllowance requires that no more is stored than is counted, that no more is counted than is allowed,
+// and that nothing is negative.
 func (e *exploredSite) requireWithinAllowance() {
 	keys, size := e.files()
 	u := e.usage()
@@ -105,7 +105,8 @@ func (e *exploredSite) requireWithinAllowance() {
 	require.GreaterOrEqual(e, min(u.Bytes, u.Files, u.ReservedBytes, u.ReservedFiles), int64(0), "%+v", u)
 }
 
-// requireExactAfterSweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is stored.
+// requireExactAfterSweep lets all uploads expire and runs Sweep. It then requires that the counted usage is what is
+// stored.
 func (e *exploredSite) requireExactAfterSweep() {
 	time.Sleep(200 * time.Hour)
 	_, err := e.unscheduled.service.Sweep(e.Context())
@@ -114,8 +115,8 @@ func (e *exploredSite) requireExactAfterSweep() {
 	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
 }
 
-// afterEachOrder registers the checks that run at the end of each schedule: some that hold for all scenes, and verify, which may
-// be nil. It also does what a client does after a failure.
+// afterEachOrder registers the checks that run at the end of each schedule: some that hold for all scenes, and
+// verify, which may be nil. It also does what a client does after a failure.
 func (e *exploredSite) afterEachOrder(verify func()) {
 	e.Check(func() {
 		e.requireWithinAllowance()
@@ -187,8 +188,8 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 	return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
 }
 
-// Two processes finish one ticket at the same time. Whatever the order of their requests to the store, there is one file,
-// and a later Finish succeeds.
+// Two processes finish one ticket at the same time. Whatever the order of their requests to the store, there is one
+// file, and a later Finish succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
 		ticket := e.signAndSend(content(6000))
@@ -503,8 +504,8 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 	})
 }
 
-// afterEachOrderOfKilled is like afterEachOrder, except that bytes which a killed process has left without a record need not count,
-// because Sweep removes them when they are older than Config.Grace.
+// afterEachOrderOfKilled is like afterEachOrder, except that bytes which a killed process has left without a record
+// need not count, because Sweep removes them when they are older than Config.Grace.
 func (e *exploredSite) afterEachOrderOfKilled(again func()) {
 	if !e.records {
 		e.afterEachOrder(again)

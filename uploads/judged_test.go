@@ -27,8 +27,8 @@ type uploadMethod struct {
 	stays bool
 }
 
-// keysLeft runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys that are
-// left. If w.stays is set, it leaves out the objects that Sweep removes only later.
+// keysLeft runs Sweep after a file was refused with the given code, or stored if code is "", and returns the keys
+// that are left. If w.stays is set, it leaves out the objects that Sweep removes only later.
 func (w uploadMethod) keysLeft(s *sessionSite, code uploads.Code) []string {
 	leftovers := s.keysAfterExpiry()
 	if !w.stays {
@@ -350,8 +350,8 @@ func TestCompleteTellsKeyOfJudgedFile(t *testing.T) {
 	}
 }
 
-// Config.Inspect gets the whole content of a file, whichever way the file is uploaded. If it refuses the file, nothing is
-// left.
+// Config.Inspect gets the whole content of a file, whichever way the file is uploaded. If it refuses the file,
+// nothing is left.
 func TestInspectSeesEachWay(t *testing.T) {
 	isTicket := func(method uploadMethod) bool { return method.name == "a ticket" }
 	methods := slices.DeleteFunc(slices.Clone(uploadMethods), isTicket)
@@ -380,8 +380,8 @@ func TestTicketIsRefusedIfInspectIsSet(t *testing.T) {
 	require.Empty(t, s.keysAfterExpiry())
 }
 
-// newSiteWithRefusingInspect returns a site that takes pictures, and whose Config.Inspect appends the content of each to
-// inspected and refuses it.
+// newSiteWithRefusingInspect returns a site that takes pictures, and whose Config.Inspect appends the content of each
+// to inspected and refuses it.
 func newSiteWithRefusingInspect(t *testing.T, inspected *[][]byte) *sessionSite {
 	t.Helper()
 	return newSessionSite(t, openMemory(t), uploads.Config{

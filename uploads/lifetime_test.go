@@ -73,8 +73,8 @@ func TestLifetimeIsLongerThanUploads(t *testing.T) {
 	}
 }
 
-// A file has expired, and Sweep removes its record before its bytes. A Finish between the two does not create the record
-// again, which would then have no bytes.
+// A file has expired, and Sweep removes its record before its bytes. A Finish between the two does not create the
+// record again, which would then have no bytes.
 func TestFinishDuringSweepRecordsNoExpiredFile(t *testing.T) {
 	const lifetime = 2 * time.Hour
 	now := time.Now()

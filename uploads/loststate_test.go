@@ -44,8 +44,8 @@ func TestStateWriteLosesResponse(t *testing.T) {
 	require.Greater(t, write, 3, "an upload has at least three writes of the state")
 }
 
-// requireUploadWithLostResponse uploads a file in one part, and requires that this succeeds although the response to the
-// write of the state with this number is lost. It returns false if the upload has fewer writes.
+// requireUploadWithLostResponse uploads a file in one part, and requires that this succeeds although the response to
+// the write of the state with this number is lost. It returns false if the upload has fewer writes.
 func requireUploadWithLostResponse(t *testing.T, number int) (wasLost bool) {
 	t.Helper()
 	bucket := memstore.New()

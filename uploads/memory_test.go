@@ -214,8 +214,8 @@ func TestTusMemoryOfConnections(t *testing.T) {
 	})
 }
 
-// One user opens as many slow connections as the service has memory for. Half of that memory is kept for others. If there
-// are no users, this holds for each client address.
+// One user opens as many slow connections as the service has memory for. Half of that memory is kept for others. If
+// there are no users, this holds for each client address.
 func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	const connections = 32
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {

@@ -73,8 +73,8 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 }
 
-// continueDuringSweeps kills the process of PutPiece at its call killCall. It does so once for each call of a Sweep, and
-// then continues the upload before that call. It reports whether PutPiece makes so many calls.
+// continueDuringSweeps kills the process of PutPiece at its call killCall. It does so once for each call of a Sweep,
+// and then continues the upload before that call. It reports whether PutPiece makes so many calls.
 func continueDuringSweeps(t *testing.T, r rules.Rules, killCall int) (killed bool) {
 	t.Helper()
 	sweepCall := 1
@@ -87,9 +87,9 @@ func continueDuringSweeps(t *testing.T, r rules.Rules, killCall int) (killed boo
 	}
 }
 
-// continueDuringSweep kills the process of PutPiece at its call killCall. A day later, it repeats PutPiece before the call
-// sweepCall of a Sweep, and requires that the file is stored. It reports whether the process was killed, and whether the
-// Sweep has ended before that call.
+// continueDuringSweep kills the process of PutPiece at its call killCall. A day later, it repeats PutPiece before the
+// call sweepCall of a Sweep, and requires that the file is stored. It reports whether the process was killed, and
+// whether the Sweep has ended before that call.
 func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (killed, isLast bool) {
 	t.Helper()
 	clk := &clock{}

@@ -157,8 +157,8 @@ func TestRecordsHoldEachWay(t *testing.T) {
 	})
 }
 
-// If Config.Stored refuses a file of Store or of a form, neither its record nor its bytes stay. A file by tus or in pieces
-// keeps its record, because the client may try again.
+// If Config.Stored refuses a file of Store or of a form, neither its record nor its bytes stay. A file by tus or in
+// pieces keeps its record, because the client may try again.
 func TestRecordsOfFileThatStoredRefuses(t *testing.T) {
 	config := uploads.Config{Stored: func(context.Context, *uploads.File) error { return storage.PermissionDenied }}
 	runOnEachRecordedWay(t, config, func(t *testing.T, s *uploads.Service, bucket storage.Bucket, way recordedWay) {
@@ -347,8 +347,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}
 }
 
-// After Config.Key was changed, the records of older files seem to have no bytes. Sweep keeps these files, and its error
-// names Config.Key.
+// After Config.Key was changed, the records of older files seem to have no bytes. Sweep keeps these files, and its
+// error names Config.Key.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	const files = 11 // one more than Sweep removes without WithoutOrphanLimit
 	bucket := memstore.New()
@@ -390,8 +390,8 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
 }
 
-// If the record of a tus upload cannot be created, Sweep keeps the stored bytes until the upload expires, even longer than
-// Config.Grace. The client can then complete the upload.
+// If the record of a tus upload cannot be created, Sweep keeps the stored bytes until the upload expires, even longer
+// than Config.Grace. The client can then complete the upload.
 func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	now := time.Now()
 	clock := func() time.Time { return now }

@@ -477,8 +477,8 @@ func TestDraftReadsStructuredFields(t *testing.T) {
 	}
 }
 
-// If a file is refused because of its content, the response has Upload-Complete: ?1, which is true in the IETF draft. It
-// tells the client that all bytes have arrived, so that it does not send them again.
+// If a file is refused because of its content, the response has Upload-Complete: ?1, which is true in the IETF draft.
+// It tells the client that all bytes have arrived, so that it does not send them again.
 func TestDraftReportsRefusedFileComplete(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{
 		Rules: rules.Rules{Types: rules.Pictures()},

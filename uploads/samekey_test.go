@@ -161,8 +161,8 @@ func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	require.Equal(t, []string{alice}, s.storedUsers)
 }
 
-// A process was killed before it stored the file of a user, and another user has stored the same bytes since. If the first
-// user aborts the upload, Config.Stored is not called for it.
+// A process was killed before it stored the file of a user, and another user has stored the same bytes since. If the
+// first user aborts the upload, Config.Stored is not called for it.
 func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
 	data := content(1000)
@@ -175,7 +175,8 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
 
-	// The process is killed when it stores Mallo's object. The Puts before it store the user and the claim on the upload.
+	// The process is killed when it stores Mallo's object. The Puts before it store the user and the claim on the
+	// upload.
 	const objectPut = 3
 	s.killAtPut(objectPut)
 	killed := s.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
@@ -196,8 +197,8 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	s.requireStored(sharedKey, data)
 }
 
-// A process was killed after it had stored a file that was sent in one request. The URL of the file then accepts only the
-// same file.
+// A process was killed after it had stored a file that was sent in one request. The URL of the file then accepts only
+// the same file.
 func TestS3OtherFileAtAddressOfStoredOne(t *testing.T) {
 	const stored = "abc"
 	tests := []struct {

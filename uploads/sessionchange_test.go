@@ -180,8 +180,8 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 	}
 }
 
-// completeConfig returns c with a Config.Stored that appends to stored, and with records in the bucket if the key has an
-// ID.
+// completeConfig returns c with a Config.Stored that appends to stored, and with records in the bucket if the key has
+// an ID.
 func completeConfig(c uploads.Config, bucket storage.Bucket, stored *[]*uploads.File) uploads.Config {
 	c.ProxyParts = true
 	c.Stored = appendTo(stored)

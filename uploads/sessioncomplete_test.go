@@ -584,7 +584,8 @@ func TestTusTwoTabsAtOnce(t *testing.T) {
 					return
 				}
 
-				// The request fails if the other tab was faster. It has no Content-Length, as from a client that streams.
+				// The request fails if the other tab was faster. It has no Content-Length, as from a client that
+				// streams.
 				chunk := io.MultiReader(bytes.NewReader(data[offset:min(len(data), offset+150_000)]))
 				_, _ = s.try(t.Context(), alice, "PATCH", tab, chunk, headers{
 					"Tus-Resumable": "1.0.0",

@@ -343,8 +343,8 @@ func (s *sessionSite) requireOnlyFile(pattern string, want []byte) {
 	s.requireStored(files[0], want)
 }
 
-// A server is killed at each of its calls to the store in turn, while Config.Rules check the content of a file. The file
-// is neither lost nor stored twice.
+// A server is killed at each of its calls to the store in turn, while Config.Rules check the content of a file. The
+// file is neither lost nor stored twice.
 func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	stores := []struct {
 		name      string
@@ -377,8 +377,8 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 	return drv
 }
 
-// A server is killed at each of its calls to the store in turn, and another process continues the upload. No acknowledged
-// bytes are lost, Config.Stored is called, and nothing is left behind.
+// A server is killed at each of its calls to the store in turn, and another process continues the upload. No
+// acknowledged bytes are lost, Config.Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, upload := range uploadsByName() {
 		for _, afterCall := range []bool{false, true} {
@@ -407,8 +407,8 @@ func TestKilledServerWithFastClock(t *testing.T) {
 	}
 }
 
-// requireSurvivesKill begins an upload at one process, continues it at a process that is killed, and ends it at the first
-// process. It requires that the file is then stored, that Stored was called, and that nothing else is left.
+// requireSurvivesKill begins an upload at one process, continues it at a process that is killed, and ends it at the
+// first process. It requires that the file is then stored, that Stored was called, and that nothing else is left.
 func requireSurvivesKill(t *testing.T, drv driver.Driver, j interruptedUpload, killer *processKiller) {
 	t.Helper()
 	storedCalls := 0

@@ -63,8 +63,8 @@ func (o *outage) stop() (seen int) {
 	return o.seen
 }
 
-// If the store fails while a request completes an upload, the client can complete it with the next request at once. That
-// request does not wait until the claim of the failed one on the upload ends.
+// If the store fails while a request completes an upload, the client can complete it with the next request at once.
+// That request does not wait until the claim of the failed one on the upload ends.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	outages := []struct {
 		name     string

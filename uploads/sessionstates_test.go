@@ -70,8 +70,8 @@ func newUnconditionalBucket() storage.Bucket {
 	})))
 }
 
-// A slowStates is a database that calls afterRead once, after it has read a state. If afterRead returns an error, the read
-// fails with it.
+// A slowStates is a database that calls afterRead once, after it has read a state. If afterRead returns an error, the
+// read fails with it.
 type slowStates struct {
 	uploads.States
 	afterRead func() error
@@ -120,8 +120,8 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	})
 }
 
-// A request that fails because of the store releases its claim on the upload. The client can continue in another process
-// at once.
+// A request that fails because of the store releases its claim on the upload. The client can continue in another
+// process at once.
 func TestStatesReleaseAfterFailure(t *testing.T) {
 	tests := []struct {
 		name  string

@@ -83,8 +83,8 @@ func postForm(t *testing.T, form *storage.SignedForm, content string) int {
 	return statusOf(t, req)
 }
 
-// Finish accepts the token of a ticket only from its user, unchanged, with the same Config.Key and TokenKey, and until it
-// expires.
+// Finish accepts the token of a ticket only from its user, unchanged, with the same Config.Key and TokenKey, and
+// until it expires.
 func TestTicketIsForOneUserPlaceAndTime(t *testing.T) {
 	bucket := openMemory(t)
 	now := time.Now()

@@ -697,8 +697,8 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 
 const cutTimeout, cutInterval = time.Minute, 50 * time.Millisecond
 
-// breakConnection sends data from the offset of HEAD on, over a connection that breaks at cut, and returns that offset. It
-// tries again if the server responds before, because a request that was cut earlier still stores bytes.
+// breakConnection sends data from the offset of HEAD on, over a connection that breaks at cut, and returns that
+// offset. It tries again if the server responds before, because a request that was cut earlier still stores bytes.
 func (s *sessionSite) breakConnection(location string, data []byte, cut int64) (start int64) {
 	s.t.Helper()
 	require.Eventually(s.t, func() bool {
