@@ -197,39 +197,55 @@ func TestSweepMendsNegativeCount(t *testing.T) {
 }
 
 // A ledger is the object that counts a user's files. Usage reads a ledger from the key of an older version, and the
-// next write or Sweep moves it to its new key.
+// next Sweep moves it to its new key.
 func TestUsageOfOlderVersion(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, sweeps := range []bool{false, true} {
-			acct.useEmptyStore()
-			p := acct.startProcess()
-			p.storeFile(t, content(4000))
+		p := acct.startWithOldLedger(content(4000))
+		require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
 
-			// Move the ledger to the key of the older version.
-			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
-				require.NoError(t, err)
-				old := "files/usage/" + strings.TrimPrefix(entry.Key, ".uploads-usage/")
-				_, err = storage.Move(t.Context(), p.store, entry.Key, old)
-				require.NoError(t, err)
-			}
-
-			// Usage finds the ledger at its old key.
-			p = acct.startProcess()
-			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, acct.usage(p))
-
-			// A Sweep or a write moves the ledger back.
-			if sweeps {
-				_, err := p.service.Sweep(t.Context())
-				require.NoError(t, err)
-			} else {
-				p.storeFile(t, content(1000))
-				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, acct.usage(p))
-			}
-			require.Empty(t, keysUnder(t, p.store, "files/usage/"))
-			require.Len(t, keysUnder(t, p.store, ".uploads-usage/"), 1)
-			acct.requireExactAfterSweep(p)
-		}
+		_, err := p.service.Sweep(t.Context())
+		require.NoError(t, err)
+		acct.requireLedgerMoved(p)
 	})
+}
+
+// The next upload moves a ledger of an older version, too, and counts its file.
+func TestUploadMovesLedgerOfOlderVersion(t *testing.T) {
+	runOnAccounts(t, func(t *testing.T, acct *account) {
+		p := acct.startWithOldLedger(content(4000))
+		p.storeFile(t, content(1000))
+		require.Equal(t, uploads.Usage{Bytes: 4000 + 1000, Files: 2}, acct.usage(p))
+		acct.requireLedgerMoved(p)
+	})
+}
+
+const (
+	ledgerPrefix    = ".uploads-usage/"
+	oldLedgerPrefix = "files/usage/" // of an older version
+)
+
+// startWithOldLedger stores a file, moves the ledger to its key of an older version, and starts a process that does not
+// know the ledger.
+func (acct *account) startWithOldLedger(data []byte) *process {
+	acct.t.Helper()
+	ctx := acct.t.Context()
+	acct.useEmptyStore()
+	p := acct.startProcess()
+	p.storeFile(acct.t, data)
+	ledgers := keysUnder(acct.t, p.store, ledgerPrefix)
+	require.Len(acct.t, ledgers, 1)
+	oldKey := oldLedgerPrefix + strings.TrimPrefix(ledgers[0], ledgerPrefix)
+	_, err := storage.Move(ctx, p.store, ledgers[0], oldKey)
+	require.NoError(acct.t, err)
+	return acct.startProcess()
+}
+
+// requireLedgerMoved requires that the ledger is at its new key only, and that it is exact.
+func (acct *account) requireLedgerMoved(p *process) {
+	acct.t.Helper()
+	require.Empty(acct.t, keysUnder(acct.t, p.store, oldLedgerPrefix))
+	require.Len(acct.t, keysUnder(acct.t, p.store, ledgerPrefix), 1)
+	acct.requireExactAfterSweep(p)
 }
 
 // If a process is killed during Store or an upload by a form, Sweep frees the room that it has reserved in the user's

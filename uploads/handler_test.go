@@ -538,12 +538,7 @@ func TestHandlerAuthorize(t *testing.T) {
 func TestHandlerTickets(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	content := newPNG()
-
-	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(content)})
-	require.Equal(t, http.StatusCreated, status, answer)
-
-	var ticket uploads.Ticket
-	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
+	ticket := s.signTicket(content)
 
 	// The ticket cannot be finished before its file was sent.
 	token := map[string]any{"token": ticket.Token}
@@ -552,10 +547,10 @@ func TestHandlerTickets(t *testing.T) {
 	require.Equal(t, "not_uploaded", problem["code"])
 
 	// After that, only the user of the ticket can finish it.
-	require.Equal(t, http.StatusOK, send(t, &ticket, content))
+	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	status, _ = s.post("43", "/tickets/finish", token)
 	require.Equal(t, http.StatusNotFound, status)
-	status, answer = s.post("42", "/tickets/finish", token)
+	status, answer := s.post("42", "/tickets/finish", token)
 	require.Equal(t, http.StatusOK, status, answer)
 	require.Equal(t, "me.png", answer["name"])
 	require.Equal(t, []string{answer["key"].(string)}, listPublished(t, s.bucket))

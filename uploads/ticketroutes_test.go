@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
@@ -20,36 +19,60 @@ func (s *site) post(user, path string, document any) (int, map[string]any) {
 	return s.ask(user, http.MethodPost, path, "application/json", strings.NewReader(mustJSON(s.t, document)))
 }
 
+// signTicket asks the handler for a ticket of user 42 for a picture.
+func (s *site) signTicket(picture string) *uploads.Ticket {
+	s.t.Helper()
+	request := map[string]any{"name": "me.png", "type": "image/png", "size": len(picture)}
+	status, answer := s.post("42", "/tickets", request)
+	require.Equal(s.t, http.StatusCreated, status, answer)
+	var ticket uploads.Ticket
+	require.NoError(s.t, json.Unmarshal([]byte(mustJSON(s.t, answer)), &ticket))
+	return &ticket
+}
+
 // The handler refuses to finish a ticket if the request has an unknown field, or comes from another user.
 func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
-	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(newPNG())})
-	require.Equal(t, http.StatusCreated, status, answer)
-
-	status, problem := s.post("42", "/tickets/finish", map[string]any{"token": "x", "evil": true})
-	require.Equal(t, http.StatusBadRequest, status)
-	require.EqualValues(t, uploads.InvalidRequest, problem["code"])
-
-	status, problem = s.post("43", "/tickets/finish", map[string]any{"token": answer["token"]})
-	require.Equal(t, http.StatusNotFound, status)
-	require.EqualValues(t, uploads.NotFound, problem["code"])
+	ticket := s.signTicket(newPNG())
+	tests := []struct {
+		name    string
+		user    string
+		request map[string]any
+		status  int
+		code    uploads.Code
+	}{
+		{
+			name:    "unknown field",
+			user:    "42",
+			request: map[string]any{"token": "x", "evil": true},
+			status:  http.StatusBadRequest,
+			code:    uploads.InvalidRequest,
+		},
+		{
+			name:    "another user",
+			user:    "43",
+			request: map[string]any{"token": ticket.Token},
+			status:  http.StatusNotFound,
+			code:    uploads.NotFound,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, problem := s.post(tt.user, "/tickets/finish", tt.request)
+			require.Equal(t, tt.status, status)
+			require.EqualValues(t, tt.code, problem["code"])
+		})
+	}
 }
 
 // The file of a ticket is finished even if the client disconnects during the request.
 func TestFinishAfterClientHasGone(t *testing.T) {
-	s := newSite(t, openMemory(t), uploads.Config{})
-
 	// A user gets a ticket, and sends the file.
-	status, answer := s.post("42", "/tickets", map[string]any{"name": "me.png", "type": "image/png", "size": len(newPNG())})
-	require.Equal(t, http.StatusCreated, status, answer)
+	s := newSite(t, openMemory(t), uploads.Config{})
+	ticket := s.signTicket(newPNG())
+	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
-	var ticket uploads.Ticket
-	require.NoError(t, json.Unmarshal([]byte(mustJSON(t, answer)), &ticket))
-	r, err := ticket.Put.Request(t.Context(), strings.NewReader(newPNG()))
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, statusOf(t, r))
-
-	// The context of the request ends before the handler sees it.
+	// The context of the request to finish ends before the handler sees it.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	body := strings.NewReader(mustJSON(t, map[string]any{"token": ticket.Token}))
@@ -59,9 +82,7 @@ func TestFinishAfterClientHasGone(t *testing.T) {
 	s.handler.ServeHTTP(httptest.NewRecorder(), finish)
 
 	// There is one file, under the key of the user.
-	files := slices.DeleteFunc(listKeys(t, s.bucket), func(key string) bool {
-		return strings.HasPrefix(key, uploads.DefaultPrefix)
-	})
+	files := listPublished(t, s.bucket)
 	require.Len(t, files, 1)
 	require.True(t, strings.HasPrefix(files[0], "users/42/"), files[0])
 }
