@@ -18,25 +18,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/refusal"
 )
 
-// The table of codes in the package documentation has the status and the storage.Code of each code.
+// The documentation of the package has a table of codes. It has the right status and storage.Code for each code.
 func TestCodesMatchDocumentation(t *testing.T) {
-	// Read the table.
-	doc, err := os.ReadFile("doc.go")
-	require.NoError(t, err)
-
-	// A row of the table has a code, its meaning, its status and the storage.Code that it wraps.
-	type row struct {
-		status string
-		wraps  string
-	}
-	rows := map[string]row{} // by code
-	rowPattern := regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`)
-	for _, match := range rowPattern.FindAllStringSubmatch(string(doc), -1) {
-		rows[match[1]] = row{status: match[2], wraps: match[3]}
-	}
-
-	require.Len(t, rows, len(refusal.Meanings))
-
 	// The table writes each storage.Code like this.
 	wraps := map[storage.Code]string{
 		storage.InvalidArgument:    "InvalidArgument",
@@ -52,23 +35,52 @@ func TestCodesMatchDocumentation(t *testing.T) {
 		storage.ChecksumMismatch:   "ChecksumMismatch",
 	}
 
-	const maxCodes = 28
-	require.LessOrEqual(t, len(refusal.Meanings), maxCodes, "codes that a client treats in the same way must be one")
-
 	// Compare each code with its row.
+	rows := readDocumentedCodes(t)
+	require.Len(t, rows, len(refusal.Meanings))
 	for code, meaning := range refusal.Meanings {
-		// The name of the constant for "too_large" is TooLarge.
-		name := ""
-		for word := range strings.SplitSeq(string(code), "_") {
-			name += strings.ToUpper(word[:1]) + word[1:]
-		}
-		want := row{status: fmt.Sprint(meaning.Status), wraps: wraps[meaning.Storage]}
+		want := documentedCode{status: fmt.Sprint(meaning.Status), wraps: wraps[meaning.Storage]}
 		if code == refusal.CodeBusy {
-			// The code of the store is always Unavailable.
-			want.wraps = "Unavailable"
+			want.wraps = "Unavailable" // it is always this code of the store
 		}
+		name := constantName(code)
 		require.Equal(t, want, rows[name], name)
 	}
+}
+
+// A documentedCode is the end of a row in the table of codes: the status, and the storage.Code that the code wraps.
+type documentedCode struct {
+	status string
+	wraps  string
+}
+
+// readDocumentedCodes reads the table in doc.go. Its keys are the names of constants.
+func readDocumentedCodes(t *testing.T) map[string]documentedCode {
+	t.Helper()
+	doc, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+
+	// A row has a constant, its meaning, its status and the storage.Code that it wraps.
+	row := regexp.MustCompile(`(?m)^//\t([A-Z]\w+) +\S.*? (\d{3})   (.+)$`)
+	codes := map[string]documentedCode{}
+	for _, match := range row.FindAllStringSubmatch(string(doc), -1) {
+		codes[match[1]] = documentedCode{status: match[2], wraps: match[3]}
+	}
+	return codes
+}
+
+// constantName returns the name of the constant of a code, such as TooLarge for "too_large".
+func constantName(code refusal.Code) (name string) {
+	for word := range strings.SplitSeq(string(code), "_") {
+		name += strings.ToUpper(word[:1]) + word[1:]
+	}
+	return name
+}
+
+// There are few codes: those that a client treats in the same way must be one.
+func TestCodesAreFew(t *testing.T) {
+	const maxCodes = 28
+	require.LessOrEqual(t, len(refusal.Meanings), maxCodes)
 }
 
 // The package has a constant for every code of package refusal, and no others.
@@ -84,27 +96,32 @@ func TestCodesAreThoseOfRefusals(t *testing.T) {
 	}
 }
 
-// An error of this package has a Code, and also matches the storage.Code of its cause.
+// A refusal has a Code of this package, and also matches a storage.Code.
 func TestErrorMatchesBothKindsOfCodes(t *testing.T) {
-	// A refusal has a Code of this package, and matches a storage.Code.
 	tooLarge := publicError(refusal.OfFile(refusal.CodeTooManyPixels, "The picture is too large.").WithName("me.png"))
-	refused := fmt.Errorf("taking the avatar: %w", tooLarge)
-	require.Equal(t, TooManyPixels, CodeOf(refused))
-	require.ErrorIs(t, refused, storage.TooLarge)
-	require.EqualError(t, refused, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
+	err := fmt.Errorf("taking the avatar: %w", tooLarge)
+	require.Equal(t, TooManyPixels, CodeOf(err))
+	require.ErrorIs(t, err, storage.TooLarge)
+	require.EqualError(t, err, "taking the avatar: uploads: file: too_many_pixels: The picture is too large.")
+}
 
-	// An error of the store stays as the cause, but its text is not in the message for the client.
+// An error of the store stays as the cause, but its text is not in the message for the client.
+func TestErrorHidesTextOfStore(t *testing.T) {
 	cause := &storage.Error{Code: storage.RateLimited, Op: "Upload", Hint: "slow down"}
-	storeErr := refusal.StoreFailed(cause)
-	require.ErrorIs(t, storeErr, storage.RateLimited)
-	require.NotContains(t, storeErr.Message, "slow down")
-	require.ErrorContains(t, storeErr, "slow down")
+	err := refusal.StoreFailed(cause)
+	require.ErrorIs(t, err, storage.RateLimited)
+	require.ErrorContains(t, err, "slow down")
+	require.NotContains(t, err.Message, "slow down")
+}
 
-	// A call that was canceled has a Code of its own.
-	canceledErr := refusal.StoreFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
-	require.Equal(t, refusal.CodeInterrupted, canceledErr.Code)
+// A call that was canceled has a Code of its own.
+func TestErrorOfCanceledCall(t *testing.T) {
+	err := refusal.StoreFailed(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+	require.Equal(t, refusal.CodeInterrupted, err.Code)
+}
 
-	// Other errors have no Code.
+// An error of another package, and no error, have no Code.
+func TestCodeOfOtherErrors(t *testing.T) {
 	require.Equal(t, Code(""), CodeOf(errors.New("another's")))
 	require.Equal(t, Code(""), CodeOf(nil))
 }
@@ -148,13 +165,16 @@ func TestRequestIDs(t *testing.T) {
 	}
 }
 
-// An error that shortens the long name of a field does not cut through a character.
+// The name of a field in a response has at most 64 bytes. A longer name is not cut within a character.
 func TestErrorCutsLongFieldName(t *testing.T) {
+	const beforeCharacter = 63 // bytes; the next character has two
+	start := strings.Repeat("x", beforeCharacter)
 	s, err := New(memstore.New(), Config{Authorize: func(*http.Request) (User, error) {
-		return User{}, &Error{Field: strings.Repeat("x", 63) + "é and more", Code: InvalidValue, Message: "No."}
+		return User{}, &Error{Field: start + "é and more", Code: InvalidValue, Message: "No."}
 	}})
 	require.NoError(t, err)
+
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
-	require.Contains(t, w.Body.String(), `"field":"`+strings.Repeat("x", 63)+`"`)
+	require.Contains(t, w.Body.String(), `"field":"`+start+`"`)
 }
