@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// Remove fails and keeps the record if BucketRecords cannot read it.
+// If BucketRecords cannot read a record, Remove fails and keeps the record.
 func TestRemoveKeepsUnreadableRecord(t *testing.T) {
 	// Create a record.
 	store := memstore.NewDriver(memstore.Config{})

@@ -1,6 +1,7 @@
 package uploads_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
@@ -13,12 +14,13 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A Sweep of a copied bucket removes the copies of expired uploads, but touches none of the originals.
+// A bucket with unfinished uploads was copied. A Sweep of the copy removes the expired uploads there, and leaves those of
+// the original bucket.
 func TestSweepOfCopiedBucket(t *testing.T) {
 	bucket := memstore.New()
 	copied := memstore.New()
 
-	// Begin two uploads.
+	// Two uploads are unfinished.
 	s := newSessionSite(t, bucket, uploads.Config{})
 	s3Upload := s.beginMultipart(map[string]any{"filename": "a"})
 	part := s3Upload.sendPart(1, content(1000))
@@ -49,6 +51,6 @@ func TestSweepOfCopiedBucket(t *testing.T) {
 
 	// The original uploads can be completed.
 	s.patch(tusUpload, 1, []byte("bc"), 3)
-	require.Equal(t, 200, s3Upload.complete(part).StatusCode)
+	require.Equal(t, http.StatusOK, s3Upload.complete(part).StatusCode)
 	s.requireStored("files/alice/a", content(1000))
 }

@@ -27,12 +27,13 @@ func TestDeleteRemovesOnlyOwnFiles(t *testing.T) {
 			user uploads.User
 		}{
 			{name: "another user's file", key: mine.Key, user: uploads.User{ID: "4"}},
-			{name: "a key that the pattern did not make", key: "users/42/notes.txt", user: user42},
+			{name: "a key that Config.Key did not make", key: "users/42/notes.txt", user: user42},
 			{name: "a longer key", key: mine.Key + "/x", user: user42},
 			{name: "a path to another user", key: strings.Replace(mine.Key, "42/", "42/../43/", 1), user: user42},
 			{name: "no key", key: "", user: user42},
 		}
-		// Nothing of these is removed.
+
+		// Each of these is refused, and nothing is removed.
 		for _, tt := range tests {
 			err := s.Delete(t.Context(), tt.key, tt.user)
 			require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err), tt.name)

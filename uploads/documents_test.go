@@ -3,6 +3,7 @@ package uploads_test
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"runtime"
 	"strings"
 	"sync"
@@ -48,7 +49,7 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 		// Another user completes an upload meanwhile.
 		u := s.beginMultipart(map[string]any{"filename": "a"})
 		part := u.sendPart(1, content(1000))
-		require.Equal(t, 200, u.complete(part).StatusCode)
+		require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 
 		// Without the slow requests, no memory is in use.
 		close(done)
@@ -65,7 +66,6 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 	)
 	s := newSessionSite(t, memstore.New(), uploads.Config{})
 
-	// One list has just too many parts, and the other one has more than a million.
 	numbered := make([]string, tooManyParts)
 	for i := range numbered {
 		numbered[i] = fmt.Sprintf(`{"PartNumber":%d}`, i+1)
@@ -74,11 +74,12 @@ func TestCompleteRefusesTooManyParts(t *testing.T) {
 		name  string
 		parts string // elements of a JSON array
 	}{
-		{name: "numbered", parts: strings.Join(numbered, ",")},
-		{name: "empty", parts: strings.Repeat("{},", 1_300_000) + "{}"},
+		{name: "numbered parts, just too many", parts: strings.Join(numbered, ",")},
+		{name: "empty parts, more than a million", parts: strings.Repeat("{},", 1_300_000) + "{}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			s.t = t // the helpers of s fail this subtest
 			u := s.beginMultipart(map[string]any{"filename": tt.name})
 			body := `{"parts": [` + tt.parts + `]}`
 

@@ -19,7 +19,7 @@ func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 		err  error // error of Stored for the second file
 		left int   // number of files that stay
 	}{
-		{name: "the application refuses the second file", err: storage.PermissionDenied},
+		{name: "the application refuses the second file", err: storage.PermissionDenied, left: 0},
 		{
 			name: "the response to the write of the second file was lost",
 			err:  &storage.Error{Code: storage.Unavailable, Unknown: true},
