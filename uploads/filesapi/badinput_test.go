@@ -67,7 +67,7 @@ func (a *api) requireRefusesForms(t *testing.T, path string, forms []badForm) {
 			require.Empty(t, keysUnder(t, a.fixture.bucket, "files/records/"))
 		})
 	}
-	require.Empty(t, a.hidden, "none of it is the server's fault")
+	require.Empty(t, a.serverErrors, "none of it is the server's fault")
 }
 
 // badRequest is the status of most refusals.
@@ -613,7 +613,7 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 
 	resp := api.do(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
 	resp.requireProblem(t, badRequest, "Content-Type", uploads.InvalidRequest)
-	require.Empty(t, api.hidden)
+	require.Empty(t, api.serverErrors)
 	record, err := f.store.Details(t.Context(), id)
 	require.NoError(t, err, "nothing was deleted")
 	require.Empty(t, record.Purpose)

@@ -4,7 +4,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +30,7 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 			record, err := f.store.Upload(t.Context(), body("content"), fileOptions("a.txt"))
 			require.NoError(t, err)
 			require.Equal(t, "content", readContent(t, f.store, record.ID))
-			record, err = f.store.UploadPart(t.Context(), body("content"), partOptions(token, 1, 1))
+			record, err = f.store.UploadPart(t.Context(), body("content"), part(1).of(1))
 			require.NoError(t, err)
 			require.Equal(t, "content", readContent(t, f.store, record.ID))
 		})
@@ -41,31 +40,33 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 // MaxSize limits the total size of the parts of a file, whichever kind of body a part has.
 func TestMaxSizeOfParts(t *testing.T) {
 	const maxSize = 10
-	for bodyName, newBody := range bodies {
-		tests := []struct {
-			name   string
-			before map[int]string // contents of the parts that were sent before
-			part   int
-			body   string
-			fits   bool
-		}{
-			{name: "a part that is too large", part: 1, body: "0123456789x"},
-			{name: "a part that is the whole file", part: 1, body: "0123456789", fits: true},
-			{name: "a part that is more than its share", before: map[int]string{1: "01"}, part: 2, body: "01234567", fits: true},
-			{name: "a part too many bytes", before: map[int]string{1: "012345"}, part: 2, body: "01234"},
-			{name: "a part after a missing one", before: map[int]string{3: "0123456789"}, part: 1, body: "x", fits: true},
-			{name: "a part in place of a larger one", before: map[int]string{1: "0123456789"}, part: 1, body: "0123456", fits: true},
-			{name: "a part in place of a smaller one", before: map[int]string{1: "01", 2: "0123456"}, part: 1, body: "0123"},
-		}
-		for _, tt := range tests {
+	tests := []struct {
+		name   string
+		stored map[int]int // sizes of the parts that were sent before, by number
+		part   int
+		size   int
+		fits   bool
+	}{
+		{name: "larger than MaxSize alone", part: 1, size: 11, fits: false},
+		{name: "as large as MaxSize alone", part: 1, size: 10, fits: true},
+		{name: "as large as the rest", stored: map[int]int{1: 2}, part: 2, size: 8, fits: true},
+		{name: "larger than the rest", stored: map[int]int{1: 6}, part: 2, size: 5, fits: false},
+		// A part of at most a quarter of MaxSize is not compared with the other parts until all four are stored.
+		{name: "small, but nothing is left", stored: map[int]int{3: 10}, part: 1, size: 1, fits: true},
+		{name: "smaller than the stored one", stored: map[int]int{1: 10}, part: 1, size: 7, fits: true},
+		{name: "larger than the stored one", stored: map[int]int{1: 2, 2: 7}, part: 1, size: 4, fits: false},
+	}
+	for _, tt := range tests {
+		for bodyName, newBody := range bodies {
 			t.Run(tt.name+", "+bodyName, func(t *testing.T) {
 				f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: maxSize})
-				for number, text := range tt.before {
-					f.sendPart(t, text, partOptions(token, 4, number))
+				for number, size := range tt.stored {
+					f.sendPart(t, strings.Repeat("x", size), part(number).of(4))
 				}
 
-				objects := storedSizes(t, f.bucket)
-				_, err := f.store.UploadPart(t.Context(), newBody(tt.body), partOptions(token, 4, tt.part))
+				before := storedSizes(t, f.bucket)
+				body := newBody(strings.Repeat("x", tt.size))
+				_, err := f.store.UploadPart(t.Context(), body, part(tt.part).of(4))
 				if tt.fits {
 					require.NoError(t, err)
 					return
@@ -73,7 +74,7 @@ func TestMaxSizeOfParts(t *testing.T) {
 
 				// Nothing is stored of the part, and what was stored before stays.
 				requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-				require.Equal(t, objects, storedSizes(t, f.bucket))
+				require.Equal(t, before, storedSizes(t, f.bucket))
 			})
 		}
 	}
@@ -95,70 +96,75 @@ func storedSizes(t *testing.T, b storage.Lister) map[string]int64 {
 // An upload whose parts exceed MaxSize together fails, but a smaller part with the same token can still complete it.
 func TestMaxSizeThenSmallerPart(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	// A store without the limit accepts a part that is too large, as may happen if two parts come at once.
+
+	// Part 1 has already MaxSize. A store without the limit accepts it, as may happen if two parts come at once.
 	unbounded := f.openBeside(t)
-	unbounded.sendPart(t, "0123456789", partOptions(token, 2, 1))
+	unbounded.sendPart(t, "0123456789", part(1).of(2))
+
+	// Part 2 is stored, but the file would be too large, and is not written.
 	calls := faults.New()
-	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
-
-	_, err := s.store.UploadPart(t.Context(), strings.NewReader("01234"), partOptions(token, 2, 2))
+	counted := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, driver.WithLayer(calls.Layer()))
+	_, err := counted.store.UploadPart(t.Context(), strings.NewReader("56789"), part(2).of(2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, 1, calls.Count(faults.Put), "a file was begun")
+	const writesOfPart = 1
+	require.Equal(t, writesOfPart, calls.Count(faults.Put), "a file was written, too")
 
-	require.Equal(t, "5678901234", readContent(t, f.store, f.sendPart(t, "56789", partOptions(token, 2, 1)).ID))
+	// A smaller part 1 completes the file.
+	record := f.sendPart(t, "01234", part(1).of(2))
+	require.Equal(t, "0123456789", readContent(t, f.store, record.ID))
 }
 
 // Two parts that arrive at the same time, and exceed MaxSize together, make no file until the client sends a smaller
 // one.
 func TestMaxSizeOfSumOfParts(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	// This part is larger than half of MaxSize, so it is compared with the other parts while it is read.
-	slow, inside := newGate("567890")
-	var late sync.WaitGroup
-	var err error
-	late.Go(func() {
-		_, err = f.store.UploadPart(t.Context(), slow, partOptions(token, 2, 1))
-	})
-	<-inside
-	f.sendPart(t, "56789", partOptions(token, 2, 2))
-	close(slow.open)
 
-	late.Wait()
+	// Part 1 has 6 bytes, and arrives slowly. Meanwhile, part 2 is stored with 5 bytes.
+	slowBody := newBlockedBody("012345")
+	slowCall := f.startPart(t, slowBody, part(1).of(2))
+	slowBody.waitUntilRead()
+	f.sendPart(t, "56789", part(2).of(2))
+
+	// The rest of part 1 arrives, and is too much.
+	slowBody.unblock()
+	_, err := slowCall.wait()
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
-	require.Equal(t, "0123456789", readContent(t, f.store, f.sendPart(t, "01234", partOptions(token, 2, 1)).ID))
+
+	// With 5 bytes in part 1, the file has exactly MaxSize.
+	record := f.sendPart(t, "01234", part(1).of(2))
+	require.Equal(t, "0123456789", readContent(t, f.store, record.ID))
 }
 
 // While UploadPart joins the parts, one of them may be replaced by a larger part. If the file then exceeds MaxSize,
 // UploadPart fails with TooLarge. The client can still use the token of the upload.
 func TestMaxSizeOfPartsThatGrow(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10})
-	f.sendPart(t, "01234", partOptions(token, 2, 1))
-	unbounded := f.openBeside(t)
-	s := f.withLayers(t, filesapi.StoreConfig{MaxSize: 10}, callBefore("Compose", 1, func() {
-		for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-			if strings.HasSuffix(key, "/00001") {
-				_, err := unbounded.bucket.Upload(t.Context(), key, strings.NewReader("0123456789"))
-				require.NoError(t, err)
-			}
-		}
-	}))
+	config := filesapi.StoreConfig{MaxSize: 10}
+	f := newMemoryFixture(t, config)
+	f.sendPart(t, "01234", part(1).of(2))
 
-	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), partOptions(token, 2, 2))
+	// Just before the parts are joined, part 1 grows from 5 bytes to 10.
+	growFirstPart := func() { f.replaceFirstPart(t, "0123456789") }
+	s := f.withLayers(t, config, callBefore("Compose", 1, growFirstPart))
+	_, err := s.store.UploadPart(t.Context(), strings.NewReader("56789"), part(2).of(2))
 	requireRefused(t, err, "file", uploads.TooLarge, storage.TooLarge)
 
-	record := f.sendPart(t, "01234", partOptions(token, 2, 1))
+	// With 5 bytes in part 1 again, the token makes the file.
+	record := f.sendPart(t, "01234", part(1).of(2))
 	require.Equal(t, "0123456789", readContent(t, f.store, record.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// UploadPart does not list the other parts if its own part has at most its share of MaxSize.
+// UploadPart does not list the other parts if its own part has at most its share of MaxSize, so it makes fewer requests.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
+	const (
+		count   = 10  // parts
+		share   = 100 // bytes of each part
+		maxSize = count * share
+	)
 	calls := faults.New()
-	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 1000}, driver.WithLayer(calls.Layer()))
-	const count = 10
-	const share = 100 // bytes
+	f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: maxSize}, driver.WithLayer(calls.Layer()))
 	for number := 1; number < count; number++ {
-		f.sendPart(t, strings.Repeat("x", share), partOptions(token, count, number))
+		f.sendPart(t, strings.Repeat("x", share), part(number).of(count))
 	}
 	require.Zero(t, calls.Count(faults.List))
 }
@@ -168,9 +174,8 @@ func TestMaxSizeCannotCompare(t *testing.T) {
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
 			failList := driver.WithLayer(faults.New(faults.Fail(faults.List)).Layer())
-			noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, failList, noRetry)
-			_, err := f.store.UploadPart(t.Context(), body("0123456789"), partOptions(token, 2, 1))
+			f := newMemoryFixture(t, filesapi.StoreConfig{MaxSize: 10}, failList, withoutRetry)
+			_, err := f.store.UploadPart(t.Context(), body("0123456789"), part(1).of(2))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 		})
 	}

@@ -45,8 +45,8 @@ func TestStoreConflictsEnd(t *testing.T) {
 		{
 			name: "the last part",
 			call: func(f *fixture) error {
-				require.Nil(t, f.sendPart(t, "x", partOptions(token, 2, 1)), "the file must not be complete")
-				_, err := f.store.UploadPart(ctx, strings.NewReader("y"), partOptions(token, 2, 2))
+				require.Nil(t, f.sendPart(t, "x", part(1).of(2)), "the file must not be complete")
+				_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(2).of(2))
 				return err
 			},
 		},

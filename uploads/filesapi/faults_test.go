@@ -87,13 +87,13 @@ func checkUploadedTempFile(t *testing.T, f *fixture, _ string) {
 }
 
 func sendAAndC(t *testing.T, f *fixture) string {
-	f.sendPart(t, "c", partOptions(token, 3, 3))
-	f.sendPart(t, "a", partOptions(token, 3, 1))
+	f.sendPart(t, "c", part(3).of(3))
+	f.sendPart(t, "a", part(1).of(3))
 	return ""
 }
 
 func completeWithB(t *testing.T, s *filesapi.Store, _ string) error {
-	return errorUnlessCompleted(s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 3, 2)))
+	return errorUnlessCompleted(s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(3)))
 }
 
 func checkCompletedFile(t *testing.T, f *fixture, _ string) {
@@ -103,14 +103,14 @@ func checkCompletedFile(t *testing.T, f *fixture, _ string) {
 }
 
 func sendEv(t *testing.T, f *fixture) string {
-	f.sendPart(t, "ev", partOptions(token, 2, 1))
+	f.sendPart(t, "ev", part(1).of(2))
 	return ""
 }
 
 // completeWithIl sends the last part of a file that Inspect refuses, and succeeds if the part is refused. After a first
 // call has removed the other part, the part may also be refused as NotFound, or begin a new upload.
 func completeWithIl(t *testing.T, s *filesapi.Store, _ string) error {
-	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(2).of(2))
 	switch uploads.CodeOf(err) {
 	case uploads.Refused, uploads.NotFound:
 		return nil
@@ -124,11 +124,11 @@ func checkOnlyBystander(t *testing.T, f *fixture, _ string) {
 }
 
 func sendFirstPart(t *testing.T, s *filesapi.Store, _ string) error {
-	return errorOf(s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1)))
+	return errorOf(s.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(2)))
 }
 
 func completeAfterFirstPart(t *testing.T, f *fixture, _ string) {
-	record := f.sendPart(t, "b", partOptions(token, 2, 2))
+	record := f.sendPart(t, "b", part(2).of(2))
 	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 }
 
@@ -160,7 +160,7 @@ func sweep(t *testing.T, s *filesapi.Store, _ string) error {
 }
 
 func checkSweptDebris(t *testing.T, f *fixture, _ string) {
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
@@ -170,7 +170,7 @@ func leaveTempFiles(t *testing.T, f *fixture) string {
 		_, err := f.store.UploadTemp(t.Context(), strings.NewReader("temp"), fileOptions("a.txt"))
 		require.NoError(t, err)
 	}
-	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(2))
 	require.NoError(t, err)
 	f.clock.Advance(longIdle)
 	return ""
@@ -201,7 +201,7 @@ func leaveDebris(t *testing.T, f *fixture) string {
 	}
 	// Bytes without a record, an upload that stays incomplete, and a record without bytes.
 	put("files/client/" + uploads.NewID(f.clock.Now()) + ".txt")
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+f.upload(t, "lost").ID+".txt"))
 	f.clock.Advance(longIdle)
 	return ""
@@ -225,19 +225,20 @@ var failures = []struct {
 }
 
 func openFailing(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-	return f.openFaulty(t, faults.Fail(faults.Any).Nth(n), 1)
+	return f.openFaulty(t, faults.Fail(faults.Any).Nth(n), withoutRetry)
 }
 
 func openLosing(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), 1)
+	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), withoutRetry)
 }
 
 func openLosingWithRetry(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), 3)
+	retry := storage.WithRetry(storage.RetryPolicy{Attempts: 3, MaxDelay: time.Millisecond})
+	return f.openFaulty(t, faults.DropResponse(faults.Any).Nth(n), retry)
 }
 
 func openKilled(t *testing.T, f *fixture, n int) (*fixture, func() bool) {
-	k := &killer{before: n}
+	k := &killer{beforeCall: n}
 	return f.openWithKiller(t, k), func() bool { return k.dead }
 }
 
@@ -259,12 +260,11 @@ func (f *fixture) withRecords(t *testing.T, records uploads.Records) (*fixture, 
 	return &s, records.(interface{ hit() bool }).hit
 }
 
-// openFaulty returns another store on the bucket and the records of f. A rule makes its calls to the bucket fail, and
-// each call has this many attempts. hit reports whether a call has failed.
-func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, attempts int) (s *fixture, hit func() bool) {
+// openFaulty returns another store on the bucket and the records of f. A rule makes its calls to the bucket fail. hit
+// reports whether a call has failed.
+func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, retry storage.OpenOption) (s *fixture, hit func() bool) {
 	t.Helper()
 	injector := faults.New(rule)
-	retry := storage.WithRetry(storage.RetryPolicy{Attempts: attempts, MaxDelay: time.Millisecond})
 	s = f.openBeside(t, driver.WithLayer(injector.Layer()), retry)
 	return s, func() bool { return len(injector.Hits()) > 0 }
 }
@@ -355,7 +355,7 @@ func (op operation) requireSound(t *testing.T, f *fixture, id, name string, err 
 	f.clock.Advance(longIdle)
 	_, sweepErr := f.store.Sweep(t.Context())
 	require.NoError(t, sweepErr, name)
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"), name)
 
 	report, sweepErr := f.store.Sweep(t.Context())

@@ -448,7 +448,7 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	bucket := engine.New(
 		memstore.NewDriver(memstore.Config{Now: clock.Now}),
 		driver.WithLayer(injector.Layer()),
-		storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
+		withoutRetry,
 	)
 	f := newFixture(t, filesapi.StoreConfig{}, clock, bucket)
 	api := newAPI(t, f, filesapi.HandlerConfig{})
@@ -473,8 +473,8 @@ func TestHandlerHidesErrorsOfStore(t *testing.T) {
 	}
 
 	// The application gets the error of each of the five requests.
-	require.Len(t, api.hidden, 5)
-	for _, err := range api.hidden {
+	require.Len(t, api.serverErrors, 5)
+	for _, err := range api.serverErrors {
 		require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 	}
 }

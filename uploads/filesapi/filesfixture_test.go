@@ -37,7 +37,7 @@ func listIDs(t *testing.T, s *filesapi.Store, f uploads.Filter, size int) []stri
 func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	t.Helper()
 	for number := 1; number < 5; number++ {
-		record, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
+		record, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(number).of(5))
 		require.NoError(t, err)
 		require.Nil(t, record)
 	}
@@ -49,7 +49,7 @@ func sendLastPart(t *testing.T, s *filesapi.Store, n int) []*filesapi.Record {
 	for i := range n {
 		group.Go(func() {
 			<-start
-			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
+			records[i], errs[i] = s.UploadPart(t.Context(), strings.NewReader(text(5000, 5)), part(5).of(5))
 		})
 	}
 	close(start)
@@ -80,6 +80,12 @@ func fileOptions(name string) filesapi.UploadOptions {
 func partOptions(token string, count, number int) filesapi.PartOptions {
 	return filesapi.PartOptions{Token: token, Count: count, Part: number, UploadOptions: fileOptions("note.txt")}
 }
+
+// part is the number of a part.
+type part int
+
+// of returns the options of this part of a file that has count parts. The token is that of most tests.
+func (number part) of(count int) filesapi.PartOptions { return partOptions(token, count, int(number)) }
 
 // readContent returns the bytes of a client file.
 func readContent(t *testing.T, s *filesapi.Store, id string) string {

@@ -87,6 +87,9 @@ func newDatabaseFixture(t *testing.T, c filesapi.StoreConfig, opts ...storage.Op
 	return f.withLayers(t, c, opts...)
 }
 
+// withoutRetry makes the first failure of a call final.
+var withoutRetry = storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+
 // longIdle is longer than the defaults of Grace, PartsTTL and TempAge, which are 24 hours.
 const longIdle = 25 * time.Hour
 
@@ -100,8 +103,8 @@ func openers() []opener {
 	return []opener{{"states in the bucket", newMemoryFixture}, {"states in a database", newDatabaseFixture}}
 }
 
-// runOnEach runs a test once for each place where the states of uploads can be: in the bucket, or in a database.
-func runOnEach(t *testing.T, test func(t *testing.T, o opener)) {
+// runOnEachStore runs a test once for each place where the states of uploads can be: in the bucket, or in a database.
+func runOnEachStore(t *testing.T, test func(t *testing.T, o opener)) {
 	t.Helper()
 	for _, o := range openers() {
 		t.Run(o.name, func(t *testing.T) {
@@ -159,11 +162,11 @@ func (f *fixture) withLayers(t *testing.T, c filesapi.StoreConfig, opts ...stora
 
 var errDead = errors.New("the process was killed")
 
-// A killer kills a process before its call number before, or after its first call of the kind after. None of its later
-// calls is executed.
+// A killer kills a process before the call with a number, or after its first call of a kind. None of its later calls is
+// executed.
 type killer struct {
-	before int
-	after  string
+	beforeCall int
+	afterCall  string
 
 	mu    sync.Mutex
 	calls int
@@ -181,12 +184,12 @@ func (k *killer) layer(next driver.Driver) driver.Driver {
 func (k *killer) call(kind string, next func() error) error {
 	k.mu.Lock()
 	k.calls++
-	k.dead = k.dead || k.calls == k.before
+	k.dead = k.dead || k.calls == k.beforeCall
 	if k.dead {
 		k.mu.Unlock()
 		return &storage.Error{Code: storage.Internal, Err: errDead}
 	}
-	k.dead = kind == k.after && kind != ""
+	k.dead = kind == k.afterCall && kind != ""
 	lost := k.dead // this call is executed, and its response is lost
 	k.mu.Unlock()
 
@@ -200,7 +203,7 @@ func (k *killer) call(kind string, next func() error) error {
 // process during one of its calls.
 func (f *fixture) openWithKiller(t *testing.T, k *killer) *fixture {
 	t.Helper()
-	s := f.openBeside(t, driver.WithLayer(k.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	s := f.openBeside(t, driver.WithLayer(k.layer), withoutRetry)
 	if f.database == nil {
 		return s
 	}
@@ -233,9 +236,9 @@ func keysUnder(t *testing.T, b storage.Lister, prefix string) []string {
 	return keys
 }
 
-// requireConsistent checks the invariant for client files and temp files. There is a record if
+// requireRecordsMatchObjects checks the invariant for client files and temp files. There is a record if
 // and only if the bytes exist, with the length and checksum of the record.
-func requireConsistent(t *testing.T, bucket storage.Bucket, records uploads.Records) {
+func requireRecordsMatchObjects(t *testing.T, bucket storage.Bucket, records uploads.Records) {
 	t.Helper()
 	var want []string
 	ids, next, err := records.IDs(t.Context(), "", 1000)
@@ -259,15 +262,15 @@ func requireConsistent(t *testing.T, bucket storage.Bucket, records uploads.Reco
 	require.ElementsMatch(t, want, keysUnder(t, bucket, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
-// On a bucket without IfAbsent, two calls may both join the parts. requireConsistentAfterSweep removes the bytes that
+// On a bucket without IfAbsent, two calls may both join the parts. requireRecordsMatchObjectsAfterSweep removes the bytes that
 // were joined in vain, and checks that records and objects match.
-func requireConsistentAfterSweep(t *testing.T, f *fixture) {
+func requireRecordsMatchObjectsAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {
 		f.clock.Advance(longIdle)
 		f.sweep(t)
 	}
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // statesInBucket returns the number of objects that hold the state of one upload in parts.

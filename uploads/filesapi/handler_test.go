@@ -26,8 +26,8 @@ type api struct {
 	http    *http.Client
 	client  *filesclient.Client
 
-	mu     sync.Mutex
-	hidden []error // the errors that OnError received
+	mu           sync.Mutex
+	serverErrors []error // that OnError received
 }
 
 // userHeader is the header that names the user of a request.
@@ -51,7 +51,7 @@ func newAPI(t *testing.T, f *fixture, c filesapi.HandlerConfig) *api {
 	c.OnError = func(_ *http.Request, err error) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.hidden = append(a.hidden, err)
+		a.serverErrors = append(a.serverErrors, err)
 	}
 
 	handler, err := filesapi.Handler(f.store, c)
@@ -177,32 +177,38 @@ func TestNewRefusesConfig(t *testing.T) {
 	}
 }
 
-// On every route, the error of Authorize decides the response, which hides the text of the application. Only a failure
-// of the application goes to OnError.
+// On every route, the error of Authorize decides the status and code of the response, which does not show the cause of
+// the error. OnError gets only a failure of the application.
 func TestHandlerAuthorizesTheUser(t *testing.T) {
 	secret := errors.New("the password of the session store is hunter2")
 	tests := []struct {
-		name   string
-		err    error
-		status int
-		code   uploads.Code
-		hidden bool // whether OnError gets the error
+		name          string
+		err           error
+		status        int
+		code          uploads.Code
+		isServerError bool // whether OnError gets the error
 	}{
-		{name: "not known", err: storage.Unauthenticated, status: http.StatusUnauthorized, code: uploads.Unauthenticated},
+		{name: "user unknown", err: storage.Unauthenticated, status: http.StatusUnauthorized, code: uploads.Unauthenticated},
 		{
-			name:   "not allowed",
+			name:   "user not allowed",
 			err:    &storage.Error{Code: storage.PermissionDenied, Err: secret},
 			status: http.StatusForbidden,
 			code:   uploads.NotAllowed,
 		},
 		{
-			name:   "an error of its own",
+			name:   "own code and message",
 			err:    &uploads.Error{Code: "quota_exceeded", Message: "Your plan is full."},
 			status: http.StatusForbidden,
 			code:   "quota_exceeded",
 		},
-		{name: "an error of its own without words", err: &uploads.Error{Err: secret}, status: http.StatusForbidden, code: uploads.NotAllowed},
-		{name: "its own failure", err: secret, status: http.StatusInternalServerError, code: uploads.Internal, hidden: true},
+		{name: "no code or message", err: &uploads.Error{Err: secret}, status: http.StatusForbidden, code: uploads.NotAllowed},
+		{
+			name:          "failure of the application",
+			err:           secret,
+			status:        http.StatusInternalServerError,
+			code:          uploads.Internal,
+			isServerError: true,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -231,9 +237,8 @@ func TestHandlerAuthorizesTheUser(t *testing.T) {
 				require.NotContains(t, resp.body, "hunter2")
 			}
 
-			require.Equal(t, tt.hidden, len(api.hidden) > 0)
-			// No request has changed the file.
-			require.Equal(t, "x", readContent(t, f.store, record.ID))
+			require.Equal(t, tt.isServerError, len(api.serverErrors) > 0)
+			require.Equal(t, "x", readContent(t, f.store, record.ID), "a request has changed the file")
 		})
 	}
 }
@@ -263,7 +268,7 @@ func TestHandlerSetsRetryAfter(t *testing.T) {
 
 			// A client that has gone is no failure of the server.
 			isFailure := code != storage.Canceled
-			require.Equal(t, isFailure, len(api.hidden) > 0)
+			require.Equal(t, isFailure, len(api.serverErrors) > 0)
 		})
 	}
 }
@@ -308,27 +313,29 @@ func TestHandlerAuthorizesEachFile(t *testing.T) {
 	})
 }
 
-// An AuthorizeFile that returns ObjectNotFound, as from a look-up of the owner, causes the response of a missing file.
+// If AuthorizeFile returns ObjectNotFound, the handler responds with 404. AuthorizeFile may look up the owner of the file
+// in a database, and find no file.
 func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
-	// The file is deleted.
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	id := f.upload(t, "x").ID
 	require.NoError(t, f.store.Delete(t.Context(), id))
-
-	ownError := &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."}
 
 	tests := []struct {
 		name  string
 		err   error  // what AuthorizeFile returns
 		field string // of the response
 	}{
-		{name: "the code", err: storage.ObjectNotFound, field: "ID"},
+		{name: "code", err: storage.ObjectNotFound, field: "ID"},
 		{
-			name:  "the error of a store",
+			name:  "wrapped error",
 			err:   fmt.Errorf("owner: %w", &storage.Error{Code: storage.ObjectNotFound}),
 			field: "ID",
 		},
-		{name: "an error of its own", err: ownError, field: "file"},
+		{
+			name:  "own field and message",
+			err:   &uploads.Error{Code: uploads.NotFound, Field: "file", Message: "It is in the archive."},
+			field: "file",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -343,7 +350,7 @@ func TestHandlerAuthorizeFileDoesNotFind(t *testing.T) {
 			for _, r := range requests {
 				api.do(t, r.method, r.path, "", nil).requireProblem(t, http.StatusNotFound, tt.field, uploads.NotFound)
 			}
-			require.Empty(t, api.hidden)
+			require.Empty(t, api.serverErrors)
 		})
 	}
 }
@@ -365,7 +372,7 @@ func TestHandlerPassesOperationAndFileToAuthorize(t *testing.T) {
 	require.Equal(t, record.ID, id)
 }
 
-// A response has the X-Request-Id of its request, or a new one if that of the request could not be written to a log.
+// A response has the X-Request-Id of its request, or a new one if that of the request would be unsafe in a log.
 func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 	api := newAPI(t, newMemoryFixture(t, filesapi.StoreConfig{}), filesapi.HandlerConfig{})
 	tests := []struct {
@@ -373,11 +380,11 @@ func TestHandlerGivesEveryRequestAnID(t *testing.T) {
 		id      string // ID in the request
 		isValid bool   // whether the response has the same ID
 	}{
-		{name: "one of the client's", id: "6f1f-A.b_c", isValid: true},
-		{name: "none", id: "", isValid: false},
-		{name: "one with spaces", id: "a b", isValid: false},
-		{name: "one that would begin a line of a log", id: "a;level=error", isValid: false},
-		{name: "one that is too long", id: strings.Repeat("x", 129), isValid: false},
+		{name: "letters and punctuation", id: "6f1f-A.b_c", isValid: true},
+		{name: "no ID", id: "", isValid: false},
+		{name: "space", id: "a b", isValid: false},
+		{name: "forged field of a log", id: "a;level=error", isValid: false},
+		{name: "too long", id: strings.Repeat("x", 129), isValid: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -399,13 +406,13 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 		field              string
 		code               uploads.Code
 	}{
-		{name: "a path that is none", method: "GET", path: "/else", status: http.StatusNotFound, code: uploads.NotFound},
+		{name: "an unknown path", method: "GET", path: "/else", status: http.StatusNotFound, code: uploads.NotFound},
 		{name: "a longer path", method: "GET", path: "/files/" + id + "/content/x", status: http.StatusNotFound, code: uploads.NotFound},
-		{name: "a method that is none", method: "PATCH", path: "/files", status: http.StatusMethodNotAllowed, code: uploads.InvalidRequest},
+		{name: "an unknown method", method: "PATCH", path: "/files", status: http.StatusMethodNotAllowed, code: uploads.InvalidRequest},
 		{name: "details of a temp file", method: "GET", path: "/temp-files/" + id, status: http.StatusNotFound, code: uploads.NotFound},
-		{name: "details of no file", method: "GET", path: "/files/" + id, status: http.StatusNotFound, field: "ID", code: uploads.NotFound},
+		{name: "details of a missing file", method: "GET", path: "/files/" + id, status: http.StatusNotFound, field: "ID", code: uploads.NotFound},
 		{
-			name:   "a download of no file",
+			name:   "a download of a missing file",
 			method: "GET",
 			path:   "/files/" + id + "/content",
 			status: http.StatusNotFound,
@@ -413,14 +420,14 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 			code:   uploads.NotFound,
 		},
 		{
-			name:   "a download of no temp file",
+			name:   "a download of a missing temp file",
 			method: "GET",
 			path:   "/temp-files/" + id + "/content",
 			status: http.StatusNotFound,
 			field:  "ID",
 			code:   uploads.NotFound,
 		},
-		{name: "an ID that is none", method: "GET", path: "/files/7", status: http.StatusBadRequest, field: "ID", code: uploads.InvalidValue},
+		{name: "an ID that is too short", method: "GET", path: "/files/7", status: http.StatusBadRequest, field: "ID", code: uploads.InvalidValue},
 		{
 			name:   "an ID that is a path",
 			method: "GET",
@@ -452,5 +459,5 @@ func TestHandlerRespondsWithJSONForUnknownPaths(t *testing.T) {
 		})
 	}
 	require.Equal(t, "GET, HEAD, POST", api.do(t, "PATCH", "/files", "", nil).header.Get("Allow"))
-	require.Empty(t, api.hidden)
+	require.Empty(t, api.serverErrors)
 }

@@ -19,7 +19,7 @@ import (
 type longJoin struct {
 	fixture *fixture
 	call    *partCall
-	compose *composeGate
+	compose *blockedCompose
 	beats   chan time.Duration // the call renews its claim after each receive, which returns its interval
 	renewed time.Duration      // how long the claim was renewed, from the start of the join
 }
@@ -27,9 +27,9 @@ type longJoin struct {
 // startLongJoin returns a longJoin that has reached the join.
 func startLongJoin(t *testing.T, f *fixture) *longJoin {
 	t.Helper()
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 
-	j := &longJoin{compose: newComposeGate(), beats: make(chan time.Duration)}
+	j := &longJoin{compose: newBlockedCompose(), beats: make(chan time.Duration)}
 	j.fixture = f.openBeside(t, driver.WithLayer(j.compose.layer))
 	j.fixture.store.SetPulse(func(ctx context.Context, d time.Duration) error {
 		select {
@@ -40,8 +40,8 @@ func startLongJoin(t *testing.T, f *fixture) *longJoin {
 		}
 	})
 
-	j.call = j.fixture.startPart(t, strings.NewReader("b"), 2)
-	<-j.compose.inside
+	j.call = j.fixture.startPart(t, strings.NewReader("b"), part(2).of(2))
+	j.compose.waitUntilCalled()
 	return j
 }
 
@@ -58,7 +58,7 @@ func (j *longJoin) renewFor(t *testing.T, taken time.Duration) {
 // end lets the join end, and returns the record of the file.
 func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	t.Helper()
-	close(j.compose.open)
+	j.compose.unblock()
 	record, err := j.call.wait()
 	require.NoError(t, err)
 	return record
@@ -67,7 +67,7 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 // While one UploadPart call joins the parts, other calls wait for it, even for ten minutes, and do not join the
 // parts themselves.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 
 		// One call is joining the parts. It ends after ten minutes.
@@ -92,27 +92,27 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			endJoin()
 			return ctx.Err()
 		})
-		record := other.sendPart(t, "b", partOptions(token, 2, 2))
+		record := other.sendPart(t, "b", part(2).of(2))
 
 		// The other call has waited, has joined nothing, and returns the same file.
 		require.GreaterOrEqual(t, waited, joinTakes)
 		require.Zero(t, calls.Count(faults.Compose))
 		require.Equal(t, joined, record)
 		require.Equal(t, "ab", readContent(t, f.store, record.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
 // After a call has died with the parts joined, the next UploadPart uses the joined bytes, and does not join them again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.dieAfterJoin(t)
+	f.dieAfterJoiningParts(t)
 
 	calls := faults.New()
 	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
-	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", partOptions(token, 2, 2)).ID))
+	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", part(2).of(2)).ID))
 	require.Zero(t, calls.Count(faults.Compose))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // If two UploadPart calls join the same parts at the same time, they make one file. The call that finishes first
@@ -123,9 +123,10 @@ func TestJoinLostClaim(t *testing.T) {
 	// The first call does not renew its claim while it joins the parts, so the second one takes the claim over and joins
 	// them, too.
 	first := startLongJoin(t, f)
-	secondJoin := newComposeGate()
-	second := f.openBeside(t, driver.WithLayer(secondJoin.layer)).startPart(t, strings.NewReader("b"), 2)
-	<-secondJoin.inside
+	secondJoin := newBlockedCompose()
+	secondStore := f.openBeside(t, driver.WithLayer(secondJoin.layer))
+	second := secondStore.startPart(t, strings.NewReader("b"), part(2).of(2))
+	secondJoin.waitUntilCalled()
 
 	// The first call ends while the second one is still joining the parts.
 	first.fixture.store.SetWait(func(context.Context, time.Duration) error {
@@ -133,12 +134,12 @@ func TestJoinLostClaim(t *testing.T) {
 		return context.Canceled
 	})
 	firstRecord := first.end(t)
-	close(secondJoin.open)
+	secondJoin.unblock()
 	secondRecord, err := second.wait()
 	require.NoError(t, err)
 
 	// Both calls return the one file.
 	require.Equal(t, firstRecord, secondRecord)
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }

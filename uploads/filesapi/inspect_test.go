@@ -58,7 +58,7 @@ func TestInspectBeforeFileExists(t *testing.T) {
 		{name: "an empty file", send: sendEmptyFile},
 		{name: "parts", send: sendGoodParts},
 	}
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				var f *fixture
@@ -83,7 +83,7 @@ func TestInspectBeforeFileExists(t *testing.T) {
 				data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
 				require.NoError(t, err)
 				require.EqualValues(t, r.OriginalLength, len(data))
-				requireConsistent(t, f.bucket, f.records)
+				requireRecordsMatchObjects(t, f.bucket, f.records)
 			})
 		}
 	})
@@ -98,20 +98,20 @@ func sendEmptyFile(t *testing.T, f *fixture) (*filesapi.Record, error) {
 }
 
 func sendGoodParts(t *testing.T, f *fixture) (*filesapi.Record, error) {
-	f.sendPart(t, "od", partOptions(token, 2, 2))
-	return f.store.UploadPart(t.Context(), strings.NewReader("go"), partOptions(token, 2, 1))
+	f.sendPart(t, "od", part(2).of(2))
+	return f.store.UploadPart(t.Context(), strings.NewReader("go"), part(1).of(2))
 }
 
 // After a file was made from parts and inspected, the parts are gone. Only the state that marks the token as used is
 // left.
 func TestInspectLeavesNoParts(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
 		_, err := sendGoodParts(t, f)
 		require.NoError(t, err)
 		_, err = f.store.UploadTemp(t.Context(), strings.NewReader("good"), fileOptions("note.txt"))
 		require.NoError(t, err)
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket())
 	})
 }
@@ -127,7 +127,7 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 		{name: "parts", send: sendEvilParts},
 		{name: "parts of a temp file", send: sendEvilTempParts},
 	}
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
@@ -138,8 +138,8 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 				requireNothingLeft(t, f)
 
 				// The same token makes another file.
-				f.sendPart(t, "a", partOptions(token, 2, 1))
-				record := f.sendPart(t, "b", partOptions(token, 2, 2))
+				f.sendPart(t, "a", part(1).of(2))
+				record := f.sendPart(t, "b", part(2).of(2))
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
 			})
 		}
@@ -155,20 +155,20 @@ func sendEvilTempFile(t *testing.T, s *filesapi.Store) error {
 }
 
 func sendEvilParts(t *testing.T, s *filesapi.Store) error {
-	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	_, err := s.UploadPart(t.Context(), strings.NewReader("il"), part(2).of(2))
 	require.NoError(t, err)
-	return errorOf(s.UploadPart(t.Context(), strings.NewReader("ev"), partOptions(token, 2, 1)))
+	return errorOf(s.UploadPart(t.Context(), strings.NewReader("ev"), part(1).of(2)))
 }
 
 func sendEvilTempParts(t *testing.T, s *filesapi.Store) error {
-	_, err := s.UploadTempPart(t.Context(), strings.NewReader("il"), partOptions(token, 2, 2))
+	_, err := s.UploadTempPart(t.Context(), strings.NewReader("il"), part(2).of(2))
 	require.NoError(t, err)
-	return errorOf(s.UploadTempPart(t.Context(), strings.NewReader("ev"), partOptions(token, 2, 1)))
+	return errorOf(s.UploadTempPart(t.Context(), strings.NewReader("ev"), part(1).of(2)))
 }
 
 // The parts of a file whose Inspect has failed stay, so that the client can complete the upload later.
 func TestInspectFailsPartsStay(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		// The scanner fails as long as inspectErr is not nil.
 		inspectErr := errors.New("the scanner is not there")
 		inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
@@ -181,17 +181,17 @@ func TestInspectFailsPartsStay(t *testing.T) {
 		f := o.open(t, filesapi.StoreConfig{Inspect: inspect})
 
 		// The last part would complete the file.
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		f.sendPart(t, "a", part(1).of(2))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 		require.ErrorIs(t, err, inspectErr)
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
 		// The scanner works again. The last part is sent again, and completes the file.
 		inspectErr = nil
-		r := f.sendPart(t, "b", partOptions(token, 2, 2))
+		r := f.sendPart(t, "b", part(2).of(2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 
 		// A refusal of the application's own is returned as it is.
 		inspectErr = errEvil
@@ -200,59 +200,52 @@ func TestInspectFailsPartsStay(t *testing.T) {
 	})
 }
 
-// The stored bytes are those that Inspect saw, even if an older call replaces a part during the inspection.
+// The stored file has the bytes that Inspect saw, even if a part is replaced during the inspection.
 func TestInspectPartArrivesMeanwhile(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		var f *fixture
 
-		// The first inspection writes over the object of part 1, as a call that began before it would do.
-		replaceFirstPart := sync.OnceFunc(func() {
-			for _, key := range keysUnder(t, f.bucket, "files/parts/") {
-				if strings.HasSuffix(key, "/00001") {
-					_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("evil"))
-					require.NoError(t, err)
-				}
-			}
-		})
+		// The first inspection replaces the content of part 1.
+		replaceFirstPart := sync.OnceFunc(func() { f.replaceFirstPart(t, "evil") })
 		inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 			replaceFirstPart()
 			return refuseEvil(ctx, r, content)
 		}
 		f = o.open(t, filesapi.StoreConfig{Inspect: inspect})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.sendPart(t, "a", part(1).of(2))
 
-		r := f.sendPart(t, "b", partOptions(token, 2, 2))
+		r := f.sendPart(t, "b", part(2).of(2))
 		require.Equal(t, "ab", readContent(t, f.store, r.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
-// If Inspect refuses a file that several calls complete at the same time, no file is left, and at least one call reports
+// Several calls complete a file at the same time, and Inspect refuses it. No file is left, and at least one call reports
 // the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		const parts = 5
 		f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
-		f.sendPart(t, "evil", partOptions(token, parts, 1))
+		f.sendPart(t, "evil", part(1).of(parts))
 
-		// Send the parts from 2 on at the same time.
+		// Send the other parts at the same time. Their numbers begin with 2.
 		errs := make([]error, parts-1)
-		var wg sync.WaitGroup
+		var calls sync.WaitGroup
 		for i := range errs {
-			wg.Go(func() {
-				_, errs[i] = f.store.UploadPart(t.Context(), strings.NewReader("x"), partOptions(token, parts, i+2))
+			calls.Go(func() {
+				_, errs[i] = f.store.UploadPart(t.Context(), strings.NewReader("x"), part(i+2).of(parts))
 			})
 		}
-		wg.Wait()
+		calls.Wait()
 
-		// A call that completed the file was refused.
+		// A call has no error if its part was not the last one, and NotFound if the refusal of another call has already
+		// removed the upload.
 		refusals := 0
 		for _, err := range errs {
 			switch uploads.CodeOf(err) {
 			case uploads.Refused:
 				refusals++
-			case "", uploads.NotFound:
-				// The upload was not complete yet, or another call was refused.
+			case uploads.NotFound:
 			default:
 				require.NoError(t, err)
 			}
@@ -265,15 +258,14 @@ func TestInspectRefusesCallsAtOnce(t *testing.T) {
 
 // If a call dies during Inspect, Sweep removes the content that it left.
 func TestSweepAfterInspectDied(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		const staged = "files/parts/" // prefix of content that is not a file yet
 		c := filesapi.StoreConfig{Inspect: refuseEvil}
 		f := o.open(t, c)
 
 		// The process is killed when Inspect has read the content, which is its first Get of the bucket.
-		d := &killer{after: "Get"}
-		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-		bucket := f.openBeside(t, driver.WithLayer(d.layer), noRetry).bucket
+		d := &killer{afterCall: "Get"}
+		bucket := f.openBeside(t, driver.WithLayer(d.layer), withoutRetry).bucket
 		c.Now = f.clock.Now
 		dying, err := filesapi.NewStore(bucket, f.records, c)
 		require.NoError(t, err)
@@ -301,9 +293,9 @@ func TestInspectInEachPlace(t *testing.T) {
 				s, err := filesapi.NewStore(bucket, backend.open(t, bucket), filesapi.StoreConfig{Inspect: refuseEvil})
 				require.NoError(t, err)
 				sendTwoParts := func(first, second string) (*filesapi.Record, error) {
-					_, err := s.UploadPart(t.Context(), strings.NewReader(first), partOptions(token, 2, 1))
+					_, err := s.UploadPart(t.Context(), strings.NewReader(first), part(1).of(2))
 					require.NoError(t, err)
-					return s.UploadPart(t.Context(), strings.NewReader(second), partOptions(token, 2, 2))
+					return s.UploadPart(t.Context(), strings.NewReader(second), part(2).of(2))
 				}
 
 				// Parts with forbidden content are refused.

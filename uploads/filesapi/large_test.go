@@ -87,7 +87,7 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 		group.Go(func() {
 			for i := range work {
 				body := &pattern{offset: int64(i) * largePart, end: min(int64(i+1)*largePart, size)}
-				r, err := s.UploadPart(t.Context(), body, partOptions(token, count, i+1))
+				r, err := s.UploadPart(t.Context(), body, part(i+1).of(count))
 				mu.Lock()
 				if r != nil {
 					record = r

@@ -20,52 +20,50 @@ import (
 // UploadPart of a part that arrives after the file was made returns the record, and does not change the file.
 func TestUploadPartAfterFileIsMade(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 3, 1))
-	f.sendPart(t, "b", partOptions(token, 3, 2))
+	f.sendPart(t, "a", part(1).of(3))
+	f.sendPart(t, "b", part(2).of(3))
 
-	// Part 2 is sent again, and UploadPart waits in the read of its body until slow.open is closed.
-	slow, inside := newGate("B, sent again")
-	done := make(chan struct{})
-	var late *filesapi.Record
-	var err error
-	go func() {
-		defer close(done)
-		late, err = f.store.UploadPart(t.Context(), slow, partOptions(token, 3, 2))
-	}()
-	<-inside
+	// Part 2 is sent again, and its body blocks.
+	slowBody := newBlockedBody("B, sent again")
+	lateCall := f.startPart(t, slowBody, part(2).of(3))
+	slowBody.waitUntilRead()
 
-	// Meanwhile, the last part completes the file.
-	record := f.sendPart(t, "c", partOptions(token, 3, 3))
-	close(slow.open)
-	<-done
+	// The last part completes the file. Then the body of part 2 arrives.
+	record := f.sendPart(t, "c", part(3).of(3))
+	slowBody.unblock()
 
+	lateRecord, err := lateCall.wait()
 	require.NoError(t, err)
-	require.Equal(t, record, late)
+	require.Equal(t, record, lateRecord)
 	require.Equal(t, "abc", readContent(t, f.store, record.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// A gate is a body that blocks until it is opened.
-type gate struct {
+// A blockedBody is a body whose reads wait for the call of unblock.
+type blockedBody struct {
 	io.Reader
-	open, inside chan struct{}
-	once         sync.Once
+	reading   chan struct{} // is closed by the first read
+	unblocked chan struct{}
+	once      sync.Once
 }
 
-// newGate returns a gate, and a channel that is closed when the gate is read.
-func newGate(body string) (*gate, <-chan struct{}) {
-	g := &gate{Reader: strings.NewReader(body), open: make(chan struct{}), inside: make(chan struct{})}
-	return g, g.inside
+func newBlockedBody(text string) *blockedBody {
+	return &blockedBody{Reader: strings.NewReader(text), reading: make(chan struct{}), unblocked: make(chan struct{})}
 }
 
-// Read waits until the gate is opened.
-func (g *gate) Read(p []byte) (int, error) {
-	g.once.Do(func() {
-		close(g.inside)
+// Read waits until the body is unblocked.
+func (b *blockedBody) Read(p []byte) (int, error) {
+	b.once.Do(func() {
+		close(b.reading)
 	})
-	<-g.open
-	return g.Reader.Read(p)
+	<-b.unblocked
+	return b.Reader.Read(p)
 }
+
+// waitUntilRead waits until somebody reads the body.
+func (b *blockedBody) waitUntilRead() { <-b.reading }
+
+func (b *blockedBody) unblock() { close(b.unblocked) }
 
 // Many calls that send the last part at the same time make one file, and each returns its record.
 func TestUploadPartRaceForLast(t *testing.T) {
@@ -88,7 +86,7 @@ func TestUploadPartRaceForLast(t *testing.T) {
 				}
 				require.Equal(t, []string{record.ID}, listIDs(t, s, uploads.Filter{}, 10))
 				require.Equal(t, fileOfFiveParts(), readContent(t, s, record.ID))
-				requireConsistent(t, bucket, records)
+				requireRecordsMatchObjects(t, bucket, records)
 			})
 		}
 	}
@@ -107,7 +105,7 @@ func TestUploadPartManySendAll(t *testing.T) {
 	for i := range count {
 		group.Go(func() {
 			body := strings.NewReader(textOf(i))
-			records[i], errs[i] = f.store.UploadPart(t.Context(), body, partOptions(token, count, i+1))
+			records[i], errs[i] = f.store.UploadPart(t.Context(), body, part(i+1).of(count))
 		})
 	}
 	group.Wait()
@@ -165,12 +163,12 @@ type partCall struct {
 	err    error
 }
 
-// startPart begins to send one of the two parts of a file.
-func (f *fixture) startPart(t *testing.T, body io.Reader, number int) *partCall {
+// startPart begins to send a part.
+func (f *fixture) startPart(t *testing.T, body io.Reader, o filesapi.PartOptions) *partCall {
 	c := &partCall{ended: make(chan struct{})}
 	go func() {
 		defer close(c.ended)
-		c.record, c.err = f.store.UploadPart(t.Context(), body, partOptions(token, 2, number))
+		c.record, c.err = f.store.UploadPart(t.Context(), body, o)
 	}()
 	return c
 }
@@ -185,7 +183,7 @@ func (c *partCall) wait() (*filesapi.Record, error) {
 func TestUploadPartOneCompletes(t *testing.T) {
 	const callCount = 4
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 
 	// Each call waits for the others, so that all of them complete the file.
 	var group sync.WaitGroup
@@ -194,9 +192,8 @@ func TestUploadPartOneCompletes(t *testing.T) {
 	for i := range calls {
 		// The parts stay, so that no call stops because they are missing.
 		keepParts := driver.WithLayer(faults.New(faults.Fail(faults.DeleteBatch | faults.Delete)).Layer())
-		noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-		s := f.openBeside(t, keepParts, meetOthers(&group), noRetry)
-		calls[i] = s.startPart(t, strings.NewReader("b"), 2)
+		s := f.openBeside(t, keepParts, meetOthers(&group), withoutRetry)
+		calls[i] = s.startPart(t, strings.NewReader("b"), part(2).of(2))
 	}
 
 	// All calls return the same record.
@@ -208,5 +205,5 @@ func TestUploadPartOneCompletes(t *testing.T) {
 		require.Equal(t, first, record)
 	}
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }

@@ -25,13 +25,24 @@ func (f *fixture) sendPart(t *testing.T, body string, o filesapi.PartOptions) *f
 	return record
 }
 
+// replaceFirstPart writes over the object of part 1, as a call may do that began earlier.
+func (f *fixture) replaceFirstPart(t *testing.T, content string) {
+	t.Helper()
+	for _, key := range keysUnder(t, f.bucket, "files/parts/") {
+		if strings.HasSuffix(key, "/00001") {
+			_, err := f.bucket.Upload(t.Context(), key, strings.NewReader(content))
+			require.NoError(t, err)
+		}
+	}
+}
+
 // A part that is sent again replaces the earlier one.
 func TestUploadPartReplacesEarlierOne(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		require.Nil(t, f.sendPart(t, "wrong, and longer", partOptions(token, 2, 1)))
-		require.Nil(t, f.sendPart(t, "right ", partOptions(token, 2, 1)))
-		record := f.sendPart(t, "end", partOptions(token, 2, 2))
+		require.Nil(t, f.sendPart(t, "wrong, and longer", part(1).of(2)))
+		require.Nil(t, f.sendPart(t, "right ", part(1).of(2)))
+		record := f.sendPart(t, "end", part(2).of(2))
 		require.Equal(t, "right end", readContent(t, f.store, record.ID))
 		require.EqualValues(t, 9, record.OriginalLength)
 	})
@@ -39,32 +50,32 @@ func TestUploadPartReplacesEarlierOne(t *testing.T) {
 
 // A file can be uploaded as one part.
 func TestUploadPartOnlyOne(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		record := f.sendPart(t, "all", partOptions(token, 1, 1))
+		record := f.sendPart(t, "all", part(1).of(1))
 		require.Equal(t, "all", readContent(t, f.store, record.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
 // Any part may be empty, and even the whole file.
 func TestUploadPartEmpty(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "", partOptions(token, 3, 1))
-		f.sendPart(t, "", partOptions(token, 3, 3))
+		f.sendPart(t, "", part(1).of(3))
+		f.sendPart(t, "", part(3).of(3))
 
-		record := f.sendPart(t, "x", partOptions(token, 3, 2))
+		record := f.sendPart(t, "x", part(2).of(3))
 		require.Equal(t, "x", readContent(t, f.store, record.ID))
 		record = f.sendPart(t, "", partOptions("token-5678", 1, 1))
 		require.Empty(t, readContent(t, f.store, record.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
 // A file in parts gets its type from its name, or else from its first bytes.
 func TestUploadPartType(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
 		tests := []struct {
 			name     string
@@ -79,7 +90,7 @@ func TestUploadPartType(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 
-				opts := partOptions(token, 2, 2)
+				opts := part(2).of(2)
 				opts.OriginalFileName = tt.fileName
 
 				// The last part arrives first.
@@ -88,7 +99,7 @@ func TestUploadPartType(t *testing.T) {
 				opts.Part = 1
 				record := f.sendPart(t, png, opts)
 				require.Equal(t, tt.want, record.MIMEType)
-				requireConsistent(t, f.bucket, f.records)
+				requireRecordsMatchObjects(t, f.bucket, f.records)
 			})
 		}
 	})
@@ -96,15 +107,15 @@ func TestUploadPartType(t *testing.T) {
 
 // UploadPart refuses a part whose parameters differ from those of the earlier parts, and changes nothing.
 func TestUploadPartMustMatch(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		require.Nil(t, f.sendPart(t, "x", partOptions(token, 3, 1)))
+		require.Nil(t, f.sendPart(t, "x", part(1).of(3)))
 
-		moreParts := partOptions(token, 4, 2)
-		fewerParts := partOptions(token, 2, 2)
-		otherName := partOptions(token, 3, 2)
+		moreParts := part(2).of(4)
+		fewerParts := part(2).of(2)
+		otherName := part(2).of(3)
 		otherName.OriginalFileName = "b.txt"
-		otherPurpose := partOptions(token, 3, 2)
+		otherPurpose := part(2).of(3)
 		otherPurpose.Purpose = "x"
 
 		tests := []struct {
@@ -125,22 +136,22 @@ func TestUploadPartMustMatch(t *testing.T) {
 		}
 
 		// The right parts still make the file.
-		f.sendPart(t, "y", partOptions(token, 3, 2))
-		record := f.sendPart(t, "z", partOptions(token, 3, 3))
+		f.sendPart(t, "y", part(2).of(3))
+		record := f.sendPart(t, "z", part(3).of(3))
 		require.Equal(t, "xyz", readContent(t, f.store, record.ID))
 	})
 }
 
 // Uploads of two users and of a temp file may have the same token, and share no parts.
 func TestUploadPartSharedToken(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		mine := partOptions(token, 2, 1)
-		theirs := partOptions(token, 3, 1)
+		mine := part(1).of(2)
+		theirs := part(1).of(3)
 		theirs.UploadedBy = "user-2"
 		f.sendPart(t, "mine ", mine)
 		f.sendPart(t, "theirs", theirs)
-		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 4, 1))
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(4))
 		require.NoError(t, err)
 
 		mine.Part = 2
@@ -151,7 +162,7 @@ func TestUploadPartSharedToken(t *testing.T) {
 // No token for client files reaches the upload of a temp file.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), partOptions(token, 2, 1))
+	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(2))
 	require.NoError(t, err)
 	require.Nil(t, temp)
 
@@ -162,25 +173,25 @@ func TestTokenIsNotThatOfTempFile(t *testing.T) {
 
 // A token makes one file: later calls with it fail with Completed, even after the file was deleted.
 func TestTokenIsUsedOnce(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+		f.sendPart(t, "a", part(1).of(2))
+		record := f.sendPart(t, "b", part(2).of(2))
 
 		// A client that has lost the response gets the record again. The body is not read.
 		for number := 1; number <= 2; number++ {
-			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, number))
+			repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, part(number).of(2))
 			requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 			require.Equal(t, record, repeated)
 		}
 
 		// The token cannot be used for a file of three parts.
-		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 3, 3))
+		_, err := f.store.UploadPart(t.Context(), unreadBody{t}, part(3).of(3))
 		requireRefused(t, err, "count", uploads.PartsChanged, storage.PreconditionFailed)
 
 		// After the file was deleted, the token makes no other file.
 		require.NoError(t, f.store.Delete(t.Context(), record.ID))
-		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
+		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, repeated)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
@@ -197,11 +208,11 @@ func (u unreadBody) Read([]byte) (int, error) {
 
 // No part of a file is left in the bucket after the file was made.
 func TestUploadPartLeavesNoPart(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		const count = 12
 		for number := 1; number <= count; number++ {
-			f.sendPart(t, "x", partOptions(token, count, number))
+			f.sendPart(t, "x", part(number).of(count))
 		}
 		leftovers := keysUnder(t, f.bucket, "files/parts/")
 		require.Len(t, leftovers, f.statesInBucket(), "more than the state is left: %v", leftovers)
@@ -210,15 +221,15 @@ func TestUploadPartLeavesNoPart(t *testing.T) {
 
 // A part whose body is cut off is not stored, and can be sent again.
 func TestUploadPartCutOff(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.sendPart(t, "a", part(1).of(2))
 		cause := errors.New("the sender went away")
 		body := io.MultiReader(strings.NewReader("b"), errReader{cause})
-		_, err := f.store.UploadPart(t.Context(), body, partOptions(token, 2, 2))
+		_, err := f.store.UploadPart(t.Context(), body, part(2).of(2))
 		requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", partOptions(token, 2, 2)).ID))
+		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", part(2).of(2)).ID))
 	})
 }
 
@@ -237,8 +248,8 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 			calls := faults.New()
 			limits := faults.WithLimits(faults.Limits{Disable: tt.disabled})
 			f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()), driver.WithLayer(limits))
-			f.sendPart(t, "a", partOptions(token, 2, 1))
-			record := f.sendPart(t, "b", partOptions(token, 2, 2))
+			f.sendPart(t, "a", part(1).of(2))
+			record := f.sendPart(t, "b", part(2).of(2))
 			require.Equal(t, tt.wantComposes, calls.Count(faults.Compose))
 			require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		})
@@ -255,13 +266,13 @@ func TestUploadPartRequests(t *testing.T) {
 	calls := faults.New()
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, driver.WithLayer(calls.Layer()))
 
-	f.sendPart(t, "x", partOptions(token, count, 1))
+	f.sendPart(t, "x", part(1).of(count))
 	for number := 2; number < count; number++ {
 		calls.Reset()
-		f.sendPart(t, "x", partOptions(token, count, number))
+		f.sendPart(t, "x", part(number).of(count))
 		require.LessOrEqual(t, calls.Count(faults.Any), maxRequests, "part %d", number)
 		require.Zero(t, calls.Count(faults.List), "part %d", number)
 	}
 
-	require.NotNil(t, f.sendPart(t, "x", partOptions(token, count, count)))
+	require.NotNil(t, f.sendPart(t, "x", part(count).of(count)))
 }

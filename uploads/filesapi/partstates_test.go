@@ -25,14 +25,14 @@ import (
 // join that the token was used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "the part")
-	record := f.sendPart(t, "b", partOptions(token, 2, 2))
+	record := f.sendPart(t, "b", part(2).of(2))
 	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 	require.Len(t, f.database.states, 1)
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // The states of uploads are in the bucket if it has conditional writes, even if the records could keep them.
@@ -42,7 +42,7 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	s, err := filesapi.NewStore(f.bucket, database, filesapi.StoreConfig{})
 	require.NoError(t, err)
 
-	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	require.NoError(t, err)
 	require.Empty(t, database.states)
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
@@ -68,8 +68,8 @@ func TestSweepOfPartialRemains(t *testing.T) {
 	firstHash := strings.Repeat("0", 40)
 	lastHash := strings.Repeat("f", 40)
 	for _, hash := range []string{firstHash, lastHash} {
-		f.put(t, "files/parts/"+hash+"/state.json")
-		f.put(t, "files/parts/"+hash+"/piece-RUN/00001")
+		f.putObject(t, "files/parts/"+hash+"/state.json")
+		f.putObject(t, "files/parts/"+hash+"/piece-RUN/00001")
 	}
 
 	// None of the uploads is idle yet.
@@ -88,7 +88,7 @@ func TestSweepOfPartialRemains(t *testing.T) {
 // Sweep removes no upload if it cannot list the states, because any upload may be in use.
 func TestSweepCannotListStates(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 	f.clock.Advance(longIdle)
 	s, err := filesapi.NewStore(f.bucket, f.failingRecords(1, false), filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
@@ -107,14 +107,14 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 3, 1))
+		f.sendPart(t, "a", part(1).of(3))
 		f.clock.Advance(longIdle)
 
 		isSent := false
 		sendSecondPart := func() {
 			isSent = true
 			f.clock.Advance(time.Second)
-			require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
+			require.Nil(t, f.sendPart(t, "b", part(2).of(3)))
 		}
 
 		records := &pausedDatabase{Records: f.records, states: f.database, left: call, before: sendSecondPart}
@@ -131,11 +131,11 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 
 		// If Sweep has removed the upload, the first part must be sent again.
 		if report.Uploads > 0 {
-			require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
+			require.Nil(t, f.sendPart(t, "a", part(1).of(3)))
 		}
-		record := f.sendPart(t, "c", partOptions(token, 3, 3))
+		record := f.sendPart(t, "c", part(3).of(3))
 		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", call)
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	}
 	require.Greater(t, call, 4, "Sweep has made too few calls for states")
 }
@@ -180,18 +180,18 @@ func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limi
 // Sweep then removes the bytes that no record names.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 
-	dead := f.openWithKiller(t, &killer{after: "Compose"})
-	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	dead := f.openWithKiller(t, &killer{afterCall: "Compose"})
+	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	require.ErrorIs(t, err, errDead)
-	record := f.sendPart(t, "b", partOptions(token, 2, 2))
+	record := f.sendPart(t, "b", part(2).of(2))
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
 
 	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
 	require.Equal(t, "ab", readContent(t, f.store, record.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // UploadPart gives up with Unavailable if the database refuses every write of a state.
@@ -199,7 +199,7 @@ func TestStatesConflictsEnd(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
 	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 }
 
@@ -232,7 +232,7 @@ func TestStatesNeedPlace(t *testing.T) {
 			s, err := filesapi.NewStore(bucket, struct{ uploads.Records }{f.records}, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
-			_, err = s.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 1, 1))
+			_, err = s.UploadPart(t.Context(), unreadBody{t}, part(1).of(1))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 			storeErr, ok := errors.AsType[*storage.Error](err)
 			require.True(t, ok)
@@ -241,7 +241,7 @@ func TestStatesNeedPlace(t *testing.T) {
 			// The records can keep states.
 			s, err = filesapi.NewStore(bucket, newDatabase(f.clock.Now), filesapi.StoreConfig{})
 			require.NoError(t, err)
-			record, err := s.UploadPart(t.Context(), strings.NewReader("all"), partOptions(token, 1, 1))
+			record, err := s.UploadPart(t.Context(), strings.NewReader("all"), part(1).of(1))
 			require.NoError(t, err)
 			require.Equal(t, "all", readContent(t, s, record.ID))
 		})

@@ -20,9 +20,9 @@ import (
 // After a call has died with the claim to join the parts, another call waits between one and two minutes, and then
 // makes the file.
 func TestTakeoverFromDeadCall(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.dieAfterJoin(t)
+		f.dieAfterJoiningParts(t)
 
 		// The waits of the other call take no time, but are added up.
 		waited := time.Duration(0)
@@ -30,51 +30,51 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 			waited += d
 			return nil
 		})
-		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+		record := f.sendPart(t, "b", part(2).of(2))
 		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		require.GreaterOrEqual(t, waited, time.Minute)
 		require.Less(t, waited, 2*time.Minute)
-		requireConsistentAfterSweep(t, f)
+		requireRecordsMatchObjectsAfterSweep(t, f)
 	})
 }
 
-// dieAfterJoin sends both parts of the file "ab". The process of the last call is killed when it has joined the parts,
+// dieAfterJoiningParts sends both parts of the file "ab". The process of the last call is killed when it has joined the parts,
 // so that its claim stays.
-func (f *fixture) dieAfterJoin(t *testing.T) {
+func (f *fixture) dieAfterJoiningParts(t *testing.T) {
 	t.Helper()
-	f.sendPart(t, "a", partOptions(token, 2, 1))
-	dead := f.openWithKiller(t, &killer{after: "Compose"})
-	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	f.sendPart(t, "a", part(1).of(2))
+	dead := f.openWithKiller(t, &killer{afterCall: "Compose"})
+	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	require.ErrorIs(t, err, errDead)
 }
 
 // Other calls need not wait for a call that has failed, but is still alive.
 func TestTakeoverFromFailedCall(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		failing, _ := f.openFaulty(t, faults.Fail(faults.Compose).Nth(1), 1)
-		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		f.sendPart(t, "a", part(1).of(2))
+		failing, _ := f.openFaulty(t, faults.Fail(faults.Compose).Nth(1), withoutRetry)
+		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 
 		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
-		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", partOptions(token, 2, 2)).ID))
+		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", part(2).of(2)).ID))
 	})
 }
 
 // UploadPart ends with its context, even while it waits for another call.
 func TestTakeoverWaitEndsWithContext(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		// The next call waits for a dead one, and is canceled meanwhile.
 		f := o.open(t, filesapi.StoreConfig{})
-		f.dieAfterJoin(t)
+		f.dieAfterJoiningParts(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		f.store.SetWait(func(callCtx context.Context, _ time.Duration) error {
 			cancel()
 			return callCtx.Err()
 		})
 
-		_, err := f.store.UploadPart(ctx, strings.NewReader("b"), partOptions(token, 2, 2))
+		_, err := f.store.UploadPart(ctx, strings.NewReader("b"), part(2).of(2))
 		require.Equal(t, uploads.Interrupted, uploads.CodeOf(err))
 		require.ErrorIs(t, err, context.Canceled)
 	})
@@ -83,9 +83,9 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 // After a call has lost the response to the creation of its record, and the file was deleted, the next call with the
 // token fails with Completed, and the file stays deleted.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.loseRecordResponse(t)
+		f.loseResponseOfCreate(t)
 
 		// The file was made all the same, and is deleted.
 		ids := listIDs(t, f.store, uploads.Filter{}, 10)
@@ -93,29 +93,29 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 		require.NoError(t, f.store.Delete(t.Context(), ids[0]))
 
 		// The next call does not make it again.
-		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
-// loseRecordResponse sends both parts of the file "ab". The last call makes the file, but loses the response to the
+// loseResponseOfCreate sends both parts of the file "ab". The last call makes the file, but loses the response to the
 // creation of its record, and cannot read the record either.
-func (f *fixture) loseRecordResponse(t *testing.T) {
+func (f *fixture) loseResponseOfCreate(t *testing.T) {
 	t.Helper()
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 	const createCall = 1 // Create is the first call of the records
 	records := &blindRecords{&failingRecords{Records: f.records, n: createCall, lost: true}}
 	s, err := filesapi.NewStore(f.openBeside(t).bucket, f.withStates(records), filesapi.StoreConfig{})
 	require.NoError(t, err)
-	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 }
 
-// openSlow returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they create the
+// openSlowStore returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they create the
 // record of the file.
-func (f *fixture) openSlow(t *testing.T, beforeRecord func()) *filesapi.Store {
+func (f *fixture) openSlowStore(t *testing.T, beforeRecord func()) *filesapi.Store {
 	t.Helper()
 	records := f.withStates(lateRecords{Records: f.records, before: beforeRecord})
 	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
@@ -126,28 +126,28 @@ func (f *fixture) openSlow(t *testing.T, beforeRecord func()) *filesapi.Store {
 // A slow call is overtaken: another call makes the file, and the file is deleted. When the slow call resumes, neither
 // the file nor its record comes back.
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.sendPart(t, "a", part(1).of(2))
 		makeAndDelete := func() {
-			file := f.sendPart(t, "b", partOptions(token, 2, 2))
+			file := f.sendPart(t, "b", part(2).of(2))
 			require.Equal(t, "ab", readContent(t, f.store, file.ID))
 			require.NoError(t, f.store.Delete(t.Context(), file.ID))
 		}
-		slow := f.openSlow(t, makeAndDelete)
+		slow := f.openSlowStore(t, makeAndDelete)
 
-		record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, record)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
 // If a slow call resumes after its upload has expired, it makes the file if the joined bytes are still there.
 func TestTakeoverAfterUploadExpired(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 
 	// When the call has joined the parts, the upload expires. Its state and its parts are removed, but not the joined
 	// bytes, which are under another prefix.
@@ -157,43 +157,43 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 			require.NoError(t, f.bucket.Remove(t.Context(), key))
 		}
 	}
-	slow := f.openSlow(t, expire)
+	slow := f.openSlowStore(t, expire)
 
-	record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	require.NoError(t, err)
 	require.Equal(t, "ab", readContent(t, f.store, record.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // A slow call fails if Sweep has removed its upload in the meantime, and with it the bytes that were joined from the
 // parts.
 func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 	sweepUpload := func() {
 		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
 	}
-	slow := f.openSlow(t, sweepUpload)
+	slow := f.openSlowStore(t, sweepUpload)
 
-	_, err := slow.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	_, err := slow.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	require.Error(t, err)
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // After UploadPart has lost the response to the creation of its record, the next call with the token finishes its work:
 // it removes the parts and completes the state.
 func TestTakeoverFinishesWork(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.loseRecordResponse(t)
+		f.loseResponseOfCreate(t)
 
 		// The next call removes the parts. If the bucket has the states of uploads, the state stays.
-		record := f.sendPart(t, "b", partOptions(token, 2, 2))
+		record := f.sendPart(t, "b", part(2).of(2))
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "only the state may be left")
 
 		// The state is complete, so a further call does not even read its body.
-		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, partOptions(token, 2, 2))
+		repeated, err := f.store.UploadPart(t.Context(), unreadBody{t}, part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Equal(t, record, repeated)
 	})
@@ -202,7 +202,7 @@ func TestTakeoverFinishesWork(t *testing.T) {
 // A slow call's claim was taken over, and another call made the file. There is still one whole file if the slow call
 // resumes and a late part has arrived.
 func TestTakeoverThenLatePart(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
 			name         string
 			partsRemoved bool // whether the parts are gone when the slow call resumes
@@ -213,31 +213,31 @@ func TestTakeoverThenLatePart(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
-				f.sendPart(t, "a", partOptions(token, 2, 1))
+				f.sendPart(t, "a", part(1).of(2))
 
 				// The late call has begun to send the first part again.
-				lateBody, arriving := newGate("A, sent again")
-				late := f.startPart(t, lateBody, 1)
-				<-arriving
+				lateBody := newBlockedBody("A, sent again")
+				late := f.startPart(t, lateBody, part(1).of(2))
+				lateBody.waitUntilRead()
 
 				// The slow call has claimed the upload, and is about to join the parts.
-				joining := newComposeGate()
-				slow := f.openBeside(t, driver.WithLayer(joining.layer)).startPart(t, strings.NewReader("b"), 2)
-				<-joining.inside
+				join := newBlockedCompose()
+				slowStore := f.openBeside(t, driver.WithLayer(join.layer))
+				slow := slowStore.startPart(t, strings.NewReader("b"), part(2).of(2))
+				join.waitUntilCalled()
 
 				// A third call takes over the claim, and makes the file.
 				injector := faults.New()
 				if !tt.partsRemoved {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
 				}
-				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
-				third := f.openBeside(t, driver.WithLayer(injector.Layer()), noRetry)
-				record := third.sendPart(t, "b", partOptions(token, 2, 2))
+				third := f.openBeside(t, driver.WithLayer(injector.Layer()), withoutRetry)
+				record := third.sendPart(t, "b", part(2).of(2))
 
 				// The late part arrives, and then the slow call goes on.
-				close(lateBody.open)
+				lateBody.unblock()
 				lateRecord, lateErr := late.wait()
-				close(joining.open)
+				join.unblock()
 				slowRecord, slowErr := slow.wait()
 
 				// All calls return the one file.
@@ -247,7 +247,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 				require.Equal(t, record, slowRecord)
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
 				require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
-				requireConsistentAfterSweep(t, f)
+				requireRecordsMatchObjectsAfterSweep(t, f)
 			})
 		}
 	})
@@ -255,59 +255,63 @@ func TestTakeoverThenLatePart(t *testing.T) {
 
 // A file has the new version of a part that was replaced just before the parts were joined.
 func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
+		f.sendPart(t, "a", part(1).of(2))
 
 		// The late call has begun to send the first part again. It does not wait for other calls.
-		lateBody, arriving := newGate("A, sent again, ")
 		impatient := f.openBeside(t)
-		nobodyWaits := errors.New("nobody waits")
-		impatient.store.SetWait(func(context.Context, time.Duration) error {
-			return nobodyWaits
-		})
-		late := impatient.startPart(t, lateBody, 1)
-		<-arriving
+		errNoPatience := errors.New("no patience")
+		impatient.store.SetWait(func(context.Context, time.Duration) error { return errNoPatience })
+		lateBody := newBlockedBody("A, sent again, ")
+		lateCall := impatient.startPart(t, lateBody, part(1).of(2))
+		lateBody.waitUntilRead()
 
 		// Another call completes the upload, and is about to join the parts.
-		joining := newComposeGate()
-		join := f.openBeside(t, driver.WithLayer(joining.layer)).startPart(t, strings.NewReader("b"), 2)
-		<-joining.inside
+		join := newBlockedCompose()
+		joiningStore := f.openBeside(t, driver.WithLayer(join.layer))
+		joiningCall := joiningStore.startPart(t, strings.NewReader("b"), part(2).of(2))
+		join.waitUntilCalled()
 
 		// The late part arrives. Its call fails, because it would have to wait for the join.
-		close(lateBody.open)
-		_, err := late.wait()
-		require.ErrorIs(t, err, nobodyWaits)
+		lateBody.unblock()
+		_, err := lateCall.wait()
+		require.ErrorIs(t, err, errNoPatience)
 
 		// Then the parts are joined, and the file has the late part.
-		close(joining.open)
-		record, err := join.wait()
+		join.unblock()
+		record, err := joiningCall.wait()
 		require.NoError(t, err)
 		require.Equal(t, "A, sent again, b", readContent(t, f.store, record.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 
-// A composeGate blocks the first Compose until it is opened.
-type composeGate struct {
-	inside chan struct{} // is closed when the Compose waits
-	open   chan struct{} // ends the wait
-	once   sync.Once
+// A blockedCompose makes the first Compose of a bucket wait for the call of unblock.
+type blockedCompose struct {
+	called    chan struct{} // is closed when the Compose waits
+	unblocked chan struct{}
+	once      sync.Once
 }
 
-func newComposeGate() *composeGate {
-	return &composeGate{inside: make(chan struct{}), open: make(chan struct{})}
+func newBlockedCompose() *blockedCompose {
+	return &blockedCompose{called: make(chan struct{}), unblocked: make(chan struct{})}
 }
 
 // layer is the layer of a bucket whose Compose is blocked.
-func (g *composeGate) layer(d driver.Driver) driver.Driver {
+func (b *blockedCompose) layer(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 		if call == "Compose" {
-			g.once.Do(func() {
-				close(g.inside)
-				<-g.open
+			b.once.Do(func() {
+				close(b.called)
+				<-b.unblocked
 			})
 		}
 		return next(ctx)
 	})
 }
+
+// waitUntilCalled waits until a call is about to compose.
+func (b *blockedCompose) waitUntilCalled() { <-b.called }
+
+func (b *blockedCompose) unblock() { close(b.unblocked) }

@@ -55,7 +55,7 @@ func sendLast(root string) (id string, err error) {
 		return "", err
 	}
 
-	record, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), partOptions(token, 5, 5))
+	record, err := s.UploadPart(context.Background(), strings.NewReader(text(5000, 5)), part(5).of(5))
 	if uploads.CodeOf(err) == uploads.Completed {
 		err = nil // it started after the file was made
 	}
@@ -84,7 +84,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 
 	// Send all parts but the last.
 	for number := 1; number < 5; number++ {
-		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), partOptions(token, 5, number))
+		_, err := s.UploadPart(t.Context(), strings.NewReader(text(5000, uint64(number))), part(number).of(5))
 		require.NoError(t, err)
 	}
 
@@ -114,7 +114,7 @@ func TestUploadPartRaceOfProcesses(t *testing.T) {
 	require.Len(t, fileIDs, 1)
 	require.Contains(t, ids, fileIDs[0])
 	require.Equal(t, fileOfFiveParts(), readContent(t, s, fileIDs[0]))
-	requireConsistent(t, bucket, records)
+	requireRecordsMatchObjects(t, bucket, records)
 }
 
 // A racer is a process that sends the parts of a file.

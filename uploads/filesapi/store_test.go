@@ -112,9 +112,9 @@ func TestRecordsInDatabaseNeedNoConditions(t *testing.T) {
 	require.NoError(t, reader.Close())
 
 	// Without conditional writes, files cannot be sent in parts.
-	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
-	_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	requireRefused(t, err, "", uploads.StoreFailed, storage.Unsupported)
 
 	// Sweep works, and keeps the whole file.
@@ -160,7 +160,7 @@ func TestUploadRecordRefused(t *testing.T) {
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.wantKeys)
-			requireConsistent(t, f.bucket, f.records)
+			requireRecordsMatchObjects(t, f.bucket, f.records)
 		})
 	}
 }
@@ -178,7 +178,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 
 		require.NoError(t, err)
 		require.Equal(t, "x", readContent(t, f.store, record.ID))
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 
 	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
-		requireConsistent(t, f.bucket, f.records)
+		requireRecordsMatchObjects(t, f.bucket, f.records)
 	})
 }
 

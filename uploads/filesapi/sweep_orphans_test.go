@@ -50,9 +50,9 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 
 			// Both stores still have all their files.
 			require.Len(t, listIDs(t, own.store, uploads.Filter{}, 100), tt.ownFiles)
-			requireConsistent(t, own.bucket, own.records)
+			requireRecordsMatchObjects(t, own.bucket, own.records)
 			require.Len(t, listIDs(t, other.store, uploads.Filter{}, 100), tt.otherFiles)
-			requireConsistent(t, other.bucket, other.records)
+			requireRecordsMatchObjects(t, other.bucket, other.records)
 		})
 	}
 }
@@ -111,7 +111,7 @@ func TestSweepLimitOfOrphans(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, &uploads.SweepReport{Bytes: tt.withoutRecord, Records: tt.withoutBytes}, report)
-			requireConsistent(t, f.bucket, f.records)
+			requireRecordsMatchObjects(t, f.bucket, f.records)
 		})
 	}
 }

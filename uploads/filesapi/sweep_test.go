@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// put stores an object of one byte.
-func (f *fixture) put(t *testing.T, key string) {
+// putObject stores an object of one byte.
+func (f *fixture) putObject(t *testing.T, key string) {
 	t.Helper()
 	_, err := f.bucket.Upload(t.Context(), key, strings.NewReader("x"))
 	require.NoError(t, err)
@@ -37,13 +37,13 @@ func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	const grace = 2 * time.Hour
 	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: grace})
 	f.upload(t, "stays")
-	f.put(t, "files/client/"+uploads.NewID(f.clock.Now())+".txt")
+	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now())+".txt")
 
 	f.clock.Advance(grace - time.Second)
 	require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 	f.clock.Advance(time.Second)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // Sweep takes the age of bytes from the clock of the store, and not from Config.Now.
@@ -53,7 +53,7 @@ func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: wrongClock})
 	require.NoError(t, err)
 	f.upload(t, "stays")
-	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
+	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now()))
 
 	report, err := store.Sweep(t.Context())
 	require.NoError(t, err)
@@ -74,7 +74,7 @@ func TestSweepRemovesRecordsWithoutBytes(t *testing.T) {
 	require.NoError(t, f.bucket.Remove(t.Context(), "files/client/"+lost.ID+".txt"))
 	require.Equal(t, &uploads.SweepReport{Records: 1}, f.sweep(t))
 	require.Equal(t, []string{stays.ID}, listIDs(t, f.store, uploads.Filter{}, 10))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // Sweep finds the files that have only bytes, and those that have only a record, among many others.
@@ -101,7 +101,7 @@ func TestSweepAmongMany(t *testing.T) {
 	report := f.sweep(t, uploads.WithoutOrphanLimit())
 	require.Equal(t, &uploads.SweepReport{Bytes: filesOfEachKind, Records: filesOfEachKind}, report)
 	require.Equal(t, whole, listIDs(t, f.store, uploads.Filter{}, 7))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // staleRecords list IDs as they were a while ago, in pages of which the first has one ID.
@@ -154,7 +154,7 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	require.NotNil(t, onlyRecord)
 	ids := []string{listed.ID, onlyBytes.ID, onlyRecord.ID}
 	require.ElementsMatch(t, ids, listIDs(t, f.store, uploads.Filter{}, 10))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // lateRecords are created after their bytes were swept, because the upload's process
@@ -183,7 +183,7 @@ func TestSweepOfUploadLongerThanGrace(t *testing.T) {
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 	requireRefused(t, err, "file", uploads.StoreFailed, storage.Unavailable)
 	require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // Sweep removes nothing while files are stored, completed and deleted at the same time.
@@ -243,7 +243,7 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 
 	// One file is left of each round with a deletion, and two of each other round.
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // Sweep keeps objects of other programs, even under the prefixes of the store.
@@ -260,7 +260,7 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 		"other/x",
 	}
 	for _, key := range strangers {
-		f.put(t, key)
+		f.putObject(t, key)
 	}
 	f.clock.Advance(100 * time.Hour)
 
@@ -299,7 +299,7 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 1)
 	require.Empty(t, keysUnder(t, f.bucket, "files/expiry/"))
 	require.Equal(t, "a client file stays", readContent(t, f.store, clientFile.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // One Sweep removes more temp files than a page of a listing has.
@@ -318,7 +318,7 @@ func TestSweepOfManyTempFiles(t *testing.T) {
 // Sweep removes the parts of a temp file after PartsTTL, and not after TempAge.
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
-	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 1))
+	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	require.NoError(t, err)
 
 	f.clock.Advance(time.Hour)

@@ -18,11 +18,11 @@ import (
 
 // Sweep removes the parts of an upload only after nobody has continued it for PartsTTL.
 func TestPartsTTL(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		f.sendPart(t, "a", partOptions(token, 3, 1))
+		f.sendPart(t, "a", part(1).of(3))
 		f.clock.Advance(3 * time.Hour)
-		f.sendPart(t, "b", partOptions(token, 3, 2))
+		f.sendPart(t, "b", part(2).of(3))
 		f.clock.Advance(3 * time.Hour)
 
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
@@ -32,7 +32,7 @@ func TestPartsTTL(t *testing.T) {
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 
 		// The token is good for another upload.
-		require.Nil(t, f.sendPart(t, "c", partOptions(token, 4, 3)))
+		require.Nil(t, f.sendPart(t, "c", part(3).of(4)))
 	})
 }
 
@@ -41,7 +41,7 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	withoutRemoval := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove}))
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, withoutRemoval)
 	require.False(t, storage.Supports(f.bucket, storage.ConditionalRemove))
-	f.sendPart(t, "a", partOptions(token, 2, 1))
+	f.sendPart(t, "a", part(1).of(2))
 	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -49,18 +49,18 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 
 // A token that has made a file cannot make another one until PartsTTL has passed.
 func TestPartsTTLOfToken(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		record := f.sendPart(t, "a", partOptions(token, 1, 1))
+		record := f.sendPart(t, "a", part(1).of(1))
 		f.clock.Advance(4 * time.Hour)
 
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
-		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
+		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 
 		f.clock.Advance(time.Hour)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		require.NotEqual(t, record.ID, f.sendPart(t, "b", partOptions(token, 1, 1)).ID)
+		require.NotEqual(t, record.ID, f.sendPart(t, "b", part(1).of(1)).ID)
 		require.Equal(t, "a", readContent(t, f.store, record.ID))
 	})
 }
@@ -99,7 +99,7 @@ func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error 
 // If the record of a joined file could not be created, Sweep keeps the bytes until the upload expires, so that a late
 // UploadPart can make the file.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
 		tests := []struct {
 			name   string
@@ -132,21 +132,21 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 				refusing := &refusingRecords{Records: f.records, left: tt.tries}
 				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), tt.config)
 				require.NoError(t, err)
-				f.sendPart(t, "a", partOptions(token, 2, 1))
+				f.sendPart(t, "a", part(1).of(2))
 
 				// The record cannot be created, and Sweep removes nothing.
 				for range tt.tries {
-					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 					f.clock.Advance(tt.every)
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
 
 				// A later call makes the file.
-				record, err := s.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+				record, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 				require.NoError(t, err)
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
-				requireConsistent(t, f.bucket, f.records)
+				requireRecordsMatchObjects(t, f.bucket, f.records)
 			})
 		}
 	})
@@ -154,7 +154,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 
 // Sweep keeps a temp file for TempAge after it was finished, even if the first call that made it has failed long before.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
 			name           string
 			failedInspects int // number of calls of Inspect that fail
@@ -184,11 +184,11 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				require.NoError(t, err)
 
 				// The first call fails, and a later one finishes the file.
-				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
+				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
 				f.clock.Advance(26 * time.Hour)
 				f.sweep(t)
-				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), partOptions(token, 1, 1))
+				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.NoError(t, err)
 
 				// Sweep keeps the file as long as TempAge says.
@@ -209,11 +209,11 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 
 // Sweep removes an expired upload together with the file that a killed process has joined from its parts.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", partOptions(token, 2, 1))
-		victim := f.openWithKiller(t, &killer{after: "Compose"})
-		_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+		f.sendPart(t, "a", part(1).of(2))
+		victim := f.openWithKiller(t, &killer{afterCall: "Compose"})
+		_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		require.ErrorIs(t, err, errDead)
 		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
@@ -229,17 +229,17 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	f := newMemoryFixture(t, c)
 
 	// One object will never have a record, and the joined object of the killed call has none yet.
-	f.put(t, "files/client/"+uploads.NewID(f.clock.Now()))
-	f.sendPart(t, "a", partOptions(token, 2, 1))
-	victim := f.openWithKiller(t, &killer{after: "Compose"})
-	_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, 2))
+	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now()))
+	f.sendPart(t, "a", part(1).of(2))
+	victim := f.openWithKiller(t, &killer{afterCall: "Compose"})
+	_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 	require.ErrorIs(t, err, errDead)
 	f.clock.Advance(longIdle)
 
 	// The client continues just before Sweep removes the bytes.
 	var completed *filesapi.Record
 	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
-		completed = f.sendPart(t, "b", partOptions(token, 2, 2))
+		completed = f.sendPart(t, "b", part(2).of(2))
 	}))
 	s, err := filesapi.NewStore(sweeping.bucket, f.records, c)
 	require.NoError(t, err)
@@ -250,7 +250,7 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	// The client has its file, and only the other object was removed.
 	require.NotNil(t, completed)
 	require.Equal(t, "ab", readContent(t, f.store, completed.ID))
-	requireConsistent(t, f.bucket, f.records)
+	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
 // A client sends a part before one of the steps of Sweep. The upload can be completed in each case: either Sweep keeps
@@ -285,7 +285,7 @@ func TestSweepDuringPart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			f.sendPart(t, "a", partOptions(token, 3, 1))
+			f.sendPart(t, "a", part(1).of(3))
 			f.clock.Advance(longIdle)
 
 			// The client sends a part before the step.
@@ -293,7 +293,7 @@ func TestSweepDuringPart(t *testing.T) {
 			sendSecondPart := callBefore(tt.call, tt.number, func() {
 				sent++
 				f.clock.Advance(time.Second)
-				require.Nil(t, f.sendPart(t, "b", partOptions(token, 3, 2)))
+				require.Nil(t, f.sendPart(t, "b", part(2).of(3)))
 			})
 
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
@@ -307,13 +307,13 @@ func TestSweepDuringPart(t *testing.T) {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
 				// Sweep has removed the first part, so it is sent again.
-				require.Nil(t, f.sendPart(t, "a", partOptions(token, 3, 1)))
+				require.Nil(t, f.sendPart(t, "a", part(1).of(3)))
 			}
 
 			// The last part completes the file.
-			record := f.sendPart(t, "c", partOptions(token, 3, 3))
+			record := f.sendPart(t, "c", part(3).of(3))
 			require.Equal(t, "abc", readContent(t, f.store, record.ID))
-			requireConsistent(t, f.bucket, f.records)
+			requireRecordsMatchObjects(t, f.bucket, f.records)
 		})
 	}
 }
@@ -331,23 +331,23 @@ func TestSweepBeforePartArrives(t *testing.T) {
 		{name: "the last part, and the sweep has died", part: 2, expire: sweepHalfOfUpload},
 		{name: "the last part, and another upload has begun", part: 2, expire: sweepHalfAndBeginAgain},
 	}
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
-				f.sendPart(t, "a", partOptions(token, 2, 1))
+				f.sendPart(t, "a", part(1).of(2))
 
 				// The part has begun to arrive.
-				body, arriving := newGate("late")
-				late := f.startPart(t, body, tt.part)
-				<-arriving
+				lateBody := newBlockedBody("late")
+				late := f.startPart(t, lateBody, part(tt.part).of(2))
+				lateBody.waitUntilRead()
 
 				// The upload expires before the part has arrived.
 				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
 				// The part arrives. Its call fails, and makes no file.
-				close(body.open)
+				lateBody.unblock()
 				_, err := late.wait()
 				requireRefused(t, err, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -370,7 +370,7 @@ func sweepUpload(t *testing.T, f *fixture) {
 
 // sweepHalfOfUpload marks the upload as expired, but leaves its parts.
 func sweepHalfOfUpload(t *testing.T, f *fixture) {
-	failing, _ := f.openFaulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), 1)
+	failing, _ := f.openFaulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), withoutRetry)
 	_, err := failing.store.Sweep(t.Context())
 	require.Error(t, err)
 }
@@ -378,25 +378,25 @@ func sweepHalfOfUpload(t *testing.T, f *fixture) {
 // sweepHalfAndBeginAgain marks the upload as expired, and begins another one with the same token.
 func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
 	sweepHalfOfUpload(t, f)
-	f.sendPart(t, "another's", partOptions(token, 2, 1))
+	f.sendPart(t, "another's", part(1).of(2))
 }
 
 // After a Sweep has died at any of its calls, the token can still make a file, from the parts that remain or from parts
 // that are sent again.
 func TestSweepDied(t *testing.T) {
-	runOnEach(t, func(t *testing.T, o opener) {
+	runOnEachStore(t, func(t *testing.T, o opener) {
 		// The Sweep dies at call 1, 2 and so on, until a Sweep ends before that call.
 		for call, died := 1, true; died; call++ {
 			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})
-			f.sendPart(t, "a", partOptions(token, 2, 1))
-			failing, _ := f.openFaulty(t, faults.Fail(faults.Compose), 1)
-			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), partOptions(token, 2, 2))
+			f.sendPart(t, "a", part(1).of(2))
+			failing, _ := f.openFaulty(t, faults.Fail(faults.Compose), withoutRetry)
+			_, err := failing.store.UploadPart(t.Context(), strings.NewReader("a"), part(2).of(2))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(longIdle)
 
 			// A Sweep begins to remove the upload, and dies.
-			sweepKiller := &killer{before: call}
+			sweepKiller := &killer{beforeCall: call}
 			_, err = f.openWithKiller(t, sweepKiller).store.Sweep(t.Context())
 			died = sweepKiller.dead
 			require.Equal(t, died, err != nil)
@@ -404,12 +404,12 @@ func TestSweepDied(t *testing.T) {
 			// The client sends both parts again, unless the first one completes the file.
 			var record *filesapi.Record
 			for number := 1; number <= 2 && record == nil; number++ {
-				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), partOptions(token, 2, number))
+				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(number).of(2))
 				require.NoError(t, err, "the sweep died before call %d", call)
 			}
 			require.NotNil(t, record)
 			require.Contains(t, []string{"aa", "bb"}, readContent(t, f.store, record.ID))
-			requireConsistent(t, f.bucket, f.records)
+			requireRecordsMatchObjects(t, f.bucket, f.records)
 		}
 	})
 }
