@@ -30,6 +30,7 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 			waited += d
 			return nil
 		})
+
 		record := f.sendPart(t, "b", part(2).of(2))
 		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 		require.GreaterOrEqual(t, waited, time.Minute)
@@ -48,7 +49,8 @@ func (f *fixture) dieAfterJoiningParts(t *testing.T) {
 	require.ErrorIs(t, err, errDead)
 }
 
-// Other calls need not wait for a call that has failed, but is still alive.
+// After a call has failed to join the parts, the next call makes the file without waiting. It would have to wait only if
+// the process of the first call had been killed.
 func TestTakeoverFromFailedCall(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -57,8 +59,10 @@ func TestTakeoverFromFailedCall(t *testing.T) {
 		_, err := failing.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 
-		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("nobody waits") })
-		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", part(2).of(2)).ID))
+		// A wait would make the next call fail.
+		f.store.SetWait(func(context.Context, time.Duration) error { return errors.New("the call waits") })
+		record := f.sendPart(t, "b", part(2).of(2))
+		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	})
 }
 
@@ -80,19 +84,19 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	})
 }
 
-// After a call has lost the response to the creation of its record, and the file was deleted, the next call with the
-// token fails with Completed, and the file stays deleted.
+// A deleted file stays deleted, although the call that made it has failed and is repeated. The call had lost the response
+// to the creation of its record.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.loseResponseOfCreate(t)
 
-		// The file was made all the same, and is deleted.
+		// The file was made nevertheless. Delete it.
 		ids := listIDs(t, f.store, uploads.Filter{}, 10)
 		require.Len(t, ids, 1)
 		require.NoError(t, f.store.Delete(t.Context(), ids[0]))
 
-		// The next call does not make it again.
+		// The repeated call does not make it again.
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))
@@ -117,14 +121,14 @@ func (f *fixture) loseResponseOfCreate(t *testing.T) {
 // record of the file.
 func (f *fixture) openSlowStore(t *testing.T, beforeRecord func()) *filesapi.Store {
 	t.Helper()
-	records := f.withStates(lateRecords{Records: f.records, before: beforeRecord})
+	records := f.withStates(lateRecords{Records: f.records, beforeCreate: beforeRecord})
 	slow, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 	return slow
 }
 
-// A slow call is overtaken: another call makes the file, and the file is deleted. When the slow call resumes, neither
-// the file nor its record comes back.
+// While a call is slow, another call makes the file, and the file is deleted. When the slow call goes on, it fails, and
+// the file does not come back.
 func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -144,7 +148,7 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	})
 }
 
-// If a slow call resumes after its upload has expired, it makes the file if the joined bytes are still there.
+// A slow call still makes the file if its upload has expired, and the joined bytes are there.
 func TestTakeoverAfterUploadExpired(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
@@ -165,8 +169,7 @@ func TestTakeoverAfterUploadExpired(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// A slow call fails if Sweep has removed its upload in the meantime, and with it the bytes that were joined from the
-// parts.
+// A slow call fails if Sweep has removed its upload and the joined bytes in the meantime.
 func TestTakeoverAfterUploadSwept(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
@@ -199,16 +202,16 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// A slow call's claim was taken over, and another call made the file. There is still one whole file if the slow call
-// resumes and a late part has arrived.
+// While a slow call joins the parts, another call takes over and makes the file, and a late part arrives. All three calls
+// return the record of one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
 			name         string
 			partsRemoved bool // whether the parts are gone when the slow call resumes
 		}{
-			{name: "its parts are there", partsRemoved: false},
-			{name: "its parts are gone", partsRemoved: true},
+			{name: "parts still stored", partsRemoved: false},
+			{name: "parts removed", partsRemoved: true},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -253,7 +256,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 	})
 }
 
-// A file has the new version of a part that was replaced just before the parts were joined.
+// If a part is replaced just before the parts are joined, the file has its new version.
 func TestTakeoverPartReplacedDuringJoin(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})

@@ -32,28 +32,37 @@ func (f *fixture) sweep(t *testing.T, opts ...uploads.SweepOption) *uploads.Swee
 	return report
 }
 
-// Sweep removes bytes without a record only once they are as old as Grace, because their upload may be in progress.
+// Sweep removes an object without a record when it is as old as Grace. A younger one may belong to an upload that has
+// not ended.
 func TestSweepRemovesBytesWithoutARecord(t *testing.T) {
 	const grace = 2 * time.Hour
 	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: grace})
-	f.upload(t, "stays")
-	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now())+".txt")
+	f.upload(t, "has a record")
+	withoutRecord := "files/client/" + uploads.NewID(f.clock.Now()) + ".txt"
+	f.putObject(t, withoutRecord)
 
+	// The object is too young.
 	f.clock.Advance(grace - time.Second)
 	require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
+	require.Contains(t, keysUnder(t, f.bucket, ""), withoutRecord)
+
+	// The object is old enough.
 	f.clock.Advance(time.Second)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1}, f.sweep(t))
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// Sweep takes the age of bytes from the clock of the store, and not from Config.Now.
+// Sweep takes the age of an object from the clock of the bucket, because the clock of the process may be wrong.
 func TestSweepAsksTheStoreForTheTime(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	wrongClock := func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }
-	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: wrongClock})
+	clockAhead := func() time.Time { return f.clock.Now().Add(1000 * time.Hour) }
+	store, err := filesapi.NewStore(f.bucket, f.records, filesapi.StoreConfig{Now: clockAhead})
 	require.NoError(t, err)
-	f.upload(t, "stays")
-	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now()))
+
+	// By the clock of the bucket, the object is too young to be removed.
+	f.upload(t, "has a record")
+	withoutRecord := "files/client/" + uploads.NewID(f.clock.Now())
+	f.putObject(t, withoutRecord)
 
 	report, err := store.Sweep(t.Context())
 	require.NoError(t, err)
@@ -107,41 +116,40 @@ func TestSweepAmongMany(t *testing.T) {
 // staleRecords list IDs as they were a while ago, in pages of which the first has one ID.
 type staleRecords struct {
 	uploads.Records
-	hide    string // ID that was created since
-	between func() // called between the first page and the second
+	unlistedID       string // ID that was created since
+	beforeSecondPage func() // is called between the first page and the second
 }
 
 // IDs shortens the first page, but only in a Sweep, which asks for more than 100 IDs.
 func (r *staleRecords) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
-	if startAfter != "" && r.between != nil {
-		r.between()
-		r.between = nil
+	if startAfter != "" && r.beforeSecondPage != nil {
+		r.beforeSecondPage()
+		r.beforeSecondPage = nil
 	}
 	ids, next, err := r.Records.IDs(ctx, startAfter, limit)
-	ids = slices.DeleteFunc(ids, func(id string) bool { return id == r.hide })
+	ids = slices.DeleteFunc(ids, func(id string) bool { return id == r.unlistedID })
 	if startAfter == "" && limit > 100 && len(ids) > 0 {
 		return ids[:1], ids[0], err
 	}
 	return ids, next, err
 }
 
-// Sweep keeps a file that appears between its listings of bytes and of records, because it checks again before it
-// removes anything.
+// Sweep compares a listing of objects with a listing of records. It keeps a file that is in only one of them, because
+// the file may have been stored in between.
 func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	listed := f.upload(t, "in both listings")
+	inBoth := f.upload(t, "both listings have it")
 	f.clock.Advance(time.Second)
-	onlyBytes := f.upload(t, "only its bytes are listed")
+	onlyInObjects := f.upload(t, "the listing of records lacks it")
 	f.clock.Advance(longIdle)
 
-	// The listing of records lacks one of them, as if that had been made a moment ago. Between the pages of the listing,
-	// a third file is stored, of which only the record is listed.
-	var onlyRecord *filesapi.Record
+	// A third file is stored after the objects were listed, while the records are listed.
+	var onlyInRecords *filesapi.Record
 	stale := &staleRecords{
-		Records: f.records,
-		hide:    onlyBytes.ID,
-		between: func() {
-			onlyRecord = f.upload(t, "its bytes came when they had been listed")
+		Records:    f.records,
+		unlistedID: onlyInObjects.ID,
+		beforeSecondPage: func() {
+			onlyInRecords = f.upload(t, "the listing of objects lacks it")
 		},
 	}
 	sweeping, err := filesapi.NewStore(f.bucket, stale, filesapi.StoreConfig{})
@@ -151,8 +159,8 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 	report, err := sweeping.Sweep(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
-	require.NotNil(t, onlyRecord)
-	ids := []string{listed.ID, onlyBytes.ID, onlyRecord.ID}
+	require.NotNil(t, onlyInRecords)
+	ids := []string{inBoth.ID, onlyInObjects.ID, onlyInRecords.ID}
 	require.ElementsMatch(t, ids, listIDs(t, f.store, uploads.Filter{}, 10))
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
@@ -161,23 +169,26 @@ func TestSweepChecksAgainBeforeItRemoves(t *testing.T) {
 // was suspended.
 type lateRecords struct {
 	uploads.Records
-	before func()
+	beforeCreate func()
 }
 
 func (r lateRecords) Create(ctx context.Context, one *uploads.File) error {
-	r.before()
+	r.beforeCreate()
 	return r.Records.Create(ctx, one)
 }
 
 // An upload that takes longer than Grace fails, because Sweep removes its bytes.
 func TestSweepOfUploadLongerThanGrace(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{Grace: time.Nanosecond})
+	config := filesapi.StoreConfig{Grace: time.Nanosecond}
+	f := newMemoryFixture(t, config)
+
+	// A second passes between the upload of the bytes and the creation of the record, and Sweep removes the bytes.
 	sweepBytes := func() {
 		f.clock.Advance(time.Second)
 		require.Equal(t, 1, f.sweep(t).Bytes)
 	}
-	late := lateRecords{Records: f.records, before: sweepBytes}
-	s, err := filesapi.NewStore(f.bucket, late, filesapi.StoreConfig{Grace: time.Nanosecond})
+	late := lateRecords{Records: f.records, beforeCreate: sweepBytes}
+	s, err := filesapi.NewStore(f.bucket, late, config)
 	require.NoError(t, err)
 
 	_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
@@ -214,7 +225,8 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 		})
 	}
 
-	// In each round, a sender stores a file and a file in parts. In every second round, it deletes the first one.
+	// In each round, a sender stores two files: one at once, and one in two parts. If the number of the round is even,
+	// it deletes the first one.
 	for i := range senderCount {
 		senders.Go(func() {
 			for round := range rounds {
@@ -225,7 +237,8 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 				opts := partOptions(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
 				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), opts)
 				assert.NoError(t, err)
-				if round%2 == 0 {
+				isEven := round%2 == 0
+				if isEven {
 					assert.NoError(t, f.store.Delete(t.Context(), record.ID))
 				}
 
@@ -241,8 +254,9 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	close(sendersEnded)
 	sweepers.Wait()
 
-	// One file is left of each round with a deletion, and two of each other round.
-	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(rounds+rounds/2))
+	// Each round has stored two files, and has deleted one of them if its number is even.
+	const deletions = (rounds + 1) / 2
+	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(2*rounds-deletions))
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
@@ -269,7 +283,7 @@ func TestSweepKeepsObjectsOfOtherPrograms(t *testing.T) {
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 }
 
-// Sweep removes a temp file once it is as old as TempAge, but no client file.
+// Sweep removes a temp file when it is as old as TempAge, and keeps client files.
 func TestSweepRemovesTempFilesByAge(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: 2 * time.Hour})
 	clientFile := f.upload(t, "a client file stays")
@@ -279,13 +293,12 @@ func TestSweepRemovesTempFilesByAge(t *testing.T) {
 		return r.ID
 	}
 
-	// One temp file is an hour older than the other.
 	old := uploadTemp()
 	f.clock.Advance(time.Hour)
 	young := uploadTemp()
 	f.clock.Advance(time.Hour)
 
-	// The older file is removed.
+	// The old file has an age of two hours and is removed. The young one has an age of one hour.
 	require.Equal(t, &uploads.SweepReport{Expired: 1}, f.sweep(t))
 	_, _, err := f.store.DownloadTemp(t.Context(), old)
 	requireRefused(t, err, "ID", uploads.NotFound, storage.ObjectNotFound)
@@ -315,18 +328,21 @@ func TestSweepOfManyTempFiles(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, ""))
 }
 
-// Sweep removes the parts of a temp file after PartsTTL, and not after TempAge.
+// Sweep removes the parts of an unfinished temp file after PartsTTL, and not already after TempAge.
 func TestSweepOfPartsOfTempFiles(t *testing.T) {
-	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: time.Minute})
+	const (
+		tempAge  = time.Minute
+		partsTTL = time.Hour
+	)
+	f := newMemoryFixture(t, filesapi.StoreConfig{TempAge: tempAge, PartsTTL: partsTTL})
 	_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	require.NoError(t, err)
 
-	f.clock.Advance(time.Hour)
+	f.clock.Advance(partsTTL - time.Second)
 	f.sweep(t)
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "the part and the state of the upload")
 
-	const defaultPartsTTL = 24 * time.Hour
-	f.clock.Advance(defaultPartsTTL)
+	f.clock.Advance(time.Second)
 	f.sweep(t)
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }

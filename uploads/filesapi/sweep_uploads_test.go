@@ -16,27 +16,30 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// Sweep removes the parts of an upload only after nobody has continued it for PartsTTL.
+// Sweep removes the parts of an upload when PartsTTL has passed since its last part came.
 func TestPartsTTL(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
-		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
+		const partsTTL = 5 * time.Hour
+		f := o.open(t, filesapi.StoreConfig{PartsTTL: partsTTL})
 		f.sendPart(t, "a", part(1).of(3))
-		f.clock.Advance(3 * time.Hour)
+		f.clock.Advance(partsTTL - time.Second)
 		f.sendPart(t, "b", part(2).of(3))
-		f.clock.Advance(3 * time.Hour)
 
+		// The second part has begun the time again.
+		f.clock.Advance(partsTTL - time.Second)
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 
-		f.clock.Advance(2 * time.Hour)
+		// The time is over.
+		f.clock.Advance(time.Second)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 
-		// The token is good for another upload.
+		// The token can begin another upload, which has four parts.
 		require.Nil(t, f.sendPart(t, "c", part(3).of(4)))
 	})
 }
 
-// Sweep also removes idle uploads in a store without conditional removal.
+// Sweep also removes idle uploads in a bucket without conditional removal.
 func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	withoutRemoval := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove}))
 	f := newMemoryFixture(t, filesapi.StoreConfig{}, withoutRemoval)
@@ -47,21 +50,25 @@ func TestPartsTTLWithoutConditionalRemove(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
 }
 
-// A token that has made a file cannot make another one until PartsTTL has passed.
+// A token that has made a file can make another one when PartsTTL has passed, and not earlier.
 func TestPartsTTLOfToken(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
-		f := o.open(t, filesapi.StoreConfig{PartsTTL: 5 * time.Hour})
-		record := f.sendPart(t, "a", part(1).of(1))
-		f.clock.Advance(4 * time.Hour)
+		const partsTTL = 5 * time.Hour
+		f := o.open(t, filesapi.StoreConfig{PartsTTL: partsTTL})
+		first := f.sendPart(t, "a", part(1).of(1))
 
+		// Sweep keeps the used token, so it is refused.
+		f.clock.Advance(partsTTL - time.Second)
 		require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 
-		f.clock.Advance(time.Hour)
+		// Sweep removes the used token, so it makes a second file.
+		f.clock.Advance(time.Second)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
-		require.NotEqual(t, record.ID, f.sendPart(t, "b", part(1).of(1)).ID)
-		require.Equal(t, "a", readContent(t, f.store, record.ID))
+		second := f.sendPart(t, "b", part(1).of(1))
+		require.NotEqual(t, first.ID, second.ID)
+		require.Equal(t, "a", readContent(t, f.store, first.ID))
 	})
 }
 
