@@ -21,13 +21,13 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// In a bucket without conditional writes, the state of an upload is only in the database, which remembers after the
-// join that the token was used.
+// If the bucket has no conditional writes, the state of an upload is only in the database. It stays there after the file
+// was made, because the token is used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "only the part")
 
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 1, "the part")
 	record := f.sendPart(t, "b", part(2).of(2))
 	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	require.Empty(t, keysUnder(t, f.bucket, "files/parts/"))
@@ -35,7 +35,7 @@ func TestStatesInDatabase(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// The states of uploads are in the bucket if it has conditional writes, even if the records could keep them.
+// If the bucket has conditional writes, the states of uploads are in the bucket, and not in the database.
 func TestStatesInBucketWithConditions(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	database := newDatabase(f.clock.Now)
@@ -45,7 +45,7 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	_, err = s.UploadPart(t.Context(), strings.NewReader("a"), part(1).of(2))
 	require.NoError(t, err)
 	require.Empty(t, database.states)
-	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "the part and the state")
 }
 
 // Sweep removes idle uploads of which only the state is left in the database, or only parts in the bucket.
@@ -90,7 +90,11 @@ func TestSweepCannotListStates(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
 	f.clock.Advance(longIdle)
-	s, err := filesapi.NewStore(f.bucket, f.failingRecords(1, false), filesapi.StoreConfig{Now: f.clock.Now})
+
+	// The first call of Sweep to the database, which lists the states, fails.
+	const firstCall, responseLost = 1, false
+	database := f.failingRecords(firstCall, responseLost)
+	s, err := filesapi.NewStore(f.bucket, database, filesapi.StoreConfig{Now: f.clock.Now})
 	require.NoError(t, err)
 
 	report, err := s.Sweep(t.Context())
@@ -99,33 +103,31 @@ func TestSweepCannotListStates(t *testing.T) {
 	require.Len(t, f.database.states, 1)
 }
 
-// A part that a client sends to an expired upload while Sweep runs is not lost, whichever call it comes before.
+// A client sends a part to an expired upload while Sweep removes it, just before any call of Sweep for the states of
+// uploads. The part is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
 	call := 1
 
-	// The part comes before call 1, 2 and so on that Sweep makes for a state, until a Sweep ends before that call.
+	// The part comes before call 1, 2 and so on, until a Sweep makes fewer calls and ends.
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", part(1).of(3))
 		f.clock.Advance(longIdle)
 
+		// The client sends a part during the Sweep.
 		isSent := false
 		sendSecondPart := func() {
 			isSent = true
 			f.clock.Advance(time.Second)
 			require.Nil(t, f.sendPart(t, "b", part(2).of(3)))
 		}
-
-		records := &pausedDatabase{Records: f.records, states: f.database, left: call, before: sendSecondPart}
+		records := &pausedDatabase{Records: f.records, states: f.database, callsUntilPause: call, pause: sendSecondPart}
 		s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
-
-		// The client sends a part during the Sweep.
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		if !isSent {
-			// This Sweep has made fewer calls than the number at which the part comes.
 			break
 		}
 
@@ -137,56 +139,53 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 		require.Equal(t, "abc", readContent(t, f.store, record.ID), "call %d", call)
 		requireRecordsMatchObjects(t, f.bucket, f.records)
 	}
-	require.Greater(t, call, 4, "Sweep has made too few calls for states")
+	const minCalls = 4
+	require.Greater(t, call, minCalls, "Sweep has made too few calls for states")
 }
 
 // A pausedDatabase runs a function just before one of its calls for the state of an upload.
 type pausedDatabase struct {
 	uploads.Records
-	states uploads.States
-	left   int // calls until that one
-	before func()
+	states          uploads.States
+	callsUntilPause int // counting that call
+	pause           func()
 }
 
-// pause counts the calls, and runs the function before when its turn has come.
-func (d *pausedDatabase) pause() {
-	d.left--
-	if d.left == 0 {
-		d.before()
+// count counts a call, and runs pause when its turn has come.
+func (d *pausedDatabase) count() {
+	d.callsUntilPause--
+	if d.callsUntilPause == 0 {
+		d.pause()
 	}
 }
 
 func (d *pausedDatabase) State(ctx context.Context, key string) ([]byte, string, error) {
-	d.pause()
+	d.count()
 	return d.states.State(ctx, key)
 }
 
 func (d *pausedDatabase) SetState(ctx context.Context, key string, state []byte, revision string) (string, error) {
-	d.pause()
+	d.count()
 	return d.states.SetState(ctx, key, state, revision)
 }
 
 func (d *pausedDatabase) RemoveState(ctx context.Context, key, revision string) error {
-	d.pause()
+	d.count()
 	return d.states.RemoveState(ctx, key, revision)
 }
 
 func (d *pausedDatabase) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
-	d.pause()
+	d.count()
 	return d.states.ListStates(ctx, startAfter, limit)
 }
 
-// In a bucket without conditional writes, a call has died after it joined the parts. Another call joins them again.
-// Sweep then removes the bytes that no record names.
+// In a bucket without conditional writes, a call is killed after it has joined the parts, and another call joins them
+// again. Sweep removes the object of the first call, which has no record.
 func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
-	f.sendPart(t, "a", part(1).of(2))
-
-	dead := f.openWithKiller(t, &killer{afterCall: "Compose"})
-	_, err := dead.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
-	require.ErrorIs(t, err, errDead)
+	f.dieAfterJoiningParts(t)
 	record := f.sendPart(t, "b", part(2).of(2))
-	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2)
+	require.Len(t, keysUnder(t, f.bucket, "files/client/"), 2, "one object of each call")
 
 	f.clock.Advance(longIdle)
 	require.Equal(t, &uploads.SweepReport{Bytes: 1, Uploads: 1}, f.sweep(t))
@@ -194,7 +193,7 @@ func TestSweepRemovesJoinedBytesWithoutRecord(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// UploadPart gives up with Unavailable if the database refuses every write of a state.
+// UploadPart fails with Unavailable if every write of its state finds that another call was faster.
 func TestStatesConflictsEnd(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	s, err := filesapi.NewStore(f.bucket, refusingStates{f.database, f.database}, filesapi.StoreConfig{})
@@ -213,8 +212,8 @@ func (refusingStates) SetState(context.Context, string, []byte, string) (string,
 	return "", storage.PreconditionFailed
 }
 
-// On a bucket without conditional writes, UploadPart keeps the states of uploads in the records. If those cannot keep
-// states, its error says what to configure.
+// In a bucket without conditional writes, UploadPart keeps the states of uploads where the records are. If the records
+// cannot keep states, the error of UploadPart says what to configure.
 func TestStatesNeedPlace(t *testing.T) {
 	tests := []struct {
 		name    string

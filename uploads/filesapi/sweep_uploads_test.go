@@ -91,61 +91,62 @@ func callBefore(kind string, n int, f func()) storage.OpenOption {
 // refusingRecords is a database that fails its next calls of Create.
 type refusingRecords struct {
 	uploads.Records
-	left int // calls of Create that fail
+	failures int // calls of Create that fail from now on
 }
 
-// Create fails r.left times, and then creates the record.
+// Create fails r.failures times, and then creates the record.
 func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error {
-	if r.left > 0 {
-		r.left--
+	if r.failures > 0 {
+		r.failures--
 		return &storage.Error{Code: storage.Unavailable}
 	}
 	return r.Records.Create(ctx, file)
 }
 
-// If the record of a joined file could not be created, Sweep keeps the bytes until the upload expires, so that a late
-// UploadPart can make the file.
+// If a call has joined the parts, but could not create the record, Sweep keeps the joined bytes until the upload expires.
+// A later call then creates the record of them.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
 		tests := []struct {
-			name   string
-			config filesapi.StoreConfig
-			tries  int           // number of calls whose record cannot be created
-			every  time.Duration // time after each call
+			name        string
+			config      filesapi.StoreConfig
+			failedCalls int           // number of calls whose record cannot be created
+			interval    time.Duration // time after each call
 		}{
 			{
-				name:  "a call every 13 hours continues the upload",
-				tries: 3,
-				every: 13 * time.Hour,
+				name:        "several calls, together longer than PartsTTL",
+				failedCalls: 3,
+				interval:    13 * time.Hour,
 			},
 			{
-				name:   "PartsTTL is longer than Grace",
-				config: filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour},
-				tries:  1,
-				every:  25 * time.Hour,
+				name:        "PartsTTL is longer than Grace",
+				config:      filesapi.StoreConfig{PartsTTL: 7 * 24 * time.Hour},
+				failedCalls: 1,
+				interval:    25 * time.Hour,
 			},
 			{
-				name:   "Grace is over at once",
-				config: filesapi.StoreConfig{Grace: time.Nanosecond},
-				tries:  2,
-				every:  time.Hour,
+				name:        "Grace is over at once",
+				config:      filesapi.StoreConfig{Grace: time.Nanosecond},
+				failedCalls: 2,
+				interval:    time.Hour,
 			},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				f := o.open(t, tt.config)
-				tt.config.Now = f.clock.Now
-				refusing := &refusingRecords{Records: f.records, left: tt.tries}
-				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), tt.config)
+				config := tt.config
+				config.Now = f.clock.Now
+				refusing := &refusingRecords{Records: f.records, failures: tt.failedCalls}
+				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), config)
 				require.NoError(t, err)
 				f.sendPart(t, "a", part(1).of(2))
 
 				// The record cannot be created, and Sweep removes nothing.
-				for range tt.tries {
+				for range tt.failedCalls {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
-					f.clock.Advance(tt.every)
+					f.clock.Advance(tt.interval)
 					require.Equal(t, &uploads.SweepReport{}, f.sweep(t))
 				}
 
@@ -159,7 +160,7 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	})
 }
 
-// Sweep keeps a temp file for TempAge after it was finished, even if the first call that made it has failed long before.
+// The age of a temp file begins when it was finished, even if an earlier call has failed to finish it long before.
 func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {
@@ -181,31 +182,33 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 					return nil
 				}
 
-				// The upload stays for two days, and a temp file for an hour.
-				c := filesapi.StoreConfig{TempAge: time.Hour, PartsTTL: 48 * time.Hour, Inspect: inspect}
+				const (
+					tempAge  = time.Hour
+					partsTTL = 48 * time.Hour
+				)
+				c := filesapi.StoreConfig{TempAge: tempAge, PartsTTL: partsTTL, Inspect: inspect}
 				f := o.open(t, c)
 				c.Now = f.clock.Now
-				refusing := &refusingRecords{Records: f.records, left: tt.failedCreates}
-
+				refusing := &refusingRecords{Records: f.records, failures: tt.failedCreates}
 				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), c)
 				require.NoError(t, err)
 
 				// The first call fails, and a later one finishes the file.
 				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
-				f.clock.Advance(26 * time.Hour)
+				f.clock.Advance(partsTTL - 22*time.Hour)
 				f.sweep(t)
 				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.NoError(t, err)
 
-				// Sweep keeps the file as long as TempAge says.
-				f.clock.Advance(59 * time.Minute)
+				// Sweep keeps the file until it has the age of TempAge.
+				f.clock.Advance(tempAge - time.Minute)
 				f.sweep(t)
 				reader, _, err := s.DownloadTemp(t.Context(), record.ID)
 				require.NoError(t, err)
 				require.NoError(t, reader.Close())
 
-				// After the upload has expired, Sweep removes it.
+				// Sweep removes the file when it is older.
 				f.clock.Advance(longIdle)
 				f.sweep(t)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -214,14 +217,12 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	})
 }
 
-// Sweep removes an expired upload together with the file that a killed process has joined from its parts.
+// A process was killed after it had joined the parts of a file. When the upload expires, Sweep removes the joined bytes,
+// too.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
-		f.sendPart(t, "a", part(1).of(2))
-		victim := f.openWithKiller(t, &killer{afterCall: "Compose"})
-		_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
-		require.ErrorIs(t, err, errDead)
+		f.dieAfterJoiningParts(t)
 		f.clock.Advance(longIdle)
 		require.Equal(t, &uploads.SweepReport{Uploads: 1, Bytes: 1}, f.sweep(t))
 		require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
@@ -235,15 +236,12 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
 
-	// One object will never have a record, and the joined object of the killed call has none yet.
+	// Two objects have no record: one will never have any, and the joined object of the killed call has none yet.
 	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now()))
-	f.sendPart(t, "a", part(1).of(2))
-	victim := f.openWithKiller(t, &killer{afterCall: "Compose"})
-	_, err := victim.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
-	require.ErrorIs(t, err, errDead)
+	f.dieAfterJoiningParts(t)
 	f.clock.Advance(longIdle)
 
-	// The client continues just before Sweep removes the bytes.
+	// The client sends the last part again just before Sweep removes the first object.
 	var completed *filesapi.Record
 	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
 		completed = f.sendPart(t, "b", part(2).of(2))
@@ -260,8 +258,8 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// A client sends a part before one of the steps of Sweep. The upload can be completed in each case: either Sweep keeps
-// it, or the client sends the removed parts again.
+// A client sends a part during Sweep, just before one of its steps. The upload can be completed in each case: either
+// Sweep keeps it, or the client sends the removed parts again.
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -325,18 +323,18 @@ func TestSweepDuringPart(t *testing.T) {
 	}
 }
 
-// UploadPart does not report a part as stored if the upload has expired while the part arrived.
+// UploadPart fails with NotFound if Sweep removes the upload while the part arrives.
 func TestSweepBeforePartArrives(t *testing.T) {
 	tests := []struct {
 		name   string
 		part   int                            // number of the part that arrives, of 2
-		expire func(t *testing.T, f *fixture) // removes the upload, or only a half of it
+		expire func(t *testing.T, f *fixture) // removes the upload, at least in part
 	}{
-		{name: "the first part", part: 1, expire: sweepUpload},
-		{name: "the last part", part: 2, expire: sweepUpload},
-		{name: "the first part, and the sweep has died", part: 1, expire: sweepHalfOfUpload},
-		{name: "the last part, and the sweep has died", part: 2, expire: sweepHalfOfUpload},
-		{name: "the last part, and another upload has begun", part: 2, expire: sweepHalfAndBeginAgain},
+		{name: "part 1, swept", part: 1, expire: sweepUpload},
+		{name: "part 2, swept", part: 2, expire: sweepUpload},
+		{name: "part 1, sweep failed halfway", part: 1, expire: failSweepHalfway},
+		{name: "part 2, sweep failed halfway", part: 2, expire: failSweepHalfway},
+		{name: "part 2, sweep failed halfway, token used again", part: 2, expire: failSweepHalfwayAndBeginAgain},
 	}
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
@@ -344,22 +342,22 @@ func TestSweepBeforePartArrives(t *testing.T) {
 				f := o.open(t, filesapi.StoreConfig{})
 				f.sendPart(t, "a", part(1).of(2))
 
-				// The part has begun to arrive.
+				// The part begins to arrive.
 				lateBody := newBlockedBody("late")
 				late := f.startPart(t, lateBody, part(tt.part).of(2))
 				lateBody.waitUntilRead()
 
-				// The upload expires before the part has arrived.
+				// The upload expires.
 				f.clock.Advance(longIdle)
 				tt.expire(t, f)
 
-				// The part arrives. Its call fails, and makes no file.
+				// The rest of the part arrives. Its call fails, and makes no file.
 				lateBody.unblock()
 				_, err := late.wait()
 				requireRefused(t, err, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-				// The part is removed at the latest by the second Sweep.
+				// The second Sweep removes the part at the latest.
 				for range 2 {
 					f.clock.Advance(longIdle)
 					f.sweep(t)
@@ -375,25 +373,25 @@ func sweepUpload(t *testing.T, f *fixture) {
 	require.Equal(t, &uploads.SweepReport{Uploads: 1}, f.sweep(t))
 }
 
-// sweepHalfOfUpload marks the upload as expired, but leaves its parts.
-func sweepHalfOfUpload(t *testing.T, f *fixture) {
+// failSweepHalfway runs a Sweep that marks the upload as expired, but fails to remove its parts.
+func failSweepHalfway(t *testing.T, f *fixture) {
 	failing, _ := f.openFaulty(t, faults.Fail(faults.Delete|faults.DeleteBatch), withoutRetry)
 	_, err := failing.store.Sweep(t.Context())
 	require.Error(t, err)
 }
 
-// sweepHalfAndBeginAgain marks the upload as expired, and begins another one with the same token.
-func sweepHalfAndBeginAgain(t *testing.T, f *fixture) {
-	sweepHalfOfUpload(t, f)
+// failSweepHalfwayAndBeginAgain also begins another upload with the same token.
+func failSweepHalfwayAndBeginAgain(t *testing.T, f *fixture) {
+	failSweepHalfway(t, f)
 	f.sendPart(t, "another's", part(1).of(2))
 }
 
-// After a Sweep has died at any of its calls, the token can still make a file, from the parts that remain or from parts
-// that are sent again.
+// After the process of a Sweep was killed at any of its calls, the token can still make a file, from the parts that
+// remain or from parts that are sent again.
 func TestSweepDied(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
-		// The Sweep dies at call 1, 2 and so on, until a Sweep ends before that call.
-		for call, died := 1, true; died; call++ {
+		// Kill the Sweep before call 1, 2 and so on, until a Sweep makes fewer calls and ends.
+		for call, killed := 1, true; killed; call++ {
 			// The upload is complete, but its parts could not be joined. Then it expires.
 			f := o.open(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", part(1).of(2))
@@ -402,17 +400,17 @@ func TestSweepDied(t *testing.T) {
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			f.clock.Advance(longIdle)
 
-			// A Sweep begins to remove the upload, and dies.
+			// A Sweep begins to remove the upload, and is killed.
 			sweepKiller := &killer{beforeCall: call}
 			_, err = f.openWithKiller(t, sweepKiller).store.Sweep(t.Context())
-			died = sweepKiller.dead
-			require.Equal(t, died, err != nil)
+			killed = sweepKiller.dead
+			require.Equal(t, killed, err != nil)
 
-			// The client sends both parts again, unless the first one completes the file.
-			var record *filesapi.Record
-			for number := 1; number <= 2 && record == nil; number++ {
-				record, err = f.store.UploadPart(t.Context(), strings.NewReader("b"), part(number).of(2))
-				require.NoError(t, err, "the sweep died before call %d", call)
+			// The client sends the first part again. If it does not complete the file, the second part is gone, too.
+			record, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(1).of(2))
+			require.NoError(t, err, "killed before call %d", call)
+			if record == nil {
+				record = f.sendPart(t, "b", part(2).of(2))
 			}
 			require.NotNil(t, record)
 			require.Contains(t, []string{"aa", "bb"}, readContent(t, f.store, record.ID))
