@@ -33,25 +33,25 @@ func TestPreflightFollowsRules(t *testing.T) {
 
 	tests := []struct {
 		name                    string
-		origin, method, headers string
-		allowed                 string
-		maxAge                  string
+		origin, method, headers string // that the browser asks for
+		allowed                 string // origin in the response; "" if the preflight is refused
+		maxAge                  string // seconds
 	}{
 		{
-			name:    "a read from anywhere",
+			name:    "read from any origin",
 			origin:  "https://evil.example.org",
 			method:  "GET",
 			allowed: "*",
 			maxAge:  "3600",
 		},
 		{
-			name:    "a read with a header",
+			name:    "read with a header",
 			origin:  "https://evil.example.org",
 			method:  "GET",
 			headers: "x-more",
 		},
 		{
-			name:    "an upload from the app",
+			name:    "upload from an origin with a wildcard",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "content-type, X-Omnibucket-Meta-Name",
@@ -59,7 +59,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 			maxAge:  "90",
 		},
 		{
-			name:    "an upload from a laptop",
+			name:    "upload from an origin without a wildcard",
 			origin:  "http://localhost:3000",
 			method:  "POST",
 			headers: "content-type",
@@ -67,38 +67,38 @@ func TestPreflightFollowsRules(t *testing.T) {
 			maxAge:  "90",
 		},
 		{
-			name:    "without headers",
+			name:    "upload without headers",
 			origin:  "http://localhost:3000",
 			method:  "PUT",
 			allowed: "http://localhost:3000",
 			maxAge:  "90",
 		},
 		{
-			name:    "an upload from another origin",
+			name:    "upload from another origin",
 			origin:  "https://evil.example.org",
 			method:  "PUT",
 			headers: "content-type",
 		},
 		{
-			name:    "from a name like the app's",
+			name:    "origin with a longer host",
 			origin:  "https://app.example.com.evil.org",
 			method:  "PUT",
 			headers: "content-type",
 		},
 		{
-			name:    "from another scheme",
+			name:    "origin with another scheme",
 			origin:  "http://app.example.com",
 			method:  "PUT",
 			headers: "content-type",
 		},
 		{
-			name:    "with a header more",
+			name:    "header that no rule allows",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "content-type, x-other",
 		},
-		{name: "with another method", origin: "https://app.example.com", method: "DELETE"},
-		{name: "from nowhere", origin: "null", method: "PUT"},
+		{name: "method that no rule allows", origin: "https://app.example.com", method: "DELETE"},
+		{name: "origin null", origin: "null", method: "PUT"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -201,79 +201,55 @@ func TestPreflightKeepsVary(t *testing.T) {
 	require.Equal(t, want, w.Header().Values("Vary"))
 }
 
-// A browser lets a page read a response only if a CORS header names the page's origin. Each response to an origin
-// of the rules has that header, also if it refuses the request.
+// Each response to an origin of the rules names that origin in a CORS header, even if it refuses the request. Otherwise
+// the browser would not let the page read the response.
 func TestCORSAdmitsPagesOfRules(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "x")
 
-	for _, rules := range [][]storage.CORSRule{nil, {anyRead, appPut}} {
-		s.setCORS(rules...)
-		tests := []struct {
-			name   string
-			ask    func(header ...string) *httptest.ResponseRecorder
-			origin string
-			want   string
-		}{
-			{
-				name: "a download",
-				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("GET", s.signDownload("a").URL, nil, h...)
-				},
-				origin: "https://any.example.org",
-				want:   "*",
-			},
-			{
-				name: "a refused download",
-				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("GET", s.publicURL("a"),
-						nil, h...)
-				},
-				origin: "https://any.example.org",
-				want:   "*",
-			},
-			{
-				name: "an upload",
-				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.requestSigned(s.signUpload("b"), "x",
-						h...)
-				},
-				origin: "https://app.example.com",
-				want:   "https://app.example.com",
-			},
-			{
-				name: "a refused upload",
-				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.request("PUT", s.publicURL("b"),
-						nil, h...)
-				},
-				origin: "https://app.example.com",
-				want:   "https://app.example.com",
-			},
-			{
-				name: "an upload from another origin",
-				ask: func(h ...string) *httptest.ResponseRecorder {
-					return s.requestSigned(s.signUpload("b"), "x",
-						h...)
-				},
-				origin: "https://evil.example.org",
-			},
-		}
-		for _, tt := range tests {
-			w := tt.ask("Origin", tt.origin)
-			if rules == nil {
-				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), tt.name)
-				require.Empty(t, w.Header().Get("Vary"), tt.name)
-				continue
-			}
-			require.Equal(t, tt.want, w.Header().Get("Access-Control-Allow-Origin"), tt.name)
-			require.Equal(t, "Origin", w.Header().Get("Vary"), tt.name)
-		}
+	download := func(header ...string) *httptest.ResponseRecorder {
+		return s.request("GET", s.signDownload("a").URL, nil, header...)
+	}
+	unsignedDownload := func(header ...string) *httptest.ResponseRecorder {
+		return s.request("GET", s.publicURL("a"), nil, header...)
+	}
+	upload := func(header ...string) *httptest.ResponseRecorder {
+		return s.requestSigned(s.signUpload("b"), "x", header...)
+	}
+	unsignedUpload := func(header ...string) *httptest.ResponseRecorder {
+		return s.request("PUT", s.publicURL("b"), nil, header...)
 	}
 
-	w := s.request("GET", s.signDownload("a").URL, nil, "Origin", "https://any.example.org")
+	tests := []struct {
+		name   string
+		send   func(header ...string) *httptest.ResponseRecorder
+		origin string
+		want   string // Access-Control-Allow-Origin
+	}{
+		{name: "download", send: download, origin: "https://any.example.org", want: "*"},
+		{name: "refused download", send: unsignedDownload, origin: "https://any.example.org", want: "*"},
+		{name: "upload", send: upload, origin: "https://app.example.com", want: "https://app.example.com"},
+		{name: "refused upload", send: unsignedUpload, origin: "https://app.example.com", want: "https://app.example.com"},
+		{name: "upload from another origin", send: upload, origin: "https://evil.example.org", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// Without rules, a response has no CORS header.
+			s.setCORS()
+			header := tt.send("Origin", tt.origin).Header()
+			require.Empty(t, header.Get("Access-Control-Allow-Origin"))
+			require.Empty(t, header.Get("Vary"))
+
+			s.setCORS(anyRead, appPut)
+			header = tt.send("Origin", tt.origin).Header()
+			require.Equal(t, tt.want, header.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, "Origin", header.Get("Vary"))
+		})
+	}
+
+	w := download("Origin", "https://any.example.org")
 	require.Equal(t, "ETag, Content-Range", w.Header().Get("Access-Control-Expose-Headers"))
-	w = s.request("GET", s.signDownload("a").URL, nil)
+	w = download()
 	require.Equal(t, "Origin", w.Header().Get("Vary"),
 		"a cache may not keep an answer without the header for a page that needs it")
 }

@@ -151,7 +151,7 @@ func TestFormRefused(t *testing.T) {
 		altered.Fields[name] = value
 		return fieldsOf(&altered, "x")
 	}
-	first := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
+	withFirst := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
 
 	tests := []struct {
 		name   string
@@ -160,116 +160,116 @@ func TestFormRefused(t *testing.T) {
 		code   string
 	}{
 		{
-			name:   "with another type",
+			name:   "content type changed",
 			fields: withField("content-type", "text/html"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with another key",
+			name:   "key changed",
 			fields: withField("key", "b"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with wider bounds",
+			name:   "bounds widened",
 			fields: withField("ob-size", "0-1000"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with a later end",
+			name:   "expiry postponed",
 			fields: withField("ob-expires", "2000000000"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with another signature",
+			name:   "signature changed",
 			fields: withField("ob-signature", "x"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with a field more",
+			name:   "field added",
 			fields: withField("cache-control", "no-store"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without a type",
+			name:   "content type missing",
 			fields: withoutField("content-type"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without a signature",
+			name:   "signature missing",
 			fields: withoutField("ob-signature"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without bounds",
+			name:   "bounds missing",
 			fields: withoutField("ob-size"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without a key",
+			name:   "key missing",
 			fields: withoutField("key"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without fields",
+			name:   "all fields missing",
 			fields: []field{{"file", "x", "photo.png"}},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "with the file first",
+			name:   "file before the fields",
 			fields: append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "without a file",
+			name:   "file missing",
 			fields: fieldsOf(f, "x")[:len(f.Fields)],
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "with a field twice",
-			fields: first(field{name: "key", value: "a"}),
+			name:   "key repeated",
+			fields: withFirst(field{name: "key", value: "a"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "with one in another case",
-			fields: first(field{name: "KEY", value: "b"}),
+			name:   "key repeated in another case",
+			fields: withFirst(field{name: "KEY", value: "b"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "with a nameless field",
-			fields: first(field{name: "", value: "x"}),
+			name:   "field without a name",
+			fields: withFirst(field{name: "", value: "x"}),
 			status: 400,
 			code:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "with a long field",
-			fields: first(field{name: "x", value: strings.Repeat("x", 21<<10)}),
+			name:   "field too long",
+			fields: withFirst(field{name: "x", value: strings.Repeat("x", 21<<10)}),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
 		{
-			name:   "with many fields",
-			fields: first(newFields(10_000)...),
+			name:   "too many fields",
+			fields: withFirst(newFields(10_000)...),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
 		{
-			name:   "with a long header",
-			fields: first(field{"x", "", strings.Repeat("n", 1<<20)}),
+			name:   "header of a part too long",
+			fields: withFirst(field{"x", "", strings.Repeat("n", 1<<20)}),
 			status: 400,
 			code:   "MaxPostPreDataLengthExceeded",
 		},
@@ -280,10 +280,10 @@ func TestFormRefused(t *testing.T) {
 			s.requireNothingStored()
 		})
 	}
-	require.Equal(t, 204, s.postForm(f, append(fieldsOf(f, "good"), field{
-		name:  "submit",
-		value: "Go",
-	})).Code, "fields after the file are ignored")
+
+	// A field after the file is ignored.
+	button := field{name: "submit", value: "Go"}
+	require.Equal(t, 204, s.postForm(f, append(fieldsOf(f, "good"), button)).Code)
 	s.requireContent("a", "good")
 }
 
@@ -364,9 +364,12 @@ func TestFormKeyWithoutFileName(t *testing.T) {
 	}
 }
 
-// If a form declares a length above its bound, the handler refuses it without reading it to its end.
+// The handler refuses a form whose Content-Length is above the bound, and does not read it to its end.
 func TestFormTooLongIsNotRead(t *testing.T) {
-	const maxRead = 17 << 20 // the handler reads at most about 16 MiB of a body that it refuses
+	const (
+		declaredSize = 5 << 30
+		maxRead      = 17 << 20 // the handler reads about 16 MiB of a body that it refuses
+	)
 	s := newSite(t)
 	f := s.signForm("a", 0, 100)
 	contentType, body := encodeForm(t, fieldsOf(f, "x"))
@@ -380,9 +383,8 @@ func TestFormTooLongIsNotRead(t *testing.T) {
 	})
 	r := httptest.NewRequest("POST", f.URL, io.MultiReader(bytes.NewReader(body[:contentStart]), endless))
 	r.Header.Set("Content-Type", contentType)
-	r.ContentLength = 5 << 30
+	r.ContentLength = declaredSize
 
-	// The declared length of 5 GiB alone is too long.
 	s.requireRefusal(s.send(r), 413, "EntityTooLarge")
 	require.Less(t, read, maxRead)
 	s.requireNothingStored()

@@ -77,19 +77,19 @@ func requestHead(t *testing.T, u *storage.SignedURL) string {
 func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	s := newSite(t)
 	server := s.start(withoutDeadline)
-	strict := s.start(withReadDeadline)
+	deadlineServer := s.start(withReadDeadline)
 	upload := requestHead(t, s.signUpload("a", storage.WithSize(4)))
-	free := requestHead(t, s.signUpload("a"))
+	uploadOfAnySize := requestHead(t, s.signUpload("a"))
 
 	tests := []struct {
 		name    string
 		request string
-		hold    bool
+		hold    bool // whether the client keeps the connection open after the request
 		status  int
 	}{
-		{name: "a negative length", request: upload + "Content-Length: -4\r\n\r\n1234", status: 400},
+		{name: "negative length", request: upload + "Content-Length: -4\r\n\r\n1234", status: 400},
 		{
-			name:    "a length that is none",
+			name:    "length that is not a number",
 			request: upload + "Content-Length: four\r\n\r\n1234",
 			status:  400,
 		},
@@ -98,47 +98,47 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 			request: upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
 			status:  400,
 		},
-		{name: "no length", request: upload + "\r\n1234", hold: true, status: 400},
+		{name: "no length", request: upload + "\r\n1234", hold: keepOpen, status: 400},
 		{
-			name:    "a length that is too large",
+			name:    "length above the signed size",
 			request: upload + "Content-Length: 5\r\n\r\n12345",
-			hold:    true,
+			hold:    keepOpen,
 			status:  413,
 		},
 		{
-			name:    "a length that is not reached",
+			name:    "body shorter than its length",
 			request: upload + "Content-Length: 4\r\n\r\n12",
 			status:  400,
 		},
-		{name: "a slow body", request: upload + "Content-Length: 4\r\n\r\n12", hold: true, status: 408},
+		{name: "slow body", request: upload + "Content-Length: 4\r\n\r\n12", hold: keepOpen, status: 408},
 		{
-			name:    "a slow body of any length",
-			request: free + "Content-Length: 9\r\n\r\n12",
-			hold:    true,
+			name:    "slow body without a signed size",
+			request: uploadOfAnySize + "Content-Length: 9\r\n\r\n12",
+			hold:    keepOpen,
 			status:  408,
 		},
 		{
 			name:    "chunks",
-			request: free + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
-			hold:    true,
+			request: uploadOfAnySize + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
+			hold:    keepOpen,
 			status:  411,
 		},
 		{
-			name:    "chunks past the bound",
+			name:    "chunks longer than the signed size",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
-			hold:    true,
+			hold:    keepOpen,
 			status:  411,
 		},
 		{
 			name:    "endless chunks",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n",
-			hold:    true,
+			hold:    keepOpen,
 			status:  411,
 		},
 		{
-			name:    "chunks that end early",
+			name:    "chunks shorter than the signed size",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
-			hold:    true,
+			hold:    keepOpen,
 			status:  411,
 		},
 		{
@@ -147,27 +147,28 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 			status:  411,
 		},
 		{
-			name:    "chunks that are none",
+			name:    "malformed chunk",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
 			status:  411,
 		},
 		{
-			name:    "a chunk of a negative length",
+			name:    "chunk of a negative length",
 			request: upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n",
 			status:  411,
 		},
 		{
-			name:    "an expectation that is refused",
+			name:    "refused Expect: 100-continue",
 			request: upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
-			hold:    true,
+			hold:    keepOpen,
 			status:  413,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Only a server with a deadline ends the wait for a slow body.
 			target := server
 			if tt.status == http.StatusRequestTimeout {
-				target = strict
+				target = deadlineServer
 			}
 			response := sendRaw(t, target, tt.request, tt.hold)
 			require.Equal(t, tt.status, response.StatusCode)

@@ -72,8 +72,8 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 	tests := []struct {
 		name, span string
 		status     int
-		requests   int
-		asked      int64 // bytes; besides them, 1 MiB may be read, or as much again
+		requests   int   // to the store
+		asked      int64 // bytes of all ranges
 	}{
 		{name: "two beside each other", span: "bytes=0-9,10-19", status: 206, requests: 1, asked: 20},
 		{
@@ -130,8 +130,11 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 				})
 			require.Equal(t, tt.status, got.StatusCode)
 			require.GreaterOrEqual(t, got.ContentLength, tt.asked)
-			require.LessOrEqual(t, store.bytes, tt.asked+max(MiB, tt.asked))
 			require.Equal(t, tt.requests, store.requests)
+
+			// Between the ranges, the server may read 1 MiB, or as many bytes as it sends.
+			maxExtra := max(MiB, tt.asked)
+			require.LessOrEqual(t, store.bytes, tt.asked+maxExtra)
 		})
 	}
 }

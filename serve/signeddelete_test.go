@@ -24,8 +24,9 @@ func TestSignedRemoveURL(t *testing.T) {
 	signedURL := sign("a")
 	expiring := sign("a", storage.WithTTL(time.Second))
 
+	// The signature of a DELETE does not allow a read, even of a public object.
 	for _, method := range []string{"GET", "HEAD"} {
-		require.Equal(t, 403, s.request(method, signedURL.URL, nil).Code, "also if the object is public")
+		require.Equal(t, 403, s.request(method, signedURL.URL, nil).Code)
 	}
 
 	// A conditional removal is not possible.
@@ -34,7 +35,7 @@ func TestSignedRemoveURL(t *testing.T) {
 	}
 	s.requireContent("a", "x")
 
-	// The signature of another method, or an empty one, is refused.
+	// The signature of another method is refused, and an empty one.
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.requireRefusal(s.request("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
@@ -46,12 +47,12 @@ func TestSignedRemoveURL(t *testing.T) {
 	s.requireRefusal(s.request("DELETE", siteBase+"/", nil), 403, "AccessDenied")
 	s.requireContent("a", "x")
 
+	// The object is removed. A second request succeeds, too, although there is nothing to remove.
 	for range 2 {
-		require.Equal(t, 204, s.request("DELETE", signedURL.URL, nil).Code,
-			"a second request has nothing to remove")
+		require.Equal(t, 204, s.request("DELETE", signedURL.URL, nil).Code)
 	}
 
-	// A later object is safe once the URL has expired.
+	// When the URL has expired, it cannot remove a new object of this key.
 	s.put("a", "again")
 	s.now = s.now.Add(time.Minute)
 	s.requireRefusal(s.request("DELETE", expiring.URL, nil), 403, "RequestExpired")

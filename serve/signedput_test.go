@@ -75,25 +75,26 @@ func TestSignedUploadOfPublicObject(t *testing.T) {
 // "If-None-Match: *", or after its expiry.
 func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s := newSite(t)
-	sized := s.signUpload("a", storage.WithSize(4), storage.WithContentType("image/png"))
-	signedURL := s.signUpload("a", storage.WithContentType("image/png"))
+	ofFourBytes := s.signUpload("a", storage.WithSize(4), storage.WithContentType("image/png"))
+	ofAnySize := s.signUpload("a", storage.WithContentType("image/png"))
+	asPNG := []string{"Content-Type", "image/png"}
 	expired := s.signUpload("a", storage.WithTTL(time.Second))
 	s.now = s.now.Add(time.Minute)
 
 	tests := []struct {
 		name   string
 		signed *storage.SignedURL
-		length int64
-		header []string
+		length int64    // Content-Length
+		header []string // names and values alternate
 		status int
 		code   string
 	}{
-		{name: "too long", signed: sized, length: 5, status: 413, code: "EntityTooLarge"},
-		{name: "enormous", signed: sized, length: 1 << 62, status: 413, code: "EntityTooLarge"},
-		{name: "too short", signed: sized, length: 3, status: 400, code: "EntityTooSmall"},
+		{name: "too long", signed: ofFourBytes, length: 5, header: asPNG, status: 413, code: "EntityTooLarge"},
+		{name: "enormous", signed: ofFourBytes, length: 1 << 62, header: asPNG, status: 413, code: "EntityTooLarge"},
+		{name: "too short", signed: ofFourBytes, length: 3, header: asPNG, status: 400, code: "EntityTooSmall"},
 		{
 			name:   "another type",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "text/html"},
 			status: 403,
@@ -101,7 +102,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "two types",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "Content-Type", "text/html"},
 			status: 403,
@@ -109,9 +110,9 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "no type",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
-			header: []string{"Content-Typ", "image/png"},
+			header: nil,
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
@@ -125,7 +126,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "a part of an object",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"},
 			status: 400,
@@ -133,7 +134,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "a condition on an ETag",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-Match", `"x"`},
 			status: 501,
@@ -141,7 +142,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "a condition on another ETag",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-None-Match", `"x"`},
 			status: 501,
@@ -149,7 +150,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "a condition after an empty one",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`},
 			status: 501,
@@ -157,7 +158,7 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 		},
 		{
 			name:   "a condition on a time",
-			signed: signedURL,
+			signed: ofAnySize,
 			length: 4,
 			header: []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"},
 			status: 501,
@@ -166,9 +167,6 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.header == nil {
-				tt.header = []string{"Content-Type", "image/png"}
-			}
 			r := httptest.NewRequestWithContext(t.Context(), tt.signed.Method, tt.signed.URL, endless{})
 			r.ContentLength = tt.length
 			for i := 0; i < len(tt.header); i += 2 {
@@ -303,7 +301,7 @@ func TestSignedUploadNeverOverwrites(t *testing.T) {
 	s.requireContent("a", "first")
 }
 
-// A signed upload may repeat the header of a condition. Empty values are ignored.
+// A signed upload may have several headers of one condition. The handler ignores those that are empty.
 func TestSignedUploadConditionOnTwoLines(t *testing.T) {
 	s := newSite(t)
 	s.put("a", "first")
@@ -326,15 +324,16 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	)
 
 	var stored int64 // bytes that the store has read
-	drained := func(d driver.Driver) driver.Driver {
+	drainBodies := func(d driver.Driver) driver.Driver {
 		return &drain{Driver: d, read: &stored}
 	}
-	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(drained))
+	b := memstore.New(storage.WithSigningBaseURL(siteBase), driver.WithLayer(drainBodies))
 	s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
 	u := s.signUpload("a", storage.WithSize(size))
 
-	var maxHeld int64 // the most bytes that the handler had read and the store had not
-	var sent int64    // bytes that the handler has read
+	// The body measures how many of its bytes are between the handler and the store.
+	var maxHeld int64
+	var sent int64 // bytes that the handler has read
 	body := readFunc(func(p []byte) (int, error) {
 		if sent == size {
 			return 0, io.EOF

@@ -113,15 +113,17 @@ func TestZipHasObjects(t *testing.T) {
 	require.Equal(t, "none", response.Header.Get("Accept-Ranges"))
 	require.Equal(t, albumTexts, contents(t, body))
 
-	head, nothing, err := fetchWhole(t, http.MethodHead, url)
+	// A HEAD request gets the length, and no body.
+	head, bodyOfHead, err := fetchWhole(t, http.MethodHead, url)
 	require.NoError(t, err)
 	require.Equal(t, response.ContentLength, head.ContentLength)
-	require.Empty(t, nothing)
+	require.Empty(t, bodyOfHead)
 
-	ranged, data, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
+	// A request for a range gets the whole archive.
+	ranged, bodyOfRange, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
 	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, ranged.StatusCode, "a range is the whole archive")
-	require.Equal(t, body, data)
+	require.Equal(t, http.StatusOK, ranged.StatusCode)
+	require.Equal(t, body, bodyOfRange)
 }
 
 // Python's zipfile extracts an archive of Zip.
@@ -182,25 +184,25 @@ func TestZipRefusesEarly(t *testing.T) {
 func TestZipFailsInMiddle(t *testing.T) {
 	const key = "sub/é.txt"
 	tests := []struct {
-		name  string
-		spoil func(t *testing.T, b storage.Bucket, injector *faults.Injector) // runs after the listing
+		name         string
+		afterListing func(t *testing.T, b storage.Bucket, injector *faults.Injector)
 	}{
 		{
 			name: "an object is gone",
-			spoil: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+			afterListing: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
 				require.NoError(t, b.Remove(t.Context(), key))
 			},
 		},
 		{
 			name: "an object was replaced",
-			spoil: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+			afterListing: func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
 				_, err := b.Upload(t.Context(), key, strings.NewReader("six"))
 				require.NoError(t, err)
 			},
 		},
 		{
 			name: "the store fails",
-			spoil: func(_ *testing.T, _ storage.Bucket, injector *faults.Injector) {
+			afterListing: func(_ *testing.T, _ storage.Bucket, injector *faults.Injector) {
 				injector.Set(faults.Fail(faults.Get).Nth(2))
 			},
 		},
@@ -217,7 +219,7 @@ func TestZipFailsInMiddle(t *testing.T) {
 				require.NoError(t, err)
 				listed = append(listed, entry)
 			}
-			tt.spoil(t, b, injector)
+			tt.afterListing(t, b, injector)
 			url := serveZip(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] {
 				return entries(listed)
 			})
@@ -367,13 +369,13 @@ func TestZipNamesAreSafe(t *testing.T) {
 	}{
 		{name: "plain", keys: []string{"a/b.txt"}, want: []string{"a/b.txt"}},
 		{
-			name: "dots",
+			name: "segments of dots",
 			keys: []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
 			want: []string{"_/_/etc/passwd", "a/_/b", "_ (2)", "a/_/c"},
 		},
 		{name: "slashes", keys: []string{"/abs", "a//b", "folder/"}, want: []string{"abs", "a/b", "folder"}},
 		{
-			name: "windows",
+			name: "reserved by Windows",
 			keys: []string{
 				`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz",
 			},
@@ -382,28 +384,28 @@ func TestZipNamesAreSafe(t *testing.T) {
 			},
 		},
 		{
-			name: "what is not shown",
+			name: "invisible characters",
 			keys: []string{"a\u202eb", "tab\there", "\u200b"},
 			want: []string{"a_b", "tab_here", "_"},
 		},
 		{
-			name: "case",
+			name: "names that differ in case",
 			keys: []string{"A.txt", "a.txt", "a.TXT"},
 			want: []string{"A.txt", "a (2).txt", "a (3).TXT"},
 		},
 		{name: "folders that differ in case", keys: []string{"A/x", "a/y"}, want: []string{"A/x", "A/y"}},
 		{
-			name: "a file and a folder",
+			name: "a folder named like a file",
 			keys: []string{"a", "a/b", "a/c"},
 			want: []string{"a", "a (2)/b", "a (2)/c"},
 		},
-		{name: "a folder and a file", keys: []string{"a/b", "A"}, want: []string{"a/b", "A (2)"}},
+		{name: "a file named like a folder", keys: []string{"a/b", "A"}, want: []string{"a/b", "A (2)"}},
 		{
-			name: "a name that a number makes",
+			name: "numbered name is already taken",
 			keys: []string{"x", "x (2)", "X"},
 			want: []string{"x", "x (2)", "X (3)"},
 		},
-		{name: "hidden", keys: []string{".profile"}, want: []string{".profile"}},
+		{name: "hidden file", keys: []string{".profile"}, want: []string{".profile"}},
 		{
 			name: "an accent in two encodings",
 			keys: []string{"\u00fc.txt", "u\u0308.txt"},
