@@ -3,6 +3,7 @@ package lease_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,51 +31,55 @@ func TestExploredLease(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrder(t, func(s *interleave.Scene) {
 				const ttl = time.Minute
-				s.Tick(ttl + time.Second)
+				s.Tick(ttl + time.Second) // a paused process misses more than the TTL
 				store := s.Store("s")
-				leases := make(map[string]*lease.Lease)
-				last := int64(0)
+				opts := slices.Concat(tt.opts, []lease.Option{lease.WithTTL(ttl)})
+				leases := make(map[string]*lease.Lease) // of the processes that work
+				lastToken := int64(0)
 
+				// Two processes acquire the lease, write an object and release the lease.
 				for _, name := range []string{"a", "b"} {
 					process := s.Process(name)
 					bucket := process.Bucket(store)
 					actor := process.Go(name, func(ctx context.Context) error {
-						held, err := lease.Acquire(ctx, bucket, "lease",
-							append(tt.opts, lease.WithTTL(ttl))...)
+						held, err := lease.Acquire(ctx, bucket, "lease", opts...)
 						if err != nil {
 							return err
 						}
 
+						// The other process has no lease any more, and had a smaller token.
 						for other, otherLease := range leases {
 							require.Error(s, otherLease.Context().Err(), "%s and %s hold it", name, other)
 						}
-
 						if !tt.isRemoval {
-							require.Greater(s, held.Token(), last)
+							require.Greater(s, held.Token(), lastToken)
 						}
-						last = held.Token()
+						lastToken = held.Token()
+
 						leases[name] = held
 						defer delete(leases, name)
 						_, err = bucket.Upload(held.Context(), "work", strings.NewReader(name))
 						return errors.Join(err, held.Release())
 					})
 					s.Check(func() {
-						err := actor.Err()
-						// Release takes at most ten seconds.
-						finished := errors.Is(err, storage.Canceled) || errors.Is(err,
-							storage.DeadlineExceeded)
-						lost := errors.Is(err, storage.Changed) || errors.Is(err, storage.OutcomeUnknown)
-						require.True(s, err == nil || actor.Died() || finished || lost, "%v", err)
+						isExpected := actor.Err() == nil || actor.Died() || isLossOrTimeout(actor.Err())
+						require.True(s, isExpected, "%v", actor.Err())
 					})
 				}
 
+				// Whatever has happened, a later process can acquire the lease.
 				s.Check(func() {
-					laterBucket := store.Bucket()
-					held, err := lease.Acquire(s.Context(), laterBucket, "lease", lease.WithTTL(ttl))
+					held, err := lease.Acquire(s.Context(), store.Bucket(), "lease", lease.WithTTL(ttl))
 					require.NoError(s, err)
 					require.NoError(s, held.Release())
 				})
 			})
 		})
 	}
+}
+
+// isLossOrTimeout reports whether err is that of a lease that was lost, or of a Release that took too long.
+func isLossOrTimeout(err error) bool {
+	codes := []storage.Code{storage.Changed, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded}
+	return slices.ContainsFunc(codes, func(code storage.Code) bool { return errors.Is(err, code) })
 }

@@ -255,8 +255,8 @@ func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, r
 	_ = l.Release()
 }
 
-// If a process is killed at any of its calls, or a request or response is lost, another process
-// acquires the lease within 66 seconds. Its token is greater, except with WithRemoval.
+// After a process was killed at any of its calls, or a request or response was lost, another process acquires the lease
+// within 66 seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	options := []struct {
 		name      string
@@ -307,10 +307,10 @@ func requireNextHolder(t *testing.T, process *leaseProcess, isRemoval bool, opts
 		process.open(t, bucket)
 		token, err := holdUntilLost(t, process, opts...)
 
-		// A process that did not die must have succeeded, unless it never got the lease.
-		wasDisturbed := process.calls >= process.dieAt
-		livedOn := process.lost && token > 0
-		if !wasDisturbed || livedOn {
+		// A process that met no fault must have succeeded, and one that has got the lease and did not die.
+		metFault := process.calls >= process.dieAt
+		survivedAsHolder := process.lost && token > 0
+		if !metFault || survivedAsHolder {
 			require.NoError(t, err, "call %d", process.dieAt)
 		}
 
@@ -367,8 +367,8 @@ func TestHoldStalledLosesTheLease(t *testing.T) {
 	})
 }
 
-// A resource that accepts only the highest token that it has seen refuses a former holder, which was paused and does
-// not know that it has lost the lease.
+// The token of a former holder is too low for a resource that accepts only the highest token. The former holder was
+// paused, and does not know that it has lost the lease.
 func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -400,8 +400,8 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 	})
 }
 
-// Only the store's clock measures the interval, and this clock may be wrong by a year. A process neither writes nor
-// reads times of its own clock.
+// Only the store's clock measures the interval of WithInterval, so that it may be wrong by a year. The clocks of the
+// processes have no effect.
 func TestWithIntervalIgnoresClocks(t *testing.T) {
 	for name, years := range map[string]int{"a year behind": -1, "right": 0, "a year ahead": 1} {
 		t.Run("the store's clock is "+name, func(t *testing.T) {
@@ -411,17 +411,18 @@ func TestWithIntervalIgnoresClocks(t *testing.T) {
 				}}))
 
 				// The first holder has the lease for 10 minutes, and another process asks 30 minutes later.
+				const interval = time.Hour
 				start := time.Now()
-				first, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
+				first, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(interval))
 				require.NoError(t, err)
 				time.Sleep(10 * time.Minute)
 				require.NoError(t, first.Release())
 				time.Sleep(30 * time.Minute)
 
-				// The other process waits until an hour has passed since the first acquisition.
-				second, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(time.Hour))
+				// The other process waits until the interval has passed since the first acquisition.
+				second, err := lease.Acquire(t.Context(), bucket, key, lease.WithInterval(interval))
 				require.NoError(t, err)
-				require.Equal(t, time.Hour, time.Since(start))
+				require.Equal(t, interval, time.Since(start))
 
 				// While the second holder lives, no other process gets the lease.
 				waiting, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
@@ -501,9 +502,12 @@ func TestWithIntervalAfterADeath(t *testing.T) {
 	})
 }
 
-// Hold ends the job if the process can no longer renew the lease. It does so after 45 seconds, three quarters of the
-// TTL.
+// Hold ends the job when the process could not renew the lease for three quarters of the TTL.
 func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
+	const (
+		ttl       = time.Minute // the default
+		lostAfter = ttl * 3 / 4
+	)
 	synctest.Test(t, func(t *testing.T) {
 		p := newProcess(t, memstore.New())
 		start := time.Now()
@@ -516,7 +520,7 @@ func TestHoldEndsTheJobIfTheLeaseIsLost(t *testing.T) {
 		})
 		require.ErrorIs(t, err, storage.Changed)
 		require.ErrorContains(t, err, "job stopped")
-		require.Equal(t, 45*time.Second, time.Since(start))
+		require.Equal(t, lostAfter, time.Since(start))
 	})
 }
 
@@ -629,10 +633,11 @@ func TestWithHandoverOfADeadHolder(t *testing.T) {
 		start := time.Now()
 		l, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
 		require.NoError(t, err)
-		require.Equal(t, time.Minute, time.Since(start))
+		const ttl = time.Minute // the default
+		require.Equal(t, ttl, time.Since(start))
 
 		require.NoError(t, l.Release())
-		_ = dead.Release()
+		_ = dead.Release() // ends the goroutine of the lost lease
 	})
 }
 
@@ -642,28 +647,34 @@ func TestWithRemoval(t *testing.T) {
 		name  string
 		lacks storage.Features
 	}{
-		{name: "conditionally"},
-		{name: "without a condition", lacks: storage.ConditionalRemove},
+		{name: "store with conditional removal"},
+		{name: "store without conditional removal", lacks: storage.ConditionalRemove},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.lacks})))
 			p := newProcess(t, bucket)
-			for range 2 {
+			const leases = 2
+			for range leases {
 				l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval())
 				require.NoError(t, err)
 				require.Equal(t, int64(1), l.Token())
 				require.NoError(t, l.Release())
 				require.Empty(t, readText(t, bucket))
 			}
-			require.Equal(t, 2*2, p.calls, "each lease that nobody else wants must take two requests")
+
+			// Without competitors, a lease takes one request to acquire it and one to release it.
+			require.Equal(t, 2*leases, p.calls)
 		})
 	}
 }
 
-// A removal that stalls does not remove the object after another process has acquired the lease.
+// With WithRemoval, a Release that stalls does not remove the object of the process that has acquired the lease since.
 func TestWithRemovalSlow(t *testing.T) {
-	const ttl = 4 * time.Second
+	const (
+		ttl       = 4 * time.Second
+		lostAfter = ttl * 3 / 4 // when the holder cannot renew the lease
+	)
 	synctest.Test(t, func(t *testing.T) {
 		limits := faults.Limits{Disable: storage.ConditionalRemove}
 		bucket := memstore.New(driver.WithLayer(faults.WithLimits(limits)))
@@ -671,13 +682,12 @@ func TestWithRemovalSlow(t *testing.T) {
 		l, err := lease.Acquire(t.Context(), p.bucket, key, lease.WithRemoval(), lease.WithTTL(ttl))
 		require.NoError(t, err)
 
-		// The holder releases just before the lease counts as lost, at three quarters of the TTL. The request that
-		// removes the object stalls.
+		// The holder releases the lease just before it counts as lost. The request that removes the object stalls.
 		resume := p.stall()
 		var releaseErr error
 		var group sync.WaitGroup
 		group.Go(func() {
-			time.Sleep(ttl*3/4 - 100*time.Millisecond)
+			time.Sleep(lostAfter - 100*time.Millisecond)
 			releaseErr = l.Release()
 		})
 
@@ -706,8 +716,8 @@ func TestReleaseLeavesTheCounter(t *testing.T) {
 	}
 }
 
-// Acquire understands a lease as earlier releases of package transfer or of adapters/tus wrote it: it waits for the
-// TTL of a holder, and then takes over the lease.
+// Acquire understands the objects that earlier releases wrote as leases. It waits for the TTL of their holder, and then
+// takes over the lease.
 func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -715,12 +725,12 @@ func TestAcquireFormsOfEarlierReleases(t *testing.T) {
 		wantWait time.Duration // until the lease is acquired
 	}{
 		{
-			name:     "held",
+			name:     "held, by package transfer",
 			text:     `{"holder":"A","until":"2999-01-01T00:00:00Z","began":"2999-01-01T00:00:00Z","nonce":"N"}`,
 			wantWait: time.Minute,
 		},
-		{name: "free", text: `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`},
-		{name: "of tus", text: `{"Holder":"dead","Wanted":true,"Beat":3}`, wantWait: time.Minute},
+		{name: "free, by package transfer", text: `{"began":"1999-01-01T00:00:00Z","nonce":"N"}`},
+		{name: "held, by adapters/tus", text: `{"Holder":"dead","Wanted":true,"Beat":3}`, wantWait: time.Minute},
 		{name: "a TTL that no option sets", text: `{"holder":"A","ttl":1,"nonce":"N"}`, wantWait: time.Second},
 		{name: "a TTL below zero", text: `{"holder":"A","ttl":-1,"nonce":"N"}`, wantWait: time.Minute},
 	}
@@ -929,11 +939,13 @@ func (c *cancelingCore) Upload(
 	return attrs, nil
 }
 
-// A waiter makes at most one read per twelfth of the TTL, and a holder four writes per TTL.
+// In each TTL, a process that waits makes at most twelve reads, and the holder at most four writes.
 func TestLeaseRequestsAreBounded(t *testing.T) {
 	const (
-		ttl  = time.Minute // the default
-		ttls = 60          // for which the waiter waits
+		ttl          = time.Minute // the default
+		ttls         = 60          // for which the waiter waits
+		readsPerTTL  = 12
+		writesPerTTL = 4
 	)
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -950,8 +962,8 @@ func TestLeaseRequestsAreBounded(t *testing.T) {
 
 		// Release also ends the goroutine that changes holder.calls.
 		require.NoError(t, l.Release())
-		require.LessOrEqual(t, waiter.calls, 12*ttls+1, "the waiter may make one more call at the start")
-		require.LessOrEqual(t, holder.calls, 4*ttls+3, "Acquire and Release may make three more calls")
+		require.LessOrEqual(t, waiter.calls, readsPerTTL*ttls+1, "the waiter may make one more call at the start")
+		require.LessOrEqual(t, holder.calls, writesPerTTL*ttls+3, "Acquire and Release may make three more calls")
 	})
 }
 
@@ -980,8 +992,8 @@ func TestAcquireLeaseCopiedWithItsBucket(t *testing.T) {
 	})
 }
 
-// A lease is restored from a snapshot in which another process held it. The present holder then loses it, and a process
-// can acquire it after a TTL.
+// After a lease was restored from a snapshot, in which a former process holds it, the present holder loses it. Another
+// process can acquire it after a TTL.
 func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// In the snapshot, a former holder has the lease.
@@ -998,11 +1010,12 @@ func TestAcquireLeaseRestoredFromSnapshot(t *testing.T) {
 		_, err = bucket.Upload(t.Context(), key, bytes.NewReader(snapshot))
 		require.NoError(t, err)
 
-		// The restored lease names a holder that does not renew it, so it is free after a TTL of a minute.
+		// The restored lease names a holder that does not renew it, so it is free after a TTL.
+		const ttl = time.Minute // the default
 		restored := time.Now()
 		next, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
-		require.Equal(t, time.Minute, time.Since(restored))
+		require.Equal(t, ttl, time.Since(restored))
 		require.ErrorIs(t, context.Cause(holder.Context()), storage.Changed, "the holder must have stopped before")
 
 		require.NoError(t, next.Release())

@@ -25,8 +25,8 @@ func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
 		fault faults.Rule   // which lets calls of the holder fail
 		wait  time.Duration // until Release is called
 	}{
-		{name: "no read", fault: faults.Fail(faults.Reads)},
-		{name: "no call", fault: faults.Fail(faults.Any), wait: lostAfter},
+		{name: "reads fail", fault: faults.Fail(faults.Reads)},
+		{name: "all calls fail until the lease counts as lost", fault: faults.Fail(faults.Any), wait: lostAfter},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
