@@ -102,54 +102,64 @@ func readTexts(ctx context.Context, log *commit.Log, start int64) (got []string,
 	return got, nil
 }
 
-// The method From yields the entries in their order. It can begin at any number.
+// The entries of a log have the numbers from 1 on. From yields them in this order, and can begin at any number.
 func TestLogReadsInOrder(t *testing.T) {
 	const count = 37
 	log, bucket := newMemoryLog(t)
-	// A new log has no entry.
-	last, err := log.Last(t.Context())
-	require.NoError(t, err)
-	require.Zero(t, last)
 
-	want := []string{}
-	for i := range count {
-		want = append(want, strconv.Itoa(i))
-	}
-
-	// Reading begins at each number in turn. After the last one, there is nothing.
-	appendText(t, log, want...)
-	for start := range int64(count + 1) {
-		got, err := readTexts(t.Context(), log, start+1)
+	t.Run("new log", func(t *testing.T) {
+		last, err := log.Last(t.Context())
 		require.NoError(t, err)
-		if start == count {
-			require.Empty(t, got)
-			continue
-		}
-		require.Equal(t, want[start:], got)
+		require.Zero(t, last)
+	})
+
+	var texts []string // the text of entry n is "entry n"
+	for number := 1; number <= count; number++ {
+		texts = append(texts, fmt.Sprintf("entry %d", number))
 	}
+	appendText(t, log, texts...)
 
-	// A Log that knows no number finds the last one.
-	other := newLog(t, bucket)
-	last, err = other.Last(t.Context())
-	require.NoError(t, err)
-	require.EqualValues(t, count, last)
+	t.Run("From each number", func(t *testing.T) {
+		for start := int64(1); start <= count; start++ {
+			got, err := readTexts(t.Context(), log, start)
+			require.NoError(t, err)
+			require.Equal(t, texts[start-1:], got)
+		}
+		got, err := readTexts(t.Context(), log, count+1)
+		require.NoError(t, err)
+		require.Empty(t, got)
+	})
 
-	entry, err := other.Read(t.Context(), count)
-	require.NoError(t, err)
-	require.Equal(t, "36", string(entry.Data))
-	require.False(t, entry.Modified.IsZero())
-	_, err = other.Read(t.Context(), count+1)
-	require.ErrorIs(t, err, storage.ObjectNotFound)
+	t.Run("Last and Read of another Log", func(t *testing.T) {
+		other := newLog(t, bucket)
+		last, err := other.Last(t.Context())
+		require.NoError(t, err)
+		require.EqualValues(t, count, last)
 
-	// The key has the number in 20 digits, so that keys are in the order of numbers.
-	exists, err := bucket.Exists(t.Context(), "log/00000000000000000037")
-	require.NoError(t, err)
-	require.True(t, exists)
+		entry, err := other.Read(t.Context(), count)
+		require.NoError(t, err)
+		require.Equal(t, "entry 37", string(entry.Data))
+		require.False(t, entry.Modified.IsZero())
+		_, err = other.Read(t.Context(), count+1)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
+
+	t.Run("key", func(t *testing.T) {
+		// The number has 20 digits, so that keys are in the order of numbers.
+		exists, err := bucket.Exists(t.Context(), "log/00000000000000000037")
+		require.NoError(t, err)
+		require.True(t, exists)
+	})
 }
 
-// Last finds the last of 1,000 entries with at most 21 requests, none of which is a listing.
+// Last finds the last of 1,000 entries with at most 21 requests, and without a listing.
 func TestLastWithoutAListing(t *testing.T) {
-	const count = 1000
+	const (
+		count             = 1000
+		requestsOfAppend  = 3  // read the previous entry, write the new one, read the mark of Trim
+		moreOfFirstAppend = 10 // at most
+		requestsOfLast    = 21 // at most
+	)
 	counter := faults.New()
 	bucket := memstore.New(driver.WithLayer(counter.Layer()))
 	log := newLog(t, bucket)
@@ -157,36 +167,36 @@ func TestLastWithoutAListing(t *testing.T) {
 		appendText(t, log, strconv.Itoa(i))
 	}
 
-	// An append takes three requests: it reads the previous entry, writes the new one, and reads the mark of Trim. The
-	// first append takes some more.
-	require.LessOrEqual(t, counter.Count(faults.Any), 3*count+10)
+	require.LessOrEqual(t, counter.Count(faults.Any), requestsOfAppend*count+moreOfFirstAppend)
 
 	counter.Reset()
 	last, err := newLog(t, bucket).Last(t.Context())
 	require.NoError(t, err)
 	require.EqualValues(t, count, last)
-	require.LessOrEqual(t, counter.Count(faults.Any), 21)
+	require.LessOrEqual(t, counter.Count(faults.Any), requestsOfLast)
 	require.Zero(t, counter.Count(faults.List))
 }
 
-// If another writer appends first, Append calls its function again, with the entry of the other writer, and appends after
-// that entry.
+// If another writer is faster, Append calls its function again with the number of the other writer's last entry, and
+// appends after that one.
 func TestAppendLoserSeesWhatWon(t *testing.T) {
 	log, bucket := newMemoryLog(t)
 	other := newLog(t, bucket)
 	appendText(t, log, "a")
 
-	var lasts []int64 // the arguments of next
+	// During the first call of the function, the other writer appends entries 2 and 3.
+	var lasts []int64 // the arguments of the function
 	number, err := log.Append(t.Context(), func(last int64) ([]byte, error) {
 		lasts = append(lasts, last)
-		if len(lasts) == 1 {
+		isFirstCall := len(lasts) == 1
+		if isFirstCall {
 			appendText(t, other, "b", "c")
 		}
 		return fmt.Appendf(nil, "after %d", last), nil
 	})
 	require.NoError(t, err)
-	require.EqualValues(t, 4, number)
 	require.Equal(t, []int64{1, 3}, lasts)
+	require.EqualValues(t, 4, number)
 
 	got, err := readTexts(t.Context(), log, 1)
 	require.NoError(t, err)
@@ -200,8 +210,8 @@ func TestAppendFails(t *testing.T) {
 		next func(int64) ([]byte, error)
 		want error
 	}{
-		"if next fails": {next: func(int64) ([]byte, error) { return nil, conflict }, want: conflict},
-		"if the entry is too big": {
+		"next fails": {next: func(int64) ([]byte, error) { return nil, conflict }, want: conflict},
+		"entry too large": {
 			next: func(int64) ([]byte, error) {
 				return make([]byte, commit.MaxEntry+1), nil
 			},
@@ -285,15 +295,15 @@ func TestArgumentsAreChecked(t *testing.T) {
 	require.ErrorIs(t, followErr, storage.InvalidArgument, "an interval of 0 must be refused")
 }
 
-// Entries up to the number given to Trim stay until its next call. Then Read of them fails with
-// ObjectNotFound, and their objects are removed.
+// Trim marks the entries up to a number, and its next call removes them. Then Read of them fails with ObjectNotFound.
 func TestTrimmedEntriesAreGone(t *testing.T) {
 	log, bucket := newMemoryLog(t)
+	appendText(t, log, "a", "b", "c")
+
 	// An object of another program beside the entries must stay.
 	foreignKey := entryKey(2) + ".txt"
 	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
-	appendText(t, log, "a", "b", "c")
 
 	// The first call marks entries 1 and 2, which stay.
 	require.NoError(t, log.Trim(t.Context(), 2))
@@ -301,7 +311,7 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, got)
 
-	// The second call of Trim removes the entries. A call with a smaller number changes nothing.
+	// The second call removes them, and marks entry 3. A call with a smaller number changes nothing.
 	require.NoError(t, log.Trim(t.Context(), 3))
 	require.NoError(t, log.Trim(t.Context(), 1))
 	trimmed, err := log.Trimmed(t.Context())
@@ -319,7 +329,7 @@ func TestTrimmedEntriesAreGone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"c"}, got)
 
-	// The third call removes entry 3. A new Log still finds the last entry.
+	// A further call removes entry 3. A new Log still finds the last entry.
 	appendText(t, log, "d")
 	require.NoError(t, log.Trim(t.Context(), 4))
 	last, err := newLog(t, bucket).Last(t.Context())
@@ -386,15 +396,15 @@ func TestAppendOutcomeUnknown(t *testing.T) {
 	require.False(t, exists)
 }
 
-// The response to the write of Append is lost, and others have removed the entry. Append does not append the entry
-// again, even if a paused writer then stores an object under the same number.
+// Append does not append its entry again if the response to its write is lost, and others have removed the entry. This
+// holds even if a paused writer then stores an object under the same number.
 func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []storage.OpenOption
 	}{
-		{name: "the log reads what is stored", opts: []storage.OpenOption{withoutRetries}},
-		{name: "a retry of the bucket is refused first"},
+		{name: "bucket without retries", opts: []storage.OpenOption{withoutRetries}},
+		{name: "bucket that repeats the write"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -464,10 +474,11 @@ func TestTrimListsInAnyOrder(t *testing.T) {
 	require.ElementsMatch(t, []string{entryKey(4), markKey}, got)
 }
 
-// Follow yields the entries that are there, and after each interval those that were appended. If
-// the next one was trimmed, it ends with ObjectNotFound.
+// Follow yields the present entries, and after each interval those that were appended since. It ends with ObjectNotFound
+// if the next entry was trimmed.
 func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const interval = time.Second
 		log, _ := newMemoryLog(t)
 		appendText(t, log, "a", "b")
 
@@ -475,7 +486,7 @@ func TestFollow(t *testing.T) {
 		entries := make(chan string, 8)
 		errc := make(chan error, 1)
 		go func() {
-			for entry, err := range log.Follow(t.Context(), 1, time.Second) {
+			for entry, err := range log.Follow(t.Context(), 1, interval) {
 				if err != nil {
 					errc <- err
 					return
@@ -494,14 +505,13 @@ func TestFollow(t *testing.T) {
 		synctest.Wait()
 		require.Empty(t, entries, "Follow must wait for the interval")
 
-		time.Sleep(time.Second)
+		time.Sleep(interval)
 		synctest.Wait()
 		require.Equal(t, "c", <-entries)
 
 		// The fourth entry is removed before the interval has passed.
 		appendText(t, log, "d", "e")
-		require.NoError(t, log.Trim(t.Context(), 4))
-		require.NoError(t, log.Trim(t.Context(), 5))
+		removeEntries(t, log, 4)
 		require.ErrorIs(t, <-errc, storage.ObjectNotFound, "Follow must report the missed entry")
 		require.Empty(t, entries)
 	})
