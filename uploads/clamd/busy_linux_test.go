@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/clamd"
 )
 
-// A clamd whose queue is full is not down: otherwise many uploads at once would let files pass without a scan.
+// With IfDown: Accept, a clamd whose queue of connections is full does not count as down. Otherwise, files would pass
+// without a scan when many uploads come at once.
 func TestFullQueueIsNotDown(t *testing.T) {
 	testserver.Slow(t)
 	dir, err := os.MkdirTemp("", "clamd")

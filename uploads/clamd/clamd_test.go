@@ -116,9 +116,10 @@ func TestInspectSendsWholeContent(t *testing.T) {
 		}})
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: 1 << 20})
 		r := newContent(t, memstore.New(), content)
-		for range 2 { // the second time, Read has reached the end of the content
-			require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
-		}
+		require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
+
+		// A second Inspect sends the content again, although the first one has read it to its end.
+		require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
 	}
 }
 
@@ -161,50 +162,56 @@ func TestInspectServerUnreachable(t *testing.T) {
 func TestInspectEndsWithContext(t *testing.T) {
 	tests := []struct {
 		name string
-		when func(cancel func()) (scan, ping func(*client)) // calls cancel
+		scan func(c *client, cancel func()) // the server's part; cancel ends the context
+		ping func(c *client, cancel func()) // nil means "PONG"
 	}{
-		{"before the stream ends", func(cancel func()) (scan, ping func(*client)) {
-			return func(c *client) {
+		{
+			name: "before the stream ends",
+			scan: func(c *client, cancel func()) {
 				_, _ = c.in.Peek(1)
 				cancel()
-			}, nil
-		}},
-		{"before the reply", func(cancel func()) (scan, ping func(*client)) {
-			return func(c *client) {
+			},
+		},
+		{
+			name: "before the reply",
+			scan: func(c *client, cancel func()) {
 				_, _ = c.receive()
 				cancel()
 				c.drain()
-			}, nil
-		}},
-		{"in the middle of the reply", func(cancel func()) (scan, ping func(*client)) {
-			return func(c *client) {
+			},
+		},
+		{
+			name: "in the middle of the reply",
+			scan: func(c *client, cancel func()) {
 				_, _ = c.receive()
 				c.say("stream: OK")
 				cancel()
 				c.drain()
-			}, nil
-		}},
-		{"before PONG", func(cancel func()) (scan, ping func(*client)) {
-			return func(*client) {}, func(c *client) {
+			},
+		},
+		{
+			name: "before PONG",
+			scan: func(*client, func()) {}, // the connection breaks, so the scanner pings
+			ping: func(c *client, cancel func()) {
 				cancel()
 				c.drain()
-			}
-		}},
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			scan, ping := tt.when(cancel)
-			s := startServer(t, "unix", &server{scan: scan, ping: ping})
+			s := &server{scan: func(c *client) { tt.scan(c, cancel) }}
+			if tt.ping != nil {
+				s.ping = func(c *client) { tt.ping(c, cancel) }
+			}
+			startServer(t, "unix", s)
 			f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
 
-			// The context ends while the content of this upload is sent.
-			err := f.scanner.Inspect(
-				ctx,
-				&uploads.File{Key: "name"},
-				newContent(t, memstore.New(), strings.Repeat("x", 8<<20)),
-			)
+			// The context ends during this scan.
+			content := newContent(t, memstore.New(), strings.Repeat("x", 8<<20))
+			err := f.scanner.Inspect(ctx, &uploads.File{Key: "name"}, content)
 			require.ErrorIs(t, err, storage.Canceled)
 			require.Empty(t, f.accepted)
 		})
@@ -220,13 +227,13 @@ func TestInspectEndsWithContext(t *testing.T) {
 	t.Run("by its deadline", func(t *testing.T) {
 		s := startServer(t, "unix", &server{scan: (*client).drain, ping: (*client).drain})
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+		content := newContent(t, memstore.New(), "x")
+
+		// The deadline may pass at another step each time.
 		for range 20 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-			require.ErrorIs(
-				t,
-				f.scanner.Inspect(ctx, &uploads.File{}, newContent(t, memstore.New(), "x")),
-				storage.DeadlineExceeded,
-			)
+			err := f.scanner.Inspect(ctx, &uploads.File{}, content)
+			require.ErrorIs(t, err, storage.DeadlineExceeded)
 			require.ErrorIs(t, f.scanner.Ping(ctx), storage.DeadlineExceeded)
 			cancel()
 		}
@@ -254,12 +261,12 @@ func TestInspectEarlyReply(t *testing.T) {
 			}})
 			f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
 
-			// Inspect can read the content only after the reply.
+			// Inspect cannot read the content before the reply.
 			var isInspecting atomic.Bool
 			delay := delayReads(&isInspecting, replied)
 			content := newContent(t, memstore.New(delay), strings.Repeat("x", 1<<20))
-			isInspecting.Store(true)
 
+			isInspecting.Store(true)
 			err := f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)
 			require.Equal(t, tt.want, codes(err))
 		})
