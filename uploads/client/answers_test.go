@@ -92,8 +92,8 @@ func newClient(t *testing.T, h http.HandlerFunc) *filesclient.Client {
 	return c
 }
 
-// If another server responds, such as a proxy with a page to sign in, each method of the client fails, whatever
-// the status is.
+// Each method of the client fails if the response is not one of the file API, even with a status of success. It may be
+// the sign-in page of a proxy.
 func TestResponseOfOtherServerIsError(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -101,13 +101,13 @@ func TestResponseOfOtherServerIsError(t *testing.T) {
 		body        string
 		status      int
 	}{
-		{name: "a page to sign in at", contentType: "text/html", body: "<html>Sign in", status: http.StatusOK},
-		{name: "another server's document", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusOK},
-		{name: "another server's document, created", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusCreated},
-		{name: "another server's document, accepted", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusAccepted},
+		{name: "sign-in page", contentType: "text/html", body: "<html>Sign in", status: http.StatusOK},
+		{name: "other JSON with status 200", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusOK},
+		{name: "other JSON with status 201", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusCreated},
+		{name: "other JSON with status 202", contentType: "application/json", body: `{"error": "no"}`, status: http.StatusAccepted},
 		{name: "null", contentType: "application/json", body: `null`, status: http.StatusOK},
-		{name: "nothing", status: http.StatusOK},
-		{name: "part of a page", contentType: "text/html", body: "<h", status: http.StatusPartialContent},
+		{name: "no content", status: http.StatusOK},
+		{name: "part of a page with status 206", contentType: "text/html", body: "<h", status: http.StatusPartialContent},
 	}
 	for _, tt := range tests {
 		// Every request gets the same response of the other server.
@@ -219,8 +219,8 @@ func TestRedirectsAreLimited(t *testing.T) {
 
 // Each method of the client that uploads refuses a nil reader.
 func TestUploadRefusesNothing(t *testing.T) {
-	// The handler gets every request, and the server counts them.
-	s := newServer(t, func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false })
+	passOn := func(int, http.ResponseWriter, *http.Request, http.Handler) bool { return false }
+	s := newServer(t, passOn) // counts the requests
 	methods := map[string]func(body io.Reader) error{
 		"Upload": func(body io.Reader) error {
 			_, err := s.client.Upload(t.Context(), "a", body, "")

@@ -45,19 +45,19 @@ func TestErrorHasResponseOfServer(t *testing.T) {
 		want   uploads.Error
 	}{
 		{
-			name:   "of the handler",
+			name:   "problem document",
 			status: http.StatusBadRequest,
 			body:   `{"code": "invalid_value", "field": "count", "message": "No."}`,
 			want:   uploads.Error{Code: uploads.InvalidValue, Field: "count", Message: "No.", Err: storage.InvalidArgument},
 		},
 		{
-			name:   "of a proxy",
+			name:   "page of a proxy",
 			status: http.StatusBadGateway,
 			body:   `<html>Bad gateway</html>`,
 			want:   uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal},
 		},
 		{
-			name:   "an address that has moved",
+			name:   "redirect without an address",
 			status: http.StatusMultipleChoices,
 			body:   ``,
 			want:   uploads.Error{Code: uploads.Internal, Message: "The response is not one of the file API.", Err: storage.Internal},

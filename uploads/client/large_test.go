@@ -159,8 +159,14 @@ func TestUploadLargeRepeatsAPartIfWaitingHelps(t *testing.T) {
 
 // If the response to the last part was lost, UploadLarge sends that part again, and its response has the record.
 func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
+	data := content(2500)
+	file := newLargeFile(data)
+	file.Concurrency = 1
+	const parts = 3 // of 1000 bytes at most
+
+	// The server stores the last part, and drops the connection before it responds.
 	s := newServer(t, func(number int, _ http.ResponseWriter, r *http.Request, next http.Handler) bool {
-		isLastPart := number == 3
+		isLastPart := number == parts
 		if !isLastPart {
 			return false
 		}
@@ -169,54 +175,56 @@ func TestUploadLargeFindsTheRecordWhoseResponseWasLost(t *testing.T) {
 		require.Equal(t, http.StatusCreated, w.Code)
 		return hangUp()
 	})
-	data := content(2500)
-	file := newLargeFile(data)
-	file.Concurrency = 1
 
 	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 	s.requireFile(t, record, "large.bin", data)
-	require.Equal(t, 4, s.requests)
+	require.Equal(t, parts+1, s.requests)
 }
 
 // After UploadLarge has given up, a second call with the values of its error sends only the missing parts.
 func TestUploadLargeIsResumed(t *testing.T) {
-	// While the server is down, it refuses all requests after the third one.
-	down := true
+	const (
+		partSize = 1000
+		parts    = 10
+		accepted = 3 // parts, before the server refuses all further requests
+		attempts = 2 // of a part
+	)
+	isDown := true
 	s := newServer(t, func(number int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		return down && number > 3 && unavailable(w)
+		return isDown && number > accepted && unavailable(w)
 	})
 
-	// The file has ten parts of 1000 bytes.
-	data := content(10_000)
+	data := content(parts * partSize)
 	file := newLargeFile(data)
 	file.Concurrency = 1
-	file.Attempts = 2
+	file.Attempts = attempts
 
 	// Three parts arrive, the fourth one fails twice, and no other part is tried.
 	_, err := s.client.UploadLarge(t.Context(), file)
 	var incomplete *filesclient.Incomplete
 	require.ErrorAs(t, err, &incomplete)
 	require.Equal(t, []int{4, 5, 6, 7, 8, 9, 10}, incomplete.Missing)
-	require.EqualValues(t, 1000, incomplete.PartSize)
+	require.EqualValues(t, partSize, incomplete.PartSize)
 
 	var responseErr *filesclient.Error
 	require.ErrorAs(t, err, &responseErr)
 	require.Equal(t, http.StatusServiceUnavailable, responseErr.Status)
-	require.Equal(t, 3+2, s.requests)
+	require.Equal(t, accepted+attempts, s.requests)
 
-	// The second call sends the other seven parts.
-	down = false
+	// The second call sends the missing parts.
+	earlierRequests := s.requests
+	isDown = false
 	file.Token = incomplete.Token
 	file.PartSize = incomplete.PartSize
 	file.Sums = incomplete.Sums
 	record, err := s.client.UploadLarge(t.Context(), file)
 	require.NoError(t, err)
 	s.requireFile(t, record, "large.bin", data)
-	require.Equal(t, 3+2+7, s.requests)
+	require.Equal(t, parts-accepted, s.requests-earlierRequests)
 }
 
-// The stored file has only the current bytes of a file that has changed since the first attempt.
+// If a part of the file has changed since the first attempt, a further attempt sends it again.
 func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	// The server accepts the first requests, and refuses all others.
 	maxAccepted := 3
@@ -234,7 +242,7 @@ func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
 	require.ErrorAs(t, err, &incomplete)
 	require.Len(t, incomplete.Sums, 3)
 
-	// The second part changes. The client cannot send it again, because the server is down.
+	// A byte of the second part changes. The client cannot send it again, because the server is down.
 	data[1500]++
 	maxAccepted = 0
 	file.Token = incomplete.Token
