@@ -56,11 +56,14 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 			granted <- memory.Acquire(t.Context(), mallo, 1)
 		}()
 		synctest.Wait()
-		require.False(t, memory.Contended(alice))
 		require.True(t, memory.Contended(mallo))
+		require.False(t, memory.Contended(alice))
+
+		// Alice gets two of the 3 free bytes. A third one would leave no byte free.
 		require.True(t, memory.Try(alice, 2))
 		require.False(t, memory.Try(alice, 1))
 
+		// When Mallo has released enough, the waiting request is granted.
 		memory.Release(mallo, 4)
 		require.True(t, <-granted)
 	})

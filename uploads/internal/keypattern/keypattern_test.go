@@ -18,13 +18,13 @@ func TestParseRefusesPatterns(t *testing.T) {
 		pattern string
 		rule    string // part of the rule that the pattern breaks
 	}{
-		{name: "nothing", pattern: "", rule: "must have {random}"},
-		{name: "nothing that is unique", pattern: "users/{user}{ext}", rule: "must have {random}"},
+		{name: "empty", pattern: "", rule: "must have {random}"},
+		{name: "no unique value", pattern: "users/{user}{ext}", rule: "must have {random}"},
 		{name: "random twice", pattern: "{random}/{random}", rule: "twice"},
 		{name: "two unique names", pattern: "{newest}/{id}", rule: "twice"},
 		{name: "a value twice", pattern: "{user}/{user}/{random}", rule: "{user} twice"},
 		{name: "a brace that stays open", pattern: "a/{random", rule: "not a name in braces"},
-		{name: "a name that is none", pattern: "{User}/{random}", rule: "not a name in braces"},
+		{name: "a name in capitals", pattern: "{User}/{random}", rule: "not a name in braces"},
 		{name: "no name", pattern: "{}/{random}", rule: "not a name in braces"},
 		{name: "two values in a segment", pattern: "{a}-{b}/{random}", rule: "two values"},
 		{name: "an extension in the middle", pattern: "{random}{ext}/x", rule: "{ext}"},
@@ -59,6 +59,7 @@ func TestPatternIsFilled(t *testing.T) {
 	require.Empty(t, flaw)
 
 	key := pattern.Key(values, when, keypattern.Random{0: 0xFF, 15: 1}, ".jpg")
+	// In UTC, it is still the last day of 2025. The random bytes are in Base32.
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
 	require.True(t, pattern.Matches(key, values))
 	withoutExtension := strings.TrimSuffix(key, ".jpg")
@@ -106,21 +107,21 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 		values map[string]string
 		field  string // name of the value that is refused
 	}{
-		{name: "none", values: nil, field: "user"},
-		{name: "an empty one", values: map[string]string{"user": ""}, field: "user"},
-		{name: "one that has no place", values: map[string]string{"user": "1", "folder": "x"}, field: "folder"},
-		{name: "one of ours", values: map[string]string{"user": "1", "random": "mine"}, field: "random"},
+		{name: "value missing", values: nil, field: "user"},
+		{name: "empty value", values: map[string]string{"user": ""}, field: "user"},
+		{name: "value that the pattern lacks", values: map[string]string{"user": "1", "folder": "x"}, field: "folder"},
+		{name: "value for random", values: map[string]string{"user": "1", "random": "mine"}, field: "random"},
 		{name: "a path", values: map[string]string{"user": "1/2"}, field: "user"},
 		{name: "a path above", values: map[string]string{"user": ".."}, field: "user"},
-		{name: "a point first", values: map[string]string{"user": ".git"}, field: "user"},
-		{name: "a point last", values: map[string]string{"user": "a."}, field: "user"},
+		{name: "a point at the start", values: map[string]string{"user": ".git"}, field: "user"},
+		{name: "a point at the end", values: map[string]string{"user": "a."}, field: "user"},
 		{name: "a backslash", values: map[string]string{"user": `a\b`}, field: "user"},
 		{name: "a percent sign", values: map[string]string{"user": "%2e"}, field: "user"},
 		{name: "a space", values: map[string]string{"user": "a b"}, field: "user"},
 		{name: "a control character", values: map[string]string{"user": "a\n"}, field: "user"},
-		{name: "a letter that looks like one", values: map[string]string{"user": "раypal"}, field: "user"},
+		{name: "a Cyrillic letter", values: map[string]string{"user": "раypal"}, field: "user"},
 		{name: "invalid UTF-8", values: map[string]string{"user": "\xff"}, field: "user"},
-		{name: "a long one", values: map[string]string{"user": strings.Repeat("a", 129)}, field: "user"},
+		{name: "129 letters", values: map[string]string{"user": strings.Repeat("a", 129)}, field: "user"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

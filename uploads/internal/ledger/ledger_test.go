@@ -146,11 +146,12 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	book := newBook(store)
 	store.texts[book.Key(user)] = text
 
-	_, err = book.Reserve(t.Context(), fixedSize(user, "more", 1), ledger.Limit{})
+	_, err = book.Reserve(t.Context(), fixedSize(user, "one more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
 
+	// The end of one upload makes room for another one.
 	require.NoError(t, book.Drop(t.Context(), user, "1"))
-	_, err = book.Reserve(t.Context(), fixedSize(user, "more", 1), ledger.Limit{})
+	_, err = book.Reserve(t.Context(), fixedSize(user, "one more", 1), ledger.Limit{})
 	require.NoError(t, err)
 }
 
@@ -181,12 +182,13 @@ func TestBookRereadsLedger(t *testing.T) {
 	require.EqualValues(t, 90, current.Bytes)
 }
 
-// A Book does not read the ledger of a user again for the second upload.
+// A Book reads the ledger of a user for the first upload, and not for later ones.
 func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
 
-	for i := range 3 {
+	const uploadCount = 3
+	for i := range uploadCount {
 		_, err := book.Reserve(t.Context(), fixedSize(user, fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
 		require.NoError(t, err)
 		_, err = book.Settle(t.Context(), user, fmt.Sprint(i), 1)
@@ -194,8 +196,11 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 	}
 
 	// The first upload reads the ledger, that of an older version, and the ledger again.
-	require.Equal(t, 3, store.reads)
-	require.Equal(t, 6, store.writes)
+	const readsOfFirstUpload = 3
+	require.Equal(t, readsOfFirstUpload, store.reads)
+
+	// Reserve and Settle each write once.
+	require.Equal(t, 2*uploadCount, store.writes)
 }
 
 // Settle counts a file once, even if the response to its write is lost.
@@ -205,9 +210,9 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 		applied   bool // whether the write whose response is lost took effect
 		overtaken bool // whether another process writes before the call reads the ledger again
 	}{
-		{name: "a write that took effect", applied: true},
-		{name: "one that did not"},
-		{name: "one after which another came", applied: true, overtaken: true},
+		{name: "write took effect", applied: true},
+		{name: "write had no effect", applied: false},
+		{name: "write took effect, and another process wrote", applied: true, overtaken: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,19 +266,20 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.False(t, removalA.Joined)
 		return bookA, bookB, removalA
 	}
-	requireCounts := func(t *testing.T, book *ledger.Book, bytes, reserved int64) {
+	requireReserved := func(t *testing.T, book *ledger.Book, reservedBytes int64) {
 		t.Helper()
 		current, err := book.Read(t.Context(), user)
 		require.NoError(t, err)
 		pending, _ := current.Pending()
-		require.Equal(t, []int64{bytes, reserved}, []int64{current.Bytes, pending})
+		require.Equal(t, reservedBytes, pending)
+		require.Zero(t, current.Bytes, "the file still counts as stored")
 	}
 
-	t.Run("the bytes count until the end", func(t *testing.T) {
+	t.Run("the bytes stay reserved until the end", func(t *testing.T) {
 		bookA, _, removalA := beginRemoval(t)
-		requireCounts(t, bookA, 0, 7)
+		requireReserved(t, bookA, 7)
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
-		requireCounts(t, bookA, 0, 0)
+		requireReserved(t, bookA, 0)
 	})
 
 	t.Run("another call joins and ends it", func(t *testing.T) {
@@ -283,7 +289,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.True(t, removalB.Joined)
 		require.NoError(t, bookB.EndRemoval(t.Context(), removalB))
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
-		requireCounts(t, bookA, 0, 0)
+		requireReserved(t, bookA, 0)
 	})
 
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
@@ -291,12 +297,12 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
 		require.NoError(t, err)
-		requireCounts(t, bookA, 0, 0)
+		requireReserved(t, bookA, 0)
 
 		// The end of the first removal does not end the second one.
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		require.NoError(t, bookB.UndoRemoval(t.Context(), removalB))
-		requireCounts(t, bookA, 0, 0)
+		requireReserved(t, bookA, 0)
 	})
 }
 
@@ -364,19 +370,20 @@ func TestAddCountsFileWithoutReservation(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
 	require.EqualValues(t, 1, text.Files)
-	require.Len(t, text.Entries, 1, "the doubt")
+	require.Len(t, text.Entries, 1, "the mark that the count is doubtful")
 
 	bytes, files := text.Pending()
 	require.Zero(t, bytes)
 	require.Zero(t, files)
 }
 
-// Reserve makes room by reducing earlier reservations to the actual sizes of their files.
+// Reserve reduces earlier reservations to the actual sizes of their files, which makes room for the new one.
 func TestReservationShrinksStoredFiles(t *testing.T) {
 	book := newBook(newStates())
 	_, err := book.Reserve(t.Context(), fixedSize(user, "first", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
+	// The first file has only 30 bytes, so 70 bytes are left for the second.
 	reservation := fixedSize(user, "second", 70)
 	reservation.Sizes = map[string]int64{"first": 30, "unknown": 5}
 	_, err = book.Reserve(t.Context(), reservation, ledger.Limit{Bytes: 100})
@@ -389,9 +396,10 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// If an older version writes a user's ledger after it was moved, the ledger exists twice. Migrate then marks the count
-// as doubtful, so that a Sweep counts again.
+// A ledger exists twice if an older version of the program writes it after it was moved. Migrate then keeps the new one,
+// and marks its count as doubtful, so that a Sweep counts again.
 func TestMigrateLedgerThatExistsTwice(t *testing.T) {
+	// The moved ledger has a file of 30 bytes.
 	store := newStates()
 	book := newBook(store)
 	require.NoError(t, book.Recount(t.Context(), user, func(text *ledger.Text) error {
@@ -400,19 +408,20 @@ func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 		return nil
 	}))
 
-	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
-	store.texts[old] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
-	require.NoError(t, book.Migrate(t.Context(), old))
+	// The ledger that the older version has written since has one of 20 bytes.
+	oldKey := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
+	store.texts[oldKey] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
+	require.NoError(t, book.Migrate(t.Context(), oldKey))
 
 	text, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
 	require.Len(t, text.Entries, 1, "the mark that the count is doubtful")
-	require.NotContains(t, store.texts, old)
+	require.NotContains(t, store.texts, oldKey)
 }
 
-// The write of Settle moves an old ledger, and its response is lost. Another call writes before the bucket repeats the
-// write. Settle still reports the file as counted.
+// Settle reports a file as counted even if the response to its write is lost, and another call writes before the bucket
+// repeats it. The write also moves the ledger of an older version.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
