@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cdn"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 )
@@ -87,10 +88,10 @@ func put(t *testing.T, b storage.Uploader, keys ...string) {
 	}
 }
 
-// none drops the result of a call and returns its error.
-func none[T any](_ T, err error) error { return err }
+// errorOf returns the error of a call, without its result.
+func errorOf[T any](_ T, err error) error { return err }
 
-// Each operation purges its keys.
+// Each operation purges the keys of the objects that it changes, and an operation that changes none purges nothing.
 func TestPurgeHookOfEachOperation(t *testing.T) {
 	versionsOf := func(ctx context.Context, b storage.Bucket, key string) ([]storage.VersionEntry, error) {
 		var all []storage.VersionEntry
@@ -105,47 +106,47 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 	tests := []struct {
 		name string
 		do   func(ctx context.Context, b storage.Bucket) error
-		want []string
+		want []string // keys that are purged
 	}{
 		{name: "Upload", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(b.Upload(ctx, "new", strings.NewReader("x")))
+			return errorOf(b.Upload(ctx, "new", strings.NewReader("x")))
 		}, want: []string{"new"}},
 		{name: "Writer", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.NewWriter(ctx, b, "new").Commit())
+			return errorOf(storage.NewWriter(ctx, b, "new").Commit())
 		}, want: []string{"new"}},
 		{name: "an upload in parts", do: func(ctx context.Context, b storage.Bucket) error {
 			body := io.LimitReader(strings.NewReader(strings.Repeat("x", 3<<20)), 3<<20)
-			return none(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
+			return errorOf(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
 		}, want: []string{"new"}},
 		{
 			name: "Copy",
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return none(storage.Copy(ctx, b, "new", b, "a"))
+				return errorOf(storage.Copy(ctx, b, "new", b, "a"))
 			},
 			want: []string{"new"},
 		},
 		{name: "new properties", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
+			return errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
 		}, want: []string{"a"}},
 		{
 			name: "Move",
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return none(storage.Move(ctx, b, "a", "new"))
+				return errorOf(storage.Move(ctx, b, "a", "new"))
 			},
 			want: []string{"a", "new"},
 		},
 		{name: "Move by copy", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
+			return errorOf(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
 		}, want: []string{"a", "new"}},
 		{name: "Compose", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.Compose(ctx, b, "new", []string{"a", "b"}))
+			return errorOf(storage.Compose(ctx, b, "new", []string{"a", "b"}))
 		}, want: []string{"new"}},
 		{name: "Append", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.Append(ctx, b, "a", []byte("x")))
+			return errorOf(storage.Append(ctx, b, "a", []byte("x")))
 		}, want: []string{"a"}},
 		{name: "Update", do: func(ctx context.Context, b storage.Bucket) error {
 			change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }
-			return none(storage.Update(ctx, b, "a", change))
+			return errorOf(storage.Update(ctx, b, "a", change))
 		}, want: []string{"a"}},
 		{
 			name: "Remove",
@@ -160,28 +161,28 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			want: []string{"none"},
 		},
 		{name: "RemoveAll", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+			return errorOf(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
 		}, want: []string{"a", "b"}},
 		{name: "RemoveMatching", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.RemoveMatching(ctx, b, nil))
+			return errorOf(storage.RemoveMatching(ctx, b, nil))
 		}, want: []string{"a", "b"}},
 		{name: "the end of an open upload", do: func(ctx context.Context, b storage.Bucket) error {
 			u, err := storage.BeginUpload(ctx, b, "new")
 			if err != nil {
 				return err
 			}
-			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), none(u.Complete(ctx)))
+			return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), errorOf(u.Complete(ctx)))
 		}, want: []string{"new"}},
 		{name: "an open upload that is dropped", do: func(ctx context.Context, b storage.Bucket) error {
 			u, err := storage.BeginUpload(ctx, b, "new")
 			if err != nil {
 				return err
 			}
-			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
+			return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
 		}, want: nil},
 		{name: "RemoveVersions", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
-			return errors.Join(err, none(storage.RemoveVersions(ctx, b, slices.Values(versions))))
+			return errors.Join(err, errorOf(storage.RemoveVersions(ctx, b, slices.Values(versions))))
 		}, want: []string{"a"}},
 		{name: "Remove of a version", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
@@ -190,7 +191,7 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 		{name: "a version made current", do: func(ctx context.Context, b storage.Bucket) error {
 			versions, err := versionsOf(ctx, b, "a")
 			return errors.Join(err,
-				none(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
+				errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
 		}, want: []string{"a"}},
 		{
 			name: "Restore",
@@ -200,15 +201,15 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			want: []string{"a"},
 		},
 		{name: "a view of a folder", do: func(ctx context.Context, b storage.Bucket) error {
-			return none(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
+			return errorOf(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
 		}, want: []string{"folder/c%20d"}},
 		{name: "reads", do: func(ctx context.Context, b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "a")
 			for _, failure := range b.List(ctx) {
 				err = errors.Join(err, failure)
 			}
-			return errors.Join(err, none(b.Attrs(ctx, "a")), none(b.Exists(ctx, "a")),
-				none(storage.Tags(ctx, b, "a")))
+			return errors.Join(err, errorOf(b.Attrs(ctx, "a")), errorOf(b.Exists(ctx, "a")),
+				errorOf(storage.Tags(ctx, b, "a")))
 		}, want: nil},
 		{name: "tags", do: func(ctx context.Context, b storage.Bucket) error {
 			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
@@ -216,10 +217,12 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The bucket has the objects a and b, whose uploads do not count.
 			r := &recorder{}
 			b, failures := newPurgedBucket(t, r, storage.WithVersioning(true))
 			put(t, b, "a", "b")
 			r.calls = nil
+
 			require.NoError(t, tt.do(t.Context(), b))
 			require.Equal(t, tt.want, r.keys())
 			require.Empty(t, *failures)
@@ -229,6 +232,7 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 
 // The hook purges a key only after the write of its object.
 func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
+	// The purge fails if the object is not there yet.
 	store := memstore.NewDriver(memstore.Config{})
 	r := &recorder{purge: func(ctx context.Context, _ []string) error {
 		_, err := store.Head(ctx, &driver.GetRequest{Key: "a", Length: -1})
@@ -239,59 +243,58 @@ func TestPurgeHookPurgesAfterTheWrite(t *testing.T) {
 
 	put(t, b, "a")
 	require.Equal(t, []string{"a"}, r.keys())
-	require.Empty(t, *failures, "the purge finds the object")
+	require.Empty(t, *failures)
 }
 
-// The hook purges an object after each write that succeeded or may have done so, and not after one that
-// failed.
+// The hook purges an object after a write that has succeeded or may have, and not after one that has failed.
 func TestPurgeHookOutcomes(t *testing.T) {
 	upload := func(ctx context.Context, b storage.Bucket) error {
-		return none(b.Upload(ctx, "a", strings.NewReader("new")))
+		return errorOf(b.Upload(ctx, "a", strings.NewReader("new")))
 	}
 	removal := func(ctx context.Context, b storage.Bucket) error {
-		return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+		return errorOf(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
 	}
 	tests := []struct {
 		name  string
-		rules []faults.Rule
+		rules []faults.Rule // which requests to the store fail
 		do    func(ctx context.Context, b storage.Bucket) error
-		want  []string
-		code  storage.Code
+		want  []string     // keys that are purged
+		code  storage.Code // of the write; "" if it succeeds
 	}{
 		{
-			name:  "a failure",
+			name:  "the write is refused",
 			rules: []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
 			do:    upload,
 			code:  storage.PermissionDenied,
 		},
 		{
-			name: "a condition that does not hold",
+			name: "the condition does not hold",
 			do: func(ctx context.Context, b storage.Bucket) error {
-				return none(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
+				return errorOf(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
 			},
 			code: storage.PreconditionFailed,
 		},
 		{
-			name:  "a retry",
+			name:  "the first attempt fails",
 			rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
 			do:    upload,
 			want:  []string{"a"},
 		},
 		{
-			name:  "a lost response that was reconciled",
+			name:  "the response is lost, and the object is found",
 			rules: []faults.Rule{faults.DropResponse(faults.Put).Nth(1)},
 			do:    upload,
 			want:  []string{"a"},
 		},
 		{
-			name:  "an unknown outcome",
+			name:  "the outcome is unknown",
 			do:    upload,
 			rules: []faults.Rule{faults.DropResponse(faults.Put), faults.Fail(faults.Head)},
 			want:  []string{"a"},
 			code:  storage.OutcomeUnknown,
 		},
 		{
-			name: "a removal of which a part failed",
+			name: "one of two removals fails",
 			do:   removal,
 			want: []string{"a", "b"},
 			code: storage.PermissionDenied,
@@ -302,22 +305,16 @@ func TestPurgeHookOutcomes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The store has the objects a and b.
+			store := memstore.NewDriver(memstore.Config{})
+			put(t, engine.New(store), "a", "b")
+
+			// The bucket on this store has the hook and the faults.
 			r := &recorder{}
-			injected := faults.New(tt.rules...)
-			inner := memstore.NewDriver(memstore.Config{})
-			b, failures := newPurgedBucket(t, r, storage.WithRetry(storage.RetryPolicy{
-				Attempts: 2,
-				MaxDelay: 1,
-			}),
-				driver.WithLayer(func(driver.Driver) driver.Driver { return injected.Layer()(inner) }))
-			for _, key := range []string{"a", "b"} {
-				_, err := inner.Put(t.Context(), &driver.PutRequest{
-					Key:  key,
-					Body: strings.NewReader(key),
-					Size: 1,
-				})
-				require.NoError(t, err)
-			}
+			injector := faults.New(tt.rules...)
+			faulty := func(driver.Driver) driver.Driver { return injector.Layer()(store) }
+			retry := storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1})
+			b, failures := newPurgedBucket(t, r, retry, driver.WithLayer(faulty))
 
 			err := tt.do(t.Context(), b)
 			if tt.code == "" {
@@ -343,7 +340,7 @@ func TestPurgeHookPurgeFails(t *testing.T) {
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	require.Equal(t, "a", attrs.Key)
-	require.Len(t, r.calls, 1, "the error is not temporary")
+	require.Len(t, r.calls, 1, "the purge must not be repeated, because the error is not temporary")
 	require.Len(t, *failures, 1)
 	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
 	require.ErrorIs(t, (*failures)[0].err, storage.PermissionDenied)
@@ -386,22 +383,22 @@ func TestPurgeHookRepeats(t *testing.T) {
 	temporary := func(code storage.Code) error {
 		return &storage.Error{Code: code, RetryAfter: 2 * time.Second}
 	}
-	busy := func(times int) []error {
+	rateLimited := func(times int) []error {
 		return slices.Repeat([]error{temporary(storage.RateLimited)}, times)
 	}
 	tests := []struct {
 		name     string
-		errs     []error // of the first calls; all others succeed
-		calls    int     // of the purger
-		failures int     // calls of OnError
+		errs     []error // of the first purges; all others succeed
+		purges   int
+		failures int // calls of OnError
 	}{
-		{name: "a success", calls: 1},
-		{name: "out of reach once", errs: []error{temporary(storage.Unavailable)}, calls: 2},
-		{name: "busy four times", errs: busy(4), calls: 5},
-		{name: "busy for too long", errs: busy(9), calls: 5, failures: 1},
-		{name: "a bare code", errs: []error{storage.Unavailable}, calls: 2},
-		{name: "an error that does not pass", errs: []error{storage.InvalidArgument}, calls: 1, failures: 1},
-		{name: "an error of a user's own", errs: []error{errors.New("broken")}, calls: 1, failures: 1},
+		{name: "success", purges: 1},
+		{name: "unavailable once", errs: []error{temporary(storage.Unavailable)}, purges: 2},
+		{name: "rate-limited four times", errs: rateLimited(4), purges: 5},
+		{name: "rate-limited nine times", errs: rateLimited(9), purges: 5, failures: 1},
+		{name: "error that is only a code", errs: []error{storage.Unavailable}, purges: 2},
+		{name: "error that is not temporary", errs: []error{storage.InvalidArgument}, purges: 1, failures: 1},
+		{name: "error without a code", errs: []error{errors.New("broken")}, purges: 1, failures: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -417,7 +414,7 @@ func TestPurgeHookRepeats(t *testing.T) {
 				b, failures := newPurgedBucket(t, r)
 
 				put(t, b, "a")
-				require.Len(t, r.calls, tt.calls)
+				require.Len(t, r.calls, tt.purges)
 				require.Len(t, *failures, tt.failures)
 			})
 		})
@@ -474,8 +471,7 @@ func manyKeys(n int) iter.Seq[string] {
 	}
 }
 
-// If an operation changes more than 100 keys, the hook purges them in batches of 100, and a batch that
-// fails prevents no other.
+// The hook purges the keys of an operation in batches of 100. If one batch fails, the others are purged nevertheless.
 func TestPurgeHookBatches(t *testing.T) {
 	firstOfSecondBatch := site + "100"
 	r := &recorder{purge: func(_ context.Context, urls []string) error {
@@ -519,19 +515,19 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 		field  string // that the error names
 		change func(*cdn.PurgeConfig)
 	}{
-		{name: "no address", field: "BaseURL", change: func(c *cdn.PurgeConfig) {
+		{name: "no base URL", field: "BaseURL", change: func(c *cdn.PurgeConfig) {
 			c.BaseURL = ""
 		}},
 		{name: "no purger", field: "Purger", change: func(c *cdn.PurgeConfig) {
 			c.Purger = nil
 		}},
-		{name: "failures would be silent", field: "OnError", change: func(c *cdn.PurgeConfig) {
+		{name: "no OnError", field: "OnError", change: func(c *cdn.PurgeConfig) {
 			c.OnError = nil
 		}},
-		{name: "no time", field: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "timeout below the least", field: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = 1
 		}},
-		{name: "negative time", field: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "negative timeout", field: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = -time.Second
 		}},
 	}

@@ -74,26 +74,29 @@ func TestSignersRefuseWhatIsNotEnforced(t *testing.T) {
 
 // With WithStableFor, a URL stays the same for that time, so that caches can keep it.
 func TestSignersStableURLs(t *testing.T) {
-	hour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	const ttl = time.Minute
+	startOfHour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	startOfNextHour := startOfHour.Add(time.Hour)
 	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {
 			signAt := func(now time.Time) *storage.SignedURL {
 				s.At(now)
-				signedURL, err := s.SignedDownloadURL(t.Context(), "a.jpg",
-					storage.WithStableFor(time.Hour), storage.WithTTL(time.Minute))
+				stable := storage.WithStableFor(time.Hour)
+				signedURL, err := s.SignedDownloadURL(t.Context(), "a.jpg", stable, storage.WithTTL(ttl))
 				require.NoError(t, err)
 				return signedURL
 			}
 
-			first := signAt(hour)
-			last := signAt(hour.Add(time.Hour - 1))
-			next := signAt(hour.Add(time.Hour))
+			// All URLs of one hour are the same, and are valid for the TTL after its end.
+			first := signAt(startOfHour)
+			last := signAt(startOfNextHour.Add(-1))
 			require.Equal(t, first, last)
-			require.Equal(t, hour.Add(time.Hour+time.Minute), first.ExpiresAt)
-			require.NotEqual(t, first.URL, next.URL)
+			require.Equal(t, startOfNextHour.Add(ttl), first.ExpiresAt)
+			require.NotEqual(t, first.URL, signAt(startOfNextHour).URL)
 
+			// A URL that would be valid for longer than seven days is refused.
 			_, err := s.SignedDownloadURL(t.Context(), "a.jpg", storage.WithStableFor(7*24*time.Hour))
-			require.ErrorIs(t, err, storage.InvalidArgument, "the URL would expire too late")
+			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }
@@ -145,7 +148,7 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A key cannot change the meaning of its URL: it is either escaped or refused.
+// A key with hostile characters cannot change the meaning of its URL, because it is either escaped or refused.
 func TestSignersHostileKeys(t *testing.T) {
 	tests := []struct {
 		key  string
@@ -249,7 +252,7 @@ func TestSignPrefixCookies(t *testing.T) {
 	}
 }
 
-// A URL expires at a whole second, and never earlier than asked for.
+// A URL expires at a whole second. A time between two seconds is rounded up.
 func TestExpiry(t *testing.T) {
 	tests := []struct {
 		name string
@@ -257,10 +260,10 @@ func TestExpiry(t *testing.T) {
 		ttl  time.Duration
 		want int64 // seconds since 1970
 	}{
-		{name: "an hour by default", now: time.Unix(1000, 0), want: 4600},
+		{name: "no TTL, an hour by default", now: time.Unix(1000, 0), want: 1000 + 60*60},
 		{name: "whole seconds", now: time.Unix(1000, 0), ttl: time.Minute, want: 1060},
-		{name: "never earlier than asked for", now: time.Unix(1000, 1), ttl: time.Minute, want: 1061},
-		{name: "a part of a second", now: time.Unix(1000, 0), ttl: 1500 * time.Millisecond, want: 1002},
+		{name: "signed between two seconds", now: time.Unix(1000, 1), ttl: time.Minute, want: 1061},
+		{name: "TTL with a part of a second", now: time.Unix(1000, 0), ttl: 1500 * time.Millisecond, want: 1002},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
