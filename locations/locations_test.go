@@ -116,10 +116,10 @@ func TestOpenFolder(t *testing.T) {
 		folder string // fields of a location; %s stands for the address of a directory
 		want   string // key in the directory
 	}{
-		{name: "in the address", folder: "address: %s#a\n", want: "a/k"},
-		{name: "by a parameter of the address", folder: "address: %s?prefix=a/\n", want: "a/k"},
-		{name: "by a field", folder: "address: %s\n    prefix: a/\n", want: "a/k"},
-		{name: "by both", folder: "address: %s#b\n    prefix: a/\n", want: "a/b/k"},
+		{name: "fragment of the address", folder: "address: %s#a\n", want: "a/k"},
+		{name: "parameter of the address", folder: "address: %s?prefix=a/\n", want: "a/k"},
+		{name: "field of the location", folder: "address: %s\n    prefix: a/\n", want: "a/k"},
+		{name: "fragment and field", folder: "address: %s#b\n    prefix: a/\n", want: "a/b/k"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -148,7 +148,8 @@ locations:
 		"OMNIBUCKET_ONLY_HERE": variableAddress,
 	})
 
-	// A location that only a variable has stores an object. The other location then has it, at the same address.
+	// The location only-here exists only as a variable. An object that is stored there is also in photos, because its
+	// variable has the same address.
 	put(t, open(t, c, "only-here"), "a", "text")
 	photos := open(t, c, "photos")
 	require.Equal(t, "text", get(t, photos, "a"))
@@ -304,14 +305,20 @@ locations:
 	require.ErrorContains(t, err, "SignedURLs, SignedForms")
 }
 
+// Open refuses a location that it does not know, that needs what is not compiled in, or whose stores overlap. The error
+// says what is wrong, and Check finds the fault, too.
 func TestOpenFails(t *testing.T) {
-	tests := []struct{ name, text, says, hint string }{
-		{
-			name: "no such location",
-			text: "locations: {b: mem://b}",
-			says: "the configuration has no location a; known are: b",
-			hint: "set the variable",
-		},
+	t.Run("unknown location", func(t *testing.T) {
+		c := parse(t, "locations: {b: mem://b}")
+		requireOpenFails(t, c, "the configuration has no location a; known are: b", "set the variable")
+	})
+
+	tests := []struct {
+		name string
+		text string // configuration with the location a
+		says string // part of the error
+		hint string // part of the hint
+	}{
 		{name: "a driver that is not compiled in", text: "locations: {a: s3://bucket}", says: "known are: file, mem", hint: "providers/s3"},
 		{
 			name: "a layer that is not compiled in",
@@ -321,7 +328,7 @@ func TestOpenFails(t *testing.T) {
 		},
 		{name: "an unknown parameter", text: "locations: {a: {address: mem://a, speed: 1}}", says: `parameter "speed"`},
 		{
-			name: "itself as second store",
+			name: "a mirror of itself",
 			text: "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
 			says: "layer mirror: the second store must be another location",
 		},
@@ -362,18 +369,22 @@ func TestOpenFails(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, tt.text)
-			b, err := c.Open(t.Context(), "a")
-			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.Nil(t, b)
-			require.ErrorContains(t, err, tt.says)
-
-			e, _ := errors.AsType[*storage.Error](err)
-			require.Contains(t, e.Hint, tt.hint)
-			if tt.name != "no such location" {
-				require.ErrorIs(t, c.Check(), storage.InvalidArgument, "Check finds it, too")
-			}
+			requireOpenFails(t, c, tt.says, tt.hint)
+			require.ErrorIs(t, c.Check(), storage.InvalidArgument)
 		})
 	}
+}
+
+// requireOpenFails requires that the location a cannot be opened, with this text in the error and in its hint.
+func requireOpenFails(t *testing.T, c *locations.Config, text, hint string) {
+	t.Helper()
+	b, err := c.Open(t.Context(), "a")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.Nil(t, b)
+	require.ErrorContains(t, err, text)
+
+	storageErr, _ := errors.AsType[*storage.Error](err)
+	require.Contains(t, storageErr.Hint, hint)
 }
 
 // If another location needs a scheme or a layer that is not compiled in, Open of this location still works.
@@ -383,14 +394,20 @@ func TestOpenIgnoresOtherLocations(t *testing.T) {
 	open(t, c, "a")
 }
 
-// Parse refuses a file that is malformed or has unknown or wrong settings, and names the line.
+// aliasBomb returns YAML of ten lists. Each has the list before nine times, so that the last one would fill the memory.
+func aliasBomb() string {
+	text := "a: &a [x]\n"
+	for name := 'b'; name <= 'j'; name++ {
+		alias := fmt.Sprintf("*%c", name-1)
+		text += fmt.Sprintf("%c: &%c [%s]\n", name, name, strings.Repeat(alias+", ", 8)+alias)
+	}
+	return text
+}
+
+// Parse refuses a file that is malformed or has unknown or wrong settings. The error says what is wrong, and does not
+// show a value, which may be the secret "hunter2".
 func TestParseFails(t *testing.T) {
 	const secret = "hunter2"
-	anchors := "a: &a [x]\n"
-	for i := 'b'; i < 'k'; i++ {
-		prefix := strings.Repeat(fmt.Sprintf("*%c, ", i-1), 8) + fmt.Sprintf("*%c", i-1)
-		anchors += fmt.Sprintf("%c: &%c [%s]\n", i, i, prefix)
-	}
 	tests := []struct{ name, text, says string }{
 		{"no YAML", "locations: [", "line 1: the file must be YAML"},
 		{"a list", "- hunter2", "config.yaml:1: there must be names and values"},
@@ -409,7 +426,7 @@ func TestParseFails(t *testing.T) {
 		{"an anchor", "locations:\n  a: &x mem://hunter2\n  b: *x\n", "config.yaml:2: address must be text"},
 		{"an alias", "locations:\n  a: {address: mem://a, layers: [{limit: *x}]}\n", "YAML"},
 		{"a merge", "locations:\n  a:\n    <<: {address: mem://hunter2}\n", "a name must be text"},
-		{"aliases of aliases", anchors, "the file must have only"},
+		{"aliases of aliases", aliasBomb(), "the file must have only"},
 		{"no address", "locations:\n  a: hunter2\n", "config.yaml:2: location a: it must have an address"},
 		{"a location without anything", "locations:\n  a: {}\n", "it must have an address"},
 		{"a null", "locations:\n  a:\n", "address must be text"},
@@ -478,8 +495,8 @@ func TestParseFails(t *testing.T) {
 			_, err := locations.Parse("config.yaml", []byte(tt.text))
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, tt.says)
-			e, _ := errors.AsType[*storage.Error](err)
-			require.NotContains(t, err.Error()+e.Hint, secret)
+			storageErr, _ := errors.AsType[*storage.Error](err)
+			require.NotContains(t, err.Error()+storageErr.Hint, secret)
 		})
 	}
 }
@@ -549,7 +566,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 	require.NotContains(t, err.Error(), secret)
 }
 
-// Open closes the store that it has opened if it cannot open the other one.
+// A location has a mirror. If one of its two stores cannot be opened, Open closes the other one.
 func TestOpenFailsClosesTheOtherStore(t *testing.T) {
 	c := parse(t, "locations: {a: {address: mem://unavailable, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
 	var opened []storage.Bucket
@@ -589,8 +606,8 @@ func TestVariableIsWrong(t *testing.T) {
 	}
 }
 
-// Parse and Check accept 40,000 locations, but not 60,000 parameters of one location. What they allocate grows in
-// proportion to these numbers, not to their squares.
+// The memory that Parse and Check allocate grows in proportion to the number of locations or of parameters. They accept
+// 40,000 locations, and refuse 60,000 parameters of one location.
 func TestParseLargeFile(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -634,9 +651,9 @@ func TestParseLargeFile(t *testing.T) {
 				return after.TotalAlloc - before.TotalAlloc
 			}
 
-			// With quadratic growth, the whole file would need four times as much as half of it.
-			whole := parseAndMeasure(tt.count)
+			// A file of twice the size needs about twice as much. With quadratic growth, it would be four times as much.
 			half := parseAndMeasure(tt.count / 2)
+			whole := parseAndMeasure(tt.count)
 			require.Less(t, whole, 3*half)
 		})
 	}
