@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,21 +114,21 @@ func TestArchiveRefused(t *testing.T) {
 		{name: "an empty folder", selection: map[string]any{"folders": []string{"none/"}}, status: 404},
 		{name: "a missing object", selection: map[string]any{"objects": []string{"none"}}, status: 404},
 		{
-			name:      "an object outside",
+			name:      "an object outside of the prefix",
 			selection: map[string]any{"prefix": "b/", "objects": []string{"a/1"}},
 			status:    400,
 		},
 		{
-			name:      "a folder outside",
+			name:      "a folder outside of the prefix",
 			selection: map[string]any{"prefix": "b/", "folders": []string{"a/"}},
 			status:    400,
 		},
 		{
-			name:      "half a name",
+			name:      "a prefix without a slash",
 			selection: map[string]any{"prefix": "a", "objects": []string{"a/1"}},
 			status:    400,
 		},
-		{name: "half the name of a folder", selection: map[string]any{"folders": []string{"a"}}, status: 400},
+		{name: "a folder without a slash", selection: map[string]any{"folders": []string{"a"}}, status: 400},
 		{name: "too many objects", selection: map[string]any{"objects": make([]string, 1001)}, status: 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -146,19 +145,16 @@ func TestArchiveRefused(t *testing.T) {
 
 // The address of an archive expires after an hour.
 func TestArchiveExpires(t *testing.T) {
-	var hours atomic.Int64
-	clock := func() time.Time {
-		return time.Unix(hours.Load()*3600, 0)
-	}
-	f := newFixture(t, console.Config{Now: clock})
+	now := clockAt(8)()
+	f := newFixture(t, console.Config{Now: func() time.Time { return now }})
 	f.put(t, "a", "x")
 	_, answer := f.call(t, "POST", "archive", map[string]any{"objects": []string{"a"}})
 	address := answer["download"].(string)
 
-	hours.Store(1)
+	now = now.Add(time.Hour)
 	require.Len(t, f.zipped(t, address), 1)
 
-	hours.Store(2)
+	now = now.Add(time.Hour)
 	require.Equal(t, 404, f.visit("/"+address).Code)
 }
 

@@ -30,73 +30,26 @@ func (f *fixture) keys(t *testing.T) []string {
 
 // Renaming never replaces another object or folder.
 func TestRenameReplacesNothing(t *testing.T) {
+	before := []string{"a", "b", "f/1", "f/2/3", "g/1"}
 	tests := []struct {
 		name, from, to string
 		status         int
-		keys           []string
+		keys           []string // afterwards
 	}{
 		{name: "an object", from: "a", to: "z", status: 200, keys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
-		{
-			name:   "to a name that another has",
-			from:   "a",
-			to:     "b",
-			status: 412,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "an object that is gone",
-			from:   "none",
-			to:     "z",
-			status: 404,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "a folder",
-			from:   "f/",
-			to:     "h/",
-			status: 200,
-			keys:   []string{"a", "b", "g/1", "h/1", "h/2/3"},
-		},
-		{
-			name:   "a folder to one that exists",
-			from:   "f/",
-			to:     "g/",
-			status: 412,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "a folder into itself",
-			from:   "f/",
-			to:     "f/x/",
-			status: 400,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "a folder to its parent",
-			from:   "f/2/",
-			to:     "f/",
-			status: 400,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "a folder to an object",
-			from:   "f/",
-			to:     "x",
-			status: 400,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
-		{
-			name:   "to a name that no object can have",
-			from:   "a",
-			to:     "../x",
-			status: 400,
-			keys:   []string{"a", "b", "f/1", "f/2/3", "g/1"},
-		},
+		{name: "an object to a taken name", from: "a", to: "b", status: 412, keys: before},
+		{name: "a missing object", from: "none", to: "z", status: 404, keys: before},
+		{name: "an object to an invalid name", from: "a", to: "../x", status: 400, keys: before},
+		{name: "a folder", from: "f/", to: "h/", status: 200, keys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
+		{name: "a folder to an existing folder", from: "f/", to: "g/", status: 412, keys: before},
+		{name: "a folder into itself", from: "f/", to: "f/x/", status: 400, keys: before},
+		{name: "a folder to its parent", from: "f/2/", to: "f/", status: 400, keys: before},
+		{name: "a folder to the name of an object", from: "f/", to: "x", status: 400, keys: before},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newFixture(t, writable)
-			for _, key := range []string{"a", "b", "f/1", "f/2/3", "g/1"} {
+			for _, key := range before {
 				f.put(t, key, key)
 			}
 			status, answer := f.call(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
@@ -125,17 +78,19 @@ func TestRemoveOnlyWhatWasShown(t *testing.T) {
 		"folders": []string{"f/"},
 	})
 	require.Equal(t, 200, status)
+
+	// The object b and the two of the folder are removed. The replaced object stays.
 	require.EqualValues(t, 3, answer["removed"])
 	failures := answer["failed"].([]any)
 	require.Len(t, failures, 1)
 	require.Equal(t, string(storage.PreconditionFailed), failures[0].(map[string]any)["code"])
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 
-	// An empty folder name would select the whole bucket.
-	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{""}})
-	require.Equal(t, 400, status, "the whole bucket")
-	status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{"f"}})
-	require.Equal(t, 400, status, "no folder, because the slash is missing")
+	// The folder "" would be the whole bucket. Without a slash, "f" would also select "fx".
+	for _, folder := range []string{"", "f"} {
+		status, _ = f.call(t, "POST", "remove", map[string]any{"folders": []string{folder}})
+		require.Equal(t, 400, status, "folder %q", folder)
+	}
 	require.Equal(t, []string{"a", "fx"}, f.keys(t))
 }
 
@@ -154,14 +109,16 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	f.get(t, "removed", &l)
 	require.Equal(t, []string{"a"}, l.keys())
 
-	// Without a version, the newest one is restored.
+	// A request without a version restores the newest one.
 	status, answer := f.call(t, "POST", "restore", map[string]any{"key": "a"})
 	require.Equal(t, 200, status, answer)
 	require.Equal(t, "2", f.content(t, "a"))
 
+	// A second request finds no removed object.
 	status, _ = f.call(t, "POST", "restore", map[string]any{"key": "a"})
-	require.Equal(t, 404, status, "the object exists")
+	require.Equal(t, 404, status)
 
+	// A request with a version restores that one. Other objects are unchanged.
 	var v struct {
 		Versions []struct {
 			Version         string
@@ -170,8 +127,6 @@ func TestRestoreRemovedObjects(t *testing.T) {
 	}
 	f.get(t, "versions", &v, "key", "a")
 	require.True(t, v.Versions[0].Current)
-
-	// Any version can be named. Other objects are unchanged.
 	oldest := v.Versions[len(v.Versions)-1].Version
 	status, answer = f.call(t, "POST", "restore", map[string]any{"key": "a", "version": oldest})
 	require.Equal(t, 200, status, answer)
@@ -201,9 +156,10 @@ func TestUploadReplacesOnlyIfTold(t *testing.T) {
 	}
 
 	require.Equal(t, 200, upload("key=a.txt&type=text/plain"))
-	require.Equal(t, 412, upload("key=a.txt"))
+	require.Equal(t, 412, upload("key=a.txt"), "the object exists")
 	require.Equal(t, 200, upload("key=a.txt&replace=1"))
 
+	// Invalid keys are refused.
 	require.Equal(t, 400, upload("key=../a"))
 	require.Equal(t, 400, upload("key="))
 	require.Equal(t, []string{"a.txt"}, f.keys(t))

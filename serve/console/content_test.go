@@ -27,7 +27,7 @@ func TestContentRunsNothing(t *testing.T) {
 	const script = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
 	tests := []struct {
 		name, key, contentType string
-		kind                   string
+		kind                   string // of the preview
 		shown                  string // the type with which it is shown, or "" if it is only saved
 	}{
 		{name: "HTML", key: "a.html", contentType: "text/html", kind: "text"},
@@ -36,7 +36,7 @@ func TestContentRunsNothing(t *testing.T) {
 		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", kind: "image", shown: "image/svg+xml"},
 		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", kind: "image", shown: "image/jpeg"},
 		{
-			name:        "HTML that claims to be a photo",
+			name:        "a photo with a parameter in its type",
 			key:         "a.jpg",
 			contentType: "image/jpeg; charset=x",
 			kind:        "image",
@@ -45,13 +45,13 @@ func TestContentRunsNothing(t *testing.T) {
 		{name: "a film", key: "a.mp4", contentType: "video/mp4", kind: "video", shown: "video/mp4"},
 		{name: "a PDF", key: "a.pdf", contentType: "application/pdf", kind: "pdf"},
 		{
-			name:        "a photo of a store that knows no types",
+			name:        "a photo without a type of its own",
 			key:         "a.png",
 			contentType: "application/octet-stream",
 			kind:        "image",
 			shown:       "image/png",
 		},
-		{name: "no type", key: "a.bin", contentType: "x\ny", kind: "none"},
+		{name: "malformed type", key: "a.bin", contentType: "x\ny", kind: "none"},
 		{name: "two types", key: "a.html", contentType: "image/png, text/html", kind: "text"},
 		{name: "a Flash film", key: "a.swf", contentType: "application/x-shockwave-flash", kind: "none"},
 	}

@@ -31,17 +31,18 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 	dropHeader := func(r *http.Request) {
 		r.Header.Del("X-Console")
 	}
-	both := func(all ...func(*http.Request)) func(*http.Request) {
+	// fetch sets the headers in which a browser says which site has made the request, and for what.
+	fetch := func(site, mode, destination string) func(*http.Request) {
 		return func(r *http.Request) {
-			for _, change := range all {
-				change(r)
-			}
+			r.Header.Set("Sec-Fetch-Site", site)
+			r.Header.Set("Sec-Fetch-Mode", mode)
+			r.Header.Set("Sec-Fetch-Dest", destination)
 		}
 	}
 
 	tests := []struct {
 		name, method, target string
-		change               func(*http.Request)
+		change               func(*http.Request) // of a request that the page itself would send
 		status               int
 	}{
 		{name: "the page", method: "GET", target: "/", change: dropHeader, status: 200},
@@ -140,29 +141,27 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			name:   "a picture on another site",
 			method: "GET",
 			target: "/",
-			change: both(set("Sec-Fetch-Site", "cross-site"), set("Sec-Fetch-Dest", "image")),
+			change: fetch("cross-site", "no-cors", "image"),
 			status: 403,
 		},
 		{
 			name:   "a frame on another site",
 			method: "GET",
 			target: "/",
-			change: both(set("Sec-Fetch-Site", "cross-site"),
-				set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "iframe")),
+			change: fetch("cross-site", "navigate", "iframe"),
 			status: 403,
 		},
 		{
 			name:   "a link on another site",
 			method: "GET",
 			target: "/",
-			change: both(set("Sec-Fetch-Site", "cross-site"),
-				set("Sec-Fetch-Mode", "navigate"), set("Sec-Fetch-Dest", "document")),
+			change: fetch("cross-site", "navigate", "document"),
 			status: 200,
 		},
 		{name: "localhost", method: "GET", target: "/", change: host("localhost:8080"), status: 200},
 		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:8080"), status: 200},
 		{
-			name:   "a name that it was given",
+			name:   "a name of Config.Hosts",
 			method: "GET",
 			target: "/",
 			change: host("DevBox:8080"),
@@ -175,7 +174,7 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			change: host("evil.example:8080"),
 			status: 421,
 		},
-		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
+		{name: "no host", method: "GET", target: "/", change: host(""), status: 421},
 		{name: "a file that is not there", method: "GET", target: "/console.go", status: 404},
 		{
 			name:   "a path out of the page",
