@@ -20,40 +20,40 @@ func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 // If entries that a Log has seen are gone, its Append, Trim and Last fail with Changed. This happens after a
 // backup was restored, or by an expiry rule.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
-	ten := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}
-	remove := func(t *testing.T, bucket storage.Bucket, start, end int) {
-		for number := start; number <= end; number++ {
+	tenTexts := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} // of entries 1 to 10
+	removeObjects := func(t *testing.T, bucket storage.Bucket, first, last int) {
+		for number := first; number <= last; number++ {
 			require.NoError(t, bucket.Remove(t.Context(), entryKey(number)))
 		}
 	}
 	tests := []struct {
-		name   string
-		happen func(t *testing.T, bucket storage.Bucket)
-		text   string
+		name     string
+		change   func(t *testing.T, bucket storage.Bucket) // of the objects of the log
+		wantText string                                    // part of the error
 	}{
 		{
-			name: "the last entries",
-			happen: func(t *testing.T, bucket storage.Bucket) {
-				remove(t, bucket, 6, 10)
+			name: "last entries removed",
+			change: func(t *testing.T, bucket storage.Bucket) {
+				removeObjects(t, bucket, 6, 10)
 			},
-			text: "entry 10 was in the log, and is gone",
+			wantText: "entry 10 was in the log, and is gone",
 		},
 		{
-			name: "all entries",
-			happen: func(t *testing.T, bucket storage.Bucket) {
-				remove(t, bucket, 1, 10)
+			name: "all entries removed",
+			change: func(t *testing.T, bucket storage.Bucket) {
+				removeObjects(t, bucket, 1, 10)
 			},
-			text: "entry 10 was in the log, and is gone",
+			wantText: "entry 10 was in the log, and is gone",
 		},
 		{
-			name: "and others appended in their place",
-			happen: func(t *testing.T, bucket storage.Bucket) {
-				remove(t, bucket, 6, 10)
+			name: "last entries removed, and others appended",
+			change: func(t *testing.T, bucket storage.Bucket) {
+				removeObjects(t, bucket, 6, 10)
 				other, err := commit.New(bucket, "log/")
 				require.NoError(t, err)
 				appendText(t, other, "1", "2", "3", "4", "5", "6")
 			},
-			text: "entry 10 is another one than was in the log",
+			wantText: "entry 10 is another one than was in the log",
 		},
 	}
 	for _, tt := range tests {
@@ -61,30 +61,33 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					log, bucket := newMemoryLog(t)
-					appendText(t, log, ten...)
-					tt.happen(t, bucket)
+					appendText(t, log, tenTexts...)
+					tt.change(t, bucket)
 					time.Sleep(wait)
 
-					for range 2 { // it does not forget
+					// Append fails each time, without a call of its function.
+					for range 2 {
 						_, err := log.Append(t.Context(), func(int64) ([]byte, error) {
 							require.Fail(t, "nothing may be decided on such a log")
 							return nil, nil
 						})
 						require.ErrorIs(t, err, storage.Changed)
-						require.ErrorContains(t, err, tt.text)
+						require.ErrorContains(t, err, tt.wantText)
 						require.ErrorContains(t, err, entryKey(10))
 					}
-					require.ErrorIs(t, log.Trim(t.Context(), 10), storage.Changed)
 
+					// Trim and Last fail, too.
+					require.ErrorIs(t, log.Trim(t.Context(), 10), storage.Changed)
 					_, err := log.Last(t.Context())
 					require.ErrorIs(t, err, storage.Changed)
 
+					// A new Log has not seen the entries, and appends after those that are there.
 					second, err := commit.New(bucket, "log/")
 					require.NoError(t, err)
 					appendText(t, second, "x")
 					got, err := readTexts(t.Context(), second, 1)
 					require.NoError(t, err)
-					require.Equal(t, "x", got[len(got)-1], "a new Log must take the log as it is")
+					require.Equal(t, "x", got[len(got)-1])
 				})
 			})
 		}
