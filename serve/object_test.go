@@ -225,16 +225,16 @@ func TestObjectRangeIsCopiedByKernel(t *testing.T) {
 	require.IsType(t, &os.File{}, limited.R)
 }
 
-// newReplacingDriver returns a driver that overwrites the object after each of its first n reads, with the content
-// that contents returns for the number of the read.
-func newReplacingDriver(t *testing.T, d driver.Driver, n int, contents func(i int) string) driver.Driver {
+// newReplacingDriver returns a driver that overwrites the object after each of its first reads, as often as
+// replacements says: first with ten times "b", then with ten times "c", and so on.
+func newReplacingDriver(t *testing.T, d driver.Driver, replacements int) driver.Driver {
 	reads := 0
 	return driver.Intercept(d,
 		func(ctx context.Context, call string, next func(context.Context) error) error {
 			err := next(ctx)
 			isRead := call == "Get" || call == "Head"
-			if isRead && reads < n {
-				data := contents(reads)
+			if isRead && reads < replacements {
+				data := strings.Repeat(string(rune('b'+reads)), 10)
 				reads++
 				_, putErr := d.Put(ctx, &driver.PutRequest{
 					Key:  "key",
@@ -250,49 +250,55 @@ func newReplacingDriver(t *testing.T, d driver.Driver, n int, contents func(i in
 // If an object is replaced before Object sends a byte, Object serves the new one. If that happens again and again,
 // the response is 503. After the first byte, Object sends the old one or cuts the response off.
 func TestObjectChangesMeanwhile(t *testing.T) {
-	const first = "aaaaaaaaaa"
-	content := func(i int) string { return strings.Repeat(string(rune('b'+i)), 10) }
-	var current storage.Bucket
-	serving := func(t *testing.T, times int, span string) *http.Response {
-		driver := memstore.NewDriver(memstore.Config{})
-		current = engine.New(driver)
-		put(t, current, "key", first)
-		b := engine.New(newReplacingDriver(t, driver, times, content))
-		return responseTo(http.MethodGet, map[string]string{
-			"Range":    span,
-			"If-Range": `"another"`,
-		}, func(w http.ResponseWriter, r *http.Request) {
+	const (
+		oldContent = "aaaaaaaaaa"
+		newContent = "bbbbbbbbbb"
+		always     = 100 // replacements
+	)
+	newStore := func(t *testing.T) driver.Driver {
+		store := memstore.NewDriver(memstore.Config{})
+		put(t, engine.New(store), "key", oldContent)
+		return store
+	}
+
+	// The condition If-Range does not hold, so Object has to read the whole object in place of the range. It does so
+	// with a second request.
+	requestRange := func(b storage.Downloader) *http.Response {
+		header := map[string]string{"Range": "bytes=2-4", "If-Range": `"another"`}
+		return responseTo(http.MethodGet, header, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Own", "stays")
 			serve.Object(w, r, b, "key")
 		})
 	}
 
-	t.Run("once, between two requests for one answer: the new one is served", func(t *testing.T) {
-		got := serving(t, 1, "bytes=2-4")
+	t.Run("replaced once before the first byte", func(t *testing.T) {
+		store := newStore(t)
+		got := requestRange(engine.New(newReplacingDriver(t, store, 1)))
 		require.Equal(t, http.StatusOK, got.StatusCode)
-		require.Equal(t, content(0), bodyOf(t, got))
+		require.Equal(t, newContent, bodyOf(t, got))
 		require.Equal(t, []string{"stays"}, got.Header["X-Own"])
-		attrs, err := current.Attrs(t.Context(), "key")
+		attrs, err := engine.New(store).Attrs(t.Context(), "key")
 		require.NoError(t, err)
 		require.Equal(t, attrs.ETag, got.Header.Get("Etag"))
 	})
 
-	t.Run("again and again", func(t *testing.T) {
-		got := serving(t, 100, "bytes=2-4")
+	t.Run("replaced again and again before the first byte", func(t *testing.T) {
+		got := requestRange(engine.New(newReplacingDriver(t, newStore(t), always)))
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 		require.Empty(t, got.Header.Get("Etag"))
 	})
 
-	t.Run("the bytes of one revision are sent, where they are on their way", func(t *testing.T) {
-		got := serving(t, 100, "")
+	t.Run("replaced while one request sends all bytes", func(t *testing.T) {
+		b := engine.New(newReplacingDriver(t, newStore(t), always))
+		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
+			serve.Object(w, r, b, "key")
+		})
 		require.Equal(t, http.StatusOK, got.StatusCode)
-		require.Equal(t, first, bodyOf(t, got))
+		require.Equal(t, oldContent, bodyOf(t, got))
 	})
 
-	t.Run("between two ranges: cut off", func(t *testing.T) {
-		driver := memstore.NewDriver(memstore.Config{})
-		put(t, engine.New(driver), "key", first)
-		b := engine.New(newReplacingDriver(t, driver, 1, content))
+	t.Run("replaced between two ranges", func(t *testing.T) {
+		b := engine.New(newReplacingDriver(t, newStore(t), 1))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key")
 		}))
@@ -306,27 +312,23 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 		}()
 
+		// The response has the first range of the old object, and breaks off before the second range.
 		body, err := io.ReadAll(response.Body)
 		require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 		require.Contains(t, string(body), "aaa")
 		require.NotContains(t, string(body), "\r\n\r\nbb")
 	})
 
-	t.Run("a Downloader without revisions is found out by size", func(t *testing.T) {
-		n := int64(10)
+	t.Run("grows with each read of a Downloader without revisions", func(t *testing.T) {
+		size := int64(10)
+		zeros := func() io.Reader { return bytes.NewReader(make([]byte, 100)) }
 		growing := downloading(func(
 			ctx context.Context, key string, opts ...storage.DownloadOption,
 		) (*storage.Reader, error) {
-			n++
-			return newDownloader(storage.Attrs{Size: n},
-				func() io.Reader { return bytes.NewReader(make([]byte, 100)) })(ctx, key, opts...)
+			size++
+			return newDownloader(storage.Attrs{Size: size}, zeros)(ctx, key, opts...)
 		})
-		got := responseTo(http.MethodGet, map[string]string{
-			"Range":    "bytes=2-4",
-			"If-Range": `"another"`,
-		}, func(w http.ResponseWriter, r *http.Request) {
-			serve.Object(w, r, growing, "key")
-		})
+		got := requestRange(growing)
 		require.Equal(t, http.StatusServiceUnavailable, got.StatusCode)
 	})
 }

@@ -133,24 +133,25 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	require.NoError(t, err)
 
 	// A client sends the first half of an upload.
-	body, pieces := io.Pipe()
+	const firstHalf, secondHalf = "first, ", "then"
+	body, bodyWriter := io.Pipe()
 	r, err := up.Request(t.Context(), body)
 	require.NoError(t, err)
-	r.ContentLength = int64(len("first, then"))
-	answered := make(chan int)
+	r.ContentLength = int64(len(firstHalf + secondHalf))
+	statuses := make(chan int)
 	go func() {
 		status := 0
 		if response, err := client.Do(r); err == nil {
 			status = response.StatusCode
 			_ = response.Body.Close()
 		}
-		answered <- status
+		statuses <- status
 	}()
-	_, err = pieces.Write([]byte("first, "))
+	_, err = io.WriteString(bodyWriter, firstHalf)
 	require.NoError(t, err)
 	<-requestStarted
 
-	// Close ends an idle connection, and waits for the upload.
+	// Close has begun when it has ended an idle connection. It waits for the upload.
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
@@ -163,13 +164,13 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	}()
 
 	_, err = idle.Read(make([]byte, 1))
-	require.Error(t, err, "Close has begun")
+	require.Error(t, err, "the connection must be closed")
 
 	// The client sends the second half.
-	_, err = pieces.Write([]byte("then"))
+	_, err = io.WriteString(bodyWriter, secondHalf)
 	require.NoError(t, err)
-	require.NoError(t, pieces.Close())
-	require.Equal(t, http.StatusOK, <-answered)
+	require.NoError(t, bodyWriter.Close())
+	require.Equal(t, http.StatusOK, <-statuses)
 
 	<-closed
 	require.Equal(t, 1, closes)

@@ -197,8 +197,11 @@ func TestObjectFailsHalfway(t *testing.T) {
 	})
 
 	tests := []struct {
-		name, key, span, encoding string
-		from                      storage.Downloader
+		name     string
+		from     storage.Downloader
+		key      string
+		span     string // Range
+		encoding string // Content-Encoding of the caller, without which the response has a Content-Length
 	}{
 		{name: "one damaged byte", key: "byte", from: corrupt},
 		{name: "a damaged kilobyte", key: "kilobyte", from: corrupt},
@@ -208,8 +211,8 @@ func TestObjectFailsHalfway(t *testing.T) {
 		{name: "the reader fails in one of several ranges", from: broken, span: "bytes=0-9,100-80000"},
 		{name: "the reader ends early", from: early},
 		{name: "the reader ends early in a range", from: early, span: "bytes=0-80000"},
-		{name: "the reader fails, and no length was told", from: broken, encoding: "br"},
-		{name: "the reader ends early, and no length was told", from: early, encoding: "br"},
+		{name: "the reader fails, without Content-Length", from: broken, encoding: "br"},
+		{name: "the reader ends early, without Content-Length", from: early, encoding: "br"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
