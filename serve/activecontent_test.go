@@ -51,8 +51,8 @@ func TestActiveContentIsAttachment(t *testing.T) {
 	const attachment = "attachment"
 	tests := []struct {
 		name                     string
-		contentType, disposition string
-		want                     string
+		contentType, disposition string // of the object
+		want                     string // disposition in the response
 	}{
 		{name: "HTML", contentType: "text/html; charset=utf-8", want: attachment},
 		{name: "HTML in capitals", contentType: "TEXT/HTML", want: attachment},
@@ -63,26 +63,26 @@ func TestActiveContentIsAttachment(t *testing.T) {
 		{name: "JavaScript", contentType: "text/javascript", want: attachment},
 		{name: "an unknown type", contentType: "x/y", want: attachment},
 		{
-			name:        "HTML that wants to be seen",
+			name:        "HTML with the disposition inline",
 			contentType: "text/html",
 			disposition: "inline",
 			want:        attachment,
 		},
 		{
-			name:        "HTML with a name",
+			name:        "HTML with a file name",
 			contentType: "text/html",
 			disposition: `inline; filename="a.html"`,
 			want:        `attachment; filename="a.html"`,
 		},
 		{
-			name:        "an attachment as it is",
+			name:        "attachment with a capital",
 			contentType: "text/html",
 			disposition: `Attachment; filename="a.html"`,
 			want:        `Attachment; filename="a.html"`,
 		},
 		{name: "a picture", contentType: "image/png"},
 		{
-			name:        "a picture with a name",
+			name:        "a picture with a file name",
 			contentType: "image/jpeg",
 			disposition: `inline; filename="a.jpg"`,
 			want:        `inline; filename="a.jpg"`,
@@ -93,38 +93,48 @@ func TestActiveContentIsAttachment(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, allowed := range []bool{false, true} {
-				var opts []serve.Option
-				want := tt.want
-				nosniff := "nosniff"
-				policy := "sandbox"
-				if tt.contentType == "application/pdf" {
-					policy = "" // browsers show no PDF in a sandbox
-				}
-				if allowed {
-					opts = []serve.Option{serve.AllowActiveContent()}
-					want = tt.disposition
-					nosniff = ""
-					policy = ""
-				}
-				s := newSite(t, opts...)
-				s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(tt.contentType),
-					storage.WithContentDisposition(tt.disposition))
+			policy := "sandbox"
+			if tt.contentType == "application/pdf" {
+				policy = "" // browsers show no PDF in a sandbox
+			}
+			for _, header := range headersOfObject(newSite(t), tt.contentType, tt.disposition) {
+				require.Equal(t, tt.contentType, header.Get("Content-Type"))
+				require.Equal(t, tt.want, header.Get("Content-Disposition"))
+				require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"))
+				require.Equal(t, policy, header.Get("Content-Security-Policy"))
+			}
 
-				for _, address := range []string{s.publicURL("a"), s.signDownload("a").URL} {
-					w := s.request("GET", address, nil)
-					require.Equal(t, "<script>", w.Body.String())
-					require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
-					require.Equal(t, want, w.Header().Get("Content-Disposition"))
-					require.Equal(t, nosniff, w.Header().Get("X-Content-Type-Options"))
-					require.Equal(t, policy, w.Header().Get("Content-Security-Policy"))
-				}
+			// With AllowActiveContent, the headers are those of the object.
+			allowing := newSite(t, serve.AllowActiveContent())
+			for _, header := range headersOfObject(allowing, tt.contentType, tt.disposition) {
+				require.Equal(t, tt.contentType, header.Get("Content-Type"))
+				require.Equal(t, tt.disposition, header.Get("Content-Disposition"))
+				require.Empty(t, header.Get("X-Content-Type-Options"))
+				require.Empty(t, header.Get("Content-Security-Policy"))
 			}
 		})
 	}
 
-	s := newSite(t)
-	s.put("a", "<script>", storage.WithContentType("image/png"))
-	w := s.request("GET", s.signDownload("a", storage.WithResponseContentType("text/html")).URL, nil)
-	require.Equal(t, attachment, w.Header().Get("Content-Disposition"), "a type that was signed is no other")
+	t.Run("HTML by the type that a URL has signed", func(t *testing.T) {
+		s := newSite(t)
+		s.put("a", "<script>", storage.WithContentType("image/png"))
+		u := s.signDownload("a", storage.WithResponseContentType("text/html"))
+		header := s.request("GET", u.URL, nil).Header()
+		require.Equal(t, attachment, header.Get("Content-Disposition"))
+	})
+}
+
+// headersOfObject stores an object, and returns the headers of the responses at its public and at its signed URL.
+func headersOfObject(s *site, contentType, disposition string) []http.Header {
+	s.Helper()
+	s.put("a", "<script>", storage.WithPublicRead(), storage.WithContentType(contentType),
+		storage.WithContentDisposition(disposition))
+
+	var headers []http.Header
+	for _, address := range []string{s.publicURL("a"), s.signDownload("a").URL} {
+		w := s.request("GET", address, nil)
+		require.Equal(s, "<script>", w.Body.String())
+		headers = append(headers, w.Header())
+	}
+	return headers
 }

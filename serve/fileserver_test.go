@@ -1,6 +1,7 @@
 package serve_test
 
 import (
+	"cmp"
 	"context"
 	"iter"
 	"net/http"
@@ -23,6 +24,13 @@ var pages = []string{
 	"both", "both/inner.txt", "ünï/ß.txt", "odd:name/index.html",
 }
 
+// getFrom returns the response of a handler to a GET request.
+func getFrom(h http.Handler, path string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+	return w
+}
+
 // putPages stores the pages of a site.
 func putPages(t *testing.T, b storage.Bucket) {
 	t.Helper()
@@ -31,30 +39,30 @@ func putPages(t *testing.T, b storage.Bucket) {
 	}
 }
 
-// FileServer responds as http.FileServerFS does. Each difference has its reason.
+// FileServer responds as http.FileServerFS does, except in some cases, which have a reason each.
 func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, _ *calls) {
 		putPages(t, b)
 		server := httptest.NewServer(serve.FileServer(b, serve.WithListing(b)))
 		defer server.Close()
-		theirs := httptest.NewServer(http.FileServerFS(storage.FS(t.Context(), b)))
-		defer theirs.Close()
+		reference := httptest.NewServer(http.FileServerFS(storage.FS(t.Context(), b)))
+		defer reference.Close()
 
 		tests := []struct {
-			path    string
-			method  string
-			header  [2]string
-			differs string
-			status  int
-			to      string
-			body    string
+			path     string
+			method   string // "" means GET
+			span     string // Range
+			differs  string // why the response is not that of FileServerFS, but the following
+			status   int
+			location string
+			body     string
 		}{
 			{path: "/"},
 			{path: "/about.txt"},
 			{path: "/about.txt", method: http.MethodHead},
-			{path: "/about.txt", header: [2]string{"Range", "bytes=3-5"}},
-			{path: "/about.txt", header: [2]string{"Range", "bytes=0-0,2-2"}},
-			{path: "/about.txt", header: [2]string{"Range", "bytes=500-"}},
+			{path: "/about.txt", span: "bytes=3-5"},
+			{path: "/about.txt", span: "bytes=0-0,2-2"},
+			{path: "/about.txt", span: "bytes=500-"},
 			{path: "/.hidden"},
 			{path: "/about.txt/"},
 			{path: "/about.txt/?q=1"},
@@ -89,16 +97,16 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 				body:    "content of both",
 			},
 			{
-				path:    "/odd:name",
-				differs: "a colon in the first segment of a relative address would end a scheme",
-				status:  http.StatusMovedPermanently,
-				to:      "odd%3Aname/",
+				path:     "/odd:name",
+				differs:  "a colon in the first segment of a relative address would end a scheme",
+				status:   http.StatusMovedPermanently,
+				location: "odd%3Aname/",
 			},
 			{
-				path:    "/%C3%BCn%C3%AF",
-				differs: "an address is ASCII",
-				status:  http.StatusMovedPermanently,
-				to:      "%C3%BCn%C3%AF/",
+				path:     "/%C3%BCn%C3%AF",
+				differs:  "an address is ASCII",
+				status:   http.StatusMovedPermanently,
+				location: "%C3%BCn%C3%AF/",
 			},
 			{
 				path:    "/about.txt",
@@ -116,22 +124,20 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 			},
 			{
 				path:    "/%FF",
-				differs: "no key is like that; FileServerFS fails",
+				differs: "no key is invalid UTF-8; FileServerFS fails",
 				status:  http.StatusBadRequest,
 				body:    "400 Bad Request\n",
 			},
 		}
 		for _, tt := range tests {
-			t.Run(tt.method+tt.path+" "+tt.header[1], func(t *testing.T) {
+			t.Run(tt.method+tt.path+" "+tt.span, func(t *testing.T) {
 				header := http.Header{}
-				if tt.header[0] != "" {
-					header.Set(tt.header[0], tt.header[1])
+				if tt.span != "" {
+					header.Set("Range", tt.span)
 				}
-				if tt.method == "" {
-					tt.method = http.MethodGet
-				}
-				got := fetch(t, tt.method, server.URL+tt.path, header)
-				want := fetch(t, tt.method, theirs.URL+tt.path, header)
+				method := cmp.Or(tt.method, http.MethodGet)
+				got := fetch(t, method, server.URL+tt.path, header)
+				want := fetch(t, method, reference.URL+tt.path, header)
 				got.header.Del("Etag") // which a file system cannot have
 				if tt.differs == "" {
 					require.Equal(t, want, got)
@@ -140,14 +146,14 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 
 				require.NotEqual(t, want, got, "it is the same after all: %s", tt.differs)
 				require.Equal(t, tt.status, got.status)
-				require.Equal(t, tt.to, got.header.Get("Location"))
+				require.Equal(t, tt.location, got.header.Get("Location"))
 				require.Equal(t, tt.body, got.body)
 			})
 		}
 	})
 }
 
-// FileServer makes one request to the store for a file that exists.
+// FileServer makes one request to the store for a file that exists, and at most two for another path.
 func TestFileServerMakesOneRequest(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		putPages(t, b)
@@ -155,7 +161,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 			name, path string
 			opts       []serve.Option
 			status     int
-			calls      []string
+			calls      []string // to the store
 		}{
 			{name: "an object", path: "/about.txt", status: http.StatusOK, calls: []string{"Get"}},
 			{name: "a directory with an index", path: "/dir/", status: http.StatusOK, calls: []string{"Get"}},
@@ -173,9 +179,9 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 				status: http.StatusMovedPermanently,
 				calls:  []string{"Get", "Head"},
 			},
-			{name: "nothing", path: "/missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
+			{name: "a missing object", path: "/missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
 			{
-				name:   "nothing, with a slash",
+				name:   "a missing directory",
 				path:   "/missing/",
 				status: http.StatusNotFound,
 				calls:  []string{"Get", "Head"},
@@ -187,7 +193,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 				calls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "nor be found out",
+				name:   "a directory that may not be listed, without its slash",
 				path:   "/bare",
 				status: http.StatusNotFound,
 				calls:  []string{"Get", "Head"},
@@ -200,14 +206,14 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 				calls:  []string{"Get", "List"},
 			},
 			{
-				name:   "and be found",
+				name:   "a directory that may be listed, without its slash",
 				path:   "/bare",
 				opts:   []serve.Option{serve.WithListing(b)},
 				status: http.StatusMovedPermanently,
 				calls:  []string{"Get", "List"},
 			},
 			{
-				name:   "another method",
+				name:   "a missing object behind dots",
 				path:   "/about.txt/../missing",
 				status: http.StatusNotFound,
 				calls:  []string{"Get", "Head"},
@@ -216,9 +222,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				driverCalls.drain()
-				w := httptest.NewRecorder()
-				serve.FileServer(b,
-					tt.opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+				w := getFrom(serve.FileServer(b, tt.opts...), tt.path)
 				require.Equal(t, tt.status, w.Code)
 				require.Equal(t, tt.calls, driverCalls.drain())
 			})
@@ -239,8 +243,7 @@ func TestFileServerListingLeavesOutLayers(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	w := httptest.NewRecorder()
-	serve.FileServer(b, serve.WithListing(b)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	w := getFrom(serve.FileServer(b, serve.WithListing(b)), "/")
 	require.NotContains(t, w.Body.String(), "omnibucket")
 	require.Contains(t, w.Body.String(), ">a<")
 }
@@ -251,14 +254,9 @@ func TestFileServerListing(t *testing.T) {
 	putPages(t, b)
 	put(t, b, "bare/sub/x.txt", "x")
 	put(t, b, `bare/<b>"&'.txt`, "x")
-	list := func(method, path string, opts ...serve.Option) *httptest.ResponseRecorder {
-		w := httptest.NewRecorder()
-		serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(method, path, nil))
-		return w
-	}
 
 	t.Run("names are escaped, in order", func(t *testing.T) {
-		w := list(http.MethodGet, "/bare/", serve.WithListing(b))
+		w := getFrom(serve.FileServer(b, serve.WithListing(b)), "/bare/")
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Equal(t, "text/html; charset=utf-8", w.Header().Get("Content-Type"))
 		_, lines, _ := strings.Cut(w.Body.String(), "<pre>\n")
@@ -271,35 +269,39 @@ func TestFileServerListing(t *testing.T) {
 	})
 
 	t.Run("HEAD", func(t *testing.T) {
-		w := list(http.MethodHead, "/bare/", serve.WithListing(b))
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodHead, "/bare/", nil)
+		serve.FileServer(b, serve.WithListing(b)).ServeHTTP(w, r)
 		require.Equal(t, http.StatusOK, w.Code)
 		require.NotContains(t, w.Body.String(), "a.txt")
 	})
 
 	t.Run("an empty root is an empty listing", func(t *testing.T) {
 		empty := memstore.New()
-		w := httptest.NewRecorder()
-		serve.FileServer(empty,
-			serve.WithListing(empty)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		w := getFrom(serve.FileServer(empty, serve.WithListing(empty)), "/")
 		require.Equal(t, http.StatusOK, w.Code)
 		require.NotContains(t, w.Body.String(), "<a")
 	})
 
-	t.Run("what others wrote and no address leads to is left out", func(t *testing.T) {
-		foreign := lister{{Key: "d/"}, {
-			Key:      "d//",
-			IsPrefix: true,
-		}, {Key: "d/../", IsPrefix: true}, {Key: "d/.", Size: 1}, {Key: "d/ok"}}
-		w := list(http.MethodGet, "/d/", serve.WithListing(foreign))
+	t.Run("keys that no URL leads to are left out", func(t *testing.T) {
+		foreign := lister{
+			{Key: "d/"},
+			{Key: "d//", IsPrefix: true},
+			{Key: "d/../", IsPrefix: true},
+			{Key: "d/.", Size: 1},
+			{Key: "d/ok"},
+		}
+		w := getFrom(serve.FileServer(b, serve.WithListing(foreign)), "/d/")
 		require.Equal(t, 1, strings.Count(w.Body.String(), "<a"))
 		require.Contains(t, w.Body.String(), `<a href="ok">ok</a>`)
 	})
 
 	t.Run("folder markers are no entries", func(t *testing.T) {
 		tree := []string{"a/b/c.txt", "a/b.txt", "empty/", "/", "/rooted", "a//nameless"}
-		marked, plant := foldermarker.New(t)
-		plant(tree...)
-		plant(foldermarker.Of(tree...)...)
+		marked, putKeys := foldermarker.New(t)
+		putKeys(tree...)
+		putKeys(foldermarker.Of(tree...)...)
+		h := serve.FileServer(marked, serve.WithListing(marked))
 
 		tests := []struct {
 			path  string
@@ -311,9 +313,7 @@ func TestFileServerListing(t *testing.T) {
 			{path: "/empty/"},
 		}
 		for _, tt := range tests {
-			w := httptest.NewRecorder()
-			serve.FileServer(marked,
-				serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			w := getFrom(h, tt.path)
 			require.Equal(t, http.StatusOK, w.Code, tt.path)
 			require.Equal(t, len(tt.links), strings.Count(w.Body.String(), "<a"), tt.path)
 			for _, link := range tt.links {
@@ -321,19 +321,17 @@ func TestFileServerListing(t *testing.T) {
 			}
 		}
 
-		w := httptest.NewRecorder()
-		serve.FileServer(marked,
-			serve.WithListing(marked)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/empty", nil))
-		require.Equal(t, http.StatusMovedPermanently, w.Code, "it is a directory")
+		// A folder of which only the marker is there is a directory.
+		require.Equal(t, http.StatusMovedPermanently, getFrom(h, "/empty").Code)
 	})
 
 	t.Run("a failure before the first entry is a status", func(t *testing.T) {
-		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{}))
+		w := getFrom(serve.FileServer(b, serve.WithListing(failing{})), "/bare/")
 		require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	})
 
 	t.Run("a later failure is shown", func(t *testing.T) {
-		w := list(http.MethodGet, "/bare/", serve.WithListing(failing{{Key: "bare/one"}}))
+		w := getFrom(serve.FileServer(b, serve.WithListing(failing{{Key: "bare/one"}})), "/bare/")
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Contains(t, w.Body.String(), "one")
 		require.Contains(t, w.Body.String(), "could not be read")
@@ -389,8 +387,7 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			w := getFrom(h, tt.path)
 			require.Equal(t, tt.status, w.Code)
 			require.Equal(t, tt.location, w.Header().Get("Location"))
 		})
@@ -412,8 +409,7 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
-			w := httptest.NewRecorder()
-			serve.FileServer(b).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://host"+tt.path, nil))
+			w := getFrom(serve.FileServer(b), "http://host"+tt.path)
 			require.Equal(t, http.StatusMovedPermanently, w.Code)
 			require.Equal(t, tt.target, w.Header().Get("Location"))
 		})
@@ -429,8 +425,7 @@ func TestFileServerErrorHandler(t *testing.T) {
 		http.Error(w, "own page", status)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}))
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/missing", nil))
+	w := getFrom(h, "/missing")
 	require.Equal(t, http.StatusNotFound, w.Code)
 	require.Equal(t, "own page\n", w.Body.String())
 }
@@ -467,8 +462,7 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 				opts = append(opts, serve.WithListing(b))
 			}
 
-			w := httptest.NewRecorder()
-			serve.FileServer(b, opts...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			w := getFrom(serve.FileServer(b, opts...), tt.path)
 			require.Equal(t, http.StatusServiceUnavailable, w.Code)
 		})
 	}
@@ -491,8 +485,7 @@ func TestFileServerOfNilBucketFails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := httptest.NewRecorder()
-			tt.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
+			w := getFrom(tt.handler, "/k")
 			require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
 		})
 	}
