@@ -112,14 +112,16 @@ func testTempFile(t *testing.T, a *api) {
 	require.Equal(t, "on", string(body))
 	require.Equal(t, "bytes 1-2/7", c.Range)
 
+	// The methods for client files do not find it.
 	_, err = a.client.Details(t.Context(), record.ID)
-	require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "there are no details of temp files")
+	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 	_, err = a.client.Download(t.Context(), record.ID, "")
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 
+	// Delete, which is for client files, does not delete it.
 	require.NoError(t, a.client.Delete(t.Context(), record.ID))
 	c, err = a.client.HeadTemp(t.Context(), record.ID)
-	require.NoError(t, err, "a temp file is not deleted as a client file")
+	require.NoError(t, err)
 	require.NoError(t, c.Close())
 }
 
@@ -136,28 +138,32 @@ func testParts(t *testing.T, a *api) {
 				upload = a.client.UploadTempPart
 				download = a.client.DownloadTemp
 			}
-			sendOf := func(count, part int, content string) (*filesapi.Record, error) {
+			const count = 3 // parts of the file
+			send := func(part, count int, content string) (*filesapi.Record, error) {
 				p := filesclient.Part{Token: "token-1234", Count: count, Part: part, OriginalFileName: "a.txt"}
 				return upload(t.Context(), p, strings.NewReader(content))
 			}
-			send := func(part int, content string) (*filesapi.Record, error) { return sendOf(3, part, content) }
 
-			// Parts may come in any order, and be replaced.
-			record, err := send(3, "three")
-			require.NoError(t, err)
-			require.Nil(t, record, "parts are missing")
-			record, err = send(1, "wrong")
-			require.NoError(t, err)
-			require.Nil(t, record, "parts are missing")
-			record, err = send(1, "one")
-			require.NoError(t, err)
-			require.Nil(t, record, "parts are missing")
+			// Parts may come in any order, and be replaced. While a part is missing, there is no record.
+			for _, sent := range []struct {
+				part    int
+				content string
+			}{
+				{part: 3, content: "three"},
+				{part: 1, content: "wrong"},
+				{part: 1, content: "one"},
+			} {
+				record, err := send(sent.part, count, sent.content)
+				require.NoError(t, err)
+				require.Nil(t, record)
+			}
 
 			// A file cannot get another number of parts.
-			_, err = sendOf(4, 2, "x")
+			_, err := send(2, count+1, "x")
 			require.Equal(t, uploads.PartsChanged, uploads.CodeOf(err))
 
-			record, err = send(2, "two")
+			// The last missing part completes the file.
+			record, err := send(2, count, "two")
 			require.NoError(t, err)
 			require.NotNil(t, record)
 			require.EqualValues(t, len("onetwothree"), record.OriginalLength)
@@ -169,8 +175,8 @@ func testParts(t *testing.T, a *api) {
 			require.NoError(t, c.Close())
 			require.Equal(t, "onetwothree", string(body))
 
-			// A repeated part gets the record of the file.
-			_, err = send(2, "two")
+			// A repeated part is refused, and the error has the record of the file.
+			_, err = send(2, count, "two")
 			var refusal *filesclient.Error
 			require.ErrorAs(t, err, &refusal)
 			require.Equal(t, http.StatusConflict, refusal.Status)
@@ -302,7 +308,7 @@ func TestDeleteManyAtLimit(t *testing.T) {
 		name      string
 		maxDelete int
 	}{
-		{name: "a limit", maxDelete: manyIDs},
+		{name: "a limit that is reached", maxDelete: manyIDs},
 		{name: "the greatest limit", maxDelete: math.MaxInt},
 	}
 	for _, tt := range tests {
@@ -411,20 +417,20 @@ func TestDownloadConditions(t *testing.T) {
 	}{
 		{name: "a range", header: []string{"Range", "bytes=2-4"}, status: http.StatusPartialContent, body: "234"},
 		{name: "the last bytes", header: []string{"Range", "bytes=-2"}, status: http.StatusPartialContent, body: "89"},
-		{name: "the file that the client has", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
+		{name: "If-None-Match with the same ETag", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
 		{
-			name:   "another file than the client has",
+			name:   "If-None-Match with another ETag",
 			header: []string{"If-None-Match", `"other"`},
 			status: http.StatusOK,
 			body:   "0123456789",
 		},
 		{
-			name:   "a range of another file",
+			name:   "a range, If-Range with another ETag",
 			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
 			status: http.StatusOK,
 			body:   "0123456789",
 		},
-		{name: "another file", header: []string{"If-Match", `"other"`}, status: http.StatusPreconditionFailed},
+		{name: "If-Match with another ETag", header: []string{"If-Match", `"other"`}, status: http.StatusPreconditionFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

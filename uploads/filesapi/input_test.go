@@ -231,7 +231,7 @@ func TestIDsRefused(t *testing.T) {
 		name string
 		id   string
 	}{
-		{name: "none", id: ""},
+		{name: "empty", id: ""},
 		{name: "too short", id: valid[1:]},
 		{name: "too long", id: valid + "0"},
 		{name: "in upper case", id: strings.ToUpper(valid)},
@@ -298,14 +298,14 @@ func TestListRefusesInput(t *testing.T) {
 		size   int
 		field  string
 	}{
-		"a page of none":               {size: 0, field: "pageSize"},
-		"a negative page":              {size: -1, field: "pageSize"},
-		"a token that is none":         {size: 1, token: "nonsense", field: "pageToken"},
+		"size 0":                       {size: 0, field: "pageSize"},
+		"a negative size":              {size: -1, field: "pageSize"},
+		"a malformed token":            {size: 1, token: "nonsense", field: "pageToken"},
 		"a token of 10,000 characters": {size: 1, token: strings.Repeat("A", 10_000), field: "pageToken"},
 		"a token that was changed":     {size: 1, token: otherLetter + first.Token[1:], field: "pageToken"},
-		"another filter's token":       {size: 1, filter: uploads.Filter{Purpose: "x"}, token: first.Token, field: "pageToken"},
-		"time that runs back":          {size: 1, filter: uploads.Filter{From: now, To: now.Add(-time.Hour)}, field: "from"},
-		"no time at all":               {size: 1, filter: uploads.Filter{From: now, To: now}, field: "from"},
+		"the token of another filter":  {size: 1, filter: uploads.Filter{Purpose: "x"}, token: first.Token, field: "pageToken"},
+		"From after To":                {size: 1, filter: uploads.Filter{From: now, To: now.Add(-time.Hour)}, field: "from"},
+		"From equal to To":             {size: 1, filter: uploads.Filter{From: now, To: now}, field: "from"},
 		"a purpose that is too long":   {size: 1, filter: uploads.Filter{Purpose: strings.Repeat("x", 257)}, field: "Purpose"},
 		"a user's ID with a NUL":       {size: 1, filter: uploads.Filter{User: "\x00"}, field: "UploadedByUser.ID"},
 	}

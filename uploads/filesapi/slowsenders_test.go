@@ -19,70 +19,96 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A user with 512 slow connections leaves memory for others, and loses the connections.
+// A user with 512 slow connections leaves memory for other users, and loses its connections within five minutes.
 func TestFairShareOfSlowSenders(t *testing.T) {
-	const connections, memory = 512, uploads.DefaultMemoryLimit
-	fields := ""
-	for name, value := range map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "2", "part": "1"} {
-		fields += "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
-	}
-
-	file := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text"
+	const (
+		connections = 512
+		bodyMemory  = 8 * uploads.DefaultMemoryLimit // that the bodies of all users may hold
+	)
 	tests := []struct {
-		path, start string
-		status      int
+		path   string
+		start  string // of the form, up to the middle of its file
+		status int    // of a complete upload
 	}{
-		{"/files", file, http.StatusCreated},
-		{"/temp-files", file, http.StatusCreated},
-		{"/files/parts", fields + file, http.StatusAccepted},
-		{"/temp-files/parts", fields + file, http.StatusAccepted},
+		{path: "/files", start: startOfFile, status: http.StatusCreated},
+		{path: "/temp-files", start: startOfFile, status: http.StatusCreated},
+		{path: "/files/parts", start: startOfPart(), status: http.StatusAccepted},
+		{path: "/temp-files/parts", start: startOfPart(), status: http.StatusAccepted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				bucket := memstore.New()
-				s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
-				require.NoError(t, err)
-				h, err := filesapi.New(s, filesapi.Config{Authorize: func(r *http.Request) (uploads.User, error) {
-					return uploads.User{ID: r.Header.Get("X-User")}, nil
-				}})
-				require.NoError(t, err)
-				client := wiretest.OnPipes(t, &http.Server{Handler: h})
-				send := func(user string, rest io.Reader) int {
-					r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://site.invalid"+tt.path, io.MultiReader(strings.NewReader(tt.start), rest))
-					if err != nil {
-						return 0
-					}
-					r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
-					r.Header.Set("X-User", user)
-					a, err := client.Do(r)
-					if err != nil {
-						return 0
-					}
-					_ = a.Body.Close()
-					return a.StatusCode
+				client, service := newClientOnPipes(t)
+				send := func(user string, rest io.Reader) (status int) {
+					return sendForm(t, client, tt.path, user, io.MultiReader(strings.NewReader(tt.start), rest))
 				}
-				var all sync.WaitGroup
+
+				// All connections of the slow user send the start of a form, and then nothing more.
+				var slowSenders sync.WaitGroup
 				statuses := make([]int, connections)
-				r, stop := io.Pipe()
+				silence, endOfSilence := io.Pipe()
 				for i := range connections {
-					all.Go(func() {
-						statuses[i] = send("slow", r)
+					slowSenders.Go(func() {
+						statuses[i] = send("slow", silence)
 					})
 				}
 				synctest.Wait()
-				pools := intake.Of(s)
-				require.EqualValues(t, 8*memory/2, pools.Bodies.Used(), "half of what the bucket may hold")
+
+				// They hold only half of the memory, so another user can upload a file.
+				pools := intake.Of(service)
+				require.EqualValues(t, bodyMemory/2, pools.Bodies.Used())
 				require.Equal(t, tt.status, send("alice", strings.NewReader("\r\n--x--\r\n")))
 
+				// The slow connections are cut off, and hold no memory any more.
 				time.Sleep(5 * time.Minute)
-				require.Zero(t, pools.Bodies.Used(), "they are disconnected")
+				require.Zero(t, pools.Bodies.Used())
 				require.Zero(t, pools.Feeds.Used())
-
-				require.NoError(t, stop.Close())
-				all.Wait()
+				require.NoError(t, endOfSilence.Close())
+				slowSenders.Wait()
 				require.Contains(t, statuses, http.StatusServiceUnavailable)
 			})
 		})
 	}
+}
+
+// startOfFile is the form of a file, up to the middle of the file.
+const startOfFile = "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text"
+
+// startOfPart returns the form of a part, up to the middle of its file.
+func startOfPart() string {
+	form := ""
+	for name, value := range map[string]string{"originalFileName": "a.txt", "token": "token-1234", "count": "2", "part": "1"} {
+		form += "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n"
+	}
+	return form + startOfFile
+}
+
+// newClientOnPipes returns a client of a file API without a network, in which synctest.Wait works, and the service. The
+// header X-User names the user of a request.
+func newClientOnPipes(t *testing.T) (*http.Client, *uploads.Service) {
+	t.Helper()
+	bucket := memstore.New()
+	s, err := uploads.New(bucket, uploads.Config{Rules: rules.Any(0), Records: uploads.BucketRecords(bucket)})
+	require.NoError(t, err)
+	h, err := filesapi.New(s, filesapi.Config{Authorize: func(r *http.Request) (uploads.User, error) {
+		return uploads.User{ID: r.Header.Get(userHeader)}, nil
+	}})
+	require.NoError(t, err)
+	return wiretest.OnPipes(t, &http.Server{Handler: h}), s
+}
+
+// sendForm sends a form as a user. It returns the status of the response, or 0 if there is none.
+func sendForm(t *testing.T, client *http.Client, path, user string, form io.Reader) (status int) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://site.invalid"+path, form)
+	if err != nil {
+		return 0
+	}
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	r.Header.Set(userHeader, user)
+	response, err := client.Do(r)
+	if err != nil {
+		return 0
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }

@@ -28,9 +28,9 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 		ownFiles   int
 		otherFiles int
 	}{
-		{name: "of an empty store", ownFiles: 11, otherFiles: 0},
-		{name: "of a store of one file", ownFiles: 50, otherFiles: 1},
-		{name: "of a larger store", ownFiles: 11, otherFiles: 40},
+		{name: "other store is empty", ownFiles: 11, otherFiles: 0},
+		{name: "other store has one file", ownFiles: 50, otherFiles: 1},
+		{name: "other store is larger", ownFiles: 11, otherFiles: 40},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,8 +57,8 @@ func TestSweepRefusesWrongBucket(t *testing.T) {
 	}
 }
 
-// Sweep refuses to remove more than ten orphans that are more than a tenth of all files, unless it gets
-// WithoutOrphanLimit.
+// An orphan is a file without a record, or a record without a file. Sweep refuses to remove more than ten orphans if they
+// are more than a tenth of all files, because the configuration may be wrong. WithoutOrphanLimit lifts this limit.
 func TestSweepLimitOfOrphans(t *testing.T) {
 	tests := []struct {
 		name          string
