@@ -210,12 +210,16 @@ func leaveDebris(t *testing.T, f *fixture) string {
 // maxCalls stops a test that does not end by itself.
 const maxCalls = 80
 
-// failures are the ways in which the n-th call of a process can go wrong. hit reports
-// whether there was such a call.
-var failures = []struct {
+// An openFunc opens a store for a test.
+type openFunc func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
+
+// A failure is a way in which the n-th call of a process can go wrong. hit reports whether there was such a call.
+type failure struct {
 	name string
 	open func(t *testing.T, f *fixture, n int) (s *fixture, hit func() bool)
-}{
+}
+
+var failures = []failure{
 	{"fails before it was made", openFailing},
 	{"loses its answer", openLosing},
 	{"loses its answer, and is retried", openLosingWithRetry},
@@ -273,7 +277,7 @@ func (f *fixture) openFaulty(t *testing.T, rule faults.Rule, retry storage.OpenO
 func TestStoreFaultAtEachCall(t *testing.T) {
 	places := []struct {
 		name string
-		open func(*testing.T, filesapi.StoreConfig, ...storage.OpenOption) *fixture
+		open openFunc
 	}{
 		{name: "memory", open: newMemoryFixture},
 		{name: "local", open: newDirectoryFixture},
@@ -287,37 +291,46 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 
-						// Let call 1, 2 and so on fail, until an operation ends before that call.
-						for call, failed := 1, true; failed; call++ {
+						// Let call 1, 2 and so on fail, until an operation makes fewer calls.
+						call := 1
+						for op.failAtCall(t, place.open, failure, call, retry) {
+							call++
 							require.LessOrEqual(t, call, maxCalls, "calls without end")
-							f := place.open(t, filesapi.StoreConfig{Inspect: op.inspect})
-
-							// Another file must stay as it is.
-							bystander := f.upload(t, "bystander")
-							f.clock.Advance(time.Second)
-							id := ""
-							if op.setUp != nil {
-								id = op.setUp(t, f)
-							}
-
-							// Run the operation while a call fails.
-							s, hit := failure.open(t, f, call)
-							err := op.do(t, s.store, id)
-							op.requireSound(t, f, id, fmt.Sprintf("call %d: %v", call, err), err, retry)
-							require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
-
-							failed = hit()
-							if !failed {
-								// The operation makes fewer calls than call, so none has failed.
-								require.NoError(t, err)
-								require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
-							}
 						}
 					})
 				}
 			}
 		}
 	}
+}
+
+// failAtCall runs the operation on a new store while one of its calls fails, and requires that the files are sound
+// afterwards. It reports whether the operation has made that call.
+func (op operation) failAtCall(t *testing.T, open openFunc, failure failure, call int, retry bool) (hasFailed bool) {
+	t.Helper()
+	f := open(t, filesapi.StoreConfig{Inspect: op.inspect})
+
+	// Another file must stay as it is.
+	bystander := f.upload(t, "bystander")
+	f.clock.Advance(time.Second)
+	id := ""
+	if op.setUp != nil {
+		id = op.setUp(t, f)
+	}
+
+	// Run the operation while a call fails.
+	s, hit := failure.open(t, f, call)
+	err := op.do(t, s.store, id)
+	op.requireSound(t, f, id, fmt.Sprintf("call %d: %v", call, err), err, retry)
+	require.Equal(t, "bystander", readContent(t, f.store, bystander.ID))
+	if hit() {
+		return true
+	}
+
+	// No call has failed. The first one has failed before, if the operation makes a call that can fail like this.
+	require.NoError(t, err)
+	require.Equal(t, op.meets(failure.name, f), call > 1, "the fault was met")
+	return false
 }
 
 // meets reports whether the operation makes a call that can fail like this.
