@@ -83,7 +83,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 		addresses     netip.Prefix
 		forwardsQuery bool
 		opts          []storage.SignedDownloadOption
-		query         string // what precedes the signature; if it is empty, the policy does
+		query         string // before the signature; "" stands for the policy
 	}{
 		{
 			name:  "canned",
@@ -212,12 +212,12 @@ func signatureOf(t *testing.T, address string) []byte {
 
 // An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
-	small := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
+	malformedKey := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
 	tests := []struct {
 		name, says string
 		change     func(*cdn.CloudFrontConfig)
 	}{
-		{name: "no address", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "no base URL", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = ""
 		}},
 		{name: "no host", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
@@ -242,7 +242,7 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 			c.BaseURL = `https://cdn.example.com/"`
 		}},
 		{
-			name: "a path that climbs",
+			name: "a path with escaped dots",
 			says: "BaseURL",
 			change: func(c *cdn.CloudFrontConfig) {
 				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
@@ -257,16 +257,16 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 		{name: "no key", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
 			c.PrivateKey = nil
 		}},
-		{name: "a key that is none", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
-			c.PrivateKey = small
+		{name: "a malformed key", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
+			c.PrivateKey = malformedKey
 		}},
 		{name: "IPv6", says: "Addresses", change: func(c *cdn.CloudFrontConfig) {
 			c.Addresses = netip.MustParsePrefix("2001:db8::/32")
 		}},
-		{name: "a foreign domain", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a cookie domain without the host", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "example.com"
 		}},
-		{name: "the end of a name", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a cookie domain that cuts a label", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "loudfront.net"
 		}},
 	}

@@ -202,13 +202,13 @@ func TestPurgersBrokenAPI(t *testing.T) {
 		}
 		http.Redirect(w, r, "https://evil.example/", http.StatusTemporaryRedirect)
 	}
-	huge := func(w http.ResponseWriter, _ *http.Request) {
+	longError := func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
 		for range 1 << 10 {
 			_, _ = io.WriteString(w, strings.Repeat(token, 100))
 		}
 	}
-	endless := func(w http.ResponseWriter, _ *http.Request) {
+	longSuccess := func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, strings.Repeat(" ", 1<<20)+`{"success":true,"status":"ok"}`)
 	}
 	limited := func(w http.ResponseWriter, _ *http.Request) {
@@ -221,12 +221,12 @@ func TestPurgersBrokenAPI(t *testing.T) {
 		respond   http.HandlerFunc
 		want      storage.Code
 		temporary bool
-		without   string // a purger that takes such a response
+		except    string // a purger for which this response is a success
 	}{
 		{name: "a server error", respond: responding(500, "{}"), want: storage.Unavailable, temporary: true},
 		{
 			name:      "a gateway's error of a megabyte, with the token",
-			respond:   huge,
+			respond:   longError,
 			want:      storage.Unavailable,
 			temporary: true,
 		},
@@ -247,36 +247,35 @@ func TestPurgersBrokenAPI(t *testing.T) {
 			name: "a success that reports a failure",
 			respond: responding(200,
 				`{"success":false,"status":"error","errors":[{"code":1012,"message":"`+token+`"}]}`),
-			want:    storage.Internal,
-			without: "bunny",
+			want:   storage.Internal,
+			except: "bunny",
 		},
 		{
 			name:      "a page in place of JSON",
 			respond:   responding(200, "<html>"+token),
 			want:      storage.Unavailable,
 			temporary: true,
-			without:   "bunny",
+			except:    "bunny",
 		},
 		{
 			name:      "a success of a megabyte",
-			respond:   endless,
+			respond:   longSuccess,
 			want:      storage.Unavailable,
 			temporary: true,
-			without:   "bunny",
+			except:    "bunny",
 		},
-		{name: "an empty success", respond: responding(200, "{}"), want: storage.Internal, without: "bunny"},
+		{name: "an empty success", respond: responding(200, "{}"), want: storage.Internal, except: "bunny"},
 	}
 	for _, tt := range tests {
 		for name, purger := range purgers {
-			if name == tt.without {
+			if name == tt.except {
 				continue
 			}
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				// The caller's client would follow all redirects.
 				api := newFakeAPI(t, tt.respond)
 				client := api.client()
-				client.CheckRedirect = func(*http.Request, []*http.Request) error {
-					return nil
-				} // follows all
+				client.CheckRedirect = func(*http.Request, []*http.Request) error { return nil }
 				p, err := purger.open(client)
 				require.NoError(t, err)
 
@@ -284,12 +283,12 @@ func TestPurgersBrokenAPI(t *testing.T) {
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.temporary, storage.IsTemporary(err))
 				require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)), token)
-				require.Len(t, api.lines, 1, "the token goes to one host")
+				require.Len(t, api.lines, 1, "the token must go to one host only")
 
 				if tt.want == storage.RateLimited {
-					var e *storage.Error
-					require.ErrorAs(t, err, &e)
-					require.Equal(t, "7s", e.RetryAfter.String())
+					var storageErr *storage.Error
+					require.ErrorAs(t, err, &storageErr)
+					require.Equal(t, 7*time.Second, storageErr.RetryAfter)
 				}
 			})
 		}
