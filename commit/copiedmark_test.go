@@ -41,29 +41,28 @@ func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	}
 }
 
-// Trim fails with Changed and removes nothing if the mark beside the entries comes from another
-// log.
+// Trim fails with Changed and removes nothing if its mark was copied from another log. The mark says up to which number
+// entries are removed.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	tests := []struct {
-		name    string
-		foreign []int64 // the calls of Trim in the other log; the mark names the number of the last one
-		trim    int64
+		name         string
+		trimsOfOther []int64 // calls of Trim in the other log; its mark has the number of the last one
+		trim         int64   // number for Trim in this log, which has the entries 1 to 5
 	}{
-		{name: "the mark names an entry after the last one", foreign: []int64{6, 8}, trim: 5},
-		{name: "the mark names an entry that is another one here", foreign: []int64{2, 3}, trim: 5},
-		{name: "Trim has only to finish an earlier removal", foreign: []int64{2, 3}, trim: 1},
-		{name: "the other log has removed nothing yet", foreign: []int64{3}, trim: 5},
+		{name: "mark after the last entry", trimsOfOther: []int64{6, 8}, trim: 5},
+		{name: "mark on an entry of this log", trimsOfOther: []int64{2, 3}, trim: 5},
+		{name: "number before the mark", trimsOfOther: []int64{2, 3}, trim: 1},
+		{name: "other log has removed nothing yet", trimsOfOther: []int64{3}, trim: 5},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			writer, bucket := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
-			copyKeys(t, bucket, newTrimmedLog(t, tt.foreign...), markKey)
+			copyKeys(t, bucket, newTrimmedLog(t, tt.trimsOfOther...), markKey)
 			mark := readMark(t, bucket)
 			keys := foldermarker.Keys(t, bucket)
 
-			// The mark, which says up to where Trim has removed entries, belongs to another log. A Log that has seen
-			// the entries refuses it, and so does a new Log.
+			// The Log that has written the entries refuses the mark, and so does a new Log.
 			for _, log := range []*commit.Log{writer, newLog(t, bucket)} {
 				err := log.Trim(t.Context(), tt.trim)
 				require.ErrorIs(t, err, storage.Changed)
@@ -93,10 +92,12 @@ func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 
 // Trim works on the copy of a log with all its objects as on the original.
 func TestTrimACopiedLog(t *testing.T) {
+	// Of the ten entries, 1 to 6 are removed, and 7 and 8 are marked.
 	src := newTrimmedLog(t, 6, 8)
 	dst := memstore.New()
 	copyKeys(t, dst, src, foldermarker.Keys(t, src)...)
 
+	// The call on the copy removes the marked entries.
 	require.NoError(t, newLog(t, dst).Trim(t.Context(), 10))
 	require.Equal(t, []string{entryKey(9), entryKey(10), markKey}, foldermarker.Keys(t, dst))
 }
