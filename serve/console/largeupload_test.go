@@ -106,6 +106,7 @@ func (p *largePage) openUploads() int {
 func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 	for _, name := range []string{"photos", "photos:", "file:///srv/files#2026/", "s3://photos/a%2Fb", "Größe ?"} {
 		t.Run(name, func(t *testing.T) {
+			// The first upload creates the object.
 			p := newLargePage(t, name, memstore.New(), console.Config{})
 			status, id := p.begin()
 			require.Equal(t, http.StatusOK, status)
@@ -116,9 +117,11 @@ func TestLargeUploadToBucketOfAnyName(t *testing.T) {
 			require.Equal(t, "hello", string(text))
 			require.Equal(t, "text/plain", attrs.ContentType)
 
+			// The second upload is refused, because the object exists.
 			status, _ = p.begin()
 			require.Equal(t, http.StatusPreconditionFailed, status)
 
+			// An upload that says so replaces the object.
 			status, id = p.beginReplacing()
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, http.StatusOK, p.complete(id))
@@ -154,12 +157,14 @@ func TestLargeUploadSweep(t *testing.T) {
 	clock := func() time.Time { return now }
 	p := newLargePage(t, "photos", memstore.New(), console.Config{Now: clock})
 
+	// When the second upload begins, the first one is aborted.
+	const idleTime = 23 * time.Hour // after which an upload may be aborted
 	_, _ = p.begin()
-	now = now.Add(23*time.Hour + time.Minute)
-
+	now = now.Add(idleTime + time.Minute)
 	_, _ = p.begin()
-	require.Equal(t, 1, p.openUploads(), "the idle one was aborted when another began")
+	require.Equal(t, 1, p.openUploads())
 
+	// Close aborts the second one, too, and can be called again.
 	require.NoError(t, p.page.Close(t.Context()))
 	require.Zero(t, p.openUploads())
 	require.NoError(t, p.page.Close(t.Context()))
