@@ -26,7 +26,7 @@ func (d refusing) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 
 func refuseRevisions(d driver.Driver) driver.Driver { return refusing{d} }
 
-// SetPurpose and UploadPart give up with Unavailable if the store refuses every write with a condition on the revision.
+// SetPurpose and UploadPart give up with Unavailable if each of their writes finds that another one was faster.
 func TestStoreConflictsEnd(t *testing.T) {
 	// A call that does not give up fails at this deadline.
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -36,14 +36,14 @@ func TestStoreConflictsEnd(t *testing.T) {
 		call func(f *fixture) error
 	}{
 		{
-			name: "a purpose",
+			name: "SetPurpose",
 			call: func(f *fixture) error {
 				_, err := f.store.SetPurpose(ctx, f.upload(t, "x").ID, "new")
 				return err
 			},
 		},
 		{
-			name: "the last part",
+			name: "UploadPart of the last part",
 			call: func(f *fixture) error {
 				require.Nil(t, f.sendPart(t, "x", part(1).of(2)), "the file must not be complete")
 				_, err := f.store.UploadPart(ctx, strings.NewReader("y"), part(2).of(2))

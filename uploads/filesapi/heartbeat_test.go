@@ -64,8 +64,8 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	return record
 }
 
-// While one UploadPart call joins the parts, other calls wait for it, even for ten minutes, and do not join the
-// parts themselves.
+// While one call of UploadPart joins the parts, another call waits for it, even for ten minutes. It does not join the
+// parts itself.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -78,8 +78,8 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			joined = join.end(t)
 		})
 
-		// The waits of another call take no time, but are added up. The join renews its claim as often as it would in
-		// that time.
+		// Another call waits. Its waits take no real time, but are added up, and the join renews its claim as often as
+		// it would in the time that they stand for.
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
 		waited := time.Duration(0)
@@ -103,20 +103,21 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	})
 }
 
-// After a call has died with the parts joined, the next UploadPart uses the joined bytes, and does not join them again.
+// After a call was killed when it had joined the parts, the next call uses the joined bytes, and does not join them again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.dieAfterJoiningParts(t)
 
 	calls := faults.New()
 	s := f.openBeside(t, driver.WithLayer(calls.Layer()))
-	require.Equal(t, "ab", readContent(t, f.store, s.sendPart(t, "b", part(2).of(2)).ID))
+	record := s.sendPart(t, "b", part(2).of(2))
+	require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	require.Zero(t, calls.Count(faults.Compose))
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// If two UploadPart calls join the same parts at the same time, they make one file. The call that finishes first
-// does not wait for the other.
+// Two calls of UploadPart that join the same parts at the same time make one file. The call that finishes first does not
+// wait for the other one.
 func TestJoinLostClaim(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 

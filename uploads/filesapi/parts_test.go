@@ -73,7 +73,7 @@ func TestUploadPartEmpty(t *testing.T) {
 	})
 }
 
-// A file in parts gets its type from its name, or else from its first bytes.
+// A file in parts gets its type from its name, or else from the first bytes of its first part.
 func TestUploadPartType(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		png := "\x89PNG\r\n\x1a\n" + strings.Repeat("\x00", 600)
@@ -82,9 +82,9 @@ func TestUploadPartType(t *testing.T) {
 			fileName string
 			want     string // MIME type
 		}{
-			{name: "by its name", fileName: "a.txt", want: "text/plain; charset=utf-8"},
-			{name: "by its first bytes", fileName: "a", want: "image/png"},
-			{name: "by its first bytes, as the extension has no type", fileName: "a.unheardof", want: "image/png"},
+			{name: "known extension", fileName: "a.txt", want: "text/plain; charset=utf-8"},
+			{name: "no extension", fileName: "a", want: "image/png"},
+			{name: "unknown extension", fileName: "a.unheardof", want: "image/png"},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
@@ -154,12 +154,14 @@ func TestUploadPartSharedToken(t *testing.T) {
 		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(4))
 		require.NoError(t, err)
 
+		// The second part of user-1 completes the file of user-1.
 		mine.Part = 2
-		require.Equal(t, "mine too", readContent(t, f.store, f.sendPart(t, "too", mine).ID))
+		record := f.sendPart(t, "too", mine)
+		require.Equal(t, "mine too", readContent(t, f.store, record.ID))
 	})
 }
 
-// No token for client files reaches the upload of a temp file.
+// The upload of a temp file has a state of its own, which a client cannot reach by a token that looks like its key.
 func TestTokenIsNotThatOfTempFile(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	temp, err := f.store.UploadTempPart(t.Context(), strings.NewReader("temp"), part(1).of(2))
@@ -224,12 +226,17 @@ func TestUploadPartCutOff(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", part(1).of(2))
+
+		// The body of the last part is cut off.
 		cause := errors.New("the sender went away")
 		body := io.MultiReader(strings.NewReader("b"), errReader{cause})
 		_, err := f.store.UploadPart(t.Context(), body, part(2).of(2))
 		requireRefused(t, err, "file", uploads.Interrupted, storage.BodyFailed)
 		require.ErrorIs(t, err, cause)
-		require.Equal(t, "ab", readContent(t, f.store, f.sendPart(t, "b", part(2).of(2)).ID))
+
+		// The part is sent again.
+		record := f.sendPart(t, "b", part(2).of(2))
+		require.Equal(t, "ab", readContent(t, f.store, record.ID))
 	})
 }
 
@@ -240,8 +247,8 @@ func TestUploadPartJoinsInStore(t *testing.T) {
 		disabled     storage.Features
 		wantComposes int
 	}{
-		{name: "by the store", wantComposes: 1},
-		{name: "through a pipe", disabled: storage.ServerCompose, wantComposes: 0},
+		{name: "store with Compose", wantComposes: 1},
+		{name: "store without Compose", disabled: storage.ServerCompose, wantComposes: 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -135,15 +135,15 @@ func TestUploadBodyFails(t *testing.T) {
 	require.Empty(t, keysUnder(t, f.bucket, "files/"))
 }
 
-// After the creation of a record has failed, Upload removes the bytes, unless the record may exist nevertheless.
+// If the creation of the record fails, Upload removes the bytes. It keeps them if the record may exist nevertheless.
 func TestUploadRecordRefused(t *testing.T) {
 	tests := []struct {
 		name     string
 		lost     bool // whether the record is created, and the response is lost
 		wantKeys int  // number of objects that are left
 	}{
-		{name: "the record was not created", lost: false, wantKeys: 0},
-		{name: "the record may have been created", lost: true, wantKeys: 1},
+		{name: "record not created", lost: false, wantKeys: 0},
+		{name: "record perhaps created", lost: true, wantKeys: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -165,12 +165,11 @@ func TestUploadRecordRefused(t *testing.T) {
 	}
 }
 
-// If the response to Create is lost, and the repeated Create finds the ID taken, Upload reads the record to find out
-// whether it has succeeded.
+// A driver may lose the response to the creation of a record, and repeat the call, which then fails because the record
+// exists. Upload reads the record to find out whether it has succeeded.
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
-		// repeatedRecords creates each record twice.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
@@ -183,7 +182,6 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 
 	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
-		// blindRecords cannot be read.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
 
@@ -200,7 +198,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Upload accepts a file of exactly MaxSize bytes, and refuses a longer one, however its body is read.
+// Upload accepts a file of exactly MaxSize bytes, and refuses one with a byte more, whatever kind of reader the body is.
 func TestUploadEnforcesMaxSize(t *testing.T) {
 	const largest = "0123456789"
 	tests := []struct {
@@ -241,19 +239,26 @@ func TestUploadEnforcesMaxSize(t *testing.T) {
 // readBytewise returns a reader of single bytes.
 func readBytewise(text string) io.Reader { return iotest.OneByteReader(strings.NewReader(text)) }
 
-// The IDs of records sort by time of creation.
+// A list has the files in the order of their creation, and can be limited to a time.
 func TestIDsAreOrderedByTime(t *testing.T) {
+	const (
+		files    = 20
+		half     = files / 2
+		interval = time.Millisecond
+		pageSize = 7
+	)
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
+	start := f.clock.Now()
 	var ids []string
-	for range 20 {
+	for range files {
 		ids = append(ids, f.upload(t, "x").ID)
-		f.clock.Advance(time.Millisecond)
+		f.clock.Advance(interval)
 	}
-	require.Equal(t, ids, listIDs(t, f.store, uploads.Filter{}, 7))
+	require.Equal(t, ids, listIDs(t, f.store, uploads.Filter{}, pageSize))
 
-	middle := f.clock.Now().Add(-10 * time.Millisecond)
-	require.Equal(t, ids[10:], listIDs(t, f.store, uploads.Filter{From: middle}, 7))
-	require.Equal(t, ids[:10], listIDs(t, f.store, uploads.Filter{To: middle}, 7))
+	middle := start.Add(half * interval)
+	require.Equal(t, ids[half:], listIDs(t, f.store, uploads.Filter{From: middle}, pageSize))
+	require.Equal(t, ids[:half], listIDs(t, f.store, uploads.Filter{To: middle}, pageSize))
 }
 
 // Stores under different prefixes of one bucket do not see each other's files.
