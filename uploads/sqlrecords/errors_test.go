@@ -31,17 +31,18 @@ func (r retry) SafeToRetry() bool {
 	return bool(r)
 }
 
-// Each error of a driver of database/sql has its Code.
+// Each error of a driver of database/sql becomes an error with a Code. After some of them, the outcome of a write is
+// unknown.
 func TestErrorsOfDrivers(t *testing.T) {
 	tests := []struct {
 		name    string
 		err     error
 		want    storage.Code
-		unknown bool // of a write
+		unknown bool // whether a write may have taken effect
 	}{
 		{name: "no rows", err: sql.ErrNoRows, want: storage.ObjectNotFound},
 		{
-			name:    "a connection that was bad, before or after the statement",
+			name:    "a bad connection",
 			err:     driver.ErrBadConn,
 			want:    storage.Unavailable,
 			unknown: true,
@@ -54,10 +55,10 @@ func TestErrorsOfDrivers(t *testing.T) {
 			unknown: true,
 		},
 		{name: "an end of the connection", err: io.ErrUnexpectedEOF, want: storage.Unavailable, unknown: true},
-		{name: "what the driver did not send", err: retry(true), want: storage.Internal},
-		{name: "what the driver may have sent", err: retry(false), want: storage.Internal, unknown: true},
+		{name: "a statement that is safe to repeat", err: retry(true), want: storage.Internal},
+		{name: "a statement that may have been sent", err: retry(false), want: storage.Internal, unknown: true},
 		{name: "canceled", err: fmt.Errorf("query: %w", context.Canceled), want: storage.Canceled, unknown: true},
-		{name: "too late", err: context.DeadlineExceeded, want: storage.DeadlineExceeded, unknown: true},
+		{name: "deadline exceeded", err: context.DeadlineExceeded, want: storage.DeadlineExceeded, unknown: true},
 		{name: "PostgreSQL: a deadlock", err: state("40P01"), want: storage.Unavailable},
 		{name: "PostgreSQL: serialization", err: state("40001"), want: storage.Unavailable},
 		{name: "PostgreSQL: completion unknown", err: state("40003"), want: storage.Unavailable, unknown: true},
@@ -87,7 +88,7 @@ func TestErrorsOfDrivers(t *testing.T) {
 			want: storage.InvalidArgument,
 		},
 		{name: "PostgreSQL: no table", err: state("42P01"), want: storage.Internal},
-		{name: "PostgreSQL: a state that is none", err: state("?"), want: storage.Internal},
+		{name: "PostgreSQL: a malformed state", err: state("?"), want: storage.Internal},
 		{name: "SQLite: busy", err: code(5), want: storage.Unavailable},
 		{name: "SQLite: busy with a snapshot", err: code(517), want: storage.Unavailable},
 		{name: "SQLite: interrupted", err: code(9), want: storage.Unavailable, unknown: true},
@@ -103,9 +104,10 @@ func TestErrorsOfDrivers(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err))
 			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
 
+			// A read changes nothing, so its outcome is always known.
 			err = readError(t.Context(), "Record", tt.err)
 			require.Equal(t, tt.want, storage.CodeOf(err))
-			require.NotErrorIs(t, err, storage.OutcomeUnknown, "it changed nothing")
+			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 				require.Equal(t, tt.want == storage.Unavailable, storageErr.Retryable)
 				require.ErrorIs(t, storageErr.Err, tt.err)
