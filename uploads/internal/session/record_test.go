@@ -9,8 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The largest possible state has less than the 1 MiB that the documentation of States names.
+// The largest possible state of an upload has less than 1 MiB, as the documentation of States says.
 func TestStatesLargestState(t *testing.T) {
+	// A control character takes six bytes in JSON.
 	s := New(KindParts, User{ID: strings.Repeat("u", 1000)}, Request{
 		Name:     strings.Repeat("\x01", MaxMetadataBytes),
 		Metadata: map[string]string{"a": strings.Repeat("\x01", MaxMetadataBytes)},
