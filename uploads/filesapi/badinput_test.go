@@ -81,22 +81,22 @@ func withName(name string) []formField { return []formField{newFileField("file",
 
 // badNames are file names as they are sent in a form.
 var badNames = map[string]string{
-	"a path":                         "a/b.txt",
-	"a path upwards":                 "../../etc/passwd",
-	"a path of Windows":              `C:\Windows\system.ini`,
-	"a directory":                    "..",
-	"spaces":                         "   ",
-	"nothing":                        "",
-	"a NUL":                          "a\x00b.txt",
-	"an escape":                      "a\x1b[31mb.txt",
-	"DEL":                            "a\x7fb.txt",
-	"a C1 control":                   "a\u0085b.txt",
-	"a right-to-left override":       "a\u202egpj.exe",
-	"a right-to-left isolate":        "a\u2067b.txt",
-	"bytes that are not text":        "a\xff\xfeb.txt",
-	"1,001 characters":               strings.Repeat("é", 1001),
-	"10,000 characters":              strings.Repeat("x", 10_000),
-	"10,000 characters of other ink": strings.Repeat("日", 10_000),
+	"a path":                     "a/b.txt",
+	"a path upwards":             "../../etc/passwd",
+	"a path of Windows":          `C:\Windows\system.ini`,
+	"a directory":                "..",
+	"spaces":                     "   ",
+	"nothing":                    "",
+	"a NUL":                      "a\x00b.txt",
+	"an escape":                  "a\x1b[31mb.txt",
+	"DEL":                        "a\x7fb.txt",
+	"a C1 control":               "a\u0085b.txt",
+	"a right-to-left override":   "a\u202egpj.exe",
+	"a right-to-left isolate":    "a\u2067b.txt",
+	"bytes that are not text":    "a\xff\xfeb.txt",
+	"1,001 characters":           strings.Repeat("é", 1001),
+	"10,000 characters":          strings.Repeat("x", 10_000),
+	"10,000 Japanese characters": strings.Repeat("日", 10_000),
 }
 
 // The handler refuses malformed upload forms, with the field and the code of the fault.
@@ -114,7 +114,7 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		},
 		{name: "two files", fields: []formField{validFile, validFile}, status: badRequest, field: "file", code: uploads.InvalidRequest},
 		{
-			name:   "a field that is none after the file",
+			name:   "an unknown field after the file",
 			fields: []formField{validFile, newField("Porpoise", "x")},
 			status: badRequest,
 			field:  "Porpoise",
@@ -156,7 +156,7 @@ func TestHandlerRefusesUploads(t *testing.T) {
 			code:   uploads.TooLarge,
 		},
 		{
-			name:   "a field that is none",
+			name:   "an unknown field",
 			fields: []formField{newField("Porpoise", "x"), validFile},
 			status: badRequest,
 			field:  "Porpoise",
@@ -346,7 +346,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 		addTooLarge(field+" of 1 MiB", field, partFormWith(field, strings.Repeat("1", 1<<20)))
 	}
 	addInvalid("no file", "file", partForm("file"))
-	addMalformed("a field that is none", "size", partFormWith("size", "1"))
+	addMalformed("an unknown field", "size", partFormWith("size", "1"))
 	addMalformed("a field after the file", "Purpose", append(partForm(), newField("Purpose", "x")))
 
 	// Each field must have a valid value.
@@ -421,53 +421,41 @@ func TestHandlerStoresNothingOfATruncatedForm(t *testing.T) {
 	}
 }
 
-// The handler refuses malformed JSON documents, with the field and the code of the fault. Nothing is deleted or
-// changed.
+// The handler refuses malformed JSON documents that delete files or set a purpose, and names the field and the code of
+// the fault.
 func TestHandlerRefusesDocuments(t *testing.T) {
+	const maxDelete = 3 // files in one request
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
-	api := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: 3})
+	api := newAPI(t, f, filesapi.HandlerConfig{MaxDelete: maxDelete})
 	id := f.upload(t, "x").ID
 
-	tests := []struct {
-		name, method, path, body string
-		status                   int
-		field                    string
-		code                     uploads.Code
+	deletions := []struct {
+		name   string
+		body   string
+		status int
+		field  string
+		code   uploads.Code
 	}{
-		{name: "no IDs", method: "POST", path: "/files/delete", body: `{}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
+		{name: "no field", body: `{}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
+		{name: "an empty list", body: `{"Items": []}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
+		{name: "null", body: `{"Items": null}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
+		{name: "a text", body: `{"Items": "x"}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
 		{
-			name:   "an empty list",
-			method: "POST",
-			path:   "/files/delete",
-			body:   `{"Items": []}`,
-			status: badRequest,
-			field:  "Items",
-			code:   uploads.InvalidValue,
-		},
-		{name: "null", method: "POST", path: "/files/delete", body: `{"Items": null}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
-		{name: "a text", method: "POST", path: "/files/delete", body: `{"Items": "x"}`, status: badRequest, field: "Items", code: uploads.InvalidValue},
-		{
-			name:   "a number among them",
-			method: "POST",
-			path:   "/files/delete",
+			name:   "a number in the list",
 			body:   `{"Items": [7]}`,
 			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidValue,
 		},
 		{
-			name:   "too many",
-			method: "POST",
-			path:   "/files/delete",
-			body:   `{"Items": ["` + strings.Repeat(id+`","`, 3) + id + `"]}`,
+			name:   "too many IDs",
+			body:   `{"Items": ["` + strings.Repeat(id+`","`, maxDelete) + id + `"]}`,
 			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidValue,
 		},
 		{
-			name:   "twice",
-			method: "POST",
-			path:   "/files/delete",
+			name:   "the field twice",
 			body:   `{"Items": ["` + id + `"], "Items": ["` + id + `"]}`,
 			status: badRequest,
 			field:  "Items",
@@ -475,27 +463,27 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		},
 		{
 			name:   "another field",
-			method: "POST",
-			path:   "/files/delete",
 			body:   `{"Items": ["` + id + `"], "Force": true}`,
 			status: badRequest,
 			field:  "Force",
 			code:   uploads.InvalidRequest,
 		},
 		{
-			name:   "another case",
-			method: "POST",
-			path:   "/files/delete",
+			name:   "the field in lower case",
 			body:   `{"items": ["` + id + `"]}`,
 			status: badRequest,
 			field:  "items",
 			code:   uploads.InvalidRequest,
 		},
-		{name: "no object", method: "POST", path: "/files/delete", body: `["` + id + `"]`, status: badRequest, field: "Items", code: uploads.InvalidRequest},
+		{
+			name:   "a list in place of an object",
+			body:   `["` + id + `"]`,
+			status: badRequest,
+			field:  "Items",
+			code:   uploads.InvalidRequest,
+		},
 		{
 			name:   "two objects",
-			method: "POST",
-			path:   "/files/delete",
 			body:   `{"Items": ["` + id + `"]}{}`,
 			status: badRequest,
 			field:  "Items",
@@ -503,8 +491,6 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		},
 		{
 			name:   "half an object",
-			method: "POST",
-			path:   "/files/delete",
 			body:   `{"Items": ["` + id,
 			status: badRequest,
 			field:  "Items",
@@ -512,65 +498,53 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		},
 		{
 			name:   "bytes that are not text",
-			method: "POST",
-			path:   "/files/delete",
 			body:   "{\"Items\": [\"\xff\"]}",
 			status: badRequest,
 			field:  "Items",
 			code:   uploads.InvalidRequest,
 		},
-		{
-			name:   "a purpose that is not text",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
-			body:   "{\"Purpose\": \"\xff\"}",
-			status: badRequest,
-			field:  "Purpose",
-			code:   uploads.InvalidRequest,
-		},
-		{name: "nothing", method: "POST", path: "/files/delete", body: ``, status: badRequest, field: "Items", code: uploads.InvalidRequest},
+		{name: "an empty body", body: ``, status: badRequest, field: "Items", code: uploads.InvalidRequest},
 		{
 			name:   "1 MiB",
-			method: "POST",
-			path:   "/files/delete",
 			body:   `{"Items": ["` + strings.Repeat("x", 1<<20) + `"]}`,
 			status: http.StatusRequestEntityTooLarge,
 			field:  "Items",
 			code:   uploads.TooLarge,
 		},
+	}
+	for _, tt := range deletions {
+		t.Run("deletion: "+tt.name, func(t *testing.T) {
+			resp := api.do(t, "POST", "/files/delete", "application/json", strings.NewReader(tt.body))
+			resp.requireProblem(t, tt.status, tt.field, tt.code)
+		})
+	}
 
-		{name: "no purpose", method: "PUT", path: "/files/" + id + "/purpose", body: `{}`, status: badRequest, field: "Purpose", code: uploads.InvalidValue},
+	purposes := []struct {
+		name   string
+		body   string
+		status int
+		field  string
+		code   uploads.Code
+	}{
+		{
+			name:   "a purpose that is not text",
+			body:   "{\"Purpose\": \"\xff\"}",
+			status: badRequest,
+			field:  "Purpose",
+			code:   uploads.InvalidRequest,
+		},
+		{name: "no purpose", body: `{}`, status: badRequest, field: "Purpose", code: uploads.InvalidValue},
 		{
 			name:   "a null purpose",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": null}`,
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
-		{
-			name:   "a number",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
-			body:   `{"Purpose": 7}`,
-			status: badRequest,
-			field:  "Purpose",
-			code:   uploads.InvalidValue,
-		},
-		{
-			name:   "a list",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
-			body:   `{"Purpose": ["a"]}`,
-			status: badRequest,
-			field:  "Purpose",
-			code:   uploads.InvalidValue,
-		},
+		{name: "a number", body: `{"Purpose": 7}`, status: badRequest, field: "Purpose", code: uploads.InvalidValue},
+		{name: "a list", body: `{"Purpose": ["a"]}`, status: badRequest, field: "Purpose", code: uploads.InvalidValue},
 		{
 			name:   "two purposes",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "a", "Purpose": "b"}`,
 			status: badRequest,
 			field:  "Purpose",
@@ -578,17 +552,13 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		},
 		{
 			name:   "a control character",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "a\u0000b"}`,
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 		{
-			name:   "an override",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
+			name:   "a right-to-left override",
 			body:   `{"Purpose": "a\u202eb"}`,
 			status: badRequest,
 			field:  "Purpose",
@@ -596,26 +566,28 @@ func TestHandlerRefusesDocuments(t *testing.T) {
 		},
 		{
 			name:   "10,000 characters",
-			method: "PUT",
-			path:   "/files/" + id + "/purpose",
 			body:   `{"Purpose": "` + strings.Repeat("x", 10_000) + `"}`,
 			status: badRequest,
 			field:  "Purpose",
 			code:   uploads.InvalidValue,
 		},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			resp := api.do(t, tt.method, tt.path, "application/json", strings.NewReader(tt.body))
+	for _, tt := range purposes {
+		t.Run("purpose: "+tt.name, func(t *testing.T) {
+			path := "/files/" + id + "/purpose"
+			resp := api.do(t, "PUT", path, "application/json", strings.NewReader(tt.body))
 			resp.requireProblem(t, tt.status, tt.field, tt.code)
 		})
 	}
 
+	// A document of another type is refused, too.
 	resp := api.do(t, "POST", "/files/delete", "text/plain", strings.NewReader(`{"Items": ["`+id+`"]}`))
 	resp.requireProblem(t, badRequest, "Content-Type", uploads.InvalidRequest)
 	require.Empty(t, api.serverErrors)
+
+	// Nothing was deleted or changed.
 	record, err := f.store.Details(t.Context(), id)
-	require.NoError(t, err, "nothing was deleted")
+	require.NoError(t, err)
 	require.Empty(t, record.Purpose)
 }
 
