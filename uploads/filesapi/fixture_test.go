@@ -262,8 +262,8 @@ func requireRecordsMatchObjects(t *testing.T, bucket storage.Bucket, records upl
 	require.ElementsMatch(t, want, keysUnder(t, bucket, "files/client/"), "bytes without a record, or a record without bytes")
 }
 
-// On a bucket without IfAbsent, two calls may both join the parts. requireRecordsMatchObjectsAfterSweep removes the bytes that
-// were joined in vain, and checks that records and objects match.
+// requireRecordsMatchObjectsAfterSweep also sweeps first if the bucket has no IfAbsent. There, two calls may both join the
+// parts, and Sweep removes the bytes that were joined in vain.
 func requireRecordsMatchObjectsAfterSweep(t *testing.T, f *fixture) {
 	t.Helper()
 	if f.database != nil {
