@@ -169,8 +169,10 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	return records
 }
 
-// A server removes the records that an earlier one left because it was killed at the end of a completion or an abort.
+// A server that is killed may leave records of uploads that it has completed or aborted. The next server removes
+// these records, and keeps those of open uploads.
 func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
+	const recordsPerUpload = 2 // one of the upload and one of its only part
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	completed := d.store.beginUpload(t, "completed")
 	aborted := d.store.beginUpload(t, "aborted")
@@ -178,37 +180,31 @@ func TestDirectoryRemovesRecordsOfKilledUploads(t *testing.T) {
 	completedPart := d.store.uploadPart(t, "completed", completed, 1, "content")
 	d.store.uploadPart(t, "aborted", aborted, 1, "content")
 	openPart := d.store.uploadPart(t, "open", open, 1, "content")
+	backup := d.uploadRecords(t)
+	require.Len(t, backup, 3*recordsPerUpload)
 
-	// Keep a copy of all records.
-	records := d.uploadRecords(t)
-	require.Len(t, records, 6, "an upload and a part each")
-
-	// End two of the three uploads, and remove the object of the first, so that only its records describe it.
+	// Complete one upload and abort another. Only the records of the open one are left.
 	_, err := d.store.CompleteMultipartUpload(t.Context(), completeInput("completed", completed, completedPart))
 	require.NoError(t, err)
-	d.store.deleteObject(t, "completed")
-	_, err = d.store.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
-		Bucket:   aws.String(bucket),
-		Key:      aws.String("aborted"),
-		UploadId: &aborted,
-	})
-	require.NoError(t, err)
-	require.Len(t, d.uploadRecords(t), 2)
+	d.store.deleteObject(t, "completed") // so that only the records describe the upload
+	d.store.abort(t, "aborted", aborted)
+	require.Len(t, d.uploadRecords(t), recordsPerUpload)
 	d.store.server.Close()
 
-	// Put the records back, as if the server had not removed them. Only the part is left of the aborted upload.
-	for path, content := range records {
+	// Restore the records from the backup, as if the server was killed before it removed them. It was killed in the
+	// middle of the abort, so that only the part of that upload is left.
+	for path, content := range backup {
 		if strings.Contains(path, "uploads/"+aborted) {
 			continue
 		}
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 		require.NoError(t, os.WriteFile(path, content, 0o666))
 	}
-	require.Len(t, d.uploadRecords(t), 5)
+	require.Len(t, d.uploadRecords(t), 3*recordsPerUpload-1)
 
-	// Another server removes the leftover records, and keeps the records of the open upload.
+	// The next server removes all records but those of the open upload, which it can complete.
 	d = startInDirectory(t, d.path, s3server.Config{})
-	onlyOpenIsLeft := func() bool { return len(d.uploadRecords(t)) == 2 }
+	onlyOpenIsLeft := func() bool { return len(d.uploadRecords(t)) == recordsPerUpload }
 	require.Eventually(t, onlyOpenIsLeft, time.Minute, time.Millisecond)
 	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("open", open, openPart))
 	require.NoError(t, err)
@@ -242,17 +238,18 @@ func (d replacingDriver) Get(
 	return attrs, stream, err
 }
 
-// If an object is replaced while a layer reads it, GetObject still succeeds.
+// GetObject returns the new content if another client replaces the object while the server reads it. A copy fails with
+// 503 instead, and succeeds if the client repeats it.
 func TestGetObjectReplacedBelowLayer(t *testing.T) {
-	isArmed := false
+	replacesNext := false // if true, the layer replaces the object "k" while the server reads it, once
 	layer := func(d driver.Driver) driver.Driver {
-		return replacingDriver{Driver: d, isArmed: &isArmed}
+		return replacingDriver{Driver: d, isArmed: &replacesNext}
 	}
 	s := startServer(t, s3server.Config{
 		Service: driver.ServiceWithLayers(memstore.NewServiceDriver(memstore.ServiceConfig{}), layer),
 	})
 	upload := s.beginUpload(t, "parts")
-	get := func(t *testing.T, span *string) error {
+	getObject := func(t *testing.T, span *string) error {
 		output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    aws.String("k"),
@@ -270,10 +267,10 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 		read       func(t *testing.T) error
 	}{
 		{name: "an object", needsRetry: false, read: func(t *testing.T) error {
-			return get(t, nil)
+			return getObject(t, nil)
 		}},
 		{name: "a range", needsRetry: false, read: func(t *testing.T) error {
-			return get(t, aws.String("bytes=0-99"))
+			return getObject(t, aws.String("bytes=0-99"))
 		}},
 		{name: "a copy", needsRetry: true, read: func(t *testing.T) error {
 			_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
@@ -293,7 +290,7 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.put(t, "k", "old")
-			isArmed = true
+			replacesNext = true
 
 			err := tt.read(t)
 			if tt.needsRetry {

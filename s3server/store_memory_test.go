@@ -4,50 +4,59 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Config.MaxBytes limits the bytes in memory: objects and parts, and an old object until a new one has replaced it.
+// Config.MaxBytes limits the bytes of objects and parts in memory. While an object is replaced, both its old and its
+// new content count.
 func TestMaxBytesBoundsMemory(t *testing.T) {
-	const maxBytes = 100
+	const (
+		maxBytes   = 100
+		objectSize = 60
+		freeSize   = maxBytes - objectSize
+	)
 	s := startServer(t, s3server.Config{MaxBytes: maxBytes})
-	s.put(t, "a", strings.Repeat("a", 60))
+	put := func(key, content string) error {
+		_, err := s.PutObject(t.Context(), putInput(key, content))
+		return err
+	}
+	requireFull := func(err error) {
+		t.Helper()
+		requireFailure(t, err, 507, "XMinioStorageFull")
+	}
+	oldContent := strings.Repeat("o", objectSize)
+	newContent := strings.Repeat("n", objectSize)
 
-	// 60 bytes are in use. The old object stays until the new one is there.
-	_, err := s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 60)))
-	requireFailure(t, err, 507, "XMinioStorageFull")
-	_, err = s.PutObject(t.Context(), putInput("a", strings.Repeat("c", 60)))
-	requireFailure(t, err, 507, "XMinioStorageFull")
-	require.Equal(t, strings.Repeat("a", 60), s.get(t, "a"))
+	// A second object of this size does not fit, not even in place of the first one.
+	require.NoError(t, put("a", oldContent))
+	requireFull(put("b", newContent))
+	requireFull(put("a", newContent))
+	require.Equal(t, oldContent, s.get(t, "a"))
 
-	_, err = s.CopyObject(t.Context(), copyInput("a", "copy"))
-	require.NoError(t, err, "a copy shares its bytes")
-
-	// A part of 40 bytes fills the memory, until its upload ends.
-	upload := s.beginUpload(t, "b")
-	s.uploadPart(t, "b", upload, 1, strings.Repeat("b", 40))
-	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
-		Bucket:     new(bucket),
-		Key:        new("b"),
-		UploadId:   &upload,
-		PartNumber: new(int32(2)),
-		Body:       strings.NewReader("c"),
-	})
-	requireFailure(t, err, 507, "XMinioStorageFull")
-	_, err = s.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{
-		Bucket:   new(bucket),
-		Key:      new("b"),
-		UploadId: &upload,
-	})
+	// A copy shares the bytes of its source.
+	_, err := s.CopyObject(t.Context(), copyInput("a", "copy"))
 	require.NoError(t, err)
 
-	// The bytes that a and its copy share are free when both are removed.
+	// A part uses up the free bytes until its upload is aborted.
+	upload := s.beginUpload(t, "b")
+	s.uploadPart(t, "b", upload, 1, strings.Repeat("x", freeSize))
+	_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
+		Bucket:     aws.String(bucket),
+		Key:        aws.String("b"),
+		UploadId:   &upload,
+		PartNumber: aws.Int32(2),
+		Body:       strings.NewReader("x"),
+	})
+	requireFull(err)
+	s.abort(t, "b", upload)
+
+	// The shared bytes become free only when both the object and its copy are removed.
 	s.deleteObject(t, "a")
-	_, err = s.PutObject(t.Context(), putInput("b", strings.Repeat("b", 41)))
-	requireFailure(t, err, 507, "XMinioStorageFull")
+	requireFull(put("b", strings.Repeat("x", freeSize+1)))
 	s.deleteObject(t, "copy")
-	s.put(t, "b", strings.Repeat("b", maxBytes))
+	require.NoError(t, put("b", strings.Repeat("x", maxBytes)))
 }
