@@ -26,41 +26,54 @@ func (r *timedReader) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// The server limits the time for a document or a form, because clients that send a byte a minute could otherwise hold
-// all connections.
-func TestHostileSlowDocument(t *testing.T) {
-	const (
-		policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
-			`"Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
-		idleTimeout = time.Hour
-	)
-	synctest.Test(t, func(t *testing.T) {
-		h := New(Config{Limits: Limits{IdleTimeout: idleTimeout}})
-		require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
-		start := time.Now()
+// newWithPublicWrites returns a server with the bucket photos, to which everybody may write.
+func newWithPublicWrites(t *testing.T, limits Limits) *Handler {
+	t.Helper()
+	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
+		`"Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
+	h := New(Config{Limits: limits})
+	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
+	return h
+}
 
-		// Before the file of the form, the server waits as long as for a document. Then it waits as long as for any
-		// idle client.
-		const field = "--b\r\nContent-Disposition: form-data; name="
-		form := field + "\"key\"\r\n\r\nk\r\n" +
-			field + "\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n--b--\r\n"
+// The server limits the time for reading a form, because clients that send a byte a minute could otherwise hold all
+// connections. The fields have the time of a document. The file has the time of any idle client.
+func TestHostileSlowForm(t *testing.T) {
+	const idleTimeout = time.Hour
+	synctest.Test(t, func(t *testing.T) {
+		h := newWithPublicWrites(t, Limits{IdleTimeout: idleTimeout})
+		start := time.Now()
+		const fieldHeader = "--b\r\nContent-Disposition: form-data; name="
+		form := fieldHeader + "\"key\"\r\n\r\nk\r\n" +
+			fieldHeader + "\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n--b--\r\n"
 		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(form))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
-		require.Equal(t, 204, w.Code, w.Body)
-		require.Equal(t, start.Add(request.DocumentTimeout), w.deadlines[0])
-		require.Equal(t, start.Add(idleTimeout), w.deadlines[len(w.deadlines)-1])
 
-		// While too many anonymous clients send documents, another one waits only for DocumentTimeout.
+		require.Equal(t, 204, w.Code, w.Body)
+		firstDeadline, lastDeadline := w.deadlines[0], w.deadlines[len(w.deadlines)-1]
+		require.Equal(t, start.Add(request.DocumentTimeout), firstDeadline)
+		require.Equal(t, start.Add(idleTimeout), lastDeadline)
+	})
+}
+
+// While as many anonymous clients as permitted send large documents, another one fails with 503 after DocumentTimeout.
+func TestHostileSlowDocument(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newWithPublicWrites(t, Limits{IdleTimeout: time.Hour})
+		start := time.Now()
 		for range request.AnonymousDocuments {
-			h.server.Documents.Anonymous <- struct{}{}
+			h.server.Documents.Anonymous <- struct{}{} // takes the place of an anonymous client
 		}
 		document := "<Delete>" + strings.Repeat(" ", request.SmallDocument)
-		r = httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader(document))
+		r := httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader(document))
 		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
-		w = &timedReader{ResponseRecorder: httptest.NewRecorder()}
+
+		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
+
 		require.Equal(t, 503, w.Code, w.Body)
 		require.Equal(t, request.DocumentTimeout, time.Since(start))
 	})

@@ -122,13 +122,14 @@ func TestStoreFailureIsNoRefusal(t *testing.T) {
 	}
 }
 
-// If the object is gone by the time PutObjectTagging changes it, the server responds with 503 and the client tries
-// again.
+// If PutObjectTagging finds the object removed by another client meanwhile, it fails with 503, after which the client
+// tries again.
 func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
 
+	// The server still finds the object, but the store's change of the tags does not.
 	service.err = storage.ObjectNotFound
 	_, err := s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
@@ -138,245 +139,275 @@ func TestStoreChangeOfReplacedObjectFails(t *testing.T) {
 	requireFailure(t, err, 503, "ServiceUnavailable")
 }
 
-// The log has the text of the store's error. The client gets only S3's message, without hosts and IDs of the
-// store.
+// The client gets S3's message for an error of the store. Only the log has the text of the error, because it may show
+// hosts and IDs of the store.
 func TestStoreErrorTextIsOnlyInLog(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
-	logged := make(chan s3server.Entry, 100)
+	logOfGets := make(chan s3server.Entry, 1)
 	s := startServer(t, s3server.Config{
 		Service: service,
 		Log: func(e s3server.Entry) {
-			logged <- e
+			if e.Operation == "GetObject" {
+				logOfGets <- e
+			}
 		},
 	})
 	s.put(t, "k", "content")
 
 	tests := []struct {
-		code storage.Code
-		want string
+		code        storage.Code
+		wantMessage string
 	}{
-		{code: storage.Unavailable, want: "Service is unable to handle request."},
-		{code: storage.PermissionDenied, want: "Access Denied"},
-		{code: storage.InvalidArgument, want: "Invalid Argument"},
+		{code: storage.Unavailable, wantMessage: "Service is unable to handle request."},
+		{code: storage.PermissionDenied, wantMessage: "Access Denied"},
+		{code: storage.InvalidArgument, wantMessage: "Invalid Argument"},
 		{
-			code: storage.Unsupported,
-			want: "A header you provided implies functionality that is not implemented",
+			code:        storage.Unsupported,
+			wantMessage: "A header you provided implies functionality that is not implemented",
 		},
-		{code: storage.Internal, want: "We encountered an internal error. Please try again."},
+		{code: storage.Internal, wantMessage: "We encountered an internal error. Please try again."},
 	}
 	for _, tt := range tests {
-		service.err = &storage.Error{
-			Code:   tt.code,
-			Status: 503,
-			Hint:   "check endpoint=",
-			Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
-		}
-		_, err := s.GetObject(t.Context(), &s3.GetObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
+		t.Run(string(tt.code), func(t *testing.T) {
+			service.err = &storage.Error{
+				Code:   tt.code,
+				Status: 503,
+				Hint:   "check endpoint=",
+				Err:    errors.New("GET https://host.example/k?sig=secret: RESPONSE 503, RequestId: 1234"),
+			}
+
+			// The client gets only S3's message, also in the response to DeleteObjects.
+			_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			var api smithy.APIError
+			require.ErrorAs(t, err, &api)
+			require.Equal(t, tt.wantMessage, api.ErrorMessage())
+
+			output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+				Bucket: aws.String(bucket),
+				Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			})
+			require.NoError(t, err)
+			require.Equal(t, tt.wantMessage, *output.Errors[0].Message)
+
+			// The log has the text of the store's error, without the secret in the URL.
+			logged := <-logOfGets
+			require.Contains(t, logged.Message, "host.example")
+			require.Contains(t, logged.Message, "RequestId: 1234")
+			require.NotContains(t, logged.Message, "secret")
 		})
-
-		var api smithy.APIError
-		require.ErrorAs(t, err, &api)
-		require.Equal(t, tt.want, api.ErrorMessage(), tt.code)
-
-		output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-			Bucket: aws.String(bucket),
-			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
-		})
-		require.NoError(t, err)
-		require.Equal(t, tt.want, *output.Errors[0].Message, tt.code)
-
-		entry := <-logged
-		for entry.Operation != "GetObject" {
-			entry = <-logged
-		}
-		require.Contains(t, entry.Message, "host.example")
-		require.Contains(t, entry.Message, "RequestId: 1234")
-		require.NotContains(t, entry.Message, "secret")
 	}
+}
+
+// If a driver refuses an argument itself, without a response of the store, the client gets the driver's text and hint.
+func TestStoreErrorTextOfDriverIsInResponse(t *testing.T) {
+	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := startServer(t, s3server.Config{Service: service})
+	s.put(t, "k", "content")
 
 	service.err = &storage.Error{
 		Code: storage.InvalidArgument,
 		Err:  errors.New("key must not be long"),
 		Hint: "use a short one",
 	}
+
 	_, err := s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-	require.ErrorContains(t, err, "key must not be long (use a short one)", "the driver's own text stays")
+	require.ErrorContains(t, err, "key must not be long (use a short one)")
 }
 
-// Each error code of a store becomes an error code of S3.
+// Each error of a store becomes an error code of S3.
 func TestStoreErrorsHaveCodes(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service})
 	s.put(t, "k", "content")
 
-	tests := map[error]struct {
+	tests := []struct {
+		name   string
+		err    error // of the store
 		status int
 		code   string
 	}{
-		storage.RateLimited:      {503, "SlowDown"},
-		storage.Unavailable:      {503, "ServiceUnavailable"},
-		storage.DeadlineExceeded: {503, "ServiceUnavailable"},
-		storage.PermissionDenied: {403, "AccessDenied"},
-		storage.Unauthenticated:  {403, "AccessDenied"},
-		&storage.Error{
-			Code: storage.PermissionDenied,
-			Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS},
-		}: {403, "AllAccessDisabled"},
-		&storage.Error{
-			Code: storage.PermissionDenied,
-			Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES},
-		}: {403, "AllAccessDisabled"},
-		storage.Unsupported:      {501, "NotImplemented"},
-		storage.ChecksumMismatch: {500, "InternalError"},
-		&storage.Error{
-			Code: storage.Unavailable,
-			Err:  errors.New("the network is down"),
-		}: {503, "ServiceUnavailable"},
-		&storage.Error{
-			Code:    storage.Unavailable,
-			Unknown: true,
-			Err:     errors.New("it is lost"),
-		}: {500, "InternalError"},
-		errors.New("anything else"): {500, "InternalError"},
-		&storage.Error{
-			Code: storage.Internal,
-			Err:  fs.ErrClosed,
-		}: {404, "NoSuchBucket"}, // it was deleted meanwhile
-		&storage.Error{Code: storage.BucketNotFound, Unknown: true}: {404, "NoSuchBucket"},
+		{name: "rate limited", err: storage.RateLimited, status: 503, code: "SlowDown"},
+		{name: "unavailable", err: storage.Unavailable, status: 503, code: "ServiceUnavailable"},
+		{name: "deadline exceeded", err: storage.DeadlineExceeded, status: 503, code: "ServiceUnavailable"},
+		{name: "permission denied", err: storage.PermissionDenied, status: 403, code: "AccessDenied"},
+		{name: "unauthenticated", err: storage.Unauthenticated, status: 403, code: "AccessDenied"},
+		{
+			name: "read-only file system",
+			err: &storage.Error{
+				Code: storage.PermissionDenied,
+				Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS},
+			},
+			status: 403,
+			code:   "AllAccessDisabled",
+		},
+		{
+			name: "permission of a file missing",
+			err: &storage.Error{
+				Code: storage.PermissionDenied,
+				Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES},
+			},
+			status: 403,
+			code:   "AllAccessDisabled",
+		},
+		{name: "unsupported", err: storage.Unsupported, status: 501, code: "NotImplemented"},
+		{name: "checksum mismatch", err: storage.ChecksumMismatch, status: 500, code: "InternalError"},
+		{
+			name:   "network down",
+			err:    &storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")},
+			status: 503,
+			code:   "ServiceUnavailable",
+		},
+		{
+			name:   "response lost",
+			err:    &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")},
+			status: 500,
+			code:   "InternalError",
+		},
+		{name: "error without a code", err: errors.New("anything else"), status: 500, code: "InternalError"},
+		{
+			name:   "bucket closed, because it was deleted meanwhile",
+			err:    &storage.Error{Code: storage.Internal, Err: fs.ErrClosed},
+			status: 404,
+			code:   "NoSuchBucket",
+		},
+		{
+			name:   "bucket not found",
+			err:    &storage.Error{Code: storage.BucketNotFound, Unknown: true},
+			status: 404,
+			code:   "NoSuchBucket",
+		},
 	}
-	for err, tt := range tests {
-		service.err = err
-		_, failure := s.PutObject(t.Context(), putInput("k", "x"))
-		requireFailure(t, failure, tt.status, tt.code)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service.err = tt.err
 
-		_, failure = s.GetObject(t.Context(), &s3.GetObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
-		})
-		requireFailure(t, failure, tt.status, tt.code)
-		_, failure = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("k"),
-		})
-		requireFailure(t, failure, tt.status, tt.code)
+			_, err := s.PutObject(t.Context(), putInput("k", "x"))
+			requireFailure(t, err, tt.status, tt.code)
+			_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+			requireFailure(t, err, tt.status, tt.code)
+			_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("k"),
+			})
+			requireFailure(t, err, tt.status, tt.code)
 
-		output, failure := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-			Bucket: aws.String(bucket),
-			Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			// DeleteObjects itself succeeds, and reports the error of the object.
+			output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+				Bucket: aws.String(bucket),
+				Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			})
+			require.NoError(t, err)
+			require.Equal(t, tt.code, *output.Errors[0].Code)
 		})
-		require.NoError(t, failure)
-		require.Equal(t, tt.code, *output.Errors[0].Code)
 	}
 
+	// The refused requests have not changed the object.
 	service.err = nil
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// If the upload cannot be removed after a completion, a repeated completion does not make the object again. It may
-// have been replaced or removed since.
+// If a server cannot remove the upload after a completion, a client may repeat the completion. This does not make the
+// object again, which may have been replaced or removed since.
 func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	tests := []struct {
-		name                string
-		fixedParts, another bool
-		before              string // "" is no object
-		status              int    // of another server
-		code                string
+		name          string
+		stagesParts   bool // true if the server stages the parts, because the store takes parts only in order
+		replacesOlder bool // true if the upload replaces an older object
+		onOtherServer bool // true if the completion is repeated on another server, which refuses it
+		status        int  // of the other server's response
+		code          string
 	}{
 		{name: "uploads of the store"},
 		{
-			name:    "uploads of the store, another server",
-			another: true,
-			before:  "older",
-			status:  400,
-			code:    "InvalidPart",
+			name:          "uploads of the store, other server",
+			replacesOlder: true,
+			onOtherServer: true,
+			status:        400,
+			code:          "InvalidPart",
 		},
-		{name: "staged parts", fixedParts: true},
+		{name: "staged parts", stagesParts: true},
 		{
-			name:       "staged parts, another server",
-			fixedParts: true,
-			another:    true,
-			status:     404,
-			code:       "NoSuchUpload",
+			name:          "staged parts, other server",
+			stagesParts:   true,
+			onOtherServer: true,
+			status:        404,
+			code:          "NoSuchUpload",
 		},
 		{
-			name:       "staged parts over an object, another server",
-			fixedParts: true,
-			another:    true,
-			before:     "older",
-			status:     404,
-			code:       "NoSuchUpload",
+			name:          "staged parts over an older object, other server",
+			stagesParts:   true,
+			replacesOlder: true,
+			onOtherServer: true,
+			status:        404,
+			code:          "NoSuchUpload",
 		},
 	}
 	for _, tt := range tests {
-		for _, content := range []string{"newer", ""} {
-			t.Run(tt.name+", then "+content, func(t *testing.T) {
-				service := &failingService{
-					ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
-					fixedParts:    tt.fixedParts,
-					keepsRecord:   true,
-				}
-				s := startServer(t, s3server.Config{Service: service})
-				if tt.before != "" {
-					s.put(t, "k", tt.before)
-				}
-				upload := s.beginUpload(t, "k")
-				input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
-				first, err := s.CompleteMultipartUpload(t.Context(), input)
-				require.NoError(t, err)
-				if content == "" {
-					_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-						Bucket: aws.String("photos"),
-						Key:    aws.String("k"),
-					})
-					require.NoError(t, err)
-				} else {
-					s.put(t, "k", content)
-				}
-				if tt.another {
-					_, err = startServer(t,
-						s3server.Config{Service: service}).CompleteMultipartUpload(t.Context(), input)
+		// complete completes an upload of the object k, and returns a function that repeats the completion.
+		complete := func(t *testing.T) (s *store, repeat func()) {
+			service := &failingService{
+				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
+				fixedParts:    tt.stagesParts,
+				keepsRecord:   true,
+			}
+			s = startServer(t, s3server.Config{Service: service})
+			if tt.replacesOlder {
+				s.put(t, "k", "older")
+			}
+			upload := s.beginUpload(t, "k")
+			input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
+			first, err := s.CompleteMultipartUpload(t.Context(), input)
+			require.NoError(t, err)
+
+			return s, func() {
+				t.Helper()
+				if tt.onOtherServer {
+					other := startServer(t, s3server.Config{Service: service})
+					_, err := other.CompleteMultipartUpload(t.Context(), input)
 					requireFailure(t, err, tt.status, tt.code)
-				} else {
-					second, err := s.CompleteMultipartUpload(t.Context(), input)
-					require.NoError(t, err)
-					require.Equal(t, first.ETag, second.ETag)
-				}
-				if content != "" {
-					require.Equal(t, content, s.get(t, "k"))
 					return
 				}
-
-				_, err = s.HeadObject(t.Context(), &s3.HeadObjectInput{
-					Bucket: aws.String("photos"),
-					Key:    aws.String("k"),
-				})
-				require.Error(t, err)
-			})
+				second, err := s.CompleteMultipartUpload(t.Context(), input)
+				require.NoError(t, err)
+				require.Equal(t, first.ETag, second.ETag)
+			}
 		}
+
+		t.Run(tt.name+", object replaced", func(t *testing.T) {
+			s, repeat := complete(t)
+			s.put(t, "k", "newer")
+			repeat()
+			require.Equal(t, "newer", s.get(t, "k"))
+		})
+		t.Run(tt.name+", object removed", func(t *testing.T) {
+			s, repeat := complete(t)
+			s.deleteObject(t, "k")
+			repeat()
+			require.NotContains(t, s.keys(t), "k")
+		})
 	}
 }
 
 // A completion of staged parts succeeds even if another client writes the key at the same time, or the store's
 // response is lost.
 func TestCompleteStagedAmongOtherWrites(t *testing.T) {
+	type putFunc = func() (*storage.Attrs, error)
 	tests := []struct {
 		name string
-		// put takes the place of the completion's write to the store. next makes that write.
-		put func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error)
+		// putInstead replaces the store's Put of the completed object. It calls put for the Put itself.
+		putInstead func(t *testing.T, s *store, put putFunc) (*storage.Attrs, error)
 	}{
 		{
-			name: "others write before",
-			put: func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
+			name: "another client writes just before",
+			putInstead: func(t *testing.T, s *store, put putFunc) (*storage.Attrs, error) {
 				s.put(t, "k", "other")
-				return next()
+				return put()
 			},
 		},
 		{
-			name: "the response is lost",
-			put: func(t *testing.T, s *store, next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
-				_, err := next()
+			name: "response lost",
+			putInstead: func(t *testing.T, s *store, put putFunc) (*storage.Attrs, error) {
+				_, err := put()
 				require.NoError(t, err)
 				return nil, &storage.Error{Code: storage.Unavailable, Unknown: true}
 			},
@@ -386,15 +417,14 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			service := &failingService{
 				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
-				fixedParts:    true,
+				fixedParts:    true, // the server stages parts, because the store takes them only in order
 			}
 			s := startServer(t, s3server.Config{Service: service})
 			upload := s.beginUpload(t, "k")
 			input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
-			// Only the first write of the key runs tt.put, which may itself write the key.
-			service.puts = func(next func() (*storage.Attrs, error)) (*storage.Attrs, error) {
-				service.puts = nil
-				return tt.put(t, s, next)
+			service.puts = func(put putFunc) (*storage.Attrs, error) {
+				service.puts = nil // only the first Put is replaced
+				return tt.putInstead(t, s, put)
 			}
 
 			output, err := s.CompleteMultipartUpload(t.Context(), input)
@@ -405,8 +435,8 @@ func TestCompleteStagedAmongOtherWrites(t *testing.T) {
 	}
 }
 
-// After a restart, only the object shows that its upload was completed, so a repeated completion fails if the server
-// cannot read the object.
+// After a restart, the server finds out by reading the object whether an upload was completed. If it cannot read the
+// object, a repeated completion fails.
 func TestStoreCannotReadCompletedObject(t *testing.T) {
 	service := &failingService{ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	s := startServer(t, s3server.Config{Service: service})
@@ -415,11 +445,13 @@ func TestStoreCannotReadCompletedObject(t *testing.T) {
 	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
 
+	// While the restarted server cannot read the object, the repetition fails.
 	restarted := startServer(t, s3server.Config{Service: service})
 	service.headErr = storage.Unavailable
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	requireFailure(t, err, 503, "ServiceUnavailable")
 
+	// Later, it succeeds.
 	service.headErr = nil
 	_, err = restarted.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)

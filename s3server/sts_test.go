@@ -3,9 +3,8 @@ package s3server_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +68,7 @@ func allowPolicy(action, resource string) string {
 
 const inFolder = "arn:aws:s3:::photos/folder/*"
 
-// A session may do what both its caller and its session policy permit.
+// A session may do what the permissions of its caller and its session policy both permit.
 func TestSessionRights(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
@@ -82,9 +81,9 @@ func TestSessionRights(t *testing.T) {
 		readsOther   bool // whether it may read the key beside the folder
 	}{
 		{name: "no policy", key: ownerKey, readsFolder: true, writesFolder: true, readsOther: true},
-		{name: "no policy, of a key that only reads", key: readOnlyKey, readsFolder: true, readsOther: true},
+		{name: "no policy, read-only key", key: readOnlyKey, readsFolder: true, readsOther: true},
 		{
-			name:         "everything",
+			name:         "policy for everything",
 			policy:       allowPolicy("*", "*"),
 			key:          ownerKey,
 			readsFolder:  true,
@@ -92,19 +91,19 @@ func TestSessionRights(t *testing.T) {
 			readsOther:   true,
 		},
 		{
-			name:        "everything, of a key that only reads",
+			name:        "policy for everything, read-only key",
 			policy:      allowPolicy("s3:*", "*"),
 			key:         readOnlyKey,
 			readsFolder: true,
 			readsOther:  true,
 		},
-		{name: "everything, of another account", policy: allowPolicy("s3:*", "*"), key: otherKey},
-		{name: "reads", policy: allowPolicy("s3:GetObject", inFolder), key: ownerKey, readsFolder: true},
-		{name: "writes", policy: allowPolicy("s3:PutObject", inFolder), key: ownerKey, writesFolder: true},
-		{name: "another bucket", policy: allowPolicy("s3:*", "arn:aws:s3:::photos2/*"), key: ownerKey},
-		{name: "another service", policy: allowPolicy("kms:*", "*"), key: ownerKey},
+		{name: "policy for everything, other account", policy: allowPolicy("s3:*", "*"), key: otherKey},
+		{name: "policy for reads", policy: allowPolicy("s3:GetObject", inFolder), key: ownerKey, readsFolder: true},
+		{name: "policy for writes", policy: allowPolicy("s3:PutObject", inFolder), key: ownerKey, writesFolder: true},
+		{name: "policy for another bucket", policy: allowPolicy("s3:*", "arn:aws:s3:::photos2/*"), key: ownerKey},
+		{name: "policy for another service", policy: allowPolicy("kms:*", "*"), key: ownerKey},
 		{
-			name: "a denial",
+			name: "policy that denies writes",
 			policy: `{"Version": "2012-10-17", "Statement": [
 				{"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
 				{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}
@@ -202,73 +201,73 @@ func TestSessionMissingKeysAreDenied(t *testing.T) {
 	requireFailure(t, getMissing(mayGetAndList), 404, "NoSuchKey")
 }
 
-// A session can sign URLs and forms.
+// A session can sign URLs and forms, which permit only what the session's policy permits.
 func TestSessionPresignedURLsAndForms(t *testing.T) {
-	clk := &clock{}
-	s := startServer(t, s3server.Config{Now: clk.now})
+	const folderPolicy = `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "` + inFolder + `"}
+	]}`
+	const tokenField = "X-Amz-Security-Token"
+	s := startServer(t, s3server.Config{})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
-	client := sessionClient(
-		s,
-		newSession(
-			t,
-			s,
-			0,
-			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], `+
-				`"Resource": "`+inFolder+`"}]}`,
-		),
-	)
+	client := sessionClient(s, newSession(t, s, ownerKey, folderPolicy))
 	presign := s3.NewPresignClient(client, s3.WithPresignExpires(24*time.Hour))
-	get := func(key string, change func(url string) string) int {
+	presignGet := func(key string) string {
 		presigned, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    &key,
 		})
 		require.NoError(t, err)
-		response, _ := s.send(t, "GET", change(presigned.URL), nil, nil)
-		return response.StatusCode
+		return presigned.URL
 	}
-	same := func(url string) string { return url }
-	withoutToken := func(url string) string {
-		prefix, suffix, _ := strings.Cut(url, "X-Amz-Security-Token=")
-		_, suffix, _ = strings.Cut(suffix, "&")
-		return prefix + suffix
-	}
-	post := func(key string, change func(map[string]string)) int {
+	presignPost := func(key string) *s3.PresignedPostRequest {
 		presigned, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(bucket),
 			Key:    &key,
 		})
 		require.NoError(t, err)
-		change(presigned.Values)
-		response, _ := s.post(t, presigned.URL, presigned.Values, "posted")
-		return response.StatusCode
+		return presigned
 	}
 
-	unchanged := func(map[string]string) {}
-	require.Equal(t, 200, get("folder/k", same))
-	require.Equal(t, 403, get("other", same))
-	require.Equal(t, 403, get("folder/k", withoutToken))
-	require.Equal(t, 204, post("folder/form", unchanged))
-	require.Equal(t, 403, post("other-form", unchanged))
-	require.Equal(
-		t,
-		403,
-		post("folder/form2", func(fields map[string]string) {
-			delete(fields, "X-Amz-Security-Token")
-		}),
-	)
-	require.Equal(t, []string{"folder/form", "folder/k", "other"}, s.keys(t))
+	t.Run("URL", func(t *testing.T) {
+		statusOf := func(target string) int {
+			response, _ := s.send(t, "GET", target, nil, nil)
+			return response.StatusCode
+		}
+		withoutToken, err := url.Parse(presignGet("folder/k"))
+		require.NoError(t, err)
+		query := withoutToken.Query()
+		require.True(t, query.Has(tokenField))
+		query.Del(tokenField)
+		withoutToken.RawQuery = query.Encode()
 
-	expiring, err := presign.PresignGetObject(
-		t.Context(),
-		&s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")},
-	)
-	require.NoError(t, err)
-	clk.move(time.Hour)
-	response, body := s.send(t, "GET", expiring.URL, nil, nil)
-	require.Equal(t, 400, response.StatusCode, "the URL is valid for a day, and the session was for an hour")
-	require.Contains(t, body, "<Code>ExpiredToken</Code>")
+		require.Equal(t, 200, statusOf(presignGet("folder/k")))
+		require.Equal(t, 403, statusOf(presignGet("other")))
+		require.Equal(t, 403, statusOf(withoutToken.String()))
+	})
+
+	t.Run("form", func(t *testing.T) {
+		statusOf := func(form *s3.PresignedPostRequest) int {
+			response, _ := s.post(t, form.URL, form.Values, "posted")
+			return response.StatusCode
+		}
+		withoutToken := presignPost("folder/form2")
+		require.Contains(t, withoutToken.Values, tokenField)
+		delete(withoutToken.Values, tokenField)
+
+		require.Equal(t, 204, statusOf(presignPost("folder/form")))
+		require.Equal(t, 403, statusOf(presignPost("other-form")))
+		require.Equal(t, 403, statusOf(withoutToken))
+		require.Equal(t, []string{"folder/form", "folder/k", "other"}, s.keys(t))
+	})
+
+	t.Run("session expires before the URL", func(t *testing.T) {
+		validForDay := presignGet("folder/k")
+		s.clock.move(time.Hour) // the default duration of a session
+		response, body := s.send(t, "GET", validForDay, nil, nil)
+		require.Equal(t, 400, response.StatusCode, body)
+		require.Contains(t, body, "<Code>ExpiredToken</Code>")
+	})
 }
 
 // dropPolicy returns the content of a session token without its policy.
@@ -285,7 +284,7 @@ func dropPolicy(t *testing.T, content string) string {
 	return base64.RawURLEncoding.EncodeToString(text)
 }
 
-// The server refuses an altered session token.
+// The server refuses a session whose key, secret or token was altered.
 func TestSessionAltered(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
@@ -300,7 +299,7 @@ func TestSessionAltered(t *testing.T) {
 		code   string
 	}{
 		{
-			name: "another secret",
+			name: "secret of another session",
 			change: func(c *types.Credentials) {
 				c.SecretAccessKey = another.SecretAccessKey
 			},
@@ -308,7 +307,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name: "another key",
+			name: "key of another session",
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = another.AccessKeyId
 			},
@@ -316,7 +315,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 		{
-			name: "another token",
+			name: "token of another session",
 			change: func(c *types.Credentials) {
 				c.SessionToken = another.SessionToken
 			},
@@ -324,7 +323,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 		{
-			name: "no token",
+			name: "token missing",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("")
 			},
@@ -332,7 +331,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidAccessKeyId",
 		},
 		{
-			name: "a token without signature",
+			name: "token without signature",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(content + ".")
 			},
@@ -340,15 +339,16 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 		{
-			name: "a token of another content",
+			name: "token with empty content",
 			change: func(c *types.Credentials) {
-				c.SessionToken = aws.String("e30." + signature)
+				const emptyObject = "e30" // {} in Base64
+				c.SessionToken = aws.String(emptyObject + "." + signature)
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
 		{
-			name: "a token without its policy",
+			name: "token without its policy",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
@@ -356,7 +356,7 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 		{
-			name: "a text",
+			name: "token of another form",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("text")
 			},
@@ -364,71 +364,79 @@ func TestSessionAltered(t *testing.T) {
 			code:   "InvalidToken",
 		},
 		{
-			name: "the key of its caller",
+			name: "permanent key of the caller",
 			change: func(c *types.Credentials) {
-				c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID)
+				c.AccessKeyId = aws.String(twoAccounts[ownerKey].AccessKeyID)
 			},
 			status: 400,
 			code:   "InvalidToken",
 		},
 	}
 	for _, tt := range tests {
-		altered := *valid
-		tt.change(&altered)
-		_, err := sessionClient(
-			s,
-			&altered,
-		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")})
-		requireFailure(t, err, tt.status, tt.code)
-		require.Error(t, err, tt.name)
+		t.Run(tt.name, func(t *testing.T) {
+			altered := *valid
+			tt.change(&altered)
+
+			_, err := sessionClient(s, &altered).GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("folder/k"),
+			})
+			requireFailure(t, err, tt.status, tt.code)
+		})
 	}
 }
 
-// Every server with the same credential accepts a session, because no server stores it.
+// A server accepts a session of another server if both have the same credential, because the session token contains
+// all that a server must know.
 func TestSessionWorksInEachServer(t *testing.T) {
+	const (
+		accepted = ""
+		refused  = "InvalidToken"
+	)
 	owner := twoAccounts[ownerKey]
-	s := startServer(t, s3server.Config{Credentials: []s3server.Credential{owner}})
-	session := newSession(t, s, ownerKey, "")
+	first := startServer(t, s3server.Config{Credentials: []s3server.Credential{owner}})
+	session := newSession(t, first, ownerKey, "")
+
 	tests := []struct {
 		name       string
-		credential s3server.Credential // of another server
-		code       string              // "" if that server accepts the session
+		credential s3server.Credential // of the second server
+		code       string              // of the second server's error
 	}{
-		{name: "the same credential", credential: owner},
+		{name: "the same credential", credential: owner, code: accepted},
 		{
-			name:       "a changed secret",
+			name:       "another secret for the same key ID",
 			credential: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "changed"},
-			code:       "InvalidToken",
+			code:       refused,
 		},
-		{name: "another credential", credential: twoAccounts[readOnlyKey], code: "InvalidToken"},
+		{name: "another credential", credential: twoAccounts[readOnlyKey], code: refused},
 		{
-			name:       "one with the session's access key ID",
+			name:       "a credential with the session's key ID",
 			credential: s3server.Credential{AccessKeyID: *session.AccessKeyId, SecretKey: "own"},
-			code:       "InvalidToken",
+			code:       refused,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server, err := s3server.Start(s3server.Config{
+			second, err := s3server.Start(s3server.Config{
 				Buckets:     []string{bucket},
 				Credentials: []s3server.Credential{tt.credential},
 			})
 			require.NoError(t, err)
-			t.Cleanup(server.Close)
+			t.Cleanup(second.Close)
 
-			// Use the session of the first server with the other one.
-			client := s.client(func(o *s3.Options) {
-				o.BaseEndpoint = &server.URL
-				o.HTTPClient = server.Client()
+			// Send a request to the second server with the session of the first.
+			client := first.client(func(o *s3.Options) {
+				o.BaseEndpoint = &second.URL
+				o.HTTPClient = second.Client()
 				o.Credentials = credentials.NewStaticCredentialsProvider(
 					*session.AccessKeyId,
 					*session.SecretAccessKey,
 					*session.SessionToken,
 				)
 			})
-
 			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
-			if tt.code == "" {
+
+			if tt.code == accepted {
 				require.NoError(t, err)
 				return
 			}
@@ -437,146 +445,133 @@ func TestSessionWorksInEachServer(t *testing.T) {
 	}
 }
 
-// AssumeRole refuses these requests.
+// AssumeRole fails if the request is not signed with a permanent key, or if the duration or the policy is invalid.
 func TestAssumeRoleRefuses(t *testing.T) {
+	const (
+		minSeconds    = 900
+		maxSeconds    = 43_200
+		maxPolicySize = 2048
+	)
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
-	transport := newSession(t, s, ownerKey, "")
+	owner := twoAccounts[ownerKey]
+	session := newSession(t, s, ownerKey, "")
 	temporary := s3server.Credential{
-		AccessKeyID:  *transport.AccessKeyId,
-		SecretKey:    *transport.SecretAccessKey,
-		SessionToken: *transport.SessionToken,
+		AccessKeyID:  *session.AccessKeyId,
+		SecretKey:    *session.SecretAccessKey,
+		SessionToken: *session.SessionToken,
 	}
 
 	tests := []struct {
 		name   string
-		key    s3server.Credential
-		change func(in *sts.AssumeRoleInput)
+		signer s3server.Credential
+		input  sts.AssumeRoleInput // without the role, which each request has
 		status int
 		code   string
 	}{
+		{name: "signed by a session", signer: temporary, status: 403, code: "AccessDenied"},
 		{
-			name:   "a session",
-			key:    temporary,
-			change: func(*sts.AssumeRoleInput) {},
-			status: 403,
-			code:   "AccessDenied",
-		},
-		{
-			name:   "an unknown key",
-			key:    s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
-			change: func(*sts.AssumeRoleInput) {},
+			name:   "signed by an unknown key",
+			signer: s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
 			status: 403,
 			code:   "InvalidClientTokenId",
 		},
 		{
-			name:   "a wrong secret",
-			key:    s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "x"},
-			change: func(*sts.AssumeRoleInput) {},
+			name:   "signed with a wrong secret",
+			signer: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "x"},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name: "a short time",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.DurationSeconds = aws.Int32(899)
-			},
+			name:   "duration too short",
+			signer: owner,
+			input:  sts.AssumeRoleInput{DurationSeconds: aws.Int32(minSeconds - 1)},
 			status: 400,
 			code:   "ValidationError",
 		},
 		{
-			name: "a long time",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.DurationSeconds = aws.Int32(43201)
-			},
+			name:   "duration too long",
+			signer: owner,
+			input:  sts.AssumeRoleInput{DurationSeconds: aws.Int32(maxSeconds + 1)},
 			status: 400,
 			code:   "ValidationError",
 		},
 		{
-			name: "no JSON",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.Policy = aws.String("x")
-			},
+			name:   "policy is not JSON",
+			signer: owner,
+			input:  sts.AssumeRoleInput{Policy: aws.String("x")},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
 		{
-			name: "a principal",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
-			},
+			name:   "policy with a principal",
+			signer: owner,
+			input: sts.AssumeRoleInput{Policy: aws.String(
+				`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
 		{
-			name: "an unknown key of a condition",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
-			},
+			name:   "policy with an unknown condition key",
+			signer: owner,
+			input: sts.AssumeRoleInput{Policy: aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", ` +
+				`"Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)},
 			status: 400,
 			code:   "MalformedPolicyDocument",
 		},
 		{
-			name: "a managed policy",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
-			},
+			name:   "managed policy",
+			signer: owner,
+			input: sts.AssumeRoleInput{PolicyArns: []types.PolicyDescriptorType{
+				{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")},
+			}},
 			status: 501,
 			code:   "NotImplemented",
 		},
 		{
-			name: "a long policy",
-			key:  twoAccounts[0],
-			change: func(input *sts.AssumeRoleInput) {
-				input.Policy = aws.String(strings.Repeat(" ", 2049))
-			},
+			name:   "policy too long",
+			signer: owner,
+			input:  sts.AssumeRoleInput{Policy: aws.String(strings.Repeat(" ", maxPolicySize+1))},
 			status: 400,
 			code:   "ValidationError",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			input := &sts.AssumeRoleInput{
-				RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
-				RoleSessionName: aws.String("test"),
-			}
-			tt.change(input)
-			_, err := stsClient(s, tt.key).AssumeRole(t.Context(), input)
+			input := tt.input
+			input.RoleArn = aws.String("arn:aws:iam::123456789012:role/any")
+			input.RoleSessionName = aws.String("test")
+
+			_, err := stsClient(s, tt.signer).AssumeRole(t.Context(), &input)
 
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
 			require.Equal(t, tt.code, api.ErrorCode(), err)
-
 			var response *smithyhttp.ResponseError
-			require.True(t, errors.As(err, &response))
+			require.ErrorAs(t, err, &response)
 			require.Equal(t, tt.status, response.HTTPStatusCode())
 		})
 	}
 
-	response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil,
-		http.Header{})
-	require.Equal(t, 403, response.StatusCode)
-	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
+	t.Run("not signed", func(t *testing.T) {
+		response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil, nil)
+		require.Equal(t, 403, response.StatusCode)
+		require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
+	})
 }
 
 // AssumeRole returns temporary credentials in AWS's form, which expire after the requested time.
 func TestAssumeRoleResponse(t *testing.T) {
-	clk := &clock{}
-	s := startServer(t, s3server.Config{Now: clk.now})
-	output, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+	const duration = 15 * time.Minute
+	s := startServer(t, s3server.Config{})
+	output, err := stsClient(s, twoAccounts[ownerKey]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
 		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
 		RoleSessionName: aws.String("test"),
-		DurationSeconds: aws.Int32(900),
+		DurationSeconds: aws.Int32(int32(duration.Seconds())),
 		Policy:          aws.String(allowPolicy("s3:GetObject", inFolder)),
 	})
 	require.NoError(t, err)
 
-	require.WithinDuration(t, clk.now().Add(15*time.Minute), *output.Credentials.Expiration, 10*time.Second)
+	require.WithinDuration(t, s.clock.now().Add(duration), *output.Credentials.Expiration, 10*time.Second)
 	require.True(t, strings.HasPrefix(*output.Credentials.AccessKeyId, "ASIA"))
 	require.Len(t, *output.Credentials.SecretAccessKey, 40)
 }
