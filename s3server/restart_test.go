@@ -3,7 +3,6 @@ package s3server_test
 import (
 	"crypto/md5"
 	"encoding/hex"
-	"fmt"
 	"iter"
 	"net/url"
 	"os"
@@ -55,117 +54,94 @@ func (d *directory) restart(t *testing.T, c s3server.Config) *directory {
 	return startInDirectory(t, d.path, c)
 }
 
-// A second server over the same directory has all objects, uploads and settings of the first.
+// A server that is restarted over a directory has the objects of the one before, with all their attributes.
 func TestDirectoryKeepsEverything(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	ctx := t.Context()
-	_, err := d.store.PutBucketOwnershipControls(ctx, &s3.PutBucketOwnershipControlsInput{
-		Bucket:            aws.String(bucket),
-		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
-	})
-	require.NoError(t, err)
-	_, err = d.store.DeletePublicAccessBlock(ctx, &s3.DeletePublicAccessBlockInput{
-		Bucket: aws.String(bucket),
-	})
-	require.NoError(t, err)
+	d.store.setOwnership(t, types.ObjectOwnershipObjectWriter)
+	d.store.allowPublicAccess(t)
 	input := putInput("folder/photo.jpg", "a photo")
 	input.Metadata = map[string]string{"taken": "today"}
 	input.ContentLanguage = aws.String("de")
-	input.Expires = nil
 	input.WebsiteRedirectLocation = aws.String("/elsewhere")
 	input.Tagging = aws.String("a=1&b=")
 	input.ACL = types.ObjectCannedACLPublicRead
 	input.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	input.SSEKMSKeyId = aws.String("key")
-	_, err = d.store.PutObject(ctx, input)
+	_, err := d.store.PutObject(t.Context(), input)
 	require.NoError(t, err)
 	d.store.put(t, "folder/", "")
 	d.store.put(t, "a//b", "an empty segment")
-	text := d.store.put(t, "plain", "plain")
-	policy := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
-
-	_, err = d.store.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
-		Bucket: aws.String(bucket),
-		Policy: &policy,
-	})
-	require.NoError(t, err)
-	d.store.setVersioning(t, types.BucketVersioningStatusEnabled)
-
-	one := d.store.putVersion(t, "versions", "one")
-	two := d.store.putVersion(t, "versions", "two")
-	d.store.deleteObject(t, "plain")
-	upload := d.store.beginUpload(t, "large", compositeCRC32C)
-	first := d.store.uploadPart(t, "large", upload, 1, "0123456789", withCRC32C)
-	versions := d.store.versionIDs(t, 1000)
 
 	d = d.restart(t, s3server.Config{})
-	output, err := d.store.GetObject(ctx, &s3.GetObjectInput{
+
+	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg"}, d.store.keys(t))
+	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
+	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("folder/photo.jpg"),
 	})
 	require.NoError(t, err)
-
 	require.Equal(t, "a photo", readBody(t, output.Body))
 	require.Equal(t, map[string]string{"taken": "today"}, output.Metadata)
 	require.Equal(t, "de", *output.ContentLanguage)
 	require.Equal(t, "/elsewhere", *output.WebsiteRedirectLocation)
-	require.Equal(t, int32(2), *output.TagCount)
 	require.Equal(t, types.ServerSideEncryptionAwsKms, output.ServerSideEncryption)
+	require.Equal(t, int32(2), *output.TagCount)
+	require.Equal(t, map[string]string{"a": "1", "b": ""}, d.store.tags(t, "folder/photo.jpg"))
+	grants := d.store.objectGrants(t, d.store.Client, "folder/photo.jpg")
+	require.Len(t, grants, 2, "everybody and the owner")
+}
 
-	tags, err := d.store.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("folder/photo.jpg"),
-	})
+// A server that is restarted over a directory has the bucket's policy, and all versions and delete markers.
+func TestDirectoryKeepsVersionsAndPolicy(t *testing.T) {
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	d.store.allowPublicAccess(t)
+	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
+		`"Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
+	require.NoError(t, d.store.setPolicy(policy))
+	etagOfNull := d.store.put(t, "plain", "plain")
+	d.store.setVersioning(t, types.BucketVersioningStatusEnabled)
+	one := d.store.putVersion(t, "versions", "one")
+	two := d.store.putVersion(t, "versions", "two")
+	d.store.deleteObject(t, "plain")
+	versionIDs := d.store.versionIDs(t, 1000)
+
+	d = d.restart(t, s3server.Config{})
+
+	restarted, err := d.store.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	require.Equal(t, []types.Tag{{
-		Key:   aws.String("a"),
-		Value: aws.String("1"),
-	}, {Key: aws.String("b"), Value: aws.String("")}}, tags.TagSet)
+	require.JSONEq(t, policy, *restarted.Policy)
+	require.Equal(t, versionIDs, d.store.versionIDs(t, 1000))
+	require.Equal(t, []string{"versions"}, d.store.keys(t))
+	require.Equal(t, "one", d.store.getVersion(t, "versions", one))
+	require.Equal(t, "two", d.store.getVersion(t, "versions", two))
 
-	acl, err := d.store.GetObjectAcl(ctx, &s3.GetObjectAclInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("folder/photo.jpg"),
-	})
-	require.NoError(t, err)
-	require.Len(t, acl.Grants, 2)
-
-	gotPolicy, err := d.store.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
-	require.NoError(t, err)
-	require.JSONEq(t, policy, *gotPolicy.Policy)
-	require.Equal(t, versions, d.store.versionIDs(t, 1000))
-	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg", "versions"}, d.store.keys(t))
-	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
-
-	tests := []struct{ id, want string }{
-		{id: one, want: "one"},
-		{id: two, want: "two"},
-	}
-	for _, tt := range tests {
-		object, err := d.store.GetObject(ctx, &s3.GetObjectInput{
-			Bucket:    aws.String(bucket),
-			Key:       aws.String("versions"),
-			VersionId: &tt.id,
-		})
-		require.NoError(t, err)
-		require.Equal(t, tt.want, readBody(t, object.Body))
-	}
-
-	old, err := d.store.GetObject(ctx, &s3.GetObjectInput{
+	// The null version, which is below the delete marker, is the object from before versioning was enabled.
+	old, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket:    aws.String(bucket),
 		Key:       aws.String("plain"),
 		VersionId: aws.String("null"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, text, *old.ETag)
-	_ = old.Body.Close()
+	require.Equal(t, etagOfNull, *old.ETag)
+	require.NoError(t, old.Body.Close())
+}
 
-	uploads, err := d.store.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{
+// A server that is restarted over a directory can continue and complete an upload. After another restart, a repeated
+// completion has the same result.
+func TestDirectoryKeepsUploads(t *testing.T) {
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	upload := d.store.beginUpload(t, "large", compositeCRC32C)
+	first := d.store.uploadPart(t, "large", upload, 1, "0123456789", withCRC32C)
+
+	// The restarted server has the upload and its part.
+	d = d.restart(t, s3server.Config{})
+	uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
 		Bucket: aws.String(bucket),
 	})
 	require.NoError(t, err)
 	require.Len(t, uploads.Uploads, 1)
-
-	parts, err := d.store.ListParts(ctx, &s3.ListPartsInput{
+	parts, err := d.store.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String("large"),
 		UploadId: &upload,
@@ -175,16 +151,19 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	require.Equal(t, first.ETag, parts.Parts[0].ETag)
 	require.Equal(t, first.ChecksumCRC32C, parts.Parts[0].ChecksumCRC32C)
 
-	complete := completeInput("large", upload, first, d.store.uploadPart(t, "large", upload, 2, "last", withCRC32C))
-	completed, err := d.store.CompleteMultipartUpload(ctx, complete)
+	// The upload can be continued and completed.
+	last := d.store.uploadPart(t, "large", upload, 2, "last", withCRC32C)
+	completion := completeInput("large", upload, first, last)
+	completed, err := d.store.CompleteMultipartUpload(t.Context(), completion)
 	require.NoError(t, err)
 	require.Equal(t, "0123456789last", d.store.get(t, "large"))
 
+	// After another restart, a repetition returns the same object.
 	d = d.restart(t, s3server.Config{})
-	second, err := d.store.CompleteMultipartUpload(ctx, complete)
+	repeated, err := d.store.CompleteMultipartUpload(t.Context(), completion)
 	require.NoError(t, err)
-	require.Equal(t, completed.ETag, second.ETag)
-	require.Equal(t, completed.ChecksumCRC32C, second.ChecksumCRC32C)
+	require.Equal(t, completed.ETag, repeated.ETag)
+	require.Equal(t, completed.ChecksumCRC32C, repeated.ChecksumCRC32C)
 }
 
 // A server that is restarted over a directory still has the locks of its objects.
@@ -230,46 +209,26 @@ func TestDirectoryKeepsLocks(t *testing.T) {
 	require.Equal(t, types.ObjectLockLegalHoldStatusOff, hold.LegalHold.Status)
 }
 
-// Over a directory, each object is a file with its key as the path, and each file is an object. Records of the
-// server are not objects.
+// Over a directory, each object is a file with its key as the path. Records of the server are not objects.
 func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
-	etag := d.store.put(t, "folder/photo.jpg", "a photo")
-	upload := d.store.beginUpload(t, "large")
-	d.store.uploadPart(t, "large", upload, 1, "part")
-	root := filepath.Join(d.path, bucket)
+	photo := filepath.Join(d.path, bucket, "folder", "photo.jpg")
 
-	content, err := os.ReadFile(filepath.Join(root, "folder", "photo.jpg"))
+	// An object becomes a file with its content. Its entity tag is the MD5 of the content.
+	etag := d.store.put(t, "folder/photo.jpg", "a photo")
+	content, err := os.ReadFile(photo)
 	require.NoError(t, err)
 	require.Equal(t, "a photo", string(content))
-
 	hash := md5.Sum(content)
 	require.Equal(t, `"`+hex.EncodeToString(hash[:])+`"`, etag)
 
-	require.NoError(t, os.WriteFile(filepath.Join(root, "by-hand.txt"), []byte("by hand"), 0o666))
-	require.Equal(t, []string{"by-hand.txt", "folder/photo.jpg"}, d.store.keys(t))
-	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("by-hand.txt"),
-	})
-	require.NoError(t, err)
-	require.Equal(t, "by hand", readBody(t, output.Body))
-	require.Equal(t, "text/plain; charset=utf-8", *output.ContentType)
-	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *output.ETag, "nobody may take it for an MD5")
+	// The part of an upload is not an object.
+	upload := d.store.beginUpload(t, "large")
+	d.store.uploadPart(t, "large", upload, 1, "part")
+	require.Equal(t, []string{"folder/photo.jpg"}, d.store.keys(t))
 
-	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
-		Bucket: aws.String(bucket),
-		Prefix: aws.String("by-hand"),
-	})
-	require.NoError(t, err)
-	require.Equal(t, output.ETag, list.Contents[0].ETag)
-
-	_, err = d.store.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
-	require.NoError(t, err)
-	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
-
-	require.NoError(t,
-		os.WriteFile(filepath.Join(root, "folder", "photo.jpg"), []byte("changed by hand"), 0o666))
+	// If another program changes the file, the object has the new content and another entity tag.
+	require.NoError(t, os.WriteFile(photo, []byte("changed by hand"), 0o666))
 	head, err := d.store.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("folder/photo.jpg"),
@@ -277,22 +236,58 @@ func TestDirectoryHasObjectsAsFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, etag, *head.ETag)
 	require.Equal(t, "changed by hand", d.store.get(t, "folder/photo.jpg"))
+}
 
-	require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
-	all, err := d.store.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+// A file that another program writes into the directory of a bucket is an object.
+func TestDirectoryHasFilesAsObjects(t *testing.T) {
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	require.NoError(t, os.WriteFile(filepath.Join(d.path, bucket, "by-hand.txt"), []byte("by hand"), 0o666))
+
+	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
+		Bucket: aws.String(bucket),
+		Key:    aws.String("by-hand.txt"),
+	})
 	require.NoError(t, err)
-	require.Len(t, all.Buckets, 2)
-	require.NoDirExists(t, filepath.Join(d.path, "by-hand", ".omnibucket"), "reading changes nothing")
+	require.Equal(t, "by hand", readBody(t, output.Body))
+	require.Equal(t, "text/plain; charset=utf-8", *output.ContentType)
+	require.Regexp(t, `^"[0-9a-f]{32}-1"$`, *output.ETag, "a suffix shows that the entity tag is not an MD5")
+
+	// A listing has the object with the same entity tag.
+	list, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Len(t, list.Contents, 1)
+	require.Equal(t, output.ETag, list.Contents[0].ETag)
+
+	_, err = d.store.CopyObject(t.Context(), copyInput("by-hand.txt", "copy.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "by hand", d.store.get(t, "copy.txt"))
+}
+
+// A directory that another program makes is a bucket. If the program removes it and makes it again, it is a new one.
+func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
+	const timeOfCachedSettings = 30 * time.Millisecond // the server does not read settings again sooner
+	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+	directory := filepath.Join(d.path, "by-hand")
+	require.NoError(t, os.Mkdir(directory, 0o777))
+
+	// A listing shows the bucket, and writes nothing into it.
+	list, err := d.store.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	require.Len(t, list.Buckets, 2)
+	require.NoDirExists(t, filepath.Join(directory, ".omnibucket"))
+
 	for range 2 {
 		_, err = d.store.PutObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String("by-hand"),
 			Key:    aws.String("k"),
 			Body:   strings.NewReader("x"),
 		})
-		require.NoError(t, err, "a directory that is removed and made again is a new bucket")
-		require.NoError(t, os.RemoveAll(filepath.Join(d.path, "by-hand")))
-		require.NoError(t, os.Mkdir(filepath.Join(d.path, "by-hand"), 0o777))
-		time.Sleep(30 * time.Millisecond) // for so long, settings are not read again
+		require.NoError(t, err)
+
+		// Remove the bucket, and make it again.
+		require.NoError(t, os.RemoveAll(directory))
+		require.NoError(t, os.Mkdir(directory, 0o777))
+		time.Sleep(timeOfCachedSettings)
 	}
 }
 
@@ -360,36 +355,38 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 		d.store.put(t, key, "")
 	}
 	tests := []struct {
-		prefix string
-		want   string // the list of keys, then the list of common prefixes
+		prefix         string
+		keys           []string
+		commonPrefixes []string // by the delimiter "/"
 	}{
-		{want: "[dir.] [dir\x01/ dir./ dir/]"},
-		{prefix: "dir/", want: "[dir/ dir/a] [dir//]"},
-		{prefix: "dir//", want: "[dir//b dir//c] []"},
-		{prefix: "dir", want: "[dir.] [dir\x01/ dir./ dir/]"},
-		{prefix: "dir.", want: "[dir.] [dir./]"},
-		{prefix: "dir./", want: "[dir./x] []"},
-		{prefix: "dir\x01", want: "[] [dir\x01/]"},
+		{prefix: "", keys: []string{"dir."}, commonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
+		{prefix: "dir/", keys: []string{"dir/", "dir/a"}, commonPrefixes: []string{"dir//"}},
+		{prefix: "dir//", keys: []string{"dir//b", "dir//c"}},
+		{prefix: "dir", keys: []string{"dir."}, commonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
+		{prefix: "dir.", keys: []string{"dir."}, commonPrefixes: []string{"dir./"}},
+		{prefix: "dir./", keys: []string{"dir./x"}},
+		{prefix: "dir\x01", commonPrefixes: []string{"dir\x01/"}},
 	}
 	for _, tt := range tests {
-		output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
-			Bucket:       aws.String(bucket),
-			Prefix:       &tt.prefix,
-			Delimiter:    aws.String("/"),
-			EncodingType: types.EncodingTypeUrl,
-		})
-		require.NoError(t, err)
+		t.Run(tt.prefix, func(t *testing.T) {
+			output, err := d.store.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
+				Bucket:       aws.String(bucket),
+				Prefix:       &tt.prefix,
+				Delimiter:    aws.String("/"),
+				EncodingType: types.EncodingTypeUrl,
+			})
+			require.NoError(t, err)
 
-		// Show the keys and the common prefixes as two lists.
-		keys := []string{}
-		prefixes := []string{}
-		for _, o := range output.Contents {
-			keys = append(keys, unescape(t, *o.Key))
-		}
-		for _, p := range output.CommonPrefixes {
-			prefixes = append(prefixes, unescape(t, *p.Prefix))
-		}
-		require.Equal(t, tt.want, fmt.Sprint(keys, prefixes), "%q", tt.prefix)
+			var keys, commonPrefixes []string
+			for _, o := range output.Contents {
+				keys = append(keys, unescape(t, *o.Key))
+			}
+			for _, p := range output.CommonPrefixes {
+				commonPrefixes = append(commonPrefixes, unescape(t, *p.Prefix))
+			}
+			require.Equal(t, tt.keys, keys)
+			require.Equal(t, tt.commonPrefixes, commonPrefixes)
+		})
 	}
 }
 
@@ -550,26 +547,19 @@ func TestDirectoryDropsOldUploads(t *testing.T) {
 	d.store.uploadPart(t, "busy", busy, 2, "0123456789")
 }
 
-// If a server is killed between making the object and removing the upload's records, a repeated completion has the
-// same result.
+// If a server is killed after it has made the object, but before it has removed the upload's records, a repeated
+// completion has the same result.
 func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	upload := d.store.beginUpload(t, "large")
 	part := d.store.uploadPart(t, "large", upload, 1, "0123456789")
-	complete := func() (*s3.CompleteMultipartUploadOutput, error) {
-		return d.store.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-			Bucket:          aws.String(bucket),
-			Key:             aws.String("large"),
-			UploadId:        &upload,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
-		})
-	}
+	completion := completeInput("large", upload, part)
 
 	// Keep a copy of the upload's records, and complete the upload.
 	records := filepath.Join(d.path, bucket, ".omnibucket", "private")
 	backup := t.TempDir()
 	require.NoError(t, os.CopyFS(backup, os.DirFS(records)))
-	first, err := complete()
+	completed, err := d.store.CompleteMultipartUpload(t.Context(), completion)
 	require.NoError(t, err)
 
 	// Restore the upload's records, as if the server was killed before it removed them.
@@ -577,14 +567,15 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 		require.NoError(t, os.CopyFS(filepath.Join(records, folder), os.DirFS(filepath.Join(backup, folder))))
 	}
 	d = d.restart(t, s3server.Config{})
-	second, err := complete()
+	repeated, err := d.store.CompleteMultipartUpload(t.Context(), completion)
 	require.NoError(t, err)
-	require.Equal(t, first.ETag, second.ETag)
+	require.Equal(t, completed.ETag, repeated.ETag)
 
 	// A completion with another list of parts is not a repetition of the first.
 	d = d.restart(t, s3server.Config{})
-	part.ETag = first.ETag
-	_, err = complete()
+	otherPart := part
+	otherPart.ETag = completed.ETag
+	_, err = d.store.CompleteMultipartUpload(t.Context(), completeInput("large", upload, otherPart))
 	requireFailure(t, err, 404, "NoSuchUpload")
 
 	// No upload is left.
@@ -595,36 +586,37 @@ func TestDirectoryRemembersInterruptedCompletion(t *testing.T) {
 	require.Empty(t, uploads.Uploads)
 }
 
-// The removal of the delete marker of a locked version makes the version current again, and it is listed once.
+// A locked version becomes current again if the delete marker above it is removed. A listing then has it once.
 func TestLockedVersionReturnsOnce(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{})
-	ctx := t.Context()
-	_, err := d.store.CreateBucket(ctx, &s3.CreateBucketInput{
+	_, err := d.store.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:                     aws.String(bucket),
 		ObjectLockEnabledForBucket: aws.Bool(true),
 	})
 	require.NoError(t, err)
 
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
-		key := string(mode)
-		input := putInput(key, "locked")
-		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
-		input.ObjectLockMode = mode
-		input.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
-		put, err := d.store.PutObject(ctx, input)
-		require.NoError(t, err)
+		t.Run(string(mode), func(t *testing.T) {
+			key := string(mode)
+			input := putInput(key, "locked")
+			input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+			input.ObjectLockMode = mode
+			input.ObjectLockRetainUntilDate = aws.Time(d.store.clock.now().Add(time.Hour))
+			put, err := d.store.PutObject(t.Context(), input)
+			require.NoError(t, err)
 
-		// Add a delete marker, and remove it.
-		marker := *d.store.deleteObject(t, key).VersionId
-		d.store.deleteVersion(t, key, marker)
+			// Add a delete marker, and remove it.
+			marker := *d.store.deleteObject(t, key).VersionId
+			d.store.deleteVersion(t, key, marker)
 
-		require.Equal(t, "locked", d.store.get(t, key))
-		output, err := d.store.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
-			Bucket: aws.String(bucket),
-			Prefix: &key,
+			require.Equal(t, "locked", d.store.get(t, key))
+			output, err := d.store.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
+				Bucket: aws.String(bucket),
+				Prefix: &key,
+			})
+			require.NoError(t, err)
+			require.Len(t, output.Versions, 1)
+			require.Equal(t, *put.VersionId, *output.Versions[0].VersionId)
 		})
-		require.NoError(t, err)
-		require.Len(t, output.Versions, 1, "%s", mode)
-		require.Equal(t, *put.VersionId, *output.Versions[0].VersionId)
 	}
 }
