@@ -221,112 +221,121 @@ func TestACLOfObjectDecides(t *testing.T) {
 	}
 }
 
-// GetBucketAcl and GetObjectAcl return the ACL.
+// GetBucketAcl returns the grants of each canned ACL.
 func TestACLIsShown(t *testing.T) {
-	s, myID, otherID := startWithACLs(t)
-	mineFull := myID + " FULL_CONTROL"
-
+	s, myID, _ := startWithACLs(t)
+	ownerFull := myID + " FULL_CONTROL"
 	tests := []struct {
 		acl    types.BucketCannedACL
 		grants []string
 	}{
-		{acl: "private", grants: []string{mineFull}},
-		{acl: "public-read", grants: []string{everybodyURI + " READ", mineFull}},
+		{acl: "private", grants: []string{ownerFull}},
+		{acl: "public-read", grants: []string{everybodyURI + " READ", ownerFull}},
 		{
 			acl:    "public-read-write",
-			grants: []string{everybodyURI + " READ", everybodyURI + " WRITE", mineFull},
+			grants: []string{everybodyURI + " READ", everybodyURI + " WRITE", ownerFull},
 		},
-		{acl: "authenticated-read", grants: []string{signersURI + " READ", mineFull}},
+		{acl: "authenticated-read", grants: []string{signersURI + " READ", ownerFull}},
 		{
 			acl:    "log-delivery-write",
-			grants: []string{logURI + " WRITE", logURI + " READ_ACP", mineFull},
+			grants: []string{logURI + " WRITE", logURI + " READ_ACP", ownerFull},
 		},
-		{acl: "bucket-owner-read", grants: []string{mineFull}},
+		{acl: "bucket-owner-read", grants: []string{ownerFull}},
 	}
 	for _, tt := range tests {
-		_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: tt.acl})
-		require.NoError(t, err)
-		require.Equal(t, tt.grants, s.bucketGrants(t), tt.acl)
+		t.Run(string(tt.acl), func(t *testing.T) {
+			_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: tt.acl})
+			require.NoError(t, err)
+			require.Equal(t, tt.grants, s.bucketGrants(t))
+		})
 	}
+}
 
+// An object belongs to the account that writes it, even in a bucket of another account. The bucket's owner can read
+// the object only if its ACL permits that, but can always delete it.
+func TestACLOfObjectInOthersBucket(t *testing.T) {
+	s, bucketOwnerID, writerID := startWithACLs(t)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 		Bucket: aws.String(bucket),
-		ACL:    "public-read-write",
+		ACL:    types.BucketCannedACLPublicReadWrite,
 	})
 	require.NoError(t, err)
-	other := s.clientOf(otherKey)
-	for acl, grants := range map[types.ObjectCannedACL][]string{
-		"private":                   {otherID + " FULL_CONTROL"},
-		"bucket-owner-read":         {otherID + " FULL_CONTROL", myID + " READ"},
-		"bucket-owner-full-control": {otherID + " FULL_CONTROL", mineFull},
-		"public-read":               {everybodyURI + " READ", otherID + " FULL_CONTROL"},
-	} {
-		input := putInput("theirs", "content")
-		input.ACL = acl
-		_, err := other.PutObject(t.Context(), input)
-		require.NoError(t, err)
+	writer := s.clientOf(otherKey)
+	writerFull := writerID + " FULL_CONTROL"
 
-		require.Equal(t, grants, s.objectGrants(t, other, "theirs"), acl)
-		output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("theirs"),
-		})
-		require.NoError(t, err)
-		require.Equal(t, otherID, *output.Owner.ID)
-
-		_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
-			Bucket: aws.String(bucket),
-			Key:    aws.String("theirs"),
-		})
-		if acl == "private" {
-			requireFailure(t, err, 403, "AccessDenied") // the bucket's owner needs a grant
-		} else {
+	tests := []struct {
+		acl            types.ObjectCannedACL
+		grants         []string
+		ownerMayNotGet bool // true if the owner of the bucket may not read the object
+	}{
+		{acl: "private", grants: []string{writerFull}, ownerMayNotGet: true},
+		{acl: "bucket-owner-read", grants: []string{writerFull, bucketOwnerID + " READ"}},
+		{acl: "bucket-owner-full-control", grants: []string{writerFull, bucketOwnerID + " FULL_CONTROL"}},
+		{acl: "public-read", grants: []string{everybodyURI + " READ", writerFull}},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.acl), func(t *testing.T) {
+			input := putInput("theirs", "content")
+			input.ACL = tt.acl
+			_, err := writer.PutObject(t.Context(), input)
 			require.NoError(t, err)
-		}
+
+			output, err := writer.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("theirs"),
+			})
+			require.NoError(t, err)
+			require.Equal(t, writerID, *output.Owner.ID)
+			require.Equal(t, tt.grants, describeGrants(output.Grants))
+
+			// The bucket's owner needs a grant.
+			_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
+				Bucket: aws.String(bucket),
+				Key:    aws.String("theirs"),
+			})
+			if tt.ownerMayNotGet {
+				requireFailure(t, err, 403, "AccessDenied")
+				return
+			}
+			require.NoError(t, err)
+		})
 	}
 
+	// A listing shows who owns the object.
 	list, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{
 		Bucket:     aws.String(bucket),
 		FetchOwner: aws.Bool(true),
 	})
 	require.NoError(t, err)
-	require.Equal(t, otherID, *list.Contents[0].Owner.ID)
+	require.Equal(t, writerID, *list.Contents[0].Owner.ID)
 
-	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-		Bucket: aws.String(bucket),
-		Key:    aws.String("theirs"),
-	})
-	require.NoError(t, err, "the bucket's owner may remove what it may not read")
+	// The bucket's owner may delete an object that it may not read.
+	private := putInput("theirs", "content")
+	private.ACL = types.ObjectCannedACLPrivate
+	_, err = writer.PutObject(t.Context(), private)
+	require.NoError(t, err)
+	s.deleteObject(t, "theirs")
+}
 
+// An object has the grants that headers of its PutObject name, and no others.
+func TestACLInHeaders(t *testing.T) {
+	s, _, otherID := startWithACLs(t)
 	input := putInput("granted", "content")
 	input.GrantRead = aws.String("uri=" + everybodyURI)
 	input.GrantFullControl = aws.String("id=" + otherID)
-	_, err = s.PutObject(t.Context(), input)
+	_, err := s.PutObject(t.Context(), input)
 	require.NoError(t, err)
-	require.Equal(t, []string{everybodyURI + " READ", otherID + " FULL_CONTROL"},
-		s.objectGrants(t, s.Client, "granted"))
+
+	want := []string{everybodyURI + " READ", otherID + " FULL_CONTROL"}
+	require.Equal(t, want, s.objectGrants(t, s.Client, "granted"))
 }
 
 // PutBucketAcl and PutObjectAcl take an ACL as an XML document.
 func TestACLInDocument(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
+	other := s.clientOf(otherKey)
 	s.put(t, "k", "content")
-	document := func(owner string, grants ...types.Grant) *types.AccessControlPolicy {
-		return &types.AccessControlPolicy{
-			Owner:  &types.Owner{ID: &owner},
-			Grants: append([]types.Grant{}, grants...),
-		}
-	}
-	user := func(id string, permission types.Permission) types.Grant {
-		return types.Grant{
-			Grantee:    &types.Grantee{Type: types.TypeCanonicalUser, ID: &id},
-			Permission: permission,
-		}
-	}
-	group := func(uri string, permission types.Permission) types.Grant {
-		return types.Grant{Grantee: &types.Grantee{Type: types.TypeGroup, URI: &uri}, Permission: permission}
-	}
-	put := func(client *s3.Client, policy *types.AccessControlPolicy) error {
+	putACL := func(client *s3.Client, policy *types.AccessControlPolicy) error {
 		_, err := client.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
 			Bucket:              aws.String(bucket),
 			Key:                 aws.String("k"),
@@ -334,23 +343,44 @@ func TestACLInDocument(t *testing.T) {
 		})
 		return err
 	}
-	require.NoError(t,
-		put(s.Client, document(myID, user(myID, "FULL_CONTROL"), group(everybodyURI, "READ"), user(otherID, "WRITE_ACP"))))
 
-	require.Equal(t, []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"},
-		s.objectGrants(t, s.Client, "k"))
+	// Everybody may read the object, and the other account may change its ACL.
+	public := newACL(
+		myID,
+		userGrant(myID, "FULL_CONTROL"),
+		groupGrant(everybodyURI, "READ"),
+		userGrant(otherID, "WRITE_ACP"),
+	)
+	require.NoError(t, putACL(s.Client, public))
+	wantGrants := []string{everybodyURI + " READ", myID + " FULL_CONTROL", otherID + " WRITE_ACP"}
+	require.Equal(t, wantGrants, s.objectGrants(t, s.Client, "k"))
 	require.Equal(t, 200, anonymousStatus(t, s, "k"))
 
-	other := s.clientOf(otherKey)
-	require.NoError(t, put(other, document(myID, user(otherID, "READ_ACP"))))
+	// The other account changes the ACL so that it may read the ACL, and no longer change it.
+	require.NoError(t, putACL(other, newACL(myID, userGrant(otherID, "READ_ACP"))))
 	require.Equal(t, []string{otherID + " READ_ACP"}, s.objectGrants(t, other, "k"))
-	requireFailure(t, put(other, document(myID)), 403, "AccessDenied")
+	requireFailure(t, putACL(other, newACL(myID)), 403, "AccessDenied")
 
-	require.NoError(t, put(s.Client, document(myID)))
+	// The owner needs no grant.
+	require.NoError(t, putACL(s.Client, newACL(myID)))
 	require.Empty(t, s.objectGrants(t, s.Client, "k"))
-	require.Equal(t, "content", s.get(t, "k"), "the owner may always")
+	require.Equal(t, "content", s.get(t, "k"))
 
-	email := types.Grant{
+	// The ACL of a bucket can be a document, too.
+	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+		Bucket:              aws.String(bucket),
+		AccessControlPolicy: newACL(myID, userGrant(otherID, "WRITE")),
+	})
+	require.NoError(t, err)
+	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
+}
+
+// PutObjectAcl refuses a document with another owner or with an invalid grant, and keeps the ACL.
+func TestACLInDocumentRefused(t *testing.T) {
+	s, myID, otherID := startWithACLs(t)
+	s.put(t, "k", "content")
+	before := s.objectGrants(t, s.Client, "k")
+	emailGrant := types.Grant{
 		Grantee: &types.Grantee{
 			Type:         types.TypeAmazonCustomerByEmail,
 			EmailAddress: aws.String("a@example.com"),
@@ -358,33 +388,64 @@ func TestACLInDocument(t *testing.T) {
 		Permission: "READ",
 	}
 	tests := []struct {
-		code   string
+		name   string
 		policy *types.AccessControlPolicy
+		status int
+		code   string
 	}{
-		{code: "AccessDenied", policy: document(otherID)},
-		{code: "InvalidArgument", policy: document(myID, user("_foo", "READ"))},
-		{code: "UnresolvableGrantByEmailAddress", policy: document(myID, email)},
-		{code: "MalformedACLError", policy: document(myID, user(myID, "FLY"))},
+		{name: "other owner", policy: newACL(otherID), status: 403, code: "AccessDenied"},
+		{name: "unknown account", policy: newACL(myID, userGrant("_foo", "READ")), status: 400, code: "InvalidArgument"},
+		{
+			name:   "email address",
+			policy: newACL(myID, emailGrant),
+			status: 400,
+			code:   "UnresolvableGrantByEmailAddress",
+		},
+		{
+			name:   "unknown permission",
+			policy: newACL(myID, userGrant(myID, "FLY")),
+			status: 400,
+			code:   "MalformedACLError",
+		},
+		{
+			name:   "unknown group",
+			policy: newACL(myID, groupGrant("http://acs.amazonaws.com/groups/x", "READ")),
+			status: 400,
+			code:   "InvalidArgument",
+		},
 	}
 	for _, tt := range tests {
-		requireFailure(t, put(s.Client, tt.policy), map[bool]int{
-			true:  403,
-			false: 400,
-		}[tt.code == "AccessDenied"], tt.code)
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
+				Bucket:              aws.String(bucket),
+				Key:                 aws.String("k"),
+				AccessControlPolicy: tt.policy,
+			})
+			requireFailure(t, err, tt.status, tt.code)
+			require.Equal(t, before, s.objectGrants(t, s.Client, "k"))
+		})
 	}
-	requireFailure(t, put(s.Client, document(myID, group("http://acs.amazonaws.com/groups/x", "READ"))),
-		400, "InvalidArgument")
-	require.Empty(t, s.objectGrants(t, s.Client, "k"))
-
-	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
-		Bucket:              aws.String(bucket),
-		AccessControlPolicy: document(myID, user(otherID, "WRITE")),
-	})
-	require.NoError(t, err)
-	require.Equal(t, []string{otherID + " WRITE"}, s.bucketGrants(t))
 }
 
-// The server refuses these ACLs.
+// newACL returns an ACL of an owner.
+func newACL(ownerID string, grants ...types.Grant) *types.AccessControlPolicy {
+	return &types.AccessControlPolicy{
+		Owner:  &types.Owner{ID: &ownerID},
+		Grants: append([]types.Grant{}, grants...), // not nil, so that an ACL without grants can be sent
+	}
+}
+
+// userGrant grants a permission to an account.
+func userGrant(id string, permission types.Permission) types.Grant {
+	return types.Grant{Grantee: &types.Grantee{Type: types.TypeCanonicalUser, ID: &id}, Permission: permission}
+}
+
+// groupGrant grants a permission to a group.
+func groupGrant(uri string, permission types.Permission) types.Grant {
+	return types.Grant{Grantee: &types.Grantee{Type: types.TypeGroup, URI: &uri}, Permission: permission}
+}
+
+// The server refuses a request that has no ACL, more than one or an invalid one.
 func TestACLRefused(t *testing.T) {
 	s, _, otherID := startWithACLs(t)
 	s.put(t, "k", "content")
@@ -397,9 +458,9 @@ func TestACLRefused(t *testing.T) {
 		status     int
 		code       string
 	}{
-		{name: "nothing", path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
+		{name: "no ACL", path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
 		{
-			name:   "nothing, for an object",
+			name:   "no ACL for an object",
 			path:   "/photos/k?acl",
 			status: 400,
 			code:   "MissingSecurityHeader",
@@ -413,7 +474,7 @@ func TestACLRefused(t *testing.T) {
 			code:   "UnexpectedContent",
 		},
 		{
-			name:   "a canned list and a grant",
+			name:   "a canned ACL and a grant",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID},
@@ -421,7 +482,7 @@ func TestACLRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "an unknown canned list",
+			name:   "an unknown canned ACL",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "mine"},
@@ -429,7 +490,7 @@ func TestACLRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a list of buckets",
+			name:   "a canned ACL of buckets for an object",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "log-delivery-write"},
@@ -437,7 +498,7 @@ func TestACLRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a list that is not here",
+			name:   "a canned ACL that is not implemented",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Acl": "aws-exec-read"},
@@ -445,7 +506,7 @@ func TestACLRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "a grant to nobody",
+			name:   "a grant to an invalid grantee",
 			path:   "/photos/k",
 			body:   "x",
 			header: map[string]string{"X-Amz-Grant-Read": "everyone"},
@@ -493,45 +554,50 @@ func TestACLRefused(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "k"))
 }
 
-// The ownership controls decide who owns an object.
+// The ownership controls of a bucket decide whether an object, or an upload, that another account writes belongs to
+// this account or to the bucket's owner.
 func TestOwnershipDecidesOwner(t *testing.T) {
+	const (
+		bucketOwner = "bucket owner"
+		writer      = "writer"
+	)
 	tests := []struct {
 		ownership types.ObjectOwnership
-		acl       types.ObjectCannedACL
-		mine      bool
+		acl       types.ObjectCannedACL // of the object
+		owner     string
 	}{
-		{ownership: "BucketOwnerEnforced", acl: "", mine: true},
-		{ownership: "BucketOwnerEnforced", acl: "bucket-owner-full-control", mine: true},
-		{ownership: "BucketOwnerPreferred", acl: "", mine: false},
-		{ownership: "BucketOwnerPreferred", acl: "private", mine: false},
-		{ownership: "BucketOwnerPreferred", acl: "bucket-owner-full-control", mine: true},
-		{ownership: "ObjectWriter", acl: "", mine: false},
-		{ownership: "ObjectWriter", acl: "bucket-owner-full-control", mine: false},
+		{ownership: "BucketOwnerEnforced", acl: "", owner: bucketOwner},
+		{ownership: "BucketOwnerEnforced", acl: "bucket-owner-full-control", owner: bucketOwner},
+		{ownership: "BucketOwnerPreferred", acl: "", owner: writer},
+		{ownership: "BucketOwnerPreferred", acl: "private", owner: writer},
+		{ownership: "BucketOwnerPreferred", acl: "bucket-owner-full-control", owner: bucketOwner},
+		{ownership: "ObjectWriter", acl: "", owner: writer},
+		{ownership: "ObjectWriter", acl: "bucket-owner-full-control", owner: writer},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.ownership)+" "+string(tt.acl), func(t *testing.T) {
-			s, myID, otherID := startWithACLs(t)
-			_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-				Bucket:            aws.String(bucket),
-				OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: tt.ownership}}},
-			})
-			require.NoError(t, err)
-			require.NoError(t,
-				s.setPolicy(policyOf(allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""))))
+			s, bucketOwnerID, writerID := startWithACLs(t)
+			s.setOwnership(t, tt.ownership)
+			allowEverybody := allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")
+			require.NoError(t, s.setPolicy(policyOf(allowEverybody)))
+			ids := map[string]string{bucketOwner: bucketOwnerID, writer: writerID}
+			wantID := ids[tt.owner]
+
+			// The other account writes an object.
+			other := s.clientOf(otherKey)
 			input := putInput("k", "content")
 			input.ACL = tt.acl
-			other := s.clientOf(otherKey)
-			_, err = other.PutObject(t.Context(), input)
+			_, err := other.PutObject(t.Context(), input)
 			require.NoError(t, err)
-
 			output, err := other.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("k"),
 			})
 			require.NoError(t, err)
-			require.Equal(t, map[bool]string{true: myID, false: otherID}[tt.mine], *output.Owner.ID)
+			require.Equal(t, wantID, *output.Owner.ID)
 
-			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
+			// The other account begins an upload.
+			upload, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("u"),
 				ACL:    tt.acl,
@@ -540,30 +606,53 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			parts, err := other.ListParts(t.Context(), &s3.ListPartsInput{
 				Bucket:   aws.String(bucket),
 				Key:      aws.String("u"),
-				UploadId: u.UploadId,
+				UploadId: upload.UploadId,
 			})
 			require.NoError(t, err)
-			require.Equal(t, *output.Owner.ID, *parts.Owner.ID)
-			require.Equal(t, otherID, *parts.Initiator.ID)
+			require.Equal(t, wantID, *parts.Owner.ID)
+			require.Equal(t, writerID, *parts.Initiator.ID)
 
-			// A policy of the bucket's owner says nothing about objects of others.
+			// The policy of the bucket is only about objects of the bucket's owner.
 			response, _ := s.sendAs(t, nobody, "GET", "/photos/k", "", nil)
-			require.Equal(t, map[bool]int{true: 200, false: 403}[tt.mine], response.StatusCode)
+			if tt.owner == bucketOwner {
+				require.Equal(t, 200, response.StatusCode)
+			} else {
+				require.Equal(t, 403, response.StatusCode)
+			}
+		})
+	}
+}
+
+// With the ownership controls BucketOwnerEnforced, requests that set an ACL fail.
+func TestOwnershipDecidesWhetherACLsWork(t *testing.T) {
+	tests := []struct {
+		ownership types.ObjectOwnership
+		refuses   bool // true if ACLs cannot be set
+	}{
+		{ownership: "BucketOwnerEnforced", refuses: true},
+		{ownership: "BucketOwnerPreferred", refuses: false},
+		{ownership: "ObjectWriter", refuses: false},
+	}
+	for _, tt := range tests {
+		t.Run(string(tt.ownership), func(t *testing.T) {
+			s, _, _ := startWithACLs(t)
+			s.setOwnership(t, tt.ownership)
 
 			public := putInput("p", "content")
 			public.ACL = types.ObjectCannedACLPublicRead
-			_, err = s.PutObject(t.Context(), public)
-			_, aclErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
+			_, objectErr := s.PutObject(t.Context(), public)
+			_, bucketErr := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{
 				Bucket: aws.String(bucket),
-				ACL:    "private",
+				ACL:    types.BucketCannedACLPrivate,
 			})
-			if tt.ownership == "BucketOwnerEnforced" {
-				requireFailure(t, err, 400, "AccessControlListNotSupported")
-				requireFailure(t, aclErr, 400, "AccessControlListNotSupported")
+
+			if tt.refuses {
+				requireFailure(t, objectErr, 400, "AccessControlListNotSupported")
+				requireFailure(t, bucketErr, 400, "AccessControlListNotSupported")
 				return
 			}
-			require.NoError(t, err)
-			require.NoError(t, aclErr)
+			require.NoError(t, objectErr)
+			require.NoError(t, bucketErr)
 		})
 	}
 }
