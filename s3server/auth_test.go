@@ -1,6 +1,7 @@
 package s3server_test
 
 import (
+	"cmp"
 	"io"
 	"net/http"
 	"net/url"
@@ -44,7 +45,7 @@ func newSignedRequest(
 	return r
 }
 
-// Signatures in headers are verified.
+// The server verifies the signature in the header Authorization.
 func TestSignatureInHeader(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	owner := aws.Credentials{
@@ -54,115 +55,83 @@ func TestSignatureInHeader(t *testing.T) {
 	newCredentials := func(access, secret, token string) aws.Credentials {
 		return aws.Credentials{AccessKeyID: access, SecretAccessKey: secret, SessionToken: token}
 	}
-	now := time.Now().UTC()
-	replace := func(old, new string) func(*http.Request) {
+	replaceInAuthorization := func(old, new string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), old, new, 1))
 		}
 	}
-	set := func(name, value string) func(*http.Request) {
+	setHeader := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) {
 			r.Header.Set(name, value)
 		}
 	}
 
 	tests := []struct {
-		name            string
-		as              aws.Credentials
-		service, region string
-		at              time.Time
-		change          func(*http.Request)
-		status          int
-		code            string
+		name    string
+		signer  aws.Credentials     // by default the owner
+		service string              // by default "s3"
+		region  string              // by default that of the server
+		age     time.Duration       // of the signature
+		change  func(*http.Request) // changes the request after it is signed
+		status  int
+		code    string
 	}{
-		{name: "right", as: owner, service: "s3", region: "us-east-1", at: now, status: 200},
+		{name: "valid", status: 200},
 		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
 		{
-			name:    "right, with a tab",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("X-Amz-Meta-A", "b\t c"),
-			status:  200,
+			name:   "valid, tab signed as a space",
+			change: setHeader("X-Amz-Meta-A", "b\t c"),
+			status: 200,
 		},
 		{
-			name:    "right, 14 minutes ago",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now.Add(-14 * time.Minute),
-			status:  200,
+			name:   "valid, 14 minutes old",
+			age:    14 * time.Minute,
+			status: 200,
 		},
 		{
-			name:    "16 minutes ago",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now.Add(-16 * time.Minute),
-			status:  403,
-			code:    "RequestTimeTooSkewed",
+			name:   "16 minutes old",
+			age:    16 * time.Minute,
+			status: 403,
+			code:   "RequestTimeTooSkewed",
 		},
 		{
-			name:    "16 minutes ahead",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now.Add(16 * time.Minute),
-			status:  403,
-			code:    "RequestTimeTooSkewed",
+			name:   "16 minutes in the future",
+			age:    -16 * time.Minute,
+			status: 403,
+			code:   "RequestTimeTooSkewed",
 		},
 		{
-			name:    "another secret",
-			as:      newCredentials(owner.AccessKeyID, "x", ""),
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			status:  403,
-			code:    "SignatureDoesNotMatch",
+			name:   "wrong secret",
+			signer: newCredentials(owner.AccessKeyID, "x", ""),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "another key",
-			as:      newCredentials("AKIAX", "x", ""),
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			status:  403,
-			code:    "InvalidAccessKeyId",
+			name:   "unknown access key",
+			signer: newCredentials("AKIAX", "x", ""),
+			status: 403,
+			code:   "InvalidAccessKeyId",
 		},
 		{
-			name:    "a token that is not ours",
-			as:      newCredentials(owner.AccessKeyID, owner.SecretAccessKey, "t"),
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			status:  400,
-			code:    "InvalidToken",
+			name:   "unknown session token",
+			signer: newCredentials(owner.AccessKeyID, owner.SecretAccessKey, "t"),
+			status: 400,
+			code:   "InvalidToken",
 		},
 		{
-			name:    "another region",
-			as:      owner,
-			service: "s3",
-			region:  "eu-west-1",
-			at:      now,
-			status:  400,
-			code:    "AuthorizationHeaderMalformed",
+			name:   "wrong region",
+			region: "eu-west-1",
+			status: 400,
+			code:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "another service",
-			as:      owner,
+			name:    "wrong service",
 			service: "ec2",
-			region:  "us-east-1",
-			at:      now,
 			status:  400,
 			code:    "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "another method",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "method changed",
 			change: func(r *http.Request) {
 				r.Method = "POST"
 				r.URL.RawQuery = "uploads"
@@ -171,11 +140,7 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "another key in the path",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "path changed",
 			change: func(r *http.Request) {
 				r.URL.Path += "2"
 			},
@@ -183,11 +148,7 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "a parameter more",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "parameter added",
 			change: func(r *http.Request) {
 				r.URL.RawQuery = "x-id=PutObject"
 			},
@@ -195,59 +156,35 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "a changed header",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("X-Amz-Meta-A", "c"),
-			status:  403,
-			code:    "SignatureDoesNotMatch",
+			name:   "signed header changed",
+			change: setHeader("X-Amz-Meta-A", "c"),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "spaces in a header count once",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("X-Amz-Meta-A", " b   c "),
-			status:  200,
+			name:   "valid, more spaces in a header",
+			change: setHeader("X-Amz-Meta-A", " b   c "),
+			status: 200,
 		},
 		{
-			name:    "a header of AWS's more",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("X-Amz-Meta-C", "c"),
-			status:  403,
-			code:    "AccessDenied",
+			name:   "header of S3 added",
+			change: setHeader("X-Amz-Meta-C", "c"),
+			status: 403,
+			code:   "AccessDenied",
 		},
 		{
-			name:    "another header more",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("Cache-Control", "no-store"),
-			status:  200,
+			name:   "other header added",
+			change: setHeader("Cache-Control", "no-store"),
+			status: 200,
 		},
 		{
-			name:    "another body",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("X-Amz-Content-Sha256", emptyHash),
-			status:  403,
-			code:    "SignatureDoesNotMatch",
+			name:   "hash of another body",
+			change: setHeader("X-Amz-Content-Sha256", emptyHash),
+			status: 403,
+			code:   "SignatureDoesNotMatch",
 		},
 		{
-			name:    "no hash of the body",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "hash of the body missing",
 			change: func(r *http.Request) {
 				r.Header.Del("X-Amz-Content-Sha256")
 			},
@@ -255,11 +192,7 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:    "no date",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "date missing",
 			change: func(r *http.Request) {
 				r.Header.Del("X-Amz-Date")
 			},
@@ -267,61 +200,37 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "AccessDenied",
 		},
 		{
-			name:    "another scheme",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("Authorization", "Bearer x"),
-			status:  400,
-			code:    "InvalidArgument",
+			name:   "other authorization scheme",
+			change: setHeader("Authorization", "Bearer x"),
+			status: 400,
+			code:   "InvalidArgument",
 		},
 		{
-			name:    "version 2",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  set("Authorization", "AWS a:b"),
-			status:  400,
-			code:    "InvalidRequest",
+			name:   "signature of version 2",
+			change: setHeader("Authorization", "AWS a:b"),
+			status: 400,
+			code:   "InvalidRequest",
 		},
 		{
-			name:    "no signature",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  replace("Signature=", "Sign="),
-			status:  400,
-			code:    "AuthorizationHeaderMalformed",
+			name:   "signature missing",
+			change: replaceInAuthorization("Signature=", "Sign="),
+			status: 400,
+			code:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "another day in the scope",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  replace("/20", "/19"),
-			status:  400,
-			code:    "AuthorizationHeaderMalformed",
+			name:   "other day in the scope",
+			change: replaceInAuthorization("/20", "/19"),
+			status: 400,
+			code:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "another terminator",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
-			change:  replace("aws4_request", "aws5_request"),
-			status:  400,
-			code:    "AuthorizationHeaderMalformed",
+			name:   "wrong terminator of the scope",
+			change: replaceInAuthorization("aws4_request", "aws5_request"),
+			status: 400,
+			code:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "a signature in the query too",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "second signature in the query",
 			change: func(r *http.Request) {
 				r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 			},
@@ -329,11 +238,7 @@ func TestSignatureInHeader(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:    "none: nothing is for everybody",
-			as:      owner,
-			service: "s3",
-			region:  "us-east-1",
-			at:      now,
+			name: "not signed",
 			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 			},
@@ -343,7 +248,12 @@ func TestSignatureInHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, err := s.http.Do(newSignedRequest(t, s, tt.as, tt.service, tt.region, tt.at, tt.change))
+			signer := cmp.Or(tt.signer, owner)
+			service := cmp.Or(tt.service, "s3")
+			region := cmp.Or(tt.region, s3server.DefaultRegion)
+			signedAt := time.Now().UTC().Add(-tt.age)
+
+			response, err := s.http.Do(newSignedRequest(t, s, signer, service, region, signedAt, tt.change))
 			require.NoError(t, err)
 			body := readBody(t, response.Body)
 			require.Equal(t, tt.status, response.StatusCode, body)
@@ -431,85 +341,97 @@ func TestSignatureChecksHashOfBody(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// Presigned URLs are verified.
+// The server verifies the signature of a presigned URL for a PUT of 5 bytes, and how long the URL is valid.
 func TestPresignedURL(t *testing.T) {
-	type shaped = func(u url.Values, r *http.Request)
-	set := func(name, value string) shaped {
-		return func(q url.Values, _ *http.Request) {
-			q.Set(name, value)
+	type change = func(query url.Values, r *http.Request)
+	setParameter := func(name, value string) change {
+		return func(query url.Values, _ *http.Request) {
+			query.Set(name, value)
 		}
 	}
-	tests := map[string]struct {
-		ttl, later time.Duration
-		change     shaped
-		status     int
-		code       string
+	tests := []struct {
+		name   string
+		ttl    time.Duration // for which the URL is signed
+		age    time.Duration // of the URL when it is used
+		change change        // of the request after it is signed
+		status int
+		code   string
 	}{
-		"right":                     {ttl: time.Minute, status: 200},
-		"right, with a minute left": {ttl: time.Hour, later: 59 * time.Minute, status: 200},
-		"expired": {
+		{name: "valid", ttl: time.Minute, status: 200},
+		{name: "valid for another minute", ttl: time.Hour, age: 59 * time.Minute, status: 200},
+		{
+			name:   "expired",
 			ttl:    time.Minute,
-			later:  2 * time.Minute,
+			age:    2 * time.Minute,
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"from the future": {
+		{
+			name:   "from the future",
 			ttl:    time.Minute,
-			later:  -16 * time.Minute,
+			age:    -16 * time.Minute,
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"seven days": {ttl: 7 * 24 * time.Hour, later: 6 * 24 * time.Hour, status: 200},
-		"longer than seven days": {
+		{name: "signed for seven days", ttl: 7 * 24 * time.Hour, age: 6 * 24 * time.Hour, status: 200},
+		{
+			name:   "signed for more than seven days",
 			ttl:    7*24*time.Hour + time.Second,
 			status: 400,
 			code:   "AuthorizationQueryParametersError",
 		},
-		"a longer life than signed": {
+		{
+			name:   "time of validity changed",
 			ttl:    time.Minute,
-			later:  2 * time.Minute,
-			change: set("X-Amz-Expires", "3600"),
+			age:    2 * time.Minute,
+			change: setParameter("X-Amz-Expires", "3600"),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"no life": {
+		{
+			name:   "time of validity is no number",
 			ttl:    time.Minute,
-			change: set("X-Amz-Expires", "x"),
+			change: setParameter("X-Amz-Expires", "x"),
 			status: 400,
 			code:   "AuthorizationQueryParametersError",
 		},
-		"no signature": {
+		{
+			name:   "signature missing",
 			ttl:    time.Minute,
-			change: set("X-Amz-Signature", ""),
+			change: setParameter("X-Amz-Signature", ""),
 			status: 400,
 			code:   "AuthorizationQueryParametersError",
 		},
-		"another type": {
-			ttl: time.Minute,
+		{
+			name: "content type changed",
+			ttl:  time.Minute,
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Set("Content-Type", "image/png")
 			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"another length": {
-			ttl: time.Minute,
+		{
+			name: "length changed",
+			ttl:  time.Minute,
 			change: func(_ url.Values, r *http.Request) {
 				*r = *withBody(r, "hello!")
 			},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"metadata that is not signed": {
-			ttl: time.Minute,
+		{
+			name: "metadata added",
+			ttl:  time.Minute,
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Set("X-Amz-Meta-A", "b")
 			},
 			status: 403,
 			code:   "AccessDenied",
 		},
-		"another method": {
-			ttl: time.Minute,
+		{
+			name: "method changed",
+			ttl:  time.Minute,
 			change: func(_ url.Values, r *http.Request) {
 				r.Method = "DELETE"
 				*r = *withBody(r, "")
@@ -517,8 +439,9 @@ func TestPresignedURL(t *testing.T) {
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
-		"the condition left out": {
-			ttl: time.Minute,
+		{
+			name: "condition removed",
+			ttl:  time.Minute,
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Del("If-None-Match")
 			},
@@ -526,8 +449,8 @@ func TestPresignedURL(t *testing.T) {
 			code:   "SignatureDoesNotMatch",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			input := putInput("a b+c", "")
 			input.ContentType = aws.String("text/plain")
@@ -537,7 +460,9 @@ func TestPresignedURL(t *testing.T) {
 			presigned, err := s3.NewPresignClient(s.Client,
 				s3.WithPresignExpires(tt.ttl)).PresignPutObject(t.Context(), input)
 			require.NoError(t, err)
-			s.clock.move(tt.later)
+			s.clock.move(tt.age)
+
+			// Send the request with the signed headers and a body.
 			r, err := http.NewRequestWithContext(t.Context(), presigned.Method, presigned.URL, nil)
 			require.NoError(t, err)
 			r = withBody(r, "hello")
@@ -546,14 +471,16 @@ func TestPresignedURL(t *testing.T) {
 					r.Header[name] = values
 				}
 			}
+
+			// Change it, if the case has a change.
 			if tt.change != nil {
 				query := r.URL.Query()
 				tt.change(query, r)
 				r.URL.RawQuery = query.Encode()
 			}
+
 			response, err := s.http.Do(r)
 			require.NoError(t, err)
-
 			body := readBody(t, response.Body)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.code != "" {
