@@ -17,87 +17,85 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Buckets are created.
+// CreateBucket creates a bucket in the server's region, if the name is valid and free. The owner of a bucket in
+// us-east-1 may create it again.
 func TestCreateBucket(t *testing.T) {
-	located := func(region string) *types.CreateBucketConfiguration {
+	locatedIn := func(region string) *types.CreateBucketConfiguration {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	tests := []struct {
-		name           string
-		region, bucket string
-		in             s3.CreateBucketInput
-		status         int
-		code           string
+		name   string
+		region string // of the server
+		bucket string
+		input  s3.CreateBucketInput
+		status int
+		code   string
 	}{
-		{name: "new", region: "us-east-1", bucket: "new", in: s3.CreateBucketInput{}},
+		{name: "new", region: "us-east-1", bucket: "new"},
 		{
-			name:   "new, elsewhere",
+			name:   "new, in another region than us-east-1",
 			region: "eu-west-1",
 			bucket: "new",
-			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
 		},
 		{
-			name:   "elsewhere, without a location",
+			name:   "location missing",
 			region: "eu-west-1",
 			bucket: "new",
-			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "IllegalLocationConstraintException",
 		},
 		{
-			name:   "in another region",
+			name:   "location of another region",
 			region: "us-east-1",
 			bucket: "new",
-			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
 			status: 400,
 			code:   "IllegalLocationConstraintException",
 		},
 		{
-			name:   "us-east-1 by name",
+			name:   "location us-east-1, which must be left out",
 			region: "us-east-1",
 			bucket: "new",
-			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("us-east-1")},
+			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("us-east-1")},
 			status: 400,
 			code:   "InvalidLocationConstraint",
 		},
-		{name: "ours, in us-east-1", region: "us-east-1", bucket: bucket, in: s3.CreateBucketInput{}},
+		{name: "own bucket, in us-east-1", region: "us-east-1", bucket: bucket},
 		{
-			name:   "ours, elsewhere",
+			name:   "own bucket, in another region",
 			region: "eu-west-1",
 			bucket: bucket,
-			in:     s3.CreateBucketInput{CreateBucketConfiguration: located("eu-west-1")},
+			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
 			status: 409,
 			code:   "BucketAlreadyOwnedByYou",
 		},
 		{
-			name:   "somebody else's",
+			name:   "bucket of another account",
 			region: "us-east-1",
 			bucket: "taken",
-			in:     s3.CreateBucketInput{},
 			status: 409,
 			code:   "BucketAlreadyExists",
 		},
 		{
-			name:   "an invalid name",
+			name:   "invalid name",
 			region: "us-east-1",
 			bucket: "New",
-			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "InvalidBucketName",
 		},
 		{
-			name:   "an address",
+			name:   "IP address as name",
 			region: "us-east-1",
 			bucket: "127.0.0.1",
-			in:     s3.CreateBucketInput{},
 			status: 400,
 			code:   "InvalidBucketName",
 		},
 		{
-			name:   "public by a list",
+			name:   "public ACL",
 			region: "us-east-1",
 			bucket: "new",
-			in:     s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
+			input:  s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
 			status: 400,
 			code:   "InvalidBucketAclWithObjectOwnership",
 		},
@@ -110,18 +108,21 @@ func TestCreateBucket(t *testing.T) {
 			}, func(o *s3.Options) {
 				o.Region = tt.region
 			})
-			_, err := s.clientOf(otherKey, func(o *s3.Options) {
+
+			// Another account has the bucket "taken".
+			takenInput := &s3.CreateBucketInput{Bucket: aws.String("taken")}
+			if tt.region != "us-east-1" {
+				takenInput.CreateBucketConfiguration = locatedIn(tt.region)
+			}
+			otherClient := s.clientOf(otherKey, func(o *s3.Options) {
 				o.Region = tt.region
-			}).CreateBucket(t.Context(), &s3.CreateBucketInput{
-				Bucket: aws.String("taken"),
-				CreateBucketConfiguration: located(map[bool]string{
-					true:  "",
-					false: tt.region,
-				}[tt.region == "us-east-1"]),
 			})
+			_, err := otherClient.CreateBucket(t.Context(), takenInput)
 			require.NoError(t, err)
-			tt.in.Bucket = &tt.bucket
-			_, err = s.CreateBucket(t.Context(), &tt.in)
+
+			input := tt.input
+			input.Bucket = &tt.bucket
+			_, err = s.CreateBucket(t.Context(), &input)
 			if tt.code != "" {
 				requireFailure(t, err, tt.status, tt.code)
 				return
@@ -132,13 +133,13 @@ func TestCreateBucket(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.region, *head.BucketRegion)
 
-			where, err := s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: &tt.bucket})
+			location, err := s.GetBucketLocation(t.Context(), &s3.GetBucketLocationInput{Bucket: &tt.bucket})
 			require.NoError(t, err)
 			if tt.region == "us-east-1" {
-				require.Empty(t, where.LocationConstraint)
-			} else {
-				require.Equal(t, tt.region, string(where.LocationConstraint))
+				require.Empty(t, location.LocationConstraint)
+				return
 			}
+			require.Equal(t, tt.region, string(location.LocationConstraint))
 		})
 	}
 }

@@ -27,27 +27,27 @@ func TestBodiesInChunks(t *testing.T) {
 	tests := []struct {
 		name    string
 		body    string
-		decoded string
-		trailer string
+		decoded string // the announced length of the content
+		trailer string // the name of the announced trailer
 		status  int
 		code    string
 	}{
 		{
-			name:    "right",
+			name:    "valid",
 			body:    hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
 		{
-			name:    "LF before CRLF",
+			name:    "valid, LF before the CRLF of the trailer",
 			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
 		{
-			name:    "text between LF and CRLF",
+			name:    "text between LF and CRLF of the trailer",
 			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -55,21 +55,21 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "MalformedTrailerError",
 		},
 		{
-			name:    "empty",
+			name:    "valid, empty",
 			body:    "0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
 			decoded: "0",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
 		{
-			name:    "two chunks",
+			name:    "valid, two chunks",
 			body:    "2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n",
 			decoded: "8194",
 			trailer: "x-amz-checksum-crc32c",
 			status:  200,
 		},
 		{
-			name:    "a small chunk before the last",
+			name:    "small chunk before the last",
 			body:    "2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -77,7 +77,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "InvalidChunkSizeError",
 		},
 		{
-			name:    "another checksum",
+			name:    "wrong checksum",
 			body:    hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -85,7 +85,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "BadDigest",
 		},
 		{
-			name:    "an invalid checksum",
+			name:    "invalid checksum",
 			body:    hello + "x-amz-checksum-crc32c:hello\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -93,7 +93,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "InvalidRequest",
 		},
 		{
-			name:    "another trailer than announced",
+			name:    "other trailer than announced",
 			body:    hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -101,7 +101,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "MalformedTrailerError",
 		},
 		{
-			name:    "an empty trailer",
+			name:    "empty trailer",
 			body:    hello + "x-amz-checksum-crc32c:\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -109,7 +109,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "InvalidRequest",
 		},
 		{
-			name:    "no trailer",
+			name:    "announced trailer missing",
 			body:    hello + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -117,15 +117,15 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "MalformedTrailerError",
 		},
 		{
-			name:    "none announced",
+			name:    "trailer not announced",
 			body:    hello + sum + "\r\n",
 			decoded: "5",
 			status:  400,
 			code:    "MalformedTrailerError",
 		},
-		{name: "none announced, and none comes", body: hello + "\r\n", decoded: "5", status: 200},
+		{name: "valid, without trailer", body: hello + "\r\n", decoded: "5", status: 200},
 		{
-			name:    "a longer body",
+			name:    "body longer than announced",
 			body:    hello + sum + "\r\n",
 			decoded: "4",
 			trailer: "x-amz-checksum-crc32c",
@@ -133,7 +133,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a shorter body",
+			name:    "body shorter than announced",
 			body:    hello + sum + "\r\n",
 			decoded: "6",
 			trailer: "x-amz-checksum-crc32c",
@@ -141,14 +141,14 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "no decoded length",
+			name:    "length of the content missing",
 			body:    hello + sum + "\r\n",
 			trailer: "x-amz-checksum-crc32c",
 			status:  411,
 			code:    "MissingContentLength",
 		},
 		{
-			name:    "no end",
+			name:    "end of the body missing",
 			body:    "5\r\nhel",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -156,7 +156,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "more after the end",
+			name:    "text after the end of the body",
 			body:    hello + sum + "\r\nx",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -164,7 +164,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a length with a sign",
+			name:    "length of a chunk with a sign",
 			body:    "+" + hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -172,7 +172,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a decoded length with a sign",
+			name:    "length of the content with a sign",
 			body:    hello + sum + "\r\n",
 			decoded: "+5",
 			trailer: "x-amz-checksum-crc32c",
@@ -180,7 +180,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "MissingContentLength",
 		},
 		{
-			name:    "an invalid length",
+			name:    "length of a chunk invalid",
 			body:    "five\r\nhello\r\n0\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -188,7 +188,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a head that is too long",
+			name:    "head of a chunk too long",
 			body:    strings.Repeat("0", 5000) + hello + sum + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -196,7 +196,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a trailer that is too long",
+			name:    "trailer too long",
 			body:    hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -204,7 +204,7 @@ func TestBodiesInChunks(t *testing.T) {
 			code:    "IncompleteBody",
 		},
 		{
-			name:    "a chunk longer than it says",
+			name:    "chunk longer than its length",
 			body:    "4\r\nhello\r\n0\r\n\r\n",
 			decoded: "5",
 			trailer: "x-amz-checksum-crc32c",
@@ -227,65 +227,68 @@ func TestBodiesInChunks(t *testing.T) {
 	}
 }
 
-// The AWS SDK for Java v2 sends a checksum in a header, and also announces it in a trailer that it does not send.
-// The server accepts that.
+// The server accepts a checksum in a header even if the client also announces it in a trailer that it does not send,
+// as the AWS SDK for Java v2 does.
 func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	const right, wrong = "mnG7TA==", "AAAAAA=="
 	tests := []struct {
-		name, value, trailer, comes string
-		status                      int
-		code                        string
+		name      string
+		header    string // the checksum in the header
+		announced string // the name of the trailer that a header announces
+		sent      string // the trailer that follows the body
+		status    int
+		code      string
 	}{
-		{name: "no trailer announced", value: right, status: 200},
-		{name: "the same announced", value: right, trailer: "x-amz-checksum-crc32c", status: 200},
+		{name: "only the header", header: right, status: 200},
+		{name: "trailer announced", header: right, announced: "x-amz-checksum-crc32c", status: 200},
 		{
-			name:    "the same announced, in capitals",
-			value:   right,
-			trailer: "X-Amz-Checksum-CRC32C",
-			status:  200,
+			name:      "trailer announced in capitals",
+			header:    right,
+			announced: "X-Amz-Checksum-CRC32C",
+			status:    200,
 		},
 		{
-			name:    "the same announced, and wrong",
-			value:   wrong,
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "BadDigest",
+			name:      "trailer announced, wrong checksum in the header",
+			header:    wrong,
+			announced: "x-amz-checksum-crc32c",
+			status:    400,
+			code:      "BadDigest",
 		},
 		{
-			name:    "the same announced, and it comes",
-			value:   right,
-			trailer: "x-amz-checksum-crc32c",
-			comes:   "x-amz-checksum-crc32c:" + right + "\r\n",
-			status:  400,
-			code:    "MalformedTrailerError",
+			name:      "trailer announced and sent",
+			header:    right,
+			announced: "x-amz-checksum-crc32c",
+			sent:      "x-amz-checksum-crc32c:" + right + "\r\n",
+			status:    400,
+			code:      "MalformedTrailerError",
 		},
 		{
-			name:    "another announced",
-			value:   right,
-			trailer: "x-amz-checksum-crc32",
-			status:  400,
-			code:    "InvalidRequest",
+			name:      "trailer of another algorithm announced",
+			header:    right,
+			announced: "x-amz-checksum-crc32",
+			status:    400,
+			code:      "InvalidRequest",
 		},
 		{
-			name:    "announced, and not in a header",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "InvalidRequest",
+			name:      "trailer announced, header missing",
+			announced: "x-amz-checksum-crc32c",
+			status:    400,
+			code:      "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			header := http.Header{}
-			if tt.value != "" {
-				header.Set("X-Amz-Checksum-Crc32c", tt.value)
+			if tt.header != "" {
+				header.Set("X-Amz-Checksum-Crc32c", tt.header)
 				header.Set("X-Amz-Sdk-Checksum-Algorithm", "CRC32C")
 			}
-			if tt.trailer != "" {
-				header.Set("X-Amz-Trailer", tt.trailer)
+			if tt.announced != "" {
+				header.Set("X-Amz-Trailer", tt.announced)
 			}
 
-			response, body := s.sendSignedChunks(t, "hello", tt.comes, header)
+			response, body := s.sendSignedChunks(t, "hello", tt.sent, header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			if tt.code != "" {
 				require.Equal(t, tt.code, parseError(t, body).Code, body)
