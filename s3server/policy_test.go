@@ -110,1043 +110,20 @@ func statement(effect, action, resource, condition string) string {
 		resource, condition)
 }
 
-// The bucket's policy decides which requests succeed.
-func TestPolicyDecides(t *testing.T) {
-	type row struct {
-		statements   string // without the list's brackets
-		as           int
-		method, path string
-		header       map[string]string
-		status       int
-	}
-	headerOf := func(names ...string) map[string]string {
-		header := map[string]string{}
-		for i := 0; i < len(names); i += 2 {
-			header[names[i]] = names[i+1]
-		}
-		return header
-	}
-	insecure := allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
-	loopback := `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`
-	elsewhere := `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`
+// A policyTest is a request to a bucket with a policy.
+type policyTest struct {
+	name       string
+	statements string // of the policy, separated by commas
+	signer     int    // ownerKey, otherKey or nobody
+	method     string
+	path       string
+	header     map[string]string
+	status     int
+}
 
-	tests := []struct {
-		name string
-		test row
-	}{
-		{
-			name: "an Allow",
-			test: row{
-				statements: allowGet,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an Allow, for another account",
-			test: row{
-				statements: allowGet,
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an Allow of something else",
-			test: row{
-				statements: allowGet,
-				as:         nobody,
-				method:     "PUT",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "no Allow",
-			test: row{
-				statements: allowGet,
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos?versioning",
-				status:     403,
-			},
-		},
-		{
-			name: "AWS's Deny without TLS",
-			test: row{
-				statements: insecure,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "AWS's Deny without TLS, for the owner",
-			test: row{
-				statements: insecure,
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a Deny with TLS",
-			test: row{
-				statements: allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a Deny with NotPrincipal",
-			test: row{
-				statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a Deny with NotPrincipal, for the one",
-			test: row{
-				statements: allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},"Action":"s3:*","Resource":` + inKeys + `}`,
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a Deny of all, for the owner",
-			test: row{
-				statements: denyStatement("s3:*", inKeys, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a Deny of all, for the policy",
-			test: row{
-				statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos?policy",
-				status:     200,
-			},
-		},
-		{
-			name: "a Deny of a policy's status",
-			test: row{
-				statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos?policyStatus",
-				status:     403,
-			},
-		},
-		{
-			name: "a Deny of all, for the policy of another",
-			test: row{
-				statements: denyStatement("s3:*", inBucket, "") + "," + allowStatement("s3:*", inBucket, ""),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos?policy",
-				status:     403,
-			},
-		},
-		{
-			name: "an account by its id",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an account by its ARN",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`,
-					`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`, 1),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/k",
-				status: 200,
-			},
-		},
-		{
-			name: "an account, for nobody",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "another account",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"333333333333"}`, 1),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a user that is not here",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`, `{"AWS":"arn:aws:iam::210987654321:user/bob"}`, 1),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a service",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`, `{"Service":"logging.s3.amazonaws.com"}`, 1),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "an action with a wildcard",
-			test: row{
-				statements: allowStatement("s3:Get*", inKeys, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an action in other case",
-			test: row{
-				statements: allowStatement("S3:getobject", inKeys, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a NotAction",
-			test: row{
-				statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a NotAction, for another",
-			test: row{
-				statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
-				as:         nobody,
-				method:     "PUT",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a NotResource",
-			test: row{
-				statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/k*"}`,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a NotResource, for another",
-			test: row{
-				statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/l*"}`,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a resource with a question mark",
-			test: row{
-				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an object's action on the bucket",
-			test: row{
-				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a missing key",
-			test: row{statements: allowGet, as: otherKey, method: "GET", path: "/photos/none", status: 403},
-		},
-		{
-			name: "a missing key that may be listed",
-			test: row{
-				statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
-					`{"StringLike":{"s3:prefix":"no*"}}`),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/none",
-				status: 404,
-			},
-		},
-		{
-			name: "a missing key that may not be listed",
-			test: row{
-				statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
-					`{"StringLike":{"s3:prefix":"x*"}}`),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/none",
-				status: 403,
-			},
-		},
-		{
-			name: "an address of ours",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, loopback),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "an address elsewhere",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, elsewhere),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "not an address",
-			test: row{
-				statements: allowGet + "," + denyStatement("s3:GetObject", inKeys,
-					`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
-				as:     ownerKey,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "a referer",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				header:     headerOf("Referer", "http://e.com/x"),
-				status:     200,
-			},
-		},
-		{
-			name: "no referer",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "no referer, if there is one",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 200,
-			},
-		},
-		{
-			name: "a user agent",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				header: headerOf("User-Agent", "bot"),
-				status: 403,
-			},
-		},
-		{
-			name: "a prefix",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket,
-					`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos?list-type=2&prefix=b/&delimiter=/",
-				status: 200,
-			},
-		},
-		{
-			name: "a resource with a star as a character",
-			test: row{
-				statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "a prefix with a star as a character",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&prefix=a*/b",
-				status:     200,
-			},
-		},
-		{
-			name: "a prefix that the star would match",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&prefix=ab/b",
-				status:     403,
-			},
-		},
-		{
-			name: "an equal prefix with a dollar sign",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&prefix=$%7Ba%7D",
-				status:     200,
-			},
-		},
-		{
-			name: "another prefix",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&prefix=c/",
-				status:     403,
-			},
-		},
-		{
-			name: "a prefix, and another one that counts",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&prefix=c/&prefix=b/",
-				status:     403,
-			},
-		},
-		{
-			name: "a version that a Deny names, in a source",
-			test: row{
-				statements: denyStatement("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/k?versionId=null"),
-				status:     403,
-			},
-		},
-		{
-			name: "tags of a source, without permission",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status:     403,
-			},
-		},
-		{
-			name: "tags of a source, with permission",
-			test: row{
-				statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status:     200,
-			},
-		},
-		{
-			name: "tags of a source, for a copy without",
-			test: row{
-				statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status:     403,
-			},
-		},
-		{
-			name: "tags of a source that are replaced",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged", "X-Amz-Tagging-Directive", "REPLACE"),
-				status:     200,
-			},
-		},
-		{
-			name: "tags of a source that a Deny names",
-			test: row{
-				statements: denyStatement("s3:GetObjectTagging", inKeys, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status:     403,
-			},
-		},
-		{
-			name: "no prefix",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2",
-				status:     403,
-			},
-		},
-		{
-			name: "an entity tag, without permission to read",
-			test: row{
-				statements: denyStatement("s3:GetObject", inKeys, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("If-Match", `"x"`),
-				status:     403,
-			},
-		},
-		{
-			name: "an entity tag, with permission to read",
-			test: row{
-				statements: denyStatement("s3:GetObjectAcl", inKeys, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("If-Match", `"x"`),
-				status:     412,
-			},
-		},
-		{
-			name: "any entity tag",
-			test: row{
-				statements: denyStatement("s3:GetObject", inKeys, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("If-Match", "*"),
-				status:     200,
-			},
-		},
-		{
-			name: "an entity tag of what is removed",
-			test: row{
-				statements: denyStatement("s3:GetObject", inKeys, ""),
-				as:         ownerKey,
-				method:     "DELETE",
-				path:       "/photos/k",
-				header:     headerOf("If-Match", `"x"`),
-				status:     403,
-			},
-		},
-		{
-			name: "a page's size",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&max-keys=10",
-				status:     200,
-			},
-		},
-		{
-			name: "a page that is too large",
-			test: row{
-				statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos?list-type=2&max-keys=11",
-				status:     403,
-			},
-		},
-		{
-			name: "a tag of the object",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/tagged",
-				status: 200,
-			},
-		},
-		{
-			name: "no tag of the object",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "a tag of an object that is overwritten",
-			test: row{
-				statements: allowStatement("s3:PutObject", inKeys,
-					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/tagged",
-				status: 403,
-			},
-		},
-		{
-			name: "a tag of an object that is removed",
-			test: row{
-				statements: allowStatement("s3:DeleteObject", inKeys,
-					`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     otherKey,
-				method: "DELETE",
-				path:   "/photos/tagged",
-				status: 403,
-			},
-		},
-		{
-			name: "a Deny of overwriting without a tag",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/tagged",
-				status: 403,
-			},
-		},
-		{
-			name: "a tag of the write",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Tagging", "kind=public"),
-				status: 200,
-			},
-		},
-		{
-			name: "no tag of the write",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "all names of tags",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Tagging", "kind=a&size=b"),
-				status: 200,
-			},
-		},
-		{
-			name: "not all names of tags",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-				status: 403,
-			},
-		},
-		{
-			name: "any name of tags",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Tagging", "kind=a&shape=b"),
-				status: 200,
-			},
-		},
-		{
-			name: "no name of tags",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "tags without permission",
-			test: row{
-				statements: allowStatement("s3:PutObject", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("X-Amz-Tagging", "kind=public"),
-				status:     403,
-			},
-		},
-		{
-			name: "encryption that is missing",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "encryption that is there",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-				status: 200,
-			},
-		},
-		{
-			name: "another encryption",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Server-Side-Encryption", "AES256"),
-				status: 403,
-			},
-		},
-		{
-			name: "no encryption, and not another",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "a canned list that a Deny names",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-				status:     403,
-			},
-		},
-		{
-			name: "a canned list without permission",
-			test: row{
-				statements: allowStatement("s3:PutObject", inKeys, ""),
-				as:         otherKey,
-				method:     "PUT",
-				path:       "/photos/k",
-				header:     headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-				status:     403,
-			},
-		},
-		{
-			name: "a canned list with permission",
-			test: row{
-				statements: allowStatement("s3:PutObject*", inKeys,
-					`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
-				as:     otherKey,
-				method: "PUT",
-				path:   "/photos/k",
-				header: headerOf("X-Amz-Acl", "bucket-owner-full-control"),
-				status: 200,
-			},
-		},
-		{
-			name: "a time that has come",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 200,
-			},
-		},
-		{
-			name: "a time that has not come",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "two conditions of which one fails",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "a condition of a VPC",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     200,
-			},
-		},
-		{
-			name: "a Deny outside a VPC",
-			test: row{
-				statements: denyStatement("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos/k",
-				status:     403,
-			},
-		},
-		{
-			name: "an account as a condition",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/k",
-				status: 200,
-			},
-		},
-		{
-			name: "an ARN as a condition",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/k",
-				status: 200,
-			},
-		},
-		{
-			name: "an ARN as a condition, for nobody",
-			test: row{
-				statements: allowStatement("s3:GetObject", inKeys,
-					`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
-				as:     nobody,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-		{
-			name: "the source of a copy",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/l",
-				header: headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status: 403,
-			},
-		},
-		{
-			name: "a source that may not be read",
-			test: row{
-				statements: denyStatement("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
-				as:         ownerKey,
-				method:     "PUT",
-				path:       "/photos/l",
-				header:     headerOf("X-Amz-Copy-Source", "/photos/tagged"),
-				status:     403,
-			},
-		},
-		{
-			name: "a write only with a condition",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/l",
-				status: 403,
-			},
-		},
-		{
-			name: "a write with a condition",
-			test: row{
-				statements: denyStatement("s3:PutObject", inKeys,
-					`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
-				as:     ownerKey,
-				method: "PUT",
-				path:   "/photos/l",
-				header: headerOf("If-None-Match", "*"),
-				status: 200,
-			},
-		},
-		{
-			name: "a version without its own permission",
-			test: row{
-				statements: allowGet,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k?versionId=null",
-				status:     403,
-			},
-		},
-		{
-			name: "a version with its own permission",
-			test: row{
-				statements: allowStatement("s3:GetObjectVersion", inKeys, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/k?versionId=null",
-				status:     200,
-			},
-		},
-		{
-			name: "the owner's settings that a Deny names",
-			test: row{
-				statements: denyStatement("s3:GetBucketVersioning", inBucket, ""),
-				as:         ownerKey,
-				method:     "GET",
-				path:       "/photos?versioning",
-				status:     403,
-			},
-		},
-		{
-			name: "settings that another account may see",
-			test: row{
-				statements: allowStatement("s3:GetBucketVersioning", inBucket, ""),
-				as:         otherKey,
-				method:     "GET",
-				path:       "/photos?versioning",
-				status:     200,
-			},
-		},
-		{
-			name: "removals",
-			test: row{
-				statements: allowStatement("s3:DeleteObject", inKeys, ""),
-				as:         nobody,
-				method:     "DELETE",
-				path:       "/photos/k",
-				status:     204,
-			},
-		},
-		{
-			name: "tags of an object, for nobody",
-			test: row{
-				statements: allowGet,
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/tagged?tagging",
-				status:     403,
-			},
-		},
-		{
-			name: "tags of an object, with permission",
-			test: row{
-				statements: allowStatement("s3:GetObjectTagging", inKeys, ""),
-				as:         nobody,
-				method:     "GET",
-				path:       "/photos/tagged?tagging",
-				status:     200,
-			},
-		},
-		{
-			name: "a canonical id as the principal, not ours",
-			test: row{
-				statements: strings.Replace(allowGet, `"*"`,
-					`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`, 1),
-				as:     otherKey,
-				method: "GET",
-				path:   "/photos/k",
-				status: 403,
-			},
-		},
-	}
+// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has the objects k, and tagged with
+// the tag kind=public.
+func runPolicyTests(t *testing.T, tests []policyTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{Credentials: twoAccounts})
@@ -1156,12 +133,894 @@ func TestPolicyDecides(t *testing.T) {
 			tagged.Tagging = aws.String("kind=public")
 			_, err := s.PutObject(t.Context(), tagged)
 			require.NoError(t, err)
-			require.NoError(t, s.setPolicy(policy2012(tt.test.statements)))
+			require.NoError(t, s.setPolicy(policy2012(tt.statements)))
 
-			response, body := s.sendAs(t, tt.test.as, tt.test.method, tt.test.path, "", tt.test.header)
-			require.Equal(t, tt.test.status, response.StatusCode, body)
+			response, body := s.sendAs(t, tt.signer, tt.method, tt.path, "", tt.header)
+			require.Equal(t, tt.status, response.StatusCode, body)
 		})
 	}
+}
+
+// A request succeeds if a statement of the bucket's policy allows it and none denies it. The owner needs no Allow, and can
+// always read the policy.
+func TestPolicyDecides(t *testing.T) {
+	denyWithoutTLS := allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
+	denyAllButOwner := allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},` +
+		`"Action":"s3:*","Resource":` + inKeys + `}`
+	runPolicyTests(t, []policyTest{
+		{
+			name:       "Allow",
+			statements: allowGet,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "Allow, other account",
+			statements: allowGet,
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "Allow of another operation",
+			statements: allowGet,
+			signer:     nobody,
+			method:     "PUT",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "no Allow",
+			statements: allowGet,
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos?versioning",
+			status:     403,
+		},
+		{
+			name:       "Deny without TLS",
+			statements: denyWithoutTLS,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "Deny without TLS, owner",
+			statements: denyWithoutTLS,
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "Deny with TLS, request without",
+			statements: allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":true}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "Deny of all but the owner",
+			statements: denyAllButOwner,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "Deny of all but the owner, owner",
+			statements: denyAllButOwner,
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "Deny of all, owner",
+			statements: denyStatement("s3:*", inKeys, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "Deny of all, owner reads the policy",
+			statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos?policy",
+			status:     200,
+		},
+		{
+			name:       "Deny of all, owner reads the status of the policy",
+			statements: denyStatement("s3:*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, ""),
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos?policyStatus",
+			status:     403,
+		},
+		{
+			name:       "Deny of all, other account reads the policy",
+			statements: denyStatement("s3:*", inBucket, "") + "," + allowStatement("s3:*", inBucket, ""),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos?policy",
+			status:     403,
+		},
+		{
+			name:       "Deny of settings, owner",
+			statements: denyStatement("s3:GetBucketVersioning", inBucket, ""),
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos?versioning",
+			status:     403,
+		},
+		{
+			name:       "Allow of settings, other account",
+			statements: allowStatement("s3:GetBucketVersioning", inBucket, ""),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos?versioning",
+			status:     200,
+		},
+		{
+			name:       "Allow of removals",
+			statements: allowStatement("s3:DeleteObject", inKeys, ""),
+			signer:     nobody,
+			method:     "DELETE",
+			path:       "/photos/k",
+			status:     204,
+		},
+	})
+}
+
+// The principal of a statement names the accounts that the statement is about.
+func TestPolicyPrincipals(t *testing.T) {
+	allowGetTo := func(principal string) string {
+		return `{"Effect":"Allow","Principal":` + principal + `,"Action":"s3:GetObject","Resource":` + inKeys + `}`
+	}
+	runPolicyTests(t, []policyTest{
+		{
+			name:       "account ID",
+			statements: allowGetTo(`{"AWS":"210987654321"}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "ARN of an account",
+			statements: allowGetTo(`{"AWS":["arn:aws:iam::1:root","arn:aws:iam::210987654321:root"]}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "account ID, anonymous request",
+			statements: allowGetTo(`{"AWS":"210987654321"}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "ID of another account",
+			statements: allowGetTo(`{"AWS":"333333333333"}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "user of the account",
+			statements: allowGetTo(`{"AWS":"arn:aws:iam::210987654321:user/bob"}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "service",
+			statements: allowGetTo(`{"Service":"logging.s3.amazonaws.com"}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "canonical ID of another account",
+			statements: allowGetTo(`{"CanonicalUser":"75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"}`),
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name: "condition on the account",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"StringEquals":{"aws:PrincipalAccount":"210987654321"}}`),
+			signer: otherKey,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
+		},
+		{
+			name: "condition on the ARN",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+			signer: otherKey,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
+		},
+		{
+			name: "condition on the ARN, anonymous request",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
+		},
+	})
+}
+
+// A statement is about requests whose action and resource match those that it names.
+func TestPolicyActionsAndResources(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name:       "action with a wildcard",
+			statements: allowStatement("s3:Get*", inKeys, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "action in another case",
+			statements: allowStatement("S3:getobject", inKeys, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "NotAction of the action",
+			statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "NotAction of another action",
+			statements: `{"Effect":"Allow","Principal":"*","NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
+			signer:     nobody,
+			method:     "PUT",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "NotResource of the key",
+			statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/k*"}`,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "NotResource of another key",
+			statements: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","NotResource":"arn:aws:s3:::photos/l*"}`,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "resource with a question mark",
+			statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/?"`, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "resource with a wildcard, which includes the bucket",
+			statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos*"`, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "resource with an escaped star",
+			statements: allowStatement("s3:GetObject", `"arn:aws:s3:::photos/${*}"`, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name:       "version of an object, permission for the object only",
+			statements: allowGet,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k?versionId=null",
+			status:     403,
+		},
+		{
+			name:       "version of an object, permission for versions",
+			statements: allowStatement("s3:GetObjectVersion", inKeys, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k?versionId=null",
+			status:     200,
+		},
+		{
+			name:       "tags of an object, permission for the object only",
+			statements: allowGet,
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/tagged?tagging",
+			status:     403,
+		},
+		{
+			name:       "tags of an object, permission for tags",
+			statements: allowStatement("s3:GetObjectTagging", inKeys, ""),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/tagged?tagging",
+			status:     200,
+		},
+	})
+}
+
+// The conditions of a policy can be about the address, the headers, the network and the time of a request.
+func TestPolicyConditionsOnClient(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name:       "allowed address",
+			statements: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "other address",
+			statements: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":["10.0.0.0/8","2001:db8::/32"]}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name: "Deny of all but another address",
+			statements: allowGet + "," + denyStatement("s3:GetObject", inKeys,
+				`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			signer: ownerKey,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name:       "allowed referer",
+			statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			header:     map[string]string{"Referer": "http://e.com/x"},
+			status:     200,
+		},
+		{
+			name:       "referer missing",
+			statements: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+		{
+			name: "referer missing, condition only if it exists",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"StringLikeIfExists":{"aws:Referer":"http://e.com/*"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
+		},
+		{
+			name: "denied user agent, in another case",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"StringNotEqualsIgnoreCase":{"aws:UserAgent":"BOT"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			header: map[string]string{"User-Agent": "bot"},
+			status: 403,
+		},
+		{
+			name: "time in the past",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"DateGreaterThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"},"DateLessThan":{"aws:EpochTime":"4102444800"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 200,
+		},
+		{
+			name: "time in the future",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"DateGreaterThan":{"aws:CurrentTime":"2100-01-01"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name: "two conditions, of which one fails",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"IpAddress":{"aws:SourceIp":"127.0.0.1"},"StringEquals":{"aws:Referer":"x"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name:       "Allow within a VPC, owner outside",
+			statements: allowStatement("s3:GetObject", inKeys, `{"StringEquals":{"aws:SourceVpce":"vpce-1"}}`),
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     200,
+		},
+		{
+			name:       "Deny outside a VPC, owner outside",
+			statements: denyStatement("s3:GetObject", inKeys, `{"StringNotEquals":{"aws:SourceVpce":"vpce-1"}}`),
+			signer:     ownerKey,
+			method:     "GET",
+			path:       "/photos/k",
+			status:     403,
+		},
+	})
+}
+
+// The conditions of a policy can be about the prefix and the size of a listing. Whether a client learns that a key is
+// missing depends on the permission to list the key.
+func TestPolicyConditionsOnListing(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name:       "missing key, no permission to list",
+			statements: allowGet,
+			signer:     otherKey,
+			method:     "GET",
+			path:       "/photos/none",
+			status:     403,
+		},
+		{
+			name: "missing key, permission to list its prefix",
+			statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
+				`{"StringLike":{"s3:prefix":"no*"}}`),
+			signer: otherKey,
+			method: "GET",
+			path:   "/photos/none",
+			status: 404,
+		},
+		{
+			name: "missing key, permission to list another prefix",
+			statements: allowGet + "," + allowStatement("s3:ListBucket", inBucket,
+				`{"StringLike":{"s3:prefix":"x*"}}`),
+			signer: otherKey,
+			method: "GET",
+			path:   "/photos/none",
+			status: 403,
+		},
+		{
+			name: "allowed prefix and delimiter",
+			statements: allowStatement("s3:ListBucket", inBucket,
+				`{"StringEquals":{"s3:prefix":["a/","b/"],"s3:delimiter":"/"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos?list-type=2&prefix=b/&delimiter=/",
+			status: 200,
+		},
+		{
+			name:       "other prefix",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&prefix=c/",
+			status:     403,
+		},
+		{
+			name:       "two prefixes, of which the first counts",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":["a/","b/"]}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&prefix=c/&prefix=b/",
+			status:     403,
+		},
+		{
+			name:       "prefix missing, condition on an empty one",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":""}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2",
+			status:     403,
+		},
+		{
+			name:       "prefix with an escaped star",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&prefix=a*/b",
+			status:     200,
+		},
+		{
+			name:       "prefix that an unescaped star would match",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringLike":{"s3:prefix":"a${*}/*"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&prefix=ab/b",
+			status:     403,
+		},
+		{
+			name:       "prefix with an escaped dollar sign",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"StringEquals":{"s3:prefix":"${$}{a}"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&prefix=$%7Ba%7D",
+			status:     200,
+		},
+		{
+			name:       "allowed page size",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":10}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&max-keys=10",
+			status:     200,
+		},
+		{
+			name:       "page size too large",
+			statements: allowStatement("s3:ListBucket", inBucket, `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`),
+			signer:     nobody,
+			method:     "GET",
+			path:       "/photos?list-type=2&max-keys=11",
+			status:     403,
+		},
+	})
+}
+
+// The conditions of a policy can be about the tags of the object that is read, and about the tags that a write sets. They
+// cannot be about the tags of an object that is overwritten or removed.
+func TestPolicyConditionsOnTags(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name: "read of an object with the tag",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/tagged",
+			status: 200,
+		},
+		{
+			name: "read of an object without the tag",
+			statements: allowStatement("s3:GetObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			signer: nobody,
+			method: "GET",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name: "tag of the overwritten object",
+			statements: allowStatement("s3:PutObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/tagged",
+			status: 403,
+		},
+		{
+			name: "tag of the removed object",
+			statements: allowStatement("s3:DeleteObject", inKeys,
+				`{"StringEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			signer: otherKey,
+			method: "DELETE",
+			path:   "/photos/tagged",
+			status: 403,
+		},
+		{
+			name: "Deny without a tag of the overwritten object",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"public"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/tagged",
+			status: 403,
+		},
+		{
+			name: "write with the tag",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Tagging": "kind=public"},
+			status: 200,
+		},
+		{
+			name: "write without the tag",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name: "all tags must have a name of the list",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Tagging": "kind=a&size=b"},
+			status: 200,
+		},
+		{
+			name: "all tags must have a name of the list, one has another",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Tagging": "kind=a&shape=b"},
+			status: 403,
+		},
+		{
+			name: "any tag must have a name of the list",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Tagging": "kind=a&shape=b"},
+			status: 200,
+		},
+		{
+			name: "any tag must have a name of the list, no tags",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"ForAnyValue:StringEquals":{"s3:RequestObjectTagKeys":["kind","size"]}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name:       "write with tags, no permission for tags",
+			statements: allowStatement("s3:PutObject", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"X-Amz-Tagging": "kind=public"},
+			status:     403,
+		},
+	})
+}
+
+// The conditions of a policy can be about the encryption, the ACL and the conditions of a write.
+func TestPolicyConditionsOnWrite(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name: "Deny without encryption, encryption missing",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name: "Deny without encryption, encrypted",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"Null":{"s3:x-amz-server-side-encryption":"true"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Server-Side-Encryption": "AES256"},
+			status: 200,
+		},
+		{
+			name: "Deny of other encryption, other encryption",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Server-Side-Encryption": "AES256"},
+			status: 403,
+		},
+		{
+			name: "Deny of other encryption, encryption missing",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/k",
+			status: 403,
+		},
+		{
+			name:       "denied canned ACL",
+			statements: denyStatement("s3:PutObject", inKeys, `{"StringLike":{"s3:x-amz-acl":"bucket-*"}}`),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"X-Amz-Acl": "bucket-owner-full-control"},
+			status:     403,
+		},
+		{
+			name:       "canned ACL, no permission for ACLs",
+			statements: allowStatement("s3:PutObject", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"X-Amz-Acl": "bucket-owner-full-control"},
+			status:     403,
+		},
+		{
+			name: "allowed canned ACL",
+			statements: allowStatement("s3:PutObject*", inKeys,
+				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
+			signer: otherKey,
+			method: "PUT",
+			path:   "/photos/k",
+			header: map[string]string{"X-Amz-Acl": "bucket-owner-full-control"},
+			status: 200,
+		},
+		{
+			name: "Deny without If-None-Match, header missing",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/l",
+			status: 403,
+		},
+		{
+			name: "Deny without If-None-Match, header sent",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"Null":{"s3:if-none-match":"true"},"Bool":{"s3:ObjectCreationOperation":"true"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/l",
+			header: map[string]string{"If-None-Match": "*"},
+			status: 200,
+		},
+	})
+}
+
+// A request that writes needs the permission to read an object if its result depends on the object: the source of a copy,
+// or the entity tag in a condition.
+func TestPolicyOfWriteThatReads(t *testing.T) {
+	runPolicyTests(t, []policyTest{
+		{
+			name: "denied source of a copy",
+			statements: denyStatement("s3:PutObject", inKeys,
+				`{"StringLike":{"s3:x-amz-copy-source":"photos/ta*"}}`),
+			signer: ownerKey,
+			method: "PUT",
+			path:   "/photos/l",
+			header: map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status: 403,
+		},
+		{
+			name:       "source that may not be read",
+			statements: denyStatement("s3:GetObject", `"arn:aws:s3:::photos/tagged"`, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status:     403,
+		},
+		{
+			name:       "denied version of the source",
+			statements: denyStatement("s3:GetObjectVersion", inKeys, `{"StringEquals":{"s3:VersionId":"null"}}`),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/k?versionId=null"},
+			status:     403,
+		},
+		{
+			name:       "source with tags, no permission to read tags",
+			statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status:     403,
+		},
+		{
+			name:       "source with tags, permission to read and write tags",
+			statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject*", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status:     200,
+		},
+		{
+			name:       "source with tags, no permission to write tags",
+			statements: allowStatement("s3:GetObject*", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status:     403,
+		},
+		{
+			name:       "source with tags, which are replaced",
+			statements: allowStatement("s3:GetObject", inKeys, "") + "," + allowStatement("s3:PutObject", inKeys, ""),
+			signer:     otherKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged", "X-Amz-Tagging-Directive": "REPLACE"},
+			status:     200,
+		},
+		{
+			name:       "source with tags, Deny to read tags",
+			statements: denyStatement("s3:GetObjectTagging", inKeys, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/l",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/tagged"},
+			status:     403,
+		},
+		{
+			name:       "If-Match, no permission to read",
+			statements: denyStatement("s3:GetObject", inKeys, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"If-Match": `"x"`},
+			status:     403,
+		},
+		{
+			name:       "If-Match, permission to read",
+			statements: denyStatement("s3:GetObjectAcl", inKeys, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"If-Match": `"x"`},
+			status:     412,
+		},
+		{
+			name:       "If-Match with a star, no permission to read",
+			statements: denyStatement("s3:GetObject", inKeys, ""),
+			signer:     ownerKey,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     map[string]string{"If-Match": "*"},
+			status:     200,
+		},
+		{
+			name:       "If-Match of a removal, no permission to read",
+			statements: denyStatement("s3:GetObject", inKeys, ""),
+			signer:     ownerKey,
+			method:     "DELETE",
+			path:       "/photos/k",
+			header:     map[string]string{"If-Match": `"x"`},
+			status:     403,
+		},
+	})
 }
 
 // A policy can refuse an old signature of a URL or a form that has not expired yet.
