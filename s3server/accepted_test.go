@@ -17,26 +17,29 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A header to which AWS gives a meaning, or may give one some day, makes a request fail with NotImplemented if the
-// server does not support it.
+// A request fails with NotImplemented if it has a header that the server does not support, and to which AWS gives a
+// meaning or may give one some day.
 func TestHeadersNotImplemented(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	upload := s.beginUpload(t, "u")
 
 	tests := []struct {
-		name                        string
-		method, path, header, value string
+		name   string
+		method string
+		path   string
+		header string
+		value  string
 	}{
 		{
-			name:   "an append",
+			name:   "append to an object",
 			method: "PUT",
 			path:   "/photos/k",
 			header: "x-amz-write-offset-bytes",
 			value:  "7",
 		},
 		{
-			name:   "a hold for an event",
+			name:   "event hold",
 			method: "PUT",
 			path:   "/photos/k",
 			header: "x-amz-object-lock-event-hold",
@@ -57,14 +60,14 @@ func TestHeadersNotImplemented(t *testing.T) {
 			value:  "1",
 		},
 		{
-			name:   "a copy's header without a copy",
+			name:   "condition on a source, without a copy",
 			method: "PUT",
 			path:   "/photos/k",
 			header: "x-amz-copy-source-if-match",
 			value:  `"x"`,
 		},
 		{
-			name:   "a directive without a copy",
+			name:   "directive for metadata, without a copy",
 			method: "PUT",
 			path:   "/photos/k",
 			header: "x-amz-metadata-directive",
@@ -78,70 +81,70 @@ func TestHeadersNotImplemented(t *testing.T) {
 			value:  "ENABLED",
 		},
 		{
-			name:   "a write's header in a read",
+			name:   "storage class of a read",
 			method: "GET",
 			path:   "/photos/k",
 			header: "x-amz-storage-class",
 			value:  "STANDARD",
 		},
 		{
-			name:   "metadata in a read",
+			name:   "metadata of a read",
 			method: "GET",
 			path:   "/photos/k",
 			header: "x-amz-meta-a",
 			value:  "b",
 		},
 		{
-			name:   "a checksum in a read",
+			name:   "checksum of a read",
 			method: "GET",
 			path:   "/photos/k",
 			header: "x-amz-checksum-crc32c",
 			value:  "AAAAAA==",
 		},
 		{
-			name:   "a deletion's condition on time",
+			name:   "deletion with a condition on the time",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: "x-amz-if-match-last-modified-time",
 			value:  "Fri, 24 May 2013 00:00:00 GMT",
 		},
 		{
-			name:   "a deletion's condition on size",
+			name:   "deletion with a condition on the size",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: "x-amz-if-match-size",
 			value:  "1",
 		},
 		{
-			name:   "a deletion with MFA",
+			name:   "deletion with MFA",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: "x-amz-mfa",
 			value:  "serial 123456",
 		},
 		{
-			name:   "an abort's condition",
+			name:   "abort with a condition",
 			method: "DELETE",
 			path:   "/photos/u?uploadId=" + upload,
 			header: "x-amz-if-match-initiated-time",
 			value:  "Fri, 24 May 2013 00:00:00 GMT",
 		},
 		{
-			name:   "a part with an access list",
+			name:   "part with an ACL",
 			method: "PUT",
 			path:   "/photos/u?partNumber=1&uploadId=" + upload,
 			header: "x-amz-acl",
 			value:  "private",
 		},
 		{
-			name:   "a part with metadata",
+			name:   "part with metadata",
 			method: "PUT",
 			path:   "/photos/u?partNumber=1&uploadId=" + upload,
 			header: "x-amz-meta-a",
 			value:  "b",
 		},
 		{
-			name:   "a part with a size",
+			name:   "part with the size of the object",
 			method: "PUT",
 			path:   "/photos/u?partNumber=1&uploadId=" + upload,
 			header: "x-amz-mp-object-size",
@@ -155,42 +158,42 @@ func TestHeadersNotImplemented(t *testing.T) {
 			value:  "AAAAAA==",
 		},
 		{
-			name:   "a bucket in a namespace",
+			name:   "bucket in a namespace",
 			method: "PUT",
 			path:   "/bucket",
 			header: "x-amz-bucket-namespace",
 			value:  "account-regional",
 		},
 		{
-			name:   "a listing's unknown header",
+			name:   "unknown header of a listing",
 			method: "GET",
 			path:   "/photos",
 			header: "x-amz-future",
 			value:  "1",
 		},
 		{
-			name:   "tags with an unknown header",
+			name:   "unknown header of a read of tags",
 			method: "GET",
 			path:   "/photos/k?tagging",
 			header: "x-amz-future",
 			value:  "1",
 		},
 		{
-			name:   "a setting with a header of object lock",
+			name:   "header of object lock in a request about versioning",
 			method: "PUT",
 			path:   "/photos?versioning",
 			header: "x-amz-bypass-governance-retention",
 			value:  "true",
 		},
 		{
-			name:   "the name of a source to rename",
+			name:   "source of a renaming",
 			method: "PUT",
 			path:   "/photos/k",
 			header: "x-amz-rename-source",
 			value:  "/photos/l",
 		},
 		{
-			name:   "a session of a directory bucket",
+			name:   "session of a directory bucket",
 			method: "GET",
 			path:   "/photos/k",
 			header: "x-amz-s3session-token",
@@ -209,13 +212,15 @@ func TestHeadersNotImplemented(t *testing.T) {
 	}
 	require.Equal(t, "content", s.get(t, "k"))
 
+	// Headers that SDKs send for statistics have no effect on a request, and are accepted.
 	for _, header := range []string{"x-amz-user-agent", "x-amz-te", "amz-sdk-invocation-id", "x-amzn-trace-id"} {
 		response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{header: "x"})
 		require.Equal(t, http.StatusOK, response.StatusCode, body)
 	}
 }
 
-// Without Config.Strict, the server ignores headers that AWS does not know, but none to which AWS gives a meaning.
+// Without Config.Strict, the server ignores headers without a meaning for AWS. A request with another header that the
+// server does not support still fails.
 func TestHeadersUnknown(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -314,6 +319,7 @@ func TestSubresourcesNotImplemented(t *testing.T) {
 	}
 	require.Equal(t, []string{"k"}, s.keys(t))
 
+	// Parameters that are no subresource of S3 are ignored.
 	ignored := []string{
 		"/photos/k?nocache",
 		"/photos/k?nocache=1",

@@ -43,7 +43,8 @@ func (s *store) sendSigned(
 	return response, readBody(t, response.Body)
 }
 
-// Error responses are like Amazon's: without the element Resource, and with the document's media type even for HEAD.
+// Error responses are like those of Amazon S3. They have no element Resource, and a response to HEAD has the media type
+// of the document.
 func TestErrorsAreAmazons(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	response, body := s.sendSigned(t, "GET", "/photos/missing", "", nil)
@@ -57,7 +58,7 @@ func TestErrorsAreAmazons(t *testing.T) {
 	require.Empty(t, body)
 }
 
-// The server refuses these requests.
+// The server refuses requests with invalid parameters, documents or headers, and leaves the bucket unchanged.
 func TestRequestsRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -70,42 +71,42 @@ func TestRequestsRefused(t *testing.T) {
 		code               string
 	}{
 		{
-			name:   "a torrent",
+			name:   "torrent",
 			method: "GET",
 			path:   "/photos/k?torrent",
 			status: 501,
 			code:   "NotImplemented",
 		},
 		{
-			name:   "a part before the first",
+			name:   "part number 0",
 			method: "GET",
 			path:   "/photos/k?partNumber=0",
 			status: 400,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a method that there is not",
+			name:   "unknown method",
 			method: "PATCH",
 			path:   "/photos/k",
 			status: 405,
 			code:   "MethodNotAllowed",
 		},
 		{
-			name:   "an empty marker of versions",
+			name:   "version marker empty",
 			method: "GET",
 			path:   "/photos?versions&key-marker=k&version-id-marker=",
 			status: 400,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a version without an id",
+			name:   "version ID empty",
 			method: "GET",
 			path:   "/photos/k?versionId=",
 			status: 400,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a batch that nothing vouches for",
+			name:   "DeleteObjects without a checksum",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key></Object></Delete>",
@@ -113,7 +114,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "rules that nothing vouches for",
+			name:   "CORS rules without a checksum",
 			method: "PUT",
 			path:   "/photos?cors",
 			body:   "<CORSConfiguration/>",
@@ -121,7 +122,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "an unknown element of a batch",
+			name:   "unknown element of DeleteObjects",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key><Color/></Object></Delete>",
@@ -130,7 +131,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "two keys of a batch's object",
+			name:   "two keys of an object of DeleteObjects",
 			method: "POST",
 			path:   "/photos?delete",
 			body:   "<Delete><Object><Key>k</Key><Key>l</Key></Object></Delete>",
@@ -139,7 +140,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "two ETags of a part",
+			name:   "two entity tags of a part",
 			method: "POST",
 			path:   "/photos/k?uploadId=x",
 			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><ETag>y</ETag></Part></CompleteMultipartUpload>",
@@ -156,7 +157,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "versioning on and off",
+			name:   "two statuses of versioning",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration><Status>Enabled</Status><Status>Suspended</Status></VersioningConfiguration>",
@@ -164,7 +165,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "an unknown element of a part",
+			name:   "unknown element of a part",
 			method: "POST",
 			path:   "/photos/k?uploadId=x",
 			body:   "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>x</ETag><Color/></Part></CompleteMultipartUpload>",
@@ -172,7 +173,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "a restore with a query",
+			name:   "restore with a query",
 			method: "POST",
 			path:   "/photos/k?restore",
 			body:   "<RestoreRequest><Type>SELECT</Type><SelectParameters/></RestoreRequest>",
@@ -180,7 +181,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "a restore by an unknown tier",
+			name:   "restore with an unknown tier",
 			method: "POST",
 			path:   "/photos/k?restore",
 			body:   "<RestoreRequest><Days>1</Days><Tier>Slow</Tier></RestoreRequest>",
@@ -220,7 +221,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "IllegalVersioningConfigurationException",
 		},
 		{
-			name:   "versioning off",
+			name:   "versioning with an unknown status",
 			method: "PUT",
 			path:   "/photos?versioning",
 			body:   "<VersioningConfiguration><Status>Off</Status></VersioningConfiguration>",
@@ -228,7 +229,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "MalformedXML",
 		},
 		{
-			name:   "an invalid hash",
+			name:   "hash of the body invalid",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -237,7 +238,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "an algorithm without a checksum",
+			name:   "checksum algorithm without a checksum",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -246,7 +247,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "an algorithm, another checksum",
+			name:   "checksum algorithm and checksum of another algorithm",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -267,7 +268,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "a write, if modified",
+			name:   "PutObject with If-Modified-Since",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -276,7 +277,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "an upload with a condition",
+			name:   "CreateMultipartUpload with If-None-Match",
 			method: "POST",
 			path:   "/photos/k?uploads",
 			header: map[string]string{"If-None-Match": "*"},
@@ -284,7 +285,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "an upload of an unknown sum",
+			name:   "CreateMultipartUpload with an unknown checksum algorithm",
 			method: "POST",
 			path:   "/photos/k?uploads",
 			header: map[string]string{"X-Amz-Checksum-Algorithm": "CRC8"},
@@ -292,7 +293,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "a removal, unless",
+			name:   "DeleteObject with If-None-Match",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-None-Match": "*"},
@@ -300,7 +301,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "a removal, unless, in line two",
+			name:   "DeleteObject with a second If-None-Match",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-None-Match": "\n*"},
@@ -308,7 +309,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "a removal, if, in line two",
+			name:   "DeleteObject with a second If-Match",
 			method: "DELETE",
 			path:   "/photos/k",
 			header: map[string]string{"If-Match": "\n\"other\""},
@@ -316,7 +317,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name:   "a part, if, in line two",
+			name:   "UploadPart with a second If-Match",
 			method: "PUT",
 			path:   "/photos/k?partNumber=1&uploadId=x",
 			body:   "x",
@@ -334,7 +335,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "BadRequest",
 		},
 		{
-			name:   "headers that are too long",
+			name:   "headers too long",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -343,7 +344,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "RequestHeaderSectionTooLarge",
 		},
 		{
-			name:   "a grant",
+			name:   "grant, although ACLs are disabled",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -352,7 +353,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "AccessControlListNotSupported",
 		},
 		{
-			name:   "an unknown access list",
+			name:   "unknown canned ACL",
 			method: "PUT",
 			path:   "/photos/k",
 			body:   "x",
@@ -361,7 +362,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a post without a form",
+			name:   "POST without a form",
 			method: "POST",
 			path:   "/photos",
 			body:   "x",
@@ -369,7 +370,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name:   "a copy by an unknown directive",
+			name:   "copy with an unknown directive",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": "photos/k", "X-Amz-Metadata-Directive": "MOVE"},
@@ -377,7 +378,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a copy of nothing",
+			name:   "copy with an empty source",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": ""},
@@ -385,7 +386,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a copy of a marker's version",
+			name:   "copy of an invalid version",
 			method: "PUT",
 			path:   "/photos/l",
 			header: map[string]string{"X-Amz-Copy-Source": "photos/k?versionId=x"},
@@ -393,7 +394,7 @@ func TestRequestsRefused(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a preflight without an origin",
+			name:   "preflight without an origin",
 			method: "OPTIONS",
 			path:   "/photos/l",
 			status: 400,
