@@ -127,22 +127,22 @@ func TestConditionsOfPut(t *testing.T) {
 		status      int
 		code        string
 	}{
-		{name: "create, absent", key: "new", ifNoneMatch: "*"},
-		{name: "create, present", key: "old", ifNoneMatch: "*", status: 412, code: "PreconditionFailed"},
+		{name: "create, object missing", key: "new", ifNoneMatch: "*"},
+		{name: "create, object exists", key: "old", ifNoneMatch: "*", status: 412, code: "PreconditionFailed"},
 		{
-			name:        "create unless that revision",
+			name:        "If-None-Match with an entity tag",
 			key:         "old",
 			ifNoneMatch: `"x"`,
 			status:      501,
 			code:        "NotImplemented",
 		},
-		{name: "update, the same", key: "old", ifMatch: currentETag},
-		{name: "update, another", key: "old", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
-		{name: "update, absent", key: "new", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
-		{name: "update anything", key: "old", ifMatch: "*"},
-		{name: "update anything, absent", key: "new", ifMatch: "*", status: 404, code: "NoSuchKey"},
+		{name: "update, entity tag matches", key: "old", ifMatch: currentETag},
+		{name: "update, other entity tag", key: "old", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
+		{name: "update, object missing", key: "new", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "update any object", key: "old", ifMatch: "*"},
+		{name: "update any object, object missing", key: "new", ifMatch: "*", status: 404, code: "NoSuchKey"},
 		{
-			name:        "both",
+			name:        "both headers",
 			key:         "old",
 			ifNoneMatch: "*",
 			ifMatch:     currentETag,
@@ -209,75 +209,77 @@ func TestConditionsOfRead(t *testing.T) {
 
 	tests := []struct {
 		name   string
-		in     s3.GetObjectInput
+		input  s3.GetObjectInput // by default of the object k
 		status int
 		code   string
 	}{
-		{name: "match, the same", in: s3.GetObjectInput{IfMatch: &etag}},
+		{name: "If-Match, entity tag matches", input: s3.GetObjectInput{IfMatch: &etag}},
 		{
-			name:   "match, another",
-			in:     s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
+			name:   "If-Match, other entity tag",
+			input:  s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
 			status: 412,
 			code:   "PreconditionFailed",
 		},
 		{
-			name:   "none match, the same",
-			in:     s3.GetObjectInput{IfNoneMatch: &etag},
+			name:   "If-None-Match, entity tag matches",
+			input:  s3.GetObjectInput{IfNoneMatch: &etag},
 			status: 304,
 			code:   "NotModified",
 		},
-		{name: "none match, another", in: s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}},
-		{name: "modified since, yes", in: s3.GetObjectInput{IfModifiedSince: &past}},
+		{name: "If-None-Match, other entity tag", input: s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}},
+		{name: "If-Modified-Since, modified", input: s3.GetObjectInput{IfModifiedSince: &past}},
 		{
-			name:   "modified since, no",
-			in:     s3.GetObjectInput{IfModifiedSince: &future},
+			name:   "If-Modified-Since, not modified",
+			input:  s3.GetObjectInput{IfModifiedSince: &future},
 			status: 304,
 			code:   "NotModified",
 		},
 		{
-			name:   "unmodified since, no",
-			in:     s3.GetObjectInput{IfUnmodifiedSince: &past},
+			name:   "If-Unmodified-Since, modified",
+			input:  s3.GetObjectInput{IfUnmodifiedSince: &past},
 			status: 412,
 			code:   "PreconditionFailed",
 		},
 		{
-			name: "match rules over the date",
-			in:   s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
+			name:  "If-Match has precedence over If-Unmodified-Since",
+			input: s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
 		},
 		{
-			name:   "missing, with a condition",
-			in:     s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
+			name:   "object missing",
+			input:  s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
 			status: 404,
 			code:   "NoSuchKey",
 		},
 		{
-			name:   "missing bucket",
-			in:     s3.GetObjectInput{Bucket: aws.String("none")},
+			name:   "bucket missing",
+			input:  s3.GetObjectInput{Bucket: aws.String("none")},
 			status: 404,
 			code:   "NoSuchBucket",
 		},
 		{
-			name:   "a version in a bucket with none",
-			in:     s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
+			name:   "version missing",
+			input:  s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
 			status: 404,
 			code:   "NoSuchVersion",
 		},
 		{
-			name:   "an invalid version",
-			in:     s3.GetObjectInput{VersionId: aws.String("x")},
+			name:   "version ID invalid",
+			input:  s3.GetObjectInput{VersionId: aws.String("x")},
 			status: 400,
 			code:   "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if tt.in.Key == nil {
-				tt.in.Key = aws.String("k")
+			input := tt.input
+			if input.Key == nil {
+				input.Key = aws.String("k")
 			}
-			if tt.in.Bucket == nil {
-				tt.in.Bucket = aws.String(bucket)
+			if input.Bucket == nil {
+				input.Bucket = aws.String(bucket)
 			}
-			output, err := s.GetObject(t.Context(), &tt.in)
+
+			output, err := s.GetObject(t.Context(), &input)
 			if tt.code != "" {
 				requireFailure(t, err, tt.status, tt.code)
 				return
@@ -292,86 +294,83 @@ func TestConditionsOfRead(t *testing.T) {
 func TestGetObjectRanges(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
-	s.put(t, "empty", "")
 	tests := []struct {
-		name                          string
-		key, span, want, contentRange string
+		name         string
+		span         string
+		want         string
+		contentRange string
 	}{
-		{name: "from, to", key: "k", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
-		{name: "from", key: "k", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
-		{name: "the last", key: "k", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
+		{name: "first and last", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
+		{name: "first only", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
+		{name: "suffix", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
+		{name: "last past the end", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
 		{
-			name:         "more than there is",
-			key:          "k",
-			span:         "bytes=8-99",
-			want:         "89",
-			contentRange: "bytes 8-9/10",
-		},
-		{
-			name:         "the last, more than all",
-			key:          "k",
-			span:         "bytes=-99",
-			want:         "0123456789",
-			contentRange: "bytes 0-9/10",
-		},
-		{name: "backwards is no range", key: "k", span: "bytes=5-4", want: "0123456789"},
-		{name: "two are no range", key: "k", span: "bytes=0-1,3-4", want: "0123456789"},
-		{name: "other units are no range", key: "k", span: "lines=0-1", want: "0123456789"},
-		{
-			name:         "to, of 20 digits",
-			key:          "k",
+			name:         "last past the end, 20 digits",
 			span:         "bytes=8-99999999999999999999",
 			want:         "89",
 			contentRange: "bytes 8-9/10",
 		},
+		{name: "suffix longer than the object", span: "bytes=-99", want: "0123456789", contentRange: "bytes 0-9/10"},
 		{
-			name:         "the last, of 20 digits",
-			key:          "k",
+			name:         "suffix longer than the object, 20 digits",
 			span:         "bytes=-99999999999999999999",
 			want:         "0123456789",
 			contentRange: "bytes 0-9/10",
 		},
-		{
-			name:         "from, of 20 digits",
-			key:          "k",
-			span:         "bytes=99999999999999999999-",
-			want:         "416",
-			contentRange: "bytes */10",
-		},
-		{name: "at the end", key: "k", span: "bytes=10-", want: "416", contentRange: "bytes */10"},
-		{name: "past the end", key: "k", span: "bytes=11-12", want: "416", contentRange: "bytes */10"},
-		{name: "the last none", key: "k", span: "bytes=-0", want: "416", contentRange: "bytes */10"},
-		{
-			name:         "an empty object",
-			key:          "empty",
-			span:         "bytes=0-",
-			want:         "416",
-			contentRange: "bytes */0",
-		},
-		{
-			name:         "an empty object, the last",
-			key:          "empty",
-			span:         "bytes=-5",
-			want:         "416",
-			contentRange: "bytes */0",
-		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
-				Bucket: aws.String(bucket),
-				Key:    &tt.key,
-			})
-			require.NoError(t, err)
-			response, body := s.send(t, "GET", presigned.URL, nil, map[string][]string{"Range": {tt.span}})
+			response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{"Range": tt.span})
+			require.Equal(t, http.StatusPartialContent, response.StatusCode)
 			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
-			if tt.want == "416" {
-				require.Equal(t, 416, response.StatusCode)
-				require.Equal(t, "InvalidRange", parseError(t, body).Code)
-				return
-			}
 			require.Equal(t, tt.want, body)
-			require.Equal(t, tt.contentRange != "", response.StatusCode == 206)
+		})
+	}
+}
+
+// GetObject returns the whole object if the header Range is not a single range of bytes.
+func TestGetObjectRangesIgnored(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.put(t, "k", "0123456789")
+	tests := []struct{ name, span string }{
+		{name: "last before first", span: "bytes=5-4"},
+		{name: "two ranges", span: "bytes=0-1,3-4"},
+		{name: "other unit", span: "lines=0-1"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{"Range": tt.span})
+			require.Equal(t, http.StatusOK, response.StatusCode)
+			require.Empty(t, response.Header.Get("Content-Range"))
+			require.Equal(t, "0123456789", body)
+		})
+	}
+}
+
+// GetObject fails if the object has no byte of the requested range.
+func TestGetObjectRangesUnsatisfiable(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.put(t, "k", "0123456789")
+	s.put(t, "empty", "")
+	tests := []struct {
+		name         string
+		key          string
+		span         string
+		contentRange string
+	}{
+		{name: "at the end", key: "k", span: "bytes=10-", contentRange: "bytes */10"},
+		{name: "past the end", key: "k", span: "bytes=11-12", contentRange: "bytes */10"},
+		{name: "past the end, 20 digits", key: "k", span: "bytes=99999999999999999999-", contentRange: "bytes */10"},
+		{name: "suffix of no bytes", key: "k", span: "bytes=-0", contentRange: "bytes */10"},
+		{name: "empty object", key: "empty", span: "bytes=0-", contentRange: "bytes */0"},
+		{name: "suffix of an empty object", key: "empty", span: "bytes=-5", contentRange: "bytes */0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, body := s.sendSigned(t, "GET", "/photos/"+tt.key, "", map[string]string{"Range": tt.span})
+			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, response.StatusCode)
+			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
+			require.Equal(t, "InvalidRange", parseError(t, body).Code)
 		})
 	}
 }
@@ -390,34 +389,36 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 	date := func(d time.Duration) string { return modified.Add(d).UTC().Format(http.TimeFormat) }
 
 	tests := []struct {
-		name, span, ifRange string
-		whole               bool
+		name         string
+		span         string
+		ifRange      string
+		returnsWhole bool
 	}{
-		{name: "the same", span: "bytes=5-", ifRange: etag},
-		{name: "the same date", span: "bytes=5-", ifRange: date(0)},
-		{name: "another", span: "bytes=5-", ifRange: `"another"`, whole: true},
-		{name: "the same, weakly", span: "bytes=5-", ifRange: "W/" + etag, whole: true},
-		{name: "the same, unquoted", span: "bytes=5-", ifRange: strings.Trim(etag, `"`), whole: true},
-		{name: "any", span: "bytes=5-", ifRange: "*", whole: true},
-		{name: "a date before", span: "bytes=5-", ifRange: date(-time.Second), whole: true},
-		{name: "a date after", span: "bytes=5-", ifRange: date(time.Second), whole: true},
-		{name: "another, past the end", span: "bytes=10-", ifRange: `"another"`, whole: true},
+		{name: "entity tag matches", span: "bytes=5-", ifRange: etag},
+		{name: "date matches", span: "bytes=5-", ifRange: date(0)},
+		{name: "other entity tag", span: "bytes=5-", ifRange: `"another"`, returnsWhole: true},
+		{name: "weak entity tag", span: "bytes=5-", ifRange: "W/" + etag, returnsWhole: true},
+		{name: "unquoted entity tag", span: "bytes=5-", ifRange: strings.Trim(etag, `"`), returnsWhole: true},
+		{name: "star", span: "bytes=5-", ifRange: "*", returnsWhole: true},
+		{name: "earlier date", span: "bytes=5-", ifRange: date(-time.Second), returnsWhole: true},
+		{name: "later date", span: "bytes=5-", ifRange: date(time.Second), returnsWhole: true},
+		{name: "other entity tag, range past the end", span: "bytes=10-", ifRange: `"another"`, returnsWhole: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, method := range []string{http.MethodGet, http.MethodHead} {
-				want := "56789"
-				status := http.StatusPartialContent
-				if tt.whole {
-					want = "0123456789"
-					status = http.StatusOK
-				}
+			want := "56789"
+			status := http.StatusPartialContent
+			if tt.returnsWhole {
+				want = "0123456789"
+				status = http.StatusOK
+			}
 
+			for _, method := range []string{http.MethodGet, http.MethodHead} {
 				header := map[string]string{"Range": tt.span, "If-Range": tt.ifRange}
 				response, body := s.sendSigned(t, method, "/"+bucket+"/k", "", header)
 				require.Equal(t, status, response.StatusCode, method)
 				require.Equal(t, int64(len(want)), response.ContentLength, method)
-				require.Equal(t, tt.whole, response.Header.Get("Content-Range") == "", method)
+				require.Equal(t, tt.returnsWhole, response.Header.Get("Content-Range") == "", method)
 				if method == http.MethodGet {
 					require.Equal(t, want, body)
 				}
@@ -428,32 +429,35 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 
 // The server verifies the checksums of an object and returns them.
 func TestChecksums(t *testing.T) {
-	const content, crc32c = "123456789", "4waSgw=="
+	const (
+		content = "123456789"
+		crc32c  = "4waSgw==" // of the content
+	)
 	tests := []struct {
 		name  string
 		start func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
-		in    func(*s3.PutObjectInput)
+		set   func(*s3.PutObjectInput) // sets a checksum
 		code  string
 	}{
 		{
 			name:  "CRC32C in a header",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String(crc32c)
 			},
 		},
 		{
-			name:  "CRC32C in a header, wrong",
+			name:  "wrong CRC32C in a header",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAAAA==")
 			},
 			code: "BadDigest",
 		},
 		{
-			name:  "CRC32C, invalid",
+			name:  "invalid CRC32C in a header",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAA")
 			},
 			code: "InvalidRequest",
@@ -461,52 +465,52 @@ func TestChecksums(t *testing.T) {
 		{
 			name:  "CRC32C in a trailer",
 			start: startTLS,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
 			},
 		},
 		{
 			name:  "CRC64NVME in a trailer",
 			start: startTLS,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc64nvme
 			},
 		},
 		{
 			name:  "SHA256 in a trailer",
 			start: startTLS,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
 			},
 		},
-		{name: "the SDK's own", start: startServer, in: func(*s3.PutObjectInput) {}},
+		{name: "default of the SDK", start: startServer, set: func(*s3.PutObjectInput) {}},
 		{
 			name:  "Content-MD5",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("JfnnlDI7RTiF9RgfG2JNCw==")
 			},
 		},
 		{
-			name:  "Content-MD5, wrong",
+			name:  "wrong Content-MD5",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
 			},
 			code: "BadDigest",
 		},
 		{
-			name:  "Content-MD5, invalid",
+			name:  "invalid Content-MD5",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAA")
 			},
 			code: "InvalidDigest",
 		},
 		{
-			name:  "two",
+			name:  "two checksums",
 			start: startServer,
-			in: func(input *s3.PutObjectInput) {
+			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String(crc32c)
 				input.ChecksumCRC32 = aws.String("y/Q5Jg==")
 			},
@@ -517,7 +521,7 @@ func TestChecksums(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t, s3server.Config{})
 			input := putInput("k", content)
-			tt.in(input)
+			tt.set(input)
 			_, err := s.PutObject(t.Context(), input)
 			if tt.code != "" {
 				requireFailure(t, err, 400, tt.code)
