@@ -88,49 +88,45 @@ func TestNotificationConfiguration(t *testing.T) {
 	require.Empty(t, get().TopicConfigurations)
 }
 
-// The server refuses these notification configurations.
+// PutBucketNotificationConfiguration refuses rules that the server cannot apply.
 func TestNotificationConfigurationRefused(t *testing.T) {
+	const (
+		topic        = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>"
+		unknownTopic = "<Topic>arn:aws:sns:us-east-1:1:other</Topic>"
+		event        = "<Event>s3:ObjectCreated:*</Event>"
+		prefixRule   = "<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>"
+		twoPrefixes  = "<Filter><S3Key>" + prefixRule + prefixRule + "</S3Key></Filter>"
+	)
 	s := startServer(t, s3server.Config{
 		Notify:    func(s3server.Event) {},
-		EventARNs: []string{"arn:aws:sns:*:events", "arn:aws:sqs:*:jobs"},
+		EventARNs: []string{"arn:aws:sns:*:events"},
 	})
-	const arn, event = "<Topic>arn:aws:sns:us-east-1:1:events</Topic>", "<Event>s3:ObjectCreated:*</Event>"
-	topicDocument := func(content string) string { return "<TopicConfiguration>" + content + "</TopicConfiguration>" }
-	filter := func(rules string) string {
-		return topicDocument(arn + event + "<Filter><S3Key>" + rules + "</S3Key></Filter>")
-	}
-
 	tests := []struct {
-		name     string
-		document string
-		status   int
-		code     string
-		message  string
+		name    string
+		rule    string
+		status  int
+		code    string
+		message string // "" is any
 	}{
+		{name: "EventBridge", rule: "<EventBridgeConfiguration/>", status: 501, code: "NotImplemented"},
 		{
-			name:     "EventBridge",
-			document: "<EventBridgeConfiguration/>",
-			status:   501,
-			code:     "NotImplemented",
+			name:    "unknown topic",
+			rule:    "<TopicConfiguration>" + unknownTopic + event + "</TopicConfiguration>",
+			status:  400,
+			code:    "InvalidArgument",
+			message: "Unable to validate the following destination configurations",
 		},
 		{
-			name:     "an unknown topic",
-			document: topicDocument("<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event),
-			status:   400,
-			code:     "InvalidArgument",
-			message:  "Unable to validate the following destination configurations",
-		},
-		{
-			name:     "two prefixes",
-			document: filter(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)),
-			status:   400,
-			code:     "InvalidArgument",
+			name:   "two prefixes",
+			rule:   "<TopicConfiguration>" + topic + event + twoPrefixes + "</TopicConfiguration>",
+			status: 400,
+			code:   "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			response, body := s.sendSigned(t, "PUT", "/photos?notification",
-				"<NotificationConfiguration>"+tt.document+"</NotificationConfiguration>", nil)
+			document := "<NotificationConfiguration>" + tt.rule + "</NotificationConfiguration>"
+			response, body := s.sendSigned(t, "PUT", "/photos?notification", document, nil)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			e := parseError(t, body)
 			require.Equal(t, tt.code, e.Code, body)
@@ -139,99 +135,86 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 			}
 		})
 	}
+}
 
-	unknown := "<NotificationConfiguration>" +
-		topicDocument("<Topic>arn:aws:sns:us-east-1:1:other</Topic>"+event) +
-		"</NotificationConfiguration>"
-	response, body := s.sendSigned(t, "PUT", "/photos?notification", unknown, map[string]string{
+// A rule may name a topic or a queue of Config.EventARNs. With a header that skips the validation, it may name any.
+func TestNotificationDestinations(t *testing.T) {
+	const event = "<Event>s3:ObjectCreated:*</Event>"
+	const unknownTopic = "<NotificationConfiguration><TopicConfiguration>" +
+		"<Topic>arn:aws:sns:us-east-1:1:other</Topic>" + event +
+		"</TopicConfiguration></NotificationConfiguration>"
+	const queue = "<NotificationConfiguration><QueueConfiguration>" +
+		"<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event +
+		"</QueueConfiguration></NotificationConfiguration>"
+	s := startServer(t, s3server.Config{
+		Notify:    func(s3server.Event) {},
+		EventARNs: []string{"arn:aws:sqs:*:jobs"},
+	})
+
+	response, body := s.sendSigned(t, "PUT", "/photos?notification", queue, nil)
+	require.Equal(t, 200, response.StatusCode, body)
+	response, body = s.sendSigned(t, "PUT", "/photos?notification", unknownTopic, map[string]string{
 		"X-Amz-Skip-Destination-Validation": "true",
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 
-	queue := "<NotificationConfiguration><QueueConfiguration><Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event + "</QueueConfiguration></NotificationConfiguration>"
-	response, body = s.sendSigned(t, "PUT", "/photos?notification", queue, nil)
-	require.Equal(t, 200, response.StatusCode, body)
-
+	// A server that has nowhere to send events accepts no rule.
 	s = startServer(t, s3server.Config{})
 	requireFailure(t, s.setNotifications(t, topicRule("", types.EventS3ObjectCreated)), 400, "InvalidArgument")
 }
 
-// Each request that changes something sends its event.
+// Each request that changes an object sends an event of its kind. Other requests, and those that fail, send none.
 func TestEventsOfRequests(t *testing.T) {
-	var box inbox
-	s := startServer(t, s3server.Config{Notify: box.add})
-	name := aws.String(bucket)
-	everything := []types.Event{
-		types.EventS3ObjectCreated, types.EventS3ObjectRemoved, types.EventS3ObjectTagging, types.EventS3ObjectRestorePost,
-	}
-	require.NoError(t, s.setNotifications(t, topicRule("all", everything...)))
+	var events inbox
+	s := startServer(t, s3server.Config{Notify: events.add})
+	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
+	require.NoError(t, s.setNotifications(t, topicRule("all",
+		types.EventS3ObjectCreated,
+		types.EventS3ObjectRemoved,
+		types.EventS3ObjectTagging,
+		types.EventS3ObjectAclPut,
+		types.EventS3ObjectRestorePost,
+	)))
 
+	// Objects are created.
 	s.put(t, "a b", "hello")
-	require.Equal(t, "all", box.events[0].Configuration)
-	require.Equal(t, s3server.DefaultEventARN, box.events[0].TargetARN)
-	require.Equal(t, "5d41402abc4b2a76b9719d911017c592", box.events[0].ETag)
-	require.Equal(t, int64(5), box.events[0].Size)
-	require.Equal(t, bucket, box.events[0].Bucket)
-	require.Equal(t, s3server.DefaultAccountID, box.events[0].Account)
-	require.Equal(t, s3server.DefaultAccountID, box.events[0].BucketOwner)
-	require.Equal(t, []string{"ObjectCreated:Put a b"}, box.take())
-
-	_, err := s.CopyObject(t.Context(), &s3.CopyObjectInput{
-		Bucket:     name,
-		Key:        aws.String("c"),
-		CopySource: aws.String("photos/a%20b"),
-	})
+	require.Equal(t, []string{"ObjectCreated:Put a b"}, events.take())
+	_, err := s.CopyObject(t.Context(), copyInput("a b", "c"))
 	require.NoError(t, err)
-	require.Equal(t, []string{"ObjectCreated:Copy c"}, box.take())
-
-	id := s.beginUpload(t, "m")
-	part := s.uploadPart(t, "m", id, 1, "hello")
-	require.Empty(t, box.take(), "an upload is no object yet")
-
-	_, err = s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket:          name,
-		Key:             aws.String("m"),
-		UploadId:        &id,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{part}},
-	})
+	require.Equal(t, []string{"ObjectCreated:Copy c"}, events.take())
+	upload := s.beginUpload(t, "m")
+	part := s.uploadPart(t, "m", upload, 1, "hello")
+	require.Empty(t, events.take(), "an upload is no object yet")
+	_, err = s.CompleteMultipartUpload(t.Context(), completeInput("m", upload, part))
 	require.NoError(t, err)
-	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, box.take())
+	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, events.take())
 
+	// Tags and the ACL of an object are changed.
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
-		Bucket:  name,
+		Bucket:  aws.String(bucket),
 		Key:     aws.String("c"),
 		Tagging: &types.Tagging{TagSet: []types.Tag{}},
 	})
 	require.NoError(t, err)
 	_, err = s.DeleteObjectTagging(t.Context(), &s3.DeleteObjectTaggingInput{
-		Bucket: name,
+		Bucket: aws.String(bucket),
 		Key:    aws.String("c"),
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c"}, box.take())
-
-	require.NoError(t, s.setNotifications(t, topicRule("some", types.EventS3ObjectAclPut, types.EventS3ObjectRemoved)))
-	_, err = s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
-		Bucket:            name,
-		OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}}},
-	})
-	require.NoError(t, err)
-
 	_, err = s.PutObjectAcl(t.Context(), &s3.PutObjectAclInput{
-		Bucket: name,
+		Bucket: aws.String(bucket),
 		Key:    aws.String("c"),
 		ACL:    types.ObjectCannedACLPrivate,
 	})
 	require.NoError(t, err)
-	require.Equal(t, []string{"ObjectAcl:Put c"}, box.take())
+	require.Equal(t, []string{"ObjectTagging:Put c", "ObjectTagging:Delete c", "ObjectAcl:Put c"}, events.take())
 
-	require.NoError(t, s.setNotifications(t, topicRule("all", everything...)))
+	// Objects are removed.
 	s.deleteObject(t, "missing")
-	require.Empty(t, box.take(), "nothing was removed")
-
+	require.Empty(t, events.take(), "nothing was removed")
 	s.deleteObject(t, "c")
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-		Bucket: name,
+		Bucket: aws.String(bucket),
 		Delete: &types.Delete{
 			Quiet:   aws.Bool(true),
 			Objects: []types.ObjectIdentifier{{Key: aws.String("m")}, {Key: aws.String("a b")}},
@@ -239,25 +222,65 @@ func TestEventsOfRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.Equal(t,
-		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, box.take())
+		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, events.take())
 
+	// A request fails.
+	s.put(t, "k", "x")
+	events.take()
+	input := putInput("k", "y")
+	input.IfNoneMatch = aws.String("*")
+	_, err = s.PutObject(t.Context(), input)
+	require.Error(t, err)
+	require.Empty(t, events.take())
+}
+
+// A rule sends only events of its kinds.
+func TestEventsOfOtherKinds(t *testing.T) {
+	var events inbox
+	s := startServer(t, s3server.Config{Notify: events.add})
+	require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3ObjectRemoved)))
+
+	s.put(t, "k", "x")
+	require.Empty(t, events.take())
+	s.deleteObject(t, "k")
+	require.Equal(t, []string{"ObjectRemoved:Delete k"}, events.take())
+}
+
+// With versioning, events have the ID of the version or of the delete marker, and their sequencers show their order.
+func TestEventsOfVersions(t *testing.T) {
+	var events inbox
+	s := startServer(t, s3server.Config{Notify: events.add})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3ObjectCreated, types.EventS3ObjectRemoved)))
+
 	s.put(t, "v", "x")
 	s.deleteObject(t, "v")
-	require.NotEmpty(t, box.events[1].VersionID)
-	require.Less(t, box.events[0].Sequencer, box.events[1].Sequencer)
-	s.deleteVersion(t, "v", box.events[1].VersionID)
-	require.Equal(t,
-		[]string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, box.take())
+	created, marker := events.events[0], events.events[1]
+	require.NotEmpty(t, marker.VersionID)
+	require.Less(t, created.Sequencer, marker.Sequencer)
 
-	_, err = s.PutObject(t.Context(), &s3.PutObjectInput{
-		Bucket:      name,
-		Key:         aws.String("v"),
-		IfNoneMatch: aws.String("*"),
-		Body:        strings.NewReader("y"),
-	})
-	require.Error(t, err)
-	require.Empty(t, box.take(), "a request that fails has no event")
+	s.deleteVersion(t, "v", marker.VersionID)
+	require.Equal(t,
+		[]string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, events.take())
+}
+
+// An event describes the object, its bucket and the rule that sends the event.
+func TestEventFields(t *testing.T) {
+	var events inbox
+	s := startServer(t, s3server.Config{Notify: events.add})
+	require.NoError(t, s.setNotifications(t, topicRule("rule", types.EventS3ObjectCreated)))
+
+	s.put(t, "k", "hello")
+
+	require.Len(t, events.events, 1)
+	event := events.events[0]
+	require.Equal(t, "rule", event.Configuration)
+	require.Equal(t, s3server.DefaultEventARN, event.TargetARN)
+	require.Equal(t, "5d41402abc4b2a76b9719d911017c592", event.ETag, "the MD5 of the content")
+	require.Equal(t, int64(len("hello")), event.Size)
+	require.Equal(t, bucket, event.Bucket)
+	require.Equal(t, s3server.DefaultAccountID, event.Account)
+	require.Equal(t, s3server.DefaultAccountID, event.BucketOwner)
 }
 
 // A notification with a filter sends only events about keys with that prefix and suffix.
