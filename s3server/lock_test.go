@@ -1,7 +1,6 @@
 package s3server_test
 
 import (
-	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -105,104 +104,95 @@ func TestRetentionKeepsVersion(t *testing.T) {
 	}
 }
 
-// In a bucket without object lock, only a strict server refuses the header to bypass governance, because programs send
-// it to any server.
+// A strict server refuses the header to bypass governance in a bucket without object lock. A lenient server ignores the
+// header, because programs send it to any server.
 func TestBypassNeedsObjectLock(t *testing.T) {
-	for _, strict := range []bool{false, true} {
-		for _, bypass := range []bool{false, true} {
-			t.Run(fmt.Sprintf("strict %t, bypass %t", strict, bypass), func(t *testing.T) {
-				s := open(t, s3server.Config{Strict: strict})
-				s.put(t, "k", "content")
+	tests := []struct {
+		name    string
+		strict  bool
+		bypass  bool // the value of the header
+		refused bool
+	}{
+		{name: "lenient, no bypass", strict: false, bypass: false},
+		{name: "lenient, bypass", strict: false, bypass: true},
+		{name: "strict, no bypass", strict: true, bypass: false, refused: true},
+		{name: "strict, bypass", strict: true, bypass: true, refused: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := open(t, s3server.Config{Strict: tt.strict})
+			s.put(t, "k", "content")
 
-				_, deleteErr := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
-					Bucket:                    aws.String(bucket),
-					Key:                       aws.String("k"),
-					BypassGovernanceRetention: &bypass,
-				})
-
-				_, batchErr := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
-					Bucket:                    aws.String(bucket),
-					BypassGovernanceRetention: &bypass,
-					Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
-				})
-
-				// A lenient server ignores the header.
-				if !strict {
-					require.NoError(t, deleteErr)
-					require.NoError(t, batchErr)
-					return
-				}
-				requireFailure(t, deleteErr, 400, "InvalidArgument")
-				requireFailure(t, batchErr, 400, "InvalidArgument")
-				require.Equal(t, "content", s.get(t, "k"))
+			_, deleteErr := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
+				Bucket:                    aws.String(bucket),
+				Key:                       aws.String("k"),
+				BypassGovernanceRetention: &tt.bypass,
 			})
-		}
+			_, batchErr := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+				Bucket:                    aws.String(bucket),
+				BypassGovernanceRetention: &tt.bypass,
+				Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
+			})
+
+			if !tt.refused {
+				require.NoError(t, deleteErr)
+				require.NoError(t, batchErr)
+				return
+			}
+			requireFailure(t, deleteErr, 400, "InvalidArgument")
+			requireFailure(t, batchErr, 400, "InvalidArgument")
+			require.Equal(t, "content", s.get(t, "k"))
+		})
 	}
 }
 
-// A retention can be extended.
+// A retention can be extended. It can be shortened, changed or removed only in governance mode, with the bypass.
 func TestRetentionCanBeExtended(t *testing.T) {
 	s := startLocking(t)
-	hours := func(n int) *time.Time { return aws.Time(s.clock.now().Add(time.Duration(n) * time.Hour)) }
+
+	// The retention of putLocked ends in ten minutes.
+	shorter := s.clock.now().Add(time.Minute)
+	longer := s.clock.now().Add(2 * time.Hour)
 	tests := []struct {
-		name     string
-		from, to types.ObjectLockMode
-		until    *time.Time
-		bypass   bool
-		allowed  bool
+		name    string
+		from    types.ObjectLockMode
+		to      types.ObjectLockMode // "" removes the retention
+		until   time.Time
+		bypass  bool
+		allowed bool
 	}{
-		{name: "longer", from: "GOVERNANCE", to: "GOVERNANCE", until: hours(2), allowed: true},
+		{name: "longer", from: "GOVERNANCE", to: "GOVERNANCE", until: longer, allowed: true},
+		{name: "shorter", from: "GOVERNANCE", to: "GOVERNANCE", until: shorter},
 		{
-			name:  "shorter",
-			from:  "GOVERNANCE",
-			to:    "GOVERNANCE",
-			until: aws.Time(s.clock.now().Add(time.Minute)),
-		},
-		{
-			name:    "shorter, with a bypass",
+			name:    "shorter, with bypass",
 			from:    "GOVERNANCE",
 			to:      "GOVERNANCE",
-			until:   aws.Time(s.clock.now().Add(time.Minute)),
+			until:   shorter,
 			bypass:  true,
 			allowed: true,
 		},
-		{name: "none", from: "GOVERNANCE"},
-		{name: "none, with a bypass", from: "GOVERNANCE", bypass: true, allowed: true},
-		{name: "stronger", from: "GOVERNANCE", to: "COMPLIANCE", until: hours(2)},
-		{
-			name:    "longer compliance",
-			from:    "COMPLIANCE",
-			to:      "COMPLIANCE",
-			until:   hours(2),
-			allowed: true,
-		},
-		{
-			name:   "shorter compliance, with a bypass",
-			from:   "COMPLIANCE",
-			to:     "COMPLIANCE",
-			until:  aws.Time(s.clock.now().Add(time.Minute)),
-			bypass: true,
-		},
-		{
-			name:   "weaker than compliance, with bypass",
-			from:   "COMPLIANCE",
-			to:     "GOVERNANCE",
-			until:  hours(2),
-			bypass: true,
-		},
-		{name: "no compliance, with a bypass", from: "COMPLIANCE", bypass: true},
+		{name: "removed", from: "GOVERNANCE"},
+		{name: "removed, with bypass", from: "GOVERNANCE", bypass: true, allowed: true},
+		{name: "stronger mode", from: "GOVERNANCE", to: "COMPLIANCE", until: longer},
+		{name: "longer compliance", from: "COMPLIANCE", to: "COMPLIANCE", until: longer, allowed: true},
+		{name: "shorter compliance, with bypass", from: "COMPLIANCE", to: "COMPLIANCE", until: shorter, bypass: true},
+		{name: "weaker mode, with bypass", from: "COMPLIANCE", to: "GOVERNANCE", until: longer, bypass: true},
+		{name: "removed compliance, with bypass", from: "COMPLIANCE", bypass: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.putLocked(t, tt.name, tt.from)
+			retention := &types.ObjectLockRetention{}
+			if tt.to != "" {
+				retention.Mode = types.ObjectLockRetentionMode(tt.to)
+				retention.RetainUntilDate = &tt.until
+			}
+
 			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
 				Bucket:                    aws.String(locking),
 				Key:                       &tt.name,
 				BypassGovernanceRetention: &tt.bypass,
-				Retention: &types.ObjectLockRetention{
-					Mode:            types.ObjectLockRetentionMode(tt.to),
-					RetainUntilDate: tt.until,
-				},
+				Retention:                 retention,
 			})
 			if tt.allowed {
 				require.NoError(t, err)
@@ -259,25 +249,17 @@ func TestLegalHoldKeepsVersion(t *testing.T) {
 	requireFailure(t, err, 404, "NoSuchKey")
 }
 
-// The server refuses these lock settings.
+// PutObject refuses invalid headers of object lock, and headers of object lock in a bucket without it.
 func TestLocksRefused(t *testing.T) {
+	const (
+		checksum = "X-Amz-Checksum-Crc32"
+		crcOfX   = "jNxWvA==" // the checksum of the content "x"
+		mode     = "X-Amz-Object-Lock-Mode"
+		date     = "X-Amz-Object-Lock-Retain-Until-Date"
+		hold     = "X-Amz-Object-Lock-Legal-Hold"
+	)
 	s := startLocking(t)
-	s.put(t, "k", "x")
-	s.putLocked(t, "k", types.ObjectLockModeGovernance)
-	deadline := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
-	crc := map[string]string{"X-Amz-Checksum-Crc32": "jNxWvA=="}
-	lockHeader := func(header ...string) map[string]string {
-		all := map[string]string{}
-		for name, value := range crc {
-			all[name] = value
-		}
-		for i := 0; i < len(header); i += 2 {
-			all[header[i]] = header[i+1]
-		}
-		return all
-	}
-	const mode, date, hold = "X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"
-
+	nextHour := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
 	tests := []struct {
 		name   string
 		path   string
@@ -285,55 +267,55 @@ func TestLocksRefused(t *testing.T) {
 		code   string
 	}{
 		{
-			name:   "a bucket without lock",
+			name:   "mode in a bucket without object lock",
 			path:   "/photos/new",
-			header: lockHeader(mode, "GOVERNANCE", date, deadline),
+			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: nextHour},
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "a hold in one",
+			name:   "hold in a bucket without object lock",
 			path:   "/photos/new",
-			header: lockHeader(hold, "OFF"),
+			header: map[string]string{checksum: crcOfX, hold: "OFF"},
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "a mode without a date",
+			name:   "mode without a date",
 			path:   "/locking/new",
-			header: lockHeader(mode, "GOVERNANCE"),
+			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE"},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a date without a mode",
+			name:   "date without a mode",
 			path:   "/locking/new",
-			header: lockHeader(date, deadline),
+			header: map[string]string{checksum: crcOfX, date: nextHour},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "another mode",
+			name:   "unknown mode",
 			path:   "/locking/new",
-			header: lockHeader(mode, "FOREVER", date, deadline),
+			header: map[string]string{checksum: crcOfX, mode: "FOREVER", date: nextHour},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a date that has passed",
+			name:   "date in the past",
 			path:   "/locking/new",
-			header: lockHeader(mode, "GOVERNANCE", date, "2020-01-01T00:00:00Z"),
+			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "2020-01-01T00:00:00Z"},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "another date",
+			name:   "invalid date",
 			path:   "/locking/new",
-			header: lockHeader(mode, "GOVERNANCE", date, "tomorrow"),
+			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "tomorrow"},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "another hold",
+			name:   "unknown hold",
 			path:   "/locking/new",
-			header: lockHeader(hold, "YES"),
+			header: map[string]string{checksum: crcOfX, hold: "YES"},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a body that nothing vouches for",
+			name:   "checksum missing",
 			path:   "/locking/new",
 			header: map[string]string{hold: "ON"},
 			code:   "InvalidRequest",
@@ -346,49 +328,78 @@ func TestLocksRefused(t *testing.T) {
 			require.Equal(t, tt.code, parseError(t, body).Code, body)
 		})
 	}
-	require.Equal(t, []string{"k"}, s.keys(t))
+	require.Empty(t, s.keys(t))
+}
 
-	bucketName := aws.String("photos")
+// A bucket without object lock has no holds and no lock configuration. Object lock cannot be enabled without versions.
+func TestLocksOfBucketWithoutLocks(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	s.put(t, "k", "x")
+
 	_, err := s.PutObjectLegalHold(t.Context(), &s3.PutObjectLegalHoldInput{
-		Bucket:    bucketName,
+		Bucket:    aws.String(bucket),
 		Key:       aws.String("k"),
 		LegalHold: &types.ObjectLockLegalHold{Status: types.ObjectLockLegalHoldStatusOn},
 	})
 	requireFailure(t, err, 400, "InvalidRequest")
-
 	_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
-		Bucket: bucketName,
+		Bucket: aws.String(bucket),
 	})
 	requireFailure(t, err, 404, "ObjectLockConfigurationNotFoundError")
-	enable := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
 	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
-		Bucket:                  bucketName,
-		ObjectLockConfiguration: enable,
+		Bucket:                  aws.String(bucket),
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled},
 	})
 	requireFailure(t, err, 409, "InvalidBucketState")
+}
 
-	_, err = s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
+// The versioning of a bucket with object lock cannot be suspended.
+func TestLocksNeedVersioning(t *testing.T) {
+	s := startLocking(t)
+	_, err := s.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  aws.String(locking),
 		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusSuspended},
 	})
 	requireFailure(t, err, 409, "InvalidBucketState")
+}
 
-	for _, period := range []types.DefaultRetention{{Days: aws.Int32(0)}, {Days: aws.Int32(36501)}, {Years: aws.Int32(101)}, {Days: aws.Int32(math.MaxInt32)}} {
-		period.Mode = types.ObjectLockRetentionModeGovernance
-		enable.Rule = &types.ObjectLockRule{DefaultRetention: &period}
-		_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
-			Bucket:                  aws.String(locking),
-			ObjectLockConfiguration: enable,
-		})
-		requireFailure(t, err, 400, "InvalidArgument")
+// A default retention must have a number of days or of years, but not both, between one day and a hundred years.
+func TestDefaultRetentionRefused(t *testing.T) {
+	const maxDays, maxYears = 36500, 100
+	s := startLocking(t)
+	tests := []struct {
+		name   string
+		period types.DefaultRetention
+		code   string
+	}{
+		{name: "no days", period: types.DefaultRetention{Days: aws.Int32(0)}, code: "InvalidArgument"},
+		{name: "too many days", period: types.DefaultRetention{Days: aws.Int32(maxDays + 1)}, code: "InvalidArgument"},
+		{name: "too many years", period: types.DefaultRetention{Years: aws.Int32(maxYears + 1)}, code: "InvalidArgument"},
+		{
+			name:   "highest number of days",
+			period: types.DefaultRetention{Days: aws.Int32(math.MaxInt32)},
+			code:   "InvalidArgument",
+		},
+		{
+			name:   "days and years",
+			period: types.DefaultRetention{Days: aws.Int32(math.MaxInt32), Years: aws.Int32(1)},
+			code:   "MalformedXML",
+		},
 	}
-
-	enable.Rule.DefaultRetention.Years = aws.Int32(1)
-	_, err = s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
-		Bucket:                  aws.String(locking),
-		ObjectLockConfiguration: enable,
-	})
-	requireFailure(t, err, 400, "MalformedXML")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			retention := tt.period
+			retention.Mode = types.ObjectLockRetentionModeGovernance
+			_, err := s.PutObjectLockConfiguration(t.Context(), &s3.PutObjectLockConfigurationInput{
+				Bucket: aws.String(locking),
+				ObjectLockConfiguration: &types.ObjectLockConfiguration{
+					ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+					Rule:              &types.ObjectLockRule{DefaultRetention: &retention},
+				},
+			})
+			requireFailure(t, err, 400, tt.code)
+		})
+	}
 }
 
 // The default retention of a bucket locks its new objects, which must have a checksum.
