@@ -47,15 +47,15 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 // depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
-// The server stores, returns and deletes lifecycle rules.
+// GetBucketLifecycleConfiguration returns the rules that were set, until they are deleted. A rule without an ID gets one.
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	get := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
+	getRules := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
 		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{
 			Bucket: aws.String(bucket),
 		})
 	}
-	put := func(rules ...types.LifecycleRule) error {
+	putRules := func(rules ...types.LifecycleRule) error {
 		_, err := s.PutBucketLifecycleConfiguration(t.Context(), &s3.PutBucketLifecycleConfigurationInput{
 			Bucket:                 aws.String(bucket),
 			LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: rules},
@@ -63,10 +63,7 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 		})
 		return err
 	}
-
-	_, err := get()
-	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
-	one := types.LifecycleRule{
+	ruleWithAllActions := types.LifecycleRule{
 		ID:         aws.String("one"),
 		Status:     types.ExpirationStatusEnabled,
 		Filter:     &types.LifecycleRuleFilter{Prefix: aws.String("logs/")},
@@ -85,7 +82,7 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 			StorageClass:   types.TransitionStorageClassDeepArchive,
 		}},
 	}
-	two := types.LifecycleRule{
+	ruleWithAllFilters := types.LifecycleRule{
 		ID:         aws.String("two"),
 		Status:     types.ExpirationStatusDisabled,
 		Expiration: &types.LifecycleExpiration{Date: aws.Time(time.Date(2030, 1, 2, 0, 0, 0, 0, time.UTC))},
@@ -96,25 +93,32 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 			Tags:                  []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}},
 		}},
 	}
-	require.NoError(t, put(one, two))
-	got, err := get()
+
+	// A new bucket has no rules.
+	_, err := getRules()
+	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
+
+	// The rules are returned as they were set.
+	require.NoError(t, putRules(ruleWithAllActions, ruleWithAllFilters))
+	got, err := getRules()
 	require.NoError(t, err)
-	require.Equal(t, []types.LifecycleRule{one, two}, got.Rules)
+	require.Equal(t, []types.LifecycleRule{ruleWithAllActions, ruleWithAllFilters}, got.Rules)
 	require.Equal(t, types.TransitionDefaultMinimumObjectSizeAllStorageClasses128k,
 		got.TransitionDefaultMinimumObjectSize)
 
-	one.ID = nil
-	two.ID = nil
-	require.NoError(t, put(one, two))
-
-	got, err = get()
+	// Rules without an ID get different ones.
+	ruleWithAllActions.ID = nil
+	ruleWithAllFilters.ID = nil
+	require.NoError(t, putRules(ruleWithAllActions, ruleWithAllFilters))
+	got, err = getRules()
 	require.NoError(t, err)
 	require.NotEmpty(t, *got.Rules[0].ID)
 	require.NotEqual(t, *got.Rules[0].ID, *got.Rules[1].ID)
 
+	// The rules are deleted.
 	_, err = s.DeleteBucketLifecycle(t.Context(), &s3.DeleteBucketLifecycleInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	_, err = get()
+	_, err = getRules()
 	requireFailure(t, err, 404, "NoSuchLifecycleConfiguration")
 }
 
@@ -223,72 +227,83 @@ func TestLifecycleFilters(t *testing.T) {
 
 // A lifecycle rule expires noncurrent versions, except for as many of the newest as it keeps.
 func TestLifecycleExpiresVersions(t *testing.T) {
+	const (
+		versionsOfA = 5
+		keptOfA     = 2 // noncurrent versions
+		pageSize    = 10
+	)
 	s := startServer(t, inHours)
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	s.setLifecycle(t, rule("a", "<Expiration><Days>2</Days></Expiration>"+
 		"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays>"+
 		"<NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>"))
-	for i := range 5 {
+	for i := range versionsOfA {
 		s.put(t, "a", fmt.Sprint(i))
 	}
-	s.put(t, "b", "x")
+	s.put(t, "b", "x") // no rule is about it
 
+	// Half an hour later, which counts as half a day, nothing has expired.
 	s.runLater(30*time.Minute, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 6)
+	require.Len(t, s.versionIDs(t, pageSize), versionsOfA+1)
 
+	// After a day, two noncurrent versions are left beside the current one.
 	s.runLater(90*time.Minute, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 4, "the current version, two noncurrent ones, and b")
+	require.Len(t, s.versionIDs(t, pageSize), keptOfA+2, "the current version of a, its kept ones, and b")
 
+	// After two days, the current version has expired, which adds a delete marker.
 	s.runLater(3*time.Hour, s.server.RunLifecycle)
 	require.Equal(t, []string{"b"}, s.keys(t))
-	require.Len(t, s.versionIDs(t, 10), 5, "the delete marker of a, its three versions, and b")
+	require.Len(t, s.versionIDs(t, pageSize), keptOfA+3, "the delete marker of a, its three versions, and b")
 }
 
 // Lifecycle rules remove a delete marker after all versions of its key have expired.
 func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
-	s := startServer(t, inHours)
-	s.setVersioning(t, types.BucketVersioningStatusEnabled)
-	for _, key := range []string{"a", "b", "c"} {
-		s.put(t, key, "x")
-		s.deleteObject(t, key)
-	}
-
 	const (
 		expireNoncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
 		expireMarkers    = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
 		expireAfterFive  = "<Expiration><Days>5</Days></Expiration>"
+		pageSize         = 10
 	)
-
-	// No rule is about "c".
+	s := startServer(t, inHours)
+	s.setVersioning(t, types.BucketVersioningStatusEnabled)
+	for _, key := range []string{"a", "b", "no-rule"} {
+		s.put(t, key, "x")
+		s.deleteObject(t, key)
+	}
 	s.setLifecycle(t, rule("a", expireMarkers+expireNoncurrent)+rule("b", expireAfterFive+expireNoncurrent))
-	s.server.RunLifecycle()
-	require.Len(t, s.versionIDs(t, 10), 6, "no version has expired")
 
+	// At first, each key has a version and a delete marker.
+	s.server.RunLifecycle()
+	require.Len(t, s.versionIDs(t, pageSize), 6)
+
+	// An hour later, which counts as a day, the versions of a and b have expired, and so the marker of a.
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 3, "the marker of b, and both of c")
+	require.Len(t, s.versionIDs(t, pageSize), 3, "the marker of b, and both of no-rule")
+
+	// After five days, the marker of b has expired.
 	s.runLater(5*time.Hour+time.Second, s.server.RunLifecycle)
-	require.Len(t, s.versionIDs(t, 10), 2, "both of c")
+	require.Len(t, s.versionIDs(t, pageSize), 2, "both of no-rule")
 }
 
-// If a version is replaced during a sweep, the sweep keeps the new version.
+// If a client replaces an object or a delete marker while lifecycle rules run, the rules keep the new object.
 func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
 	suspended := types.BucketVersioningStatusSuspended
 	tests := []struct {
 		name  string
-		rule  string
-		setUp func(t *testing.T, s *store)
+		rule  string                       // about the object b
+		setUp func(t *testing.T, s *store) // makes the version of b that the rule would expire
 	}{
 		{
-			name: "an object of the same content",
+			name: "object of the same content",
 			rule: expire,
 			setUp: func(t *testing.T, s *store) {
 				s.put(t, "b", "x")
 			},
 		},
 		{
-			name: "a null version",
+			name: "noncurrent null version",
 			rule: "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
 			setUp: func(t *testing.T, s *store) {
 				s.put(t, "b", "x")
@@ -298,7 +313,7 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 			},
 		},
 		{
-			name: "a null marker",
+			name: "null delete marker",
 			rule: "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
 			setUp: func(t *testing.T, s *store) {
 				s.setVersioning(t, enabled)
@@ -310,18 +325,18 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var s *store
-			s = startServer(t, s3server.Config{
-				LifecycleDay: time.Hour,
-				Notify: func(e s3server.Event) {
-					if e.Key != "a" {
-						return
-					}
-					// The sweep has removed a, and b comes next. Replace b in the server's bucket, and not by
-					// a client, because the server's clock is not that of clients, whose requests it refuses.
-					_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x"))
-					require.NoError(t, err)
-				},
-			})
+			replaceB := func(e s3server.Event) {
+				if e.Key != "a" {
+					return
+				}
+				// The upload goes to the server's bucket, because the server refuses requests of clients, whose
+				// clock is not moved.
+				_, err := s.server.Bucket(bucket).Upload(t.Context(), "b", strings.NewReader("x"))
+				require.NoError(t, err)
+			}
+			s = startServer(t, s3server.Config{LifecycleDay: time.Hour, Notify: replaceB})
+
+			// The rules first expire a, whose event replaces b, and then come to b.
 			require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration)))
 			tt.setUp(t, s)
 			s.put(t, "a", "x")
