@@ -30,25 +30,25 @@ func textBody(text string, size int64) *state.Body {
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
 		name   string
-		sent   int64
-		size   int64 // that is announced, or -1
-		pieces int
+		sent   int64  // the size of the body
+		size   int64  // the announced size, or -1 if it is unknown
+		pieces int    // the number of pieces that the store keeps
 		code   string // of the error, or ""
-		most   int64  // that the store may hold, or 0
+		limit  int64  // the bytes that the store may hold, or 0 if there is no limit
 	}{
 		{name: "empty", pieces: 1},
 		{name: "one piece", sent: pieceSize, size: pieceSize, pieces: 1},
-		{name: "one byte more", sent: pieceSize + 1, size: pieceSize + 1, pieces: 2},
+		{name: "one piece and a byte", sent: pieceSize + 1, size: pieceSize + 1, pieces: 2},
 		{name: "two pieces", sent: 2 * pieceSize, size: 2 * pieceSize, pieces: 2},
-		{name: "of unknown size", sent: 2*pieceSize + 1, size: -1, pieces: 1},
-		{name: "it ends too early", sent: pieceSize, size: 2 * pieceSize, code: "IncompleteBody"},
-		{name: "it is too long", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
-		{name: "its size is too large", sent: 1, size: 3, most: 2, code: "XMinioStorageFull"},
-		{name: "it becomes too large", sent: 3, size: -1, most: 2, code: "XMinioStorageFull"},
+		{name: "unknown size", sent: 2*pieceSize + 1, size: -1, pieces: 1},
+		{name: "body shorter than announced", sent: pieceSize, size: 2 * pieceSize, code: "IncompleteBody"},
+		{name: "body longer than announced", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
+		{name: "announced size above the limit", sent: 1, size: 3, limit: 2, code: "XMinioStorageFull"},
+		{name: "unknown size above the limit", sent: 3, size: -1, limit: 2, code: "XMinioStorageFull"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := &blobs{bytes: ledger{limit: tt.most}}
+			b := &blobs{bytes: ledger{limit: tt.limit}}
 
 			// The text has as many bytes as the case sends.
 			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]

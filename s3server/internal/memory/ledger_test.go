@@ -35,7 +35,7 @@ func emptyBody() *state.Body {
 func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
-	for name, make := range map[string]func(s *Store) error{
+	addEntry := map[string]func(s *Store) error{
 		"empty objects": func(s *Store) error {
 			_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: rand.Text()}, emptyBody())
 			return err
@@ -84,17 +84,23 @@ func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 			})
 			return err
 		},
-	} {
+	}
+	for name, add := range addEntry {
 		t.Run(name, func(t *testing.T) {
-			s := newStore(t, 100<<10)
+			const (
+				limit = 100 << 10
+				tries = 1000 // which are more than fit into the limit
+			)
+			s := newStore(t, limit)
+
+			// Add entries until one fails.
 			var err error
-			for range 1000 {
-				if err = make(s); err != nil {
-					break
-				}
+			for n := 0; n < tries && err == nil; n++ {
+				err = add(s)
 			}
+
 			require.True(t, s3error.Is(err, "XMinioStorageFull"), err)
-			require.LessOrEqual(t, s.ledger.used, s.ledger.limit)
+			require.LessOrEqual(t, s.ledger.used, int64(limit))
 		})
 	}
 }

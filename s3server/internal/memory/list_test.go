@@ -1,8 +1,8 @@
 package memory
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -31,8 +31,8 @@ func listAll(t *testing.T, s *Store, l state.Listing) (all []string) {
 	return all
 }
 
-// versionsIn does the same as shownIn, but for versions.
-func versionsIn(t *testing.T, s *Store, l state.Listing) (all []string) {
+// listAllVersions is like listAll, but for versions and delete markers.
+func listAllVersions(t *testing.T, s *Store, l state.Listing) (all []string) {
 	t.Helper()
 	var pos state.VersionPosition
 	for hasMore := true; hasMore; {
@@ -66,69 +66,88 @@ func expected(l state.Listing, keys []string) (names []string) {
 	return names
 }
 
-// The pages of a listing show each entry once.
+// newStoreOfRandomKeys returns a store after random writes and removals, its present keys in order, and the IDs of all
+// versions and delete markers of each key, oldest first.
+func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []string, versions map[string][]string) {
+	t.Helper()
+	s = newStore(t, 0)
+	require.NoError(t, s.ChangeBucket(t.Context(), "photos", func(b *state.Bucket) error {
+		b.Versioning = state.Enabled
+		return nil
+	}))
+	isPresent := map[string]bool{}
+	versions = map[string][]string{}
+	for range 40 {
+		key := randomKey(random)
+		isPresent[key] = random.IntN(3) > 0
+		if isPresent[key] {
+			v, _, err := s.Put(t.Context(), &state.Write{Bucket: "photos", Key: key}, emptyBody())
+			require.NoError(t, err)
+			versions[key] = append(versions[key], v.ID)
+			continue
+		}
+		removal, err := s.Remove(t.Context(), &state.RemoveRequest{
+			VersionName: state.VersionName{Bucket: "photos", Key: key},
+		})
+		require.NoError(t, err)
+		versions[key] = append(versions[key], removal.ID)
+	}
+	for _, key := range slices.Sorted(maps.Keys(isPresent)) {
+		if isPresent[key] {
+			present = append(present, key)
+		}
+	}
+	return s, present, versions
+}
+
+// randomKey returns a key of one to five characters, of which some are delimiters of the test.
+func randomKey(random *rand.Rand) string {
+	key := make([]byte, 1+random.IntN(5))
+	for i := range key {
+		key[i] = "ab/0"[random.IntN(4)]
+	}
+	return string(key)
+}
+
+// listings returns all combinations of prefixes, delimiters and sizes of a page.
+func listings(prefixes, delimiters []string, sizes []int) (all []state.Listing) {
+	for _, prefix := range prefixes {
+		for _, delimiter := range delimiters {
+			for _, size := range sizes {
+				all = append(all, state.Listing{Prefix: prefix, Delimiter: delimiter, Max: size})
+			}
+		}
+	}
+	return all
+}
+
+// Pages of any size, with any prefix and delimiter, together show each object, version and common prefix once.
 func TestListPages(t *testing.T) {
-	ctx := context.Background()
 	const seed = 7
 	random := rand.New(rand.NewPCG(seed, seed))
 	for round := range 20 {
-		s := newStore(t, 0)
-		require.NoError(t, s.ChangeBucket(ctx, "photos", func(b *state.Bucket) error {
-			b.Versioning = state.Enabled
-			return nil
-		}))
-		live := map[string]bool{}
-		versions := map[string][]string{}
-		for range 40 {
-			key := make([]byte, 1+random.IntN(5))
-			for i := range key {
-				key[i] = "ab/0"[random.IntN(4)]
-			}
-			name := string(key)
-			live[name] = random.IntN(3) > 0
-			if live[name] {
-				v, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: name}, emptyBody())
-				require.NoError(t, err)
-				versions[name] = append(versions[name], v.ID)
-				continue
-			}
-			removal, err := s.Remove(ctx, &state.RemoveRequest{
-				VersionName: state.VersionName{Bucket: "photos", Key: name},
-			})
-			require.NoError(t, err)
-			versions[name] = append(versions[name], removal.ID)
-		}
+		s, present, versions := newStoreOfRandomKeys(t, random)
+		everPresent := slices.Sorted(maps.Keys(versions)) // also keys whose newest version is a delete marker
 
-		var current, all []string
-		for key, is := range live {
-			all = append(all, key)
-			if is {
-				current = append(current, key)
-			}
-		}
-		slices.Sort(current)
-		slices.Sort(all)
+		for _, l := range listings(
+			[]string{"", "a", "a/", "b/a"}, // prefixes
+			[]string{"", "/", "/0", "b"},   // delimiters
+			[]int{1, 2, 3, 1000},           // sizes of a page
+		) {
+			about := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
+			require.Equal(t, expected(l, present), listAll(t, s, l), about)
 
-		for _, prefix := range []string{"", "a", "a/", "b/a"} {
-			for _, delimiter := range []string{"", "/", "/0", "b"} {
-				for _, size := range []int{1, 2, 3, 1000} {
-					l := state.Listing{Prefix: prefix, Delimiter: delimiter, Max: size}
-					name := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
-					require.Equal(t, expected(l, current), listAll(t, s, l), name)
-
-					var want []string
-					for _, versionID := range expected(l, all) {
-						if _, rolled := l.CommonPrefix(versionID); rolled {
-							want = append(want, versionID+" ")
-							continue
-						}
-						for _, id := range slices.Backward(versions[versionID]) {
-							want = append(want, versionID+" "+id)
-						}
-					}
-					require.Equal(t, want, versionsIn(t, s, l), name)
+			var wantVersions []string
+			for _, name := range expected(l, everPresent) {
+				if _, isCommonPrefix := l.CommonPrefix(name); isCommonPrefix {
+					wantVersions = append(wantVersions, name+" ")
+					continue
+				}
+				for _, id := range slices.Backward(versions[name]) {
+					wantVersions = append(wantVersions, name+" "+id)
 				}
 			}
+			require.Equal(t, wantVersions, listAllVersions(t, s, l), about)
 		}
 	}
 }

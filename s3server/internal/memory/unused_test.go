@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// The store releases unused blobs, as its count of bytes shows.
+// The store releases the blobs of objects and parts that are replaced, refused, removed or aborted, as its count of bytes
+// shows.
 func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
 	s := newStore(t, 0)
@@ -24,15 +26,27 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 		})
 		require.NoError(t, err)
 	}
-	holds := func(text string, why ...any) {
-		t.Helper()
-		require.EqualValues(t, len(text), s.blobs.bytes.used, why...)
+	beginUpload := func() *state.Upload {
+		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
+		require.NoError(t, s.BeginUpload(ctx, u))
+		return u
 	}
-	require.NoError(t, put("a", "one"))
+	putPart := func(u *state.Upload, number int, text string) *state.Part {
+		p, err := s.PutPart(ctx, u, number, textBody(text, int64(len(text))))
+		require.NoError(t, err)
+		return p
+	}
+	requireHeld := func(texts ...string) {
+		t.Helper()
+		require.EqualValues(t, len(strings.Join(texts, "")), s.blobs.bytes.used)
+	}
 
+	// A replaced object is released.
+	require.NoError(t, put("a", "first object"))
 	require.NoError(t, put("a", "second"))
-	holds("second", "the replaced blob must be released")
+	requireHeld("second")
 
+	// A body is released if a condition or its checksum fails.
 	_, _, err := s.Put(ctx, &state.Write{
 		Bucket:    "photos",
 		Key:       "a",
@@ -43,45 +57,39 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	damaged.Check = func() error { return s3error.New("BadDigest") }
 	_, _, err = s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, damaged)
 	require.True(t, s3error.Is(damaged.Blame(err), "BadDigest"), err)
-	holds("second", "the refused blob must be released")
+	requireHeld("second")
 
-	v, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
+	// A copy shares the blob of its source, and keeps it after the source is removed.
+	source, _, err := s.Find(ctx, state.VersionName{Bucket: "photos", Key: "a"})
 	require.NoError(t, err)
-	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "b", Object: v.Object}, v)
+	_, _, err = s.Copy(ctx, &state.Write{Bucket: "photos", Key: "b", Object: source.Object}, source)
 	require.NoError(t, err)
-
-	s.Release(v)
-	holds("second", "a copy shares its bytes")
+	s.Release(source)
+	requireHeld("second")
 	remove("a")
-	holds("second")
+	requireHeld("second")
 
-	begin := func() *state.Upload {
-		u := &state.Upload{Bucket: "photos", Key: "b", Kind: checksum.Default}
-		require.NoError(t, s.BeginUpload(ctx, u))
-		return u
-	}
-	part := func(u *state.Upload, number int, text string) *state.Part {
-		p, err := s.PutPart(ctx, u, number, textBody(text, int64(len(text))))
-		require.NoError(t, err)
-		return p
-	}
-	u := begin()
-	replaced := part(u, 1, "replaced part")
-	first := part(u, 1, "the first part")
+	// A replaced part is released.
+	upload := beginUpload()
+	replaced := putPart(upload, 1, "replaced part")
+	first := putPart(upload, 1, "the first part")
+	putPart(upload, 2, "unused part")
+	requireHeld("second", "the first part", "unused part")
 
-	part(u, 2, "not asked for")
-	holds("second" + "the first part" + "not asked for")
-	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, u, []*state.Part{replaced})
+	// A completion that fails releases nothing.
+	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, upload, []*state.Part{replaced})
 	require.True(t, s3error.Is(err, "InvalidPart"), err)
-	holds("second"+"the first part"+"not asked for", "the upload is still there")
+	requireHeld("second", "the first part", "unused part")
 
-	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, u, []*state.Part{first})
+	// A completion releases the replaced object and the unused part.
+	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, upload, []*state.Part{first})
 	require.NoError(t, err)
-	holds("the first part")
+	requireHeld("the first part")
 
-	u = begin()
-	part(u, 1, "of an upload that is aborted")
-	require.NoError(t, s.Abort(ctx, u))
+	// An abort releases the parts, and a removal the object.
+	aborted := beginUpload()
+	putPart(aborted, 1, "part of the aborted upload")
+	require.NoError(t, s.Abort(ctx, aborted))
 	remove("b")
-	holds("")
+	requireHeld()
 }
