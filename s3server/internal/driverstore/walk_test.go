@@ -344,41 +344,49 @@ func hostileKey(random *rand.Rand) string {
 	return key
 }
 
-// Listings of keys that file names or separators could confuse are in byte order.
+// Listings are in byte order, even of keys that look like names of files or like separators.
 func TestListHostileKeysInByteOrder(t *testing.T) {
-	services := map[string]func(t *testing.T) driver.ServiceDriver{
-		"directory": func(t *testing.T) driver.ServiceDriver {
-			service, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
-			require.NoError(t, err)
-			t.Cleanup(func() { _ = service.Close() })
-			return service
-		},
-		"memory": func(*testing.T) driver.ServiceDriver {
-			return memstore.NewServiceDriver(memstore.ServiceConfig{})
-		},
-		// Here, the store keeps its records among the objects.
-		"records": func(*testing.T) driver.ServiceDriver {
-			return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
-		},
+	newDirectory := func(t *testing.T) driver.ServiceDriver {
+		service, err := local.NewServiceDriver(t.TempDir(), local.Config{NoSync: true})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = service.Close() })
+		return service
 	}
-	for name, newService := range services {
-		for _, versioned := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, ", versions: ", versioned), func(t *testing.T) {
-				for seed := range testserver.Sample(uint64(1), 2) {
-					random := rand.New(rand.NewPCG(seed, 1))
-					keys := []string{
-						"newli\ne.txt", "file.txt", "newli.txt", "zoo", "dir/", "dir/ x", "a//b",
-						"a/b", "/lead", "//", "\x01/a/\x02/b",
-					}
-					for range 40 {
-						keys = append(keys, hostileKey(random))
-					}
-
-					s := newStoreOfKeys(t, newService(t), versioned, keys)
-					s.requireListings(t, random, versioned)
+	newMemory := func(*testing.T) driver.ServiceDriver {
+		return memstore.NewServiceDriver(memstore.ServiceConfig{})
+	}
+	newRecordsAmongObjects := func(*testing.T) driver.ServiceDriver {
+		return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	}
+	tests := []struct {
+		name       string
+		newService func(t *testing.T) driver.ServiceDriver
+		versioned  bool
+	}{
+		{name: "directory", newService: newDirectory},
+		{name: "directory, versions", newService: newDirectory, versioned: true},
+		{name: "memory", newService: newMemory},
+		{name: "memory, versions", newService: newMemory, versioned: true},
+		{name: "records among objects", newService: newRecordsAmongObjects},
+		{name: "records among objects, versions", newService: newRecordsAmongObjects, versioned: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for seed := range testserver.Sample(uint64(1), 2) {
+				// The bucket has some difficult keys, and random ones.
+				keys := []string{
+					"newli\ne.txt", "file.txt", "newli.txt", "zoo", "dir/", "dir/ x", "a//b",
+					"a/b", "/lead", "//", "\x01/a/\x02/b",
 				}
-			})
-		}
+				random := rand.New(rand.NewPCG(seed, 1))
+				for range 40 {
+					keys = append(keys, hostileKey(random))
+				}
+
+				s := newStoreOfKeys(t, tt.newService(t), tt.versioned, keys)
+				s.requireListings(t, random, tt.versioned)
+			}
+		})
 	}
 }
 
