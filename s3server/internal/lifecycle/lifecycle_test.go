@@ -32,53 +32,55 @@ func parse(rules string) (*lifecycle.Configuration, error) {
 	return c, c.Check()
 }
 
-// Parsing refuses these lifecycle rules.
+// Lifecycle rules are refused if their document is malformed, or if their conditions or actions are invalid.
 func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
 	tests := []struct {
-		name                 string
-		rules, code, message string
+		name    string
+		rules   string
+		code    string
+		message string // a part of the message
 	}{
-		{name: "no rule", code: "MalformedXML"},
-		{name: "an unknown element", rules: rule("a", expire+"<Color/>"), code: "MalformedXML"},
-		{name: "no filter", rules: with("", expire), code: "MalformedXML"},
+		{name: "rules missing", code: "MalformedXML"},
+		{name: "unknown element", rules: rule("a", expire+"<Color/>"), code: "MalformedXML"},
+		{name: "filter missing", rules: with("", expire), code: "MalformedXML"},
 		{
-			name:  "a filter and a prefix",
+			name:  "filter and prefix",
 			rules: with("<Filter/><Prefix/>", expire),
 			code:  "MalformedXML",
 		},
 		{
-			name:  "two conditions",
+			name:  "two conditions without And",
 			rules: with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
 			code:  "MalformedXML",
 		},
 		{
-			name:  "And and a condition",
+			name:  "condition beside And",
 			rules: with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
 			code:  "MalformedXML",
 		},
 		{
-			name:    "a tag twice",
+			name:    "same tag twice",
 			rules:   with("<Filter><And>"+tag+tag+"</And></Filter>", expire),
 			code:    "InvalidRequest",
 			message: "Duplicate Tag Keys are not allowed.",
 		},
 		{
-			name:    "no action",
+			name:    "action missing",
 			rules:   with(all, ""),
 			code:    "InvalidRequest",
 			message: "At least one action needs to be specified in a rule.",
 		},
 		{
-			name:  "an unknown status",
+			name:  "unknown status",
 			rules: "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
 			code:  "MalformedXML",
 		},
-		{name: "an ID twice", rules: with(all, expire) + with(all, expire), code: "InvalidArgument"},
-		{name: "a long ID", rules: rule(strings.Repeat("a", 256), expire), code: "InvalidArgument"},
+		{name: "same ID twice", rules: with(all, expire) + with(all, expire), code: "InvalidArgument"},
+		{name: "ID too long", rules: rule(strings.Repeat("a", 256), expire), code: "InvalidArgument"},
 		{
-			name:    "no days",
+			name:    "expiration after 0 days",
 			rules:   with(all, "<Expiration><Days>0</Days></Expiration>"),
 			code:    "InvalidArgument",
 			message: "'Days' for Expiration action must be a positive integer",
@@ -89,93 +91,93 @@ func TestRulesRefused(t *testing.T) {
 			code:  "MalformedXML",
 		},
 		{
-			name: "days and markers",
+			name: "days and delete markers",
 			rules: with(all,
 				"<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
 			code: "MalformedXML",
 		},
 		{
-			name: "markers with a tag",
+			name: "delete markers with a tag",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
 			code: "InvalidRequest",
 		},
 		{
-			name:  "an invalid date",
+			name:  "invalid date",
 			rules: with(all, "<Expiration><Date>20300101</Date></Expiration>"),
 			code:  "MalformedXML",
 		},
 		{
-			name:    "a date at noon",
+			name:    "date at noon",
 			rules:   with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"),
 			code:    "InvalidArgument",
 			message: "'Date' must be at midnight GMT",
 		},
 		{
-			name:  "an unknown class",
+			name:  "unknown storage class",
 			rules: with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
 			code:  "MalformedXML",
 		},
 		{
-			name: "a class too early",
+			name: "transition to STANDARD_IA too early",
 			rules: with(all,
 				"<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"),
 			code: "InvalidArgument",
 		},
 		{
-			name: "a class twice",
+			name: "same storage class twice",
 			rules: with(all,
 				strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)),
 			code: "InvalidRequest",
 		},
 		{
-			name: "a transition after the end",
+			name: "transition not before the expiration",
 			rules: with(all,
 				expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"),
 			code: "InvalidArgument",
 		},
 		{
-			name: "a transition at a bad date",
+			name: "transition at an invalid date",
 			rules: with(all,
 				"<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"),
 			code: "MalformedXML",
 		},
 		{
-			name: "days mixed with a date",
+			name: "expiration by days, transition by date",
 			rules: with(all,
 				expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"),
 			code: "InvalidRequest",
 		},
 		{
-			name:  "empty noncurrent expiration",
+			name:  "noncurrent expiration without days",
 			rules: with(all, "<NoncurrentVersionExpiration/>"),
 			code:  "MalformedXML",
 		},
 		{
-			name: "no noncurrent days",
+			name: "noncurrent expiration after 0 days",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"),
 			code: "InvalidArgument",
 		},
 		{
-			name: "many noncurrent versions",
+			name: "too many noncurrent versions",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
 			code: "InvalidArgument",
 		},
 		{
-			name:  "an abortion without days",
+			name:  "abort without days",
 			rules: with(all, "<AbortIncompleteMultipartUpload/>"),
 			code:  "MalformedXML",
 		},
 		{
-			name: "an abortion at once",
+			name: "abort after 0 days",
 			rules: with(all,
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
 			code: "InvalidArgument",
 		},
 		{
-			name: "an abortion of tagged things",
+			name: "abort with a tag",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
 			code: "InvalidRequest",
@@ -197,7 +199,7 @@ func at(d time.Duration) lifecycle.Clock {
 	return lifecycle.Clock{Now: written.Add(d), Day: lifecycle.FullDay}
 }
 
-// A filter selects objects.
+// The filter of a rule selects objects by prefix, tags and size. The rule expires only these.
 func TestRuleFilters(t *testing.T) {
 	const one, two = "<Tag><Key>a</Key><Value>1</Value></Tag>", "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	versions := map[string]lifecycle.Version{
@@ -213,27 +215,27 @@ func TestRuleFilters(t *testing.T) {
 		expired []string
 	}{
 		{
-			name:    "everything",
+			name:    "no condition",
 			filter:  "<Filter/>",
 			expired: []string{"large", "marker", "small", "tagged", "tagged-twice"},
 		},
 		{
-			name:    "a prefix",
+			name:    "prefix",
 			filter:  "<Filter><Prefix>tag</Prefix></Filter>",
 			expired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "an old prefix",
+			name:    "prefix without a filter",
 			filter:  "<Prefix>tag</Prefix>",
 			expired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "a tag",
+			name:    "tag",
 			filter:  "<Filter>" + one + "</Filter>",
 			expired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "tags",
+			name:    "two tags",
 			filter:  "<Filter><And>" + one + two + "</And></Filter>",
 			expired: []string{"tagged-twice"},
 		},
@@ -243,22 +245,22 @@ func TestRuleFilters(t *testing.T) {
 			expired: []string{"tagged-twice"},
 		},
 		{
-			name:    "larger",
+			name:    "size above",
 			filter:  "<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>",
 			expired: []string{"large"},
 		},
 		{
-			name:    "smaller",
+			name:    "size below",
 			filter:  "<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
 			expired: []string{"small", "tagged", "tagged-twice"},
 		},
 		{
-			name:    "between",
+			name:    "size between",
 			filter:  "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
 			expired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:   "another tag's name",
+			name:   "other value of the tag",
 			filter: "<Filter><Tag><Key>a</Key><Value>2</Value></Tag></Filter>",
 		},
 	}
@@ -292,7 +294,8 @@ func TestRuleActions(t *testing.T) {
 	small := lifecycle.Version{Key: "k", Size: kib, Class: "STANDARD", Modified: written}
 	cold := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "DEEP_ARCHIVE", Modified: written}
 	marker := lifecycle.Version{Key: "k", Marker: true, Modified: written}
-	const afterADay, glacier = "<Expiration><Days>1</Days></Expiration>", "<Transition><Days>0</Days><StorageClass>GLACIER</StorageClass></Transition>"
+	const afterADay = "<Expiration><Days>1</Days></Expiration>"
+	const glacier = "<Transition><Days>0</Days><StorageClass>GLACIER</StorageClass></Transition>"
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
 	const markers = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
 	type versions = []lifecycle.Version
@@ -301,100 +304,100 @@ func TestRuleActions(t *testing.T) {
 		name     string
 		rules    string
 		versions versions
-		i        int
-		later    time.Duration
+		index    int           // of the version that the rules are asked about
+		later    time.Duration // since the current version was written at 15:00
 		action   lifecycle.Action
 	}{
 		{
-			name:     "the day before the midnight",
+			name:     "last hour of the day",
 			rules:    rule("", afterADay),
 			versions: versions{current},
 			later:    32 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "the midnight after the day",
+			name:     "midnight after the day",
 			rules:    rule("", afterADay),
 			versions: versions{current},
 			later:    33 * time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "a rule that is disabled",
+			name:     "disabled rule",
 			rules:    strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
 			versions: versions{current},
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "a noncurrent version, by its heir",
+			name:     "noncurrent version, a day after its successor",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
-			i:        1,
+			index:    1,
 			later:    33 * time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "a noncurrent version, too early",
+			name:     "noncurrent version, too early",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
-			i:        1,
+			index:    1,
 			later:    32 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "the current version beside it",
+			name:     "current version, rule about noncurrent ones",
 			rules:    rule("", noncurrent),
 			versions: versions{current, older},
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name: "one noncurrent version is kept",
+			name: "newest noncurrent version, which is kept",
 			rules: rule("",
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
 			versions: versions{current, older},
-			i:        1,
+			index:    1,
 			later:    99 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "a delete marker with versions",
+			name:     "delete marker above a version",
 			rules:    rule("", markers),
 			versions: versions{marker, older},
 			later:    time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "a delete marker without versions",
+			name:     "delete marker without versions",
 			rules:    rule("", markers),
 			versions: versions{marker},
 			later:    time.Hour,
 			action:   lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "another class",
+			name:     "transition",
 			rules:    rule("", glacier),
 			versions: versions{current},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{Class: "GLACIER"},
 		},
 		{
-			name:     "a warmer class",
+			name:     "transition to a warmer class",
 			rules:    rule("", glacier),
 			versions: versions{cold},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "another class of a small object",
+			name:     "transition of a small object",
 			rules:    rule("", glacier),
 			versions: versions{small},
 			later:    24 * time.Hour,
 			action:   lifecycle.Action{},
 		},
 		{
-			name:     "an expiration and another class",
+			name:     "expiration and transition",
 			rules:    rule("a", glacier) + rule("", afterADay),
 			versions: versions{current},
 			later:    33 * time.Hour,
@@ -405,7 +408,7 @@ func TestRuleActions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(tt.rules)
 			require.NoError(t, err)
-			require.Equal(t, tt.action, c.Action(tt.versions, tt.i, at(tt.later)))
+			require.Equal(t, tt.action, c.Action(tt.versions, tt.index, at(tt.later)))
 		})
 	}
 }

@@ -49,33 +49,33 @@ func policyOf(statements string) []byte {
 func TestParseRefuses(t *testing.T) {
 	tests := []struct{ name, statements, code string }{
 		{
-			name:       "an unknown key",
+			name:       "unknown condition key",
 			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an unknown operator",
+			name:       "unknown operator",
 			statements: denyStatement("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an unknown element",
+			name:       "unknown element",
 			statements: `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `,"Unless":"x"}`,
 			code:       "MalformedPolicy",
 		},
-		{name: "an unknown action", statements: denyStatement("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
+		{name: "unknown action", statements: denyStatement("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
 		{
-			name:       "an action of another service",
+			name:       "action of another service",
 			statements: denyStatement("ec2:RunInstances", inKeys, ""),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "no principal",
+			name:       "principal missing",
 			statements: `{"Effect":"Deny","Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "two principals",
+			name:       "Principal and NotPrincipal",
 			statements: `{"Effect":"Deny","Principal":"*","NotPrincipal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
@@ -85,123 +85,123 @@ func TestParseRefuses(t *testing.T) {
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a principal with a wildcard",
+			name:       "principal with a wildcard",
 			statements: `{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::1:*"},"Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a principal of unknown kind",
+			name:       "principal of unknown kind",
 			statements: `{"Effect":"Deny","Principal":{"Animal":"*"},"Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a principal without names",
+			name:       "principal without names",
 			statements: `{"Effect":"Deny","Principal":{},"Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an unknown effect",
+			name:       "unknown effect",
 			statements: `{"Effect":"deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an element twice",
+			name:       "element twice",
 			statements: `{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an element in two cases",
+			name:       "element twice, in another case",
 			statements: `{"Effect":"Deny","effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name: "a condition twice",
+			name: "operator twice",
 			statements: denyStatement("s3:*", inKeys,
 				`{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
 			code: "MalformedPolicy",
 		},
 		{
-			name:       "a condition that is null",
+			name:       "condition is null",
 			statements: denyStatement("s3:*", inKeys, `null`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an operator without a key",
+			name:       "operator without a key",
 			statements: denyStatement("s3:*", inKeys, `{"Null":{}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a key without a value",
+			name:       "condition key without a value",
 			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an invalid network",
+			name:       "invalid network",
 			statements: denyStatement("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an invalid number",
+			name:       "invalid number",
 			statements: denyStatement("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an invalid date",
+			name:       "invalid date",
 			statements: denyStatement("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an invalid truth",
+			name:       "invalid boolean",
 			statements: denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a variable",
+			name:       "variable",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
 			code:       "NotImplemented",
 		},
 		{
-			name:       "a variable in a special one",
+			name:       "variable that an escape might hide",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""),
 			code:       "NotImplemented",
 		},
 		{
-			name:       "a variable in escapes",
+			name:       "variable in escapes of JSON",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""),
 			code:       "NotImplemented",
 		},
 		{
-			name:       "an empty list of actions",
+			name:       "empty list of actions",
 			statements: `{"Effect":"Deny","Principal":"*","Action":[],"NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "the same id twice",
+			name:       "same statement ID twice",
 			statements: strings.Repeat(`{"Sid":"a","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+inKeys+`},`, 2) + allowGet,
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "a resource of another bucket",
+			name:       "resource of another bucket",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::other/*"`, ""),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an action not of the object",
+			name:       "action on buckets, resource of objects",
 			statements: denyStatement("s3:ListBucket", inKeys, ""),
 			code:       "MalformedPolicy",
 		},
 		{
-			name:       "an action not of the bucket",
+			name:       "action on objects, resource of the bucket",
 			statements: denyStatement("s3:GetObject", inBucket, ""),
 			code:       "MalformedPolicy",
 		},
-		// aws-amplify/docs#7799
+		// An example is https://github.com/aws-amplify/docs/issues/7799.
 		{
-			name:       "one not of the object",
+			name:       "two actions, of which one is on buckets",
 			statements: strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1),
 			code:       "MalformedPolicy",
 		},
-		{name: "no statement", statements: "", code: "MalformedPolicy"},
+		{name: "statements missing", statements: "", code: "MalformedPolicy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,7 +221,7 @@ func TestRestoreTakesActionsOfOtherResources(t *testing.T) {
 func TestParseRefusesDocuments(t *testing.T) {
 	tests := []struct{ name, document, code string }{
 		{
-			name:     "another version",
+			name:     "unknown version of the policy language",
 			document: `{"Version":"2026-01-01","Statement":[` + allowGet + `]}`,
 			code:     "MalformedPolicy",
 		},
@@ -230,10 +230,10 @@ func TestParseRefusesDocuments(t *testing.T) {
 			document: `{"Statement":[` + allowGet + `],"Statement":[]}`,
 			code:     "MalformedPolicy",
 		},
-		{name: "a second document", document: `{"Statement":[` + allowGet + `]} {}`, code: "MalformedPolicy"},
-		{name: "a document that is too deep", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
+		{name: "second document", document: `{"Statement":[` + allowGet + `]} {}`, code: "MalformedPolicy"},
+		{name: "document too deep", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
 		{
-			name:     "a document that is too large",
+			name:     "document too large",
 			document: `{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`,
 			code:     "PolicyTooLarge",
 		},
@@ -300,7 +300,7 @@ func TestPublicIsAWSsRule(t *testing.T) {
 	}
 }
 
-// An Allow with a condition applies only to requests that meet the condition.
+// An Allow with a condition applies only to requests that meet the condition. The request is that of getRequest.
 func TestConditions(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -308,67 +308,67 @@ func TestConditions(t *testing.T) {
 		applies   bool
 	}{
 		{
-			name:      "an equal text",
+			name:      "equal text",
 			condition: `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`,
 			applies:   true,
 		},
-		{name: "another text", condition: `{"StringEquals":{"aws:Referer":["b","c"]}}`},
+		{name: "other text", condition: `{"StringEquals":{"aws:Referer":["b","c"]}}`},
 		{
 			name:      "one of several texts",
 			condition: `{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`,
 			applies:   true,
 		},
 		{
-			name:      "a pattern",
+			name:      "matching pattern",
 			condition: `{"StringLike":{"aws:Referer":"http://example.com/*"}}`,
 			applies:   true,
 		},
-		{name: "no such pattern", condition: `{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`},
+		{name: "negated matching pattern", condition: `{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`},
 		{
-			name:      "none of several patterns",
+			name:      "negated patterns, of which one matches",
 			condition: `{"StringNotLike":{"aws:Referer":["b*","http://example.com/*"]}}`,
 		},
-		{name: "a key that is not there", condition: `{"StringEquals":{"aws:UserAgent":"x"}}`},
+		{name: "key missing", condition: `{"StringEquals":{"aws:UserAgent":"x"}}`},
 		{
-			name:      "a key that is not there, IfExists",
+			name:      "key missing, IfExists",
 			condition: `{"StringEqualsIfExists":{"aws:UserAgent":"x"}}`,
 			applies:   true,
 		},
 		{
-			name:      "a key that is not there, negated",
+			name:      "key missing, negated operator",
 			condition: `{"StringNotEquals":{"aws:UserAgent":"x"}}`,
 			applies:   true,
 		},
-		{name: "a key that must not be there", condition: `{"Null":{"aws:UserAgent":"true"}}`, applies: true},
-		{name: "a key that must be there", condition: `{"Null":{"aws:UserAgent":"false"}}`},
-		{name: "a network", condition: `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, applies: true},
-		{name: "another network", condition: `{"IpAddress":{"aws:SourceIp":"192.168.0.0/16"}}`},
-		{name: "not from a network", condition: `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`},
-		{name: "a number", condition: `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, applies: true},
-		{name: "a smaller number", condition: `{"NumericLessThan":{"s3:max-keys":"10"}}`},
+		{name: "key missing, as the condition demands", condition: `{"Null":{"aws:UserAgent":"true"}}`, applies: true},
+		{name: "key missing, although the condition demands it", condition: `{"Null":{"aws:UserAgent":"false"}}`},
+		{name: "address in the network", condition: `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, applies: true},
+		{name: "address in another network", condition: `{"IpAddress":{"aws:SourceIp":"192.168.0.0/16"}}`},
+		{name: "address in a negated network", condition: `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`},
+		{name: "number equal to the maximum", condition: `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, applies: true},
+		{name: "number not below the limit", condition: `{"NumericLessThan":{"s3:max-keys":"10"}}`},
 		{
-			name:      "a time before",
+			name:      "time before",
 			condition: `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`,
 			applies:   true,
 		},
-		{name: "a time after", condition: `{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`},
-		{name: "without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, applies: true},
-		{name: "a tag", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, applies: true},
+		{name: "time not after", condition: `{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`},
+		{name: "request without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, applies: true},
+		{name: "tag of the object", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, applies: true},
 		{
-			name:      "the name of a tag in other case",
+			name:      "name of the tag in another case",
 			condition: `{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`,
 		},
 		{
-			name:      "two conditions of which one fails",
+			name:      "two conditions, of which one fails",
 			condition: `{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`,
 		},
 		{
-			name:      "all values of a key that has none",
+			name:      "all values, key missing",
 			condition: `{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`,
 			applies:   true,
 		},
 		{
-			name:      "any of the values of one that has no",
+			name:      "any value, key missing",
 			condition: `{"ForAnyValue:StringEquals":{"aws:UserAgent":"x"}}`,
 		},
 	}
