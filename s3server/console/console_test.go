@@ -107,16 +107,16 @@ func TestConsoleNeedsCredential(t *testing.T) {
 		change         func(*http.Request)
 		status         int
 	}{
-		{name: "the page", method: "GET", target: "/", status: 200},
+		{name: "page", method: "GET", target: "/", status: 200},
 		{
-			name:   "the page without the header of scripts",
+			name:   "page without the header of scripts",
 			method: "GET",
 			target: "/",
 			change: dropHeader,
 			status: 200,
 		},
 		{
-			name:   "no credentials",
+			name:   "credentials missing",
 			method: "GET",
 			target: "/",
 			change: func(r *http.Request) {
@@ -125,7 +125,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{
-			name:   "a script without credentials",
+			name:   "script without credentials",
 			method: "GET",
 			target: "/console.js",
 			change: func(r *http.Request) {
@@ -134,7 +134,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{
-			name:   "another secret",
+			name:   "wrong secret",
 			method: "GET",
 			target: "/",
 			change: func(r *http.Request) {
@@ -143,7 +143,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{
-			name:   "another key",
+			name:   "unknown key",
 			method: "GET",
 			target: "/",
 			change: func(r *http.Request) {
@@ -152,7 +152,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{
-			name:   "a key that is not the first",
+			name:   "second key of the server",
 			method: "GET",
 			target: "/",
 			change: func(r *http.Request) {
@@ -161,7 +161,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			status: 401,
 		},
 		{
-			name:        "empty ones, and a server without secret",
+			name:        "secret empty, as that of the server",
 			credentials: []s3server.Credential{{AccessKeyID: "root"}},
 			method:      "GET",
 			target:      "/",
@@ -170,70 +170,70 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			},
 			status: 401,
 		},
-		{name: "requests", method: "GET", target: "/api/x/requests", status: 200},
+		{name: "list of requests", method: "GET", target: "/api/x/requests", status: 200},
 		{
-			name:   "requests without the header",
+			name:   "list of requests without the header of scripts",
 			method: "GET",
 			target: "/api/x/requests",
 			change: dropHeader,
 			status: 403,
 		},
-		{name: "a fault", method: "POST", target: "/api/x/faults", status: 201},
+		{name: "new fault", method: "POST", target: "/api/x/faults", status: 201},
 		{
-			name:   "a fault of a form on another site",
+			name:   "new fault by a form on another site",
 			method: "POST",
 			target: "/api/x/faults",
 			change: dropHeader,
 			status: 403,
 		},
 		{
-			name:   "removal without the header",
+			name:   "removal without the header of scripts",
 			method: "DELETE",
 			target: "/api/x/requests",
 			change: dropHeader,
 			status: 403,
 		},
 		{
-			name:        "a fault with a read-only credential",
+			name:        "new fault with a read-only credential",
 			credentials: readOnly,
 			method:      "POST",
 			target:      "/api/x/faults",
 			status:      403,
 		},
 		{
-			name:        "a listing with a read-only credential",
+			name:        "listing with a read-only credential",
 			credentials: readOnly,
 			method:      "GET",
 			target:      "/api/buckets",
 			status:      200,
 		},
-		{name: "another method", method: "PUT", target: "/api/x/faults", status: 404},
-		{name: "an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), status: 200},
-		{name: "localhost", method: "GET", target: "/", change: host("localhost:9001"), status: 200},
+		{name: "unknown method", method: "PUT", target: "/api/x/faults", status: 404},
+		{name: "host is an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), status: 200},
+		{name: "host is localhost", method: "GET", target: "/", change: host("localhost:9001"), status: 200},
 		{
-			name:   "a subdomain of localhost",
+			name:   "host is a subdomain of localhost",
 			method: "GET",
 			target: "/",
 			change: host("s3.localhost"),
 			status: 200,
 		},
 		{
-			name:   "a name that it was given",
+			name:   "host is the name of the console",
 			method: "GET",
 			target: "/",
 			change: host("DevBox:9001"),
 			status: 200,
 		},
 		{
-			name:   "the name of another site, bound to this address",
+			name:   "host is the name of another site",
 			method: "GET",
 			target: "/",
 			change: host("evil.example:9001"),
 			status: 421,
 		},
-		{name: "no name", method: "GET", target: "/", change: host(""), status: 421},
-		{name: "another path", method: "GET", target: "/photos/a", status: 404},
-		{name: "the admin API", method: "GET", target: "/_admin/faults", status: 404},
+		{name: "host missing", method: "GET", target: "/", change: host(""), status: 421},
+		{name: "path of an object", method: "GET", target: "/photos/a", status: 404},
+		{name: "path of the admin API", method: "GET", target: "/_admin/faults", status: 404},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

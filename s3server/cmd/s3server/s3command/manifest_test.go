@@ -98,93 +98,97 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 
 // A manifest with an unknown or invalid field is refused.
 func TestManifestIsReadStrictly(t *testing.T) {
-	tests := []struct{ name, text, says string }{
+	tests := []struct{ name, text, message string }{
 		{
-			name: "an unknown field",
-			text: `{"bukets": []}`,
-			says: `the manifest has no field "bukets": it can have users, buckets`,
+			name:    "unknown field",
+			text:    `{"bukets": []}`,
+			message: `the manifest has no field "bukets": it can have users, buckets`,
 		},
-		{name: "another case", text: `{"Buckets": []}`, says: `no field "Buckets"`},
+		{name: "field in another case", text: `{"Buckets": []}`, message: `no field "Buckets"`},
 		{
-			name: "an unknown field of a bucket",
-			text: `{"buckets": [{"name": "photos", "public": true}]}`,
-			says: `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`,
-		},
-		{
-			name: "an unknown field of a user",
-			text: `{"users": [{"accessKey": "a"}]}`,
-			says: `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`,
+			name:    "unknown field of a bucket",
+			text:    `{"buckets": [{"name": "photos", "public": true}]}`,
+			message: `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`,
 		},
 		{
-			name: "a user without a secret",
-			text: `{"users": [{"accessKeyId": "a"}]}`,
-			says: "users[0] must have accessKeyId and secretKey",
+			name:    "unknown field of a user",
+			text:    `{"users": [{"accessKey": "a"}]}`,
+			message: `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`,
 		},
 		{
-			name: "a user named twice",
-			text: `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`,
-			says: `but "a" is that of another user or of the server`,
+			name:    "user without a secret",
+			text:    `{"users": [{"accessKeyId": "a"}]}`,
+			message: "users[0] must have accessKeyId and secretKey",
 		},
 		{
-			name: "the server's own key",
-			text: `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`,
-			says: `but "root" is that of another user or of the server`,
+			name:    "user named twice",
+			text:    `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`,
+			message: `but "a" is that of another user or of the server`,
 		},
 		{
-			name: "an account that no policy can name",
-			text: `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`,
-			says: `account must have 12 digits, but is "other"`,
+			name:    "user with the key of the server",
+			text:    `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`,
+			message: `but "root" is that of another user or of the server`,
 		},
 		{
-			name: "a bucket named twice",
-			text: `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`,
-			says: `"photos" is there twice`,
+			name:    "invalid account",
+			text:    `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`,
+			message: `account must have 12 digits, but is "other"`,
 		},
 		{
-			name: "a field that is there twice",
-			text: `{"users": [], "users": []}`,
-			says: `the manifest has "users" twice`,
-		},
-		{name: "no object", text: `{"users": ["a"]}`, says: "a user must be an object"},
-		{name: "another type", text: `{"buckets": "photos"}`, says: "cannot unmarshal string"},
-		{name: "text after the end", text: `{} {}`, says: "after top-level value"},
-		{name: "no JSON", text: `users:`, says: "--manifest must name a JSON file"},
-		{
-			name: "an unknown permission",
-			text: `{"buckets": [{"name": "photos", "anonymous": "all"}]}`,
-			says: `but is "all"`,
+			name:    "bucket named twice",
+			text:    `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`,
+			message: `"photos" is there twice`,
 		},
 		{
-			name: "two policies",
-			text: `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`,
-			says: "exclude each other",
+			name:    "field named twice",
+			text:    `{"users": [], "users": []}`,
+			message: `the manifest has "users" twice`,
 		},
-		{name: "an invalid name", text: `{"buckets": [{"name": "No_Name"}]}`, says: `"No_Name"`},
+		{name: "user is not an object", text: `{"users": ["a"]}`, message: "a user must be an object"},
+		{name: "buckets are not a list", text: `{"buckets": "photos"}`, message: "cannot unmarshal string"},
+		{name: "text after the end", text: `{} {}`, message: "after top-level value"},
+		{name: "manifest is not JSON", text: `users:`, message: "--manifest must name a JSON file"},
 		{
-			name: "an invalid policy",
-			text: `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`,
-			says: "policy of bucket photos must be valid",
+			name:    "unknown permission",
+			text:    `{"buckets": [{"name": "photos", "anonymous": "all"}]}`,
+			message: `but is "all"`,
+		},
+		{
+			name:    "permission and policy",
+			text:    `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`,
+			message: "exclude each other",
+		},
+		{name: "invalid name of a bucket", text: `{"buckets": [{"name": "No_Name"}]}`, message: `"No_Name"`},
+		{
+			name:    "invalid policy",
+			text:    `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`,
+			message: "policy of bucket photos must be valid",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			env := environment("AWS_ACCESS_KEY_ID", "root", "AWS_SECRET_ACCESS_KEY", "root-secret")
+			// If the manifest is accepted by mistake, the server stops at once.
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			ready := func(string) {
-				cancel()
-			} // the manifest is accepted
-			err := parseFlags(t, "--manifest", manifestFile(t, tt.text)).Serve(ctx, Environment{
+			stop := func(string) { cancel() }
+
+			flags := parseFlags(t, "--manifest", manifestFile(t, tt.text))
+			err := flags.Serve(ctx, Environment{
 				Err:    io.Discard,
-				Lookup: env,
-				Ready:  ready,
+				Lookup: environment("AWS_ACCESS_KEY_ID", "root", "AWS_SECRET_ACCESS_KEY", "root-secret"),
+				Ready:  stop,
 			}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.message)
 		})
 	}
-	require.ErrorIs(t, parseFlags(t, "--manifest", "none").Serve(t.Context(), Environment{
-		Err:    io.Discard,
-		Lookup: environment(),
-	}, nil), os.ErrNotExist)
+
+	t.Run("file missing", func(t *testing.T) {
+		err := parseFlags(t, "--manifest", "none").Serve(t.Context(), Environment{
+			Err:    io.Discard,
+			Lookup: environment(),
+		}, nil)
+		require.ErrorIs(t, err, os.ErrNotExist)
+	})
 }

@@ -19,14 +19,17 @@ import (
 // The server takes the arguments of MinIO.
 func TestMinIOArguments(t *testing.T) {
 	tests := []struct {
-		name, args, listen, console string
-		rest                        []string
-		minio                       bool
+		name    string
+		args    string
+		listen  string
+		console string   // the address of the console
+		rest    []string // the arguments that are left, such as the directory
+		minio   bool     // true if the arguments are those of MinIO
 	}{
-		{name: "ours", args: "/data", listen: "127.0.0.1:9000", rest: []string{"/data"}},
-		{name: "none", listen: "127.0.0.1:9000"},
+		{name: "arguments of this program", args: "/data", listen: "127.0.0.1:9000", rest: []string{"/data"}},
+		{name: "no arguments", listen: "127.0.0.1:9000"},
 		{
-			name:    "a compose file",
+			name:    "arguments of a compose file",
 			args:    "server /data --console-address :9001",
 			listen:  "127.0.0.1:9000",
 			console: ":9001",
@@ -34,21 +37,21 @@ func TestMinIOArguments(t *testing.T) {
 			minio:   true,
 		},
 		{
-			name:   "the program's name",
+			name:   "name of MinIO's program",
 			args:   "minio server /data",
 			listen: "127.0.0.1:9000",
 			rest:   []string{"/data"},
 			minio:  true,
 		},
 		{
-			name:   "flags first",
+			name:   "flags before the directory",
 			args:   "server --address :9005 --quiet /data",
 			listen: ":9005",
 			rest:   []string{"/data"},
 			minio:  true,
 		},
 		{
-			name:    "an equals sign",
+			name:    "flags with an equals sign",
 			args:    "server --address=:9005 /data --console-address=:9006",
 			listen:  ":9005",
 			console: ":9006",
@@ -56,14 +59,14 @@ func TestMinIOArguments(t *testing.T) {
 			minio:   true,
 		},
 		{
-			name:   "our flags",
+			name:   "flag of this program",
 			args:   "server /data --strict",
 			listen: "127.0.0.1:9000",
 			rest:   []string{"/data"},
 			minio:  true,
 		},
-		{name: "no directory", args: "server", listen: "127.0.0.1:9000", minio: true},
-		{name: "a directory minio", args: "minio", listen: "127.0.0.1:9000", rest: []string{"minio"}},
+		{name: "directory missing", args: "server", listen: "127.0.0.1:9000", minio: true},
+		{name: "directory with the name minio", args: "minio", listen: "127.0.0.1:9000", rest: []string{"minio"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
