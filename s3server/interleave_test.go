@@ -42,185 +42,188 @@ func askServer(
 	return w.Code, w.Body.String(), w.Header().Get("ETag")
 }
 
+// An exploredRequest is a request to the server of TestExploredServer.
+type exploredRequest struct {
+	method   string
+	target   string // in target and body, ID stands for the upload, and TAG for the ETag of its part
+	body     string
+	onBucket bool // true if the request is about the bucket, and not about the object k
+}
+
+// runLifecycle stands for a run of lifecycle rules in place of a request.
+var runLifecycle = exploredRequest{method: "lifecycle"}
+
+// setVersioning returns a request that sets the versioning of the bucket.
+func setVersioning(status string) exploredRequest {
+	return exploredRequest{
+		method:   http.MethodPut,
+		onBucket: true,
+		target:   "?versioning",
+		body:     "<VersioningConfiguration><Status>" + status + "</Status></VersioningConfiguration>",
+	}
+}
+
+// send sends the request, and fails if the response is an error.
+func (r exploredRequest) send(ctx context.Context, server *s3server.Handler, upload exploredUpload) error {
+	if r == runLifecycle {
+		server.RunLifecycle()
+		return nil
+	}
+	names := strings.NewReplacer("ID", upload.id, "TAG", upload.partTag)
+	target := names.Replace(r.target)
+	if !r.onBucket {
+		target = "/k" + target
+	}
+	status, text, _ := askServer(ctx, server, r.method, target, names.Replace(r.body))
+	if status >= 300 || strings.Contains(text, "<Error>") {
+		return errors.New(text)
+	}
+	return nil
+}
+
+// An exploredUpload is an upload to the object k with one part, whose content is "part".
+type exploredUpload struct{ id, partTag string }
+
+// newExploredServer returns a server over a service, which is closed at the end of the scene.
+func newExploredServer(s *interleave.Scene, service driver.ServiceDriver) *s3server.Handler {
+	server := s3server.New(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: 1}})
+	s.Cleanup(server.Close)
+	return server
+}
+
+// setUpExploredBucket creates a bucket with the object k, whose content is "first", and with an upload to the same
+// object. It also returns the ETag of the object. If isExpired is true, the lifecycle of the bucket may remove the
+// object.
+func setUpExploredBucket(
+	s *interleave.Scene, service driver.ServiceDriver, isVersioned, isExpired bool,
+) (upload exploredUpload, firstTag string) {
+	server := newExploredServer(s, service)
+	setup := s3server.BucketSetup{Name: "bucket", Policy: []byte(everything)}
+	require.NoError(s, server.SetUpBucket(s.Context(), setup))
+	ask := func(method, target, body string) (text, tag string) {
+		status, text, tag := askServer(s.Context(), server, method, target, body)
+		require.Less(s, status, 300, "%s %s: %s", method, target, text)
+		return text, tag
+	}
+
+	if isVersioned {
+		enable := setVersioning("Enabled")
+		ask(enable.method, enable.target, enable.body)
+	}
+	_, firstTag = ask(http.MethodPut, "/k", "first")
+	created, _ := ask(http.MethodPost, "/k?uploads", "")
+	id := uploadIDs.FindStringSubmatch(created)
+	require.Len(s, id, 2, created)
+	_, partTag := ask(http.MethodPut, "/k?partNumber=1&uploadId="+id[1], "part")
+	if isExpired {
+		ask(http.MethodPut, "?lifecycle", expiring)
+		time.Sleep(72 * time.Hour) // the time of a scene is not real
+	}
+	return exploredUpload{id: id[1], partTag: partTag}, strings.Trim(firstTag, `"`)
+}
+
 var uploadIDs = regexp.MustCompile(`<UploadId>(.*)</UploadId>`)
 
-// If two requests run at the same time over one store, the result is that of one after the other. This holds for
-// the next server, too.
+// If two requests run at the same time, their calls of the store may come in any order. The result is always that of
+// one request after the other, for this server and for the next one.
 func TestExploredServer(t *testing.T) {
-	type request struct {
-		method, target, body string
-		bucket               bool // the request is about the bucket, and not about the object
-	}
-	// In requests, ID is the upload and TAG is the ETag of its part.
-	complete := request{
+	const noObject = ""
+	put := exploredRequest{method: http.MethodPut, body: "put"}
+	remove := exploredRequest{method: http.MethodDelete}
+	abort := exploredRequest{method: http.MethodDelete, target: "?uploadId=ID"}
+	setTags := exploredRequest{method: http.MethodPut, target: "?tagging", body: "<Tagging><TagSet/></Tagging>"}
+	complete := exploredRequest{
 		method: http.MethodPost,
 		target: "?uploadId=ID",
 		body: "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>TAG</ETag></Part>" +
 			"</CompleteMultipartUpload>",
 	}
-	put := request{method: http.MethodPut, body: "put"}
-	versioning := func(status string) request {
-		return request{
-			method: http.MethodPut,
-			bucket: true,
-			target: "?versioning",
-			body:   "<VersioningConfiguration><Status>" + status + "</Status></VersioningConfiguration>",
-		}
-	}
-	enable := versioning("Enabled")
-	suspend := versioning("Suspended")
-	lifecycle := request{method: "lifecycle"}
+	enable := setVersioning("Enabled")
+	suspend := setVersioning("Suspended")
 
-	for _, tt := range []struct {
-		name          string
-		enabled       bool // the bucket has versions
-		expired       bool // the object has expired by the lifecycle of the bucket
-		first, second request
-		after         []string // contents if both succeed; "" means that there is no object
+	tests := []struct {
+		name      string
+		versioned bool // true if the bucket has versions
+		expired   bool // true if the object has expired by the lifecycle of the bucket
+		first     exploredRequest
+		second    exploredRequest
+		contents  []string // the possible contents of the object if both requests succeed
 	}{
-		{name: "complete and complete", first: complete, second: complete, after: []string{"part"}},
-		{name: "complete and put", first: complete, second: put, after: []string{"part", "put"}},
+		{name: "complete and complete", first: complete, second: complete, contents: []string{"part"}},
+		{name: "complete and put", first: complete, second: put, contents: []string{"part", "put"}},
+		{name: "complete and abort", first: complete, second: abort, contents: []string{"part"}},
+		{name: "complete and delete", first: complete, second: remove, contents: []string{"part", noObject}},
+		{name: "put and delete", first: put, second: remove, contents: []string{"put", noObject}},
+		{name: "put and versioning on", first: put, second: enable, contents: []string{"put"}},
+		{name: "put and versioning off", versioned: true, first: put, second: suspend, contents: []string{"put"}},
+		{name: "delete and versioning on", first: remove, second: enable, contents: []string{noObject}},
 		{
-			name:   "complete and abort",
-			first:  complete,
-			second: request{method: http.MethodDelete, target: "?uploadId=ID"},
-			after:  []string{"part"},
+			name:      "delete and versioning off",
+			versioned: true,
+			first:     remove,
+			second:    suspend,
+			contents:  []string{noObject},
+		},
+		{name: "complete and versioning on", first: complete, second: enable, contents: []string{"part"}},
+		{name: "put and lifecycle", expired: true, first: put, second: runLifecycle, contents: []string{"put"}},
+		{
+			name:      "put and lifecycle with versions",
+			versioned: true,
+			expired:   true,
+			first:     put,
+			second:    runLifecycle,
+			contents:  []string{"put"},
 		},
 		{
-			name:   "complete and delete",
-			first:  complete,
-			second: request{method: http.MethodDelete},
-			after:  []string{"part", ""},
+			name:     "complete and lifecycle",
+			expired:  true,
+			first:    complete,
+			second:   runLifecycle,
+			contents: []string{"part"},
 		},
 		{
-			name:   "put and delete",
-			first:  put,
-			second: request{method: http.MethodDelete},
-			after:  []string{"put", ""},
+			name:      "delete and lifecycle with versions",
+			versioned: true,
+			expired:   true,
+			first:     remove,
+			second:    runLifecycle,
+			contents:  []string{noObject},
 		},
-		{name: "put and versioning on", first: put, second: enable, after: []string{"put"}},
-		{
-			name:    "put and versioning off",
-			enabled: true,
-			first:   put,
-			second:  suspend,
-			after:   []string{"put"},
-		},
-		{
-			name:   "delete and versioning on",
-			first:  request{method: http.MethodDelete},
-			second: enable,
-			after:  []string{""},
-		},
-		{
-			name:    "delete and versioning off",
-			enabled: true,
-			first:   request{method: http.MethodDelete},
-			second:  suspend,
-			after:   []string{""},
-		},
-		{name: "complete and versioning on", first: complete, second: enable, after: []string{"part"}},
-		{name: "put and lifecycle", expired: true, first: put, second: lifecycle, after: []string{"put"}},
-		{
-			name:    "put and lifecycle with versions",
-			enabled: true,
-			expired: true,
-			first:   put,
-			second:  lifecycle,
-			after:   []string{"put"},
-		},
-		{
-			name:    "complete and lifecycle",
-			expired: true,
-			first:   complete,
-			second:  lifecycle,
-			after:   []string{"part"},
-		},
-		{
-			name:    "delete and lifecycle with versions",
-			enabled: true,
-			expired: true,
-			first:   request{method: http.MethodDelete},
-			second:  lifecycle,
-			after:   []string{""},
-		},
-		{
-			name:   "put and tags",
-			first:  put,
-			second: request{method: http.MethodPut, target: "?tagging", body: "<Tagging><TagSet/></Tagging>"},
-			after:  []string{"put"},
-		},
-	} {
+		{name: "put and tags", first: put, second: setTags, contents: []string{"put"}},
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := explored.Config()
 			c.Weaknesses = interleave.Weaknesses()[:1] // the service is one in memory
 			interleave.Run(t, c, func(s *interleave.Scene) {
 				service := memstore.NewServiceDriver(memstore.ServiceConfig{})
-				serve := func(service driver.ServiceDriver) *s3server.Handler {
-					h := s3server.New(s3server.Config{
-						Service: service,
-						Limits:  s3server.Limits{MinPartSize: 1},
-					})
-					s.Cleanup(h.Close)
-					return h
-				}
-				outside := serve(service)
-				setup := s3server.BucketSetup{Name: "bucket", Policy: []byte(everything)}
-				require.NoError(s, outside.SetUpBucket(s.Context(), setup))
-				ask := func(method, target, body string) (text, tag string) {
-					status, text, tag := askServer(s.Context(), outside, method, target, body)
-					require.Less(s, status, 300, "%s %s: %s", method, target, text)
-					return text, tag
-				}
-				if tt.enabled {
-					ask(enable.method, enable.target, enable.body)
-				}
-				_, firstTag := ask(http.MethodPut, "/k", "first")
-				firstTag = strings.Trim(firstTag, `"`)
-				text, _ := ask(http.MethodPost, "/k?uploads", "")
+				upload, firstTag := setUpExploredBucket(s, service, tt.versioned, tt.expired)
 
-				id := uploadIDs.FindStringSubmatch(text)
-				require.Len(s, id, 2, text)
-				_, tag := ask(http.MethodPut, "/k?partNumber=1&uploadId="+id[1], "part")
-				fill := strings.NewReplacer("ID", id[1], "TAG", tag)
-				if tt.expired {
-					ask(http.MethodPut, "?lifecycle", expiring)
-					time.Sleep(72 * time.Hour)
-				}
-				p := s.Process("server")
-				h := serve(driver.ServiceWithLayers(service, p.Layer("bucket")))
-				run := func(name string, r request) *interleave.Actor {
-					return p.Go(name, func(ctx context.Context) error {
-						if r.method == lifecycle.method {
-							h.RunLifecycle()
-							return nil
-						}
-						target := "/k" + fill.Replace(r.target)
-						if r.bucket {
-							target = r.target
-						}
-						status, text, _ := askServer(ctx, h, r.method, target, fill.Replace(r.body))
-						if status >= 300 || strings.Contains(text, "<Error>") {
-							return errors.New(text)
-						}
-						return nil
-					})
-				}
-				x := run("x", tt.first)
-				y := run("y", tt.second)
+				// Run both requests at the same time.
+				process := s.Process("server")
+				server := newExploredServer(s, driver.ServiceWithLayers(service, process.Layer("bucket")))
+				first := process.Go("first", func(ctx context.Context) error {
+					return tt.first.send(ctx, server, upload)
+				})
+				second := process.Go("second", func(ctx context.Context) error {
+					return tt.second.send(ctx, server, upload)
+				})
+
+				// The next server has the result of one request after the other.
 				s.Check(func() {
-					status, text, _ := askServer(s.Context(), serve(service), http.MethodGet, "/k", "")
+					next := newExploredServer(s, service)
+					status, content, _ := askServer(s.Context(), next, http.MethodGet, "/k", "")
 					if status == http.StatusNotFound {
-						text = ""
+						content = noObject
 					}
-					if x.Err() == nil && y.Err() == nil && !p.Died() && !x.Lost() && !y.Lost() {
-						require.Contains(s, tt.after, text)
+					require.Contains(s, []string{"first", "part", "put", noObject}, content)
+					bothSucceeded := first.Err() == nil && second.Err() == nil && !process.Died()
+					if bothSucceeded && !first.Lost() && !second.Lost() {
+						require.Contains(s, tt.contents, content)
 					}
-					require.Contains(s, []string{"first", "part", "put", ""}, text)
-					if tt.enabled {
-						_, versions, _ := askServer(s.Context(), serve(service), http.MethodGet,
-							"?versions", "")
-						require.Contains(s, versions, firstTag, "the first version is gone")
+					if tt.versioned {
+						_, versions, _ := askServer(s.Context(), next, http.MethodGet, "?versions", "")
+						require.Contains(s, versions, firstTag, "the first version must not be lost")
 					}
 				})
 			})
