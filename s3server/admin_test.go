@@ -121,7 +121,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 		text               string
 	}{
 		{
-			name:   "an unknown field",
+			name:   "unknown field",
 			method: "POST",
 			path:   "faults",
 			body:   `{"eror":"SlowDown"}`,
@@ -129,7 +129,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   `unknown field`,
 		},
 		{
-			name:   "no JSON",
+			name:   "body is not JSON",
 			method: "POST",
 			path:   "faults",
 			body:   `SlowDown`,
@@ -145,7 +145,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   "invalid character",
 		},
 		{
-			name:   "a fault of nothing",
+			name:   "fault without an effect",
 			method: "POST",
 			path:   "faults",
 			body:   `{"operation":"PutObject"}`,
@@ -153,7 +153,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   "must do something",
 		},
 		{
-			name:   "an unknown code",
+			name:   "unknown error code",
 			method: "POST",
 			path:   "faults",
 			body:   `{"error":"Slow"}`,
@@ -161,7 +161,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   `error must be a known code, or status must be set: \"Slow\"`,
 		},
 		{
-			name:   "an unknown status",
+			name:   "invalid status",
 			method: "POST",
 			path:   "faults",
 			body:   `{"status":99}`,
@@ -169,7 +169,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   "from 200 to 599",
 		},
 		{
-			name:   "a wrong duration",
+			name:   "invalid duration",
 			method: "POST",
 			path:   "faults",
 			body:   `{"latency":"1 fortnight"}`,
@@ -177,7 +177,7 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   "duration",
 		},
 		{
-			name:   "a number as duration",
+			name:   "number as duration",
 			method: "POST",
 			path:   "faults",
 			body:   `{"latency":5}`,
@@ -193,17 +193,17 @@ func TestAdminAPIRefuses(t *testing.T) {
 			text:   "times must not be negative",
 		},
 		{
-			name:   "a huge document",
+			name:   "body too large",
 			method: "POST",
 			path:   "faults",
 			body:   `"` + strings.Repeat("x", 100<<10),
 			status: 400,
 			text:   "too large",
 		},
-		{name: "an id that is gone", method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
-		{name: "an id that is none", method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
-		{name: "another path", method: "GET", path: "else", status: 404, text: "nothing"},
-		{name: "another method", method: "PATCH", path: "faults", status: 404, text: "nothing"},
+		{name: "unknown ID", method: "DELETE", path: "faults/7", status: 404, text: "no fault"},
+		{name: "invalid ID", method: "DELETE", path: "faults/x", status: 404, text: "no fault"},
+		{name: "unknown path", method: "GET", path: "else", status: 404, text: "nothing"},
+		{name: "unknown method", method: "PATCH", path: "faults", status: 404, text: "nothing"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -213,11 +213,11 @@ func TestAdminAPIRefuses(t *testing.T) {
 		})
 	}
 
+	// A server has at most 1000 faults.
 	for i := range 1000 {
 		status, text := s.administer(t, "POST", "faults", fmt.Sprintf(`{"error":"SlowDown","key":"%d"}`, i))
 		require.Equal(t, 201, status, text)
 	}
-
 	status, _ := s.administer(t, "POST", "faults", `{"error":"SlowDown"}`)
 	require.Equal(t, 409, status)
 }

@@ -41,14 +41,14 @@ func TestChecksumsOf2026(t *testing.T) {
 	}{
 		{name: "SHA512", header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
 		{
-			name:   "SHA512, wrong",
+			name:   "wrong SHA512",
 			header: "x-amz-checksum-sha512",
 			value:  *sumSHA512("other"),
 			status: 400,
 			code:   "BadDigest",
 		},
 		{
-			name:   "SHA512, too long",
+			name:   "SHA512 too long",
 			header: "x-amz-checksum-sha512",
 			value:  *sumSHA512("hello") + "AAAA",
 			status: 400,
@@ -56,7 +56,7 @@ func TestChecksumsOf2026(t *testing.T) {
 		},
 		{name: "MD5", header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
 		{
-			name:   "MD5, wrong",
+			name:   "wrong MD5",
 			header: "x-amz-checksum-md5",
 			value:  *sumMD5("other"),
 			status: 400,
@@ -84,7 +84,7 @@ func TestChecksumsOf2026(t *testing.T) {
 			code:   "NotImplemented",
 		},
 		{
-			name:   "unknown",
+			name:   "unknown algorithm",
 			header: "x-amz-checksum-crc8",
 			value:  "AA==",
 			status: 400,

@@ -121,7 +121,7 @@ func TestEncryptionByCustomerKey(t *testing.T) {
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 }
 
-// The server refuses these customer-provided keys.
+// PutObject refuses a customer-provided key that is incomplete or invalid, or that is sent without TLS.
 func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	plainServer := startServer(t, s3server.Config{})
@@ -137,49 +137,49 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 		code   string
 	}{
 		{
-			name:   "the MD5 of another key",
+			name:   "MD5 of another key",
 			store:  s,
 			key:    customerKey{good.algorithm, good.key, other.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "no MD5",
+			name:   "MD5 missing",
 			store:  s,
 			key:    customerKey{good.algorithm, good.key, nil},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "no algorithm",
+			name:   "algorithm missing",
 			store:  s,
 			key:    customerKey{nil, good.key, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "no key",
+			name:   "key missing",
 			store:  s,
 			key:    customerKey{good.algorithm, nil, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "another algorithm",
+			name:   "unknown algorithm",
 			store:  s,
 			key:    customerKey{aws.String("DES"), good.key, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidEncryptionAlgorithmError",
 		},
 		{
-			name:   "a short key",
+			name:   "key too short",
 			store:  s,
 			key:    customerKey{good.algorithm, &short, good.md5},
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "without TLS",
+			name:   "connection without TLS",
 			store:  plainServer,
 			key:    good,
 			status: http.StatusBadRequest,
@@ -194,6 +194,7 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 		})
 	}
 
+	// An object cannot have both kinds of keys.
 	both := good.put("x")
 	both.ServerSideEncryption = types.ServerSideEncryptionAwsKms
 	_, err := s.PutObject(t.Context(), both)
@@ -205,6 +206,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	s := startTLS(t, s3server.Config{})
 	key := newCustomerKey('a')
 	other := newCustomerKey('b')
+	noKey := customerKey{}
 
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:               aws.String(bucket),
@@ -217,7 +219,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, *key.md5, *created.SSECustomerKeyMD5)
 
-	part := func(k customerKey) (*s3.UploadPartOutput, error) {
+	uploadPart := func(k customerKey) (*s3.UploadPartOutput, error) {
 		return s.UploadPart(t.Context(), &s3.UploadPartInput{
 			Bucket:               aws.String(bucket),
 			Key:                  aws.String("k"),
@@ -230,14 +232,17 @@ func TestEncryptionOfParts(t *testing.T) {
 			SSECustomerKeyMD5:    k.md5,
 		})
 	}
-	_, err = part(customerKey{})
-	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
 
-	_, err = part(other)
+	// A part needs the key of the upload.
+	_, err = uploadPart(noKey)
 	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
-	uploadedPart, err := part(key)
+	_, err = uploadPart(other)
+	requireFailure(t, err, http.StatusBadRequest, "InvalidRequest")
+	part, err := uploadPart(key)
 	require.NoError(t, err)
-	list := func(k customerKey) error {
+
+	// A listing of the parts needs no key, but must not have another one.
+	listParts := func(k customerKey) error {
 		_, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 			Bucket:               aws.String(bucket),
 			Key:                  aws.String("k"),
@@ -248,10 +253,11 @@ func TestEncryptionOfParts(t *testing.T) {
 		})
 		return err
 	}
-	require.NoError(t, list(key))
-	require.NoError(t, list(customerKey{}))
-	requireFailure(t, list(other), http.StatusBadRequest, "InvalidRequest")
+	require.NoError(t, listParts(key))
+	require.NoError(t, listParts(noKey))
+	requireFailure(t, listParts(other), http.StatusBadRequest, "InvalidRequest")
 
+	// The completion needs the key, too.
 	complete := func(k customerKey) error {
 		_, err := s.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 			Bucket:   aws.String(bucket),
@@ -259,8 +265,8 @@ func TestEncryptionOfParts(t *testing.T) {
 			UploadId: created.UploadId,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{
 				PartNumber:     aws.Int32(1),
-				ETag:           uploadedPart.ETag,
-				ChecksumCRC32C: uploadedPart.ChecksumCRC32C,
+				ETag:           part.ETag,
+				ChecksumCRC32C: part.ChecksumCRC32C,
 			}}},
 			SSECustomerAlgorithm: k.algorithm,
 			SSECustomerKey:       k.key,
@@ -268,7 +274,7 @@ func TestEncryptionOfParts(t *testing.T) {
 		})
 		return err
 	}
-	requireFailure(t, complete(customerKey{}), http.StatusBadRequest, "InvalidRequest")
+	requireFailure(t, complete(noKey), http.StatusBadRequest, "InvalidRequest")
 
 	require.NoError(t, complete(key))
 	got, err := s.GetObject(t.Context(), key.get())

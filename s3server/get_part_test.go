@@ -30,7 +30,7 @@ func (s *store) uploadInParts(
 // GetObject with a part number returns that part.
 func TestGetObjectPart(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	keys := map[string]*string{
+	etags := map[string]*string{ // by key
 		"full":      s.uploadInParts(t, "full", fullCRC32C, "0123456789", "abcdefghij", "end").ETag,
 		"composite": s.uploadInParts(t, "composite", compositeCRC32C, "0123456789", "abcdefghij", "end").ETag,
 		"one":       s.uploadInParts(t, "one", compositeCRC32C, "0123456789").ETag,
@@ -39,66 +39,68 @@ func TestGetObjectPart(t *testing.T) {
 	}
 
 	tests := []struct {
-		name          string
-		key           string
-		number, count int32
-		want, span    string
-		kind          types.ChecksumType
+		name         string
+		key          string
+		number       int32
+		count        int32 // of the parts, or 0 if the object was not uploaded in parts
+		want         string
+		span         string // in the header Content-Range
+		checksumType types.ChecksumType
 	}{
 		{
-			name:   "the first",
-			key:    "full",
-			number: 1,
-			count:  3,
-			want:   "0123456789",
-			span:   "bytes 0-9/23",
-			kind:   types.ChecksumTypeFullObject,
+			name:         "first part",
+			key:          "full",
+			number:       1,
+			count:        3,
+			want:         "0123456789",
+			span:         "bytes 0-9/23",
+			checksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:   "in the middle",
-			key:    "full",
-			number: 2,
-			count:  3,
-			want:   "abcdefghij",
-			span:   "bytes 10-19/23",
-			kind:   types.ChecksumTypeFullObject,
+			name:         "part in the middle",
+			key:          "full",
+			number:       2,
+			count:        3,
+			want:         "abcdefghij",
+			span:         "bytes 10-19/23",
+			checksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:   "the last",
-			key:    "full",
-			number: 3,
-			count:  3,
-			want:   "end",
-			span:   "bytes 20-22/23",
-			kind:   types.ChecksumTypeFullObject,
+			name:         "last part",
+			key:          "full",
+			number:       3,
+			count:        3,
+			want:         "end",
+			span:         "bytes 20-22/23",
+			checksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:   "of a composite checksum",
-			key:    "composite",
-			number: 2,
-			count:  3,
-			want:   "abcdefghij",
-			span:   "bytes 10-19/23",
-			kind:   types.ChecksumTypeComposite,
+			name:         "part of an object with a composite checksum",
+			key:          "composite",
+			number:       2,
+			count:        3,
+			want:         "abcdefghij",
+			span:         "bytes 10-19/23",
+			checksumType: types.ChecksumTypeComposite,
 		},
 		{
-			name:   "the only one",
-			key:    "one",
-			number: 1,
-			count:  1,
-			want:   "0123456789",
-			span:   "bytes 0-9/10",
-			kind:   types.ChecksumTypeComposite,
+			name:         "only part",
+			key:          "one",
+			number:       1,
+			count:        1,
+			want:         "0123456789",
+			span:         "bytes 0-9/10",
+			checksumType: types.ChecksumTypeComposite,
 		},
 		{
-			name:   "an object without parts",
-			key:    "put",
-			number: 1,
-			want:   "0123456789",
-			span:   "bytes 0-9/10",
-			kind:   types.ChecksumTypeFullObject,
+			name:         "object without parts",
+			key:          "put",
+			number:       1,
+			want:         "0123456789",
+			span:         "bytes 0-9/10",
+			checksumType: types.ChecksumTypeFullObject,
 		},
-		{name: "an empty object", key: "empty", number: 1, kind: types.ChecksumTypeFullObject},
+		{name: "empty object", key: "empty", number: 1, checksumType: types.ChecksumTypeFullObject},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,8 +116,8 @@ func TestGetObjectPart(t *testing.T) {
 			require.Equal(t, tt.want, readBody(t, got.Body), "the SDK has verified the checksum of the part")
 			require.Equal(t, tt.span, aws.ToString(got.ContentRange))
 			require.Equal(t, tt.count, aws.ToInt32(got.PartsCount))
-			require.Equal(t, keys[tt.key], got.ETag)
-			require.Equal(t, tt.kind, got.ChecksumType)
+			require.Equal(t, etags[tt.key], got.ETag)
+			require.Equal(t, tt.checksumType, got.ChecksumType)
 
 			if tt.key != "put" && tt.key != "empty" {
 				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
@@ -135,15 +137,16 @@ func TestGetObjectPart(t *testing.T) {
 		})
 	}
 
+	// A read without a part number does not show the number of parts.
 	head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("full"),
 	})
 	require.NoError(t, err)
-	require.Nil(t, head.PartsCount, "only a read by number shows the count")
+	require.Nil(t, head.PartsCount)
 }
 
-// GetObject refuses these part numbers.
+// GetObject refuses the number of a part that does not exist, or a number that is invalid.
 func TestGetObjectPartRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	etag := s.uploadInParts(t, "k", fullCRC32C, "0123456789", "end").ETag
@@ -157,51 +160,51 @@ func TestGetObjectPartRefused(t *testing.T) {
 		code   string
 	}{
 		{
-			name:   "after the last",
+			name:   "part after the last",
 			path:   "/photos/k?partNumber=3",
 			status: http.StatusRequestedRangeNotSatisfiable,
 			code:   "InvalidPartNumber",
 		},
 		{
-			name:   "of an object without parts",
+			name:   "part 2 of an object without parts",
 			path:   "/photos/put?partNumber=2",
 			status: http.StatusRequestedRangeNotSatisfiable,
 			code:   "InvalidPartNumber",
 		},
 		{
-			name:   "number 0",
+			name:   "part number 0",
 			path:   "/photos/k?partNumber=0",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "a number too high",
+			name:   "part number too high",
 			path:   "/photos/k?partNumber=10001",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "no number",
+			name:   "part number is not a number",
 			path:   "/photos/k?partNumber=one",
 			status: http.StatusBadRequest,
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "also a range",
+			name:   "part number and range",
 			path:   "/photos/k?partNumber=1",
 			header: map[string]string{"Range": "bytes=0-1"},
 			status: http.StatusBadRequest,
 			code:   "InvalidRequest",
 		},
 		{
-			name:   "a condition that is not met",
+			name:   "condition not met",
 			path:   "/photos/k?partNumber=1",
 			header: map[string]string{"If-Match": `"x"`},
 			status: http.StatusPreconditionFailed,
 			code:   "PreconditionFailed",
 		},
 		{
-			name:   "a missing object",
+			name:   "object missing",
 			path:   "/photos/none?partNumber=1",
 			status: http.StatusNotFound,
 			code:   "NoSuchKey",
@@ -215,6 +218,7 @@ func TestGetObjectPartRefused(t *testing.T) {
 		})
 	}
 
+	// A condition is about the entity tag of the object, and not about the part.
 	response, body := s.sendSigned(t, "GET", "/photos/k?partNumber=2", "", map[string]string{
 		"If-Match": *etag,
 	})

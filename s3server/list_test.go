@@ -48,7 +48,7 @@ func decodeName(t *testing.T, name string) string {
 	return name
 }
 
-// Listings have prefixes, delimiters and pages.
+// A listing has the keys after a start, with a prefix, up to a delimiter, whatever the size of its pages.
 func TestListObjects(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
@@ -65,7 +65,7 @@ func TestListObjects(t *testing.T) {
 			want: []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "rolled up",
+			name: "delimiter",
 			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
 			want: []string{"a", "a-b", "a/", "a0", "b/", "é"},
 		},
@@ -75,7 +75,7 @@ func TestListObjects(t *testing.T) {
 			want: []string{"a/b", "a/c/1", "a/c/2"},
 		},
 		{
-			name: "prefix, rolled up",
+			name: "prefix and delimiter",
 			in: s3.ListObjectsV2Input{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
@@ -83,7 +83,7 @@ func TestListObjects(t *testing.T) {
 			want: []string{"a/b", "a/c/"},
 		},
 		{
-			name: "prefix that is a marker",
+			name: "prefix that is a key",
 			in: s3.ListObjectsV2Input{
 				Prefix:    aws.String("b/"),
 				Delimiter: aws.String("/"),
@@ -91,7 +91,7 @@ func TestListObjects(t *testing.T) {
 			want: []string{"b/", "b/x"},
 		},
 		{
-			name: "a delimiter of two",
+			name: "delimiter of two characters",
 			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
 			want: []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
 		},
@@ -101,16 +101,16 @@ func TestListObjects(t *testing.T) {
 			want: []string{"a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "after a key in a prefix",
+			name: "after a key of a common prefix",
 			in: s3.ListObjectsV2Input{
 				StartAfter: aws.String("a/b"),
 				Delimiter:  aws.String("/"),
 			},
 			want: []string{"a/", "a0", "b/", "é"},
 		},
-		{name: "after the last", in: s3.ListObjectsV2Input{StartAfter: aws.String("é")}},
-		{name: "a prefix that nothing has", in: s3.ListObjectsV2Input{Prefix: aws.String("z")}},
-		{name: "not ASCII", in: s3.ListObjectsV2Input{Prefix: aws.String("é")}, want: []string{"é"}},
+		{name: "after the last key", in: s3.ListObjectsV2Input{StartAfter: aws.String("é")}},
+		{name: "prefix of no key", in: s3.ListObjectsV2Input{Prefix: aws.String("z")}},
+		{name: "prefix not in ASCII", in: s3.ListObjectsV2Input{Prefix: aws.String("é")}, want: []string{"é"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,13 +162,13 @@ func TestListObjectsArguments(t *testing.T) {
 		name  string
 		input *s3.ListObjectsV2Input
 	}{
-		{name: "an invalid token", input: &s3.ListObjectsV2Input{ContinuationToken: aws.String("x")}},
+		{name: "invalid token", input: &s3.ListObjectsV2Input{ContinuationToken: aws.String("x")}},
 		{
-			name:  "a token made up",
+			name:  "token of another form",
 			input: &s3.ListObjectsV2Input{ContinuationToken: aws.String("AAAAAAAAAAAAa2s=")},
 		},
-		{name: "another encoding", input: &s3.ListObjectsV2Input{EncodingType: "base64"}},
-		{name: "fewer than none", input: &s3.ListObjectsV2Input{MaxKeys: aws.Int32(-1)}},
+		{name: "unknown encoding", input: &s3.ListObjectsV2Input{EncodingType: "base64"}},
+		{name: "negative page size", input: &s3.ListObjectsV2Input{MaxKeys: aws.Int32(-1)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,12 +218,12 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 			want: []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
 		{
-			name: "rolled up",
+			name: "delimiter",
 			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
 			want: []string{"a/", "a-b", "a.c/", "a0"},
 		},
 		{
-			name: "prefix",
+			name: "prefix and delimiter",
 			in: s3.ListObjectsV2Input{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
@@ -253,7 +253,7 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 			},
 		},
 		{
-			name: "after a prefix, rolled up",
+			name: "after a common prefix",
 			in: s3.ListObjectsV2Input{
 				StartAfter: aws.String("a/"),
 				Delimiter:  aws.String("/"),
@@ -261,7 +261,7 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 			want: []string{"a-b", "a.c/", "a0"},
 		},
 		{
-			name: "a prefix that is half a name",
+			name: "prefix that ends within a name",
 			in:   s3.ListObjectsV2Input{Prefix: aws.String("a/2")},
 			want: []string{"a/2/x", "a/2-y"},
 		},

@@ -82,7 +82,7 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 	require.Equal(t, 204, response.StatusCode, "the owner need not agree: %s", body)
 }
 
-// A POST form stores its file.
+// A form stores its file if the form has a valid signature and meets the conditions of its policy.
 func TestForm(t *testing.T) {
 	set := func(name, value string) func(map[string]string) {
 		return func(fields map[string]string) {
@@ -97,48 +97,48 @@ func TestForm(t *testing.T) {
 		status  int
 		code    string
 	}{
-		{name: "right", content: "hello", status: 204},
+		{name: "valid", content: "hello", status: 204},
 		{
-			name:    "right, with a 201",
+			name:    "valid, with status 201",
 			change:  set("success_action_status", "201"),
 			content: "hello",
 			status:  201,
 		},
 		{
-			name:    "an extra field",
+			name:    "extra field",
 			change:  set("x-amz-meta-other", "c"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
 		{
-			name:    "an extra field to be ignored",
+			name:    "extra field to be ignored",
 			change:  set("x-ignore-me", "c"),
 			content: "hello",
 			status:  204,
 		},
 		{
-			name:    "another type",
+			name:    "other content type",
 			change:  set("content-type", "text/html"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
 		{
-			name:    "another key",
+			name:    "other key",
 			change:  set("key", "other"),
 			content: "hello",
 			status:  403,
 			code:    "AccessDenied",
 		},
 		{
-			name:    "the file's own name",
+			name:    "key with the name of the file",
 			change:  set("key", "uploads/${filename}"),
 			content: "hello",
 			status:  204,
 		},
 		{
-			name: "a missing field",
+			name: "field of a condition missing",
 			change: func(f map[string]string) {
 				delete(f, "content-type")
 			},
@@ -147,14 +147,14 @@ func TestForm(t *testing.T) {
 			code:    "AccessDenied",
 		},
 		{
-			name:    "another signature",
+			name:    "wrong signature",
 			change:  set("x-amz-signature", "x"),
 			content: "hello",
 			status:  403,
 			code:    "SignatureDoesNotMatch",
 		},
 		{
-			name: "no signature",
+			name: "signature missing",
 			change: func(f map[string]string) {
 				delete(f, "X-Amz-Signature")
 			},
@@ -163,7 +163,7 @@ func TestForm(t *testing.T) {
 			code:    "InvalidArgument",
 		},
 		{
-			name: "no policy",
+			name: "policy missing",
 			change: func(f map[string]string) {
 				delete(f, "policy")
 			},
@@ -172,7 +172,7 @@ func TestForm(t *testing.T) {
 			code:    "AccessDenied",
 		},
 		{
-			name:    "a field without a name",
+			name:    "field without a name",
 			change:  set("", "x"),
 			content: "hello",
 			status:  400,
@@ -188,27 +188,27 @@ func TestForm(t *testing.T) {
 			code:    "InvalidArgument",
 		},
 		{
-			name:    "the digest of another file",
+			name:    "wrong MD5",
 			change:  set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
 			content: "hello",
 			status:  400,
 			code:    "BadDigest",
 		},
 		{
-			name:    "a malformed digest",
+			name:    "malformed MD5",
 			change:  set("content-md5", "x"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidDigest",
 		},
 		{
-			name:    "its digest",
+			name:    "right MD5",
 			change:  set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
 			content: "hello",
 			status:  204,
 		},
 		{
-			name: "no key",
+			name: "key missing",
 			change: func(f map[string]string) {
 				delete(f, "key")
 			},
@@ -217,28 +217,28 @@ func TestForm(t *testing.T) {
 			code:    "InvalidArgument",
 		},
 		{
-			name:    "what a header cannot have",
+			name:    "NUL in a field",
 			change:  set("cache-control", "a\x00b"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidArgument",
 		},
 		{
-			name:    "a header within a field",
+			name:    "line break in a field",
 			change:  set("cache-control", "a\r\nX-Other: b"),
 			content: "hello",
 			status:  400,
 			code:    "InvalidArgument",
 		},
 		{
-			name:    "a field that is not ASCII",
+			name:    "field not in ASCII",
 			change:  set("cache-control", "ü\t–"),
 			content: "hello",
 			status:  204,
 		},
 		{name: "expired", later: 16 * time.Minute, content: "hello", status: 403, code: "AccessDenied"},
-		{name: "too long", content: "hello, hello", status: 400, code: "EntityTooLarge"},
-		{name: "too short", content: "h", status: 400, code: "EntityTooSmall"},
+		{name: "file too long", content: "hello, hello", status: 400, code: "EntityTooLarge"},
+		{name: "file too short", content: "h", status: 400, code: "EntityTooSmall"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -293,18 +293,18 @@ func TestFormReplacesFilename(t *testing.T) {
 		want     string // in the key and the metadata
 		code     string // of the refusal
 	}{
-		{name: "a name", filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
-		{name: "a path", filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
+		{name: "name", filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
+		{name: "path", filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
 		{
-			name:     "a path of Windows",
+			name:     "path of Windows",
 			filename: `C:\Users\Me\cat.jpg`,
 			field:    "${filename}",
 			want:     "cat.jpg",
 		},
-		{name: "twice", filename: "cat.jpg", field: "${filename}-${filename}", want: "cat.jpg-cat.jpg"},
-		{name: "none", field: "x${filename}", want: "x"},
+		{name: "two variables", filename: "cat.jpg", field: "${filename}-${filename}", want: "cat.jpg-cat.jpg"},
+		{name: "file without a name", field: "x${filename}", want: "x"},
 		{
-			name:     "more than a form can have",
+			name:     "fields too long after the replacement",
 			filename: strings.Repeat("x", 200<<10),
 			field:    strings.Repeat("${filename}", 500),
 			code:     "MaxPostPreDataLengthExceededError",

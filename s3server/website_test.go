@@ -63,7 +63,7 @@ func TestWebsite(t *testing.T) {
 		content                     string // of the body; or of Location if the status is 3xx
 	}{
 		{
-			name:          "the index",
+			name:          "index",
 			configuration: index,
 			method:        "GET",
 			path:          "/",
@@ -71,7 +71,7 @@ func TestWebsite(t *testing.T) {
 			content:       "this is index.html",
 		},
 		{
-			name:          "the index of a folder",
+			name:          "index of a folder",
 			configuration: index,
 			method:        "GET",
 			path:          "/a/",
@@ -79,7 +79,7 @@ func TestWebsite(t *testing.T) {
 			content:       "this is a/index.html",
 		},
 		{
-			name:          "a folder without a slash",
+			name:          "folder without a slash",
 			configuration: index,
 			method:        "GET",
 			path:          "/a",
@@ -87,16 +87,16 @@ func TestWebsite(t *testing.T) {
 			content:       "/a/",
 		},
 		{
-			name:          "an object",
+			name:          "object",
 			configuration: index,
 			method:        "GET",
 			path:          "/b%20c.txt",
 			status:        200,
 			content:       "this is b c.txt",
 		},
-		{name: "only headers", configuration: index, method: "HEAD", path: "/", status: 200},
+		{name: "HEAD", configuration: index, method: "HEAD", path: "/", status: 200},
 		{
-			name:          "a query",
+			name:          "query, which has no effect",
 			configuration: index,
 			method:        "GET",
 			path:          "/?acl",
@@ -104,7 +104,7 @@ func TestWebsite(t *testing.T) {
 			content:       "this is index.html",
 		},
 		{
-			name:          "another method",
+			name:          "method other than GET and HEAD",
 			configuration: index,
 			method:        "DELETE",
 			path:          "/b%20c.txt",
@@ -112,7 +112,7 @@ func TestWebsite(t *testing.T) {
 			content:       "<li>Code: MethodNotAllowed</li>",
 		},
 		{
-			name:          "nothing",
+			name:          "object missing",
 			configuration: index,
 			method:        "GET",
 			path:          "/%3Cx%3E",
@@ -120,7 +120,7 @@ func TestWebsite(t *testing.T) {
 			content:       "<li>Key: &lt;x&gt;</li>",
 		},
 		{
-			name:          "nothing, with a page",
+			name:          "object missing, with an error document",
 			configuration: index + whenMissing,
 			method:        "GET",
 			path:          "/x",
@@ -128,7 +128,7 @@ func TestWebsite(t *testing.T) {
 			content:       "this is error.html",
 		},
 		{
-			name:          "no page for errors",
+			name:          "object and error document missing",
 			configuration: index + "<ErrorDocument><Key>y</Key></ErrorDocument>",
 			method:        "GET",
 			path:          "/x",
@@ -136,7 +136,7 @@ func TestWebsite(t *testing.T) {
 			content:       "An Error Occurred While Attempting to Retrieve a Custom Error Document",
 		},
 		{
-			name:          "everything elsewhere",
+			name:          "redirect of all requests",
 			configuration: "<RedirectAllRequestsTo><HostName>example.com</HostName><Protocol>https</Protocol></RedirectAllRequestsTo>",
 			method:        "GET",
 			path:          "/a/b",
@@ -144,7 +144,7 @@ func TestWebsite(t *testing.T) {
 			content:       "https://example.com/a/b",
 		},
 		{
-			name:          "another prefix",
+			name:          "prefix replaced",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith>a/</ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
@@ -152,7 +152,7 @@ func TestWebsite(t *testing.T) {
 			content:       "http://" + websiteHost + "/a/x",
 		},
 		{
-			name:          "no prefix",
+			name:          "prefix removed",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
@@ -160,7 +160,7 @@ func TestWebsite(t *testing.T) {
 			content:       "http://" + websiteHost + "/x",
 		},
 		{
-			name: "another key, code and host",
+			name: "key, status and host replaced",
 			configuration: rules(ruled(prefix,
 				"<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:  "GET",
@@ -169,7 +169,7 @@ func TestWebsite(t *testing.T) {
 			content: "http://h/k",
 		},
 		{
-			name:          "a rule for errors",
+			name:          "rule about a missing object",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",
@@ -177,7 +177,7 @@ func TestWebsite(t *testing.T) {
 			content:       "http://" + websiteHost + "/k",
 		},
 		{
-			name:          "no error",
+			name:          "rule about missing objects, object exists",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/b%20c.txt",
@@ -185,7 +185,7 @@ func TestWebsite(t *testing.T) {
 			content:       "this is b c.txt",
 		},
 		{
-			name:          "an error elsewhere",
+			name:          "rule about missing objects of another prefix",
 			configuration: rules(ruled(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",

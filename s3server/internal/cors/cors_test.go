@@ -38,13 +38,13 @@ func TestConfigurationRefused(t *testing.T) {
 		document string
 		code     string
 	}{
-		{name: "no rule", code: "MalformedXML"},
+		{name: "rules missing", code: "MalformedXML"},
 		{name: "too many rules", document: strings.Repeat(rule(anyGet), 101), code: "MalformedXML"},
-		{name: "an unknown element", document: rule(anyGet) + "<Color/>", code: "MalformedXML"},
-		{name: "no origin", document: rule("<AllowedMethod>GET</AllowedMethod>"), code: "MalformedXML"},
-		{name: "no method", document: rule("<AllowedOrigin>*</AllowedOrigin>"), code: "MalformedXML"},
+		{name: "unknown element", document: rule(anyGet) + "<Color/>", code: "MalformedXML"},
+		{name: "origin missing", document: rule("<AllowedMethod>GET</AllowedMethod>"), code: "MalformedXML"},
+		{name: "method missing", document: rule("<AllowedOrigin>*</AllowedOrigin>"), code: "MalformedXML"},
 		{
-			name:     "an unsupported method",
+			name:     "unsupported method",
 			document: rule(anyGet + "<AllowedMethod>PATCH</AllowedMethod>"),
 			code:     "InvalidRequest",
 		},
@@ -90,30 +90,30 @@ func TestRulesMatch(t *testing.T) {
 		headers []string
 		rule    string // "" if none allows it
 	}{
-		{name: "the first rule", origin: "https://app.example.com", method: "PUT", rule: "app"},
+		{name: "origin and method of the first rule", origin: "https://app.example.com", method: "PUT", rule: "app"},
 		{
-			name:    "its headers",
+			name:    "headers of the first rule",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: []string{"content-type", "x-amz-meta-a"},
 			rule:    "app",
 		},
 		{
-			name:    "another header",
+			name:    "other header",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: []string{"x-other"},
 		},
-		{name: "another origin", origin: "https://example.org", method: "PUT"},
-		{name: "an origin without the dot", origin: "https://example.com", method: "PUT"},
-		{name: "the second rule", origin: "https://example.org", method: "GET", rule: "all"},
+		{name: "other origin", origin: "https://example.org", method: "PUT"},
+		{name: "origin without the dot of the pattern", origin: "https://example.com", method: "PUT"},
+		{name: "origin and method of the second rule", origin: "https://example.org", method: "GET", rule: "all"},
 		{
-			name:    "a header of no rule",
+			name:    "header of no rule",
 			origin:  "https://example.org",
 			method:  "GET",
 			headers: []string{"content-type"},
 		},
-		{name: "another method", origin: "https://app.example.com", method: "DELETE"},
+		{name: "method of no rule", origin: "https://app.example.com", method: "DELETE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

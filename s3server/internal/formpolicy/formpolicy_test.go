@@ -21,16 +21,16 @@ func withConditions(list string) string {
 // Parse refuses a policy that is not the base64 of a JSON object with exactly an expiration and conditions.
 func TestParseRefuses(t *testing.T) {
 	tests := []struct{ name, policy string }{
-		{name: "no base64", policy: "{}"},
-		{name: "no JSON", policy: encoded("policy")},
-		{name: "no expiration", policy: encoded(`{"conditions":[]}`)},
-		{name: "no conditions", policy: encoded(`{"expiration":"2030-01-01T00:00:00Z"}`)},
+		{name: "policy is not Base64", policy: "{}"},
+		{name: "policy is not JSON", policy: encoded("policy")},
+		{name: "expiration missing", policy: encoded(`{"conditions":[]}`)},
+		{name: "conditions missing", policy: encoded(`{"expiration":"2030-01-01T00:00:00Z"}`)},
 		{
-			name:   "an unknown field",
+			name:   "unknown field",
 			policy: encoded(`{"expiration":"2030-01-01T00:00:00Z","conditions":[],"color":"red"}`),
 		},
 		{
-			name:   "a field in capitals",
+			name:   "field in another case",
 			policy: encoded(`{"Expiration":"2030-01-01T00:00:00Z","conditions":[]}`),
 		},
 	}
@@ -46,72 +46,72 @@ func TestParseRefuses(t *testing.T) {
 func TestPolicyConditions(t *testing.T) {
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
-	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
+	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}` // conditions that the form meets
 	tests := []struct {
 		name       string
 		conditions string
 		code       string // of the error; "" if the form meets the conditions
 		message    string // part of the message
 	}{
-		{name: "the same text", conditions: `{"key":"user/a"}` + others},
+		{name: "equal text, as an object", conditions: `{"key":"user/a"}` + others},
 		{
-			name:       "another text",
+			name:       "other text",
 			conditions: `{"key":"user/b"}` + others,
 			code:       "AccessDenied",
 			message:    `Policy Condition failed: ["eq", "$key", "user/b"]`,
 		},
-		{name: "eq", conditions: `["eq","$Key","user/a"]` + others},
-		{name: "a beginning", conditions: `["starts-with","$key","user/"]` + others},
+		{name: "equal text, as a list", conditions: `["eq","$Key","user/a"]` + others},
+		{name: "matching prefix", conditions: `["starts-with","$key","user/"]` + others},
 		{
-			name:       "another beginning",
+			name:       "other prefix",
 			conditions: `["starts-with","$key","admin/"]` + others,
 			code:       "AccessDenied",
 			message:    "Policy Condition failed",
 		},
 		{
-			name:       "a field that is missing",
+			name:       "field missing",
 			conditions: `["eq","$key","user/a"],["eq","$acl","private"]` + others,
 			code:       "AccessDenied",
 			message:    "Policy Condition failed",
 		},
 		{
-			name:       "another bucket",
+			name:       "other bucket",
 			conditions: `["eq","$key","user/a"],{"bucket":"other"}` + others,
 			code:       "AccessDenied",
 			message:    "Policy Condition failed",
 		},
 		{
-			name:       "a field without one",
+			name:       "field without a condition",
 			conditions: `["eq","$key","user/a"]`,
 			code:       "AccessDenied",
 			message:    "Extra input fields: content-type",
 		},
 		{
-			name:       "an unknown match",
+			name:       "unknown operator",
 			conditions: `["ends-with","$key","a"]` + others,
 			code:       "InvalidPolicyDocument",
 			message:    "Invalid Condition",
 		},
 		{
-			name:       "no dollar",
+			name:       "field without a dollar sign",
 			conditions: `["eq","key","a"]` + others,
 			code:       "InvalidPolicyDocument",
 			message:    "Invalid Condition",
 		},
 		{
-			name:       "an empty one",
+			name:       "empty condition",
 			conditions: `{}` + others,
 			code:       "InvalidPolicyDocument",
 			message:    "exactly one property",
 		},
 		{
-			name:       "two in one",
+			name:       "two fields in one condition",
 			conditions: `{"key":"user/a","content-type":"image/png"}` + others,
 			code:       "InvalidPolicyDocument",
 			message:    "exactly one property",
 		},
 		{
-			name:       "a range backwards",
+			name:       "range of sizes backwards",
 			conditions: `["content-length-range",5,1]` + others,
 			code:       "InvalidPolicyDocument",
 			message:    "Invalid Condition",

@@ -40,23 +40,23 @@ func TestConfigurationRefused(t *testing.T) {
 		code     string
 	}{
 		{
-			name:     "a slash in the index",
+			name:     "index with a slash",
 			document: "<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>",
 			code:     "InvalidArgument",
 		},
 		{
-			name:     "an empty index",
+			name:     "index empty",
 			document: "<IndexDocument><Suffix></Suffix></IndexDocument>",
 			code:     "InvalidArgument",
 		},
 		{
-			name:     "an index and a redirect",
+			name:     "index and redirect of all requests",
 			document: index + "<RedirectAllRequestsTo><HostName>h</HostName></RedirectAllRequestsTo>",
 			code:     "InvalidArgument",
 		},
-		{name: "no index", document: "<ErrorDocument><Key>e</Key></ErrorDocument>", code: "InvalidArgument"},
+		{name: "index missing", document: "<ErrorDocument><Key>e</Key></ErrorDocument>", code: "InvalidArgument"},
 		{
-			name:     "another protocol",
+			name:     "unknown protocol",
 			document: withRule("<Redirect><Protocol>ftp</Protocol></Redirect>"),
 			code:     "InvalidRequest",
 		},
@@ -66,28 +66,28 @@ func TestConfigurationRefused(t *testing.T) {
 			code:     "InvalidRequest",
 		},
 		{
-			name:     "an empty condition",
+			name:     "condition empty",
 			document: withRule("<Condition/><Redirect><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"),
 			code:     "InvalidRequest",
 		},
 		{
-			name:     "a code that is no error",
+			name:     "condition on a status that is no error",
 			document: withRule("<Condition><HttpErrorCodeReturnedEquals>200</HttpErrorCodeReturnedEquals></Condition><Redirect/>"),
 			code:     "InvalidRequest",
 		},
 		{
-			name:     "a code that does not move",
+			name:     "redirect with a status of another class",
 			document: withRule("<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>"),
 			code:     "InvalidRequest",
 		},
-		{name: "no rules", document: index + "<RoutingRules></RoutingRules>", code: "MalformedXML"},
+		{name: "list of rules empty", document: index + "<RoutingRules></RoutingRules>", code: "MalformedXML"},
 		{
 			name: "too many rules",
 			document: index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>",
 				51) + "</RoutingRules>",
 			code: "InvalidRequest",
 		},
-		{name: "an unknown element", document: index + "<Color/>", code: "MalformedXML"},
+		{name: "unknown element", document: index + "<Color/>", code: "MalformedXML"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -100,9 +100,10 @@ func TestConfigurationRefused(t *testing.T) {
 	}
 }
 
-// Each kind of routing rule redirects as AWS does.
+// A routing rule redirects requests that meet its condition. The rule replaces the key or its prefix.
 func TestRulesRedirect(t *testing.T) {
-	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
+	const prefix = "<KeyPrefixEquals>docs/</KeyPrefixEquals>"
+	const missing = "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 	redirectIf := func(condition, redirect string) string {
 		return withRule("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")
 	}
@@ -110,67 +111,67 @@ func TestRulesRedirect(t *testing.T) {
 		name     string
 		document string
 		key      string
-		status   int
+		status   int    // of the error that the request would get, or 0
 		target   string // "" if no rule redirects the request
 	}{
 		{name: "no rules", document: index, key: "docs/a"},
 		{
-			name:     "a rule without a condition",
+			name:     "no condition",
 			document: withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
 			key:      "a",
 			target:   "k",
 		},
 		{
-			name:     "that rule after an error",
+			name:     "no condition, after an error",
 			document: withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
 			key:      "a",
 			status:   404,
 		},
 		{
-			name:     "another host only",
+			name:     "other host",
 			document: withRule("<Redirect><HostName>h</HostName></Redirect>"),
 			key:      "a",
 			target:   "a",
 		},
 		{
-			name:     "another prefix",
+			name:     "prefix replaced",
 			document: redirectIf(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"),
 			key:      "docs/a",
 			target:   "new/a",
 		},
 		{
-			name:     "an empty prefix",
+			name:     "prefix removed",
 			document: redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"),
 			key:      "docs/a",
 			target:   "a",
 		},
 		{
-			name:     "a key without the prefix",
+			name:     "key without the prefix",
 			document: redirectIf(prefix, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
 			key:      "a",
 		},
 		{
-			name:     "an error",
+			name:     "condition on the error",
 			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
 			key:      "a",
 			status:   404,
 			target:   "k",
 		},
 		{
-			name:     "another error",
+			name:     "condition on another error",
 			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
 			key:      "a",
 			status:   403,
 		},
-		{name: "no error", document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
+		{name: "condition on an error, no error", document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
 		{
-			name:     "an error of another prefix",
+			name:     "conditions on error and prefix, key without the prefix",
 			document: redirectIf(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
 			key:      "a",
 			status:   404,
 		},
 		{
-			name:     "an error of the same prefix",
+			name:     "conditions on error and prefix",
 			document: redirectIf(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"),
 			key:      "docs/a",
 			status:   404,
