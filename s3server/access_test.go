@@ -86,129 +86,121 @@ func TestPolicyMakesBucketPublic(t *testing.T) {
 // A write with a header for tags, a lock or an ACL needs an action of its own besides s3:PutObject.
 func TestPolicyActionsOfHeaders(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+	s.allowPublicAccess(t)
+	putAnonymously := func(t *testing.T, header, value string) (status int) {
+		response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{
+			header: {value},
+		})
+		return response.StatusCode
+	}
 
-	// The policy below is public, which the block of a new bucket would refuse.
-	_, err := s.DeletePublicAccessBlock(t.Context(), &s3.DeletePublicAccessBlockInput{
-		Bucket: aws.String(bucket),
-	})
-	require.NoError(t, err)
 	tests := []struct {
-		name          string
-		header, value string
-		action        string // that the header needs besides s3:PutObject
+		name   string
+		header string
+		value  string
+		action string // that the header needs besides s3:PutObject
 	}{
-		{name: "no header", header: "X-Other", value: "1"},
 		{name: "tags", header: "X-Amz-Tagging", value: "k=v", action: "s3:PutObjectTagging"},
-		{name: "a list", header: "X-Amz-Acl", value: "public-read", action: "s3:PutObjectAcl"},
+		{name: "ACL", header: "X-Amz-Acl", value: "public-read", action: "s3:PutObjectAcl"},
 		{
-			name:   "a legal hold",
+			name:   "legal hold",
 			header: "X-Amz-Object-Lock-Legal-Hold",
 			value:  "ON",
 			action: "s3:PutObjectLegalHold",
 		},
 		{
-			name:   "a retention",
+			name:   "retention",
 			header: "X-Amz-Object-Lock-Mode",
 			value:  "GOVERNANCE",
 			action: "s3:PutObjectRetention",
 		},
 	}
 	for _, tt := range tests {
-		// Without permission for the action that the header needs, the write is refused. With the permission, it is
-		// allowed.
-		for _, allowed := range []bool{false, true} {
-			actions := `"s3:PutObject"`
-			if allowed && tt.action != "" {
-				actions += `,"` + tt.action + `"`
-			}
-			document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":[` + actions + `],"Resource":"arn:aws:s3:::photos/*"}]}`
-			_, err := s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
-				Bucket: aws.String(bucket),
-				Policy: &document,
-			})
-			require.NoError(t, err)
-			response, _ := s.send(t, "PUT", s.server.URL+"/"+bucket+"/k", strings.NewReader("x"), http.Header{
-				tt.header: {tt.value},
-			})
-			// An allowed write with a lock may fail for another reason, because the bucket has no object lock.
-			if tt.action == "" || allowed {
-				require.NotEqual(t, 403, response.StatusCode, "%s, %v", tt.name, allowed)
-			} else {
-				require.Equal(t, 403, response.StatusCode, tt.name)
-			}
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			require.NoError(t, s.setPolicy(policyOf(allowStatement("s3:PutObject", inKeys, ""))))
+			require.Equal(t, 403, putAnonymously(t, tt.header, tt.value))
+
+			// With the action, the write may fail for another reason: the bucket has no object lock and no ACLs.
+			require.NoError(t, s.setPolicy(policyOf(
+				allowStatement("s3:PutObject", inKeys, ""),
+				allowStatement(tt.action, inKeys, ""),
+			)))
+			require.NotEqual(t, 403, putAnonymously(t, tt.header, tt.value))
+		})
 	}
+
+	t.Run("other header", func(t *testing.T) {
+		require.NoError(t, s.setPolicy(policyOf(allowStatement("s3:PutObject", inKeys, ""))))
+		require.Equal(t, 200, putAnonymously(t, "X-Other", "1"))
+	})
 }
 
-// An ACL header that gives other accounts permissions needs s3:PutObjectAcl, also without Config.Strict. The
-// account that owns the bucket needs no policy.
+// A write with an ACL header that gives permissions to other accounts needs s3:PutObjectAcl, also without Config.Strict.
+// The account that owns the bucket needs no policy.
 func TestPolicyActionOfAccessList(t *testing.T) {
-	const other, other2 = "210987654321", "310987654321"
+	const (
+		allowed = 200
+		denied  = 403
+	)
 	s := startLenient(t, s3server.Config{Credentials: []s3server.Credential{
 		{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey},
-		{AccessKeyID: "AKIAOTHER", SecretKey: "other-secret", Account: other},
-		{AccessKeyID: "AKIAOTHER2", SecretKey: "other-secret", Account: other2},
+		{AccessKeyID: "AKIAWRITER", SecretKey: "other-secret", Account: "210987654321"},
+		{AccessKeyID: "AKIATHIRD", SecretKey: "other-secret", Account: "310987654321"},
 	}})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
-	idOf := func(key string) string {
-		output, err := s.client(func(o *s3.Options) {
-			o.Credentials = credentials.NewStaticCredentialsProvider(key, "other-secret", "")
-		}).ListBuckets(t.Context(), &s3.ListBucketsInput{})
-		require.NoError(t, err)
-		return "id=" + *output.Owner.ID
+	require.NoError(t, s.setPolicy(policyOf(allowStatement("s3:PutObject", inKeys, ""))))
+	clientOf := func(keyID string) *s3.Client {
+		return s.client(func(o *s3.Options) {
+			o.Credentials = credentials.NewStaticCredentialsProvider(keyID, "other-secret", "")
+		})
 	}
-	owner, err := s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
-	require.NoError(t, err)
-	document := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::photos/*"}]}`
-	_, err = s.PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{
-		Bucket: aws.String(bucket),
-		Policy: &document,
-	})
-	require.NoError(t, err)
-	others := s.client(func(o *s3.Options) {
-		o.Credentials = credentials.NewStaticCredentialsProvider("AKIAOTHER", "other-secret", "")
-	})
+	writer := clientOf("AKIAWRITER")
+	ownerID := "id=" + canonicalID(t, s.Client)
+	writerID := "id=" + canonicalID(t, writer)
+	thirdID := "id=" + canonicalID(t, clientOf("AKIATHIRD"))
+	const everybody = `uri="http://acs.amazonaws.com/groups/global/AllUsers"`
 
 	tests := []struct {
-		header, value               string
-		anonymous, another, ofOwner int
+		header    string
+		value     string
+		anonymous int // the status of an anonymous write
+		writer    int // the status of a write by another account
+		owner     int // the status of a write by the owner of the bucket
 	}{
-		{header: "x-amz-acl", value: "public-read", anonymous: 403, another: 403, ofOwner: 200},
-		{header: "x-amz-acl", value: "authenticated-read", anonymous: 403, another: 403, ofOwner: 200},
-		{header: "x-amz-acl", value: "private", anonymous: 200, another: 200, ofOwner: 200},
-		{header: "x-amz-acl", value: "bucket-owner-full-control", anonymous: 200, another: 200, ofOwner: 200},
-		{
-			header:    "x-amz-grant-read",
-			value:     `uri="http://acs.amazonaws.com/groups/global/AllUsers"`,
-			anonymous: 403,
-			another:   403,
-			ofOwner:   200,
-		},
-		{header: "x-amz-grant-read", value: idOf("AKIAOTHER2"), anonymous: 403, another: 403, ofOwner: 200},
-		{header: "x-amz-grant-read", value: idOf("AKIAOTHER"), anonymous: 403, another: 200, ofOwner: 200},
-		{
-			header:    "x-amz-grant-full-control",
-			value:     "id=" + *owner.Owner.ID,
-			anonymous: 200,
-			another:   200,
-			ofOwner:   200,
-		},
+		{header: "x-amz-acl", value: "public-read", anonymous: denied, writer: denied, owner: allowed},
+		{header: "x-amz-acl", value: "authenticated-read", anonymous: denied, writer: denied, owner: allowed},
+		{header: "x-amz-acl", value: "private", anonymous: allowed, writer: allowed, owner: allowed},
+		{header: "x-amz-acl", value: "bucket-owner-full-control", anonymous: allowed, writer: allowed, owner: allowed},
+		{header: "x-amz-grant-read", value: everybody, anonymous: denied, writer: denied, owner: allowed},
+		{header: "x-amz-grant-read", value: thirdID, anonymous: denied, writer: denied, owner: allowed},
+		{header: "x-amz-grant-read", value: writerID, anonymous: denied, writer: allowed, owner: allowed},
+		{header: "x-amz-grant-full-control", value: ownerID, anonymous: allowed, writer: allowed, owner: allowed},
 	}
 	for _, tt := range tests {
-		response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{
-			http.CanonicalHeaderKey(tt.header): {tt.value},
-		})
-		require.Equal(t, tt.anonymous, response.StatusCode, "%v: %s", tt, body)
-		for client, want := range map[*s3.Client]int{others: tt.another, s.Client: tt.ofOwner} {
-			_, err := client.PutObject(t.Context(), putInput("k", "x"),
-				s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value)))
-			if want == 200 {
-				require.NoError(t, err, "%v", tt)
-				continue
+		t.Run(tt.header+" "+tt.value, func(t *testing.T) {
+			requireStatus := func(status int, err error) {
+				t.Helper()
+				if status == allowed {
+					require.NoError(t, err)
+					return
+				}
+				requireFailure(t, err, status, "AccessDenied")
 			}
-			requireFailure(t, err, want, "AccessDenied")
-		}
+
+			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{
+				http.CanonicalHeaderKey(tt.header): {tt.value},
+			})
+			require.Equal(t, tt.anonymous, response.StatusCode, body)
+
+			withHeader := s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value))
+			_, err := writer.PutObject(t.Context(), putInput("k", "x"), withHeader)
+			requireStatus(tt.writer, err)
+			_, err = s.PutObject(t.Context(), putInput("k", "x"), withHeader)
+			requireStatus(tt.owner, err)
+		})
 	}
+
+	// The last ACL does not let everybody read.
 	require.Equal(t, 403, anonymousStatus(t, s, "k"))
 }
 
