@@ -48,9 +48,10 @@ const noOrderOfIDs = "^TestListVersionsAfterMissingVersion$"
 // encrypted, and no lifecycle runs: such requests are NotImplemented.
 const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(Conformance|EncryptionRefused|Missing|ShowsObjects|Tags)|" +
 	"CORS|Checksums$|ChecksumsOfParts|Complete|Conditions|Copy|CreateBucket$|CreateMultipartUpload|DefaultRetention|DeleteBucketOnly|DeleteObjects|" +
-	"FaultNamesFailures|Form$|GetObjectRanges|HostNamesBucket|LegalHold|LifecycleRulesRefused|ListBuckets|ListObjects|ListParts|LocksRefused|" +
-	"NotificationConfigurationRefused|Policy(Decides|JudgesBatch|JudgesTags|Refused)|PutObject|RequestsRefused|Retention(CanBe|Keeps)|" +
-	"Tags$|TagsRefused|UploadPartRefused)"
+	"FaultNamesFailures|Form$|GetObjectRanges|HostNamesBucket|LegalHold|LifecycleRulesRefused|List(Buckets|Objects|Parts|Uploads)|" +
+	"Locks(NeedVersioning|OfBucketWithoutLocks|Refused)|Notification(ConfigurationRefused|Destinations)|" +
+	"Policy(ActionsAndResources|ConditionsOn|Decides|JudgesBatch|JudgesTags|OfWriteThatReads|Principals|Refused)|" +
+	"PutObject|RequestsRefused|Retention(CanBe|Keeps)|Tags$|TagsRefused|UploadPartRefused)"
 
 // ofDirectories matches the tests that start a server over a directory themselves.
 const ofDirectories = "^TestDirectory"
