@@ -80,18 +80,18 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 func TestConditionsOfCopy(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(in *s3.CopyObjectInput, etag string)
+		change func(input *s3.CopyObjectInput, etag string) // etag is that of the source
 		status int
 		code   string
 	}{
 		{
-			name: "source, the same",
+			name: "source: entity tag matches",
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.CopySourceIfMatch = &etag
 			},
 		},
 		{
-			name: "source, another",
+			name: "source: other entity tag",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySourceIfMatch = aws.String(`"x"`)
 			},
@@ -99,7 +99,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name: "source, unless the same",
+			name: "source: unless the entity tag matches",
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.CopySourceIfNoneMatch = &etag
 			},
@@ -107,7 +107,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name: "source, missing",
+			name: "source missing",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String(bucket + "/none")
 			},
@@ -115,7 +115,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "NoSuchKey",
 		},
 		{
-			name: "source's bucket, missing",
+			name: "bucket of the source missing",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String("none/from")
 			},
@@ -131,7 +131,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "InvalidArgument",
 		},
 		{
-			name: "create, present",
+			name: "create, object exists",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.IfNoneMatch = aws.String("*")
 			},
@@ -139,14 +139,14 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name: "create, absent",
+			name: "create, object missing",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.IfNoneMatch = aws.String("*")
 				input.Key = aws.String("new")
 			},
 		},
 		{
-			name: "update, another",
+			name: "update, other entity tag",
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.IfMatch = &etag
 			},
@@ -154,7 +154,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "PreconditionFailed",
 		},
 		{
-			name: "update, absent",
+			name: "update, object missing",
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.IfMatch = &etag
 				input.Key = aws.String("new")
@@ -163,7 +163,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "NoSuchKey",
 		},
 		{
-			name: "an access list",
+			name: "ACL, which the bucket does not allow",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.ACL = types.ObjectCannedACLPublicRead
 			},
@@ -171,7 +171,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			code:   "AccessControlListNotSupported",
 		},
 		{
-			name: "larger than one copy may be",
+			name: "source too large",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String(bucket + "/large")
 			},
@@ -184,7 +184,7 @@ func TestConditionsOfCopy(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			etag := s.put(t, "from", "content")
 			s.put(t, "to", "old")
-			s.put(t, "large", strings.Repeat("x", 50<<10+1))
+			s.put(t, "large", strings.Repeat("x", int(small.MaxCopySize)+1))
 			input := copyInput("from", "to")
 			tt.change(input, etag)
 			_, err := s.CopyObject(t.Context(), input)

@@ -64,10 +64,12 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 	return err
 }
 
-// If an object is replaced between the policy's decision and the read, the server sends no object that the policy
-// did not judge.
+// The server sends an object only if the policy allows this very object, even if another client replaces the object
+// between the decision and the read.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
-	public := allowStatement("s3:GetObject", inKeys, `{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
+	// Everybody may read objects, except for those with the tag kind=private.
+	allowPublic := allowStatement("s3:GetObject", inKeys,
+		`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {
 		return gateway{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	}
@@ -83,13 +85,13 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		method  string
 		path    string
 		header  map[string]string
-		first   string // what the object is, and by what another client replaces it
-		next    string
+		first   string // the content and the tag of the object
+		next    string // those of the object that replaces it after the first read; "" if none does
 		status  int
-		reads   int
+		reads   int // of the object by the server
 	}{
 		{
-			name:    "in a directory, one read finds, judges and sends it",
+			name:    "directory, GET without replacement",
 			service: onDirectory,
 			method:  "GET",
 			path:    "/photos/k",
@@ -98,7 +100,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   1,
 		},
 		{
-			name:    "in a directory, one read describes it",
+			name:    "directory, HEAD without replacement",
 			service: onDirectory,
 			method:  "HEAD",
 			path:    "/photos/k",
@@ -107,7 +109,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   1,
 		},
 		{
-			name:    "in a directory, what replaces it is not sent",
+			name:    "directory, public object replaced by a private one",
 			service: onDirectory,
 			method:  "GET",
 			path:    "/photos/k",
@@ -117,7 +119,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   1,
 		},
 		{
-			name:    "in a directory, what replaces it is not copied",
+			name:    "directory, source of a copy replaced by a private one",
 			service: onDirectory,
 			method:  "PUT",
 			path:    "/photos/copy",
@@ -128,7 +130,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   1,
 		},
 		{
-			name:    "far away, what replaces it is judged",
+			name:    "remote store, public object replaced by a private one",
 			service: inMemory,
 			method:  "GET",
 			path:    "/photos/k",
@@ -138,7 +140,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   2,
 		},
 		{
-			name:    "far away, it is not described by the tags of what replaces it",
+			name:    "remote store, private object replaced by a public one, HEAD",
 			service: inMemory,
 			method:  "HEAD",
 			path:    "/photos/k",
@@ -148,7 +150,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   2,
 		},
 		{
-			name:    "far away, it is not judged by the tags of what replaces it",
+			name:    "remote store, private object replaced by a public one",
 			service: inMemory,
 			method:  "GET",
 			path:    "/photos/k",
@@ -158,7 +160,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			reads:   3,
 		},
 		{
-			name:    "in a directory, it is not judged by the tags of what replaces it",
+			name:    "directory, private object replaced by a public one",
 			service: onDirectory,
 			method:  "GET",
 			path:    "/photos/k",
@@ -178,16 +180,17 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			})
 			s.allowPublicAccess(t)
 			require.NoError(t,
-				s.setPolicy(policy2012(public, allowStatement("s3:PutObject", inKeys, ""))))
+				s.setPolicy(policy2012(allowPublic, allowStatement("s3:PutObject", inKeys, ""))))
 			input := putInput("k", tt.first)
 			if tt.first == "private" {
 				input.Tagging = aws.String("kind=private")
 			}
 			_, err := s.PutObject(t.Context(), input)
 			require.NoError(t, err)
+
+			// From now on, count the reads, and replace the object after the first one.
 			service.reads = 0
 			service.next = tt.next
-
 			response, body := s.sendAs(t, nobody, tt.method, tt.path, "", tt.header)
 			require.Equal(t, tt.status, response.StatusCode, body)
 			require.NotContains(t, body, "private")

@@ -48,7 +48,7 @@ func (s *store) listV1(t *testing.T, input s3.ListObjectsInput, n int32) (names 
 	}
 }
 
-// Listings of version 1 have prefixes, delimiters and pages.
+// A listing of version 1 has the keys after a marker, with a prefix, up to a delimiter, whatever the size of its pages.
 func TestListObjectsV1(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	for _, key := range []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "é", "b/", "b/x"} {
@@ -65,7 +65,7 @@ func TestListObjectsV1(t *testing.T) {
 			want: []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "rolled up",
+			name: "delimiter",
 			in:   s3.ListObjectsInput{Delimiter: aws.String("/")},
 			want: []string{"a", "a-b", "a/", "a0", "b/", "é"},
 		},
@@ -75,7 +75,7 @@ func TestListObjectsV1(t *testing.T) {
 			want: []string{"a/b", "a/c/1", "a/c/2"},
 		},
 		{
-			name: "prefix, rolled up",
+			name: "prefix and delimiter",
 			in: s3.ListObjectsInput{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
@@ -83,7 +83,7 @@ func TestListObjectsV1(t *testing.T) {
 			want: []string{"a/b", "a/c/"},
 		},
 		{
-			name: "a delimiter of two",
+			name: "delimiter of two characters",
 			in:   s3.ListObjectsInput{Delimiter: aws.String("/c")},
 			want: []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
 		},
@@ -101,7 +101,7 @@ func TestListObjectsV1(t *testing.T) {
 			want: []string{"a0", "b/", "é"},
 		},
 		{
-			name: "after a key in a prefix",
+			name: "after a key of a common prefix",
 			in: s3.ListObjectsInput{
 				Marker:    aws.String("a/b"),
 				Delimiter: aws.String("/"),
@@ -109,12 +109,12 @@ func TestListObjectsV1(t *testing.T) {
 			want: []string{"a/", "a0", "b/", "é"},
 		},
 		{
-			name: "after a marker of all",
+			name: "after a common prefix, without delimiter",
 			in:   s3.ListObjectsInput{Marker: aws.String("a/")},
 			want: []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
-		{name: "after the last", in: s3.ListObjectsInput{Marker: aws.String("é")}},
-		{name: "a prefix that nothing has", in: s3.ListObjectsInput{Prefix: aws.String("z")}},
+		{name: "after the last key", in: s3.ListObjectsInput{Marker: aws.String("é")}},
+		{name: "prefix of no key", in: s3.ListObjectsInput{Prefix: aws.String("z")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestListObjectsV1LikeDirectoryTree(t *testing.T) {
 			want:  []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
 		{
-			name:  "rolled up",
+			name:  "delimiter",
 			input: s3.ListObjectsInput{Delimiter: aws.String("/")},
 			want:  []string{"a/", "a-b", "a.c/", "a0"},
 		},

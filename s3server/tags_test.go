@@ -121,15 +121,15 @@ func TestTagsRefused(t *testing.T) {
 		tags string
 		code string
 	}{
-		{name: "a key twice", tags: "a=1&a=2", code: "InvalidTag"},
-		{name: "a key of Amazon", tags: "AWS:a=1", code: "InvalidTag"},
-		{name: "an empty key", tags: "=1", code: "InvalidTag"},
-		{name: "a key that is too long", tags: strings.Repeat("k", maxKey+1) + "=", code: "InvalidTag"},
-		{name: "a value that is too long", tags: "k=" + strings.Repeat("v", maxValue+1), code: "InvalidTag"},
-		{name: "another character", tags: "k=%2A", code: "InvalidTag"},
-		{name: "a malformed header", tags: "k=%", code: "InvalidArgument"},
-		{name: "more tags than ten", tags: "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", code: "BadRequest"},
-		{name: "control characters", tags: "k=%00", code: "InvalidTag"},
+		{name: "same key twice", tags: "a=1&a=2", code: "InvalidTag"},
+		{name: "key with the prefix of Amazon", tags: "AWS:a=1", code: "InvalidTag"},
+		{name: "key empty", tags: "=1", code: "InvalidTag"},
+		{name: "key too long", tags: strings.Repeat("k", maxKey+1) + "=", code: "InvalidTag"},
+		{name: "value too long", tags: "k=" + strings.Repeat("v", maxValue+1), code: "InvalidTag"},
+		{name: "invalid character", tags: "k=%2A", code: "InvalidTag"},
+		{name: "malformed header", tags: "k=%", code: "InvalidArgument"},
+		{name: "more than ten tags", tags: "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", code: "BadRequest"},
+		{name: "control character", tags: "k=%00", code: "InvalidTag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

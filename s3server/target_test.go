@@ -14,17 +14,20 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server takes the bucket's name from the host.
+// If the host of a request is below a domain of the server, the name of the bucket is in the host. Otherwise it is in the
+// path.
 func TestHostNamesBucket(t *testing.T) {
 	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
 	tests := []struct {
-		name        string
-		config      s3server.Config
-		host, path  string
-		bucket, key string
+		name   string
+		config s3server.Config
+		host   string // of the request
+		path   string // of the request
+		bucket string // that the server finds
+		key    string // that the server finds
 	}{
 		{
-			name:   "the first domain",
+			name:   "first domain",
 			config: several,
 			host:   "photos.s3.example.com",
 			path:   "/k",
@@ -32,7 +35,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "the second domain",
+			name:   "second domain",
 			config: several,
 			host:   "photos.example.org:9000",
 			path:   "/a/b",
@@ -40,7 +43,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "a/b",
 		},
 		{
-			name:   "the third domain",
+			name:   "third domain, bucket with a dot",
 			config: several,
 			host:   "my.photos.storage.internal",
 			path:   "/k",
@@ -48,7 +51,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "a domain in a domain",
+			name:   "domain within a domain",
 			config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}},
 			host:   "photos.s3.localhost",
 			path:   "/k",
@@ -56,7 +59,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "a domain in a domain, itself",
+			name:   "domain within a domain, no bucket in the host",
 			config: s3server.Config{Domains: []string{"localhost", "s3.localhost"}},
 			host:   "s3.localhost:9000",
 			path:   "/photos/k",
@@ -64,7 +67,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "capitals",
+			name:   "domain in another case",
 			config: several,
 			host:   "photos.Example.ORG",
 			path:   "/k",
@@ -72,7 +75,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "the domain itself",
+			name:   "domain, no bucket in the host",
 			config: several,
 			host:   "example.org",
 			path:   "/photos/k",
@@ -80,7 +83,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "the first domain itself",
+			name:   "first domain, no bucket in the host",
 			config: several,
 			host:   "s3.example.com:443",
 			path:   "/photos/k",
@@ -88,7 +91,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "another domain",
+			name:   "other domain",
 			config: several,
 			host:   "photos.example.net",
 			path:   "/photos/k",
@@ -96,7 +99,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "an address",
+			name:   "IPv4 address",
 			config: several,
 			host:   "127.0.0.1:9000",
 			path:   "/photos/k",
@@ -104,7 +107,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "an address of version 6",
+			name:   "IPv6 address",
 			config: several,
 			host:   "[::1]:9000",
 			path:   "/photos/k",
@@ -112,7 +115,7 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{
-			name:   "no AWS among own domains",
+			name:   "domain of AWS, own domains",
 			config: several,
 			host:   "photos.s3.amazonaws.com",
 			path:   "/photos/k",
@@ -120,58 +123,58 @@ func TestHostNamesBucket(t *testing.T) {
 			key:    "k",
 		},
 		{name: "localhost", host: "photos.localhost:9000", path: "/k", bucket: "photos", key: "k"},
-		{name: "AWS", host: "photos.s3.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
+		{name: "domain of AWS", host: "photos.s3.amazonaws.com", path: "/k", bucket: "photos", key: "k"},
 		{
-			name:   "AWS, the region",
+			name:   "domain of AWS with the region",
 			host:   "photos.s3.us-east-1.amazonaws.com",
 			path:   "/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, dual-stack",
+			name:   "domain of AWS, dual-stack",
 			host:   "photos.s3.dualstack.us-east-1.amazonaws.com",
 			path:   "/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, by path",
+			name:   "domain of AWS, no bucket in the host",
 			host:   "s3.us-east-1.amazonaws.com",
 			path:   "/photos/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, a name with dots",
+			name:   "domain of AWS, bucket with a dot",
 			host:   "my.photos.s3.us-east-1.amazonaws.com",
 			path:   "/k",
 			bucket: "my.photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, any region",
+			name:   "domain of AWS with another region",
 			host:   "photos.s3.eu-west-1.amazonaws.com",
 			path:   "/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, any region, dual-stack",
+			name:   "domain of AWS with another region, dual-stack",
 			host:   "photos.s3.dualstack.eu-west-1.amazonaws.com",
 			path:   "/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "AWS, any region, by path",
+			name:   "domain of AWS with another region, no bucket in the host",
 			host:   "s3.eu-west-1.amazonaws.com",
 			path:   "/photos/k",
 			bucket: "photos",
 			key:    "k",
 		},
 		{
-			name:   "another region than the only",
+			name:   "domain of AWS with another region than the only one",
 			config: s3server.Config{Region: "us-east-1"},
 			host:   "photos.s3.eu-west-1.amazonaws.com",
 			path:   "/photos/k",
@@ -183,7 +186,7 @@ func TestHostNamesBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startLenient(t, tt.config)
 			response, _ := s.send(t, "GET", s.server.URL+tt.path, nil, http.Header{"Host": {tt.host}})
-			require.Contains(t, []int{403, 404}, response.StatusCode)
+			require.Contains(t, []int{403, 404}, response.StatusCode, "the request is not signed")
 			require.Equal(t, tt.bucket, s.server.Requests()[0].Bucket)
 			require.Equal(t, tt.key, s.server.Requests()[0].Key)
 		})

@@ -75,51 +75,51 @@ func TestMainVersion(t *testing.T) {
 // Each kind of failure has its exit code.
 func TestMainExitCodes(t *testing.T) {
 	tests := []struct {
-		name string
-		args []string
-		code int
-		says string // on standard error
+		name    string
+		args    []string
+		code    int
+		message string // a part of standard error
 	}{
-		{name: "help", says: "DIRECTORY", args: []string{"--help"}},
-		{name: "an unknown flag", code: exitUsage, says: "--none", args: []string{"--none"}},
+		{name: "help", message: "DIRECTORY", args: []string{"--help"}},
+		{name: "unknown flag", code: exitUsage, message: "--none", args: []string{"--none"}},
 		{
-			name: "two directories of MinIO",
-			code: exitUsage,
-			says: "one disk and one node",
-			args: []string{"server", "/a", "--json", "/b"},
+			name:    "two directories of MinIO",
+			code:    exitUsage,
+			message: "one disk and one node",
+			args:    []string{"server", "/a", "--json", "/b"},
 		},
-		{name: "two directories", code: exitUsage, says: "at most one directory", args: []string{"a", "b"}},
+		{name: "two directories", code: exitUsage, message: "at most one directory", args: []string{"a", "b"}},
 		{
-			name: "an address with an unknown parameter",
-			code: exitUsage,
-			says: "sink",
-			args: []string{"file:///data?sink=false"},
-		},
-		{
-			name: "a parameter that is no flag",
-			code: exitUsage,
-			says: "sync",
-			args: []string{"file:///data?sync=maybe"},
+			name:    "unknown parameter of an address",
+			code:    exitUsage,
+			message: "sink",
+			args:    []string{"file:///data?sink=false"},
 		},
 		{
-			name: "an address that has no directory",
-			code: exitFailure,
-			says: "none",
-			args: []string{"file:///none?sync=false"},
+			name:    "invalid parameter of an address",
+			code:    exitUsage,
+			message: "sync",
+			args:    []string{"file:///data?sync=maybe"},
 		},
 		{
-			name: "a flag after the directory",
-			code: exitUsage,
-			says: "at most one directory",
-			args: []string{"a", "--tls"},
+			name:    "directory missing",
+			code:    exitFailure,
+			message: "none",
+			args:    []string{"file:///none?sync=false"},
 		},
 		{
-			name: "flags that contradict each other",
-			code: exitUsage,
-			says: "must be used together",
-			args: []string{"--cert", "c.pem"},
+			name:    "flag after the directory",
+			code:    exitUsage,
+			message: "at most one directory",
+			args:    []string{"a", "--tls"},
 		},
-		{name: "no address", code: exitFailure, says: "listen", args: []string{"--listen", "256.0.0.1:0"}},
+		{
+			name:    "incomplete pair of flags",
+			code:    exitUsage,
+			message: "must be used together",
+			args:    []string{"--cert", "c.pem"},
+		},
+		{name: "invalid address to listen on", code: exitFailure, message: "listen", args: []string{"--listen", "256.0.0.1:0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestMainExitCodes(t *testing.T) {
 
 			require.Equal(t, tt.code, exitCode, stderr.String())
 			// The package flag names a flag with one dash.
-			message := strings.ReplaceAll(stderr.String(), " -", " --")
-			require.Contains(t, message, tt.says)
+			printed := strings.ReplaceAll(stderr.String(), " -", " --")
+			require.Contains(t, printed, tt.message)
 		})
 	}
 }
@@ -156,15 +156,15 @@ func TestMainNamesInImage(t *testing.T) {
 	tests := []struct {
 		name string
 		line []string
-		want []string // nil: unknown
+		want []string // the arguments of this program, or nil if the command line is unknown
 	}{
 		{
-			name: "the program",
+			name: "name of the program",
 			line: []string{"/s3server", "--listen", ":9000"},
 			want: []string{"--listen", ":9000"},
 		},
 		{
-			name: "an entry point of MinIO",
+			name: "entry point of MinIO",
 			line: []string{"minio", "server", "/data"},
 			want: []string{"--listen", ":9000", "server", "/data"},
 		},
@@ -176,14 +176,14 @@ func TestMainNamesInImage(t *testing.T) {
 		},
 		{name: "curl without a URL", line: []string{"curl", "--version"}, want: nil},
 		{name: "mc", line: []string{"mc", "ready", "local"}, want: health("http://127.0.0.1:9000")},
-		{name: "another command of mc", line: []string{"/usr/bin/mc", "ls"}, want: nil},
+		{name: "other command of mc", line: []string{"/usr/bin/mc", "ls"}, want: nil},
 		{
-			name: "a health check of a service of GitHub",
+			name: "health check of a service of GitHub",
 			line: []string{"/bin/sh", "-c", "curl -f " + live},
 			want: health(live),
 		},
 		{
-			name: "a health check in a shell",
+			name: "health check in a shell",
 			line: []string{"/bin/sh", "-c", `curl -sf "` + live + `" || exit 1`},
 			want: health(live),
 		},
@@ -193,16 +193,16 @@ func TestMainNamesInImage(t *testing.T) {
 			want: health("http://127.0.0.1:9000"),
 		},
 		{
-			name: "a script that creates a bucket",
+			name: "script that creates a bucket",
 			line: []string{"sh", "-c", "mkdir -p /data/photos && minio server /data"},
 			want: nil,
 		},
 		{
-			name: "a script that only begins with a check",
+			name: "script that begins with a health check",
 			line: []string{"sh", "-c", "curl -f " + live + "; mc mb local/photos"},
 			want: nil,
 		},
-		{name: "a shell", line: []string{"sh"}, want: nil},
+		{name: "shell without a script", line: []string{"sh"}, want: nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
