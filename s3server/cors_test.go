@@ -12,60 +12,21 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Preflights and responses follow the bucket's CORS rules.
+// A preflight succeeds if a CORS rule of the bucket allows the origin, the method and the headers of the request.
 func TestCORS(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	get := func() (*s3.GetBucketCorsOutput, error) {
-		return s.GetBucketCors(t.Context(), &s3.GetBucketCorsInput{Bucket: aws.String(bucket)})
-	}
-	put := func(rules ...types.CORSRule) error {
-		_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{
-			Bucket:            aws.String(bucket),
-			CORSConfiguration: &types.CORSConfiguration{CORSRules: rules},
-			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
-		})
-		return err
-	}
-
-	_, err := get()
-	requireFailure(t, err, 404, "NoSuchCORSConfiguration")
-	refusal := func(path string) apiError {
-		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{
-			"Origin":                        {"https://example.org"},
-			"Access-Control-Request-Method": {"PUT"},
-		})
-		require.Equal(t, 403, response.StatusCode)
-		return parseError(t, body)
-	}
-	require.Equal(t, "CORSResponse: CORS is not enabled for this bucket.", refusal("/photos/k").Message)
-	require.Equal(t, "CORSResponse: Bucket not found", refusal("/missing/k").Message)
-
-	rule := types.CORSRule{
+	require.NoError(t, s.setCORS(t, types.CORSRule{
 		AllowedOrigins: []string{"https://*.example.com"},
 		AllowedMethods: []string{"GET", "PUT"},
 		AllowedHeaders: []string{"content-type", "x-amz-*"},
-		ExposeHeaders:  []string{"ETag"},
 		MaxAgeSeconds:  aws.Int32(60),
-	}
-	require.NoError(t, put(rule))
-	got, err := get()
-	require.NoError(t, err)
-	require.Equal(t, []types.CORSRule{rule}, got.CORSRules)
-	require.Equal(t, "AccessForbidden", refusal("/photos/k").Code)
-	require.Contains(t, refusal("/photos/k").Message, "CORSResponse: This CORS request is not allowed.")
-	requireFailure(t, put(types.CORSRule{
-		AllowedOrigins: []string{"*"},
-		AllowedMethods: []string{"PATCH"},
-	}), 400, "InvalidRequest")
-	requireFailure(t, put(types.CORSRule{
-		AllowedOrigins: []string{"*.*"},
-		AllowedMethods: []string{"GET"},
-	}), 400, "InvalidRequest")
-
+	}))
 	tests := []struct {
-		name                    string
-		origin, method, headers string
-		status                  int
+		name    string
+		origin  string
+		method  string
+		headers string
+		status  int
 	}{
 		{
 			name:    "allowed",
@@ -74,17 +35,17 @@ func TestCORS(t *testing.T) {
 			headers: "Content-Type, X-Amz-Meta-A",
 			status:  200,
 		},
-		{name: "another origin", origin: "https://example.org", method: "PUT", status: 403},
-		{name: "another method", origin: "https://app.example.com", method: "DELETE", status: 403},
+		{name: "other origin", origin: "https://example.org", method: "PUT", status: 403},
+		{name: "other method", origin: "https://app.example.com", method: "DELETE", status: 403},
 		{
-			name:    "another header",
+			name:    "other header",
 			origin:  "https://app.example.com",
 			method:  "PUT",
 			headers: "x-other",
 			status:  403,
 		},
-		{name: "no origin", method: "PUT", status: 400},
-		{name: "no method", origin: "https://app.example.com", status: 400},
+		{name: "origin missing", method: "PUT", status: 400},
+		{name: "method missing", origin: "https://app.example.com", status: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -97,30 +58,109 @@ func TestCORS(t *testing.T) {
 			}
 			response, _ := s.send(t, "OPTIONS", s.server.URL+"/"+bucket+"/k", nil, header)
 			require.Equal(t, tt.status, response.StatusCode)
-			if tt.status == 200 {
-				require.Equal(t, tt.origin, response.Header.Get("Access-Control-Allow-Origin"))
-				require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
-				require.Equal(t, "content-type, x-amz-meta-a",
-					response.Header.Get("Access-Control-Allow-Headers"))
-				require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
+			if tt.status != 200 {
+				return
 			}
+			require.Equal(t, tt.origin, response.Header.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, "GET, PUT", response.Header.Get("Access-Control-Allow-Methods"))
+			require.Equal(t, "content-type, x-amz-meta-a", response.Header.Get("Access-Control-Allow-Headers"))
+			require.Equal(t, "60", response.Header.Get("Access-Control-Max-Age"))
 		})
 	}
+}
 
-	response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{
-		"Origin": {"https://app.example.com"},
-	})
-	require.Equal(t, 403, response.StatusCode)
-	require.Equal(t, "https://app.example.com", response.Header.Get("Access-Control-Allow-Origin"),
-		"the page may read the error")
-	require.Equal(t, "ETag", response.Header.Get("Access-Control-Expose-Headers"))
+// The server stores, returns and deletes CORS rules, and refuses invalid ones.
+func TestCORSRules(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	getRules := func() (*s3.GetBucketCorsOutput, error) {
+		return s.GetBucketCors(t.Context(), &s3.GetBucketCorsInput{Bucket: aws.String(bucket)})
+	}
+	valid := corsRule()
+	otherMethod := types.CORSRule{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"PATCH"}}
+	twoStars := types.CORSRule{AllowedOrigins: []string{"*.*"}, AllowedMethods: []string{"GET"}}
+
+	// A new bucket has no rules.
+	_, err := getRules()
+	requireFailure(t, err, 404, "NoSuchCORSConfiguration")
+
+	// The refused rules do not replace the valid one.
+	require.NoError(t, s.setCORS(t, valid))
+	requireFailure(t, s.setCORS(t, otherMethod), 400, "InvalidRequest")
+	requireFailure(t, s.setCORS(t, twoStars), 400, "InvalidRequest")
+	got, err := getRules()
+	require.NoError(t, err)
+	require.Equal(t, []types.CORSRule{valid}, got.CORSRules)
 
 	_, err = s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
-	response, _ = s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{
-		"Origin": {"https://app.example.com"},
+	_, err = getRules()
+	requireFailure(t, err, 404, "NoSuchCORSConfiguration")
+}
+
+// corsRule returns a rule that lets pages of example.com read and write.
+func corsRule() types.CORSRule {
+	return types.CORSRule{
+		AllowedOrigins: []string{"https://*.example.com"},
+		AllowedMethods: []string{"GET", "PUT"},
+		AllowedHeaders: []string{"content-type", "x-amz-*"},
+		ExposeHeaders:  []string{"ETag"},
+		MaxAgeSeconds:  aws.Int32(60),
+	}
+}
+
+// setCORS sets the CORS rules of the bucket.
+func (s *store) setCORS(t *testing.T, rules ...types.CORSRule) error {
+	t.Helper()
+	_, err := s.PutBucketCors(t.Context(), &s3.PutBucketCorsInput{
+		Bucket:            aws.String(bucket),
+		CORSConfiguration: &types.CORSConfiguration{CORSRules: rules},
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32c,
 	})
-	require.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
+	return err
+}
+
+// The error of a refused preflight says why no CORS rule allows the request.
+func TestCORSRefusalNamesCause(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	refusalOf := func(path string) apiError {
+		response, body := s.send(t, "OPTIONS", s.server.URL+path, nil, http.Header{
+			"Origin":                        {"https://example.org"},
+			"Access-Control-Request-Method": {"PUT"},
+		})
+		require.Equal(t, 403, response.StatusCode)
+		return parseError(t, body)
+	}
+
+	require.Equal(t, "CORSResponse: CORS is not enabled for this bucket.", refusalOf("/photos/k").Message)
+	require.Equal(t, "CORSResponse: Bucket not found", refusalOf("/missing/k").Message)
+
+	// The rule is about another origin.
+	require.NoError(t, s.setCORS(t, corsRule()))
+	refusal := refusalOf("/photos/k")
+	require.Equal(t, "AccessForbidden", refusal.Code)
+	require.Contains(t, refusal.Message, "CORSResponse: This CORS request is not allowed.")
+}
+
+// Even an error response has the headers of the CORS rule, so that the page can read the error. Without rules, it has
+// none.
+func TestCORSHeadersOfError(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+	getFromPage := func() http.Header {
+		response, _ := s.send(t, "GET", s.server.URL+"/"+bucket+"/k", nil, http.Header{
+			"Origin": {"https://app.example.com"},
+		})
+		require.Equal(t, 403, response.StatusCode, "the request is not signed")
+		return response.Header
+	}
+
+	require.NoError(t, s.setCORS(t, corsRule()))
+	header := getFromPage()
+	require.Equal(t, "https://app.example.com", header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, "ETag", header.Get("Access-Control-Expose-Headers"))
+
+	_, err := s.DeleteBucketCors(t.Context(), &s3.DeleteBucketCorsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, getFromPage().Get("Access-Control-Allow-Origin"))
 }
 
 // S3 chooses the CORS rule by the header Access-Control-Request-Method also if the request is not a preflight, as
