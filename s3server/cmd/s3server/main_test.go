@@ -219,7 +219,12 @@ func TestMainNamesInImage(t *testing.T) {
 // of output or for /minio/health/live.
 func TestMainInTestcontainersForMinIO(t *testing.T) {
 	online := regexp.MustCompile(`(?m)^.*Status:         1 Online, 0 Offline..*$`)
-	tests := []struct{ name, args, user, password string }{
+	tests := []struct {
+		name     string // of the language of the module
+		args     string // DATA stands for a directory
+		user     string // the variable with the name of the user
+		password string // the variable with the password
+	}{
 		{name: "Go", args: "server DATA", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
 		{
 			name:     "Java",
@@ -239,9 +244,9 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			user:     "MINIO_ACCESS_KEY",
 			password: "MINIO_SECRET_KEY",
 		},
-		{name: "nothing, as a service of GitHub", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
+		{name: "no arguments, as a service of GitHub", user: "MINIO_ROOT_USER", password: "MINIO_ROOT_PASSWORD"},
 		{
-			name:     "a directory in a variable",
+			name:     "directory in a variable",
 			args:     "server",
 			user:     "MINIO_ROOT_USER",
 			password: "MINIO_ROOT_PASSWORD",
@@ -259,30 +264,33 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			if tt.args == "server" {
 				variables["MINIO_VOLUMES"] = data
 			}
+			lookup := func(name string) (string, bool) {
+				value, exists := variables[name]
+				return value, exists
+			}
+
+			// Run the program until it is interrupted.
 			ctx, interrupt := context.WithCancel(t.Context())
-			stdout, printed := io.Pipe()
-			var errs bytes.Buffer
+			stdoutReader, stdout := io.Pipe()
+			var stderr bytes.Buffer
 			exit := make(chan int, 1)
 			go func() {
-				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"},
-					args...), printed, &errs, func(name string) (string, bool) {
-					value, exists := variables[name]
-					return value, exists
-				})
-				_ = printed.Close()
+				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), stdout, &stderr, lookup)
+				_ = stdout.Close()
 			}()
-			url, err := bufio.NewReader(stdout).ReadString('\n')
+			line, err := bufio.NewReader(stdoutReader).ReadString('\n')
 			require.NoError(t, err)
-
-			require.Zero(t,
-				run(t.Context(), []string{"--health", strings.TrimSpace(url) + "/minio/health/live"}, io.Discard, io.Discard, emptyEnvironment))
+			healthURL := strings.TrimSpace(line) + "/minio/health/live"
+			health := run(t.Context(), []string{"--health", healthURL}, io.Discard, io.Discard, emptyEnvironment)
+			require.Zero(t, health)
 			interrupt()
 			require.Zero(t, <-exit)
-			require.Contains(t, errs.String(), "# Settings of MinIO in use: "+tt.user)
-			require.NotContains(t, errs.String(), "password\n")
+
+			require.Contains(t, stderr.String(), "# Settings of MinIO in use: "+tt.user)
+			require.NotContains(t, stderr.String(), "password\n")
 
 			if tt.args != "" {
-				require.Regexp(t, online, errs.String())
+				require.Regexp(t, online, stderr.String())
 				require.DirExists(t, filepath.Join(data, "photos"))
 			}
 		})

@@ -28,9 +28,9 @@ func TestOfHeader(t *testing.T) {
 	tests := []struct {
 		name   string
 		header http.Header
-		object bool
+		object bool     // true if the ACL is that of an object
 		code   string   // of the error, or ""
-		may    []string // permissions of nobody, account 1 (the owner) and account 2, as "READ 2"
+		may    []string // permissions of nobody, account 1 (the owner) and account 2, as in "READ 2"
 	}{
 		{name: "private", header: http.Header{"X-Amz-Acl": {"private"}}},
 		{
@@ -44,18 +44,18 @@ func TestOfHeader(t *testing.T) {
 			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
 		{
-			name:   "for the bucket's owner",
+			name:   "bucket-owner-read",
 			header: http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
 			object: true,
 			may:    []string{"READ 1", "WRITE 1", "READ 2"},
 		},
 		{
-			name:   "an account",
+			name:   "grant to an account",
 			header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}},
 			may:    []string{"WRITE 2"},
 		},
 		{
-			name:   "a group",
+			name:   "grant to a group",
 			header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}},
 			may:    []string{"READ ", "READ 1", "READ 2"},
 		},
@@ -68,28 +68,28 @@ func TestOfHeader(t *testing.T) {
 			may: []string{"READ 1", "READ 2", "WRITE 2"},
 		},
 		{
-			name:   "both kinds of headers",
+			name:   "canned ACL and grant",
 			header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}},
 			code:   "InvalidRequest",
 		},
-		{name: "an unknown name", header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
+		{name: "unknown canned ACL", header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
 		{
-			name:   "an unknown account",
+			name:   "grant to an unknown account",
 			header: http.Header{"X-Amz-Grant-Read": {"id=0"}},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "an unknown group",
+			name:   "grant to an unknown group",
 			header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}},
 			code:   "InvalidArgument",
 		},
 		{
-			name:   "an address",
+			name:   "grant to an email address",
 			header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}},
 			code:   "UnresolvableGrantByEmailAddress",
 		},
 		{
-			name:   "no equals sign",
+			name:   "grant without an equals sign",
 			header: http.Header{"X-Amz-Grant-Read": {second}},
 			code:   "InvalidArgument",
 		},

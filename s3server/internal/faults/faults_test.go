@@ -28,7 +28,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{true, true},
 		},
 		{
-			name:      "an operation",
+			name:      "operation",
 			trigger:   faults.Trigger{Operation: "GetObject"},
 			operation: "GetObject",
 			bucket:    "b",
@@ -36,7 +36,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{true},
 		},
 		{
-			name:      "another operation",
+			name:      "other operation",
 			trigger:   faults.Trigger{Operation: "PutObject"},
 			operation: "GetObject",
 			bucket:    "b",
@@ -44,14 +44,14 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false},
 		},
 		{
-			name:      "operations by a pattern",
+			name:      "pattern of operations",
 			trigger:   faults.Trigger{Operation: "List*"},
 			operation: "ListObjectsV2",
 			bucket:    "b",
 			applies:   []bool{true},
 		},
 		{
-			name:      "another bucket",
+			name:      "other bucket",
 			trigger:   faults.Trigger{Bucket: "a"},
 			operation: "GetObject",
 			bucket:    "b",
@@ -59,7 +59,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false},
 		},
 		{
-			name:      "keys by a pattern",
+			name:      "pattern of keys",
 			trigger:   faults.Trigger{Key: "a/*"},
 			operation: "GetObject",
 			bucket:    "b",
@@ -67,7 +67,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{true},
 		},
 		{
-			name:      "another key",
+			name:      "other key",
 			trigger:   faults.Trigger{Key: "a/*"},
 			operation: "GetObject",
 			bucket:    "b",
@@ -75,7 +75,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false},
 		},
 		{
-			name:      "once",
+			name:      "one time",
 			trigger:   faults.Trigger{Times: 1},
 			operation: "GetObject",
 			bucket:    "b",
@@ -83,7 +83,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{true, false, false},
 		},
 		{
-			name:      "after one request",
+			name:      "skip 1",
 			trigger:   faults.Trigger{Skip: 1},
 			operation: "GetObject",
 			bucket:    "b",
@@ -91,7 +91,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false, true, true},
 		},
 		{
-			name:      "once, after one request",
+			name:      "skip 1, one time",
 			trigger:   faults.Trigger{Skip: 1, Times: 1},
 			operation: "GetObject",
 			bucket:    "b",
@@ -99,7 +99,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false, true, false},
 		},
 		{
-			name:      "above 10 a second",
+			name:      "above 10 requests per second",
 			trigger:   faults.Trigger{Rate: 10},
 			operation: "GetObject",
 			bucket:    "b",
@@ -107,7 +107,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false, false, false},
 		},
 		{
-			name:      "above 5 a second",
+			name:      "above 5 requests per second",
 			trigger:   faults.Trigger{Rate: 5},
 			operation: "GetObject",
 			bucket:    "b",
@@ -115,7 +115,7 @@ func TestTriggerMatches(t *testing.T) {
 			applies:   []bool{false, true, false, true},
 		},
 		{
-			name:      "above 5 a second, skip 1",
+			name:      "above 5 requests per second, skip 1",
 			trigger:   faults.Trigger{Rate: 5, Skip: 1},
 			operation: "GetObject",
 			bucket:    "b",

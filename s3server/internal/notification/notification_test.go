@@ -40,44 +40,44 @@ func TestConfigurationRefused(t *testing.T) {
 		code     string
 		message  string // part of the message
 	}{
-		{name: "an unknown element", document: "<X/>", code: "MalformedXML"},
+		{name: "unknown element", document: "<X/>", code: "MalformedXML"},
 		{name: "EventBridge", document: "<EventBridgeConfiguration/>", code: "NotImplemented"},
-		{name: "no event", document: topic(arn), code: "MalformedXML"},
+		{name: "event missing", document: topic(arn), code: "MalformedXML"},
 		{
-			name:     "an unknown event",
+			name:     "unknown event",
 			document: topic(arn + "<Event>s3:ObjectSeen</Event>"),
 			code:     "InvalidArgument",
 		},
 		{
-			name:     "an event never sent",
+			name:     "event that the server never sends",
 			document: topic(arn + "<Event>s3:ObjectRestore:Completed</Event>"),
 			code:     "NotImplemented",
 		},
 		{
-			name:     "no ARN",
+			name:     "topic is not an ARN",
 			document: topic("<Topic>events</Topic>" + event),
 			code:     "InvalidArgument",
 			message:  "The ARN could not be parsed",
 		},
 		{
-			name:     "another's ARN",
+			name:     "ARN of a queue as a topic",
 			document: topic("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event),
 			code:     "InvalidArgument",
 			message:  "The ARN could not be parsed",
 		},
 		{
-			name:     "a queue as a topic",
+			name:     "element of a queue in a topic",
 			document: topic("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event),
 			code:     "MalformedXML",
 		},
 		{
-			name:     "a filter's name",
+			name:     "filter with an unknown name",
 			document: filteredTopic("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"),
 			code:     "InvalidArgument",
 			message:  "filter rule name must be either prefix or suffix",
 		},
 		{
-			name:     "a filter's value",
+			name:     "filter without a value",
 			document: filteredTopic("<FilterRule><Name>prefix</Name></FilterRule>"),
 			code:     "MalformedXML",
 		},
@@ -87,7 +87,7 @@ func TestConfigurationRefused(t *testing.T) {
 			code:     "InvalidArgument",
 		},
 		{
-			name:     "an overlap",
+			name:     "two rules for the same event",
 			document: topic(arn+event) + topic(arn+"<Event>s3:ObjectCreated:Put</Event>"),
 			code:     "InvalidArgument",
 		},
@@ -103,8 +103,8 @@ func TestConfigurationRefused(t *testing.T) {
 
 // A rule sends the events that it names, for keys that fit its filter.
 func TestRuleMatches(t *testing.T) {
-	// A prefix and a suffix.
-	const both = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule><FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
+	const prefixAndSuffix = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule>" +
+		"<FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
 	tests := []struct {
 		name     string
 		document string
@@ -113,27 +113,27 @@ func TestRuleMatches(t *testing.T) {
 		matches  bool
 	}{
 		{
-			name:     "an event with a star",
+			name:     "events by a pattern",
 			document: topic(arn + event),
 			event:    "ObjectCreated:Put",
 			key:      "k",
 			matches:  true,
 		},
 		{
-			name:     "another kind of event",
+			name:     "other kind of event",
 			document: topic(arn + event),
 			event:    "ObjectRemoved:Delete",
 			key:      "k",
 		},
 		{
-			name:     "one event",
+			name:     "event by its name",
 			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
 			event:    "ObjectCreated:Put",
 			key:      "k",
 			matches:  true,
 		},
 		{
-			name:     "another event",
+			name:     "other event",
 			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
 			event:    "ObjectCreated:Copy",
 			key:      "k",
@@ -146,17 +146,17 @@ func TestRuleMatches(t *testing.T) {
 			matches:  true,
 		},
 		{
-			name:     "a prefix and a suffix",
-			document: filteredTopic(both),
+			name:     "prefix and suffix of the filter",
+			document: filteredTopic(prefixAndSuffix),
 			event:    "ObjectCreated:Put",
 			key:      "a/b.txt",
 			matches:  true,
 		},
-		{name: "another prefix", document: filteredTopic(both), event: "ObjectCreated:Put", key: "b/b.txt"},
-		{name: "another suffix", document: filteredTopic(both), event: "ObjectCreated:Put", key: "a/b.jpg"},
+		{name: "other prefix", document: filteredTopic(prefixAndSuffix), event: "ObjectCreated:Put", key: "b/b.txt"},
+		{name: "other suffix", document: filteredTopic(prefixAndSuffix), event: "ObjectCreated:Put", key: "a/b.jpg"},
 		{
-			name:     "the suffix in the name",
-			document: filteredTopic(both),
+			name:     "suffix in the middle of the key",
+			document: filteredTopic(prefixAndSuffix),
 			event:    "ObjectCreated:Put",
 			key:      "a/b.txt.jpg",
 		},

@@ -99,7 +99,7 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 		name    string
 		lookup  func(string) (string, bool)
 		want    s3server.Credential
-		invalid string
+		invalid string // the missing variable that the error names, or ""
 	}{
 		{
 			name:   "AWS",
@@ -123,25 +123,25 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 			want:   s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
 		},
 		{
-			name: "both",
+			name: "MinIO and AWS, of which MinIO has precedence",
 			lookup: environment("MINIO_ROOT_USER", "u", "MINIO_ROOT_PASSWORD", "p", "AWS_ACCESS_KEY_ID",
 				"a", "AWS_SECRET_ACCESS_KEY", "s", "AWS_SESSION_TOKEN", "t"),
 			want: s3server.Credential{AccessKeyID: "u", SecretKey: "p"},
 		},
 		{
-			name: "empty ones are as none",
+			name: "MinIO empty, AWS",
 			lookup: environment("MINIO_ROOT_USER", "", "MINIO_ROOT_PASSWORD", "", "AWS_ACCESS_KEY_ID",
 				"a", "AWS_SECRET_ACCESS_KEY", "s"),
 			want: s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
 		},
 		{
-			name:    "a key without a secret",
+			name:    "key without a secret",
 			lookup:  environment("AWS_ACCESS_KEY_ID", "a"),
 			want:    s3server.Credential{},
 			invalid: "AWS_SECRET_ACCESS_KEY",
 		},
 		{
-			name:    "a password without a user",
+			name:    "password without a user",
 			lookup:  environment("MINIO_ROOT_PASSWORD", "password"),
 			want:    s3server.Credential{},
 			invalid: "MINIO_ROOT_USER",
