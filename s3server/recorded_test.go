@@ -32,14 +32,10 @@ var recordedDifferences = map[string]string{
 
 const emptyType = "the request had an empty Content-Type, which the recording does not tell"
 
-// The test repeats recorded requests of other clients to Amazon, in the same order. The server responds as Amazon
-// did, apart from the differences in recordedDifferences.
+// The server responds to recorded requests of other clients as Amazon did, apart from the differences in
+// recordedDifferences. The test repeats the requests in the same order.
 func TestRecordedRequestsOfAmazon(t *testing.T) {
 	recording := recorded.GoCloud(t, recorded.Amazon)
-	var server *s3server.Handler
-	tokens := map[string]string{} // the server's continuation tokens, by Amazon's
-	keys := map[string]bool{}
-	file := ""
 	summary := recorded.RequestSummary{
 		Kind:     "requests",
 		Name:     recording.Name,
@@ -48,59 +44,72 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 		Requests: len(recording.Exchanges),
 		Skipped:  map[string]int{},
 	}
-	mismatches := map[string][]string{}
+
+	// Repeat the requests of each file on a server of their own.
+	var (
+		file         string
+		server       *s3server.Handler
+		tokens       map[string]string // the server's continuation tokens, by those of Amazon
+		repeatedKeys map[string]bool   // the keys of objects that repeated requests have written
+	)
+	sources := map[string][]string{} // of the exchanges that have a difference, by the difference
 	for i := range recording.Exchanges {
 		x := &recording.Exchanges[i]
 		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
 			file = name
-			server = s3server.New(s3server.Config{
-				Buckets: []string{"go-cloud-testing-2"},
-				Region:  "us-west-1",
-				Credentials: []s3server.Credential{
-					{
-						AccessKeyID: recordedCredentials.AccessKeyID,
-						SecretKey:   recordedCredentials.SecretAccessKey,
-					},
-				},
-			})
-			t.Cleanup(server.Close)
+			server = newRecordedServer(t)
 			tokens = map[string]string{}
-			keys = map[string]bool{}
+			repeatedKeys = map[string]bool{}
 		}
 		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden {
 			summary.Skipped["its signature is cleared, or the caller had no right"]++
 			continue
 		}
-		if !isRepeatable(x, keys) {
+		if !isRepeatable(x, repeatedKeys) {
 			summary.Skipped["the object is not of a repeated request of the same file"]++
 			continue
 		}
+
 		summary.Repeated++
 		got := sendRecorded(t, server, x, tokens)
 		if x.Request.Method == http.MethodPut && got.StatusCode == http.StatusOK {
-			keys[x.Key] = true
+			repeatedKeys[x.Key] = true
 		}
 		all := differences(x, got, tokens)
 		if len(all) > 0 {
 			summary.Differing++
 		}
 		for _, difference := range all {
-			mismatches[difference] = append(mismatches[difference], x.Source)
+			sources[difference] = append(sources[difference], x.Source)
 		}
 	}
-
 	require.Positive(t, summary.Repeated)
-	for _, difference := range slices.Sorted(maps.Keys(mismatches)) {
+
+	// All differences are known, and all known differences occur.
+	for _, difference := range slices.Sorted(maps.Keys(sources)) {
 		if recordedDifferences[difference] == "" {
-			t.Errorf("%s, in %d responses, such as %s", difference, len(mismatches[difference]),
-				mismatches[difference][0])
+			t.Errorf("%s, in %d responses, such as %s", difference, len(sources[difference]), sources[difference][0])
 		}
 	}
-
 	for difference := range recordedDifferences {
-		require.Contains(t, mismatches, difference, "a row that no response needs")
+		require.Contains(t, sources, difference, "a row that no response needs")
 	}
 	summary.Report(t)
+}
+
+// newRecordedServer returns a server with the bucket, the region and the credentials of the recorded requests.
+func newRecordedServer(t *testing.T) *s3server.Handler {
+	t.Helper()
+	server := s3server.New(s3server.Config{
+		Buckets: []string{"go-cloud-testing-2"},
+		Region:  "us-west-1",
+		Credentials: []s3server.Credential{{
+			AccessKeyID: recordedCredentials.AccessKeyID,
+			SecretKey:   recordedCredentials.SecretAccessKey,
+		}},
+	})
+	t.Cleanup(server.Close)
+	return server
 }
 
 var recordedCredentials = aws.Credentials{
