@@ -135,8 +135,8 @@ func TestPolicyActionsOfHeaders(t *testing.T) {
 	})
 }
 
-// A write with an ACL header that gives permissions to other accounts needs s3:PutObjectAcl, also without Config.Strict.
-// The account that owns the bucket needs no policy.
+// A write with an ACL header that gives permissions to other accounts needs s3:PutObjectAcl, also without
+// Config.Strict. The account that owns the bucket needs no policy.
 func TestPolicyActionOfAccessList(t *testing.T) {
 	const (
 		allowed = 200

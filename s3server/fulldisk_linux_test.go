@@ -20,8 +20,8 @@ import (
 // brokenDisk makes the directory of a server refuse what the next requests need.
 type brokenDisk func(t *testing.T, path string)
 
-// fillDisk fills the disk of a server with two files, f and ff. The second takes the space that the first left in its last
-// block.
+// fillDisk fills the disk of a server with two files, f and ff. The second takes the space that the first left in its
+// last block.
 func fillDisk(t *testing.T, path string) {
 	for _, name := range []string{"f", "ff"} {
 		f, err := os.Create(filepath.Join(path, "photos", name))

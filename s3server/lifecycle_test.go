@@ -47,7 +47,8 @@ func (s *store) midnight(t *testing.T, key string) time.Time {
 // depend on the time of day.
 var inHours = s3server.Config{LifecycleDay: time.Hour}
 
-// GetBucketLifecycleConfiguration returns the rules that were set, until they are deleted. A rule without an ID gets one.
+// GetBucketLifecycleConfiguration returns the rules that were set, until they are deleted. A rule without an ID gets
+// one.
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	getRules := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {

@@ -121,8 +121,8 @@ type policyTest struct {
 	status     int
 }
 
-// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has the objects k, and tagged with
-// the tag kind=public.
+// runPolicyTests sends each request to a bucket with the policy of its test. The bucket has the objects k, and tagged
+// with the tag kind=public.
 func runPolicyTests(t *testing.T, tests []policyTest) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -141,8 +141,8 @@ func runPolicyTests(t *testing.T, tests []policyTest) {
 	}
 }
 
-// A request succeeds if a statement of the bucket's policy allows it and none denies it. The owner needs no Allow, and can
-// always read the policy.
+// A request succeeds if a statement of the bucket's policy allows it and none denies it. The owner needs no Allow, and
+// can always read the policy.
 func TestPolicyDecides(t *testing.T) {
 	denyWithoutTLS := allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
 	denyAllButOwner := allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},` +
@@ -697,8 +697,8 @@ func TestPolicyConditionsOnListing(t *testing.T) {
 	})
 }
 
-// The conditions of a policy can be about the tags of the object that is read, and about the tags that a write sets. They
-// cannot be about the tags of an object that is overwritten or removed.
+// The conditions of a policy can be about the tags of the object that is read, and about the tags that a write sets.
+// They cannot be about the tags of an object that is overwritten or removed.
 func TestPolicyConditionsOnTags(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -907,8 +907,8 @@ func TestPolicyConditionsOnWrite(t *testing.T) {
 	})
 }
 
-// A request that writes needs the permission to read an object if its result depends on the object: the source of a copy,
-// or the entity tag in a condition.
+// A request that writes needs the permission to read an object if its result depends on the object: the source of a
+// copy, or the entity tag in a condition.
 func TestPolicyOfWriteThatReads(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// If the host of a request is below a domain of the server, the name of the bucket is in the host. Otherwise it is in the
-// path.
+// If the host of a request is below a domain of the server, the name of the bucket is in the host. Otherwise it is in
+// the path.
 func TestHostNamesBucket(t *testing.T) {
 	several := s3server.Config{Domains: []string{"s3.example.com", "example.org", "storage.internal"}}
 	tests := []struct {

@@ -119,7 +119,12 @@ func TestMainExitCodes(t *testing.T) {
 			message: "must be used together",
 			args:    []string{"--cert", "c.pem"},
 		},
-		{name: "invalid address to listen on", code: exitFailure, message: "listen", args: []string{"--listen", "256.0.0.1:0"}},
+		{
+			name:    "invalid address to listen on",
+			code:    exitFailure,
+			message: "listen",
+			args:    []string{"--listen", "256.0.0.1:0"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// The store releases the blobs of objects and parts that are replaced, refused, removed or aborted, as its count of bytes
-// shows.
+// The store releases the blobs of objects and parts that are replaced, refused, removed or aborted, as its count of
+// bytes shows.
 func TestBlobsUnusedAreReleased(t *testing.T) {
 	ctx := t.Context()
 	s := newStore(t, 0)

@@ -163,7 +163,11 @@ func TestRulesRedirect(t *testing.T) {
 			key:      "a",
 			status:   403,
 		},
-		{name: "condition on an error, no error", document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"), key: "a"},
+		{
+			name:     "condition on an error, no error",
+			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:      "a",
+		},
 		{
 			name:     "conditions on error and prefix, key without the prefix",
 			document: redirectIf(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
