@@ -33,21 +33,21 @@ func (s *store) administer(t *testing.T, method, path, body string) (status int,
 func TestAdminAPI(t *testing.T) {
 	s := startServer(t, s3server.Config{AdminToken: adminToken})
 
-	// Add two faults.
+	// At first, there are no faults.
 	status, text := s.administer(t, "GET", "faults", "")
 	require.Equal(t, 200, status)
 	require.JSONEq(t, `{"faults":[]}`, text)
 
+	// Add two faults.
 	status, text = s.administer(t, "POST", "faults",
 		`{"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2,"retryAfter":"3s"}`)
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":1}`, text)
-
 	status, text = s.administer(t, "POST", "faults", `{"operation":"GetObject","cutAfter":0,"latency":"1ms"}`)
 	require.Equal(t, 201, status)
 	require.JSONEq(t, `{"id":2}`, text)
 
-	// The first fault applies to one of two requests.
+	// The first fault applies only to the request whose key matches "tmp/*".
 	_, err := s.PutObject(t.Context(), putInput("tmp/a/b", "x"))
 	requireFailure(t, err, 503, "SlowDown")
 	_, err = s.PutObject(t.Context(), putInput("other", "x"))
@@ -78,15 +78,15 @@ func TestAdminAPI(t *testing.T) {
 	require.Equal(t, "tmp/a/b", record.Requests[0].Key)
 	require.Equal(t, 503, record.Requests[0].Status)
 
+	// The record is forgotten.
 	status, _ = s.administer(t, "DELETE", "requests", "")
 	require.Equal(t, 204, status)
 	require.Zero(t, s.server.Count(""))
 
-	// Without a fault, a request succeeds.
+	// Without the first fault, a write succeeds. Without any fault, a read does, too.
 	status, _ = s.administer(t, "DELETE", "faults/1", "")
 	require.Equal(t, 204, status)
 	s.put(t, "tmp/a/b", "x")
-
 	status, _ = s.administer(t, "DELETE", "faults", "")
 	require.Equal(t, 204, status)
 	require.Equal(t, "x", s.get(t, "tmp/a/b"))
