@@ -13,13 +13,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A policy that gives everyone the content of objects gives no more. Calls for tags and locks, and
-// writes, fail with PermissionDenied and change nothing.
+// If a policy lets everybody read the objects of a bucket, an anonymous client can read their content and nothing
+// else. Its calls for tags and locks, and its writes, fail with PermissionDenied and change nothing.
 func TestWithPublicAccessWithoutTagsAndLocks(t *testing.T) {
 	runOnLockingServers(t, testAnonymousAccess)
 }
 
-// testAnonymousAccess tests this on one server.
+// testAnonymousAccess reads an object of one server without credentials, and requires that all other calls fail.
 func testAnonymousAccess(t *testing.T, s *testServer) {
 	ctx := t.Context()
 	bucket := s.lockingBucket(t)
@@ -48,17 +48,17 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	_, err = s.raw.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
 	require.NoError(t, err)
 
+	// A client without credentials can read the object.
 	c := s.config(t, bucket)
 	c.AccessKeyID = ""
 	c.SecretKey = ""
 	c.Anonymous = true
 	b := openBucket(t, c)
-
 	got, _, err := storage.ReadAll(ctx, b, "k")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(got))
 
-	// Nothing else is permitted.
+	// It can do nothing else.
 	for name, call := range map[string]func() error{
 		"Tags": func() error {
 			_, err := storage.Tags(ctx, b, "k")

@@ -117,8 +117,8 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// Without Config.Profile, a bucket that is named by an ARN or an alias of a volume declares neither
-// conditions nor versions. It may belong to an FSx volume, which lacks both.
+// If the name of a bucket may belong to an FSx volume, the driver declares none of the features that volumes lack,
+// such as versions: an ARN may, and an alias that ends in "-ext-s3alias". Config.Profile says that it is a bucket.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning
@@ -135,7 +135,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 			mayBeVolume: true,
 		},
 		{
-			name:   "an ARN of a bucket, with a profile",
+			name:   "an ARN with a profile",
 			config: Config{Bucket: accessPoint, Profile: newProfile(t, "aws")},
 		},
 		{
@@ -148,17 +148,17 @@ func TestProfileOfAccessPoint(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "secret"})
-			tt.config.Region = "us-west-2"
-			d, err := NewDriver(t.Context(), tt.config)
+			config := tt.config
+			config.Region = "us-west-2"
+			d, err := NewDriver(t.Context(), config)
 			require.NoError(t, err)
 			b := engine.New(d, storage.WithVersioning(true))
 			if !tt.mayBeVolume {
-				// It is a bucket, as its name or the profile shows.
 				require.True(t, storage.Supports(b, bucketFeatures))
 				return
 			}
 
-			// The errors name the profile with which the features can be used.
+			// None of the features is declared. The errors name the profile with which they can be used.
 			require.Zero(t, d.Describe().Features&bucketFeatures)
 			_, err = b.Upload(t.Context(), "k", http.NoBody, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.Unsupported)
@@ -166,7 +166,9 @@ func TestProfileOfAccessPoint(t *testing.T) {
 
 			_, err = b.SignedDownloadURL(t.Context(), "k")
 			require.ErrorContains(t, err, "profile=aws")
-			require.False(t, d.(*objectDriver).account.pathStyle, "an access point must have its own host")
+
+			// An access point has a host of its own.
+			require.False(t, d.(*objectDriver).account.pathStyle)
 		})
 	}
 }

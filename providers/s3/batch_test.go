@@ -12,20 +12,20 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// RemoveAll reports the object that a batch could not delete, even if the server names its key
-// wrongly or not at all.
+// If a batch cannot delete an object, the error of RemoveAll has its key, even if the server's response has a wrong
+// key or none.
 func TestDeleteBatchReportsEachFailure(t *testing.T) {
 	tests := []struct {
-		name    string
-		failed  string // the key of the failure in the response, or "" for none
-		version string // the version of the failure in the response, or "" for none
+		name            string
+		responseKey     string // of the failed object in the response; "": no key
+		responseVersion string // "": no version
 	}{
-		{name: "by its name", failed: "kept/1"},
-		{name: "of the version null", failed: "kept/1", version: "null"},
-		{name: "without its name"},
-		{name: "without its prefix", failed: "1"},
-		{name: "by its name, escaped", failed: "kept%2F1"},
-		{name: "by another name", failed: "another", version: "v1"},
+		{name: "right key", responseKey: "kept/1"},
+		{name: "right key and the version null", responseKey: "kept/1", responseVersion: "null"},
+		{name: "no key"},
+		{name: "key without its folder", responseKey: "1"},
+		{name: "escaped key", responseKey: "kept%2F1"},
+		{name: "wrong key and version", responseKey: "another", responseVersion: "v1"},
 	}
 
 	for _, tt := range tests {
@@ -47,12 +47,11 @@ func TestDeleteBatchReportsEachFailure(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// The server refuses to delete kept/1, in a batch and by a single DELETE. Deny returns the key and the
-			// version in the response.
+			// The server refuses to delete kept/1, in a batch and by a single DELETE.
 			server.Inject(s3server.Fault{
 				Operation: "DeleteObjects",
-				Deny: func(key, _ string) (failed, version string, isDenied bool) {
-					return tt.failed, tt.version, key == "kept/1"
+				Deny: func(key, _ string) (responseKey, responseVersion string, isDenied bool) {
+					return tt.responseKey, tt.responseVersion, key == "kept/1"
 				},
 			})
 			server.Inject(s3server.Fault{Operation: "DeleteObject", Key: "kept/1", Error: "AccessDenied"})

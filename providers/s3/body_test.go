@@ -15,29 +15,26 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// If the server is of no known service, Put and PutPart send a Content-MD5 with a body unless TLS protects the body.
-// The raw client and the SDK both do so.
+// If the profile of the server is not known to support CRC32C, Put and PutPart send a Content-MD5 with a body, unless
+// TLS protects the body. The raw client and the SDK both do so.
 func TestPutWithoutProfile(t *testing.T) {
-	const text, sum = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
+	const text, md5OfText = "hello", "XUFAKrxLKna5cZ2REBfFkg=="
+	unknownServer := *newProfile(t, "unknown")
 	tests := []struct {
 		name    string
 		tls     bool
-		profile Profile // without a name, the one of unknown servers
-		md5     string
+		profile Profile
+		wantMD5 string // "": no header
 	}{
-		{name: "TLS protects the body", tls: true},
-		{name: "without TLS, there is an MD5", md5: sum},
+		{name: "unknown server with TLS", tls: true, profile: unknownServer},
+		{name: "unknown server without TLS", profile: unknownServer, wantMD5: md5OfText},
+		{name: "profile of the user, with TLS", tls: true, profile: Profile{Name: "own"}},
+		{name: "profile of the user, without TLS", profile: Profile{Name: "own"}, wantMD5: md5OfText},
 		{
-			name:    "a profile of a server that checks no CRC32C, with TLS",
-			tls:     true,
-			profile: Profile{Name: "own"},
-		},
-		{name: "the same without TLS", profile: Profile{Name: "own"}, md5: sum},
-		{
-			name:    "a profile with an MD5 over TLS, too",
+			name:    "profile that requires an MD5, with TLS",
 			tls:     true,
 			profile: Profile{Name: "own", ContentMD5: true},
-			md5:     sum,
+			wantMD5: md5OfText,
 		},
 	}
 	for _, tt := range tests {
@@ -53,9 +50,7 @@ func TestPutWithoutProfile(t *testing.T) {
 				sdk = sdkOnly(raw)
 			}
 			for name, d := range map[string]*objectDriver{"raw client": raw, "SDK": sdk} {
-				if tt.profile.Name != "" {
-					d = d.WithProfile(tt.profile).(*objectDriver)
-				}
+				d := d.WithProfile(tt.profile)
 				_, err := d.Put(t.Context(), wiretest.Put("k", text))
 				require.NoError(t, err, name)
 				_, err = d.PutPart(t.Context(), &driver.PartRequest{
@@ -69,11 +64,11 @@ func TestPutWithoutProfile(t *testing.T) {
 				require.NoError(t, err, name)
 			}
 
-			require.Len(t, server.Requests(), 4)
+			require.Len(t, server.Requests(), 4, "each client must send an object and a part")
 			for _, got := range server.Requests() {
 				require.Equal(t, text, got.Body)
 				require.Equal(t, signature.UnsignedPayload, got.Header.Get("X-Amz-Content-Sha256"))
-				require.Equal(t, tt.md5, got.Header.Get("Content-Md5"))
+				require.Equal(t, tt.wantMD5, got.Header.Get("Content-Md5"))
 				for name := range got.Header {
 					require.NotContains(t, strings.ToLower(name), "checksum", "some servers refuse it")
 				}
@@ -86,7 +81,7 @@ func TestPutWithoutProfile(t *testing.T) {
 // for security.
 func TestPutMD5UnderFIPS140(t *testing.T) {
 	if !fips140.Enforced() {
-		// Run this test again in a program with FIPS 140.
+		// Run only this test in a new process with FIPS 140.
 		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestPutMD5UnderFIPS140$")
 		command.Env = append(os.Environ(), "GODEBUG=fips140=only")
 		data, err := command.CombinedOutput()
@@ -114,35 +109,48 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// Put and PutPart fail with ChecksumMismatch, and the server stores nothing, if a file changes
-// after the engine has hashed it.
+// Put and PutPart fail with ChecksumMismatch if a file changes after the engine has hashed it. Without TLS, the driver
+// hashes the body before it sends anything, and so sends no request.
 func TestPutBodyChanged(t *testing.T) {
-	for name, size := range map[string]int{"small": 5, "large": 1 << 20} {
-		for _, profile := range []string{"unknown", "b2"} {
-			t.Run(name+", "+profile, func(t *testing.T) {
-				// Without TLS, the driver reads the body twice, first to hash it, and so sends nothing.
-				server := newStandIn(t, stored)
-				requireMismatch(t, server.openDriver(t, profile), size)
-				require.Empty(t, server.Requests())
-			})
-		}
+	tests := []struct {
+		name    string
+		profile string
+		size    int
+	}{
+		{name: "small body, unknown server", profile: "unknown", size: 5},
+		{name: "large body, unknown server", profile: "unknown", size: 1 << 20},
+		{name: "small body, B2", profile: "b2", size: 5},
+		{name: "large body, B2", profile: "b2", size: 1 << 20},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, stored)
+			requirePutsMismatch(t, server.openDriver(t, tt.profile), tt.size)
+			require.Empty(t, server.Requests())
+		})
+	}
+}
 
-		t.Run(name+", over TLS", func(t *testing.T) {
+// Over TLS, the driver hashes the body while it sends it. If the file has changed, Put and PutPart fail with
+// ChecksumMismatch, and leave out the end of the body, so that the server stores nothing.
+func TestPutBodyChangedOverTLS(t *testing.T) {
+	for name, size := range map[string]int{"small body": 5, "large body": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
 			server := &standIn{wiretest.NewTLSServer(t, withLength(stored))}
 			// One driver sends its requests with the raw client of this package, the other with the SDK's.
 			raw, sdk := server.openDrivers(t, "unknown")
-			requireMismatch(t, raw, size)
-			requireMismatch(t, sdk, size)
+			requirePutsMismatch(t, raw, size)
+			requirePutsMismatch(t, sdk, size)
 			for _, got := range server.Requests() {
-				require.Less(t, len(got.Body), size, "the body must be cut, so that it is not stored")
+				require.Less(t, len(got.Body), size, "the body must be incomplete")
 			}
 		})
 	}
 }
 
-// requireMismatch puts an object and a part, each of the given size, with a checksum that does not match their last
-// byte. It requires that both fail with ChecksumMismatch.
-func requireMismatch(t *testing.T, d *objectDriver, size int) {
+// requirePutsMismatch puts an object and a part, each of the given size, with a checksum that does not match their
+// last byte. It requires that both fail with ChecksumMismatch.
+func requirePutsMismatch(t *testing.T, d *objectDriver, size int) {
 	t.Helper()
 	text := strings.Repeat("x", size)
 	sum := wiretest.CRC32C(strings.Repeat("x", size-1) + "y")

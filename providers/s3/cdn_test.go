@@ -19,7 +19,7 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 		want    string
 	}{
 		{
-			name:    "a Space",
+			name:    "a Space by its endpoint",
 			address: space + "&cdn=true",
 			want:    "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b",
 		},
@@ -29,12 +29,12 @@ func TestPublicURLAtTheProvidersCDN(t *testing.T) {
 			want:    "https://photos.fra1.cdn.digitaloceanspaces.com/a%20b",
 		},
 		{
-			name:    "the region of the host, and not that of signatures",
+			name:    "another region for signatures than in the host",
 			address: space + "&region=us-east-1&cdn=true",
 			want:    "https://photos.nyc3.cdn.digitaloceanspaces.com/a%20b",
 		},
 		{
-			name:    "not asked for",
+			name:    "a Space without its CDN",
 			address: space + "&cdn=false",
 			want:    "https://photos.nyc3.digitaloceanspaces.com/a%20b",
 		},
@@ -70,8 +70,8 @@ func TestPublicURLWithCDNNotPublic(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-// Open refuses cdn=true with Unsupported if no CDN of the provider is known, and the value yes with
-// InvalidArgument.
+// Open fails with Unsupported if an address has cdn=true and no CDN of the provider is known. It fails with
+// InvalidArgument if the value is neither true nor false.
 func TestOpenUnknownCDN(t *testing.T) {
 	setEnv(t, nil)
 	tests := []struct {
@@ -91,7 +91,7 @@ func TestOpenUnknownCDN(t *testing.T) {
 			want:    storage.Unsupported,
 		},
 		{
-			name:    "a value that is none",
+			name:    "a value that is neither true nor false",
 			address: "s3://photos?profile=spaces&region=fra1&cdn=yes",
 			want:    storage.InvalidArgument,
 		},
