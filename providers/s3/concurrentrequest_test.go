@@ -20,10 +20,16 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Uploads that run at the same time may use the same options, with the same functions in WithRequest. Each call of a
-// function gets an input that no other goroutine uses.
+// Uploads and downloads at the same time may share the options WithRequest. Each call of an option's function gets an
+// input of its own, which it may change.
 func TestWithRequestConcurrently(t *testing.T) {
-	const partSize = 64 << 10
+	const (
+		pairs        = 8 // of a small and a large object
+		partSize     = 64 << 10
+		partsOfLarge = 4
+		sizeOfSmall  = 1000
+		sizeOfLarge  = partsOfLarge * partSize
+	)
 	server, err := s3server.Start(s3server.Config{
 		Buckets:    []string{"photos"},
 		Middleware: wiretest.OneRequestAConnection,
@@ -44,8 +50,10 @@ func TestWithRequestConcurrently(t *testing.T) {
 	b := engine.New(smallParts{Driver: d, least: partSize})
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 
-	var puts, begins, parts, completions, gets atomic.Int64
-	metadata := map[string]string{"all": "1"}
+	// Each function counts its calls, and writes to its input. The location and the metadata that it writes depend on
+	// the key of the object.
+	var puts, creations, parts, completions, gets atomic.Int64
+	metadata := map[string]string{"shared": "1"}
 	uploadOpts := []storage.UploadOption{
 		s3.WithRequest(func(input *awss3.PutObjectInput) {
 			puts.Add(1)
@@ -53,7 +61,7 @@ func TestWithRequestConcurrently(t *testing.T) {
 			input.Metadata["own"] = *input.Key
 		}),
 		s3.WithRequest(func(input *awss3.CreateMultipartUploadInput) {
-			begins.Add(1)
+			creations.Add(1)
 			input.WebsiteRedirectLocation = aws.String("/" + *input.Key)
 			input.Metadata["own"] = *input.Key
 		}),
@@ -76,10 +84,9 @@ func TestWithRequestConcurrently(t *testing.T) {
 		}),
 	}
 
-	// Upload and read eight small and eight large objects at the same time.
-	const pairs = 8
-	small := wiretest.Content(1000, 1)
-	large := wiretest.Content(4*partSize, 2)
+	// Upload and read small and large objects at the same time.
+	small := wiretest.Content(sizeOfSmall, 1)
+	large := wiretest.Content(sizeOfLarge, 2)
 	uploadAndRead := func(key string, content []byte) {
 		body := struct{ io.Reader }{bytes.NewReader(content)}
 		_, err := b.Upload(t.Context(), key, body, uploadOpts...)
@@ -92,7 +99,7 @@ func TestWithRequestConcurrently(t *testing.T) {
 		}
 		assert.True(t, bytes.Equal(content, got), key)
 		assert.Equal(t, "text/x-"+key, attrs.ContentType)
-		assert.Equal(t, map[string]string{"own": key, "all": "1"}, attrs.Metadata)
+		assert.Equal(t, map[string]string{"own": key, "shared": "1"}, attrs.Metadata)
 	}
 	var group sync.WaitGroup
 	for i := range pairs {
@@ -105,15 +112,15 @@ func TestWithRequestConcurrently(t *testing.T) {
 	}
 	group.Wait()
 
-	// Each call's function was called once for each request of that call.
-	require.EqualValues(t, pairs, puts.Load())
-	require.EqualValues(t, pairs, begins.Load())
-	require.EqualValues(t, 4*pairs, parts.Load())
+	// Each function was called once for each request of its kind.
+	require.EqualValues(t, pairs, puts.Load(), "one PutObject for each small object")
+	require.EqualValues(t, pairs, creations.Load(), "one CreateMultipartUpload for each large object")
+	require.EqualValues(t, pairs*partsOfLarge, parts.Load())
 	require.EqualValues(t, pairs, completions.Load())
-	require.EqualValues(t, 2*pairs, gets.Load())
+	require.EqualValues(t, 2*pairs, gets.Load(), "one GetObject for each object")
 
-	// The function of a call changed only the input of that call's requests.
-	require.Equal(t, map[string]string{"all": "1"}, metadata)
+	// The functions changed neither the map that all uploads share nor the input of another upload.
+	require.Equal(t, map[string]string{"shared": "1"}, metadata)
 	for _, r := range server.Requests() {
 		if r.Operation == "PutObject" || r.Operation == "CreateMultipartUpload" {
 			require.Equal(t, "/"+r.Key, r.Header.Get("X-Amz-Website-Redirect-Location"))

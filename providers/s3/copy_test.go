@@ -164,18 +164,18 @@ func TestCopyResponse(t *testing.T) {
 			wantCode: storage.Changed,
 		},
 		{
-			name:     "the source is gone",
+			name:     "the source is missing",
 			replies:  []reply{errorReply(404, "NoSuchKey", "")},
 			wantCode: storage.Changed,
 		},
 		{
-			name:      "the condition failed, because the source is unchanged",
+			name:      "the source is unchanged, so the condition failed",
 			condition: swap,
 			replies:   []reply{errorReply(412, "PreconditionFailed", ""), head},
 			wantCode:  storage.PreconditionFailed,
 		},
 		{
-			name:      "the source changed, and the condition is unknown",
+			name:      "the source has changed, and the condition may have failed",
 			condition: swap,
 			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 412}},
 			wantCode:  storage.Changed,
@@ -210,7 +210,7 @@ func TestCopyResponse(t *testing.T) {
 			wantUnknown: true,
 		},
 		{
-			name:      "a race",
+			name:      "another write at the same time",
 			condition: swap,
 			replies:   []reply{errorReply(409, "ConditionalRequestConflict", "")},
 			wantCode:  storage.Unavailable,
@@ -231,10 +231,10 @@ func TestCopyResponse(t *testing.T) {
 	}
 }
 
-// If a server refuses a conditional copy, Copy asks by a HEAD whether the source is the reason. It
-// repeats this HEAD in the region to which it is redirected.
+// If a server refuses a conditional copy, Copy finds out by a HEAD whether the source has changed. If the HEAD is
+// redirected to another region, Copy repeats it there.
 func TestCopyConditionalFromAnotherRegion(t *testing.T) {
-	elsewhere := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
+	redirect := reply{Status: 301, Header: map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}}
 	tests := []struct {
 		name     string
 		heads    []reply // to HEADs of the source
@@ -242,11 +242,11 @@ func TestCopyConditionalFromAnotherRegion(t *testing.T) {
 	}{
 		{
 			name:     "the source is unchanged",
-			heads:    []reply{elsewhere, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
+			heads:    []reply{redirect, {Header: map[string]string{"ETag": etag, "Content-Length": "3"}}},
 			wantCode: storage.PreconditionFailed,
 		},
-		{name: "the source has changed", heads: []reply{elsewhere, {Status: 412}}, wantCode: storage.Changed},
-		{name: "the source is missing", heads: []reply{elsewhere, elsewhere}, wantCode: storage.InvalidArgument},
+		{name: "the source has changed", heads: []reply{redirect, {Status: 412}}, wantCode: storage.Changed},
+		{name: "the source is in no region", heads: []reply{redirect, redirect}, wantCode: storage.InvalidArgument},
 	}
 
 	for _, tt := range tests {
@@ -313,7 +313,7 @@ func TestCopyInParts(t *testing.T) {
 	server := newStandIn(t, tooLarge, withSize("25"), reply{Body: begun}, part, part, part,
 		reply{Body: finished})
 	d := server.openDriver(t, "aws")
-	d.copier.part = 10
+	d.copier.part = 10 // so the parts have 10, 10 and 5 bytes
 
 	attrs, err := d.Copy(t.Context(), copyOf(func(r *driver.CopyRequest) {
 		r.Source.Version = "v1"
@@ -369,61 +369,57 @@ func TestCopyInParts(t *testing.T) {
 	require.Equal(t, 3, strings.Count(complete.Body, "<ChecksumCRC32C>mnG7TA==</ChecksumCRC32C>"))
 }
 
-// R2 may ignore the condition of UploadPartCopy, so a copy in parts compares the source before it
-// completes the upload. cloudflare/cloudflare-docs pull request 32458.
+// A copy in parts on R2 reads the source again before it completes the upload, because R2 may ignore the condition of
+// UploadPartCopy. If the source has changed, the copy aborts its upload. cloudflare/cloudflare-docs pull request 32458.
 func TestCopyInPartsComparesSource(t *testing.T) {
-	const now, later = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
-	headAt := func(modified string) reply {
-		return reply{
+	const modified, modifiedLater = "Fri, 02 Jan 2026 03:04:05 GMT", "Fri, 02 Jan 2026 03:04:06 GMT"
+	sourceModifiedAt := func(modified string) reply {
+		return withLength(reply{
 			Header: map[string]string{"ETag": etag, "Content-Length": "25", "Last-Modified": modified},
-		}
+		})
 	}
 	tests := []struct {
-		name     string
-		end      reply // to the HEAD after the parts
-		wantCode storage.Code
+		name       string
+		secondHead reply // the response about the source, after its parts were copied
+		wantCode   storage.Code
 	}{
-		{name: "the source is the same", end: headAt(now)},
+		{name: "same source", secondHead: sourceModifiedAt(modified)},
+		{name: "another ETag", secondHead: reply{Status: http.StatusPreconditionFailed}, wantCode: storage.Changed},
+		{name: "same ETag, but modified later", secondHead: sourceModifiedAt(modifiedLater), wantCode: storage.Changed},
+		{name: "source removed", secondHead: reply{Status: http.StatusNotFound}, wantCode: storage.Changed},
 		{
-			name:     "the source was replaced while its parts were copied",
-			end:      reply{Status: 412},
-			wantCode: storage.Changed,
+			name:       "source unreadable",
+			secondHead: reply{Status: http.StatusInternalServerError},
+			wantCode:   storage.Unavailable,
 		},
-		{name: "the source was replaced twice, and has its ETag again", end: headAt(later), wantCode: storage.Changed},
-		{name: "the source was removed", end: reply{Status: 404}, wantCode: storage.Changed},
-		{name: "nobody knows", end: reply{Status: 500}, wantCode: storage.Unavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t)
 			heads := 0
-			isAborted := false
 			server.Answer = func(r wiretest.Request) reply {
 				query := r.Query()
 				switch {
 				case r.Method == http.MethodHead:
 					heads++
 					if heads == 1 {
-						return headAt(now)
+						return sourceModifiedAt(modified)
 					}
-					return withLength(tt.end)
+					return withLength(tt.secondHead)
 				case query.Has("uploads"):
 					return withLength(reply{Body: begun})
+				case query.Has("partNumber") && r.Header.Get("X-Amz-Copy-Source-If-Match") != "":
+					return errorReply(http.StatusNotImplemented, "NotImplemented",
+						"Header 'x-amz-copy-source-if-match' not implemented")
 				case query.Has("partNumber"):
-					require.Equal(t, 1, heads)
-					if r.Header.Get("X-Amz-Copy-Source-If-Match") != "" {
-						return errorReply(http.StatusNotImplemented, "NotImplemented",
-							"Header 'x-amz-copy-source-if-match' not implemented")
-					}
 					return withLength(reply{Body: partCopied})
 				case r.Method == http.MethodDelete:
-					isAborted = true
 					return reply{Status: http.StatusNoContent}
-				case r.Method == http.MethodGet: // ListParts, after the abort
+				case r.Method == http.MethodGet: // ListParts, which confirms the abort
 					return errorReply(http.StatusNotFound, "NoSuchUpload", "")
+				default: // the completion
+					return withLength(reply{Body: finished})
 				}
-				require.Equal(t, 2, heads, "the source must be compared before the upload is completed")
-				return withLength(reply{Body: finished})
 			}
 			d := server.openDriver(t, "r2")
 			d.copier.limit = 10
@@ -432,9 +428,38 @@ func TestCopyInPartsComparesSource(t *testing.T) {
 
 			_, err := storage.Copy(t.Context(), b, "to", b, "from")
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.wantCode != "", isAborted, "%v", server.Lines())
+
+			wantSteps := []string{"HEAD source", "create", "copy parts", "HEAD source", "complete"}
+			if tt.wantCode != "" {
+				wantSteps = []string{"HEAD source", "create", "copy parts", "HEAD source", "abort", "list parts"}
+			}
+			require.Equal(t, wantSteps, stepsOfCopyInParts(server.Requests()))
 		})
 	}
+}
+
+// stepsOfCopyInParts names the requests of a copy in parts, in their order. Consecutive copies of parts are one step.
+func stepsOfCopyInParts(requests []wiretest.Request) []string {
+	var steps []string
+	for _, r := range requests {
+		switch {
+		case r.Method == http.MethodHead:
+			steps = append(steps, "HEAD source")
+		case r.Query().Has("uploads"):
+			steps = append(steps, "create")
+		case r.Query().Has("partNumber"):
+			steps = append(steps, "copy parts")
+		case r.Method == http.MethodPost:
+			steps = append(steps, "complete")
+		case r.Method == http.MethodDelete:
+			steps = append(steps, "abort")
+		case r.Method == http.MethodGet:
+			steps = append(steps, "list parts")
+		default:
+			steps = append(steps, r.Line())
+		}
+	}
+	return slices.Compact(steps)
 }
 
 // If a copy in parts fails, Copy aborts its upload. If only the response to the completion is lost,
@@ -522,57 +547,46 @@ func TestCopyLargeWithoutCopiedParts(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Compose copies each source as a part, and skips empty sources. If another part than the last one is smaller than S3
-// permits, Compose fails with Unsupported, and begins no upload.
-func TestCompose(t *testing.T) {
-	refs := []driver.ObjectRef{
-		{Bucket: "photos", Key: "a", Revision: `"a"`},
-		{Bucket: "photos", Key: "b", Revision: `"b"`},
-		{Bucket: "photos", Key: "c", Revision: `"c"`},
+// composeRequest returns a request to join the objects a, b and c of the bucket "photos".
+func composeRequest() *driver.ComposeRequest {
+	return &driver.ComposeRequest{
+		Key: "to",
+		Sources: []driver.ObjectRef{
+			{Bucket: "photos", Key: "a", Revision: `"a"`},
+			{Bucket: "photos", Key: "b", Revision: `"b"`},
+			{Bucket: "photos", Key: "c", Revision: `"c"`},
+		},
+		Properties: storage.Properties{ContentType: "text/plain"},
 	}
+}
+
+// Compose copies each source as a part, and skips empty sources.
+func TestCompose(t *testing.T) {
+	create, copyOfPart, completion := reply{Body: begun}, reply{Body: partCopied}, reply{Body: finished}
 	tests := []struct {
-		name  string
-		sizes []string
-		parts []string // their sources; none: Unsupported
+		name        string
+		replies     []reply // beginning with those to a HEAD of each source
+		wantSources []string
 	}{
 		{
-			name:  "large sources and a small last one",
-			sizes: []string{"5", "5", "1"},
-			parts: []string{"photos/a", "photos/b", "photos/c"},
+			name: "small last source",
+			replies: []reply{
+				withSize("5"), withSize("5"), withSize("1"), create, copyOfPart, copyOfPart, copyOfPart, completion,
+			},
+			wantSources: []string{"photos/a", "photos/b", "photos/c"},
 		},
 		{
-			name:  "empty sources are skipped",
-			sizes: []string{"5", "0", "5"},
-			parts: []string{"photos/a", "photos/c"},
+			name:        "empty source in between",
+			replies:     []reply{withSize("5"), withSize("0"), withSize("5"), create, copyOfPart, copyOfPart, completion},
+			wantSources: []string{"photos/a", "photos/c"},
 		},
-		{name: "a small source in between", sizes: []string{"5", "1", "5"}},
-		{name: "only empty sources", sizes: []string{"0", "0", "0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A HEAD of each source, CreateMultipartUpload, a copy of each part, and the completion.
-			var replies []reply
-			for _, size := range tt.sizes {
-				replies = append(replies, withSize(size))
-			}
-			replies = append(replies, reply{Body: begun})
-			for range tt.parts {
-				replies = append(replies, reply{Body: partCopied})
-			}
-			replies = append(replies, reply{Body: finished})
-			server := newStandIn(t, replies...)
+			server := newStandIn(t, tt.replies...)
 			d := server.openDriver(t, "aws")
 			d.copier.minPart = 5
-			_, err := d.Compose(t.Context(), &driver.ComposeRequest{
-				Key:        "to",
-				Sources:    refs,
-				Properties: storage.Properties{ContentType: "text/plain"},
-			})
-			if tt.parts == nil {
-				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.NotContains(t, server.Lines(), "POST /photos/to?uploads=")
-				return
-			}
+			_, err := d.Compose(t.Context(), composeRequest())
 			require.NoError(t, err)
 
 			var sources []string
@@ -582,13 +596,35 @@ func TestCompose(t *testing.T) {
 				}
 			}
 			slices.Sort(sources) // parts are copied at the same time
-			require.Equal(t, tt.parts, sources)
+			require.Equal(t, tt.wantSources, sources)
 		})
 	}
 }
 
-// Compose splits a source into as few ranges as possible, each of which is at most as large as the
-// largest part, 5 GiB.
+// Compose fails with Unsupported, and begins no upload, if a part before the last one would be smaller than S3 permits,
+// or if there is no part.
+func TestComposeUnsupported(t *testing.T) {
+	tests := []struct {
+		name  string
+		heads []reply // to a HEAD of each source
+	}{
+		{name: "small source in between", heads: []reply{withSize("5"), withSize("1"), withSize("5")}},
+		{name: "only empty sources", heads: []reply{withSize("0"), withSize("0"), withSize("0")}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, append(tt.heads, reply{Body: begun}, reply{Body: finished})...)
+			d := server.openDriver(t, "aws")
+			d.copier.minPart = 5
+
+			_, err := d.Compose(t.Context(), composeRequest())
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+			require.NotContains(t, server.Lines(), "POST /photos/to?uploads=")
+		})
+	}
+}
+
+// Compose splits a source into as few ranges as possible. A range has at most 5 GiB, as a part.
 func TestComposeOfLargeSources(t *testing.T) {
 	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")
@@ -614,6 +650,7 @@ func TestComposeOfLargeSources(t *testing.T) {
 // A copy with WithoutAttrs sends only CopyObject, unless an option or its key requires the attributes of the
 // source. If the server says that the source is too large, the driver reads its attributes and tries again.
 func TestCopyWithoutAttrs(t *testing.T) {
+	const unknownSize = -1
 	const put, head = "PUT /photos/to?x-id=CopyObject", "HEAD /photos/from"
 	object := reply{Header: map[string]string{"ETag": etag, "Content-Length": "3", "X-Amz-Meta-Owner": "me"}}
 	tooLarge := errorReply(400, "InvalidRequest",
@@ -625,42 +662,42 @@ func TestCopyWithoutAttrs(t *testing.T) {
 		replies   []reply
 		wantLines []string
 		wantCode  storage.Code
-		size      int64
+		wantSize  int64
 	}{
-		{name: "one request", replies: []reply{{Body: copied}}, wantLines: []string{put}, size: -1},
+		{name: "no other option", replies: []reply{{Body: copied}}, wantLines: []string{put}, wantSize: unknownSize},
 		{
 			name:      "with other tags",
 			opts:      []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
 			replies:   []reply{{Body: copied}},
 			wantLines: []string{put},
-			size:      -1,
+			wantSize:  unknownSize,
 		},
 		{
 			name:      "with other attributes",
 			opts:      []storage.CopyOption{storage.WithCacheControl("no-store")},
 			replies:   []reply{object, {Body: copied}},
 			wantLines: []string{head, put},
-			size:      3,
+			wantSize:  3,
 		},
 		{
 			name:      "create-only",
 			opts:      []storage.CopyOption{storage.IfAbsent()},
 			replies:   []reply{object, {Body: copied}},
 			wantLines: []string{head, put},
-			size:      3,
+			wantSize:  3,
 		},
 		{
 			name:      "onto itself",
 			to:        "from",
 			replies:   []reply{object, {Body: copied}},
 			wantLines: []string{head, "PUT /photos/from?x-id=CopyObject"},
-			size:      3,
+			wantSize:  3,
 		},
 		{
 			name:      "too large for one request",
 			replies:   []reply{tooLarge, object, {Body: copied}},
 			wantLines: []string{put, head, put},
-			size:      3,
+			wantSize:  3,
 		},
 		{
 			name:      "a missing source",
@@ -669,7 +706,7 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			wantCode:  storage.ObjectNotFound,
 		},
 		{
-			name:      "a lost response is not followed by a look",
+			name:      "a lost response",
 			replies:   []reply{{Header: map[string]string{"Content-Length": "500"}, Body: copied[:30]}},
 			wantLines: []string{put},
 			wantCode:  storage.Unavailable,
@@ -684,8 +721,9 @@ func TestCopyWithoutAttrs(t *testing.T) {
 			require.Equal(t, tt.wantLines, server.Lines())
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if err == nil {
-				require.Equal(t, tt.size, attrs.Size)
-				require.Equal(t, tt.size < 0, attrs.ContentType == "", "the type must be unknown if nobody has read it")
+				require.Equal(t, tt.wantSize, attrs.Size)
+				isTypeKnown := attrs.ContentType != ""
+				require.Equal(t, tt.wantSize != unknownSize, isTypeKnown, "only reading the source tells the type")
 				require.Equal(t, "s3:\"c\"", attrs.Revision)
 			}
 		})
@@ -704,9 +742,9 @@ func TestCopyKeepsExpires(t *testing.T) {
 		name    string
 		opts    []storage.CopyOption
 		inParts bool
-		want    string // in the first request that writes
+		want    string // in CopyObject or CreateMultipartUpload; "": no header
 	}{
-		{name: "which S3 copies"},
+		{name: "without options, so that S3 copies it"},
 		{name: "with IfAbsent", opts: []storage.CopyOption{storage.IfAbsent()}, want: expires},
 		{
 			name: "with another property",
@@ -719,8 +757,7 @@ func TestCopyKeepsExpires(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t)
-			var writes []wiretest.Request
-			// The first request that writes is CreateMultipartUpload, or else CopyObject.
+			var creations []wiretest.Request // which have the attributes of the copy
 			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				case r.Method == http.MethodHead:
@@ -728,14 +765,14 @@ func TestCopyKeepsExpires(t *testing.T) {
 				case r.Method == http.MethodGet:
 					return withLength(reply{Body: `<Tagging><TagSet></TagSet></Tagging>`})
 				case r.Query().Has("uploads"):
-					writes = append(writes, r)
+					creations = append(creations, r)
 					return withLength(reply{Body: begun})
 				case r.Query().Has("partNumber"):
 					return withLength(reply{Body: partCopied})
 				case r.Method == http.MethodPost:
 					return withLength(reply{Body: finished})
 				}
-				writes = append(writes, r)
+				creations = append(creations, r)
 				return withLength(reply{Body: copied})
 			}
 			d := server.openDriver(t, "aws")
@@ -748,11 +785,11 @@ func TestCopyKeepsExpires(t *testing.T) {
 			attrs, err := storage.Copy(t.Context(), b, "to", b, "from", tt.opts...)
 			require.NoError(t, err)
 			require.Nil(t, attrs.Native)
-			require.Len(t, writes, 1)
-			require.Equal(t, tt.want, writes[0].Header.Get("Expires"))
+			require.Len(t, creations, 1)
+			require.Equal(t, tt.want, creations[0].Header.Get("Expires"))
 
 			if tt.want != "" {
-				require.Contains(t, writes[0].Header.Get("Authorization"), "expires", "the header must be signed")
+				require.Contains(t, creations[0].Header.Get("Authorization"), "expires", "the header must be signed")
 			}
 		})
 	}

@@ -29,14 +29,15 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// The suite passes with Amazon's rules and the temporary errors that Amazon documents. Each bucket also has an object
-// and an upload of another program. Their key makes a page of a listing unreadable.
+// The conformance suite passes with the temporary errors that Amazon documents, and with an object and an upload of
+// another program in each bucket. Their key has a control character, which makes a page of a listing unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 	testserver.Further(t)
-	// Each new bucket gets the entries of another program, which the suite does not expect in listings.
 	foreign := &foreignEntries{}
 	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
 	foreign.addTo(server)
+
+	// The layer removes these entries from listings, and counts them.
 	layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
 	requireConformance(t, server, layer, append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
@@ -51,12 +52,11 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 		return service
 	}
 	storagetest.RunService(t, openService, storagetest.WithName("s3"))
-	answering.RequireAllGiven(t, amazonsRare...)
+	answering.RequireAllGiven(t, rarelyRequested...)
 }
 
-// The suite passes over TLS, where the checksums of parts are in trailers, in a bucket with SSE-KMS, and with a
-// role that may do all but read checksums by HEAD. Signed URLs and forms are left out, because the suite's client for
-// them does not trust the certificate.
+// The conformance suite passes over TLS in a bucket with SSE-KMS, for a role that may not decrypt. Over TLS, the
+// checksums of parts are in trailers. Without kms:Decrypt, S3 refuses a HEAD that asks for a checksum.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 	testserver.Further(t)
 	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
@@ -69,6 +69,8 @@ func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
 		storagetest.WithName("s3"),
 		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer",
 			"R6", "R7", "R8", "L1", "L3"))
+
+	// The suite's client for signed URLs and forms does not trust the certificate.
 	layer := func(d driver.Driver) driver.Driver { return withSmallParts(withoutSignatures(d)) }
 	requireConformance(t, server, layer, opts...)
 }
@@ -86,8 +88,8 @@ func withoutSignatures(d driver.Driver) driver.Driver {
 	return profiled.WithProfile(profile)
 }
 
-// amazonsRare has kinds of requests that the suite makes too rarely for each of their transient answers to be given.
-var amazonsRare = []string{"POST restore", "PUT retention"}
+// rarelyRequested has kinds of requests that the suite makes too rarely for each of their transient answers to be given.
+var rarelyRequested = []string{"POST restore", "PUT retention"}
 
 // withoutChecksums has the cases that need the checksum of an object from HEAD.
 var withoutChecksums = map[string]string{
@@ -315,8 +317,7 @@ func startAnsweringServer(
 	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
 ) (*testServer, *documented.Server) {
 	t.Helper()
-	// The table of supported features has no column for this run.
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	leaveOutOfSupportTable(t)
 	server, err := s3server.Start(s3server.Config{
 		Strict: name == "aws",
 		Limits: s3server.Limits{MinPartSize: leastPart},

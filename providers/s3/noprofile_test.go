@@ -173,8 +173,7 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 // because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
-	// The table of supported features has no column for this run.
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	leaveOutOfSupportTable(t)
 	server := startOwnServer(t, s3server.Config{Strict: true, Limits: s3server.Limits{MinPartSize: leastPart}})
 	open := func(t *testing.T) driver.Driver {
 		d, err := s3.NewDriver(t.Context(), server.withoutProfile(t, false))
