@@ -20,9 +20,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// A copy of 5 GiB may take ten minutes, although the server sends nothing meanwhile. The same holds
-// for a copied part and for a completion.
+// The driver waits ten minutes for the response to a copy of 5 GiB, and to a completion of that size.
 func TestCopyTimeout(t *testing.T) {
+	const size = 5 << 30
 	tests := map[string]struct {
 		isSlow func(r *http.Request) bool // the request that takes ten minutes
 		call   func(ctx context.Context, d *objectDriver) error
@@ -31,7 +31,7 @@ func TestCopyTimeout(t *testing.T) {
 			isSlow: func(r *http.Request) bool { return r.Header.Get("X-Amz-Copy-Source") != "" },
 			call: func(ctx context.Context, d *objectDriver) error {
 				r := copyOfKnownSize()
-				r.Source.Attrs.Size = 5 << 30
+				r.Source.Attrs.Size = size
 				_, err := d.Copy(ctx, r)
 				return err
 			},
@@ -40,9 +40,9 @@ func TestCopyTimeout(t *testing.T) {
 			isSlow: func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			call: func(ctx context.Context, d *objectDriver) error {
 				d.copier.limit = 5
-				d.copier.part = 5 << 30
+				d.copier.part = size
 				r := copyOfKnownSize()
-				r.Source.Attrs.Size = 5 << 30
+				r.Source.Attrs.Size = size
 				_, err := d.Copy(ctx, r)
 				return err
 			},
@@ -51,7 +51,7 @@ func TestCopyTimeout(t *testing.T) {
 			isSlow: func(r *http.Request) bool { return r.Method == http.MethodPost && r.URL.Query().Has("uploadId") },
 			call: func(ctx context.Context, d *objectDriver) error {
 				_, err := d.CompleteParts(ctx, &driver.CompleteRequest{
-					Put:    &driver.PutRequest{Key: "to", Size: 5 << 30},
+					Put:    &driver.PutRequest{Key: "to", Size: size},
 					Upload: "u1",
 					Parts:  []driver.Part{{Number: 1, Tag: etag}},
 				})
@@ -96,56 +96,63 @@ func TestCopyTimeout(t *testing.T) {
 	}
 }
 
-// If a copy of unknown size gets no response in two minutes, the driver reads the size. The
-// repeated request may then take as long as that size needs.
+// If a copy of unknown size gets no response in two minutes, the driver reads the size of the source by a HEAD. It
+// then repeats the copy, and waits as long as a copy of that size may take.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
+	const firstTimeout = 2 * time.Minute
+	const lost = time.Hour // longer than any timeout here
 	tests := []struct {
-		name     string
-		size     int64
-		slow     []time.Duration // what each CopyObject takes
-		takes    time.Duration   // what the call takes
-		lines    int             // requests
-		wantCode storage.Code
+		name         string
+		size         int64
+		delays       []time.Duration // of the responses to CopyObject
+		wantDuration time.Duration   // of the whole call
+		wantRequests int
+		wantCode     storage.Code
 	}{
-		{name: "a fast copy", size: 9, slow: []time.Duration{time.Minute}, takes: time.Minute, lines: 1},
 		{
-			name:  "a lost response",
-			size:  9,
-			slow:  []time.Duration{time.Hour, 0},
-			takes: 2 * time.Minute,
-			lines: 3,
+			name:         "a fast copy",
+			size:         9,
+			delays:       []time.Duration{time.Minute},
+			wantDuration: time.Minute,
+			wantRequests: 1,
 		},
 		{
-			name:  "a large object",
-			size:  5 << 30,
-			slow:  []time.Duration{time.Hour, 14 * time.Minute},
-			takes: 16 * time.Minute,
-			lines: 3,
+			name:         "a small object, whose first response is lost",
+			size:         9,
+			delays:       []time.Duration{lost, 0},
+			wantDuration: firstTimeout,
+			wantRequests: 3,
 		},
 		{
-			name:     "two lost responses",
-			size:     9,
-			slow:     []time.Duration{time.Hour, time.Hour},
-			takes:    3 * time.Minute,
-			lines:    3,
-			wantCode: storage.Unavailable,
+			name:         "a large object, whose first response is lost",
+			size:         5 << 30,
+			delays:       []time.Duration{lost, 14 * time.Minute},
+			wantDuration: firstTimeout + 14*time.Minute,
+			wantRequests: 3,
+		},
+		{
+			name:         "a small object, whose responses are lost",
+			size:         9,
+			delays:       []time.Duration{lost, lost},
+			wantDuration: firstTimeout + transport.DefaultAnswer,
+			wantRequests: 3,
+			wantCode:     storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var lines, copies atomic.Int32
+				var requests, copies atomic.Int32
 				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
-					lines.Add(1)
+					requests.Add(1)
 					if r.Method == http.MethodHead {
 						w.Header().Set("Etag", etag)
 						w.Header().Set("Content-Length", strconv.FormatInt(tt.size, 10))
 						return
 					}
-					wait := time.NewTimer(tt.slow[copies.Add(1)-1])
-					defer wait.Stop()
+					delay := tt.delays[copies.Add(1)-1]
 					select {
-					case <-wait.C:
+					case <-time.After(delay):
 						_, _ = io.WriteString(w, copied)
 					case <-r.Context().Done():
 					}
@@ -165,8 +172,8 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 				_, err = storage.Copy(t.Context(), b, "to", b, "from", storage.WithoutAttrs())
 				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 				require.Equal(t, tt.wantCode != "", errors.Is(err, storage.OutcomeUnknown))
-				require.Equal(t, tt.takes, time.Since(start))
-				require.EqualValues(t, tt.lines, lines.Load())
+				require.Equal(t, tt.wantDuration, time.Since(start))
+				require.EqualValues(t, tt.wantRequests, requests.Load())
 			})
 		})
 	}
@@ -180,7 +187,7 @@ func TestWithCopyTimeout(t *testing.T) {
 		size int64
 		want time.Duration
 	}{
-		{name: "nothing", want: transport.DefaultAnswer},
+		{name: "no byte", want: transport.DefaultAnswer},
 		{name: "1 KiB", size: 1 << 10, want: transport.DefaultAnswer},
 		{name: "600 MiB", size: 600 << 20, want: transport.DefaultAnswer + 100*time.Second},
 		{name: "1 TiB", size: 1 << 40, want: maxCopyTimeout},

@@ -11,23 +11,23 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete sends one DELETE, and treats a missing object as removed. Its error says whether the server
-// may have removed the object.
-// A gateway's error page leaves that unknown.
+// Delete sends one DELETE, and treats a missing object as removed. If an error page of a gateway comes in place of a
+// response of S3, the error is OutcomeUnknown, because S3 may have removed the object.
 func TestDelete(t *testing.T) {
+	const deleteKey = "DELETE /photos/k?x-id=DeleteObject"
 	tests := []struct {
 		name        string
 		request     driver.DeleteRequest
 		replies     []reply
 		wantLines   []string
-		match       string
-		wantCode    storage.Code // "": none
-		wantUnknown bool
+		wantIfMatch string       // the header If-Match
+		wantCode    storage.Code // "": no error
+		wantUnknown bool         // the error is OutcomeUnknown
 	}{
 		{
-			name:      "plain",
+			name:      "an object",
 			replies:   []reply{{Status: 204}},
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines: []string{deleteKey},
 		},
 		{
 			name:      "a version",
@@ -36,26 +36,26 @@ func TestDelete(t *testing.T) {
 			wantLines: []string{"DELETE /photos/k?versionId=v1&x-id=DeleteObject"},
 		},
 		{
-			name:      "compare and remove",
-			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies:   []reply{{Status: 204}},
-			match:     etag,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "a matching revision",
+			request:     driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:     []reply{{Status: 204}},
+			wantIfMatch: etag,
+			wantLines:   []string{deleteKey},
 		},
 		{
-			name:      "another revision stays",
-			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies:   []reply{errorReply(412, "PreconditionFailed", "")},
-			match:     etag,
-			wantCode:  storage.PreconditionFailed,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "another revision",
+			request:     driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:     []reply{errorReply(412, "PreconditionFailed", "")},
+			wantIfMatch: etag,
+			wantCode:    storage.PreconditionFailed,
+			wantLines:   []string{deleteKey},
 		},
 		{
-			name:      "a missing object",
-			request:   driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
-			replies:   []reply{errorReply(404, "NoSuchKey", "")},
-			match:     etag,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			name:        "a missing object",
+			request:     driver.DeleteRequest{Condition: storage.Condition{Revision: etag}},
+			replies:     []reply{errorReply(404, "NoSuchKey", "")},
+			wantIfMatch: etag,
+			wantLines:   []string{deleteKey},
 		},
 		{
 			name:      "a missing version",
@@ -74,68 +74,68 @@ func TestDelete(t *testing.T) {
 			name:      "a missing bucket",
 			replies:   []reply{errorReply(404, "NoSuchBucket", "")},
 			wantCode:  storage.BucketNotFound,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines: []string{deleteKey},
 		},
 		{
 			name:      "404 without a body",
 			replies:   []reply{{Status: 404}, {Status: 404}},
 			wantCode:  storage.BucketNotFound,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject", "HEAD /photos"},
+			wantLines: []string{deleteKey, "HEAD /photos"},
 		},
 		{
 			name:        "a gateway's 404",
 			replies:     []reply{gatewayReply(404)},
 			wantCode:    storage.Unavailable,
 			wantUnknown: true,
-			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines:   []string{deleteKey},
 		},
 		{
 			name:        "a gateway's 403",
 			replies:     []reply{gatewayReply(403)},
 			wantCode:    storage.PermissionDenied,
 			wantUnknown: true,
-			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines:   []string{deleteKey},
 		},
 		{
 			name: "a 404 of Amazon's API Gateway",
 			replies: []reply{
 				{
 					Status: 404,
-					Header: map[string]string{"X-Amz-Stand-In": "", "X-Amz-Apigw-Id": "x"},
+					Header: map[string]string{withoutAmazonHeader: "", "X-Amz-Apigw-Id": "x"},
 					Body:   `{"message":"Not Found"}`,
 				},
 			},
 			wantCode:    storage.Unavailable,
 			wantUnknown: true,
-			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines:   []string{deleteKey},
 		},
 		{
 			name: "a gateway's page with an ETag, as nginx sends",
 			replies: []reply{
 				{
 					Status: 403,
-					Header: map[string]string{"X-Amz-Stand-In": "", "Etag": `"5dd3e500-1ee"`},
+					Header: map[string]string{withoutAmazonHeader: "", "Etag": `"5dd3e500-1ee"`},
 					Body:   "<html></html>",
 				},
 			},
 			wantCode:    storage.PermissionDenied,
 			wantUnknown: true,
-			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines:   []string{deleteKey},
 		},
 		{
-			name: "403 of a server that sends no id",
+			name: "a 403 of S3's format without a header of Amazon",
 			replies: []reply{
 				{
 					Status: 403,
-					Header: map[string]string{"X-Amz-Stand-In": ""},
+					Header: map[string]string{withoutAmazonHeader: ""},
 					Body:   errorReply(403, "AccessDenied", "Access Denied.").Body,
 				},
 			},
 			wantCode:  storage.PermissionDenied,
-			wantLines: []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines: []string{deleteKey},
 		},
 		{
-			name:    "retention",
+			name:    "a locked version",
 			request: driver.DeleteRequest{Version: "v1"},
 			replies: []reply{
 				errorReply(403, "AccessDenied", "Access Denied because object protected by object lock."),
@@ -148,14 +148,15 @@ func TestDelete(t *testing.T) {
 			replies:     []reply{{Cut: true}},
 			wantCode:    storage.Unavailable,
 			wantUnknown: true,
-			wantLines:   []string{"DELETE /photos/k?x-id=DeleteObject"},
+			wantLines:   []string{deleteKey},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
-			tt.request.Key = "k"
-			err := server.openDriver(t, "aws").Delete(t.Context(), &tt.request)
+			request := tt.request
+			request.Key = "k"
+			err := server.openDriver(t, "aws").Delete(t.Context(), &request)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if tt.wantUnknown {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
@@ -163,7 +164,7 @@ func TestDelete(t *testing.T) {
 				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			}
 			require.Equal(t, tt.wantLines, server.Lines())
-			require.Equal(t, tt.match, server.Requests()[0].Header.Get("If-Match"))
+			require.Equal(t, tt.wantIfMatch, server.Requests()[0].Header.Get("If-Match"))
 		})
 	}
 }
@@ -199,62 +200,59 @@ func TestDeleteBatch(t *testing.T) {
 // DeleteBatch returns the failure for each request that it may belong to.
 func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 	const denied = "<Code>AccessDenied</Code>"
-	request := func(key string, version ...string) driver.DeleteRequest {
-		return driver.DeleteRequest{Key: key, Version: strings.Join(version, "")}
-	}
 	tests := []struct {
-		name     string
-		requests []driver.DeleteRequest
-		failure  string
-		codes    []storage.Code // "": none
+		name      string
+		requests  []driver.DeleteRequest
+		failure   string         // in the response
+		wantCodes []storage.Code // of each request; "": no error
 	}{
 		{
-			name:     "a version that was not requested",
-			requests: []driver.DeleteRequest{request("a"), request("b")},
-			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
-			codes:    []storage.Code{storage.PermissionDenied, ""},
+			name:      "a version that was not requested",
+			requests:  []driver.DeleteRequest{{Key: "a"}, {Key: "b"}},
+			failure:   "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			wantCodes: []storage.Code{storage.PermissionDenied, ""},
 		},
 		{
-			name:     "the version null, which was requested",
-			requests: []driver.DeleteRequest{request("a"), request("a", "null")},
-			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
-			codes:    []storage.Code{"", storage.PermissionDenied},
+			name:      "the version null, which was requested",
+			requests:  []driver.DeleteRequest{{Key: "a"}, {Key: "a", Version: "null"}},
+			failure:   "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			wantCodes: []storage.Code{"", storage.PermissionDenied},
 		},
 		{
-			name:     "the current one among its versions",
-			requests: []driver.DeleteRequest{request("a"), request("a", "v1")},
-			failure:  "<Key>a</Key><VersionId>null</VersionId>" + denied,
-			codes:    []storage.Code{storage.PermissionDenied, ""},
+			name:      "the version null, and another version was requested",
+			requests:  []driver.DeleteRequest{{Key: "a"}, {Key: "a", Version: "v1"}},
+			failure:   "<Key>a</Key><VersionId>null</VersionId>" + denied,
+			wantCodes: []storage.Code{storage.PermissionDenied, ""},
 		},
 		{
-			name:     "no version for requests with one",
-			requests: []driver.DeleteRequest{request("a", "v1"), request("a", "v2"), request("b")},
-			failure:  "<Key>a</Key>" + denied,
-			codes:    []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""},
+			name:      "no version, and two versions were requested",
+			requests:  []driver.DeleteRequest{{Key: "a", Version: "v1"}, {Key: "a", Version: "v2"}, {Key: "b"}},
+			failure:   "<Key>a</Key>" + denied,
+			wantCodes: []storage.Code{storage.PermissionDenied, storage.PermissionDenied, ""},
 		},
 		{
-			name:     "no key",
-			requests: []driver.DeleteRequest{request("a"), request("b")},
-			failure:  denied,
-			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+			name:      "no key",
+			requests:  []driver.DeleteRequest{{Key: "a"}, {Key: "b"}},
+			failure:   denied,
+			wantCodes: []storage.Code{storage.Unsupported, storage.Unsupported},
 		},
 		{
-			name:     "a key without its slash",
-			requests: []driver.DeleteRequest{request("/a"), request("b")},
-			failure:  "<Key>a</Key>" + denied,
-			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+			name:      "a key without its leading slash",
+			requests:  []driver.DeleteRequest{{Key: "/a"}, {Key: "b"}},
+			failure:   "<Key>a</Key>" + denied,
+			wantCodes: []storage.Code{storage.Unsupported, storage.Unsupported},
 		},
 		{
-			name:     "an escaped key",
-			requests: []driver.DeleteRequest{request("a/b"), request("b")},
-			failure:  "<Key>a%2Fb</Key>" + denied,
-			codes:    []storage.Code{storage.Unsupported, storage.Unsupported},
+			name:      "an escaped key",
+			requests:  []driver.DeleteRequest{{Key: "a/b"}, {Key: "b"}},
+			failure:   "<Key>a%2Fb</Key>" + denied,
+			wantCodes: []storage.Code{storage.Unsupported, storage.Unsupported},
 		},
 		{
-			name:     "no key, for a missing object",
-			requests: []driver.DeleteRequest{request("a"), request("b")},
-			failure:  "<Code>NoSuchKey</Code>",
-			codes:    []storage.Code{"", ""},
+			name:      "no key, for a missing object",
+			requests:  []driver.DeleteRequest{{Key: "a"}, {Key: "b"}},
+			failure:   "<Code>NoSuchKey</Code>",
+			wantCodes: []storage.Code{"", ""},
 		},
 	}
 	for _, tt := range tests {
@@ -266,7 +264,7 @@ func TestDeleteBatchMatchesFailuresToRequests(t *testing.T) {
 			for _, err := range server.openDriver(t, "aws").DeleteBatch(t.Context(), tt.requests) {
 				codes = append(codes, storage.CodeOf(err))
 			}
-			require.Equal(t, tt.codes, codes)
+			require.Equal(t, tt.wantCodes, codes)
 		})
 	}
 }
@@ -351,48 +349,48 @@ func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 // Unsupported, and the engine deletes the objects one by one.
 func TestDeleteBatchErrors(t *testing.T) {
 	tests := []struct {
-		name      string
-		noBatches bool // the profile says so
-		reply     reply
-		wantCode  storage.Code
-		requests  int
+		name         string
+		noBatches    bool // the profile says so
+		reply        reply
+		wantCode     storage.Code
+		wantRequests int
 	}{
 		{
-			name:     "not implemented",
-			reply:    errorReply(501, "NotImplemented", ""),
-			wantCode: storage.Unsupported,
-			requests: 1,
+			name:         "not implemented",
+			reply:        errorReply(501, "NotImplemented", ""),
+			wantCode:     storage.Unsupported,
+			wantRequests: 1,
 		},
 		{
-			name:     "not allowed",
-			reply:    errorReply(405, "MethodNotAllowed", ""),
-			wantCode: storage.Unsupported,
-			requests: 1,
+			name:         "not allowed",
+			reply:        errorReply(405, "MethodNotAllowed", ""),
+			wantCode:     storage.Unsupported,
+			wantRequests: 1,
 		},
 		{
-			name:     "another checksum is required",
-			reply:    errorReply(400, "MissingContentMD5", ""),
-			wantCode: storage.Unsupported,
-			requests: 1,
+			name:         "another checksum is required",
+			reply:        errorReply(400, "MissingContentMD5", ""),
+			wantCode:     storage.Unsupported,
+			wantRequests: 1,
 		},
 		{name: "known to have no batches", noBatches: true, wantCode: storage.Unsupported},
 		{
-			name:     "the batch is denied",
-			reply:    errorReply(403, "AccessDenied", ""),
-			wantCode: storage.PermissionDenied,
-			requests: 1,
+			name:         "the batch is denied",
+			reply:        errorReply(403, "AccessDenied", ""),
+			wantCode:     storage.PermissionDenied,
+			wantRequests: 1,
 		},
 		{
-			name:     "a missing bucket",
-			reply:    errorReply(404, "NoSuchBucket", ""),
-			wantCode: storage.BucketNotFound,
-			requests: 1,
+			name:         "a missing bucket",
+			reply:        errorReply(404, "NoSuchBucket", ""),
+			wantCode:     storage.BucketNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:     "throttled",
-			reply:    errorReply(503, "SlowDown", ""),
-			wantCode: storage.RateLimited,
-			requests: 1,
+			name:         "throttled",
+			reply:        errorReply(503, "SlowDown", ""),
+			wantCode:     storage.RateLimited,
+			wantRequests: 1,
 		},
 	}
 	for _, tt := range tests {
@@ -408,7 +406,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 			require.Len(t, errs, 2)
 			require.ErrorIs(t, errs[0], tt.wantCode)
 			require.ErrorIs(t, errs[1], tt.wantCode)
-			require.Len(t, server.Requests(), tt.requests)
+			require.Len(t, server.Requests(), tt.wantRequests)
 		})
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
@@ -255,7 +256,8 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	}
 }
 
-// WithSourceCustomerKey sends the key of the source with copies, and with reads of the source.
+// WithSourceCustomerKey sends the key of the source with copies, and with reads of the source. WithCustomerKey sends
+// the key of the copy.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
 	server := &standIn{wiretest.NewTLSServer(t)}
 	_, d := server.openDrivers(t, "aws")
@@ -273,9 +275,9 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 		native []any
 		want   map[string]string
 	}{
-		{name: "to a plain object", want: customerHeaders(sourceCustomerPrefix, 0)},
+		{name: "copy without a key", want: customerHeaders(sourceCustomerPrefix, 0)},
 		{
-			name:   "to another key",
+			name:   "copy with another key",
 			native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 1))},
 			want:   bothKeys,
 		},
@@ -308,75 +310,70 @@ const keyARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1
 // WithKMSKey and WithKMSContext send their headers with each request that begins to write an object.
 // S3 refuses these headers on other requests.
 func TestWithKMSKeyRequests(t *testing.T) {
-	id := keyARN
-	key := &option.KMSKey{Argument: "WithKMSKey", ID: &id}
-	pairs := &option.KMSKey{Argument: "WithKMSContext", Context: map[string]string{"team": "a", "app": "ü"}}
-	const encoded = "eyJhcHAiOiLDvCIsInRlYW0iOiJhIn0=" // {"app":"ü","team":"a"}
-	want := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
+	keyID := keyARN
+	key := &option.KMSKey{Argument: "WithKMSKey", ID: &keyID}
+	kmsContext := &option.KMSKey{Argument: "WithKMSContext", Context: map[string]string{"team": "a", "app": "ü"}}
+	const encodedContext = "eyJhcHAiOiLDvCIsInRlYW0iOiJhIn0=" // {"app":"ü","team":"a"}
 
 	tests := map[string]struct {
-		change func(*Config)
-		native []any
-		want   map[string]string
+		configKey string // Config.KMSKey
+		bucketKey bool   // Config.BucketKey
+		options   []any
+		want      map[string]string // headers of requests that begin to write
 	}{
-		"an option": {native: []any{key}, want: want},
-		"a context": {
-			native: []any{pairs},
-			want:   map[string]string{sseHeader: "aws:kms", kmsContextHeader: encoded},
+		"no key": {want: map[string]string{}},
+		"option with a key": {
+			options: []any{key},
+			want:    map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
 		},
-		"key and context": {
-			native: []any{pairs, key},
-			want:   map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded},
+		"option with a context": {
+			options: []any{kmsContext},
+			want:    map[string]string{sseHeader: "aws:kms", kmsContextHeader: encodedContext},
 		},
-		"the bucket's": {
-			change: func(c *Config) {
-				c.KMSKey = keyARN
-			},
-			want: want,
+		"options with key and context": {
+			options: []any{kmsContext, key},
+			want:    map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encodedContext},
 		},
-		"with a bucket key": {
-			change: func(c *Config) {
-				c.KMSKey = keyARN
-				c.BucketKey = true
-			},
-			want: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
+		"key in the Config": {
+			configKey: keyARN,
+			want:      map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
 		},
-		"in place of it": {
-			change: func(c *Config) {
-				c.KMSKey = "alias/other"
-			},
-			native: []any{key},
-			want:   want,
+		"bucket key in the Config": {
+			configKey: keyARN,
+			bucketKey: true,
+			want:      map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
 		},
-		"with a context too": {
-			change: func(c *Config) {
-				c.KMSKey = keyARN
-			},
-			native: []any{pairs},
-			want:   map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encoded},
+		"option replaces the key in the Config": {
+			configKey: "alias/other",
+			options:   []any{key},
+			want:      map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
 		},
-		"none": {want: map[string]string{}},
+		"key in the Config, and option with a context": {
+			configKey: keyARN,
+			options:   []any{kmsContext},
+			want:      map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, kmsContextHeader: encodedContext},
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t)
-			change := tt.change
-			if change == nil {
-				change = func(*Config) {}
-			}
-			d := server.openDriver(t, "aws", change)
-			for _, o := range tt.native {
+			d := server.openDriver(t, "aws", func(c *Config) {
+				c.KMSKey = tt.configKey
+				c.BucketKey = tt.bucketKey
+			})
+			for _, o := range tt.options {
 				require.NoError(t, d.bucket.checkNative(o))
 			}
 
 			for name, call := range encryptedCalls() {
 				server.Respond(withLength(call.reply))
-				require.NoError(t, call.do(t.Context(), d, tt.native), name)
-				want := map[string]string{} // S3 refuses these headers on other requests
+				require.NoError(t, call.do(t.Context(), d, tt.options), name)
+				got := sseHeaders(server.Last(t).Header)
 				if call.writes {
-					want = tt.want
+					require.Equal(t, tt.want, got, name)
+				} else {
+					require.Empty(t, got, name)
 				}
-				require.Equal(t, want, sseHeaders(server.Last(t).Header), name)
 			}
 		})
 	}
@@ -440,147 +437,146 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 // An encryption option with an invalid value, or for a server that lacks it, fails before a request is sent.
 func TestEncryptionOptionsRefused(t *testing.T) {
 	key := make([]byte, 32)
-	tls := &standIn{wiretest.NewTLSServer(t)}
-	server := newStandIn(t)
-	long := strings.Repeat("x", 2049)
+	tlsServer := &standIn{wiretest.NewTLSServer(t)}
+	plainServer := newStandIn(t)
+	const maxLength = 2048 // of a KMS key's name
 
 	tests := map[string]struct {
-		at      *standIn
-		profile string
-		opts    []storage.UploadOption
-		want    storage.Code
-		text    string
+		server   *standIn
+		profile  string
+		opts     []storage.UploadOption
+		wantCode storage.Code
+		wantText string
 	}{
 		"a key without bytes": {
-			at:      tls,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithCustomerKey(nil)},
-			want:    storage.InvalidArgument,
-			text:    "32 bytes, and has 0",
+			server:   tlsServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithCustomerKey(nil)},
+			wantCode: storage.InvalidArgument,
+			wantText: "32 bytes, and has 0",
 		},
 		"a short key": {
-			at:      tls,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithCustomerKey(key[:31])},
-			want:    storage.InvalidArgument,
-			text:    "32 bytes, and has 31",
+			server:   tlsServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithCustomerKey(key[:31])},
+			wantCode: storage.InvalidArgument,
+			wantText: "32 bytes, and has 31",
 		},
 		"a long key": {
-			at:      tls,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithCustomerKey(append(key, 0))},
-			want:    storage.InvalidArgument,
-			text:    "32 bytes, and has 33",
+			server:   tlsServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithCustomerKey(append(key, 0))},
+			wantCode: storage.InvalidArgument,
+			wantText: "32 bytes, and has 33",
 		},
-		"a customer's key in public": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithCustomerKey(key)},
-			want:    storage.InvalidArgument,
-			text:    "TLS",
+		"a customer's key without TLS": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithCustomerKey(key)},
+			wantCode: storage.InvalidArgument,
+			wantText: "TLS",
 		},
-		"a server that ignores it": {
-			at:      tls,
-			profile: "versitygw",
-			opts:    []storage.UploadOption{WithCustomerKey(key)},
-			want:    storage.Unsupported,
-			text:    "SSE-C",
+		"a customer's key for a server that ignores it": {
+			server:   tlsServer,
+			profile:  "versitygw",
+			opts:     []storage.UploadOption{WithCustomerKey(key)},
+			wantCode: storage.Unsupported,
+			wantText: "SSE-C",
 		},
-		"KMS, and it ignores that": {
-			at:      server,
-			profile: "versitygw",
-			opts:    []storage.UploadOption{WithKMSKey(keyARN)},
-			want:    storage.Unsupported,
-			text:    "SSE-KMS",
+		"a KMS key for a server that ignores it": {
+			server:   plainServer,
+			profile:  "versitygw",
+			opts:     []storage.UploadOption{WithKMSKey(keyARN)},
+			wantCode: storage.Unsupported,
+			wantText: "SSE-KMS",
 		},
-		"an unknown server": {
-			at:      server,
-			profile: "unknown",
-			opts:    []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})},
-			want:    storage.Unsupported,
-			text:    "Config.Profile",
+		"a KMS context for an unknown server": {
+			server:   plainServer,
+			profile:  "unknown",
+			opts:     []storage.UploadOption{WithKMSContext(map[string]string{"a": "b"})},
+			wantCode: storage.Unsupported,
+			wantText: "Config.Profile",
 		},
-		"no KMS key": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey("")},
-			want:    storage.InvalidArgument,
-			text:    "WithKMSKey",
+		"an empty KMS key": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey("")},
+			wantCode: storage.InvalidArgument,
+			wantText: "WithKMSKey",
 		},
-		"a KMS key that is no header": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey("a\r\nb")},
-			want:    storage.InvalidArgument,
-			text:    "WithKMSKey",
+		"a KMS key with a line break": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey("a\r\nb")},
+			wantCode: storage.InvalidArgument,
+			wantText: "WithKMSKey",
 		},
 		"a KMS key that is too long": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey(long)},
-			want:    storage.InvalidArgument,
-			text:    "2,048",
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey(strings.Repeat("x", maxLength+1))},
+			wantCode: storage.InvalidArgument,
+			wantText: "2,048",
 		},
 		"a key of Google's": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")},
-			want:    storage.InvalidArgument,
-			text:    "Google",
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k")},
+			wantCode: storage.InvalidArgument,
+			wantText: "Google",
 		},
 		"a key of Azure's": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")},
-			want:    storage.InvalidArgument,
-			text:    "AWS KMS",
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey("https://v.vault.azure.net/keys/k")},
+			wantCode: storage.InvalidArgument,
+			wantText: "AWS KMS",
 		},
-		"no context": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSContext(nil)},
-			want:    storage.InvalidArgument,
-			text:    "WithKMSContext",
+		"an empty KMS context": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSContext(nil)},
+			wantCode: storage.InvalidArgument,
+			wantText: "WithKMSContext",
 		},
-		"two kinds": {
-			at:      tls,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithKMSKey(keyARN), WithCustomerKey(key)},
-			want:    storage.InvalidArgument,
-			text:    "excludes",
+		"a customer's key after a KMS key": {
+			server:   tlsServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithKMSKey(keyARN), WithCustomerKey(key)},
+			wantCode: storage.InvalidArgument,
+			wantText: "excludes",
 		},
-		"two kinds, the other way": {
-			at:      tls,
-			profile: "aws",
-			opts:    []storage.UploadOption{WithCustomerKey(key), WithKMSKey(keyARN)},
-			want:    storage.InvalidArgument,
-			text:    "excludes",
+		"a KMS key after a customer's key": {
+			server:   tlsServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{WithCustomerKey(key), WithKMSKey(keyARN)},
+			wantCode: storage.InvalidArgument,
+			wantText: "excludes",
 		},
-		"an option of another": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{storage.WithNative("gcs", "k")},
-			want:    storage.Unsupported,
-			text:    "gcs",
+		"an option of another package": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{storage.WithNative("gcs", "k")},
+			wantCode: storage.Unsupported,
+			wantText: "gcs",
 		},
-		"no option of ours": {
-			at:      server,
-			profile: "aws",
-			opts:    []storage.UploadOption{storage.WithNative("s3", "k")},
-			want:    storage.Unsupported,
-			text:    "package s3",
+		"an unknown option for this package": {
+			server:   plainServer,
+			profile:  "aws",
+			opts:     []storage.UploadOption{storage.WithNative("s3", "k")},
+			wantCode: storage.Unsupported,
+			wantText: "package s3",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			requests := len(tt.at.Requests())
-			b := engine.New(tt.at.openDriver(t, tt.profile, func(c *Config) {
-				c.HTTPClient = tt.at.Client()
+			b := engine.New(tt.server.openDriver(t, tt.profile, func(c *Config) {
+				c.HTTPClient = tt.server.Client()
 			}))
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), tt.opts...)
-			require.ErrorIs(t, err, tt.want)
-			require.ErrorContains(t, err, tt.text)
-			require.Len(t, tt.at.Requests(), requests)
+			require.ErrorIs(t, err, tt.wantCode)
+			require.ErrorContains(t, err, tt.wantText)
+			require.Empty(t, tt.server.Requests())
 		})
 	}
 }
@@ -614,26 +610,26 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "a KMS key, and requests are anonymous",
+			name:    "a KMS key for anonymous requests",
 			config:  Config{KMSKey: keyARN, Anonymous: true},
 			profile: "aws",
 			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "a KMS key, which the server ignores",
+			name:    "a KMS key for a server that ignores it",
 			config:  Config{KMSKey: keyARN},
 			profile: "versitygw",
 			want:    storage.Unsupported,
 		},
 		{name: "an owner", config: Config{ExpectedBucketOwner: "123456789012"}, profile: "aws"},
 		{
-			name:    "an owner that is no account",
+			name:    "an owner with a space",
 			config:  Config{ExpectedBucketOwner: "a b"},
 			profile: "aws",
 			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "an owner, whom the server ignores",
+			name:    "an owner for a server that ignores it",
 			config:  Config{ExpectedBucketOwner: "123456789012"},
 			profile: "minio",
 			want:    storage.Unsupported,
@@ -654,15 +650,18 @@ func TestConfigChecksItsEncryption(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 		})
 	}
+}
 
+// The error of NewDriver says how many digits the id of an account has.
+func TestConfigExpectedBucketOwnerTooShort(t *testing.T) {
 	_, err := NewDriver(t.Context(), Config{
 		Bucket:              "photos",
 		Region:              "eu-west-1",
 		AccessKeyID:         "k",
 		SecretKey:           "s",
-		ExpectedBucketOwner: "12345678901",
+		ExpectedBucketOwner: "12345678901", // 11 digits
 	})
-	require.ErrorContains(t, err, "12 digits", "it has 11")
+	require.ErrorContains(t, err, "12 digits")
 }
 
 // An address can set the KMS key, the bucket key and the expected bucket owner.
@@ -715,7 +714,7 @@ func TestWithCustomerKeyIsNotPrinted(t *testing.T) {
 		value any
 	}{
 		{name: "the value", value: value},
-		{name: "what it points to", value: *value},
+		{name: "the value without its pointer", value: *value},
 		{name: "the option", value: option},
 		{name: "the option for a source", value: WithSourceCustomerKey(raw)},
 		{name: "a request", value: driver.PutRequest{Native: []any{value}}},
@@ -779,30 +778,25 @@ func TestWithCustomerKeyIsNotInJournal(t *testing.T) {
 	requireNoSecret(t, secretsOf(raw), string(text), "journal")
 }
 
-// Native options have the same fingerprint if they have the same value, and different ones otherwise. By
-// their fingerprints, a resumed upload compares its options with those of the first call.
-func TestOptionFingerprints(t *testing.T) {
-	// Two options with equal keys are equal.
+// Options with equal values have equal fingerprints. A resumed upload compares the fingerprints of its options with
+// those of the first call.
+func TestOptionFingerprintsOfEqualOptions(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	sameKey := customerkey.New("WithCustomerKey", newRawKey(t, 0))
 	require.Equal(t, key.Fingerprint(), sameKey.Fingerprint())
+}
 
-	// All of these options differ.
-	keyID := keyARN
-	alias := "alias/x"
-	function := &option.Request[awss3.PutObjectInput]{
-		Change: func(*awss3.PutObjectInput) {},
-		ID:     fmt.Sprint(new(byte)),
-	}
+// Options with different values have different fingerprints.
+func TestOptionFingerprints(t *testing.T) {
 	options := []interface{ Fingerprint() string }{
-		key,
+		customerkey.New("WithCustomerKey", newRawKey(t, 0)),
 		customerkey.New("WithCustomerKey", newRawKey(t, 1)),
-		&option.KMSKey{ID: &keyID},
-		&option.KMSKey{ID: &alias},
+		&option.KMSKey{ID: aws.String(keyARN)},
+		&option.KMSKey{ID: aws.String("alias/x")},
 		&option.KMSKey{Context: map[string]string{"a": "b"}},
 		option.CannedACL("private"),
 		option.CannedACL("public-read"),
-		function,
+		option.NewRequest(func(*awss3.PutObjectInput) {}),
 	}
 	fingerprints := map[string]bool{}
 	for _, o := range options {
@@ -814,10 +808,10 @@ func TestOptionFingerprints(t *testing.T) {
 // If a request fails because of an encryption key, the hint names the option or key to correct.
 func TestEncryptionErrorsNameKey(t *testing.T) {
 	key := []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}
-	bare := func(status int) reply {
+	withoutBody := func(status int) reply {
 		return reply{Status: status, Header: map[string]string{"X-Amz-Request-Id": "R1"}}
 	}
-	const stored = "The object was stored using a form of Server Side Encryption. " +
+	const keyRequired = "The object was stored using a form of Server Side Encryption. " +
 		"The correct parameters must be provided to retrieve the object."
 	tests := map[string]struct {
 		call     string
@@ -828,7 +822,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 	}{
 		"a read without the key": {
 			call:     "GetObject",
-			reply:    errorReply(400, "InvalidRequest", stored),
+			reply:    errorReply(400, "InvalidRequest", keyRequired),
 			want:     storage.InvalidArgument,
 			wantHint: noCustomerKeyHint,
 		},
@@ -849,14 +843,14 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 		},
 		"attributes without the key": {
 			call:     "HeadObject",
-			reply:    bare(400),
+			reply:    withoutBody(400),
 			want:     storage.InvalidArgument,
 			wantHint: noCustomerKeyHint,
 		},
 		"attributes with another key": {
 			call:     "HeadObject",
 			native:   key,
-			reply:    bare(403),
+			reply:    withoutBody(403),
 			want:     storage.PermissionDenied,
 			wantHint: wrongCustomerKeyHint,
 		},
@@ -867,7 +861,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 			want:     storage.PermissionDenied,
 			wantHint: blockedSSECHint,
 		},
-		"an upload where SSE-C is": {
+		"an upload in parts where SSE-C is blocked": {
 			call:     "CreateMultipartUpload",
 			native:   key,
 			reply:    errorReply(403, "AccessDenied", "Access Denied"),
@@ -876,41 +870,41 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 		},
 		"a copy without the source's key": {
 			call:     "CopyObject",
-			reply:    errorReply(400, "InvalidRequest", stored),
+			reply:    errorReply(400, "InvalidRequest", keyRequired),
 			want:     storage.InvalidArgument,
 			wantHint: noCustomerKeyHint,
 		},
-		"a KMS key that is not there": {
+		"a missing KMS key": {
 			call:     "PutObject",
 			reply:    errorReply(400, "KMS.NotFoundException", "Key does not exist"),
 			want:     storage.InvalidArgument,
 			wantHint: s3error.KMSKeyHint,
 		},
-		"the same on MinIO": {
+		"a missing KMS key on MinIO": {
 			call:     "PutObject",
 			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:     storage.InvalidArgument,
 			wantHint: s3error.KMSKeyHint,
 		},
-		"the same at a read": {
+		"a read with a missing KMS key on MinIO": {
 			call:     "GetObject",
 			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:     storage.InvalidArgument,
 			wantHint: s3error.KMSKeyHint,
 		},
-		"the same at a copy": {
+		"a copy with a missing KMS key on MinIO": {
 			call:     "CopyObject",
 			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:     storage.InvalidArgument,
 			wantHint: s3error.KMSKeyHint,
 		},
-		"the same at an upload": {
+		"an upload in parts with a missing KMS key on MinIO": {
 			call:     "CreateMultipartUpload",
 			reply:    errorReply(404, "kms:KeyNotFound", "no such key"),
 			want:     storage.InvalidArgument,
 			wantHint: s3error.KMSKeyHint,
 		},
-		"a KMS key that is disabled": {
+		"a disabled KMS key": {
 			call:     "GetObject",
 			reply:    errorReply(400, "KMS.DisabledException", "disabled"),
 			want:     storage.PermissionDenied,
@@ -921,7 +915,7 @@ func TestEncryptionErrorsNameKey(t *testing.T) {
 			reply: errorReply(500, "KMS.KMSInternalException", "try again"),
 			want:  storage.Unavailable,
 		},
-		"the same as another status": {
+		"a failure within KMS, with the status 400": {
 			call:  "GetObject",
 			reply: errorReply(400, "KMS.DependencyTimeoutException", "try again"),
 			want:  storage.Unavailable,
@@ -949,20 +943,20 @@ func TestAttrsEncryption(t *testing.T) {
 		header map[string]string
 		want   storage.Encryption
 	}{
-		"by the store": {
+		"a key of the service": {
 			header: map[string]string{sseHeader: "AES256"},
 			want:   storage.Encryption{Algorithm: "AES256"},
 		},
-		"by KMS": {
+		"a KMS key": {
 			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
 			want:   storage.Encryption{Algorithm: "aws:kms", KeyID: keyARN},
 		},
-		"by a customer": {
+		"a customer's key": {
 			header: map[string]string{customerHeader: "AES256", customerMD5Header: customerKeys[0].md5},
 			want:   storage.Encryption{Algorithm: "AES256", KeyID: customerKeys[0].md5},
 		},
 		"no header": {},
-		"in several layers": {
+		"two layers with a KMS key": {
 			header: map[string]string{sseHeader: "aws:kms:dsse", kmsKeyHeader: keyARN},
 			want:   storage.Encryption{Algorithm: "aws:kms:dsse", KeyID: keyARN},
 		},

@@ -45,66 +45,66 @@ func (r customResolver) ResolveEndpoint(
 	return r.EndpointResolverV2.ResolveEndpoint(ctx, p)
 }
 
-// The profile and the region follow from the endpoint that a resolver of the configuration returns.
-// For an unknown server, no condition is declared as enforced.
+// NewDriver asks the endpoint resolver of the configuration for the address of S3. From that address it takes the
+// profile, the region and the public URL. Only Amazon's profile declares conditional removals here.
 func TestEndpointResolverSelectsProfile(t *testing.T) {
 	elsewhere := awss3.New(awss3.Options{
 		Region:             "eu-north-1",
 		EndpointResolverV2: customResolver{awss3.NewDefaultEndpointResolverV2()},
 	})
 	tests := []struct {
-		name    string
-		config  Config
-		profile string
-		region  string
-		public  string // the address of the bucket's objects
-		amazon  bool
+		name          string
+		config        Config
+		wantProfile   string
+		wantRegion    string
+		wantPublicURL string // of the bucket
+		wantAmazon    bool
 	}{
 		{
-			name: "an unknown server",
+			name: "unknown server",
 			config: Config{
 				AWS: legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000", HostnameImmutable: true}, nil),
 			},
-			profile: "unknown",
-			region:  "eu-north-1",
-			public:  "http://127.0.0.1:9000/photos/",
+			wantProfile:   "unknown",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "http://127.0.0.1:9000/photos/",
 		},
 		{
-			name: "a known server with its region",
+			name: "R2, with its region",
 			config: Config{
 				AWS: legacyResolver(aws.Endpoint{URL: "https://abc.r2.cloudflarestorage.com", SigningRegion: "auto"}, nil),
 			},
-			profile: "r2",
-			region:  "auto",
+			wantProfile: "r2",
+			wantRegion:  "auto",
 		},
 		{
-			name:    "Amazon",
-			config:  Config{AWS: legacyResolver(amazonsOwn, nil)},
-			profile: "aws",
-			region:  "eu-north-1",
-			public:  "https://photos.s3.eu-north-1.amazonaws.com/",
-			amazon:  true,
+			name:          "Amazon",
+			config:        Config{AWS: legacyResolver(amazonsOwn, nil)},
+			wantProfile:   "aws",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "https://photos.s3.eu-north-1.amazonaws.com/",
+			wantAmazon:    true,
 		},
 		{
-			name: "a host that may not be changed",
+			name: "Amazon, at a host that may not be changed",
 			config: Config{
 				AWS: legacyResolver(aws.Endpoint{URL: "https://s3.eu-north-1.amazonaws.com", HostnameImmutable: true}, nil),
 			},
-			profile: "aws",
-			region:  "eu-north-1",
-			public:  "https://s3.eu-north-1.amazonaws.com/photos/",
-			amazon:  true,
+			wantProfile:   "aws",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "https://s3.eu-north-1.amazonaws.com/photos/",
+			wantAmazon:    true,
 		},
 		{
-			name: "none for S3",
+			name: "resolver without an endpoint for S3",
 			config: Config{
 				AWS: legacyResolver(aws.Endpoint{},
 					&aws.EndpointNotFoundError{Err: errors.New("of another service")}),
 			},
-			profile: "aws",
-			region:  "eu-north-1",
-			public:  "https://photos.s3.eu-north-1.amazonaws.com/",
-			amazon:  true,
+			wantProfile:   "aws",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "https://photos.s3.eu-north-1.amazonaws.com/",
+			wantAmazon:    true,
 		},
 		{
 			name: "Config.Endpoint has precedence",
@@ -112,49 +112,50 @@ func TestEndpointResolverSelectsProfile(t *testing.T) {
 				Endpoint: "https://s3.example.org",
 				AWS:      legacyResolver(aws.Endpoint{URL: "http://127.0.0.1:9000"}, nil),
 			},
-			profile: "unknown",
-			region:  "eu-north-1",
-			public:  "https://s3.example.org/photos/",
+			wantProfile:   "unknown",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "https://s3.example.org/photos/",
 		},
 		{
-			name: "the endpoint of a client",
+			name: "resolver of a client",
 			config: Config{Client: awss3.New(awss3.Options{
 				Region:           "eu-north-1",
 				UsePathStyle:     true,
 				EndpointResolver: awss3.EndpointResolverFromURL("https://s3.example.org"),
 			})},
-			profile: "unknown",
-			region:  "eu-north-1",
-			public:  "https://s3.example.org/photos/",
+			wantProfile:   "unknown",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "https://s3.example.org/photos/",
 		},
 		{
-			name:    "one that is called for each request",
-			config:  Config{Client: elsewhere},
-			profile: "unknown",
-			region:  "eu-north-1",
-			public:  "http://127.0.0.1:9000/photos/",
+			name:          "resolver of a client, called for each request",
+			config:        Config{Client: elsewhere},
+			wantProfile:   "unknown",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "http://127.0.0.1:9000/photos/",
 		},
 		{
-			name:    "a given profile",
-			config:  Config{Client: elsewhere, Profile: newProfile(t, "minio")},
-			profile: "minio",
-			region:  "eu-north-1",
-			public:  "http://127.0.0.1:9000/photos/",
+			name:          "profile in the Config",
+			config:        Config{Client: elsewhere, Profile: newProfile(t, "minio")},
+			wantProfile:   "minio",
+			wantRegion:    "eu-north-1",
+			wantPublicURL: "http://127.0.0.1:9000/photos/",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, nil)
-			tt.config.Bucket = "photos"
-			opened, err := NewDriver(t.Context(), tt.config)
+			config := tt.config
+			config.Bucket = "photos"
+			opened, err := NewDriver(t.Context(), config)
 			require.NoError(t, err)
 			d := opened.(*objectDriver)
 
-			require.Equal(t, tt.profile, d.account.profile.Name)
-			require.Equal(t, tt.region, d.account.region)
-			require.Equal(t, tt.public, d.Describe().PublicBaseURL)
-			require.Equal(t, tt.amazon, d.account.isAmazon())
-			require.Equal(t, tt.amazon, storage.Supports(engine.New(d), storage.ConditionalRemove))
+			require.Equal(t, tt.wantProfile, d.account.profile.Name)
+			require.Equal(t, tt.wantRegion, d.account.region)
+			require.Equal(t, tt.wantPublicURL, d.Describe().PublicBaseURL)
+			require.Equal(t, tt.wantAmazon, d.account.isAmazon())
+			require.Equal(t, tt.wantAmazon, storage.Supports(engine.New(d), storage.ConditionalRemove))
 		})
 	}
 }

@@ -232,7 +232,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		"a gateway's page": gatewayReply(500),
 		"a login page": {
 			Body:   "<html><body>Log in</body></html>",
-			Header: map[string]string{"X-Amz-Stand-In": ""},
+			Header: map[string]string{withoutAmazonHeader: ""},
 		},
 		"a connection": {Cut: true},
 	} {

@@ -35,6 +35,9 @@ func newStandIn(t *testing.T, replies ...reply) *standIn {
 	return &standIn{wiretest.NewServer(t, sized...)}
 }
 
+// withoutAmazonHeader, as an empty header of a reply, removes the header that makes a stand-in look like S3.
+const withoutAmazonHeader = "X-Amz-Stand-In"
+
 // withLength returns the reply with a header whose name begins with X-Amz-. The driver takes a server with such a
 // header for S3. A success also gets a Content-Length, even for HEAD, as real servers send it.
 func withLength(r reply) reply {
@@ -55,7 +58,7 @@ func withLength(r reply) reply {
 func gatewayReply(status int) reply {
 	return reply{
 		Status: status,
-		Header: map[string]string{"Content-Type": "text/html", "X-Amz-Stand-In": ""},
+		Header: map[string]string{"Content-Type": "text/html", withoutAmazonHeader: ""},
 		Body:   "<html><body>The gateway has given up.</body></html>",
 	}
 }
