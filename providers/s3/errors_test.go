@@ -21,12 +21,12 @@ import (
 // a retry makes sense, and contains the error of the SDK.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {
-		name     string
-		reply    reply
-		wantCode storage.Code
-		again    bool          // the error is retryable
-		after    time.Duration // its RetryAfter
-		wantHint string        // is part of its hint
+		name           string
+		reply          reply
+		wantCode       storage.Code
+		wantRetryable  bool
+		wantRetryAfter time.Duration
+		wantHint       string // part of the hint
 	}{
 		{
 			name:     "AccessDenied",
@@ -59,27 +59,27 @@ func TestErrorCodes(t *testing.T) {
 			wantHint: "token",
 		},
 		{
-			name:     "a wrong clock, which the next attempt corrects",
-			reply:    errorReply(403, "RequestTimeTooSkewed", ""),
-			wantCode: storage.Unauthenticated,
-			again:    true,
-			wantHint: "clock",
+			name:          "a wrong clock",
+			reply:         errorReply(403, "RequestTimeTooSkewed", ""),
+			wantCode:      storage.Unauthenticated,
+			wantRetryable: true,
+			wantHint:      "clock",
 		},
 		{
-			name:     "429",
-			reply:    reply{Status: 429, Header: map[string]string{"Retry-After": "7"}},
-			wantCode: storage.RateLimited,
-			again:    true,
-			after:    7 * time.Second,
+			name:           "429 with seconds in Retry-After",
+			reply:          reply{Status: 429, Header: map[string]string{"Retry-After": "7"}},
+			wantCode:       storage.RateLimited,
+			wantRetryable:  true,
+			wantRetryAfter: 7 * time.Second,
 		},
 		{
-			name:     "429 by name",
-			reply:    errorReply(429, "TooManyRequests", ""),
-			wantCode: storage.RateLimited,
-			again:    true,
+			name:          "429 TooManyRequests",
+			reply:         errorReply(429, "TooManyRequests", ""),
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
 		},
 		{
-			name: "a date to wait for",
+			name: "503 with a date in Retry-After",
 			reply: reply{
 				Status: 503,
 				Header: map[string]string{
@@ -87,40 +87,40 @@ func TestErrorCodes(t *testing.T) {
 					"Date":        "Fri, 02 Jan 2026 03:04:05 GMT",
 				},
 			},
-			wantCode: storage.Unavailable,
-			again:    true,
-			after:    3 * time.Second,
+			wantCode:       storage.Unavailable,
+			wantRetryable:  true,
+			wantRetryAfter: 3 * time.Second,
 		},
-		{name: "SlowDown", reply: errorReply(503, "SlowDown", ""), wantCode: storage.RateLimited, again: true},
+		{name: "SlowDown", reply: errorReply(503, "SlowDown", ""), wantCode: storage.RateLimited, wantRetryable: true},
 		{
-			name:     "ServiceUnavailable",
-			reply:    errorReply(503, "ServiceUnavailable", ""),
-			wantCode: storage.Unavailable,
-			again:    true,
-		},
-		{
-			name:     "ServiceUnavailable with the message of SlowDown",
-			reply:    errorReply(503, "ServiceUnavailable", "Please reduce your request rate."),
-			wantCode: storage.RateLimited,
-			again:    true,
+			name:          "ServiceUnavailable",
+			reply:         errorReply(503, "ServiceUnavailable", ""),
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{
-			name:     "InternalError",
-			reply:    errorReply(500, "InternalError", ""),
-			wantCode: storage.Unavailable,
-			again:    true,
+			name:          "ServiceUnavailable with the message of SlowDown",
+			reply:         errorReply(503, "ServiceUnavailable", "Please reduce your request rate."),
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
 		},
 		{
-			name:     "RequestTimeout",
-			reply:    errorReply(400, "RequestTimeout", ""),
-			wantCode: storage.Unavailable,
-			again:    true,
+			name:          "InternalError",
+			reply:         errorReply(500, "InternalError", ""),
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{
-			name:     "OperationAborted",
-			reply:    errorReply(409, "OperationAborted", ""),
-			wantCode: storage.Unavailable,
-			again:    true,
+			name:          "RequestTimeout",
+			reply:         errorReply(400, "RequestTimeout", ""),
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+		},
+		{
+			name:          "OperationAborted",
+			reply:         errorReply(409, "OperationAborted", ""),
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{name: "an unknown conflict", reply: errorReply(409, "WhoKnows", ""), wantCode: storage.Internal},
 		{
@@ -198,15 +198,15 @@ func TestErrorCodes(t *testing.T) {
 			wantHint: "WithObjectLock",
 		},
 		{
-			name:     "an unknown code goes by its status",
+			name:     "an unknown code with status 403",
 			reply:    errorReply(403, "WhoKnows", ""),
 			wantCode: storage.PermissionDenied,
 		},
 		{
-			name:     "the page of a proxy",
-			reply:    reply{Status: 502, Body: "<html>Bad gateway</html>"},
-			wantCode: storage.Unavailable,
-			again:    true,
+			name:          "the page of a proxy",
+			reply:         reply{Status: 502, Body: "<html>Bad gateway</html>"},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{name: "an unknown status", reply: reply{Status: 418}, wantCode: storage.Internal},
 	}
@@ -221,8 +221,8 @@ func TestErrorCodes(t *testing.T) {
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.wantCode, e.Code, "%v", err)
-			require.Equal(t, tt.again, e.Retryable)
-			require.Equal(t, tt.after, e.RetryAfter)
+			require.Equal(t, tt.wantRetryable, e.Retryable)
+			require.Equal(t, tt.wantRetryAfter, e.RetryAfter)
 			require.Contains(t, e.Hint, tt.wantHint)
 			require.Equal(t, tt.reply.Status, e.Status)
 			require.False(t, e.Unknown, "a read must have no unknown outcome")

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -85,27 +84,35 @@ var bucketCalls = map[string]func(t *testing.T, s *serviceDriver) error{
 // Each call of a Service fails with Unavailable if a proxy answers with a web page, even one with a
 // header of the S3 protocol.
 func TestServiceRefusesWebPage(t *testing.T) {
-	sites := map[string]portal{
-		"a login page": {
+	pages := map[string]portal{
+		"login page": {
 			contentType: "text/html",
 			page:        "<!DOCTYPE html><html><body>Log in</body></html>",
 		},
-		"a login page without a type":     {page: "<html><body>Log in</body></html>"},
-		"JSON":                            {contentType: "application/json", page: "{}"},
-		"text":                            {contentType: "text/plain", page: "please log in"},
-		"a login page with a line before": {page: "\n<HTML></HTML>"},
+		"login page without a Content-Type":  {page: "<html><body>Log in</body></html>"},
+		"login page that begins with a line": {page: "\n<HTML></HTML>"},
+		"JSON":                               {contentType: "application/json", page: "{}"},
+		"text":                               {contentType: "text/plain", page: "please log in"},
 	}
-	for name, site := range sites {
-		for call, do := range bucketCalls {
-			for _, hasHeader := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, header of the protocol: %t", name, call, hasHeader), func(t *testing.T) {
-					site.hasHeader = hasHeader
-					err := do(t, accountAt(t, site))
-					require.ErrorIs(t, err, storage.Unavailable)
-					require.ErrorContains(t, err, "not that of an S3 server")
-				})
-			}
-		}
+	for name, page := range pages {
+		t.Run(name, func(t *testing.T) {
+			requireServiceRefuses(t, page)
+		})
+		t.Run(name+" with a header of S3", func(t *testing.T) {
+			withHeader := page
+			withHeader.hasHeader = true
+			requireServiceRefuses(t, withHeader)
+		})
+	}
+}
+
+// requireServiceRefuses requires that each call of a service fails if the portal answers.
+func requireServiceRefuses(t *testing.T, page portal) {
+	t.Helper()
+	for name, call := range bucketCalls {
+		err := call(t, accountAt(t, page))
+		require.ErrorIs(t, err, storage.Unavailable, name)
+		require.ErrorContains(t, err, "not that of an S3 server", name)
 	}
 }
 
@@ -118,7 +125,7 @@ func TestServiceWithoutHeaders(t *testing.T) {
 			contentType: "application/xml",
 			page:        `<?xml version="1.0"?><VersioningConfiguration/>`,
 		},
-		"no document, a header and a type, as Google": {contentType: "text/html", hasHeader: true},
+		"no document, but a header and a type, as Google sends": {contentType: "text/html", hasHeader: true},
 	} {
 		for _, call := range []string{"DeleteBucket", "UpdateBucket"} {
 			t.Run(name+", "+call, func(t *testing.T) {

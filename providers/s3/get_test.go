@@ -26,7 +26,7 @@ func TestGetRequest(t *testing.T) {
 		header  map[string]string
 	}{
 		{
-			name:    "whole, without a range",
+			name:    "the whole object",
 			request: driver.GetRequest{Length: -1},
 			query:   "x-id=GetObject",
 			header: map[string]string{
@@ -55,19 +55,19 @@ func TestGetRequest(t *testing.T) {
 			header:  map[string]string{"Range": "bytes=-15"},
 		},
 		{
-			name:    "pinned",
+			name:    "one revision",
 			request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}},
 			query:   "x-id=GetObject",
 			header:  map[string]string{"If-Match": etag},
 		},
 		{
-			name:    "unless the revision is known",
+			name:    "another revision than the known one",
 			request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}},
 			query:   "x-id=GetObject",
 			header:  map[string]string{"If-None-Match": etag},
 		},
 		{
-			name:    "of a version",
+			name:    "one version",
 			request: driver.GetRequest{Length: -1, Version: "v/1"},
 			query:   "versionId=v%2F1&x-id=GetObject",
 		},
@@ -79,8 +79,9 @@ func TestGetRequest(t *testing.T) {
 				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
 				Body:   "0123456789",
 			})
-			tt.request.Key = "k"
-			_, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
+			request := tt.request
+			request.Key = "k"
+			_, body, err := server.openDriver(t, "aws").Get(t.Context(), &request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
 			require.Equal(t, []string{"GET /photos/k?" + tt.query}, server.Lines(),
@@ -146,15 +147,15 @@ func TestGetResponse(t *testing.T) {
 // fails with Internal.
 func TestGetOfARange(t *testing.T) {
 	tests := []struct {
-		name     string
-		request  driver.GetRequest
-		response reply
-		size     int64
-		crc      bool
-		wantCode storage.Code // "": none
+		name         string
+		request      driver.GetRequest
+		response     reply
+		wantSize     int64
+		wantChecksum bool
+		wantCode     storage.Code // "": no error
 	}{
 		{
-			name:    "returns the size of the object",
+			name:    "a range in the middle",
 			request: driver.GetRequest{Offset: 2, Length: 3},
 			response: reply{
 				Status: 206,
@@ -164,10 +165,10 @@ func TestGetOfARange(t *testing.T) {
 				},
 				Body: "llo",
 			},
-			size: 20,
+			wantSize: 20,
 		},
 		{
-			name:    "of all bytes keeps the checksum",
+			name:    "a range of all bytes, which keeps the checksum",
 			request: driver.GetRequest{Length: 9},
 			response: reply{
 				Status: 206,
@@ -177,29 +178,29 @@ func TestGetOfARange(t *testing.T) {
 				},
 				Body: "hello",
 			},
-			size: 5,
-			crc:  true,
+			wantSize:     5,
+			wantChecksum: true,
 		},
 		{
-			name:     "that the server ignores is an error",
+			name:     "a range that the server ignores",
 			request:  driver.GetRequest{Offset: 2, Length: 3},
 			response: reply{Body: "hello"},
 			wantCode: storage.Internal,
 		},
 		{
-			name:     "from the start that the server ignores is an error",
+			name:     "a range at the start that the server ignores",
 			request:  driver.GetRequest{Length: 3},
 			response: reply{Body: "hello"},
 			wantCode: storage.Internal,
 		},
 		{
-			name:     "of all bytes with status 200",
+			name:     "a range of all bytes, with status 200",
 			request:  driver.GetRequest{Length: 9},
 			response: reply{Body: "hello"},
-			size:     5,
+			wantSize: 5,
 		},
 		{
-			name:    "with another offset is an error",
+			name:    "another range than requested",
 			request: driver.GetRequest{Offset: 2, Length: 3},
 			response: reply{
 				Status: 206,
@@ -209,7 +210,7 @@ func TestGetOfARange(t *testing.T) {
 			wantCode: storage.Internal,
 		},
 		{
-			name:    "with an invalid Content-Range",
+			name:    "an invalid Content-Range",
 			request: driver.GetRequest{Offset: 2, Length: 3},
 			response: reply{
 				Status: 206,
@@ -224,7 +225,7 @@ func TestGetOfARange(t *testing.T) {
 			response: reply{Status: 200},
 		},
 		{
-			name:     "past the end",
+			name:     "a range after the end",
 			request:  driver.GetRequest{Offset: 9, Length: 3},
 			response: errorReply(416, "InvalidRange", ""),
 			wantCode: storage.RangeNotSatisfiable,
@@ -233,8 +234,9 @@ func TestGetOfARange(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.response)
-			tt.request.Key = "k"
-			attrs, body, err := server.openDriver(t, "aws").Get(t.Context(), &tt.request)
+			request := tt.request
+			request.Key = "k"
+			attrs, body, err := server.openDriver(t, "aws").Get(t.Context(), &request)
 			if tt.wantCode != "" {
 				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 				return
@@ -242,8 +244,8 @@ func TestGetOfARange(t *testing.T) {
 			require.NoError(t, err)
 
 			require.NoError(t, body.Close())
-			require.Equal(t, tt.size, attrs.Size)
-			require.Equal(t, tt.crc, attrs.CRC32C.Known)
+			require.Equal(t, tt.wantSize, attrs.Size)
+			require.Equal(t, tt.wantChecksum, attrs.CRC32C.Known)
 		})
 	}
 }
@@ -265,7 +267,7 @@ func TestGetWithoutLength(t *testing.T) {
 		isHead   bool
 		request  driver.GetRequest
 		header   map[string]string
-		size     int64        // if the call succeeds
+		wantSize int64        // if the call succeeds
 		wantCode storage.Code // "" if the call succeeds
 	}{
 		{name: "GET", request: driver.GetRequest{Length: -1}, wantCode: storage.Internal},
@@ -286,10 +288,10 @@ func TestGetWithoutLength(t *testing.T) {
 			wantCode: storage.Internal,
 		},
 		{
-			name:    "GET of a range with a Content-Range",
-			request: driver.GetRequest{Offset: 2, Length: 5},
-			header:  map[string]string{"Content-Range": "bytes 2-6/20"},
-			size:    20,
+			name:     "GET of a range with a Content-Range",
+			request:  driver.GetRequest{Offset: 2, Length: 5},
+			header:   map[string]string{"Content-Range": "bytes 2-6/20"},
+			wantSize: 20,
 		},
 		{name: "HEAD", isHead: true, request: driver.GetRequest{Length: -1}, wantCode: storage.Internal},
 	}
@@ -297,16 +299,17 @@ func TestGetWithoutLength(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newStandInWithoutLength(t, tt.header, "hello").openDriver(t, "aws")
-			tt.request.Key = "k"
+			request := tt.request
+			request.Key = "k"
 			readAttrs := d.getAttrs // by a GET
 			if tt.isHead {
 				readAttrs = d.Head
 			}
 
-			attrs, err := readAttrs(t.Context(), &tt.request)
+			attrs, err := readAttrs(t.Context(), &request)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if tt.wantCode == "" {
-				require.Equal(t, tt.size, attrs.Size)
+				require.Equal(t, tt.wantSize, attrs.Size)
 			}
 		})
 	}
@@ -334,10 +337,10 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 
 // A read tells a missing object from a missing bucket. A missing version is ObjectNotFound.
 func TestGetMissing(t *testing.T) {
-	header := map[string]string{"X-Amz-Delete-Marker": "true"}
+	deleteMarker := map[string]string{"X-Amz-Delete-Marker": "true"}
 	tests := []struct {
 		name      string
-		head      bool
+		isHead    bool
 		version   string
 		responses []reply
 		wantCode  storage.Code
@@ -357,44 +360,44 @@ func TestGetMissing(t *testing.T) {
 		},
 		{
 			name:      "HEAD of a missing object",
-			head:      true,
+			isHead:    true,
 			responses: []reply{{Status: 404}, {Status: 200}},
 			wantCode:  storage.ObjectNotFound,
 			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD in a missing bucket",
-			head:      true,
+			isHead:    true,
 			responses: []reply{{Status: 404}, {Status: 404}},
 			wantCode:  storage.BucketNotFound,
 			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD without permission for the bucket",
-			head:      true,
+			isHead:    true,
 			responses: []reply{{Status: 404}, {Status: 403}},
 			wantCode:  storage.ObjectNotFound,
 			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "HEAD, and the bucket cannot be read",
-			head:      true,
+			isHead:    true,
 			responses: []reply{{Status: 404}, {Status: 503}},
 			wantCode:  storage.Unavailable,
 			wantLines: []string{"HEAD /photos/k", "HEAD /photos"},
 		},
 		{
 			name:      "a key with a delete marker",
-			head:      true,
-			responses: []reply{{Status: 404, Header: header}},
+			isHead:    true,
+			responses: []reply{{Status: 404, Header: deleteMarker}},
 			wantCode:  storage.ObjectNotFound,
 			wantLines: []string{"HEAD /photos/k"},
 		},
 		{
 			name:      "the version of a delete marker",
-			head:      true,
+			isHead:    true,
 			version:   "v1",
-			responses: []reply{{Status: 405, Header: header}},
+			responses: []reply{{Status: 405, Header: deleteMarker}},
 			wantCode:  storage.ObjectNotFound,
 			wantLines: []string{"HEAD /photos/k?versionId=v1"},
 		},
@@ -414,21 +417,21 @@ func TestGetMissing(t *testing.T) {
 		},
 		{
 			name:      "a malformed version, without a body",
-			head:      true,
+			isHead:    true,
 			version:   "?",
 			responses: []reply{{Status: 400}},
 			wantCode:  storage.InvalidArgument,
 			wantLines: []string{"HEAD /photos/k?versionId=%3F"},
 		},
 		{
-			name:      "a condition that fails",
+			name:      "another revision than required",
 			responses: []reply{errorReply(412, "PreconditionFailed", "")},
 			wantCode:  storage.PreconditionFailed,
 			wantLines: []string{"GET /photos/k?x-id=GetObject"},
 		},
 		{
-			name:      "a condition that is true",
-			head:      true,
+			name:      "a revision that the caller knows",
+			isHead:    true,
 			responses: []reply{{Status: 304}},
 			wantCode:  storage.NotModified,
 			wantLines: []string{"HEAD /photos/k"},
@@ -446,7 +449,7 @@ func TestGetMissing(t *testing.T) {
 			d := server.openDriver(t, "aws")
 			r := &driver.GetRequest{Key: "k", Version: tt.version, Length: -1}
 			read := d.getAttrs
-			if tt.head {
+			if tt.isHead {
 				read = d.Head
 			}
 			_, err := read(t.Context(), r)
@@ -552,20 +555,16 @@ func TestAttrsThrottledWithoutChecksum(t *testing.T) {
 	})
 }
 
-// The driver sends a GET to learn why a HEAD got a 400, because the response to a HEAD with an
-// expired session token has no body. https://github.com/aws/aws-sdk-js/issues/2219,
+// If a HEAD with a session token fails with status 400, the driver sends a GET. Its response has a body, which tells
+// whether the token has expired. https://github.com/aws/aws-sdk-js/issues/2219,
 // snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
-	withSession := func(c *Config) {
-		c.SessionToken = "token"
-	}
-	withoutSession := func(*Config) {}
 	headAndGet := []string{"HEAD /photos/k", "GET /photos/k?x-id=GetObject"}
 	expired := errorReply(400, "ExpiredToken", "The provided token has expired.")
 	tests := []struct {
 		name         string
 		replies      []reply
-		change       func(*Config)
+		sessionToken string
 		want         storage.Code
 		wantHint     string
 		wantRequests []string
@@ -573,7 +572,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		{
 			name:         "the session has ended",
 			replies:      []reply{{Status: 400}, expired},
-			change:       withSession,
+			sessionToken: "token",
 			want:         storage.Unauthenticated,
 			wantHint:     "has expired",
 			wantRequests: headAndGet,
@@ -581,7 +580,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		{
 			name:         "the session has not ended",
 			replies:      []reply{{Status: 400}, {Body: "x"}},
-			change:       withSession,
+			sessionToken: "token",
 			want:         storage.InvalidArgument,
 			wantHint:     "WithCustomerKey",
 			wantRequests: headAndGet,
@@ -589,7 +588,7 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		{
 			name:         "the session has not ended, and the object is empty",
 			replies:      []reply{{Status: 400}, errorReply(416, "InvalidRange", "")},
-			change:       withSession,
+			sessionToken: "token",
 			want:         storage.InvalidArgument,
 			wantHint:     "WithCustomerKey",
 			wantRequests: headAndGet,
@@ -597,7 +596,6 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 		{
 			name:         "no session",
 			replies:      []reply{{Status: 400}},
-			change:       withoutSession,
 			want:         storage.InvalidArgument,
 			wantHint:     "WithCustomerKey",
 			wantRequests: []string{"HEAD /photos/k"},
@@ -607,7 +605,9 @@ func TestAttrsAfterTheEndOfASession(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
-			d := server.openDriver(t, "aws", tt.change)
+			d := server.openDriver(t, "aws", func(c *Config) {
+				c.SessionToken = tt.sessionToken
+			})
 			_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)

@@ -12,89 +12,89 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// The driver's own decoder of listings reports the same errors as the SDK.
+// List, which has a decoder of its own, and ListVersions, which uses that of the SDK, return the same errors.
 func TestListErrorsMatchSDK(t *testing.T) {
 	const open = `<ListBucketResult><Contents>`
 	tests := []struct {
-		name     string
-		reply    reply
-		wantCode storage.Code
-		again    bool
-		status   int
+		name          string
+		reply         reply
+		wantCode      storage.Code
+		wantRetryable bool
+		wantStatus    int
 	}{
 		{
-			name:     "an error",
-			reply:    errorReply(403, "AccessDenied", "No"),
-			wantCode: storage.PermissionDenied,
-			status:   403,
+			name:       "an error",
+			reply:      errorReply(403, "AccessDenied", "No"),
+			wantCode:   storage.PermissionDenied,
+			wantStatus: 403,
 		},
 		{
-			name:     "an error without a body",
-			reply:    reply{Status: 503},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   503,
+			name:          "an error without a body",
+			reply:         reply{Status: 503},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    503,
 		},
 		{
-			name:     "an error with status 200",
-			reply:    reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`},
-			wantCode: storage.RateLimited,
-			again:    true,
-			status:   500,
+			name:          "an error with status 200",
+			reply:         reply{Body: `<?xml version="1.0"?> <Error><Code>SlowDown</Code></Error>`},
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
+			wantStatus:    500,
 		},
 		{
-			name:     "an unknown error with status 200",
-			reply:    reply{Body: `<Error><Code>Strange</Code></Error>`},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   500,
+			name:          "an unknown error with status 200",
+			reply:         reply{Body: `<Error><Code>Strange</Code></Error>`},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    500,
 		},
-		{name: "a redirection", reply: reply{Status: 307}, wantCode: storage.InvalidArgument, status: 307},
-		{name: "no content at all", reply: reply{}, wantCode: storage.Unavailable, again: true, status: 200},
-		{name: "no content", reply: reply{Status: 204}, wantCode: storage.Unavailable, again: true, status: 204},
+		{name: "a redirection", reply: reply{Status: 307}, wantCode: storage.InvalidArgument, wantStatus: 307},
+		{name: "200 without a body", reply: reply{}, wantCode: storage.Unavailable, wantRetryable: true, wantStatus: 200},
+		{name: "204", reply: reply{Status: 204}, wantCode: storage.Unavailable, wantRetryable: true, wantStatus: 204},
 		{
-			name:     "a proxy's page",
-			reply:    reply{Body: `<html></html>`},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
-		},
-		{
-			name:     "a page shorter than its Content-Length",
-			reply:    reply{Header: map[string]string{"Content-Length": "500"}, Body: open},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
+			name:          "a proxy's page",
+			reply:         reply{Body: `<html></html>`},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
 		},
 		{
-			name:     "a truncated page",
-			reply:    reply{Body: open},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
+			name:          "a page shorter than its Content-Length",
+			reply:         reply{Header: map[string]string{"Content-Length": "500"}, Body: open},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
 		},
 		{
-			name:     "a page truncated in its first tag",
-			reply:    reply{Body: open[:5]},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
+			name:          "a truncated page",
+			reply:         reply{Body: open},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
 		},
 		{
-			name:     "a page that is not well-formed",
-			reply:    reply{Body: open + `</ListBucketResult>`},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
+			name:          "a page truncated in its first tag",
+			reply:         reply{Body: open[:5]},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
 		},
 		{
-			name:     "a control character",
-			reply:    reply{Body: open + "<Key>\x01</Key></Contents></ListBucketResult>"},
-			wantCode: storage.Unavailable,
-			again:    true,
-			status:   200,
+			name:          "a page that is not well-formed",
+			reply:         reply{Body: open + `</ListBucketResult>`},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
 		},
-		{name: "a lost connection", reply: reply{Cut: true}, wantCode: storage.Unavailable, again: true},
+		{
+			name:          "a control character",
+			reply:         reply{Body: open + "<Key>\x01</Key></Contents></ListBucketResult>"},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+			wantStatus:    200,
+		},
+		{name: "a lost connection", reply: reply{Cut: true}, wantCode: storage.Unavailable, wantRetryable: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -112,8 +112,8 @@ func TestListErrorsMatchSDK(t *testing.T) {
 				var e *storage.Error
 				require.ErrorAs(t, list(), &e, name)
 				require.Equal(t, tt.wantCode, e.Code, "%s: %v", name, e)
-				require.Equal(t, tt.again, e.Retryable, name)
-				require.Equal(t, tt.status, e.Status, name)
+				require.Equal(t, tt.wantRetryable, e.Retryable, name)
+				require.Equal(t, tt.wantStatus, e.Status, name)
 			}
 		})
 	}
