@@ -98,45 +98,61 @@ func TestCABundleWithoutCertificates(t *testing.T) {
 	}
 }
 
-// The file of AWS_CA_BUNDLE is parsed once, and not for each bucket, as the SDK would do. That
-// would take milliseconds and thousands of allocations for the certificates of a system.
+// NewDriver parses the file of AWS_CA_BUNDLE only once in a process, because the many certificates of a system take
+// milliseconds. So a bucket that is opened later takes no more allocations if the file is large.
 func TestCABundleOfDefaultChain(t *testing.T) {
 	server := wiretest.NewTLSServer(t, withLength(reply{Header: map[string]string{"ETag": etag}}))
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	openAndClose := func() {
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
-		require.NoError(t, err)
-		require.NoError(t, d.Close())
-	}
+	config := Config{Bucket: "photos", Endpoint: server.URL}
 
-	// measure returns the allocations for a bucket, with a file that also has unused certificates.
-	measure := func(unused int) (allocations float64) {
-		bundle := certificate
-		for range unused {
-			bundle = append(bundle, newUnusedCertificate(t)...)
-		}
+	setCABundle(t, server.Certificate(), 1)
+	withSmallFile := allocationsOfNewDriver(t, config)
+	requireTrusted(t, config)
 
-		file := filepath.Join(t.TempDir(), "ca.pem")
-		require.NoError(t, os.WriteFile(file, bundle, 0o600))
-		setEnv(t, map[string]string{
-			"AWS_CA_BUNDLE":         file,
-			"AWS_ACCESS_KEY_ID":     "key",
-			"AWS_SECRET_ACCESS_KEY": "secret",
-		})
-		openAndClose() // parses the file
-		allocations = testing.AllocsPerRun(3, openAndClose)
+	setCABundle(t, server.Certificate(), 100)
+	withLargeFile := allocationsOfNewDriver(t, config)
+	requireTrusted(t, config)
 
-		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Endpoint: server.URL})
-		require.NoError(t, err)
-		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k"})
-		require.NoError(t, err, "the driver must trust the certificates of the file")
-		require.NoError(t, d.Close())
-		return allocations
-	}
-
-	// If each bucket parsed the file, 99 more certificates would take far more allocations than noise.
+	// To parse 99 certificates would take thousands of allocations.
 	const noise = 300
-	require.Less(t, measure(100), measure(1)+noise)
+	require.Less(t, withLargeFile, withSmallFile+noise)
+}
+
+// setCABundle sets AWS_CA_BUNDLE to a new file with a certificate and a number of unused ones.
+func setCABundle(t *testing.T, certificate *x509.Certificate, unused int) {
+	t.Helper()
+	bundle := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
+	for range unused {
+		bundle = append(bundle, newUnusedCertificate(t)...)
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	require.NoError(t, os.WriteFile(file, bundle, 0o600))
+	setEnv(t, map[string]string{
+		"AWS_CA_BUNDLE":         file,
+		"AWS_ACCESS_KEY_ID":     "key",
+		"AWS_SECRET_ACCESS_KEY": "secret",
+	})
+}
+
+// allocationsOfNewDriver opens drivers with a configuration, and returns the allocations for each one after the first.
+func allocationsOfNewDriver(t *testing.T, c Config) float64 {
+	t.Helper()
+	openAndClose := func() {
+		d, err := NewDriver(t.Context(), c)
+		require.NoError(t, err)
+		require.NoError(t, d.Close())
+	}
+	openAndClose() // parses the file of AWS_CA_BUNDLE
+	return testing.AllocsPerRun(3, openAndClose)
+}
+
+// requireTrusted requires that a driver with a configuration trusts the certificate of its server.
+func requireTrusted(t *testing.T, c Config) {
+	t.Helper()
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k"})
+	require.NoError(t, err)
+	require.NoError(t, d.Close())
 }
 
 // newUnusedCertificate returns a certificate that no server has.
@@ -150,65 +166,72 @@ func newUnusedCertificate(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// The raw client is used with the SDK's default HTTP client, whatever certificates it trusts. Any
-// other HTTP client of a configuration is kept.
+// The driver sends requests by its raw client if the configuration has no HTTP client, or the SDK's default one. That
+// one may trust other certificates. With any other HTTP client, the driver sends requests by the SDK.
 func TestHTTPClientOfAConfiguration(t *testing.T) {
-	standard := awshttp.NewBuildableClient()
-	service := standard.WithTimeout(time.Hour)
+	sdkDefault := awshttp.NewBuildableClient()
 	tests := []struct {
-		name   string
-		config aws.Config
-		kept   awss3.HTTPClient // nil: the driver's own is used
-		raw    bool             // the raw client is used
+		name    string
+		config  aws.Config
+		wantRaw bool // the raw client is used
 	}{
-		{name: "none", raw: true},
-		{name: "a typed nil", config: aws.Config{HTTPClient: (*http.Client)(nil)}, raw: true},
-		{name: "the SDK's default", config: aws.Config{HTTPClient: standard}, raw: true},
+		{name: "no client", wantRaw: true},
+		{name: "a nil of the type *http.Client", config: aws.Config{HTTPClient: (*http.Client)(nil)}, wantRaw: true},
+		{name: "the SDK's default", config: aws.Config{HTTPClient: sdkDefault}, wantRaw: true},
 		{
 			name: "the SDK's default with other certificates",
-			config: aws.Config{HTTPClient: standard.WithTransportOptions(func(tr *http.Transport) {
+			config: aws.Config{HTTPClient: sdkDefault.WithTransportOptions(func(tr *http.Transport) {
 				tr.TLSClientConfig.RootCAs = x509.NewCertPool()
 			})},
-			raw: true,
+			wantRaw: true,
 		},
-		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}, kept: http.DefaultClient},
+		{name: "the user's", config: aws.Config{HTTPClient: http.DefaultClient}},
 		{
 			name: "a client of service options",
 			config: aws.Config{ServiceOptions: []func(string, any){func(_ string, o any) {
-				o.(*awss3.Options).HTTPClient = service
+				o.(*awss3.Options).HTTPClient = sdkDefault.WithTimeout(time.Hour)
 			}}},
-			kept: service,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &tt.config})
-			require.Equal(t, tt.raw, usesRawClient(t, d))
-			require.Equal(t, tt.raw, d.account.ownsHTTP)
-			if tt.kept == http.DefaultClient {
-				require.IsType(t, http.DefaultClient, d.account.client.Options().HTTPClient)
-				require.Nil(t, http.DefaultClient.Transport, "the default client must stay as it was")
-			}
+			require.Equal(t, tt.wantRaw, usesRawClient(t, d))
+			require.Equal(t, tt.wantRaw, d.account.ownsHTTP)
 		})
 	}
-	for name, chosen := range map[string]*awshttp.BuildableClient{
-		"a timeout":        standard.WithTimeout(time.Hour),
-		"a read's timeout": standard.WithReadTimeout(time.Hour),
-		"a dialer": standard.WithDialerOptions(func(d *net.Dialer) {
+}
+
+// The driver uses the *http.Client of a configuration, and does not change it.
+func TestHTTPClientOfAConfigurationUnchanged(t *testing.T) {
+	d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: http.DefaultClient}})
+	require.IsType(t, http.DefaultClient, d.account.client.Options().HTTPClient)
+	require.Nil(t, http.DefaultClient.Transport)
+}
+
+// If a configuration has the SDK's HTTP client with other settings, the driver uses that client and keeps its settings.
+func TestHTTPClientOfAConfigurationKeepsSettings(t *testing.T) {
+	sdkDefault := awshttp.NewBuildableClient()
+	tests := map[string]*awshttp.BuildableClient{
+		"a timeout":        sdkDefault.WithTimeout(time.Hour),
+		"a read's timeout": sdkDefault.WithReadTimeout(time.Hour),
+		"a dialer's timeout": sdkDefault.WithDialerOptions(func(d *net.Dialer) {
 			d.Timeout = time.Hour
 		}),
-		"a proxy": standard.WithTransportOptions(func(tr *http.Transport) {
+		"no proxy": sdkDefault.WithTransportOptions(func(tr *http.Transport) {
 			tr.Proxy = nil
 		}),
-		"connections": standard.WithTransportOptions(func(tr *http.Transport) {
+		"a limit of connections": sdkDefault.WithTransportOptions(func(tr *http.Transport) {
 			tr.MaxConnsPerHost = 1
 		}),
-	} {
-		t.Run("the SDK's own, with "+name, func(t *testing.T) {
+	}
+	for name, chosen := range tests {
+		t.Run(name, func(t *testing.T) {
 			d := mustOpen(t, Config{AWS: &aws.Config{HTTPClient: chosen}})
 			require.False(t, usesRawClient(t, d))
+
+			// The SDK uses a copy of the client.
 			wrapped := d.account.client.Options().HTTPClient.(httpclient.Wrapped)
-			// This is a copy, which the SDK makes.
 			client := wrapped.Client.(*awshttp.BuildableClient)
 			require.Equal(t, chosen.GetTimeout(), client.GetTimeout())
 			require.Equal(t, chosen.GetTransport().MaxConnsPerHost, client.GetTransport().MaxConnsPerHost)

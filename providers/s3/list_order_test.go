@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// A listing uses start-after only on a server that is known to list in byte order. The second
-// listing may differ from the first, whose response may name the server.
+// List sends start-after only if a response has shown that the server is the one of the profile, which lists in byte
+// order. So the first listing never has it, and the second one may.
 func TestListStartAfterKnownServer(t *testing.T) {
 	const (
 		inByteOrder = `<ListBucketResult><Contents><Key>a-b</Key></Contents>` +
@@ -23,31 +23,42 @@ func TestListStartAfterKnownServer(t *testing.T) {
 		requestRest = requestAll + "&start-after=a-b"
 	)
 	tests := []struct {
-		name     string
-		profile  string
-		server   string // the header Server
-		body     string
-		second   string       // the request of the second listing
-		wantCode storage.Code // of both listings, or "" if they succeed
+		name              string
+		profile           string
+		server            string // the header Server
+		body              string
+		wantSecondRequest string
+		wantCode          storage.Code // of both listings; "": no error
 	}{
-		{name: "an unknown server", profile: "unknown", body: inByteOrder, second: requestAll},
+		{name: "an unknown server", profile: "unknown", body: inByteOrder, wantSecondRequest: requestAll},
 		{
-			name:     "an unknown server that lists like a tree",
-			profile:  "unknown",
-			body:     byFolders,
-			second:   requestAll,
-			wantCode: storage.Unsupported,
+			name:              "an unknown server that lists like a tree",
+			profile:           "unknown",
+			body:              byFolders,
+			wantSecondRequest: requestAll,
+			wantCode:          storage.Unsupported,
 		},
-		{name: "a profile that may be the wrong one", profile: "aws", body: inByteOrder, second: requestAll},
 		{
-			name:     "another server than the profile says",
-			profile:  "minio",
-			server:   "SeaweedFS S3",
-			body:     byFolders,
-			second:   requestAll,
-			wantCode: storage.Unsupported,
+			name:              "no Server header to confirm the profile",
+			profile:           "aws",
+			body:              inByteOrder,
+			wantSecondRequest: requestAll,
 		},
-		{name: "the server of the profile", profile: "minio", server: "MinIO", body: inByteOrder, second: requestRest},
+		{
+			name:              "another server than that of the profile",
+			profile:           "minio",
+			server:            "SeaweedFS S3",
+			body:              byFolders,
+			wantSecondRequest: requestAll,
+			wantCode:          storage.Unsupported,
+		},
+		{
+			name:              "the server of the profile",
+			profile:           "minio",
+			server:            "MinIO",
+			body:              inByteOrder,
+			wantSecondRequest: requestRest,
+		},
 	}
 
 	for _, tt := range tests {
@@ -56,26 +67,32 @@ func TestListStartAfterKnownServer(t *testing.T) {
 			b := engine.New(server.openDriver(t, tt.profile))
 			for range 2 {
 				// Without start-after in the request, the engine itself leaves out the keys up to "a-b".
-				var keys []string
-				var lastErr error
-				for entry, err := range b.List(t.Context(), storage.WithStartAfter("a-b")) {
-					if err != nil {
-						lastErr = err
-						continue
-					}
-					keys = append(keys, entry.Key)
-				}
-				require.Equal(t, tt.wantCode, storage.CodeOf(lastErr), "%v", lastErr)
-				if tt.wantCode == "" {
+				keys, err := listAfter(t, b, "a-b")
+				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+				if err == nil {
 					require.Equal(t, []string{"a/1", "b"}, keys)
 				}
 			}
-			require.Equal(t, []string{requestAll, tt.second}, server.Lines())
+			require.Equal(t, []string{requestAll, tt.wantSecondRequest}, server.Lines())
 		})
 	}
 }
 
-// The driver sends start-after only to servers that are known to list everything after that key.
+// listAfter returns the keys of a listing that starts after a key, and the last error of the listing.
+func listAfter(t *testing.T, b storage.Bucket, start string) (keys []string, lastErr error) {
+	t.Helper()
+	for entry, err := range b.List(t.Context(), storage.WithStartAfter(start)) {
+		if err != nil {
+			lastErr = err
+			continue
+		}
+		keys = append(keys, entry.Key)
+	}
+	return keys, lastErr
+}
+
+// Description.StartsAfter is true only for a server that is known to list everything after the key in start-after: its
+// host is known, or its Server header confirms the profile.
 func TestListStartAfterServers(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")
