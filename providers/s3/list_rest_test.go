@@ -11,56 +11,85 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// MinIO lists folder by folder. So to continue after a key, List sends a request for each folder, from the innermost
-// one outwards. The token "after:16:k" says that the page continues after the key k. All keys in the folder "a/" come
-// before "a0", with which the next request begins, because "0" follows "/".
+// A listRange has the keys that a request lists.
+type listRange struct{ prefix, startAfter string }
+
+// On MinIO, List continues after a key with several requests: for the rest of its folder, then for the rest of the
+// folder around it, and so on outwards. The token "after:16:k" says that the page continues after the key k.
+//
+// All keys in the folder "a/" come before the key "a0", because "0" is the character after "/". So the rest around the
+// folder is the key "a0" itself, and all keys after it.
 func TestListRestByFolder(t *testing.T) {
 	tests := []struct {
 		name string
 		list driver.ListRequest
-		want [][2]string // prefix and start
+		want []listRange // of the requests, in their order
 	}{
 		{
 			name: "a key two folders below",
 			list: driver.ListRequest{Token: "after:16:a/b/c"},
-			want: [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/", "a/b0"}, {"a0", ""}, {"", "a0"}},
+			want: []listRange{
+				{prefix: "a/b/", startAfter: "a/b/c"},
+				{prefix: "a/b0"},
+				{prefix: "a/", startAfter: "a/b0"},
+				{prefix: "a0"},
+				{startAfter: "a0"},
+			},
 		},
 		{
-			name: "a folder below a prefix that is none",
+			name: "a key below a prefix that is no folder",
 			list: driver.ListRequest{Prefix: "a/b", Token: "after:16:a/b/c"},
-			want: [][2]string{{"a/b/", "a/b/c"}, {"a/b0", ""}, {"a/b", "a/b0"}},
+			want: []listRange{
+				{prefix: "a/b/", startAfter: "a/b/c"},
+				{prefix: "a/b0"},
+				{prefix: "a/b", startAfter: "a/b0"},
+			},
 		},
 		{
-			name: "a folder is one entry",
+			name: "a folder that is one entry of the page",
 			list: driver.ListRequest{Delimiter: "/", Token: "after:16:a/b/"},
-			want: [][2]string{{"a0", ""}, {"", "a0"}},
+			want: []listRange{
+				{prefix: "a0"},
+				{startAfter: "a0"},
+			},
 		},
 		{
 			name: "a folder as an object",
 			list: driver.ListRequest{Token: "after:16:a/"},
-			want: [][2]string{{"a/", "a/"}, {"a0", ""}, {"", "a0"}},
+			want: []listRange{
+				{prefix: "a/", startAfter: "a/"},
+				{prefix: "a0"},
+				{startAfter: "a0"},
+			},
 		},
 		{
 			name: "a key with an empty segment",
 			list: driver.ListRequest{Token: "after:16:a//b"},
-			want: [][2]string{{"a//", "a//b"}, {"a/0", ""}, {"a/", "a/0"}, {"a0", ""}, {"", "a0"}},
+			want: []listRange{
+				{prefix: "a//", startAfter: "a//b"},
+				{prefix: "a/0"},
+				{prefix: "a/", startAfter: "a/0"},
+				{prefix: "a0"},
+				{startAfter: "a0"},
+			},
 		},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListBucketResult></ListBucketResult>`})
-			tt.list.Limit = 10
+			request := tt.list
+			request.Limit = 10
 
-			page, err := server.openDriver(t, "minio").List(t.Context(), &tt.list)
+			page, err := server.openDriver(t, "minio").List(t.Context(), &request)
 			require.NoError(t, err)
 			require.Empty(t, page.Token)
 			require.Empty(t, page.Entries)
 
-			var got [][2]string
+			var got []listRange
 			for _, r := range server.Requests() {
 				require.Equal(t, tt.list.Delimiter, r.Query().Get("delimiter"))
-				got = append(got, [2]string{r.Query().Get("prefix"), r.Query().Get("start-after")})
+				got = append(got, listRange{prefix: r.Query().Get("prefix"), startAfter: r.Query().Get("start-after")})
 			}
 			require.Equal(t, tt.want, got)
 		})
@@ -75,7 +104,7 @@ func TestListRestEmptyPages(t *testing.T) {
 	last := reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`}
 	list := &driver.ListRequest{StartAfter: "b/5", Limit: 10}
 
-	t.Run("two of them", func(t *testing.T) {
+	t.Run("two empty pages", func(t *testing.T) {
 		server := newStandIn(t, empty, empty, last)
 		page, err := server.openDriver(t, "minio").List(t.Context(), list)
 		require.NoError(t, err)
@@ -92,7 +121,7 @@ func TestListRestEmptyPages(t *testing.T) {
 		require.Empty(t, requests[2].Query().Get("start-after"))
 	})
 
-	t.Run("no end", func(t *testing.T) {
+	t.Run("only empty pages", func(t *testing.T) {
 		server := newStandIn(t, empty)
 		_, err := server.openDriver(t, "minio").List(t.Context(), list)
 		require.ErrorIs(t, err, storage.Unavailable)
@@ -100,8 +129,8 @@ func TestListRestEmptyPages(t *testing.T) {
 	})
 }
 
-// If MinIO returns a page that begins in a folder and was not prepared, the driver requests that
-// page again by start-after.
+// MinIO prepares the pages of a listing in its cache, and its tokens say so. If a page that begins in a folder may be
+// incomplete, because MinIO had not prepared it, the driver requests the page again by start-after.
 func TestListPageInFolderPrepared(t *testing.T) {
 	const (
 		prepared    = "[minio_cache:v2,id:0b3e,p:0,s:0]" // ends the marker of a prepared listing
@@ -114,19 +143,19 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			`<NextContinuationToken>` + token(marker) + `</NextContinuationToken></ListBucketResult>`
 	}
 	tests := []struct {
-		name    string
-		profile string
-		server  string // the header Server
-		list    driver.ListRequest
-		body    string
-		rest    string // the start of the second request; "": none
+		name            string
+		profile         string
+		server          string // the header Server
+		list            driver.ListRequest
+		body            string
+		wantSecondStart string // start-after of the second request; "": no second request
 	}{
 		{
-			name:    "the end",
-			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/5" + prepared)},
-			body:    end,
-			rest:    "b/5",
+			name:            "a last page in a folder",
+			profile:         "minio",
+			list:            driver.ListRequest{Token: token("b/5" + prepared)},
+			body:            end,
+			wantSecondStart: "b/5",
 		},
 		{
 			name:    "a prepared page",
@@ -135,26 +164,26 @@ func TestListPageInFolderPrepared(t *testing.T) {
 			body:    page("b/7" + prepared),
 		},
 		{
-			name:    "a page that was not prepared",
-			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/5" + prepared)},
-			body:    page("b/7" + notPrepared),
-			rest:    "b/5",
+			name:            "a page that was not prepared",
+			profile:         "minio",
+			list:            driver.ListRequest{Token: token("b/5" + prepared)},
+			body:            page("b/7" + notPrepared),
+			wantSecondStart: "b/5",
 		},
 		{
-			name:    "a key with the text of a marker",
-			profile: "minio",
-			list:    driver.ListRequest{Token: token("b/[minio_cache:v2" + prepared)},
-			body:    end,
-			rest:    "b/[minio_cache:v2",
+			name:            "a key with the text of a marker",
+			profile:         "minio",
+			list:            driver.ListRequest{Token: token("b/[minio_cache:v2" + prepared)},
+			body:            end,
+			wantSecondStart: "b/[minio_cache:v2",
 		},
 		{
-			name:    "a server that says that it is MinIO",
-			profile: "unknown",
-			server:  "MinIO",
-			list:    driver.ListRequest{Token: token("b/5" + prepared)},
-			body:    end,
-			rest:    "b/5",
+			name:            "a server that says that it is MinIO",
+			profile:         "unknown",
+			server:          "MinIO",
+			list:            driver.ListRequest{Token: token("b/5" + prepared)},
+			body:            end,
+			wantSecondStart: "b/5",
 		},
 		{
 			name:    "a token of a server with the wrong profile",
@@ -176,7 +205,7 @@ func TestListPageInFolderPrepared(t *testing.T) {
 		},
 		{name: "the first page", profile: "minio", list: driver.ListRequest{}, body: page("b/7" + notPrepared)},
 		{
-			name:    "another server",
+			name:    "another server than MinIO",
 			profile: "aws",
 			list:    driver.ListRequest{Token: token("b/5" + prepared)},
 			body:    end,
@@ -188,16 +217,17 @@ func TestListPageInFolderPrepared(t *testing.T) {
 				reply{Body: `<ListBucketResult><Contents><Key>b/6</Key></Contents></ListBucketResult>`})
 			d := server.openDriver(t, tt.profile)
 			d.account.server.Observe(http.Header{"Server": {tt.server}})
-			tt.list.Limit = 10
+			request := tt.list
+			request.Limit = 10
 
-			page, err := d.List(t.Context(), &tt.list)
+			page, err := d.List(t.Context(), &request)
 			require.NoError(t, err)
-			if tt.rest == "" {
+			if tt.wantSecondStart == "" {
 				require.Len(t, server.Requests(), 1)
 				return
 			}
 			require.Equal(t, "after:16:b/6", page.Token)
-			require.Equal(t, tt.rest, server.Requests()[1].Query().Get("start-after"))
+			require.Equal(t, tt.wantSecondStart, server.Requests()[1].Query().Get("start-after"))
 		})
 	}
 }
@@ -207,9 +237,9 @@ func TestListPageInFolderPrepared(t *testing.T) {
 // requested for a folder has a token with the largest number, 16.
 func TestListStartAfterInFolder(t *testing.T) {
 	for name, token := range map[string]string{
-		"the first page":            "",
-		"the third page":            "after:2:b/5",
-		"a page after all of these": "after:16:b/5",
+		"the first page": "",
+		"the third page": "after:2:b/5",
+		"the last page":  "after:16:b/5",
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{

@@ -51,12 +51,12 @@ func TestListRequest(t *testing.T) {
 			wantQuery: "encoding-type=url&list-type=2&max-keys=10&prefix=a%2F&start-after=a0",
 		},
 		{
-			name:      "the token decides, not the key",
+			name:      "a token, which has precedence over the key",
 			request:   driver.ListRequest{Limit: 10, StartAfter: "k", Token: "t+/="},
 			wantQuery: "continuation-token=t%2B%2F%3D&encoding-type=url&list-type=2&max-keys=10",
 		},
 		{
-			name:      "no page is larger than the store's",
+			name:      "a larger page than the store permits",
 			request:   driver.ListRequest{Limit: 5000},
 			wantQuery: "encoding-type=url&list-type=2&max-keys=1000",
 		},
@@ -108,64 +108,64 @@ func TestListSlowTokensByKey(t *testing.T) {
 		profile   string
 		token     string // of the request
 		delimiter string
-		last      string // key of the page; "": a:1
+		lastKey   string // of the page; "": a:1
 		wantQuery string
-		next      string // token
+		wantToken string // of the next page; "next" is that of the server
 	}{
 		{
-			name:      "a key in a folder",
+			name:      "a page that ends in a folder",
 			profile:   "minio",
 			token:     "after:1:a",
-			last:      "b/1",
+			lastKey:   "b/1",
 			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a",
-			next:      "next",
+			wantToken: "next",
 		},
 		{
 			name:      "the first page",
 			profile:   "minio",
 			wantQuery: firstPage,
-			next:      "after:1:a:1",
+			wantToken: "after:1:a:1",
 		},
 		{
 			name:      "the second page",
 			profile:   "minio",
 			token:     "after:1:a:1",
 			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a%3A1",
-			next:      "after:2:a:1",
+			wantToken: "after:2:a:1",
 		},
 		{
 			name:      "the last page by key",
 			profile:   "minio",
 			token:     "after:16:a",
 			wantQuery: "encoding-type=url&list-type=2&max-keys=10&start-after=a",
-			next:      "next",
+			wantToken: "next",
 		},
 		{
-			name:      "by token",
+			name:      "a page by the server's token",
 			profile:   "minio",
 			token:     "next",
 			wantQuery: "continuation-token=next&encoding-type=url&list-type=2&max-keys=10",
-			next:      "next",
+			wantToken: "next",
 		},
 		{
-			name:      "folders",
+			name:      "a listing with folders",
 			profile:   "minio",
 			delimiter: "/",
 			wantQuery: "delimiter=%2F&" + firstPage,
-			next:      "next",
+			wantToken: "next",
 		},
 		{
-			name:      "another server",
+			name:      "a server with quick tokens",
 			profile:   "aws",
 			wantQuery: firstPage,
-			next:      "next",
+			wantToken: "next",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			body := `<ListBucketResult>` +
 				`<IsTruncated>true</IsTruncated><NextContinuationToken>next</NextContinuationToken>` +
-				`<Contents><Key>` + cmp.Or(tt.last, "a:1") + `</Key></Contents></ListBucketResult>`
+				`<Contents><Key>` + cmp.Or(tt.lastKey, "a:1") + `</Key></Contents></ListBucketResult>`
 			server := newStandIn(t, reply{Header: map[string]string{"Server": "MinIO"}, Body: body})
 			d := server.openDriver(t, tt.profile)
 			start := time.Now()
@@ -178,11 +178,10 @@ func TestListSlowTokensByKey(t *testing.T) {
 				StartAfter: "0",
 			})
 			require.NoError(t, err)
-			require.Equal(t, tt.next, page.Token)
+			require.Equal(t, tt.wantToken, page.Token)
 			require.Equal(t, []string{"GET /photos?" + tt.wantQuery}, server.Lines())
 		})
 	}
-
 }
 
 // A page that took longer than listing.QuickPage keeps the server's token, even if the server's

@@ -223,11 +223,11 @@ func TestLockErrors(t *testing.T) {
 			reply: errorReply(400, "InvalidRequest", "Bucket is missing Object Lock Configuration"),
 			want:  storage.Unsupported,
 		},
-		"the same, in one word": {
+		"a bucket that cannot lock, in one word": {
 			reply: errorReply(400, "InvalidRequest", "Bucket is missing ObjectLockConfiguration"),
 			want:  storage.Unsupported,
 		},
-		"versions of a bucket with lock": {
+		"a bucket with object lock, whose versions cannot end": {
 			reply: errorReply(409, "InvalidBucketState", "An Object Lock configuration is present on "+
 				"this bucket, so the versioning state cannot be changed."),
 			want: storage.Unsupported,
@@ -282,25 +282,25 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 	bypass.BypassGovernance = true
 
 	tests := map[string]struct {
-		profile string
-		request driver.DeleteRequest
-		head    reply
-		want    storage.Code
-		lines   int
+		profile      string
+		request      driver.DeleteRequest
+		head         reply
+		want         storage.Code
+		wantRequests int // one DELETE, and a HEAD if a lock may be the reason
 	}{
 		"a retention": {
-			profile: "b2",
-			request: version,
-			head:    reply{Header: retained},
-			want:    storage.Locked,
-			lines:   2,
+			profile:      "b2",
+			request:      version,
+			head:         reply{Header: retained},
+			want:         storage.Locked,
+			wantRequests: 2,
 		},
 		"a retention, bypassed": {
-			profile: "b2",
-			request: bypass,
-			head:    reply{Header: retained},
-			want:    storage.PermissionDenied,
-			lines:   2,
+			profile:      "b2",
+			request:      bypass,
+			head:         reply{Header: retained},
+			want:         storage.PermissionDenied,
+			wantRequests: 2,
 		},
 		"a retention that is over": {
 			profile: "b2",
@@ -312,43 +312,43 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 					"X-Amz-Object-Lock-Retain-Until-Date": "2020-01-02T03:04:05Z",
 				},
 			},
-			want:  storage.PermissionDenied,
-			lines: 2,
+			want:         storage.PermissionDenied,
+			wantRequests: 2,
 		},
 		"a legal hold": {
-			profile: "b2",
-			request: bypass,
-			head:    reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}},
-			want:    storage.Locked,
-			lines:   2,
+			profile:      "b2",
+			request:      bypass,
+			head:         reply{Header: map[string]string{"ETag": etag, "X-Amz-Object-Lock-Legal-Hold": "ON"}},
+			want:         storage.Locked,
+			wantRequests: 2,
 		},
 		"no lock": {
-			profile: "b2",
-			request: version,
-			head:    reply{Header: map[string]string{"ETag": etag}},
-			want:    storage.PermissionDenied,
-			lines:   2,
+			profile:      "b2",
+			request:      version,
+			head:         reply{Header: map[string]string{"ETag": etag}},
+			want:         storage.PermissionDenied,
+			wantRequests: 2,
 		},
-		"no permission to read": {
-			profile: "b2",
-			request: version,
-			head:    reply{Status: 403},
-			want:    storage.PermissionDenied,
-			lines:   2,
+		"a version that may not be read": {
+			profile:      "b2",
+			request:      version,
+			head:         reply{Status: 403},
+			want:         storage.PermissionDenied,
+			wantRequests: 2,
 		},
-		"without a version": {
-			profile: "b2",
-			request: driver.DeleteRequest{Key: "k"},
-			head:    reply{},
-			want:    storage.PermissionDenied,
-			lines:   1,
+		"no version, so nothing that a lock protects": {
+			profile:      "b2",
+			request:      driver.DeleteRequest{Key: "k"},
+			head:         reply{},
+			want:         storage.PermissionDenied,
+			wantRequests: 1,
 		},
 		"a server without locks": {
-			profile: "garage",
-			request: version,
-			head:    reply{},
-			want:    storage.PermissionDenied,
-			lines:   1,
+			profile:      "garage",
+			request:      version,
+			head:         reply{},
+			want:         storage.PermissionDenied,
+			wantRequests: 1,
 		},
 	}
 	for name, tt := range tests {
@@ -356,7 +356,7 @@ func TestDeleteLockedVersionDenied(t *testing.T) {
 			server := newStandIn(t, denied, tt.head)
 			err := server.openDriver(t, tt.profile).Delete(t.Context(), &tt.request)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, server.Lines(), tt.lines)
+			require.Len(t, server.Lines(), tt.wantRequests)
 		})
 	}
 }

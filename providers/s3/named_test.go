@@ -36,40 +36,40 @@ source_profile = none
 // that begin with the name.
 func TestCredentialsByName(t *testing.T) {
 	tests := []struct {
-		name        string
-		credentials string
-		env         map[string]string
-		signed      string // the access key that signs
-		wantErr     storage.Code
-		wantHint    string
+		name          string
+		credentials   string
+		env           map[string]string
+		wantAccessKey string // which signs the request
+		wantErr       storage.Code
+		wantHint      string
 	}{
-		{name: "a profile", credentials: "work", signed: "profile"},
+		{name: "a profile", credentials: "work", wantAccessKey: "profile"},
 		{
-			name:        "a profile before the environment's own key",
-			credentials: "work",
-			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
-			signed:      "profile",
+			name:          "a profile, and an access key in the environment",
+			credentials:   "work",
+			env:           map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
+			wantAccessKey: "profile",
 		},
 		{
-			name:        "a profile before variables",
+			name:        "a profile, and variables with its name",
 			credentials: "work",
 			env: map[string]string{
 				"WORK_AWS_ACCESS_KEY_ID":     "variable",
 				"WORK_AWS_SECRET_ACCESS_KEY": "S3CR3T",
 			},
-			signed: "profile",
+			wantAccessKey: "profile",
 		},
 		{
-			name:        "variables",
+			name:        "variables with the name",
 			credentials: "old-store",
 			env: map[string]string{
 				"OLD_STORE_AWS_ACCESS_KEY_ID":     "variable",
 				"OLD_STORE_AWS_SECRET_ACCESS_KEY": "S3CR3T",
 			},
-			signed: "variable",
+			wantAccessKey: "variable",
 		},
 		{
-			name:        "nothing has the name",
+			name:        "neither a profile nor variables",
 			credentials: "other",
 			env:         map[string]string{"AWS_ACCESS_KEY_ID": "env", "AWS_SECRET_ACCESS_KEY": "S3CR3T"},
 			wantErr:     storage.Unauthenticated,
@@ -77,13 +77,13 @@ func TestCredentialsByName(t *testing.T) {
 				"or add the profile other to the shared files of AWS",
 		},
 		{
-			name:        "half of the variables",
+			name:        "an access key without its secret",
 			credentials: "other",
 			env:         map[string]string{"OTHER_AWS_ACCESS_KEY_ID": "variable"},
 			wantErr:     storage.Unauthenticated,
 		},
 		{name: "a profile that is not valid", credentials: "broken", wantErr: storage.InvalidArgument},
-		{name: "a name that is none", credentials: "a b", wantErr: storage.InvalidArgument},
+		{name: "a name with a space", credentials: "a b", wantErr: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestCredentialsByName(t *testing.T) {
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
 
-			require.Contains(t, server.Last(t).Header.Get("Authorization"), "Credential="+tt.signed+"/")
+			require.Contains(t, server.Last(t).Header.Get("Authorization"), "Credential="+tt.wantAccessKey+"/")
 		})
 	}
 }
