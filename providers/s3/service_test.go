@@ -159,51 +159,52 @@ func configOf(t *testing.T, name string) Config {
 func TestCreateBucketRegion(t *testing.T) {
 	tests := map[string]struct {
 		config     Config
-		region     string
-		host, body string
-		want       string // of the info
+		region     string // of the request
+		wantHost   string // of CreateBucket
+		wantBody   string // part of the body; "": it names no region
+		wantRegion string // of the result
 	}{
-		"Amazon's first region has no name": {
-			config: Config{Region: "us-east-1"},
-			host:   "photos.s3.us-east-1.amazonaws.com",
-			want:   "us-east-1",
+		"Amazon's first region, which is not named": {
+			config:     Config{Region: "us-east-1"},
+			wantHost:   "photos.s3.us-east-1.amazonaws.com",
+			wantRegion: "us-east-1",
 		},
 		"the account's region": {
-			config: Config{},
-			host:   "photos.s3.eu-west-1.amazonaws.com",
-			body:   "<LocationConstraint>eu-west-1</LocationConstraint>",
-			want:   "eu-west-1",
+			config:     Config{},
+			wantHost:   "photos.s3.eu-west-1.amazonaws.com",
+			wantBody:   "<LocationConstraint>eu-west-1</LocationConstraint>",
+			wantRegion: "eu-west-1",
 		},
 		"another region, whose server gets the request": {
-			config: Config{},
-			region: "ap-south-1",
-			host:   "photos.s3.ap-south-1.amazonaws.com",
-			body:   "<LocationConstraint>ap-south-1</LocationConstraint>",
-			want:   "ap-south-1",
+			config:     Config{},
+			region:     "ap-south-1",
+			wantHost:   "photos.s3.ap-south-1.amazonaws.com",
+			wantBody:   "<LocationConstraint>ap-south-1</LocationConstraint>",
+			wantRegion: "ap-south-1",
 		},
-		"back to the first": {
-			config: Config{},
-			region: "us-east-1",
-			host:   "photos.s3.us-east-1.amazonaws.com",
-			want:   "us-east-1",
+		"Amazon's first region, from another one": {
+			config:     Config{},
+			region:     "us-east-1",
+			wantHost:   "photos.s3.us-east-1.amazonaws.com",
+			wantRegion: "us-east-1",
 		},
 		"a server with one region": {
-			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
-			host:   "photos.nyc3.digitaloceanspaces.com",
-			want:   "nyc3",
+			config:     Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			wantHost:   "photos.nyc3.digitaloceanspaces.com",
+			wantRegion: "nyc3",
 		},
-		"its region given again": {
-			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
-			region: "nyc3",
-			host:   "photos.nyc3.digitaloceanspaces.com",
-			want:   "nyc3",
+		"the only region of a server, given again": {
+			config:     Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			region:     "nyc3",
+			wantHost:   "photos.nyc3.digitaloceanspaces.com",
+			wantRegion: "nyc3",
 		},
-		"another name for a region is sent": {
-			config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
-			region: "cold",
-			host:   "photos.nyc3.digitaloceanspaces.com",
-			body:   "<LocationConstraint>cold</LocationConstraint>",
-			want:   "nyc3",
+		"another name than the region of the server": {
+			config:     Config{Endpoint: "https://nyc3.digitaloceanspaces.com", Region: "nyc3"},
+			region:     "cold",
+			wantHost:   "photos.nyc3.digitaloceanspaces.com",
+			wantBody:   "<LocationConstraint>cold</LocationConstraint>",
+			wantRegion: "nyc3",
 		},
 	}
 	for name, tt := range tests {
@@ -212,13 +213,13 @@ func TestCreateBucketRegion(t *testing.T) {
 			request := &driver.BucketRequest{Name: "photos", Region: tt.region}
 			info, err := service.CreateBucket(t.Context(), request)
 			require.NoError(t, err)
-			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: tt.want}, info)
+			require.Equal(t, &storage.BucketInfo{Name: "photos", Region: tt.wantRegion}, info)
 			require.Equal(t, []string{"HEAD /", "PUT /"}, transport.requests)
-			require.Equal(t, tt.host, transport.hosts["PUT /"])
-			if tt.body == "" {
+			require.Equal(t, tt.wantHost, transport.hosts["PUT /"])
+			if tt.wantBody == "" {
 				require.NotContains(t, transport.bodies["PUT /"], "LocationConstraint")
 			} else {
-				require.Contains(t, transport.bodies["PUT /"], tt.body)
+				require.Contains(t, transport.bodies["PUT /"], tt.wantBody)
 			}
 		})
 	}
@@ -809,36 +810,32 @@ func TestBucketInfoSettingLacking(t *testing.T) {
 	require.Equal(t, []string{"HEAD /photos"}, transport.requests)
 }
 
-// BucketInfo fails if a setting may not be read, names it, and returns the others. AWS has a
-// permission for each setting, and R2's tokens for objects have none.
-//
-// Without the error, a program that adds a rule to an empty list would remove the rules that it
-// could not see.
+// BucketInfo fails with PermissionDenied if some settings may not be read. It returns the other settings, and names the
+// missing ones and their permissions. UpdateBucket returns the same information without an error.
 func TestBucketInfoUnreadableSettings(t *testing.T) {
-	const cors = `200 <CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin>` +
-		`<AllowedMethod>GET</AllowedMethod></CORSRule></CORSConfiguration>`
 	denied := errorResponse(403, "AccessDenied")
 	service, _ := newScriptedService(t, Config{}, bucketReplies(map[string]string{
 		"GET /?policy":     denied,
 		"GET /?versioning": denied,
 		"GET /?lifecycle":  denied,
-		"GET /?cors":       cors,
+		"GET /?cors": "200 <CORSConfiguration><CORSRule>" +
+			"<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>" +
+			"</CORSRule></CORSConfiguration>",
 	}))
-
-	// The policy, the versioning and the lifecycle may not be read, but the CORS rules may.
-	info, err := service.BucketInfo(t.Context(), "photos")
-	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.ErrorContains(t, err, "s3:GetBucketPolicy, s3:GetBucketVersioning, s3:GetLifecycleConfiguration")
 	want := &storage.BucketInfo{
 		Name:   "photos",
 		Region: "eu-west-1",
 		CORS:   []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}}},
 		Unread: []string{"Public", "Versioning", "Lifecycle"},
 	}
+
+	info, err := service.BucketInfo(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "s3:GetBucketPolicy, s3:GetBucketVersioning, s3:GetLifecycleConfiguration")
 	require.Equal(t, want, info)
 
-	// UpdateBucket without a change returns the same information, but no error.
-	info, err = service.UpdateBucket(t.Context(), wiretest.BucketRequest())
+	withoutChange := wiretest.BucketRequest()
+	info, err = service.UpdateBucket(t.Context(), withoutChange)
 	require.NoError(t, err)
 	require.Equal(t, want, info)
 }

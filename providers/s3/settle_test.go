@@ -26,7 +26,7 @@ func repeated(n int, reply string) []string {
 	return slices.Repeat([]string{reply}, n)
 }
 
-// S3 refuses changes of a new bucket for seconds to minutes, and CreateBucket repeats them. If it gives up,
+// CreateBucket repeats the changes of a new bucket, which S3 may refuse for seconds to minutes. If it gives up,
 // it deletes the bucket only if the refusal is final: hashicorp/terraform-provider-aws#7628,
 // #7803, #49960 (OperationAborted and NoSuchBucket), env0/templates#258 (public policies).
 func TestCreateBucketSettings(t *testing.T) {
@@ -42,82 +42,82 @@ func TestCreateBucketSettings(t *testing.T) {
 	const forever = 1000 // more responses than CreateBucket waits for
 
 	tests := map[string]struct {
-		option   storage.BucketOption
-		first    map[string][]string // the first responses
-		want     storage.Code
-		wantHint string
-		least    time.Duration // that CreateBucket takes
-		most     time.Duration
-		deleted  bool // the bucket is deleted again
+		option      storage.BucketOption
+		first       map[string][]string // the first responses
+		want        storage.Code
+		wantHint    string
+		minDuration time.Duration // of CreateBucket
+		maxDuration time.Duration
+		wantDeleted bool // the bucket is deleted again
 	}{
-		"at once": {option: versions},
+		"no refusal": {option: versions},
 		"another change is under way": {
-			option: versions,
-			first:  map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}},
-			least:  7 * time.Second,
-			most:   7 * time.Second,
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": {aborted, aborted, aborted}},
+			minDuration: 7 * time.Second,
+			maxDuration: 7 * time.Second,
 		},
 		"the bucket is not known everywhere": {
-			option: versions,
-			first:  map[string][]string{"PUT /?versioning": {errorResponse(404, "NoSuchBucket")}},
-			least:  time.Second,
-			most:   time.Second,
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": {errorResponse(404, "NoSuchBucket")}},
+			minDuration: time.Second,
+			maxDuration: time.Second,
 		},
 		"a server error": {
-			option: versions,
-			first:  map[string][]string{"PUT /?versioning": {errorResponse(500, "InternalError")}},
-			least:  time.Second,
-			most:   time.Second,
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": {errorResponse(500, "InternalError")}},
+			minDuration: time.Second,
+			maxDuration: time.Second,
 		},
 		"lifecycle rules": {
-			option: storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}),
-			first:  map[string][]string{"PUT /?lifecycle": {aborted}},
-			least:  time.Second,
-			most:   time.Second,
+			option:      storage.WithLifecycle(storage.LifecycleRule{ID: "a", ExpireAfterDays: 1}),
+			first:       map[string][]string{"PUT /?lifecycle": {aborted}},
+			minDuration: time.Second,
+			maxDuration: time.Second,
 		},
-		"a change that never ends": {
-			option:   versions,
-			first:    map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
-			want:     storage.Unavailable,
-			wantHint: "call UpdateBucket",
-			least:    100 * time.Second,
-			most:     3 * time.Minute,
+		"another change that never ends": {
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
+			want:        storage.Unavailable,
+			wantHint:    "call UpdateBucket",
+			minDuration: 100 * time.Second,
+			maxDuration: 3 * time.Minute,
 		},
-		"longer than one attempt": {
-			option: versions,
-			first:  map[string][]string{"PUT /?versioning": repeated(8, aborted)},
-			least:  25 * time.Second,
-			most:   35 * time.Second,
+		"another change for half a minute": {
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": repeated(8, aborted)},
+			minDuration: 25 * time.Second,
+			maxDuration: 35 * time.Second,
 		},
-		"a refusal": {
-			option:  versions,
-			first:   map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
-			want:    storage.PermissionDenied,
-			least:   time.Second,
-			most:    time.Second,
-			deleted: true,
+		"a final refusal, after a temporary one": {
+			option:      versions,
+			first:       map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
+			want:        storage.PermissionDenied,
+			minDuration: time.Second,
+			maxDuration: time.Second,
+			wantDeleted: true,
 		},
 		"the block of public access still holds": {
-			option: public,
-			first:  map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}},
-			least:  3 * time.Second,
-			most:   3 * time.Second,
+			option:      public,
+			first:       map[string][]string{"PUT /?policy": {denied("Access Denied"), denied(blocked)}},
+			minDuration: 3 * time.Second,
+			maxDuration: 3 * time.Second,
 		},
-		"the account's block": {
-			option:   public,
-			first:    map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
-			want:     storage.PermissionDenied,
-			wantHint: "Block Public Access settings for this account",
-			least:    20 * time.Second,
-			most:     30 * time.Second,
-			deleted:  true,
+		"the account's block of public access": {
+			option:      public,
+			first:       map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
+			want:        storage.PermissionDenied,
+			wantHint:    "Block Public Access settings for this account",
+			minDuration: 20 * time.Second,
+			maxDuration: 30 * time.Second,
+			wantDeleted: true,
 		},
 		"a policy that the credentials may not set": {
-			option:   public,
-			first:    map[string][]string{"PUT /?policy": {denied(unprivileged)}},
-			want:     storage.PermissionDenied,
-			wantHint: "may not do this",
-			deleted:  true,
+			option:      public,
+			first:       map[string][]string{"PUT /?policy": {denied(unprivileged)}},
+			want:        storage.PermissionDenied,
+			wantHint:    "may not do this",
+			wantDeleted: true,
 		},
 	}
 	for name, tt := range tests {
@@ -133,8 +133,8 @@ func TestCreateBucketSettings(t *testing.T) {
 					require.Contains(t, err.Error(), tt.wantHint)
 				}
 				elapsed := time.Since(start)
-				require.GreaterOrEqual(t, elapsed, tt.least)
-				require.LessOrEqual(t, elapsed, tt.most)
+				require.GreaterOrEqual(t, elapsed, tt.minDuration)
+				require.LessOrEqual(t, elapsed, tt.maxDuration)
 
 				creations, deletions := 0, 0
 				for _, request := range transport.requests {
@@ -146,7 +146,7 @@ func TestCreateBucketSettings(t *testing.T) {
 					}
 				}
 				require.Equal(t, 1, creations, "%v", transport.requests)
-				require.Equal(t, tt.deleted, deletions == 1, "%v", transport.requests)
+				require.Equal(t, tt.wantDeleted, deletions == 1, "%v", transport.requests)
 			})
 		})
 	}
