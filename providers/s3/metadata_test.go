@@ -71,70 +71,49 @@ func TestMetadataUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
 			_, b := startHyphenServer(t, profile)
-			tests := []struct {
-				name  string
-				write func(t *testing.T)
-			}{
-				{
-					name: "of one request",
-					write: func(t *testing.T) {
-						_, err := b.Upload(t.Context(), "k", strings.NewReader("x"),
-							storage.WithMetadata(underscored))
-						require.NoError(t, err)
-					},
-				},
-				{
-					name: "in parts",
-					write: func(t *testing.T) {
-						body := io.MultiReader(bytes.NewReader(make([]byte, 11<<20)))
-						_, err := b.Upload(t.Context(), "k", body, storage.WithPartSize(5<<20),
-							storage.WithMetadata(underscored))
-						require.NoError(t, err)
-					},
-				},
-				{
-					name: "copied",
-					write: func(t *testing.T) {
-						_, err := b.Upload(t.Context(), "from", strings.NewReader("x"),
-							storage.WithMetadata(underscored))
-						require.NoError(t, err)
-						_, err = storage.Copy(t.Context(), b, "k", b, "from")
-						require.NoError(t, err)
-					},
-				},
-				{
-					name: "of a signed address",
-					write: func(t *testing.T) {
-						signedURL, err := b.SignedUploadURL(t.Context(), "k", storage.WithMetadata(underscored))
-						require.NoError(t, err)
-						request, err := http.NewRequestWithContext(t.Context(), signedURL.Method,
-							signedURL.URL, strings.NewReader("x"))
-						require.NoError(t, err)
-						request.Header = signedURL.Header
-						response, err := http.DefaultClient.Do(request)
-						require.NoError(t, err)
+			withUnderscores := storage.WithMetadata(underscored)
 
-						require.NoError(t, response.Body.Close())
-						require.Equal(t, http.StatusOK, response.StatusCode)
-					},
-				},
-			}
-			for _, tt := range tests {
-				t.Run(tt.name, func(t *testing.T) {
-					require.NoError(t, b.Remove(t.Context(), "k"))
-					tt.write(t)
+			// An upload in one request.
+			_, err := b.Upload(t.Context(), "one request", strings.NewReader("x"), withUnderscores)
+			require.NoError(t, err)
+			requireUnderscored(t, b, "one request")
 
-					a, err := b.Attrs(t.Context(), "k")
-					require.NoError(t, err)
-					require.Equal(t, underscored, a.Metadata)
+			// An upload in parts.
+			const partSize, size = 5 << 20, 11 << 20
+			stream := io.MultiReader(bytes.NewReader(make([]byte, size)))
+			_, err = b.Upload(t.Context(), "parts", stream, storage.WithPartSize(partSize), withUnderscores)
+			require.NoError(t, err)
+			requireUnderscored(t, b, "parts")
 
-					_, a, err = storage.ReadAll(t.Context(), b, "k")
-					require.NoError(t, err)
-					require.Equal(t, underscored, a.Metadata)
-				})
-			}
+			// A copy.
+			_, err = storage.Copy(t.Context(), b, "copy", b, "one request")
+			require.NoError(t, err)
+			requireUnderscored(t, b, "copy")
+
+			// An upload by a signed URL.
+			signedURL, err := b.SignedUploadURL(t.Context(), "signed", withUnderscores)
+			require.NoError(t, err)
+			request, err := signedURL.Request(t.Context(), strings.NewReader("x"))
+			require.NoError(t, err)
+			response, err := http.DefaultClient.Do(request)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusOK, response.StatusCode)
+			requireUnderscored(t, b, "signed")
 		})
 	}
+}
+
+// requireUnderscored requires that Attrs and ReadAll return the metadata underscored for an object.
+func requireUnderscored(t *testing.T, b storage.Bucket, key string) {
+	t.Helper()
+	attrs, err := b.Attrs(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, underscored, attrs.Metadata)
+
+	_, attrs, err = storage.ReadAll(t.Context(), b, key)
+	require.NoError(t, err)
+	require.Equal(t, underscored, attrs.Metadata)
 }
 
 // An underscore in a name of metadata is escaped in the fields of a signed form, because the server

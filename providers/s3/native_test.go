@@ -223,41 +223,41 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 	ctx := t.Context()
 
 	tests := map[string]func(b storage.Bucket) error{
-		"PutObject, and the upload has parts": func(b storage.Bucket) error {
+		"PutObject for an upload in parts": func(b storage.Bucket) error {
 			body := bytes.NewReader(make([]byte, 6<<20))
 			_, err := b.Upload(ctx, "k", body, put, storage.WithPartSize(5<<20))
 			return err
 		},
-		"GetObject at an upload": func(b storage.Bucket) error {
+		"GetObject for an upload": func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), get)
 			return err
 		},
-		"GetObject at attributes": func(b storage.Bucket) error {
+		"GetObject for attributes": func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "k", get)
 			return err
 		},
-		"PutObject at attributes": func(b storage.Bucket) error {
+		"PutObject for attributes": func(b storage.Bucket) error {
 			_, err := b.Attrs(ctx, "k", put)
 			return err
 		},
-		"HeadObject at a download": func(b storage.Bucket) error {
+		"HeadObject for a download": func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "k", head)
 			return err
 		},
-		"GetObject at a reader that asks for attributes": func(b storage.Bucket) error {
+		"GetObject for a ReaderAt, which sends a HEAD": func(b storage.Bucket) error {
 			_, err := storage.NewReaderAt(ctx, b, "k", get)
 			return err
 		},
-		"PutObject at a removal": func(b storage.Bucket) error { return b.Remove(ctx, "k", put) },
-		"at a signed upload": func(b storage.Bucket) error {
+		"PutObject for a removal": func(b storage.Bucket) error { return b.Remove(ctx, "k", put) },
+		"PutObject for a signed upload": func(b storage.Bucket) error {
 			_, err := b.SignedUploadURL(ctx, "k", put)
 			return err
 		},
-		"at a signed download": func(b storage.Bucket) error {
+		"GetObject for a signed download": func(b storage.Bucket) error {
 			_, err := b.SignedDownloadURL(ctx, "k", get)
 			return err
 		},
-		"at a form": func(b storage.Bucket) error {
+		"PutObject for a signed form": func(b storage.Bucket) error {
 			_, err := storage.SignedUploadForm(ctx, b, "k", 0, 1, put)
 			return err
 		},
@@ -270,14 +270,15 @@ func TestWithRequestIgnoredUnsupported(t *testing.T) {
 			require.Empty(t, server.Requests())
 		})
 	}
+}
 
-	t.Run("nil", func(t *testing.T) {
-		server := newStandIn(t, stored)
-		b := engine.New(server.openDriver(t, "aws"))
-		_, err := b.Upload(ctx, "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
-		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
-		require.Empty(t, server.Requests())
-	})
+// WithRequest with a nil function makes a call fail with InvalidArgument before it sends a request.
+func TestWithRequestNilFunction(t *testing.T) {
+	server := newStandIn(t, stored)
+	b := engine.New(server.openDriver(t, "aws"))
+	_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithRequest[awss3.PutObjectInput](nil))
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+	require.Empty(t, server.Requests())
 }
 
 // A call accepts a function of WithRequest for any request that it may send, even if it does not
@@ -291,23 +292,23 @@ func TestWithRequestPermitted(t *testing.T) {
 
 	// Each call gets a function for a request that it may send.
 	tests := map[string]func(b storage.Bucket) error{
-		"UploadPart at a small upload": func(b storage.Bucket) error {
+		"UploadPart for a small upload": func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), part)
 			return err
 		},
-		"HeadObject at an upload, for a response that was lost": func(b storage.Bucket) error {
+		"HeadObject for an upload, which sends it after a lost response": func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, "k", strings.NewReader("x"), head)
 			return err
 		},
-		"both at a download": func(b storage.Bucket) error {
+		"HeadObject and GetObject for a download": func(b storage.Bucket) error {
 			_, _, err := storage.ReadAll(ctx, b, "k", head, get)
 			return err
 		},
-		"both at a reader that asks for attributes": func(b storage.Bucket) error {
+		"HeadObject and GetObject for a ReaderAt": func(b storage.Bucket) error {
 			_, err := storage.NewReaderAt(ctx, b, "k", get, head)
 			return err
 		},
-		"DeleteObject": func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) },
+		"DeleteObject for a removal": func(b storage.Bucket) error { return b.Remove(ctx, "k", remove) },
 	}
 	for name, do := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -423,82 +424,127 @@ func openTLSBucket(t *testing.T, change func(*Config), opts ...storage.OpenOptio
 	return engine.New(d, opts...)
 }
 
-// A signed URL has the headers of native options and of the Config. It signs them, so that the client must
-// send them, and does not contain a customer's key.
+// A signed upload has the headers of native options and of the Config, and signs them, so that the client must send
+// them.
 func TestSignedURLNativeOptions(t *testing.T) {
-	const owner = "123456789012"
-	plain := openTLSBucket(t, nil)
-	encrypted := openTLSBucket(t, func(c *Config) {
-		c.KMSKey = keyARN
-		c.BucketKey = true
-		c.ExpectedBucketOwner = owner
-	})
-	upload := func(b storage.Bucket, opts ...storage.SignedUploadOption) func() (*storage.SignedURL, error) {
-		return func() (*storage.SignedURL, error) { return b.SignedUploadURL(t.Context(), "k", opts...) }
-	}
-	download := func(b storage.Bucket, opts ...storage.SignedDownloadOption) func() (*storage.SignedURL, error) {
-		return func() (*storage.SignedURL, error) { return b.SignedDownloadURL(t.Context(), "k", opts...) }
-	}
 	key := WithCustomerKey(newRawKey(t, 0))
-	keyHeader := customerHeaders(customerPrefix, 0)
-
+	kmsHeaders := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
 	tests := []struct {
-		name   string
-		sign   func() (*storage.SignedURL, error)
-		header map[string]string // about encryption
-		acl    string
-		owner  string
+		name       string
+		opts       []storage.SignedUploadOption
+		wantHeader map[string]string // about encryption
+		wantACL    string
 	}{
-		{name: "an upload", sign: upload(plain), header: map[string]string{}},
+		{name: "no option", wantHeader: map[string]string{}},
 		{
-			name:   "an upload by KMS",
-			sign:   upload(plain, WithKMSKey(keyARN)),
-			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN},
+			name:       "a KMS key",
+			opts:       []storage.SignedUploadOption{WithKMSKey(keyARN)},
+			wantHeader: kmsHeaders,
 		},
 		{
-			name:   "an upload to an encrypted bucket",
-			sign:   upload(encrypted),
-			header: map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN, bucketKeyHeader: "true"},
-			owner:  owner,
+			name:       "a customer's key",
+			opts:       []storage.SignedUploadOption{key},
+			wantHeader: customerHeaders(customerPrefix, 0),
 		},
-		{name: "an upload with a customer's key", sign: upload(plain, key), header: keyHeader},
 		{
-			name:   "an upload with an ACL",
-			sign:   upload(plain, WithACL("bucket-owner-read")),
-			header: map[string]string{},
-			acl:    "bucket-owner-read",
-		},
-		{name: "a download", sign: download(plain), header: map[string]string{}},
-		{
-			name:   "a download from an encrypted bucket",
-			sign:   download(encrypted),
-			header: map[string]string{},
-			owner:  owner,
-		},
-		{name: "a download with a customer's key", sign: download(plain, key), header: keyHeader},
-		{
-			name:   "attributes with a customer's key",
-			sign:   download(plain, key, storage.WithMethod(http.MethodHead)),
-			header: keyHeader,
+			name:       "an ACL",
+			opts:       []storage.SignedUploadOption{WithACL("bucket-owner-read")},
+			wantHeader: map[string]string{},
+			wantACL:    "bucket-owner-read",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			signedURL, err := tt.sign()
+			signedURL, err := openTLSBucket(t, nil).SignedUploadURL(t.Context(), "k", tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.header, sseHeaders(signedURL.Header))
-			require.Equal(t, tt.acl, signedURL.Header.Get("X-Amz-Acl"))
-
-			u, err := url.Parse(signedURL.URL)
-			require.NoError(t, err)
-			require.Equal(t, tt.owner, u.Query().Get(sdkcall.OwnerQuery))
-			signedNames := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
-			for name := range signedURL.Header {
-				require.Contains(t, signedNames, strings.ToLower(name))
-			}
-			require.NotContains(t, signedURL.String()+signedURL.URL, customerKeys[0].key)
+			require.Equal(t, tt.wantHeader, sseHeaders(signedURL.Header))
+			require.Equal(t, tt.wantACL, signedURL.Header.Get("X-Amz-Acl"))
+			require.Empty(t, ownerInURL(t, signedURL))
+			requireHeadersSigned(t, signedURL)
 		})
 	}
+}
+
+// A signed download has the headers of a customer's key, and signs them.
+func TestSignedDownloadNativeOptions(t *testing.T) {
+	key := WithCustomerKey(newRawKey(t, 0))
+	tests := []struct {
+		name       string
+		opts       []storage.SignedDownloadOption
+		wantHeader map[string]string // about encryption
+	}{
+		{name: "no option", wantHeader: map[string]string{}},
+		{
+			name:       "a customer's key",
+			opts:       []storage.SignedDownloadOption{key},
+			wantHeader: customerHeaders(customerPrefix, 0),
+		},
+		{
+			name:       "a customer's key for HEAD",
+			opts:       []storage.SignedDownloadOption{key, storage.WithMethod(http.MethodHead)},
+			wantHeader: customerHeaders(customerPrefix, 0),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			signedURL, err := openTLSBucket(t, nil).SignedDownloadURL(t.Context(), "k", tt.opts...)
+			require.NoError(t, err)
+			require.Equal(t, tt.wantHeader, sseHeaders(signedURL.Header))
+			require.Empty(t, signedURL.Header.Get("X-Amz-Acl"))
+			require.Empty(t, ownerInURL(t, signedURL))
+			requireHeadersSigned(t, signedURL)
+		})
+	}
+}
+
+// A signed URL has the expected owner of the Config. Only a signed upload has the KMS key of the Config.
+func TestSignedURLOfConfig(t *testing.T) {
+	const owner = "123456789012"
+	b := openTLSBucket(t, func(c *Config) {
+		c.KMSKey = keyARN
+		c.BucketKey = true
+		c.ExpectedBucketOwner = owner
+	})
+
+	upload, err := b.SignedUploadURL(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, owner, ownerInURL(t, upload))
+	require.Equal(t, map[string]string{
+		sseHeader:       "aws:kms",
+		kmsKeyHeader:    keyARN,
+		bucketKeyHeader: "true",
+	}, sseHeaders(upload.Header))
+	require.Empty(t, upload.Header.Get("X-Amz-Acl"))
+	requireHeadersSigned(t, upload)
+
+	download, err := b.SignedDownloadURL(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, owner, ownerInURL(t, download))
+	require.Empty(t, sseHeaders(download.Header))
+	require.Empty(t, download.Header.Get("X-Amz-Acl"))
+	requireHeadersSigned(t, download)
+}
+
+// ownerInURL returns the expected owner of the bucket in the query of a signed URL.
+func ownerInURL(t *testing.T, signedURL *storage.SignedURL) string {
+	t.Helper()
+	u, err := url.Parse(signedURL.URL)
+	require.NoError(t, err)
+	return u.Query().Get(sdkcall.OwnerQuery)
+}
+
+// requireHeadersSigned requires that a signed URL signs all of its headers, and that neither the URL nor its text has
+// the first of customerKeys.
+func requireHeadersSigned(t *testing.T, signedURL *storage.SignedURL) {
+	t.Helper()
+	u, err := url.Parse(signedURL.URL)
+	require.NoError(t, err)
+	signedNames := strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";")
+	for name := range signedURL.Header {
+		require.Contains(t, signedNames, strings.ToLower(name))
+	}
+	require.NotContains(t, signedURL.String(), customerKeys[0].key)
+	require.NotContains(t, signedURL.URL, customerKeys[0].key)
 }
 
 // A signed form has the KMS key and the ACL as fields.

@@ -178,33 +178,34 @@ func TestListUploadsControlCharacters(t *testing.T) {
 	unreadable := page("", "a&#x1; b+", "c&#x2;")
 
 	tests := map[string]struct {
-		replies   []reply
-		key, next string
-		wantLines []string
+		replies     []reply
+		wantKey     string // of the upload; "": ListUploads fails
+		wantNextKey string // the key-marker of the next request, escaped
+		wantLines   []string
 	}{
-		"readable": {
-			replies:   []reply{page("", "a%01+b", "c%2B")},
-			key:       "a%01+b",
-			next:      "c%252B",
-			wantLines: []string{plain},
+		"a readable key that looks escaped": {
+			replies:     []reply{page("", "a%01+b", "c%2B")},
+			wantKey:     "a%01+b",
+			wantNextKey: "c%252B",
+			wantLines:   []string{plain},
 		},
 		"Amazon": {
-			replies:   []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
-			key:       "a\x01 b+",
-			next:      "c%02%20d",
-			wantLines: []string{plain, withEscapes},
+			replies:     []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
+			wantKey:     "a\x01 b+",
+			wantNextKey: "c%02%20d",
+			wantLines:   []string{plain, withEscapes},
 		},
 		"Ceph": {
-			replies:   []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
-			key:       "a\x01 b+",
-			next:      "c%2Bd",
-			wantLines: []string{plain, withEscapes},
+			replies:     []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
+			wantKey:     "a\x01 b+",
+			wantNextKey: "c%2Bd",
+			wantLines:   []string{plain, withEscapes},
 		},
-		"not as announced": {
+		"an invalid escape": {
 			replies:   []reply{unreadable, page(escaped, "a%zz", "c")},
 			wantLines: []string{plain, withEscapes},
 		},
-		"still unreadable": {replies: []reply{unreadable, unreadable}, wantLines: []string{plain, withEscapes}},
+		"unreadable again": {replies: []reply{unreadable, unreadable}, wantLines: []string{plain, withEscapes}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -213,18 +214,19 @@ func TestListUploadsControlCharacters(t *testing.T) {
 
 			page, err := d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2})
 			require.Equal(t, tt.wantLines, server.Lines())
-			if tt.key == "" {
+			if tt.wantKey == "" {
 				require.Error(t, err)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, tt.key, page.Uploads[0].Key)
+			require.Equal(t, tt.wantKey, page.Uploads[0].Key)
 
+			// The next request begins at the key that the page names.
 			server.Respond(withLength(reply{Body: `<ListMultipartUploadsResult/>`}))
 			_, err = d.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 2, Token: page.Token})
 			require.NoError(t, err)
 			require.Contains(t, strings.ReplaceAll(server.Last(t).RawQuery, "+", "%20"),
-				"key-marker="+tt.next+"&")
+				"key-marker="+tt.wantNextKey+"&")
 		})
 	}
 }
