@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"os"
@@ -208,7 +209,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			pathStyle: true,
 		},
 		{
-			name:      "the environment's region is Amazon's",
+			name:      "an unknown server, which ignores the environment's region",
 			config:    Config{Endpoint: "https://s3.example.org"},
 			env:       map[string]string{"AWS_REGION": "eu-west-2"},
 			profile:   "unknown",
@@ -232,7 +233,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			pathStyle: true,
 		},
 		{
-			name:      "an IP address has no bucket before it",
+			name:      "an IP address, which can have no bucket before it",
 			config:    Config{Endpoint: "http://127.0.0.1:9000", Profile: newProfile(t, "aws")},
 			profile:   "aws",
 			region:    "us-east-1",
@@ -302,7 +303,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:  "https://photos.s3-fips.us-east-1.amazonaws.com/",
 		},
 		{
-			name:      "the environment's FIPS is Amazon's",
+			name:      "an unknown server, which ignores the environment's FIPS",
 			config:    Config{Endpoint: "https://s3.example.org", AccessKeyID: "key", SecretKey: "secret"},
 			env:       map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"},
 			profile:   "unknown",
@@ -365,7 +366,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			pathStyle: true,
 		},
 		{
-			name:      "the careful profile is Amazon's too",
+			name:      "the profile of unknown servers, without an endpoint",
 			config:    Config{Region: "eu-west-1", Profile: newProfile(t, "unknown")},
 			profile:   "unknown",
 			region:    "eu-west-1",
@@ -404,7 +405,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
 		},
 		{
-			name: "a client keeps the bucket in the host",
+			name: "a client with the bucket in the host",
 			config: Config{
 				Client: awss3.New(awss3.Options{
 					Region:       "us-east-1",
@@ -416,7 +417,7 @@ func TestEndpointAndRegion(t *testing.T) {
 			public:  "https://photos.oss-cn-hangzhou.aliyuncs.com/",
 		},
 		{
-			name: "unless Config has a path style",
+			name: "a client with the bucket in the host, and a path style in the Config",
 			config: Config{
 				PathStyle: &yes,
 				Client: awss3.New(awss3.Options{
@@ -433,13 +434,12 @@ func TestEndpointAndRegion(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			setEnv(t, tt.env)
-			if tt.config.Bucket == "" {
-				tt.config.Bucket = "photos"
-			}
-			drv, err := NewDriver(t.Context(), tt.config)
+			config := tt.config
+			config.Bucket = cmp.Or(config.Bucket, "photos")
+			opened, err := NewDriver(t.Context(), config)
 			require.NoError(t, err)
 
-			d := drv.(*objectDriver)
+			d := opened.(*objectDriver)
 			require.Equal(t, tt.profile, d.account.profile.Name)
 			require.Equal(t, tt.region, d.account.region)
 			require.Equal(t, tt.pathStyle, d.account.pathStyle)
@@ -765,11 +765,11 @@ func TestEndpointWithoutMetadataService(t *testing.T) {
 // Config has none. Without credentials, they are not signed.
 func TestCredentialsOfAConfig(t *testing.T) {
 	tests := []struct {
-		name   string
-		change func(*Config)
-		signed string // how the Authorization begins; "": not signed
+		name              string
+		change            func(*Config)
+		wantAuthorization string // its beginning; "": not signed
 	}{
-		{name: "a key", change: func(*Config) {}, signed: "AWS4-HMAC-SHA256 Credential=key/"},
+		{name: "a key", change: func(*Config) {}, wantAuthorization: "AWS4-HMAC-SHA256 Credential=key/"},
 		{
 			name: "anonymous",
 			change: func(c *Config) {
@@ -784,7 +784,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 				c.AccessKeyID = ""
 				c.SecretKey = ""
 			},
-			signed: "AWS4-HMAC-SHA256 Credential=env/",
+			wantAuthorization: "AWS4-HMAC-SHA256 Credential=env/",
 		},
 		{
 			name: "a configuration of the SDK's",
@@ -795,7 +795,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 					Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
 				}
 			},
-			signed: "AWS4-HMAC-SHA256 Credential=own/",
+			wantAuthorization: "AWS4-HMAC-SHA256 Credential=own/",
 		},
 		{
 			name: "a configuration without credentials",
@@ -810,7 +810,7 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			change: func(c *Config) {
 				c.AWS = &aws.Config{}
 			},
-			signed: "AWS4-HMAC-SHA256 Credential=key/",
+			wantAuthorization: "AWS4-HMAC-SHA256 Credential=key/",
 		},
 	}
 	for _, tt := range tests {
@@ -822,12 +822,12 @@ func TestCredentialsOfAConfig(t *testing.T) {
 			require.NoError(t, err)
 
 			authorization := server.Last(t).Header.Get("Authorization")
-			require.Equal(t, tt.signed, authorization[:min(len(authorization), len(tt.signed))])
-			if tt.signed == "" {
+			if tt.wantAuthorization == "" {
 				require.Empty(t, authorization)
-				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs),
-					"there are no credentials to sign with")
+				require.False(t, storage.Supports(engine.New(d), storage.SignedURLs))
+				return
 			}
+			require.True(t, strings.HasPrefix(authorization, tt.wantAuthorization), authorization)
 		})
 	}
 }

@@ -123,10 +123,10 @@ func TestCompleteParts(t *testing.T) {
 		name, profile string
 		condition     storage.Condition
 		header        map[string]string
-		sums          bool // of each part
+		hasPartSums   bool // the body has a checksum of each part
 	}{
 		{
-			name:    "sends the checksum and the size of the object",
+			name:    "checksum and size of the object",
 			profile: "aws",
 			header: map[string]string{
 				"X-Amz-Checksum-Crc32c": "mnG7TA==",
@@ -135,16 +135,16 @@ func TestCompleteParts(t *testing.T) {
 				"If-Match":              "",
 				"If-None-Match":         "",
 			},
-			sums: true,
+			hasPartSums: true,
 		},
 		{
-			name:    "a checksum of checksums is not sent",
-			profile: "r2",
-			header:  map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""},
-			sums:    true,
+			name:        "a server with checksums of checksums",
+			profile:     "r2",
+			header:      map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""},
+			hasPartSums: true,
 		},
 		{
-			name:    "no checksums",
+			name:    "a server without checksums",
 			profile: "b2",
 			header: map[string]string{
 				"X-Amz-Checksum-Crc32c": "",
@@ -153,18 +153,18 @@ func TestCompleteParts(t *testing.T) {
 			},
 		},
 		{
-			name:      "create-only",
-			profile:   "aws",
-			condition: storage.Condition{Absent: true},
-			header:    map[string]string{"If-None-Match": "*", "If-Match": ""},
-			sums:      true,
+			name:        "create-only",
+			profile:     "aws",
+			condition:   storage.Condition{Absent: true},
+			header:      map[string]string{"If-None-Match": "*", "If-Match": ""},
+			hasPartSums: true,
 		},
 		{
-			name:      "compare and swap",
-			profile:   "aws",
-			condition: storage.Condition{Revision: etag},
-			header:    map[string]string{"If-None-Match": "", "If-Match": etag},
-			sums:      true,
+			name:        "compare and swap",
+			profile:     "aws",
+			condition:   storage.Condition{Revision: etag},
+			header:      map[string]string{"If-None-Match": "", "If-Match": etag},
+			hasPartSums: true,
 		},
 	}
 	for _, tt := range tests {
@@ -188,7 +188,7 @@ func TestCompleteParts(t *testing.T) {
 			for name, value := range tt.header {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
-			require.Equal(t, tt.sums, strings.Contains(got.Body, "ChecksumCRC32C"))
+			require.Equal(t, tt.hasPartSums, strings.Contains(got.Body, "ChecksumCRC32C"))
 			require.Contains(t, got.Body, "<PartNumber>1</PartNumber>")
 		})
 	}
@@ -237,14 +237,14 @@ func TestCompletePartsResponse(t *testing.T) {
 			status:    404,
 		},
 		{
-			name:      "a conflict: the upload must restart",
+			name:      "a conflict with another write",
 			condition: storage.Condition{Absent: true},
 			reply:     errorReply(409, "ConditionalRequestConflict", ""),
 			wantCode:  storage.Unavailable,
 			status:    409,
 		},
 		{
-			name:      "a missing upload is not a missing object",
+			name:      "a missing upload",
 			condition: storage.Condition{Revision: etag},
 			reply:     errorReply(404, "NoSuchUpload", ""),
 			wantCode:  storage.InvalidArgument,
@@ -307,46 +307,46 @@ func TestCompletePartsOnR2ComparesTheConditionFirst(t *testing.T) {
 		wantCode  storage.Code
 		wantLines []string
 	}{
-		"an object is there": {
+		"create, and the object exists": {
 			condition: absent,
 			replies:   []reply{object},
 			wantCode:  storage.PreconditionFailed,
 			wantLines: []string{head},
 		},
-		"the object is missing": {
+		"update, and the object is missing": {
 			condition: update,
 			replies:   []reply{notFound, {}},
 			wantCode:  storage.PreconditionFailed,
 			wantLines: []string{head, "HEAD /photos"},
 		},
-		"another revision is there": {
+		"update, and the object has another revision": {
 			condition: storage.Condition{Revision: `"other"`},
 			replies:   []reply{object},
 			wantCode:  storage.PreconditionFailed,
 			wantLines: []string{head},
 		},
-		"a create": {
+		"create, and the object is missing": {
 			condition: absent,
 			replies:   []reply{notFound, {Body: finished}},
 			wantLines: []string{head, complete},
 		},
-		"an update": {
+		"update, and the object has the revision": {
 			condition: update,
 			replies:   []reply{object, {Body: finished}},
 			wantLines: []string{head, complete},
 		},
-		"no permission to read": {
+		"create, and the object may not be read": {
 			condition: absent,
 			replies:   []reply{denied, {Body: finished}},
 			wantLines: []string{head, complete},
 		},
-		"another writer meanwhile": {
+		"create, and another writer is faster": {
 			condition: absent,
 			replies:   []reply{notFound, errorReply(412, "PreconditionFailed", "")},
 			wantCode:  storage.PreconditionFailed,
 			wantLines: []string{head, complete},
 		},
-		"the bucket is missing": {
+		"update, and the bucket is missing": {
 			condition: update,
 			replies:   []reply{notFound, notFound, errorReply(404, "NoSuchBucket", "")},
 			wantCode:  storage.BucketNotFound,

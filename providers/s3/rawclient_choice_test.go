@@ -137,7 +137,7 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 		env    map[string]string
 	}{
 		"the first region":        {config: Config{Region: "us-east-1"}},
-		"another":                 {config: Config{Region: "eu-west-1"}},
+		"another region":          {config: Config{Region: "eu-west-1"}},
 		"China":                   {config: Config{Region: "cn-north-1"}},
 		"an unknown region":       {config: Config{Region: "mars-north-1"}},
 		"a bucket with dots":      {config: Config{Bucket: "my.photos"}},
@@ -219,8 +219,8 @@ func TestClientLogModeLogsRequests(t *testing.T) {
 		mode     aws.ClientLogMode
 		isLogged bool
 	}{
-		{name: "requests", mode: aws.LogRequest, isLogged: true},
-		{name: "nothing"},
+		{name: "LogRequest", mode: aws.LogRequest, isLogged: true},
+		{name: "no mode"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -202,20 +202,20 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 		},
 	}
 	for name, response := range map[string]reply{
-		"a modeled error":      errorReply(404, "NoSuchKey", "gone"),
-		"another":              errorReply(403, "AccessDenied", "no"),
-		"a missing bucket":     errorReply(404, "NoSuchBucket", ""),
-		"a delete marker":      {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
-		"a method":             errorReply(405, "MethodNotAllowed", ""),
-		"an archived object":   errorReply(403, "InvalidObjectState", ""),
-		"a false condition":    errorReply(412, "PreconditionFailed", ""),
-		"a range past the end": errorReply(416, "InvalidRange", ""),
+		"an error that the SDK has a type for":  errorReply(404, "NoSuchKey", "gone"),
+		"an error that the SDK has no type for": errorReply(403, "AccessDenied", "no"),
+		"a missing bucket":                      errorReply(404, "NoSuchBucket", ""),
+		"a delete marker":                       {Status: 404, Header: map[string]string{"X-Amz-Delete-Marker": "true"}},
+		"a method that is not allowed":          errorReply(405, "MethodNotAllowed", ""),
+		"an archived object":                    errorReply(403, "InvalidObjectState", ""),
+		"a false condition":                     errorReply(412, "PreconditionFailed", ""),
+		"a range past the end":                  errorReply(416, "InvalidRange", ""),
 		"a server that is busy": {
 			Status: 503,
 			Header: map[string]string{"Retry-After": "7"},
 			Body:   errorReply(503, "SlowDown", "").Body,
 		},
-		"another region": {
+		"a bucket in another region": {
 			Status: 400,
 			Header: map[string]string{"X-Amz-Bucket-Region": "eu-central-1"},
 		},
@@ -223,18 +223,18 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			Status: 403,
 			Header: map[string]string{"Date": "Fri, 02 Jan 2026 03:04:05 GMT"},
 		},
-		"without a body": {Status: 503},
+		"an error without a body": {Status: 503},
 		"a redirect": {
 			Status: 307,
 			Header: map[string]string{"Location": "http://elsewhere.invalid/"},
 		},
-		"no XML":           {Status: 502, Body: "<html>Bad gateway"},
+		"an error in HTML": {Status: 502, Body: "<html>Bad gateway"},
 		"a gateway's page": gatewayReply(500),
 		"a login page": {
 			Body:   "<html><body>Log in</body></html>",
 			Header: map[string]string{withoutAmazonHeader: ""},
 		},
-		"a connection": {Cut: true},
+		"a closed connection": {Cut: true},
 	} {
 		for call, do := range calls {
 			t.Run(call+", "+name, func(t *testing.T) {

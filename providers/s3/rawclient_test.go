@@ -276,11 +276,11 @@ func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
 		change func(*Config) // sets the option of the Config; nil if there is none
 		native []any         // the options of each call
 	}{
-		"none":             {},
+		"no option":        {},
 		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}},
 		"a key of KMS":     {native: []any{&option.KMSKey{Argument: "WithKMSKey", ID: &keyID, BucketKey: true}}},
 		"a canned ACL":     {native: []any{option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
-		"the bucket's key": {change: func(c *Config) {
+		"a key of KMS in the Config": {change: func(c *Config) {
 			c.KMSKey = keyARN
 			c.BucketKey = true
 		}},

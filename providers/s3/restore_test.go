@@ -31,66 +31,66 @@ func TestRestoreRequest(t *testing.T) {
 		head     map[string]string
 		tier     string
 		response reply
-		body     []string // texts of the request
+		wantBody []string // parts of the request
 		want     storage.Code
 	}{
-		"of an archived object": {
+		"an archived object": {
 			head:     archived,
 			response: reply{Status: 202},
-			body:     []string{"<Days>3</Days>", "<Tier>Standard</Tier>"},
+			wantBody: []string{"<Days>3</Days>", "<Tier>Standard</Tier>"},
 		},
-		"fast": {
+		"an archived object, in a fast tier": {
 			head:     archived,
 			tier:     "Expedited",
 			response: reply{Status: 202},
-			body:     []string{"<Tier>Expedited</Tier>"},
+			wantBody: []string{"<Tier>Expedited</Tier>"},
 		},
-		"again, which keeps the copy": {
+		"an object with a restored copy, which is kept longer": {
 			head: map[string]string{
 				"X-Amz-Restore": `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`,
 			},
 			response: reply{},
-			body:     []string{"<Days>3</Days>"},
+			wantBody: []string{"<Days>3</Days>"},
 		},
-		"in a tier of the class Intelligent-Tiering": {
+		"an archived object of the class Intelligent-Tiering": {
 			head:     map[string]string{"X-Amz-Archive-Status": "ARCHIVE_ACCESS"},
 			tier:     "Bulk",
 			response: reply{Status: 202},
-			body:     []string{"<Tier>Bulk</Tier>"},
+			wantBody: []string{"<Tier>Bulk</Tier>"},
 		},
 		// https://docs.aws.amazon.com/AmazonS3/latest/userguide/restoring-objects.html#restoring-objects-upgrade-tier.title.html
-		"in progress, to be faster": {
+		"a restore in progress, in a faster tier": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Expedited",
 			response: reply{Status: 202},
-			body:     []string{"<Tier>Expedited</Tier>"},
+			wantBody: []string{"<Tier>Expedited</Tier>"},
 		},
-		"in progress, and not slower": {
+		"a restore in progress, in a slower tier": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Bulk",
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 		},
-		"begun meanwhile": {
+		"a restore that another client has begun": {
 			head:     archived,
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 		},
-		"of an object that is no": {
+		"an object that is not archived": {
 			head: map[string]string{},
 			response: errorReply(403, "InvalidObjectState",
 				"Restore is not allowed for the object's current storage class"),
 		},
-		"not permitted": {
+		"no permission": {
 			head:     archived,
 			response: errorReply(403, "AccessDenied", ""),
 			want:     storage.PermissionDenied,
 		},
-		"without capacity": {
+		"no capacity in the fast tier": {
 			head:     archived,
 			tier:     "Expedited",
 			response: errorReply(503, "GlacierExpeditedRetrievalNotAvailable", ""),
 			want:     storage.Unavailable,
 		},
-		"removed meanwhile": {
+		"an object that was removed meanwhile": {
 			head:     archived,
 			response: errorReply(404, "NoSuchKey", ""),
 			want:     storage.ObjectNotFound,
@@ -109,10 +109,13 @@ func TestRestoreRequest(t *testing.T) {
 			require.Equal(t, []string{"HEAD /photos/k?versionId=v", "POST /photos/k?restore=&versionId=v"},
 				server.Lines())
 			body := string(server.Last(t).Body)
-			for _, want := range tt.body {
+			for _, want := range tt.wantBody {
 				require.Contains(t, body, want)
 			}
-			require.Equal(t, tt.head["X-Amz-Archive-Status"] == "", strings.Contains(body, "<Days>"))
+
+			// A tier of Intelligent-Tiering has no copy that expires, so the request has no days.
+			isIntelligentTiering := tt.head["X-Amz-Archive-Status"] != ""
+			require.Equal(t, !isIntelligentTiering, strings.Contains(body, "<Days>"))
 		})
 	}
 }
@@ -155,29 +158,29 @@ func TestArchived(t *testing.T) {
 		header map[string]string
 		want   bool
 	}{
-		"no class":                     {header: map[string]string{}},
+		"no storage class":             {header: map[string]string{}},
 		"a class that is read at once": {header: map[string]string{"X-Amz-Storage-Class": "GLACIER_IR"}},
 		"a class that is restored first": {
 			header: map[string]string{"X-Amz-Storage-Class": "DEEP_ARCHIVE"},
 			want:   true,
 		},
-		"while it is restored": {
+		"an object that is being restored": {
 			header: map[string]string{
 				"X-Amz-Storage-Class": "GLACIER",
 				"X-Amz-Restore":       `ongoing-request="true"`,
 			},
 			want: true,
 		},
-		"with a restored copy": {
+		"an object with a restored copy": {
 			header: map[string]string{
 				"X-Amz-Storage-Class": "GLACIER",
 				"X-Amz-Restore":       `ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"`,
 			},
 		},
-		"intelligent tiering": {
+		"the class Intelligent-Tiering": {
 			header: map[string]string{"X-Amz-Storage-Class": "INTELLIGENT_TIERING"},
 		},
-		"an archive tier of it": {
+		"an archive tier of Intelligent-Tiering": {
 			header: map[string]string{
 				"X-Amz-Storage-Class":  "INTELLIGENT_TIERING",
 				"X-Amz-Archive-Status": "ARCHIVE_ACCESS",

@@ -16,10 +16,10 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 	second := now.Truncate(time.Second)
 	week := 7 * 24 * time.Hour
 	tests := []struct {
-		name string
-		env  map[string]string
-		c    Config
-		want time.Time
+		name   string
+		env    map[string]string
+		config Config
+		want   time.Time // the expiry of the URL
 	}{
 		{name: "no session", want: second.Add(week)},
 		{
@@ -28,7 +28,7 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 			want: second.Add(12 * time.Hour),
 		},
 		{
-			name: "an expiry",
+			name: "a session that expires before the URL",
 			env: map[string]string{
 				"AWS_SESSION_TOKEN":         "token",
 				"AWS_CREDENTIAL_EXPIRATION": second.Add(40 * time.Minute).Format(time.RFC3339),
@@ -36,7 +36,7 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 			want: second.Add(40 * time.Minute),
 		},
 		{
-			name: "an expiry far away",
+			name: "a session that expires after more than 12 hours",
 			env: map[string]string{
 				"AWS_SESSION_TOKEN":         "token",
 				"AWS_CREDENTIAL_EXPIRATION": second.Add(36 * time.Hour).Format(time.RFC3339),
@@ -44,13 +44,13 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 			want: second.Add(36 * time.Hour),
 		},
 		{
-			name: "an invalid expiry",
+			name: "a session with an invalid expiry",
 			env:  map[string]string{"AWS_SESSION_TOKEN": "token", "AWS_CREDENTIAL_EXPIRATION": "soon"},
 			want: second.Add(12 * time.Hour),
 		},
 		{
-			name: "the expiry of other credentials",
-			c:    Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			name:   "a session of the Config, and an expiry in the environment",
+			config: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
 			env: map[string]string{
 				"AWS_SESSION_TOKEN":         "token",
 				"AWS_CREDENTIAL_EXPIRATION": second.Add(time.Minute).Format(time.RFC3339),
@@ -58,15 +58,15 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 			want: second.Add(12 * time.Hour),
 		},
 		{
-			name: "a session of Config",
-			c:    Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
-			want: second.Add(12 * time.Hour),
+			name:   "a session of the Config",
+			config: Config{AccessKeyID: "own", SecretKey: "secret", SessionToken: "token"},
+			want:   second.Add(12 * time.Hour),
 		},
 		{
-			name: "a key of Config",
-			c:    Config{AccessKeyID: "own", SecretKey: "secret"},
-			env:  map[string]string{"AWS_SESSION_TOKEN": "token"},
-			want: second.Add(week),
+			name:   "a key of the Config, and a session in the environment",
+			config: Config{AccessKeyID: "own", SecretKey: "secret"},
+			env:    map[string]string{"AWS_SESSION_TOKEN": "token"},
+			want:   second.Add(week),
 		},
 	}
 	for _, tt := range tests {
@@ -76,11 +76,12 @@ func TestSignedURLExpiresWithSession(t *testing.T) {
 				t.Setenv(name, value)
 			}
 
-			tt.c.Bucket = "photos"
-			tt.c.Region = "eu-west-1"
-			drv, err := NewDriver(t.Context(), tt.c)
+			config := tt.config
+			config.Bucket = "photos"
+			config.Region = "eu-west-1"
+			opened, err := NewDriver(t.Context(), config)
 			require.NoError(t, err)
-			d := drv.(*objectDriver)
+			d := opened.(*objectDriver)
 
 			signedURL, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.TTL = week

@@ -44,9 +44,9 @@ func TestTagsOfACopy(t *testing.T) {
 		wantDirective string // the header X-Amz-Tagging-Directive
 		wantTagging   string // the header X-Amz-Tagging
 	}{
-		{name: "those of the source"},
-		{name: "others", replace: true, tags: someTags, wantDirective: "REPLACE", wantTagging: someTagsHeader},
-		{name: "none", replace: true, wantDirective: "REPLACE"},
+		{name: "tags of the source"},
+		{name: "other tags", replace: true, tags: someTags, wantDirective: "REPLACE", wantTagging: someTagsHeader},
+		{name: "no tags", replace: true, wantDirective: "REPLACE"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -92,9 +92,9 @@ func TestCopyReadsNoTags(t *testing.T) {
 		wantCount     int
 	}{
 		{name: "the source has tags", source: withTags, wantCount: 3},
-		{name: "the source has none", source: withoutTags},
+		{name: "the source has no tags", source: withoutTags},
 		{
-			name:          "others replace them",
+			name:          "other tags replace those of the source",
 			source:        withTags,
 			opts:          []storage.CopyOption{storage.WithTags(map[string]string{"k": "v"})},
 			wantDirective: "REPLACE",
@@ -124,7 +124,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
 	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}
 
-	t.Run("others", func(t *testing.T) {
+	t.Run("other tags", func(t *testing.T) {
 		server := newStandIn(t, reply{Body: begun}, part, complete)
 		req := copyOfNineBytes()
 		req.Tags = someTags
@@ -134,7 +134,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		require.Equal(t, someTagsHeader, server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 
-	t.Run("those of the source", func(t *testing.T) {
+	t.Run("tags of the source", func(t *testing.T) {
 		server := newStandIn(t, reply{Body: sourceTags}, reply{Body: begun}, part, complete)
 		_, err := openDriverWithSmallCopies(t, server).Copy(t.Context(), copyOfNineBytes())
 		require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		require.Equal(t, "a%2Fb=", server.Requests()[1].Header.Get("X-Amz-Tagging"))
 	})
 
-	t.Run("none", func(t *testing.T) {
+	t.Run("no tags", func(t *testing.T) {
 		server := newStandIn(t, reply{Body: begun}, part, complete)
 		req := copyOfNineBytes()
 		req.ReplaceTags = true
@@ -151,7 +151,7 @@ func TestTagsOfACopyInParts(t *testing.T) {
 		require.Empty(t, server.Requests()[0].Header.Get("X-Amz-Tagging"))
 	})
 
-	t.Run("they may not be read", func(t *testing.T) {
+	t.Run("tags of the source may not be read", func(t *testing.T) {
 		server := newStandIn(t, errorReply(403, "AccessDenied", "no"))
 		_, err := openDriverWithSmallCopies(t, server).Copy(t.Context(), copyOfNineBytes())
 		require.ErrorIs(t, err, storage.PermissionDenied)
@@ -228,11 +228,11 @@ func TestSetTagsRequest(t *testing.T) {
 		wantBody string // a part of the body
 	}{
 		{
-			name:     "one",
+			name:     "one tag",
 			tags:     map[string]string{"k": "v"},
 			wantBody: "<TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet>",
 		},
-		{name: "none", wantBody: "<TagSet></TagSet>"},
+		{name: "no tags", wantBody: "<TagSet></TagSet>"},
 	}
 	checksums := map[string]string{"aws": "X-Amz-Checksum-Crc32", "minio": "Content-Md5"}
 	for _, tt := range tests {
@@ -262,9 +262,9 @@ func TestTagErrors(t *testing.T) {
 		reply reply
 		want  storage.Code
 	}{
-		{name: "no object", reply: errorReply(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
-		{name: "no version", reply: errorReply(404, "NoSuchVersion", ""), want: storage.ObjectNotFound},
-		{name: "no bucket", reply: errorReply(404, "NoSuchBucket", ""), want: storage.BucketNotFound},
+		{name: "a missing object", reply: errorReply(404, "NoSuchKey", ""), want: storage.ObjectNotFound},
+		{name: "a missing version", reply: errorReply(404, "NoSuchVersion", ""), want: storage.ObjectNotFound},
+		{name: "a missing bucket", reply: errorReply(404, "NoSuchBucket", ""), want: storage.BucketNotFound},
 		{
 			name:  "a delete marker",
 			reply: errorReply(405, "MethodNotAllowed", ""),

@@ -264,14 +264,14 @@ func TestCompletionRepeated(t *testing.T) {
 			},
 		},
 		{
-			name: "a call that ended before the object, which replaces another one",
+			name: "another call that ended before it replaced an object",
 			fail: func(s *store) {
 				s.write("there before")
 				s.dieBeforeObject("two")
 			},
 		},
 		{
-			name: "the same call, without an object",
+			name: "the same call, which ended before it made the object",
 			fail: func(s *store) {
 				s.dieBeforeObject("one")
 			},

@@ -209,12 +209,12 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 // references.
 func TestReadObjectsReadsETags(t *testing.T) {
 	tests := []struct{ name, written, want string }{
-		{name: "with references", written: `&quot;x-1&quot;`, want: `"x-1"`},
-		{name: "with numeric references", written: `&#34;x-1&#x22;`, want: `"x-1"`},
-		{name: "plain", written: `"x-1"`, want: `"x-1"`},
-		{name: "without quotes", written: `x-1`, want: `"x-1"`},
-		{name: "weak", written: `W/"x-1"`, want: `"x-1"`},
-		{name: "none"},
+		{name: "named references", written: `&quot;x-1&quot;`, want: `"x-1"`},
+		{name: "numeric references", written: `&#34;x-1&#x22;`, want: `"x-1"`},
+		{name: "quotes", written: `"x-1"`, want: `"x-1"`},
+		{name: "no quotes", written: `x-1`, want: `"x-1"`},
+		{name: "weak ETag", written: `W/"x-1"`, want: `"x-1"`},
+		{name: "no ETag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -229,12 +229,12 @@ func TestReadObjectsReadsETags(t *testing.T) {
 // ReadObjects reads each time in whole seconds, whatever its precision and zone.
 func TestReadObjectsReadsTimes(t *testing.T) {
 	tests := []struct{ name, written string }{
-		{name: "to the second", written: "2026-01-02T03:04:05Z"},
-		{name: "to the millisecond", written: "2026-01-02T03:04:05.999Z"},
-		{name: "to the nanosecond", written: "2026-01-02T03:04:05.999999999Z"},
-		{name: "in another zone", written: "2026-01-02T05:34:05.5+02:30"},
-		{name: "without a zone", written: "2026-01-02T03:04:05.1"},
-		{name: "with spaces around", written: " 2026-01-02T03:04:05Z\n"},
+		{name: "seconds", written: "2026-01-02T03:04:05Z"},
+		{name: "milliseconds", written: "2026-01-02T03:04:05.999Z"},
+		{name: "nanoseconds", written: "2026-01-02T03:04:05.999999999Z"},
+		{name: "another time zone", written: "2026-01-02T05:34:05.5+02:30"},
+		{name: "no time zone", written: "2026-01-02T03:04:05.1"},
+		{name: "spaces around the time", written: " 2026-01-02T03:04:05Z\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -116,16 +116,16 @@ func TestSigningKeyCachedForDay(t *testing.T) {
 		credentials aws.Credentials
 		region      string
 		at          time.Time
-		isReused    bool
+		isReused    bool // for the key of alice in eu-west-1 at midnight
 	}{
-		"the same": {credentials: alice, region: "eu-west-1", at: midnight, isReused: true},
+		"the same arguments": {credentials: alice, region: "eu-west-1", at: midnight, isReused: true},
 		"the last second of the day": {
 			credentials: alice,
 			region:      "eu-west-1",
 			at:          midnight.Add(24*time.Hour - 1),
 			isReused:    true,
 		},
-		"in another time zone": {
+		"the same time in another time zone": {
 			credentials: alice,
 			region:      "eu-west-1",
 			at:          midnight.In(time.FixedZone("", -12*60*60)),
