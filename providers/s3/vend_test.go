@@ -486,8 +486,8 @@ func TestVendRefusesListOnMinIO(t *testing.T) {
 	require.NoError(t, err, "a session may list the whole bucket")
 }
 
-// On MinIO, a session whose policy limits s3:prefix can still list more, which is why Vend refuses
-// such a session (see TestVendRefusesListOnMinIO).
+// On MinIO, a session whose policy limits the listed prefix can list other prefixes, too. That is why Vend refuses such
+// a session (see TestVendRefusesListOnMinIO).
 func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	c := minioConfig(t, false)
 	_, err := openBucket(t, c).Upload(t.Context(), "users/2/secret", strings.NewReader("text"))
@@ -507,14 +507,14 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 		{name: "another prefix", query: "list-type=2&prefix=users/2/", status: http.StatusForbidden},
 		{name: "no prefix", query: "list-type=2", status: http.StatusForbidden},
 		{
-			name:   "a header",
+			name:   "the prefix in a header",
 			query:  "list-type=2",
 			header: http.Header{"Prefix": {"users/1/"}},
 			status: http.StatusOK,
 		},
-		{name: "a parameter", query: "list-type=2&Prefix=users/1/", status: http.StatusOK},
+		{name: "the prefix in a parameter with another case", query: "list-type=2&Prefix=users/1/", status: http.StatusOK},
 		{name: "two prefixes", query: "list-type=2&prefix=&prefix=users/1/", status: http.StatusOK},
-		{name: "versions", query: "versions&Prefix=users/1/", status: http.StatusOK},
+		{name: "a listing of versions", query: "versions&Prefix=users/1/", status: http.StatusOK},
 	}
 
 	for _, tt := range tests {

@@ -73,60 +73,77 @@ func TestListVersions(t *testing.T) {
 	}, server.Lines())
 }
 
-// Some servers list all delete markers after all versions. ListVersions sorts the markers among the
-// versions by their times, keeps the order of the versions, and refuses a malformed page.
+// Some servers list all delete markers after all versions. ListVersions sorts the markers among the versions by their
+// times, and keeps the order of the versions.
 func TestListVersionsOnOtherServers(t *testing.T) {
-	token := pagetoken.Encode("v2", "a")
-	entry := func(tag, id, modified string) string {
-		return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId>` +
-			`<LastModified>` + modified + `</LastModified></` + tag + `>`
-	}
 	tests := []struct {
-		name     string
-		body     string
-		token    string // of the request
-		want     []string
-		wantCode storage.Code
+		name  string
+		body  string
+		token string // of the request
+		want  []string
 	}{
 		{
 			name: "versions first and markers after them",
-			body: entry("Version", "v3", "2026-01-02T03:04:09Z") +
-				entry("Version", "v1", "2026-01-02T03:04:05Z") +
-				entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z"),
+			body: listedVersion("Version", "v3", "2026-01-02T03:04:09Z") +
+				listedVersion("Version", "v1", "2026-01-02T03:04:05Z") +
+				listedVersion("DeleteMarker", "v2", "2026-01-02T03:04:07Z"),
 			want: []string{"v3", "v2", "v1"},
 		},
 		{
-			name:  "a page that begins with the marker's version",
-			token: token,
-			body: entry("Version", "v2", "2026-01-02T03:04:05Z") +
-				entry("Version", "v1", "2026-01-02T03:04:05Z"),
+			name:  "a page that repeats the version of its token",
+			token: pagetoken.Encode("v2", "a"),
+			body: listedVersion("Version", "v2", "2026-01-02T03:04:05Z") +
+				listedVersion("Version", "v1", "2026-01-02T03:04:05Z"),
 			want: []string{"v1"},
 		},
 		{
 			name: "versions whose times are not in order",
-			body: entry("Version", "v3", "2026-01-02T03:04:09Z") +
-				entry("Version", "v2", "2026-01-02T03:04:05Z") +
-				entry("Version", "v1", "2026-01-02T03:04:07Z"),
+			body: listedVersion("Version", "v3", "2026-01-02T03:04:09Z") +
+				listedVersion("Version", "v2", "2026-01-02T03:04:05Z") +
+				listedVersion("Version", "v1", "2026-01-02T03:04:07Z"),
 			want: []string{"v3", "v2", "v1"},
 		},
 		{
 			name: "markers among versions, whose times are not in order",
-			body: entry("Version", "v4", "2026-01-02T03:04:09Z") +
-				entry("Version", "v3", "2026-01-02T03:04:05Z") +
-				entry("DeleteMarker", "v2", "2026-01-02T03:04:07Z") +
-				entry("Version", "v1", "2026-01-02T03:04:04Z"),
+			body: listedVersion("Version", "v4", "2026-01-02T03:04:09Z") +
+				listedVersion("Version", "v3", "2026-01-02T03:04:05Z") +
+				listedVersion("DeleteMarker", "v2", "2026-01-02T03:04:07Z") +
+				listedVersion("Version", "v1", "2026-01-02T03:04:04Z"),
 			want: []string{"v4", "v3", "v2", "v1"},
 		},
 		{
 			name: "markers after all versions, one of which is current",
-			body: entry("Version", "v2", "2026-01-02T03:04:09Z") +
+			body: listedVersion("Version", "v2", "2026-01-02T03:04:09Z") +
 				`<DeleteMarker><Key>a</Key><VersionId>v3</VersionId><IsLatest>true</IsLatest>` +
 				`<LastModified>2026-01-02T03:04:05Z</LastModified></DeleteMarker>`,
 			want: []string{"v3", "v2"},
 		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
+			page, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{
+				Limit: 3,
+				Token: tt.token,
+			})
+			require.NoError(t, err)
+			require.Equal(t, tt.want, versionsOf(page))
+			require.Empty(t, page.Token)
+		})
+	}
+}
+
+// ListVersions fails if a page or a token is malformed, or if a page does not lead to another one.
+func TestListVersionsMalformed(t *testing.T) {
+	tests := []struct {
+		name     string
+		body     string
+		token    string // of the request
+		wantCode storage.Code
+	}{
 		{
 			name:  "a listing that repeats its last page",
-			token: token,
+			token: pagetoken.Encode("v2", "a"),
 			body: `<IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker>` +
 				`<NextVersionIdMarker>v2</NextVersionIdMarker>`,
 			wantCode: storage.Internal,
@@ -136,7 +153,7 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 			body:     `<IsTruncated>true</IsTruncated>`,
 			wantCode: storage.Internal,
 		},
-		{name: "an invalid response", body: entry("Version", "v3", "yesterday"), wantCode: storage.Unavailable},
+		{name: "an invalid response", body: listedVersion("Version", "v3", "yesterday"), wantCode: storage.Unavailable},
 		{
 			name:     "a key that is not escaped as announced",
 			body:     `<EncodingType>url</EncodingType><Version><Key>%zz</Key></Version>`,
@@ -157,19 +174,19 @@ func TestListVersionsOnOtherServers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, reply{Body: `<ListVersionsResult>` + tt.body + `</ListVersionsResult>`})
-			page, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{
+			_, err := server.openDriver(t, "versitygw").ListVersions(t.Context(), &driver.ListRequest{
 				Limit: 3,
 				Token: tt.token,
 			})
-			if tt.wantCode != "" {
-				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, tt.want, versionsOf(page))
-			require.Empty(t, page.Token)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 		})
 	}
+}
+
+// listedVersion returns an entry of a listing, with the tag Version or DeleteMarker, for a version of the key a.
+func listedVersion(tag, id, modified string) string {
+	return `<` + tag + `><Key>a</Key><VersionId>` + id + `</VersionId>` +
+		`<LastModified>` + modified + `</LastModified></` + tag + `>`
 }
 
 // versionsOf returns the ids of the versions of a page.

@@ -16,16 +16,16 @@ func TestPolicyPublic(t *testing.T) {
 		statement string
 		want      bool
 	}{
-		"nothing": {statement: ``},
-		"ours": {
+		"no statement": {statement: ``},
+		"the policy of this package": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::photos/*"}`,
 			want:      true,
 		},
-		"as AWS rewrites it": {
+		"the policy of this package, as AWS rewrites it": {
 			statement: `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["s3:GetObject"],"Resource":["arn:aws:s3:::photos/*"]}`,
 			want:      true,
 		},
-		"in a list of principals": {
+		"everyone in a list of principals": {
 			statement: `{"Effect":"Allow","Principal":{"AWS":["*"]},"Action":"s3:Get*","Resource":"arn:aws:s3:::photos/*"}`,
 			want:      true,
 		},
@@ -46,13 +46,13 @@ func TestPolicyPublic(t *testing.T) {
 		"under a condition": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`,
 		},
-		"an account": {
+		"only one account": {
 			statement: `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::1:root"},"Action":"s3:GetObject","Resource":"*"}`,
 		},
 		"only listing": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:ListBucket","Resource":"*"}`,
 		},
-		"allowed and denied": {
+		"reading allowed and all actions denied": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"*"}`,
 		},
 		"writing denied": {
@@ -66,23 +66,23 @@ func TestPolicyPublic(t *testing.T) {
 		"all actions but reading": {
 			statement: `{"Effect":"Allow","Principal":"*","NotAction":["s3:PutObject","s3:Get*"],"Resource":"*"}`,
 		},
-		"all but one user": {
+		"everyone but one user": {
 			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"arn:aws:iam::1:user/bad"},"Action":"s3:GetObject","Resource":"*"}`,
 			want:      true,
 		},
-		"all but everyone": {
+		"everyone is excluded by NotPrincipal": {
 			statement: `{"Effect":"Allow","NotPrincipal":{"AWS":"*"},"Action":"s3:GetObject","Resource":"*"}`,
 		},
-		"denied to all but one user": {
+		"reading denied to everyone but one user": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::1:user/good"},"Action":"s3:GetObject","Resource":"*"}`,
 		},
-		"all denied but listing": {
+		"all actions denied but listing": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"},{"Effect":"Deny","Principal":"*","NotAction":"s3:ListBucket","Resource":"*"}`,
 		},
 		"only old versions": {
 			statement: `{"Effect":"Allow","Principal":"*","Action":"s3:GetObjectVersion","Resource":"*"}`,
 		},
-		"everyone is excluded": {
+		"everyone is excluded, in a short form": {
 			statement: `{"Effect":"Allow","NotPrincipal":"*","NotAction":"s3:PutObject"}`,
 		},
 	}
