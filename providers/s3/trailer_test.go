@@ -295,68 +295,79 @@ func damageFirstParts(damage func(r *http.Request)) func(http.Handler) http.Hand
 	}
 }
 
-// If a connection is cut while a part is sent, or the server sees only its beginning, the engine sends the
-// part again.
+const (
+	trailerLength   = int64(len("x-amz-checksum-crc32c:mnG7TA==\r\n\r\n")) // of a part that is sent in chunks
+	lastChunkLength = int64(len("0\r\n"))                                  // before the trailer
+)
+
+// If the connection is closed while a part is sent, the engine sends the part again.
 func TestPutPartCutSentAgain(t *testing.T) {
-	const trailer = int64(len("x-amz-checksum-crc32c:mnG7TA==\r\n\r\n"))
-	const lastChunk = int64(len("0\r\n"))
-	fromStart := func(n int64) func(length int64) int64 {
-		return func(int64) int64 { return n }
-	}
-	fromEnd := func(n int64) func(length int64) int64 {
-		return func(length int64) int64 { return length - n }
-	}
 	tests := []struct {
-		name   string
-		offset func(length int64) int64 // where the body is cut
-		proxy  bool                     // the server sees the end of the body there, as behind a proxy
+		name     string
+		received func(length int64) int64 // bytes of the body until then
 	}{
-		{name: "before the first byte", offset: fromStart(0)},
-		{name: "in a chunk", offset: fromStart(1<<20 + 1000)},
-		{name: "before the last chunk", offset: fromEnd(trailer + lastChunk)},
-		{name: "before the trailer", offset: fromEnd(trailer)},
-		{name: "in the trailer", offset: fromEnd(4)},
-		{name: "after the last byte", offset: fromEnd(0)},
-		{name: "the server sees no trailer", offset: fromEnd(trailer), proxy: true},
-		{name: "the server sees a trailer without an end", offset: fromEnd(2), proxy: true},
+		{name: "before the first byte", received: func(int64) int64 { return 0 }},
+		{name: "within a chunk", received: func(int64) int64 { return 1<<20 + 1000 }},
 		{
-			name:   "the server sees half of the body",
-			offset: func(length int64) int64 { return length / 2 },
-			proxy:  true,
+			name:     "before the last chunk",
+			received: func(length int64) int64 { return length - trailerLength - lastChunkLength },
 		},
+		{name: "before the trailer", received: func(length int64) int64 { return length - trailerLength }},
+		{name: "within the trailer", received: func(length int64) int64 { return length - 4 }},
+		{name: "after the last byte", received: func(length int64) int64 { return length }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			damage := func(r *http.Request) {
-				n := tt.offset(r.ContentLength)
-				if tt.proxy {
-					r.Body = struct {
-						io.Reader
-						io.Closer
-					}{io.LimitReader(r.Body, n), r.Body}
-					return
-				}
-				_, _ = io.CopyN(io.Discard, r.Body, n)
+			requireUploadDespite(t, func(r *http.Request) {
+				_, _ = io.CopyN(io.Discard, r.Body, tt.received(r.ContentLength))
 				panic(http.ErrAbortHandler) // closes the connection
-			}
-			server, certificate := startOwnServerTLS(t, s3server.Config{
-				Strict:     true,
-				Middleware: damageFirstParts(damage),
 			})
-			t.Setenv("AWS_CA_BUNDLE", certificate)
-			b, err := s3.Open(t.Context(), server.config(t, server.bucket(t, false)),
-				storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: time.Millisecond}))
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-
-			content := wiretest.Content(2*partSize+5, 3)
-			_, err = b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize))
-			require.NoError(t, err)
-			got, _, err := storage.ReadAll(t.Context(), b, "a")
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(content, got))
 		})
 	}
+}
+
+// If a proxy ends the body of a part too early, the server refuses the part, and the engine sends it again.
+func TestPutPartShortenedSentAgain(t *testing.T) {
+	tests := []struct {
+		name      string
+		forwarded func(length int64) int64 // bytes of the body that the server gets
+	}{
+		{name: "no trailer", forwarded: func(length int64) int64 { return length - trailerLength }},
+		{name: "a trailer without its end", forwarded: func(length int64) int64 { return length - 2 }},
+		{name: "half of the body", forwarded: func(length int64) int64 { return length / 2 }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			requireUploadDespite(t, func(r *http.Request) {
+				r.Body = struct {
+					io.Reader
+					io.Closer
+				}{io.LimitReader(r.Body, tt.forwarded(r.ContentLength)), r.Body}
+			})
+		})
+	}
+}
+
+// requireUploadDespite uploads an object of three parts, and requires that it is stored although damage is called with
+// the first two requests of parts.
+func requireUploadDespite(t *testing.T, damage func(r *http.Request)) {
+	t.Helper()
+	server, certificate := startOwnServerTLS(t, s3server.Config{
+		Strict:     true,
+		Middleware: damageFirstParts(damage),
+	})
+	t.Setenv("AWS_CA_BUNDLE", certificate)
+	b, err := s3.Open(t.Context(), server.config(t, server.bucket(t, false)),
+		storage.WithRetry(storage.RetryPolicy{Attempts: 4, MaxDelay: time.Millisecond}))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+
+	content := wiretest.Content(2*partSize+5, 3)
+	_, err = b.Upload(t.Context(), "a", bytes.NewReader(content), storage.WithPartSize(partSize))
+	require.NoError(t, err)
+	got, _, err := storage.ReadAll(t.Context(), b, "a")
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(content, got))
 }
 
 // The server stores no part of an upload that is canceled while its first parts are sent, before
