@@ -22,7 +22,7 @@ func TestAfterRetriesAndTells(t *testing.T) {
 		wantAttempts int
 		wantHint     string
 	}{
-		{name: "no failure", failures: nil, wantAttempts: 1, wantHint: ""},
+		{name: "no failure", wantAttempts: 1},
 		{
 			name:         "temporary failures",
 			failures:     []error{temporary, temporary, temporary},

@@ -18,72 +18,71 @@ var errBroken = errors.New("broken")
 func TestCopyAllRetriesPart(t *testing.T) {
 	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
 	throttled := &storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Minute}
+	const pauses = 1200 * time.Millisecond // before the second and the third attempt together
 	tests := []struct {
-		name     string
-		failures []error // of the first attempts
-		attempts int
-		took     time.Duration
-		want     error
+		name         string
+		failures     []error // of the first attempts
+		wantAttempts int
+		wantDuration time.Duration
+		wantErr      error
 	}{
-		{name: "no failure", attempts: 1, want: nil},
+		{name: "no failure", wantAttempts: 1},
 		{
-			name:     "after temporary failures",
-			failures: []error{temporary, temporary},
-			attempts: 3,
-			took:     1200 * time.Millisecond,
-			want:     nil,
+			name:         "two temporary failures",
+			failures:     []error{temporary, temporary},
+			wantAttempts: 3,
+			wantDuration: pauses,
 		},
 		{
-			name:     "after the delay that the store asks for",
-			failures: []error{throttled},
-			attempts: 2,
-			took:     time.Minute,
-			want:     nil,
+			name:         "a store that asks for a minute's delay",
+			failures:     []error{throttled},
+			wantAttempts: 2,
+			wantDuration: time.Minute,
 		},
 		{
-			name: "after a minute, if the store asks for an hour",
+			name: "a store that asks for an hour, which is too long",
 			failures: []error{
 				&storage.Error{Code: storage.RateLimited, Retryable: true, RetryAfter: time.Hour},
 			},
-			attempts: 2,
-			took:     time.Minute,
-			want:     nil,
+			wantAttempts: 2,
+			wantDuration: time.Minute,
 		},
 		{
-			name:     "at most three attempts",
-			failures: []error{temporary, temporary, temporary, temporary},
-			attempts: 3,
-			took:     1200 * time.Millisecond,
-			want:     temporary,
+			name:         "more temporary failures than attempts",
+			failures:     []error{temporary, temporary, temporary, temporary},
+			wantAttempts: 3,
+			wantDuration: pauses,
+			wantErr:      temporary,
 		},
 		{
-			name:     "not after a permanent failure",
-			failures: []error{&storage.Error{Code: storage.Changed}},
-			attempts: 1,
-			want:     storage.Changed,
+			name:         "a permanent failure",
+			failures:     []error{&storage.Error{Code: storage.Changed}},
+			wantAttempts: 1,
+			wantErr:      storage.Changed,
 		},
 		{
-			name:     "not after an error without a code",
-			failures: []error{errBroken},
-			attempts: 1,
-			want:     errBroken,
+			name:         "an error without a code",
+			failures:     []error{errBroken},
+			wantAttempts: 1,
+			wantErr:      errBroken,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				const parts = 1
 				attempts := 0
 				start := time.Now()
-				err := CopyAll(t.Context(), 1, func(context.Context, int) error {
+				err := CopyAll(t.Context(), parts, func(context.Context, int) error {
 					attempts++
 					if attempts <= len(tt.failures) {
 						return tt.failures[attempts-1]
 					}
 					return nil
 				})
-				require.ErrorIs(t, err, tt.want)
-				require.Equal(t, tt.attempts, attempts)
-				require.Equal(t, tt.took, time.Since(start))
+				require.ErrorIs(t, err, tt.wantErr)
+				require.Equal(t, tt.wantAttempts, attempts)
+				require.Equal(t, tt.wantDuration, time.Since(start))
 			})
 		})
 	}

@@ -38,17 +38,17 @@ func TestKeyIsNotPrinted(t *testing.T) {
 	key := customerkey.New("WithCustomerKey", raw)
 	request := driver.PutRequest{Native: []any{key}}
 	for name, value := range map[string]any{
-		"the key":                    key,
-		"what it points to":          *key,
-		"an option":                  storage.WithNative("test", key),
-		"the source's":               storage.WithSourceNative("test", key),
-		"a request":                  request,
-		"a pointer to a request":     &request,
-		"a list":                     []any{key},
-		"a map":                      map[string]any{"key": key},
-		"an exported field":          struct{ Key *customerkey.Key }{key},
-		"an unexported field":        struct{ key *customerkey.Key }{key},
-		"a field that is no pointer": struct{ key customerkey.Key }{*key},
+		"the key":                     key,
+		"the key without its pointer": *key,
+		"an option":                   storage.WithNative("test", key),
+		"an option for a source":      storage.WithSourceNative("test", key),
+		"a request":                   request,
+		"a pointer to a request":      &request,
+		"a list":                      []any{key},
+		"a map":                       map[string]any{"key": key},
+		"an exported field":           struct{ Key *customerkey.Key }{key},
+		"an unexported field":         struct{ key *customerkey.Key }{key},
+		"a field that is no pointer":  struct{ key customerkey.Key }{*key},
 	} {
 		// texts has the value as each way of printing shows it.
 		texts := map[string]string{}
