@@ -555,7 +555,7 @@ func TestAttrsThrottledWithoutChecksum(t *testing.T) {
 	})
 }
 
-// If a HEAD with a session token fails with status 400, the driver sends a GET. Its response has a body, which tells
+// If a HEAD with a session token fails with status 400, the driver sends a GET. Its response has a body, which reports
 // whether the token has expired. https://github.com/aws/aws-sdk-js/issues/2219,
 // snowflakedb/snowflake-connector-python#30.
 func TestAttrsAfterTheEndOfASession(t *testing.T) {
