@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// SetTags reads the tags of the object, which are its contexts, and replaces them all by one conditional patch.
+// SetTags reads the tags of the object, which Google calls contexts. It replaces all tags by one patch, whose condition
+// is that the object has not changed since the read.
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	const tagged = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11",` +
 		`"contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
@@ -21,26 +22,26 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 	const noPatch = ""
 
 	tests := []struct {
-		name   string
-		object string // as it is before the call
-		tags   map[string]string
-		want   string // the body of the patch
+		name      string
+		object    string // as it is before the call
+		tags      map[string]string
+		wantPatch string // its body
 	}{
 		{
-			name:   "other tags",
+			name:   "tags replaced by other tags",
 			object: tagged,
 			tags:   map[string]string{"both": "x", "new": "a/b"},
 			// The value a/b needs an escaped form.
-			want: `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,` +
+			wantPatch: `{"contexts":{"custom":{"old":null,"both":{"value":"x"},"dotted.key":null,` +
 				`"new":{"value":"0~a~b"}}}}`,
 		},
-		{name: "no tags", object: tagged, tags: nil, want: `{"contexts":null}`},
-		{name: "no tags, as before", object: untagged, tags: map[string]string{}, want: noPatch},
+		{name: "tags removed", object: tagged, tags: nil, wantPatch: `{"contexts":null}`},
+		{name: "object without tags stays without tags", object: untagged, tags: map[string]string{}, wantPatch: noPatch},
 		{
-			name:   "the first tags",
-			object: untagged,
-			tags:   map[string]string{"k": "v"},
-			want:   `{"contexts":{"custom":{"k":{"value":"v"}}}}`,
+			name:      "first tags",
+			object:    untagged,
+			tags:      map[string]string{"k": "v"},
+			wantPatch: `{"contexts":{"custom":{"k":{"value":"v"}}}}`,
 		},
 	}
 	for _, tt := range tests {
@@ -52,7 +53,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 				Tags:    tt.tags,
 			})
 			require.NoError(t, err)
-			if tt.want == noPatch {
+			if tt.wantPatch == noPatch {
 				require.Len(t, server.Calls(), 1, "there must be only the read")
 				return
 			}
@@ -60,7 +61,7 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 			// The patch has the generation and the metageneration of the object as its condition.
 			req := server.Last(t)
 			require.Equal(t, "PATCH /storage/v1/b/photos/o/x%2Fa%20b", req.Call())
-			require.JSONEq(t, tt.want, req.Body)
+			require.JSONEq(t, tt.wantPatch, req.Body)
 
 			if tt.object == tagged {
 				require.Equal(t, "7", req.Query().Get("generation"))
@@ -75,13 +76,13 @@ func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
 func TestLockRequests(t *testing.T) {
 	retainUntil := time.Date(2126, 3, 4, 5, 6, 7, 0, time.UTC)
 	tests := []struct {
-		name string
-		run  func(t *testing.T, d *objectDriver) error
-		want string
-		over string
+		name         string
+		run          func(t *testing.T, d *objectDriver) error
+		wantBody     string
+		wantOverride string // the query parameter overrideUnlockedRetention
 	}{
 		{
-			name: "governance",
+			name: "Governance retention",
 			run: func(t *testing.T, d *objectDriver) error {
 				return d.SetRetention(t.Context(), &driver.ChangeRequest{
 					Key:       "a",
@@ -89,10 +90,10 @@ func TestLockRequests(t *testing.T) {
 					Retention: storage.Retention{Mode: storage.Governance, Until: retainUntil},
 				})
 			},
-			want: `{"bucket":"photos","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
+			wantBody: `{"bucket":"photos","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
 		},
 		{
-			name: "compliance, bypassed",
+			name: "Compliance retention, with a bypass",
 			run: func(t *testing.T, d *objectDriver) error {
 				return d.SetRetention(t.Context(), &driver.ChangeRequest{
 					Key:              "a",
@@ -101,18 +102,18 @@ func TestLockRequests(t *testing.T) {
 					Retention:        storage.Retention{Mode: storage.Compliance, Until: retainUntil},
 				})
 			},
-			want: `{"bucket":"photos","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
-			over: "true",
+			wantBody:     `{"bucket":"photos","retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
+			wantOverride: "true",
 		},
 		{
-			name: "none",
+			name: "no retention",
 			run: func(t *testing.T, d *objectDriver) error {
 				return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
 			},
-			want: `{"bucket":"photos","retention":null}`,
+			wantBody: `{"bucket":"photos","retention":null}`,
 		},
 		{
-			name: "a hold",
+			name: "legal hold",
 			run: func(t *testing.T, d *objectDriver) error {
 				return d.SetLegalHold(t.Context(), &driver.ChangeRequest{
 					Key:       "a",
@@ -120,14 +121,14 @@ func TestLockRequests(t *testing.T) {
 					LegalHold: true,
 				})
 			},
-			want: `{"bucket":"photos","temporaryHold":true}`,
+			wantBody: `{"bucket":"photos","temporaryHold":true}`,
 		},
 		{
-			name: "no hold",
+			name: "no legal hold",
 			run: func(t *testing.T, d *objectDriver) error {
 				return d.SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", Version: "7"})
 			},
-			want: `{"bucket":"photos","temporaryHold":false}`,
+			wantBody: `{"bucket":"photos","temporaryHold":false}`,
 		},
 	}
 	for _, tt := range tests {
@@ -136,9 +137,9 @@ func TestLockRequests(t *testing.T) {
 			require.NoError(t, tt.run(t, server.openDriver(t)))
 			require.Equal(t, []string{"PATCH /storage/v1/b/photos/o/a"}, server.Calls())
 			req := server.Last(t)
-			require.JSONEq(t, tt.want, req.Body)
+			require.JSONEq(t, tt.wantBody, req.Body)
 			require.Equal(t, "7", req.Query().Get("generation"))
-			require.Equal(t, tt.over, req.Query().Get("overrideUnlockedRetention"))
+			require.Equal(t, tt.wantOverride, req.Query().Get("overrideUnlockedRetention"))
 		})
 	}
 }
@@ -162,108 +163,104 @@ func TestPutSendsLock(t *testing.T) {
 	require.Equal(t, true, object["temporaryHold"])
 }
 
-// Each refused change of a retention fails with its Code.
+// If Google refuses to change a retention, SetRetention fails with a Code that says why. To learn the reason, the driver
+// then requests the object or the bucket.
 func TestSetRetentionRefused(t *testing.T) {
-	locked := reply{
-		Header: storedReply.Header,
-		Body:   `{"name":"a","generation":"7","retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}}`,
-	}
-	expired := reply{
-		Header: storedReply.Header,
-		Body:   `{"name":"a","generation":"7","retention":{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}}`,
-	}
+	const shorter, longer = 2100, 2200 // the new year of a retention that ends in 2126
 	denied := jsonError(403, "forbidden", "x does not have storage.objects.setRetention access")
+	invalid := jsonError(400, "invalid", "no")
+	object := func(retention string) reply {
+		return reply{Header: storedReply.Header, Body: `{"name":"a","generation":"7","retention":` + retention + `}`}
+	}
+	locked := object(`{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}`)
+	expired := object(`{"mode":"Locked","retainUntilTime":"2020-03-04T05:06:07Z"}`)
+
 	tests := []struct {
 		name    string
-		answers []reply
+		replies []reply // to the change, and to the request for the reason
 		bypass  bool
-		until   int // year
-		code    storage.Code
+		until   int // the year of the new retention
+		want    storage.Code
 	}{
 		{
-			name:    "the retention forbids it",
-			answers: []reply{denied, locked},
-			until:   2100,
-			code:    storage.Locked,
+			name:    "shorter than the object's retention",
+			replies: []reply{denied, locked},
+			until:   shorter,
+			want:    storage.Locked,
 		},
 		{
-			name:    "it would be bypassed",
-			answers: []reply{denied, locked},
+			name:    "shorter, with a bypass, without permission",
+			replies: []reply{denied, locked},
 			bypass:  true,
-			until:   2100,
-			code:    storage.PermissionDenied,
+			until:   shorter,
+			want:    storage.PermissionDenied,
 		},
 		{
-			name:    "it would be longer",
-			answers: []reply{denied, locked},
-			until:   2200,
-			code:    storage.PermissionDenied,
+			name:    "longer, without permission",
+			replies: []reply{denied, locked},
+			until:   longer,
+			want:    storage.PermissionDenied,
 		},
 		{
-			name:    "it is over",
-			answers: []reply{denied, expired},
-			until:   2100,
-			code:    storage.PermissionDenied,
+			name:    "object's retention expired",
+			replies: []reply{denied, expired},
+			until:   shorter,
+			want:    storage.PermissionDenied,
 		},
 		{
-			name:    "there is none",
-			answers: []reply{denied, accepted},
-			until:   2100,
-			code:    storage.PermissionDenied,
+			name:    "object has no retention",
+			replies: []reply{denied, accepted},
+			until:   shorter,
+			want:    storage.PermissionDenied,
 		},
 		{
-			name:    "the attributes may not be read",
-			answers: []reply{denied},
-			until:   2100,
-			code:    storage.PermissionDenied,
+			name:    "object cannot be read",
+			replies: []reply{denied, denied},
+			until:   shorter,
+			want:    storage.PermissionDenied,
 		},
 		{
-			name: "the bucket has no retention",
-			answers: []reply{
-				jsonError(400, "invalid", "no"),
+			name: "bucket without object retention",
+			replies: []reply{
+				invalid,
 				{Header: storedReply.Header, Body: `{"kind":"storage#bucket","name":"photos"}`},
 			},
-			until: 2100,
-			code:  storage.Unsupported,
+			until: shorter,
+			want:  storage.Unsupported,
 		},
 		{
-			name: "the bucket has retention",
-			answers: []reply{
-				jsonError(400, "invalid", "no"),
+			name: "bucket with object retention",
+			replies: []reply{
+				invalid,
 				{Header: storedReply.Header, Body: `{"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"}}`},
 			},
-			until: 2100,
-			code:  storage.InvalidArgument,
+			until: shorter,
+			want:  storage.InvalidArgument,
 		},
 		{
-			name:    "the bucket may not be read",
-			answers: []reply{jsonError(400, "invalid", "no"), jsonError(403, "forbidden", "no")},
-			until:   2100,
-			code:    storage.InvalidArgument,
+			name:    "bucket cannot be read",
+			replies: []reply{invalid, jsonError(403, "forbidden", "no")},
+			until:   shorter,
+			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "there is no object",
-			answers: []reply{jsonError(404, "notFound", "No such object: photos/a")},
-			until:   2100,
-			code:    storage.ObjectNotFound,
+			name:    "object missing",
+			replies: []reply{jsonError(404, "notFound", "No such object: photos/a")},
+			until:   shorter,
+			want:    storage.ObjectNotFound,
 		},
 		{
-			name:    "there is no bucket",
-			answers: []reply{jsonError(404, "notFound", "The specified bucket does not exist.")},
-			until:   2100,
-			code:    storage.BucketNotFound,
-		},
-		{
-			name:    "the response is lost: it may be applied",
-			answers: []reply{jsonError(503, "backendError", "Backend Error")},
-			until:   2100,
-			code:    storage.Unavailable,
+			name:    "bucket missing",
+			replies: []reply{jsonError(404, "notFound", "The specified bucket does not exist.")},
+			until:   shorter,
+			want:    storage.BucketNotFound,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
-			err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
+			d := newCannedServer(t, tt.replies...).openDriver(t)
+
+			err := d.SetRetention(t.Context(), &driver.ChangeRequest{
 				Key:              "a",
 				BypassGovernance: tt.bypass,
 				Retention: storage.Retention{
@@ -271,15 +268,30 @@ func TestSetRetentionRefused(t *testing.T) {
 					Until: time.Date(tt.until, 1, 1, 0, 0, 0, 0, time.UTC),
 				},
 			})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
-			require.Equal(t, tt.code == storage.Unavailable, storageErr.Unknown)
-			if tt.code == storage.Unsupported || tt.code == storage.Locked {
+			require.Equal(t, tt.want, storageErr.Code, "%v", err)
+			require.False(t, storageErr.Unknown, "the change was refused")
+			if tt.want == storage.Unsupported || tt.want == storage.Locked {
 				require.NotEmpty(t, storageErr.Hint)
 			}
 		})
 	}
+}
+
+// If the service is busy, SetRetention fails with Unavailable and OutcomeUnknown, because the change may be made.
+func TestSetRetentionBusy(t *testing.T) {
+	d := newCannedServer(t, jsonError(503, "backendError", "Backend Error")).openDriver(t)
+
+	err := d.SetRetention(t.Context(), &driver.ChangeRequest{
+		Key: "a",
+		Retention: storage.Retention{
+			Mode:  storage.Governance,
+			Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
+		},
+	})
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
 // With WithGovernanceBypass, Delete removes the retention before the object.
@@ -309,27 +321,28 @@ func TestDeleteBypassRemovesRetention(t *testing.T) {
 	require.Equal(t, "7", patch.Query().Get("generation"))
 }
 
-// WithGovernanceBypass does not bypass a Compliance retention, a policy of the bucket or a hold.
+// With WithGovernanceBypass, Delete fails with Locked, and does not end the retention, if something else than a
+// Governance retention also locks the object.
 func TestDeleteBypassRefused(t *testing.T) {
 	tests := []struct {
 		name string
 		lock string // fields of the object
 	}{
 		{
-			name: "compliance",
+			name: "Compliance retention",
 			lock: `"retention":{"mode":"Locked","retainUntilTime":"2126-03-04T05:06:07Z"}`,
 		},
 		{
-			name: "a policy of the bucket",
+			name: "bucket policy",
 			lock: `"retentionExpirationTime":"2126-03-04T05:06:07Z"`,
 		},
 		{
-			name: "a longer policy",
+			name: "bucket policy that is longer than the retention",
 			lock: `"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},` +
 				`"retentionExpirationTime":"2127-03-04T05:06:07Z"`,
 		},
 		{
-			name: "a hold beside a retention",
+			name: "hold beside a retention",
 			lock: `"temporaryHold":true,` +
 				`"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"}`,
 		},
@@ -363,53 +376,39 @@ func TestCreateBucketWithObjectLock(t *testing.T) {
 	require.Contains(t, transcript.bodies["POST /b"][0], `"versioning":{"enabled":true}`)
 }
 
-// UpdateBucket keeps object lock, and refuses to add it.
+// UpdateBucket with WithObjectLock succeeds if the bucket has object lock, and turns its versioning on. It cannot add
+// object lock.
 func TestUpdateBucketWithObjectLock(t *testing.T) {
+	const (
+		locking = `200 {"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"},` +
+			`"iamConfiguration":{"publicAccessPrevention":"enforced"}}`
+		lockingAndVersioned = `200 {"kind":"storage#bucket","name":"photos","objectRetention":{"mode":"Enabled"},` +
+			`"versioning":{"enabled":true},` +
+			`"iamConfiguration":{"publicAccessPrevention":"enforced"}}`
+	)
 	tests := []struct {
-		name     string
-		bucket   string
-		opt      storage.BucketOption
-		code     storage.Code
-		requests []string
+		name         string
+		bucket       string // the response with the bucket's settings
+		wantRequests []string
+		want         storage.Code // "": success
 	}{
 		{
-			name: "object lock that is there",
-			bucket: `200 {"kind":"storage#bucket","name":"photos","versioning":{"enabled":true},` +
-				`"objectRetention":{"mode":"Enabled"},` +
-				`"iamConfiguration":{"publicAccessPrevention":"enforced"}}`,
-			opt:      storage.WithObjectLock(),
-			requests: []string{"GET /b/photos", "GET /b/photos"},
+			name:   "bucket has object lock and versioning",
+			bucket: lockingAndVersioned,
+			// The first request reads the lock. The second one reads the settings that are returned.
+			wantRequests: []string{"GET /b/photos", "GET /b/photos"},
 		},
 		{
-			name: "without versions",
-			bucket: `200 {"kind":"storage#bucket","name":"photos",` +
-				`"objectRetention":{"mode":"Enabled"},` +
-				`"iamConfiguration":{"publicAccessPrevention":"enforced"}}`,
-			opt:      storage.WithObjectLock(),
-			requests: []string{"GET /b/photos", "PATCH /b/photos"},
+			name:   "bucket has object lock without versioning",
+			bucket: locking,
+			// The patch turns versioning on.
+			wantRequests: []string{"GET /b/photos", "PATCH /b/photos"},
 		},
 		{
-			name:     "object lock that is not",
-			bucket:   bucketAnswer,
-			opt:      storage.WithObjectLock(),
-			code:     storage.Unsupported,
-			requests: []string{"GET /b/photos"},
-		},
-		{
-			name:   "a default retention",
-			bucket: bucketAnswer,
-			opt:    storage.WithDefaultRetention(storage.Governance, 1),
-			code:   storage.Unsupported,
-		},
-		{
-			name:   "rules by tag",
-			bucket: bucketAnswer,
-			opt: storage.WithLifecycle(storage.LifecycleRule{
-				ID:              "a",
-				Tags:            map[string]string{"k": "v"},
-				ExpireAfterDays: 1,
-			}),
-			code: storage.Unsupported,
+			name:         "bucket has no object lock",
+			bucket:       bucketAnswer,
+			wantRequests: []string{"GET /b/photos"},
+			want:         storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
@@ -418,14 +417,40 @@ func TestUpdateBucketWithObjectLock(t *testing.T) {
 				"GET /b/photos":   {tt.bucket},
 				"PATCH /b/photos": {tt.bucket},
 			})
+
+			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithObjectLock()))
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantRequests, transcript.requests)
+		})
+	}
+}
+
+// UpdateBucket fails with Unsupported, and sends no request, for settings that Google does not have.
+func TestUpdateBucketUnsupportedSettings(t *testing.T) {
+	tests := []struct {
+		name string
+		opt  storage.BucketOption
+	}{
+		{name: "default retention", opt: storage.WithDefaultRetention(storage.Governance, 1)},
+		{
+			name: "lifecycle rule for a tag",
+			opt: storage.WithLifecycle(storage.LifecycleRule{
+				ID:              "a",
+				Tags:            map[string]string{"k": "v"},
+				ExpireAfterDays: 1,
+			}),
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			service, transcript := newManagingService(t, Config{}, nil)
+
 			_, err := service.UpdateBucket(t.Context(), wiretest.BucketRequest(tt.opt))
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.requests, transcript.requests)
-			if tt.code != "" {
-				var storageErr *storage.Error
-				require.ErrorAs(t, err, &storageErr)
-				require.NotEmpty(t, storageErr.Error())
-			}
+			require.ErrorIs(t, err, storage.Unsupported)
+			var storageErr *storage.Error
+			require.ErrorAs(t, err, &storageErr)
+			require.NotEmpty(t, storageErr.Hint)
+			require.Empty(t, transcript.requests)
 		})
 	}
 }

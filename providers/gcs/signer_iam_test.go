@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,66 +121,67 @@ func TestSignByIAMExpires(t *testing.T) {
 	require.Contains(t, signedURL.URL, "X-Goog-Expires=43200&")
 }
 
-// Each error of the IAM service while signing has its Code and hint. fog/fog-google#629,
+// Each error of the IAM service while signing maps to a Code, is retryable or not, and may have a hint that says what to
+// do. fog/fog-google#629,
 // https://cloud.google.com/apis/docs/troubleshooting.
 func TestSignByIAMErrors(t *testing.T) {
-	refusal := func(status int, word string) http.HandlerFunc {
+	refuse := func(status int, message string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
-			_, _ = io.WriteString(w, `{"error":{"code":0,"message":"`+word+`","status":"`+word+`"}}`)
+			_, _ = io.WriteString(w, `{"error":{"code":0,"message":"`+message+`","status":"`+message+`"}}`)
 		}
 	}
-	says := func(text string) http.HandlerFunc {
+	respond := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, text)
+			_, _ = io.WriteString(w, body)
 		}
 	}
 	tests := []struct {
-		name   string
-		answer http.HandlerFunc
-		want   storage.Code
-		hint   string
-		again  bool
+		name      string
+		answer    http.HandlerFunc // of the IAM service
+		want      storage.Code
+		hint      string // part of it
+		retryable bool
 	}{
 		{
-			name:   "may not",
-			answer: refusal(403, "PERMISSION_DENIED"),
+			name:   "no permission to sign",
+			answer: refuse(403, "PERMISSION_DENIED"),
 			want:   storage.PermissionDenied,
 			hint:   "roles/iam.serviceAccountTokenCreator on " + testAccount,
 		},
 		{
-			name: "no API",
-			answer: refusal(403,
+			name: "API disabled",
+			answer: refuse(403,
 				"IAM Service Account Credentials API has not been used in project 7 before or it is disabled."),
 			want: storage.PermissionDenied,
 			hint: "enable the API",
 		},
 		{
-			name:   "no scope",
-			answer: refusal(403, "Request had insufficient authentication scopes."),
+			name:   "token without the scope",
+			answer: refuse(403, "Request had insufficient authentication scopes."),
 			want:   storage.PermissionDenied,
 			hint:   "cloud-platform",
 		},
 		{
-			name:   "no such account",
-			answer: refusal(404, "NOT_FOUND"),
+			name:   "account missing",
+			answer: refuse(404, "NOT_FOUND"),
 			want:   storage.Unauthenticated,
 			hint:   "there is no service account " + testAccount,
 		},
-		{name: "token refused", answer: refusal(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
+		{name: "token refused", answer: refuse(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
 		{
-			name:   "too many",
-			answer: refusal(429, "RESOURCE_EXHAUSTED"),
-			want:   storage.RateLimited,
-			again:  true,
+			name:      "too many requests",
+			answer:    refuse(429, "RESOURCE_EXHAUSTED"),
+			want:      storage.RateLimited,
+			retryable: true,
 		},
-		{name: "not now", answer: refusal(503, "UNAVAILABLE"), want: storage.Unavailable, again: true},
-		{name: "no signature", answer: says(`{}`), want: storage.Internal},
-		{name: "a broken signature", answer: says(`{"signedBlob":"%%"}`), want: storage.Internal},
-		{name: "no JSON", answer: says(`<html>`), want: storage.Internal},
+		{name: "service unavailable", answer: refuse(503, "UNAVAILABLE"), want: storage.Unavailable, retryable: true},
+		{name: "signature missing", answer: respond(`{}`), want: storage.Internal},
+		{name: "signature not in base64", answer: respond(`{"signedBlob":"%%"}`), want: storage.Internal},
+		{name: "a page instead of JSON", answer: respond(`<html>`), want: storage.Internal},
 		{
-			name: "a response without an end",
+			name: "a response that is too long",
 			answer: func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, `{"signedBlob":"`+strings.Repeat("A", 1<<20)+`"}`)
 			},
@@ -194,8 +194,8 @@ func TestSignByIAMErrors(t *testing.T) {
 				_, _ = io.WriteString(w, `{"signedBlob":`)
 				panic(http.ErrAbortHandler)
 			},
-			want:  storage.Unavailable,
-			again: true,
+			want:      storage.Unavailable,
+			retryable: true,
 		},
 	}
 	for _, tt := range tests {
@@ -206,7 +206,7 @@ func TestSignByIAMErrors(t *testing.T) {
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, tt.want, storageErr.Code, "%v", err)
-			require.Equal(t, tt.again, storageErr.Retryable)
+			require.Equal(t, tt.retryable, storageErr.Retryable)
 			require.False(t, storageErr.Unknown)
 			require.Contains(t, storageErr.Hint, tt.hint)
 			require.NotContains(t, err.Error(), secretToken)
@@ -214,69 +214,80 @@ func TestSignByIAMErrors(t *testing.T) {
 	}
 }
 
-// At most iamCalls requests for a signature run at a time, and a caller that waits for its turn can be canceled.
+// At most iamCalls calls of the IAM service run at the same time. A further call waits, and its context can end the
+// wait.
 func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
-	var signer atomic.Pointer[iamSigner]
-	var running []int // calls that were running at each request, including its own
-	refuse := false
+	var iam *iamSigner
+	var running []int // the calls that were running at each request, including its own
 	d, iam := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
-		running = append(running, len(signer.Load().calls))
-		if refuse {
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
+		running = append(running, len(iam.calls))
 		signBlob(t, w, r)
 	})
-	signer.Store(iam)
 
-	// One call counts as running until it ends.
-	_, err := d.Sign(t.Context(), signedDownload(nil))
-	require.NoError(t, err)
-	require.Equal(t, []int{1}, running)
-	require.Empty(t, iam.calls)
-
-	// A call that fails has ended, too.
-	refuse = true
-	_, err = d.Sign(t.Context(), signedDownload(nil))
-	require.Error(t, err)
-	require.Empty(t, iam.calls)
-
-	// If as many calls are running as may run at the same time, a further call sends no request.
-	refuse = false
-	running = nil
+	// The channel has one element for each running call. Fill it, as if iamCalls calls were running.
 	for range iamCalls {
 		iam.calls <- struct{}{}
 	}
+
+	// A further call waits until its context is canceled, and sends no request.
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = d.Sign(canceled, signedDownload(nil))
+	_, err := d.Sign(canceled, signedDownload(nil))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Empty(t, running)
 
-	// When one of the others has ended, the next call runs.
+	// When one of the running calls has ended, the next call sends its request.
 	<-iam.calls
 	_, err = d.Sign(t.Context(), signedDownload(nil))
 	require.NoError(t, err)
 	require.Equal(t, []int{iamCalls}, running)
 }
 
-// A request for a signature ends with its own time limit or with that of the caller, whichever comes first.
+// A call of the IAM service counts as running until it ends, whether it succeeds or fails.
+func TestSignByIAMCountsRunningCalls(t *testing.T) {
+	tests := []struct {
+		name    string
+		refused bool
+	}{
+		{name: "success", refused: false},
+		{name: "refusal", refused: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var iam *iamSigner
+			runningAtRequest := 0
+			d, iam := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {
+				runningAtRequest = len(iam.calls)
+				if tt.refused {
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				signBlob(t, w, r)
+			})
+
+			_, err := d.Sign(t.Context(), signedDownload(nil))
+			require.Equal(t, tt.refused, err != nil, "%v", err)
+			require.Equal(t, 1, runningAtRequest)
+			require.Empty(t, iam.calls, "no call is running any more")
+		})
+	}
+}
+
+// A request for a signature ends with its own time limit or with the deadline of the caller, whichever comes first.
 func TestSignByIAMTimesOut(t *testing.T) {
 	// The IAM service does not respond before the test ends.
-	hang := make(chan struct{})
+	testEnds := make(chan struct{})
 	d, iam := openIAMSigningDriver(t, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		<-hang
+		<-testEnds
 	})
-	defer close(hang)
+	defer close(testEnds)
 	require.Equal(t, iamTime, iam.time)
 
-	// The request's own limit is not taken for the caller's deadline.
+	// The request's own limit comes first. Its error is not that of a deadline, because the caller has set none.
 	iam.time = time.Millisecond
 	_, err := d.Sign(t.Context(), signedDownload(nil))
-	var storageErr *storage.Error
-	require.ErrorAs(t, err, &storageErr)
-	require.Equal(t, storage.Unavailable, storageErr.Code, "%v", err)
+	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 
 	// The caller's deadline comes first.
 	iam.time = time.Hour

@@ -101,9 +101,9 @@ func TestPutOverHeldObject(t *testing.T) {
 		condition storage.Condition
 		want      storage.Code
 	}{
-		{name: "a create", condition: storage.Condition{Absent: true}, want: storage.PreconditionFailed},
-		{name: "an update", condition: storage.Condition{Revision: "42"}, want: storage.Locked},
-		{name: "a write", condition: storage.Condition{}, want: storage.Locked},
+		{name: "IfAbsent", condition: storage.Condition{Absent: true}, want: storage.PreconditionFailed},
+		{name: "IfRevision", condition: storage.Condition{Revision: "42"}, want: storage.Locked},
+		{name: "no condition", condition: storage.Condition{}, want: storage.Locked},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,76 +131,72 @@ func TestPutOverHeldObject(t *testing.T) {
 var conditionNotMet = jsonError(412, "conditionNotMet",
 	"At least one of the pre-conditions you specified did not hold.")
 
-// After an unmet condition, the driver requests the object, to tell a missing object from another revision.
+// If the condition of a call does not hold, the driver requests the object, because a missing object has another Code
+// than another revision.
 func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
-	calls := []struct {
-		name    string
-		run     func(t *testing.T, d *objectDriver) error
-		missing storage.Code // of the call on a missing object
+	tests := []struct {
+		name       string
+		object     reply // to the request for the object
+		wantRead   storage.Code
+		wantDelete storage.Code
 	}{
 		{
-			name: "a removal",
-			run: func(t *testing.T, d *objectDriver) error {
-				return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
-			},
-			missing: "", // a success
+			name:       "object missing",
+			object:     jsonError(404, "notFound", "No such object: photos/a"),
+			wantRead:   storage.ObjectNotFound,
+			wantDelete: "", // a success
 		},
 		{
-			name: "Head",
-			run: func(t *testing.T, d *objectDriver) error {
-				_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
-				return err
-			},
-			missing: storage.ObjectNotFound,
+			name:       "object has another revision",
+			object:     storedReply,
+			wantRead:   storage.PreconditionFailed,
+			wantDelete: storage.PreconditionFailed,
 		},
 		{
-			name: "a download",
-			run: func(t *testing.T, d *objectDriver) error {
-				_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
-				return err
-			},
-			missing: storage.ObjectNotFound,
+			name:       "bucket missing",
+			object:     jsonError(404, "notFound", "The specified bucket does not exist."),
+			wantRead:   storage.BucketNotFound,
+			wantDelete: storage.BucketNotFound,
+		},
+		{
+			name:       "no permission to see the object",
+			object:     jsonError(403, "forbidden", "no"),
+			wantRead:   storage.PreconditionFailed,
+			wantDelete: storage.PreconditionFailed,
+		},
+		{
+			name:       "server out of service",
+			object:     jsonError(503, "backendError", "no"),
+			wantRead:   storage.Unavailable,
+			wantDelete: storage.Unavailable,
 		},
 	}
-	for _, call := range calls {
-		tests := []struct {
-			name   string
-			object reply // to the request for the object
-			want   storage.Code
-		}{
-			{
-				name:   "no object",
-				object: jsonError(404, "notFound", "No such object: photos/a"),
-				want:   call.missing,
-			},
-			{name: "another revision", object: storedReply, want: storage.PreconditionFailed},
-			{
-				name:   "no bucket",
-				object: jsonError(404, "notFound", "The specified bucket does not exist."),
-				want:   storage.BucketNotFound,
-			},
-			{
-				name:   "no permission to see it",
-				object: jsonError(403, "forbidden", "no"),
-				want:   storage.PreconditionFailed,
-			},
-			{
-				name:   "a server out of service",
-				object: jsonError(503, "backendError", "no"),
-				want:   storage.Unavailable,
-			},
-		}
-		for _, tt := range tests {
-			t.Run(call.name+": "+tt.name, func(t *testing.T) {
-				server := newCannedServer(t, conditionNotMet, tt.object)
-				err := call.run(t, server.openDriver(t))
-				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, "GET /storage/v1/b/photos/o/a", server.Calls()[1])
-				require.Len(t, server.Calls(), 2)
-			})
-		}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, conditionNotMet, tt.object)
+			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
+			require.Equal(t, tt.wantRead, storage.CodeOf(err), "%v", err)
+			requireObjectRequestedLast(t, server)
+
+			server = newCannedServer(t, conditionNotMet, tt.object)
+			_, err = server.openDriver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1, Condition: condition})
+			require.Equal(t, tt.wantRead, storage.CodeOf(err), "%v", err)
+			requireObjectRequestedLast(t, server)
+
+			server = newCannedServer(t, conditionNotMet, tt.object)
+			err = server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
+			require.Equal(t, tt.wantDelete, storage.CodeOf(err), "%v", err)
+			requireObjectRequestedLast(t, server)
+		})
 	}
+}
+
+// requireObjectRequestedLast requires that the server got two requests, of which the last one is for the object "a".
+func requireObjectRequestedLast(t *testing.T, s *cannedServer) {
+	t.Helper()
+	require.Len(t, s.Calls(), 2)
+	require.Equal(t, "GET /storage/v1/b/photos/o/a", s.Calls()[1])
 }
 
 // rewriteDone is the response to the last call of a rewrite.
@@ -214,8 +210,9 @@ func copySource() driver.ObjectRef {
 	return driver.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
 }
 
-// Copy sends one rewrite, which pins the source's generation and always sends a full resource.
+// Copy sends one rewrite request. It names the generation of the source, and has all properties of the copy in its body.
 func TestCopyRequests(t *testing.T) {
+	// The class is always sent, because Google would otherwise use the default class of the bucket.
 	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
 	properties := storage.Properties{
 		ContentType:  "text/plain",
@@ -223,49 +220,49 @@ func TestCopyRequests(t *testing.T) {
 		Metadata:     map[string]string{"k": "v"},
 	}
 	tests := []struct {
-		name    string
-		request driver.CopyRequest
-		query   map[string]string
-		body    string
+		name      string
+		request   driver.CopyRequest
+		wantQuery map[string]string
+		wantBody  string
 	}{
 		{
-			name:    "attributes come along",
-			request: driver.CopyRequest{Properties: properties},
-			body:    `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
+			name:     "properties of the source",
+			request:  driver.CopyRequest{Properties: properties},
+			wantBody: `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
 		},
 		{
-			name:    "attributes are replaced",
-			request: driver.CopyRequest{Properties: properties, Replace: true},
-			body:    `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
+			name:     "properties replaced",
+			request:  driver.CopyRequest{Properties: properties, Replace: true},
+			wantBody: `{"contentType":"text/plain","cacheControl":"no-store","metadata":{"k":"v"},"storageClass":"STANDARD"}`,
 		},
 		{
-			name:    "none of them is required but one",
-			request: driver.CopyRequest{Replace: true},
-			body:    standard,
+			name:     "properties replaced by none",
+			request:  driver.CopyRequest{Replace: true},
+			wantBody: standard,
 		},
-		{name: "the standard class is not the bucket's", request: driver.CopyRequest{}, body: standard},
+		{name: "no properties", request: driver.CopyRequest{}, wantBody: standard},
 		{
-			name:    "another class",
-			request: driver.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}},
-			body:    `{"contentType":"text/plain","storageClass":"NEARLINE"}`,
-		},
-		{
-			name:    "IfAbsent",
-			request: driver.CopyRequest{Condition: storage.Condition{Absent: true}},
-			query:   map[string]string{"ifGenerationMatch": "0"},
-			body:    standard,
+			name:     "another class",
+			request:  driver.CopyRequest{Properties: storage.Properties{ContentType: "text/plain", StorageClass: "NEARLINE"}},
+			wantBody: `{"contentType":"text/plain","storageClass":"NEARLINE"}`,
 		},
 		{
-			name:    "IfRevision",
-			request: driver.CopyRequest{Condition: storage.Condition{Revision: "9"}},
-			query:   map[string]string{"ifGenerationMatch": "9"},
-			body:    standard,
+			name:      "IfAbsent",
+			request:   driver.CopyRequest{Condition: storage.Condition{Absent: true}},
+			wantQuery: map[string]string{"ifGenerationMatch": "0"},
+			wantBody:  standard,
 		},
 		{
-			name:    "public",
-			request: driver.CopyRequest{Controls: storage.Controls{PublicRead: true}},
-			query:   map[string]string{"destinationPredefinedAcl": "publicRead"},
-			body:    standard,
+			name:      "IfRevision",
+			request:   driver.CopyRequest{Condition: storage.Condition{Revision: "9"}},
+			wantQuery: map[string]string{"ifGenerationMatch": "9"},
+			wantBody:  standard,
+		},
+		{
+			name:      "public read",
+			request:   driver.CopyRequest{Controls: storage.Controls{PublicRead: true}},
+			wantQuery: map[string]string{"destinationPredefinedAcl": "publicRead"},
+			wantBody:  standard,
 		},
 	}
 	for _, tt := range tests {
@@ -284,9 +281,9 @@ func TestCopyRequests(t *testing.T) {
 			for _, name := range []string{
 				"ifGenerationMatch", "destinationPredefinedAcl", "ifSourceGenerationMatch",
 			} {
-				require.Equal(t, tt.query[name], req.Query().Get(name), name)
+				require.Equal(t, tt.wantQuery[name], req.Query().Get(name), name)
 			}
-			require.JSONEq(t, tt.body, req.Body)
+			require.JSONEq(t, tt.wantBody, req.Body)
 		})
 	}
 }
@@ -409,91 +406,92 @@ func rewriteMore(token string) reply {
 	}
 }
 
-// A rewrite of a large object takes several calls. After a failure it continues with the last token.
+// Copy calls Google's rewrite until that is done. Each call passes on the token of the call before, and one failure
+// after progress is retried. Another attempt of the copy would continue with the last token, in Resume.
 func TestCopyTakesSeveralCalls(t *testing.T) {
 	busy := jsonError(503, "backendError", "Backend Error")
 	refusal := jsonError(412, "conditionNotMet",
 		"At least one of the pre-conditions you specified did not hold.")
 	tests := []struct {
-		name    string
-		answers []reply
-		tokens  []string     // with which the calls resume
-		want    storage.Code // "": success
-		unknown bool
-		resume  string // with which another attempt would resume
+		name        string
+		replies     []reply
+		wantTokens  []string     // of the calls, in order
+		want        storage.Code // "": success
+		wantUnknown bool
+		wantResume  string // the token for another attempt
 	}{
 		{
-			name:    "to the end",
-			answers: []reply{rewriteMore("1"), rewriteMore("2"), rewriteDone},
-			tokens:  []string{"", "1", "2"},
-			want:    "",
+			name:       "done after three calls",
+			replies:    []reply{rewriteMore("1"), rewriteMore("2"), rewriteDone},
+			wantTokens: []string{"", "1", "2"},
+			want:       "",
 		},
 		{
-			name:    "a failure after progress",
-			answers: []reply{rewriteMore("1"), busy, rewriteMore("2"), {Cut: true}, rewriteDone},
-			tokens:  []string{"", "1", "1", "2", "2"},
-			want:    "",
+			name:       "failures after progress",
+			replies:    []reply{rewriteMore("1"), busy, rewriteMore("2"), {Cut: true}, rewriteDone},
+			wantTokens: []string{"", "1", "1", "2", "2"},
+			want:       "",
 		},
 		{
-			name:    "a failure at first",
-			answers: []reply{busy},
-			tokens:  []string{""},
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "first call fails",
+			replies:     []reply{busy},
+			wantTokens:  []string{""},
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "one after the other",
-			answers: []reply{rewriteMore("1"), busy, busy},
-			tokens:  []string{"", "1", "1"},
-			want:    storage.Unavailable,
-			unknown: true,
-			resume:  "1",
+			name:        "two failures without progress",
+			replies:     []reply{rewriteMore("1"), busy, busy},
+			wantTokens:  []string{"", "1", "1"},
+			want:        storage.Unavailable,
+			wantUnknown: true,
+			wantResume:  "1",
 		},
 		{
-			name:    "a server that asks for time",
-			answers: []reply{rewriteMore("1"), jsonError(429, "rateLimitExceeded", "Slow down")},
-			tokens:  []string{"", "1"},
-			want:    storage.RateLimited,
-			resume:  "1",
+			name:       "rate limited",
+			replies:    []reply{rewriteMore("1"), jsonError(429, "rateLimitExceeded", "Slow down")},
+			wantTokens: []string{"", "1"},
+			want:       storage.RateLimited,
+			wantResume: "1",
 		},
 		{
-			name:    "a refusal",
-			answers: []reply{rewriteMore("1"), jsonError(403, "forbidden", "No")},
-			tokens:  []string{"", "1"},
-			want:    storage.PermissionDenied,
-			resume:  "1",
+			name:       "refused",
+			replies:    []reply{rewriteMore("1"), jsonError(403, "forbidden", "No")},
+			wantTokens: []string{"", "1"},
+			want:       storage.PermissionDenied,
+			wantResume: "1",
 		},
 		{
-			name:    "a token that has ended",
-			answers: []reply{rewriteMore("1"), jsonError(410, "gone", "Gone")},
-			tokens:  []string{"", "1"},
-			want:    storage.Unavailable,
+			name:       "token expired",
+			replies:    []reply{rewriteMore("1"), jsonError(410, "gone", "Gone")},
+			wantTokens: []string{"", "1"},
+			want:       storage.Unavailable,
 		},
 		{
-			name:    "a lost response may have been the last",
-			answers: []reply{rewriteMore("1"), busy, refusal},
-			tokens:  []string{"", "1", "1"},
-			want:    storage.PreconditionFailed,
-			unknown: true,
-			resume:  "1",
+			name:        "failure that may hide the copy, then a refusal",
+			replies:     []reply{rewriteMore("1"), busy, refusal},
+			wantTokens:  []string{"", "1", "1"},
+			want:        storage.PreconditionFailed,
+			wantUnknown: true,
+			wantResume:  "1",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			r := &driver.CopyRequest{Key: "a", Source: copySource(), Condition: storage.Condition{Absent: true}}
 
 			_, err := server.openDriver(t).Copy(t.Context(), r)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
-			require.Equal(t, tt.resume, r.Resume)
+			require.Equal(t, tt.wantUnknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.wantResume, r.Resume)
 
 			var tokens []string
 			for _, req := range server.Requests() {
 				require.Equal(t, "42", req.Query().Get("sourceGeneration"))
 				tokens = append(tokens, req.Query().Get("rewriteToken"))
 			}
-			require.Equal(t, tt.tokens, tokens)
+			require.Equal(t, tt.wantTokens, tokens)
 		})
 	}
 }
@@ -633,7 +631,9 @@ func TestListVersionsRepeatedPage(t *testing.T) {
 	})
 	_, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 3})
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-	require.Less(t, len(server.Calls()), 20)
+
+	const manyRequests = 20 // far more than the driver needs to see the same page again
+	require.Less(t, len(server.Calls()), manyRequests)
 }
 
 // listingPage returns a page of a listing with the prefix "b/" and objects with the given names. The argument next is
