@@ -118,13 +118,16 @@ func TestDefaultCredentialsOfFirstRequest(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", HTTPClient: &http.Client{Transport: base}})
 	require.NoError(t, err)
 	require.Empty(t, metadata.Calls(), "opening makes no request")
+
+	// The first request gets a token of the metadata service.
 	require.ErrorIs(t, requestAttrs(t, d.(*objectDriver)), errRecorded)
 	require.Equal(t, "Bearer M", base.header.Get("Authorization"))
 
+	// The second request uses the same token.
 	calls := len(metadata.Calls())
 	require.NotZero(t, calls)
 	require.ErrorIs(t, requestAttrs(t, d.(*objectDriver)), errRecorded)
-	require.Len(t, metadata.Calls(), calls, "a token is kept")
+	require.Len(t, metadata.Calls(), calls)
 }
 
 // Default credentials in a file are read once, at the first use, and without a request to the metadata service.
@@ -197,92 +200,92 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: fmt.Sprintf("T%d", s.made.Add(1))}, nil
 }
 
-// If Google refuses a token before its expiry, the driver gets another one and repeats the request.
+// If Google refuses a token that has worked, the driver gets a new token and repeats the request, once.
 // googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262.
 func TestTokenRefusedRenewed(t *testing.T) {
-	refused := reply{
-		Status: http.StatusUnauthorized,
-		Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
-		Body: `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code>` +
-			`<Message>Authentication required.</Message></Error>`,
-	}
-	upload := func(t *testing.T, bucket storage.Bucket) error {
-		t.Helper()
-		_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
-		return err
-	}
-	attrs := func(t *testing.T, bucket storage.Bucket) error {
-		t.Helper()
-		_, err := bucket.Attrs(t.Context(), "a")
-		return err
-	}
+	refused := xmlError(http.StatusUnauthorized, "AuthenticationRequired", "Authentication required.")
 	tests := []struct {
-		name     string
-		works    bool // the first token works for a write before the call
-		replies  []reply
-		call     func(t *testing.T, bucket storage.Bucket) error
-		code     storage.Code // "": success
-		requests int          // of the call
+		name    string
+		replies []reply // to the second request and those after it; the first one, a write, succeeds
+		call    func(t *testing.T, bucket storage.Bucket) error
+		want    storage.Code // "": success
 	}{
 		{
-			name:     "of a write",
-			works:    true,
-			replies:  []reply{storedReply, refused, storedReply},
-			call:     upload,
-			requests: 2,
+			name:    "token refused for a write",
+			replies: []reply{refused, storedReply},
+			call: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
+				return err
+			},
 		},
 		{
-			name:     "of a read",
-			works:    true,
-			replies:  []reply{storedReply, refused, storedReply},
-			call:     attrs,
-			requests: 2,
+			name:    "token refused for a read",
+			replies: []reply{refused, storedReply},
+			call: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := bucket.Attrs(t.Context(), "a")
+				return err
+			},
 		},
 		{
-			name:     "and the new one refused too",
-			works:    true,
-			replies:  []reply{storedReply, refused},
-			call:     attrs,
-			code:     storage.Unauthenticated,
-			requests: 2,
-		},
-		{
-			name:     "but not one that never worked",
-			replies:  []reply{refused},
-			call:     attrs,
-			code:     storage.Unauthenticated,
-			requests: 1,
+			name:    "new token refused, too",
+			replies: []reply{refused, refused},
+			call: func(t *testing.T, bucket storage.Bucket) error {
+				_, err := bucket.Attrs(t.Context(), "a")
+				return err
+			},
+			want: storage.Unauthenticated,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.replies...)
-			d := server.openDriver(t, func(c *Config) { c.TokenSource = &countedSource{} })
-			bucket := engine.New(d, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-			if tt.works {
-				require.NoError(t, upload(t, bucket))
-			}
-			before := len(server.Requests())
+			server := newCannedServer(t, append([]reply{storedReply}, tt.replies...)...)
+			bucket := openWithNewTokens(t, server)
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("hello world"))
+			require.NoError(t, err)
 
-			err := tt.call(t, bucket)
-			if tt.code == "" {
+			err = tt.call(t, bucket)
+			if tt.want == "" {
 				require.NoError(t, err)
 			} else {
-				var storageErr *storage.Error
-				require.ErrorAs(t, err, &storageErr)
-				require.Equal(t, tt.code, storageErr.Code)
-				require.False(t, storageErr.Unknown)
-				require.Equal(t, http.StatusUnauthorized, storageErr.Status)
+				requireTokenRefused(t, err)
 			}
 
-			require.Len(t, server.Requests(), before+tt.requests)
+			// The call made one request with the refused token, and one with a new token.
 			tokens := map[string]bool{}
 			for _, r := range server.Requests() {
 				tokens[r.Header.Get("Authorization")] = true
 			}
-			require.Len(t, tokens, before+tt.requests, "each request has a token of its own here")
+			require.Len(t, server.Requests(), 3)
+			require.Len(t, tokens, 3, "here, each request has a new token")
 		})
 	}
+}
+
+// If Google refuses the first token, the call fails with Unauthenticated and does not try another token.
+func TestFirstTokenRefused(t *testing.T) {
+	server := newCannedServer(t,
+		xmlError(http.StatusUnauthorized, "AuthenticationRequired", "Authentication required."))
+
+	_, err := openWithNewTokens(t, server).Attrs(t.Context(), "a")
+	requireTokenRefused(t, err)
+	require.Len(t, server.Requests(), 1)
+}
+
+// openWithNewTokens opens the bucket "photos" at the server, with a new token for each request.
+func openWithNewTokens(t *testing.T, s *cannedServer) storage.Bucket {
+	t.Helper()
+	d := s.openDriver(t, func(c *Config) { c.TokenSource = &countedSource{} })
+	return engine.New(d, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+}
+
+// requireTokenRefused requires that err is Unauthenticated, with the status and without doubt about the outcome.
+func requireTokenRefused(t *testing.T, err error) {
+	t.Helper()
+	var storageErr *storage.Error
+	require.ErrorAs(t, err, &storageErr)
+	require.Equal(t, storage.Unauthenticated, storageErr.Code)
+	require.Equal(t, http.StatusUnauthorized, storageErr.Status)
+	require.False(t, storageErr.Unknown)
 }
 
 // The driver keeps the token of credentials from a file until the service refuses it, and then gets another one.
@@ -344,66 +347,60 @@ func (r *recordingTransport) RoundTrip(request *http.Request) (*http.Response, e
 	return nil, errRecorded
 }
 
-// Config.Credentials may name the beginning of an environment variable, which has the path of the key file.
+// Config.Credentials names credentials. The environment variable that begins with that name has the path of their key
+// file.
 func TestCredentialsByName(t *testing.T) {
-	files := t.TempDir()
+	folder := t.TempDir()
 	for name, content := range map[string][]byte{
-		"old":  authorizedUser(t, "old-payer"),
-		"new":  authorizedUser(t, "new-payer"),
-		"none": []byte("S3CR3T"),
+		"old":     authorizedUser(t, "old-payer"),
+		"new":     authorizedUser(t, "new-payer"),
+		"invalid": []byte("S3CR3T"),
 	} {
-		require.NoError(t, os.WriteFile(filepath.Join(files, name), content, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), content, 0o600))
 	}
 	tests := []struct {
-		name, credentials, file string
-		quota                   string
-		fails                   storage.Code
-		hint                    string
+		name        string
+		credentials string       // Config.Credentials
+		file        string       // in OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS
+		wantQuota   string       // the quota project in the file
+		wantErr     storage.Code // "": success
+		wantHint    string
 	}{
-		{name: "one account", credentials: "old-store", file: "old", quota: "old-payer"},
-		{name: "another one", credentials: "old-store", file: "new", quota: "new-payer"},
+		{name: "one account", credentials: "old-store", file: "old", wantQuota: "old-payer"},
+		{name: "another account", credentials: "old-store", file: "new", wantQuota: "new-payer"},
 		{
-			name:        "nothing has the name",
+			name:        "variable missing",
 			credentials: "other",
-			fails:       storage.Unauthenticated,
-			hint:        "set OTHER_GOOGLE_APPLICATION_CREDENTIALS to the path of a key file or credential configuration",
+			wantErr:     storage.Unauthenticated,
+			wantHint:    "set OTHER_GOOGLE_APPLICATION_CREDENTIALS to the path of a key file or credential configuration",
 		},
-		{
-			name:        "there is no such file",
-			credentials: "old-store",
-			file:        "missing",
-			fails:       storage.Unauthenticated,
-		},
-		{
-			name:        "a file of something else",
-			credentials: "old-store",
-			file:        "none",
-			fails:       storage.InvalidArgument,
-		},
-		{name: "a name that is none", credentials: "a b", fails: storage.InvalidArgument},
+		{name: "file missing", credentials: "old-store", file: "missing", wantErr: storage.Unauthenticated},
+		{name: "file without credentials", credentials: "old-store", file: "invalid", wantErr: storage.InvalidArgument},
+		{name: "invalid name", credentials: "a b", wantErr: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			isolateEnv(t, nil)
 			if tt.file != "" {
-				t.Setenv("OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(files, tt.file))
+				t.Setenv("OLD_STORE_GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(folder, tt.file))
 			}
+
 			d, err := NewDriver(t.Context(), Config{Bucket: "photos", Credentials: tt.credentials})
-			if tt.fails != "" {
-				require.ErrorIs(t, err, tt.fails)
+			if tt.wantErr != "" {
+				require.ErrorIs(t, err, tt.wantErr)
 				require.NotContains(t, err.Error(), "S3CR3T")
-				if tt.hint != "" {
-					require.Equal(t, tt.hint, err.(*storage.Error).Hint)
+				if tt.wantHint != "" {
+					require.Equal(t, tt.wantHint, err.(*storage.Error).Hint)
 				}
 				return
 			}
 			require.NoError(t, err)
+
 			creds, err := d.(*objectDriver).account.credentials.get()
 			require.NoError(t, err)
-
 			quota, err := creds.QuotaProjectID(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, tt.quota, quota)
+			require.Equal(t, tt.wantQuota, quota)
 			require.NoError(t, d.Close())
 		})
 	}
@@ -430,15 +427,17 @@ func writeServiceAccount(t *testing.T, name, tokenURL string) string {
 	return file
 }
 
-// Two identities of Google in one program each send their own token.
+// Buckets that are opened with different credentials each send the token of their own credentials.
 func TestOpenTwoIdentities(t *testing.T) {
 	isolateEnv(t, nil)
 	server := newCannedServer(t, storedReply)
+	// The credentials "old" and "new" have key files, and token services that return a token with the same name.
 	for _, name := range []string{"old", "new"} {
-		tokens := newCannedServer(t, tokenReply("token-of-"+name))
+		tokenService := newCannedServer(t, tokenReply("token-of-"+name))
 		t.Setenv(strings.ToUpper(name)+"_GOOGLE_APPLICATION_CREDENTIALS",
-			writeServiceAccount(t, name, tokens.URL))
+			writeServiceAccount(t, name, tokenService.URL))
 	}
+
 	for _, name := range []string{"old", "new", "old"} {
 		bucket, err := storage.Open(t.Context(), "gs://photos?credentials="+name+"&endpoint="+server.URL)
 		require.NoError(t, err)

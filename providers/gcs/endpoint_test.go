@@ -32,118 +32,124 @@ func userCredentials(t *testing.T, universe string) []byte {
 	return file
 }
 
-// Credentials of a universe are sent only to its own host, or to a server that Config names.
+// A universe is a cloud that runs the software of Google, with a domain of its own. Credentials of a universe are sent
+// only to the host of that universe, or to a server that Config.Endpoint names.
 func TestCredentialsGoToTheirOwnUniverse(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file.json")
-	require.NoError(t, os.WriteFile(file, userCredentials(t, otherUniverse), 0o600))
-	theirs := "https://storage." + otherUniverse
+	const (
+		googleHost = "https://storage.googleapis.com"
+		otherHost  = "https://storage." + otherUniverse
+	)
+	googleCredentials := userCredentials(t, "")
+	otherCredentials := userCredentials(t, otherUniverse)
+	otherFile := filepath.Join(t.TempDir(), "file.json")
+	require.NoError(t, os.WriteFile(otherFile, otherCredentials, 0o600))
+	otherDefault := map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": otherFile}
+
 	tests := []struct {
-		name        string
-		environment map[string]string
-		config      Config
-		root        string
-		anonymous   bool
-		refused     bool
+		name          string
+		environment   map[string]string
+		config        Config
+		wantRoot      string // of requests; "" if opening is refused
+		wantAnonymous bool   // requests have no credentials
 	}{
 		{
-			name:   "given credentials of Google's",
-			config: Config{CredentialsJSON: userCredentials(t, "")},
-			root:   "https://storage.googleapis.com",
+			name:     "CredentialsJSON of Google",
+			config:   Config{CredentialsJSON: googleCredentials},
+			wantRoot: googleHost,
 		},
 		{
-			name:   "given credentials of another",
-			config: Config{CredentialsJSON: userCredentials(t, otherUniverse)},
-			root:   theirs,
+			name:     "CredentialsJSON of another universe",
+			config:   Config{CredentialsJSON: otherCredentials},
+			wantRoot: otherHost,
 		},
 		{
-			name:   "given credentials of another, its host",
-			config: Config{CredentialsJSON: userCredentials(t, otherUniverse), Endpoint: theirs},
-			root:   theirs,
+			name:     "CredentialsJSON of another universe, its own endpoint",
+			config:   Config{CredentialsJSON: otherCredentials, Endpoint: otherHost},
+			wantRoot: otherHost,
 		},
 		{
-			name: "given credentials of another, Google's",
-			config: Config{
-				CredentialsJSON: userCredentials(t, otherUniverse),
-				Endpoint:        "https://storage.googleapis.com",
-			},
-			refused: true,
+			name:     "CredentialsJSON of another universe, Google's endpoint",
+			config:   Config{CredentialsJSON: otherCredentials, Endpoint: googleHost},
+			wantRoot: "",
 		},
 		{
-			name:   "given credentials and a proxy",
-			config: Config{CredentialsJSON: userCredentials(t, otherUniverse), Endpoint: "http://127.0.0.1:1"},
-			root:   "http://127.0.0.1:1",
+			name:     "CredentialsJSON of another universe, a proxy as endpoint",
+			config:   Config{CredentialsJSON: otherCredentials, Endpoint: "http://127.0.0.1:1"},
+			wantRoot: "http://127.0.0.1:1",
 		},
 		{
-			name:        "default credentials of another",
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
-			root:        theirs,
+			name:        "default credentials of another universe",
+			environment: otherDefault,
+			wantRoot:    otherHost,
 		},
 		{
-			name:        "default credentials of another, its host",
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
-			config:      Config{Endpoint: theirs},
-			root:        theirs,
+			name:        "default credentials of another universe, its own endpoint",
+			environment: otherDefault,
+			config:      Config{Endpoint: otherHost},
+			wantRoot:    otherHost,
 		},
 		{
-			name:        "default credentials of another, Google's",
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
-			config:      Config{Endpoint: "https://storage.googleapis.com"},
-			refused:     true,
+			name:        "default credentials of another universe, Google's endpoint",
+			environment: otherDefault,
+			config:      Config{Endpoint: googleHost},
+			wantRoot:    "",
 		},
 		{
-			name:        "the environment's universe",
+			name:        "universe of the environment",
 			environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse},
-			root:        theirs,
+			wantRoot:    otherHost,
 		},
 		{
-			name:        "the environment's universe and tokens",
+			name:        "universe of the environment, a TokenSource",
 			environment: map[string]string{"GOOGLE_CLOUD_UNIVERSE_DOMAIN": otherUniverse},
 			config:      Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{})},
-			root:        theirs,
+			wantRoot:    otherHost,
 		},
 		{
-			name:      "default credentials and a server of yours",
-			config:    Config{Endpoint: "https://storage.example.com"},
-			root:      "https://storage.example.com",
-			anonymous: true,
+			name:          "default credentials, another server as endpoint",
+			config:        Config{Endpoint: "https://storage.example.com"},
+			wantRoot:      "https://storage.example.com",
+			wantAnonymous: true,
 		},
 		{
-			name:        "no TLS",
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
-			config:      Config{Endpoint: "http://storage." + otherUniverse},
-			root:        "http://storage." + otherUniverse,
-			anonymous:   true,
+			name:          "default credentials of another universe, its own endpoint without TLS",
+			environment:   otherDefault,
+			config:        Config{Endpoint: "http://storage." + otherUniverse},
+			wantRoot:      "http://storage." + otherUniverse,
+			wantAnonymous: true,
 		},
 		{
-			name: "the emulator",
+			name: "default credentials of another universe, an emulator",
 			environment: map[string]string{
-				"GOOGLE_APPLICATION_CREDENTIALS": file,
+				"GOOGLE_APPLICATION_CREDENTIALS": otherFile,
 				"STORAGE_EMULATOR_HOST":          "127.0.0.1:1",
 			},
-			root:      "http://127.0.0.1:1",
-			anonymous: true,
+			wantRoot:      "http://127.0.0.1:1",
+			wantAnonymous: true,
 		},
 		{
-			name:        "no credentials",
-			environment: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": file},
-			config:      Config{Anonymous: true},
-			root:        "https://storage.googleapis.com",
-			anonymous:   true,
+			name:          "default credentials of another universe, Anonymous",
+			environment:   otherDefault,
+			config:        Config{Anonymous: true},
+			wantRoot:      googleHost,
+			wantAnonymous: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			isolateEnv(t, tt.environment)
-			tt.config.Bucket = "photos"
-			d, err := NewDriver(t.Context(), tt.config)
-			if tt.refused {
+			config := tt.config
+			config.Bucket = "photos"
+
+			d, err := NewDriver(t.Context(), config)
+			if tt.wantRoot == "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
 				require.ErrorContains(t, err, otherUniverse)
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, tt.root, d.(*objectDriver).account.root())
-			require.Equal(t, tt.anonymous, d.(*objectDriver).account.anonymous)
+			require.Equal(t, tt.wantRoot, d.(*objectDriver).account.root())
+			require.Equal(t, tt.wantAnonymous, d.(*objectDriver).account.anonymous)
 		})
 	}
 }

@@ -229,7 +229,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// The error of a refused request has a hint.
+// Each of these refusals of Google has a hint that says what to do.
 func TestRefusalHints(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -239,14 +239,14 @@ func TestRefusalHints(t *testing.T) {
 		want    string // part of the hint
 	}{
 		{
-			name:    "requester pays, JSON API",
+			name:    "requester pays, from the JSON API",
 			status:  400,
 			reason:  "required",
 			message: "Bucket is a requester pays bucket but no user project provided.",
 			want:    "user_project=",
 		},
 		{
-			name:    "requester pays, XML API",
+			name:    "requester pays, from the XML API",
 			status:  400,
 			reason:  "UserProjectMissing",
 			message: "Bucket is a requester pays bucket but no user project provided.",
@@ -260,14 +260,14 @@ func TestRefusalHints(t *testing.T) {
 			want:    "cryptoKeyEncrypterDecrypter",
 		},
 		{
-			name:    "a hold",
+			name:    "object under a hold",
 			status:  403,
 			reason:  "forbidden",
 			message: "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
 			want:    "hold",
 		},
 		{
-			name:    "a key for an object without one",
+			name:    "customer key for an object without a key",
 			status:  400,
 			reason:  "resourceNotEncryptedWithCustomerEncryptionKey",
 			message: "The target object is not encrypted by a customer-supplied encryption key.",
@@ -330,27 +330,24 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 	}
 }
 
-// After a refusal, the driver sends a second request to learn the reason. If that request fails temporarily, the
-// call fails as retryable.
+// If Google refuses a request, the driver sends a second one to learn the reason. If the second one fails temporarily,
+// the call fails as retryable, and not with OutcomeUnknown, because the first request changed nothing.
 func TestRefusalNotExplained(t *testing.T) {
-	end := time.Now().Add(time.Hour)
-	retention := storage.Retention{Mode: storage.Governance, Until: end}
-	mismatch := jsonError(412, "conditionNotMet",
-		"At least one of the pre-conditions you specified did not hold.")
+	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
 	tests := []struct {
 		name    string
 		refusal reply
 		call    func(d *objectDriver) error
 	}{
 		{
-			name:    "of a shorter retention",
+			name:    "SetRetention refused",
 			refusal: jsonError(403, "forbidden", "The object retention cannot be removed or shortened."),
 			call: func(d *objectDriver) error {
 				return d.SetRetention(t.Context(), &driver.ChangeRequest{Key: "a", Retention: retention})
 			},
 		},
 		{
-			name:    "of a retention by a bucket that has none",
+			name:    "Put with a retention refused",
 			refusal: jsonError(400, "invalid", "No retention here."),
 			call: func(d *objectDriver) error {
 				_, err := d.Put(t.Context(), &driver.PutRequest{
@@ -362,8 +359,8 @@ func TestRefusalNotExplained(t *testing.T) {
 			},
 		},
 		{
-			name:    "of a removal of another revision",
-			refusal: mismatch,
+			name:    "Delete of a revision refused",
+			refusal: conditionNotMet,
 			call: func(d *objectDriver) error {
 				return d.Delete(t.Context(), &driver.DeleteRequest{
 					Key:       "a",
@@ -372,7 +369,7 @@ func TestRefusalNotExplained(t *testing.T) {
 			},
 		},
 		{
-			name:    "of a read of another revision",
+			name:    "Get of a revision refused",
 			refusal: xmlError(412, "PreconditionFailed", "No."),
 			call: func(d *objectDriver) error {
 				_, _, err := d.Get(t.Context(), &driver.GetRequest{
@@ -385,21 +382,18 @@ func TestRefusalNotExplained(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		for reason, response := range map[string]reply{
-			"busy":      jsonError(503, "backendError", "Backend Error"),
-			"a gateway": gatewayError(502),
-		} {
-			t.Run(tt.name+", "+reason, func(t *testing.T) {
-				server := newCannedServer(t, tt.refusal, response)
-				err := tt.call(server.openDriver(t))
+		t.Run(tt.name, func(t *testing.T) {
+			for _, failure := range []reply{jsonError(503, "backendError", "Backend Error"), gatewayError(502)} {
+				server := newCannedServer(t, tt.refusal, failure)
 
+				err := tt.call(server.openDriver(t))
 				var storageErr *storage.Error
 				require.ErrorAs(t, err, &storageErr)
 				require.Equal(t, storage.Unavailable, storageErr.Code)
 				require.True(t, storageErr.Retryable)
-				require.False(t, storageErr.Unknown, "the first request was refused")
+				require.False(t, storageErr.Unknown)
 				require.Len(t, server.Calls(), 2)
-			})
-		}
+			}
+		})
 	}
 }

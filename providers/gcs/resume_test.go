@@ -57,118 +57,156 @@ func openThroughProxy(t *testing.T, composite bool) proxiedBucket {
 	}
 }
 
-// Reads resume after a lost connection.
+// A read continues after lost connections, and returns each byte once. This also holds for an object that is stored with
+// gzip, whose bytes are not decompressed.
 func TestReadResumes(t *testing.T) {
-	const size = 4 << 20
+	const (
+		size   = 4 << 20
+		offset = 1000
+		length = 3 << 20
+
+		cuts               = 4
+		bytesPerConnection = 600_000 // cuts * bytesPerConnection < length, so that each read meets all cuts
+	)
 	data := wiretest.Content(size, 1)
+	packed := pack(t, data)
+	wholeObject := storage.WithRange(0, -1)
+	fromOffset := storage.WithRange(offset, -1)
+	middle := storage.WithRange(offset, length)
+	lastBytes := storage.WithRange(-length, -1)
+
+	tests := []struct {
+		name     string
+		stored   []byte
+		encoding string
+		rng      storage.DownloadOption
+		want     []byte
+	}{
+		{name: "plain, whole object", stored: data, rng: wholeObject, want: data},
+		{name: "plain, from an offset on", stored: data, rng: fromOffset, want: data[offset:]},
+		{name: "plain, a range", stored: data, rng: middle, want: data[offset : offset+length]},
+		{name: "plain, last bytes", stored: data, rng: lastBytes, want: data[size-length:]},
+		{name: "gzip, whole object", stored: packed, encoding: "gzip", rng: wholeObject, want: packed},
+		{name: "gzip, from an offset on", stored: packed, encoding: "gzip", rng: fromOffset, want: packed[offset:]},
+		{name: "gzip, a range", stored: packed, encoding: "gzip", rng: middle, want: packed[offset : offset+length]},
+		{name: "gzip, last bytes", stored: packed, encoding: "gzip", rng: lastBytes, want: packed[len(packed)-length:]},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := openThroughProxy(t, false)
+			_, err := bucket.direct.Upload(t.Context(), "a", bytes.NewReader(tt.stored),
+				storage.WithContentEncoding(tt.encoding))
+			require.NoError(t, err)
+			bucket.proxy.Cut(wiretest.Cut{Down: bytesPerConnection}, cuts)
+
+			got, attrs, err := storage.ReadAll(t.Context(), bucket.throughProxy, "a", tt.rng)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(tt.want, got), "%d bytes, not %d", len(got), len(tt.want))
+			require.Equal(t, tt.encoding, attrs.ContentEncoding)
+			require.Equal(t, cuts, bucket.proxy.Cuts())
+		})
+	}
+}
+
+// pack returns data in the gzip format, without compression.
+func pack(t *testing.T, data []byte) []byte {
+	t.Helper()
 	var packed bytes.Buffer
 	w, err := gzip.NewWriterLevel(&packed, gzip.NoCompression)
 	require.NoError(t, err)
 	_, err = w.Write(data)
 	require.NoError(t, err)
 	require.NoError(t, w.Close())
-
-	const (
-		offset = 1000
-		length = 3 << 20
-		cuts   = 4
-	)
-	objects := []struct {
-		name     string
-		data     []byte
-		encoding string
-	}{
-		{name: "plain", data: data, encoding: ""},
-		{name: "gzip-encoded", data: packed.Bytes(), encoding: "gzip"},
-	}
-	for _, object := range objects {
-		stored := object.data
-		tests := []struct {
-			name string
-			opts []storage.DownloadOption
-			want []byte
-		}{
-			{name: "whole", want: stored},
-			{
-				name: "from an offset on",
-				opts: []storage.DownloadOption{storage.WithRange(offset, -1)},
-				want: stored[offset:],
-			},
-			{
-				name: "a range",
-				opts: []storage.DownloadOption{storage.WithRange(offset, length)},
-				want: stored[offset : offset+length],
-			},
-			{
-				name: "the last bytes",
-				opts: []storage.DownloadOption{storage.WithRange(-length, -1)},
-				want: stored[len(stored)-length:],
-			},
-		}
-		for _, tt := range tests {
-			t.Run(object.name+"/"+tt.name, func(t *testing.T) {
-				bucket := openThroughProxy(t, false)
-				_, err := bucket.direct.Upload(t.Context(), "a", bytes.NewReader(stored),
-					storage.WithContentEncoding(object.encoding))
-				require.NoError(t, err)
-				bucket.proxy.Cut(wiretest.Cut{Down: 600_000}, cuts)
-
-				got, attrs, err := storage.ReadAll(t.Context(), bucket.throughProxy, "a", tt.opts...)
-				require.NoError(t, err)
-				require.True(t, bytes.Equal(tt.want, got), "%d bytes, not %d", len(got), len(tt.want))
-				require.Equal(t, object.encoding, attrs.ContentEncoding)
-				require.Equal(t, cuts, bucket.proxy.Cuts())
-			})
-		}
-	}
+	return packed.Bytes()
 }
 
 // An upload whose connections are cut loses no bytes, and makes exactly one object.
 func TestUploadInterrupted(t *testing.T) {
+	const mib = 1 << 20
+	var (
+		inBody     = wiretest.Cut{Up: 300_000} // after so many bytes to the server
+		inPart     = wiretest.Cut{Up: 700_000}
+		inResponse = wiretest.Cut{Down: 20} // after so many bytes from the server
+
+		inParts  = storage.WithPartSize(mib)
+		ifAbsent = storage.IfAbsent()
+	)
 	tests := []struct {
-		name    string
-		size    int
-		inParts bool         // of 1 MiB
-		cut     wiretest.Cut // after so many bytes to the server (Up) or from it (Down)
-		cuts    int          // connections that are cut
+		name string
+		size int
+		opts []storage.UploadOption
+		cut  wiretest.Cut
+		cuts int // connections that are cut
+		// A request without a condition that is sent again may write the object again.
+		mayWriteAgain bool
 	}{
-		{name: "one request, cut in its bytes", size: 1 << 20, cut: wiretest.Cut{Up: 300_000}, cuts: 2},
-		{name: "one request, cut in its response", size: 1 << 20, cut: wiretest.Cut{Down: 20}, cuts: 2},
-		{name: "parts, cut in one of them", size: 3 << 20, inParts: true, cut: wiretest.Cut{Up: 700_000}, cuts: 3},
-		{name: "parts, cut in every response", size: 3 << 20, inParts: true, cut: wiretest.Cut{Down: 20}, cuts: 3},
+		{name: "one request, cut in its body", size: mib, cut: inBody, cuts: 2, mayWriteAgain: true},
+		{name: "one request, cut in its response", size: mib, cut: inResponse, cuts: 2, mayWriteAgain: true},
+		{
+			name: "one request, IfAbsent, cut in its body",
+			size: mib,
+			opts: []storage.UploadOption{ifAbsent},
+			cut:  inBody,
+			cuts: 2,
+		},
+		{
+			name: "one request, IfAbsent, cut in its response",
+			size: mib,
+			opts: []storage.UploadOption{ifAbsent},
+			cut:  inResponse,
+			cuts: 2,
+		},
+		{
+			name: "parts, cut in one of them",
+			size: 3 * mib,
+			opts: []storage.UploadOption{inParts},
+			cut:  inPart,
+			cuts: 3,
+		},
+		{
+			name: "parts, cut in every response",
+			size: 3 * mib,
+			opts: []storage.UploadOption{inParts},
+			cut:  inResponse,
+			cuts: 3,
+		},
+		{
+			name: "parts, IfAbsent, cut in one of them",
+			size: 3 * mib,
+			opts: []storage.UploadOption{inParts, ifAbsent},
+			cut:  inPart,
+			cuts: 3,
+		},
+		{
+			name: "parts, IfAbsent, cut in every response",
+			size: 3 * mib,
+			opts: []storage.UploadOption{inParts, ifAbsent},
+			cut:  inResponse,
+			cuts: 3,
+		},
 	}
 	for _, mode := range uploadModes {
 		for _, tt := range tests {
-			for condition, ifAbsent := range map[string]bool{"unconditional": false, "IfAbsent": true} {
-				t.Run(mode.name+"/"+tt.name+"/"+condition, func(t *testing.T) {
-					bucket := openThroughProxy(t, mode.composite)
-					want := wiretest.Content(tt.size, 2)
-					var opts []storage.UploadOption
-					if tt.inParts {
-						opts = append(opts, storage.WithPartSize(1<<20))
-					}
-					if ifAbsent {
-						opts = append(opts, storage.IfAbsent())
-					}
-					bucket.proxy.Cut(tt.cut, tt.cuts)
+			t.Run(mode.name+"/"+tt.name, func(t *testing.T) {
+				bucket := openThroughProxy(t, mode.composite)
+				want := wiretest.Content(tt.size, 2)
+				bucket.proxy.Cut(tt.cut, tt.cuts)
 
-					uploaded, err := bucket.throughProxy.Upload(t.Context(), "a", bytes.NewReader(want), opts...)
-					require.NoError(t, err)
+				uploaded, err := bucket.throughProxy.Upload(t.Context(), "a", bytes.NewReader(want), tt.opts...)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, bucket.proxy.Cuts(), 1)
 
-					got, attrs, err := storage.ReadAll(t.Context(), bucket.direct, "a")
-					require.NoError(t, err)
-					require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
-					require.Equal(t, attrs.Revision, uploaded.Revision)
-					require.GreaterOrEqual(t, bucket.proxy.Cuts(), 1)
+				got, attrs, err := storage.ReadAll(t.Context(), bucket.direct, "a")
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, got), "%d bytes", len(got))
+				require.Equal(t, attrs.Revision, uploaded.Revision)
 
-					names := bucket.server.names(bucketOf(bucket.server))
-					if !tt.inParts && !ifAbsent {
-						// A request that is sent again may write the same object again.
-						names = slices.Compact(names)
-					}
-					require.Equal(t, []string{"a"}, names, "the names of all generations in the bucket")
-				})
-			}
+				names := bucket.server.names(bucketOf(bucket.server)) // of all generations
+				if tt.mayWriteAgain {
+					names = slices.Compact(names)
+				}
+				require.Equal(t, []string{"a"}, names)
+			})
 		}
 	}
 }
