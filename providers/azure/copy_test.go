@@ -56,31 +56,41 @@ func TestCopyTakesOneRequest(t *testing.T) {
 	}
 }
 
-// A copy with other metadata keeps the checksum of the source. Without any metadata it sends a
-// placeholder, because Azure would copy that of the source.
+// A copy with other metadata keeps the checksum that the driver has stored in the metadata of the source. A copy whose
+// metadata would be empty has a placeholder instead, because Azure would otherwise copy the metadata of the source.
 func TestCopyReplacesMetadata(t *testing.T) {
-	checksummed := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5")
+	const checksum = "9a71bb4c-5" // of "hello", with its size
+	withChecksum := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", checksum)
+	withoutChecksum := objectReply("hello", "X-Ms-Meta-K", "v")
 	tests := []struct {
 		name     string
-		metadata map[string]string
 		source   reply
-		want     map[string]string
+		metadata map[string]string // of the copy
+		want     map[string]string // as it is sent
 	}{
 		{
 			name:     "other metadata",
+			source:   withChecksum,
+			metadata: map[string]string{"color": "red"},
+			want:     map[string]string{"Color": "red", "Omnibucket_crc32c": checksum},
+		},
+		{
+			name:     "other metadata, with an escaped name",
+			source:   withChecksum,
 			metadata: map[string]string{"a-b": "c"},
-			source:   checksummed,
-			want:     map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": "9a71bb4c-5"}, // "-" is escaped
+			want:     map[string]string{"A_x002d_b": "c", "Omnibucket_crc32c": checksum}, // x002d is "-"
 		},
 		{
-			name:   "no metadata",
-			source: objectReply("hello", "X-Ms-Meta-K", "v"),
-			want:   map[string]string{"Omnibucket_plain": "true"},
+			name:     "no metadata",
+			source:   withChecksum,
+			metadata: nil,
+			want:     map[string]string{"Omnibucket_crc32c": checksum},
 		},
 		{
-			name:   "no metadata, with a checksum",
-			source: checksummed,
-			want:   map[string]string{"Omnibucket_crc32c": "9a71bb4c-5"},
+			name:     "no metadata, and a source without a checksum",
+			source:   withoutChecksum,
+			metadata: nil,
+			want:     map[string]string{"Omnibucket_plain": "true"}, // the placeholder
 		},
 	}
 
@@ -88,26 +98,26 @@ func TestCopyReplacesMetadata(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.source, accepted)
 			d := server.openDriver(t)
-			properties := plainText
-			properties.Metadata = tt.metadata
-			properties.StorageClass = "Cool"
 
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{
-				Source:     sourceOf(d, "a"),
-				Key:        "b",
-				Properties: properties,
-				Replace:    true,
+				Source: sourceOf(d, "a"),
+				Key:    "b",
+				Properties: storage.Properties{
+					ContentType:  plainText.ContentType,
+					StorageClass: "Cool",
+					Metadata:     tt.metadata,
+				},
+				Replace: true,
 			})
 			require.NoError(t, err)
 
-			// Only these metadata are sent.
-			sent := map[string]string{}
+			metadata := map[string]string{}
 			for name, values := range server.Last(t).Header {
 				if key, isMetadata := strings.CutPrefix(name, "X-Ms-Meta-"); isMetadata {
-					sent[key] = values[0]
+					metadata[key] = values[0]
 				}
 			}
-			require.Equal(t, tt.want, sent)
+			require.Equal(t, tt.want, metadata)
 			require.Equal(t, "Cool", server.Last(t).Header.Get("X-Ms-Access-Tier"))
 		})
 	}

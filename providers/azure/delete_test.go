@@ -31,151 +31,127 @@ func TestDeleteErrors(t *testing.T) {
 	condition := storage.Condition{Revision: etag}
 	tests := []struct {
 		name      string
-		answers   []reply
+		replies   []reply // to the removal, and to the second request
 		condition storage.Condition
 		want      storage.Code // "": success
 	}{
 		{
-			name:    "no object",
-			answers: []reply{errorReply(404, "BlobNotFound")},
+			name:    "object missing",
+			replies: []reply{errorReply(404, "BlobNotFound")},
 		},
 		{
-			name:      "a condition on nothing",
-			answers:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "BlobNotFound")},
+			name:      "object missing, with a condition",
+			replies:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "BlobNotFound")},
 			condition: condition,
 		},
 		{
-			name:      "another revision",
-			answers:   []reply{errorReply(412, "ConditionNotMet"), objectReply("x")},
+			name:      "object has another revision",
+			replies:   []reply{errorReply(412, "ConditionNotMet"), objectReply("x")},
 			condition: condition,
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:    "no container",
-			answers: []reply{errorReply(404, "ContainerNotFound")},
+			name:    "container missing",
+			replies: []reply{errorReply(404, "ContainerNotFound")},
 			want:    storage.BucketNotFound,
 		},
 		{
-			name:      "a condition in no container",
-			answers:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "ContainerNotFound")},
+			name:      "container missing, with a condition",
+			replies:   []reply{errorReply(412, "ConditionNotMet"), errorReply(404, "ContainerNotFound")},
 			condition: condition,
 			want:      storage.BucketNotFound,
 		},
 		{
-			name:    "an object that may not go",
-			answers: []reply{errorReply(409, "BlobImmutableDueToPolicy")},
+			name:    "object under an immutability policy",
+			replies: []reply{errorReply(409, "BlobImmutableDueToPolicy")},
 			want:    storage.Locked,
 		},
 		{
-			name:    "an object under a lease",
-			answers: []reply{errorReply(412, "LeaseIdMissing")},
+			name:    "object under a lease",
+			replies: []reply{errorReply(412, "LeaseIdMissing")},
 			want:    storage.Locked,
 		},
 		{
-			name:    "a gateway's 404",
-			answers: []reply{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}},
+			name:    "404 of a gateway",
+			replies: []reply{{Status: 404, Header: map[string]string{requestIDHeader: ""}, Body: "<html></html>"}},
 			want:    storage.Unavailable,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 				Key:       "a",
 				Condition: tt.condition,
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Len(t, server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
 }
 
-// Azure does not delete the current version by its id, so Delete removes the object first.
+// Azure refuses to delete the current version by its id. Delete then removes the object, by which the version becomes a
+// noncurrent one, and deletes the version again. DeleteBatch does the same.
 func TestDeleteCurrentVersion(t *testing.T) {
 	const (
-		object  = "/photos/a"
-		version = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
+		object        = "/photos/a"
+		version       = object + "?versionid=2026-11-20T12%3A00%3A01.0000000Z"
+		deleteVersion = "DELETE " + version
+		readVersion   = "HEAD " + version
+		deleteObject  = "DELETE " + object
 	)
-	current := errorReply(403, codeCurrentVersion)
-	look := objectReply("x")
-	accepted := reply{Status: 202}
+	refused := errorReply(403, codeCurrentVersion)
+	found := objectReply("x")
+	missing := errorReply(404, "BlobNotFound")
+	removed := reply{Status: 202}
+	requests := []string{deleteVersion, readVersion, deleteObject, deleteVersion}
 
+	// The replies are to these requests, in this order. Fewer replies mean fewer requests.
 	tests := []struct {
 		name    string
-		answers []reply
-		asked   []string
+		replies []reply
 		want    storage.Code // "": success
 	}{
+		{name: "nothing changes meanwhile", replies: []reply{refused, found, removed, removed}},
 		{
-			name:    "as it was",
-			answers: []reply{current, look, accepted, accepted},
-			asked: []string{
-				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
-			},
+			name:    "object overwritten meanwhile",
+			replies: []reply{refused, found, errorReply(412, "ConditionNotMet"), removed},
 		},
+		{name: "object removed meanwhile", replies: []reply{refused, found, missing, removed}},
+		{name: "version deleted before it is read", replies: []reply{refused, missing}},
+		{name: "version deleted before it is deleted again", replies: []reply{refused, found, removed, missing}},
 		{
-			name:    "another write has come between",
-			answers: []reply{current, look, errorReply(412, "ConditionNotMet"), accepted},
-			asked: []string{
-				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
-			},
-		},
-		{
-			name:    "the object was removed meanwhile",
-			answers: []reply{current, look, errorReply(404, "BlobNotFound"), accepted},
-			asked: []string{
-				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
-			},
-		},
-		{
-			name:    "the version was removed meanwhile",
-			answers: []reply{current, errorReply(404, "BlobNotFound")},
-			asked:   []string{"DELETE " + version, "HEAD " + version},
-		},
-		{
-			name:    "and at last",
-			answers: []reply{current, look, accepted, errorReply(404, "BlobNotFound")},
-			asked: []string{
-				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
-			},
-		},
-		{
-			name:    "an object with snapshots",
-			answers: []reply{current, look, errorReply(409, "SnapshotsPresent")},
-			asked:   []string{"DELETE " + version, "HEAD " + version, "DELETE " + object},
+			name:    "object has snapshots",
+			replies: []reply{refused, found, errorReply(409, "SnapshotsPresent")},
 			want:    storage.Locked,
 		},
 		{
-			name:    "no right to remove versions",
-			answers: []reply{current, look, accepted, errorReply(403, "AuthorizationPermissionMismatch")},
-			asked: []string{
-				"DELETE " + version, "HEAD " + version, "DELETE " + object, "DELETE " + version,
-			},
-			want: storage.PermissionDenied,
+			name:    "no permission to delete versions",
+			replies: []reply{refused, found, removed, errorReply(403, "AuthorizationPermissionMismatch")},
+			want:    storage.PermissionDenied,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
-			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
-				Key:     "a",
-				Version: versionAt(1),
-			})
+			server := newCannedServer(t, tt.replies...)
+			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.asked, server.Lines())
+			require.Equal(t, requests[:len(tt.replies)], server.Lines())
+
 			for _, r := range server.Requests() {
 				require.Empty(t, r.Header.Get("X-Ms-Delete-Snapshots"))
-				if r.Line() == "DELETE "+object {
-					require.Equal(t, etag, r.Header.Get("If-Match"), "only the version")
+				if r.Line() == deleteObject {
+					require.Equal(t, etag, r.Header.Get("If-Match"), "only this version may be removed")
 				}
 			}
-
-			server = newCannedServer(t,
-				append([]reply{batchReply("403 " + codeCurrentVersion)}, tt.answers[1:]...)...)
+		})
+		t.Run("in a batch, "+tt.name, func(t *testing.T) {
+			refusedInBatch := batchReply("403 " + codeCurrentVersion)
+			server := newCannedServer(t, append([]reply{refusedInBatch}, tt.replies[1:]...)...)
 			errs := server.openDriver(t).DeleteBatch(t.Context(),
 				[]driver.DeleteRequest{{Key: "a", Version: versionAt(1)}})
-			require.Equal(t, tt.want, storage.CodeOf(errs[0]), "in a batch: %v", errs[0])
-			require.Equal(t, tt.asked[1:], server.Lines()[1:], "in a batch")
+			require.Equal(t, tt.want, storage.CodeOf(errs[0]), "%v", errs[0])
+			require.Equal(t, requests[1:len(tt.replies)], server.Lines()[1:])
 		})
 	}
 }
@@ -261,46 +237,46 @@ func TestDeleteBatchErrors(t *testing.T) {
 		wantUnknown bool
 	}{
 		{
-			name:   "no container",
+			name:   "container missing",
 			answer: errorReply(404, "ContainerNotFound"),
 			want:   storage.BucketNotFound,
 		},
 		{
-			name:   "no right",
+			name:   "no permission",
 			answer: errorReply(403, "AuthorizationFailure"),
 			want:   storage.PermissionDenied,
 		},
 		{
-			name:   "a busy server",
+			name:   "server busy",
 			answer: errorReply(503, "ServerBusy"),
 			want:   storage.RateLimited,
 		},
-		{name: "a lost response", answer: reply{Cut: true}, want: storage.Unavailable, wantUnknown: true},
+		{name: "connection cut", answer: reply{Cut: true}, want: storage.Unavailable, wantUnknown: true},
 		{
-			name:        "a response to only one request",
+			name:        "one of two responses missing",
 			answer:      batchReply("202"),
 			want:        storage.Unavailable,
 			wantUnknown: true,
 		},
 		{
-			name:   "a refusal of the batch",
+			name:   "whole batch refused",
 			answer: anonymousBatchReply("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"),
 			want:   storage.PermissionDenied,
 		},
 		{
-			name:   "a batch that is too busy",
+			name:   "whole batch refused by a busy server",
 			answer: anonymousBatchReply("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"),
 			want:   storage.RateLimited,
 		},
 		{
-			name: "refusals without a request",
+			name: "responses that name no request",
 			answer: anonymousBatchReply("HTTP/1.1 202 Accepted\r\n\r\n",
 				"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"),
 			want:        storage.Unavailable,
 			wantUnknown: true,
 		},
 		{
-			name: "a response to an unknown request",
+			name: "response that names an unknown request",
 			answer: reply{
 				Status: 202,
 				Header: anonymousBatchReply().Header,
@@ -310,13 +286,13 @@ func TestDeleteBatchErrors(t *testing.T) {
 			wantUnknown: true,
 		},
 		{
-			name:        "text that is no response",
+			name:        "text in place of a response",
 			answer:      anonymousBatchReply("x-ms-secret: 1"),
 			want:        storage.Unavailable,
 			wantUnknown: true,
 		},
 		{
-			name:        "an unreadable response",
+			name:        "response of another content type",
 			answer:      reply{Status: 202, Header: map[string]string{"Content-Type": "text/plain"}},
 			want:        storage.Unavailable,
 			wantUnknown: true,
@@ -332,7 +308,7 @@ func TestDeleteBatchErrors(t *testing.T) {
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, tt.want, e.Code)
 				require.Equal(t, tt.wantUnknown, e.Unknown)
-				require.NotContains(t, err.Error(), "x-ms-", "no headers in words")
+				require.NotContains(t, err.Error(), "x-ms-", "the text must not show headers")
 			}
 		})
 	}
@@ -383,17 +359,17 @@ func TestPreconditionFailedNeedsLook(t *testing.T) {
 		want   storage.Code
 	}{
 		{
-			name:   "busy",
+			name:   "server busy",
 			object: errorReply(http.StatusServiceUnavailable, "ServerBusy"),
 			want:   storage.RateLimited,
 		},
 		{
-			name:   "timed out",
+			name:   "server timed out",
 			object: errorReply(http.StatusInternalServerError, "OperationTimedOut"),
 			want:   storage.Unavailable,
 		},
 		{
-			name: "a page of a gateway",
+			name: "page of a gateway",
 			object: reply{
 				Status: http.StatusServiceUnavailable,
 				Header: map[string]string{requestIDHeader: ""},
@@ -401,7 +377,7 @@ func TestPreconditionFailedNeedsLook(t *testing.T) {
 			},
 			want: storage.Unavailable,
 		},
-		{name: "another revision", object: objectReply("x"), want: storage.PreconditionFailed},
+		{name: "object has another revision", object: objectReply("x"), want: storage.PreconditionFailed},
 	}
 	for _, call := range calls {
 		for _, tt := range tests {

@@ -182,72 +182,57 @@ func TestPutWrongChecksum(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// The outcome of a Put whose response is lost is unknown.
+// If Put fails, its error is OutcomeUnknown unless the response proves that Azure has refused the request. A response of
+// a gateway proves nothing, because Azure may have stored the object before.
 func TestPutResponseLost(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	fromGateway := func(status int, body string) reply {
+		return reply{Status: status, Header: map[string]string{requestIDHeader: ""}, Body: body}
+	}
 	tests := []struct {
 		name        string
-		answer      reply
-		ctx         context.Context
-		before      func(*http.Request)
+		response    reply
 		wantUnknown bool
 	}{
-		{name: "a connection that was cut", answer: reply{Cut: true}, wantUnknown: true},
-		{name: "an error of the server", answer: errorReply(500, "InternalError"), wantUnknown: true},
-		{name: "an operation that timed out", answer: errorReply(500, "OperationTimedOut"), wantUnknown: true},
+		{name: "connection cut", response: reply{Cut: true}, wantUnknown: true},
+		{name: "internal error", response: errorReply(500, "InternalError"), wantUnknown: true},
+		{name: "operation timed out", response: errorReply(500, "OperationTimedOut"), wantUnknown: true},
+		{name: "server busy", response: errorReply(503, "ServerBusy"), wantUnknown: false},
+		{name: "refused by Azure", response: errorReply(403, "AuthorizationFailure"), wantUnknown: false},
+		{name: "refused by a gateway", response: fromGateway(403, "<html></html>"), wantUnknown: true},
 		{
-			name:   "a caller that gave up",
-			answer: created,
-			ctx:    ctx,
-			before: func(*http.Request) {
-				cancel()
-			},
-			wantUnknown: true,
-		},
-		{name: "a server that is busy", answer: errorReply(503, "ServerBusy")},
-		{name: "a refusal", answer: errorReply(403, "AuthorizationFailure")},
-		{
-			name: "a gateway's refusal",
-			answer: reply{
-				Status: 403,
-				Header: map[string]string{requestIDHeader: ""},
-				Body:   "<html></html>",
-			},
+			name:        "refused by a gateway, with an element like Azure's",
+			response:    fromGateway(403, "<html><body><code>blocked</code></body></html>"),
 			wantUnknown: true,
 		},
 		{
-			name: "a page with a code element",
-			answer: reply{
-				Status: 403,
-				Header: map[string]string{requestIDHeader: ""},
-				Body:   "<html><body><code>blocked</code></body></html>",
-			},
-			wantUnknown: true,
-		},
-		{
-			name: "a gateway's JSON",
-			answer: reply{
-				Status: 412,
-				Header: map[string]string{requestIDHeader: ""},
-				Body:   `{"code":"blocked"}`,
-			},
+			name:        "refused by a gateway, in JSON",
+			response:    fromGateway(412, `{"code":"blocked"}`),
 			wantUnknown: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
-			server.Before = tt.before
-			if tt.ctx == nil {
-				tt.ctx = t.Context()
-			}
-			_, err := server.openDriver(t).Put(tt.ctx, wiretest.Put("a", "hello"))
+			d := newCannedServer(t, tt.response).openDriver(t)
+
+			_, err := d.Put(t.Context(), wiretest.Put("a", "hello"))
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.wantUnknown, e.Unknown)
 		})
 	}
+}
+
+// If the caller cancels a Put after its request has arrived, the error is OutcomeUnknown.
+func TestPutCanceledBeforeResponse(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := newCannedServer(t, created)
+	server.Before = func(*http.Request) {
+		cancel() // before the server responds
+	}
+
+	_, err := server.openDriver(t).Put(ctx, wiretest.Put("a", "hello"))
+	require.ErrorIs(t, err, storage.OutcomeUnknown)
 }
 
 // The outcome of a failed Put is unknown with another transport in Config.HTTPClient, which cannot

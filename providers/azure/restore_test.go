@@ -13,71 +13,77 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Restore of an archived object sets its tier, with the priority. It sends nothing more if the object can be read
-// or is being restored.
+// Restore of an archived object sets its tier with a priority. It sends no such request if the object can be read, or if
+// its restoration is under way with at least this priority.
 func TestRestoreRequests(t *testing.T) {
-	archived := func(pairs ...string) reply { return objectReply("", append(pairs, "X-Ms-Access-Tier", "Archive")...) }
+	archived := objectReply("", "X-Ms-Access-Tier", "Archive")
+	restoring := objectReply("",
+		"X-Ms-Access-Tier", "Archive",
+		"X-Ms-Archive-Status", "rehydrate-pending-to-cool",
+		"X-Ms-Rehydrate-Priority", "Standard")
+	restoringFast := objectReply("",
+		"X-Ms-Access-Tier", "Archive",
+		"X-Ms-Archive-Status", "rehydrate-pending-to-cold",
+		"X-Ms-Rehydrate-Priority", "High")
+
 	tests := []struct {
-		name           string
-		found          reply
-		opts           []storage.RestoreOption
-		tier, priority string // "" means no request
+		name         string
+		object       reply // its attributes
+		opts         []storage.RestoreOption
+		wantTier     string // "": no request sets the tier
+		wantPriority string
 	}{
-		{name: "an archived object", found: archived(), tier: "Hot", priority: "Standard"},
+		{name: "archived", object: archived, wantTier: "Hot", wantPriority: "Standard"},
 		{
-			name:     "with a priority",
-			found:    archived(),
-			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
-			tier:     "Hot",
-			priority: "High",
+			name:         "archived, high priority requested",
+			object:       archived,
+			opts:         []storage.RestoreOption{storage.WithRestoreTier("High")},
+			wantTier:     "Hot",
+			wantPriority: "High",
 		},
 		{
-			name:     "to another tier",
-			found:    archived(),
-			opts:     []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)},
-			tier:     "Cool",
-			priority: "Standard",
+			name:         "archived, another tier requested",
+			object:       archived,
+			opts:         []storage.RestoreOption{WithAccessTier(blob.AccessTierCool)},
+			wantTier:     "Cool",
+			wantPriority: "Standard",
 		},
 		{
-			name:     "days, which Azure has not",
-			found:    archived(),
-			opts:     []storage.RestoreOption{storage.WithRestoreDays(3)},
-			tier:     "Hot",
-			priority: "Standard",
+			// Azure restores objects for good, so the number of days is ignored.
+			name:         "archived, a number of days requested",
+			object:       archived,
+			opts:         []storage.RestoreOption{storage.WithRestoreDays(3)},
+			wantTier:     "Hot",
+			wantPriority: "Standard",
 		},
-		{name: "one that can be read", found: objectReply("x", "X-Ms-Access-Tier", "Cool")},
+		{name: "not archived", object: objectReply("x", "X-Ms-Access-Tier", "Cool")},
+		{name: "restoration under way", object: restoring},
 		{
-			name: "one that is being restored",
-			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority",
-				"Standard"),
-		},
-		{
-			name: "one that is to be restored first",
-			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cool", "X-Ms-Rehydrate-Priority",
-				"Standard"),
-			opts:     []storage.RestoreOption{storage.WithRestoreTier("High")},
-			tier:     "Cool",
-			priority: "High",
+			name:         "restoration under way, higher priority requested",
+			object:       restoring,
+			opts:         []storage.RestoreOption{storage.WithRestoreTier("High")},
+			wantTier:     "Cool", // as in the restoration
+			wantPriority: "High",
 		},
 		{
-			name: "one that is restored first",
-			found: archived("X-Ms-Archive-Status", "rehydrate-pending-to-cold", "X-Ms-Rehydrate-Priority",
-				"High"),
-			opts: []storage.RestoreOption{storage.WithRestoreTier("High")},
+			name:   "restoration under way with the requested priority",
+			object: restoringFast,
+			opts:   []storage.RestoreOption{storage.WithRestoreTier("High")},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.found, reply{Status: http.StatusAccepted})
-			require.NoError(t,
-				storage.Restore(t.Context(), engine.New(server.openDriver(t)), "a", tt.opts...))
-			if tt.tier == "" {
+			server := newCannedServer(t, tt.object, reply{Status: http.StatusAccepted})
+			bucket := engine.New(server.openDriver(t))
+
+			require.NoError(t, storage.Restore(t.Context(), bucket, "a", tt.opts...))
+			if tt.wantTier == "" {
 				require.Equal(t, []string{"HEAD /photos/a"}, server.Lines())
 				return
 			}
 			require.Equal(t, []string{"HEAD /photos/a", "PUT /photos/a?comp=tier"}, server.Lines())
-			require.Equal(t, tt.tier, server.Last(t).Header.Get("X-Ms-Access-Tier"))
-			require.Equal(t, tt.priority, server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
+			require.Equal(t, tt.wantTier, server.Last(t).Header.Get("X-Ms-Access-Tier"))
+			require.Equal(t, tt.wantPriority, server.Last(t).Header.Get("X-Ms-Rehydrate-Priority"))
 		})
 	}
 }

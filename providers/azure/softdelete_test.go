@@ -45,7 +45,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, SoftDeleted: true})
 	require.NoError(t, err)
 	require.Equal(t, []string{listRemovedRequest}, server.Lines())
-	require.Equal(t, []versionOf{{key: "b"}, {key: "c", version: versionAt(1)}}, versionsOf(page.Entries))
+	require.Equal(t, []versionSummary{{key: "b"}, {key: "c", version: versionAt(1)}}, summariesOf(page.Entries))
 
 	// The deleted blob has 3 days left.
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)

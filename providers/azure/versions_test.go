@@ -25,18 +25,18 @@ func versionEntry(name string, second int, current bool) string {
 // versionAt returns the id of a version, which is the time of its write.
 func versionAt(second int) string { return fmt.Sprintf("2026-11-20T12:00:%02d.0000000Z", second) }
 
-// A versionOf is what these tests compare of an entry.
-type versionOf struct {
+// A versionSummary is what these tests compare of an entry.
+type versionSummary struct {
 	key       string
 	version   string
 	isCurrent bool
 }
 
-// versionsOf returns the keys and versions of entries.
-func versionsOf(entries []storage.VersionEntry) []versionOf {
-	var all []versionOf
+// summariesOf returns the keys and versions of entries.
+func summariesOf(entries []storage.VersionEntry) []versionSummary {
+	var all []versionSummary
 	for _, e := range entries {
-		all = append(all, versionOf{key: e.Key, version: e.Version, isCurrent: e.Current})
+		all = append(all, versionSummary{key: e.Key, version: e.Version, isCurrent: e.Current})
 	}
 	return all
 }
@@ -57,12 +57,12 @@ func TestListVersionsNewestFirst(t *testing.T) {
 		[]string{"GET /photos?comp=list&include=metadata%2Cversions&maxresults=10&prefix=p&restype=container"},
 		server.Lines())
 	require.Empty(t, page.Token)
-	require.Equal(t, []versionOf{
+	require.Equal(t, []versionSummary{
 		{key: "a", version: versionAt(3), isCurrent: true},
 		{key: "a", version: versionAt(2)},
 		{key: "a", version: versionAt(1)},
 		{key: "b", version: versionAt(1)},
-	}, versionsOf(page.Entries))
+	}, summariesOf(page.Entries))
 	require.Equal(t, int64(5), page.Entries[0].Size)
 	require.Equal(t, etag, page.Entries[0].Revision)
 }
@@ -83,18 +83,18 @@ func TestListVersionsAcrossPages(t *testing.T) {
 
 	firstPage, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2})
 	require.NoError(t, err)
-	require.Equal(t, []versionOf{{key: "a", version: versionAt(1), isCurrent: true}}, versionsOf(firstPage.Entries))
+	require.Equal(t, []versionSummary{{key: "a", version: versionAt(1), isCurrent: true}}, summariesOf(firstPage.Entries))
 	require.NotEmpty(t, firstPage.Token)
 
 	secondPage, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 2, Token: firstPage.Token})
 	require.NoError(t, err)
-	require.Equal(t, []versionOf{
+	require.Equal(t, []versionSummary{
 		{key: "b", version: versionAt(4), isCurrent: true},
 		{key: "b", version: versionAt(3)},
 		{key: "b", version: versionAt(2)},
 		{key: "b", version: versionAt(1)},
 		{key: "c", version: versionAt(1), isCurrent: true},
-	}, versionsOf(secondPage.Entries))
+	}, summariesOf(secondPage.Entries))
 	require.Empty(t, secondPage.Token)
 }
 
@@ -162,32 +162,32 @@ func TestVersionMissing(t *testing.T) {
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Version: versionAt(1)}))
 }
 
-// Versions hides parts of uploads, but lists them with their reserved prefix, so that parts that
-// remained can be removed.
+// Versions of the parts of uploads are hidden from listings, unless the prefix is the reserved one. By that prefix, a
+// caller finds versions of parts that are left over, and can remove them.
 func TestVersionsOfPartsRemovable(t *testing.T) {
 	part := reservedPrefix + "parts/0123456789abcdef0123456789abcdef/0-000001"
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
-		if r.Method == http.MethodDelete || r.Method == http.MethodPost {
-			return reply{Status: http.StatusAccepted}
+		if r.Method == http.MethodGet {
+			return listing("", versionEntry(part, 1, false))
 		}
-		return listing("", versionEntry(part, 1, false))
+		return reply{Status: http.StatusAccepted} // the removal
 	}
 	d := server.openDriver(t)
 
-	// A listing without the reserved prefix hides the part.
+	// A listing of all keys hides the part.
 	page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, page.Entries)
 
-	// A listing with the reserved prefix shows the entry.
+	// A listing with the reserved prefix has the part.
 	bucket := engine.New(d, storage.WithVersioning(true), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
-	var versions []storage.VersionEntry
+	var entries []storage.VersionEntry
 	for entry, err := range storage.Versions(t.Context(), bucket, storage.WithPrefix(reservedPrefix)) {
 		require.NoError(t, err)
-		versions = append(versions, entry)
+		entries = append(entries, entry)
 	}
-	require.Equal(t, []versionOf{{key: part, version: versionAt(1)}}, versionsOf(versions))
+	require.Equal(t, []versionSummary{{key: part, version: versionAt(1)}}, summariesOf(entries))
 
 	// The version can be removed.
 	require.NoError(t, d.Delete(t.Context(), &driver.DeleteRequest{Key: part, Version: versionAt(1)}))
