@@ -10,117 +10,101 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Azure answers 409 BlobArchived to every overwrite of an archived blob. A write then fails with Archived, and one
-// with IfAbsent with PreconditionFailed. https://learn.microsoft.com/azure/storage/blobs/archive-blob,
-// https://github.com/rclone/rclone/issues/3982.
+// Azure refuses to overwrite an archived object. A write then fails with Archived, and a write with IfAbsent with
+// PreconditionFailed. If the source of a copy is the archived object, the copy fails with Archived and another hint.
+// https://learn.microsoft.com/azure/storage/blobs/archive-blob, https://github.com/rclone/rclone/issues/3982.
 func TestPutOverArchived(t *testing.T) {
-	put := func(c storage.Condition) func(d *objectDriver) error {
-		return func(d *objectDriver) error {
-			r := wiretest.Put("a", "hello")
-			r.Condition = c
-			_, err := d.Put(t.Context(), r)
-			return err
-		}
+	put := func(d *objectDriver, c storage.Condition) error {
+		r := wiretest.Put("a", "hello")
+		r.Condition = c
+		_, err := d.Put(t.Context(), r)
+		return err
 	}
-	commit := func(c storage.Condition) func(d *objectDriver) error {
-		return func(d *objectDriver) error {
-			r := wiretest.Put("a", "hello")
-			r.Condition = c
-			upload, err := d.BeginParts(t.Context(), r)
-			require.NoError(t, err)
-			_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload})
-			return err
-		}
+	putInParts := func(d *objectDriver, c storage.Condition) error {
+		r := wiretest.Put("a", "hello")
+		r.Condition = c
+		upload, err := d.BeginParts(t.Context(), r)
+		require.NoError(t, err)
+		_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: r, Upload: upload})
+		return err
 	}
-	copyIf := func(c storage.Condition) func(d *objectDriver) error {
-		return func(d *objectDriver) error {
-			_, err := d.Copy(t.Context(), &driver.CopyRequest{
-				Source:     sourceOf(d, "from"),
-				Key:        "a",
-				Properties: plainText,
-				Condition:  c,
-			})
-			return err
-		}
+	copyObject := func(d *objectDriver, c storage.Condition) error {
+		_, err := d.Copy(t.Context(), &driver.CopyRequest{
+			Source:     sourceOf(d, "from"),
+			Key:        "a",
+			Properties: plainText,
+			Condition:  c,
+		})
+		return err
 	}
-	absent := storage.Condition{Absent: true}
 	object := objectReply("hello")
-	refusal := errorReply(409, codeArchived)
 	archived := objectReply("hello", "X-Ms-Access-Tier", "Archive")
+	refusal := errorReply(409, codeArchived)
 
 	tests := []struct {
-		name     string
-		do       func(d *objectDriver) error
-		answers  []reply
-		want     storage.Code
-		wantHint string
+		name    string
+		write   func(d *objectDriver, c storage.Condition) error
+		replies []reply
+
+		want         storage.Code // of a write without a condition
+		wantHint     string
+		wantIfAbsent storage.Code // of a write with IfAbsent
 	}{
 		{
-			name:     "Put",
-			do:       put(storage.Condition{}),
-			answers:  []reply{refusal},
-			want:     storage.Archived,
-			wantHint: overwriteHint,
+			name:         "Put",
+			write:        put,
+			replies:      []reply{refusal},
+			want:         storage.Archived,
+			wantHint:     overwriteHint,
+			wantIfAbsent: storage.PreconditionFailed,
 		},
 		{
-			name:     "Put on one being restored",
-			do:       put(storage.Condition{}),
-			answers:  []reply{errorReply(409, codeRehydrating)},
-			want:     storage.Archived,
-			wantHint: overwriteHint,
+			name:         "Put over an object that is being restored",
+			write:        put,
+			replies:      []reply{errorReply(409, codeRehydrating)},
+			want:         storage.Archived,
+			wantHint:     overwriteHint,
+			wantIfAbsent: storage.PreconditionFailed,
 		},
 		{
-			name:    "Put if absent",
-			do:      put(absent),
-			answers: []reply{refusal},
-			want:    storage.PreconditionFailed,
+			name:         "CompleteParts",
+			write:        putInParts,
+			replies:      []reply{refusal},
+			want:         storage.Archived,
+			wantHint:     overwriteHint,
+			wantIfAbsent: storage.PreconditionFailed,
 		},
 		{
-			name:     "parts",
-			do:       commit(storage.Condition{}),
-			answers:  []reply{refusal},
-			want:     storage.Archived,
-			wantHint: overwriteHint,
+			// Copy reads the source, is refused, and reads the source again to learn which of the objects is archived.
+			name:         "Copy onto an archived object",
+			write:        copyObject,
+			replies:      []reply{object, refusal, object},
+			want:         storage.Archived,
+			wantHint:     overwriteHint,
+			wantIfAbsent: storage.PreconditionFailed,
 		},
 		{
-			name:    "parts if absent",
-			do:      commit(absent),
-			answers: []reply{refusal},
-			want:    storage.PreconditionFailed,
-		},
-		{
-			name:     "Copy onto one",
-			do:       copyIf(storage.Condition{}),
-			answers:  []reply{object, refusal, object},
-			want:     storage.Archived,
-			wantHint: overwriteHint,
-		},
-		{
-			name:    "Copy onto one if absent",
-			do:      copyIf(absent),
-			answers: []reply{object, refusal, object},
-			want:    storage.PreconditionFailed,
-		},
-		{
-			name:     "Copy of one",
-			do:       copyIf(storage.Condition{}),
-			answers:  []reply{object, refusal, archived},
-			want:     storage.Archived,
-			wantHint: archiveHint,
-		},
-		{
-			name:     "Copy of one if absent",
-			do:       copyIf(absent),
-			answers:  []reply{object, refusal, archived},
-			want:     storage.Archived,
-			wantHint: archiveHint,
+			name:         "Copy of an archived object",
+			write:        copyObject,
+			replies:      []reply{object, refusal, archived},
+			want:         storage.Archived,
+			wantHint:     archiveHint,
+			wantIfAbsent: storage.Archived,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := tt.do(newCannedServer(t, tt.answers...).openDriver(t))
+			err := tt.write(newCannedServer(t, tt.replies...).openDriver(t), storage.Condition{})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.wantHint, asError(err).Hint)
+
+			err = tt.write(newCannedServer(t, tt.replies...).openDriver(t), storage.Condition{Absent: true})
+			require.Equal(t, tt.wantIfAbsent, storage.CodeOf(err), "%v", err)
+			if tt.wantIfAbsent == storage.Archived {
+				require.Equal(t, tt.wantHint, asError(err).Hint)
+			} else {
+				require.Empty(t, asError(err).Hint)
+			}
 		})
 	}
 }

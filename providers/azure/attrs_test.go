@@ -13,136 +13,139 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// Attrs have all values of Azure's response.
+// Head and Get return the values of Azure's headers in Attrs. Each case adds some headers to a response, and says what
+// they change in Attrs.
 func TestAttrsOfReads(t *testing.T) {
 	end := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	tests := []struct {
-		name    string
-		headers []string
-		want    func(a *storage.Attrs)
-		head    bool // the response to a GET lacks it
+		name     string
+		headers  []string
+		change   func(a *storage.Attrs)
+		onlyHead bool // the response to a GET lacks these headers
 	}{
 		{
-			name:    "an encryption scope",
+			name:    "encryption scope",
 			headers: []string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Scope", "tenant-1"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: "tenant-1"}
 			},
 		},
 		{
-			name:    "a customer's key",
+			name:    "customer's key",
 			headers: []string{"X-Ms-Server-Encrypted", "true", "X-Ms-Encryption-Key-Sha256", firstKeyHash},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Encryption = storage.Encryption{Algorithm: "AES256", KeyID: firstKeyHash}
 			},
 		},
 		{
-			name:    "the service's own key",
+			name:    "key of the service",
 			headers: []string{"X-Ms-Server-Encrypted", "true"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Encryption.Algorithm = "AES256"
 			},
 		},
 		{
 			name:    "no encryption",
 			headers: []string{"X-Ms-Server-Encrypted", "false"},
-			want:    func(*storage.Attrs) {},
+			change:  func(*storage.Attrs) {},
 		},
 		{
 			name:    "tags",
 			headers: []string{"X-Ms-Tag-Count", "2"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.TagCount = 2
 			},
 		},
 		{
-			name:    "a hold",
+			name:    "legal hold",
 			headers: []string{"X-Ms-Legal-Hold", "true"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.LegalHold = true
 			},
 		},
 		{
-			name:    "an ended hold",
+			name:    "legal hold ended",
 			headers: []string{"X-Ms-Legal-Hold", "false"},
-			want:    func(*storage.Attrs) {},
+			change:  func(*storage.Attrs) {},
 		},
 		{
-			name: "an unlocked policy",
+			name: "unlocked immutability policy",
 			headers: []string{
 				"X-Ms-Immutability-Policy-Mode", "unlocked", "X-Ms-Immutability-Policy-Until-Date",
 				httpDate(end),
 			},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Retention = storage.Retention{Mode: storage.Governance, Until: end}
 			},
 		},
 		{
-			name: "a locked policy",
+			name: "locked immutability policy",
 			headers: []string{
 				"X-Ms-Immutability-Policy-Mode", "Locked", "X-Ms-Immutability-Policy-Until-Date",
 				httpDate(end),
 			},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Retention = storage.Retention{Mode: storage.Compliance, Until: end}
 			},
 		},
 		{
-			name:    "a tier",
+			name:    "access tier",
 			headers: []string{"X-Ms-Access-Tier", "Cold"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.StorageClass = "Cold"
 			},
 		},
 		{
-			name:    "the account's tier",
+			name:    "default tier of the account",
 			headers: []string{"X-Ms-Access-Tier", "Hot", "X-Ms-Access-Tier-Inferred", "true"},
-			want:    func(*storage.Attrs) {},
+			change:  func(*storage.Attrs) {},
 		},
 		{
-			name:    "a restore",
+			name:    "restoration under way",
 			headers: []string{"X-Ms-Archive-Status", "rehydrate-pending-to-hot"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.Restore.InProgress = true
 			},
-			head: true,
+			onlyHead: true,
 		},
 		{
-			name:    "a replicated object",
+			name:    "replication complete",
 			headers: []string{"X-Ms-Or-P1_r1", "complete"},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.ReplicationStatus = "complete"
 			},
 		},
 		{
-			name: "one of two replications",
+			name: "one of several replications failed",
 			headers: []string{
 				"X-Ms-Or-P1_r1", "complete", "X-Ms-Or-P2_r1", "failed", "X-Ms-Or-P3_r1", "complete",
 			},
-			want: func(a *storage.Attrs) {
+			change: func(a *storage.Attrs) {
 				a.ReplicationStatus = "failed"
 			},
 		},
 		{
-			name:    "a replica",
+			name:    "object is a replica",
 			headers: []string{"X-Ms-Or-Policy-Id", "p1"},
-			want:    func(*storage.Attrs) {},
+			change:  func(*storage.Attrs) {},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := newCannedServer(t, objectReply("x", tt.headers...)).openDriver(t)
 			r := &driver.GetRequest{Key: "a", Length: -1}
+
+			// These are the attributes without the headers, and then with what they change.
 			attrs, err := newCannedServer(t, objectReply("x")).openDriver(t).Head(t.Context(), r)
 			require.NoError(t, err)
-
 			want := *attrs
-			tt.want(&want)
+			tt.change(&want)
+
+			d := newCannedServer(t, objectReply("x", tt.headers...)).openDriver(t)
 			got, err := d.Head(t.Context(), r)
 			require.NoError(t, err)
 			require.Equal(t, want, *got)
 
-			if tt.head {
+			if tt.onlyHead {
 				return
 			}
 			got, body, err := d.Get(t.Context(), r)

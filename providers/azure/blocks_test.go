@@ -238,75 +238,76 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// If another write has dropped the blocks of a conditional upload, CompleteParts reads the object to tell why.
-// Without a condition, it fails with status 409, so that the engine restarts the upload.
+// Azure drops the blocks of an upload when another write replaces the object. With a condition, CompleteParts then reads
+// the object, to tell an unmet condition from lost blocks.
+// For lost blocks it fails with status 409, so that the engine restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
 	refusal := errorReply(400, "InvalidBlockList")
 	object := objectReply("x")
 	tests := []struct {
-		name      string
-		answers   []reply
-		condition storage.Condition
-		want      storage.Code
-		status    int
+		name       string
+		replies    []reply // to the commit, and to the read of the object
+		condition  storage.Condition
+		want       storage.Code
+		wantStatus int
 	}{
 		{
-			name:    "another upload was completed first",
-			answers: []reply{refusal},
-			want:    storage.Unavailable,
-			status:  409,
+			name:       "blocks dropped, no condition",
+			replies:    []reply{refusal},
+			want:       storage.Unavailable,
+			wantStatus: 409,
 		},
 		{
-			name:      "another upload created the object",
-			answers:   []reply{refusal, object},
-			condition: storage.Condition{Absent: true},
-			want:      storage.PreconditionFailed,
-			status:    400,
+			name:       "IfAbsent, object created meanwhile",
+			replies:    []reply{refusal, object},
+			condition:  storage.Condition{Absent: true},
+			want:       storage.PreconditionFailed,
+			wantStatus: 400,
 		},
 		{
-			name:      "another upload, and the object was removed",
-			answers:   []reply{refusal, errorReply(404, "BlobNotFound")},
-			condition: storage.Condition{Absent: true},
-			want:      storage.Unavailable,
-			status:    409,
+			name:       "IfAbsent, object created and removed meanwhile",
+			replies:    []reply{refusal, errorReply(404, "BlobNotFound")},
+			condition:  storage.Condition{Absent: true},
+			want:       storage.Unavailable,
+			wantStatus: 409,
 		},
 		{
-			name:      "another upload updated the object",
-			answers:   []reply{refusal, object},
-			condition: storage.Condition{Revision: `"old"`},
-			want:      storage.PreconditionFailed,
-			status:    400,
+			name:       "IfRevision, object updated meanwhile",
+			replies:    []reply{refusal, object},
+			condition:  storage.Condition{Revision: `"old"`},
+			want:       storage.PreconditionFailed,
+			wantStatus: 400,
 		},
 		{
-			name:      "dropped blocks, and an unchanged object",
-			answers:   []reply{refusal, object},
-			condition: storage.Condition{Revision: etag},
-			want:      storage.Unavailable,
-			status:    409,
+			name:       "IfRevision, object unchanged",
+			replies:    []reply{refusal, object},
+			condition:  storage.Condition{Revision: etag},
+			want:       storage.Unavailable,
+			wantStatus: 409,
 		},
 		{
-			name:      "no permission to see the object",
-			answers:   []reply{refusal, errorReply(403, "AuthorizationFailure")},
-			condition: storage.Condition{Absent: true},
-			want:      storage.Unavailable,
-			status:    409,
+			name:       "IfAbsent, no permission to see the object",
+			replies:    []reply{refusal, errorReply(403, "AuthorizationFailure")},
+			condition:  storage.Condition{Absent: true},
+			want:       storage.Unavailable,
+			wantStatus: 409,
 		},
 		{
-			name:    "another tool's upload is under way",
-			answers: []reply{errorReply(400, "InvalidBlobOrBlock")},
-			want:    storage.Locked,
-			status:  400,
+			name:       "blocks of another tool",
+			replies:    []reply{errorReply(400, "InvalidBlobOrBlock")},
+			want:       storage.Locked,
+			wantStatus: 400,
 		},
 		{
-			name:    "too many of them",
-			answers: []reply{errorReply(409, "BlockCountExceedsLimit")},
-			want:    storage.TooLarge,
-			status:  409,
+			name:       "too many blocks",
+			replies:    []reply{errorReply(409, "BlockCountExceedsLimit")},
+			want:       storage.TooLarge,
+			wantStatus: 409,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			put := wiretest.Put("a", "")
 			put.Condition = tt.condition
 			upload := newUploadID()
@@ -319,8 +320,8 @@ func TestCompletePartsDroppedBlocks(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
-			require.Equal(t, tt.status, e.Status, "409 must make the engine restart")
-			require.Len(t, server.Requests(), len(tt.answers))
+			require.Equal(t, tt.wantStatus, e.Status, "409 must make the engine restart")
+			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
 }

@@ -189,32 +189,32 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 		crc64   string // of the block, as the service has received it
 		want    storage.Code
 	}{
-		{name: "a part", refusal: unverified, part: part},
+		{name: "part not readable by the service", refusal: unverified, part: part},
 		{
-			name:    "an account that is not public",
+			name:    "account without public access",
 			refusal: errorReply(http.StatusConflict, "PublicAccessNotPermitted"),
 			part:    part,
 		},
 		{
-			name:    "a part that was replaced",
+			name:    "part replaced meanwhile",
 			refusal: unverified,
 			part:    errorReply(http.StatusPreconditionFailed, "ConditionNotMet"),
 			want:    storage.Changed,
 		},
 		{
-			name:    "a part that is missing",
+			name:    "part missing",
 			refusal: unverified,
 			part:    errorReply(http.StatusNotFound, "BlobNotFound"),
 			want:    storage.Changed,
 		},
 		{
-			name:    "another block than the one sent",
+			name:    "checksum of the stored block differs",
 			refusal: unverified,
 			part:    part,
 			crc64:   "AAAAAAAAAAA=",
 			want:    storage.ChecksumMismatch,
 		},
-		{name: "the block that was sent", refusal: unverified, part: part, crc64: crc64OfHello},
+		{name: "checksum of the stored block is right", refusal: unverified, part: part, crc64: crc64OfHello},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -225,9 +225,9 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 				isMarker := strings.Contains(r.Path, "-begun")
 				isPart := strings.Contains(r.Path, "parts") && !isMarker
 				switch {
-				case r.Header.Get("X-Ms-Copy-Source") != "":
+				case r.Header.Get("X-Ms-Copy-Source") != "": // a copy of the part by the service
 					return tt.refusal
-				case comp == "block":
+				case comp == "block": // the bytes of the part, which the driver sends
 					blocks = append(blocks, r.Body)
 					answer := reply{Status: http.StatusCreated}
 					if tt.crc64 != "" {
@@ -236,14 +236,14 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 					return answer
 				case comp == "list":
 					return reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
-				case r.Method == http.MethodGet:
+				case r.Method == http.MethodGet: // the driver's read of the part
 					require.Equal(t, etag, r.Header.Get("If-Match"), "the read must be of the revision of the part")
 					return tt.part
-				case r.Method == http.MethodPut:
+				case r.Method == http.MethodPut: // the commit
 					return created
 				case r.Method == http.MethodDelete:
 					return accepted
-				case isMarker:
+				case isMarker: // its attributes
 					return objectReply("")
 				case isPart && tt.part.Status == http.StatusPartialContent:
 					return objectReply("hello")
@@ -268,48 +268,49 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 // https://learn.microsoft.com/azure/storage/blobs/versioning-overview.
 func TestCompletePartsRemovesVersions(t *testing.T) {
 	const marker = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F-begun"
-	one, two := versionAt(1), versionAt(2)
+	firstVersion := versionAt(1)
+	secondVersion := versionAt(2)
 	tests := []struct {
 		name     string
-		listed   string
+		listed   string   // the versions below the prefix of the upload, in XML
 		version  reply    // the response to the removal of a version
 		want     []string // the removals after that of the marker, sorted
 		wantCode storage.Code
 	}{
 		{
-			name:    "an account without versions",
+			name:    "account without versions",
 			listed:  partEntry("0-000001", "", false),
 			version: accepted,
 			want:    []string{"0-000001"},
 		},
 		{
-			name:    "an account with versions",
-			listed:  partEntry("-begun", one, false) + partEntry("0-000001", one, false) + partEntry("0-000001", two, true),
+			name:    "account with versions",
+			listed:  partEntry("-begun", firstVersion, false) + partEntry("0-000001", firstVersion, false) + partEntry("0-000001", secondVersion, true),
 			version: accepted,
 			want: []string{
-				"-begun?versionid=" + one,
+				"-begun?versionid=" + firstVersion,
 				"0-000001",
-				"0-000001?versionid=" + one,
-				"0-000001?versionid=" + two,
+				"0-000001?versionid=" + firstVersion,
+				"0-000001?versionid=" + secondVersion,
 			},
 		},
 		{
-			name:    "a role that may remove no versions",
-			listed:  partEntry("0-000001", one, true),
+			name:    "no permission to remove versions",
+			listed:  partEntry("0-000001", firstVersion, true),
 			version: errorReply(403, "AuthorizationPermissionMismatch"),
-			want:    []string{"0-000001", "0-000001?versionid=" + one},
+			want:    []string{"0-000001", "0-000001?versionid=" + firstVersion},
 		},
 		{
-			name:    "a container with a default retention",
-			listed:  partEntry("0-000001", one, true),
+			name:    "versions under a default retention",
+			listed:  partEntry("0-000001", firstVersion, true),
 			version: errorReply(409, codeImmutable),
-			want:    []string{"0-000001", "0-000001?versionid=" + one},
+			want:    []string{"0-000001", "0-000001?versionid=" + firstVersion},
 		},
 		{
-			name:     "a service that is busy",
-			listed:   partEntry("0-000001", one, true),
+			name:     "service busy",
+			listed:   partEntry("0-000001", firstVersion, true),
 			version:  errorReply(503, "ServerBusy"),
-			want:     []string{"0-000001", "0-000001?versionid=" + one},
+			want:     []string{"0-000001", "0-000001?versionid=" + firstVersion},
 			wantCode: storage.RateLimited,
 		},
 	}
@@ -390,22 +391,22 @@ func TestBeginUploadImmutableContainer(t *testing.T) {
 		want      storage.Code // "" if the upload begins
 	}{
 		{
-			name:      "a policy",
+			name:      "immutability policy",
 			container: containerReply("X-Ms-Has-Immutability-Policy"),
 			want:      storage.Unsupported,
 		},
-		{name: "a legal hold", container: containerReply("X-Ms-Has-Legal-Hold"), want: storage.Unsupported},
+		{name: "legal hold", container: containerReply("X-Ms-Has-Legal-Hold"), want: storage.Unsupported},
 		{
-			name:      "a credential that may not read the policies",
+			name:      "no permission to read the policies",
 			container: errorReply(http.StatusForbidden, "AuthorizationPermissionMismatch"),
 		},
 		{
-			name:      "no container",
+			name:      "container missing",
 			container: errorReply(http.StatusNotFound, "ContainerNotFound"),
 			want:      storage.BucketNotFound,
 		},
 		{
-			name:      "a service that is busy",
+			name:      "service busy",
 			container: errorReply(http.StatusServiceUnavailable, "ServerBusy"),
 			want:      storage.RateLimited,
 		},

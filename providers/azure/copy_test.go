@@ -186,96 +186,96 @@ func TestCopyInBlocksRequests(t *testing.T) {
 	}
 }
 
-// A failed copy tells a changed source from an unmet condition on the destination, with a further request if
-// needed.
+// If Azure refuses a copy, the Code tells whether the source or the destination is the reason. If the response does not
+// tell, Copy reads the source again.
 func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	object := objectReply("hello")
-	refusal := errorReply(404, "BlobNotFound")
-	other := errorReply(412, "ConditionNotMet")
+	missing := errorReply(404, "BlobNotFound")
+	unmet := errorReply(412, "ConditionNotMet")
 
 	tests := []struct {
 		name      string
-		answers   []reply
+		replies   []reply // to the read of the source, to the copy, and to the second read of the source
 		condition storage.Condition
 		want      storage.Code
 	}{
-		{name: "a missing source", answers: []reply{refusal}, condition: absent, want: storage.Changed},
+		{name: "source missing", replies: []reply{missing}, condition: absent, want: storage.Changed},
 		{
-			name:      "a source that is another",
-			answers:   []reply{other},
+			name:      "source changed",
+			replies:   []reply{unmet},
 			condition: absent,
 			want:      storage.Changed,
 		},
 		{
-			name:      "a source that is another by then",
-			answers:   []reply{object, errorReply(412, "SourceConditionNotMet")},
+			name:      "source changed before the copy",
+			replies:   []reply{object, errorReply(412, "SourceConditionNotMet")},
 			condition: absent,
 			want:      storage.Changed,
 		},
 		{
-			name:      "a source that was removed meanwhile",
-			answers:   []reply{object, errorReply(404, "CannotVerifyCopySource"), refusal},
+			name:      "source removed before the copy",
+			replies:   []reply{object, errorReply(404, "CannotVerifyCopySource"), missing},
 			condition: absent,
 			want:      storage.Changed,
 		},
 		{
-			name:      "a source that the service may not read",
-			answers:   []reply{object, errorReply(403, "CannotVerifyCopySource"), object},
+			name:      "source forbidden to the service",
+			replies:   []reply{object, errorReply(403, "CannotVerifyCopySource"), object},
 			condition: absent,
 			want:      storage.Unsupported,
 		},
 		{
-			name:      "a source that the service does not see",
-			answers:   []reply{object, errorReply(404, "CannotVerifyCopySource"), object},
+			name:      "source hidden from the service",
+			replies:   []reply{object, errorReply(404, "CannotVerifyCopySource"), object},
 			condition: absent,
 			want:      storage.Unsupported,
 		},
 		{
-			name:      "a source on a busy server",
-			answers:   []reply{object, errorReply(500, "CannotVerifyCopySource"), object},
+			name:      "server busy",
+			replies:   []reply{object, errorReply(500, "CannotVerifyCopySource"), object},
 			condition: absent,
 			want:      storage.Unavailable,
 		},
 		{
-			name:    "a source of another kind",
-			answers: []reply{object, errorReply(409, "InvalidBlobType")},
+			name:    "source of another blob type",
+			replies: []reply{object, errorReply(409, "InvalidBlobType")},
 			want:    storage.Unsupported,
 		},
 		{
-			name:      "a destination that exists",
-			answers:   []reply{object, errorReply(409, "BlobAlreadyExists")},
+			name:      "destination exists",
+			replies:   []reply{object, errorReply(409, "BlobAlreadyExists")},
 			condition: absent,
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "a destination that is another",
-			answers:   []reply{object, errorReply(412, "TargetConditionNotMet")},
+			name:      "destination changed",
+			replies:   []reply{object, errorReply(412, "TargetConditionNotMet")},
 			condition: absent,
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "one of both, and the source is as it was",
-			answers:   []reply{object, other, object},
+			name:      "source or destination changed, and it is not the source",
+			replies:   []reply{object, unmet, object},
 			condition: absent,
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "one of both, and the source is another",
-			answers:   []reply{object, other, other},
+			name:      "source or destination changed, and it is the source",
+			replies:   []reply{object, unmet, unmet},
 			condition: absent,
 			want:      storage.Changed,
 		},
 		{
-			name:      "no container",
-			answers:   []reply{object, errorReply(404, "ContainerNotFound")},
+			name:      "container missing",
+			replies:   []reply{object, errorReply(404, "ContainerNotFound")},
 			condition: absent,
 			want:      storage.BucketNotFound,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			d := server.openDriver(t)
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{
 				Source:     sourceOf(d, "a"),
@@ -287,7 +287,7 @@ func TestCopyErrors(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.want, e.Code)
-			require.Len(t, server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.replies))
 			require.NotContains(t, err.Error(), "sig")
 		})
 	}

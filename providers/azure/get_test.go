@@ -199,133 +199,133 @@ func TestGetSuffixOverwritten(t *testing.T) {
 	require.True(t, e.Retryable, "the next attempt must request the attributes again")
 }
 
-// Get and Head fail with the same Code. They ask for the container only if the response does not tell what is
-// missing.
+// Get and Head fail with the same Code. They send a second request only if the first response does not tell what is
+// missing, or whether the object or its revision is missing.
 func TestReadErrors(t *testing.T) {
 	onlyHeader := func(status int, code string) reply {
 		a := errorReply(status, code)
 		a.Body = ""
 		return a
 	}
-	revision := storage.Condition{Revision: etag}
-	not := storage.Condition{NotRevision: etag}
+	ifRevision := storage.Condition{Revision: etag}
+	ifRevisionNot := storage.Condition{NotRevision: etag}
 	tests := []struct {
-		name      string
-		answers   []reply
-		condition storage.Condition
-		want      storage.Code
-		requests  int // of Get, and of Head
+		name         string
+		replies      []reply
+		condition    storage.Condition
+		want         storage.Code
+		wantRequests int // of Get, and of Head
 	}{
 		{
-			name:      "not modified",
-			answers:   []reply{onlyHeader(304, "ConditionNotMet")},
-			condition: not,
-			want:      storage.NotModified,
-			requests:  1,
+			name:         "not modified, with a code",
+			replies:      []reply{onlyHeader(304, "ConditionNotMet")},
+			condition:    ifRevisionNot,
+			want:         storage.NotModified,
+			wantRequests: 1,
 		},
 		{
-			name:      "not modified, without a code",
-			answers:   []reply{{Status: 304}},
-			condition: not,
-			want:      storage.NotModified,
-			requests:  1,
+			name:         "not modified, without a code",
+			replies:      []reply{{Status: 304}},
+			condition:    ifRevisionNot,
+			want:         storage.NotModified,
+			wantRequests: 1,
 		},
 		{
-			name:      "another revision",
-			answers:   []reply{errorReply(412, "ConditionNotMet"), objectReply("x")},
-			condition: revision,
-			want:      storage.PreconditionFailed,
-			requests:  2,
+			name:         "object has another revision",
+			replies:      []reply{errorReply(412, "ConditionNotMet"), objectReply("x")},
+			condition:    ifRevision,
+			want:         storage.PreconditionFailed,
+			wantRequests: 2,
 		},
 		{
-			name:      "a condition on nothing",
-			answers:   []reply{errorReply(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")},
-			condition: revision,
-			want:      storage.ObjectNotFound,
-			requests:  2,
+			name:         "condition not met, because the object is missing",
+			replies:      []reply{errorReply(412, "ConditionNotMet"), onlyHeader(404, "BlobNotFound")},
+			condition:    ifRevision,
+			want:         storage.ObjectNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:      "no object",
-			answers:   []reply{onlyHeader(404, "BlobNotFound")},
-			condition: revision,
-			want:      storage.ObjectNotFound,
-			requests:  1,
+			name:         "object missing",
+			replies:      []reply{onlyHeader(404, "BlobNotFound")},
+			condition:    ifRevision,
+			want:         storage.ObjectNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:      "no container",
-			answers:   []reply{onlyHeader(404, "ContainerNotFound")},
-			condition: revision,
-			want:      storage.BucketNotFound,
-			requests:  1,
+			name:         "container missing",
+			replies:      []reply{onlyHeader(404, "ContainerNotFound")},
+			condition:    ifRevision,
+			want:         storage.BucketNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:      "a container on its way out",
-			answers:   []reply{errorReply(409, "ContainerBeingDeleted")},
-			condition: revision,
-			want:      storage.BucketNotFound,
-			requests:  1,
+			name:         "container being deleted",
+			replies:      []reply{errorReply(409, "ContainerBeingDeleted")},
+			condition:    ifRevision,
+			want:         storage.BucketNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:      "nothing that may be known",
-			answers:   []reply{onlyHeader(404, "ResourceNotFound"), {}},
-			condition: revision,
-			want:      storage.ObjectNotFound,
-			requests:  2,
+			name:         "object or container missing, and it is the object",
+			replies:      []reply{onlyHeader(404, "ResourceNotFound"), {}},
+			condition:    ifRevision,
+			want:         storage.ObjectNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:      "nothing that may be known at all",
-			answers:   []reply{onlyHeader(404, "ResourceNotFound")},
-			condition: revision,
-			want:      storage.BucketNotFound,
-			requests:  2,
+			name:         "object or container missing, and it is the container",
+			replies:      []reply{onlyHeader(404, "ResourceNotFound")},
+			condition:    ifRevision,
+			want:         storage.BucketNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:      "404 without a code, and a busy server",
-			answers:   []reply{{Status: 404}, errorReply(503, "ServerBusy")},
-			condition: revision,
-			want:      storage.RateLimited,
-			requests:  2,
+			name:         "404 without a code, and then server busy",
+			replies:      []reply{{Status: 404}, errorReply(503, "ServerBusy")},
+			condition:    ifRevision,
+			want:         storage.RateLimited,
+			wantRequests: 2,
 		},
 		{
-			name:      "an object in the archive",
-			answers:   []reply{errorReply(409, "BlobArchived")},
-			condition: revision,
-			want:      storage.Archived,
-			requests:  1,
+			name:         "object archived",
+			replies:      []reply{errorReply(409, "BlobArchived")},
+			condition:    ifRevision,
+			want:         storage.Archived,
+			wantRequests: 1,
 		},
 		{
-			name:      "an object on its way out of the archive",
-			answers:   []reply{errorReply(409, "BlobBeingRehydrated")},
-			condition: revision,
-			want:      storage.Archived,
-			requests:  1,
+			name:         "object being restored from the archive",
+			replies:      []reply{errorReply(409, "BlobBeingRehydrated")},
+			condition:    ifRevision,
+			want:         storage.Archived,
+			wantRequests: 1,
 		},
 		{
-			name:      "a wrong key",
-			answers:   []reply{errorReply(403, "AuthenticationFailed")},
-			condition: revision,
-			want:      storage.Unauthenticated,
-			requests:  1,
+			name:         "wrong account key",
+			replies:      []reply{errorReply(403, "AuthenticationFailed")},
+			condition:    ifRevision,
+			want:         storage.Unauthenticated,
+			wantRequests: 1,
 		},
 		{
-			name:      "a missing right",
-			answers:   []reply{errorReply(403, "AuthorizationPermissionMismatch")},
-			condition: revision,
-			want:      storage.PermissionDenied,
-			requests:  1,
+			name:         "no permission",
+			replies:      []reply{errorReply(403, "AuthorizationPermissionMismatch")},
+			condition:    ifRevision,
+			want:         storage.PermissionDenied,
+			wantRequests: 1,
 		},
 		{
-			name:      "no public access",
-			answers:   []reply{errorReply(409, "PublicAccessNotPermitted")},
-			condition: revision,
-			want:      storage.PermissionDenied,
-			requests:  1,
+			name:         "public access disabled",
+			replies:      []reply{errorReply(409, "PublicAccessNotPermitted")},
+			condition:    ifRevision,
+			want:         storage.PermissionDenied,
+			wantRequests: 1,
 		},
 	}
 	for _, tt := range tests {
 		for _, op := range []string{"Get", "Head"} {
 			t.Run(tt.name+"/"+op, func(t *testing.T) {
-				server := newCannedServer(t, tt.answers...)
+				server := newCannedServer(t, tt.replies...)
 				d := server.openDriver(t)
 				r := &driver.GetRequest{Key: "a", Length: -1, Condition: tt.condition}
 				var err error
@@ -335,7 +335,7 @@ func TestReadErrors(t *testing.T) {
 					_, err = d.Head(t.Context(), r)
 				}
 				require.ErrorIs(t, err, tt.want)
-				require.Len(t, server.Requests(), tt.requests)
+				require.Len(t, server.Requests(), tt.wantRequests)
 			})
 		}
 	}
@@ -361,7 +361,7 @@ func TestGetUnexpectedRange(t *testing.T) {
 		},
 		{name: "the whole object", response: objectReply("hello"), want: storage.Internal},
 		{name: "another offset", response: respond("bytes 3-3/5"), want: storage.Internal},
-		{name: "a Content-Range that is none", response: respond("bytes x"), want: storage.Internal},
+		{name: "invalid Content-Range", response: respond("bytes x"), want: storage.Internal},
 	}
 
 	for _, tt := range tests {

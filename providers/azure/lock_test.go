@@ -214,14 +214,15 @@ func TestLockInUnreadableContainer(t *testing.T) {
 	require.Equal(t, "true", server.Last(t).Header.Get("X-Ms-Legal-Hold"))
 }
 
-// SetRetention reads the current policy first. It weakens a policy only in mode Governance and with a bypass.
+// SetRetention reads the current policy of the object, and sets or removes it. A policy of the mode Governance can be
+// shortened or removed only with a bypass, and one of the mode Compliance not at all.
 func TestSetRetention(t *testing.T) {
 	now := time.Now().Truncate(time.Second).UTC()
-	early := now.Add(time.Hour)
+	shorter := now.Add(time.Hour)
 	retainUntil := now.Add(2 * time.Hour)
-	newTime := now.Add(3 * time.Hour)
+	longer := now.Add(3 * time.Hour)
 	past := now.Add(-time.Hour)
-	free := objectReply("hello")
+	noPolicy := objectReply("hello")
 	governance := func(when time.Time) storage.Retention {
 		return storage.Retention{Mode: storage.Governance, Until: when}
 	}
@@ -234,106 +235,107 @@ func TestSetRetention(t *testing.T) {
 		remove = "DELETE /photos/a?comp=immutabilityPolicies"
 	)
 
+	// Azure calls the mode Governance "unlocked", and Compliance "locked".
 	tests := []struct {
-		name     string
-		found    reply
-		to       storage.Retention
-		bypass   bool
-		request  string // after the first; "" means none
-		wantCode storage.Code
+		name        string
+		object      reply // with its current policy
+		to          storage.Retention
+		bypass      bool
+		wantRequest string // after the read; "" if there is none
+		wantCode    storage.Code
 	}{
-		{name: "a first one", found: free, to: governance(retainUntil), request: set},
-		{name: "a first one in compliance", found: free, to: compliance(retainUntil), request: set},
+		{name: "set Governance", object: noPolicy, to: governance(retainUntil), wantRequest: set},
+		{name: "set Compliance", object: noPolicy, to: compliance(retainUntil), wantRequest: set},
 		{
-			name:    "a longer one",
-			found:   policyReply("unlocked", retainUntil),
-			to:      governance(newTime),
-			request: set,
+			name:        "extend Governance",
+			object:      policyReply("unlocked", retainUntil),
+			to:          governance(longer),
+			wantRequest: set,
 		},
 		{
-			name:    "a longer one in compliance",
-			found:   policyReply("locked", retainUntil),
-			to:      compliance(newTime),
-			request: set,
+			name:        "extend Compliance",
+			object:      policyReply("locked", retainUntil),
+			to:          compliance(longer),
+			wantRequest: set,
 		},
 		{
-			name:     "a shorter one",
-			found:    policyReply("unlocked", retainUntil),
-			to:       governance(early),
+			name:     "shorten Governance",
+			object:   policyReply("unlocked", retainUntil),
+			to:       governance(shorter),
 			wantCode: storage.Locked,
 		},
 		{
-			name:    "a shorter one, bypassed",
-			found:   policyReply("unlocked", retainUntil),
-			to:      governance(early),
-			bypass:  true,
-			request: set,
+			name:        "shorten Governance, with a bypass",
+			object:      policyReply("unlocked", retainUntil),
+			to:          governance(shorter),
+			bypass:      true,
+			wantRequest: set,
 		},
 		{
-			name:     "another mode",
-			found:    policyReply("unlocked", retainUntil),
-			to:       compliance(newTime),
+			name:     "replace Governance by Compliance",
+			object:   policyReply("unlocked", retainUntil),
+			to:       compliance(longer),
 			wantCode: storage.Locked,
 		},
 		{
-			name:    "another mode, bypassed",
-			found:   policyReply("unlocked", retainUntil),
-			to:      compliance(newTime),
-			bypass:  true,
-			request: set,
+			name:        "replace Governance by Compliance, with a bypass",
+			object:      policyReply("unlocked", retainUntil),
+			to:          compliance(longer),
+			bypass:      true,
+			wantRequest: set,
 		},
-		{name: "none", found: policyReply("unlocked", retainUntil), to: none, wantCode: storage.Locked},
+		{name: "remove Governance", object: policyReply("unlocked", retainUntil), to: none, wantCode: storage.Locked},
 		{
-			name:    "none, bypassed",
-			found:   policyReply("unlocked", retainUntil),
-			to:      none,
-			bypass:  true,
-			request: remove,
-		},
-		{
-			name:    "none of an inherited one, bypassed",
-			found:   policyReply("mutable", retainUntil),
-			to:      none,
-			bypass:  true,
-			request: remove,
+			name:        "remove Governance, with a bypass",
+			object:      policyReply("unlocked", retainUntil),
+			to:          none,
+			bypass:      true,
+			wantRequest: remove,
 		},
 		{
-			name:     "a shorter one in compliance",
-			found:    policyReply("locked", retainUntil),
-			to:       compliance(early),
+			name:        "remove a policy that the container gave, with a bypass",
+			object:      policyReply("mutable", retainUntil),
+			to:          none,
+			bypass:      true,
+			wantRequest: remove,
+		},
+		{
+			name:     "shorten Compliance, with a bypass",
+			object:   policyReply("locked", retainUntil),
+			to:       compliance(shorter),
 			bypass:   true,
 			wantCode: storage.Locked,
 		},
 		{
-			name:     "a weaker one",
-			found:    policyReply("locked", retainUntil),
-			to:       governance(newTime),
+			name:     "replace Compliance by Governance, with a bypass",
+			object:   policyReply("locked", retainUntil),
+			to:       governance(longer),
 			bypass:   true,
 			wantCode: storage.Locked,
 		},
 		{
-			name:     "none in compliance",
-			found:    policyReply("locked", retainUntil),
+			name:     "remove Compliance, with a bypass",
+			object:   policyReply("locked", retainUntil),
 			to:       none,
 			bypass:   true,
 			wantCode: storage.Locked,
 		},
 		{
-			name:    "a new one after another",
-			found:   policyReply("unlocked", past),
-			to:      governance(early),
-			request: set,
+			name:        "set Governance after another policy expired",
+			object:      policyReply("unlocked", past),
+			to:          governance(shorter),
+			wantRequest: set,
 		},
-		{name: "none after one", found: policyReply("locked", past), to: none, request: containerRequest},
-		{name: "none without one", found: free, to: none, request: containerRequest},
+		{name: "remove an expired policy", object: policyReply("locked", past), to: none, wantRequest: containerRequest},
+		{name: "remove from an object without a policy", object: noPolicy, to: none, wantRequest: containerRequest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			answer := changedLocks
-			if tt.request == containerRequest {
+			if tt.wantRequest == containerRequest {
 				answer = lockingContainer
 			}
-			server := newCannedServer(t, tt.found, answer)
+			server := newCannedServer(t, tt.object, answer)
 			err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
 				Key:              "a",
 				Retention:        tt.to,
@@ -342,11 +344,11 @@ func TestSetRetention(t *testing.T) {
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
 			want := []string{"HEAD /photos/a"}
-			if tt.request != "" {
-				want = append(want, tt.request)
+			if tt.wantRequest != "" {
+				want = append(want, tt.wantRequest)
 			}
 			require.Equal(t, want, server.Lines())
-			if tt.request == set {
+			if tt.wantRequest == set {
 				modes := map[storage.RetentionMode]string{
 					storage.Governance: "Unlocked",
 					storage.Compliance: "Locked",
@@ -400,56 +402,57 @@ func TestSetLegalHoldOfVersion(t *testing.T) {
 	}
 }
 
-// Refused changes of locks fail with the same Code for a retention and for a legal hold.
+// If Azure refuses to change a lock, SetRetention and SetLegalHold fail with the same Code. After a refusal without a
+// clear reason, they ask whether the container can lock objects.
 func TestLockErrors(t *testing.T) {
 	retention := storage.Retention{Mode: storage.Governance, Until: time.Now().Add(time.Hour)}
 	tests := []struct {
 		name     string
-		answers  []reply // to the change, and then to the question whether the container can lock
+		replies  []reply // to the change, and to the request for the properties of the container
 		want     storage.Code
 		wantHint string // is part of it
 	}{
 		{
-			name:    "a missing object",
-			answers: []reply{errorReply(404, "BlobNotFound")},
+			name:    "object missing",
+			replies: []reply{errorReply(404, "BlobNotFound")},
 			want:    storage.ObjectNotFound,
 		},
 		{
-			name:    "a missing container",
-			answers: []reply{errorReply(404, "ContainerNotFound")},
+			name:    "container missing",
+			replies: []reply{errorReply(404, "ContainerNotFound")},
 			want:    storage.BucketNotFound,
 		},
 		{
-			name:     "a container that cannot lock",
-			answers:  []reply{errorReply(409, "SomethingNew"), plainContainer},
+			name:     "container without locks, unknown code",
+			replies:  []reply{errorReply(409, "SomethingNew"), plainContainer},
 			want:     storage.Unsupported,
 			wantHint: "version-level immutability",
 		},
 		{
-			name:     "a container that says it so",
-			answers:  []reply{errorReply(400, "InvalidHeaderValue"), plainContainer},
+			name:     "container without locks, invalid header",
+			replies:  []reply{errorReply(400, "InvalidHeaderValue"), plainContainer},
 			want:     storage.Unsupported,
 			wantHint: "version-level immutability",
 		},
 		{
-			name:     "an emulator",
-			answers:  []reply{errorReply(501, "APINotImplemented"), changedLocks},
+			name:     "emulator without locks",
+			replies:  []reply{errorReply(501, "APINotImplemented"), changedLocks},
 			want:     storage.Unsupported,
 			wantHint: "version-level immutability",
 		},
 		{
-			name:    "another mistake",
-			answers: []reply{errorReply(400, "InvalidHeaderValue"), lockingContainer},
+			name:    "container with locks, invalid header",
+			replies: []reply{errorReply(400, "InvalidHeaderValue"), lockingContainer},
 			want:    storage.InvalidArgument,
 		},
 		{
-			name:    "a locked policy",
-			answers: []reply{errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy")},
+			name:    "Compliance policy",
+			replies: []reply{errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy")},
 			want:    storage.Locked,
 		},
 		{
-			name:     "a role that may not set locks",
-			answers:  []reply{errorReply(403, "AuthorizationPermissionMismatch")},
+			name:     "role without permission",
+			replies:  []reply{errorReply(403, "AuthorizationPermissionMismatch")},
 			want:     storage.PermissionDenied,
 			wantHint: "Data Owner",
 		},
@@ -457,20 +460,20 @@ func TestLockErrors(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name+", retention", func(t *testing.T) {
 			// The first request reads the current policy of the object.
-			server := newCannedServer(t, append([]reply{objectReply("hello")}, tt.answers...)...)
+			server := newCannedServer(t, append([]reply{objectReply("hello")}, tt.replies...)...)
 			err := server.openDriver(t).SetRetention(t.Context(), &driver.ChangeRequest{
 				Key:       "a",
 				Retention: retention,
 			})
 			requireCodeAndHint(t, err, tt.want, tt.wantHint)
-			require.Len(t, server.Requests(), 1+len(tt.answers))
+			require.Len(t, server.Requests(), 1+len(tt.replies))
 		})
 
 		t.Run(tt.name+", hold", func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			err := server.openDriver(t).SetLegalHold(t.Context(), &driver.ChangeRequest{Key: "a", LegalHold: true})
 			requireCodeAndHint(t, err, tt.want, tt.wantHint)
-			require.Len(t, server.Requests(), len(tt.answers))
+			require.Len(t, server.Requests(), len(tt.replies))
 		})
 	}
 }
@@ -504,119 +507,120 @@ func TestSetLegalHoldWithOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Delete of a locked version fails with Locked. With WithGovernanceBypass, it first ends the retention.
+// Delete of a locked version fails with Locked. With WithGovernanceBypass, it first removes a policy of the mode
+// Governance, which Azure calls unlocked.
 func TestDeleteLockedVersion(t *testing.T) {
 	retainUntil := time.Now().Add(time.Hour)
 	past := time.Now().Add(-time.Hour)
 	accepted := reply{Status: http.StatusAccepted}
 	const (
-		one    = "/photos/a?versionid=V"
-		policy = "/photos/a?comp=immutabilityPolicies&versionid=V"
+		version = "/photos/a?versionid=V"
+		policy  = "/photos/a?comp=immutabilityPolicies&versionid=V"
 	)
 	retained := errorReply(409, codeImmutable)
 	held := errorReply(409, "BlobImmutableDueToLegalHold")
-	// The service does not tell whether the version is locked.
-	current := errorReply(403, codeCurrentVersion)
+	// This response to a removal does not tell whether the version is locked.
+	isCurrent := errorReply(403, codeCurrentVersion)
 
 	tests := []struct {
 		name      string
-		answers   []reply
+		replies   []reply
 		bypass    bool
 		want      storage.Code
 		wantLines []string // of the requests, with V for the version
 	}{
 		{
-			name:      "under retention",
-			answers:   []reply{retained},
+			name:      "Governance",
+			replies:   []reply{retained},
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one},
+			wantLines: []string{"DELETE " + version},
 		},
 		{
-			name:      "under a hold",
-			answers:   []reply{held},
+			name:      "legal hold",
+			replies:   []reply{held},
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one},
+			wantLines: []string{"DELETE " + version},
 		},
 		{
-			name:      "under a hold, bypassed",
-			answers:   []reply{held},
+			name:      "legal hold, with a bypass",
+			replies:   []reply{held},
 			bypass:    true,
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one},
+			wantLines: []string{"DELETE " + version},
 		},
 		{
-			name:      "bypassed",
-			answers:   []reply{retained, policyReply("unlocked", retainUntil), changedLocks, accepted},
+			name:      "Governance, with a bypass",
+			replies:   []reply{retained, policyReply("unlocked", retainUntil), changedLocks, accepted},
 			bypass:    true,
-			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version, "DELETE " + policy, "DELETE " + version},
 		},
 		{
-			name:      "in compliance, bypassed",
-			answers:   []reply{retained, policyReply("locked", retainUntil)},
-			bypass:    true,
-			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
-		},
-		{
-			name:      "a hold too, bypassed",
-			answers:   []reply{retained, policyReply("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
+			name:      "Compliance, with a bypass",
+			replies:   []reply{retained, policyReply("locked", retainUntil)},
 			bypass:    true,
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
 		},
 		{
-			name: "a policy that was locked since, bypassed",
-			answers: []reply{
+			name:      "Governance and a legal hold, with a bypass",
+			replies:   []reply{retained, policyReply("unlocked", retainUntil, "X-Ms-Legal-Hold", "true")},
+			bypass:    true,
+			want:      storage.Locked,
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
+		},
+		{
+			name: "Governance that becomes Compliance meanwhile, with a bypass",
+			replies: []reply{
 				retained, policyReply("unlocked", retainUntil),
 				errorReply(409, "ImmutabilityPolicyDeleteOnLockedPolicy"),
 			},
 			bypass:    true,
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE " + policy},
+			wantLines: []string{"DELETE " + version, "HEAD " + version, "DELETE " + policy},
 		},
 		{
-			name:      "the current one under retention",
-			answers:   []reply{current, policyReply("unlocked", retainUntil)},
+			name:      "current version, Governance",
+			replies:   []reply{isCurrent, policyReply("unlocked", retainUntil)},
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
 		},
 		{
-			name:      "the current one under a hold",
-			answers:   []reply{current, objectReply("x", "X-Ms-Legal-Hold", "true")},
+			name:      "current version, legal hold, with a bypass",
+			replies:   []reply{isCurrent, objectReply("x", "X-Ms-Legal-Hold", "true")},
 			bypass:    true,
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
 		},
 		{
-			name:      "the current one in compliance",
-			answers:   []reply{current, policyReply("locked", retainUntil)},
+			name:      "current version, Compliance, with a bypass",
+			replies:   []reply{isCurrent, policyReply("locked", retainUntil)},
 			bypass:    true,
 			want:      storage.Locked,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
 		},
 		{
-			name:    "the current one, bypassed",
-			answers: []reply{current, policyReply("unlocked", retainUntil), changedLocks, accepted},
+			name:    "current version, Governance, with a bypass",
+			replies: []reply{isCurrent, policyReply("unlocked", retainUntil), changedLocks, accepted},
 			bypass:  true,
 			wantLines: []string{
-				"DELETE " + one, "HEAD " + one, "DELETE " + policy, "DELETE /photos/a", "DELETE " + one,
+				"DELETE " + version, "HEAD " + version, "DELETE " + policy, "DELETE /photos/a", "DELETE " + version,
 			},
 		},
 		{
-			name:      "the current one after its retention",
-			answers:   []reply{current, policyReply("locked", past), accepted},
-			wantLines: []string{"DELETE " + one, "HEAD " + one, "DELETE /photos/a", "DELETE " + one},
+			name:      "current version, retention expired",
+			replies:   []reply{isCurrent, policyReply("locked", past), accepted},
+			wantLines: []string{"DELETE " + version, "HEAD " + version, "DELETE /photos/a", "DELETE " + version},
 		},
 		{
-			name:      "one that was removed meanwhile, bypassed",
-			answers:   []reply{retained, errorReply(404, "BlobNotFound")},
+			name:      "version removed meanwhile, with a bypass",
+			replies:   []reply{retained, errorReply(404, "BlobNotFound")},
 			bypass:    true,
-			wantLines: []string{"DELETE " + one, "HEAD " + one},
+			wantLines: []string{"DELETE " + version, "HEAD " + version},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			err := server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{
 				Key:              "a",
 				Version:          versionAt(1),

@@ -72,81 +72,81 @@ func TestPutRequests(t *testing.T) {
 func TestPutErrors(t *testing.T) {
 	tests := []struct {
 		name      string
-		answer    reply
+		response  reply
 		condition storage.Condition
 		want      storage.Code
 	}{
 		{
-			name:      "a create over an object",
-			answer:    errorReply(409, "BlobAlreadyExists"),
+			name:      "IfAbsent, object exists",
+			response:  errorReply(409, "BlobAlreadyExists"),
 			condition: storage.Condition{Absent: true},
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "a create over an object, said as 412",
-			answer:    errorReply(412, "ConditionNotMet"),
+			name:      "IfAbsent, object exists, reported as 412",
+			response:  errorReply(412, "ConditionNotMet"),
 			condition: storage.Condition{Absent: true},
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "a create by a signature for creating",
-			answer:    errorReply(403, "UnauthorizedBlobOverwrite"),
+			name:      "IfAbsent, object exists, signature permits only to create",
+			response:  errorReply(403, "UnauthorizedBlobOverwrite"),
 			condition: storage.Condition{Absent: true},
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:   "an overwrite by such a signature",
-			answer: errorReply(403, "UnauthorizedBlobOverwrite"),
-			want:   storage.PermissionDenied,
+			name:     "overwrite, signature permits only to create",
+			response: errorReply(403, "UnauthorizedBlobOverwrite"),
+			want:     storage.PermissionDenied,
 		},
 		{
-			name:      "an update of another revision",
-			answer:    errorReply(412, "ConditionNotMet"),
+			name:      "IfRevision, object has another revision",
+			response:  errorReply(412, "ConditionNotMet"),
 			condition: storage.Condition{Revision: etag},
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "an update of nothing",
-			answer:    errorReply(404, "BlobNotFound"),
+			name:      "IfRevision, object missing",
+			response:  errorReply(404, "BlobNotFound"),
 			condition: storage.Condition{Revision: etag},
 			want:      storage.PreconditionFailed,
 		},
 		{
-			name:      "no container",
-			answer:    errorReply(404, "ContainerNotFound"),
+			name:      "container missing",
+			response:  errorReply(404, "ContainerNotFound"),
 			condition: storage.Condition{Revision: etag},
 			want:      storage.BucketNotFound,
 		},
 		{
-			name:   "no container that may be known",
-			answer: errorReply(404, "ResourceNotFound"),
-			want:   storage.BucketNotFound,
+			name:     "container missing or hidden",
+			response: errorReply(404, "ResourceNotFound"),
+			want:     storage.BucketNotFound,
 		},
 		{
-			name:   "bytes that were damaged on their way",
-			answer: errorReply(400, "Crc64Mismatch"),
-			want:   storage.ChecksumMismatch,
+			name:     "body damaged in transit",
+			response: errorReply(400, "Crc64Mismatch"),
+			want:     storage.ChecksumMismatch,
 		},
 		{
-			name:   "a body above the service's limit",
-			answer: errorReply(413, "RequestBodyTooLarge"),
-			want:   storage.TooLarge,
+			name:     "body too large",
+			response: errorReply(413, "RequestBodyTooLarge"),
+			want:     storage.TooLarge,
 		},
 		{
-			name:      "an object under a lease",
-			answer:    errorReply(412, "LeaseIdMissing"),
+			name:      "object under a lease",
+			response:  errorReply(412, "LeaseIdMissing"),
 			condition: storage.Condition{Revision: etag},
 			want:      storage.Locked,
 		},
 		{
-			name:   "an object that may not change",
-			answer: errorReply(409, "BlobImmutableDueToPolicy"),
-			want:   storage.Locked,
+			name:     "object under an immutability policy",
+			response: errorReply(409, "BlobImmutableDueToPolicy"),
+			want:     storage.Locked,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
+			server := newCannedServer(t, tt.response)
 			r := wiretest.Put("a", "hello")
 			r.Condition = tt.condition
 			_, err := server.openDriver(t).Put(t.Context(), r)

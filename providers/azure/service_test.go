@@ -82,64 +82,64 @@ var twoRules = []storage.CORSRule{
 func TestCreateBucketRequests(t *testing.T) {
 	created := routedReply{status: http.StatusCreated}
 	tests := []struct {
-		name   string
-		opts   []storage.BucketOption
-		create routedReply
-		access string // x-ms-blob-public-access
-		info   storage.BucketInfo
-		want   storage.Code
+		name       string
+		opts       []storage.BucketOption
+		response   routedReply
+		wantAccess string // x-ms-blob-public-access
+		wantInfo   storage.BucketInfo
+		want       storage.Code
 	}{
-		{name: "private", create: created},
+		{name: "no option", response: created},
 		{
-			name:   "private, said",
-			opts:   []storage.BucketOption{storage.WithPublicAccess(false)},
-			create: created,
+			name:     "WithPublicAccess(false)",
+			opts:     []storage.BucketOption{storage.WithPublicAccess(false)},
+			response: created,
 		},
 		{
-			name:   "public",
-			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
-			create: created,
-			access: "blob",
-			info:   storage.BucketInfo{Public: true},
+			name:       "WithPublicAccess(true)",
+			opts:       []storage.BucketOption{storage.WithPublicAccess(true)},
+			response:   created,
+			wantAccess: "blob",
+			wantInfo:   storage.BucketInfo{Public: true},
 		},
 		{
-			name:   "without rules, said",
-			opts:   []storage.BucketOption{storage.WithCORS()},
-			create: created,
+			name:     "WithCORS without rules",
+			opts:     []storage.BucketOption{storage.WithCORS()},
+			response: created,
 		},
 		{
-			name:   "an existing container",
-			create: routedReply{status: http.StatusConflict, code: "ContainerAlreadyExists"},
-			want:   storage.BucketExists,
+			name:     "container exists",
+			response: routedReply{status: http.StatusConflict, code: "ContainerAlreadyExists"},
+			want:     storage.BucketExists,
 		},
 		{
-			name:   "a name that is not yet free",
-			create: routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
-			want:   storage.Unavailable,
+			name:     "container being deleted",
+			response: routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
+			want:     storage.Unavailable,
 		},
 		{
-			name:   "public, which the account is not",
-			opts:   []storage.BucketOption{storage.WithPublicAccess(true)},
-			create: routedReply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
-			access: "blob",
-			want:   storage.PermissionDenied,
+			name:       "account refuses public access",
+			opts:       []storage.BucketOption{storage.WithPublicAccess(true)},
+			response:   routedReply{status: http.StatusConflict, code: "PublicAccessNotPermitted"},
+			wantAccess: "blob",
+			want:       storage.PermissionDenied,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newRoutedServer(t, map[string]routedReply{createRequest: tt.create})
+			server := newRoutedServer(t, map[string]routedReply{createRequest: tt.response})
 			info, err := server.service(t).CreateBucket(t.Context(), "photos", tt.opts...)
 			require.Equal(t, []string{createRequest}, server.requests())
-			require.Equal(t, tt.access, server.header(createRequest).Get("X-Ms-Blob-Public-Access"))
+			require.Equal(t, tt.wantAccess, server.header(createRequest).Get("X-Ms-Blob-Public-Access"))
 
 			if tt.want != "" {
 				require.ErrorIs(t, err, tt.want)
 				return
 			}
 			require.NoError(t, err)
-			tt.info.Name = "photos"
-			tt.info.Provider = "azure"
-			require.Equal(t, tt.info, *info)
+			tt.wantInfo.Name = "photos"
+			tt.wantInfo.Provider = "azure"
+			require.Equal(t, tt.wantInfo, *info)
 		})
 	}
 }
@@ -252,23 +252,23 @@ const partnerPolicies = `<SignedIdentifiers><SignedIdentifier><Id>partner</Id><A
 	`<Start>2026-01-01T00:00:00.0000000Z</Start><Expiry>2027-01-01T00:00:00.0000000Z</Expiry>` +
 	`<Permission>rl</Permission></AccessPolicy></SignedIdentifier></SignedIdentifiers>`
 
-// A change of public access keeps the policies of the container, and writes nothing if the access
-// stays the same.
+// UpdateBucket changes the public access of a container and keeps its stored policies. If the access is as requested
+// already, it writes nothing.
 func TestWithPublicAccessRequests(t *testing.T) {
 	const modified = "Wed, 04 Mar 2026 05:06:07 GMT"
 	tests := []struct {
 		name       string
-		current    string // x-ms-blob-public-access
+		current    string // x-ms-blob-public-access; "" for no access
 		public     bool
-		isWritten  bool
+		wantWrite  bool
 		wantAccess string // x-ms-blob-public-access, as it is written; "" for no access
 	}{
-		{name: "opened", public: true, isWritten: true, wantAccess: "blob"},
-		{name: "closed", current: "blob", isWritten: true},
-		{name: "closed to listing too", current: "container", isWritten: true},
-		{name: "open already", current: "blob", public: true},
-		{name: "open already, and to list", current: "container", public: true},
-		{name: "closed already"},
+		{name: "made public", public: true, wantWrite: true, wantAccess: "blob"},
+		{name: "made private", current: "blob", wantWrite: true},
+		{name: "made private, listing was public, too", current: "container", wantWrite: true},
+		{name: "public already", current: "blob", public: true},
+		{name: "public already, listing, too", current: "container", public: true},
+		{name: "private already"},
 	}
 
 	for _, tt := range tests {
@@ -286,7 +286,7 @@ func TestWithPublicAccessRequests(t *testing.T) {
 
 			_, err := server.service(t).UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(tt.public))
 			require.NoError(t, err)
-			if !tt.isWritten {
+			if !tt.wantWrite {
 				require.NotContains(t, server.requests(), setAccessRequest)
 				return
 			}
@@ -321,7 +321,7 @@ func TestWithPublicAccessErrors(t *testing.T) {
 			want:   storage.PermissionDenied,
 		},
 		{
-			name:   "another client was quicker",
+			name:   "another client changed the access meanwhile",
 			answer: routedReply{status: http.StatusPreconditionFailed, code: "ConditionNotMet"},
 			want:   storage.Unavailable,
 		},
@@ -372,81 +372,81 @@ func TestUpdateBucketReadFails(t *testing.T) {
 // BucketInfo combines the properties of the container and the CORS rules of the account.
 func TestBucketInfoRequests(t *testing.T) {
 	tests := []struct {
-		name          string
-		head, account routedReply
-		info          storage.BucketInfo
-		want          storage.Code
+		name               string
+		container, account routedReply // the responses with their properties
+		wantInfo           storage.BucketInfo
+		want               storage.Code
 	}{
 		{
-			name:    "private",
-			head:    routedReply{status: http.StatusOK},
-			account: noRules,
+			name:      "private",
+			container: routedReply{status: http.StatusOK},
+			account:   noRules,
 		},
 		{
 			name: "public, with the account's rules",
-			head: routedReply{
+			container: routedReply{
 				status: http.StatusOK,
 				header: map[string]string{"X-Ms-Blob-Public-Access": "blob"},
 			},
-			account: routedReply{status: http.StatusOK, body: twoRulesXML},
-			info:    storage.BucketInfo{Public: true, CORS: twoRules},
+			account:  routedReply{status: http.StatusOK, body: twoRulesXML},
+			wantInfo: storage.BucketInfo{Public: true, CORS: twoRules},
 		},
 		{
-			name: "with locks",
-			head: routedReply{
+			name: "version-level immutability",
+			container: routedReply{
 				status: http.StatusOK,
 				header: map[string]string{"X-Ms-Immutable-Storage-With-Versioning-Enabled": "true"},
 			},
-			account: noRules,
-			info:    storage.BucketInfo{ObjectLock: true},
+			account:  noRules,
+			wantInfo: storage.BucketInfo{ObjectLock: true},
 		},
 		{
-			name: "listed in public too",
-			head: routedReply{
+			name: "public, listing, too",
+			container: routedReply{
 				status: http.StatusOK,
 				header: map[string]string{"X-Ms-Blob-Public-Access": "container"},
 			},
-			account: noRules,
-			info:    storage.BucketInfo{Public: true},
+			account:  noRules,
+			wantInfo: storage.BucketInfo{Public: true},
 		},
 		{
-			name:    "without permission to read the rules",
-			head:    routedReply{status: http.StatusOK},
-			account: routedReply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
-			info:    storage.BucketInfo{Unread: []string{"CORS", "SoftDelete"}},
-			want:    storage.PermissionDenied,
+			name:      "no permission to read the rules",
+			container: routedReply{status: http.StatusOK},
+			account:   routedReply{status: http.StatusForbidden, code: "AuthorizationPermissionMismatch"},
+			wantInfo:  storage.BucketInfo{Unread: []string{"CORS", "SoftDelete"}},
+			want:      storage.PermissionDenied,
 		},
 		{
-			name:    "rules that cannot be reached",
-			head:    routedReply{status: http.StatusOK},
-			account: routedReply{status: http.StatusServiceUnavailable, code: "ServerBusy"},
-			want:    storage.RateLimited,
+			name:      "service busy",
+			container: routedReply{status: http.StatusOK},
+			account:   routedReply{status: http.StatusServiceUnavailable, code: "ServerBusy"},
+			want:      storage.RateLimited,
 		},
 		{
-			name:    "a missing container",
-			head:    routedReply{status: http.StatusNotFound},
-			account: noRules,
-			want:    storage.BucketNotFound,
+			name:      "container missing",
+			container: routedReply{status: http.StatusNotFound},
+			account:   noRules,
+			want:      storage.BucketNotFound,
 		},
 		{
-			name:    "a container that is going",
-			head:    routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
-			account: noRules,
-			want:    storage.BucketNotFound,
+			name:      "container being deleted",
+			container: routedReply{status: http.StatusConflict, code: "ContainerBeingDeleted"},
+			account:   noRules,
+			want:      storage.BucketNotFound,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newRoutedServer(t, map[string]routedReply{getRequest: tt.head, getAccountRequest: tt.account})
+			server := newRoutedServer(t, map[string]routedReply{getRequest: tt.container, getAccountRequest: tt.account})
 			info, err := server.service(t).BucketInfo(t.Context(), "photos")
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if tt.want != "" && tt.want != storage.PermissionDenied {
 				require.Nil(t, info)
 				return
 			}
-			tt.info.Name = "photos"
-			tt.info.Provider = "azure"
-			require.Equal(t, tt.info, *info)
+			tt.wantInfo.Name = "photos"
+			tt.wantInfo.Provider = "azure"
+			require.Equal(t, tt.wantInfo, *info)
 		})
 	}
 }

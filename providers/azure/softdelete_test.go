@@ -87,95 +87,95 @@ func TestExpiryOfDeleted(t *testing.T) {
 	}
 }
 
-// Restore with SoftDeleted undeletes a blob. On an account with versions, it copies the version that it restores. It
-// never replaces a current blob.
+// Restore with SoftDeleted looks for the removed blob in a listing, and undeletes it. On an account with versions, it
+// then copies the version that it restores onto the key. It never replaces a current blob.
 func TestUndelete(t *testing.T) {
 	refusal := errorReply(http.StatusNotFound, "BlobNotFound")
 	noncurrent := blobEntry("a", `<VersionId>`+versionAt(2)+`</VersionId>`)
 	version := func(second int) string { return `<VersionId>` + versionAt(second) + `</VersionId>` }
 	tests := []struct {
-		name    string
-		version string
-		answers []reply
-		want    error
-		asked   []string
+		name         string
+		version      string
+		replies      []reply
+		want         error
+		wantRequests []string
 	}{
 		{
-			name:    "a blob",
-			answers: []reply{listing("", deletedBlobEntry("a"), deletedBlobEntry("ab")), {}},
-			asked:   []string{findRequest, undeleteRequest},
+			name:         "blob removed",
+			replies:      []reply{listing("", deletedBlobEntry("a"), deletedBlobEntry("ab")), {}},
+			wantRequests: []string{findRequest, undeleteRequest},
 		},
 		{
-			name:    "a blob that is there",
-			answers: []reply{listing("", blobEntry("a"))},
-			want:    storage.PreconditionFailed,
-			asked:   []string{findRequest},
+			name:         "blob exists",
+			replies:      []reply{listing("", blobEntry("a"))},
+			want:         storage.PreconditionFailed,
+			wantRequests: []string{findRequest},
 		},
 		{
-			name:    "a blob that is there, in an account with versions",
-			answers: []reply{listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
-			want:    storage.PreconditionFailed,
-			asked:   []string{findRequest},
+			name:         "blob exists, account with versions",
+			replies:      []reply{listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
+			want:         storage.PreconditionFailed,
+			wantRequests: []string{findRequest},
 		},
 		{
-			name:    "nothing",
-			answers: []reply{listing("", deletedBlobEntry("ab"))},
-			want:    storage.ObjectNotFound,
-			asked:   []string{findRequest},
+			name:         "no removed blob",
+			replies:      []reply{listing("", deletedBlobEntry("ab"))},
+			want:         storage.ObjectNotFound,
+			wantRequests: []string{findRequest},
 		},
 		{
-			name:    "only snapshots",
-			answers: []reply{listing("", deletedBlobEntry("a", `<Snapshot>`+versionAt(2)+`</Snapshot>`))},
-			want:    storage.ObjectNotFound,
-			asked:   []string{findRequest},
+			name:         "only a snapshot removed",
+			replies:      []reply{listing("", deletedBlobEntry("a", `<Snapshot>`+versionAt(2)+`</Snapshot>`))},
+			want:         storage.ObjectNotFound,
+			wantRequests: []string{findRequest},
 		},
 		{
-			name:    "another version",
-			version: versionAt(3),
-			answers: []reply{listing("", deletedBlobEntry("a", version(1)))},
-			want:    storage.ObjectNotFound,
-			asked:   []string{findRequest},
+			name:         "only another version removed",
+			version:      versionAt(3),
+			replies:      []reply{listing("", deletedBlobEntry("a", version(1)))},
+			want:         storage.ObjectNotFound,
+			wantRequests: []string{findRequest},
 		},
 		{
-			name:    "a blob that is dropped at that moment",
-			answers: []reply{listing("", deletedBlobEntry("a")), refusal},
-			want:    storage.ObjectNotFound,
-			asked:   []string{findRequest, undeleteRequest},
+			name:         "blob expires meanwhile",
+			replies:      []reply{listing("", deletedBlobEntry("a")), refusal},
+			want:         storage.ObjectNotFound,
+			wantRequests: []string{findRequest, undeleteRequest},
 		},
 		{
-			name: "the newest version",
-			answers: []reply{listing("", deletedBlobEntry("a", version(1)), deletedBlobEntry("a", version(2))), {}, objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
+			name: "newest version of two",
+			replies: []reply{listing("", deletedBlobEntry("a", version(1)), deletedBlobEntry("a", version(2))), {}, objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
 				Status: http.StatusAccepted,
 				Header: map[string]string{"X-Ms-Copy-Status": "success"},
 			}},
-			asked: []string{
+			wantRequests: []string{
 				findRequest, undeleteRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z",
 				"PUT /photos/a",
 			},
 		},
 		{
-			name:    "a version that an attempt before has restored",
+			name:    "version undeleted by an earlier attempt",
 			version: versionAt(2),
-			answers: []reply{listing("", deletedBlobEntry("a", version(1)), noncurrent), objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
+			replies: []reply{listing("", deletedBlobEntry("a", version(1)), noncurrent), objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
 				Status: http.StatusAccepted,
 				Header: map[string]string{"X-Ms-Copy-Status": "success"},
 			}},
-			asked: []string{
+			wantRequests: []string{
 				findRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a",
 			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
+			server := newCannedServer(t, tt.replies...)
 			err := server.openDriver(t).Restore(t.Context(), &driver.ChangeRequest{
 				Key:         "a",
 				Version:     tt.version,
 				SoftDeleted: true,
 			})
 			require.ErrorIs(t, err, tt.want)
-			require.Equal(t, tt.asked, server.Lines())
-			if len(tt.asked) > 2 {
+			require.Equal(t, tt.wantRequests, server.Lines())
+			if len(tt.wantRequests) > 2 {
 				all := server.Requests()
 				require.Equal(t, "*", all[len(all)-1].Header.Get("If-None-Match"),
 					"a blob that was written meanwhile stays")

@@ -171,27 +171,27 @@ func TestTagErrors(t *testing.T) {
 		want    storage.Code
 	}{
 		{
-			name:    "a missing object",
+			name:    "object missing",
 			answers: []reply{errorReply(404, "BlobNotFound")},
 			want:    storage.ObjectNotFound,
 		},
 		{
-			name:    "a missing container",
+			name:    "container missing",
 			answers: []reply{errorReply(404, "ContainerNotFound")},
 			want:    storage.BucketNotFound,
 		},
 		{
-			name:    "a role without tags",
+			name:    "role without permission for tags",
 			answers: []reply{errorReply(403, "AuthorizationPermissionMismatch")},
 			want:    storage.PermissionDenied,
 		},
-		{name: "an invalid tag", answers: []reply{errorReply(400, "InvalidTag")}, want: storage.InvalidArgument},
+		{name: "invalid tag", answers: []reply{errorReply(400, "InvalidTag")}, want: storage.InvalidArgument},
 		{
-			name:    "a hierarchy",
+			name:    "hierarchical namespace",
 			answers: []reply{errorReply(409, "FeatureNotSupportedForAccount")},
 			want:    storage.Unsupported,
 		},
-		{name: "a lease", answers: []reply{errorReply(412, "LeaseIdMissing")}, want: storage.Locked},
+		{name: "object under a lease", answers: []reply{errorReply(412, "LeaseIdMissing")}, want: storage.Locked},
 	}
 
 	for _, tt := range tests {
