@@ -187,72 +187,70 @@ func TestGetOfAChangedRevisionCompressed(t *testing.T) {
 	require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
 }
 
-// If a header of metadata may be encoded, Get reads the metadata from the object's resource. Google does not
-// document how headers show text that is not ASCII.
+// Google does not document how headers show metadata that is not ASCII. If a header of metadata may be encoded, Get
+// reads the metadata from the object's JSON resource, and then the bytes of that generation.
 func TestGetEncodedMetadata(t *testing.T) {
-	resource := storedReply
-	resource.Body = strings.Replace(storedReply.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
-	newer := resource
-	newer.Body = strings.Replace(resource.Body, "1700000000000001", "1700000000000002", 1)
-	absent := jsonError(404, "notFound", "No such object: photos/a")
+	const generation, newerGeneration = "1700000000000001", "1700000000000002"
+	resource := func(generation string) reply {
+		return reply{
+			Header: storedReply.Header,
+			Body:   `{"bucket":"photos","generation":"` + generation + `","size":"11","metadata":{"who":"Zo\u00eb"}}`,
+		}
+	}
+	missing := jsonError(404, "notFound", "No such object: photos/a")
+	bytesOfObject := mediaReply(nil)
 
 	tests := []struct {
-		name, header string
-		answers      []reply // after the first
-		want         string
-		requests     int
+		name    string
+		header  string  // the metadata in the first response
+		replies []reply // after the first response; none if the header is taken as it is
+		want    string
 	}{
-		{name: "plain", header: "Zoe", want: "Zoe", requests: 1},
-		{name: "a per cent sign", header: "100% of %20", want: "100% of %20", requests: 1},
-		{name: "as it is", header: "Zo\u00eb", want: "Zo\u00eb", requests: 1},
+		{name: "ASCII", header: "Zoe", want: "Zoe"},
+		{name: "a per cent sign and a space in hexadecimal", header: "100% of %20", want: "100% of %20"},
+		{name: "UTF-8", header: "Zo\u00eb", want: "Zo\u00eb"},
 		{
-			name:     "escaped",
-			header:   "Zo%C3%AB",
-			answers:  []reply{resource, mediaReply(nil)},
-			want:     "Zo\u00eb",
-			requests: 3,
+			name:    "per cent encoding",
+			header:  "Zo%C3%AB",
+			replies: []reply{resource(generation), bytesOfObject},
+			want:    "Zo\u00eb",
 		},
 		{
-			name:     "as a MIME encoded-word",
-			header:   "=?UTF-8?B?Wm/Dqw==?=",
-			answers:  []reply{resource, mediaReply(nil)},
-			want:     "Zo\u00eb",
-			requests: 3,
+			name:    "MIME encoded-word",
+			header:  "=?UTF-8?B?Wm/Dqw==?=",
+			replies: []reply{resource(generation), bytesOfObject},
+			want:    "Zo\u00eb",
 		},
 		{
-			name:     "in another alphabet",
-			header:   "Zo\xeb",
-			answers:  []reply{resource, mediaReply(nil)},
-			want:     "Zo\u00eb",
-			requests: 3,
+			name:    "ISO 8859-1",
+			header:  "Zo\xeb",
+			replies: []reply{resource(generation), bytesOfObject},
+			want:    "Zo\u00eb",
 		},
 		{
-			name:     "of an overwritten object",
-			header:   "Zo%C3%AB",
-			answers:  []reply{resource, absent, newer, mediaReply(nil)},
-			want:     "Zo\u00eb",
-			requests: 5,
+			// The bytes of the first generation are gone, so that Get reads the resource again.
+			name:    "object overwritten meanwhile",
+			header:  "Zo%C3%AB",
+			replies: []reply{resource(generation), missing, resource(newerGeneration), bytesOfObject},
+			want:    "Zo\u00eb",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t,
-				append([]reply{mediaReply(map[string]string{"X-Goog-Meta-Who": tt.header})}, tt.answers...)...)
-			attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{
-				Key:    "a",
-				Length: -1,
-			})
+			first := mediaReply(map[string]string{"X-Goog-Meta-Who": tt.header})
+			server := newCannedServer(t, append([]reply{first}, tt.replies...)...)
+
+			attrs, body, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			data, err := io.ReadAll(body)
 			require.NoError(t, err)
-
 			require.NoError(t, body.Close())
+
 			require.Equal(t, "hello world", string(data))
 			require.Equal(t, map[string]string{"who": tt.want}, attrs.Metadata)
-			require.Len(t, server.Calls(), tt.requests)
-
-			if tt.requests > 1 {
-				require.Equal(t, "1700000000000001", server.Requests()[2].Query().Get("generation"))
+			require.Len(t, server.Calls(), 1+len(tt.replies))
+			if len(tt.replies) > 0 {
+				require.Equal(t, generation, server.Requests()[2].Query().Get("generation"))
 			}
 		})
 	}
@@ -507,123 +505,120 @@ func TestHeadHasEveryCondition(t *testing.T) {
 	}
 }
 
-// Get, Head and Delete tell a missing object from a missing bucket. Delete succeeds without an object.
+// Get, Head and Delete tell a missing object from a missing bucket. If the first response does not tell which one is
+// missing, they request the bucket. Delete of a missing object succeeds.
 func TestGetMissing(t *testing.T) {
+	bucketFound := reply{Body: `{"kind":"storage#bucket","name":"photos"}`}
 	tests := []struct {
-		name     string
-		answer   reply
-		bucket   reply // to the request for the bucket, if the first response is ambiguous
-		code     storage.Code
-		requests int
+		name         string
+		object       reply // to the request for the object
+		bucket       reply // to the request for the bucket, if there is one
+		want         storage.Code
+		wantRequests int
 	}{
 		{
-			name:     "no such object",
-			answer:   jsonError(404, "notFound", "No such object: photos/a"),
-			code:     storage.ObjectNotFound,
-			requests: 1,
+			name:         "object missing",
+			object:       jsonError(404, "notFound", "No such object: photos/a"),
+			want:         storage.ObjectNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:     "no such bucket",
-			answer:   jsonError(404, "notFound", "The specified bucket does not exist."),
-			code:     storage.BucketNotFound,
-			requests: 1,
+			name:         "object missing, whose key is the message for a missing bucket",
+			object:       jsonError(404, "notFound", "No such object: photos/The specified bucket does not exist."),
+			want:         storage.ObjectNotFound,
+			wantRequests: 1,
 		},
 		{
-			name:     "no such key, in XML",
-			answer:   xmlError(404, "NoSuchKey", "The specified key does not exist."),
-			code:     storage.ObjectNotFound,
-			requests: 1,
+			name:         "bucket missing",
+			object:       jsonError(404, "notFound", "The specified bucket does not exist."),
+			want:         storage.BucketNotFound,
+			wantRequests: 1,
 		},
 		{
-			name: "no such object, whose key is the message for a missing bucket",
-			answer: jsonError(404, "notFound",
-				"No such object: photos/The specified bucket does not exist."),
-			code:     storage.ObjectNotFound,
-			requests: 1,
+			name:         "unknown message that ends like that for a missing bucket",
+			object:       jsonError(404, "notFound", "Live version of object b/my-bucket does not exist."),
+			bucket:       bucketFound,
+			want:         storage.ObjectNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:     "another message, whose key ends in bucket",
-			answer:   jsonError(404, "notFound", "Live version of object b/my-bucket does not exist."),
-			bucket:   reply{Body: `{"kind":"storage#bucket","name":"photos"}`},
-			code:     storage.ObjectNotFound,
-			requests: 2,
+			name:         "no message, bucket found",
+			object:       reply{Status: 404},
+			bucket:       bucketFound,
+			want:         storage.ObjectNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:     "no such bucket, in XML",
-			answer:   xmlError(404, "NoSuchBucket", "The specified bucket does not exist."),
-			code:     storage.BucketNotFound,
-			requests: 1,
+			name:         "no message, bucket missing",
+			object:       reply{Status: 404},
+			bucket:       reply{Status: 404},
+			want:         storage.BucketNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:     "no message, and a bucket",
-			answer:   reply{Status: 404},
-			bucket:   reply{Body: `{"kind":"storage#bucket","name":"photos"}`},
-			code:     storage.ObjectNotFound,
-			requests: 2,
+			name:         "no message, no permission to see the bucket",
+			object:       reply{Status: 404},
+			bucket:       jsonError(403, "forbidden", "Access denied."),
+			want:         storage.ObjectNotFound,
+			wantRequests: 2,
 		},
 		{
-			name:     "no message, and no bucket",
-			answer:   reply{Status: 404},
-			bucket:   reply{Status: 404},
-			code:     storage.BucketNotFound,
-			requests: 2,
-		},
-		{
-			name:     "no message, and no permission to see the bucket",
-			answer:   reply{Status: 404},
-			bucket:   jsonError(403, "forbidden", "Access denied."),
-			code:     storage.ObjectNotFound,
-			requests: 2,
-		},
-		{
-			name:     "no message, and an unavailable bucket",
-			answer:   reply{Status: 404},
-			bucket:   jsonError(503, "backendError", "Backend Error"),
-			code:     storage.Unavailable,
-			requests: 2,
-		},
-	}
-	calls := []struct {
-		name string
-		run  func(t *testing.T, d *objectDriver) error
-	}{
-		{
-			name: "Get",
-			run: func(t *testing.T, d *objectDriver) error {
-				_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-				return err
-			},
-		},
-		{
-			name: "Head",
-			run: func(t *testing.T, d *objectDriver) error {
-				_, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
-				return err
-			},
-		},
-		{
-			name: "Delete",
-			run: func(t *testing.T, d *objectDriver) error {
-				return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a"})
-			},
+			name:         "no message, service unavailable",
+			object:       reply{Status: 404},
+			bucket:       jsonError(503, "backendError", "Backend Error"),
+			want:         storage.Unavailable,
+			wantRequests: 2,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			isXML := tt.answer.Header["Content-Type"] == "application/xml; charset=UTF-8"
-			for _, call := range calls {
-				if isXML && call.name != "Get" {
-					continue // the others use the JSON API
-				}
-				server := newCannedServer(t, tt.answer, tt.bucket)
-				err := call.run(t, server.openDriver(t))
-				want := tt.code
-				if call.name == "Delete" && want == storage.ObjectNotFound {
-					want = ""
-				}
-				require.Equal(t, want, storage.CodeOf(err), "%s: %v", call.name, err)
-				require.Len(t, server.Calls(), tt.requests, call.name)
+			server := newCannedServer(t, tt.object, tt.bucket)
+			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, server.Calls(), tt.wantRequests)
+
+			server = newCannedServer(t, tt.object, tt.bucket)
+			_, err = server.openDriver(t).Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, server.Calls(), tt.wantRequests)
+
+			server = newCannedServer(t, tt.object, tt.bucket)
+			err = server.openDriver(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"})
+			if tt.want == storage.ObjectNotFound {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			}
+			require.Len(t, server.Calls(), tt.wantRequests)
+		})
+	}
+}
+
+// Get tells a missing object from a missing bucket by the code of the XML API, which only reads of bytes use.
+func TestGetMissingXML(t *testing.T) {
+	tests := []struct {
+		name  string
+		reply reply
+		want  storage.Code
+	}{
+		{
+			name:  "object missing",
+			reply: xmlError(404, "NoSuchKey", "The specified key does not exist."),
+			want:  storage.ObjectNotFound,
+		},
+		{
+			name:  "bucket missing",
+			reply: xmlError(404, "NoSuchBucket", "The specified bucket does not exist."),
+			want:  storage.BucketNotFound,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := newCannedServer(t, tt.reply)
+
+			_, _, err := server.openDriver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Len(t, server.Calls(), 1)
 		})
 	}
 }

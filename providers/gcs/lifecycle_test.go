@@ -64,12 +64,12 @@ func TestLifecycleRoundTrip(t *testing.T) {
 		name  string
 		rules []storage.LifecycleRule
 	}{
-		{name: "none", rules: nil},
+		{name: "no rules", rules: nil},
 		{name: "one action", rules: []storage.LifecycleRule{{Prefix: "tmp/", ExpireAfterDays: 3}}},
-		{name: "all actions", rules: []storage.LifecycleRule{allActionsBelowA}},
-		{name: "of the whole bucket", rules: []storage.LifecycleRule{allActions}},
+		{name: "all actions, with a prefix", rules: []storage.LifecycleRule{allActionsBelowA}},
+		{name: "all actions, for the whole bucket", rules: []storage.LifecycleRule{allActions}},
 		{
-			name: "uploads of all, and some",
+			name: "uploads in the whole bucket and below a prefix",
 			rules: []storage.LifecycleRule{
 				{AbortUploadsAfterDays: 7},
 				{Prefix: "a/", ExpireAfterDays: 7, AbortUploadsAfterDays: 7},
@@ -83,21 +83,21 @@ func TestLifecycleRoundTrip(t *testing.T) {
 			},
 		},
 		{
-			name: "prefixes",
+			name: "two prefixes",
 			rules: []storage.LifecycleRule{
 				{Prefix: "a/", ExpireAfterDays: 4},
 				{Prefix: "b/", AbortUploadsAfterDays: 2},
 			},
 		},
 		{
-			name: "class after class",
+			name: "two transitions",
 			rules: []storage.LifecycleRule{
 				{TransitionAfterDays: 1, TransitionTo: "NEARLINE"},
 				{TransitionAfterDays: 9, TransitionTo: "COLDLINE"},
 			},
 		},
 		{
-			name: "one after another",
+			name: "two rules with one prefix",
 			rules: []storage.LifecycleRule{
 				{Prefix: "a/", AbortUploadsAfterDays: 2},
 				{Prefix: "a/", ExpireAfterDays: 4},
@@ -106,9 +106,10 @@ func TestLifecycleRoundTrip(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, versioned := range []bool{false, true} {
-				require.Equal(t, tt.rules, parseLifecycleRules(lifecycleRules(tt.rules), versioned))
-			}
+			onWire := lifecycleRules(tt.rules)
+			const versioned, unversioned = true, false
+			require.Equal(t, tt.rules, parseLifecycleRules(onWire, versioned))
+			require.Equal(t, tt.rules, parseLifecycleRules(onWire, unversioned))
 		})
 	}
 }
@@ -120,7 +121,7 @@ func TestLifecycleRulesHaveNoNames(t *testing.T) {
 	require.Equal(t, []storage.LifecycleRule{{ExpireAfterDays: 3}}, parsed)
 }
 
-// Lifecycle rules of other tools are read if a rule of this package means the same, and left out if none does.
+// A lifecycle rule of another tool is read if this package has a rule with the same meaning, and left out otherwise.
 func TestLifecycleRulesOfOtherTools(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -129,25 +130,25 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 		want      []storage.LifecycleRule
 	}{
 		{
-			name:      "every version, if the bucket keeps one",
+			name:      "age of all versions, bucket without versioning",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3}),
 			versioned: false,
 			want:      []storage.LifecycleRule{{ExpireAfterDays: 3}},
 		},
 		{
-			name:      "every version",
+			name:      "age of all versions, bucket with versioning",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3}),
 			versioned: true,
 			want:      nil,
 		},
 		{
-			name:      "old versions by their own age",
+			name:      "noncurrent versions, by age since their write",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, Liveness: gcs.Archived}),
 			versioned: true,
 			want:      nil,
 		},
 		{
-			name:      "old versions, said twice",
+			name:      "noncurrent versions, by age since they were replaced",
 			rule:      deleteRule(gcs.LifecycleCondition{DaysSinceNoncurrentTime: 3, Liveness: gcs.Archived}),
 			versioned: true,
 			want:      []storage.LifecycleRule{{ExpireOldVersionsAfterDays: 3}},
@@ -161,49 +162,49 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 			},
 		},
 		{
-			name:      "two ages",
+			name:      "two kinds of ages",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceNoncurrentTime: 3}),
 			versioned: true,
 			want:      nil,
 		},
 		{
-			name:      "parts of this package only",
+			name:      "parts of this package",
 			rule:      partsRule(3),
 			versioned: true,
 			want:      []storage.LifecycleRule{{AbortUploadsAfterDays: 3}},
 		},
 		{
-			name:      "at once",
+			name:      "all objects, without an age",
 			rule:      deleteRule(gcs.LifecycleCondition{AllObjects: true}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name:      "by a date",
+			name:      "written before a date",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, CreatedBefore: time.Unix(1, 0)}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name:      "by an old version's date",
+			name:      "noncurrent since a date",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, NoncurrentTimeBefore: time.Unix(1, 0)}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name:      "by a date of one's own",
+			name:      "custom time before a date",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, CustomTimeBefore: time.Unix(1, 0)}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name:      "by days of one's own",
+			name:      "days since the custom time",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, DaysSinceCustomTime: 1}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name: "by class",
+			name: "some storage classes",
 			rule: deleteRule(gcs.LifecycleCondition{
 				AgeInDays:             3,
 				MatchesStorageClasses: []string{"NEARLINE"},
@@ -212,19 +213,19 @@ func TestLifecycleRulesOfOtherTools(t *testing.T) {
 			want:      nil,
 		},
 		{
-			name:      "by ending",
+			name:      "suffix",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, MatchesSuffix: []string{".tmp"}}),
 			versioned: false,
 			want:      nil,
 		},
 		{
-			name:      "by number",
+			name:      "number of newer versions",
 			rule:      deleteRule(gcs.LifecycleCondition{AgeInDays: 3, NumNewerVersions: 2}),
 			versioned: true,
 			want:      nil,
 		},
 		{
-			name: "an action of the future",
+			name: "unknown action",
 			rule: gcs.LifecycleRule{
 				Action:    gcs.LifecycleAction{Type: "Shrink"},
 				Condition: gcs.LifecycleCondition{AgeInDays: 3},

@@ -37,57 +37,73 @@ func requireText(t *testing.T, bucket storage.Bucket, text string) {
 	require.Equal(t, text, string(data))
 }
 
-// A read never returns an object that was overwritten or removed, although Google may cache a public object for an
-// hour: https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
+// A read returns the bytes of the current object, although Google's cache may have an overwritten object for an hour:
+// https://cloud.google.com/storage/docs/consistency#cache-control, googleapis/google-cloud-go#9763,
 // googleapis/nodejs-storage#566.
 func TestReadOfPublicObjectNotStale(t *testing.T) {
-	headers := []struct {
-		name string
-		opts []storage.UploadOption
-	}{
-		{name: "without Cache-Control", opts: nil},
-		{
-			name: "with Cache-Control",
-			opts: []storage.UploadOption{storage.WithCacheControl("max-age=86400")},
-		},
-	}
-	for _, conditions := range cacheModes {
-		for _, header := range headers {
-			t.Run("conditions are "+conditions+", "+header.name, func(t *testing.T) {
-				// The cache has the old object when the new one is stored.
-				bucket := openPublic(t, conditions)
-				storeCached(t, bucket, "old", header.opts...)
-				storeCached(t, bucket, "the new one", header.opts...)
+	eachStaleCache(t, "old", "the new one", func(t *testing.T, bucket storage.Bucket) {
+		// These bytes are the word "new". The old object is too short to have them.
+		data, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithRange(4, 3))
+		require.NoError(t, err)
+		require.Equal(t, "new", string(data))
+		require.Equal(t, int64(len("the new one")), attrs.Size)
+	})
+}
 
-				// This range is the word "new", which the old object does not have.
-				data, attrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.WithRange(4, 3))
-				require.NoError(t, err)
-				require.Equal(t, "new", string(data))
-				require.Equal(t, int64(11), attrs.Size)
+// A read of the revision that Attrs returns succeeds, although Google's cache has an older revision.
+func TestReadOfPublicObjectOfRevision(t *testing.T) {
+	eachStaleCache(t, "old", "new", func(t *testing.T, bucket storage.Bucket) {
+		attrs, err := bucket.Attrs(t.Context(), "a")
+		require.NoError(t, err)
 
-				// A read of the revision in Attrs succeeds, with the stored Cache-Control.
-				attrs, err = bucket.Attrs(t.Context(), "a")
-				require.NoError(t, err)
-				data, readAttrs, err := storage.ReadAll(t.Context(), bucket, "a",
-					storage.IfRevision(attrs.Revision))
-				require.NoError(t, err)
-				require.Equal(t, "the new one", string(data))
-				require.Equal(t, attrs.CacheControl, readAttrs.CacheControl)
+		data, readAttrs, err := storage.ReadAll(t.Context(), bucket, "a", storage.IfRevision(attrs.Revision))
+		require.NoError(t, err)
+		require.Equal(t, "new", string(data))
+		require.Equal(t, attrs.CacheControl, readAttrs.CacheControl)
+	})
+}
 
-				// Update reads the current object.
-				addMark := func(old []byte, _ *storage.Attrs) ([]byte, error) {
-					return append(old, '!'), nil
-				}
-				_, err = storage.Update(t.Context(), bucket, "a", addMark)
-				require.NoError(t, err)
-				requireText(t, bucket, "the new one!")
-
-				// A removed object is missing at once.
-				require.NoError(t, bucket.Remove(t.Context(), "a"))
-				_, _, err = storage.ReadAll(t.Context(), bucket, "a")
-				require.ErrorIs(t, err, storage.ObjectNotFound)
-			})
+// Update changes the current object, although Google's cache has an older one.
+func TestUpdateOfPublicObject(t *testing.T) {
+	eachStaleCache(t, "old", "new", func(t *testing.T, bucket storage.Bucket) {
+		addMark := func(current []byte, _ *storage.Attrs) ([]byte, error) {
+			return append(current, '!'), nil
 		}
+
+		_, err := storage.Update(t.Context(), bucket, "a", addMark)
+		require.NoError(t, err)
+		requireText(t, bucket, "new!")
+	})
+}
+
+// A read of a removed object fails with ObjectNotFound, although Google's cache has the object.
+func TestReadOfRemovedPublicObject(t *testing.T) {
+	eachStaleCache(t, "old", "new", func(t *testing.T, bucket storage.Bucket) {
+		require.NoError(t, bucket.Remove(t.Context(), "a"))
+
+		_, _, err := storage.ReadAll(t.Context(), bucket, "a")
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
+}
+
+// eachStaleCache runs a test on public buckets in which the object "a" had an old text when the cache kept it, and then
+// was overwritten with a new text. There is a bucket for each of the cacheModes, and for objects with and without a
+// Cache-Control.
+func eachStaleCache(t *testing.T, oldText, newText string, test func(t *testing.T, bucket storage.Bucket)) {
+	t.Helper()
+	for _, conditions := range cacheModes {
+		t.Run("conditions are "+conditions+", without Cache-Control", func(t *testing.T) {
+			bucket := openPublic(t, conditions)
+			storeCached(t, bucket, oldText)
+			storeCached(t, bucket, newText)
+			test(t, bucket)
+		})
+		t.Run("conditions are "+conditions+", with Cache-Control", func(t *testing.T) {
+			bucket := openPublic(t, conditions)
+			storeCached(t, bucket, oldText, storage.WithCacheControl("max-age=86400"))
+			storeCached(t, bucket, newText, storage.WithCacheControl("max-age=86400"))
+			test(t, bucket)
+		})
 	}
 }
 
@@ -123,38 +139,39 @@ func TestReadOfPublicObjectInParallel(t *testing.T) {
 	}
 }
 
-// A read takes one request. It takes two only in a bucket whose responses may come from Google's cache.
+// A read of an object that no cache may keep takes one request. Otherwise the first read takes three: the driver ignores
+// a response that a cache may have sent, and then reads the attributes and the bytes. Later reads take only these two.
 func TestReadOfPublicObjectRequests(t *testing.T) {
 	tests := []struct {
-		name          string
-		cacheControl  string
-		public        bool
-		firstRequests int // by the first read
-		laterRequests int // by a later read
+		name         string
+		cacheControl string
+		public       bool
+		wantFirst    int // requests of the first read
+		wantLater    int // requests of a later read
 	}{
-		{name: "a private object", firstRequests: 1, laterRequests: 1},
-		{name: "a public object", public: true, firstRequests: 3, laterRequests: 2},
-		{name: "an object with max-age", cacheControl: "max-age=60", firstRequests: 3, laterRequests: 2},
+		{name: "private object", wantFirst: 1, wantLater: 1},
+		{name: "public object", public: true, wantFirst: 3, wantLater: 2},
+		{name: "private object with max-age", cacheControl: "max-age=60", wantFirst: 3, wantLater: 2},
 		{
-			name:          "an object that no cache keeps",
-			cacheControl:  "no-store",
-			public:        true,
-			firstRequests: 1,
-			laterRequests: 1,
+			name:         "public object with no-store",
+			cacheControl: "no-store",
+			public:       true,
+			wantFirst:    1,
+			wantLater:    1,
 		},
 		{
-			name:          "an object that a cache must check",
-			cacheControl:  "public, no-cache",
-			public:        true,
-			firstRequests: 1,
-			laterRequests: 1,
+			name:         "public object with no-cache",
+			cacheControl: "public, no-cache",
+			public:       true,
+			wantFirst:    1,
+			wantLater:    1,
 		},
 		{
-			name:          "an object for caches of one user",
-			cacheControl:  "Private, max-age=60",
-			public:        true,
-			firstRequests: 1,
-			laterRequests: 1,
+			name:         "public object for private caches",
+			cacheControl: "Private, max-age=60",
+			public:       true,
+			wantFirst:    1,
+			wantLater:    1,
 		},
 	}
 	for _, tt := range tests {
@@ -165,7 +182,7 @@ func TestReadOfPublicObjectRequests(t *testing.T) {
 				storage.WithCacheControl(tt.cacheControl))
 			require.NoError(t, err)
 
-			for _, want := range []int{tt.firstRequests, tt.laterRequests} {
+			for _, want := range []int{tt.wantFirst, tt.wantLater} {
 				server.requests() // forgets the requests so far
 				_, attrs, err := storage.ReadAll(t.Context(), bucket, "a")
 				require.NoError(t, err)
