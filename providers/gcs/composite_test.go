@@ -37,17 +37,17 @@ func newCompositeBucket(t *testing.T, opts ...storage.OpenOption) (*ruleServer, 
 	return server, bucket
 }
 
-// CompleteParts joins the parts of an upload by compose requests, each of which has at most 32 sources.
+// CompleteParts joins the parts of an upload by compose requests. A request has at most 32 sources, so more parts are
+// first joined to intermediate objects.
 func TestCompletePartsComposes32AtATime(t *testing.T) {
 	tests := []struct {
 		parts        int
 		wantComposes int
 	}{
-		// From 33 parts on, all requests but the last one make intermediate objects, which the last one joins.
 		{parts: 2, wantComposes: 1},
 		{parts: 32, wantComposes: 1},
-		{parts: 33, wantComposes: 3},
-		{parts: 70, wantComposes: 4},
+		{parts: 33, wantComposes: 2 + 1}, // intermediate objects of 32 and 1 parts, and the result
+		{parts: 70, wantComposes: 3 + 1}, // intermediate objects of 32, 32 and 6 parts, and the result
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d parts", tt.parts), func(t *testing.T) {
@@ -188,19 +188,20 @@ func TestListHidesPartsInOneRequest(t *testing.T) {
 	require.Len(t, server.requests(), 1)
 }
 
-// List returns a prefix that hidden parts share with an object, because of the object.
+// List hides the common prefix of the parts of an upload, unless an object has that prefix, too. The parts are below
+// ".omnibucket./", whose prefix up to the delimiter "k" is ".omnibuck".
 func TestListObjectsBesideParts(t *testing.T) {
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
 	_, _ = beginUpload(t, server)
 
-	for _, beside := range []string{".omnibucket", ".omnibucket.0"} {
-		t.Run(beside, func(t *testing.T) {
-			_, err := bucket.Upload(t.Context(), beside, strings.NewReader("x"))
+	for _, key := range []string{".omnibucket", ".omnibucket.0"} {
+		t.Run(key, func(t *testing.T) {
+			_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 			require.NoError(t, err)
 			require.Equal(t, []string{".omnibuck", "z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("k")))
-			require.NoError(t, bucket.Remove(t.Context(), beside))
+			require.NoError(t, bucket.Remove(t.Context(), key))
 		})
 	}
 }

@@ -20,86 +20,88 @@ func policyJSON(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }
 
-// WithPublicAccess grants and revokes public access to an existing bucket.
+// UpdateBucket with WithPublicAccess grants or revokes public access by a change of the bucket's IAM policy. It writes no
+// policy if the access is as requested already.
 func TestUpdateBucketPublic(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
+	const success = `200 {"kind":"storage#policy"}`
 	get := "GET /b/photos/iam"
 	put := "PUT /b/photos/iam"
 	tests := []struct {
-		name     string
-		public   bool
-		policies []string // the responses to reading the policy, in order
-		puts     []string // the responses to writing it
-		written  string   // the last one written; "" if none is
-		requests []string // about the policy
+		name         string
+		public       bool
+		policies     []string // as the server returns them, in order
+		puts         []string // the responses to writing a policy, in order
+		wantWritten  string   // the last policy that is written; "" if none is
+		wantRequests []string // about the policy
 	}{
 		{
-			name:     "granted",
-			public:   true,
-			policies: []string{policyJSON(owner)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
-			requests: []string{get, put},
+			name:         "granted",
+			public:       true,
+			policies:     []string{policyJSON(owner)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "granted in addition to others",
-			public:   true,
-			policies: []string{policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`),
-			requests: []string{get, put},
+			name:         "granted, another reader stays",
+			public:       true,
+			policies:     []string{policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "granted without the condition of another binding",
-			public:   true,
-			policies: []string{policyJSON(conditional)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
-			requests: []string{get, put},
+			name:         "granted, a binding with a condition stays",
+			public:       true,
+			policies:     []string{policyJSON(conditional)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "granted, so far only to those with an account",
-			public:   true,
-			policies: []string{policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]},{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
-			requests: []string{get, put},
+			name:         "granted, accounts of Google had access",
+			public:       true,
+			policies:     []string{policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]},{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "taken from those with an account",
-			public:   false,
-			policies: []string{policyJSON(owner + `,{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(owner),
-			requests: []string{get, put},
+			name:         "revoked from accounts of Google",
+			public:       false,
+			policies:     []string{policyJSON(owner + `,{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(owner),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "granted already",
-			public:   true,
-			policies: []string{policyJSON(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)},
-			requests: []string{get},
+			name:         "granted already",
+			public:       true,
+			policies:     []string{policyJSON(`{"role":"roles/storage.objectAdmin","members":["allUsers"]}`)},
+			wantRequests: []string{get},
 		},
 		{
-			name:     "taken, whatever it was",
-			public:   false,
-			policies: []string{policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)},
-			puts:     []string{`200 {"kind":"storage#policy"}`},
-			written:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional),
-			requests: []string{get, put},
+			name:         "revoked from several roles, other members stay",
+			public:       false,
+			policies:     []string{policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)},
+			puts:         []string{success},
+			wantWritten:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional),
+			wantRequests: []string{get, put},
 		},
 		{
-			name:     "taken already",
-			public:   false,
-			policies: []string{policyJSON(owner)},
-			requests: []string{get},
+			name:         "revoked already",
+			public:       false,
+			policies:     []string{policyJSON(owner)},
+			wantRequests: []string{get},
 		},
 		{
-			name:     "changed by others meanwhile",
-			public:   true,
-			policies: []string{policyJSON(owner), policyJSON(conditional)},
-			puts:     []string{errorAnswer(412, "conditionNotMet", conflict), `200 {"kind":"storage#policy"}`},
-			written:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
-			requests: []string{get, put, get, put},
+			name:         "granted, policy changed meanwhile by another client",
+			public:       true,
+			policies:     []string{policyJSON(owner), policyJSON(conditional)},
+			puts:         []string{errorAnswer(412, "conditionNotMet", conflict), success},
+			wantWritten:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
+			wantRequests: []string{get, put, get, put},
 		},
 	}
 	for _, tt := range tests {
@@ -115,14 +117,18 @@ func TestUpdateBucketPublic(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.public, info.Public)
 
-			prevention := map[bool]string{true: "inherited", false: "enforced"}[tt.public]
+			// The patch permits or prevents public access, and leaves uniform access as it is.
+			prevention := "enforced"
+			if tt.public {
+				prevention = "inherited"
+			}
 			require.JSONEq(t, `{"iamConfiguration":{"publicAccessPrevention":"`+prevention+`"}}`,
-				transcript.bodies["PATCH /b/photos"][0], "uniform access stays as it is")
-			require.Equal(t, append([]string{"PATCH /b/photos"}, tt.requests...), transcript.requests)
+				transcript.bodies["PATCH /b/photos"][0])
+			require.Equal(t, append([]string{"PATCH /b/photos"}, tt.wantRequests...), transcript.requests)
 
-			if tt.written != "" {
+			if tt.wantWritten != "" {
 				body := transcript.bodies[put]
-				require.JSONEq(t, tt.written, body[len(body)-1])
+				require.JSONEq(t, tt.wantWritten, body[len(body)-1])
 			}
 		})
 	}
@@ -133,70 +139,62 @@ func TestUpdateBucketPublic(t *testing.T) {
 func TestUpdateBucketPublicErrors(t *testing.T) {
 	tests := []struct {
 		name     string
-		public   bool
-		get, put string
+		get, put string // the responses to reading and writing the policy
 		want     storage.Code
 		hint     string
-		tries    int
+		wantPuts int
 	}{
 		{
-			name:   "prevented from above",
-			public: true,
-			get:    "200 " + policyJSON(owner),
-			put:    errorAnswer(412, "conditionNotMet", "public access prevention is enforced."),
-			want:   storage.PermissionDenied,
-			hint:   "organization",
-			tries:  1,
+			name:     "public access prevented by the organization",
+			get:      "200 " + policyJSON(owner),
+			put:      errorAnswer(412, "conditionNotMet", "public access prevention is enforced."),
+			want:     storage.PermissionDenied,
+			hint:     "organization",
+			wantPuts: 1,
 		},
 		{
-			name:   "prevented by a constraint",
-			public: true,
-			get:    "200 " + policyJSON(owner),
+			name: "public members forbidden by the organization",
+			get:  "200 " + policyJSON(owner),
 			put: errorAnswer(412, "orgPolicyConstraintFailed",
 				"Request violates constraint 'constraints/iam.allowedPolicyMemberDomains'"),
-			want:  storage.PermissionDenied,
-			hint:  "organization",
-			tries: 1,
+			want:     storage.PermissionDenied,
+			hint:     "organization",
+			wantPuts: 1,
 		},
 		{
-			name:   "changed all the time",
-			public: true,
-			get:    "200 " + policyJSON(owner),
+			name: "policy changed by others before each write",
+			get:  "200 " + policyJSON(owner),
 			put: errorAnswer(412, "conditionNotMet",
 				"At least one of the pre-conditions you specified did not hold."),
-			want:  storage.Unavailable,
-			hint:  "other clients are changing",
-			tries: policyTries,
+			want:     storage.Unavailable,
+			hint:     "other clients are changing",
+			wantPuts: policyTries,
 		},
 		{
-			name:   "changed, as other services say it",
-			public: true,
-			get:    "200 " + policyJSON(owner),
-			put:    errorAnswer(409, "conflict", "no"),
-			want:   storage.Unavailable,
-			hint:   "other clients are changing",
-			tries:  policyTries,
+			name:     "policy changed by others, reported as 409",
+			get:      "200 " + policyJSON(owner),
+			put:      errorAnswer(409, "conflict", "no"),
+			want:     storage.Unavailable,
+			hint:     "other clients are changing",
+			wantPuts: policyTries,
 		},
 		{
-			name:   "may not",
-			public: true,
-			get:    "200 " + policyJSON(owner),
-			put:    errorAnswer(403, "forbidden", "no"),
-			want:   storage.PermissionDenied,
-			tries:  1,
+			name:     "no permission",
+			get:      "200 " + policyJSON(owner),
+			put:      errorAnswer(403, "forbidden", "no"),
+			want:     storage.PermissionDenied,
+			wantPuts: 1,
 		},
 		{
-			name:   "a server without policies",
-			public: true,
-			get:    "404 404 page not found",
-			want:   storage.Unsupported,
-			hint:   "no IAM policies",
+			name: "server without policies",
+			get:  "404 404 page not found",
+			want: storage.Unsupported,
+			hint: "no IAM policies",
 		},
 		{
-			name:   "no bucket any more",
-			public: true,
-			get:    errorAnswer(404, "notFound", "The specified bucket does not exist."),
-			want:   storage.BucketNotFound,
+			name: "bucket removed meanwhile",
+			get:  errorAnswer(404, "notFound", "The specified bucket does not exist."),
+			want: storage.BucketNotFound,
 		},
 	}
 	for _, tt := range tests {
@@ -204,10 +202,10 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			service, transcript := newManagingService(t, Config{},
 				map[string][]string{"PATCH /b/photos": {bucketAnswer}, "GET /b/photos/iam": {tt.get}, "PUT /b/photos/iam": {tt.put}})
 			_, err := service.UpdateBucket(t.Context(),
-				wiretest.BucketRequest(storage.WithPublicAccess(tt.public)))
+				wiretest.BucketRequest(storage.WithPublicAccess(true)))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, tt.hint)
-			require.Len(t, transcript.bodies["PUT /b/photos/iam"], tt.tries)
+			require.Len(t, transcript.bodies["PUT /b/photos/iam"], tt.wantPuts)
 		})
 	}
 }

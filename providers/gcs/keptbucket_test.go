@@ -112,8 +112,9 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 	uploadFourParts(t, bucket)
 
 	names := server.names(name)
-	require.Len(t, names, 5, "the object and its parts, which stay")
-	// From now on, nothing keeps the last part, which SweepParts lists after the parts that stay.
+	require.Len(t, names, 1+4, "the object and its parts, which the retention keeps")
+
+	// End the retention of the last part. SweepParts lists it after the parts that stay.
 	lastPart := ""
 	for _, key := range names {
 		if strings.HasPrefix(key, reserved) {
@@ -126,6 +127,8 @@ func TestSweepPartsSkipsKeptParts(t *testing.T) {
 
 	client, ok := storage.As[*sdk.Client](bucket)
 	require.True(t, ok)
+
+	// SweepParts removes that part although it fails at the others.
 	removed, err := gcs.SweepParts(t.Context(), client, name, anyAge)
 
 	require.ErrorIs(t, err, storage.Locked)

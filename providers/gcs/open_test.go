@@ -33,76 +33,77 @@ func isolateEnv(t *testing.T, variables map[string]string) {
 	})
 }
 
-// The endpoint, and whether requests have credentials, follow from Config and the environment.
+// Config and the environment decide to which server requests are sent, and whether they have credentials. Credentials of
+// the environment are sent only to Google.
 func TestPlace(t *testing.T) {
 	token := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "T"})
 	tests := []struct {
-		name      string
-		config    Config
-		env       map[string]string
-		root      string
-		anonymous bool
+		name          string
+		config        Config
+		env           map[string]string
+		wantRoot      string
+		wantAnonymous bool // requests have no credentials
 	}{
-		{name: "Google", root: "https://storage.googleapis.com"},
+		{name: "default", wantRoot: "https://storage.googleapis.com"},
 		{
-			name:      "Google without credentials",
-			config:    Config{Anonymous: true},
-			root:      "https://storage.googleapis.com",
-			anonymous: true,
+			name:          "Anonymous",
+			config:        Config{Anonymous: true},
+			wantRoot:      "https://storage.googleapis.com",
+			wantAnonymous: true,
 		},
 		{
-			name:   "a region of Google's",
-			config: Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"},
-			root:   "https://storage.europe-west3.rep.googleapis.com",
+			name:     "endpoint of a region of Google",
+			config:   Config{Endpoint: "https://storage.europe-west3.rep.googleapis.com"},
+			wantRoot: "https://storage.europe-west3.rep.googleapis.com",
 		},
 		{
-			name:      "another server gets no credentials from the environment",
-			config:    Config{Endpoint: "http://127.0.0.1:4443"},
-			root:      "http://127.0.0.1:4443",
-			anonymous: true,
+			name:          "endpoint of another server",
+			config:        Config{Endpoint: "http://127.0.0.1:4443"},
+			wantRoot:      "http://127.0.0.1:4443",
+			wantAnonymous: true,
 		},
 		{
-			name:      "nor is one that has Google's name without its certificate",
-			config:    Config{Endpoint: "http://storage.googleapis.com"},
-			root:      "http://storage.googleapis.com",
-			anonymous: true,
+			name:          "endpoint of Google without TLS",
+			config:        Config{Endpoint: "http://storage.googleapis.com"},
+			wantRoot:      "http://storage.googleapis.com",
+			wantAnonymous: true,
 		},
 		{
-			name:      "a host with a similar name gets none",
-			config:    Config{Endpoint: "https://evilgoogleapis.com"},
-			root:      "https://evilgoogleapis.com",
-			anonymous: true,
+			name:          "endpoint with a name like Google's",
+			config:        Config{Endpoint: "https://evilgoogleapis.com"},
+			wantRoot:      "https://evilgoogleapis.com",
+			wantAnonymous: true,
 		},
 		{
-			name:   "another server gets given credentials",
-			config: Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token},
-			root:   "http://127.0.0.1:4443",
+			name:     "endpoint of another server, TokenSource",
+			config:   Config{Endpoint: "http://127.0.0.1:4443/", TokenSource: token},
+			wantRoot: "http://127.0.0.1:4443",
 		},
 		{
-			name:      "an emulator",
-			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
-			root:      "http://localhost:9023",
-			anonymous: true,
+			name:          "emulator in the environment",
+			env:           map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			wantRoot:      "http://localhost:9023",
+			wantAnonymous: true,
 		},
 		{
-			name:      "an emulator gets no credentials",
-			config:    Config{TokenSource: token},
-			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
-			root:      "http://localhost:9023",
-			anonymous: true,
+			name:          "emulator in the environment, TokenSource",
+			config:        Config{TokenSource: token},
+			env:           map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			wantRoot:      "http://localhost:9023",
+			wantAnonymous: true,
 		},
 		{
-			name:      "an emulator with a scheme",
-			env:       map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"},
-			root:      "https://localhost:9023",
-			anonymous: true,
+			name:          "emulator in the environment, with a scheme",
+			env:           map[string]string{"STORAGE_EMULATOR_HOST": "https://localhost:9023"},
+			wantRoot:      "https://localhost:9023",
+			wantAnonymous: true,
 		},
 		{
-			name:      "an endpoint is stronger",
-			config:    Config{Endpoint: "http://127.0.0.1:4443"},
-			env:       map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
-			root:      "http://127.0.0.1:4443",
-			anonymous: true,
+			name:          "endpoint and emulator in the environment",
+			config:        Config{Endpoint: "http://127.0.0.1:4443"},
+			env:           map[string]string{"STORAGE_EMULATOR_HOST": "localhost:9023"},
+			wantRoot:      "http://127.0.0.1:4443",
+			wantAnonymous: true,
 		},
 	}
 	for _, tt := range tests {
@@ -113,9 +114,9 @@ func TestPlace(t *testing.T) {
 			require.NoError(t, err)
 
 			d := drv.(*objectDriver)
-			require.Equal(t, tt.root, d.account.root())
-			require.Equal(t, tt.anonymous, d.account.anonymous)
-			require.Equal(t, tt.root+"/photos/", d.Describe().PublicBaseURL)
+			require.Equal(t, tt.wantRoot, d.account.root())
+			require.Equal(t, tt.wantAnonymous, d.account.anonymous)
+			require.Equal(t, tt.wantRoot+"/photos/", d.Describe().PublicBaseURL)
 			require.NotNil(t, d.Native())
 			require.NoError(t, d.Close())
 		})

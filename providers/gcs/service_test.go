@@ -41,7 +41,7 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 		want   storage.BucketInfo
 	}{
 		{
-			name: "as Google makes one, but of uniform access",
+			name: "default",
 			body: `{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{Name: "photos", Region: "US"},
 		},
@@ -53,14 +53,14 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 			want: storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1"},
 		},
 		{
-			name: "never public",
+			name: "WithPublicAccess(false)",
 			opts: []storage.BucketOption{storage.WithPublicAccess(false)},
 			body: `{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},` +
 				`"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{Name: "photos", Region: "US"},
 		},
 		{
-			name: "with versions, and with rules",
+			name: "versioning and rules",
 			opts: []storage.BucketOption{
 				storage.WithVersioning(true), storage.WithCORS(someCORS),
 				storage.WithLifecycle(someLifecycle),
@@ -185,105 +185,96 @@ func TestCreateBucketRemovesABucketThatCannotBePublic(t *testing.T) {
 	require.Equal(t, "DELETE /b/photos", lastRequest)
 }
 
-// BucketInfo reads the bucket and its IAM policy. It leaves out the policy if public access is prevented.
+// BucketInfo reads the bucket and its IAM policy. It does not read the policy if the bucket prevents public access.
 func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
-	document := func(extra string) string { return strings.TrimSuffix(bucketAnswer, "}") + "," + extra + "}" }
+	bucketWith := func(settings string) string { return strings.TrimSuffix(bucketAnswer, "}") + "," + settings + "}" }
 	created := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.UTC)
-	base := storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1", Created: created}
-	change := func(change func(*storage.BucketInfo)) storage.BucketInfo {
-		info := base
-		change(&info)
-		return info
-	}
-	both := []string{"GET /b/photos", "GET /b/photos/iam"}
-	one := []string{"GET /b/photos"}
+	private := storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1", Created: created}
+	public := private
+	public.Public = true
+	locking := private
+	locking.ObjectLock = true
+	withRules := private
+	withRules.Versioning = true
+	withRules.CORS = []storage.CORSRule{someCORS}
+	withRules.Lifecycle = []storage.LifecycleRule{someLifecycle}
+	bucketOnly := []string{"GET /b/photos"}
+	bucketAndPolicy := []string{"GET /b/photos", "GET /b/photos/iam"}
 
 	tests := []struct {
 		name           string
-		bucket, policy string
-		requests       []string
+		bucket, policy string // the responses
+		wantRequests   []string
 		want           storage.BucketInfo
 	}{
 		{
-			name:     "a private bucket",
-			bucket:   bucketAnswer,
-			policy:   privatePolicyAnswer,
-			requests: both,
-			want:     base,
+			name:         "private",
+			bucket:       bucketAnswer,
+			policy:       privatePolicyAnswer,
+			wantRequests: bucketAndPolicy,
+			want:         private,
 		},
 		{
-			name:     "a public bucket",
-			bucket:   bucketAnswer,
-			policy:   publicPolicyAnswer,
-			requests: both,
-			want: change(func(i *storage.BucketInfo) {
-				i.Public = true
-			}),
+			name:         "public",
+			bucket:       bucketAnswer,
+			policy:       publicPolicyAnswer,
+			wantRequests: bucketAndPolicy,
+			want:         public,
 		},
 		{
-			name:     "public, without listing",
-			bucket:   bucketAnswer,
-			policy:   `200 {"bindings":[{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}]}`,
-			requests: both,
-			want: change(func(i *storage.BucketInfo) {
-				i.Public = true
-			}),
+			name:         "public, without listing",
+			bucket:       bucketAnswer,
+			policy:       `200 {"bindings":[{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}]}`,
+			wantRequests: bucketAndPolicy,
+			want:         public,
 		},
 		{
-			name:     "its list is public, not its objects",
-			bucket:   bucketAnswer,
-			policy:   `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`,
-			requests: both,
-			want:     base,
+			name:         "only the listing public",
+			bucket:       bucketAnswer,
+			policy:       `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`,
+			wantRequests: bucketAndPolicy,
+			want:         private,
 		},
 		{
-			name:     "public to whoever has a Google account",
-			bucket:   bucketAnswer,
-			policy:   `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`,
-			requests: both,
-			want: change(func(i *storage.BucketInfo) {
-				i.Public = true
-			}),
+			name:         "public to all accounts of Google",
+			bucket:       bucketAnswer,
+			policy:       `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`,
+			wantRequests: bucketAndPolicy,
+			want:         public,
 		},
 		{
-			name:     "public under a condition",
-			bucket:   bucketAnswer,
-			policy:   `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`,
-			requests: both,
-			want:     base,
+			name:         "public under a condition",
+			bucket:       bucketAnswer,
+			policy:       `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`,
+			wantRequests: bucketAndPolicy,
+			want:         private,
 		},
 		{
-			name:     "prevented from being public",
-			bucket:   document(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`),
-			requests: one,
-			want:     base,
+			name:         "public access prevented",
+			bucket:       bucketWith(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`),
+			wantRequests: bucketOnly,
+			want:         private,
 		},
 		{
-			name:     "a server without policies is not public",
-			bucket:   bucketAnswer,
-			policy:   "404 404 page not found",
-			requests: both,
-			want:     base,
+			name:         "server without policies",
+			bucket:       bucketAnswer,
+			policy:       "404 404 page not found",
+			wantRequests: bucketAndPolicy,
+			want:         private,
 		},
 		{
-			name:     "object retention",
-			bucket:   document(`"objectRetention":{"mode":"Enabled"}`),
-			policy:   privatePolicyAnswer,
-			requests: both,
-			want: change(func(i *storage.BucketInfo) {
-				i.ObjectLock = true
-			}),
+			name:         "object retention",
+			bucket:       bucketWith(`"objectRetention":{"mode":"Enabled"}`),
+			policy:       privatePolicyAnswer,
+			wantRequests: bucketAndPolicy,
+			want:         locking,
 		},
 		{
-			name:     "versions and rules",
-			bucket:   document(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire),
-			policy:   privatePolicyAnswer,
-			requests: both,
-			want: change(func(i *storage.BucketInfo) {
-				i.Versioning = true
-				i.CORS = []storage.CORSRule{someCORS}
-				i.Lifecycle = []storage.LifecycleRule{someLifecycle}
-			}),
+			name:         "versioning and rules",
+			bucket:       bucketWith(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire),
+			policy:       privatePolicyAnswer,
+			wantRequests: bucketAndPolicy,
+			want:         withRules,
 		},
 	}
 	for _, tt := range tests {
@@ -293,8 +284,8 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 			info, err := service.BucketInfo(t.Context(), "photos")
 			require.NoError(t, err)
 			require.Equal(t, &tt.want, info)
-			require.Equal(t, tt.requests, transcript.requests)
-			if len(tt.requests) > 1 {
+			require.Equal(t, tt.wantRequests, transcript.requests)
+			if len(tt.wantRequests) > 1 {
 				require.Equal(t, "optionsRequestedPolicyVersion=3", transcript.queries["GET /b/photos/iam"])
 			}
 		})

@@ -209,7 +209,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 			want: http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}},
 		},
 		{
-			name: "no byte",
+			name: "size of zero",
 			change: func(r *driver.SignRequest) {
 				r.MinSize = 0
 				r.MaxSize = 0
@@ -217,7 +217,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 			want: http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}},
 		},
 		{
-			name:   "create only",
+			name:   "IfAbsent",
 			change: func(r *driver.SignRequest) { r.Condition.Absent = true },
 			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}},
 		},
@@ -227,7 +227,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}},
 		},
 		{
-			name:   "readable by all",
+			name:   "public read",
 			change: func(r *driver.SignRequest) { r.PublicRead = true },
 			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}},
 		},
@@ -237,7 +237,7 @@ func TestSignedUploadHeaders(t *testing.T) {
 			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}},
 		},
 		{
-			name:   "metadata of none",
+			name:   "empty metadata",
 			change: func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} },
 			want:   http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}},
 		},
@@ -286,54 +286,54 @@ func TestSignedURLBaseURL(t *testing.T) {
 		config     Config
 		base, want string
 	}{
-		{name: "Google", config: Config{}, want: "https://storage.googleapis.com/photos/a/b%20c"},
+		{name: "default", config: Config{}, want: "https://storage.googleapis.com/photos/a/b%20c"},
 		{
-			name:   "an endpoint",
+			name:   "endpoint",
 			config: Config{Endpoint: "http://127.0.0.1:4443"},
 			want:   "http://127.0.0.1:4443/photos/a/b%20c",
 		},
 		{
-			name:   "an endpoint seen from elsewhere",
+			name:   "endpoint, another base URL",
 			config: Config{Endpoint: "http://gcs:4443"},
 			base:   "https://files.example.com",
 			want:   "https://files.example.com/photos/a/b%20c",
 		},
 		{
-			name:   "a bucket that is called as Google",
+			name:   "bucket named like Google's host",
 			config: Config{Bucket: "storage"},
 			want:   "https://storage.googleapis.com/storage/a/b%20c",
 		},
 		{
-			name:   "a bucket that is called as a host",
+			name:   "bucket named like the host of the endpoint",
 			config: Config{Bucket: "gcs", Endpoint: "http://gcs.local:4443"},
 			want:   "http://gcs.local:4443/gcs/a/b%20c",
 		},
 		{
-			name:   "a path in front",
+			name:   "base URL with a path",
 			config: Config{},
 			base:   "https://example.com/gcs%2Fx/",
 			want:   "https://example.com/gcs%2Fx/photos/a/b%20c",
 		},
 		{
-			name:   "a virtual host",
+			name:   "base URL of a virtual host of the bucket",
 			config: Config{},
 			base:   "https://photos.storage.googleapis.com/",
 			want:   "https://photos.storage.googleapis.com/a/b%20c",
 		},
 		{
-			name:   "a domain of the bucket's name",
+			name:   "base URL of a domain with the bucket's name",
 			config: Config{Bucket: "cdn.example.com"},
 			base:   "https://cdn.example.com",
 			want:   "https://cdn.example.com/a/b%20c",
 		},
 		{
-			name:   "a bucket that is called as a net",
+			name:   "bucket named like the start of an IP address",
 			config: Config{Bucket: "127"},
 			base:   "http://127.0.0.1:4443",
 			want:   "http://127.0.0.1:4443/127/a/b%20c",
 		},
 		{
-			name:   "a bucket that is called as a box",
+			name:   "bucket named like the host of the base URL",
 			config: Config{Bucket: "localhost"},
 			base:   "http://localhost:4443",
 			want:   "http://localhost:4443/localhost/a/b%20c",

@@ -125,8 +125,11 @@ func impersonatingCredentials(account string) []byte {
 // personCredentials are the credentials of a person, which cannot sign.
 const personCredentials = `{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r"}`
 
-// The signer follows from Config: a key signs locally, and the IAM service signs for an account without a key.
+// Config decides who signs URLs: the driver with a key of the account, the IAM service for an account without a key, or
+// nobody.
 func TestSignerOfAConfig(t *testing.T) {
+	const signingFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
+		storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
 	const other = "other@project.iam.gserviceaccount.com"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
 	tests := []struct {
@@ -134,14 +137,14 @@ func TestSignerOfAConfig(t *testing.T) {
 		config Config
 		want   signer // by kind and name; nil if there is none
 	}{
-		{name: "a key", config: Config{SigningKey: testKeyFile()}, want: &keySigner{name: testAccount}},
+		{name: "SigningKey", config: Config{SigningKey: testKeyFile()}, want: &keySigner{name: testAccount}},
 		{
-			name:   "a key, of data that is anyone's",
+			name:   "SigningKey and Anonymous",
 			config: Config{SigningKey: testKeyFile(), Anonymous: true},
 			want:   &keySigner{name: testAccount},
 		},
 		{
-			name:   "a key, before the credentials",
+			name:   "SigningKey and credentials of another account",
 			config: Config{SigningKey: testKeyFile(), CredentialsJSON: impersonatingCredentials(other)},
 			want:   &keySigner{name: testAccount},
 		},
@@ -151,63 +154,62 @@ func TestSignerOfAConfig(t *testing.T) {
 			want:   &keySigner{name: testAccount},
 		},
 		{
-			name:   "credentials with a key, named",
+			name:   "credentials with a key, SigningAccount the same",
 			config: Config{CredentialsJSON: testKeyFile(), SigningAccount: testAccount},
 			want:   &keySigner{name: testAccount},
 		},
 		{
-			name:   "credentials with a key, for another",
+			name:   "credentials with a key, SigningAccount another",
 			config: Config{CredentialsJSON: testKeyFile(), SigningAccount: other},
 			want:   &iamSigner{name: other},
 		},
 		{
-			name:   "impersonating credentials",
+			name:   "credentials that impersonate an account",
 			config: Config{CredentialsJSON: impersonatingCredentials(other)},
 			want:   &iamSigner{name: other},
 		},
 		{
-			name:   "a person, as a service account",
+			name:   "credentials of a person, SigningAccount",
 			config: Config{CredentialsJSON: []byte(personCredentials), SigningAccount: other},
 			want:   &iamSigner{name: other},
 		},
-		{name: "a person", config: Config{CredentialsJSON: []byte(personCredentials)}, want: nil},
+		{name: "credentials of a person", config: Config{CredentialsJSON: []byte(personCredentials)}, want: nil},
 		{
-			name:   "tokens, as a service account",
+			name:   "TokenSource, SigningAccount",
 			config: Config{TokenSource: tokens, SigningAccount: other},
 			want:   &iamSigner{name: other},
 		},
-		{name: "tokens without a name", config: Config{TokenSource: tokens}, want: nil},
-		{name: "anonymous", config: Config{Anonymous: true}, want: nil},
+		{name: "TokenSource", config: Config{TokenSource: tokens}, want: nil},
+		{name: "Anonymous", config: Config{Anonymous: true}, want: nil},
 		{
-			name:   "a server that gets no credentials",
+			name:   "endpoint of another server",
 			config: Config{Endpoint: "http://127.0.0.1:1"},
 			want:   nil,
 		},
 		{
-			name:   "a name without credentials",
+			name:   "Anonymous, SigningAccount",
 			config: Config{Anonymous: true, SigningAccount: other},
 			want:   nil,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.config.Bucket = "photos"
-			d, err := NewDriver(t.Context(), tt.config)
+			config := tt.config
+			config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), config)
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, d.Close())
-			}()
-			all := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead
+			t.Cleanup(func() { require.NoError(t, d.Close()) })
+
 			if tt.want == nil {
 				require.Nil(t, d.(*objectDriver).account.signerFinder)
-				require.Zero(t, d.Describe().Features&all)
+				require.Zero(t, d.Describe().Features&signingFeatures)
 				_, err := d.Sign(t.Context(), signedDownload(nil))
 				require.ErrorIs(t, err, storage.Unsupported)
 				require.ErrorContains(t, err, "Config.SigningKey", "the hint says what to set")
 				return
 			}
 
-			require.Equal(t, all, d.Describe().Features&all)
+			require.Equal(t, signingFeatures, d.Describe().Features&signingFeatures)
 			signs, err := d.(*objectDriver).account.signerFinder.get(t.Context())
 			require.NoError(t, err)
 			require.IsType(t, tt.want, signs)
@@ -254,28 +256,28 @@ func TestSignerOfDefaultCredentials(t *testing.T) {
 		wantAsksMetadata bool
 		want             signer // nil if the call fails with Unsupported
 	}{
-		{name: "a key file", credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
+		{name: "key file", credentials: string(testKeyFile()), want: &keySigner{name: testAccount}},
 		{
-			name:        "impersonation",
+			name:        "credentials that impersonate an account",
 			credentials: string(impersonatingCredentials(testAccount)),
 			want:        &iamSigner{name: testAccount},
 		},
-		{name: "a person", credentials: personCredentials, want: nil},
+		{name: "credentials of a person", credentials: personCredentials, want: nil},
 		{
-			name:        "a person, as a service account",
+			name:        "credentials of a person, SigningAccount",
 			credentials: personCredentials,
 			account:     testAccount,
 			want:        &iamSigner{name: testAccount},
 		},
-		{name: "a machine of Google's", credentials: "", wantAsksMetadata: true, want: &iamSigner{name: machine}},
+		{name: "machine of Google", credentials: "", wantAsksMetadata: true, want: &iamSigner{name: machine}},
 		{
-			name:        "a machine, as a service account",
+			name:        "machine of Google, SigningAccount",
 			credentials: "",
 			account:     testAccount,
 			want:        &iamSigner{name: testAccount},
 		},
 		{
-			name:        "an address of tokens without a name",
+			name:        "external account without a name",
 			credentials: `{"type":"external_account","service_account_impersonation_url":"https://example.com/x"}`,
 			want:        nil,
 		},

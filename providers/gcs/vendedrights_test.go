@@ -259,15 +259,15 @@ func TestVendErrors(t *testing.T) {
 		want   storage.Code
 	}{
 		{
-			name:   "another kind of token",
+			name:   "token of another kind",
 			status: 400,
 			answer: `{"error":"invalid_grant","error_description":"` + secretToken + `"}`,
 			want:   storage.Unauthenticated,
 		},
-		{name: "denied", status: 403, answer: `{"error":{"message":"no"}}`, want: storage.PermissionDenied},
-		{name: "too many", status: 429, answer: `{}`, want: storage.RateLimited},
-		{name: "down", status: 503, answer: ``, want: storage.Unavailable},
-		{name: "no token", status: 200, answer: `{}`, want: storage.Internal},
+		{name: "no permission", status: 403, answer: `{"error":{"message":"no"}}`, want: storage.PermissionDenied},
+		{name: "too many requests", status: 429, answer: `{}`, want: storage.RateLimited},
+		{name: "service unavailable", status: 503, answer: ``, want: storage.Unavailable},
+		{name: "token missing", status: 200, answer: `{}`, want: storage.Internal},
 		{name: "no JSON", status: 200, answer: secretToken, want: storage.Internal},
 	}
 	for _, tt := range tests {
