@@ -238,9 +238,9 @@ func TestPartsInvalidUploadNames(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// Azure drops the blocks of an upload when another write replaces the object. With a condition, CompleteParts then reads
-// the object, to tell an unmet condition from lost blocks.
-// For lost blocks it fails with status 409, so that the engine restarts the upload.
+// Azure drops the blocks of an upload when another write replaces the object. With a condition, CompleteParts then
+// reads the object, to tell an unmet condition from lost blocks. For lost blocks it fails with status 409, so that the
+// engine restarts the upload.
 func TestCompletePartsDroppedBlocks(t *testing.T) {
 	refusal := errorReply(400, "InvalidBlockList")
 	object := objectReply("x")

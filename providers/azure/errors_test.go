@@ -274,8 +274,8 @@ func TestEmulatorTooOldHint(t *testing.T) {
 	}
 }
 
-// If Azurite refuses the header x-ms-version, the hint says that Azurite is too old. If it refuses another header, there
-// is no hint.
+// If Azurite refuses the header x-ms-version, the hint says that Azurite is too old. If it refuses another header,
+// there is no hint.
 func TestEmulatorRefusesAnotherHeader(t *testing.T) {
 	tests := []struct{ header, wantHint string }{
 		{header: "x-ms-version", wantHint: emulatorHint},

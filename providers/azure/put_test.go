@@ -182,8 +182,8 @@ func TestPutWrongChecksum(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// If Put fails, its error is OutcomeUnknown unless the response proves that Azure has refused the request. A response of
-// a gateway proves nothing, because Azure may have stored the object before.
+// If Put fails, its error is OutcomeUnknown unless the response proves that Azure has refused the request. A response
+// of a gateway proves nothing, because Azure may have stored the object before.
 func TestPutResponseLost(t *testing.T) {
 	fromGateway := func(status int, body string) reply {
 		return reply{Status: status, Header: map[string]string{requestIDHeader: ""}, Body: body}

@@ -31,8 +31,8 @@ var pages = map[string]reply{
 	},
 }
 
-// If a proxy answers with a page of its own, each call fails with Unavailable and a hint. The error is OutcomeUnknown if
-// the first request of the call writes.
+// If a proxy answers with a page of its own, each call fails with Unavailable and a hint. The error is OutcomeUnknown
+// if the first request of the call writes.
 func TestResponseIsWebPage(t *testing.T) {
 	end := time.Now().Add(time.Hour)
 	tests := []struct {

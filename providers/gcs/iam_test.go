@@ -20,8 +20,8 @@ func policyJSON(bindings string) string {
 	return `{"version":3,"etag":"CAE=","bindings":[` + bindings + `]}`
 }
 
-// UpdateBucket with WithPublicAccess grants or revokes public access by a change of the bucket's IAM policy. It writes no
-// policy if the access is as requested already.
+// UpdateBucket with WithPublicAccess grants or revokes public access by a change of the bucket's IAM policy. It writes
+// no policy if the access is as requested already.
 func TestUpdateBucketPublic(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
 	const success = `200 {"kind":"storage#policy"}`

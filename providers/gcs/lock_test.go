@@ -163,8 +163,8 @@ func TestPutSendsLock(t *testing.T) {
 	require.Equal(t, true, object["temporaryHold"])
 }
 
-// If Google refuses to change a retention, SetRetention fails with a Code that says why. To learn the reason, the driver
-// then requests the object or the bucket.
+// If Google refuses to change a retention, SetRetention fails with a Code that says why. To learn the reason, the
+// driver then requests the object or the bucket.
 func TestSetRetentionRefused(t *testing.T) {
 	const shorter, longer = 2100, 2200 // the new year of a retention that ends in 2126
 	denied := jsonError(403, "forbidden", "x does not have storage.objects.setRetention access")

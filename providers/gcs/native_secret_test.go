@@ -96,8 +96,8 @@ func TestResumeFileHasNoCustomerKey(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Equal options have equal fingerprints, and different options have different ones. WithResume compares the fingerprints
-// of two attempts of an upload.
+// Equal options have equal fingerprints, and different options have different ones. WithResume compares the
+// fingerprints of two attempts of an upload.
 func TestOptionFingerprints(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	fingerprints := func() []string {

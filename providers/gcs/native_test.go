@@ -116,7 +116,8 @@ func callEveryOperation(t *testing.T, bucket storage.Bucket, o storage.NativeOpt
 	require.NoError(t, bucket.Remove(t.Context(), "a", o))
 }
 
-// The customer's key is sent with each request for which Google requires it.
+// The customer's key is sent with each request for which Google requires it: all except removals, those of an upload
+// session after its begin, and reads of a source, whose key is another option.
 func TestWithCustomerKeyRequests(t *testing.T) {
 	server := newAcceptingServer(t)
 	bucket := server.openBucket(t)
@@ -124,31 +125,28 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 
 	callEveryOperation(t, bucket, WithCustomerKey(decodeKey(t, keyText)))
 
-	// Look at the requests of all operations. One of them must be the download with the key.
-	downloads := 0
+	downloadsWithKey := 0
 	for _, r := range server.Requests() {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
 		key := r.Header.Get("X-Goog-Encryption-Key")
-		if r.Call() == "GET /photos/a" && key == keyText {
-			downloads++
-		}
-
-		// Neither a request to a session nor a removal needs the key.
 		isOfSession := r.Query().Has("upload_id")
-		if isOfSession || r.Method == http.MethodDelete {
+		isSourceRead := r.Method == http.MethodGet && key == ""
+
+		switch {
+		case isOfSession || r.Method == http.MethodDelete:
 			require.Empty(t, key, name)
-			continue
-		}
-		if r.Method == http.MethodGet && key == "" {
-			// This request reads the source of a copy or a composition. It has no key.
+		case isSourceRead:
 			require.Contains(t, sources, r.Path)
-			continue
+		default:
+			require.Equal(t, "AES256", r.Header.Get("X-Goog-Encryption-Algorithm"), name)
+			require.Equal(t, keyText, key, name)
+			require.Equal(t, keySum, r.Header.Get("X-Goog-Encryption-Key-Sha256"), name)
+			if r.Call() == "GET /photos/a" {
+				downloadsWithKey++
+			}
 		}
-		require.Equal(t, "AES256", r.Header.Get("X-Goog-Encryption-Algorithm"), name)
-		require.Equal(t, keyText, key, name)
-		require.Equal(t, keySum, r.Header.Get("X-Goog-Encryption-Key-Sha256"), name)
 	}
-	require.Equal(t, 1, downloads)
+	require.Equal(t, 1, downloadsWithKey, "the download must have the key")
 }
 
 // WithSourceCustomerKey sends the key of the source with both requests of a copy, but does not encrypt the copy.
@@ -175,66 +173,75 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 
 // Config.KMSKey is sent with each write, unless an option sets another key.
 func TestConfigKMSKeyRequests(t *testing.T) {
+	withOtherKey := []storage.WriteOption{WithKMSKey(otherKMS)}
 	tests := []struct {
-		name   string
-		config Config
-		opts   []storage.WriteOption
-		want   string
+		name      string
+		composite bool   // Config.ParallelComposite
+		configKey string // Config.KMSKey
+		opts      []storage.WriteOption
+		want      string // the key in each write
 	}{
-		{name: "of the bucket", config: Config{KMSKey: kmsKey}, want: kmsKey},
-		{
-			name:   "of the bucket, in components",
-			config: Config{KMSKey: kmsKey, ParallelComposite: true},
-			want:   kmsKey,
-		},
-		{
-			name:   "of one write",
-			config: Config{KMSKey: kmsKey},
-			opts:   []storage.WriteOption{WithKMSKey(otherKMS)},
-			want:   otherKMS,
-		},
-		{
-			name:   "of one write, in components",
-			config: Config{ParallelComposite: true},
-			opts:   []storage.WriteOption{WithKMSKey(otherKMS)},
-			want:   otherKMS,
-		},
-		{
-			name:   "none, for a customer's key",
-			config: Config{KMSKey: kmsKey},
-			opts:   []storage.WriteOption{WithCustomerKey(decodeKey(t, keyText))},
-			want:   "",
-		},
+		{name: "of Config", configKey: kmsKey, want: kmsKey},
+		{name: "of Config, parallel composite", composite: true, configKey: kmsKey, want: kmsKey},
+		{name: "of Config and of an option", configKey: kmsKey, opts: withOtherKey, want: otherKMS},
+		{name: "of an option, parallel composite", composite: true, opts: withOtherKey, want: otherKMS},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newAcceptingServer(t)
 			bucket := server.openBucket(t, func(c *Config) {
-				c.KMSKey = tt.config.KMSKey
-				c.ParallelComposite = tt.config.ParallelComposite
+				c.KMSKey = tt.configKey
+				c.ParallelComposite = tt.composite
 			})
-			uploadOpts, copyOpts := asUploadOptions(tt.opts), asCopyOptions(tt.opts)
-			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), uploadOpts...)
-			require.NoError(t, err)
-			_, err = bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
-				append(uploadOpts, storage.WithPartSize(256<<10))...)
-			require.NoError(t, err)
-			_, err = storage.Copy(t.Context(), bucket, "c", bucket, "a", copyOpts...)
-			require.NoError(t, err)
-			if tt.want != "" {
-				_, err = storage.Compose(t.Context(), bucket, "c", []string{"a", "b"}, copyOpts...)
-				require.NoError(t, err)
-			}
 
-			for _, r := range server.Requests() {
-				query := r.Query()
-				if r.Method != http.MethodPost {
-					require.Empty(t, query.Get("kmsKeyName"))
-					continue
-				}
-				require.Equal(t, tt.want, query.Get("kmsKeyName")+query.Get("destinationKmsKeyName"), r.Call())
-			}
+			uploadAndCopy(t, bucket, tt.opts)
+			_, err := storage.Compose(t.Context(), bucket, "c", []string{"a", "b"}, asCopyOptions(tt.opts)...)
+			require.NoError(t, err)
+			requireKMSKey(t, server, tt.want)
 		})
+	}
+}
+
+// With WithCustomerKey, the key of Config.KMSKey is not sent.
+func TestConfigKMSKeyWithCustomerKey(t *testing.T) {
+	server := newAcceptingServer(t)
+	bucket := server.openBucket(t, func(c *Config) { c.KMSKey = kmsKey })
+
+	uploadAndCopy(t, bucket, []storage.WriteOption{WithCustomerKey(decodeKey(t, keyText))})
+	const noKey = ""
+	requireKMSKey(t, server, noKey)
+}
+
+// uploadAndCopy uploads in one request and in parts, and copies, with the options.
+func uploadAndCopy(t *testing.T, bucket storage.Bucket, opts []storage.WriteOption) {
+	t.Helper()
+	uploadOpts := asUploadOptions(opts)
+	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), uploadOpts...)
+	require.NoError(t, err)
+	threeParts := strings.NewReader(strings.Repeat("x", 600<<10))
+	_, err = bucket.Upload(t.Context(), "a", threeParts, append(uploadOpts, storage.WithPartSize(256<<10))...)
+	require.NoError(t, err)
+	_, err = storage.Copy(t.Context(), bucket, "c", bucket, "a", asCopyOptions(opts)...)
+	require.NoError(t, err)
+}
+
+// requireKMSKey requires that each write was sent with the KMS key, and that no other request was sent with one.
+func requireKMSKey(t *testing.T, s *cannedServer, want string) {
+	t.Helper()
+	for _, r := range s.Requests() {
+		query := r.Query()
+		if r.Method != http.MethodPost {
+			require.Empty(t, query.Get("kmsKeyName"))
+			continue
+		}
+
+		// A copy has another parameter for the key.
+		parameter, otherParameter := "kmsKeyName", "destinationKmsKeyName"
+		if strings.Contains(r.Path, "/rewriteTo/") {
+			parameter, otherParameter = otherParameter, parameter
+		}
+		require.Equal(t, want, query.Get(parameter), r.Call())
+		require.Empty(t, query.Get(otherParameter), r.Call())
 	}
 }
 

@@ -54,7 +54,7 @@ func putPart(t *testing.T, d driver.Driver, upload string, number int, text stri
 	return part
 }
 
-// Parts of an open upload may be sent in any order, and the last one with each number counts.
+// Parts of an open upload may be sent in any order. If a part is sent again, the last one counts.
 func TestPutPartAnyOrder(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -65,41 +65,19 @@ func TestPutPartAnyOrder(t *testing.T) {
 	}
 	upload := beginOpenUpload(t, d, put)
 
-	// This upload has the same key, and must not interfere.
+	// Another upload to the same key must not interfere.
 	otherUpload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
-
-	// Part 1 is sent after part 2, and then replaced.
-	putPart(t, d, upload, 2, "!")
-	putPart(t, d, upload, 1, "later replaced")
 	putPart(t, d, otherUpload, 1, "of the other upload")
-	putPart(t, d, upload, 1, "hello")
 
-	// ListParts lists them in pages.
-	firstPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
-	require.NoError(t, err)
-	require.True(t, firstPage.More)
-	secondPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
-		Key:    "a",
-		Upload: upload,
-		After:  1,
-		Limit:  1,
-	})
-	require.NoError(t, err)
-	require.False(t, secondPage.More)
-
-	parts := slices.Concat(firstPage.Parts, secondPage.Parts)
-	require.Len(t, parts, 2)
-	require.Equal(t, []int{1, 2}, []int{parts[0].Number, parts[1].Number})
-	require.Equal(t, int64(5), parts[0].Size)
-	require.Equal(t, wiretest.CRC32C("hello"), parts[0].CRC32C)
+	// Part 1 is sent after part 2, and then again.
+	second := putPart(t, d, upload, 2, "!")
+	putPart(t, d, upload, 1, "replaced")
+	first := putPart(t, d, upload, 1, "hello")
 
 	// CompleteParts makes the object, and removes the parts.
-	put.Size, put.CRC32C = 6, wiretest.CRC32C("hello!")
-	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-		Put:    put,
-		Upload: upload,
-		Parts:  parts,
-	})
+	put.Size, put.CRC32C = int64(len("hello!")), wiretest.CRC32C("hello!")
+	complete := &driver.CompleteRequest{Put: put, Upload: upload, Parts: []driver.Part{first, second}}
+	attrs, err := d.CompleteParts(t.Context(), complete)
 	require.NoError(t, err)
 	require.Equal(t, "NEARLINE", attrs.StorageClass)
 	names := server.names(bucketOf(server))
@@ -109,8 +87,48 @@ func TestPutPartAnyOrder(t *testing.T) {
 	// The upload is over. With this Code, the engine looks for the object.
 	_, err = d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 10})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{Put: put, Upload: upload, Parts: parts})
+	_, err = d.CompleteParts(t.Context(), complete)
 	require.ErrorIs(t, err, storage.ObjectNotFound)
+}
+
+// ListParts lists the parts of an open upload in pages, in the order of their numbers. A part that was sent again is
+// listed once, with its last content.
+func TestListPartsPages(t *testing.T) {
+	d := openDriver(t, startRuleServer(t))
+	upload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	otherUpload := beginOpenUpload(t, d, &driver.PutRequest{Key: "a"})
+	putPart(t, d, otherUpload, 1, "of the other upload")
+	putPart(t, d, upload, 2, "!")
+	putPart(t, d, upload, 1, "replaced")
+	putPart(t, d, upload, 1, "hello")
+
+	firstPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{Key: "a", Upload: upload, Limit: 1})
+	require.NoError(t, err)
+	require.True(t, firstPage.More)
+	require.Len(t, firstPage.Parts, 1)
+	require.Equal(t, 1, firstPage.Parts[0].Number)
+	require.Equal(t, int64(len("hello")), firstPage.Parts[0].Size)
+	require.Equal(t, wiretest.CRC32C("hello"), firstPage.Parts[0].CRC32C)
+
+	secondPage, err := d.ListParts(t.Context(), &driver.ListPartsRequest{
+		Key:    "a",
+		Upload: upload,
+		After:  1,
+		Limit:  1,
+	})
+	require.NoError(t, err)
+	require.False(t, secondPage.More)
+	require.Len(t, secondPage.Parts, 1)
+	require.Equal(t, 2, secondPage.Parts[0].Number)
+
+	// The listed parts complete the upload.
+	attrs, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
+		Put:    &driver.PutRequest{Key: "a", Size: int64(len("hello!")), CRC32C: wiretest.CRC32C("hello!")},
+		Upload: upload,
+		Parts:  slices.Concat(firstPage.Parts, secondPage.Parts),
+	})
+	require.NoError(t, err)
+	require.Equal(t, wiretest.CRC32C("hello!"), attrs.CRC32C)
 }
 
 // CompleteParts with IfAbsent fails if the object exists, after which the upload can be aborted.

@@ -141,15 +141,18 @@ func TestSessionChunks(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "1700000000000001", attrs.Revision)
 
+	// Each request names its range of bytes. Only the last chunk states the size of the object.
 	var ranges []string
 	for _, req := range server.Requests() {
 		require.Equal(t, "PUT /upload/storage/v1/b/photos/o", req.Call())
 		require.Equal(t, "S3CR3T", req.Query().Get("upload_id"))
 		ranges = append(ranges, req.Header.Get("Content-Range"))
 	}
-	// Only the last chunk states the size of the object.
-	require.Equal(t, []string{"bytes 0-262143/*", "bytes 262144-524287/*", "bytes 524288-524290/524291"},
-		ranges)
+	require.Equal(t, []string{
+		fmt.Sprintf("bytes 0-%d/*", unit-1),
+		fmt.Sprintf("bytes %d-%d/*", unit, 2*unit-1),
+		fmt.Sprintf("bytes %d-%d/%d", 2*unit, len(full)-1, len(full)),
+	}, ranges)
 
 	// Only the last request has the checksum.
 	require.Equal(t, "crc32c="+crc32c.Encode(wiretest.CRC32C(full).Sum),
@@ -160,6 +163,8 @@ func TestSessionChunks(t *testing.T) {
 // If the server keeps only some of the bytes of a chunk, PutPart sends the rest again.
 func TestSessionKeepsLess(t *testing.T) {
 	text := strings.Repeat("a", unit) + strings.Repeat("b", unit) + strings.Repeat("c", unit)
+
+	// After each request, the server has one more of the three units.
 	server := newCannedServer(t, resumeReply(unit), resumeReply(2*unit), resumeReply(3*unit))
 
 	_, err := server.openDriver(t).PutPart(t.Context(), newPartRequest(1, 0, text))
@@ -167,28 +172,31 @@ func TestSessionKeepsLess(t *testing.T) {
 
 	reqs := server.Requests()
 	require.Len(t, reqs, 3)
-	require.Equal(t, "bytes 262144-786431/*", reqs[1].Header.Get("Content-Range"))
+	require.Equal(t, fmt.Sprintf("bytes %d-%d/*", unit, 3*unit-1), reqs[1].Header.Get("Content-Range"))
 	require.Equal(t, text[unit:], reqs[1].Body)
 	require.Equal(t, text[2*unit:], reqs[2].Body)
 }
 
 // If the server keeps only some of the bytes of the last chunk, CompleteParts sends the rest again.
 func TestSessionKeepsLessOfLastChunk(t *testing.T) {
+	// The upload has one unit. The last chunk has another unit and "end", of which the server keeps the unit.
 	server := newCannedServer(t, resumeReply(2*unit), storedReply)
 
 	_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest(strings.Repeat("b", unit)+"end"))
 	require.NoError(t, err)
-	require.Equal(t, "bytes 524288-524290/524291", server.Last(t).Header.Get("Content-Range"))
+	const size = 2*unit + len("end")
+	require.Equal(t, fmt.Sprintf("bytes %d-%d/%d", 2*unit, size-1, size), server.Last(t).Header.Get("Content-Range"))
 	require.Equal(t, "end", server.Last(t).Body)
 }
 
 // If the server keeps all bytes of the last chunk without ending the upload, CompleteParts only ends it.
 func TestSessionKeepsLastChunk(t *testing.T) {
-	server := newCannedServer(t, resumeReply(unit+3), storedReply)
+	const size = unit + len("end") // of the object
+	server := newCannedServer(t, resumeReply(int64(size)), storedReply)
 
 	_, err := server.openDriver(t).CompleteParts(t.Context(), newCompleteRequest("end"))
 	require.NoError(t, err)
-	require.Equal(t, "bytes */262147", server.Last(t).Header.Get("Content-Range"))
+	require.Equal(t, fmt.Sprintf("bytes */%d", size), server.Last(t).Header.Get("Content-Range"))
 	require.Empty(t, server.Last(t).Body)
 }
 
@@ -197,7 +205,7 @@ func TestSessionKeepsLastChunk(t *testing.T) {
 func TestSessionWithoutProgress(t *testing.T) {
 	chunk := strings.Repeat("x", 3*unit)
 
-	// In each of these replies, the server has one byte more than in the one before.
+	// The server has the first unit. In each of these replies, it has one byte more than in the one before.
 	var oneByteMore []reply
 	for i := range maxResends + 1 {
 		oneByteMore = append(oneByteMore, resumeReply(unit+1+int64(i)))
@@ -209,9 +217,9 @@ func TestSessionWithoutProgress(t *testing.T) {
 		wantRestart  bool
 		wantRequests int
 	}{
-		{name: "it keeps nothing", replies: []reply{resumeReply(unit)}, wantRestart: false, wantRequests: 1},
-		{name: "it keeps a byte each time", replies: oneByteMore, wantRestart: false, wantRequests: maxResends},
-		{name: "it has less than before", replies: []reply{resumeReply(0)}, wantRestart: true, wantRequests: 1},
+		{name: "server keeps nothing", replies: []reply{resumeReply(unit)}, wantRestart: false, wantRequests: 1},
+		{name: "server keeps one byte of each request", replies: oneByteMore, wantRestart: false, wantRequests: maxResends},
+		{name: "server has lost the first unit", replies: []reply{resumeReply(0)}, wantRestart: true, wantRequests: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -322,11 +330,11 @@ func TestSessionNotInErrors(t *testing.T) {
 		reply reply
 	}{
 		{name: "refused", reply: jsonError(403, "forbidden", "Access denied.")},
-		{name: "gone", reply: jsonError(404, "notFound", "Not Found")},
-		{name: "in trouble", reply: jsonError(503, "backendError", "Backend Error")},
+		{name: "session missing", reply: jsonError(404, "notFound", "Not Found")},
+		{name: "service unavailable", reply: jsonError(503, "backendError", "Backend Error")},
 		{name: "no response", reply: reply{Cut: true}},
-		{name: "ended", reply: storedReply},
-		{name: "unreadable", reply: reply{Status: 308, Header: map[string]string{"Range": "S3CR3T"}}},
+		{name: "session completed", reply: storedReply},
+		{name: "invalid range", reply: reply{Status: 308, Header: map[string]string{"Range": "S3CR3T"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -57,8 +57,8 @@ func openThroughProxy(t *testing.T, composite bool) proxiedBucket {
 	}
 }
 
-// A read continues after lost connections, and returns each byte once. This also holds for an object that is stored with
-// gzip, whose bytes are not decompressed.
+// A read continues after lost connections, and returns each byte once. This also holds for an object that is stored
+// with gzip, whose bytes are not decompressed.
 func TestReadResumes(t *testing.T) {
 	const (
 		size   = 4 << 20

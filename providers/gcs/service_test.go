@@ -138,10 +138,12 @@ func TestCreateBucketResponseLost(t *testing.T) {
 	require.Equal(t, []string{"POST /b", "POST /b"}, transcript.requests)
 }
 
-// If the service is busy while a new bucket is set up, CreateBucket keeps the bucket for the next call, because Google
-// allows one creation or removal in two seconds: https://docs.cloud.google.com/storage/quotas.
+// If the service is busy after CreateBucket has created the bucket, but before it has made the bucket public, the call
+// fails and leaves the bucket. The next call continues with it, because Google allows one creation or removal in two
+// seconds: https://docs.cloud.google.com/storage/quotas.
 func TestCreateBucketBusy(t *testing.T) {
-	// Each request gets the next answer of its path, and the last answer repeats.
+	// Each request gets the next answer in its list, and the last answer repeats. The first change of the policy takes
+	// three attempts: one fails to read the policy, one to write it, and one succeeds.
 	busy := errorAnswer(503, "backendError", "Backend Error")
 	d, transcript := newManagingService(t, Config{}, map[string][]string{
 		"POST /b":           {bucketAnswer, errorAnswer(409, "conflict", alreadyOwned)},
@@ -149,13 +151,15 @@ func TestCreateBucketBusy(t *testing.T) {
 		"PUT /b/photos/iam": {busy, publicPolicyAnswer},
 	})
 	service := engine.NewService(d, storage.WithRetry(storage.RetryPolicy{
-		Attempts: 2,
+		Attempts: 2, // for each call
 		MaxDelay: time.Millisecond,
 	}))
 
-	// The first call needs more than two attempts. The second call continues.
+	// The first call creates the bucket, and then fails twice.
 	_, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.Error(t, err)
+
+	// The second call makes the same bucket public.
 	info, err := service.CreateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
 	require.NoError(t, err)
 	require.True(t, info.Public)

@@ -121,9 +121,8 @@ func TestSignByIAMExpires(t *testing.T) {
 	require.Contains(t, signedURL.URL, "X-Goog-Expires=43200&")
 }
 
-// Each error of the IAM service while signing maps to a Code, is retryable or not, and may have a hint that says what to
-// do. fog/fog-google#629,
-// https://cloud.google.com/apis/docs/troubleshooting.
+// Each error of the IAM service while signing maps to a Code, is retryable or not, and may have a hint that says what
+// to do. fog/fog-google#629, https://cloud.google.com/apis/docs/troubleshooting.
 func TestSignByIAMErrors(t *testing.T) {
 	refuse := func(status int, message string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -128,68 +128,68 @@ func TestWithNativeAttrsCustomTime(t *testing.T) {
 	require.Nil(t, attrs.Native)
 }
 
-// Copy keeps the custom time, from which lifecycle rules count (https://cloud.google.com/storage/docs/lifecycle).
-// Google's own copy drops it if other attributes are set: talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316.
+// Copies and appends keep the custom time of an object, from which lifecycle rules count
+// (https://cloud.google.com/storage/docs/lifecycle). Google's own copy drops it if other attributes are set:
+// talkiq/gcloud-aio#316, fsouza/fake-gcs-server#2316.
 func TestCopyKeepsCustomTime(t *testing.T) {
-	server := startRuleServer(t)
-	bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
-	when := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	customTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	newTime := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
-	upload := func(key string) {
-		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(when))
-		require.NoError(t, err)
-	}
-
 	tests := []struct {
 		name string
-		call func(key string) error
+		call func(bucket storage.Bucket) error // on the object "a"
+		key  string                            // of the result
 		want time.Time
 	}{
 		{
-			name: "a copy",
-			call: func(key string) error {
-				upload("source")
-				_, err := storage.Copy(t.Context(), bucket, key, bucket, "source")
+			name: "copy",
+			call: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "copy", bucket, "a")
 				return err
 			},
-			want: when,
+			key:  "copy",
+			want: customTime,
 		},
 		{
-			name: "a copy with another time",
-			call: func(key string) error {
-				upload("source")
-				_, err := storage.Copy(t.Context(), bucket, key, bucket, "source",
-					gcs.WithCustomTime(newTime))
+			name: "copy with another time",
+			call: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "copy", bucket, "a", gcs.WithCustomTime(newTime))
 				return err
 			},
+			key:  "copy",
 			want: newTime,
 		},
 		{
-			name: "another class",
-			call: func(key string) error {
-				upload(key)
-				_, err := storage.Copy(t.Context(), bucket, key, bucket, key,
-					storage.WithStorageClass("NEARLINE"))
+			name: "copy onto itself, with another class",
+			call: func(bucket storage.Bucket) error {
+				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "a", storage.WithStorageClass("NEARLINE"))
 				return err
 			},
-			want: when,
+			key:  "a",
+			want: customTime,
 		},
 		{
-			name: "an object that grows",
-			call: func(key string) error {
-				upload(key)
-				_, err := storage.Append(t.Context(), bucket, key, []byte("more"))
+			name: "append",
+			call: func(bucket storage.Bucket) error {
+				_, err := storage.Append(t.Context(), bucket, "a", []byte("more"))
 				return err
 			},
-			want: when,
+			key:  "a",
+			want: customTime,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.NoError(t, tt.call("k"))
-			attrs, err := bucket.Attrs(t.Context(), "k", storage.WithNativeAttrs())
+			server := startRuleServer(t)
+			bucket := openAt(t, server.URL, server.bucket(ruleBucket{}))
+			_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"), gcs.WithCustomTime(customTime))
 			require.NoError(t, err)
-			object, _ := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+
+			require.NoError(t, tt.call(bucket))
+
+			attrs, err := bucket.Attrs(t.Context(), tt.key, storage.WithNativeAttrs())
+			require.NoError(t, err)
+			object, ok := storage.AttrsAs[*sdk.ObjectAttrs](attrs)
+			require.True(t, ok)
 			require.Equal(t, tt.want, object.CustomTime.UTC())
 		})
 	}

@@ -210,7 +210,8 @@ func copySource() driver.ObjectRef {
 	return driver.ObjectRef{Bucket: "from", Key: "x/y", Revision: "42"}
 }
 
-// Copy sends one rewrite request. It names the generation of the source, and has all properties of the copy in its body.
+// Copy sends one rewrite request. It names the generation of the source, and has all properties of the copy in its
+// body.
 func TestCopyRequests(t *testing.T) {
 	// The class is always sent, because Google would otherwise use the default class of the bucket.
 	const standard = `{"contentType":"application/octet-stream","storageClass":"STANDARD"}`
