@@ -29,13 +29,19 @@ var pages = map[string]reply{
 	"nothing": {Header: map[string]string{"ETag": "", requestIDHeader: ""}},
 }
 
-// withStatus returns the reply with another status, and without a body for 204.
-func withStatus(a reply, status int) reply {
-	a.Status = status
-	if status == http.StatusNoContent {
-		a.Body = ""
+// pagesOfAllStatuses returns each of the pages with each status of a success. A page has no body if its status is 204.
+func pagesOfAllStatuses() map[string]reply {
+	all := map[string]reply{}
+	for kind, page := range pages {
+		for _, status := range []int{200, 201, 202, 204} {
+			page.Status = status
+			if status == http.StatusNoContent {
+				page.Body = ""
+			}
+			all[kind+" "+http.StatusText(status)] = page
+		}
 	}
-	return a
+	return all
 }
 
 // oneAttempt turns off retries.
@@ -77,7 +83,7 @@ func TestResponseIsWebPage(t *testing.T) {
 		{name: "SetTags", call: wiretest.SetTags, writes: true},
 		{name: "Copy", call: wiretest.Copy}, // first reads the attributes of the source
 		{
-			name: "an update",
+			name: "SetLegalHold",
 			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
 				return storage.SetLegalHold(ctx, bucket, "k", true)
 			},
@@ -132,7 +138,7 @@ func TestResponseIsWebPage(t *testing.T) {
 			writes: true,
 		},
 		{
-			name: "parts", // first sends a block, which is not the object
+			name: "Upload in parts", // first sends a block, which is not the object
 			call: func(ctx context.Context, bucket storage.Bucket, _ storage.Service) error {
 				_, err := bucket.Upload(ctx, "k", strings.NewReader(strings.Repeat("x", 3<<20)),
 					storage.WithPartSize(1<<20))
@@ -150,21 +156,18 @@ func TestResponseIsWebPage(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		for kind, page := range pages {
-			for _, status := range []int{200, 201, 202, 204} {
-				t.Run(tt.name+", "+kind+" "+http.StatusText(status), func(t *testing.T) {
-					server := newCannedServer(t, withStatus(page, status))
-					bucket, service := server.openBucketAndService(t)
+		for name, page := range pagesOfAllStatuses() {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
+				bucket, service := newCannedServer(t, page).openBucketAndService(t)
 
-					err := tt.call(t.Context(), bucket, service)
-					require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-					require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+				err := tt.call(t.Context(), bucket, service)
+				require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.writes, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 
-					var e *storage.Error
-					require.ErrorAs(t, err, &e)
-					require.Contains(t, e.Hint, "check endpoint=")
-				})
-			}
+				var e *storage.Error
+				require.ErrorAs(t, err, &e)
+				require.Contains(t, e.Hint, "check endpoint=")
+			})
 		}
 	}
 }

@@ -451,19 +451,21 @@ func writeLongestBlobs(w io.Writer, first, end int, marker string) {
 	_, _ = fmt.Fprint(w, tail)
 }
 
-// If a server repeats page markers, the listing fails with Unavailable instead of running forever.
+// If a server repeats the markers A and B for its pages forever, a listing fails with Unavailable instead of running
+// forever.
 func TestListMarkersRepeated(t *testing.T) {
-	version := func(id string) string {
-		return strings.Replace(blobEntry("k"), "<Properties>", "<VersionId>"+id+"</VersionId><Properties>", 1)
-	}
+	oldVersion := strings.Replace(blobEntry("k"), "<Properties>",
+		"<VersionId>2026-11-20T00:00:00.0000000Z</VersionId><Properties>", 1)
 	tests := []struct {
-		name    string
-		entries [2]string
-		list    func(bucket storage.Bucket) error
+		name          string
+		entry         string // on each page of a listing without a delimiter
+		prefixOfEntry string // on each page of a listing with a delimiter
+		list          func(bucket storage.Bucket) error
 	}{
 		{
-			name:    "reserved keys",
-			entries: [2]string{prefixEntry(".omnibucket/"), blobEntry(reservedPrefix + "x")},
+			name:          "List, a page of reserved keys",
+			entry:         blobEntry(reservedPrefix + "x"),
+			prefixOfEntry: prefixEntry(".omnibucket/"),
 			list: func(bucket storage.Bucket) error {
 				for _, err := range bucket.List(t.Context(), storage.WithDelimiter("/")) {
 					return err
@@ -472,10 +474,8 @@ func TestListMarkersRepeated(t *testing.T) {
 			},
 		},
 		{
-			name: "versions of one key",
-			entries: [2]string{
-				version("2026-11-20T00:00:00.0000000Z"), version("2026-11-20T00:00:00.0000000Z"),
-			},
+			name:  "Versions, a page of versions of one key",
+			entry: oldVersion,
 			list: func(bucket storage.Bucket) error {
 				for _, err := range storage.Versions(t.Context(), bucket) {
 					return err
@@ -486,36 +486,38 @@ func TestListMarkersRepeated(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			const (
+				manyRequests    = 20  // more than the driver needs to see a marker again
+				tooManyRequests = 200 // ends a listing that would run forever
+			)
 			requests := 0
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				requests++
-				if requests > 200 {
+				if requests > tooManyRequests {
 					w.WriteHeader(http.StatusBadRequest)
 					return
 				}
-				w.Header().Set(requestIDHeader, "R1")
-				entry := tt.entries[1]
+				entry := tt.entry
 				if r.URL.Query().Has("delimiter") {
-					entry = tt.entries[0]
+					entry = tt.prefixOfEntry
 				}
-				marker := "A"
+				nextMarker := "A"
 				if r.URL.Query().Get("marker") == "A" {
-					marker = "B"
+					nextMarker = "B"
 				}
-				_, _ = fmt.Fprint(w, listing(marker, entry).Body)
+				w.Header().Set(requestIDHeader, "R1")
+				_, _ = fmt.Fprint(w, listing(nextMarker, entry).Body)
 			}))
-			defer server.Close()
-
+			t.Cleanup(server.Close)
 			bucket, err := Open(t.Context(), Config{
 				Bucket:   "photos",
 				Endpoint: server.URL + "/" + emulatorAccount,
 			}, oneAttempt, storage.WithVersioning(true))
 			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, storage.Close(bucket))
-			}()
+			t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+
 			require.ErrorIs(t, tt.list(bucket), storage.Unavailable)
-			require.Less(t, requests, 20)
+			require.Less(t, requests, manyRequests)
 		})
 	}
 }

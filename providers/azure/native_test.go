@@ -103,56 +103,56 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	object := objectReply("hello")
 
 	tests := []struct {
-		name    string
-		version string // Config.APIVersion
-		config  string // Config.EncryptionScope
-		answers []reply
-		do      func(bucket storage.Bucket) error
-		want    []map[string]string
+		name        string
+		version     string // Config.APIVersion
+		configScope string // Config.EncryptionScope
+		replies     []reply
+		call        func(bucket storage.Bucket) error
+		want        []map[string]string // the headers of each request
 	}{
 		{
-			name:    "a put",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:    "upload, key",
+			replies: []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
 				return err
 			},
 			want: []map[string]string{keyHeaders},
 		},
 		{
-			name:    "a put with a scope",
-			config:  "account-wide",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:        "upload, scope of the call",
+			configScope: "account-wide",
+			replies:     []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), scope)
 				return err
 			},
 			want: []map[string]string{scopeHeaders("tenant-1")},
 		},
 		{
-			name:    "a put with the container's scope",
-			config:  "account-wide",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:        "upload, scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"))
 				return err
 			},
 			want: []map[string]string{scopeHeaders("account-wide")},
 		},
 		{
-			name:    "a key in place of the container's scope",
-			config:  "account-wide",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:        "upload, key and scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), key)
 				return err
 			},
 			want: []map[string]string{keyHeaders},
 		},
 		{
-			name:    "blocks",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:    "upload of two blocks, key",
+			replies: []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), key,
 					storage.WithPartSize(6))
 				return err
@@ -160,75 +160,75 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			want: []map[string]string{keyHeaders, keyHeaders, keyHeaders},
 		},
 		{
-			name:    "blocks with a scope",
-			config:  "account-wide",
-			answers: []reply{created},
-			do: func(bucket storage.Bucket) error {
+			name:        "upload of two blocks, scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{created},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
 				return err
 			},
 			want: []map[string]string{scopeHeaders("account-wide"), scopeHeaders("account-wide"), scopeHeaders("account-wide")},
 		},
 		{
-			name:    "attributes",
-			config:  "account-wide",
-			answers: []reply{object},
-			do: func(bucket storage.Bucket) error {
+			name:        "Attrs, key and scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{object},
+			call: func(bucket storage.Bucket) error {
 				_, err := bucket.Attrs(t.Context(), "a", key)
 				return err
 			},
 			want: []map[string]string{keyHeaders},
 		},
 		{
-			name:    "a read",
-			config:  "account-wide",
-			answers: []reply{object},
-			do: func(bucket storage.Bucket) error {
+			name:        "read, key and scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{object},
+			call: func(bucket storage.Bucket) error {
 				_, _, err := storage.ReadAll(t.Context(), bucket, "a", key)
 				return err
 			},
 			want: []map[string]string{keyHeaders},
 		},
 		{
-			name:    "a read of the end",
-			answers: []reply{object, objectReply("lo", "Content-Range", "bytes 3-4/5")},
-			do: func(bucket storage.Bucket) error {
+			name:    "read of the last bytes, key",
+			replies: []reply{object, objectReply("lo", "Content-Range", "bytes 3-4/5")},
+			call: func(bucket storage.Bucket) error {
 				_, _, err := storage.ReadAll(t.Context(), bucket, "a", key, storage.WithRange(-2, -1))
 				return err
 			},
 			want: []map[string]string{keyHeaders, keyHeaders},
 		},
 		{
-			name:    "a read without one",
-			config:  "account-wide",
-			answers: []reply{object},
-			do: func(bucket storage.Bucket) error {
+			name:        "read, scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{object},
+			call: func(bucket storage.Bucket) error {
 				_, _, err := storage.ReadAll(t.Context(), bucket, "a")
 				return err
 			},
 			want: []map[string]string{noEncryption},
 		},
 		{
-			name:    "an update",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:    "Update, key",
+			replies: []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				return update(t, bucket, key)
 			},
 			want: []map[string]string{keyHeaders, keyHeaders},
 		},
 		{
-			name:    "an update with a scope, which a read does not have",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:    "Update, scope of the call",
+			replies: []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				return update(t, bucket, scope)
 			},
 			want: []map[string]string{noEncryption, scopeHeaders("tenant-1")},
 		},
 		{
-			name:    "an update with a function of its write",
-			config:  "account-wide",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:        "Update, scope of a function of WithOptions",
+			configScope: "account-wide",
+			replies:     []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				return update(t, bucket, WithOptions(Options{Upload: func(o *blockblob.UploadOptions) {
 					o.CPKScopeInfo.EncryptionScope = to.Ptr("mine")
 				}}))
@@ -236,58 +236,58 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			want: []map[string]string{noEncryption, scopeHeaders("mine")},
 		},
 		{
-			name:    "a copy with a scope",
-			config:  "account-wide",
-			answers: []reply{object, accepted},
-			do: func(bucket storage.Bucket) error {
+			name:        "copy, scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{object, accepted},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from")
 				return err
 			},
 			want: []map[string]string{noEncryption, scopeHeaders("account-wide")},
 		},
 		{
-			name:    "a copy with a scope, on an older service",
-			version: "2019-12-12",
-			config:  "account-wide",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:        "copy, scope of Config, older service",
+			version:     "2019-12-12",
+			configScope: "account-wide",
+			replies:     []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from")
 				return err
 			},
 			want: []map[string]string{noEncryption, scopeHeaders("account-wide"), scopeHeaders("account-wide")},
 		},
 		{
-			name:    "a copy with a key, in blocks",
-			config:  "account-wide",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:        "copy, key and scope of Config",
+			configScope: "account-wide",
+			replies:     []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", key)
 				return err
 			},
 			want: []map[string]string{noEncryption, keyHeaders, keyHeaders},
 		},
 		{
-			name:    "a copy from one key to another",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:    "copy, key and key of the source",
+			replies: []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", key, source)
 				return err
 			},
 			want: []map[string]string{sourceReadHeaders, bothKeyHeaders, keyHeaders},
 		},
 		{
-			name:    "a copy from a key to none",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:    "copy, key of the source",
+			replies: []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "from", source)
 				return err
 			},
 			want: []map[string]string{sourceReadHeaders, sourceKeyHeaders, noEncryption},
 		},
 		{
-			name:    "Compose",
-			answers: []reply{object, created},
-			do: func(bucket storage.Bucket) error {
+			name:    "Compose, key and key of the source",
+			replies: []reply{object, created},
+			call: func(bucket storage.Bucket) error {
 				_, err := storage.Compose(t.Context(), bucket, "a", []string{"from"}, key, source)
 				return err
 			},
@@ -296,10 +296,10 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answers...)
-			require.NoError(t, tt.do(engine.New(server.openDriver(t, func(c *Config) {
+			server := newCannedServer(t, tt.replies...)
+			require.NoError(t, tt.call(engine.New(server.openDriver(t, func(c *Config) {
 				c.APIVersion = tt.version
-				c.EncryptionScope = tt.config
+				c.EncryptionScope = tt.configScope
 			}))))
 			var got []map[string]string
 			for _, r := range server.Requests() {

@@ -210,7 +210,8 @@ func testUserKey() *signingKey {
 	}}
 }
 
-// The string to sign is the documented one.
+// The text that is signed has the fields that Azure documents, in the documented order. The fields depend on the kind
+// of key and on the version of the service.
 func TestStringToSign(t *testing.T) {
 	granted := testGrant(func(g *grant) {
 		g.key = "a b/+%é"
@@ -219,18 +220,33 @@ func TestStringToSign(t *testing.T) {
 		g.mediaType = "image/png"
 	})
 	fields := map[string]string{
-		"signedPermissions": "r", "signedStart": "2026-03-04T04:51:07Z", "signedExpiry": "2026-03-04T06:06:07Z", "canonicalizedResource": "/blob/acme/photos/a b/+%é",
-		"signedProtocol": "https", "signedVersion": "2026-12-06", "signedResource": "b", "rscd": "inline", "rsct": "image/png",
-		"signedKeyObjectId": "object", "signedKeyTenantId": "tenant", "signedKeyStart": "2026-03-04T04:51:07Z",
-		"signedKeyExpiry": "2026-03-11T04:51:07Z", "signedKeyService": "b", "signedKeyVersion": "2026-12-06",
+		"signedPermissions":     "r",
+		"signedStart":           "2026-03-04T04:51:07Z",
+		"signedExpiry":          "2026-03-04T06:06:07Z",
+		"canonicalizedResource": "/blob/acme/photos/a b/+%é",
+		"signedProtocol":        "https",
+		"signedVersion":         "2026-12-06",
+		"signedResource":        "b",
+		"rscd":                  "inline",
+		"rsct":                  "image/png",
+
+		// These are only signed with a user's key.
+		"signedKeyObjectId": "object",
+		"signedKeyTenantId": "tenant",
+		"signedKeyStart":    "2026-03-04T04:51:07Z",
+		"signedKeyExpiry":   "2026-03-11T04:51:07Z",
+		"signedKeyService":  "b",
+		"signedKeyVersion":  "2026-12-06",
 	}
+
+	// The same grant for a version of the blob has two other fields.
 	version := *granted
 	version.version = "2026-03-01T00:00:00.1234567Z"
-	ofVersion := map[string]string{}
-	for name, value := range fields {
-		ofVersion[name] = value
-	}
-	ofVersion["signedResource"], ofVersion["signedSnapshotTime"] = "bv", "2026-03-01T00:00:00.1234567Z"
+	ofVersion := maps.Clone(fields)
+	ofVersion["signedResource"] = "bv"
+	ofVersion["signedSnapshotTime"] = version.version
+
+	// Older services have fewer fields.
 	older := maps.Clone(fields)
 	older["signedVersion"] = "2019-07-07"
 	olderUser := maps.Clone(fields)
@@ -246,49 +262,49 @@ func TestStringToSign(t *testing.T) {
 		fields map[string]string
 	}{
 		{
-			name:   "the account's key",
+			name:   "account key",
 			key:    newSigningKey(testAccount, testKey, ""),
 			grant:  granted,
 			order:  documentedService,
 			fields: fields,
 		},
 		{
-			name:   "the key, for Azure Stack Hub",
+			name:   "account key, older service",
 			key:    newSigningKey(testAccount, testKey, "2019-07-07"),
 			grant:  granted,
 			order:  slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }),
 			fields: older,
 		},
 		{
-			name:   "a user's key",
+			name:   "user delegation key",
 			key:    testUserKey(),
 			grant:  granted,
 			order:  documentedDelegation,
 			fields: fields,
 		},
 		{
-			name:   "a user's key, an older cloud",
+			name:   "user delegation key, older service",
 			key:    olderKey,
 			grant:  granted,
 			order:  olderDelegationFields(),
 			fields: olderUser,
 		},
 		{
-			name:   "a version, the account's key",
+			name:   "account key, version of a blob",
 			key:    newSigningKey(testAccount, testKey, ""),
 			grant:  &version,
 			order:  documentedService,
 			fields: ofVersion,
 		},
 		{
-			name:   "a version, with a user's key",
+			name:   "user delegation key, version of a blob",
 			key:    testUserKey(),
 			grant:  &version,
 			order:  documentedDelegation,
 			fields: ofVersion,
 		},
 		{
-			name: "an upload without TLS, the key",
+			name: "account key, upload without TLS",
 			key:  newSigningKey(testAccount, testKey, ""),
 			grant: testGrant(func(g *grant) {
 				g.permissions = mayOverwrite

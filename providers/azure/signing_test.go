@@ -166,21 +166,21 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 		method   string        // "" means the signed one
 		old, new string        // a text of the URL, and what replaces it
 	}{
-		{name: "a download after its end", request: download, age: 2 * time.Hour},
-		{name: "an upload after its end", request: upload, age: 2 * time.Hour},
-		{name: "a later end", request: download, old: "&se=20", new: "&se=21"},
-		{name: "another key", request: download, old: "/a?", new: "/b?"},
-		{name: "another signature", request: download, old: "&sig=", new: "&sig=A"},
-		{name: "no signature", request: download, old: "&sig=", new: "&gis="},
-		{name: "another permission", request: download, old: "&sp=r", new: "&sp=rw"},
-		{name: "another response", request: download, old: "image%2Fpng", new: "text%2Fhtml"},
-		{name: "an upload by a download's address", request: download, method: http.MethodPut},
-		{name: "a removal by a download's address", request: download, method: http.MethodDelete},
-		{name: "a download by an upload's address", request: upload, method: http.MethodGet},
-		{name: "a removal by an upload's address", request: upload, method: http.MethodDelete},
-		{name: "an upload of another key", request: upload, old: "/a?", new: "/b?"},
-		{name: "an overwrite by one that may create", request: create},
-		{name: "more than a create, if altered", request: create, old: "&sp=c", new: "&sp=cw"},
+		{name: "download after its end", request: download, age: 2 * time.Hour},
+		{name: "upload after its end", request: upload, age: 2 * time.Hour},
+		{name: "download, end changed", request: download, old: "&se=20", new: "&se=21"},
+		{name: "download, key changed", request: download, old: "/a?", new: "/b?"},
+		{name: "download, signature changed", request: download, old: "&sig=", new: "&sig=A"},
+		{name: "download, signature removed", request: download, old: "&sig=", new: "&gis="},
+		{name: "download, permission changed", request: download, old: "&sp=r", new: "&sp=rw"},
+		{name: "download, response type changed", request: download, old: "image%2Fpng", new: "text%2Fhtml"},
+		{name: "download, used to upload", request: download, method: http.MethodPut},
+		{name: "download, used to remove", request: download, method: http.MethodDelete},
+		{name: "upload, used to download", request: upload, method: http.MethodGet},
+		{name: "upload, used to remove", request: upload, method: http.MethodDelete},
+		{name: "upload, key changed", request: upload, old: "/a?", new: "/b?"},
+		{name: "create, used to overwrite", request: create},
+		{name: "create, permission changed", request: create, old: "&sp=c", new: "&sp=cw"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

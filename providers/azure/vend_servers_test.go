@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/azure"
 )
 
-// Vend returns credentials for a whole container. Azurite has no hierarchical namespace for those of a directory.
+// Vended credentials for a container permit only the vended right, and only in that container. Azurite has no
+// hierarchical namespace, which credentials for a directory would need.
 func TestVendContainer(t *testing.T) {
 	emulator := needAzurite(t)
 	c := azure.Config{
@@ -42,7 +43,7 @@ func TestVendContainer(t *testing.T) {
 		},
 		"remove": func(b storage.Bucket) error { return b.Remove(t.Context(), "a") },
 	}
-	open := func(t *testing.T, bucket string, v *storage.VendedCredentials) storage.Bucket {
+	openWith := func(t *testing.T, bucket string, v *storage.VendedCredentials) storage.Bucket {
 		client := c
 		client.Key = ""
 		client.Bucket = bucket
@@ -65,21 +66,22 @@ func TestVendContainer(t *testing.T) {
 			require.NoError(t, calls["write"](program))
 			v, err := storage.Vend(t.Context(), program, "", rights, time.Hour)
 			require.NoError(t, err)
-			b := open(t, c.Bucket, v)
+			b := openWith(t, c.Bucket, v)
 
 			for name, call := range calls {
 				if name != right {
+					// All other calls fail.
 					require.Error(t, call(b), name)
 				}
 			}
 
 			require.NoError(t, calls["read"](program), "the object must still be there")
 			require.NoError(t, calls[right](b))
-			require.Error(t, calls[right](open(t, emulator.container(t), v)), "another container")
+			require.Error(t, calls[right](openWith(t, emulator.container(t), v)), "another container")
 
 			other := *v
 			other.Token = strings.Replace(v.Token, "sp=", "sp=a", 1)
-			require.Error(t, calls[right](open(t, c.Bucket, &other)), "a changed signature")
+			require.Error(t, calls[right](openWith(t, c.Bucket, &other)), "a changed signature")
 		})
 	}
 }
