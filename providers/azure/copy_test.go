@@ -387,9 +387,9 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 		list      reply // the committed blocks of the object, which has five bytes
 		wantReuse bool  // or else the object is copied as a new block
 	}{
-		{name: "all", list: listed("5"), wantReuse: true},
-		{name: "some", list: listed("3")},
-		{name: "none", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}},
+		{name: "blocks are the whole object", list: listed("5"), wantReuse: true},
+		{name: "blocks are a part of the object", list: listed("3")},
+		{name: "no blocks", list: reply{Body: `<BlockList><CommittedBlocks/></BlockList>`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

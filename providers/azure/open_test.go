@@ -504,32 +504,32 @@ func TestCredentialsByNameMissing(t *testing.T) {
 		"or OLD_STORE_AZURE_STORAGE_ACCOUNT with OLD_STORE_AZURE_STORAGE_KEY or OLD_STORE_AZURE_STORAGE_SAS_TOKEN, " +
 		"or OLD_STORE_AZURE_CLIENT_ID with the other variables of an identity"
 	tests := []struct {
-		name   string
-		config Config
-		env    map[string]string
-		want   string // the error that is wrapped, or "" for any
+		name    string
+		config  Config
+		env     map[string]string
+		wantErr string // the error that is wrapped, or "" for any
 	}{
 		{name: "no variable"},
-		{name: "an account of the address", config: Config{Account: "acme"}},
+		{name: "account in Config, no variable", config: Config{Account: "acme"}},
 		{
-			name:   "the environment's own",
+			name:   "variables without the name",
 			config: Config{Account: "acme"},
 			env:    map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": someKey},
 		},
 		{
-			name:   "those of another account",
-			config: Config{Account: "other"},
-			env:    map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
-			want:   "the credentials named old-store are for the account acme, not for other",
+			name:    "variables of another account",
+			config:  Config{Account: "other"},
+			env:     map[string]string{"OLD_STORE_AZURE_STORAGE_CONNECTION_STRING": testConnectionString},
+			wantErr: "the credentials named old-store are for the account acme, not for other",
 		},
-		{name: "the emulator's account", config: Config{Endpoint: emulatorEndpoint}},
+		{name: "account of the emulator", config: Config{Endpoint: emulatorEndpoint}},
 		{
-			name:   "a machine's identity off Azure",
+			name:   "managed identity for a host that is not Azure's",
 			config: Config{Endpoint: "https://blobs.example.com/acme"},
 			env:    map[string]string{"OLD_STORE_AZURE_CLIENT_ID": "client"},
 		},
 		{
-			name:   "a tenant without a client's id",
+			name:   "tenant without a client",
 			config: Config{Account: "acme"},
 			env: map[string]string{
 				"OLD_STORE_AZURE_TENANT_ID":     "tenant",
@@ -549,8 +549,8 @@ func TestCredentialsByNameMissing(t *testing.T) {
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, variablesHint, e.Hint)
-			if tt.want != "" {
-				require.EqualError(t, e.Err, tt.want)
+			if tt.wantErr != "" {
+				require.EqualError(t, e.Err, tt.wantErr)
 			}
 		})
 	}

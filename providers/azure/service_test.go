@@ -477,29 +477,29 @@ func TestDeleteBucketWithOldVersions(t *testing.T) {
 		isDeleted bool
 		want      storage.Code // "" if DeleteBucket succeeds
 	}{
-		{name: "nothing", pages: map[string]routedReply{firstPage: versionsPage("")}, isDeleted: true},
+		{name: "no version", pages: map[string]routedReply{firstPage: versionsPage("")}, isDeleted: true},
 		{
-			name:      "nothing on two pages",
+			name:      "no version on two pages",
 			pages:     map[string]routedReply{firstPage: versionsPage("m"), nextPage: versionsPage("")},
 			isDeleted: true,
 		},
 		{
-			name:  "a version",
+			name:  "version",
 			pages: map[string]routedReply{firstPage: versionsPage("", "a")},
 			want:  storage.BucketNotEmpty,
 		},
 		{
-			name:  "a version, after an empty page",
+			name:  "version after an empty page",
 			pages: map[string]routedReply{firstPage: versionsPage("m"), nextPage: versionsPage("", "a")},
 			want:  storage.BucketNotEmpty,
 		},
 		{
-			name:  "a listing that fails",
+			name:  "listing refused",
 			pages: map[string]routedReply{firstPage: {status: http.StatusForbidden, code: "AuthorizationFailure"}},
 			want:  storage.PermissionDenied,
 		},
 		{
-			name:  "a missing container",
+			name:  "container missing",
 			pages: map[string]routedReply{firstPage: {status: http.StatusNotFound, code: "ContainerNotFound"}},
 			want:  storage.BucketNotFound,
 		},

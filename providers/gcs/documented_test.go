@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// These are reasons to leave out a case. Some follow from the rule that a request which Google answers with 5xx may have
-// had an effect.
+// These are reasons to leave out a case. Some follow from the rule that a request which Google answers with 5xx may
+// have had an effect.
 const (
 	maybeDone = "after a response that proves nothing, a refusal of the repeated request is OutcomeUnknown, not the refusal"
 	counts    = "the case has a fault of its own at the second request"
@@ -57,7 +57,7 @@ var transientSkips = map[string]string{
 func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
-	t.Run("plain", func(t *testing.T) {
+	t.Run("default buckets", func(t *testing.T) {
 		const errorsPerRequest = 2
 		errorServer := requireConformanceWithErrors(t, nil, errorsPerRequest, transientSkips)
 
@@ -74,7 +74,7 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 		// The suite makes few of these requests. TestCopyTakesSeveralCalls is about the further calls of a rewrite.
 		errorServer.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
 	})
-	t.Run("peculiar", func(t *testing.T) {
+	t.Run("buckets with peculiarities", func(t *testing.T) {
 		// A read in such a bucket takes up to three requests. With two errors each, its attempts would be too few.
 		const errorsPerRequest = 1
 		skips := maps.Clone(transientSkips)

@@ -81,6 +81,7 @@ func TestListOutOfOrder(t *testing.T) {
 
 // If a server lists versions out of key order, a listing of versions fails with Unsupported where the order ends.
 func TestListVersionsOutOfOrder(t *testing.T) {
+	// The key "a" comes after "b", out of order.
 	const listing = `{"kind":"storage#objects","items":[` +
 		`{"name":"b","generation":"1"},{"name":"b","generation":"3"},{"name":"a","generation":"2"}]}`
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

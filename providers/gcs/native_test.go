@@ -298,7 +298,8 @@ func TestConfigUserProjectRequests(t *testing.T) {
 	}
 }
 
-// The native options of an upload are sent with its request.
+// Each write sends the native options: the custom time, the hold, the access list, and what WithAttrs sets. WithAttrs
+// cannot change the name or the bucket of the object.
 func TestUploadNativeOptions(t *testing.T) {
 	when := time.Date(2026, 3, 4, 5, 6, 7, 890_000_000, time.FixedZone("", 3600))
 	opts := []storage.WriteOption{
@@ -326,14 +327,14 @@ func TestUploadNativeOptions(t *testing.T) {
 	uploadOpts, copyOpts := asUploadOptions(opts), asCopyOptions(opts)
 
 	tests := []struct {
-		name  string
-		run   func(t *testing.T, bucket storage.Bucket) error
-		parse func(t *testing.T, r wiretest.Request) map[string]any
-		acl   string
+		name         string
+		write        func(t *testing.T, bucket storage.Bucket) error
+		parse        func(t *testing.T, r wiretest.Request) map[string]any // returns the object in the request of the write
+		aclParameter string
 	}{
 		{
 			name: "Put",
-			run: func(t *testing.T, bucket storage.Bucket) error {
+			write: func(t *testing.T, bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader("x"), uploadOpts...)
 				return err
 			},
@@ -341,56 +342,58 @@ func TestUploadNativeOptions(t *testing.T) {
 				o, _, _ := parseRelated(t, r)
 				return o
 			},
-			acl: "predefinedAcl",
+			aclParameter: "predefinedAcl",
 		},
 		{
 			name: "BeginParts",
-			run: func(t *testing.T, bucket storage.Bucket) error {
+			write: func(t *testing.T, bucket storage.Bucket) error {
 				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)),
 					append(uploadOpts, storage.WithPartSize(256<<10))...)
 				return err
 			},
-			parse: parseDocument,
-			acl:   "predefinedAcl",
+			parse:        parseDocument,
+			aclParameter: "predefinedAcl",
 		},
 		{
 			name: "Copy",
-			run: func(t *testing.T, bucket storage.Bucket) error {
+			write: func(t *testing.T, bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "a", bucket, "b", copyOpts...)
 				return err
 			},
-			parse: parseDocument,
-			acl:   "destinationPredefinedAcl",
+			parse:        parseDocument,
+			aclParameter: "destinationPredefinedAcl",
 		},
 		{
 			name: "Compose",
-			run: func(t *testing.T, bucket storage.Bucket) error {
+			write: func(t *testing.T, bucket storage.Bucket) error {
 				_, err := storage.Compose(t.Context(), bucket, "a", []string{"b", "c"}, copyOpts...)
 				return err
 			},
 			parse: func(t *testing.T, r wiretest.Request) map[string]any {
 				return parseDocument(t, r)["destination"].(map[string]any)
 			},
-			acl: "destinationPredefinedAcl",
+			aclParameter: "destinationPredefinedAcl",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newAcceptingServer(t)
-			require.NoError(t, tt.run(t, server.openBucket(t)))
+			require.NoError(t, tt.write(t, server.openBucket(t)))
+
 			for _, r := range server.Requests() {
 				if r.Method != http.MethodPost {
 					continue
 				}
 				got := tt.parse(t, r)
 				for field, value := range want {
+					// The driver adds a random id to the metadata.
 					if all, ok := got[field].(map[string]any); ok {
 						delete(all, "omnibucketwriteid")
 					}
 					require.Equal(t, value, got[field], field)
 				}
 				require.Contains(t, []any{nil, "a"}, got["name"])
-				require.Equal(t, "bucketOwnerRead", r.Query().Get(tt.acl))
+				require.Equal(t, "bucketOwnerRead", r.Query().Get(tt.aclParameter))
 			}
 		})
 	}

@@ -154,112 +154,112 @@ func TestPutInvalidRevision(t *testing.T) {
 // If Put fails, its error is OutcomeUnknown only if the object may have been stored.
 func TestPutFailedOutcomes(t *testing.T) {
 	tests := []struct {
-		name    string
-		answer  reply
-		code    storage.Code
-		unknown bool
+		name        string
+		response    reply
+		want        storage.Code
+		wantUnknown bool
 	}{
 		{
-			name: "a condition that does not hold",
-			answer: jsonError(412, "conditionNotMet",
+			name: "condition not met",
+			response: jsonError(412, "conditionNotMet",
 				"At least one of the pre-conditions you specified did not hold."),
-			code: storage.PreconditionFailed,
+			want: storage.PreconditionFailed,
 		},
 		{
-			name: "bytes with another checksum",
-			answer: jsonError(400, "invalid",
+			name: "checksum mismatch",
+			response: jsonError(400, "invalid",
 				`Provided CRC32C "yZRlqg==" doesn't match calculated CRC32C "AAAAAA==".`),
-			code: storage.ChecksumMismatch,
+			want: storage.ChecksumMismatch,
 		},
 		{
-			name:   "a missing bucket",
-			answer: jsonError(404, "notFound", "The specified bucket does not exist."),
-			code:   storage.BucketNotFound,
+			name:     "bucket missing",
+			response: jsonError(404, "notFound", "The specified bucket does not exist."),
+			want:     storage.BucketNotFound,
 		},
 		{
-			name:   "a missing bucket, without a message",
-			answer: reply{Status: 404},
-			code:   storage.BucketNotFound,
+			name:     "bucket missing, no message",
+			response: reply{Status: 404},
+			want:     storage.BucketNotFound,
 		},
 		{
-			name: "uniform access",
-			answer: jsonError(400, "invalid",
+			name: "public read, bucket with uniform access",
+			response: jsonError(400, "invalid",
 				"Cannot insert legacy ACL for an object when uniform bucket-level access is enabled."),
-			code: storage.Unsupported,
+			want: storage.Unsupported,
 		},
 		{
-			name: "public access that is prevented",
-			answer: jsonError(412, "conditionNotMet",
+			name: "public read, public access prevented",
+			response: jsonError(412, "conditionNotMet",
 				"The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."),
-			code: storage.PermissionDenied,
+			want: storage.PermissionDenied,
 		},
 		{
-			name: "one write a second",
-			answer: jsonError(429, "rateLimitExceeded",
+			name: "too many writes of the object",
+			response: jsonError(429, "rateLimitExceeded",
 				"The object exceeded the rate limit for object mutation operations."),
-			code: storage.RateLimited,
+			want: storage.RateLimited,
 		},
 		{
-			name:    "a server in trouble",
-			answer:  jsonError(503, "backendError", "Backend Error"),
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "service unavailable",
+			response:    jsonError(503, "backendError", "Backend Error"),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "an error of the server's",
-			answer:  jsonError(500, "internalError", "We encountered an internal error. Please try again."),
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "internal error",
+			response:    jsonError(500, "internalError", "We encountered an internal error. Please try again."),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
-		{name: "a gateway's 412", answer: gatewayError(412), code: storage.PreconditionFailed, unknown: true},
-		{name: "a gateway's 403", answer: gatewayError(403), code: storage.PermissionDenied, unknown: true},
-		{name: "a gateway's 503", answer: gatewayError(503), code: storage.Unavailable, unknown: true},
+		{name: "412 of a gateway", response: gatewayError(412), want: storage.PreconditionFailed, wantUnknown: true},
+		{name: "403 of a gateway", response: gatewayError(403), want: storage.PermissionDenied, wantUnknown: true},
+		{name: "503 of a gateway", response: gatewayError(503), want: storage.Unavailable, wantUnknown: true},
 		{
-			name: "a gateway's page whose class is error",
-			answer: reply{
+			name: "412 of a gateway, a page with the class error",
+			response: reply{
 				Status: 412,
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   `<html><body class="error">Blocked</body></html>`,
 			},
-			code:    storage.PreconditionFailed,
-			unknown: true,
+			want:        storage.PreconditionFailed,
+			wantUnknown: true,
 		},
 		{
-			name: "a gateway's own JSON",
-			answer: reply{
+			name: "403 of a gateway, JSON",
+			response: reply{
 				Status: 403,
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   `{"error":"blocked by policy"}`,
 			},
-			code:    storage.PermissionDenied,
-			unknown: true,
+			want:        storage.PermissionDenied,
+			wantUnknown: true,
 		},
 		{
-			name: "an emulator's 412, whose message is the status",
-			answer: reply{
+			name: "412 of an emulator",
+			response: reply{
 				Status: 412,
 				Header: map[string]string{requestIDHeader: ""},
 				Body:   `{"error":{"code":412,"message":"Precondition Failed"}}`,
 			},
-			code: storage.PreconditionFailed,
+			want: storage.PreconditionFailed,
 		},
-		{name: "no response", answer: reply{Cut: true}, code: storage.Unavailable, unknown: true},
+		{name: "no response", response: reply{Cut: true}, want: storage.Unavailable, wantUnknown: true},
 		{
-			name:    "a response that is cut off",
-			answer:  reply{Body: `{"generation":`},
-			code:    storage.Unavailable,
-			unknown: true,
+			name:        "response cut off",
+			response:    reply{Body: `{"generation":`},
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
-		{name: "an empty response", answer: reply{Body: `{}`}, code: storage.Unavailable, unknown: true},
+		{name: "empty response", response: reply{Body: `{}`}, want: storage.Unavailable, wantUnknown: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, tt.answer)
+			server := newCannedServer(t, tt.response)
 			_, err := server.openDriver(t).Put(t.Context(), wiretest.Put("a", "hello world"))
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
-			require.Equal(t, tt.code, storageErr.Code, "%v", err)
-			require.Equal(t, tt.unknown, storageErr.Unknown)
+			require.Equal(t, tt.want, storageErr.Code, "%v", err)
+			require.Equal(t, tt.wantUnknown, storageErr.Unknown)
 			require.Len(t, server.Calls(), 1)
 		})
 	}
