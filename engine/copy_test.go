@@ -89,10 +89,9 @@ func TestCopyStorageClass(t *testing.T) {
 // Changed, or with PreconditionFailed for IfAbsent.
 func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 	tests := []struct {
-		name  string
-		write func(bucket storage.Bucket) error
-		want  string // content of the object
-		code  storage.Code
+		name     string
+		write    func(bucket storage.Bucket) error
+		wantCode storage.Code // "" if the write succeeds
 	}{
 		{
 			name: "Copy",
@@ -101,26 +100,23 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 					storage.WithContentType("text/plain"))
 				return err
 			},
-			want: "new",
-			code: storage.Changed,
+			wantCode: storage.Changed,
 		},
 		{
-			name: "Copy of a view",
+			name: "Copy to a Ref of the bucket",
 			write: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](bucket), "k", bucket, "k")
 				return err
 			},
-			want: "new",
-			code: storage.Changed,
+			wantCode: storage.Changed,
 		},
 		{
-			name: "Copy with a condition",
+			name: "Copy with IfAbsent",
 			write: func(bucket storage.Bucket) error {
 				_, err := storage.Copy(t.Context(), bucket, "k", bucket, "k", storage.IfAbsent())
 				return err
 			},
-			want: "new",
-			code: storage.PreconditionFailed,
+			wantCode: storage.PreconditionFailed,
 		},
 		{
 			name: "Compose",
@@ -128,8 +124,7 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 				_, err := storage.Compose(t.Context(), bucket, "k", []string{"other", "k"})
 				return err
 			},
-			want: "new",
-			code: storage.Changed,
+			wantCode: storage.Changed,
 		},
 		{
 			name: "Copy to another key",
@@ -137,40 +132,43 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 				_, err := storage.Copy(t.Context(), bucket, "other", bucket, "k")
 				return err
 			},
-			want: "new",
+			wantCode: "",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			limits := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
+			// The other client writes to the same store.
 			store := memstore.NewDriver(memstore.Config{})
-			direct := engine.New(store)
+			otherClient := engine.New(store)
+			for _, key := range []string{"k", "other"} {
+				_, err := otherClient.Upload(t.Context(), key, strings.NewReader("old"))
+				require.NoError(t, err)
+			}
 
-			// Another client replaces "k" between the read and the write.
-			var reads atomic.Int64 // Compose reads its sources in parallel
+			// The first Put after a read is delayed until the other client has replaced "k".
+			var hasRead atomic.Bool // Compose reads its sources in parallel
 			replaceBeforePut := func(ctx context.Context, call string, next func(context.Context) error) error {
 				switch {
 				case call == "Get" || call == "Head":
-					reads.Add(1)
-				case call == "Put" && reads.Swap(0) > 0:
-					_, err := direct.Upload(ctx, "k", strings.NewReader("new"))
+					hasRead.Store(true)
+				case call == "Put" && hasRead.Swap(false):
+					_, err := otherClient.Upload(ctx, "k", strings.NewReader("new"))
 					require.NoError(t, err)
 				}
 				return next(ctx)
 			}
-			bucket := engine.New(store, driver.WithLayer(faults.WithLimits(limits)),
+
+			// The store cannot copy, so the engine streams.
+			streams := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
+			bucket := engine.New(store, driver.WithLayer(faults.WithLimits(streams)),
 				driver.WithLayer(func(d driver.Driver) driver.Driver {
 					return driver.Intercept(d, replaceBeforePut)
 				}))
-			for _, key := range []string{"k", "other"} {
-				_, err := direct.Upload(t.Context(), key, strings.NewReader("old"))
-				require.NoError(t, err)
-			}
+			require.Equal(t, tt.wantCode, storage.CodeOf(tt.write(bucket)))
 
-			require.Equal(t, tt.code, storage.CodeOf(tt.write(bucket)))
-			text, _, err := storage.ReadAll(t.Context(), direct, "k")
+			text, _, err := storage.ReadAll(t.Context(), otherClient, "k")
 			require.NoError(t, err)
-			require.Equal(t, tt.want, string(text))
+			require.Equal(t, "new", string(text))
 		})
 	}
 }
@@ -216,36 +214,38 @@ func TestCopyTagsOfCopiedBytes(t *testing.T) {
 		{name: "replaced without tags", change: replaceWithoutTags},
 		{name: "removed", change: removeSource},
 	}
-	stores := []struct {
-		name string
-		opts []storage.OpenOption
+	copies := []struct {
+		name       string
+		versioning bool
+		streamed   bool
 	}{
-		{name: "without versions"},
-		{name: "with versions", opts: []storage.OpenOption{storage.WithVersioning(true)}},
+		{name: "within a store", versioning: false, streamed: false},
+		{name: "streamed", versioning: false, streamed: true},
+		{name: "within a store with versions", versioning: true, streamed: false},
+		{name: "streamed from a store with versions", versioning: true, streamed: true},
 	}
-	for _, store := range stores {
-		for _, tt := range changes {
-			for _, streamed := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, streamed %v", tt.name, store.name, streamed), func(t *testing.T) {
-					d := memstore.NewDriver(memstore.Config{})
-					bucket := engine.New(d, store.opts...)
-					_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
-					require.NoError(t, err)
+	for _, change := range changes {
+		for _, tt := range copies {
+			t.Run(change.name+", "+tt.name, func(t *testing.T) {
+				d := memstore.NewDriver(memstore.Config{})
+				versioning := storage.WithVersioning(tt.versioning)
+				bucket := engine.New(d, versioning)
+				_, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"), withTag("old"))
+				require.NoError(t, err)
 
-					// src is the same bucket, but before it reads tags, another client changes the object.
-					changing := &tagsAfter{d, func() { tt.change(t, bucket) }}
-					src := engine.New(changing, store.opts...)
+				// src is the same bucket, but before it reads tags, another client changes the object.
+				changeBeforeTags := &tagsAfter{Driver: d, change: func() { change.change(t, bucket) }}
+				src := engine.New(changeBeforeTags, versioning)
 
-					// A copy into another store is streamed.
-					dst := bucket
-					if streamed {
-						dst = memstore.New()
-					}
+				// A copy into another store is streamed.
+				dst := bucket
+				if tt.streamed {
+					dst = memstore.New()
+				}
 
-					_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
-					require.ErrorIs(t, err, storage.Changed)
-				})
-			}
+				_, err = storage.Copy(t.Context(), dst, "copy", src, "k")
+				require.ErrorIs(t, err, storage.Changed)
+			})
 		}
 	}
 }
@@ -307,40 +307,44 @@ func TestCopyTagsFail(t *testing.T) {
 // Copy with IfAbsent fails with Changed if reading the source fails with PreconditionFailed, which would say that the
 // destination exists.
 func TestCopySourcePreconditionFailed(t *testing.T) {
-	for _, streamed := range []bool{false, true} {
-		for _, failing := range []string{"Get", "Head"} {
-			t.Run(fmt.Sprintf("%s, streamed %v", failing, streamed), func(t *testing.T) {
-				// The first call of Get or of Head fails.
-				refused := false
-				failOnce := func(ctx context.Context, call string, next func(context.Context) error) error {
-					if call == failing && !refused {
-						refused = true
-						return &storage.Error{Code: storage.PreconditionFailed}
-					}
-					return next(ctx)
+	tests := []struct {
+		name     string
+		streamed bool
+		failing  string // the driver call that fails once
+		want     storage.Code
+	}{
+		{name: "copy within a store, Head fails", streamed: false, failing: "Head", want: storage.Changed},
+		{name: "copy within a store, which calls no Get", streamed: false, failing: "Get", want: ""},
+		{name: "streamed copy, Get fails", streamed: true, failing: "Get", want: storage.Changed},
+		{name: "streamed copy, which calls no Head", streamed: true, failing: "Head", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			hasFailed := false
+			failOnce := func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == tt.failing && !hasFailed {
+					hasFailed = true
+					return &storage.Error{Code: storage.PreconditionFailed}
 				}
-				src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
-					return driver.Intercept(d, failOnce)
-				}))
+				return next(ctx)
+			}
+			src := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, failOnce)
+			}))
+			_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
+			require.NoError(t, err)
 
-				// A copy into a store of another provider is streamed.
-				dst := src
-				if streamed {
-					dst = storeOf("other")
-				}
-				_, err := src.Upload(t.Context(), "k", strings.NewReader("x"))
-				require.NoError(t, err)
+			// A copy into a store of another provider is streamed.
+			dst := src
+			if tt.streamed {
+				dst = storeOf("other")
+			}
 
-				_, err = storage.Copy(t.Context(), dst, "to", src, "k", storage.IfAbsent())
-				if !refused {
-					// This kind of copy does not make the call.
-					require.NoError(t, err)
-					return
-				}
-				require.ErrorIs(t, err, storage.Changed)
-				require.NotErrorIs(t, err, storage.PreconditionFailed)
-			})
-		}
+			_, err = storage.Copy(t.Context(), dst, "to", src, "k", storage.IfAbsent())
+			require.Equal(t, tt.want, storage.CodeOf(err))
+			require.NotErrorIs(t, err, storage.PreconditionFailed)
+			require.Equal(t, tt.want != "", hasFailed)
+		})
 	}
 }
 

@@ -49,7 +49,7 @@ func TestCloseTwice(t *testing.T) {
 	}
 	require.Equal(t, 1, closer.closed)
 
-	// After Close, each call of the bucket or its view fails.
+	// After Close, each call of the bucket or of its view fails.
 	calls := map[string]func() error{
 		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
 		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
@@ -64,10 +64,10 @@ func TestCloseTwice(t *testing.T) {
 		"BeginUpload":     func() error { return errorOf(storage.BeginUpload(t.Context(), bucket, "k")) },
 		"SignedUploadURL": func() error { return errorOf(bucket.SignedUploadURL(t.Context(), "k")) },
 		"PublicURL":       func() error { return errorOf(bucket.PublicURL("k")) },
-		"Copy from it": func() error {
+		"Copy to another bucket": func() error {
 			return errorOf(storage.Copy(t.Context(), memstore.New(), "to", bucket, "p/k"))
 		},
-		"Versions, of all": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
+		"Versions": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {

@@ -103,50 +103,50 @@ var downloads = []struct {
 	{name: "a range", opts: []storage.DownloadOption{storage.WithRange(1, -1)}, want: digits[1:]},
 }
 
+// readRest reads to the end of reader and closes it.
+func readRest(t *testing.T, reader *storage.Reader) string {
+	t.Helper()
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	return string(rest)
+}
+
 // After the writer of WriteTo has failed, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
 	for _, tt := range downloads {
-		// The destination takes so many bytes, and then fails.
+		// The writer takes this number of bytes, and then fails.
 		for room := range len(tt.want) {
-			writer := &fullWriter{room: room}
-			socket := &fullSocket{fullWriter{room: room}}
-			destinations := []struct {
-				name string
-				dst  io.Writer
-				took *strings.Builder
-			}{
-				{name: "writer", dst: writer, took: &writer.took},
-				{name: "socket", dst: socket, took: &socket.to.took},
-			}
-			for _, to := range destinations {
-				t.Run(fmt.Sprintf("%s/%s with room for %d", tt.name, to.name, room), func(t *testing.T) {
-					reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
-					require.NoError(t, err)
-
-					// The writer accepts as many bytes as it has room for, and then fails.
-					written, err := reader.WriteTo(to.dst)
-					require.Equal(t, errWriter, err)
-					require.EqualValues(t, room, written)
-
-					// The Reader has the bytes that the writer did not take.
-					rest, err := io.ReadAll(reader)
-					require.NoError(t, err)
-					require.Equal(t, tt.want, to.took.String()+string(rest))
-					require.NoError(t, reader.Close())
-				})
-			}
+			t.Run(fmt.Sprintf("%s/writer with room for %d", tt.name, room), func(t *testing.T) {
+				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
+				require.NoError(t, err)
+				writer := &fullWriter{room: room}
+				written, err := reader.WriteTo(writer)
+				require.Equal(t, errWriter, err)
+				require.EqualValues(t, room, written)
+				require.Equal(t, tt.want, writer.took.String()+readRest(t, reader))
+			})
+			t.Run(fmt.Sprintf("%s/socket with room for %d", tt.name, room), func(t *testing.T) {
+				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
+				require.NoError(t, err)
+				socket := &fullSocket{to: fullWriter{room: room}}
+				written, err := reader.WriteTo(socket)
+				require.Equal(t, errWriter, err)
+				require.EqualValues(t, room, written)
+				require.Equal(t, tt.want, socket.to.took.String()+readRest(t, reader))
+			})
 		}
 	}
 }
 
 // If the body breaks during WriteTo, the error is one of the download, and not of the writer.
 func TestWriteToBodyBreaks(t *testing.T) {
-	const ample = 100 // bytes; more than the object has
+	const enough = 2 * len(digits) // so that no writer fails
 	for _, tt := range downloads {
 		// The body breaks before each byte that it must deliver.
 		for breakAt := range len(tt.want) - 1 {
-			writer := &fullWriter{room: ample}
-			socket := &fullSocket{fullWriter{room: ample}}
+			writer := &fullWriter{room: enough}
+			socket := &fullSocket{to: fullWriter{room: enough}}
 			for _, dst := range []io.Writer{writer, socket} {
 				reader, err := newDigitsBucket(t, &breakAt).Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
@@ -193,10 +193,28 @@ func (s *cancelingSocket) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(&s.to, r)
 }
 
+// requireCopyCanceled downloads the object "k" to dst, which cancels the download when it gets bytes. The copy must
+// fail with Canceled. The counter gets the bytes of dst.
+func requireCopyCanceled(
+	t *testing.T, bucket storage.Bucket, opts []storage.DownloadOption, dst io.Writer, counter *cancelingWriter,
+) {
+	t.Helper()
+	const maxWritten = 1 << 20 // bytes that may be copied until the end of ctx is noticed
+	ctx, cancel := context.WithCancel(t.Context())
+	counter.cancel = cancel
+	reader, err := bucket.Download(ctx, "k", opts...)
+	require.NoError(t, err)
+
+	written, err := io.Copy(dst, reader)
+	require.ErrorIs(t, err, storage.Canceled)
+	require.Equal(t, counter.n, written)
+	require.LessOrEqual(t, written, int64(maxWritten))
+	require.NoError(t, reader.Close())
+}
+
 // WriteTo fails with Canceled soon after ctx was canceled.
 func TestWriteToCanceled(t *testing.T) {
 	const size = 8 << 20
-	const maxWritten = 1 << 20 // bytes that may be copied until the end of ctx is noticed
 	directory, err := local.Open(t.TempDir(), local.Config{Create: true})
 	require.NoError(t, err)
 	defer func() {
@@ -213,32 +231,18 @@ func TestWriteToCanceled(t *testing.T) {
 	for _, store := range stores {
 		_, err := store.bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 		require.NoError(t, err)
-		// Copy the whole object, and all but the first byte.
-		for _, opts := range [][]storage.DownloadOption{nil, {storage.WithRange(1, -1)}} {
-			writer := &cancelingWriter{}
-			socket := &cancelingSocket{}
-			destinations := []struct {
-				dst     io.Writer
-				counter *cancelingWriter // gets the bytes of dst
-			}{
-				{dst: writer, counter: writer},
-				{dst: socket, counter: &socket.to},
-			}
-			for _, to := range destinations {
-				ctx, cancel := context.WithCancel(t.Context())
-				// The destination cancels ctx when it gets bytes.
-				to.counter.cancel = cancel
-				reader, err := store.bucket.Download(ctx, "k", opts...)
-				require.NoError(t, err)
+		for _, tt := range downloads {
+			t.Run(fmt.Sprintf("%s of %s to a writer", tt.name, store.name), func(t *testing.T) {
+				writer := &cancelingWriter{}
+				requireCopyCanceled(t, store.bucket, tt.opts, writer, writer)
+			})
+			t.Run(fmt.Sprintf("%s of %s to a socket", tt.name, store.name), func(t *testing.T) {
+				socket := &cancelingSocket{}
+				requireCopyCanceled(t, store.bucket, tt.opts, socket, &socket.to)
 
-				written, err := io.Copy(to.dst, reader)
-				require.ErrorIs(t, err, storage.Canceled, "%s, %T", store.name, to.dst)
-				require.Equal(t, to.counter.n, written)
-				require.LessOrEqual(t, written, int64(maxWritten), "%s, %T", store.name, to.dst)
-				require.NoError(t, reader.Close())
-			}
-			// Each reader that the socket gets is a limited file, which the kernel can copy.
-			require.Nil(t, socket.other, "the kernel copies no %T", socket.other)
+				// Each reader that the socket gets is a limited file, which the kernel can copy.
+				require.Nil(t, socket.other, "the kernel copies no %T", socket.other)
+			})
 		}
 	}
 }

@@ -61,35 +61,39 @@ type ownError struct{ detail string }
 
 func (e *ownError) Error() string { return e.detail }
 
-// Upload fails with BodyFailed if its body fails. The error wraps the body's error, but errors.Is does not find a Code
-// of the body's error, such as PreconditionFailed, nor its equivalent in the standard library.
+// If the body of Upload fails, the error is BodyFailed and wraps the body's error. errors.Is hides the body's own Code,
+// so that it cannot be mistaken for an error of the destination.
 func TestUploadBodyFailure(t *testing.T) {
 	bucket := memstore.New()
-	bodyErr := &ownError{"mine"}
-	tests := map[string]struct {
-		body   error
-		hidden []error
+	customErr := &ownError{detail: "mine"}
+	failedDownload := &storage.Error{Code: storage.PreconditionFailed, Err: customErr}
+	tests := []struct {
+		name       string
+		bodyErr    error   // wraps customErr
+		wantHidden []error // which errors.Is must not find
 	}{
-		"an error of the reader's own": {body: bodyErr},
-		"a failed download": {
-			body:   fmt.Errorf("source: %w", &storage.Error{Code: storage.PreconditionFailed, Err: bodyErr}),
-			hidden: []error{storage.PreconditionFailed},
+		{name: "error of the reader's own", bodyErr: customErr},
+		{
+			name:       "error of a download",
+			bodyErr:    fmt.Errorf("source: %w", failedDownload),
+			wantHidden: []error{storage.PreconditionFailed},
 		},
-		"an error of the standard library": {
-			body:   errors.Join(fs.ErrNotExist, fs.ErrExist, bodyErr),
-			hidden: []error{fs.ErrNotExist, fs.ErrExist},
+		{
+			name:       "error of the standard library",
+			bodyErr:    errors.Join(fs.ErrNotExist, fs.ErrExist, customErr),
+			wantHidden: []error{fs.ErrNotExist, fs.ErrExist},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := bucket.Upload(t.Context(), "k", failingReader{tt.body})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := bucket.Upload(t.Context(), "k", failingReader{err: tt.bodyErr})
 			require.Equal(t, storage.BodyFailed, storage.CodeOf(err))
 			require.ErrorIs(t, err, storage.BodyFailed)
-			// The error wraps that of the body, but must not pass for an error of the store.
-			require.ErrorIs(t, err, bodyErr)
+
+			require.ErrorIs(t, err, customErr)
 			var wrapped *ownError
 			require.ErrorAs(t, err, &wrapped)
-			for _, hidden := range tt.hidden {
+			for _, hidden := range tt.wantHidden {
 				require.NotErrorIs(t, err, hidden)
 			}
 		})

@@ -222,8 +222,11 @@ func TestHedgesShortenTheTail(t *testing.T) {
 // A bucket sends no hedge before it has measured enough responses.
 func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: delayOne(learningReads-1, time.Second)}
+		// The last read that the bucket only measures is slow.
+		const lastLearning = learningReads - 1 // requests are counted from 0
+		store := &slowStore{late: delayOne(lastLearning, time.Second)}
 		bucket := store.open(t)
+
 		learnLatency(t, bucket, reads["Attrs"])
 		require.Len(t, store.calls, learningReads)
 		require.Zero(t, store.canceled)
@@ -233,12 +236,14 @@ func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 // A bucket whose store is on this machine sends no hedge.
 func TestHedgeNotSentToLocalStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: delayOne(learningReads, time.Second)}
+		const slowRead = learningReads // the first after the learning reads, which count from 0
+		store := &slowStore{late: delayOne(slowRead, time.Second)}
 		bucket := store.open(t, driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return localStore{d}
 		}))
 		learnLatency(t, bucket, reads["Attrs"])
 
+		// The slow read has one request and no hedge.
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Len(t, store.calls, learningReads+1)
 		require.Zero(t, store.canceled)
@@ -248,15 +253,17 @@ func TestHedgeNotSentToLocalStore(t *testing.T) {
 // A bucket sends no hedge without WithHedgedReads.
 func TestHedgeNotSentWithoutOption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: delayOne(learningReads, time.Second)}
+		// With the option, the last read would have a hedge, because it is slow.
+		const reads = learningReads + 1
+		store := &slowStore{late: delayOne(reads-1, time.Second)}
 		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return &slowDriver{remote{d}, store}
 		}))
-		for range learningReads + 1 {
+		for range reads {
 			_, err := bucket.Exists(t.Context(), "k")
 			require.NoError(t, err)
 		}
-		require.Len(t, store.calls, learningReads+1)
+		require.Len(t, store.calls, reads)
 	})
 }
 
@@ -273,14 +280,17 @@ func refuseOne(n int) func(int) error {
 // A bucket sends no hedge for a slow read soon after the store has throttled an earlier one.
 func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The numbers of the requests after the learning reads, which count from 0.
 		const refused, repeated, slow = learningReads, learningReads + 1, learningReads + 2
 		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
+		// The store throttles the first request of this read, which is repeated.
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, repeated+1)
 
+		// The next read is slow, and has one request.
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, slow+1)
 	})
@@ -309,7 +319,8 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 		require.Len(t, store.calls, slow+1)
 		require.Less(t, time.Since(start), 2*time.Second)
 
-		// 20 seconds later, the store counts as one that does not throttle.
+		// 20 seconds later, the store counts as one that does not throttle. After a fast read, a read that stalls has
+		// a hedge.
 		time.Sleep(20 * time.Second)
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, fast+1)
@@ -331,8 +342,8 @@ func (d localStore) Describe() driver.Description {
 // Each read earns a twentieth of a hedge, and a slow read that has none left waits until other reads have earned one.
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// Two reads stall. The numbers of their requests follow those of the learning reads, which count from 0.
 		const firstStall, firstHedge, secondStall = learningReads, learningReads + 1, learningReads + 2
-		// The two slow reads stall. The request between them is the hedge of the first one.
 		store := &slowStore{late: func(n int) time.Duration {
 			if n == firstStall || n == secondStall {
 				return stallTime
@@ -340,16 +351,16 @@ func TestHedgesAreEarned(t *testing.T) {
 			return 0
 		}}
 		bucket := store.open(t)
-		learnLatency(t, bucket, reads["Attrs"])
 
-		// Each ten reads permit one hedge, up to a limit. The first slow read uses the one that the 20 learning reads
-		// permit.
+		// The 20 learning reads earn one hedge, and the first slow read uses it.
+		const readsPerHedge = 20
+		learnLatency(t, bucket, reads["Attrs"])
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Len(t, store.calls, firstHedge+1)
 
-		// No further hedge is permitted, so the second slow read waits for its response.
-		var group sync.WaitGroup
-		group.Go(func() {
+		// The second slow read has no hedge left. It waits longer than for a hedge, but not until the end of the stall.
+		var slowRead sync.WaitGroup
+		slowRead.Go(func() {
 			start := time.Now()
 			require.NoError(t, reads["Attrs"](t.Context(), bucket))
 			require.Greater(t, time.Since(start), 10*usualLatency)
@@ -357,61 +368,63 @@ func TestHedgesAreEarned(t *testing.T) {
 		})
 		synctest.Wait()
 
-		// After more reads, a second hedge is permitted.
-		for range 2 * learningReads {
+		// Meanwhile, further reads earn a second hedge.
+		const furtherReads = 2 * readsPerHedge
+		for range furtherReads {
 			require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		}
-		group.Wait()
+		slowRead.Wait()
 
-		// Each read earns a twentieth of a hedge, so all these reads earn three.
-		const fastReads, slowReads = 3 * learningReads, 2
-		const hedges = (fastReads + slowReads) / 20
-		require.LessOrEqual(t, len(store.calls), fastReads+slowReads+hedges)
+		// No more hedges were sent than all reads have earned.
+		const allReads = learningReads + furtherReads + 2
+		const earnedHedges = allReads / readsPerHedge
+		require.LessOrEqual(t, len(store.calls), allReads+earnedHedges)
 	})
 }
 
 // If a read and its hedge race, the first success or permanent error decides. After a temporary error of one, the
 // read waits for the other.
 func TestHedgeResponseOfRace(t *testing.T) {
-	const first, second = learningReads, learningReads + 1
+	// The numbers of the requests after the learning reads, which count from 0.
+	const first, hedge = learningReads, learningReads + 1
 	tests := []struct {
 		name         string
-		late         map[int]time.Duration // delay of a response, by the number of its request
+		late         map[int]time.Duration // additional delay of a response, by the number of its request
 		fail         map[int]error         // error of a response, by the number of its request
 		wantErr      error
-		wantCalls    int // after the reads that learn the latency
+		wantCalls    int // after the learning reads
 		wantMax      time.Duration
 		wantCanceled int
 	}{
 		{
-			name:         "the first request, after its hedge has begun",
-			late:         map[int]time.Duration{first: 2 * usualLatency, second: stallTime},
+			name:         "first request succeeds before its hedge",
+			late:         map[int]time.Duration{first: 2 * usualLatency, hedge: stallTime},
 			wantErr:      nil,
 			wantCalls:    2,
 			wantMax:      4 * usualLatency,
 			wantCanceled: 1,
 		},
 		{
-			name:         "an error of the object",
+			name:         "hedge fails with a permanent error",
 			late:         map[int]time.Duration{first: stallTime},
-			fail:         map[int]error{second: storage.ObjectNotFound},
+			fail:         map[int]error{hedge: storage.ObjectNotFound},
 			wantErr:      storage.ObjectNotFound,
 			wantCalls:    2,
 			wantMax:      4 * usualLatency,
 			wantCanceled: 1,
 		},
 		{
-			name:         "an error that passes does not decide",
+			name:         "hedge fails with a temporary error",
 			late:         map[int]time.Duration{first: 5 * usualLatency},
-			fail:         map[int]error{second: storage.Unavailable},
+			fail:         map[int]error{hedge: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    2,
 			wantMax:      7 * usualLatency,
 			wantCanceled: 0,
 		},
 		{
-			name:         "the hedge, if the first request fails",
-			late:         map[int]time.Duration{first: 2 * usualLatency, second: 5 * usualLatency},
+			name:         "first request fails with a temporary error",
+			late:         map[int]time.Duration{first: 2 * usualLatency, hedge: 5 * usualLatency},
 			fail:         map[int]error{first: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    2,
@@ -419,9 +432,9 @@ func TestHedgeResponseOfRace(t *testing.T) {
 			wantCanceled: 0,
 		},
 		{
-			name:         "both fail, and the read is repeated",
+			name:         "both fail, so the read is repeated",
 			late:         map[int]time.Duration{first: 2 * usualLatency},
-			fail:         map[int]error{first: storage.Unavailable, second: storage.Unavailable},
+			fail:         map[int]error{first: storage.Unavailable, hedge: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    3,
 			wantMax:      20 * usualLatency,
@@ -477,22 +490,23 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	}
 }
 
-// The request of a hedge that wins lives until the reader is closed, and no longer.
+// If the hedge of a Download responds first, its body stays open until the reader is closed.
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: delayOne(learningReads, stallTime)}
+		const stalled = learningReads // the first request after the learning reads, which count from 0
+		store := &slowStore{late: delayOne(stalled, stallTime)}
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
 		reader, err := bucket.Download(t.Context(), "k")
 		require.NoError(t, err)
-		require.Equal(t, 1, store.bodies)
+		require.Equal(t, 1, store.bodies, "open bodies")
 		content, err := io.ReadAll(reader)
 		require.NoError(t, err)
 		require.Equal(t, "content", string(content))
 
 		require.NoError(t, reader.Close())
-		require.Zero(t, store.bodies)
+		require.Zero(t, store.bodies, "open bodies")
 	})
 }
 
@@ -549,8 +563,8 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 	})
 }
 
-// A read sleeps until a hedge is permitted, even if most responses take no time. If it waited in a loop instead, the
-// test would never end on synctest's clock.
+// A read that waits for a hedge sleeps, even if the usual latency, and so the wait, is zero. If it polled instead,
+// synctest's clock would stand still and the test would never end.
 func TestHedgeWaitSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &instantStore{}
@@ -561,8 +575,11 @@ func TestHedgeWaitSleeps(t *testing.T) {
 			}))
 		_, err := bucket.Upload(t.Context(), "k", strings.NewReader("content"))
 		require.NoError(t, err)
+
+		// The bucket learns that responses take no time.
 		learnLatency(t, bucket, reads["Attrs"])
 
+		// Then the store stalls.
 		store.late = stallTime
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 	})
