@@ -78,8 +78,52 @@ var walkedKeys = []string{
 	"c/x/y/z", "d",
 }
 
+// requireSameListings lists both buckets after a key, with limits and in pages, and requires equal entries.
+func requireSameListings(t *testing.T, want, got storage.Bucket, startAfter string, opts []storage.ListOption) {
+	t.Helper()
+	limits := map[string][]storage.ListOption{
+		"whole":                    nil,
+		"limited":                  {storage.WithLimit(4)},
+		"limited, in small pages":  {storage.WithLimit(7), storage.WithPageSize(2)},
+		"by requests of one entry": {storage.WithPageSize(1)},
+	}
+	start := []storage.ListOption{storage.WithStartAfter(startAfter)}
+	for name, limit := range limits {
+		all := slices.Concat(opts, limit, start)
+		wantEntries, err := entriesOf(t, want, all)
+		require.NoError(t, err)
+		gotEntries, err := entriesOf(t, got, all)
+		require.NoError(t, err)
+		require.Equal(t, wantEntries, gotEntries, name)
+	}
+	require.Equal(t, pagesOf(t, want, startAfter, opts), pagesOf(t, got, startAfter, opts), "in pages")
+}
+
 // If a store lists by folders, List still returns the same entries, in byte order, as for any other store.
 func TestListByFoldersIsInByteOrder(t *testing.T) {
+	stores := []struct {
+		name   string
+		layer  driver.Layer
+		prefix string // of the view that is listed; "" for the whole bucket
+	}{
+		{
+			name:  "by names",
+			layer: func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
+		},
+		{
+			name:  "by bytes",
+			layer: func(next driver.Driver) driver.Driver { return folderLister{next, byBytes} },
+		},
+		{
+			name:  "slashes",
+			layer: func(next driver.Driver) driver.Driver { return slashOnly{next} },
+		},
+		{
+			name:   "in a folder",
+			layer:  func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
+			prefix: "p/q/",
+		},
+	}
 	listings := map[string][]storage.ListOption{
 		"everything":                     nil,
 		"a prefix":                       {storage.WithPrefix("a")},
@@ -98,44 +142,24 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 		" after a name":   "a-b",
 		" after a folder": "a/",
 	}
-	limits := map[string][]storage.ListOption{
-		"whole":                    nil,
-		"limited":                  {storage.WithLimit(4)},
-		"limited, in small pages":  {storage.WithLimit(7), storage.WithPageSize(2)},
-		"by requests of one entry": {storage.WithPageSize(1)},
-	}
-	for store, layer := range map[string]driver.Layer{
-		"by names":    func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
-		"by bytes":    func(next driver.Driver) driver.Driver { return folderLister{next, byBytes} },
-		"slashes":     func(next driver.Driver) driver.Driver { return slashOnly{next} },
-		"in a folder": func(next driver.Driver) driver.Driver { return folderLister{next, byName} },
-	} {
+	for _, tt := range stores {
+		// Both buckets have the same objects, but only one lists by folders.
 		d := memstore.NewDriver(memstore.Config{})
-		bucket := engine.New(d)
-		walked := engine.New(d, driver.WithLayer(layer))
-		if store == "in a folder" {
-			bucket, walked = storage.Prefixed(bucket, "p/q/"), storage.Prefixed(walked, "p/q/")
+		ordinary := engine.New(d)
+		byFolders := engine.New(d, driver.WithLayer(tt.layer))
+		if tt.prefix != "" {
+			ordinary = storage.Prefixed(ordinary, tt.prefix)
+			byFolders = storage.Prefixed(byFolders, tt.prefix)
 		}
 		for _, key := range walkedKeys {
-			_, err := bucket.Upload(t.Context(), key, strings.NewReader(key))
+			_, err := ordinary.Upload(t.Context(), key, strings.NewReader(key))
 			require.NoError(t, err)
 		}
 
-		for name, opts := range listings {
+		for listing, opts := range listings {
 			for start, startAfter := range starts {
-				t.Run(store+"/"+name+start, func(t *testing.T) {
-					for limited, limit := range limits {
-						opts := slices.Concat(opts, limit,
-							[]storage.ListOption{storage.WithStartAfter(startAfter)})
-						want, err := entriesOf(t, bucket, opts)
-						require.NoError(t, err)
-
-						got, err := entriesOf(t, walked, opts)
-						require.NoError(t, err)
-						require.Equal(t, want, got, limited)
-					}
-					require.Equal(t, pagesOf(t, bucket, startAfter, opts),
-						pagesOf(t, walked, startAfter, opts), "in pages")
+				t.Run(tt.name+"/"+listing+start, func(t *testing.T) {
+					requireSameListings(t, ordinary, byFolders, startAfter, opts)
 				})
 			}
 		}
@@ -268,7 +292,7 @@ func TestListUnorderedStore(t *testing.T) {
 		name string
 		opts []storage.ListOption
 		want []string
-		says string // in the error
+		hint string // of the error, if the listing fails
 	}{
 		{
 			name: "any order",
@@ -280,27 +304,27 @@ func TestListUnorderedStore(t *testing.T) {
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")},
 			want: []string{"c/2", "c/1"},
 		},
-		{name: "without WithAnyOrder", want: nil, says: "list with WithAnyOrder"},
+		{name: "without WithAnyOrder", want: nil, hint: "list with WithAnyOrder"},
 		{
 			name: "after a key",
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},
 			want: nil,
-			says: "list without it",
+			hint: "list without it",
 		},
 		{
 			name: "another delimiter",
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")},
 			want: nil,
-			says: `use "/"`,
+			hint: `use "/"`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			keys, err := entriesOf(t, bucket, tt.opts)
 			require.Equal(t, tt.want, keys)
-			if tt.says != "" {
+			if tt.hint != "" {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.ErrorContains(t, err, tt.says)
+				require.ErrorContains(t, err, tt.hint)
 			}
 		})
 	}

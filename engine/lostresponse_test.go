@@ -245,9 +245,43 @@ func lostWrites() []lostWrite {
 	}
 }
 
-// TestLostResponses loses the response of each write, and lets some of the reads after it fail. The error must tell
-// what the write has done: nil if it took effect, OutcomeUnknown if that cannot be known, and any other error only if
-// nothing was written. A write with a condition takes effect once.
+// lostRuns returns the cases of one write to one store: each way to lose the response, with each number of reads that
+// fail after it.
+func lostRuns(write lostWrite, lacks storage.Features) []lostRun {
+	refusal := &storage.Error{
+		Code:      storage.Unavailable,
+		Status:    http.StatusServiceUnavailable,
+		Retryable: true,
+	}
+	losses := []lostRun{
+		{name: "no response, 1 writer", response: nil, writers: 1},
+		{name: "no response, 2 writers", response: nil, writers: 2},
+		{name: "503, 1 writer", response: refusal, writers: 1},
+	}
+	const mostReads = 12 // more reads than any write makes after a lost response
+	var runs []lostRun
+	for _, run := range losses {
+		// Without Metadata, an object has no write id, which would show that a refusal was wrong.
+		isRefusal := run.response != nil
+		if isRefusal && lacks == storage.Metadata {
+			continue
+		}
+		for reads := range mostReads + 1 {
+			runs = append(runs, lostRun{
+				write:    write,
+				lacks:    lacks,
+				response: run.response,
+				writers:  run.writers,
+				reads:    reads,
+				name:     fmt.Sprintf("%s, %d failing reads", run.name, reads),
+			})
+		}
+	}
+	return runs
+}
+
+// If the response to a write is lost, the error tells what the write has done: nil if it took effect, OutcomeUnknown if
+// that cannot be known, and any other error only if nothing was written. A write with a condition takes effect once.
 func TestLostResponses(t *testing.T) {
 	stores := []struct {
 		name  string
@@ -263,44 +297,12 @@ func TestLostResponses(t *testing.T) {
 		{name: "no UniqueRevisions", lacks: storage.UniqueRevisions},
 		{name: "no ConditionalRemove", lacks: storage.ConditionalRemove | storage.ServerMove},
 	}
-	refusal := &storage.Error{
-		Code:      storage.Unavailable,
-		Status:    http.StatusServiceUnavailable,
-		Retryable: true,
-	}
-	losses := []struct {
-		name     string
-		response error // what the caller gets in place of the response
-		writers  int
-	}{
-		{name: "no response", response: nil, writers: 1},
-		{name: "no response", response: nil, writers: 2},
-		{name: "503", response: refusal, writers: 1},
-	}
-	const mostReads = 12 // more reads than any write makes after a lost response
 	for _, store := range stores {
-		for _, tt := range lostWrites() {
-			t.Run(store.name+"/"+tt.name, func(t *testing.T) {
-				for _, loss := range losses {
-					// Without Metadata, an object has no write id, which would show that a refusal was wrong.
-					isRefusal := loss.response != nil
-					if isRefusal && store.lacks == storage.Metadata {
-						continue
-					}
-					// Each number of failing reads is a case of its own, from 0 on. The method test of a lostRun makes
-					// the write, and checks its error and the object.
-					for reads := range mostReads + 1 {
-						run := lostRun{
-							write:    tt,
-							lacks:    store.lacks,
-							response: loss.response,
-							writers:  loss.writers,
-							reads:    reads,
-							name: fmt.Sprintf("%s, %d writers, %d failing reads",
-								loss.name, loss.writers, reads),
-						}
-						synctest.Test(t, run.test)
-					}
+		for _, write := range lostWrites() {
+			t.Run(store.name+"/"+write.name, func(t *testing.T) {
+				// Each run makes the write, loses its response, and compares the error with what the store has.
+				for _, run := range lostRuns(write, store.lacks) {
+					synctest.Test(t, run.test)
 				}
 			})
 		}

@@ -51,27 +51,28 @@ func TestPutPartStreamFitsBufferLimit(t *testing.T) {
 	upload := beginUpload(t, bucket)
 	long := &sizedStream{size: 10 * limit}
 
-	// A stream of unknown size is read up to the limit.
+	// A stream of unknown size fails once more than the limit was read.
 	_, err := upload.PutPart(t.Context(), 1, long)
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.LessOrEqual(t, long.read, int64(limit+1))
 
-	// A stream of known size is not read.
+	// A stream of known size fails before it is read.
 	long.read = 0
 	_, err = upload.PutPart(t.Context(), 1, long, storage.WithSize(long.size))
 	require.ErrorIs(t, err, storage.TooLarge)
 	require.Zero(t, long.read)
 
-	// A body that can seek is read in place.
+	// A body that can seek is read in place, so it may be larger.
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader(strings.Repeat("x", 3*limit)))
 	require.NoError(t, err)
 
-	// Parts in parallel, each of which fits the limit, wait for one another.
+	// Streams that fit the limit only one at a time wait for one another.
+	const firstNumber, parts = 2, 16
+	errs := make([]error, parts)
 	var group sync.WaitGroup
-	errs := make([]error, 16)
-	for i := range errs {
+	for i := range parts {
 		group.Go(func() {
-			_, errs[i] = upload.PutPart(t.Context(), 2+i, &sizedStream{size: limit - 1})
+			_, errs[i] = upload.PutPart(t.Context(), firstNumber+i, &sizedStream{size: limit - 1})
 		})
 	}
 	group.Wait()
@@ -122,64 +123,65 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 
 // PutPart stores nothing of a stream that fails, and keeps the old part.
 func TestPutPartStreamFailureKeepsParts(t *testing.T) {
-	const limit, size = 1 << 20, 10 << 20
+	const limit = 1 << 20
+	const size = 10 * limit
 	tests := []struct {
-		name    string
-		newBody func() io.Reader
-		opt     storage.PartOption
-		want    storage.Code
+		name     string
+		newBody  func() io.Reader
+		opt      storage.PartOption
+		wantCode storage.Code
 	}{
 		{
-			name:    "too long",
-			newBody: func() io.Reader { return newZeroStream(size + 1) },
-			opt:     storage.WithSize(size),
-			want:    storage.BodyFailed,
+			name:     "stream too long",
+			newBody:  func() io.Reader { return newZeroStream(size + 1) },
+			opt:      storage.WithSize(size),
+			wantCode: storage.BodyFailed,
 		},
 		{
-			name:    "too short",
-			newBody: func() io.Reader { return newZeroStream(size - 1) },
-			opt:     storage.WithSize(size),
-			want:    storage.BodyFailed,
+			name:     "stream too short",
+			newBody:  func() io.Reader { return newZeroStream(size - 1) },
+			opt:      storage.WithSize(size),
+			wantCode: storage.BodyFailed,
 		},
 		{
-			name: "cut off",
+			name: "stream fails",
 			newBody: func() io.Reader {
 				return io.MultiReader(newZeroStream(size/2), iotest.ErrReader(io.ErrUnexpectedEOF))
 			},
-			opt:  storage.WithSize(size),
-			want: storage.BodyFailed,
+			opt:      storage.WithSize(size),
+			wantCode: storage.BodyFailed,
 		},
 		{
-			name:    "other bytes",
-			newBody: func() io.Reader { return newZeroStream(size) },
-			opt:     storage.WithCRC32C(1),
-			want:    storage.ChecksumMismatch,
+			name:     "checksum of other bytes",
+			newBody:  func() io.Reader { return newZeroStream(size) },
+			opt:      storage.WithCRC32C(1),
+			wantCode: storage.ChecksumMismatch,
 		},
 	}
-	for name, bucket := range newBucketsWithBufferLimit(t, limit) {
-		t.Run(name, func(t *testing.T) {
-			// Send two parts that are kept.
-			upload := beginUpload(t, bucket)
-			for number := 1; number <= 2; number++ {
-				_, err := upload.PutPart(t.Context(), number, newZeroStream(size))
+	for store, bucket := range newBucketsWithBufferLimit(t, limit) {
+		// Parts 1 and 2 exist.
+		upload := beginUpload(t, bucket)
+		for number := 1; number <= 2; number++ {
+			_, err := upload.PutPart(t.Context(), number, newZeroStream(size))
+			require.NoError(t, err)
+		}
+		oldParts, err := upload.Parts(t.Context())
+		require.NoError(t, err)
+
+		for _, tt := range tests {
+			t.Run(store+"/"+tt.name, func(t *testing.T) {
+				// The stream would replace part 1, and would be a new part 3.
+				_, err := upload.PutPart(t.Context(), 1, tt.newBody(), tt.opt)
+				require.Equal(t, tt.wantCode, storage.CodeOf(err))
+				_, err = upload.PutPart(t.Context(), 3, tt.newBody(), tt.opt)
+				require.Equal(t, tt.wantCode, storage.CodeOf(err))
+
+				parts, err := upload.Parts(t.Context())
 				require.NoError(t, err)
-			}
-			oldParts, err := upload.Parts(t.Context())
-			require.NoError(t, err)
-
-			// Parts 1 and 2 exist, and part 3 would be new.
-			for _, tt := range tests {
-				for number := 1; number <= 3; number++ {
-					_, err := upload.PutPart(t.Context(), number, tt.newBody(), tt.opt)
-					require.Equal(t, tt.want, storage.CodeOf(err), tt.name)
-				}
-			}
-
-			newParts, err := upload.Parts(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, oldParts, newParts)
-			require.NoError(t, upload.Abort(t.Context()))
-		})
+				require.Equal(t, oldParts, parts)
+			})
+		}
+		require.NoError(t, upload.Abort(t.Context()))
 	}
 }
 

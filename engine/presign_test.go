@@ -1,7 +1,9 @@
 package engine_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,21 +22,20 @@ func withoutFeatures(features storage.Features) storage.OpenOption {
 // If the store's signature cannot enforce an option, signing fails, because the client who has the URL could
 // ignore that option.
 func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
-	upload := func(opts ...storage.SignedUploadOption) func(t *testing.T, bucket storage.Bucket) error {
-		return func(t *testing.T, bucket storage.Bucket) error {
-			_, err := bucket.SignedUploadURL(t.Context(), "k", opts...)
+	type signer func(ctx context.Context, bucket storage.Bucket) error
+	upload := func(opts ...storage.SignedUploadOption) signer {
+		return func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := bucket.SignedUploadURL(ctx, "k", opts...)
 			return err
 		}
 	}
-	form := func(minSize, maxSize int64, opts ...storage.SignedUploadOption) func(t *testing.T, bucket storage.Bucket) error {
-		return func(t *testing.T, bucket storage.Bucket) error {
-			_, err := storage.SignedUploadForm(t.Context(), bucket, "k", minSize, maxSize, opts...)
-			return err
-		}
+	form := func(ctx context.Context, bucket storage.Bucket) error {
+		_, err := storage.SignedUploadForm(ctx, bucket, "k", 0, 9)
+		return err
 	}
-	download := func(opts ...storage.SignedDownloadOption) func(t *testing.T, bucket storage.Bucket) error {
-		return func(t *testing.T, bucket storage.Bucket) error {
-			_, err := bucket.SignedDownloadURL(t.Context(), "k", opts...)
+	download := func(opts ...storage.SignedDownloadOption) signer {
+		return func(ctx context.Context, bucket storage.Bucket) error {
+			_, err := bucket.SignedDownloadURL(ctx, "k", opts...)
 			return err
 		}
 	}
@@ -42,65 +43,73 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	locked := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
 
 	tests := []struct {
-		name  string
-		needs storage.Features // which the store lacks
-		call  func(t *testing.T, bucket storage.Bucket) error
-		says  string
+		name      string
+		needs     storage.Features
+		sign      signer
+		wantError string // of a store that lacks what the call needs
 	}{
-		{name: "an upload", needs: storage.SignedURLs, call: upload(), says: "SignedUploadURL"},
-		{name: "a download", needs: storage.SignedURLs, call: download(), says: "SignedDownloadURL"},
-		{name: "a form", needs: storage.SignedForms, call: form(0, 9), says: "SignedUploadForm"},
+		{name: "upload", needs: storage.SignedURLs, sign: upload(), wantError: "SignedUploadURL"},
+		{name: "download", needs: storage.SignedURLs, sign: download(), wantError: "SignedDownloadURL"},
+		{name: "form", needs: storage.SignedForms, sign: form, wantError: "SignedUploadForm"},
 		{
-			name:  "a size",
-			needs: storage.SignedSize,
-			call:  upload(storage.WithSize(9)),
-			says:  "WithSize on a signed upload",
+			name:      "upload with a size",
+			needs:     storage.SignedSize,
+			sign:      upload(storage.WithSize(9)),
+			wantError: "WithSize on a signed upload",
 		},
 		{
-			name:  "IfAbsent",
-			needs: storage.SignedIfAbsent,
-			call:  upload(storage.IfAbsent()),
-			says:  "IfAbsent on a signed upload",
-		},
-		{name: "tags", needs: storage.SignedTags, call: upload(tags), says: "call SetTags after the upload"},
-		{
-			name:  "retention",
-			needs: storage.SignedLocks,
-			call:  upload(locked),
-			says:  "call SetRetention or SetLegalHold after the upload",
+			name:      "upload with IfAbsent",
+			needs:     storage.SignedIfAbsent,
+			sign:      upload(storage.IfAbsent()),
+			wantError: "IfAbsent on a signed upload",
 		},
 		{
-			name:  "a legal hold",
-			needs: storage.SignedLocks,
-			call:  upload(storage.WithLegalHold()),
-			says:  "call SetRetention or SetLegalHold after the upload",
+			name:      "upload with tags",
+			needs:     storage.SignedTags,
+			sign:      upload(tags),
+			wantError: "call SetTags after the upload",
 		},
 		{
-			name:  "HEAD",
-			needs: storage.SignedHead,
-			call:  download(storage.WithMethod(http.MethodHead)),
-			says:  "leave out WithMethod",
+			name:      "upload with retention",
+			needs:     storage.SignedLocks,
+			sign:      upload(locked),
+			wantError: "call SetRetention or SetLegalHold after the upload",
 		},
 		{
-			name:  "a version",
-			needs: storage.Versioning,
-			call:  download(storage.WithVersion("1")),
-			says:  "WithVersion",
+			name:      "upload with a legal hold",
+			needs:     storage.SignedLocks,
+			sign:      upload(storage.WithLegalHold()),
+			wantError: "call SetRetention or SetLegalHold after the upload",
 		},
+		{
+			name:      "HEAD",
+			needs:     storage.SignedHead,
+			sign:      download(storage.WithMethod(http.MethodHead)),
+			wantError: "leave out WithMethod",
+		},
+		{
+			name:      "download of a version",
+			needs:     storage.Versioning,
+			sign:      download(storage.WithVersion("1")),
+			wantError: "WithVersion",
+		},
+	}
+	opts := []storage.OpenOption{
+		storage.WithVersioning(true),
+		storage.WithObjectLock(),
+		storage.WithSigningBaseURL("https://files.example.com"),
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			open := func(opts ...storage.OpenOption) storage.Bucket {
-				opts = append(opts, storage.WithVersioning(true), storage.WithObjectLock(),
-					storage.WithSigningBaseURL("https://files.example.com"))
-				return memstore.New(opts...)
+			// A store in memory signs all of this except HEAD, which it serves at the URL of a download.
+			if tt.needs != storage.SignedHead {
+				require.NoError(t, tt.sign(t.Context(), memstore.New(opts...)))
 			}
-			if tt.needs != storage.SignedHead { // memory serves HEAD at the address that reads
-				require.NoError(t, tt.call(t, open()), "a store that has it")
-			}
-			err := tt.call(t, open(withoutFeatures(tt.needs)))
+
+			lesserStore := memstore.New(slices.Concat(opts, []storage.OpenOption{withoutFeatures(tt.needs)})...)
+			err := tt.sign(t.Context(), lesserStore)
 			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantError)
 		})
 	}
 }
@@ -170,80 +179,76 @@ func (d publicStore) Describe() driver.Description {
 // PublicURL uses the base of WithPublicBaseURL, or the address of a public bucket's store or handler. If there is
 // neither, PublicURL fails.
 func TestPublicURLNeedsBase(t *testing.T) {
-	withBase := func(address string) storage.OpenOption {
+	withStoreAddress := func(address string) storage.OpenOption {
 		return driver.WithLayer(func(next driver.Driver) driver.Driver { return publicStore{next, address} })
 	}
 	public := storage.WithPublicAccess(true)
-	base := storage.WithPublicBaseURL("https://cdn.example.com/a")
+	baseURL := storage.WithPublicBaseURL("https://cdn.example.com/a")
 	tests := []struct {
-		name string
-		opts []storage.OpenOption
-		key  string
-		want string
-		says string // of a refusal
+		name      string
+		opts      []storage.OpenOption
+		key       string
+		want      string
+		wantError string // "" if there is an address
 	}{
 		{
-			name: "an address of the user's",
-			opts: []storage.OpenOption{base},
+			name: "WithPublicBaseURL",
+			opts: []storage.OpenOption{baseURL},
 			key:  "x y",
 			want: "https://cdn.example.com/a/x%20y",
 		},
 		{
-			name: "an address of the store",
-			opts: []storage.OpenOption{withBase("https://store.example.com/b/"), public},
+			name: "public bucket of a store with an address",
+			opts: []storage.OpenOption{withStoreAddress("https://store.example.com/b/"), public},
 			key:  "k",
 			want: "https://store.example.com/b/k",
 		},
 		{
-			name: "an address of the user's before the store's",
-			opts: []storage.OpenOption{withBase("https://store.example.com/b/"), public, base},
+			name: "WithPublicBaseURL and a store with an address",
+			opts: []storage.OpenOption{withStoreAddress("https://store.example.com/b/"), public, baseURL},
 			key:  "k",
 			want: "https://cdn.example.com/a/k",
 		},
 		{
-			name: "the store's, of a bucket that is not public",
-			opts: []storage.OpenOption{withBase("https://store.example.com/b/")},
-			key:  "k",
-			want: "",
-			says: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
+			name:      "private bucket of a store with an address",
+			opts:      []storage.OpenOption{withStoreAddress("https://store.example.com/b/")},
+			key:       "k",
+			wantError: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 		},
 		{
-			name: "the store's, which a layer has removed",
-			opts: []storage.OpenOption{withBase(""), public},
-			key:  "k",
-			want: "",
-			says: "the store's own address does not have what the bucket shows",
+			name:      "layer removes the address of the store",
+			opts:      []storage.OpenOption{withStoreAddress(""), public},
+			key:       "k",
+			wantError: "the store's own address does not have what the bucket shows",
 		},
 		{
-			name: "none, of a store without addresses",
-			key:  "k",
-			want: "",
-			says: "where the handler of package serve is mounted",
+			name:      "private bucket of a store without an address",
+			key:       "k",
+			wantError: "where the handler of package serve is mounted",
 		},
 		{
-			name: "none, of a store without addresses, if public",
-			opts: []storage.OpenOption{public},
-			key:  "k",
-			want: "",
-			says: "where the handler of package serve is mounted",
+			name:      "public bucket of a store without an address",
+			opts:      []storage.OpenOption{public},
+			key:       "k",
+			wantError: "where the handler of package serve is mounted",
 		},
 		{
-			name: "the handler's",
+			name: "public bucket of a handler",
 			opts: []storage.OpenOption{public, storage.WithSigningBaseURL("https://files.example.com")},
 			key:  "k",
 			want: "https://files.example.com/",
 		},
-		{name: "of no key", opts: []storage.OpenOption{base}, want: "", says: "key must not be empty"},
+		{name: "empty key", opts: []storage.OpenOption{baseURL}, key: "", wantError: "key must not be empty"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			address, err := memstore.New(tt.opts...).PublicURL(tt.key)
-			if tt.says == "" {
+			if tt.wantError == "" {
 				require.NoError(t, err)
 				require.Contains(t, address, tt.want)
 				return
 			}
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantError)
 			require.Empty(t, address)
 		})
 	}

@@ -18,9 +18,9 @@ import (
 
 // A put says what becomes of one request that writes.
 type put struct {
-	before   string // what another client writes first, or ""
-	lost     bool   // whether the request does not reach the store
-	answered error  // what the client gets in place of the response
+	rivalBody   string // what another client writes first, or ""
+	requestLost bool   // whether the request does not reach the store
+	err         error  // what the client gets in place of the response
 }
 
 // A scripted driver treats its first requests as its field puts describes, one after the other.
@@ -37,26 +37,26 @@ func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	next := store.puts[store.count-1]
 
-	if next.before != "" {
+	if next.rivalBody != "" {
 		other := &driver.PutRequest{
 			Key:  r.Key,
-			Size: int64(len(next.before)),
-			Body: strings.NewReader(next.before),
+			Size: int64(len(next.rivalBody)),
+			Body: strings.NewReader(next.rivalBody),
 		}
 		if _, err := store.Driver.Put(ctx, other); err != nil {
 			return nil, err
 		}
 	}
-	if next.lost {
-		return nil, next.answered
+	if next.requestLost {
+		return nil, next.err
 	}
 
 	attrs, err := store.Driver.Put(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	if next.answered != nil {
-		return nil, next.answered
+	if next.err != nil {
+		return nil, next.err
 	}
 	return attrs, nil
 }
@@ -65,99 +65,87 @@ func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // reads the object's write id to learn whether the first request was applied.
 func TestReconcileLostResponse(t *testing.T) {
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
-	unconditional := func(string) storage.UploadOption { return storage.WithContentType("text/plain") }
-	ifAbsent := func(string) storage.UploadOption { return storage.IfAbsent() }
-	ifRevision := func(old string) storage.UploadOption { return storage.IfRevision(old) }
+	requestLost := put{requestLost: true, err: lost}
+	responseLost := put{err: lost}
+	rivalFirst := put{rivalBody: "another client's"}
+	notPermitted := put{requestLost: true, err: storage.PermissionDenied}
+	refusedByGateway := put{requestLost: true, err: storage.PreconditionFailed}
 
 	tests := []struct {
-		name    string
-		opts    func(old string) storage.UploadOption
-		updates bool // there is an old object
-		puts    []put
-		lacks   storage.Features
-		blind   bool // the object cannot be read
-		want    storage.Code
-		unknown bool
-		sent    int // requests
-		says    string
+		name        string
+		condition   storage.UploadOption // nil for IfRevision of an old object, which the upload replaces
+		puts        []put                // the first requests
+		lacks       storage.Features
+		denyReads   bool
+		wantCode    storage.Code // "" if Upload succeeds
+		wantUnknown bool
+		wantError   string
 	}{
 		{
-			name: "it was not applied, and is repeated",
-			opts: ifAbsent,
-			puts: []put{{lost: true, answered: lost}},
-			sent: 2,
+			name:      "first request lost",
+			condition: storage.IfAbsent(),
+			puts:      []put{requestLost},
 		},
 		{
-			name: "it was applied, and the repeated one is refused",
-			opts: ifAbsent,
-			puts: []put{{answered: lost}},
-			sent: 2,
+			name:      "first response lost",
+			condition: storage.IfAbsent(),
+			puts:      []put{responseLost},
 		},
 		{
-			name:    "an update was applied, and the repeated one is refused",
-			opts:    ifRevision,
-			updates: true,
-			puts:    []put{{answered: lost}},
-			sent:    2,
+			name:      "first response of an update lost",
+			condition: nil,
+			puts:      []put{responseLost},
 		},
 		{
-			name: "another client was faster",
-			opts: ifAbsent,
-			puts: []put{{lost: true, answered: lost}, {before: "another's"}},
-			want: storage.PreconditionFailed,
-			sent: 2,
-			says: "the key exists already",
+			name:      "another client faster",
+			condition: storage.IfAbsent(),
+			puts:      []put{requestLost, rivalFirst},
+			wantCode:  storage.PreconditionFailed,
+			wantError: "the key exists already",
 		},
 		{
-			name:    "an update may have been applied and then replaced",
-			opts:    ifRevision,
-			updates: true,
-			puts:    []put{{lost: true, answered: lost}, {before: "another's"}},
-			want:    storage.OutcomeUnknown,
-			unknown: true,
-			sent:    2,
-			says:    "read the object to see what it holds",
+			name:        "update perhaps applied and then replaced",
+			condition:   nil,
+			puts:        []put{requestLost, rivalFirst},
+			wantCode:    storage.OutcomeUnknown,
+			wantUnknown: true,
+			wantError:   "read the object to see what it holds",
 		},
 		{
-			name:    "the store keeps no metadata",
-			opts:    ifAbsent,
-			puts:    []put{{answered: lost}},
-			lacks:   storage.Metadata,
-			want:    storage.OutcomeUnknown,
-			unknown: true,
-			sent:    2,
-			says:    "the store keeps no metadata that would tell",
+			name:        "store without metadata",
+			condition:   storage.IfAbsent(),
+			puts:        []put{responseLost},
+			lacks:       storage.Metadata,
+			wantCode:    storage.OutcomeUnknown,
+			wantUnknown: true,
+			wantError:   "the store keeps no metadata that would tell",
 		},
 		{
-			name:    "the object cannot be read",
-			opts:    ifAbsent,
-			puts:    []put{{answered: lost}},
-			blind:   true,
-			want:    storage.OutcomeUnknown,
-			unknown: true,
-			sent:    2,
+			name:        "object not readable",
+			condition:   storage.IfAbsent(),
+			puts:        []put{responseLost},
+			denyReads:   true,
+			wantCode:    storage.OutcomeUnknown,
+			wantUnknown: true,
 		},
 		{
-			name:    "a gateway refuses by a condition that nobody gave",
-			opts:    unconditional,
-			puts:    []put{{lost: true, answered: lost}, {lost: true, answered: storage.PreconditionFailed}},
-			want:    storage.Unavailable,
-			unknown: true,
-			sent:    2,
+			name:        "gateway refuses although there is no condition",
+			condition:   storage.WithContentType("text/plain"),
+			puts:        []put{requestLost, refusedByGateway},
+			wantCode:    storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name: "it was applied, and the repeated one is not permitted",
-			opts: ifAbsent,
-			puts: []put{{answered: lost}, {lost: true, answered: storage.PermissionDenied}},
-			sent: 2,
+			name:      "first response lost, second request not permitted",
+			condition: storage.IfAbsent(),
+			puts:      []put{responseLost, notPermitted},
 		},
 		{
-			name:    "it was not applied, and the repeated one is not permitted",
-			opts:    ifAbsent,
-			puts:    []put{{lost: true, answered: lost}, {lost: true, answered: storage.PermissionDenied}},
-			want:    storage.PermissionDenied,
-			unknown: true,
-			sent:    2,
+			name:        "first request lost, second request not permitted",
+			condition:   storage.IfAbsent(),
+			puts:        []put{requestLost, notPermitted},
+			wantCode:    storage.PermissionDenied,
+			wantUnknown: true,
 		},
 	}
 	for _, tt := range tests {
@@ -166,28 +154,29 @@ func TestReconcileLostResponse(t *testing.T) {
 			injected := faults.New()
 			bucket := engine.New(store, driver.WithLayer(injected.Layer()), withoutFeatures(tt.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
-			old := ""
-			if tt.updates {
-				attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"))
+			condition := tt.condition
+			if condition == nil {
+				old, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"))
 				require.NoError(t, err)
-				old = attrs.Revision
+				condition = storage.IfRevision(old.Revision)
 			}
-			if tt.blind {
+			if tt.denyReads {
 				injected.Set(faults.Fail(faults.Head).WithError(storage.PermissionDenied))
 			}
 			store.puts = tt.puts
 			store.count = 0
 
-			attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("mine"), tt.opts(old))
-			require.Equal(t, tt.sent, store.count)
-			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("mine"), condition)
+			const requests = 2 // the first one and its repetition
+			require.Equal(t, requests, store.count)
+			require.Equal(t, tt.wantUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			if tt.want == "" {
-				require.Equal(t, int64(4), attrs.Size)
+			if tt.wantCode == "" {
+				require.EqualValues(t, len("mine"), attrs.Size)
 				return
 			}
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantError)
 		})
 	}
 }

@@ -20,56 +20,56 @@ import (
 // If a body is larger than the store permits, Upload fails before its first request, or, if the size is unknown,
 // once the limit is passed.
 func TestUploadBodyTooLarge(t *testing.T) {
-	const parts, puts = storage.MultipartUploads, driver.StreamingPut
-	inPlace := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
-	stream := func(size int) io.Reader { return io.MultiReader(inPlace(size)) }
+	const partFeature, streamFeature = storage.MultipartUploads, driver.StreamingPut
+	newSeekable := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
+	newStream := func(size int) io.Reader { return io.MultiReader(newSeekable(size)) }
 	tests := []struct {
-		name   string
-		limits faults.Limits
-		body   func(size int) io.Reader
-		fits   int
-		calls  faults.Calls // of which a body that is too large makes none
+		name    string
+		limits  faults.Limits
+		newBody func(size int) io.Reader
+		maxSize int          // of a body; one byte more is too large
+		noCalls faults.Calls // which Upload does not make for a body that is too large
 	}{
 		{
-			name:   "an object",
-			limits: faults.Limits{MaxSize: 20},
-			body:   inPlace,
-			fits:   20,
-			calls:  faults.Writes,
+			name:    "limit of an object",
+			limits:  faults.Limits{MaxSize: 20},
+			newBody: newSeekable,
+			maxSize: 20,
+			noCalls: faults.Writes,
 		},
 		{
-			name:   "a request of a store without parts",
-			limits: faults.Limits{Disable: parts, MaxPutSize: 20},
-			body:   inPlace,
-			fits:   20,
-			calls:  faults.Writes,
+			name:    "limit of a request to a store without parts",
+			limits:  faults.Limits{Disable: partFeature, MaxPutSize: 20},
+			newBody: newSeekable,
+			maxSize: 20,
+			noCalls: faults.Writes,
 		},
 		{
-			name:   "a stream in a request of a store without parts",
-			limits: faults.Limits{Disable: parts | puts, MaxPutSize: 20},
-			body:   stream,
-			fits:   20,
-			calls:  faults.Writes,
+			name:    "stream that is buffered for a request",
+			limits:  faults.Limits{Disable: partFeature | streamFeature, MaxPutSize: 20},
+			newBody: newStream,
+			maxSize: 20,
+			noCalls: faults.Writes,
 		},
 		{
-			name:   "a stream, sent while it is read",
-			limits: faults.Limits{Disable: parts, MaxPutSize: 20},
-			body:   stream,
-			fits:   20,
+			name:    "stream that is sent while it is read",
+			limits:  faults.Limits{Disable: partFeature, MaxPutSize: 20},
+			newBody: newStream,
+			maxSize: 20,
 		},
 		{
-			name:   "all parts",
-			limits: faults.Limits{Disable: puts, MaxPutSize: 10, MaxPartSize: 10, MaxParts: 3},
-			body:   inPlace,
-			fits:   30,
-			calls:  faults.Writes,
+			name:    "limit of parts",
+			limits:  faults.Limits{Disable: streamFeature, MaxPutSize: 10, MaxPartSize: 10, MaxParts: 3},
+			newBody: newSeekable,
+			maxSize: 3 * 10,
+			noCalls: faults.Writes,
 		},
 		{
-			name:   "all parts of a stream",
-			limits: faults.Limits{Disable: puts, MaxPutSize: 10, MaxPartSize: 10, MaxParts: 3},
-			body:   stream,
-			fits:   30,
-			calls:  faults.CompleteParts,
+			name:    "limit of parts, for a stream",
+			limits:  faults.Limits{Disable: streamFeature, MaxPutSize: 10, MaxPartSize: 10, MaxParts: 3},
+			newBody: newStream,
+			maxSize: 3 * 10,
+			noCalls: faults.CompleteParts,
 		},
 	}
 	for _, tt := range tests {
@@ -77,15 +77,16 @@ func TestUploadBodyTooLarge(t *testing.T) {
 			injected := faults.New()
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)),
 				driver.WithLayer(injected.Layer()))
-			_, err := bucket.Upload(t.Context(), "k", tt.body(tt.fits))
+			// The largest body is stored.
+			_, err := bucket.Upload(t.Context(), "k", tt.newBody(tt.maxSize))
 			require.NoError(t, err)
 			require.NoError(t, bucket.Remove(t.Context(), "k"))
+
+			// With one byte more, nothing is stored.
 			injected.Reset()
-
-			_, err = bucket.Upload(t.Context(), "k", tt.body(tt.fits+1))
+			_, err = bucket.Upload(t.Context(), "k", tt.newBody(tt.maxSize+1))
 			require.ErrorIs(t, err, storage.TooLarge)
-			require.Zero(t, injected.Count(tt.calls), "%v", injected)
-
+			require.Zero(t, injected.Count(tt.noCalls), "%v", injected)
 			exists, err := bucket.Exists(t.Context(), "k")
 			require.NoError(t, err)
 			require.False(t, exists)
@@ -163,7 +164,7 @@ func (failsToSeek) Seek(int64, int) (int64, error) { return 0, errors.New("no po
 
 // Upload stores the bytes that are left to read in its body, or fails before it stores anything.
 func TestUploadBody(t *testing.T) {
-	file := func(t *testing.T, text string, offset int64) *os.File {
+	openFile := func(t *testing.T, text string, offset int64) *os.File {
 		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = f.Close() })
@@ -173,17 +174,12 @@ func TestUploadBody(t *testing.T) {
 		require.NoError(t, err)
 		return f
 	}
-	closed := func(t *testing.T) *os.File {
-		f := file(t, "text", 0)
-		require.NoError(t, f.Close())
-		return f
-	}
 	tests := []struct {
 		name string
 		body func(t *testing.T) io.Reader
 		opts []storage.UploadOption
-		want storage.Code
-		text string // of the object
+		want storage.Code // "" if Upload succeeds
+		text string       // of the object
 	}{
 		{name: "nil", body: func(*testing.T) io.Reader { return nil }, want: storage.InvalidArgument},
 		{
@@ -193,7 +189,11 @@ func TestUploadBody(t *testing.T) {
 		},
 		{
 			name: "a closed file",
-			body: func(t *testing.T) io.Reader { return closed(t) },
+			body: func(t *testing.T) io.Reader {
+				f := openFile(t, "text", 0)
+				require.NoError(t, f.Close())
+				return f
+			},
 			want: storage.BodyFailed,
 		},
 		{
@@ -208,20 +208,25 @@ func TestUploadBody(t *testing.T) {
 		},
 		{
 			name: "a file",
-			body: func(t *testing.T) io.Reader { return file(t, "text", 0) },
+			body: func(t *testing.T) io.Reader { return openFile(t, "text", 0) },
 			want: "",
 			text: "text",
 		},
 		{
 			name: "a file that was read in part",
-			body: func(t *testing.T) io.Reader { return file(t, "text", 2) },
+			body: func(t *testing.T) io.Reader { return openFile(t, "text", int64(len("te"))) },
 			want: "",
 			text: "xt",
 		},
-		{name: "an empty file", body: func(t *testing.T) io.Reader { return file(t, "", 0) }, want: ""},
+		{
+			name: "an empty file",
+			body: func(t *testing.T) io.Reader { return openFile(t, "", 0) },
+			want: "",
+			text: "",
+		},
 		{
 			name: "a file with another size",
-			body: func(t *testing.T) io.Reader { return file(t, "text", 0) },
+			body: func(t *testing.T) io.Reader { return openFile(t, "text", 0) },
 			opts: []storage.UploadOption{storage.WithSize(5)},
 			want: storage.BodyFailed,
 		},

@@ -38,7 +38,8 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 func TestUploadStreamTooLongForPut(t *testing.T) {
 	const maxPutSize = 100 << 10
 	const minPartSize = 64 << 10
-	const longSize = 20 * minPartSize
+	const partSize = streamPart // which Upload uses for a stream of unknown size
+	const longSize = partSize / 4
 	tests := []struct {
 		name      string
 		size      int
@@ -46,17 +47,17 @@ func TestUploadStreamTooLongForPut(t *testing.T) {
 		wantPuts  int
 		wantParts int
 	}{
-		{name: "a stream that is longer", size: longSize, wantParts: 1},
-		{name: "a stream of several parts", size: 11 << 20, wantParts: 3},
-		{name: "a stream that is short", size: maxPutSize, wantPuts: 1},
+		{name: "unknown size above the limit", size: longSize, wantParts: 1},
+		{name: "unknown size of several parts", size: 2*partSize + 1<<20, wantParts: 3},
+		{name: "unknown size at the limit", size: maxPutSize, wantPuts: 1},
 		{
-			name:      "a declared size that is longer",
+			name:      "declared size above the limit",
 			size:      longSize,
 			opts:      []storage.UploadOption{storage.WithSize(longSize)},
 			wantParts: 1,
 		},
 		{
-			name:     "a declared size that fits",
+			name:     "declared size at the limit",
 			size:     maxPutSize,
 			opts:     []storage.UploadOption{storage.WithSize(maxPutSize)},
 			wantPuts: 1,

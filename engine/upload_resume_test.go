@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -36,55 +37,57 @@ func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	google := driver.Description{PartSize: 8 * mib, PartUnit: 256 << 10, Features: driver.SequentialParts}
 
 	tests := []struct {
-		name  string
-		store driver.Description
-		size  int64
-		opts  []storage.UploadOption
-		most  int64
+		name         string
+		store        driver.Description
+		size         int64 // of the body
+		opts         []storage.UploadOption
+		mostInFlight int64 // bytes
 	}{
-		{name: "40 MB", store: s3, size: 40e6, most: 16 * mib},
-		{name: "200 MB", store: s3, size: 200e6, most: 20e6},
-		{name: "400 MB", store: s3, size: 400e6, most: 40e6},
-		{name: "a large file", store: s3, size: 2e9, most: 2e8},
+		{name: "40 MB", store: s3, size: 40e6, mostInFlight: 16 * mib},
+		{name: "200 MB", store: s3, size: 200e6, mostInFlight: 200e6 / 10},
+		{name: "400 MB", store: s3, size: 400e6, mostInFlight: 400e6 / 10},
+		{name: "2 GB", store: s3, size: 2e9, mostInFlight: 2e9 / 10},
 		{
-			name:  "a concurrency",
-			store: s3,
-			size:  100e6,
-			opts:  []storage.UploadOption{storage.WithConcurrency(12)},
-			most:  16 * mib,
+			name:         "100 MB with WithConcurrency",
+			store:        s3,
+			size:         100e6,
+			opts:         []storage.UploadOption{storage.WithConcurrency(12)},
+			mostInFlight: 16 * mib,
 		},
 		{
-			name:  "a large file and a concurrency",
-			store: s3,
-			size:  2e9,
-			opts:  []storage.UploadOption{storage.WithConcurrency(4)},
-			most:  2e8,
+			name:         "2 GB with WithConcurrency",
+			store:        s3,
+			size:         2e9,
+			opts:         []storage.UploadOption{storage.WithConcurrency(4)},
+			mostInFlight: 2e9 / 10,
 		},
-		{name: "Azure", store: azure, size: 100e6, most: 16 * mib},
-		{name: "Google", store: google, size: 100e6, most: 16 * mib},
-		{name: "a large file on Google", store: google, size: 1e9, most: 1e8},
+		{name: "100 MB on Azure", store: azure, size: 100e6, mostInFlight: 16 * mib},
+		{name: "100 MB on Google", store: google, size: 100e6, mostInFlight: 16 * mib},
+		{name: "1 GB on Google", store: google, size: 1e9, mostInFlight: 1e9 / 10},
 	}
 	for _, tt := range tests {
-		for name, body := range map[string]io.Reader{
-			"in place":                 io.NewSectionReader(zeros{}, 0, tt.size),
-			"a stream of known size":   io.LimitReader(zeros{}, tt.size),
-			"a stream of unknown size": io.LimitReader(zeros{}, tt.size),
-		} {
-			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				d := &inFlight{Driver: memstore.NewDriver(memstore.Config{}), desc: tt.store}
-				opts := append(tt.opts, storage.WithResume(filepath.Join(t.TempDir(), "upload")))
-				if name == "a stream of known size" {
-					opts = append(opts, storage.WithSize(tt.size))
-				}
-				synctest.Test(t, func(t *testing.T) {
-					_, err := engine.New(d).Upload(t.Context(), "k", body, opts...)
-					require.NoError(t, err)
-				})
-				require.Equal(t, tt.size, d.stored.Load())
-				require.Positive(t, d.most.Load())
-				require.LessOrEqual(t, d.most.Load(), tt.most)
+		upload := func(t *testing.T, body io.Reader, opts ...storage.UploadOption) {
+			t.Helper()
+			d := &inFlight{Driver: memstore.NewDriver(memstore.Config{}), desc: tt.store}
+			resume := storage.WithResume(filepath.Join(t.TempDir(), "upload"))
+			allOpts := slices.Concat(tt.opts, opts, []storage.UploadOption{resume})
+			synctest.Test(t, func(t *testing.T) {
+				_, err := engine.New(d).Upload(t.Context(), "k", body, allOpts...)
+				require.NoError(t, err)
 			})
+			require.Equal(t, tt.size, d.stored.Load())
+			require.Positive(t, d.most.Load())
+			require.LessOrEqual(t, d.most.Load(), tt.mostInFlight)
 		}
+		t.Run(tt.name+"/body that can seek", func(t *testing.T) {
+			upload(t, io.NewSectionReader(zeros{}, 0, tt.size))
+		})
+		t.Run(tt.name+"/stream of known size", func(t *testing.T) {
+			upload(t, io.LimitReader(zeros{}, tt.size), storage.WithSize(tt.size))
+		})
+		t.Run(tt.name+"/stream of unknown size", func(t *testing.T) {
+			upload(t, io.LimitReader(zeros{}, tt.size))
+		})
 	}
 }
 

@@ -67,70 +67,78 @@ func (fixture *resumeFixture) open(t *testing.T) (keys []string) {
 // if the key of that other object is in the bucket or view of the call.
 func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	tests := []struct {
-		name           string
-		first          string // the key of the upload that the file describes
-		prefix, key    string // of the call that finds the file
-		begun, aborted int
-		stillOpen      []string
+		name          string
+		oldKey        string // the object of the interrupted upload that the file describes
+		prefix        string // of the view that makes the new call; "" for the bucket
+		key           string // of the new call
+		wantBegun     int    // uploads, by the new call
+		wantAborted   int
+		wantStillOpen []string
 	}{
-		{name: "the same object", first: "b/k", prefix: "b/", key: "k"},
+		{name: "same object", oldKey: "b/k", prefix: "b/", key: "k"},
 		{
-			name:    "another object of the prefix",
-			first:   "b/other",
-			prefix:  "b/",
-			key:     "k",
-			begun:   1,
-			aborted: 1,
+			name:        "another object of the view",
+			oldKey:      "b/other",
+			prefix:      "b/",
+			key:         "k",
+			wantBegun:   1,
+			wantAborted: 1,
 		},
 		{
-			name:      "outside of the prefix",
-			first:     "k",
-			prefix:    "b/",
-			key:       "k",
-			begun:     1,
-			stillOpen: []string{"k"},
+			name:          "object above the view",
+			oldKey:        "k",
+			prefix:        "b/",
+			key:           "k",
+			wantBegun:     1,
+			wantStillOpen: []string{"k"},
 		},
 		{
-			name:      "a prefix that only begins as this one",
-			first:     "b",
-			prefix:    "b/",
-			key:       "k",
-			begun:     1,
-			stillOpen: []string{"b"},
+			name:          "object with the name of the view",
+			oldKey:        "b",
+			prefix:        "b/",
+			key:           "k",
+			wantBegun:     1,
+			wantStillOpen: []string{"b"},
 		},
-		{name: "another prefix", first: "a/k", prefix: "b/", key: "k", begun: 1, stillOpen: []string{"a/k"}},
-		{name: "a whole bucket", first: "b/other", key: "k", begun: 1, aborted: 1},
+		{
+			name:          "object of another prefix",
+			oldKey:        "a/k",
+			prefix:        "b/",
+			key:           "k",
+			wantBegun:     1,
+			wantStillOpen: []string{"a/k"},
+		},
+		{name: "another object of the bucket", oldKey: "b/other", key: "k", wantBegun: 1, wantAborted: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			fixture := newResumeFixture(t)
-			fixture.interrupt(t, tt.first)
-			file, err := os.ReadFile(fixture.path)
+			fixture.interrupt(t, tt.oldKey)
+			resumeFile, err := os.ReadFile(fixture.path)
 			require.NoError(t, err)
 
+			// The new call finds the file.
 			bucket := fixture.bucket
 			if tt.prefix != "" {
 				bucket = storage.Prefixed(bucket, tt.prefix)
 			}
-
 			attrs, err := fixture.upload(t, bucket, tt.key)
 			require.NoError(t, err)
 			require.Equal(t, tt.key, attrs.Key)
 			require.NoFileExists(t, fixture.path)
-			require.Equal(t, tt.begun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
-			require.Equal(t, tt.aborted, fixture.faults.Count(faults.AbortParts), "%v", fixture.faults)
-			require.Equal(t, tt.stillOpen, fixture.open(t))
-
-			if tt.stillOpen == nil {
+			require.Equal(t, tt.wantBegun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
+			require.Equal(t, tt.wantAborted, fixture.faults.Count(faults.AbortParts), "%v", fixture.faults)
+			require.Equal(t, tt.wantStillOpen, fixture.open(t))
+			if tt.wantStillOpen == nil {
 				return
 			}
 
+			// An old upload that is still open can be resumed with all of its parts.
 			fixture.faults.Reset()
-			require.NoError(t, os.WriteFile(fixture.path, file, 0o600))
-			_, err = fixture.upload(t, fixture.bucket, tt.first)
+			require.NoError(t, os.WriteFile(fixture.path, resumeFile, 0o600))
+			_, err = fixture.upload(t, fixture.bucket, tt.oldKey)
 			require.NoError(t, err)
-			require.Zero(t, fixture.faults.Count(faults.PutPart), "it is resumed with its parts: %v",
-				fixture.faults)
+			require.Zero(t, fixture.faults.Count(faults.PutPart), "%v", fixture.faults)
 			require.Empty(t, fixture.open(t))
 		})
 	}
@@ -140,20 +148,20 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 // InvalidArgument.
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	tests := []struct {
-		name string
-		call func(t *testing.T, fixture *resumeFixture) error
-		want storage.Code
-		open []string
+		name     string
+		call     func(t *testing.T, fixture *resumeFixture) error
+		want     storage.Code // "" if AbandonUpload succeeds
+		wantOpen []string     // uploads that stay open
 	}{
 		{
-			name: "of an upload",
+			name: "file of an upload",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
 			want: "",
 		},
 		{
-			name: "of an upload of the prefix",
+			name: "file of an upload of the view",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "a/"), fixture.path)
@@ -161,58 +169,58 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 			want: "",
 		},
 		{
-			name: "of an upload outside of the prefix",
+			name: "file of an upload outside of the view",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 			},
-			want: storage.InvalidArgument,
-			open: []string{"a/k"},
+			want:     storage.InvalidArgument,
+			wantOpen: []string{"a/k"},
 		},
 		{
-			name: "of another bucket",
+			name: "file of another bucket",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				other, err := storage.Open(t.Context(), "mem://another")
 				require.NoError(t, err)
 				return storage.AbandonUpload(t.Context(), other, fixture.path)
 			},
-			want: storage.InvalidArgument,
-			open: []string{"a/k"},
+			want:     storage.InvalidArgument,
+			wantOpen: []string{"a/k"},
 		},
 		{
-			name: "that is not there",
+			name: "missing file",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path+".none")
 			},
-			want: "",
-			open: []string{"a/k"},
+			want:     "",
+			wantOpen: []string{"a/k"},
 		},
 		{
-			name: "of the user's own",
+			name: "file of another program",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				require.NoError(t, os.WriteFile(fixture.path, []byte("a letter\n"), 0o600))
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
-			want: storage.InvalidArgument,
-			open: []string{"a/k"},
+			want:     storage.InvalidArgument,
+			wantOpen: []string{"a/k"},
 		},
 		{
-			name: "and no directory",
+			name: "directory",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, filepath.Dir(fixture.path))
 			},
-			want: storage.InvalidArgument,
-			open: []string{"a/k"},
+			want:     storage.InvalidArgument,
+			wantOpen: []string{"a/k"},
 		},
 		{
-			name: "while the store refuses",
+			name: "store refuses the abort",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				fixture.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
 				defer fixture.faults.Set()
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
-			want: storage.PermissionDenied,
-			open: []string{"a/k"},
+			want:     storage.PermissionDenied,
+			wantOpen: []string{"a/k"},
 		},
 	}
 	for _, tt := range tests {
@@ -220,9 +228,11 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 			fixture := newResumeFixture(t)
 			fixture.interrupt(t, "a/k")
 			require.Equal(t, tt.want, storage.CodeOf(tt.call(t, fixture)))
-			require.Equal(t, tt.open, fixture.open(t))
+			require.Equal(t, tt.wantOpen, fixture.open(t))
+
+			// After a refusal of the store, the file is kept for another call.
 			if tt.want == storage.PermissionDenied {
-				require.FileExists(t, fixture.path, "the next call tries again")
+				require.FileExists(t, fixture.path)
 			}
 		})
 	}
@@ -232,103 +242,103 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 // is there, it uploads again or fails.
 func TestUploadWithResumeLostCompletion(t *testing.T) {
 	denyReads := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
-	nothing := func(*testing.T, *resumeFixture) {}
-	replace := func(t *testing.T, fixture *resumeFixture) {
+	doNothing := func(*testing.T, *resumeFixture) {}
+	replaceObject := func(t *testing.T, fixture *resumeFixture) {
 		_, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("other"))
 		require.NoError(t, err)
 	}
-	ifOld := func(t *testing.T, fixture *resumeFixture) storage.UploadOption {
+	ifOldRevision := func(t *testing.T, fixture *resumeFixture) storage.UploadOption {
 		old, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("old"))
 		require.NoError(t, err)
 		return storage.IfRevision(old.Revision)
 	}
 	ifAbsent := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.IfAbsent() }
 	noCondition := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.WithPartSize(10) }
-	inPlace := func(text string) io.Reader { return strings.NewReader(text) }
-	stream := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
+	newSeekable := func(text string) io.Reader { return strings.NewReader(text) }
+	newStream := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
 
 	tests := []struct {
-		name      string
-		condition func(*testing.T, *resumeFixture) storage.UploadOption
-		body      func(string) io.Reader
-		between   func(*testing.T, *resumeFixture) // between the two calls
-		want      error
-		holds     string
-		begun     int // uploads, in both calls
+		name        string
+		condition   func(*testing.T, *resumeFixture) storage.UploadOption
+		newBody     func(text string) io.Reader
+		between     func(*testing.T, *resumeFixture) // happens between the two calls
+		wantErr     error                            // of the second call
+		wantContent string                           // the beginning of the object
+		wantBegun   int                              // uploads, in both calls
 	}{
 		{
-			name:      "is found by its write id",
+			name:        "object found, without a condition",
+			condition:   noCondition,
+			newBody:     newSeekable,
+			between:     doNothing,
+			wantErr:     nil,
+			wantContent: "mine",
+			wantBegun:   1,
+		},
+		{
+			name:        "object found, with IfAbsent",
+			condition:   ifAbsent,
+			newBody:     newSeekable,
+			between:     doNothing,
+			wantErr:     nil,
+			wantContent: "mine",
+			wantBegun:   1,
+		},
+		{
+			name:        "object found, with IfRevision",
+			condition:   ifOldRevision,
+			newBody:     newStream,
+			between:     doNothing,
+			wantErr:     nil,
+			wantContent: "mine",
+			wantBegun:   1,
+		},
+		{
+			name:      "object cannot be read",
 			condition: noCondition,
-			body:      inPlace,
-			between:   nothing,
-			want:      nil,
-			holds:     "mine",
-			begun:     1,
-		},
-		{
-			name:      "is found, if the condition forbids another object",
-			condition: ifAbsent,
-			body:      inPlace,
-			between:   nothing,
-			want:      nil,
-			holds:     "mine",
-			begun:     1,
-		},
-		{
-			name:      "is found, if it replaced an object",
-			condition: ifOld,
-			body:      stream,
-			between:   nothing,
-			want:      nil,
-			holds:     "mine",
-			begun:     1,
-		},
-		{
-			name:      "stays unknown if the object cannot be read",
-			condition: noCondition,
-			body:      inPlace,
+			newBody:   newSeekable,
 			between: func(_ *testing.T, fixture *resumeFixture) {
 				fixture.faults.Set(denyReads)
 			},
-			want:  storage.OutcomeUnknown,
-			holds: "mine",
-			begun: 1,
+			wantErr:     storage.OutcomeUnknown,
+			wantContent: "mine",
+			wantBegun:   1,
 		},
 		{
-			name:      "begins again if another object is there",
-			condition: noCondition,
-			body:      inPlace,
-			between:   replace,
-			want:      nil,
-			holds:     "mine",
-			begun:     2,
+			name:        "another object, without a condition",
+			condition:   noCondition,
+			newBody:     newSeekable,
+			between:     replaceObject,
+			wantErr:     nil,
+			wantContent: "mine",
+			wantBegun:   2,
 		},
 		{
-			name:      "fails if a body that was read to its end has to be sent again",
-			condition: noCondition,
-			body:      stream,
-			between:   replace,
-			want:      storage.Unavailable,
-			holds:     "other",
-			begun:     1,
+			name:        "another object, and a body that cannot be sent again",
+			condition:   noCondition,
+			newBody:     newStream,
+			between:     replaceObject,
+			wantErr:     storage.Unavailable,
+			wantContent: "other",
+			wantBegun:   1,
 		},
 		{
-			name:      "fails if the condition forbids the object that is there",
-			condition: ifAbsent,
-			body:      inPlace,
-			between:   replace,
-			want:      storage.PreconditionFailed,
-			holds:     "other",
-			begun:     2,
+			name:        "another object, with IfAbsent",
+			condition:   ifAbsent,
+			newBody:     newSeekable,
+			between:     replaceObject,
+			wantErr:     storage.PreconditionFailed,
+			wantContent: "other",
+			wantBegun:   2,
 		},
 		{
-			name:      "stays unknown if the object that it replaced was replaced again",
-			condition: ifOld,
-			body:      inPlace,
-			between:   replace,
-			want:      storage.OutcomeUnknown,
-			holds:     "other",
-			begun:     1,
+			name:        "another object, with IfRevision",
+			condition:   ifOldRevision,
+			newBody:     newSeekable,
+			between:     replaceObject,
+			wantErr:     storage.OutcomeUnknown,
+			wantContent: "other",
+			wantBegun:   1,
 		},
 	}
 	for _, tt := range tests {
@@ -337,23 +347,26 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 			fixture.body = "mine" + fixture.body
 			condition := tt.condition(t, fixture)
 			upload := func() error {
-				_, err := fixture.bucket.Upload(t.Context(), "k", tt.body(fixture.body),
+				_, err := fixture.bucket.Upload(t.Context(), "k", tt.newBody(fixture.body),
 					storage.WithPartSize(10), storage.WithResume(fixture.path), condition)
 				return err
 			}
 
+			// The first call completes the upload, but loses the response and cannot read the object.
 			fixture.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), denyReads)
 			require.ErrorIs(t, upload(), storage.OutcomeUnknown)
 			require.FileExists(t, fixture.path)
 			fixture.faults.Set()
 
+			// The second call finds the file.
 			tt.between(t, fixture)
-			require.ErrorIs(t, upload(), tt.want)
-			require.Equal(t, tt.begun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
+			require.ErrorIs(t, upload(), tt.wantErr)
+			require.Equal(t, tt.wantBegun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
+
 			fixture.faults.Set()
 			text, _, err := storage.ReadAll(t.Context(), fixture.bucket, "k")
 			require.NoError(t, err)
-			require.True(t, strings.HasPrefix(string(text), tt.holds), "%s", text)
+			require.True(t, strings.HasPrefix(string(text), tt.wantContent), "%s", text)
 		})
 	}
 }

@@ -18,7 +18,10 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-const streamPart = 5 << 20
+const (
+	streamPart = 5 << 20 // the first parts of a stream
+	endless    = 1 << 40 // bytes of a stream that no test reads to its end
+)
 
 // withoutStreams opens a store to which Upload sends streams in parts.
 var withoutStreams = driver.WithLayer(faults.WithLimits(faults.Limits{
@@ -76,7 +79,8 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 		return next()
 	}))
 	const lastPart = 3 * streamPart // offset
-	body := &hookedStream{size: lastPart + streamPart, hookAt: lastPart, hookedRead: streamPart}
+	const size = lastPart + streamPart
+	body := &hookedStream{size: size, hookAt: lastPart, hookedRead: streamPart}
 	body.hook = func() error {
 		// Later Reads call the hook, too.
 		isFirstCall := body.read == lastPart
@@ -88,7 +92,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 	attrs, err := bucket.Upload(t.Context(), "k", body)
 	require.NoError(t, err)
-	require.EqualValues(t, 4*streamPart, attrs.Size)
+	require.EqualValues(t, size, attrs.Size)
 }
 
 // Upload stops reading the stream soon after BeginParts has failed.
@@ -106,11 +110,12 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), failBegin)
 
 	// The stream reaches its second part, lets BeginParts fail, and then delivers a byte at a time.
-	body := &hookedStream{size: 1 << 40, hookAt: streamPart + 2, hookedRead: 1}
-	started := false
+	const secondPart = streamPart + 2 // an offset in it
+	body := &hookedStream{size: endless, hookAt: secondPart, hookedRead: 1}
+	isFirstCall := true
 	body.hook = func() error {
-		if !started {
-			started = true
+		if isFirstCall {
+			isFirstCall = false
 			close(secondPartBegun)
 			<-beginFailed
 		}
@@ -135,8 +140,8 @@ func TestUploadStreamFailsDuringBegin(t *testing.T) {
 	})
 	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), waitForStream)
 	body := &hookedStream{
-		size:   1 << 40,
-		hookAt: 2 * streamPart,
+		size:   endless,
+		hookAt: 2 * streamPart, // the third part
 		hook: func() error {
 			close(streamFailed)
 			return broken
@@ -155,7 +160,7 @@ func TestUploadStreamBeginPanics(t *testing.T) {
 		panic("boom")
 	}))
 	require.PanicsWithValue(t, "boom", func() {
-		_, _ = bucket.Upload(t.Context(), "k", &hookedStream{size: 1 << 40})
+		_, _ = bucket.Upload(t.Context(), "k", &hookedStream{size: endless})
 	})
 }
 
@@ -171,19 +176,22 @@ func (l barrierLayer) PutPart(ctx context.Context, r *driver.PartRequest) (drive
 	return l.Driver.PutPart(ctx, r)
 }
 
-// Upload sends each part of a stream as soon as it is full. In this test, no part is stored before all are in progress.
+// Upload sends each part of a stream as soon as it is full, without waiting for the parts before.
 func TestUploadStreamSendsFilledPart(t *testing.T) {
 	const parts = 16
 	const partSize = 64 << 10
-	var inProgress sync.WaitGroup
-	inProgress.Add(parts)
-	barrier := func(d driver.Driver) driver.Driver { return barrierLayer{d, &inProgress} }
+
+	// Each PutPart returns only when all parts are in progress. If Upload waited for one, it would never end.
+	var begun sync.WaitGroup
+	begun.Add(parts)
+	waitForAllParts := func(d driver.Driver) driver.Driver { return barrierLayer{Driver: d, met: &begun} }
 	limits := faults.Limits{Disable: driver.StreamingPut, MinPartSize: partSize}
-	bucket := memstore.New(driver.WithLayer(barrier), driver.WithLayer(faults.WithLimits(limits)))
+	bucket := memstore.New(driver.WithLayer(waitForAllParts), driver.WithLayer(faults.WithLimits(limits)))
 
 	stream := &hookedStream{size: parts * partSize}
-	_, err := bucket.Upload(t.Context(), "k", stream, storage.WithPartSize(partSize))
+	attrs, err := bucket.Upload(t.Context(), "k", stream, storage.WithPartSize(partSize))
 	require.NoError(t, err)
+	require.EqualValues(t, parts*partSize, attrs.Size)
 }
 
 // An inFlightLayer counts the bytes of the parts that are being sent. Each part takes a second.
@@ -214,8 +222,14 @@ func (l *inFlightLayer) CompleteParts(context.Context, *driver.CompleteRequest) 
 
 // Parts of a long stream grow, to stay below the maximum number. As they grow, fewer of them are in memory.
 func TestUploadLongStreamMemory(t *testing.T) {
+	// The store permits 100 parts. After each tenth of them, the size of a part doubles.
 	const maxParts = 100
-	const step = 10 * streamPart // bytes of the first ten parts; after each ten parts, the size doubles
+	const (
+		parts5MiB  = 10 * 5 * mebibyte // bytes of the first ten parts
+		parts10MiB = 10 * 10 * mebibyte
+		parts20MiB = 10 * 20 * mebibyte
+		parts40MiB = 10 * 40 * mebibyte
+	)
 	tests := []struct {
 		name      string
 		size      int64 // of the stream
@@ -224,32 +238,32 @@ func TestUploadLongStreamMemory(t *testing.T) {
 		wantMost  int64
 	}{
 		{
-			name:      "10 parts of 5 MiB",
-			size:      step,
+			name:      "10 parts of 5 MiB at once",
+			size:      parts5MiB,
 			wantLeast: 10 * 5 * mebibyte,
 			wantMost:  10 * 5 * mebibyte,
 		},
 		{
-			name:      "6 of 10 MiB",
-			size:      (1 + 2) * step,
+			name:      "6 parts of 10 MiB at once",
+			size:      parts5MiB + parts10MiB,
 			wantLeast: 6 * 10 * mebibyte,
 			wantMost:  6 * 10 * mebibyte,
 		},
 		{
-			name:      "3 of 20 MiB",
-			size:      (1 + 2 + 4) * step,
+			name:      "3 parts of 20 MiB at once",
+			size:      parts5MiB + parts10MiB + parts20MiB,
 			wantLeast: 3 * 20 * mebibyte,
 			wantMost:  3 * 20 * mebibyte,
 		},
 		{
-			name:      "2 of 40 MiB",
-			size:      (1 + 2 + 4 + 8) * step,
+			name:      "2 parts of 40 MiB at once",
+			size:      parts5MiB + parts10MiB + parts20MiB + parts40MiB,
 			wantLeast: 2 * 40 * mebibyte,
 			wantMost:  2 * 40 * mebibyte,
 		},
 		{
-			name:      "more, as WithConcurrency asks for",
-			size:      (1 + 2) * step,
+			name:      "more parts at once, by WithConcurrency",
+			size:      parts5MiB + parts10MiB,
 			opts:      []storage.UploadOption{storage.WithConcurrency(16)},
 			wantLeast: 10 * 10 * mebibyte,
 			wantMost:  16 * 10 * mebibyte,
@@ -271,6 +285,7 @@ func TestUploadLongStreamMemory(t *testing.T) {
 				})
 				bucket := memstore.New(count, driver.WithLayer(faults.WithLimits(limits)))
 
+				// The driver keeps no bytes, so it cannot complete the upload.
 				_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: tt.size}, tt.opts...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 				require.LessOrEqual(t, counted.most, tt.wantMost)

@@ -112,6 +112,8 @@ func TestListEndsBetweenPages(t *testing.T) {
 	bucket, injector := newFiveObjects(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := cancelAfterPage(bucket.List(ctx, storage.WithPageSize(2)), cancel)
+
+	// The two entries of the first page are followed by the error of ctx.
 	require.Len(t, errs, 3)
 	require.ErrorIs(t, errs[2], storage.Canceled)
 	require.Equal(t, 1, injector.Count(faults.List))
@@ -122,6 +124,8 @@ func TestVersionsEndBetweenPages(t *testing.T) {
 	bucket, injector := newFiveObjects(t, storage.WithVersioning(true))
 	ctx, cancel := context.WithCancel(t.Context())
 	errs := cancelAfterPage(storage.Versions(ctx, bucket, storage.WithPageSize(2)), cancel)
+
+	// The two entries of the first page are followed by the error of ctx.
 	require.Len(t, errs, 3)
 	require.ErrorIs(t, errs[2], storage.Canceled)
 	require.Equal(t, 1, injector.Count(faults.ListVersions))

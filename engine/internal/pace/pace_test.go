@@ -12,9 +12,18 @@ import (
 
 var errRefused = errors.New("slow down")
 
-// send makes requests for a time, as fast as the pace permits. The store serves each request in a
-// millisecond, so a pace that delays nothing permits 1000 requests a second.
-func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
+// perSecond is the number of requests that a pace permits if it delays nothing, because the store serves each request
+// in a millisecond.
+const perSecond = 1000
+
+// newPace returns a pace that is on, and counts the successes of requests.
+func newPace(maxDelay time.Duration) *Pace {
+	const isEnabled, countsSuccesses = true, true
+	return New(isEnabled, countsSuccesses, maxDelay)
+}
+
+// countRequests makes requests for a time, as fast as the pace permits, and returns their number.
+func countRequests(t *testing.T, p *Pace, during time.Duration) (requests int) {
 	t.Helper()
 	for start := time.Now(); time.Since(start) < during; requests++ {
 		require.NoError(t, p.Wait(t.Context()))
@@ -27,7 +36,8 @@ func send(t *testing.T, p *Pace, during time.Duration) (requests int) {
 // The pace delays no request before the store has refused one.
 func TestPaceBeforeFirstRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		require.Equal(t, 5000, send(t, New(true, true, time.Second), 5*time.Second))
+		p := newPace(time.Second)
+		require.Equal(t, 5*perSecond, countRequests(t, p, 5*time.Second))
 	})
 }
 
@@ -48,9 +58,11 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// The lowest rate is one request a second, which a long delay does not lower.
 				const maxDelay = time.Hour
-				p := New(true, tt.counts, maxDelay)
-				// Send about 1,000 requests a second for a round and a half, and then let the store refuse many.
-				send(t, p, 3*round/2)
+				const isEnabled = true
+				p := New(isEnabled, tt.counts, maxDelay)
+
+				// The store serves 1,000 requests a second for a round and a half, and then refuses many.
+				countRequests(t, p, 3*round/2)
 				for range 800 {
 					p.Refused(errRefused)
 				}
@@ -59,7 +71,7 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 
 				// The next round has the new rate.
 				time.Sleep(round)
-				got := send(t, p, time.Second)
+				got := countRequests(t, p, time.Second)
 				require.GreaterOrEqual(t, got, tt.atLeast)
 				require.LessOrEqual(t, got, tt.atMost)
 			})
@@ -70,22 +82,22 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 // The pace does not lower the rate for one refusal among ten successes.
 func TestPaceAfterFewRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(true, true, time.Second)
+		p := newPace(time.Second)
 		p.Refused(errRefused)
 		for range 10 {
 			p.Answered()
 		}
 		time.Sleep(round)
-		require.Equal(t, 500, send(t, p, 500*time.Millisecond))
+		require.Equal(t, perSecond/2, countRequests(t, p, time.Second/2))
 	})
 }
 
 // Ten seconds after the last refusal, the pace delays no requests anymore.
 func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(true, true, time.Second)
+		p := newPace(time.Second)
 		p.Refused(errRefused)
-		time.Sleep(12 * round)
+		time.Sleep(12 * round) // a round is one second
 		require.NoError(t, p.Wait(t.Context()))
 		require.False(t, p.Throttled())
 		require.NoError(t, p.Refusal())
@@ -95,20 +107,21 @@ func TestPaceTenSecondsAfterRefusal(t *testing.T) {
 // A pace that is off delays nothing, and only reports whether the store throttles.
 func TestPaceOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(false, true, time.Second)
+		const isEnabled, countsSuccesses = false, true
+		p := New(isEnabled, countsSuccesses, time.Second)
 		for range 100 {
 			p.Refused(errRefused)
 		}
 		require.True(t, p.Throttled())
 		time.Sleep(round)
-		require.Equal(t, 1000, send(t, p, time.Second))
+		require.Equal(t, perSecond, countRequests(t, p, time.Second))
 	})
 }
 
 // Wait fails if ctx ends before the turn of the caller.
 func TestPaceWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(true, true, time.Hour)
+		p := newPace(time.Hour)
 		for range 100 {
 			p.Refused(errRefused)
 		}

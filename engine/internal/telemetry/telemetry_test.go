@@ -63,68 +63,79 @@ func (s *recordedSpan) all() map[string]string {
 
 // The span of a call has its result: success or the Code of its error.
 func TestSpanHasOutcome(t *testing.T) {
-	err := errors.New("not there, said the store")
+	err := errors.New("no such object")
 	tests := []struct {
-		name    string
-		outcome Outcome
-		more    map[string]string
-		code    codes.Code
-		status  string
+		name          string
+		outcome       Outcome
+		wantBytes     string
+		wantRequests  string
+		wantErrorType string
+		wantCode      codes.Code
+		wantStatus    string
 	}{
 		{
-			name:    "a success",
-			outcome: Outcome{Bytes: 3, Requests: 2},
-			more:    map[string]string{"omnibucket.bytes": "3", "omnibucket.requests": "2"},
-			code:    codes.Unset,
+			name:         "success",
+			outcome:      Outcome{Bytes: 3, Requests: 2},
+			wantBytes:    "3",
+			wantRequests: "2",
+			wantCode:     codes.Unset,
 		},
 		{
-			name:    "a failure",
-			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found"}},
-			more: map[string]string{
-				"omnibucket.bytes":    "0",
-				"omnibucket.requests": "0",
-				"error.type":          "object_not_found",
-			},
-			code:   codes.Error,
-			status: "not there, said the store",
+			name:          "failure",
+			outcome:       Outcome{Requests: 1, Failure: Failure{Err: err, Code: "object not found"}},
+			wantBytes:     "0",
+			wantRequests:  "1",
+			wantErrorType: "object_not_found",
+			wantCode:      codes.Error,
+			wantStatus:    "no such object",
 		},
 		{
-			name:    "a failure that programs expect",
-			outcome: Outcome{Failure: Failure{Err: err, Code: "object not found", Expected: true}},
-			more: map[string]string{
-				"omnibucket.bytes":    "0",
-				"omnibucket.requests": "0",
-				"error.type":          "object_not_found",
+			name: "failure that programs expect",
+			outcome: Outcome{
+				Requests: 1,
+				Failure:  Failure{Err: err, Code: "object not found", Expected: true},
 			},
-			code: codes.Unset,
+			wantBytes:     "0",
+			wantRequests:  "1",
+			wantErrorType: "object_not_found",
+			wantCode:      codes.Unset,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &recorder{}
+			telemetry := &recorder{}
 			reporter := New(Config{
-				Tracer:   r,
+				Tracer:   telemetry,
 				Meter:    metricnoop.NewMeterProvider(),
 				Provider: "p",
 				Bucket:   "b",
 				Location: "https://h:81/x",
 			})
-			var c Call
-			reporter.Start(t.Context(), &c, "Upload", "k", 0, false)
-			reporter.End(&c, "Upload", tt.outcome)
-			want := map[string]string{
-				"omnibucket.provider": "p", "omnibucket.bucket": "b", "omnibucket.key": "k", "server.address": "h", "server.port": "81",
-			}
-			for name, value := range tt.more {
-				want[name] = value
-			}
+			const keys = 0 // the call has no list of keys
+			const isLocal = false
+			var call Call
+			reporter.Start(t.Context(), &call, "Upload", "k", keys, isLocal)
+			reporter.End(&call, "Upload", tt.outcome)
 
-			s := r.spans[0]
-			require.Equal(t, "storage.Upload", s.name)
-			require.Equal(t, want, s.all())
-			require.Equal(t, tt.code, s.code)
-			require.Equal(t, tt.status, s.status)
-			require.True(t, s.ended)
+			span := telemetry.spans[0]
+			require.Equal(t, "storage.Upload", span.name)
+			require.Equal(t, tt.wantCode, span.code)
+			require.Equal(t, tt.wantStatus, span.status)
+			require.True(t, span.ended)
+
+			want := map[string]string{
+				"omnibucket.provider": "p",
+				"omnibucket.bucket":   "b",
+				"omnibucket.key":      "k",
+				"server.address":      "h",
+				"server.port":         "81",
+				"omnibucket.bytes":    tt.wantBytes,
+				"omnibucket.requests": tt.wantRequests,
+			}
+			if tt.wantErrorType != "" {
+				want["error.type"] = tt.wantErrorType
+			}
+			require.Equal(t, want, span.all())
 		})
 	}
 }
