@@ -34,8 +34,8 @@ func (bucket *testBucket) tags(key string) map[string]string {
 	return tags
 }
 
-// requireChanged sets tags, and requires that nothing else of the object changes.
-func (bucket *testBucket) requireChanged(key string, tags map[string]string) {
+// requireSetTags sets tags, and requires that nothing else of the object changes.
+func (bucket *testBucket) requireSetTags(key string, tags map[string]string) {
 	bucket.t.Helper()
 	oldAttrs := bucket.head(key)
 
@@ -85,14 +85,16 @@ func TestSetTagsInPlace(t *testing.T) {
 				bucket := newTestBucket(t, disk.tweaks...)
 				tt.make(bucket)
 
-				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), {"b": "2"}} {
-					bucket.requireChanged("k", tags)
+				lastTags := map[string]string{"b": "2"}
+				for _, tags := range []map[string]string{{"a": "1"}, manyTags(), lastTags} {
+					bucket.requireSetTags("k", tags)
 				}
 				require.Empty(t, bucket.leftovers())
 
+				// A driver that opens the bucket later finds the last tags.
 				_ = bucket.driver.Close()
 				reopened := reopenTestBucket(t, bucket.root, disk.tweaks...)
-				require.Equal(t, map[string]string{"b": "2"}, reopened.tags("k"))
+				require.Equal(t, lastTags, reopened.tags("k"))
 			})
 		}
 	}
@@ -120,7 +122,7 @@ func TestVisibleSidecarTagsAndLocks(t *testing.T) {
 			// Write an object with properties, and change its tags and its lock.
 			bucket := newTestBucket(t, append(tt.tweaks, withSidecars, withObjectLock)...)
 			bucket.putDescribed("k")
-			bucket.requireChanged("k", map[string]string{"a": "1"})
+			bucket.requireSetTags("k", map[string]string{"a": "1"})
 			end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
 			r := &driver.ChangeRequest{
 				Key:       "k",
@@ -160,17 +162,18 @@ func TestAttrsEncodeEarlierForm(t *testing.T) {
 	require.Equal(t, currentForm, attrs.Encode()[0])
 }
 
-// SetTags can change a file of another program in a bucket to which nothing was written yet. If the object does not
-// exist, SetTags writes nothing.
+// SetTags may be the first write to a directory that only another program has written to.
 func TestSetTagsInUnwrittenBucket(t *testing.T) {
 	bucket := newTestBucket(t)
-	bucket.write("k", "content")
+	bucket.write("k", "content") // as another program does
 
+	// For a missing object, SetTags fails and writes nothing.
 	err := bucket.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 	require.NoDirExists(t, filepath.Join(bucket.root, bucketdir.Reserved))
 
-	bucket.requireChanged("k", map[string]string{"a": "1"})
+	// The file that exists gets the tags, and nothing else of it changes.
+	bucket.requireSetTags("k", map[string]string{"a": "1"})
 }
 
 // tagForEver gives one object tags, and requires that they stay until it sets others.

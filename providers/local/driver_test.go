@@ -429,21 +429,24 @@ func TestDeleteRemovesEmptyDirectories(t *testing.T) {
 // If Close is called during Put, Put still succeeds, and later calls fail with ErrClosed.
 func TestCloseWaitsForCallsInProgress(t *testing.T) {
 	bucket := newTestBucket(t)
+
+	// When Put begins to read its body, the body closes the driver.
 	r := request("k", "")
-	r.Body = io.MultiReader(&closing{bucket.driver}, strings.NewReader("body"))
+	r.Body = io.MultiReader(&closingReader{bucket.driver}, strings.NewReader("body"))
 	_, err := bucket.driver.Put(context.Background(), r)
 	require.NoError(t, err)
 
+	// The driver is closed, but the object is stored.
 	_, _, err = bucket.getErr("k")
 	require.ErrorIs(t, err, os.ErrClosed)
 	reopened := reopenTestBucket(t, bucket.root)
 	require.Equal(t, "body", reopened.get("k"))
 }
 
-// A closing body closes the driver when it is read.
-type closing struct{ d *objectDriver }
+// A closingReader closes the driver when it is read, and has no bytes.
+type closingReader struct{ d *objectDriver }
 
-func (c *closing) Read([]byte) (int, error) {
+func (c *closingReader) Read([]byte) (int, error) {
 	_ = c.d.Close()
 	return 0, io.EOF
 }

@@ -27,48 +27,39 @@ func modeOf(t *testing.T, path string) os.FileMode {
 func TestModeKeptByOverwrite(t *testing.T) {
 	tests := []struct {
 		name  string
-		there string // the path of the existing file
-		key   string
-		write func(t *testing.T, bucket *testBucket, key string)
+		file  string                                 // the file of the object "f"
+		write func(t *testing.T, bucket *testBucket) // stores "new" as the object "f"
 	}{
 		{
-			name:  "a plain write",
-			there: "f",
-			key:   "f",
-			write: func(_ *testing.T, bucket *testBucket, key string) {
-				bucket.put(key, "new")
+			name: "a plain write",
+			file: "f",
+			write: func(_ *testing.T, bucket *testBucket) {
+				bucket.put("f", "new")
 			},
 		},
 		{
-			name:  "a conditional write",
-			there: "f",
-			key:   "f",
-			write: func(t *testing.T, bucket *testBucket, key string) {
-				attrs, body, err := bucket.driver.Get(t.Context(), &driver.GetRequest{Key: key, Length: -1})
-				require.NoError(t, err)
-				require.NoError(t, body.Close())
-				r := request(key, "new")
-				r.Condition.Revision = attrs.Revision
-				_, err = bucket.driver.Put(t.Context(), r)
+			name: "a conditional write",
+			file: "f",
+			write: func(t *testing.T, bucket *testBucket) {
+				_, err := bucket.putIf("f", "new", storage.Condition{Revision: bucket.head("f").Revision})
 				require.NoError(t, err)
 			},
 		},
 		{
-			name:  "an upload in parts",
-			there: "f",
-			key:   "f",
-			write: func(t *testing.T, bucket *testBucket, key string) {
-				upload, err := bucket.driver.BeginParts(t.Context(), request(key, ""))
+			name: "an upload in parts",
+			file: "f",
+			write: func(t *testing.T, bucket *testBucket) {
+				upload, err := bucket.driver.BeginParts(t.Context(), request("f", ""))
 				require.NoError(t, err)
 				part, err := bucket.driver.PutPart(t.Context(),
-					&driver.PartRequest{Key: key, Upload: upload, Number: 1, Body: strings.NewReader("new")})
+					&driver.PartRequest{Key: "f", Upload: upload, Number: 1, Body: strings.NewReader("new")})
 				require.NoError(t, err)
 
-				file := filepath.Join(bucket.root, uploadPath(upload), partName(1))
-				require.Equal(t, modeOf(t, filepath.Join(bucket.root, "f"))|0o600, modeOf(t, file),
-					"the mode of the part")
+				// A part can always be read and written by its owner.
+				partFile := filepath.Join(bucket.root, uploadPath(upload), partName(1))
+				require.Equal(t, modeOf(t, filepath.Join(bucket.root, "f"))|0o600, modeOf(t, partFile))
 				_, err = bucket.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-					Put:    request(key, ""),
+					Put:    request("f", ""),
 					Upload: upload,
 					Parts:  []driver.Part{part},
 				})
@@ -76,32 +67,29 @@ func TestModeKeptByOverwrite(t *testing.T) {
 			},
 		},
 		{
-			name:  "a copy",
-			there: "f",
-			key:   "f",
-			write: func(t *testing.T, bucket *testBucket, key string) {
+			name: "a copy",
+			file: "f",
+			write: func(t *testing.T, bucket *testBucket) {
 				bucket.put("source", "new")
 				_, err := bucket.driver.Copy(t.Context(),
-					&driver.CopyRequest{Key: key, Source: bucket.driver.Locate("source")})
+					&driver.CopyRequest{Key: "f", Source: bucket.driver.Locate("source")})
 				require.NoError(t, err)
 			},
 		},
 		{
-			name:  "a write with versions",
-			there: "f",
-			key:   "f",
-			write: func(t *testing.T, bucket *testBucket, key string) {
+			name: "a write with versions",
+			file: "f",
+			write: func(t *testing.T, bucket *testBucket) {
 				bucket.driver.bucket.Versions.Store(true)
-				bucket.put(key, "new")
+				bucket.put("f", "new")
 			},
 		},
 		{
-			name:  "below a directory of that name",
-			there: bucketdir.Reserved + "=f",
-			key:   "f",
-			write: func(t *testing.T, bucket *testBucket, key string) {
+			name: "beside a directory with the name of the key",
+			file: bucketdir.Reserved + "=f", // the alternate name
+			write: func(t *testing.T, bucket *testBucket) {
 				bucket.put("f/other", "x")
-				bucket.put(key, "new")
+				bucket.put("f", "new")
 			},
 		},
 	}
@@ -112,11 +100,12 @@ func TestModeKeptByOverwrite(t *testing.T) {
 					bucket := newTestBucket(t, func(d *objectDriver) {
 						d.bucket.Sync = sync
 					})
-					path := filepath.Join(bucket.root, tt.there)
+					path := filepath.Join(bucket.root, tt.file)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
-					tt.write(t, bucket, tt.key)
-					require.Equal(t, "new", bucket.get(tt.key))
+
+					tt.write(t, bucket)
+					require.Equal(t, "new", bucket.get("f"))
 					require.Equal(t, mode, modeOf(t, path))
 				}
 			})

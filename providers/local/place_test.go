@@ -157,11 +157,14 @@ func TestPathOfReplacedService(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service is at "link", which leads to the directory "one". The other directory is "two".
 			dir := t.TempDir()
 			for _, path := range []string{"one/before", "one/both", "two/both"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
 			}
 			require.NoError(t, os.Symlink(filepath.Join(dir, "one"), filepath.Join(dir, "link")))
+
+			// open returns a service, and its bucket that both directories have.
 			open := func() (driver.ServiceDriver, storage.Bucket) {
 				service, err := NewServiceDriver(filepath.Join(dir, "link"), Config{})
 				require.NoError(t, err)
@@ -173,20 +176,22 @@ func TestPathOfReplacedService(t *testing.T) {
 				})
 				return service, b
 			}
-			service, b := open()
-			_, err := b.Upload(t.Context(), "old", strings.NewReader("x"))
+			service, earlier := open()
+			_, err := earlier.Upload(t.Context(), "old", strings.NewReader("x"))
 			require.NoError(t, err)
 
 			tt.replace(t, dir)
-			_, theirs := open()
-			_, err = b.Upload(t.Context(), "k", strings.NewReader("mine"), storage.IfAbsent())
+			_, later := open()
+
+			// Buckets that were opened before and after the replacement see each other's objects.
+			_, err = earlier.Upload(t.Context(), "k", strings.NewReader("mine"), storage.IfAbsent())
+			require.NoError(t, err)
+			_, err = later.Upload(t.Context(), "k", strings.NewReader("theirs"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			_, err = storage.Copy(t.Context(), later, "copy", earlier, "k")
 			require.NoError(t, err)
 
-			_, err = theirs.Upload(t.Context(), "k", strings.NewReader("theirs"), storage.IfAbsent())
-			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
-			_, err = storage.Copy(t.Context(), theirs, "copy", b, "k")
-			require.NoError(t, err)
-
+			// The service creates, lists and deletes buckets in the new directory.
 			_, err = service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "after"})
 			require.NoError(t, err)
 			require.DirExists(t, filepath.Join(dir, "link", "after"))

@@ -57,76 +57,119 @@ func (bucket *testBucket) beginUpload() string { return bucket.begin(&driver.Put
 
 // If parts were written at their final offsets, CompleteParts does not copy them.
 func TestCompletePartsWithoutCopy(t *testing.T) {
-	type sent struct {
+	type part struct {
 		number int
 		body   string
 	}
+	long := strings.Repeat("b", 1<<20)
 	tests := []struct {
-		name   string
-		sent   []sent
-		use    []int // indexes of sent
-		copies bool
+		name       string
+		sent       []part // in the order of the calls
+		completed  []int  // the numbers of the parts of the object
+		want       string // content of the object
+		wantCopied bool
 	}{
-		{name: "one part", sent: []sent{{1, "aaa"}}, use: []int{0}},
-		{name: "in their order", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}}, use: []int{0, 1, 2}},
-		{name: "in another order", sent: []sent{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}}, use: []int{1, 2, 0}},
-		{name: "a shorter last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "c"}}, use: []int{0, 1, 2}},
 		{
-			name: "a shorter last one, which comes first",
-			sent: []sent{{3, "c"}, {1, "aaa"}, {2, "bbb"}},
-			use:  []int{1, 2, 0},
-		},
-		{name: "a longer last one", sent: []sent{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}}, use: []int{0, 1, 2}},
-		{
-			name:   "a shorter one in the middle",
-			sent:   []sent{{1, "aaa"}, {2, "b"}, {3, "ccc"}},
-			use:    []int{0, 1, 2},
-			copies: true,
+			name:      "one part",
+			sent:      []part{{1, "aaa"}},
+			completed: []int{1},
+			want:      "aaa",
 		},
 		{
-			name:   "one that was sent twice",
-			sent:   []sent{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}},
-			use:    []int{0, 3, 2},
-			copies: true,
+			name:      "parts sent in order",
+			sent:      []part{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
+			completed: []int{1, 2, 3},
+			want:      "aaabbbccc",
 		},
 		{
-			name:   "the last was sent twice",
-			sent:   []sent{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}},
-			use:    []int{0, 2},
-			copies: true,
+			name:      "parts sent out of order",
+			sent:      []part{{3, "ccc"}, {1, "aaa"}, {2, "bbb"}},
+			completed: []int{1, 2, 3},
+			want:      "aaabbbccc",
 		},
 		{
-			name:   "without the last",
-			sent:   []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
-			use:    []int{0, 1},
-			copies: true,
+			name:      "last part shorter",
+			sent:      []part{{1, "aaa"}, {2, "bbb"}, {3, "c"}},
+			completed: []int{1, 2, 3},
+			want:      "aaabbbc",
 		},
 		{
-			name:   "without the first",
-			sent:   []sent{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
-			use:    []int{1, 2},
-			copies: true,
+			name:      "last part shorter and sent first",
+			sent:      []part{{3, "c"}, {1, "aaa"}, {2, "bbb"}},
+			completed: []int{1, 2, 3},
+			want:      "aaabbbc",
 		},
-		{name: "with gaps", sent: []sent{{2, "bbb"}, {30, "ccc"}}, use: []int{0, 1}, copies: true},
-		{name: "far apart", sent: []sent{{1, "aaa"}, {9999, strings.Repeat("b", 1<<20)}}, use: []int{0, 1}},
+		{
+			name:      "last part longer",
+			sent:      []part{{1, "aaa"}, {2, "bbb"}, {3, "cccc"}},
+			completed: []int{1, 2, 3},
+			want:      "aaabbbcccc",
+		},
+		{
+			name:       "middle part shorter",
+			sent:       []part{{1, "aaa"}, {2, "b"}, {3, "ccc"}},
+			completed:  []int{1, 2, 3},
+			want:       "aaabccc",
+			wantCopied: true,
+		},
+		{
+			name:       "middle part sent twice",
+			sent:       []part{{1, "aaa"}, {2, "xxx"}, {3, "ccc"}, {2, "bbb"}},
+			completed:  []int{1, 2, 3},
+			want:       "aaabbbccc",
+			wantCopied: true,
+		},
+		{
+			name:       "last part sent twice",
+			sent:       []part{{1, "aaa"}, {2, "xxx"}, {2, "bbb"}},
+			completed:  []int{1, 2},
+			want:       "aaabbb",
+			wantCopied: true,
+		},
+		{
+			name:       "last part left out",
+			sent:       []part{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
+			completed:  []int{1, 2},
+			want:       "aaabbb",
+			wantCopied: true,
+		},
+		{
+			name:       "first part left out",
+			sent:       []part{{1, "aaa"}, {2, "bbb"}, {3, "ccc"}},
+			completed:  []int{2, 3},
+			want:       "bbbccc",
+			wantCopied: true,
+		},
+		{
+			name:       "gaps in the numbers",
+			sent:       []part{{2, "bbb"}, {30, "ccc"}},
+			completed:  []int{2, 30},
+			want:       "bbbccc",
+			wantCopied: true,
+		},
+		{
+			name:      "two numbers far apart",
+			sent:      []part{{1, "aaa"}, {9999, long}},
+			completed: []int{1, 9999},
+			want:      "aaa" + long,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
 			upload := bucket.beginUpload()
-			want := ""
-			var all, used []driver.Part
+			stored := map[int]driver.Part{} // by number; a part that is sent again replaces the old one
 			for _, p := range tt.sent {
-				all = append(all, bucket.part(upload, p.number, p.body))
+				stored[p.number] = bucket.part(upload, p.number, p.body)
 			}
-			for _, i := range tt.use {
-				used = append(used, all[i])
-				want += tt.sent[i].body
+			var completed []driver.Part
+			for _, number := range tt.completed {
+				completed = append(completed, stored[number])
 			}
 
-			content, isShared := bucket.completeUpload(upload, used...)
-			require.Equal(t, want, content)
-			require.Equal(t, tt.copies, !isShared)
+			content, isShared := bucket.completeUpload(upload, completed...)
+			require.Equal(t, tt.want, content)
+			require.Equal(t, tt.wantCopied, !isShared)
 		})
 	}
 }

@@ -107,7 +107,7 @@ func TestPutPartAfterSweep(t *testing.T) {
 	require.Empty(t, bucket.uploads())
 }
 
-// A call has opened an upload, and then a sweep removes the upload's key file. The call fails with ErrUpload.
+// A call that has opened an upload fails with ErrUpload if a sweep then removes the key file of the upload.
 func TestPutPartWaitsForSweep(t *testing.T) {
 	wineCannot(t, lockedStays)
 	bucket := newTestBucket(t)
@@ -121,6 +121,7 @@ func TestPutPartWaitsForSweep(t *testing.T) {
 	defer upload.Close()
 	require.NoError(t, bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
 
+	// A sweep removes the key file first.
 	require.NoError(t, upload.Dir.Unlink(uploadKeyName))
 	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
 }
@@ -174,21 +175,25 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := atNoon()
 			bucket := newTestBucket(t, clock.tweak)
+			sweep := func() { reopenTestBucket(t, bucket.root, clock.tweak) } // opening a bucket sweeps it
+
+			// After a week, an upload is abandoned. One that cannot be examined remains intact.
 			upload := bucket.begin(&driver.PutRequest{Key: "k"})
 			part := bucket.part(upload, 1, "x")
 			clock.pass(8 * day)
 			restore := tt.spoil(t, bucket, bucket.uploadDir(upload))
-			reopenTestBucket(t, bucket.root, clock.tweak)
+			sweep()
 			restore()
-			require.NoError(t, bucket.complete("k", upload, part), "the upload is intact")
+			require.NoError(t, bucket.complete("k", upload, part))
 
+			// A later sweep, which can examine the upload again, removes it.
 			upload = bucket.begin(&driver.PutRequest{Key: "k"})
 			restore = tt.spoil(t, bucket, bucket.uploadDir(upload))
 			clock.pass(8 * day)
-			reopenTestBucket(t, bucket.root, clock.tweak)
+			sweep()
 			restore()
-			reopenTestBucket(t, bucket.root, clock.tweak)
-			require.Empty(t, bucket.uploads(), "a later sweep removes it")
+			sweep()
+			require.Empty(t, bucket.uploads())
 		})
 	}
 }
@@ -242,25 +247,28 @@ func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
 }
 
-// A sweep only touches uploads.
+// A sweep removes uploads, but nothing else that is among them or that a link among them leads to.
 func TestSweepOnlyTouchesUploads(t *testing.T) {
-	laterClock := &setClock{time.Now().Add(30 * day)}
-	upload := func(t *testing.T, dir string) {
+	laterClock := &setClock{time.Now().Add(30 * day)} // when all uploads are abandoned
+	makeUpload := func(t *testing.T, dir string) {
 		t.Helper()
 		require.NoError(t, os.MkdirAll(dir, 0o777))
 		for _, name := range []string{uploadKeyName, partName(1)} {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("k"), 0o666))
 		}
 	}
-	name := strings.Repeat("a", 24)
+	uploadName := strings.Repeat("a", 24)
 	tests := []struct {
-		name  string
+		name string
+
+		// plant makes files in the directory of the uploads, in the bucket or in a directory outside of it. It returns
+		// the paths that the sweep must leave.
 		plant func(t *testing.T, bucket *testBucket, uploads, outside string) (stays []string)
 	}{
 		{
 			name: "a file with the name of an upload",
 			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				path := filepath.Join(uploads, name)
+				path := filepath.Join(uploads, uploadName)
 				require.NoError(t, os.WriteFile(path, nil, 0o666))
 				return []string{path}
 			},
@@ -268,29 +276,29 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 		{
 			name: "a directory with another name",
 			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				upload(t, filepath.Join(uploads, "mine"))
-				upload(t, filepath.Join(uploads, strings.ToUpper(name)))
+				makeUpload(t, filepath.Join(uploads, "mine"))
+				makeUpload(t, filepath.Join(uploads, strings.ToUpper(uploadName)))
 				return []string{
 					filepath.Join(uploads, "mine", partName(1)),
-					filepath.Join(uploads, strings.ToUpper(name), partName(1)),
+					filepath.Join(uploads, strings.ToUpper(uploadName), partName(1)),
 				}
 			},
 		},
 		{
 			name: "a link to an upload outside",
 			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-				upload(t, outside)
+				makeUpload(t, outside)
 				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(outside, filepath.Join(uploads, name)))
+				require.NoError(t, os.Symlink(outside, filepath.Join(uploads, uploadName)))
 				return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
 			},
 		},
 		{
 			name: "a link to objects",
 			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-				upload(t, filepath.Join(bucket.root, "dir"))
+				makeUpload(t, filepath.Join(bucket.root, "dir"))
 				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, name)))
+				require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, uploadName)))
 				return []string{
 					filepath.Join(bucket.root, "dir", uploadKeyName), filepath.Join(bucket.root,
 						"dir", partName(1)),
@@ -301,34 +309,34 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			name: "a key that is a link to an object",
 			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
 				bucket.write("object", "k")
-				upload(t, filepath.Join(uploads, name))
-				key := filepath.Join(uploads, name, uploadKeyName)
+				makeUpload(t, filepath.Join(uploads, uploadName))
+				key := filepath.Join(uploads, uploadName, uploadKeyName)
 				require.NoError(t, os.Remove(key))
 				wineCannot(t, noLinks)
 				require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
 				return []string{
-					key, filepath.Join(uploads, name, partName(1)), filepath.Join(bucket.root, "object"),
+					key, filepath.Join(uploads, uploadName, partName(1)), filepath.Join(bucket.root, "object"),
 				}
 			},
 		},
 		{
 			name: "a key that is a link to the outside",
 			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-				upload(t, outside)
-				upload(t, filepath.Join(uploads, name))
-				key := filepath.Join(uploads, name, uploadKeyName)
+				makeUpload(t, outside)
+				makeUpload(t, filepath.Join(uploads, uploadName))
+				key := filepath.Join(uploads, uploadName, uploadKeyName)
 				require.NoError(t, os.Remove(key))
 				wineCannot(t, noLinks)
 				require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
 				return []string{
-					key, filepath.Join(uploads, name, partName(1)), filepath.Join(outside, uploadKeyName),
+					key, filepath.Join(uploads, uploadName, partName(1)), filepath.Join(outside, uploadKeyName),
 				}
 			},
 		},
 		{
 			name: "a key that is a directory",
 			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				path := filepath.Join(uploads, name, uploadKeyName, "x")
+				path := filepath.Join(uploads, uploadName, uploadKeyName, "x")
 				require.NoError(t, os.MkdirAll(path, 0o777))
 				return []string{path}
 			},
@@ -336,10 +344,10 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 		{
 			name: "links and directories in an upload",
 			plant: func(t *testing.T, bucket *testBucket, uploads, outside string) []string {
-				upload(t, outside)
-				dir := filepath.Join(uploads, name)
+				makeUpload(t, outside)
+				dir := filepath.Join(uploads, uploadName)
 				require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
-				upload(t, dir)
+				makeUpload(t, dir)
 				wineCannot(t, noLinks)
 				require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
 
@@ -352,12 +360,12 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 			name: "a link in place of the uploads",
 			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
 				objects := filepath.Join(bucket.root, "objects")
-				upload(t, filepath.Join(objects, name))
+				makeUpload(t, filepath.Join(objects, uploadName))
 				require.NoError(t, os.Remove(uploads))
 				wineCannot(t, noLinks)
 				require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
 				return []string{
-					filepath.Join(objects, name, uploadKeyName), filepath.Join(objects, name, partName(1)),
+					filepath.Join(objects, uploadName, uploadKeyName), filepath.Join(objects, uploadName, partName(1)),
 				}
 			},
 		},
@@ -373,11 +381,12 @@ func TestSweepOnlyTouchesUploads(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t)
-			outside := t.TempDir()
 			bucket.put("k", "x")
 			uploads := filepath.Join(bucket.root, bucketdir.UploadsPath)
 			require.NoError(t, os.Mkdir(uploads, 0o777))
-			stays := tt.plant(t, bucket, uploads, outside)
+			stays := tt.plant(t, bucket, uploads, t.TempDir())
+
+			// Opening the bucket sweeps it.
 			reopenTestBucket(t, bucket.root, laterClock.tweak)
 			for _, path := range stays {
 				_, err := os.Lstat(path)

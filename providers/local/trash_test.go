@@ -150,101 +150,105 @@ func abandonEntries(t *testing.T, dir string) {
 
 // If DeleteBucket stops after any of its steps, a later call completes the removal or moves the bucket back.
 func TestDeleteBucketInterrupted(t *testing.T) {
-	const held = trashPrefix + "0123456789abcdef01234567"
-	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
+	// DeleteBucket makes a trash, which is a hidden directory, and then its marker, which is a locked file. It moves the
+	// bucket into the trash, and removes it there.
+	const trash = trashPrefix + "0123456789abcdef01234567"
+	longAgo := time.Now().Add(-2 * bucketdir.AbandonedAge)
 	tests := []struct {
-		name string
-		die  func(t *testing.T, service *serviceDriver, root string)
-		back bool // the bucket is moved back
-		left bool // the trash stays
+		name          string
+		interrupt     func(t *testing.T, service *serviceDriver, root string) // makes what DeleteBucket has left
+		wantMovedBack bool                                                    // whether the bucket is there again
+		wantTrash     bool
 	}{
 		{
-			name: "before the marker, long ago",
-			die: func(t *testing.T, _ *serviceDriver, root string) {
-				require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
-				require.NoError(t, os.Chtimes(filepath.Join(root, held), old, old))
+			name: "before the marker was made, long ago",
+			interrupt: func(t *testing.T, _ *serviceDriver, root string) {
+				require.NoError(t, os.Mkdir(filepath.Join(root, trash), 0o777))
+				require.NoError(t, os.Chtimes(filepath.Join(root, trash), longAgo, longAgo))
 			},
 		},
 		{
-			name: "before the marker, just now",
-			die: func(t *testing.T, _ *serviceDriver, root string) {
-				require.NoError(t, os.Mkdir(filepath.Join(root, held), 0o777))
+			name: "before the marker was made, just now",
+			interrupt: func(t *testing.T, _ *serviceDriver, root string) {
+				require.NoError(t, os.Mkdir(filepath.Join(root, trash), 0o777))
 			},
-			left: true,
+			wantTrash: true,
 		},
 		{
-			name: "before the bucket is moved",
-			die: func(t *testing.T, _ *serviceDriver, root string) {
-				moveToTrash(t, root, held)
+			name: "before the bucket was moved",
+			interrupt: func(t *testing.T, _ *serviceDriver, root string) {
+				moveToTrash(t, root, trash)
 			},
 		},
 		{
 			name: "after the bucket was moved",
-			die: func(t *testing.T, service *serviceDriver, root string) {
+			interrupt: func(t *testing.T, service *serviceDriver, root string) {
 				service.createPublicBucket(t, "bucket")
-				moveToTrash(t, root, held, "bucket")
+				moveToTrash(t, root, trash, "bucket")
 			},
 		},
 		{
 			name: "after another process wrote into the moved bucket",
-			die: func(t *testing.T, service *serviceDriver, root string) {
+			interrupt: func(t *testing.T, service *serviceDriver, root string) {
 				service.createPublicBucket(t, "bucket")
 				bucket := service.bucket(t, "bucket", root)
 				bucket.put("k", "x")
 				require.NoError(t, bucket.driver.Close()) // Windows does not move an open bucket
-				moveToTrash(t, root, held, "bucket")
+				moveToTrash(t, root, trash, "bucket")
 			},
-			back: true,
+			wantMovedBack: true,
 		},
 		{
 			name: "after the lock file was removed",
-			die: func(t *testing.T, service *serviceDriver, root string) {
+			interrupt: func(t *testing.T, service *serviceDriver, root string) {
 				service.createPublicBucket(t, "bucket")
-				moveToTrash(t, root, held, "bucket")
-				require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", bucketdir.LockPath)))
+				moveToTrash(t, root, trash, "bucket")
+				require.NoError(t, os.Remove(filepath.Join(root, trash, "bucket", bucketdir.LockPath)))
 			},
 		},
 		{
 			name: "after the settings were removed",
-			die: func(t *testing.T, service *serviceDriver, root string) {
+			interrupt: func(t *testing.T, service *serviceDriver, root string) {
 				service.createPublicBucket(t, "bucket")
-				moveToTrash(t, root, held, "bucket")
-				require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", bucketdir.Reserved)))
+				moveToTrash(t, root, trash, "bucket")
+				require.NoError(t, os.RemoveAll(filepath.Join(root, trash, "bucket", bucketdir.Reserved)))
 			},
 		},
 		{
-			name: "not interrupted: the process lives",
-			die: func(t *testing.T, service *serviceDriver, root string) {
+			name: "not interrupted, because the process still runs",
+			interrupt: func(t *testing.T, service *serviceDriver, root string) {
 				service.createPublicBucket(t, "bucket")
-				marker := moveToTrash(t, root, held, "bucket")
+				marker := moveToTrash(t, root, trash, "bucket")
 				f, err := os.OpenFile(marker, os.O_RDWR, 0)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, f.Close()) })
 				require.NoError(t, osdir.TryLock(f))
 			},
-			left: true,
+			wantTrash: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			service, root := newService(t)
-			tt.die(t, service, root)
+			tt.interrupt(t, service, root)
+
+			// The call of another process completes the removal, or moves the bucket back.
 			next, err := NewServiceDriver(root, Config{NoSync: true})
 			require.NoError(t, err)
 			defer func() {
 				require.NoError(t, next.Close())
 			}()
 			info, err := next.BucketInfo(t.Context(), "bucket")
-			if tt.back {
+			if tt.wantMovedBack {
 				require.NoError(t, err)
 				require.True(t, info.Public)
 			} else {
 				require.ErrorIs(t, err, storage.BucketNotFound)
 			}
-			if tt.left {
-				require.DirExists(t, filepath.Join(root, held))
+			if tt.wantTrash {
+				require.DirExists(t, filepath.Join(root, trash))
 			} else {
-				require.NoDirExists(t, filepath.Join(root, held))
+				require.NoDirExists(t, filepath.Join(root, trash))
 			}
 		})
 	}

@@ -170,14 +170,14 @@ func TestRoundsAreLimited(t *testing.T) {
 	tests := []struct {
 		name   string
 		tweaks []tweak
-		at     func(bucket *testBucket) string     // meddle runs before this directory is opened
-		meddle func(bucket *testBucket, at string) // simulates another process
+		path   func(bucket *testBucket) string       // of the directory with which another process interferes
+		undo   func(bucket *testBucket, path string) // runs each time just before the directory is opened
 		call   func(bucket *testBucket) error
 	}{
 		{
 			name: "a directory is removed each time that it was made",
-			at:   func(*testBucket) string { return "a" },
-			meddle: func(bucket *testBucket, path string) {
+			path: func(*testBucket) string { return "a" },
+			undo: func(bucket *testBucket, path string) {
 				_ = os.Remove(filepath.Join(bucket.root, path))
 			},
 			call: func(bucket *testBucket) error {
@@ -187,8 +187,8 @@ func TestRoundsAreLimited(t *testing.T) {
 		{
 			name:   "the directory of versions is removed each time that it was made",
 			tweaks: []tweak{withVersions},
-			at:     func(bucket *testBucket) string { return bucket.driver.live.Noncurrent.Dirs.Path("k") },
-			meddle: func(bucket *testBucket, path string) {
+			path:   func(bucket *testBucket) string { return bucket.driver.live.Noncurrent.Dirs.Path("k") },
+			undo: func(bucket *testBucket, path string) {
 				_ = os.Remove(filepath.Join(bucket.root, path))
 			},
 			call: func(bucket *testBucket) error {
@@ -197,8 +197,8 @@ func TestRoundsAreLimited(t *testing.T) {
 		},
 		{
 			name: "a foreign object is replaced each time that it is opened",
-			at:   func(*testBucket) string { return "" },
-			meddle: func(bucket *testBucket, _ string) {
+			path: func(*testBucket) string { return "" },
+			undo: func(bucket *testBucket, _ string) {
 				wineCannot(bucket.t, openStays)
 				bucket.write("foreign.new", time.Now().String())
 				_ = os.Rename(filepath.Join(bucket.root, "foreign.new"),
@@ -215,19 +215,21 @@ func TestRoundsAreLimited(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, tt.tweaks...)
 			bucket.put("k", "old")
-			target := tt.at(bucket)
-			calls := 0
+			interferedPath := tt.path(bucket)
+			rounds := 0
 			bucket.driver.live.Tree.OnOpen = func(path string) {
-				if path == target {
-					calls++
-					tt.meddle(bucket, target)
+				if path == interferedPath {
+					rounds++
+					tt.undo(bucket, path)
 				}
 			}
 
+			// The call tries again for some rounds, and then fails.
 			err := tt.call(bucket)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-			require.Greater(t, calls, 10, "it must be tried again")
+			require.Greater(t, rounds, 10)
 
+			// Without the other process, it succeeds.
 			bucket.driver.live.Tree.OnOpen = nil
 			require.NoError(t, tt.call(bucket))
 		})
@@ -287,33 +289,25 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 // Put creates the directory for temporary files if it is missing. Tools that copy only files, or that remove empty
 // directories, lose this directory.
 func TestPutMakesStagingDirectory(t *testing.T) {
-	tests := []struct {
-		name string
-		open bool // whether the bucket is open when the directory is removed
-	}{
-		{name: "before the bucket is opened", open: false},
-		{name: "while the bucket is open", open: true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.open {
-				windowsCannot(t, openDirStays)
-			}
+	t.Run("removed while the bucket is open", func(t *testing.T) {
+		windowsCannot(t, openDirStays)
+		bucket := newTestBucket(t)
+		bucket.put("k", "old")
+		require.NoError(t, os.RemoveAll(filepath.Join(bucket.root, bucketdir.TmpPath)))
 
-			bucket := newTestBucket(t)
-			bucket.put("k", "old")
-			if !tt.open {
-				require.NoError(t, bucket.driver.Close())
-			}
-			require.NoError(t, os.RemoveAll(filepath.Join(bucket.root, bucketdir.TmpPath)))
-			if !tt.open {
-				bucket = reopenTestBucket(t, bucket.root)
-			}
+		bucket.put("k", "new")
+		require.Equal(t, "new", bucket.get("k"))
+	})
+	t.Run("removed before the bucket is opened", func(t *testing.T) {
+		closed := newTestBucket(t)
+		closed.put("k", "old")
+		require.NoError(t, closed.driver.Close())
+		require.NoError(t, os.RemoveAll(filepath.Join(closed.root, bucketdir.TmpPath)))
 
-			bucket.put("k", "new")
-			require.Equal(t, "new", bucket.get("k"))
-		})
-	}
+		bucket := reopenTestBucket(t, closed.root)
+		bucket.put("k", "new")
+		require.Equal(t, "new", bucket.get("k"))
+	})
 }
 
 // A power failure may leave the format file empty or full of zeros, and the next write then writes it again.

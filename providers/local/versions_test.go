@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -206,7 +207,7 @@ func TestListVersionsUnversioned(t *testing.T) {
 	require.Empty(t, entries[0].Version)
 }
 
-// Removals leave markers.
+// Delete without a version leaves a delete marker. A marker can be removed by its version, as an object can.
 func TestDeleteLeavesMarkers(t *testing.T) {
 	day := func(n int) time.Time { return time.Date(2026, 5, n, 12, 0, 0, 0, time.UTC) }
 	for _, disk := range disks {
@@ -215,8 +216,10 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			atToday := func(d *objectDriver) {
 				d.bucket.Clock.Now = func() time.Time { return today }
 			}
-			tweaks := append(disk.tweaks, withVersions, withFlush, atToday)
+			tweaks := slices.Concat(disk.tweaks, []tweak{withVersions, withFlush, atToday})
 			bucket := newTestBucket(t, tweaks...)
+
+			// list returns the day of each version, the newest first, and whether it is current or a marker.
 			list := func() (lines []string) {
 				for _, e := range bucket.listVersions(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
@@ -234,48 +237,56 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 				require.NoError(t,
 					bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "dir/k", Version: version}))
 			}
-			one := bucket.put("dir/k", "1")
-			today = day(2)
-			two := bucket.put("dir/k", "2")
-			today = day(3)
 
+			// The object is stored on the days 1 and 2, and removed on the days 3 and 4. Each removal leaves a marker.
+			first := bucket.put("dir/k", "1")
+			today = day(2)
+			second := bucket.put("dir/k", "2")
+			today = day(3)
 			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 3", "2", "1"}, list())
 			today = day(4)
 			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, list())
 
-			marker := bucket.listVersions(driver.ListRequest{})[1].Version
-			_, _, err := bucket.getVersion("dir/k", marker)
+			// A marker has no content.
+			markerOfDay3 := bucket.listVersions(driver.ListRequest{})[1].Version
+			_, _, err := bucket.getVersion("dir/k", markerOfDay3)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
-			three := bucket.put("dir/k", "3")
+			// Removing the marker of a noncurrent version leaves the rest.
+			third := bucket.put("dir/k", "3")
 			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, list())
 			bucket = reopenTestBucket(t, bucket.root, tweaks...)
-			removeVersion(marker)
+			removeVersion(markerOfDay3)
 			require.Equal(t, []string{"4 current", "removed 4", "2", "1"}, list())
 
-			removeVersion(three.Version)
+			// Without the current version, the marker of day 4 is the newest, so the object is missing.
+			removeVersion(third.Version)
 			bucket.requireMissing("dir/k")
-			require.Equal(t, []string{"removed 4", "2", "1"}, list(), "the marker is the newest")
+			require.Equal(t, []string{"removed 4", "2", "1"}, list())
 
-			removeVersion(two.Version)
-			marker = bucket.listVersions(driver.ListRequest{})[0].Version
-			removeVersion(marker)
-			require.Equal(t, []string{"1 current"}, list(), "without its marker it is back")
-			require.Equal(t, one, bucket.head("dir/k"))
+			// Without the newest marker, the newest version is current again.
+			removeVersion(second.Version)
+			markerOfDay4 := bucket.listVersions(driver.ListRequest{})[0].Version
+			removeVersion(markerOfDay4)
+			require.Equal(t, []string{"1 current"}, list())
+			require.Equal(t, first, bucket.head("dir/k"))
 
-			bucket.remove("other") // was never there
-			removeVersion(one.Version)
+			// An object that never existed gets a marker, too.
+			bucket.remove("other")
+			removeVersion(first.Version)
 			require.Equal(t, []string{"removed 4"}, list())
 
-			require.NoError(t, bucket.driver.Delete(t.Context(),
-				&driver.DeleteRequest{Key: "other", Version: bucket.listVersions(driver.ListRequest{})[0].Version}))
+			// When all versions are removed, no files are left.
+			markerOfOther := bucket.listVersions(driver.ListRequest{})[0].Version
+			require.NoError(t,
+				bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: markerOfOther}))
 			require.Empty(t, list())
 			leftovers, err := os.ReadDir(filepath.Join(bucket.root,
 				filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)
-			require.Empty(t, leftovers, "no files are left")
+			require.Empty(t, leftovers)
 			require.NoDirExists(t, filepath.Join(bucket.root, "dir"))
 		})
 	}

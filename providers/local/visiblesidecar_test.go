@@ -118,31 +118,34 @@ func (bucket *testBucket) isPublic(key string) (bool, error) {
 // After each change, a copy of the object has the attributes of its own visible sidecar, or none. A sidecar that
 // does not match the file is ignored.
 func TestVisibleSidecarMatchesObject(t *testing.T) {
+	// Sidecars have the size of the object, and the new content has the same size as the old one.
+	const oldContent, newContent = "content", "contenu"
 	tests := []struct {
-		name   string
-		change func(t *testing.T, bucket *testBucket)
-		files  int
-		want   string // content type in a copy
+		name         string
+		change       func(t *testing.T, bucket *testBucket)
+		wantSidecars int
+		wantType     string // content type in a copy
 	}{
 		{
 			name: "after an overwrite",
 			change: func(t *testing.T, bucket *testBucket) {
-				r := described("dir/k", "contenu")
+				r := described("dir/k", newContent)
 				r.ContentType = "text/x-new"
 				_, err := bucket.driver.Put(t.Context(), r)
 				require.NoError(t, err)
 			},
-			files: 1,
-			want:  "text/x-new",
+			wantSidecars: 1,
+			wantType:     "text/x-new",
 		},
 		{
 			name: "after an overwrite without the option",
 			change: func(t *testing.T, bucket *testBucket) {
-				_, err := reopenTestBucket(t, bucket.root).driver.Put(t.Context(),
-					request("dir/k", "contenu"))
+				withoutSidecars := reopenTestBucket(t, bucket.root)
+				_, err := withoutSidecars.driver.Put(t.Context(), request("dir/k", newContent))
 				require.NoError(t, err)
 			},
-			want: "",
+			wantSidecars: 0,
+			wantType:     "",
 		},
 		{
 			name: "after an upload in parts",
@@ -162,20 +165,20 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 					&driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}})
 				require.NoError(t, err)
 			},
-			files: 1,
-			want:  "text/x-new",
+			wantSidecars: 1,
+			wantType:     "text/x-new",
 		},
 		{
 			name: "after a write that failed",
 			change: func(t *testing.T, bucket *testBucket) {
-				r := described("dir/k", "contenu")
+				r := described("dir/k", newContent)
 				r.ContentType = "text/x-new"
 				r.Condition.Absent = true
 				_, err := bucket.driver.Put(t.Context(), r)
 				require.ErrorIs(t, err, storage.PreconditionFailed)
 			},
-			files: 1,
-			want:  "text/x-own",
+			wantSidecars: 1,
+			wantType:     "text/x-own",
 		},
 		{
 			name: "after another program made the file longer",
@@ -183,26 +186,27 @@ func TestVisibleSidecarMatchesObject(t *testing.T) {
 				require.NoError(t,
 					os.WriteFile(filepath.Join(bucket.root, "dir", "k"), []byte("longer than it was"), 0o666))
 			},
-			files: 1,
-			want:  "",
+			wantSidecars: 1,
+			wantType:     "",
 		},
 		{
 			name: "with a malformed sidecar",
 			change: func(t *testing.T, bucket *testBucket) {
 				require.NoError(t, os.WriteFile(visibleFiles(t, bucket.root)[0], []byte("{"), 0o666))
 			},
-			files: 1,
-			want:  "",
+			wantSidecars: 1,
+			wantType:     "",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
-			_, err := bucket.driver.Put(t.Context(), described("dir/k", "content"))
+			_, err := bucket.driver.Put(t.Context(), described("dir/k", oldContent)) // with the type text/x-own
 			require.NoError(t, err)
 			tt.change(t, bucket)
-			require.Len(t, visibleFiles(t, bucket.root), tt.files)
-			require.Equal(t, tt.want, copyTestBucket(t, bucket.root).head("dir/k").ContentType)
+			require.Len(t, visibleFiles(t, bucket.root), tt.wantSidecars)
+			copied := copyTestBucket(t, bucket.root)
+			require.Equal(t, tt.wantType, copied.head("dir/k").ContentType)
 		})
 	}
 }
