@@ -24,22 +24,22 @@ type hidden struct{ io.Reader }
 
 // If a body is longer than its limit, Reader fails with its error TooLarge. Otherwise it reads the whole body.
 func TestBodyIsReadUpToItsLimit(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		body  io.Reader
-		limit int64
-		more  func() (int64, error)
-		want  string
-		err   error
+	tests := []struct {
+		name    string
+		body    io.Reader
+		limit   int64
+		more    func() (int64, error) // returns by how much the limit is raised when it is reached
+		want    string
+		wantErr error
 	}{
 		{name: "as long as its limit", body: strings.NewReader("12345"), limit: 5, want: "12345"},
-		{name: "one byte longer", body: strings.NewReader("12345"), limit: 4, want: "", err: errTooLarge},
+		{name: "one byte longer", body: strings.NewReader("12345"), limit: 4, want: "", wantErr: errTooLarge},
 		{
-			name:  "one byte longer, read byte by byte",
-			body:  iotest.OneByteReader(strings.NewReader("12345")),
-			limit: 4,
-			want:  "1234",
-			err:   errTooLarge,
+			name:    "one byte longer, read byte by byte",
+			body:    iotest.OneByteReader(strings.NewReader("12345")),
+			limit:   4,
+			want:    "1234",
+			wantErr: errTooLarge,
 		},
 		{name: "any length", body: strings.NewReader("12345"), limit: math.MaxInt64, want: "12345"},
 		{name: "empty, with a limit of 0", body: strings.NewReader(""), want: ""},
@@ -51,45 +51,48 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 			want:  "12345",
 		},
 		{
-			name:  "more is allowed, but not enough",
-			body:  strings.NewReader("12345"),
-			limit: 2,
-			more:  func() (int64, error) { return 2, nil },
-			want:  "123",
-			err:   errTooLarge,
+			name:    "more is allowed, but not enough",
+			body:    strings.NewReader("12345"),
+			limit:   2,
+			more:    func() (int64, error) { return 2, nil },
+			want:    "123",
+			wantErr: errTooLarge,
 		},
 		{
-			name:  "less is allowed than was said",
-			body:  strings.NewReader("12345"),
-			limit: 2,
-			more:  func() (int64, error) { return -9, nil },
-			want:  "",
-			err:   errTooLarge,
+			name:    "less is allowed than was said",
+			body:    strings.NewReader("12345"),
+			limit:   2,
+			more:    func() (int64, error) { return -9, nil },
+			want:    "",
+			wantErr: errTooLarge,
 		},
 		{
-			name:  "how much more is not known",
-			body:  strings.NewReader("12345"),
-			limit: 2,
-			more:  func() (int64, error) { return 0, errFailed },
-			want:  "",
-			err:   errFailed,
+			name:    "how much more is not known",
+			body:    strings.NewReader("12345"),
+			limit:   2,
+			more:    func() (int64, error) { return 0, errFailed },
+			want:    "",
+			wantErr: errFailed,
 		},
 		{
-			name:  "a body that breaks off",
-			body:  io.MultiReader(strings.NewReader("1"), iotest.ErrReader(errFailed)),
-			limit: 4,
-			want:  "1",
-			err:   errFailed,
+			name:    "a body that breaks off",
+			body:    io.MultiReader(strings.NewReader("1"), iotest.ErrReader(errFailed)),
+			limit:   4,
+			want:    "1",
+			wantErr: errFailed,
 		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			r := &bodyio.LimitedReader{Body: row.body, Left: row.limit, TooLarge: errTooLarge, More: row.more}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := &bodyio.LimitedReader{Body: tt.body, Left: tt.limit, TooLarge: errTooLarge, More: tt.more}
 			got, err := io.ReadAll(r)
-			require.ErrorIs(t, err, row.err)
-			require.Equal(t, row.want, string(got))
-			if row.err == errTooLarge {
+			require.ErrorIs(t, err, tt.wantErr)
+			require.Equal(t, tt.want, string(got))
+
+			// A later Read fails in the same way.
+			if tt.wantErr == errTooLarge {
 				_, err = r.Read(make([]byte, 10))
-				require.ErrorIs(t, err, errTooLarge, "it stays too large")
+				require.ErrorIs(t, err, errTooLarge)
 			}
 		})
 	}

@@ -22,8 +22,8 @@ const (
 	partSize = 20 << 20
 )
 
-// content returns a body of 40 MiB in which the bytes change with their offset.
-func content() []byte {
+// newContent returns a body of 40 MiB in which the bytes change with their offset.
+func newContent() []byte {
 	body := make([]byte, size)
 	for i := range body {
 		body[i] = byte(i>>16 + i)
@@ -61,8 +61,8 @@ type part struct{ io.Reader }
 func (p part) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, p.Reader) }
 func (p part) Close() error                       { return nil }
 
-// fill writes what is missing, and returns how many bytes that were.
-func fill(t *testing.T, f *partfile.File, body []byte) (got int64) {
+// writeMissing writes the bytes of body that f lacks, and returns how many bytes that were.
+func writeMissing(t *testing.T, f *partfile.File, body []byte) (got int64) {
 	t.Helper()
 	require.NoError(t, f.Fill(func(offset, length int64) (partfile.Reader, error) {
 		got += length
@@ -133,7 +133,7 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			body := content()
+			body := newContent()
 			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
 			leavePartFile(t, target, body, tt.written)
@@ -148,7 +148,7 @@ func TestFindContinuesAFile(t *testing.T) {
 
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
-			require.LessOrEqual(t, fill(t, f, body), tt.fetched)
+			require.LessOrEqual(t, writeMissing(t, f, body), tt.fetched)
 
 			require.NoError(t, f.Check())
 			require.NoError(t, os.Rename(f.Path(), target))
@@ -163,7 +163,7 @@ func TestFindContinuesAFile(t *testing.T) {
 
 // Find removes the partial file of another object, and returns nil.
 func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
-	body := content()
+	body := newContent()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	leavePartFile(t, target, body, partSize)
@@ -174,7 +174,7 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 
 // If a partial file is continued with the bytes of another object, Check fails with ErrMismatch.
 func TestFileContinuedWithOtherBytes(t *testing.T) {
-	body := content()
+	body := newContent()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 	leavePartFile(t, target, body, partSize)
@@ -183,7 +183,7 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 	require.NotNil(t, f)
 	damaged := bytes.Clone(body)
 	damaged[size-1]++
-	fill(t, f, damaged)
+	writeMissing(t, f, damaged)
 	require.ErrorIs(t, f.Check(), partfile.ErrMismatch)
 
 	f.Remove()
@@ -192,7 +192,7 @@ func TestFileContinuedWithOtherBytes(t *testing.T) {
 
 // If two processes download to one path, the second does not use the partial file of the first.
 func TestFindLeavesLivingFiles(t *testing.T) {
-	body := content()
+	body := newContent()
 	dir := t.TempDir()
 	target := filepath.Join(dir, "target")
 
@@ -200,7 +200,7 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	first, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
 	require.NoError(t, first.Record(object(body), false))
-	fill(t, first, body)
+	writeMissing(t, first, body)
 
 	// The second process finds no partial file, and creates one of its own.
 	require.Nil(t, partfile.Find(partfile.System{}, target, object(body).Source))
@@ -257,7 +257,7 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	}
 	foreign := ".omnibucket-0123456789abcdef-1"
 	require.NoError(t, os.WriteFile(filepath.Join(small, foreign), []byte("another's"), 0o644))
-	leavePartFile(t, filepath.Join(large, "large"), content(), partSize)
+	leavePartFile(t, filepath.Join(large, "large"), newContent(), partSize)
 
 	// While the job lives, its three files stay, beside the file of the other program.
 	sweepAll(t, dir, false)
@@ -291,7 +291,7 @@ func TestFindRefusesLinks(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body := content()
+			body := newContent()
 			dir := t.TempDir()
 			target := filepath.Join(dir, "target")
 			// A process that died has left a mark and a partial file. The mark comes first in the directory.

@@ -33,26 +33,31 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// A partial file that an earlier version left is continued. Other files that this version left are removed.
+// A download continues the partial file that an earlier version of the library has stored. A sweep removes the other
+// files of that version.
 func TestStoredFormsAreContinued(t *testing.T) {
-	const text = "text more" // storedFiles has "text" of it
-	body := []byte(text)
+	const stored, missing = "text", " more" // parts of the object "k"
+	body := []byte(stored + missing)
+	wantObject := object(body)
 	dir := t.TempDir()
 	writeStored(t, dir, storedFiles)
 
-	f := partfile.Find(partfile.System{}, filepath.Join(dir, "k"), object(body).Source)
+	// Find returns the partial file of "k", to which only the missing bytes are written.
+	f := partfile.Find(partfile.System{}, filepath.Join(dir, "k"), wantObject.Source)
 	require.NotNil(t, f)
-	require.Equal(t, object(body), f.Object())
-	missing := len(text) - len("text")
-	require.EqualValues(t, missing, fill(t, f, body))
-
+	require.Equal(t, wantObject, f.Object())
+	written := writeMissing(t, f, body)
+	require.EqualValues(t, len(missing), written)
 	require.NoError(t, f.Check())
+
+	// Without the partial file, a sweep leaves nothing.
 	f.Remove()
-	sweepAll(t, dir, false)
+	const keepPartial = false
+	sweepAll(t, dir, keepPartial)
 	require.Empty(t, listNames(t, dir))
 }
 
-// A mark of a later form belongs to a later version, so this version keeps it and its files.
+// Find and a sweep leave the files of a later version, whose marks have a later form.
 func TestLaterFormIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	laterForm := strings.NewReplacer(`"omnibucket temporary files":1`, `"omnibucket temporary files":2`)

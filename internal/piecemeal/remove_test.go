@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,48 +41,56 @@ func TestRemoveVersions(t *testing.T) {
 	lockedA1 := newLocked("a", "1")
 	lockedB1 := newLocked("b", "1")
 	lockedA2 := newLocked("a", "2")
-	canceled := error(&storage.Error{Code: storage.Canceled, Err: context.Canceled})
+	var canceled error = &storage.Error{Code: storage.Canceled, Err: context.Canceled}
 
-	tests := map[string]struct {
-		removed  int
-		failures []error // the joined errors that the bucket returns
-		want     []error // the errors of a in version 1, b in version 1 and a in version 2
+	group := []storage.VersionEntry{newEntry("a", "1"), newEntry("b", "1"), newEntry("a", "2")}
+	tests := []struct {
+		name      string
+		removed   int     // the number that the bucket returns
+		joined    []error // the errors that the bucket returns, joined
+		wantErrs  []error // of each version of group
+		wantEarly bool
 	}{
-		"all are removed": {
+		{
+			name:     "all versions removed",
 			removed:  3,
-			failures: nil,
-			want:     []error{nil, nil, nil},
+			joined:   nil,
+			wantErrs: []error{nil, nil, nil},
 		},
-		"none is": {
+		{
+			name:     "all versions locked",
 			removed:  0,
-			failures: []error{lockedA1, lockedB1, lockedA2},
-			want:     []error{lockedA1, lockedB1, lockedA2},
+			joined:   []error{lockedA1, lockedB1, lockedA2},
+			wantErrs: []error{lockedA1, lockedB1, lockedA2},
 		},
-		"one of two versions of a key is not": {
+		{
+			name:     "one of two versions of a key locked",
 			removed:  2,
-			failures: []error{lockedA2},
-			want:     []error{nil, nil, lockedA2},
+			joined:   []error{lockedA2},
+			wantErrs: []error{nil, nil, lockedA2},
 		},
-		"the last is not tried": {
-			removed:  1,
-			failures: []error{lockedA1, canceled},
-			want:     []error{lockedA1, nil, canceled},
+		{
+			name:      "canceled before the last version",
+			removed:   1,
+			joined:    []error{lockedA1, canceled},
+			wantErrs:  []error{lockedA1, nil, canceled},
+			wantEarly: true,
 		},
-		"none is tried": {
-			removed:  0,
-			failures: []error{canceled},
-			want:     []error{canceled, canceled, canceled},
+		{
+			name:      "canceled before the first version",
+			removed:   0,
+			joined:    []error{canceled},
+			wantErrs:  []error{canceled, canceled, canceled},
+			wantEarly: true,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			bucket := storage.NewBucket(&remover{removed: tt.removed, err: errors.Join(tt.failures...)})
-			group := []storage.VersionEntry{newEntry("a", "1"), newEntry("b", "1"), newEntry("a", "2")}
-
-			errs, early := Remove(t.Context(), bucket, group, true)
-			require.Equal(t, tt.want, errs)
-			endsEarly := slices.Contains(tt.failures, canceled)
-			require.Equal(t, endsEarly, early != nil)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := storage.NewBucket(&remover{removed: tt.removed, err: errors.Join(tt.joined...)})
+			const ofVersions = true
+			errs, early := Remove(t.Context(), bucket, group, ofVersions)
+			require.Equal(t, tt.wantErrs, errs)
+			require.Equal(t, tt.wantEarly, early != nil)
 		})
 	}
 }
@@ -94,7 +101,8 @@ func TestRemoveObjects(t *testing.T) {
 	bucket := storage.NewBucket(&remover{removed: 1, err: lockedB})
 	group := []storage.VersionEntry{newEntry("a", ""), newEntry("b", "")}
 
-	errs, early := Remove(t.Context(), bucket, group, false)
+	const ofVersions = false
+	errs, early := Remove(t.Context(), bucket, group, ofVersions)
 	require.Equal(t, []error{nil, lockedB}, errs)
 	require.NoError(t, early)
 }

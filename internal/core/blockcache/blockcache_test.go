@@ -233,67 +233,80 @@ func TestReadAheadNotForScatteredReads(t *testing.T) {
 
 // After two scans of about equal length, such as columns of a table, one request reads all of the next scan.
 func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
-	const scan = 70
+	const (
+		blockSize = 10
+		readSize  = blockSize / 2
+		scan      = 70 // bytes of an earlier scan
+		last      = 2000
+	)
+
+	// A scan reads a range from its start to its end. Some scans run at the same time.
+	type scans struct {
+		starts []int64
+		length int64
+	}
 	tests := []struct {
-		name     string
-		begins   [][]int64 // of scans that are read together
-		length   int64     // of the last scans
-		requests []request // of the last scans
+		name         string
+		earlier      []scans
+		length       int64     // of the last scan, which starts at the offset last
+		wantRequests []request // of the last scan
 	}{
 		{
-			name:     "one after the other",
-			begins:   [][]int64{{0}, {1000}, {2000}},
-			length:   scan,
-			requests: []request{{2000, scan}},
+			name:         "after two scans",
+			earlier:      []scans{{starts: []int64{0}, length: scan}, {starts: []int64{1000}, length: scan}},
+			length:       scan,
+			wantRequests: []request{{offset: last, length: scan}},
 		},
 		{
-			name:     "two at once before it",
-			begins:   [][]int64{{0, 1000}, {2000}},
-			length:   scan,
-			requests: []request{{2000, scan}},
+			name:         "after two scans at the same time",
+			earlier:      []scans{{starts: []int64{0, 1000}, length: scan}},
+			length:       scan,
+			wantRequests: []request{{offset: last, length: scan}},
 		},
 		{
-			name:     "a longer one",
-			begins:   [][]int64{{0}, {1000}, {2000}},
-			length:   scan + 10,
-			requests: []request{{2000, scan}, {2000 + scan, 2 * scan}},
+			name:         "a longer scan after two scans",
+			earlier:      []scans{{starts: []int64{0}, length: scan}, {starts: []int64{1000}, length: scan}},
+			length:       scan + blockSize,
+			wantRequests: []request{{offset: last, length: scan}, {offset: last + scan, length: 2 * scan}},
 		},
 		{
-			name:     "after one of them",
-			begins:   [][]int64{{0}, {1000}},
-			length:   10,
-			requests: []request{{1000, 10}},
+			name:         "after one scan",
+			earlier:      []scans{{starts: []int64{0}, length: scan}},
+			length:       blockSize,
+			wantRequests: []request{{offset: last, length: blockSize}},
 		},
 		{
-			name:     "after single reads",
-			begins:   [][]int64{{0}, {1000}, {5000, 5100}, {2000}},
-			length:   5,
-			requests: []request{{2000, 10}},
+			name: "after two scans and two single reads",
+			earlier: []scans{
+				{starts: []int64{0}, length: scan},
+				{starts: []int64{1000}, length: scan},
+				{starts: []int64{5000, 5100}, length: readSize},
+			},
+			length:       readSize,
+			wantRequests: []request{{offset: last, length: blockSize}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := &generated{size: 10_000}
-				r := openCache(t, g, &buffer.Limit{Max: mib}, 10, 100*(10+blockOverhead))
-				last := len(tt.begins) - 1
-				for i, begins := range tt.begins {
-					length := int64(scan)
-					if i == last {
-						g.requests = nil
-						length = tt.length
-					} else if begins[0] == 5000 {
-						length = 5
-					}
-					for offset := int64(0); offset < length; offset += 5 {
-						for _, begin := range begins {
-							requireRead(t, r, begin+offset, 5)
+				const hundredBlocks = 100 * (blockSize + blockOverhead)
+				object := &generated{size: 10_000}
+				cache := openCache(t, object, &buffer.Limit{Max: mib}, blockSize, hundredBlocks)
+				run := func(s scans) {
+					for offset := int64(0); offset < s.length; offset += readSize {
+						for _, start := range s.starts {
+							requireRead(t, cache, start+offset, readSize)
 							synctest.Wait()
 						}
 					}
 				}
+				for _, s := range tt.earlier {
+					run(s)
+				}
 
-				require.Equal(t, tt.requests, g.requests)
+				object.requests = nil
+				run(scans{starts: []int64{last}, length: tt.length})
+				require.Equal(t, tt.wantRequests, object.requests)
 			})
 		})
 	}

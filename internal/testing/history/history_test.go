@@ -6,8 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// during returns a call of a history, which has begun and ended at these times.
+func during(begun, end int, step Step) *pastCall {
+	return &pastCall{begun: begun, end: end, step: step}
+}
+
 // Explained says whether some order of the calls explains what they returned. Two calls may take effect in either
-// order only if their times overlap. The numbers of a call are the times of its begin and its end.
+// order only if their times overlap.
 func TestHistoryExplained(t *testing.T) {
 	const upload = "upload"
 	tests := []struct {
@@ -17,97 +22,97 @@ func TestHistoryExplained(t *testing.T) {
 	}{
 		{
 			name:  "one after the other",
-			calls: []*pastCall{{"", 1, 2, Wrote("a")}, {"", 3, 4, Saw("a")}},
+			calls: []*pastCall{during(1, 2, Wrote("a")), during(3, 4, Saw("a"))},
 			want:  true,
 		},
 		{
 			name:  "a read of what was replaced",
-			calls: []*pastCall{{"", 1, 2, Wrote("a")}, {"", 3, 4, Wrote("b")}, {"", 5, 6, Saw("a")}},
+			calls: []*pastCall{during(1, 2, Wrote("a")), during(3, 4, Wrote("b")), during(5, 6, Saw("a"))},
 			want:  false,
 		},
 		{
 			name:  "a read beside a write",
-			calls: []*pastCall{{"", 1, 2, Wrote("a")}, {"", 3, 6, Wrote("b")}, {"", 4, 5, Saw("a")}},
+			calls: []*pastCall{during(1, 2, Wrote("a")), during(3, 6, Wrote("b")), during(4, 5, Saw("a"))},
 			want:  true,
 		},
 		{
 			name: "two completions, one object",
 			calls: []*pastCall{
-				{"", 1, 4, CompletedWith(upload)},
-				{"", 2, 3, CompletedWith(upload)},
-				{"", 5, 6, Saw(upload)},
+				during(1, 4, CompletedWith(upload)),
+				during(2, 3, CompletedWith(upload)),
+				during(5, 6, Saw(upload)),
 			},
 			want: true,
 		},
 		{
 			name: "a removed object is back",
 			calls: []*pastCall{
-				{"", 1, 2, CompletedWith(upload)},
-				{"", 3, 4, Wrote("")},
-				{"", 5, 6, CompletedWith(upload)},
+				during(1, 2, CompletedWith(upload)),
+				during(3, 4, Wrote("")),
+				during(5, 6, CompletedWith(upload)),
 			},
 			want: false,
 		},
 		{
 			name: "a removed object is back, and nobody says so",
 			calls: []*pastCall{
-				{"", 1, 2, CompletedWith(upload)},
-				{"", 3, 4, Wrote("")},
-				{"", 5, 6, FoundEnded(upload)},
-				{"", 7, 8, Saw(upload)},
+				during(1, 2, CompletedWith(upload)),
+				during(3, 4, Wrote("")),
+				during(5, 6, FoundEnded(upload)),
+				during(7, 8, Saw(upload)),
 			},
 			want: false,
 		},
 		{
 			name: "a newer object is replaced",
 			calls: []*pastCall{
-				{"", 1, 8, CompletedWith(upload)},
-				{"", 2, 3, Saw(upload)},
-				{"", 4, 5, Wrote("newer")},
-				{"", 6, 7, Saw("newer")},
-				{"", 9, 10, Saw(upload)},
+				during(1, 8, CompletedWith(upload)),
+				during(2, 3, Saw(upload)),
+				during(4, 5, Wrote("newer")),
+				during(6, 7, Saw("newer")),
+				during(9, 10, Saw(upload)),
 			},
 			want: false,
 		},
 		{
 			name:  "an upload that nobody completed has ended",
-			calls: []*pastCall{{"", 1, 2, Wrote("a")}, {"", 3, 4, FoundEnded(upload)}},
+			calls: []*pastCall{during(1, 2, Wrote("a")), during(3, 4, FoundEnded(upload))},
 			want:  false,
 		},
 		{
 			name: "an upload that ended may have made nothing",
 			calls: []*pastCall{
-				{"", 1, 4, EndedUnknown(upload)},
-				{"", 2, 3, Wrote("a")},
-				{"", 5, 6, Saw("a")},
-				{"", 7, 8, FoundEnded(upload)},
+				during(1, 4, EndedUnknown(upload)),
+				during(2, 3, Wrote("a")),
+				during(5, 6, Saw("a")),
+				during(7, 8, FoundEnded(upload)),
 			},
 			want: true,
 		},
 		{
 			name: "an upload that ended may have made its object",
 			calls: []*pastCall{
-				{"", 1, 6, EndedUnknown(upload)},
-				{"", 2, 3, Saw(upload)},
-				{"", 4, 5, Wrote("a")},
+				during(1, 6, EndedUnknown(upload)),
+				during(2, 3, Saw(upload)),
+				during(4, 5, Wrote("a")),
 			},
 			want: true,
 		},
 		{
 			name: "an upload that ended makes no object later",
 			calls: []*pastCall{
-				{"", 1, 2, EndedUnknown(upload)},
-				{"", 3, 4, Wrote("a")},
-				{"", 5, 6, Saw(upload)},
+				during(1, 2, EndedUnknown(upload)),
+				during(3, 4, Wrote("a")),
+				during(5, 6, Saw(upload)),
 			},
 			want: false,
 		},
 		{
 			name: "an upload has ended because its object was replaced",
 			calls: []*pastCall{
-				{"", 1, 6, CompletedWith(upload)},
-				{"", 2, 5, Wrote("a")},
-				{"", 3, 4, FoundEnded(upload)},
+				during(1, 6, CompletedWith(upload)),
+				during(2, 5, Wrote("a")),
+				during(3, 4, FoundEnded(upload)),
 			},
 			want: true,
 		},

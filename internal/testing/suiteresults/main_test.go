@@ -10,12 +10,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// From the events of go test -json, run prints a line for each package. It prints other output only of tests that fail
-// and of packages that do not build.
+// run reads the events of go test -json, and prints a line for each package. It prints other output only of tests that
+// fail and of packages that do not build.
 func TestOutputOfFailuresOnly(t *testing.T) {
-	tests := map[string]struct{ events, want string }{
+	tests := map[string]struct {
+		events string
+		want   string
+	}{
 		"a package that passes": {
-			`{"Action":"start","Package":"p"}
+			events: `{"Action":"start","Package":"p"}
 			{"Action":"run","Package":"p","Test":"TestA"}
 			{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
 			{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:1: a message\n"}
@@ -23,15 +26,16 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 			{"Action":"output","Package":"p","Output":"PASS\n"}
 			{"Action":"output","Package":"p","Output":"ok  \tp\t(cached)\n"}
 			{"Action":"pass","Package":"p"}`,
-			"ok  \tp\t(cached)\n",
+			want: "ok  \tp\t(cached)\n",
 		},
 		"a package without tests": {
-			`{"Action":"output","Package":"p","Output":"?   \tp\t[no test files]\n"}
+			events: `{"Action":"output","Package":"p","Output":"?   \tp\t[no test files]\n"}
 			{"Action":"skip","Package":"p"}`,
-			"?   \tp\t[no test files]\n",
+			want: "?   \tp\t[no test files]\n",
 		},
+		// TestA and the package q pass. TestB and so its package p fail.
 		"a test that fails beside one that passes": {
-			`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}
 			{"Action":"output","Package":"p","Test":"TestB","Output":"=== RUN   TestB\n"}
 			{"Action":"output","Package":"q","Output":"ok  \tq\t1s\n"}
 			{"Action":"pass","Package":"q"}
@@ -42,22 +46,29 @@ func TestOutputOfFailuresOnly(t *testing.T) {
 			{"Action":"output","Package":"p","Output":"FAIL\n"}
 			{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}
 			{"Action":"fail","Package":"p"}`,
-			"ok  \tq\t1s\n    b_test.go:1: a reason\n--- FAIL: TestB\nFAIL\nFAIL\tp\t1s\n",
+			want: "ok  \tq\t1s\n" +
+				"    b_test.go:1: a reason\n" +
+				"--- FAIL: TestB\n" +
+				"FAIL\n" +
+				"FAIL\tp\t1s\n",
 		},
 		"a test that does not end": {
-			`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out after 1s\n"}
+			events: `{"Action":"output","Package":"p","Test":"TestA","Output":"panic: test timed out after 1s\n"}
 			{"Action":"output","Package":"p","Output":"FAIL\tp\t1s\n"}
 			{"Action":"fail","Package":"p"}`,
-			"panic: test timed out after 1s\nFAIL\tp\t1s\n",
+			want: "panic: test timed out after 1s\nFAIL\tp\t1s\n",
 		},
 		"a package that does not build": {
-			`{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a_test.go:1:1: undefined: x\n"}
+			events: `{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a_test.go:1:1: undefined: x\n"}
 			{"ImportPath":"p [p.test]","Action":"build-fail"}
 			{"Action":"output","Package":"p","Output":"FAIL\tp [build failed]\n"}
 			{"Action":"fail","Package":"p","FailedBuild":"p [p.test]"}`,
-			"p/a_test.go:1:1: undefined: x\nFAIL\tp [build failed]\n",
+			want: "p/a_test.go:1:1: undefined: x\nFAIL\tp [build failed]\n",
 		},
-		"a message of go": {"go: updates to go.mod needed\n", "go: updates to go.mod needed\n"},
+		"a message of go that is no event": {
+			events: "go: updates to go.mod needed\n",
+			want:   "go: updates to go.mod needed\n",
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

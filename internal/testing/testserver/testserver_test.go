@@ -61,7 +61,7 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	for _, tt := range tests {
-		// The child has the variable Required, which is empty if tests may be skipped.
+		// runChild returns the output of the child. If required is not empty, the child may not skip tests.
 		runChild := func(required string) (string, error) {
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
 			child.Env = append(os.Environ(), childVariable+"="+tt.missing,
@@ -70,12 +70,13 @@ func TestNeedSkipsOrFails(t *testing.T) {
 			return string(data), err
 		}
 
-		output, err := runChild("")
+		const nothing, everything = "", "1"
+		output, err := runChild(nothing)
 		require.NoError(t, err, output)
 		require.Contains(t, output, "--- SKIP: "+t.Name())
 		require.Contains(t, output, tt.hint)
 
-		output, err = runChild("1")
+		output, err = runChild(everything)
 		require.Error(t, err, output)
 		require.Contains(t, output, "--- FAIL: "+t.Name())
 		require.Contains(t, output, tt.hint)
