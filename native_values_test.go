@@ -8,13 +8,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Options of every method show the values of WithNative to buckets of other types. If such a bucket could not see them,
-// it might store an object without its encryption key.
+// A bucket of the user's own type finds the values of WithNative in the options of each method. If it could not see
+// them, it might store an object without its encryption key.
 func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	one := storage.WithNative("shelf", "one")
 	two := storage.WithNative("shelf", "two")
 	want := []storage.NativeValue{{Provider: "shelf", Value: "one"}, {Provider: "shelf", Value: "two"}}
 
+	// Such a bucket applies the options of a call to one of these structs, and then reads its field Native.
 	var (
 		upload, multipart          storage.UploadOptions
 		download, attrs            storage.DownloadOptions
@@ -25,7 +26,7 @@ func TestWithNativeIsVisibleToOtherTypes(t *testing.T) {
 	)
 	tests := []struct {
 		name   string
-		err    error
+		err    error // of applying the options
 		native *[]storage.NativeValue
 	}{
 		{name: "Upload", err: upload.Apply(one, two), native: &upload.Native},

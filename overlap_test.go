@@ -106,39 +106,39 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 		a, b storage.Bucket
 		want bool
 	}{
-		"one in the other":                    {a: site, b: open("site/public"), want: true},
-		"one deep in the other":               {a: site, b: open("site/public/deep"), want: true},
-		"through a symbolic link":             {a: site, b: open("link/deep"), want: true},
-		"through ..":                          {a: site, b: open("other/../site/public"), want: true},
-		"one of a service":                    {a: site, b: managed, want: true},
-		"one of a service, opened on its own": {a: open("site/public"), b: managed, want: true},
-		"a part that the other lies in": {
+		"a directory and a subdirectory":         {a: site, b: open("site/public"), want: true},
+		"a directory and a deep subdirectory":    {a: site, b: open("site/public/deep"), want: true},
+		"a subdirectory through a symbolic link": {a: site, b: open("link/deep"), want: true},
+		"a subdirectory through ..":              {a: site, b: open("other/../site/public"), want: true},
+		"a directory and a bucket of a service":  {a: site, b: managed, want: true},
+		"a bucket of a service opened directly":  {a: open("site/public"), b: managed, want: true},
+		"a view and a subdirectory of it": {
 			a:    storage.Prefixed(site, "public/"),
 			b:    open("site/public/deep"),
 			want: true,
 		},
-		"a part in the other": {
+		"a view in another bucket": {
 			a:    storage.Prefixed(site, "public/deep/"),
 			b:    open("site/public"),
 			want: true,
 		},
-		"a part that is not there yet": {
+		"a view of a missing directory": {
 			a:    storage.Prefixed(site, "public/new/"),
 			b:    open("site/public"),
 			want: true,
 		},
-		"a part through a link in the bucket": {
+		"a view through a link in the bucket": {
 			a:    storage.Prefixed(site, "alias/"),
 			b:    storage.Prefixed(site, "public/deep/"),
 			want: true,
 		},
-		"a part beside the other": {
+		"a view beside another bucket": {
 			a:    storage.Prefixed(site, "private/"),
 			b:    open("site/public"),
 			want: false,
 		},
-		"beside each other":                     {a: open("other"), b: site, want: false},
-		"a service's, beside another directory": {a: open("other"), b: managed, want: false},
+		"two directories beside each other":           {a: open("other"), b: site, want: false},
+		"a bucket of a service beside another bucket": {a: open("other"), b: managed, want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -141,15 +141,16 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", strings.NewReader(strings.Repeat("x", 1000)))
 	require.NoError(t, err)
 
-	// Each range has a request of its own. The other eight run in pairs, but the first request runs alone. So the test
-	// itself meets it.
+	// Each range has a request of its own.
 	const rangeCount = 9
 	var ranges []storage.Range
 	for i := range int64(rangeCount) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
+
+	// Each request waits until it meets another one, so the call ends only if it makes two at once. The first request
+	// runs before all others, so it meets the test.
 	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
-	// Each request waits until it meets another one, so the call ends only if it makes two at once.
 	go func() {
 		<-pairing.meet
 	}()
@@ -205,7 +206,8 @@ func TestReadRangesEndsAtTheFirstFailure(t *testing.T) {
 	require.Nil(t, attrs)
 }
 
-// If ctx is canceled with a cause, ReadRanges fails with Canceled, because the cause may be the error of another call.
+// If ctx is canceled with a cause, ReadRanges fails with Canceled, and not with the Code of the cause. Such a cause may
+// be the failure of another call that shares ctx.
 func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -218,10 +220,13 @@ func TestReadRangesReportsThatCtxEndedAndNotItsCause(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// Downloads of this bucket close the channel reached, and then wait until ctx ends.
 			waiting := &waitingBucket{Bucket: memstore.New(), reached: make(chan struct{})}
+
+			// Once a download waits, ctx is canceled because of the failure of another call.
+			otherFailure := &storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"}
 			ctx, cancel := context.WithCancelCause(t.Context())
 			go func() {
 				<-waiting.reached
-				cancel(&storage.Error{Code: storage.ObjectNotFound, Op: "Download", Key: "other"})
+				cancel(otherFailure)
 			}()
 
 			_, _, err := storage.ReadRanges(ctx, waiting, "k", tt.ranges, storage.WithMaxGap(0))
