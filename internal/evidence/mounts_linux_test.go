@@ -23,7 +23,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 		meets bool
 	}{
 		{
-			name:  "of an end in the other",
+			name:  "inner directory mounted in the outer one",
 			from:  "data",
 			at:    "outer/z",
 			inner: "data",
@@ -32,7 +32,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "of a directory above an end",
+			name:  "parent of the inner directory mounted in the outer one",
 			from:  "above",
 			at:    "outer/z",
 			inner: "above/data",
@@ -41,7 +41,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "of an end at the other's path",
+			name:  "inner directory mounted at the path of the outer one",
 			from:  "data",
 			at:    "outer",
 			inner: "data",
@@ -49,7 +49,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "at a path with a space",
+			name:  "mount point with a space",
 			from:  "data",
 			at:    "outer/a b",
 			inner: "data",
@@ -58,7 +58,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "at a path that is not there yet",
+			name:  "inner directory that does not exist yet",
 			from:  "above",
 			at:    "outer/z",
 			inner: "above/new/data",
@@ -67,7 +67,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "of a part of an end",
+			name:  "subdirectory of the inner directory mounted",
 			from:  "data/part",
 			at:    "outer/z",
 			inner: "data",
@@ -76,7 +76,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			meets: true,
 		},
 		{
-			name:  "of another directory",
+			name:  "third directory mounted in the outer one",
 			from:  "third",
 			at:    "outer/z",
 			inner: "data",
@@ -85,7 +85,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			apart: true,
 		},
 		{
-			name:  "elsewhere",
+			name:  "mount outside of both directories",
 			from:  "third",
 			at:    "fourth",
 			inner: "data",

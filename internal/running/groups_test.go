@@ -16,12 +16,12 @@ func TestEachGroup(t *testing.T) {
 		groupSize   int
 		maxFailures int
 		fails       func(item int) bool
-		enough      int // items after which do wants no more; 0: never
-		done        int
-		failures    int
-		groups      []int
+		stopAfter   int // items after which do asks for no more; 0 for never
+		wantDone    int
+		wantFailed  int
+		wantGroups  []int // their sizes
 	}{
-		"nothing": {
+		"no items": {
 			items:       0,
 			groupSize:   3,
 			maxFailures: 9,
@@ -30,40 +30,40 @@ func TestEachGroup(t *testing.T) {
 			items:       6,
 			groupSize:   3,
 			maxFailures: 9,
-			done:        6,
-			groups:      []int{3, 3},
+			wantDone:    6,
+			wantGroups:  []int{3, 3},
 		},
-		"a rest": {
+		"last group smaller": {
 			items:       7,
 			groupSize:   3,
 			maxFailures: 9,
-			done:        7,
-			groups:      []int{3, 3, 1},
+			wantDone:    7,
+			wantGroups:  []int{3, 3, 1},
 		},
-		"failures do not end it": {
+		"fewer failures than the limit": {
 			items:       4,
 			groupSize:   2,
 			maxFailures: 9,
 			fails:       func(item int) bool { return item == 0 },
-			done:        3,
-			failures:    1,
-			groups:      []int{2, 2},
+			wantDone:    3,
+			wantFailed:  1,
+			wantGroups:  []int{2, 2},
 		},
-		"too many failures end it": {
+		"as many failures as the limit": {
 			items:       6,
 			groupSize:   2,
 			maxFailures: 2,
 			fails:       func(int) bool { return true },
-			failures:    2,
-			groups:      []int{2},
+			wantFailed:  2,
+			wantGroups:  []int{2},
 		},
-		"it ends if do wants no more": {
+		"function asks for no more": {
 			items:       6,
 			groupSize:   2,
 			maxFailures: 9,
-			enough:      2,
-			done:        2,
-			groups:      []int{2},
+			stopAfter:   2,
+			wantDone:    2,
+			wantGroups:  []int{2},
 		},
 	}
 	for name, tt := range tests {
@@ -84,13 +84,13 @@ func TestEachGroup(t *testing.T) {
 						errs[i] = broken
 					}
 				}
-				return errs, tt.enough == 0 || count < tt.enough
+				return errs, tt.stopAfter == 0 || count < tt.stopAfter
 			}
 
 			done, failures := EachGroup(slices.Values(all), tt.groupSize, tt.maxFailures, do)
-			require.Equal(t, tt.done, done)
-			require.Len(t, failures, tt.failures)
-			require.Equal(t, tt.groups, groups)
+			require.Equal(t, tt.wantDone, done)
+			require.Len(t, failures, tt.wantFailed)
+			require.Equal(t, tt.wantGroups, groups)
 		})
 	}
 }
