@@ -218,48 +218,48 @@ func TestThrottleLosesNothing(t *testing.T) {
 // RetryPolicy says.
 func TestThrottleRetriesEnd(t *testing.T) {
 	tests := []struct {
-		name     string
-		policy   storage.RetryPolicy
-		fewest   int // calls
-		most     int
-		atLeast  time.Duration
-		atMost   time.Duration
-		firstGap time.Duration // at most, between the first two calls
+		name         string
+		policy       storage.RetryPolicy
+		minCalls     int
+		maxCalls     int
+		minWait      time.Duration // of all pauses
+		maxWait      time.Duration
+		maxFirstWait time.Duration // between the first two calls
 	}{
 		{
-			name:     "by default",
-			policy:   storage.RetryPolicy{},
-			fewest:   8,
-			most:     12,
-			atLeast:  10 * time.Second,
-			atMost:   75 * time.Second,
-			firstGap: time.Second,
+			name:         "by default",
+			policy:       storage.RetryPolicy{},
+			minCalls:     8,
+			maxCalls:     12,
+			minWait:      10 * time.Second,
+			maxWait:      75 * time.Second,
+			maxFirstWait: time.Second,
 		},
 		{
-			name:     "with fewer attempts",
-			policy:   storage.RetryPolicy{Attempts: 3},
-			fewest:   3,
-			most:     3,
-			atMost:   5 * time.Second,
-			firstGap: time.Second,
+			name:         "with fewer attempts",
+			policy:       storage.RetryPolicy{Attempts: 3},
+			minCalls:     3,
+			maxCalls:     3,
+			maxWait:      5 * time.Second,
+			maxFirstWait: time.Second,
 		},
-		{name: "with one attempt", policy: storage.RetryPolicy{Attempts: 1}, fewest: 1, most: 1},
+		{name: "with one attempt", policy: storage.RetryPolicy{Attempts: 1}, minCalls: 1, maxCalls: 1},
 		{
-			name:     "with a shorter wait in all",
-			policy:   storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second},
-			fewest:   2,
-			most:     1000,
-			atLeast:  10 * time.Second,
-			atMost:   25 * time.Second,
-			firstGap: time.Second,
+			name:         "with a shorter wait in all",
+			policy:       storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second},
+			minCalls:     2,
+			maxCalls:     1000,
+			minWait:      10 * time.Second,
+			maxWait:      25 * time.Second,
+			maxFirstWait: time.Second,
 		},
 		{
-			name:     "with a shorter longest wait",
-			policy:   storage.RetryPolicy{MaxDelay: time.Millisecond},
-			fewest:   12,
-			most:     12,
-			atMost:   time.Second,
-			firstGap: time.Millisecond,
+			name:         "with a shorter longest wait",
+			policy:       storage.RetryPolicy{MaxDelay: time.Millisecond},
+			minCalls:     12,
+			maxCalls:     12,
+			maxWait:      time.Second,
+			maxFirstWait: time.Millisecond,
 		},
 	}
 	for _, tt := range tests {
@@ -271,17 +271,17 @@ func TestThrottleRetriesEnd(t *testing.T) {
 
 				_, err := bucket.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
-				require.GreaterOrEqual(t, len(store.calls), tt.fewest)
-				require.LessOrEqual(t, len(store.calls), tt.most)
+				require.GreaterOrEqual(t, len(store.calls), tt.minCalls)
+				require.LessOrEqual(t, len(store.calls), tt.maxCalls)
 
 				// The rest of the time was spent in pauses between the requests.
 				waited := time.Since(start) - time.Duration(len(store.calls))*answerTime
-				require.GreaterOrEqual(t, waited, tt.atLeast)
-				require.LessOrEqual(t, waited, tt.atMost)
+				require.GreaterOrEqual(t, waited, tt.minWait)
+				require.LessOrEqual(t, waited, tt.maxWait)
 
 				if len(store.calls) > 1 {
 					firstGap := store.calls[1].Sub(store.calls[0]) - answerTime
-					require.LessOrEqual(t, firstGap, tt.firstGap)
+					require.LessOrEqual(t, firstGap, tt.maxFirstWait)
 				}
 			})
 		})

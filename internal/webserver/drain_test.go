@@ -46,43 +46,43 @@ func (b *slowBody) SetReadDeadline(end time.Time) error {
 // client can read the response. If bytes remain, it closes the connection.
 func TestRefuse(t *testing.T) {
 	tests := map[string]struct {
-		body     io.Reader     // nil: a slowBody
-		after    time.Duration // time until the response
-		takes    time.Duration // time until Refuse returns
-		closes   bool          // the connection
-		hidden   bool          // a middleware hides SetReadDeadline
-		canceled bool
+		body          io.Reader     // nil: a slowBody
+		wantResponse  time.Duration // time until the response
+		wantReturn    time.Duration // time until Refuse returns
+		wantClosed    bool          // whether the connection is closed
+		hidesDeadline bool          // whether a middleware hides SetReadDeadline
+		canceled      bool
 	}{
 		"a short body is read to its end": {body: strings.NewReader("text")},
 		"a long body is cut off": {
-			body:   strings.NewReader(strings.Repeat("x", 100)),
-			closes: true,
+			body:       strings.NewReader(strings.Repeat("x", 100)),
+			wantClosed: true,
 		},
 		"a body that fails is cut off": {
-			body:   iotest.ErrReader(io.ErrUnexpectedEOF),
-			closes: true,
+			body:       iotest.ErrReader(io.ErrUnexpectedEOF),
+			wantClosed: true,
 		},
 		"a body whose Read a deadline has ended stays open, for a while": {
-			body:   iotest.ErrReader(os.ErrDeadlineExceeded),
-			takes:  500 * time.Millisecond,
-			closes: true,
+			body:       iotest.ErrReader(os.ErrDeadlineExceeded),
+			wantReturn: 500 * time.Millisecond,
+			wantClosed: true,
 		},
 		"a slow body is read after the response, for a while": {
-			after:  200 * time.Millisecond,
-			takes:  30 * time.Second,
-			closes: true,
+			wantResponse: 200 * time.Millisecond,
+			wantReturn:   30 * time.Second,
+			wantClosed:   true,
 		},
-		"a slow body is not read any more if the context is done": {closes: true, canceled: true},
+		"a slow body is not read any more if the context is done": {wantClosed: true, canceled: true},
 		"a slow body comes first if a middleware hides the deadline": {
-			after:  30 * time.Second,
-			takes:  30 * time.Second,
-			closes: true,
-			hidden: true,
+			wantResponse:  30 * time.Second,
+			wantReturn:    30 * time.Second,
+			wantClosed:    true,
+			hidesDeadline: true,
 		},
-		"not if the context is done": {
-			closes:   true,
-			hidden:   true,
-			canceled: true,
+		"a slow body is not read first if the context is done": {
+			wantClosed:    true,
+			hidesDeadline: true,
+			canceled:      true,
 		},
 	}
 	for name, tt := range tests {
@@ -102,22 +102,23 @@ func TestRefuse(t *testing.T) {
 					body = slow
 				}
 				w := http.ResponseWriter(slow)
-				if tt.hidden {
+				if tt.hidesDeadline {
 					w = slow.ResponseRecorder
 				}
 
 				start := time.Now()
 				delay := time.Duration(-1)
-				webserver.Refuse(ctx, w, body, 10, func() {
+				const maxDrained = 10 // bytes
+				webserver.Refuse(ctx, w, body, maxDrained, func() {
 					delay = time.Since(start)
 					w.WriteHeader(http.StatusUnauthorized)
 				})
-				require.Equal(t, tt.after, delay)
-				require.Equal(t, tt.takes, time.Since(start))
-				require.Equal(t, tt.closes, slow.Result().Header.Get("Connection") == "close")
+				require.Equal(t, tt.wantResponse, delay)
+				require.Equal(t, tt.wantReturn, time.Since(start))
+				require.Equal(t, tt.wantClosed, slow.Result().Header.Get("Connection") == "close")
 				require.Equal(t, http.StatusUnauthorized, slow.Code)
 
-				if tt.hidden {
+				if tt.hidesDeadline {
 					time.Sleep(time.Minute) // the last Read is not ended
 				}
 			})
