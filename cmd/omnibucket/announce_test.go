@@ -60,7 +60,7 @@ func TestSyncAnnouncesLargeRemovals(t *testing.T) {
 			writeFiles(t, dst, tt.destination)
 
 			args := slices.Concat([]string{"sync", "--delete"}, tt.args, []string{src, dst})
-			_, stderr := s.exits(tt.wantCode, args...)
+			_, stderr := s.requireExit(tt.wantCode, args...)
 			if tt.wantErr == "" {
 				require.NotContains(t, stderr, "of the destination")
 				return

@@ -22,7 +22,7 @@ func init() {
 // If a key is an object and a folder, find prints the object, even if the bucket lists in no order.
 func TestFindListsInAnyOrder(t *testing.T) {
 	s := newShell(t)
-	s.setBox("anyorder://box")
+	s.setLocation("box", "anyorder://box")
 	for i := range 8 {
 		key := fmt.Sprintf("both%d", i)
 		s.put("box:"+key, "1")
@@ -31,7 +31,7 @@ func TestFindListsInAnyOrder(t *testing.T) {
 
 	for i := range 8 {
 		key := fmt.Sprintf("both%d", i)
-		require.Equal(t, key+"\n", s.ok("find", "box:"+key))
+		require.Equal(t, key+"\n", s.run("find", "box:"+key))
 	}
 }
 
@@ -39,7 +39,7 @@ func TestFindListsInAnyOrder(t *testing.T) {
 func TestDuListsInAnyOrder(t *testing.T) {
 	const folders = 8
 	s := newShell(t)
-	s.setBox("anyorder://box") // a bucket that lists in no order
+	s.setLocation("box", "anyorder://box") // a bucket that lists in no order
 	for i := range folders {
 		s.put(fmt.Sprintf("box:photos/%d/a", i), "22")
 		s.put(fmt.Sprintf("box:photos/%d/b", i), "333")
@@ -55,7 +55,7 @@ func TestDuListsInAnyOrder(t *testing.T) {
 	want = append(want, fmt.Sprintf("%d %d photos/", 5*folders, 2*folders))
 
 	var got []string
-	for _, line := range splitLines(s.ok("du", "--depth", "1", "box:photos")) {
+	for _, line := range splitLines(s.run("du", "--depth", "1", "box:photos")) {
 		got = append(got, strings.Join(strings.Fields(line), " "))
 	}
 	require.Equal(t, want, got)

@@ -22,7 +22,7 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	// With this delay, requests overlap.
 	const delay = 100 * time.Millisecond
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	dir := t.TempDir()
 	var files []string
 	var objects []string // the keys of the files in the bucket
@@ -42,17 +42,17 @@ func TestArgumentsRunInParallel(t *testing.T) {
 	// The objects that mv has removed are uploaded again for rm.
 	for _, args := range [][]string{upload, download, upload, remove} {
 		stopCounting := watchRequests(server)
-		s.ok(args...)
+		s.run(args...)
 		requestsAtOnce := stopCounting()
 		require.Greater(t, requestsAtOnce, 2, args[0])
 	}
-	s.exits(exitNotFound, "ls", "box:in/")
+	s.requireExit(exitNotFound, "ls", "box:in/")
 }
 
 // If many arguments fail, their errors are printed in the order of the arguments.
 func TestArgumentFailuresInOrder(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	var keys []string
 	var missing []string
 	for i := range 40 {
@@ -68,7 +68,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	stored := len(keys) - len(missing)
 
 	// cp prints the errors, and then a summary.
-	_, stderr := s.exits(exitNotFound, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
+	_, stderr := s.requireExit(exitNotFound, slices.Concat([]string{"cp"}, keys, []string{t.TempDir()})...)
 	lines := splitLines(stderr)
 	require.Len(t, lines, len(missing)+1)
 	for i, key := range missing {
@@ -77,7 +77,7 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 	require.Equal(t, fmt.Sprintf("%d transferred", stored), lines[len(missing)])
 
 	// rm prints the removed keys and the errors, and succeeds.
-	stdout, stderr := s.exits(exitOK, slices.Concat([]string{"rm", "-v"}, keys)...)
+	stdout, stderr := s.requireExit(exitOK, slices.Concat([]string{"rm", "-v"}, keys)...)
 	require.Len(t, splitLines(stdout), stored)
 	require.IsIncreasing(t, splitLines(stdout))
 	require.Len(t, splitLines(stderr), len(missing))
@@ -88,9 +88,10 @@ func TestArgumentFailuresInOrder(t *testing.T) {
 func TestCpRefusesSourcesOfOneName(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	fillBox(t, s, newMemoryAddress(t), "x/a", "y/a", "x/t/1", "y/t/1")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "x/a", "y/a", "x/t/1", "y/t/1")
 	writeFiles(t, dir, map[string]string{"x/a": "file"})
-	before := s.ok("ls", "-r", "box:")
+	before := s.run("ls", "-r", "box:")
 
 	for _, args := range [][]string{
 		{"mv", "box:x/a", "box:y/a", "box:to/"},
@@ -99,25 +100,27 @@ func TestCpRefusesSourcesOfOneName(t *testing.T) {
 		{"mv", "-r", "box:x/t", "box:y/t", "box:to/"},
 		{"cp", "-r", "box:x/t", "box:y/t", dir + "/"},
 	} {
-		_, stderr := s.exits(exitUsage, args...)
+		_, stderr := s.requireExit(exitUsage, args...)
 		require.Contains(t, stderr, "must not have one name", args)
-		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
+		require.Equal(t, before, s.run("ls", "-r", "box:"), args)
 	}
 }
 
 // cp merges the contents of folders, even if they have files of the same name.
 func TestCpMergesFolders(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "x/a", "x/t/1", "y/t/1")
-	s.ok("cp", "-r", "box:x/t/", "box:y/t/", "box:to/")
-	s.ok("cp", "box:x/a", "box:x/t/1", t.TempDir())
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "x/a", "x/t/1", "y/t/1")
+	s.run("cp", "-r", "box:x/t/", "box:y/t/", "box:to/")
+	s.run("cp", "box:x/a", "box:x/t/1", t.TempDir())
 }
 
 // mv refuses the contents of several folders, because two files may have the same name.
 func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
-	before := s.ok("ls", "-r", "box:")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
+	before := s.run("ls", "-r", "box:")
 	for _, args := range [][]string{
 		{"box:x/*", "box:y/*", "box:to/"},
 		{"-r", "box:x/", "box:y/", "box:to/"},
@@ -126,27 +129,29 @@ func TestMvRefusesTheContentsOfSeveralFolders(t *testing.T) {
 		{"box:*", "box:x/*", "box:to/"},
 		{"-r", "box:a", "box:x/", "box:to/"},
 	} {
-		_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
+		_, stderr := s.requireExit(exitUsage, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "sources must be in one folder", args)
-		require.Equal(t, before, s.ok("ls", "-r", "box:"), args)
+		require.Equal(t, before, s.run("ls", "-r", "box:"), args)
 	}
 }
 
 // mv moves several sources in one folder.
 func TestMvOfSeveralSourcesInOneFolder(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
-	s.ok("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
-	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.ok("ls", "-r", "box:"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "x/a", "x/b.jpg", "x/t/a", "y/a", "a")
+	s.run("mv", "box:x/*.jpg", "box:x/a", "box:x/?", "box:to/", "-r")
+	require.Equal(t, "a\nto/a\nto/b.jpg\nto/t/a\ny/a\n", s.run("ls", "-r", "box:"))
 }
 
 // ls accepts several addresses. If one is missing, it prints the others and exits as for a missing object.
 func TestLsOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "q/2")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1", "q/2")
 
-	require.Equal(t, "p/1\nq/2\na\n", s.ok("ls", "box:p", "box:q/", "box:a"))
-	stdout, stderr := s.exits(exitNotFound, "ls", "box:p", "box:none", "box:q")
+	require.Equal(t, "p/1\nq/2\na\n", s.run("ls", "box:p", "box:q/", "box:a"))
+	stdout, stderr := s.requireExit(exitNotFound, "ls", "box:p", "box:none", "box:q")
 	require.Equal(t, "p/1\nq/2\n", stdout)
 	require.Contains(t, stderr, "none")
 }
@@ -154,17 +159,18 @@ func TestLsOfSeveralAddresses(t *testing.T) {
 // stat accepts several addresses, and prints a line of JSON or a block of lines for each.
 func TestStatOfSeveralAddresses(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1")
 
-	require.Len(t, splitLines(s.ok("stat", "--json", "box:a", "box:p/1")), 2)
-	blocks := strings.Split(s.ok("stat", "box:a", "box:", "box:p/*"), "\n\n")
+	require.Len(t, splitLines(s.run("stat", "--json", "box:a", "box:p/1")), 2)
+	blocks := strings.Split(s.run("stat", "box:a", "box:", "box:p/*"), "\n\n")
 	require.Len(t, blocks, 3)
 }
 
 // With --human, ls and find print sizes with units.
 func TestLsAndFindHumanSizes(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a", strings.Repeat("x", 1536)) // 1.5 KiB
 	s.put("box:f/b", "x")
 
@@ -174,12 +180,12 @@ func TestLsAndFindHumanSizes(t *testing.T) {
 		{"find", "-l", "--human", "box:"},
 		{"find", "-lh", "box:"},
 	} {
-		require.Regexp(t, "^     1.5 KiB  "+modified+"  a\n         1 B  "+modified+"  f/b\n$", s.ok(args...))
+		require.Regexp(t, "^     1.5 KiB  "+modified+"  a\n         1 B  "+modified+"  f/b\n$", s.run(args...))
 	}
 
 	// A folder has neither a size nor a time.
 	const folderLine = `(?m)^           -  - {19}  f/$`
-	require.Regexp(t, folderLine, s.ok("ls", "-lh", "box:"))
+	require.Regexp(t, folderLine, s.run("ls", "-lh", "box:"))
 }
 
 // cp and mv of trees print a summary, as text or with --json, and nothing with -q.
@@ -187,7 +193,7 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "bb"})
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	// Each command copies or moves both files into an empty folder.
 	commands := [][]string{
 		{"cp", "-r", dir + "/", "box:one"},
@@ -198,15 +204,15 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	}
 
 	for _, args := range commands {
-		stdout, stderr := s.exits(exitOK, args...)
+		stdout, stderr := s.requireExit(exitOK, args...)
 		require.Empty(t, stdout, args)
 		require.Regexp(t, `^2 transferred \(3 B\), 0 the same in [^\n]+\n$`, stderr, args)
 	}
-	_, stderr := s.exits(exitOK, "cp", "-r", dir+"/", "box:one")
+	_, stderr := s.requireExit(exitOK, "cp", "-r", dir+"/", "box:one")
 	require.Regexp(t, `^0 transferred \(0 B\), 2 the same`, stderr, "the second time")
 
 	// The test's function events adds the flag --json.
-	s.ok("rm", "-r", "--all", "-q", "box:")
+	s.run("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
 		lines, _ := s.events(exitOK, args...)
 		summary := lines[len(lines)-1]
@@ -215,9 +221,9 @@ func TestCpOfTreesPrintsSummary(t *testing.T) {
 	}
 
 	// With -q, there is no summary.
-	s.ok("rm", "-r", "--all", "-q", "box:")
+	s.run("rm", "-r", "--all", "-q", "box:")
 	for _, args := range commands {
-		_, stderr := s.exits(exitOK, append(args, "-q")...)
+		_, stderr := s.requireExit(exitOK, append(args, "-q")...)
 		require.Empty(t, stderr, args)
 	}
 }
@@ -227,8 +233,8 @@ func TestCpOfAFilePrintsALine(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	s.setBox(newMemoryAddress(t))
-	_, stderr := s.exits(exitOK, "cp", filepath.Join(dir, "a"), "box:one/a")
+	s.setLocation("box", newMemoryAddress(t))
+	_, stderr := s.requireExit(exitOK, "cp", filepath.Join(dir, "a"), "box:one/a")
 	require.Regexp(t, "^uploaded .*\n$", stderr)
 }
 
@@ -240,19 +246,19 @@ func TestCpSaysThatItCopiesNoLinks(t *testing.T) {
 	if err := os.Symlink("a", filepath.Join(dir, "link")); err != nil {
 		t.Skip(err)
 	}
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 
 	for _, args := range [][]string{
 		{"cp", "-r", dir, "box:one"},
 		{"cp", dir + "/*", "box:two/"},
 		{"mv", "-r", dir, "box:three"},
 	} {
-		_, stderr := s.exits(exitOK, args...)
+		_, stderr := s.requireExit(exitOK, args...)
 		require.Regexp(t, "^1 transferred.*\n"+
 			"omnibucket: symbolic links and special files were not copied: 1\n$", stderr, args)
 	}
 
-	_, stderr := s.exits(exitOK, "cp", "-r", "-q", dir, "box:four")
+	_, stderr := s.requireExit(exitOK, "cp", "-r", "-q", dir, "box:four")
 	require.Empty(t, stderr)
 }
 
@@ -262,7 +268,7 @@ func TestIgnoreExisting(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new", "b": "new"})
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	for _, args := range [][]string{
 		{"sync", dir, "box:to"},
 		{"cp", "-r", dir + "/", "box:to"},
@@ -270,10 +276,10 @@ func TestIgnoreExisting(t *testing.T) {
 		{"mv", "-r", dir + "/", "box:to"},
 	} {
 		s.put("box:to/a", "kept, although it differs")
-		s.exits(exitOK, append(args, "--ignore-existing")...)
-		require.Equal(t, "kept, although it differs", s.ok("cat", "box:to/a"), args)
-		require.Equal(t, "new", s.ok("cat", "box:to/b"), args)
-		s.ok("rm", "box:to/b")
+		s.requireExit(exitOK, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept, although it differs", s.run("cat", "box:to/a"), args)
+		require.Equal(t, "new", s.run("cat", "box:to/b"), args)
+		s.run("rm", "box:to/b")
 	}
 	require.Equal(t, "new", readFile(t, filepath.Join(dir, "a")))
 	require.NoFileExists(t, filepath.Join(dir, "b"))
@@ -285,7 +291,7 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "new"})
 	file := filepath.Join(dir, "a")
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:to/a", "kept")
 
 	// The destination exists.
@@ -297,20 +303,20 @@ func TestIgnoreExistingOfOneFile(t *testing.T) {
 		{"mv", "box:to/a", file},
 		{"cp", file, file},
 	} {
-		s.exits(exitOK, append(args, "--ignore-existing")...)
-		require.Equal(t, "kept", s.ok("cat", "box:to/a"), args)
+		s.requireExit(exitOK, append(args, "--ignore-existing")...)
+		require.Equal(t, "kept", s.run("cat", "box:to/a"), args)
 		require.Equal(t, "new", readFile(t, file), args)
 	}
 
 	// The destination does not exist.
-	s.ok("cp", "--ignore-existing", file, "box:to/new")
-	require.Equal(t, "new", s.ok("cat", "box:to/new"))
+	s.run("cp", "--ignore-existing", file, "box:to/new")
+	require.Equal(t, "new", s.run("cat", "box:to/new"))
 }
 
 // If another process stores the object while cp --ignore-existing reads its input, cp keeps that object.
 func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	stdin := readFunc(func([]byte) (int, error) {
 		s.put("box:meanwhile", "kept")
 		return 0, io.EOF
@@ -319,7 +325,7 @@ func TestIgnoreExistingWhileAnotherProcessStores(t *testing.T) {
 	args := []string{"cp", "-v", "--ignore-existing", "-", "box:meanwhile"}
 	require.Equal(t, exitOK, run(t.Context(), args, s.environment(stdin, &output, &output)))
 	require.Empty(t, output.String())
-	require.Equal(t, "kept", s.ok("cat", "box:meanwhile"))
+	require.Equal(t, "kept", s.run("cat", "box:meanwhile"))
 }
 
 // A readFunc is a reader whose Read is the function.

@@ -12,7 +12,7 @@ import (
 func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
-	s.ok("mb", bucket)
+	s.run("mb", bucket)
 
 	// Cut the rule out of the page.
 	page := readFile(t, "../../docs/files-of-users.md")
@@ -21,41 +21,41 @@ func TestBucketTakesTheCORSRuleOfThePage(t *testing.T) {
 	require.True(t, found)
 	ruleEnd, _, _ := strings.Cut(afterStart, "```")
 
-	s.in = ruleStart + ruleEnd
-	s.ok("bucket", "--cors", "-", bucket) // reads the rule from s.in
+	s.stdin = ruleStart + ruleEnd
+	s.run("bucket", "--cors", "-", bucket) // reads the rule from s.stdin
 
-	require.Contains(t, s.ok("bucket", "--json", bucket),
+	require.Contains(t, s.run("bucket", "--json", bucket),
 		`"cors":[{"origins":["https://example.com"],"methods":["PUT"],`+
 			`"allowedHeaders":["content-type","x-amz-checksum-crc32c"],"exposedHeaders":["ETag"],"maxAge":"1h0m0s"}]`)
-	require.Regexp(t, `(?m)^cors +\{"origins":\["https://example.com"\]`, s.ok("bucket", bucket))
+	require.Regexp(t, `(?m)^cors +\{"origins":\["https://example.com"\]`, s.run("bucket", bucket))
 }
 
 // The flags of bucket accept the rules that bucket --json prints. Invalid rules change nothing.
 func TestBucketTakesTheRulesThatItShows(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/web"
-	s.ok("mb", bucket)
+	s.run("mb", bucket)
 
-	// Set rules, which bucket reads from s.in.
-	s.in = `[{"origins":["*"],"methods":["GET"],"maxAge":"90s"}]`
-	s.ok("bucket", "--cors", "-", bucket)
-	s.in = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
-	s.ok("bucket", "--lifecycle", "-", bucket)
-	settings := s.ok("bucket", "--json", bucket)
+	// Set rules, which bucket reads from s.stdin.
+	s.stdin = `[{"origins":["*"],"methods":["GET"],"maxAge":"90s"}]`
+	s.run("bucket", "--cors", "-", bucket)
+	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
+	s.run("bucket", "--lifecycle", "-", bucket)
+	settings := s.run("bucket", "--json", bucket)
 	var rules struct{ CORS, Lifecycle json.RawMessage }
 	require.NoError(t, json.Unmarshal([]byte(settings), &rules))
 
 	// Remove the rules, and set them again from the output.
-	s.ok("bucket", "--cors", "none", "--lifecycle", "none", bucket)
-	s.in = string(rules.CORS)
-	s.ok("bucket", "--cors", "-", bucket)
-	s.in = string(rules.Lifecycle)
-	s.ok("bucket", "--lifecycle", "-", bucket)
-	require.Equal(t, settings, s.ok("bucket", "--json", bucket))
+	s.run("bucket", "--cors", "none", "--lifecycle", "none", bucket)
+	s.stdin = string(rules.CORS)
+	s.run("bucket", "--cors", "-", bucket)
+	s.stdin = string(rules.Lifecycle)
+	s.run("bucket", "--lifecycle", "-", bucket)
+	require.Equal(t, settings, s.run("bucket", "--json", bucket))
 
 	// A duration must have a unit.
-	s.in = `[{"origins":["*"],"methods":["GET"],"maxAge":3600}]`
-	_, stderr := s.exits(exitUsage, "bucket", "--cors", "-", bucket)
+	s.stdin = `[{"origins":["*"],"methods":["GET"],"maxAge":3600}]`
+	_, stderr := s.requireExit(exitUsage, "bucket", "--cors", "-", bucket)
 	require.Contains(t, stderr, `with a unit, such as "1h"`)
-	require.Equal(t, settings, s.ok("bucket", "--json", bucket))
+	require.Equal(t, settings, s.run("bucket", "--json", bucket))
 }

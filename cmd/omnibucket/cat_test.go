@@ -15,7 +15,7 @@ func TestCat(t *testing.T) {
 	s.put(digits, "0123456789")
 	s.put(letters, "abc")
 	// The argument "-" reads this.
-	s.in = "typed"
+	s.stdin = "typed"
 
 	tests := []struct {
 		name string
@@ -32,8 +32,8 @@ func TestCat(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			require.Equal(t, tt.want, s.ok(append([]string{"cat"}, tt.args...)...))
+			s := s.inSubtest(t)
+			require.Equal(t, tt.want, s.run(append([]string{"cat"}, tt.args...)...))
 		})
 	}
 }
@@ -45,13 +45,12 @@ func TestCatRefusesInvalidRanges(t *testing.T) {
 	s.put(bucket+"/a", "0123456789")
 	for _, text := range []string{"", "x", "1:", ":1", "1:-1", "1:2:3", "-2:1", "99999999999999999999"} {
 		t.Run(text, func(t *testing.T) {
-			s.t = t
-			s.exits(exitUsage, "cat", "--range", text, bucket+"/a")
+			s := s.inSubtest(t)
+			s.requireExit(exitUsage, "cat", "--range", text, bucket+"/a")
 		})
 	}
 
-	s.t = t
-	s.exits(exitUsage, "cat", "--range", "1", "-")
+	s.requireExit(exitUsage, "cat", "--range", "1", "-")
 }
 
 // cat fails if the range begins after the end of the object.
@@ -59,7 +58,7 @@ func TestCatRangeBeyondTheObject(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "0123456789")
-	s.exits(exitFailure, "cat", "--range", "11", bucket+"/a")
+	s.requireExit(exitFailure, "cat", "--range", "11", bucket+"/a")
 }
 
 // If an object is missing, cat prints the others and exits with code 3.
@@ -67,7 +66,7 @@ func TestCatContinuesAfterAMissingObject(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/b", "b")
-	stdout, stderr := s.exits(exitNotFound, "cat", bucket+"/none", bucket+"/b")
+	stdout, stderr := s.requireExit(exitNotFound, "cat", bucket+"/none", bucket+"/b")
 	require.Equal(t, "b", stdout)
 	require.Equal(t, 1, len(splitLines(stderr)), stderr)
 }

@@ -21,33 +21,34 @@ import (
 
 // mv moves objects and trees between keys, buckets and local files.
 func TestMv(t *testing.T) {
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
 		dir := t.TempDir()
 		file := filepath.Join(dir, "new", "c")
-		fillBox(t, s, newAddress(t), "a", "b", "tree/1", "tree/x/2")
+		s.setLocation("box", address)
+		s.putKeysAsContent("box:", "a", "b", "tree/1", "tree/x/2")
 
 		// From key to key.
-		s.ok("mv", "box:a", "box:c")
-		s.ok("mv", "box:b", "box:new/")
-		require.Equal(t, "c\nnew/b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
+		s.run("mv", "box:a", "box:c")
+		s.run("mv", "box:b", "box:new/")
+		require.Equal(t, "c\nnew/b\ntree/1\ntree/x/2\n", s.run("ls", "-r", "box:"))
 
 		// An object to a file, and back.
-		s.ok("mv", "box:c", file)
+		s.run("mv", "box:c", file)
 		require.Equal(t, "a", readFile(t, file))
-		s.ok("mv", file, "box:")
+		s.run("mv", file, "box:")
 		require.NoFileExists(t, file)
 
 		// A tree to a directory, and back.
-		s.ok("mv", "-r", "box:tree", dir+"/")
-		s.exits(exitNotFound, "ls", "box:tree")
+		s.run("mv", "-r", "box:tree", dir+"/")
+		s.requireExit(exitNotFound, "ls", "box:tree")
 		require.Equal(t, "tree/x/2", readFile(t, filepath.Join(dir, "tree", "x", "2")))
-		s.ok("mv", "-r", filepath.Join(dir, "tree")+"/", "box:back")
-		require.Equal(t, "back/1\nback/x/2\nc\nnew/b\n", s.ok("ls", "-r", "box:"))
+		s.run("mv", "-r", filepath.Join(dir, "tree")+"/", "box:back")
+		require.Equal(t, "back/1\nback/x/2\nc\nnew/b\n", s.run("ls", "-r", "box:"))
 
 		// A dry run moves nothing.
-		s.ok("mv", "--dry-run", "box:c", "box:d")
-		require.Equal(t, "back/1\nback/x/2\nc\nnew/b\n", s.ok("ls", "-r", "box:"))
+		s.run("mv", "--dry-run", "box:c", "box:d")
+		require.Equal(t, "back/1\nback/x/2\nc\nnew/b\n", s.run("ls", "-r", "box:"))
 	}
 }
 
@@ -57,7 +58,8 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
 	fileOfA := filepath.Join(dir, "a")
-	fillBox(t, s, bucket, "a", "tree/1")
+	s.setLocation("box", bucket)
+	s.putKeysAsContent("box:", "a", "tree/1")
 
 	for _, args := range [][]string{
 		// The destination is the source.
@@ -80,23 +82,24 @@ func TestMvNeverLosesAnObject(t *testing.T) {
 		env := s.environment(stdin, &bytes.Buffer{}, &bytes.Buffer{})
 		exitCode := run(t.Context(), append([]string{"mv"}, args...), env)
 		require.NotZero(t, exitCode, args)
-		require.Equal(t, "a", s.ok("cat", "box:a"), args)
-		require.Equal(t, "tree/1", s.ok("cat", "box:tree/1"), args)
+		require.Equal(t, "a", s.run("cat", "box:a"), args)
+		require.Equal(t, "tree/1", s.run("cat", "box:tree/1"), args)
 	}
 }
 
 // If mv fails, the objects stay where they are.
 func TestMvThatFailsLosesNoObject(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, "file://"+filepath.ToSlash(t.TempDir()), "a", "b")
+	s.setLocation("box", "file://"+filepath.ToSlash(t.TempDir()))
+	s.putKeysAsContent("box:", "a", "b")
 
 	// The destination exists, which a condition forbids.
-	s.exits(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
-	require.Equal(t, "a", s.ok("cat", "box:a"))
+	s.requireExit(exitPrecondition, "mv", "--if-absent", "box:a", "box:b")
+	require.Equal(t, "a", s.run("cat", "box:a"))
 
 	// The source is missing.
-	s.exits(exitNotFound, "mv", "box:none", "box:b")
-	require.Equal(t, "b", s.ok("cat", "box:b"))
+	s.requireExit(exitNotFound, "mv", "box:none", "box:b")
+	require.Equal(t, "b", s.run("cat", "box:b"))
 }
 
 // Each command that has the flags to select objects selects the same ones.
@@ -145,28 +148,28 @@ func TestFilters(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			want := strings.Fields(tt.want)
 			withFlags := func(command ...string) []string {
 				return slices.Concat(command[:1], tt.flags, command[1:])
 			}
 
 			// Commands that print keys.
-			require.Equal(t, want, strings.Fields(s.ok(withFlags("ls", "-r", bucket)...)))
-			require.Equal(t, want, strings.Fields(s.ok(withFlags("find", bucket)...)))
-			require.Equal(t, want, strings.Fields(s.ok(withFlags("rm", "-r", "--all", "--dry-run", bucket)...)))
-			hashes := s.ok(withFlags("hash", bucket)...)
+			require.Equal(t, want, strings.Fields(s.run(withFlags("ls", "-r", bucket)...)))
+			require.Equal(t, want, strings.Fields(s.run(withFlags("find", bucket)...)))
+			require.Equal(t, want, strings.Fields(s.run(withFlags("rm", "-r", "--all", "--dry-run", bucket)...)))
+			hashes := s.run(withFlags("hash", bucket)...)
 			require.Len(t, strings.Split(strings.TrimSpace(hashes), "\n"), len(want))
 
 			// Commands that copy.
 			dst := newMemoryAddress(t)
-			s.ok(withFlags("cp", "-r", dir+"/", dst)...)
-			require.Equal(t, want, strings.Fields(s.ok("ls", "-r", dst)))
+			s.run(withFlags("cp", "-r", dir+"/", dst)...)
+			require.Equal(t, want, strings.Fields(s.run("ls", "-r", dst)))
 			s.runSync(append(tt.flags, dir, dst+"/synced")...)
-			require.Len(t, strings.Fields(s.ok("ls", "-r", dst+"/synced")), len(want))
+			require.Len(t, strings.Fields(s.run("ls", "-r", dst+"/synced")), len(want))
 
 			// A comparison with an empty directory.
-			changes, _ := s.exits(exitFailure, withFlags("diff", dir, t.TempDir())...)
+			changes, _ := s.requireExit(exitFailure, withFlags("diff", dir, t.TempDir())...)
 			require.Len(t, splitLines(changes), len(want))
 		})
 	}
@@ -189,17 +192,17 @@ func TestFiltersInvalid(t *testing.T) {
 		{"--older", "999999999999w"},
 	} {
 		args := append([]string{"find", bucket}, filter...)
-		s.exits(exitUsage, args...)
+		s.requireExit(exitUsage, args...)
 	}
 
 	// A file of patterns must exist, and have patterns.
 	patterns := filepath.Join(t.TempDir(), "patterns")
-	s.exits(exitNotFound, "find", "--exclude-from", patterns, bucket)
+	s.requireExit(exitNotFound, "find", "--exclude-from", patterns, bucket)
 	require.NoError(t, os.WriteFile(patterns, []byte("# nothing\n"), 0o644))
-	s.exits(exitUsage, "rm", "-r", "--all", "--include-from", patterns, bucket)
+	s.requireExit(exitUsage, "rm", "-r", "--all", "--include-from", patterns, bucket)
 
 	// A copy of one file has no use for a filter.
-	s.exits(exitUsage, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), newMemoryAddress(t))
+	s.requireExit(exitUsage, "cp", "--older", "1d", filepath.Join(dir, "old.txt"), newMemoryAddress(t))
 }
 
 // A size is a number and perhaps a unit. Each unit is 1024 times the one before.
@@ -275,7 +278,8 @@ func TestFormatSize(t *testing.T) {
 func TestDu(t *testing.T) {
 	s := newShell(t)
 	// The content of each object is its key.
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/22", "p/q/r/333", "z/4")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1", "p/q/22", "p/q/r/333", "z/4")
 
 	tests := []struct {
 		name string
@@ -297,9 +301,9 @@ func TestDu(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			var got []string
-			for _, line := range splitLines(s.ok(append([]string{"du"}, tt.args...)...)) {
+			for _, line := range splitLines(s.run(append([]string{"du"}, tt.args...)...)) {
 				got = append(got, strings.Join(strings.Fields(line), " "))
 			}
 			require.Equal(t, tt.want, got)
@@ -307,49 +311,50 @@ func TestDu(t *testing.T) {
 	}
 
 	// The output may have other formats.
-	s.t = t
-	require.Equal(t, `{"key":"p/","bytes":18,"objects":3}`+"\n", s.ok("du", "--json", "box:p"))
-	require.Contains(t, s.ok("du", "--human", "box:"), "22 B")
+	require.Equal(t, `{"key":"p/","bytes":18,"objects":3}`+"\n", s.run("du", "--json", "box:p"))
+	require.Contains(t, s.run("du", "--human", "box:"), "22 B")
 
 	// du fails for a missing folder and a negative depth.
-	s.exits(exitNotFound, "du", "box:none")
-	s.exits(exitUsage, "du", "--depth", "-1", "box:")
+	s.requireExit(exitNotFound, "du", "box:none")
+	s.requireExit(exitUsage, "du", "--depth", "-1", "box:")
 }
 
 // find prints the keys below its arguments, all or up to a depth or a number.
 func TestFind(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2")
-	require.Equal(t, "a\np/1\np/q/2\n", s.ok("find", "box:"))
-	require.Equal(t, "p/1\x00p/q/2\x00", s.ok("find", "--print0", "box:p"))
-	require.Equal(t, "a\np/1\n", s.ok("find", "--max-depth", "2", "box:"))
-	require.Equal(t, "a\n", s.ok("find", "--limit", "1", "box:", "box:p"))
-	require.Equal(t, "p/1\na\n", s.ok("find", "--exclude", "2", "box:p", "box:a"))
-	require.Empty(t, s.ok("find", "--include", "none", "box:"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1", "p/q/2")
+	require.Equal(t, "a\np/1\np/q/2\n", s.run("find", "box:"))
+	require.Equal(t, "p/1\x00p/q/2\x00", s.run("find", "--print0", "box:p"))
+	require.Equal(t, "a\np/1\n", s.run("find", "--max-depth", "2", "box:"))
+	require.Equal(t, "a\n", s.run("find", "--limit", "1", "box:", "box:p"))
+	require.Equal(t, "p/1\na\n", s.run("find", "--exclude", "2", "box:p", "box:a"))
+	require.Empty(t, s.run("find", "--include", "none", "box:"))
 
-	s.exits(exitNotFound, "find", "box:none/")
-	s.exits(exitUsage, "find", "--limit", "0", "box:")
+	s.requireExit(exitNotFound, "find", "box:none/")
+	s.requireExit(exitUsage, "find", "--limit", "0", "box:")
 }
 
 // tree draws folders and objects, all or up to a depth, and with -l their sizes.
 func TestTree(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1", "p/q/2", "z")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1", "p/q/2", "z")
 
-	require.Equal(t, ".\n├── a\n├── p/\n│   ├── 1\n│   └── q/\n│       └── 2\n└── z\n", s.ok("tree", "box:"))
-	require.Equal(t, ".\n└── p/\n    └── q/\n", s.ok("tree", "--folders", "box:"))
-	require.Equal(t, ".\n├── a\n├── p/\n└── z\n", s.ok("tree", "--depth", "1", "box:"))
-	require.Equal(t, "p/\n├── 1  (3 B)\n└── q/\n    └── 2  (5 B)\n", s.ok("tree", "-l", "box:p"))
+	require.Equal(t, ".\n├── a\n├── p/\n│   ├── 1\n│   └── q/\n│       └── 2\n└── z\n", s.run("tree", "box:"))
+	require.Equal(t, ".\n└── p/\n    └── q/\n", s.run("tree", "--folders", "box:"))
+	require.Equal(t, ".\n├── a\n├── p/\n└── z\n", s.run("tree", "--depth", "1", "box:"))
+	require.Equal(t, "p/\n├── 1  (3 B)\n└── q/\n    └── 2  (5 B)\n", s.run("tree", "-l", "box:p"))
 	// There is a line for each of the four objects and two folders.
-	require.Len(t, splitLines(s.ok("tree", "--json", "box:")), 6)
-	s.exits(exitNotFound, "tree", "box:none")
+	require.Len(t, splitLines(s.run("tree", "--json", "box:")), 6)
+	s.requireExit(exitNotFound, "tree", "box:none")
 }
 
 // head prints the first ten lines of an object, or as many lines or bytes as a flag says.
 func TestHead(t *testing.T) {
 	const longLine = 100_000
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:lines", strings.Repeat("line\n", 20))
 	s.put("box:long", strings.Repeat("x", longLine)+"\nsecond")
 
@@ -369,21 +374,21 @@ func TestHead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			require.Equal(t, tt.want, s.ok(append([]string{"head"}, tt.args...)...))
+			s := s.inSubtest(t)
+			require.Equal(t, tt.want, s.run(append([]string{"head"}, tt.args...)...))
 		})
 	}
 
-	s.t = t
-	s.exits(exitNotFound, "head", "box:none")
-	s.exits(exitUsage, "head", "-n", "1", "-c", "1", "box:lines")
-	s.exits(exitUsage, "head", "-n", "-1", "box:lines")
+	s.requireExit(exitNotFound, "head", "box:none")
+	s.requireExit(exitUsage, "head", "-n", "1", "-c", "1", "box:lines")
+	s.requireExit(exitUsage, "head", "-n", "-1", "box:lines")
 }
 
 // hash prints the same hash of an object whether it reads the content or not.
 func TestHash(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
 	tests := []struct{ algorithm, want string }{
 		{algorithm: "crc32c", want: "c1d04330  a\n"},
 		{algorithm: "md5", want: "0cc175b9c0f1b6a831c399e269772661  a\n"},
@@ -392,9 +397,9 @@ func TestHash(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.algorithm, func(t *testing.T) {
-			s.t = t
-			require.Equal(t, tt.want, s.ok("hash", "--algorithm", tt.algorithm, "box:a"))
-			require.Equal(t, tt.want, s.ok("hash", "--algorithm", tt.algorithm, "--read", "box:a"))
+			s := s.inSubtest(t)
+			require.Equal(t, tt.want, s.run("hash", "--algorithm", tt.algorithm, "box:a"))
+			require.Equal(t, tt.want, s.run("hash", "--algorithm", tt.algorithm, "--read", "box:a"))
 		})
 	}
 }
@@ -402,10 +407,11 @@ func TestHash(t *testing.T) {
 // hash of a folder prints a line for each object in it.
 func TestHashOfAFolder(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "p/1")
-	require.Len(t, splitLines(s.ok("hash", "box:")), 2)
-	require.Contains(t, s.ok("hash", "--json", "box:p"), `"key":"p/1","size":3,"algorithm":"sha256"`)
-	s.exits(exitUsage, "hash", "--algorithm", "rot13", "box:a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "p/1")
+	require.Len(t, splitLines(s.run("hash", "box:")), 2)
+	require.Contains(t, s.run("hash", "--json", "box:p"), `"key":"p/1","size":3,"algorithm":"sha256"`)
+	s.requireExit(exitUsage, "hash", "--algorithm", "rot13", "box:a")
 }
 
 // diff and check print what differs between two trees, and exit with 1.
@@ -450,8 +456,8 @@ func TestDiffAndCheck(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			stdout, stderr := s.exits(exitFailure, append(tt.args, dir, "box:t")...)
+			s := s.inSubtest(t)
+			stdout, stderr := s.requireExit(exitFailure, append(tt.args, dir, "box:t")...)
 
 			// The lines come in any order. Each has the key after two characters.
 			lines := splitLines(stdout)
@@ -468,25 +474,25 @@ func TestCheckExitCodes(t *testing.T) {
 	dir := newTreeToCompare(t, s)
 
 	// The trees are equal.
-	stdout, stderr := s.exits(exitOK, "check", "--exclude", "*", dir, "box:t")
+	stdout, stderr := s.requireExit(exitOK, "check", "--exclude", "*", dir, "box:t")
 	require.Empty(t, stdout+stderr)
-	stdout, stderr = s.exits(exitOK, "check", "--include", "same", dir, "box:t")
+	stdout, stderr = s.requireExit(exitOK, "check", "--include", "same", dir, "box:t")
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, "1 the same")
-	s.exits(exitOK, "check", "box:t", "box:t")
+	s.requireExit(exitOK, "check", "box:t", "box:t")
 
 	// They are different.
-	stdout, _ = s.exits(exitFailure, "check", "--json", "--include", "changed", "box:t", dir)
+	stdout, _ = s.requireExit(exitFailure, "check", "--json", "--include", "changed", "box:t", dir)
 	require.Contains(t, stdout, `{"key":"changed","difference":"different"}`+"\n"+
 		`{"event":"summary","same":0,"different":1,"onlyFirst":0,"onlySecond":0,"notCompared":0,`)
 
 	// One is missing.
-	s.exits(exitNotFound, "check", dir+"/none", "box:t")
-	s.exits(exitNotFound, "check", dir, "box:none")
-	s.exits(exitNotFound, "diff", "box:t", dir+"/none")
+	s.requireExit(exitNotFound, "check", dir+"/none", "box:t")
+	s.requireExit(exitNotFound, "check", dir, "box:none")
+	s.requireExit(exitNotFound, "diff", "box:t", dir+"/none")
 
 	// Two ways to compare cannot be combined.
-	s.exits(exitUsage, "check", "--size", "--times", dir, "box:t")
+	s.requireExit(exitUsage, "check", "--size", "--times", dir, "box:t")
 }
 
 // newTreeToCompare writes files into a new directory, and objects under box:t. One has the same content, one has
@@ -495,7 +501,7 @@ func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	writeFiles(t, dir, map[string]string{"same": "same", "changed": "one", "grown": "x", "only here": "1"})
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:t/same", "same")
 	s.put("box:t/changed", "two")
 	s.put("box:t/grown", "xx")
@@ -508,38 +514,38 @@ func newTreeToCompare(t *testing.T, s *shell) (dir string) {
 func TestVersionedStores(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t) + "/kept"} {
-		s.setBox(address)
-		s.ok("mb", "--versioned", address)
+		s.setLocation("box", address)
+		s.run("mb", "--versioned", address)
 		s.put("box:p/a", "one")
 		s.put("box:p/b", "kept")
-		timestamp := timeBetween(s)
+		timestamp := timeBetweenWrites(s)
 		s.put("box:p/a", "two")
-		s.ok("rm", "box:p/b")
+		s.run("rm", "box:p/b")
 		s.put("box:p/new", "new")
 
 		// A dry run of undelete changes nothing.
-		_, stderr := s.exits(exitOK, "undelete", "--dry-run", "box:p/")
+		_, stderr := s.requireExit(exitOK, "undelete", "--dry-run", "box:p/")
 		require.Contains(t, stderr, "1 transferred")
-		s.exits(exitNotFound, "cat", "box:p/b")
+		s.requireExit(exitNotFound, "cat", "box:p/b")
 
 		// undelete brings back only what was removed.
-		s.exits(exitOK, "undelete", "box:p/b")
-		require.Equal(t, "kept", s.ok("cat", "box:p/b"))
-		s.ok("rm", "box:p/b")
-		s.exits(exitOK, "undelete", "box:**")
-		require.Equal(t, "kept", s.ok("cat", "box:p/b"))
-		require.Equal(t, "two", s.ok("cat", "box:p/a"))
+		s.requireExit(exitOK, "undelete", "box:p/b")
+		require.Equal(t, "kept", s.run("cat", "box:p/b"))
+		s.run("rm", "box:p/b")
+		s.requireExit(exitOK, "undelete", "box:**")
+		require.Equal(t, "kept", s.run("cat", "box:p/b"))
+		require.Equal(t, "two", s.run("cat", "box:p/a"))
 
 		// restore --at removes what is newer only with --delete.
-		s.exits(exitOK, "restore", "--at", timestamp, "box:p/a")
-		require.Equal(t, "one", s.ok("cat", "box:p/a"))
-		require.Equal(t, "new", s.ok("cat", "box:p/new"))
-		s.exits(exitOK, "restore", "--at", timestamp, "--delete", "box:p")
-		require.Equal(t, "p/a\np/b\n", s.ok("ls", "-r", "box:p"))
+		s.requireExit(exitOK, "restore", "--at", timestamp, "box:p/a")
+		require.Equal(t, "one", s.run("cat", "box:p/a"))
+		require.Equal(t, "new", s.run("cat", "box:p/new"))
+		s.requireExit(exitOK, "restore", "--at", timestamp, "--delete", "box:p")
+		require.Equal(t, "p/a\np/b\n", s.run("ls", "-r", "box:p"))
 
 		// The removed object has kept its versions.
-		s.exits(exitOK, "undelete", "box:")
-		require.Equal(t, "new", s.ok("cat", "box:p/new"))
+		s.requireExit(exitOK, "undelete", "box:")
+		require.Equal(t, "new", s.run("cat", "box:p/new"))
 	}
 }
 
@@ -547,18 +553,18 @@ func TestVersionedStores(t *testing.T) {
 func TestRestoreFails(t *testing.T) {
 	s := newShell(t)
 	address := newMemoryAddress(t)
-	s.setBox(address)
-	s.ok("mb", "--versioned", address)
+	s.setLocation("box", address)
+	s.run("mb", "--versioned", address)
 	s.put("box:p/a", "one")
-	s.exits(exitNotFound, "undelete", "box:none")
-	s.exits(exitNotFound, "undelete", "box:none*")
-	s.exits(exitNotFound, "restore", "--at", "1d", "box:p/none/")
-	s.exits(exitOK, "undelete", "box:p/*")
+	s.requireExit(exitNotFound, "undelete", "box:none")
+	s.requireExit(exitNotFound, "undelete", "box:none*")
+	s.requireExit(exitNotFound, "restore", "--at", "1d", "box:p/none/")
+	s.requireExit(exitOK, "undelete", "box:p/*")
 
-	s.exits(exitUsage, "restore", "box:p")
-	s.exits(exitUsage, "restore", "--at", "soon", "box:p")
-	s.exits(exitUsage, "restore", "--at", "1d", "--days", "1", "box:p")
-	s.exits(exitUsage, "restore", "--at", "1d", "--tier", "Bulk", "box:p")
+	s.requireExit(exitUsage, "restore", "box:p")
+	s.requireExit(exitUsage, "restore", "--at", "soon", "box:p")
+	s.requireExit(exitUsage, "restore", "--at", "1d", "--days", "1", "box:p")
+	s.requireExit(exitUsage, "restore", "--at", "1d", "--tier", "Bulk", "box:p")
 }
 
 // In a bucket that keeps no versions, undelete fails and says how to keep them.
@@ -566,23 +572,23 @@ func TestUndeleteWithoutVersions(t *testing.T) {
 	s := newShell(t)
 
 	empty := newMemoryAddress(t) + "-plain"
-	_, stderr := s.exits(exitFailure, "undelete", empty)
+	_, stderr := s.requireExit(exitFailure, "undelete", empty)
 	require.Contains(t, stderr, "the bucket keeps no old versions")
 	require.Contains(t, stderr, "bucket --versioning on")
 
-	_, stderr = s.exits(exitFailure, "undelete", newDirectoryAddress(t))
+	_, stderr = s.requireExit(exitFailure, "undelete", newDirectoryAddress(t))
 	require.Contains(t, stderr, "the bucket keeps no old versions")
 	require.NotContains(t, stderr, "transferred", "must print no summary")
 
 	withObject := "mem://without-versions-of-undelete"
 	s.put(withObject+"/a", "a")
-	s.exits(exitFailure, "undelete", withObject)
+	s.requireExit(exitFailure, "undelete", withObject)
 }
 
 // On S3, undelete and restore fail if the bucket keeps no old versions, although any bucket lists its current ones.
 func TestUndeleteOnS3(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	s.put("box:a", "a")
 
 	for _, args := range [][]string{
@@ -590,14 +596,14 @@ func TestUndeleteOnS3(t *testing.T) {
 		{"undelete", "box:"},
 		{"restore", "--at", "1h", "box:a"},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "the bucket keeps no old versions", args)
 	}
 
 	// With versioning, undelete succeeds.
-	s.ok("bucket", "--versioning", "on", "box:")
+	s.run("bucket", "--versioning", "on", "box:")
 	s.put("box:a", "b")
-	s.exits(exitOK, "undelete", "box:a")
+	s.requireExit(exitOK, "undelete", "box:a")
 }
 
 // In a bucket with soft delete, undelete brings back removed objects, and reports the others as unchanged.
@@ -609,31 +615,31 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 	}
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
-			s.t = t
-			s.setBox(store.address)
-			s.ok("mb", store.address)
-			s.ok("bucket", "--soft-delete", "7d", "box:")
-			require.Contains(t, s.ok("stat", "box:"), "168h0m0s") // 7 days
+			s := s.inSubtest(t)
+			s.setLocation("box", store.address)
+			s.run("mb", store.address)
+			s.run("bucket", "--soft-delete", "7d", "box:")
+			require.Contains(t, s.run("stat", "box:"), "168h0m0s") // 7 days
 			s.put("box:p/a", "one")
 			s.put("box:stays", "x")
-			s.ok("rm", "box:p/a")
+			s.run("rm", "box:p/a")
 
-			stdout, _ := s.exits(exitOK, "undelete", "--json", "box:")
+			stdout, _ := s.requireExit(exitOK, "undelete", "--json", "box:")
 			require.Contains(t, stdout, `{"event":"restored","key":"p/a","bytes":3}`)
 			require.Contains(t, stdout, `{"event":"unchanged","key":"stays","bytes":1}`)
-			require.Equal(t, "one", s.ok("cat", "box:p/a"))
+			require.Equal(t, "one", s.run("cat", "box:p/a"))
 
 			// This output does not name unchanged objects.
-			stdout, _ = s.exits(exitOK, "undelete", "--dry-run", "box:")
+			stdout, _ = s.requireExit(exitOK, "undelete", "--dry-run", "box:")
 			require.NotContains(t, stdout, "unchanged")
-			s.ok("rb", "--force", "box:")
+			s.run("rb", "--force", "box:")
 		})
 	}
 }
 
-// timeBetween returns a time after everything that was written to box:, and before what will be. It writes an object
+// timeBetweenWrites returns a time after everything that was written to box:, and before what will be. It writes an object
 // until the clock of the store has moved on.
-func timeBetween(s *shell) string {
+func timeBetweenWrites(s *shell) string {
 	s.t.Helper()
 	first := timeOfNewObject(s)
 	for !timeOfNewObject(s).After(first) {
@@ -646,7 +652,7 @@ func timeBetween(s *shell) string {
 func timeOfNewObject(s *shell) time.Time {
 	s.t.Helper()
 	s.put("box:clock", "")
-	line, _, _ := strings.Cut(s.ok("ls", "--versions", "--json", "box:clock"), "\n")
+	line, _, _ := strings.Cut(s.run("ls", "--versions", "--json", "box:clock"), "\n")
 	var newest reading.VersionLine
 	require.NoError(s.t, json.Unmarshal([]byte(line), &newest))
 	return newest.Modified
@@ -656,41 +662,41 @@ func timeOfNewObject(s *shell) time.Time {
 func TestBucket(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
-	s.ok("mb", address)
+	s.run("mb", address)
 	rules := filepath.Join(t.TempDir(), "rules.json")
 	require.NoError(t, os.WriteFile(rules, []byte(`[{"Prefix":"tmp/","ExpireAfterDays":7}]`), 0o644))
 
 	// Set each setting, from a file and from standard input.
-	changed := s.ok("bucket", "-v", "--versioning", "on", "--public", "on", "--lifecycle", rules, address)
+	changed := s.run("bucket", "-v", "--versioning", "on", "--public", "on", "--lifecycle", rules, address)
 	require.Equal(t, "changed kept\n", changed)
-	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
-	s.ok("bucket", "--cors", "-", address)
-	text := s.ok("bucket", address)
+	s.stdin = `[{"Origins":["*"],"Methods":["GET"]}]`
+	s.run("bucket", "--cors", "-", address)
+	text := s.run("bucket", address)
 	for _, want := range []string{`(?m)^versioning +true$`, `(?m)^public +true$`, `tmp/`, `GET`} {
 		require.Regexp(t, want, text)
 	}
-	require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`)
+	require.Contains(t, s.run("bucket", "--json", address), `"expireAfterDays":7`)
 
 	// A dry run changes nothing.
-	s.ok("bucket", "--dry-run", "--public", "off", address)
-	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", address))
+	s.run("bucket", "--dry-run", "--public", "off", address)
+	require.Regexp(t, `(?m)^public +true$`, s.run("bucket", address))
 
 	// Remove the rules, by none and by an empty list.
-	s.ok("bucket", "--cors", "none", "--lifecycle", "none", "--public", "off", address)
-	require.NotContains(t, s.ok("bucket", "--json", address), "expireAfterDays")
-	s.ok("bucket", "--lifecycle", rules, address)
-	s.in = "[]"
-	s.ok("bucket", "--lifecycle", "-", address)
-	require.NotContains(t, s.ok("bucket", "--json", address), "expireAfterDays")
+	s.run("bucket", "--cors", "none", "--lifecycle", "none", "--public", "off", address)
+	require.NotContains(t, s.run("bucket", "--json", address), "expireAfterDays")
+	s.run("bucket", "--lifecycle", rules, address)
+	s.stdin = "[]"
+	s.run("bucket", "--lifecycle", "-", address)
+	require.NotContains(t, s.run("bucket", "--json", address), "expireAfterDays")
 }
 
 // bucket refuses what is no list of rules, and the bucket keeps the rules that it has.
 func TestBucketInvalidRules(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
-	s.ok("mb", address)
-	s.in = `[{"Prefix":"tmp/","ExpireAfterDays":7}]`
-	s.ok("bucket", "--lifecycle", "-", address)
+	s.run("mb", address)
+	s.stdin = `[{"Prefix":"tmp/","ExpireAfterDays":7}]`
+	s.run("bucket", "--lifecycle", "-", address)
 
 	tests := []struct {
 		name  string
@@ -706,32 +712,31 @@ func TestBucketInvalidRules(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			s.in = tt.rules
-			s.exits(exitUsage, "bucket", "--lifecycle", "-", address)
-			require.Contains(t, s.ok("bucket", "--json", address), `"expireAfterDays":7`)
+			s := s.inSubtest(t)
+			s.stdin = tt.rules
+			s.requireExit(exitUsage, "bucket", "--lifecycle", "-", address)
+			require.Contains(t, s.run("bucket", "--json", address), `"expireAfterDays":7`)
 		})
 	}
 
-	s.t = t
 	// The error names a misspelled member.
-	s.in = `[{"Prefx":"tmp/"}]`
-	_, stderr := s.exits(exitUsage, "bucket", "--lifecycle", "-", address)
+	s.stdin = `[{"Prefx":"tmp/"}]`
+	_, stderr := s.requireExit(exitUsage, "bucket", "--lifecycle", "-", address)
 	require.Contains(t, stderr, "Prefx")
-	s.in = ""
-	s.exits(exitUsage, "bucket", "--cors", "-", address)
+	s.stdin = ""
+	s.requireExit(exitUsage, "bucket", "--cors", "-", address)
 }
 
 // bucket refuses invalid values of its flags, and arguments that name no bucket.
 func TestBucketInvalidArguments(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
-	s.ok("mb", address)
-	s.exits(exitUsage, "bucket", "--versioning", "maybe", address)
-	s.exits(exitUsage, "bucket", "--retention", "forever", address)
-	s.exits(exitNotFound, "bucket", "--cors", filepath.Join(t.TempDir(), "none"), address)
-	s.exits(exitNotFound, "bucket", address+"-none")
-	s.exits(exitUsage, "bucket", address+"#a")
+	s.run("mb", address)
+	s.requireExit(exitUsage, "bucket", "--versioning", "maybe", address)
+	s.requireExit(exitUsage, "bucket", "--retention", "forever", address)
+	s.requireExit(exitNotFound, "bucket", "--cors", filepath.Join(t.TempDir(), "none"), address)
+	s.requireExit(exitNotFound, "bucket", address+"-none")
+	s.requireExit(exitUsage, "bucket", address+"#a")
 }
 
 // expire removes what is older than --age, or what the lifecycle rules of the bucket let expire.
@@ -739,25 +744,26 @@ func TestExpire(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
-	fillBox(t, s, bucket, "tmp/old", "tmp/new", "tmp/keep", "other")
+	s.setLocation("box", bucket)
+	s.putKeysAsContent("box:", "tmp/old", "tmp/new", "tmp/keep", "other")
 	tenDaysAgo := time.Now().Add(-10 * 24 * time.Hour)
 	for _, name := range []string{"tmp/old", "tmp/keep", "other"} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), tenDaysAgo, tenDaysAgo))
 	}
 
 	// By age, first in a dry run.
-	stdout, stderr := s.exits(exitOK, "expire", "--age", "7d", "--dry-run", "--exclude", "keep", "box:tmp")
+	stdout, stderr := s.requireExit(exitOK, "expire", "--age", "7d", "--dry-run", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "deleted old\n", stdout)
 	require.Contains(t, stderr, "1 deleted")
-	s.exits(exitOK, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
-	require.Equal(t, "other\ntmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
+	s.requireExit(exitOK, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
+	require.Equal(t, "other\ntmp/keep\ntmp/new\n", s.run("ls", "-r", "box:"))
 
 	// With --lifecycle, expire removes what the rules of the bucket select.
-	s.in = `[{"Prefix":"oth","ExpireAfterDays":1}]`
-	s.ok("bucket", "--lifecycle", "none", "box:")
-	s.ok("bucket", "--lifecycle", "-", "box:")
-	s.exits(exitOK, "expire", "--lifecycle", "box:")
-	require.Equal(t, "tmp/keep\ntmp/new\n", s.ok("ls", "-r", "box:"))
+	s.stdin = `[{"Prefix":"oth","ExpireAfterDays":1}]`
+	s.run("bucket", "--lifecycle", "none", "box:")
+	s.run("bucket", "--lifecycle", "-", "box:")
+	s.requireExit(exitOK, "expire", "--lifecycle", "box:")
+	require.Equal(t, "tmp/keep\ntmp/new\n", s.run("ls", "-r", "box:"))
 }
 
 // If expire refuses its arguments, it removes nothing.
@@ -773,17 +779,17 @@ func TestExpireRefuses(t *testing.T) {
 		{"--lifecycle", "box:tmp"},
 		{"--age", "1d", "box:t*"},
 	} {
-		s.exits(exitUsage, append([]string{"expire"}, args...)...)
+		s.requireExit(exitUsage, append([]string{"expire"}, args...)...)
 	}
-	require.Equal(t, "tmp/keep\n", s.ok("ls", "-r", "box:"))
+	require.Equal(t, "tmp/keep\n", s.run("ls", "-r", "box:"))
 }
 
 // version prints the versions of the program and of Go.
 func TestVersion(t *testing.T) {
 	s := newShell(t)
-	require.Contains(t, s.ok("version"), "go1.")
-	require.Contains(t, s.ok("version", "--json"), `"version":`)
-	s.exits(exitUsage, "version", "x")
+	require.Contains(t, s.run("version"), "go1.")
+	require.Contains(t, s.run("version", "--json"), `"version":`)
+	s.requireExit(exitUsage, "version", "x")
 }
 
 // A release prints the version that the linker has set, and not that of the module.
@@ -794,14 +800,14 @@ func TestVersionOfARelease(t *testing.T) {
 		release = ""
 	}()
 
-	require.Contains(t, s.ok("version"), "omnibucket v0.1.0 ")
-	require.Contains(t, s.ok("version", "--json"), `"omnibucket v0.1.0 `)
+	require.Contains(t, s.run("version"), "omnibucket v0.1.0 ")
+	require.Contains(t, s.run("version", "--json"), `"omnibucket v0.1.0 `)
 }
 
 // Invalid numbers, and flags that have no effect, are refused with an error that names the flag.
 func TestInvalidNumbersAndFlags(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	dir := t.TempDir()
 	tests := []struct {
 		name string
@@ -825,8 +831,8 @@ func TestInvalidNumbersAndFlags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, tt.args...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, tt.args...)
 			require.Contains(t, stderr, tt.want)
 		})
 	}
@@ -835,18 +841,18 @@ func TestInvalidNumbersAndFlags(t *testing.T) {
 // If sync refuses its arguments, it prints no summary.
 func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a/b", "b")
 	for _, args := range [][]string{
 		{"sync", "box:a", "box:"},
 		{"sync", "--include", "[", "box:a", "box:b"},
 		{"sync", "--size-only", "--checksum", "box:a", "box:b"},
 	} {
-		stdout, stderr := s.exits(exitUsage, append(args, "--json")...)
+		stdout, stderr := s.requireExit(exitUsage, append(args, "--json")...)
 		require.Empty(t, stdout, args)
 		require.NotContains(t, stderr, "transferred", args)
 
-		_, stderr = s.exits(exitUsage, args...)
+		_, stderr = s.requireExit(exitUsage, args...)
 		require.NotContains(t, stderr, "transferred", args)
 	}
 }

@@ -13,7 +13,7 @@ import (
 // completions returns what a shell would show for the last argument.
 func (s *shell) completions(args ...string) []string {
 	s.t.Helper()
-	stdout, _ := s.exits(exitOK, append([]string{"__complete"}, args...)...)
+	stdout, _ := s.requireExit(exitOK, append([]string{"__complete"}, args...)...)
 	lines := splitLines(stdout)
 	return lines[:len(lines)-1] // the last one is the directive
 }
@@ -27,7 +27,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	s.env["XDG_CONFIG_HOME"] = dir
 
 	bucket := newMemoryAddress(t)
-	s.ok("config", "add", "box", bucket)
+	s.run("config", "add", "box", bucket)
 
 	harmless := []string{"é 1", "year=2026", "a@b%+,c", "🙂"}
 	// A shell, or a reader, may misunderstand each of these characters.
@@ -64,7 +64,7 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	require.Len(t, addresses, len(keys))
 	for _, address := range addresses {
 		require.Regexp(t, `^[A-Za-z0-9_./:@%+,=-]+$`, address)
-		require.Empty(t, s.ok("cat", address), "must be the address of an object")
+		require.Empty(t, s.run("cat", address), "must be the address of an object")
 	}
 }
 
@@ -76,7 +76,7 @@ func TestCompletions(t *testing.T) {
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"reports/a.txt": "", "rest": "", ".hidden": "", "box/photos/1.jpg": "", "box/100%.txt": ""})
 	s.env["XDG_CONFIG_HOME"] = dir
-	s.ok("config", "add", "box", "file://"+filepath.ToSlash(dir)+"/box")
+	s.run("config", "add", "box", "file://"+filepath.ToSlash(dir)+"/box")
 	s.put(bucket+"/photos/a b.jpg", "")
 	s.put(bucket+"/photos/c.jpg", "")
 	s.put(bucket+"/plans", "")
@@ -124,7 +124,7 @@ func TestCompletions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			var got []string
 			for _, line := range s.completions(tt.args...) {
 				text, _, _ := strings.Cut(line, "\t")
@@ -134,15 +134,14 @@ func TestCompletions(t *testing.T) {
 		})
 	}
 
-	s.t = t
 	for _, name := range []string{"bash", "zsh", "fish", "powershell"} {
-		require.NotEmpty(t, s.ok("completion", name))
+		require.NotEmpty(t, s.run("completion", name))
 	}
 }
 
 // The script for PowerShell, which the tests cannot run, has the parts that matter, and balanced brackets and quotes.
 func TestCompletionScriptForPowerShell(t *testing.T) {
-	script := newShell(t).ok("completion", "powershell")
+	script := newShell(t).run("completion", "powershell")
 	for _, part := range []string{
 		"Register-ArgumentCompleter -CommandName 'omnibucket' -ScriptBlock",
 		"$RequestComp=\"$Program __complete $Arguments\"",

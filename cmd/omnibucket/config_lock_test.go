@@ -31,7 +31,7 @@ func TestConfigChangesAtOnce(t *testing.T) {
 	for i, code := range codes {
 		require.Equal(t, exitOK, code, "box%02d", i)
 	}
-	require.Len(t, splitLines(s.ok("config", "list")), commands)
+	require.Len(t, splitLines(s.run("config", "list")), commands)
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "must leave no lock and no temporary file")
@@ -77,13 +77,13 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 	}()
 
 	// A command that reads does not wait for the lock.
-	s.ok("config", "list")
+	s.run("config", "list")
 
 	// SIGINT cancels the context.
 	cancel()
 	require.Equal(t, exitInterrupted, <-exitCode)
 
 	unlock()
-	require.Empty(t, s.ok("config", "list"))
-	s.ok("config", "add", "box", "mem://box")
+	require.Empty(t, s.run("config", "list"))
+	s.run("config", "add", "box", "mem://box")
 }

@@ -32,32 +32,32 @@ func TestConfigNamedLocations(t *testing.T) {
 	t.Chdir(dir)
 
 	// Name a folder of a bucket, and a local directory.
-	s.ok("config", "add", "box", bucket+"/folder")
-	s.ok("config", "add", "disk", "./disk")
+	s.run("config", "add", "box", bucket+"/folder")
+	s.run("config", "add", "disk", "./disk")
 
 	s.put("box:a", "text")
-	require.Equal(t, "text", s.ok("cat", bucket+"/folder/a"))
-	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.ok("config", "list"))
-	require.Contains(t, s.ok("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
+	require.Equal(t, "text", s.run("cat", bucket+"/folder/a"))
+	require.Equal(t, "box   "+bucket+"/folder\ndisk  file://"+filepath.ToSlash(dir)+"#disk\n", s.run("config", "list"))
+	require.Contains(t, s.run("config", "list", "--json"), `{"name":"box","address":"`+bucket+`/folder"}`)
 
 	// The environment takes precedence over the configuration.
-	s.setBox(bucket)
-	require.Equal(t, "text", s.ok("cat", "box:folder/a"))
+	s.setLocation("box", bucket)
+	require.Equal(t, "text", s.run("cat", "box:folder/a"))
 	delete(s.env, "OMNIBUCKET_BOX")
 
 	// An address is replaced only with --replace.
-	_, stderr := s.exits(exitUsage, "config", "add", "box", "mem://other")
+	_, stderr := s.requireExit(exitUsage, "config", "add", "box", "mem://other")
 	require.Contains(t, stderr, "hint: to replace its address, use --replace")
-	s.ok("config", "add", "--replace", "box", "mem://other")
+	s.run("config", "add", "--replace", "box", "mem://other")
 
 	// A removed location is unknown.
-	s.ok("config", "remove", "box")
-	s.exits(exitNotFound, "config", "remove", "box")
-	_, stderr = s.exits(exitUsage, "cat", "box:a")
+	s.run("config", "remove", "box")
+	s.requireExit(exitNotFound, "config", "remove", "box")
+	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set, and the configuration has no location box")
 
 	// A name without a colon is no location.
-	_, stderr = s.exits(exitUsage, "cat", "disk")
+	_, stderr = s.requireExit(exitUsage, "cat", "disk")
 	require.Contains(t, stderr, "hint: write disk: for the location, or ./disk for a file")
 }
 
@@ -106,8 +106,8 @@ func TestConfigAddRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, "config", "add", tt.location, tt.address)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, "config", "add", tt.location, tt.address)
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "secret")
 		})
@@ -143,7 +143,7 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, path := newConfiguredShell(t, text)
 
-			_, stderr := s.exits(exitNotFound, append([]string{"config"}, tt.args...)...)
+			_, stderr := s.requireExit(exitNotFound, append([]string{"config"}, tt.args...)...)
 			require.Contains(t, stderr, "the configuration has no none and no other")
 			require.Equal(t, tt.want, readFile(t, path))
 		})
@@ -152,25 +152,25 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 
 // The name of an account in the configuration works for all its buckets.
 func TestConfigNameOfAnAccount(t *testing.T) {
-	// startS3Box creates this bucket.
+	// startS3Location creates this bucket.
 	const bucket = "photos"
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
-	_, parameters, _ := strings.Cut(s.env["OMNIBUCKET_BOX"], "?")
-	s.env["OMNIBUCKET_ALL"] = "s3://?" + parameters
+	s.startS3Location("box", s3server.Config{})
+	_, parameters, _ := strings.Cut(s.addressOf("box"), "?")
+	s.setLocation("all", "s3://?"+parameters)
 
 	// The location "all:" is an account. With the name of the bucket, it reaches the same objects as "box:", which is
 	// the bucket itself.
 	s.put("all:"+bucket+"/in/a.txt", "text")
-	require.Equal(t, "text", s.ok("cat", "box:in/a.txt"))
-	require.Equal(t, "in/a.txt\n", s.ok("ls", "-r", "all:"+bucket))
+	require.Equal(t, "text", s.run("cat", "box:in/a.txt"))
+	require.Equal(t, "in/a.txt\n", s.run("ls", "-r", "all:"+bucket))
 
 	// The account also reaches another bucket.
-	s.ok("mb", "all:second")
-	s.ok("cp", "all:"+bucket+"/in/a.txt", "all:second/b.txt")
-	require.Equal(t, "text", s.ok("cat", "all:second/b.txt"))
-	require.Equal(t, "b.txt\n", s.ok("ls", "all:second/*.txt"))
-	_, stderr := s.exits(exitUsage, "rm", "-r", "all:second")
+	s.run("mb", "all:second")
+	s.run("cp", "all:"+bucket+"/in/a.txt", "all:second/b.txt")
+	require.Equal(t, "text", s.run("cat", "all:second/b.txt"))
+	require.Equal(t, "b.txt\n", s.run("ls", "all:second/*.txt"))
+	_, stderr := s.requireExit(exitUsage, "rm", "-r", "all:second")
 	require.Contains(t, stderr, "needs --all")
 
 	// The buckets of the account, and the keys in them, are completed.
@@ -186,7 +186,7 @@ func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)
 
-	s.ok("config", "set", "bwlimit", "08:00,512K 19:00,off")
+	s.run("config", "set", "bwlimit", "08:00,512K 19:00,off")
 	require.Equal(t, text+"  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
 	require.Equal(t, path, s.effective("file"))
 	require.Equal(t, "3", s.effective("concurrency"))
@@ -199,7 +199,7 @@ func TestConfigSettings(t *testing.T) {
 
 	// Without a setting, the library decides.
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
-	s.ok("config", "unset", "concurrency")
+	s.run("config", "unset", "concurrency")
 	require.Equal(t, "-", s.effective("concurrency"))
 	require.Equal(t, "-", s.effective("timeout"))
 	require.Equal(t, "0", s.effective("retries", "--retries", "0"))
@@ -208,7 +208,7 @@ func TestConfigSettings(t *testing.T) {
 // effective returns the value of a flag that config show prints, if it is called with these arguments.
 func (s *shell) effective(flag string, args ...string) string {
 	s.t.Helper()
-	for _, line := range splitLines(s.ok(append([]string{"config", "show"}, args...)...)) {
+	for _, line := range splitLines(s.run(append([]string{"config", "show"}, args...)...)) {
 		if fields := strings.Fields(line); fields[0] == flag {
 			return strings.Join(fields[1:], " ")
 		}
@@ -230,8 +230,8 @@ func TestConfigSettingsInvalid(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.setting, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, "config", "set", tt.setting, "fast")
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, "config", "set", tt.setting, "fast")
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -241,7 +241,7 @@ func TestConfigSettingsInvalid(t *testing.T) {
 func TestSettingOfTheEnvironmentInvalid(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "many"
-	_, stderr := s.exits(exitUsage, "ls", "mem://a")
+	_, stderr := s.requireExit(exitUsage, "ls", "mem://a")
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
@@ -295,25 +295,25 @@ func TestConfigInvalid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, tt.text)
-			_, stderr := s.exits(exitUsage, "ls", "mem://a")
+			_, stderr := s.requireExit(exitUsage, "ls", "mem://a")
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
 
 	s := newShell(t)
-	_, stderr := s.exits(exitUsage, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
+	_, stderr := s.requireExit(exitUsage, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
 	require.Contains(t, stderr, "configuration file must be readable")
 
 	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
-	s.ok("config", "add", "a", "mem://a")
+	s.run("config", "add", "a", "mem://a")
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
 }
 
 // "config check" checks all locations, and any other command only the location that it opens.
 func TestConfigCheck(t *testing.T) {
 	s, _ := newConfiguredShell(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
-	require.Empty(t, s.ok("config", "check"))
+	require.Empty(t, s.run("config", "check"))
 
 	tests := []struct {
 		name    string
@@ -339,8 +339,8 @@ func TestConfigCheck(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, tt.text)
-			s.ok("ls", "a:") // uses only the valid location
-			_, stderr := s.exits(exitUsage, "config", "check")
+			s.run("ls", "a:") // uses only the valid location
+			_, stderr := s.requireExit(exitUsage, "config", "check")
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -352,30 +352,30 @@ func TestLocationRequiresFeatures(t *testing.T) {
 		"  a: {address: "+newDirectoryAddress(t)+", require: [ConditionalCreate]}\n"+
 		"  b: {address: "+newDirectoryAddress(t)+", require: [SignedForms, ConditionalCreate]}\n")
 	s.put("a:k", "text")
-	_, stderr := s.exits(exitFailure, "ls", "b:")
+	_, stderr := s.requireExit(exitFailure, "ls", "b:")
 	require.Contains(t, stderr, "does not support signed forms")
 }
 
 // config refuses a setting with which no command would work, and can remove one from the file.
 func TestConfigRefusesBreakingSetting(t *testing.T) {
 	s, _ := newConfiguredShell(t, "") // with an empty file
-	_, stderr := s.exits(exitUsage, "config", "set", "concurrency", "0")
+	_, stderr := s.requireExit(exitUsage, "config", "set", "concurrency", "0")
 	require.Contains(t, stderr, "--concurrency must be at least 1")
 
 	// The setting verbose contradicts quiet.
-	s.ok("config", "set", "quiet", "true")
-	s.exits(exitUsage, "config", "set", "verbose", "true")
-	s.ok("config", "list")
+	s.run("config", "set", "quiet", "true")
+	s.requireExit(exitUsage, "config", "set", "verbose", "true")
+	s.run("config", "list")
 
 	// A user has written an invalid value into the file. The commands of config do not need it.
 	for _, value := range []string{`"0"`, "many"} {
 		t.Run(value, func(t *testing.T) {
 			s, _ := newConfiguredShell(t, "settings:\n  concurrency: "+value+"\n")
-			s.exits(exitUsage, "ls", newMemoryAddress(t))
+			s.requireExit(exitUsage, "ls", newMemoryAddress(t))
 
-			s.ok("config", "show")
-			s.ok("config", "unset", "concurrency")
-			s.ok("ls", newMemoryAddress(t))
+			s.run("config", "show")
+			s.run("config", "unset", "concurrency")
+			s.run("ls", newMemoryAddress(t))
 		})
 	}
 }
@@ -396,9 +396,9 @@ func TestConfigWithoutHome(t *testing.T) {
 	delete(s.env, "OMNIBUCKET_CONFIG")
 	delete(s.env, "XDG_CONFIG_HOME")
 
-	_, stderr := s.exits(exitUsage, "ls", "box:")
+	_, stderr := s.requireExit(exitUsage, "ls", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_BOX is not set")
-	_, stderr = s.exits(exitUsage, "config", "add", "box", "mem://box")
+	_, stderr = s.requireExit(exitUsage, "config", "add", "box", "mem://box")
 	require.Contains(t, stderr, "hint: use --config to name a file")
 }
 
@@ -441,25 +441,25 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 
 	writeFiles(t, dir, map[string]string{"site/a b.txt": "a", "site/sub/c%": "c"})
 	// Read a directory and a file in it.
-	require.Equal(t, "a b.txt\nsub/\n", s.ok("ls", "./site"))
-	require.Equal(t, "a b.txt\nsub/c%\n", s.ok("ls", "-r", "site"))
-	require.Equal(t, "a b.txt\n", s.ok("ls", "site/a b.txt"))
-	require.Equal(t, "c", s.ok("cat", "site/sub/c%"))
-	require.Equal(t, "site\n", s.ok("ls", "--buckets", "."))
-	require.Contains(t, s.ok("stat", "./site"), "provider")
-	require.Contains(t, s.ok("stat", "site/a b.txt"), "size")
+	require.Equal(t, "a b.txt\nsub/\n", s.run("ls", "./site"))
+	require.Equal(t, "a b.txt\nsub/c%\n", s.run("ls", "-r", "site"))
+	require.Equal(t, "a b.txt\n", s.run("ls", "site/a b.txt"))
+	require.Equal(t, "c", s.run("cat", "site/sub/c%"))
+	require.Equal(t, "site\n", s.run("ls", "--buckets", "."))
+	require.Contains(t, s.run("stat", "./site"), "provider")
+	require.Contains(t, s.run("stat", "site/a b.txt"), "size")
 
 	// Make and remove directories.
-	s.ok("mb", "./made")
+	s.run("mb", "./made")
 	require.DirExists(t, "made")
-	s.ok("rb", "./made")
+	s.run("rb", "./made")
 	require.NoDirExists(t, "made")
-	require.Equal(t, "sub/c%\n", s.ok("rm", "-v", "-r", "site/sub"))
+	require.Equal(t, "sub/c%\n", s.run("rm", "-v", "-r", "site/sub"))
 
-	s.exits(exitUsage, "rm", "site")
-	s.ok("rm", "site/a b.txt")
-	s.exits(exitNotFound, "ls", "nowhere/else")
-	s.exits(exitUsage, "mb", "made")
+	s.requireExit(exitUsage, "rm", "site")
+	s.run("rm", "site/a b.txt")
+	s.requireExit(exitNotFound, "ls", "nowhere/else")
+	s.requireExit(exitUsage, "mb", "made")
 
 	// No other file was made.
 	entries, err := os.ReadDir(".")
@@ -472,13 +472,13 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 // config list does not show a secret that an environment variable has in the wrong place.
 func TestConfigListShowsNoSecretOfAVariable(t *testing.T) {
 	s := newShell(t)
-	s.ok("config", "add", "box", "s3://photos?region=eu-west-1")
+	s.run("config", "add", "box", "s3://photos?region=eu-west-1")
 	for _, name := range []string{"sas", "passwd", "key"} {
-		s.setBox("s3://photos?" + name + "=hunter2")
+		s.setLocation("box", "s3://photos?"+name+"=hunter2")
 		for _, format := range []string{"--json=false", "--json"} {
-			require.NotContains(t, s.ok("config", "list", format), "hunter2", name)
+			require.NotContains(t, s.run("config", "list", format), "hunter2", name)
 		}
 	}
-	s.setBox("s3://other")
-	require.Equal(t, "box  s3://other\n", s.ok("config", "list"))
+	s.setLocation("box", "s3://other")
+	require.Equal(t, "box  s3://other\n", s.run("config", "list"))
 }

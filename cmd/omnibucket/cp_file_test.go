@@ -22,7 +22,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.NoError(t, os.Chtimes(path("run.sh"), modified, modified))
 
 	// A file into a new directory.
-	printed := s.ok("cp", "-v", path("run.sh"), path("new/deep")+"/")
+	printed := s.run("cp", "-v", path("run.sh"), path("new/deep")+"/")
 	require.Equal(t, "copied "+path("run.sh")+" to "+path("new/deep/run.sh")+"\n", printed)
 	require.Equal(t, "echo", readFile(t, path("new/deep/run.sh")))
 	info, err := os.Stat(path("new/deep/run.sh"))
@@ -31,7 +31,7 @@ func TestCpBetweenPaths(t *testing.T) {
 	require.True(t, info.ModTime().Equal(modified))
 
 	// A file over another one.
-	s.ok("cp", "--no-sync", path("other"), path("new/deep/run.sh"))
+	s.run("cp", "--no-sync", path("other"), path("new/deep/run.sh"))
 	require.Equal(t, "1", readFile(t, path("new/deep/run.sh")))
 	entries, err := os.ReadDir(path("new/deep"))
 	require.NoError(t, err)
@@ -46,16 +46,16 @@ func TestCpOfTreesBetweenPaths(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"tree/1": "1", "tree/x/2": "2"})
 
 	// Trees, and a file into an existing directory.
-	s.ok("cp", "-r", path("tree"), path("copies")+"/")
+	s.run("cp", "-r", path("tree"), path("copies")+"/")
 	require.Equal(t, "2", readFile(t, path("copies/tree/x/2")))
-	s.ok("mv", path("tree/1"), path("copies"))
+	s.run("mv", path("tree/1"), path("copies"))
 	require.NoFileExists(t, path("tree/1"))
 	require.Equal(t, "1", readFile(t, path("copies/1")))
-	s.ok("mv", "-r", path("copies")+"/", path("moved"))
+	s.run("mv", "-r", path("copies")+"/", path("moved"))
 	require.Equal(t, "1", readFile(t, path("moved/1")))
 
 	// Wildcards, which match no directory without -r.
-	s.ok("cp", path("moved/*"), path("matched")+"/")
+	s.run("cp", path("moved/*"), path("matched")+"/")
 	require.Equal(t, "1", readFile(t, path("matched/1")))
 	require.NoDirExists(t, path("matched/tree"))
 }
@@ -69,12 +69,12 @@ func TestCpBetweenPathsRefuses(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 	require.NoError(t, os.Link(file, linked))
 
-	s.exits(exitUsage, "cp", file, linked)
-	s.exits(exitUsage, "mv", file, file)
-	s.exits(exitUsage, "mv", file, linked)
-	s.exits(exitNotFound, "cp", filepath.Join(dir, "none"), file)
-	s.exits(exitUsage, "cp", file, os.DevNull)
-	s.exits(exitUsage, "cp", os.DevNull, file)
+	s.requireExit(exitUsage, "cp", file, linked)
+	s.requireExit(exitUsage, "mv", file, file)
+	s.requireExit(exitUsage, "mv", file, linked)
+	s.requireExit(exitNotFound, "cp", filepath.Join(dir, "none"), file)
+	s.requireExit(exitUsage, "cp", file, os.DevNull)
+	s.requireExit(exitUsage, "cp", os.DevNull, file)
 	require.Equal(t, "kept", readFile(t, file))
 }
 
@@ -93,7 +93,7 @@ func TestUnreadablePathIsNotMissing(t *testing.T) {
 		{"cp", "-r", "--include-from", loop, dir, filepath.Join(dir, "new")},
 		{"bucket", "--cors", loop, newDirectoryAddress(t)},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "too many levels of symbolic links", args)
 		require.NotContains(t, stderr, "not found", args)
 	}
@@ -132,20 +132,21 @@ func TestCpOfAChangingFile(t *testing.T) {
 		{"cp", file, bucket + "#copy"},
 		{"mv", file, filepath.Join(dir, "copy")},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "object changed while it was read", args)
 		require.Contains(t, stderr, "hint: repeat the command when no program writes to the file", args)
 	}
 
 	require.FileExists(t, file)
 	require.NoFileExists(t, filepath.Join(dir, "copy"))
-	require.Empty(t, s.ok("ls", bucket))
+	require.Empty(t, s.run("ls", bucket))
 }
 
 // cp refuses to replace a link to a file of /proc, such as /dev/stdout.
 func TestCpToALinkToProc(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
 	dir := t.TempDir()
 	link := filepath.Join(dir, "link")
 	const procFile = "/proc/self/exe"
@@ -155,7 +156,7 @@ func TestCpToALinkToProc(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a"})
 
 	for _, source := range []string{"box:a", filepath.Join(dir, "a")} {
-		_, stderr := s.exits(exitUsage, "cp", source, link)
+		_, stderr := s.requireExit(exitUsage, "cp", source, link)
 		require.Contains(t, stderr, "must be a regular file")
 		_, err := os.Readlink(link)
 		require.NoError(t, err)
@@ -169,7 +170,7 @@ func TestCpErrorHidesTemporaryFile(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a"})
 	tooLong := filepath.Join(dir, strings.Repeat("x", 300)) // names of files have at most 255 bytes
 
-	_, stderr := s.exits(exitFailure, "cp", filepath.Join(dir, "a"), tooLong)
+	_, stderr := s.requireExit(exitFailure, "cp", filepath.Join(dir, "a"), tooLong)
 	require.Contains(t, stderr, "rename "+tooLong+": ")
 	require.NotContains(t, stderr, ".omnibucket-")
 

@@ -25,8 +25,8 @@ func TestCpOfOneFile(t *testing.T) {
 	object := bucket + "/source/object.txt"
 	s.put(object, "object")
 
-	s.env["OMNIBUCKET_PICS"] = bucket + "/pics" // the location pics:
-	s.in = "typed"
+	s.setLocation("pics", bucket+"/pics")
+	s.stdin = "typed"
 
 	tests := []struct {
 		name    string
@@ -57,9 +57,9 @@ func TestCpOfOneFile(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			require.Empty(t, s.ok("cp", tt.src, tt.dst))
-			require.Equal(t, tt.content, s.ok("cat", tt.copied))
+			s := s.inSubtest(t)
+			require.Empty(t, s.run("cp", tt.src, tt.dst))
+			require.Equal(t, tt.content, s.run("cat", tt.copied))
 		})
 	}
 }
@@ -74,13 +74,13 @@ func TestCpOfOneObjectToFiles(t *testing.T) {
 
 	newFile := filepath.Join(dir, "new")
 	for range 2 { // the second time, the file exists
-		require.Empty(t, s.ok("cp", object, newFile))
+		require.Empty(t, s.run("cp", object, newFile))
 		require.Equal(t, "object", readFile(t, newFile))
 	}
 
-	require.Empty(t, s.ok("cp", object, filepath.Join(dir, "there")))
+	require.Empty(t, s.run("cp", object, filepath.Join(dir, "there")))
 	require.Equal(t, "object", readFile(t, filepath.Join(dir, "there", "object.txt")))
-	require.Equal(t, "object", s.ok("cp", object, "-"))
+	require.Equal(t, "object", s.run("cp", object, "-"))
 }
 
 // If one of several files is missing, cp copies the others.
@@ -91,11 +91,11 @@ func TestCpOfSeveralFilesContinuesAfterAFailure(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "a", "b": "b"})
 	missing := filepath.Join(dir, "none")
 
-	_, stderr := s.exits(exitNotFound,
+	_, stderr := s.requireExit(exitNotFound,
 		"cp", filepath.Join(dir, "a"), missing, filepath.Join(dir, "b"), bucket+"/to/")
 	require.Len(t, splitLines(stderr), 2)
 	require.Contains(t, stderr, "\n2 transferred\n")
-	require.Equal(t, "to/a\nto/b\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "to/a\nto/b\n", s.run("ls", "-r", bucket))
 }
 
 // cp refuses arguments that mean nothing, and stores nothing.
@@ -185,14 +185,13 @@ func TestCpRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, append([]string{"cp"}, tt.args...)...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, append([]string{"cp"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 
-	s.t = t
-	require.Equal(t, "a\n", s.ok("ls", "-r", bucket), "nothing was stored")
+	require.Equal(t, "a\n", s.run("ls", "-r", bucket), "nothing was stored")
 }
 
 // If the condition of --if-absent or --if-revision does not hold, cp and rm exit with 4 and change nothing.
@@ -200,43 +199,43 @@ func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	key := bucket + "#a"
-	s.in = "first"
-	s.ok("cp", "--if-absent", "-", key)
+	s.stdin = "first"
+	s.run("cp", "--if-absent", "-", key)
 
-	_, stderr := s.exits(exitPrecondition, "cp", "--if-absent", "-", key)
+	_, stderr := s.requireExit(exitPrecondition, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
 
 	revision := statOf(s, key).Revision
-	s.in = "second"
-	s.ok("cp", "--if-revision", revision, "-", key)
-	s.exits(exitPrecondition, "cp", "--if-revision", revision, "-", key)
-	s.exits(exitPrecondition, "rm", "--if-revision", revision, key)
-	s.exits(exitPrecondition, "cp", "--if-absent", key, key)
-	require.Equal(t, "second", s.ok("cat", key))
+	s.stdin = "second"
+	s.run("cp", "--if-revision", revision, "-", key)
+	s.requireExit(exitPrecondition, "cp", "--if-revision", revision, "-", key)
+	s.requireExit(exitPrecondition, "rm", "--if-revision", revision, key)
+	s.requireExit(exitPrecondition, "cp", "--if-absent", key, key)
+	require.Equal(t, "second", s.run("cat", key))
 }
 
 // cp copies objects with unusual keys between stores and to local files.
 func TestCpOfHostileKeys(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	s.env["OMNIBUCKET_MEMORY"] = newMemoryAddress(t)
-	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
+	s.setLocation("memory", newMemoryAddress(t))
+	s.setLocation("disk", newDirectoryAddress(t))
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
-			s.t = t
-			s.in = key // the content
+			s := s.inSubtest(t)
+			s.stdin = key // the content
 
-			s.ok("cp", "-", "memory:"+key)
-			require.Equal(t, key+"\n", s.ok("ls", "--literal", "memory:"+key))
-			s.ok("cp", "--literal", "memory:"+key, "disk:"+key)
-			require.Equal(t, key, s.ok("cat", "--literal", "disk:"+key))
+			s.run("cp", "-", "memory:"+key)
+			require.Equal(t, key+"\n", s.run("ls", "--literal", "memory:"+key))
+			s.run("cp", "--literal", "memory:"+key, "disk:"+key)
+			require.Equal(t, key, s.run("cat", "--literal", "disk:"+key))
 
 			// The file has the last segment of the key as its name.
-			s.ok("cp", "--literal", "disk:"+key, dir)
+			s.run("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 
-			s.ok("rm", "--literal", "memory:"+key)
-			s.exits(exitNotFound, "stat", "--literal", "memory:"+key)
+			s.run("rm", "--literal", "memory:"+key)
+			s.requireExit(exitNotFound, "stat", "--literal", "memory:"+key)
 		})
 	}
 }
@@ -248,8 +247,8 @@ func TestCpMissingSourceChangesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "old"})
 
-	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "a"))
-	s.exits(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
+	s.requireExit(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "a"))
+	s.requireExit(exitNotFound, "cp", bucket+"/none", filepath.Join(dir, "none", "x"))
 
 	require.Equal(t, "old", readFile(t, filepath.Join(dir, "a")))
 	entries, err := os.ReadDir(dir)
@@ -274,26 +273,25 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			dir := t.TempDir()
 
-			s.ok("cp", object, dir+"/"+tt.dst)
+			s.run("cp", object, dir+"/"+tt.dst)
 			require.Equal(t, "new", readFile(t, filepath.Join(dir, filepath.FromSlash(tt.wantPath))))
 
 			// Now the directory exists.
-			s.ok("cp", object, dir+"/"+tt.dst)
+			s.run("cp", object, dir+"/"+tt.dst)
 		})
 	}
 
-	s.t = t
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 
 	// The source is missing.
-	s.exits(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
+	s.requireExit(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
 
 	// A file has the name of the directory.
-	_, stderr := s.exits(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
+	_, stderr := s.requireExit(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
 	require.Contains(t, stderr, "destination must be in a directory")
 	require.NotContains(t, stderr, ".omnibucket-")
 	entries, err := os.ReadDir(dir)
@@ -331,14 +329,13 @@ func TestMissingSourceIsNotFound(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitNotFound, tt.args...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitNotFound, tt.args...)
 			require.Contains(t, stderr, "not found")
 		})
 	}
 
-	s.t = t
-	require.Equal(t, "a\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "a\n", s.run("ls", "-r", bucket))
 }
 
 // cp -r copies a directory or a folder of a bucket under its name, or only its content if the source ends in a slash.
@@ -372,17 +369,17 @@ func TestCpOfTrees(t *testing.T) {
 			bucketWithTree := newDirectoryAddress(t)
 			dirWithTree := t.TempDir()
 			writeFiles(t, dirWithTree, tree)
-			s.ok("cp", "-r", dirWithTree+"/", bucketWithTree)
+			s.run("cp", "-r", dirWithTree+"/", bucketWithTree)
 
 			// From a directory to a bucket.
-			s.ok("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
-			require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
+			s.run("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
+			require.Equal(t, tt.want, splitLines(s.run("ls", "-r", bucket)))
 
 			// Copy from a bucket to a bucket. In the second round, the copies exist already.
-			s.ok("rm", "-r", "--all", bucket)
+			s.run("rm", "-r", "--all", bucket)
 			for range 2 {
-				s.ok("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
-				require.Equal(t, tt.want, splitLines(s.ok("ls", "-r", bucket)))
+				s.run("cp", "-r", bucketWithTree+"#"+tt.src, bucket+"/"+tt.dst)
+				require.Equal(t, tt.want, splitLines(s.run("ls", "-r", bucket)))
 			}
 
 			// From a bucket to a directory.
@@ -390,7 +387,7 @@ func TestCpOfTrees(t *testing.T) {
 				return
 			}
 			dir := t.TempDir()
-			s.ok("cp", "-r", bucketWithTree+"#"+tt.src, dir+"/"+tt.dst)
+			s.run("cp", "-r", bucketWithTree+"#"+tt.src, dir+"/"+tt.dst)
 			for _, path := range tt.want {
 				require.FileExists(t, filepath.Join(dir, path))
 			}
@@ -404,12 +401,12 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
-	s.ok("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
+	s.run("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
 
 	before := statOf(s, bucket+"/b/c.txt")
 	require.Equal(t, "no-cache", before.CacheControl)
 
-	s.ok("cp", "-r", dir+"/", bucket)
+	s.run("cp", "-r", dir+"/", bucket)
 	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
 }
 
@@ -419,11 +416,11 @@ func TestMissingTreeIsNotFound(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 
-	s.exits(exitNotFound, "cp", "-r", bucket+"/none", dir)
-	s.exits(exitNotFound, "cp", "-r", bucket+"/none/", dir)
-	s.exits(exitNotFound, "cp", "-r", filepath.Join(dir, "none"), bucket)
+	s.requireExit(exitNotFound, "cp", "-r", bucket+"/none", dir)
+	s.requireExit(exitNotFound, "cp", "-r", bucket+"/none/", dir)
+	s.requireExit(exitNotFound, "cp", "-r", filepath.Join(dir, "none"), bucket)
 
-	s.ok("cp", "-r", bucket, dir)
+	s.run("cp", "-r", bucket, dir)
 }
 
 // cp and sync refuse to copy a tree into itself, unless a filter leaves out the destination.
@@ -431,7 +428,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a/b", "")
-	s.setBox(bucket + "/a")
+	s.setLocation("box", bucket+"/a")
 
 	// One tree contains the other.
 	for _, args := range [][]string{
@@ -440,9 +437,9 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 		{"sync", bucket + "/a", bucket},
 		{"sync", "--delete", bucket, "box:x"},
 	} {
-		s.exits(exitUsage, args...)
+		s.requireExit(exitUsage, args...)
 	}
 
-	s.exits(exitOK, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
-	require.Equal(t, "a/b\ncopy/a/b\n", s.ok("ls", "-r", bucket))
+	s.requireExit(exitOK, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
+	require.Equal(t, "a/b\ncopy/a/b\n", s.run("ls", "-r", bucket))
 }

@@ -138,21 +138,21 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 
 			// Each account has a location, whose address names the credentials of the account.
 			old, replacement := makeAccounts(t)
-			s.ok("config", "add", "old", old+"&credentials=old")
-			s.ok("config", "add", "new", replacement+"&credentials=new")
-			s.ok("mb", "old:")
-			s.ok("mb", "new:")
+			s.run("config", "add", "old", old+"&credentials=old")
+			s.run("config", "add", "new", replacement+"&credentials=new")
+			s.run("mb", "old:")
+			s.run("mb", "new:")
 
 			requireTransfers(t, s, "old:", "new:")
 
 			// An account refuses the credentials of the other one.
-			s.env["OMNIBUCKET_CROSSED"] = old + "&credentials=new"
-			s.exits(exitFailure, "ls", "crossed:")
-			s.env["OMNIBUCKET_CROSSED"] = replacement + "&credentials=old"
-			s.exits(exitFailure, "ls", "crossed:")
+			s.setLocation("crossed", old+"&credentials=new")
+			s.requireExit(exitFailure, "ls", "crossed:")
+			s.setLocation("crossed", replacement+"&credentials=old")
+			s.requireExit(exitFailure, "ls", "crossed:")
 
-			s.ok("rb", "--force", "old:")
-			s.ok("rb", "--force", "new:")
+			s.run("rb", "--force", "old:")
+			s.run("rb", "--force", "new:")
 		})
 	}
 }
@@ -162,25 +162,25 @@ func requireTransfers(t *testing.T, s *shell, src, dst string) {
 	t.Helper()
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"1.txt": "one", "a/2.txt": "two"})
-	s.ok("cp", "-r", filepath.Join(dir, "a"), src)
-	s.ok("cp", filepath.Join(dir, "1.txt"), src)
+	s.run("cp", "-r", filepath.Join(dir, "a"), src)
+	s.run("cp", filepath.Join(dir, "1.txt"), src)
 
-	s.ok("cp", src+"1.txt", dst+"1.txt")
-	require.Equal(t, "one", s.ok("cat", dst+"1.txt"))
-	s.ok("-q", "sync", src, dst)
-	require.Equal(t, "1.txt\na/2.txt\n", s.ok("ls", "-r", dst))
+	s.run("cp", src+"1.txt", dst+"1.txt")
+	require.Equal(t, "one", s.run("cat", dst+"1.txt"))
+	s.run("-q", "sync", src, dst)
+	require.Equal(t, "1.txt\na/2.txt\n", s.run("ls", "-r", dst))
 
-	s.ok("-q", "diff", src, dst)
-	s.ok("-q", "mv", src+"1.txt", dst+"3.txt")
-	require.Equal(t, "1.txt\n3.txt\na/2.txt\n", s.ok("ls", "-r", dst))
-	require.Equal(t, "a/2.txt\n", s.ok("ls", "-r", src))
+	s.run("-q", "diff", src, dst)
+	s.run("-q", "mv", src+"1.txt", dst+"3.txt")
+	require.Equal(t, "1.txt\n3.txt\na/2.txt\n", s.run("ls", "-r", dst))
+	require.Equal(t, "a/2.txt\n", s.run("ls", "-r", src))
 }
 
 // If an address names credentials that do not exist, the error names the variable that is missing.
 func TestCredentialsNamedButMissing(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_OTHER"] = "s3://photos?region=us-east-1&credentials=other"
+	s.setLocation("other", "s3://photos?region=us-east-1&credentials=other")
 
-	_, stderr := s.exits(exitFailure, "ls", "other:")
+	_, stderr := s.requireExit(exitFailure, "ls", "other:")
 	require.Contains(t, stderr, "OTHER_AWS_ACCESS_KEY_ID")
 }

@@ -95,9 +95,9 @@ func TestManualSession(t *testing.T) {
 func TestManualJob(t *testing.T) {
 	args := jobArgs(t)
 	s := newShell(t)
-	s.env["OMNIBUCKET_STATE"] = newMemoryAddress(t) + "-state"
-	s.env["OMNIBUCKET_OLD"] = newMemoryAddress(t) + "-old"
-	s.env["OMNIBUCKET_NEW"] = newMemoryAddress(t) + "-new"
+	s.setLocation("state", newMemoryAddress(t)+"-state")
+	s.setLocation("old", newMemoryAddress(t)+"-old")
+	s.setLocation("new", newMemoryAddress(t)+"-new")
 	s.env["JOB_COMPLETION_INDEX"] = "63" // Kubernetes sets it
 	s.put("old:a", "a")
 
@@ -116,14 +116,14 @@ func TestManualJob(t *testing.T) {
 	}
 
 	// The job copies one shard.
-	s.ok(args...)
+	s.run(args...)
 
 	// The key is in one of the shards.
 	const shards = 64
 	for i := range shards {
-		s.ok(append(args, fmt.Sprintf("--shard=%d/%d", i, shards))...)
+		s.run(append(args, fmt.Sprintf("--shard=%d/%d", i, shards))...)
 	}
-	require.Equal(t, "a", s.ok("cat", "new:a"))
+	require.Equal(t, "a", s.run("cat", "new:a"))
 }
 
 // jobArgs returns the arguments of the only container in the manual's Job.

@@ -19,7 +19,7 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	parent := newDirectoryAddress(t)
 	made := parent + "/made"
 	missing := parent + "/none"
-	s.ok("mb", made)
+	s.run("mb", made)
 	s.put(made+"#a", "a")
 	s.put(made+"#b", "b")
 
@@ -51,19 +51,18 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, dryRunErr := s.exits(tt.want, append(tt.args, "--dry-run")...)
-			_, commandErr := s.exits(tt.want, tt.args...)
+			s := s.inSubtest(t)
+			_, dryRunErr := s.requireExit(tt.want, append(tt.args, "--dry-run")...)
+			_, commandErr := s.requireExit(tt.want, tt.args...)
 			require.Equal(t, splitLines(commandErr)[0], splitLines(dryRunErr)[0])
 		})
 	}
 
 	// With --if-absent, cp fails if the destination exists, as b does and c does not.
-	s.t = t
-	s.exits(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
-	s.exits(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
-	s.exits(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
-	s.exits(exitOK, "cp", "--if-absent", made+"#a", made+"#c")
+	s.requireExit(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
+	s.requireExit(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
+	s.requireExit(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
+	s.requireExit(exitOK, "cp", "--if-absent", made+"#a", made+"#c")
 	require.DirExists(t, filepath.FromSlash(strings.TrimPrefix(made, "file://")))
 }
 
@@ -75,11 +74,13 @@ func TestDryRunRefuses(t *testing.T) {
 	t.Chdir(dir)
 	require.NoError(t, os.Link("a", "hard"))
 	parent := newDirectoryAddress(t)
-	s.ok("mb", parent+"/made")
-	s.ok("mb", "--versioned", parent+"/kept")
-	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_PLAIN"] = s.env["OMNIBUCKET_BOX"] + "&profile=r2"
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_DISK"], s.env["OMNIBUCKET_KEPT"] = newMemoryAddress(t), parent+"/made", parent+"/kept"
+	s.run("mb", parent+"/made")
+	s.run("mb", "--versioned", parent+"/kept")
+	s.startS3Location("box", s3server.Config{})
+	s.setLocation("plain", s.addressOf("box")+"&profile=r2")
+	s.setLocation("box", newMemoryAddress(t))
+	s.setLocation("disk", parent+"/made")
+	s.setLocation("kept", parent+"/kept")
 	s.put("kept:a", "a")
 	s.put("plain:a", "a")
 	for _, box := range []string{"box:", "disk:"} {
@@ -201,9 +202,9 @@ func TestDryRunRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, withDryRun := s.exits(tt.code, append([]string{"--dry-run"}, tt.args...)...)
-			_, stderr := s.exits(tt.code, tt.args...)
+			s := s.inSubtest(t)
+			_, withDryRun := s.requireExit(tt.code, append([]string{"--dry-run"}, tt.args...)...)
+			_, stderr := s.requireExit(tt.code, tt.args...)
 			require.Equal(t, program.FirstLine(stderr), program.FirstLine(withDryRun))
 		})
 	}
@@ -214,8 +215,8 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
-	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=r2" // Cloudflare R2 has no tags
+	s.startS3Location("box", s3server.Config{})
+	s.addParameter("box", "profile=r2") // Cloudflare R2 has no tags
 	s.put("box:in/x", "x")
 
 	for _, args := range [][]string{
@@ -223,18 +224,18 @@ func TestDryRunRefusesAttributesOfTrees(t *testing.T) {
 		{"cp", "--tag", "a=b", dir + "/*", "box:"},
 		{"cp", "--tag", "a=b", "-r", "box:in/", "box:out"},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "unsupported")
-		_, stderr = s.exits(exitFailure, append(args, "--dry-run")...)
+		_, stderr = s.requireExit(exitFailure, append(args, "--dry-run")...)
 		require.Contains(t, stderr, "unsupported")
 	}
-	require.Equal(t, "in/x\n", s.ok("ls", "-r", "box:"))
+	require.Equal(t, "in/x\n", s.run("ls", "-r", "box:"))
 }
 
 // A dry run does not read standard input, because it would wait for somebody who types.
 func TestDryRunReadsNoInput(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	stdin, _, err := os.Pipe() // a read of it would never end
 	require.NoError(t, err)
 
@@ -248,23 +249,23 @@ func TestDryRunReadsNoInput(t *testing.T) {
 func TestRbDryRunWithVersions(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
-	s.ok("mb", "--versioned", address)
+	s.run("mb", "--versioned", address)
 	s.put(address+"#a", "a")
-	s.ok("rm", address+"#a")
+	s.run("rm", address+"#a")
 
 	for _, extra := range [][]string{{"--dry-run"}, nil} {
-		_, stderr := s.exits(exitFailure, append([]string{"rb", address}, extra...)...)
+		_, stderr := s.requireExit(exitFailure, append([]string{"rb", address}, extra...)...)
 		require.Contains(t, stderr, "not empty")
 	}
 
-	s.exits(exitOK, "rb", "--force", "--dry-run", address)
-	s.ok("rb", "--force", address)
+	s.requireExit(exitOK, "rb", "--force", "--dry-run", address)
+	s.run("rb", "--force", address)
 }
 
 // serve --s3 refuses --dry-run, because a server has no end.
 func TestServeS3RefusesADryRun(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(exitUsage, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
+	_, stderr := s.requireExit(exitUsage, "serve", "--s3", "--dry-run", filepath.Join(t.TempDir(), "new"))
 	require.Contains(t, stderr, "--dry-run must not be used with serve")
 }
 
@@ -279,25 +280,25 @@ func TestDryRunCost(t *testing.T) {
 	}
 
 	// A dry run only lists.
-	_, stderr := s.exits(exitOK, "sync", "--dry-run", "--requests", src, dst)
+	_, stderr := s.requireExit(exitOK, "sync", "--dry-run", "--requests", src, dst)
 	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
 	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 
-	stdout, _ := s.exits(exitOK, "sync", "--dry-run", "--requests", "--json", src, dst)
+	stdout, _ := s.requireExit(exitOK, "sync", "--dry-run", "--requests", "--json", src, dst)
 	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
 	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)
 
 	// The job itself sends what the dry run has announced.
-	_, stderr = s.exits(exitOK, "sync", "--requests", src, dst)
+	_, stderr = s.requireExit(exitOK, "sync", "--requests", src, dst)
 	require.Contains(t, stderr, "requests: 2 reads, 2 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 
 	// Accesses to a local path are not counted.
 	dir := t.TempDir()
-	_, stderr = s.exits(exitOK, "sync", "--requests", src, dir)
+	_, stderr = s.requireExit(exitOK, "sync", "--requests", src, dir)
 	require.Contains(t, stderr, "requests: 2 reads, 0 writes, 1 lists, 0 removals; 0 B sent, 10 B received")
 
 	// run prints the requests once, for all lines of its file.
-	s.in = "cat " + src + "#a\ncat --requests " + src + "#b\n"
-	_, stderr = s.exits(exitOK, "run", "--requests", "-")
+	s.stdin = "cat " + src + "#a\ncat --requests " + src + "#b\n"
+	_, stderr = s.requireExit(exitOK, "run", "--requests", "-")
 	require.Equal(t, 1, strings.Count(stderr, "requests:"))
 }

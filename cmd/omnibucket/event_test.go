@@ -15,7 +15,7 @@ import (
 // and its standard error.
 func (s *shell) events(code int, args ...string) (lines []map[string]any, stderr string) {
 	s.t.Helper()
-	stdout, stderr := s.exits(code, append(args, "--json")...)
+	stdout, stderr := s.requireExit(code, append(args, "--json")...)
 	for _, text := range splitLines(stdout) {
 		var line map[string]any
 		require.NoError(s.t, json.Unmarshal([]byte(text), &line), text)
@@ -65,7 +65,7 @@ func TestEvents(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			lines, stderr := s.events(exitOK, tt.args...)
 			require.Empty(t, stderr)
 			require.Len(t, lines, 1)
@@ -75,7 +75,6 @@ func TestEvents(t *testing.T) {
 		})
 	}
 
-	s.t = t
 	lines, stderr := s.events(exitUsage, "sync", filepath.Join(dir, "tree"), bucket+"/tree")
 	require.Len(t, lines, 3)
 
@@ -112,26 +111,25 @@ func TestJSONErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			s.env["OMNIBUCKET_FLAG_JSON"] = tt.variable
 
-			_, stderr := s.exits(exitUsage, tt.args...)
+			_, stderr := s.requireExit(exitUsage, tt.args...)
 			require.Equal(t, tt.wantJSON, json.Valid([]byte(stderr)), stderr)
 		})
 	}
 
-	s.t = t
 	s.env["OMNIBUCKET_FLAG_JSON"] = ""
-	require.Equal(t, s.ok("version", "--json"), s.ok("--version", "--json"))
+	require.Equal(t, s.run("version", "--json"), s.run("--version", "--json"))
 }
 
 // The command completion refuses a shell that it does not know.
 func TestCompletionRefusesAnUnknownShell(t *testing.T) {
 	s := newShell(t)
-	stdout, stderr := s.exits(exitUsage, "completion", "bsh")
+	stdout, stderr := s.requireExit(exitUsage, "completion", "bsh")
 	require.Empty(t, stdout)
 	require.Contains(t, stderr, `unknown command "bsh"`)
-	require.Contains(t, s.ok("completion"), "bash")
+	require.Contains(t, s.run("completion"), "bash")
 }
 
 // A dry run of any command changes nothing.
@@ -142,7 +140,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "one"})
 	s.put(bucket+"/a", "old")
 	s.put(bucket+"/folder/b", "b")
-	before := s.ok("ls", "-r", "-l", bucket)
+	before := s.run("ls", "-r", "-l", bucket)
 
 	for _, args := range [][]string{
 		{"cp", filepath.Join(dir, "a"), bucket},
@@ -155,9 +153,9 @@ func TestDryRunChangesNothing(t *testing.T) {
 		{"mv", bucket + "/a", bucket + "/c"},
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) {
-			s.t = t
-			s.exits(exitOK, append(args, "--dry-run")...)
-			require.Equal(t, before, s.ok("ls", "-r", "-l", bucket))
+			s := s.inSubtest(t)
+			s.requireExit(exitOK, append(args, "--dry-run")...)
+			require.Equal(t, before, s.run("ls", "-r", "-l", bucket))
 		})
 	}
 }
@@ -188,13 +186,13 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 		{"sync", "--backup-dir", filepath.Join(dir, "new"), files, bucket},
 		{"config", "add", "x", "mem://x", "--config", filepath.Join(dir, "new.yaml")},
 	} {
-		s.exits(exitOK, append(args, "--dry-run")...)
+		s.requireExit(exitOK, append(args, "--dry-run")...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Len(t, entries, 1, args)
 	}
 
-	_, stderr := s.exits(exitUsage, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
+	_, stderr := s.requireExit(exitUsage, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
@@ -206,13 +204,13 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a": "one"})
 
 	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
-		stdout, stderr := s.exits(exitOK, append(args, "-q")...)
+		stdout, stderr := s.requireExit(exitOK, append(args, "-q")...)
 		require.Empty(t, stdout+stderr)
 	}
 
-	_, stderr := s.exits(exitNotFound, "cat", "-q", bucket+"/none")
+	_, stderr := s.requireExit(exitNotFound, "cat", "-q", bucket+"/none")
 	require.NotEmpty(t, stderr)
-	s.exits(exitUsage, "ls", "-q", "-v", bucket)
+	s.requireExit(exitUsage, "ls", "-q", "-v", bucket)
 }
 
 // --bwlimit limits the bandwidth of a command, and refuses a rate that it cannot parse.
@@ -223,13 +221,13 @@ func TestBwlimitOfACommand(t *testing.T) {
 	)
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.in = strings.Repeat("x", size)
+	s.stdin = strings.Repeat("x", size)
 
 	start := time.Now()
-	s.ok("cp", "--bwlimit", "200K", "-", bucket+"/a")
+	s.run("cp", "--bwlimit", "200K", "-", bucket+"/a")
 	require.Greater(t, time.Since(start), minDuration)
 
-	_, stderr := s.exits(exitUsage, "ls", "--bwlimit", "fast", bucket)
+	_, stderr := s.requireExit(exitUsage, "ls", "--bwlimit", "fast", bucket)
 	require.Contains(t, stderr, "--bwlimit: timetable must have rates")
 	require.Contains(t, stderr, `hint: use a rate such as 10M`)
 }
@@ -246,25 +244,25 @@ func TestMaxDeleteAndBackupDir(t *testing.T) {
 	s.put(bucket+"/site/c", "c")
 
 	// The destination has two files more than the source.
-	_, stderr := s.exits(exitUsage, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
+	_, stderr := s.requireExit(exitUsage, "sync", "--delete", "--max-delete", "1", "--dry-run", dir, bucket+"/site")
 	require.Contains(t, stderr, "nothing was deleted, because the source lacks 2 files, which is more than 1")
 	require.Contains(t, stderr, "hint: check the source, or use a larger --max-delete")
 
 	// The backup gets the replaced file and the removed ones.
 	s.runSync("--delete", "--max-delete", "2", "--backup-dir", backup, dir, bucket+"/site")
-	require.Equal(t, "site/a\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "site/a\n", s.run("ls", "-r", bucket))
 	require.Equal(t, "older", readFile(t, filepath.Join(backup, "a")))
 	require.Equal(t, "b", readFile(t, filepath.Join(backup, "b")))
 	require.Equal(t, "c", readFile(t, filepath.Join(backup, "c")))
 
-	_, stderr = s.exits(exitUsage, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
+	_, stderr = s.requireExit(exitUsage, "sync", "--backup-dir", bucket+"/site/old", dir, bucket+"/site")
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
 
 // With --json, each line of standard error is JSON, even if the command line is invalid.
 func TestJSONOfInvalidCommandLines(t *testing.T) {
 	s := newShell(t)
-	s.in = "ls 'box:\nls --none\nnone\n" // for run
+	s.stdin = "ls 'box:\nls --none\nnone\n" // for run
 
 	for _, args := range [][]string{
 		{"ls"},
@@ -274,7 +272,7 @@ func TestJSONOfInvalidCommandLines(t *testing.T) {
 		{"config", "none"},
 		{"run", "-"},
 	} {
-		_, stderr := s.exits(exitUsage, append(args, "--json")...)
+		_, stderr := s.requireExit(exitUsage, append(args, "--json")...)
 		require.NotEmpty(t, stderr, args)
 		for _, text := range splitLines(stderr) {
 			var line map[string]any

@@ -164,7 +164,7 @@ func TestGocacheReadOnlyUploadsNothing(t *testing.T) {
 	require.Equal(t, goModulePackages, compiled)
 	require.Zero(t, report.Uploads+report.Failures)
 	require.Empty(t, warnings)
-	require.Empty(t, newShell(t).ok("ls", "-r", store))
+	require.Empty(t, newShell(t).run("ls", "-r", store))
 }
 
 // Concurrent builds, each in its own clone of the module, may share a cache directory and a store.
@@ -343,14 +343,14 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), longAgo, longAgo))
 	}
 
-	s.exits(exitOK, "gocache", "trim", "--dry-run", store)
-	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.ok("ls", "-r", store))
+	s.requireExit(exitOK, "gocache", "trim", "--dry-run", store)
+	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.run("ls", "-r", store))
 
-	s.exits(exitOK, "gocache", "trim", "--max-age", "30d", store)
-	require.Equal(t, "gocache-v1/ab/new\nother\n", s.ok("ls", "-r", store))
+	s.requireExit(exitOK, "gocache", "trim", "--max-age", "30d", store)
+	require.Equal(t, "gocache-v1/ab/new\nother\n", s.run("ls", "-r", store))
 
-	s.exits(exitUsage, "gocache", "trim", "--max-age", "0s", store)
-	s.exits(exitUsage, "gocache", "trim", "--max-age", "soon", store)
+	s.requireExit(exitUsage, "gocache", "trim", "--max-age", "0s", store)
+	s.requireExit(exitUsage, "gocache", "trim", "--max-age", "soon", store)
 }
 
 // gocache refuses invalid arguments before it answers the go command.
@@ -377,18 +377,17 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 		{name: "another program", code: exitUsage, args: []string{"--dir", dir, store}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			// Only the last case gets as far as this input.
-			s.in = "no request\n"
-			_, stderr := s.exits(tt.code, append([]string{"gocache"}, tt.args...)...)
+			s.stdin = "no request\n"
+			_, stderr := s.requireExit(tt.code, append([]string{"gocache"}, tt.args...)...)
 			require.NotEmpty(t, stderr)
 		})
 	}
 
 	// The command run, which executes command lines from its input, refuses gocache.
-	s.t = t
-	s.in = "gocache " + store + "\n"
-	_, stderr := s.exits(exitUsage, "run", "-")
+	s.stdin = "gocache " + store + "\n"
+	_, stderr := s.requireExit(exitUsage, "run", "-")
 	require.Contains(t, stderr, "must not be used in a file of run")
 }
 

@@ -78,11 +78,12 @@ func TestLinesOfOtherPrograms(t *testing.T) {
 			s := newShell(t)
 			t.Chdir(t.TempDir())
 			writeFiles(t, ".", map[string]string{"file": "file", "tree/a": "a"})
-			fillBox(t, s, newMemoryAddress(t), "a", "d/b")
+			s.setLocation("box", newMemoryAddress(t))
+			s.putKeysAsContent("box:", "a", "d/b")
 			args, err := splitWords(tt.line)
 			require.NoError(t, err)
 			if tt.hint == "" {
-				s.ok(args...)
+				s.run(args...)
 				return
 			}
 			var printed bytes.Buffer
@@ -119,7 +120,8 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 				s := newShell(t)
 				t.Chdir(t.TempDir())
 				writeFiles(t, ".", map[string]string{"file": "file", "tree/a": "a"})
-				fillBox(t, s, "mem://said", "a", "d/b")
+				s.setLocation("box", "mem://said")
+				s.putKeysAsContent("box:", "a", "d/b")
 
 				args, err := splitWords(tt.line)
 				require.NoError(t, err)
@@ -129,10 +131,10 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 					want = ""
 				}
 
-				_, stderr := s.exits(exitOK, args...)
+				_, stderr := s.requireExit(exitOK, args...)
 				require.Equal(t, want, stderr)
 				// All cases use this bucket, so the next case must not find the objects of this one.
-				s.exits(exitOK, "rb", "--force", "mem://said")
+				s.requireExit(exitOK, "rb", "--force", "mem://said")
 			}
 		})
 	}
@@ -141,10 +143,11 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 // diff prints the differences in the order of the keys.
 func TestDiffInOrder(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "b", "d", "e/f")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "b", "d", "e/f")
 	t.Chdir(t.TempDir())
 	writeFiles(t, ".", map[string]string{"tree/b": "other", "tree/c": "c", "tree/d": "d", "tree/e/g": "g"})
 
-	stdout, _ := s.exits(exitFailure, "diff", "tree", "box:")
+	stdout, _ := s.requireExit(exitFailure, "diff", "tree", "box:")
 	require.Equal(t, "> a\n! b\n< c\n> e/f\n< e/g\n", stdout)
 }

@@ -244,12 +244,12 @@ func TestHintForServerWithoutProfile(t *testing.T) {
 // An error of a server is printed in one line, to which --verbose adds the details and the request id.
 func TestErrorsOfServers(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 
 	for _, command := range []string{"cat", "stat"} {
-		_, stderr := s.exits(exitNotFound, command, "box:none")
+		_, stderr := s.requireExit(exitNotFound, command, "box:none")
 		require.Equal(t, `omnibucket: "none" in s3 bucket "photos": object not found`+"\n", stderr)
-		_, stderr = s.exits(exitNotFound, command, "-v", "box:none")
+		_, stderr = s.requireExit(exitNotFound, command, "-v", "box:none")
 		require.Regexp(t, `StatusCode: 404(.|\n)*\nrequest: \w+\n$`, stderr)
 	}
 
@@ -261,30 +261,30 @@ func TestErrorsOfServers(t *testing.T) {
 		{"cp", "-", "box:a"},
 		{"bucket", "box:"},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		const denied = `^omnibucket: (\S+ )?in s3 bucket "photos": permission denied: \w+: \w[\w ]+\.?$`
 		require.Regexp(t, denied, splitLines(stderr)[0], args)
 		require.NotContains(t, stderr, "request")
 	}
-	_, stderr := s.exits(exitFailure, "cat", "--json", "-v", "box:a")
+	_, stderr := s.requireExit(exitFailure, "cat", "--json", "-v", "box:a")
 	require.Regexp(t, `"requests":\["\w+"\]`, stderr)
 
 	// An unknown scheme does not make it recommend Go packages.
-	_, stderr = s.exits(exitUsage, "ls", "ftp://a/b")
+	_, stderr = s.requireExit(exitUsage, "ls", "ftp://a/b")
 	require.NotContains(t, stderr, "package")
 }
 
 // An error of Google Cloud Storage is printed in one line.
 func TestErrorsOfGoogle(t *testing.T) {
 	s := newShell(t)
-	startGCSBox(t, s, func(path, _ string) (int, string) {
+	s.startGCSLocation("box", func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
 			return 200, `{"kind":"storage#bucket","name":"photos"}`
 		}
 		return 404, `{"error":{"code":404,"message":"No such object: photos/none"}}`
 	})
 
-	_, stderr := s.exits(exitNotFound, "cat", "box:none")
+	_, stderr := s.requireExit(exitNotFound, "cat", "box:none")
 	const want = `omnibucket: "none" in gcs bucket "photos": object not found` + "\n"
 	require.Equal(t, want, stderr)
 }

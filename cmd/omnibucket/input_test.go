@@ -14,7 +14,8 @@ const mark = "\uFEFF"
 // Commands ignore a byte order mark at the beginning of the files that they read, and only there.
 func TestByteOrderMark(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "b")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "b")
 	file := filepath.Join(t.TempDir(), "file")
 	write := func(text string) {
 		t.Helper()
@@ -23,47 +24,48 @@ func TestByteOrderMark(t *testing.T) {
 
 	// Files of patterns.
 	write(mark + "a\r\n")
-	require.Equal(t, "a\n", s.ok("ls", "--include-from", file, "box:"))
-	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
+	require.Equal(t, "a\n", s.run("ls", "--include-from", file, "box:"))
+	require.Equal(t, "b\n", s.run("ls", "--exclude-from", file, "box:"))
 	write(mark + "# a comment\na\n")
-	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"))
+	require.Equal(t, "b\n", s.run("ls", "--exclude-from", file, "box:"))
 	write("a\n" + mark + "b\n")
-	require.Equal(t, "b\n", s.ok("ls", "--exclude-from", file, "box:"), "only at the start")
+	require.Equal(t, "b\n", s.run("ls", "--exclude-from", file, "box:"), "only at the start")
 	write(mark)
-	require.Equal(t, "a\nb\n", s.ok("ls", "--exclude-from", file, "box:"))
+	require.Equal(t, "a\nb\n", s.run("ls", "--exclude-from", file, "box:"))
 
 	// The mark may also be in a file of the command "run", and in its standard input.
 	write(mark + "cat box:a\n")
-	stdout, _ := s.exits(exitOK, "run", file)
+	stdout, _ := s.requireExit(exitOK, "run", file)
 	require.Equal(t, "a", stdout)
-	s.in = mark + "cat box:b"
-	stdout, _ = s.exits(exitOK, "run", "-")
+	s.stdin = mark + "cat box:b"
+	stdout, _ = s.requireExit(exitOK, "run", "-")
 	require.Equal(t, "b", stdout)
 
 	// A configuration, which config can change.
 	write(mark + "locations:\n  marked: " + newMemoryAddress(t) + "\n")
-	require.Equal(t, "a\n", s.ok("ls", "--config", file, "--exclude", "b", "marked:"))
-	s.ok("config", "add", "--config", file, "other", "mem://other")
+	require.Equal(t, "a\n", s.run("ls", "--config", file, "--exclude", "b", "marked:"))
+	s.run("config", "add", "--config", file, "other", "mem://other")
 	require.Equal(t,
 		"marked  "+newMemoryAddress(t)+"\nother   mem://other\n",
-		s.ok("config", "list", "--config", file))
+		s.run("config", "list", "--config", file))
 
 	// Rules of a bucket.
 	bucket := newDirectoryAddress(t) + "/made"
-	s.ok("mb", bucket)
+	s.run("mb", bucket)
 	write(mark + `[{"Prefix":"tmp/","ExpireAfterDays":7}]`)
-	s.ok("bucket", "--lifecycle", file, bucket)
+	s.run("bucket", "--lifecycle", file, bucket)
 }
 
 // A file of patterns that is in UTF-16 is refused.
 func TestPatternsInUTF16(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "b")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "b")
 	file := filepath.Join(t.TempDir(), "file")
 	const utf16 = "\xff\xfeb\x00\r\x00\n\x00" // a byte order mark, and the line "b"
 	require.NoError(t, os.WriteFile(file, []byte(utf16), 0o644))
 
-	_, stderr := s.exits(exitUsage, "rm", "-r", "--all", "--exclude-from", file, "box:")
+	_, stderr := s.requireExit(exitUsage, "rm", "-r", "--all", "--exclude-from", file, "box:")
 	require.Contains(t, stderr, "--exclude-from must name a file of text in UTF-8")
-	s.exits(exitUsage, "ls", "--include-from", file, "box:")
+	s.requireExit(exitUsage, "ls", "--include-from", file, "box:")
 }

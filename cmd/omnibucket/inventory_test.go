@@ -23,7 +23,7 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 	t.Helper()
 	dir := t.TempDir()
 	var rows bytes.Buffer
-	for _, line := range splitLines(s.ok("ls", "-r", "--json", "box:")) {
+	for _, line := range splitLines(s.run("ls", "-r", "--json", "box:")) {
 		var e struct {
 			Key, ETag string
 			Size      int64
@@ -47,14 +47,14 @@ func inventoryOfBox(t *testing.T, s *shell) string {
 	for name, content := range map[string][]byte{"rows.csv": rows.Bytes(), "manifest.json": manifest, "manifest.checksum": []byte(sum(manifest))} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o666))
 	}
-	s.env["OMNIBUCKET_REPORTS"] = "file://" + filepath.ToSlash(dir)
+	s.setLocation("reports", "file://"+filepath.ToSlash(dir))
 	return "reports:manifest.json"
 }
 
 // Commands can read an inventory instead of listing a bucket.
 func TestInventoryOfCommands(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	for _, key := range []string{"2026/a", "2026/b", "2025/c"} {
 		s.put("box:"+key, key)
 	}
@@ -62,29 +62,29 @@ func TestInventoryOfCommands(t *testing.T) {
 	manifest := inventoryOfBox(t, s)
 	s.put("box:2026/later", "later")
 
-	text, note := s.exits(exitOK, "du", "--inventory", manifest, "box:2026")
+	text, note := s.requireExit(exitOK, "du", "--inventory", manifest, "box:2026")
 	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(text))
 	require.Contains(t, note, "the inventory is 3h0m")
 
 	dir := t.TempDir()
-	_, note = s.exits(exitOK, "sync", "--inventory", manifest, "box:2026", dir)
+	_, note = s.requireExit(exitOK, "sync", "--inventory", manifest, "box:2026", dir)
 	require.Contains(t, note, "2 transferred")
 	require.Contains(t, note, "the inventory was 3h0m")
-	text, _ = s.exits(exitOK, "diff", "--inventory", manifest, "--size", "box:2026", dir)
+	text, _ = s.requireExit(exitOK, "diff", "--inventory", manifest, "--size", "box:2026", dir)
 	require.Empty(t, text)
 
 	// Only what the inventory has is removed.
-	_, note = s.exits(exitOK, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
+	_, note = s.requireExit(exitOK, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
 	require.Contains(t, note, "0 deleted")
-	_, note = s.exits(exitOK, "rm", "-r", "--inventory", manifest, "box:2026")
+	_, note = s.requireExit(exitOK, "rm", "-r", "--inventory", manifest, "box:2026")
 	require.Contains(t, note, "2 deleted")
-	require.Equal(t, "2025/c\n2026/later\n", s.ok("ls", "-r", "box:"))
+	require.Equal(t, "2025/c\n2026/later\n", s.run("ls", "-r", "box:"))
 }
 
 // --inventory must name a manifest, and the command must be one that can list by it.
 func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	s.put("box:a", "a")
 	manifest := inventoryOfBox(t, s)
 
@@ -111,7 +111,7 @@ func TestInventoryNeedsAManifestOfTheBucket(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(exitUsage, tt.args...)
+		_, stderr := s.requireExit(exitUsage, tt.args...)
 		require.Contains(t, stderr, tt.wantErr)
 	}
 }

@@ -48,21 +48,21 @@ func TestKMSLocation(t *testing.T) {
 	s.env["OFFLINE"] = offline.String()
 
 	s.put("box:a", "secret")
-	require.Equal(t, "secret", s.ok("cat", "box:a"))
-	require.Equal(t, "secret", s.ok("cat", "emergency:a"), "without the service")
-	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.Equal(t, "secret", s.run("cat", "box:a"))
+	require.Equal(t, "secret", s.run("cat", "emergency:a"), "without the service")
+	require.NotContains(t, s.run("cat", "plain:a"), "secret")
 	require.Equal(t, 1, kms.Count("Encrypt"))
 	require.Equal(t, 1, kms.Count("Decrypt"))
 
 	// A copy onto itself encrypts the object for the second key.
-	s.ok("cp", "rotating:a", "rotating:a")
-	require.Equal(t, "secret", s.ok("cat", "rotated:a"))
-	_, stderr := s.exits(exitFailure, "cat", "box:a")
+	s.run("cp", "rotating:a", "rotating:a")
+	require.Equal(t, "secret", s.run("cat", "rotated:a"))
+	_, stderr := s.requireExit(exitFailure, "cat", "box:a")
 	require.Contains(t, stderr, "permission denied")
 
 	// The service refuses a disabled key.
 	kms.SetState(secondKey, "disabled")
-	_, stderr = s.exits(exitFailure, "cat", "rotated:a")
+	_, stderr = s.requireExit(exitFailure, "cat", "rotated:a")
 	require.Contains(t, stderr, "permission denied")
 	require.Contains(t, stderr, "enable the key")
 	kms.SetState(secondKey, "")
@@ -81,8 +81,8 @@ func TestKMSGateway(t *testing.T) {
 	parameters := "?path_style=true&region=us-east-1&endpoint=" + s.serveS3("--create", "year", "box:")
 
 	s.put("s3://year/a"+parameters, "secret")
-	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
-	require.NotContains(t, s.ok("cat", "file://"+dir+"/year#a"), "secret")
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+parameters))
+	require.NotContains(t, s.run("cat", "file://"+dir+"/year#a"), "secret")
 	require.NotZero(t, kms.Count("Encrypt"))
 }
 
@@ -119,7 +119,7 @@ func TestKMSInvalidKeys(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			startKMS(t)
 			s := newLayeredShell(t, "    - encrypt: {"+tt.encrypt+"}\n")
-			_, stderr := s.exits(exitUsage, "cat", "box:a")
+			_, stderr := s.requireExit(exitUsage, "cat", "box:a")
 			require.Contains(t, stderr, tt.wantErr)
 			require.NotContains(t, stderr, "hunter2")
 		})

@@ -31,9 +31,9 @@ func TestFinishAndRepairRefuseAFolder(t *testing.T) {
 		{"repair", "--all", "mirrored:"},
 		{"repair", "--all", "--primary-is-right", "mirrored:"},
 	} {
-		_, stderr := s.exits(exitUsage, args...)
+		_, stderr := s.requireExit(exitUsage, args...)
 		require.Contains(t, stderr, "must be a whole bucket", args)
 	}
-	require.Equal(t, "other/a\n", s.ok("find", "first:"))
-	require.Equal(t, "other/b\n", s.ok("find", "second:"))
+	require.Equal(t, "other/a\n", s.run("find", "first:"))
+	require.Equal(t, "other/b\n", s.run("find", "second:"))
 }

@@ -40,7 +40,7 @@ func TestCacheInsideItsLocation(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, stderr := s.exits(exitUsage, tt.args...)
+			_, stderr := s.requireExit(exitUsage, tt.args...)
 			require.Contains(t, stderr, "the directory of a cache must not overlap with that of the location")
 
 			entries, err := os.ReadDir(data)
@@ -99,7 +99,7 @@ func TestLayersNameDifferentStores(t *testing.T) {
 				return
 			}
 			for _, args := range [][]string{{"ls", "box:"}, {"repair", "--all", "box:"}, {"finish", "box:"}} {
-				_, stderr := s.exits(exitUsage, args...)
+				_, stderr := s.requireExit(exitUsage, args...)
 				require.Contains(t, stderr, tt.wantErr)
 				require.Contains(t, stderr, "location box")
 			}

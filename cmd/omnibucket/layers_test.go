@@ -34,9 +34,9 @@ func TestLocationReadOnly(t *testing.T) {
 	// Plain is the same bucket as box, without the layer.
 	s := newLayeredShell(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
-	require.Equal(t, "text", s.ok("cat", "box:a"))
-	require.Equal(t, "a\n", s.ok("ls", "box:"))
-	s.ok("cp", "box:a", "plain:copy")
+	require.Equal(t, "text", s.run("cat", "box:a"))
+	require.Equal(t, "a\n", s.run("ls", "box:"))
+	s.run("cp", "box:a", "plain:copy")
 
 	for _, args := range [][]string{
 		{"cp", "box:a", "box:b"},
@@ -45,10 +45,10 @@ func TestLocationReadOnly(t *testing.T) {
 		{"rb", "--force", "box:"},
 		{"mb", "box:"},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
-	require.Equal(t, "a\ncopy\n", s.ok("ls", "plain:"), "nothing was changed")
+	require.Equal(t, "a\ncopy\n", s.run("ls", "plain:"), "nothing was changed")
 }
 
 // The lines of a file of run share the limit of a location. Three reads at four a second take at least half a second.
@@ -56,8 +56,8 @@ func TestLocationLimited(t *testing.T) {
 	s := newLayeredShell(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
 	start := time.Now()
-	s.in = "cat box:a\ncat box:a\ncat box:a\n"
-	require.Equal(t, "texttexttext", s.ok("-q", "run", "-"))
+	s.stdin = "cat box:a\ncat box:a\ncat box:a\n"
+	require.Equal(t, "texttexttext", s.run("-q", "run", "-"))
 	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)
 }
 
@@ -66,7 +66,7 @@ func TestLocationCached(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	s := newLayeredShell(t, "    - diskcache: {dir: "+dir+", max: 10M, trust: 1m}\n")
 	s.put("box:a", "text")
-	require.Equal(t, "text", s.ok("cat", "box:a"))
+	require.Equal(t, "text", s.run("cat", "box:a"))
 	require.DirExists(t, dir)
 }
 
@@ -79,14 +79,14 @@ func TestLocationWithNamedCredentials(t *testing.T) {
     layers: [{readonly: {}}]
 `
 	s, path := newConfiguredShell(t, config)
-	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.ok("config", "list"))
-	require.Contains(t, s.ok("config", "list", "--json"), `"layers":["readonly"]`)
+	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.run("config", "list"))
+	require.Contains(t, s.run("config", "list", "--json"), `"layers":["readonly"]`)
 
 	// The credentials "old" are in variables that begin with OLD_, which are not set.
-	_, stderr := s.exits(exitFailure, "ls", "photos:")
+	_, stderr := s.requireExit(exitFailure, "ls", "photos:")
 	require.Contains(t, stderr, "OLD_AWS_ACCESS_KEY_ID")
 
-	s.ok("config", "add", "--replace", "photos", "mem://photos")
+	s.run("config", "add", "--replace", "photos", "mem://photos")
 	want := strings.Replace(config, "s3://photos?region=eu-west-1", "mem://photos", 1)
 	require.Equal(t, want, readFile(t, path), "the rest stays")
 }
@@ -96,20 +96,20 @@ func TestGatewayReadOnly(t *testing.T) {
 	dir := "file://" + filepath.ToSlash(t.TempDir())
 	config := "locations:\n  reports:\n    address: " + dir + "\n    layers: [{readonly: {}}]\n"
 	s, _ := newConfiguredShell(t, config)
-	s.ok("mb", dir+"/year")
+	s.run("mb", dir+"/year")
 	s.put(dir+"/year#a", "text")
 
 	parameters := s.serveS3Parameters("reports:")
-	require.Equal(t, "text", s.ok("cat", "s3://year/a"+parameters))
+	require.Equal(t, "text", s.run("cat", "s3://year/a"+parameters))
 	for _, args := range [][]string{
 		{"rm", "s3://year/a" + parameters},
 		{"rb", "--force", "s3://year/" + parameters},
 		{"mb", "s3://other/" + parameters},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
-	require.Equal(t, "text", s.ok("cat", dir+"/year#a"))
+	require.Equal(t, "text", s.run("cat", dir+"/year#a"))
 }
 
 // newEncryptingShell returns a shell with the location box, which encrypts for the identity, and plain, the same bucket
@@ -128,33 +128,33 @@ func TestLocationEncrypted(t *testing.T) {
 	// Plain is the same bucket as box, without encryption.
 	s, _ := newEncryptingShell(t)
 	s.put("box:a", "secret")
-	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.NotContains(t, s.run("cat", "plain:a"), "secret")
 
 	// Reads of content, of ranges and of sizes.
-	require.Equal(t, "secret", s.ok("cat", "box:a"))
-	require.Equal(t, "cre", s.ok("cat", "--range", "2:3", "box:a"))
-	require.Regexp(t, `^ +6  \S+Z  a\n$`, s.ok("ls", "-l", "box:"), "the size of the plain bytes")
+	require.Equal(t, "secret", s.run("cat", "box:a"))
+	require.Equal(t, "cre", s.run("cat", "--range", "2:3", "box:a"))
+	require.Regexp(t, `^ +6  \S+Z  a\n$`, s.run("ls", "-l", "box:"), "the size of the plain bytes")
 	require.EqualValues(t, 6, statOf(s, "box:a").Size)
 
 	// Copies within the location and out of it.
-	s.ok("cp", "box:a", "box:copy")
-	require.Equal(t, "secret", s.ok("cat", "box:copy"))
-	s.ok("cp", "box:a", "plain:opened")
-	require.Equal(t, "secret", s.ok("cat", "plain:opened"))
+	s.run("cp", "box:a", "box:copy")
+	require.Equal(t, "secret", s.run("cat", "box:copy"))
+	s.run("cp", "box:a", "plain:opened")
+	require.Equal(t, "secret", s.run("cat", "plain:opened"))
 
 	// Trees.
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"1": "one", "2/3": "three"})
-	s.ok("-q", "sync", dir, "box:tree/")
-	require.Equal(t, "three", s.ok("cat", "box:tree/2/3"))
-	require.Empty(t, s.ok("-q", "diff", dir, "box:tree/"))
-	s.ok("mv", "box:tree/1", "box:moved")
-	require.Equal(t, "one", s.ok("cat", "box:moved"))
+	s.run("-q", "sync", dir, "box:tree/")
+	require.Equal(t, "three", s.run("cat", "box:tree/2/3"))
+	require.Empty(t, s.run("-q", "diff", dir, "box:tree/"))
+	s.run("mv", "box:tree/1", "box:moved")
+	require.Equal(t, "one", s.run("cat", "box:moved"))
 
 	// A plain object is refused, and so is a link, whose reader could not decrypt.
-	_, stderr := s.exits(exitFailure, "cat", "box:opened")
+	_, stderr := s.requireExit(exitFailure, "cat", "box:opened")
 	require.Contains(t, stderr, "checksum mismatch")
-	_, stderr = s.exits(exitFailure, "sign", "box:a")
+	_, stderr = s.requireExit(exitFailure, "sign", "box:a")
 	require.Contains(t, stderr, "encrypted by this program")
 }
 
@@ -179,12 +179,12 @@ func TestLocationIdentities(t *testing.T) {
 	s.put("plain:plain", "plain")
 
 	// Missing and invalid identities.
-	_, stderr := s.exits(exitUsage, "cat", "box:a")
+	_, stderr := s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
-	_, stderr = s.exits(exitUsage, "cat", "none:a")
+	_, stderr = s.requireExit(exitUsage, "cat", "none:a")
 	require.Contains(t, stderr, "identity_file must be readable")
 	s.env["BOX_KEYS"] = "hunter2"
-	_, stderr = s.exits(exitUsage, "cat", "box:a")
+	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "identities must be a file of age-keygen")
 	require.NotContains(t, stderr, "hunter2")
 
@@ -192,13 +192,13 @@ func TestLocationIdentities(t *testing.T) {
 	s.env["BOX_KEYS"] = hybrid.String() + "\n" + identity.String()
 	for _, name := range []string{"box", "write", "quantum", "old"} {
 		s.put(name+":"+name, "secret")
-		require.Equal(t, "secret", s.ok("cat", "box:"+name), name)
+		require.Equal(t, "secret", s.run("cat", "box:"+name), name)
 	}
 
 	// The location "write" has no identity to decrypt with, and "old" permits objects that are not encrypted.
-	_, stderr = s.exits(exitFailure, "cat", "write:write")
+	_, stderr = s.requireExit(exitFailure, "cat", "write:write")
 	require.Contains(t, stderr, "permission denied", "without an identity")
-	require.Equal(t, "plain", s.ok("cat", "old:plain"))
+	require.Equal(t, "plain", s.run("cat", "old:plain"))
 }
 
 // cat --raw prints an encrypted object as it is stored, which is a file of age, from a location with or without the
@@ -208,25 +208,25 @@ func TestRawObjectIsAnAgeFile(t *testing.T) {
 	content := strings.Repeat("a long text ", 20_000)
 	s.put("box:a", content)
 	for _, address := range []string{"box:a", "plain:a"} {
-		file := s.ok("cat", "--raw", address)
+		file := s.run("cat", "--raw", address)
 		r, err := age.Decrypt(strings.NewReader(file), identity)
 		require.NoError(t, err, address)
 		decrypted, err := io.ReadAll(r)
 		require.NoError(t, err, address)
 		require.True(t, content == string(decrypted), address)
 
-		require.Equal(t, file[100:150], s.ok("cat", "--raw", "--range", "100:50", address))
-		require.Equal(t, file[len(file)-7:], s.ok("cat", "--raw", "--range", "-7", address))
+		require.Equal(t, file[100:150], s.run("cat", "--raw", "--range", "100:50", address))
+		require.Equal(t, file[len(file)-7:], s.run("cat", "--raw", "--range", "-7", address))
 	}
 
 	// An object that is not encrypted is printed as it is.
 	s.put("plain:b", "plain")
-	require.Equal(t, "plain", s.ok("cat", "--raw", "plain:b"))
+	require.Equal(t, "plain", s.run("cat", "--raw", "plain:b"))
 
 	// In a file of the command "run", each line opens the location with its own layers. The lines run in any order.
-	raw := s.ok("cat", "--raw", "box:a")
-	s.in = "cat box:a\ncat --raw box:a\n"
-	require.Contains(t, []string{content + raw, raw + content}, s.ok("-q", "run", "-"))
+	raw := s.run("cat", "--raw", "box:a")
+	s.stdin = "cat box:a\ncat --raw box:a\n"
+	require.Contains(t, []string{content + raw, raw + content}, s.run("-q", "run", "-"))
 }
 
 // The program age decrypts a raw object.
@@ -238,7 +238,7 @@ func TestRawObjectDecryptedByAge(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 	s, identity := newEncryptingShell(t)
 	s.put("box:a", "secret")
-	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.ok("cat", "--raw", "box:a")})
+	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.run("cat", "--raw", "box:a")})
 
 	decrypt := exec.CommandContext(t.Context(), program, "--decrypt", "-i", "identity", "file")
 	decrypt.Dir = dir
@@ -286,13 +286,13 @@ func TestCacheKeepsWhatWasRead(t *testing.T) {
 
 			// The server of the store counts the bytes of objects that it sends.
 			var bytesSent atomic.Int64
-			startS3Box(t, s, s3server.Config{Log: func(e s3server.Entry) {
+			s.startS3Location("box", s3server.Config{Log: func(e s3server.Entry) {
 				if e.Operation == "GetObject" && e.Status < http.StatusMultipleChoices {
 					bytesSent.Add(e.Sent)
 				}
 			}})
 			if tt.versioned {
-				s.ok("bucket", "--versioning", "on", "box:")
+				s.run("bucket", "--versioning", "on", "box:")
 			}
 			s.put("box:a", "first content")
 			read := tt.newReader(s, cache) // reads box:a
@@ -324,13 +324,13 @@ func newReaderOfGateway(s *shell, cache string) (read func() string) {
 	s.env["AWS_SECRET_ACCESS_KEY"] = s3server.DefaultSecretKey
 	endpoint := s.serve("--s3", "--cache", cache, "box:")
 	return func() string {
-		return s.ok("cat", "s3://photos/a?path_style=true&region=us-east-1&endpoint="+endpoint)
+		return s.run("cat", "s3://photos/a?path_style=true&region=us-east-1&endpoint="+endpoint)
 	}
 }
 
 // newReaderOfLocation returns a function that reads the object "a" from the location "box", which has the cache.
 func newReaderOfLocation(s *shell, _ string) (read func() string) {
-	return func() string { return s.ok("cat", "box:a") }
+	return func() string { return s.run("cat", "box:a") }
 }
 
 // A gateway may encrypt, cache, limit its rate and refuse changes, all at the same time.
@@ -345,18 +345,18 @@ func TestGatewayWithAllLayers(t *testing.T) {
 
 	parameters := s.serveS3Parameters("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
 	s.put("s3://year/a"+parameters, "secret")
-	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
-	require.NotContains(t, s.ok("cat", dir+"/year#a"), "secret")
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+parameters))
+	require.NotContains(t, s.run("cat", dir+"/year#a"), "secret")
 	require.DirExists(t, cache)
 
 	// Another gateway refuses changes.
 	readOnly := s.serveS3Parameters("--read-only", "box:")
-	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+readOnly))
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+readOnly))
 	for _, args := range [][]string{{"rm", "s3://year/a" + readOnly}, {"mb", "s3://other/" + readOnly}} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
-	_, stderr := s.exits(exitUsage, "serve", "--s3", "--read-only")
+	_, stderr := s.requireExit(exitUsage, "serve", "--s3", "--read-only")
 	require.Contains(t, stderr, "must be used with a location")
 }
 
@@ -364,13 +364,13 @@ func TestGatewayWithAllLayers(t *testing.T) {
 func TestLocationMirrored(t *testing.T) {
 	s := newMirroringShell(t)
 	s.put("box:a", "text")
-	require.Equal(t, "text", s.ok("cat", "second:a"))
-	require.Equal(t, "a\n", s.ok("ls", "first:"), "not the notes")
-	require.Equal(t, "a\n", s.ok("find", "first:"))
-	require.NotContains(t, s.ok("tree", "first:"), "omnibucket")
+	require.Equal(t, "text", s.run("cat", "second:a"))
+	require.Equal(t, "a\n", s.run("ls", "first:"), "not the notes")
+	require.Equal(t, "a\n", s.run("find", "first:"))
+	require.NotContains(t, s.run("tree", "first:"), "omnibucket")
 
-	s.ok("rm", "box:a")
-	require.Empty(t, s.ok("ls", "second:"))
+	s.run("rm", "box:a")
+	require.Empty(t, s.run("ls", "second:"))
 }
 
 // repair --all copies to the second store what was written to the first one past the layer.
@@ -381,22 +381,22 @@ func TestRepairOfAMirror(t *testing.T) {
 	s.put("first:b", "past the layer")
 
 	// Without --all, repair does only what a note says, by which the layer announces a write. There is none.
-	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "box:"))
+	require.Equal(t, "0 notes\n", s.run("repair", "--dry-run", "box:"))
 	require.JSONEq(t, `{"repaired":0,"removed":0,"recent":0,"failed":0,"undecided":0,"ignored":0}`,
-		s.ok("repair", "--json", "box:"))
+		s.run("repair", "--json", "box:"))
 
 	// With --all, it compares all objects of both stores.
 	require.Equal(t, "copied b\n1 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 0 undecided, 0 ignored\n",
-		s.ok("repair", "--all", "--dry-run", "box:"))
+		s.run("repair", "--all", "--dry-run", "box:"))
 	require.Equal(t, `{"event":"copied","key":"b"}
 {"failed":0,"ignored":0,"recent":0,"removed":0,"repaired":1,"undecided":0}
-`, s.ok("repair", "--all", "--json", "box:"))
-	require.Equal(t, "past the layer", s.ok("cat", "second:b"))
+`, s.run("repair", "--all", "--json", "box:"))
+	require.Equal(t, "past the layer", s.run("cat", "second:b"))
 
 	// The mark that repair --all leaves is not listed, unless it is named.
-	require.Equal(t, "a\nb\n", s.ok("ls", "first:"))
-	require.Contains(t, s.ok("ls", "first:.omnibucket-mirror/"), "pair")
+	require.Equal(t, "a\nb\n", s.run("ls", "first:"))
+	require.Contains(t, s.run("ls", "first:.omnibucket-mirror/"), "pair")
 }
 
 // If only the second store has an object, repair --all does not know which store is right. It changes nothing, unless
@@ -405,35 +405,35 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	// The locations box: and other: are both mirrored to second:.
 	s := newMirroringShell(t)
 	s.put("box:b", "text")
-	s.ok("repair", "--all", "box:")
+	s.run("repair", "--all", "box:")
 
 	// Only the second store has the object c. The object b is in both stores of other:.
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 
-	stdout, stderr := s.exits(exitPrecondition, "repair", "--all", "--dry-run", "other:")
+	stdout, stderr := s.requireExit(exitPrecondition, "repair", "--all", "--dry-run", "other:")
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
 
-	_, stderr = s.exits(exitPrecondition, "repair", "--all", "other:")
+	_, stderr = s.requireExit(exitPrecondition, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
-	require.Equal(t, "nobody knows whose", s.ok("cat", "second:c"))
+	require.Equal(t, "nobody knows whose", s.run("cat", "second:c"))
 
-	_, stderr = s.exits(exitUsage, "repair", "--primary-is-right", "other:")
+	_, stderr = s.requireExit(exitUsage, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
 
 	// The primary store of other: has no object c, so that the second store loses it.
-	s.ok("repair", "--all", "--primary-is-right", "other:")
-	require.Equal(t, "b\n", s.ok("ls", "second:"))
+	s.run("repair", "--all", "--primary-is-right", "other:")
+	require.Equal(t, "b\n", s.run("ls", "second:"))
 }
 
 // A mirror must be of one whole bucket without layers. The location of the command "repair" must have the layer mirror.
 func TestLocationMirroredInvalid(t *testing.T) {
 	s := newMirroringShell(t)
-	_, stderr := s.exits(exitUsage, "repair", "first:")
+	_, stderr := s.requireExit(exitUsage, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
-	_, stderr = s.exits(exitUsage, "ls", "twice:")
+	_, stderr = s.requireExit(exitUsage, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 
 	for _, args := range [][]string{
@@ -441,7 +441,7 @@ func TestLocationMirroredInvalid(t *testing.T) {
 		{"ls", "account:photos"},
 		{"rm", "account:photos/a"},
 	} {
-		_, stderr = s.exits(exitUsage, args...)
+		_, stderr = s.requireExit(exitUsage, args...)
 		require.Contains(t, stderr, "must be one bucket", args)
 	}
 }
@@ -470,11 +470,11 @@ func TestWhenThePrimaryIsLost(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 	s.put("moved:c", "new")
 
-	lines := strings.Split(s.ok("repair", "--all", "--dry-run", "moved:"), "\n")
+	lines := strings.Split(s.run("repair", "--all", "--dry-run", "moved:"), "\n")
 	require.ElementsMatch(t, []string{"copied a", "copied b"}, lines[:2])
 	require.Contains(t, lines[2], "2 repaired, 0 of them removed")
 
-	s.ok("repair", "--all", "moved:")
+	s.run("repair", "--all", "moved:")
 	requireContent(s, "second", map[string]string{"a": "one", "b": "two", "c": "new"})
 	requireContent(s, "third", map[string]string{"a": "one", "b": "two", "c": "new"})
 }
@@ -483,9 +483,9 @@ func TestWhenThePrimaryIsLost(t *testing.T) {
 func TestWhenACopyToANewPrimaryWasInterrupted(t *testing.T) {
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
-	s.ok("cp", "second:a", "first:a")
+	s.run("cp", "second:a", "first:a")
 
-	_, stderr := s.exits(exitPrecondition, "repair", "--all", "photos:")
+	_, stderr := s.requireExit(exitPrecondition, "repair", "--all", "photos:")
 	require.Contains(t, stderr, "nothing was removed or replaced")
 	requireContent(s, "second", map[string]string{"a": "one", "b": "two"})
 }
@@ -496,8 +496,8 @@ func TestWhenTheSecondStoreIsLost(t *testing.T) {
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "second")))
 	s.put("replaced:c", "new")
 
-	s.ok("repair", "--all", "replaced:")
-	require.Equal(t, "0 notes\n", s.ok("repair", "--dry-run", "replaced:"))
+	s.run("repair", "--all", "replaced:")
+	require.Equal(t, "0 notes\n", s.run("repair", "--dry-run", "replaced:"))
 	requireContent(s, "first", map[string]string{"a": "one", "b": "two", "c": "new"})
 	requireContent(s, "third", map[string]string{"a": "one", "b": "two", "c": "new"})
 }
@@ -518,18 +518,18 @@ func TestWhenThePrimaryIsRestoredFromASnapshot(t *testing.T) {
 	require.NoError(t, os.Rename(snapshot, first))
 
 	// repair does not know which store is right, and changes nothing.
-	stdout, _ := s.exits(exitPrecondition, "repair", "--all", "--dry-run", "photos:")
+	stdout, _ := s.requireExit(exitPrecondition, "repair", "--all", "--dry-run", "photos:")
 	require.ElementsMatch(t, []string{"undecided a", "undecided c"}, strings.Split(stdout, "\n")[:2])
-	s.exits(exitPrecondition, "repair", "--all", "photos:")
+	s.requireExit(exitPrecondition, "repair", "--all", "photos:")
 
 	// With swapped roles, the second store is right.
-	s.ok("repair", "--all", "--primary-is-right", "swapped:")
+	s.run("repair", "--all", "--primary-is-right", "swapped:")
 	requireContent(s, "first", map[string]string{"a": "changed", "b": "two", "c": "new"})
 	requireContent(s, "second", map[string]string{"a": "changed", "b": "two", "c": "new"})
 
 	// Now the roles are as before.
-	s.ok("repair", "--all", "photos:")
-	s.ok("rm", "photos:a")
+	s.run("repair", "--all", "photos:")
+	s.run("rm", "photos:a")
 	requireContent(s, "first", map[string]string{"b": "two", "c": "new"})
 	requireContent(s, "second", map[string]string{"b": "two", "c": "new"})
 }
@@ -561,16 +561,16 @@ func newShellWithTwoStores(t *testing.T) (s *shell, root string) {
 	s, _ = newConfiguredShell(t, config.String())
 	s.put("photos:a", "one")
 	s.put("photos:b", "two")
-	s.ok("repair", "--all", "photos:")
+	s.run("repair", "--all", "photos:")
 	return s, root
 }
 
 // requireContent requires that a location has these objects, and no other ones.
 func requireContent(s *shell, location string, objects map[string]string) {
 	s.t.Helper()
-	require.Equal(s.t, slices.Sorted(maps.Keys(objects)), splitLines(s.ok("ls", location+":")))
+	require.Equal(s.t, slices.Sorted(maps.Keys(objects)), splitLines(s.run("ls", location+":")))
 	for key, content := range objects {
-		require.Equal(s.t, content, s.ok("cat", location+":"+key), location)
+		require.Equal(s.t, content, s.run("cat", location+":"+key), location)
 	}
 }
 
@@ -591,24 +591,24 @@ func TestLocationMoving(t *testing.T) {
 	s.put("box:b", "new")
 
 	// A removed object disappears, although keep_old leaves it in the old store.
-	s.ok("rm", "box:c")
-	require.Equal(t, "a\nb\n", s.ok("ls", "box:"))
-	require.Equal(t, "old", s.ok("cat", "before:c"))
+	s.run("rm", "box:c")
+	require.Equal(t, "a\nb\n", s.run("ls", "box:"))
+	require.Equal(t, "old", s.run("cat", "before:c"))
 
 	// The command "finish" copies the object "a", which is the only one that the new store lacks.
-	require.Equal(t, "1 objects left\n", s.ok("finish", "--dry-run", "box:"))
+	require.Equal(t, "1 objects left\n", s.run("finish", "--dry-run", "box:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
-		s.ok("finish", "--json", "box:"))
+		s.run("finish", "--json", "box:"))
 
 	// From here on, only the new store counts.
-	s.ok("rm", "later:a")
-	require.Equal(t, "b\n", s.ok("ls", "box:"), "new_only")
+	s.run("rm", "later:a")
+	require.Equal(t, "b\n", s.run("ls", "box:"), "new_only")
 	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n",
-		s.ok("finish", "--remove-tombstones", "box:"))
-	require.Equal(t, "b\n", s.ok("ls", "after:"))
-	require.Equal(t, "new", s.ok("cat", "after:b"))
+		s.run("finish", "--remove-tombstones", "box:"))
+	require.Equal(t, "b\n", s.run("ls", "after:"))
+	require.Equal(t, "new", s.run("cat", "after:b"))
 
-	_, stderr := s.exits(exitUsage, "finish", "after:")
+	_, stderr := s.requireExit(exitUsage, "finish", "after:")
 	require.Contains(t, stderr, "must have the layer overlay")
 }
 
@@ -667,10 +667,10 @@ hint: add "layers: [{mirror: NAME}]" to it in the configuration`,
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, tt.command, tt.location)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, tt.command, tt.location)
 			require.Contains(t, stderr, tt.want)
-			_, stderr = s.exits(exitUsage, tt.command, "--dry-run", tt.location)
+			_, stderr = s.requireExit(exitUsage, tt.command, "--dry-run", tt.location)
 			require.Contains(t, stderr, tt.want)
 		})
 	}
@@ -690,14 +690,14 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 
 	// With these parameters, an address leads to the gateway.
 	parameters := s.serveS3Parameters("photos:")
-	require.Equal(t, "a\nb\n", s.ok("ls", "s3://photos/"+parameters))
-	require.Equal(t, "old", s.ok("cat", "s3://photos/a"+parameters))
+	require.Equal(t, "a\nb\n", s.run("ls", "s3://photos/"+parameters))
+	require.Equal(t, "old", s.run("cat", "s3://photos/a"+parameters))
 
-	s.ok("rm", "s3://photos/a"+parameters)
+	s.run("rm", "s3://photos/a"+parameters)
 	s.put("s3://photos/c"+parameters, "by a client of S3")
-	require.Equal(t, "b\nc\n", s.ok("ls", "photos:"))
+	require.Equal(t, "b\nc\n", s.run("ls", "photos:"))
 	// The removed object has left the old store, too.
-	require.Empty(t, s.ok("ls", "old:"))
+	require.Empty(t, s.run("ls", "old:"))
 }
 
 // A gateway in front of a location with layers serves its bucket, and no other one of the account.
@@ -717,17 +717,17 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	// With these parameters, an address leads to the gateway.
 	parameters := s.serveS3Parameters("box:")
 	s.put("s3://year/a"+parameters, "secret")
-	require.Equal(t, "secret", s.ok("cat", "s3://year/a"+parameters))
-	require.Equal(t, "secret", s.ok("cat", "box:a"))
-	require.NotContains(t, s.ok("cat", "plain:a"), "secret")
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+parameters))
+	require.Equal(t, "secret", s.run("cat", "box:a"))
+	require.NotContains(t, s.run("cat", "plain:a"), "secret")
 
 	// The gateway has no other bucket, and neither creates nor removes one.
-	require.Equal(t, "year\n", s.ok("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
-	_, stderr := s.exits(exitNotFound, "ls", "s3://other/"+parameters)
+	require.Equal(t, "year\n", s.run("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
+	_, stderr := s.requireExit(exitNotFound, "ls", "s3://other/"+parameters)
 	require.Contains(t, stderr, "bucket not found")
-	_, stderr = s.exits(exitFailure, "mb", "s3://new-bucket/"+parameters)
+	_, stderr = s.requireExit(exitFailure, "mb", "s3://new-bucket/"+parameters)
 	require.Contains(t, stderr, "permission denied")
-	_, stderr = s.exits(exitNotFound, "rb", "s3://other/"+parameters)
+	_, stderr = s.requireExit(exitNotFound, "rb", "s3://other/"+parameters)
 	require.Contains(t, stderr, "bucket not found")
 }
 
@@ -742,8 +742,8 @@ func TestLocationMovingCopiesOnRead(t *testing.T) {
     layers: [{overlay: {old: before, copy_on_read: true}}]
 `)
 	s.put("before:a", "old")
-	require.Equal(t, "old", s.ok("cat", "box:a"))
-	require.Equal(t, "old", s.ok("cat", "after:a"))
+	require.Equal(t, "old", s.run("cat", "box:a"))
+	require.Equal(t, "old", s.run("cat", "after:a"))
 }
 
 // Layers that mean nothing are refused before any command. The message says what is wrong, and does not repeat the
@@ -828,7 +828,7 @@ func TestLayersInvalid(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newLayeredShell(t, "    - "+tt.layer+"\n")
-			_, stderr := s.exits(exitUsage, "ls", "plain:")
+			_, stderr := s.requireExit(exitUsage, "ls", "plain:")
 			require.Contains(t, stderr, tt.want)
 			require.NotContains(t, stderr, "hunter2")
 		})

@@ -31,7 +31,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
-			s.setBox(newMemoryAddress(t))
+			s.setLocation("box", newMemoryAddress(t))
 			s.put("box:sub/a", "x")
 			require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o755))
 
@@ -45,7 +45,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			foreign := filepath.Join(dir, "sub", ".omnibucket-0123456789abcdef")
 			require.NoError(t, os.WriteFile(foreign, []byte("another's"), 0o600))
 
-			s.exits(exitOK, append(tt.args, filepath.Join(dir, filepath.FromSlash(tt.path)))...)
+			s.requireExit(exitOK, append(tt.args, filepath.Join(dir, filepath.FromSlash(tt.path)))...)
 			require.Equal(t, []string{foreign}, temporaryFiles(t, dir))
 		})
 	}

@@ -10,28 +10,28 @@ import (
 // Commands accept the short flags of cp, rm, du, rsync and gsutil, such as -R for -r.
 func TestFlagLettersOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:d/a", "1")
 	s.put("box:d/s/b", "22")
 
 	// -R stands for -r.
-	require.Equal(t, "d/a\nd/s/b\n", s.ok("ls", "-R", "box:"))
-	s.ok("cp", "-R", "box:d", "box:e")
-	require.Equal(t, "e/a\ne/s/b\n", s.ok("ls", "-r", "box:e"))
-	s.ok("mv", "-R", "box:e", "box:f")
+	require.Equal(t, "d/a\nd/s/b\n", s.run("ls", "-R", "box:"))
+	s.run("cp", "-R", "box:d", "box:e")
+	require.Equal(t, "e/a\ne/s/b\n", s.run("ls", "-r", "box:e"))
+	s.run("mv", "-R", "box:e", "box:f")
 
 	// -n stands for --dry-run, so that box:f stays.
-	stdout, _ := s.exits(exitOK, "rm", "-R", "-n", "box:f")
+	stdout, _ := s.requireExit(exitOK, "rm", "-R", "-n", "box:f")
 	require.Equal(t, "f/a\nf/s/b\n", stdout)
-	_, stderr := s.exits(exitOK, "sync", "-n", "--delete", "box:d/", "box:f/")
+	_, stderr := s.requireExit(exitOK, "sync", "-n", "--delete", "box:d/", "box:f/")
 	require.Contains(t, stderr, "dry run")
-	require.Equal(t, "f/a\nf/s/b\n", s.ok("ls", "-r", "box:f"))
+	require.Equal(t, "f/a\nf/s/b\n", s.run("ls", "-r", "box:f"))
 
 	// du -s prints one line: 3 bytes in 2 objects.
-	require.Regexp(t, `^ +3 +2 +d/\n$`, s.ok("du", "-s", "box:d"))
-	s.exits(exitUsage, "du", "-s", "--depth", "1", "box:d")
+	require.Regexp(t, `^ +3 +2 +d/\n$`, s.run("du", "-s", "box:d"))
+	s.requireExit(exitUsage, "du", "-s", "--depth", "1", "box:d")
 
-	require.NotContains(t, s.ok("rm", "--help"), "--R", "help shows one form")
+	require.NotContains(t, s.run("rm", "--help"), "--R", "help shows one form")
 }
 
 // With -f, rm says nothing about what is missing, as the rm of the system does.
@@ -40,11 +40,11 @@ func TestRmForceSaysNothingOfWhatIsMissing(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "1")
 	for _, args := range [][]string{{bucket + "/none"}, {"-r", bucket + "/none"}, {bucket + "/none*"}} {
-		stdout, stderr := s.exits(exitOK, append([]string{"rm", "-f"}, args...)...)
+		stdout, stderr := s.requireExit(exitOK, append([]string{"rm", "-f"}, args...)...)
 		require.Empty(t, stdout+stderr, args)
 	}
-	s.ok("rm", "-f", bucket+"/a")
-	require.Empty(t, s.ok("ls", bucket))
+	s.run("rm", "-f", bucket+"/a")
+	require.Empty(t, s.run("ls", bucket))
 }
 
 // The hint says what to type if a flag stands before the command, or if a command or a flag's letter is that of another
@@ -73,13 +73,13 @@ func TestInvalidCommandLines(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			s.env["OMNIBUCKET_BAD"] = "x"
-			_, stderr := s.exits(exitUsage, tt.args...)
+			_, stderr := s.requireExit(exitUsage, tt.args...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
-	require.Contains(t, s.ok("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
+	require.Contains(t, s.run("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
 }
 
 // Commands refuse --exclude "*" beside --include, because it excludes everything. In the AWS CLI, a later --include
@@ -92,17 +92,17 @@ func TestExcludeEverything(t *testing.T) {
 	for _, pattern := range []string{"*", "**", "/*", "./**", "**/*"} {
 		for _, command := range [][]string{{"cp", "-r"}, {"sync"}, {"mv", "-r"}} {
 			args := append(command, "--exclude", pattern, "--include", "*.jpg", dir, newMemoryAddress(t))
-			_, stderr := s.exits(exitUsage, args...)
+			_, stderr := s.requireExit(exitUsage, args...)
 			require.Contains(t, stderr, "hint: leave that pattern out: --include '*.jpg' alone selects nothing else",
 				args)
 		}
 	}
-	_, stderr := s.exits(exitUsage, "rm", "-r", "--exclude", "*", "--include", "*.txt", dir)
+	_, stderr := s.requireExit(exitUsage, "rm", "-r", "--exclude", "*", "--include", "*.txt", dir)
 	require.Contains(t, stderr, "every key")
 
 	// Without --include, or with a narrower pattern, --exclude is accepted.
-	s.ok("check", "--exclude", "*", dir, newMemoryAddress(t))
-	s.ok("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", dir, newMemoryAddress(t))
+	s.run("check", "--exclude", "*", dir, newMemoryAddress(t))
+	s.run("cp", "-r", "--exclude", "*.txt", "--include", "*.jpg", dir, newMemoryAddress(t))
 }
 
 // If a tree is given without --recursive, the error has a hint.
@@ -111,7 +111,7 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"d/a": "1"})
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:tree/a", "1")
 
 	tests := []struct {
@@ -149,17 +149,16 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(tt.code, tt.args...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(tt.code, tt.args...)
 			require.Contains(t, stderr, "hint: "+tt.hint+"\n")
 			require.Equal(t, "1", readFile(t, "d/a"))
-			require.Equal(t, "1", s.ok("cat", "box:tree/a"))
+			require.Equal(t, "1", s.run("cat", "box:tree/a"))
 			require.NoFileExists(t, "x")
 		})
 	}
 
-	s.t = t
-	_, stderr := s.exits(exitNotFound, "cp", "box:none", "./x")
+	_, stderr := s.requireExit(exitNotFound, "cp", "box:none", "./x")
 	require.NotContains(t, stderr, "hint:")
 }
 
@@ -177,7 +176,7 @@ func TestHintForCommandsOfOtherPrograms(t *testing.T) {
 		{[]string{"env"}, "use config list"},
 		{[]string{"find", ".", "--name", "*.go"}, "use --include"},
 	} {
-		_, stderr := s.exits(exitUsage, tt.args...)
+		_, stderr := s.requireExit(exitUsage, tt.args...)
 		require.Contains(t, stderr, "hint: "+tt.hint, "%q", tt.args)
 	}
 }
@@ -188,14 +187,14 @@ func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text", "b/c.txt": "text", "b/d.txt": "text"})
 	box := newMemoryAddress(t)
-	s.ok("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
-	s.ok("cp", "-r", filepath.Join(dir, "b"), box+"/b")
+	s.run("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
+	s.run("cp", "-r", filepath.Join(dir, "b"), box+"/b")
 
-	_, stderr := s.exits(exitOK, "rm", "-r", box+"/b")
+	_, stderr := s.requireExit(exitOK, "rm", "-r", box+"/b")
 	require.Equal(t, "2 deleted (8 B)\n", stderr)
-	_, stderr = s.exits(exitOK, "expire", "--age", "100d", "--all", box)
+	_, stderr = s.requireExit(exitOK, "expire", "--age", "100d", "--all", box)
 	require.Regexp(t, `^0 deleted in `, stderr)
 
-	_, stderr = s.exits(exitOK, "--quiet", "rm", "-r", "--all", box)
+	_, stderr = s.requireExit(exitOK, "--quiet", "rm", "-r", "--all", box)
 	require.Empty(t, stderr)
 }

@@ -21,7 +21,7 @@ func TestLs(t *testing.T) {
 	for _, key := range []string{"a", "a/x", "photos/1.jpg", "photos/2026/2.jpg", "photos-old"} {
 		s.put(bucket+"/"+key, key)
 	}
-	s.env["OMNIBUCKET_PICS"] = bucket + "/photos"
+	s.setLocation("pics", bucket+"/photos")
 
 	tests := []struct {
 		name string
@@ -44,8 +44,8 @@ func TestLs(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.ok(append([]string{"ls"}, tt.args...)...)))
+			s := s.inSubtest(t)
+			require.Equal(t, strings.Fields(tt.want), strings.Fields(s.run(append([]string{"ls"}, tt.args...)...)))
 		})
 	}
 }
@@ -55,7 +55,7 @@ func TestLs(t *testing.T) {
 func TestLsOfAMissingNameHasAHint(t *testing.T) {
 	s := newShell(t)
 	for _, key := range []string{"none", "IMG_1.JPG", "With", "IfAbsent or not"} {
-		_, stderr := s.exits(exitNotFound, "ls", newMemoryAddress(t)+"/"+url.PathEscape(key))
+		_, stderr := s.requireExit(exitNotFound, "ls", newMemoryAddress(t)+"/"+url.PathEscape(key))
 		require.Contains(t, stderr, "\nhint: check the key; there is no folder of this name either\n", key)
 	}
 }
@@ -78,8 +78,8 @@ func TestLsRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			stdout, _ := s.exits(tt.code, append([]string{"ls"}, tt.args...)...)
+			s := s.inSubtest(t)
+			stdout, _ := s.requireExit(tt.code, append([]string{"ls"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}
@@ -88,7 +88,7 @@ func TestLsRefuses(t *testing.T) {
 // An empty bucket lists nothing.
 func TestLsEmptyBucket(t *testing.T) {
 	s := newShell(t)
-	require.Empty(t, s.ok("ls", newDirectoryAddress(t)))
+	require.Empty(t, s.run("ls", newDirectoryAddress(t)))
 }
 
 // ls -l prints size, time and key. A folder has neither size nor time.
@@ -97,7 +97,7 @@ func TestLsLong(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a b.txt", "12345")
 	s.put(bucket+"/folder/c", "")
-	lines := strings.Split(s.ok("ls", "-l", bucket), "\n")
+	lines := strings.Split(s.run("ls", "-l", bucket), "\n")
 	require.Regexp(t, `^           5  \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  a b\.txt$`, lines[0])
 	require.Regexp(t, `^           -  - {19}  folder/$`, lines[1])
 }
@@ -109,7 +109,7 @@ func TestLsJSON(t *testing.T) {
 	s.put(bucket+"/<a>&\"é\".txt", "12345")
 	s.put(bucket+"/folder/c", "")
 
-	lines := strings.Split(strings.TrimSpace(s.ok("ls", "--json", bucket)), "\n")
+	lines := strings.Split(strings.TrimSpace(s.run("ls", "--json", bucket)), "\n")
 	require.Len(t, lines, 2)
 	var entry reading.EntryLine
 	require.NoError(t, json.Unmarshal([]byte(lines[0]), &entry))
@@ -132,8 +132,8 @@ func TestLsLimitsManyKeys(t *testing.T) {
 	}
 
 	require.NoError(t, storage.Close(b))
-	require.Equal(t, 2_500, strings.Count(s.ok("ls", "-r", bucket), "\n"))
-	lines := strings.Fields(s.ok("ls", "-r", "--limit", "1500", "--start-after", "many/00499", bucket))
+	require.Equal(t, 2_500, strings.Count(s.run("ls", "-r", bucket), "\n"))
+	lines := strings.Fields(s.run("ls", "-r", "--limit", "1500", "--start-after", "many/00499", bucket))
 	require.Len(t, lines, 1_500)
 	require.Equal(t, []string{"many/00500", "many/01999"}, []string{lines[0], lines[len(lines)-1]})
 }
@@ -163,12 +163,12 @@ func TestLsVersions(t *testing.T) {
 				s.put(addressOf("a"), text)
 			}
 			s.put(addressOf("a/b"), "other")
-			s.ok("rm", addressOf("a"))
+			s.run("rm", addressOf("a"))
 
 			// states returns the state and the key of each version. A line has the state, the version and the key.
 			states := func(args ...string) []string {
 				var all []string
-				for line := range strings.Lines(s.ok(append([]string{"ls", "--versions"}, args...)...)) {
+				for line := range strings.Lines(s.run(append([]string{"ls", "--versions"}, args...)...)) {
 					fields := strings.Fields(line)
 					all = append(all, fields[0]+" "+fields[2])
 				}
@@ -181,19 +181,19 @@ func TestLsVersions(t *testing.T) {
 			require.Len(t, states("--limit", "2", addressOf("")), 2)
 
 			var first reading.VersionLine
-			lines := strings.Split(s.ok("ls", "--versions", "--json", addressOf("a")), "\n")
+			lines := strings.Split(s.run("ls", "--versions", "--json", addressOf("a")), "\n")
 
 			// The third line is that of the oldest version of the object.
 			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
-			require.Equal(t, "first", s.ok("cat", "--version", first.Version, addressOf("a")))
-			require.Contains(t, s.ok("stat", "--version", first.Version, addressOf("a")), first.Version)
+			require.Equal(t, "first", s.run("cat", "--version", first.Version, addressOf("a")))
+			require.Contains(t, s.run("stat", "--version", first.Version, addressOf("a")), first.Version)
 
-			s.ok("cp", "--version", first.Version, addressOf("a"), addressOf("restored"))
-			require.Equal(t, "first", s.ok("cat", addressOf("restored")))
-			s.ok("rm", "--version", first.Version, addressOf("a"))
+			s.run("cp", "--version", first.Version, addressOf("a"), addressOf("restored"))
+			require.Equal(t, "first", s.run("cat", addressOf("restored")))
+			s.run("rm", "--version", first.Version, addressOf("a"))
 			require.Equal(t, []string{"removed a", "old a"}, states(addressOf("a")))
 			// The version "second" has 6 bytes.
-			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.ok("ls", "--versions", "-l", addressOf("a")))
+			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.run("ls", "--versions", "-l", addressOf("a")))
 		})
 	}
 }
@@ -203,14 +203,14 @@ func TestLsBuckets(t *testing.T) {
 	s := newShell(t)
 	parent := newDirectoryAddress(t)
 	for _, name := range []string{"photos", "backup", "site"} {
-		s.ok("mb", parent+"/"+name)
+		s.run("mb", parent+"/"+name)
 	}
 
-	require.Equal(t, "backup\nphotos\nsite\n", s.ok("ls", "--buckets", parent))
-	require.Equal(t, "backup\nphotos\n", s.ok("ls", "--buckets", "--limit", "2", parent))
-	require.Regexp(t, `^\d{4}-\S+Z  backup\n`, s.ok("ls", "--buckets", "-l", parent))
+	require.Equal(t, "backup\nphotos\nsite\n", s.run("ls", "--buckets", parent))
+	require.Equal(t, "backup\nphotos\n", s.run("ls", "--buckets", "--limit", "2", parent))
+	require.Regexp(t, `^\d{4}-\S+Z  backup\n`, s.run("ls", "--buckets", "-l", parent))
 
-	lines := splitLines(s.ok("ls", "--buckets", "--json", parent))
+	lines := splitLines(s.run("ls", "--buckets", "--json", parent))
 	var second reading.BucketLine
 	require.NoError(t, json.Unmarshal([]byte(lines[1]), &second))
 	require.Equal(t, "photos", second.Name)
@@ -221,5 +221,5 @@ func TestLsOfAnAccount(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "")
-	require.Contains(t, splitLines(s.ok("ls", "mem://")), path.Base(bucket))
+	require.Contains(t, splitLines(s.run("ls", "mem://")), path.Base(bucket))
 }

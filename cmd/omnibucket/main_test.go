@@ -56,7 +56,7 @@ func TestSignalInterrupts(t *testing.T) {
 		require.NoError(t, process.Process.Signal(signal))
 		require.Equal(t, exitInterrupted, waitForExit(t, process))
 	}
-	require.Empty(t, newShell(t).ok("ls", bucket))
+	require.Empty(t, newShell(t).run("ls", bucket))
 }
 
 // A signal ends a command that opens a named pipe, which blocks until another program opens the pipe to write.
@@ -91,7 +91,7 @@ func TestCpFromANamedPipe(t *testing.T) {
 	require.NoError(t, writer.Close())
 
 	require.NoError(t, process.Wait())
-	require.Equal(t, "piped", newShell(t).ok("cat", bucket+"#a"))
+	require.Equal(t, "piped", newShell(t).run("cat", bucket+"#a"))
 }
 
 // If the reader of the output closes its pipe, as head does, the command exits with code 141.

@@ -18,7 +18,7 @@ func TestManualPages(t *testing.T) {
 	t.Setenv("MANWIDTH", "200")
 	dir := t.TempDir()
 	s := newShell(t)
-	s.ok("man", dir)
+	s.run("man", dir)
 
 	require.Contains(t, manualPage(t, dir, "omnibucket-sync"), "'*.jpg'")
 	require.Contains(t, manualPage(t, dir, "omnibucket-cp"), "[a-z] matches one of several")

@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newMarkedBox opens the bucket "box:" with these objects, as other tools store them: their keys may be any text.
-func newMarkedBox(t *testing.T, s *shell, keys ...string) storage.Bucket {
+// newBoxWithFolderMarkers opens the bucket "box:" with these objects, as other tools store them: their keys may be any text.
+func newBoxWithFolderMarkers(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:    "photos",
 		Endpoint:  server.URL,
@@ -70,8 +70,8 @@ func TestFolderMarkersInListings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			// Each folder of these keys has a marker.
-			newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
-			require.Equal(t, tt.want, s.ok(tt.args...))
+			newBoxWithFolderMarkers(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
+			require.Equal(t, tt.want, s.run(tt.args...))
 		})
 	}
 }
@@ -115,8 +115,8 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			// Each folder of these keys has a marker.
-			b := newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
-			s.exits(exitOK, tt.args...)
+			b := newBoxWithFolderMarkers(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
+			s.requireExit(exitOK, tt.args...)
 			require.Equal(t, tt.left, foldermarker.Keys(t, b))
 		})
 	}
@@ -125,6 +125,6 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 // The completion of keys does not offer the object that marks the folder itself.
 func TestCompletionLeavesOutTheMarkerOfTheFolder(t *testing.T) {
 	s := newShell(t)
-	newMarkedBox(t, s, "a/b/c", "a/d", "a/empty/")
+	newBoxWithFolderMarkers(t, s, "a/b/c", "a/d", "a/empty/")
 	require.Equal(t, []string{"box:a/b/", "box:a/d", "box:a/empty/"}, s.completions("cat", "box:a/"))
 }

@@ -32,29 +32,29 @@ func TestMbAndRb(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.ok("mb", tt.address)
+			s.run("mb", tt.address)
 
-			_, stderr := s.exits(exitFailure, "mb", tt.address)
+			_, stderr := s.requireExit(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")
 
 			// A bucket with an object is not empty.
 			s.put(tt.object, "x")
-			_, stderr = s.exits(exitFailure, "rb", tt.address)
+			_, stderr = s.requireExit(exitFailure, "rb", tt.address)
 			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
-			s.ok("rb", "--force", tt.address)
-			s.exits(exitNotFound, "rb", tt.address)
-			s.exits(exitNotFound, "rb", "--force", tt.address)
+			s.run("rb", "--force", tt.address)
+			s.requireExit(exitNotFound, "rb", tt.address)
+			s.requireExit(exitNotFound, "rb", "--force", tt.address)
 
-			s.ok("mb", "--versioned", "--public", tt.address)
-			require.Regexp(t, `(?m)^public +true$`, s.ok("stat", tt.address))
+			s.run("mb", "--versioned", "--public", tt.address)
+			require.Regexp(t, `(?m)^public +true$`, s.run("stat", tt.address))
 			// A bucket with only old versions is not empty either.
 			for range 3 {
 				s.put(tt.objectWithVersioning, "x")
 			}
-			s.ok("rm", tt.objectWithVersioning)
-			s.exits(exitFailure, "rb", tt.address)
-			s.ok("rb", "--force", tt.address)
-			s.exits(exitNotFound, "stat", tt.address)
+			s.run("rm", tt.objectWithVersioning)
+			s.requireExit(exitFailure, "rb", tt.address)
+			s.run("rb", "--force", tt.address)
+			s.requireExit(exitNotFound, "stat", tt.address)
 		})
 	}
 }
@@ -62,7 +62,7 @@ func TestMbAndRb(t *testing.T) {
 // If an address declares versions or object locks, mb creates the bucket with them.
 func TestMbAsTheAddressDeclares(t *testing.T) {
 	s := newShell(t)
-	endpoint := startS3Box(t, s, s3server.Config{}).URL
+	endpoint := s.startS3Location("box", s3server.Config{}).URL
 	server := "?path_style=true&region=us-east-1&profile=omnibucket&endpoint=" + endpoint
 	tests := []struct{ name, address, parameter, shows string }{
 		{
@@ -98,9 +98,9 @@ func TestMbAsTheAddressDeclares(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			s.ok("mb", tt.address+tt.parameter)
-			require.Regexp(t, tt.shows, s.ok("stat", tt.address))
+			s := s.inSubtest(t)
+			s.run("mb", tt.address+tt.parameter)
+			require.Regexp(t, tt.shows, s.run("stat", tt.address))
 		})
 	}
 }
@@ -110,9 +110,9 @@ func TestMbFails(t *testing.T) {
 	s := newShell(t)
 	for _, address := range []string{"mem://", "mem://made/a", "mem://No_Name", "photos", "file:///"} {
 		t.Run(address, func(t *testing.T) {
-			s.t = t
-			s.exits(exitUsage, "mb", address)
-			s.exits(exitUsage, "rb", address+"?x=1")
+			s := s.inSubtest(t)
+			s.requireExit(exitUsage, "mb", address)
+			s.requireExit(exitUsage, "rb", address+"?x=1")
 		})
 	}
 }

@@ -67,7 +67,7 @@ func connectHTTPAgent(t *testing.T, address, token string) *mcp.ClientSession {
 // mcp --listen prints a token, and serves agents that have it over HTTP.
 func TestMcpOverHTTP(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a.txt", "text")
 	address, log := s.serveMCP("--allow=list,read,write", "box:")
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
@@ -87,7 +87,8 @@ func TestMcpOverHTTP(t *testing.T) {
 // sites, and requests in other forms.
 func TestMcpOverHTTPRefuses(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_BOX"], s.env["OMNIBUCKET_MCP_TOKEN"] = newMemoryAddress(t), tokenOfTest
+	s.setLocation("box", newMemoryAddress(t))
+	s.env["OMNIBUCKET_MCP_TOKEN"] = tokenOfTest
 
 	address, log := s.serveMCP("--domain=files.test", "box:")
 	require.NotContains(t, log.String(), tokenOfTest)
@@ -223,7 +224,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 	}
 
 	s.env["OMNIBUCKET_MCP_TOKEN"] = "short"
-	_, stderr := s.exits(exitUsage, "mcp", "--listen", "127.0.0.1:0", "box:")
+	_, stderr := s.requireExit(exitUsage, "mcp", "--listen", "127.0.0.1:0", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_MCP_TOKEN must have at least 16")
 	require.NotContains(t, stderr, "short")
 }
@@ -231,7 +232,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 // If other machines can connect, mcp --listen warns that the token travels without TLS.
 func TestMcpSaysThatATokenTravelsWithoutTLS(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.env["OMNIBUCKET_MCP_TOKEN"] = tokenOfTest
 	const warning = "The token travels without TLS"
 

@@ -138,19 +138,19 @@ var storesOfAgents = []struct {
 
 func newShellWithMemory(t *testing.T) *shell {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	return s
 }
 
 func newShellWithDirectory(t *testing.T) *shell {
 	s := newShell(t)
-	s.setBox(newDirectoryAddress(t))
+	s.setLocation("box", newDirectoryAddress(t))
 	return s
 }
 
 func newShellWithS3(t *testing.T) *shell {
 	s := newShell(t)
-	s.setBox(startS3Box(t, s, s3server.Config{}).Address("photos"))
+	s.setLocation("box", s.startS3Location("box", s3server.Config{}).Address("photos"))
 	return s
 }
 
@@ -257,7 +257,7 @@ func TestMcpChangesObjects(t *testing.T) {
 
 			// Write an object of text and one of bytes.
 			written := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})
-			require.Equal(t, "ä1", s.ok("cat", "box:notes/a.txt"))
+			require.Equal(t, "ä1", s.run("cat", "box:notes/a.txt"))
 			callTool(t, client, "write", arguments{
 				"key":         "b.bin",
 				"base64":      base64.StdEncoding.EncodeToString([]byte{0, 1}),
@@ -293,7 +293,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			callTool(t, client, "remove", arguments{"key": "a.txt"})
 			require.Empty(t, listKeys(t, client, nil))
 
-			require.Equal(t, "outside of the folder", s.ok("cat", "box:a"))
+			require.Equal(t, "outside of the folder", s.run("cat", "box:a"))
 		})
 	}
 }
@@ -319,8 +319,8 @@ func TestMcpOverwritesObjects(t *testing.T) {
 			callTool(t, client, "write", arguments{"key": "a", "text": "5", "overwrite": true})
 			callTool(t, client, "write", arguments{"key": "b", "text": "6"})
 			callTool(t, client, "move", arguments{"from": "b", "to": "a", "overwrite": true})
-			require.Equal(t, "6", s.ok("cat", "box:notes/a"))
-			require.Equal(t, "outside of the folder", s.ok("cat", "box:a"))
+			require.Equal(t, "6", s.run("cat", "box:notes/a"))
+			require.Equal(t, "outside of the folder", s.run("cat", "box:a"))
 		})
 	}
 }
@@ -328,7 +328,7 @@ func TestMcpOverwritesObjects(t *testing.T) {
 // An agent gets links with which anyone can read an object for at most an hour.
 func TestMcpLinks(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	s.put("box:notes/a.txt", "text")
 	client := s.connectAgent("--allow", "link", "box:notes")
 	require.Equal(t, []string{"link"}, offeredTools(t, client))
@@ -347,7 +347,7 @@ func TestMcpLinks(t *testing.T) {
 // If the location cannot sign links, mcp does not start with the tool link.
 func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 	s, _ := newEncryptingShell(t)
-	_, stderr := s.exits(exitFailure, "mcp", "--allow=link", "box:")
+	_, stderr := s.requireExit(exitFailure, "mcp", "--allow=link", "box:")
 	require.Contains(t, stderr, "this location cannot sign links")
 	require.Contains(t, stderr, "leave link out of --allow")
 }
@@ -355,7 +355,7 @@ func TestMcpLinksOfEncryptedLocation(t *testing.T) {
 // mcp refuses flags that have no meaning or do not fit together.
 func TestMcpFlags(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	tests := []struct {
 		name  string
 		flags []string
@@ -396,8 +396,8 @@ func TestMcpFlags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			stdout, stderr := s.exits(exitUsage, append(append([]string{"mcp"}, tt.flags...), "box:")...)
+			s := s.inSubtest(t)
+			stdout, stderr := s.requireExit(exitUsage, append(append([]string{"mcp"}, tt.flags...), "box:")...)
 			require.Empty(t, stdout)
 			require.Contains(t, stderr, tt.want)
 		})
@@ -407,12 +407,12 @@ func TestMcpFlags(t *testing.T) {
 // mcp must have one location with a bucket, and cannot be a line of run.
 func TestMcpRefuses(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
-	s.exits(exitUsage, "mcp")
-	s.exits(exitUsage, "mcp", "s3://?region=eu-west-1")
-	s.exits(exitNotFound, "mcp", newDirectoryAddress(t)+"/none")
-	s.in = "mcp box:\n"
-	s.exits(exitUsage, "run", "-")
+	s.setLocation("box", newMemoryAddress(t))
+	s.requireExit(exitUsage, "mcp")
+	s.requireExit(exitUsage, "mcp", "s3://?region=eu-west-1")
+	s.requireExit(exitNotFound, "mcp", newDirectoryAddress(t)+"/none")
+	s.stdin = "mcp box:\n"
+	s.requireExit(exitUsage, "run", "-")
 }
 
 // A process of mcp reads one message a line from standard input, and prints only messages to standard output. It
@@ -496,7 +496,7 @@ func TestMcpOnStandardInput(t *testing.T) {
 // If an argument of a call is invalid, the error tells the agent what it must be.
 func TestMcpErrorsOfCalls(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newDirectoryAddress(t))
+	s.setLocation("box", newDirectoryAddress(t))
 	s.put("box:.hidden", "text")
 	client := s.connectAgent("--allow=list,read,write,remove", "--overwrite", "box:")
 	const invalidRevision = "invalid argument: ifRevision must be a revision that stat or read returned"

@@ -39,14 +39,14 @@ func TestSyncShardsAddUp(t *testing.T) {
 
 	require.Equal(t, len(files), transferred)
 	require.Equal(t, 1, deleted)
-	require.Len(t, splitLines(s.ok("ls", "-r", bucket)), len(files))
+	require.Len(t, splitLines(s.run("ls", "-r", bucket)), len(files))
 }
 
 // A shard must be an index and a number of shards, such as 0/3.
 func TestSyncShardInvalid(t *testing.T) {
 	s := newShell(t)
 	for _, shard := range []string{"", "3", "3/3", "-1/3", "1/0", "a/b", "1/3/4"} {
-		s.exits(exitUsage, "sync", "--shard", shard, t.TempDir(), newMemoryAddress(t))
+		s.requireExit(exitUsage, "sync", "--shard", shard, t.TempDir(), newMemoryAddress(t))
 	}
 }
 
@@ -64,7 +64,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	s.put(dst+"/in/gone", "x")
 
 	bounds := filepath.Join(t.TempDir(), "bounds.json")
-	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
+	require.NoError(t, os.WriteFile(bounds, []byte(s.run("job", "split", "4", src+"/in/")), 0o600))
 
 	transferred := 0
 	deleted := 0
@@ -78,7 +78,7 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	}
 	require.Equal(t, files, transferred)
 	require.Equal(t, 1, deleted)
-	require.Len(t, splitLines(s.ok("ls", "-r", dst+"/in/")), files)
+	require.Len(t, splitLines(s.run("ls", "-r", dst+"/in/")), files)
 }
 
 // The file of --shard-bounds must be one that job split has written for the same number of shards.
@@ -91,7 +91,7 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	// bounds.json is for four shards, and notbounds.txt is no such file.
 	dir := t.TempDir()
 	bounds := filepath.Join(dir, "bounds.json")
-	require.NoError(t, os.WriteFile(bounds, []byte(s.ok("job", "split", "4", src+"/in/")), 0o600))
+	require.NoError(t, os.WriteFile(bounds, []byte(s.run("job", "split", "4", src+"/in/")), 0o600))
 	notBounds := filepath.Join(dir, "notbounds.txt")
 	require.NoError(t, os.WriteFile(notBounds, []byte("x"), 0o600))
 
@@ -112,8 +112,8 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			s.exits(tt.code, append(append([]string{"sync"}, tt.args...), src, dst)...)
+			s := s.inSubtest(t)
+			s.requireExit(tt.code, append(append([]string{"sync"}, tt.args...), src, dst)...)
 		})
 	}
 }
@@ -123,8 +123,8 @@ func TestJobSplitOfAnEmptyFolder(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/in/a", "x")
-	require.Equal(t, `["","",""]`+"\n", s.ok("job", "split", "4", bucket+"/empty/"))
-	s.exits(exitUsage, "job", "split", "0", bucket)
+	require.Equal(t, `["","",""]`+"\n", s.run("job", "split", "4", bucket+"/empty/"))
+	s.requireExit(exitUsage, "job", "split", "0", bucket)
 }
 
 // sync takes its shard number from the environment variable of the scheduler.
@@ -205,13 +205,13 @@ func TestSyncShardsByScheduler(t *testing.T) {
 			}
 
 			if tt.want == "" {
-				s.exits(exitUsage, "sync", "--shard", tt.shard, dir, bucket)
+				s.requireExit(exitUsage, "sync", "--shard", tt.shard, dir, bucket)
 				return
 			}
-			s.ok("-q", "sync", "--shard", tt.shard, "--journal", journals, dir, bucket)
+			s.run("-q", "sync", "--shard", tt.shard, "--journal", journals, dir, bucket)
 
-			s.ok("-q", "sync", "--shard", tt.want, dir, same)
-			require.Equal(t, s.ok("ls", "-r", same), s.ok("ls", "-r", bucket))
+			s.run("-q", "sync", "--shard", tt.want, dir, same)
+			require.Equal(t, s.run("ls", "-r", same), s.run("ls", "-r", bucket))
 		})
 	}
 }
@@ -227,16 +227,16 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	for i := range files {
 		writeFiles(t, dir, map[string]string{strconv.Itoa(i): "12345"})
 	}
-	status := func() string { return s.ok("job", "status", journals) }
+	status := func() string { return s.run("job", "status", journals) }
 	syncShard := func(i int) []string {
 		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
 	}
 
 	// At first, no shard has run. Then two of four have.
-	s.exits(exitNotFound, "job", "status", journals)
+	s.requireExit(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
-	s.ok(syncShard(0)...)
-	s.ok(syncShard(1)...)
+	s.run(syncShard(0)...)
+	s.run(syncShard(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
 	// If the name of a file cannot be a key, the shard with this file fails.
@@ -255,14 +255,14 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	// All shards succeed.
 	require.NoError(t, os.Remove(broken))
 	for i := range shards {
-		s.ok(syncShard(i)...)
+		s.run(syncShard(i)...)
 	}
 	require.Contains(t, status(), "4: 4 done, 0 begun")
 	require.Regexp(t, `files +\d+ transferred`, status())
-	require.Contains(t, s.ok("--json", "job", "status", journals), `"shards":4,"done":4,"begun":0`)
+	require.Contains(t, s.run("--json", "job", "status", journals), `"shards":4,"done":4,"begun":0`)
 
 	// The same job without shards.
-	s.ok("-q", "sync", "--journal", journals, dir, dst)
+	s.run("-q", "sync", "--journal", journals, dir, dst)
 	require.Contains(t, status(), "1: 1 done, 0 begun")
 	require.Contains(t, status(), "40 the same")
 }
@@ -277,10 +277,10 @@ func TestJobOfADirectoryAddress(t *testing.T) {
 
 	address, parameters, _ := strings.Cut(src, "?")
 	for _, source := range []string{src, address + "/?" + parameters, address + "/.?" + parameters} {
-		s.ok("-q", "sync", "--journal", journals, source, dst)
+		s.run("-q", "sync", "--journal", journals, source, dst)
 	}
 
-	require.Len(t, splitLines(s.ok("--json", "job", "status", journals)), 1)
+	require.Len(t, splitLines(s.run("--json", "job", "status", journals)), 1)
 }
 
 // numberBefore returns the number before a word of a report, or 0.
@@ -334,14 +334,14 @@ func TestSyncJournalContinues(t *testing.T) {
 	require.Len(t, journalFiles, 1)
 
 	// The second sync ends.
-	stdout, stderr := s.exits(exitOK, args...)
+	stdout, stderr := s.requireExit(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
 	// The first file was transferred before the interruption.
 	require.NotContains(t, stdout, "transferred 0000")
-	require.Len(t, splitLines(s.ok("ls", "-r", dst)), files)
+	require.Len(t, splitLines(s.run("ls", "-r", dst)), files)
 }
 
 // The folder of --journal cannot be standard input.
 func TestSyncJournalIsNoStream(t *testing.T) {
-	newShell(t).exits(exitUsage, "sync", "--journal", "-", t.TempDir(), newMemoryAddress(t))
+	newShell(t).requireExit(exitUsage, "sync", "--journal", "-", t.TempDir(), newMemoryAddress(t))
 }

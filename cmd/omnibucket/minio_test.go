@@ -37,38 +37,38 @@ func TestRealServerCommands(t *testing.T) {
 	bucket, parameters := newMinIOBucket(t)
 	dir := t.TempDir()
 	back := t.TempDir()
-	s.setBox(bucket + parameters)
+	s.setLocation("box", bucket+parameters)
 	writeFiles(t, dir, map[string]string{"report.txt": "0123456789", "photos/1.jpg": "one", "photos/2026/2.jpg": "two"})
 	report := filepath.Join(dir, "report.txt")
 	reportObject := bucket + "/report.txt" + parameters
 
 	// Create the bucket, which does not exist at first.
-	s.exits(exitNotFound, "ls", bucket+parameters)
-	s.exits(exitNotFound, "stat", bucket+parameters)
-	s.ok("mb", bucket+parameters)
-	s.exits(exitFailure, "mb", bucket+parameters)
-	require.Contains(t, splitLines(s.ok("ls", "--buckets", "s3://"+parameters)), strings.TrimPrefix(bucket, "s3://"))
-	require.Regexp(t, `(?m)^provider +s3$`, s.ok("stat", bucket+parameters))
+	s.requireExit(exitNotFound, "ls", bucket+parameters)
+	s.requireExit(exitNotFound, "stat", bucket+parameters)
+	s.run("mb", bucket+parameters)
+	s.requireExit(exitFailure, "mb", bucket+parameters)
+	require.Contains(t, splitLines(s.run("ls", "--buckets", "s3://"+parameters)), strings.TrimPrefix(bucket, "s3://"))
+	require.Regexp(t, `(?m)^provider +s3$`, s.run("stat", bucket+parameters))
 
 	// Store and read one object.
-	s.ok("cp", "--if-absent", "--metadata", "owner=me", report, bucket+parameters)
-	s.exits(exitPrecondition, "cp", "--if-absent", report, bucket+parameters)
+	s.run("cp", "--if-absent", "--metadata", "owner=me", report, bucket+parameters)
+	s.requireExit(exitPrecondition, "cp", "--if-absent", report, bucket+parameters)
 	otherRevision := statOf(s, reportObject).Revision + "0"
-	s.exits(exitPrecondition, "cp", "--if-revision", otherRevision, report, bucket+parameters)
+	s.requireExit(exitPrecondition, "cp", "--if-revision", otherRevision, report, bucket+parameters)
 
 	attrs := statOf(s, reportObject)
 	require.EqualValues(t, 10, attrs.Size)
 	require.Equal(t, map[string]string{"owner": "me"}, attrs.Metadata)
-	require.Equal(t, "345", s.ok("cat", "--range", "3:3", "box:report.txt"))
-	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.ok("ls", "-l", reportObject))
-	s.exits(exitNotFound, "cat", bucket+"/none"+parameters)
-	s.ok("cp", reportObject, back)
+	require.Equal(t, "345", s.run("cat", "--range", "3:3", "box:report.txt"))
+	require.Regexp(t, `^ +10  \S+Z  report\.txt\n$`, s.run("ls", "-l", reportObject))
+	s.requireExit(exitNotFound, "cat", bucket+"/none"+parameters)
+	s.run("cp", reportObject, back)
 	require.Equal(t, "0123456789", readFile(t, filepath.Join(back, "report.txt")))
 
 	// Copy and sync a tree.
-	s.ok("cp", "-r", filepath.Join(dir, "photos"), "box:")
-	require.Equal(t, "photos/\nreport.txt\n", s.ok("ls", "box:"))
-	s.ok("cp", bucket+"/photos%2F1.jpg"+parameters, bucket+"/photos%2F3.jpg"+parameters)
+	s.run("cp", "-r", filepath.Join(dir, "photos"), "box:")
+	require.Equal(t, "photos/\nreport.txt\n", s.run("ls", "box:"))
+	s.run("cp", bucket+"/photos%2F1.jpg"+parameters, bucket+"/photos%2F3.jpg"+parameters)
 	changes, _ := s.runSync("-v", "--delete", "box:photos", filepath.Join(back, "photos"))
 	require.Len(t, changes, 3)
 
@@ -77,88 +77,88 @@ func TestRealServerCommands(t *testing.T) {
 	changes, _ = s.runSync("--dry-run", "--delete", filepath.Join(back, "photos"), "box:photos")
 	require.Equal(t, []string{"deleted 3.jpg"}, changes)
 	s.runSync("--delete", filepath.Join(back, "photos"), "box:photos")
-	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.ok("ls", "-r", "box:photos"))
+	require.Equal(t, "photos/1.jpg\nphotos/2026/2.jpg\n", s.run("ls", "-r", "box:photos"))
 
 	// Remove objects, and then the bucket.
-	require.Equal(t, "photos/1.jpg\n", s.ok("rm", "-v", "box:photos/1.jpg"))
-	s.ok("rm", "-r", "box:photos")
-	require.Equal(t, "report.txt\n", s.ok("ls", "-r", "box:"))
-	_, stderr := s.exits(exitFailure, "rb", "box:")
+	require.Equal(t, "photos/1.jpg\n", s.run("rm", "-v", "box:photos/1.jpg"))
+	s.run("rm", "-r", "box:photos")
+	require.Equal(t, "report.txt\n", s.run("ls", "-r", "box:"))
+	_, stderr := s.requireExit(exitFailure, "rb", "box:")
 	require.Contains(t, stderr, "bucket not empty")
-	s.ok("rm", "-r", "--all", "box:")
-	s.ok("rb", "box:")
-	s.exits(exitNotFound, "ls", "box:")
+	s.run("rm", "-r", "--all", "box:")
+	s.run("rb", "box:")
+	s.requireExit(exitNotFound, "ls", "box:")
 }
 
 // Keys that a shell or a URL could misinterpret work on a real server, also in signed URLs.
 func TestRealServerHostileKeys(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.setBox(bucket + parameters)
-	s.ok("mb", "box:")
+	s.setLocation("box", bucket+parameters)
+	s.run("mb", "box:")
 
 	for _, key := range hostile {
 		// Upload an object, whose content is its key, with the curl command that sign prints.
-		curlCommand := s.ok("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
+		curlCommand := s.run("sign", "--upload", "--content-type", "text/x-test", "box:"+key)
 		status, body := sendSignedCurl(t, curlCommand, key)
 		require.Equal(t, http.StatusOK, status, body)
-		require.Equal(t, key, s.ok("cat", bucket+"/"+url.PathEscape(key)+parameters))
+		require.Equal(t, key, s.run("cat", bucket+"/"+url.PathEscape(key)+parameters))
 		require.Equal(t, "text/x-test", statOf(s, "box:"+key).ContentType)
 
 		// Download it from a signed URL.
-		signedURL := strings.TrimSpace(s.ok("sign", "--literal", "--filename", key, "box:"+key))
+		signedURL := strings.TrimSpace(s.run("sign", "--literal", "--filename", key, "box:"+key))
 		status, body = get(t, signedURL)
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, key, body)
 	}
-	require.Equal(t, len(hostile), strings.Count(s.ok("ls", "-r", "box:"), "\n"))
-	s.ok("rb", "--force", "box:")
+	require.Equal(t, len(hostile), strings.Count(s.run("ls", "-r", "box:"), "\n"))
+	s.run("rb", "--force", "box:")
 }
 
 // Some servers, such as MinIO, have no lifecycle rules that only abort uploads. The error says so.
 func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.setBox(bucket + parameters)
-	s.ok("mb", "box:")
-	s.in = `[{"AbortUploadsAfterDays":3}]`
+	s.setLocation("box", bucket+parameters)
+	s.run("mb", "box:")
+	s.stdin = `[{"AbortUploadsAfterDays":3}]`
 
-	_, stderr := s.exits(exitFailure, "bucket", "--lifecycle", "-", "box:")
+	_, stderr := s.requireExit(exitFailure, "bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, stderr, "unsupported")
 	require.Contains(t, stderr, "hint: this server has no rules that only abort uploads")
 
-	s.in = `[{"Prefix":"tmp/","ExpireAfterDays":3}]`
-	s.ok("bucket", "--lifecycle", "-", "box:")
-	require.Contains(t, s.ok("bucket", "box:"), "tmp/")
-	s.ok("rb", "--force", "box:")
+	s.stdin = `[{"Prefix":"tmp/","ExpireAfterDays":3}]`
+	s.run("bucket", "--lifecycle", "-", "box:")
+	require.Contains(t, s.run("bucket", "box:"), "tmp/")
+	s.run("rb", "--force", "box:")
 }
 
 // The commands list, read, restore, sign and remove versions on a real server.
 func TestRealServerVersions(t *testing.T) {
 	s := newShell(t)
 	bucket, parameters := newMinIOBucket(t)
-	s.setBox(bucket + parameters + "&versions=true")
+	s.setLocation("box", bucket+parameters+"&versions=true")
 
-	s.ok("mb", "--versioned", bucket+parameters)
+	s.run("mb", "--versioned", bucket+parameters)
 	s.put("box:a", "first")
 	s.put("box:a", "second")
-	s.ok("rm", "box:a")
+	s.run("rm", "box:a")
 
 	// The versions are listed from the newest to the oldest.
-	lines := splitLines(s.ok("ls", "--versions", "box:a"))
+	lines := splitLines(s.run("ls", "--versions", "box:a"))
 	require.Len(t, lines, 3)
 	require.Equal(t, "removed", strings.Fields(lines[0])[0])
 	oldest := strings.Fields(lines[2])[1]
 
 	// Read, restore and sign the oldest version.
-	require.Equal(t, "first", s.ok("cat", "--version", oldest, "box:a"))
-	s.ok("cp", "--version", oldest, "box:a", "box:a")
-	require.Equal(t, "first", s.ok("cat", "box:a"))
-	status, body := get(t, strings.TrimSpace(s.ok("sign", "--version", oldest, "box:a")))
+	require.Equal(t, "first", s.run("cat", "--version", oldest, "box:a"))
+	s.run("cp", "--version", oldest, "box:a", "box:a")
+	require.Equal(t, "first", s.run("cat", "box:a"))
+	status, body := get(t, strings.TrimSpace(s.run("sign", "--version", oldest, "box:a")))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "first", body)
 
 	// rb --force removes all versions.
-	s.ok("rb", "--force", "box:")
-	s.exits(exitNotFound, "stat", "box:")
+	s.run("rb", "--force", "box:")
+	s.requireExit(exitNotFound, "stat", "box:")
 }

@@ -24,10 +24,11 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 
 	s := newShell(t)
 	address := "s3://photos?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
-	fillBox(t, s, address, "a", "tree/1", "tree/x/2")
+	s.setLocation("box", address)
+	s.putKeysAsContent("box:", "a", "tree/1", "tree/x/2")
 
 	// "same:" is the same bucket, at another address of the server.
-	s.env["OMNIBUCKET_SAME"] = strings.Replace(address, "127.0.0.1", "localhost", 1)
+	s.setLocation("same", strings.Replace(address, "127.0.0.1", "localhost", 1))
 
 	for _, args := range [][]string{
 		{"box:a", "same:a"},
@@ -36,14 +37,14 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 		{"box:tree/*", "same:tree/"},
 		{"-r", "box:", "same:"},
 	} {
-		_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
+		_, stderr := s.requireExit(exitUsage, append([]string{"mv"}, args...)...)
 		require.Contains(t, stderr, "must not", args)
-		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"), args)
+		require.Equal(t, "a\ntree/1\ntree/x/2\n", s.run("ls", "-r", "box:"), args)
 	}
 
 	// A move to another key is possible.
-	s.ok("mv", "box:a", "same:b")
-	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.ok("ls", "-r", "box:"))
+	s.run("mv", "box:a", "same:b")
+	require.Equal(t, "b\ntree/1\ntree/x/2\n", s.run("ls", "-r", "box:"))
 }
 
 // If a server serves a directory, mv between the server and the directory loses no file.
@@ -100,7 +101,7 @@ locations:
 				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
 			}
 
-			_, stderr := s.exits(exitUsage, append([]string{"mv"}, args...)...)
+			_, stderr := s.requireExit(exitUsage, append([]string{"mv"}, args...)...)
 			require.Regexp(t, "must not (overlap|be the same)", stderr)
 			for name, text := range files {
 				require.Equal(t, text, readFile(t, filepath.Join(root, filepath.FromSlash(name))))
@@ -112,19 +113,19 @@ locations:
 // mv refuses a device as its source, and does not remove it.
 func TestMvRemovesNoDevice(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	// A link, because a faulty mv would remove the device.
 	device := filepath.Join(t.TempDir(), "device")
 	if err := os.Symlink(os.DevNull, device); err != nil {
 		t.Skip(err)
 	}
 	for _, dst := range []string{"box:a", filepath.Join(t.TempDir(), "a")} {
-		_, stderr := s.exits(exitUsage, "mv", device, dst)
+		_, stderr := s.requireExit(exitUsage, "mv", device, dst)
 		require.Contains(t, stderr, "must be a regular file")
 		_, err := os.Lstat(device)
 		require.NoError(t, err)
 	}
-	require.Empty(t, s.ok("ls", "box:"))
+	require.Empty(t, s.run("ls", "box:"))
 }
 
 // mv refuses a bucket in memory as its destination, because the bucket ends with the process.
@@ -183,7 +184,8 @@ func runProcess(t *testing.T, args ...string) (code int, stderr string) {
 func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	fillBox(t, s, "file://"+filepath.ToSlash(dir), "a", "tree/1", "tree/x/2", "there")
+	s.setLocation("box", "file://"+filepath.ToSlash(dir))
+	s.putKeysAsContent("box:", "a", "tree/1", "tree/x/2", "there")
 
 	tests := []struct {
 		args     []string
@@ -196,16 +198,16 @@ func TestMvWithinABucketIsOneStep(t *testing.T) {
 	for _, tt := range tests {
 		oldInfo, err := os.Stat(filepath.Join(dir, tt.src))
 		require.NoError(t, err)
-		s.ok(append([]string{"mv"}, tt.args...)...)
+		s.run(append([]string{"mv"}, tt.args...)...)
 		newInfo, err := os.Stat(filepath.Join(dir, tt.dst))
 		require.NoError(t, err)
 		require.True(t, os.SameFile(oldInfo, newInfo), tt.args)
 		require.NoFileExists(t, filepath.Join(dir, tt.src))
 	}
 
-	_, stderr := s.exits(exitPrecondition, "mv", "--if-absent", "box:c/b", "box:there")
+	_, stderr := s.requireExit(exitPrecondition, "mv", "--if-absent", "box:c/b", "box:there")
 	require.Contains(t, stderr, "exists")
-	s.exits(exitNotFound, "mv", "box:missing", "box:d")
-	s.ok("mv", "box:c/b", "box:there")
-	require.Equal(t, "moved/1\nmoved/x/2\nthere\n", s.ok("ls", "-r", "box:"))
+	s.requireExit(exitNotFound, "mv", "box:missing", "box:d")
+	s.run("mv", "box:c/b", "box:there")
+	require.Equal(t, "moved/1\nmoved/x/2\nthere\n", s.run("ls", "-r", "box:"))
 }

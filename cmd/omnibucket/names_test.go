@@ -36,7 +36,7 @@ func TestHintForNamesOfOtherPrograms(t *testing.T) {
 		"share":   "sign",
 		"size":    "du",
 	} {
-		_, stderr := s.exits(exitUsage, other, "x")
+		_, stderr := s.requireExit(exitUsage, other, "x")
 		require.Contains(t, stderr, "hint: use ", other)
 		require.Regexp(t, "hint: .* "+want+"\\b", stderr, other)
 	}
@@ -64,7 +64,7 @@ func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 		{command: "ls", flag: "-Z"},
 	}
 	for _, tt := range tests {
-		_, stderr := s.exits(exitUsage, tt.command, tt.flag, "x", "y")
+		_, stderr := s.requireExit(exitUsage, tt.command, tt.flag, "x", "y")
 		require.Contains(t, stderr, "unknown ", tt.command)
 		if tt.hint == "" {
 			require.NotContains(t, stderr, "hint:", tt)
@@ -97,10 +97,10 @@ func TestFlagHHumanSizes(t *testing.T) {
 		{"ls", "-lh", bucket},
 		{"find", "-l", "-h", bucket},
 	} {
-		require.Contains(t, s.ok(args...), "5 B", args)
-		require.Contains(t, s.ok(args[0], "--help"), "-h, --human", args)
+		require.Contains(t, s.run(args...), "5 B", args)
+		require.Contains(t, s.run(args[0], "--help"), "-h, --human", args)
 	}
-	require.Contains(t, s.ok("cat", "-h"), "Usage:")
+	require.Contains(t, s.run("cat", "-h"), "Usage:")
 }
 
 // An error names the flags of the command, and not options of the library.
@@ -109,7 +109,7 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "a"})
 
-	_, stderr := s.exits(exitUsage, "cp", "--tag", "=x", filepath.Join(dir, "a"), newMemoryAddress(t)+"/a")
+	_, stderr := s.requireExit(exitUsage, "cp", "--tag", "=x", filepath.Join(dir, "a"), newMemoryAddress(t)+"/a")
 	require.Contains(t, stderr, "--tag")
 	require.NotContains(t, stderr, "WithTags")
 }
@@ -117,10 +117,10 @@ func TestHintNamesWhatACommandHas(t *testing.T) {
 // An error has the details of an SDK only with -v.
 func TestErrorsHaveDetailsOnlyIfVerbose(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	server.Close()
 
-	_, stderr := s.exits(exitFailure, "ls", "--retries", "0", "box:")
+	_, stderr := s.requireExit(exitFailure, "ls", "--retries", "0", "box:")
 	require.Contains(t, stderr, "connection refused")
 	require.Contains(t, stderr, "hint: no program accepts connections there: check the endpoint")
 
@@ -130,7 +130,7 @@ func TestErrorsHaveDetailsOnlyIfVerbose(t *testing.T) {
 		require.NotContains(t, stderr, detail)
 	}
 
-	_, stderr = s.exits(exitFailure, "ls", "-v", "--retries", "0", "box:")
+	_, stderr = s.requireExit(exitFailure, "ls", "-v", "--retries", "0", "box:")
 	require.Contains(t, stderr, "operation error")
 }
 
@@ -153,7 +153,7 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 			t.Chdir(dir)
 			writeFiles(t, dir, map[string]string{"a": "", "b.tmp": "", "c.tmp": "", "tree/x/1": "", "tree/2": ""})
 
-			s.exits(exitOK, append(tt.args, "-v")...)
+			s.requireExit(exitOK, append(tt.args, "-v")...)
 
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
@@ -177,7 +177,7 @@ func TestRmOfAPathFollowsNoLink(t *testing.T) {
 		t.Skip(err)
 	}
 
-	s.exits(exitOK, "rm", "-r", filepath.Join(dir, "tree"))
+	s.requireExit(exitOK, "rm", "-r", filepath.Join(dir, "tree"))
 	require.Equal(t, "kept", readFile(t, filepath.Join(outside, "kept")))
 }
 
@@ -187,11 +187,11 @@ func TestSignExpiresInDays(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	s.put(bucket+"/a", "a")
 	address := bucket + "/a?signing_base_url=http://127.0.0.1:8080/.signed"
-	require.Contains(t, s.ok("sign", "--ttl", "7d", address), "http://127.0.0.1:8080/")
-	require.Contains(t, s.ok("sign", "--ttl", "1w", address), "http://127.0.0.1:8080/")
+	require.Contains(t, s.run("sign", "--ttl", "7d", address), "http://127.0.0.1:8080/")
+	require.Contains(t, s.run("sign", "--ttl", "1w", address), "http://127.0.0.1:8080/")
 
 	for _, invalid := range []string{"soon", "8d", "-1h", ""} {
-		_, stderr := s.exits(exitUsage, "sign", "--ttl", invalid, address)
+		_, stderr := s.requireExit(exitUsage, "sign", "--ttl", invalid, address)
 		require.Contains(t, stderr, "ttl", invalid)
 	}
 }
@@ -212,9 +212,9 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 			{"completion", "bash"},
 			{},
 		} {
-			require.NotEmpty(t, s.ok(args...), args)
+			require.NotEmpty(t, s.run(args...), args)
 		}
-		s.exits(exitUsage, "ls", newMemoryAddress(t))
+		s.requireExit(exitUsage, "ls", newMemoryAddress(t))
 	}
 }
 
@@ -229,21 +229,21 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	fileA := filepath.Join(dir, "a")
 
 	for _, command := range []string{"diff", "check"} {
-		stdout, stderr := s.exits(exitOK, command, fileA, bucket+"/x/a")
+		stdout, stderr := s.requireExit(exitOK, command, fileA, bucket+"/x/a")
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "1 the same, 0 different")
 
 		// "!" stands for an object that differs.
-		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", filepath.Join(dir, "b"))
+		stdout, _ = s.requireExit(exitFailure, command, bucket+"/x/a", filepath.Join(dir, "b"))
 		require.Equal(t, "! a\n", stdout)
-		stdout, _ = s.exits(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
+		stdout, _ = s.requireExit(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
 		require.Equal(t, "! a\n", stdout)
 
-		s.exits(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
-		s.exits(exitNotFound, command, fileA, bucket+"/x/none")
+		s.requireExit(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
+		s.requireExit(exitNotFound, command, fileA, bucket+"/x/none")
 
 		// An object cannot be compared with a folder.
-		_, stderr = s.exits(exitUsage, command, fileA, bucket+"/x/")
+		_, stderr = s.requireExit(exitUsage, command, fileA, bucket+"/x/")
 		require.Contains(t, stderr, "two trees or two objects")
 	}
 }

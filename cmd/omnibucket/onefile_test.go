@@ -53,13 +53,13 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 				storage.WithMetadata(map[string]string{"of": "the program"}), storage.WithContentType("text/csv"))
 			require.NoError(t, err)
 
-			require.Equal(t, "text", s.ok("cat", "box:photos/a.txt"))
+			require.Equal(t, "text", s.run("cat", "box:photos/a.txt"))
 			var object struct {
 				Size                        int64
 				ContentType, ETag, Revision string
 				Metadata                    map[string]string
 			}
-			require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", "box:photos/a.txt")), &object))
+			require.NoError(t, json.Unmarshal([]byte(s.run("stat", "--json", "box:photos/a.txt")), &object))
 			require.Equal(t, attrs.Size, object.Size)
 			require.Equal(t, attrs.ContentType, object.ContentType)
 			require.Equal(t, attrs.Revision, object.Revision)
@@ -67,24 +67,24 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, attrs.Metadata, object.Metadata)
 
 			parameters := s.serveS3Parameters("box:") + profile
-			require.Equal(t, "text", s.ok("cat", "s3://box/photos/a.txt"+parameters))
+			require.Equal(t, "text", s.run("cat", "s3://box/photos/a.txt"+parameters))
 			s.put("s3://box/b"+parameters, "by a client of S3")
 			text, _, err := storage.ReadAll(t.Context(), program, "b")
 			require.NoError(t, err)
 			require.Equal(t, "by a client of S3", string(text))
-			require.Equal(t, "b\nphotos/\n", s.ok("ls", "box:"))
+			require.Equal(t, "b\nphotos/\n", s.run("ls", "box:"))
 
 			_, err = program.Attrs(t.Context(), "none")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
-			s.exits(exitNotFound, "stat", "box:none")
-			s.exits(exitNotFound, "stat", "s3://box/none"+parameters)
+			s.requireExit(exitNotFound, "stat", "box:none")
+			s.requireExit(exitNotFound, "stat", "s3://box/none"+parameters)
 			_, err = program.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 
-			s.in = "x"
-			s.exits(exitPrecondition, "cp", "--if-absent", "-", "box:b")
-			s.in = "x"
-			s.exits(exitPrecondition, "cp", "--if-absent", "-", "s3://box/b"+parameters)
+			s.stdin = "x"
+			s.requireExit(exitPrecondition, "cp", "--if-absent", "-", "box:b")
+			s.stdin = "x"
+			s.requireExit(exitPrecondition, "cp", "--if-absent", "-", "s3://box/b"+parameters)
 		})
 	}
 }

@@ -13,7 +13,7 @@ import (
 // policy prints the documents that the provider of a location needs to permit some operations.
 func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	s := newShell(t)
-	s.env["OMNIBUCKET_USERS"] = "s3://photos/users/?region=eu-west-1"
+	s.setLocation("users", "s3://photos/users/?region=eu-west-1")
 	tests := map[string]struct {
 		args []string
 		want []string
@@ -68,7 +68,7 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			output := s.ok(append([]string{"policy"}, tt.args...)...)
+			output := s.run(append([]string{"policy"}, tt.args...)...)
 			for _, want := range tt.want {
 				require.Contains(t, output, want)
 			}
@@ -79,9 +79,9 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 // The command "policy" says that on MinIO the permission to read includes old versions.
 func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
+	_, stderr := s.requireExit(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
 	require.Contains(t, stderr, "noncurrent versions")
-	_, stderr = s.exits(exitOK, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
+	_, stderr = s.requireExit(exitOK, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
 	require.Empty(t, stderr)
 }
 
@@ -105,13 +105,13 @@ func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, stderr := s.exits(exitOK, "policy", "--for", "write,upload-if-absent-lost", tt.location)
+			_, stderr := s.requireExit(exitOK, "policy", "--for", "write,upload-if-absent-lost", tt.location)
 			require.Equal(t, tt.want, stderr)
 		})
 	}
 
 	// Reads need storage.objects.get even without a failure.
-	_, stderr := s.exits(exitOK, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
+	_, stderr := s.requireExit(exitOK, "policy", "--for", "read,write,upload-if-absent-lost", "gs://photos")
 	require.Empty(t, stderr)
 }
 
@@ -119,14 +119,14 @@ func TestPolicyNamesWhatOnlyFailuresNeed(t *testing.T) {
 func TestPolicyInJSONNamesWhatOnlyFailuresNeed(t *testing.T) {
 	s := newShell(t)
 	var line policyLine
-	require.NoError(t, json.Unmarshal([]byte(s.ok("policy", "--json", "--for", "write", "s3://photos")), &line))
+	require.NoError(t, json.Unmarshal([]byte(s.run("policy", "--json", "--for", "write", "s3://photos")), &line))
 	require.Equal(t, []string{"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, line.OnlyAfterFailures)
 }
 
 // policy --json prints one line for each document.
 func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	s := newShell(t)
-	lines := strings.Split(strings.TrimSpace(s.ok("policy", "--json", "--for", "download", "gs://photos")), "\n")
+	lines := strings.Split(strings.TrimSpace(s.run("policy", "--json", "--for", "download", "gs://photos")), "\n")
 	require.Len(t, lines, 2)
 	var line policyLine
 	require.NoError(t, json.Unmarshal([]byte(lines[1]), &line))
@@ -199,7 +199,7 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, stderr := s.exits(tt.exit, append([]string{"policy"}, tt.args...)...)
+			_, stderr := s.requireExit(tt.exit, append([]string{"policy"}, tt.args...)...)
 			require.Contains(t, stderr, tt.want)
 		})
 	}
@@ -207,7 +207,7 @@ func TestPolicyRefuses(t *testing.T) {
 
 // "policy --help" lists every operation.
 func TestPolicyHelpHasEveryOperation(t *testing.T) {
-	help := newShell(t).ok("policy", "--help")
+	help := newShell(t).run("policy", "--help")
 	for _, o := range permissions.Operations() {
 		require.Contains(t, help, "\n  "+string(o)+" ")
 	}

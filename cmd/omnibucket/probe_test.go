@@ -18,15 +18,15 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	// Without the profile, a condition is refused.
 	parameters = strings.Replace(parameters, "profile=minio&", "", 1)
 	require.NotContains(t, parameters, "profile")
-	s.ok("mb", bucket+parameters)
-	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", bucket+"/a"+parameters)
+	s.run("mb", bucket+parameters)
+	_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "-", bucket+"/a"+parameters)
 	require.Contains(t, stderr, "profile=")
 
-	report := s.ok("probe", bucket+"/tmp"+parameters)
+	report := s.run("probe", bucket+"/tmp"+parameters)
 	require.Contains(t, report, "The server answers as minio: open it with profile=minio.\n")
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, report)
-	require.Empty(t, s.ok("ls", "-r", bucket+parameters))
-	s.ok("rb", bucket+parameters)
+	require.Empty(t, s.run("ls", "-r", bucket+parameters))
+	s.run("rb", bucket+parameters)
 }
 
 // probe sends no concurrent requests. If the profile in the address says that a condition fails under such requests,
@@ -42,11 +42,11 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 	address := "s3://photos/tmp?path_style=true&region=" + s3server.DefaultRegion + "&endpoint=" + server.URL
 
 	// Without a profile, the condition is enforced.
-	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.ok("probe", address))
+	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, s.run("probe", address))
 
 	// The profile of Garage says that it fails under concurrent requests.
 	var report probeLine
-	require.NoError(t, json.Unmarshal([]byte(s.ok("probe", "--json", address+"&profile=garage")), &report))
+	require.NoError(t, json.Unmarshal([]byte(s.run("probe", "--json", address+"&profile=garage")), &report))
 	require.Equal(t, "photos", report.Bucket)
 	verdicts := map[string]string{}
 	for _, check := range report.Checks {
@@ -58,6 +58,6 @@ func TestProbeKnowsTheRacesOfTheProfileInTheAddress(t *testing.T) {
 // probe refuses stores that are not S3.
 func TestProbeIsForS3(t *testing.T) {
 	s := newShell(t)
-	_, stderr := s.exits(exitUsage, "probe", newMemoryAddress(t))
+	_, stderr := s.requireExit(exitUsage, "probe", newMemoryAddress(t))
 	require.Contains(t, stderr, "s3://")
 }

@@ -38,10 +38,10 @@ func TestVersionsInBatches(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			var clockOffset atomic.Int64
-			server := startS3Box(t, s, s3server.Config{Now: func() time.Time {
+			server := s.startS3Location("box", s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(clockOffset.Load()))
 			}})
-			s.ok("bucket", "--versioning", "on", "box:")
+			s.run("bucket", "--versioning", "on", "box:")
 
 			// Store the files.
 			dir := t.TempDir()
@@ -50,16 +50,16 @@ func TestVersionsInBatches(t *testing.T) {
 				tree[fmt.Sprintf("f%02d", i)] = "x"
 			}
 			writeFiles(t, dir, tree)
-			s.exits(exitOK, "sync", dir, "box:")
+			s.requireExit(exitOK, "sync", dir, "box:")
 			if tt.removed {
-				s.ok("rm", "-r", "--all", "box:")
+				s.run("rm", "-r", "--all", "box:")
 			}
 
 			// From here on, all versions are older than a minute.
 			clockOffset.Store(int64(2 * time.Minute))
 			server.Reset()
 
-			s.exits(exitOK, tt.args...)
+			s.requireExit(exitOK, tt.args...)
 
 			require.Equal(t, tt.batches, server.Count("DeleteObjects"))
 			require.Zero(t, server.Count("CopyObject"))
@@ -69,8 +69,8 @@ func TestVersionsInBatches(t *testing.T) {
 			require.LessOrEqual(t, server.Count("HeadObject"), 2*tt.clock)
 
 			if tt.left > 0 {
-				require.Len(t, strings.Fields(s.ok("ls", "box:")), tt.left)
-				require.NotContains(t, s.ok("ls", "--versions", "box:"), "delete marker")
+				require.Len(t, strings.Fields(s.run("ls", "box:")), tt.left)
+				require.NotContains(t, s.run("ls", "--versions", "box:"), "delete marker")
 			}
 		})
 	}
@@ -79,8 +79,8 @@ func TestVersionsInBatches(t *testing.T) {
 // Removing a hundred thousand versions takes a hundred requests.
 func TestVersionsHundredThousand(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
-	b, err := storage.Open(t.Context(), s.env["OMNIBUCKET_BOX"]+"&versions=true")
+	server := s.startS3Location("box", s3server.Config{})
+	b, err := storage.Open(t.Context(), s.addressOf("box")+"&versions=true")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, storage.Close(b))
@@ -107,14 +107,14 @@ func TestVersionsHundredThousand(t *testing.T) {
 // rb --dry-run says of a bucket without versions whether it could be removed, and removes nothing.
 func TestRbDryRunWithoutVersions(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=r2" // a provider without versions
+	s.startS3Location("box", s3server.Config{})
+	s.addParameter("box", "profile=r2") // a provider without versions
 
 	s.put("box:a", "text")
-	_, stderr := s.exits(exitFailure, "rb", "--dry-run", "box:")
+	_, stderr := s.requireExit(exitFailure, "rb", "--dry-run", "box:")
 	require.Contains(t, stderr, "bucket not empty")
 
-	s.ok("rm", "box:a")
-	s.exits(exitOK, "rb", "--dry-run", "box:")
-	s.exits(exitOK, "stat", "box:")
+	s.run("rm", "box:a")
+	s.requireExit(exitOK, "rb", "--dry-run", "box:")
+	s.requireExit(exitOK, "stat", "box:")
 }

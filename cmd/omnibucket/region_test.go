@@ -39,15 +39,15 @@ func TestRegionOfABucket(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	s := newShell(t)
 
-	require.Contains(t, s.ok("sign", "s3://photos/a"), "eu-west-1")
+	require.Contains(t, s.run("sign", "s3://photos/a"), "eu-west-1")
 	require.Equal(t, "HEAD /photos", lastRequest)
 
 	// If the region is given, there is no request.
 	lastRequest = ""
-	require.Contains(t, s.ok("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
-	require.Contains(t, s.ok("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
+	require.Contains(t, s.run("sign", "s3://photos/a?region=us-west-2"), "us-west-2")
+	require.Contains(t, s.run("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
 	require.Empty(t, lastRequest)
 
-	_, stderr := s.exits(exitUsage, "sign", "s3://none/a")
+	_, stderr := s.requireExit(exitUsage, "sign", "s3://none/a")
 	require.Contains(t, stderr, "hint: set region=")
 }

@@ -41,35 +41,35 @@ func TestRewrapRotatesATree(t *testing.T) {
 	former := filepath.Join(t.TempDir(), "former.txt")
 	writeFiles(t, filepath.Dir(former), map[string]string{"former.txt": older.String()})
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
-		s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+		s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
 	// A plain object is an error without allow_plain.
-	_, stderr := s.exits(exitFailure, "rewrap", "-r", "strict:in")
+	_, stderr := s.requireExit(exitFailure, "rewrap", "-r", "strict:in")
 	require.Contains(t, stderr, "not encrypted")
-	stdout, _ := s.exits(exitOK, "rewrap", "-r", "--dry-run", "box:in")
+	stdout, _ := s.requireExit(exitOK, "rewrap", "-r", "--dry-run", "box:in")
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n", stdout)
-	require.Equal(t, "plain", s.ok("cat", "plain:in/c"))
-	require.Equal(t, "rewrapped other\n", s.ok("rewrap", "-v", "box:other"))
+	require.Equal(t, "plain", s.run("cat", "plain:in/c"))
+	require.Equal(t, "rewrapped other\n", s.run("rewrap", "-v", "box:other"))
 	// The command that failed has rewrapped in/a and in/b.
-	require.Equal(t, "rewrapped in/c\n", s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
-	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.ok("rewrap", "-r", "--former", former, "box:"))
-	require.Empty(t, s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+	require.Equal(t, "rewrapped in/c\n", s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.run("rewrap", "-r", "--former", former, "box:"))
+	require.Empty(t, s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
-	_, stderr = s.exits(exitUsage, "rewrap", "--former", former, "box:other")
+	_, stderr = s.requireExit(exitUsage, "rewrap", "--former", former, "box:other")
 	require.Contains(t, stderr, "must be used with -r")
 
 	// Without --former, rewrap does not leave out objects of the newer identity.
-	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
-	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
-	require.Contains(t, s.ok("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
+	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.run("rewrap", "-r", "box:in"))
+	require.NotContains(t, s.run("cat", "plain:in/c"), "plain")
+	require.Contains(t, s.run("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
 
 	// The newer identity alone decrypts all objects.
 	writeIdentities(newer)
-	require.Equal(t, "aabbbplaino", s.ok("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
+	require.Equal(t, "aabbbplaino", s.run("cat", "strict:in/a", "strict:in/b", "strict:in/c", "strict:other"))
 
-	_, stderr = s.exits(exitUsage, "rewrap", "plain:in/a")
+	_, stderr = s.requireExit(exitUsage, "rewrap", "plain:in/a")
 	require.Contains(t, stderr, "must have the layer encrypt")
-	_, stderr = s.exits(exitUsage, "rewrap", "box:in/")
+	_, stderr = s.requireExit(exitUsage, "rewrap", "box:in/")
 	require.Contains(t, stderr, "use -r to rewrap")
-	s.exits(exitNotFound, "rewrap", "box:none")
+	s.requireExit(exitNotFound, "rewrap", "box:none")
 }

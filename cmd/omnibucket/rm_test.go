@@ -63,7 +63,7 @@ func TestRm(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.setBox(newMemoryAddress(t))
+			s.setLocation("box", newMemoryAddress(t))
 			for _, key := range []string{"photos", "photos-old", "photos/1", "photos/2/3", "videos/4"} {
 				s.put("box:"+key, "x")
 			}
@@ -76,8 +76,8 @@ func TestRm(t *testing.T) {
 				args = append(args, arg)
 			}
 
-			require.Equal(t, tt.wantErr, s.ok(args...))
-			require.Equal(t, tt.left, s.ok("ls", "-r", "box:"))
+			require.Equal(t, tt.wantErr, s.run(args...))
+			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
 		})
 	}
 }
@@ -140,7 +140,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.setBox(newMemoryAddress(t))
+			s.setLocation("box", newMemoryAddress(t))
 			for _, key := range []string{"photos", "photos/1", "videos/2"} {
 				s.put("box:"+key, "x")
 			}
@@ -153,7 +153,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 				args = append(args, arg)
 			}
 
-			stdout, stderr := s.exits(exitOK, args...)
+			stdout, stderr := s.requireExit(exitOK, args...)
 			require.Equal(t, tt.prints, stdout)
 			lines := splitLines(stderr)
 			require.Len(t, lines, len(tt.wantErr))
@@ -162,7 +162,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 				require.Contains(t, lines[i], "omnibucket: nothing was removed: ")
 				require.Contains(t, lines[i], says)
 			}
-			require.Equal(t, tt.left, s.ok("ls", "-r", "box:"))
+			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
 		})
 	}
 }
@@ -170,9 +170,10 @@ func TestRmReportsMissingObjects(t *testing.T) {
 // If flags select no object, rm says that the flags are the reason.
 func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a/b")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a/b")
 	for _, extra := range [][]string{nil, {"--dry-run"}} {
-		_, stderr := s.exits(exitOK, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
+		_, stderr := s.requireExit(exitOK, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
 		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
 	}
 }
@@ -180,8 +181,8 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 // With --json, rm prints an event which says that an object does not exist.
 func TestRmOfAMissingObjectAsJSON(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
-	_, stderr := s.exits(exitOK, "rm", "--json", "box:none")
+	s.setLocation("box", newMemoryAddress(t))
+	_, stderr := s.requireExit(exitOK, "rm", "--json", "box:none")
 	want := `{"event":"note","note":"omnibucket: nothing was removed: object \"none\" does not exist"}`
 	require.Equal(t, want+"\n", stderr)
 }
@@ -190,7 +191,7 @@ func TestRmOfAMissingObjectAsJSON(t *testing.T) {
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.setBox(bucket + "/a")
+	s.setLocation("box", bucket+"/a")
 	s.put(bucket+"/a/b", "x")
 
 	tests := []struct {
@@ -234,14 +235,13 @@ func TestRmRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(exitUsage, append([]string{"rm"}, tt.args...)...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(exitUsage, append([]string{"rm"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 
-	s.t = t
-	require.Equal(t, "a/b\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "a/b\n", s.run("ls", "-r", bucket))
 }
 
 // rm removes a symbolic link or a named pipe itself, as the system's rm does.
@@ -258,14 +258,14 @@ func TestRmOfALinkAndOfAPipe(t *testing.T) {
 	s := newShell(t)
 
 	for _, path := range []string{link, pipe} {
-		stdout, stderr := s.exits(exitOK, "rm", "-v", "--dry-run", path)
+		stdout, stderr := s.requireExit(exitOK, "rm", "-v", "--dry-run", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
 
 		_, err := os.Lstat(path)
 		require.NoError(t, err, "a dry run removes nothing")
 
-		stdout, stderr = s.exits(exitOK, "rm", "-v", path)
+		stdout, stderr = s.requireExit(exitOK, "rm", "-v", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
 		_, err = os.Lstat(path)
@@ -293,7 +293,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
 			require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600))
 
-			_, stderr := s.exits(exitOK, append(tt.args, dir)...)
+			_, stderr := s.requireExit(exitOK, append(tt.args, dir)...)
 			require.Equal(t, tt.wantErr, stderr)
 		})
 	}
@@ -314,7 +314,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
 
-	_, stderr := newShell(t).exits(exitOK, "rm", "-r", link+"/")
+	_, stderr := newShell(t).requireExit(exitOK, "rm", "-r", link+"/")
 	require.Equal(t, "200 deleted (200 B)\n"+
 		"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	leftovers, err := os.ReadDir(tree)
@@ -335,9 +335,9 @@ func TestRmOfATreeThatIsALink(t *testing.T) {
 	require.NoError(t, os.Symlink("tree", link))
 	s := newShell(t)
 
-	stdout, _ := s.exits(exitOK, "rm", "-r", "-v", "--dry-run", link)
+	stdout, _ := s.requireExit(exitOK, "rm", "-r", "-v", "--dry-run", link)
 	require.Equal(t, "link\n", stdout)
-	stdout, stderr := s.exits(exitOK, "rm", "-r", "-v", link)
+	stdout, stderr := s.requireExit(exitOK, "rm", "-r", "-v", link)
 	require.Equal(t, "link\n", stdout)
 	require.Empty(t, stderr)
 
@@ -350,7 +350,7 @@ func TestRmOfATreeThatIsALink(t *testing.T) {
 // rm prints a line only for an object that it has removed.
 func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	for _, key := range []string{"d/1", "d/2", "d/3"} {
 		s.put("box:"+key, "x")
 	}
@@ -367,7 +367,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	// The server refuses to remove anything.
 	server.Inject(s3server.Fail("DeleteObject*", "AccessDenied"))
 	for _, tt := range tests {
-		stdout, stderr := s.exits(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)
+		stdout, stderr := s.requireExit(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)
 		require.NotContains(t, stdout, `"removed"`, tt.args)
 		require.Equal(t, tt.failedEvents, strings.Count(stdout, `"event":"failed"`), stdout)
 		require.Contains(t, stderr, "d/1")
@@ -375,7 +375,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 
 	// The server removes objects again.
 	server.ClearFaults()
-	stdout, _ := s.exits(exitOK, "rm", "-r", "--json", "box:d")
+	stdout, _ := s.requireExit(exitOK, "rm", "-r", "--json", "box:d")
 	require.Equal(t, 3, strings.Count(stdout, `"event":"removed"`), stdout)
-	s.exits(exitNotFound, "ls", "box:d")
+	s.requireExit(exitNotFound, "ls", "box:d")
 }

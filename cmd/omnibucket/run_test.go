@@ -32,9 +32,9 @@ func TestMain(m *testing.M) {
 
 // A shell runs the program like a real shell.
 type shell struct {
-	t   *testing.T
-	env map[string]string // variables
-	in  string            // standard input of each command
+	t     *testing.T
+	env   map[string]string // variables
+	stdin string            // standard input of each command
 }
 
 // newShell returns a shell without a configuration file.
@@ -56,8 +56,23 @@ const (
 	exitBrokenPipe   = 141 // 128 and the number of SIGPIPE
 )
 
-// setBox makes "box:" in an argument stand for the bucket with this address.
-func (s *shell) setBox(address string) { s.env["OMNIBUCKET_BOX"] = address }
+// setLocation makes the name of a location, such as "box:" in an argument, stand for this address.
+func (s *shell) setLocation(name, address string) {
+	s.env["OMNIBUCKET_"+strings.ToUpper(name)] = address
+}
+
+// addressOf returns the address for which the name of a location stands.
+func (s *shell) addressOf(name string) string { return s.env["OMNIBUCKET_"+strings.ToUpper(name)] }
+
+// addParameter adds a parameter, such as "profile=aws", to the address of a location.
+func (s *shell) addParameter(name, parameter string) {
+	s.setLocation(name, s.addressOf(name)+"&"+parameter)
+}
+
+// inSubtest returns a shell with the same variables for a subtest.
+func (s *shell) inSubtest(t *testing.T) *shell {
+	return &shell{t: t, env: s.env, stdin: s.stdin}
+}
 
 // environment returns the environment of a run of the program, with the variables of the shell.
 func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.Environment {
@@ -72,20 +87,20 @@ func (s *shell) environment(stdin io.Reader, stdout, stderr io.Writer) program.E
 	}
 }
 
-// exits runs the program with these arguments. It must end with this exit code. exits returns what it prints.
-func (s *shell) exits(code int, args ...string) (stdout, stderr string) {
+// requireExit runs the program with these arguments, requires that it ends with this exit code, and returns what it prints.
+func (s *shell) requireExit(code int, args ...string) (stdout, stderr string) {
 	s.t.Helper()
 	var out, errs bytes.Buffer
-	got := run(s.t.Context(), args, s.environment(strings.NewReader(s.in), &out, &errs))
+	got := run(s.t.Context(), args, s.environment(strings.NewReader(s.stdin), &out, &errs))
 	require.Equal(s.t, code, got, "%q\nstdout: %s\nstderr: %s", args, out.String(), errs.String())
 	return out.String(), errs.String()
 }
 
-// ok runs the program with these arguments, and returns its standard output. It must succeed, and print neither errors
+// run runs the program with these arguments, and returns its standard output. It must succeed, and print neither errors
 // nor notes, except the summary of a job.
-func (s *shell) ok(args ...string) string {
+func (s *shell) run(args ...string) string {
 	s.t.Helper()
-	stdout, stderr := s.exits(exitOK, args...)
+	stdout, stderr := s.requireExit(exitOK, args...)
 	require.Empty(s.t, summaries.ReplaceAllString(stderr, ""), "%q", args)
 	return stdout
 }
@@ -95,10 +110,18 @@ var summaries = regexp.MustCompile(`(?m)^(\d+ (transferred|deleted)|(uploaded|do
 // put stores an object with this content.
 func (s *shell) put(address, content string) {
 	s.t.Helper()
-	oldInput := s.in
-	s.in = content
-	s.ok("cp", "-", address)
-	s.in = oldInput
+	oldInput := s.stdin
+	s.stdin = content
+	s.run("cp", "-", address)
+	s.stdin = oldInput
+}
+
+// putKeysAsContent stores an object under each of these keys of a location, such as "box:". Its content is its key.
+func (s *shell) putKeysAsContent(location string, keys ...string) {
+	s.t.Helper()
+	for _, key := range keys {
+		s.put(location+key, key)
+	}
 }
 
 // newMemoryAddress returns the address of a new bucket in memory, without a slash. The bucket has the name of the test,
@@ -265,8 +288,8 @@ func TestExitCodes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			_, stderr := s.exits(tt.code, tt.args...)
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(tt.code, tt.args...)
 			require.Contains(t, stderr, tt.wantErr)
 			if tt.code != 0 {
 				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
@@ -299,7 +322,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
-	require.Equal(t, "a", s.ok("cat", bucket+"/a.txt"))
+	require.Equal(t, "a", s.run("cat", bucket+"/a.txt"))
 }
 
 // If an interrupt ends a command that reads typed input, nothing is stored.
@@ -320,7 +343,7 @@ func TestInterruptStoresNoTypedInput(t *testing.T) {
 
 	require.Equal(t, exitInterrupted, <-exit)
 	require.NoError(t, keyboard.Close())
-	s.exits(exitNotFound, "cat", bucket+"/a")
+	s.requireExit(exitNotFound, "cat", bucket+"/a")
 }
 
 // A brokenPipe is a pipe whose reader has closed it.
@@ -350,7 +373,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 			require.Empty(t, stderr.String())
 		})
 	}
-	require.NotEmpty(t, s.ok("ls", "-r", bucket+"/many"), "rm must stop")
+	require.NotEmpty(t, s.run("ls", "-r", bucket+"/many"), "rm must stop")
 }
 
 // A fullDisk takes no byte.
@@ -390,12 +413,12 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			// "photos:a" stands for the address in this variable.
-			s.env["OMNIBUCKET_PHOTOS"] = tt.address
+			s.setLocation("photos", tt.address)
 
 			for _, address := range []string{tt.address, "photos:a"} {
-				_, stderr := s.exits(exitUsage, "cat", address)
+				_, stderr := s.requireExit(exitUsage, "cat", address)
 				require.NotContains(t, stderr, "hunter2")
 			}
 		})
@@ -406,9 +429,9 @@ func TestErrorsContainNoSecrets(t *testing.T) {
 func TestErrorsHaveNoControlCharacters(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	_, stderr := s.exits(exitNotFound, "cat", "--literal", bucket+"/\x1b[31m")
+	_, stderr := s.requireExit(exitNotFound, "cat", "--literal", bucket+"/\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
-	_, stderr = s.exits(exitUsage, "mb", "\x1b[31m")
+	_, stderr = s.requireExit(exitUsage, "mb", "\x1b[31m")
 	require.NotContains(t, stderr, "\x1b")
 }
 

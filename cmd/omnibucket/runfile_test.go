@@ -58,15 +58,16 @@ func TestSplitWordsFails(t *testing.T) {
 func TestRunRunsEachLine(t *testing.T) {
 	const copies = 50
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
-	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
+	s.setLocation("disk", newDirectoryAddress(t))
 	var lines []string
 	for i := range copies {
 		lines = append(lines, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
 	}
 	lines = append(lines, "# a comment", "", "wait", "omnibucket ls -r disk:")
 
-	stdout, stderr := s.exits(exitOK, "run", writeLines(t, lines...))
+	stdout, stderr := s.requireExit(exitOK, "run", writeLines(t, lines...))
 	require.Len(t, splitLines(stdout), copies)
 	require.Equal(t, "51 commands, 0 failed\n", stderr)
 }
@@ -74,17 +75,19 @@ func TestRunRunsEachLine(t *testing.T) {
 // The summary of one line is in the singular.
 func TestRunOneLine(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
-	_, stderr := s.exits(exitOK, "run", writeLines(t, "cat box:a"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
+	_, stderr := s.requireExit(exitOK, "run", writeLines(t, "cat box:a"))
 	require.Equal(t, "1 command, 0 failed\n", stderr)
 }
 
 // run reads the lines from standard input if its file is "-".
 func TestRunReadsStandardInput(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
-	s.in = "cat box:a\nrm --dry-run box:a\n"
-	stdout, _ := s.exits(exitOK, "run", "--lines", "1", "-")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
+	s.stdin = "cat box:a\nrm --dry-run box:a\n"
+	stdout, _ := s.requireExit(exitOK, "run", "--lines", "1", "-")
 	require.Equal(t, "aa\n", stdout)
 }
 
@@ -92,7 +95,8 @@ func TestRunReadsStandardInput(t *testing.T) {
 // that of the first line that failed.
 func TestRunLinesFail(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
 	nested := writeLines(t, "cat box:a")
 	file := writeLines(t,
 		"cat box:none",
@@ -104,7 +108,7 @@ func TestRunLinesFail(t *testing.T) {
 		"ls 'box:",
 	)
 
-	stdout, stderr := s.exits(exitNotFound, "run", "--lines", "1", file)
+	stdout, stderr := s.requireExit(exitNotFound, "run", "--lines", "1", file)
 	require.Equal(t, "a", stdout)
 	for _, want := range []string{
 		"line 1: omnibucket: ",
@@ -118,56 +122,59 @@ func TestRunLinesFail(t *testing.T) {
 		require.Contains(t, stderr, want)
 	}
 	// The command in line 5 has stored nothing.
-	s.exits(exitNotFound, "cat", "box:b")
+	s.requireExit(exitNotFound, "cat", "box:b")
 }
 
 // With --json or -v, run prints the exit code of each line.
 func TestRunPrintsExitCodes(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
 	file := writeLines(t, "cat box:a", "cat box:none")
 
-	stdout, _ := s.exits(exitNotFound, "run", "--lines", "1", "--json", file)
+	stdout, _ := s.requireExit(exitNotFound, "run", "--lines", "1", "--json", file)
 	require.Contains(t, stdout, `{"event":"command","line":2,"command":"cat box:none","exitCode":3,`)
-	stdout, _ = s.exits(exitNotFound, "run", "--lines", "1", "-v", file)
+	stdout, _ = s.requireExit(exitNotFound, "run", "--lines", "1", "-v", file)
 	require.Contains(t, stdout, "line 1: exit code 0: cat box:a\n")
 }
 
 // With --stop-on-error, run does not begin the line after the one that failed.
 func TestRunStopsAfterAFailure(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
-	s.exits(exitNotFound, "run", "--lines", "1", "--stop-on-error", writeLines(t, "cat box:none", "rm box:a"))
-	require.Equal(t, "a", s.ok("cat", "box:a"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
+	s.requireExit(exitNotFound, "run", "--lines", "1", "--stop-on-error", writeLines(t, "cat box:none", "rm box:a"))
+	require.Equal(t, "a", s.run("cat", "box:a"))
 }
 
 // Global flags of run hold for all lines.
 func TestRunGlobalFlags(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
-	s.exits(exitOK, "run", "--dry-run", writeLines(t, "rm box:a"))
-	require.Equal(t, "a", s.ok("cat", "box:a"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
+	s.requireExit(exitOK, "run", "--dry-run", writeLines(t, "rm box:a"))
+	require.Equal(t, "a", s.run("cat", "box:a"))
 }
 
 // run refuses a file that is missing or has a line of more than 1 MiB.
 func TestRunInvalidFiles(t *testing.T) {
 	s := newShell(t)
 	file := writeLines(t, "cat "+strings.Repeat("a", longestLine))
-	_, stderr := s.exits(exitUsage, "run", file)
+	_, stderr := s.requireExit(exitUsage, "run", file)
 	require.Contains(t, stderr, "a line must have at most 1 MiB")
-	s.exits(exitNotFound, "run", file+"-none")
-	s.exits(exitUsage, "run", "--lines", "0", file)
+	s.requireExit(exitNotFound, "run", file+"-none")
+	s.requireExit(exitUsage, "run", "--lines", "0", file)
 }
 
 // --exclude-from refuses a file with a pattern of more than 64 KiB, and a directory.
 func TestExcludeFromInvalidFiles(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	file := writeLines(t, strings.Repeat("a", longestLine))
 
-	_, stderr := s.exits(exitUsage, "ls", "--exclude-from", file, "box:")
+	_, stderr := s.requireExit(exitUsage, "ls", "--exclude-from", file, "box:")
 	require.Contains(t, stderr, "patterns of at most 64 KiB")
-	s.exits(exitUsage, "ls", "--exclude-from", filepath.Dir(file), "box:")
+	s.requireExit(exitUsage, "ls", "--exclude-from", filepath.Dir(file), "box:")
 }
 
 // writeLines writes lines into a new file, and returns its path.
@@ -181,25 +188,26 @@ func writeLines(t *testing.T, lines ...string) (path string) {
 // A line of the command "run" may end with a comment, which is not an argument.
 func TestRunCommentAfterACommand(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "b", "c#d")
-	s.in = "rm box:a # and not box:b\nrm 'box:c#d' #box:b\ncat box:b# #\n"
-	_, stderr := s.exits(exitNotFound, "run", "--lines", "1", "-")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "b", "c#d")
+	s.stdin = "rm box:a # and not box:b\nrm 'box:c#d' #box:b\ncat box:b# #\n"
+	_, stderr := s.requireExit(exitNotFound, "run", "--lines", "1", "-")
 	require.Contains(t, stderr, "line 3: ")
-	require.Equal(t, "b\n", s.ok("ls", "box:"))
+	require.Equal(t, "b\n", s.run("ls", "box:"))
 }
 
 // All lines of run share the --bwlimit, whatever their buckets are.
 func TestRunLinesShareALimit(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
-	s.env["OMNIBUCKET_DISK"] = newDirectoryAddress(t)
+	s.setLocation("box", newMemoryAddress(t))
+	s.setLocation("disk", newDirectoryAddress(t))
 	content := strings.Repeat("x", 100<<10)
 	s.put("box:a", content)
 	s.put("disk:b", content)
-	s.in = "cp box:a disk:a\ncp disk:b box:b\n"
+	s.stdin = "cp box:a disk:a\ncp disk:b box:b\n"
 
 	start := time.Now()
-	s.exits(exitOK, "--bwlimit", "200K", "run", "-")
+	s.requireExit(exitOK, "--bwlimit", "200K", "run", "-")
 
 	// Alone, each line would take half of a second.
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
@@ -208,26 +216,27 @@ func TestRunLinesShareALimit(t *testing.T) {
 // A --dry-run in one line of the command "run" does not concern the lines after it.
 func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a", "b")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a", "b")
 
 	for _, lines := range []string{
 		"rm --dry-run box:a\nrm box:b\n",
 		"cat box:a\nrm --dry-run box:a\nrm box:b\n",
 	} {
 		s.put("box:b", "b")
-		s.in = lines
-		s.exits(exitOK, "run", "--lines", "1", "-")
-		require.Equal(t, "a\n", s.ok("ls", "box:"))
+		s.stdin = lines
+		s.requireExit(exitOK, "run", "--lines", "1", "-")
+		require.Equal(t, "a\n", s.run("ls", "box:"))
 	}
 }
 
 // A line of run cannot choose a profile of its own, because the environment is that of the whole process.
 func TestRunLineRefusesAWSProfile(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	t.Setenv("AWS_PROFILE", "")
-	s.in = "--aws-profile other ls box:\n"
-	_, stderr := s.exits(exitUsage, "run", "-")
+	s.stdin = "--aws-profile other ls box:\n"
+	_, stderr := s.requireExit(exitUsage, "run", "-")
 	require.Contains(t, stderr, "--aws-profile must be the same for all lines")
 	require.Empty(t, os.Getenv("AWS_PROFILE"))
 }
@@ -235,7 +244,7 @@ func TestRunLineRefusesAWSProfile(t *testing.T) {
 // With --stop-on-error, a failure lets the running lines end, and no further line begins.
 func TestRunStopOnError(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a", strings.Repeat("x", 100<<10))
 	file := writeLines(t,
 		"cp --bwlimit 200K box:a box:b",
@@ -245,24 +254,24 @@ func TestRunStopOnError(t *testing.T) {
 		"rm box:a",
 	)
 
-	_, stderr := s.exits(exitNotFound, "run", "--stop-on-error", file)
+	_, stderr := s.requireExit(exitNotFound, "run", "--stop-on-error", file)
 	require.Contains(t, stderr, "3 commands, 1 failed")
-	s.ok("stat", "box:a")
+	s.run("stat", "box:a")
 }
 
 // run prints the output of one line after that of another, even if a line prints more than run buffers.
 func TestRunDoesNotMixOutputs(t *testing.T) {
 	const size = keptOutput + 1000
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 	var lines []string
 	for _, letter := range []string{"a", "b", "c", "d", "e", "f"} {
 		s.put("box:"+letter, strings.Repeat(letter, size))
 		lines = append(lines, "cat box:"+letter)
 	}
-	s.in = strings.Join(lines, "\n")
+	s.stdin = strings.Join(lines, "\n")
 
-	stdout, _ := s.exits(exitOK, "run", "-")
+	stdout, _ := s.requireExit(exitOK, "run", "-")
 
 	require.Len(t, stdout, len(lines)*size)
 	for len(stdout) > 0 {
@@ -275,11 +284,12 @@ func TestRunDoesNotMixOutputs(t *testing.T) {
 // After an interrupt, the command "run" begins no further line.
 func TestRunInterrupted(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a")
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 
 	env := s.environment(strings.NewReader("rm box:a\n"), io.Discard, io.Discard)
 	require.Equal(t, exitInterrupted, run(ctx, []string{"run", "-"}, env))
-	require.Equal(t, "a", s.ok("cat", "box:a"))
+	require.Equal(t, "a", s.run("cat", "box:a"))
 }

@@ -27,7 +27,7 @@ func TestServeS3(t *testing.T) {
 	s := newShell(t)
 	url := s.serveS3("--create", "photos")
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, url)
-	s.ok("serve", "--health", url)
+	s.run("serve", "--health", url)
 
 	status, body := get(t, url+"/photos/a")
 	require.Equal(t, http.StatusForbidden, status, body)
@@ -36,8 +36,8 @@ func TestServeS3(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	parameters := "?path_style=true&region=us-east-1&endpoint=" + url
 	s.put("s3://photos/folder/a.txt"+parameters, "hello")
-	require.Equal(t, "folder/a.txt\n", s.ok("ls", "-r", "s3://photos/folder/"+parameters))
-	require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
+	require.Equal(t, "folder/a.txt\n", s.run("ls", "-r", "s3://photos/folder/"+parameters))
+	require.Equal(t, "hello", s.run("cat", "s3://photos/folder/a.txt"+parameters))
 }
 
 // serve --s3 prints the credentials that it generates to standard error, and only there.
@@ -165,7 +165,7 @@ func TestServeS3Fails(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, stderr := newShell(t).exits(tt.code, append([]string{"serve"}, tt.args...)...)
+			_, stderr := newShell(t).requireExit(tt.code, append([]string{"serve"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -192,12 +192,12 @@ func TestServeS3OverALocation(t *testing.T) {
 
 			// Another program sees what clients of S3 store.
 			s.put("s3://photos/folder/a.txt"+parameters, "hello")
-			require.Equal(t, "hello", s.ok("cat", "s3://photos/folder/a.txt"+parameters))
-			require.Equal(t, "hello", s.ok("cat", tt.bucket+"folder/a.txt"))
+			require.Equal(t, "hello", s.run("cat", "s3://photos/folder/a.txt"+parameters))
+			require.Equal(t, "hello", s.run("cat", tt.bucket+"folder/a.txt"))
 
 			// Clients of S3 see what another program stores.
 			s.put(tt.bucket+"folder/b.txt", "from elsewhere")
-			require.Equal(t, "from elsewhere", s.ok("cat", "s3://photos/folder/b.txt"+parameters))
+			require.Equal(t, "from elsewhere", s.run("cat", "s3://photos/folder/b.txt"+parameters))
 		})
 	}
 }

@@ -199,9 +199,9 @@ func TestServeAcceptsSignedURLs(t *testing.T) {
 			object := tt.object("signing_base_url=" + base + ".signed")
 
 			// sign --upload prints a command for curl, and sign a URL.
-			status, body := sendSignedCurl(t, s.ok("sign", "--upload", object), "uploaded")
+			status, body := sendSignedCurl(t, s.run("sign", "--upload", object), "uploaded")
 			require.Equal(t, http.StatusOK, status, body)
-			status, body = get(t, strings.TrimSpace(s.ok("sign", object)))
+			status, body = get(t, strings.TrimSpace(s.run("sign", object)))
 			require.Equal(t, http.StatusOK, status)
 			require.Equal(t, "uploaded", body)
 
@@ -223,7 +223,7 @@ func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 	parameters := "?signing_base_url=https://files.example.com/private/x"
 	base := s.serve(bucket + parameters)
 
-	signedURL, err := url.Parse(strings.TrimSpace(s.ok("sign", bucket+"/a"+parameters)))
+	signedURL, err := url.Parse(strings.TrimSpace(s.run("sign", bucket+"/a"+parameters)))
 	require.NoError(t, err)
 	status, body := get(t, strings.TrimSuffix(base, "/")+signedURL.RequestURI())
 	require.Equal(t, http.StatusOK, status)
@@ -234,13 +234,13 @@ func TestSigningBaseURLSetsThePathOfSignedURLs(t *testing.T) {
 func TestServeFails(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.exits(exitNotFound, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
-	s.exits(exitNotFound, "serve", "photos")
+	s.requireExit(exitNotFound, "serve", "--listen", "127.0.0.1:0", newDirectoryAddress(t)+"/none")
+	s.requireExit(exitNotFound, "serve", "photos")
 
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
 
-	_, stderr := s.exits(exitFailure, "serve", "--listen", listener.Addr().String(), bucket)
+	_, stderr := s.requireExit(exitFailure, "serve", "--listen", listener.Addr().String(), bucket)
 	require.Contains(t, stderr, "address already in use")
 }

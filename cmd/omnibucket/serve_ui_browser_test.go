@@ -38,7 +38,7 @@ var uiStores = []struct {
 		open: func(t *testing.T) (*shell, string) {
 			s := newShell(t)
 			bucket, parameters := newMinIOBucket(t)
-			s.ok("mb", "--versioned", bucket+parameters)
+			s.run("mb", "--versioned", bucket+parameters)
 			return s, bucket + parameters
 		},
 		emptied: true,
@@ -50,7 +50,7 @@ var uiStores = []struct {
 		open: func(t *testing.T) (*shell, string) {
 			s := newShell(t)
 			address := realStores[2].address(t, "cli-page", testserver.Need(t, "OMNIBUCKET_TEST_AZURITE"))
-			s.ok("mb", address)
+			s.run("mb", address)
 			return s, address
 		},
 		remove: true,
@@ -81,7 +81,7 @@ func TestServeUIInABrowser(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			s, location := store.open(t)
 			if store.remove {
-				defer s.ok("rb", "--force", location)
+				defer s.run("rb", "--force", location)
 			}
 			page := s.serve("--ui", "--write", location)
 			empty := newEmptyFolder(t, location)

@@ -101,12 +101,12 @@ func TestServeUIOfAFolder(t *testing.T) {
 
 	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+query, "new")
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, "new", s.ok("cat", bucket+"#public/b.txt"))
+	require.Equal(t, "new", s.run("cat", bucket+"#public/b.txt"))
 
 	outside := url.QueryEscape("../secret.txt")
 	status, _ = askPage(t, "PUT", page+"api/upload?key="+outside+"&replace=1&"+query, "new")
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
+	require.Equal(t, "secret", s.run("cat", bucket+"#secret.txt"))
 }
 
 // A link of the page also works for people who cannot open the page itself.
@@ -171,6 +171,6 @@ func TestServeUIRefusesFlags(t *testing.T) {
 		{"--ui", "--create", "photos", bucket},
 		{"--ui"},
 	} {
-		s.exits(exitUsage, append([]string{"serve"}, args...)...)
+		s.requireExit(exitUsage, append([]string{"serve"}, args...)...)
 	}
 }

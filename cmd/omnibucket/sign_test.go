@@ -20,7 +20,7 @@ const signingBase = "?signing_base_url=http://127.0.0.1:1/.signed"
 func TestSignPrintsAURL(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	text := s.ok("sign", "--filename", "it's.txt", "--content-type", "text/plain", bucket+"/a b"+signingBase)
+	text := s.run("sign", "--filename", "it's.txt", "--content-type", "text/plain", bucket+"/a b"+signingBase)
 	require.Len(t, splitLines(text), 1)
 	require.True(t, strings.HasPrefix(text, "http://127.0.0.1:1/.signed/a%20b?"), text)
 }
@@ -28,11 +28,11 @@ func TestSignPrintsAURL(t *testing.T) {
 // sign --upload prints a curl command that a shell can run, whatever the key is.
 func TestSignUploadIsACurlCommand(t *testing.T) {
 	s := newShell(t)
-	s.setBox(newMemoryAddress(t) + signingBase)
+	s.setLocation("box", newMemoryAddress(t)+signingBase)
 	for _, key := range hostile {
 		t.Run(key, func(t *testing.T) {
-			s.t = t
-			text := s.ok("sign", "--upload", "--content-type", "text/plain", "--if-absent", "--size", "3", "box:"+key)
+			s := s.inSubtest(t)
+			text := s.run("sign", "--upload", "--content-type", "text/plain", "--if-absent", "--size", "3", "box:"+key)
 
 			words := shellWords(t, text)
 			require.Equal(t, []string{"curl", "-T", "FILE"}, words[:3])
@@ -97,7 +97,7 @@ func TestSignAsJSON(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 
-	text := s.ok("sign", "--json", "--upload", "--ttl", "10m", "--content-type", "image/png", bucket+"/a"+signingBase)
+	text := s.run("sign", "--json", "--upload", "--ttl", "10m", "--content-type", "image/png", bucket+"/a"+signingBase)
 
 	const escapedAmpersand = `\u0026`
 	require.NotContains(t, text, escapedAmpersand)
@@ -140,8 +140,8 @@ func TestSignRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
-			stdout, _ := s.exits(tt.code, append([]string{"sign"}, tt.args...)...)
+			s := s.inSubtest(t)
+			stdout, _ := s.requireExit(tt.code, append([]string{"sign"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}

@@ -20,12 +20,12 @@ func splitLines(text string) []string { return strings.Split(strings.TrimSuffix(
 func TestStat(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.in = "123456789"
-	s.ok("cp", "--content-type", "text/plain", "--cache-control", "no-cache", "--content-language", "en",
+	s.stdin = "123456789"
+	s.run("cp", "--content-type", "text/plain", "--cache-control", "no-cache", "--content-language", "en",
 		"--content-encoding", "identity", "--content-disposition", "inline",
 		"--metadata", "colour=red=blue", "--metadata", "Owner=me, and you", "-", bucket+"/a.bin")
 
-	lines := splitLines(s.ok("stat", bucket+"/a.bin"))
+	lines := splitLines(s.run("stat", bucket+"/a.bin"))
 	require.Equal(t, "key                  a.bin", lines[0])
 	// The names of metadata are in lower case.
 	for _, want := range []string{
@@ -54,20 +54,20 @@ func TestStatShowsTags(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t)
 	dst := newMemoryAddress(t)
-	s.in = "x"
-	s.ok("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
-	s.ok("cp", src+"#a", dst+"/a")
-	s.ok("cp", "-r", src, dst+"/tree")
+	s.stdin = "x"
+	s.run("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
+	s.run("cp", src+"#a", dst+"/a")
+	s.run("cp", "-r", src, dst+"/tree")
 
 	for _, address := range []string{src + "#a", dst + "/a", dst + "/tree/a"} {
 		require.Equal(t, 2, statOf(s, address).TagCount)
-		require.Contains(t, splitLines(s.ok("stat", address)), "tags          2")
+		require.Contains(t, splitLines(s.run("stat", address)), "tags          2")
 	}
 
-	s.ok("cp", "--tag", "own=1", src+"#a", dst+"/a")
+	s.run("cp", "--tag", "own=1", src+"#a", dst+"/a")
 	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
-	s.exits(exitUsage, "cp", "--tag", "none", "-", dst+"/b")
-	s.exits(exitUsage, "cp", "--tag", "a,b=c", "-", dst+"/b")
+	s.requireExit(exitUsage, "cp", "--tag", "none", "-", dst+"/b")
+	s.requireExit(exitUsage, "cp", "--tag", "a,b=c", "-", dst+"/b")
 }
 
 // stat prints the retention and the legal hold of an object.
@@ -90,7 +90,7 @@ func TestStatShowsLocks(t *testing.T) {
 	require.Equal(t, end, attrs.RetainUntil)
 	require.True(t, attrs.LegalHold)
 
-	text := s.ok("stat", bucket+"#a")
+	text := s.run("stat", bucket+"#a")
 	require.Regexp(t, `(?m)^retention +governance until `, text)
 	require.Regexp(t, `(?m)^legal hold +true$`, text)
 }
@@ -99,25 +99,25 @@ func TestStatShowsLocks(t *testing.T) {
 func TestStatOfABucket(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t) + "/photos"
-	s.ok("mb", "--versioned", bucket)
+	s.run("mb", "--versioned", bucket)
 
-	text := s.ok("stat", bucket)
+	text := s.run("stat", bucket)
 	require.Regexp(t, `(?m)^bucket +photos$`, text)
 	require.Regexp(t, `(?m)^versioning +true$`, text)
 
 	var info reading.InfoLine
-	require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", bucket)), &info))
+	require.NoError(t, json.Unmarshal([]byte(s.run("stat", "--json", bucket)), &info))
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
 
-	s.exits(exitUsage, "stat", "--version", "1", bucket)
-	s.exits(exitNotFound, "stat", bucket+"-none")
+	s.requireExit(exitUsage, "stat", "--version", "1", bucket)
+	s.requireExit(exitNotFound, "stat", bucket+"-none")
 }
 
 // statOf returns the result of stat --json for an object.
 func statOf(s *shell, address string) reading.AttrsLine {
 	s.t.Helper()
 	var attrs reading.AttrsLine
-	require.NoError(s.t, json.Unmarshal([]byte(s.ok("stat", "--json", "--literal", address)), &attrs))
+	require.NoError(s.t, json.Unmarshal([]byte(s.run("stat", "--json", "--literal", address)), &attrs))
 	return attrs
 }

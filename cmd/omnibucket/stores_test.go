@@ -67,8 +67,8 @@ func TestRealServersNewCommands(t *testing.T) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
 			address := store.address(t, randomBucketName(), endpoint)
-			s.setBox(address)
-			s.ok("mb", "box:")
+			s.setLocation("box", address)
+			s.run("mb", "box:")
 
 			requireNewCommandsWork(t, s)
 			if store.keepsVersions {
@@ -80,7 +80,7 @@ func TestRealServersNewCommands(t *testing.T) {
 			if store.name != "GCS" {
 				beginUpload(t, address)
 			}
-			s.ok("rb", "--force", "box:")
+			s.run("rb", "--force", "box:")
 		})
 	}
 }
@@ -106,35 +106,35 @@ func requireNewCommandsWork(t *testing.T, s *shell) {
 	dir := t.TempDir()
 	files := map[string]string{"a.jpg": "a", "b.jpg": "b", "c.png": "c", "2025/1.jpg": "1", "2026/1.jpg": "1", "2026/deep/2.jpg": "22"}
 	writeFiles(t, dir, files)
-	s.exits(exitOK, "sync", "--shard", "0/2", dir, "box:photos")
-	s.exits(exitOK, "sync", "--shard", "1/2", dir, "box:photos")
+	s.requireExit(exitOK, "sync", "--shard", "0/2", dir, "box:photos")
+	s.requireExit(exitOK, "sync", "--shard", "1/2", dir, "box:photos")
 
-	s.exits(exitOK, "check", dir, "box:photos")
-	require.Equal(t, "photos/a.jpg\nphotos/b.jpg\n", s.ok("ls", "box:photos/?.jpg"))
-	require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/deep/2.jpg\n", s.ok("ls", "box:photos/20*/**"))
-	require.Equal(t, strings.Fields("1 1 photos/2025/ 3 2 photos/2026/ 7 6 photos/"), strings.Fields(s.ok("du", "--depth", "1", "box:photos")))
-	require.Equal(t, "photos/2026/deep/2.jpg\n", s.ok("find", "--min-size", "2", "--newer", "1h", "box:"))
-	require.Contains(t, s.ok("tree", "box:photos"), "└── c.png\n")
-	require.Equal(t, "2", s.ok("head", "-c", "1", "box:photos/2026/deep/*"))
+	s.requireExit(exitOK, "check", dir, "box:photos")
+	require.Equal(t, "photos/a.jpg\nphotos/b.jpg\n", s.run("ls", "box:photos/?.jpg"))
+	require.Equal(t, "photos/2025/1.jpg\nphotos/2026/1.jpg\nphotos/2026/deep/2.jpg\n", s.run("ls", "box:photos/20*/**"))
+	require.Equal(t, strings.Fields("1 1 photos/2025/ 3 2 photos/2026/ 7 6 photos/"), strings.Fields(s.run("du", "--depth", "1", "box:photos")))
+	require.Equal(t, "photos/2026/deep/2.jpg\n", s.run("find", "--min-size", "2", "--newer", "1h", "box:"))
+	require.Contains(t, s.run("tree", "box:photos"), "└── c.png\n")
+	require.Equal(t, "2", s.run("head", "-c", "1", "box:photos/2026/deep/*"))
 	require.Equal(t, "d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35  photos/2\n", hashOf(s, "2"))
 
-	s.ok("mv", "box:photos/a.jpg", "box:moved/x.jpg")
-	s.ok("mv", "box:photos/2*/*.jpg", "box:moved/")
+	s.run("mv", "box:photos/a.jpg", "box:moved/x.jpg")
+	s.run("mv", "box:photos/2*/*.jpg", "box:moved/")
 
-	s.ok("mv", "-r", "box:photos/2026/", "box:moved/2026/")
-	require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\nmoved/2026/deep/2.jpg\nmoved/x.jpg\n", s.ok("ls", "-r", "box:moved"))
-	require.Equal(t, "photos/2\nphotos/b.jpg\nphotos/c.png\n", s.ok("ls", "-r", "box:photos"))
+	s.run("mv", "-r", "box:photos/2026/", "box:moved/2026/")
+	require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\nmoved/2026/deep/2.jpg\nmoved/x.jpg\n", s.run("ls", "-r", "box:moved"))
+	require.Equal(t, "photos/2\nphotos/b.jpg\nphotos/c.png\n", s.run("ls", "-r", "box:photos"))
 
-	s.exits(exitUsage, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
-	s.ok("mv", "-r", "box:moved", filepath.Join(t.TempDir(), "down")+"/")
-	s.exits(exitNotFound, "ls", "box:moved")
+	s.requireExit(exitUsage, "mv", "box:photos/b.jpg", "box:photos/b.jpg")
+	s.run("mv", "-r", "box:moved", filepath.Join(t.TempDir(), "down")+"/")
+	s.requireExit(exitNotFound, "ls", "box:moved")
 
-	s.in = "rm box:photos/2\nwait\nls -r box:\nmv box:photos/c.png box:d.png\n"
-	stdout, _ := s.exits(exitOK, "run", "-")
-	s.in = ""
+	s.stdin = "rm box:photos/2\nwait\nls -r box:\nmv box:photos/c.png box:d.png\n"
+	stdout, _ := s.requireExit(exitOK, "run", "-")
+	s.stdin = ""
 	require.Contains(t, stdout, "photos/b.jpg\n")
-	require.Equal(t, "d.png\nphotos/b.jpg\n", s.ok("rm", "-v", "--all", "box:**"))
-	s.exits(exitNotFound, "rm", "box:p*")
+	require.Equal(t, "d.png\nphotos/b.jpg\n", s.run("rm", "-v", "--all", "box:**"))
+	s.requireExit(exitNotFound, "rm", "box:p*")
 }
 
 const exitKilled = -1 // of a process that was ended by a signal
@@ -160,14 +160,14 @@ func TestMvKilledOnRealServers(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+store.name)
 			s := newShell(t)
-			s.setBox(store.address(t, randomBucketName(), endpoint))
-			t.Setenv("OMNIBUCKET_BOX", s.env["OMNIBUCKET_BOX"])
-			s.ok("mb", "box:")
+			s.setLocation("box", store.address(t, randomBucketName(), endpoint))
+			t.Setenv("OMNIBUCKET_BOX", s.addressOf("box"))
+			s.run("mb", "box:")
 			dir := t.TempDir()
 			for i := range objects {
 				writeFiles(t, dir, map[string]string{strconv.Itoa(i): strings.Repeat("x", i)})
 			}
-			s.ok("cp", "-r", dir+"/", "box:from")
+			s.run("cp", "-r", dir+"/", "box:from")
 
 			// Each mv runs longer than the one before it, until one has nothing left to move.
 			kills := 0
@@ -176,7 +176,7 @@ func TestMvKilledOnRealServers(t *testing.T) {
 
 				// Each object has its name in at least one of the folders.
 				names := map[string]bool{}
-				for key := range strings.FieldsSeq(s.ok("find", "box:")) {
+				for key := range strings.FieldsSeq(s.run("find", "box:")) {
 					names[path.Base(key)] = true
 				}
 				require.Len(t, names, objects)
@@ -190,9 +190,9 @@ func TestMvKilledOnRealServers(t *testing.T) {
 			}
 			require.Positive(t, kills)
 
-			s.exits(exitNotFound, "ls", "box:from")
-			s.exits(exitOK, "check", dir, "box:to")
-			s.ok("rb", "--force", "box:")
+			s.requireExit(exitNotFound, "ls", "box:from")
+			s.requireExit(exitOK, "check", dir, "box:to")
+			s.run("rb", "--force", "box:")
 		})
 	}
 }
@@ -201,20 +201,20 @@ func TestMvKilledOnRealServers(t *testing.T) {
 func hashOf(s *shell, text string) string {
 	s.t.Helper()
 	s.put("box:photos/2", text)
-	return s.ok("hash", "box:photos/2")
+	return s.run("hash", "box:photos/2")
 }
 
 // requireVersionsAreRestored runs undelete and restore on box:.
 func requireVersionsAreRestored(t *testing.T, s *shell) {
-	s.ok("bucket", "--versioning", "on", "box:")
+	s.run("bucket", "--versioning", "on", "box:")
 	s.put("box:kept/a", "one")
 	s.put("box:kept/b", "b")
-	timestamp := timeBetween(s)
+	timestamp := timeBetweenWrites(s)
 	s.put("box:kept/a", "two")
-	s.ok("rm", "box:kept/b")
+	s.run("rm", "box:kept/b")
 
-	s.exits(exitOK, "undelete", "box:kept")
-	require.Equal(t, "b", s.ok("cat", "box:kept/b"))
-	s.exits(exitOK, "restore", "--at", timestamp, "box:kept")
-	require.Equal(t, "one", s.ok("cat", "box:kept/a"))
+	s.requireExit(exitOK, "undelete", "box:kept")
+	require.Equal(t, "b", s.run("cat", "box:kept/b"))
+	s.requireExit(exitOK, "restore", "--at", timestamp, "box:kept")
+	require.Equal(t, "one", s.run("cat", "box:kept/a"))
 }

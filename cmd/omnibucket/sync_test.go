@@ -14,7 +14,7 @@ import (
 // in order.
 func (s *shell) runSync(args ...string) (changes []string, report string) {
 	s.t.Helper()
-	stdout, stderr := s.exits(exitOK, append([]string{"sync"}, args...)...)
+	stdout, stderr := s.requireExit(exitOK, append([]string{"sync"}, args...)...)
 	changes = splitLines(stdout)
 	slices.Sort(changes)
 	return changes, stderr
@@ -64,14 +64,14 @@ func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s.put(bucket+"/site/kept/x", "")
 	s.put(bucket+"/site-other", "")
 
-	before := s.ok("ls", "-r", "-l", bucket)
+	before := s.run("ls", "-r", "-l", bucket)
 	changes, report := s.runSync("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, []string{"deleted old", "transferred a"}, changes)
 	require.Contains(t, report, "dry run: 1 transferred")
-	require.Equal(t, before, s.ok("ls", "-r", "-l", bucket), "a dry run changes nothing")
+	require.Equal(t, before, s.run("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
 	s.runSync("--delete", "--exclude", "kept", dir, bucket+"/site")
-	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.run("ls", "-r", bucket))
 }
 
 // Patterns without a slash match at any depth, and those that begin with one only at the top.
@@ -113,7 +113,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			changes, _ := s.runSync(append(append([]string{"--delete", "--dry-run"}, tt.flags...), dir, bucket)...)
 			require.Equal(t, tt.want, changes)
 		})
@@ -127,13 +127,13 @@ func TestSyncFailures(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"good": "", `bad\name`: "", "worse.": ""})
 
-	_, stderr := s.exits(exitUsage, "sync", dir, bucket)
+	_, stderr := s.requireExit(exitUsage, "sync", dir, bucket)
 
 	lines := splitLines(stderr)
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "1 transferred (0 B), 0 the same, 2 failed")
 	require.Contains(t, lines[1]+lines[2], "worse.")
-	require.Equal(t, "good\n", s.ok("ls", "-r", bucket))
+	require.Equal(t, "good\n", s.run("ls", "-r", bucket))
 }
 
 // sync refuses arguments that it cannot use, and fails if the source does not exist.
@@ -142,12 +142,12 @@ func TestSyncRefuses(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 
-	s.exits(exitUsage, "sync", "-", bucket)
-	s.exits(exitUsage, "sync", bucket, "mem://")
-	s.exits(exitUsage, "sync", "--concurrency", "0", dir, bucket)
-	s.exits(exitUsage, "sync", "--include", "[", dir, bucket)
-	s.exits(exitNotFound, "sync", newDirectoryAddress(t)+"/none", dir)
-	s.exits(exitNotFound, "sync", filepath.Join(dir, "none"), bucket)
+	s.requireExit(exitUsage, "sync", "-", bucket)
+	s.requireExit(exitUsage, "sync", bucket, "mem://")
+	s.requireExit(exitUsage, "sync", "--concurrency", "0", dir, bucket)
+	s.requireExit(exitUsage, "sync", "--include", "[", dir, bucket)
+	s.requireExit(exitNotFound, "sync", newDirectoryAddress(t)+"/none", dir)
+	s.requireExit(exitNotFound, "sync", filepath.Join(dir, "none"), bucket)
 }
 
 // sync --resume creates its directory.
@@ -174,7 +174,7 @@ func TestSyncFollowsLinks(t *testing.T) {
 
 	_, report = s.runSync("--links", dir, bucket)
 	require.Contains(t, report, "1 transferred")
-	require.Equal(t, "a", s.ok("cat", bucket+"/link"))
+	require.Equal(t, "a", s.run("cat", bucket+"/link"))
 }
 
 // sync --delete refuses an empty source without --empty-source, so that a misspelled name removes nothing.
@@ -184,9 +184,9 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	dir := t.TempDir()
 	empty := t.TempDir()
 	s.put(bucket+"/photos/b", "b")
-	s.env["OMNIBUCKET_PHOTOS"] = bucket + "/photos"
+	s.setLocation("photos", bucket+"/photos")
 	// "misspelled:" stands for a folder that does not exist.
-	s.env["OMNIBUCKET_MISSPELLED"] = bucket + "/phtoos"
+	s.setLocation("misspelled", bucket+"/phtoos")
 
 	tests := []struct {
 		name, source string
@@ -201,23 +201,23 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			writeFiles(t, dir, map[string]string{"a": "a"})
 
 			// sync --delete fails and removes nothing from a directory or a bucket.
 			for _, flags := range [][]string{nil, {"--dry-run"}} {
 				args := append([]string{"sync", "--delete"}, flags...)
-				stdout, stderr := s.exits(exitNotFound, append(args, tt.source, dir)...)
+				stdout, stderr := s.requireExit(exitNotFound, append(args, tt.source, dir)...)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")
 				require.NotContains(t, stderr, "WithEmptySource")
-				s.exits(exitNotFound, append(args, tt.source, "photos:")...)
+				s.requireExit(exitNotFound, append(args, tt.source, "photos:")...)
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
-			require.Equal(t, "b", s.ok("cat", "photos:b"))
+			require.Equal(t, "b", s.run("cat", "photos:b"))
 
 			// Without --delete, only a missing folder is an error.
-			s.exits(tt.code, "sync", tt.source, dir)
+			s.requireExit(tt.code, "sync", tt.source, dir)
 
 			// With --empty-source, sync removes what the source does not have.
 			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
@@ -243,7 +243,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			for _, args := range [][]string{
 				{"sync", "src", tt.address},
 				{"sync", tt.address, "dst"},
@@ -261,7 +261,7 @@ func TestInvalidAddressIsNoPath(t *testing.T) {
 				{"rb", tt.address},
 				{"serve", tt.address},
 			} {
-				_, stderr := s.exits(exitUsage, args...)
+				_, stderr := s.requireExit(exitUsage, args...)
 				require.Contains(t, stderr, tt.wantErr)
 			}
 		})
@@ -280,8 +280,8 @@ func TestPathWithAColon(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	writeFiles(t, dir, map[string]string{"a:b": "colon"})
 
-	s.ok("cp", "./a:b", bucket)
-	require.Equal(t, "colon", s.ok("cat", bucket+"/a:b"))
+	s.run("cp", "./a:b", bucket)
+	require.Equal(t, "colon", s.run("cat", bucket+"/a:b"))
 }
 
 // sync --delete and cp -r refuse a destination that contains the source, or is in it, however the two are spelled.
@@ -311,7 +311,7 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 				{"sync", "--delete", "--exclude", "*.tmp"},
 				{"cp", "-r"},
 			} {
-				_, stderr := s.exits(exitUsage, append(command, from+"/", to)...)
+				_, stderr := s.requireExit(exitUsage, append(command, from+"/", to)...)
 				require.Contains(t, stderr, "must not overlap")
 			}
 			require.Equal(t, "one", readFile(t, "site/public/index.html"))
@@ -327,7 +327,7 @@ func TestSyncInvalidPlaces(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
-	s.setBox(newMemoryAddress(t))
+	s.setLocation("box", newMemoryAddress(t))
 
 	// "none:" is a name that stands for no bucket.
 	for _, args := range [][]string{
@@ -341,12 +341,12 @@ func TestSyncInvalidPlaces(t *testing.T) {
 		{"--journal", "files"},
 		{"--journal", filepath.Join(dir, "files", "x")},
 	} {
-		s.exits(exitUsage, append([]string{"sync", "files", "box:in"}, args...)...)
+		s.requireExit(exitUsage, append([]string{"sync", "files", "box:in"}, args...)...)
 	}
 
 	// Nothing was written.
 	require.NoDirExists(t, "box:")
-	s.exits(exitNotFound, "ls", "box:in")
+	s.requireExit(exitNotFound, "ls", "box:in")
 
-	s.exits(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
+	s.requireExit(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
 }

@@ -9,32 +9,32 @@ import (
 
 // tag prints, sets, removes and clears tags of objects, and changes nothing else of them.
 func TestTag(t *testing.T) {
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		s.setBox(newAddress(t))
-		s.in = "a"
-		s.ok("cp", "--tag", "state=new", "-", "box:p/a")
-		s.ok("cp", "-", "box:p/b")
+		s.setLocation("box", address)
+		s.stdin = "a"
+		s.run("cp", "--tag", "state=new", "-", "box:p/a")
+		s.run("cp", "-", "box:p/b")
 
 		// Without a flag, the command "tag" prints the tags.
-		require.Equal(t, "p/a  state=new\n", s.ok("tag", "box:p/a"))
-		require.Equal(t, "p/b\n", s.ok("tag", "box:p/b"))
+		require.Equal(t, "p/a  state=new\n", s.run("tag", "box:p/a"))
+		require.Equal(t, "p/b\n", s.run("tag", "box:p/b"))
 
 		// A tag is added to each object that matches.
 		modified := statOf(s, "box:p/a").Modified
-		require.Equal(t, "changed p/a\nchanged p/b\n", s.ok("tag", "-v", "--set", "owner=me", "box:p/*"))
-		require.Equal(t, "p/a  owner=me  state=new\np/b  owner=me\n", s.ok("tag", "box:p/*"))
+		require.Equal(t, "changed p/a\nchanged p/b\n", s.run("tag", "-v", "--set", "owner=me", "box:p/*"))
+		require.Equal(t, "p/a  owner=me  state=new\np/b  owner=me\n", s.run("tag", "box:p/*"))
 		require.Equal(t, modified, statOf(s, "box:p/a").Modified)
 
-		s.ok("tag", "--remove", "state", "--set", "owner=you", "--set", "x=a=b", "box:p/a")
-		require.Equal(t, `{"key":"p/a","tags":{"owner":"you","x":"a=b"}}`+"\n", s.ok("tag", "--json", "box:p/a"))
-		s.ok("tag", "--clear", "--dry-run", "box:p/a")
+		s.run("tag", "--remove", "state", "--set", "owner=you", "--set", "x=a=b", "box:p/a")
+		require.Equal(t, `{"key":"p/a","tags":{"owner":"you","x":"a=b"}}`+"\n", s.run("tag", "--json", "box:p/a"))
+		s.run("tag", "--clear", "--dry-run", "box:p/a")
 		// Only the tag that --set names is left.
-		s.ok("tag", "--clear", "--set", "z=1", "box:p/a")
-		require.Equal(t, "p/a  z=1\n", s.ok("tag", "box:p/a"))
+		s.run("tag", "--clear", "--set", "z=1", "box:p/a")
+		require.Equal(t, "p/a  z=1\n", s.run("tag", "box:p/a"))
 
-		s.ok("tag", "--clear", "box:p/a")
-		require.Equal(t, "p/a\n", s.ok("tag", "box:p/a"))
+		s.run("tag", "--clear", "box:p/a")
+		require.Equal(t, "p/a\n", s.run("tag", "box:p/a"))
 		lines, _ := s.events(exitOK, "tag", "--set", "a=b", "box:p/a")
 		require.Equal(t, []map[string]any{{"event": "changed", "key": "p/a"}}, lines)
 	}
@@ -55,12 +55,12 @@ func TestTagFails(t *testing.T) {
 		{code: exitNotFound, args: []string{"--clear", "box:none"}},
 		{code: exitNotFound, args: []string{"box:none*"}},
 	}
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		s.setBox(newAddress(t))
+		s.setLocation("box", address)
 		s.put("box:p/a", "a")
 		for _, tt := range tests {
-			s.exits(tt.code, append([]string{"tag"}, tt.args...)...)
+			s.requireExit(tt.code, append([]string{"tag"}, tt.args...)...)
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 // address has the server's profile.
 func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
+	s.startS3Location("box", folderorder.With(s3server.Config{Limits: s3server.Limits{MaxPage: 2}}))
 
 	// The backup has the same files as the bucket.
 	backup := t.TempDir()
@@ -38,39 +38,39 @@ func TestSyncDeletesNothingThatAServerListsLate(t *testing.T) {
 		{"du", "box:"},
 		{"rm", "-r", "--all", "--dry-run", "box:"},
 	} {
-		_, stderr := s.exits(exitFailure, args...)
+		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "profile=seaweedfs")
 	}
 
 	// With the profile, no command relies on the order of the server, and sync deletes nothing.
-	s.env["OMNIBUCKET_BOX"] += "&profile=seaweedfs"
-	s.exits(exitOK, "sync", "--delete", "box:", backup)
+	s.addParameter("box", "profile=seaweedfs")
+	s.requireExit(exitOK, "sync", "--delete", "box:", backup)
 	for _, key := range keys {
 		require.FileExists(t, filepath.Join(backup, filepath.FromSlash(key)))
 	}
-	require.Equal(t, keys, splitLines(s.ok("ls", "-r", "box:")))
+	require.Equal(t, keys, splitLines(s.run("ls", "-r", "box:")))
 }
 
 // If the store throttles half of the uploads, sync tries again, and loses no file.
 func TestSyncThrottled(t *testing.T) {
 	const files = 60
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	dir := t.TempDir()
 	for i := range files {
 		writeFiles(t, dir, map[string]string{fmt.Sprintf("%02d", i): "x"})
 	}
 	server.Inject(s3server.Throttle("PutObject", files/2))
 
-	s.exits(exitOK, "sync", dir, "box:")
-	require.Len(t, splitLines(s.ok("ls", "-r", "box:")), files)
+	s.requireExit(exitOK, "sync", dir, "box:")
+	require.Len(t, splitLines(s.run("ls", "-r", "box:")), files)
 }
 
 // If the first or the second page of a listing fails, the command fails and removes nothing, so that nobody takes the
 // bucket for empty.
 func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
+	server := s.startS3Location("box", s3server.Config{Limits: s3server.Limits{MaxPage: 2}})
 	backup := t.TempDir()
 	for _, goodPages := range []int{0, 1} {
 		// The listing has two pages, and the one after the good ones fails.
@@ -96,7 +96,7 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 			writeFiles(t, backup, map[string]string{"a": "x", "e": "x"})
 
 			removeFault := server.Inject(fault)
-			_, stderr := s.exits(exitFailure, args...)
+			_, stderr := s.requireExit(exitFailure, args...)
 			removeFault()
 
 			require.Contains(t, stderr, "permission denied", args)
@@ -108,9 +108,9 @@ func TestListingFailsIsNoEmptyBucket(t *testing.T) {
 // If the content of a download does not match its checksum, no file is left.
 func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	// A server with this profile keeps checksums.
-	s.env["OMNIBUCKET_BOX"] += "&profile=minio"
+	s.addParameter("box", "profile=minio")
 	dir := t.TempDir()
 	s.put("box:in/a", "0123456789")
 
@@ -123,7 +123,7 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 		{"sync", "box:in", dir},
 		{"mv", "box:in/a", dir},
 	} {
-		s.exits(exitFailure, args...)
+		s.requireExit(exitFailure, args...)
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		require.Empty(t, entries, args)
@@ -131,30 +131,30 @@ func TestCpDamagedDownloadLeavesNoFile(t *testing.T) {
 
 	// mv has not removed its source either.
 	server.ClearFaults()
-	require.Equal(t, "0123456789", s.ok("cat", "box:in/a"))
+	require.Equal(t, "0123456789", s.run("cat", "box:in/a"))
 }
 
 // If one setting of a bucket may not be read, the others are still printed, and a note names the missing permission.
 func TestBucketSettingsForbidden(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += "&profile=aws"
+	server := s.startS3Location("box", s3server.Config{})
+	s.addParameter("box", "profile=aws")
 	server.Inject(s3server.Fail("GetBucketPolicy*", "AccessDenied"))
-	s.in = `[{"Origins":["*"],"Methods":["GET"]}]`
-	s.ok("bucket", "--cors", "-", "box:")
+	s.stdin = `[{"Origins":["*"],"Methods":["GET"]}]`
+	s.run("bucket", "--cors", "-", "box:")
 
-	stdout, stderr := s.exits(exitOK, "bucket", "box:")
+	stdout, stderr := s.requireExit(exitOK, "bucket", "box:")
 	require.Contains(t, stdout, "GET")
 	require.Regexp(t, `public +unknown`, stdout)
 	require.Contains(t, stderr, "permit s3:GetBucketPolicy")
-	require.Contains(t, s.ok("--quiet", "bucket", "--json", "box:"), `"unread":["Public"]`)
+	require.Contains(t, s.run("--quiet", "bucket", "--json", "box:"), `"unread":["Public"]`)
 }
 
 // If the name of a bucket is misspelled, each command says with a hint that the bucket was not found.
 func TestMissingBucketHasAHint(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
-	s.setBox(strings.Replace(s.env["OMNIBUCKET_BOX"], "photos", "phtoos", 1))
+	s.startS3Location("box", s3server.Config{})
+	s.setLocation("box", strings.Replace(s.addressOf("box"), "photos", "phtoos", 1))
 	for _, args := range [][]string{
 		{"ls", "box:"},
 		{"cat", "box:a"},
@@ -162,7 +162,7 @@ func TestMissingBucketHasAHint(t *testing.T) {
 		{"stat", "box:a"},
 		{"sync", "box:", t.TempDir()},
 	} {
-		_, stderr := s.exits(exitNotFound, args...)
+		_, stderr := s.requireExit(exitNotFound, args...)
 		require.Contains(t, stderr, "bucket not found", args)
 		require.Contains(t, stderr, "hint: ", args)
 	}
@@ -175,7 +175,7 @@ func TestSignTellsWhenTheSessionEnds(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	t.Setenv("AWS_SESSION_TOKEN", "token")
 
-	output := s.ok("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")
+	output := s.run("sign", "--json", "--ttl", "168h", "s3://photos/a?region=eu-west-1")
 
 	var result storage.SignedURL
 	require.NoError(t, json.Unmarshal([]byte(output), &result))
@@ -188,7 +188,7 @@ func TestSignOtherKindsOfBuckets(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-	_, stderr := s.exits(exitFailure, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1")
+	_, stderr := s.requireExit(exitFailure, "sign", "s3://data-abc123-ext-s3alias/a?region=eu-west-1")
 	require.Contains(t, stderr, "unsupported")
 }
 
@@ -198,7 +198,7 @@ func TestSignRequesterPays(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 
-	u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?region=eu-west-1&request_payer=requester")))
+	u, err := url.Parse(strings.TrimSpace(s.run("sign", "s3://photos/a?region=eu-west-1&request_payer=requester")))
 	require.NoError(t, err)
 	require.Equal(t, "requester", u.Query().Get("x-amz-request-payer"))
 }
@@ -206,9 +206,9 @@ func TestSignRequesterPays(t *testing.T) {
 // With --disposition inline, a browser shows the object of a signed URL instead of saving it.
 func TestSignInline(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	s.put("box:a", "text")
-	text := strings.TrimSpace(s.ok("sign", "--disposition", `inline; filename="test.pdf"`, "box:a"))
+	text := strings.TrimSpace(s.run("sign", "--disposition", `inline; filename="test.pdf"`, "box:a"))
 
 	status, body := get(t, text)
 	require.Equal(t, http.StatusOK, status, body)
@@ -218,10 +218,10 @@ func TestSignInline(t *testing.T) {
 // With --head, a signed URL is for a HEAD request and no other.
 func TestSignHead(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	s.put("box:a", "text")
 
-	signedURL := strings.TrimSpace(s.ok("sign", "--head", "box:a"))
+	signedURL := strings.TrimSpace(s.run("sign", "--head", "box:a"))
 
 	status, _ := ask(t, request(t, http.MethodHead, signedURL, ""))
 	require.Equal(t, http.StatusOK, status)

@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// withoutUnderscores makes box: a bucket of a server that returns "-" for each "_" in the names
+// startServerWithoutUnderscores makes box: a bucket of a server that returns "-" for each "_" in the names
 // of metadata, as Ceph before Quincy does.
-func withoutUnderscores(t *testing.T, s *shell) {
+func startServerWithoutUnderscores(t *testing.T, s *shell) {
 	t.Helper()
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	behind, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	transport := &http.Transport{}
@@ -45,7 +45,7 @@ func withoutUnderscores(t *testing.T, s *shell) {
 		proxy.Close()
 		transport.CloseIdleConnections()
 	})
-	s.setBox(strings.Replace(s.env["OMNIBUCKET_BOX"], url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1))
+	s.setLocation("box", strings.Replace(s.addressOf("box"), url.QueryEscape(server.URL), url.QueryEscape(proxy.URL), 1))
 }
 
 // If a server returns "-" for "_" in names of metadata, its profile undoes that. The library's own metadata is never
@@ -53,8 +53,8 @@ func withoutUnderscores(t *testing.T, s *shell) {
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
 	// The server of "box:" returns "-" for "_". "ceph:" is the same bucket with a profile.
-	withoutUnderscores(t, s)
-	s.env["OMNIBUCKET_CEPH"] = s.env["OMNIBUCKET_BOX"] + "&profile=ceph"
+	startServerWithoutUnderscores(t, s)
+	s.setLocation("ceph", s.addressOf("box")+"&profile=ceph")
 
 	tests := []struct {
 		name   string
@@ -66,13 +66,13 @@ func TestMetadataRenamedByTheServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.t = t
+			s := s.inSubtest(t)
 			// An upload of this size has several parts, for which the library adds metadata of its own.
-			s.in = strings.Repeat("x", 17<<20)
+			s.stdin = strings.Repeat("x", 17<<20)
 
-			s.ok("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", tt.bucket+"a")
+			s.run("cp", "--metadata", "owner_id=7", "--metadata", "a-b=c", "-", tt.bucket+"a")
 			require.Equal(t, tt.want, statOf(s, tt.bucket+"a").Metadata)
-			s.ok("cp", tt.bucket+"a", tt.bucket+"copy")
+			s.run("cp", tt.bucket+"a", tt.bucket+"copy")
 			require.Equal(t, tt.want, statOf(s, tt.bucket+"copy").Metadata)
 		})
 	}
@@ -119,7 +119,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 		"gs":     "gs://photos?anonymous=true&endpoint=" + address,
 		"azblob": "azblob://photos?account=me&anonymous=true&endpoint=" + address + "/me",
 	} {
-		s.setBox(bucket)
+		s.setLocation("box", bucket)
 		for _, args := range [][]string{
 			{"ls", "box:"},
 			{"cat", "box:a"},
@@ -130,7 +130,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 			{"bucket", "box:"},
 		} {
 			start := time.Now()
-			_, stderr := s.exits(exitFailure, append(args, "--timeout", "100ms", "--retries", "0")...)
+			_, stderr := s.requireExit(exitFailure, append(args, "--timeout", "100ms", "--retries", "0")...)
 			require.Contains(t, stderr, "unavailable", "%s: %q", name, args)
 			require.Less(t, time.Since(start), 25*time.Second, "%s: %q", name, args)
 		}
@@ -140,7 +140,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 // --retries is the number of attempts after the first one.
 func TestRetriesAreCounted(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	server.Inject(s3server.Fail("GetObject", "InternalError"))
 
 	tests := []struct {
@@ -152,7 +152,7 @@ func TestRetriesAreCounted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		server.Reset()
-		s.exits(exitFailure, "cat", "--retries", tt.retries, "box:a")
+		s.requireExit(exitFailure, "cat", "--retries", tt.retries, "box:a")
 		require.Equal(t, tt.requests, server.Count("GetObject"))
 	}
 }
@@ -160,7 +160,7 @@ func TestRetriesAreCounted(t *testing.T) {
 // Negative or malformed values of --retries and --timeout are refused.
 func TestRetriesAndTimeoutRefused(t *testing.T) {
 	s := newShell(t)
-	startS3Box(t, s, s3server.Config{})
+	s.startS3Location("box", s3server.Config{})
 	for _, flags := range [][]string{
 		{"--retries", "-1"},
 		{"--retries", "x"},
@@ -168,7 +168,7 @@ func TestRetriesAndTimeoutRefused(t *testing.T) {
 		{"--timeout", "-1s"},
 		{"--timeout", "5"},
 	} {
-		s.exits(exitUsage, append(flags, "ls", "box:")...)
+		s.requireExit(exitUsage, append(flags, "ls", "box:")...)
 	}
 }
 
@@ -179,42 +179,42 @@ func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 
 	// The source is from: on one server, and box: is another server. With this profile, both support conditions.
 	const profile = "&profile=minio"
-	server := startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_FROM"] = s.env["OMNIBUCKET_BOX"] + profile
-	startS3Box(t, s, s3server.Config{})
-	s.env["OMNIBUCKET_BOX"] += profile
+	server := s.startS3Location("box", s3server.Config{})
+	s.setLocation("from", s.addressOf("box")+profile)
+	s.startS3Location("box", s3server.Config{})
+	s.setLocation("box", s.addressOf("box")+profile)
 	s.put("from:a", "a")
 
 	// The source refuses a read as if it had changed.
 	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
 
 	for _, dst := range []string{"box:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
-		_, stderr := s.exits(exitFailure, "cp", "--if-absent", "from:a", dst)
+		_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "from:a", dst)
 		require.Contains(t, stderr, "changed")
-		s.exits(exitNotFound, "stat", dst)
+		s.requireExit(exitNotFound, "stat", dst)
 	}
 
-	s.exits(exitFailure, "mv", "--if-absent", "from:a", "box:a")
+	s.requireExit(exitFailure, "mv", "--if-absent", "from:a", "box:a")
 	server.ClearFaults()
-	require.Equal(t, "a", s.ok("cat", "from:a"), "mv must not remove the source")
+	require.Equal(t, "a", s.run("cat", "from:a"), "mv must not remove the source")
 
 	// A condition fails only if the target exists.
-	s.ok("cp", "--if-absent", "from:a", "box:a")
-	s.exits(exitPrecondition, "cp", "--if-absent", "from:a", "box:a")
+	s.run("cp", "--if-absent", "from:a", "box:a")
+	s.requireExit(exitPrecondition, "cp", "--if-absent", "from:a", "box:a")
 }
 
-// startGCSBox makes box: a bucket of a server of Google's protocol with these responses by the path
-// and the query's prefix.
-func startGCSBox(t *testing.T, s *shell, respond func(path, prefix string) (status int, body string)) {
-	t.Helper()
+// startGCSLocation starts a server of Google's protocol, whose responses depend on the path and on the prefix in the
+// query. It makes the name of the location stand for a bucket of the server.
+func (s *shell) startGCSLocation(name string, respond func(path, prefix string) (status int, body string)) {
+	s.t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		status, body := respond(r.URL.Path, r.URL.Query().Get("prefix"))
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = w.Write([]byte(body))
 	}))
-	t.Cleanup(server.Close)
-	s.setBox("gs://photos?anonymous=true&endpoint=" + server.URL)
+	s.t.Cleanup(server.Close)
+	s.setLocation(name, "gs://photos?anonymous=true&endpoint="+server.URL)
 }
 
 // If a server returns "a/" both as an object and as a prefix, as Google's test server does, ls prints it once.
@@ -223,21 +223,21 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 	item := func(name string) string {
 		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1","updated":"2026-11-21T08:00:00Z"}`
 	}
-	startGCSBox(t, s, func(_, prefix string) (int, string) {
+	s.startGCSLocation("box", func(_, prefix string) (int, string) {
 		if strings.HasPrefix(prefix, "a/") {
 			return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
 		return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
 	})
-	require.Equal(t, "a/\nb\n", s.ok("ls", "box:"))
-	require.Equal(t, ".\n├── a/\n│   └── x\n└── b\n", s.ok("tree", "box:"))
-	require.Equal(t, "a/x\n", s.ok("ls", "box:*/x"))
+	require.Equal(t, "a/\nb\n", s.run("ls", "box:"))
+	require.Equal(t, ".\n├── a/\n│   └── x\n└── b\n", s.run("tree", "box:"))
+	require.Equal(t, "a/x\n", s.run("ls", "box:*/x"))
 }
 
 // If an object is missing, the error does not say that the bucket is missing, even if the answer names a bucket.
 func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
-	startGCSBox(t, s, func(path, _ string) (int, string) {
+	s.startGCSLocation("box", func(path, _ string) (int, string) {
 		if path == "/storage/v1/b/photos" || path == "/storage/v1/b/photos/o" {
 			return http.StatusOK, `{"kind":"storage#bucket","name":"photos"}`
 		}
@@ -248,7 +248,7 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 		{"stat", "box:my-bucket"},
 		{"cat", "box:bucket does not exist"},
 	} {
-		_, stderr := s.exits(exitNotFound, args...)
+		_, stderr := s.requireExit(exitNotFound, args...)
 		require.Contains(t, stderr, "object not found")
 	}
 }
@@ -256,11 +256,11 @@ func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 // ls does not send a key of --start-after that is before the folder, because some servers then list nothing.
 func TestLsStartBeforeTheFolder(t *testing.T) {
 	s := newShell(t)
-	server := startS3Box(t, s, s3server.Config{})
+	server := s.startS3Location("box", s3server.Config{})
 	s.put("box:a/1", "x")
 	server.Reset()
 
-	require.Equal(t, "a/1\n", s.ok("ls", "--start-after", "a", "box:a/"))
+	require.Equal(t, "a/1\n", s.run("ls", "--start-after", "a", "box:a/"))
 	for _, req := range server.Requests() {
 		require.Empty(t, req.Query.Get("start-after"))
 	}
@@ -290,7 +290,7 @@ func TestCredentialsServiceFails(t *testing.T) {
 		require.NoError(t, os.Unsetenv(name))
 	}
 
-	_, stderr := s.exits(exitFailure, "cat", "--retries", "0", "s3://photos/a")
+	_, stderr := s.requireExit(exitFailure, "cat", "--retries", "0", "s3://photos/a")
 	require.Contains(t, stderr, "unavailable")
 	require.NotContains(t, stderr, "unauthenticated")
 }
@@ -307,7 +307,7 @@ func TestSignForHostsOfAmazon(t *testing.T) {
 		{host: "s3.us-iso-east-1.c2s.ic.gov", region: "us-iso-east-1"},
 	}
 	for _, tt := range tests {
-		u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://photos/a?endpoint=https://"+tt.host)))
+		u, err := url.Parse(strings.TrimSpace(s.run("sign", "s3://photos/a?endpoint=https://"+tt.host)))
 		require.NoError(t, err)
 		require.Contains(t, u.Query().Get("X-Amz-Credential"), "/"+tt.region+"/s3/")
 	}

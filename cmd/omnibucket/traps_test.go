@@ -37,9 +37,9 @@ func (w *cancelingWriter) Write(data []byte) (int, error) {
 // An interrupt ends cat in the middle of an object.
 func TestInterruptEndsCat(t *testing.T) {
 	const size = 64 << 20
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		s.setBox(newAddress(t))
+		s.setLocation("box", address)
 		s.put("box:large", strings.Repeat("x", size))
 
 		ctx, cancel := context.WithCancel(t.Context())
@@ -64,8 +64,8 @@ func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	src := newMemoryAddress(t)
 	s.put(src+"/a", "new")
 	s.put("file://"+filepath.ToSlash(dir)+"#object", "new")
-	s.ok("cp", src+"/a", filepath.Join(dir, "file"))
-	s.ok("mv", src+"/a", filepath.Join(dir, "moved"))
+	s.run("cp", src+"/a", filepath.Join(dir, "file"))
+	s.run("mv", src+"/a", filepath.Join(dir, "moved"))
 
 	for _, name := range names {
 		path := filepath.Join(dir, name)
@@ -82,28 +82,29 @@ func TestExpireAgeOfManyYears(t *testing.T) {
 	fillBoxWithOldFile(t, s, "tmp/a")
 
 	for _, age := range []string{"213504d", "99999w", strconv.Itoa(math.MaxInt64) + "d"} {
-		s.exits(exitUsage, "expire", "--age", age, "box:tmp")
-		s.exits(exitUsage, "rm", "-r", "--older", age, "box:tmp")
+		s.requireExit(exitUsage, "expire", "--age", age, "box:tmp")
+		s.requireExit(exitUsage, "rm", "-r", "--older", age, "box:tmp")
 	}
-	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
+	require.Equal(t, "tmp/a\n", s.run("ls", "-r", "box:"))
 }
 
 // A lifecycle rule with more days than fit into a time.Duration removes nothing.
 func TestExpireLifecycleOfManyYears(t *testing.T) {
 	s := newShell(t)
 	fillBoxWithOldFile(t, s, "tmp/a")
-	s.in = `[{"ExpireAfterDays":213504}]`
-	s.ok("bucket", "--lifecycle", "-", "box:")
+	s.stdin = `[{"ExpireAfterDays":213504}]`
+	s.run("bucket", "--lifecycle", "-", "box:")
 
-	s.exits(exitOK, "expire", "--lifecycle", "box:")
-	require.Equal(t, "tmp/a\n", s.ok("ls", "-r", "box:"))
+	s.requireExit(exitOK, "expire", "--lifecycle", "box:")
+	require.Equal(t, "tmp/a\n", s.run("ls", "-r", "box:"))
 }
 
 // fillBoxWithOldFile makes "box:" stand for a directory with one object, which is a day old.
 func fillBoxWithOldFile(t *testing.T, s *shell, key string) {
 	t.Helper()
 	dir := t.TempDir()
-	fillBox(t, s, "file://"+filepath.ToSlash(dir), key)
+	s.setLocation("box", "file://"+filepath.ToSlash(dir))
+	s.putKeysAsContent("box:", key)
 	yesterday := time.Now().Add(-24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(key)), yesterday, yesterday))
 }
@@ -111,11 +112,12 @@ func fillBoxWithOldFile(t *testing.T, s *shell, key string) {
 // If a range begins after the end of the object, cat says that it cannot be satisfied.
 func TestCatRangeAfterTheEnd(t *testing.T) {
 	maxInt := strconv.Itoa(math.MaxInt64)
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		fillBox(t, s, newAddress(t), "a")
+		s.setLocation("box", address)
+		s.putKeysAsContent("box:", "a")
 		for _, byteRange := range []string{maxInt, "9:" + maxInt} {
-			_, stderr := s.exits(exitFailure, "cat", "--range", byteRange, "box:a")
+			_, stderr := s.requireExit(exitFailure, "cat", "--range", byteRange, "box:a")
 			require.Contains(t, stderr, "range not satisfiable")
 		}
 	}
@@ -138,7 +140,7 @@ func TestProfileNamesItsServer(t *testing.T) {
 	s := newShell(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	u, err := url.Parse(strings.TrimSpace(s.ok("sign", "s3://my-bucket/a?profile=spaces&region=nyc3")))
+	u, err := url.Parse(strings.TrimSpace(s.run("sign", "s3://my-bucket/a?profile=spaces&region=nyc3")))
 	require.NoError(t, err)
 	require.Equal(t, "my-bucket.nyc3.digitaloceanspaces.com", u.Host)
 }
@@ -150,7 +152,7 @@ func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	const object = "s3://photos/a?region=us-east-1&endpoint=http://127.0.0.1:1"
 
-	_, stderr := s.exits(exitFailure, "cp", "--if-absent", "-", object)
+	_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "-", object)
 	require.Contains(t, stderr, "profile=")
 	require.NotContains(t, stderr, "IfAbsent")
 }
@@ -159,33 +161,33 @@ func TestUnsupportedConditionNamesTheProfile(t *testing.T) {
 func TestSignBindsNoUnaskedType(t *testing.T) {
 	s := newShell(t)
 	key := newMemoryAddress(t) + "/a?signing_base_url=http://127.0.0.1:1/x"
-	require.NotContains(t, s.ok("sign", "--upload", key), "Content-Type")
+	require.NotContains(t, s.run("sign", "--upload", key), "Content-Type")
 }
 
 // Every command works with folders that the consoles of S3 and Google create: objects whose keys end in a slash.
 func TestFolderMarkersStopNoCommand(t *testing.T) {
 	s := newShell(t)
-	newMarkedBox(t, s, "mark/inner/") // a bucket with a folder that has no other objects
+	newBoxWithFolderMarkers(t, s, "mark/inner/") // a bucket with a folder that has no other objects
 	s.put("box:mark/x", "x")
 	dir := t.TempDir()
 
 	// Copies.
-	s.ok("cp", "-r", "box:mark", dir+"/")
+	s.run("cp", "-r", "box:mark", dir+"/")
 	require.Equal(t, "x", readFile(t, filepath.Join(dir, "mark", "x")))
 	s.runSync("--delete", "box:mark/", filepath.Join(dir, "synced"))
-	s.exits(exitOK, "check", "box:mark", filepath.Join(dir, "mark"))
+	s.requireExit(exitOK, "check", "box:mark", filepath.Join(dir, "mark"))
 
 	// Listings.
-	require.Equal(t, "mark/x\n", s.ok("find", "box:mark"))
-	require.Equal(t, "mark/x\n", s.ok("ls", "box:mark/*x"))
-	require.Equal(t, strings.Fields("1 1 mark/"), strings.Fields(s.ok("du", "box:mark")))
-	require.Equal(t, "mark/\n├── inner/\n└── x\n", s.ok("tree", "box:mark"))
+	require.Equal(t, "mark/x\n", s.run("find", "box:mark"))
+	require.Equal(t, "mark/x\n", s.run("ls", "box:mark/*x"))
+	require.Equal(t, strings.Fields("1 1 mark/"), strings.Fields(s.run("du", "box:mark")))
+	require.Equal(t, "mark/\n├── inner/\n└── x\n", s.run("tree", "box:mark"))
 
 	// Removals.
-	s.ok("mv", "-r", "box:mark", "box:moved")
-	require.Equal(t, "x", s.ok("cat", "box:moved/x"))
-	s.ok("rm", "-r", "box:mark")
-	s.exits(exitNotFound, "ls", "box:mark")
+	s.run("mv", "-r", "box:mark", "box:moved")
+	require.Equal(t, "x", s.run("cat", "box:moved/x"))
+	s.run("rm", "-r", "box:mark")
+	s.requireExit(exitNotFound, "ls", "box:mark")
 }
 
 // If the clock of the writer was fast, so that the time of the object is in the future, sync still copies later edits.
@@ -195,21 +197,21 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	dst := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dst)
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
-	s.exits(exitOK, "sync", dir, bucket)
+	s.requireExit(exitOK, "sync", dir, bucket)
 	tomorrow := time.Now().Add(24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), tomorrow, tomorrow))
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
 
 	_, report := s.runSync(dir, bucket)
 	require.Contains(t, report, "1 transferred")
-	require.Equal(t, "version 2", s.ok("cat", bucket+"#a"))
+	require.Equal(t, "version 2", s.run("cat", bucket+"#a"))
 }
 
 // If reading standard input fails, cp stores nothing.
 func TestCpInputFails(t *testing.T) {
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		s.setBox(newAddress(t))
+		s.setLocation("box", address)
 		s.put("box:old", "old")
 		for _, key := range []string{"new", "old"} {
 			errReader := iotest.ErrReader(errors.New("the tape is torn"))
@@ -220,8 +222,8 @@ func TestCpInputFails(t *testing.T) {
 			require.Contains(t, stderr.String(), "the tape is torn")
 		}
 
-		require.Equal(t, "old", s.ok("cat", "box:old"))
-		s.exits(exitNotFound, "cat", "box:new")
+		require.Equal(t, "old", s.run("cat", "box:old"))
+		s.requireExit(exitNotFound, "cat", "box:new")
 	}
 }
 
@@ -230,24 +232,24 @@ func TestRbFailureKeepsSettings(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir) + "/kept"
-	s.ok("mb", "--versioned", "--public", bucket)
+	s.run("mb", "--versioned", "--public", bucket)
 	s.put(bucket+"#a", "one")
 
 	// The first signature creates a key.
-	s.ok("sign", bucket+signingBase+"#a")
+	s.run("sign", bucket+signingBase+"#a")
 	keyFile := filepath.Join(dir, "kept", ".omnibucket", "signing.key")
 	key := readFile(t, keyFile)
 
-	s.exits(exitFailure, "rb", bucket)
+	s.requireExit(exitFailure, "rb", bucket)
 
-	require.Regexp(t, `(?m)^versioning +true$`, s.ok("bucket", bucket))
-	require.Regexp(t, `(?m)^public +true$`, s.ok("bucket", bucket))
+	require.Regexp(t, `(?m)^versioning +true$`, s.run("bucket", bucket))
+	require.Regexp(t, `(?m)^public +true$`, s.run("bucket", bucket))
 	require.Equal(t, key, readFile(t, keyFile))
 
 	// The bucket still has versions, so that a removed object can be brought back.
-	s.ok("rm", bucket+"#a")
-	s.exits(exitOK, "undelete", bucket+"#a")
-	require.Equal(t, "one", s.ok("cat", bucket+"#a"))
+	s.run("rm", bucket+"#a")
+	s.requireExit(exitOK, "undelete", bucket+"#a")
+	require.Equal(t, "one", s.run("cat", bucket+"#a"))
 }
 
 // Metadata with control characters, invalid UTF-8 or spaces at its ends must be percent-encoded. Some stores trim such
@@ -258,20 +260,20 @@ func TestMetadataEncoded(t *testing.T) {
 		{value: "tab\t.txt", encoded: "tab%09.txt"},
 		{value: "caf\xc3", encoded: "caf%C3"},
 	}
-	for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+	for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 		s := newShell(t)
-		s.setBox(newAddress(t))
+		s.setLocation("box", address)
 		for _, tt := range tests {
-			_, stderr := s.exits(exitUsage, "cp", "--metadata", "name="+tt.value, "-", "box:a")
+			_, stderr := s.requireExit(exitUsage, "cp", "--metadata", "name="+tt.value, "-", "box:a")
 			require.Contains(t, stderr, `--metadata value of "name" must be`)
 			require.Contains(t, stderr, "hint: percent-encode the value\n")
 
-			s.ok("cp", "--metadata", "name="+tt.encoded, "-", "box:a")
+			s.run("cp", "--metadata", "name="+tt.encoded, "-", "box:a")
 			require.Equal(t, tt.encoded, statOf(s, "box:a").Metadata["name"])
 		}
 
 		// Other text needs no encoding.
-		s.ok("cp", "--metadata", "name=日本 é.txt", "-", "box:a")
+		s.run("cp", "--metadata", "name=日本 é.txt", "-", "box:a")
 		require.Equal(t, "日本 é.txt", statOf(s, "box:a").Metadata["name"])
 	}
 }
@@ -282,7 +284,7 @@ func TestAttributesInACopyOfTheFiles(t *testing.T) {
 	dir := t.TempDir()
 	copied := filepath.Join(t.TempDir(), "copied")
 	const object = "?sidecars=true#a/b"
-	s.ok("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", "file://"+filepath.ToSlash(dir)+object)
+	s.run("cp", "--content-type", "text/x-test", "--metadata", "owner=me", "-", "file://"+filepath.ToSlash(dir)+object)
 
 	require.NoError(t, os.CopyFS(copied, os.DirFS(dir)))
 
@@ -295,10 +297,10 @@ func TestAttributesInACopyOfTheFiles(t *testing.T) {
 func TestBucketSettingsInMemory(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.ok("mb", bucket)
-	s.in = `[{"Origins":["https://example.com"],"Methods":["PUT"]}]`
-	s.ok("bucket", "--cors", "-", bucket)
-	require.Contains(t, s.ok("bucket", "--json", bucket), `"origins":["https://example.com"]`)
+	s.run("mb", bucket)
+	s.stdin = `[{"Origins":["https://example.com"],"Methods":["PUT"]}]`
+	s.run("bucket", "--cors", "-", bucket)
+	require.Contains(t, s.run("bucket", "--json", bucket), `"origins":["https://example.com"]`)
 }
 
 // If another program removes the temporary file of an upload, the upload fails.
@@ -325,7 +327,7 @@ func TestCpTemporaryFileVanishes(t *testing.T) {
 	require.NoError(t, os.RemoveAll(temporary))
 	require.NoError(t, stdin.Close())
 	require.Equal(t, exitFailure, waitForExit(t, process))
-	newShell(t).exits(exitNotFound, "stat", "file://"+filepath.ToSlash(dir)+"#a")
+	newShell(t).requireExit(exitNotFound, "stat", "file://"+filepath.ToSlash(dir)+"#a")
 }
 
 // A key of metadata must be ASCII without spaces.
@@ -342,7 +344,7 @@ func TestMetadataKeysAreASCII(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			newShell(t).exits(exitUsage, "cp", "--metadata", tt.pair, "-", newMemoryAddress(t)+"/a")
+			newShell(t).requireExit(exitUsage, "cp", "--metadata", tt.pair, "-", newMemoryAddress(t)+"/a")
 		})
 	}
 }
@@ -378,7 +380,7 @@ func TestDurabilityOrder(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)
 	s.put(bucket+"#in/a", "new")
-	s.ok("bucket", "--public", "on", bucket)
+	s.run("bucket", "--public", "on", bucket)
 
 	tests := []struct {
 		name     string

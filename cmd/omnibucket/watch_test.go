@@ -105,7 +105,7 @@ func TestSyncWatchCopiesEachChange(t *testing.T) {
 	_, err := io.Copy(io.Discard, lines)
 	require.NoError(t, err)
 	require.Equal(t, exitInterrupted, waitForExit(t, process))
-	require.Equal(t, "a\nother/b\n", newShell(t).ok("find", bucket))
+	require.Equal(t, "a\nother/b\n", newShell(t).run("find", bucket))
 }
 
 // If a file cannot be stored, sync --watch continues with the next change. It ends if its directory is removed.
@@ -164,7 +164,7 @@ func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		_, errs := newShell(t).exits(exitUsage, append([]string{"sync", "--watch"}, tt.args...)...)
+		_, errs := newShell(t).requireExit(exitUsage, append([]string{"sync", "--watch"}, tt.args...)...)
 		require.Contains(t, errs, tt.text, tt.name)
 	}
 }

@@ -11,8 +11,9 @@ import (
 func TestFiltersWithWildcards(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	fillBox(t, s, bucket, "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
-	s.env["OMNIBUCKET_IN"] = bucket + "/in"
+	s.setLocation("box", bucket)
+	s.putKeysAsContent("box:", "in/keep/a", "in/keep/deep/b", "in/other/c", "in/top")
+	s.setLocation("in", bucket+"/in")
 
 	// Each form of the pattern leaves these keys.
 	want := []string{"in/other/c", "in/top"}
@@ -26,18 +27,18 @@ func TestFiltersWithWildcards(t *testing.T) {
 			{"rm", "--dry-run", "-r", "box:in/*"},
 			{"rm", "--dry-run", "-r", "box:in"},
 		} {
-			got := splitLines(s.ok(append(args, "--exclude", exclude)...))
+			got := splitLines(s.run(append(args, "--exclude", exclude)...))
 			require.ElementsMatch(t, want, got, "%q --exclude %s", args, exclude)
 		}
 	}
-	require.Equal(t, "in/other/\nin/top\n", s.ok("ls", "box:in/*", "--exclude", "keep/"))
-	require.NotContains(t, s.ok("tree", "box:in/*", "--exclude", "keep/**"), "deep")
+	require.Equal(t, "in/other/\nin/top\n", s.run("ls", "box:in/*", "--exclude", "keep/"))
+	require.NotContains(t, s.run("tree", "box:in/*", "--exclude", "keep/**"), "deep")
 
 	// Remove and copy all but the excluded keys.
-	s.ok("rm", "-r", "box:in/*", "--exclude", "keep/")
-	require.Equal(t, "in/keep/a\nin/keep/deep/b\n", s.ok("ls", "-r", "box:in"))
-	s.ok("cp", "-r", "in:*", "box:copy/", "--exclude", "/keep/a")
-	require.Equal(t, "copy/keep/deep/b\n", s.ok("ls", "-r", "box:copy"))
+	s.run("rm", "-r", "box:in/*", "--exclude", "keep/")
+	require.Equal(t, "in/keep/a\nin/keep/deep/b\n", s.run("ls", "-r", "box:in"))
+	s.run("cp", "-r", "in:*", "box:copy/", "--exclude", "/keep/a")
+	require.Equal(t, "copy/keep/deep/b\n", s.run("ls", "-r", "box:copy"))
 }
 
 // As in a shell, a folder next to the objects can be their destination.
@@ -70,17 +71,18 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, newAddress := range []func(*testing.T) string{newMemoryAddress, newDirectoryAddress} {
+			for _, address := range []string{newMemoryAddress(t), newDirectoryAddress(t)} {
 				s := newShell(t)
-				bucket := newAddress(t)
-				fillBox(t, s, bucket, "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
+				bucket := address
+				s.setLocation("box", bucket)
+				s.putKeysAsContent("box:", "a1.jpg", "a2.jpg", "b.png", "x/old.jpg")
 				separator := "/" // before the key in an address
 				if strings.HasPrefix(bucket, "file:") {
 					separator = "#"
 				}
 
-				s.ok("mv", "box:"+tt.source, bucket+separator+tt.destination)
-				require.Equal(t, tt.want, s.ok("ls", "-r", "box:"))
+				s.run("mv", "box:"+tt.source, bucket+separator+tt.destination)
+				require.Equal(t, tt.want, s.run("ls", "-r", "box:"))
 			}
 		})
 	}
@@ -90,9 +92,10 @@ func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 // nothing.
 func TestMvOntoItself(t *testing.T) {
 	s := newShell(t)
-	fillBox(t, s, newMemoryAddress(t), "a/1", "a/2")
-	s.exits(exitUsage, "mv", "-r", "box:a", "box:a/b/")
-	s.exits(exitUsage, "mv", "box:a/*", "box:a/")
-	s.ok("mv", "-r", "box:*", "box:a/")
-	require.Equal(t, "a/1\na/2\n", s.ok("ls", "-r", "box:"))
+	s.setLocation("box", newMemoryAddress(t))
+	s.putKeysAsContent("box:", "a/1", "a/2")
+	s.requireExit(exitUsage, "mv", "-r", "box:a", "box:a/b/")
+	s.requireExit(exitUsage, "mv", "box:a/*", "box:a/")
+	s.run("mv", "-r", "box:*", "box:a/")
+	require.Equal(t, "a/1\na/2\n", s.run("ls", "-r", "box:"))
 }
