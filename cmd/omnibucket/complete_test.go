@@ -68,14 +68,22 @@ func TestCompletionsAreHarmless(t *testing.T) {
 	}
 }
 
-// The last argument is completed by names, paths, keys, buckets, commands or flags, as its place demands.
+// A shell completes the last argument of a command to a location, a path, a key, a bucket or a command.
 func TestCompletions(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
-	bucket := newMemoryAddress(t)
+	bucketName := strings.TrimPrefix(newMemoryAddress(t), "mem://")
+	bucket := "mem://" + bucketName
 	t.Chdir(dir)
-	writeFiles(t, dir, map[string]string{"reports/a.txt": "", "rest": "", ".hidden": "", "box/photos/1.jpg": "", "box/100%.txt": ""})
+	writeFiles(t, dir, map[string]string{
+		"reports/a.txt":    "",
+		"rest":             "",
+		".hidden":          "",
+		"box/photos/1.jpg": "",
+		"box/100%.txt":     "",
+	})
 	s.env["XDG_CONFIG_HOME"] = dir
+	// The location box: is the directory box.
 	s.run("config", "add", "box", "file://"+filepath.ToSlash(dir)+"/box")
 	s.put(bucket+"/photos/a b.jpg", "")
 	s.put(bucket+"/photos/c.jpg", "")
@@ -86,7 +94,7 @@ func TestCompletions(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{name: "names and paths", args: []string{"ls", "b"}, want: []string{"box:", "box/"}},
+		{name: "locations and paths", args: []string{"ls", "b"}, want: []string{"box:", "box/"}},
 		{name: "paths", args: []string{"cat", "re"}, want: []string{"reports/", "rest"}},
 		{name: "a path below", args: []string{"cp", "reports/"}, want: []string{"reports/a.txt"}},
 		{
@@ -94,8 +102,8 @@ func TestCompletions(t *testing.T) {
 			args: []string{"cp", "rest", "reports/"},
 			want: []string{"reports/a.txt"},
 		},
-		{name: "keys of a name", args: []string{"ls", "box:p"}, want: []string{"box:photos/"}},
-		{name: "keys of a name are literal", args: []string{"ls", "box:1"}, want: []string{"box:100%.txt"}},
+		{name: "keys of a location", args: []string{"ls", "box:p"}, want: []string{"box:photos/"}},
+		{name: "keys of a location are not escaped", args: []string{"ls", "box:1"}, want: []string{"box:100%.txt"}},
 		{
 			name: "keys of an address",
 			args: []string{"ls", bucket + "/p"},
@@ -111,29 +119,28 @@ func TestCompletions(t *testing.T) {
 			args: []string{"ls", bucket + "/c?prefix=photos/"},
 			want: []string{bucket + "/c.jpg?prefix=photos/"},
 		},
-		{name: "buckets", args: []string{"ls", bucket[:len(bucket)-2]}, want: []string{bucket + "/"}},
-		{
-			name: "buckets of an account",
-			args: []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]},
-			want: []string{bucket + "/"},
-		},
+		{name: "buckets", args: []string{"ls", "mem://" + bucketName[:8]}, want: []string{bucket + "/"}},
 		{name: "a bucket that does not exist", args: []string{"ls", "mem://no-such-bucket/"}, want: nil},
-		{name: "a name that is not set", args: []string{"ls", "nosuch:a"}, want: nil},
+		{name: "a location that is not set", args: []string{"ls", "nosuch:a"}, want: nil},
 		{name: "commands for help", args: []string{"help", "syn"}, want: []string{"sync"}},
-		{name: "names of the configuration", args: []string{"config", "remove", ""}, want: []string{"box"}},
+		{name: "locations of the configuration", args: []string{"config", "remove", ""}, want: []string{"box"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
 			var got []string
 			for _, line := range s.completions(tt.args...) {
-				text, _, _ := strings.Cut(line, "\t")
+				text, _, _ := strings.Cut(line, "\t") // a description may follow
 				got = append(got, text)
 			}
 			require.Equal(t, tt.want, got)
 		})
 	}
+}
 
+// completion prints a script for each shell that it knows.
+func TestCompletionScripts(t *testing.T) {
+	s := newShell(t)
 	for _, name := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.NotEmpty(t, s.run("completion", name))
 	}

@@ -186,27 +186,28 @@ func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)
 
+	// A new setting is added to the file.
 	s.run("config", "set", "bwlimit", "08:00,512K 19:00,off")
 	require.Equal(t, text+"  bwlimit: 08:00,512K 19:00,off\n", readFile(t, path))
-	require.Equal(t, path, s.effective("file"))
-	require.Equal(t, "3", s.effective("concurrency"))
-	require.Equal(t, "08:00,512K 19:00,off", s.effective("bwlimit"))
+	require.Equal(t, path, s.shownSetting("file"))
+	require.Equal(t, "3", s.shownSetting("concurrency"))
+	require.Equal(t, "08:00,512K 19:00,off", s.shownSetting("bwlimit"))
 
 	// The environment comes before the setting, and a flag before both.
 	s.env["OMNIBUCKET_FLAG_CONCURRENCY"] = "4"
-	require.Equal(t, "4", s.effective("concurrency"))
-	require.Equal(t, "5", s.effective("concurrency", "--concurrency", "5"))
+	require.Equal(t, "4", s.shownSetting("concurrency"))
+	require.Equal(t, "5", s.shownSetting("concurrency", "--concurrency", "5"))
 
 	// Without a setting, the library decides.
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.run("config", "unset", "concurrency")
-	require.Equal(t, "-", s.effective("concurrency"))
-	require.Equal(t, "-", s.effective("timeout"))
-	require.Equal(t, "0", s.effective("retries", "--retries", "0"))
+	require.Equal(t, "-", s.shownSetting("concurrency"))
+	require.Equal(t, "-", s.shownSetting("timeout"))
+	require.Equal(t, "0", s.shownSetting("retries", "--retries", "0"))
 }
 
-// effective returns the value of a flag that config show prints, if it is called with these arguments.
-func (s *shell) effective(flag string, args ...string) string {
+// shownSetting returns the value of a flag that config show prints, if it is called with these arguments.
+func (s *shell) shownSetting(flag string, args ...string) string {
 	s.t.Helper()
 	for _, line := range splitLines(s.run(append([]string{"config", "show"}, args...)...)) {
 		if fields := strings.Fields(line); fields[0] == flag {
@@ -220,18 +221,20 @@ func (s *shell) effective(flag string, args ...string) string {
 func TestConfigSettingsInvalid(t *testing.T) {
 	s, _ := newConfiguredShell(t, "")
 	tests := []struct {
+		name    string
 		setting string
+		value   string
 		wantErr string
 	}{
-		{setting: "concurrency", wantErr: "value must be valid for --concurrency"},
-		{setting: "speed", wantErr: "must be a global flag"},
-		{setting: "dry-run", wantErr: "must be a global flag"},
-		{setting: "bwlimit", wantErr: "--bwlimit: timetable must have rates"},
+		{name: "text as a number", setting: "concurrency", value: "many", wantErr: "value must be valid for --concurrency"},
+		{name: "text as a rate", setting: "bwlimit", value: "fast", wantErr: "--bwlimit: timetable must have rates"},
+		{name: "unknown flag", setting: "speed", value: "fast", wantErr: "must be a global flag"},
+		{name: "flag that is no setting", setting: "dry-run", value: "true", wantErr: "must be a global flag"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.setting, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			_, stderr := s.requireExit(exitUsage, "config", "set", tt.setting, "fast")
+			_, stderr := s.requireExit(exitUsage, "config", "set", tt.setting, tt.value)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
@@ -245,7 +248,7 @@ func TestSettingOfTheEnvironmentInvalid(t *testing.T) {
 	require.Contains(t, stderr, "OMNIBUCKET_FLAG_CONCURRENCY must be a valid value of --concurrency")
 }
 
-// If the configuration is invalid, each command says where, and does not repeat the value.
+// If the configuration is invalid, a command says where, and does not repeat the value, which may be a secret.
 func TestConfigInvalid(t *testing.T) {
 	tests := []struct{ name, text, wantErr string }{
 		{name: "no YAML", text: "locations: [", wantErr: "line 1: the file must be YAML"},
@@ -300,7 +303,10 @@ func TestConfigInvalid(t *testing.T) {
 			require.NotContains(t, stderr, "hunter2")
 		})
 	}
+}
 
+// If the configuration file is missing, config add creates it, and other commands fail.
+func TestConfigMissing(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.requireExit(exitUsage, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")
 	require.Contains(t, stderr, "configuration file must be readable")

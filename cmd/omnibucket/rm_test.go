@@ -16,49 +16,46 @@ import (
 
 // rm removes objects, and folders with -r. -v prints what it removes, and --dry-run what it would remove.
 func TestRm(t *testing.T) {
+	const all = "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n"
 	tests := []struct {
-		name    string
-		args    []string // keys
-		wantErr string
-		left    string
+		name       string
+		args       []string
+		wantOutput string
+		left       string // keys of the objects after the command
 	}{
-		{name: "an object", args: []string{"photos"}, left: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
-		{name: "several", args: []string{"photos", "photos/1"}, left: "photos-old\nphotos/2/3\nvideos/4\n"},
+		{name: "an object", args: []string{"box:photos"}, left: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
 		{
-			name: "a folder, and nothing else",
-			args: []string{"-r", "photos"},
-			left: "photos\nphotos-old\nvideos/4\n",
+			name: "several objects",
+			args: []string{"box:photos", "box:photos/1"},
+			left: "photos-old\nphotos/2/3\nvideos/4\n",
+		},
+		{name: "a folder", args: []string{"-r", "box:photos"}, left: "photos\nphotos-old\nvideos/4\n"},
+		{name: "a folder with its slash", args: []string{"-r", "box:photos/"}, left: "photos\nphotos-old\nvideos/4\n"},
+		{
+			name:       "several folders with -v",
+			args:       []string{"-r", "-v", "box:photos", "box:videos"},
+			wantOutput: "photos/1\nphotos/2/3\nvideos/4\n",
+			left:       "photos\nphotos-old\n",
 		},
 		{
-			name: "a folder with its slash",
-			args: []string{"-r", "photos/"},
-			left: "photos\nphotos-old\nvideos/4\n",
+			name:       "an object with -v",
+			args:       []string{"-v", "box:photos/1"},
+			wantOutput: "photos/1\n",
+			left:       "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
 		},
 		{
-			name:    "several folders, with each key",
-			args:    []string{"-r", "-v", "photos", "videos"},
-			wantErr: "photos/1\nphotos/2/3\nvideos/4\n",
-			left:    "photos\nphotos-old\n",
+			name:       "a dry run with a folder",
+			args:       []string{"-r", "--dry-run", "box:photos"},
+			wantOutput: "photos/1\nphotos/2/3\n",
+			left:       all,
 		},
 		{
-			name:    "an object, with its key",
-			args:    []string{"-v", "photos/1"},
-			wantErr: "photos/1\n",
-			left:    "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
+			name:       "a dry run with an object",
+			args:       []string{"--dry-run", "box:photos"},
+			wantOutput: "photos\n",
+			left:       all,
 		},
-		{
-			name:    "nothing, in a dry run",
-			args:    []string{"-r", "--dry-run", "photos"},
-			wantErr: "photos/1\nphotos/2/3\n",
-			left:    "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
-		},
-		{
-			name:    "nothing, in a dry run of objects",
-			args:    []string{"--dry-run", "photos"},
-			wantErr: "photos\n",
-			left:    "photos\nphotos-old\nphotos/1\nphotos/2/3\nvideos/4\n",
-		},
-		{name: "a whole bucket", args: []string{"-r", "--all", ""}},
+		{name: "a whole bucket", args: []string{"-r", "--all", "box:"}, left: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,15 +65,7 @@ func TestRm(t *testing.T) {
 				s.put("box:"+key, "x")
 			}
 
-			args := []string{"rm"}
-			for _, arg := range tt.args {
-				if arg == "" || arg[0] != '-' {
-					arg = "box:" + arg
-				}
-				args = append(args, arg)
-			}
-
-			require.Equal(t, tt.wantErr, s.run(args...))
+			require.Equal(t, tt.wantOutput, s.run(append([]string{"rm"}, tt.args...)...))
 			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
 		})
 	}
@@ -86,53 +75,53 @@ func TestRm(t *testing.T) {
 func TestRmReportsMissingObjects(t *testing.T) {
 	const all = "photos\nphotos/1\nvideos/2\n"
 	tests := []struct {
-		name    string
-		args    []string
-		prints  string
-		wantErr []string
-		left    string
+		name       string
+		args       []string
+		wantOutput string
+		wantErr    []string // one for each line of standard error
+		left       string   // keys of the objects after the command
 	}{
 		{
 			name:    "an object",
-			args:    []string{"none"},
+			args:    []string{"box:none"},
 			wantErr: []string{`object "none" does not exist`},
 			left:    all,
 		},
 		{
 			name:    "the name of a folder",
-			args:    []string{"videos"},
+			args:    []string{"box:videos"},
 			wantErr: []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`},
 			left:    all,
 		},
 		{
-			name:    "with existing objects",
-			args:    []string{"-v", "none", "photos"},
-			prints:  "photos\n",
-			wantErr: []string{`object "none" does not exist`},
-			left:    "photos/1\nvideos/2\n",
+			name:       "one of two objects",
+			args:       []string{"-v", "box:none", "box:photos"},
+			wantOutput: "photos\n",
+			wantErr:    []string{`object "none" does not exist`},
+			left:       "photos/1\nvideos/2\n",
 		},
 		{
-			name:    "in a dry run",
-			args:    []string{"--dry-run", "none", "photos"},
-			prints:  "photos\n",
-			wantErr: []string{`object "none" does not exist`},
-			left:    all,
+			name:       "one of two objects in a dry run",
+			args:       []string{"--dry-run", "box:none", "box:photos"},
+			wantOutput: "photos\n",
+			wantErr:    []string{`object "none" does not exist`},
+			left:       all,
 		},
 		{
 			name:    "a folder",
-			args:    []string{"-r", "none"},
+			args:    []string{"-r", "box:none"},
 			wantErr: []string{`no object is under "none/"`},
 			left:    all,
 		},
 		{
-			name:    "a folder, in a dry run",
-			args:    []string{"-r", "--dry-run", "none"},
+			name:    "a folder in a dry run",
+			args:    []string{"-r", "--dry-run", "box:none"},
 			wantErr: []string{`no object is under "none/"`},
 			left:    all,
 		},
 		{
-			name:    "each of several",
-			args:    []string{"none", "nothing"},
+			name:    "two objects",
+			args:    []string{"box:none", "box:nothing"},
 			wantErr: []string{`"none"`, `"nothing"`},
 			left:    all,
 		},
@@ -145,22 +134,13 @@ func TestRmReportsMissingObjects(t *testing.T) {
 				s.put("box:"+key, "x")
 			}
 
-			args := []string{"rm"}
-			for _, arg := range tt.args {
-				if arg[0] != '-' {
-					arg = "box:" + arg
-				}
-				args = append(args, arg)
-			}
-
-			stdout, stderr := s.requireExit(exitOK, args...)
-			require.Equal(t, tt.prints, stdout)
+			stdout, stderr := s.requireExit(exitOK, append([]string{"rm"}, tt.args...)...)
+			require.Equal(t, tt.wantOutput, stdout)
 			lines := splitLines(stderr)
 			require.Len(t, lines, len(tt.wantErr))
-
-			for i, says := range tt.wantErr {
+			for i, text := range tt.wantErr {
 				require.Contains(t, lines[i], "omnibucket: nothing was removed: ")
-				require.Contains(t, lines[i], says)
+				require.Contains(t, lines[i], text)
 			}
 			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
 		})
@@ -172,8 +152,8 @@ func TestRmSaysThatTheFlagsSelectNothing(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
 	s.putKeysAsContent("box:", "a/b")
-	for _, extra := range [][]string{nil, {"--dry-run"}} {
-		_, stderr := s.requireExit(exitOK, append(extra, "rm", "-r", "--older", "1d", "box:a")...)
+	for _, flag := range []string{"--dry-run=false", "--dry-run"} {
+		_, stderr := s.requireExit(exitOK, "rm", "-r", flag, "--older", "1d", "box:a")
 		require.Equal(t, "omnibucket: nothing was removed: the flags select no object under \"a/\"\n", stderr)
 	}
 }
@@ -288,6 +268,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Of the four files, a link and a pipe are not removed.
 			dir := filepath.Join(t.TempDir(), "tree")
 			writeFiles(t, dir, map[string]string{"a": "x", "sub/b": "x"})
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))
@@ -303,26 +284,25 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 func TestRmOfATreeBehindALink(t *testing.T) {
 	dir := t.TempDir()
 	tree := filepath.Join(dir, "tree")
-	link := filepath.Join(dir, "link")
+	linkToTree := filepath.Join(dir, "link")
+	// The tree has 200 files of one byte, and a link to one of them, which rm leaves.
 	files := map[string]string{}
 	for i := range 100 {
 		files[fmt.Sprint("a", i)] = "x"
 		files[fmt.Sprint("sub/a", i)] = "x"
 	}
 	writeFiles(t, tree, files)
+	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "linkToFile")))
+	require.NoError(t, os.Symlink("tree", linkToTree))
 
-	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
-	require.NoError(t, os.Symlink("tree", link))
-
-	_, stderr := newShell(t).requireExit(exitOK, "rm", "-r", link+"/")
+	_, stderr := newShell(t).requireExit(exitOK, "rm", "-r", linkToTree+"/")
 	require.Equal(t, "200 deleted (200 B)\n"+
 		"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
 	require.Len(t, leftovers, 1)
-	require.Equal(t, "broken", leftovers[0].Name())
-
-	_, err = os.Lstat(link)
+	require.Equal(t, "linkToFile", leftovers[0].Name())
+	_, err = os.Lstat(linkToTree)
 	require.NoError(t, err)
 }
 

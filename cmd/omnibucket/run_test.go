@@ -179,109 +179,109 @@ func TestExitCodes(t *testing.T) {
 		wantErr string // on standard error
 		args    []string
 	}{
-		{name: "done", args: []string{"ls", bucket}},
-		{name: "no command is help"},
+		{name: "a command that succeeds", args: []string{"ls", bucket}},
+		{name: "no command, which prints help"},
 		{name: "help", args: []string{"help", "cp"}},
 		{name: "version", args: []string{"--version"}},
 		{name: "completion", args: []string{"completion", "bash"}},
 		{
 			name:    "an unknown command",
-			code:    2,
+			code:    exitUsage,
 			wantErr: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
 			args:    []string{"copy"},
 		},
 		{
 			name:    "help about an unknown command",
-			code:    2,
+			code:    exitUsage,
 			wantErr: "must be a command",
 			args:    []string{"help", "nothing"},
 		},
 		{
 			name:    "an unknown flag",
-			code:    2,
+			code:    exitUsage,
 			wantErr: "unknown flag: --fast",
 			args:    []string{"ls", "--fast", bucket},
 		},
 		{
-			name:    "a flag's value",
-			code:    2,
+			name:    "an invalid value of a flag",
+			code:    exitUsage,
 			wantErr: "invalid argument",
 			args:    []string{"ls", "--limit", "many", bucket},
 		},
 		{
 			name:    "too few arguments",
-			code:    2,
+			code:    exitUsage,
 			wantErr: "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
 			args:    []string{"cp", "a"},
 		},
-		{name: "too many arguments", code: 2, wantErr: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
-		{name: "no address", code: 2, wantErr: "location must be in a bucket", args: []string{"ls", "-"}},
+		{name: "too many arguments", code: exitUsage, wantErr: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
+		{name: "standard output in place of an address", code: exitUsage, wantErr: "location must be in a bucket", args: []string{"ls", "-"}},
 		{
 			name:    "a path that does not exist",
-			code:    3,
+			code:    exitNotFound,
 			wantErr: "object not found",
 			args:    []string{"ls", "photos"},
 		},
 		{
-			name:    "a name that is not set",
-			code:    2,
+			name:    "an unknown location",
+			code:    exitUsage,
 			wantErr: "OMNIBUCKET_MY_PHOTOS is not set",
 			args:    []string{"ls", "my-photos:a"},
 		},
-		{name: "an unknown scheme", code: 2, wantErr: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
+		{name: "an unknown scheme", code: exitUsage, wantErr: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
 		{
 			name:    "an unknown parameter",
-			code:    2,
+			code:    exitUsage,
 			wantErr: `has parameter "speed"`,
 			args:    []string{"ls", bucket + "?speed=1"},
 		},
 		{
-			name:    "a key that none can store",
-			code:    2,
+			name:    "a key that no store accepts",
+			code:    exitUsage,
 			wantErr: `empty segment`,
 			args:    []string{"cp", "-", bucket + "/a//b"},
 		},
-		{name: "no such object", code: 3, wantErr: "object not found", args: []string{"cat", bucket + "/none"}},
-		{name: "no such folder", code: 3, wantErr: "object not found", args: []string{"ls", bucket + "/none/"}},
+		{name: "no such object", code: exitNotFound, wantErr: "object not found", args: []string{"cat", bucket + "/none"}},
+		{name: "no such folder", code: exitNotFound, wantErr: "object not found", args: []string{"ls", bucket + "/none/"}},
 		{
 			name:    "no such bucket",
-			code:    3,
+			code:    exitNotFound,
 			wantErr: "bucket not found",
 			args:    []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
 		},
 		{
-			name:    "a condition",
-			code:    4,
+			name:    "an object that exists, against a condition",
+			code:    exitPrecondition,
 			wantErr: "precondition failed",
 			args:    []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
 		},
 		{
-			name:    "a revision",
-			code:    4,
+			name:    "another revision than the required one",
+			code:    exitPrecondition,
 			wantErr: "precondition failed",
 			args:    []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
 		},
 		{
 			name:    "a missing file",
-			code:    3,
+			code:    exitNotFound,
 			wantErr: "not found",
 			args:    []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
 		},
 		{
 			name:    "a missing directory",
-			code:    3,
+			code:    exitNotFound,
 			wantErr: "not found",
 			args:    []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
 		},
 		{
 			name:    "an unsupported operation",
-			code:    1,
+			code:    exitFailure,
 			wantErr: "unsupported",
 			args:    []string{"sign", bucket + "/b"},
 		},
 		{
 			name:    "the first of several failures",
-			code:    3,
+			code:    exitNotFound,
 			wantErr: "object not found",
 			args:    []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
 		},
@@ -291,7 +291,7 @@ func TestExitCodes(t *testing.T) {
 			s := s.inSubtest(t)
 			_, stderr := s.requireExit(tt.code, tt.args...)
 			require.Contains(t, stderr, tt.wantErr)
-			if tt.code != 0 {
+			if tt.code != exitOK {
 				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
 			}
 		})
@@ -304,7 +304,7 @@ func TestInterruptExitsWith130(t *testing.T) {
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
 	s.put(bucket+"/a.txt", "a")
-	ctx, cancel := context.WithCancel(t.Context())
+	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
 
 	for _, args := range [][]string{
@@ -315,10 +315,11 @@ func TestInterruptExitsWith130(t *testing.T) {
 		{"rm", "-r", "--all", bucket},
 	} {
 		t.Run(args[0], func(t *testing.T) {
-			require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, io.Discard, io.Discard)))
+			require.Equal(t, exitInterrupted, run(interrupted, args, s.environment(nil, io.Discard, io.Discard)))
 		})
 	}
 
+	// No file was downloaded, and the object is still there.
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Empty(t, entries)
@@ -357,6 +358,7 @@ func (brokenPipe) Write([]byte) (int, error) {
 func TestBrokenPipeIsSilent(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
+	// Each of the commands prints more than the program buffers.
 	s.put(bucket+"/large", strings.Repeat("x", 1<<20))
 	for i := range 2_000 {
 		s.put(fmt.Sprintf("%s/many/%050d", bucket, i), "x")
@@ -373,7 +375,7 @@ func TestBrokenPipeIsSilent(t *testing.T) {
 			require.Empty(t, stderr.String())
 		})
 	}
-	require.NotEmpty(t, s.run("ls", "-r", bucket+"/many"), "rm must stop")
+	require.NotEmpty(t, s.run("ls", "-r", bucket+"/many"), "rm must stop before it has removed everything")
 }
 
 // A fullDisk takes no byte.

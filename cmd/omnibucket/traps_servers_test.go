@@ -52,7 +52,7 @@ func startServerWithoutUnderscores(t *testing.T, s *shell) {
 // shown.
 func TestMetadataRenamedByTheServer(t *testing.T) {
 	s := newShell(t)
-	// The server of "box:" returns "-" for "_". "ceph:" is the same bucket with a profile.
+	// The server of box: returns "-" for "_". ceph: is the same bucket with a profile.
 	startServerWithoutUnderscores(t, s)
 	s.setLocation("ceph", s.addressOf("box")+"&profile=ceph")
 
@@ -172,35 +172,34 @@ func TestRetriesAndTimeoutRefused(t *testing.T) {
 	}
 }
 
-// If the source changes during cp --if-absent, the exit code is not that of a failed condition, from which a script
-// would conclude that the target exists.
+// If the source changes while cp --if-absent reads it, cp exits with 1. The exit code of a failed condition would tell
+// a script that the target exists.
 func TestCpSourceChangeIsNoFailedCondition(t *testing.T) {
 	s := newShell(t)
+	sourceServer := s.startS3Location("source", s3server.Config{})
+	s.startS3Location("target", s3server.Config{})
+	// With this profile, both locations support conditions.
+	s.addParameter("source", "profile=minio")
+	s.addParameter("target", "profile=minio")
+	s.put("source:a", "a")
 
-	// The source is from: on one server, and box: is another server. With this profile, both support conditions.
-	const profile = "&profile=minio"
-	server := s.startS3Location("box", s3server.Config{})
-	s.setLocation("from", s.addressOf("box")+profile)
-	s.startS3Location("box", s3server.Config{})
-	s.setLocation("box", s.addressOf("box")+profile)
-	s.put("from:a", "a")
+	// From here on, each read of the source fails as if the object had changed.
+	sourceServer.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
 
-	// The source refuses a read as if it had changed.
-	server.Inject(s3server.Fail("GetObject", "PreconditionFailed"))
-
-	for _, dst := range []string{"box:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
-		_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "from:a", dst)
+	for _, target := range []string{"target:a", newMemoryAddress(t) + "/a", newDirectoryAddress(t) + "#a"} {
+		_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "source:a", target)
 		require.Contains(t, stderr, "changed")
-		s.requireExit(exitNotFound, "stat", dst)
+		s.requireExit(exitNotFound, "stat", target)
 	}
+	s.requireExit(exitFailure, "mv", "--if-absent", "source:a", "target:a")
 
-	s.requireExit(exitFailure, "mv", "--if-absent", "from:a", "box:a")
-	server.ClearFaults()
-	require.Equal(t, "a", s.run("cat", "from:a"), "mv must not remove the source")
+	// mv has not removed the source, which can be read again.
+	sourceServer.ClearFaults()
+	require.Equal(t, "a", s.run("cat", "source:a"))
 
-	// A condition fails only if the target exists.
-	s.run("cp", "--if-absent", "from:a", "box:a")
-	s.requireExit(exitPrecondition, "cp", "--if-absent", "from:a", "box:a")
+	// The condition fails only if the target exists, as after this copy.
+	s.run("cp", "--if-absent", "source:a", "target:a")
+	s.requireExit(exitPrecondition, "cp", "--if-absent", "source:a", "target:a")
 }
 
 // startGCSLocation starts a server of Google's protocol, whose responses depend on the path and on the prefix in the
@@ -220,13 +219,17 @@ func (s *shell) startGCSLocation(name string, respond func(path, prefix string) 
 // If a server returns "a/" both as an object and as a prefix, as Google's test server does, ls prints it once.
 func TestLsFolderBesideAnObject(t *testing.T) {
 	s := newShell(t)
+	// item returns an object in a response of the server.
 	item := func(name string) string {
-		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1","updated":"2026-11-21T08:00:00Z"}`
+		return `{"name":"` + name + `","bucket":"photos","size":"0","generation":"1","metageneration":"1",` +
+			`"updated":"2026-11-21T08:00:00Z"}`
 	}
 	s.startGCSLocation("box", func(_, prefix string) (int, string) {
+		// The folder a/ has the object x.
 		if strings.HasPrefix(prefix, "a/") {
 			return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("a/x") + `]}`
 		}
+		// The bucket has a/, twice, and the object b.
 		return http.StatusOK, `{"kind":"storage#objects","items":[` + item("a/") + `,` + item("b") + `],"prefixes":["a/"]}`
 	})
 	require.Equal(t, "a/\nb\n", s.run("ls", "box:"))
@@ -234,7 +237,7 @@ func TestLsFolderBesideAnObject(t *testing.T) {
 	require.Equal(t, "a/x\n", s.run("ls", "box:*/x"))
 }
 
-// If an object is missing, the error does not say that the bucket is missing, even if the answer names a bucket.
+// The error for a missing object says that the object is missing, even if the server's message or the key names a bucket.
 func TestMissingObjectIsNoMissingBucket(t *testing.T) {
 	s := newShell(t)
 	s.startGCSLocation("box", func(path, _ string) (int, string) {
