@@ -76,12 +76,12 @@ func TestErrorsAreShort(t *testing.T) {
 			want:    "key must be a string",
 		},
 		{
-			name:    "half of a character",
+			name:    "half of a surrogate pair",
 			message: readWith(`{"key":"a\ud800"}`),
 			want:    "whole characters",
 		},
 		{
-			name:    "the other half",
+			name:    "a surrogate pair in the wrong order",
 			message: readWith(`{"key":"\udc00\ud83d"}`),
 			want:    "whole characters",
 		},
@@ -91,7 +91,7 @@ func TestErrorsAreShort(t *testing.T) {
 			want:    "read has no argument",
 		},
 		{
-			name:    "other params",
+			name:    "params that are no object",
 			message: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`,
 			want:    "…",
 		},
@@ -168,44 +168,58 @@ func TestMessagesAreShortWithoutWrite(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 }
 
-// Text in a string that looks like a part of a message is not parsed as one.
+// hasManyParts counts the brackets and commas of a message, but not those within its strings.
 func TestMessagePartsWithinText(t *testing.T) {
-	require.False(t, hasManyParts([]byte(`{"text":"`+strings.Repeat(`,{[\"\\`, 2*maxParts)+`"}`)))
-	require.True(t, hasManyParts([]byte(`{"text\\":`+strings.Repeat(`[`, maxParts))))
-	require.False(t, hasManyParts([]byte(strings.Repeat(`[`, maxParts))))
-}
-
-// Arguments are decoded by the rules of JSON, and not of Go, so null is no value and an integer may have an exponent.
-func TestArguments(t *testing.T) {
 	tests := []struct {
-		name string
-		args string
-		want readIn
+		name    string
+		message string
+		want    bool
 	}{
-		{
-			name: "spaces and other forms of integers",
-			args: ` {"key" : "a" , "offset": 1e3, "length":16.0} `,
-			want: readIn{Key: "a", Offset: 1000, Length: 16},
-		},
-		{
-			name: "an integer whose digits have the same length",
-			args: `{"key":"a","offset":1e2}`,
-			want: readIn{Key: "a", Offset: 100},
-		},
+		{name: "as many as permitted", message: strings.Repeat(`[`, maxParts), want: false},
+		{name: "one too many", message: `{"text":` + strings.Repeat(`[`, maxParts), want: true},
+		{name: "within a string", message: `{"text":"` + strings.Repeat(`,{[\"\\`, 2*maxParts) + `"}`, want: false},
+		{name: "after a string that ends in a backslash", message: `{"text\\":` + strings.Repeat(`[`, maxParts), want: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var got readIn
-			require.NoError(t, decode("read", schemaOf[readIn](), json.RawMessage(tt.args), &got))
-			require.Equal(t, tt.want, got)
+			require.Equal(t, tt.want, hasManyParts([]byte(tt.message)))
 		})
 	}
+}
 
-	// A null is like a missing argument.
-	var got writeIn
-	args := json.RawMessage(`{"key":"a","text":null,"overwrite":true}`)
-	require.NoError(t, decode("write", schemaOf[writeIn](), args, &got))
-	require.Equal(t, writeIn{Key: "a", Overwrite: true}, got)
+// decode accepts each way in which JSON can spell an integer, such as 1e3 and 16.0. encoding/json refuses these for a
+// Go integer.
+func TestArgumentsOfIntegers(t *testing.T) {
+	tests := []struct {
+		integer string
+		want    int64
+	}{
+		{integer: "1000", want: 1000},
+		{integer: "16.0", want: 16},
+		{integer: "1e3", want: 1000},
+		{integer: "1e2", want: 100}, // which is as long as 100
+	}
+	for _, tt := range tests {
+		t.Run(tt.integer, func(t *testing.T) {
+			args := json.RawMessage(`{"key":"a","offset":` + tt.integer + `}`)
+			var got readIn
+			require.NoError(t, decode("read", schemaOf[readIn](), args, &got))
+			require.Equal(t, readIn{Key: "a", Offset: tt.want}, got)
+		})
+	}
+}
+
+// decode ignores spaces, and takes null for a missing argument.
+func TestArguments(t *testing.T) {
+	var read readIn
+	args := json.RawMessage(` {"key" : "a" , "offset": 1, "length":16} `)
+	require.NoError(t, decode("read", schemaOf[readIn](), args, &read))
+	require.Equal(t, readIn{Key: "a", Offset: 1, Length: 16}, read)
+
+	var write writeIn
+	args = json.RawMessage(`{"key":"a","text":null,"overwrite":true}`)
+	require.NoError(t, decode("write", schemaOf[writeIn](), args, &write))
+	require.Equal(t, writeIn{Key: "a", Overwrite: true}, write)
 }
 
 // An argument that does not fit the schema is refused with its name and the rule that it breaks.
@@ -297,26 +311,23 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	require.NoError(t, l.begin(second, 1))
 }
 
-// If a client does not read its responses, the server ends its calls after a while, so that those of others succeed.
+// The server ends a response that its client does not read, so that the calls of other clients succeed.
 func TestHTTPClientReadsNoResponse(t *testing.T) {
-	const calls = 10 // their responses do not fit into the buffers
+	const calls = 10 // their responses do not fit into the buffers of the connection
 	s, _ := newWatchedServer(t, oneReader)
-	s.sendTime = 100 * time.Millisecond // after which a response that nobody reads ends
-	site := httptest.NewUnstartedServer(s.setDeadlines(s.handler("token")))
-	site.Listener = smallBuffers{site.Listener}
-	site.Start()
-	defer site.Close()
+	s.sendTime = 100 * time.Millisecond // after which the server ends a response
+	site := startSiteWithSmallBuffers(t, s)
 
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+	slowClient, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
 	require.NoError(t, err)
-	defer conn.Close()
-	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(bufferSize))
+	defer slowClient.Close()
+	require.NoError(t, slowClient.(*net.TCPConn).SetReadBuffer(smallBuffer))
 
 	// One client sends calls and reads no response.
 	body := readCall(1, maxRead)
 	head := fmt.Sprintf(headers("Authorization: Bearer token\r\n"), len(body))
 	for range calls {
-		_, err = io.WriteString(conn, head+body)
+		_, err = io.WriteString(slowClient, head+body)
 		require.NoError(t, err)
 	}
 
@@ -326,8 +337,18 @@ func TestHTTPClientReadsNoResponse(t *testing.T) {
 	require.Positive(t, post(ctx, site, strings.NewReader(readCall(1, 16))))
 }
 
-// bufferSize is the size of the buffers of a connection in TestHTTPClientReadsNoResponse, in bytes.
-const bufferSize = 2048
+// startSiteWithSmallBuffers is like startSite, but the site's connections keep few bytes that the client has not read.
+func startSiteWithSmallBuffers(t *testing.T, s *server) *httptest.Server {
+	t.Helper()
+	site := httptest.NewUnstartedServer(s.setDeadlines(s.handler("token")))
+	site.Listener = smallBuffers{site.Listener}
+	site.Start()
+	t.Cleanup(site.Close)
+	return site
+}
+
+// smallBuffer is the size of a buffer of a connection, in bytes.
+const smallBuffer = 2048
 
 // smallBuffers is a listener whose connections keep few bytes that the client has not read.
 type smallBuffers struct{ net.Listener }
@@ -335,7 +356,7 @@ type smallBuffers struct{ net.Listener }
 func (s smallBuffers) Accept() (net.Conn, error) {
 	conn, err := s.Listener.Accept()
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetWriteBuffer(bufferSize)
+		_ = tcp.SetWriteBuffer(smallBuffer)
 	}
 	return conn, err
 }

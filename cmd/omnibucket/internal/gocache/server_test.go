@@ -128,8 +128,8 @@ func (b *build) put(name, content string) {
 	require.Equal(b.t, content, readText(b.t, resp.DiskPath))
 }
 
-// hits gets an action, whose output must have this content.
-func (b *build) hits(name, content string) {
+// requireHit gets an action, whose output must have this content.
+func (b *build) requireHit(name, content string) {
 	b.t.Helper()
 	resp := b.request("get", action(name), nil, "")
 	require.Empty(b.t, resp.Err)
@@ -143,7 +143,8 @@ func (b *build) hits(name, content string) {
 	require.NotNil(b.t, resp.Time)
 }
 
-func (b *build) misses(name string) {
+// requireMiss gets an action, of which there must be no output.
+func (b *build) requireMiss(name string) {
 	b.t.Helper()
 	require.Equal(b.t, &response{ID: b.lastID + 1, Miss: true}, b.request("get", action(name), nil, ""))
 }
@@ -182,9 +183,9 @@ func TestOutputsAreShared(t *testing.T) {
 	// The first machine makes each output.
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	for name, content := range outputs {
-		first.misses(name)
+		first.requireMiss(name)
 		first.put(name, content)
-		first.hits(name, content)
+		first.requireHit(name, content)
 	}
 	require.Empty(t, first.close())
 	require.Len(t, foldermarker.Keys(t, bucket), len(outputs))
@@ -195,8 +196,8 @@ func TestOutputsAreShared(t *testing.T) {
 	dir := t.TempDir()
 	second := start(t, dir, bucket, defaultSettings())
 	for name, content := range outputs {
-		second.hits(name, content)
-		second.hits(name, content)
+		second.requireHit(name, content)
+		second.requireHit(name, content)
 	}
 	require.Empty(t, second.close())
 	require.Equal(t, len(outputs), injector.Count(faults.Any), "one request for each output")
@@ -207,7 +208,7 @@ func TestOutputsAreShared(t *testing.T) {
 	injector.Reset()
 	third := start(t, dir, bucket, defaultSettings())
 	for name, content := range outputs {
-		third.hits(name, content)
+		third.requireHit(name, content)
 	}
 	require.Empty(t, third.close())
 	require.Zero(t, injector.Count(faults.Any))
@@ -230,7 +231,7 @@ func TestReadOnlyUploadsNothing(t *testing.T) {
 	b := start(t, t.TempDir(), bucket, set)
 	b.put("a", "text")
 
-	b.hits("a", "text")
+	b.requireHit("a", "text")
 	require.Empty(t, b.close())
 	require.Empty(t, foldermarker.Keys(t, bucket))
 }
@@ -245,20 +246,22 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	require.Empty(t, first.close())
 
 	second.put("a", "second")
-	second.hits("a", "second")
+	second.requireHit("a", "second")
 	require.Empty(t, second.close())
 
 	third := start(t, t.TempDir(), bucket, defaultSettings())
-	third.hits("a", "first")
+	third.requireHit("a", "first")
 	require.Empty(t, third.close())
 }
 
 // An invalid object in the store counts as a miss and causes one warning. The next put replaces it.
 func TestWrongObjectsAreRefused(t *testing.T) {
-	// An object is the line of an entry, and then the output. Only right is the entry of the output "text" of action a.
-	other := entry{action: id(action("other")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
-	right := other
-	right.action = id(action("a"))
+	// An object is the line of an entry, followed by the output. This is the entry of the output "text" of action a.
+	right := entry{action: id(action("a")), output: sha256.Sum256([]byte("text")), size: 4, storedAt: time.Now()}
+
+	// Each of these entries has one wrong field.
+	otherAction := right
+	otherAction.action = id(action("other"))
 	long := right
 	long.size = 5
 	negative := right
@@ -278,7 +281,7 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 		{name: "other size", object: long.line() + "text!"},
 		{name: "negative size", object: negative.line()},
 		{name: "huge size", object: huge.line() + "text"},
-		{name: "other action", object: other.line() + "text"},
+		{name: "other action", object: otherAction.line() + "text"},
 		{name: "other format", object: strings.Replace(right.line(), "gocache1", "gocache2", 1) + "text"},
 		{name: "no line", object: strings.TrimSuffix(right.line(), "\n")},
 		{name: "path", object: "gocache1 ../../../../etc/passwd ../../x 4 0\ntext"},
@@ -291,9 +294,9 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 			dir := t.TempDir()
 			b := start(t, dir, bucket, defaultSettings())
 
-			b.misses("a")
+			b.requireMiss("a")
 			// The second miss causes no second warning.
-			b.misses("a")
+			b.requireMiss("a")
 			b.put("a", "text")
 
 			warnings := b.close()
@@ -303,75 +306,76 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 
 			// Another machine gets the object of this put.
 			next := start(t, t.TempDir(), bucket, defaultSettings())
-			next.hits("a", "text")
+			next.requireHit("a", "text")
 			require.Empty(t, next.close())
 		})
 	}
 }
 
-// If the store fails, hangs or is slow, a build still ends in time, and prints one or two warnings.
+// A build with a store that fails, hangs or is slow still ends in time, and prints one or two warnings.
 func TestStoreFailures(t *testing.T) {
-	const actions = 20
-	permissionDenied := &storage.Error{Code: storage.PermissionDenied}
+	// A build sends no more requests when failures and slow answers have taken as long as its patience.
+	patience := defaultSettings().patience
+	denied := faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.PermissionDenied})
 
-	// Failures and slow answers use up the patience of defaultSettings, which is two seconds. After that, a build
-	// sends no more requests to the store.
 	tests := []struct {
-		name  string
-		rule  faults.Rule
-		limit time.Duration
-		want  string // in the warnings
+		name    string
+		fault   faults.Rule
+		limit   time.Duration // of the whole build
+		warning string        // part of one
 	}{
-		{name: "down", rule: faults.Fail(faults.Any), limit: 2 * time.Second, want: "continues without"},
-		{name: "hangs", rule: faults.Stall(faults.Any), limit: 2 * time.Second, want: "in time"},
-		{name: "hangs in bodies", rule: faults.StallBody(100), limit: 2 * time.Second, want: "in time"},
-		{name: "trickles", rule: faults.SlowBody(100), limit: 3 * time.Second, want: "in time"},
-		{name: "slow", rule: faults.Delay(faults.Get, time.Second), limit: 4 * time.Second, want: "in time"},
-		{name: "damages", rule: faults.Corrupt(faults.Get, 300), limit: 2 * time.Second, want: "refused"},
+		{name: "all requests fail", fault: faults.Fail(faults.Any), limit: patience, warning: "continues without"},
+		{name: "all requests hang", fault: faults.Stall(faults.Any), limit: patience, warning: "in time"},
+		{name: "bodies hang", fault: faults.StallBody(100), limit: patience, warning: "in time"},
+		{name: "bodies are slow", fault: faults.SlowBody(100), limit: patience + time.Second, warning: "in time"},
 		{
-			name:  "denies",
-			rule:  faults.Fail(faults.Any).WithError(permissionDenied),
-			limit: 2 * time.Second,
-			want:  "permission denied",
+			name:    "gets are slow",
+			fault:   faults.Delay(faults.Get, time.Second),
+			limit:   patience + 2*time.Second, // some of the wait is usual
+			warning: "in time",
 		},
-		{name: "takes nothing", rule: faults.Fail(faults.Put), limit: time.Minute, want: "no more outputs"},
-		{name: "hangs in writes", rule: faults.Stall(faults.Put), limit: 2 * time.Second, want: "not all outputs"},
+		{name: "gets are damaged", fault: faults.Corrupt(faults.Get, 300), limit: patience, warning: "refused"},
+		{name: "all requests are denied", fault: denied, limit: patience, warning: "permission denied"},
+		{name: "puts fail", fault: faults.Fail(faults.Put), limit: time.Minute, warning: "no more outputs"},
+		{name: "puts hang", fault: faults.Stall(faults.Put), limit: patience, warning: "not all outputs"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				injector := faults.New()
-				bucket := memstore.New(driver.WithLayer(injector.Layer()))
-				content := strings.Repeat("x", 1000)
-
-				// A first build fills the store.
-				first := start(t, t.TempDir(), bucket, defaultSettings())
-				for i := range actions {
-					first.put(fmt.Sprint(i), content)
-				}
-				require.Empty(t, first.close())
-
-				// A second build, on another machine, meets the faults.
-				injector.Set(tt.rule)
-				begin := time.Now()
-				second := start(t, t.TempDir(), bucket, defaultSettings())
-				for i := range actions {
-					second.request("get", action(fmt.Sprint(i)), nil, "") // may be a miss
-					second.put("new"+fmt.Sprint(i), content)
-				}
-				warnings := second.close()
-
-				require.LessOrEqual(t, time.Since(begin), tt.limit)
-				require.NotEmpty(t, warnings)
-				require.LessOrEqual(t, len(warnings), 2)
-				require.Contains(t, strings.Join(warnings, "\n"), tt.want)
-			})
+			synctest.Test(t, func(t *testing.T) { testStoreFailure(t, tt.fault, tt.limit, tt.warning) })
 		})
 	}
 }
 
-// The cache stops using a store when slow answers have used up a budget of time. Fast hits add to the budget, so that a
-// store that is sometimes slow stays in use.
+// testStoreFailure fills a store by a first build. A second build, on another machine, meets the fault.
+func testStoreFailure(t *testing.T, fault faults.Rule, limit time.Duration, warning string) {
+	const actions = 20
+	content := strings.Repeat("x", 1000)
+	injector := faults.New()
+	bucket := memstore.New(driver.WithLayer(injector.Layer()))
+
+	first := start(t, t.TempDir(), bucket, defaultSettings())
+	for i := range actions {
+		first.put(fmt.Sprint(i), content)
+	}
+	require.Empty(t, first.close())
+
+	injector.Set(fault)
+	startTime := time.Now()
+	second := start(t, t.TempDir(), bucket, defaultSettings())
+	for i := range actions {
+		second.request("get", action(fmt.Sprint(i)), nil, "") // may be a miss
+		second.put("new"+fmt.Sprint(i), content)
+	}
+	warnings := second.close()
+
+	require.LessOrEqual(t, time.Since(startTime), limit)
+	require.NotEmpty(t, warnings)
+	require.LessOrEqual(t, len(warnings), 2)
+	require.Contains(t, strings.Join(warnings, "\n"), warning)
+}
+
+// The cache stops using a store when slow answers have used up a budget of time. Fast hits add to the budget, so that
+// the cache goes on using a store that is sometimes slow.
 func TestPatienceIsReturnedByHits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const patience = 2 * time.Second
@@ -395,26 +399,32 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 		require.False(t, isSpent(time.Minute, 60<<20), "a large body takes its time")
 
-		// One wait takes nearly all of the budget. Misses have no bytes, and add nothing to it.
-		require.False(t, isSpent(usualWait+patience-100*time.Millisecond, 0))
+		// One wait takes all of the budget but a rest.
+		const rest = 100 * time.Millisecond
+		require.False(t, isSpent(usualWait+patience-rest, 0))
+
+		// Misses have no bytes, and add nothing to the budget, however fast they are.
 		for range 100 {
 			require.False(t, isSpent(fast, 0))
 		}
-		require.True(t, isSpent(usualWait+200*time.Millisecond, small))
+		require.True(t, isSpent(usualWait+2*rest, small))
 	})
 }
 
 // If several requests wait for the store at the same time, their wait counts only once against the patience.
 func TestPatienceCountsWaitsAtTheSameTimeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		budget := newTimeBudget(2 * time.Second)
-		begin := time.Now()
-		time.Sleep(time.Second)
+		const patience = 2 * time.Second
+		const wait = time.Second
+		budget := newTimeBudget(patience)
+		start := time.Now()
+		time.Sleep(wait)
 
-		require.False(t, budget.addFailure(begin))
-		require.False(t, budget.addFailure(begin))
-		require.False(t, budget.addFailure(begin.Add(100*time.Millisecond)))
-		require.Equal(t, time.Second, budget.remaining())
+		// Two requests began at the start, and one a little later.
+		require.False(t, budget.addFailure(start))
+		require.False(t, budget.addFailure(start))
+		require.False(t, budget.addFailure(start.Add(100*time.Millisecond)))
+		require.Equal(t, patience-wait, budget.remaining())
 	})
 }
 
@@ -452,9 +462,9 @@ func TestInterruptEndsOnlyTheUseOfTheStore(t *testing.T) {
 	b := startContext(ctx, t, t.TempDir(), bucket, defaultSettings())
 	cancel()
 
-	b.misses("a")
+	b.requireMiss("a")
 	b.put("a", "text")
-	b.hits("a", "text")
+	b.requireHit("a", "text")
 	require.Empty(t, b.close())
 	require.Zero(t, injector.Count(faults.Any))
 }
@@ -522,10 +532,10 @@ func TestDamagedFilesAreMisses(t *testing.T) {
 			d := b.server.disk
 			output := d.outputPath(sha256.Sum256([]byte("text")))
 			tt.damage(t, d, d.indexPath(a), output)
-			b.misses("a")
+			b.requireMiss("a")
 
 			b.put("a", "text")
-			b.hits("a", "text")
+			b.requireHit("a", "text")
 			require.Empty(t, b.close())
 		})
 	}
@@ -541,64 +551,61 @@ func TestInvalidRequests(t *testing.T) {
 	}
 
 	for _, tt := range []struct {
-		name string
-		text string
-		says string // part of the Err of the response, or of the error that ends the program
-		ends bool   // the program ends, because the beginning of the next request is unknown
+		name    string
+		text    string
+		wantErr string // part of the Err of the response, or of the error that ends the server
+		ends    bool   // the server ends, because the beginning of the next request is unknown
 	}{
-		{name: "unknown command", text: `{"ID":1,"Command":"get2"}` + "\n", says: "unknown command"},
-		{name: "no id", text: get(`"BodySize":0`), says: "ActionID: id must have 32 bytes"},
-		{name: "short id", text: get(`"ActionID":"AAAA"`), says: "ActionID: id must have 32 bytes"},
-		{name: "long id", text: get(`"ActionID":"` + strings.Repeat("AAAA", 1000) + `"`), says: "ActionID: id must have 32 bytes"},
-		{name: "path as an id", text: get(`"ActionID":"../../etc/passwd"`), says: "line of JSON", ends: true},
-		{name: "number as an id", text: get(`"ActionID":7`), says: "line of JSON", ends: true},
-		{name: "no JSON", text: "GET / HTTP/1.1\r\n\r\n", says: "line of JSON", ends: true},
-		{name: "nested JSON", text: strings.Repeat("[", 10_000) + "\n", says: "line of JSON", ends: true},
-		{name: "long line", text: strings.Repeat("x", 1<<20) + "\n", says: "more than", ends: true},
-		{name: "long line of JSON", text: get(`"ActionID":"` + strings.Repeat("AAAA", 8000) + `"`), says: "more than", ends: true},
-		{name: "half a line", text: `{"ID":1`, says: "unexpected EOF", ends: true},
-		{name: "body of a get", text: get(`"BodySize":1`), says: "invalid BodySize", ends: true},
-		{name: "negative size", text: put("-1", ""), says: "invalid BodySize", ends: true},
-		{name: "size above all integers", text: put("99999999999999999999", ""), says: "line of JSON", ends: true},
-		{name: "short body", text: put("5", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
-		{name: "long body", text: put("3", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
-		{name: "empty body", text: put("3", "\"\"\n"), says: "BodySize", ends: true},
-		{name: "body with two paddings", text: put("4", "\"dGV4dA==dGV4dA==\"\n"), says: "BodySize", ends: true},
-		{name: "body in two lines", text: put("4", "\"dGV4\ndA==\"\n"), says: "BodySize", ends: true},
-		{name: "body with an escape", text: put("4", "\"dGV4\\u0041\"\n"), says: "BodySize", ends: true},
-		{name: "body without quotes", text: put("4", "dGV4dA==\n"), says: "BodySize", ends: true},
-		{name: "body without an end", text: put("4", "\"dGV4dA=="), says: "BodySize", ends: true},
-		{name: "body is missing", text: put("4", ""), says: "BodySize", ends: true},
-		{name: "huge body that ends", text: put("9223372036854775807", "\"dGV4dA==\"\n"), says: "BodySize", ends: true},
+		{name: "unknown command", text: `{"ID":1,"Command":"get2"}` + "\n", wantErr: "unknown command"},
+		{name: "no id", text: get(`"BodySize":0`), wantErr: "ActionID: id must have 32 bytes"},
+		{name: "short id", text: get(`"ActionID":"AAAA"`), wantErr: "ActionID: id must have 32 bytes"},
+		{name: "long id", text: get(`"ActionID":"` + strings.Repeat("AAAA", 1000) + `"`), wantErr: "ActionID: id must have 32 bytes"},
+		{name: "path as an id", text: get(`"ActionID":"../../etc/passwd"`), wantErr: "line of JSON", ends: true},
+		{name: "number as an id", text: get(`"ActionID":7`), wantErr: "line of JSON", ends: true},
+		{name: "no JSON", text: "GET / HTTP/1.1\r\n\r\n", wantErr: "line of JSON", ends: true},
+		{name: "nested JSON", text: strings.Repeat("[", 10_000) + "\n", wantErr: "line of JSON", ends: true},
+		{name: "long line", text: strings.Repeat("x", 1<<20) + "\n", wantErr: "more than", ends: true},
+		{name: "long line of JSON", text: get(`"ActionID":"` + strings.Repeat("AAAA", 8000) + `"`), wantErr: "more than", ends: true},
+		{name: "half a line", text: `{"ID":1`, wantErr: "unexpected EOF", ends: true},
+		{name: "body of a get", text: get(`"BodySize":1`), wantErr: "invalid BodySize", ends: true},
+		{name: "negative size", text: put("-1", ""), wantErr: "invalid BodySize", ends: true},
+		{name: "size above all integers", text: put("99999999999999999999", ""), wantErr: "line of JSON", ends: true},
+		{name: "short body", text: put("5", "\"dGV4dA==\"\n"), wantErr: "BodySize", ends: true},
+		{name: "long body", text: put("3", "\"dGV4dA==\"\n"), wantErr: "BodySize", ends: true},
+		{name: "empty body", text: put("3", "\"\"\n"), wantErr: "BodySize", ends: true},
+		{name: "body with two paddings", text: put("4", "\"dGV4dA==dGV4dA==\"\n"), wantErr: "BodySize", ends: true},
+		{name: "body in two lines", text: put("4", "\"dGV4\ndA==\"\n"), wantErr: "BodySize", ends: true},
+		{name: "body with an escape", text: put("4", "\"dGV4\\u0041\"\n"), wantErr: "BodySize", ends: true},
+		{name: "body without quotes", text: put("4", "dGV4dA==\n"), wantErr: "BodySize", ends: true},
+		{name: "body without an end", text: put("4", "\"dGV4dA=="), wantErr: "BodySize", ends: true},
+		{name: "body is missing", text: put("4", ""), wantErr: "BodySize", ends: true},
+		{name: "huge body that ends", text: put("9223372036854775807", "\"dGV4dA==\"\n"), wantErr: "BodySize", ends: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			b := start(t, dir, memstore.New(), defaultSettings())
-			go func() { // the server may stop reading
-				_, _ = io.WriteString(b.in, tt.text)
+			go func() {
+				_, _ = io.WriteString(b.in, tt.text) // fails if the server stops reading
 				if tt.ends {
 					_ = b.in.Close()
 				}
 			}()
+
+			// After some errors, the server answers the next requests.
 			if !tt.ends {
-				require.Contains(t, b.response().Err, tt.says)
-				b.hitsAfterPut()
+				require.Contains(t, b.response().Err, tt.wantErr)
+				b.put("next", "text")
+				b.requireHit("next", "text")
 				require.Empty(t, b.close())
 				return
 			}
 
 			err := <-b.ended
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantErr)
 			require.Empty(t, temporaryFiles(t, dir))
 		})
 	}
-}
-
-func (b *build) hitsAfterPut() {
-	b.t.Helper()
-	b.put("next", "text")
-	b.hits("next", "text")
 }
 
 // The id of an output is the hash of its content. If the hash is another one, this build still gets the output, but it
@@ -613,7 +620,7 @@ func TestPutContentWithOtherHash(t *testing.T) {
 	require.Equal(t, "wrong", readText(t, resp.DiskPath))
 	require.True(t, b.request("get", action("a"), nil, "").Miss)
 
-	b.hits("right", "right")
+	b.requireHit("right", "right")
 	warnings := b.close()
 	require.Len(t, warnings, 1)
 	require.Contains(t, warnings[0], "SHA-256")
@@ -633,7 +640,7 @@ func TestGetManyWrongObjects(t *testing.T) {
 
 	b := start(t, t.TempDir(), bucket, defaultSettings())
 	for _, name := range names {
-		b.misses(name)
+		b.requireMiss(name)
 		b.put(name, "content of "+name)
 	}
 	require.Len(t, b.close(), 1, "one warning for all wrong objects")
@@ -641,7 +648,7 @@ func TestGetManyWrongObjects(t *testing.T) {
 	// Another machine gets the objects of these puts.
 	next := start(t, t.TempDir(), bucket, defaultSettings())
 	for _, name := range names {
-		next.hits(name, "content of "+name)
+		next.requireHit(name, "content of "+name)
 	}
 	require.Empty(t, next.close())
 }
@@ -664,7 +671,7 @@ func TestBuildsAtOnceShareADirectory(t *testing.T) {
 				if b.request("get", action(name), nil, "").Miss {
 					b.put(name, content)
 				}
-				b.hits(name, content)
+				b.requireHit(name, content)
 			}
 			require.Empty(t, b.close())
 		})
@@ -692,20 +699,20 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 
 	// All files are six days old, which is longer than a server keeps them.
 	sixDaysAgo := time.Now().Add(-6 * 24 * time.Hour)
-	age := func(paths ...string) {
+	makeOld := func(paths ...string) {
 		for _, path := range paths {
 			require.NoError(t, os.Chtimes(path, sixDaysAgo, sixDaysAgo))
 		}
 	}
-	age(index("unused"), output("unused"), index("used"), output("used"), leftover)
+	makeOld(index("unused"), output("unused"), index("used"), output("used"), leftover)
 
 	b = start(t, dir, bucket, defaultSettings())
-	b.hits("used", "used") // sets the times of its files
+	b.requireHit("used", "used") // sets the times of its files
 	require.Empty(t, b.close())
 	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
 	// Now the last trim is older, because its time is that of this file.
-	age(filepath.Join(d.dir, "trimmed"))
+	makeOld(filepath.Join(d.dir, "trimmed"))
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
 	require.NoFileExists(t, index("unused"))
 	require.NoFileExists(t, output("unused"))
