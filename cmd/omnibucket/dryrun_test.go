@@ -66,28 +66,32 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 	require.DirExists(t, filepath.FromSlash(strings.TrimPrefix(made, "file://")))
 }
 
-// A dry run refuses what the command refuses.
+// A dry run refuses what the command refuses, with the same exit code and error.
 func TestDryRunRefuses(t *testing.T) {
 	s := newShell(t)
+
+	// The working directory has two names of one file, and a folder.
 	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"a": "a", "folder/x": "x"})
 	t.Chdir(dir)
-	require.NoError(t, os.Link("a", "hard"))
+	writeFiles(t, dir, map[string]string{"a": "a", "folder/x": "x"})
+	require.NoError(t, os.Link("a", "hardlink"))
+
+	// memory: and disk: have objects. versioned: keeps versions. r2: has neither tags nor an archive.
+	s.setLocation("memory", newMemoryAddress(t))
 	parent := newDirectoryAddress(t)
-	s.run("mb", parent+"/made")
-	s.run("mb", "--versioned", parent+"/kept")
-	s.startS3Location("box", s3server.Config{})
-	s.setLocation("plain", s.addressOf("box")+"&profile=r2")
-	s.setLocation("box", newMemoryAddress(t))
-	s.setLocation("disk", parent+"/made")
-	s.setLocation("kept", parent+"/kept")
-	s.put("kept:a", "a")
-	s.put("plain:a", "a")
-	for _, box := range []string{"box:", "disk:"} {
-		s.put(box+"a", "a")
-		s.put(box+"folder/x", "x")
-		s.put(box+"folder/hard", "h")
+	s.run("mb", parent+"/disk")
+	s.setLocation("disk", parent+"/disk")
+	s.run("mb", "--versioned", parent+"/versioned")
+	s.setLocation("versioned", parent+"/versioned")
+	s.startS3Location("r2", s3server.Config{})
+	s.addParameter("r2", "profile=r2")
+	for _, location := range []string{"memory:", "disk:"} {
+		s.put(location+"a", "a")
+		s.put(location+"folder/x", "x")
+		s.put(location+"folder/hardlink", "h")
 	}
+	s.put("versioned:a", "a")
+	s.put("r2:a", "a")
 
 	tests := []struct {
 		name string
@@ -95,117 +99,117 @@ func TestDryRunRefuses(t *testing.T) {
 		args []string
 	}{
 		{
-			name: "attributes that no store takes",
-			code: 2,
-			args: []string{"cp", "--content-type", "picture", "a", "box:b"},
+			name: "an invalid content type",
+			code: exitUsage,
+			args: []string{"cp", "--content-type", "picture", "a", "memory:b"},
 		},
 		{
-			name: "attributes of a copy",
-			code: 2,
-			args: []string{"cp", "--metadata", "a b=1", "box:a", "box:b"},
+			name: "an invalid metadata key of a copy",
+			code: exitUsage,
+			args: []string{"cp", "--metadata", "a b=1", "memory:a", "memory:b"},
 		},
 		{
-			name: "attributes of standard input",
-			code: 2,
-			args: []string{"cp", "--content-language", "\n", "-", "box:b"},
+			name: "an invalid language of standard input",
+			code: exitUsage,
+			args: []string{"cp", "--content-language", "\n", "-", "memory:b"},
 		},
 		{
-			name: "attributes of a moved file",
-			code: 2,
-			args: []string{"mv", "--cache-control", "\n", "a", "box:b"},
+			name: "an invalid cache control of a moved file",
+			code: exitUsage,
+			args: []string{"mv", "--cache-control", "\n", "a", "memory:b"},
 		},
-		{name: "tags of a store without them", code: 1, args: []string{"cp", "--tag", "a=b", "a", "plain:b"}},
+		{name: "tags of a store without them", code: exitFailure, args: []string{"cp", "--tag", "a=b", "a", "r2:b"}},
 		{
 			name: "tags of a copy to a store without them",
-			code: 1,
-			args: []string{"cp", "--tag", "a=b", "disk:a", "plain:b"},
+			code: exitFailure,
+			args: []string{"cp", "--tag", "a=b", "disk:a", "r2:b"},
 		},
 		{
-			name: "a condition of rm that a store does not have",
-			code: 1,
-			args: []string{"rm", "--if-revision", "x", "plain:a"},
+			name: "a condition that the store does not support",
+			code: exitFailure,
+			args: []string{"rm", "--if-revision", "x", "r2:a"},
 		},
 		{
-			name: "a revision of a copy",
-			code: 4,
-			args: []string{"cp", "--if-revision", "memory:0", "box:a", "box:folder/x"},
+			name: "another revision of the destination of a copy",
+			code: exitPrecondition,
+			args: []string{"cp", "--if-revision", "memory:0", "memory:a", "memory:folder/x"},
 		},
 		{
-			name: "a revision of an upload",
-			code: 4,
-			args: []string{"cp", "--if-revision", "memory:0", "a", "box:a"},
+			name: "another revision of the destination of an upload",
+			code: exitPrecondition,
+			args: []string{"cp", "--if-revision", "memory:0", "a", "memory:a"},
 		},
 		{
-			name: "a revision of what does not exist",
-			code: 4,
-			args: []string{"cp", "--if-revision", "memory:0", "a", "box:none"},
+			name: "another revision of a missing object",
+			code: exitPrecondition,
+			args: []string{"cp", "--if-revision", "memory:0", "a", "memory:none"},
 		},
-		{name: "a condition of an upload", code: 4, args: []string{"cp", "--if-absent", "a", "box:a"}},
-		{name: "a key that no store takes", code: 2, args: []string{"cp", "a", "box:x//y"}},
-		{name: "a key of standard input", code: 2, args: []string{"cp", "-", "box:x//y"}},
+		{name: "an existing destination of an upload", code: exitPrecondition, args: []string{"cp", "--if-absent", "a", "memory:a"}},
+		{name: "an invalid key", code: exitUsage, args: []string{"cp", "a", "memory:x//y"}},
+		{name: "an invalid key for standard input", code: exitUsage, args: []string{"cp", "-", "memory:x//y"}},
 		{
 			name: "a version of a bucket without versions",
-			code: 1,
+			code: exitFailure,
 			args: []string{"cp", "--version", "none", "disk:a", "b"},
 		},
 		{
-			name: "a version of another bucket",
-			code: 2,
-			args: []string{"cp", "--version", "none", "kept:a", "b"},
+			name: "an unknown version",
+			code: exitUsage,
+			args: []string{"cp", "--version", "none", "versioned:a", "b"},
 		},
 		{
-			name: "a version to restore",
-			code: 2,
-			args: []string{"restore", "--days", "1", "--version", "none", "kept:a"},
+			name: "an unknown version to restore",
+			code: exitUsage,
+			args: []string{"restore", "--days", "1", "--version", "none", "versioned:a"},
 		},
-		{name: "a destination below a file", code: 2, args: []string{"cp", "box:a", "a/b"}},
-		{name: "a destination below a file, copied", code: 2, args: []string{"cp", "folder/x", "a/b/c"}},
-		{name: "a link to the source", code: 2, args: []string{"cp", "a", "hard"}},
-		{name: "a device as a source", code: 2, args: []string{"cp", os.DevNull, "b"}},
-		{name: "a device as a moved source", code: 2, args: []string{"mv", os.DevNull, "box:b"}},
-		{name: "a missing source", code: 3, args: []string{"cp", "box:none", "b"}},
-		{name: "a missing file", code: 3, args: []string{"cp", "none", "box:b"}},
-		{name: "the source itself", code: 2, args: []string{"mv", "box:a", "box:a"}},
-		{name: "a directory", code: 2, args: []string{"cp", "folder", "box:b"}},
-		{name: "a revision of rm", code: 4, args: []string{"rm", "--if-revision", "memory:0", "box:a"}},
-		{name: "a version of rm without versions", code: 1, args: []string{"rm", "--version", "1", "disk:a"}},
+		{name: "a destination below a file", code: exitUsage, args: []string{"cp", "memory:a", "a/b"}},
+		{name: "a destination below a folder in a file", code: exitUsage, args: []string{"cp", "folder/x", "a/b/c"}},
+		{name: "a link to the source", code: exitUsage, args: []string{"cp", "a", "hardlink"}},
+		{name: "a device as a source", code: exitUsage, args: []string{"cp", os.DevNull, "b"}},
+		{name: "a device as a moved source", code: exitUsage, args: []string{"mv", os.DevNull, "memory:b"}},
+		{name: "a missing source", code: exitNotFound, args: []string{"cp", "memory:none", "b"}},
+		{name: "a missing file", code: exitNotFound, args: []string{"cp", "none", "memory:b"}},
+		{name: "a destination that is the source", code: exitUsage, args: []string{"mv", "memory:a", "memory:a"}},
+		{name: "a directory without -r", code: exitUsage, args: []string{"cp", "folder", "memory:b"}},
+		{name: "another revision of the object to remove", code: exitPrecondition, args: []string{"rm", "--if-revision", "memory:0", "memory:a"}},
+		{name: "a version of rm without versions", code: exitFailure, args: []string{"rm", "--version", "1", "disk:a"}},
 		{
-			name: "a name of a bucket",
-			code: 2,
+			name: "an invalid name of a bucket",
+			code: exitUsage,
 			args: []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"},
 		},
 		{
-			name: "settings of a bucket",
-			code: 2,
+			name: "a region for an existing bucket",
+			code: exitUsage,
 			args: []string{"bucket", "--region", "x", "--cors", "-", "disk:"},
 		},
-		{name: "tags that no store takes", code: 2, args: []string{"tag", "--set", "=1", "box:a"}},
+		{name: "invalid tags", code: exitUsage, args: []string{"tag", "--set", "=1", "memory:a"}},
 		{
 			name: "an archive of a store without one",
-			code: 1,
-			args: []string{"restore", "--days", "1", "plain:a"},
+			code: exitFailure,
+			args: []string{"restore", "--days", "1", "r2:a"},
 		},
-		{name: "days of an archive", code: 2, args: []string{"restore", "--days", "0", "box:a"}},
-		{name: "a tree below a file", code: 2, args: []string{"cp", "-r", "disk:", "a/b"}},
-		{name: "a tree to a file", code: 2, args: []string{"sync", "disk:", "a"}},
+		{name: "zero days of a restored object", code: exitUsage, args: []string{"restore", "--days", "0", "memory:a"}},
+		{name: "a tree below a file", code: exitUsage, args: []string{"cp", "-r", "disk:", "a/b"}},
+		{name: "a tree to a file", code: exitUsage, args: []string{"sync", "disk:", "a"}},
 		{
 			name: "a journal in the source",
-			code: 2,
-			args: []string{"sync", "--journal", "folder", "folder", "box:"},
+			code: exitUsage,
+			args: []string{"sync", "--journal", "folder", "folder", "memory:"},
 		},
 		{
 			name: "a journal on standard output",
-			code: 2,
-			args: []string{"sync", "--journal", "-", "folder", "box:"},
+			code: exitUsage,
+			args: []string{"sync", "--journal", "-", "folder", "memory:"},
 		},
-		{name: "a tree below itself", code: 2, args: []string{"cp", "-r", "folder", "folder/inner/"}},
+		{name: "a tree below itself", code: exitUsage, args: []string{"cp", "-r", "folder", "folder/inner/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			_, withDryRun := s.requireExit(tt.code, append([]string{"--dry-run"}, tt.args...)...)
-			_, stderr := s.requireExit(tt.code, tt.args...)
-			require.Equal(t, program.FirstLine(stderr), program.FirstLine(withDryRun))
+			_, dryRunErr := s.requireExit(tt.code, append([]string{"--dry-run"}, tt.args...)...)
+			_, commandErr := s.requireExit(tt.code, tt.args...)
+			require.Equal(t, program.FirstLine(commandErr), program.FirstLine(dryRunErr))
 		})
 	}
 }
@@ -253,8 +257,8 @@ func TestRbDryRunWithVersions(t *testing.T) {
 	s.put(address+"#a", "a")
 	s.run("rm", address+"#a")
 
-	for _, extra := range [][]string{{"--dry-run"}, nil} {
-		_, stderr := s.requireExit(exitFailure, append([]string{"rb", address}, extra...)...)
+	for _, flag := range []string{"--dry-run", "--dry-run=false"} {
+		_, stderr := s.requireExit(exitFailure, "rb", flag, address)
 		require.Contains(t, stderr, "not empty")
 	}
 
@@ -284,6 +288,7 @@ func TestDryRunCost(t *testing.T) {
 	require.Contains(t, stderr, "to be done: at least 2 reads, at least 2 writes\n", "copies inside a disk")
 	require.Contains(t, stderr, "requests: 0 reads, 0 writes, 2 lists, 0 removals; 0 B sent, 0 B received")
 
+	// With --json, it prints the same numbers.
 	stdout, _ := s.requireExit(exitOK, "sync", "--dry-run", "--requests", "--json", src, dst)
 	require.Contains(t, stdout, `"forecast":{"reads":2,"writes":2,"removals":0,"sent":0,"received":0,"needed":0,"free":-1}`)
 	require.Contains(t, stdout, `{"event":"requests","reads":0,"writes":0,"lists":2,"removals":0,"sent":0,"received":0}`)

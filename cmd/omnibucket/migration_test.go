@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -38,7 +39,7 @@ func TestSyncShardsAddUp(t *testing.T) {
 	}
 
 	require.Equal(t, len(files), transferred)
-	require.Equal(t, 1, deleted)
+	require.Equal(t, 1, deleted, "the object gone/1")
 	require.Len(t, splitLines(s.run("ls", "-r", bucket)), len(files))
 }
 
@@ -63,21 +64,22 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	}
 	s.put(dst+"/in/gone", "x")
 
-	bounds := filepath.Join(t.TempDir(), "bounds.json")
-	require.NoError(t, os.WriteFile(bounds, []byte(s.run("job", "split", "4", src+"/in/")), 0o600))
+	boundsFile := filepath.Join(t.TempDir(), "bounds.json")
+	bounds := s.run("job", "split", strconv.Itoa(shards), src+"/in/")
+	require.NoError(t, os.WriteFile(boundsFile, []byte(bounds), 0o600))
 
 	transferred := 0
 	deleted := 0
 	for i := range shards {
 		shard := fmt.Sprintf("%d/%d", i, shards)
-		_, report := s.runSync("--delete", "--shard", shard, "--shard-bounds", bounds, src+"/in/", dst+"/in/")
-		// Each range has about as many objects as the others.
+		_, report := s.runSync("--delete", "--shard", shard, "--shard-bounds", boundsFile, src+"/in/", dst+"/in/")
+		// The ranges have nearly the same number of objects.
 		require.InDelta(t, files/shards, numberBefore(t, report, "transferred"), 1)
 		transferred += numberBefore(t, report, "transferred")
 		deleted += numberBefore(t, report, "deleted")
 	}
 	require.Equal(t, files, transferred)
-	require.Equal(t, 1, deleted)
+	require.Equal(t, 1, deleted, "the object gone")
 	require.Len(t, splitLines(s.run("ls", "-r", dst+"/in/")), files)
 }
 
@@ -127,91 +129,102 @@ func TestJobSplitOfAnEmptyFolder(t *testing.T) {
 	s.requireExit(exitUsage, "job", "split", "0", bucket)
 }
 
-// sync takes its shard number from the environment variable of the scheduler.
-func TestSyncShardsByScheduler(t *testing.T) {
-	tests := map[string]struct {
-		env   map[string]string
-		shard string
-		want  string // I/N; "" if it is refused
-	}{
-		"Slurm": {
-			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "0", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"},
-			shard: "auto",
-			want:  "2/3",
-		},
-		"Slurm, an array from 10 to 30 by 10": {
-			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "20", "SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_STEP": "10", "SLURM_ARRAY_TASK_COUNT": "3"},
-			shard: "auto",
-			want:  "1/3",
-		},
-		"Slurm, one task of an array again": {
-			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "2", "SLURM_ARRAY_TASK_MIN": "2", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "1"},
-			shard: "auto",
-			want:  "0/1",
-		},
-		"Slurm, unequal steps": {
-			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "7", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "1", "SLURM_ARRAY_TASK_COUNT": "3"},
-			shard: "auto",
-			want:  "",
-		},
-		"Slurm, not a multiple of the step": {
-			env:   map[string]string{"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_STEP": "2", "SLURM_ARRAY_TASK_COUNT": "3"},
-			shard: "auto",
-			want:  "",
-		},
-		"AWS Batch": {
-			env:   map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "3"},
-			shard: "auto",
-			want:  "0/3",
-		},
-		"Cloud Run": {
-			env:   map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
-			shard: "auto",
-			want:  "1/3",
-		},
-		"Kubernetes": {env: map[string]string{"JOB_COMPLETION_INDEX": "2"}, shard: "auto/3", want: "2/3"},
-		"Kubernetes, without the number": {
-			env:   map[string]string{"JOB_COMPLETION_INDEX": "2"},
-			shard: "auto",
-			want:  "",
-		},
-		"a number that is too small": {
-			env:   map[string]string{"JOB_COMPLETION_INDEX": "3"},
-			shard: "auto/3",
-			want:  "",
-		},
-		"an index that is none": {
-			env:   map[string]string{"JOB_COMPLETION_INDEX": ""},
-			shard: "auto/3",
-			want:  "",
-		},
-		"no number after the slash": {
-			env:   map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
-			shard: "auto/",
-			want:  "",
-		},
-		"no scheduler": {env: nil, shard: "auto", want: ""},
+// slurmTask returns the variables that Slurm sets for one task of an array, whose ids are first, first+step, and so on.
+func slurmTask(id, first, step, count string) map[string]string {
+	return map[string]string{
+		"SLURM_ARRAY_TASK_ID":    id,
+		"SLURM_ARRAY_TASK_MIN":   first,
+		"SLURM_ARRAY_TASK_STEP":  step,
+		"SLURM_ARRAY_TASK_COUNT": count,
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+}
+
+// With --shard auto, sync takes the index and the number of its shard from the variables that a scheduler sets.
+func TestSyncShardsByScheduler(t *testing.T) {
+	tests := []struct {
+		name      string
+		env       map[string]string
+		shard     string // value of --shard
+		sameShard string // the same shard as INDEX/NUMBER
+	}{
+		{
+			name:      "Slurm, ids 0, 1 and 2",
+			env:       slurmTask("2", "0", "1", "3"),
+			shard:     "auto",
+			sameShard: "2/3",
+		},
+		{
+			name:      "Slurm, ids 10, 20 and 30",
+			env:       slurmTask("20", "10", "10", "3"),
+			shard:     "auto",
+			sameShard: "1/3",
+		},
+		{
+			name:      "Slurm, only id 2",
+			env:       slurmTask("2", "2", "1", "1"),
+			shard:     "auto",
+			sameShard: "0/1",
+		},
+		{
+			name:      "AWS Batch",
+			env:       map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "3"},
+			shard:     "auto",
+			sameShard: "0/3",
+		},
+		{
+			name:      "Cloud Run",
+			env:       map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
+			shard:     "auto",
+			sameShard: "1/3",
+		},
+		{
+			name:      "Kubernetes, which sets only the index",
+			env:       map[string]string{"JOB_COMPLETION_INDEX": "2"},
+			shard:     "auto/3",
+			sameShard: "2/3",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
-			journals := t.TempDir()
 			writeFiles(t, dir, map[string]string{"a": "1", "b": "2", "c": "3", "d": "4", "e": "5", "f": "6"})
-			bucket := newMemoryAddress(t)
-			same := newMemoryAddress(t) + "-same"
-			for name, value := range tt.env {
-				s.env[name] = value
-			}
+			dst := newMemoryAddress(t)
+			want := newMemoryAddress(t) + "-want"
 
-			if tt.want == "" {
-				s.requireExit(exitUsage, "sync", "--shard", tt.shard, dir, bucket)
-				return
-			}
-			s.run("-q", "sync", "--shard", tt.shard, "--journal", journals, dir, bucket)
+			maps.Copy(s.env, tt.env)
+			s.run("-q", "sync", "--shard", tt.shard, "--journal", t.TempDir(), dir, dst)
 
-			s.run("-q", "sync", "--shard", tt.want, dir, same)
-			require.Equal(t, s.run("ls", "-r", same), s.run("ls", "-r", bucket))
+			s.run("-q", "sync", "--shard", tt.sameShard, dir, want)
+			require.Equal(t, s.run("ls", "-r", want), s.run("ls", "-r", dst))
+		})
+	}
+}
+
+// sync refuses --shard auto if the variables of the scheduler do not say which shard it is.
+func TestSyncShardsBySchedulerRefused(t *testing.T) {
+	tests := []struct {
+		name  string
+		env   map[string]string
+		shard string
+	}{
+		{name: "no scheduler", env: nil, shard: "auto"},
+		{name: "Slurm, id after the last one", env: slurmTask("7", "1", "1", "3"), shard: "auto"},
+		{name: "Slurm, id between two steps", env: slurmTask("4", "1", "2", "3"), shard: "auto"},
+		{name: "index without a number", env: map[string]string{"JOB_COMPLETION_INDEX": "2"}, shard: "auto"},
+		{name: "index equal to the number", env: map[string]string{"JOB_COMPLETION_INDEX": "3"}, shard: "auto/3"},
+		{name: "empty index", env: map[string]string{"JOB_COMPLETION_INDEX": ""}, shard: "auto/3"},
+		{
+			name:  "slash without a number",
+			env:   map[string]string{"CLOUD_RUN_TASK_INDEX": "1", "CLOUD_RUN_TASK_COUNT": "3"},
+			shard: "auto/",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShell(t)
+			maps.Copy(s.env, tt.env)
+			s.requireExit(exitUsage, "sync", "--shard", tt.shard, t.TempDir(), newMemoryAddress(t))
 		})
 	}
 }
@@ -228,40 +241,40 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 		writeFiles(t, dir, map[string]string{strconv.Itoa(i): "12345"})
 	}
 	status := func() string { return s.run("job", "status", journals) }
-	syncShard := func(i int) []string {
-		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", i, shards), dir, dst}
+	syncCommand := func(shard int) []string {
+		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", shard, shards), dir, dst}
 	}
 
 	// At first, no shard has run. Then two of four have.
 	s.requireExit(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
-	s.run(syncShard(0)...)
-	s.run(syncShard(1)...)
+	s.run(syncCommand(0)...)
+	s.run(syncCommand(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// If the name of a file cannot be a key, the shard with this file fails.
+	// A file has a name that cannot be a key. The shard with this file fails, and the others succeed.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
-	broken := filepath.Join(dir, "broken\xff")
-	require.NoError(t, os.WriteFile(broken, nil, 0o600))
+	invalidName := filepath.Join(dir, "invalid\xff")
+	require.NoError(t, os.WriteFile(invalidName, nil, 0o600))
 	failures := 0
 	for i := range shards {
-		if run(t.Context(), syncShard(i), s.environment(nil, io.Discard, io.Discard)) != 0 {
+		if run(t.Context(), syncCommand(i), s.environment(nil, io.Discard, io.Discard)) != 0 {
 			failures++
 		}
 	}
 	require.NotZero(t, failures)
 	require.Contains(t, status(), fmt.Sprintf("4: %d done, %d begun", shards-failures, failures))
 
-	// All shards succeed.
-	require.NoError(t, os.Remove(broken))
+	// Without this file, all shards succeed.
+	require.NoError(t, os.Remove(invalidName))
 	for i := range shards {
-		s.run(syncShard(i)...)
+		s.run(syncCommand(i)...)
 	}
 	require.Contains(t, status(), "4: 4 done, 0 begun")
 	require.Regexp(t, `files +\d+ transferred`, status())
 	require.Contains(t, s.run("--json", "job", "status", journals), `"shards":4,"done":4,"begun":0`)
 
-	// The same job without shards.
+	// The same job without shards counts as one shard.
 	s.run("-q", "sync", "--journal", journals, dir, dst)
 	require.Contains(t, status(), "1: 1 done, 0 begun")
 	require.Contains(t, status(), "40 the same")
@@ -328,15 +341,15 @@ func TestSyncJournalContinues(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	args := []string{"sync", "-v", "--concurrency", "1", "--journal", journals, "--shard", "0/1", src, dst}
-	require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, &lineCanceler{1, cancel}, io.Discard)))
+	interruptAfterALine := &lineCanceler{lines: 1, cancel: cancel}
+	require.Equal(t, exitInterrupted, run(ctx, args, s.environment(nil, interruptAfterALine, io.Discard)))
 	journalFiles, err := filepath.Glob(filepath.Join(journals, "journal-????????????????-0-of-1.json"))
 	require.NoError(t, err)
 	require.Len(t, journalFiles, 1)
 
-	// The second sync ends.
+	// The second sync finishes the job. The first file was transferred before the interruption.
 	stdout, stderr := s.requireExit(exitOK, args...)
 	require.Equal(t, files, numberBefore(t, stderr, "transferred")+numberBefore(t, stderr, "the same"))
-	// The first file was transferred before the interruption.
 	require.NotContains(t, stdout, "transferred 0000")
 	require.Len(t, splitLines(s.run("ls", "-r", dst)), files)
 }
