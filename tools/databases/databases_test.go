@@ -34,7 +34,7 @@ var databases = []database{
 	{name: "postgresql", dialect: sqlrecords.PostgreSQL, driver: "pgx", create: createPostgreSQL},
 }
 
-func runOnEach(t *testing.T, test func(t *testing.T, d database)) {
+func runOnEachDatabase(t *testing.T, test func(t *testing.T, d database)) {
 	t.Helper()
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -54,7 +54,7 @@ func (d database) open(t *testing.T, address string) *sql.DB {
 	return db
 }
 
-func (d database) records(t *testing.T) (uploads.Records, *sql.DB) {
+func (d database) newRecords(t *testing.T) (uploads.Records, *sql.DB) {
 	t.Helper()
 	db := d.open(t, d.create(t))
 	records, err := sqlrecords.New(t.Context(), db, d.dialect)

@@ -25,8 +25,8 @@ var errDead = errors.New("the process was killed")
 // A life ends at its call to the bucket or the database with this number: before the call, or after it was
 // executed, so that its response is lost. No later call is executed.
 type life struct {
-	end   int // 0: never
-	after bool
+	killedCall int  // number of the last call; 0 for no end
+	afterCall  bool // whether the last call is executed
 
 	mu    sync.Mutex
 	calls int
@@ -36,10 +36,10 @@ type life struct {
 func call[T any](l *life, do func() (T, error), undo func(T)) (done T, err error) {
 	l.mu.Lock()
 	l.calls++
-	last := l.calls == l.end
-	dead := l.end > 0 && l.calls > l.end
+	last := l.calls == l.killedCall
+	dead := l.killedCall > 0 && l.calls > l.killedCall
 	l.mu.Unlock()
-	if dead || last && !l.after {
+	if dead || last && !l.afterCall {
 		return done, errDead
 	}
 	if done, err = do(); err != nil || !last {
@@ -65,20 +65,20 @@ func (l *life) layer(next driver.Driver) driver.Driver {
 	})
 }
 
-// begin begins the life of a process that has started.
-func (l *life) begin(end int, afterCall bool) {
+// killAtCall kills the process at its call with this number, counted from 1 from now on.
+func (l *life) killAtCall(number int, afterCall bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.end = end
-	l.after = afterCall
+	l.killedCall = number
+	l.afterCall = afterCall
 	l.calls = 0
 }
 
-// over reports whether the process was killed.
-func (l *life) over() bool {
+// wasKilled reports whether the process has made the call at which it is killed.
+func (l *life) wasKilled() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.end > 0 && l.calls >= l.end
+	return l.killedCall > 0 && l.calls >= l.killedCall
 }
 
 // A killedConnector opens database connections for a process. After the kill of that process, they do nothing.
@@ -148,30 +148,30 @@ func (t *killedTx) Commit() error { return t.life.step(t.inner.Commit) }
 // Rollback of a process that was killed does nothing: the transaction ends with its connection.
 func (t *killedTx) Rollback() error { return t.life.step(t.inner.Rollback) }
 
-// A process serves an office until it is killed.
+// A process serves an application until it is killed.
 type process struct {
-	office  *office
+	app     *application
 	db      *sql.DB
 	service *uploads.Service
 	life    *life
 }
 
-// start starts a process, which cannot be killed yet. stop ends it with its connections.
-func (o *office) start(t *testing.T) (p *process, stop func()) {
+// startProcess starts a process, which cannot be killed yet. stop ends it with its connections.
+func (app *application) startProcess(t *testing.T) (p *process, stop func()) {
 	t.Helper()
-	p = &process{office: o, life: &life{}}
+	p = &process{app: app, life: &life{}}
 	inner := sqldriver.Driver(&sqlite.Driver{})
-	if o.kind.dialect == sqlrecords.PostgreSQL {
+	if app.kind.dialect == sqlrecords.PostgreSQL {
 		inner = stdlib.GetDefaultDriver()
 	}
-	p.db = sql.OpenDB(&killedConnector{inner, o.address, p.life})
-	p.service = o.serve(t, p.db, uploads.Config{
+	p.db = sql.OpenDB(&killedConnector{inner, app.address, p.life})
+	p.service = app.newService(t, p.db, uploads.Config{
 		// A client sends its file, and the row is made in the same request.
 		Stored: func(ctx context.Context, f *uploads.File) error {
 			if f.Metadata["title"] == "" {
 				return nil
 			}
-			return o.file(ctx, p.db, f.Metadata["title"], f)
+			return app.addDocument(ctx, p.db, f.Metadata["title"], f)
 		},
 	}, driver.WithLayer(p.life.layer))
 	return p, func() {
@@ -181,38 +181,32 @@ func (o *office) start(t *testing.T) (p *process, stop func()) {
 
 // A killedStep is what a process does until it is killed.
 type killedStep struct {
-	name  string
-	first func(t *testing.T, o *office) *uploads.File // what was there before
-	run   func(ctx context.Context, p *process, f *uploads.File, title string) error
-	// rows is the number of rows that run adds if nothing kills it.
-	rows int
+	name string
+	// prepare returns a file that run gets.
+	prepare func(app *application, t *testing.T) *uploads.File
+	run     func(ctx context.Context, p *process, f *uploads.File, title string) error
+	// newDocuments is the number of documents that run adds if nothing kills it.
+	newDocuments int
 }
 
-func newNothing(*testing.T, *office) *uploads.File { return nil }
-
-func document(t *testing.T, o *office) *uploads.File {
-	t.Helper()
-	f := o.upload(t)
-	require.NoError(t, o.file(t.Context(), o.db, "old", f))
-	return f
-}
+func prepareNothing(*application, *testing.T) *uploads.File { return nil }
 
 var killedSteps = []killedStep{
 	{
-		name:  "a file is stored, and its row is made",
-		first: newNothing,
+		name:    "a file is stored, and its row is made",
+		prepare: prepareNothing,
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
 				return err
 			}
-			return p.office.file(ctx, p.db, title, f)
+			return p.app.addDocument(ctx, p.db, title, f)
 		},
-		rows: 1,
+		newDocuments: 1,
 	},
 	{
-		name:  "a file is stored, and Stored makes its row",
-		first: newNothing,
+		name:    "a file is stored, and Stored makes its row",
+		prepare: prepareNothing,
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			_, err := p.service.Store(ctx, uploads.Upload{
 				Body:     strings.NewReader(title),
@@ -222,11 +216,11 @@ var killedSteps = []killedStep{
 			})
 			return err
 		},
-		rows: 1,
+		newDocuments: 1,
 	},
 	{
-		name:  "a file is stored, and the transaction is rolled back",
-		first: newNothing,
+		name:    "a file is stored, and the transaction is rolled back",
+		prepare: prepareNothing,
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
@@ -236,16 +230,16 @@ var killedSteps = []killedStep{
 			if err != nil {
 				return err
 			}
-			err = p.office.insert(ctx, tx, title, f.ID)
+			err = p.app.addDocumentIn(ctx, tx, title, f.ID)
 			return errors.Join(err, tx.Rollback())
 		},
 	},
 	{
-		name:  "a document is deleted",
-		first: document,
+		name:    "a document is deleted",
+		prepare: (*application).uploadDocument,
 		run: func(ctx context.Context, p *process, f *uploads.File, _ string) error {
 			err := inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
-				f, err = p.office.drop(ctx, tx, f.ID)
+				f, err = p.app.removeDocumentIn(ctx, tx, f.ID)
 				return err
 			})
 			if err != nil {
@@ -253,21 +247,21 @@ var killedSteps = []killedStep{
 			}
 			return p.service.Remove(ctx, f)
 		},
-		rows: -1,
+		newDocuments: -1,
 	},
 	{
-		name:  "the file of a document is replaced",
-		first: document,
+		name:    "the file of a document is replaced",
+		prepare: (*application).uploadDocument,
 		run: func(ctx context.Context, p *process, old *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
 				return err
 			}
 			err = inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
-				if old, err = p.office.drop(ctx, tx, old.ID); err != nil {
+				if old, err = p.app.removeDocumentIn(ctx, tx, old.ID); err != nil {
 					return err
 				}
-				return p.office.insert(ctx, tx, title, f.ID)
+				return p.app.addDocumentIn(ctx, tx, title, f.ID)
 			})
 			if err != nil {
 				return err
@@ -277,10 +271,10 @@ var killedSteps = []killedStep{
 	},
 	{
 		name: "a file without a row is swept",
-		first: func(t *testing.T, o *office) *uploads.File {
+		prepare: func(app *application, t *testing.T) *uploads.File {
 			t.Helper()
-			f := o.upload(t)
-			o.wait()
+			f := app.uploadFile(t)
+			app.waitUntilFilesExpire()
 			return f
 		},
 		run: func(ctx context.Context, p *process, _ *uploads.File, _ string) error {
@@ -290,44 +284,63 @@ var killedSteps = []killedStep{
 	},
 }
 
-// If a process is killed at any call to the bucket or the database, each row has its bytes. After one sweep, all
-// bytes have a row.
+// If a process is killed at any call to the bucket or the database, each document has its file. After one sweep, each
+// file has a document.
 func TestRowsOfAKilledProcess(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		for _, j := range killedSteps {
-			t.Run(j.name, func(t *testing.T) {
-				killed := 0
-				for _, afterCall := range []bool{false, true} {
-					for end := 1; ; end++ {
-						f := j.first(t, o)
-						count := len(o.rows(t))
-						title := fmt.Sprint(j.name, afterCall, end)
-						p, stop := o.start(t)
-						p.life.begin(end, afterCall)
-						err := j.run(t.Context(), p, f, title)
-						isOver := p.life.over()
-
-						stop()
-						o.checkRows(t)
-						if !isOver {
-							require.NoError(t, err)
-						}
-						if err == nil {
-							require.Len(t, o.rows(t), count+j.rows, "it was acknowledged")
-						}
-						o.wait()
-						o.sweep(t)
-						o.checkAll(t)
-						require.Equal(t, &uploads.SweepReport{}, o.sweep(t), "one sweep is enough")
-
-						if !isOver {
-							break
-						}
-						killed++
-					}
-				}
-				require.Greater(t, killed, 8, "calls at which it was killed")
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		for _, step := range killedSteps {
+			t.Run(step.name+", killed before a call", func(t *testing.T) {
+				killAtEachCall(t, app, step, false)
+			})
+			t.Run(step.name+", killed after a call", func(t *testing.T) {
+				killAtEachCall(t, app, step, true)
 			})
 		}
 	})
+}
+
+// killAtEachCall runs a step by many processes. The first one is killed at its first call to the bucket or the database,
+// the second one at its second call, and so on, until one makes fewer calls.
+func killAtEachCall(t *testing.T, app *application, step killedStep, afterCall bool) {
+	t.Helper()
+	kills := 0
+	for number := 1; ; number++ {
+		killed := runKilledStep(t, app, step, number, afterCall)
+		if !killed {
+			break
+		}
+		kills++
+	}
+	require.Greater(t, kills, 4, "each step has more calls")
+}
+
+// runKilledStep runs a step by a process that is killed at its call with this number. It checks the files and the
+// documents afterwards. killed is false if the step has fewer calls.
+func runKilledStep(t *testing.T, app *application, step killedStep, number int, afterCall bool) (killed bool) {
+	t.Helper()
+	f := step.prepare(app, t)
+	documentsBefore := len(app.filesOfDocuments(t))
+	title := fmt.Sprint(step.name, afterCall, number)
+	p, stop := app.startProcess(t)
+	p.life.killAtCall(number, afterCall)
+	err := step.run(t.Context(), p, f, title)
+	killed = p.life.wasKilled()
+	stop()
+
+	// Without a kill, the step succeeds. If a step has succeeded, even with a kill after its last change, its documents
+	// exist.
+	if !killed {
+		require.NoError(t, err)
+	}
+	if err == nil {
+		require.Len(t, app.filesOfDocuments(t), documentsBefore+step.newDocuments)
+	}
+	app.requireFilesOfDocuments(t)
+
+	// One sweep removes all files without a document.
+	app.waitUntilFilesExpire()
+	app.sweep(t)
+	app.requireNoOtherFiles(t)
+	require.Equal(t, &uploads.SweepReport{}, app.sweep(t), "a second sweep has nothing to do")
+	return killed
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -56,60 +57,73 @@ func (c *lossyConn) QueryContext(ctx context.Context, query string, values []dri
 
 // If the response to the INSERT of a file is lost, the upload still returns the record, and its bytes are stored.
 func TestCreateResponseLost(t *testing.T) {
-	uploadWhole := func(s *uploads.Service) (*uploads.File, error) {
-		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
-	}
-	inParts := func(s *uploads.Service) (*uploads.File, error) {
-		return s.PutPiece(t.Context(), uploads.Piece{Body: strings.NewReader("precious"), Token: "token-1234", Count: 1, Number: 1, Name: "a"})
-	}
-	for _, row := range []struct {
-		name   string
-		losses int
-		send   func(*uploads.Service) (*uploads.File, error)
-	}{
-		{"once", 1, uploadWhole},
-		{"as often as database/sql tries", 3, uploadWhole},
-		{"once, of a file in parts", 1, inParts},
-		{"as often as database/sql tries, of a file in parts", 3, inParts},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			lossy := &lossyDriver{address: createSQLite(t), write: "INSERT INTO omnibucket_files ", losses: row.losses}
-			db := sql.OpenDB(lossy)
-			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+	const attempts = 3 // of database/sql for one statement
+	for _, losses := range []int{1, attempts} {
+		t.Run(fmt.Sprint(losses, " losses, whole file"), func(t *testing.T) {
+			service, lossy := newLossyService(t, losses)
+			f, err := service.Store(t.Context(), uploads.Upload{Body: strings.NewReader("precious"), Name: "a"})
 			require.NoError(t, err)
-			s, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0), Records: records})
+			require.Zero(t, lossy.losses, "losses that did not happen")
+			requireStored(t, service, f.ID, "precious")
+		})
+		t.Run(fmt.Sprint(losses, " losses, file in pieces"), func(t *testing.T) {
+			service, lossy := newLossyService(t, losses)
+			f, err := service.PutPiece(t.Context(), uploads.Piece{
+				Token:  "token-1234",
+				Count:  1,
+				Number: 1,
+				Name:   "a",
+				Body:   strings.NewReader("precious"),
+			})
 			require.NoError(t, err)
-
-			record, err := row.send(s)
-			require.NoError(t, err)
-			require.Zero(t, lossy.losses)
-
-			reader, _, err := s.Download(t.Context(), record.ID)
-			require.NoError(t, err)
-			text, err := io.ReadAll(reader)
-			require.NoError(t, err)
-			require.NoError(t, reader.Close())
-			require.Equal(t, "precious", string(text))
+			require.Zero(t, lossy.losses, "losses that did not happen")
+			requireStored(t, service, f.ID, "precious")
 		})
 	}
 }
 
-// If the response to SetState is lost, SetState recognizes its own state and succeeds.
+// newLossyService returns a service whose database loses the response to as many inserts of files.
+func newLossyService(t *testing.T, losses int) (*uploads.Service, *lossyDriver) {
+	t.Helper()
+	lossy := &lossyDriver{address: createSQLite(t), write: "INSERT INTO omnibucket_files ", losses: losses}
+	db := sql.OpenDB(lossy)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
+	require.NoError(t, err)
+	service, err := uploads.New(memstore.New(), uploads.Config{Rules: rules.Any(0), Records: records})
+	require.NoError(t, err)
+	return service, lossy
+}
+
+func requireStored(t *testing.T, service *uploads.Service, id, content string) {
+	t.Helper()
+	reader, _, err := service.Download(t.Context(), id)
+	require.NoError(t, err)
+	text, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	require.Equal(t, content, string(text))
+}
+
+// If the database's response to SetState is lost, SetState recognizes its own state and succeeds.
 func TestSetStateResponseLost(t *testing.T) {
-	for _, row := range []struct{ name, write string }{
-		{"a new one", "INSERT INTO omnibucket_files_parts "},
-		{"one that replaces another", "UPDATE omnibucket_files_parts "},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			lossy := &lossyDriver{address: createSQLite(t), write: row.write, losses: 1}
+	tests := []struct {
+		name  string
+		write string // the statement whose response is lost
+	}{
+		{name: "first state", write: "INSERT INTO omnibucket_files_parts "},
+		{name: "state that replaces another", write: "UPDATE omnibucket_files_parts "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			lossy := &lossyDriver{address: createSQLite(t), write: tt.write, losses: 1}
 			db := sql.OpenDB(lossy)
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
 			states := records.(uploads.States)
-			revision := ""
 
+			revision := "" // of a state that does not exist
 			for _, text := range []string{"1", "2"} {
 				revision, err = states.SetState(t.Context(), "key", []byte(text), revision)
 				require.NoError(t, err)
@@ -118,7 +132,7 @@ func TestSetStateResponseLost(t *testing.T) {
 				require.Equal(t, text, string(state))
 				require.Equal(t, revision, current)
 			}
-			require.Zero(t, lossy.losses)
+			require.Zero(t, lossy.losses, "losses that did not happen")
 		})
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 // If several calls of New start on one database at the same time, all succeed, and each migration is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) {
 			startAtOnce(t, d, d.create(t))
 		})
@@ -119,7 +119,7 @@ const (
 
 // If several processes call New on one database at the same time, all of them succeed.
 func TestMigrateInConcurrentProcesses(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		var group sync.WaitGroup
 		said := make([]error, 4)
@@ -156,8 +156,8 @@ func TestAsAChild(t *testing.T) {
 
 // If the tables have a later version, New fails with Unsupported.
 func TestMigrateLeavesLaterVersions(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
-		_, db := d.records(t)
+	runOnEachDatabase(t, func(t *testing.T, d database) {
+		_, db := d.newRecords(t)
 		_, err := db.ExecContext(t.Context(), "INSERT INTO omnibucket_files_migrations (version, applied) VALUES (1000, '')")
 		require.NoError(t, err)
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
@@ -168,7 +168,7 @@ func TestMigrateLeavesLaterVersions(t *testing.T) {
 
 // If a migration fails, its transaction leaves no table, and a later New succeeds.
 func TestMigrateFailsLeavesNothing(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		db := d.open(t, d.create(t))
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE omnibucket_files (mine INTEGER)")
 		require.NoError(t, err)
@@ -187,7 +187,7 @@ func TestMigrateFailsLeavesNothing(t *testing.T) {
 
 // If the tables are current, New works for a user who may not change the schema.
 func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		address := d.create(t)
 		_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
 		require.NoError(t, err)

@@ -17,18 +17,18 @@ import (
 )
 
 func TestRecords(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		uploadstest.Run(t, func(t *testing.T) uploads.Records {
-			records, _ := d.records(t)
+			records, _ := d.newRecords(t)
 			return records
 		})
 	})
 }
 
 func TestPartStates(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		uploadstest.RunStates(t, func(t *testing.T) uploads.States {
-			records, _ := d.records(t)
+			records, _ := d.newRecords(t)
 			return records.(uploads.States)
 		})
 	})
@@ -52,8 +52,8 @@ func TestRecordsWithMoreIsolation(t *testing.T) {
 
 // ListStates measures by the clock of the database how long a state was idle.
 func TestIdlePartStates(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
-		records, db := d.records(t)
+	runOnEachDatabase(t, func(t *testing.T, d database) {
+		records, db := d.newRecords(t)
 		states := records.(uploads.States)
 		const key = "files/parts/client/aaaa/upload.json"
 		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
@@ -101,8 +101,8 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 
 // An application can query the table of files with SQL.
 func TestRecordsTableCanBeQueried(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
-		records, db := d.records(t)
+	runOnEachDatabase(t, func(t *testing.T, d database) {
+		records, db := d.newRecords(t)
 		sum := uint32(1<<32 - 1)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
 			ID:          uploads.NewID(time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC)),
@@ -145,11 +145,11 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 			return err
 		},
 	}
-	runOnEach(t, func(t *testing.T, d database) {
+	runOnEachDatabase(t, func(t *testing.T, d database) {
 		for name, call := range calls {
 			t.Run(name, func(t *testing.T) {
 				t.Run("canceled before it began", func(t *testing.T) {
-					records, _ := d.records(t)
+					records, _ := d.newRecords(t)
 					ctx, cancel := context.WithCancel(t.Context())
 					cancel()
 					err := call(ctx, records)
@@ -157,7 +157,7 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 					require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was sent")
 				})
 				t.Run("the table is gone", func(t *testing.T) {
-					records, db := d.records(t)
+					records, db := d.newRecords(t)
 					_, err := db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
 					require.NoError(t, err)
 					err = call(t.Context(), records)
@@ -171,8 +171,8 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 
 // If Create waits for a lock of the database and ctx ends, Create fails with DeadlineExceeded and stores nothing.
 func TestRecordsWriteEndsWithItsContext(t *testing.T) {
-	runOnEach(t, func(t *testing.T, d database) {
-		records, db := d.records(t)
+	runOnEachDatabase(t, func(t *testing.T, d database) {
+		records, db := d.newRecords(t)
 		holder, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		lock := map[sqlrecords.Dialect][]string{

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -19,109 +20,121 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// If no transaction keeps an uploaded file in time, Sweep removes the file. A later Keep fails with
+// If no transaction keeps an uploaded file in time, Sweep removes the file, and a later Keep fails with
 // ObjectNotFound.
 func TestKeepWaitsForTheRow(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		keptFile := o.upload(t)
-		expiring := o.upload(t)
-		require.NoError(t, o.file(t.Context(), o.db, "kept", keptFile))
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		keptFile := app.uploadFile(t)
+		expiring := app.uploadFile(t)
+		require.NoError(t, app.addDocument(t.Context(), app.db, "kept", keptFile))
 
-		require.Equal(t, &uploads.SweepReport{}, o.sweep(t), "the file that nobody has kept has time")
-		require.Len(t, o.objects(t), 2)
-		o.wait()
-		require.Equal(t, &uploads.SweepReport{Expired: 1}, o.sweep(t))
-		o.checkAll(t)
-		require.ErrorIs(t, o.file(t.Context(), o.db, "late", expiring), storage.ObjectNotFound)
-		require.Equal(t, []string{keptFile.ID}, o.rows(t))
+		// Before its time, Sweep removes no file.
+		require.Equal(t, &uploads.SweepReport{}, app.sweep(t))
+		require.Len(t, app.storedFiles(t), 2)
 
-		files, _, err := o.service.Records().List(t.Context(), uploads.Filter{User: eva.ID}, "", 10)
+		// After its time, Sweep removes the file that was not kept.
+		app.waitUntilFilesExpire()
+		require.Equal(t, &uploads.SweepReport{Expired: 1}, app.sweep(t))
+		app.requireNoOtherFiles(t)
+		require.ErrorIs(t, app.addDocument(t.Context(), app.db, "late", expiring), storage.ObjectNotFound)
+		require.Equal(t, []string{keptFile.ID}, app.filesOfDocuments(t))
+		files, _, err := app.service.Records().List(t.Context(), uploads.Filter{User: eva.ID}, "", 10)
 		require.NoError(t, err)
 		require.Len(t, files, 1)
 		require.Equal(t, keptFile.ID, files[0].ID)
 	})
 }
 
+// After Keep, a file does not expire. After Expire, it has expired, but can be kept until the next sweep. Both may be
+// called twice.
 func TestKeepAndExpire(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		f := o.upload(t)
-		other := o.upload(t)
-		tx := sqlrecords.In(o.kind.dialect, o.db.QueryRowContext) // each statement is a transaction
-		want, err := o.service.Records().Record(t.Context(), f.ID)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		tx := sqlrecords.In(app.kind.dialect, app.db.QueryRowContext) // each statement is a transaction
+		want, err := app.service.Records().Record(t.Context(), f.ID)
 		require.NoError(t, err)
+		want.Expires = time.Time{}
 
-		for range 2 { // also a file that does not expire
-			file, err := tx.Keep(t.Context(), f.ID, eva)
+		for range 2 {
+			keptFile, err := tx.Keep(t.Context(), f.ID, eva)
 			require.NoError(t, err)
-			want.Expires = file.Expires
-			require.Zero(t, file.Expires)
-			require.Equal(t, want, file)
+			require.Equal(t, want, keptFile)
 		}
 
 		for range 2 {
 			expired, err := tx.Expire(t.Context(), f.ID)
 			require.NoError(t, err)
-			require.False(t, expired.Expires.After(o.clock()))
+			require.False(t, expired.Expires.After(app.clock()))
 			require.Equal(t, f.Key, expired.Key)
 		}
 
 		_, err = tx.Keep(t.Context(), f.ID, eva)
-		require.NoError(t, err, "before the sweep, it can be kept again")
-		require.Equal(t, &uploads.SweepReport{}, o.sweep(t))
+		require.NoError(t, err)
+		require.Equal(t, &uploads.SweepReport{}, app.sweep(t))
+	})
+}
+
+// Keep and Expire fail with ObjectNotFound for an unknown ID, and Keep also for the file of another user.
+func TestKeepAndExpireRefuse(t *testing.T) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		tx := sqlrecords.In(app.kind.dialect, app.db.QueryRowContext)
 
 		for _, user := range []string{"", "adam", "eva\x00"} {
-			_, err = tx.Keep(t.Context(), other.ID, uploads.User{ID: user})
+			_, err := tx.Keep(t.Context(), f.ID, uploads.User{ID: user})
 			require.ErrorIs(t, err, storage.ObjectNotFound, "it is not the file of %q", user)
 		}
-		for _, id := range []string{"", "x", "a\x00b", uploads.NewID(o.clock())} {
-			_, err = tx.Keep(t.Context(), id, eva)
+		for _, id := range []string{"", "x", "a\x00b", uploads.NewID(app.clock())} {
+			_, err := tx.Keep(t.Context(), id, eva)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			_, err = tx.Expire(t.Context(), id)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
-		_, err = sqlrecords.In(0, o.db.QueryRowContext).Keep(t.Context(), f.ID, eva)
+
+		const invalidDialect = 0
+		_, err := sqlrecords.In(invalidDialect, app.db.QueryRowContext).Keep(t.Context(), f.ID, eva)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	})
 }
 
-// If a transaction that keeps one file and drops another is rolled back, neither has an effect.
+// If a transaction that adds one document and removes another is rolled back, neither has an effect.
 func TestRollbackChangesNothing(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		no := errors.New("no")
-		keptFile := document(t, o)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		keptFile := app.uploadDocument(t)
+		expiring := app.uploadFile(t)
 
-		expiring := o.upload(t)
-		require.ErrorIs(t, inTx(t.Context(), o.db, func(tx *sql.Tx) error {
-			require.NoError(t, o.insert(t.Context(), tx, "new", expiring.ID))
-			_, err := o.drop(t.Context(), tx, keptFile.ID)
-			require.NoError(t, err)
-			return no
-		}), no)
+		tx, err := app.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		require.NoError(t, app.addDocumentIn(t.Context(), tx, "new", expiring.ID))
+		_, err = app.removeDocumentIn(t.Context(), tx, keptFile.ID)
+		require.NoError(t, err)
+		require.NoError(t, tx.Rollback())
 
-		o.wait()
-		require.Equal(t, &uploads.SweepReport{Expired: 1}, o.sweep(t))
-		o.checkAll(t)
-		require.Equal(t, []string{keptFile.ID}, o.rows(t))
+		app.waitUntilFilesExpire()
+		require.Equal(t, &uploads.SweepReport{Expired: 1}, app.sweep(t))
+		app.requireNoOtherFiles(t)
+		require.Equal(t, []string{keptFile.ID}, app.filesOfDocuments(t))
 	})
 }
 
 // A hooked Records lets a test act between two steps of a sweep.
 type hooked struct {
 	uploads.Records
-	remove func() // called before Remove
+	beforeRemove func()
 }
 
 func (h *hooked) Remove(ctx context.Context, f *uploads.File) error {
-	h.remove()
+	h.beforeRemove()
 	return h.Records.Remove(ctx, f)
 }
 
-func (o *office) hook(t *testing.T, remove func()) *uploads.Service {
+// newServiceWithHook returns a service that calls the function before it removes a record.
+func (app *application) newServiceWithHook(t *testing.T, beforeRemove func()) *uploads.Service {
 	t.Helper()
-	s, err := uploads.New(engine.New(o.bucket), uploads.Config{
+	s, err := uploads.New(engine.New(app.bucket), uploads.Config{
 		Rules:    rules.Any(0),
-		Records:  &hooked{o.service.Records(), remove},
-		Now:      o.clock,
+		Records:  &hooked{app.service.Records(), beforeRemove},
+		Now:      app.clock,
 		TTL:      lifetime / 2,
 		Lifetime: lifetime,
 	})
@@ -129,247 +142,280 @@ func (o *office) hook(t *testing.T, remove func()) *uploads.Service {
 	return s
 }
 
-// If a file is kept while Sweep runs, Sweep does not remove it.
+// If a document is added for a file just before Sweep removes the file's record, Sweep does not remove the file.
 func TestSweepLeavesAFileKeptMeanwhile(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		t.Run("before its record is removed", func(t *testing.T) {
-			f := o.upload(t)
-			o.wait()
-			s := o.hook(t, func() {
-				require.NoError(t, o.file(t.Context(), o.db, "late", f))
-			})
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		app.waitUntilFilesExpire()
+		service := app.newServiceWithHook(t, func() {
+			require.NoError(t, app.addDocument(t.Context(), app.db, "late", f))
+		})
 
-			report, err := s.Sweep(t.Context())
-			require.NoError(t, err)
-			require.Equal(t, &uploads.SweepReport{}, report)
-			require.Contains(t, o.rows(t), f.ID)
-			o.checkAll(t)
-		})
-		t.Run("in a transaction that commits while the sweep waits", func(t *testing.T) {
-			f := o.upload(t)
-			o.wait()
-			tx, err := o.db.BeginTx(t.Context(), nil)
-			require.NoError(t, err)
-			require.NoError(t, o.insert(t.Context(), tx, "late", f.ID))
-			removing := make(chan struct{})
-			s := o.hook(t, func() {
-				close(removing)
-			})
-			done := make(chan error, 1)
-			go func() {
-				_, err := s.Sweep(t.Context())
-				done <- err
-			}()
-			<-removing
-			require.NoError(t, tx.Commit())
-			require.NoError(t, <-done)
-
-			require.Contains(t, o.rows(t), f.ID)
-			o.checkAll(t)
-		})
-		t.Run("by Service.Remove, with a file that was read before", func(t *testing.T) {
-			f := o.upload(t)
-			require.NoError(t, o.file(t.Context(), o.db, "kept", f))
-			require.ErrorIs(t, o.service.Remove(t.Context(), f), storage.PreconditionFailed)
-			o.checkAll(t)
-		})
+		report, err := service.Sweep(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, &uploads.SweepReport{}, report)
+		require.Contains(t, app.filesOfDocuments(t), f.ID)
+		app.requireNoOtherFiles(t)
 	})
 }
 
-// If Sweep removes a file after a transaction began, Keep fails with ObjectNotFound, or with Unavailable if the
-// transaction is serializable.
-func TestKeepAfterASweep(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		rows := []struct {
-			name  string
-			level sql.IsolationLevel
-			want  storage.Code
-		}{{"serializable", sql.LevelDefault, storage.Unavailable}}
-		if o.kind.dialect == sqlrecords.PostgreSQL {
-			rows[0].level = sql.LevelSerializable
-			rows = append(rows, struct {
-				name  string
-				level sql.IsolationLevel
-				want  storage.Code
-			}{"read committed", sql.LevelReadCommitted, storage.ObjectNotFound})
+// If a transaction that adds a document for a file commits while Sweep waits for it, Sweep does not remove the file.
+func TestSweepWaitsForATransaction(t *testing.T) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		app.waitUntilFilesExpire()
+		tx, err := app.db.BeginTx(t.Context(), nil)
+		require.NoError(t, err)
+		require.NoError(t, app.addDocumentIn(t.Context(), tx, "late", f.ID))
+
+		removing := make(chan struct{})
+		service := app.newServiceWithHook(t, func() { close(removing) })
+		done := make(chan error, 1)
+		go func() {
+			_, err := service.Sweep(t.Context())
+			done <- err
+		}()
+		<-removing
+		require.NoError(t, tx.Commit())
+		require.NoError(t, <-done)
+
+		require.Contains(t, app.filesOfDocuments(t), f.ID)
+		app.requireNoOtherFiles(t)
+	})
+}
+
+// Service.Remove refuses to remove a file that was kept after the caller read its record.
+func TestRemoveAfterKeep(t *testing.T) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		require.NoError(t, app.addDocument(t.Context(), app.db, "kept", f))
+		require.ErrorIs(t, app.service.Remove(t.Context(), f), storage.PreconditionFailed)
+		app.requireNoOtherFiles(t)
+	})
+}
+
+// If Sweep removes a file after a serializable transaction began, Keep fails with Unavailable, so that the caller tries
+// again.
+func TestKeepAfterASweepIfSerializable(t *testing.T) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		level := sql.LevelSerializable
+		if app.kind.dialect == sqlrecords.SQLite {
+			level = sql.LevelDefault // which is serializable
 		}
-		for _, row := range rows {
-			t.Run(row.name, func(t *testing.T) {
-				f := o.upload(t)
-				o.wait()
-				tx, err := o.db.BeginTx(t.Context(), &sql.TxOptions{Isolation: row.level})
-				require.NoError(t, err)
+		requireKeepAfterASweepFails(t, app, level, storage.Unavailable)
+	})
+}
 
-				var count int
-				require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files").Scan(&count))
-				require.Equal(t, 1, count)
-				require.Equal(t, &uploads.SweepReport{Expired: 1}, o.sweep(t))
-
-				_, err = o.in(tx).Keep(t.Context(), f.ID, eva)
-				require.ErrorIs(t, err, row.want)
-				require.NotErrorIs(t, err, storage.OutcomeUnknown)
-
-				require.NoError(t, tx.Rollback())
-				o.checkAll(t)
-			})
+// If Sweep removes a file after a transaction of the level "read committed" began, Keep fails with ObjectNotFound.
+func TestKeepAfterASweepIfReadCommitted(t *testing.T) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		if app.kind.dialect == sqlrecords.PostgreSQL {
+			requireKeepAfterASweepFails(t, app, sql.LevelReadCommitted, storage.ObjectNotFound)
 		}
 	})
 }
 
+// requireKeepAfterASweepFails begins a transaction, lets Sweep remove a file, and requires that Keep in the transaction
+// fails with this code.
+func requireKeepAfterASweepFails(t *testing.T, app *application, level sql.IsolationLevel, want storage.Code) {
+	t.Helper()
+	f := app.uploadFile(t)
+	app.waitUntilFilesExpire()
+	tx, err := app.db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
+	require.NoError(t, err)
+
+	// The first statement of the transaction decides what it sees.
+	var count int
+	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files").Scan(&count))
+	require.Equal(t, 1, count)
+	require.Equal(t, &uploads.SweepReport{Expired: 1}, app.sweep(t))
+
+	_, err = app.recordsIn(tx).Keep(t.Context(), f.ID, eva)
+	require.ErrorIs(t, err, want)
+	require.NotErrorIs(t, err, storage.OutcomeUnknown)
+
+	require.NoError(t, tx.Rollback())
+	app.requireNoOtherFiles(t)
+}
+
+// If transactions keep expired files while sweeps run, each file is either kept or removed, and its transaction knows
+// which.
 func TestSweepsAndTransactionsAtOnce(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		const files = 48
-		waiting := make([]*uploads.File, files)
-		for i := range waiting {
-			waiting[i] = o.upload(t)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		const fileCount = 48
+		const sweeps = 3
+		expired := make([]*uploads.File, fileCount)
+		for i := range expired {
+			expired[i] = app.uploadFile(t)
 		}
+		app.waitUntilFilesExpire()
 
-		o.wait()
-		errs := make([]error, files)
-		var all sync.WaitGroup
+		// All transactions and sweeps start at the same time.
+		keepErrs := make([]error, fileCount)
+		var calls sync.WaitGroup
 		start := make(chan struct{})
-		for i, f := range waiting {
-			all.Go(func() {
+		for i, f := range expired {
+			calls.Go(func() {
 				<-start
-				errs[i] = o.file(t.Context(), o.db, "late", f)
+				keepErrs[i] = app.addDocument(t.Context(), app.db, "late", f)
 			})
 		}
-		for range 3 {
-			all.Go(func() {
+		for range sweeps {
+			calls.Go(func() {
 				<-start
-				_, err := o.service.Sweep(t.Context())
+				_, err := app.service.Sweep(t.Context())
 				require.NoError(t, err)
 			})
 		}
 		close(start)
+		calls.Wait()
 
-		all.Wait()
-		o.checkRows(t)
-		o.sweep(t)
-		o.checkAll(t)
+		app.requireFilesOfDocuments(t)
+		app.sweep(t)
+		app.requireNoOtherFiles(t)
 
-		var result []string
-		for i, err := range errs {
+		// The files of the transactions that succeeded are there, and the other transactions know that theirs is not.
+		var keptIDs []string
+		for i, err := range keepErrs {
 			if err == nil {
-				result = append(result, waiting[i].ID)
+				keptIDs = append(keptIDs, expired[i].ID)
 				continue
 			}
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
-		require.ElementsMatch(t, result, o.rows(t))
+		require.ElementsMatch(t, keptIDs, app.filesOfDocuments(t))
 	})
 }
 
 // If the function Stored keeps a file and then fails, the file stays, because the response to its commit may have
 // been lost.
 func TestStoredFailsAfterKeep(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
+	runOnEachApplication(t, func(t *testing.T, app *application) {
 		failing := errors.New("the connection broke")
-		s := o.serve(t, o.db, uploads.Config{Stored: func(ctx context.Context, f *uploads.File) error {
-			return errors.Join(o.file(ctx, o.db, "kept", f), failing)
+		s := app.newService(t, app.db, uploads.Config{Stored: func(ctx context.Context, f *uploads.File) error {
+			return errors.Join(app.addDocument(ctx, app.db, "kept", f), failing)
 		}})
 		_, err := upload(t.Context(), s, "content")
 		require.ErrorIs(t, err, failing)
-		require.Len(t, o.rows(t), 1)
-		o.checkAll(t)
+		require.Len(t, app.filesOfDocuments(t), 1)
+		app.requireNoOtherFiles(t)
 	})
 }
 
-// If a row names a file that was not kept, Sweep and Delete fail because of the foreign key, and the bytes stay.
+// If the row of a document was made without Keep, Sweep and Delete fail because of its foreign key, and the file stays.
 func TestRowWithoutKeep(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		f := o.upload(t)
-		_, err := o.db.ExecContext(t.Context(), "INSERT INTO documents (title, file_id) VALUES ('mistake', $1)", f.ID)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		f := app.uploadFile(t)
+		_, err := app.db.ExecContext(t.Context(), "INSERT INTO documents (title, file_id) VALUES ('mistake', $1)", f.ID)
 		require.NoError(t, err)
-		o.wait()
+		app.waitUntilFilesExpire()
 
-		_, err = o.service.Sweep(t.Context())
+		_, err = app.service.Sweep(t.Context())
 		require.Error(t, err)
-		require.Error(t, o.service.Delete(t.Context(), f.Key, eva))
-		require.Equal(t, []string{f.ID}, o.objects(t), "the bytes stay")
+		require.Error(t, app.service.Delete(t.Context(), f.Key, eva))
+		require.Equal(t, []string{f.ID}, app.storedFiles(t))
 
-		_, err = sqlrecords.In(o.kind.dialect, o.db.QueryRowContext).Keep(t.Context(), f.ID, eva)
+		// Keep repairs the mistake.
+		_, err = sqlrecords.In(app.kind.dialect, app.db.QueryRowContext).Keep(t.Context(), f.ID, eva)
 		require.NoError(t, err)
-		o.sweep(t)
-		o.checkAll(t)
+		app.sweep(t)
+		app.requireNoOtherFiles(t)
 	})
 }
 
-// A query finds all files of a user, also those that no row names yet, so that all of them can be dropped.
+// A query finds all files of a user, also those without a document, so that an application can remove all of them.
 func TestErasureFindsAllFilesOfAUser(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		keptFile := document(t, o)
-		waiting := o.upload(t)
-		adams, err := o.service.Store(
-			t.Context(),
-			uploads.Upload{Body: strings.NewReader("adam"), Name: "a.txt", User: uploads.User{ID: "adam"}},
-		)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		withDocument := app.uploadDocument(t)
+		withoutDocument := app.uploadFile(t)
+		ofAdam, err := app.service.Store(t.Context(), uploads.Upload{
+			Body: strings.NewReader("adam"),
+			Name: "a.txt",
+			User: uploads.User{ID: "adam"},
+		})
 		require.NoError(t, err)
-		require.NoError(t, inTx(t.Context(), o.db, func(tx *sql.Tx) error {
-			ids := o.column(t, "SELECT id FROM omnibucket_files WHERE uploaded_by = $1", eva.ID)
-			require.ElementsMatch(t, []string{keptFile.ID, waiting.ID}, ids)
+
+		// Remove the files of eva in one transaction.
+		require.NoError(t, inTx(t.Context(), app.db, func(tx *sql.Tx) error {
+			ids := app.queryColumn(t, "SELECT id FROM omnibucket_files WHERE uploaded_by = $1", eva.ID)
+			require.ElementsMatch(t, []string{withDocument.ID, withoutDocument.ID}, ids)
 			for _, id := range ids {
-				if _, err := o.drop(t.Context(), tx, id); err != nil {
+				if _, err := app.removeDocumentIn(t.Context(), tx, id); err != nil {
 					return err
 				}
 			}
 			return nil
 		}))
 
-		require.Equal(t, &uploads.SweepReport{Expired: 2}, o.sweep(t))
-		require.Equal(t, []string{adams.ID}, o.objects(t))
-		require.Empty(t, o.rows(t))
+		require.Equal(t, &uploads.SweepReport{Expired: 2}, app.sweep(t))
+		require.Equal(t, []string{ofAdam.ID}, app.storedFiles(t))
+		require.Empty(t, app.filesOfDocuments(t))
 	})
 }
 
 // If more files expire than Sweep permits as orphans, Sweep removes all of them, because they have records.
 func TestSweepManyFilesWithoutARow(t *testing.T) {
-	runOnEachOffice(t, func(t *testing.T, o *office) {
-		for range 150 {
-			o.upload(t)
+	runOnEachApplication(t, func(t *testing.T, app *application) {
+		const files = 150
+		for range files {
+			app.uploadFile(t)
 		}
-		o.wait()
-		require.Equal(t, &uploads.SweepReport{Expired: 150}, o.sweep(t))
-		o.checkAll(t)
+		app.waitUntilFilesExpire()
+		require.Equal(t, &uploads.SweepReport{Expired: files}, app.sweep(t))
+		app.requireNoOtherFiles(t)
 	})
 }
 
+// In a transaction of pgx, Keep takes effect with the commit.
 func TestPgxTransaction(t *testing.T) {
 	ctx := t.Context()
-	d := databases[1]
-	address := d.create(t)
-	records, err := sqlrecords.New(ctx, d.open(t, address), d.dialect)
-	require.NoError(t, err)
-	s, err := uploads.New(
-		memstore.New(),
-		uploads.Config{Rules: rules.Any(0), Records: records, Lifetime: 2 * uploads.DefaultTTL},
-	)
+	address := createPostgreSQL(t)
+	records, service := newPostgreSQLService(t, address)
+	f, err := upload(ctx, service, "content")
 	require.NoError(t, err)
 	connection, err := pgx.Connect(ctx, address)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, connection.Close(context.WithoutCancel(ctx)))
 	})
-	f, err := upload(ctx, s, "content")
+
+	// The first transaction is rolled back.
+	tx, err := connection.Begin(ctx)
 	require.NoError(t, err)
+	_, err = sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, f.ID, eva)
+	require.NoError(t, err)
+	require.NoError(t, tx.Rollback(ctx))
+	record, err := records.Record(ctx, f.ID)
+	require.NoError(t, err)
+	require.NotZero(t, record.Expires)
 
-	for _, commit := range []bool{false, true} {
-		tx, err := connection.Begin(ctx)
-		require.NoError(t, err)
+	// The second transaction commits, although Keep fails for a file that does not exist.
+	tx, err = connection.Begin(ctx)
+	require.NoError(t, err)
+	keptFile, err := sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, f.ID, eva)
+	require.NoError(t, err)
+	require.Equal(t, f.CRC32C, keptFile.CRC32C)
+	_, err = sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, uploads.NewID(f.Modified), eva)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.NoError(t, tx.Commit(ctx))
+	record, err = records.Record(ctx, f.ID)
+	require.NoError(t, err)
+	require.Zero(t, record.Expires)
+}
 
-		file, err := sqlrecords.In(d.dialect, tx.QueryRow).Keep(ctx, f.ID, eva)
-		require.NoError(t, err)
-		require.Equal(t, f.CRC32C, file.CRC32C)
-
-		_, err = sqlrecords.In(d.dialect, tx.QueryRow).Keep(ctx, uploads.NewID(f.Modified), eva)
-		require.ErrorIs(t, err, storage.ObjectNotFound)
-		if commit {
-			require.NoError(t, tx.Commit(ctx))
-		} else {
-			require.NoError(t, tx.Rollback(ctx))
-		}
-		current, err := records.Record(ctx, f.ID)
-		require.NoError(t, err)
-		require.Equal(t, commit, current.Expires.IsZero())
-	}
+// newPostgreSQLService returns a service with its files in memory, and its records in this database.
+func newPostgreSQLService(t *testing.T, address string) (uploads.Records, *uploads.Service) {
+	t.Helper()
+	db, err := sql.Open("pgx", address)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close()) })
+	records, err := sqlrecords.New(t.Context(), db, sqlrecords.PostgreSQL)
+	require.NoError(t, err)
+	service, err := uploads.New(memstore.New(), uploads.Config{
+		Rules:    rules.Any(0),
+		Records:  records,
+		Lifetime: 2 * uploads.DefaultTTL,
+	})
+	require.NoError(t, err)
+	return records, service
 }
