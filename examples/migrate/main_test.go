@@ -171,29 +171,44 @@ func TestDryRunMakesNoCache(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// Without arguments, the program migrates the repository around the working directory, but not its folder .git.
+// Without arguments, the program migrates the clone of this repository in which it runs, but not the folder .git.
 func TestMigrateWithoutArguments(t *testing.T) {
-	repository := t.TempDir() // the real one may be changed by tests that run beside this one
-	write(t, repository, map[string]string{"go.mod": "module github.com/omnibucket/storage\n", "sub/x": "x", ".git/HEAD": "left out"})
-	t.Chdir(filepath.Join(repository, "sub"))
+	clone := t.TempDir()
+	write(t, clone, map[string]string{
+		"go.mod":    "module github.com/omnibucket/storage\n", // by which the program recognizes a clone
+		"sub/x":     "x",
+		".git/HEAD": "left out",
+	})
+	t.Chdir(filepath.Join(clone, "sub"))
+
 	output, err := migrate(t)
 	require.NoError(t, err)
 	require.Contains(t, output, "using a temporary one")
 	require.Contains(t, output, "Migration complete: 2 transferred")
+}
 
+// Without arguments, the program fails outside of a clone.
+func TestMigrateWithoutArgumentsElsewhere(t *testing.T) {
 	t.Chdir(t.TempDir())
-	_, err = migrate(t)
+	_, err := migrate(t)
 	require.ErrorContains(t, err, "name a directory")
 }
 
 // Invalid arguments are refused.
 func TestMigrateRefusesInvalidArguments(t *testing.T) {
-	for _, args := range [][]string{{"-nonsense"}, {"a", "b", "c"}, {"-concurrency", "0", t.TempDir(), "mem://x"}, {"-include", "[", t.TempDir(), "mem://x"}, {t.TempDir(), "nonsense://x"}} {
+	for _, args := range [][]string{
+		{"-nonsense"},
+		{"a", "b", "c"},
+		{"-concurrency", "0", t.TempDir(), "mem://x"},
+		{"-include", "[", t.TempDir(), "mem://x"},
+		{t.TempDir(), "nonsense://x"},
+	} {
 		_, err := migrate(t, args...)
 		require.Error(t, err, args)
 	}
 }
 
+// The bar shows how much is done. A plus sign means that the listing goes on, so that the total may grow.
 func TestBar(t *testing.T) {
 	p := transfer.Progress{
 		Files:      12,
@@ -208,16 +223,19 @@ func TestBar(t *testing.T) {
 	line := bar(p)
 	require.True(t, strings.HasPrefix(line, "[##########..........]  50%  12/40+ files, 5.0 MiB/10.0 MiB+, 2.0 MiB/s"), line)
 	require.LessOrEqual(t, len([]rune(line)), columns)
-	require.NotContains(t, line, "\x1b", "a file's name is no command to the terminal")
+	require.NotContains(t, line, "\x1b", "the terminal must not execute the name of a file")
 
+	// After the listing, the total is known. A long name of a file is cut.
 	p.Listed = true
 	p.Current = strings.Repeat("é", 500)
 	require.Equal(t, columns, len([]rune(bar(p))))
 	require.Contains(t, bar(p), "12/40 files")
+
+	// At first, nothing is known.
 	require.Equal(t, "[....................]   0%", bar(transfer.Progress{})[:27])
 }
 
-// On a terminal lines are above the bar.
+// On a terminal, the bar is drawn again below each printed line.
 func TestScreenOnATerminal(t *testing.T) {
 	var buf bytes.Buffer
 	s := &screen{out: &buf, terminal: true}
@@ -225,18 +243,20 @@ func TestScreenOnATerminal(t *testing.T) {
 	s.change(false)(transfer.Change{Action: transfer.Failed, Key: "x", Err: storage.Locked})
 	s.done()
 
-	drawn := strings.Split(buf.String(), "\r\x1b[K")
+	const clearLine = "\r\x1b[K"
+	drawn := strings.Split(buf.String(), clearLine)
 	require.Len(t, drawn, 4)
-	require.Equal(t, drawn[1], strings.TrimSuffix(drawn[3], "\n"))
-	require.Equal(t, "Failed: \"x\": locked\n", drawn[2])
+	firstBar, message, secondBar := drawn[1], drawn[2], drawn[3]
+	require.Equal(t, "Failed: \"x\": locked\n", message)
+	require.Equal(t, firstBar+"\n", secondBar)
 }
 
-// Without a terminal a line is printed now and then.
+// Without a terminal, few of many progress reports are printed: two in twelve seconds.
 func TestScreenWithoutATerminal(t *testing.T) {
 	var buf bytes.Buffer
 	s := newScreen(&buf)
-	for tenths := range 120 {
-		s.progress(transfer.Progress{Elapsed: time.Duration(tenths) * 100 * time.Millisecond})
+	for elapsed := time.Duration(0); elapsed < 12*time.Second; elapsed += 100 * time.Millisecond {
+		s.progress(transfer.Progress{Elapsed: elapsed})
 	}
 	s.done()
 	require.Equal(t, 2, strings.Count(buf.String(), "\n"))

@@ -1,10 +1,10 @@
 package pages
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -26,18 +26,20 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-func put(t *testing.T, bucket storage.Uploader, key, text string) string {
+// put stores an object, and returns its revision.
+func put(t *testing.T, bucket storage.Uploader, key, text string) (revision string) {
 	t.Helper()
 	attrs, err := bucket.Upload(t.Context(), key, strings.NewReader(text))
 	require.NoError(t, err)
 	return attrs.Revision
 }
 
-// One worker claims a job.
+// If several workers claim a job at the same time, exactly one succeeds.
 func TestClaimByOneWorker(t *testing.T) {
+	const workers = 8
 	bucket := memstore.New()
 	claims := make(chan bool)
-	for i := range 8 {
+	for i := range workers {
 		go func() {
 			claimed, err := claim(t.Context(), bucket, "7", fmt.Sprint("worker ", i))
 			claims <- claimed && err == nil
@@ -45,7 +47,7 @@ func TestClaimByOneWorker(t *testing.T) {
 	}
 
 	winners := 0
-	for range 8 {
+	for range workers {
 		if <-claims {
 			winners++
 		}
@@ -54,60 +56,74 @@ func TestClaimByOneWorker(t *testing.T) {
 	require.Equal(t, 1, winners)
 }
 
-// Nobody takes what another has taken.
+// Of a stock of 100 pieces, three callers can take 30 pieces at the same time, and further ones are refused.
 func TestTakeOnlyOnce(t *testing.T) {
+	const callers = 5
+	const successes = 3
 	bucket := memstore.New()
 	errs := make(chan error)
-	for range 5 {
+	for range callers {
 		go func() {
 			errs <- take(t.Context(), bucket, 30)
 		}()
 	}
+
 	refusals := 0
-	for range 5 {
-		if err := <-errs; err != nil {
+	for range callers {
+		err := <-errs
+		if err != nil {
 			require.EqualError(t, err, "only 10 are left")
 			refusals++
 		}
 	}
-	require.Equal(t, 2, refusals)
+	require.Equal(t, callers-successes, refusals)
 }
 
-// A draft is saved over its own revision only.
+// save replaces a draft only if it still has the given revision.
 func TestSaveOverItsRevision(t *testing.T) {
 	bucket := memstore.New()
-	first := put(t, bucket, "drafts/7.md", "one")
-	second, err := save(t.Context(), bucket, "two", first)
+	firstRevision := put(t, bucket, "drafts/7.md", "one")
+
+	secondRevision, err := save(t.Context(), bucket, "two", firstRevision)
 	require.NoError(t, err)
-	require.NotEqual(t, first, second)
-	_, err = save(t.Context(), bucket, "three", first)
+	require.NotEqual(t, firstRevision, secondRevision)
+
+	_, err = save(t.Context(), bucket, "three", firstRevision)
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// A page is published once by each revision.
+// savePage creates a page if the given revision is empty. Otherwise, it replaces the page only if it has that revision.
 func TestSavePageOfARevision(t *testing.T) {
 	bucket := memstore.New()
 	require.NoError(t, savePage(t.Context(), bucket, "page", "one", ""))
 
+	// The page exists.
 	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "two", ""), storage.PreconditionFailed)
+
+	// With the current revision, the page is replaced. Then it has another one.
 	attrs, err := bucket.Attrs(t.Context(), "page")
 	require.NoError(t, err)
 	require.NoError(t, savePage(t.Context(), bucket, "page", "two", attrs.Revision))
 	require.ErrorIs(t, savePage(t.Context(), bucket, "page", "three", attrs.Revision), storage.PreconditionFailed)
-
-	var both interface {
-		storage.UploadOption
-		storage.CopyOption
-	} = storage.IfAbsent()
-	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
-	require.ErrorIs(t, err, storage.PreconditionFailed)
-
-	both = storage.IfRevision(attrs.Revision)
-	_, err = storage.Copy(t.Context(), bucket, "page", bucket, "page", both)
-	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
-// Settings are read if they have changed.
+// IfAbsent and IfRevision are options of uploads and of copies.
+func TestConditionsOfCopies(t *testing.T) {
+	bucket := memstore.New()
+	oldRevision := put(t, bucket, "page", "one")
+	put(t, bucket, "page", "two")
+
+	type option interface {
+		storage.UploadOption
+		storage.CopyOption
+	}
+	for _, condition := range []option{storage.IfAbsent(), storage.IfRevision(oldRevision)} {
+		_, err := storage.Copy(t.Context(), bucket, "page", bucket, "page", condition)
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+	}
+}
+
+// refresh reads the settings only if they have changed since the given revision.
 func TestRefreshReadsChanges(t *testing.T) {
 	bucket := memstore.New()
 	revision := put(t, bucket, "settings.json", "{}")
@@ -123,64 +139,81 @@ func TestRefreshReadsChanges(t *testing.T) {
 	require.Equal(t, `{"dark":true}`, string(text))
 }
 
-// A store without conditions is refused.
+// openForJobs opens a bucket whose store supports conditions, which jobs need.
 func TestOpenForJobsNeedsConditions(t *testing.T) {
 	bucket, err := openForJobs(t.Context(), "mem://jobs")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(bucket))
 }
 
-func TestSignedRequestsOfADirectory(t *testing.T) {
-	var handler http.Handler
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler.ServeHTTP(w, r)
-	}))
-	defer server.Close()
+// openServedDirectory opens a bucket that is a directory, and serves its signed URLs until the test ends.
+func openServedDirectory(t *testing.T) storage.Bucket {
+	t.Helper()
+	// The server's URL is part of the signed URLs, so the server begins before its handler exists.
+	mux := http.NewServeMux()
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
 	bucket, files, err := openWithURLs(filepath.Join(t.TempDir(), "files"), server.URL)
 	require.NoError(t, err)
-	defer func() {
+	t.Cleanup(func() {
 		require.NoError(t, storage.Close(bucket))
-	}()
-	handler = files
+	})
+	mux.Handle("/", files)
+	return bucket
+}
 
+// A signed URL of allowUpload accepts one upload of the given size.
+func TestSignedRequestsOfADirectory(t *testing.T) {
+	bucket := openServedDirectory(t)
 	signedURL, err := allowUpload(t.Context(), bucket, "cat.png", 3)
 	require.NoError(t, err)
-	tests := []struct {
+
+	uploads := []struct {
+		name   string
 		body   string
 		status int
 	}{
-		{"four", http.StatusRequestEntityTooLarge},
-		{"PNG", http.StatusOK},
-		{"PNG", http.StatusPreconditionFailed},
+		{name: "too large", body: "four", status: http.StatusRequestEntityTooLarge},
+		{name: "of the size", body: "PNG", status: http.StatusOK},
+		{name: "again", body: "PNG", status: http.StatusPreconditionFailed},
 	}
-	for _, tt := range tests {
-		status, err := send(t.Context(), signedURL, int64(len(tt.body)), strings.NewReader(tt.body))
+	for _, upload := range uploads {
+		status, err := send(t.Context(), signedURL, int64(len(upload.body)), strings.NewReader(upload.body))
 		require.NoError(t, err)
-		require.Equal(t, tt.status, status, tt.body)
+		require.Equal(t, upload.status, status, upload.name)
 	}
+}
 
+// The signed URL of linkReport names the file that a browser saves.
+func TestLinkOfAReport(t *testing.T) {
+	bucket := openServedDirectory(t)
 	put(t, bucket, "reports/2026-11.pdf", "%PDF")
+
 	address, err := linkReport(t.Context(), bucket)
 	require.NoError(t, err)
 	response, err := http.Get(address)
 	require.NoError(t, err)
-	var text bytes.Buffer
-	_, err = text.ReadFrom(response.Body)
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-
 	require.NoError(t, response.Body.Close())
-	require.Equal(t, "%PDF", text.String())
+	require.Equal(t, "%PDF", string(text))
 	require.Contains(t, response.Header.Get("Content-Disposition"), "Report November.pdf")
+}
 
+// A browser may cache the picture of a signed URL of linkPicture for a day.
+func TestLinkOfAPicture(t *testing.T) {
+	bucket := openServedDirectory(t)
 	put(t, bucket, "avatars/42.png", "picture")
-	address, err = linkPicture(t.Context(), bucket, "avatars/42.png")
+
+	address, err := linkPicture(t.Context(), bucket, "avatars/42.png")
 	require.NoError(t, err)
-	response, err = http.Get(address)
+	response, err := http.Get(address)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, "private, max-age=86400", response.Header.Get("Cache-Control"))
 }
 
+// publish uploads index.html, leaves out draft.tmp, and removes the page that the directory does not have.
 func TestPublish(t *testing.T) {
 	bucket := memstore.New()
 	dir := t.TempDir()
@@ -195,6 +228,7 @@ func TestPublish(t *testing.T) {
 	require.EqualValues(t, 1, report.Deleted)
 }
 
+// backUp copies the photos to another bucket.
 func TestBackUp(t *testing.T) {
 	photos := memstore.New()
 	backup := memstore.New()
@@ -205,34 +239,37 @@ func TestBackUp(t *testing.T) {
 	require.True(t, exists)
 }
 
-// An inventory has a manifest.
+// If the manifest of the inventory is missing, cleanUpListed fails.
 func TestCleanUpListedNeedsAManifest(t *testing.T) {
 	_, err := cleanUpListed(t.Context(), memstore.New(), memstore.New(), "inventory/manifest.json")
 	require.ErrorIs(t, err, storage.ObjectNotFound)
 }
 
+// cleanUp runs at its start, and then at intervals.
 func TestCleanUpRunsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var runs []transfer.Run
-	record := func(run transfer.Run) {
+	recordAndStop := func(run transfer.Run) {
 		runs = append(runs, run)
-		cancel() // a test ends
+		cancel()
 	}
-	err := cleanUp(ctx, memstore.New(), transfer.WithRuns(record), transfer.WithJitter(time.Millisecond))
+	err := cleanUp(ctx, memstore.New(), transfer.WithRuns(recordAndStop), transfer.WithJitter(time.Millisecond))
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Len(t, runs, 1)
 	require.NoError(t, runs[0].Err)
 }
 
+// undo makes all objects as they were at a time: it brings back old versions, and removes new objects.
 func TestUndo(t *testing.T) {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	bucket := engine.New(memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return now }}))
 	put(t, bucket, "a", "good")
-	when := now.Add(time.Minute)
+	lastGoodTime := now.Add(time.Minute)
 	now = now.Add(time.Hour)
 	put(t, bucket, "a", "bad")
 	put(t, bucket, "b", "bad")
-	_, err := undo(t.Context(), bucket, when)
+
+	_, err := undo(t.Context(), bucket, lastGoodTime)
 	require.NoError(t, err)
 
 	text, _, err := storage.ReadAll(t.Context(), bucket, "a")
@@ -244,13 +281,15 @@ func TestUndo(t *testing.T) {
 	require.False(t, exists)
 }
 
+// Of several processes that call migrate at the same time, one runs the migration, and the others wait.
 func TestMigrateOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const processes = 3
 		bucket := memstore.New()
 		running := 0
 		done := make(chan error)
 
-		for range 3 {
+		for range processes {
 			go func() {
 				done <- migrate(t.Context(), bucket, func(context.Context) error {
 					running++
@@ -264,21 +303,22 @@ func TestMigrateOneAtATime(t *testing.T) {
 			}()
 		}
 
-		for range 3 {
+		for range processes {
 			require.NoError(t, <-done)
 		}
 	})
 }
 
-// Another process leads.
+// When the leading process ends, another process leads.
 func TestLeadByAnotherProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
-		first, end := context.WithCancel(t.Context())
-		second, endAll := context.WithCancel(t.Context())
+		firstCtx, endFirst := context.WithCancel(t.Context())
+		secondCtx, endSecond := context.WithCancel(t.Context())
 		leaders := make(chan string)
 		done := make(chan error)
-		begin := func(ctx context.Context, name string) {
+		// runProcess leads as soon as no other process does, until ctx ends.
+		runProcess := func(ctx context.Context, name string) {
 			done <- lead(ctx, bucket, func(ctx context.Context) error {
 				leaders <- name
 				<-ctx.Done()
@@ -286,19 +326,20 @@ func TestLeadByAnotherProcess(t *testing.T) {
 			})
 		}
 
-		go begin(first, "first")
+		go runProcess(firstCtx, "first")
 		require.Equal(t, "first", <-leaders)
-		go begin(second, "second")
-		end()
+
+		go runProcess(secondCtx, "second")
+		endFirst()
 		require.Equal(t, "second", <-leaders)
 
-		endAll()
+		endSecond()
 		require.ErrorIs(t, <-done, context.Canceled)
 		require.ErrorIs(t, <-done, context.Canceled)
 	})
 }
 
-// A report of a former holder is refused.
+// A process that has lost its lease cannot overwrite the report of the process that holds the lease now.
 func TestStoreRefusesAFormerHolder(t *testing.T) {
 	bucket := memstore.New()
 	former, err := lease.Acquire(t.Context(), bucket, "leader")
@@ -311,10 +352,11 @@ func TestStoreRefusesAFormerHolder(t *testing.T) {
 	require.ErrorContains(t, store(context.WithoutCancel(former.Context()), bucket, "old"), "changed")
 	text, _, err := storage.ReadAll(t.Context(), bucket, "report")
 	require.NoError(t, err)
-	require.Equal(t, "2 new", string(text))
+	require.Equal(t, "2 new", string(text), "the number of the lease, and the report")
 	require.NoError(t, holder.Release())
 }
 
+// openReports opens a bucket that is read-only and cached in a directory.
 func TestLayers(t *testing.T) {
 	bucket, cache, err := openReports(t.Context(), "mem://reports", t.TempDir())
 	require.NoError(t, err)
@@ -324,6 +366,7 @@ func TestLayers(t *testing.T) {
 	require.NoError(t, cache.Close())
 }
 
+// While a bucket is moved, openBoth shows the objects of the old and the new one. move copies the rest.
 func TestMoving(t *testing.T) {
 	old, err := storage.Open(t.Context(), "mem://old")
 	require.NoError(t, err)
@@ -341,31 +384,32 @@ func TestMoving(t *testing.T) {
 	require.Zero(t, remaining)
 }
 
-// A bucket is read while a store is down.
+// A mirror writes to two stores, so that its objects can be read while one of the stores is down.
 func TestMirrorIsReadWhileAStoreIsDown(t *testing.T) {
 	first := "file://" + t.TempDir()
 	second := "file://" + t.TempDir()
-	bucket, other, err := openMirror(t.Context(), first, second)
+	bucket, secondStore, err := openMirror(t.Context(), first, second)
 	require.NoError(t, err)
 	put(t, bucket, "report", "text")
 
-	data, old, err := readReport(t.Context(), bucket, "report")
+	data, mayBeOld, err := readReport(t.Context(), bucket, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
-	require.False(t, old)
+	require.False(t, mayBeOld)
 
 	remaining, err := repair(t.Context(), bucket)
 	require.NoError(t, err)
 	require.Zero(t, remaining)
 
-	data, _, err = storage.ReadAll(t.Context(), other, "report")
+	data, _, err = storage.ReadAll(t.Context(), secondStore, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
 
 	require.NoError(t, storage.Close(bucket))
-	require.NoError(t, storage.Close(other))
+	require.NoError(t, storage.Close(secondStore))
 }
 
+// Objects of the bucket that keepForOneDay returns may be cached for a day, unless an upload says otherwise.
 func TestKeepForOneDay(t *testing.T) {
 	b, err := keepForOneDay(memstore.New())
 	require.NoError(t, err)
@@ -380,10 +424,10 @@ func TestKeepForOneDay(t *testing.T) {
 	require.Equal(t, "no-store", attrs.CacheControl)
 }
 
+// The hook of audit writes each removal and move into a journal, also a refused one, and no upload.
 func TestChangingABucket(t *testing.T) {
-	var journal, log strings.Builder
-	logged := slow(slog.New(slog.NewTextHandler(&log, nil)))
-	bucket := memstore.New(logged, storage.WithHook(audit(&journal)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
+	var journal strings.Builder
+	bucket := memstore.New(storage.WithHook(audit(&journal)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
 	for _, key := range []string{"a", "b", "c", "d"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
@@ -399,10 +443,21 @@ func TestChangingABucket(t *testing.T) {
 	require.ErrorIs(t, storage.Prefixed(bucket, "tenant/").Remove(t.Context(), "../e"), storage.InvalidArgument)
 	require.Equal(t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n",
 		journal.String())
-	require.Empty(t, log.String())
+}
 
+// The option slow logs only calls that take long.
+func TestSlowLogsNoFastCalls(t *testing.T) {
+	var log strings.Builder
+	bucket := memstore.New(slow(slog.New(slog.NewTextHandler(&log, nil))))
+	put(t, bucket, "a", "text")
+	require.NoError(t, bucket.Remove(t.Context(), "a"))
+	require.Empty(t, log.String())
+}
+
+// The hook frozen refuses each change.
+func TestFrozenBucket(t *testing.T) {
 	b := memstore.New(storage.WithHook(frozen))
-	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+	_, err := b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	exists, err := b.Exists(t.Context(), "a")
 	require.NoError(t, err)
@@ -413,7 +468,7 @@ type failingWriter struct{ err error }
 
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
-// A full disk below the journal keeps the objects.
+// If the journal cannot be written, because the disk is full, audit refuses the removal.
 func TestAuditFails(t *testing.T) {
 	full := errors.New("no space left on device")
 	b := memstore.New(storage.WithHook(audit(failingWriter{full})))

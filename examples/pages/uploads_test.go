@@ -22,19 +22,29 @@ import (
 
 func eva(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil }
 
+// films accepts a file by its content, whatever its name is.
 func TestFilmsAreJudgedByContent(t *testing.T) {
+	const startOfVideo = "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"
 	tests := []struct {
 		name, content string
-		status, files int
+		status        int
+		storedFiles   int
 	}{
-		{name: "a video", content: "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41", status: http.StatusCreated, files: 1},
-		{name: "a page named film.mp4", content: "<!doctype html><script>alert(1)</script>", status: http.StatusUnsupportedMediaType},
+		{name: "video", content: startOfVideo, status: http.StatusCreated, storedFiles: 1},
+		{
+			name:        "web page named film.mp4",
+			content:     "<!doctype html><script>alert(1)</script>",
+			status:      http.StatusUnsupportedMediaType,
+			storedFiles: 0,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
 			service, err := films(bucket, eva)
 			require.NoError(t, err)
+
+			// A browser sends the file in a form.
 			var form bytes.Buffer
 			w := multipart.NewWriter(&form)
 			part, err := w.CreateFormFile("film", "film.mp4")
@@ -48,11 +58,12 @@ func TestFilmsAreJudgedByContent(t *testing.T) {
 
 			service.ServeHTTP(response, r)
 			require.Equal(t, tt.status, response.Code, response.Body)
-			require.Len(t, keys(t, bucket), tt.files)
+			require.Len(t, keys(t, bucket), tt.storedFiles)
 		})
 	}
 }
 
+// tidy removes shared files after a day, and leaves the files of users.
 func TestSharedFilesExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -60,15 +71,17 @@ func TestSharedFilesExpire(t *testing.T) {
 		require.NoError(t, err)
 		put(t, bucket, "shared/a", "gone tomorrow")
 		put(t, bucket, "users/eva/b", "kept")
-		ctx, cancel := context.WithTimeout(t.Context(), 26*time.Hour)
-		defer cancel()
 
+		const longerThanADay = 26 * time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), longerThanADay)
+		defer cancel()
 		require.ErrorIs(t, tidy(ctx, bucket, service), context.DeadlineExceeded)
 		require.NotContains(t, keys(t, bucket), "shared/a")
 		require.Contains(t, keys(t, bucket), "users/eva/b")
 	})
 }
 
+// download redirects the user eva only to a signed URL of her own files.
 func TestUsersDownloadOnlyTheirFiles(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example"))
 	for key, status := range map[string]int{
@@ -95,7 +108,7 @@ func keys(t *testing.T, bucket storage.Lister) []string {
 	return all
 }
 
-// Files are not kept while the scanner is down.
+// While the scanner is down, the service refuses files.
 func TestScannerDownKeepsNoFiles(t *testing.T) {
 	config, err := scanned(uploads.Config{Rules: rules.Any(1 << 20)}, "unix:///no/such/socket")
 	require.NoError(t, err)
