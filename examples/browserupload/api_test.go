@@ -199,6 +199,7 @@ func TestGalleryPagesNewestFirst(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, status)
 }
 
+// The link to an image leads to its bytes, and expires unless the bucket is public. A deleted image has no link.
 func TestLinks(t *testing.T) {
 	for _, public := range []bool{false, true} {
 		t.Run(fmt.Sprintf("public %t", public), func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// The tour uploads a tree, shows what a bucket can do, and removes its objects. It leaves out hidden directories.
 func TestTour(t *testing.T) {
 	tree := t.TempDir()
 	for path, text := range map[string]string{
@@ -32,9 +33,9 @@ func TestTour(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
 	tests := []struct{ name, bucket string }{
-		{"memory", "mem://tour-test"},
-		{"an address of a directory", directoryAddress(t.TempDir())},
-		{"a temporary directory", ""},
+		{name: "memory", bucket: "mem://tour-test"},
+		{name: "address of a directory", bucket: directoryAddress(t.TempDir())},
+		{name: "temporary directory", bucket: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -72,7 +73,7 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// The sample is built in.
+// Without a directory, the tour uploads a sample that is built in.
 func TestSampleIsBuiltIn(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://sample"}, &buf))
@@ -80,13 +81,14 @@ func TestSampleIsBuiltIn(t *testing.T) {
 	require.Contains(t, buf.String(), "data/")
 }
 
+// With -keep, the tour leaves its objects in the bucket.
 func TestKeepLeavesTheObjects(t *testing.T) {
 	var buf bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{"-bucket", "mem://kept", "-keep"}, &buf))
 	require.Len(t, keys(t, "mem://kept"), 7)
 }
 
-// Nothing else is touched.
+// The tour neither changes nor removes an object that was in the bucket before.
 func TestTourTouchesNothingElse(t *testing.T) {
 	bucket, err := storage.Open(t.Context(), "mem://in-use")
 	require.NoError(t, err)
@@ -96,6 +98,7 @@ func TestTourTouchesNothingElse(t *testing.T) {
 	require.Equal(t, []string{"README.md"}, keys(t, "mem://in-use"))
 }
 
+// An error is printed in one line.
 func TestErrorsAreOneLine(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
@@ -146,14 +149,23 @@ func keys(t *testing.T, address string) []string {
 	return all
 }
 
+// files returns the paths of the regular files that are not in a hidden directory.
 func TestFiles(t *testing.T) {
-	none := &fstest.MapFile{}
-	fsys := fstest.MapFS{"b": none, "a/.x/c": none, "a/d": none, ".git/e": none, ".f": none, "link": {Mode: os.ModeSymlink}}
+	emptyFile := &fstest.MapFile{}
+	fsys := fstest.MapFS{
+		"b":      emptyFile,
+		"a/.x/c": emptyFile,
+		"a/d":    emptyFile,
+		".git/e": emptyFile,
+		".f":     emptyFile,
+		"link":   {Mode: os.ModeSymlink},
+	}
 	paths, err := tree{fsys: fsys}.files()
 	require.NoError(t, err)
 	require.Equal(t, []string{".f", "a/d", "b"}, paths)
 }
 
+// Sizes have units, and large numbers have commas.
 func TestFormats(t *testing.T) {
 	for bytes, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1 << 20: "1.0 MiB", 5 << 40: "5.0 TiB"} {
 		require.Equal(t, want, size(bytes))

@@ -90,10 +90,11 @@ func read(t *testing.T, text string, result any) {
 	require.NoError(t, json.Unmarshal([]byte(text), result), text)
 }
 
+// A form with two pictures stores both. Each is served at its own location until it is deleted.
 func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	tests := []struct{ name, address, dir string }{
-		{"a directory", "", t.TempDir()},
-		{"memory", "mem://uploadservice-test", ""},
+		{name: "directory", dir: t.TempDir()},
+		{name: "memory", address: "mem://uploadservice-test"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,7 +121,7 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	}
 }
 
-// A picture goes straight to the store.
+// With a ticket, a browser sends a picture straight to the store, and then finishes the upload.
 func TestPictureGoesStraightToTheStore(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	content := picture(t)
@@ -147,6 +148,7 @@ func TestPictureGoesStraightToTheStore(t *testing.T) {
 	require.Equal(t, content, body)
 }
 
+// The page works in a real browser.
 func TestPageInABrowser(t *testing.T) {
 	dir := t.TempDir()
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
@@ -177,10 +179,11 @@ func jsonOf(t *testing.T, v any) string {
 	return string(b)
 }
 
+// A refused request gets a sentence that the page can show.
 func TestErrorsAreSentences(t *testing.T) {
 	origin := started(t, "", t.TempDir())
-	foreign := form(t, origin, picture(t))
-	foreign.Header.Set("Sec-Fetch-Site", "cross-site")
+	crossSite := form(t, origin, picture(t))
+	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
 	tests := []struct {
 		name    string
 		request *http.Request
@@ -188,19 +191,19 @@ func TestErrorsAreSentences(t *testing.T) {
 		words   string
 	}{
 		{
-			name:    "a page named .png",
+			name:    "web page in place of a picture",
 			request: form(t, origin, "<!doctype html><p>me"),
-			status:  415,
+			status:  http.StatusUnsupportedMediaType,
 			words:   "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF.",
 		},
-		{name: "a form without a file", request: form(t, origin), status: 400, words: "There is no file."},
+		{name: "form without a file", request: form(t, origin), status: http.StatusBadRequest, words: "There is no file."},
 		{
-			name:    "another user's file",
+			name:    "file of another user",
 			request: request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil),
-			status:  403,
+			status:  http.StatusForbidden,
 			words:   "not yours",
 		},
-		{name: "a form of another site", request: foreign, status: 403, words: "cross-origin"},
+		{name: "form of another site", request: crossSite, status: http.StatusForbidden, words: "cross-origin"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -211,6 +214,7 @@ func TestErrorsAreSentences(t *testing.T) {
 	}
 }
 
+// The page and its files are served with a policy by which scripts connect only to this server.
 func TestPageIsServed(t *testing.T) {
 	origin := started(t, "", t.TempDir())
 	for _, path := range []string{"/", "/app.js", "/shared/style.css"} {
@@ -249,8 +253,15 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Invalid arguments are refused.
 func TestInvalidCommandLines(t *testing.T) {
-	for _, args := range [][]string{{"a", "b"}, {"-bucket", "mem://x", "dir"}, {"-bucket", "nowhere://x"}, {"-addr", "nowhere"}, {"-nonsense"}} {
+	for _, args := range [][]string{
+		{"a", "b"},
+		{"-bucket", "mem://x", "dir"},
+		{"-bucket", "nowhere://x"},
+		{"-addr", "nowhere"},
+		{"-nonsense"},
+	} {
 		require.Error(t, run(t.Context(), args, io.Discard), args)
 	}
 }
