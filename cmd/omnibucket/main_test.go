@@ -146,65 +146,72 @@ func TestOutputFull(t *testing.T) {
 
 // If mv is killed, again and again, each file is complete at its source or at its destination.
 func TestMvKilled(t *testing.T) {
-	const files = 100
+	const fileCount = 100
 	src := t.TempDir()
 	dst := t.TempDir()
-	tree := map[string]string{}
-	for i := range files {
-		tree[fmt.Sprintf("%d/%d", i%7, i)] = strings.Repeat("x", i)
+	files := map[string]string{}
+	for i := range fileCount {
+		files[fmt.Sprintf("%d/%d", i%7, i)] = strings.Repeat("x", i)
 	}
-	writeFiles(t, src, tree)
+	writeFiles(t, src, files)
 	countUnmoved := func() (count int) {
-		for key := range tree {
-			if _, err := os.Lstat(filepath.Join(src, key)); err == nil {
+		for path := range files {
+			if _, err := os.Lstat(filepath.Join(src, path)); err == nil {
 				count++
 			}
 		}
 		return count
 	}
 
-	// Kill mv until one run moves the last files.
+	// Kill mv each time that it has moved an eighth of the files, until one run moves the last files.
 	kills := 0
 	for finished := false; !finished; {
-		unmoved := countUnmoved()
-		process, stdin, stdout := startProcess(t, "mv", "-r", src+"/", "file://"+filepath.ToSlash(dst)+"#moved")
-		require.NoError(t, stdin.Close())
-		exited := make(chan struct{})
-		go func() {
-			defer close(exited)
-			// The output ends with the process.
-			_, _ = io.Copy(io.Discard, stdout)
-		}()
-
-		// Wait until this run has moved an eighth of the files, or has ended.
-		for running := true; running && countUnmoved() > unmoved-files/8; {
-			select {
-			case <-exited:
-				running = false
-			default:
-			}
-		}
-
-		// The process may have ended already.
-		_ = process.Process.Kill()
-		<-exited
-		finished = process.Wait() == nil
+		wantUnmoved := countUnmoved() - fileCount/8
+		finished = runAndKill(t, func() bool { return countUnmoved() <= wantUnmoved },
+			"mv", "-r", src+"/", "file://"+filepath.ToSlash(dst)+"#moved")
 		if !finished {
 			kills++
 		}
 
-		for key, text := range tree {
-			if _, err := os.ReadFile(filepath.Join(src, key)); err == nil {
+		for path, text := range files {
+			if _, err := os.ReadFile(filepath.Join(src, path)); err == nil {
 				continue
 			}
-			moved, err := os.ReadFile(filepath.Join(dst, "moved", key))
-			require.NoError(t, err, key)
-			require.Equal(t, text, string(moved), key)
+			moved, err := os.ReadFile(filepath.Join(dst, "moved", path))
+			require.NoError(t, err, path)
+			require.Equal(t, text, string(moved), path)
 		}
-		require.Less(t, kills, 2*files)
+		require.Less(t, kills, 2*fileCount)
 	}
 
 	// A directory that became empty when mv was killed may stay.
 	require.Zero(t, countUnmoved())
 	require.Positive(t, kills)
+}
+
+// runAndKill runs the program in a process of its own, and kills it when a condition holds. finished reports whether the
+// process succeeded before the kill.
+func runAndKill(t *testing.T, condition func() bool, args ...string) (finished bool) {
+	t.Helper()
+	process, stdin, stdout := startProcess(t, args...)
+	require.NoError(t, stdin.Close())
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		// The output ends with the process.
+		_, _ = io.Copy(io.Discard, stdout)
+	}()
+
+	for running := true; running && !condition(); {
+		select {
+		case <-exited:
+			running = false
+		default:
+		}
+	}
+
+	// The process may have ended already.
+	_ = process.Process.Kill()
+	<-exited
+	return process.Wait() == nil
 }

@@ -29,7 +29,7 @@ func TestSync(t *testing.T) {
 	back := filepath.Join(t.TempDir(), "new", "tree")
 	writeFiles(t, dir, map[string]string{"a": "a", "b/c": "c", "b/d.tmp": "d", "e é/f?": "f"})
 
-	// Sync a directory to a bucket.
+	// Sync a directory to a bucket, without b/d.tmp.
 	changes, report := s.runSync("-v", "--exclude", "**/*.tmp", dir, first+"/site")
 	require.Equal(t, []string{"transferred a", "transferred b/c", "transferred e é/f?"}, changes)
 	require.Regexp(t, `^3 transferred \(3 B\), 0 the same in \S+, .+/s\n$`, report)
@@ -189,15 +189,15 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 	s.setLocation("misspelled", bucket+"/phtoos")
 
 	tests := []struct {
-		name, source string
-		code         int // exit code without --delete
+		name, source      string
+		codeWithoutDelete int // exit code of sync without --delete
 	}{
-		{name: "a misspelled folder", source: bucket + "/phtoos", code: exitNotFound},
-		{name: "a name of such a folder", source: "misspelled:", code: exitOK},
-		{name: "a folder below it", source: "misspelled:2026/", code: exitNotFound},
-		{name: "an empty bucket", source: "mem://empty-source-of-a-sync", code: exitOK},
-		{name: "an empty directory", source: empty, code: exitOK},
-		{name: "an empty directory as a bucket", source: "file://" + filepath.ToSlash(empty), code: exitOK},
+		{name: "a misspelled folder", source: bucket + "/phtoos", codeWithoutDelete: exitNotFound},
+		{name: "a location of such a folder", source: "misspelled:", codeWithoutDelete: exitOK},
+		{name: "a folder below it", source: "misspelled:2026/", codeWithoutDelete: exitNotFound},
+		{name: "an empty bucket", source: "mem://empty-source-of-a-sync", codeWithoutDelete: exitOK},
+		{name: "an empty directory", source: empty, codeWithoutDelete: exitOK},
+		{name: "an empty directory as a bucket", source: "file://" + filepath.ToSlash(empty), codeWithoutDelete: exitOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -205,19 +205,18 @@ func TestSyncEmptySourceRemovesNothing(t *testing.T) {
 			writeFiles(t, dir, map[string]string{"a": "a"})
 
 			// sync --delete fails and removes nothing from a directory or a bucket.
-			for _, flags := range [][]string{nil, {"--dry-run"}} {
-				args := append([]string{"sync", "--delete"}, flags...)
-				stdout, stderr := s.requireExit(exitNotFound, append(args, tt.source, dir)...)
+			for _, dryRun := range []string{"--dry-run=false", "--dry-run"} {
+				stdout, stderr := s.requireExit(exitNotFound, "sync", "--delete", dryRun, tt.source, dir)
 				require.Empty(t, stdout)
 				require.Contains(t, stderr, "--empty-source")
 				require.NotContains(t, stderr, "WithEmptySource")
-				s.requireExit(exitNotFound, append(args, tt.source, "photos:")...)
+				s.requireExit(exitNotFound, "sync", "--delete", dryRun, tt.source, "photos:")
 			}
 			require.FileExists(t, filepath.Join(dir, "a"))
 			require.Equal(t, "b", s.run("cat", "photos:b"))
 
 			// Without --delete, only a missing folder is an error.
-			s.requireExit(tt.code, "sync", tt.source, dir)
+			s.requireExit(tt.codeWithoutDelete, "sync", tt.source, dir)
 
 			// With --empty-source, sync removes what the source does not have.
 			_, report := s.runSync("--delete", "--empty-source", tt.source, dir)
@@ -320,8 +319,8 @@ func TestSyncNeverRemovesItsOwnSource(t *testing.T) {
 	}
 }
 
-// sync refuses an invalid place for its state, journal or backups, such as a journal inside the source, but accepts a
-// journal beside the destination.
+// sync refuses a directory for --resume, --journal or --backup-dir that is empty, is no bucket, or overlaps with the
+// source or the destination. Then it writes nothing.
 func TestSyncInvalidPlaces(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
@@ -329,24 +328,23 @@ func TestSyncInvalidPlaces(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"files/a": "a"})
 	s.setLocation("box", newMemoryAddress(t))
 
-	// "none:" is a name that stands for no bucket.
-	for _, args := range [][]string{
+	// The location unknown: does not exist.
+	for _, flag := range [][]string{
 		{"--resume", ""},
 		{"--backup-dir", ""},
 		{"--resume", "box:"},
-		{"--resume", "none:"},
-		{"--journal", "none:"},
-		{"--backup-dir", "none:"},
-		{"--journal", "box:in/j"},
+		{"--resume", "unknown:"},
+		{"--journal", "unknown:"},
+		{"--backup-dir", "unknown:"},
+		{"--journal", "box:in/journal"},
 		{"--journal", "files"},
-		{"--journal", filepath.Join(dir, "files", "x")},
+		{"--journal", filepath.Join(dir, "files", "journal")},
 	} {
-		s.requireExit(exitUsage, append([]string{"sync", "files", "box:in"}, args...)...)
+		s.requireExit(exitUsage, append([]string{"sync", "files", "box:in"}, flag...)...)
 	}
-
-	// Nothing was written.
-	require.NoDirExists(t, "box:")
 	s.requireExit(exitNotFound, "ls", "box:in")
+	require.NoDirExists(t, "box:", "the location is not taken for a path")
 
+	// A journal beside the destination is accepted.
 	s.requireExit(exitOK, "sync", "--journal", "box:journals", "files", "box:in")
 }

@@ -30,12 +30,13 @@ func lookupTestNames(name string) (string, bool) {
 	return address, set
 }
 
+// Parse finds the bucket, its prefix and the key in an address or behind the name of a location. Other texts are paths.
 func TestLocations(t *testing.T) {
 	const s3, query = "s3://photos", "?region=eu-west-1"
 	tests := []struct {
-		name, text          string
-		kind                kind
-		address, under, key string // inBucket, account
+		name, text           string
+		kind                 kind
+		address, prefix, key string // of a bucket or an account
 	}{
 		{name: "standard input and output", text: "-", kind: Stream},
 		{name: "a path", text: "photos/a.jpg", kind: LocalPath},
@@ -55,18 +56,18 @@ func TestLocations(t *testing.T) {
 		{name: "a plus is a plus", text: "s3://photos/a+b", kind: InBucket, address: s3, key: "a+b"},
 		{name: "a key that is not escaped", text: "s3://photos/a b/é'\"&=:@", kind: InBucket, address: s3, key: "a b/é'\"&=:@"},
 		{name: "a key that begins with a slash", text: "s3://photos//a", kind: InBucket, address: s3, key: "/a"},
-		{name: "a prefix", text: "s3://photos?region=eu-west-1&prefix=users%2F42/", kind: InBucket, address: s3 + query, under: "users/42/"},
+		{name: "a prefix", text: "s3://photos?region=eu-west-1&prefix=users%2F42/", kind: InBucket, address: s3 + query, prefix: "users/42/"},
 		{
 			name:    "a prefix and a key",
 			text:    "s3://photos/a?prefix=a%2Bb+c/&region=eu-west-1",
 			kind:    InBucket,
 			address: s3 + query,
-			under:   "a+b c/",
+			prefix:  "a+b c/",
 			key:     "a",
 		},
-		{name: "a prefix in a directory", text: "file:///srv/files?prefix=a/#b", kind: InBucket, address: "file:///srv/files", under: "a/", key: "b"},
-		{name: "a name whose address has a prefix", text: "user:k", kind: InBucket, address: s3, under: "users/42/", key: "k"},
-		{name: "a name whose address has a prefix and a folder", text: "folder:k", kind: InBucket, address: s3, under: "users/42/", key: "k"},
+		{name: "a prefix in a directory", text: "file:///srv/files?prefix=a/#b", kind: InBucket, address: "file:///srv/files", prefix: "a/", key: "b"},
+		{name: "a name whose address has a prefix", text: "user:k", kind: InBucket, address: s3, prefix: "users/42/", key: "k"},
+		{name: "a name whose address has a prefix and a folder", text: "folder:k", kind: InBucket, address: s3, prefix: "users/42/", key: "k"},
 		{name: "an account", text: "s3://?region=eu-west-1", kind: Account, address: "s3://" + query},
 		{name: "the account of memory", text: "mem://", kind: Account, address: "mem://"},
 		{name: "a directory", text: "file:///srv/files", kind: InBucket, address: "file:///srv/files"},
@@ -79,22 +80,22 @@ func TestLocations(t *testing.T) {
 			key:     "a#?%/",
 		},
 		{name: "an empty key", text: "file:///srv/files#", kind: InBucket, address: "file:///srv/files"},
-		{name: "a name", text: "photos:", kind: InBucket, address: s3 + query},
-		{name: "the key of a name is literal", text: "photos:100%25 ?#/é", kind: InBucket, address: s3 + query, key: "100%25 ?#/é"},
-		{name: "a colon in it", text: "photos:a:b", kind: InBucket, address: s3 + query, key: "a:b"},
-		{name: "a name with a dash, of a folder", text: "my-photos:a", kind: InBucket, address: "gs://photos", under: "people/", key: "a"},
+		{name: "a location", text: "photos:", kind: InBucket, address: s3 + query},
+		{name: "the key of a location is not escaped", text: "photos:100%25 ?#/é", kind: InBucket, address: s3 + query, key: "100%25 ?#/é"},
+		{name: "a key with a colon", text: "photos:a:b", kind: InBucket, address: s3 + query, key: "a:b"},
+		{name: "a name with a dash, of a folder", text: "my-photos:a", kind: InBucket, address: "gs://photos", prefix: "people/", key: "a"},
 		{
 			name:    "a name of a folder in a directory",
 			text:    "disk:a",
 			kind:    InBucket,
 			address: "file:///srv/files?create=true",
-			under:   "a#b/",
+			prefix:  "a#b/",
 			key:     "a",
 		},
 		{name: "a name with the name of a scheme", text: "file:a", kind: InBucket, address: "mem://disk", key: "a"},
 		{name: "a name of an account", text: "account:", kind: Account, address: "s3://" + query},
 		{name: "a bucket of a named account", text: "account:photos", kind: InBucket, address: "s3://photos" + query},
-		{name: "one with a slash", text: "account:photos/", kind: InBucket, address: "s3://photos" + query},
+		{name: "a bucket of a named account with a slash", text: "account:photos/", kind: InBucket, address: "s3://photos" + query},
 		{
 			name:    "a literal key of a named account",
 			text:    "account:photos/a/100%?.jpg",
@@ -112,7 +113,9 @@ func TestLocations(t *testing.T) {
 			case LocalPath:
 				require.Equal(t, tt.text, l.Path)
 			case InBucket, Account:
-				require.Equal(t, [3]string{tt.address, tt.under, tt.key}, [3]string{l.Address(), l.Prefix, l.Key})
+				require.Equal(t, tt.address, l.Address())
+				require.Equal(t, tt.prefix, l.Prefix)
+				require.Equal(t, tt.key, l.Key)
 			}
 		})
 	}
