@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// The benchmarks of transfers run only if both MinIO and rclone are there.
 func TestJobsNeedMinIOAndRclone(t *testing.T) {
 	t.Setenv(minioVariable, "")
 	t.Setenv(rcloneVariable, "rclone")

@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
+// The records of each database pass the suite of uploadstest.
 func TestRecords(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		uploadstest.Run(t, func(t *testing.T) uploads.Records {
@@ -25,6 +26,7 @@ func TestRecords(t *testing.T) {
 	})
 }
 
+// The states of unfinished uploads in each database pass the suite of uploadstest.
 func TestPartStates(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		uploadstest.RunStates(t, func(t *testing.T) uploads.States {
@@ -88,9 +90,9 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 		db      *sql.DB
 		dialect sqlrecords.Dialect
 	}{
-		{"no database", nil, sqlrecords.SQLite},
-		{"no dialect", db, 0},
-		{"another dialect", db, sqlrecords.PostgreSQL + 1},
+		{name: "no database", db: nil, dialect: sqlrecords.SQLite},
+		{name: "no dialect", db: db, dialect: 0},
+		{name: "unknown dialect", db: db, dialect: sqlrecords.PostgreSQL + 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := sqlrecords.New(t.Context(), row.db, row.dialect)
@@ -125,8 +127,9 @@ func TestRecordsTableCanBeQueried(t *testing.T) {
 	})
 }
 
+// If a call fails before it is sent, or if the database refuses it, its error does not say that the outcome is unknown.
 func TestErrorsSayWhatHappened(t *testing.T) {
-	id := "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"
+	const id = "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"
 	calls := map[string]func(ctx context.Context, r uploads.Records) error{
 		"Create": func(ctx context.Context, r uploads.Records) error {
 			return r.Create(ctx, &uploads.File{ID: id})
@@ -147,23 +150,21 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 	}
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		for name, call := range calls {
-			t.Run(name, func(t *testing.T) {
-				t.Run("canceled before it began", func(t *testing.T) {
-					records, _ := d.newRecords(t)
-					ctx, cancel := context.WithCancel(t.Context())
-					cancel()
-					err := call(ctx, records)
-					require.Equal(t, storage.Canceled, storage.CodeOf(err))
-					require.NotErrorIs(t, err, storage.OutcomeUnknown, "nothing was sent")
-				})
-				t.Run("the table is gone", func(t *testing.T) {
-					records, db := d.newRecords(t)
-					_, err := db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
-					require.NoError(t, err)
-					err = call(t.Context(), records)
-					require.Equal(t, storage.Internal, storage.CodeOf(err))
-					require.NotErrorIs(t, err, storage.OutcomeUnknown, "the database refused it")
-				})
+			t.Run(name+", canceled before it began", func(t *testing.T) {
+				records, _ := d.newRecords(t)
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				err := call(ctx, records)
+				require.Equal(t, storage.Canceled, storage.CodeOf(err))
+				require.NotErrorIs(t, err, storage.OutcomeUnknown)
+			})
+			t.Run(name+", without the table", func(t *testing.T) {
+				records, db := d.newRecords(t)
+				_, err := db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
+				require.NoError(t, err)
+				err = call(t.Context(), records)
+				require.Equal(t, storage.Internal, storage.CodeOf(err))
+				require.NotErrorIs(t, err, storage.OutcomeUnknown)
 			})
 		}
 	})

@@ -37,11 +37,19 @@ FAIL
 	}, got)
 }
 
+// Of several results of one test, merge keeps a failure, and otherwise a success. It sorts the tests by name.
 func TestMergeKeepsTheWorstResultOfATest(t *testing.T) {
-	require.Equal(t, []result{{"a", failed, "cleanup"}, {"b", passed, ""}, {"c", skipped, ""}},
-		merge([]result{{"b", passed, ""}, {"a", passed, ""}, {"c", skipped, ""}, {"a", failed, "cleanup"}, {"b", skipped, ""}}))
+	got := merge([]result{
+		{"b", passed, ""},
+		{"a", passed, ""},
+		{"c", skipped, ""},
+		{"a", failed, "cleanup"},
+		{"b", skipped, ""},
+	})
+	require.Equal(t, []result{{"a", failed, "cleanup"}, {"b", passed, ""}, {"c", skipped, ""}}, got)
 }
 
+// readJUnit takes a test for failed if it or its setup fails. If only its teardown fails, the test has passed.
 func TestReadJUnitIgnoresErrorsOfTheCleanup(t *testing.T) {
 	got, err := readJUnit([]byte(`<testsuites><testsuite name="pytest">
 <testcase classname="s3tests.functional.test_s3" name="test_a" />
@@ -53,11 +61,15 @@ func TestReadJUnitIgnoresErrorsOfTheCleanup(t *testing.T) {
 </testsuite></testsuites>`))
 	require.NoError(t, err)
 	require.Equal(t, []result{
-		{"test_s3.test_a", passed, ""}, {"test_s3.test_b", failed, "assert 1 == 2"},
-		{"test_s3.test_c", failed, "failed on setup with no"}, {"test_s3.test_e", passed, ""}, {"test_s3.test_d", skipped, "no"},
+		{"test_s3.test_a", passed, ""},
+		{"test_s3.test_b", failed, "assert 1 == 2"},
+		{"test_s3.test_c", failed, "failed on setup with no"},
+		{"test_s3.test_e", passed, ""},
+		{"test_s3.test_d", skipped, "no"},
 	}, got)
 }
 
+// readMinioGo takes a test with the status NA for skipped.
 func TestReadMinioGoTakesNotApplicableAsSkipped(t *testing.T) {
 	got, err := readMinioGo([]byte(`some output
 {"name":"minio-go: testA","status":"PASS","duration":1}
@@ -66,12 +78,24 @@ func TestReadMinioGoTakesNotApplicableAsSkipped(t *testing.T) {
 `))
 	require.NoError(t, err)
 	require.Equal(t, []result{
-		{"testA", passed, ""}, {"testB", failed, "Put failed: map[Code:X]"}, {"testC", skipped, "Put is NotImplemented"},
+		{"testA", passed, ""},
+		{"testB", failed, "Put failed: map[Code:X]"},
+		{"testC", skipped, "Put is NotImplemented"},
 	}, got)
 }
 
+// readTAP reads the results of the Test Anything Protocol.
 func TestReadTAP(t *testing.T) {
-	got := readTAP([]byte("TAP version 13\n# Subtest: a\nok 1 - a\n  ---\nnot ok 2 - b\n  ---\n  error: 'no'\nok 3 - c # SKIP\n1..3\n"))
+	got := readTAP([]byte(`TAP version 13
+# Subtest: a
+ok 1 - a
+  ---
+not ok 2 - b
+  ---
+  error: 'no'
+ok 3 - c # SKIP
+1..3
+`))
 	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
 }
 

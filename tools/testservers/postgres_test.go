@@ -13,14 +13,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A PostgreSQL that asks a client for its password is ready, and one that responds with an error is not.
 func TestPostgresIsReadyWhenItAsksWhoItIs(t *testing.T) {
 	for _, row := range []struct {
 		name   string
-		answer string
+		answer string // type of the first message in PostgreSQL's protocol
 		status int
 	}{
-		{"it asks for a password", "R", http.StatusOK},
-		{"it is starting up", "E", http.StatusServiceUnavailable},
+		{name: "it asks for a password", answer: "R", status: http.StatusOK},
+		{name: "it is starting up", answer: "E", status: http.StatusServiceUnavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			host, answer := answersOnce(t, row.answer)
@@ -33,6 +34,7 @@ func TestPostgresIsReadyWhenItAsksWhoItIs(t *testing.T) {
 	}
 }
 
+// A PostgreSQL that closes the connection without a response is not ready.
 func TestPostgresThatClosesIsNotReady(t *testing.T) {
 	host, _ := answersOnce(t, "")
 	response, err := postgresGreeter(net.Dialer{}).Get("http://" + host)

@@ -87,29 +87,46 @@ func TestCounts(t *testing.T) {
 	require.Equal(t, map[string]int{"GET": 3}, counts)
 }
 
+// A page has the objects from its token on, at most as many as the client asks for or the server permits.
 func TestPages(t *testing.T) {
-	for _, row := range []struct {
-		name, token, asked string
-		from, end          int64
+	const objects = 2500
+	const maxPage = 1000
+	tests := []struct {
+		name      string
+		token     string
+		pageSize  string // which the client asks for
+		wantStart int64
+		wantEnd   int64
 	}{
-		{name: "the first", end: 1000},
-		{name: "the last", token: "2000", from: 2000, end: 2500},
-		{name: "a small one", token: "1000", asked: "10", from: 1000, end: 1010},
-		{name: "one larger than there are", asked: "5000", end: 1000},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			start, end := Page(2500, row.token, PageSize(row.asked, 1000))
-			require.Equal(t, [2]int64{row.from, row.end}, [2]int64{start, end})
+		{name: "first page", wantStart: 0, wantEnd: maxPage},
+		{name: "last page", token: "2000", wantStart: 2000, wantEnd: objects},
+		{name: "small page", token: "1000", pageSize: "10", wantStart: 1000, wantEnd: 1010},
+		{name: "page size above the maximum", pageSize: "5000", wantStart: 0, wantEnd: maxPage},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			start, end := Page(objects, tt.token, PageSize(tt.pageSize, maxPage))
+			require.Equal(t, tt.wantStart, start)
+			require.Equal(t, tt.wantEnd, end)
 		})
 	}
 }
 
+// A response takes the latency and the time that the bandwidth needs for its body.
 func TestDistance(t *testing.T) {
-	s := start(t, Options{Latency: 20 * time.Millisecond, Bandwidth: 10e6})
-	begin := time.Now()
+	const (
+		latency   = 20 * time.Millisecond
+		bandwidth = 10e6 // bytes in a second
+		size      = 1_000_000
+		tolerance = 10 * time.Millisecond
+	)
+	s := start(t, Options{Latency: latency, Bandwidth: bandwidth})
+	startTime := time.Now()
 	_, body := get(t, s.URL+"/1000000/name", "")
-	took := time.Since(begin)
-	require.Len(t, body, 1000000)
+	duration := time.Since(startTime)
+	require.Len(t, body, size)
+
 	// A busy machine is slower, and never faster.
-	require.GreaterOrEqual(t, took, 110*time.Millisecond)
+	const bodyTime = time.Duration(size / bandwidth * float64(time.Second))
+	require.GreaterOrEqual(t, duration, latency+bodyTime-tolerance)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// proselint prints a line for each fault in testdata/src.
 func TestFindings(t *testing.T) {
 	var buf bytes.Buffer
 	n, err := run([]string{"testdata/src"}, &buf)
@@ -19,6 +20,7 @@ func TestFindings(t *testing.T) {
 	require.Equal(t, strings.Count(string(want), "\n"), n)
 }
 
+// proselint accepts files, and refuses missing paths and unknown flags.
 func TestArguments(t *testing.T) {
 	var buf bytes.Buffer
 	_, err := run([]string{"testdata/none"}, &buf)
@@ -42,6 +44,7 @@ func TestParsePhrasesFails(t *testing.T) {
 	}
 }
 
+// splitWords makes a sentence of the name of a test. Of adjacent capitals, the last one begins a word.
 func TestWordsOfNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"AUsersBucket":  "A users bucket",
