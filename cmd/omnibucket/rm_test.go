@@ -268,7 +268,7 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Of the four files, a link and a pipe are not removed.
+			// rm removes two of these four files, but not the link and the pipe.
 			dir := filepath.Join(t.TempDir(), "tree")
 			writeFiles(t, dir, map[string]string{"a": "x", "sub/b": "x"})
 			require.NoError(t, os.Symlink(filepath.Join(dir, "a"), filepath.Join(dir, "sub", "link")))

@@ -109,7 +109,7 @@ func TestRedirectToASignedURL(t *testing.T) {
 	require.Contains(t, w.Header().Get("Location"), "https://files.example.com/")
 }
 
-// A client replaces a photo only if it sends the ETag of the current one. Of two clients with the same ETag, one succeeds.
+// A client replaces a photo only if it sends the ETag of the current one. Only one of two clients succeeds.
 func TestPutPhotoByETag(t *testing.T) {
 	bucket := newBucket(t, map[string]string{"photos/1": "old"})
 	mux := http.NewServeMux()

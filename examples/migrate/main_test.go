@@ -208,7 +208,7 @@ func TestMigrateRefusesInvalidArguments(t *testing.T) {
 	}
 }
 
-// The bar shows how much is done. A plus sign means that the listing goes on, so that the total may grow.
+// The bar shows how much is done. A plus sign means that the listing continues, so that the total may grow.
 func TestBar(t *testing.T) {
 	p := transfer.Progress{
 		Files:      12,

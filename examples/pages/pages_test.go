@@ -56,7 +56,7 @@ func TestClaimByOneWorker(t *testing.T) {
 	require.Equal(t, 1, winners)
 }
 
-// Of a stock of 100 pieces, three callers can take 30 pieces at the same time, and further ones are refused.
+// Three callers can take 30 pieces each from a stock of 100, at the same time. Further callers are refused.
 func TestTakeOnlyOnce(t *testing.T) {
 	const callers = 5
 	const successes = 3
@@ -281,7 +281,7 @@ func TestUndo(t *testing.T) {
 	require.False(t, exists)
 }
 
-// Of several processes that call migrate at the same time, one runs the migration, and the others wait.
+// If several processes call migrate at the same time, one runs the migration, and the others wait.
 func TestMigrateOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const processes = 3

@@ -37,7 +37,7 @@ FAIL
 	}, got)
 }
 
-// Of several results of one test, merge keeps a failure, and otherwise a success. It sorts the tests by name.
+// If a test has several results, merge keeps a failure, and otherwise a success. It sorts the tests by name.
 func TestMergeKeepsTheWorstResultOfATest(t *testing.T) {
 	got := merge([]result{
 		{"b", passed, ""},

@@ -91,7 +91,7 @@ func TestErrorsAreShort(t *testing.T) {
 			want:    "read has no argument",
 		},
 		{
-			name:    "params that are no object",
+			name:    "an array as params",
 			message: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`,
 			want:    "…",
 		},

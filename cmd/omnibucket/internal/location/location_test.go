@@ -30,7 +30,7 @@ func lookupTestNames(name string) (string, bool) {
 	return address, set
 }
 
-// Parse finds the bucket, its prefix and the key in an address or behind the name of a location. Other texts are paths.
+// Parse finds the bucket, its prefix and the key in an address or after the name of a location. Other texts are paths.
 func TestLocations(t *testing.T) {
 	const s3, query = "s3://photos", "?region=eu-west-1"
 	tests := []struct {
