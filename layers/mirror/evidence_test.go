@@ -27,9 +27,9 @@ func newMirror(t *testing.T, primary driver.Driver, second storage.Bucket) stora
 	return engine.New(primary, driver.WithLayer(newLayer(t, second, mirror.Config{})))
 }
 
-// runOnEachKind runs a test with each kind of stores. The test gets a mirror of 10 objects, and RepairAll has made the
+// runWithEqualStores runs a test with each kind of stores. The test gets a filled mirror, and RepairAll has made the
 // stores equal.
-func runOnEachKind(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
+func runWithEqualStores(t *testing.T, test func(t *testing.T, primary, second driver.Driver, b storage.Bucket)) {
 	for kind, open := range kindsOfStores {
 		t.Run(kind, func(t *testing.T) {
 			primary := open(t)
@@ -67,11 +67,14 @@ func waitForLaterTime(t *testing.T) {
 	require.Eventually(t, isLater, time.Second, time.Millisecond)
 }
 
-// newFilledMirror returns a mirror of 10 objects that RepairAll has made equal.
+// filledObjects is the number of objects of a filled mirror.
+const filledObjects = 10
+
+// newFilledMirror returns a mirror with objects "old/0", "old/1" and so on, which RepairAll has made equal.
 func newFilledMirror(t *testing.T, primary, second driver.Driver) storage.Bucket {
 	t.Helper()
 	b := newMirror(t, primary, engine.New(second))
-	for n := range 10 {
+	for n := range filledObjects {
 		put(t, b, fmt.Sprint("old/", n), fmt.Sprint("old ", n))
 	}
 	waitForLaterTime(t)
@@ -81,110 +84,139 @@ func newFilledMirror(t *testing.T, primary, second driver.Driver) storage.Bucket
 	return b
 }
 
-// RepairAll never removes an object from the only store that has it. Each row makes a wrong primary, such as an
-// old backup, which somebody believes to be right.
-func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
-	for kind, open := range kindsOfStores {
-		tests := []struct {
-			name string
-			make func(t *testing.T, primary, second driver.Driver, snapshot storage.Bucket) driver.Driver
-		}{
-			{"the second store, copied to a new one, and interrupted",
-				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
-					d := open(t)
-					copyRaw(t, engine.New(d), engine.New(second), storage.WithLimit(3))
-					return d
-				}},
-			{"the primary, copied to a new one, and interrupted",
-				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
-					d := open(t)
-					copyRaw(t, engine.New(d), engine.New(primary), storage.WithLimit(4))
-					return d
-				}},
-			{"an older backup of the primary, in a new store",
-				func(t *testing.T, _, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-					d := open(t)
-					copyRaw(t, engine.New(d), snapshot)
-					return d
-				}},
-			{"the primary, restored from an older snapshot",
-				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-					removeAll(t, engine.New(primary))
-					copyRaw(t, engine.New(primary), snapshot)
-					return primary
-				}},
-			{"an interrupted restore of an older snapshot",
-				func(t *testing.T, primary, _ driver.Driver, snapshot storage.Bucket) driver.Driver {
-					removeAll(t, engine.New(primary))
-					copyRaw(t, engine.New(primary), snapshot, storage.WithLimit(4))
-					return primary
-				}},
-			{"the primary, which somebody emptied",
-				func(t *testing.T, primary, _ driver.Driver, _ storage.Bucket) driver.Driver {
-					for key := range contentsOf(t, engine.New(primary)) {
-						require.NoError(t, engine.New(primary).Remove(t.Context(), key))
-					}
-					return primary
-				}},
-			{"a new store that got a write",
-				func(t *testing.T, _, second driver.Driver, _ storage.Bucket) driver.Driver {
-					d := open(t)
-					put(t, newMirror(t, d, engine.New(second)), "new", "written beside the second store")
-					return d
-				}},
+// A restoredMirror is a mirror whose primary somebody replaces or restores.
+type restoredMirror struct {
+	t        *testing.T
+	newStore func(t *testing.T) driver.Driver
+	primary  driver.Driver
+	second   driver.Driver
+	snapshot storage.Bucket // the primary before the last writes
+}
+
+// newRestoredMirror returns a mirror that has got writes since the snapshot.
+func newRestoredMirror(t *testing.T, newStore func(t *testing.T) driver.Driver) *restoredMirror {
+	m := &restoredMirror{
+		t:        t,
+		newStore: newStore,
+		primary:  newStore(t),
+		second:   newStore(t),
+		snapshot: memstore.New(),
+	}
+	b := newFilledMirror(t, m.primary, m.second)
+	copyRaw(t, m.snapshot, engine.New(m.primary))
+	for n := range filledObjects {
+		put(t, b, fmt.Sprint("today/", n), fmt.Sprint("today ", n))
+		if n%2 == 0 {
+			put(t, b, fmt.Sprint("old/", n), fmt.Sprint("changed today ", n))
 		}
-		for _, tt := range tests {
-			t.Run(kind+", "+tt.name, func(t *testing.T) {
-				primary := open(t)
-				second := open(t)
-				b := newFilledMirror(t, primary, second)
-				snapshot := memstore.New()
-				copyRaw(t, snapshot, engine.New(primary))
-				for n := range 10 {
-					put(t, b, fmt.Sprint("today/", n), fmt.Sprint("today ", n))
-					if n%2 == 0 {
-						put(t, b, fmt.Sprint("old/", n), fmt.Sprint("changed today ", n))
-					}
+	}
+	return m
+}
+
+// newCopy returns a new store with the objects of src that the options list.
+func (m *restoredMirror) newCopy(src storage.Bucket, opts ...storage.ListOption) driver.Driver {
+	d := m.newStore(m.t)
+	copyRaw(m.t, engine.New(d), src, opts...)
+	return d
+}
+
+// restoreSnapshot replaces the objects of the primary by those of the snapshot that the options list.
+func (m *restoredMirror) restoreSnapshot(opts ...storage.ListOption) {
+	removeAll(m.t, engine.New(m.primary))
+	copyRaw(m.t, engine.New(m.primary), m.snapshot, opts...)
+}
+
+// RepairAll removes and replaces nothing in the second store if the primary is a wrong one, such as an old backup.
+func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
+	interrupted := storage.WithLimit(4)
+	tests := []struct {
+		name          string
+		changePrimary func(m *restoredMirror)
+	}{
+		{
+			name: "a new store, with some objects of the second store",
+			changePrimary: func(m *restoredMirror) {
+				m.primary = m.newCopy(engine.New(m.second), storage.WithLimit(3))
+			},
+		},
+		{
+			name: "a new store, with some objects of the primary",
+			changePrimary: func(m *restoredMirror) {
+				m.primary = m.newCopy(engine.New(m.primary), interrupted)
+			},
+		},
+		{
+			name: "a new store, with an older backup of the primary",
+			changePrimary: func(m *restoredMirror) {
+				m.primary = m.newCopy(m.snapshot)
+			},
+		},
+		{
+			name:          "the primary, restored from an older snapshot",
+			changePrimary: func(m *restoredMirror) { m.restoreSnapshot() },
+		},
+		{
+			name:          "the primary, during a restore of an older snapshot",
+			changePrimary: func(m *restoredMirror) { m.restoreSnapshot(interrupted) },
+		},
+		{
+			name: "the primary, whose objects somebody removed",
+			changePrimary: func(m *restoredMirror) {
+				for key := range contentsOf(m.t, engine.New(m.primary)) {
+					require.NoError(m.t, engine.New(m.primary).Remove(m.t.Context(), key))
 				}
+			},
+		},
+		{
+			name: "a new store, with one object written through the mirror",
+			changePrimary: func(m *restoredMirror) {
+				m.primary = m.newStore(m.t)
+				put(m.t, newMirror(m.t, m.primary, engine.New(m.second)), "new", "text")
+			},
+		},
+	}
+	for _, tt := range tests {
+		for kind, newStore := range kindsOfStores {
+			t.Run(tt.name+", "+kind, func(t *testing.T) {
+				m := newRestoredMirror(t, newStore)
+				tt.changePrimary(m)
+				second := engine.New(m.second)
+				contentsBefore := contentsOf(t, second)
+				require.GreaterOrEqual(t, len(contentsBefore), 2*filledObjects)
 
-				primary = tt.make(t, primary, second, snapshot)
-				contentBefore := contentsOf(t, engine.New(second))
-				require.GreaterOrEqual(t, len(contentBefore), 20)
-
+				// A second attempt is refused, too.
 				for range 2 {
-					_, err := mirror.RepairAll(t.Context(), newMirror(t, primary, engine.New(second)))
+					_, err := mirror.RepairAll(t.Context(), newMirror(t, m.primary, second))
 					require.Error(t, err)
 					require.Contains(t, []storage.Code{storage.PreconditionFailed, storage.ObjectNotFound},
 						storage.CodeOf(err))
 					require.ErrorContains(t, err, "nothing was removed or replaced")
-					require.Equal(t, contentBefore, contentsOf(t, engine.New(second)))
+					require.Equal(t, contentsBefore, contentsOf(t, second))
 				}
 			})
 		}
 	}
 }
 
-// changePastTheLayer removes an object of the primary and replaces another, as a program without the layer.
-func changePastTheLayer(t *testing.T, primary storage.Bucket) {
-	require.NoError(t, primary.Remove(t.Context(), "old/1"))
-	put(t, primary, "old/2", "changed past the layer")
-}
-
-// RepairAll makes the second store follow changes that a program has made to the primary without the
-// layer, because both stores were equal before.
+// If both stores were equal before, RepairAll repeats the changes of the primary in the second store, even if they were
+// made without the mirror.
 func TestRepairAllFollowsThePrimaryThatWasEqual(t *testing.T) {
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		changePastTheLayer(t, engine.New(primary))
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		withoutMirror := engine.New(primary)
+		require.NoError(t, withoutMirror.Remove(t.Context(), "old/1"))
+		put(t, withoutMirror, "old/2", "changed without the mirror")
+		changed := contentsOf(t, withoutMirror)
+		require.Len(t, changed, filledObjects-1)
 
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, report.Removed)
-		require.Equal(t, contentsOf(t, engine.New(primary)), contentsOf(t, engine.New(second)))
-		require.Len(t, contentsOf(t, engine.New(second)), 9)
+		require.Equal(t, changed, contentsOf(t, engine.New(second)))
+		require.Equal(t, changed, contentsOf(t, withoutMirror))
 	})
 }
 
-// A dry run of RepairAll returns the same report and names the same objects as the run after it.
+// A dry run of RepairAll changes nothing. It returns the same report and names the same objects as the run after it.
 func TestRepairAllDryRun(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -211,8 +243,10 @@ func TestRepairAllDryRun(t *testing.T) {
 			},
 		},
 	}
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
-		changePastTheLayer(t, engine.New(primary))
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		// Programs change both stores without the mirror.
+		require.NoError(t, engine.New(primary).Remove(t.Context(), "old/1"))
+		put(t, engine.New(primary), "old/2", "changed without the mirror")
 		put(t, engine.New(primary), "more", "only in the primary")
 		put(t, engine.New(second), "stray", "only in the second store")
 		put(t, engine.New(primary), mirror.NotesPrefix+"a-note", `{"key":"old/3"}`)
@@ -226,8 +260,8 @@ func TestRepairAllDryRun(t *testing.T) {
 			return report, actions, err
 		}
 
+		// The second case repairs what the first one has left.
 		for _, tt := range tests {
-			// The dry run changes nothing.
 			primaryBefore := contentsOf(t, engine.New(primary))
 			secondBefore := contentsOf(t, engine.New(second))
 			dryOpts := append(slices.Clone(tt.opts), mirror.WithDryRun())
@@ -359,10 +393,9 @@ func TestSecondStoreHasOnlyObjects(t *testing.T) {
 	}
 }
 
-// No write is lost if the stores are opened in swapped roles while the second store lacks writes of the
-// primary.
+// If the stores are opened in swapped roles while the second store lacks writes, RepairAll copies these writes to it.
 func TestSwapByMistakeLosesNothing(t *testing.T) {
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, _ storage.Bucket) {
 		down := newMirror(t, primary, unavailableBucket(second))
 		put(t, down, "old/1", "changed while the second store was down")
 		put(t, down, "new", "written while the second store was down")

@@ -105,7 +105,7 @@ var laggingCalls = []laggingCall{
 	},
 }
 
-// While the primary does not respond, no write or removal depends on a read of the second store.
+// While the primary does not respond, a write or removal never uses what the second store has, which may be old.
 func TestExploredWritesDuringFailover(t *testing.T) {
 	newEnd := transfer.Bucket
 	tests := slices.Concat(laggingCalls, []laggingCall{
@@ -155,40 +155,43 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 	})
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The scene runs once for each request at which a store can begin to fail.
 			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
-				l := newLagging(s)
+				// The primary has recent objects "k" and "only". The second store has "old" as "k", and lacks "only".
+				m := newLagging(s)
 				third := s.Store("other")
 				for _, key := range []string{"k", "only"} {
 					_, err := third.Bucket().Upload(s.Context(), key, strings.NewReader("before"))
 					require.NoError(s, err)
 				}
-				p := s.Process("x")
-				b := p.Bucket(l.primary, l.layer(p.Bucket(l.second)))
-				other := p.Bucket(third)
-				a := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, other) })
-				s.Check(func() {
-					k := l.text(l.primary.Bucket(), "k")
-					moved := l.text(l.primary.Bucket(), "l") + l.text(third.Bucket(), "k")
-					require.NotContains(s, k+moved, "old")
-					require.Contains(s, k+moved, recent)
-					require.NotEmpty(s, l.text(l.primary.Bucket(), "only")+l.text(third.Bucket(), "only"))
-					require.NotEmpty(s, l.text(third.Bucket(), "only"),
-						"removed because the second store lacks it")
 
-					if explored.Succeeded(a) {
-						require.Equal(s, tt.after, k)
+				process := s.Process("x")
+				mirrored := process.Bucket(m.primary, m.layer(process.Bucket(m.second)))
+				other := process.Bucket(third)
+				call := process.Go("x", func(ctx context.Context) error { return tt.do(ctx, mirrored, other) })
+
+				s.Check(func() {
+					// The recent content of "k" is still there, or was moved to "l" or to the third store.
+					inPrimary := m.text(m.primary.Bucket(), "k")
+					texts := inPrimary + m.text(m.primary.Bucket(), "l") + m.text(third.Bucket(), "k")
+					require.NotContains(s, texts, "old")
+					require.Contains(s, texts, recent)
+					require.NotEmpty(s, m.text(third.Bucket(), "only"),
+						"a job removed the object because the second store lacks it")
+
+					if explored.Succeeded(call) {
+						require.Equal(s, tt.after, inPrimary)
 						return
 					}
-					unknown := explored.Unknown(a)
-					require.True(s, unknown || storage.IsTemporary(a.Err()), "%v", a.Err())
+					require.True(s, explored.Unknown(call) || storage.IsTemporary(call.Err()), "%v", call.Err())
 				})
 			})
 		})
 	}
 }
 
-// If the old store of an overlay is a mirror, no write or removal through the overlay depends on what the mirror reads
-// from its second store.
+// An overlay reads objects from its old store until they have moved to its new one. If the old store is a mirror whose
+// primary fails, a write through the overlay never uses an old object of the mirror's second store.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
@@ -211,39 +214,40 @@ func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
-				// The second store of l lags behind: it has "old" where the primary has the constant recent.
-				l := newLagging(s)
-				moved := s.Store("new")
-				overlayOver := func(old storage.Bucket) storage.OpenOption {
-					layer, err := overlay.New(old, overlay.Config{CopyOnRead: true})
+				// The primary of the mirror has a recent object "k". Its second store has "old" there.
+				m := newLagging(s)
+				newStore := s.Store("new")
+				withOverlay := func(oldStore storage.Bucket) storage.OpenOption {
+					layer, err := overlay.New(oldStore, overlay.Config{CopyOnRead: true})
 					require.NoError(s, err)
 					return driver.WithLayer(layer)
 				}
 
-				// One process makes the call through the overlay, whose old store is the mirror.
-				p := s.Process("x")
-				mirrored := p.Bucket(l.primary, l.layer(p.Bucket(l.second)))
-				b := p.Bucket(moved, overlayOver(mirrored))
-				actor := p.Go("x", func(ctx context.Context) error { return tt.do(ctx, b, nil) })
+				// A process makes the call through the overlay, while requests to the stores fail.
+				process := s.Process("x")
+				oldStore := process.Bucket(m.primary, m.layer(process.Bucket(m.second)))
+				overlaid := process.Bucket(newStore, withOverlay(oldStore))
+				call := process.Go("x", func(ctx context.Context) error { return tt.do(ctx, overlaid, nil) })
 
+				// Afterwards, readers see the recent content, under "k" or moved to "l".
 				s.Check(func() {
-					// Readers see the recent content, whatever the call has done.
-					outside := moved.Bucket(overlayOver(l.open()))
-					k := l.text(outside, "k")
-					texts := k + l.text(outside, "l")
+					reader := newStore.Bucket(withOverlay(m.open()))
+					atKey := m.text(reader, "k")
+					texts := atKey + m.text(reader, "l")
 					require.NotContains(s, texts, "old")
 					require.Contains(s, texts, recent)
 
-					if explored.Succeeded(actor) {
-						require.Equal(s, tt.after, k)
+					if explored.Succeeded(call) {
+						require.Equal(s, tt.after, atKey)
 						return
 					}
 
-					// Without conditional removal, a move compares revisions, and the overlay has given the object
-					// a new one.
-					err := actor.Err()
-					isSkipped := errors.Is(err, storage.Changed) && !storage.Supports(moved.Bucket(), provenRemoval)
-					require.True(s, explored.Unknown(actor) || isSkipped || storage.IsTemporary(err), "%v", err)
+					// In a store without conditional removal, a move compares revisions. It fails with Changed, because
+					// the overlay has given the object a new revision.
+					err := call.Err()
+					revisionChanged := errors.Is(err, storage.Changed) &&
+						!storage.Supports(newStore.Bucket(), provenRemoval)
+					require.True(s, explored.Unknown(call) || revisionChanged || storage.IsTemporary(err), "%v", err)
 				})
 			})
 		})

@@ -117,9 +117,9 @@ func repairs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// A note is an object that names a write in progress. bothEqual waits for the time for which Repair keeps notes,
-// repairs the mirror, and compares the stores.
-func (p *exploredPair) bothEqual() {
+// A note is an object that names a write in progress. requireEqualAfterRepair waits for the time for which Repair keeps
+// notes, repairs the mirror, and compares the stores.
+func (p *exploredPair) requireEqualAfterRepair() {
 	time.Sleep(2 * time.Hour)
 	require.NoError(p, repairs(p.Context(), p.open()))
 	require.Equal(p, p.text(p.primary.Bucket(), "k"), p.text(p.second.Bucket(), "k"),
@@ -144,15 +144,21 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 					p := &exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
+
+					// Two processes make one operation each.
 					actorX := p.run("x", x.do)
 					actorY := p.run("y", y.do)
 
 					s.Check(func() {
-						effects := slices.Concat(effectsOf(s, x, actorX), effectsOf(s, y, actorY))
+						x.requireReason(s, actorX)
+						y.requireReason(s, actorY)
+
+						// The text is the result of x and y in some order.
+						effects := slices.Concat(x.effects(actorX), y.effects(actorY))
 						text := p.text(p.primary.Bucket(), "k")
 						require.True(s, interleave.SomeOrder("first", text, effects...),
 							"no order gives %q", text)
-						p.bothEqual()
+						p.requireEqualAfterRepair()
 					})
 				})
 			})
@@ -160,13 +166,15 @@ func TestExploredOperationsOnAMirror(t *testing.T) {
 	}
 }
 
-// effectsOf returns how an operation may have changed the object, and requires that the operation did not fail without
-// a reason.
-func effectsOf(s *interleave.Scene, o operation, actor *interleave.Actor) []interleave.Effect[string] {
+// requireReason requires that the operation of an actor did not fail without a reason.
+func (o operation) requireReason(s *interleave.Scene, actor *interleave.Actor) {
 	err := actor.Err()
 	wasRefused := o.name == "create" && errors.Is(err, storage.PreconditionFailed)
 	require.True(s, err == nil || explored.Unknown(actor) || wasRefused, "%s: %v", o.name, err)
+}
 
+// effects returns how the operation of an actor may have changed the object.
+func (o operation) effects(actor *interleave.Actor) []interleave.Effect[string] {
 	effect := interleave.Effect[string]{Actor: actor, Apply: o.apply}
 	// A removal whose response was lost may have been made twice.
 	if o.name == "remove" && actor.Lost() {
@@ -175,8 +183,8 @@ func effectsOf(s *interleave.Scene, o operation, actor *interleave.Actor) []inte
 	return []interleave.Effect[string]{effect}
 }
 
-// After a process that wrote with Sync has ended or died, the stores swap their roles. Later operations lose none
-// of its writes, and RepairAll makes the stores equal.
+// The two stores of a mirror swap their roles after a first operation, which may have been interrupted. No operation
+// before or after the swap is lost, and RepairAll makes the stores equal.
 func TestExploredSwapOfRoles(t *testing.T) {
 	budgets := []interleave.Budget{{Interruptions: 1}, {Deaths: 1}, {Outages: 1}}
 	for _, first := range operations[:explored.Sample(2, 4)] {
@@ -186,52 +194,49 @@ func TestExploredSwapOfRoles(t *testing.T) {
 			}
 			t.Run(first.name+", "+second.name, func(t *testing.T) {
 				explored.EachOrderWithin(t, budgets, func(s *interleave.Scene) {
-					former := s.Store("former")
-					latter := s.Store("latter")
-					p := &exploredPair{Scene: s, primary: former, second: latter, sync: true}
+					// Both stores have an object "k", and another one: RepairAll refuses stores that have nothing in common.
+					storeA := s.Store("former")
+					storeB := s.Store("latter")
+					p := &exploredPair{Scene: s, primary: storeA, second: storeB, sync: true}
 					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
 					require.NoError(s, err)
-					// If the stores have no object in common, RepairAll takes them for a wrong pair.
 					_, err = p.open().Upload(s.Context(), "in both", strings.NewReader(""))
 					require.NoError(s, err)
 					_, err = mirror.RepairAll(s.Context(), p.open())
 					require.NoError(s, err)
-					swapped := make(chan struct{})
-					x := p.run("x", func(ctx context.Context, b storage.Bucket) error {
-						defer close(swapped)
+
+					// While storeA is the primary, a process makes the first operation, and ends or dies.
+					firstEnded := make(chan struct{})
+					firstProcess := p.run("x", func(ctx context.Context, b storage.Bucket) error {
+						defer close(firstEnded)
 						return first.do(ctx, b)
 					})
-					p.primary = latter
-					p.second = former
-					y := p.run("y", func(ctx context.Context, b storage.Bucket) error {
-						<-swapped
+
+					// After that, storeB is the primary. A process makes the second operation, while another one repairs.
+					p.primary = storeB
+					p.second = storeA
+					secondProcess := p.run("y", func(ctx context.Context, b storage.Bucket) error {
+						<-firstEnded
 						return second.do(ctx, b)
 					})
-					z := p.run("z", func(ctx context.Context, b storage.Bucket) error {
-						<-swapped
+					repairing := p.run("z", func(ctx context.Context, b storage.Bucket) error {
+						<-firstEnded
 						_, err := mirror.RepairAll(ctx, b)
 						return err
 					})
+
 					s.Check(func() {
-						time.Sleep(2 * time.Hour)
+						time.Sleep(2 * time.Hour) // RepairAll leaves what recent writes may still be doing
 						_, err := mirror.RepairAll(s.Context(), p.open())
 						require.NoError(s, err)
 
-						text := p.text(latter.Bucket(), "k")
-						require.Equal(s, text, p.text(former.Bucket(), "k"),
-							"the stores differ after RepairAll")
-						effects := []interleave.Effect[string]{{
-							Actor: x,
-							Apply: first.apply,
-						}, {Actor: y, Apply: second.apply}}
-						for i, o := range []operation{first, second} {
-							if o.name == "remove" && effects[i].Actor.Lost() {
-								effects = append(effects, effects[i])
-							}
-						}
-						require.True(s, interleave.SomeOrder("first", text,
-							effects...), "no order gives %q: %v, %v, %v",
-							text, x.Err(), y.Err(), z.Err())
+						text := p.text(storeB.Bucket(), "k")
+						require.Equal(s, text, p.text(storeA.Bucket(), "k"), "the stores differ after RepairAll")
+
+						// The text is the result of the two operations in some order.
+						effects := slices.Concat(first.effects(firstProcess), second.effects(secondProcess))
+						require.True(s, interleave.SomeOrder("first", text, effects...),
+							"no order gives %q: %v, %v, %v", text, firstProcess.Err(), secondProcess.Err(), repairing.Err())
 					})
 				})
 			})

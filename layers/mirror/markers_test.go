@@ -39,16 +39,20 @@ func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
 // RepairAll copies a folder marker of the primary as an object, unless the second store is a directory. It keeps
 // markers that only the second store has.
 func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
+	// A key that ends in "/" is that of a marker.
 	tests := []struct {
-		name                  string
-		primary, second       string
-		inPrimary, inSecond   []string
-		opts                  []mirror.RepairOption
-		report                mirror.Report
-		primaryHas, secondHas []string
+		name       string
+		primary    string // kind of the store
+		second     string // likewise
+		inPrimary  []string
+		inSecond   []string
+		opts       []mirror.RepairOption
+		report     mirror.Report
+		primaryHas []string // keys after RepairAll
+		secondHas  []string // likewise
 	}{
 		{
-			name:       "of the primary",
+			name:       "a marker in the primary",
 			primary:    "memory",
 			second:     "memory",
 			inPrimary:  []string{"a/", "a/b"},
@@ -57,7 +61,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			secondHas:  []string{"a/", "a/b"},
 		},
 		{
-			name:       "of both",
+			name:       "a marker in both stores",
 			primary:    "memory",
 			second:     "memory",
 			inPrimary:  []string{"a/", "a/b"},
@@ -67,7 +71,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			secondHas:  []string{"a/", "a/b"},
 		},
 		{
-			name:       "of the second store",
+			name:       "markers in the second store",
 			primary:    "memory",
 			second:     "memory",
 			inPrimary:  []string{"a/b"},
@@ -77,7 +81,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			secondHas:  []string{"a/", "a/b", "c/"},
 		},
 		{
-			name:       "of the second store, if the primary is right",
+			name:       "a marker in the second store, and WithPrimaryRight",
 			primary:    "memory",
 			second:     "memory",
 			inPrimary:  []string{"a/b"},
@@ -88,7 +92,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			secondHas:  []string{"a/b"},
 		},
 		{
-			name:       "beside a directory",
+			name:       "a marker in the primary, and a directory as the second store",
 			primary:    "memory",
 			second:     "directory",
 			inPrimary:  []string{"a/", "a/b"},
@@ -97,7 +101,7 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			secondHas:  []string{"a/b"},
 		},
 		{
-			name:       "beside a directory, which is the primary",
+			name:       "a marker in the second store, and a directory as the primary",
 			primary:    "directory",
 			second:     "memory",
 			inPrimary:  []string{"a/b"},
@@ -115,7 +119,9 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			report, err := mirror.RepairAll(t.Context(), p.b, tt.opts...)
 			require.NoError(t, err)
 			require.Equal(t, tt.report, report)
-			for range 2 { // the mark of the first call removes none
+
+			// Further calls, which know that the stores were equal, change nothing.
+			for range 2 {
 				report, err = mirror.RepairAll(t.Context(), p.b)
 				require.NoError(t, err)
 				require.Equal(t, mirror.Report{Ignored: tt.report.Ignored}, report)

@@ -78,7 +78,7 @@ func newNotesOnly(t *testing.T, src storage.Bucket) storage.Bucket {
 // Each store may have a note that the other lacks a write of an object, because their roles were swapped twice without
 // RepairAll in between. RepairAll then reports the object as undecided, and replaces nothing.
 func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		// Each write leaves a note in the store that is the primary then, because the other store does not answer.
 		put(t, newMirror(t, primary, unavailableBucket(second)), "old/1", "written first")
 		put(t, newMirror(t, second, unavailableBucket(primary)), "old/1", "written last")
@@ -101,7 +101,7 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 // The roles of the two stores are swapped twice without RepairAll in between, and the primary may have removed an
 // object meanwhile. RepairAll reports this object as undecided, and restores nothing.
 func TestNotesOfTwoSwapsKeepRemoval(t *testing.T) {
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		require.NoError(t, newMirror(t, primary, unavailableBucket(second)).Remove(t.Context(), "old/1"))
 		put(t, newMirror(t, second, unavailableBucket(primary)), "old/1", "written last")
 
@@ -132,7 +132,7 @@ func (d *hookedDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // RepairAll in swapped roles keeps the notes of concurrent writes, so that a later RepairAll removes
 // none of these writes.
 func TestNotesDuringRepairAllStay(t *testing.T) {
-	runOnEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+	runWithEqualStores(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
 		// RepairAll writes the object "clock" after it has compared the stores. Just then, another process writes
 		// through a mirror that has the stores in swapped roles, and cannot reach this mirror's primary. So the note
 		// of its write stays in the store second.

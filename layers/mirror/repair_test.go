@@ -202,12 +202,12 @@ func TestRepairAfterKill(t *testing.T) {
 		after:  map[string]string{"a": "old"},
 	}
 	for _, w := range append(writes(), repairing) {
-		for _, taken := range []bool{false, true} { // whether the last call has its effect
-			t.Run(fmt.Sprintf("%s, taken %v", w.name, taken), func(t *testing.T) {
+		for _, lastHasEffect := range []bool{false, true} { // whether the call at which the process dies has its effect
+			t.Run(fmt.Sprintf("%s, last call has its effect: %v", w.name, lastHasEffect), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					// Kill the process at each of its calls in turn.
 					call := 1
-					for killAt(t, w, call, taken) {
+					for killAt(t, w, call, lastHasEffect) {
 						call++
 					}
 					require.Greater(t, call, 3, "no call was tried")
@@ -261,24 +261,33 @@ func killAt(t *testing.T, w write, call int, taken bool) bool {
 // If any one request of a write fails, stalls or loses its response, the write succeeds, has no effect or reports
 // an unknown outcome. Repair then makes both stores equal.
 func TestRepairAfterFaultAtEachCall(t *testing.T) {
-	rules := map[string]func(faults.Calls) faults.Rule{
-		"a failure":       faults.Fail,
-		"a lost response": faults.DropResponse,
-		"a stall":         faults.Stall,
+	tests := []struct {
+		name     string
+		newRule  func(faults.Calls) faults.Rule
+		inSecond bool // the requests are those to the second store, not to the primary
+		attempts int
+	}{
+		{name: "failure in the primary", newRule: faults.Fail, attempts: 1},
+		{name: "failure in the primary, retried", newRule: faults.Fail, attempts: 5},
+		{name: "failure in the second store", newRule: faults.Fail, inSecond: true, attempts: 1},
+		{name: "failure in the second store, retried", newRule: faults.Fail, inSecond: true, attempts: 5},
+		{name: "lost response of the primary", newRule: faults.DropResponse, attempts: 1},
+		{name: "lost response of the primary, retried", newRule: faults.DropResponse, attempts: 5},
+		{name: "lost response of the second store", newRule: faults.DropResponse, inSecond: true, attempts: 1},
+		{name: "lost response of the second store, retried", newRule: faults.DropResponse, inSecond: true, attempts: 5},
+		{name: "stall of the primary", newRule: faults.Stall, attempts: 1},
+		{name: "stall of the primary, retried", newRule: faults.Stall, attempts: 5},
+		{name: "stall of the second store", newRule: faults.Stall, inSecond: true, attempts: 1},
+		{name: "stall of the second store, retried", newRule: faults.Stall, inSecond: true, attempts: 5},
 	}
-	for _, w := range writes() {
-		for _, inSecond := range []bool{false, true} {
-			for fault, rule := range rules {
-				for _, attempts := range []int{1, 5} {
-					name := fmt.Sprintf("%s, %s, second store %v, %d attempts", w.name, fault, inSecond, attempts)
-					t.Run(name, func(t *testing.T) {
-						synctest.Test(t, func(t *testing.T) {
-							calls := failEachCall(t, w, inSecond, rule, attempts)
-							require.GreaterOrEqual(t, calls, 2, "the write makes several calls")
-						})
-					})
-				}
-			}
+	for _, tt := range tests {
+		for _, w := range writes() {
+			t.Run(tt.name+", "+w.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					calls := failEachCall(t, w, tt.inSecond, tt.newRule, tt.attempts)
+					require.GreaterOrEqual(t, calls, 2, "the write makes several calls")
+				})
+			})
 		}
 	}
 }
@@ -348,32 +357,32 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 			config := mirror.Config{Stall: time.Second, Probe: 2 * time.Second}
 			p := newPair(t, config, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
 			const writers = 20
-			var sums [4]struct{ sure, unknown atomic.Int64 } // additions to each sum
-			texts := make([][]string, writers)               // what each writer's object may be; "" is gone
+			var sums [4]struct{ certain, uncertain atomic.Int64 } // how often one was added to each sum
+			possibleTexts := make([][]string, writers)            // of each writer's object; "" means that it is gone
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 
 			// Each writer writes its own object, and adds to a sum that it shares with others.
-			var all sync.WaitGroup
+			var writing sync.WaitGroup
 			for writer := range writers {
-				texts[writer] = []string{""}
-				all.Go(func() {
+				possibleTexts[writer] = []string{""}
+				writing.Go(func() {
 					for round := 0; ctx.Err() == nil; round++ {
-						texts[writer] = writeOwn(ctx, p.mirror, writer, round, texts[writer])
+						possibleTexts[writer] = writeOwn(ctx, p.mirror, writer, round, possibleTexts[writer])
 						sum := (writer + round) % len(sums)
 						err := addOne(ctx, p.mirror, sum)
 						if err == nil {
-							sums[sum].sure.Add(1)
+							sums[sum].certain.Add(1)
 						} else if isUnknown(err) {
-							sums[sum].unknown.Add(1)
+							sums[sum].uncertain.Add(1)
 						}
 						time.Sleep(time.Duration(150+writer) * time.Millisecond)
 					}
 				})
 			}
 
-			// Every three seconds, a store gets another fault. Every fourth time, this is the second store.
-			rules := [][]faults.Rule{
+			// Meanwhile, a store gets another fault every three seconds. Every fourth time, this is the second store.
+			ruleSets := [][]faults.Rule{
 				{faults.Fail(faults.Any)},
 				{faults.DropResponse(faults.Writes)},
 				{faults.Stall(faults.Any)},
@@ -390,23 +399,24 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 					broken, sound = sound, broken
 				}
 				sound.Set()
-				broken.Set(rules[(turn+int(seed))%len(rules)]...)
+				broken.Set(ruleSets[(turn+int(seed))%len(ruleSets)]...)
 				time.Sleep(3 * time.Second)
 			}
-			all.Wait()
+			writing.Wait()
 
+			// After a repair, each object and each sum has the effect of all writes that succeeded.
 			time.Sleep(time.Minute)
 			objects := p.repair(t, fmt.Sprint("seed ", seed))
 			for writer := range writers {
-				require.Contains(t, texts[writer], objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
+				require.Contains(t, possibleTexts[writer], objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
 			}
 			for i := range sums {
 				sum, _ := strconv.ParseInt(objects[fmt.Sprintf("sum/%d", i)], 10, 64)
-				sure := sums[i].sure.Load()
-				unknown := sums[i].unknown.Load()
-				require.GreaterOrEqual(t, sum, sure, "seed %d", seed)
-				require.LessOrEqual(t, sum, sure+unknown, "seed %d", seed)
-				require.Greater(t, sure, int64(20), "some writes succeeded")
+				certain := sums[i].certain.Load()
+				uncertain := sums[i].uncertain.Load()
+				require.GreaterOrEqual(t, sum, certain, "seed %d", seed)
+				require.LessOrEqual(t, sum, certain+uncertain, "seed %d", seed)
+				require.Greater(t, certain, int64(20), "some writes succeeded")
 			}
 		})
 	}

@@ -144,84 +144,118 @@ func (p *deafProxy) pass(client net.Conn, target string) {
 	}
 }
 
-// If the network loses all responses of one store, no successful write is lost.
-func TestRepairAfterOneWayNetwork(t *testing.T) {
-	patience := storage.WithRetry(storage.RetryPolicy{
+// A proxiedMirror is a mirror that reaches both of its stores through proxies.
+type proxiedMirror struct {
+	bucket         storage.Bucket
+	primaryProxy   deafProxy
+	secondProxy    deafProxy
+	withoutProxies struct{ primary, second storage.Bucket } // the two stores
+}
+
+// newProxiedMirror returns a mirror whose primary is in MinIO and whose second store is in Azurite.
+func newProxiedMirror(t *testing.T) *proxiedMirror {
+	primaryConfig := minio.Config(t)
+	primaryConfig.HTTPClient = testserver.Client()
+	minioService, err := s3.NewService(t.Context(), primaryConfig)
+	require.NoError(t, err)
+	primaryConfig.Bucket = freshbucket.Create(t, minioService)
+
+	secondConfig := azuriteConfig(t)
+	secondConfig.HTTPClient = testserver.Client()
+	azuriteService, err := azure.NewService(t.Context(), secondConfig)
+	require.NoError(t, err)
+	secondConfig.Bucket = freshbucket.Create(t, azuriteService)
+
+	m := &proxiedMirror{}
+	m.withoutProxies.primary, err = s3.Open(t.Context(), primaryConfig)
+	require.NoError(t, err)
+	m.withoutProxies.second, err = azure.Open(t.Context(), secondConfig)
+	require.NoError(t, err)
+
+	primaryConfig.Endpoint = proxyEndpoint(t, &m.primaryProxy, primaryConfig.Endpoint)
+	secondConfig.Endpoint = proxyEndpoint(t, &m.secondProxy, secondConfig.Endpoint)
+	retry := storage.WithRetry(storage.RetryPolicy{
 		Attempts: 2,
 		Stall:    300 * time.Millisecond,
 		MaxDelay: 10 * time.Millisecond,
 	})
-	client := testserver.Client()
-	for _, row := range []struct {
-		name                  string
-		deafPrimary, deafElse bool
-	}{{name: "the primary", deafPrimary: true, deafElse: false}, {name: "the second store", deafPrimary: false, deafElse: true}} {
-		t.Run(row.name, func(t *testing.T) {
-			first := minio.Config(t)
-			azurite := azuriteConfig(t)
-			first.HTTPClient = client
-			azurite.HTTPClient = client
-			minioService, err := s3.NewService(t.Context(), first)
-			require.NoError(t, err)
-			azuriteService, err := azure.NewService(t.Context(), azurite)
-			require.NoError(t, err)
-			first.Bucket, azurite.Bucket = freshbucket.Create(t,
-				minioService), freshbucket.Create(t, azuriteService)
-			plainFirst, err := s3.Open(t.Context(), first)
-			require.NoError(t, err)
-			plainSecond, err := azure.Open(t.Context(), azurite)
-			require.NoError(t, err)
+	second, err := azure.Open(t.Context(), secondConfig, retry)
+	require.NoError(t, err)
+	layer := newLayer(t, second, mirror.Config{Stall: 500 * time.Millisecond, Probe: 200 * time.Millisecond})
+	m.bucket, err = s3.Open(t.Context(), primaryConfig, driver.WithLayer(layer), retry)
+	require.NoError(t, err)
+	return m
+}
 
-			var toMinIO, toAzurite deafProxy
-			first.Endpoint = proxyEndpoint(t, &toMinIO, first.Endpoint)
-			azurite.Endpoint = proxyEndpoint(t, &toAzurite, azurite.Endpoint)
-			second, err := azure.Open(t.Context(), azurite, patience)
-			require.NoError(t, err)
-			b, err := s3.Open(t.Context(), first, driver.WithLayer(newLayer(t, second, mirror.Config{
-				Stall: 500 * time.Millisecond,
-				Probe: 200 * time.Millisecond,
-			})), patience)
-			require.NoError(t, err)
+// If the network loses all responses of one store, no successful write is lost.
+func TestRepairAfterOneWayNetwork(t *testing.T) {
+	tests := []struct {
+		name           string
+		isPrimaryLost  bool // the responses of the primary are lost
+		isSecondLost   bool // those of the second store are lost
+		wantFailedOver bool // reads come from the second store
+	}{
+		{name: "the primary", isPrimaryLost: true, wantFailedOver: true},
+		{name: "the second store", isSecondLost: true, wantFailedOver: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newProxiedMirror(t)
 
-			wrote := map[string]string{}
-			write := func(start, end int) {
-				for n := start; n < end; n++ {
-					key := fmt.Sprint("k", n%7)
-					text := fmt.Sprint("text ", n)
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-					if _, err := b.Upload(ctx, key, strings.NewReader(text)); err == nil {
-						wrote[key] = text
-					} else {
-						delete(wrote, key)
-					}
-					cancel()
+			// Write n stores "text n" under the key "k0" to "k6". wantTexts are the last texts, without those of
+			// writes that failed.
+			const keys = 7
+			wantTexts := map[string]string{}
+			write := func(n int) {
+				key := fmt.Sprint("k", n%keys)
+				text := fmt.Sprint("text ", n)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				_, err := m.bucket.Upload(ctx, key, strings.NewReader(text))
+				if err != nil {
+					delete(wantTexts, key)
+					return
 				}
+				wantTexts[key] = text
 			}
-			write(0, 7)
-			toMinIO.deaf.Store(row.deafPrimary)
-			toAzurite.deaf.Store(row.deafElse)
-			write(7, 12)
 
+			// Each key is written while the network works, and all but two while it loses responses.
+			for n := range keys {
+				write(n)
+			}
+			m.primaryProxy.deaf.Store(tt.isPrimaryLost)
+			m.secondProxy.deaf.Store(tt.isSecondLost)
+			const rewritten = keys - 2
+			for n := range rewritten {
+				write(keys + n)
+			}
+
+			// A read returns the last key's text. On a busy machine, the other store may take longer than a stall.
 			var data []byte
 			var attrs *storage.Attrs
-			require.Eventually(t, func() bool { // on a busy machine, the other store may take longer than a stall
-				data, attrs, err = storage.ReadAll(t.Context(), b, "k6")
+			readSucceeds := func() bool {
+				var err error
+				data, attrs, err = storage.ReadAll(t.Context(), m.bucket, "k6")
 				return err == nil
-			}, 20*time.Second, 100*time.Millisecond, "a read")
+			}
+			require.Eventually(t, readSucceeds, 20*time.Second, 100*time.Millisecond)
 			require.Equal(t, "text 6", string(data))
-			require.Equal(t, row.deafPrimary, mirror.FailedOver(attrs))
+			require.Equal(t, tt.wantFailedOver, mirror.FailedOver(attrs))
 
-			toMinIO.deaf.Store(false)
-			toAzurite.deaf.Store(false)
-			write(12, 16)
-
-			require.Eventually(t, func() bool {
-				_, err := mirror.Repair(t.Context(), b)
+			// The network works again, and Repair makes the stores equal.
+			m.primaryProxy.deaf.Store(false)
+			m.secondProxy.deaf.Store(false)
+			for n := range 4 {
+				write(keys + rewritten + n)
+			}
+			repairSucceeds := func() bool {
+				_, err := mirror.Repair(t.Context(), m.bucket)
 				return err == nil
-			}, 20*time.Second, 100*time.Millisecond)
-			objects := contentsOf(t, plainFirst)
-			require.Equal(t, objects, contentsOf(t, plainSecond))
-			for key, text := range wrote {
+			}
+			require.Eventually(t, repairSucceeds, 20*time.Second, 100*time.Millisecond)
+			objects := contentsOf(t, m.withoutProxies.primary)
+			require.Equal(t, objects, contentsOf(t, m.withoutProxies.second))
+			for key, text := range wantTexts {
 				require.Equal(t, text, objects[key], key)
 			}
 		})

@@ -18,95 +18,114 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// Programs write with Sync until the primary is gone; others then write with swapped roles. When the first store
-// is back, RepairAll makes both equal, and no successful write is lost.
+// ownWriters are writers that each write an object of their own.
+type ownWriters struct {
+	// possibleTexts are the texts that the object of each writer may have. "" means that there is none.
+	possibleTexts [][]string
+	mu            sync.Mutex
+	successes     int // writes that have certainly had their effect
+}
+
+func newOwnWriters(count int) *ownWriters {
+	w := &ownWriters{possibleTexts: make([][]string, count)}
+	for writer := range w.possibleTexts {
+		w.possibleTexts[writer] = []string{""}
+	}
+	return w
+}
+
+// write lets some writers write until ctx ends. Their rounds begin with firstRound.
+func (w *ownWriters) write(ctx context.Context, b storage.Bucket, writers []int, firstRound int) {
+	var writing sync.WaitGroup
+	for _, writer := range writers {
+		writing.Go(func() {
+			for round := firstRound; ctx.Err() == nil; round++ {
+				texts := writeOwn(ctx, b, writer, round, w.possibleTexts[writer])
+				w.possibleTexts[writer] = texts
+				if len(texts) == 1 {
+					w.mu.Lock()
+					w.successes++
+					w.mu.Unlock()
+				}
+				time.Sleep(time.Duration(150+writer) * time.Millisecond)
+			}
+		})
+	}
+	writing.Wait()
+}
+
+// Programs write through a mirror until its primary is gone, and then with the roles of the stores swapped. When the
+// lost store is back, RepairAll makes the stores equal, and no successful write is lost.
 func TestSwapLosesNoWrite(t *testing.T) {
+	const count = 20 // of the writers
+	var all, half []int
+	for writer := range count {
+		all = append(all, writer)
+		if writer%2 == 0 {
+			half = append(half, writer)
+		}
+	}
+	const duration = 30 * time.Second // of the writes before the swap, and of those after it
+	retry := storage.WithRetry(storage.RetryPolicy{Attempts: 3})
+	config := mirror.Config{Stall: time.Second, Probe: 2 * time.Second}
+
 	for _, seed := range []uint64{1, 2, 3} {
 		synctest.Test(t, func(t *testing.T) {
-			const writers = 20
-			former := memstore.NewDriver(memstore.Config{})
-			latter := memstore.NewDriver(memstore.Config{})
-			ofFormer := faults.New()
-			patience := storage.WithRetry(storage.RetryPolicy{Attempts: 3})
-			mirrorOf := func(first, second driver.Driver, inFirst, inSecond *faults.Injector) storage.Bucket {
-				other := engine.New(second, patience, driver.WithLayer(inSecond.Layer()))
-				layer := newLayer(t, other, mirror.Config{
-					Sync:  inFirst == ofFormer,
-					Stall: time.Second,
-					Probe: 2 * time.Second,
-				})
-				return engine.New(first, patience, driver.WithLayer(inFirst.Layer()), driver.WithLayer(layer))
-			}
-			texts := make([][]string, writers) // what each writer's object may be; "" is gone
-			for writer := range texts {
-				texts[writer] = []string{""}
-			}
+			storeA := memstore.NewDriver(memstore.Config{})
+			storeB := memstore.NewDriver(memstore.Config{})
+			inA := faults.New()
+			bucketA := engine.New(storeA, retry, driver.WithLayer(inA.Layer()))
+			bucketB := engine.New(storeB, retry)
+			writers := newOwnWriters(count)
 
-			// write lets one writer in each step write for 30 seconds, and calls the function during in the meantime.
-			// The rounds of a writer begin with firstRound.
-			succeeded := 0
-			write := func(b storage.Bucket, firstRound, step int, during func()) {
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-				defer cancel()
-				var all sync.WaitGroup
-				var mu sync.Mutex
-				for writer := 0; writer < writers; writer += step {
-					all.Go(func() {
-						for round := firstRound; ctx.Err() == nil; round++ {
-							texts[writer] = writeOwn(ctx, b, writer, round, texts[writer])
-							mu.Lock()
-							if len(texts[writer]) == 1 {
-								succeeded++
-							}
-							mu.Unlock()
-							time.Sleep(time.Duration(150+writer) * time.Millisecond)
-						}
-					})
-				}
-				during()
-				all.Wait()
-			}
-
-			// Programs write while the primary breaks, until it is gone.
-			ofBoth := mirrorOf(former, latter, ofFormer, faults.New())
-			_, err := mirror.RepairAll(t.Context(), ofBoth)
+			// All writers write with Sync while the primary, storeA, gets one fault after another, until it is gone.
+			syncConfig := config
+			syncConfig.Sync = true
+			original := engine.New(storeA, retry, driver.WithLayer(inA.Layer()),
+				driver.WithLayer(newLayer(t, bucketB, syncConfig)))
+			_, err := mirror.RepairAll(t.Context(), original)
 			require.NoError(t, err)
-			write(ofBoth, 0, 1, func() {
-				rules := []faults.Rule{
-					faults.DropResponse(faults.Any).Chance(0.3, seed),
-					faults.Fail(faults.Any).Chance(0.3, seed),
-					faults.Stall(faults.Any).Chance(0.1, seed),
-					faults.Fail(faults.Get),
-					faults.Fail(faults.Any),
-				}
+			rules := []faults.Rule{
+				faults.DropResponse(faults.Any).Chance(0.3, seed),
+				faults.Fail(faults.Any).Chance(0.3, seed),
+				faults.Stall(faults.Any).Chance(0.1, seed),
+				faults.Fail(faults.Get),
+				faults.Fail(faults.Any),
+			}
+			go func() {
 				for _, rule := range rules {
-					ofFormer.Set(rule)
-					time.Sleep(6 * time.Second)
+					inA.Set(rule)
+					time.Sleep(duration / time.Duration(len(rules)))
 				}
-			})
-			writes := succeeded
-			require.Greater(t, writes, writers, "some writes succeeded")
+			}()
+			ctx, cancel := context.WithTimeout(t.Context(), duration)
+			defer cancel()
+			writers.write(ctx, original, all, 0)
+			successesBefore := writers.successes
+			require.Greater(t, successesBefore, count, "some writes succeeded")
 
-			// Half of the writers write while primary and second store have swapped roles. The objects of the other
-			// writers stay as they were.
-			swapped := mirrorOf(latter, former, faults.New(), ofFormer)
-			write(swapped, 1000, 2, func() {})
-			require.Greater(t, succeeded, writes+writers, "some writes succeeded")
+			// Half of the writers write while storeB is the primary. The objects of the others stay as they were.
+			swapped := engine.New(storeB, retry, driver.WithLayer(newLayer(t, bucketA, config)))
+			ctx, cancel = context.WithTimeout(t.Context(), duration)
+			defer cancel()
+			const firstRound = 1000 // so that the texts are new
+			writers.write(ctx, swapped, half, firstRound)
+			require.Greater(t, writers.successes, successesBefore+count, "some writes succeeded")
 
-			// The first store is back.
-			ofFormer.Set()
+			// When storeA is back, RepairAll makes both stores equal.
+			inA.Set()
 			time.Sleep(2 * time.Hour)
 			_, err = mirror.RepairAll(t.Context(), swapped)
 			require.NoError(t, err)
-
 			state, err := mirror.Status(t.Context(), swapped)
 			require.NoError(t, err)
 			require.Equal(t, mirror.State{}, state)
+			objects := contentsOf(t, engine.New(storeB))
+			require.Equal(t, objects, contentsOf(t, engine.New(storeA)), "seed %d", seed)
 
-			objects := contentsOf(t, engine.New(latter))
-			require.Equal(t, objects, contentsOf(t, engine.New(former)), "seed %d", seed)
-			for writer := range writers {
-				require.Contains(t, texts[writer], objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
+			// Each object is as its writer has left it.
+			for writer, texts := range writers.possibleTexts {
+				require.Contains(t, texts, objects[fmt.Sprintf("own/%d", writer)], "seed %d", seed)
 			}
 		})
 	}
