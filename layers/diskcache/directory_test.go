@@ -79,31 +79,28 @@ func TestMaxBytesKeepsFilesOfOthers(t *testing.T) {
 func TestOpenRemovesOldBlocks(t *testing.T) {
 	dir := t.TempDir()
 
-	// The first two of 30 files are not of a former release.
-	emptyBlock := make([]byte, headerBytes)
-	const others = 2
-	paths := writeHashedFiles(t, dir, 30, func(number int) []byte {
-		switch number {
-		case 0:
-			return foreignFile(number)
-		case 1:
-			return emptyBlock
-		default:
-			return formerBlock(number)
-		}
-	})
+	// Two files are not blocks of a former release. All others are.
+	contents := [][]byte{foreignFile(0), make([]byte, headerBytes)}
+	otherFiles := len(contents)
+	for number := range 28 {
+		contents = append(contents, formerBlock(number))
+	}
+	paths := writeHashedFiles(t, dir, len(contents), func(number int) []byte { return contents[number] })
 
 	newFixtureIn(t, dir, Config{}, memstore.NewDriver(memstore.Config{})) // calls Open
 
-	for _, path := range paths[:others] {
+	for _, path := range paths[:otherFiles] {
 		require.FileExists(t, path)
 	}
-	for _, path := range paths[others:] {
+	for _, path := range paths[otherFiles:] {
 		require.NoFileExists(t, path)
 	}
+
+	// Each of the other files is in a folder of its own. The folders of the removed blocks are gone.
 	folders, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, folders, 3, "of the two files, and of the cache's own blocks")
+	const ownFolder = 1 // of the cache's new blocks
+	require.Len(t, folders, otherFiles+ownFolder)
 }
 
 // Open does not read all of a directory with many files of another program, and may therefore leave old
@@ -111,8 +108,9 @@ func TestOpenRemovesOldBlocks(t *testing.T) {
 func TestOpenReadsNoForeignDirectory(t *testing.T) {
 	dir := t.TempDir()
 
-	// Half of the 300 files are old blocks.
-	paths := writeHashedFiles(t, dir, 300, func(number int) []byte {
+	// Every second file is an old block.
+	const files, oldBlocks = 300, 150
+	paths := writeHashedFiles(t, dir, files, func(number int) []byte {
 		if number%2 == 0 {
 			return foreignFile(number)
 		}
@@ -127,7 +125,8 @@ func TestOpenReadsNoForeignDirectory(t *testing.T) {
 			remaining++
 		}
 	}
-	require.Greater(t, remaining, 200, "Open removes all 150 blocks only if it reads all files")
+	const removedAtMost = oldBlocks * 2 / 3 // all could only be removed after reading all files
+	require.Greater(t, remaining, files-removedAtMost)
 }
 
 // Open refuses a folder of blocks that has files, but not the cache's mark.

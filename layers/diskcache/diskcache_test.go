@@ -500,39 +500,46 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 	f := newFixture(t, Config{MaxBytes: maxBytes})
 	attrs := f.put(t, "a", content(200*blockBytes))
 
-	now := time.Now()
-	f.time = now.Add(24 * time.Hour)
+	// The cache's clock is a day ahead of the system's clock, from which new files have their times.
+	systemTime := time.Now()
+	f.time = systemTime.Add(24 * time.Hour)
 
-	// getsOf reads a block, later than any block so far. It returns how many Gets reach the store, which is 0 for a
-	// cached block. New files get the time of the fixture, because the system's clock is too coarse to order them.
-	getsOf := func(block int64) int {
-		f.time = f.time.Add(2 * touchAfter)
-		_, requests := f.read(t, attrs, block*blockBytes, 1)
+	// setTimeOfNewFiles gives new files the time of the cache's clock, because the system's is too coarse to order them.
+	setTimeOfNewFiles := func() {
 		for _, path := range f.files(t) {
 			info, err := os.Stat(path)
-			if err == nil && info.ModTime().Before(now.Add(time.Hour)) {
+			if err == nil && info.ModTime().Before(systemTime.Add(time.Hour)) {
 				require.NoError(t, os.Chtimes(path, f.time, f.time))
 			}
 		}
-		return requests.gets
+	}
+
+	// isCached reads a block, and reports whether it came from the cache.
+	isCached := func(block int64) bool {
+		f.time = f.time.Add(2 * touchAfter)
+		_, requests := f.read(t, attrs, block*blockBytes, 1)
+		setTimeOfNewFiles()
+		require.LessOrEqual(t, requests.gets, 1)
+		return requests.gets == 0
 	}
 
 	// The cache is never too large, and no more blocks are removed than necessary.
 	for block := range int64(200) {
-		require.Equal(t, 1, getsOf(block))
+		require.False(t, isCached(block))
 		require.LessOrEqual(t, f.bytes(t), int64(maxBytes))
 	}
 	require.GreaterOrEqual(t, f.bytes(t), int64(maxBytes)*7/8)
-	require.Zero(t, getsOf(199), "the last block is cached")
+	require.True(t, isCached(199), "the last block")
 
-	// Block 170 was used just now, so that it outlives the newer block 171.
-	require.Zero(t, getsOf(170))
-	// Reading other blocks fills the cache again.
+	// Block 170 is used again, and block 171 is not.
+	require.True(t, isCached(170))
+
+	// Reading other blocks fills the cache again. Block 170 outlives block 171.
 	for block := range int64(25) {
-		require.Equal(t, 1, getsOf(block))
+		require.False(t, isCached(block))
 	}
-	require.Zero(t, getsOf(170))
-	require.Equal(t, 1, getsOf(171))
+	require.True(t, isCached(170))
+	require.False(t, isCached(171))
 }
 
 // bytes returns the size of all blocks on the disk.
@@ -559,7 +566,7 @@ func TestMaxBytesBelowBlock(t *testing.T) {
 	require.Empty(t, f.files(t))
 }
 
-// Several processes can share a directory, and each uses the blocks that another one has fetched.
+// Several processes can share a directory. Each one uses the blocks that another one has fetched.
 func TestOpenByProcesses(t *testing.T) {
 	const (
 		objectBlocks = 100
@@ -784,25 +791,25 @@ func TestReaderAtFromDisk(t *testing.T) {
 	require.Equal(t, 2, f.store.Count(faults.Head), "one for each ReaderAt")
 }
 
-// The engine may call Describe again while other calls read. The race detector would find an unlocked access.
+// The engine may call Describe again during a read. The race detector would find an unlocked access.
 func TestDescribeDuringReads(t *testing.T) {
+	// Two stores share a cache. Only the other one has the object.
 	f := newFixture(t, Config{})
 	attrs := f.put(t, "a", content(1000))
-	empty := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
-	_ = empty.Describe() // the engine calls it before any other method
+	emptyStore := f.cache.Layer()(memstore.NewDriver(memstore.Config{}))
+	_ = emptyStore.Describe() // the engine calls it before any other method
 
-	var group sync.WaitGroup
-	group.Go(func() {
-		_ = empty.Describe()
+	var describing sync.WaitGroup
+	describing.Go(func() {
+		_ = emptyStore.Describe()
 	})
-	// The object is in another store with the same cache.
-	_, _, err := empty.Get(t.Context(), &driver.GetRequest{
+	_, _, err := emptyStore.Get(t.Context(), &driver.GetRequest{
 		Key:       "a",
 		Length:    -1,
 		Condition: storage.Condition{Revision: attrs.Revision},
 	})
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	group.Wait()
+	describing.Wait()
 }
 
 // A read whose connection breaks off resumes where it was.
@@ -914,32 +921,37 @@ func TestMaxBytesOnFullDisk(t *testing.T) {
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
-	// On a full disk, the cache removes a sixteenth of the bytes, and one more block for the next write. Then it removes
-	// none for a while.
+	// On a full disk, the cache removes three blocks: a sixteenth of its blocks, rounded up to two, and one for the next
+	// write. For fullPause after that, it removes none.
 	const (
-		afterOne = 32 - 2 - 1       // a sixteenth of 32 blocks, and one
-		afterTwo = afterOne - 2 - 1 // a sixteenth of these blocks, rounded up, and one
+		blocks   = 32
+		removed  = 3
+		afterOne = blocks - removed
+		afterTwo = afterOne - removed
 	)
+	require.Len(t, f.files(t), blocks)
 	writes := []struct {
-		wait   time.Duration // before the write
-		err    error
-		blocks int // that are left of 32
+		name string
+		wait time.Duration // before the write
+		err  error         // of the write
+		want int           // blocks that are left
 	}{
-		{wait: 0, err: syscall.ENOSPC, blocks: afterOne},
-		{wait: fullPause / 2, err: syscall.ENOSPC, blocks: afterOne},
-		{wait: fullPause, err: nil, blocks: afterOne},
-		{wait: 0, err: syscall.EDQUOT, blocks: afterTwo},
-		{wait: fullPause, err: syscall.EIO, blocks: afterTwo},
+		{name: "the disk is full", err: syscall.ENOSPC, want: afterOne},
+		{name: "full again soon", wait: fullPause / 2, err: syscall.ENOSPC, want: afterOne},
+		{name: "success", wait: fullPause, err: nil, want: afterOne},
+		{name: "the quota is exceeded", err: syscall.EDQUOT, want: afterTwo},
+		{name: "another error", wait: fullPause, err: syscall.EIO, want: afterTwo},
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
 
 		isFull := f.cache.endWrite(0, &fs.PathError{Err: write.err})
-		require.Equal(t, write.blocks < len(f.files(t)), isFull, "%v", write.err)
-		// The next write succeeds.
+		require.Equal(t, write.want < len(f.files(t)), isFull, write.name)
+
+		// The next write succeeds. If the cache counts as full, makeRoom removes blocks for it.
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
-		require.Len(t, f.files(t), write.blocks, "%v", write.err)
+		require.Len(t, f.files(t), write.want, write.name)
 	}
 }
 
