@@ -188,32 +188,36 @@ var readingWrites = []readingWrite{
 	}},
 }
 
-// A write that reads first, such as an append, never reads from a second store that lags behind, even
-// if the primary fails.
+// If the primary of a mirror fails, a write that depends on an object, such as an append, does not read an old object
+// from the mirror's second store.
 func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	for stack, newDriver := range laggingStacks {
 		t.Run(stack, func(t *testing.T) {
-			requireNewest(t, readingWrites, func(s *laggingStack) storage.Bucket {
-				return s.bucket(newDriver(s))
-			})
+			openLagging := func(s *laggingStack) storage.Bucket { return s.bucket(newDriver(s)) }
+			requireNoOldContent(t, readingWrites, openLagging)
 		})
 	}
 }
 
-// A copy that is a download and an upload never reads from a second store that lags behind.
+// If a copy is made by a download and an upload, the download does not read an old object from a mirror's second store.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
+	isCopy := func(write readingWrite) bool {
+		return strings.HasPrefix(write.name, "Copy") || write.name == "Append"
+	}
 	var copies []readingWrite
 	for _, write := range readingWrites {
-		if strings.HasPrefix(write.name, "Copy") || write.name == "Append" {
+		if isCopy(write) {
 			copies = append(copies, write)
 		}
 	}
-	requireNewest(t, copies, func(s *laggingStack) storage.Bucket {
-		stream := func(c storage.Core) storage.Core { return streaming{c} }
-		b, err := storage.Wrap(s.bucket(s.lagging()), stream)
+
+	copyByDownload := func(c storage.Core) storage.Core { return streaming{c} }
+	openLagging := func(s *laggingStack) storage.Bucket {
+		b, err := storage.Wrap(s.bucket(s.lagging()), copyByDownload)
 		require.NoError(t, err)
 		return b
-	})
+	}
+	requireNoOldContent(t, copies, openLagging)
 }
 
 // A streaming Core sees each copy as a download and an upload.
@@ -227,9 +231,9 @@ func (s streaming) CopyFrom(
 	return storage.StreamCopy(ctx, s, key, src, o)
 }
 
-// requireNewest runs each write on new buckets, while all reads of the primary fail, or the first to fourth of them. It
-// requires that no write uses the old object of the second store.
-func requireNewest(t *testing.T, writes []readingWrite, open func(s *laggingStack) storage.Bucket) {
+// requireNoOldContent runs each write on new buckets, while all reads of the primary fail, or the first to fourth of
+// them. It requires that no write uses the old object of the second store.
+func requireNoOldContent(t *testing.T, writes []readingWrite, open func(s *laggingStack) storage.Bucket) {
 	t.Helper()
 	rules := []faults.Rule{faults.Fail(faults.Reads)}
 	for n := 1; n <= 4; n++ {
@@ -238,14 +242,14 @@ func requireNewest(t *testing.T, writes []readingWrite, open func(s *laggingStac
 	for _, write := range writes {
 		for _, rule := range rules {
 			s := &laggingStack{t: t, failing: faults.New()}
-			s.requireNewestAfter(open(s), write, rule)
+			s.requireNoOldContentAfter(open(s), write, rule)
 		}
 	}
 }
 
-// requireNewestAfter makes a write while reads of the primary fail by the rule. The write may fail. Afterwards, it
+// requireNoOldContentAfter makes a write while reads of the primary fail by the rule. The write may fail. Afterwards, it
 // requires that no object has the old content.
-func (s *laggingStack) requireNewestAfter(b storage.Bucket, write readingWrite, rule faults.Rule) {
+func (s *laggingStack) requireNoOldContentAfter(b storage.Bucket, write readingWrite, rule faults.Rule) {
 	t := s.t
 	text := fmt.Sprintf("%s, %v", write.name, rule)
 	attrs, err := b.Attrs(t.Context(), "k")

@@ -16,17 +16,27 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// If a layer's second store is already in the chain, New or the first call returns an error. Otherwise one layer would
-// fill the store, and another would empty it.
+// openLayered opens a store in memory with layers, of which the last is outermost.
+func openLayered(layers ...driver.Layer) storage.Bucket {
+	d := memstore.NewDriver(memstore.Config{})
+	for _, layer := range layers {
+		d = layer(d)
+	}
+	return engine.New(d)
+}
+
+// A mirror and an overlay use a store besides that of the bucket. A bucket cannot have two layers that use the same
+// store, because one would fill it and the other would empty it. It cannot have two layers of one kind, either.
 func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
-	a := memstore.New()
-	b := memstore.New()
-	mirrored := func(second storage.Bucket) driver.Layer {
+	storeA := memstore.New()
+	storeB := memstore.New()
+	storeC := memstore.New()
+	newMirror := func(second storage.Bucket) driver.Layer {
 		layer, err := mirror.New(second, mirror.Config{})
 		require.NoError(t, err)
 		return layer
 	}
-	laid := func(old storage.Bucket) driver.Layer {
+	newOverlay := func(old storage.Bucket) driver.Layer {
 		layer, err := overlay.New(old, overlay.Config{})
 		require.NoError(t, err)
 		return layer
@@ -36,50 +46,85 @@ func TestLayersOfTwoStoresRefuseOneStoreTwice(t *testing.T) {
 		require.NoError(t, err)
 		return layer
 	}
-	openOver := func(layers ...driver.Layer) storage.Bucket {
-		d := memstore.NewDriver(memstore.Config{})
-		for _, layer := range layers {
-			d = layer(d)
-		}
-		return engine.New(d)
-	}
 
-	tests := map[string]struct {
-		bucket storage.Bucket
-		says   string // "" if the chain is permitted
+	tests := []struct {
+		name    string
+		layers  []driver.Layer // each one above the one before it
+		wantErr string         // "" if the layers are permitted
 	}{
-		"overlay, mirror":                          {openOver(laid(a), mirrored(b)), ""},
-		"mirror, overlay":                          {openOver(mirrored(a), laid(b)), ""},
-		"a mirror whose second store is a mirror":  {openOver(mirrored(openOver(mirrored(a)))), ""},
-		"an overlay whose old store is an overlay": {openOver(laid(openOver(laid(a)))), ""},
-		"overlay, mirror of its old store": {openOver(laid(a),
-			mirrored(a)), "must not be the same store"},
-		"overlay, cache, mirror of its old store": {openOver(laid(a), newCache(t, diskcache.Config{}),
-			mirrored(a)),
-			"must not be the same store"},
-		"overlay of only the new store, mirror": {openOver(newOnly(a),
-			mirrored(a)), "must not be the same store"},
-		"mirror, overlay of its second store": {openOver(mirrored(a),
-			laid(a)), "must not be the same store"},
-		"overlay, overlay": {openOver(laid(a), laid(b)), "two layers overlay"},
-		"overlay, mirror, overlay": {openOver(laid(a), mirrored(b), laid(memstore.New())),
-			"two layers overlay"},
-		"mirror, mirror": {openOver(mirrored(a), mirrored(b)), "two layers mirror"},
-		"mirror, limit, overlay, mirror": {openOver(mirrored(a), newLimit(t, limit.Config{}), laid(b),
-			mirrored(memstore.New())), "two layers mirror"},
-		"overlay of only the new store, mirror, overlay": {openOver(newOnly(a), mirrored(b),
-			laid(memstore.New())),
-			"two layers overlay"},
+		{
+			name:   "overlay and mirror",
+			layers: []driver.Layer{newOverlay(storeA), newMirror(storeB)},
+		},
+		{
+			name:   "mirror and overlay",
+			layers: []driver.Layer{newMirror(storeA), newOverlay(storeB)},
+		},
+		{
+			name:   "mirror whose second store is a mirror",
+			layers: []driver.Layer{newMirror(openLayered(newMirror(storeA)))},
+		},
+		{
+			name:   "overlay whose old store is an overlay",
+			layers: []driver.Layer{newOverlay(openLayered(newOverlay(storeA)))},
+		},
+		{
+			name:    "overlay, and mirror of its old store",
+			layers:  []driver.Layer{newOverlay(storeA), newMirror(storeA)},
+			wantErr: "must not be the same store",
+		},
+		{
+			name:    "overlay, cache, and mirror of the overlay's old store",
+			layers:  []driver.Layer{newOverlay(storeA), newCache(t, diskcache.Config{}), newMirror(storeA)},
+			wantErr: "must not be the same store",
+		},
+		{
+			name:    "overlay with NewOnly, and mirror of its old store",
+			layers:  []driver.Layer{newOnly(storeA), newMirror(storeA)},
+			wantErr: "must not be the same store",
+		},
+		{
+			name:    "mirror, and overlay of its second store",
+			layers:  []driver.Layer{newMirror(storeA), newOverlay(storeA)},
+			wantErr: "must not be the same store",
+		},
+		{
+			name:    "two overlays",
+			layers:  []driver.Layer{newOverlay(storeA), newOverlay(storeB)},
+			wantErr: "two layers overlay",
+		},
+		{
+			name:    "two overlays with a mirror in between",
+			layers:  []driver.Layer{newOverlay(storeA), newMirror(storeB), newOverlay(storeC)},
+			wantErr: "two layers overlay",
+		},
+		{
+			name:    "two mirrors",
+			layers:  []driver.Layer{newMirror(storeA), newMirror(storeB)},
+			wantErr: "two layers mirror",
+		},
+		{
+			name: "two mirrors with other layers in between",
+			layers: []driver.Layer{
+				newMirror(storeA), newLimit(t, limit.Config{}), newOverlay(storeB), newMirror(storeC),
+			},
+			wantErr: "two layers mirror",
+		},
+		{
+			name:    "two overlays, of which one has NewOnly",
+			layers:  []driver.Layer{newOnly(storeA), newMirror(storeB), newOverlay(storeC)},
+			wantErr: "two layers overlay",
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, err := tt.bucket.Upload(t.Context(), "a", strings.NewReader("text"))
-			if tt.says == "" {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := openLayered(tt.layers...).Upload(t.Context(), "a", strings.NewReader("text"))
+			if tt.wantErr == "" {
 				require.NoError(t, err)
 				return
 			}
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantErr)
 		})
 	}
 }

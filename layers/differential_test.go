@@ -16,11 +16,10 @@ import (
 
 // Random calls have the same results through a layer as on a store in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	openPlain := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	// In the middle of the calls, a bucket without a layer becomes the old store of an overlay.
+	openWithoutLayer := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(opts...)
 	}
-
-	// The bucket becomes the old store of an overlay in the middle of the calls.
 	overlays := []struct {
 		name   string
 		config overlay.Config
@@ -36,10 +35,11 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 				require.NoError(t, err)
 				return memstore.New(driver.WithLayer(layer))
 			}
-			differential.Run(t, differential.Config{Change: newOverlay}, openPlain)
+			differential.Run(t, differential.Config{Change: newOverlay}, openWithoutLayer)
 		})
 	}
 
+	// The bucket has the layer from the first call on.
 	layers := []struct {
 		name string
 		open func(t *testing.T) (driver.Layer, error)

@@ -15,73 +15,82 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// If one of two stores fails, the error names the call.
+// callsOfKey are calls of a bucket for the key "k", by their names.
+var callsOfKey = map[string]func(t *testing.T, b storage.Bucket) error{
+	"Download": func(t *testing.T, b storage.Bucket) error {
+		_, err := b.Download(t.Context(), "k")
+		return err
+	},
+	"Attrs": func(t *testing.T, b storage.Bucket) error {
+		_, err := b.Attrs(t.Context(), "k")
+		return err
+	},
+	"Exists": func(t *testing.T, b storage.Bucket) error {
+		_, err := b.Exists(t.Context(), "k")
+		return err
+	},
+	"Tags": func(t *testing.T, b storage.Bucket) error {
+		_, err := storage.Tags(t.Context(), b, "k")
+		return err
+	},
+	"SetTags": func(t *testing.T, b storage.Bucket) error {
+		return storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"})
+	},
+	"Remove": func(t *testing.T, b storage.Bucket) error { return b.Remove(t.Context(), "k") },
+	"List": func(t *testing.T, b storage.Bucket) error {
+		for _, err := range b.List(t.Context(), storage.WithPrefix("k")) {
+			return err
+		}
+		return nil
+	},
+	"ListPage": func(t *testing.T, b storage.Bucket) error {
+		_, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("k"))
+		return err
+	},
+}
+
+// If a store of an overlay or a mirror fails, the error has the operation and the key of the caller.
 func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	testserver.Slow(t)
-	stores := map[string]func(t *testing.T, failing ...storage.OpenOption) storage.Bucket{
-		"the old store of an overlay": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
-			layer, err := overlay.New(memstore.New(failing...), overlay.Config{})
-			require.NoError(t, err)
-			return memstore.New(driver.WithLayer(layer))
-		},
-		"both stores of a mirror": func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
-			layer, err := mirror.New(memstore.New(failing...), mirror.Config{})
-			require.NoError(t, err)
-			return memstore.New(append(failing, driver.WithLayer(layer))...)
-		},
+	openOverlay := func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
+		layer, err := overlay.New(memstore.New(failing...), overlay.Config{})
+		require.NoError(t, err)
+		return memstore.New(driver.WithLayer(layer))
 	}
-	for op, call := range map[string]func(t *testing.T, b storage.Bucket) error{
-		"Download": func(t *testing.T, b storage.Bucket) error {
-			_, err := b.Download(t.Context(), "k")
-			return err
-		},
-		"Attrs": func(t *testing.T, b storage.Bucket) error {
-			_, err := b.Attrs(t.Context(), "k")
-			return err
-		},
-		"Exists": func(t *testing.T, b storage.Bucket) error {
-			_, err := b.Exists(t.Context(), "k")
-			return err
-		},
-		"Tags": func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.Tags(t.Context(), b, "k")
-			return err
-		},
-		"SetTags": func(t *testing.T, b storage.Bucket) error {
-			return storage.SetTags(t.Context(), b, "k", map[string]string{"a": "b"})
-		},
-		"Remove": func(t *testing.T, b storage.Bucket) error { return b.Remove(t.Context(), "k") },
-		"List": func(t *testing.T, b storage.Bucket) error {
-			for _, err := range b.List(t.Context(), storage.WithPrefix("k")) {
-				return err
-			}
-			return nil
-		},
-		"ListPage": func(t *testing.T, b storage.Bucket) error {
-			_, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("k"))
-			return err
-		},
-	} {
-		for store, open := range stores {
-			for fault, failure := range map[string]*storage.Error{
-				"deny":                  {Code: storage.PermissionDenied, Hint: "ask the owner"},
-				"respond with an error": {Code: storage.Unavailable},
-			} {
-				t.Run(op+" if "+store+" "+fault, func(t *testing.T) {
-					injector := faults.New(faults.Fail(faults.Any).WithError(failure))
-					b := open(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
-						Attempts: 1,
-					}))
+	openMirror := func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
+		layer, err := mirror.New(memstore.New(failing...), mirror.Config{})
+		require.NoError(t, err)
+		return memstore.New(append(failing, driver.WithLayer(layer))...)
+	}
+	denied := &storage.Error{Code: storage.PermissionDenied, Hint: "ask the owner"}
+	unavailable := &storage.Error{Code: storage.Unavailable}
 
-					err := call(t, storage.Prefixed(b, "folder/"))
-					require.ErrorIs(t, err, failure.Code)
-					var e *storage.Error
-					require.ErrorAs(t, err, &e)
-					require.Equal(t, []string{op, "k"}, []string{e.Op, e.Key}, err)
-					require.Equal(t, failure.Hint, e.Hint)
-					require.LessOrEqual(t, strings.Count(err.Error(), "ask the owner"), 1, err)
-				})
-			}
+	tests := []struct {
+		name    string
+		open    func(t *testing.T, failing ...storage.OpenOption) storage.Bucket
+		failure *storage.Error // of the store
+	}{
+		{name: "old store of an overlay denies access", open: openOverlay, failure: denied},
+		{name: "old store of an overlay is unavailable", open: openOverlay, failure: unavailable},
+		{name: "both stores of a mirror deny access", open: openMirror, failure: denied},
+		{name: "both stores of a mirror are unavailable", open: openMirror, failure: unavailable},
+	}
+	for _, tt := range tests {
+		for op, call := range callsOfKey {
+			t.Run(tt.name+", "+op, func(t *testing.T) {
+				failAll := faults.New(faults.Fail(faults.Any).WithError(tt.failure))
+				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+				b := tt.open(t, driver.WithLayer(failAll.Layer()), noRetry)
+
+				err := call(t, storage.Prefixed(b, "folder/"))
+				var storageErr *storage.Error
+				require.ErrorAs(t, err, &storageErr)
+				require.ErrorIs(t, err, tt.failure.Code)
+				require.Equal(t, op, storageErr.Op)
+				require.Equal(t, "k", storageErr.Key)
+				require.Equal(t, tt.failure.Hint, storageErr.Hint)
+				require.LessOrEqual(t, strings.Count(err.Error(), "ask the owner"), 1, err)
+			})
 		}
 	}
 }
