@@ -374,23 +374,26 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 }
 
-// RestoreAt keeps a new object that a program writes meanwhile. If it was interrupted, repeating it
+// RestoreAt keeps a new object that a program writes at the same time. If RestoreAt was interrupted, repeating it
 // completes the restore.
 func TestExploredRestoreAtAndAWriter(t *testing.T) {
+	// EachOrder runs the scene once for each order of the requests of both processes, and with interruptions. Time in it
+	// is simulated.
 	explored.EachOrder(t, func(s *interleave.Scene) {
-		// The objects are restored to a time between two versions of "k".
+		// The object "k" has two versions.
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
 		e := &ends{Scene: s, src: store}
 		e.upload(store, "k", "first")
 		time.Sleep(time.Hour)
-		between := time.Now()
+		timeOfFirst := time.Now()
 		time.Sleep(time.Hour)
 		e.upload(store, "k", "second")
 
-		process := e.Process("restores")
-		b := process.Bucket(store)
-		process.Go("restores", func(ctx context.Context) error {
-			_, err := transfer.RestoreAt(ctx, b, between, transfer.WithConcurrency(1))
+		// One process restores the first version, while another one writes the object "l".
+		restorer := e.Process("restores")
+		b := restorer.Bucket(store)
+		restorer.Go("restores", func(ctx context.Context) error {
+			_, err := transfer.RestoreAt(ctx, b, timeOfFirst, transfer.WithConcurrency(1))
 			return err
 		})
 		writer := e.writer(store, uploading("l", "new"))
@@ -402,7 +405,7 @@ func TestExploredRestoreAtAndAWriter(t *testing.T) {
 			}
 
 			// A repeated restore completes the first one.
-			_, err := transfer.RestoreAt(e.Context(), store.Bucket(), between)
+			_, err := transfer.RestoreAt(e.Context(), store.Bucket(), timeOfFirst)
 			require.NoError(e, err)
 			require.Equal(e, "first", e.contents(store)["k"])
 		})

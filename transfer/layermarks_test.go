@@ -24,9 +24,9 @@ import (
 
 // A keeping is a store that keeps what is removed.
 type keeping struct {
-	name  string
-	alone storage.Bucket                    // the store without layers
-	open  func(driver.Layer) storage.Bucket // opens the store with a layer
+	name         string
+	withoutLayer storage.Bucket                    // the store itself
+	open         func(driver.Layer) storage.Bucket // opens the store with a layer
 }
 
 // newKeepingStores returns a bucket in memory and one in a directory, each with versions and with soft delete.
@@ -44,13 +44,13 @@ func newKeepingStores(t *testing.T) (all []keeping) {
 		directory, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
 		require.NoError(t, err)
 		for kind, d := range map[string]driver.Driver{"memory": memory, "directory": directory} {
-			alone := engine.New(d, way.opt)
+			withoutLayer := engine.New(d, way.opt)
 			t.Cleanup(func() {
-				require.NoError(t, storage.Close(alone))
+				require.NoError(t, storage.Close(withoutLayer))
 			})
 			all = append(all, keeping{
-				name:  way.name + " in " + kind,
-				alone: alone,
+				name:         way.name + " in " + kind,
+				withoutLayer: withoutLayer,
 				open: func(layer driver.Layer) storage.Bucket {
 					return engine.New(d, way.opt, driver.WithLayer(layer))
 				},
@@ -86,7 +86,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				require.NoError(t, err)
 
 				// The store itself has lost two objects: "written" and "removed after it moved".
-				report, err := transfer.Undelete(t.Context(), store.alone)
+				report, err := transfer.Undelete(t.Context(), store.withoutLayer)
 				require.NoError(t, err)
 				require.EqualValues(t, 2, report.Transferred)
 				want := map[string]string{
@@ -94,49 +94,50 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 					"written":                "new",
 					"removed after it moved": "old removed after it moved",
 				}
-				require.Equal(t, want, contents(t, store.alone))
+				require.Equal(t, want, contents(t, store.withoutLayer))
 
-				if storage.Supports(store.alone, storage.Versioning) && strings.HasPrefix(store.name, "versions") {
-					_, err = transfer.RestoreAt(t.Context(), store.alone, time.Now())
+				if storage.Supports(store.withoutLayer, storage.Versioning) && strings.HasPrefix(store.name, "versions") {
+					_, err = transfer.RestoreAt(t.Context(), store.withoutLayer, time.Now())
 					require.NoError(t, err)
-					require.Equal(t, want, contents(t, store.alone))
+					require.Equal(t, want, contents(t, store.withoutLayer))
 				}
 			})
 		}
 	}
 }
 
-// RestoreAt restores no marker of an overlay, a small object that takes the place of another one, whatever moment of the
-// overlay's work it restores.
+// While an overlay moves objects from an old store to a new one, it writes small markers into the new store. RestoreAt
+// of the new store never brings back a marker, at whatever time of the move.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
-	for _, store := range newKeepingStores(t) {
-		keepsVersions := strings.HasPrefix(store.name, "versions")
+	for _, newStore := range newKeepingStores(t) {
+		keepsVersions := strings.HasPrefix(newStore.name, "versions")
 		if !keepsVersions {
 			continue // RestoreAt needs versions
 		}
-		t.Run(store.name, func(t *testing.T) {
-			// An overlay over an old store moves an object to the new store, and removes it.
+		t.Run(newStore.name, func(t *testing.T) {
+			// The overlay moves a photo to the new store, and then removes it.
 			oldStore := memstore.New()
 			put(t, oldStore, "photo", "the photo")
 			layer, err := overlay.New(oldStore, overlay.Config{})
 			require.NoError(t, err)
-			overlaid := store.open(layer)
+			overlaid := newStore.open(layer)
 			_, err = overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 			require.NoError(t, err)
 			require.NoError(t, overlaid.Remove(t.Context(), "photo"))
 
-			// Without the layer, the versions of the new store show each moment of the overlay's work.
-			var moments []time.Time
-			for v, err := range storage.Versions(t.Context(), store.alone) {
+			// The new store has versions of the photo and of its markers.
+			var times []time.Time
+			for version, err := range storage.Versions(t.Context(), newStore.withoutLayer) {
 				require.NoError(t, err)
-				moments = append(moments, v.Modified)
+				times = append(times, version.Modified)
 			}
-			require.Greater(t, len(moments), 1)
+			require.Greater(t, len(times), 1)
 
-			for _, when := range moments {
-				_, err := transfer.RestoreAt(t.Context(), store.alone, when)
+			// At the time of each version, the store has the photo or nothing.
+			for _, when := range times {
+				_, err := transfer.RestoreAt(t.Context(), newStore.withoutLayer, when)
 				require.NoError(t, err)
-				for key, text := range contents(t, store.alone) {
+				for key, text := range contents(t, newStore.withoutLayer) {
 					require.Equal(t, "the photo", text, "%s at %s", key, when)
 				}
 			}
@@ -161,7 +162,7 @@ func TestUndeleteKeepsMirrorNotesAway(t *testing.T) {
 			require.NoError(t, err)
 
 			// Without the layer, Undelete sees the notes as well as the object.
-			report, err := transfer.Undelete(t.Context(), store.alone)
+			report, err := transfer.Undelete(t.Context(), store.withoutLayer)
 			require.NoError(t, err)
 			require.EqualValues(t, 1, report.Transferred, "only the removed object")
 

@@ -1,7 +1,6 @@
 package transfer_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,20 +20,20 @@ import (
 // An outage is a bucket whose responses are lost for a while.
 type outage struct {
 	storage.Core
-	written bool // whether uploads are stored all the same
-	began   time.Time
-	ends    time.Time
-	then    func() // at its end
+	writesArrive bool // whether uploads are stored all the same
+	start        time.Time
+	end          time.Time
+	atEnd        func() // is called at its end, unless it is nil
 }
 
-// lasts reports whether the outage still lasts. The first call after the end of the outage calls the function o.then.
+// lasts reports whether the outage still lasts. The first call after the end of the outage calls the function o.atEnd.
 func (o *outage) lasts() bool {
 	now := time.Now()
-	if o.then != nil && !now.Before(o.ends) {
-		o.then()
-		o.then = nil
+	if o.atEnd != nil && !now.Before(o.end) {
+		o.atEnd()
+		o.atEnd = nil
 	}
-	return !now.Before(o.began) && now.Before(o.ends)
+	return !now.Before(o.start) && now.Before(o.end)
 }
 
 // Upload stores an object. During the outage, it reports that the outcome is unknown.
@@ -44,7 +43,7 @@ func (o *outage) Upload(
 	if !o.lasts() {
 		return o.Core.Upload(ctx, key, body, opts)
 	}
-	if o.written {
+	if o.writesArrive {
 		_, _ = o.Core.Upload(ctx, key, body, opts)
 	}
 	return nil, &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("connection reset")}
@@ -58,35 +57,36 @@ func (o *outage) Download(ctx context.Context, key string, opts *storage.Downloa
 	return o.Core.Download(ctx, key, opts)
 }
 
-// If the bucket does not respond for less time than the lease lasts, the job continues. After a longer outage, or if
-// another process took the lease, the function Every ends the job with Changed.
+// Every holds a lease, an object in a bucket, while its job runs. If the bucket does not respond for less time than the
+// lease lasts, the job continues. After a longer outage, or if another process took the lease, Every cancels the job.
 func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
+	const (
+		beforeOutage = 14 * time.Second // from the start of the job
+		jobTime      = 5 * time.Minute  // unless it is canceled
+		leaseTime    = time.Minute
+	)
 	tests := []struct {
-		name    string
-		seconds int
-		written bool
-		taken   bool // by another process, at the end of it
-		kept    bool
+		name              string
+		outage            time.Duration
+		writesArrive      bool // whether writes are stored during the outage, although their responses are lost
+		takenAfterwards   bool // whether another process takes the lease when the outage ends
+		wantJobToContinue bool
 	}{
-		{name: "short, and the write did not arrive", seconds: 3, kept: true},
-		{name: "short, and the write arrived", seconds: 3, written: true, kept: true},
-		{name: "two renewals long", seconds: 20, written: true, kept: true},
-		{name: "as long as the lease", seconds: 65},
-		{name: "and another process has the lease after it", seconds: 3, taken: true},
+		{name: "short, and writes do not arrive", outage: 3 * time.Second, wantJobToContinue: true},
+		{name: "short, and writes arrive", outage: 3 * time.Second, writesArrive: true, wantJobToContinue: true},
+		{name: "two renewals long", outage: 20 * time.Second, writesArrive: true, wantJobToContinue: true},
+		{name: "longer than the lease", outage: leaseTime + 5*time.Second},
+		{name: "another process takes the lease", outage: 3 * time.Second, takenAfterwards: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
 				store := memstore.New()
-				o := &outage{written: tt.written, began: time.Now().Add(14 * time.Second)}
-				o.ends = o.began.Add(time.Duration(tt.seconds) * time.Second)
-				if tt.taken {
-					o.then = func() {
-						_, err := store.Upload(ctx, leaseKey,
-							bytes.NewReader([]byte(`{"holder":"another","until":"2999-01-01T00:00:00Z"}`)))
-						require.NoError(t, err)
+				start := time.Now().Add(beforeOutage)
+				o := &outage{writesArrive: tt.writesArrive, start: start, end: start.Add(tt.outage)}
+				if tt.takenAfterwards {
+					o.atEnd = func() {
+						put(t, store, leaseKey, `{"holder":"another","until":"2999-01-01T00:00:00Z"}`)
 					}
 				}
 				b := wrapped.Bucket(t, store, func(c storage.Core) storage.Core {
@@ -94,143 +94,147 @@ func TestEveryLeaseSurvivesAnOutage(t *testing.T) {
 					return o
 				})
 
-				var runs []transfer.Run
-				_ = transfer.Every(ctx, time.Hour, func(running context.Context) error {
-					defer cancel()
+				// The first run of the job ends Every.
+				ctx, endEvery := context.WithCancel(t.Context())
+				defer endEvery()
+				job := func(jobCtx context.Context) error {
+					defer endEvery()
 					select {
-					case <-running.Done():
-						require.ErrorIs(t, context.Cause(running), storage.Changed)
-						return nil
-					case <-time.After(5 * time.Minute):
-						return nil
+					case <-jobCtx.Done():
+						require.ErrorIs(t, context.Cause(jobCtx), storage.Changed)
+					case <-time.After(jobTime):
 					}
-				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), transfer.WithRuns(func(r transfer.Run) {
-					runs = append(runs, r)
-				}))
-				require.Len(t, runs, 1)
-
-				if tt.kept {
-					require.NoError(t, runs[0].Err)
-					require.Equal(t, 5*time.Minute, runs[0].Duration)
-					require.NotContains(t, contents(t, b)[leaseKey], "holder", "it is released")
-				} else {
-					require.ErrorIs(t, runs[0].Err, storage.Changed)
-					require.LessOrEqual(t, runs[0].Duration, time.Minute)
+					return nil
 				}
+				var runs []transfer.Run
+				recordRuns := transfer.WithRuns(func(r transfer.Run) {
+					runs = append(runs, r)
+				})
+				_ = transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0), recordRuns)
+
+				require.Len(t, runs, 1)
+				if !tt.wantJobToContinue {
+					require.ErrorIs(t, runs[0].Err, storage.Changed)
+					require.LessOrEqual(t, runs[0].Duration, leaseTime)
+					return
+				}
+				require.NoError(t, runs[0].Err)
+				require.Equal(t, jobTime, runs[0].Duration)
+				require.NotContains(t, contents(t, b)[leaseKey], "holder", "the lease is released")
 			})
 		})
 	}
 }
 
-// The function Every renews its lease until the job has returned, because a canceled job may still clean up.
+// Every keeps its lease until its job has returned, because a canceled job may still clean up. Until then, the job of
+// another process does not start.
 func TestEveryRenewsItsLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const cleanUpTime = 10 * time.Minute
-		b := memstore.New()
-		start := time.Now()
+		const cleanUpTime = 10 * time.Minute // longer than a lease that nobody renews
+		opts := []transfer.EveryOption{transfer.WithLease(memstore.New(), leaseKey), transfer.WithJitter(0)}
 
+		// The first job is canceled, and then cleans up.
 		firstCtx, cancelFirst := context.WithCancel(t.Context())
-		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
-		defer cancelSecond()
-		var firstEnd, secondStart time.Duration // since start
-
+		var firstEnd time.Time
 		firstJob := func(context.Context) error {
-			time.Sleep(time.Second)
 			cancelFirst()
 			time.Sleep(cleanUpTime)
-			firstEnd = time.Since(start)
+			firstEnd = time.Now()
 			return nil
 		}
-		secondJob := func(context.Context) error {
-			secondStart = time.Since(start)
-			cancelSecond()
-			return nil
-		}
-
-		opts := []transfer.EveryOption{transfer.WithLease(b, leaseKey), transfer.WithJitter(0)}
 		var processes sync.WaitGroup
 		processes.Go(func() {
 			_ = transfer.Every(firstCtx, time.Second, firstJob, opts...)
 		})
-		time.Sleep(500 * time.Millisecond) // the first process has the lease now
+		synctest.Wait() // until the first job cleans up
+
+		// Meanwhile, another process waits for the lease.
+		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
+		defer cancelSecond()
+		var secondStart time.Time
+		secondJob := func(context.Context) error {
+			secondStart = time.Now()
+			cancelSecond()
+			return nil
+		}
 		processes.Go(func() {
 			_ = transfer.Every(secondCtx, time.Second, secondJob, opts...)
 		})
 		processes.Wait()
 
+		require.NotZero(t, firstEnd)
 		require.NotZero(t, secondStart)
-		require.GreaterOrEqual(t, secondStart, firstEnd, "runs do not overlap")
+		require.False(t, secondStart.Before(firstEnd), "the second job starts during the clean-up of the first one")
 	})
 }
 
-// A host whose clock is wrong neither stops the job on other hosts nor starts it too early. The leases of this
-// test have the format of an earlier release, with times of the hosts.
+// A host with a wrong clock may have written the lease of a job. This neither stops the job on other hosts, nor starts it
+// too early. The leases of this test have the format of an earlier release, with times of the hosts.
 func TestEveryIgnoresClocksOfHosts(t *testing.T) {
-	const interval = time.Hour
+	const (
+		interval  = time.Hour
+		leaseTime = time.Minute // after which a holder that does not renew its lease has lost it
+	)
 	tests := []struct {
-		name   string
-		record func(now time.Time) string
-		runs   time.Duration // after which the job runs
+		name      string
+		lease     func(now time.Time) string // fields of the lease
+		wantDelay time.Duration              // after which the job runs
 	}{
 		{
-			name: "started in years",
-			record: func(now time.Time) string {
-				return stamp("began", now.AddDate(4, 0, 0))
-			},
-			runs: interval,
+			name:      "the last run began in the future",
+			lease:     func(now time.Time) string { return stamp("began", now.AddDate(4, 0, 0)) },
+			wantDelay: interval,
 		},
 		{
-			name: "started half an hour ago",
-			record: func(now time.Time) string {
-				return stamp("began", now.Add(-interval/2))
-			},
-			runs: interval / 2,
+			name:      "the last run began half an interval ago",
+			lease:     func(now time.Time) string { return stamp("began", now.Add(-interval/2)) },
+			wantDelay: interval / 2,
 		},
 		{
-			name:   "started years ago",
-			record: func(now time.Time) string { return stamp("began", now.AddDate(-4, 0, 0)) },
-			runs:   0,
+			name:      "the last run began years ago",
+			lease:     func(now time.Time) string { return stamp("began", now.AddDate(-4, 0, 0)) },
+			wantDelay: 0,
 		},
 		{
-			name: "held for years",
-			record: func(now time.Time) string {
+			name: "another host holds the lease for years",
+			lease: func(now time.Time) string {
 				return `"holder":"another",` + stamp("until", now.AddDate(4, 0, 0))
 			},
-			runs: time.Minute,
+			wantDelay: leaseTime,
 		},
 		{
-			name: "held until years ago",
-			record: func(now time.Time) string {
+			name: "another host holds the lease until years ago",
+			lease: func(now time.Time) string {
 				return `"holder":"another",` + stamp("until", now.AddDate(-4, 0, 0))
 			},
-			runs: time.Minute,
+			wantDelay: leaseTime,
 		},
 		{
-			name: "held, and started in years",
-			record: func(now time.Time) string {
-				return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` + stamp("began",
-					now.AddDate(4, 0, 0))
+			name: "another host holds the lease, and began in the future",
+			lease: func(now time.Time) string {
+				return `"holder":"another",` + stamp("until", now.Add(time.Minute)) + `,` +
+					stamp("began", now.AddDate(4, 0, 0))
 			},
-			runs: time.Minute,
+			wantDelay: leaseTime,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
-				defer cancel()
 				b := memstore.New()
 				start := time.Now()
-				_, err := b.Upload(ctx, leaseKey, file(`{"nonce":"a",`+tt.record(start)+`}`))
-				require.NoError(t, err)
+				put(t, b, leaseKey, `{"nonce":"a",`+tt.lease(start)+`}`)
 
-				var delay time.Duration
-				_ = transfer.Every(ctx, interval, func(context.Context) error {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Hour)
+				defer cancel()
+				delay := time.Duration(-1) // if the job does not run
+				job := func(context.Context) error {
 					delay = time.Since(start)
 					cancel()
 					return nil
-				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
-				require.Equal(t, tt.runs, delay)
+				}
+				_ = transfer.Every(ctx, interval, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+				require.Equal(t, tt.wantDelay, delay)
 			})
 		})
 	}

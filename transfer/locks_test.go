@@ -35,16 +35,25 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	rule := transfer.WithRule(func(string) []storage.WriteOption {
 		return []storage.WriteOption{storage.WithCacheControl("no-store")}
 	})
+	resume := transfer.WithResume(filepath.Join(t.TempDir(), "resume"))
 	tests := []struct {
 		name string
 		opts []transfer.Option
 	}{
-		{name: "plain"},
-		{name: "with a rule", opts: []transfer.Option{rule}},
-		{name: "resumable", opts: []transfer.Option{transfer.WithResume(filepath.Join(t.TempDir(), "resume"))}},
+		{name: "without options"},
+		{name: "with WithRule", opts: []transfer.Option{rule}},
+		{name: "with WithResume", opts: []transfer.Option{resume}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			copyAndRequireTags := func(dst, src storage.Bucket) {
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), tt.opts...)
+				require.NoError(t, err)
+				requireTags(t, dst, "short", tags)
+				requireTags(t, dst, "long", tags)
+				requireTags(t, dst, "untagged", nil)
+			}
+
 			memory, directory := newLockingBuckets(t)
 			_, err := memory.Upload(t.Context(), "short", file("x"), storage.WithTags(tags))
 			require.NoError(t, err)
@@ -52,21 +61,9 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 			require.NoError(t, err)
 			put(t, memory, "untagged", "x")
 
-			// Copy from memory to the directory, and from there to another store and to a folder in
-			// memory.
-			copies := []struct{ dst, src storage.Bucket }{
-				{dst: directory, src: memory},
-				{dst: memstore.New(), src: directory},
-				{dst: storage.Prefixed(memory, "copy/"), src: directory},
-			}
-			for _, c := range copies {
-				opts := append(tt.opts, transfer.WithExclude("copy/"))
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(c.dst), transfer.Bucket(c.src), opts...)
-				require.NoError(t, err)
-				requireTags(t, c.dst, "short", tags)
-				requireTags(t, c.dst, "long", tags)
-				requireTags(t, c.dst, "untagged", nil)
-			}
+			copyAndRequireTags(directory, memory)
+			copyAndRequireTags(memstore.New(), directory)
+			copyAndRequireTags(storage.Prefixed(memory, "copy/"), directory)
 		})
 	}
 }
@@ -235,7 +232,7 @@ func TestExpireSelectsByTags(t *testing.T) {
 
 	for name, b := range map[string]storage.Bucket{"memory": memory, "directory": directory} {
 		t.Run(name, func(t *testing.T) {
-			fill := func() {
+			storeObjects := func() {
 				for key, tags := range map[string]map[string]string{
 					"temp":  temp,
 					"both":  both,
@@ -246,31 +243,35 @@ func TestExpireSelectsByTags(t *testing.T) {
 					require.NoError(t, err)
 				}
 			}
-			fill()
-			opt := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
+			storeObjects()
+			inTwoDays := transfer.WithNow(func() time.Time { return time.Now().Add(2 * day) })
 			rules := transfer.ExpireRules(
-				storage.LifecycleRule{ID: "1", Tags: both, ExpireAfterDays: 1},
-				storage.LifecycleRule{ID: "2", Tags: temp, ExpireAfterDays: 1, ExpireOldVersionsAfterDays: 1},
+				storage.LifecycleRule{ID: "both", Tags: both, ExpireAfterDays: 1},
+				storage.LifecycleRule{ID: "temp", Tags: temp, ExpireAfterDays: 1, ExpireOldVersionsAfterDays: 1},
 			)
 
-			var removals []string
-			dry, err := transfer.Expire(t.Context(), b, rules, opt, transfer.WithDryRun())
+			// The rules select two objects, of which "both" has the tags of both rules.
+			dry, err := transfer.Expire(t.Context(), b, rules, inTwoDays, transfer.WithDryRun())
 			require.NoError(t, err)
 			require.Equal(t, int64(2), dry.Deleted, "no object is counted twice")
 
-			_, err = transfer.Expire(t.Context(), b, rules[:1], opt,
-				transfer.WithChanges(func(c transfer.Change) {
-					removals = append(removals, c.Key)
-				}))
+			// The first rule alone removes only the object that has both of its tags.
+			var removedKeys []string
+			recordRemovals := transfer.WithChanges(func(c transfer.Change) {
+				removedKeys = append(removedKeys, c.Key)
+			})
+			_, err = transfer.Expire(t.Context(), b, rules[:1], inTwoDays, recordRemovals)
 			require.NoError(t, err)
-			require.Equal(t, []string{"both"}, removals)
+			require.Equal(t, []string{"both"}, removedKeys)
 
-			fill()
-			report, err := transfer.Expire(t.Context(), b, rules, opt)
+			// After each object has been written again, both rules keep the objects without their tags.
+			storeObjects()
+			report, err := transfer.Expire(t.Context(), b, rules, inTwoDays)
 			require.NoError(t, err)
 			require.Positive(t, report.Deleted)
 			require.Equal(t, []string{"none", "other"}, remainingKeys(t, b))
 
+			// The second rule has also removed old versions with its tag.
 			for v, err := range storage.Versions(t.Context(), b) {
 				require.NoError(t, err)
 				if v.Current || v.IsDeleteMarker {
@@ -284,7 +285,7 @@ func TestExpireSelectsByTags(t *testing.T) {
 		})
 	}
 
-	t.Run("without tags", func(t *testing.T) {
+	t.Run("a store without tags", func(t *testing.T) {
 		b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return untagged{d} }))
 		_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: day}, {Age: day, Tags: temp}})
 		require.ErrorIs(t, err, storage.Unsupported)

@@ -106,15 +106,15 @@ func TestMoveToAndFro(t *testing.T) {
 
 	for name, addresses := range circles {
 		t.Run(name, func(t *testing.T) {
-			testToAndFro(t, addresses, killAfter)
+			moveAndKill(t, addresses, killAfter)
 		})
 	}
 }
 
-// testToAndFro runs processes that move files from each address to the next, in a circle. At random intervals of
+// moveAndKill runs processes that move files from each address to the next, in a circle. At random intervals of
 // about killAfter at most, it kills one of them and starts it again. At the end, it requires that all files can be
 // moved to the first address.
-func testToAndFro(t *testing.T, addresses []string, killAfter time.Duration) {
+func moveAndKill(t *testing.T, addresses []string, killAfter time.Duration) {
 	t.Helper()
 	end := time.Now().Add(movingTime(t))
 	want := plantMoved(t, addresses[0])
