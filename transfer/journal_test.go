@@ -150,106 +150,117 @@ func TestWithJournalOutsideTheEnds(t *testing.T) {
 	require.NoError(t, syncWithJournal(src, "x/j", transfer.WithExclude("/x/")), "in an excluded folder")
 }
 
-// A journal, by which a job continues after an interruption, is valid only for the same job: not for another bucket,
-// and not after the job has ended. Each row interrupts a job and changes its journal. The next job must then transfer
-// a file whose key the journal would let it skip.
+// A journaledJob is a job whose journal is the object "jobs/nightly" of a bucket.
+type journaledJob struct {
+	t        *testing.T
+	dst, src storage.Bucket
+	journals storage.Bucket
+}
+
+const nightlyJournal = "jobs/nightly"
+
+// sync runs the job with the journal.
+func (j *journaledJob) sync(ctx context.Context, opts ...transfer.Option) error {
+	opts = append(opts, transfer.WithJournal(j.journals, nightlyJournal))
+	_, err := transfer.Sync(ctx, transfer.Bucket(j.dst), transfer.Bucket(j.src), opts...)
+	return err
+}
+
+// interrupt runs the job, and cancels it after some changes.
+func (j *journaledJob) interrupt(changes int) {
+	ctx, cancel := context.WithCancel(j.t.Context())
+	defer cancel()
+	count := 0
+	cancelLater := transfer.WithChanges(func(transfer.Change) {
+		count++
+		if count == changes {
+			cancel()
+		}
+	})
+	require.ErrorIs(j.t, j.sync(ctx, transfer.WithConcurrency(1), cancelLater), storage.Canceled)
+}
+
+// changeJournal changes the fields of the journal, which is in JSON.
+func (j *journaledJob) changeJournal(change func(fields map[string]any)) {
+	text, _, err := storage.ReadAll(j.t.Context(), j.journals, nightlyJournal)
+	require.NoError(j.t, err)
+	var fields map[string]any
+	require.NoError(j.t, json.Unmarshal(text, &fields))
+	change(fields)
+	text, err = json.Marshal(fields)
+	require.NoError(j.t, err)
+	put(j.t, j.journals, nightlyJournal, string(text))
+}
+
+// A journal, by which an interrupted job continues, is valid only in its own bucket, and only until the job has ended.
+// With an invalid journal, the job begins again.
 func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
-	const key = "jobs/nightly"
 	tests := []struct {
-		name string
-		make func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket
-		old  bool // the job continues
+		name          string
+		change        func(j *journaledJob) // changes the journal after the interruption
+		wantContinued bool
 	}{
 		{
-			name: "the journal of the interrupted job",
-			make: func(_ *testing.T, state storage.Bucket, _ func()) storage.Bucket { return state },
-			old:  true,
+			name:          "unchanged",
+			change:        func(*journaledJob) {},
+			wantContinued: true,
 		},
 		{
 			name: "brought back by Undelete after the job had ended",
-			make: func(t *testing.T, state storage.Bucket, repeat func()) storage.Bucket {
-				repeat()
-				report, err := transfer.Undelete(t.Context(), state)
-				require.NoError(t, err)
-				require.EqualValues(t, 1, report.Transferred)
-				return state
+			change: func(j *journaledJob) {
+				require.NoError(j.t, j.sync(j.t.Context()))
+				report, err := transfer.Undelete(j.t.Context(), j.journals)
+				require.NoError(j.t, err)
+				require.EqualValues(j.t, 1, report.Transferred)
 			},
-			old: false,
+			wantContinued: false,
 		},
 		{
-			name: "copied with its bucket",
-			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-				dst := memstore.New()
-				_, err := storage.Copy(t.Context(), dst, key, state, key)
-				require.NoError(t, err)
-				return dst
+			name: "copied to another bucket",
+			change: func(j *journaledJob) {
+				other := memstore.New()
+				_, err := storage.Copy(j.t.Context(), other, nightlyJournal, j.journals, nightlyJournal)
+				require.NoError(j.t, err)
+				j.journals = other
 			},
-			old: false,
+			wantContinued: false,
 		},
 		{
 			name: "restored from a snapshot of an hour ago",
-			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-				text, _, err := storage.ReadAll(t.Context(), state, key)
-				require.NoError(t, err)
-				var fields map[string]any
-				require.NoError(t, json.Unmarshal(text, &fields))
-				fields["written"] = time.Now().Add(-time.Hour)
-				text, err = json.Marshal(fields)
-				require.NoError(t, err)
-				put(t, state, key, string(text))
-				return state
+			change: func(j *journaledJob) {
+				j.changeJournal(func(fields map[string]any) {
+					fields["written"] = time.Now().Add(-time.Hour)
+				})
 			},
-			old: false,
+			wantContinued: false,
 		},
 		{
-			name: "written by an earlier version",
-			make: func(t *testing.T, state storage.Bucket, _ func()) storage.Bucket {
-				text, _, err := storage.ReadAll(t.Context(), state, key)
-				require.NoError(t, err)
-				var fields map[string]any
-				require.NoError(t, json.Unmarshal(text, &fields))
-				delete(fields, "written")
-				delete(fields, "place")
-				text, err = json.Marshal(fields)
-				require.NoError(t, err)
-				put(t, state, key, string(text))
-				return state
+			name: "written by an earlier version, without time and place",
+			change: func(j *journaledJob) {
+				j.changeJournal(func(fields map[string]any) {
+					delete(fields, "written")
+					delete(fields, "place")
+				})
 			},
-			old: true,
+			wantContinued: true,
 		},
 	}
 	for _, tt := range tests {
-		for kind, state := range newVersionedStores(t) {
+		for kind, journals := range newVersionedStores(t) {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
+				// The job is interrupted after it has copied "a".
 				src := newFilledBucket(t, []string{"a", "b", "c", "d", "e"})
-				dst := memstore.New()
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				n := 0
+				j := &journaledJob{t: t, dst: memstore.New(), src: src, journals: journals}
+				j.interrupt(3)
+				tt.change(j)
 
-				_, err := transfer.Sync(ctx, transfer.Bucket(dst), transfer.Bucket(src),
-					transfer.WithJournal(state, key), transfer.WithConcurrency(1),
-					transfer.WithChanges(func(transfer.Change) {
-						n++
-						if n == 3 {
-							cancel()
-						}
-					}))
-				require.ErrorIs(t, err, storage.Canceled)
-
-				bucket := tt.make(t, state, func() {
-					_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
-						transfer.WithJournal(state, key))
-					require.NoError(t, err)
-				})
+				// Only a job that begins again copies the later change of "a".
 				put(t, src, "a", "changed")
-				_, err = transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
-					transfer.WithJournal(bucket, key))
-				require.NoError(t, err)
-				if !tt.old {
-					require.Equal(t, contents(t, src), contents(t, dst))
+				require.NoError(t, j.sync(t.Context()))
+				if tt.wantContinued {
+					require.NotEqual(t, "changed", contents(t, j.dst)["a"])
 				} else {
-					require.NotEqual(t, "changed", contents(t, dst)["a"])
+					require.Equal(t, contents(t, src), contents(t, j.dst))
 				}
 			})
 		}
@@ -310,71 +321,57 @@ func TestWithJournalAndLayers(t *testing.T) {
 	second := memstore.New()
 	mirrored, err := mirror.New(second, mirror.Config{})
 	require.NoError(t, err)
+	openPlain := func(d driver.Driver) storage.Bucket { return engine.New(d) }
+	openMirrored := func(d driver.Driver) storage.Bucket { return engine.New(d, driver.WithLayer(mirrored)) }
+	openFolder := func(d driver.Driver) storage.Bucket { return storage.Prefixed(engine.New(d), "in/") }
+	openOther := func(driver.Driver) storage.Bucket { return memstore.New() }
+
+	// Each row opens both ends for the second run.
 	tests := []struct {
-		name     string
-		dst, src func(dst, src driver.Driver) storage.Bucket
-		want     error
+		name    string
+		openDst func(d driver.Driver) storage.Bucket
+		openSrc func(d driver.Driver) storage.Bucket
+		want    error
 	}{
-		{name: "the same", dst: plainDst, src: plainSrc, want: nil},
+		{name: "the same ends", openDst: openPlain, openSrc: openPlain, want: nil},
 		{
-			name: "a layer at the destination",
-			dst: func(dst,
-				_ driver.Driver) storage.Bucket {
-				return engine.New(dst, driver.WithLayer(mirrored))
-			},
-			src:  plainSrc,
-			want: storage.InvalidArgument,
+			name:    "a layer at the destination",
+			openDst: openMirrored,
+			openSrc: openPlain,
+			want:    storage.InvalidArgument,
 		},
+		{name: "a layer at the source", openDst: openPlain, openSrc: openMirrored, want: storage.InvalidArgument},
+		{name: "another destination", openDst: openOther, openSrc: openPlain, want: storage.InvalidArgument},
 		{
-			name: "a layer at the source",
-			dst:  plainDst,
-			src: func(_, src driver.Driver) storage.Bucket {
-				return engine.New(src, driver.WithLayer(mirrored))
-			},
-			want: storage.InvalidArgument,
-		},
-		{
-			name: "another destination",
-			dst:  func(driver.Driver, driver.Driver) storage.Bucket { return memstore.New() },
-			src:  plainSrc,
-			want: storage.InvalidArgument,
-		},
-		{
-			name: "a folder of the destination",
-			dst: func(dst,
-				_ driver.Driver) storage.Bucket {
-				return storage.Prefixed(engine.New(dst), "in/")
-			},
-			src:  plainSrc,
-			want: storage.InvalidArgument,
+			name:    "a folder of the destination",
+			openDst: openFolder,
+			openSrc: openPlain,
+			want:    storage.InvalidArgument,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			dst := memstore.NewDriver(memstore.Config{})
-			src := memstore.NewDriver(memstore.Config{})
-			state := memstore.New()
+			dstDriver := memstore.NewDriver(memstore.Config{})
+			srcDriver := memstore.NewDriver(memstore.Config{})
 			for _, key := range []string{"a", "b", "c"} {
-				_, err := engine.New(src).Upload(t.Context(), key, file(key))
-				require.NoError(t, err)
+				put(t, engine.New(srcDriver), key, key)
 			}
+			journal := transfer.WithJournal(memstore.New(), "j")
 
+			// The first run is canceled at its first change.
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-
-			_, err := transfer.Copy(ctx, engine.New(dst), engine.New(src), transfer.WithJournal(state, "j"),
-				transfer.WithConcurrency(1),
-				transfer.WithChanges(func(transfer.Change) {
-					cancel()
-				}))
+			cancelAtOnce := transfer.WithChanges(func(transfer.Change) { cancel() })
+			_, err := transfer.Copy(ctx, engine.New(dstDriver), engine.New(srcDriver), journal,
+				transfer.WithConcurrency(1), cancelAtOnce)
 			require.ErrorIs(t, err, storage.Canceled)
 
-			dstBucket := tt.dst(dst, src)
-			_, err = transfer.Copy(t.Context(), dstBucket, tt.src(dst, src), transfer.WithJournal(state, "j"))
+			dst := tt.openDst(dstDriver)
+			_, err = transfer.Copy(t.Context(), dst, tt.openSrc(srcDriver), journal)
 			require.ErrorIs(t, err, tt.want)
 
 			if tt.want == nil {
-				require.Len(t, contents(t, dstBucket), 3)
+				require.Len(t, contents(t, dst), 3)
 			} else {
 				require.ErrorContains(t, err, "other ends, or with other layers")
 				require.Empty(t, contents(t, second))
@@ -382,6 +379,3 @@ func TestWithJournalAndLayers(t *testing.T) {
 		})
 	}
 }
-
-func plainDst(dst, _ driver.Driver) storage.Bucket { return engine.New(dst) }
-func plainSrc(_, src driver.Driver) storage.Bucket { return engine.New(src) }

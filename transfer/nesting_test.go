@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,96 +17,95 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If the source lies in a folder of the destination (or the reverse) and the addresses do not show that, the job
-// refuses. It refuses before it replaces or removes a file.
+// If one end of a job is the folder z/ of the other end, the job refuses before it replaces or removes a file, even
+// though the addresses do not show that.
 func TestJobRefusesANestedEnd(t *testing.T) {
-	many := func(format string) (keys []string) {
-		for i := range 1500 {
-			keys = append(keys, fmt.Sprintf(format, i))
-		}
-		return keys
+	const manyFiles = 1500
+	var before, inFolder []string // keys that come before those of the folder, and keys in it
+	for i := range manyFiles {
+		before = append(before, fmt.Sprintf("a%04d", i))
+		inFolder = append(inFolder, fmt.Sprintf("z/a%04d", i))
 	}
-	tests := map[string]struct {
-		keys  []string // of the whole
-		inner string   // which end is the folder z/
-		opts  []transfer.Option
-		found bool
+	tests := []struct {
+		name         string
+		keys         []string // of the bucket
+		isSrcInner   bool     // the source is the folder z/, in place of the destination
+		opts         []transfer.Option
+		wantAccepted bool
 	}{
-		"a destination in the source, after many files": {
-			keys:  append(many("a%04d"), "b", "z/b"),
-			inner: "destination",
-			found: true,
+		{
+			name: "destination in the source, after many files",
+			keys: slices.Concat(before, []string{"b", "z/b"}),
 		},
-		"a destination in the source, with many files": {
-			keys:  append(many("z/a%04d"), append(many("a%04d"), "x", "z/x")...),
-			inner: "destination",
-			found: true,
+		{
+			name: "destination in the source, with many files",
+			keys: slices.Concat(inFolder, before, []string{"x", "z/x"}),
 		},
-		"a source in the destination, after many files": {
-			keys:  append(many("a%04d"), "b", "z/b", "z/z/b"),
-			inner: "source",
-			found: true,
+		{
+			name:       "source in the destination, after many files",
+			keys:       slices.Concat(before, []string{"b", "z/b", "z/z/b"}),
+			isSrcInner: true,
 		},
-		"a source whose selected names are others than those of its folder": {
-			keys:  []string{"a", "z/q", "z/z/a", "z/b"},
-			inner: "source",
-			opts:  []transfer.Option{transfer.WithInclude("/z/q", "/b")},
-			found: true,
+		{
+			name:       "source whose selected names are others than those of its folder",
+			keys:       []string{"a", "z/q", "z/z/a", "z/b"},
+			isSrcInner: true,
+			opts:       []transfer.Option{transfer.WithInclude("/z/q", "/b")},
 		},
-		"a source with many files of which none is selected": {
-			keys:  append(many("z/a%04d"), "b", "z/q", "z/b"),
-			inner: "source",
-			opts:  []transfer.Option{transfer.WithInclude("/z/q", "/b")},
-			found: true,
+		{
+			name:       "source with many files, of which none is selected",
+			keys:       slices.Concat(inFolder, []string{"b", "z/q", "z/b"}),
+			isSrcInner: true,
+			opts:       []transfer.Option{transfer.WithInclude("/z/q", "/b")},
 		},
-		"a source whose only matching names are excluded": {
-			keys:  []string{"a", "z/a", "z/q", "z/b"},
-			inner: "source",
-			opts:  []transfer.Option{transfer.WithExclude("/a", "/q", "/b", "/z/a")},
-			found: true,
+		{
+			name:       "source whose only matching names are excluded",
+			keys:       []string{"a", "z/a", "z/q", "z/b"},
+			isSrcInner: true,
+			opts:       []transfer.Option{transfer.WithExclude("/a", "/q", "/b", "/z/a")},
 		},
-		"a source in a folder above the prefix": {
-			keys:  append(many("z/a%04d"), "z/q1", "z/q2", "z/z/q3"),
-			inner: "source",
-			opts:  []transfer.Option{transfer.WithPrefix("z/q")},
-			found: true,
+		{
+			name:       "source in a folder above the prefix",
+			keys:       slices.Concat(inFolder, []string{"z/q1", "z/q2", "z/z/q3"}),
+			isSrcInner: true,
+			opts:       []transfer.Option{transfer.WithPrefix("z/q")},
 		},
-		"a destination in an excluded folder of the source": {
-			keys:  []string{"a", "b", "z/b"},
-			inner: "destination",
-			opts:  []transfer.Option{transfer.WithExclude("/z/")},
+		{
+			name:         "destination in an excluded folder of the source",
+			keys:         []string{"a", "b", "z/b"},
+			opts:         []transfer.Option{transfer.WithExclude("/z/")},
+			wantAccepted: true,
 		},
 	}
-	for name, tt := range tests {
-		for job, opts := range map[string][]transfer.Option{
-			"delete": {transfer.WithDelete(), transfer.WithEmptySource()},
-			"move":   {transfer.WithMove()},
-		} {
-			t.Run(name+"/"+job, func(t *testing.T) {
-				parent := memstore.New()
+	jobs := map[string][]transfer.Option{
+		"delete": {transfer.WithDelete(), transfer.WithEmptySource()},
+		"move":   {transfer.WithMove()},
+	}
+	for _, tt := range tests {
+		for job, jobOpts := range jobs {
+			t.Run(tt.name+"/"+job, func(t *testing.T) {
+				b := memstore.New()
 				for _, key := range tt.keys {
-					put(t, parent, key, "content of "+key)
+					put(t, b, key, "content of "+key)
 				}
-				result := contents(t, parent)
-				if tt.inner == "source" {
-					result = contents(t, storage.Prefixed(parent, "z/"))
+
+				// Unknown hides that both ends are in one bucket.
+				outer := wrapped.Unknown(t, b)
+				inner := storage.Prefixed(wrapped.Unknown(t, b), "z/")
+				dst, src := inner, outer
+				if tt.isSrcInner {
+					dst, src = outer, inner
 				}
-				outer := wrapped.Unknown(t, parent)
-				inner := storage.Prefixed(wrapped.Unknown(t, parent), "z/")
-				dst, src := outer, inner
-				if tt.inner == "destination" {
-					dst = inner
-					src = outer
-				}
-				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src),
-					append(opts, tt.opts...)...)
-				if !tt.found {
+				srcFiles := contents(t, src)
+
+				opts := slices.Concat(jobOpts, tt.opts)
+				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
+				if tt.wantAccepted {
 					require.NoError(t, err)
 					return
 				}
-
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				requireKept(t, result, parent)
+				requireKept(t, srcFiles, b)
 			})
 		}
 	}
