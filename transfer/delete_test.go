@@ -51,18 +51,17 @@ func TestWithDeleteFileIsBack(t *testing.T) {
 	require.ElementsMatch(t, []string{"new", "saved"}, keysOf(contents(t, b)))
 }
 
-// spare has the keys of a destination whose source has only "keep".
-var spare = []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
-
 // WithDelete removes the selected files that the destination has and the source lacks.
 func TestWithDelete(t *testing.T) {
+	// The source has only "keep".
+	dstKeys := []string{"extra", "keep", "keep-not", "kept.tmp", "x/deep/er", "zz"}
 	tests := []struct {
 		name        string
 		opts        []transfer.Option
-		wantLeft    []string // of the files in spare
+		wantLeft    []string // of the keys of the destination
 		wantDeleted int64
 	}{
-		{name: "is not done without WithDelete", wantLeft: spare},
+		{name: "nothing is removed without WithDelete", wantLeft: dstKeys},
 		{
 			name:        "removes files that the source lacks",
 			opts:        []transfer.Option{transfer.WithDelete()},
@@ -82,16 +81,16 @@ func TestWithDelete(t *testing.T) {
 			wantDeleted: 2,
 		},
 		{
-			name:        "is not done in a dry run",
+			name:        "a dry run only counts",
 			opts:        []transfer.Option{transfer.WithDelete(), transfer.WithDryRun()},
-			wantLeft:    spare,
+			wantLeft:    dstKeys,
 			wantDeleted: 5,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name+", in a bucket", func(t *testing.T) {
 			src := newTree(t, map[string]string{"keep": "keep"})
-			dst := newFilledBucket(t, spare)
+			dst := newFilledBucket(t, dstKeys)
 
 			report, err := transfer.Upload(t.Context(), dst, src, tt.opts...)
 			require.NoError(t, err)
@@ -102,7 +101,7 @@ func TestWithDelete(t *testing.T) {
 		t.Run(tt.name+", in a directory", func(t *testing.T) {
 			src := newFilledBucket(t, []string{"keep"})
 			dst := t.TempDir()
-			_, err := transfer.Download(t.Context(), newFilledBucket(t, spare), dst)
+			_, err := transfer.Download(t.Context(), newFilledBucket(t, dstKeys), dst)
 			require.NoError(t, err)
 
 			report, err := transfer.Download(t.Context(), src, dst, tt.opts...)
@@ -130,112 +129,113 @@ func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 // If the source is empty, WithDelete deletes nothing. A misspelled prefix or a directory whose volume is not
 // mounted looks empty.
 func TestWithDeleteEmptySource(t *testing.T) {
-	bucket := func(keys ...string) func(t *testing.T) transfer.End {
+	bucketOf := func(keys ...string) func(t *testing.T) transfer.End {
 		return func(t *testing.T) transfer.End {
 			return transfer.Bucket(newFilledBucket(t, keys))
 		}
 	}
-	dir := func(t *testing.T) transfer.End {
+	internalDir := func(t *testing.T) transfer.End {
 		return transfer.Dir(newTree(t, map[string]string{".omnibucket/format.json": "{}"}))
 	}
 	misspelled := func(t *testing.T) transfer.End {
 		return transfer.Bucket(storage.Prefixed(newFilledBucket(t, []string{"photos/a"}), "phtoos/"))
 	}
 	marker := func(t *testing.T) transfer.End { return transfer.Bucket(newMarkerBucket(t)) }
-	none := []string{"keep", "x/deep/er"}
+	files := []string{"keep", "x/deep/er"}
 
 	tests := []struct {
-		name  string
-		src   func(t *testing.T) transfer.End
-		there []string
-		opts  []transfer.Option
-		left  []string
-		want  error
+		name     string
+		src      func(t *testing.T) transfer.End
+		dstKeys  []string
+		opts     []transfer.Option
+		wantKeys []string // of the destination afterwards
+		want     error
 	}{
-		{name: "an empty bucket", src: bucket(), there: none, left: none, want: storage.ObjectNotFound},
-		{name: "a misspelled prefix", src: misspelled, there: none, left: none, want: storage.ObjectNotFound},
+		{name: "an empty bucket", src: bucketOf(), dstKeys: files, wantKeys: files, want: storage.ObjectNotFound},
+		{name: "a misspelled prefix", src: misspelled, dstKeys: files, wantKeys: files, want: storage.ObjectNotFound},
 		{
-			name:  "a directory with only the internal files of a bucket",
-			src:   dir,
-			there: none,
-			left:  none,
-			want:  storage.ObjectNotFound,
+			name:     "a directory with only the internal files of a bucket",
+			src:      internalDir,
+			dstKeys:  files,
+			wantKeys: files,
+			want:     storage.ObjectNotFound,
 		},
 		{
-			name:  "a bucket with a folder marker",
-			src:   marker,
-			there: none,
-			left:  none,
-			want:  storage.ObjectNotFound,
+			name:     "a bucket with a folder marker",
+			src:      marker,
+			dstKeys:  files,
+			wantKeys: files,
+			want:     storage.ObjectNotFound,
 		},
 		{
-			name:  "no file is included",
-			src:   bucket("a"),
-			there: none,
-			opts:  []transfer.Option{transfer.WithInclude("k*")},
-			left:  none,
-			want:  storage.ObjectNotFound,
+			name:     "no file is included",
+			src:      bucketOf("a"),
+			dstKeys:  files,
+			opts:     []transfer.Option{transfer.WithInclude("k*")},
+			wantKeys: files,
+			want:     storage.ObjectNotFound,
 		},
 		{
-			name:  "all files are excluded",
-			src:   bucket("a"),
-			there: none,
-			opts:  []transfer.Option{transfer.WithExclude("a")},
-			left:  none,
-			want:  storage.ObjectNotFound,
+			name:     "all files are excluded",
+			src:      bucketOf("a"),
+			dstKeys:  files,
+			opts:     []transfer.Option{transfer.WithExclude("a")},
+			wantKeys: files,
+			want:     storage.ObjectNotFound,
 		},
 		{
-			name:  "in a dry run",
-			src:   bucket(),
-			there: none,
-			opts:  []transfer.Option{transfer.WithDryRun()},
-			left:  none,
-			want:  storage.ObjectNotFound,
+			name:     "in a dry run",
+			src:      bucketOf(),
+			dstKeys:  files,
+			opts:     []transfer.Option{transfer.WithDryRun()},
+			wantKeys: files,
+			want:     storage.ObjectNotFound,
 		},
-		{name: "the destination is empty, too", src: bucket(), want: nil},
+		{name: "the destination is empty, too", src: bucketOf(), want: nil},
 		{
-			name:  "the destination has only excluded files",
-			src:   bucket(),
-			there: []string{"kept"},
-			opts:  []transfer.Option{transfer.WithExclude("kept")},
-			left:  []string{"kept"},
-			want:  nil,
-		},
-		{
-			name:  "with WithEmptySource",
-			src:   bucket(),
-			there: none,
-			opts:  []transfer.Option{transfer.WithEmptySource()},
-			want:  nil,
+			name:     "the destination has only excluded files",
+			src:      bucketOf(),
+			dstKeys:  []string{"kept"},
+			opts:     []transfer.Option{transfer.WithExclude("kept")},
+			wantKeys: []string{"kept"},
+			want:     nil,
 		},
 		{
-			name:  "a directory, with WithEmptySource",
-			src:   dir,
-			there: none,
-			opts:  []transfer.Option{transfer.WithEmptySource()},
-			want:  nil,
+			name:    "with WithEmptySource",
+			src:     bucketOf(),
+			dstKeys: files,
+			opts:    []transfer.Option{transfer.WithEmptySource()},
+			want:    nil,
+		},
+		{
+			name:    "a directory, with WithEmptySource",
+			src:     internalDir,
+			dstKeys: files,
+			opts:    []transfer.Option{transfer.WithEmptySource()},
+			want:    nil,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newFilledBucket(t, tt.there)
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t),
-				append(tt.opts, transfer.WithDelete())...)
+			// The destination is a bucket.
+			opts := append(tt.opts, transfer.WithDelete())
+			b := newFilledBucket(t, tt.dstKeys)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t), opts...)
 			require.ErrorIs(t, err, tt.want)
 			if tt.want != nil {
 				require.ErrorContains(t, err, "the source has no files")
 				require.ErrorContains(t, err, "WithEmptySource")
 				require.Zero(t, report.Deleted)
 			}
-			require.ElementsMatch(t, tt.left, keysOf(contents(t, b)))
+			require.ElementsMatch(t, tt.wantKeys, keysOf(contents(t, b)))
 
-			down := t.TempDir()
-			_, err = transfer.Download(t.Context(), newFilledBucket(t, tt.there), down)
+			// The destination is a directory.
+			dir := t.TempDir()
+			_, err = transfer.Download(t.Context(), newFilledBucket(t, tt.dstKeys), dir)
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Dir(down), tt.src(t),
-				append(tt.opts, transfer.WithDelete())...)
+			_, err = transfer.Sync(t.Context(), transfer.Dir(dir), tt.src(t), opts...)
 			require.ErrorIs(t, err, tt.want)
-			require.ElementsMatch(t, tt.left, keysOf(fingerprints(t, down)))
+			require.ElementsMatch(t, tt.wantKeys, keysOf(fingerprints(t, dir)))
 		})
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// If a lease of Every is in a bucket of the job, the job does not remove, replace or copy it.
+// Every runs a job while it holds a lease, an object in a bucket. If that is a bucket of the job, the job does not
+// remove, replace or copy the lease.
 func TestJobLeavesOutItsLease(t *testing.T) {
 	inAYear := transfer.WithNow(func() time.Time { return time.Now().AddDate(1, 0, 0) })
 	everything := []transfer.ExpireRule{{Age: time.Hour}}
@@ -108,25 +109,27 @@ func TestJobLeavesOutItsLease(t *testing.T) {
 				dir := t.TempDir()
 				writeFiles(t, dir, map[string]string{leaseKey: "of another", "kept": "kept"})
 				put(t, b, "other", "other")
-				ctx, cancel := context.WithCancel(t.Context())
-				runs := 0
 
-				_ = transfer.Every(ctx, time.Hour, func(ctx context.Context) error {
-					defer cancel()
+				// The first run of the job ends Every.
+				ctx, endEvery := context.WithCancel(t.Context())
+				runs := 0
+				job := func(ctx context.Context) error {
+					defer endEvery()
 					runs++
-					was, err := b.Attrs(ctx, leaseKey)
+					before, err := b.Attrs(ctx, leaseKey)
 					require.NoError(t, err)
 					require.NoError(t, tt.do(ctx, b, dir))
 
-					is, err := b.Attrs(ctx, leaseKey)
-					require.NoError(t, err, "the lease is there")
-					require.Equal(t, was.Revision, is.Revision, "nobody wrote it")
+					after, err := b.Attrs(ctx, leaseKey)
+					require.NoError(t, err, "the job has removed the lease")
+					require.Equal(t, before.Revision, after.Revision, "the job has replaced the lease")
 
 					data, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(leaseKey)))
 					require.NoError(t, err)
-					require.Equal(t, "of another", string(data), "it was not copied")
+					require.Equal(t, "of another", string(data), "the job has copied the lease")
 					return nil
-				}, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
+				}
+				_ = transfer.Every(ctx, time.Hour, job, transfer.WithLease(b, leaseKey), transfer.WithJitter(0))
 				require.Equal(t, 1, runs)
 			})
 		}

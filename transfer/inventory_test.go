@@ -308,7 +308,7 @@ func TestCompareWithAnInventory(t *testing.T) {
 func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	tests := []struct {
 		name    string
-		profile string // one without conditions asks for the attributes before
+		profile string // of the server; "ceph" has no conditional removal, so the job reads attributes before
 		job     func(ctx context.Context, bucket storage.Bucket, opts ...transfer.Option) (*transfer.Report, error)
 	}{
 		{
@@ -337,9 +337,9 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var offset atomic.Int64
+			var clockOffset atomic.Int64 // of the server, in nanoseconds
 			bucket := newServerBucket(t, s3server.Config{Now: func() time.Time {
-				return time.Now().Add(time.Duration(offset.Load()))
+				return time.Now().Add(time.Duration(clockOffset.Load()))
 			}}, tt.profile)
 			for _, key := range []string{"old/1", "old/2", "old/again", "old/changed", "old/gone", "new"} {
 				put(t, bucket, key, key)
@@ -347,20 +347,24 @@ func TestRemoveByInventoryKeepsChanges(t *testing.T) {
 			reports := memstore.New()
 			newReport(t, bucket).write(t, reports)
 			inventory := openInventory(t, bucket, reports)
-			offset.Store(int64(time.Minute))
+
+			// A minute after the inventory, two objects are written again, one of them with the same bytes and revision.
+			// Another one is removed, and a new one appears.
+			clockOffset.Store(int64(time.Minute))
 			put(t, bucket, "old/changed", "old/Changed")
-			put(t, bucket, "old/again", "old/again") // whose revision is the same
+			put(t, bucket, "old/again", "old/again")
 			require.NoError(t, bucket.Remove(t.Context(), "old/gone"))
 			put(t, bucket, "old/later", "")
 
+			// A dry run counts the five objects of old/ in the inventory.
 			report, err := tt.job(t.Context(), bucket, transfer.WithInventory(inventory), transfer.WithDryRun())
 			require.NoError(t, err)
 			require.EqualValues(t, 5, report.Deleted)
 
+			// The job keeps the two objects that were written again.
 			report, err = tt.job(t.Context(), bucket, transfer.WithInventory(inventory))
 			require.NoError(t, err)
-			require.EqualValues(t, 3, report.Deleted,
-				"the missing object counts as removed, as it does without an inventory")
+			require.EqualValues(t, 3, report.Deleted, "old/1, old/2, and old/gone, which counts as removed")
 			require.EqualValues(t, 2, report.Changed)
 			require.ElementsMatch(t, []string{"old/again", "old/changed", "old/later", "new"},
 				keysOf(contents(t, bucket)))
@@ -502,199 +506,204 @@ func TestInventoryHostile(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "a", "a")
 	put(t, bucket, "b", "b")
+	const firstFile = "inventory/photos/daily/data/0.csv.gz"
+
+	// A row of the inventory has the columns bucket, key, size and time.
 	tests := []struct {
-		name   string
-		change func(r *s3Report)
-		code   storage.Code
-		says   string
-		open   bool // OpenInventory reports it
+		name     string
+		change   func(r *s3Report)
+		wantCode storage.Code
+		wantText string // in the error
+		isAtOpen bool   // OpenInventory fails, and not only the job that reads the inventory
 	}{
 		{
 			name: "ORC",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "ORC"}
 			},
-			code: storage.Unsupported,
-			says: "ORC",
-			open: true,
+			wantCode: storage.Unsupported,
+			wantText: "ORC",
+			isAtOpen: true,
 		},
 		{
 			name: "Parquet without its module",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "Parquet"}
 			},
-			code: storage.Unsupported,
-			says: "TableReader",
-			open: true,
+			wantCode: storage.Unsupported,
+			wantText: "TableReader",
+			isAtOpen: true,
 		},
 		{
 			name: "another format",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"fileFormat": "XML"}
 			},
-			code: storage.InvalidArgument,
-			says: `"XML"`,
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: `"XML"`,
+			isAtOpen: true,
 		},
 		{
 			name: "another bucket",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"sourceBucket": "videos"}
 			},
-			code: storage.InvalidArgument,
-			says: `that of bucket "photos", and is that of "videos"`,
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: `that of bucket "photos", and is that of "videos"`,
+			isAtOpen: true,
 		},
 		{
 			name: "no provider's manifest",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"sourceBucket": ""}
 			},
-			code: storage.InvalidArgument,
-			says: "manifest must be that of S3 Inventory",
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: "manifest must be that of S3 Inventory",
+			isAtOpen: true,
 		},
 		{
 			name: "manifest of another type",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": 5}
 			},
-			code: storage.InvalidArgument,
-			says: "manifest must be JSON",
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: "manifest must be JSON",
+			isAtOpen: true,
 		},
 		{
 			name: "no time",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"creationTimestamp": ""}
 			},
-			code: storage.InvalidArgument,
-			says: "creationTimestamp",
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: "creationTimestamp",
+			isAtOpen: true,
 		},
 		{
 			name: "a changed manifest",
 			change: func(r *s3Report) {
 				r.checksum = sumOf(nil)
 			},
-			code: storage.ChecksumMismatch,
-			says: "the manifest does not have its checksum",
-			open: true,
+			wantCode: storage.ChecksumMismatch,
+			wantText: "the manifest does not have its checksum",
+			isAtOpen: true,
 		},
 		{
 			name: "no column of sizes",
 			change: func(r *s3Report) {
 				r.schema = "Bucket, Key, LastModifiedDate"
 			},
-			code: storage.InvalidArgument,
-			says: "column Size",
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: "column Size",
+			isAtOpen: true,
 		},
 		{
 			name: "a file without a checksum",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
 			},
-			code: storage.InvalidArgument,
-			says: "MD5checksum of each file",
-			open: true,
+			wantCode: storage.InvalidArgument,
+			wantText: "MD5checksum of each file",
+			isAtOpen: true,
 		},
 		{
 			name: "a missing file",
 			change: func(r *s3Report) {
 				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
 			},
-			code: storage.ObjectNotFound,
-			says: `"x"`,
+			wantCode: storage.ObjectNotFound,
+			wantText: `"x"`,
 		},
 		{
 			name: "a truncated file",
 			change: func(r *s3Report) {
-				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": 5_000, "MD5checksum": "x"}}}
+				file := map[string]any{"key": firstFile, "size": 5_000, "MD5checksum": "x"}
+				r.manifest = map[string]any{"files": []map[string]any{file}}
 			},
-			code: storage.ChecksumMismatch,
-			says: "and 5000 by the manifest",
+			wantCode: storage.ChecksumMismatch,
+			wantText: "and 5000 by the manifest",
 		},
 		{
 			name: "a damaged file",
 			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(table(r.rows))}
-				r.manifest = map[string]any{"files": []map[string]any{{"key": "inventory/photos/daily/data/0.csv.gz", "size": len(r.files[0]), "MD5checksum": sumOf(nil)}}}
+				file := map[string]any{"key": firstFile, "size": len(r.files[0]), "MD5checksum": sumOf(nil)}
+				r.manifest = map[string]any{"files": []map[string]any{file}}
 			},
-			code: storage.ChecksumMismatch,
-			says: "checksum of the manifest",
+			wantCode: storage.ChecksumMismatch,
+			wantText: "checksum of the manifest",
 		},
 		{
 			name: "gzip that ends early",
 			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(table(r.rows))[:60]}
 			},
-			code: storage.InvalidArgument,
-			says: "complete table",
+			wantCode: storage.InvalidArgument,
+			wantText: "complete table",
 		},
 		{
 			name: "a row of another bucket",
 			change: func(r *s3Report) {
 				r.rows[1][0] = "videos"
 			},
-			code: storage.InvalidArgument,
-			says: `must be of bucket "photos", and is of "videos"`,
+			wantCode: storage.InvalidArgument,
+			wantText: `must be of bucket "photos", and is of "videos"`,
 		},
 		{
 			name: "a row with too few columns",
 			change: func(r *s3Report) {
 				r.rows[1] = r.rows[1][:3]
 			},
-			code: storage.InvalidArgument,
-			says: "wrong number of fields",
+			wantCode: storage.InvalidArgument,
+			wantText: "wrong number of fields",
 		},
 		{
-			name: "a size that is none",
+			name: "a negative size",
 			change: func(r *s3Report) {
 				r.rows[1][2] = "-1"
 			},
-			code: storage.InvalidArgument,
-			says: "must have a size",
+			wantCode: storage.InvalidArgument,
+			wantText: "must have a size",
 		},
 		{
-			name: "a time that is none",
+			name: "a word in place of a time",
 			change: func(r *s3Report) {
 				r.rows[1][3] = "yesterday"
 			},
-			code: storage.InvalidArgument,
-			says: "must have a time",
+			wantCode: storage.InvalidArgument,
+			wantText: "must have a time",
 		},
 		{
 			name: "a key that is not encoded",
 			change: func(r *s3Report) {
 				r.rows[1][1] = "%zz"
 			},
-			code: storage.InvalidArgument,
-			says: "URL-encoded key",
+			wantCode: storage.InvalidArgument,
+			wantText: "URL-encoded key",
 		},
 		{
 			name: "no key",
 			change: func(r *s3Report) {
 				r.rows[1][1] = ""
 			},
-			code: storage.InvalidArgument,
-			says: "must have a key",
+			wantCode: storage.InvalidArgument,
+			wantText: "must have a key",
 		},
 		{
-			name: "a bomb",
+			name: "a row of 64 MiB, which gzip makes small",
 			change: func(r *s3Report) {
 				r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
 			},
-			code: storage.InvalidArgument,
-			says: "a row has more than 256 KiB",
+			wantCode: storage.InvalidArgument,
+			wantText: "a row has more than 256 KiB",
 		},
 		{
 			name: "a quotation mark that is not closed",
 			change: func(r *s3Report) {
 				r.files = [][]byte{compressed([]byte(`"photos,a`))}
 			},
-			code: storage.InvalidArgument,
-			says: "complete table",
+			wantCode: storage.InvalidArgument,
+			wantText: "complete table",
 		},
 	}
 	for _, tt := range tests {
@@ -702,21 +711,22 @@ func TestInventoryHostile(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
 			reports := memstore.New()
-			r := newReport(t, bucket)
-			tt.change(r)
-			r.write(t, reports)
+			report := newReport(t, bucket)
+			tt.change(report)
+			report.write(t, reports)
+
 			inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
-			if !tt.open {
+			if !tt.isAtOpen {
 				require.NoError(t, err)
 				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
 					transfer.WithInventory(inventory))
 			}
 
-			require.ErrorIs(t, err, tt.code)
-			require.ErrorContains(t, err, tt.says)
-			leftovers, failure := os.ReadDir(dir)
-			require.NoError(t, failure)
-			require.Empty(t, leftovers)
+			require.ErrorIs(t, err, tt.wantCode)
+			require.ErrorContains(t, err, tt.wantText)
+			temporaryFiles, readErr := os.ReadDir(dir)
+			require.NoError(t, readErr)
+			require.Empty(t, temporaryFiles)
 		})
 	}
 }

@@ -13,186 +13,182 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// S3 names a version "null" if it is written while versioning is off. So the "null" version of an inventory may
-// have been replaced since.
+// A nullStore is a bucket of S3 whose versioning is switched on and off. Its clock moves by a minute at each change of
+// the object "a".
+type nullStore struct {
+	*testing.T
+	account storage.Service
+	b       storage.Bucket
+	minutes *atomic.Int64 // of the store's clock, from the time of this machine
+}
+
+// setVersioning switches versioning on or off. Without it, S3 names a version "null".
+func (s nullStore) setVersioning(enabled bool) {
+	_, err := s.account.UpdateBucket(s.Context(), "photos", storage.WithVersioning(enabled))
+	require.NoError(s.T, err)
+}
+
+func (s nullStore) put(content string) {
+	s.minutes.Add(1)
+	put(s.T, s.b, "a", content)
+}
+
+func (s nullStore) remove(opts ...storage.RemoveOption) {
+	s.minutes.Add(1)
+	require.NoError(s.T, s.b.Remove(s.Context(), "a", opts...))
+}
+
+// removeCurrent removes the current version, so that the one before it is current again.
+func (s nullStore) removeCurrent() { s.remove(storage.WithVersion(currentVersion(s.T, s.b))) }
+
+// S3 names a version "null" if it is written while versioning is off. The next such version replaces it, so the "null"
+// version that an inventory lists may be another one by now. Expire does not remove it then.
 func TestInventoryVersionNameUsedAgain(t *testing.T) {
-	type world struct {
-		*testing.T
-		b       storage.Bucket
-		keep    func(bool)
-		minutes *atomic.Int64 // of the store's clock
+	// The object has two versions, of which "null" is the old one.
+	nullIsOld := func(s nullStore) {
+		s.put("1")
+		s.setVersioning(true)
+		s.put("2")
 	}
-	put := func(w world, content string) {
-		w.minutes.Add(1)
-		put(w.T, w.b, "a", content)
+	// The object has only a delete marker, which is named "null".
+	onlyMarker := func(s nullStore) {
+		s.put("1")
+		s.setVersioning(false)
+		s.remove()
 	}
-	remove := func(w world, opts ...storage.RemoveOption) {
-		w.minutes.Add(1)
-		require.NoError(w.T, w.b.Remove(w.Context(), "a", opts...))
+	replaceNullAgain := func(s nullStore) {
+		s.setVersioning(false)
+		s.put("1")
+		s.setVersioning(true)
+		s.put("4")
 	}
-	tests := map[string]struct {
-		before, since    func(w world)
-		early            bool // what happened since is old, too
-		deleted, changed int64
-		want             []string // contents of the versions, the newest first
+
+	tests := []struct {
+		name          string
+		before        func(s nullStore) // before the inventory is taken
+		since         func(s nullStore) // after that
+		isSinceOld    bool              // the changes since then are old enough to expire, too
+		wantDeleted   int64
+		wantChanged   int64
+		wantRemaining []string // contents of the versions, the newest first; "" is a delete marker
 	}{
-		"nothing happened since": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
-			},
-			since:   func(world) {},
-			deleted: 1,
-			want:    []string{"2"},
+		{
+			name:          "nothing happened",
+			before:        nullIsOld,
+			since:         func(nullStore) {},
+			wantDeleted:   1,
+			wantRemaining: []string{"2"},
 		},
-		"it is current, because the newer one was removed": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
-			},
-			since: func(w world) {
-				remove(w, storage.WithVersion(currentVersion(w.T, w.b)))
-			},
-			changed: 1,
-			want:    []string{"1"},
+		{
+			name:          "null is current, because the newer version was removed",
+			before:        nullIsOld,
+			since:         func(s nullStore) { s.removeCurrent() },
+			wantChanged:   1,
+			wantRemaining: []string{"1"},
 		},
-		"it is current, because it was written again": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
+		{
+			name:   "null is current, because it was written again",
+			before: nullIsOld,
+			since: func(s nullStore) {
+				s.setVersioning(false)
+				s.put("3")
 			},
-			since: func(w world) {
-				w.keep(false)
-				put(w, "3")
-			},
-			changed: 1,
-			want:    []string{"3", "2"},
+			wantChanged:   1,
+			wantRemaining: []string{"3", "2"},
 		},
-		"it was written again, and replaced": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
-			},
-			since: func(w world) {
-				w.keep(false)
-				put(w, "1")
-				w.keep(true)
-				put(w, "4")
-			},
-			changed: 1,
-			want:    []string{"4", "1", "2"},
+		{
+			name:          "null was written again, and replaced",
+			before:        nullIsOld,
+			since:         replaceNullAgain,
+			wantChanged:   1,
+			wantRemaining: []string{"4", "1", "2"},
 		},
-		"it was written again, and replaced long ago": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
-			},
-			since: func(w world) {
-				w.keep(false)
-				put(w, "1")
-				w.keep(true)
-				put(w, "4")
-			},
-			early:   true,
-			changed: 1,
-			want:    []string{"4", "1", "2"},
+		{
+			name:          "null was written again, and replaced long ago",
+			before:        nullIsOld,
+			since:         replaceNullAgain,
+			isSinceOld:    true,
+			wantChanged:   1,
+			wantRemaining: []string{"4", "1", "2"},
 		},
-		"it was current for a while": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
+		{
+			name:   "null was current for a while",
+			before: nullIsOld,
+			since: func(s nullStore) {
+				s.removeCurrent()
+				s.put("3")
 			},
-			since: func(w world) {
-				remove(w, storage.WithVersion(currentVersion(w.T, w.b)))
-				put(w, "3")
-			},
-			changed: 1,
-			want:    []string{"3", "1"},
+			wantChanged:   1,
+			wantRemaining: []string{"3", "1"},
 		},
-		"it was removed": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(true)
-				put(w, "2")
-			},
-			since: func(w world) {
-				remove(w, storage.WithVersion("null"))
-			},
-			changed: 1,
-			want:    []string{"2"},
+		{
+			name:          "null was removed",
+			before:        nullIsOld,
+			since:         func(s nullStore) { s.remove(storage.WithVersion("null")) },
+			wantChanged:   1,
+			wantRemaining: []string{"2"},
 		},
-		"a delete marker that is alone": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(false)
-				remove(w)
-			},
-			since:   func(world) {},
-			deleted: 1,
+		{
+			name:        "null is a delete marker without versions",
+			before:      onlyMarker,
+			since:       func(nullStore) {},
+			wantDeleted: 1,
 		},
-		"a delete marker in place of one that was alone": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(false)
-				remove(w)
+		{
+			name:   "null is a delete marker that was replaced by another one",
+			before: onlyMarker,
+			since: func(s nullStore) {
+				s.setVersioning(true)
+				s.put("2")
+				s.setVersioning(false)
+				s.remove()
 			},
-			since: func(w world) {
-				w.keep(true)
-				put(w, "2")
-				w.keep(false)
-				remove(w)
-			},
-			changed: 1,
-			want:    []string{"", "2"},
+			wantChanged:   1,
+			wantRemaining: []string{"", "2"},
 		},
-		"an object in place of a delete marker": {
-			before: func(w world) {
-				put(w, "1")
-				w.keep(false)
-				remove(w)
-			},
-			since: func(w world) {
-				put(w, "2")
-			},
-			changed: 1,
-			want:    []string{"2"},
+		{
+			name:          "null is a delete marker that was replaced by an object",
+			before:        onlyMarker,
+			since:         func(s nullStore) { s.put("2") },
+			wantChanged:   1,
+			wantRemaining: []string{"2"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// Expire removes versions that are older than this age at this time, from the time of this machine: those of more
+			// than a minute ago.
+			const age, expireAt = 11 * time.Minute, 10 * time.Minute
+			const longAgo = -14 // minutes
+
 			var minutes atomic.Int64
-			minutes.Store(-14)
+			minutes.Store(longAgo)
 			account, b := newUnversionedBucket(t, s3server.Config{Now: func() time.Time {
 				return time.Now().Add(time.Duration(minutes.Load()) * time.Minute)
 			}})
-			w := world{t, b, func(enabled bool) {
-				_, err := account.UpdateBucket(t.Context(), "photos", storage.WithVersioning(enabled))
-				require.NoError(t, err)
-			}, &minutes}
-			put(w, "0")
-			put(w, "0")
-			tt.before(w)
+			s := nullStore{T: t, account: account, b: b, minutes: &minutes}
+
+			// The inventory is taken after the first changes.
+			s.put("0")
+			s.put("0")
+			tt.before(s)
 			reports := memstore.New()
 			newVersionReport(t, b).write(t, reports)
-			i := openInventory(t, b, reports)
-			if !tt.early {
+			inventory := openInventory(t, b, reports)
+
+			// Later changes follow.
+			if !tt.isSinceOld {
 				minutes.Store(0)
 			}
-			tt.since(w)
-			current := transfer.WithNow(func() time.Time { return time.Now().Add(10 * time.Minute) })
-			report, err := transfer.Expire(t.Context(), b,
-				[]transfer.ExpireRule{{OldVersionsAge: 11 * time.Minute}}, current, transfer.WithInventory(i))
-			require.NoError(t, err)
+			tt.since(s)
 
-			require.Equal(t, tt.want, versionContents(t, b))
-			require.Equal(t, tt.deleted, report.Deleted)
-			require.Equal(t, tt.changed, report.Changed)
+			later := transfer.WithNow(func() time.Time { return time.Now().Add(expireAt) })
+			rules := []transfer.ExpireRule{{OldVersionsAge: age}}
+			report, err := transfer.Expire(t.Context(), b, rules, later, transfer.WithInventory(inventory))
+			require.NoError(t, err)
+			require.Equal(t, tt.wantRemaining, versionContents(t, b))
+			require.Equal(t, tt.wantDeleted, report.Deleted)
+			require.Equal(t, tt.wantChanged, report.Changed)
 		})
 	}
 }
