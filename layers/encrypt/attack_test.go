@@ -305,16 +305,17 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 	content := randomText(4 * chunk)
 	mustUpload(t, s.open(t, keys), "a", content)
 	object := s.get(t, "a")
+	const cut = 2 * chunk // the object has only two of its four chunks after it was truncated here
 	ranges := map[string]storage.DownloadOption{
-		"inside":                           storage.WithRange(10, 20),
-		"of the last chunk that is left":   storage.WithRange(chunk+1, 10),
-		"to the end":                       storage.WithRange(chunk, -1),
-		"of the last bytes":                storage.WithRange(-3, -1),
-		"from where it was cut to the end": storage.WithRange(2*chunk, -1),
-		"of bytes from there":              storage.WithRange(2*chunk, 10),
-		"past that":                        storage.WithRange(3*chunk, 10),
-		"past that, to the end":            storage.WithRange(3*chunk, -1),
-		"past the object":                  storage.WithRange(100*chunk, -1),
+		"in the first chunk":               storage.WithRange(10, 20),
+		"in the last chunk before the cut": storage.WithRange(chunk+1, 10),
+		"across the cut, to the end":       storage.WithRange(chunk, -1),
+		"the last bytes":                   storage.WithRange(-3, -1),
+		"from the cut to the end":          storage.WithRange(cut, -1),
+		"from the cut":                     storage.WithRange(cut, 10),
+		"after the cut":                    storage.WithRange(cut+chunk, 10),
+		"after the cut, to the end":        storage.WithRange(cut+chunk, -1),
+		"past the original object":         storage.WithRange(100*chunk, -1),
 	}
 
 	for name, option := range ranges {
@@ -344,66 +345,71 @@ func TestRangeOfTruncatedObject(t *testing.T) {
 	require.ErrorIs(t, err, storage.RangeNotSatisfiable)
 }
 
-// Reading ranges of an object takes one more request than without the layer: it reads the last chunk once.
+// A bucket reads the last chunk of an object once to learn its size, unless it has written the object or reads that chunk
+// anyway. Apart from that, each range of an encrypted object takes one request.
 func TestRangeCostsOneMoreRequest(t *testing.T) {
-	tests := map[string]struct {
-		writer bool // the bucket that reads has written the object
-		size   int
-		opts   []storage.UploadOption
-		ranges []storage.Range
-		want   int
+	tenRanges := slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10)
+	tests := []struct {
+		name         string
+		isOwnObject  bool // the bucket that reads has written the object
+		size         int
+		opts         []storage.UploadOption
+		ranges       []storage.Range
+		wantRequests int
 	}{
-		"ten ranges": {
-			writer: false,
-			size:   9*chunk + 5,
-			ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10),
-			want:   11,
+		{
+			name:         "ten ranges of another bucket's object",
+			size:         9*chunk + 5,
+			ranges:       tenRanges,
+			wantRequests: 11,
 		},
-		"ten of what was written": {
-			writer: true,
-			size:   9*chunk + 5,
-			ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10),
-			want:   10,
+		{
+			name:         "ten ranges of an own object",
+			isOwnObject:  true,
+			size:         9*chunk + 5,
+			ranges:       tenRanges,
+			wantRequests: 10,
 		},
-		"ten of what has parts": {
-			writer: true,
-			size:   9*chunk + 5,
-			opts:   []storage.UploadOption{storage.WithPartSize(chunk)},
-			ranges: slices.Repeat([]storage.Range{{Offset: 10, Length: 10}}, 10),
-			want:   10,
+		{
+			name:         "ten ranges of an own object with parts",
+			isOwnObject:  true,
+			size:         9*chunk + 5,
+			opts:         []storage.UploadOption{storage.WithPartSize(chunk)},
+			ranges:       tenRanges,
+			wantRequests: 10,
 		},
-		"ranges with the end first": {
-			writer: false,
-			size:   2 * chunk,
-			ranges: []storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}},
-			want:   2,
+		{
+			name:         "the last chunk, then the first byte",
+			size:         2 * chunk,
+			ranges:       []storage.Range{{Offset: chunk, Length: -1}, {Offset: 0, Length: 1}},
+			wantRequests: 2,
 		},
-		"an object of one chunk": {
-			writer: false,
-			size:   chunk - 1,
-			ranges: []storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}},
-			want:   2,
+		{
+			name:         "two ranges of an object of one chunk",
+			size:         chunk - 1,
+			ranges:       []storage.Range{{Offset: 0, Length: 1}, {Offset: chunk - 9, Length: -1}},
+			wantRequests: 2,
 		},
-		"bytes of the last chunk": {
-			writer: false,
-			size:   2 * chunk,
-			ranges: []storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}},
-			want:   2,
+		{
+			name:         "a byte of the last chunk, then the first byte",
+			size:         2 * chunk,
+			ranges:       []storage.Range{{Offset: 2*chunk - 9, Length: 1}, {Offset: 0, Length: 1}},
+			wantRequests: 2,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
-			counted := meter.New()
-			content := randomText(tt.size)
-			reader := engine.New(counted.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
-			writer := reader
-			if !tt.writer {
-				writer = s.open(t, keys)
+			counter := meter.New()
+			reader := engine.New(counter.Layer()(s.Driver), driver.WithLayer(newLayer(t, keys)))
+			writer := s.open(t, keys)
+			if tt.isOwnObject {
+				writer = reader
 			}
+			content := randomText(tt.size)
 			mustUpload(t, writer, "a", content, tt.opts...)
-			reads := counted.Counts().Reads
+			readsBefore := counter.Counts().Reads
 
 			for _, r := range tt.ranges {
 				got, _, err := storage.ReadAll(t.Context(), reader, "a",
@@ -414,7 +420,7 @@ func TestRangeCostsOneMoreRequest(t *testing.T) {
 				}
 				require.Equal(t, content[r.Offset:r.Offset+r.Length], string(got))
 			}
-			require.EqualValues(t, tt.want, counted.Counts().Reads-reads)
+			require.EqualValues(t, tt.wantRequests, counter.Counts().Reads-readsBefore)
 		})
 	}
 }
@@ -471,43 +477,46 @@ func TestPutStoresNothingPlain(t *testing.T) {
 // A resumed upload whose body has changed uses a new data key, because two bodies with one key would
 // show their difference.
 func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
-	for name, changedByte := range map[string]int{
-		"a part that the store has":    10,
-		"the part that was being sent": 2*chunk + 10,
-		"a part that was not sent":     3*chunk + 10,
-	} {
-		t.Run(name, func(t *testing.T) {
+	const interruptedPart, noPart = 3, 0 // parts have numbers from 1
+	tests := []struct {
+		name        string
+		changedByte int // offset
+	}{
+		{name: "a part that was stored", changedByte: 10},
+		{name: "the part that was interrupted", changedByte: (interruptedPart-1)*chunk + 10},
+		{name: "a part that was not sent", changedByte: interruptedPart*chunk + 10},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := newStore()
 			keys := newKeys(t)
 			content := randomText(4 * chunk)
-			bodies := map[string]string{} // what the store was sent, by upload and number
 
-			// openRecorded opens a bucket that fails at the part with this number. An upload has one data key, so a
-			// part of it that is sent again must have the same bytes.
-			openRecorded := func(failAt int) storage.Bucket {
-				record := func(r *driver.PartRequest, data string) {
-					part := fmt.Sprint(r.Upload, r.Number)
-					if body, retry := bodies[part]; retry {
-						require.Equal(t, body, data, "one key has encrypted two bodies")
-					}
-					bodies[part] = data
+			// An upload has one data key. If a part of it is sent again, it must have the same bytes.
+			sentParts := map[string]string{} // encrypted bytes, by upload and number
+			requireSameBytes := func(r *driver.PartRequest, data string) {
+				part := fmt.Sprint(r.Upload, r.Number)
+				if earlier, isSentAgain := sentParts[part]; isSentAgain {
+					require.Equal(t, earlier, data, "one key has encrypted two bodies")
 				}
-				d := &recorder{Driver: s.Driver, failAt: failAt, record: record}
+				sentParts[part] = data
+			}
+			openFailingAt := func(part int) storage.Bucket {
+				d := &recorder{Driver: s.Driver, failAt: part, record: requireSameBytes}
 				return engine.New(d, driver.WithLayer(newLayer(t, keys)))
 			}
-
 			opts := []storage.UploadOption{
 				storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
 				storage.WithConcurrency(1),
 			}
 
-			// The first upload is interrupted at part 3.
-			_, err := openRecorded(3).Upload(t.Context(), "a", strings.NewReader(content), opts...)
+			// The first upload is interrupted.
+			_, err := openFailingAt(interruptedPart).Upload(t.Context(), "a", strings.NewReader(content), opts...)
 			require.ErrorIs(t, err, storage.PermissionDenied)
 
-			// The second upload has another body.
-			changed := withBitFlipped(content, changedByte)
-			b := openRecorded(0)
+			// The second upload resumes it with another body.
+			changed := withBitFlipped(content, tt.changedByte)
+			b := openFailingAt(noPart)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader(changed), opts...)
 			require.NoError(t, err)
 			got, _, err := storage.ReadAll(t.Context(), b, "a")

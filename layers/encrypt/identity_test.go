@@ -1,7 +1,6 @@
 package encrypt_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -76,48 +75,51 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 	require.NoError(t, err)
 	other, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
-	encrypted := func(id *age.X25519Identity) driver.Layer {
+	layerFor := func(id *age.X25519Identity) driver.Layer {
 		return layerOf(t, encrypt.Config{
 			Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, []age.Identity{id}),
 		})
 	}
 	readText := func(b storage.Bucket) (string, error) {
-		got, _, err := storage.ReadAll(context.Background(), b, "a")
+		got, _, err := storage.ReadAll(t.Context(), b, "a")
 		return string(got), err
+	}
+
+	// Each function opens a store with a cache in a directory that all of them share.
+	type opener func(store driver.Driver, cache driver.Layer) storage.Bucket
+	cacheAbove := func(store driver.Driver, cache driver.Layer) storage.Bucket {
+		return engine.New(cache(layerFor(mine)(store)))
+	}
+	cacheBelow := func(store driver.Driver, cache driver.Layer) storage.Bucket {
+		return engine.New(layerFor(mine)(cache(store)))
+	}
+	withoutKeys := func(store driver.Driver, cache driver.Layer) storage.Bucket {
+		return engine.New(cache(store))
+	}
+	cacheAboveOtherKey := func(store driver.Driver, cache driver.Layer) storage.Bucket {
+		return engine.New(cache(layerFor(other)(store)))
 	}
 
 	tests := []struct {
 		name          string
-		before, after func(cache driver.Layer) []driver.Layer
-		want          string // of the read after; "" for what is stored
+		openFirst     opener
+		openSecond    opener
+		wantErr       error // of the second bucket
+		wantEncrypted bool  // the second bucket returns the encrypted bytes
 	}{
+		{name: "cache above, then below", openFirst: cacheAbove, openSecond: cacheBelow},
+		{name: "cache below, then above", openFirst: cacheBelow, openSecond: cacheAbove},
 		{
-			name:   "the cache moves below",
-			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
-			want:   content,
+			name:          "cache above, then without the encryption",
+			openFirst:     cacheAbove,
+			openSecond:    withoutKeys,
+			wantEncrypted: true,
 		},
 		{
-			name:   "the cache moves above",
-			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache, encrypted(mine)} },
-			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			want:   content,
-		},
-		{
-			name:   "a location without keys",
-			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			after:  func(cache driver.Layer) []driver.Layer { return []driver.Layer{cache} },
-			want:   "",
-		},
-		{
-			name:   "a location with another key",
-			before: func(cache driver.Layer) []driver.Layer { return []driver.Layer{encrypted(mine), cache} },
-			after: func(cache driver.Layer) []driver.Layer {
-				return []driver.Layer{
-					encrypted(other), cache,
-				}
-			},
-			want: "refused",
+			name:       "cache above, then with a key that cannot decrypt",
+			openFirst:  cacheAbove,
+			openSecond: cacheAboveOtherKey,
+			wantErr:    storage.PermissionDenied,
 		},
 	}
 	for _, tt := range tests {
@@ -128,31 +130,24 @@ func TestDiskCacheAboveAndBelowShareNoBlock(t *testing.T) {
 			defer func() {
 				require.NoError(t, cache.Close())
 			}()
-			openWith := func(layers []driver.Layer) storage.Bucket {
-				d := store
-				for _, layer := range layers {
-					d = layer(d)
-				}
-				return engine.New(d)
-			}
-			first := openWith(tt.before(cache.Layer()))
-			_, err = first.Upload(context.Background(), "a", strings.NewReader(content))
-			require.NoError(t, err)
 
+			// The first bucket fills the cache. Its second read uses the cache.
+			first := tt.openFirst(store, cache.Layer())
+			mustUpload(t, first, "a", content)
 			for range 2 {
 				got, err := readText(first)
 				require.NoError(t, err)
 				require.Equal(t, content, got)
 			}
 
-			got, err := readText(openWith(tt.after(cache.Layer())))
-			if tt.want == "refused" {
-				require.ErrorIs(t, err, storage.PermissionDenied)
+			// The second bucket uses no block of the first one.
+			got, err := readText(tt.openSecond(store, cache.Layer()))
+			require.ErrorIs(t, err, tt.wantErr)
+			if tt.wantErr != nil {
 				return
 			}
-			require.NoError(t, err)
-			want := tt.want
-			if want == "" {
+			want := content
+			if tt.wantEncrypted {
 				want, err = readText(engine.New(store))
 				require.NoError(t, err)
 				require.NotEqual(t, content, want)

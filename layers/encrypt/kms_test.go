@@ -526,36 +526,41 @@ func TestKMSErrors(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
 		s := newStore()
 		mustUpload(t, s.open(t, k.keys(t, firstKey)), "a", "text")
-		codes := map[string]storage.Code{
-			"AWS":    storage.PermissionDenied,
-			"Google": storage.PermissionDenied,
-			"Azure":  storage.InvalidArgument,
-		}
+		isAWS := k.wrap == "Encrypt"
+		isAzure := k.wrap == "wrapkey"
 
+		// The key is in a state in which it cannot be used.
+		deleted := storage.PermissionDenied
+		if isAzure {
+			deleted = storage.InvalidArgument
+		}
 		for state, want := range map[string]storage.Code{
 			"denied":   storage.PermissionDenied,
 			"disabled": storage.PermissionDenied,
-			"deleted":  codes[strings.TrimPrefix(t.Name(), "TestKMSErrors/")],
+			"deleted":  deleted,
 		} {
 			k.server.SetState(k.key(firstKey), state)
-			k.requireBoth(t, s, k.keys(t, firstKey), want, false)
+			k.requireReadAndWriteFail(t, s, k.keys(t, firstKey), want)
 		}
+		const usable = ""
+		k.server.SetState(k.key(firstKey), usable)
 
 		// The credentials are wrong.
-		k.server.SetState(k.key(firstKey), "")
-		wrongKeys, err := k.open(k.server, k.key(firstKey), "", "hunter2")
+		const bucket = "" // not named
+		wrongKeys, err := k.open(k.server, k.key(firstKey), bucket, "hunter2")
 		require.NoError(t, err)
-		k.requireBoth(t, s, wrongKeys, storage.Unauthenticated, false)
+		k.requireReadAndWriteFail(t, s, wrongKeys, storage.Unauthenticated)
 
 		// The key does not exist.
-		b := newStore().openWithoutRetry(t, k.keys(t, 3))
+		const missingKey = 3
+		b := newStore().openWithoutRetry(t, k.keys(t, missingKey))
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 		require.ErrorIs(t, err, storage.InvalidArgument)
 		require.Contains(t, err.Error(), "check the name of the key")
 
 		// The server responds with these statuses and documents.
 		throttled := storage.Unavailable
-		if k.wrap == "Encrypt" { // only AWS has this type of an error
+		if isAWS { // only AWS has this type of an error
 			throttled = storage.RateLimited
 		}
 		tests := []struct {
@@ -590,16 +595,16 @@ func TestKMSErrors(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(fmt.Sprint(tt.status, " ", fmt.Sprintf("%.20v", tt.body)), func(t *testing.T) {
 				k.server.Refuse(t, tt.status, tt.body)
-				retryable := tt.want == storage.Unavailable || tt.want == storage.RateLimited
-				k.requireBoth(t, s, k.keys(t, firstKey), tt.want, retryable)
+				k.requireReadAndWriteFail(t, s, k.keys(t, firstKey), tt.want)
 			})
 		}
 	})
 }
 
-// requireBoth requires an error of a read and of a write.
-func (k kmsTest) requireBoth(t *testing.T, s store, keys encrypt.Keys, want storage.Code, retryable bool) {
+// requireReadAndWriteFail requires an error of a read and of a write, which is retryable only if the service may recover.
+func (k kmsTest) requireReadAndWriteFail(t *testing.T, s store, keys encrypt.Keys, want storage.Code) {
 	t.Helper()
+	retryable := want == storage.Unavailable || want == storage.RateLimited
 	b := s.openWithoutRetry(t, keys)
 	_, _, readErr := storage.ReadAll(t.Context(), b, "a")
 	_, writeErr := b.Upload(t.Context(), "b", strings.NewReader("text"))

@@ -209,9 +209,9 @@ func TestKMSChecksumsOfGoogle(t *testing.T) {
 		change                 func(map[string]any)
 		wrapFails, unwrapFails bool
 	}{
-		{name: "nothing", change: func(map[string]any) {}},
+		{name: "unchanged response", change: func(map[string]any) {}},
 		{
-			name: "the text of the data key",
+			name: "changed data key",
 			change: func(m map[string]any) {
 				m["plaintext"] = []byte("0123456789abcdeF")
 			},
@@ -225,7 +225,7 @@ func TestKMSChecksumsOfGoogle(t *testing.T) {
 			unwrapFails: true,
 		},
 		{
-			name: "the ciphertext",
+			name: "changed ciphertext",
 			change: func(m map[string]any) {
 				m["ciphertext"] = []byte("sealeD")
 			},
@@ -352,42 +352,42 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
-	refusing := &lateReader{to: s.VaultClient().Transport}
+	transport := &lateReader{to: s.VaultClient().Transport}
 	keys, err := azurekeyvault.New(azurekeyvault.Config{
 		Key:        kmsserver.Vault + "/keys/k",
-		HTTPClient: &http.Client{Transport: refusing},
+		HTTPClient: &http.Client{Transport: transport},
 		Credential: kmsserver.Credential{Value: kmsserver.Token},
 	})
 	require.NoError(t, err)
 	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // the first call asks for the tenant
 	require.NoError(t, err)
 
-	// The token of the next request is refused. The body of that refusal is read during the request
-	// that follows.
-	refusing.armed = true
+	// The transport refuses the token of the next request, and reads its body while the SDK sends it again.
+	transport.refusesNext = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
+	require.False(t, transport.refusesNext, "the transport has refused a request")
+	require.NotEmpty(t, transport.lateBytes)
+
+	// The repeated request has wrapped the data key.
 	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, unwrapped)
-	require.False(t, refusing.armed)
-	require.NotEmpty(t, refusing.read)
 }
 
-// A lateReader refuses the token of a request once it is armed, and reads that request's body during the next one.
+// A lateReader refuses the token of one request, and reads that request's body during the next one.
 type lateReader struct {
-	to    http.RoundTripper
-	armed bool
-	body  io.ReadCloser
-	read  []byte
+	to          http.RoundTripper
+	refusesNext bool
+	refusedBody io.ReadCloser // until it is read
+	lateBytes   []byte        // of the body, when they were read
 }
 
-// RoundTrip refuses one request when it is armed, and reads the body of that request before it sends
-// the next one.
+// RoundTrip refuses a request if refusesNext is set, and reads the body of that request before it sends the next one.
 func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
-	if l.armed {
-		l.armed = false
-		l.body = r.Body
+	if l.refusesNext {
+		l.refusesNext = false
+		l.refusedBody = r.Body
 		return &http.Response{
 			StatusCode: http.StatusUnauthorized,
 			Header:     http.Header{"Www-Authenticate": {kmsserver.Challenge}},
@@ -397,9 +397,9 @@ func (l *lateReader) RoundTrip(r *http.Request) (*http.Response, error) {
 			ProtoMinor: 1,
 		}, nil
 	}
-	if l.body != nil {
-		l.read, _ = io.ReadAll(l.body)
-		l.body = nil
+	if l.refusedBody != nil {
+		l.lateBytes, _ = io.ReadAll(l.refusedBody)
+		l.refusedBody = nil
 	}
 	return l.to.RoundTrip(r)
 }

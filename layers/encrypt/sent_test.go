@@ -63,58 +63,69 @@ func (d *dropper) record(r *driver.PartRequest, data []byte) {
 	}
 }
 
-// If a part is sent twice, both have the same encrypted bytes. If the file changed in between, the store must not
-// see both encrypted with one nonce.
+// The connection is lost while part 2 of a file is sent, and the part is sent again. If the file has changed meanwhile,
+// the store must not see two contents that are encrypted with one nonce.
 func TestPutPartAgainHasSameBytes(t *testing.T) {
-	const part, size = 4 * chunk, 9*chunk + 5
-	tests := map[string]struct {
-		after  int64 // bytes of part 2 that are sent before the connection is lost
-		change int64 // offset of a byte that changes then; -1: none
-		code   storage.Code
+	const (
+		part      = 4 * chunk
+		size      = 9*chunk + 5
+		twoChunks = 2 * sealedChunk // encrypted
+		noChange  = -1
+	)
+	tests := []struct {
+		name        string
+		sentBytes   int64 // of part 2, before the connection is lost
+		changedByte int64 // offset of a byte of the file that changes then
+		want        storage.Code
 	}{
-		"the body has not changed": {after: 2 * sealedChunk, change: -1, code: ""},
-		"what was sent has changed": {
-			after:  2 * sealedChunk,
-			change: part + 10,
-			code:   storage.BodyFailed,
+		{name: "no change", sentBytes: twoChunks, changedByte: noChange},
+		{
+			name:        "change in the first chunk that was sent",
+			sentBytes:   twoChunks,
+			changedByte: part + 10,
+			want:        storage.BodyFailed,
 		},
-		"the last chunk that was sent": {
-			after:  2 * sealedChunk,
-			change: part + 2*chunk - 1,
-			code:   storage.BodyFailed,
+		{
+			name:        "change in the last chunk that was sent",
+			sentBytes:   twoChunks,
+			changedByte: part + 2*chunk - 1,
+			want:        storage.BodyFailed,
 		},
-		"a chunk that was sent in part": {
-			after:  sealedChunk + 10,
-			change: part + chunk + 100,
-			code:   storage.BodyFailed,
+		{
+			name:        "change in a chunk that was partly sent",
+			sentBytes:   sealedChunk + 10,
+			changedByte: part + chunk + 100,
+			want:        storage.BodyFailed,
 		},
-		"all of it was sent": {
-			after:  5 * sealedChunk,
-			change: part + 3*chunk,
-			code:   storage.BodyFailed,
+		{
+			name:        "change in a part that was sent as a whole",
+			sentBytes:   5 * sealedChunk,
+			changedByte: part + 3*chunk,
+			want:        storage.BodyFailed,
 		},
-		"what was not sent has changed":           {after: 2 * sealedChunk, change: part + 3*chunk, code: ""},
-		"another part that was not sent":          {after: 2 * sealedChunk, change: 2*part + chunk, code: ""},
-		"nothing was sent":                        {after: 0, change: part, code: ""},
-		"another part that the store has already": {after: 2 * sealedChunk, change: 0, code: ""},
+		{name: "change in a chunk that was not sent", sentBytes: twoChunks, changedByte: part + 3*chunk},
+		{name: "change in a part that was not sent", sentBytes: twoChunks, changedByte: 2*part + chunk},
+		{name: "change before any byte was sent", sentBytes: 0, changedByte: part},
+		{name: "change in a part that the store has", sentBytes: twoChunks, changedByte: 0},
 	}
-	for name, tt := range tests {
-		for below, disabled := range map[string]storage.Features{
-			"sends at once":         0,
-			"wants checksums first": driver.StreamingPut,
-		} {
-			t.Run(name+", the store "+below, func(t *testing.T) {
+	stores := map[string]storage.Features{ // that are disabled
+		"a store that gets parts as streams":    0,
+		"a store that needs checksums of parts": driver.StreamingPut,
+	}
+	for _, tt := range tests {
+		for store, disabled := range stores {
+			t.Run(tt.name+", "+store, func(t *testing.T) {
 				s := newStore()
 				content := []byte(randomText(size))
-				change := func() {
-					if tt.change >= 0 {
-						content[tt.change] ^= 1
+				changeFile := func() {
+					if tt.changedByte != noChange {
+						content[tt.changedByte] ^= 1
 					}
 				}
 				d := &dropper{
 					Driver: s.Driver,
-					after:  tt.after,
-					onDrop: change,
+					after:  tt.sentBytes,
+					onDrop: changeFile,
 					sealed: map[string]string{},
 				}
 				b := engine.New(d,
@@ -125,9 +136,9 @@ func TestPutPartAgainHasSameBytes(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a", bytes.NewReader(content),
 					storage.WithPartSize(part), storage.WithConcurrency(1))
 				require.Empty(t, d.reused, "one key has encrypted two bodies")
-				require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
-				if tt.code != "" {
+				if tt.want != "" {
 					require.ErrorContains(t, err, "has changed")
 					require.Equal(t, 3, d.attempts, "parts 1 and 2, and part 2 once more")
 					exists, err := b.Exists(t.Context(), "a")
