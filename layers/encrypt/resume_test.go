@@ -17,53 +17,68 @@ import (
 // An upload that is resumed with other keys or layers begins again, and the parts of the first attempt
 // are removed.
 func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
-	first := newKeys(t)
-	second := newKeys(t)
-	sealed := func(keys encrypt.Keys) []storage.OpenOption {
-		return []storage.OpenOption{driver.WithLayer(newLayer(t, keys))}
+	firstKeys := newKeys(t)
+	secondKeys := newKeys(t)
+	onlyEncrypting := encrypt.JoinKeys([]encrypt.Keys{firstKeys}, nil)
+	var noKeys encrypt.Keys // opens the store without the layer
+	open := func(d driver.Driver, keys encrypt.Keys) storage.Bucket {
+		if keys == noKeys {
+			return engine.New(d)
+		}
+		return engine.New(d, driver.WithLayer(newLayer(t, keys)))
 	}
-	tests := map[string]struct{ before, after []storage.OpenOption }{
-		"other keys":                 {sealed(first), sealed(second)},
-		"without the layer":          {sealed(first), nil},
-		"with the layer, not before": {nil, sealed(first)},
-		"keys that can only be written": {sealed(first), sealed(encrypt.JoinKeys([]encrypt.Keys{first},
-			nil))},
+
+	tests := []struct {
+		name       string
+		before     encrypt.Keys // of the first attempt
+		after      encrypt.Keys // of the second one
+		unreadable bool         // the keys of the second attempt cannot read the object
+	}{
+		{name: "other keys", before: firstKeys, after: secondKeys},
+		{name: "the layer is removed", before: firstKeys, after: noKeys},
+		{name: "the layer is added", before: noKeys, after: firstKeys},
+		{name: "keys that only encrypt", before: firstKeys, after: onlyEncrypting, unreadable: true},
 	}
-	for name, tt := range tests {
-		for form, body := range map[string]func(string) io.Reader{
-			"in place": func(text string) io.Reader { return strings.NewReader(text) },
-			"a stream": func(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} },
-		} {
-			t.Run(name+"/"+form, func(t *testing.T) {
+	for _, tt := range tests {
+		for _, isStream := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, from a stream %v", tt.name, isStream), func(t *testing.T) {
 				s := newStore()
 				content := randomText(4 * chunk)
-				opts := []storage.UploadOption{storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
-					storage.WithConcurrency(1)}
+				opts := []storage.UploadOption{
+					storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),
+					storage.WithConcurrency(1),
+				}
+				upload := func(b storage.Bucket) error {
+					var body io.Reader = strings.NewReader(content)
+					if isStream {
+						body = struct{ io.Reader }{body} // hides Seek
+					}
+					_, err := b.Upload(t.Context(), "a", body, opts...)
+					return err
+				}
 
 				// The first attempt is interrupted at the third part.
-				failing := engine.New(&recorder{
+				failing := &recorder{
 					Driver: s.Driver,
 					failAt: 3,
 					record: func(*driver.PartRequest, string) {},
-				}, tt.before...)
-				_, err := failing.Upload(t.Context(), "a", body(content), opts...)
-				require.ErrorIs(t, err, storage.PermissionDenied)
+				}
+				require.ErrorIs(t, upload(open(failing, tt.before)), storage.PermissionDenied)
 				require.Len(t, pendingNames(t, s), 1)
 
-				// The second attempt begins again, and removes the first one's parts.
-				b := engine.New(s.Driver, tt.after...)
-				_, err = b.Upload(t.Context(), "a", body(content), opts...)
-				// The upload notices the other keys after it has read from the body. A stream cannot be read again.
-				if err != nil && form == "a stream" {
+				// The second attempt begins again. It may notice the other keys after it has read from a stream, which
+				// cannot be read again. Then a third attempt is necessary.
+				b := open(s.Driver, tt.after)
+				err := upload(b)
+				if err != nil && isStream {
 					require.ErrorIs(t, err, storage.Unavailable)
 					require.ErrorContains(t, err, "make the same call again")
-					_, err = b.Upload(t.Context(), "a", body(content), opts...)
+					err = upload(b)
 				}
 				require.NoError(t, err)
+				require.Empty(t, pendingNames(t, s), "the parts of the first attempt are paid for")
 
-				require.Empty(t, pendingNames(t, s), "parts are paid for")
-				// Keys that only encrypt cannot read the object.
-				if name != "keys that can only be written" {
+				if !tt.unreadable {
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
 					require.NoError(t, err)
 					require.Equal(t, content, string(got))

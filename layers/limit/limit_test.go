@@ -19,13 +19,17 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
+// Parse reads a rate, or a timetable whose slots have times of each day or of one day of the week.
 func TestParse(t *testing.T) {
 	monday := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
-	clock := func(days, hour, minute int) time.Time {
-		return monday.AddDate(0, 0,
-			days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	at := func(weekday time.Weekday, hour, minute int) time.Time {
+		days := int(weekday - time.Monday)
+		return monday.AddDate(0, 0, days).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 	}
-	const day, week = "08:00,512K 19:00,10M:1M 23:00,off", "Mon-08:00,1M 12:00,2M fri-12:00,3M Saturday-00:00,off"
+	const (
+		eachDay = "08:00,512K 19:00,10M:1M 23:00,off"
+		week    = "Mon-08:00,1M 12:00,2M fri-12:00,3M Saturday-00:00,off"
+	)
 
 	tests := []struct {
 		name, text string
@@ -55,48 +59,48 @@ func TestParse(t *testing.T) {
 		{name: "both directions", text: "10M:off", when: monday, want: limit.Rates{Upload: 10 << 20}},
 		{name: "off", text: "off", when: monday, want: limit.Rates{}},
 		{name: "zero", text: "0", when: monday, want: limit.Rates{}},
-		{name: "before the first slot of a day", text: day, when: clock(2, 7, 59), want: limit.Rates{}},
+		{name: "before the first slot of a day", text: eachDay, when: at(time.Wednesday, 7, 59), want: limit.Rates{}},
 		{
 			name: "the start of a slot",
-			text: day,
-			when: clock(2, 8, 0),
+			text: eachDay,
+			when: at(time.Wednesday, 8, 0),
 			want: limit.Rates{Upload: 512 << 10, Download: 512 << 10},
 		},
 		{
 			name: "the end of a slot",
-			text: day,
-			when: clock(2, 18, 59),
+			text: eachDay,
+			when: at(time.Wednesday, 18, 59),
 			want: limit.Rates{Upload: 512 << 10, Download: 512 << 10},
 		},
 		{
 			name: "the next slot",
-			text: day,
-			when: clock(2, 19, 0),
+			text: eachDay,
+			when: at(time.Wednesday, 19, 0),
 			want: limit.Rates{Upload: 10 << 20, Download: 1 << 20},
 		},
 		{
 			name: "a slot of Monday",
 			text: week,
-			when: clock(0, 9, 0),
+			when: at(time.Monday, 9, 0),
 			want: limit.Rates{Upload: 1 << 20, Download: 1 << 20},
 		},
 		{
 			name: "a slot of each day",
 			text: week,
-			when: clock(1, 9, 0),
+			when: at(time.Tuesday, 9, 0),
 			want: limit.Rates{Upload: 2 << 20, Download: 2 << 20},
 		},
 		{
 			name: "a day in place of each day",
 			text: week,
-			when: clock(4, 13, 0),
+			when: at(time.Friday, 13, 0),
 			want: limit.Rates{Upload: 3 << 20, Download: 3 << 20},
 		},
-		{name: "the weekend", text: week, when: clock(5, 3, 0), want: limit.Rates{}},
+		{name: "the weekend", text: week, when: at(time.Saturday, 3, 0), want: limit.Rates{}},
 		{
 			name: "the week before",
 			text: "Sat-00:00,1M",
-			when: clock(0, 0, 0),
+			when: at(time.Monday, 0, 0),
 			want: limit.Rates{Upload: 1 << 20, Download: 1 << 20},
 		},
 	}
