@@ -127,53 +127,55 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	tests := []struct {
 		name     string
-		fault    []faults.Rule // of the second store
-		lost     string        // by the primary
+		rules    []faults.Rule // for requests to the second store
+		lostKey  string        // that the primary has lost; "" if it has all
 		job      transfer.Option
 		wantCode storage.Code // "" permits any error
 		wantText string       // in the error
 		wantHint string
 	}{
 		{
-			name:  "a write is missed",
-			fault: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
+			name:  "the second store misses a write",
+			rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)},
 			job:   transfer.WithMove(),
 		},
 		{
-			name:  "a look is missed",
-			fault: []faults.Rule{faults.Fail(faults.Head).Nth(1)},
+			name:  "the second store fails to return attributes once",
+			rules: []faults.Rule{faults.Fail(faults.Head).Nth(1)},
 			job:   transfer.WithMove(),
 		},
 		{
-			name:     "it is down",
-			fault:    []faults.Rule{faults.Fail(faults.Any)},
+			name:     "the second store is down",
+			rules:    []faults.Rule{faults.Fail(faults.Any)},
 			job:      transfer.WithMove(),
 			wantCode: storage.Unavailable,
 			wantText: "it is not known whether the ends are two places",
 			wantHint: "repeat the job when each store of both ends answers",
 		},
 		{
-			name: "the primary lost a file",
-			lost: "b",
-			job:  transfer.WithDelete(),
+			name:    "the primary has lost an object",
+			lostKey: "b",
+			job:     transfer.WithDelete(),
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The stores "first" and "second" are equal. Then the primary may lose an object.
 			ts := newTestStores(t, "memory")
 			ts.store("first", "a", "a")
 			ts.store("first", "b", "b")
 			_, err := mirror.RepairAll(t.Context(), ts.mirror("first", "second"))
 			require.NoError(t, err)
-			if tt.lost != "" {
-				require.NoError(t, ts.bucket("first").Remove(t.Context(), tt.lost))
+			if tt.lostKey != "" {
+				require.NoError(t, ts.bucket("first").Remove(t.Context(), tt.lostKey))
 			}
-			second := faults.New(tt.fault...)
-			layer, err := mirror.New(ts.bucket("second", second.Layer()), mirror.Config{})
-			require.NoError(t, err)
 
-			_, err = transfer.Sync(t.Context(), transfer.Bucket(ts.served("second")),
-				transfer.Bucket(ts.bucket("first", layer)), tt.job)
+			// The job goes from the mirror to its second store, which it reaches through a server.
+			inSecond := faults.New(tt.rules...)
+			layer, err := mirror.New(ts.bucket("second", inSecond.Layer()), mirror.Config{})
+			require.NoError(t, err)
+			mirrored := ts.bucket("first", layer)
+			_, err = transfer.Sync(t.Context(), transfer.Bucket(ts.served("second")), transfer.Bucket(mirrored), tt.job)
 			require.Error(t, err)
 			if tt.wantCode != "" {
 				require.Equal(t, tt.wantCode, storage.CodeOf(err))
@@ -181,7 +183,8 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 			require.ErrorContains(t, err, tt.wantText)
 			require.ErrorContains(t, err, tt.wantHint)
 
-			second.Set()
+			// When the second store works again, it has all objects.
+			inSecond.Set()
 			_, err = mirror.Repair(t.Context(), ts.mirror("first", "second"))
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"a": "a", "b": "b"}, ts.contents(ts.bucket("second")))

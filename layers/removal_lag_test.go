@@ -43,12 +43,12 @@ func newLaggingMirror(t *testing.T) (b storage.Bucket, failing *faults.Injector)
 	return b, failing
 }
 
-// If a mirror's second store lags, its listing may lack objects and show removed ones. A job neither removes nor omits
-// an object because of that.
+// While the primary of a mirror cannot list, its second store would list old objects, and lack new ones. A job that would
+// remove or omit objects because of such a listing fails, and changes nothing.
 func TestListLaggingRemovesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
-	aged := []transfer.Option{transfer.WithNow(func() time.Time { return now })}
-	backup := func(t *testing.T) storage.Bucket {
+	atNow := transfer.WithNow(func() time.Time { return now })
+	newOther := func(t *testing.T) storage.Bucket {
 		b := memstore.New()
 		for _, key := range []string{"changed", "new", "old"} {
 			_, err := b.Upload(t.Context(), key, strings.NewReader("new"))
@@ -58,63 +58,90 @@ func TestListLaggingRemovesNothing(t *testing.T) {
 	}
 	tests := []struct {
 		name string
-		job  func(ctx context.Context, b, other storage.Bucket) error
+		job  func(ctx context.Context, mirrored, other storage.Bucket) error
 	}{
-		{"a copy that deletes what the mirror does not list", func(
-			ctx context.Context, b, other storage.Bucket,
-		) error {
-			_, err := transfer.Copy(ctx, other, b, transfer.WithDelete())
-			return err
-		}},
-		{"a copy into the mirror that deletes", func(ctx context.Context, b, other storage.Bucket) error {
-			_, err := transfer.Copy(ctx, b, other, transfer.WithDelete())
-			return err
-		}},
-		{"a move out of the mirror", func(ctx context.Context, b, other storage.Bucket) error {
-			_, err := transfer.Sync(ctx, transfer.Bucket(other), transfer.Bucket(b), transfer.WithMove())
-			return err
-		}},
-		{"a comparison", func(ctx context.Context, b, other storage.Bucket) error {
-			_, err := transfer.Compare(ctx, transfer.Bucket(other), transfer.Bucket(b), nil)
-			return err
-		}},
-		{"Expire", func(ctx context.Context, b, _ storage.Bucket) error {
-			_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{Age: 24 * time.Hour}}, aged...)
-			return err
-		}},
-		{"Remove of what is old", func(ctx context.Context, b, _ storage.Bucket) error {
-			_, err := transfer.Remove(ctx, b,
-				append(aged, transfer.WithModifiedBefore(now.Add(-time.Hour)))...)
-			return err
-		}},
-		{"RemoveMatching", func(ctx context.Context, b, _ storage.Bucket) error {
-			_, err := storage.RemoveMatching(ctx, b,
-				func(e storage.ListEntry) bool { return now.Sub(e.Modified) > time.Hour })
-			return err
-		}},
-		{"Finish of an overlay", func(ctx context.Context, b, _ storage.Bucket) error {
-			moving, err := overlayOver(b)
-			if err == nil {
-				_, err = overlay.Finish(ctx, moving, overlay.FinishConfig{})
-			}
-			return err
-		}},
-		{"Left of an overlay", func(ctx context.Context, b, _ storage.Bucket) error {
-			moving, err := overlayOver(b)
-			if err == nil {
-				_, err = overlay.Left(ctx, moving)
-			}
-			return err
-		}},
+		{
+			name: "a copy out of the mirror, with WithDelete",
+			job: func(ctx context.Context, mirrored, other storage.Bucket) error {
+				_, err := transfer.Copy(ctx, other, mirrored, transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "a copy into the mirror, with WithDelete",
+			job: func(ctx context.Context, mirrored, other storage.Bucket) error {
+				_, err := transfer.Copy(ctx, mirrored, other, transfer.WithDelete())
+				return err
+			},
+		},
+		{
+			name: "a move out of the mirror",
+			job: func(ctx context.Context, mirrored, other storage.Bucket) error {
+				_, err := transfer.Sync(ctx, transfer.Bucket(other), transfer.Bucket(mirrored), transfer.WithMove())
+				return err
+			},
+		},
+		{
+			name: "a comparison",
+			job: func(ctx context.Context, mirrored, other storage.Bucket) error {
+				_, err := transfer.Compare(ctx, transfer.Bucket(other), transfer.Bucket(mirrored), nil)
+				return err
+			},
+		},
+		{
+			name: "Expire",
+			job: func(ctx context.Context, mirrored, _ storage.Bucket) error {
+				_, err := transfer.Expire(ctx, mirrored, []transfer.ExpireRule{{Age: 24 * time.Hour}}, atNow)
+				return err
+			},
+		},
+		{
+			name: "Remove of old objects",
+			job: func(ctx context.Context, mirrored, _ storage.Bucket) error {
+				_, err := transfer.Remove(ctx, mirrored, atNow, transfer.WithModifiedBefore(now.Add(-time.Hour)))
+				return err
+			},
+		},
+		{
+			name: "RemoveMatching of old objects",
+			job: func(ctx context.Context, mirrored, _ storage.Bucket) error {
+				isOld := func(e storage.ListEntry) bool { return now.Sub(e.Modified) > time.Hour }
+				_, err := storage.RemoveMatching(ctx, mirrored, isOld)
+				return err
+			},
+		},
+		{
+			name: "Finish of an overlay whose old store is the mirror",
+			job: func(ctx context.Context, mirrored, _ storage.Bucket) error {
+				overlaid, err := overlayOver(mirrored)
+				if err != nil {
+					return err
+				}
+				_, err = overlay.Finish(ctx, overlaid, overlay.FinishConfig{})
+				return err
+			},
+		},
+		{
+			name: "Left of an overlay whose old store is the mirror",
+			job: func(ctx context.Context, mirrored, _ storage.Bucket) error {
+				overlaid, err := overlayOver(mirrored)
+				if err != nil {
+					return err
+				}
+				_, err = overlay.Left(ctx, overlaid)
+				return err
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b, failing := newLaggingMirror(t)
-			other := backup(t)
-			err := tt.job(t.Context(), b, other)
-			require.ErrorIs(t, err, storage.Unavailable)
+			mirrored, failing := newLaggingMirror(t)
+			other := newOther(t)
+			require.ErrorIs(t, tt.job(t.Context(), mirrored, other), storage.Unavailable)
+
+			// When the primary can list again, both buckets still have all objects.
 			failing.Set()
-			for _, bucket := range []storage.Bucket{b, other} {
+			for _, bucket := range []storage.Bucket{mirrored, other} {
 				for _, key := range []string{"changed", "new", "old"} {
 					data, _, err := storage.ReadAll(t.Context(), bucket, key)
 					require.NoError(t, err, key)

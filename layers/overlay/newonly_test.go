@@ -1,6 +1,7 @@
 package overlay_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -27,36 +28,32 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 	}
 }
 
-// During a rolling update, some processes use the overlay and others NewOnly. Later, some use NewOnly and others no
-// layer. Each sees the writes and removals of the others.
+// After the objects have moved, programs are updated in two steps: from the overlay to one with NewOnly, and from that
+// to no layer. During each update, processes before it and after it see the writes and removals of each other.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
-		tests := []struct {
-			name   string
-			former int // index of the former bucket; the next one is the later bucket
-		}{
-			{name: "NewOnly beside the layer", former: 0},
-			{name: "without the layer beside NewOnly", former: 1},
-		}
-		for _, tt := range tests {
-			t.Run(tt.name, func(t *testing.T) {
+		for _, isSecondStep := range []bool{false, true} {
+			t.Run(fmt.Sprintf("KeepOld %v, to no layer %v", keepOld, isSecondStep), func(t *testing.T) {
 				old := memstore.New()
 				d := memstore.NewDriver(memstore.Config{})
 				for _, key := range []string{"a", "b", "c", "d", "e"} {
 					put(t, old, key, "old "+key)
 				}
-				open := func(newOnly bool) storage.Bucket {
-					return engine.New(d, driver.WithLayer(newLayer(t, old, overlay.Config{
-						CopyOnRead: true,
-						KeepOld:    keepOld,
-						NewOnly:    newOnly,
-					})))
-				}
-				buckets := []storage.Bucket{open(false), open(true), engine.New(d)}
-				_, err := overlay.Finish(t.Context(), buckets[0], overlay.FinishConfig{})
+
+				// All objects move to the new store.
+				config := overlay.Config{CopyOnRead: true, KeepOld: keepOld}
+				overlaid := engine.New(d, driver.WithLayer(newLayer(t, old, config)))
+				config.NewOnly = true
+				newOnly := engine.New(d, driver.WithLayer(newLayer(t, old, config)))
+				withoutLayer := engine.New(d)
+				_, err := overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
 				require.NoError(t, err)
-				former := buckets[tt.former]
-				later := buckets[tt.former+1]
+
+				// Processes before the update use the former bucket, and those after it the later one.
+				former, later := overlaid, newOnly
+				if isSecondStep {
+					former, later = newOnly, withoutLayer
+				}
 
 				// Each bucket removes an object. The later one also removes an object with a given revision.
 				require.NoError(t, later.Remove(t.Context(), "a"))
@@ -88,10 +85,10 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				// A removed object can be created again, and all buckets have the same objects in the end.
 				_, err = former.Upload(t.Context(), "a", strings.NewReader("again"), storage.IfAbsent())
 				require.NoError(t, err)
-				_, err = overlay.Finish(t.Context(), buckets[1], overlay.FinishConfig{})
+				_, err = overlay.Finish(t.Context(), newOnly, overlay.FinishConfig{})
 				require.NoError(t, err)
 				want := map[string]string{"a": "again", "d": "new d", "e": "old e"}
-				for _, b := range append(buckets[1:], former) {
+				for _, b := range []storage.Bucket{newOnly, withoutLayer, former} {
 					got := contentsOf(t, b)
 					for key := range got {
 						if strings.HasPrefix(key, overlay.TombstonesPrefix) {
