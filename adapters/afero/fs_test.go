@@ -54,7 +54,7 @@ func TestFs(t *testing.T) {
 		return string(text)
 	}
 
-	t.Run("a write appears at Close, whole", func(t *testing.T) {
+	t.Run("Close stores all that was written", func(t *testing.T) {
 		f, err := files.Create("/a/b.txt")
 		require.NoError(t, err)
 
@@ -67,7 +67,7 @@ func TestFs(t *testing.T) {
 		require.ErrorIs(t, f.Close(), fs.ErrClosed)
 	})
 
-	t.Run("an append keeps what was there", func(t *testing.T) {
+	t.Run("O_APPEND writes after the content", func(t *testing.T) {
 		f, err := files.OpenFile("a/b.txt", os.O_WRONLY|os.O_APPEND, 0)
 		require.NoError(t, err)
 		_, err = io.Copy(f, strings.NewReader(" and more"))
@@ -89,7 +89,7 @@ func TestFs(t *testing.T) {
 		require.Equal(t, "TExt and", content("a/b.txt"))
 	})
 
-	t.Run("O_EXCL refuses a file that is there", func(t *testing.T) {
+	t.Run("O_EXCL refuses a file that exists", func(t *testing.T) {
 		_, err := files.OpenFile("a/b.txt", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
 		require.ErrorIs(t, err, fs.ErrExist)
 	})
@@ -109,7 +109,7 @@ func TestFs(t *testing.T) {
 		require.False(t, exists)
 	})
 
-	t.Run("a folder is renamed with all that is in it", func(t *testing.T) {
+	t.Run("Rename of a folder moves its files", func(t *testing.T) {
 		require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))
 		require.NoError(t, files.Rename("a", "z"))
 		require.Equal(t, "d", content("z/c/d"))
@@ -119,7 +119,7 @@ func TestFs(t *testing.T) {
 		require.ErrorIs(t, files.Rename("z", "z/c/e"), fs.ErrInvalid)
 	})
 
-	t.Run("a directory is empty, then not, then gone", func(t *testing.T) {
+	t.Run("Mkdir and Remove of a directory", func(t *testing.T) {
 		require.NoError(t, files.Mkdir("empty", 0))
 		require.ErrorIs(t, files.Mkdir("empty", 0), fs.ErrExist)
 		empty, err := afero.IsEmpty(files, "empty")
@@ -132,7 +132,7 @@ func TestFs(t *testing.T) {
 		require.ErrorIs(t, files.MkdirAll("z/b.txt/c", 0), syscall.ENOTDIR)
 	})
 
-	t.Run("what a store cannot do is told", func(t *testing.T) {
+	t.Run("errors of unsupported and invalid calls", func(t *testing.T) {
 		require.ErrorIs(t, files.Chmod("z/b.txt", 0o600), errors.ErrUnsupported)
 		_, err := files.Open("none")
 		require.ErrorIs(t, err, fs.ErrNotExist)
@@ -146,7 +146,7 @@ func TestFs(t *testing.T) {
 		require.NoError(t, f.Close())
 	})
 
-	t.Run("everything is removed", func(t *testing.T) {
+	t.Run("RemoveAll of the root", func(t *testing.T) {
 		require.NoError(t, files.RemoveAll("/"))
 		entries, err := afero.ReadDir(files, "/")
 		require.NoError(t, err)

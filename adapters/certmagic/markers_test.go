@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// Consoles and rclone mark a folder by an empty object, whose key is that of the folder and a slash.
+// Consoles and rclone mark a folder by an empty object whose key ends in a slash. List does not return such markers.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -26,46 +26,61 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 		recursive bool
 		want      []string
 	}{
-		{name: "its own", keys: []string{"a/", "a/b", "a/c/d"}, folder: "a", want: []string{"a/b", "a/c"}},
-		{name: "its own, with a slash", keys: []string{"a/", "a/b"}, folder: "a/", want: []string{"a/b"}},
 		{
-			name:      "its own, recursive",
+			name:   "marker of the folder",
+			keys:   []string{"a/", "a/b", "a/c/d"},
+			folder: "a",
+			want:   []string{"a/b", "a/c"},
+		},
+		{
+			name:   "marker of the folder, listed by a name with a slash",
+			keys:   []string{"a/", "a/b"},
+			folder: "a/",
+			want:   []string{"a/b"},
+		},
+		{
+			name:      "marker of the folder, recursive",
 			keys:      []string{"a/", "a/b"},
 			folder:    "a",
 			recursive: true,
 			want:      []string{"a/b"},
 		},
-		{name: "of a folder in it", keys: []string{"a/c/", "a/c/d"}, folder: "a", want: []string{"a/c"}},
 		{
-			name:      "of a folder in it, recursive",
+			name:   "marker of a subfolder",
+			keys:   []string{"a/c/", "a/c/d"},
+			folder: "a",
+			want:   []string{"a/c"},
+		},
+		{
+			name:      "marker of a subfolder, recursive",
 			keys:      []string{"a/c/", "a/c/d"},
 			folder:    "a",
 			recursive: true,
 			want:      []string{"a/c", "a/c/d"},
 		},
 		{
-			name:      "of an empty folder in it, recursive",
+			name:      "marker of an empty subfolder, recursive",
 			keys:      []string{"a/b", "a/c/"},
 			folder:    "a",
 			recursive: true,
 			want:      []string{"a/b", "a/c"},
 		},
-		{name: "of the root", keys: []string{"/", "a"}, want: []string{"a"}},
-		{name: "of the root, recursive", keys: []string{"/", "a"}, recursive: true, want: []string{"a"}},
+		{name: "marker of the root", keys: []string{"/", "a"}, want: []string{"a"}},
+		{name: "marker of the root, recursive", keys: []string{"/", "a"}, recursive: true, want: []string{"a"}},
 		{
-			name:   "in a folder without a name",
+			name:   "marker and object in a subfolder without a name",
 			keys:   []string{"a//", "a//x", "a/b"},
 			folder: "a",
 			want:   []string{"a/b"},
 		},
 		{
-			name:      "in a folder without a name, recursive",
+			name:      "marker and object in a subfolder without a name, recursive",
 			keys:      []string{"a//", "a//x", "a/b"},
 			folder:    "a",
 			recursive: true,
 			want:      []string{"a/b"},
 		},
-		{name: "an empty folder", keys: []string{"a/"}, folder: "a", want: nil},
+		{name: "only the marker of the folder", keys: []string{"a/"}, folder: "a", want: nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,9 +91,11 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 			require.Equal(t, tt.want, keys)
 		})
 	}
+
+	// Without a marker or an object in it, there is no folder.
 	b, _ := foldermarker.New(t)
 	_, err := newStorage(t, b).List(t.Context(), "a", false)
-	require.ErrorIs(t, err, fs.ErrNotExist, "no marker, no folder")
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }
 
 // CertMagic's clean-up removes expired certificates with their folders, even if other tools have marked the folders by

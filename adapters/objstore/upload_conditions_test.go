@@ -45,80 +45,89 @@ func TestSupportedConditionsOfAnUnknownServer(t *testing.T) {
 func TestUploadConditions(t *testing.T) {
 	for store, open := range stores {
 		t.Run(store, func(t *testing.T) {
+			// Three objects have a version. Then one of them is changed, and another one is removed.
 			b := New(open(t), Config{})
-			for _, name := range []string{"there", "changed", "removed"} {
-				require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("old")))
-			}
-
 			versions := map[string]*thanos.ObjectVersion{}
-			for _, name := range []string{"there", "changed", "removed"} {
-				a, err := b.Attributes(t.Context(), name)
+			for _, name := range []string{"unchanged", "changed", "removed"} {
+				require.NoError(t, b.Upload(t.Context(), name, strings.NewReader("old")))
+				attrs, err := b.Attributes(t.Context(), name)
 				require.NoError(t, err)
-				versions[name] = a.Version
+				versions[name] = attrs.Version
 			}
 			require.NoError(t, b.Upload(t.Context(), "changed", strings.NewReader("newer")))
 			require.NoError(t, b.Delete(t.Context(), "removed"))
 
-			for name, row := range map[string]struct {
+			tests := []struct {
+				name    string
 				key     string
 				option  thanos.ObjectUploadOption
 				refused bool
 			}{
-				"absent, and must be": {
+				{
+					name:    "IfNotExists for a new object",
 					key:     "absent",
 					option:  thanos.WithIfNotExists(),
 					refused: false,
 				},
-				"there, and must be absent": {
+				{
+					name:    "IfNotExists for an object that exists",
 					key:     "changed",
 					option:  thanos.WithIfNotExists(),
 					refused: true,
 				},
-				"the version that is there": {
-					key:     "there",
-					option:  thanos.WithIfMatch(versions["there"]),
+				{
+					name:    "IfMatch with the current version",
+					key:     "unchanged",
+					option:  thanos.WithIfMatch(versions["unchanged"]),
 					refused: false,
 				},
-				"a version before the last change": {
+				{
+					name:    "IfMatch with the version before the change",
 					key:     "changed",
 					option:  thanos.WithIfMatch(versions["changed"]),
 					refused: true,
 				},
-				"a version of a removed object": {
+				{
+					name:    "IfMatch with the version of a removed object",
 					key:     "removed",
 					option:  thanos.WithIfMatch(versions["removed"]),
 					refused: true,
 				},
-				"an ETag that no store makes": {
+				{
+					name:    "IfMatch with an ETag that no store makes",
 					key:     "changed",
 					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}),
 					refused: true,
 				},
-				"a generation": {
+				{
+					name:    "IfMatch with a generation",
 					key:     "changed",
 					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}),
 					refused: true,
 				},
-				"an empty version": {
+				{
+					name:    "IfMatch with an empty version",
 					key:     "changed",
 					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}),
 					refused: true,
 				},
-			} {
-				t.Run(name, func(t *testing.T) {
-					err := b.Upload(t.Context(), row.key, strings.NewReader(name), row.option)
-					require.Equal(t, row.refused, err != nil, "%v", err)
-					require.Equal(t, row.refused, b.IsConditionNotMetErr(err), "%v", err)
-					if !row.refused {
-						require.Equal(t, name, read(t, b, row.key))
+			}
+			for _, tt := range tests {
+				t.Run(tt.name, func(t *testing.T) {
+					err := b.Upload(t.Context(), tt.key, strings.NewReader(tt.name), tt.option)
+					require.Equal(t, tt.refused, err != nil, "%v", err)
+					require.Equal(t, tt.refused, b.IsConditionNotMetErr(err), "%v", err)
+					if !tt.refused {
+						require.Equal(t, tt.name, read(t, b, tt.key))
 					}
 				})
 			}
-			require.Equal(t, "newer", read(t, b, "changed"), "no refused upload wrote")
 
-			there, err := b.Exists(t.Context(), "removed")
+			// No refused upload has stored anything.
+			require.Equal(t, "newer", read(t, b, "changed"))
+			exists, err := b.Exists(t.Context(), "removed")
 			require.NoError(t, err)
-			require.False(t, there, "no refused upload made it again")
+			require.False(t, exists)
 		})
 	}
 }

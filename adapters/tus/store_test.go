@@ -613,10 +613,12 @@ func TestTailThatIsGoneIsStoredAgain(t *testing.T) {
 		require.NoError(t, err)
 	}
 
+	// The object "a.part" holds the last bytes. Somebody removes it.
 	write(0, "01")
 	write(2, "23")
-	// This object holds the last bytes.
 	require.NoError(t, store.bucket.Remove(t.Context(), "a.part"))
+
+	// The next write stores the removed bytes again.
 	write(4, "45")
 	write(6, "6789")
 	require.NoError(t, u.FinishUpload(t.Context()))
