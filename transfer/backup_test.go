@@ -55,13 +55,14 @@ func TestWithMaxDeleteNegative(t *testing.T) {
 
 // The function of WithBeforeDelete is called before the first removal, and can forbid all of them.
 func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
+	// The destination has the files a, b and c.
 	tests := []struct {
 		name   string
 		source map[string]string
-		called bool
-		refuse error
+		called bool  // whether the function is called
+		refuse error // what the function returns
 		opts   []transfer.Option
-		left   map[string]string
+		left   map[string]string // files of the destination afterwards
 	}{
 		{
 			name:   "a removal",

@@ -15,14 +15,16 @@ import (
 
 // A dry run counts the requests and bytes of the job that it stands for.
 func TestForecastOfADryRun(t *testing.T) {
+	// Each file has 5 bytes. The bucket "full" has four of them, and the directory "half" a copy of one.
 	full := memstore.New()
 	dir := t.TempDir()
-	for _, key := range []string{"a", "b", "folder/c"} {
+	for _, key := range []string{"a", "b", "folder/c", "same"} {
 		put(t, full, key, "12345")
 	}
-	put(t, full, "same", "12345")
 	_, err := transfer.Download(t.Context(), storage.Prefixed(full, "folder/"), filepath.Join(dir, "half"))
 	require.NoError(t, err)
+
+	// Another bucket already has one of these files, and one that "full" lacks.
 	other := memstore.New()
 	put(t, other, "same", "12345")
 	put(t, other, "extra", "12345")

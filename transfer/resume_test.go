@@ -99,6 +99,7 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	require.NoError(t, large.Truncate(largeParts*partBytes))
 	require.NoError(t, large.Close())
 
+	// The server stores some parts, and then holds the requests of all others.
 	server := &partServer{
 		handler: s3server.New(s3server.Config{Strict: true, Buckets: []string{"photos"}}),
 		held:    make(chan struct{}, 64),
@@ -121,6 +122,7 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	require.EqualValues(t, finishedParts, server.sent.Load())
 	require.Len(t, keptUploads(t, r.kept()), 1)
 
+	// The next process sends only the other parts, in the same multipart upload.
 	const noLimit = 1 << 20
 	server.hold.Store(noLimit)
 	output, err := r.command(t).CombinedOutput()
@@ -129,6 +131,7 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	require.Equal(t, 1, server.handler.Count("CreateMultipartUpload"))
 	require.Empty(t, keptUploads(t, r.kept()))
 
+	// The object has the bytes of the file.
 	b, err := s3.Open(t.Context(), s3.Config{
 		Bucket:      "photos",
 		Endpoint:    listening.URL,
