@@ -92,7 +92,7 @@ func newLog(t *testing.T, bucket storage.Bucket) *commit.Log {
 
 // Trim works on the copy of a log with all its objects as on the original.
 func TestTrimACopiedLog(t *testing.T) {
-	// Of the ten entries, 1 to 6 are removed, and 7 and 8 are marked.
+	// The log has ten entries. Entries 1 to 6 are removed, and 7 and 8 are marked.
 	src := newTrimmedLog(t, 6, 8)
 	dst := memstore.New()
 	copyKeys(t, dst, src, foldermarker.Keys(t, src)...)

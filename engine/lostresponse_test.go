@@ -280,8 +280,9 @@ func lostRuns(write lostWrite, lacks storage.Features) []lostRun {
 	return runs
 }
 
-// If the response to a write is lost, the error tells what the write has done: nil if it took effect, OutcomeUnknown if
-// that cannot be known, and any other error only if nothing was written. A write with a condition takes effect once.
+// If the response to a write is lost, the error tells what the write has done. It is nil if the write took effect, and
+// OutcomeUnknown if that cannot be known. Any other error means that nothing was written. A write with a condition
+// takes effect once.
 func TestLostResponses(t *testing.T) {
 	stores := []struct {
 		name  string

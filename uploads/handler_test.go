@@ -387,7 +387,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 		status      int
 	}{
 		{
-			name:        "a body that is no form",
+			name:        "a body that is not a form",
 			method:      http.MethodPost,
 			path:        "/",
 			contentType: "application/json",

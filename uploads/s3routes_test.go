@@ -750,7 +750,7 @@ func TestS3RefusesForms(t *testing.T) {
 			{name: "a header that is too long", form: longHeader, want: "400 invalid_request"},
 			{name: "a field that is too long", form: longField, want: "413 too_large file"},
 			{
-				name: "a body that is no form",
+				name: "a body that is not a form",
 				form: sentForm{body: valid.body, contentType: "text/plain"},
 				want: "415 invalid_request Content-Type",
 			},
