@@ -19,8 +19,9 @@ import (
 // The code of a callback's error decides the status of the response and its Retry-After. The response hides the text of
 // errors that are not an *uploads.Error.
 func TestCodeOfApplicationErrors(t *testing.T) {
-	const secret = "the database is at 10.0.0.7"
-	retryLater := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: errors.New(secret)}
+	const secret = "10.0.0.7" // a part of the text
+	withSecret := errors.New("the database is at " + secret)
+	retryLater := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: withSecret}
 	tests := []struct {
 		err        error
 		status     int
@@ -48,7 +49,7 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 		{err: storage.Unsupported, status: 500, code: "internal", retryAfter: "1"},
 		{err: storage.OutcomeUnknown, status: 500, code: "internal", retryAfter: "1"},
 		{err: storage.Internal, status: 500, code: "internal", retryAfter: "1"},
-		{err: errors.New(secret), status: 500, code: "internal", retryAfter: "1"},
+		{err: withSecret, status: 500, code: "internal", retryAfter: "1"},
 	}
 	for _, tt := range tests {
 		for callback, config := range configsThatFail(tt.err) {

@@ -466,7 +466,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 // The error of Authorize decides the status of the response. If Authorize returns a user whose ID no key can have, the
 // status is 500.
 func TestHandlerAuthorize(t *testing.T) {
-	const secret = "the database is at 10.0.0.7"
+	const secret = "10.0.0.7"
 	tests := []struct {
 		name     string
 		user     uploads.User // that Authorize returns
@@ -485,7 +485,7 @@ func TestHandlerAuthorize(t *testing.T) {
 		},
 		{
 			name:     "another error",
-			err:      errors.New(secret),
+			err:      errors.New("the database is at " + secret),
 			status:   http.StatusInternalServerError,
 			code:     "internal",
 			reported: 1,
