@@ -326,6 +326,17 @@ func TestGetObjectRanges(t *testing.T) {
 			require.Equal(t, tt.want, body)
 		})
 	}
+
+	t.Run("range that a presigned URL does not sign", func(t *testing.T) {
+		presigned, err := s3.NewPresignClient(s.Client).PresignGetObject(t.Context(), &s3.GetObjectInput{
+			Bucket: aws.String(bucket),
+			Key:    aws.String("k"),
+		})
+		require.NoError(t, err)
+		response, body := s.send(t, "GET", presigned.URL, nil, http.Header{"Range": {"bytes=2-4"}})
+		require.Equal(t, http.StatusPartialContent, response.StatusCode, body)
+		require.Equal(t, "234", body)
+	})
 }
 
 // GetObject returns the whole object if the header Range is not a single range of bytes.
