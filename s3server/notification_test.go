@@ -256,7 +256,9 @@ func TestEventsOfVersions(t *testing.T) {
 	s.put(t, "v", "x")
 	s.deleteObject(t, "v")
 	created, marker := events.events[0], events.events[1]
+	require.NotEmpty(t, created.VersionID)
 	require.NotEmpty(t, marker.VersionID)
+	require.NotEqual(t, created.VersionID, marker.VersionID)
 	require.Less(t, created.Sequencer, marker.Sequencer)
 
 	s.deleteVersion(t, "v", marker.VersionID)
