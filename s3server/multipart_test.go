@@ -276,7 +276,7 @@ func TestCompleteRefuses(t *testing.T) {
 			code:   "BadDigest",
 		},
 		{
-			name: "checksum type of another upload",
+			name: "other checksum type than that of the upload",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.ChecksumType = types.ChecksumTypeComposite
 			},

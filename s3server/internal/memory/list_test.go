@@ -127,7 +127,7 @@ func TestListPages(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	for round := range 20 {
 		s, present, versions := newStoreOfRandomKeys(t, random)
-		everPresent := slices.Sorted(maps.Keys(versions)) // also keys whose newest version is a delete marker
+		allKeys := slices.Sorted(maps.Keys(versions)) // also keys whose newest version is a delete marker
 
 		for _, l := range listings(
 			[]string{"", "a", "a/", "b/a"}, // prefixes
@@ -138,7 +138,7 @@ func TestListPages(t *testing.T) {
 			require.Equal(t, expected(l, present), listAll(t, s, l), about)
 
 			var wantVersions []string
-			for _, name := range expected(l, everPresent) {
+			for _, name := range expected(l, allKeys) {
 				if _, isCommonPrefix := l.CommonPrefix(name); isCommonPrefix {
 					wantVersions = append(wantVersions, name+" ")
 					continue
