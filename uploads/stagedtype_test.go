@@ -39,7 +39,7 @@ func TestStagedContentHasInertType(t *testing.T) {
 			tt.send(newSessionSite(t, bucket, uploads.Config{
 				Rules: rules.Any(0),
 				Inspect: func(context.Context, *uploads.File, *storage.ReaderAt) error {
-					types = stagedTypes(t, bucket)
+					types = append(types, stagedTypes(t, bucket)...)
 					return nil
 				},
 			}))
