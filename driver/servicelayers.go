@@ -12,10 +12,7 @@ func ServiceWithLayers(s ServiceDriver, layers ...Layer) ServiceDriver {
 	}
 	layered := &layeredService{s, layers}
 	if private, ok := s.(PrivateDriver); ok {
-		return struct {
-			ServiceDriver
-			PrivateDriver
-		}{layered, &layeredPrivate{private, layers}}
+		return &layeredPrivateService{ServiceDriver: layered, private: private, layers: layers}
 	}
 	return layered
 }
@@ -35,19 +32,23 @@ func (s *layeredService) Driver(name string) (Driver, error) {
 	return addLayers(d, s.layers), nil
 }
 
-// layeredPrivate implements PrivateDriver for ServiceWithLayers.
-type layeredPrivate struct {
-	inner  PrivateDriver
-	layers []Layer
+var _ PrivateDriver = (*layeredPrivateService)(nil)
+
+// A layeredPrivateService is a layeredService that has private objects. It does not embed the
+// interface PrivateDriver: the name of that field would hide the method of the same name.
+type layeredPrivateService struct {
+	ServiceDriver // a *layeredService
+	private       PrivateDriver
+	layers        []Layer
 }
 
 // PrivateDriver returns the driver of a bucket's private objects, with the layers around it.
-func (p *layeredPrivate) PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error) {
-	d, err := p.inner.PrivateDriver(ctx, bucket, create)
+func (s *layeredPrivateService) PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error) {
+	d, err := s.private.PrivateDriver(ctx, bucket, create)
 	if err != nil {
 		return nil, err
 	}
-	return addLayers(d, p.layers), nil
+	return addLayers(d, s.layers), nil
 }
 
 // addLayers wraps d in the layers, of which the last is outermost.

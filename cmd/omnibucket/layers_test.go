@@ -375,6 +375,21 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	require.Contains(t, stderr, "must be used with a location")
 }
 
+// A gateway with layers, or one that refuses changes, has the settings that another gateway of the directory has stored.
+func TestGatewaysShareSettings(t *testing.T) {
+	s := newShell(t)
+	const asMinIO = "&profile=minio" // a kind of server that has lifecycle rules
+	dir := "file://" + filepath.ToSlash(t.TempDir())
+	parameters := s.serveS3Parameters("--create", "year", dir) + asMinIO
+	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
+	s.run("bucket", "--lifecycle", "-", "s3://year/"+parameters) // reads the rule from s.stdin
+
+	for _, flags := range [][]string{{"--bwlimit", "100M"}, {"--read-only"}} {
+		others := s.serveS3Parameters(append(flags, dir)...) + asMinIO
+		require.Contains(t, s.run("bucket", "--json", "s3://year/"+others), `"prefix":"tmp/"`, flags)
+	}
+}
+
 // With the layer mirror, a change goes to both stores. Listings do not show what the layer keeps for itself.
 func TestLocationMirrored(t *testing.T) {
 	s := newMirroringShell(t)

@@ -14,11 +14,7 @@ func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
 	if !ok {
 		return readOnlyService{service}
 	}
-	// The library looks for this optional interface, which readOnlyService would hide.
-	return struct {
-		driver.ServiceDriver
-		driver.PrivateDriver
-	}{readOnlyService{service}, private}
+	return readOnlyPrivateService{ServiceDriver: readOnlyService{service}, private: private}
 }
 
 // A readOnlyService refuses to create, update and delete buckets. It complements the layer
@@ -34,3 +30,17 @@ func (s readOnlyService) UpdateBucket(context.Context, *driver.BucketRequest) (*
 }
 
 func (s readOnlyService) DeleteBucket(context.Context, string) error { return program.ErrReadOnly }
+
+var _ driver.PrivateDriver = readOnlyPrivateService{}
+
+// A readOnlyPrivateService is a readOnlyService that has private objects. It does not embed the
+// interface PrivateDriver: the name of that field would hide the method of the same name.
+type readOnlyPrivateService struct {
+	driver.ServiceDriver // a readOnlyService
+	private              driver.PrivateDriver
+}
+
+// PrivateDriver returns the driver of a bucket's private objects, which a layer keeps from being changed.
+func (s readOnlyPrivateService) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
+	return s.private.PrivateDriver(ctx, bucket, create)
+}
