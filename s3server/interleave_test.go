@@ -94,6 +94,9 @@ func newExploredServer(s *interleave.Scene, service driver.ServiceDriver) *s3ser
 // setUpExploredBucket creates a bucket with the object k, whose content is "first", and with an upload to the same
 // object. It also returns the ETag of the object. If isExpired is true, the lifecycle of the bucket may remove the
 // object.
+//
+// The time of a scene moves only while it waits. So setUpExploredBucket waits for a minute after each change of versioning
+// and each write: the server tells by their times which of them came first.
 func setUpExploredBucket(
 	s *interleave.Scene, service driver.ServiceDriver, isVersioned, isExpired bool,
 ) (upload exploredUpload, firstTag string) {
@@ -109,15 +112,17 @@ func setUpExploredBucket(
 	if isVersioned {
 		enable := setVersioning("Enabled")
 		ask(enable.method, enable.target, enable.body)
+		time.Sleep(time.Minute)
 	}
 	_, firstTag = ask(http.MethodPut, "/k", "first")
 	created, _ := ask(http.MethodPost, "/k?uploads", "")
 	id := uploadIDs.FindStringSubmatch(created)
 	require.Len(s, id, 2, created)
 	_, partTag := ask(http.MethodPut, "/k?partNumber=1&uploadId="+id[1], "part")
+	time.Sleep(time.Minute)
 	if isExpired {
 		ask(http.MethodPut, "?lifecycle", expiring)
-		time.Sleep(72 * time.Hour) // the time of a scene is not real
+		time.Sleep(72 * time.Hour)
 	}
 	return exploredUpload{id: id[1], partTag: partTag}, strings.Trim(firstTag, `"`)
 }
