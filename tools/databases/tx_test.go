@@ -224,7 +224,7 @@ func requireKeepAfterASweepFails(t *testing.T, app *application, level sql.Isola
 	tx, err := app.db.BeginTx(t.Context(), &sql.TxOptions{Isolation: level})
 	require.NoError(t, err)
 
-	// The first statement of the transaction decides what it sees.
+	// A serializable transaction sees the database as it was at its first statement.
 	var count int
 	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM omnibucket_files").Scan(&count))
 	require.Equal(t, 1, count)
@@ -369,8 +369,9 @@ func TestSweepManyFilesWithoutARow(t *testing.T) {
 // In a transaction of pgx, Keep takes effect with the commit.
 func TestPgxTransaction(t *testing.T) {
 	ctx := t.Context()
-	address := createPostgreSQL(t)
-	records, service := newPostgreSQLService(t, address)
+	postgreSQL := databases[1]
+	address := postgreSQL.create(t)
+	records, service := newServiceIn(t, postgreSQL, address)
 	f, err := upload(ctx, service, "content")
 	require.NoError(t, err)
 	connection, err := pgx.Connect(ctx, address)
@@ -379,37 +380,39 @@ func TestPgxTransaction(t *testing.T) {
 		require.NoError(t, connection.Close(context.WithoutCancel(ctx)))
 	})
 
+	// requireKeep keeps the file in a transaction. A file that does not exist cannot be kept.
+	requireKeep := func(tx pgx.Tx) {
+		t.Helper()
+		keptFile, err := sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, f.ID, eva)
+		require.NoError(t, err)
+		require.Equal(t, f.CRC32C, keptFile.CRC32C)
+		_, err = sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, uploads.NewID(f.Modified), eva)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	}
+
 	// The first transaction is rolled back.
 	tx, err := connection.Begin(ctx)
 	require.NoError(t, err)
-	_, err = sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, f.ID, eva)
-	require.NoError(t, err)
+	requireKeep(tx)
 	require.NoError(t, tx.Rollback(ctx))
 	record, err := records.Record(ctx, f.ID)
 	require.NoError(t, err)
 	require.NotZero(t, record.Expires)
 
-	// The second transaction commits, although Keep fails for a file that does not exist.
+	// The second transaction commits, although Keep fails in it for a file that does not exist.
 	tx, err = connection.Begin(ctx)
 	require.NoError(t, err)
-	keptFile, err := sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, f.ID, eva)
-	require.NoError(t, err)
-	require.Equal(t, f.CRC32C, keptFile.CRC32C)
-	_, err = sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow).Keep(ctx, uploads.NewID(f.Modified), eva)
-	require.ErrorIs(t, err, storage.ObjectNotFound)
+	requireKeep(tx)
 	require.NoError(t, tx.Commit(ctx))
 	record, err = records.Record(ctx, f.ID)
 	require.NoError(t, err)
 	require.Zero(t, record.Expires)
 }
 
-// newPostgreSQLService returns a service with its files in memory, and its records in this database.
-func newPostgreSQLService(t *testing.T, address string) (uploads.Records, *uploads.Service) {
+// newServiceIn returns a service with its files in memory, and its records in the database with this address.
+func newServiceIn(t *testing.T, d database, address string) (uploads.Records, *uploads.Service) {
 	t.Helper()
-	db, err := sql.Open("pgx", address)
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close()) })
-	records, err := sqlrecords.New(t.Context(), db, sqlrecords.PostgreSQL)
+	records, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
 	require.NoError(t, err)
 	service, err := uploads.New(memstore.New(), uploads.Config{
 		Rules:    rules.Any(0),
