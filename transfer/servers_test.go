@@ -158,22 +158,24 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 			continue
 		}
 
-		// newBucketAddress creates a bucket, and returns its address.
-		newBucketAddress := func(t *testing.T) string {
+		// newServerAddress returns the address of the server, or of a new proxy in front of it. Two buckets with one such
+		// address are in one service.
+		newServerAddress := func(t *testing.T) (scheme, query string) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+server.name)
 			if server.name == "GCS" {
 				endpoint = startConditionProxy(t, endpoint)
 			}
-			scheme, query := server.address(t, endpoint)
-			return newFreshAddress(t, scheme, query)
+			return server.address(t, endpoint)
 		}
 
 		t.Run(server.name, func(t *testing.T) {
-			addresses := []string{newBucketAddress(t), newBucketAddress(t)}
+			scheme, query := newServerAddress(t)
+			addresses := []string{newFreshAddress(t, scheme, query), newFreshAddress(t, scheme, query)}
 			moveAndKill(t, addresses, killAfter)
 		})
 		t.Run(server.name+" and a directory", func(t *testing.T) {
-			addresses := []string{t.TempDir(), newBucketAddress(t)}
+			scheme, query := newServerAddress(t)
+			addresses := []string{t.TempDir(), newFreshAddress(t, scheme, query)}
 			moveAndKill(t, addresses, killAfter)
 		})
 	}
