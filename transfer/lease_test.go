@@ -133,10 +133,11 @@ func TestEveryRenewsItsLease(t *testing.T) {
 		const cleanUpTime = 10 * time.Minute // longer than a lease that nobody renews
 		opts := []transfer.EveryOption{transfer.WithLease(memstore.New(), leaseKey), transfer.WithJitter(0)}
 
-		// The first job is canceled, and then cleans up.
+		// The first job runs for a second. Then it is canceled, and cleans up.
 		firstCtx, cancelFirst := context.WithCancel(t.Context())
 		var firstEnd time.Time
 		firstJob := func(context.Context) error {
+			time.Sleep(time.Second)
 			cancelFirst()
 			time.Sleep(cleanUpTime)
 			firstEnd = time.Now()
@@ -146,9 +147,9 @@ func TestEveryRenewsItsLease(t *testing.T) {
 		processes.Go(func() {
 			_ = transfer.Every(firstCtx, time.Second, firstJob, opts...)
 		})
-		synctest.Wait() // until the first job cleans up
+		time.Sleep(500 * time.Millisecond) // the first process has the lease now
 
-		// Meanwhile, another process waits for the lease.
+		// Another process waits for the lease, at first while the job still runs.
 		secondCtx, cancelSecond := context.WithTimeout(t.Context(), time.Hour)
 		defer cancelSecond()
 		var secondStart time.Time
