@@ -18,7 +18,7 @@ import (
 )
 
 // If one end of a job is the folder z/ of the other end, the job refuses before it replaces or removes a file, even
-// though the addresses do not show that.
+// though the addresses do not show that. It accepts a destination in a folder that it excludes.
 func TestJobRefusesANestedEnd(t *testing.T) {
 	const manyFiles = 1500
 	var before, inFolder []string // keys that come before those of the folder, and keys in it
