@@ -23,7 +23,7 @@ type ownWriters struct {
 	// possibleTexts are the texts that the object of each writer may have. "" means that there is none.
 	possibleTexts [][]string
 	mu            sync.Mutex
-	successes     int // writes that have certainly had their effect
+	successes     int // writes after which the object can have only one text
 }
 
 func newOwnWriters(count int) *ownWriters {
