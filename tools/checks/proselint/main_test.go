@@ -44,7 +44,8 @@ func TestParsePhrasesFails(t *testing.T) {
 	}
 }
 
-// splitWords makes a sentence of the name of a test. Of adjacent capitals, the last one begins a word.
+// splitWords makes a sentence of the name of a test. Of adjacent capitals, the last one begins a word if a small letter
+// follows it.
 func TestWordsOfNames(t *testing.T) {
 	for name, want := range map[string]string{
 		"AUsersBucket":  "A users bucket",
