@@ -13,4 +13,6 @@ func TestJobsNeedMinIOAndRclone(t *testing.T) {
 	require.Empty(t, transferJobCases())
 	t.Setenv(minioVariable, "http://127.0.0.1:9000")
 	require.Len(t, transferJobCases(), 3)
+	t.Setenv(rcloneVariable, "")
+	require.Empty(t, transferJobCases())
 }
