@@ -2,8 +2,10 @@ package localfile
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,80 +55,83 @@ func (d dir) files() map[string]string {
 // RemoveUnchanged removes a file only if it is still the one that the caller has looked at. Otherwise it
 // fails with ErrReplaced, and the other file keeps its name.
 func TestRemoveUnchanged(t *testing.T) {
-	long := strings.Repeat("n", 255)
+	long := strings.Repeat("n", 255) // the longest name that most file systems permit
 	tests := []struct {
-		name, file  string
+		name     string
+		fileName string
+		// isUnchanged is what the caller says about the file that RemoveUnchanged has found.
 		isUnchanged func(d dir, info fs.FileInfo) bool
-		want        map[string]string
-		err         error
+		wantFiles   map[string]string // name and content of each file that is left
+		wantErr     error
 	}{
 		{
 			name:        "the same file",
-			file:        "k",
+			fileName:    "k",
 			isUnchanged: func(dir, fs.FileInfo) bool { return true },
-			want:        map[string]string{},
+			wantFiles:   map[string]string{},
 		},
 		{
 			name:        "a long name",
-			file:        long,
+			fileName:    long,
 			isUnchanged: func(dir, fs.FileInfo) bool { return true },
-			want:        map[string]string{},
+			wantFiles:   map[string]string{},
 		},
 		{
 			name:        "the caller sees another file",
-			file:        "k",
+			fileName:    "k",
 			isUnchanged: func(dir, fs.FileInfo) bool { return false },
-			want:        map[string]string{"k": "one"},
-			err:         ErrReplaced,
+			wantFiles:   map[string]string{"k": "one"},
+			wantErr:     ErrReplaced,
 		},
 		{
-			name: "another file after the look",
-			file: "k",
+			name:     "another file after the look",
+			fileName: "k",
 			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/k", "two")
 				return true
 			},
-			want: map[string]string{"k": "two"},
-			err:  ErrReplaced,
+			wantFiles: map[string]string{"k": "two"},
+			wantErr:   ErrReplaced,
 		},
 		{
-			name: "another file with a long name after the look",
-			file: long,
+			name:     "another file with a long name after the look",
+			fileName: long,
 			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				d.replace("sub/"+long, "two")
 				return true
 			},
-			want: map[string]string{long: "two"},
-			err:  ErrReplaced,
+			wantFiles: map[string]string{long: "two"},
+			wantErr:   ErrReplaced,
 		},
 		{
-			name: "the file was written after the look",
-			file: "k",
+			name:     "the file was written after the look",
+			fileName: "k",
 			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.WriteFile("sub/k", []byte("two"), 0o666))
 				return true
 			},
-			want: map[string]string{"k": "two"},
-			err:  ErrReplaced,
+			wantFiles: map[string]string{"k": "two"},
+			wantErr:   ErrReplaced,
 		},
 		{
-			name: "the file was removed after the look",
-			file: "k",
+			name:     "the file was removed after the look",
+			fileName: "k",
 			isUnchanged: func(d dir, _ fs.FileInfo) bool {
 				require.NoError(d.t, d.root.Remove("sub/k"))
 				return true
 			},
-			want: map[string]string{},
+			wantFiles: map[string]string{},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDir(t)
-			d.replace("sub/"+tt.file, "one")
-			err := RemoveUnchanged(d.root, "sub/"+tt.file,
+			d.replace("sub/"+tt.fileName, "one")
+
+			err := RemoveUnchanged(d.root, "sub/"+tt.fileName,
 				func(info fs.FileInfo) bool { return tt.isUnchanged(d, info) })
-			require.ErrorIs(t, err, tt.err)
-			require.Equal(t, tt.want, d.files())
+			require.ErrorIs(t, err, tt.wantErr)
+			require.Equal(t, tt.wantFiles, d.files())
 		})
 	}
 }
@@ -141,10 +146,12 @@ func TestRemoveUnchangedMissingFile(t *testing.T) {
 // to be removed. It gives any other file its old name back, if that name is free.
 func TestRecoverAside(t *testing.T) {
 	tests := []struct {
-		name     string
-		prepare  func(d dir, aside string)
-		restored bool
-		kept     []string
+		name string
+		// prepare changes the directory before the recovery. The file sub/k with the text "one" is already at aside.
+		prepare      func(d dir, aside string)
+		wantRestored bool
+		wantText     string   // of the file sub/k
+		wantOthers   []string // the texts of all other files
 	}{
 		{name: "the file to remove", prepare: func(dir, string) {}},
 		{
@@ -152,15 +159,15 @@ func TestRecoverAside(t *testing.T) {
 			prepare: func(d dir, _ string) {
 				d.replace("sub/k", "two")
 			},
-			kept: []string{"two"},
+			wantText: "two",
 		},
 		{
 			name: "another file",
 			prepare: func(d dir, aside string) {
 				d.replace(aside, "other")
 			},
-			restored: true,
-			kept:     []string{"other"},
+			wantRestored: true,
+			wantText:     "other",
 		},
 		{
 			name: "another file, and a third one has the name",
@@ -168,8 +175,9 @@ func TestRecoverAside(t *testing.T) {
 				d.replace(aside, "other")
 				d.replace("sub/k", "third")
 			},
-			restored: true,
-			kept:     []string{"third", "other"},
+			wantRestored: true,
+			wantText:     "third",
+			wantOthers:   []string{"other"},
 		},
 		{
 			name: "another file that already has its name again",
@@ -177,17 +185,17 @@ func TestRecoverAside(t *testing.T) {
 				d.replace(aside, "other")
 				require.NoError(d.t, d.root.Link(aside, "sub/k"))
 			},
-			restored: true,
-			kept:     []string{"other"},
+			wantRestored: true,
+			wantText:     "other",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The killed process has given the file sub/k its private name.
 			d := newDir(t)
 			d.replace("sub/k", "one")
 			info, err := d.root.Lstat("sub/k")
 			require.NoError(t, err)
-
 			aside := path.Join("sub", asideName("k", info))
 			require.True(t, IsAside(path.Base(aside)))
 			require.NoError(t, d.root.Rename("sub/k", aside))
@@ -195,17 +203,14 @@ func TestRecoverAside(t *testing.T) {
 
 			restored, err := RecoverAside(d.root, aside)
 			require.NoError(t, err)
-			require.Equal(t, tt.restored, restored)
+			require.Equal(t, tt.wantRestored, restored)
 
-			// The first of the files that are kept has the old name again.
-			var texts []string
-			for _, text := range d.files() {
-				texts = append(texts, text)
-			}
-			require.ElementsMatch(t, tt.kept, texts)
-			if len(tt.kept) > 0 {
-				require.Equal(t, tt.kept[0], d.files()["k"])
-			}
+			files := d.files()
+			text, exists := files["k"]
+			require.Equal(t, tt.wantText != "", exists)
+			require.Equal(t, tt.wantText, text)
+			delete(files, "k")
+			require.ElementsMatch(t, tt.wantOthers, slices.Collect(maps.Values(files)))
 
 			// A second call changes nothing.
 			restored, err = RecoverAside(d.root, aside)
@@ -257,11 +262,16 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 	tests := []struct {
 		name       string
 		isReplaced bool // whether another program replaces the file just before it gets its private name
-		err        error
-		want       map[string]string
+		wantErr    error
+		wantFiles  map[string]string // name and content of each file that is left
 	}{
-		{name: "the file to remove", want: map[string]string{}},
-		{name: "another file", isReplaced: true, err: ErrReplaced, want: map[string]string{"k": "two"}},
+		{name: "the file to remove", wantFiles: map[string]string{}},
+		{
+			name:       "another file",
+			isReplaced: true,
+			wantErr:    ErrReplaced,
+			wantFiles:  map[string]string{"k": "two"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -284,8 +294,8 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			require.Equal(t, tt.isReplaced, restored)
 
 			// These are the last steps of RemoveUnchanged.
-			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.err)
-			require.Equal(t, tt.want, d.files())
+			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.wantErr)
+			require.Equal(t, tt.wantFiles, d.files())
 		})
 	}
 }
