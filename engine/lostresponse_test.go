@@ -89,45 +89,66 @@ type lostWrite struct {
 	// guarded is true if the operation must take effect at most once, because it has a condition or, as Append does,
 	// sets one itself.
 	guarded bool
-	// adds is true if the operation adds "M" to the content of "k", and keeps what others have added.
+	// adds is true if the operation adds ownText to the content of "k", and keeps what others have added.
 	adds bool
 	do   func(ctx context.Context, b storage.Bucket, revision string) error
 }
 
-// lostWrites returns an operation for each way to write. The bucket has the objects "k" and "other".
+const (
+	ownText   = "M" // what the write whose response is lost stores or appends
+	rivalText = "R" // what the other writer appends
+)
+
+// uploadText stores an object with this content.
+func uploadText(ctx context.Context, b storage.Bucket, key, text string, opts ...storage.UploadOption) error {
+	_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
+	return err
+}
+
+// lostWrites returns an operation for each way to write. The bucket has the objects "k" and "other", and none with the
+// key "new". The revision is that of "k".
 func lostWrites() []lostWrite {
-	upload := func(key, body string, opts ...storage.UploadOption) func(context.Context, storage.Bucket) error {
-		return func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, key, strings.NewReader(body), opts...)
-			return err
-		}
-	}
-	ignoreRevision := func(do func(context.Context, storage.Bucket) error) func(context.Context, storage.Bucket, string) error {
-		return func(ctx context.Context, b storage.Bucket, _ string) error { return do(ctx, b) }
-	}
-	long := strings.Repeat("M", 3<<10)
+	long := strings.Repeat(ownText, 3<<10)
 	parts := storage.WithPartSize(1 << 10)
 	return []lostWrite{
-		{name: "Upload", do: ignoreRevision(upload("k", "M"))},
-		{name: "Upload in parts", do: ignoreRevision(upload("k", long, parts))},
-		{name: "Upload IfAbsent", guarded: true, do: ignoreRevision(upload("new", "M", storage.IfAbsent()))},
+		{
+			name: "Upload",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				return uploadText(ctx, b, "k", ownText)
+			},
+		},
+		{
+			name: "Upload in parts",
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				return uploadText(ctx, b, "k", long, parts)
+			},
+		},
+		{
+			name:    "Upload IfAbsent",
+			guarded: true,
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				return uploadText(ctx, b, "new", ownText, storage.IfAbsent())
+			},
+		},
 		{
 			name:    "Upload in parts IfAbsent",
 			guarded: true,
-			do:      ignoreRevision(upload("new", long, parts, storage.IfAbsent())),
+			do: func(ctx context.Context, b storage.Bucket, _ string) error {
+				return uploadText(ctx, b, "new", long, parts, storage.IfAbsent())
+			},
 		},
 		{
 			name:    "Upload IfRevision",
 			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
-				return upload("k", "M", storage.IfRevision(revision))(ctx, b)
+				return uploadText(ctx, b, "k", ownText, storage.IfRevision(revision))
 			},
 		},
 		{
 			name:    "Upload in parts IfRevision",
 			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
-				return upload("k", long, parts, storage.IfRevision(revision))(ctx, b)
+				return uploadText(ctx, b, "k", long, parts, storage.IfRevision(revision))
 			},
 		},
 		{
@@ -135,7 +156,7 @@ func lostWrites() []lostWrite {
 			guarded: true,
 			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
-				add := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'M'), nil }
+				add := func(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, ownText...), nil }
 				_, err := storage.Update(ctx, b, "k", add)
 				return err
 			},
@@ -145,7 +166,7 @@ func lostWrites() []lostWrite {
 			guarded: true,
 			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
-				_, err := storage.Append(ctx, b, "k", []byte("M"))
+				_, err := storage.Append(ctx, b, "k", []byte(ownText))
 				return err
 			},
 		},
@@ -153,7 +174,7 @@ func lostWrites() []lostWrite {
 			name:    "Append to a missing object",
 			guarded: true,
 			do: func(ctx context.Context, b storage.Bucket, _ string) error {
-				_, err := storage.Append(ctx, b, "new", []byte("M"))
+				_, err := storage.Append(ctx, b, "new", []byte(ownText))
 				return err
 			},
 		},
@@ -162,7 +183,7 @@ func lostWrites() []lostWrite {
 			guarded: true,
 			adds:    true,
 			do: func(ctx context.Context, b storage.Bucket, revision string) error {
-				_, err := storage.Append(ctx, b, "k", []byte("M"), storage.IfRevision(revision))
+				_, err := storage.Append(ctx, b, "k", []byte(ownText), storage.IfRevision(revision))
 				return err
 			},
 		},
@@ -235,7 +256,7 @@ func lostWrites() []lostWrite {
 				if err != nil {
 					return err
 				}
-				if _, err := multipart.PutPart(ctx, 1, strings.NewReader("M")); err != nil {
+				if _, err := multipart.PutPart(ctx, 1, strings.NewReader(ownText)); err != nil {
 					return err
 				}
 				_, err = multipart.Complete(ctx)
@@ -314,9 +335,9 @@ func TestLostResponses(t *testing.T) {
 type lostRun struct {
 	write    lostWrite
 	lacks    storage.Features
-	response error // what the caller gets in place of the response, or nil
-	writers  int
-	reads    int // number of reads that fail after the response was lost
+	response error // what the caller gets in place of the response; nil if it gets none
+	writers  int   // 1, or 2 if another writer appends while the response is lost
+	reads    int   // number of reads that fail after the response was lost
 	name     string
 }
 
@@ -337,13 +358,16 @@ func (run *lostRun) permitted(err error) bool {
 // test makes the write, loses its response, and compares the error with what the store has.
 func (run *lostRun) test(t *testing.T) {
 	ctx := t.Context()
+
+	// The other writer stores the first objects.
 	store := memstore.NewDriver(memstore.Config{})
 	other := engine.New(store) // the bucket of the other writer
 	attrs, err := other.Upload(ctx, "k", strings.NewReader("0"))
 	require.NoError(t, err)
-	_, err = other.Upload(ctx, "other", strings.NewReader("M"))
+	_, err = other.Upload(ctx, "other", strings.NewReader(ownText))
 	require.NoError(t, err)
 
+	// The bucket of the write counts the writes that reach the same store.
 	injected := faults.New()
 	counter := &writeCounter{Driver: store}
 	b := engine.New(counter, driver.WithLayer(injected.Layer()), withoutFeatures(run.lacks))
@@ -363,7 +387,7 @@ func (run *lostRun) test(t *testing.T) {
 			return
 		}
 		for _, key := range []string{"k", "new"} {
-			if _, err := storage.Append(ctx, other, key, []byte("R")); err != nil {
+			if _, err := storage.Append(ctx, other, key, []byte(rivalText)); err != nil {
 				panic(err)
 			}
 		}
@@ -394,6 +418,6 @@ func (run *lostRun) test(t *testing.T) {
 	}
 	text, _, err := storage.ReadAll(ctx, other, "k")
 	require.NoError(t, err)
-	require.Equal(t, applied, strings.Count(string(text), "M"), "%s: %s", run.name, text)
-	require.Equal(t, run.writers-1, strings.Count(string(text), "R"), "%s: %s", run.name, text)
+	require.Equal(t, applied, strings.Count(string(text), ownText), "%s: %s", run.name, text)
+	require.Equal(t, run.writers-1, strings.Count(string(text), rivalText), "%s: %s", run.name, text)
 }
