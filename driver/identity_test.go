@@ -23,7 +23,7 @@ import (
 // A wrapper is a Core of a program.
 type wrapper struct{ storage.Core }
 
-// identityWith returns the StackIdentity of a bucket in a directory, below layers.
+// identityWith returns the StackIdentity of a local bucket in dir below some layers.
 func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) string {
 	t.Helper()
 	d, err := local.NewDriver(filepath.Join(dir, bucket), local.Config{Create: true})
@@ -39,115 +39,127 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 // Layers such as limit and readonly do not change it.
 func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
-	text := identityWith(t, dir, "photos")
-	require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), text)
-
-	limiting, err := limit.New(limit.Config{})
-	require.NoError(t, err)
 	first := memstore.New()
 	second := memstore.New()
-	mirrored := func(second storage.Bucket) driver.Layer {
-		layer, err := mirror.New(second, mirror.Config{})
-		require.NoError(t, err)
-		return layer
-	}
-	laid := func(old storage.Bucket, c overlay.Config) driver.Layer {
-		layer, err := overlay.New(old, c)
-		require.NoError(t, err)
-		return layer
-	}
-	oldStore := laid(first, overlay.Config{})
-	chain := func(layers ...driver.Layer) []driver.Layer { return layers }
 	layered := engine.New(memstore.NewDriver(memstore.Config{}),
-		driver.WithLayer(laid(second, overlay.Config{})))
+		driver.WithLayer(overlayOn(t, second, overlay.Config{})))
+	limiting, err := limit.New(limit.Config{})
+	require.NoError(t, err)
+
+	// Each row compares the stack of some layers over a bucket with another stack over the bucket "photos".
+	type stack []driver.Layer
 	tests := []struct {
-		name   string
-		bucket string
-		layers []driver.Layer
-		as     []driver.Layer
-		same   bool
+		name        string
+		bucket      string
+		layers      stack
+		otherLayers stack
+		wantSame    bool
 	}{
-		{name: "the same place, opened again", bucket: "photos", same: true},
+		{name: "the same place, opened again", bucket: "photos", wantSame: true},
 		{name: "another bucket", bucket: "videos"},
 		{
-			name:   "layers that change nothing",
-			bucket: "photos",
-			layers: chain(meter.New().Layer(), limiting, readonly.New(readonly.Config{})),
-			same:   true,
+			name:     "layers that change nothing",
+			bucket:   "photos",
+			layers:   stack{meter.New().Layer(), limiting, readonly.New(readonly.Config{})},
+			wantSame: true,
 		},
-		{name: "a second store", bucket: "photos", layers: chain(mirrored(first))},
+		{name: "a second store", bucket: "photos", layers: stack{mirrorTo(t, first)}},
 		{
-			name:   "the same second store",
-			bucket: "photos",
-			layers: chain(mirrored(first)),
-			as:     chain(mirrored(first)),
-			same:   true,
-		},
-		{
-			name:   "another second store",
-			bucket: "photos",
-			layers: chain(mirrored(first)),
-			as:     chain(mirrored(second)),
+			name:        "the same second store",
+			bucket:      "photos",
+			layers:      stack{mirrorTo(t, first)},
+			otherLayers: stack{mirrorTo(t, first)},
+			wantSame:    true,
 		},
 		{
-			name:   "a folder of it",
-			bucket: "photos",
-			layers: chain(mirrored(first)),
-			as:     chain(mirrored(storage.Prefixed(first, "a/"))),
+			name:        "another second store",
+			bucket:      "photos",
+			layers:      stack{mirrorTo(t, first)},
+			otherLayers: stack{mirrorTo(t, second)},
 		},
 		{
-			name:   "a wrapper of it, which has the same objects",
+			name:        "a folder of the second store",
+			bucket:      "photos",
+			layers:      stack{mirrorTo(t, first)},
+			otherLayers: stack{mirrorTo(t, storage.Prefixed(first, "a/"))},
+		},
+		{
+			name:   "a wrapper of the second store, which has the same objects",
 			bucket: "photos",
-			layers: chain(mirrored(first)),
-			as: chain(mirrored(wrapped.Bucket(t, first, func(c storage.Core) storage.Core {
+			layers: stack{mirrorTo(t, first)},
+			otherLayers: stack{mirrorTo(t, wrapped.Bucket(t, first, func(c storage.Core) storage.Core {
 				return wrapper{c}
-			}))),
-			same: true,
+			}))},
+			wantSame: true,
 		},
 		{
-			name:   "a layer of it",
-			bucket: "photos",
-			layers: chain(mirrored(first)),
-			as:     chain(mirrored(layered)),
-		},
-		{name: "an old store", bucket: "photos", layers: chain(oldStore)},
-		{
-			name:   "an old store, and a second one",
-			bucket: "photos",
-			layers: chain(oldStore),
-			as:     chain(mirrored(first)),
+			name:        "a second store that has a layer",
+			bucket:      "photos",
+			layers:      stack{mirrorTo(t, first)},
+			otherLayers: stack{mirrorTo(t, layered)},
 		},
 		{
-			name:   "the same old store",
+			name:   "an old store",
 			bucket: "photos",
-			layers: chain(oldStore),
-			as:     chain(laid(first, overlay.Config{})),
-			same:   true,
+			layers: stack{overlayOn(t, first, overlay.Config{})},
 		},
 		{
-			name:   "one that is read no more",
-			bucket: "photos",
-			layers: chain(oldStore),
-			as:     chain(laid(first, overlay.Config{NewOnly: true})),
+			name:        "an old store, and a second one",
+			bucket:      "photos",
+			layers:      stack{overlayOn(t, first, overlay.Config{})},
+			otherLayers: stack{mirrorTo(t, first)},
 		},
 		{
-			name:   "an old store whose place is unknown",
-			bucket: "photos",
-			layers: chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
-			as:     chain(laid(wrapped.Unknown(t, first), overlay.Config{})),
+			name:        "the same old store",
+			bucket:      "photos",
+			layers:      stack{overlayOn(t, first, overlay.Config{})},
+			otherLayers: stack{overlayOn(t, first, overlay.Config{})},
+			wantSame:    true,
 		},
 		{
-			name:   "another order",
-			bucket: "photos",
-			layers: chain(mirrored(second), oldStore),
-			as:     chain(oldStore, mirrored(second)),
+			name:        "an old store that is read no more",
+			bucket:      "photos",
+			layers:      stack{overlayOn(t, first, overlay.Config{})},
+			otherLayers: stack{overlayOn(t, first, overlay.Config{NewOnly: true})},
+		},
+		{
+			name:        "an old store whose place is unknown",
+			bucket:      "photos",
+			layers:      stack{overlayOn(t, wrapped.Unknown(t, first), overlay.Config{})},
+			otherLayers: stack{overlayOn(t, wrapped.Unknown(t, first), overlay.Config{})},
+		},
+		{
+			name:        "the same layers in another order",
+			bucket:      "photos",
+			layers:      stack{mirrorTo(t, second), overlayOn(t, first, overlay.Config{})},
+			otherLayers: stack{overlayOn(t, first, overlay.Config{}), mirrorTo(t, second)},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			one := identityWith(t, dir, tt.bucket, tt.layers...)
-			other := identityWith(t, dir, "photos", tt.as...)
-			require.Equal(t, tt.same, one == other)
+			identity := identityWith(t, dir, tt.bucket, tt.layers...)
+			other := identityWith(t, dir, "photos", tt.otherLayers...)
+			require.Equal(t, tt.wantSame, identity == other)
 		})
 	}
+
+	t.Run("an identity is a hash in hexadecimal", func(t *testing.T) {
+		require.Regexp(t, regexp.MustCompile("^[0-9a-f]{64}$"), identityWith(t, dir, "photos"))
+	})
+}
+
+// mirrorTo returns a layer that writes to a second store, too.
+func mirrorTo(t *testing.T, second storage.Bucket) driver.Layer {
+	t.Helper()
+	layer, err := mirror.New(second, mirror.Config{})
+	require.NoError(t, err)
+	return layer
+}
+
+// overlayOn returns a layer that reads from an old store what the new one lacks.
+func overlayOn(t *testing.T, old storage.Bucket, config overlay.Config) driver.Layer {
+	t.Helper()
+	layer, err := overlay.New(old, config)
+	require.NoError(t, err)
+	return layer
 }
