@@ -77,6 +77,7 @@ func TestUploadBodyTooLarge(t *testing.T) {
 			injected := faults.New()
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)),
 				driver.WithLayer(injected.Layer()))
+
 			// The largest body is stored.
 			_, err := bucket.Upload(t.Context(), "k", tt.newBody(tt.maxSize))
 			require.NoError(t, err)
@@ -101,47 +102,48 @@ func TestUploadPartSizes(t *testing.T) {
 		name   string
 		limits faults.Limits
 		size   int64
-		code   storage.Code
-		says   string // in the error
+		// wantCode is "" if Upload succeeds. wantError is a part of the error.
+		wantCode  storage.Code
+		wantError string
 	}{
 		{name: "no limits", size: 1},
 		{name: "the smallest", limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20}, size: 10},
 		{name: "the largest", limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20}, size: 20},
 		{
-			name:   "too small",
-			limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20},
-			size:   9,
-			code:   storage.InvalidArgument,
-			says:   "must be from 10 to 20 bytes on memory",
+			name:      "too small",
+			limits:    faults.Limits{MinPartSize: 10, MaxPartSize: 20},
+			size:      9,
+			wantCode:  storage.InvalidArgument,
+			wantError: "must be from 10 to 20 bytes on memory",
 		},
 		{
-			name:   "too large",
-			limits: faults.Limits{MinPartSize: 10, MaxPartSize: 20},
-			size:   21,
-			code:   storage.InvalidArgument,
-			says:   "must be from 10 to 20 bytes on memory",
+			name:      "too large",
+			limits:    faults.Limits{MinPartSize: 10, MaxPartSize: 20},
+			size:      21,
+			wantCode:  storage.InvalidArgument,
+			wantError: "must be from 10 to 20 bytes on memory",
 		},
 		{
-			name:   "larger than an object",
-			limits: faults.Limits{MaxSize: 20},
-			size:   21,
-			code:   storage.InvalidArgument,
-			says:   "to 20 bytes on memory",
+			name:      "larger than an object",
+			limits:    faults.Limits{MaxSize: 20},
+			size:      21,
+			wantCode:  storage.InvalidArgument,
+			wantError: "to 20 bytes on memory",
 		},
 		{name: "a multiple of the unit", limits: faults.Limits{PartUnit: 4}, size: 12},
 		{
-			name:   "no multiple of the unit",
-			limits: faults.Limits{PartUnit: 4},
-			size:   13,
-			code:   storage.InvalidArgument,
-			says:   "must be a multiple of 4 bytes on memory",
+			name:      "no multiple of the unit",
+			limits:    faults.Limits{PartUnit: 4},
+			size:      13,
+			wantCode:  storage.InvalidArgument,
+			wantError: "must be a multiple of 4 bytes on memory",
 		},
 		{
-			name:   "a store without parts",
-			limits: faults.Limits{Disable: storage.MultipartUploads},
-			size:   10,
-			code:   storage.Unsupported,
-			says:   "WithPartSize",
+			name:      "a store without parts",
+			limits:    faults.Limits{Disable: storage.MultipartUploads},
+			size:      10,
+			wantCode:  storage.Unsupported,
+			wantError: "WithPartSize",
 		},
 	}
 	for _, tt := range tests {
@@ -149,9 +151,9 @@ func TestUploadPartSizes(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader("0123456789abcd"),
 				storage.WithPartSize(tt.size))
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			if tt.says != "" {
-				require.ErrorContains(t, err, tt.says)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+			if tt.wantError != "" {
+				require.ErrorContains(t, err, tt.wantError)
 			}
 		})
 	}
@@ -162,129 +164,115 @@ type failsToSeek struct{ *strings.Reader }
 
 func (failsToSeek) Seek(int64, int) (int64, error) { return 0, errors.New("no position") }
 
-// Upload stores the bytes that are left to read in its body, or fails before it stores anything.
+// openFile returns a file with this text whose next byte is at offset.
+func openFile(t *testing.T, text string, offset int) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "file"))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+	_, err = f.WriteString(text)
+	require.NoError(t, err)
+	_, err = f.Seek(int64(offset), io.SeekStart)
+	require.NoError(t, err)
+	return f
+}
+
+// Upload stores the bytes that are left to read in its body, or fails and stores nothing.
 func TestUploadBody(t *testing.T) {
-	openFile := func(t *testing.T, text string, offset int64) *os.File {
-		f, err := os.Create(filepath.Join(t.TempDir(), "file"))
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = f.Close() })
-		_, err = f.WriteString(text)
-		require.NoError(t, err)
-		_, err = f.Seek(offset, io.SeekStart)
-		require.NoError(t, err)
-		return f
-	}
-	tests := []struct {
-		name string
-		body func(t *testing.T) io.Reader
-		opts []storage.UploadOption
-		want storage.Code // "" if Upload succeeds
-		text string       // of the object
+	stored := []struct {
+		name     string
+		body     io.Reader
+		wantText string // of the object
 	}{
-		{name: "nil", body: func(*testing.T) io.Reader { return nil }, want: storage.InvalidArgument},
-		{
-			name: "a nil file",
-			body: func(*testing.T) io.Reader { return (*os.File)(nil) },
-			want: storage.InvalidArgument,
-		},
-		{
-			name: "a closed file",
-			body: func(t *testing.T) io.Reader {
-				f := openFile(t, "text", 0)
-				require.NoError(t, f.Close())
-				return f
-			},
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a directory",
-			body: func(t *testing.T) io.Reader {
-				f, err := os.Open(t.TempDir())
-				require.NoError(t, err)
-				t.Cleanup(func() { _ = f.Close() })
-				return f
-			},
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a file",
-			body: func(t *testing.T) io.Reader { return openFile(t, "text", 0) },
-			want: "",
-			text: "text",
-		},
-		{
-			name: "a file that was read in part",
-			body: func(t *testing.T) io.Reader { return openFile(t, "text", int64(len("te"))) },
-			want: "",
-			text: "xt",
-		},
-		{
-			name: "an empty file",
-			body: func(t *testing.T) io.Reader { return openFile(t, "", 0) },
-			want: "",
-			text: "",
-		},
-		{
-			name: "a file with another size",
-			body: func(t *testing.T) io.Reader { return openFile(t, "text", 0) },
-			opts: []storage.UploadOption{storage.WithSize(5)},
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a body that cannot seek",
-			body: func(*testing.T) io.Reader { return failsToSeek{strings.NewReader("text")} },
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a stream with a size that is too small",
-			body: func(*testing.T) io.Reader { return io.MultiReader(strings.NewReader("text")) },
-			opts: []storage.UploadOption{storage.WithSize(3)},
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a stream with a size that is too large",
-			body: func(*testing.T) io.Reader { return io.MultiReader(strings.NewReader("text")) },
-			opts: []storage.UploadOption{storage.WithSize(5)},
-			want: storage.BodyFailed,
-		},
-		{
-			name: "a stream that fails",
-			body: func(*testing.T) io.Reader { return iotest.ErrReader(errors.New("broken")) },
-			want: storage.BodyFailed,
-		},
-		{
-			name: "another checksum",
-			body: func(*testing.T) io.Reader { return strings.NewReader("text") },
-			opts: []storage.UploadOption{storage.WithCRC32C(1)},
-			want: storage.ChecksumMismatch,
-		},
-		{
-			name: "another checksum of a stream",
-			body: func(*testing.T) io.Reader { return io.MultiReader(strings.NewReader("text")) },
-			opts: []storage.UploadOption{storage.WithCRC32C(1)},
-			want: storage.ChecksumMismatch,
-		},
-		{
-			name: "another checksum of parts",
-			body: func(*testing.T) io.Reader { return strings.NewReader("text") },
-			opts: []storage.UploadOption{storage.WithCRC32C(1), storage.WithPartSize(2)},
-			want: storage.ChecksumMismatch,
-		},
+		{name: "a file", body: openFile(t, "text", 0), wantText: "text"},
+		{name: "a file that was read in part", body: openFile(t, "text", len("te")), wantText: "xt"},
+		{name: "an empty file", body: openFile(t, "", 0), wantText: ""},
 	}
-	for _, tt := range tests {
+	for _, tt := range stored {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
-			_, err := bucket.Upload(t.Context(), "k", tt.body(t), tt.opts...)
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			if tt.want != "" {
-				exists, err := bucket.Exists(t.Context(), "k")
-				require.NoError(t, err)
-				require.False(t, exists)
-				return
-			}
+			_, err := bucket.Upload(t.Context(), "k", tt.body)
+			require.NoError(t, err)
+
 			text, _, err := storage.ReadAll(t.Context(), bucket, "k")
 			require.NoError(t, err)
-			require.Equal(t, tt.text, string(text))
+			require.Equal(t, tt.wantText, string(text))
+		})
+	}
+
+	closedFile := openFile(t, "text", 0)
+	require.NoError(t, closedFile.Close())
+	directory, err := os.Open(t.TempDir())
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = directory.Close() })
+
+	const wrongSum = 1 // the checksum of other bytes than "text"
+	refused := []struct {
+		name     string
+		body     io.Reader
+		opts     []storage.UploadOption
+		wantCode storage.Code
+	}{
+		{name: "nil", body: nil, wantCode: storage.InvalidArgument},
+		{name: "a nil file", body: (*os.File)(nil), wantCode: storage.InvalidArgument},
+		{name: "a closed file", body: closedFile, wantCode: storage.BodyFailed},
+		{name: "a directory", body: directory, wantCode: storage.BodyFailed},
+		{
+			name:     "a file with another size",
+			body:     openFile(t, "text", 0),
+			opts:     []storage.UploadOption{storage.WithSize(int64(len("text") + 1))},
+			wantCode: storage.BodyFailed,
+		},
+		{
+			name:     "a body that cannot seek",
+			body:     failsToSeek{strings.NewReader("text")},
+			wantCode: storage.BodyFailed,
+		},
+		{
+			name:     "a stream with a size that is too small",
+			body:     io.MultiReader(strings.NewReader("text")),
+			opts:     []storage.UploadOption{storage.WithSize(int64(len("text") - 1))},
+			wantCode: storage.BodyFailed,
+		},
+		{
+			name:     "a stream with a size that is too large",
+			body:     io.MultiReader(strings.NewReader("text")),
+			opts:     []storage.UploadOption{storage.WithSize(int64(len("text") + 1))},
+			wantCode: storage.BodyFailed,
+		},
+		{
+			name:     "a stream that fails",
+			body:     iotest.ErrReader(errors.New("broken")),
+			wantCode: storage.BodyFailed,
+		},
+		{
+			name:     "another checksum",
+			body:     strings.NewReader("text"),
+			opts:     []storage.UploadOption{storage.WithCRC32C(wrongSum)},
+			wantCode: storage.ChecksumMismatch,
+		},
+		{
+			name:     "another checksum of a stream",
+			body:     io.MultiReader(strings.NewReader("text")),
+			opts:     []storage.UploadOption{storage.WithCRC32C(wrongSum)},
+			wantCode: storage.ChecksumMismatch,
+		},
+		{
+			name:     "another checksum of parts",
+			body:     strings.NewReader("text"),
+			opts:     []storage.UploadOption{storage.WithCRC32C(wrongSum), storage.WithPartSize(2)},
+			wantCode: storage.ChecksumMismatch,
+		},
+	}
+	for _, tt := range refused {
+		t.Run(tt.name, func(t *testing.T) {
+			bucket := memstore.New()
+			_, err := bucket.Upload(t.Context(), "k", tt.body, tt.opts...)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
+
+			exists, err := bucket.Exists(t.Context(), "k")
+			require.NoError(t, err)
+			require.False(t, exists)
 		})
 	}
 }
