@@ -22,6 +22,7 @@ import (
 func TestSignURLOfAnUpload(t *testing.T) {
 	k := newKeys(t, newSecret(1))
 	grant, status := signedRequest(t, k, uploadRequest()).verify(k, noon)
+
 	require.Equal(t, signedurl.Valid, status)
 	require.Equal(t, &signedurl.Grant{
 		Method:  http.MethodPut,
@@ -58,7 +59,7 @@ func TestSignURLOfAnUpload(t *testing.T) {
 func TestSignURLOfADownload(t *testing.T) {
 	k := newKeys(t, newSecret(1))
 	r := signedRequest(t, k, downloadRequest())
-	require.Empty(t, r.header)
+	require.Empty(t, r.header, "a client sends a download without any header")
 
 	grant, status := r.verify(k, noon)
 	require.Equal(t, signedurl.Valid, status)
@@ -138,174 +139,147 @@ func TestSignPartUnsupported(t *testing.T) {
 
 // If one thing in a valid request is altered, VerifyURL returns Invalid.
 func TestVerifyURLAltered(t *testing.T) {
-	k := newKeys(t, newSecret(1))
-	other := newKeys(t, newSecret(2))
-	swapped := func(s string) string { return strings.Map(swapCase, s) }
-	tests := []struct {
-		name  string
-		alter func(r *request)
+	keys := newKeys(t, newSecret(1))
+	valid := signedRequest(t, keys, uploadRequest())
+	query := valid.query
+	signature := valid.signature()
+
+	requests := []struct {
+		name   string
+		bucket string
+		method string
+		key    string
 	}{
-		{"another bucket", func(r *request) {
-			r.bucket = "bucket2"
-		}},
-		{"another method", func(r *request) {
-			r.method = http.MethodPatch
-		}},
-		{"another key", func(r *request) {
-			r.key = "a/b d"
-		}},
-		{"a moved boundary between two parts", func(r *request) {
-			r.bucket = "bucke"
-			r.method = "tPUT"
-		}},
-		{"a key in another case", func(r *request) {
-			r.key = "a/B c"
-		}},
-		{"a key escaped twice", func(r *request) {
-			r.key = "a%2Fb%20c"
-		}},
-		{"a longer key", func(r *request) {
-			r.key += "/d"
-		}},
-		{"no key", func(r *request) {
-			r.key = ""
-		}},
-		{"no query", func(r *request) {
-			r.query = ""
-		}},
-		{"no signature", func(r *request) {
-			r.query = strings.TrimSuffix(r.query, "&ob-signature="+r.signature())
-		}},
-		{"an empty signature", func(r *request) {
-			r.query = strings.TrimSuffix(r.query, r.signature())
-		}},
-		{"a truncated signature", func(r *request) {
-			r.query = r.query[:len(r.query)-1]
-		}},
-		{"a truncated query", func(r *request) {
-			r.query = r.query[:len(r.query)/2]
-		}},
-		{"a doubled signature", func(r *request) {
-			r.query += r.signature()
-		}},
-		{"a doubled signature parameter", func(r *request) {
-			r.query += "&ob-signature=" + r.signature()
-		}},
-		{"a doubled query", func(r *request) {
-			r.query += "&" + r.query
-		}},
-		{"an upper-cased signature", func(r *request) {
-			r.replace(r.signature(), strings.ToUpper(r.signature()))
-		}},
-		{"a signature in another case", func(r *request) {
-			r.replace(r.signature(), swapped(r.signature()))
-		}},
-		{"a padded signature", func(r *request) {
-			r.query += "="
-		}},
-		{"an escaped padding", func(r *request) {
-			r.query += "%3D"
-		}},
-		{"a signature in hexadecimal", func(r *request) {
-			raw, err := base64.RawURLEncoding.DecodeString(r.signature())
-			require.NoError(t, err)
-			r.replace(r.signature(), fmt.Sprintf("%x", raw))
-		}},
-		{"a signature whose last bits differ", alterUnusedBits},
-		{"a signature of zeros", func(r *request) {
-			r.replace(r.signature(), strings.Repeat("A", 43))
-		}},
-		{"an escaped signature", func(r *request) {
-			r.replace(r.signature(), fmt.Sprintf("%%%X", r.signature()[0])+r.signature()[1:])
-		}},
-		{"an upper-cased query", func(r *request) {
-			r.query = strings.ToUpper(r.query)
-		}},
-		{"a later expiry", func(r *request) {
-			r.replace("ob-expires=1", "ob-expires=2")
-		}},
-		{"an expiry with a leading zero", func(r *request) {
-			r.replace("ob-expires=", "ob-expires=0")
-		}},
-		{"an expiry with a sign", func(r *request) {
-			r.replace("ob-expires=", "ob-expires=%2B")
-		}},
-		{"no expiry", func(r *request) {
-			r.replace(fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix()), "")
-		}},
-		{"another key id", func(r *request) {
-			r.replace(signForm(t, k, formRequest())["ob-key"], signForm(t, other, formRequest())["ob-key"])
-		}},
-		{"a wider size", func(r *request) {
-			r.replace("ob-size=1-9", "ob-size=1-99")
-		}},
-		{"no size", func(r *request) {
-			r.replace("&ob-size=1-9", "")
-		}},
-		{"another checksum", func(r *request) {
-			r.replace("e3069283", "e3069284")
-		}},
-		{"no checksum", func(r *request) {
-			r.replace("ob-crc32c=e3069283&", "")
-		}},
-		{"one header fewer", func(r *request) {
-			r.replace("cache-control%3B", "")
-		}},
-		{"headers in lower-case escapes", func(r *request) {
-			r.replace("%3B", "%3b")
-		}},
-		{"unescaped headers", func(r *request) {
-			r.replace("%3B", ";")
-		}},
-		{"another parameter", func(r *request) {
-			r.query = "x=y&" + r.query
-		}},
-		{"another parameter at the end", func(r *request) {
-			r.query += "&x=y"
-		}},
-		{"a response type that the client added", func(r *request) {
-			r.replace("&ob-signature", "&response-content-type=text%2Fhtml&ob-signature")
-		}},
-		{"an empty parameter", func(r *request) {
-			r.replace("&ob-signature", "&ob-version=&ob-signature")
-		}},
-		{"another order", func(r *request) {
-			r.replace("ob-crc32c=e3069283&", "")
-			r.replace("&ob-signature", "&ob-crc32c=e3069283&ob-signature")
-		}},
-		{"a broken escape", func(r *request) {
-			r.query = "%zz&" + r.query
-		}},
-		{"another content type", func(r *request) {
-			r.header.Set("Content-Type", "text/html")
-		}},
-		{"no content type", func(r *request) {
-			r.header.Del("Content-Type")
-		}},
-		{"two content types", func(r *request) {
-			r.header.Add("Content-Type", "image/png")
-		}},
-		{"another metadata", func(r *request) {
-			r.header.Set("X-Omnibucket-Meta-Name", "x")
-		}},
-		{"no condition", func(r *request) {
-			r.header.Del("If-None-Match")
-		}},
-		{"not public", func(r *request) {
-			r.header.Del("X-Omnibucket-Acl")
-		}},
+		{name: "another bucket", bucket: "bucket2", method: http.MethodPut, key: "a/b c"},
+		{name: "another method", bucket: "bucket", method: http.MethodPatch, key: "a/b c"},
+		{name: "a moved boundary between two parts", bucket: "bucke", method: "tPUT", key: "a/b c"},
+		{name: "another key", bucket: "bucket", method: http.MethodPut, key: "a/b d"},
+		{name: "a key in another case", bucket: "bucket", method: http.MethodPut, key: "a/B c"},
+		{name: "a key escaped twice", bucket: "bucket", method: http.MethodPut, key: "a%2Fb%20c"},
+		{name: "a longer key", bucket: "bucket", method: http.MethodPut, key: "a/b c/d"},
+		{name: "no key", bucket: "bucket", method: http.MethodPut, key: ""},
 	}
-	for _, tt := range tests {
+	for _, tt := range requests {
 		t.Run(tt.name, func(t *testing.T) {
-			good := signedRequest(t, k, uploadRequest())
-			r := signedRequest(t, k, uploadRequest())
-			tt.alter(r)
-			require.NotEqual(t, good, r, "the row changes something")
-			g, status := r.verify(k, noon)
-			require.Equal(t, signedurl.Invalid, status)
-			require.Nil(t, g)
+			r := signedRequest(t, keys, uploadRequest())
+			r.bucket = tt.bucket
+			r.method = tt.method
+			r.key = tt.key
+			requireAlteredAndInvalid(t, keys, r)
 		})
 	}
+
+	// The query has another signature, or more or less than what was signed.
+	rawSignature, err := base64.RawURLEncoding.DecodeString(signature)
+	require.NoError(t, err)
+	unsigned := strings.TrimSuffix(query, signature)
+	noChecksum := strings.Replace(query, "ob-crc32c=e3069283&", "", 1)
+	queries := []struct {
+		name  string
+		query string
+	}{
+		{name: "no query", query: ""},
+		{name: "no signature", query: strings.TrimSuffix(query, "&ob-signature="+signature)},
+		{name: "an empty signature", query: unsigned},
+		{name: "a truncated signature", query: query[:len(query)-1]},
+		{name: "a truncated query", query: query[:len(query)/2]},
+		{name: "a doubled signature", query: query + signature},
+		{name: "a doubled signature parameter", query: query + "&ob-signature=" + signature},
+		{name: "a doubled query", query: query + "&" + query},
+		{name: "an upper-cased signature", query: unsigned + strings.ToUpper(signature)},
+		{name: "a signature in another case", query: unsigned + strings.Map(swapCase, signature)},
+		{name: "a padded signature", query: query + "="},
+		{name: "an escaped padding", query: query + "%3D"},
+		{name: "a signature in hexadecimal", query: unsigned + fmt.Sprintf("%x", rawSignature)},
+		{name: "a signature whose last bits differ", query: alterUnusedBits(query)},
+		{name: "a signature of zeros", query: unsigned + strings.Repeat("A", len(signature))},
+		{name: "an escaped signature", query: unsigned + fmt.Sprintf("%%%X", signature[0]) + signature[1:]},
+		{name: "an upper-cased query", query: strings.ToUpper(query)},
+		{name: "another parameter", query: "x=y&" + query},
+		{name: "another parameter at the end", query: query + "&x=y"},
+		{name: "a broken escape", query: "%zz&" + query},
+		{
+			name:  "another order",
+			query: strings.Replace(noChecksum, "&ob-signature", "&ob-crc32c=e3069283&ob-signature", 1),
+		},
+	}
+	for _, tt := range queries {
+		t.Run(tt.name, func(t *testing.T) {
+			r := signedRequest(t, keys, uploadRequest())
+			r.query = tt.query
+			requireAlteredAndInvalid(t, keys, r)
+		})
+	}
+
+	// One text in the query is replaced by another one.
+	keyID := signForm(t, keys, formRequest())["ob-key"]
+	otherKeyID := signForm(t, newKeys(t, newSecret(2)), formRequest())["ob-key"]
+	expires := fmt.Sprintf("ob-expires=%d&", noon.Add(time.Hour).Unix())
+	replacements := []struct {
+		name    string
+		text    string
+		newText string
+	}{
+		{name: "a later expiry", text: "ob-expires=1", newText: "ob-expires=2"},
+		{name: "an expiry with a leading zero", text: "ob-expires=", newText: "ob-expires=0"},
+		{name: "an expiry with a sign", text: "ob-expires=", newText: "ob-expires=%2B"},
+		{name: "no expiry", text: expires, newText: ""},
+		{name: "another key id", text: keyID, newText: otherKeyID},
+		{name: "a wider size", text: "ob-size=1-9", newText: "ob-size=1-99"},
+		{name: "no size", text: "&ob-size=1-9", newText: ""},
+		{name: "another checksum", text: "e3069283", newText: "e3069284"},
+		{name: "no checksum", text: "ob-crc32c=e3069283&", newText: ""},
+		{name: "one header fewer", text: "cache-control%3B", newText: ""},
+		{name: "headers in lower-case escapes", text: "%3B", newText: "%3b"},
+		{name: "unescaped headers", text: "%3B", newText: ";"},
+		{
+			name:    "a response type that the client added",
+			text:    "&ob-signature",
+			newText: "&response-content-type=text%2Fhtml&ob-signature",
+		},
+		{name: "an empty parameter", text: "&ob-signature", newText: "&ob-version=&ob-signature"},
+	}
+	for _, tt := range replacements {
+		t.Run(tt.name, func(t *testing.T) {
+			r := signedRequest(t, keys, uploadRequest())
+			r.replace(tt.text, tt.newText)
+			requireAlteredAndInvalid(t, keys, r)
+		})
+	}
+
+	headers := []struct {
+		name   string
+		header string
+		values []string // in place of the signed value
+	}{
+		{name: "another content type", header: "Content-Type", values: []string{"text/html"}},
+		{name: "no content type", header: "Content-Type"},
+		{name: "two content types", header: "Content-Type", values: []string{"image/png", "image/png"}},
+		{name: "another metadata", header: "X-Omnibucket-Meta-Name", values: []string{"x"}},
+		{name: "no condition", header: "If-None-Match"},
+		{name: "not public", header: "X-Omnibucket-Acl"},
+	}
+	for _, tt := range headers {
+		t.Run(tt.name, func(t *testing.T) {
+			r := signedRequest(t, keys, uploadRequest())
+			r.header.Del(tt.header)
+			for _, value := range tt.values {
+				r.header.Add(tt.header, value)
+			}
+			requireAlteredAndInvalid(t, keys, r)
+		})
+	}
+}
+
+// requireAlteredAndInvalid requires that r is not as uploadRequest was signed, and that it is Invalid.
+func requireAlteredAndInvalid(t *testing.T, keys signedurl.Keys, r *request) {
+	t.Helper()
+	valid := signedRequest(t, keys, uploadRequest())
+	require.NotEqual(t, valid, r, "the row changes something")
+
+	grant, status := r.verify(keys, noon)
+	require.Equal(t, signedurl.Invalid, status)
+	require.Nil(t, grant)
 }
 
 // swapCase returns a lower-case letter in upper case, and the other way round.
@@ -316,13 +290,13 @@ func swapCase(r rune) rune {
 	return unicode.ToLower(r)
 }
 
-// alterUnusedBits changes the last character of the signature so that it still decodes to the same bytes: Base64
-// leaves the last bits of that character unused.
-func alterUnusedBits(r *request) {
+// alterUnusedBits changes the last character of the signature at the end of a query, so that it still decodes to the
+// same bytes. Base64 leaves the last bits of that character unused.
+func alterUnusedBits(query string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-	end := len(r.query) - 1
-	last := strings.IndexByte(alphabet, r.query[end])
-	r.query = r.query[:end] + string(alphabet[last^1])
+	end := len(query) - 1
+	last := strings.IndexByte(alphabet, query[end])
+	return query[:end] + string(alphabet[last^1])
 }
 
 // VerifyURL returns Expired once the time of a signed URL is over, and Invalid if it was signed far
