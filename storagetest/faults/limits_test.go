@@ -34,9 +34,9 @@ func TestLimitsAreDeclared(t *testing.T) {
 	require.Equal(t, 6, d.MaxPage)
 }
 
-// Limits cannot be wider than those of the driver below.
+// Limits that are wider than those of the driver below change nothing.
 func TestLimitsOnlyNarrow(t *testing.T) {
-	inner := faults.WithLimits(faults.Limits{
+	narrow := faults.WithLimits(faults.Limits{
 		MaxPutSize:  10,
 		MinPartSize: 10,
 		MaxParts:    10,
@@ -51,7 +51,7 @@ func TestLimitsOnlyNarrow(t *testing.T) {
 		MaxPage:     20,
 	})
 
-	d := wide(inner(newFakeDriver())).Describe()
+	d := wide(narrow(newFakeDriver())).Describe()
 	require.EqualValues(t, 10, d.MaxPutSize)
 	require.EqualValues(t, 10, d.MinPartSize)
 	require.Equal(t, 10, d.MaxParts)
@@ -67,159 +67,203 @@ func TestLimitsOfZeroLeaveTheDriversOwn(t *testing.T) {
 	require.NoError(t, put(d, "a", "x"))
 }
 
-// A call that exceeds the limits of a driver fails, because the engine must not make it.
+// A call that exceeds the limits of a driver fails with Internal, because the engine must not make it.
 func TestLimitsHoldTheCoreToThem(t *testing.T) {
-	ctx := context.Background()
-	crc := storage.CRC32C{Sum: 0, Known: true}
+	t.Run("Put", testLimitsOfPut)
+	t.Run("PutPart", testLimitsOfPutPart)
+	t.Run("CompleteParts", testLimitsOfCompleteParts)
+	t.Run("other calls", testLimitsOfOtherCalls)
+}
 
-	// Each of these functions returns a call of the driver.
-	put := func(req driver.PutRequest) func(driver.Driver) error {
-		return func(d driver.Driver) error {
-			_, err := d.Put(ctx, &req)
-			return err
-		}
+// requireWithinLimits requires that a call succeeded if it was within the limits. Otherwise it failed with Internal.
+func requireWithinLimits(t *testing.T, within bool, err error) {
+	t.Helper()
+	if within {
+		require.NoError(t, err)
+		return
 	}
-	part := func(number int, size int64) func(driver.Driver) error {
-		return func(d driver.Driver) error {
-			_, err := d.PutPart(ctx, &driver.PartRequest{Number: number, Size: size})
-			return err
-		}
-	}
-	complete := func(sizes ...int64) func(driver.Driver) error {
-		req := &driver.CompleteRequest{Put: &driver.PutRequest{Key: "a"}}
-		for i, size := range sizes {
-			req.Parts = append(req.Parts, driver.Part{Number: i + 1, Size: size})
-		}
-		return func(d driver.Driver) error {
-			_, err := d.CompleteParts(ctx, req)
-			return err
-		}
-	}
-	listThree := func(d driver.Driver) error {
-		_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
-		return err
-	}
-	deleteTwo := func(d driver.Driver) error {
-		return d.DeleteBatch(ctx, make([]driver.DeleteRequest, 2))[1]
-	}
-	serverCopy := func(d driver.Driver) error {
-		_, err := d.Copy(ctx, &driver.CopyRequest{})
-		return err
-	}
-	deleteRevision := func(d driver.Driver) error {
-		return d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
-	}
+	require.Equal(t, storage.Internal, storage.CodeOf(err))
+}
 
-	tests := map[string]struct {
-		bounds faults.Limits
-		call   func(driver.Driver) error
-		ok     bool
+func testLimitsOfPut(t *testing.T) {
+	sumOfNothing := storage.CRC32C{Sum: 0, Known: true}
+	tests := []struct {
+		name       string
+		limits     faults.Limits
+		req        driver.PutRequest
+		wantWithin bool
 	}{
-		"a put within": {
-			bounds: faults.Limits{MaxPutSize: 2},
-			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
-			ok:     true,
+		{
+			name:       "a put within",
+			limits:     faults.Limits{MaxPutSize: 2},
+			req:        driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2},
+			wantWithin: true,
 		},
-		"a put too large": {
-			bounds: faults.Limits{MaxPutSize: 1},
-			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
-			ok:     false,
+		{
+			name:       "a put too large",
+			limits:     faults.Limits{MaxPutSize: 1},
+			req:        driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2},
+			wantWithin: false,
 		},
-		"a stream": {
-			bounds: faults.Limits{Disable: driver.StreamingPut},
-			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: -1, CRC32C: crc}),
-			ok:     false,
+		{
+			name:   "a stream",
+			limits: faults.Limits{Disable: driver.StreamingPut},
+			req: driver.PutRequest{
+				Key:    "a",
+				Body:   strings.NewReader("xx"),
+				Size:   -1,
+				CRC32C: sumOfNothing,
+			},
+			wantWithin: false,
 		},
-		"a body without Seek": {
-			bounds: faults.Limits{},
-			call:   put(driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0}),
-			ok:     false,
+		{
+			name:       "a body without Seek",
+			limits:     faults.Limits{},
+			req:        driver.PutRequest{Key: "a", Body: io.MultiReader(), Size: 0},
+			wantWithin: false,
 		},
-		"no checksum": {
-			bounds: faults.Limits{Disable: driver.StreamingPut},
-			call:   put(driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2}),
-			ok:     false,
+		{
+			name:       "no checksum",
+			limits:     faults.Limits{Disable: driver.StreamingPut},
+			req:        driver.PutRequest{Key: "a", Body: strings.NewReader("xx"), Size: 2},
+			wantWithin: false,
 		},
-		"a refused condition": {
-			bounds: faults.Limits{Disable: storage.ConditionalCreate},
-			call: put(driver.PutRequest{
+		{
+			name:   "a refused condition",
+			limits: faults.Limits{Disable: storage.ConditionalCreate},
+			req: driver.PutRequest{
 				Key:       "a",
 				Body:      strings.NewReader(""),
 				Condition: storage.Condition{Absent: true},
-			}),
-			ok: false,
+			},
+			wantWithin: false,
 		},
-		"a refused class": {
-			bounds: faults.Limits{},
-			call: put(driver.PutRequest{
+		{
+			name:   "a refused class",
+			limits: faults.Limits{},
+			req: driver.PutRequest{
 				Key:        "a",
 				Body:       strings.NewReader(""),
 				Properties: storage.Properties{StorageClass: "COLD"},
-			}),
-			ok: false,
-		},
-		"a part within": {
-			bounds: faults.Limits{MaxPartSize: 2, MaxParts: 2},
-			call:   part(2, 2),
-			ok:     true,
-		},
-		"a part too large":  {bounds: faults.Limits{MaxPartSize: 2}, call: part(1, 3), ok: false},
-		"one part too many": {bounds: faults.Limits{MaxParts: 2}, call: part(3, 1), ok: false},
-		"part 0":            {bounds: faults.Limits{}, call: part(0, 1), ok: false},
-		"parts within": {
-			bounds: faults.Limits{MinPartSize: 2},
-			call:   complete(2, 3, 1),
-			ok:     true,
-		},
-		"parts too small": {
-			bounds: faults.Limits{MinPartSize: 2},
-			call:   complete(2, 1, 1),
-			ok:     false,
-		},
-		"equal parts": {
-			bounds: faults.Limits{EqualParts: true},
-			call:   complete(2, 2, 1),
-			ok:     true,
-		},
-		"parts that differ": {
-			bounds: faults.Limits{EqualParts: true},
-			call:   complete(2, 3, 1),
-			ok:     false,
-		},
-		"a last part that is larger": {
-			bounds: faults.Limits{EqualParts: true},
-			call:   complete(2, 2, 3),
-			ok:     false,
-		},
-		"a page too large": {
-			bounds: faults.Limits{MaxPage: 2},
-			call:   listThree,
-			ok:     false,
-		},
-		"a batch too large": {
-			bounds: faults.Limits{MaxBatch: 1},
-			call:   deleteTwo,
-			ok:     false,
-		},
-		"a server copy": {
-			bounds: faults.Limits{Disable: storage.ServerCopy},
-			call:   serverCopy,
-			ok:     false,
-		},
-		"a conditional delete": {
-			bounds: faults.Limits{Disable: storage.ConditionalRemove},
-			call:   deleteRevision,
-			ok:     false,
+			},
+			wantWithin: false,
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			err := tt.call(faults.WithLimits(tt.bounds)(newFakeDriver()))
-			if tt.ok {
-				require.NoError(t, err)
-				return
-			}
-			require.Equal(t, storage.Internal, storage.CodeOf(err))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := faults.WithLimits(tt.limits)(newFakeDriver())
+			_, err := d.Put(context.Background(), &tt.req)
+			requireWithinLimits(t, tt.wantWithin, err)
 		})
 	}
+}
+
+func testLimitsOfPutPart(t *testing.T) {
+	tests := []struct {
+		name       string
+		limits     faults.Limits
+		number     int
+		size       int64
+		wantWithin bool
+	}{
+		{
+			name:       "a part within",
+			limits:     faults.Limits{MaxPartSize: 2, MaxParts: 2},
+			number:     2,
+			size:       2,
+			wantWithin: true,
+		},
+		{name: "a part too large", limits: faults.Limits{MaxPartSize: 2}, number: 1, size: 3, wantWithin: false},
+		{name: "one part too many", limits: faults.Limits{MaxParts: 2}, number: 3, size: 1, wantWithin: false},
+		{name: "part 0", limits: faults.Limits{}, number: 0, size: 1, wantWithin: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := faults.WithLimits(tt.limits)(newFakeDriver())
+			_, err := d.PutPart(context.Background(), &driver.PartRequest{Number: tt.number, Size: tt.size})
+			requireWithinLimits(t, tt.wantWithin, err)
+		})
+	}
+}
+
+func testLimitsOfCompleteParts(t *testing.T) {
+	tests := []struct {
+		name       string
+		limits     faults.Limits
+		partSizes  [3]int64
+		wantWithin bool
+	}{
+		{
+			name:       "parts within, and a smaller last one",
+			limits:     faults.Limits{MinPartSize: 2},
+			partSizes:  [3]int64{2, 3, 1},
+			wantWithin: true,
+		},
+		{
+			name:       "parts too small",
+			limits:     faults.Limits{MinPartSize: 2},
+			partSizes:  [3]int64{2, 1, 1},
+			wantWithin: false,
+		},
+		{
+			name:       "equal parts, and a smaller last one",
+			limits:     faults.Limits{EqualParts: true},
+			partSizes:  [3]int64{2, 2, 1},
+			wantWithin: true,
+		},
+		{
+			name:       "parts that differ",
+			limits:     faults.Limits{EqualParts: true},
+			partSizes:  [3]int64{2, 3, 1},
+			wantWithin: false,
+		},
+		{
+			name:       "a last part that is larger",
+			limits:     faults.Limits{EqualParts: true},
+			partSizes:  [3]int64{2, 2, 3},
+			wantWithin: false,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := faults.WithLimits(tt.limits)(newFakeDriver())
+			_, err := d.CompleteParts(context.Background(), &driver.CompleteRequest{
+				Put: &driver.PutRequest{Key: "a"},
+				Parts: []driver.Part{
+					{Number: 1, Size: tt.partSizes[0]},
+					{Number: 2, Size: tt.partSizes[1]},
+					{Number: 3, Size: tt.partSizes[2]},
+				},
+			})
+			requireWithinLimits(t, tt.wantWithin, err)
+		})
+	}
+}
+
+func testLimitsOfOtherCalls(t *testing.T) {
+	ctx := context.Background()
+
+	t.Run("a page too large", func(t *testing.T) {
+		d := faults.WithLimits(faults.Limits{MaxPage: 2})(newFakeDriver())
+		_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
+		require.Equal(t, storage.Internal, storage.CodeOf(err))
+	})
+
+	t.Run("a batch too large", func(t *testing.T) {
+		d := faults.WithLimits(faults.Limits{MaxBatch: 1})(newFakeDriver())
+		errs := d.DeleteBatch(ctx, make([]driver.DeleteRequest, 2))
+		require.Equal(t, storage.Internal, storage.CodeOf(errs[1]))
+	})
+
+	t.Run("a server copy", func(t *testing.T) {
+		d := faults.WithLimits(faults.Limits{Disable: storage.ServerCopy})(newFakeDriver())
+		_, err := d.Copy(ctx, &driver.CopyRequest{})
+		require.Equal(t, storage.Internal, storage.CodeOf(err))
+	})
+
+	t.Run("a conditional delete", func(t *testing.T) {
+		d := faults.WithLimits(faults.Limits{Disable: storage.ConditionalRemove})(newFakeDriver())
+		err := d.Delete(ctx, &driver.DeleteRequest{Condition: storage.Condition{Revision: "1"}})
+		require.Equal(t, storage.Internal, storage.CodeOf(err))
+	})
 }
