@@ -270,100 +270,104 @@ func TestCopySourceFails(t *testing.T) {
 // Every error names its bucket.
 func TestErrorNamesBucket(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
-	desc := driver.Describe()
 	b := engine.New(driver)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
+
+	// Some of the calls fail because their context or their reader has ended.
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	closed, err := b.Download(t.Context(), "k")
+	closedReader, err := b.Download(t.Context(), "k")
 	require.NoError(t, err)
-	require.NoError(t, closed.Close())
+	require.NoError(t, closedReader.Close())
 
 	tests := []struct {
-		name, op, key string
-		do            func() error
+		name    string
+		wantOp  string
+		wantKey string
+		call    func() error
 	}{
 		{
-			name: "Copy of no version",
-			op:   "Copy",
-			key:  "dst",
-			do: func() error {
+			name:    "Copy of no version",
+			wantOp:  "Copy",
+			wantKey: "dst",
+			call: func() error {
 				_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
 				return err
 			},
 		},
 		{
-			name: "Compose of nothing",
-			op:   "Compose",
-			key:  "dst",
-			do: func() error {
+			name:    "Compose of nothing",
+			wantOp:  "Compose",
+			wantKey: "dst",
+			call: func() error {
 				_, err := storage.Compose(t.Context(), b, "dst", nil)
 				return err
 			},
 		},
 		{
-			name: "Compose to no key",
-			op:   "Compose",
-			do: func() error {
+			name:   "Compose to no key",
+			wantOp: "Compose",
+			call: func() error {
 				_, err := storage.Compose(t.Context(), b, "", []string{"k"})
 				return err
 			},
 		},
 		{
-			name: "RemoveAll after the end",
-			op:   "RemoveAll",
-			do: func() error {
+			name:   "RemoveAll after the end",
+			wantOp: "RemoveAll",
+			call: func() error {
 				_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
 				return err
 			},
 		},
 		{
-			name: "Update with a condition",
-			op:   "Update",
-			key:  "k",
-			do: func() error {
+			name:    "Update with a condition",
+			wantOp:  "Update",
+			wantKey: "k",
+			call: func() error {
 				_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
 				return err
 			},
 		},
 		{
-			name: "UploadFile of no file",
-			op:   "UploadFile",
-			key:  "k",
-			do: func() error {
+			name:    "UploadFile of no file",
+			wantOp:  "UploadFile",
+			wantKey: "k",
+			call: func() error {
 				_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
 				return err
 			},
 		},
 		{
-			name: "DownloadFile onto a directory",
-			op:   "DownloadFile",
-			key:  "k",
-			do: func() error {
+			name:    "DownloadFile onto a directory",
+			wantOp:  "DownloadFile",
+			wantKey: "k",
+			call: func() error {
 				_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
 				return err
 			},
 		},
 		{
-			name: "a closed reader",
-			op:   "Download",
-			key:  "k",
-			do: func() error {
-				_, err := closed.Read(make([]byte, 1))
+			name:    "a closed reader",
+			wantOp:  "Download",
+			wantKey: "k",
+			call: func() error {
+				_, err := closedReader.Read(make([]byte, 1))
 				return err
 			},
 		},
 		{
-			name: "a ReaderAt",
-			op:   "ReadAt",
-			key:  "k",
-			do: func() error {
+			name:    "a ReaderAt",
+			wantOp:  "ReadAt",
+			wantKey: "k",
+			call: func() error {
 				r, err := storage.NewReaderAt(t.Context(), b, "k")
 				if err != nil {
 					return err
 				}
-				_, err = r.ReadAt(nil, -1)
+				const badOffset = -1
+				_, err = r.ReadAt(nil, badOffset)
 				return err
 			},
 		},
@@ -371,9 +375,11 @@ func TestErrorNamesBucket(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var e *storage.Error
-			require.ErrorAs(t, tt.do(), &e)
-			require.Equal(t, []string{tt.op, desc.Provider, desc.Bucket, tt.key},
-				[]string{e.Op, e.Provider, e.Bucket, e.Key})
+			require.ErrorAs(t, tt.call(), &e)
+			require.Equal(t, tt.wantOp, e.Op)
+			require.Equal(t, driver.Describe().Provider, e.Provider)
+			require.Equal(t, driver.Describe().Bucket, e.Bucket)
+			require.Equal(t, tt.wantKey, e.Key)
 		})
 	}
 }

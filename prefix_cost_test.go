@@ -22,11 +22,11 @@ import (
 func TestFurtherAllocationsOfACall(t *testing.T) {
 	const prefix, content = "pre/fix/", "some content"
 	tests := []struct {
-		name     string
-		stored   []string // the objects
-		call     func(ctx context.Context, b storage.Bucket, key string) error
-		whole    float64 // of a call with the whole key
-		prefixed float64 // of a call through Prefixed
+		name         string
+		stored       []string // the objects
+		call         func(ctx context.Context, b storage.Bucket, key string) error
+		wantWhole    float64 // allocations of a call with the whole key
+		wantPrefixed float64 // allocations of a call through Prefixed
 	}{
 		{
 			name:   "Attrs",
@@ -34,8 +34,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Attrs(ctx, key))
 			},
-			whole:    2,
-			prefixed: 3,
+			wantWhole:    2,
+			wantPrefixed: 3,
 		},
 		{
 			name:   "Exists",
@@ -43,16 +43,16 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Exists(ctx, key))
 			},
-			whole:    2,
-			prefixed: 3,
+			wantWhole:    2,
+			wantPrefixed: 3,
 		},
 		{
 			name: "Exists, of nothing",
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Exists(ctx, key))
 			},
-			whole:    2,
-			prefixed: 3,
+			wantWhole:    2,
+			wantPrefixed: 3,
 		},
 		{
 			name:   "Upload",
@@ -60,8 +60,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Upload(ctx, key, strings.NewReader(content)))
 			},
-			whole:    8,
-			prefixed: 9,
+			wantWhole:    8,
+			wantPrefixed: 9,
 		},
 		{
 			name:   "ReadAll",
@@ -70,16 +70,16 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 				_, _, err := storage.ReadAll(ctx, b, key)
 				return err
 			},
-			whole:    4,
-			prefixed: 5,
+			wantWhole:    4,
+			wantPrefixed: 5,
 		},
 		{
 			name: "Remove, of nothing",
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return b.Remove(ctx, key)
 			},
-			whole:    1,
-			prefixed: 2,
+			wantWhole:    1,
+			wantPrefixed: 2,
 		},
 		{
 			name: "Upload and Remove",
@@ -87,8 +87,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 				return errors.Join(lastError(b.Upload(ctx, key, strings.NewReader(content))),
 					b.Remove(ctx, key))
 			},
-			whole:    11,
-			prefixed: 13,
+			wantWhole:    11,
+			wantPrefixed: 13,
 		},
 		{
 			name:   "List",
@@ -96,8 +96,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, _ string) error {
 				return readListing(b.List(ctx))
 			},
-			whole:    9,
-			prefixed: 11,
+			wantWhole:    9,
+			wantPrefixed: 11,
 		},
 		{
 			name:   "List, of a prefix",
@@ -105,8 +105,8 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return readListing(b.List(ctx, storage.WithPrefix(key)))
 			},
-			whole:    11,
-			prefixed: 14,
+			wantWhole:    11,
+			wantPrefixed: 14,
 		},
 	}
 	for _, tt := range tests {
@@ -117,15 +117,16 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 				require.NoError(t, lastError(b.Upload(ctx, prefix+key, strings.NewReader(content))))
 			}
 
+			const runs = 1000
 			allocations := func(b storage.Bucket, key string) float64 {
-				return testing.AllocsPerRun(1000, func() {
+				return testing.AllocsPerRun(runs, func() {
 					if err := tt.call(ctx, b, key); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			require.Equal(t, tt.whole, allocations(b, prefix+"key"), "with the whole key")
-			require.Equal(t, tt.prefixed, allocations(storage.Prefixed(b, prefix), "key"), "through Prefixed")
+			require.Equal(t, tt.wantWhole, allocations(b, prefix+"key"), "with the whole key")
+			require.Equal(t, tt.wantPrefixed, allocations(storage.Prefixed(b, prefix), "key"), "through Prefixed")
 		})
 	}
 }

@@ -31,90 +31,99 @@ func (d panickingDriver) Describe() driver.Description {
 	return desc
 }
 
-// panicIn panics if the given method is the one that must panic and the condition holds.
-func (d panickingDriver) panicIn(method string, when bool) {
-	if d.method == method && when {
+// panicIn panics if the given method is the one that must panic.
+func (d panickingDriver) panicIn(method string) {
+	if d.method == method {
 		panic(errThrown)
 	}
 }
 
 func (d panickingDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	d.panicIn("Get", r.Offset > 0)
+	if r.Offset > 0 {
+		d.panicIn("Get")
+	}
 	return d.Driver.Get(ctx, r)
 }
 
 func (d panickingDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	d.panicIn("Head", true)
+	d.panicIn("Head")
 	return d.Driver.Head(ctx, r)
 }
 
 func (d panickingDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	d.panicIn("Put", strings.HasPrefix(r.Key, "thrown"))
+	if strings.HasPrefix(r.Key, "thrown") {
+		d.panicIn("Put")
+	}
 	return d.Driver.Put(ctx, r)
 }
 
 func (d panickingDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	d.panicIn("Delete", true)
+	d.panicIn("Delete")
 	return d.Driver.Delete(ctx, r)
 }
 
 func (d panickingDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	d.panicIn("List", r.Token != "")
+	isLaterPage := r.Token != ""
+	if isLaterPage {
+		d.panicIn("List")
+	}
 	return d.Driver.List(ctx, r)
 }
 
 // A panic in the driver, a body or a progress function reaches the caller.
 func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
+	parallel := storage.WithConcurrency(3)
+	smallPages := storage.WithPageSize(3) // of the seven objects
 	tests := []struct {
-		name, method string
-		do           func(ctx context.Context, bucket storage.Bucket, dir string)
+		name   string
+		method string // of the driver, which panics; "" if the driver does not panic
+		call   func(ctx context.Context, bucket storage.Bucket, dir string)
 	}{
 		{
 			name:   "of parallel ranges",
 			method: "Get",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
-				_, _, _ = storage.ReadAll(ctx, bucket, "k", storage.WithConcurrency(3))
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				_, _, _ = storage.ReadAll(ctx, bucket, "k", parallel)
 			},
 		},
 		{
 			name:   "of a file's ranges",
 			method: "Get",
-			do: func(ctx context.Context, bucket storage.Bucket, dir string) {
-				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
-					storage.WithConcurrency(3))
+			call: func(ctx context.Context, bucket storage.Bucket, dir string) {
+				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"), parallel)
 			},
 		},
 		{
 			name:   "of progress",
 			method: "",
-			do: func(ctx context.Context, bucket storage.Bucket, dir string) {
+			call: func(ctx context.Context, bucket storage.Bucket, dir string) {
 				progress := storage.WithProgress(func(int64, int64) {
 					panic(errThrown)
 				})
 				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"),
-					storage.WithConcurrency(3), progress)
+					parallel, progress)
 			},
 		},
 		{
 			name:   "of Compose's sources",
 			method: "Head",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				_, _ = storage.Compose(ctx, bucket, "to", []string{"k", "k"})
 			},
 		},
 		{
 			name:   "of removals",
 			method: "Delete",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				_, _ = storage.RemoveAll(ctx, bucket, slices.Values(slices.Repeat([]string{"k"}, 100)))
 			},
 		},
 		{
 			name:   "of the next page",
 			method: "List",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
-				for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
+				for _, err := range bucket.List(ctx, smallPages) {
 					_ = err // only the panic counts
 				}
 			},
@@ -122,10 +131,10 @@ func TestPanicReachesCaller(t *testing.T) {
 		{
 			name:   "of the next page, after the loop",
 			method: "List",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				// The loop ends with the first page, while the next one is requested.
 				count := 0
-				for _, err := range bucket.List(ctx, storage.WithPageSize(3)) {
+				for _, err := range bucket.List(ctx, smallPages) {
 					count++
 					if count == 3 || err != nil {
 						break
@@ -136,7 +145,7 @@ func TestPanicReachesCaller(t *testing.T) {
 		{
 			name:   "of a Writer's upload",
 			method: "Put",
-			do: func(ctx context.Context, bucket storage.Bucket, _ string) {
+			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				writer := storage.NewWriter(ctx, bucket, "thrown")
 				defer writer.Close()
 				_, _ = io.WriteString(writer, "text")
@@ -153,8 +162,9 @@ func TestPanicReachesCaller(t *testing.T) {
 				_, err := bucket.Upload(t.Context(), key, strings.NewReader(large))
 				require.NoError(t, err)
 			}
+
 			require.PanicsWithValue(t, errThrown, func() {
-				tt.do(t.Context(), bucket, t.TempDir())
+				tt.call(t.Context(), bucket, t.TempDir())
 			})
 		})
 	}
