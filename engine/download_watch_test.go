@@ -221,7 +221,8 @@ func (store *loopingStore) ListUploads(context.Context, *driver.ListUploadsReque
 
 func (store *loopingStore) ListVersions(context.Context, *driver.ListRequest) (*driver.VersionPage, error) {
 	name, token := store.next()
-	return &driver.VersionPage{Entries: []storage.VersionEntry{{ListEntry: storage.ListEntry{Key: "k"}, Version: name}}, Token: token}, nil
+	entry := storage.VersionEntry{ListEntry: storage.ListEntry{Key: "k"}, Version: name}
+	return &driver.VersionPage{Entries: []storage.VersionEntry{entry}, Token: token}, nil
 }
 
 // A loopingTree lists a folder in a circle: a folder, an object of its name, and so on.
@@ -273,13 +274,13 @@ func TestListInCircleEnds(t *testing.T) {
 
 	// A listing ends after 100 pages without a new entry, or earlier if tokens repeat.
 	tests := []struct {
-		name  string
-		token func(n int) string // the token of page n
-		do    func(context.Context, storage.Bucket) error
-		pages int // that are requested
+		name      string
+		token     func(n int) string // the token of page n
+		do        func(context.Context, storage.Bucket) error
+		wantPages int // that are requested
 	}{
-		{name: "keys outside of the prefix", token: growing, do: list, pages: 100},
-		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, pages: 4},
+		{name: "keys outside of the prefix", token: growing, do: list, wantPages: 100},
+		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, wantPages: 4},
 		{
 			name:  "a page",
 			token: growing,
@@ -287,7 +288,7 @@ func TestListInCircleEnds(t *testing.T) {
 				_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("p/"))
 				return err
 			},
-			pages: 100,
+			wantPages: 100,
 		},
 		{
 			name:  "uploads and two tokens",
@@ -295,7 +296,7 @@ func TestListInCircleEnds(t *testing.T) {
 			do: func(ctx context.Context, bucket storage.Bucket) error {
 				return iterate(storage.ListUploads(ctx, bucket))
 			},
-			pages: 4,
+			wantPages: 4,
 		},
 		{
 			name:  "versions and two tokens",
@@ -303,7 +304,7 @@ func TestListInCircleEnds(t *testing.T) {
 			do: func(ctx context.Context, bucket storage.Bucket) error {
 				return iterate(storage.Versions(ctx, bucket))
 			},
-			pages: 4,
+			wantPages: 4,
 		},
 	}
 	for _, tt := range tests {
@@ -312,7 +313,7 @@ func TestListInCircleEnds(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: tt.token}
 				bucket := engine.New(store, storage.WithVersioning(true))
 				require.ErrorIs(t, tt.do(t.Context(), bucket), storage.Unavailable)
-				require.Equal(t, tt.pages, store.pages)
+				require.Equal(t, tt.wantPages, store.pages)
 			})
 		})
 	}

@@ -28,10 +28,12 @@ const (
 	learningReads = 20
 )
 
-// A slowStore is a store on synctest's clock. Some of its responses come late.
+// A slowStore is a store on synctest's clock. Some of its responses come late, or fail. Its requests have numbers from 0
+// on.
 type slowStore struct {
-	late func(n int) time.Duration // the delay of the response to request n, from 0
-	fail func(n int) error         // the error of request n; nil without failures
+	delays map[int]time.Duration // additional delay of a response, by the number of its request
+	errs   map[int]error         // error of a response, by the number of its request
+	panics map[int]bool          // the numbers of the requests whose response panics
 
 	mu       sync.Mutex
 	calls    []string // the names of the driver calls, in order
@@ -62,7 +64,7 @@ func (s *slowStore) answer(ctx context.Context, call string) error {
 	// The primes spread the latencies evenly over a millisecond, and in each run the same way.
 	const step, period = 7919, 997
 	spread := time.Duration(n*step%period) * time.Microsecond
-	timer := time.NewTimer(usualLatency + spread + s.late(n))
+	timer := time.NewTimer(usualLatency + spread + s.delays[n])
 	defer timer.Stop()
 
 	select {
@@ -74,10 +76,10 @@ func (s *slowStore) answer(ctx context.Context, call string) error {
 		return ctx.Err()
 	}
 
-	if s.fail == nil {
-		return nil
+	if s.panics[n] {
+		panic("boom")
 	}
-	return s.fail(n)
+	return s.errs[n]
 }
 
 // A slowDriver is the driver of a slowStore. Only its reads are slow.
@@ -120,16 +122,6 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// delayOne returns a slowStore.late that delays only the response to the n-th request.
-func delayOne(n int, delay time.Duration) func(int) time.Duration {
-	return func(request int) time.Duration {
-		if request == n {
-			return delay
-		}
-		return 0
-	}
-}
-
 // reads are the calls that are hedged.
 var reads = map[string]func(ctx context.Context, bucket storage.Bucket) error{
 	"Download": func(ctx context.Context, bucket storage.Bucket) error {
@@ -168,7 +160,7 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// The numbers of the requests after the learning reads, which count from 0.
 				const stalled, hedge = learningReads, learningReads + 1
-				store := &slowStore{late: delayOne(stalled, stallTime)}
+				store := &slowStore{delays: map[int]time.Duration{stalled: stallTime}}
 				bucket := store.open(t)
 				learnLatency(t, bucket, readKey)
 
@@ -188,14 +180,14 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 5000
+		const maxHedges = count / 20
+
 		// One response in fifty comes a second late.
-		stallFiftieth := func(n int) time.Duration {
-			if n%50 == 49 {
-				return time.Second
-			}
-			return 0
+		delays := map[int]time.Duration{}
+		for n := 49; n < count+maxHedges; n += 50 {
+			delays[n] = time.Second
 		}
-		store := &slowStore{late: stallFiftieth}
+		store := &slowStore{delays: delays}
 		bucket := store.open(t)
 
 		var durations []time.Duration
@@ -212,10 +204,8 @@ func TestHedgesShortenTheTail(t *testing.T) {
 		require.Less(t, percentile99, 4*usualLatency)
 		require.Less(t, percentile999, 4*usualLatency)
 
-		const maxHedges = count / 20
 		require.LessOrEqual(t, len(store.calls), count+maxHedges)
-		// Each body is closed.
-		require.Zero(t, store.bodies)
+		require.Zero(t, store.bodies, "open bodies")
 	})
 }
 
@@ -224,7 +214,7 @@ func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The last read that the bucket only measures is slow.
 		const lastLearning = learningReads - 1 // requests are counted from 0
-		store := &slowStore{late: delayOne(lastLearning, time.Second)}
+		store := &slowStore{delays: map[int]time.Duration{lastLearning: time.Second}}
 		bucket := store.open(t)
 
 		learnLatency(t, bucket, reads["Attrs"])
@@ -237,7 +227,7 @@ func TestHedgeNotSentBeforeEnoughSamples(t *testing.T) {
 func TestHedgeNotSentToLocalStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slowRead = learningReads // the first after the learning reads, which count from 0
-		store := &slowStore{late: delayOne(slowRead, time.Second)}
+		store := &slowStore{delays: map[int]time.Duration{slowRead: time.Second}}
 		bucket := store.open(t, driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return localStore{d}
 		}))
@@ -255,7 +245,8 @@ func TestHedgeNotSentWithoutOption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// With the option, the last read would have a hedge, because it is slow.
 		const reads = learningReads + 1
-		store := &slowStore{late: delayOne(reads-1, time.Second)}
+		const lastRead = reads - 1 // requests are counted from 0
+		store := &slowStore{delays: map[int]time.Duration{lastRead: time.Second}}
 		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return &slowDriver{remote{d}, store}
 		}))
@@ -267,22 +258,15 @@ func TestHedgeNotSentWithoutOption(t *testing.T) {
 	})
 }
 
-// refuseOne returns a slowStore.fail that fails only the n-th request, with RateLimited.
-func refuseOne(n int) func(int) error {
-	return func(request int) error {
-		if request == n {
-			return storage.RateLimited
-		}
-		return nil
-	}
-}
-
 // A bucket sends no hedge for a slow read soon after the store has throttled an earlier one.
 func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// The numbers of the requests after the learning reads, which count from 0.
 		const refused, repeated, slow = learningReads, learningReads + 1, learningReads + 2
-		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
+		store := &slowStore{
+			delays: map[int]time.Duration{slow: time.Second},
+			errs:   map[int]error{refused: storage.RateLimited},
+		}
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
@@ -308,7 +292,10 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 			stalled
 			hedge
 		)
-		store := &slowStore{late: delayOne(slow, time.Second), fail: refuseOne(refused)}
+		store := &slowStore{
+			delays: map[int]time.Duration{slow: time.Second, stalled: stallTime},
+			errs:   map[int]error{refused: storage.RateLimited},
+		}
 		bucket := store.open(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		learnLatency(t, bucket, reads["Download"])
 		require.ErrorIs(t, reads["Download"](t.Context(), bucket), storage.RateLimited)
@@ -324,7 +311,6 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, fast+1)
-		store.late = delayOne(stalled, stallTime)
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, hedge+1)
 	})
@@ -344,12 +330,7 @@ func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Two reads stall. The numbers of their requests follow those of the learning reads, which count from 0.
 		const firstStall, firstHedge, secondStall = learningReads, learningReads + 1, learningReads + 2
-		store := &slowStore{late: func(n int) time.Duration {
-			if n == firstStall || n == secondStall {
-				return stallTime
-			}
-			return 0
-		}}
+		store := &slowStore{delays: map[int]time.Duration{firstStall: stallTime, secondStall: stallTime}}
 		bucket := store.open(t)
 
 		// The 20 learning reads earn one hedge, and the first slow read uses it.
@@ -389,8 +370,8 @@ func TestHedgeResponseOfRace(t *testing.T) {
 	const first, hedge = learningReads, learningReads + 1
 	tests := []struct {
 		name         string
-		late         map[int]time.Duration // additional delay of a response, by the number of its request
-		fail         map[int]error         // error of a response, by the number of its request
+		delays       map[int]time.Duration // by the number of the request
+		errs         map[int]error         // by the number of the request
 		wantErr      error
 		wantCalls    int // after the learning reads
 		wantMax      time.Duration
@@ -398,7 +379,7 @@ func TestHedgeResponseOfRace(t *testing.T) {
 	}{
 		{
 			name:         "first request succeeds before its hedge",
-			late:         map[int]time.Duration{first: 2 * usualLatency, hedge: stallTime},
+			delays:       map[int]time.Duration{first: 2 * usualLatency, hedge: stallTime},
 			wantErr:      nil,
 			wantCalls:    2,
 			wantMax:      4 * usualLatency,
@@ -406,8 +387,8 @@ func TestHedgeResponseOfRace(t *testing.T) {
 		},
 		{
 			name:         "hedge fails with a permanent error",
-			late:         map[int]time.Duration{first: stallTime},
-			fail:         map[int]error{hedge: storage.ObjectNotFound},
+			delays:       map[int]time.Duration{first: stallTime},
+			errs:         map[int]error{hedge: storage.ObjectNotFound},
 			wantErr:      storage.ObjectNotFound,
 			wantCalls:    2,
 			wantMax:      4 * usualLatency,
@@ -415,8 +396,8 @@ func TestHedgeResponseOfRace(t *testing.T) {
 		},
 		{
 			name:         "hedge fails with a temporary error",
-			late:         map[int]time.Duration{first: 5 * usualLatency},
-			fail:         map[int]error{hedge: storage.Unavailable},
+			delays:       map[int]time.Duration{first: 5 * usualLatency},
+			errs:         map[int]error{hedge: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    2,
 			wantMax:      7 * usualLatency,
@@ -424,8 +405,8 @@ func TestHedgeResponseOfRace(t *testing.T) {
 		},
 		{
 			name:         "first request fails with a temporary error",
-			late:         map[int]time.Duration{first: 2 * usualLatency, hedge: 5 * usualLatency},
-			fail:         map[int]error{first: storage.Unavailable},
+			delays:       map[int]time.Duration{first: 2 * usualLatency, hedge: 5 * usualLatency},
+			errs:         map[int]error{first: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    2,
 			wantMax:      9 * usualLatency,
@@ -433,8 +414,8 @@ func TestHedgeResponseOfRace(t *testing.T) {
 		},
 		{
 			name:         "both fail, so the read is repeated",
-			late:         map[int]time.Duration{first: 2 * usualLatency},
-			fail:         map[int]error{first: storage.Unavailable, hedge: storage.Unavailable},
+			delays:       map[int]time.Duration{first: 2 * usualLatency},
+			errs:         map[int]error{first: storage.Unavailable, hedge: storage.Unavailable},
 			wantErr:      nil,
 			wantCalls:    3,
 			wantMax:      20 * usualLatency,
@@ -444,10 +425,7 @@ func TestHedgeResponseOfRace(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{
-					late: func(n int) time.Duration { return tt.late[n] },
-					fail: func(n int) error { return tt.fail[n] },
-				}
+				store := &slowStore{delays: tt.delays, errs: tt.errs}
 				bucket := store.open(t)
 				learnLatency(t, bucket, reads["Download"])
 
@@ -469,13 +447,10 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The responses to the learning reads are fast. All later responses are slow.
-				store := &slowStore{late: func(n int) time.Duration {
-					if n >= learningReads {
-						return stallTime
-					}
-					return 0
-				}}
+				// The responses to the learning reads are fast. The responses to the next request and its hedge
+				// stall.
+				const request, hedge = learningReads, learningReads + 1
+				store := &slowStore{delays: map[int]time.Duration{request: stallTime, hedge: stallTime}}
 				bucket := store.open(t)
 				learnLatency(t, bucket, readKey)
 
@@ -494,7 +469,7 @@ func TestHedgeEndsWithContext(t *testing.T) {
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const stalled = learningReads // the first request after the learning reads, which count from 0
-		store := &slowStore{late: delayOne(stalled, stallTime)}
+		store := &slowStore{delays: map[int]time.Duration{stalled: stallTime}}
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
@@ -515,28 +490,24 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 	// The requests count from 0. So the first request after the learning reads has the number learningReads.
 	const request, hedge = learningReads, learningReads + 1
 	tests := []struct {
-		name   string
-		late   func(n int) time.Duration
-		panics int // the number of the request whose response panics
+		name  string
+		store *slowStore
 	}{
-		{name: "in the hedge", late: delayOne(request, stallTime), panics: hedge},
-		{name: "in the first request", late: func(int) time.Duration { return 0 }, panics: request},
+		{
+			name: "in the hedge",
+			store: &slowStore{
+				delays: map[int]time.Duration{request: stallTime},
+				panics: map[int]bool{hedge: true},
+			},
+		},
+		{name: "in the first request", store: &slowStore{panics: map[int]bool{request: true}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := &slowStore{
-					late: tt.late,
-					fail: func(n int) error {
-						if n == tt.panics {
-							panic("boom")
-						}
-						return nil
-					},
-				}
-				bucket := store.open(t)
-
+				bucket := tt.store.open(t)
 				learnLatency(t, bucket, reads["Attrs"])
+
 				require.PanicsWithValue(t, "boom", func() {
 					_ = reads["Attrs"](t.Context(), bucket)
 				})
@@ -548,7 +519,8 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 // Outcome.Requests counts the hedge, too, so that a hook sees how many requests a read has sent.
 func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &slowStore{late: delayOne(learningReads, stallTime)}
+		const stalled = learningReads // the first request after the learning reads, which count from 0
+		store := &slowStore{delays: map[int]time.Duration{stalled: stallTime}}
 		var requests int // of the last call
 		hook := func(ctx context.Context, _ storage.Operation) (context.Context, func(storage.Outcome), error) {
 			return ctx, func(o storage.Outcome) { requests = o.Requests }, nil

@@ -149,37 +149,37 @@ func TestThrottleLosesNothing(t *testing.T) {
 		name    string
 		limit   limit
 		workers int
-		longest time.Duration
+		wantMax time.Duration // for all uploads
 	}{
 		{
 			name:    "a smooth limit, few workers",
 			limit:   &bucketLimit{rate: 150, burst: 15},
 			workers: 12,
-			longest: 12 * time.Second,
+			wantMax: 12 * time.Second,
 		},
 		{
 			name:    "a smooth limit, many workers",
 			limit:   &bucketLimit{rate: 150, burst: 15},
 			workers: 256,
-			longest: 20 * time.Second,
+			wantMax: 20 * time.Second,
 		},
 		{
 			name:    "a limit for each second, few workers",
 			limit:   &windowLimit{perSecond: 150},
 			workers: 12,
-			longest: 12 * time.Second,
+			wantMax: 12 * time.Second,
 		},
 		{
 			name:    "a limit for each second, many workers",
 			limit:   &windowLimit{perSecond: 150},
 			workers: 256,
-			longest: 20 * time.Second,
+			wantMax: 20 * time.Second,
 		},
 		{
 			name:    "a very low limit",
 			limit:   &bucketLimit{rate: 10, burst: 3},
 			workers: 64,
-			longest: 130 * time.Second,
+			wantMax: 130 * time.Second,
 		},
 	}
 	for _, tt := range tests {
@@ -207,7 +207,7 @@ func TestThrottleLosesNothing(t *testing.T) {
 				close(keys)
 				workers.Wait()
 
-				require.Less(t, time.Since(start), tt.longest)
+				require.Less(t, time.Since(start), tt.wantMax)
 				require.Less(t, store.refused, uploads, "the bucket as a whole slows down")
 			})
 		})
@@ -293,10 +293,10 @@ func TestThrottleRetryAfter(t *testing.T) {
 	tests := []struct {
 		name       string
 		retryAfter time.Duration
-		want       time.Duration
+		wantPause  time.Duration
 	}{
-		{name: "longer than the engine's own wait", retryAfter: 7 * time.Second, want: 7 * time.Second},
-		{name: "longer than MaxDelay", retryAfter: time.Hour, want: 20 * time.Second},
+		{name: "longer than the engine's own wait", retryAfter: 7 * time.Second, wantPause: 7 * time.Second},
+		{name: "longer than MaxDelay", retryAfter: time.Hour, wantPause: 20 * time.Second},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -311,7 +311,7 @@ func TestThrottleRetryAfter(t *testing.T) {
 				// The refusal comes answerTime after its request.
 				refusedAt := store.calls[0].Add(answerTime)
 				retriedAt := store.calls[1]
-				require.Equal(t, tt.want, retriedAt.Sub(refusedAt))
+				require.Equal(t, tt.wantPause, retriedAt.Sub(refusedAt))
 			})
 		})
 	}
@@ -320,53 +320,44 @@ func TestThrottleRetryAfter(t *testing.T) {
 // A call that waits for a throttling store ends with its context, and its error also has that of the store.
 func TestThrottleWaitEndsWithContext(t *testing.T) {
 	const lifetime = 30 * time.Second // of the contexts
-	tests := []struct {
-		name       string
-		newContext func(parent context.Context) (context.Context, context.CancelFunc)
-		want       error
-	}{
-		{name: "a deadline", newContext: withDeadlineAfter(lifetime), want: context.DeadlineExceeded},
-		{name: "canceled", newContext: withCancelAfter(lifetime), want: context.Canceled},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				store := &throttledStore{limit: refuseAll, retryAfter: 15 * time.Second}
-				bucket := store.open()
-				ctx, cancel := tt.newContext(t.Context())
-				defer cancel()
 
-				// At one request a second, most of the calls wait for their first request.
-				start := time.Now()
-				var calls sync.WaitGroup
-				for range 100 {
-					calls.Go(func() {
-						_, err := bucket.Attrs(ctx, "k")
-						require.ErrorIs(t, err, tt.want)
-						require.ErrorIs(t, err, storage.RateLimited)
-						require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
-					})
-				}
-				calls.Wait()
-			})
+	t.Run("a deadline", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), lifetime)
+			defer cancel()
+			requireThrottledCallsEnd(t, ctx, context.DeadlineExceeded, lifetime)
+		})
+	})
+
+	t.Run("canceled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			time.AfterFunc(lifetime, cancel)
+			requireThrottledCallsEnd(t, ctx, context.Canceled, lifetime)
+		})
+	})
+}
+
+// requireThrottledCallsEnd makes calls of a store that refuses all of them. It requires that each call ends with
+// wantErr, and with the error of the store, at the end of the context's lifetime.
+func requireThrottledCallsEnd(t *testing.T, ctx context.Context, wantErr error, lifetime time.Duration) {
+	t.Helper()
+	store := &throttledStore{limit: refuseAll, retryAfter: 15 * time.Second}
+	bucket := store.open()
+
+	// At one request a second, most of the calls wait for their first request.
+	start := time.Now()
+	var calls sync.WaitGroup
+	for range 100 {
+		calls.Go(func() {
+			_, err := bucket.Attrs(ctx, "k")
+			require.ErrorIs(t, err, wantErr)
+			require.ErrorIs(t, err, storage.RateLimited)
+			require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
 		})
 	}
-}
-
-// withDeadlineAfter returns a function that makes a context with a deadline.
-func withDeadlineAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
-	return func(parent context.Context) (context.Context, context.CancelFunc) {
-		return context.WithTimeout(parent, d)
-	}
-}
-
-// withCancelAfter returns a function that makes a context that is canceled after d.
-func withCancelAfter(d time.Duration) func(context.Context) (context.Context, context.CancelFunc) {
-	return func(parent context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(parent)
-		time.AfterFunc(d, cancel)
-		return ctx, cancel
-	}
+	calls.Wait()
 }
 
 // After a throttled response, the engine delays all requests for some time, and then no longer.
@@ -422,8 +413,9 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 			})
 		}))
 
-		// 50 calls, each with its retries, fail because the store throttles.
-		for range 50 {
+		// Many calls, each with its retries, fail because the store throttles.
+		const throttledCalls = 50
+		for range throttledCalls {
 			_, err := bucket.Attrs(t.Context(), "k")
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
