@@ -33,40 +33,41 @@ func TestOverlap(t *testing.T) {
 		require.NoError(t, err)
 		return b
 	}
-	b := open("photos")
+	photos := open("photos")
+
 	// Wrap the bucket in a type of the user's own and in a Core, and make one whose place is unknown.
-	wrapper := embedding{b}
-	audited, _ := newAuditedBucket(t, b)
-	unknownPlace := wrapped.Unknown(t, b)
+	wrapper := embedding{photos}
+	audited, _ := newAuditedBucket(t, photos)
+	unknownPlace := wrapped.Unknown(t, photos)
 
 	tests := map[string]struct {
 		a, b any
 		want bool
 	}{
-		"a bucket and itself":           {a: b, b: b, want: true},
-		"a bucket that is opened twice": {a: b, b: open("photos"), want: true},
-		"a bucket and a Ref of it":      {a: b, b: storage.Ref[storage.Lister](b), want: true},
-		"a bucket and a folder of it":   {a: b, b: storage.Prefixed(b, "2026/"), want: true},
+		"a bucket and itself":           {a: photos, b: photos, want: true},
+		"a bucket that is opened twice": {a: photos, b: open("photos"), want: true},
+		"a bucket and a Ref of it":      {a: photos, b: storage.Ref[storage.Lister](photos), want: true},
+		"a bucket and a folder of it":   {a: photos, b: storage.Prefixed(photos, "2026/"), want: true},
 		"a folder and a folder below": {
-			a:    storage.Prefixed(b, "2026/"),
-			b:    storage.Prefixed(storage.Prefixed(b, "2026/"), "11/"),
+			a:    storage.Prefixed(photos, "2026/"),
+			b:    storage.Prefixed(storage.Prefixed(photos, "2026/"), "11/"),
 			want: true,
 		},
 		"two folders": {
-			a:    storage.Prefixed(b, "2026/"),
-			b:    storage.Prefixed(b, "2025/"),
+			a:    storage.Prefixed(photos, "2026/"),
+			b:    storage.Prefixed(photos, "2025/"),
 			want: false,
 		},
-		"two buckets of one account":    {a: b, b: open("videos"), want: false},
-		"buckets of two accounts":       {a: b, b: memstore.New(), want: false},
+		"two buckets of one account":    {a: photos, b: open("videos"), want: false},
+		"buckets of two accounts":       {a: photos, b: memstore.New(), want: false},
 		"a user type and itself":        {a: wrapper, b: wrapper, want: true},
 		"two buckets in one user type":  {a: wrapper, b: embedding{open("videos")}, want: false},
-		"user type without ==":          {a: unlike{Bucket: b}, b: unlike{Bucket: b}, want: false},
-		"a bucket and a Core around it": {a: b, b: audited, want: true},
+		"user type without ==":          {a: unlike{Bucket: photos}, b: unlike{Bucket: photos}, want: false},
+		"a bucket and a Core around it": {a: photos, b: audited, want: true},
 		"a Core of an unknown place":    {a: unknownPlace, b: unknownPlace, want: true},
 		"an unknown place and a folder": {a: unknownPlace, b: storage.Prefixed(unknownPlace, "2026/"), want: true},
 		"two nil values":                {a: nil, b: nil, want: false},
-		"a bucket and a number":         {a: b, b: 42, want: false},
+		"a bucket and a number":         {a: photos, b: 42, want: false},
 		"equal numbers":                 {a: 1, b: 1, want: false},
 		"equal strings":                 {a: "photos", b: "photos", want: false},
 	}
@@ -86,12 +87,15 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 	}
 	require.NoError(t, os.Symlink("site/public", filepath.Join(top, "link")))
 	require.NoError(t, os.Symlink("public", filepath.Join(top, "site/alias")))
+
 	open := func(path string) storage.Bucket {
 		b, err := local.Open(top+"/"+path, local.Config{})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
 		return b
 	}
+
+	// The service has the directory site/public as its bucket "public".
 	service, err := local.NewService(filepath.Join(top, "site"), local.Config{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, service.Close()) })
@@ -150,36 +154,36 @@ func TestOverlapOfLocalBuckets(t *testing.T) {
 
 // Apart reports whether two buckets, or views of them, certainly have no object in common, in either order.
 func TestApartOfDistinctBuckets(t *testing.T) {
-	b := memstore.New()
+	bucket := memstore.New()
 
 	// A bucket of an unknown place may be in the same store as any other bucket.
-	unknownPlace := wrapped.Unknown(t, b)
+	unknownPlace := wrapped.Unknown(t, bucket)
 	tests := map[string]struct {
 		a, b any
 		want bool // true if they are certainly apart
 	}{
-		"two folders": {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2025/"), want: true},
-		"one folder":  {a: storage.Prefixed(b, "2026/"), b: storage.Prefixed(b, "2026/"), want: false},
+		"two folders": {a: storage.Prefixed(bucket, "2026/"), b: storage.Prefixed(bucket, "2025/"), want: true},
+		"one folder":  {a: storage.Prefixed(bucket, "2026/"), b: storage.Prefixed(bucket, "2026/"), want: false},
 		"a folder of a folder": {
-			a:    storage.Prefixed(b, "2026/"),
-			b:    storage.Prefixed(b, "2026/11/"),
+			a:    storage.Prefixed(bucket, "2026/"),
+			b:    storage.Prefixed(bucket, "2026/11/"),
 			want: false,
 		},
-		"a folder and its bucket": {a: b, b: storage.Prefixed(b, "2026/"), want: false},
+		"a folder and its bucket": {a: bucket, b: storage.Prefixed(bucket, "2026/"), want: false},
 		"folders of two buckets": {
-			a:    storage.Prefixed(b, "2026/"),
+			a:    storage.Prefixed(bucket, "2026/"),
 			b:    storage.Prefixed(memstore.New(), "2025/"),
 			want: true,
 		},
-		"two buckets in memory":              {a: b, b: memstore.New(), want: true},
-		"a bucket in memory and a directory": {a: b, b: serving.Directory(t.TempDir()), want: true},
+		"two buckets in memory":              {a: bucket, b: memstore.New(), want: true},
+		"a bucket in memory and a directory": {a: bucket, b: serving.Directory(t.TempDir()), want: true},
 		"two directories": {
 			a:    serving.Directory(t.TempDir()),
 			b:    serving.Directory(t.TempDir()),
 			want: true,
 		},
 		"a folder and a folder of an unknown place": {
-			a:    storage.Prefixed(b, "2026/"),
+			a:    storage.Prefixed(bucket, "2026/"),
 			b:    storage.Prefixed(unknownPlace, "2025/"),
 			want: false,
 		},
@@ -188,7 +192,7 @@ func TestApartOfDistinctBuckets(t *testing.T) {
 			b:    storage.Prefixed(unknownPlace, "2025/"),
 			want: true,
 		},
-		"a folder and a number": {a: storage.Prefixed(b, "2026/"), b: 42, want: false},
+		"a folder and a number": {a: storage.Prefixed(bucket, "2026/"), b: 42, want: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

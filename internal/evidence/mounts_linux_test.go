@@ -13,85 +13,89 @@ import (
 // If a directory is mounted at a second path, Below, Apart and Meetings treat both paths as one directory.
 func TestMountsOfOneFileSystem(t *testing.T) {
 	tests := []struct {
-		name  string
-		from  string // the directory that is mounted
-		at    string // where it is mounted
-		inner string
-		outer string
-		below string // the prefix of inner in outer, or "-" if it does not lie there
-		apart bool
-		meets bool
+		name       string
+		directory  string // which is mounted at mountPoint, too
+		mountPoint string
+		inner      string
+		outer      string
+		wantBelow  bool   // whether inner lies in outer
+		wantPrefix string // of inner in outer
+		wantApart  bool
+		wantMeets  bool
 	}{
 		{
-			name:  "inner directory mounted in the outer one",
-			from:  "data",
-			at:    "outer/z",
-			inner: "data",
-			outer: "outer",
-			below: "z/",
-			meets: true,
+			name:       "inner directory mounted in the outer one",
+			directory:  "data",
+			mountPoint: "outer/z",
+			inner:      "data",
+			outer:      "outer",
+			wantBelow:  true,
+			wantPrefix: "z/",
+			wantMeets:  true,
 		},
 		{
-			name:  "parent of the inner directory mounted in the outer one",
-			from:  "above",
-			at:    "outer/z",
-			inner: "above/data",
-			outer: "outer",
-			below: "z/data/",
-			meets: true,
+			name:       "parent of the inner directory mounted in the outer one",
+			directory:  "above",
+			mountPoint: "outer/z",
+			inner:      "above/data",
+			outer:      "outer",
+			wantBelow:  true,
+			wantPrefix: "z/data/",
+			wantMeets:  true,
 		},
 		{
-			name:  "inner directory mounted at the path of the outer one",
-			from:  "data",
-			at:    "outer",
-			inner: "data",
-			outer: "outer",
-			meets: true,
+			name:       "inner directory mounted at the path of the outer one",
+			directory:  "data",
+			mountPoint: "outer",
+			inner:      "data",
+			outer:      "outer",
+			wantBelow:  true,
+			wantPrefix: "",
+			wantMeets:  true,
 		},
 		{
-			name:  "mount point with a space",
-			from:  "data",
-			at:    "outer/a b",
-			inner: "data",
-			outer: "outer",
-			below: "a b/",
-			meets: true,
+			name:       "mount point with a space",
+			directory:  "data",
+			mountPoint: "outer/a b",
+			inner:      "data",
+			outer:      "outer",
+			wantBelow:  true,
+			wantPrefix: "a b/",
+			wantMeets:  true,
 		},
 		{
-			name:  "inner directory that does not exist yet",
-			from:  "above",
-			at:    "outer/z",
-			inner: "above/new/data",
-			outer: "outer",
-			below: "z/new/data/",
-			meets: true,
+			name:       "inner directory that does not exist yet",
+			directory:  "above",
+			mountPoint: "outer/z",
+			inner:      "above/new/data",
+			outer:      "outer",
+			wantBelow:  true,
+			wantPrefix: "z/new/data/",
+			wantMeets:  true,
 		},
 		{
-			name:  "subdirectory of the inner directory mounted",
-			from:  "data/part",
-			at:    "outer/z",
-			inner: "data",
-			outer: "outer",
-			below: "-",
-			meets: true,
+			name:       "subdirectory of the inner directory mounted",
+			directory:  "data/part",
+			mountPoint: "outer/z",
+			inner:      "data",
+			outer:      "outer",
+			wantMeets:  true,
 		},
 		{
-			name:  "third directory mounted in the outer one",
-			from:  "third",
-			at:    "outer/z",
-			inner: "data",
-			outer: "outer",
-			below: "-",
-			apart: true,
+			name:       "third directory mounted in the outer one",
+			directory:  "third",
+			mountPoint: "outer/z",
+			inner:      "data",
+			outer:      "outer",
+			wantApart:  true,
 		},
 		{
-			name:  "mount outside of both directories",
-			from:  "third",
-			at:    "fourth",
-			inner: "data",
-			outer: "outer",
-			below: "-",
-			apart: true,
+			name:       "mount outside of both directories",
+			directory:  "third",
+			mountPoint: "fourth",
+			inner:      "data",
+			outer:      "outer",
+			wantApart:  true,
 		},
 	}
 	for _, tt := range tests {
@@ -100,18 +104,18 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			for _, dir := range []string{"data/part", "outer", "third", "above"} {
 				require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o777))
 			}
-			bindmount.Make(t, filepath.Join(top, tt.from), filepath.Join(top, tt.at))
+			bindmount.Make(t, filepath.Join(top, tt.directory), filepath.Join(top, tt.mountPoint))
 			inner := []Place{{Directory: filepath.Join(top, tt.inner), Direct: true}}
 			outer := []Place{{Directory: filepath.Join(top, tt.outer), Direct: true}}
 
-			prefix, ok := Below(inner, outer)
-			require.Equal(t, tt.below != "-", ok)
-			if ok {
-				require.Equal(t, tt.below, prefix)
+			prefix, below := Below(inner, outer)
+			require.Equal(t, tt.wantBelow, below)
+			if below {
+				require.Equal(t, tt.wantPrefix, prefix)
 			}
-			require.Equal(t, tt.apart, Apart(inner, outer))
-			require.Equal(t, tt.apart, Apart(outer, inner))
-			require.Equal(t, tt.meets, len(Meetings(inner, outer)) > 0)
+			require.Equal(t, tt.wantApart, Apart(inner, outer))
+			require.Equal(t, tt.wantApart, Apart(outer, inner))
+			require.Equal(t, tt.wantMeets, len(Meetings(inner, outer)) > 0)
 		})
 	}
 }

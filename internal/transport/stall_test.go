@@ -204,13 +204,14 @@ func TestStallWithoutAnswer(t *testing.T) {
 
 // WithAnswer sets how long the server may take to respond.
 func TestStallAnswerMayTakeLonger(t *testing.T) {
+	const limit = 10 * time.Minute
 	tests := []struct {
-		name  string
-		takes time.Duration
-		err   error
+		name    string
+		delay   time.Duration // of the response
+		wantErr error
 	}{
-		{name: "within the limit", takes: 9 * time.Minute, err: nil},
-		{name: "beyond the limit", takes: 11 * time.Minute, err: ErrStalled},
+		{name: "within the limit", delay: limit - time.Minute, wantErr: nil},
+		{name: "beyond the limit", delay: limit + time.Minute, wantErr: ErrStalled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -219,14 +220,14 @@ func TestStallAnswerMayTakeLonger(t *testing.T) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					select {
 					case <-closed:
-					case <-time.After(tt.takes):
+					case <-time.After(tt.delay):
 					}
 				})
-				ctx := WithAnswer(t.Context(), 10*time.Minute)
+				ctx := WithAnswer(t.Context(), limit)
 				response, err := tr.RoundTrip(newRequest(t, ctx, http.MethodPut, storeURL,
 					strings.NewReader("copy")))
-				require.ErrorIs(t, err, tt.err)
-				if tt.err == nil {
+				require.ErrorIs(t, err, tt.wantErr)
+				if tt.wantErr == nil {
 					require.NoError(t, response.Body.Close())
 				}
 			})

@@ -267,12 +267,12 @@ func TestErrorsThroughTheClient(t *testing.T) {
 // sent only if the second response is lost too.
 func TestReplayOnAnotherConnection(t *testing.T) {
 	tests := []struct {
-		name string
-		cuts int  // number of attempts at the second request whose connection is closed
-		sent bool // whether the second request fails and counts as sent
+		name     string
+		cuts     int  // number of attempts at the second request whose connection is closed
+		wantSent bool // whether the second request fails and counts as sent
 	}{
-		{name: "that is answered", cuts: 1, sent: false},
-		{name: "that is lost too", cuts: 2, sent: true},
+		{name: "that is answered", cuts: 1, wantSent: false},
+		{name: "that is lost too", cuts: 2, wantSent: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 				}
 				_, _ = w.Write(body)
 			})
-			get := func() (string, error) {
+			sendHello := func() (string, error) {
 				response, err := tr.RoundTrip(newRequest(t, t.Context(), http.MethodGet, server.URL,
 					strings.NewReader("hello")))
 				if err != nil {
@@ -302,12 +302,12 @@ func TestReplayOnAnotherConnection(t *testing.T) {
 			}
 
 			// The first request leaves a connection for the second one.
-			_, err := get()
+			_, err := sendHello()
 			require.NoError(t, err)
 
-			got, err := get()
-			require.Equal(t, tt.sent, Sent(err))
-			if !tt.sent {
+			got, err := sendHello()
+			require.Equal(t, tt.wantSent, Sent(err))
+			if !tt.wantSent {
 				require.NoError(t, err)
 				require.Equal(t, "hello", got, "the body must be sent again from its start")
 			}

@@ -12,72 +12,74 @@ import (
 func TestPlanOfRanges(t *testing.T) {
 	tests := []struct {
 		name       string
-		spans      []Span
-		gap, limit int64
-		runs       []Span
-		copies     int
+		spans      []Span // the offset and the end of each range
+		gap        int64  // the most bytes between two ranges of a run
+		limit      int64  // the most bytes of a run
+		wantRuns   []Span
+		wantCopies int // ranges whose bytes are copied from another one
 	}{
 		{name: "nothing", gap: 10, limit: 100},
 		{name: "no bytes", spans: []Span{{5, 5}, {1000, 1000}, {0, 0}}, gap: 10, limit: 100},
 		{
-			name:  "a gap as wide as allowed",
-			spans: []Span{{20, 30}, {0, 10}},
-			gap:   10,
-			limit: 100,
-			runs:  []Span{{0, 30}},
+			name:     "a gap as wide as allowed",
+			spans:    []Span{{20, 30}, {0, 10}},
+			gap:      10,
+			limit:    100,
+			wantRuns: []Span{{0, 30}},
 		},
 		{
-			name:  "a wider gap",
-			spans: []Span{{21, 31}, {0, 10}},
-			gap:   10,
-			limit: 100,
-			runs:  []Span{{0, 10}, {21, 31}},
+			name:     "a wider gap",
+			spans:    []Span{{21, 31}, {0, 10}},
+			gap:      10,
+			limit:    100,
+			wantRuns: []Span{{0, 10}, {21, 31}},
 		},
-		{name: "touching", spans: []Span{{0, 10}, {10, 20}}, limit: 100, runs: []Span{{0, 20}}},
+		{name: "touching", spans: []Span{{0, 10}, {10, 20}}, limit: 100, wantRuns: []Span{{0, 20}}},
 		{
-			name:   "overlapping",
-			spans:  []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}},
-			limit:  100,
-			runs:   []Span{{0, 15}},
-			copies: 3,
-		},
-		{
-			name:   "one within another",
-			spans:  []Span{{0, 100}, {10, 20}, {90, 110}},
-			limit:  1000,
-			runs:   []Span{{0, 110}},
-			copies: 2,
+			name:       "overlapping",
+			spans:      []Span{{0, 10}, {5, 15}, {7, 9}, {5, 15}},
+			limit:      100,
+			wantRuns:   []Span{{0, 15}},
+			wantCopies: 3,
 		},
 		{
-			name:  "longer than a request",
-			spans: []Span{{0, 250}},
-			gap:   10,
-			limit: 100,
-			runs:  []Span{{0, 100}, {100, 200}, {200, 250}},
+			name:       "one within another",
+			spans:      []Span{{0, 100}, {10, 20}, {90, 110}},
+			limit:      1000,
+			wantRuns:   []Span{{0, 110}},
+			wantCopies: 2,
 		},
 		{
-			name:  "together longer than a request",
-			spans: []Span{{0, 60}, {60, 120}, {125, 135}},
-			gap:   10,
-			limit: 100,
-			runs:  []Span{{0, 60}, {60, 135}},
+			name:     "longer than a request",
+			spans:    []Span{{0, 250}},
+			gap:      10,
+			limit:    100,
+			wantRuns: []Span{{0, 100}, {100, 200}, {200, 250}},
 		},
 		{
-			name:  "to an end that any object may claim",
-			spans: []Span{{0, math.MaxInt64}},
-			limit: math.MaxInt64,
-			runs:  []Span{{0, math.MaxInt64}},
+			name:     "together longer than a request",
+			spans:    []Span{{0, 60}, {60, 120}, {125, 135}},
+			gap:      10,
+			limit:    100,
+			wantRuns: []Span{{0, 60}, {60, 135}},
+		},
+		{
+			name:     "to an end that any object may claim",
+			spans:    []Span{{0, math.MaxInt64}},
+			limit:    math.MaxInt64,
+			wantRuns: []Span{{0, math.MaxInt64}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := New(tt.spans, tt.gap, tt.limit)
+
 			var runs []Span
 			for run := range p.Runs {
 				runs = append(runs, Span{run.Offset, run.End})
 			}
-			require.Equal(t, tt.runs, runs)
-			require.Len(t, p.Copies, tt.copies)
+			require.Equal(t, tt.wantRuns, runs)
+			require.Len(t, p.Copies, tt.wantCopies)
 		})
 	}
 }
@@ -86,21 +88,22 @@ func TestPlanOfRanges(t *testing.T) {
 // further apart than the permitted gap, and no span is longer than the limit.
 func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
-		// Up to seven ranges of an object of 100 bytes.
+	const plans = 2000
+	const size = 100 // of the object
+	for range plans {
+		// Plan up to seven ranges.
 		spans := make([]Span, random.IntN(8))
 		for i := range spans {
-			offset := random.Int64N(101)
-			spans[i] = Span{Offset: offset, End: offset + random.Int64N(101-offset)}
+			offset := random.Int64N(size + 1)
+			spans[i] = Span{Offset: offset, End: offset + random.Int64N(size+1-offset)}
 		}
 		gap := random.Int64N(20)
 		limit := 1 + random.Int64N(60)
 		p := New(spans, gap, limit)
 
-		// Count how often each byte of each range is filled, by a part of a run or by a copy.
+		// Read the runs, and count how often each byte of each range is filled. The parts of a run are in order, with
+		// gaps that are read and dropped.
 		filled := newFills(spans)
-
-		// Read the runs. Their parts are in order, with gaps that are read and dropped.
 		lastEnd := int64(0)
 		bytes := int64(0)
 		for run := range p.Runs {
@@ -130,6 +133,7 @@ func TestPlanOfRandomRanges(t *testing.T) {
 			filled.add(c.To)
 		}
 
+		// Each byte of each range was filled once.
 		for _, counts := range filled.counts {
 			for _, count := range counts {
 				require.Equal(t, 1, count)
