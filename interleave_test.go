@@ -14,13 +14,13 @@ import (
 	"github.com/omnibucket/storage/storagetest/interleave"
 )
 
-// A change is an operation on one key, and what it does to the content if nothing else happens meanwhile.
+// A change is an operation on the key "k", and what it does to the object if nothing else happens meanwhile.
 type change struct {
 	name string
-	do   func(ctx context.Context, b storage.Bucket, key, text, revision string) error
-	// apply returns the content after the operation; "" means that there is no object. done is false if the
-	// operation should fail.
-	apply func(before, text string, first bool) (after string, done bool)
+	do   func(ctx context.Context, call changeCall) error
+	// apply returns the text after an operation that writes the given text; "" means that there is no object. done is
+	// false if the operation should fail.
+	apply func(before content, text string) (after string, done bool)
 	// repeats is true if the bucket repeats the operation after a lost response, and no condition shows that the first
 	// attempt took effect.
 	repeats bool
@@ -29,72 +29,80 @@ type change struct {
 	needs   storage.Features
 }
 
-// uploadWith returns a function that uploads an object with options.
-func uploadWith(opts func(revision string) []storage.UploadOption) func(
-	ctx context.Context, b storage.Bucket, key, text, revision string,
-) error {
-	return func(ctx context.Context, b storage.Bucket, key, text, revision string) error {
-		_, err := b.Upload(ctx, key, strings.NewReader(text), opts(revision)...)
-		return err
-	}
+// A changeCall is what one process does its change with.
+type changeCall struct {
+	bucket   storage.Bucket
+	text     string // that the process writes
+	revision string // of the first object
 }
 
-// keepIfPresent is the function apply of an operation that keeps the content, and fails if there is no object.
-func keepIfPresent(text, _ string, _ bool) (string, bool) { return text, text != "" }
+// upload stores the text of the call.
+func (call changeCall) upload(ctx context.Context, opts ...storage.UploadOption) error {
+	_, err := call.bucket.Upload(ctx, "k", strings.NewReader(call.text), opts...)
+	return err
+}
+
+// A content is the state of the key.
+type content struct {
+	text  string // "" if there is no object
+	first bool   // the object has the revision with which the scene began
+}
 
 var changes = []change{
 	{
-		name:  "upload",
-		do:    uploadWith(func(string) []storage.UploadOption { return nil }),
-		apply: func(_, text string, _ bool) (string, bool) { return text, true },
+		name: "upload",
+		do: func(ctx context.Context, call changeCall) error {
+			return call.upload(ctx)
+		},
+		apply: func(_ content, text string) (string, bool) { return text, true },
 	},
 	{
 		name: "upload if absent",
-		do: uploadWith(func(string) []storage.UploadOption {
-			return []storage.UploadOption{storage.IfAbsent()}
-		}),
-		apply:   func(textBefore, text string, _ bool) (string, bool) { return text, textBefore == "" },
+		do: func(ctx context.Context, call changeCall) error {
+			return call.upload(ctx, storage.IfAbsent())
+		},
+		apply:   func(before content, text string) (string, bool) { return text, before.text == "" },
 		mayFail: []storage.Code{storage.PreconditionFailed},
 	},
 	{
 		name: "upload if revision",
-		do: uploadWith(func(revision string) []storage.UploadOption {
-			return []storage.UploadOption{storage.IfRevision(revision)}
-		}),
-		apply:   func(_, text string, first bool) (string, bool) { return text, first },
+		do: func(ctx context.Context, call changeCall) error {
+			return call.upload(ctx, storage.IfRevision(call.revision))
+		},
+		apply:   func(before content, text string) (string, bool) { return text, before.first },
 		mayFail: []storage.Code{storage.PreconditionFailed},
 	},
 	{
 		name: "upload in parts",
-		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
-			_, err := b.Upload(ctx, key, strings.NewReader(text), storage.WithPartSize(1),
-				storage.WithConcurrency(1))
-			return err
+		do: func(ctx context.Context, call changeCall) error {
+			return call.upload(ctx, storage.WithPartSize(1), storage.WithConcurrency(1))
 		},
-		apply: func(_, text string, _ bool) (string, bool) { return text, true },
+		apply: func(_ content, text string) (string, bool) { return text, true },
 	},
 	{
 		name: "update",
-		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
-			_, err := storage.Update(ctx, b, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
-				return append(old[:len(old):len(old)], text...), nil
-			})
+		do: func(ctx context.Context, call changeCall) error {
+			appendText := func(old []byte, _ *storage.Attrs) ([]byte, error) {
+				return append(old[:len(old):len(old)], call.text...), nil
+			}
+			_, err := storage.Update(ctx, call.bucket, "k", appendText)
 			return err
 		},
-		apply: func(textBefore, text string, _ bool) (string, bool) { return textBefore + text, true },
+		apply: func(before content, text string) (string, bool) { return before.text + text, true },
 	},
 	{
 		name: "append",
-		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
-			_, err := storage.Append(ctx, b, key, []byte(text))
+		do: func(ctx context.Context, call changeCall) error {
+			_, err := storage.Append(ctx, call.bucket, "k", []byte(call.text))
 			return err
 		},
-		apply: func(textBefore, text string, _ bool) (string, bool) { return textBefore + text, true },
+		apply: func(before content, text string) (string, bool) { return before.text + text, true },
 	},
 	{
 		name: "copy onto itself",
-		do: func(ctx context.Context, b storage.Bucket, key, _, _ string) error {
-			_, err := storage.Copy(ctx, b, key, b, key, storage.WithMetadata(map[string]string{"by": "copy"}))
+		do: func(ctx context.Context, call changeCall) error {
+			_, err := storage.Copy(ctx, call.bucket, "k", call.bucket, "k",
+				storage.WithMetadata(map[string]string{"by": "copy"}))
 			return err
 		},
 		apply:   keepIfPresent,
@@ -102,49 +110,46 @@ var changes = []change{
 	},
 	{
 		name: "compose with itself",
-		do: func(ctx context.Context, b storage.Bucket, key, _, _ string) error {
-			_, err := storage.Compose(ctx, b, key, []string{key, key})
+		do: func(ctx context.Context, call changeCall) error {
+			_, err := storage.Compose(ctx, call.bucket, "k", []string{"k", "k"})
 			return err
 		},
-		apply: func(textBefore, _ string, _ bool) (string, bool) {
-			return textBefore + textBefore, textBefore != ""
+		apply: func(before content, _ string) (string, bool) {
+			return before.text + before.text, before.text != ""
 		},
 		mayFail: []storage.Code{storage.Changed, storage.ObjectNotFound},
 	},
 	{
 		name: "set tags",
-		do: func(ctx context.Context, b storage.Bucket, key, text, _ string) error {
-			return storage.SetTags(ctx, b, key, map[string]string{"t": text})
+		do: func(ctx context.Context, call changeCall) error {
+			return storage.SetTags(ctx, call.bucket, "k", map[string]string{"t": call.text})
 		},
 		apply:   keepIfPresent,
 		mayFail: []storage.Code{storage.ObjectNotFound},
 	},
 	{
 		name: "remove",
-		do: func(ctx context.Context, b storage.Bucket, key, _, _ string) error {
-			return b.Remove(ctx, key)
+		do: func(ctx context.Context, call changeCall) error {
+			return call.bucket.Remove(ctx, "k")
 		},
-		apply:   func(string, string, bool) (string, bool) { return "", true },
+		apply:   func(content, string) (string, bool) { return "", true },
 		repeats: true,
 	},
 	{
 		name: "remove if revision",
-		do: func(ctx context.Context, b storage.Bucket, key, _, revision string) error {
-			return b.Remove(ctx, key, storage.IfRevision(revision))
+		do: func(ctx context.Context, call changeCall) error {
+			return call.bucket.Remove(ctx, "k", storage.IfRevision(call.revision))
 		},
-		apply: func(textBefore, _ string, first bool) (string, bool) {
-			return "", textBefore == "" || first
+		apply: func(before content, _ string) (string, bool) {
+			return "", before.text == "" || before.first
 		},
 		mayFail: []storage.Code{storage.PreconditionFailed},
 		needs:   storage.ConditionalRemove,
 	},
 }
 
-// A content is the state of the key.
-type content struct {
-	text  string
-	first bool // the object has the revision with which the scene began
-}
+// keepIfPresent is the function apply of an operation that keeps the content, and fails if there is no object.
+func keepIfPresent(before content, _ string) (string, bool) { return before.text, before.text != "" }
 
 // effects returns what an operation should do. If the operation was repeated, that is the same effect twice.
 func (c change) effects(
@@ -153,13 +158,13 @@ func (c change) effects(
 	effect := interleave.Effect[content]{
 		Actor: a,
 		Apply: func(current content) (content, bool) {
-			text, ok := c.apply(current.text, a.Name(), current.first)
+			text, done := c.apply(current, a.Name())
 			keepsRevision := c.name == "set tags"
 			next := content{text: text, first: current.first && keepsRevision}
 			if s.Weakness().EqualRevisions {
 				next.first = text == firstText
 			}
-			return next, ok
+			return next, done
 		},
 	}
 	if c.repeats && a.Lost() {
@@ -176,16 +181,15 @@ func (c change) checkFailure(s *interleave.Scene, a *interleave.Actor) {
 	require.Contains(s, c.mayFail, storage.CodeOf(a.Err()), "%s: %v", c.name, a.Err())
 }
 
-// changeScene returns a scene in which processes run operations on one key at the same time. first is its content
-// before, or "" without an object.
-func changeScene(first string, operations ...change) func(s *interleave.Scene) {
+// changeScene returns a scene in which processes run operations on the key "k" at the same time. firstText is the text
+// of the object before, or "" if there is none.
+func changeScene(firstText string, operations ...change) func(s *interleave.Scene) {
 	return func(s *interleave.Scene) {
-		const key = "k"
 		store := s.Store("s")
 		outside := store.Bucket()
-		revision := "memory:1"
-		if first != "" {
-			attrs, err := outside.Upload(s.Context(), key, strings.NewReader(first))
+		revision := "memory:1" // of no object
+		if firstText != "" {
+			attrs, err := outside.Upload(s.Context(), "k", strings.NewReader(firstText))
 			require.NoError(s, err)
 			revision = attrs.Revision
 		}
@@ -195,17 +199,18 @@ func changeScene(first string, operations ...change) func(s *interleave.Scene) {
 		for i, operation := range operations {
 			text := string(rune('a' + i))
 			process := s.Process(text)
-			bucket := process.Bucket(store)
+			call := changeCall{bucket: process.Bucket(store), text: text, revision: revision}
 			actors = append(actors, process.Go(text, func(ctx context.Context) error {
-				if !storage.Supports(bucket, operation.needs) {
+				if !storage.Supports(call.bucket, operation.needs) {
 					return nil
 				}
-				return operation.do(ctx, bucket, key, text, revision)
+				return operation.do(ctx, call)
 			}))
 		}
 
+		// The explorer calls this function after it has run all operations, once for each order of their requests.
 		s.Check(func() {
-			data, _, err := storage.ReadAll(s.Context(), outside, key)
+			data, _, err := storage.ReadAll(s.Context(), outside, "k")
 			if !errors.Is(err, storage.ObjectNotFound) {
 				require.NoError(s, err)
 			}
@@ -214,10 +219,10 @@ func changeScene(first string, operations ...change) func(s *interleave.Scene) {
 			for i, operation := range operations {
 				operation.checkFailure(s, actors[i])
 				if storage.Supports(outside, operation.needs) {
-					effects = append(effects, operation.effects(s, actors[i], first)...)
+					effects = append(effects, operation.effects(s, actors[i], firstText)...)
 				}
 			}
-			if hasOrder(first, string(data), effects) {
+			if hasOrder(firstText, string(data), effects) {
 				return
 			}
 
@@ -230,12 +235,12 @@ func changeScene(first string, operations ...change) func(s *interleave.Scene) {
 	}
 }
 
-// hasOrder reports whether effects, in some order, turn an object with the text first into one with the text last.
-func hasOrder(first, last string, effects []interleave.Effect[content]) bool {
-	before := content{text: first, first: true}
+// hasOrder reports whether effects, in some order, turn an object with firstText into one with lastText.
+func hasOrder(firstText, lastText string, effects []interleave.Effect[content]) bool {
+	before := content{text: firstText, first: true}
 	// Both values of the field first are tried, because a reader cannot see whether the object still is the first one.
-	replaced := content{text: last, first: false}
-	untouched := content{text: last, first: true}
+	replaced := content{text: lastText, first: false}
+	untouched := content{text: lastText, first: true}
 	return interleave.SomeOrder(before, replaced, effects...) || interleave.SomeOrder(before, untouched, effects...)
 }
 
@@ -275,16 +280,16 @@ func removeKey(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload)
 // a Remove runs at the same time, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
 	tests := []struct {
-		name  string
-		other uploadCall
-		after []string // the contents that the key may have; "" means that it may have none
+		name    string
+		other   uploadCall
+		wantAny []string // the contents that the key may have; "" means that it may have none
 		// keepsPart is true if the key holds the part after each Complete that succeeds.
 		keepsPart bool
 	}{
-		{name: "complete", other: completeUpload, after: []string{"part"}, keepsPart: true},
-		{name: "abort", other: abortUpload, after: []string{"part", ""}, keepsPart: true},
-		{name: "upload", other: uploadNew, after: []string{"part", "new"}},
-		{name: "remove", other: removeKey, after: []string{"part", ""}},
+		{name: "complete", other: completeUpload, wantAny: []string{"part"}, keepsPart: true},
+		{name: "abort", other: abortUpload, wantAny: []string{"part", ""}, keepsPart: true},
+		{name: "upload", other: uploadNew, wantAny: []string{"part", "new"}},
+		{name: "remove", other: removeKey, wantAny: []string{"part", ""}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -313,7 +318,7 @@ func TestExploredOpenUploads(t *testing.T) {
 
 					noneLost := !completing.Lost() && !other.Lost()
 					if explored.Succeeded(other) && noneLost {
-						require.Contains(s, tt.after, string(data))
+						require.Contains(s, tt.wantAny, string(data))
 					}
 					if tt.keepsPart {
 						require.Equal(s, "part", string(data))
