@@ -31,6 +31,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 		storage.WithTags(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 
+	// requireArchived requires that reads and copies of the object fail, and that its attributes have this state.
 	requireArchived := func(state storage.RestoreState) {
 		t.Helper()
 		_, _, err := storage.ReadAll(t.Context(), b, "cold")
@@ -51,9 +52,11 @@ func TestRestoreArchivedObject(t *testing.T) {
 	requireArchived(storage.RestoreState{})
 
 	// The object stays archived until restoreTime has passed, and a second Restore changes nothing.
-	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(2)))
+	const firstDays = 2
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(firstDays)))
 	restored := now.Add(restoreTime)
 	requireArchived(storage.RestoreState{InProgress: true})
+
 	now = now.Add(time.Hour)
 	require.NoError(t, storage.Restore(t.Context(), b, "cold"))
 	now = restored.Add(-1)
@@ -64,7 +67,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	text, attrs, err := storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
-	require.Equal(t, storage.RestoreState{Until: now.AddDate(0, 0, 2)}, attrs.Restore)
+	require.Equal(t, storage.RestoreState{Until: now.AddDate(0, 0, firstDays)}, attrs.Restore)
 	require.False(t, attrs.Archived)
 
 	_, err = storage.Copy(t.Context(), b, "copy", b, "cold", storage.WithStorageClass("HOT"))
@@ -73,13 +76,15 @@ func TestRestoreArchivedObject(t *testing.T) {
 	require.NoError(t, err)
 
 	// Another Restore keeps it for longer, but not forever.
-	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(4)))
-	end := now.AddDate(0, 0, 4)
-	now = now.AddDate(0, 0, 3)
+	const longerDays = 4
+	require.NoError(t, storage.Restore(t.Context(), b, "cold", storage.WithRestoreDays(longerDays)))
+	end := now.AddDate(0, 0, longerDays)
+	now = end.AddDate(0, 0, -1)
 	_, attrs, err = storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
 	require.Equal(t, storage.RestoreState{Until: end}, attrs.Restore)
-	now = now.AddDate(0, 0, 2)
+
+	now = end.AddDate(0, 0, 1)
 	requireArchived(storage.RestoreState{})
 }
 

@@ -84,15 +84,16 @@ func listNames(t *testing.T, dir string) (names []string) {
 
 // Find returns a partial file of the same object, so that the download continues.
 func TestFindContinuesAFile(t *testing.T) {
+	const mib = 1 << 20
 	loseBytes := func(t *testing.T, data, _ string) {
 		f, err := os.OpenFile(data, os.O_RDWR, 0)
 		require.NoError(t, err)
-		_, err = f.WriteAt(make([]byte, 100), 5<<20)
+		_, err = f.WriteAt(make([]byte, 100), 5*mib)
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 	}
 	loseEnd := func(t *testing.T, data, _ string) {
-		require.NoError(t, os.Truncate(data, 10<<20))
+		require.NoError(t, os.Truncate(data, 10*mib))
 	}
 	tearLine := func(t *testing.T, _, mark string) {
 		info, err := os.Stat(mark)
@@ -101,34 +102,34 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 
 	tests := map[string]struct {
-		written int64
-		damage  func(t *testing.T, data, mark string)
-		fetched int64 // at most, of the 40 MiB of the object
+		written     int64                                 // bytes before the process died
+		damage      func(t *testing.T, data, mark string) // nil for none
+		mostFetched int64                                 // bytes that the continued download fetches at most
 	}{
 		"half of it": {
-			written: 20 << 20,
-			damage:  nil,
-			fetched: 20 << 20,
+			written:     20 * mib,
+			damage:      nil,
+			mostFetched: 20 * mib,
 		},
 		"all of it": {
-			written: size,
-			damage:  nil,
-			fetched: 8 << 20,
+			written:     size,
+			damage:      nil,
+			mostFetched: 8 * mib,
 		},
 		"bytes that a power failure has lost": {
-			written: 20 << 20,
-			damage:  loseBytes,
-			fetched: 28 << 20,
+			written:     20 * mib,
+			damage:      loseBytes,
+			mostFetched: 28 * mib,
 		},
 		"an end that was lost": {
-			written: 20 << 20,
-			damage:  loseEnd,
-			fetched: 34 << 20,
+			written:     20 * mib,
+			damage:      loseEnd,
+			mostFetched: 34 * mib,
 		},
 		"a torn line": {
-			written: 20 << 20,
-			damage:  tearLine,
-			fetched: 28 << 20,
+			written:     20 * mib,
+			damage:      tearLine,
+			mostFetched: 28 * mib,
 		},
 	}
 	for name, tt := range tests {
@@ -146,10 +147,12 @@ func TestFindContinuesAFile(t *testing.T) {
 				tt.damage(t, data, mark)
 			}
 
+			// Another process finds the file, and fetches what it lacks.
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
-			require.LessOrEqual(t, writeMissing(t, f, body), tt.fetched)
+			require.LessOrEqual(t, writeMissing(t, f, body), tt.mostFetched)
 
+			// The file has the whole body, and no other file is left.
 			require.NoError(t, f.Check())
 			require.NoError(t, os.Rename(f.Path(), target))
 			f.Renamed()

@@ -46,12 +46,13 @@ func (b *slowBody) SetReadDeadline(end time.Time) error {
 // client can read the response. If bytes remain, it closes the connection.
 func TestRefuse(t *testing.T) {
 	tests := map[string]struct {
-		body          io.Reader     // nil: a slowBody
-		wantResponse  time.Duration // time until the response
-		wantReturn    time.Duration // time until Refuse returns
-		wantClosed    bool          // whether the connection is closed
-		hidesDeadline bool          // whether a middleware hides SetReadDeadline
-		canceled      bool
+		body          io.Reader // nil for a slowBody
+		hidesDeadline bool      // whether a middleware hides SetReadDeadline
+		canceled      bool      // whether the context is done
+
+		wantResponse time.Duration // time until the response
+		wantReturn   time.Duration // time until Refuse returns
+		wantClosed   bool          // whether the connection is closed
 	}{
 		"a short body is read to its end": {body: strings.NewReader("text")},
 		"a long body is cut off": {
@@ -107,13 +108,14 @@ func TestRefuse(t *testing.T) {
 				}
 
 				start := time.Now()
-				delay := time.Duration(-1)
-				const maxDrained = 10 // bytes
-				webserver.Refuse(ctx, w, body, maxDrained, func() {
-					delay = time.Since(start)
+				responseTime := time.Duration(-1) // no response yet
+				respond := func() {
+					responseTime = time.Since(start)
 					w.WriteHeader(http.StatusUnauthorized)
-				})
-				require.Equal(t, tt.wantResponse, delay)
+				}
+				const maxDrained = 10 // bytes
+				webserver.Refuse(ctx, w, body, maxDrained, respond)
+				require.Equal(t, tt.wantResponse, responseTime)
 				require.Equal(t, tt.wantReturn, time.Since(start))
 				require.Equal(t, tt.wantClosed, slow.Result().Header.Get("Connection") == "close")
 				require.Equal(t, http.StatusUnauthorized, slow.Code)
