@@ -1,9 +1,7 @@
 package engine_test
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"testing"
 	"time"
 
@@ -22,96 +20,110 @@ func withoutFeatures(features storage.Features) storage.OpenOption {
 // If the store's signature cannot enforce an option, signing fails, because the client who has the URL could
 // ignore that option.
 func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
-	type signer func(ctx context.Context, bucket storage.Bucket) error
-	upload := func(opts ...storage.SignedUploadOption) signer {
-		return func(ctx context.Context, bucket storage.Bucket) error {
-			_, err := bucket.SignedUploadURL(ctx, "k", opts...)
-			return err
-		}
-	}
-	form := func(ctx context.Context, bucket storage.Bucket) error {
-		_, err := storage.SignedUploadForm(ctx, bucket, "k", 0, 9)
-		return err
-	}
-	download := func(opts ...storage.SignedDownloadOption) signer {
-		return func(ctx context.Context, bucket storage.Bucket) error {
-			_, err := bucket.SignedDownloadURL(ctx, "k", opts...)
-			return err
-		}
-	}
 	tags := storage.WithTags(map[string]string{"a": "b"})
-	locked := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
-
-	tests := []struct {
+	retention := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
+	uploads := []struct {
 		name      string
 		needs     storage.Features
-		sign      signer
+		opts      []storage.SignedUploadOption
 		wantError string // of a store that lacks what the call needs
 	}{
-		{name: "upload", needs: storage.SignedURLs, sign: upload(), wantError: "SignedUploadURL"},
-		{name: "download", needs: storage.SignedURLs, sign: download(), wantError: "SignedDownloadURL"},
-		{name: "form", needs: storage.SignedForms, sign: form, wantError: "SignedUploadForm"},
+		{name: "upload", needs: storage.SignedURLs, wantError: "SignedUploadURL"},
 		{
 			name:      "upload with a size",
 			needs:     storage.SignedSize,
-			sign:      upload(storage.WithSize(9)),
+			opts:      []storage.SignedUploadOption{storage.WithSize(9)},
 			wantError: "WithSize on a signed upload",
 		},
 		{
 			name:      "upload with IfAbsent",
 			needs:     storage.SignedIfAbsent,
-			sign:      upload(storage.IfAbsent()),
+			opts:      []storage.SignedUploadOption{storage.IfAbsent()},
 			wantError: "IfAbsent on a signed upload",
 		},
 		{
 			name:      "upload with tags",
 			needs:     storage.SignedTags,
-			sign:      upload(tags),
+			opts:      []storage.SignedUploadOption{tags},
 			wantError: "call SetTags after the upload",
 		},
 		{
 			name:      "upload with retention",
 			needs:     storage.SignedLocks,
-			sign:      upload(locked),
+			opts:      []storage.SignedUploadOption{retention},
 			wantError: "call SetRetention or SetLegalHold after the upload",
 		},
 		{
 			name:      "upload with a legal hold",
 			needs:     storage.SignedLocks,
-			sign:      upload(storage.WithLegalHold()),
+			opts:      []storage.SignedUploadOption{storage.WithLegalHold()},
 			wantError: "call SetRetention or SetLegalHold after the upload",
 		},
-		{
-			name:      "HEAD",
-			needs:     storage.SignedHead,
-			sign:      download(storage.WithMethod(http.MethodHead)),
-			wantError: "leave out WithMethod",
-		},
-		{
-			name:      "download of a version",
-			needs:     storage.Versioning,
-			sign:      download(storage.WithVersion("1")),
-			wantError: "WithVersion",
-		},
 	}
-	opts := []storage.OpenOption{
-		storage.WithVersioning(true),
-		storage.WithObjectLock(),
-		storage.WithSigningBaseURL("https://files.example.com"),
-	}
-	for _, tt := range tests {
+	for _, tt := range uploads {
 		t.Run(tt.name, func(t *testing.T) {
-			// A store in memory signs all of this except HEAD, which it serves at the URL of a download.
-			if tt.needs != storage.SignedHead {
-				require.NoError(t, tt.sign(t.Context(), memstore.New(opts...)))
-			}
+			_, err := newSigningStore().SignedUploadURL(t.Context(), "k", tt.opts...)
+			require.NoError(t, err)
 
-			lesserStore := memstore.New(slices.Concat(opts, []storage.OpenOption{withoutFeatures(tt.needs)})...)
-			err := tt.sign(t.Context(), lesserStore)
+			_, err = newSigningStore(withoutFeatures(tt.needs)).SignedUploadURL(t.Context(), "k", tt.opts...)
 			require.ErrorIs(t, err, storage.Unsupported)
 			require.ErrorContains(t, err, tt.wantError)
 		})
 	}
+
+	downloads := []struct {
+		name      string
+		needs     storage.Features
+		opts      []storage.SignedDownloadOption
+		wantError string // of a store that lacks what the call needs
+	}{
+		{name: "download", needs: storage.SignedURLs, wantError: "SignedDownloadURL"},
+		{
+			name:      "download of a version",
+			needs:     storage.Versioning,
+			opts:      []storage.SignedDownloadOption{storage.WithVersion("1")},
+			wantError: "WithVersion",
+		},
+	}
+	for _, tt := range downloads {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newSigningStore().SignedDownloadURL(t.Context(), "k", tt.opts...)
+			require.NoError(t, err)
+
+			_, err = newSigningStore(withoutFeatures(tt.needs)).SignedDownloadURL(t.Context(), "k", tt.opts...)
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, tt.wantError)
+		})
+	}
+
+	t.Run("HEAD", func(t *testing.T) {
+		store := newSigningStore(withoutFeatures(storage.SignedHead))
+		_, err := store.SignedDownloadURL(t.Context(), "k", storage.WithMethod(http.MethodHead))
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.ErrorContains(t, err, "leave out WithMethod")
+	})
+
+	t.Run("form", func(t *testing.T) {
+		const minSize, maxSize = 0, 9
+		_, err := storage.SignedUploadForm(t.Context(), newSigningStore(), "k", minSize, maxSize)
+		require.NoError(t, err)
+
+		lesserStore := newSigningStore(withoutFeatures(storage.SignedForms))
+		_, err = storage.SignedUploadForm(t.Context(), lesserStore, "k", minSize, maxSize)
+		require.ErrorIs(t, err, storage.Unsupported)
+		require.ErrorContains(t, err, "SignedUploadForm")
+	})
+}
+
+// newSigningStore returns a bucket in memory that signs everything except HEAD, which it serves at the URL of a
+// download. The options may take features away.
+func newSigningStore(opts ...storage.OpenOption) storage.Bucket {
+	signing := []storage.OpenOption{
+		storage.WithVersioning(true),
+		storage.WithObjectLock(),
+		storage.WithSigningBaseURL("https://files.example.com"),
+	}
+	return memstore.New(append(signing, opts...)...)
 }
 
 // SignedUploadForm fails with InvalidArgument for sizes and options that do not fit a form.

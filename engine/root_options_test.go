@@ -67,9 +67,12 @@ func TestOptionsOfEarlierCalls(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			upload("source")
+
+			// Each call has the condition of the object that was stored just before.
 			const calls = 10
 			for range calls {
-				require.NoError(t, tt.call(upload("key")))
+				condition := upload("key")
+				require.NoError(t, tt.call(condition))
 			}
 		})
 	}

@@ -149,16 +149,16 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	tests := []struct {
 		name     string
-		call     func(t *testing.T, fixture *resumeFixture) error
-		want     storage.Code // "" if AbandonUpload succeeds
-		wantOpen []string     // uploads that stay open
+		call     func(t *testing.T, fixture *resumeFixture) error // the interrupted upload is that of "a/k"
+		wantCode storage.Code                                     // "" if AbandonUpload succeeds
+		wantOpen []string                                         // keys of the uploads that stay open
 	}{
 		{
 			name: "file of an upload",
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
-			want: "",
+			wantCode: "",
 		},
 		{
 			name: "file of an upload of the view",
@@ -166,7 +166,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "a/"), fixture.path)
 			},
-			want: "",
+			wantCode: "",
 		},
 		{
 			name: "file of an upload outside of the view",
@@ -174,7 +174,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 			},
-			want:     storage.InvalidArgument,
+			wantCode: storage.InvalidArgument,
 			wantOpen: []string{"a/k"},
 		},
 		{
@@ -184,7 +184,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 				require.NoError(t, err)
 				return storage.AbandonUpload(t.Context(), other, fixture.path)
 			},
-			want:     storage.InvalidArgument,
+			wantCode: storage.InvalidArgument,
 			wantOpen: []string{"a/k"},
 		},
 		{
@@ -192,7 +192,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path+".none")
 			},
-			want:     "",
+			wantCode: "",
 			wantOpen: []string{"a/k"},
 		},
 		{
@@ -201,7 +201,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 				require.NoError(t, os.WriteFile(fixture.path, []byte("a letter\n"), 0o600))
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
-			want:     storage.InvalidArgument,
+			wantCode: storage.InvalidArgument,
 			wantOpen: []string{"a/k"},
 		},
 		{
@@ -209,7 +209,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 			call: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, filepath.Dir(fixture.path))
 			},
-			want:     storage.InvalidArgument,
+			wantCode: storage.InvalidArgument,
 			wantOpen: []string{"a/k"},
 		},
 		{
@@ -219,7 +219,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 				defer fixture.faults.Set()
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
-			want:     storage.PermissionDenied,
+			wantCode: storage.PermissionDenied,
 			wantOpen: []string{"a/k"},
 		},
 	}
@@ -227,11 +227,12 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			fixture := newResumeFixture(t)
 			fixture.interrupt(t, "a/k")
-			require.Equal(t, tt.want, storage.CodeOf(tt.call(t, fixture)))
+
+			require.Equal(t, tt.wantCode, storage.CodeOf(tt.call(t, fixture)))
 			require.Equal(t, tt.wantOpen, fixture.open(t))
 
 			// After a refusal of the store, the file is kept for another call.
-			if tt.want == storage.PermissionDenied {
+			if tt.wantCode == storage.PermissionDenied {
 				require.FileExists(t, fixture.path)
 			}
 		})
