@@ -13,39 +13,39 @@ import (
 func TestDelete(t *testing.T) {
 	// The object a has the revision memory:1.
 	tests := map[string]struct {
-		request driver.DeleteRequest
-		want    error
-		left    []string
+		request  driver.DeleteRequest
+		wantErr  error
+		wantKeys []string // of the objects that are left
 	}{
 		"an existing object": {
-			request: driver.DeleteRequest{Key: "a"},
-			want:    nil,
-			left:    []string{"a/b", "b"},
+			request:  driver.DeleteRequest{Key: "a"},
+			wantErr:  nil,
+			wantKeys: []string{"a/b", "b"},
 		},
 		"a missing object": {
-			request: driver.DeleteRequest{Key: "c"},
-			want:    nil,
-			left:    []string{"a", "a/b", "b"},
+			request:  driver.DeleteRequest{Key: "c"},
+			wantErr:  nil,
+			wantKeys: []string{"a", "a/b", "b"},
 		},
 		"IfRevision that holds": {
-			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}},
-			want:    nil,
-			left:    []string{"a/b", "b"},
+			request:  driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:1"}},
+			wantErr:  nil,
+			wantKeys: []string{"a/b", "b"},
 		},
 		"IfRevision that does not hold": {
-			request: driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}},
-			want:    storage.PreconditionFailed,
-			left:    []string{"a", "a/b", "b"},
+			request:  driver.DeleteRequest{Key: "a", Condition: storage.Condition{Revision: "memory:2"}},
+			wantErr:  storage.PreconditionFailed,
+			wantKeys: []string{"a", "a/b", "b"},
 		},
 		"IfRevision of a missing object": {
-			request: driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}},
-			want:    nil,
-			left:    []string{"a", "a/b", "b"},
+			request:  driver.DeleteRequest{Key: "c", Condition: storage.Condition{Revision: "memory:2"}},
+			wantErr:  nil,
+			wantKeys: []string{"a", "a/b", "b"},
 		},
 		"a malformed version": {
-			request: driver.DeleteRequest{Key: "a", Version: "null"},
-			want:    storage.InvalidArgument,
-			left:    []string{"a", "a/b", "b"},
+			request:  driver.DeleteRequest{Key: "a", Version: "null"},
+			wantErr:  storage.InvalidArgument,
+			wantKeys: []string{"a", "a/b", "b"},
 		},
 	}
 	for name, tt := range tests {
@@ -56,12 +56,12 @@ func TestDelete(t *testing.T) {
 			put(t, d, "b", "3")
 
 			err := d.Delete(t.Context(), &tt.request)
-			if tt.want == nil {
+			if tt.wantErr == nil {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, tt.want)
+				require.ErrorIs(t, err, tt.wantErr)
 			}
-			require.Equal(t, tt.left, listKeys(t, d))
+			require.Equal(t, tt.wantKeys, listKeys(t, d))
 		})
 	}
 }

@@ -97,84 +97,84 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 		secondMarker = "memory:6"
 	)
 	tests := []struct {
-		name   string
-		remove []string // versions of "k", one after another
-		left   []string // "key:content", in brackets for the current object; "k removed" is a delete marker
+		name     string
+		remove   []string // versions of "k", one after another
+		wantLeft []string // "key:content", in brackets for the current object; "k removed" is a delete marker
 	}{
 		{
-			name:   "the current one, which the newest noncurrent one replaces",
-			remove: []string{third},
-			left:   []string{"[k:2]", "k:1"},
+			name:     "the current one, which the newest noncurrent one replaces",
+			remove:   []string{third},
+			wantLeft: []string{"[k:2]", "k:1"},
 		},
 		{
-			name:   "a noncurrent one",
-			remove: []string{second},
-			left:   []string{"[k:3]", "k:1"},
+			name:     "a noncurrent one",
+			remove:   []string{second},
+			wantLeft: []string{"[k:3]", "k:1"},
 		},
 		{
-			name:   "the oldest",
-			remove: []string{first},
-			left:   []string{"[k:3]", "k:2"},
+			name:     "the oldest",
+			remove:   []string{first},
+			wantLeft: []string{"[k:3]", "k:2"},
 		},
 		{
-			name:   "all, the current one first",
-			remove: []string{third, second, first},
-			left:   nil,
+			name:     "all, the current one first",
+			remove:   []string{third, second, first},
+			wantLeft: nil,
 		},
 		{
-			name:   "all, the current one last",
-			remove: []string{first, second, third},
-			left:   nil,
+			name:     "all, the current one last",
+			remove:   []string{first, second, third},
+			wantLeft: nil,
 		},
 		{
-			name:   "a missing one",
-			remove: []string{missing},
-			left:   []string{"[k:3]", "k:2", "k:1"},
+			name:     "a missing one",
+			remove:   []string{missing},
+			wantLeft: []string{"[k:3]", "k:2", "k:1"},
 		},
 		{
-			name:   "twice",
-			remove: []string{third, third},
-			left:   []string{"[k:2]", "k:1"},
+			name:     "twice",
+			remove:   []string{third, third},
+			wantLeft: []string{"[k:2]", "k:1"},
 		},
 		{
-			name:   "the newest after a removal",
-			remove: []string{noVersion, third},
-			left:   []string{"k removed", "k:2", "k:1"},
+			name:     "the newest after a removal",
+			remove:   []string{noVersion, third},
+			wantLeft: []string{"k removed", "k:2", "k:1"},
 		},
 		{
-			name:   "a marker",
-			remove: []string{noVersion, firstMarker},
-			left:   []string{"[k:3]", "k:2", "k:1"},
+			name:     "a marker",
+			remove:   []string{noVersion, firstMarker},
+			wantLeft: []string{"[k:3]", "k:2", "k:1"},
 		},
 		{
-			name:   "a marker below another",
-			remove: []string{noVersion, noVersion, firstMarker},
-			left:   []string{"k removed", "k:3", "k:2", "k:1"},
+			name:     "a marker below another",
+			remove:   []string{noVersion, noVersion, firstMarker},
+			wantLeft: []string{"k removed", "k:3", "k:2", "k:1"},
 		},
 		{
-			name:   "both markers",
-			remove: []string{noVersion, noVersion, secondMarker, firstMarker},
-			left:   []string{"[k:3]", "k:2", "k:1"},
+			name:     "both markers",
+			remove:   []string{noVersion, noVersion, secondMarker, firstMarker},
+			wantLeft: []string{"[k:3]", "k:2", "k:1"},
 		},
 		{
-			name:   "a marker and what it hides",
-			remove: []string{noVersion, third, firstMarker},
-			left:   []string{"[k:2]", "k:1"},
+			name:     "a marker and what it hides",
+			remove:   []string{noVersion, third, firstMarker},
+			wantLeft: []string{"[k:2]", "k:1"},
 		},
 		{
-			name:   "all but the marker",
-			remove: []string{noVersion, third, second, first},
-			left:   []string{"k removed"},
+			name:     "all but the marker",
+			remove:   []string{noVersion, third, second, first},
+			wantLeft: []string{"k removed"},
 		},
 		{
-			name:   "another key's",
-			remove: []string{ofAnotherKey},
-			left:   []string{"[k:3]", "k:2", "k:1"},
+			name:     "another key's",
+			remove:   []string{ofAnotherKey},
+			wantLeft: []string{"[k:3]", "k:2", "k:1"},
 		},
 		{
-			name:   "one after its neighbour was removed",
-			remove: []string{second, third},
-			left:   []string{"[k:1]"},
+			name:     "one after its neighbour was removed",
+			remove:   []string{second, third},
+			wantLeft: []string{"[k:1]"},
 		},
 	}
 	for _, tt := range tests {
@@ -189,7 +189,7 @@ func TestVersionsAreRemovedPermanently(t *testing.T) {
 				remove(t, d, "k", version)
 			}
 
-			require.Equal(t, append(tt.left, "[kk:4]"), listVersions(t, d, driver.ListRequest{}, 9))
+			require.Equal(t, append(tt.wantLeft, "[kk:4]"), listVersions(t, d, driver.ListRequest{}, 9))
 		})
 	}
 }
@@ -303,7 +303,6 @@ func TestVersionsAreTurnedOffAgain(t *testing.T) {
 
 // ListVersions lists the same entries in pages of any size.
 func TestListVersionsPages(t *testing.T) {
-
 	// The contents are numbered in the order of the writes.
 	d := newVersionedDriver()
 	put(t, d, "a", "1")

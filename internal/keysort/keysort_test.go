@@ -151,6 +151,7 @@ func TestMemoryStaysBounded(t *testing.T) {
 	}
 	const (
 		records   = 100_000
+		interval  = 10_000 // records between two measurements of the heap
 		keySize   = 20
 		valueSize = 20
 		memory    = 256 << 10
@@ -162,25 +163,18 @@ func TestMemoryStaysBounded(t *testing.T) {
 		require.NoError(t, s.Close())
 	}()
 
-	var peak uint64
-	measureHeap := func() {
-		var stats runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&stats)
-		peak = max(peak, stats.HeapAlloc)
-	}
-	measureHeap()
-	heapBefore := peak
+	heapBefore := heapBytes()
+	peak := heapBefore
 
-	// Add all records. The heap is measured once in 10,000 records.
+	// Add all records.
 	key := make([]byte, keySize)
 	value := make([]byte, valueSize)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range records {
 		binary.BigEndian.PutUint64(key, random.Uint64())
 		require.NoError(t, s.Add(t.Context(), key, value))
-		if i%10_000 == 0 {
-			measureHeap()
+		if i%interval == 0 {
+			peak = max(peak, heapBytes())
 		}
 	}
 
@@ -190,13 +184,21 @@ func TestMemoryStaysBounded(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, r.Key, keySize)
 		count++
-		if count%10_000 == 0 {
-			measureHeap()
+		if count%interval == 0 {
+			peak = max(peak, heapBytes())
 		}
 	}
 
 	require.Equal(t, records, count)
 	require.Less(t, peak-heapBefore, maxGrowth)
+}
+
+// heapBytes returns how many bytes of the heap are in use.
+func heapBytes() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 // Close removes the files of the runs (sorted records that did not fit in memory), whatever was done before.
