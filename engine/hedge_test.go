@@ -28,8 +28,8 @@ const (
 	learningReads = 20
 )
 
-// A slowStore is a store on synctest's clock. Some of its responses come late, or fail. Its requests have numbers from 0
-// on.
+// A slowStore is a store on synctest's clock. Some of its responses come late, or fail. Its requests have numbers, from
+// 0 on.
 type slowStore struct {
 	delays map[int]time.Duration // additional delay of a response, by the number of its request
 	errs   map[int]error         // error of a response, by the number of its request
