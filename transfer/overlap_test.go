@@ -55,286 +55,172 @@ func TestEndsInOneBucket(t *testing.T) {
 	}
 }
 
-// Jobs refuse a directory and a local bucket if one contains the other.
-func TestEndsOnThisMachine(t *testing.T) {
-	bucket := func(t *testing.T, path string) transfer.End {
-		b, err := local.Open(path, local.Config{Create: true})
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+// A localEnd describes an end of a job on this machine.
+type localEnd struct {
+	path     string // below the directory of a test, with its ".." and links
+	isBucket bool   // a local bucket, and not a directory
+	prefix   string // of the part of the bucket that the job sees; the whole bucket if empty
+}
+
+func dirAt(path string) localEnd { return localEnd{path: path} }
+
+func bucketAt(path string) localEnd { return localEnd{path: path, isBucket: true} }
+
+func partOfBucketAt(path, prefix string) localEnd {
+	return localEnd{path: path, isBucket: true, prefix: prefix}
+}
+
+// open opens the end below top. It creates a missing bucket, but not one of which the job sees a part.
+func (e localEnd) open(t *testing.T, top string) transfer.End {
+	t.Helper()
+	path := top + "/" + e.path
+	if !e.isBucket {
+		return transfer.Dir(path)
+	}
+
+	b, err := local.Open(path, local.Config{Create: e.prefix == ""})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	if e.prefix == "" {
 		return transfer.Bucket(b)
 	}
-	part := func(prefix string) func(t *testing.T, path string) transfer.End {
-		return func(t *testing.T, path string) transfer.End {
-			b, err := local.Open(path, local.Config{})
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			return transfer.Bucket(storage.Prefixed(b, prefix))
-		}
-	}
-	dir := func(_ *testing.T, path string) transfer.End { return transfer.Dir(path) }
-	type make = func(t *testing.T, path string) transfer.End
-	leaving := func(pattern string) []transfer.Option {
-		return []transfer.Option{transfer.WithExclude(pattern)}
-	}
+	return transfer.Bucket(storage.Prefixed(b, e.prefix))
+}
 
-	tests := []struct {
-		name             string
-		dstPath, srcPath string // below a directory with site/notes.txt, site/public/index.html
-		dst, src         make
-		opts             []transfer.Option
-		want             error
+// newSite returns a directory with the files of a site and links to its directories.
+func newSite(t *testing.T) (top string) {
+	t.Helper()
+	top = t.TempDir()
+	files := map[string]string{
+		"site/notes.txt":         "keep",
+		"site/public/index.html": "one",
+		"other/x":                "",
+	}
+	for name, text := range files {
+		path := filepath.Join(top, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	links := map[string]string{
+		"link":           "site",
+		"inner":          "site/public",
+		"site/alias":     "public",
+		"site/elsewhere": "../other",
+	}
+	for name, target := range links {
+		require.NoError(t, os.Symlink(target, filepath.Join(top, name)))
+	}
+	return top
+}
+
+// Jobs refuse a directory and a local bucket if one contains the other.
+func TestEndsOnThisMachine(t *testing.T) {
+	refused := []struct {
+		name     string
+		dst, src localEnd
+		opts     []transfer.Option
 	}{
+		{name: "a directory into the bucket that contains it", dst: bucketAt("site"), src: dirAt("site/public")},
+		{name: "a bucket into the directory that contains it", dst: dirAt("site"), src: bucketAt("site/public")},
+		{name: "a directory into a bucket in it", dst: bucketAt("site/public"), src: dirAt("site")},
+		{name: "a bucket into a directory in it", dst: dirAt("site/public"), src: bucketAt("site")},
+		{name: "a bucket into a new directory in it", dst: dirAt("site/new"), src: bucketAt("site")},
+		{name: "a bucket into the bucket that contains it", dst: bucketAt("site"), src: bucketAt("site/public")},
+		{name: "a bucket into a bucket in it", dst: bucketAt("site/public"), src: bucketAt("site")},
+		{name: "a directory into itself as a bucket", dst: bucketAt("site"), src: dirAt("site")},
 		{
-			name:    "a directory into the bucket that contains it",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
+			name: "a part of a bucket into that directory",
+			dst:  dirAt("site/public"),
+			src:  partOfBucketAt("site", "public/"),
 		},
 		{
-			name:    "a bucket into the directory that contains it",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     dir,
-			src:     bucket,
-			want:    storage.InvalidArgument,
+			name: "a part of a bucket into a bucket in that part",
+			dst:  bucketAt("site/public/deep"),
+			src:  partOfBucketAt("site", "public/"),
+		},
+		{name: "through a symbolic link", dst: bucketAt("link"), src: dirAt("site/public")},
+		{name: "through a symbolic link to the source", dst: bucketAt("site"), src: dirAt("inner")},
+		{
+			name: "through a symbolic link inside a bucket",
+			dst:  partOfBucketAt("site", "public/"),
+			src:  partOfBucketAt("site", "alias/"),
+		},
+		{name: "through ..", dst: bucketAt("other/../site"), src: dirAt("site/public")},
+		{name: "through .. after a symbolic link", dst: bucketAt("other"), src: dirAt("site/elsewhere/../other")},
+		{
+			name: "in a dry run",
+			dst:  bucketAt("site"),
+			src:  dirAt("site/public"),
+			opts: []transfer.Option{transfer.WithDryRun()},
 		},
 		{
-			name:    "a directory into a bucket in it",
-			dstPath: "site/public",
-			srcPath: "site",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
+			name: "with another part excluded",
+			dst:  bucketAt("site"),
+			src:  dirAt("site/public"),
+			opts: []transfer.Option{transfer.WithExclude("*.tmp")},
 		},
+		{name: "a directory into a directory in it", dst: dirAt("site/public"), src: dirAt("site")},
+		{name: "a directory into the directory that contains it", dst: dirAt("site"), src: dirAt("site/public")},
 		{
-			name:    "a bucket into a directory in it",
-			dstPath: "site/public",
-			srcPath: "site",
-			dst:     dir,
-			src:     bucket,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a bucket into a new directory in it",
-			dstPath: "site/new",
-			srcPath: "site",
-			dst:     dir,
-			src:     bucket,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a bucket into the bucket that contains it",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     bucket,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a bucket into a bucket in it",
-			dstPath: "site/public",
-			srcPath: "site",
-			dst:     bucket,
-			src:     bucket,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a directory into itself as a bucket",
-			dstPath: "site",
-			srcPath: "site",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a part of a bucket into that directory",
-			dstPath: "site/public",
-			srcPath: "site",
-			dst:     dir,
-			src:     part("public/"),
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a part of a bucket into a bucket in that part",
-			dstPath: "site/public/deep",
-			srcPath: "site",
-			dst:     bucket,
-			src:     part("public/"),
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "through a symbolic link",
-			dstPath: "link",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "through a symbolic link to the source",
-			dstPath: "site",
-			srcPath: "inner",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "through a symbolic link inside a bucket",
-			dstPath: "site",
-			srcPath: "site",
-			dst:     part("public/"),
-			src:     part("alias/"),
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "through ..",
-			dstPath: "other/../site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "through .. after a symbolic link",
-			dstPath: "other",
-			srcPath: "site/elsewhere/../other",
-			dst:     bucket,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "in a dry run",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			opts:    []transfer.Option{transfer.WithDryRun()},
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "with another part excluded",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			opts:    leaving("*.tmp"),
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "with that directory excluded",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			opts:    leaving("public/"),
-			want:    nil,
-		},
-		{
-			name:    "into an excluded directory in it",
-			dstPath: "site/new",
-			srcPath: "site",
-			dst:     bucket,
-			src:     dir,
-			opts:    leaving("new"),
-			want:    nil,
-		},
-		{
-			name:    "a part of a bucket beside a directory",
-			dstPath: "site/new",
-			srcPath: "site",
-			dst:     dir,
-			src:     part("public/"),
-			want:    nil,
-		},
-		{
-			name:    "a directory into a directory in it",
-			dstPath: "site/public",
-			srcPath: "site",
-			dst:     dir,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a directory into an excluded directory in it",
-			dstPath: "site/new",
-			srcPath: "site",
-			dst:     dir,
-			src:     dir,
-			opts:    leaving("/new"),
-			want:    nil,
-		},
-		{
-			name:    "a directory into the directory that contains it",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     dir,
-			src:     dir,
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "a directory into the one above, excluded",
-			dstPath: "site",
-			srcPath: "site/public",
-			dst:     dir,
-			src:     dir,
-			opts:    leaving("/public"),
-			want:    nil,
-		},
-		{
-			name:    "a bucket into an excluded directory in it",
-			dstPath: "site/new",
-			srcPath: "site",
-			dst:     dir,
-			src:     bucket,
-			opts:    leaving("/new"),
-			want:    storage.InvalidArgument,
-		},
-		{
-			name:    "directories beside each other",
-			dstPath: "other",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     dir,
-			want:    nil,
-		},
-		{
-			name:    "names with the same prefix",
-			dstPath: "site/public-old",
-			srcPath: "site/public",
-			dst:     bucket,
-			src:     bucket,
-			want:    nil,
+			name: "a bucket into an excluded directory in it",
+			dst:  dirAt("site/new"),
+			src:  bucketAt("site"),
+			opts: []transfer.Option{transfer.WithExclude("/new")},
 		},
 	}
-	for _, tt := range tests {
+	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
-			top := t.TempDir()
-			for path, text := range map[string]string{
-				"site/notes.txt":         "keep",
-				"site/public/index.html": "one",
-				"other/x":                "",
-			} {
-				path = filepath.Join(top, filepath.FromSlash(path))
-				require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-				require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
-			}
-			require.NoError(t, os.Symlink("site", filepath.Join(top, "link")))
-			require.NoError(t, os.Symlink("site/public", filepath.Join(top, "inner")))
-			require.NoError(t, os.Symlink("public", filepath.Join(top, "site/alias")))
-			require.NoError(t, os.Symlink("../other", filepath.Join(top, "site/elsewhere")))
-			path := func(p string) string { return top + "/" + p } // with its ..
+			top := newSite(t)
 			opts := append([]transfer.Option{transfer.WithDelete()}, tt.opts...)
 
-			_, err := transfer.Sync(t.Context(), tt.dst(t, path(tt.dstPath)),
-				tt.src(t, path(tt.srcPath)), opts...)
-			require.ErrorIs(t, err, tt.want)
-			require.FileExists(t, path("site/public/index.html"), "the source still exists")
+			_, err := transfer.Sync(t.Context(), tt.dst.open(t, top), tt.src.open(t, top), opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.FileExists(t, filepath.Join(top, "site/public/index.html"))
+			require.FileExists(t, filepath.Join(top, "site/notes.txt"))
+		})
+	}
 
-			if tt.want != nil {
-				require.FileExists(t, path("site/notes.txt"))
-			}
+	allowed := []struct {
+		name     string
+		dst, src localEnd
+		opts     []transfer.Option
+	}{
+		{
+			name: "with that directory excluded",
+			dst:  bucketAt("site"),
+			src:  dirAt("site/public"),
+			opts: []transfer.Option{transfer.WithExclude("public/")},
+		},
+		{
+			name: "into an excluded directory in it",
+			dst:  bucketAt("site/new"),
+			src:  dirAt("site"),
+			opts: []transfer.Option{transfer.WithExclude("new")},
+		},
+		{name: "a part of a bucket beside a directory", dst: dirAt("site/new"), src: partOfBucketAt("site", "public/")},
+		{
+			name: "a directory into an excluded directory in it",
+			dst:  dirAt("site/new"),
+			src:  dirAt("site"),
+			opts: []transfer.Option{transfer.WithExclude("/new")},
+		},
+		{
+			name: "a directory into the one above, excluded",
+			dst:  dirAt("site"),
+			src:  dirAt("site/public"),
+			opts: []transfer.Option{transfer.WithExclude("/public")},
+		},
+		{name: "directories beside each other", dst: bucketAt("other"), src: dirAt("site/public")},
+		{name: "names with the same prefix", dst: bucketAt("site/public-old"), src: bucketAt("site/public")},
+	}
+	for _, tt := range allowed {
+		t.Run(tt.name, func(t *testing.T) {
+			top := newSite(t)
+			opts := append([]transfer.Option{transfer.WithDelete()}, tt.opts...)
+
+			_, err := transfer.Sync(t.Context(), tt.dst.open(t, top), tt.src.open(t, top), opts...)
+			require.NoError(t, err)
+			require.FileExists(t, filepath.Join(top, "site/public/index.html"), "the source still exists")
 		})
 	}
 }
