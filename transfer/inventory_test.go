@@ -501,234 +501,245 @@ func TestInventoryDoesNotFit(t *testing.T) {
 	}
 }
 
+// openReport returns the error of OpenInventory for a report. It requires that no temporary file is left.
+func openReport(t *testing.T, bucket storage.Bucket, report *s3Report) error {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	reports := memstore.New()
+	report.write(t, reports)
+
+	_, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
+	requireEmptyDir(t, dir)
+	return err
+}
+
+// syncFromReport opens the inventory of a report, which succeeds, and returns the error of a job that reads it. It
+// requires that no temporary file is left.
+func syncFromReport(t *testing.T, bucket storage.Bucket, report *s3Report) error {
+	t.Helper()
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	reports := memstore.New()
+	report.write(t, reports)
+
+	inventory := openInventory(t, bucket, reports)
+	_, err := transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
+		transfer.WithInventory(inventory))
+	requireEmptyDir(t, dir)
+	return err
+}
+
+func requireEmptyDir(t *testing.T, dir string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Empty(t, entries)
+}
+
 // An inventory that is damaged, or not that of the bucket, is refused, and no temporary file is left.
 func TestInventoryHostile(t *testing.T) {
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	put(t, bucket, "a", "a")
 	put(t, bucket, "b", "b")
-	const firstFile = "inventory/photos/daily/data/0.csv.gz"
 
-	// A row of the inventory has the columns bucket, key, size and time.
-	tests := []struct {
+	// OpenInventory refuses a manifest in which one field has another value.
+	fileWithoutChecksum := []map[string]any{{"key": "x", "size": 5}}
+	manifests := []struct {
 		name     string
-		change   func(r *s3Report)
+		field    string
+		value    any
 		wantCode storage.Code
 		wantText string // in the error
-		isAtOpen bool   // OpenInventory fails, and not only the job that reads the inventory
 	}{
+		{name: "ORC", field: "fileFormat", value: "ORC", wantCode: storage.Unsupported, wantText: "ORC"},
 		{
-			name: "ORC",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"fileFormat": "ORC"}
-			},
-			wantCode: storage.Unsupported,
-			wantText: "ORC",
-			isAtOpen: true,
-		},
-		{
-			name: "Parquet without its module",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"fileFormat": "Parquet"}
-			},
+			name:     "Parquet without its module",
+			field:    "fileFormat",
+			value:    "Parquet",
 			wantCode: storage.Unsupported,
 			wantText: "TableReader",
-			isAtOpen: true,
 		},
 		{
-			name: "another format",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"fileFormat": "XML"}
-			},
+			name:     "another format",
+			field:    "fileFormat",
+			value:    "XML",
 			wantCode: storage.InvalidArgument,
 			wantText: `"XML"`,
-			isAtOpen: true,
 		},
 		{
-			name: "another bucket",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"sourceBucket": "videos"}
-			},
+			name:     "another bucket",
+			field:    "sourceBucket",
+			value:    "videos",
 			wantCode: storage.InvalidArgument,
 			wantText: `that of bucket "photos", and is that of "videos"`,
-			isAtOpen: true,
 		},
 		{
-			name: "no provider's manifest",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"sourceBucket": ""}
-			},
+			name:     "no provider's manifest",
+			field:    "sourceBucket",
+			value:    "",
 			wantCode: storage.InvalidArgument,
 			wantText: "manifest must be that of S3 Inventory",
-			isAtOpen: true,
 		},
 		{
-			name: "manifest of another type",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"files": 5}
-			},
+			name:     "manifest of another type",
+			field:    "files",
+			value:    5,
 			wantCode: storage.InvalidArgument,
 			wantText: "manifest must be JSON",
-			isAtOpen: true,
 		},
 		{
-			name: "no time",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"creationTimestamp": ""}
-			},
+			name:     "no time",
+			field:    "creationTimestamp",
+			value:    "",
 			wantCode: storage.InvalidArgument,
 			wantText: "creationTimestamp",
-			isAtOpen: true,
 		},
 		{
-			name: "a changed manifest",
-			change: func(r *s3Report) {
-				r.checksum = sumOf(nil)
-			},
-			wantCode: storage.ChecksumMismatch,
-			wantText: "the manifest does not have its checksum",
-			isAtOpen: true,
-		},
-		{
-			name: "no column of sizes",
-			change: func(r *s3Report) {
-				r.schema = "Bucket, Key, LastModifiedDate"
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "column Size",
-			isAtOpen: true,
-		},
-		{
-			name: "a file without a checksum",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5}}}
-			},
+			name:     "a file without a checksum",
+			field:    "files",
+			value:    fileWithoutChecksum,
 			wantCode: storage.InvalidArgument,
 			wantText: "MD5checksum of each file",
-			isAtOpen: true,
 		},
+	}
+	for _, tt := range manifests {
+		t.Run(tt.name, func(t *testing.T) {
+			report := newReport(t, bucket)
+			report.manifest = map[string]any{tt.field: tt.value}
+
+			err := openReport(t, bucket, report)
+			require.ErrorIs(t, err, tt.wantCode)
+			require.ErrorContains(t, err, tt.wantText)
+		})
+	}
+
+	t.Run("a changed manifest", func(t *testing.T) {
+		report := newReport(t, bucket)
+		report.checksum = sumOf(nil) // of other content
+
+		err := openReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+		require.ErrorContains(t, err, "the manifest does not have its checksum")
+	})
+
+	t.Run("no column of sizes", func(t *testing.T) {
+		report := newReport(t, bucket)
+		report.schema = "Bucket, Key, LastModifiedDate"
+
+		err := openReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "column Size")
+	})
+
+	// A job refuses data files that do not fit their entries in the manifest.
+	const firstFile = "inventory/photos/daily/data/0.csv.gz"
+
+	t.Run("a missing file", func(t *testing.T) {
+		report := newReport(t, bucket)
+		entry := map[string]any{"key": "x", "size": 5, "MD5checksum": "x"}
+		report.manifest = map[string]any{"files": []map[string]any{entry}}
+
+		err := syncFromReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		require.ErrorContains(t, err, `"x"`)
+	})
+
+	t.Run("a truncated file", func(t *testing.T) {
+		report := newReport(t, bucket)
+		entry := map[string]any{"key": firstFile, "size": 5_000, "MD5checksum": "x"}
+		report.manifest = map[string]any{"files": []map[string]any{entry}}
+
+		err := syncFromReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+		require.ErrorContains(t, err, "and 5000 by the manifest")
+	})
+
+	t.Run("a damaged file", func(t *testing.T) {
+		report := newReport(t, bucket)
+		content := compressed(table(report.rows))
+		report.files = [][]byte{content}
+		otherChecksum := sumOf(nil)
+		entry := map[string]any{"key": firstFile, "size": len(content), "MD5checksum": otherChecksum}
+		report.manifest = map[string]any{"files": []map[string]any{entry}}
+
+		err := syncFromReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
+		require.ErrorContains(t, err, "checksum of the manifest")
+	})
+
+	// A job refuses data files that are no complete table, although their checksums are right.
+	const fieldBytes = 64 << 20
+	contents := []struct {
+		name     string
+		content  []byte
+		wantText string // in the error
+	}{
 		{
-			name: "a missing file",
-			change: func(r *s3Report) {
-				r.manifest = map[string]any{"files": []map[string]any{{"key": "x", "size": 5, "MD5checksum": "x"}}}
-			},
-			wantCode: storage.ObjectNotFound,
-			wantText: `"x"`,
-		},
-		{
-			name: "a truncated file",
-			change: func(r *s3Report) {
-				file := map[string]any{"key": firstFile, "size": 5_000, "MD5checksum": "x"}
-				r.manifest = map[string]any{"files": []map[string]any{file}}
-			},
-			wantCode: storage.ChecksumMismatch,
-			wantText: "and 5000 by the manifest",
-		},
-		{
-			name: "a damaged file",
-			change: func(r *s3Report) {
-				r.files = [][]byte{compressed(table(r.rows))}
-				file := map[string]any{"key": firstFile, "size": len(r.files[0]), "MD5checksum": sumOf(nil)}
-				r.manifest = map[string]any{"files": []map[string]any{file}}
-			},
-			wantCode: storage.ChecksumMismatch,
-			wantText: "checksum of the manifest",
-		},
-		{
-			name: "gzip that ends early",
-			change: func(r *s3Report) {
-				r.files = [][]byte{compressed(table(r.rows))[:60]}
-			},
-			wantCode: storage.InvalidArgument,
+			name:     "gzip that ends early",
+			content:  compressed(table(newReport(t, bucket).rows))[:60],
 			wantText: "complete table",
 		},
 		{
-			name: "a row of another bucket",
-			change: func(r *s3Report) {
-				r.rows[1][0] = "videos"
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: `must be of bucket "photos", and is of "videos"`,
-		},
-		{
-			name: "a row with too few columns",
-			change: func(r *s3Report) {
-				r.rows[1] = r.rows[1][:3]
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "wrong number of fields",
-		},
-		{
-			name: "a negative size",
-			change: func(r *s3Report) {
-				r.rows[1][2] = "-1"
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "must have a size",
-		},
-		{
-			name: "a word in place of a time",
-			change: func(r *s3Report) {
-				r.rows[1][3] = "yesterday"
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "must have a time",
-		},
-		{
-			name: "a key that is not encoded",
-			change: func(r *s3Report) {
-				r.rows[1][1] = "%zz"
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "URL-encoded key",
-		},
-		{
-			name: "no key",
-			change: func(r *s3Report) {
-				r.rows[1][1] = ""
-			},
-			wantCode: storage.InvalidArgument,
-			wantText: "must have a key",
-		},
-		{
-			name: "a row of 64 MiB, which gzip makes small",
-			change: func(r *s3Report) {
-				r.files = [][]byte{compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), 64<<20)...))}
-			},
-			wantCode: storage.InvalidArgument,
+			name:     "a row of 64 MiB, which gzip makes small",
+			content:  compressed(append([]byte(`"`), bytes.Repeat([]byte("x"), fieldBytes)...)),
 			wantText: "a row has more than 256 KiB",
 		},
 		{
-			name: "a quotation mark that is not closed",
-			change: func(r *s3Report) {
-				r.files = [][]byte{compressed([]byte(`"photos,a`))}
-			},
-			wantCode: storage.InvalidArgument,
+			name:     "a quotation mark that is not closed",
+			content:  compressed([]byte(`"photos,a`)),
 			wantText: "complete table",
 		},
 	}
-	for _, tt := range tests {
+	for _, tt := range contents {
 		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			t.Setenv("TMPDIR", dir)
-			reports := memstore.New()
 			report := newReport(t, bucket)
-			tt.change(report)
-			report.write(t, reports)
+			report.files = [][]byte{tt.content}
 
-			inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, manifestKey, nil)
-			if !tt.isAtOpen {
-				require.NoError(t, err)
-				_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
-					transfer.WithInventory(inventory))
-			}
-
-			require.ErrorIs(t, err, tt.wantCode)
+			err := syncFromReport(t, bucket, report)
+			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, tt.wantText)
-			temporaryFiles, readErr := os.ReadDir(dir)
-			require.NoError(t, readErr)
-			require.Empty(t, temporaryFiles)
 		})
 	}
+
+	// A job refuses a row in which one column has an invalid value.
+	const bucketColumn, keyColumn, sizeColumn, timeColumn = 0, 1, 2, 3
+	rows := []struct {
+		name     string
+		column   int
+		value    string
+		wantText string // in the error
+	}{
+		{
+			name:     "a row of another bucket",
+			column:   bucketColumn,
+			value:    "videos",
+			wantText: `must be of bucket "photos", and is of "videos"`,
+		},
+		{name: "a negative size", column: sizeColumn, value: "-1", wantText: "must have a size"},
+		{name: "a word in place of a time", column: timeColumn, value: "yesterday", wantText: "must have a time"},
+		{name: "a key that is not encoded", column: keyColumn, value: "%zz", wantText: "URL-encoded key"},
+		{name: "no key", column: keyColumn, value: "", wantText: "must have a key"},
+	}
+	for _, tt := range rows {
+		t.Run(tt.name, func(t *testing.T) {
+			report := newReport(t, bucket)
+			report.rows[1][tt.column] = tt.value
+
+			err := syncFromReport(t, bucket, report)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, tt.wantText)
+		})
+	}
+
+	t.Run("a row with too few columns", func(t *testing.T) {
+		report := newReport(t, bucket)
+		report.rows[1] = report.rows[1][:3]
+
+		err := syncFromReport(t, bucket, report)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "wrong number of fields")
+	})
 }
 
 // A metered driver counts the bytes that were read.
@@ -885,72 +896,162 @@ func newBucketOfProvider(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return renamedDriver{d, provider} }))
 }
 
-// OpenInventory reads the reports of Google, whose generations are the revisions.
-func TestInventoryOfGoogle(t *testing.T) {
-	const at = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
-	bucket := newBucketOfProvider("gcs")
-	for _, key := range []string{"a,\"b\"", "c", "d+e"} {
-		put(t, bucket, key, key)
-	}
+const googleManifestKey = "projects/reports/4bd1_2026-01-02T00:00_manifest.json"
 
+// A googleReport is an inventory of Google with one data file.
+type googleReport struct {
+	csvOptions string // JSON
+	records    int    // the number of rows, without the header, that the manifest states
+	rows       [][]string
+}
+
+// newBucket returns a bucket with the data file and the manifest of the report.
+func (r googleReport) newBucket(t *testing.T) storage.Bucket {
+	t.Helper()
+	reports := memstore.New()
+	put(t, reports, "projects/reports/4bd1_2026-01-02T00:00_0.csv", string(table(r.rows)))
+	put(t, reports, googleManifestKey, fmt.Sprintf(`{
+		"report_config": {
+			"csv_options": %s,
+			"object_metadata_report_options": {
+				"metadata_fields": ["bucket","name","size","timeCreated","generation","timeDeleted"],
+				"storage_filters": {"bucket": "photos"}
+			}
+		},
+		"records_processed": %d,
+		"snapshot_time": "2026-01-02T00:00:00Z",
+		"shard_count": 1,
+		"report_shards_file_names": ["4bd1_2026-01-02T00:00_0.csv"]
+	}`, r.csvOptions, r.records))
+	return reports
+}
+
+// googleRows returns the rows of the report of a bucket, with a header. The last row is that of a removed object.
+func googleRows(t *testing.T, bucket storage.Bucket) [][]string {
+	t.Helper()
 	rows := [][]string{{"bucket", "name", "size", "timeCreated", "generation", "timeDeleted"}}
 	for _, e := range collectEntries(t, bucket.List(t.Context())) {
 		_, generation, _ := strings.Cut(e.Revision, ":")
-		rows = append(rows, []string{"photos", e.Key, fmt.Sprint(e.Size), e.Modified.UTC().Format(time.RFC3339Nano), generation, ""})
+		rows = append(rows, []string{
+			"photos",
+			e.Key,
+			fmt.Sprint(e.Size),
+			e.Modified.UTC().Format(time.RFC3339Nano),
+			generation,
+			"",
+		})
 	}
-	rows = append(rows, []string{"photos", "old", "1", "2026-01-01T00:00:00Z", "1", "2026-01-02T00:00:00Z"})
-	write := func(t *testing.T, csv string, records int, rows [][]string) storage.Bucket {
-		reports := memstore.New()
-		put(t, reports, "projects/reports/4bd1_2026-01-02T00:00_0.csv", string(table(rows)))
-		put(t, reports, at, fmt.Sprintf(`{"report_config": {"csv_options": %s, "object_metadata_report_options": {"metadata_fields": ["bucket","name","size","timeCreated","generation","timeDeleted"], "storage_filters": {"bucket": "photos"}}},
-			"records_processed": %d, "snapshot_time": "2026-01-02T00:00:00Z", "shard_count": 1, "report_shards_file_names": ["4bd1_2026-01-02T00:00_0.csv"]}`, csv, records))
-		return reports
-	}
+	return append(rows, []string{"photos", "old", "1", "2026-01-01T00:00:00Z", "1", "2026-01-02T00:00:00Z"})
+}
 
-	for name, reports := range map[string]storage.Bucket{
-		"with a header":    write(t, `{"delimiter": ",", "header_required": true}`, 4, rows),
-		"without a header": write(t, `{"delimiter": ",", "header_required": false}`, 4, rows[1:]),
-	} {
-		t.Run(name, func(t *testing.T) {
-			inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, at, nil)
+// OpenInventory reads the reports of Google, whose generations are the revisions.
+func TestInventoryOfGoogle(t *testing.T) {
+	keys := []string{"a,\"b\"", "c", "d+e"}
+	bucket := newBucketOfProvider("gcs")
+	for _, key := range keys {
+		put(t, bucket, key, key)
+	}
+	rows := googleRows(t, bucket)
+	records := len(keys) + 1 // with the removed object
+
+	formats := []struct {
+		name   string
+		report googleReport
+	}{
+		{
+			name: "with a header",
+			report: googleReport{
+				csvOptions: `{"delimiter": ",", "header_required": true}`,
+				records:    records,
+				rows:       rows,
+			},
+		},
+		{
+			name: "without a header",
+			report: googleReport{
+				csvOptions: `{"delimiter": ",", "header_required": false}`,
+				records:    records,
+				rows:       rows[1:],
+			},
+		},
+	}
+	for _, tt := range formats {
+		t.Run(tt.name, func(t *testing.T) {
+			inventory, err := transfer.OpenInventory(t.Context(), bucket, tt.report.newBucket(t), googleManifestKey, nil)
 			require.NoError(t, err)
 			require.Equal(t, taken, inventory.Taken)
-			var keys, revisions []string
+
+			var gotKeys, gotRevisions []string
 			for _, e := range collectEntries(t, inventory.List(t.Context())) {
-				keys = append(keys, e.Key)
-				revisions = append(revisions, e.Revision)
+				gotKeys = append(gotKeys, e.Key)
+				gotRevisions = append(gotRevisions, e.Revision)
 			}
-			require.Equal(t, []string{"a,\"b\"", "c", "d+e"}, keys)
-			for n, e := range collectEntries(t, bucket.List(t.Context())) {
-				require.Equal(t, e.Revision, revisions[n])
+			require.Equal(t, keys, gotKeys)
+			for i, e := range collectEntries(t, bucket.List(t.Context())) {
+				require.Equal(t, e.Revision, gotRevisions[i])
 			}
 		})
 	}
 
 	t.Run("rows are missing", func(t *testing.T) {
-		inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, `{}`, 5, rows), at, nil)
+		reports := googleReport{csvOptions: `{}`, records: records + 1, rows: rows}.newBucket(t)
+		inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, googleManifestKey, nil)
 		require.NoError(t, err)
+
 		_, err = transfer.Sync(t.Context(), transfer.Bucket(memstore.New()), transfer.Bucket(bucket),
 			transfer.WithInventory(inventory))
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 	})
 
 	t.Run("jobs use the generation", func(t *testing.T) {
-		inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, `{}`, 4, rows), at, nil)
+		reports := googleReport{csvOptions: `{}`, records: records, rows: rows}.newBucket(t)
+		inventory, err := transfer.OpenInventory(t.Context(), bucket, reports, googleManifestKey, nil)
 		require.NoError(t, err)
 		put(t, bucket, "c", "C")
 
 		report, err := transfer.Remove(t.Context(), bucket, transfer.WithInventory(inventory))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, report.Deleted)
-		require.EqualValues(t, 1, report.Changed)
+		require.EqualValues(t, 1, report.Changed, "c was written after the inventory")
 		require.Equal(t, map[string]string{"c": "C"}, contents(t, bucket))
 	})
 }
 
+const azureManifestKey = "2026/01/02/00-00-00/rule/rule-manifest.json"
+
+// An azureReport is an inventory of Azure with one data file.
+type azureReport struct {
+	status     string
+	objectType string
+	endpoint   string
+	content    []byte // of the data file
+}
+
+// newBucket returns a bucket with the data file, the manifest and the checksum of the report.
+func (r azureReport) newBucket(t *testing.T) storage.Bucket {
+	t.Helper()
+	const dataKey = "2026/01/02/00-00-00/rule/rule_0.csv"
+	manifest := fmt.Appendf(nil, `{
+		"destinationContainer": "reports",
+		"endpoint": %q,
+		"files": [{"blob": %q, "size": %d}],
+		"inventoryCompletionTime": "2026-01-02T00:10:00Z",
+		"inventoryStartTime": "2026-01-02T00:00:00Z",
+		"ruleDefinition": {"format": "csv", "objectType": %q, "schemaFields": ["Name"]},
+		"ruleName": "rule",
+		"status": %q,
+		"version": "1.0"
+	}`, r.endpoint, dataKey, len(r.content), r.objectType, r.status)
+
+	reports := memstore.New()
+	put(t, reports, dataKey, string(r.content))
+	put(t, reports, azureManifestKey, string(manifest))
+	put(t, reports, strings.TrimSuffix(azureManifestKey, "json")+"checksum", sumOf(manifest))
+	return reports
+}
+
 // OpenInventory reads the reports of Azure, and leaves out folders, snapshots, removed blobs and other containers.
 func TestInventoryOfAzure(t *testing.T) {
-	const at = "2026/01/02/00-00-00/rule/rule-manifest.json"
 	bucket := newBucketOfProvider("azure")
 	content := table([][]string{
 		{"Name", "Creation-Time", "Content-Length", "Last-Modified", "Etag", "Snapshot", "Deleted", "hdi_isfolder"},
@@ -963,54 +1064,64 @@ func TestInventoryOfAzure(t *testing.T) {
 		{"photos/d", "", "1", "2026-01-01T00:00:00Z", "0x8D5", "", "true", ""},
 		{"videos/x", "", "1", "2026-01-01T00:00:00Z", "0x8D6", "", "", ""},
 	})
-	content = append(content, "\"photos/z\",,3,2026-01-01T00:00:00Z,0x8D8,,,\r\n"...) // such ends of lines, too
-	endpoint := "https://acme.blob.core.windows.net/"
-	write := func(t *testing.T, status, object string) storage.Bucket {
-		reports := memstore.New()
-		put(t, reports, "2026/01/02/00-00-00/rule/rule_0.csv", string(content))
-		text := fmt.Appendf(nil, `{"destinationContainer": "reports", "endpoint": %q, "files": [{"blob": "2026/01/02/00-00-00/rule/rule_0.csv", "size": %d}],
-			"inventoryCompletionTime": "2026-01-02T00:10:00Z", "inventoryStartTime": "2026-01-02T00:00:00Z", "ruleDefinition": {"format": "csv", "objectType": %q, "schemaFields": ["Name"]}, "ruleName": "rule", "status": %q, "version": "1.0"}`, endpoint, len(content), object, status)
-		put(t, reports, at, string(text))
-		put(t, reports, strings.TrimSuffix(at, "json")+"checksum", sumOf(text))
-		return reports
+	// A line may end with a carriage return, too.
+	content = append(content, "\"photos/z\",,3,2026-01-01T00:00:00Z,0x8D8,,,\r\n"...)
+	complete := azureReport{
+		status:     "Succeeded",
+		objectType: "blob",
+		endpoint:   "https://acme.blob.core.windows.net/",
+		content:    content,
 	}
 
-	inventory, err := transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "blob"), at, nil)
-	require.NoError(t, err)
-	require.Equal(t, taken, inventory.Taken)
+	t.Run("lists the blobs of the container", func(t *testing.T) {
+		inventory, err := transfer.OpenInventory(t.Context(), bucket, complete.newBucket(t), azureManifestKey, nil)
+		require.NoError(t, err)
+		require.Equal(t, taken, inventory.Taken)
 
-	when := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	require.Equal(t, []storage.ListEntry{
-		{Key: "a\r\nb\rc\nd", Size: 4, ETag: `"0x8D7"`, Revision: `azure:"0x8D7"`, Modified: when},
-		{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: when},
-		{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: when},
-		{Key: "z", Size: 3, ETag: `"0x8D8"`, Revision: `azure:"0x8D8"`, Modified: when},
-	}, collectEntries(t, inventory.List(t.Context())))
+		modified := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		require.Equal(t, []storage.ListEntry{
+			{Key: "a\r\nb\rc\nd", Size: 4, ETag: `"0x8D7"`, Revision: `azure:"0x8D7"`, Modified: modified},
+			{Key: "a/c", Size: 1, ETag: `"0x8D2"`, Revision: `azure:"0x8D2"`, Modified: modified},
+			{Key: "b", Size: 2, ETag: `"0x8D1"`, Revision: `azure:"0x8D1"`, Modified: modified},
+			{Key: "z", Size: 3, ETag: `"0x8D8"`, Revision: `azure:"0x8D8"`, Modified: modified},
+		}, collectEntries(t, inventory.List(t.Context())))
+	})
 
-	_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Pending", "blob"), at, nil)
-	require.ErrorContains(t, err, `"Pending"`)
-	_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "container"), at, nil)
-	require.ErrorContains(t, err, "must be that of blobs")
+	t.Run("refuses a report that is not complete", func(t *testing.T) {
+		report := complete
+		report.status = "Pending"
+		_, err := transfer.OpenInventory(t.Context(), bucket, report.newBucket(t), azureManifestKey, nil)
+		require.ErrorContains(t, err, `"Pending"`)
+	})
 
-	tests := []struct{ endpoint, want string }{
-		{endpoint: "https://acme-secondary.blob.core.windows.net", want: ""},
-		{endpoint: "https://acme.z13.blob.storage.azure.net", want: ""},
-		{endpoint: "https://blobs.example.com", want: ""},
-		{
-			endpoint: "https://other.blob.core.windows.net",
-			want:     `must be that of account "acme", and is that of "other"`,
-		},
+	t.Run("refuses a report of containers", func(t *testing.T) {
+		report := complete
+		report.objectType = "container"
+		_, err := transfer.OpenInventory(t.Context(), bucket, report.newBucket(t), azureManifestKey, nil)
+		require.ErrorContains(t, err, "must be that of blobs")
+	})
+
+	// The bucket is in the account "acme", of which there are several endpoints.
+	for _, endpoint := range []string{
+		"https://acme-secondary.blob.core.windows.net",
+		"https://acme.z13.blob.storage.azure.net",
+		"https://blobs.example.com",
+	} {
+		t.Run("takes the endpoint "+endpoint, func(t *testing.T) {
+			report := complete
+			report.endpoint = endpoint
+			_, err := transfer.OpenInventory(t.Context(), bucket, report.newBucket(t), azureManifestKey, nil)
+			require.NoError(t, err)
+		})
 	}
-	for _, tt := range tests {
-		endpoint = tt.endpoint
-		_, err = transfer.OpenInventory(t.Context(), bucket, write(t, "Succeeded", "blob"), at, nil)
-		if tt.want == "" {
-			require.NoError(t, err, tt.endpoint)
-			continue
-		}
+
+	t.Run("refuses the endpoint of another account", func(t *testing.T) {
+		report := complete
+		report.endpoint = "https://other.blob.core.windows.net"
+		_, err := transfer.OpenInventory(t.Context(), bucket, report.newBucket(t), azureManifestKey, nil)
 		require.ErrorIs(t, err, storage.InvalidArgument)
-		require.ErrorContains(t, err, tt.want)
-	}
+		require.ErrorContains(t, err, `must be that of account "acme", and is that of "other"`)
+	})
 }
 
 // writeParquetReport writes an inventory into reports. The inventory has one Parquet file with the content "columns".
