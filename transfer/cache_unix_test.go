@@ -25,18 +25,18 @@ func clockAhead() transfer.Option {
 	return transfer.WithNow(func() time.Time { return time.Now().Add(time.Minute) })
 }
 
-// Upload stores a.txt with a cache. Then the file, the object or the cache changes, and each row says what the
-// next Upload does.
+// With the cache of an earlier Upload, the next one requests no attributes of an object if nothing has changed. If the
+// file, the object, the cache or the options have changed, it compares the file with the object again.
 func TestWithCacheUpload(t *testing.T) {
 	rewrite := func(t *testing.T, dir, text string) {
 		writeFiles(t, dir, map[string]string{"a.txt": text})
 	}
 	tests := []struct {
-		name        string
-		change      func(t *testing.T, dir, cache string, b storage.Bucket)
-		opts        []transfer.Option
-		transferred bool
-		heads       int // requests for attributes
+		name            string
+		change          func(t *testing.T, dir, cache string, b storage.Bucket) // between both uploads
+		opts            []transfer.Option
+		wantTransferred bool
+		wantHeads       int // requests for attributes
 	}{
 		{name: "nothing changed"},
 		{
@@ -44,8 +44,8 @@ func TestWithCacheUpload(t *testing.T) {
 			change: func(t *testing.T, dir, _ string, _ storage.Bucket) {
 				rewrite(t, dir, "after.")
 			},
-			heads:       1,
-			transferred: false, // the metadata has the same time
+			wantHeads:       1,
+			wantTransferred: false, // the metadata has the same time
 		},
 		{
 			name: "an older file with another time",
@@ -53,8 +53,8 @@ func TestWithCacheUpload(t *testing.T) {
 				rewrite(t, dir, "after.")
 				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), longAgo, longAgo.Add(-time.Hour)))
 			},
-			heads:       1,
-			transferred: true,
+			wantHeads:       1,
+			wantTransferred: true,
 		},
 		{
 			name: "the object was replaced",
@@ -62,22 +62,22 @@ func TestWithCacheUpload(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a.txt", file("other."))
 				require.NoError(t, err)
 			},
-			heads:       1,
-			transferred: true,
+			wantHeads:       1,
+			wantTransferred: true,
 		},
 		{
 			name: "the object was removed",
 			change: func(t *testing.T, _, _ string, b storage.Bucket) {
 				require.NoError(t, b.Remove(t.Context(), "a.txt"))
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 		{
 			name: "the cache was removed",
 			change: func(t *testing.T, _, cache string, _ storage.Bucket) {
 				require.NoError(t, os.RemoveAll(cache))
 			},
-			heads: 1,
+			wantHeads: 1,
 		},
 		{
 			name: "the cache was cut",
@@ -86,7 +86,7 @@ func TestWithCacheUpload(t *testing.T) {
 					require.NoError(t, os.Truncate(path, 20))
 				}
 			},
-			heads: 1,
+			wantHeads: 1,
 		},
 		{
 			name: "the cache has other content",
@@ -96,29 +96,30 @@ func TestWithCacheUpload(t *testing.T) {
 						os.WriteFile(path, []byte("omnibucket-same2 and more than before"), 0o600))
 				}
 			},
-			heads: 1,
+			wantHeads: 1,
 		},
-		{name: "checksums are compared", opts: []transfer.Option{transfer.WithChecksum()}, heads: 1},
-		{name: "other files are selected", opts: []transfer.Option{transfer.WithInclude("*.txt")}, heads: 1},
+		{name: "checksums are compared", opts: []transfer.Option{transfer.WithChecksum()}, wantHeads: 1},
+		{name: "other files are selected", opts: []transfer.Option{transfer.WithInclude("*.txt")}, wantHeads: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var seen calls
-			b := memstore.New(seen.layer())
+			var recorder calls
+			b := memstore.New(recorder.layer())
 			dir := newTree(t, map[string]string{"a.txt": "before"})
 			cache := t.TempDir()
 			_, err := transfer.Upload(t.Context(), b, dir, transfer.WithCache(cache), clockAhead())
 			require.NoError(t, err)
+
 			if tt.change != nil {
 				tt.change(t, dir, cache, b)
 			}
-			heads := seen.count("Head")
-
+			headsBefore := recorder.count("Head")
 			opts := append(tt.opts, transfer.WithCache(cache), clockAhead())
 			report, err := transfer.Upload(t.Context(), b, dir, opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, tt.heads, seen.count("Head")-heads)
+
+			require.Equal(t, tt.wantTransferred, report.Transferred == 1, report)
+			require.Equal(t, tt.wantHeads, recorder.count("Head")-headsBefore)
 		})
 	}
 }

@@ -100,9 +100,7 @@ func TestWithDelete(t *testing.T) {
 
 		t.Run(tt.name+", in a directory", func(t *testing.T) {
 			src := newFilledBucket(t, []string{"keep"})
-			dst := t.TempDir()
-			_, err := transfer.Download(t.Context(), newFilledBucket(t, dstKeys), dst)
-			require.NoError(t, err)
+			dst := newFilledDir(t, dstKeys)
 
 			report, err := transfer.Download(t.Context(), src, dst, tt.opts...)
 			require.NoError(t, err)
@@ -129,115 +127,102 @@ func TestWithDeleteRemovesEmptyDirectories(t *testing.T) {
 // If the source is empty, WithDelete deletes nothing. A misspelled prefix or a directory whose volume is not
 // mounted looks empty.
 func TestWithDeleteEmptySource(t *testing.T) {
-	bucketOf := func(keys ...string) func(t *testing.T) transfer.End {
-		return func(t *testing.T) transfer.End {
-			return transfer.Bucket(newFilledBucket(t, keys))
-		}
-	}
-	internalDir := func(t *testing.T) transfer.End {
-		return transfer.Dir(newTree(t, map[string]string{".omnibucket/format.json": "{}"}))
-	}
-	misspelled := func(t *testing.T) transfer.End {
-		return transfer.Bucket(storage.Prefixed(newFilledBucket(t, []string{"photos/a"}), "phtoos/"))
-	}
-	marker := func(t *testing.T) transfer.End { return transfer.Bucket(newMarkerBucket(t)) }
-	files := []string{"keep", "x/deep/er"}
+	emptyBucket := transfer.Bucket(memstore.New())
+	bucketWithA := transfer.Bucket(newFilledBucket(t, []string{"a"}))
+	misspelled := transfer.Bucket(storage.Prefixed(newFilledBucket(t, []string{"photos/a"}), "phtoos/"))
+	onlyMarker := transfer.Bucket(newMarkerBucket(t))
+	onlyInternalFiles := transfer.Dir(newTree(t, map[string]string{".omnibucket/format.json": "{}"}))
+	dstKeys := []string{"keep", "x/deep/er"}
 
-	tests := []struct {
+	refused := []struct {
+		name string
+		src  transfer.End
+		opts []transfer.Option
+	}{
+		{name: "an empty bucket", src: emptyBucket},
+		{name: "a misspelled prefix", src: misspelled},
+		{name: "a directory with only the internal files of a bucket", src: onlyInternalFiles},
+		{name: "a bucket with a folder marker", src: onlyMarker},
+		{name: "no file is included", src: bucketWithA, opts: []transfer.Option{transfer.WithInclude("k*")}},
+		{name: "all files are excluded", src: bucketWithA, opts: []transfer.Option{transfer.WithExclude("a")}},
+		{name: "in a dry run", src: emptyBucket, opts: []transfer.Option{transfer.WithDryRun()}},
+	}
+	for _, tt := range refused {
+		opts := append(tt.opts, transfer.WithDelete())
+
+		t.Run(tt.name+", to a bucket", func(t *testing.T) {
+			dst := newFilledBucket(t, dstKeys)
+			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), tt.src, opts...)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.ErrorContains(t, err, "the source has no files")
+			require.ErrorContains(t, err, "WithEmptySource")
+			require.Zero(t, report.Deleted)
+			require.ElementsMatch(t, dstKeys, keysOf(contents(t, dst)))
+		})
+
+		t.Run(tt.name+", to a directory", func(t *testing.T) {
+			dst := newFilledDir(t, dstKeys)
+			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), tt.src, opts...)
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			require.ElementsMatch(t, dstKeys, keysOf(fingerprints(t, dst)))
+		})
+	}
+
+	// The job succeeds if it would delete nothing, or if WithEmptySource says that the source may be empty.
+	allowed := []struct {
 		name     string
-		src      func(t *testing.T) transfer.End
+		src      transfer.End
 		dstKeys  []string
 		opts     []transfer.Option
 		wantKeys []string // of the destination afterwards
-		want     error
 	}{
-		{name: "an empty bucket", src: bucketOf(), dstKeys: files, wantKeys: files, want: storage.ObjectNotFound},
-		{name: "a misspelled prefix", src: misspelled, dstKeys: files, wantKeys: files, want: storage.ObjectNotFound},
-		{
-			name:     "a directory with only the internal files of a bucket",
-			src:      internalDir,
-			dstKeys:  files,
-			wantKeys: files,
-			want:     storage.ObjectNotFound,
-		},
-		{
-			name:     "a bucket with a folder marker",
-			src:      marker,
-			dstKeys:  files,
-			wantKeys: files,
-			want:     storage.ObjectNotFound,
-		},
-		{
-			name:     "no file is included",
-			src:      bucketOf("a"),
-			dstKeys:  files,
-			opts:     []transfer.Option{transfer.WithInclude("k*")},
-			wantKeys: files,
-			want:     storage.ObjectNotFound,
-		},
-		{
-			name:     "all files are excluded",
-			src:      bucketOf("a"),
-			dstKeys:  files,
-			opts:     []transfer.Option{transfer.WithExclude("a")},
-			wantKeys: files,
-			want:     storage.ObjectNotFound,
-		},
-		{
-			name:     "in a dry run",
-			src:      bucketOf(),
-			dstKeys:  files,
-			opts:     []transfer.Option{transfer.WithDryRun()},
-			wantKeys: files,
-			want:     storage.ObjectNotFound,
-		},
-		{name: "the destination is empty, too", src: bucketOf(), want: nil},
+		{name: "the destination is empty, too", src: emptyBucket},
 		{
 			name:     "the destination has only excluded files",
-			src:      bucketOf(),
+			src:      emptyBucket,
 			dstKeys:  []string{"kept"},
 			opts:     []transfer.Option{transfer.WithExclude("kept")},
 			wantKeys: []string{"kept"},
-			want:     nil,
 		},
 		{
 			name:    "with WithEmptySource",
-			src:     bucketOf(),
-			dstKeys: files,
+			src:     emptyBucket,
+			dstKeys: dstKeys,
 			opts:    []transfer.Option{transfer.WithEmptySource()},
-			want:    nil,
 		},
 		{
 			name:    "a directory, with WithEmptySource",
-			src:     internalDir,
-			dstKeys: files,
+			src:     onlyInternalFiles,
+			dstKeys: dstKeys,
 			opts:    []transfer.Option{transfer.WithEmptySource()},
-			want:    nil,
 		},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			// The destination is a bucket.
-			opts := append(tt.opts, transfer.WithDelete())
-			b := newFilledBucket(t, tt.dstKeys)
-			report, err := transfer.Sync(t.Context(), transfer.Bucket(b), tt.src(t), opts...)
-			require.ErrorIs(t, err, tt.want)
-			if tt.want != nil {
-				require.ErrorContains(t, err, "the source has no files")
-				require.ErrorContains(t, err, "WithEmptySource")
-				require.Zero(t, report.Deleted)
-			}
-			require.ElementsMatch(t, tt.wantKeys, keysOf(contents(t, b)))
+	for _, tt := range allowed {
+		opts := append(tt.opts, transfer.WithDelete())
 
-			// The destination is a directory.
-			dir := t.TempDir()
-			_, err = transfer.Download(t.Context(), newFilledBucket(t, tt.dstKeys), dir)
+		t.Run(tt.name+", to a bucket", func(t *testing.T) {
+			dst := newFilledBucket(t, tt.dstKeys)
+			_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), tt.src, opts...)
 			require.NoError(t, err)
-			_, err = transfer.Sync(t.Context(), transfer.Dir(dir), tt.src(t), opts...)
-			require.ErrorIs(t, err, tt.want)
-			require.ElementsMatch(t, tt.wantKeys, keysOf(fingerprints(t, dir)))
+			require.ElementsMatch(t, tt.wantKeys, keysOf(contents(t, dst)))
+		})
+
+		t.Run(tt.name+", to a directory", func(t *testing.T) {
+			dst := newFilledDir(t, tt.dstKeys)
+			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), tt.src, opts...)
+			require.NoError(t, err)
+			require.ElementsMatch(t, tt.wantKeys, keysOf(fingerprints(t, dst)))
 		})
 	}
+}
+
+// newFilledDir returns a directory with these files, whose content is their key.
+func newFilledDir(t *testing.T, keys []string) string {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := transfer.Download(t.Context(), newFilledBucket(t, keys), dir)
+	require.NoError(t, err)
+	return dir
 }
 
 // newSecondPageFails returns the options of a bucket whose listings have pages of two entries. The second page fails

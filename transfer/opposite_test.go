@@ -130,26 +130,26 @@ func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
 // the source's.
 func TestMoveCopiesAgain(t *testing.T) {
 	tests := []struct {
-		name      string
-		ahead     time.Duration // how much the clock of the destination is ahead
-		fromDir   bool          // whether the source is a directory rather than a bucket
-		opts      []transfer.Option
-		copied    int64
-		remaining int // files at the source afterwards
+		name          string
+		ahead         time.Duration // how much the clock of the destination is ahead
+		fromDir       bool          // whether the source is a directory rather than a bucket
+		opts          []transfer.Option
+		wantCopied    int64
+		wantRemaining int // files at the source afterwards
 	}{
 		{name: "the destination is younger by two hours", ahead: 2 * time.Hour},
-		{name: "both were written together", copied: 1},
-		{name: "the source is younger", ahead: -2 * time.Hour, copied: 1},
+		{name: "both were written together", wantCopied: 1},
+		{name: "the source is younger", ahead: -2 * time.Hour, wantCopied: 1},
 		{name: "from a directory, younger by two hours", ahead: 2 * time.Hour, fromDir: true},
-		{name: "from a directory, written together", fromDir: true, copied: 1},
-		{name: "only what is missing", opts: []transfer.Option{transfer.WithMissingOnly()}, remaining: 1},
+		{name: "from a directory, written together", fromDir: true, wantCopied: 1},
+		{name: "only what is missing", opts: []transfer.Option{transfer.WithMissingOnly()}, wantRemaining: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dst := engine.New(aheadBy(tt.ahead))
 			put(t, dst, "k", "precious")
 			newSource := newBucketSource
-			wantCopied := tt.copied
+			wantCopied := tt.wantCopied
 			if tt.fromDir {
 				newSource = newDirSource
 				if localfile.Written(fileInfo(t)).IsZero() {
@@ -158,8 +158,8 @@ func TestMoveCopiesAgain(t *testing.T) {
 				}
 			}
 			src, countSrc := newSource(t)
-
 			opts := append(tt.opts, transfer.WithMove())
+
 			dry, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 			require.Equal(t, wantCopied, dry.Transferred)
@@ -167,7 +167,7 @@ func TestMoveCopiesAgain(t *testing.T) {
 			report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, opts...)
 			require.NoError(t, err)
 			require.Equal(t, wantCopied, report.Transferred)
-			require.Equal(t, tt.remaining, countSrc())
+			require.Equal(t, tt.wantRemaining, countSrc())
 			require.Equal(t, map[string]string{"k": "precious"}, contents(t, dst))
 		})
 	}

@@ -255,116 +255,84 @@ func TestCopyByTheStore(t *testing.T) {
 
 // Invalid arguments are refused before any change.
 func TestJobRefusesInvalidArguments(t *testing.T) {
-	var nobody storage.ReadWriter
 	b := memstore.New()
-	other := t.TempDir()
 	dir := newTree(t, map[string]string{"sub/a": "x"})
 
-	tests := []struct {
+	// requireRefused runs a job that must fail with the code. It requires that b and dir are unchanged.
+	requireRefused := func(t *testing.T, wantCode storage.Code, dst, src transfer.End, opts ...transfer.Option) {
+		t.Helper()
+		report, err := transfer.Sync(t.Context(), dst, src, opts...)
+		require.Equal(t, wantCode, storage.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, "Sync")
+		require.NotNil(t, report)
+		require.Empty(t, contents(t, b))
+		require.Len(t, fingerprints(t, dir), 1)
+	}
+
+	options := []struct {
+		name string
+		opt  transfer.Option
+	}{
+		{name: "a malformed pattern", opt: transfer.WithInclude("[a")},
+		{name: "a pattern that is only a slash", opt: transfer.WithInclude("/")},
+		{name: "an empty pattern", opt: transfer.WithExclude("")},
+		{name: "no concurrency", opt: transfer.WithConcurrency(0)},
+		{name: "a nil option", opt: nil},
+	}
+	for _, tt := range options {
+		t.Run(tt.name, func(t *testing.T) {
+			requireRefused(t, storage.InvalidArgument, transfer.Bucket(b), transfer.Dir(dir), tt.opt)
+		})
+	}
+
+	var nilBucket storage.ReadWriter
+	ends := []struct {
 		name     string
 		dst, src transfer.End
-		opt      transfer.Option
-		code     storage.Code
+		wantCode storage.Code
 	}{
 		{
-			name: "a malformed pattern",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithInclude("[a"),
-			code: storage.InvalidArgument,
+			name:     "a nil bucket",
+			dst:      transfer.Bucket(nilBucket),
+			src:      transfer.Dir(dir),
+			wantCode: storage.InvalidArgument,
+		},
+		{name: "no end", dst: transfer.Bucket(b), src: transfer.End{}, wantCode: storage.InvalidArgument},
+		{name: "one bucket", dst: transfer.Bucket(b), src: transfer.Bucket(b), wantCode: storage.InvalidArgument},
+		{
+			name:     "one directory",
+			dst:      transfer.Dir(dir),
+			src:      transfer.Dir(dir + "/."),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name: "a pattern that is only a slash",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithInclude("/"),
-			code: storage.InvalidArgument,
+			name:     "a directory into itself",
+			dst:      transfer.Dir(dir + "/sub/new/deep"),
+			src:      transfer.Dir(dir),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name: "an empty pattern",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithExclude(""),
-			code: storage.InvalidArgument,
+			name:     "a directory into one that contains it",
+			dst:      transfer.Dir(dir),
+			src:      transfer.Dir(dir + "/sub"),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name: "no concurrency",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithConcurrency(0),
-			code: storage.InvalidArgument,
+			name:     "a missing source",
+			dst:      transfer.Dir(t.TempDir()),
+			src:      transfer.Dir(dir + "/none"),
+			wantCode: storage.ObjectNotFound,
 		},
 		{
-			name: "a nil option",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "a nil bucket",
-			dst:  transfer.Bucket(nobody),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "no end",
-			dst:  transfer.Bucket(b),
-			src:  transfer.End{},
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "one bucket",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Bucket(b),
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "one directory",
-			dst:  transfer.Dir(dir),
-			src:  transfer.Dir(dir + "/."),
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "a directory into itself",
-			dst:  transfer.Dir(dir + "/sub/new/deep"),
-			src:  transfer.Dir(dir),
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "a directory into one that contains it",
-			dst:  transfer.Dir(dir),
-			src:  transfer.Dir(dir + "/sub"),
-			opt:  transfer.WithLinks(),
-			code: storage.InvalidArgument,
-		},
-		{
-			name: "a missing source",
-			dst:  transfer.Dir(other),
-			src:  transfer.Dir(dir + "/none"),
-			opt:  transfer.WithLinks(),
-			code: storage.ObjectNotFound,
-		},
-		{
-			name: "a source that is a file",
-			dst:  transfer.Bucket(b),
-			src:  transfer.Dir(dir + "/sub/a"),
-			opt:  transfer.WithLinks(),
-			code: storage.Internal,
+			name:     "a source that is a file",
+			dst:      transfer.Bucket(b),
+			src:      transfer.Dir(dir + "/sub/a"),
+			wantCode: storage.Internal,
 		},
 	}
-	for _, tt := range tests {
+	for _, tt := range ends {
 		t.Run(tt.name, func(t *testing.T) {
-			report, err := transfer.Sync(t.Context(), tt.dst, tt.src, tt.opt)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, "Sync")
-			require.NotNil(t, report)
-			require.Empty(t, contents(t, b))
-			require.Len(t, fingerprints(t, dir), 1)
+			requireRefused(t, tt.wantCode, tt.dst, tt.src, transfer.WithLinks())
 		})
 	}
 }

@@ -44,43 +44,44 @@ func (c *calls) count(call string) int {
 	return c.of[call]
 }
 
-// Upload stores a.txt. Then the file or the object changes, and each row says what the next Upload does.
+// After an Upload, the next one transfers a file again if its size differs from that of the object, or if its time has
+// changed and its bytes differ. It requests the attributes of the object only if sizes and times do not decide.
 func TestUploadCompares(t *testing.T) {
 	tests := []struct {
-		name        string
-		change      func(t *testing.T, dir string, b storage.Bucket)
-		opts        []transfer.Option
-		transferred bool
-		heads       int // requests for it, beside the listing
+		name            string
+		change          func(t *testing.T, dir string, b storage.Bucket) // between both uploads
+		opts            []transfer.Option
+		wantTransferred bool
+		wantHeads       int // requests for attributes, beside the listing
 	}{
 		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}},
 		{
-			name:   "nothing, by checksum",
-			change: func(*testing.T, string, storage.Bucket) {},
-			opts:   []transfer.Option{transfer.WithChecksum()},
-			heads:  1,
+			name:      "nothing, by checksum",
+			change:    func(*testing.T, string, storage.Bucket) {},
+			opts:      []transfer.Option{transfer.WithChecksum()},
+			wantHeads: 1,
 		},
 		{
 			name: "another size",
 			change: func(t *testing.T, dir string, _ storage.Bucket) {
 				writeFiles(t, dir, map[string]string{"a.txt": "longer than before"})
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 		{
 			name: "the same bytes at another time",
 			change: func(t *testing.T, dir string, _ storage.Bucket) {
 				require.NoError(t, os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now()))
 			},
-			heads: 1,
+			wantHeads: 1,
 		},
 		{
 			name: "other bytes",
 			change: func(t *testing.T, dir string, _ storage.Bucket) {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("after."), 0o644))
 			},
-			transferred: true,
-			heads:       1,
+			wantTransferred: true,
+			wantHeads:       1,
 		},
 		{
 			name: "other bytes with a time in the future",
@@ -89,8 +90,8 @@ func TestUploadCompares(t *testing.T) {
 				require.NoError(t,
 					os.Chtimes(filepath.Join(dir, "a.txt"), time.Now(), time.Now().Add(time.Hour)))
 			},
-			transferred: true,
-			heads:       1,
+			wantTransferred: true,
+			wantHeads:       1,
 		},
 		{
 			name: "other bytes with an old time, which is not noticed",
@@ -103,16 +104,16 @@ func TestUploadCompares(t *testing.T) {
 			change: func(t *testing.T, dir string, _ storage.Bucket) {
 				writeFiles(t, dir, map[string]string{"a.txt": "after."})
 			},
-			opts:        []transfer.Option{transfer.WithChecksum()},
-			transferred: true,
-			heads:       1,
+			opts:            []transfer.Option{transfer.WithChecksum()},
+			wantTransferred: true,
+			wantHeads:       1,
 		},
 		{
 			name: "the object was removed",
 			change: func(t *testing.T, _ string, b storage.Bucket) {
 				require.NoError(t, b.Remove(t.Context(), "a.txt"))
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 	}
 	for _, tt := range tests {
@@ -122,14 +123,15 @@ func TestUploadCompares(t *testing.T) {
 			dir := newTree(t, map[string]string{"a.txt": "before"})
 			_, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
-			tt.change(t, dir, b)
-			heads := recorder.count("Head")
 
+			tt.change(t, dir, b)
+			headsBefore := recorder.count("Head")
 			report, err := transfer.Upload(t.Context(), b, dir, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
-			require.Equal(t, tt.transferred, report.Skipped == 0, report)
-			require.Equal(t, tt.heads, recorder.count("Head")-heads)
+
+			require.Equal(t, tt.wantTransferred, report.Transferred == 1, report)
+			require.Equal(t, tt.wantTransferred, report.Skipped == 0, report)
+			require.Equal(t, tt.wantHeads, recorder.count("Head")-headsBefore)
 		})
 	}
 }
@@ -236,17 +238,17 @@ func TestUploadComparesDespiteClocks(t *testing.T) {
 // older than its object.
 func TestUploadObjectFromTheFuture(t *testing.T) {
 	tests := []struct {
-		name     string
-		text     string // of the second write of the source; there is none if it is empty
-		metadata map[string]string
-		copied   bool // whether Copy transfers it
-		uploaded bool // whether Upload transfers it
+		name         string
+		text         string // of the second write of the source; there is none if it is empty
+		metadata     map[string]string
+		wantCopied   bool // whether Copy transfers it
+		wantUploaded bool // whether Upload transfers it
 	}{
 		{name: "nothing changed"},
-		{name: "other bytes", text: "after.", copied: true, uploaded: true},
+		{name: "other bytes", text: "after.", wantCopied: true, wantUploaded: true},
 		{name: "the same bytes written again", text: "before"},
 		// A file of a directory has no metadata, so that only Copy has something to transfer.
-		{name: "other metadata", text: "before", metadata: map[string]string{"tag": "new"}, copied: true},
+		{name: "other metadata", text: "before", metadata: map[string]string{"tag": "new"}, wantCopied: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -275,12 +277,12 @@ func TestUploadObjectFromTheFuture(t *testing.T) {
 			// The second Copy and the second Upload notice the changes that matter to them.
 			report, err := transfer.Copy(t.Context(), copies, srcBucket)
 			require.NoError(t, err)
-			require.Equal(t, tt.copied, report.Transferred == 1, report)
+			require.Equal(t, tt.wantCopied, report.Transferred == 1, report)
 			require.Equal(t, contents(t, srcBucket), contents(t, copies))
 
 			report, err = transfer.Upload(t.Context(), uploads, srcDir)
 			require.NoError(t, err)
-			require.Equal(t, tt.uploaded, report.Transferred == 1, report)
+			require.Equal(t, tt.wantUploaded, report.Transferred == 1, report)
 			require.Equal(t, contents(t, srcBucket), contents(t, uploads))
 		})
 	}
@@ -320,38 +322,38 @@ func TestUploadForeignObject(t *testing.T) {
 // removed.
 func TestDownloadCompares(t *testing.T) {
 	tests := []struct {
-		name        string
-		change      func(t *testing.T, path string, b storage.Bucket) // between both downloads
-		transferred bool
+		name            string
+		change          func(t *testing.T, path string, b storage.Bucket) // between both downloads
+		wantTransferred bool
 	}{
-		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}, transferred: false},
+		{name: "nothing", change: func(*testing.T, string, storage.Bucket) {}, wantTransferred: false},
 		{
 			name: "the file was edited",
 			change: func(t *testing.T, path string, _ storage.Bucket) {
 				require.NoError(t, os.WriteFile(path, []byte("edited"), 0o644))
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 		{
 			name: "the file was touched",
 			change: func(t *testing.T, path string, _ storage.Bucket) {
 				require.NoError(t, os.Chtimes(path, time.Now(), time.Now()))
 			},
-			transferred: false,
+			wantTransferred: false,
 		},
 		{
 			name: "the object was replaced by one of the same size",
 			change: func(t *testing.T, _ string, b storage.Bucket) {
 				put(t, b, "a.txt", "after.")
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 		{
 			name: "the file was removed",
 			change: func(t *testing.T, path string, _ storage.Bucket) {
 				require.NoError(t, os.Remove(path))
 			},
-			transferred: true,
+			wantTransferred: true,
 		},
 	}
 	for _, tt := range tests {
@@ -367,7 +369,7 @@ func TestDownloadCompares(t *testing.T) {
 			report, err := transfer.Download(t.Context(), b, dir)
 			require.NoError(t, err)
 
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.wantTransferred, report.Transferred == 1, report)
 			data, err := os.ReadFile(path)
 			require.NoError(t, err)
 			require.Equal(t, contents(t, b)["a.txt"], string(data))
@@ -398,18 +400,18 @@ func TestCopyCompares(t *testing.T) {
 	copied := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	tag := map[string]string{"tag": "new"}
 	tests := []struct {
-		name        string
-		delay       time.Duration // between the copy and the second write of the source
-		text        string        // of the second write; there is none if it is empty
-		metadata    map[string]string
-		transferred bool
+		name            string
+		delay           time.Duration // between the copy and the second write of the source
+		text            string        // of the second write; there is none if it is empty
+		metadata        map[string]string
+		wantTransferred bool
 	}{
 		{name: "nothing"},
-		{name: "other bytes immediately", delay: time.Second, text: "after.", transferred: true},
-		{name: "other bytes later", delay: time.Hour, text: "after.", transferred: true},
-		{name: "the same bytes written again later", delay: time.Hour, text: "before", transferred: true},
-		{name: "other metadata immediately", delay: time.Second, text: "before", metadata: tag, transferred: true},
-		{name: "other metadata later", delay: time.Hour, text: "before", metadata: tag, transferred: true},
+		{name: "other bytes immediately", delay: time.Second, text: "after.", wantTransferred: true},
+		{name: "other bytes later", delay: time.Hour, text: "after.", wantTransferred: true},
+		{name: "the same bytes written again later", delay: time.Hour, text: "before", wantTransferred: true},
+		{name: "other metadata immediately", delay: time.Second, text: "before", metadata: tag, wantTransferred: true},
+		{name: "other metadata later", delay: time.Hour, text: "before", metadata: tag, wantTransferred: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -431,7 +433,7 @@ func TestCopyCompares(t *testing.T) {
 
 			report, err := transfer.Copy(t.Context(), dst, src)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.wantTransferred, report.Transferred == 1, report)
 			require.Equal(t, contents(t, src), contents(t, dst))
 			attrs, err := dst.Attrs(t.Context(), "a.txt")
 			require.NoError(t, err)
