@@ -38,13 +38,13 @@ func TestCloudCDNURLsAreThoseOfGooglesExamples(t *testing.T) {
 // documentation.
 func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 	tests := []struct {
-		name    string
-		base    string
-		prefix  string
-		key     string
-		expires int64
-		url     string // of the key, or "" if the documentation has none
-		cookie  string // or "" if the documentation has none
+		name       string
+		base       string
+		prefix     string
+		key        string
+		expires    int64
+		url        string // of the key, or "" if the documentation has none
+		wantCookie string // or "" if the documentation has none
 	}{
 		{
 			name:    "a prefix",
@@ -55,7 +55,7 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 			url: "https://media.example.com/segments/1.ts?" +
 				"URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350" +
 				"&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
-			cookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:" +
+			wantCookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:" +
 				"KeyName=my-key:Signature=_qwhz38bxCKdiDqENLIx4ujrw-U=",
 		},
 		{
@@ -64,7 +64,7 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 			prefix:  "123/",
 			key:     "123/a",
 			expires: 1558131350,
-			cookie: "URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:" +
+			wantCookie: "URLPrefix=aHR0cHM6Ly92aWRlby5leGFtcGxlLmNvbS9tYW5pZmVzdHMvMTIzLw==:" +
 				"Expires=1558131350:KeyName=my-key:Signature=0ZSSGg0VdRH29siXG8wiPTV5LOE=",
 		},
 		{
@@ -85,12 +85,12 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, tt.url, address)
 			}
-			if tt.cookie != "" {
+			if tt.wantCookie != "" {
 				require.Len(t, granted.Cookies, 1)
 				require.Equal(t, "Cloud-CDN-Cookie", granted.Cookies[0].Name)
-				require.Equal(t, tt.cookie, granted.Cookies[0].Value)
+				require.Equal(t, tt.wantCookie, granted.Cookies[0].Value)
 				require.NoError(t, granted.Cookies[0].Valid())
-				require.Contains(t, granted.Cookies[0].String(), tt.cookie, "nothing is escaped")
+				require.Contains(t, granted.Cookies[0].String(), tt.wantCookie, "nothing is escaped")
 			}
 		})
 	}
@@ -103,44 +103,44 @@ func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 		shortKey  = "c2VjcmV0"
 	)
 	tests := []struct {
-		name   string
-		change func(*cdn.CloudCDNConfig)
-		field  string // that the error names
+		name      string
+		change    func(*cdn.CloudCDNConfig)
+		wantField string // that the error names
 	}{
 		{
-			name:   "no address",
-			change: func(c *cdn.CloudCDNConfig) { c.BaseURL = "" },
-			field:  "BaseURL",
+			name:      "no address",
+			change:    func(c *cdn.CloudCDNConfig) { c.BaseURL = "" },
+			wantField: "BaseURL",
 		},
 		{
-			name:   "no name",
-			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "" },
-			field:  "KeyName",
+			name:      "no name",
+			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "" },
+			wantField: "KeyName",
 		},
 		{
-			name:   "a name that ends the cookie's field",
-			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "a:b" },
-			field:  "KeyName",
+			name:      "a name that ends the cookie's field",
+			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "a:b" },
+			wantField: "KeyName",
 		},
 		{
-			name:   "a name with a dot",
-			change: func(c *cdn.CloudCDNConfig) { c.KeyName = "a.b" },
-			field:  "KeyName",
+			name:      "a name with a dot",
+			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "a.b" },
+			wantField: "KeyName",
 		},
 		{
-			name:   "a key that is no base64",
-			change: func(c *cdn.CloudCDNConfig) { c.Key = notBase64 },
-			field:  "Key",
+			name:      "a key that is no base64",
+			change:    func(c *cdn.CloudCDNConfig) { c.Key = notBase64 },
+			wantField: "Key",
 		},
 		{
-			name:   "a key of another length",
-			change: func(c *cdn.CloudCDNConfig) { c.Key = shortKey },
-			field:  "Key",
+			name:      "a key of another length",
+			change:    func(c *cdn.CloudCDNConfig) { c.Key = shortKey },
+			wantField: "Key",
 		},
 		{
-			name:   "a foreign domain",
-			change: func(c *cdn.CloudCDNConfig) { c.CookieDomain = "example.org" },
-			field:  "CookieDomain",
+			name:      "a foreign domain",
+			change:    func(c *cdn.CloudCDNConfig) { c.CookieDomain = "example.org" },
+			wantField: "CookieDomain",
 		},
 	}
 	for _, tt := range tests {
@@ -150,7 +150,7 @@ func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 
 			_, err := cdn.NewCloudCDNSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.field)
+			require.ErrorContains(t, err, "Config."+tt.wantField)
 			require.NotContains(t, err.Error(), shortKey)
 			require.NotContains(t, err.Error(), notBase64)
 		})

@@ -214,59 +214,59 @@ func signatureOf(t *testing.T, address string) []byte {
 func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 	malformedKey := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
 	tests := []struct {
-		name, says string
-		change     func(*cdn.CloudFrontConfig)
+		name, wantText string
+		change         func(*cdn.CloudFrontConfig)
 	}{
-		{name: "no base URL", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "no base URL", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = ""
 		}},
-		{name: "no host", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "no host", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https:///a"
 		}},
-		{name: "another scheme", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "another scheme", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "ftp://cdn.example.com"
 		}},
-		{name: "a query", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a query", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://cdn.example.com/?a"
 		}},
-		{name: "a user", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a user", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://user:secret@cdn.example.com/"
 		}},
-		{name: "a wildcard as host", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a wildcard as host", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://*.example.com/"
 		}},
-		{name: "a wildcard as path", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a wildcard as path", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = "https://cdn.example.com/*/"
 		}},
-		{name: "a quote", says: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a quote", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
 			c.BaseURL = `https://cdn.example.com/"`
 		}},
 		{
-			name: "a path with escaped dots",
-			says: "BaseURL",
+			name:     "a path with escaped dots",
+			wantText: "BaseURL",
 			change: func(c *cdn.CloudFrontConfig) {
 				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
 			},
 		},
-		{name: "no id", says: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
+		{name: "no id", wantText: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
 			c.KeyPairID = ""
 		}},
-		{name: "an id with a parameter", says: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
+		{name: "an id with a parameter", wantText: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
 			c.KeyPairID = "K&Policy="
 		}},
-		{name: "no key", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
+		{name: "no key", wantText: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
 			c.PrivateKey = nil
 		}},
-		{name: "a malformed key", says: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a malformed key", wantText: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
 			c.PrivateKey = malformedKey
 		}},
-		{name: "IPv6", says: "Addresses", change: func(c *cdn.CloudFrontConfig) {
+		{name: "IPv6", wantText: "Addresses", change: func(c *cdn.CloudFrontConfig) {
 			c.Addresses = netip.MustParsePrefix("2001:db8::/32")
 		}},
-		{name: "a cookie domain without the host", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a cookie domain without the host", wantText: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "example.com"
 		}},
-		{name: "a cookie domain that cuts a label", says: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
+		{name: "a cookie domain that cuts a label", wantText: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
 			c.CookieDomain = "loudfront.net"
 		}},
 	}
@@ -280,7 +280,7 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 			tt.change(&c)
 			_, err := cdn.NewCloudFrontSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.says)
+			require.ErrorContains(t, err, "Config."+tt.wantText)
 			require.NotContains(t, err.Error(), "secret")
 		})
 	}

@@ -255,24 +255,24 @@ func TestPurgeHookOutcomes(t *testing.T) {
 		return errorOf(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
 	}
 	tests := []struct {
-		name  string
-		rules []faults.Rule // which requests to the store fail
-		do    func(ctx context.Context, b storage.Bucket) error
-		want  []string     // keys that are purged
-		code  storage.Code // of the write; "" if it succeeds
+		name     string
+		rules    []faults.Rule // which requests to the store fail
+		do       func(ctx context.Context, b storage.Bucket) error
+		want     []string     // keys that are purged
+		wantCode storage.Code // of the write; "" if it succeeds
 	}{
 		{
-			name:  "the write is refused",
-			rules: []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
-			do:    upload,
-			code:  storage.PermissionDenied,
+			name:     "the write is refused",
+			rules:    []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
+			do:       upload,
+			wantCode: storage.PermissionDenied,
 		},
 		{
 			name: "the condition does not hold",
 			do: func(ctx context.Context, b storage.Bucket) error {
 				return errorOf(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
 			},
-			code: storage.PreconditionFailed,
+			wantCode: storage.PreconditionFailed,
 		},
 		{
 			name:  "the first attempt fails",
@@ -287,17 +287,17 @@ func TestPurgeHookOutcomes(t *testing.T) {
 			want:  []string{"a"},
 		},
 		{
-			name:  "the outcome is unknown",
-			do:    upload,
-			rules: []faults.Rule{faults.DropResponse(faults.Put), faults.Fail(faults.Head)},
-			want:  []string{"a"},
-			code:  storage.OutcomeUnknown,
+			name:     "the outcome is unknown",
+			do:       upload,
+			rules:    []faults.Rule{faults.DropResponse(faults.Put), faults.Fail(faults.Head)},
+			want:     []string{"a"},
+			wantCode: storage.OutcomeUnknown,
 		},
 		{
-			name: "one of two removals fails",
-			do:   removal,
-			want: []string{"a", "b"},
-			code: storage.PermissionDenied,
+			name:     "one of two removals fails",
+			do:       removal,
+			want:     []string{"a", "b"},
+			wantCode: storage.PermissionDenied,
 			rules: []faults.Rule{
 				faults.Fail(faults.Delete | faults.DeleteBatch).ForKey("a").WithError(storage.PermissionDenied),
 			},
@@ -317,10 +317,10 @@ func TestPurgeHookOutcomes(t *testing.T) {
 			b, failures := newPurgedBucket(t, r, retry, driver.WithLayer(faulty))
 
 			err := tt.do(t.Context(), b)
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, tt.code)
+				require.ErrorIs(t, err, tt.wantCode)
 			}
 
 			require.Equal(t, tt.want, r.keys())
@@ -387,18 +387,18 @@ func TestPurgeHookRepeats(t *testing.T) {
 		return slices.Repeat([]error{temporary(storage.RateLimited)}, times)
 	}
 	tests := []struct {
-		name     string
-		errs     []error // of the first purges; all others succeed
-		purges   int
-		failures int // calls of OnError
+		name         string
+		errs         []error // of the first purges; all others succeed
+		wantPurges   int
+		wantFailures int // calls of OnError
 	}{
-		{name: "success", purges: 1},
-		{name: "unavailable once", errs: []error{temporary(storage.Unavailable)}, purges: 2},
-		{name: "rate-limited four times", errs: rateLimited(4), purges: 5},
-		{name: "rate-limited nine times", errs: rateLimited(9), purges: 5, failures: 1},
-		{name: "error that is only a code", errs: []error{storage.Unavailable}, purges: 2},
-		{name: "error that is not temporary", errs: []error{storage.InvalidArgument}, purges: 1, failures: 1},
-		{name: "error without a code", errs: []error{errors.New("broken")}, purges: 1, failures: 1},
+		{name: "success", wantPurges: 1},
+		{name: "unavailable once", errs: []error{temporary(storage.Unavailable)}, wantPurges: 2},
+		{name: "rate-limited four times", errs: rateLimited(4), wantPurges: 5},
+		{name: "rate-limited nine times", errs: rateLimited(9), wantPurges: 5, wantFailures: 1},
+		{name: "error that is only a code", errs: []error{storage.Unavailable}, wantPurges: 2},
+		{name: "error that is not temporary", errs: []error{storage.InvalidArgument}, wantPurges: 1, wantFailures: 1},
+		{name: "error without a code", errs: []error{errors.New("broken")}, wantPurges: 1, wantFailures: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -414,8 +414,8 @@ func TestPurgeHookRepeats(t *testing.T) {
 				b, failures := newPurgedBucket(t, r)
 
 				put(t, b, "a")
-				require.Len(t, r.calls, tt.purges)
-				require.Len(t, *failures, tt.failures)
+				require.Len(t, r.calls, tt.wantPurges)
+				require.Len(t, *failures, tt.wantFailures)
 			})
 		})
 	}
@@ -511,23 +511,23 @@ func TestPurgerMayChangeItsArgument(t *testing.T) {
 // An incomplete or invalid configuration is refused, and the error names the field.
 func TestPurgeConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
-		name   string
-		field  string // that the error names
-		change func(*cdn.PurgeConfig)
+		name      string
+		wantField string // that the error names
+		change    func(*cdn.PurgeConfig)
 	}{
-		{name: "no base URL", field: "BaseURL", change: func(c *cdn.PurgeConfig) {
+		{name: "no base URL", wantField: "BaseURL", change: func(c *cdn.PurgeConfig) {
 			c.BaseURL = ""
 		}},
-		{name: "no purger", field: "Purger", change: func(c *cdn.PurgeConfig) {
+		{name: "no purger", wantField: "Purger", change: func(c *cdn.PurgeConfig) {
 			c.Purger = nil
 		}},
-		{name: "no OnError", field: "OnError", change: func(c *cdn.PurgeConfig) {
+		{name: "no OnError", wantField: "OnError", change: func(c *cdn.PurgeConfig) {
 			c.OnError = nil
 		}},
-		{name: "timeout below the least", field: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "timeout below the least", wantField: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = 1
 		}},
-		{name: "negative timeout", field: "Timeout", change: func(c *cdn.PurgeConfig) {
+		{name: "negative timeout", wantField: "Timeout", change: func(c *cdn.PurgeConfig) {
 			c.Timeout = -time.Second
 		}},
 	}
@@ -542,7 +542,7 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 
 			_, err := cdn.NewPurgeHook(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.field)
+			require.ErrorContains(t, err, "Config."+tt.wantField)
 		})
 	}
 }

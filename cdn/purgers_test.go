@@ -94,30 +94,30 @@ var purgers = map[string]struct {
 // Each purger sends the request that the documentation of its API shows.
 func TestPurgersOnTheWire(t *testing.T) {
 	tests := []struct {
-		name   string
-		line   string // method, host and path
-		header string // name of the header with the token
-		value  string // of that header
-		body   string
+		name     string
+		wantLine string // method, host and path
+		header   string // name of the header with the token
+		value    string // of that header
+		wantBody string
 	}{
 		{
-			name:   "cloudflare",
-			line:   "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
-			header: "Authorization",
-			value:  "Bearer " + token,
-			body:   `{"files":["https://cdn.example.com/a%20b%3F"]}`,
+			name:     "cloudflare",
+			wantLine: "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
+			header:   "Authorization",
+			value:    "Bearer " + token,
+			wantBody: `{"files":["https://cdn.example.com/a%20b%3F"]}`,
 		},
 		{
-			name:   "fastly",
-			line:   "POST api.fastly.com /purge/cdn.example.com/a%20b%3F",
-			header: "Fastly-Key",
-			value:  token,
+			name:     "fastly",
+			wantLine: "POST api.fastly.com /purge/cdn.example.com/a%20b%3F",
+			header:   "Fastly-Key",
+			value:    token,
 		},
 		{
-			name:   "bunny",
-			line:   "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F",
-			header: "Accesskey",
-			value:  token,
+			name:     "bunny",
+			wantLine: "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F",
+			header:   "Accesskey",
+			value:    token,
 		},
 	}
 	for _, tt := range tests {
@@ -127,11 +127,11 @@ func TestPurgersOnTheWire(t *testing.T) {
 			require.NoError(t, err)
 
 			require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a%20b%3F"}))
-			require.Equal(t, []string{tt.line}, api.lines)
+			require.Equal(t, []string{tt.wantLine}, api.lines)
 			require.Equal(t, []string{tt.value}, api.headers[0][tt.header])
-			require.Equal(t, []string{tt.body}, api.bodies)
+			require.Equal(t, []string{tt.wantBody}, api.bodies)
 
-			if tt.body != "" {
+			if tt.wantBody != "" {
 				require.Equal(t, "application/json", api.headers[0].Get("Content-Type"))
 			}
 			require.Empty(t, api.headers[0]["Fastly-Soft-Purge"])
@@ -217,20 +217,20 @@ func TestPurgersBrokenAPI(t *testing.T) {
 	}
 
 	tests := []struct {
-		name      string
-		respond   http.HandlerFunc
-		want      storage.Code
-		temporary bool
-		except    string // a purger for which this response is a success
+		name          string
+		respond       http.HandlerFunc
+		want          storage.Code
+		wantTemporary bool
+		except        string // a purger for which this response is a success
 	}{
-		{name: "a server error", respond: responding(500, "{}"), want: storage.Unavailable, temporary: true},
+		{name: "a server error", respond: responding(500, "{}"), want: storage.Unavailable, wantTemporary: true},
 		{
-			name:      "a gateway's error of a megabyte, with the token",
-			respond:   longError,
-			want:      storage.Unavailable,
-			temporary: true,
+			name:          "a gateway's error of a megabyte, with the token",
+			respond:       longError,
+			want:          storage.Unavailable,
+			wantTemporary: true,
 		},
-		{name: "too many requests", respond: limited, want: storage.RateLimited, temporary: true},
+		{name: "too many requests", respond: limited, want: storage.RateLimited, wantTemporary: true},
 		{
 			name:    "a wrong token, which the response repeats",
 			respond: responding(401, `{"errors":[{"message":"`+token+`"}]}`),
@@ -251,18 +251,18 @@ func TestPurgersBrokenAPI(t *testing.T) {
 			except: "bunny",
 		},
 		{
-			name:      "a page in place of JSON",
-			respond:   responding(200, "<html>"+token),
-			want:      storage.Unavailable,
-			temporary: true,
-			except:    "bunny",
+			name:          "a page in place of JSON",
+			respond:       responding(200, "<html>"+token),
+			want:          storage.Unavailable,
+			wantTemporary: true,
+			except:        "bunny",
 		},
 		{
-			name:      "a success of a megabyte",
-			respond:   longSuccess,
-			want:      storage.Unavailable,
-			temporary: true,
-			except:    "bunny",
+			name:          "a success of a megabyte",
+			respond:       longSuccess,
+			want:          storage.Unavailable,
+			wantTemporary: true,
+			except:        "bunny",
 		},
 		{name: "an empty success", respond: responding(200, "{}"), want: storage.Internal, except: "bunny"},
 	}
@@ -281,7 +281,7 @@ func TestPurgersBrokenAPI(t *testing.T) {
 
 				err = p.Purge(t.Context(), []string{"https://cdn.example.com/a"})
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-				require.Equal(t, tt.temporary, storage.IsTemporary(err))
+				require.Equal(t, tt.wantTemporary, storage.IsTemporary(err))
 				require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, errors.Unwrap(err)), token)
 				require.Len(t, api.lines, 1, "the token must go to one host only")
 
@@ -400,58 +400,58 @@ func TestPurgersCheckURLs(t *testing.T) {
 // An incomplete or invalid configuration is refused, and the error does not show the token.
 func TestPurgerConfigurationsAreChecked(t *testing.T) {
 	tests := []struct {
-		name  string
-		open  func() (cdn.Purger, error)
-		field string // that the error names
+		name      string
+		open      func() (cdn.Purger, error)
+		wantField string // that the error names
 	}{
 		{
 			name: "no zone",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{Token: token})
 			},
-			field: "ZoneID",
+			wantField: "ZoneID",
 		},
 		{
 			name: "a zone that is a path",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "../user", Token: token})
 			},
-			field: "ZoneID",
+			wantField: "ZoneID",
 		},
 		{
 			name: "no token of Cloudflare",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewCloudflarePurger(cdn.CloudflareConfig{ZoneID: "z"})
 			},
-			field: "Token",
+			wantField: "Token",
 		},
 		{
 			name: "a token with a line",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewFastlyPurger(cdn.FastlyConfig{Token: token + "\n"})
 			},
-			field: "Token",
+			wantField: "Token",
 		},
 		{
 			name: "no token of Fastly",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewFastlyPurger(cdn.FastlyConfig{})
 			},
-			field: "Token",
+			wantField: "Token",
 		},
 		{
 			name: "no key of Bunny",
 			open: func() (cdn.Purger, error) {
 				return cdn.NewBunnyPurger(cdn.BunnyPurgeConfig{})
 			},
-			field: "AccessKey",
+			wantField: "AccessKey",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.open()
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.field)
+			require.ErrorContains(t, err, "Config."+tt.wantField)
 			require.NotContains(t, err.Error(), token)
 		})
 	}

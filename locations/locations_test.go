@@ -314,62 +314,75 @@ func TestOpenFails(t *testing.T) {
 	})
 
 	tests := []struct {
-		name string
-		text string // configuration with the location a
-		says string // part of the error
-		hint string // part of the hint
+		name     string
+		text     string // configuration with the location a
+		wantText string // part of the error
+		wantHint string // part of the hint
 	}{
-		{name: "a driver that is not compiled in", text: "locations: {a: s3://bucket}", says: "known are: file, mem", hint: "providers/s3"},
 		{
-			name: "a layer that is not compiled in",
-			text: "locations: {a: {address: mem://a, layers: [{encrypt: {}}]}}",
-			says: "config.yaml:1: location a: layer encrypt must be compiled into the program",
-			hint: "layers/encrypt",
-		},
-		{name: "an unknown parameter", text: "locations: {a: {address: mem://a, speed: 1}}", says: `parameter "speed"`},
-		{
-			name: "a mirror of itself",
-			text: "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
-			says: "layer mirror: the second store must be another location",
+			name:     "a driver that is not compiled in",
+			text:     "locations: {a: s3://bucket}",
+			wantText: "known are: file, mem",
+			wantHint: "providers/s3",
 		},
 		{
-			name: "a second store with layers",
-			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, layers: [{mirror: a}]}}",
-			says: "a whole bucket without layers",
+			name:     "a layer that is not compiled in",
+			text:     "locations: {a: {address: mem://a, layers: [{encrypt: {}}]}}",
+			wantText: "config.yaml:1: location a: layer encrypt must be compiled into the program",
+			wantHint: "layers/encrypt",
 		},
 		{
-			name: "a second store that is a folder",
-			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, prefix: x/}}",
-			says: "a whole bucket without layers",
-			hint: "leave its prefix out",
-		},
-		{name: "a missing second store", text: "locations: {a: {address: mem://a, layers: [{mirror: c}]}}", says: "a known location: a"},
-		{
-			name: "the same bucket as second store",
-			text: "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: mem://a}",
-			says: "must not be the same bucket",
+			name:     "an unknown parameter",
+			text:     "locations: {a: {address: mem://a, speed: 1}}",
+			wantText: `parameter "speed"`,
 		},
 		{
-			name: "a directory in the other one",
-			text: "locations: {a: {address: 'file:///t/a', layers: [{mirror: b}]}, b: 'file:///t/a/b'}",
-			says: "must not be the same bucket",
+			name:     "a mirror of itself",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
+			wantText: "layer mirror: the second store must be another location",
+		},
+		{
+			name:     "a second store with layers",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, layers: [{mirror: a}]}}",
+			wantText: "a whole bucket without layers",
+		},
+		{
+			name:     "a second store that is a folder",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, prefix: x/}}",
+			wantText: "a whole bucket without layers",
+			wantHint: "leave its prefix out",
+		},
+		{
+			name:     "a missing second store",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: c}]}}",
+			wantText: "a known location: a",
+		},
+		{
+			name:     "the same bucket as second store",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: mem://a}",
+			wantText: "must not be the same bucket",
+		},
+		{
+			name:     "a directory in the other one",
+			text:     "locations: {a: {address: 'file:///t/a', layers: [{mirror: b}]}, b: 'file:///t/a/b'}",
+			wantText: "must not be the same bucket",
 		},
 		{
 			name: "a cache in the second store",
 			text: "locations: {a: {address: 'file:///t/a', layers: [{diskcache: {dir: /t/b/c}}, {overlay: {old: b}}]}, " +
 				"b: 'file:///t/b'}",
-			says: "the directory of a cache must not overlap",
+			wantText: "the directory of a cache must not overlap",
 		},
 		{
-			name: "one second store twice",
-			text: "locations: {a: {address: mem://a, layers: [{mirror: b}, {overlay: {old: c}}]}, b: mem://b, c: mem://b}",
-			says: "must name different stores",
+			name:     "one second store twice",
+			text:     "locations: {a: {address: mem://a, layers: [{mirror: b}, {overlay: {old: c}}]}, b: mem://b, c: mem://b}",
+			wantText: "must name different stores",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := parse(t, tt.text)
-			requireOpenFails(t, c, tt.says, tt.hint)
+			requireOpenFails(t, c, tt.wantText, tt.wantHint)
 			require.ErrorIs(t, c.Check(), storage.InvalidArgument)
 		})
 	}
@@ -408,7 +421,7 @@ func aliasBomb() string {
 // show a value, which may be the secret "hunter2".
 func TestParseFails(t *testing.T) {
 	const secret = "hunter2"
-	tests := []struct{ name, text, says string }{
+	tests := []struct{ name, text, wantText string }{
 		{"no YAML", "locations: [", "line 1: the file must be YAML"},
 		{"a list", "- hunter2", "config.yaml:1: there must be names and values"},
 		{"two documents", "locations: {}\n---\nhunter2: {}\n", "one document"},
@@ -494,7 +507,7 @@ func TestParseFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := locations.Parse("config.yaml", []byte(tt.text))
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantText)
 			storageErr, _ := errors.AsType[*storage.Error](err)
 			require.NotContains(t, err.Error()+storageErr.Hint, secret)
 		})

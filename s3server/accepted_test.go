@@ -226,61 +226,61 @@ func TestHeadersUnknown(t *testing.T) {
 	s.put(t, "k", "content")
 	tests := []struct {
 		method, path, header string
-		status               int
+		wantStatus           int
 	}{
-		{method: "PUT", path: "/photos/k", header: "x-amz-future", status: http.StatusOK},
-		{method: "GET", path: "/photos/k", header: "x-amz-future", status: http.StatusOK},
-		{method: "GET", path: "/photos", header: "x-amz-foo", status: http.StatusOK},
+		{method: "PUT", path: "/photos/k", header: "x-amz-future", wantStatus: http.StatusOK},
+		{method: "GET", path: "/photos/k", header: "x-amz-future", wantStatus: http.StatusOK},
+		{method: "GET", path: "/photos", header: "x-amz-foo", wantStatus: http.StatusOK},
 		{
-			method: "PUT",
-			path:   "/photos/k",
-			header: "x-amz-write-offset-bytes",
-			status: http.StatusNotImplemented,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     "x-amz-write-offset-bytes",
+			wantStatus: http.StatusNotImplemented,
 		},
 		{
-			method: "PUT",
-			path:   "/photos/k",
-			header: "x-amz-object-lock-event-hold",
-			status: http.StatusNotImplemented,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     "x-amz-object-lock-event-hold",
+			wantStatus: http.StatusNotImplemented,
 		},
 		{
-			method: "PUT",
-			path:   "/photos/k",
-			header: "x-amz-server-side-encryption-future",
-			status: http.StatusNotImplemented,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     "x-amz-server-side-encryption-future",
+			wantStatus: http.StatusNotImplemented,
 		},
 		{
-			method: "PUT",
-			path:   "/photos/k",
-			header: "x-amz-metadata-directive",
-			status: http.StatusNotImplemented,
+			method:     "PUT",
+			path:       "/photos/k",
+			header:     "x-amz-metadata-directive",
+			wantStatus: http.StatusNotImplemented,
 		},
-		{method: "GET", path: "/photos/k", header: "x-amz-storage-class", status: http.StatusNotImplemented},
-		{method: "GET", path: "/photos/k", header: "x-amz-meta-a", status: http.StatusNotImplemented},
+		{method: "GET", path: "/photos/k", header: "x-amz-storage-class", wantStatus: http.StatusNotImplemented},
+		{method: "GET", path: "/photos/k", header: "x-amz-meta-a", wantStatus: http.StatusNotImplemented},
 		{
-			method: "DELETE",
-			path:   "/photos/k",
-			header: "x-amz-if-match-size",
-			status: http.StatusNotImplemented,
+			method:     "DELETE",
+			path:       "/photos/k",
+			header:     "x-amz-if-match-size",
+			wantStatus: http.StatusNotImplemented,
 		},
 		{
-			method: "DELETE",
-			path:   "/photos/k",
-			header: "x-amz-if-match-last-modified-time",
-			status: http.StatusNotImplemented,
+			method:     "DELETE",
+			path:       "/photos/k",
+			header:     "x-amz-if-match-last-modified-time",
+			wantStatus: http.StatusNotImplemented,
 		},
-		{method: "DELETE", path: "/photos/k", header: "x-amz-mfa", status: http.StatusNotImplemented},
-		{method: "PUT", path: "/bucket", header: "x-amz-bucket-namespace", status: http.StatusNotImplemented},
+		{method: "DELETE", path: "/photos/k", header: "x-amz-mfa", wantStatus: http.StatusNotImplemented},
+		{method: "PUT", path: "/bucket", header: "x-amz-bucket-namespace", wantStatus: http.StatusNotImplemented},
 		{
-			method: "GET",
-			path:   "/photos/k",
-			header: "x-amz-s3session-token",
-			status: http.StatusNotImplemented,
+			method:     "GET",
+			path:       "/photos/k",
+			header:     "x-amz-s3session-token",
+			wantStatus: http.StatusNotImplemented,
 		},
 	}
 	for _, tt := range tests {
 		response, body := s.sendSigned(t, tt.method, tt.path, "content", map[string]string{tt.header: "1"})
-		require.Equal(t, tt.status, response.StatusCode, "%s %s: %s", tt.method, tt.header, body)
+		require.Equal(t, tt.wantStatus, response.StatusCode, "%s %s: %s", tt.method, tt.header, body)
 	}
 	require.Equal(t, "content", s.get(t, "k"))
 }
@@ -506,16 +506,16 @@ func TestFormRefusesFields(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
 		field, value string
-		status       int
+		wantStatus   int
 	}{
-		{field: "x-amz-meta-a", value: "b", status: http.StatusNoContent},
-		{field: "x-amz-expected-bucket-owner", value: otherAccount, status: http.StatusForbidden},
+		{field: "x-amz-meta-a", value: "b", wantStatus: http.StatusNoContent},
+		{field: "x-amz-expected-bucket-owner", value: otherAccount, wantStatus: http.StatusForbidden},
 		// The field for tags is named tagging.
-		{field: "x-amz-tagging", value: "a=b", status: http.StatusNotImplemented},
-		{field: "x-amz-write-offset-bytes", value: "1", status: http.StatusNotImplemented},
-		{field: "x-amz-checksum-crc8", value: "AA==", status: http.StatusBadRequest},
-		{field: "x-amz-checksum-xxhash3", value: "AAAAAAAAAAA=", status: http.StatusNotImplemented},
-		{field: "x-amz-checksum-algorithm", value: "CRC8", status: http.StatusBadRequest},
+		{field: "x-amz-tagging", value: "a=b", wantStatus: http.StatusNotImplemented},
+		{field: "x-amz-write-offset-bytes", value: "1", wantStatus: http.StatusNotImplemented},
+		{field: "x-amz-checksum-crc8", value: "AA==", wantStatus: http.StatusBadRequest},
+		{field: "x-amz-checksum-xxhash3", value: "AAAAAAAAAAA=", wantStatus: http.StatusNotImplemented},
+		{field: "x-amz-checksum-algorithm", value: "CRC8", wantStatus: http.StatusBadRequest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.field, func(t *testing.T) {
@@ -531,7 +531,7 @@ func TestFormRefusesFields(t *testing.T) {
 
 			response, body := s.post(t, form.URL, form.Values, "content")
 
-			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 		})
 	}
 }

@@ -226,27 +226,27 @@ func TestACLIsShown(t *testing.T) {
 	s, myID, _ := startWithACLs(t)
 	ownerFull := myID + " FULL_CONTROL"
 	tests := []struct {
-		acl    types.BucketCannedACL
-		grants []string
+		acl        types.BucketCannedACL
+		wantGrants []string
 	}{
-		{acl: "private", grants: []string{ownerFull}},
-		{acl: "public-read", grants: []string{everybodyURI + " READ", ownerFull}},
+		{acl: "private", wantGrants: []string{ownerFull}},
+		{acl: "public-read", wantGrants: []string{everybodyURI + " READ", ownerFull}},
 		{
-			acl:    "public-read-write",
-			grants: []string{everybodyURI + " READ", everybodyURI + " WRITE", ownerFull},
+			acl:        "public-read-write",
+			wantGrants: []string{everybodyURI + " READ", everybodyURI + " WRITE", ownerFull},
 		},
-		{acl: "authenticated-read", grants: []string{signersURI + " READ", ownerFull}},
+		{acl: "authenticated-read", wantGrants: []string{signersURI + " READ", ownerFull}},
 		{
-			acl:    "log-delivery-write",
-			grants: []string{logURI + " WRITE", logURI + " READ_ACP", ownerFull},
+			acl:        "log-delivery-write",
+			wantGrants: []string{logURI + " WRITE", logURI + " READ_ACP", ownerFull},
 		},
-		{acl: "bucket-owner-read", grants: []string{ownerFull}},
+		{acl: "bucket-owner-read", wantGrants: []string{ownerFull}},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.acl), func(t *testing.T) {
 			_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: tt.acl})
 			require.NoError(t, err)
-			require.Equal(t, tt.grants, s.bucketGrants(t))
+			require.Equal(t, tt.wantGrants, s.bucketGrants(t))
 		})
 	}
 }
@@ -265,13 +265,13 @@ func TestACLOfObjectInOthersBucket(t *testing.T) {
 
 	tests := []struct {
 		acl            types.ObjectCannedACL
-		grants         []string
+		wantGrants     []string
 		ownerMayNotGet bool // true if the owner of the bucket may not read the object
 	}{
-		{acl: "private", grants: []string{writerFull}, ownerMayNotGet: true},
-		{acl: "bucket-owner-read", grants: []string{writerFull, bucketOwnerID + " READ"}},
-		{acl: "bucket-owner-full-control", grants: []string{writerFull, bucketOwnerID + " FULL_CONTROL"}},
-		{acl: "public-read", grants: []string{everybodyURI + " READ", writerFull}},
+		{acl: "private", wantGrants: []string{writerFull}, ownerMayNotGet: true},
+		{acl: "bucket-owner-read", wantGrants: []string{writerFull, bucketOwnerID + " READ"}},
+		{acl: "bucket-owner-full-control", wantGrants: []string{writerFull, bucketOwnerID + " FULL_CONTROL"}},
+		{acl: "public-read", wantGrants: []string{everybodyURI + " READ", writerFull}},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.acl), func(t *testing.T) {
@@ -286,7 +286,7 @@ func TestACLOfObjectInOthersBucket(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, writerID, *output.Owner.ID)
-			require.Equal(t, tt.grants, describeGrants(output.Grants))
+			require.Equal(t, tt.wantGrants, describeGrants(output.Grants))
 
 			// The bucket's owner needs a grant.
 			_, err = s.GetObject(t.Context(), &s3.GetObjectInput{
@@ -388,30 +388,35 @@ func TestACLInDocumentRefused(t *testing.T) {
 		Permission: "READ",
 	}
 	tests := []struct {
-		name   string
-		policy *types.AccessControlPolicy
-		status int
-		code   string
+		name       string
+		policy     *types.AccessControlPolicy
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "other owner", policy: newACL(otherID), status: 403, code: "AccessDenied"},
-		{name: "unknown account", policy: newACL(myID, userGrant("_foo", "READ")), status: 400, code: "InvalidArgument"},
+		{name: "other owner", policy: newACL(otherID), wantStatus: 403, wantCode: "AccessDenied"},
 		{
-			name:   "email address",
-			policy: newACL(myID, emailGrant),
-			status: 400,
-			code:   "UnresolvableGrantByEmailAddress",
+			name:       "unknown account",
+			policy:     newACL(myID, userGrant("_foo", "READ")),
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "unknown permission",
-			policy: newACL(myID, userGrant(myID, "FLY")),
-			status: 400,
-			code:   "MalformedACLError",
+			name:       "email address",
+			policy:     newACL(myID, emailGrant),
+			wantStatus: 400,
+			wantCode:   "UnresolvableGrantByEmailAddress",
 		},
 		{
-			name:   "unknown group",
-			policy: newACL(myID, groupGrant("http://acs.amazonaws.com/groups/x", "READ")),
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "unknown permission",
+			policy:     newACL(myID, userGrant(myID, "FLY")),
+			wantStatus: 400,
+			wantCode:   "MalformedACLError",
+		},
+		{
+			name:       "unknown group",
+			policy:     newACL(myID, groupGrant("http://acs.amazonaws.com/groups/x", "READ")),
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
@@ -421,7 +426,7 @@ func TestACLInDocumentRefused(t *testing.T) {
 				Key:                 aws.String("k"),
 				AccessControlPolicy: tt.policy,
 			})
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Equal(t, before, s.objectGrants(t, s.Client, "k"))
 		})
 	}
@@ -455,100 +460,100 @@ func TestACLRefused(t *testing.T) {
 		name       string
 		path, body string
 		header     map[string]string
-		status     int
-		code       string
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "no ACL", path: "/photos?acl", status: 400, code: "MissingSecurityHeader"},
+		{name: "no ACL", path: "/photos?acl", wantStatus: 400, wantCode: "MissingSecurityHeader"},
 		{
-			name:   "no ACL for an object",
-			path:   "/photos/k?acl",
-			status: 400,
-			code:   "MissingSecurityHeader",
+			name:       "no ACL for an object",
+			path:       "/photos/k?acl",
+			wantStatus: 400,
+			wantCode:   "MissingSecurityHeader",
 		},
 		{
-			name:   "a header and a document",
-			path:   "/photos?acl",
-			body:   document,
-			header: map[string]string{"X-Amz-Acl": "private"},
-			status: 400,
-			code:   "UnexpectedContent",
+			name:       "a header and a document",
+			path:       "/photos?acl",
+			body:       document,
+			header:     map[string]string{"X-Amz-Acl": "private"},
+			wantStatus: 400,
+			wantCode:   "UnexpectedContent",
 		},
 		{
-			name:   "a canned ACL and a grant",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID},
-			status: 400,
-			code:   "InvalidRequest",
+			name:       "a canned ACL and a grant",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Acl": "private", "X-Amz-Grant-Read": "id=" + otherID},
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:   "an unknown canned ACL",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Acl": "mine"},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "an unknown canned ACL",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Acl": "mine"},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "a canned ACL of buckets for an object",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Acl": "log-delivery-write"},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "a canned ACL of buckets for an object",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Acl": "log-delivery-write"},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "a canned ACL that is not implemented",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Acl": "aws-exec-read"},
-			status: 501,
-			code:   "NotImplemented",
+			name:       "a canned ACL that is not implemented",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Acl": "aws-exec-read"},
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "a grant to an invalid grantee",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Grant-Read": "everyone"},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "a grant to an invalid grantee",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Grant-Read": "everyone"},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "a grant to an unknown id",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Grant-Read": "id=1"},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "a grant to an unknown id",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Grant-Read": "id=1"},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "a grant by email",
-			path:   "/photos/k",
-			body:   "x",
-			header: map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"},
-			status: 400,
-			code:   "UnresolvableGrantByEmailAddress",
+			name:       "a grant by email",
+			path:       "/photos/k",
+			body:       "x",
+			header:     map[string]string{"X-Amz-Grant-Read": "emailAddress=a@b.c"},
+			wantStatus: 400,
+			wantCode:   "UnresolvableGrantByEmailAddress",
 		},
 		{
-			name:   "a document of other XML",
-			path:   "/photos?acl",
-			body:   "<Tagging/>",
-			status: 400,
-			code:   "MalformedACLError",
+			name:       "a document of other XML",
+			path:       "/photos?acl",
+			body:       "<Tagging/>",
+			wantStatus: 400,
+			wantCode:   "MalformedACLError",
 		},
 		{
-			name:   "a document without owner",
-			path:   "/photos?acl",
-			body:   "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
-			status: 400,
-			code:   "MalformedACLError",
+			name:       "a document without owner",
+			path:       "/photos?acl",
+			body:       "<AccessControlPolicy><AccessControlList/></AccessControlPolicy>",
+			wantStatus: 400,
+			wantCode:   "MalformedACLError",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendAs(t, ownerKey, "PUT", tt.path, tt.body, tt.header)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code)
 		})
 	}
 	require.Equal(t, "content", s.get(t, "k"))
@@ -710,17 +715,17 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 	_, err = s.PutObject(t.Context(), public("newer"))
 	require.NoError(t, err)
 	tests := []struct {
-		path   string
-		status int
+		path       string
+		wantStatus int
 	}{
-		{path: "/photos/old", status: 403},
-		{path: "/photos/newer", status: 403},
-		{path: "/photos?list-type=2", status: 403},
-		{path: "/photos/new", status: 200},
+		{path: "/photos/old", wantStatus: 403},
+		{path: "/photos/newer", wantStatus: 403},
+		{path: "/photos?list-type=2", wantStatus: 403},
+		{path: "/photos/new", wantStatus: 200},
 	}
 	for _, tt := range tests {
 		response, _ := s.sendAs(t, otherKey, "GET", tt.path, "", nil)
-		require.Equal(t, tt.status, response.StatusCode, tt.path)
+		require.Equal(t, tt.wantStatus, response.StatusCode, tt.path)
 	}
 }
 
@@ -730,18 +735,18 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 		name              string
 		blocksPublicLists bool
 		ownership         types.ObjectOwnership
-		code              string
+		wantCode          string
 	}{
 		{
 			name:              "a blocked public list",
 			blocksPublicLists: true,
 			ownership:         types.ObjectOwnershipObjectWriter,
-			code:              "InvalidBucketAclWithBlockPublicAccessError",
+			wantCode:          "InvalidBucketAclWithBlockPublicAccessError",
 		},
 		{
 			name:      "an ownership without ACLs",
 			ownership: types.ObjectOwnershipBucketOwnerEnforced,
-			code:      "InvalidBucketAclWithObjectOwnership",
+			wantCode:  "InvalidBucketAclWithObjectOwnership",
 		},
 	}
 	for _, tt := range tests {
@@ -766,7 +771,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 				ACL:             types.BucketCannedACLPublicRead,
 				ObjectOwnership: tt.ownership,
 			})
-			requireFailure(t, err, 400, tt.code)
+			requireFailure(t, err, 400, tt.wantCode)
 
 			// The ACL was not set, so nobody else can list the bucket.
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)

@@ -181,9 +181,9 @@ func TestAttributesRefused(t *testing.T) {
 		require.NoError(t, err)
 	})
 
-	names := []struct{ name, header, code string }{
-		{name: "no attribute", header: "", code: "InvalidRequest"},
-		{name: "unknown attribute", header: "ETag,Color", code: "InvalidArgument"},
+	names := []struct{ name, header, wantCode string }{
+		{name: "no attribute", header: "", wantCode: "InvalidRequest"},
+		{name: "unknown attribute", header: "ETag,Color", wantCode: "InvalidArgument"},
 	}
 	for _, tt := range names {
 		t.Run(tt.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestAttributesRefused(t *testing.T) {
 				"X-Amz-Object-Attributes": tt.header,
 			})
 			require.Equal(t, http.StatusBadRequest, response.StatusCode)
-			require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code)
 		})
 	}
 

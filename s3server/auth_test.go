@@ -67,68 +67,68 @@ func TestSignatureInHeader(t *testing.T) {
 	}
 
 	tests := []struct {
-		name    string
-		signer  aws.Credentials     // by default the owner
-		service string              // by default "s3"
-		region  string              // by default that of the server
-		age     time.Duration       // of the signature
-		change  func(*http.Request) // changes the request after it is signed
-		status  int
-		code    string
+		name       string
+		signer     aws.Credentials     // by default the owner
+		service    string              // by default "s3"
+		region     string              // by default that of the server
+		age        time.Duration       // of the signature
+		change     func(*http.Request) // changes the request after it is signed
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "valid", status: 200},
+		{name: "valid", wantStatus: 200},
 		// Some SDKs sign a tab as a space, and S3 does, too: https://github.com/aws/aws-sdk-net/issues/1222
 		{
-			name:   "valid, tab signed as a space",
-			change: setHeader("X-Amz-Meta-A", "b\t c"),
-			status: 200,
+			name:       "valid, tab signed as a space",
+			change:     setHeader("X-Amz-Meta-A", "b\t c"),
+			wantStatus: 200,
 		},
 		{
-			name:   "valid, 14 minutes old",
-			age:    14 * time.Minute,
-			status: 200,
+			name:       "valid, 14 minutes old",
+			age:        14 * time.Minute,
+			wantStatus: 200,
 		},
 		{
-			name:   "16 minutes old",
-			age:    16 * time.Minute,
-			status: 403,
-			code:   "RequestTimeTooSkewed",
+			name:       "16 minutes old",
+			age:        16 * time.Minute,
+			wantStatus: 403,
+			wantCode:   "RequestTimeTooSkewed",
 		},
 		{
-			name:   "16 minutes in the future",
-			age:    -16 * time.Minute,
-			status: 403,
-			code:   "RequestTimeTooSkewed",
+			name:       "16 minutes in the future",
+			age:        -16 * time.Minute,
+			wantStatus: 403,
+			wantCode:   "RequestTimeTooSkewed",
 		},
 		{
-			name:   "wrong secret",
-			signer: newCredentials(owner.AccessKeyID, "x", ""),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "wrong secret",
+			signer:     newCredentials(owner.AccessKeyID, "x", ""),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "unknown access key",
-			signer: newCredentials("AKIAX", "x", ""),
-			status: 403,
-			code:   "InvalidAccessKeyId",
+			name:       "unknown access key",
+			signer:     newCredentials("AKIAX", "x", ""),
+			wantStatus: 403,
+			wantCode:   "InvalidAccessKeyId",
 		},
 		{
-			name:   "unknown session token",
-			signer: newCredentials(owner.AccessKeyID, owner.SecretAccessKey, "t"),
-			status: 400,
-			code:   "InvalidToken",
+			name:       "unknown session token",
+			signer:     newCredentials(owner.AccessKeyID, owner.SecretAccessKey, "t"),
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
-			name:   "wrong region",
-			region: "eu-west-1",
-			status: 400,
-			code:   "AuthorizationHeaderMalformed",
+			name:       "wrong region",
+			region:     "eu-west-1",
+			wantStatus: 400,
+			wantCode:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:    "wrong service",
-			service: "ec2",
-			status:  400,
-			code:    "AuthorizationHeaderMalformed",
+			name:       "wrong service",
+			service:    "ec2",
+			wantStatus: 400,
+			wantCode:   "AuthorizationHeaderMalformed",
 		},
 		{
 			name: "method changed",
@@ -136,114 +136,114 @@ func TestSignatureInHeader(t *testing.T) {
 				r.Method = "POST"
 				r.URL.RawQuery = "uploads"
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "path changed",
 			change: func(r *http.Request) {
 				r.URL.Path += "2"
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "parameter added",
 			change: func(r *http.Request) {
 				r.URL.RawQuery = "x-id=PutObject"
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "signed header changed",
-			change: setHeader("X-Amz-Meta-A", "c"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "signed header changed",
+			change:     setHeader("X-Amz-Meta-A", "c"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "valid, more spaces in a header",
-			change: setHeader("X-Amz-Meta-A", " b   c "),
-			status: 200,
+			name:       "valid, more spaces in a header",
+			change:     setHeader("X-Amz-Meta-A", " b   c "),
+			wantStatus: 200,
 		},
 		{
-			name:   "header of S3 added",
-			change: setHeader("X-Amz-Meta-C", "c"),
-			status: 403,
-			code:   "AccessDenied",
+			name:       "header of S3 added",
+			change:     setHeader("X-Amz-Meta-C", "c"),
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "other header added",
-			change: setHeader("Cache-Control", "no-store"),
-			status: 200,
+			name:       "other header added",
+			change:     setHeader("Cache-Control", "no-store"),
+			wantStatus: 200,
 		},
 		{
-			name:   "hash of another body",
-			change: setHeader("X-Amz-Content-Sha256", emptyHash),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "hash of another body",
+			change:     setHeader("X-Amz-Content-Sha256", emptyHash),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "hash of the body missing",
 			change: func(r *http.Request) {
 				r.Header.Del("X-Amz-Content-Sha256")
 			},
-			status: 400,
-			code:   "InvalidRequest",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
 			name: "date missing",
 			change: func(r *http.Request) {
 				r.Header.Del("X-Amz-Date")
 			},
-			status: 403,
-			code:   "AccessDenied",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "other authorization scheme",
-			change: setHeader("Authorization", "Bearer x"),
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "other authorization scheme",
+			change:     setHeader("Authorization", "Bearer x"),
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "signature of version 2",
-			change: setHeader("Authorization", "AWS a:b"),
-			status: 400,
-			code:   "InvalidRequest",
+			name:       "signature of version 2",
+			change:     setHeader("Authorization", "AWS a:b"),
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:   "signature missing",
-			change: replaceInAuthorization("Signature=", "Sign="),
-			status: 400,
-			code:   "AuthorizationHeaderMalformed",
+			name:       "signature missing",
+			change:     replaceInAuthorization("Signature=", "Sign="),
+			wantStatus: 400,
+			wantCode:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:   "other day in the scope",
-			change: replaceInAuthorization("/20", "/19"),
-			status: 400,
-			code:   "AuthorizationHeaderMalformed",
+			name:       "other day in the scope",
+			change:     replaceInAuthorization("/20", "/19"),
+			wantStatus: 400,
+			wantCode:   "AuthorizationHeaderMalformed",
 		},
 		{
-			name:   "wrong terminator of the scope",
-			change: replaceInAuthorization("aws4_request", "aws5_request"),
-			status: 400,
-			code:   "AuthorizationHeaderMalformed",
+			name:       "wrong terminator of the scope",
+			change:     replaceInAuthorization("aws4_request", "aws5_request"),
+			wantStatus: 400,
+			wantCode:   "AuthorizationHeaderMalformed",
 		},
 		{
 			name: "second signature in the query",
 			change: func(r *http.Request) {
 				r.URL.RawQuery = "X-Amz-Algorithm=AWS4-HMAC-SHA256"
 			},
-			status: 400,
-			code:   "InvalidArgument",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name: "not signed",
 			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 			},
-			status: 403,
-			code:   "AccessDenied",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 	}
 	for _, tt := range tests {
@@ -256,11 +256,11 @@ func TestSignatureInHeader(t *testing.T) {
 			response, err := s.http.Do(newSignedRequest(t, s, signer, service, region, signedAt, tt.change))
 			require.NoError(t, err)
 			body := readBody(t, response.Body)
-			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			require.NotEmpty(t, response.Header.Get("X-Amz-Request-Id"))
-			if tt.code != "" {
+			if tt.wantCode != "" {
 				e := parseError(t, body)
-				require.Equal(t, tt.code, e.Code, body)
+				require.Equal(t, tt.wantCode, e.Code, body)
 				require.Equal(t, response.Header.Get("X-Amz-Request-Id"), e.RequestID)
 			}
 		})
@@ -350,57 +350,57 @@ func TestPresignedURL(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name   string
-		ttl    time.Duration // for which the URL is signed
-		age    time.Duration // of the URL when it is used
-		change change        // of the request after it is signed
-		status int
-		code   string
+		name       string
+		ttl        time.Duration // for which the URL is signed
+		age        time.Duration // of the URL when it is used
+		change     change        // of the request after it is signed
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "valid", ttl: time.Minute, status: 200},
-		{name: "valid for another minute", ttl: time.Hour, age: 59 * time.Minute, status: 200},
+		{name: "valid", ttl: time.Minute, wantStatus: 200},
+		{name: "valid for another minute", ttl: time.Hour, age: 59 * time.Minute, wantStatus: 200},
 		{
-			name:   "expired",
-			ttl:    time.Minute,
-			age:    2 * time.Minute,
-			status: 403,
-			code:   "AccessDenied",
+			name:       "expired",
+			ttl:        time.Minute,
+			age:        2 * time.Minute,
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "from the future",
-			ttl:    time.Minute,
-			age:    -16 * time.Minute,
-			status: 403,
-			code:   "AccessDenied",
+			name:       "from the future",
+			ttl:        time.Minute,
+			age:        -16 * time.Minute,
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
-		{name: "signed for seven days", ttl: 7 * 24 * time.Hour, age: 6 * 24 * time.Hour, status: 200},
+		{name: "signed for seven days", ttl: 7 * 24 * time.Hour, age: 6 * 24 * time.Hour, wantStatus: 200},
 		{
-			name:   "signed for more than seven days",
-			ttl:    7*24*time.Hour + time.Second,
-			status: 400,
-			code:   "AuthorizationQueryParametersError",
-		},
-		{
-			name:   "time of validity changed",
-			ttl:    time.Minute,
-			age:    2 * time.Minute,
-			change: setParameter("X-Amz-Expires", "3600"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "signed for more than seven days",
+			ttl:        7*24*time.Hour + time.Second,
+			wantStatus: 400,
+			wantCode:   "AuthorizationQueryParametersError",
 		},
 		{
-			name:   "time of validity is no number",
-			ttl:    time.Minute,
-			change: setParameter("X-Amz-Expires", "x"),
-			status: 400,
-			code:   "AuthorizationQueryParametersError",
+			name:       "time of validity changed",
+			ttl:        time.Minute,
+			age:        2 * time.Minute,
+			change:     setParameter("X-Amz-Expires", "3600"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "signature missing",
-			ttl:    time.Minute,
-			change: setParameter("X-Amz-Signature", ""),
-			status: 400,
-			code:   "AuthorizationQueryParametersError",
+			name:       "time of validity is no number",
+			ttl:        time.Minute,
+			change:     setParameter("X-Amz-Expires", "x"),
+			wantStatus: 400,
+			wantCode:   "AuthorizationQueryParametersError",
+		},
+		{
+			name:       "signature missing",
+			ttl:        time.Minute,
+			change:     setParameter("X-Amz-Signature", ""),
+			wantStatus: 400,
+			wantCode:   "AuthorizationQueryParametersError",
 		},
 		{
 			name: "content type changed",
@@ -408,8 +408,8 @@ func TestPresignedURL(t *testing.T) {
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Set("Content-Type", "image/png")
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "length changed",
@@ -417,8 +417,8 @@ func TestPresignedURL(t *testing.T) {
 			change: func(_ url.Values, r *http.Request) {
 				*r = *withBody(r, "hello!")
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "metadata added",
@@ -426,8 +426,8 @@ func TestPresignedURL(t *testing.T) {
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Set("X-Amz-Meta-A", "b")
 			},
-			status: 403,
-			code:   "AccessDenied",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
 			name: "method changed",
@@ -436,8 +436,8 @@ func TestPresignedURL(t *testing.T) {
 				r.Method = "DELETE"
 				*r = *withBody(r, "")
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "condition removed",
@@ -445,8 +445,8 @@ func TestPresignedURL(t *testing.T) {
 			change: func(_ url.Values, r *http.Request) {
 				r.Header.Del("If-None-Match")
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 	}
 	for _, tt := range tests {
@@ -482,9 +482,9 @@ func TestPresignedURL(t *testing.T) {
 			response, err := s.http.Do(r)
 			require.NoError(t, err)
 			body := readBody(t, response.Body)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.code != "" {
-				require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, parseError(t, body).Code)
 			}
 		})
 	}
@@ -496,15 +496,15 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 	tests := []struct {
 		name              string
 		header, parameter string // what the client sends, if not empty
-		status            int
+		wantStatus        int
 	}{
-		{name: "the parameter only", parameter: "b  c", status: 200},
-		{name: "both", header: "b  c", parameter: "b  c", status: 200},
-		{name: "neither", status: 403},
-		{name: "another header", header: "other", parameter: "b  c", status: 403},
-		{name: "another parameter", parameter: "other", status: 403},
-		{name: "the header only", header: "b  c", status: 403},
-		{name: "the header, another parameter", header: "b  c", parameter: "other", status: 403},
+		{name: "the parameter only", parameter: "b  c", wantStatus: 200},
+		{name: "both", header: "b  c", parameter: "b  c", wantStatus: 200},
+		{name: "neither", wantStatus: 403},
+		{name: "another header", header: "other", parameter: "b  c", wantStatus: 403},
+		{name: "another parameter", parameter: "other", wantStatus: 403},
+		{name: "the header only", header: "b  c", wantStatus: 403},
+		{name: "the header, another parameter", header: "b  c", parameter: "other", wantStatus: 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -542,9 +542,9 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			}
 			response, err := s.http.Do(req)
 			require.NoError(t, err)
-			require.Equal(t, tt.status, response.StatusCode, readBody(t, response.Body))
+			require.Equal(t, tt.wantStatus, response.StatusCode, readBody(t, response.Body))
 
-			if tt.status == http.StatusOK {
+			if tt.wantStatus == http.StatusOK {
 				output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 					Bucket: aws.String(bucket),
 					Key:    aws.String("k"),

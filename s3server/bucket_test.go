@@ -24,12 +24,12 @@ func TestCreateBucket(t *testing.T) {
 		return &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(region)}
 	}
 	tests := []struct {
-		name   string
-		region string // of the server
-		bucket string
-		input  s3.CreateBucketInput
-		status int
-		code   string
+		name       string
+		region     string // of the server
+		bucket     string
+		input      s3.CreateBucketInput
+		wantStatus int
+		wantCode   string
 	}{
 		{name: "new", region: "us-east-1", bucket: "new"},
 		{
@@ -39,65 +39,65 @@ func TestCreateBucket(t *testing.T) {
 			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
 		},
 		{
-			name:   "location missing",
-			region: "eu-west-1",
-			bucket: "new",
-			status: 400,
-			code:   "IllegalLocationConstraintException",
+			name:       "location missing",
+			region:     "eu-west-1",
+			bucket:     "new",
+			wantStatus: 400,
+			wantCode:   "IllegalLocationConstraintException",
 		},
 		{
-			name:   "location of another region",
-			region: "us-east-1",
-			bucket: "new",
-			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
-			status: 400,
-			code:   "IllegalLocationConstraintException",
+			name:       "location of another region",
+			region:     "us-east-1",
+			bucket:     "new",
+			input:      s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
+			wantStatus: 400,
+			wantCode:   "IllegalLocationConstraintException",
 		},
 		{
-			name:   "location us-east-1, which must be left out",
-			region: "us-east-1",
-			bucket: "new",
-			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("us-east-1")},
-			status: 400,
-			code:   "InvalidLocationConstraint",
+			name:       "location us-east-1, which must be left out",
+			region:     "us-east-1",
+			bucket:     "new",
+			input:      s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("us-east-1")},
+			wantStatus: 400,
+			wantCode:   "InvalidLocationConstraint",
 		},
 		{name: "own bucket, in us-east-1", region: "us-east-1", bucket: bucket},
 		{
-			name:   "own bucket, in another region",
-			region: "eu-west-1",
-			bucket: bucket,
-			input:  s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
-			status: 409,
-			code:   "BucketAlreadyOwnedByYou",
+			name:       "own bucket, in another region",
+			region:     "eu-west-1",
+			bucket:     bucket,
+			input:      s3.CreateBucketInput{CreateBucketConfiguration: locatedIn("eu-west-1")},
+			wantStatus: 409,
+			wantCode:   "BucketAlreadyOwnedByYou",
 		},
 		{
-			name:   "bucket of another account",
-			region: "us-east-1",
-			bucket: "taken",
-			status: 409,
-			code:   "BucketAlreadyExists",
+			name:       "bucket of another account",
+			region:     "us-east-1",
+			bucket:     "taken",
+			wantStatus: 409,
+			wantCode:   "BucketAlreadyExists",
 		},
 		{
-			name:   "invalid name",
-			region: "us-east-1",
-			bucket: "New",
-			status: 400,
-			code:   "InvalidBucketName",
+			name:       "invalid name",
+			region:     "us-east-1",
+			bucket:     "New",
+			wantStatus: 400,
+			wantCode:   "InvalidBucketName",
 		},
 		{
-			name:   "IP address as name",
-			region: "us-east-1",
-			bucket: "127.0.0.1",
-			status: 400,
-			code:   "InvalidBucketName",
+			name:       "IP address as name",
+			region:     "us-east-1",
+			bucket:     "127.0.0.1",
+			wantStatus: 400,
+			wantCode:   "InvalidBucketName",
 		},
 		{
-			name:   "public ACL",
-			region: "us-east-1",
-			bucket: "new",
-			input:  s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
-			status: 400,
-			code:   "InvalidBucketAclWithObjectOwnership",
+			name:       "public ACL",
+			region:     "us-east-1",
+			bucket:     "new",
+			input:      s3.CreateBucketInput{ACL: types.BucketCannedACLPublicRead},
+			wantStatus: 400,
+			wantCode:   "InvalidBucketAclWithObjectOwnership",
 		},
 	}
 	for _, tt := range tests {
@@ -123,8 +123,8 @@ func TestCreateBucket(t *testing.T) {
 			input := tt.input
 			input.Bucket = &tt.bucket
 			_, err = s.CreateBucket(t.Context(), &input)
-			if tt.code != "" {
-				requireFailure(t, err, tt.status, tt.code)
+			if tt.wantCode != "" {
+				requireFailure(t, err, tt.wantStatus, tt.wantCode)
 				return
 			}
 			require.NoError(t, err)

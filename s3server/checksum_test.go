@@ -36,59 +36,59 @@ func TestChecksumsOf2026(t *testing.T) {
 	tests := []struct {
 		name          string
 		header, value string
-		status        int
-		code          string
+		wantStatus    int
+		wantCode      string
 	}{
-		{name: "SHA512", header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), status: 200},
+		{name: "SHA512", header: "x-amz-checksum-sha512", value: *sumSHA512("hello"), wantStatus: 200},
 		{
-			name:   "wrong SHA512",
-			header: "x-amz-checksum-sha512",
-			value:  *sumSHA512("other"),
-			status: 400,
-			code:   "BadDigest",
+			name:       "wrong SHA512",
+			header:     "x-amz-checksum-sha512",
+			value:      *sumSHA512("other"),
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:   "SHA512 too long",
-			header: "x-amz-checksum-sha512",
-			value:  *sumSHA512("hello") + "AAAA",
-			status: 400,
-			code:   "InvalidRequest",
+			name:       "SHA512 too long",
+			header:     "x-amz-checksum-sha512",
+			value:      *sumSHA512("hello") + "AAAA",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
-		{name: "MD5", header: "x-amz-checksum-md5", value: *sumMD5("hello"), status: 200},
+		{name: "MD5", header: "x-amz-checksum-md5", value: *sumMD5("hello"), wantStatus: 200},
 		{
-			name:   "wrong MD5",
-			header: "x-amz-checksum-md5",
-			value:  *sumMD5("other"),
-			status: 400,
-			code:   "BadDigest",
-		},
-		{
-			name:   "XXHASH64",
-			header: "x-amz-checksum-xxhash64",
-			value:  "AAAAAAAAAAA=",
-			status: 501,
-			code:   "NotImplemented",
+			name:       "wrong MD5",
+			header:     "x-amz-checksum-md5",
+			value:      *sumMD5("other"),
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:   "XXHASH3",
-			header: "x-amz-checksum-xxhash3",
-			value:  "AAAAAAAAAAA=",
-			status: 501,
-			code:   "NotImplemented",
+			name:       "XXHASH64",
+			header:     "x-amz-checksum-xxhash64",
+			value:      "AAAAAAAAAAA=",
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "XXHASH128",
-			header: "x-amz-checksum-xxhash128",
-			value:  "AAAAAAAAAAAAAAAAAAAAAA==",
-			status: 501,
-			code:   "NotImplemented",
+			name:       "XXHASH3",
+			header:     "x-amz-checksum-xxhash3",
+			value:      "AAAAAAAAAAA=",
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "unknown algorithm",
-			header: "x-amz-checksum-crc8",
-			value:  "AA==",
-			status: 400,
-			code:   "InvalidRequest",
+			name:       "XXHASH128",
+			header:     "x-amz-checksum-xxhash128",
+			value:      "AAAAAAAAAAAAAAAAAAAAAA==",
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
+		},
+		{
+			name:       "unknown algorithm",
+			header:     "x-amz-checksum-crc8",
+			value:      "AA==",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
@@ -97,8 +97,8 @@ func TestChecksumsOf2026(t *testing.T) {
 			response, body := s.sendSigned(t, "PUT", "/photos/"+key, "hello", map[string]string{
 				tt.header: tt.value,
 			})
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.code == "" {
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantCode == "" {
 				require.Equal(t, tt.value, response.Header.Get(tt.header))
 				require.Equal(t, "FULL_OBJECT", response.Header.Get("X-Amz-Checksum-Type"))
 				head, _ := s.sendSigned(t, "HEAD", "/photos/"+key, "", map[string]string{
@@ -107,7 +107,7 @@ func TestChecksumsOf2026(t *testing.T) {
 				require.Equal(t, tt.value, head.Header.Get(tt.header))
 				return
 			}
-			require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code)
 			require.NotContains(t, s.keys(t), key)
 
 			trailer := "5\r\nhello\r\n0\r\n" + tt.header + ":" + tt.value + "\r\n\r\n"
@@ -116,8 +116,8 @@ func TestChecksumsOf2026(t *testing.T) {
 				"X-Amz-Trailer":                tt.header,
 				"X-Amz-Decoded-Content-Length": "5",
 			})
-			require.Equal(t, tt.status, response.StatusCode, body)
-			require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 			require.NotContains(t, s.keys(t), key)
 		})
 	}
@@ -164,19 +164,19 @@ func TestChecksumAlgorithms(t *testing.T) {
 	tests := []struct {
 		name       string
 		algorithms []string
-		status     int
+		wantStatus int
 	}{
 		{
 			name:       "known",
 			algorithms: []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "sha512", ""},
-			status:     http.StatusOK,
+			wantStatus: http.StatusOK,
 		},
 		{
 			name:       "not implemented",
 			algorithms: []string{"XXHASH64", "XXHASH3", "XXHASH128"},
-			status:     http.StatusNotImplemented,
+			wantStatus: http.StatusNotImplemented,
 		},
-		{name: "unknown", algorithms: []string{"CRC8"}, status: http.StatusBadRequest},
+		{name: "unknown", algorithms: []string{"CRC8"}, wantStatus: http.StatusBadRequest},
 	}
 	for _, tt := range tests {
 		for _, algorithm := range tt.algorithms {
@@ -184,14 +184,14 @@ func TestChecksumAlgorithms(t *testing.T) {
 				response, body := s.sendSigned(t, "POST", "/photos/k?uploads", "", map[string]string{
 					"X-Amz-Checksum-Algorithm": algorithm,
 				})
-				require.Equal(t, tt.status, response.StatusCode, body)
+				require.Equal(t, tt.wantStatus, response.StatusCode, body)
 
 				// CopyObject has the same rule.
 				response, body = s.sendSigned(t, "PUT", "/photos/copy"+algorithm, "", map[string]string{
 					"X-Amz-Checksum-Algorithm": algorithm,
 					"X-Amz-Copy-Source":        "photos/from",
 				})
-				require.Equal(t, tt.status, response.StatusCode, body)
+				require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			})
 		}
 	}

@@ -25,200 +25,200 @@ func TestBodiesInChunks(t *testing.T) {
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
 	big := strings.Repeat("x", 8192)
 	tests := []struct {
-		name    string
-		body    string
-		decoded string // the announced length of the content
-		trailer string // the name of the announced trailer
-		status  int
-		code    string
+		name       string
+		body       string
+		decoded    string // the announced length of the content
+		trailer    string // the name of the announced trailer
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:    "valid",
-			body:    hello + sum + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  200,
+			name:       "valid",
+			body:       hello + sum + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 200,
 		},
 		{
-			name:    "valid, LF before the CRLF of the trailer",
-			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  200,
+			name:       "valid, LF before the CRLF of the trailer",
+			body:       hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 200,
 		},
 		{
-			name:    "text between LF and CRLF of the trailer",
-			body:    hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "MalformedTrailerError",
+			name:       "text between LF and CRLF of the trailer",
+			body:       hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "MalformedTrailerError",
 		},
 		{
-			name:    "valid, empty",
-			body:    "0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
-			decoded: "0",
-			trailer: "x-amz-checksum-crc32c",
-			status:  200,
+			name:       "valid, empty",
+			body:       "0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
+			decoded:    "0",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 200,
 		},
 		{
-			name:    "valid, two chunks",
-			body:    "2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n",
-			decoded: "8194",
-			trailer: "x-amz-checksum-crc32c",
-			status:  200,
+			name:       "valid, two chunks",
+			body:       "2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n",
+			decoded:    "8194",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 200,
 		},
 		{
-			name:    "small chunk before the last",
-			body:    "2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  403,
-			code:    "InvalidChunkSizeError",
+			name:       "small chunk before the last",
+			body:       "2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 403,
+			wantCode:   "InvalidChunkSizeError",
 		},
 		{
-			name:    "wrong checksum",
-			body:    hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "BadDigest",
+			name:       "wrong checksum",
+			body:       hello + "x-amz-checksum-crc32c:AAAAAA==\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:    "invalid checksum",
-			body:    hello + "x-amz-checksum-crc32c:hello\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "InvalidRequest",
+			name:       "invalid checksum",
+			body:       hello + "x-amz-checksum-crc32c:hello\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:    "other trailer than announced",
-			body:    hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "MalformedTrailerError",
+			name:       "other trailer than announced",
+			body:       hello + "x-amz-checksum-crc32:AAAAAA==\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "MalformedTrailerError",
 		},
 		{
-			name:    "empty trailer",
-			body:    hello + "x-amz-checksum-crc32c:\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "InvalidRequest",
+			name:       "empty trailer",
+			body:       hello + "x-amz-checksum-crc32c:\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:    "announced trailer missing",
-			body:    hello + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "MalformedTrailerError",
+			name:       "announced trailer missing",
+			body:       hello + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "MalformedTrailerError",
 		},
 		{
-			name:    "trailer not announced",
-			body:    hello + sum + "\r\n",
-			decoded: "5",
-			status:  400,
-			code:    "MalformedTrailerError",
+			name:       "trailer not announced",
+			body:       hello + sum + "\r\n",
+			decoded:    "5",
+			wantStatus: 400,
+			wantCode:   "MalformedTrailerError",
 		},
-		{name: "valid, without trailer", body: hello + "\r\n", decoded: "5", status: 200},
+		{name: "valid, without trailer", body: hello + "\r\n", decoded: "5", wantStatus: 200},
 		{
-			name:    "body longer than announced",
-			body:    hello + sum + "\r\n",
-			decoded: "4",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
-		},
-		{
-			name:    "body shorter than announced",
-			body:    hello + sum + "\r\n",
-			decoded: "6",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "body longer than announced",
+			body:       hello + sum + "\r\n",
+			decoded:    "4",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "length of the content missing",
-			body:    hello + sum + "\r\n",
-			trailer: "x-amz-checksum-crc32c",
-			status:  411,
-			code:    "MissingContentLength",
+			name:       "body shorter than announced",
+			body:       hello + sum + "\r\n",
+			decoded:    "6",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "end of the body missing",
-			body:    "5\r\nhel",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "length of the content missing",
+			body:       hello + sum + "\r\n",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 411,
+			wantCode:   "MissingContentLength",
 		},
 		{
-			name:    "text after the end of the body",
-			body:    hello + sum + "\r\nx",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "end of the body missing",
+			body:       "5\r\nhel",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "length of a chunk with a sign",
-			body:    "+" + hello + sum + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "text after the end of the body",
+			body:       hello + sum + "\r\nx",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "length of the content with a sign",
-			body:    hello + sum + "\r\n",
-			decoded: "+5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  411,
-			code:    "MissingContentLength",
+			name:       "length of a chunk with a sign",
+			body:       "+" + hello + sum + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "length of a chunk invalid",
-			body:    "five\r\nhello\r\n0\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "length of the content with a sign",
+			body:       hello + sum + "\r\n",
+			decoded:    "+5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 411,
+			wantCode:   "MissingContentLength",
 		},
 		{
-			name:    "head of a chunk too long",
-			body:    strings.Repeat("0", 5000) + hello + sum + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "length of a chunk invalid",
+			body:       "five\r\nhello\r\n0\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "trailer too long",
-			body:    hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "head of a chunk too long",
+			body:       strings.Repeat("0", 5000) + hello + sum + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:    "chunk longer than its length",
-			body:    "4\r\nhello\r\n0\r\n\r\n",
-			decoded: "5",
-			trailer: "x-amz-checksum-crc32c",
-			status:  400,
-			code:    "IncompleteBody",
+			name:       "trailer too long",
+			body:       hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
+		},
+		{
+			name:       "chunk longer than its length",
+			body:       "4\r\nhello\r\n0\r\n\r\n",
+			decoded:    "5",
+			trailer:    "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startServer(t, s3server.Config{})
 			response, body := s.sendChunks(t, tt.body, tt.decoded, tt.trailer)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.code != "" {
-				require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
@@ -232,48 +232,48 @@ func TestBodiesInChunks(t *testing.T) {
 func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 	const right, wrong = "mnG7TA==", "AAAAAA=="
 	tests := []struct {
-		name      string
-		header    string // the checksum in the header
-		announced string // the name of the trailer that a header announces
-		sent      string // the trailer that follows the body
-		status    int
-		code      string
+		name       string
+		header     string // the checksum in the header
+		announced  string // the name of the trailer that a header announces
+		sent       string // the trailer that follows the body
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "only the header", header: right, status: 200},
-		{name: "trailer announced", header: right, announced: "x-amz-checksum-crc32c", status: 200},
+		{name: "only the header", header: right, wantStatus: 200},
+		{name: "trailer announced", header: right, announced: "x-amz-checksum-crc32c", wantStatus: 200},
 		{
-			name:      "trailer announced in capitals",
-			header:    right,
-			announced: "X-Amz-Checksum-CRC32C",
-			status:    200,
+			name:       "trailer announced in capitals",
+			header:     right,
+			announced:  "X-Amz-Checksum-CRC32C",
+			wantStatus: 200,
 		},
 		{
-			name:      "trailer announced, wrong checksum in the header",
-			header:    wrong,
-			announced: "x-amz-checksum-crc32c",
-			status:    400,
-			code:      "BadDigest",
+			name:       "trailer announced, wrong checksum in the header",
+			header:     wrong,
+			announced:  "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:      "trailer announced and sent",
-			header:    right,
-			announced: "x-amz-checksum-crc32c",
-			sent:      "x-amz-checksum-crc32c:" + right + "\r\n",
-			status:    400,
-			code:      "MalformedTrailerError",
+			name:       "trailer announced and sent",
+			header:     right,
+			announced:  "x-amz-checksum-crc32c",
+			sent:       "x-amz-checksum-crc32c:" + right + "\r\n",
+			wantStatus: 400,
+			wantCode:   "MalformedTrailerError",
 		},
 		{
-			name:      "trailer of another algorithm announced",
-			header:    right,
-			announced: "x-amz-checksum-crc32",
-			status:    400,
-			code:      "InvalidRequest",
+			name:       "trailer of another algorithm announced",
+			header:     right,
+			announced:  "x-amz-checksum-crc32",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:      "trailer announced, header missing",
-			announced: "x-amz-checksum-crc32c",
-			status:    400,
-			code:      "InvalidRequest",
+			name:       "trailer announced, header missing",
+			announced:  "x-amz-checksum-crc32c",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
@@ -289,9 +289,9 @@ func TestChunkedBodyWithChecksumInHeader(t *testing.T) {
 			}
 
 			response, body := s.sendSignedChunks(t, "hello", tt.sent, header)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.code != "" {
-				require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}

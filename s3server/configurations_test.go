@@ -36,29 +36,29 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 	)
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
-		query    string
-		status   int
-		wantBody string // a part of the body
+		query      string
+		wantStatus int
+		wantBody   string // a part of the body
 	}{
-		{query: "accelerate", status: 200, wantBody: emptyAcceleration},
-		{query: "analytics", status: 200, wantBody: emptyList},
-		{query: "analytics&id=x", status: 404, wantBody: "NoSuchConfiguration"},
-		{query: "encryption", status: 200, wantBody: aes256},
-		{query: "intelligent-tiering", status: 200, wantBody: emptyList},
-		{query: "intelligent-tiering&id=x", status: 404, wantBody: "NoSuchConfiguration"},
-		{query: "inventory", status: 200, wantBody: emptyList},
-		{query: "inventory&id=x", status: 404, wantBody: "NoSuchConfiguration"},
-		{query: "logging", status: 200, wantBody: "<BucketLoggingStatus"},
-		{query: "metrics", status: 200, wantBody: emptyList},
-		{query: "metrics&id=x", status: 404, wantBody: "NoSuchConfiguration"},
-		{query: "replication", status: 404, wantBody: "ReplicationConfigurationNotFoundError"},
-		{query: "requestPayment", status: 200, wantBody: "<Payer>BucketOwner</Payer>"},
-		{query: "tagging", status: 404, wantBody: "NoSuchTagSet"},
+		{query: "accelerate", wantStatus: 200, wantBody: emptyAcceleration},
+		{query: "analytics", wantStatus: 200, wantBody: emptyList},
+		{query: "analytics&id=x", wantStatus: 404, wantBody: "NoSuchConfiguration"},
+		{query: "encryption", wantStatus: 200, wantBody: aes256},
+		{query: "intelligent-tiering", wantStatus: 200, wantBody: emptyList},
+		{query: "intelligent-tiering&id=x", wantStatus: 404, wantBody: "NoSuchConfiguration"},
+		{query: "inventory", wantStatus: 200, wantBody: emptyList},
+		{query: "inventory&id=x", wantStatus: 404, wantBody: "NoSuchConfiguration"},
+		{query: "logging", wantStatus: 200, wantBody: "<BucketLoggingStatus"},
+		{query: "metrics", wantStatus: 200, wantBody: emptyList},
+		{query: "metrics&id=x", wantStatus: 404, wantBody: "NoSuchConfiguration"},
+		{query: "replication", wantStatus: 404, wantBody: "ReplicationConfigurationNotFoundError"},
+		{query: "requestPayment", wantStatus: 200, wantBody: "<Payer>BucketOwner</Payer>"},
+		{query: "tagging", wantStatus: 404, wantBody: "NoSuchTagSet"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.query, func(t *testing.T) {
 			response, body := s.sendSigned(t, "GET", "/photos?"+tt.query, "", nil)
-			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			require.Contains(t, body, tt.wantBody)
 
 			// Without the bucket, each request fails in the same way.
@@ -74,14 +74,14 @@ func TestBucketHasDefaultConfigurations(t *testing.T) {
 func TestBucketConfigurationsMissing(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	configurations := []struct {
-		query        string
-		deleteStatus int
+		query            string
+		wantDeleteStatus int
 	}{
-		{query: "analytics&id=x", deleteStatus: 404},
-		{query: "intelligent-tiering&id=x", deleteStatus: 404},
-		{query: "inventory&id=x", deleteStatus: 404},
-		{query: "metrics&id=x", deleteStatus: 404},
-		{query: "replication", deleteStatus: 204},
+		{query: "analytics&id=x", wantDeleteStatus: 404},
+		{query: "intelligent-tiering&id=x", wantDeleteStatus: 404},
+		{query: "inventory&id=x", wantDeleteStatus: 404},
+		{query: "metrics&id=x", wantDeleteStatus: 404},
+		{query: "replication", wantDeleteStatus: 204},
 	}
 	for _, tt := range configurations {
 		t.Run(tt.query, func(t *testing.T) {
@@ -91,7 +91,7 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 
 			// A configuration that cannot be set can still be deleted.
 			response, _ = s.sendSigned(t, "DELETE", "/photos?"+tt.query, "", nil)
-			require.Equal(t, tt.deleteStatus, response.StatusCode)
+			require.Equal(t, tt.wantDeleteStatus, response.StatusCode)
 		})
 	}
 

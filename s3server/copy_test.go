@@ -79,10 +79,10 @@ func TestCopyKeepsOrReplaces(t *testing.T) {
 // CopyObject applies the conditions on its source and its target, and refuses an invalid source.
 func TestConditionsOfCopy(t *testing.T) {
 	tests := []struct {
-		name   string
-		change func(input *s3.CopyObjectInput, etag string) // etag is that of the source
-		status int
-		code   string
+		name       string
+		change     func(input *s3.CopyObjectInput, etag string) // etag is that of the source
+		wantStatus int
+		wantCode   string
 	}{
 		{
 			name: "source: entity tag matches",
@@ -95,48 +95,48 @@ func TestConditionsOfCopy(t *testing.T) {
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySourceIfMatch = aws.String(`"x"`)
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "source: unless the entity tag matches",
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.CopySourceIfNoneMatch = &etag
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "source missing",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String(bucket + "/none")
 			},
-			status: 404,
-			code:   "NoSuchKey",
+			wantStatus: 404,
+			wantCode:   "NoSuchKey",
 		},
 		{
 			name: "bucket of the source missing",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String("none/from")
 			},
-			status: 404,
-			code:   "NoSuchBucket",
+			wantStatus: 404,
+			wantCode:   "NoSuchBucket",
 		},
 		{
 			name: "source without a key",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String(bucket)
 			},
-			status: 400,
-			code:   "InvalidArgument",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name: "create, object exists",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.IfNoneMatch = aws.String("*")
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "create, object missing",
@@ -150,8 +150,8 @@ func TestConditionsOfCopy(t *testing.T) {
 			change: func(input *s3.CopyObjectInput, etag string) {
 				input.IfMatch = &etag
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "update, object missing",
@@ -159,24 +159,24 @@ func TestConditionsOfCopy(t *testing.T) {
 				input.IfMatch = &etag
 				input.Key = aws.String("new")
 			},
-			status: 404,
-			code:   "NoSuchKey",
+			wantStatus: 404,
+			wantCode:   "NoSuchKey",
 		},
 		{
 			name: "ACL, which the bucket does not allow",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.ACL = types.ObjectCannedACLPublicRead
 			},
-			status: 400,
-			code:   "AccessControlListNotSupported",
+			wantStatus: 400,
+			wantCode:   "AccessControlListNotSupported",
 		},
 		{
 			name: "source too large",
 			change: func(input *s3.CopyObjectInput, _ string) {
 				input.CopySource = aws.String(bucket + "/large")
 			},
-			status: 400,
-			code:   "InvalidRequest",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
@@ -188,13 +188,13 @@ func TestConditionsOfCopy(t *testing.T) {
 			input := copyInput("from", "to")
 			tt.change(input, etag)
 			_, err := s.CopyObject(t.Context(), input)
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 				require.Equal(t, "content", s.get(t, *input.Key))
 				return
 			}
 
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Equal(t, "old", s.get(t, "to"))
 		})
 	}
@@ -236,18 +236,18 @@ func TestUploadPartCopy(t *testing.T) {
 
 	// A range must have both ends within the source, and the source must not be short.
 	refused := []struct {
-		name, key, span, code string
+		name, key, span, wantCode string
 	}{
-		{name: "no end", key: "from", span: "bytes=4-", code: "InvalidArgument"},
-		{name: "end behind the source", key: "from", span: "bytes=10-16", code: "InvalidArgument"},
-		{name: "no start", key: "from", span: "bytes=-4", code: "InvalidArgument"},
-		{name: "start after the source", key: "from", span: "bytes=16-20", code: "InvalidRequest"},
-		{name: "short source", key: "short", span: "bytes=0-1", code: "InvalidRequest"},
+		{name: "no end", key: "from", span: "bytes=4-", wantCode: "InvalidArgument"},
+		{name: "end behind the source", key: "from", span: "bytes=10-16", wantCode: "InvalidArgument"},
+		{name: "no start", key: "from", span: "bytes=-4", wantCode: "InvalidArgument"},
+		{name: "start after the source", key: "from", span: "bytes=16-20", wantCode: "InvalidRequest"},
+		{name: "short source", key: "short", span: "bytes=0-1", wantCode: "InvalidRequest"},
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := copyPart(4, tt.key, tt.span)
-			requireFailure(t, err, 400, tt.code)
+			requireFailure(t, err, 400, tt.wantCode)
 		})
 	}
 

@@ -22,30 +22,30 @@ func TestCORS(t *testing.T) {
 		MaxAgeSeconds:  aws.Int32(60),
 	}))
 	tests := []struct {
-		name    string
-		origin  string
-		method  string
-		headers string
-		status  int
+		name       string
+		origin     string
+		method     string
+		headers    string
+		wantStatus int
 	}{
 		{
-			name:    "allowed",
-			origin:  "https://app.example.com",
-			method:  "PUT",
-			headers: "Content-Type, X-Amz-Meta-A",
-			status:  200,
+			name:       "allowed",
+			origin:     "https://app.example.com",
+			method:     "PUT",
+			headers:    "Content-Type, X-Amz-Meta-A",
+			wantStatus: 200,
 		},
-		{name: "other origin", origin: "https://example.org", method: "PUT", status: 403},
-		{name: "other method", origin: "https://app.example.com", method: "DELETE", status: 403},
+		{name: "other origin", origin: "https://example.org", method: "PUT", wantStatus: 403},
+		{name: "other method", origin: "https://app.example.com", method: "DELETE", wantStatus: 403},
 		{
-			name:    "other header",
-			origin:  "https://app.example.com",
-			method:  "PUT",
-			headers: "x-other",
-			status:  403,
+			name:       "other header",
+			origin:     "https://app.example.com",
+			method:     "PUT",
+			headers:    "x-other",
+			wantStatus: 403,
 		},
-		{name: "origin missing", method: "PUT", status: 400},
-		{name: "method missing", origin: "https://app.example.com", status: 400},
+		{name: "origin missing", method: "PUT", wantStatus: 400},
+		{name: "method missing", origin: "https://app.example.com", wantStatus: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -57,8 +57,8 @@ func TestCORS(t *testing.T) {
 				header.Set("Origin", tt.origin)
 			}
 			response, _ := s.send(t, "OPTIONS", s.server.URL+"/"+bucket+"/k", nil, header)
-			require.Equal(t, tt.status, response.StatusCode)
-			if tt.status != 200 {
+			require.Equal(t, tt.wantStatus, response.StatusCode)
+			if tt.wantStatus != 200 {
 				return
 			}
 			require.Equal(t, tt.origin, response.Header.Get("Access-Control-Allow-Origin"))

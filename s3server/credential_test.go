@@ -96,45 +96,45 @@ func TestExpectedOwnerIsAccount(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "k", "content")
 	tests := []struct {
-		name   string
-		owner  string // the expected owner
-		status int
-		code   string
+		name       string
+		owner      string // the expected owner
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "owner", owner: s3server.DefaultAccountID, status: http.StatusOK},
-		{name: "other account", owner: otherAccount, status: http.StatusForbidden, code: "AccessDenied"},
+		{name: "owner", owner: s3server.DefaultAccountID, wantStatus: http.StatusOK},
+		{name: "other account", owner: otherAccount, wantStatus: http.StatusForbidden, wantCode: "AccessDenied"},
 		{
-			name:   "too short",
-			owner:  "0000",
-			status: http.StatusBadRequest,
-			code:   "InvalidBucketOwnerAWSAccountID",
+			name:       "too short",
+			owner:      "0000",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidBucketOwnerAWSAccountID",
 		},
 		{
-			name:   "too long",
-			owner:  "0000000000020",
-			status: http.StatusBadRequest,
-			code:   "InvalidBucketOwnerAWSAccountID",
+			name:       "too long",
+			owner:      "0000000000020",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidBucketOwnerAWSAccountID",
 		},
 		{
-			name:   "letters",
-			owner:  "abcd",
-			status: http.StatusBadRequest,
-			code:   "InvalidBucketOwnerAWSAccountID",
+			name:       "letters",
+			owner:      "abcd",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidBucketOwnerAWSAccountID",
 		},
 		{
-			name:   "other characters",
-			owner:  "aa000000000$",
-			status: http.StatusBadRequest,
-			code:   "InvalidBucketOwnerAWSAccountID",
+			name:       "other characters",
+			owner:      "aa000000000$",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidBucketOwnerAWSAccountID",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			requireResult := func(response *http.Response, body string) {
 				t.Helper()
-				require.Equal(t, tt.status, response.StatusCode, body)
-				if tt.code != "" {
-					require.Equal(t, tt.code, parseError(t, body).Code)
+				require.Equal(t, tt.wantStatus, response.StatusCode, body)
+				if tt.wantCode != "" {
+					require.Equal(t, tt.wantCode, parseError(t, body).Code)
 				}
 			}
 
@@ -215,16 +215,16 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 	s.put(t, "k", "content")
 
 	tests := []struct {
-		name        string
-		location    string
-		wantRegion  string // of the new bucket
-		repeatError string // the error code if the owner creates the bucket again
+		name            string
+		location        string
+		wantRegion      string // of the new bucket
+		wantRepeatError string // the error code if the owner creates the bucket again
 	}{
 		{
-			name:        "other location",
-			location:    "eu-west-1",
-			wantRegion:  "eu-west-1",
-			repeatError: "BucketAlreadyOwnedByYou",
+			name:            "other location",
+			location:        "eu-west-1",
+			wantRegion:      "eu-west-1",
+			wantRepeatError: "BucketAlreadyOwnedByYou",
 		},
 		// In the default region, the owner may create the bucket again.
 		{name: "default location", location: "us-east-1", wantRegion: "us-east-1"},
@@ -246,10 +246,10 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 			require.Equal(t, tt.wantRegion, *head.BucketRegion)
 
 			_, err = s.CreateBucket(t.Context(), input)
-			if tt.repeatError == "" {
+			if tt.wantRepeatError == "" {
 				require.NoError(t, err)
 			} else {
-				requireFailure(t, err, 409, tt.repeatError)
+				requireFailure(t, err, 409, tt.wantRepeatError)
 			}
 
 			_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String("new")})
@@ -290,14 +290,14 @@ func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 func TestAccountKeyLimitsURLs(t *testing.T) {
 	s, _, _ := startWithACLs(t)
 	tests := []struct {
-		name      string
-		signer    int // ownerKey, otherKey or readOnlyKey
-		getStatus int
-		mayPut    bool
+		name          string
+		signer        int // ownerKey, otherKey or readOnlyKey
+		wantGetStatus int
+		wantMayPut    bool
 	}{
-		{name: "owner", signer: ownerKey, getStatus: 200, mayPut: true},
-		{name: "other account", signer: otherKey, getStatus: 403, mayPut: false},
-		{name: "read-only key", signer: readOnlyKey, getStatus: 200, mayPut: false},
+		{name: "owner", signer: ownerKey, wantGetStatus: 200, wantMayPut: true},
+		{name: "other account", signer: otherKey, wantGetStatus: 403, wantMayPut: false},
+		{name: "read-only key", signer: readOnlyKey, wantGetStatus: 200, wantMayPut: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -309,11 +309,11 @@ func TestAccountKeyLimitsURLs(t *testing.T) {
 			})
 			require.NoError(t, err)
 			response, body := s.send(t, "GET", getURL.URL, nil, nil)
-			require.Equal(t, tt.getStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantGetStatus, response.StatusCode, body)
 
 			response, body = s.putByURL(t, tt.signer, "k")
 			succeeds := response.StatusCode == 200
-			require.Equal(t, tt.mayPut, succeeds, body)
+			require.Equal(t, tt.wantMayPut, succeeds, body)
 		})
 	}
 }

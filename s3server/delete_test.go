@@ -22,19 +22,19 @@ import (
 func TestConditionsOfDelete(t *testing.T) {
 	const currentETag = "ETAG" // stands for the entity tag of the object k
 	tests := []struct {
-		name    string
-		key     string
-		ifMatch string
-		status  int
-		code    string
+		name       string
+		key        string
+		ifMatch    string
+		wantStatus int
+		wantCode   string
 	}{
 		{name: "no condition", key: "k"},
 		{name: "no condition, no object", key: "none"},
 		{name: "current entity tag", key: "k", ifMatch: currentETag},
 		{name: "any entity tag", key: "k", ifMatch: "*"},
-		{name: "other entity tag", key: "k", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
-		{name: "entity tag, no object", key: "none", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
-		{name: "any entity tag, no object", key: "none", ifMatch: "*", status: 404, code: "NoSuchKey"},
+		{name: "other entity tag", key: "k", ifMatch: `"x"`, wantStatus: 412, wantCode: "PreconditionFailed"},
+		{name: "entity tag, no object", key: "none", ifMatch: `"x"`, wantStatus: 404, wantCode: "NoSuchKey"},
+		{name: "any entity tag, no object", key: "none", ifMatch: "*", wantStatus: 404, wantCode: "NoSuchKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,11 +50,11 @@ func TestConditionsOfDelete(t *testing.T) {
 
 			_, err := s.DeleteObject(t.Context(), input)
 
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 				return
 			}
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Equal(t, []string{"k"}, s.keys(t))
 		})
 	}

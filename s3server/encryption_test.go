@@ -130,66 +130,66 @@ func TestEncryptionCustomerKeysRefused(t *testing.T) {
 	short := base64.StdEncoding.EncodeToString([]byte("short"))
 
 	tests := []struct {
-		name   string
-		store  *store
-		key    customerKey
-		status int
-		code   string
+		name       string
+		store      *store
+		key        customerKey
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "MD5 of another key",
-			store:  s,
-			key:    customerKey{good.algorithm, good.key, other.md5},
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "MD5 of another key",
+			store:      s,
+			key:        customerKey{good.algorithm, good.key, other.md5},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "MD5 missing",
-			store:  s,
-			key:    customerKey{good.algorithm, good.key, nil},
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "MD5 missing",
+			store:      s,
+			key:        customerKey{good.algorithm, good.key, nil},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "algorithm missing",
-			store:  s,
-			key:    customerKey{nil, good.key, good.md5},
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "algorithm missing",
+			store:      s,
+			key:        customerKey{nil, good.key, good.md5},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "key missing",
-			store:  s,
-			key:    customerKey{good.algorithm, nil, good.md5},
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "key missing",
+			store:      s,
+			key:        customerKey{good.algorithm, nil, good.md5},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "unknown algorithm",
-			store:  s,
-			key:    customerKey{aws.String("DES"), good.key, good.md5},
-			status: http.StatusBadRequest,
-			code:   "InvalidEncryptionAlgorithmError",
+			name:       "unknown algorithm",
+			store:      s,
+			key:        customerKey{aws.String("DES"), good.key, good.md5},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidEncryptionAlgorithmError",
 		},
 		{
-			name:   "key too short",
-			store:  s,
-			key:    customerKey{good.algorithm, &short, good.md5},
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "key too short",
+			store:      s,
+			key:        customerKey{good.algorithm, &short, good.md5},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "connection without TLS",
-			store:  plainServer,
-			key:    good,
-			status: http.StatusBadRequest,
-			code:   "InvalidRequest",
+			name:       "connection without TLS",
+			store:      plainServer,
+			key:        good,
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := tt.store.PutObject(t.Context(), tt.key.put("x"))
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Empty(t, tt.store.keys(t))
 		})
 	}
@@ -318,22 +318,22 @@ func TestEncryptionByKMS(t *testing.T) {
 		algorithm types.ServerSideEncryption
 		keyID     *string
 		context   *string
-		code      string
+		wantCode  string
 	}{
 		{
 			name:      "unknown key",
 			algorithm: types.ServerSideEncryptionAwsKms,
 			keyID:     aws.String("other"),
-			code:      "KMS.NotFoundException",
+			wantCode:  "KMS.NotFoundException",
 		},
 		{
 			name:      "context is not Base64",
 			algorithm: types.ServerSideEncryptionAwsKms,
 			context:   aws.String("{}"),
-			code:      "InvalidArgument",
+			wantCode:  "InvalidArgument",
 		},
-		{name: "key without algorithm", keyID: aws.String(arn), code: "InvalidArgument"},
-		{name: "unknown algorithm", algorithm: "rot13", code: "InvalidEncryptionAlgorithmError"},
+		{name: "key without algorithm", keyID: aws.String(arn), wantCode: "InvalidArgument"},
+		{name: "unknown algorithm", algorithm: "rot13", wantCode: "InvalidEncryptionAlgorithmError"},
 	}
 	for _, tt := range refused {
 		t.Run(tt.name, func(t *testing.T) {
@@ -342,7 +342,7 @@ func TestEncryptionByKMS(t *testing.T) {
 			input.SSEKMSKeyId = tt.keyID
 			input.SSEKMSEncryptionContext = tt.context
 			_, err := s.PutObject(t.Context(), input)
-			requireFailure(t, err, http.StatusBadRequest, tt.code)
+			requireFailure(t, err, http.StatusBadRequest, tt.wantCode)
 		})
 	}
 

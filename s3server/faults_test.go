@@ -22,14 +22,14 @@ import (
 func TestFaultErrors(t *testing.T) {
 	const failures = 2
 	tests := []struct {
-		code   string
-		status int
+		code       string
+		wantStatus int
 	}{
-		{code: "ConditionalRequestConflict", status: 409},
-		{code: "TooManyRequests", status: 429},
-		{code: "SlowDown", status: 503},
-		{code: "InternalError", status: 500},
-		{code: "RequestTimeout", status: 400},
+		{code: "ConditionalRequestConflict", wantStatus: 409},
+		{code: "TooManyRequests", wantStatus: 429},
+		{code: "SlowDown", wantStatus: 503},
+		{code: "InternalError", wantStatus: 500},
+		{code: "RequestTimeout", wantStatus: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.code, func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestFaultErrors(t *testing.T) {
 			require.NoError(t, put("first"))
 			for range failures {
 				err := put("x")
-				requireFailure(t, err, tt.status, tt.code)
+				requireFailure(t, err, tt.wantStatus, tt.code)
 				var response *awshttp.ResponseError
 				require.ErrorAs(t, err, &response)
 				require.Equal(t, "3", response.Response.Header.Get("Retry-After"))

@@ -39,68 +39,68 @@ func TestGetObjectPart(t *testing.T) {
 	}
 
 	tests := []struct {
-		name         string
-		key          string
-		number       int32
-		count        int32 // of the parts, or 0 if the object was not uploaded in parts
-		want         string
-		span         string // in the header Content-Range
-		checksumType types.ChecksumType
+		name             string
+		key              string
+		number           int32
+		wantCount        int32 // of the parts, or 0 if the object was not uploaded in parts
+		want             string
+		wantSpan         string // in the header Content-Range
+		wantChecksumType types.ChecksumType
 	}{
 		{
-			name:         "first part",
-			key:          "full",
-			number:       1,
-			count:        3,
-			want:         "0123456789",
-			span:         "bytes 0-9/23",
-			checksumType: types.ChecksumTypeFullObject,
+			name:             "first part",
+			key:              "full",
+			number:           1,
+			wantCount:        3,
+			want:             "0123456789",
+			wantSpan:         "bytes 0-9/23",
+			wantChecksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:         "part in the middle",
-			key:          "full",
-			number:       2,
-			count:        3,
-			want:         "abcdefghij",
-			span:         "bytes 10-19/23",
-			checksumType: types.ChecksumTypeFullObject,
+			name:             "part in the middle",
+			key:              "full",
+			number:           2,
+			wantCount:        3,
+			want:             "abcdefghij",
+			wantSpan:         "bytes 10-19/23",
+			wantChecksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:         "last part",
-			key:          "full",
-			number:       3,
-			count:        3,
-			want:         "end",
-			span:         "bytes 20-22/23",
-			checksumType: types.ChecksumTypeFullObject,
+			name:             "last part",
+			key:              "full",
+			number:           3,
+			wantCount:        3,
+			want:             "end",
+			wantSpan:         "bytes 20-22/23",
+			wantChecksumType: types.ChecksumTypeFullObject,
 		},
 		{
-			name:         "part of an object with a composite checksum",
-			key:          "composite",
-			number:       2,
-			count:        3,
-			want:         "abcdefghij",
-			span:         "bytes 10-19/23",
-			checksumType: types.ChecksumTypeComposite,
+			name:             "part of an object with a composite checksum",
+			key:              "composite",
+			number:           2,
+			wantCount:        3,
+			want:             "abcdefghij",
+			wantSpan:         "bytes 10-19/23",
+			wantChecksumType: types.ChecksumTypeComposite,
 		},
 		{
-			name:         "only part",
-			key:          "one",
-			number:       1,
-			count:        1,
-			want:         "0123456789",
-			span:         "bytes 0-9/10",
-			checksumType: types.ChecksumTypeComposite,
+			name:             "only part",
+			key:              "one",
+			number:           1,
+			wantCount:        1,
+			want:             "0123456789",
+			wantSpan:         "bytes 0-9/10",
+			wantChecksumType: types.ChecksumTypeComposite,
 		},
 		{
-			name:         "object without parts",
-			key:          "put",
-			number:       1,
-			want:         "0123456789",
-			span:         "bytes 0-9/10",
-			checksumType: types.ChecksumTypeFullObject,
+			name:             "object without parts",
+			key:              "put",
+			number:           1,
+			want:             "0123456789",
+			wantSpan:         "bytes 0-9/10",
+			wantChecksumType: types.ChecksumTypeFullObject,
 		},
-		{name: "empty object", key: "empty", number: 1, checksumType: types.ChecksumTypeFullObject},
+		{name: "empty object", key: "empty", number: 1, wantChecksumType: types.ChecksumTypeFullObject},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -114,10 +114,10 @@ func TestGetObjectPart(t *testing.T) {
 			require.NoError(t, err)
 
 			require.Equal(t, tt.want, readBody(t, got.Body), "the SDK has verified the checksum of the part")
-			require.Equal(t, tt.span, aws.ToString(got.ContentRange))
-			require.Equal(t, tt.count, aws.ToInt32(got.PartsCount))
+			require.Equal(t, tt.wantSpan, aws.ToString(got.ContentRange))
+			require.Equal(t, tt.wantCount, aws.ToInt32(got.PartsCount))
 			require.Equal(t, etags[tt.key], got.ETag)
-			require.Equal(t, tt.checksumType, got.ChecksumType)
+			require.Equal(t, tt.wantChecksumType, got.ChecksumType)
 
 			if tt.key != "put" && tt.key != "empty" {
 				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
@@ -131,8 +131,8 @@ func TestGetObjectPart(t *testing.T) {
 			})
 			require.NoError(t, err)
 			require.Equal(t, int64(len(tt.want)), *head.ContentLength)
-			require.Equal(t, tt.span, aws.ToString(head.ContentRange))
-			require.Equal(t, tt.count, aws.ToInt32(head.PartsCount))
+			require.Equal(t, tt.wantSpan, aws.ToString(head.ContentRange))
+			require.Equal(t, tt.wantCount, aws.ToInt32(head.PartsCount))
 			require.Equal(t, got.ChecksumCRC32C, head.ChecksumCRC32C)
 		})
 	}
@@ -153,68 +153,68 @@ func TestGetObjectPartRefused(t *testing.T) {
 	s.put(t, "put", "x")
 
 	tests := []struct {
-		name   string
-		path   string
-		header map[string]string
-		status int
-		code   string
+		name       string
+		path       string
+		header     map[string]string
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "part after the last",
-			path:   "/photos/k?partNumber=3",
-			status: http.StatusRequestedRangeNotSatisfiable,
-			code:   "InvalidPartNumber",
+			name:       "part after the last",
+			path:       "/photos/k?partNumber=3",
+			wantStatus: http.StatusRequestedRangeNotSatisfiable,
+			wantCode:   "InvalidPartNumber",
 		},
 		{
-			name:   "part 2 of an object without parts",
-			path:   "/photos/put?partNumber=2",
-			status: http.StatusRequestedRangeNotSatisfiable,
-			code:   "InvalidPartNumber",
+			name:       "part 2 of an object without parts",
+			path:       "/photos/put?partNumber=2",
+			wantStatus: http.StatusRequestedRangeNotSatisfiable,
+			wantCode:   "InvalidPartNumber",
 		},
 		{
-			name:   "part number 0",
-			path:   "/photos/k?partNumber=0",
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "part number 0",
+			path:       "/photos/k?partNumber=0",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "part number too high",
-			path:   "/photos/k?partNumber=10001",
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "part number too high",
+			path:       "/photos/k?partNumber=10001",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "part number is not a number",
-			path:   "/photos/k?partNumber=one",
-			status: http.StatusBadRequest,
-			code:   "InvalidArgument",
+			name:       "part number is not a number",
+			path:       "/photos/k?partNumber=one",
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "part number and range",
-			path:   "/photos/k?partNumber=1",
-			header: map[string]string{"Range": "bytes=0-1"},
-			status: http.StatusBadRequest,
-			code:   "InvalidRequest",
+			name:       "part number and range",
+			path:       "/photos/k?partNumber=1",
+			header:     map[string]string{"Range": "bytes=0-1"},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:   "condition not met",
-			path:   "/photos/k?partNumber=1",
-			header: map[string]string{"If-Match": `"x"`},
-			status: http.StatusPreconditionFailed,
-			code:   "PreconditionFailed",
+			name:       "condition not met",
+			path:       "/photos/k?partNumber=1",
+			header:     map[string]string{"If-Match": `"x"`},
+			wantStatus: http.StatusPreconditionFailed,
+			wantCode:   "PreconditionFailed",
 		},
 		{
-			name:   "object missing",
-			path:   "/photos/none?partNumber=1",
-			status: http.StatusNotFound,
-			code:   "NoSuchKey",
+			name:       "object missing",
+			path:       "/photos/none?partNumber=1",
+			wantStatus: http.StatusNotFound,
+			wantCode:   "NoSuchKey",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendSigned(t, "GET", tt.path, "", tt.header)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code)
 		})
 	}
 

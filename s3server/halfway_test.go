@@ -68,13 +68,13 @@ func (d fullDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Att
 // If CreateBucket cannot store the settings, it removes the bucket again unless another client has used it.
 func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 	tests := []struct {
-		name     string
-		err      error  // of the write of the settings
-		otherKey string // of an object that another client stores
-		removed  []string
+		name        string
+		err         error  // of the write of the settings
+		otherKey    string // of an object that another client stores
+		wantRemoved []string
 	}{
-		{name: "empty bucket, disk full", err: syscall.ENOSPC, removed: []string{"locked"}},
-		{name: "empty bucket, quota used up", err: syscall.EDQUOT, removed: []string{"locked"}},
+		{name: "empty bucket, disk full", err: syscall.ENOSPC, wantRemoved: []string{"locked"}},
+		{name: "empty bucket, quota used up", err: syscall.EDQUOT, wantRemoved: []string{"locked"}},
 		{name: "object of another client", err: syscall.ENOSPC, otherKey: "k"},
 	}
 	for _, tt := range tests {
@@ -93,12 +93,12 @@ func TestCreateBucketRemovesBucketWithoutSettings(t *testing.T) {
 
 			// The bucket is removed, unless it has an object.
 			requireFailure(t, err, 507, "XMinioStorageFull")
-			require.Equal(t, tt.removed, service.removed)
+			require.Equal(t, tt.wantRemoved, service.removed)
 
 			_, err = s.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{
 				Bucket: aws.String("locked"),
 			})
-			if tt.removed != nil {
+			if tt.wantRemoved != nil {
 				requireFailure(t, err, 404, "NoSuchBucket")
 				return
 			}

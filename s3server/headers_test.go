@@ -159,17 +159,17 @@ func TestSignatureDateForms(t *testing.T) {
 // x-amz- header except for the hash of the body.
 func TestSignatureWithoutSomeHeaders(t *testing.T) {
 	tests := []struct {
-		name   string // of the unsigned header
-		value  string
-		status int
+		name       string // of the unsigned header
+		value      string
+		wantStatus int
 	}{
-		{name: "Content-Type", value: "image/png", status: http.StatusOK},
-		{name: "Cache-Control", value: "no-store", status: http.StatusOK},
-		{name: "Content-Md5", value: "XUFAKrxLKna5cZ2REBfFkg==", status: http.StatusOK},
-		{name: "X-Amz-Acl", value: "private", status: http.StatusForbidden},
-		{name: "X-Amz-Meta-A", value: "b", status: http.StatusForbidden},
-		{name: "X-Amz-Storage-Class", value: "STANDARD", status: http.StatusForbidden},
-		{name: "X-Amz-Security-Token", value: "x", status: http.StatusBadRequest},
+		{name: "Content-Type", value: "image/png", wantStatus: http.StatusOK},
+		{name: "Cache-Control", value: "no-store", wantStatus: http.StatusOK},
+		{name: "Content-Md5", value: "XUFAKrxLKna5cZ2REBfFkg==", wantStatus: http.StatusOK},
+		{name: "X-Amz-Acl", value: "private", wantStatus: http.StatusForbidden},
+		{name: "X-Amz-Meta-A", value: "b", wantStatus: http.StatusForbidden},
+		{name: "X-Amz-Storage-Class", value: "STANDARD", wantStatus: http.StatusForbidden},
+		{name: "X-Amz-Security-Token", value: "x", wantStatus: http.StatusBadRequest},
 	}
 	strict := startServer(t, s3server.Config{})
 	lenient := startLenient(t, s3server.Config{})
@@ -182,8 +182,8 @@ func TestSignatureWithoutSomeHeaders(t *testing.T) {
 			header.Set(tt.name, tt.value)
 
 			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("hello"), header)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.status == http.StatusForbidden {
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantStatus == http.StatusForbidden {
 				require.Equal(t, strings.ToLower(tt.name), parseError(t, body).HeadersNotSigned)
 			}
 

@@ -169,57 +169,57 @@ func TestHostileEndlessBody(t *testing.T) {
 func TestHostileHugeHead(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	tests := []struct {
-		name   string
-		path   string
-		header http.Header
-		status int
-		code   string
+		name       string
+		path       string
+		header     http.Header
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "many small headers",
-			path:   "/photos",
-			header: manyHeaders(300),
-			status: 400,
-			code:   "RequestHeaderSectionTooLarge",
+			name:       "many small headers",
+			path:       "/photos",
+			header:     manyHeaders(300),
+			wantStatus: 400,
+			wantCode:   "RequestHeaderSectionTooLarge",
 		},
 		{
-			name:   "a huge header",
-			path:   "/photos",
-			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}},
-			status: 400,
-			code:   "RequestHeaderSectionTooLarge",
+			name:       "a huge header",
+			path:       "/photos",
+			header:     http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 9<<10)}},
+			wantStatus: 400,
+			wantCode:   "RequestHeaderSectionTooLarge",
 		},
 		{
-			name:   "more than net/http accepts",
-			path:   "/photos",
-			header: http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}},
-			status: 431,
+			name:       "more than net/http accepts",
+			path:       "/photos",
+			header:     http.Header{"X-Amz-Meta-A": {strings.Repeat("x", 100<<10)}},
+			wantStatus: 431,
 		},
 		{
-			name:   "a huge query",
-			path:   "/photos?" + strings.Repeat("a&", 9<<10),
-			status: 414,
-			code:   "InvalidURI",
+			name:       "a huge query",
+			path:       "/photos?" + strings.Repeat("a&", 9<<10),
+			wantStatus: 414,
+			wantCode:   "InvalidURI",
 		},
 		{
-			name:   "a huge path",
-			path:   "/photos/" + strings.Repeat("a", 17<<10),
-			status: 414,
-			code:   "InvalidURI",
+			name:       "a huge path",
+			path:       "/photos/" + strings.Repeat("a", 17<<10),
+			wantStatus: 414,
+			wantCode:   "InvalidURI",
 		},
 		{
-			name:   "a long key",
-			path:   "/photos/" + strings.Repeat("a", 2<<10),
-			status: 400,
-			code:   "KeyTooLongError",
+			name:       "a long key",
+			path:       "/photos/" + strings.Repeat("a", 2<<10),
+			wantStatus: 400,
+			wantCode:   "KeyTooLongError",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.send(t, "GET", s.server.URL+tt.path, nil, tt.header)
-			require.Equal(t, tt.status, response.StatusCode)
-			if tt.code != "" {
-				require.Equal(t, tt.code, parseError(t, body).Code)
+			require.Equal(t, tt.wantStatus, response.StatusCode)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, parseError(t, body).Code)
 			}
 		})
 	}

@@ -147,54 +147,54 @@ func TestExploredServer(t *testing.T) {
 	suspend := setVersioning("Suspended")
 
 	tests := []struct {
-		name      string
-		versioned bool // true if the bucket has versions
-		expired   bool // true if the object has expired by the lifecycle of the bucket
-		first     exploredRequest
-		second    exploredRequest
-		contents  []string // the possible contents of the object if both requests succeed
+		name         string
+		versioned    bool // true if the bucket has versions
+		expired      bool // true if the object has expired by the lifecycle of the bucket
+		first        exploredRequest
+		second       exploredRequest
+		wantContents []string // the possible contents of the object if both requests succeed
 	}{
-		{name: "complete and complete", first: complete, second: complete, contents: []string{"part"}},
-		{name: "complete and put", first: complete, second: put, contents: []string{"part", "put"}},
-		{name: "complete and abort", first: complete, second: abort, contents: []string{"part"}},
-		{name: "complete and delete", first: complete, second: remove, contents: []string{"part", noObject}},
-		{name: "put and delete", first: put, second: remove, contents: []string{"put", noObject}},
-		{name: "put and versioning on", first: put, second: enable, contents: []string{"put"}},
-		{name: "put and versioning off", versioned: true, first: put, second: suspend, contents: []string{"put"}},
-		{name: "delete and versioning on", first: remove, second: enable, contents: []string{noObject}},
+		{name: "complete and complete", first: complete, second: complete, wantContents: []string{"part"}},
+		{name: "complete and put", first: complete, second: put, wantContents: []string{"part", "put"}},
+		{name: "complete and abort", first: complete, second: abort, wantContents: []string{"part"}},
+		{name: "complete and delete", first: complete, second: remove, wantContents: []string{"part", noObject}},
+		{name: "put and delete", first: put, second: remove, wantContents: []string{"put", noObject}},
+		{name: "put and versioning on", first: put, second: enable, wantContents: []string{"put"}},
+		{name: "put and versioning off", versioned: true, first: put, second: suspend, wantContents: []string{"put"}},
+		{name: "delete and versioning on", first: remove, second: enable, wantContents: []string{noObject}},
 		{
-			name:      "delete and versioning off",
-			versioned: true,
-			first:     remove,
-			second:    suspend,
-			contents:  []string{noObject},
+			name:         "delete and versioning off",
+			versioned:    true,
+			first:        remove,
+			second:       suspend,
+			wantContents: []string{noObject},
 		},
-		{name: "complete and versioning on", first: complete, second: enable, contents: []string{"part"}},
-		{name: "put and lifecycle", expired: true, first: put, second: runLifecycle, contents: []string{"put"}},
+		{name: "complete and versioning on", first: complete, second: enable, wantContents: []string{"part"}},
+		{name: "put and lifecycle", expired: true, first: put, second: runLifecycle, wantContents: []string{"put"}},
 		{
-			name:      "put and lifecycle with versions",
-			versioned: true,
-			expired:   true,
-			first:     put,
-			second:    runLifecycle,
-			contents:  []string{"put"},
-		},
-		{
-			name:     "complete and lifecycle",
-			expired:  true,
-			first:    complete,
-			second:   runLifecycle,
-			contents: []string{"part"},
+			name:         "put and lifecycle with versions",
+			versioned:    true,
+			expired:      true,
+			first:        put,
+			second:       runLifecycle,
+			wantContents: []string{"put"},
 		},
 		{
-			name:      "delete and lifecycle with versions",
-			versioned: true,
-			expired:   true,
-			first:     remove,
-			second:    runLifecycle,
-			contents:  []string{noObject},
+			name:         "complete and lifecycle",
+			expired:      true,
+			first:        complete,
+			second:       runLifecycle,
+			wantContents: []string{"part"},
 		},
-		{name: "put and tags", first: put, second: setTags, contents: []string{"put"}},
+		{
+			name:         "delete and lifecycle with versions",
+			versioned:    true,
+			expired:      true,
+			first:        remove,
+			second:       runLifecycle,
+			wantContents: []string{noObject},
+		},
+		{name: "put and tags", first: put, second: setTags, wantContents: []string{"put"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestExploredServer(t *testing.T) {
 					require.Contains(s, []string{"first", "part", "put", noObject}, content)
 					bothSucceeded := first.Err() == nil && second.Err() == nil && !process.Died()
 					if bothSucceeded && !first.Lost() && !second.Lost() {
-						require.Contains(s, tt.contents, content)
+						require.Contains(s, tt.wantContents, content)
 					}
 					if tt.versioned {
 						_, versions, _ := askServer(s.Context(), next, http.MethodGet, "?versions", "")

@@ -80,94 +80,94 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		return service
 	}
 	tests := []struct {
-		name    string
-		service func(*testing.T) driver.ServiceDriver
-		method  string
-		path    string
-		header  map[string]string
-		first   string // the content and the tag of the object
-		next    string // those of the object that replaces it after the first read; "" if none does
-		status  int
-		reads   int // of the object by the server
+		name       string
+		service    func(*testing.T) driver.ServiceDriver
+		method     string
+		path       string
+		header     map[string]string
+		first      string // the content and the tag of the object
+		next       string // those of the object that replaces it after the first read; "" if none does
+		wantStatus int
+		wantReads  int // of the object by the server
 	}{
 		{
-			name:    "directory, GET without replacement",
-			service: onDirectory,
-			method:  "GET",
-			path:    "/photos/k",
-			first:   "public",
-			status:  200,
-			reads:   1,
+			name:       "directory, GET without replacement",
+			service:    onDirectory,
+			method:     "GET",
+			path:       "/photos/k",
+			first:      "public",
+			wantStatus: 200,
+			wantReads:  1,
 		},
 		{
-			name:    "directory, HEAD without replacement",
-			service: onDirectory,
-			method:  "HEAD",
-			path:    "/photos/k",
-			first:   "public",
-			status:  200,
-			reads:   1,
+			name:       "directory, HEAD without replacement",
+			service:    onDirectory,
+			method:     "HEAD",
+			path:       "/photos/k",
+			first:      "public",
+			wantStatus: 200,
+			wantReads:  1,
 		},
 		{
-			name:    "directory, public object replaced by a private one",
-			service: onDirectory,
-			method:  "GET",
-			path:    "/photos/k",
-			first:   "public",
-			next:    "private",
-			status:  200,
-			reads:   1,
+			name:       "directory, public object replaced by a private one",
+			service:    onDirectory,
+			method:     "GET",
+			path:       "/photos/k",
+			first:      "public",
+			next:       "private",
+			wantStatus: 200,
+			wantReads:  1,
 		},
 		{
-			name:    "directory, source of a copy replaced by a private one",
-			service: onDirectory,
-			method:  "PUT",
-			path:    "/photos/copy",
-			header:  map[string]string{"X-Amz-Copy-Source": "/photos/k"},
-			first:   "public",
-			next:    "private",
-			status:  503,
-			reads:   1,
+			name:       "directory, source of a copy replaced by a private one",
+			service:    onDirectory,
+			method:     "PUT",
+			path:       "/photos/copy",
+			header:     map[string]string{"X-Amz-Copy-Source": "/photos/k"},
+			first:      "public",
+			next:       "private",
+			wantStatus: 503,
+			wantReads:  1,
 		},
 		{
-			name:    "remote store, public object replaced by a private one",
-			service: inMemory,
-			method:  "GET",
-			path:    "/photos/k",
-			first:   "public",
-			next:    "private",
-			status:  403,
-			reads:   2,
+			name:       "remote store, public object replaced by a private one",
+			service:    inMemory,
+			method:     "GET",
+			path:       "/photos/k",
+			first:      "public",
+			next:       "private",
+			wantStatus: 403,
+			wantReads:  2,
 		},
 		{
-			name:    "remote store, private object replaced by a public one, HEAD",
-			service: inMemory,
-			method:  "HEAD",
-			path:    "/photos/k",
-			first:   "private",
-			next:    "public",
-			status:  200,
-			reads:   2,
+			name:       "remote store, private object replaced by a public one, HEAD",
+			service:    inMemory,
+			method:     "HEAD",
+			path:       "/photos/k",
+			first:      "private",
+			next:       "public",
+			wantStatus: 200,
+			wantReads:  2,
 		},
 		{
-			name:    "remote store, private object replaced by a public one",
-			service: inMemory,
-			method:  "GET",
-			path:    "/photos/k",
-			first:   "private",
-			next:    "public",
-			status:  200,
-			reads:   3,
+			name:       "remote store, private object replaced by a public one",
+			service:    inMemory,
+			method:     "GET",
+			path:       "/photos/k",
+			first:      "private",
+			next:       "public",
+			wantStatus: 200,
+			wantReads:  3,
 		},
 		{
-			name:    "directory, private object replaced by a public one",
-			service: onDirectory,
-			method:  "GET",
-			path:    "/photos/k",
-			first:   "private",
-			next:    "public",
-			status:  200,
-			reads:   2,
+			name:       "directory, private object replaced by a public one",
+			service:    onDirectory,
+			method:     "GET",
+			path:       "/photos/k",
+			first:      "private",
+			next:       "public",
+			wantStatus: 200,
+			wantReads:  2,
 		},
 	}
 	for _, tt := range tests {
@@ -192,9 +192,9 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			service.reads = 0
 			service.next = tt.next
 			response, body := s.sendAs(t, nobody, tt.method, tt.path, "", tt.header)
-			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			require.NotContains(t, body, "private")
-			require.Equal(t, tt.reads, service.reads)
+			require.Equal(t, tt.wantReads, service.reads)
 		})
 	}
 }

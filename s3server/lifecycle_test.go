@@ -153,19 +153,19 @@ func TestLifecycleExpiresAtMidnight(t *testing.T) {
 
 	nextMidnight := midnight.Add(24 * time.Hour)
 	tests := []struct {
-		name string
-		time time.Time
-		keys []string // that are left
+		name     string
+		time     time.Time
+		wantKeys []string // that are left
 	}{
-		{name: "before midnight", time: midnight.Add(-time.Minute), keys: []string{"a/1", "b/1", "c/1"}},
-		{name: "midnight", time: midnight, keys: []string{"a/1", "c/1"}},
-		{name: "before the next", time: nextMidnight.Add(-time.Minute), keys: []string{"a/1", "c/1"}},
-		{name: "next midnight", time: nextMidnight, keys: []string{"c/1"}},
+		{name: "before midnight", time: midnight.Add(-time.Minute), wantKeys: []string{"a/1", "b/1", "c/1"}},
+		{name: "midnight", time: midnight, wantKeys: []string{"a/1", "c/1"}},
+		{name: "before the next", time: nextMidnight.Add(-time.Minute), wantKeys: []string{"a/1", "c/1"}},
+		{name: "next midnight", time: nextMidnight, wantKeys: []string{"c/1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s.runLater(time.Until(tt.time), s.server.RunLifecycle)
-			require.Equal(t, tt.keys, s.keys(t))
+			require.Equal(t, tt.wantKeys, s.keys(t))
 		})
 	}
 }
@@ -178,24 +178,24 @@ func TestLifecycleFilters(t *testing.T) {
 		tagB   = "<Tag><Key>b</Key><Value>2</Value></Tag>"
 	)
 	tests := []struct {
-		name   string
-		filter string
-		left   []string // the keys of objects that do not expire
+		name     string
+		filter   string
+		wantLeft []string // the keys of objects that do not expire
 	}{
 		{
-			name:   "tags",
-			filter: "<Filter><And>" + tagA + tagB + "</And></Filter>",
-			left:   []string{"large", "small", "tagged"},
+			name:     "tags",
+			filter:   "<Filter><And>" + tagA + tagB + "</And></Filter>",
+			wantLeft: []string{"large", "small", "tagged"},
 		},
 		{
-			name:   "prefix and tag",
-			filter: "<Filter><And><Prefix>tagged-t</Prefix>" + tagA + "</And></Filter>",
-			left:   []string{"large", "small", "tagged"},
+			name:     "prefix and tag",
+			filter:   "<Filter><And><Prefix>tagged-t</Prefix>" + tagA + "</And></Filter>",
+			wantLeft: []string{"large", "small", "tagged"},
 		},
 		{
-			name:   "sizes",
-			filter: "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
-			left:   []string{"large", "small"},
+			name:     "sizes",
+			filter:   "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			wantLeft: []string{"large", "small"},
 		},
 	}
 	for _, tt := range tests {
@@ -221,7 +221,7 @@ func TestLifecycleFilters(t *testing.T) {
 
 			// After the hour, the selected objects expire.
 			s.runLater(time.Hour, s.server.RunLifecycle)
-			require.Equal(t, tt.left, s.keys(t))
+			require.Equal(t, tt.wantLeft, s.keys(t))
 		})
 	}
 }

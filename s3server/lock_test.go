@@ -261,71 +261,71 @@ func TestLocksRefused(t *testing.T) {
 	s := startLocking(t)
 	nextHour := s.clock.now().Add(time.Hour).UTC().Format(time.RFC3339)
 	tests := []struct {
-		name   string
-		path   string
-		header map[string]string
-		code   string
+		name     string
+		path     string
+		header   map[string]string
+		wantCode string
 	}{
 		{
-			name:   "mode in a bucket without object lock",
-			path:   "/photos/new",
-			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: nextHour},
-			code:   "InvalidRequest",
+			name:     "mode in a bucket without object lock",
+			path:     "/photos/new",
+			header:   map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: nextHour},
+			wantCode: "InvalidRequest",
 		},
 		{
-			name:   "hold in a bucket without object lock",
-			path:   "/photos/new",
-			header: map[string]string{checksum: crcOfX, hold: "OFF"},
-			code:   "InvalidRequest",
+			name:     "hold in a bucket without object lock",
+			path:     "/photos/new",
+			header:   map[string]string{checksum: crcOfX, hold: "OFF"},
+			wantCode: "InvalidRequest",
 		},
 		{
-			name:   "mode without a date",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE"},
-			code:   "InvalidArgument",
+			name:     "mode without a date",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, mode: "GOVERNANCE"},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "date without a mode",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, date: nextHour},
-			code:   "InvalidArgument",
+			name:     "date without a mode",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, date: nextHour},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "unknown mode",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, mode: "FOREVER", date: nextHour},
-			code:   "InvalidArgument",
+			name:     "unknown mode",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, mode: "FOREVER", date: nextHour},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "date in the past",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "2020-01-01T00:00:00Z"},
-			code:   "InvalidArgument",
+			name:     "date in the past",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "2020-01-01T00:00:00Z"},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "invalid date",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "tomorrow"},
-			code:   "InvalidArgument",
+			name:     "invalid date",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, mode: "GOVERNANCE", date: "tomorrow"},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "unknown hold",
-			path:   "/locking/new",
-			header: map[string]string{checksum: crcOfX, hold: "YES"},
-			code:   "InvalidArgument",
+			name:     "unknown hold",
+			path:     "/locking/new",
+			header:   map[string]string{checksum: crcOfX, hold: "YES"},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "checksum missing",
-			path:   "/locking/new",
-			header: map[string]string{hold: "ON"},
-			code:   "InvalidRequest",
+			name:     "checksum missing",
+			path:     "/locking/new",
+			header:   map[string]string{hold: "ON"},
+			wantCode: "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendSigned(t, "PUT", tt.path, "x", tt.header)
 			require.Equal(t, 400, response.StatusCode, body)
-			require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 		})
 	}
 	require.Empty(t, s.keys(t))
@@ -368,22 +368,30 @@ func TestDefaultRetentionRefused(t *testing.T) {
 	const maxDays, maxYears = 36500, 100
 	s := startLocking(t)
 	tests := []struct {
-		name   string
-		period types.DefaultRetention
-		code   string
+		name     string
+		period   types.DefaultRetention
+		wantCode string
 	}{
-		{name: "no days", period: types.DefaultRetention{Days: aws.Int32(0)}, code: "InvalidArgument"},
-		{name: "too many days", period: types.DefaultRetention{Days: aws.Int32(maxDays + 1)}, code: "InvalidArgument"},
-		{name: "too many years", period: types.DefaultRetention{Years: aws.Int32(maxYears + 1)}, code: "InvalidArgument"},
+		{name: "no days", period: types.DefaultRetention{Days: aws.Int32(0)}, wantCode: "InvalidArgument"},
 		{
-			name:   "highest number of days",
-			period: types.DefaultRetention{Days: aws.Int32(math.MaxInt32)},
-			code:   "InvalidArgument",
+			name:     "too many days",
+			period:   types.DefaultRetention{Days: aws.Int32(maxDays + 1)},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "days and years",
-			period: types.DefaultRetention{Days: aws.Int32(math.MaxInt32), Years: aws.Int32(1)},
-			code:   "MalformedXML",
+			name:     "too many years",
+			period:   types.DefaultRetention{Years: aws.Int32(maxYears + 1)},
+			wantCode: "InvalidArgument",
+		},
+		{
+			name:     "highest number of days",
+			period:   types.DefaultRetention{Days: aws.Int32(math.MaxInt32)},
+			wantCode: "InvalidArgument",
+		},
+		{
+			name:     "days and years",
+			period:   types.DefaultRetention{Days: aws.Int32(math.MaxInt32), Years: aws.Int32(1)},
+			wantCode: "MalformedXML",
 		},
 	}
 	for _, tt := range tests {
@@ -397,7 +405,7 @@ func TestDefaultRetentionRefused(t *testing.T) {
 					Rule:              &types.ObjectLockRule{DefaultRetention: &retention},
 				},
 			})
-			requireFailure(t, err, 400, tt.code)
+			requireFailure(t, err, 400, tt.wantCode)
 		})
 	}
 }

@@ -136,10 +136,10 @@ func TestCompleteRefuses(t *testing.T) {
 	// Each upload has a third part, which a completion need not contain. If it does, the second part is too small.
 	var third types.CompletedPart
 	tests := []struct {
-		name   string
-		change func(*s3.CompleteMultipartUploadInput)
-		status int
-		code   string // "" if the completion succeeds
+		name       string
+		change     func(*s3.CompleteMultipartUploadInput)
+		wantStatus int
+		wantCode   string // "" if the completion succeeds
 	}{
 		{name: "valid completion", change: func(*s3.CompleteMultipartUploadInput) {}},
 		{
@@ -147,48 +147,48 @@ func TestCompleteRefuses(t *testing.T) {
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts = nil
 			},
-			status: 400,
-			code:   "MalformedXML",
+			wantStatus: 400,
+			wantCode:   "MalformedXML",
 		},
 		{
 			name: "body missing",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload = nil
 			},
-			status: 400,
-			code:   "InvalidRequest",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
 			name: "part without an entity tag",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[0].ETag = nil
 			},
-			status: 400,
-			code:   "MalformedXML",
+			wantStatus: 400,
+			wantCode:   "MalformedXML",
 		},
 		{
 			name: "part without a number",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[0].PartNumber = nil
 			},
-			status: 400,
-			code:   "MalformedXML",
+			wantStatus: 400,
+			wantCode:   "MalformedXML",
 		},
 		{
 			name: "part number 0",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[0].PartNumber = aws.Int32(0)
 			},
-			status: 400,
-			code:   "InvalidArgument",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name: "part number negative",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[1].PartNumber = aws.Int32(-1)
 			},
-			status: 400,
-			code:   "InvalidArgument",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name: "parts in wrong order",
@@ -196,56 +196,56 @@ func TestCompleteRefuses(t *testing.T) {
 				p := input.MultipartUpload.Parts
 				p[0], p[1] = p[1], p[0]
 			},
-			status: 400,
-			code:   "InvalidPartOrder",
+			wantStatus: 400,
+			wantCode:   "InvalidPartOrder",
 		},
 		{
 			name: "part given twice",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[1] = input.MultipartUpload.Parts[0]
 			},
-			status: 400,
-			code:   "InvalidPartOrder",
+			wantStatus: 400,
+			wantCode:   "InvalidPartOrder",
 		},
 		{
 			name: "part that was not uploaded",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[1].PartNumber = aws.Int32(9)
 			},
-			status: 400,
-			code:   "InvalidPart",
+			wantStatus: 400,
+			wantCode:   "InvalidPart",
 		},
 		{
 			name: "wrong entity tag of a part",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[0].ETag = aws.String(`"x"`)
 			},
-			status: 400,
-			code:   "InvalidPart",
+			wantStatus: 400,
+			wantCode:   "InvalidPart",
 		},
 		{
 			name: "wrong checksum of a part",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts[0].ChecksumCRC32C = aws.String("AAAAAA==")
 			},
-			status: 400,
-			code:   "InvalidPart",
+			wantStatus: 400,
+			wantCode:   "InvalidPart",
 		},
 		{
 			name: "part before the last too small",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
 			},
-			status: 400,
-			code:   "EntityTooSmall",
+			wantStatus: 400,
+			wantCode:   "EntityTooSmall",
 		},
 		{
 			name: "wrong size of the object",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.MpuObjectSize = aws.Int64(int64(len(content)) - 1)
 			},
-			status: 400,
-			code:   "InvalidRequest",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
 			name: "right size of the object",
@@ -258,8 +258,8 @@ func TestCompleteRefuses(t *testing.T) {
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.ChecksumCRC32C = aws.String("AAAAAA==")
 			},
-			status: 400,
-			code:   "BadDigest",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
 			name: "right checksum of the object",
@@ -272,32 +272,32 @@ func TestCompleteRefuses(t *testing.T) {
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.ChecksumCRC32 = aws.String("AAAAAA==")
 			},
-			status: 400,
-			code:   "BadDigest",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
 			name: "other checksum type than that of the upload",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.ChecksumType = types.ChecksumTypeComposite
 			},
-			status: 400,
-			code:   "BadDigest",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
 			name: "condition: no object exists",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.IfNoneMatch = aws.String("*")
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "condition: another entity tag",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.IfMatch = aws.String(`"x"`)
 			},
-			status: 412,
-			code:   "PreconditionFailed",
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name: "condition: an object exists",
@@ -310,16 +310,16 @@ func TestCompleteRefuses(t *testing.T) {
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.UploadId = aws.String("x")
 			},
-			status: 404,
-			code:   "NoSuchUpload",
+			wantStatus: 404,
+			wantCode:   "NoSuchUpload",
 		},
 		{
 			name: "key of another object",
 			change: func(input *s3.CompleteMultipartUploadInput) {
 				input.Key = aws.String("other")
 			},
-			status: 404,
-			code:   "NoSuchUpload",
+			wantStatus: 404,
+			wantCode:   "NoSuchUpload",
 		},
 	}
 	for _, tt := range tests {
@@ -334,13 +334,13 @@ func TestCompleteRefuses(t *testing.T) {
 			tt.change(input)
 
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 				require.Equal(t, content, s.get(t, "k"))
 				return
 			}
 
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Equal(t, "old", s.get(t, "k"))
 		})
 	}
@@ -458,52 +458,52 @@ func TestUploadPartRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	upload := s.beginUpload(t, "k")
 	tests := []struct {
-		name   string
-		input  s3.UploadPartInput // by default a valid part 1 of the upload
-		status int
-		code   string
+		name       string
+		input      s3.UploadPartInput // by default a valid part 1 of the upload
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "part number 0",
-			input:  s3.UploadPartInput{PartNumber: aws.Int32(0)},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "part number 0",
+			input:      s3.UploadPartInput{PartNumber: aws.Int32(0)},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "part number above the limit",
-			input:  s3.UploadPartInput{PartNumber: aws.Int32(int32(small.MaxParts) + 1)},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "part number above the limit",
+			input:      s3.UploadPartInput{PartNumber: aws.Int32(int32(small.MaxParts) + 1)},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "unknown upload ID",
-			input:  s3.UploadPartInput{UploadId: aws.String("x")},
-			status: 404,
-			code:   "NoSuchUpload",
+			name:       "unknown upload ID",
+			input:      s3.UploadPartInput{UploadId: aws.String("x")},
+			wantStatus: 404,
+			wantCode:   "NoSuchUpload",
 		},
 		{
-			name:   "key of another object",
-			input:  s3.UploadPartInput{Key: aws.String("other")},
-			status: 404,
-			code:   "NoSuchUpload",
+			name:       "key of another object",
+			input:      s3.UploadPartInput{Key: aws.String("other")},
+			wantStatus: 404,
+			wantCode:   "NoSuchUpload",
 		},
 		{
-			name:   "part too large",
-			input:  s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", int(small.MaxPartSize)+1))},
-			status: 400,
-			code:   "EntityTooLarge",
+			name:       "part too large",
+			input:      s3.UploadPartInput{Body: strings.NewReader(strings.Repeat("x", int(small.MaxPartSize)+1))},
+			wantStatus: 400,
+			wantCode:   "EntityTooLarge",
 		},
 		{
-			name:   "wrong checksum",
-			input:  s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")},
-			status: 400,
-			code:   "BadDigest",
+			name:       "wrong checksum",
+			input:      s3.UploadPartInput{ChecksumCRC32C: aws.String("AAAAAA==")},
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:   "wrong MD5",
-			input:  s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")},
-			status: 400,
-			code:   "BadDigest",
+			name:       "wrong MD5",
+			input:      s3.UploadPartInput{ContentMD5: aws.String("AAAAAAAAAAAAAAAAAAAAAA==")},
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 	}
 	for _, tt := range tests {
@@ -524,7 +524,7 @@ func TestUploadPartRefused(t *testing.T) {
 			}
 
 			_, err := s.UploadPart(t.Context(), &input)
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			parts, err := s.ListParts(t.Context(), &s3.ListPartsInput{
 				Bucket:   input.Bucket,
 				Key:      aws.String("k"),

@@ -102,36 +102,36 @@ func TestNotificationConfigurationRefused(t *testing.T) {
 		EventARNs: []string{"arn:aws:sns:*:events"},
 	})
 	tests := []struct {
-		name    string
-		rule    string
-		status  int
-		code    string
-		message string // "" is any
+		name        string
+		rule        string
+		wantStatus  int
+		wantCode    string
+		wantMessage string // "" is any
 	}{
-		{name: "EventBridge", rule: "<EventBridgeConfiguration/>", status: 501, code: "NotImplemented"},
+		{name: "EventBridge", rule: "<EventBridgeConfiguration/>", wantStatus: 501, wantCode: "NotImplemented"},
 		{
-			name:    "unknown topic",
-			rule:    "<TopicConfiguration>" + unknownTopic + event + "</TopicConfiguration>",
-			status:  400,
-			code:    "InvalidArgument",
-			message: "Unable to validate the following destination configurations",
+			name:        "unknown topic",
+			rule:        "<TopicConfiguration>" + unknownTopic + event + "</TopicConfiguration>",
+			wantStatus:  400,
+			wantCode:    "InvalidArgument",
+			wantMessage: "Unable to validate the following destination configurations",
 		},
 		{
-			name:   "two prefixes",
-			rule:   "<TopicConfiguration>" + topic + event + twoPrefixes + "</TopicConfiguration>",
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "two prefixes",
+			rule:       "<TopicConfiguration>" + topic + event + twoPrefixes + "</TopicConfiguration>",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			document := "<NotificationConfiguration>" + tt.rule + "</NotificationConfiguration>"
 			response, body := s.sendSigned(t, "PUT", "/photos?notification", document, nil)
-			require.Equal(t, tt.status, response.StatusCode, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			e := parseError(t, body)
-			require.Equal(t, tt.code, e.Code, body)
-			if tt.message != "" {
-				require.Equal(t, tt.message, e.Message)
+			require.Equal(t, tt.wantCode, e.Code, body)
+			if tt.wantMessage != "" {
+				require.Equal(t, tt.wantMessage, e.Message)
 			}
 		})
 	}

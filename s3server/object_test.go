@@ -37,15 +37,15 @@ func TestPutObjectEachKey(t *testing.T) {
 func TestPutObjectRefusesKeys(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	const maxKey = 1024
-	tests := []struct{ key, code string }{
-		{key: strings.Repeat("k", maxKey+1), code: "KeyTooLongError"},
-		{key: "../up", code: "InvalidURI"},
-		{key: "a/../../up", code: "InvalidURI"},
-		{key: "not\xffutf8", code: "InvalidURI"},
+	tests := []struct{ key, wantCode string }{
+		{key: strings.Repeat("k", maxKey+1), wantCode: "KeyTooLongError"},
+		{key: "../up", wantCode: "InvalidURI"},
+		{key: "a/../../up", wantCode: "InvalidURI"},
+		{key: "not\xffutf8", wantCode: "InvalidURI"},
 	}
 	for _, tt := range tests {
 		_, err := s.PutObject(t.Context(), putInput(tt.key, ""))
-		requireFailure(t, err, 400, tt.code)
+		requireFailure(t, err, 400, tt.wantCode)
 	}
 
 	// A key may have ".." if it does not lead above the bucket.
@@ -124,30 +124,30 @@ func TestConditionsOfPut(t *testing.T) {
 		key         string
 		ifNoneMatch string
 		ifMatch     string
-		status      int
-		code        string
+		wantStatus  int
+		wantCode    string
 	}{
 		{name: "create, object missing", key: "new", ifNoneMatch: "*"},
-		{name: "create, object exists", key: "old", ifNoneMatch: "*", status: 412, code: "PreconditionFailed"},
+		{name: "create, object exists", key: "old", ifNoneMatch: "*", wantStatus: 412, wantCode: "PreconditionFailed"},
 		{
 			name:        "If-None-Match with an entity tag",
 			key:         "old",
 			ifNoneMatch: `"x"`,
-			status:      501,
-			code:        "NotImplemented",
+			wantStatus:  501,
+			wantCode:    "NotImplemented",
 		},
 		{name: "update, entity tag matches", key: "old", ifMatch: currentETag},
-		{name: "update, other entity tag", key: "old", ifMatch: `"x"`, status: 412, code: "PreconditionFailed"},
-		{name: "update, object missing", key: "new", ifMatch: `"x"`, status: 404, code: "NoSuchKey"},
+		{name: "update, other entity tag", key: "old", ifMatch: `"x"`, wantStatus: 412, wantCode: "PreconditionFailed"},
+		{name: "update, object missing", key: "new", ifMatch: `"x"`, wantStatus: 404, wantCode: "NoSuchKey"},
 		{name: "update any object", key: "old", ifMatch: "*"},
-		{name: "update any object, object missing", key: "new", ifMatch: "*", status: 404, code: "NoSuchKey"},
+		{name: "update any object, object missing", key: "new", ifMatch: "*", wantStatus: 404, wantCode: "NoSuchKey"},
 		{
 			name:        "both headers",
 			key:         "old",
 			ifNoneMatch: "*",
 			ifMatch:     currentETag,
-			status:      501,
-			code:        "NotImplemented",
+			wantStatus:  501,
+			wantCode:    "NotImplemented",
 		},
 	}
 	for _, tt := range tests {
@@ -166,13 +166,13 @@ func TestConditionsOfPut(t *testing.T) {
 			}
 
 			_, err := s.PutObject(t.Context(), input)
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 				return
 			}
 
 			// A failed condition leaves the old object.
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			require.Equal(t, "old", s.get(t, "old"))
 		})
 	}
@@ -208,65 +208,65 @@ func TestConditionsOfRead(t *testing.T) {
 	future := time.Now().Add(time.Hour)
 
 	tests := []struct {
-		name   string
-		input  s3.GetObjectInput // by default of the object k
-		status int
-		code   string
+		name       string
+		input      s3.GetObjectInput // by default of the object k
+		wantStatus int
+		wantCode   string
 	}{
 		{name: "If-Match, entity tag matches", input: s3.GetObjectInput{IfMatch: &etag}},
 		{
-			name:   "If-Match, other entity tag",
-			input:  s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
-			status: 412,
-			code:   "PreconditionFailed",
+			name:       "If-Match, other entity tag",
+			input:      s3.GetObjectInput{IfMatch: aws.String(`"x"`)},
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
-			name:   "If-None-Match, entity tag matches",
-			input:  s3.GetObjectInput{IfNoneMatch: &etag},
-			status: 304,
-			code:   "NotModified",
+			name:       "If-None-Match, entity tag matches",
+			input:      s3.GetObjectInput{IfNoneMatch: &etag},
+			wantStatus: 304,
+			wantCode:   "NotModified",
 		},
 		{name: "If-None-Match, other entity tag", input: s3.GetObjectInput{IfNoneMatch: aws.String(`"x"`)}},
 		{name: "If-Modified-Since, modified", input: s3.GetObjectInput{IfModifiedSince: &past}},
 		{
-			name:   "If-Modified-Since, not modified",
-			input:  s3.GetObjectInput{IfModifiedSince: &future},
-			status: 304,
-			code:   "NotModified",
+			name:       "If-Modified-Since, not modified",
+			input:      s3.GetObjectInput{IfModifiedSince: &future},
+			wantStatus: 304,
+			wantCode:   "NotModified",
 		},
 		{
-			name:   "If-Unmodified-Since, modified",
-			input:  s3.GetObjectInput{IfUnmodifiedSince: &past},
-			status: 412,
-			code:   "PreconditionFailed",
+			name:       "If-Unmodified-Since, modified",
+			input:      s3.GetObjectInput{IfUnmodifiedSince: &past},
+			wantStatus: 412,
+			wantCode:   "PreconditionFailed",
 		},
 		{
 			name:  "If-Match has precedence over If-Unmodified-Since",
 			input: s3.GetObjectInput{IfMatch: &etag, IfUnmodifiedSince: &past},
 		},
 		{
-			name:   "object missing",
-			input:  s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
-			status: 404,
-			code:   "NoSuchKey",
+			name:       "object missing",
+			input:      s3.GetObjectInput{Key: aws.String("none"), IfMatch: &etag},
+			wantStatus: 404,
+			wantCode:   "NoSuchKey",
 		},
 		{
-			name:   "bucket missing",
-			input:  s3.GetObjectInput{Bucket: aws.String("none")},
-			status: 404,
-			code:   "NoSuchBucket",
+			name:       "bucket missing",
+			input:      s3.GetObjectInput{Bucket: aws.String("none")},
+			wantStatus: 404,
+			wantCode:   "NoSuchBucket",
 		},
 		{
-			name:   "version missing",
-			input:  s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
-			status: 404,
-			code:   "NoSuchVersion",
+			name:       "version missing",
+			input:      s3.GetObjectInput{VersionId: aws.String(strings.Repeat("v", 32))},
+			wantStatus: 404,
+			wantCode:   "NoSuchVersion",
 		},
 		{
-			name:   "version ID invalid",
-			input:  s3.GetObjectInput{VersionId: aws.String("x")},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "version ID invalid",
+			input:      s3.GetObjectInput{VersionId: aws.String("x")},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
@@ -280,8 +280,8 @@ func TestConditionsOfRead(t *testing.T) {
 			}
 
 			output, err := s.GetObject(t.Context(), &input)
-			if tt.code != "" {
-				requireFailure(t, err, tt.status, tt.code)
+			if tt.wantCode != "" {
+				requireFailure(t, err, tt.wantStatus, tt.wantCode)
 				return
 			}
 			require.NoError(t, err)
@@ -295,34 +295,39 @@ func TestGetObjectRanges(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "0123456789")
 	tests := []struct {
-		name         string
-		span         string
-		want         string
-		contentRange string
+		name             string
+		span             string
+		want             string
+		wantContentRange string
 	}{
-		{name: "first and last", span: "bytes=2-4", want: "234", contentRange: "bytes 2-4/10"},
-		{name: "first only", span: "bytes=7-", want: "789", contentRange: "bytes 7-9/10"},
-		{name: "suffix", span: "bytes=-3", want: "789", contentRange: "bytes 7-9/10"},
-		{name: "last past the end", span: "bytes=8-99", want: "89", contentRange: "bytes 8-9/10"},
+		{name: "first and last", span: "bytes=2-4", want: "234", wantContentRange: "bytes 2-4/10"},
+		{name: "first only", span: "bytes=7-", want: "789", wantContentRange: "bytes 7-9/10"},
+		{name: "suffix", span: "bytes=-3", want: "789", wantContentRange: "bytes 7-9/10"},
+		{name: "last past the end", span: "bytes=8-99", want: "89", wantContentRange: "bytes 8-9/10"},
 		{
-			name:         "last past the end, 20 digits",
-			span:         "bytes=8-99999999999999999999",
-			want:         "89",
-			contentRange: "bytes 8-9/10",
+			name:             "last past the end, 20 digits",
+			span:             "bytes=8-99999999999999999999",
+			want:             "89",
+			wantContentRange: "bytes 8-9/10",
 		},
-		{name: "suffix longer than the object", span: "bytes=-99", want: "0123456789", contentRange: "bytes 0-9/10"},
 		{
-			name:         "suffix longer than the object, 20 digits",
-			span:         "bytes=-99999999999999999999",
-			want:         "0123456789",
-			contentRange: "bytes 0-9/10",
+			name:             "suffix longer than the object",
+			span:             "bytes=-99",
+			want:             "0123456789",
+			wantContentRange: "bytes 0-9/10",
+		},
+		{
+			name:             "suffix longer than the object, 20 digits",
+			span:             "bytes=-99999999999999999999",
+			want:             "0123456789",
+			wantContentRange: "bytes 0-9/10",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendSigned(t, "GET", "/photos/k", "", map[string]string{"Range": tt.span})
 			require.Equal(t, http.StatusPartialContent, response.StatusCode)
-			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
+			require.Equal(t, tt.wantContentRange, response.Header.Get("Content-Range"))
 			require.Equal(t, tt.want, body)
 		})
 	}
@@ -364,23 +369,28 @@ func TestGetObjectRangesUnsatisfiable(t *testing.T) {
 	s.put(t, "k", "0123456789")
 	s.put(t, "empty", "")
 	tests := []struct {
-		name         string
-		key          string
-		span         string
-		contentRange string
+		name             string
+		key              string
+		span             string
+		wantContentRange string
 	}{
-		{name: "at the end", key: "k", span: "bytes=10-", contentRange: "bytes */10"},
-		{name: "past the end", key: "k", span: "bytes=11-12", contentRange: "bytes */10"},
-		{name: "past the end, 20 digits", key: "k", span: "bytes=99999999999999999999-", contentRange: "bytes */10"},
-		{name: "suffix of no bytes", key: "k", span: "bytes=-0", contentRange: "bytes */10"},
-		{name: "empty object", key: "empty", span: "bytes=0-", contentRange: "bytes */0"},
-		{name: "suffix of an empty object", key: "empty", span: "bytes=-5", contentRange: "bytes */0"},
+		{name: "at the end", key: "k", span: "bytes=10-", wantContentRange: "bytes */10"},
+		{name: "past the end", key: "k", span: "bytes=11-12", wantContentRange: "bytes */10"},
+		{
+			name:             "past the end, 20 digits",
+			key:              "k",
+			span:             "bytes=99999999999999999999-",
+			wantContentRange: "bytes */10",
+		},
+		{name: "suffix of no bytes", key: "k", span: "bytes=-0", wantContentRange: "bytes */10"},
+		{name: "empty object", key: "empty", span: "bytes=0-", wantContentRange: "bytes */0"},
+		{name: "suffix of an empty object", key: "empty", span: "bytes=-5", wantContentRange: "bytes */0"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.sendSigned(t, "GET", "/photos/"+tt.key, "", map[string]string{"Range": tt.span})
 			require.Equal(t, http.StatusRequestedRangeNotSatisfiable, response.StatusCode)
-			require.Equal(t, tt.contentRange, response.Header.Get("Content-Range"))
+			require.Equal(t, tt.wantContentRange, response.Header.Get("Content-Range"))
 			require.Equal(t, "InvalidRange", parseError(t, body).Code)
 		})
 	}
@@ -445,10 +455,10 @@ func TestChecksums(t *testing.T) {
 		crc32c  = "4waSgw==" // of the content
 	)
 	tests := []struct {
-		name  string
-		start func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
-		set   func(*s3.PutObjectInput) // sets a checksum
-		code  string
+		name     string
+		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
+		set      func(*s3.PutObjectInput) // sets a checksum
+		wantCode string
 	}{
 		{
 			name:  "CRC32C in a header",
@@ -463,7 +473,7 @@ func TestChecksums(t *testing.T) {
 			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAAAA==")
 			},
-			code: "BadDigest",
+			wantCode: "BadDigest",
 		},
 		{
 			name:  "invalid CRC32C in a header",
@@ -471,7 +481,7 @@ func TestChecksums(t *testing.T) {
 			set: func(input *s3.PutObjectInput) {
 				input.ChecksumCRC32C = aws.String("AAAA")
 			},
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:  "CRC32C in a trailer",
@@ -508,7 +518,7 @@ func TestChecksums(t *testing.T) {
 			set: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==")
 			},
-			code: "BadDigest",
+			wantCode: "BadDigest",
 		},
 		{
 			name:  "invalid Content-MD5",
@@ -516,7 +526,7 @@ func TestChecksums(t *testing.T) {
 			set: func(input *s3.PutObjectInput) {
 				input.ContentMD5 = aws.String("AAAA")
 			},
-			code: "InvalidDigest",
+			wantCode: "InvalidDigest",
 		},
 		{
 			name:  "two checksums",
@@ -525,7 +535,7 @@ func TestChecksums(t *testing.T) {
 				input.ChecksumCRC32C = aws.String(crc32c)
 				input.ChecksumCRC32 = aws.String("y/Q5Jg==")
 			},
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
@@ -534,8 +544,8 @@ func TestChecksums(t *testing.T) {
 			input := putInput("k", content)
 			tt.set(input)
 			_, err := s.PutObject(t.Context(), input)
-			if tt.code != "" {
-				requireFailure(t, err, 400, tt.code)
+			if tt.wantCode != "" {
+				requireFailure(t, err, 400, tt.wantCode)
 				require.Empty(t, s.keys(t))
 				return
 			}

@@ -1046,13 +1046,13 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 	require.NoError(t, err)
 
 	tests := []struct {
-		name       string
-		age        time.Duration
-		getStatus  int
-		formStatus int
+		name           string
+		age            time.Duration
+		wantGetStatus  int
+		wantFormStatus int
 	}{
-		{name: "young", age: 9 * time.Minute, getStatus: 200, formStatus: 204},
-		{name: "old", age: 11 * time.Minute, getStatus: 403, formStatus: 403},
+		{name: "young", age: 9 * time.Minute, wantGetStatus: 200, wantFormStatus: 204},
+		{name: "old", age: 11 * time.Minute, wantGetStatus: 403, wantFormStatus: 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -1060,9 +1060,9 @@ func TestPolicyJudgesSignatureAge(t *testing.T) {
 			defer s.clock.move(-tt.age)
 
 			response, body := s.send(t, "GET", presigned.URL, nil, nil)
-			require.Equal(t, tt.getStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantGetStatus, response.StatusCode, body)
 			response, body = s.post(t, form.URL, form.Values, "hello")
-			require.Equal(t, tt.formStatus, response.StatusCode, body)
+			require.Equal(t, tt.wantFormStatus, response.StatusCode, body)
 		})
 	}
 }
@@ -1097,33 +1097,33 @@ func TestPolicyIgnoresHashInQuery(t *testing.T) {
 func TestPolicyRefused(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
 	tests := []struct {
-		name      string
-		statement string
-		status    int
-		code      string
+		name       string
+		statement  string
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:      "an action on buckets with a resource of keys",
-			statement: allowStatement("s3:ListBucket", inKeys, ""),
-			status:    400,
-			code:      "MalformedPolicy",
+			name:       "an action on buckets with a resource of keys",
+			statement:  allowStatement("s3:ListBucket", inKeys, ""),
+			wantStatus: 400,
+			wantCode:   "MalformedPolicy",
 		},
 		{
-			name:      "an unknown action",
-			statement: denyStatement("s3:FlyObject", inKeys, ""),
-			status:    400,
-			code:      "MalformedPolicy",
+			name:       "an unknown action",
+			statement:  denyStatement("s3:FlyObject", inKeys, ""),
+			wantStatus: 400,
+			wantCode:   "MalformedPolicy",
 		},
 		{
-			name:      "a variable that the server does not support",
-			statement: denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
-			status:    501,
-			code:      "NotImplemented",
+			name:       "a variable that the server does not support",
+			statement:  denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			requireFailure(t, s.setPolicy(policy2012(tt.statement)), tt.status, tt.code)
+			requireFailure(t, s.setPolicy(policy2012(tt.statement)), tt.wantStatus, tt.wantCode)
 		})
 	}
 }
@@ -1292,14 +1292,14 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	tests := []struct{ signer, status int }{
-		{signer: ownerKey, status: 200},
-		{signer: otherKey, status: 403},
-		{signer: nobody, status: 403},
+	tests := []struct{ signer, wantStatus int }{
+		{signer: ownerKey, wantStatus: 200},
+		{signer: otherKey, wantStatus: 403},
+		{signer: nobody, wantStatus: 403},
 	}
 	for _, tt := range tests {
 		response, _ := s.sendAs(t, tt.signer, "GET", "/photos/k", "", nil)
-		require.Equal(t, tt.status, response.StatusCode)
+		require.Equal(t, tt.wantStatus, response.StatusCode)
 	}
 }
 

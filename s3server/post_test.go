@@ -90,155 +90,155 @@ func TestForm(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name    string
-		change  func(map[string]string)
-		later   time.Duration
-		content string
-		status  int
-		code    string
+		name       string
+		change     func(map[string]string)
+		later      time.Duration
+		content    string
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "valid", content: "hello", status: 204},
+		{name: "valid", content: "hello", wantStatus: 204},
 		{
-			name:    "valid, with status 201",
-			change:  set("success_action_status", "201"),
-			content: "hello",
-			status:  201,
+			name:       "valid, with status 201",
+			change:     set("success_action_status", "201"),
+			content:    "hello",
+			wantStatus: 201,
 		},
 		{
-			name:    "extra field",
-			change:  set("x-amz-meta-other", "c"),
-			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			name:       "extra field",
+			change:     set("x-amz-meta-other", "c"),
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:    "extra field to be ignored",
-			change:  set("x-ignore-me", "c"),
-			content: "hello",
-			status:  204,
+			name:       "extra field to be ignored",
+			change:     set("x-ignore-me", "c"),
+			content:    "hello",
+			wantStatus: 204,
 		},
 		{
-			name:    "other content type",
-			change:  set("content-type", "text/html"),
-			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			name:       "other content type",
+			change:     set("content-type", "text/html"),
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:    "other key",
-			change:  set("key", "other"),
-			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			name:       "other key",
+			change:     set("key", "other"),
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:    "key with the name of the file",
-			change:  set("key", "uploads/${filename}"),
-			content: "hello",
-			status:  204,
+			name:       "key with the name of the file",
+			change:     set("key", "uploads/${filename}"),
+			content:    "hello",
+			wantStatus: 204,
 		},
 		{
 			name: "field of a condition missing",
 			change: func(f map[string]string) {
 				delete(f, "content-type")
 			},
-			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:    "wrong signature",
-			change:  set("x-amz-signature", "x"),
-			content: "hello",
-			status:  403,
-			code:    "SignatureDoesNotMatch",
+			name:       "wrong signature",
+			change:     set("x-amz-signature", "x"),
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "signature missing",
 			change: func(f map[string]string) {
 				delete(f, "X-Amz-Signature")
 			},
-			content: "hello",
-			status:  400,
-			code:    "InvalidArgument",
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name: "policy missing",
 			change: func(f map[string]string) {
 				delete(f, "policy")
 			},
-			content: "hello",
-			status:  403,
-			code:    "AccessDenied",
+			content:    "hello",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:    "field without a name",
-			change:  set("", "x"),
-			content: "hello",
-			status:  400,
-			code:    "MalformedPOSTRequest",
+			name:       "field without a name",
+			change:     set("", "x"),
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "MalformedPOSTRequest",
 		},
 		{
 			name: "two fields for one ACL",
 			change: func(f map[string]string) {
 				f["acl"], f["x-amz-acl"] = "private", "public-read"
 			},
-			content: "hello",
-			status:  400,
-			code:    "InvalidArgument",
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:    "wrong MD5",
-			change:  set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
-			content: "hello",
-			status:  400,
-			code:    "BadDigest",
+			name:       "wrong MD5",
+			change:     set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "BadDigest",
 		},
 		{
-			name:    "malformed MD5",
-			change:  set("content-md5", "x"),
-			content: "hello",
-			status:  400,
-			code:    "InvalidDigest",
+			name:       "malformed MD5",
+			change:     set("content-md5", "x"),
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidDigest",
 		},
 		{
-			name:    "right MD5",
-			change:  set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
-			content: "hello",
-			status:  204,
+			name:       "right MD5",
+			change:     set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+			content:    "hello",
+			wantStatus: 204,
 		},
 		{
 			name: "key missing",
 			change: func(f map[string]string) {
 				delete(f, "key")
 			},
-			content: "hello",
-			status:  400,
-			code:    "InvalidArgument",
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:    "NUL in a field",
-			change:  set("cache-control", "a\x00b"),
-			content: "hello",
-			status:  400,
-			code:    "InvalidArgument",
+			name:       "NUL in a field",
+			change:     set("cache-control", "a\x00b"),
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:    "line break in a field",
-			change:  set("cache-control", "a\r\nX-Other: b"),
-			content: "hello",
-			status:  400,
-			code:    "InvalidArgument",
+			name:       "line break in a field",
+			change:     set("cache-control", "a\r\nX-Other: b"),
+			content:    "hello",
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
-			name:    "field not in ASCII",
-			change:  set("cache-control", "ü\t–"),
-			content: "hello",
-			status:  204,
+			name:       "field not in ASCII",
+			change:     set("cache-control", "ü\t–"),
+			content:    "hello",
+			wantStatus: 204,
 		},
-		{name: "expired", later: 16 * time.Minute, content: "hello", status: 403, code: "AccessDenied"},
-		{name: "file too long", content: "hello, hello", status: 400, code: "EntityTooLarge"},
-		{name: "file too short", content: "h", status: 400, code: "EntityTooSmall"},
+		{name: "expired", later: 16 * time.Minute, content: "hello", wantStatus: 403, wantCode: "AccessDenied"},
+		{name: "file too long", content: "hello, hello", wantStatus: 400, wantCode: "EntityTooLarge"},
+		{name: "file too short", content: "h", wantStatus: 400, wantCode: "EntityTooSmall"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -271,15 +271,15 @@ func TestForm(t *testing.T) {
 			response, body := s.post(t, presigned.URL, fields, tt.content)
 
 			s.clock.move(-tt.later)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.code != "" {
-				require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantCode != "" {
+				require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
 			require.Equal(t, []string{"uploads/photo.jpg"}, s.keys(t))
 			require.Equal(t, tt.content, s.get(t, "uploads/photo.jpg"))
-			require.Equal(t, tt.status == 201, strings.Contains(body, "<PostResponse>"))
+			require.Equal(t, tt.wantStatus == 201, strings.Contains(body, "<PostResponse>"))
 		})
 	}
 }
@@ -291,7 +291,7 @@ func TestFormReplacesFilename(t *testing.T) {
 		filename string
 		field    string
 		want     string // in the key and the metadata
-		code     string // of the refusal
+		wantCode string // of the refusal
 	}{
 		{name: "name", filename: "cat.jpg", field: "${filename}", want: "cat.jpg"},
 		{name: "path", filename: "pets/cat.jpg", field: "${filename}", want: "cat.jpg"},
@@ -307,7 +307,7 @@ func TestFormReplacesFilename(t *testing.T) {
 			name:     "fields too long after the replacement",
 			filename: strings.Repeat("x", 200<<10),
 			field:    strings.Repeat("${filename}", 500),
-			code:     "MaxPostPreDataLengthExceededError",
+			wantCode: "MaxPostPreDataLengthExceededError",
 		},
 	}
 	for _, tt := range tests {
@@ -327,9 +327,9 @@ func TestFormReplacesFilename(t *testing.T) {
 			presigned.Values["x-amz-meta-name"] = tt.field
 
 			response, body := postNamed(t, s, presigned.URL, presigned.Values, tt.filename, "hello")
-			if tt.code != "" {
+			if tt.wantCode != "" {
 				require.Equal(t, 400, response.StatusCode, body)
-				require.Equal(t, tt.code, parseError(t, body).Code)
+				require.Equal(t, tt.wantCode, parseError(t, body).Code)
 				return
 			}
 

@@ -355,17 +355,17 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 		d.store.put(t, key, "")
 	}
 	tests := []struct {
-		prefix         string
-		keys           []string
-		commonPrefixes []string // by the delimiter "/"
+		prefix             string
+		wantKeys           []string
+		wantCommonPrefixes []string // by the delimiter "/"
 	}{
-		{prefix: "", keys: []string{"dir."}, commonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
-		{prefix: "dir/", keys: []string{"dir/", "dir/a"}, commonPrefixes: []string{"dir//"}},
-		{prefix: "dir//", keys: []string{"dir//b", "dir//c"}},
-		{prefix: "dir", keys: []string{"dir."}, commonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
-		{prefix: "dir.", keys: []string{"dir."}, commonPrefixes: []string{"dir./"}},
-		{prefix: "dir./", keys: []string{"dir./x"}},
-		{prefix: "dir\x01", commonPrefixes: []string{"dir\x01/"}},
+		{prefix: "", wantKeys: []string{"dir."}, wantCommonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
+		{prefix: "dir/", wantKeys: []string{"dir/", "dir/a"}, wantCommonPrefixes: []string{"dir//"}},
+		{prefix: "dir//", wantKeys: []string{"dir//b", "dir//c"}},
+		{prefix: "dir", wantKeys: []string{"dir."}, wantCommonPrefixes: []string{"dir\x01/", "dir./", "dir/"}},
+		{prefix: "dir.", wantKeys: []string{"dir."}, wantCommonPrefixes: []string{"dir./"}},
+		{prefix: "dir./", wantKeys: []string{"dir./x"}},
+		{prefix: "dir\x01", wantCommonPrefixes: []string{"dir\x01/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.prefix, func(t *testing.T) {
@@ -384,8 +384,8 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 			for _, p := range output.CommonPrefixes {
 				commonPrefixes = append(commonPrefixes, unescape(t, *p.Prefix))
 			}
-			require.Equal(t, tt.keys, keys)
-			require.Equal(t, tt.commonPrefixes, commonPrefixes)
+			require.Equal(t, tt.wantKeys, keys)
+			require.Equal(t, tt.wantCommonPrefixes, commonPrefixes)
 		})
 	}
 }

@@ -60,8 +60,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 		at          string
 		method, url string
 		header      map[string]string
-		status      int
-		code        string
+		wantStatus  int
+		wantCode    string
 	}{
 		{
 			name:   "an object",
@@ -73,8 +73,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
-			status: 404,
-			code:   "NoSuchKey",
+			wantStatus: 404,
+			wantCode:   "NoSuchKey",
 		},
 		{
 			name:   "an upload",
@@ -87,7 +87,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Content-Type":  "image/jpeg",
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
 			},
-			status: 200,
+			wantStatus: 200,
 		},
 		{
 			name:   "a subresource",
@@ -99,7 +99,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          "Tue, 27 Mar 2007 19:44:46 +0000",
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0=",
 			},
-			status: 200,
+			wantStatus: 200,
 		},
 		{
 			name:   "another type",
@@ -112,8 +112,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Content-Type":  "image/png",
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name:   "another header",
@@ -127,8 +127,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"X-Amz-Acl":     "public-read",
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name:   "another object",
@@ -140,8 +140,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name:   "an unknown key",
@@ -153,8 +153,8 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          get,
 				"Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
-			status: 403,
-			code:   "InvalidAccessKeyId",
+			wantStatus: 403,
+			wantCode:   "InvalidAccessKeyId",
 		},
 		{
 			name:   "an old date",
@@ -166,28 +166,28 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
-			status: 403,
-			code:   "RequestTimeTooSkewed",
+			wantStatus: 403,
+			wantCode:   "RequestTimeTooSkewed",
 		},
 		{
-			name:   "no date",
-			config: lenient,
-			at:     get,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
-			status: 403,
-			code:   "AccessDenied",
+			name:       "no date",
+			config:     lenient,
+			at:         get,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
+			header:     map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "no signature",
-			config: lenient,
-			at:     get,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
-			header: map[string]string{"Date": get, "Authorization": "AWS HELLO"},
-			status: 400,
-			code:   "InvalidArgument",
+			name:       "no signature",
+			config:     lenient,
+			at:         get,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
+			header:     map[string]string{"Date": get, "Authorization": "AWS HELLO"},
+			wantStatus: 400,
+			wantCode:   "InvalidArgument",
 		},
 		{
 			name:   "strict",
@@ -199,15 +199,15 @@ func TestSignatureV2InHeader(t *testing.T) {
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
-			status: 400,
-			code:   "InvalidRequest",
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := serveAt(t, tt.config, tt.at, tt.method, host+tt.url, tt.header)
-			require.Equal(t, tt.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), tt.code)
+			require.Equal(t, tt.wantStatus, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.wantCode)
 		})
 	}
 }
@@ -292,91 +292,91 @@ func TestPresignedURLV2(t *testing.T) {
 		at          string
 		method, url string
 		header      map[string]string
-		status      int
-		code        string
+		wantStatus  int
+		wantCode    string
 	}{
-		{name: "a download", at: now, method: "GET", url: get, status: 404, code: "NoSuchKey"},
+		{name: "a download", at: now, method: "GET", url: get, wantStatus: 404, wantCode: "NoSuchKey"},
 		{
-			name:   "an upload",
-			at:     now,
-			method: "PUT",
-			url:    put,
-			header: map[string]string{"Content-Type": "text/plain"},
-			status: 200,
+			name:       "an upload",
+			at:         now,
+			method:     "PUT",
+			url:        put,
+			header:     map[string]string{"Content-Type": "text/plain"},
+			wantStatus: 200,
 		},
 		{
-			name:   "an upload with the same header",
-			at:     now,
-			method: "PUT",
-			url:    put,
-			header: map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"},
-			status: 200,
+			name:       "an upload with the same header",
+			at:         now,
+			method:     "PUT",
+			url:        put,
+			header:     map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"},
+			wantStatus: 200,
 		},
 		{
-			name:   "an upload with another header",
-			at:     now,
-			method: "PUT",
-			url:    put,
-			header: map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "an upload with another header",
+			at:         now,
+			method:     "PUT",
+			url:        put,
+			header:     map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "an upload of more",
-			at:     now,
-			method: "PUT",
-			url:    put,
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "an upload of more",
+			at:         now,
+			method:     "PUT",
+			url:        put,
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
-		{name: "a listing", at: now, method: "GET", url: list, status: 200, code: "ListVersionsResult"},
+		{name: "a listing", at: now, method: "GET", url: list, wantStatus: 200, wantCode: "ListVersionsResult"},
 		{
-			name:   "another method",
-			at:     now,
-			method: "DELETE",
-			url:    get,
-			status: 403,
-			code:   "SignatureDoesNotMatch",
-		},
-		{
-			name:   "another object",
-			at:     now,
-			method: "GET",
-			url:    strings.Replace(get, ".txt", ".png", 1),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "another method",
+			at:         now,
+			method:     "DELETE",
+			url:        get,
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another expiry",
-			at:     now,
-			method: "GET",
-			url:    get + "0",
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "another object",
+			at:         now,
+			method:     "GET",
+			url:        strings.Replace(get, ".txt", ".png", 1),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another response",
-			at:     now,
-			method: "GET",
-			url:    strings.Replace(get, "attachment", "inline", 1),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "another expiry",
+			at:         now,
+			method:     "GET",
+			url:        get + "0",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another operation",
-			at:     now,
-			method: "GET",
-			url:    get + "&attributes",
-			status: 403,
-			code:   "AccessDenied",
+			name:       "another response",
+			at:         now,
+			method:     "GET",
+			url:        strings.Replace(get, "attachment", "inline", 1),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another operation of a bucket",
-			at:     now,
-			method: "GET",
-			url:    strings.Replace(list, "versions", "versions&ownershipControls", 1),
-			status: 403,
-			code:   "AccessDenied",
+			name:       "another operation",
+			at:         now,
+			method:     "GET",
+			url:        get + "&attributes",
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
+		},
+		{
+			name:       "another operation of a bucket",
+			at:         now,
+			method:     "GET",
+			url:        strings.Replace(list, "versions", "versions&ownershipControls", 1),
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
 			name:   "two headers as one",
@@ -384,9 +384,9 @@ func TestPresignedURLV2(t *testing.T) {
 			method: "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
 				"x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1),
-			header: map[string]string{"Content-Type": "text/plain"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			header:     map[string]string{"Content-Type": "text/plain"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name:   "two headers as one name",
@@ -394,34 +394,34 @@ func TestPresignedURLV2(t *testing.T) {
 			method: "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
 				"x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1),
-			header: map[string]string{"Content-Type": "text/plain"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			header:     map[string]string{"Content-Type": "text/plain"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "expired",
-			at:     "Thu, 01 Jan 2026 01:00:01 +0000",
-			method: "GET",
-			url:    get,
-			status: 403,
-			code:   "Request has expired",
+			name:       "expired",
+			at:         "Thu, 01 Jan 2026 01:00:01 +0000",
+			method:     "GET",
+			url:        get,
+			wantStatus: 403,
+			wantCode:   "Request has expired",
 		},
 		{
-			name:   "an expiry without time",
-			at:     now,
-			method: "GET",
-			url:    strings.Replace(get, "1767229200", "soon", 1),
-			status: 403,
-			code:   "AccessDenied",
+			name:       "an expiry without time",
+			at:         now,
+			method:     "GET",
+			url:        strings.Replace(get, "1767229200", "soon", 1),
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "strict",
-			strict: true,
-			at:     now,
-			method: "GET",
-			url:    get,
-			status: 403,
-			code:   "AccessDenied",
+			name:       "strict",
+			strict:     true,
+			at:         now,
+			method:     "GET",
+			url:        get,
+			wantStatus: 403,
+			wantCode:   "AccessDenied",
 		},
 	}
 	for _, tt := range tests {
@@ -429,8 +429,8 @@ func TestPresignedURLV2(t *testing.T) {
 			c := config
 			c.Strict = tt.strict
 			w := serveAt(t, c, tt.at, tt.method, host+tt.url, tt.header)
-			require.Equal(t, tt.status, w.Code, w.Body)
-			require.Contains(t, w.Body.String(), tt.code)
+			require.Equal(t, tt.wantStatus, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), tt.wantCode)
 		})
 	}
 }

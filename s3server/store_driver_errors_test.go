@@ -221,24 +221,24 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 	s.put(t, "k", "content")
 
 	tests := []struct {
-		name   string
-		err    error // of the store
-		status int
-		code   string
+		name       string
+		err        error // of the store
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "rate limited", err: storage.RateLimited, status: 503, code: "SlowDown"},
-		{name: "unavailable", err: storage.Unavailable, status: 503, code: "ServiceUnavailable"},
-		{name: "deadline exceeded", err: storage.DeadlineExceeded, status: 503, code: "ServiceUnavailable"},
-		{name: "permission denied", err: storage.PermissionDenied, status: 403, code: "AccessDenied"},
-		{name: "unauthenticated", err: storage.Unauthenticated, status: 403, code: "AccessDenied"},
+		{name: "rate limited", err: storage.RateLimited, wantStatus: 503, wantCode: "SlowDown"},
+		{name: "unavailable", err: storage.Unavailable, wantStatus: 503, wantCode: "ServiceUnavailable"},
+		{name: "deadline exceeded", err: storage.DeadlineExceeded, wantStatus: 503, wantCode: "ServiceUnavailable"},
+		{name: "permission denied", err: storage.PermissionDenied, wantStatus: 403, wantCode: "AccessDenied"},
+		{name: "unauthenticated", err: storage.Unauthenticated, wantStatus: 403, wantCode: "AccessDenied"},
 		{
 			name: "read-only file system",
 			err: &storage.Error{
 				Code: storage.PermissionDenied,
 				Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EROFS},
 			},
-			status: 403,
-			code:   "AllAccessDisabled",
+			wantStatus: 403,
+			wantCode:   "AllAccessDisabled",
 		},
 		{
 			name: "permission of a file missing",
@@ -246,35 +246,35 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 				Code: storage.PermissionDenied,
 				Err:  &fs.PathError{Op: "open", Path: "k", Err: syscall.EACCES},
 			},
-			status: 403,
-			code:   "AllAccessDisabled",
+			wantStatus: 403,
+			wantCode:   "AllAccessDisabled",
 		},
-		{name: "unsupported", err: storage.Unsupported, status: 501, code: "NotImplemented"},
-		{name: "checksum mismatch", err: storage.ChecksumMismatch, status: 500, code: "InternalError"},
+		{name: "unsupported", err: storage.Unsupported, wantStatus: 501, wantCode: "NotImplemented"},
+		{name: "checksum mismatch", err: storage.ChecksumMismatch, wantStatus: 500, wantCode: "InternalError"},
 		{
-			name:   "network down",
-			err:    &storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")},
-			status: 503,
-			code:   "ServiceUnavailable",
-		},
-		{
-			name:   "response lost",
-			err:    &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")},
-			status: 500,
-			code:   "InternalError",
-		},
-		{name: "error without a code", err: errors.New("anything else"), status: 500, code: "InternalError"},
-		{
-			name:   "bucket closed, because it was deleted meanwhile",
-			err:    &storage.Error{Code: storage.Internal, Err: fs.ErrClosed},
-			status: 404,
-			code:   "NoSuchBucket",
+			name:       "network down",
+			err:        &storage.Error{Code: storage.Unavailable, Err: errors.New("the network is down")},
+			wantStatus: 503,
+			wantCode:   "ServiceUnavailable",
 		},
 		{
-			name:   "bucket not found",
-			err:    &storage.Error{Code: storage.BucketNotFound, Unknown: true},
-			status: 404,
-			code:   "NoSuchBucket",
+			name:       "response lost",
+			err:        &storage.Error{Code: storage.Unavailable, Unknown: true, Err: errors.New("it is lost")},
+			wantStatus: 500,
+			wantCode:   "InternalError",
+		},
+		{name: "error without a code", err: errors.New("anything else"), wantStatus: 500, wantCode: "InternalError"},
+		{
+			name:       "bucket closed, because it was deleted meanwhile",
+			err:        &storage.Error{Code: storage.Internal, Err: fs.ErrClosed},
+			wantStatus: 404,
+			wantCode:   "NoSuchBucket",
+		},
+		{
+			name:       "bucket not found",
+			err:        &storage.Error{Code: storage.BucketNotFound, Unknown: true},
+			wantStatus: 404,
+			wantCode:   "NoSuchBucket",
 		},
 	}
 	for _, tt := range tests {
@@ -282,14 +282,14 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 			service.err = tt.err
 
 			_, err := s.PutObject(t.Context(), putInput("k", "x"))
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			_, err = s.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 			_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("k"),
 			})
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 
 			// DeleteObjects itself succeeds, and reports the error of the object.
 			output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
@@ -297,7 +297,7 @@ func TestStoreErrorsHaveCodes(t *testing.T) {
 				Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 			})
 			require.NoError(t, err)
-			require.Equal(t, tt.code, *output.Errors[0].Code)
+			require.Equal(t, tt.wantCode, *output.Errors[0].Code)
 		})
 	}
 
@@ -314,32 +314,32 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 		stagesParts   bool // true if the server stages the parts, because the store takes parts only in order
 		replacesOlder bool // true if the upload replaces an older object
 		onOtherServer bool // true if the completion is repeated on another server, which refuses it
-		status        int  // of the other server's response
-		code          string
+		wantStatus    int  // of the other server's response
+		wantCode      string
 	}{
 		{name: "uploads of the store"},
 		{
 			name:          "uploads of the store, other server",
 			replacesOlder: true,
 			onOtherServer: true,
-			status:        400,
-			code:          "InvalidPart",
+			wantStatus:    400,
+			wantCode:      "InvalidPart",
 		},
 		{name: "staged parts", stagesParts: true},
 		{
 			name:          "staged parts, other server",
 			stagesParts:   true,
 			onOtherServer: true,
-			status:        404,
-			code:          "NoSuchUpload",
+			wantStatus:    404,
+			wantCode:      "NoSuchUpload",
 		},
 		{
 			name:          "staged parts over an older object, other server",
 			stagesParts:   true,
 			replacesOlder: true,
 			onOtherServer: true,
-			status:        404,
-			code:          "NoSuchUpload",
+			wantStatus:    404,
+			wantCode:      "NoSuchUpload",
 		},
 	}
 	for _, tt := range tests {
@@ -364,7 +364,7 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 				if tt.onOtherServer {
 					other := startServer(t, s3server.Config{Service: service})
 					_, err := other.CompleteMultipartUpload(t.Context(), input)
-					requireFailure(t, err, tt.status, tt.code)
+					requireFailure(t, err, tt.wantStatus, tt.wantCode)
 					return
 				}
 				second, err := s.CompleteMultipartUpload(t.Context(), input)

@@ -293,50 +293,50 @@ func TestSessionAltered(t *testing.T) {
 	content, signature, _ := strings.Cut(*valid.SessionToken, ".")
 
 	tests := []struct {
-		name   string
-		change func(c *types.Credentials)
-		status int
-		code   string
+		name       string
+		change     func(c *types.Credentials)
+		wantStatus int
+		wantCode   string
 	}{
 		{
 			name: "secret of another session",
 			change: func(c *types.Credentials) {
 				c.SecretAccessKey = another.SecretAccessKey
 			},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
 			name: "key of another session",
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = another.AccessKeyId
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "token of another session",
 			change: func(c *types.Credentials) {
 				c.SessionToken = another.SessionToken
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "token missing",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("")
 			},
-			status: 403,
-			code:   "InvalidAccessKeyId",
+			wantStatus: 403,
+			wantCode:   "InvalidAccessKeyId",
 		},
 		{
 			name: "token without signature",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(content + ".")
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "token with empty content",
@@ -344,32 +344,32 @@ func TestSessionAltered(t *testing.T) {
 				const emptyObject = "e30" // {} in Base64
 				c.SessionToken = aws.String(emptyObject + "." + signature)
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "token without its policy",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String(dropPolicy(t, content) + "." + signature)
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "token of another form",
 			change: func(c *types.Credentials) {
 				c.SessionToken = aws.String("text")
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 		{
 			name: "permanent key of the caller",
 			change: func(c *types.Credentials) {
 				c.AccessKeyId = aws.String(twoAccounts[ownerKey].AccessKeyID)
 			},
-			status: 400,
-			code:   "InvalidToken",
+			wantStatus: 400,
+			wantCode:   "InvalidToken",
 		},
 	}
 	for _, tt := range tests {
@@ -381,7 +381,7 @@ func TestSessionAltered(t *testing.T) {
 				Bucket: aws.String(bucket),
 				Key:    aws.String("folder/k"),
 			})
-			requireFailure(t, err, tt.status, tt.code)
+			requireFailure(t, err, tt.wantStatus, tt.wantCode)
 		})
 	}
 }
@@ -400,19 +400,19 @@ func TestSessionWorksInEachServer(t *testing.T) {
 	tests := []struct {
 		name       string
 		credential s3server.Credential // of the second server
-		code       string              // of the second server's error
+		wantCode   string              // of the second server's error
 	}{
-		{name: "the same credential", credential: owner, code: accepted},
+		{name: "the same credential", credential: owner, wantCode: accepted},
 		{
 			name:       "another secret for the same key ID",
 			credential: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "changed"},
-			code:       refused,
+			wantCode:   refused,
 		},
-		{name: "another credential", credential: twoAccounts[readOnlyKey], code: refused},
+		{name: "another credential", credential: twoAccounts[readOnlyKey], wantCode: refused},
 		{
 			name:       "a credential with the session's key ID",
 			credential: s3server.Credential{AccessKeyID: *session.AccessKeyId, SecretKey: "own"},
-			code:       refused,
+			wantCode:   refused,
 		},
 	}
 	for _, tt := range tests {
@@ -436,11 +436,11 @@ func TestSessionWorksInEachServer(t *testing.T) {
 			})
 			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 
-			if tt.code == accepted {
+			if tt.wantCode == accepted {
 				require.NoError(t, err)
 				return
 			}
-			requireFailure(t, err, 400, tt.code)
+			requireFailure(t, err, 400, tt.wantCode)
 		})
 	}
 }
@@ -462,61 +462,61 @@ func TestAssumeRoleRefuses(t *testing.T) {
 	}
 
 	tests := []struct {
-		name   string
-		signer s3server.Credential
-		input  sts.AssumeRoleInput // without the role, which each request has
-		status int
-		code   string
+		name       string
+		signer     s3server.Credential
+		input      sts.AssumeRoleInput // without the role, which each request has
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "signed by a session", signer: temporary, status: 403, code: "AccessDenied"},
+		{name: "signed by a session", signer: temporary, wantStatus: 403, wantCode: "AccessDenied"},
 		{
-			name:   "signed by an unknown key",
-			signer: s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
-			status: 403,
-			code:   "InvalidClientTokenId",
+			name:       "signed by an unknown key",
+			signer:     s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"},
+			wantStatus: 403,
+			wantCode:   "InvalidClientTokenId",
 		},
 		{
-			name:   "signed with a wrong secret",
-			signer: s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "x"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "signed with a wrong secret",
+			signer:     s3server.Credential{AccessKeyID: owner.AccessKeyID, SecretKey: "x"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "duration too short",
-			signer: owner,
-			input:  sts.AssumeRoleInput{DurationSeconds: aws.Int32(minSeconds - 1)},
-			status: 400,
-			code:   "ValidationError",
+			name:       "duration too short",
+			signer:     owner,
+			input:      sts.AssumeRoleInput{DurationSeconds: aws.Int32(minSeconds - 1)},
+			wantStatus: 400,
+			wantCode:   "ValidationError",
 		},
 		{
-			name:   "duration too long",
-			signer: owner,
-			input:  sts.AssumeRoleInput{DurationSeconds: aws.Int32(maxSeconds + 1)},
-			status: 400,
-			code:   "ValidationError",
+			name:       "duration too long",
+			signer:     owner,
+			input:      sts.AssumeRoleInput{DurationSeconds: aws.Int32(maxSeconds + 1)},
+			wantStatus: 400,
+			wantCode:   "ValidationError",
 		},
 		{
-			name:   "policy is not JSON",
-			signer: owner,
-			input:  sts.AssumeRoleInput{Policy: aws.String("x")},
-			status: 400,
-			code:   "MalformedPolicyDocument",
+			name:       "policy is not JSON",
+			signer:     owner,
+			input:      sts.AssumeRoleInput{Policy: aws.String("x")},
+			wantStatus: 400,
+			wantCode:   "MalformedPolicyDocument",
 		},
 		{
 			name:   "policy with a principal",
 			signer: owner,
 			input: sts.AssumeRoleInput{Policy: aws.String(
 				`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)},
-			status: 400,
-			code:   "MalformedPolicyDocument",
+			wantStatus: 400,
+			wantCode:   "MalformedPolicyDocument",
 		},
 		{
 			name:   "policy with an unknown condition key",
 			signer: owner,
 			input: sts.AssumeRoleInput{Policy: aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", ` +
 				`"Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)},
-			status: 400,
-			code:   "MalformedPolicyDocument",
+			wantStatus: 400,
+			wantCode:   "MalformedPolicyDocument",
 		},
 		{
 			name:   "managed policy",
@@ -524,15 +524,15 @@ func TestAssumeRoleRefuses(t *testing.T) {
 			input: sts.AssumeRoleInput{PolicyArns: []types.PolicyDescriptorType{
 				{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")},
 			}},
-			status: 501,
-			code:   "NotImplemented",
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "policy too long",
-			signer: owner,
-			input:  sts.AssumeRoleInput{Policy: aws.String(strings.Repeat(" ", maxPolicySize+1))},
-			status: 400,
-			code:   "ValidationError",
+			name:       "policy too long",
+			signer:     owner,
+			input:      sts.AssumeRoleInput{Policy: aws.String(strings.Repeat(" ", maxPolicySize+1))},
+			wantStatus: 400,
+			wantCode:   "ValidationError",
 		},
 	}
 	for _, tt := range tests {
@@ -545,10 +545,10 @@ func TestAssumeRoleRefuses(t *testing.T) {
 
 			var api smithy.APIError
 			require.ErrorAs(t, err, &api)
-			require.Equal(t, tt.code, api.ErrorCode(), err)
+			require.Equal(t, tt.wantCode, api.ErrorCode(), err)
 			var response *smithyhttp.ResponseError
 			require.ErrorAs(t, err, &response)
-			require.Equal(t, tt.status, response.HTTPStatusCode())
+			require.Equal(t, tt.wantStatus, response.HTTPStatusCode())
 		})
 	}
 

@@ -117,19 +117,19 @@ func TestTagsRefused(t *testing.T) {
 	)
 
 	tests := []struct {
-		name string
-		tags string
-		code string
+		name     string
+		tags     string
+		wantCode string
 	}{
-		{name: "same key twice", tags: "a=1&a=2", code: "InvalidTag"},
-		{name: "key with the prefix of Amazon", tags: "AWS:a=1", code: "InvalidTag"},
-		{name: "key empty", tags: "=1", code: "InvalidTag"},
-		{name: "key too long", tags: strings.Repeat("k", maxKey+1) + "=", code: "InvalidTag"},
-		{name: "value too long", tags: "k=" + strings.Repeat("v", maxValue+1), code: "InvalidTag"},
-		{name: "invalid character", tags: "k=%2A", code: "InvalidTag"},
-		{name: "malformed header", tags: "k=%", code: "InvalidArgument"},
-		{name: "more than ten tags", tags: "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", code: "BadRequest"},
-		{name: "control character", tags: "k=%00", code: "InvalidTag"},
+		{name: "same key twice", tags: "a=1&a=2", wantCode: "InvalidTag"},
+		{name: "key with the prefix of Amazon", tags: "AWS:a=1", wantCode: "InvalidTag"},
+		{name: "key empty", tags: "=1", wantCode: "InvalidTag"},
+		{name: "key too long", tags: strings.Repeat("k", maxKey+1) + "=", wantCode: "InvalidTag"},
+		{name: "value too long", tags: "k=" + strings.Repeat("v", maxValue+1), wantCode: "InvalidTag"},
+		{name: "invalid character", tags: "k=%2A", wantCode: "InvalidTag"},
+		{name: "malformed header", tags: "k=%", wantCode: "InvalidArgument"},
+		{name: "more than ten tags", tags: "a=&b=&c=&d=&e=&f=&g=&h=&i=&j=&k=", wantCode: "BadRequest"},
+		{name: "control character", tags: "k=%00", wantCode: "InvalidTag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestTagsRefused(t *testing.T) {
 				"X-Amz-Tagging": tt.tags,
 			})
 			require.Equal(t, 400, response.StatusCode, body)
-			require.Equal(t, tt.code, parseError(t, body).Code, body)
+			require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 		})
 	}
 

@@ -59,149 +59,149 @@ func TestWebsite(t *testing.T) {
 	tests := []struct {
 		name                        string
 		configuration, method, path string
-		status                      int
-		content                     string // of the body; or of Location if the status is 3xx
+		wantStatus                  int
+		wantContent                 string // of the body; or of Location if the status is 3xx
 	}{
 		{
 			name:          "index",
 			configuration: index,
 			method:        "GET",
 			path:          "/",
-			status:        200,
-			content:       "this is index.html",
+			wantStatus:    200,
+			wantContent:   "this is index.html",
 		},
 		{
 			name:          "index of a folder",
 			configuration: index,
 			method:        "GET",
 			path:          "/a/",
-			status:        200,
-			content:       "this is a/index.html",
+			wantStatus:    200,
+			wantContent:   "this is a/index.html",
 		},
 		{
 			name:          "folder without a slash",
 			configuration: index,
 			method:        "GET",
 			path:          "/a",
-			status:        302,
-			content:       "/a/",
+			wantStatus:    302,
+			wantContent:   "/a/",
 		},
 		{
 			name:          "object",
 			configuration: index,
 			method:        "GET",
 			path:          "/b%20c.txt",
-			status:        200,
-			content:       "this is b c.txt",
+			wantStatus:    200,
+			wantContent:   "this is b c.txt",
 		},
-		{name: "HEAD", configuration: index, method: "HEAD", path: "/", status: 200},
+		{name: "HEAD", configuration: index, method: "HEAD", path: "/", wantStatus: 200},
 		{
 			name:          "query, which has no effect",
 			configuration: index,
 			method:        "GET",
 			path:          "/?acl",
-			status:        200,
-			content:       "this is index.html",
+			wantStatus:    200,
+			wantContent:   "this is index.html",
 		},
 		{
 			name:          "method other than GET and HEAD",
 			configuration: index,
 			method:        "DELETE",
 			path:          "/b%20c.txt",
-			status:        405,
-			content:       "<li>Code: MethodNotAllowed</li>",
+			wantStatus:    405,
+			wantContent:   "<li>Code: MethodNotAllowed</li>",
 		},
 		{
 			name:          "object missing",
 			configuration: index,
 			method:        "GET",
 			path:          "/%3Cx%3E",
-			status:        404,
-			content:       "<li>Key: &lt;x&gt;</li>",
+			wantStatus:    404,
+			wantContent:   "<li>Key: &lt;x&gt;</li>",
 		},
 		{
 			name:          "object missing, with an error document",
 			configuration: index + whenMissing,
 			method:        "GET",
 			path:          "/x",
-			status:        404,
-			content:       "this is error.html",
+			wantStatus:    404,
+			wantContent:   "this is error.html",
 		},
 		{
 			name:          "object and error document missing",
 			configuration: index + "<ErrorDocument><Key>y</Key></ErrorDocument>",
 			method:        "GET",
 			path:          "/x",
-			status:        404,
-			content:       "An Error Occurred While Attempting to Retrieve a Custom Error Document",
+			wantStatus:    404,
+			wantContent:   "An Error Occurred While Attempting to Retrieve a Custom Error Document",
 		},
 		{
 			name:          "redirect of all requests",
 			configuration: "<RedirectAllRequestsTo><HostName>example.com</HostName><Protocol>https</Protocol></RedirectAllRequestsTo>",
 			method:        "GET",
 			path:          "/a/b",
-			status:        301,
-			content:       "https://example.com/a/b",
+			wantStatus:    301,
+			wantContent:   "https://example.com/a/b",
 		},
 		{
 			name:          "prefix replaced",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith>a/</ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
-			status:        301,
-			content:       "http://" + websiteHost + "/a/x",
+			wantStatus:    301,
+			wantContent:   "http://" + websiteHost + "/a/x",
 		},
 		{
 			name:          "prefix removed",
 			configuration: rules(ruled(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>")),
 			method:        "GET",
 			path:          "/docs/x",
-			status:        301,
-			content:       "http://" + websiteHost + "/x",
+			wantStatus:    301,
+			wantContent:   "http://" + websiteHost + "/x",
 		},
 		{
 			name: "key, status and host replaced",
 			configuration: rules(ruled(prefix,
 				"<HostName>h</HostName><HttpRedirectCode>307</HttpRedirectCode><ReplaceKeyWith>k</ReplaceKeyWith>")),
-			method:  "GET",
-			path:    "/docs/x",
-			status:  307,
-			content: "http://h/k",
+			method:      "GET",
+			path:        "/docs/x",
+			wantStatus:  307,
+			wantContent: "http://h/k",
 		},
 		{
 			name:          "rule about a missing object",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",
-			status:        301,
-			content:       "http://" + websiteHost + "/k",
+			wantStatus:    301,
+			wantContent:   "http://" + websiteHost + "/k",
 		},
 		{
 			name:          "rule about missing objects, object exists",
 			configuration: rules(ruled(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/b%20c.txt",
-			status:        200,
-			content:       "this is b c.txt",
+			wantStatus:    200,
+			wantContent:   "this is b c.txt",
 		},
 		{
 			name:          "rule about missing objects of another prefix",
 			configuration: rules(ruled(prefix+missing, "<ReplaceKeyWith>k</ReplaceKeyWith>")),
 			method:        "GET",
 			path:          "/x",
-			status:        404,
-			content:       "NoSuchKey",
+			wantStatus:    404,
+			wantContent:   "NoSuchKey",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := startWebsite(t, tt.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
 			response, body := s.visitWebsite(t, tt.method, tt.path)
-			require.Equal(t, tt.status, response.StatusCode, body)
-			if tt.status/100 == 3 {
+			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+			if tt.wantStatus/100 == 3 {
 				body = response.Header.Get("Location")
 			}
-			require.Contains(t, body, tt.content)
+			require.Contains(t, body, tt.wantContent)
 		})
 	}
 }

@@ -35,14 +35,14 @@ func TestPreflightFollowsRules(t *testing.T) {
 		name                    string
 		origin, method, headers string // that the browser asks for
 		allowed                 string // origin in the response; "" if the preflight is refused
-		maxAge                  string // seconds
+		wantMaxAge              string // seconds
 	}{
 		{
-			name:    "read from any origin",
-			origin:  "https://evil.example.org",
-			method:  "GET",
-			allowed: "*",
-			maxAge:  "3600",
+			name:       "read from any origin",
+			origin:     "https://evil.example.org",
+			method:     "GET",
+			allowed:    "*",
+			wantMaxAge: "3600",
 		},
 		{
 			name:    "read with a header",
@@ -51,27 +51,27 @@ func TestPreflightFollowsRules(t *testing.T) {
 			headers: "x-more",
 		},
 		{
-			name:    "upload from an origin with a wildcard",
-			origin:  "https://app.example.com",
-			method:  "PUT",
-			headers: "content-type, X-Omnibucket-Meta-Name",
-			allowed: "https://app.example.com",
-			maxAge:  "90",
+			name:       "upload from an origin with a wildcard",
+			origin:     "https://app.example.com",
+			method:     "PUT",
+			headers:    "content-type, X-Omnibucket-Meta-Name",
+			allowed:    "https://app.example.com",
+			wantMaxAge: "90",
 		},
 		{
-			name:    "upload from an origin without a wildcard",
-			origin:  "http://localhost:3000",
-			method:  "POST",
-			headers: "content-type",
-			allowed: "http://localhost:3000",
-			maxAge:  "90",
+			name:       "upload from an origin without a wildcard",
+			origin:     "http://localhost:3000",
+			method:     "POST",
+			headers:    "content-type",
+			allowed:    "http://localhost:3000",
+			wantMaxAge: "90",
 		},
 		{
-			name:    "upload without headers",
-			origin:  "http://localhost:3000",
-			method:  "PUT",
-			allowed: "http://localhost:3000",
-			maxAge:  "90",
+			name:       "upload without headers",
+			origin:     "http://localhost:3000",
+			method:     "PUT",
+			allowed:    "http://localhost:3000",
+			wantMaxAge: "90",
 		},
 		{
 			name:    "upload from another origin",
@@ -121,7 +121,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 			require.Equal(t, 204, w.Code)
 			require.Contains(t, h.Get("Access-Control-Allow-Methods"), tt.method)
 			require.Equal(t, tt.headers, h.Get("Access-Control-Allow-Headers"))
-			require.Equal(t, tt.maxAge, h.Get("Access-Control-Max-Age"))
+			require.Equal(t, tt.wantMaxAge, h.Get("Access-Control-Max-Age"))
 		})
 	}
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")

@@ -49,13 +49,13 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 		defer reference.Close()
 
 		tests := []struct {
-			path     string
-			method   string // "" means GET
-			span     string // Range
-			differs  string // why the response is not that of FileServerFS, but the following
-			status   int
-			location string
-			body     string
+			path         string
+			method       string // "" means GET
+			span         string // Range
+			differs      string // why the response is not that of FileServerFS, but the following
+			wantStatus   int
+			wantLocation string
+			wantBody     string
 		}{
 			{path: "/"},
 			{path: "/about.txt"},
@@ -91,42 +91,42 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 			{path: "/abou"},
 
 			{
-				path:    "/both",
-				differs: "the object is reachable, and one request away",
-				status:  http.StatusOK,
-				body:    "content of both",
+				path:       "/both",
+				differs:    "the object is reachable, and one request away",
+				wantStatus: http.StatusOK,
+				wantBody:   "content of both",
 			},
 			{
-				path:     "/odd:name",
-				differs:  "a colon in the first segment of a relative address would end a scheme",
-				status:   http.StatusMovedPermanently,
-				location: "odd%3Aname/",
+				path:         "/odd:name",
+				differs:      "a colon in the first segment of a relative address would end a scheme",
+				wantStatus:   http.StatusMovedPermanently,
+				wantLocation: "odd%3Aname/",
 			},
 			{
-				path:     "/%C3%BCn%C3%AF",
-				differs:  "an address is ASCII",
-				status:   http.StatusMovedPermanently,
-				location: "%C3%BCn%C3%AF/",
+				path:         "/%C3%BCn%C3%AF",
+				differs:      "an address is ASCII",
+				wantStatus:   http.StatusMovedPermanently,
+				wantLocation: "%C3%BCn%C3%AF/",
 			},
 			{
-				path:    "/about.txt",
-				method:  http.MethodPost,
-				differs: "nothing is done with what is posted",
-				status:  http.StatusMethodNotAllowed,
-				body:    "405 Method Not Allowed\n",
+				path:       "/about.txt",
+				method:     http.MethodPost,
+				differs:    "nothing is done with what is posted",
+				wantStatus: http.StatusMethodNotAllowed,
+				wantBody:   "405 Method Not Allowed\n",
 			},
 			{
-				path:    "/about.txt",
-				method:  http.MethodDelete,
-				differs: "nothing is deleted",
-				status:  http.StatusMethodNotAllowed,
-				body:    "405 Method Not Allowed\n",
+				path:       "/about.txt",
+				method:     http.MethodDelete,
+				differs:    "nothing is deleted",
+				wantStatus: http.StatusMethodNotAllowed,
+				wantBody:   "405 Method Not Allowed\n",
 			},
 			{
-				path:    "/%FF",
-				differs: "no key is invalid UTF-8; FileServerFS fails",
-				status:  http.StatusBadRequest,
-				body:    "400 Bad Request\n",
+				path:       "/%FF",
+				differs:    "no key is invalid UTF-8; FileServerFS fails",
+				wantStatus: http.StatusBadRequest,
+				wantBody:   "400 Bad Request\n",
 			},
 		}
 		for _, tt := range tests {
@@ -145,9 +145,9 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 				}
 
 				require.NotEqual(t, want, got, "it is the same after all: %s", tt.differs)
-				require.Equal(t, tt.status, got.status)
-				require.Equal(t, tt.location, got.header.Get("Location"))
-				require.Equal(t, tt.body, got.body)
+				require.Equal(t, tt.wantStatus, got.status)
+				require.Equal(t, tt.wantLocation, got.header.Get("Location"))
+				require.Equal(t, tt.wantBody, got.body)
 			})
 		}
 	})
@@ -160,71 +160,76 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 		tests := []struct {
 			name, path string
 			opts       []serve.Option
-			status     int
-			calls      []string // to the store
+			wantStatus int
+			wantCalls  []string // to the store
 		}{
-			{name: "an object", path: "/about.txt", status: http.StatusOK, calls: []string{"Get"}},
-			{name: "a directory with an index", path: "/dir/", status: http.StatusOK, calls: []string{"Get"}},
-			{name: "the root", path: "/", status: http.StatusOK, calls: []string{"Get"}},
-			{name: "an index by name", path: "/dir/index.html", status: http.StatusMovedPermanently},
+			{name: "an object", path: "/about.txt", wantStatus: http.StatusOK, wantCalls: []string{"Get"}},
+			{name: "a directory with an index", path: "/dir/", wantStatus: http.StatusOK, wantCalls: []string{"Get"}},
+			{name: "the root", path: "/", wantStatus: http.StatusOK, wantCalls: []string{"Get"}},
+			{name: "an index by name", path: "/dir/index.html", wantStatus: http.StatusMovedPermanently},
 			{
-				name:   "a directory without its slash",
-				path:   "/dir",
-				status: http.StatusMovedPermanently,
-				calls:  []string{"Get", "Head"},
+				name:       "a directory without its slash",
+				path:       "/dir",
+				wantStatus: http.StatusMovedPermanently,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "an object with a slash",
-				path:   "/about.txt/",
-				status: http.StatusMovedPermanently,
-				calls:  []string{"Get", "Head"},
-			},
-			{name: "a missing object", path: "/missing", status: http.StatusNotFound, calls: []string{"Get", "Head"}},
-			{
-				name:   "a missing directory",
-				path:   "/missing/",
-				status: http.StatusNotFound,
-				calls:  []string{"Get", "Head"},
+				name:       "an object with a slash",
+				path:       "/about.txt/",
+				wantStatus: http.StatusMovedPermanently,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "a directory that may not be listed",
-				path:   "/bare/",
-				status: http.StatusNotFound,
-				calls:  []string{"Get", "Head"},
+				name:       "a missing object",
+				path:       "/missing",
+				wantStatus: http.StatusNotFound,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "a directory that may not be listed, without its slash",
-				path:   "/bare",
-				status: http.StatusNotFound,
-				calls:  []string{"Get", "Head"},
+				name:       "a missing directory",
+				path:       "/missing/",
+				wantStatus: http.StatusNotFound,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "a directory that may be listed",
-				path:   "/bare/",
-				opts:   []serve.Option{serve.WithListing(b)},
-				status: http.StatusOK,
-				calls:  []string{"Get", "List"},
+				name:       "a directory that may not be listed",
+				path:       "/bare/",
+				wantStatus: http.StatusNotFound,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "a directory that may be listed, without its slash",
-				path:   "/bare",
-				opts:   []serve.Option{serve.WithListing(b)},
-				status: http.StatusMovedPermanently,
-				calls:  []string{"Get", "List"},
+				name:       "a directory that may not be listed, without its slash",
+				path:       "/bare",
+				wantStatus: http.StatusNotFound,
+				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:   "a missing object behind dots",
-				path:   "/about.txt/../missing",
-				status: http.StatusNotFound,
-				calls:  []string{"Get", "Head"},
+				name:       "a directory that may be listed",
+				path:       "/bare/",
+				opts:       []serve.Option{serve.WithListing(b)},
+				wantStatus: http.StatusOK,
+				wantCalls:  []string{"Get", "List"},
+			},
+			{
+				name:       "a directory that may be listed, without its slash",
+				path:       "/bare",
+				opts:       []serve.Option{serve.WithListing(b)},
+				wantStatus: http.StatusMovedPermanently,
+				wantCalls:  []string{"Get", "List"},
+			},
+			{
+				name:       "a missing object behind dots",
+				path:       "/about.txt/../missing",
+				wantStatus: http.StatusNotFound,
+				wantCalls:  []string{"Get", "Head"},
 			},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				driverCalls.drain()
 				w := getFrom(serve.FileServer(b, tt.opts...), tt.path)
-				require.Equal(t, tt.status, w.Code)
-				require.Equal(t, tt.calls, driverCalls.drain())
+				require.Equal(t, tt.wantStatus, w.Code)
+				require.Equal(t, tt.wantCalls, driverCalls.drain())
 			})
 		}
 	})
@@ -374,22 +379,22 @@ func TestFileServerUnderStripPrefix(t *testing.T) {
 	h := http.StripPrefix("/static", serve.FileServer(b))
 
 	tests := []struct {
-		path     string
-		status   int
-		location string
+		path         string
+		wantStatus   int
+		wantLocation string
 	}{
-		{path: "/static/about.txt", status: http.StatusOK},
-		{path: "/static/", status: http.StatusOK},
-		{path: "/static", status: http.StatusOK},
-		{path: "/static/dir", status: http.StatusMovedPermanently, location: "dir/"},
-		{path: "/static/dir/index.html", status: http.StatusMovedPermanently, location: "./"},
-		{path: "/static/missing", status: http.StatusNotFound},
+		{path: "/static/about.txt", wantStatus: http.StatusOK},
+		{path: "/static/", wantStatus: http.StatusOK},
+		{path: "/static", wantStatus: http.StatusOK},
+		{path: "/static/dir", wantStatus: http.StatusMovedPermanently, wantLocation: "dir/"},
+		{path: "/static/dir/index.html", wantStatus: http.StatusMovedPermanently, wantLocation: "./"},
+		{path: "/static/missing", wantStatus: http.StatusNotFound},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
 			w := getFrom(h, tt.path)
-			require.Equal(t, tt.status, w.Code)
-			require.Equal(t, tt.location, w.Header().Get("Location"))
+			require.Equal(t, tt.wantStatus, w.Code)
+			require.Equal(t, tt.wantLocation, w.Header().Get("Location"))
 		})
 	}
 }
@@ -402,16 +407,16 @@ func TestFileServerRedirectsOnlyWithinItself(t *testing.T) {
 	}
 
 	// Each target is relative to the path, so it stays on the host.
-	tests := []struct{ path, target string }{
-		{path: "/javascript:alert(1)", target: "javascript%3Aalert%281%29/"},
-		{path: "//evil.example", target: "evil.example/"},
-		{path: "/%2Fevil.example", target: "evil.example/"},
+	tests := []struct{ path, wantTarget string }{
+		{path: "/javascript:alert(1)", wantTarget: "javascript%3Aalert%281%29/"},
+		{path: "//evil.example", wantTarget: "evil.example/"},
+		{path: "/%2Fevil.example", wantTarget: "evil.example/"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
 			w := getFrom(serve.FileServer(b), "http://host"+tt.path)
 			require.Equal(t, http.StatusMovedPermanently, w.Code)
-			require.Equal(t, tt.target, w.Header().Get("Location"))
+			require.Equal(t, tt.wantTarget, w.Header().Get("Location"))
 		})
 	}
 }

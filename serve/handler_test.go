@@ -29,69 +29,69 @@ func TestHandlerSignedDownload(t *testing.T) {
 	u := s.signDownload("a b+c/100%.png")
 
 	tests := []struct {
-		name   string
-		method string
-		header []string
-		status int
-		body   string
+		name       string
+		method     string
+		header     []string
+		wantStatus int
+		wantBody   string
 	}{
-		{name: "GET", method: "GET", status: 200, body: "0123456789"},
-		{name: "HEAD", method: "HEAD", status: 200},
+		{name: "GET", method: "GET", wantStatus: 200, wantBody: "0123456789"},
+		{name: "HEAD", method: "HEAD", wantStatus: 200},
 		{
-			name:   "a range",
-			method: "GET",
-			header: []string{"Range", "bytes=2-4"},
-			status: 206,
-			body:   "234",
+			name:       "a range",
+			method:     "GET",
+			header:     []string{"Range", "bytes=2-4"},
+			wantStatus: 206,
+			wantBody:   "234",
 		},
 		{
-			name:   "a suffix",
-			method: "GET",
-			header: []string{"Range", "bytes=-2"},
-			status: 206,
-			body:   "89",
+			name:       "a suffix",
+			method:     "GET",
+			header:     []string{"Range", "bytes=-2"},
+			wantStatus: 206,
+			wantBody:   "89",
 		},
 		{
-			name:   "a range, If-Range holds",
-			method: "GET",
-			header: []string{"Range", "bytes=2-4", "If-Range", attrs.ETag},
-			status: 206,
-			body:   "234",
+			name:       "a range, If-Range holds",
+			method:     "GET",
+			header:     []string{"Range", "bytes=2-4", "If-Range", attrs.ETag},
+			wantStatus: 206,
+			wantBody:   "234",
 		},
 		{
-			name:   "a range, If-Range does not hold",
-			method: "GET",
-			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
-			status: 200,
-			body:   "0123456789",
+			name:       "a range, If-Range does not hold",
+			method:     "GET",
+			header:     []string{"Range", "bytes=2-4", "If-Range", `"other"`},
+			wantStatus: 200,
+			wantBody:   "0123456789",
 		},
 		{
-			name:   "If-None-Match with the same ETag",
-			method: "GET",
-			header: []string{"If-None-Match", attrs.ETag},
-			status: 304,
+			name:       "If-None-Match with the same ETag",
+			method:     "GET",
+			header:     []string{"If-None-Match", attrs.ETag},
+			wantStatus: 304,
 		},
 		{
-			name:   "If-None-Match with another ETag",
-			method: "GET",
-			header: []string{"If-None-Match", `"other"`},
-			status: 200,
-			body:   "0123456789",
+			name:       "If-None-Match with another ETag",
+			method:     "GET",
+			header:     []string{"If-None-Match", `"other"`},
+			wantStatus: 200,
+			wantBody:   "0123456789",
 		},
 		{
-			name:   "If-Modified-Since",
-			method: "GET",
-			header: []string{"If-Modified-Since", s.now.Format(http.TimeFormat)},
-			status: 304,
+			name:       "If-Modified-Since",
+			method:     "GET",
+			header:     []string{"If-Modified-Since", s.now.Format(http.TimeFormat)},
+			wantStatus: 304,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := s.request(tt.method, u.URL, nil, tt.header...)
-			require.Equal(t, tt.status, w.Code, w.Body.String())
-			require.Equal(t, tt.body, w.Body.String())
+			require.Equal(t, tt.wantStatus, w.Code, w.Body.String())
+			require.Equal(t, tt.wantBody, w.Body.String())
 			require.Equal(t, attrs.ETag, w.Header().Get("ETag"))
-			if tt.status < 300 {
+			if tt.wantStatus < 300 {
 				require.Equal(t, "image/png", w.Header().Get("Content-Type"))
 				require.Equal(t, "max-age=60", w.Header().Get("Cache-Control"))
 				require.Empty(t, w.Header().Get("Content-Disposition"))

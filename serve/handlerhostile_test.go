@@ -82,96 +82,96 @@ func TestHandlerBrokenRequestsStoreNothing(t *testing.T) {
 	uploadOfAnySize := requestHead(t, s.signUpload("a"))
 
 	tests := []struct {
-		name    string
-		request string
-		hold    bool // whether the client keeps the connection open after the request
-		status  int
+		name       string
+		request    string
+		hold       bool // whether the client keeps the connection open after the request
+		wantStatus int
 	}{
-		{name: "negative length", request: upload + "Content-Length: -4\r\n\r\n1234", status: 400},
+		{name: "negative length", request: upload + "Content-Length: -4\r\n\r\n1234", wantStatus: 400},
 		{
-			name:    "length that is not a number",
-			request: upload + "Content-Length: four\r\n\r\n1234",
-			status:  400,
+			name:       "length that is not a number",
+			request:    upload + "Content-Length: four\r\n\r\n1234",
+			wantStatus: 400,
 		},
 		{
-			name:    "two lengths",
-			request: upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
-			status:  400,
+			name:       "two lengths",
+			request:    upload + "Content-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
+			wantStatus: 400,
 		},
-		{name: "no length", request: upload + "\r\n1234", hold: keepOpen, status: 400},
+		{name: "no length", request: upload + "\r\n1234", hold: keepOpen, wantStatus: 400},
 		{
-			name:    "length above the signed size",
-			request: upload + "Content-Length: 5\r\n\r\n12345",
-			hold:    keepOpen,
-			status:  413,
-		},
-		{
-			name:    "body shorter than its length",
-			request: upload + "Content-Length: 4\r\n\r\n12",
-			status:  400,
-		},
-		{name: "slow body", request: upload + "Content-Length: 4\r\n\r\n12", hold: keepOpen, status: 408},
-		{
-			name:    "slow body without a signed size",
-			request: uploadOfAnySize + "Content-Length: 9\r\n\r\n12",
-			hold:    keepOpen,
-			status:  408,
+			name:       "length above the signed size",
+			request:    upload + "Content-Length: 5\r\n\r\n12345",
+			hold:       keepOpen,
+			wantStatus: 413,
 		},
 		{
-			name:    "chunks",
-			request: uploadOfAnySize + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
-			hold:    keepOpen,
-			status:  411,
+			name:       "body shorter than its length",
+			request:    upload + "Content-Length: 4\r\n\r\n12",
+			wantStatus: 400,
+		},
+		{name: "slow body", request: upload + "Content-Length: 4\r\n\r\n12", hold: keepOpen, wantStatus: 408},
+		{
+			name:       "slow body without a signed size",
+			request:    uploadOfAnySize + "Content-Length: 9\r\n\r\n12",
+			hold:       keepOpen,
+			wantStatus: 408,
 		},
 		{
-			name:    "chunks longer than the signed size",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
-			hold:    keepOpen,
-			status:  411,
+			name:       "chunks",
+			request:    uploadOfAnySize + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
+			hold:       keepOpen,
+			wantStatus: 411,
 		},
 		{
-			name:    "endless chunks",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n",
-			hold:    keepOpen,
-			status:  411,
+			name:       "chunks longer than the signed size",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\n3\r\n123\r\n3\r\n456\r\n0\r\n\r\n",
+			hold:       keepOpen,
+			wantStatus: 411,
 		},
 		{
-			name:    "chunks shorter than the signed size",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
-			hold:    keepOpen,
-			status:  411,
+			name:       "endless chunks",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\n6\r\n123456\r\n",
+			hold:       keepOpen,
+			wantStatus: 411,
 		},
 		{
-			name:    "chunks that break off",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12",
-			status:  411,
+			name:       "chunks shorter than the signed size",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\n2\r\n12\r\n0\r\n\r\n",
+			hold:       keepOpen,
+			wantStatus: 411,
 		},
 		{
-			name:    "malformed chunk",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
-			status:  411,
+			name:       "chunks that break off",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\n4\r\n12",
+			wantStatus: 411,
 		},
 		{
-			name:    "chunk of a negative length",
-			request: upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n",
-			status:  411,
+			name:       "malformed chunk",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\nzz\r\n12\r\n",
+			wantStatus: 411,
 		},
 		{
-			name:    "refused Expect: 100-continue",
-			request: upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
-			hold:    keepOpen,
-			status:  413,
+			name:       "chunk of a negative length",
+			request:    upload + "Transfer-Encoding: chunked\r\n\r\n-4\r\n1234\r\n0\r\n\r\n",
+			wantStatus: 411,
+		},
+		{
+			name:       "refused Expect: 100-continue",
+			request:    upload + "Expect: 100-continue\r\nContent-Length: 5\r\n\r\n",
+			hold:       keepOpen,
+			wantStatus: 413,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// Only a server with a deadline ends the wait for a slow body.
 			target := server
-			if tt.status == http.StatusRequestTimeout {
+			if tt.wantStatus == http.StatusRequestTimeout {
 				target = deadlineServer
 			}
 			response := sendRaw(t, target, tt.request, tt.hold)
-			require.Equal(t, tt.status, response.StatusCode)
+			require.Equal(t, tt.wantStatus, response.StatusCode)
 			s.requireNothingStored()
 		})
 	}

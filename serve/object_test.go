@@ -81,13 +81,13 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 	downloader := storage.Ref[storage.Downloader](b)
 	tests := []struct {
 		method, span string
-		status       int
+		wantStatus   int
 	}{
-		{method: http.MethodGet, span: "", status: http.StatusOK},
-		{method: http.MethodHead, span: "", status: http.StatusOK},
-		{method: http.MethodGet, span: "bytes=2-3", status: http.StatusPartialContent},
-		{method: http.MethodGet, span: "bytes=2-3,0-0", status: http.StatusPartialContent},
-		{method: http.MethodGet, span: "bytes=100-", status: http.StatusRequestedRangeNotSatisfiable},
+		{method: http.MethodGet, span: "", wantStatus: http.StatusOK},
+		{method: http.MethodHead, span: "", wantStatus: http.StatusOK},
+		{method: http.MethodGet, span: "bytes=2-3", wantStatus: http.StatusPartialContent},
+		{method: http.MethodGet, span: "bytes=2-3,0-0", wantStatus: http.StatusPartialContent},
+		{method: http.MethodGet, span: "bytes=100-", wantStatus: http.StatusRequestedRangeNotSatisfiable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.span, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestObjectNeedsOnlyDownload(t *testing.T) {
 				func(w http.ResponseWriter, r *http.Request) {
 					serve.Object(w, r, downloader, "key")
 				})
-			require.Equal(t, tt.status, got.StatusCode)
+			require.Equal(t, tt.wantStatus, got.StatusCode)
 		})
 	}
 }

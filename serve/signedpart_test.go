@@ -22,20 +22,20 @@ func TestSignedPartIsStoredAsSigned(t *testing.T) {
 	}
 
 	tests := []struct {
-		name   string
-		text   string
-		header []string
-		status int
+		name       string
+		text       string
+		header     []string
+		wantStatus int
 	}{
-		{name: "too long", text: "12345", status: 413},
-		{name: "too short", text: "123", status: 400},
-		{name: "a range", text: "1234", header: []string{"Content-Range", "bytes 0-3/8"}, status: 400},
-		{name: "a condition", text: "1234", header: []string{"If-None-Match", "*"}, status: 400},
+		{name: "too long", text: "12345", wantStatus: 413},
+		{name: "too short", text: "123", wantStatus: 400},
+		{name: "a range", text: "1234", header: []string{"Content-Range", "bytes 0-3/8"}, wantStatus: 400},
+		{name: "a condition", text: "1234", header: []string{"If-None-Match", "*"}, wantStatus: 400},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			status, _ := putPart(tt.text, tt.header...)
-			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.wantStatus, status)
 		})
 	}
 

@@ -30,25 +30,25 @@ func newFailingDownloader(err error) downloading {
 // Object responds with the HTTP status of an error's code, and reveals nothing else of the error.
 func TestObjectErrorStatus(t *testing.T) {
 	tests := []struct {
-		code   storage.Code
-		status int
+		code       storage.Code
+		wantStatus int
 	}{
-		{code: storage.ObjectNotFound, status: http.StatusNotFound},
-		{code: storage.InvalidArgument, status: http.StatusBadRequest},
-		{code: storage.PermissionDenied, status: http.StatusForbidden},
-		{code: storage.NotPublic, status: http.StatusForbidden},
-		{code: storage.Archived, status: http.StatusForbidden},
-		{code: storage.PreconditionFailed, status: http.StatusPreconditionFailed},
-		{code: storage.RangeNotSatisfiable, status: http.StatusRequestedRangeNotSatisfiable},
-		{code: storage.RateLimited, status: http.StatusTooManyRequests},
-		{code: storage.Unavailable, status: http.StatusServiceUnavailable},
-		{code: storage.Changed, status: http.StatusServiceUnavailable},
-		{code: storage.Canceled, status: http.StatusServiceUnavailable},
-		{code: storage.DeadlineExceeded, status: http.StatusGatewayTimeout},
-		{code: storage.Unauthenticated, status: http.StatusInternalServerError},
-		{code: storage.BucketNotFound, status: http.StatusInternalServerError},
-		{code: storage.Unsupported, status: http.StatusInternalServerError},
-		{code: storage.Internal, status: http.StatusInternalServerError},
+		{code: storage.ObjectNotFound, wantStatus: http.StatusNotFound},
+		{code: storage.InvalidArgument, wantStatus: http.StatusBadRequest},
+		{code: storage.PermissionDenied, wantStatus: http.StatusForbidden},
+		{code: storage.NotPublic, wantStatus: http.StatusForbidden},
+		{code: storage.Archived, wantStatus: http.StatusForbidden},
+		{code: storage.PreconditionFailed, wantStatus: http.StatusPreconditionFailed},
+		{code: storage.RangeNotSatisfiable, wantStatus: http.StatusRequestedRangeNotSatisfiable},
+		{code: storage.RateLimited, wantStatus: http.StatusTooManyRequests},
+		{code: storage.Unavailable, wantStatus: http.StatusServiceUnavailable},
+		{code: storage.Changed, wantStatus: http.StatusServiceUnavailable},
+		{code: storage.Canceled, wantStatus: http.StatusServiceUnavailable},
+		{code: storage.DeadlineExceeded, wantStatus: http.StatusGatewayTimeout},
+		{code: storage.Unauthenticated, wantStatus: http.StatusInternalServerError},
+		{code: storage.BucketNotFound, wantStatus: http.StatusInternalServerError},
+		{code: storage.Unsupported, wantStatus: http.StatusInternalServerError},
+		{code: storage.Internal, wantStatus: http.StatusInternalServerError},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.code), func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestObjectErrorStatus(t *testing.T) {
 				w.Header().Set("Content-Disposition", "attachment")
 				serve.Object(w, r, newFailingDownloader(err), "key")
 			})
-			require.Equal(t, tt.status, got.StatusCode)
+			require.Equal(t, tt.wantStatus, got.StatusCode)
 			require.Equal(t, "text/plain; charset=utf-8", got.Header.Get("Content-Type"))
 			require.Empty(t, got.Header.Get("Cache-Control"))
 			require.Empty(t, got.Header.Get("Content-Disposition"))

@@ -160,20 +160,20 @@ func TestZipRefusesEarly(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name   string
-		list   listing
-		status int
+		name       string
+		list       listing
+		wantStatus int
 	}{
-		{name: "no objects", list: noObjects, status: http.StatusNotFound},
-		{name: "a delimiter", list: withDelimiter, status: http.StatusBadRequest},
-		{name: "a listing that fails", list: failing, status: http.StatusServiceUnavailable},
+		{name: "no objects", list: noObjects, wantStatus: http.StatusNotFound},
+		{name: "a delimiter", list: withDelimiter, wantStatus: http.StatusBadRequest},
+		{name: "a listing that fails", list: failing, wantStatus: http.StatusServiceUnavailable},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			response, body, err := fetchWhole(t, http.MethodGet, serveZip(t, b, tt.list))
 			require.NoError(t, err)
 
-			require.Equal(t, tt.status, response.StatusCode)
+			require.Equal(t, tt.wantStatus, response.StatusCode)
 			require.NotContains(t, response.Header.Get("Content-Type"), "zip")
 			require.NotContains(t, string(body), zipSignature)
 		})

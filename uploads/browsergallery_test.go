@@ -41,16 +41,16 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 			}
 
 			tests := []struct {
-				path       string
-				opts       []storage.SignedDownloadOption
-				secondView int64 // requests to the store
+				path           string
+				opts           []storage.SignedDownloadOption
+				wantSecondView int64 // requests to the store
 			}{
 				{
-					path:       "/stable",
-					opts:       []storage.SignedDownloadOption{storage.WithStableFor(24 * time.Hour)},
-					secondView: 0,
+					path:           "/stable",
+					opts:           []storage.SignedDownloadOption{storage.WithStableFor(24 * time.Hour)},
+					wantSecondView: 0,
 				},
-				{path: "/other", secondView: galleryPictures},
+				{path: "/other", wantSecondView: galleryPictures},
 			}
 			for _, tt := range tests {
 				gallery.next = newGallery(t, bucket, tt.opts)
@@ -58,7 +58,7 @@ func TestBrowserKeepsPrivatePictures(t *testing.T) {
 				// The first view asks for all pictures.
 				require.EqualValues(t, galleryPictures, viewPage(tt.path), tt.path)
 				waitForNextSecond(t) // signed URLs of the same second are equal
-				require.Equal(t, tt.secondView, viewPage(tt.path), tt.path)
+				require.Equal(t, tt.wantSecondView, viewPage(tt.path), tt.path)
 			}
 		})
 	}

@@ -23,43 +23,43 @@ func TestCodeOfApplicationErrors(t *testing.T) {
 	withSecret := errors.New("the database is at " + secret)
 	retryLater := &storage.Error{Code: storage.RateLimited, RetryAfter: 7 * time.Second, Err: withSecret}
 	tests := []struct {
-		err        error
-		status     int
-		code       string
-		retryAfter string
+		err            error
+		wantStatus     int
+		wantCode       string
+		wantRetryAfter string
 	}{
-		{err: storage.Unavailable, status: 503, code: "busy", retryAfter: "1"},
-		{err: storage.RateLimited, status: 503, code: "busy", retryAfter: "1"},
-		{err: retryLater, status: 503, code: "busy", retryAfter: "7"},
-		{err: fmt.Errorf("users: %w", retryLater), status: 503, code: "busy", retryAfter: "7"},
-		{err: storage.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
-		{err: context.DeadlineExceeded, status: 503, code: "busy", retryAfter: "1"},
-		{err: storage.Canceled, status: 503, code: "busy", retryAfter: "1"},
-		{err: context.Canceled, status: 503, code: "busy", retryAfter: "1"},
-		{err: storage.Unauthenticated, status: 401, code: "unauthenticated"},
-		{err: storage.PermissionDenied, status: 403, code: "not_allowed"},
-		{err: &uploads.Error{Code: "quota", Message: "Your room is full."}, status: 403, code: "quota"},
-		{err: &uploads.Error{Code: "quota"}, status: 403, code: "quota"},
-		{err: storage.ObjectNotFound, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.BucketNotFound, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.PreconditionFailed, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.InvalidArgument, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.TooLarge, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.Locked, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.Unsupported, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.OutcomeUnknown, status: 500, code: "internal", retryAfter: "1"},
-		{err: storage.Internal, status: 500, code: "internal", retryAfter: "1"},
-		{err: withSecret, status: 500, code: "internal", retryAfter: "1"},
+		{err: storage.Unavailable, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: storage.RateLimited, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: retryLater, wantStatus: 503, wantCode: "busy", wantRetryAfter: "7"},
+		{err: fmt.Errorf("users: %w", retryLater), wantStatus: 503, wantCode: "busy", wantRetryAfter: "7"},
+		{err: storage.DeadlineExceeded, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: context.DeadlineExceeded, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: storage.Canceled, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: context.Canceled, wantStatus: 503, wantCode: "busy", wantRetryAfter: "1"},
+		{err: storage.Unauthenticated, wantStatus: 401, wantCode: "unauthenticated"},
+		{err: storage.PermissionDenied, wantStatus: 403, wantCode: "not_allowed"},
+		{err: &uploads.Error{Code: "quota", Message: "Your room is full."}, wantStatus: 403, wantCode: "quota"},
+		{err: &uploads.Error{Code: "quota"}, wantStatus: 403, wantCode: "quota"},
+		{err: storage.ObjectNotFound, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.BucketNotFound, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.PreconditionFailed, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.InvalidArgument, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.TooLarge, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.Locked, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.Unsupported, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.OutcomeUnknown, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: storage.Internal, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
+		{err: withSecret, wantStatus: 500, wantCode: "internal", wantRetryAfter: "1"},
 	}
 	for _, tt := range tests {
 		for callback, config := range configsThatFail(tt.err) {
 			t.Run(fmt.Sprint(callback, ": ", tt.err), func(t *testing.T) {
 				bucket := memstore.New()
 				w := sendPhoto(t, newService(t, bucket, config))
-				require.Equal(t, tt.status, w.Code, w.Body)
-				require.Contains(t, w.Body.String(), `"code":"`+tt.code+`"`)
+				require.Equal(t, tt.wantStatus, w.Code, w.Body)
+				require.Contains(t, w.Body.String(), `"code":"`+tt.wantCode+`"`)
 				require.NotContains(t, w.Body.String(), `"message":""`)
-				require.Equal(t, tt.retryAfter, w.Header().Get("Retry-After"))
+				require.Equal(t, tt.wantRetryAfter, w.Header().Get("Retry-After"))
 				require.NotContains(t, w.Body.String(), secret)
 
 				// If nobody knows whether Stored has saved a link to the file, the file stays.

@@ -17,60 +17,88 @@ import (
 // New refuses a Config with an invalid field, and says what is wrong with it.
 func TestNewRefusesConfig(t *testing.T) {
 	tests := []struct {
-		name   string
-		config uploads.Config
-		words  string // part of the error
+		name      string
+		config    uploads.Config
+		wantWords string // part of the error
 	}{
-		{name: "an empty list of types", config: uploads.Config{Rules: rules.Rules{Types: []string{}}}, words: "Config.Rules: Types"},
 		{
-			name:   "a type that cannot be detected",
-			config: uploads.Config{Rules: rules.Rules{Types: []string{"image/nonsense"}}},
-			words:  "image/nonsense",
+			name:      "an empty list of types",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{}}},
+			wantWords: "Config.Rules: Types",
 		},
 		{
-			name:   "the type of unknown content",
-			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/octet-stream"}}},
-			words:  "type of unknown content",
+			name:      "a type that cannot be detected",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{"image/nonsense"}}},
+			wantWords: "image/nonsense",
 		},
 		{
-			name:   "the type of web pages",
-			config: uploads.Config{Rules: rules.Rules{Types: []string{"text/html"}}},
-			words:  "browsers run",
+			name:      "the type of unknown content",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{"application/octet-stream"}}},
+			wantWords: "type of unknown content",
 		},
 		{
-			name:   "the type of scripts",
-			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/javascript"}}},
-			words:  "browsers run",
+			name:      "the type of web pages",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{"text/html"}}},
+			wantWords: "browsers run",
 		},
 		{
-			name:   "a type of XML documents",
-			config: uploads.Config{Rules: rules.Rules{Types: []string{"application/rss+xml"}}},
-			words:  "browsers run",
+			name:      "the type of scripts",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{"application/javascript"}}},
+			wantWords: "browsers run",
 		},
-		{name: "a negative size", config: uploads.Config{Rules: rules.Rules{MaxSize: -1}}, words: "MaxSize"},
 		{
-			name:   "a least size above the greatest",
-			config: uploads.Config{Rules: rules.Rules{MinSize: 2, MaxSize: 1}},
-			words:  "MinSize",
+			name:      "a type of XML documents",
+			config:    uploads.Config{Rules: rules.Rules{Types: []string{"application/rss+xml"}}},
+			wantWords: "browsers run",
 		},
-		{name: "a negative number of pixels", config: uploads.Config{Rules: rules.Rules{MaxPixels: -1}}, words: "MaxPixels"},
-		{name: "a key without {random}", config: uploads.Config{Key: "avatar{ext}"}, words: "{random}"},
-		{name: "keys below the prefix of open uploads", config: uploads.Config{Key: ".uploads/{random}{ext}"}, words: "Prefix"},
-		{name: "keys that look like routes of S3", config: uploads.Config{Key: "s3/{random}{ext}"}, words: "routes"},
-		{name: "keys that look like routes of tus", config: uploads.Config{Key: "tus/{random}{ext}"}, words: "routes"},
-		{name: "a prefix without its slash", config: uploads.Config{Prefix: "pending"}, words: "Prefix"},
-		{name: "a prefix with a value", config: uploads.Config{Prefix: "{user}/"}, words: "Prefix"},
-		{name: "a prefix with dots", config: uploads.Config{Prefix: "../"}, words: "Prefix"},
-		{name: "an unknown link", config: uploads.Config{Link: 7}, words: "Link"},
-		{name: "links that are valid for too long", config: uploads.Config{LinkTTL: 8 * 24 * time.Hour}, words: "LinkTTL"},
-		{name: "signed uploads that are valid for too short a time", config: uploads.Config{UploadTTL: time.Millisecond}, words: "UploadTTL"},
-		{name: "a short TokenKey", config: uploads.Config{TokenKey: []byte("secret")}, words: "TokenKey"},
+		{name: "a negative size", config: uploads.Config{Rules: rules.Rules{MaxSize: -1}}, wantWords: "MaxSize"},
+		{
+			name:      "a least size above the greatest",
+			config:    uploads.Config{Rules: rules.Rules{MinSize: 2, MaxSize: 1}},
+			wantWords: "MinSize",
+		},
+		{
+			name:      "a negative number of pixels",
+			config:    uploads.Config{Rules: rules.Rules{MaxPixels: -1}},
+			wantWords: "MaxPixels",
+		},
+		{name: "a key without {random}", config: uploads.Config{Key: "avatar{ext}"}, wantWords: "{random}"},
+		{
+			name:      "keys below the prefix of open uploads",
+			config:    uploads.Config{Key: ".uploads/{random}{ext}"},
+			wantWords: "Prefix",
+		},
+		{
+			name:      "keys that look like routes of S3",
+			config:    uploads.Config{Key: "s3/{random}{ext}"},
+			wantWords: "routes",
+		},
+		{
+			name:      "keys that look like routes of tus",
+			config:    uploads.Config{Key: "tus/{random}{ext}"},
+			wantWords: "routes",
+		},
+		{name: "a prefix without its slash", config: uploads.Config{Prefix: "pending"}, wantWords: "Prefix"},
+		{name: "a prefix with a value", config: uploads.Config{Prefix: "{user}/"}, wantWords: "Prefix"},
+		{name: "a prefix with dots", config: uploads.Config{Prefix: "../"}, wantWords: "Prefix"},
+		{name: "an unknown link", config: uploads.Config{Link: 7}, wantWords: "Link"},
+		{
+			name:      "links that are valid for too long",
+			config:    uploads.Config{LinkTTL: 8 * 24 * time.Hour},
+			wantWords: "LinkTTL",
+		},
+		{
+			name:      "signed uploads that are valid for too short a time",
+			config:    uploads.Config{UploadTTL: time.Millisecond},
+			wantWords: "UploadTTL",
+		},
+		{name: "a short TokenKey", config: uploads.Config{TokenKey: []byte("secret")}, wantWords: "TokenKey"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := uploads.New(memstore.New(), tt.config)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.words)
+			require.ErrorContains(t, err, tt.wantWords)
 		})
 	}
 }

@@ -165,16 +165,16 @@ func callBeforeCopy(f *func()) driver.Layer {
 // Finish refuses a file that breaks a rule, and removes what the sender has sent.
 func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 	tests := []struct {
-		name    string
-		content string
-		code    uploads.Code
+		name     string
+		content  string
+		wantCode uploads.Code
 	}{
-		{name: "a web page", content: htmlPage, code: uploads.TypeNotAllowed},
-		{name: "a picture with too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
-		{name: "half a picture's header", content: newPNG()[:20], code: uploads.Damaged},
-		{name: "an empty file", content: "", code: uploads.Empty},
-		{name: "a file that is too large", content: newPNG() + strings.Repeat("x", 1<<20), code: uploads.TooLarge},
-		{name: "a file that is too small", content: newPNG()[:19], code: uploads.TooSmall},
+		{name: "a web page", content: htmlPage, wantCode: uploads.TypeNotAllowed},
+		{name: "a picture with too many pixels", content: newPNGHeader(60000, 60000), wantCode: uploads.TooManyPixels},
+		{name: "half a picture's header", content: newPNG()[:20], wantCode: uploads.Damaged},
+		{name: "an empty file", content: "", wantCode: uploads.Empty},
+		{name: "a file that is too large", content: newPNG() + strings.Repeat("x", 1<<20), wantCode: uploads.TooLarge},
+		{name: "a file that is too small", content: newPNG()[:19], wantCode: uploads.TooSmall},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestFinishRemovesUploadThatBreaksRule(t *testing.T) {
 
 			// Finish refuses the file, and nothing is left.
 			_, err = s.Finish(t.Context(), ticket.Token, user42)
-			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, uploads.CodeOf(err), "%v", err)
 			require.Empty(t, listKeys(t, bucket))
 		})
 	}
@@ -201,13 +201,13 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 	const head = `<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>`
 	const tail = `<!-- -->`
 	tests := []struct {
-		length int
-		code   uploads.Code
+		length   int
+		wantCode uploads.Code
 	}{
 		{length: limit - 1},
-		{length: limit, code: uploads.TooLarge},
-		{length: limit + 1, code: uploads.TooLarge},
-		{length: 2 * limit, code: uploads.TooLarge},
+		{length: limit, wantCode: uploads.TooLarge},
+		{length: limit + 1, wantCode: uploads.TooLarge},
+		{length: 2 * limit, wantCode: uploads.TooLarge},
 	}
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Rules: rules.Rules{Types: []string{"image/svg+xml"}}})
@@ -219,7 +219,7 @@ func TestFinishInspectsWholeSVG(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, send(t, ticket, content))
 			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
-			require.Equal(t, tt.code, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
+			require.Equal(t, tt.wantCode, uploads.CodeOf(err), "%d bytes: %v", tt.length, err)
 		}
 
 		// Only the first document was accepted.
@@ -242,13 +242,17 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 	}))
 
 	tests := []struct {
-		name    string
-		content string
-		code    uploads.Code
+		name     string
+		content  string
+		wantCode uploads.Code
 	}{
-		{name: "by a web page", content: htmlPage, code: uploads.TypeNotAllowed},
-		{name: "by a picture of another type", content: newGIF(3, 2), code: uploads.Damaged},
-		{name: "by a picture with too many pixels", content: newPNGHeader(60000, 60000), code: uploads.TooManyPixels},
+		{name: "by a web page", content: htmlPage, wantCode: uploads.TypeNotAllowed},
+		{name: "by a picture of another type", content: newGIF(3, 2), wantCode: uploads.Damaged},
+		{
+			name:     "by a picture with too many pixels",
+			content:  newPNGHeader(60000, 60000),
+			wantCode: uploads.TooManyPixels,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -263,7 +267,7 @@ func TestFinishFileReplacedDuringInspection(t *testing.T) {
 			}
 
 			_, err = s.Finish(t.Context(), ticket.Token, user42)
-			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, uploads.CodeOf(err), "%v", err)
 
 			// No file was made.
 			for _, key := range listKeys(t, bucket) {

@@ -15,15 +15,15 @@ import (
 // The files of a form stay if Stored fails with OutcomeUnknown, because the application may have saved links to them.
 func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 	tests := []struct {
-		name string
-		err  error // error of Stored for the second file
-		left int   // number of files that stay
+		name     string
+		err      error // error of Stored for the second file
+		wantLeft int   // number of files that stay
 	}{
-		{name: "the application refuses the second file", err: storage.PermissionDenied, left: 0},
+		{name: "the application refuses the second file", err: storage.PermissionDenied, wantLeft: 0},
 		{
-			name: "the response to the write of the second file was lost",
-			err:  &storage.Error{Code: storage.Unavailable, Unknown: true},
-			left: 2,
+			name:     "the response to the write of the second file was lost",
+			err:      &storage.Error{Code: storage.Unavailable, Unknown: true},
+			wantLeft: 2,
 		},
 	}
 	for _, tt := range tests {
@@ -42,7 +42,7 @@ func TestFormStaysIfStoredMayHaveSucceeded(t *testing.T) {
 			file := formFile{field: "photo", name: "me.png", contentType: "image/png", content: newPNG()}
 			status, answer := s.form("42", file, file)
 			require.GreaterOrEqual(t, status, http.StatusBadRequest, answer)
-			require.Len(t, listKeys(t, s.bucket), tt.left)
+			require.Len(t, listKeys(t, s.bucket), tt.wantLeft)
 		})
 	}
 }

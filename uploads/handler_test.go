@@ -148,73 +148,79 @@ func TestFormFilesAreStoredAndDeleted(t *testing.T) {
 func TestFormIsStoredWholeOrNotAtAll(t *testing.T) {
 	good := formFile{field: "photo", name: "good.png", contentType: "image/png", content: newPNG()}
 	tests := []struct {
-		name   string
-		files  []formFile
-		status int
-		code   uploads.Code
-		field  string // that the response names; "" if it is not compared
-		file   string // that the response names; "" if it is not compared
+		name       string
+		files      []formFile
+		wantStatus int
+		wantCode   uploads.Code
+		wantField  string // that the response names; "" if it is not compared
+		wantFile   string // that the response names; "" if it is not compared
 	}{
 		{
-			name:   "a web page among pictures",
-			files:  []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: htmlPage}},
-			status: http.StatusUnsupportedMediaType,
-			code:   uploads.TypeNotAllowed,
-			field:  "photo2",
-			file:   "me.png",
+			name:       "a web page among pictures",
+			files:      []formFile{good, {field: "photo2", name: "me.png", contentType: "image/png", content: htmlPage}},
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantCode:   uploads.TypeNotAllowed,
+			wantField:  "photo2",
+			wantFile:   "me.png",
 		},
 		{
-			name:   "a file that is too large",
-			files:  []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 1<<20)}},
-			status: http.StatusRequestEntityTooLarge,
-			code:   uploads.TooLarge,
-			field:  "photo",
-			file:   "big.png",
-		},
-		{name: "more files than are allowed", files: []formFile{good, good, good, good}, status: http.StatusRequestEntityTooLarge, code: uploads.TooManyFiles, field: "file"},
-		{
-			name:   "more bytes than all files together may have",
-			files:  []formFile{good, {field: "text", contentType: "text/plain", content: strings.Repeat("x", 5<<20)}},
-			status: http.StatusRequestEntityTooLarge,
-			code:   uploads.TooLarge,
-			field:  "file",
-		},
-		{name: "no files", status: http.StatusBadRequest, code: uploads.NoFile, field: "file"},
-		{
-			name:   "an input that was left empty",
-			files:  []formFile{{field: "photo", contentType: "application/octet-stream"}},
-			status: http.StatusBadRequest,
-			code:   uploads.NoFile,
-			field:  "file",
+			name:       "a file that is too large",
+			files:      []formFile{good, {field: "photo", name: "big.png", contentType: "image/png", content: newPNG() + strings.Repeat("x", 1<<20)}},
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantCode:   uploads.TooLarge,
+			wantField:  "photo",
+			wantFile:   "big.png",
 		},
 		{
-			name:   "a file whose header cannot be read",
-			files:  []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: newPNG()}},
-			status: http.StatusBadRequest,
-			code:   uploads.InvalidRequest,
+			name:       "more files than are allowed",
+			files:      []formFile{good, good, good, good},
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantCode:   uploads.TooManyFiles,
+			wantField:  "file",
 		},
 		{
-			name:   "an empty file",
-			files:  []formFile{{field: "photo", name: "a.png", contentType: "image/png"}},
-			status: http.StatusUnprocessableEntity,
-			code:   uploads.Empty,
-			field:  "photo",
-			file:   "a.png",
+			name:       "more bytes than all files together may have",
+			files:      []formFile{good, {field: "text", contentType: "text/plain", content: strings.Repeat("x", 5<<20)}},
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantCode:   uploads.TooLarge,
+			wantField:  "file",
+		},
+		{name: "no files", wantStatus: http.StatusBadRequest, wantCode: uploads.NoFile, wantField: "file"},
+		{
+			name:       "an input that was left empty",
+			files:      []formFile{{field: "photo", contentType: "application/octet-stream"}},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   uploads.NoFile,
+			wantField:  "file",
+		},
+		{
+			name:       "a file whose header cannot be read",
+			files:      []formFile{good, {field: "photo", name: `a"b.png`, contentType: "image/png", content: newPNG()}},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   uploads.InvalidRequest,
+		},
+		{
+			name:       "an empty file",
+			files:      []formFile{{field: "photo", name: "a.png", contentType: "image/png"}},
+			wantStatus: http.StatusUnprocessableEntity,
+			wantCode:   uploads.Empty,
+			wantField:  "photo",
+			wantFile:   "a.png",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 			status, problem := s.form("42", tt.files...)
-			require.Equal(t, tt.status, status, problem)
-			require.EqualValues(t, tt.status, problem["status"])
-			require.EqualValues(t, tt.code, problem["code"])
+			require.Equal(t, tt.wantStatus, status, problem)
+			require.EqualValues(t, tt.wantStatus, problem["status"])
+			require.EqualValues(t, tt.wantCode, problem["code"])
 
-			if tt.field != "" {
-				require.Equal(t, tt.field, problem["field"])
+			if tt.wantField != "" {
+				require.Equal(t, tt.wantField, problem["field"])
 			}
-			if tt.file != "" {
-				require.Equal(t, tt.file, problem["file"])
+			if tt.wantFile != "" {
+				require.Equal(t, tt.wantFile, problem["file"])
 			}
 			require.NotEmpty(t, problem["detail"])
 			require.Empty(t, listKeys(t, s.bucket))
@@ -339,10 +345,10 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 	tests := []struct {
 		name         string
 		deleteShared bool
-		status       int
+		wantStatus   int
 	}{
-		{name: "by default", status: http.StatusForbidden},
-		{name: "with DeleteShared", deleteShared: true, status: http.StatusNoContent},
+		{name: "by default", wantStatus: http.StatusForbidden},
+		{name: "with DeleteShared", deleteShared: true, wantStatus: http.StatusNoContent},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -358,7 +364,7 @@ func TestHandlerDeleteNeedsOwnerInKey(t *testing.T) {
 			req := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/"+f.Key, nil)
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, req)
-			require.Equal(t, tt.status, w.Code)
+			require.Equal(t, tt.wantStatus, w.Code)
 			isRemoved := len(listKeys(t, bucket)) == 0
 			require.Equal(t, tt.deleteShared, isRemoved)
 		})
@@ -384,7 +390,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 		path        string
 		contentType string
 		body        string
-		status      int
+		wantStatus  int
 	}{
 		{
 			name:        "a body that is not a form",
@@ -392,7 +398,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: "application/json",
 			body:        "{}",
-			status:      http.StatusUnsupportedMediaType,
+			wantStatus:  http.StatusUnsupportedMediaType,
 		},
 		{
 			name:        "a form without a boundary",
@@ -400,7 +406,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: "multipart/form-data",
 			body:        "x",
-			status:      http.StatusUnsupportedMediaType,
+			wantStatus:  http.StatusUnsupportedMediaType,
 		},
 		{
 			name:        "a form cut short",
@@ -408,7 +414,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: contentType,
 			body:        cut,
-			status:      http.StatusBadRequest,
+			wantStatus:  http.StatusBadRequest,
 		},
 		{
 			name:        "a form with too many fields",
@@ -416,7 +422,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/",
 			contentType: w.FormDataContentType(),
 			body:        manyFields.String(),
-			status:      http.StatusBadRequest,
+			wantStatus:  http.StatusBadRequest,
 		},
 		{
 			name:        "a request for a ticket that is no JSON",
@@ -424,7 +430,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        "name=x",
-			status:      http.StatusBadRequest,
+			wantStatus:  http.StatusBadRequest,
 		},
 		{
 			name:        "a request for a ticket with an unknown field",
@@ -432,7 +438,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        `{"key": "mine"}`,
-			status:      http.StatusBadRequest,
+			wantStatus:  http.StatusBadRequest,
 		},
 		{
 			name:        "a request for a ticket without end",
@@ -440,7 +446,7 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/tickets",
 			contentType: "application/json",
 			body:        `{"name": "` + strings.Repeat("x", 1<<20),
-			status:      http.StatusBadRequest,
+			wantStatus:  http.StatusBadRequest,
 		},
 		{
 			name:        "an unknown token",
@@ -448,16 +454,16 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 			path:        "/tickets/finish",
 			contentType: "application/json",
 			body:        `{"token": "x"}`,
-			status:      http.StatusNotFound,
+			wantStatus:  http.StatusNotFound,
 		},
-		{name: "an unknown method", method: http.MethodPut, path: "/", status: http.StatusMethodNotAllowed},
-		{name: "a DELETE without a key", method: http.MethodDelete, path: "/", status: http.StatusForbidden},
+		{name: "an unknown method", method: http.MethodPut, path: "/", wantStatus: http.StatusMethodNotAllowed},
+		{name: "a DELETE without a key", method: http.MethodDelete, path: "/", wantStatus: http.StatusForbidden},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newSite(t, memstore.New(), uploads.Config{})
 			status, _ := s.ask("42", tt.method, tt.path, tt.contentType, strings.NewReader(tt.body))
-			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.wantStatus, status)
 			require.Empty(t, listKeys(t, s.bucket))
 		})
 	}
@@ -468,48 +474,58 @@ func TestHandlerRefusesMalformedRequests(t *testing.T) {
 func TestHandlerAuthorize(t *testing.T) {
 	const secret = "10.0.0.7"
 	tests := []struct {
-		name     string
-		user     uploads.User // that Authorize returns
-		err      error        // that Authorize returns
-		status   int
-		code     string
-		reported int // number of errors that OnError gets
+		name         string
+		user         uploads.User // that Authorize returns
+		err          error        // that Authorize returns
+		wantStatus   int
+		wantCode     string
+		wantReported int // number of errors that OnError gets
 	}{
-		{name: "nobody", err: storage.Unauthenticated, status: http.StatusUnauthorized, code: "unauthenticated"},
-		{name: "not permitted", err: storage.PermissionDenied, status: http.StatusForbidden, code: "not_allowed"},
 		{
-			name:   "a code of the application",
-			err:    &uploads.Error{Code: "quota", Message: "Your room is full."},
-			status: http.StatusForbidden,
-			code:   "quota",
+			name:       "nobody",
+			err:        storage.Unauthenticated,
+			wantStatus: http.StatusUnauthorized,
+			wantCode:   "unauthenticated",
 		},
 		{
-			name:     "another error",
-			err:      errors.New("the database is at " + secret),
-			status:   http.StatusInternalServerError,
-			code:     "internal",
-			reported: 1,
+			name:       "not permitted",
+			err:        storage.PermissionDenied,
+			wantStatus: http.StatusForbidden,
+			wantCode:   "not_allowed",
 		},
 		{
-			name:     "an ID with a slash",
-			user:     uploads.User{ID: "a/b"},
-			status:   http.StatusInternalServerError,
-			code:     "invalid_value",
-			reported: 1,
+			name:       "a code of the application",
+			err:        &uploads.Error{Code: "quota", Message: "Your room is full."},
+			wantStatus: http.StatusForbidden,
+			wantCode:   "quota",
 		},
 		{
-			name:     "an ID with an at sign",
-			user:     uploads.User{ID: "eva@example.com"},
-			status:   http.StatusInternalServerError,
-			code:     "invalid_value",
-			reported: 1,
+			name:         "another error",
+			err:          errors.New("the database is at " + secret),
+			wantStatus:   http.StatusInternalServerError,
+			wantCode:     "internal",
+			wantReported: 1,
 		},
 		{
-			name:     "an ID of dots",
-			user:     uploads.User{ID: ".."},
-			status:   http.StatusInternalServerError,
-			code:     "invalid_value",
-			reported: 1,
+			name:         "an ID with a slash",
+			user:         uploads.User{ID: "a/b"},
+			wantStatus:   http.StatusInternalServerError,
+			wantCode:     "invalid_value",
+			wantReported: 1,
+		},
+		{
+			name:         "an ID with an at sign",
+			user:         uploads.User{ID: "eva@example.com"},
+			wantStatus:   http.StatusInternalServerError,
+			wantCode:     "invalid_value",
+			wantReported: 1,
+		},
+		{
+			name:         "an ID of dots",
+			user:         uploads.User{ID: ".."},
+			wantStatus:   http.StatusInternalServerError,
+			wantCode:     "invalid_value",
+			wantReported: 1,
 		},
 	}
 	for _, tt := range tests {
@@ -525,10 +541,10 @@ func TestHandlerAuthorize(t *testing.T) {
 			})
 
 			w := sendPhoto(t, s)
-			require.Equal(t, tt.status, w.Code)
-			require.Contains(t, w.Body.String(), `"code":"`+tt.code+`"`)
+			require.Equal(t, tt.wantStatus, w.Code)
+			require.Contains(t, w.Body.String(), `"code":"`+tt.wantCode+`"`)
 			require.NotContains(t, w.Body.String(), secret)
-			require.Len(t, reported, tt.reported)
+			require.Len(t, reported, tt.wantReported)
 			require.Empty(t, listKeys(t, bucket))
 		})
 	}

@@ -32,31 +32,31 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 	const xmp = "\xff\xe1\x00\x3chttp://ns.adobe.com/xap/1.0/\x00<x:xmpmeta><rdf:RDF></rdf:RDF> "
 
 	tests := []struct {
-		name    string
-		content string
-		width   int
-		height  int
+		name       string
+		content    string
+		wantWidth  int
+		wantHeight int
 	}{
-		{name: "PNG", content: newPNG(), width: 3, height: 2},
-		{name: "JPEG", content: newJPEG(), width: 3, height: 2},
-		{name: "GIF", content: newGIF(3, 2), width: 3, height: 2},
-		{name: "lossless WebP", content: newWebP(), width: 1, height: 1},
-		{name: "lossy WebP", content: newLossyWebP(5000, 300), width: 5000, height: 300},
-		{name: "WebP with a canvas", content: canvas, width: 800, height: 7000},
-		{name: "animated WebP", content: animation, width: 800, height: 70000},
-		{name: "AVIF", content: newAVIF(4096, 2160), width: 4096, height: 2160},
-		{name: "AVIF made of tiles", content: newAVIF(4096, 2160, 512), width: 4096, height: 2160},
+		{name: "PNG", content: newPNG(), wantWidth: 3, wantHeight: 2},
+		{name: "JPEG", content: newJPEG(), wantWidth: 3, wantHeight: 2},
+		{name: "GIF", content: newGIF(3, 2), wantWidth: 3, wantHeight: 2},
+		{name: "lossless WebP", content: newWebP(), wantWidth: 1, wantHeight: 1},
+		{name: "lossy WebP", content: newLossyWebP(5000, 300), wantWidth: 5000, wantHeight: 300},
+		{name: "WebP with a canvas", content: canvas, wantWidth: 800, wantHeight: 7000},
+		{name: "animated WebP", content: animation, wantWidth: 800, wantHeight: 70000},
+		{name: "AVIF", content: newAVIF(4096, 2160), wantWidth: 4096, wantHeight: 2160},
+		{name: "AVIF made of tiles", content: newAVIF(4096, 2160, 512), wantWidth: 4096, wantHeight: 2160},
 		{
-			name:    "JPEG after a large profile",
-			content: jpegStart + strings.Repeat(longestSegment, 8) + jpegRest,
-			width:   3,
-			height:  2,
+			name:       "JPEG after a large profile",
+			content:    jpegStart + strings.Repeat(longestSegment, 8) + jpegRest,
+			wantWidth:  3,
+			wantHeight: 2,
 		},
 		{
-			name:    "JPEG with XMP",
-			content: jpegStart + xmp + jpegRest,
-			width:   3,
-			height:  2,
+			name:       "JPEG with XMP",
+			content:    jpegStart + xmp + jpegRest,
+			wantWidth:  3,
+			wantHeight: 2,
 		},
 	}
 	for _, tt := range tests {
@@ -64,8 +64,8 @@ func TestResultHasSizeOfPicture(t *testing.T) {
 			s := newService(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxPixels: 60e6}})
 			file, err := s.Store(t.Context(), uploads.Upload{Body: onlyRead{strings.NewReader(tt.content)}})
 			require.NoError(t, err)
-			require.Equal(t, tt.width, file.Width)
-			require.Equal(t, tt.height, file.Height)
+			require.Equal(t, tt.wantWidth, file.Width)
+			require.Equal(t, tt.wantHeight, file.Height)
 		})
 	}
 }
@@ -92,80 +92,80 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	longSegment := "\xff\xe2\xff\xff" + strings.Repeat("p", 0xFFFD)
 	tests := []struct {
 		name, content string
-		code          uploads.Code
+		wantCode      uploads.Code
 	}{
-		{name: "only a PNG's first bytes", content: "\x89PNG\r\n\x1a\n", code: uploads.Damaged},
-		{name: "a PNG whose sum is wrong", content: newPNG()[:29] + "zzzz" + newPNG()[33:], code: uploads.Damaged},
-		{name: "only a JPEG's first bytes", content: "\xff\xd8\xff\xe0", code: uploads.Damaged},
-		{name: "a JPEG without a frame", content: newJPEG()[:20] + "\xff\xd9", code: uploads.Damaged},
-		{name: "a GIF cut in its table", content: gif[:40], code: uploads.Damaged},
-		{name: "a GIF without a picture", content: screen + "\x3b", code: uploads.Damaged},
-		{name: "a GIF with text for a block", content: screen + "alert(1)", code: uploads.Damaged},
+		{name: "only a PNG's first bytes", content: "\x89PNG\r\n\x1a\n", wantCode: uploads.Damaged},
+		{name: "a PNG whose sum is wrong", content: newPNG()[:29] + "zzzz" + newPNG()[33:], wantCode: uploads.Damaged},
+		{name: "only a JPEG's first bytes", content: "\xff\xd8\xff\xe0", wantCode: uploads.Damaged},
+		{name: "a JPEG without a frame", content: newJPEG()[:20] + "\xff\xd9", wantCode: uploads.Damaged},
+		{name: "a GIF cut in its table", content: gif[:40], wantCode: uploads.Damaged},
+		{name: "a GIF without a picture", content: screen + "\x3b", wantCode: uploads.Damaged},
+		{name: "a GIF with text for a block", content: screen + "alert(1)", wantCode: uploads.Damaged},
 		{
-			name:    "a GIF whose picture leaves the screen",
-			content: screen + "\x2c\x01\x00\x00\x00\x03\x00\x02\x00\x00",
-			code:    uploads.Damaged,
+			name:     "a GIF whose picture leaves the screen",
+			content:  screen + "\x2c\x01\x00\x00\x00\x03\x00\x02\x00\x00",
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a GIF whose comment has no end",
-			content: screen + "\x21\xfe\xff" + strings.Repeat("c", 20),
-			code:    uploads.Damaged,
+			name:     "a GIF whose comment has no end",
+			content:  screen + "\x21\xfe\xff" + strings.Repeat("c", 20),
+			wantCode: uploads.Damaged,
 		},
-		{name: "a WebP cut short", content: newWebP()[:25], code: uploads.Damaged},
+		{name: "a WebP cut short", content: newWebP()[:25], wantCode: uploads.Damaged},
 		{
-			name:    "a WebP without a key frame",
-			content: strings.Replace(newLossyWebP(2, 2), "\x10\x00\x00\x9d", "\x11\x00\x00\x9d", 1),
-			code:    uploads.Damaged,
-		},
-		{
-			name:    "a WebP of an unknown chunk",
-			content: strings.Replace(newExtendedWebP(2, 2, false, losslessChunk(2, 2)), "VP8X", "VP8?", 1),
-			code:    uploads.Damaged,
+			name:     "a WebP without a key frame",
+			content:  strings.Replace(newLossyWebP(2, 2), "\x10\x00\x00\x9d", "\x11\x00\x00\x9d", 1),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a WebP without a picture",
-			content: newExtendedWebP(2, 2, false, riffChunk("EXIF", "x")),
-			code:    uploads.Damaged,
+			name:     "a WebP of an unknown chunk",
+			content:  strings.Replace(newExtendedWebP(2, 2, false, losslessChunk(2, 2)), "VP8X", "VP8?", 1),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a WebP whose picture is larger than its canvas",
-			content: newExtendedWebP(1, 1, false, losslessChunk(8000, 8000)),
-			code:    uploads.Damaged,
+			name:     "a WebP without a picture",
+			content:  newExtendedWebP(2, 2, false, riffChunk("EXIF", "x")),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a WebP whose frame leaves its canvas",
-			content: newExtendedWebP(9, 9, true, animationFrame(2, 0, 8, 9, losslessChunk(8, 9))),
-			code:    uploads.Damaged,
+			name:     "a WebP whose picture is larger than its canvas",
+			content:  newExtendedWebP(1, 1, false, losslessChunk(8000, 8000)),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a WebP whose picture leaves its frame",
-			content: newExtendedWebP(9, 9, true, animationFrame(0, 0, 9, 9, losslessChunk(8000, 8000))),
-			code:    uploads.Damaged,
+			name:     "a WebP whose frame leaves its canvas",
+			content:  newExtendedWebP(9, 9, true, animationFrame(2, 0, 8, 9, losslessChunk(8, 9))),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "a JPEG after more than 1 MiB",
-			content: newJPEG()[:2] + strings.Repeat(longSegment, 20) + newJPEG()[2:],
-			code:    uploads.TooLarge,
+			name:     "a WebP whose picture leaves its frame",
+			content:  newExtendedWebP(9, 9, true, animationFrame(0, 0, 9, 9, losslessChunk(8000, 8000))),
+			wantCode: uploads.Damaged,
 		},
 		{
-			name:    "an AVIF without a size",
-			content: isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("mdat", "pixels"),
-			code:    uploads.Damaged,
+			name:     "a JPEG after more than 1 MiB",
+			content:  newJPEG()[:2] + strings.Repeat(longSegment, 20) + newJPEG()[2:],
+			wantCode: uploads.TooLarge,
 		},
 		{
-			name:    "an AVIF whose boxes leave each other",
-			content: strings.Replace(newAVIF(2, 2), "ipco", "free", 1),
-			code:    uploads.Damaged,
+			name:     "an AVIF without a size",
+			content:  isoBox("ftyp", "avif\x00\x00\x00\x00avifmif1") + isoBox("mdat", "pixels"),
+			wantCode: uploads.Damaged,
 		},
-		{name: "an AVIF of no pixels", content: newAVIF(0, 2), code: uploads.Damaged},
-		{name: "an AVIF of 4 billion pixels' width", content: newAVIF(0xFFFFFFFF, 1), code: uploads.Damaged},
+		{
+			name:     "an AVIF whose boxes leave each other",
+			content:  strings.Replace(newAVIF(2, 2), "ipco", "free", 1),
+			wantCode: uploads.Damaged,
+		},
+		{name: "an AVIF of no pixels", content: newAVIF(0, 2), wantCode: uploads.Damaged},
+		{name: "an AVIF of 4 billion pixels' width", content: newAVIF(0xFFFFFFFF, 1), wantCode: uploads.Damaged},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New()
 			s := newService(t, bucket, uploads.Config{})
 			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
-			require.Equal(t, tt.code, uploads.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, uploads.CodeOf(err), "%v", err)
 			require.Empty(t, listKeys(t, bucket))
 		})
 	}

@@ -204,34 +204,34 @@ func sendToStore(s *sessionSite, data []byte) *answer {
 func TestRulesHoldForEachWay(t *testing.T) {
 	page := "<!doctype html><script>alert(1)</script>" + strings.Repeat(" ", part)
 	tests := []struct {
-		name   string
-		data   []byte
-		status int
-		code   uploads.Code
+		name       string
+		data       []byte
+		wantStatus int
+		wantCode   uploads.Code
 	}{
 		{
-			name:   "a page named film.mp4",
-			data:   []byte(page),
-			status: http.StatusUnsupportedMediaType,
-			code:   uploads.TypeNotAllowed,
+			name:       "a page named film.mp4",
+			data:       []byte(page),
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantCode:   uploads.TypeNotAllowed,
 		},
 		{
-			name:   "a program in a video",
-			data:   newFilm(part+10, "<script>alert(1)</script>"),
-			status: http.StatusUnprocessableEntity,
-			code:   uploads.ActiveContent,
+			name:       "a program in a video",
+			data:       newFilm(part+10, "<script>alert(1)</script>"),
+			wantStatus: http.StatusUnprocessableEntity,
+			wantCode:   uploads.ActiveContent,
 		},
 		{
-			name:   "too large by one byte",
-			data:   newFilm(maxFilmSize+1, ""),
-			status: http.StatusRequestEntityTooLarge,
-			code:   uploads.TooLarge,
+			name:       "too large by one byte",
+			data:       newFilm(maxFilmSize+1, ""),
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantCode:   uploads.TooLarge,
 		},
 		{
-			name:   "too small by one byte",
-			data:   newFilm(minFilmSize-1, ""),
-			status: http.StatusUnprocessableEntity,
-			code:   uploads.TooSmall,
+			name:       "too small by one byte",
+			data:       newFilm(minFilmSize-1, ""),
+			wantStatus: http.StatusUnprocessableEntity,
+			wantCode:   uploads.TooSmall,
 		},
 	}
 	for _, tt := range tests {
@@ -242,13 +242,13 @@ func TestRulesHoldForEachWay(t *testing.T) {
 				s := newSessionSite(t, open(t), c)
 
 				resp := method.send(s, tt.data)
-				require.Equal(t, tt.status, resp.StatusCode)
+				require.Equal(t, tt.wantStatus, resp.StatusCode)
 				var problem struct{ Code uploads.Code }
 				resp.json(t, &problem)
-				require.Equal(t, tt.code, problem.Code)
+				require.Equal(t, tt.wantCode, problem.Code)
 
 				require.Empty(t, stored)
-				require.Empty(t, method.keysLeft(s, tt.code))
+				require.Empty(t, method.keysLeft(s, tt.wantCode))
 			})
 		})
 	}

@@ -102,24 +102,24 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 	tests := []struct {
 		name       string
 		sendSlower func(u *multipartUpload, part sentPart) *answer
-		status     int
+		wantStatus int
 	}{
 		{
 			name:       "list of the parts",
 			sendSlower: func(u *multipartUpload, _ sentPart) *answer { return u.s.get(alice, u.path("")) },
-			status:     http.StatusConflict,
+			wantStatus: http.StatusConflict,
 		},
 		{
 			name:       "completion with the same parts",
 			sendSlower: func(u *multipartUpload, part sentPart) *answer { return u.complete(part) },
-			status:     http.StatusOK,
+			wantStatus: http.StatusOK,
 		},
 		{
 			name: "completion with other parts",
 			sendSlower: func(u *multipartUpload, part sentPart) *answer {
 				return u.complete(sentPart{PartNumber: part.PartNumber})
 			},
-			status: http.StatusConflict,
+			wantStatus: http.StatusConflict,
 		},
 	}
 	for _, tt := range tests {
@@ -144,7 +144,7 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 				require.Equal(t, http.StatusOK, u.complete(part).StatusCode)
 			}
 			resp := tt.sendSlower(u, part)
-			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
+			require.Equal(t, tt.wantStatus, resp.StatusCode, string(resp.body))
 			require.Contains(t, string(resp.body), `"key":"files/alice/file"`)
 			s.requireStored("files/alice/file", []byte("text"))
 		})

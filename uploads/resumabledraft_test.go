@@ -116,26 +116,26 @@ func TestDraftUpload(t *testing.T) {
 // before the bytes have arrived.
 func TestDraftSendsAddressEarly(t *testing.T) {
 	tests := []struct {
-		name       string
-		version    string // Upload-Draft-Interop-Version in the request
-		announced  string // Upload-Draft-Interop-Version in the early response
-		completion []string
-		want       string
+		name          string
+		version       string // Upload-Draft-Interop-Version in the request
+		wantAnnounced string // Upload-Draft-Interop-Version in the early response
+		completion    []string
+		want          string
 	}{
-		{name: "version 4", version: "4", announced: "4"},
-		{name: "version 5", version: "5", announced: "5"},
-		{name: "version 6", version: "6", announced: "6"},
-		{name: "version 7", version: "7", announced: "7"},
-		{name: "version 8", version: "8", announced: "8"},
-		{name: "version 9", version: "9", announced: "9"},
-		{name: "version 9 with a zero and a parameter", version: "09;a", announced: "9"},
+		{name: "version 4", version: "4", wantAnnounced: "4"},
+		{name: "version 5", version: "5", wantAnnounced: "5"},
+		{name: "version 6", version: "6", wantAnnounced: "6"},
+		{name: "version 7", version: "7", wantAnnounced: "7"},
+		{name: "version 8", version: "8", wantAnnounced: "8"},
+		{name: "version 9", version: "9", wantAnnounced: "9"},
+		{name: "version 9 with a zero and a parameter", version: "09;a", wantAnnounced: "9"},
 		{
 			// In version 3, a header says whether the upload is incomplete.
-			name:       "version 3",
-			version:    "3",
-			announced:  "3",
-			completion: []string{"Upload-Complete", "", "Upload-Incomplete", "?0"},
-			want:       "200 incomplete=?0 offset=4",
+			name:          "version 3",
+			version:       "3",
+			wantAnnounced: "3",
+			completion:    []string{"Upload-Complete", "", "Upload-Incomplete", "?0"},
+			want:          "200 incomplete=?0 offset=4",
 		},
 	}
 	for _, tt := range tests {
@@ -150,7 +150,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 			require.Equal(t, cmp.Or(tt.want, "200 complete=?1 offset=4"), resp.draftSummary(), string(resp.body))
 
 			require.Equal(t, resp.Header.Get("Location"), early.header.Get("Location"))
-			require.Equal(t, tt.announced, early.header.Get("Upload-Draft-Interop-Version"))
+			require.Equal(t, tt.wantAnnounced, early.header.Get("Upload-Draft-Interop-Version"))
 			require.NotEmpty(t, early.header.Get("Upload-Limit"))
 		})
 	}
@@ -291,110 +291,117 @@ func TestDraftRefuses(t *testing.T) {
 	ofLength10 := s.locationOf(resp, "/tus/")
 
 	tests := []struct {
-		name     string
-		method   string
-		address  string
-		body     string
-		pairs    []string // names and values of headers
-		want     string   // status, code and field of the refusal
-		complete string   // Upload-Complete in the response
-		problem  string   // a part of the body of the response
+		name         string
+		method       string
+		address      string
+		body         string
+		pairs        []string // names and values of headers
+		want         string   // status, code and field of the refusal
+		wantComplete string   // Upload-Complete in the response
+		wantProblem  string   // a part of the body of the response
 	}{
 		{
-			name:     "a wrong offset",
-			method:   "PATCH",
-			address:  open,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "3"},
-			want:     "409 offset_mismatch Upload-Offset",
-			complete: "?0",
-			problem:  `"expected-offset":4,"provided-offset":3`,
+			name:         "a wrong offset",
+			method:       "PATCH",
+			address:      open,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "3"},
+			want:         "409 offset_mismatch Upload-Offset",
+			wantComplete: "?0",
+			wantProblem:  `"expected-offset":4,"provided-offset":3`,
 		},
 		{
-			name:     "the type of the problem of a wrong offset",
-			method:   "PATCH",
-			address:  open,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "3"},
-			want:     "409 offset_mismatch Upload-Offset",
-			complete: "?0",
-			problem:  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
-		},
-		{name: "no offset", method: "PATCH", address: open, body: "x", want: "400 invalid_value Upload-Offset", complete: "?0"},
-		{
-			name:     "another content type",
-			method:   "PATCH",
-			address:  open,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "4", "Content-Type", "text/plain"},
-			want:     "415 invalid_request Content-Type",
-			complete: "?0",
+			name:         "the type of the problem of a wrong offset",
+			method:       "PATCH",
+			address:      open,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "3"},
+			want:         "409 offset_mismatch Upload-Offset",
+			wantComplete: "?0",
+			wantProblem:  "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
 		},
 		{
-			name:     "an Upload-Complete that is no boolean",
-			method:   "PATCH",
-			address:  open,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "true"},
-			want:     "400 invalid_value Upload-Complete",
-			complete: "?0",
+			name:         "no offset",
+			method:       "PATCH",
+			address:      open,
+			body:         "x",
+			want:         "400 invalid_value Upload-Offset",
+			wantComplete: "?0",
 		},
 		{
-			name:     "the last bytes, which are too few",
-			method:   "PATCH",
-			address:  ofLength10,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "4"},
-			want:     "400 invalid_value Upload-Length",
-			complete: "?0",
-			problem:  "#inconsistent-upload-length",
+			name:         "another content type",
+			method:       "PATCH",
+			address:      open,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "4", "Content-Type", "text/plain"},
+			want:         "415 invalid_request Content-Type",
+			wantComplete: "?0",
 		},
 		{
-			name:     "a first request with fewer bytes than its length",
-			method:   "POST",
-			address:  "/tus/",
-			body:     "x",
-			pairs:    []string{"Upload-Length", "2"},
-			want:     "400 invalid_value Upload-Length",
-			complete: "?0",
-			problem:  "#inconsistent-upload-length",
+			name:         "an Upload-Complete that is no boolean",
+			method:       "PATCH",
+			address:      open,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "4", "Upload-Complete", "true"},
+			want:         "400 invalid_value Upload-Complete",
+			wantComplete: "?0",
 		},
 		{
-			name:     "a length that differs from that of the first request",
-			method:   "PATCH",
-			address:  ofLength10,
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"},
-			want:     "400 invalid_value Upload-Length",
-			complete: "?0",
-			problem:  "#inconsistent-upload-length",
+			name:         "the last bytes, which are too few",
+			method:       "PATCH",
+			address:      ofLength10,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "4"},
+			want:         "400 invalid_value Upload-Length",
+			wantComplete: "?0",
+			wantProblem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "more bytes than the length",
-			method:   "PATCH",
-			address:  ofLength10,
-			body:     "1234567",
-			pairs:    []string{"Upload-Offset", "4", "Upload-Complete", "?0"},
-			want:     "413 too_large Content-Length",
-			complete: "?0",
+			name:         "a first request with fewer bytes than its length",
+			method:       "POST",
+			address:      "/tus/",
+			body:         "x",
+			pairs:        []string{"Upload-Length", "2"},
+			want:         "400 invalid_value Upload-Length",
+			wantComplete: "?0",
+			wantProblem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "a file that is too large",
-			method:   "POST",
-			address:  "/tus/",
-			body:     "x",
-			pairs:    []string{"Upload-Length", "655361", "Upload-Complete", "?0"},
-			want:     "413 too_large Upload-Length",
-			complete: "?0",
+			name:         "a length that differs from that of the first request",
+			method:       "PATCH",
+			address:      ofLength10,
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "4", "Upload-Length", "11", "Upload-Complete", "?0"},
+			want:         "400 invalid_value Upload-Length",
+			wantComplete: "?0",
+			wantProblem:  "#inconsistent-upload-length",
 		},
 		{
-			name:     "an unknown upload",
-			method:   "PATCH",
-			address:  "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
-			body:     "x",
-			pairs:    []string{"Upload-Offset", "4"},
-			want:     "404 not_found uploadId",
-			complete: "?0",
+			name:         "more bytes than the length",
+			method:       "PATCH",
+			address:      ofLength10,
+			body:         "1234567",
+			pairs:        []string{"Upload-Offset", "4", "Upload-Complete", "?0"},
+			want:         "413 too_large Content-Length",
+			wantComplete: "?0",
+		},
+		{
+			name:         "a file that is too large",
+			method:       "POST",
+			address:      "/tus/",
+			body:         "x",
+			pairs:        []string{"Upload-Length", "655361", "Upload-Complete", "?0"},
+			want:         "413 too_large Upload-Length",
+			wantComplete: "?0",
+		},
+		{
+			name:         "an unknown upload",
+			method:       "PATCH",
+			address:      "/tus/AAAAAAAAAAAAAAAAAAAAAAAAAA",
+			body:         "x",
+			pairs:        []string{"Upload-Offset", "4"},
+			want:         "404 not_found uploadId",
+			wantComplete: "?0",
 		},
 		{name: "an unknown method", method: "PUT", address: open, body: "x", want: "405 invalid_request method"},
 	}
@@ -402,8 +409,8 @@ func TestDraftRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			resp := s.draft(tt.method, tt.address, strings.NewReader(tt.body), tt.pairs...)
 			require.Equal(t, tt.want, resp.refusal(t))
-			require.Equal(t, tt.complete, resp.Header.Get("Upload-Complete"))
-			require.Contains(t, string(resp.body), tt.problem)
+			require.Equal(t, tt.wantComplete, resp.Header.Get("Upload-Complete"))
+			require.Contains(t, string(resp.body), tt.wantProblem)
 
 			// These refusals tell the client what it may send.
 			if resp.StatusCode == http.StatusConflict {

@@ -846,52 +846,52 @@ func TestS3OtherFileAfterStoredFails(t *testing.T) {
 func TestHandlerRefusesRequestsOfOtherSites(t *testing.T) {
 	s := newSessionSite(t, openMemory(t), uploads.Config{Origins: []string{"https://app.example"}})
 	tests := []struct {
-		name    string
-		headers headers
-		status  int
+		name       string
+		headers    headers
+		wantStatus int
 	}{
 		{
-			name:    "a picture of another site",
-			headers: headers{"Sec-Fetch-Site": "cross-site"},
-			status:  http.StatusForbidden,
+			name:       "a picture of another site",
+			headers:    headers{"Sec-Fetch-Site": "cross-site"},
+			wantStatus: http.StatusForbidden,
 		},
 		{
-			name:    "a script of another site",
-			headers: headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-			status:  http.StatusForbidden,
+			name:       "a script of another site",
+			headers:    headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+			wantStatus: http.StatusForbidden,
 		},
 		{
-			name:    "a script of an allowed site",
-			headers: headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"},
-			status:  http.StatusOK,
+			name:       "a script of an allowed site",
+			headers:    headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"},
+			wantStatus: http.StatusOK,
 		},
 		{
-			name:    "a picture of the same site",
-			headers: headers{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"},
-			status:  http.StatusForbidden,
+			name:       "a picture of the same site",
+			headers:    headers{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"},
+			wantStatus: http.StatusForbidden,
 		},
 		{
-			name:    "a link",
-			headers: headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"},
-			status:  http.StatusForbidden,
+			name:       "a link",
+			headers:    headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"},
+			wantStatus: http.StatusForbidden,
 		},
-		{name: "the own page", headers: headers{"Sec-Fetch-Site": "same-origin"}, status: http.StatusOK},
+		{name: "the own page", headers: headers{"Sec-Fetch-Site": "same-origin"}, wantStatus: http.StatusOK},
 		{
-			name:    "a script of the own page",
-			headers: headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"},
-			status:  http.StatusOK,
+			name:       "a script of the own page",
+			headers:    headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"},
+			wantStatus: http.StatusOK,
 		},
-		{name: "no browser", status: http.StatusOK},
+		{name: "no browser", wantStatus: http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := s.countObjects()
 			resp := s.do(alice, "GET", "/s3/params?filename=file", nil, tt.headers)
-			require.Equal(t, tt.status, resp.StatusCode, string(resp.body))
+			require.Equal(t, tt.wantStatus, resp.StatusCode, string(resp.body))
 
 			// An accepted request has stored the state of an upload.
 			began := s.countObjects() > before
-			require.Equal(t, tt.status == http.StatusOK, began)
+			require.Equal(t, tt.wantStatus == http.StatusOK, began)
 		})
 	}
 }

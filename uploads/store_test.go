@@ -28,19 +28,24 @@ type onlyRead struct{ io.Reader }
 func TestStoreNamesFileByContent(t *testing.T) {
 	everything := append(rules.Pictures(), "image/svg+xml", "application/pdf", "text/plain")
 	tests := []struct {
-		name        string
-		content     string
-		extension   string
-		contentType string
+		name            string
+		content         string
+		wantExtension   string
+		wantContentType string
 	}{
-		{name: "JPEG", content: newJPEG(), extension: ".jpg", contentType: "image/jpeg"},
-		{name: "PNG", content: newPNG(), extension: ".png", contentType: "image/png"},
-		{name: "GIF", content: newGIF(3, 2), extension: ".gif", contentType: "image/gif"},
-		{name: "WebP", content: newWebP(), extension: ".webp", contentType: "image/webp"},
-		{name: "AVIF", content: newAVIF(3, 2), extension: ".avif", contentType: "image/avif"},
-		{name: "SVG without a script", content: svgFile, extension: ".svg", contentType: "image/svg+xml"},
-		{name: "PDF", content: "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", extension: ".pdf", contentType: "application/pdf"},
-		{name: "text", content: "all is well", extension: ".txt", contentType: "text/plain; charset=utf-8"},
+		{name: "JPEG", content: newJPEG(), wantExtension: ".jpg", wantContentType: "image/jpeg"},
+		{name: "PNG", content: newPNG(), wantExtension: ".png", wantContentType: "image/png"},
+		{name: "GIF", content: newGIF(3, 2), wantExtension: ".gif", wantContentType: "image/gif"},
+		{name: "WebP", content: newWebP(), wantExtension: ".webp", wantContentType: "image/webp"},
+		{name: "AVIF", content: newAVIF(3, 2), wantExtension: ".avif", wantContentType: "image/avif"},
+		{name: "SVG without a script", content: svgFile, wantExtension: ".svg", wantContentType: "image/svg+xml"},
+		{
+			name:            "PDF",
+			content:         "%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
+			wantExtension:   ".pdf",
+			wantContentType: "application/pdf",
+		},
+		{name: "text", content: "all is well", wantExtension: ".txt", wantContentType: "text/plain; charset=utf-8"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,14 +58,14 @@ func TestStoreNamesFileByContent(t *testing.T) {
 				ClaimedType: "text/html",
 			})
 			require.NoError(t, err)
-			require.Regexp(t, `^[a-z2-7]{26}\`+tt.extension+`$`, file.Key)
-			require.Equal(t, tt.contentType, file.ContentType)
+			require.Regexp(t, `^[a-z2-7]{26}\`+tt.wantExtension+`$`, file.Key)
+			require.Equal(t, tt.wantContentType, file.ContentType)
 			require.Equal(t, "page.html", file.Name)
 
 			data, attrs, err := storage.ReadAll(t.Context(), bucket, file.Key)
 			require.NoError(t, err)
 			require.Equal(t, tt.content, string(data))
-			require.Equal(t, tt.contentType, attrs.ContentType)
+			require.Equal(t, tt.wantContentType, attrs.ContentType)
 		})
 	}
 }

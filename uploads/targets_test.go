@@ -22,15 +22,15 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 		ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
 	) (*uploads.File, error)
 	tests := []struct {
-		name               string
-		rules              rules.Rules
-		send               sendFunc
-		contentDisposition string
+		name                   string
+		rules                  rules.Rules
+		send                   sendFunc
+		wantContentDisposition string
 	}{
 		{name: "Store", rules: rules.Any(0), send: storeText},
-		{name: "Store, with rules", rules: onlyText, send: storeText, contentDisposition: "attachment"},
+		{name: "Store, with rules", rules: onlyText, send: storeText, wantContentDisposition: "attachment"},
 		{name: "PutPiece", rules: rules.Any(0), send: putTextAsPiece},
-		{name: "PutPiece, with rules", rules: onlyText, send: putTextAsPiece, contentDisposition: "attachment"},
+		{name: "PutPiece, with rules", rules: onlyText, send: putTextAsPiece, wantContentDisposition: "attachment"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 			attrs, err := bucket.Attrs(t.Context(), f.Key)
 			require.NoError(t, err)
 			require.Equal(t, "text/plain; charset=utf-8", attrs.ContentType)
-			require.Equal(t, tt.contentDisposition, attrs.ContentDisposition)
+			require.Equal(t, tt.wantContentDisposition, attrs.ContentDisposition)
 
 			// The other attributes come from the Target.
 			require.Equal(t, target.CacheControl, attrs.CacheControl)

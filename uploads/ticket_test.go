@@ -181,40 +181,40 @@ func TestFinishInOtherProcess(t *testing.T) {
 func TestSignRefusesEarly(t *testing.T) {
 	s := newService(t, openMemory(t), uploads.Config{Rules: rules.Rules{MinSize: 10, MaxSize: 100}, Key: keyOfUser})
 	tests := []struct {
-		name    string
-		request uploads.Request
-		user    uploads.User
-		code    uploads.Code
+		name     string
+		request  uploads.Request
+		user     uploads.User
+		wantCode uploads.Code
 	}{
 		{
-			name:    "a size above the limit",
-			request: uploads.Request{Name: "x.png", Size: 101},
-			user:    user42,
-			code:    uploads.TooLarge,
+			name:     "a size above the limit",
+			request:  uploads.Request{Name: "x.png", Size: 101},
+			user:     user42,
+			wantCode: uploads.TooLarge,
 		},
 		{
-			name:    "a size below the limit",
-			request: uploads.Request{Name: "x.png", Size: 9},
-			user:    user42,
-			code:    uploads.TooSmall,
+			name:     "a size below the limit",
+			request:  uploads.Request{Name: "x.png", Size: 9},
+			user:     user42,
+			wantCode: uploads.TooSmall,
 		},
 		{
-			name:    "a type that is not allowed",
-			request: uploads.Request{Name: "x.png", Type: "text/html; charset=utf-8"},
-			user:    user42,
-			code:    uploads.TypeNotAllowed,
+			name:     "a type that is not allowed",
+			request:  uploads.Request{Name: "x.png", Type: "text/html; charset=utf-8"},
+			user:     user42,
+			wantCode: uploads.TypeNotAllowed,
 		},
 		{
-			name:    "a user whose ID is a path",
-			request: uploads.Request{Name: "x.png"},
-			user:    uploads.User{ID: "../1"},
-			code:    uploads.InvalidValue,
+			name:     "a user whose ID is a path",
+			request:  uploads.Request{Name: "x.png"},
+			user:     uploads.User{ID: "../1"},
+			wantCode: uploads.InvalidValue,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := s.Sign(t.Context(), tt.request, tt.user)
-			require.Equal(t, tt.code, uploads.CodeOf(err))
+			require.Equal(t, tt.wantCode, uploads.CodeOf(err))
 		})
 	}
 }

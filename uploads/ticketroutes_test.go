@@ -35,32 +35,32 @@ func TestFinishRefusesRequests(t *testing.T) {
 	s := newSite(t, openMemory(t), uploads.Config{})
 	ticket := s.signTicket(newPNG())
 	tests := []struct {
-		name    string
-		user    string
-		request map[string]any
-		status  int
-		code    uploads.Code
+		name       string
+		user       string
+		request    map[string]any
+		wantStatus int
+		wantCode   uploads.Code
 	}{
 		{
-			name:    "unknown field",
-			user:    "42",
-			request: map[string]any{"token": "x", "evil": true},
-			status:  http.StatusBadRequest,
-			code:    uploads.InvalidRequest,
+			name:       "unknown field",
+			user:       "42",
+			request:    map[string]any{"token": "x", "evil": true},
+			wantStatus: http.StatusBadRequest,
+			wantCode:   uploads.InvalidRequest,
 		},
 		{
-			name:    "another user",
-			user:    "43",
-			request: map[string]any{"token": ticket.Token},
-			status:  http.StatusNotFound,
-			code:    uploads.NotFound,
+			name:       "another user",
+			user:       "43",
+			request:    map[string]any{"token": ticket.Token},
+			wantStatus: http.StatusNotFound,
+			wantCode:   uploads.NotFound,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			status, problem := s.post(tt.user, "/tickets/finish", tt.request)
-			require.Equal(t, tt.status, status)
-			require.EqualValues(t, tt.code, problem["code"])
+			require.Equal(t, tt.wantStatus, status)
+			require.EqualValues(t, tt.wantCode, problem["code"])
 		})
 	}
 }

@@ -123,44 +123,64 @@ func TestOfferRefusesImpossibleUploads(t *testing.T) {
 	c := newClient(t, settings{})
 	tests := []struct {
 		name, body string
-		status     int
-		words      string
+		wantStatus int
+		wantWords  string
 	}{
-		{name: "another type", body: `{"size": 1, "type": "text/html"}`, status: http.StatusUnsupportedMediaType, words: "Only JPEG, PNG"},
 		{
-			name:   "an image that can carry scripts",
-			body:   `{"size": 1, "type": "image/svg+xml"}`,
-			status: http.StatusUnsupportedMediaType,
-			words:  "Only JPEG, PNG",
-		},
-		{name: "no type", body: `{"size": 1}`, status: http.StatusUnsupportedMediaType, words: "Only JPEG, PNG"},
-		{name: "an empty file", body: `{"size": 0, "type": "image/png"}`, status: http.StatusUnprocessableEntity, words: "empty"},
-		{name: "a negative size", body: `{"size": -1, "type": "image/png"}`, status: http.StatusUnprocessableEntity, words: "empty"},
-		{
-			name:   "one byte too many",
-			body:   `{"size": 10485761, "type": "image/png"}`,
-			status: http.StatusRequestEntityTooLarge,
-			words:  "larger than 10 MiB",
+			name:       "another type",
+			body:       `{"size": 1, "type": "text/html"}`,
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantWords:  "Only JPEG, PNG",
 		},
 		{
-			name:   "a key of the client's own",
-			body:   `{"size": 1, "type": "image/png", "key": "../x"}`,
-			status: http.StatusBadRequest,
-			words:  "not understood",
+			name:       "an image that can carry scripts",
+			body:       `{"size": 1, "type": "image/svg+xml"}`,
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantWords:  "Only JPEG, PNG",
 		},
-		{name: "no JSON", body: `size=1`, status: http.StatusBadRequest, words: "not understood"},
 		{
-			name:   "a document without an end",
-			body:   `{"size": 1, "type": "` + strings.Repeat("x", 1<<20),
-			status: http.StatusBadRequest,
-			words:  "not understood",
+			name:       "no type",
+			body:       `{"size": 1}`,
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantWords:  "Only JPEG, PNG",
+		},
+		{
+			name:       "an empty file",
+			body:       `{"size": 0, "type": "image/png"}`,
+			wantStatus: http.StatusUnprocessableEntity,
+			wantWords:  "empty",
+		},
+		{
+			name:       "a negative size",
+			body:       `{"size": -1, "type": "image/png"}`,
+			wantStatus: http.StatusUnprocessableEntity,
+			wantWords:  "empty",
+		},
+		{
+			name:       "one byte too many",
+			body:       `{"size": 10485761, "type": "image/png"}`,
+			wantStatus: http.StatusRequestEntityTooLarge,
+			wantWords:  "larger than 10 MiB",
+		},
+		{
+			name:       "a key of the client's own",
+			body:       `{"size": 1, "type": "image/png", "key": "../x"}`,
+			wantStatus: http.StatusBadRequest,
+			wantWords:  "not understood",
+		},
+		{name: "no JSON", body: `size=1`, wantStatus: http.StatusBadRequest, wantWords: "not understood"},
+		{
+			name:       "a document without an end",
+			body:       `{"size": 1, "type": "` + strings.Repeat("x", 1<<20),
+			wantStatus: http.StatusBadRequest,
+			wantWords:  "not understood",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			status, words := c.refused("POST", "api/uploads", tt.body)
-			require.Equal(t, tt.status, status)
-			require.Contains(t, words, tt.words)
+			require.Equal(t, tt.wantStatus, status)
+			require.Contains(t, words, tt.wantWords)
 		})
 	}
 }

@@ -35,7 +35,7 @@ func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
 	tests := []struct {
 		name, content string
-		status        int
+		wantStatus    int
 	}{
 		{"a page as its type says", "<html><script>", http.StatusUnsupportedMediaType},
 		{"an image that is too large", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
@@ -52,7 +52,7 @@ func TestUploadIsCheckedByTheProgram(t *testing.T) {
 			require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, nil), 400, "what is looked at stays what it is")
 
 			status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
-			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.wantStatus, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
 		})
@@ -188,8 +188,8 @@ func TestSweepAfterRequestsExpire(t *testing.T) {
 	c.offer(`{"size": 4, "type": "image/gif"}`)
 
 	tests := []struct {
-		after time.Duration
-		left  []string
+		after    time.Duration
+		wantLeft []string
 	}{
 		{0, []string{img.ID}},
 		{uploadTTL, []string{img.ID}},
@@ -199,7 +199,7 @@ func TestSweepAfterRequestsExpire(t *testing.T) {
 		now := time.Now().Add(tt.after)
 		c.site.now = func() time.Time { return now }
 		require.NoError(t, c.site.sweep(t.Context()))
-		require.Equal(t, tt.left, keys(t, c.site.incoming), "after %s", tt.after)
+		require.Equal(t, tt.wantLeft, keys(t, c.site.incoming), "after %s", tt.after)
 		require.Equal(t, []string{img.ID}, keys(t, c.site.images))
 	}
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
@@ -210,17 +210,17 @@ func TestImageRefusesOtherFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	tests := []struct {
 		name, id, content string
-		status            int
+		wantStatus        int
 	}{
-		{name: "words", id: "a.png", content: "These are words.", status: http.StatusUnsupportedMediaType},
-		{name: "HTML", id: "a.gif", content: "<html><script>", status: http.StatusUnsupportedMediaType},
-		{name: "an image of another type", id: "a.png", content: tinyGIF, status: http.StatusUnsupportedMediaType},
-		{name: "nothing", id: "a.png", status: http.StatusUnsupportedMediaType},
+		{name: "words", id: "a.png", content: "These are words.", wantStatus: http.StatusUnsupportedMediaType},
+		{name: "HTML", id: "a.gif", content: "<html><script>", wantStatus: http.StatusUnsupportedMediaType},
+		{name: "an image of another type", id: "a.png", content: tinyGIF, wantStatus: http.StatusUnsupportedMediaType},
+		{name: "nothing", id: "a.png", wantStatus: http.StatusUnsupportedMediaType},
 		{
-			name:    "too large, from a store that enforces no size",
-			id:      "a.gif",
-			content: tinyGIF + strings.Repeat("x", maxBytes),
-			status:  http.StatusRequestEntityTooLarge,
+			name:       "too large, from a store that enforces no size",
+			id:         "a.gif",
+			content:    tinyGIF + strings.Repeat("x", maxBytes),
+			wantStatus: http.StatusRequestEntityTooLarge,
 		},
 	}
 	for _, tt := range tests {
@@ -228,7 +228,7 @@ func TestImageRefusesOtherFiles(t *testing.T) {
 			_, err := c.site.incoming.Upload(t.Context(), tt.id, strings.NewReader(tt.content))
 			require.NoError(t, err)
 			status, words := c.refused("POST", "api/uploads/"+tt.id, `{"name": "a"}`)
-			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.wantStatus, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
 			require.NoError(t, c.site.incoming.Remove(t.Context(), tt.id))

@@ -81,45 +81,50 @@ func TestOutcomeInAFewWords(t *testing.T) {
 	stop()
 	running := &storage.Error{Code: storage.Locked, Key: "a", Hint: "the same upload is under way already"}
 	tests := []struct {
-		name    string
-		ctx     context.Context
-		report  transfer.Report
-		err     error
-		verdict string
-		advice  string
+		name        string
+		ctx         context.Context
+		report      transfer.Report
+		err         error
+		wantVerdict string
+		wantAdvice  string
 	}{
-		{name: "all is there", ctx: t.Context(), report: transfer.Report{}, verdict: "Migration complete"},
-		{name: "a dry run", ctx: t.Context(), report: transfer.Report{DryRun: true}, verdict: "Nothing was changed"},
+		{name: "all is there", ctx: t.Context(), report: transfer.Report{}, wantVerdict: "Migration complete"},
 		{
-			name:    "control C",
-			ctx:     interrupted,
-			report:  transfer.Report{},
-			err:     storage.Canceled,
-			verdict: "Migration interrupted",
-			advice:  "Run the same command to complete it",
+			name:        "a dry run",
+			ctx:         t.Context(),
+			report:      transfer.Report{DryRun: true},
+			wantVerdict: "Nothing was changed",
 		},
 		{
-			name:    "the listing failed",
-			ctx:     t.Context(),
-			report:  transfer.Report{},
-			err:     storage.PermissionDenied,
-			verdict: "Migration INCOMPLETE",
-			advice:  "Run the same command to complete it",
+			name:        "control C",
+			ctx:         interrupted,
+			report:      transfer.Report{},
+			err:         storage.Canceled,
+			wantVerdict: "Migration interrupted",
+			wantAdvice:  "Run the same command to complete it",
 		},
 		{
-			name:    "a second one beside it",
-			ctx:     t.Context(),
-			report:  transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}},
-			err:     running,
-			verdict: "Migration INCOMPLETE, 1 failed",
-			advice:  "Is the same migration running elsewhere? When it has ended, run the same command to complete this one",
+			name:        "the listing failed",
+			ctx:         t.Context(),
+			report:      transfer.Report{},
+			err:         storage.PermissionDenied,
+			wantVerdict: "Migration INCOMPLETE",
+			wantAdvice:  "Run the same command to complete it",
+		},
+		{
+			name:        "a second one beside it",
+			ctx:         t.Context(),
+			report:      transfer.Report{Failed: 1, Failures: []transfer.Failure{{Key: "a", Err: running}}},
+			err:         running,
+			wantVerdict: "Migration INCOMPLETE, 1 failed",
+			wantAdvice:  "Is the same migration running elsewhere? When it has ended, run the same command to complete this one",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.verdict, outcome(tt.ctx, &tt.report, tt.err))
+			require.Equal(t, tt.wantVerdict, outcome(tt.ctx, &tt.report, tt.err))
 			if tt.err != nil {
-				require.Equal(t, tt.advice, advice(tt.ctx, &tt.report))
+				require.Equal(t, tt.wantAdvice, advice(tt.ctx, &tt.report))
 			}
 		})
 	}

@@ -26,16 +26,16 @@ func eva(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, 
 func TestFilmsAreJudgedByContent(t *testing.T) {
 	const startOfVideo = "\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42mp41"
 	tests := []struct {
-		name, content string
-		status        int
-		storedFiles   int
+		name, content   string
+		wantStatus      int
+		wantStoredFiles int
 	}{
-		{name: "video", content: startOfVideo, status: http.StatusCreated, storedFiles: 1},
+		{name: "video", content: startOfVideo, wantStatus: http.StatusCreated, wantStoredFiles: 1},
 		{
-			name:        "web page named film.mp4",
-			content:     "<!doctype html><script>alert(1)</script>",
-			status:      http.StatusUnsupportedMediaType,
-			storedFiles: 0,
+			name:            "web page named film.mp4",
+			content:         "<!doctype html><script>alert(1)</script>",
+			wantStatus:      http.StatusUnsupportedMediaType,
+			wantStoredFiles: 0,
 		},
 	}
 	for _, tt := range tests {
@@ -57,8 +57,8 @@ func TestFilmsAreJudgedByContent(t *testing.T) {
 			response := httptest.NewRecorder()
 
 			service.ServeHTTP(response, r)
-			require.Equal(t, tt.status, response.Code, response.Body)
-			require.Len(t, keys(t, bucket), tt.storedFiles)
+			require.Equal(t, tt.wantStatus, response.Code, response.Body)
+			require.Len(t, keys(t, bucket), tt.wantStoredFiles)
 		})
 	}
 }

@@ -185,31 +185,36 @@ func TestErrorsAreSentences(t *testing.T) {
 	crossSite := form(t, origin, picture(t))
 	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
 	tests := []struct {
-		name    string
-		request *http.Request
-		status  int
-		words   string
+		name       string
+		request    *http.Request
+		wantStatus int
+		wantWords  string
 	}{
 		{
-			name:    "web page in place of a picture",
-			request: form(t, origin, "<!doctype html><p>me"),
-			status:  http.StatusUnsupportedMediaType,
-			words:   "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF.",
+			name:       "web page in place of a picture",
+			request:    form(t, origin, "<!doctype html><p>me"),
+			wantStatus: http.StatusUnsupportedMediaType,
+			wantWords:  "cannot be uploaded (it is text/html). Allowed: JPEG, PNG, GIF, WebP and AVIF.",
 		},
-		{name: "form without a file", request: form(t, origin), status: http.StatusBadRequest, words: "There is no file."},
 		{
-			name:    "file of another user",
-			request: request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil),
-			status:  http.StatusForbidden,
-			words:   "not yours",
+			name:       "form without a file",
+			request:    form(t, origin),
+			wantStatus: http.StatusBadRequest,
+			wantWords:  "There is no file.",
 		},
-		{name: "form of another site", request: crossSite, status: http.StatusForbidden, words: "cross-origin"},
+		{
+			name:       "file of another user",
+			request:    request(t, http.MethodDelete, origin+"/uploads/users/eva/2026/01/x.png", "", nil),
+			wantStatus: http.StatusForbidden,
+			wantWords:  "not yours",
+		},
+		{name: "form of another site", request: crossSite, wantStatus: http.StatusForbidden, wantWords: "cross-origin"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := ask(t, tt.request)
-			require.Equal(t, tt.status, status)
-			require.Contains(t, body, tt.words)
+			require.Equal(t, tt.wantStatus, status)
+			require.Contains(t, body, tt.wantWords)
 		})
 	}
 }

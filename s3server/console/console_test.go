@@ -105,15 +105,15 @@ func TestConsoleNeedsCredential(t *testing.T) {
 		credentials    []s3server.Credential
 		method, target string
 		change         func(*http.Request)
-		status         int
+		wantStatus     int
 	}{
-		{name: "page", method: "GET", target: "/", status: 200},
+		{name: "page", method: "GET", target: "/", wantStatus: 200},
 		{
-			name:   "page without the header of scripts",
-			method: "GET",
-			target: "/",
-			change: dropHeader,
-			status: 200,
+			name:       "page without the header of scripts",
+			method:     "GET",
+			target:     "/",
+			change:     dropHeader,
+			wantStatus: 200,
 		},
 		{
 			name:   "credentials missing",
@@ -122,7 +122,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 			},
-			status: 401,
+			wantStatus: 401,
 		},
 		{
 			name:   "script without credentials",
@@ -131,7 +131,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 			},
-			status: 401,
+			wantStatus: 401,
 		},
 		{
 			name:   "wrong secret",
@@ -140,7 +140,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.SetBasicAuth("root", "x")
 			},
-			status: 401,
+			wantStatus: 401,
 		},
 		{
 			name:   "unknown key",
@@ -149,7 +149,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.SetBasicAuth("x", secret)
 			},
-			status: 401,
+			wantStatus: 401,
 		},
 		{
 			name:   "second key of the server",
@@ -158,7 +158,7 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.SetBasicAuth("other", "other-secret")
 			},
-			status: 401,
+			wantStatus: 401,
 		},
 		{
 			name:        "secret empty, as that of the server",
@@ -168,72 +168,72 @@ func TestConsoleNeedsCredential(t *testing.T) {
 			change: func(r *http.Request) {
 				r.SetBasicAuth("root", "")
 			},
-			status: 401,
+			wantStatus: 401,
 		},
-		{name: "list of requests", method: "GET", target: "/api/x/requests", status: 200},
+		{name: "list of requests", method: "GET", target: "/api/x/requests", wantStatus: 200},
 		{
-			name:   "list of requests without the header of scripts",
-			method: "GET",
-			target: "/api/x/requests",
-			change: dropHeader,
-			status: 403,
+			name:       "list of requests without the header of scripts",
+			method:     "GET",
+			target:     "/api/x/requests",
+			change:     dropHeader,
+			wantStatus: 403,
 		},
-		{name: "new fault", method: "POST", target: "/api/x/faults", status: 201},
+		{name: "new fault", method: "POST", target: "/api/x/faults", wantStatus: 201},
 		{
-			name:   "new fault by a form on another site",
-			method: "POST",
-			target: "/api/x/faults",
-			change: dropHeader,
-			status: 403,
+			name:       "new fault by a form on another site",
+			method:     "POST",
+			target:     "/api/x/faults",
+			change:     dropHeader,
+			wantStatus: 403,
 		},
 		{
-			name:   "removal without the header of scripts",
-			method: "DELETE",
-			target: "/api/x/requests",
-			change: dropHeader,
-			status: 403,
+			name:       "removal without the header of scripts",
+			method:     "DELETE",
+			target:     "/api/x/requests",
+			change:     dropHeader,
+			wantStatus: 403,
 		},
 		{
 			name:        "new fault with a read-only credential",
 			credentials: readOnly,
 			method:      "POST",
 			target:      "/api/x/faults",
-			status:      403,
+			wantStatus:  403,
 		},
 		{
 			name:        "listing with a read-only credential",
 			credentials: readOnly,
 			method:      "GET",
 			target:      "/api/buckets",
-			status:      200,
+			wantStatus:  200,
 		},
-		{name: "unknown method", method: "PUT", target: "/api/x/faults", status: 404},
-		{name: "host is an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), status: 200},
-		{name: "host is localhost", method: "GET", target: "/", change: host("localhost:9001"), status: 200},
+		{name: "unknown method", method: "PUT", target: "/api/x/faults", wantStatus: 404},
+		{name: "host is an IPv6 address", method: "GET", target: "/", change: host("[::1]:9001"), wantStatus: 200},
+		{name: "host is localhost", method: "GET", target: "/", change: host("localhost:9001"), wantStatus: 200},
 		{
-			name:   "host is a subdomain of localhost",
-			method: "GET",
-			target: "/",
-			change: host("s3.localhost"),
-			status: 200,
-		},
-		{
-			name:   "host is the name of the console",
-			method: "GET",
-			target: "/",
-			change: host("DevBox:9001"),
-			status: 200,
+			name:       "host is a subdomain of localhost",
+			method:     "GET",
+			target:     "/",
+			change:     host("s3.localhost"),
+			wantStatus: 200,
 		},
 		{
-			name:   "host is the name of another site",
-			method: "GET",
-			target: "/",
-			change: host("evil.example:9001"),
-			status: 421,
+			name:       "host is the name of the console",
+			method:     "GET",
+			target:     "/",
+			change:     host("DevBox:9001"),
+			wantStatus: 200,
 		},
-		{name: "host missing", method: "GET", target: "/", change: host(""), status: 421},
-		{name: "path of an object", method: "GET", target: "/photos/a", status: 404},
-		{name: "path of the admin API", method: "GET", target: "/_admin/faults", status: 404},
+		{
+			name:       "host is the name of another site",
+			method:     "GET",
+			target:     "/",
+			change:     host("evil.example:9001"),
+			wantStatus: 421,
+		},
+		{name: "host missing", method: "GET", target: "/", change: host(""), wantStatus: 421},
+		{name: "path of an object", method: "GET", target: "/photos/a", wantStatus: 404},
+		{name: "path of the admin API", method: "GET", target: "/_admin/faults", wantStatus: 404},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,9 +241,9 @@ func TestConsoleNeedsCredential(t *testing.T) {
 
 			w := f.send(tt.method, tt.target, fault, tt.change)
 
-			require.Equal(t, tt.status, w.Code, w.Body)
+			require.Equal(t, tt.wantStatus, w.Code, w.Body)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "default-src 'none'")
-			require.Equal(t, tt.status == 401, w.Header().Get("WWW-Authenticate") != "")
+			require.Equal(t, tt.wantStatus == 401, w.Header().Get("WWW-Authenticate") != "")
 		})
 	}
 }

@@ -33,18 +33,18 @@ func TestRenameReplacesNothing(t *testing.T) {
 	before := []string{"a", "b", "f/1", "f/2/3", "g/1"}
 	tests := []struct {
 		name, from, to string
-		status         int
-		keys           []string // afterwards
+		wantStatus     int
+		wantKeys       []string // afterwards
 	}{
-		{name: "an object", from: "a", to: "z", status: 200, keys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
-		{name: "an object to a taken name", from: "a", to: "b", status: 412, keys: before},
-		{name: "a missing object", from: "none", to: "z", status: 404, keys: before},
-		{name: "an object to an invalid name", from: "a", to: "../x", status: 400, keys: before},
-		{name: "a folder", from: "f/", to: "h/", status: 200, keys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
-		{name: "a folder to an existing folder", from: "f/", to: "g/", status: 412, keys: before},
-		{name: "a folder into itself", from: "f/", to: "f/x/", status: 400, keys: before},
-		{name: "a folder to its parent", from: "f/2/", to: "f/", status: 400, keys: before},
-		{name: "a folder to the name of an object", from: "f/", to: "x", status: 400, keys: before},
+		{name: "an object", from: "a", to: "z", wantStatus: 200, wantKeys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
+		{name: "an object to a taken name", from: "a", to: "b", wantStatus: 412, wantKeys: before},
+		{name: "a missing object", from: "none", to: "z", wantStatus: 404, wantKeys: before},
+		{name: "an object to an invalid name", from: "a", to: "../x", wantStatus: 400, wantKeys: before},
+		{name: "a folder", from: "f/", to: "h/", wantStatus: 200, wantKeys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
+		{name: "a folder to an existing folder", from: "f/", to: "g/", wantStatus: 412, wantKeys: before},
+		{name: "a folder into itself", from: "f/", to: "f/x/", wantStatus: 400, wantKeys: before},
+		{name: "a folder to its parent", from: "f/2/", to: "f/", wantStatus: 400, wantKeys: before},
+		{name: "a folder to the name of an object", from: "f/", to: "x", wantStatus: 400, wantKeys: before},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,8 +53,8 @@ func TestRenameReplacesNothing(t *testing.T) {
 				f.put(t, key, key)
 			}
 			status, answer := f.call(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
-			require.Equal(t, tt.status, status, answer)
-			require.Equal(t, tt.keys, f.keys(t))
+			require.Equal(t, tt.wantStatus, status, answer)
+			require.Equal(t, tt.wantKeys, f.keys(t))
 		})
 	}
 }

@@ -27,33 +27,33 @@ func TestContentRunsNothing(t *testing.T) {
 	const script = `<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>`
 	tests := []struct {
 		name, key, contentType string
-		kind                   string // of the preview
+		wantKind               string // of the preview
 		shown                  string // the type with which it is shown, or "" if it is only saved
 	}{
-		{name: "HTML", key: "a.html", contentType: "text/html", kind: "text"},
-		{name: "XHTML", key: "a", contentType: "application/xhtml+xml", kind: "text"},
-		{name: "a script", key: "a.js", contentType: "text/javascript", kind: "text"},
-		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", kind: "image", shown: "image/svg+xml"},
-		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", kind: "image", shown: "image/jpeg"},
+		{name: "HTML", key: "a.html", contentType: "text/html", wantKind: "text"},
+		{name: "XHTML", key: "a", contentType: "application/xhtml+xml", wantKind: "text"},
+		{name: "a script", key: "a.js", contentType: "text/javascript", wantKind: "text"},
+		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", wantKind: "image", shown: "image/svg+xml"},
+		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", wantKind: "image", shown: "image/jpeg"},
 		{
 			name:        "a photo with a parameter in its type",
 			key:         "a.jpg",
 			contentType: "image/jpeg; charset=x",
-			kind:        "image",
+			wantKind:    "image",
 			shown:       "image/jpeg",
 		},
-		{name: "a film", key: "a.mp4", contentType: "video/mp4", kind: "video", shown: "video/mp4"},
-		{name: "a PDF", key: "a.pdf", contentType: "application/pdf", kind: "pdf"},
+		{name: "a film", key: "a.mp4", contentType: "video/mp4", wantKind: "video", shown: "video/mp4"},
+		{name: "a PDF", key: "a.pdf", contentType: "application/pdf", wantKind: "pdf"},
 		{
 			name:        "a photo without a type of its own",
 			key:         "a.png",
 			contentType: "application/octet-stream",
-			kind:        "image",
+			wantKind:    "image",
 			shown:       "image/png",
 		},
-		{name: "malformed type", key: "a.bin", contentType: "x\ny", kind: "none"},
-		{name: "two types", key: "a.html", contentType: "image/png, text/html", kind: "text"},
-		{name: "a Flash film", key: "a.swf", contentType: "application/x-shockwave-flash", kind: "none"},
+		{name: "malformed type", key: "a.bin", contentType: "x\ny", wantKind: "none"},
+		{name: "two types", key: "a.html", contentType: "image/png, text/html", wantKind: "text"},
+		{name: "a Flash film", key: "a.swf", contentType: "application/x-shockwave-flash", wantKind: "none"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestContentRunsNothing(t *testing.T) {
 			f.put(t, tt.key, script, opts...)
 
 			o := f.object(t, tt.key)
-			require.Equal(t, tt.kind, o.Kind)
+			require.Equal(t, tt.wantKind, o.Kind)
 			require.Equal(t, tt.shown != "", o.View != "")
 
 			for _, address := range []string{o.Download, o.View} {
@@ -194,25 +194,25 @@ func TestContentOfFilmByRanges(t *testing.T) {
 func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 	const maxShown = 256 << 10 // bytes
 	tests := []struct {
-		name    string
-		content string
-		text    string // that the page shows
-		shown   int    // bytes of the content that the page shows
+		name      string
+		content   string
+		wantText  string // that the page shows
+		wantShown int    // bytes of the content that the page shows
 	}{
-		{name: "short", content: "grüß", text: "grüß", shown: 6},
+		{name: "short", content: "grüß", wantText: "grüß", wantShown: 6},
 		{name: "empty"},
 		{
 			// The limit is between the two bytes of the é.
-			name:    "long",
-			content: strings.Repeat("x", maxShown-1) + "é" + "y",
-			text:    strings.Repeat("x", maxShown-1),
-			shown:   maxShown - 1,
+			name:      "long",
+			content:   strings.Repeat("x", maxShown-1) + "é" + "y",
+			wantText:  strings.Repeat("x", maxShown-1),
+			wantShown: maxShown - 1,
 		},
-		{name: "not UTF-8", content: "a\xffb", text: "a\ufffdb", shown: 3},
-		{name: "UTF-16", content: "\xff\xfeh\x00i\x00", text: "hi", shown: 6},
-		{name: "UTF-16 with the larger byte first", content: "\xfe\xff\x00h\x00i", text: "hi", shown: 6},
-		{name: "only a byte order mark", content: "\xff\xfe", shown: 2},
-		{name: "with a byte order mark", content: "\ufeffa", text: "a", shown: 4},
+		{name: "not UTF-8", content: "a\xffb", wantText: "a\ufffdb", wantShown: 3},
+		{name: "UTF-16", content: "\xff\xfeh\x00i\x00", wantText: "hi", wantShown: 6},
+		{name: "UTF-16 with the larger byte first", content: "\xfe\xff\x00h\x00i", wantText: "hi", wantShown: 6},
+		{name: "only a byte order mark", content: "\xff\xfe", wantShown: 2},
+		{name: "with a byte order mark", content: "\ufeffa", wantText: "a", wantShown: 4},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -223,8 +223,8 @@ func TestContentOfTextIsCutAtCharacter(t *testing.T) {
 				Size, Shown int
 			}
 			f.get(t, "text", &got, "key", "a.txt")
-			require.Equal(t, tt.text, got.Text)
-			require.Equal(t, tt.shown, got.Shown)
+			require.Equal(t, tt.wantText, got.Text)
+			require.Equal(t, tt.wantShown, got.Shown)
 			require.Equal(t, len(tt.content), got.Size)
 		})
 	}

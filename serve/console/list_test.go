@@ -97,14 +97,14 @@ func TestListSoftDeletedObjectsInPages(t *testing.T) {
 // The API tells the page which features the bucket has, such as versions and signed links.
 func TestInfoHasFeatures(t *testing.T) {
 	tests := []struct {
-		name     string
-		opts     []storage.OpenOption
-		versions bool
-		sign     bool
+		name         string
+		opts         []storage.OpenOption
+		wantVersions bool
+		wantSign     bool
 	}{
 		{name: "neither"},
-		{name: "versions", opts: []storage.OpenOption{storage.WithVersioning(true)}, versions: true},
-		{name: "links", opts: []storage.OpenOption{storage.WithSigningBaseURL(origin)}, sign: true},
+		{name: "versions", opts: []storage.OpenOption{storage.WithVersioning(true)}, wantVersions: true},
+		{name: "links", opts: []storage.OpenOption{storage.WithSigningBaseURL(origin)}, wantSign: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestInfoHasFeatures(t *testing.T) {
 			}
 			f.get(t, "bucket", &b)
 			require.True(t, b.Write)
-			require.Equal(t, tt.versions, b.Features.Versions)
-			require.Equal(t, tt.sign, b.Features.Sign)
+			require.Equal(t, tt.wantVersions, b.Features.Versions)
+			require.Equal(t, tt.wantSign, b.Features.Sign)
 			require.True(t, b.Features.Tags)
 			require.True(t, b.Features.Resume)
 			require.True(t, b.Features.Conditions)

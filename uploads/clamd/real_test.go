@@ -255,33 +255,33 @@ func TestRealClamd(t *testing.T) {
 func TestRealClamdLimits(t *testing.T) {
 	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
 	tests := []struct {
-		name    string
-		content string
-		found   string // signature; "" if the file is clean
+		name      string
+		content   string
+		wantFound string // signature; "" if the file is clean
 	}{
 		{
-			name:    "a file above MaxFileSize",
-			content: strings.Repeat("x", maxFileSize+1),
-			found:   "Heuristics.Limits.Exceeded.MaxFileSize",
+			name:      "a file above MaxFileSize",
+			content:   strings.Repeat("x", maxFileSize+1),
+			wantFound: "Heuristics.Limits.Exceeded.MaxFileSize",
 		},
 		{
-			name:    "more nested archives than MaxRecursion",
-			content: newZip(t, "hello", 6),
-			found:   "Heuristics.Limits.Exceeded.MaxRecursion",
+			name:      "more nested archives than MaxRecursion",
+			content:   newZip(t, "hello", 6),
+			wantFound: "Heuristics.Limits.Exceeded.MaxRecursion",
 		},
 		{name: "nested archives", content: newZip(t, "hello", 2)},
 		{
-			name:    "an encrypted archive",
-			content: encrypted(newZip(t, "hello", 1)),
-			found:   "Heuristics.Encrypted.Zip",
+			name:      "an encrypted archive",
+			content:   encrypted(newZip(t, "hello", 1)),
+			wantFound: "Heuristics.Encrypted.Zip",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			f := newScanner(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse})
 			err := f.scan(t, tt.content)
-			require.Equal(t, tt.found, strings.Join(f.found, ", "))
-			if tt.found == "" {
+			require.Equal(t, tt.wantFound, strings.Join(f.found, ", "))
+			if tt.wantFound == "" {
 				require.NoError(t, err)
 				return
 			}

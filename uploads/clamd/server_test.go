@@ -211,7 +211,7 @@ func TestInspectReplies(t *testing.T) {
 		scan, ping func(*client) // what clamd does
 		want       any           // code of the error with IfDown: Refuse
 		accepted   bool          // whether the file passes with IfDown: Accept
-		found      string        // signature that OnFound gets
+		wantFound  string        // signature that OnFound gets
 	}{
 		{name: "clean", want: errNone, scan: replies("stream: OK\x00")},
 		{
@@ -225,31 +225,31 @@ func TestInspectReplies(t *testing.T) {
 			},
 		},
 		{
-			name:  "found",
-			want:  uploads.Refused,
-			found: "Win.Test.EICAR_HDB-1",
-			scan:  replies("stream: Win.Test.EICAR_HDB-1 FOUND\x00"),
+			name:      "found",
+			want:      uploads.Refused,
+			wantFound: "Win.Test.EICAR_HDB-1",
+			scan:      replies("stream: Win.Test.EICAR_HDB-1 FOUND\x00"),
 		},
 		{
-			name:  "found, with the hash of the file",
-			want:  uploads.Refused,
-			found: "Eicar(44d88612:68)",
-			scan:  replies("stream: Eicar(44d88612:68) FOUND\x00"),
+			name:      "found, with the hash of the file",
+			want:      uploads.Refused,
+			wantFound: "Eicar(44d88612:68)",
+			scan:      replies("stream: Eicar(44d88612:68) FOUND\x00"),
 		},
 		{
-			name:  "found, before the stream ends",
-			size:  8 << 20,
-			want:  uploads.Refused,
-			found: "Eicar",
+			name:      "found, before the stream ends",
+			size:      8 << 20,
+			want:      uploads.Refused,
+			wantFound: "Eicar",
 			scan: func(c *client) {
 				c.say("stream: Eicar FOUND\x00")
 			},
 		},
 		{
-			name:  "a limit",
-			want:  uploads.Refused,
-			found: "Heuristics.Limits.Exceeded.MaxFiles",
-			scan:  replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
+			name:      "a limit",
+			want:      uploads.Refused,
+			wantFound: "Heuristics.Limits.Exceeded.MaxFiles",
+			scan:      replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
 		},
 		{
 			name: "above StreamMaxLength",
@@ -366,7 +366,7 @@ func TestInspectReplies(t *testing.T) {
 					}
 
 					err := f.scan(t, strings.Repeat("x", max(tt.size, 100)))
-					require.Equal(t, tt.found, strings.Join(f.found, ", "))
+					require.Equal(t, tt.wantFound, strings.Join(f.found, ", "))
 					if tt.accepted && policy == clamd.Accept {
 						// The file passes, and OnAccept gets the error.
 						require.NoError(t, err)
@@ -377,7 +377,7 @@ func TestInspectReplies(t *testing.T) {
 
 					require.Equal(t, tt.want, codes(err), "%v", err)
 					require.Empty(t, f.accepted)
-					requireNamelessRefusal(t, err, tt.found)
+					requireNamelessRefusal(t, err, tt.wantFound)
 				}
 			}
 		})

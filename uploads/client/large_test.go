@@ -77,13 +77,13 @@ func TestUploadLargeSendsTempFiles(t *testing.T) {
 // UploadLarge waits and sends a part again if its request has failed for a reason that may pass.
 func TestUploadLargeSendsAPartAgain(t *testing.T) {
 	tests := []struct {
-		name    string
-		fail    interceptor
-		minWait time.Duration
+		name        string
+		fail        interceptor
+		wantMinWait time.Duration
 	}{
-		{name: "the server is busy", fail: answerBusy, minWait: 7 * time.Second}, // as the server says
-		{name: "the connection drops", fail: dropConnection, minWait: time.Millisecond},
-		{name: "the response is lost", fail: loseResponse, minWait: time.Millisecond},
+		{name: "the server is busy", fail: answerBusy, wantMinWait: 7 * time.Second}, // as the server says
+		{name: "the connection drops", fail: dropConnection, wantMinWait: time.Millisecond},
+		{name: "the response is lost", fail: loseResponse, wantMinWait: time.Millisecond},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestUploadLargeSendsAPartAgain(t *testing.T) {
 			require.NoError(t, err)
 			s.requireFile(t, record, "large.bin", data)
 			require.NotEmpty(t, s.waits)
-			require.GreaterOrEqual(t, slices.Min(s.waits), tt.minWait)
+			require.GreaterOrEqual(t, slices.Min(s.waits), tt.wantMinWait)
 		})
 	}
 }
@@ -351,13 +351,13 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 		maxParts  = 10_000
 	)
 	tests := []struct {
-		size  int64
-		parts string // number of parts
+		size      int64
+		wantParts string // number of parts
 	}{
-		{size: 10 * usualPart, parts: "10"},
-		{size: maxParts * usualPart, parts: "10000"},
-		{size: maxParts*usualPart + 1, parts: "10000"},
-		{size: 5 << 40, parts: "10000"},
+		{size: 10 * usualPart, wantParts: "10"},
+		{size: maxParts * usualPart, wantParts: "10000"},
+		{size: maxParts*usualPart + 1, wantParts: "10000"},
+		{size: 5 << 40, wantParts: "10000"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%d bytes", tt.size), func(t *testing.T) {
@@ -372,7 +372,7 @@ func TestUploadLargePartsGrowWithFile(t *testing.T) {
 			file := filesclient.LargeFile{Name: "a", Body: zeros{}, Size: tt.size, Only: []int{1}}
 			_, err = client.UploadLarge(t.Context(), file)
 			require.NoError(t, err)
-			require.Equal(t, tt.parts, parts)
+			require.Equal(t, tt.wantParts, parts)
 		})
 	}
 }

@@ -410,33 +410,51 @@ func TestDownloadConditions(t *testing.T) {
 	require.NotEmpty(t, etag)
 
 	tests := []struct {
-		name   string
-		header []string // names and values alternate
-		status int
-		body   string
+		name       string
+		header     []string // names and values alternate
+		wantStatus int
+		wantBody   string
 	}{
-		{name: "a range", header: []string{"Range", "bytes=2-4"}, status: http.StatusPartialContent, body: "234"},
-		{name: "the last bytes", header: []string{"Range", "bytes=-2"}, status: http.StatusPartialContent, body: "89"},
-		{name: "If-None-Match with the same ETag", header: []string{"If-None-Match", etag}, status: http.StatusNotModified},
 		{
-			name:   "If-None-Match with another ETag",
-			header: []string{"If-None-Match", `"other"`},
-			status: http.StatusOK,
-			body:   "0123456789",
+			name:       "a range",
+			header:     []string{"Range", "bytes=2-4"},
+			wantStatus: http.StatusPartialContent,
+			wantBody:   "234",
 		},
 		{
-			name:   "a range, If-Range with another ETag",
-			header: []string{"Range", "bytes=2-4", "If-Range", `"other"`},
-			status: http.StatusOK,
-			body:   "0123456789",
+			name:       "the last bytes",
+			header:     []string{"Range", "bytes=-2"},
+			wantStatus: http.StatusPartialContent,
+			wantBody:   "89",
 		},
-		{name: "If-Match with another ETag", header: []string{"If-Match", `"other"`}, status: http.StatusPreconditionFailed},
+		{
+			name:       "If-None-Match with the same ETag",
+			header:     []string{"If-None-Match", etag},
+			wantStatus: http.StatusNotModified,
+		},
+		{
+			name:       "If-None-Match with another ETag",
+			header:     []string{"If-None-Match", `"other"`},
+			wantStatus: http.StatusOK,
+			wantBody:   "0123456789",
+		},
+		{
+			name:       "a range, If-Range with another ETag",
+			header:     []string{"Range", "bytes=2-4", "If-Range", `"other"`},
+			wantStatus: http.StatusOK,
+			wantBody:   "0123456789",
+		},
+		{
+			name:       "If-Match with another ETag",
+			header:     []string{"If-Match", `"other"`},
+			wantStatus: http.StatusPreconditionFailed,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			resp := api.get(t, path, tt.header...)
-			require.Equal(t, tt.status, resp.status)
-			require.Equal(t, tt.body, resp.body)
+			require.Equal(t, tt.wantStatus, resp.status)
+			require.Equal(t, tt.wantBody, resp.body)
 		})
 	}
 

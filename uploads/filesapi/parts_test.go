@@ -119,19 +119,19 @@ func TestUploadPartMustMatch(t *testing.T) {
 		otherPurpose.Purpose = "x"
 
 		tests := []struct {
-			name    string
-			options filesapi.PartOptions
-			field   string
+			name      string
+			options   filesapi.PartOptions
+			wantField string
 		}{
-			{name: "more parts", options: moreParts, field: "count"},
-			{name: "fewer parts", options: fewerParts, field: "count"},
-			{name: "another name", options: otherName, field: "originalFileName"},
-			{name: "another purpose", options: otherPurpose, field: "Purpose"},
+			{name: "more parts", options: moreParts, wantField: "count"},
+			{name: "fewer parts", options: fewerParts, wantField: "count"},
+			{name: "another name", options: otherName, wantField: "originalFileName"},
+			{name: "another purpose", options: otherPurpose, wantField: "Purpose"},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				_, err := f.store.UploadPart(t.Context(), strings.NewReader("x"), tt.options)
-				requireRefused(t, err, tt.field, uploads.PartsChanged, storage.PreconditionFailed)
+				requireRefused(t, err, tt.wantField, uploads.PartsChanged, storage.PreconditionFailed)
 			})
 		}
 

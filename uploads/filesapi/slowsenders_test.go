@@ -26,14 +26,14 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 		bodyMemory  = 8 * uploads.DefaultMemoryLimit // that the bodies of all users may hold
 	)
 	tests := []struct {
-		path   string
-		start  string // of the form, up to the middle of its file
-		status int    // of a complete upload
+		path       string
+		start      string // of the form, up to the middle of its file
+		wantStatus int    // of a complete upload
 	}{
-		{path: "/files", start: startOfFile, status: http.StatusCreated},
-		{path: "/temp-files", start: startOfFile, status: http.StatusCreated},
-		{path: "/files/parts", start: startOfPart(), status: http.StatusAccepted},
-		{path: "/temp-files/parts", start: startOfPart(), status: http.StatusAccepted},
+		{path: "/files", start: startOfFile, wantStatus: http.StatusCreated},
+		{path: "/temp-files", start: startOfFile, wantStatus: http.StatusCreated},
+		{path: "/files/parts", start: startOfPart(), wantStatus: http.StatusAccepted},
+		{path: "/temp-files/parts", start: startOfPart(), wantStatus: http.StatusAccepted},
 	}
 	for _, tt := range tests {
 		t.Run(tt.path, func(t *testing.T) {
@@ -57,7 +57,7 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 				// They hold only half of the memory, so another user can upload a file.
 				pools := intake.Of(service)
 				require.EqualValues(t, bodyMemory/2, pools.Bodies.Used())
-				require.Equal(t, tt.status, send("alice", strings.NewReader("\r\n--x--\r\n")))
+				require.Equal(t, tt.wantStatus, send("alice", strings.NewReader("\r\n--x--\r\n")))
 
 				// The slow connections are cut off, and hold no memory any more.
 				time.Sleep(5 * time.Minute)

@@ -35,46 +35,46 @@ func (r retry) SafeToRetry() bool {
 // unknown.
 func TestErrorsOfDrivers(t *testing.T) {
 	tests := []struct {
-		name    string
-		err     error
-		want    storage.Code
-		unknown bool // whether a write may have taken effect
+		name        string
+		err         error
+		want        storage.Code
+		wantUnknown bool // whether a write may have taken effect
 	}{
 		{name: "no rows", err: sql.ErrNoRows, want: storage.ObjectNotFound},
 		{
-			name:    "a bad connection",
-			err:     driver.ErrBadConn,
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "a bad connection",
+			err:         driver.ErrBadConn,
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{name: "no connection", err: &net.OpError{Op: "dial", Err: errors.New("refused")}, want: storage.Unavailable},
 		{
-			name:    "a connection that broke",
-			err:     &net.OpError{Op: "read", Err: errors.New("reset")},
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "a connection that broke",
+			err:         &net.OpError{Op: "read", Err: errors.New("reset")},
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
-		{name: "an end of the connection", err: io.ErrUnexpectedEOF, want: storage.Unavailable, unknown: true},
+		{name: "an end of the connection", err: io.ErrUnexpectedEOF, want: storage.Unavailable, wantUnknown: true},
 		{name: "a statement that is safe to repeat", err: retry(true), want: storage.Internal},
-		{name: "a statement that may have been sent", err: retry(false), want: storage.Internal, unknown: true},
-		{name: "canceled", err: fmt.Errorf("query: %w", context.Canceled), want: storage.Canceled, unknown: true},
-		{name: "deadline exceeded", err: context.DeadlineExceeded, want: storage.DeadlineExceeded, unknown: true},
+		{name: "a statement that may have been sent", err: retry(false), want: storage.Internal, wantUnknown: true},
+		{name: "canceled", err: fmt.Errorf("query: %w", context.Canceled), want: storage.Canceled, wantUnknown: true},
+		{name: "deadline exceeded", err: context.DeadlineExceeded, want: storage.DeadlineExceeded, wantUnknown: true},
 		{name: "PostgreSQL: a deadlock", err: state("40P01"), want: storage.Unavailable},
 		{name: "PostgreSQL: serialization", err: state("40001"), want: storage.Unavailable},
-		{name: "PostgreSQL: completion unknown", err: state("40003"), want: storage.Unavailable, unknown: true},
-		{name: "PostgreSQL: connection failure", err: state("08006"), want: storage.Unavailable, unknown: true},
+		{name: "PostgreSQL: completion unknown", err: state("40003"), want: storage.Unavailable, wantUnknown: true},
+		{name: "PostgreSQL: connection failure", err: state("08006"), want: storage.Unavailable, wantUnknown: true},
 		{name: "PostgreSQL: too many connections", err: state("53300"), want: storage.Unavailable},
 		{
-			name:    "PostgreSQL: a full disk, perhaps at the end of the commit",
-			err:     state("53100"),
-			want:    storage.Unavailable,
-			unknown: true,
+			name:        "PostgreSQL: a full disk, perhaps at the end of the commit",
+			err:         state("53100"),
+			want:        storage.Unavailable,
+			wantUnknown: true,
 		},
 		{
-			name:    "PostgreSQL: an error of the disk, perhaps at the end of the commit",
-			err:     state("58030"),
-			want:    storage.Internal,
-			unknown: true,
+			name:        "PostgreSQL: an error of the disk, perhaps at the end of the commit",
+			err:         state("58030"),
+			want:        storage.Internal,
+			wantUnknown: true,
 		},
 		{name: "PostgreSQL: shutting down", err: state("57P01"), want: storage.Unavailable},
 		{name: "PostgreSQL: password", err: state("28P01"), want: storage.Unauthenticated},
@@ -91,18 +91,18 @@ func TestErrorsOfDrivers(t *testing.T) {
 		{name: "PostgreSQL: a malformed state", err: state("?"), want: storage.Internal},
 		{name: "SQLite: busy", err: code(5), want: storage.Unavailable},
 		{name: "SQLite: busy with a snapshot", err: code(517), want: storage.Unavailable},
-		{name: "SQLite: interrupted", err: code(9), want: storage.Unavailable, unknown: true},
+		{name: "SQLite: interrupted", err: code(9), want: storage.Unavailable, wantUnknown: true},
 		{name: "SQLite: read-only", err: code(8), want: storage.PermissionDenied},
-		{name: "SQLite: a flush that failed", err: code(1034), want: storage.Internal, unknown: true},
+		{name: "SQLite: a flush that failed", err: code(1034), want: storage.Internal, wantUnknown: true},
 		{name: "SQLite: a full disk", err: code(13), want: storage.Unavailable},
 		{name: "SQLite: an error of the statement", err: code(1), want: storage.Internal},
-		{name: "anything else", err: errors.New("x"), want: storage.Internal, unknown: true},
+		{name: "anything else", err: errors.New("x"), want: storage.Internal, wantUnknown: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := writeError(t.Context(), "Create", tt.err)
 			require.Equal(t, tt.want, storage.CodeOf(err))
-			require.Equal(t, tt.unknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.wantUnknown, errors.Is(err, storage.OutcomeUnknown))
 
 			// A read changes nothing, so its outcome is always known.
 			err = readError(t.Context(), "Record", tt.err)

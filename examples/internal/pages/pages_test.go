@@ -56,22 +56,52 @@ func TestHandlerServesFilesByName(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page, "app.js": "import './shared/live.js';"})
 	tests := []struct {
 		name, method, path string
-		status             int
-		contentType        string
+		wantStatus         int
+		wantContentType    string
 	}{
-		{name: "the page", method: "GET", path: "/", status: 200, contentType: "text/html; charset=utf-8"},
-		{name: "a script", method: "GET", path: "/app.js", status: 200, contentType: "text/javascript; charset=utf-8"},
-		{name: "the stylesheet", method: "GET", path: "/shared/style.css", status: 200, contentType: "text/css; charset=utf-8"},
-		{name: "the icon", method: "HEAD", path: "/shared/icon.svg", status: 200, contentType: "image/svg+xml"},
-		{name: "the layout", method: "GET", path: "/layout.html", status: 404, contentType: "text/plain; charset=utf-8"},
-		{name: "a directory", method: "GET", path: "/shared/", status: 404, contentType: "text/plain; charset=utf-8"},
-		{name: "a method that changes something", method: "POST", path: "/", status: 405, contentType: "text/plain; charset=utf-8"},
+		{name: "the page", method: "GET", path: "/", wantStatus: 200, wantContentType: "text/html; charset=utf-8"},
+		{
+			name:            "a script",
+			method:          "GET",
+			path:            "/app.js",
+			wantStatus:      200,
+			wantContentType: "text/javascript; charset=utf-8",
+		},
+		{
+			name:            "the stylesheet",
+			method:          "GET",
+			path:            "/shared/style.css",
+			wantStatus:      200,
+			wantContentType: "text/css; charset=utf-8",
+		},
+		{name: "the icon", method: "HEAD", path: "/shared/icon.svg", wantStatus: 200, wantContentType: "image/svg+xml"},
+		{
+			name:            "the layout",
+			method:          "GET",
+			path:            "/layout.html",
+			wantStatus:      404,
+			wantContentType: "text/plain; charset=utf-8",
+		},
+		{
+			name:            "a directory",
+			method:          "GET",
+			path:            "/shared/",
+			wantStatus:      404,
+			wantContentType: "text/plain; charset=utf-8",
+		},
+		{
+			name:            "a method that changes something",
+			method:          "POST",
+			path:            "/",
+			wantStatus:      405,
+			wantContentType: "text/plain; charset=utf-8",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := ask(t, s, tt.method, tt.path)
-			require.Equal(t, tt.status, w.Code)
-			require.Equal(t, tt.contentType, w.Header().Get("Content-Type"))
+			require.Equal(t, tt.wantStatus, w.Code)
+			require.Equal(t, tt.wantContentType, w.Header().Get("Content-Type"))
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 		})
 	}

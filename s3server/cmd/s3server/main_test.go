@@ -75,55 +75,55 @@ func TestMainVersion(t *testing.T) {
 // Each kind of failure has its exit code.
 func TestMainExitCodes(t *testing.T) {
 	tests := []struct {
-		name    string
-		args    []string
-		code    int
-		message string // a part of standard error
+		name        string
+		args        []string
+		wantCode    int
+		wantMessage string // a part of standard error
 	}{
-		{name: "help", message: "DIRECTORY", args: []string{"--help"}},
-		{name: "unknown flag", code: exitUsage, message: "--none", args: []string{"--none"}},
+		{name: "help", wantMessage: "DIRECTORY", args: []string{"--help"}},
+		{name: "unknown flag", wantCode: exitUsage, wantMessage: "--none", args: []string{"--none"}},
 		{
-			name:    "two directories of MinIO",
-			code:    exitUsage,
-			message: "one disk and one node",
-			args:    []string{"server", "/a", "--json", "/b"},
+			name:        "two directories of MinIO",
+			wantCode:    exitUsage,
+			wantMessage: "one disk and one node",
+			args:        []string{"server", "/a", "--json", "/b"},
 		},
-		{name: "two directories", code: exitUsage, message: "at most one directory", args: []string{"a", "b"}},
+		{name: "two directories", wantCode: exitUsage, wantMessage: "at most one directory", args: []string{"a", "b"}},
 		{
-			name:    "unknown parameter of an address",
-			code:    exitUsage,
-			message: "sink",
-			args:    []string{"file:///data?sink=false"},
-		},
-		{
-			name:    "invalid parameter of an address",
-			code:    exitUsage,
-			message: "sync",
-			args:    []string{"file:///data?sync=maybe"},
+			name:        "unknown parameter of an address",
+			wantCode:    exitUsage,
+			wantMessage: "sink",
+			args:        []string{"file:///data?sink=false"},
 		},
 		{
-			name:    "directory missing",
-			code:    exitFailure,
-			message: "none",
-			args:    []string{"file:///none?sync=false"},
+			name:        "invalid parameter of an address",
+			wantCode:    exitUsage,
+			wantMessage: "sync",
+			args:        []string{"file:///data?sync=maybe"},
 		},
 		{
-			name:    "flag after the directory",
-			code:    exitUsage,
-			message: "at most one directory",
-			args:    []string{"a", "--tls"},
+			name:        "directory missing",
+			wantCode:    exitFailure,
+			wantMessage: "none",
+			args:        []string{"file:///none?sync=false"},
 		},
 		{
-			name:    "incomplete pair of flags",
-			code:    exitUsage,
-			message: "must be used together",
-			args:    []string{"--cert", "c.pem"},
+			name:        "flag after the directory",
+			wantCode:    exitUsage,
+			wantMessage: "at most one directory",
+			args:        []string{"a", "--tls"},
 		},
 		{
-			name:    "invalid address to listen on",
-			code:    exitFailure,
-			message: "listen",
-			args:    []string{"--listen", "256.0.0.1:0"},
+			name:        "incomplete pair of flags",
+			wantCode:    exitUsage,
+			wantMessage: "must be used together",
+			args:        []string{"--cert", "c.pem"},
+		},
+		{
+			name:        "invalid address to listen on",
+			wantCode:    exitFailure,
+			wantMessage: "listen",
+			args:        []string{"--listen", "256.0.0.1:0"},
 		},
 	}
 	for _, tt := range tests {
@@ -132,10 +132,10 @@ func TestMainExitCodes(t *testing.T) {
 
 			exitCode := run(t.Context(), tt.args, io.Discard, &stderr, emptyEnvironment)
 
-			require.Equal(t, tt.code, exitCode, stderr.String())
+			require.Equal(t, tt.wantCode, exitCode, stderr.String())
 			// The package flag names a flag with one dash.
 			printed := strings.ReplaceAll(stderr.String(), " -", " --")
-			require.Contains(t, printed, tt.message)
+			require.Contains(t, printed, tt.wantMessage)
 		})
 	}
 }

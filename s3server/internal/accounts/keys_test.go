@@ -26,30 +26,30 @@ func TestFindKey(t *testing.T) {
 		name      string
 		accessKey string
 		token     string
-		code      string // of the error, or "" if the key is found
+		wantCode  string // of the error, or "" if the key is found
 	}{
 		{name: "a permanent key", accessKey: "permanent"},
 		{
 			name:      "a permanent key with a token",
 			accessKey: "permanent",
 			token:     "another",
-			code:      "InvalidToken",
+			wantCode:  "InvalidToken",
 		},
 		{name: "a temporary key", accessKey: "temporary", token: "token of two"},
-		{name: "a temporary key without its token", accessKey: "temporary", code: "InvalidAccessKeyId"},
+		{name: "a temporary key without its token", accessKey: "temporary", wantCode: "InvalidAccessKeyId"},
 		{
 			name:      "a temporary key with another token",
 			accessKey: "temporary",
 			token:     "another",
-			code:      "InvalidToken",
+			wantCode:  "InvalidToken",
 		},
-		{name: "an unknown key", accessKey: "unknown", code: "InvalidAccessKeyId"},
+		{name: "an unknown key", accessKey: "unknown", wantCode: "InvalidAccessKeyId"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := keys.Find(tt.accessKey, tt.token)
-			if tt.code != "" {
-				require.True(t, s3error.Is(err, tt.code), err)
+			if tt.wantCode != "" {
+				require.True(t, s3error.Is(err, tt.wantCode), err)
 				return
 			}
 			require.NoError(t, err)

@@ -26,38 +26,38 @@ func TestOfHeader(t *testing.T) {
 	second := accounts.OwnerOf("2").ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 	tests := []struct {
-		name   string
-		header http.Header
-		object bool     // true if the ACL is that of an object
-		code   string   // of the error, or ""
-		may    []string // permissions of nobody, account 1 (the owner) and account 2, as in "READ 2"
+		name       string
+		header     http.Header
+		object     bool     // true if the ACL is that of an object
+		wantCode   string   // of the error, or ""
+		wantGrants []string // permissions of nobody, account 1 (the owner) and account 2, as in "READ 2"
 	}{
 		{name: "private", header: http.Header{"X-Amz-Acl": {"private"}}},
 		{
-			name:   "public-read",
-			header: http.Header{"X-Amz-Acl": {"public-read"}},
-			may:    []string{"READ ", "READ 1", "WRITE 1", "READ 2"},
+			name:       "public-read",
+			header:     http.Header{"X-Amz-Acl": {"public-read"}},
+			wantGrants: []string{"READ ", "READ 1", "WRITE 1", "READ 2"},
 		},
 		{
-			name:   "authenticated-read",
-			header: http.Header{"X-Amz-Acl": {"authenticated-read"}},
-			may:    []string{"READ 1", "WRITE 1", "READ 2"},
+			name:       "authenticated-read",
+			header:     http.Header{"X-Amz-Acl": {"authenticated-read"}},
+			wantGrants: []string{"READ 1", "WRITE 1", "READ 2"},
 		},
 		{
-			name:   "bucket-owner-read",
-			header: http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
-			object: true,
-			may:    []string{"READ 1", "WRITE 1", "READ 2"},
+			name:       "bucket-owner-read",
+			header:     http.Header{"X-Amz-Acl": {"bucket-owner-read"}},
+			object:     true,
+			wantGrants: []string{"READ 1", "WRITE 1", "READ 2"},
 		},
 		{
-			name:   "grant to an account",
-			header: http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}},
-			may:    []string{"WRITE 2"},
+			name:       "grant to an account",
+			header:     http.Header{"X-Amz-Grant-Write": {`id="` + second + `"`}},
+			wantGrants: []string{"WRITE 2"},
 		},
 		{
-			name:   "grant to a group",
-			header: http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}},
-			may:    []string{"READ ", "READ 1", "READ 2"},
+			name:       "grant to a group",
+			header:     http.Header{"X-Amz-Grant-Read": {`uri="` + everyone + `"`}},
+			wantGrants: []string{"READ ", "READ 1", "READ 2"},
 		},
 		{
 			name: "two grants",
@@ -65,41 +65,41 @@ func TestOfHeader(t *testing.T) {
 				"X-Amz-Grant-Read":         {`uri=` + signed},
 				"X-Amz-Grant-Full-Control": {"id=" + second},
 			},
-			may: []string{"READ 1", "READ 2", "WRITE 2"},
+			wantGrants: []string{"READ 1", "READ 2", "WRITE 2"},
 		},
 		{
-			name:   "canned ACL and grant",
-			header: http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}},
-			code:   "InvalidRequest",
+			name:     "canned ACL and grant",
+			header:   http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Grant-Read": {"id=" + second}},
+			wantCode: "InvalidRequest",
 		},
-		{name: "unknown canned ACL", header: http.Header{"X-Amz-Acl": {"mine"}}, code: "InvalidArgument"},
+		{name: "unknown canned ACL", header: http.Header{"X-Amz-Acl": {"mine"}}, wantCode: "InvalidArgument"},
 		{
-			name:   "grant to an unknown account",
-			header: http.Header{"X-Amz-Grant-Read": {"id=0"}},
-			code:   "InvalidArgument",
-		},
-		{
-			name:   "grant to an unknown group",
-			header: http.Header{"X-Amz-Grant-Read": {"uri=friends"}},
-			code:   "InvalidArgument",
+			name:     "grant to an unknown account",
+			header:   http.Header{"X-Amz-Grant-Read": {"id=0"}},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "grant to an email address",
-			header: http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}},
-			code:   "UnresolvableGrantByEmailAddress",
+			name:     "grant to an unknown group",
+			header:   http.Header{"X-Amz-Grant-Read": {"uri=friends"}},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "grant without an equals sign",
-			header: http.Header{"X-Amz-Grant-Read": {second}},
-			code:   "InvalidArgument",
+			name:     "grant to an email address",
+			header:   http.Header{"X-Amz-Grant-Read": {"emailAddress=a@example.com"}},
+			wantCode: "UnresolvableGrantByEmailAddress",
+		},
+		{
+			name:     "grant without an equals sign",
+			header:   http.Header{"X-Amz-Grant-Read": {second}},
+			wantCode: "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			list, ok, err := acl.OfHeader(known, tt.header, "1", "2", tt.object)
 			require.True(t, ok)
-			if tt.code != "" {
-				require.True(t, s3error.Is(err, tt.code), err)
+			if tt.wantCode != "" {
+				require.True(t, s3error.Is(err, tt.wantCode), err)
 				return
 			}
 			require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestOfHeader(t *testing.T) {
 				}
 			}
 
-			require.Equal(t, tt.may, may)
+			require.Equal(t, tt.wantGrants, may)
 		})
 	}
 }

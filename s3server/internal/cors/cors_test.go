@@ -36,32 +36,32 @@ func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string
 		document string
-		code     string
+		wantCode string
 	}{
-		{name: "rules missing", code: "MalformedXML"},
-		{name: "too many rules", document: strings.Repeat(rule(anyGet), 101), code: "MalformedXML"},
-		{name: "unknown element", document: rule(anyGet) + "<Color/>", code: "MalformedXML"},
-		{name: "origin missing", document: rule("<AllowedMethod>GET</AllowedMethod>"), code: "MalformedXML"},
-		{name: "method missing", document: rule("<AllowedOrigin>*</AllowedOrigin>"), code: "MalformedXML"},
+		{name: "rules missing", wantCode: "MalformedXML"},
+		{name: "too many rules", document: strings.Repeat(rule(anyGet), 101), wantCode: "MalformedXML"},
+		{name: "unknown element", document: rule(anyGet) + "<Color/>", wantCode: "MalformedXML"},
+		{name: "origin missing", document: rule("<AllowedMethod>GET</AllowedMethod>"), wantCode: "MalformedXML"},
+		{name: "method missing", document: rule("<AllowedOrigin>*</AllowedOrigin>"), wantCode: "MalformedXML"},
 		{
 			name:     "unsupported method",
 			document: rule(anyGet + "<AllowedMethod>PATCH</AllowedMethod>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "two stars in an origin",
 			document: rule(anyGet + "<AllowedOrigin>*.*</AllowedOrigin>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "two stars in a header",
 			document: rule(anyGet + "<AllowedHeader>x-*-*</AllowedHeader>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "a star in an exposed header",
 			document: rule(anyGet + "<ExposeHeader>x-*</ExposeHeader>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
@@ -71,7 +71,7 @@ func TestConfigurationRefused(t *testing.T) {
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, tt.code), "%v", err)
+			require.True(t, s3error.Is(err, tt.wantCode), "%v", err)
 		})
 	}
 }
@@ -84,19 +84,24 @@ func TestRulesMatch(t *testing.T) {
 	require.NoError(t, c.Check())
 
 	tests := []struct {
-		name    string
-		origin  string
-		method  string
-		headers []string
-		rule    string // "" if none allows it
+		name     string
+		origin   string
+		method   string
+		headers  []string
+		wantRule string // "" if none allows it
 	}{
-		{name: "origin and method of the first rule", origin: "https://app.example.com", method: "PUT", rule: "app"},
 		{
-			name:    "headers of the first rule",
-			origin:  "https://app.example.com",
-			method:  "PUT",
-			headers: []string{"content-type", "x-amz-meta-a"},
-			rule:    "app",
+			name:     "origin and method of the first rule",
+			origin:   "https://app.example.com",
+			method:   "PUT",
+			wantRule: "app",
+		},
+		{
+			name:     "headers of the first rule",
+			origin:   "https://app.example.com",
+			method:   "PUT",
+			headers:  []string{"content-type", "x-amz-meta-a"},
+			wantRule: "app",
 		},
 		{
 			name:    "other header",
@@ -106,7 +111,7 @@ func TestRulesMatch(t *testing.T) {
 		},
 		{name: "other origin", origin: "https://example.org", method: "PUT"},
 		{name: "origin without the dot of the pattern", origin: "https://example.com", method: "PUT"},
-		{name: "origin and method of the second rule", origin: "https://example.org", method: "GET", rule: "all"},
+		{name: "origin and method of the second rule", origin: "https://example.org", method: "GET", wantRule: "all"},
 		{
 			name:    "header of no rule",
 			origin:  "https://example.org",
@@ -122,7 +127,7 @@ func TestRulesMatch(t *testing.T) {
 			if rule := c.Find(tt.origin, tt.method, tt.headers); rule != nil {
 				id = rule.ID
 			}
-			require.Equal(t, tt.rule, id)
+			require.Equal(t, tt.wantRule, id)
 		})
 	}
 }

@@ -169,15 +169,15 @@ func TestListFullPage(t *testing.T) {
 	largest := pageOf(bucket.description())
 
 	tests := []struct {
-		name   string
-		max    int
-		limits []int // of the driver's listings
+		name       string
+		max        int
+		wantLimits []int // of the driver's listings
 	}{
 		// The driver's page has one name more, which shows that there is another page.
-		{name: "small page", max: 1, limits: []int{2}},
-		{name: "page of the driver", max: largest - 1, limits: []int{largest}},
+		{name: "small page", max: 1, wantLimits: []int{2}},
+		{name: "page of the driver", max: largest - 1, wantLimits: []int{largest}},
 		// The second listing asks for a few more names than are needed.
-		{name: "larger than a page of the driver", max: largest, limits: []int{largest, 1 + pageLimit/10}},
+		{name: "larger than a page of the driver", max: largest, wantLimits: []int{largest, 1 + pageLimit/10}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestListFullPage(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, hasMore)
 			require.Equal(t, keys[:tt.max], names)
-			require.Equal(t, tt.limits, counted.limits)
+			require.Equal(t, tt.wantLimits, counted.limits)
 		})
 	}
 }

@@ -48,73 +48,73 @@ func TestPolicyConditions(t *testing.T) {
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
 	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}` // conditions that the form meets
 	tests := []struct {
-		name       string
-		conditions string
-		code       string // of the error; "" if the form meets the conditions
-		message    string // part of the message
+		name        string
+		conditions  string
+		wantCode    string // of the error; "" if the form meets the conditions
+		wantMessage string // part of the message
 	}{
 		{name: "equal text, as an object", conditions: `{"key":"user/a"}` + others},
 		{
-			name:       "other text",
-			conditions: `{"key":"user/b"}` + others,
-			code:       "AccessDenied",
-			message:    `Policy Condition failed: ["eq", "$key", "user/b"]`,
+			name:        "other text",
+			conditions:  `{"key":"user/b"}` + others,
+			wantCode:    "AccessDenied",
+			wantMessage: `Policy Condition failed: ["eq", "$key", "user/b"]`,
 		},
 		{name: "equal text, as a list", conditions: `["eq","$Key","user/a"]` + others},
 		{name: "matching prefix", conditions: `["starts-with","$key","user/"]` + others},
 		{
-			name:       "other prefix",
-			conditions: `["starts-with","$key","admin/"]` + others,
-			code:       "AccessDenied",
-			message:    "Policy Condition failed",
+			name:        "other prefix",
+			conditions:  `["starts-with","$key","admin/"]` + others,
+			wantCode:    "AccessDenied",
+			wantMessage: "Policy Condition failed",
 		},
 		{
-			name:       "field missing",
-			conditions: `["eq","$key","user/a"],["eq","$acl","private"]` + others,
-			code:       "AccessDenied",
-			message:    "Policy Condition failed",
+			name:        "field missing",
+			conditions:  `["eq","$key","user/a"],["eq","$acl","private"]` + others,
+			wantCode:    "AccessDenied",
+			wantMessage: "Policy Condition failed",
 		},
 		{
-			name:       "other bucket",
-			conditions: `["eq","$key","user/a"],{"bucket":"other"}` + others,
-			code:       "AccessDenied",
-			message:    "Policy Condition failed",
+			name:        "other bucket",
+			conditions:  `["eq","$key","user/a"],{"bucket":"other"}` + others,
+			wantCode:    "AccessDenied",
+			wantMessage: "Policy Condition failed",
 		},
 		{
-			name:       "field without a condition",
-			conditions: `["eq","$key","user/a"]`,
-			code:       "AccessDenied",
-			message:    "Extra input fields: content-type",
+			name:        "field without a condition",
+			conditions:  `["eq","$key","user/a"]`,
+			wantCode:    "AccessDenied",
+			wantMessage: "Extra input fields: content-type",
 		},
 		{
-			name:       "unknown operator",
-			conditions: `["ends-with","$key","a"]` + others,
-			code:       "InvalidPolicyDocument",
-			message:    "Invalid Condition",
+			name:        "unknown operator",
+			conditions:  `["ends-with","$key","a"]` + others,
+			wantCode:    "InvalidPolicyDocument",
+			wantMessage: "Invalid Condition",
 		},
 		{
-			name:       "field without a dollar sign",
-			conditions: `["eq","key","a"]` + others,
-			code:       "InvalidPolicyDocument",
-			message:    "Invalid Condition",
+			name:        "field without a dollar sign",
+			conditions:  `["eq","key","a"]` + others,
+			wantCode:    "InvalidPolicyDocument",
+			wantMessage: "Invalid Condition",
 		},
 		{
-			name:       "empty condition",
-			conditions: `{}` + others,
-			code:       "InvalidPolicyDocument",
-			message:    "exactly one property",
+			name:        "empty condition",
+			conditions:  `{}` + others,
+			wantCode:    "InvalidPolicyDocument",
+			wantMessage: "exactly one property",
 		},
 		{
-			name:       "two fields in one condition",
-			conditions: `{"key":"user/a","content-type":"image/png"}` + others,
-			code:       "InvalidPolicyDocument",
-			message:    "exactly one property",
+			name:        "two fields in one condition",
+			conditions:  `{"key":"user/a","content-type":"image/png"}` + others,
+			wantCode:    "InvalidPolicyDocument",
+			wantMessage: "exactly one property",
 		},
 		{
-			name:       "range of sizes backwards",
-			conditions: `["content-length-range",5,1]` + others,
-			code:       "InvalidPolicyDocument",
-			message:    "Invalid Condition",
+			name:        "range of sizes backwards",
+			conditions:  `["content-length-range",5,1]` + others,
+			wantCode:    "InvalidPolicyDocument",
+			wantMessage: "Invalid Condition",
 		},
 	}
 	for _, tt := range tests {
@@ -122,12 +122,12 @@ func TestPolicyConditions(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(tt.conditions))
 			require.NoError(t, err)
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
-			if tt.code == "" {
+			if tt.wantCode == "" {
 				require.NoError(t, err)
 				return
 			}
-			require.True(t, s3error.Is(err, tt.code), err)
-			require.ErrorContains(t, err, tt.message)
+			require.True(t, s3error.Is(err, tt.wantCode), err)
+			require.ErrorContains(t, err, tt.wantMessage)
 		})
 	}
 }
@@ -135,12 +135,12 @@ func TestPolicyConditions(t *testing.T) {
 // If the Content-Type of a form lists several types, each of them must meet the policy's condition.
 func TestPolicyTypeMayBeList(t *testing.T) {
 	tests := []struct {
-		name    string
-		value   string
-		allowed bool
+		name        string
+		value       string
+		wantAllowed bool
 	}{
-		{name: "one type", value: "image/png", allowed: true},
-		{name: "pictures", value: "image/jpg,image/png, image/gif", allowed: true},
+		{name: "one type", value: "image/png", wantAllowed: true},
+		{name: "pictures", value: "image/jpg,image/png, image/gif", wantAllowed: true},
 		{name: "a page after a picture", value: "image/png,text/html"},
 		{name: "a page after a space", value: "image/png, text/html"},
 		{name: "a page in a parameter's quotes", value: `image/png;a=",text/html"`},
@@ -156,7 +156,7 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
 			isAllowed := err == nil
-			require.Equal(t, tt.allowed, isAllowed, err)
+			require.Equal(t, tt.wantAllowed, isAllowed, err)
 		})
 	}
 }

@@ -39,29 +39,33 @@ func TestReadConditions(t *testing.T) {
 	dayBefore := written.Add(-time.Hour).Format(http.TimeFormat)
 	dayAfter := written.Add(time.Hour).Format(http.TimeFormat)
 	tests := []struct {
-		name   string
-		header http.Header
-		code   string
+		name     string
+		header   http.Header
+		wantCode string
 	}{
 		{name: "no condition"},
 		{name: "If-Match with the entity tag", header: header("If-Match", `"a"`)},
 		{name: "If-Match with the unquoted entity tag", header: header("If-Match", `a`)},
 		{name: "If-Match with two entity tags", header: header("If-Match", `"b", "a"`)},
 		{name: "If-Match with a star", header: header("If-Match", `*`)},
-		{name: "If-Match with another entity tag", header: header("If-Match", `"b"`), code: "PreconditionFailed"},
+		{name: "If-Match with another entity tag", header: header("If-Match", `"b"`), wantCode: "PreconditionFailed"},
 		{
-			name:   "If-Unmodified-Since, modified",
-			header: header("If-Unmodified-Since", dayBefore),
-			code:   "PreconditionFailed",
+			name:     "If-Unmodified-Since, modified",
+			header:   header("If-Unmodified-Since", dayBefore),
+			wantCode: "PreconditionFailed",
 		},
 		{
 			name:   "If-Unmodified-Since, modified, but If-Match with the entity tag",
 			header: header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`),
 		},
 		{name: "If-Unmodified-Since, not modified", header: header("If-Unmodified-Since", dayAfter)},
-		{name: "If-None-Match with the entity tag", header: header("If-None-Match", `"a"`), code: "NotModified"},
+		{name: "If-None-Match with the entity tag", header: header("If-None-Match", `"a"`), wantCode: "NotModified"},
 		{name: "If-None-Match with another entity tag", header: header("If-None-Match", `"b"`)},
-		{name: "If-Modified-Since, not modified", header: header("If-Modified-Since", dayAfter), code: "NotModified"},
+		{
+			name:     "If-Modified-Since, not modified",
+			header:   header("If-Modified-Since", dayAfter),
+			wantCode: "NotModified",
+		},
 		{
 			name: "If-Modified-Since, not modified, but If-None-Match with another tag",
 			header: header("If-Modified-Since", dayAfter, "If-None-Match",
@@ -70,9 +74,9 @@ func TestReadConditions(t *testing.T) {
 		{name: "If-Modified-Since with an invalid date", header: header("If-Modified-Since", "soon")},
 		{name: "second If-Match with the entity tag", header: http.Header{"If-Match": {`"b"`, `"a"`}}},
 		{
-			name:   "second If-Match with another entity tag, first empty",
-			header: http.Header{"If-Match": {"", `"b"`}},
-			code:   "PreconditionFailed",
+			name:     "second If-Match with another entity tag, first empty",
+			header:   http.Header{"If-Match": {"", `"b"`}},
+			wantCode: "PreconditionFailed",
 		},
 		{
 			name: "empty headers",
@@ -82,14 +86,14 @@ func TestReadConditions(t *testing.T) {
 			},
 		},
 		{
-			name:   "second If-None-Match with the entity tag",
-			header: http.Header{"If-None-Match": {`"b"`, `"a"`}},
-			code:   "NotModified",
+			name:     "second If-None-Match with the entity tag",
+			header:   http.Header{"If-None-Match": {`"b"`, `"a"`}},
+			wantCode: "NotModified",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			requireCode(t, tt.code, headers.CheckRead(tt.header, &state.Version{
+			requireCode(t, tt.wantCode, headers.CheckRead(tt.header, &state.Version{
 				Modified: written,
 				Object:   state.Object{ETag: `"a"`},
 			}))
@@ -100,78 +104,78 @@ func TestReadConditions(t *testing.T) {
 // WriteCondition turns the conditional headers of a write into a condition, or fails with NotImplemented.
 func TestWriteConditions(t *testing.T) {
 	tests := []struct {
-		name      string
-		header    http.Header
-		condition state.WriteCondition
-		code      string
+		name          string
+		header        http.Header
+		wantCondition state.WriteCondition
+		wantCode      string
 	}{
-		{name: "no condition", condition: state.WriteCondition{}},
+		{name: "no condition", wantCondition: state.WriteCondition{}},
 		{
-			name:      "If-None-Match with a star",
-			header:    header("If-None-Match", "*"),
-			condition: state.WriteCondition{Absent: true},
+			name:          "If-None-Match with a star",
+			header:        header("If-None-Match", "*"),
+			wantCondition: state.WriteCondition{Absent: true},
 		},
 		{
-			name:      "If-Match",
-			header:    header("If-Match", `"a"`),
-			condition: state.WriteCondition{Match: `"a"`},
+			name:          "If-Match",
+			header:        header("If-Match", `"a"`),
+			wantCondition: state.WriteCondition{Match: `"a"`},
 		},
 		{
-			name:      "If-None-Match with an entity tag",
-			header:    header("If-None-Match", `"a"`),
-			condition: state.WriteCondition{},
-			code:      "NotImplemented",
+			name:          "If-None-Match with an entity tag",
+			header:        header("If-None-Match", `"a"`),
+			wantCondition: state.WriteCondition{},
+			wantCode:      "NotImplemented",
 		},
 		{
-			name:      "If-None-Match and If-Match",
-			header:    header("If-None-Match", "*", "If-Match", `"a"`),
-			condition: state.WriteCondition{},
-			code:      "NotImplemented",
+			name:          "If-None-Match and If-Match",
+			header:        header("If-None-Match", "*", "If-Match", `"a"`),
+			wantCondition: state.WriteCondition{},
+			wantCode:      "NotImplemented",
 		},
 		{
-			name:      "two equal headers",
-			header:    http.Header{"If-None-Match": {"*", "*"}},
-			condition: state.WriteCondition{Absent: true},
+			name:          "two equal headers",
+			header:        http.Header{"If-None-Match": {"*", "*"}},
+			wantCondition: state.WriteCondition{Absent: true},
 		},
 		{
-			name:      "second header, first empty",
-			header:    http.Header{"If-None-Match": {"", "*"}},
-			condition: state.WriteCondition{Absent: true},
+			name:          "second header, first empty",
+			header:        http.Header{"If-None-Match": {"", "*"}},
+			wantCondition: state.WriteCondition{Absent: true},
 		},
 		{
-			name:      "second header with an entity tag",
-			header:    http.Header{"If-None-Match": {"*", `"a"`}},
-			condition: state.WriteCondition{},
-			code:      "NotImplemented",
+			name:          "second header with an entity tag",
+			header:        http.Header{"If-None-Match": {"*", `"a"`}},
+			wantCondition: state.WriteCondition{},
+			wantCode:      "NotImplemented",
 		},
 		{
-			name:      "two entity tags",
-			header:    http.Header{"If-Match": {`"a"`, `"b"`}},
-			condition: state.WriteCondition{Match: `"a","b"`},
+			name:          "two entity tags",
+			header:        http.Header{"If-Match": {`"a"`, `"b"`}},
+			wantCondition: state.WriteCondition{Match: `"a","b"`},
 		},
 		{
-			name:      "empty headers",
-			header:    http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}},
-			condition: state.WriteCondition{},
+			name:          "empty headers",
+			header:        http.Header{"If-Match": {"", ""}, "If-None-Match": {"", ""}},
+			wantCondition: state.WriteCondition{},
 		},
 		{
-			name:      "If-Modified-Since",
-			header:    header("If-Modified-Since", "soon"),
-			condition: state.WriteCondition{},
-			code:      "NotImplemented",
+			name:          "If-Modified-Since",
+			header:        header("If-Modified-Since", "soon"),
+			wantCondition: state.WriteCondition{},
+			wantCode:      "NotImplemented",
 		},
 		{
-			name:      "second If-Unmodified-Since, first empty",
-			header:    http.Header{"If-Unmodified-Since": {"", "soon"}},
-			condition: state.WriteCondition{},
-			code:      "NotImplemented",
+			name:          "second If-Unmodified-Since, first empty",
+			header:        http.Header{"If-Unmodified-Since": {"", "soon"}},
+			wantCondition: state.WriteCondition{},
+			wantCode:      "NotImplemented",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			condition, err := headers.WriteCondition(tt.header)
-			requireCode(t, tt.code, err)
-			require.Equal(t, tt.condition, condition)
+			requireCode(t, tt.wantCode, err)
+			require.Equal(t, tt.wantCondition, condition)
 		})
 	}
 }
@@ -179,23 +183,23 @@ func TestWriteConditions(t *testing.T) {
 // An operation without conditions refuses conditional headers that are not empty.
 func TestNoWriteCondition(t *testing.T) {
 	tests := []struct {
-		name   string
-		header http.Header
-		code   string
+		name     string
+		header   http.Header
+		wantCode string
 	}{
 		{name: "no condition", header: header("Range", "bytes=0-1")},
 		{name: "empty header", header: header("If-Match", "")},
 		{name: "two empty headers", header: http.Header{"If-Match": {"", ""}}},
-		{name: "condition", header: header("If-Match", `"a"`), code: "NotImplemented"},
+		{name: "condition", header: header("If-Match", `"a"`), wantCode: "NotImplemented"},
 		{
-			name:   "second header with a condition, first empty",
-			header: http.Header{"If-None-Match": {"", "*"}},
-			code:   "NotImplemented",
+			name:     "second header with a condition, first empty",
+			header:   http.Header{"If-None-Match": {"", "*"}},
+			wantCode: "NotImplemented",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			requireCode(t, tt.code, headers.NoWriteCondition(tt.header))
+			requireCode(t, tt.wantCode, headers.NoWriteCondition(tt.header))
 		})
 	}
 }
@@ -205,61 +209,61 @@ func TestLockOfHeaders(t *testing.T) {
 	retainUntil := "2026-03-02T00:00:00Z"
 	now := written
 	tests := []struct {
-		name   string
-		header http.Header
-		lock   state.Lock
-		code   string
+		name     string
+		header   http.Header
+		wantLock state.Lock
+		wantCode string
 	}{
-		{name: "no lock", lock: state.Lock{}},
-		{name: "legal hold", header: header(state.LockHold, "ON"), lock: state.Lock{Hold: "ON"}},
+		{name: "no lock", wantLock: state.Lock{}},
+		{name: "legal hold", header: header(state.LockHold, "ON"), wantLock: state.Lock{Hold: "ON"}},
 		{
-			name:   "retention",
-			header: header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil),
-			lock:   state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)},
+			name:     "retention",
+			header:   header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil),
+			wantLock: state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)},
 		},
 		{
-			name:   "date missing",
-			header: header(state.LockMode, "GOVERNANCE"),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "date missing",
+			header:   header(state.LockMode, "GOVERNANCE"),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "mode missing",
-			header: header(state.LockUntil, retainUntil),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "mode missing",
+			header:   header(state.LockUntil, retainUntil),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "unknown mode",
-			header: header(state.LockMode, "FOREVER", state.LockUntil, retainUntil),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "unknown mode",
+			header:   header(state.LockMode, "FOREVER", state.LockUntil, retainUntil),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "unknown legal hold",
-			header: header(state.LockHold, "MAYBE"),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "unknown legal hold",
+			header:   header(state.LockHold, "MAYBE"),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "invalid date",
-			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "invalid date",
+			header:   header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:   "date in the past",
-			header: header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"),
-			lock:   state.Lock{},
-			code:   "InvalidArgument",
+			name:     "date in the past",
+			header:   header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"),
+			wantLock: state.Lock{},
+			wantCode: "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			lock, err := headers.Lock(tt.header, now)
-			requireCode(t, tt.code, err)
+			requireCode(t, tt.wantCode, err)
 			if err == nil {
-				require.Equal(t, tt.lock, lock)
+				require.Equal(t, tt.wantLock, lock)
 			}
 		})
 	}
@@ -287,26 +291,26 @@ func TestProperties(t *testing.T) {
 
 	// Invalid properties are refused.
 	tests := []struct {
-		name   string
-		header http.Header
-		code   string
+		name     string
+		header   http.Header
+		wantCode string
 	}{
 		{
-			name:   "unknown storage class",
-			header: header("X-Amz-Storage-Class", "LUKEWARM"),
-			code:   "InvalidStorageClass",
+			name:     "unknown storage class",
+			header:   header("X-Amz-Storage-Class", "LUKEWARM"),
+			wantCode: "InvalidStorageClass",
 		},
 		{
-			name:   "too much metadata",
-			header: header("X-Amz-Meta-A", strings.Repeat("a", maxMetadata)),
-			code:   "MetadataTooLarge",
+			name:     "too much metadata",
+			header:   header("X-Amz-Meta-A", strings.Repeat("a", maxMetadata)),
+			wantCode: "MetadataTooLarge",
 		},
-		{name: "same tag twice", header: header("X-Amz-Tagging", "a=1&a=2"), code: "InvalidTag"},
+		{name: "same tag twice", header: header("X-Amz-Tagging", "a=1&a=2"), wantCode: "InvalidTag"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := headers.Properties(tt.header, maxMetadata)
-			requireCode(t, tt.code, err)
+			requireCode(t, tt.wantCode, err)
 		})
 	}
 }

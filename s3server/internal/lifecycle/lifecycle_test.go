@@ -37,157 +37,157 @@ func TestRulesRefused(t *testing.T) {
 	const all, expire = "<Filter/>", "<Expiration><Days>7</Days></Expiration>"
 	const tag = "<Tag><Key>k</Key><Value>v</Value></Tag>"
 	tests := []struct {
-		name    string
-		rules   string
-		code    string
-		message string // a part of the message
+		name        string
+		rules       string
+		wantCode    string
+		wantMessage string // a part of the message
 	}{
-		{name: "rules missing", code: "MalformedXML"},
-		{name: "unknown element", rules: rule("a", expire+"<Color/>"), code: "MalformedXML"},
-		{name: "filter missing", rules: with("", expire), code: "MalformedXML"},
+		{name: "rules missing", wantCode: "MalformedXML"},
+		{name: "unknown element", rules: rule("a", expire+"<Color/>"), wantCode: "MalformedXML"},
+		{name: "filter missing", rules: with("", expire), wantCode: "MalformedXML"},
 		{
-			name:  "filter and prefix",
-			rules: with("<Filter/><Prefix/>", expire),
-			code:  "MalformedXML",
+			name:     "filter and prefix",
+			rules:    with("<Filter/><Prefix/>", expire),
+			wantCode: "MalformedXML",
 		},
 		{
-			name:  "two conditions without And",
-			rules: with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
-			code:  "MalformedXML",
+			name:     "two conditions without And",
+			rules:    with("<Filter><Prefix>a</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>", expire),
+			wantCode: "MalformedXML",
 		},
 		{
-			name:  "condition beside And",
-			rules: with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
-			code:  "MalformedXML",
+			name:     "condition beside And",
+			rules:    with("<Filter><And><Prefix>a</Prefix></And><Prefix>a</Prefix></Filter>", expire),
+			wantCode: "MalformedXML",
 		},
 		{
-			name:    "same tag twice",
-			rules:   with("<Filter><And>"+tag+tag+"</And></Filter>", expire),
-			code:    "InvalidRequest",
-			message: "Duplicate Tag Keys are not allowed.",
+			name:        "same tag twice",
+			rules:       with("<Filter><And>"+tag+tag+"</And></Filter>", expire),
+			wantCode:    "InvalidRequest",
+			wantMessage: "Duplicate Tag Keys are not allowed.",
 		},
 		{
-			name:    "action missing",
-			rules:   with(all, ""),
-			code:    "InvalidRequest",
-			message: "At least one action needs to be specified in a rule.",
+			name:        "action missing",
+			rules:       with(all, ""),
+			wantCode:    "InvalidRequest",
+			wantMessage: "At least one action needs to be specified in a rule.",
 		},
 		{
-			name:  "unknown status",
-			rules: "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
-			code:  "MalformedXML",
+			name:     "unknown status",
+			rules:    "<Rule><Filter/><Status>enabled</Status>" + expire + "</Rule>",
+			wantCode: "MalformedXML",
 		},
-		{name: "same ID twice", rules: with(all, expire) + with(all, expire), code: "InvalidArgument"},
-		{name: "ID too long", rules: rule(strings.Repeat("a", 256), expire), code: "InvalidArgument"},
+		{name: "same ID twice", rules: with(all, expire) + with(all, expire), wantCode: "InvalidArgument"},
+		{name: "ID too long", rules: rule(strings.Repeat("a", 256), expire), wantCode: "InvalidArgument"},
 		{
-			name:    "expiration after 0 days",
-			rules:   with(all, "<Expiration><Days>0</Days></Expiration>"),
-			code:    "InvalidArgument",
-			message: "'Days' for Expiration action must be a positive integer",
+			name:        "expiration after 0 days",
+			rules:       with(all, "<Expiration><Days>0</Days></Expiration>"),
+			wantCode:    "InvalidArgument",
+			wantMessage: "'Days' for Expiration action must be a positive integer",
 		},
 		{
-			name:  "days and a date",
-			rules: with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),
-			code:  "MalformedXML",
+			name:     "days and a date",
+			rules:    with(all, "<Expiration><Days>1</Days><Date>2030-01-01T00:00:00Z</Date></Expiration>"),
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "days and delete markers",
 			rules: with(all,
 				"<Expiration><Days>1</Days><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
-			code: "MalformedXML",
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "delete markers with a tag",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"),
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
-			name:  "invalid date",
-			rules: with(all, "<Expiration><Date>20300101</Date></Expiration>"),
-			code:  "MalformedXML",
+			name:     "invalid date",
+			rules:    with(all, "<Expiration><Date>20300101</Date></Expiration>"),
+			wantCode: "MalformedXML",
 		},
 		{
-			name:    "date at noon",
-			rules:   with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"),
-			code:    "InvalidArgument",
-			message: "'Date' must be at midnight GMT",
+			name:        "date at noon",
+			rules:       with(all, "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>"),
+			wantCode:    "InvalidArgument",
+			wantMessage: "'Date' must be at midnight GMT",
 		},
 		{
-			name:  "unknown storage class",
-			rules: with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
-			code:  "MalformedXML",
+			name:     "unknown storage class",
+			rules:    with(all, "<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"),
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "transition to STANDARD_IA too early",
 			rules: with(all,
 				"<Transition><Days>29</Days><StorageClass>STANDARD_IA</StorageClass></Transition>"),
-			code: "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name: "same storage class twice",
 			rules: with(all,
 				strings.Repeat("<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>", 2)),
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name: "transition not before the expiration",
 			rules: with(all,
 				expire+"<Transition><Days>7</Days><StorageClass>GLACIER</StorageClass></Transition>"),
-			code: "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name: "transition at an invalid date",
 			rules: with(all,
 				"<Transition><Date>soon</Date><StorageClass>GLACIER</StorageClass></Transition>"),
-			code: "MalformedXML",
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "expiration by days, transition by date",
 			rules: with(all,
 				expire+"<Transition><Date>2030-01-01T00:00:00Z</Date><StorageClass>GLACIER</StorageClass></Transition>"),
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
-			name:  "noncurrent expiration without days",
-			rules: with(all, "<NoncurrentVersionExpiration/>"),
-			code:  "MalformedXML",
+			name:     "noncurrent expiration without days",
+			rules:    with(all, "<NoncurrentVersionExpiration/>"),
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "noncurrent expiration after 0 days",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>0</NoncurrentDays></NoncurrentVersionExpiration>"),
-			code: "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name: "too many noncurrent versions",
 			rules: with(all,
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>101</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
-			code: "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
-			name:  "abort without days",
-			rules: with(all, "<AbortIncompleteMultipartUpload/>"),
-			code:  "MalformedXML",
+			name:     "abort without days",
+			rules:    with(all, "<AbortIncompleteMultipartUpload/>"),
+			wantCode: "MalformedXML",
 		},
 		{
 			name: "abort after 0 days",
 			rules: with(all,
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>0</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
-			code: "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name: "abort with a tag",
 			rules: with("<Filter>"+tag+"</Filter>",
 				"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"),
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parse(tt.rules)
-			require.True(t, s3error.Is(err, tt.code), err)
-			require.ErrorContains(t, err, tt.message)
+			require.True(t, s3error.Is(err, tt.wantCode), err)
+			require.ErrorContains(t, err, tt.wantMessage)
 		})
 	}
 }
@@ -210,54 +210,54 @@ func TestRuleFilters(t *testing.T) {
 		"marker":       {Marker: true},
 	}
 	tests := []struct {
-		name    string
-		filter  string
-		expired []string
+		name        string
+		filter      string
+		wantExpired []string
 	}{
 		{
-			name:    "no condition",
-			filter:  "<Filter/>",
-			expired: []string{"large", "marker", "small", "tagged", "tagged-twice"},
+			name:        "no condition",
+			filter:      "<Filter/>",
+			wantExpired: []string{"large", "marker", "small", "tagged", "tagged-twice"},
 		},
 		{
-			name:    "prefix",
-			filter:  "<Filter><Prefix>tag</Prefix></Filter>",
-			expired: []string{"tagged", "tagged-twice"},
+			name:        "prefix",
+			filter:      "<Filter><Prefix>tag</Prefix></Filter>",
+			wantExpired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "prefix without a filter",
-			filter:  "<Prefix>tag</Prefix>",
-			expired: []string{"tagged", "tagged-twice"},
+			name:        "prefix without a filter",
+			filter:      "<Prefix>tag</Prefix>",
+			wantExpired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "tag",
-			filter:  "<Filter>" + one + "</Filter>",
-			expired: []string{"tagged", "tagged-twice"},
+			name:        "tag",
+			filter:      "<Filter>" + one + "</Filter>",
+			wantExpired: []string{"tagged", "tagged-twice"},
 		},
 		{
-			name:    "two tags",
-			filter:  "<Filter><And>" + one + two + "</And></Filter>",
-			expired: []string{"tagged-twice"},
+			name:        "two tags",
+			filter:      "<Filter><And>" + one + two + "</And></Filter>",
+			wantExpired: []string{"tagged-twice"},
 		},
 		{
-			name:    "prefix and tag",
-			filter:  "<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
-			expired: []string{"tagged-twice"},
+			name:        "prefix and tag",
+			filter:      "<Filter><And><Prefix>tagged-t</Prefix>" + one + "</And></Filter>",
+			wantExpired: []string{"tagged-twice"},
 		},
 		{
-			name:    "size above",
-			filter:  "<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>",
-			expired: []string{"large"},
+			name:        "size above",
+			filter:      "<Filter><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></Filter>",
+			wantExpired: []string{"large"},
 		},
 		{
-			name:    "size below",
-			filter:  "<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
-			expired: []string{"small", "tagged", "tagged-twice"},
+			name:        "size below",
+			filter:      "<Filter><ObjectSizeLessThan>6</ObjectSizeLessThan></Filter>",
+			wantExpired: []string{"small", "tagged", "tagged-twice"},
 		},
 		{
-			name:    "size between",
-			filter:  "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
-			expired: []string{"tagged", "tagged-twice"},
+			name:        "size between",
+			filter:      "<Filter><And><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeLessThan>6</ObjectSizeLessThan></And></Filter>",
+			wantExpired: []string{"tagged", "tagged-twice"},
 		},
 		{
 			name:   "other value of the tag",
@@ -276,7 +276,7 @@ func TestRuleFilters(t *testing.T) {
 					expired = append(expired, key)
 				}
 			}
-			require.ElementsMatch(t, tt.expired, expired)
+			require.ElementsMatch(t, tt.wantExpired, expired)
 		})
 	}
 }
@@ -301,114 +301,114 @@ func TestRuleActions(t *testing.T) {
 	type versions = []lifecycle.Version
 
 	tests := []struct {
-		name     string
-		rules    string
-		versions versions
-		index    int           // of the version that the rules are asked about
-		later    time.Duration // since the current version was written at 15:00
-		action   lifecycle.Action
+		name       string
+		rules      string
+		versions   versions
+		index      int           // of the version that the rules are asked about
+		later      time.Duration // since the current version was written at 15:00
+		wantAction lifecycle.Action
 	}{
 		{
-			name:     "last hour of the day",
-			rules:    rule("", afterADay),
-			versions: versions{current},
-			later:    32 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "last hour of the day",
+			rules:      rule("", afterADay),
+			versions:   versions{current},
+			later:      32 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "midnight after the day",
-			rules:    rule("", afterADay),
-			versions: versions{current},
-			later:    33 * time.Hour,
-			action:   lifecycle.Action{Expire: true},
+			name:       "midnight after the day",
+			rules:      rule("", afterADay),
+			versions:   versions{current},
+			later:      33 * time.Hour,
+			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "disabled rule",
-			rules:    strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
-			versions: versions{current},
-			later:    99 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "disabled rule",
+			rules:      strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
+			versions:   versions{current},
+			later:      99 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "noncurrent version, a day after its successor",
-			rules:    rule("", noncurrent),
-			versions: versions{current, older},
-			index:    1,
-			later:    33 * time.Hour,
-			action:   lifecycle.Action{Expire: true},
+			name:       "noncurrent version, a day after its successor",
+			rules:      rule("", noncurrent),
+			versions:   versions{current, older},
+			index:      1,
+			later:      33 * time.Hour,
+			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "noncurrent version, too early",
-			rules:    rule("", noncurrent),
-			versions: versions{current, older},
-			index:    1,
-			later:    32 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "noncurrent version, too early",
+			rules:      rule("", noncurrent),
+			versions:   versions{current, older},
+			index:      1,
+			later:      32 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "current version, rule about noncurrent ones",
-			rules:    rule("", noncurrent),
-			versions: versions{current, older},
-			later:    99 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "current version, rule about noncurrent ones",
+			rules:      rule("", noncurrent),
+			versions:   versions{current, older},
+			later:      99 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
 			name: "newest noncurrent version, which is kept",
 			rules: rule("",
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
-			versions: versions{current, older},
-			index:    1,
-			later:    99 * time.Hour,
-			action:   lifecycle.Action{},
+			versions:   versions{current, older},
+			index:      1,
+			later:      99 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "delete marker above a version",
-			rules:    rule("", markers),
-			versions: versions{marker, older},
-			later:    time.Hour,
-			action:   lifecycle.Action{},
+			name:       "delete marker above a version",
+			rules:      rule("", markers),
+			versions:   versions{marker, older},
+			later:      time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "delete marker without versions",
-			rules:    rule("", markers),
-			versions: versions{marker},
-			later:    time.Hour,
-			action:   lifecycle.Action{Expire: true},
+			name:       "delete marker without versions",
+			rules:      rule("", markers),
+			versions:   versions{marker},
+			later:      time.Hour,
+			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
-			name:     "transition",
-			rules:    rule("", glacier),
-			versions: versions{current},
-			later:    24 * time.Hour,
-			action:   lifecycle.Action{Class: "GLACIER"},
+			name:       "transition",
+			rules:      rule("", glacier),
+			versions:   versions{current},
+			later:      24 * time.Hour,
+			wantAction: lifecycle.Action{Class: "GLACIER"},
 		},
 		{
-			name:     "transition to a warmer class",
-			rules:    rule("", glacier),
-			versions: versions{cold},
-			later:    24 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "transition to a warmer class",
+			rules:      rule("", glacier),
+			versions:   versions{cold},
+			later:      24 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "transition of a small object",
-			rules:    rule("", glacier),
-			versions: versions{small},
-			later:    24 * time.Hour,
-			action:   lifecycle.Action{},
+			name:       "transition of a small object",
+			rules:      rule("", glacier),
+			versions:   versions{small},
+			later:      24 * time.Hour,
+			wantAction: lifecycle.Action{},
 		},
 		{
-			name:     "expiration and transition",
-			rules:    rule("a", glacier) + rule("", afterADay),
-			versions: versions{current},
-			later:    33 * time.Hour,
-			action:   lifecycle.Action{Expire: true},
+			name:       "expiration and transition",
+			rules:      rule("a", glacier) + rule("", afterADay),
+			versions:   versions{current},
+			later:      33 * time.Hour,
+			wantAction: lifecycle.Action{Expire: true},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(tt.rules)
 			require.NoError(t, err)
-			require.Equal(t, tt.action, c.Action(tt.versions, tt.index, at(tt.later)))
+			require.Equal(t, tt.wantAction, c.Action(tt.versions, tt.index, at(tt.later)))
 		})
 	}
 }

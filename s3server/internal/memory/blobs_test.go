@@ -29,22 +29,22 @@ func textBody(text string, size int64) *state.Body {
 // The store in memory keeps a long body of known size in several pieces, and counts its bytes.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
-		name   string
-		sent   int64  // the size of the body
-		size   int64  // the announced size, or -1 if it is unknown
-		pieces int    // the number of pieces that the store keeps
-		code   string // of the error, or ""
-		limit  int64  // the bytes that the store may hold, or 0 if there is no limit
+		name       string
+		sent       int64  // the size of the body
+		size       int64  // the announced size, or -1 if it is unknown
+		wantPieces int    // the number of pieces that the store keeps
+		wantCode   string // of the error, or ""
+		limit      int64  // the bytes that the store may hold, or 0 if there is no limit
 	}{
-		{name: "empty", pieces: 1},
-		{name: "one piece", sent: pieceSize, size: pieceSize, pieces: 1},
-		{name: "one piece and a byte", sent: pieceSize + 1, size: pieceSize + 1, pieces: 2},
-		{name: "two pieces", sent: 2 * pieceSize, size: 2 * pieceSize, pieces: 2},
-		{name: "unknown size", sent: 2*pieceSize + 1, size: -1, pieces: 1},
-		{name: "body shorter than announced", sent: pieceSize, size: 2 * pieceSize, code: "IncompleteBody"},
-		{name: "body longer than announced", sent: 2*pieceSize + 1, size: 2 * pieceSize, code: "IncompleteBody"},
-		{name: "announced size above the limit", sent: 1, size: 3, limit: 2, code: "XMinioStorageFull"},
-		{name: "unknown size above the limit", sent: 3, size: -1, limit: 2, code: "XMinioStorageFull"},
+		{name: "empty", wantPieces: 1},
+		{name: "one piece", sent: pieceSize, size: pieceSize, wantPieces: 1},
+		{name: "one piece and a byte", sent: pieceSize + 1, size: pieceSize + 1, wantPieces: 2},
+		{name: "two pieces", sent: 2 * pieceSize, size: 2 * pieceSize, wantPieces: 2},
+		{name: "unknown size", sent: 2*pieceSize + 1, size: -1, wantPieces: 1},
+		{name: "body shorter than announced", sent: pieceSize, size: 2 * pieceSize, wantCode: "IncompleteBody"},
+		{name: "body longer than announced", sent: 2*pieceSize + 1, size: 2 * pieceSize, wantCode: "IncompleteBody"},
+		{name: "announced size above the limit", sent: 1, size: 3, limit: 2, wantCode: "XMinioStorageFull"},
+		{name: "unknown size above the limit", sent: 3, size: -1, limit: 2, wantCode: "XMinioStorageFull"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -55,14 +55,14 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			src := textBody(text, tt.size)
 
 			pieces, err := b.put(src)
-			if tt.code != "" {
+			if tt.wantCode != "" {
 				// After a failure, no memory counts as used.
-				require.True(t, s3error.Is(src.Blame(err), tt.code), err)
+				require.True(t, s3error.Is(src.Blame(err), tt.wantCode), err)
 				require.Zero(t, b.bytes.used)
 				return
 			}
 			require.NoError(t, err)
-			require.Len(t, pieces, tt.pieces)
+			require.Len(t, pieces, tt.wantPieces)
 			require.Equal(t, tt.sent, b.bytes.used)
 
 			// The pieces have the whole text.

@@ -35,68 +35,68 @@ func parse(document string) (*notification.Configuration, error) {
 // A configuration that AWS refuses, or that this server cannot serve, is refused with the right code.
 func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
-		name     string
-		document string
-		code     string
-		message  string // part of the message
+		name        string
+		document    string
+		wantCode    string
+		wantMessage string // part of the message
 	}{
-		{name: "unknown element", document: "<X/>", code: "MalformedXML"},
-		{name: "EventBridge", document: "<EventBridgeConfiguration/>", code: "NotImplemented"},
-		{name: "event missing", document: topic(arn), code: "MalformedXML"},
+		{name: "unknown element", document: "<X/>", wantCode: "MalformedXML"},
+		{name: "EventBridge", document: "<EventBridgeConfiguration/>", wantCode: "NotImplemented"},
+		{name: "event missing", document: topic(arn), wantCode: "MalformedXML"},
 		{
 			name:     "unknown event",
 			document: topic(arn + "<Event>s3:ObjectSeen</Event>"),
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "event that the server never sends",
 			document: topic(arn + "<Event>s3:ObjectRestore:Completed</Event>"),
-			code:     "NotImplemented",
+			wantCode: "NotImplemented",
 		},
 		{
-			name:     "topic is not an ARN",
-			document: topic("<Topic>events</Topic>" + event),
-			code:     "InvalidArgument",
-			message:  "The ARN could not be parsed",
+			name:        "topic is not an ARN",
+			document:    topic("<Topic>events</Topic>" + event),
+			wantCode:    "InvalidArgument",
+			wantMessage: "The ARN could not be parsed",
 		},
 		{
-			name:     "ARN of a queue as a topic",
-			document: topic("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event),
-			code:     "InvalidArgument",
-			message:  "The ARN could not be parsed",
+			name:        "ARN of a queue as a topic",
+			document:    topic("<Topic>arn:aws:sqs:us-east-1:1:jobs</Topic>" + event),
+			wantCode:    "InvalidArgument",
+			wantMessage: "The ARN could not be parsed",
 		},
 		{
 			name:     "element of a queue in a topic",
 			document: topic("<Queue>arn:aws:sqs:us-east-1:1:jobs</Queue>" + event),
-			code:     "MalformedXML",
+			wantCode: "MalformedXML",
 		},
 		{
-			name:     "filter with an unknown name",
-			document: filteredTopic("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"),
-			code:     "InvalidArgument",
-			message:  "filter rule name must be either prefix or suffix",
+			name:        "filter with an unknown name",
+			document:    filteredTopic("<FilterRule><Name>middle</Name><Value>a</Value></FilterRule>"),
+			wantCode:    "InvalidArgument",
+			wantMessage: "filter rule name must be either prefix or suffix",
 		},
 		{
 			name:     "filter without a value",
 			document: filteredTopic("<FilterRule><Name>prefix</Name></FilterRule>"),
-			code:     "MalformedXML",
+			wantCode: "MalformedXML",
 		},
 		{
 			name:     "two prefixes",
 			document: filteredTopic(strings.Repeat("<FilterRule><Name>prefix</Name><Value>a</Value></FilterRule>", 2)),
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "two rules for the same event",
 			document: topic(arn+event) + topic(arn+"<Event>s3:ObjectCreated:Put</Event>"),
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := parse(tt.document)
-			require.True(t, s3error.Is(err, tt.code), err)
-			require.ErrorContains(t, err, tt.message)
+			require.True(t, s3error.Is(err, tt.wantCode), err)
+			require.ErrorContains(t, err, tt.wantMessage)
 		})
 	}
 }
@@ -106,18 +106,18 @@ func TestRuleMatches(t *testing.T) {
 	const prefixAndSuffix = "<FilterRule><Name>PREFIX</Name><Value>a/</Value></FilterRule>" +
 		"<FilterRule><Name>suffix</Name><Value>.txt</Value></FilterRule>"
 	tests := []struct {
-		name     string
-		document string
-		event    string
-		key      string
-		matches  bool
+		name        string
+		document    string
+		event       string
+		key         string
+		wantMatches bool
 	}{
 		{
-			name:     "events by a pattern",
-			document: topic(arn + event),
-			event:    "ObjectCreated:Put",
-			key:      "k",
-			matches:  true,
+			name:        "events by a pattern",
+			document:    topic(arn + event),
+			event:       "ObjectCreated:Put",
+			key:         "k",
+			wantMatches: true,
 		},
 		{
 			name:     "other kind of event",
@@ -126,11 +126,11 @@ func TestRuleMatches(t *testing.T) {
 			key:      "k",
 		},
 		{
-			name:     "event by its name",
-			document: topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
-			event:    "ObjectCreated:Put",
-			key:      "k",
-			matches:  true,
+			name:        "event by its name",
+			document:    topic(arn + "<Event>s3:ObjectCreated:Put</Event>"),
+			event:       "ObjectCreated:Put",
+			key:         "k",
+			wantMatches: true,
 		},
 		{
 			name:     "other event",
@@ -139,18 +139,18 @@ func TestRuleMatches(t *testing.T) {
 			key:      "k",
 		},
 		{
-			name:     "one of two events",
-			document: topic(arn + event + "<Event>s3:ObjectAcl:Put</Event>"),
-			event:    "ObjectAcl:Put",
-			key:      "k",
-			matches:  true,
+			name:        "one of two events",
+			document:    topic(arn + event + "<Event>s3:ObjectAcl:Put</Event>"),
+			event:       "ObjectAcl:Put",
+			key:         "k",
+			wantMatches: true,
 		},
 		{
-			name:     "prefix and suffix of the filter",
-			document: filteredTopic(prefixAndSuffix),
-			event:    "ObjectCreated:Put",
-			key:      "a/b.txt",
-			matches:  true,
+			name:        "prefix and suffix of the filter",
+			document:    filteredTopic(prefixAndSuffix),
+			event:       "ObjectCreated:Put",
+			key:         "a/b.txt",
+			wantMatches: true,
 		},
 		{name: "other prefix", document: filteredTopic(prefixAndSuffix), event: "ObjectCreated:Put", key: "b/b.txt"},
 		{name: "other suffix", document: filteredTopic(prefixAndSuffix), event: "ObjectCreated:Put", key: "a/b.jpg"},
@@ -167,7 +167,7 @@ func TestRuleMatches(t *testing.T) {
 			require.NoError(t, err)
 			rules := c.All()
 			require.Len(t, rules, 1)
-			require.Equal(t, tt.matches, rules[0].Matches(tt.event, tt.key))
+			require.Equal(t, tt.wantMatches, rules[0].Matches(tt.event, tt.key))
 		})
 	}
 }

@@ -47,166 +47,166 @@ func policyOf(statements string) []byte {
 
 // Parse refuses policies that the server does not understand.
 func TestParseRefuses(t *testing.T) {
-	tests := []struct{ name, statements, code string }{
+	tests := []struct{ name, statements, wantCode string }{
 		{
 			name:       "unknown condition key",
 			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Weather":"rain"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "unknown operator",
 			statements: denyStatement("s3:*", inKeys, `{"StringResembles":{"aws:Referer":"x"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "unknown element",
 			statements: `{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `,"Unless":"x"}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
-		{name: "unknown action", statements: denyStatement("s3:FlyObject", inKeys, ""), code: "MalformedPolicy"},
+		{name: "unknown action", statements: denyStatement("s3:FlyObject", inKeys, ""), wantCode: "MalformedPolicy"},
 		{
 			name:       "action of another service",
 			statements: denyStatement("ec2:RunInstances", inKeys, ""),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "principal missing",
 			statements: `{"Effect":"Deny","Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "Principal and NotPrincipal",
 			statements: `{"Effect":"Deny","Principal":"*","NotPrincipal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "Allow with NotPrincipal",
 			statements: `{"Effect":"Allow","NotPrincipal":{"AWS":"1"},"Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "principal with a wildcard",
 			statements: `{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::1:*"},"Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "principal of unknown kind",
 			statements: `{"Effect":"Deny","Principal":{"Animal":"*"},"Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "principal without names",
 			statements: `{"Effect":"Deny","Principal":{},"Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "unknown effect",
 			statements: `{"Effect":"deny","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "element twice",
 			statements: `{"Effect":"Deny","Effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "element twice, in another case",
 			statements: `{"Effect":"Deny","effect":"Allow","Principal":"*","Action":"s3:*","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name: "operator twice",
 			statements: denyStatement("s3:*", inKeys,
 				`{"Null":{"aws:Referer":"true"},"Null":{"aws:UserAgent":"true"}}`),
-			code: "MalformedPolicy",
+			wantCode: "MalformedPolicy",
 		},
 		{
 			name:       "condition is null",
 			statements: denyStatement("s3:*", inKeys, `null`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "operator without a key",
 			statements: denyStatement("s3:*", inKeys, `{"Null":{}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "condition key without a value",
 			statements: denyStatement("s3:*", inKeys, `{"StringEquals":{"aws:Referer":[]}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "invalid network",
 			statements: denyStatement("s3:*", inKeys, `{"IpAddress":{"aws:SourceIp":"here"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "invalid number",
 			statements: denyStatement("s3:*", inKeys, `{"NumericEquals":{"s3:max-keys":"ten"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "invalid date",
 			statements: denyStatement("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "invalid boolean",
 			statements: denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "variable",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""),
-			code:       "NotImplemented",
+			wantCode:   "NotImplemented",
 		},
 		{
 			name:       "variable that an escape might hide",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""),
-			code:       "NotImplemented",
+			wantCode:   "NotImplemented",
 		},
 		{
 			name:       "variable in escapes of JSON",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""),
-			code:       "NotImplemented",
+			wantCode:   "NotImplemented",
 		},
 		{
 			name:       "empty list of actions",
 			statements: `{"Effect":"Deny","Principal":"*","Action":[],"NotAction":"s3:GetObject","Resource":` + inKeys + `}`,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "same statement ID twice",
 			statements: strings.Repeat(`{"Sid":"a","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+inKeys+`},`, 2) + allowGet,
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "resource of another bucket",
 			statements: denyStatement("s3:*", `"arn:aws:s3:::other/*"`, ""),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "action on buckets, resource of objects",
 			statements: denyStatement("s3:ListBucket", inKeys, ""),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		{
 			name:       "action on objects, resource of the bucket",
 			statements: denyStatement("s3:GetObject", inBucket, ""),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
 		// An example is https://github.com/aws-amplify/docs/issues/7799.
 		{
 			name:       "two actions, of which one is on buckets",
 			statements: strings.Replace(allowGet, `"s3:GetObject"`, `["s3:GetObject","s3:ListBucket"]`, 1),
-			code:       "MalformedPolicy",
+			wantCode:   "MalformedPolicy",
 		},
-		{name: "statements missing", statements: "", code: "MalformedPolicy"},
+		{name: "statements missing", statements: "", wantCode: "MalformedPolicy"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := policy.Parse(policyOf(tt.statements), "photos")
-			require.True(t, s3error.Is(err, tt.code), err)
+			require.True(t, s3error.Is(err, tt.wantCode), err)
 		})
 	}
 }
@@ -219,29 +219,29 @@ func TestRestoreTakesActionsOfOtherResources(t *testing.T) {
 
 // Parse refuses a document that is not a policy, or is too large or too deep.
 func TestParseRefusesDocuments(t *testing.T) {
-	tests := []struct{ name, document, code string }{
+	tests := []struct{ name, document, wantCode string }{
 		{
 			name:     "unknown version of the policy language",
 			document: `{"Version":"2026-01-01","Statement":[` + allowGet + `]}`,
-			code:     "MalformedPolicy",
+			wantCode: "MalformedPolicy",
 		},
 		{
 			name:     "statements twice",
 			document: `{"Statement":[` + allowGet + `],"Statement":[]}`,
-			code:     "MalformedPolicy",
+			wantCode: "MalformedPolicy",
 		},
-		{name: "second document", document: `{"Statement":[` + allowGet + `]} {}`, code: "MalformedPolicy"},
-		{name: "document too deep", document: strings.Repeat("[", 10_000), code: "MalformedPolicy"},
+		{name: "second document", document: `{"Statement":[` + allowGet + `]} {}`, wantCode: "MalformedPolicy"},
+		{name: "document too deep", document: strings.Repeat("[", 10_000), wantCode: "MalformedPolicy"},
 		{
 			name:     "document too large",
 			document: `{"Statement":` + strings.Repeat(" ", 20<<10) + `[` + allowGet + `]}`,
-			code:     "PolicyTooLarge",
+			wantCode: "PolicyTooLarge",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := policy.Parse([]byte(tt.document), "photos")
-			require.True(t, s3error.Is(err, tt.code), err)
+			require.True(t, s3error.Is(err, tt.wantCode), err)
 		})
 	}
 }
@@ -303,25 +303,25 @@ func TestPublicIsAWSsRule(t *testing.T) {
 // An Allow with a condition applies only to requests that meet the condition. The request is that of getRequest.
 func TestConditions(t *testing.T) {
 	tests := []struct {
-		name      string
-		condition string
-		applies   bool
+		name        string
+		condition   string
+		wantApplies bool
 	}{
 		{
-			name:      "equal text",
-			condition: `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`,
-			applies:   true,
+			name:        "equal text",
+			condition:   `{"StringEquals":{"aws:Referer":"http://example.com/a"}}`,
+			wantApplies: true,
 		},
 		{name: "other text", condition: `{"StringEquals":{"aws:Referer":["b","c"]}}`},
 		{
-			name:      "one of several texts",
-			condition: `{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`,
-			applies:   true,
+			name:        "one of several texts",
+			condition:   `{"StringEquals":{"aws:Referer":["b","http://example.com/a"]}}`,
+			wantApplies: true,
 		},
 		{
-			name:      "matching pattern",
-			condition: `{"StringLike":{"aws:Referer":"http://example.com/*"}}`,
-			applies:   true,
+			name:        "matching pattern",
+			condition:   `{"StringLike":{"aws:Referer":"http://example.com/*"}}`,
+			wantApplies: true,
 		},
 		{name: "negated matching pattern", condition: `{"StringNotLike":{"aws:Referer":"http://example.com/*"}}`},
 		{
@@ -330,30 +330,38 @@ func TestConditions(t *testing.T) {
 		},
 		{name: "key missing", condition: `{"StringEquals":{"aws:UserAgent":"x"}}`},
 		{
-			name:      "key missing, IfExists",
-			condition: `{"StringEqualsIfExists":{"aws:UserAgent":"x"}}`,
-			applies:   true,
+			name:        "key missing, IfExists",
+			condition:   `{"StringEqualsIfExists":{"aws:UserAgent":"x"}}`,
+			wantApplies: true,
 		},
 		{
-			name:      "key missing, negated operator",
-			condition: `{"StringNotEquals":{"aws:UserAgent":"x"}}`,
-			applies:   true,
+			name:        "key missing, negated operator",
+			condition:   `{"StringNotEquals":{"aws:UserAgent":"x"}}`,
+			wantApplies: true,
 		},
-		{name: "key missing, as the condition demands", condition: `{"Null":{"aws:UserAgent":"true"}}`, applies: true},
+		{
+			name:        "key missing, as the condition demands",
+			condition:   `{"Null":{"aws:UserAgent":"true"}}`,
+			wantApplies: true,
+		},
 		{name: "key missing, although the condition demands it", condition: `{"Null":{"aws:UserAgent":"false"}}`},
-		{name: "address in the network", condition: `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, applies: true},
+		{name: "address in the network", condition: `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`, wantApplies: true},
 		{name: "address in another network", condition: `{"IpAddress":{"aws:SourceIp":"192.168.0.0/16"}}`},
 		{name: "address in a negated network", condition: `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`},
-		{name: "number equal to the maximum", condition: `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`, applies: true},
+		{
+			name:        "number equal to the maximum",
+			condition:   `{"NumericLessThanEquals":{"s3:max-keys":"10"}}`,
+			wantApplies: true,
+		},
 		{name: "number not below the limit", condition: `{"NumericLessThan":{"s3:max-keys":"10"}}`},
 		{
-			name:      "time before",
-			condition: `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`,
-			applies:   true,
+			name:        "time before",
+			condition:   `{"DateLessThan":{"aws:CurrentTime":"2027-01-01"}}`,
+			wantApplies: true,
 		},
 		{name: "time not after", condition: `{"DateGreaterThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}`},
-		{name: "request without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, applies: true},
-		{name: "tag of the object", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, applies: true},
+		{name: "request without TLS", condition: `{"Bool":{"aws:SecureTransport":"false"}}`, wantApplies: true},
+		{name: "tag of the object", condition: `{"StringEquals":{"s3:ExistingObjectTag/Team":"a"}}`, wantApplies: true},
 		{
 			name:      "name of the tag in another case",
 			condition: `{"StringEquals":{"s3:ExistingObjectTag/team":"a"}}`,
@@ -363,9 +371,9 @@ func TestConditions(t *testing.T) {
 			condition: `{"StringLike":{"aws:Referer":"*"},"Null":{"aws:Referer":"true"}}`,
 		},
 		{
-			name:      "all values, key missing",
-			condition: `{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`,
-			applies:   true,
+			name:        "all values, key missing",
+			condition:   `{"ForAllValues:StringEquals":{"aws:UserAgent":"x"}}`,
+			wantApplies: true,
 		},
 		{
 			name:      "any value, key missing",
@@ -377,7 +385,7 @@ func TestConditions(t *testing.T) {
 			p, err := policy.Parse(policyOf(allowStatement("s3:GetObject", inKeys, tt.condition)), "photos")
 			require.NoError(t, err)
 			allowed, denied := p.Judge(getRequest())
-			require.Equal(t, tt.applies, allowed)
+			require.Equal(t, tt.wantApplies, allowed)
 			require.False(t, denied)
 		})
 	}
@@ -423,24 +431,24 @@ func TestConditionOfSignatureAge(t *testing.T) {
 	// The signature of version 4 is a minute old.
 	now := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	tests := []struct {
-		name      string
-		algorithm string
-		signedAt  string
-		condition string
-		applies   bool
+		name        string
+		algorithm   string
+		signedAt    string
+		condition   string
+		wantApplies bool
 	}{
 		{
-			name:      "version 4",
-			algorithm: "AWS4-HMAC-SHA256",
-			signedAt:  "20260228T235900Z",
-			condition: `{"NumericEquals":{"s3:signatureAge":"60000"}}`,
-			applies:   true,
+			name:        "version 4",
+			algorithm:   "AWS4-HMAC-SHA256",
+			signedAt:    "20260228T235900Z",
+			condition:   `{"NumericEquals":{"s3:signatureAge":"60000"}}`,
+			wantApplies: true,
 		},
 		{
-			name:      "version 2",
-			algorithm: "AWS",
-			condition: `{"NumericEquals":{"s3:signatureAge":"0"}}`,
-			applies:   true,
+			name:        "version 2",
+			algorithm:   "AWS",
+			condition:   `{"NumericEquals":{"s3:signatureAge":"0"}}`,
+			wantApplies: true,
 		},
 		{name: "no signature", condition: `{"Null":{"s3:signatureAge":"false"}}`},
 	}
@@ -458,7 +466,7 @@ func TestConditionOfSignatureAge(t *testing.T) {
 				Anonymous: tt.algorithm == "",
 				Now:       now,
 			})
-			require.Equal(t, tt.applies, allowed)
+			require.Equal(t, tt.wantApplies, allowed)
 		})
 	}
 }

@@ -13,19 +13,19 @@ import (
 // A webhook attempts to send an event three times, but only once after it has lost the last event.
 func TestWebhookRetries(t *testing.T) {
 	tests := []struct {
-		name      string
-		failures  int // the number of first requests that fail
-		events    int
-		requests  int   // all attempts together
-		lost      int64 // events
-		downAtEnd bool  // whether the last event was lost
+		name          string
+		failures      int // the number of first requests that fail
+		events        int
+		wantRequests  int   // all attempts together
+		wantLost      int64 // events
+		wantDownAtEnd bool  // whether the last event was lost
 	}{
-		{name: "it never fails", events: 2, requests: 2},
-		{name: "it fails twice", failures: 2, events: 2, requests: 4},
+		{name: "it never fails", events: 2, wantRequests: 2},
+		{name: "it fails twice", failures: 2, events: 2, wantRequests: 4},
 		// Three attempts for the first event, and one for each later event.
-		{name: "it fails three times", failures: 3, events: 2, requests: 4, lost: 1},
-		{name: "it stays down", failures: 100, events: 3, requests: 5, lost: 3, downAtEnd: true},
-		{name: "it fails four times", failures: 4, events: 3, requests: 5, lost: 2},
+		{name: "it fails three times", failures: 3, events: 2, wantRequests: 4, wantLost: 1},
+		{name: "it stays down", failures: 100, events: 3, wantRequests: 5, wantLost: 3, wantDownAtEnd: true},
+		{name: "it fails four times", failures: 4, events: 3, wantRequests: 5, wantLost: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,9 +44,9 @@ func TestWebhookRetries(t *testing.T) {
 				w.send(t.Context(), []byte(strconv.Itoa(i)))
 			}
 
-			require.Equal(t, tt.requests, requests)
-			require.Equal(t, tt.lost, w.LostEvents())
-			require.Equal(t, tt.downAtEnd, w.isDown)
+			require.Equal(t, tt.wantRequests, requests)
+			require.Equal(t, tt.wantLost, w.LostEvents())
+			require.Equal(t, tt.wantDownAtEnd, w.isDown)
 		})
 	}
 }

@@ -37,57 +37,57 @@ func TestConfigurationRefused(t *testing.T) {
 	tests := []struct {
 		name     string
 		document string
-		code     string
+		wantCode string
 	}{
 		{
 			name:     "index with a slash",
 			document: "<IndexDocument><Suffix>/index.html</Suffix></IndexDocument>",
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "index empty",
 			document: "<IndexDocument><Suffix></Suffix></IndexDocument>",
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "index and redirect of all requests",
 			document: index + "<RedirectAllRequestsTo><HostName>h</HostName></RedirectAllRequestsTo>",
-			code:     "InvalidArgument",
+			wantCode: "InvalidArgument",
 		},
-		{name: "index missing", document: "<ErrorDocument><Key>e</Key></ErrorDocument>", code: "InvalidArgument"},
+		{name: "index missing", document: "<ErrorDocument><Key>e</Key></ErrorDocument>", wantCode: "InvalidArgument"},
 		{
 			name:     "unknown protocol",
 			document: withRule("<Redirect><Protocol>ftp</Protocol></Redirect>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "two replacements",
 			document: withRule("<Redirect><ReplaceKeyPrefixWith>a</ReplaceKeyPrefixWith><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "condition empty",
 			document: withRule("<Condition/><Redirect><ReplaceKeyWith>b</ReplaceKeyWith></Redirect>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "condition on a status that is no error",
 			document: withRule("<Condition><HttpErrorCodeReturnedEquals>200</HttpErrorCodeReturnedEquals></Condition><Redirect/>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
 		{
 			name:     "redirect with a status of another class",
 			document: withRule("<Redirect><HttpRedirectCode>200</HttpRedirectCode></Redirect>"),
-			code:     "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
-		{name: "list of rules empty", document: index + "<RoutingRules></RoutingRules>", code: "MalformedXML"},
+		{name: "list of rules empty", document: index + "<RoutingRules></RoutingRules>", wantCode: "MalformedXML"},
 		{
 			name: "too many rules",
 			document: index + "<RoutingRules>" + strings.Repeat("<RoutingRule><Redirect/></RoutingRule>",
 				51) + "</RoutingRules>",
-			code: "InvalidRequest",
+			wantCode: "InvalidRequest",
 		},
-		{name: "unknown element", document: index + "<Color/>", code: "MalformedXML"},
+		{name: "unknown element", document: index + "<Color/>", wantCode: "MalformedXML"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -95,7 +95,7 @@ func TestConfigurationRefused(t *testing.T) {
 			if err == nil {
 				err = c.Check()
 			}
-			require.True(t, s3error.Is(err, tt.code), "%v", err)
+			require.True(t, s3error.Is(err, tt.wantCode), "%v", err)
 		})
 	}
 }
@@ -108,18 +108,18 @@ func TestRulesRedirect(t *testing.T) {
 		return withRule("<Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect>")
 	}
 	tests := []struct {
-		name     string
-		document string
-		key      string
-		status   int    // of the error that the request would get, or 0
-		target   string // "" if no rule redirects the request
+		name       string
+		document   string
+		key        string
+		status     int    // of the error that the request would get, or 0
+		wantTarget string // "" if no rule redirects the request
 	}{
 		{name: "no rules", document: index, key: "docs/a"},
 		{
-			name:     "no condition",
-			document: withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
-			key:      "a",
-			target:   "k",
+			name:       "no condition",
+			document:   withRule("<Redirect><ReplaceKeyWith>k</ReplaceKeyWith></Redirect>"),
+			key:        "a",
+			wantTarget: "k",
 		},
 		{
 			name:     "no condition, after an error",
@@ -128,22 +128,22 @@ func TestRulesRedirect(t *testing.T) {
 			status:   404,
 		},
 		{
-			name:     "other host",
-			document: withRule("<Redirect><HostName>h</HostName></Redirect>"),
-			key:      "a",
-			target:   "a",
+			name:       "other host",
+			document:   withRule("<Redirect><HostName>h</HostName></Redirect>"),
+			key:        "a",
+			wantTarget: "a",
 		},
 		{
-			name:     "prefix replaced",
-			document: redirectIf(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"),
-			key:      "docs/a",
-			target:   "new/a",
+			name:       "prefix replaced",
+			document:   redirectIf(prefix, "<ReplaceKeyPrefixWith>new/</ReplaceKeyPrefixWith>"),
+			key:        "docs/a",
+			wantTarget: "new/a",
 		},
 		{
-			name:     "prefix removed",
-			document: redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"),
-			key:      "docs/a",
-			target:   "a",
+			name:       "prefix removed",
+			document:   redirectIf(prefix, "<ReplaceKeyPrefixWith></ReplaceKeyPrefixWith>"),
+			key:        "docs/a",
+			wantTarget: "a",
 		},
 		{
 			name:     "key without the prefix",
@@ -151,11 +151,11 @@ func TestRulesRedirect(t *testing.T) {
 			key:      "a",
 		},
 		{
-			name:     "condition on the error",
-			document: redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
-			key:      "a",
-			status:   404,
-			target:   "k",
+			name:       "condition on the error",
+			document:   redirectIf(missing, "<ReplaceKeyWith>k</ReplaceKeyWith>"),
+			key:        "a",
+			status:     404,
+			wantTarget: "k",
 		},
 		{
 			name:     "condition on another error",
@@ -175,11 +175,11 @@ func TestRulesRedirect(t *testing.T) {
 			status:   404,
 		},
 		{
-			name:     "conditions on error and prefix",
-			document: redirectIf(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"),
-			key:      "docs/a",
-			status:   404,
-			target:   "ba",
+			name:       "conditions on error and prefix",
+			document:   redirectIf(prefix+missing, "<ReplaceKeyPrefixWith>b</ReplaceKeyPrefixWith>"),
+			key:        "docs/a",
+			status:     404,
+			wantTarget: "ba",
 		},
 	}
 	for _, tt := range tests {
@@ -190,7 +190,7 @@ func TestRulesRedirect(t *testing.T) {
 			if rule := c.Rule(tt.key, tt.status); rule != nil {
 				target = rule.Target(tt.key)
 			}
-			require.Equal(t, tt.target, target)
+			require.Equal(t, tt.wantTarget, target)
 		})
 	}
 }

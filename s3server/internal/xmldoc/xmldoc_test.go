@@ -28,9 +28,9 @@ type document struct {
 func TestParseDocuments(t *testing.T) {
 	// A document may have the elements Name, Size, Id, CRC32, SHA1 and Free, and any number of Part, which has Number.
 	tests := []struct {
-		name    string
-		content string
-		refused bool
+		name        string
+		content     string
+		wantRefused bool
 	}{
 		{name: "nothing"},
 		{
@@ -40,44 +40,44 @@ func TestParseDocuments(t *testing.T) {
 		{name: "list", content: "<Part><Number>1</Number></Part><Part><Number>1</Number></Part>"},
 		{name: "comments and white space", content: "\n <!-- c --><Name>n</Name>\n"},
 		{name: "anything in an empty struct", content: "<Free><Any><Thing/><Thing/></Any></Free>"},
-		{name: "same element twice", content: "<Name>n</Name><Name>m</Name>", refused: true},
-		{name: "same element twice, first empty", content: "<Id/><Id>m</Id>", refused: true},
+		{name: "same element twice", content: "<Name>n</Name><Name>m</Name>", wantRefused: true},
+		{name: "same element twice, first empty", content: "<Id/><Id>m</Id>", wantRefused: true},
 		{
-			name:    "same element in two namespaces",
-			content: `<Id>m</Id><Id xmlns="urn:x">n</Id>`,
-			refused: true,
+			name:        "same element in two namespaces",
+			content:     `<Id>m</Id><Id xmlns="urn:x">n</Id>`,
+			wantRefused: true,
 		},
-		{name: "same element of an embedded struct twice", content: "<SHA1>s</SHA1><SHA1>t</SHA1>", refused: true},
+		{name: "same element of an embedded struct twice", content: "<SHA1>s</SHA1><SHA1>t</SHA1>", wantRefused: true},
 		{
-			name:    "same element of a list entry twice",
-			content: "<Part><Number>1</Number><Number>2</Number></Part>",
-			refused: true,
+			name:        "same element of a list entry twice",
+			content:     "<Part><Number>1</Number><Number>2</Number></Part>",
+			wantRefused: true,
 		},
-		{name: "unknown element", content: "<Color/>", refused: true},
+		{name: "unknown element", content: "<Color/>", wantRefused: true},
 		{
-			name:    "unknown element of a list entry",
-			content: "<Part><Number>1</Number><Color/></Part>",
-			refused: true,
+			name:        "unknown element of a list entry",
+			content:     "<Part><Number>1</Number><Color/></Part>",
+			wantRefused: true,
 		},
-		{name: "element within text", content: "<Name>n<Name/></Name>", refused: true},
-		{name: "name of a field that is no element", content: "<Kept>k</Kept>", refused: true},
-		{name: "name of a field in Go", content: "<ID>i</ID>", refused: true},
-		{name: "name of the embedded struct", content: "<sums/>", refused: true},
-		{name: "invalid number", content: "<Size>x</Size>", refused: true},
-		{name: "element without an end", content: "<Name>", refused: true},
-		{name: "second document", content: "</Document><Document>", refused: true},
+		{name: "element within text", content: "<Name>n<Name/></Name>", wantRefused: true},
+		{name: "name of a field that is no element", content: "<Kept>k</Kept>", wantRefused: true},
+		{name: "name of a field in Go", content: "<ID>i</ID>", wantRefused: true},
+		{name: "name of the embedded struct", content: "<sums/>", wantRefused: true},
+		{name: "invalid number", content: "<Size>x</Size>", wantRefused: true},
+		{name: "element without an end", content: "<Name>", wantRefused: true},
+		{name: "second document", content: "</Document><Document>", wantRefused: true},
 		{
-			name:    "elements nested too deeply",
-			content: strings.Repeat("<Free>", 40) + strings.Repeat("</Free>", 40),
-			refused: true,
+			name:        "elements nested too deeply",
+			content:     strings.Repeat("<Free>", 40) + strings.Repeat("</Free>", 40),
+			wantRefused: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// A refused document fails with MalformedXML, and with nothing else.
 			err := xmldoc.Parse([]byte("<Document>"+tt.content+"</Document>"), &document{})
-			require.Equal(t, tt.refused, s3error.Is(err, "MalformedXML"), err)
-			require.Equal(t, tt.refused, err != nil)
+			require.Equal(t, tt.wantRefused, s3error.Is(err, "MalformedXML"), err)
+			require.Equal(t, tt.wantRefused, err != nil)
 		})
 	}
 }

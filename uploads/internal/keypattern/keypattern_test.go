@@ -14,36 +14,36 @@ import (
 // Parse refuses an invalid pattern, and returns the rule that it breaks.
 func TestParseRefusesPatterns(t *testing.T) {
 	tests := []struct {
-		name    string
-		pattern string
-		rule    string // part of the rule that the pattern breaks
+		name     string
+		pattern  string
+		wantRule string // part of the rule that the pattern breaks
 	}{
-		{name: "empty", pattern: "", rule: "must have {random}"},
-		{name: "no unique value", pattern: "users/{user}{ext}", rule: "must have {random}"},
-		{name: "random twice", pattern: "{random}/{random}", rule: "twice"},
-		{name: "two unique names", pattern: "{newest}/{id}", rule: "twice"},
-		{name: "a value twice", pattern: "{user}/{user}/{random}", rule: "{user} twice"},
-		{name: "a brace that stays open", pattern: "a/{random", rule: "not a name in braces"},
-		{name: "a name in capitals", pattern: "{User}/{random}", rule: "not a name in braces"},
-		{name: "no name", pattern: "{}/{random}", rule: "not a name in braces"},
-		{name: "two values in a segment", pattern: "{a}-{b}/{random}", rule: "two values"},
-		{name: "an extension in the middle", pattern: "{random}{ext}/x", rule: "{ext}"},
-		{name: "an extension after a value", pattern: "{random}/{user}{ext}", rule: "{ext}"},
-		{name: "a slash at the beginning", pattern: "/{random}", rule: "segment"},
-		{name: "a slash at the end", pattern: "{random}/", rule: "segment"},
-		{name: "an empty segment", pattern: "a//{random}", rule: "segment"},
-		{name: "a segment above", pattern: "../{random}", rule: "segment"},
-		{name: "a point at a segment's end", pattern: "a./{random}", rule: "segment"},
-		{name: "a space", pattern: "my files/{random}", rule: "allowed outside braces"},
-		{name: "a backslash", pattern: `a\{random}`, rule: "allowed outside braces"},
-		{name: "a control character", pattern: "a\x00/{random}", rule: "allowed outside braces"},
-		{name: "invalid UTF-8", pattern: "\xff/{random}", rule: "allowed outside braces"},
-		{name: "more than a key holds", pattern: "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", rule: "1,024 bytes"},
+		{name: "empty", pattern: "", wantRule: "must have {random}"},
+		{name: "no unique value", pattern: "users/{user}{ext}", wantRule: "must have {random}"},
+		{name: "random twice", pattern: "{random}/{random}", wantRule: "twice"},
+		{name: "two unique names", pattern: "{newest}/{id}", wantRule: "twice"},
+		{name: "a value twice", pattern: "{user}/{user}/{random}", wantRule: "{user} twice"},
+		{name: "a brace that stays open", pattern: "a/{random", wantRule: "not a name in braces"},
+		{name: "a name in capitals", pattern: "{User}/{random}", wantRule: "not a name in braces"},
+		{name: "no name", pattern: "{}/{random}", wantRule: "not a name in braces"},
+		{name: "two values in a segment", pattern: "{a}-{b}/{random}", wantRule: "two values"},
+		{name: "an extension in the middle", pattern: "{random}{ext}/x", wantRule: "{ext}"},
+		{name: "an extension after a value", pattern: "{random}/{user}{ext}", wantRule: "{ext}"},
+		{name: "a slash at the beginning", pattern: "/{random}", wantRule: "segment"},
+		{name: "a slash at the end", pattern: "{random}/", wantRule: "segment"},
+		{name: "an empty segment", pattern: "a//{random}", wantRule: "segment"},
+		{name: "a segment above", pattern: "../{random}", wantRule: "segment"},
+		{name: "a point at a segment's end", pattern: "a./{random}", wantRule: "segment"},
+		{name: "a space", pattern: "my files/{random}", wantRule: "allowed outside braces"},
+		{name: "a backslash", pattern: `a\{random}`, wantRule: "allowed outside braces"},
+		{name: "a control character", pattern: "a\x00/{random}", wantRule: "allowed outside braces"},
+		{name: "invalid UTF-8", pattern: "\xff/{random}", wantRule: "allowed outside braces"},
+		{name: "more than a key holds", pattern: "{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{random}", wantRule: "1,024 bytes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, rule := keypattern.Parse(tt.pattern)
-			require.Contains(t, rule, tt.rule)
+			require.Contains(t, rule, tt.wantRule)
 		})
 	}
 }
@@ -103,31 +103,35 @@ func TestPatternRefusesUnsafeValues(t *testing.T) {
 	pattern, rule := keypattern.Parse("users/{user}/{random}{ext}")
 	require.Empty(t, rule)
 	tests := []struct {
-		name   string
-		values map[string]string
-		field  string // name of the value that is refused
+		name      string
+		values    map[string]string
+		wantField string // name of the value that is refused
 	}{
-		{name: "value missing", values: nil, field: "user"},
-		{name: "empty value", values: map[string]string{"user": ""}, field: "user"},
-		{name: "value that the pattern lacks", values: map[string]string{"user": "1", "folder": "x"}, field: "folder"},
-		{name: "value for random", values: map[string]string{"user": "1", "random": "mine"}, field: "random"},
-		{name: "a path", values: map[string]string{"user": "1/2"}, field: "user"},
-		{name: "a path above", values: map[string]string{"user": ".."}, field: "user"},
-		{name: "a point at the start", values: map[string]string{"user": ".git"}, field: "user"},
-		{name: "a point at the end", values: map[string]string{"user": "a."}, field: "user"},
-		{name: "a backslash", values: map[string]string{"user": `a\b`}, field: "user"},
-		{name: "a percent sign", values: map[string]string{"user": "%2e"}, field: "user"},
-		{name: "a space", values: map[string]string{"user": "a b"}, field: "user"},
-		{name: "a control character", values: map[string]string{"user": "a\n"}, field: "user"},
-		{name: "a Cyrillic letter", values: map[string]string{"user": "раypal"}, field: "user"},
-		{name: "invalid UTF-8", values: map[string]string{"user": "\xff"}, field: "user"},
-		{name: "129 letters", values: map[string]string{"user": strings.Repeat("a", 129)}, field: "user"},
+		{name: "value missing", values: nil, wantField: "user"},
+		{name: "empty value", values: map[string]string{"user": ""}, wantField: "user"},
+		{
+			name:      "value that the pattern lacks",
+			values:    map[string]string{"user": "1", "folder": "x"},
+			wantField: "folder",
+		},
+		{name: "value for random", values: map[string]string{"user": "1", "random": "mine"}, wantField: "random"},
+		{name: "a path", values: map[string]string{"user": "1/2"}, wantField: "user"},
+		{name: "a path above", values: map[string]string{"user": ".."}, wantField: "user"},
+		{name: "a point at the start", values: map[string]string{"user": ".git"}, wantField: "user"},
+		{name: "a point at the end", values: map[string]string{"user": "a."}, wantField: "user"},
+		{name: "a backslash", values: map[string]string{"user": `a\b`}, wantField: "user"},
+		{name: "a percent sign", values: map[string]string{"user": "%2e"}, wantField: "user"},
+		{name: "a space", values: map[string]string{"user": "a b"}, wantField: "user"},
+		{name: "a control character", values: map[string]string{"user": "a\n"}, wantField: "user"},
+		{name: "a Cyrillic letter", values: map[string]string{"user": "раypal"}, wantField: "user"},
+		{name: "invalid UTF-8", values: map[string]string{"user": "\xff"}, wantField: "user"},
+		{name: "129 letters", values: map[string]string{"user": strings.Repeat("a", 129)}, wantField: "user"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			name, flaw := pattern.Check(tt.values)
 			require.NotEmpty(t, flaw)
-			require.Equal(t, tt.field, name)
+			require.Equal(t, tt.wantField, name)
 		})
 	}
 }

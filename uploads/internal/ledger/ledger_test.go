@@ -92,26 +92,61 @@ func fixedSize(user, name string, bytes int64) ledger.Reservation {
 // Reserve grants a second file only what the limit leaves after a first file of 40 bytes.
 func TestReserveWithinLimit(t *testing.T) {
 	tests := []struct {
-		name  string
-		least int64 // bytes that the second file has at least
-		most  int64
-		limit ledger.Limit
-		want  int64 // bytes that are reserved
-		err   error
+		name    string
+		least   int64 // bytes that the second file has at least
+		most    int64
+		limit   ledger.Limit
+		want    int64 // bytes that are reserved
+		wantErr error
 	}{
 		{name: "no limit", least: 10, most: 10, limit: ledger.Limit{}, want: 10},
 		{name: "as many bytes as are left", least: 60, most: 60, limit: ledger.Limit{Bytes: 100}, want: 60},
-		{name: "a byte too many", least: 61, most: 61, limit: ledger.Limit{Bytes: 100}, want: 0, err: ledger.ErrOver},
+		{
+			name:    "a byte too many",
+			least:   61,
+			most:    61,
+			limit:   ledger.Limit{Bytes: 100},
+			want:    0,
+			wantErr: ledger.ErrOver,
+		},
 		{name: "an unknown size", least: 1, most: math.MaxInt64, limit: ledger.Limit{Bytes: 100}, want: 60},
 		{name: "an unknown size that the rules bound", least: 1, most: 50, limit: ledger.Limit{Bytes: 100}, want: 50},
 		{name: "an unknown size without a limit", least: 1, most: math.MaxInt64, limit: ledger.Limit{}, want: math.MaxInt64},
-		{name: "no bytes left", least: 1, most: math.MaxInt64, limit: ledger.Limit{Bytes: 40}, want: 0, err: ledger.ErrOver},
+		{
+			name:    "no bytes left",
+			least:   1,
+			most:    math.MaxInt64,
+			limit:   ledger.Limit{Bytes: 40},
+			want:    0,
+			wantErr: ledger.ErrOver,
+		},
 		{name: "an empty file", limit: ledger.Limit{Bytes: 40}, want: 0},
-		{name: "nothing is allowed", least: 1, most: 1, limit: ledger.Limit{Bytes: -1}, want: 0, err: ledger.ErrOver},
+		{
+			name:    "nothing is allowed",
+			least:   1,
+			most:    1,
+			limit:   ledger.Limit{Bytes: -1},
+			want:    0,
+			wantErr: ledger.ErrOver,
+		},
 		{name: "as many files as are allowed", least: 1, most: 1, limit: ledger.Limit{Files: 2}, want: 1},
-		{name: "a file too many", least: 1, most: 1, limit: ledger.Limit{Files: 1}, want: 0, err: ledger.ErrOver},
-		{name: "no file is allowed", least: 1, most: 1, limit: ledger.Limit{Files: -1}, want: 0, err: ledger.ErrOver},
-		{name: "less is allowed than is stored", least: 1, most: 1, limit: ledger.Limit{Bytes: 10}, want: 0, err: ledger.ErrOver},
+		{name: "a file too many", least: 1, most: 1, limit: ledger.Limit{Files: 1}, want: 0, wantErr: ledger.ErrOver},
+		{
+			name:    "no file is allowed",
+			least:   1,
+			most:    1,
+			limit:   ledger.Limit{Files: -1},
+			want:    0,
+			wantErr: ledger.ErrOver,
+		},
+		{
+			name:    "less is allowed than is stored",
+			least:   1,
+			most:    1,
+			limit:   ledger.Limit{Bytes: 10},
+			want:    0,
+			wantErr: ledger.ErrOver,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -125,8 +160,8 @@ func TestReserveWithinLimit(t *testing.T) {
 			reservation.Least = tt.least
 			reservation.Most = tt.most
 			got, err := book.Reserve(t.Context(), reservation, tt.limit)
-			require.ErrorIs(t, err, tt.err)
-			if tt.err == nil {
+			require.ErrorIs(t, err, tt.wantErr)
+			if tt.wantErr == nil {
 				require.Equal(t, tt.want, got)
 			}
 		})

@@ -11,17 +11,17 @@ import (
 // Integer parses one integer of RFC 9651, which may have parameters.
 func TestInteger(t *testing.T) {
 	tests := []struct {
-		lines []string
-		want  int64
-		ok    bool
+		lines  []string
+		want   int64
+		wantOK bool
 	}{
-		{lines: []string{"0"}, ok: true},
-		{lines: []string{"42"}, want: 42, ok: true},
-		{lines: []string{"0042"}, want: 42, ok: true},
-		{lines: []string{"-1"}, want: -1, ok: true},
-		{lines: []string{" 42  "}, want: 42, ok: true},
-		{lines: []string{`42;a;b=?0; c="x\"y";d=:aGk=:;*e=tok/en;f=1.5;g=@1;h=%"%c3%bc"`}, want: 42, ok: true},
-		{lines: []string{"999999999999999"}, want: 999_999_999_999_999, ok: true},
+		{lines: []string{"0"}, wantOK: true},
+		{lines: []string{"42"}, want: 42, wantOK: true},
+		{lines: []string{"0042"}, want: 42, wantOK: true},
+		{lines: []string{"-1"}, want: -1, wantOK: true},
+		{lines: []string{" 42  "}, want: 42, wantOK: true},
+		{lines: []string{`42;a;b=?0; c="x\"y";d=:aGk=:;*e=tok/en;f=1.5;g=@1;h=%"%c3%bc"`}, want: 42, wantOK: true},
+		{lines: []string{"999999999999999"}, want: 999_999_999_999_999, wantOK: true},
 		{lines: []string{"1000000000000000"}},
 		{lines: []string{"+1"}},
 		{lines: []string{"1.0"}},
@@ -39,7 +39,7 @@ func TestInteger(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, ok := structured.Integer(tt.lines)
-		require.Equal(t, tt.ok, ok, "%q", tt.lines)
+		require.Equal(t, tt.wantOK, ok, "%q", tt.lines)
 		require.Equal(t, tt.want, got, "%q", tt.lines)
 	}
 }
@@ -47,13 +47,13 @@ func TestInteger(t *testing.T) {
 // Boolean parses one boolean of RFC 9651, which may have parameters.
 func TestBoolean(t *testing.T) {
 	tests := []struct {
-		lines []string
-		want  bool
-		ok    bool
+		lines  []string
+		want   bool
+		wantOK bool
 	}{
-		{lines: []string{"?1"}, want: true, ok: true},
-		{lines: []string{"?0"}, ok: true},
-		{lines: []string{" ?1;a=1"}, want: true, ok: true},
+		{lines: []string{"?1"}, want: true, wantOK: true},
+		{lines: []string{"?0"}, wantOK: true},
+		{lines: []string{" ?1;a=1"}, want: true, wantOK: true},
 		{lines: []string{"1"}},
 		{lines: []string{"true"}},
 		{lines: []string{"?2"}},
@@ -62,7 +62,7 @@ func TestBoolean(t *testing.T) {
 	}
 	for _, tt := range tests {
 		got, ok := structured.Boolean(tt.lines)
-		require.Equal(t, tt.ok, ok, "%q", tt.lines)
+		require.Equal(t, tt.wantOK, ok, "%q", tt.lines)
 		require.Equal(t, tt.want, got, "%q", tt.lines)
 	}
 }

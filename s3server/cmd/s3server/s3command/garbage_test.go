@@ -25,14 +25,14 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 	}
 
 	tests := []struct {
-		name    string
-		service func() driver.ServiceDriver
-		env     func(string) (string, bool)
-		percent uint64 // while the server runs
+		name        string
+		service     func() driver.ServiceDriver
+		env         func(string) (string, bool)
+		wantPercent uint64 // while the server runs
 	}{
-		{name: "directory", service: directory, env: environment(), percent: 200},
-		{name: "directory, GOGC is set", service: directory, env: environment("GOGC", "77"), percent: oldPercent},
-		{name: "memory", service: memory, env: environment(), percent: 100},
+		{name: "directory", service: directory, env: environment(), wantPercent: 200},
+		{name: "directory, GOGC is set", service: directory, env: environment("GOGC", "77"), wantPercent: oldPercent},
+		{name: "memory", service: memory, env: environment(), wantPercent: 100},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestGarbageIsCollectedLessOftenOverStore(t *testing.T) {
 			defer debug.SetGCPercent(percentOfTests)
 
 			server := startServerOver(t, tt.service(), tt.env)
-			require.Equal(t, tt.percent, gcPercent())
+			require.Equal(t, tt.wantPercent, gcPercent())
 
 			server.stop()
 			require.EqualValues(t, oldPercent, gcPercent())

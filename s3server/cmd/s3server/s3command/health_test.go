@@ -53,14 +53,14 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 
 	// The bucket refuses an unsigned request, and is no website. A health check succeeds.
 	tests := []struct {
-		host   string
-		status int
+		host       string
+		wantStatus int
 	}{
-		{host: "photos.localhost:9000", status: http.StatusForbidden},
-		{host: "photos.s3-website.localhost", status: http.StatusNotFound},
-		{host: "PHOTOS.S3.localhost", status: http.StatusForbidden},
-		{host: "s3.localhost:9000", status: http.StatusOK},
-		{host: "localhost", status: http.StatusOK},
+		{host: "photos.localhost:9000", wantStatus: http.StatusForbidden},
+		{host: "photos.s3-website.localhost", wantStatus: http.StatusNotFound},
+		{host: "PHOTOS.S3.localhost", wantStatus: http.StatusForbidden},
+		{host: "s3.localhost:9000", wantStatus: http.StatusOK},
+		{host: "localhost", wantStatus: http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.host, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestHealthLeavesIconToWebsite(t *testing.T) {
 			resp, err := http.DefaultClient.Do(req)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
-			require.Equal(t, tt.status, resp.StatusCode)
+			require.Equal(t, tt.wantStatus, resp.StatusCode)
 		})
 	}
 	http.DefaultClient.CloseIdleConnections()

@@ -98,72 +98,72 @@ func TestManifestUsersAndBuckets(t *testing.T) {
 
 // A manifest with an unknown or invalid field is refused.
 func TestManifestIsReadStrictly(t *testing.T) {
-	tests := []struct{ name, text, message string }{
+	tests := []struct{ name, text, wantMessage string }{
 		{
-			name:    "unknown field",
-			text:    `{"bukets": []}`,
-			message: `the manifest has no field "bukets": it can have users, buckets`,
+			name:        "unknown field",
+			text:        `{"bukets": []}`,
+			wantMessage: `the manifest has no field "bukets": it can have users, buckets`,
 		},
-		{name: "field in another case", text: `{"Buckets": []}`, message: `no field "Buckets"`},
+		{name: "field in another case", text: `{"Buckets": []}`, wantMessage: `no field "Buckets"`},
 		{
-			name:    "unknown field of a bucket",
-			text:    `{"buckets": [{"name": "photos", "public": true}]}`,
-			message: `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`,
-		},
-		{
-			name:    "unknown field of a user",
-			text:    `{"users": [{"accessKey": "a"}]}`,
-			message: `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`,
+			name:        "unknown field of a bucket",
+			text:        `{"buckets": [{"name": "photos", "public": true}]}`,
+			wantMessage: `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`,
 		},
 		{
-			name:    "user without a secret",
-			text:    `{"users": [{"accessKeyId": "a"}]}`,
-			message: "users[0] must have accessKeyId and secretKey",
+			name:        "unknown field of a user",
+			text:        `{"users": [{"accessKey": "a"}]}`,
+			wantMessage: `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`,
 		},
 		{
-			name:    "user named twice",
-			text:    `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`,
-			message: `but "a" is that of another user or of the server`,
+			name:        "user without a secret",
+			text:        `{"users": [{"accessKeyId": "a"}]}`,
+			wantMessage: "users[0] must have accessKeyId and secretKey",
 		},
 		{
-			name:    "user with the key of the server",
-			text:    `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`,
-			message: `but "root" is that of another user or of the server`,
+			name:        "user named twice",
+			text:        `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`,
+			wantMessage: `but "a" is that of another user or of the server`,
 		},
 		{
-			name:    "invalid account",
-			text:    `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`,
-			message: `account must have 12 digits, but is "other"`,
+			name:        "user with the key of the server",
+			text:        `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`,
+			wantMessage: `but "root" is that of another user or of the server`,
 		},
 		{
-			name:    "bucket named twice",
-			text:    `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`,
-			message: `"photos" is there twice`,
+			name:        "invalid account",
+			text:        `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`,
+			wantMessage: `account must have 12 digits, but is "other"`,
 		},
 		{
-			name:    "field named twice",
-			text:    `{"users": [], "users": []}`,
-			message: `the manifest has "users" twice`,
-		},
-		{name: "user is not an object", text: `{"users": ["a"]}`, message: "a user must be an object"},
-		{name: "buckets are not a list", text: `{"buckets": "photos"}`, message: "cannot unmarshal string"},
-		{name: "text after the end", text: `{} {}`, message: "after top-level value"},
-		{name: "manifest is not JSON", text: `users:`, message: "--manifest must name a JSON file"},
-		{
-			name:    "unknown permission",
-			text:    `{"buckets": [{"name": "photos", "anonymous": "all"}]}`,
-			message: `but is "all"`,
+			name:        "bucket named twice",
+			text:        `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`,
+			wantMessage: `"photos" is there twice`,
 		},
 		{
-			name:    "permission and policy",
-			text:    `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`,
-			message: "exclude each other",
+			name:        "field named twice",
+			text:        `{"users": [], "users": []}`,
+			wantMessage: `the manifest has "users" twice`,
 		},
-		{name: "invalid name of a bucket", text: `{"buckets": [{"name": "No_Name"}]}`, message: `"No_Name"`},
+		{name: "user is not an object", text: `{"users": ["a"]}`, wantMessage: "a user must be an object"},
+		{name: "buckets are not a list", text: `{"buckets": "photos"}`, wantMessage: "cannot unmarshal string"},
+		{name: "text after the end", text: `{} {}`, wantMessage: "after top-level value"},
+		{name: "manifest is not JSON", text: `users:`, wantMessage: "--manifest must name a JSON file"},
 		{
-			name:    "invalid policy",
-			text:    `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`,
-			message: "policy of bucket photos must be valid",
+			name:        "unknown permission",
+			text:        `{"buckets": [{"name": "photos", "anonymous": "all"}]}`,
+			wantMessage: `but is "all"`,
+		},
+		{
+			name:        "permission and policy",
+			text:        `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`,
+			wantMessage: "exclude each other",
+		},
+		{name: "invalid name of a bucket", text: `{"buckets": [{"name": "No_Name"}]}`, wantMessage: `"No_Name"`},
+		{
+			name:        "invalid policy",
+			text:        `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`,
+			wantMessage: "policy of bucket photos must be valid",
 		},
 	}
 	for _, tt := range tests {
@@ -180,7 +180,7 @@ func TestManifestIsReadStrictly(t *testing.T) {
 				Ready:  stop,
 			}, nil)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.message)
+			require.ErrorContains(t, err, tt.wantMessage)
 		})
 	}
 

@@ -19,54 +19,59 @@ import (
 // The server takes the arguments of MinIO.
 func TestMinIOArguments(t *testing.T) {
 	tests := []struct {
-		name    string
-		args    string
-		listen  string
-		console string   // the address of the console
-		rest    []string // the arguments that are left, such as the directory
-		minio   bool     // true if the arguments are those of MinIO
+		name        string
+		args        string
+		wantListen  string
+		wantConsole string   // the address of the console
+		wantRest    []string // the arguments that are left, such as the directory
+		wantMinio   bool     // true if the arguments are those of MinIO
 	}{
-		{name: "arguments of this program", args: "/data", listen: "127.0.0.1:9000", rest: []string{"/data"}},
-		{name: "no arguments", listen: "127.0.0.1:9000"},
+		{name: "arguments of this program", args: "/data", wantListen: "127.0.0.1:9000", wantRest: []string{"/data"}},
+		{name: "no arguments", wantListen: "127.0.0.1:9000"},
 		{
-			name:    "arguments of a compose file",
-			args:    "server /data --console-address :9001",
-			listen:  "127.0.0.1:9000",
-			console: ":9001",
-			rest:    []string{"/data"},
-			minio:   true,
+			name:        "arguments of a compose file",
+			args:        "server /data --console-address :9001",
+			wantListen:  "127.0.0.1:9000",
+			wantConsole: ":9001",
+			wantRest:    []string{"/data"},
+			wantMinio:   true,
 		},
 		{
-			name:   "name of MinIO's program",
-			args:   "minio server /data",
-			listen: "127.0.0.1:9000",
-			rest:   []string{"/data"},
-			minio:  true,
+			name:       "name of MinIO's program",
+			args:       "minio server /data",
+			wantListen: "127.0.0.1:9000",
+			wantRest:   []string{"/data"},
+			wantMinio:  true,
 		},
 		{
-			name:   "flags before the directory",
-			args:   "server --address :9005 --quiet /data",
-			listen: ":9005",
-			rest:   []string{"/data"},
-			minio:  true,
+			name:       "flags before the directory",
+			args:       "server --address :9005 --quiet /data",
+			wantListen: ":9005",
+			wantRest:   []string{"/data"},
+			wantMinio:  true,
 		},
 		{
-			name:    "flags with an equals sign",
-			args:    "server --address=:9005 /data --console-address=:9006",
-			listen:  ":9005",
-			console: ":9006",
-			rest:    []string{"/data"},
-			minio:   true,
+			name:        "flags with an equals sign",
+			args:        "server --address=:9005 /data --console-address=:9006",
+			wantListen:  ":9005",
+			wantConsole: ":9006",
+			wantRest:    []string{"/data"},
+			wantMinio:   true,
 		},
 		{
-			name:   "flag of this program",
-			args:   "server /data --strict",
-			listen: "127.0.0.1:9000",
-			rest:   []string{"/data"},
-			minio:  true,
+			name:       "flag of this program",
+			args:       "server /data --strict",
+			wantListen: "127.0.0.1:9000",
+			wantRest:   []string{"/data"},
+			wantMinio:  true,
 		},
-		{name: "directory missing", args: "server", listen: "127.0.0.1:9000", minio: true},
-		{name: "directory with the name minio", args: "minio", listen: "127.0.0.1:9000", rest: []string{"minio"}},
+		{name: "directory missing", args: "server", wantListen: "127.0.0.1:9000", wantMinio: true},
+		{
+			name:       "directory with the name minio",
+			args:       "minio",
+			wantListen: "127.0.0.1:9000",
+			wantRest:   []string{"minio"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,13 +84,13 @@ func TestMinIOArguments(t *testing.T) {
 			require.NoError(t, set.Parse(strings.Fields(tt.args)))
 			rest, err := f.ParseMinIO(set, set.Args())
 			require.NoError(t, err)
-			if len(tt.rest) > 0 || len(rest) > 0 {
-				require.Equal(t, tt.rest, rest)
+			if len(tt.wantRest) > 0 || len(rest) > 0 {
+				require.Equal(t, tt.wantRest, rest)
 			}
 
-			require.Equal(t, tt.listen, f.Listen)
-			require.Equal(t, tt.console, f.console)
-			require.Equal(t, tt.minio, f.minio)
+			require.Equal(t, tt.wantListen, f.Listen)
+			require.Equal(t, tt.wantConsole, f.console)
+			require.Equal(t, tt.wantMinio, f.minio)
 		})
 	}
 }

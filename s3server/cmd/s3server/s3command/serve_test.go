@@ -96,10 +96,10 @@ func TestServeGeneratesCredentials(t *testing.T) {
 // The server takes its credentials from the environment.
 func TestServeCredentialsOfEnvironment(t *testing.T) {
 	tests := []struct {
-		name    string
-		lookup  func(string) (string, bool)
-		want    s3server.Credential
-		invalid string // the missing variable that the error names, or ""
+		name      string
+		lookup    func(string) (string, bool)
+		want      s3server.Credential
+		wantError string // the missing variable that the error names, or ""
 	}{
 		{
 			name:   "AWS",
@@ -135,24 +135,24 @@ func TestServeCredentialsOfEnvironment(t *testing.T) {
 			want: s3server.Credential{AccessKeyID: "a", SecretKey: "s"},
 		},
 		{
-			name:    "key without a secret",
-			lookup:  environment("AWS_ACCESS_KEY_ID", "a"),
-			want:    s3server.Credential{},
-			invalid: "AWS_SECRET_ACCESS_KEY",
+			name:      "key without a secret",
+			lookup:    environment("AWS_ACCESS_KEY_ID", "a"),
+			want:      s3server.Credential{},
+			wantError: "AWS_SECRET_ACCESS_KEY",
 		},
 		{
-			name:    "password without a user",
-			lookup:  environment("MINIO_ROOT_PASSWORD", "password"),
-			want:    s3server.Credential{},
-			invalid: "MINIO_ROOT_USER",
+			name:      "password without a user",
+			lookup:    environment("MINIO_ROOT_PASSWORD", "password"),
+			want:      s3server.Credential{},
+			wantError: "MINIO_ROOT_USER",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := findCredential(tt.lookup)
-			if tt.invalid != "" {
+			if tt.wantError != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				require.ErrorContains(t, err, tt.invalid)
+				require.ErrorContains(t, err, tt.wantError)
 				return
 			}
 			require.NoError(t, err)
