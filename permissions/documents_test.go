@@ -122,17 +122,20 @@ func requireForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 				require.Regexp(t, `^(s3|kms):[A-Z][A-Za-z]+$`, action)
 			}
 		}
+
 	case d.Name == "role" && p == permissions.Google:
 		form := parseForm[googleRoleForm](t, d.Text)
 		require.Regexp(t, `^[a-zA-Z0-9_.]{3,64}$`, form.Title) // it is the id, too
 		for _, permission := range form.Permissions {
 			require.Regexp(t, `^(storage|iam)\.[a-zA-Z]+\.[a-zA-Z]+$`, permission)
 		}
-	case d.Name == "binding":
+
+	case d.Name == "binding": // of Google
 		form := parseForm[googleBindingForm](t, d.Text)
 		require.Regexp(t, `^projects/PROJECT/roles/[a-zA-Z0-9_.]{3,64}$`, form.Role)
 		require.Equal(t, []string{"MEMBER"}, form.Members)
-	case d.Name == "role":
+
+	case d.Name == "role": // of Azure
 		form := parseForm[azureRoleForm](t, d.Text)
 		require.True(t, form.IsCustom)
 		require.Equal(t, []string{"/subscriptions/SUBSCRIPTION"}, form.AssignableScopes)
@@ -142,9 +145,11 @@ func requireForm(t *testing.T, p permissions.Provider, d permissions.Document) {
 		for _, action := range form.DataActions {
 			require.Contains(t, action, "/containers/blobs/")
 		}
-	case d.Name == "condition":
+
+	case d.Name == "condition": // of Azure
 		require.Regexp(t, azureConditionForm, d.Text)
-	default:
+
+	default: // the parameters of a shared access signature of Azure
 		require.Regexp(t, `^(sr=c|sr=d&sdd=1|ss=b&srt=s?c?o?)&sp=r?a?c?w?d?x?y?l?t?m?e?o?p?i?$`, d.Text)
 	}
 }

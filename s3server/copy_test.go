@@ -200,12 +200,14 @@ func TestConditionsOfCopy(t *testing.T) {
 	}
 }
 
-// UploadPartCopy makes a part from another object.
+// UploadPartCopy makes a part of a whole object or of a range of it, and the complete object does not need its source.
 func TestUploadPartCopy(t *testing.T) {
+	const wholeSource = "" // in place of a range
 	s := startServer(t, s3server.Config{})
 	s.put(t, "from", "0123456789abcdef")
 	s.put(t, "short", "0123456789")
 	upload := s.beginUpload(t, "to", fullCRC32C)
+
 	copyPart := func(number int32, key, span string) (types.CompletedPart, error) {
 		input := &s3.UploadPartCopyInput{
 			Bucket:     aws.String(bucket),
@@ -214,7 +216,7 @@ func TestUploadPartCopy(t *testing.T) {
 			PartNumber: &number,
 			CopySource: aws.String(bucket + "/" + key),
 		}
-		if span != "" {
+		if span != wholeSource {
 			input.CopySourceRange = &span
 		}
 		output, err := s.UploadPartCopy(t.Context(), input)
@@ -227,8 +229,9 @@ func TestUploadPartCopy(t *testing.T) {
 			ChecksumCRC32C: output.CopyPartResult.ChecksumCRC32C,
 		}, nil
 	}
+
 	// Two parts are copies, and one is uploaded.
-	first, err := copyPart(1, "from", "")
+	first, err := copyPart(1, "from", wholeSource)
 	require.NoError(t, err)
 	second, err := copyPart(2, "from", "bytes=4-14")
 	require.NoError(t, err)

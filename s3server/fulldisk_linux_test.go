@@ -70,6 +70,7 @@ func TestFullDiskHidesPath(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server has an object and an upload when its disk is damaged.
 			path := tt.newDisk(t)
 			service, err := local.NewServiceDriver(path, local.Config{})
 			require.NoError(t, err)
@@ -79,42 +80,53 @@ func TestFullDiskHidesPath(t *testing.T) {
 			upload := s.beginUpload(t, "k")
 			tt.damage(t, path)
 
-			// Send requests of each kind. Not all of them need space.
+			// The client sends a request of each kind. Some succeed, because they need no space.
+			const size = 8192 // of a body that does not fit on a full disk
+			body := strings.Repeat("x", size)
 			var errs []error
 			addError := func(err error) {
 				if err != nil {
 					errs = append(errs, err)
 				}
 			}
+
 			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("second")})
 			addError(err)
-			_, err = s.PutObject(t.Context(), putInput("new", strings.Repeat("x", 8192)))
+
+			_, err = s.PutObject(t.Context(), putInput("new", body))
 			addError(err)
+
 			_, err = s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("k"),
 			})
 			addError(err)
+
 			_, err = s.UploadPart(t.Context(), &s3.UploadPartInput{
 				Bucket:     aws.String(bucket),
 				Key:        aws.String("k"),
 				UploadId:   &upload,
 				PartNumber: aws.Int32(1),
-				Body:       strings.NewReader(strings.Repeat("x", 8192)),
+				Body:       strings.NewReader(body),
 			})
 			addError(err)
+
 			_, err = s.CopyObject(t.Context(), copyInput("k", "copy"))
 			addError(err)
+
 			_, err = s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
 				Bucket:  aws.String(bucket),
 				Tagging: &types.Tagging{TagSet: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}},
 			})
 			addError(err)
+
 			_, err = s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
 			addError(err)
+
 			_, err = s.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 			addError(err)
 
+			// No error names the directory.
 			require.NotEmpty(t, errs)
 			for _, err := range errs {
 				require.NotContains(t, err.Error(), path)

@@ -1303,14 +1303,14 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 	}
 }
 
-// The policy judges the headers of a multipart upload at CreateMultipartUpload, because its parts do not have
-// them.
+// The policy judges the headers of a multipart upload at CreateMultipartUpload, because the requests for its parts do
+// not have them.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	tests := []struct{ name, statements string }{
 		{
 			name: "encryption",
-			statements: allowStatement("s3:PutObject", inKeys,
-				"") + "," + denyStatement("s3:PutObject", inKeys, `{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
+			statements: allowStatement("s3:PutObject", inKeys, "") + "," + denyStatement("s3:PutObject", inKeys,
+				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
 		},
 		{
 			name: "a list",
@@ -1330,11 +1330,14 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			require.NoError(t, s.setPolicy(policyOf(tt.statements)))
 			other := s.clientOf(otherKey)
 
+			// An upload without the headers is refused at its begin.
 			_, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("k"),
 			})
 			requireFailure(t, err, 403, "AccessDenied")
+
+			// An upload with the headers begins.
 			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket:               aws.String(bucket),
 				Key:                  aws.String("k"),
@@ -1343,6 +1346,8 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 				Tagging:              aws.String("kind=public"),
 			})
 			require.NoError(t, err)
+
+			// A part needs no header, but a copied part needs the right to read its source.
 			part, err := other.UploadPart(t.Context(), &s3.UploadPartInput{
 				Bucket:     aws.String(bucket),
 				Key:        aws.String("k"),
@@ -1358,8 +1363,9 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 				PartNumber: aws.Int32(2),
 				CopySource: aws.String(bucket + "/source"),
 			})
-			requireFailure(t, err, 403, "AccessDenied") // the source may not be read
+			requireFailure(t, err, 403, "AccessDenied")
 
+			// The completion needs no header, either.
 			_, err = other.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
 				Bucket:   aws.String(bucket),
 				Key:      aws.String("k"),
@@ -1371,6 +1377,8 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 				}}},
 			})
 			require.NoError(t, err)
+
+			// A single PUT without the headers is refused.
 			_, err = other.PutObject(t.Context(), putInput("k", "x"))
 			requireFailure(t, err, 403, "AccessDenied")
 		})

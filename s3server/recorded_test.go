@@ -143,12 +143,14 @@ func isRepeatable(x *recorded.Exchange, keys map[string]bool) bool {
 	return true
 }
 
-// sendRecorded sends a recorded request to the server. Tokens of listings are replaced by those of the
-// server.
+// sendRecorded sends a recorded request to the server, which gets its own tokens of listings in place of Amazon's.
+// The keys of tokens are those of Amazon.
 func sendRecorded(
 	t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string,
 ) *http.Response {
 	t.Helper()
+
+	// The query has the tokens of the server.
 	query := url.Values{}
 	for name, values := range x.Query {
 		query[name] = slices.Clone(values)
@@ -158,6 +160,8 @@ func sendRecorded(
 			query.Set(name, token)
 		}
 	}
+
+	// The request has the recorded body and header.
 	address := "http://127.0.0.1/" + x.Bucket + x.Request.URL.EscapedPath() + "?" + query.Encode()
 	request := httptest.NewRequestWithContext(t.Context(), x.Request.Method, address,
 		bytes.NewReader(bytes.Join(x.Request.Parts, nil)))
@@ -166,12 +170,15 @@ func sendRecorded(
 	if x.Request.Type != "" {
 		request.Header.Set("Content-Type", x.Request.Type)
 	}
+
+	// It is signed again, because its date and its address are others.
 	signer := v4.NewSigner(func(o *v4.SignerOptions) {
 		o.DisableURIPathEscaping = true
 	})
 	hash := request.Header.Get("X-Amz-Content-Sha256")
 	require.NoError(t,
 		signer.SignHTTP(t.Context(), recordedCredentials, request, hash, "s3", "us-west-1", time.Now()))
+
 	response := httptest.NewRecorder()
 	server.ServeHTTP(response, request)
 	return response.Result()
@@ -180,13 +187,16 @@ func sendRecorded(
 // unlike are the headers and elements whose values differ in every run.
 var unlike = strings.Fields("Date Server X-Amz-Id-2 X-Amz-Request-Id Last-Modified Content-Length RequestId HostId LastModified ID")
 
-// differences returns the differences between the response of Amazon and got.
+// differences returns a sentence for each difference of got from the response of Amazon: in the status, a header, the
+// bytes of an object or an element of a document. It adds the server's tokens of listings to tokens, under Amazon's.
 func differences(x *recorded.Exchange, got *http.Response, tokens map[string]string) []string {
 	var all []string
 	kind := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
 	if got.StatusCode != x.Response.Status {
 		return []string{fmt.Sprintf("%s: the server sends %d", kind, got.StatusCode)}
 	}
+
+	// The headers are those of Amazon, except the ones that are unlike.
 	for name := range x.Response.Header {
 		want := x.Response.Header.Get(name)
 		value := got.Header.Get(name)
@@ -206,16 +216,21 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 			all = append(all, fmt.Sprintf("%s: header %s is one that Amazon does not send", kind, name))
 		}
 	}
+
+	// The body of an object has the same bytes.
 	body, _ := io.ReadAll(got.Body)
 	if x.Request.Method == http.MethodHead {
 		return all
 	}
-	if x.Kind == recorded.Get && got.StatusCode < http.StatusMultipleChoices || x.Kind == recorded.GetRange {
+	isObject := x.Kind == recorded.Get && got.StatusCode < http.StatusMultipleChoices || x.Kind == recorded.GetRange
+	if isObject {
 		if !bytes.Equal(body, x.Response.Body) {
 			all = append(all, kind+": other bytes")
 		}
 		return all
 	}
+
+	// Another body is a document. The next recorded request may have a token of it.
 	want := elements(x.Response.Body)
 	gotElements := elements(body)
 	for _, name := range []string{"/ListBucketResult/NextContinuationToken", "/ListBucketResult/NextMarker"} {
@@ -223,9 +238,11 @@ func differences(x *recorded.Exchange, got *http.Response, tokens map[string]str
 			tokens[want[name][0]] = gotElements[name][0]
 		}
 	}
+
+	// The elements are those of Amazon. If their values are unlike, only their number is the same.
 	for name := range want {
-		if strings.HasSuffix(name, "Token") || slices.ContainsFunc(unlike,
-			func(u string) bool { return strings.HasSuffix(name, "/"+u) }) {
+		isUnlike := slices.ContainsFunc(unlike, func(u string) bool { return strings.HasSuffix(name, "/"+u) })
+		if strings.HasSuffix(name, "Token") || isUnlike {
 			if len(gotElements[name]) != len(want[name]) {
 				all = append(all, fmt.Sprintf("%s: element %s is missing", kind, name))
 			}

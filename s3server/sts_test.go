@@ -210,6 +210,8 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
+
+	// The client of the session presigns URLs and forms.
 	client := sessionClient(s, newSession(t, s, ownerKey, folderPolicy))
 	presign := s3.NewPresignClient(client, s3.WithPresignExpires(24*time.Hour))
 	presignGet := func(key string) string {
@@ -242,7 +244,7 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 		withoutToken.RawQuery = query.Encode()
 
 		require.Equal(t, 200, statusOf(presignGet("folder/k")))
-		require.Equal(t, 403, statusOf(presignGet("other")))
+		require.Equal(t, 403, statusOf(presignGet("other")), "the policy permits only the folder")
 		require.Equal(t, 403, statusOf(withoutToken.String()))
 	})
 
@@ -256,14 +258,16 @@ func TestSessionPresignedURLsAndForms(t *testing.T) {
 		delete(withoutToken.Values, tokenField)
 
 		require.Equal(t, 204, statusOf(presignPost("folder/form")))
-		require.Equal(t, 403, statusOf(presignPost("other-form")))
+		require.Equal(t, 403, statusOf(presignPost("other-form")), "the policy permits only the folder")
 		require.Equal(t, 403, statusOf(withoutToken))
 		require.Equal(t, []string{"folder/form", "folder/k", "other"}, s.keys(t))
 	})
 
 	t.Run("session expires before the URL", func(t *testing.T) {
 		validForDay := presignGet("folder/k")
+
 		s.clock.move(time.Hour) // the default duration of a session
+
 		response, body := s.send(t, "GET", validForDay, nil, nil)
 		require.Equal(t, 400, response.StatusCode, body)
 		require.Contains(t, body, "<Code>ExpiredToken</Code>")

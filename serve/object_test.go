@@ -306,6 +306,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
 		require.NoError(t, err)
 		r.Header.Set("Range", "bytes=2-4,0-1")
+
 		response, err := client.Do(r)
 		require.NoError(t, err)
 		defer func() {

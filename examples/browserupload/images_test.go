@@ -21,14 +21,18 @@ import (
 func testFiles(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
+
+	// The colors of a sky compress well. Those of a grain do not, so such a picture takes time to send.
 	sky := func(x, y, w, h int) color.Color {
 		return color.RGBA{uint8(255 * x / w), uint8(120 + 60*y/h), uint8(255 - 255*x/w), 255}
 	}
 	noise := rand.New(rand.NewPCG(1, 2))
-	grain := func(x, y, w, h int) color.Color { // incompressible content takes time to send
+	grain := func(x, y, w, h int) color.Color {
 		d := uint8(noise.UintN(64))
 		return color.RGBA{uint8(190*y/h) + d, uint8(90*x/w) + d, 110 + d, 255}
 	}
+
+	// The first four files are pictures that the site takes. It refuses the others.
 	for name, write := range map[string]func(io.Writer) error{
 		"gradient.jpg":       func(w io.Writer) error { return jpeg.Encode(w, picture(1200, 900, sky), nil) },
 		"Größe & Form ☕.png": func(w io.Writer) error { return png.Encode(w, picture(900, 675, grain)) },

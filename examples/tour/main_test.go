@@ -19,6 +19,7 @@ import (
 
 // The tour uploads a tree, shows what a bucket can do, and removes its objects. It leaves out hidden directories.
 func TestTour(t *testing.T) {
+	// The tree has five files outside of hidden directories.
 	tree := t.TempDir()
 	for path, text := range map[string]string{
 		"README.md":         "# hello\n",
@@ -32,6 +33,7 @@ func TestTour(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 	}
+
 	tests := []struct{ name, bucket string }{
 		{name: "memory", bucket: "mem://tour-test"},
 		{name: "address of a directory", bucket: directoryAddress(t.TempDir())},
@@ -39,11 +41,12 @@ func TestTour(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var buf bytes.Buffer
 			args := []string{tree}
 			if tt.bucket != "" {
 				args = []string{"-bucket", tt.bucket, tree}
 			}
+
+			var buf bytes.Buffer
 			require.NoError(t, run(t.Context(), args, &buf))
 			text := buf.String()
 			t.Log(text)
@@ -67,7 +70,7 @@ func TestTour(t *testing.T) {
 			require.NotContains(t, text, "config", "hidden directories are not uploaded")
 
 			if tt.bucket != "" {
-				require.Empty(t, keys(t, tt.bucket))
+				require.Empty(t, keys(t, tt.bucket), "the tour removes its objects")
 			}
 		})
 	}
