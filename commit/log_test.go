@@ -567,14 +567,15 @@ func (p *dyingProcess) layer(d driver.Driver) driver.Driver {
 // processes can continue.
 func TestLogKilledAtEveryCall(t *testing.T) { testKillsAtEveryCall(t, stores, synctest.Test) }
 
-// testKillsAtEveryCall kills a process at its first call, at its second call, and so on. Each case runs in a bubble,
-// such as synctest.Test, in which the pauses between attempts take no time.
+// testKillsAtEveryCall runs testKill for a process that dies at its first call of the store, at its second call, and so
+// on, until the process ends before it dies. Each case runs in a bubble, such as synctest.Test, in which the pauses
+// between attempts take no time.
 func testKillsAtEveryCall(t *testing.T, stores []store, bubble func(*testing.T, func(*testing.T))) {
 	const maxCalls = 40 // the process makes fewer
 	deaths := []struct {
 		name        string
-		afterEffect bool
-		lost        bool
+		afterEffect bool // the call takes effect first
+		lost        bool // only the response of the call is lost, and the process lives
 	}{
 		{name: "before"},
 		{name: "after", afterEffect: true},
@@ -679,6 +680,8 @@ func testLinearizable(t *testing.T, stores []store, seeds uint64) {
 			t.Run(fmt.Sprint(store.name, seed), func(t *testing.T) {
 				address := store.address(t)
 				past := &history.History{}
+
+				// Each process has a bucket with its own faults.
 				var group sync.WaitGroup
 				for process := range uint64(processes) {
 					faultSeed := 10*seed + process
@@ -687,6 +690,7 @@ func testLinearizable(t *testing.T, stores []store, seeds uint64) {
 						faults.Fail(faults.Any).Chance(0.1, faultSeed),
 					)
 					log, _ := openLog(t, address, withoutRetries, driver.WithLayer(injector.Layer()))
+
 					random := rand.New(rand.NewPCG(seed, process))
 					group.Go(func() {
 						for call := range calls {
@@ -695,6 +699,7 @@ func testLinearizable(t *testing.T, stores []store, seeds uint64) {
 					})
 				}
 				group.Wait()
+
 				require.True(t, past.Explained(logState{}.encode()), past)
 			})
 		}

@@ -149,6 +149,8 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 	}})
 	s.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	require.NoError(t, s.setPolicy(policyOf(allowStatement("s3:PutObject", inKeys, ""))))
+
+	// The ACLs name the owner of the bucket, another account that writes, and a third account.
 	clientOf := func(keyID string) *s3.Client {
 		return s.client(func(o *s3.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider(keyID, "other-secret", "")
@@ -161,20 +163,68 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 	const everybody = `uri="http://acs.amazonaws.com/groups/global/AllUsers"`
 
 	tests := []struct {
-		header    string
-		value     string
-		anonymous int // the status of an anonymous write
-		writer    int // the status of a write by another account
-		owner     int // the status of a write by the owner of the bucket
+		header        string
+		value         string
+		wantAnonymous int // status of an anonymous write
+		wantWriter    int // status of a write by another account
+		wantOwner     int // status of a write by the owner of the bucket
 	}{
-		{header: "x-amz-acl", value: "public-read", anonymous: denied, writer: denied, owner: allowed},
-		{header: "x-amz-acl", value: "authenticated-read", anonymous: denied, writer: denied, owner: allowed},
-		{header: "x-amz-acl", value: "private", anonymous: allowed, writer: allowed, owner: allowed},
-		{header: "x-amz-acl", value: "bucket-owner-full-control", anonymous: allowed, writer: allowed, owner: allowed},
-		{header: "x-amz-grant-read", value: everybody, anonymous: denied, writer: denied, owner: allowed},
-		{header: "x-amz-grant-read", value: thirdID, anonymous: denied, writer: denied, owner: allowed},
-		{header: "x-amz-grant-read", value: writerID, anonymous: denied, writer: allowed, owner: allowed},
-		{header: "x-amz-grant-full-control", value: ownerID, anonymous: allowed, writer: allowed, owner: allowed},
+		{
+			header:        "x-amz-acl",
+			value:         "public-read",
+			wantAnonymous: denied,
+			wantWriter:    denied,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-acl",
+			value:         "authenticated-read",
+			wantAnonymous: denied,
+			wantWriter:    denied,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-acl",
+			value:         "private",
+			wantAnonymous: allowed,
+			wantWriter:    allowed,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-acl",
+			value:         "bucket-owner-full-control",
+			wantAnonymous: allowed,
+			wantWriter:    allowed,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-grant-read",
+			value:         everybody,
+			wantAnonymous: denied,
+			wantWriter:    denied,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-grant-read",
+			value:         thirdID,
+			wantAnonymous: denied,
+			wantWriter:    denied,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-grant-read",
+			value:         writerID,
+			wantAnonymous: denied,
+			wantWriter:    allowed,
+			wantOwner:     allowed,
+		},
+		{
+			header:        "x-amz-grant-full-control",
+			value:         ownerID,
+			wantAnonymous: allowed,
+			wantWriter:    allowed,
+			wantOwner:     allowed,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.header+" "+tt.value, func(t *testing.T) {
@@ -187,16 +237,18 @@ func TestPolicyActionOfAccessList(t *testing.T) {
 				requireFailure(t, err, status, "AccessDenied")
 			}
 
+			// The anonymous request is not signed.
 			response, body := s.send(t, "PUT", s.server.URL+"/photos/k", strings.NewReader("x"), http.Header{
 				http.CanonicalHeaderKey(tt.header): {tt.value},
 			})
-			require.Equal(t, tt.anonymous, response.StatusCode, body)
+			require.Equal(t, tt.wantAnonymous, response.StatusCode, body)
 
+			// The requests of the accounts are signed.
 			withHeader := s3.WithAPIOptions(smithyhttp.AddHeaderValue(tt.header, tt.value))
 			_, err := writer.PutObject(t.Context(), putInput("k", "x"), withHeader)
-			requireStatus(tt.writer, err)
+			requireStatus(tt.wantWriter, err)
 			_, err = s.PutObject(t.Context(), putInput("k", "x"), withHeader)
-			requireStatus(tt.owner, err)
+			requireStatus(tt.wantOwner, err)
 		})
 	}
 

@@ -493,18 +493,19 @@ func TestPresignedURL(t *testing.T) {
 // Instead of a signed header, a client may send a parameter of the presigned URL. The AWS SDK for JavaScript does so:
 // https://github.com/aws/aws-sdk-js-v3/issues/5414, https://github.com/minio/minio/pull/7674.
 func TestPresignedURLHeaderAsParameter(t *testing.T) {
+	const signedValue = "b  c" // of the header and of the parameter
 	tests := []struct {
 		name              string
 		header, parameter string // what the client sends, if not empty
 		wantStatus        int
 	}{
-		{name: "the parameter only", parameter: "b  c", wantStatus: 200},
-		{name: "both", header: "b  c", parameter: "b  c", wantStatus: 200},
+		{name: "the parameter only", parameter: signedValue, wantStatus: 200},
+		{name: "both", header: signedValue, parameter: signedValue, wantStatus: 200},
 		{name: "neither", wantStatus: 403},
-		{name: "another header", header: "other", parameter: "b  c", wantStatus: 403},
+		{name: "another header", header: "other", parameter: signedValue, wantStatus: 403},
 		{name: "another parameter", parameter: "other", wantStatus: 403},
-		{name: "the header only", header: "b  c", wantStatus: 403},
-		{name: "the header, another parameter", header: "b  c", parameter: "other", wantStatus: 403},
+		{name: "the header only", header: signedValue, wantStatus: 403},
+		{name: "the header, another parameter", header: signedValue, parameter: "other", wantStatus: 403},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -514,7 +515,7 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			target := s.server.URL + "/" + bucket + "/k?X-Amz-Expires=60"
 			r, err := http.NewRequestWithContext(t.Context(), "PUT", target+"&x-amz-meta-a=b++c", nil)
 			require.NoError(t, err)
-			r.Header.Set("X-Amz-Meta-A", "b  c")
+			r.Header.Set("X-Amz-Meta-A", signedValue)
 			owner := aws.Credentials{
 				AccessKeyID:     s3server.DefaultAccessKeyID,
 				SecretAccessKey: s3server.DefaultSecretKey,
@@ -540,17 +541,19 @@ func TestPresignedURLHeaderAsParameter(t *testing.T) {
 			if tt.header != "" {
 				req.Header.Set("X-Amz-Meta-A", tt.header)
 			}
+
 			response, err := s.http.Do(req)
 			require.NoError(t, err)
 			require.Equal(t, tt.wantStatus, response.StatusCode, readBody(t, response.Body))
 
+			// An accepted request stores the value as metadata.
 			if tt.wantStatus == http.StatusOK {
 				output, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 					Bucket: aws.String(bucket),
 					Key:    aws.String("k"),
 				})
 				require.NoError(t, err)
-				require.Equal(t, "b  c", output.Metadata["a"])
+				require.Equal(t, signedValue, output.Metadata["a"])
 			}
 		})
 	}

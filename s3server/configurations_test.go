@@ -109,9 +109,10 @@ func TestBucketConfigurationsMissing(t *testing.T) {
 	}
 }
 
-// The server stores, returns and deletes the tags of a bucket.
+// The server stores, returns and deletes the tags of a bucket, and refuses those that S3 refuses.
 func TestBucketTags(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
 	put := func(tags ...types.Tag) error {
 		_, err := s.PutBucketTagging(t.Context(), &s3.PutBucketTaggingInput{
 			Bucket:  aws.String(bucket),
@@ -129,15 +130,15 @@ func TestBucketTags(t *testing.T) {
 	tag := func(key, value string) types.Tag {
 		return types.Tag{Key: &key, Value: &value}
 	}
-	two := []types.Tag{tag("a", "1"), tag("b", "")}
 
 	// The server stores and returns two tags.
+	two := []types.Tag{tag("a", "1"), tag("b", "")}
 	require.NoError(t, put(two...))
 	got, err := get(bucket)
 	require.NoError(t, err)
 	require.Equal(t, two, got)
 
-	// There is a maximum. A key must be unique, and must not begin with "aws:".
+	// It refuses more than the maximum number of tags.
 	const maxTags = 50
 	var many []types.Tag
 	for i := range maxTags + 1 {
@@ -145,10 +146,12 @@ func TestBucketTags(t *testing.T) {
 	}
 	require.NoError(t, put(many[:maxTags]...))
 	requireFailure(t, put(many...), 400, "BadRequest")
+
+	// A key must be unique, and must not begin with "aws:".
 	requireFailure(t, put(two[0], two[0]), 400, "InvalidTag")
 	requireFailure(t, put(tag("aws:x", "v")), 400, "InvalidTag")
 
-	// They are deleted.
+	// A bucket whose tags were deleted has no set of tags.
 	_, err = s.DeleteBucketTagging(t.Context(), &s3.DeleteBucketTaggingInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	_, err = get(bucket)
@@ -163,6 +166,8 @@ func TestBucketTags(t *testing.T) {
 	got, err = get("tagged")
 	require.NoError(t, err)
 	require.Equal(t, two, got)
+
+	// CreateBucket refuses the other part of this configuration, which makes a directory bucket.
 	_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket: aws.String("directory"),
 		CreateBucketConfiguration: &types.CreateBucketConfiguration{

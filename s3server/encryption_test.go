@@ -208,6 +208,7 @@ func TestEncryptionOfParts(t *testing.T) {
 	other := newCustomerKey('b')
 	noKey := customerKey{}
 
+	// The upload begins with key.
 	created, err := s.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 		Bucket:               aws.String(bucket),
 		Key:                  aws.String("k"),
@@ -275,8 +276,9 @@ func TestEncryptionOfParts(t *testing.T) {
 		return err
 	}
 	requireFailure(t, complete(noKey), http.StatusBadRequest, "InvalidRequest")
-
 	require.NoError(t, complete(key))
+
+	// The object is read with the key.
 	got, err := s.GetObject(t.Context(), key.get())
 	require.NoError(t, err)
 	require.Equal(t, "hello", readBody(t, got.Body))

@@ -48,6 +48,8 @@ func TestFaultErrors(t *testing.T) {
 
 			// The fault skips the first request.
 			require.NoError(t, put("first"))
+
+			// It fails the next requests, which change nothing.
 			for range failures {
 				err := put("x")
 				requireFailure(t, err, tt.wantStatus, tt.code)

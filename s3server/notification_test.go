@@ -179,9 +179,11 @@ func TestEventsOfRequests(t *testing.T) {
 	// Objects are created.
 	s.put(t, "a b", "hello")
 	require.Equal(t, []string{"ObjectCreated:Put a b"}, events.take())
+
 	_, err := s.CopyObject(t.Context(), copyInput("a b", "c"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:Copy c"}, events.take())
+
 	upload := s.beginUpload(t, "m")
 	part := s.uploadPart(t, "m", upload, 1, "hello")
 	require.Empty(t, events.take(), "an upload is no object yet")
@@ -189,7 +191,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"ObjectCreated:CompleteMultipartUpload m"}, events.take())
 
-	// Tags and the ACL of an object are changed.
+	// Tags are set and deleted, and the ACL of an object is set.
 	_, err = s.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{
 		Bucket:  aws.String(bucket),
 		Key:     aws.String("c"),
@@ -212,6 +214,7 @@ func TestEventsOfRequests(t *testing.T) {
 	// Objects are removed.
 	s.deleteObject(t, "missing")
 	require.Empty(t, events.take(), "nothing was removed")
+
 	s.deleteObject(t, "c")
 	_, err = s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 		Bucket: aws.String(bucket),
@@ -224,7 +227,7 @@ func TestEventsOfRequests(t *testing.T) {
 	require.Equal(t,
 		[]string{"ObjectRemoved:Delete c", "ObjectRemoved:Delete m", "ObjectRemoved:Delete a b"}, events.take())
 
-	// A request fails.
+	// A request fails, because its object exists.
 	s.put(t, "k", "x")
 	events.take()
 	input := putInput("k", "y")

@@ -47,7 +47,8 @@ func (s *store) sendAs(
 	for name, value := range header {
 		r.Header.Set(name, value)
 	}
-	if key >= 0 {
+
+	if key != nobody {
 		c := twoAccounts[key]
 		r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 		credentials := aws.Credentials{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretKey}
@@ -57,6 +58,7 @@ func (s *store) sendAs(
 		err = signer.SignHTTP(t.Context(), credentials, r, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
 		require.NoError(t, err)
 	}
+
 	response, err := s.http.Do(r)
 	require.NoError(t, err)
 	defer func() {

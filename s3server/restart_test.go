@@ -354,6 +354,7 @@ func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {
 		d.store.put(t, key, "")
 	}
+
 	tests := []struct {
 		prefix             string
 		wantKeys           []string

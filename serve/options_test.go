@@ -16,6 +16,7 @@ func TestWithDownloadOptionsRefusesConditions(t *testing.T) {
 		old := put(t, b, "key", "before")
 		current := put(t, b, "key", "0123456789")
 		driverCalls.drain()
+
 		tests := []struct {
 			name   string
 			option storage.DownloadOption

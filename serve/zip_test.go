@@ -159,6 +159,7 @@ func TestZipRefusesEarly(t *testing.T) {
 			yield(storage.ListEntry{}, storage.Unavailable)
 		}
 	}
+
 	tests := []struct {
 		name       string
 		list       listing

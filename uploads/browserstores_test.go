@@ -153,6 +153,8 @@ var partHeaders = []string{"content-type", "x-amz-checksum-crc32c", "x-ms-blob-t
 // URLs of the bucket begin with storeURL, which the wire serves.
 func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wire) storage.Bucket {
 	t.Helper()
+
+	// Create a bucket with a name of its own.
 	account := store.account(t)
 	service, err := storage.OpenService(t.Context(), account)
 	require.NoError(t, err)
@@ -176,7 +178,7 @@ func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wir
 		require.NoError(t, err)
 	}
 
-	// Open the bucket.
+	// Open the bucket. If its store is another process, the signed URLs have the path of that.
 	address, err := url.Parse(account)
 	require.NoError(t, err)
 	store.bucket(address, name)
@@ -189,6 +191,8 @@ func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wir
 	}
 	b, err := storage.Open(t.Context(), address.String(), storage.WithSigningBaseURL(signingBase))
 	require.NoError(t, err)
+
+	// The wire leads to the store.
 	switch {
 	case endpoint == nil:
 		w.next = serve.NewHandler(b)
@@ -198,6 +202,7 @@ func openForPage(t *testing.T, store browserStore, page, storeURL string, w *wir
 		w.next = proxyTo(endpoint)
 	}
 
+	// Afterwards, remove the bucket with all that it has.
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()

@@ -169,6 +169,8 @@ func TestPublicLinkIsThatOfCDN(t *testing.T) {
 // The most specific match in Config.CacheControl decides the Cache-Control of a file.
 func TestCacheControlOfClosestMatch(t *testing.T) {
 	bucket := memstore.New()
+
+	// The list has a type, the family of this type, a type without directives, and everything else.
 	s := newService(t, bucket, uploads.Config{
 		Rules: rules.Rules{Types: append(rules.Pictures(), "application/pdf", "text/plain")},
 		CacheControl: map[string]string{
@@ -178,10 +180,11 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 			"*":               "no-store",
 		},
 	})
+
 	tests := []struct {
 		name    string
 		content string
-		want    string
+		want    string // Cache-Control
 	}{
 		{name: "a type that is listed", content: newGIF(1, 1), want: "no-cache"},
 		{name: "a type of a family that is listed", content: newPNG(), want: "max-age=60"},
@@ -192,6 +195,7 @@ func TestCacheControlOfClosestMatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			file, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(tt.content)})
 			require.NoError(t, err)
+
 			attrs, err := bucket.Attrs(t.Context(), file.Key)
 			require.NoError(t, err)
 			require.Equal(t, tt.want, attrs.CacheControl)

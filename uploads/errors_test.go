@@ -128,6 +128,7 @@ func TestCodeOfOtherErrors(t *testing.T) {
 
 // The ID of a request is in the header and the document of its response, and in the request that OnError gets.
 func TestRequestIDs(t *testing.T) {
+	// Each request fails in Authorize, so that OnError is called.
 	var logged string
 	s, err := New(memstore.New(), Config{
 		Authorize: func(r *http.Request) (User, error) { return User{}, errors.New("no database") },
@@ -136,6 +137,7 @@ func TestRequestIDs(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
+
 	tests := []struct {
 		name    string
 		id      string // ID in the request
@@ -153,11 +155,13 @@ func TestRequestIDs(t *testing.T) {
 			r.Header.Set("X-Request-Id", tt.id)
 			s.ServeHTTP(w, r)
 
-			// Without a valid ID, the service makes one.
+			// If the ID is not valid, the service makes one.
 			id := w.Header().Get("X-Request-Id")
 			require.NotEmpty(t, id)
 			require.Equal(t, tt.isValid, id == tt.id)
 			require.Equal(t, tt.id, r.Header.Get("X-Request-Id"), "the caller's request was changed")
+
+			// OnError and the document have the same ID.
 			require.Equal(t, id, logged)
 			require.Contains(t, w.Body.String(), `"requestId":"`+id+`"`)
 			require.Equal(t, "1", w.Header().Get("Retry-After"))

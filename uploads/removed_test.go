@@ -33,9 +33,11 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service and its bucket have the same clock.
 			now := time.Now()
 			clock := func() time.Time { return now }
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
+
 			requireExists := func(key string, want bool) {
 				t.Helper()
 				exists, err := bucket.Exists(t.Context(), key)
@@ -66,6 +68,7 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			s := newService(t, bucket, config)
 			f, err := s.Store(t.Context(), upload)
 			require.NoError(t, err)
+
 			const afterLifetimeAndGrace = 25 * time.Hour
 			now = now.Add(afterLifetimeAndGrace)
 

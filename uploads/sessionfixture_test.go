@@ -61,8 +61,8 @@ const (
 	mallo = "mallory"
 )
 
-// withTestDefaults returns a configuration whose users are named in a header, and store files
-// under their name.
+// withTestDefaults returns c with defaults. The header X-User of a request names its user, whose files are stored under
+// "files/<user>/<name of the file>", except pages. Files may have any type.
 func withTestDefaults(c uploads.Config) uploads.Config {
 	if c.Authorize == nil {
 		c.Authorize = func(r *http.Request) (uploads.User, error) {
@@ -73,6 +73,7 @@ func withTestDefaults(c uploads.Config) uploads.Config {
 			return uploads.User{ID: user}, nil
 		}
 	}
+
 	if c.Begin == nil && c.Key == "" {
 		c.Begin = func(_ *http.Request, user uploads.User, n uploads.Request) (*uploads.Target, error) {
 			if n.Type == "text/html" {
@@ -91,6 +92,7 @@ func withTestDefaults(c uploads.Config) uploads.Config {
 			}, nil
 		}
 	}
+
 	if c.Rules.Types == nil {
 		// Most of these tests are about bytes, and send files of no known type.
 		c.Rules = rules.Any(c.Rules.MaxSize)

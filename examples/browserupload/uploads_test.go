@@ -102,36 +102,49 @@ func TestImageHasNoAttributesOfThePage(t *testing.T) {
 	}, attrs.Properties)
 }
 
-// An accepted image does not change.
+// An image does not change after it was accepted or refused.
 func TestImageDoesNotChange(t *testing.T) {
 	c := newClient(t, settings{})
+
 	content := func(id string) string {
 		data, _, err := storage.ReadAll(t.Context(), c.site.images, id)
 		require.NoError(t, err)
 		return string(data)
 	}
+	finish := func(id string) int {
+		return c.call("POST", "api/uploads/"+id, `{"name": "a"}`, nil)
+	}
+
+	// The other image has the same length, and is twice as wide and high.
 	another := strings.Replace(tinyGIF, "\x01\x00\x01", "\x02\x00\x02", 1)
 	require.Len(t, another, len(tinyGIF))
 
-	t.Run("its signed request is not good again", func(t *testing.T) {
+	t.Run("signed request sent again after the image was accepted", func(t *testing.T) {
 		o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 		require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
-		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, http.StatusOK, finish(o.ID))
+
 		require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, another, nil))
-		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, http.StatusOK, finish(o.ID))
 		require.Equal(t, tinyGIF, content(o.ID))
 	})
-	t.Run("nor is that of what was refused", func(t *testing.T) {
+
+	t.Run("signed request sent again after the content was refused", func(t *testing.T) {
 		o := c.offer(`{"size": 4, "type": "image/gif"}`)
 		require.Equal(t, http.StatusOK, c.put(o.Request, "text", nil))
-		require.Equal(t, http.StatusUnsupportedMediaType, c.call("POST", "api/uploads/"+o.ID, `{"name": "a"}`, nil))
+		require.Equal(t, http.StatusUnsupportedMediaType, finish(o.ID))
+
 		require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, "more", nil))
 	})
-	t.Run("in a store whose signed requests can replace", func(t *testing.T) {
+
+	t.Run("store whose signed requests can replace", func(t *testing.T) {
 		img := c.upload("a.gif")
+
+		// The write stands for such a request.
 		_, err := c.site.incoming.Upload(t.Context(), img.ID, strings.NewReader(another))
 		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil))
+
+		require.Equal(t, http.StatusOK, finish(img.ID))
 		require.Equal(t, tinyGIF, content(img.ID))
 	})
 }

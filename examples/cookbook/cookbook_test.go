@@ -112,6 +112,8 @@ func TestRedirectToASignedURL(t *testing.T) {
 // A client replaces a photo only if it sends the ETag of the current one. Only one of two clients succeeds.
 func TestPutPhotoByETag(t *testing.T) {
 	bucket := newBucket(t, map[string]string{"photos/1": "old"})
+
+	// The server has one address of each photo, for GET and PUT.
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /photos/{id}", func(w http.ResponseWriter, r *http.Request) {
 		servePhoto(w, r, bucket)
@@ -127,22 +129,35 @@ func TestPutPhotoByETag(t *testing.T) {
 			w.WriteHeader(http.StatusNotFound)
 		}
 	})
-	send := func(method, path, etag, body string) *httptest.ResponseRecorder {
+	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-		r.Header.Set("If-Match", etag)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, strings.NewReader(""))
+		r.Header.Set("If-Match", "*")
 		mux.ServeHTTP(w, r)
 		return w
 	}
-	etag := send(http.MethodGet, "/photos/1", "*", "").Header().Get("ETag")
+	put := func(path, ifMatch, body string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, path, strings.NewReader(body))
+		r.Header.Set("If-Match", ifMatch)
+		mux.ServeHTTP(w, r)
+		return w
+	}
 
-	first := send(http.MethodPut, "/photos/1", etag, "first")
+	// Two clients have the same ETag. The first one succeeds.
+	oldETag := get("/photos/1").Header().Get("ETag")
+	first := put("/photos/1", oldETag, "first")
 	require.Equal(t, http.StatusOK, first.Code)
-	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", etag, "second").Code)
-	require.Equal(t, http.StatusOK, send(http.MethodPut, "/photos/1", first.Header().Get("ETag"), "third").Code)
-	require.Equal(t, http.StatusNotFound, send(http.MethodPut, "/photos/none", etag, "x").Code)
-	require.Equal(t, http.StatusPreconditionFailed, send(http.MethodPut, "/photos/1", "", "x").Code)
-	require.Equal(t, "third", send(http.MethodGet, "/photos/1", "*", "").Body.String())
+	require.Equal(t, http.StatusPreconditionFailed, put("/photos/1", oldETag, "second").Code)
+
+	// The ETag of the new photo is good for the next replacement.
+	newETag := first.Header().Get("ETag")
+	require.Equal(t, http.StatusOK, put("/photos/1", newETag, "third").Code)
+
+	// A photo that is missing and a request without an ETag are refused.
+	require.Equal(t, http.StatusNotFound, put("/photos/none", oldETag, "refused").Code)
+	require.Equal(t, http.StatusPreconditionFailed, put("/photos/1", "", "refused").Code)
+	require.Equal(t, "third", get("/photos/1").Body.String())
 }
 
 // Calls of nextNumber at the same time get different numbers.

@@ -92,7 +92,8 @@ type daemon struct {
 	kill      func() // returns when clamd has ended
 }
 
-// start starts clamd with more lines of clamd.conf, and waits until it answers.
+// start starts clamd, whose only signature is that of EICAR, and waits until it answers. The given lines are added to
+// its clamd.conf.
 func start(t *testing.T, lines ...string) *daemon {
 	t.Helper()
 	name := "clamd"
@@ -103,10 +104,13 @@ func start(t *testing.T, lines ...string) *daemon {
 	dir, err := os.MkdirTemp("", "clamd")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+
 	// On Debian and Ubuntu, AppArmor keeps the installed program from reading files elsewhere. It does not stop a copy
 	// of the program.
 	program, err := os.ReadFile(path)
 	require.NoError(t, err)
+
+	// Write the program, the signature and the configuration into the directory.
 	write := func(name string, content string, mode os.FileMode) string {
 		name = filepath.Join(dir, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
@@ -116,11 +120,14 @@ func start(t *testing.T, lines ...string) *daemon {
 	executable := write("clamd", string(program), 0o700)
 	sum := md5.Sum([]byte(eicar())) //nolint:gosec // see above
 	write("signatures/test.hdb", fmt.Sprintf("%s:%d:Test.EICAR\n", hex.EncodeToString(sum[:]), len(eicar())), 0o600)
+
+	// The port is free at this moment.
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
+
 	config := write("clamd.conf", strings.Join(append([]string{
 		"Foreground yes",
 		"DatabaseDirectory " + filepath.Join(dir, "signatures"),
@@ -171,14 +178,14 @@ func TestRealClamd(t *testing.T) {
 		name, content string
 		want          any
 	}{
-		{"an empty file", "", errNone},
-		{"a text", "hello", errNone},
-		{"EICAR", eicar(), uploads.Refused},
-		{"EICAR in an archive", newZip(t, eicar(), 1), uploads.Refused},
-		{"EICAR in an archive in an archive", newZip(t, eicar(), 5), uploads.Refused},
-		{"EICAR in a file of the largest size", newInfected(t, maxFileSize), uploads.Refused},
-		{"a clean file of the largest size", strings.Repeat("a", maxFileSize), errNone},
-		{"EICAR in a file above MaxFileSize", newInfected(t, maxFileSize+1), uploads.TooLarge},
+		{name: "an empty file", content: "", want: errNone},
+		{name: "a text", content: "hello", want: errNone},
+		{name: "EICAR", content: eicar(), want: uploads.Refused},
+		{name: "EICAR in an archive", content: newZip(t, eicar(), 1), want: uploads.Refused},
+		{name: "EICAR in an archive in an archive", content: newZip(t, eicar(), 5), want: uploads.Refused},
+		{name: "EICAR in a file of the largest size", content: newInfected(t, maxFileSize), want: uploads.Refused},
+		{name: "a clean file of the largest size", content: strings.Repeat("a", maxFileSize), want: errNone},
+		{name: "EICAR in a file above MaxFileSize", content: newInfected(t, maxFileSize+1), want: uploads.TooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

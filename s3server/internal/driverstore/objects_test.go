@@ -26,6 +26,8 @@ func TestObjectKeepsEachField(t *testing.T) {
 		b.Locking = &state.LockSettings{}
 		return nil
 	}))
+
+	// The object has a value in each field that is known before its content.
 	want := state.Object{
 		Account: "210987654321",
 		ACL:     acl.List{{Grantee: acl.AllUsers, Permission: acl.PermitRead}},

@@ -358,6 +358,7 @@ func TestListHostileKeysInByteOrder(t *testing.T) {
 	newRecordsAmongObjects := func(*testing.T) driver.ServiceDriver {
 		return onlyService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
 	}
+
 	tests := []struct {
 		name       string
 		newService func(t *testing.T) driver.ServiceDriver

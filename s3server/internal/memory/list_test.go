@@ -75,6 +75,8 @@ func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []
 		b.Versioning = state.Enabled
 		return nil
 	}))
+
+	// One of three operations is a removal, which makes a delete marker.
 	isPresent := map[string]bool{}
 	versions = map[string][]string{}
 	for range 40 {
@@ -86,12 +88,14 @@ func newStoreOfRandomKeys(t *testing.T, random *rand.Rand) (s *Store, present []
 			versions[key] = append(versions[key], v.ID)
 			continue
 		}
+
 		removal, err := s.Remove(t.Context(), &state.RemoveRequest{
 			VersionName: state.VersionName{Bucket: "photos", Key: key},
 		})
 		require.NoError(t, err)
 		versions[key] = append(versions[key], removal.ID)
 	}
+
 	for _, key := range slices.Sorted(maps.Keys(isPresent)) {
 		if isPresent[key] {
 			present = append(present, key)
