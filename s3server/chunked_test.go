@@ -346,6 +346,7 @@ func (s *store) sendChunks(t *testing.T, body, decoded, trailer string) (*http.R
 func (s *store) sendSignedChunks(
 	t *testing.T, content, trailer string, header http.Header,
 ) (*http.Response, string) {
+	// The signed headers announce a body of signed chunks.
 	const payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.server.URL+"/"+bucket+"/k", http.NoBody)
 	require.NoError(t, err)
@@ -381,5 +382,6 @@ func (s *store) sendSignedChunks(
 		}
 	}
 	body.WriteString(trailer + "\r\n")
+
 	return s.send(t, "PUT", r.URL.String(), strings.NewReader(body.String()), r.Header)
 }

@@ -147,6 +147,7 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 	t.Helper()
 	records := map[string][]byte{}
 	root := filepath.Join(d.path, bucket, ".omnibucket", "private")
+
 	addRecord := func(path string, e fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // the server removes it
@@ -154,10 +155,12 @@ func (d *directory) uploadRecords(t *testing.T) map[string][]byte {
 		if err != nil || e.IsDir() {
 			return err
 		}
+
 		name := filepath.ToSlash(path[len(root):])
 		if !strings.HasPrefix(name, "/uploads/") && !strings.HasPrefix(name, "/parts/") {
 			return nil
 		}
+
 		content, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil

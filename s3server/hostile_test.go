@@ -307,12 +307,14 @@ func TestHostileAnonymousClients(t *testing.T) {
 	require.NoError(t, s.postDelete(t, document))
 }
 
-// postDelete sends a document to DeleteObjects.
+// postDelete sends a document to DeleteObjects. If the server refuses it, the error has the status and the code.
 func (s *store) postDelete(t *testing.T, document string) error {
 	t.Helper()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost,
 		s.server.URL+"/photos?delete", strings.NewReader(document))
 	require.NoError(t, err)
+
+	// The request has a digest and a signature.
 	sum := md5.Sum([]byte(document))
 	r.Header.Set("Content-Md5", base64.StdEncoding.EncodeToString(sum[:]))
 	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
@@ -322,6 +324,7 @@ func (s *store) postDelete(t *testing.T, document string) error {
 	}
 	require.NoError(t,
 		v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
+
 	response, err := s.http.Do(r)
 	if err != nil {
 		return err

@@ -161,8 +161,10 @@ func (w *killWriter) beginUpload(t *testing.T, k *killable) {
 	w.parts = nil
 }
 
-// requireNothingLost requires that nothing that was acknowledged is lost. It continues and completes the upload.
+// requireNothingLost requires that nothing that was acknowledged is lost. It completes the upload of the acknowledged
+// parts, if there are any.
 func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
+	// The object is the last acknowledged write or a later attempt, and it is not torn.
 	if w.attempted > 0 {
 		output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
 			Bucket: aws.String(bucket),
@@ -170,9 +172,9 @@ func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
 		})
 		if w.acknowledged > 0 || err == nil {
 			require.NoError(t, err)
+
 			content := readBody(t, output.Body)
 			n := 0
-
 			_, err = fmt.Sscanf(content, w.key+" %d\n", &n)
 			require.NoError(t, err)
 			require.GreaterOrEqual(t, n, w.acknowledged, "an acknowledged write was lost")
@@ -181,6 +183,8 @@ func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
 			w.acknowledged = n // an attempt of an earlier kill may have taken effect
 		}
 	}
+
+	// The upload has at least the acknowledged parts.
 	parts, err := k.ListParts(t.Context(), &s3.ListPartsInput{
 		Bucket:   aws.String(bucket),
 		Key:      aws.String(w.key + "/large"),
@@ -189,6 +193,7 @@ func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(parts.Parts), len(w.parts))
 
+	// The upload can be completed, and makes an object of these parts.
 	if len(w.parts) == 0 {
 		return
 	}
@@ -199,6 +204,7 @@ func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: w.parts},
 	})
 	require.NoError(t, err, "an upload cannot be continued")
+
 	output, err := k.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String(w.key + "/large"),
@@ -282,10 +288,12 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 	}
 }
 
-// requireNothingLeft removes what clients see, and requires that the next server removes the rest when it
-// writes.
+// requireNothingLeft removes the objects and uploads that clients see. It requires that the next server removes the other
+// files of its directory when it writes.
 func requireNothingLeft(t *testing.T, path string) {
 	t.Helper()
+
+	// Remove the uploads and the objects.
 	d := startInDirectory(t, path, s3server.Config{Buckets: []string{bucket}})
 	for hasMore := true; hasMore; {
 		uploads, err := d.store.ListMultipartUploads(t.Context(), &s3.ListMultipartUploadsInput{
@@ -304,11 +312,13 @@ func requireNothingLeft(t *testing.T, path string) {
 	}
 	d.store.server.Close()
 
+	// The next server writes.
 	d = startInDirectory(t, path, s3server.Config{})
 	d.store.abort(t, "last", d.store.beginUpload(t, "last"))
 	d.store.put(t, "last", "content")
 	d.store.deleteObject(t, "last")
 
+	// After a while, only the files of the bucket and of the server are there.
 	leftovers := func() (files []string) {
 		needed := []string{"bucket.json", "format.json", "lock"}
 		_ = filepath.WalkDir(path, func(file string, entry fs.DirEntry, err error) error {

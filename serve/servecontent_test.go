@@ -151,12 +151,14 @@ type answer struct {
 	body   string
 }
 
-// fetch sends a request, and returns what a client sees of the response.
+// fetch sends a request, and returns what a client sees of the response. It leaves out the date, and replaces the random
+// boundary between several ranges, so that two responses can be compared.
 func fetch(t *testing.T, method, address string, header http.Header) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, nil)
 	require.NoError(t, err)
 	r.Header = header.Clone()
+
 	response, err := client.Do(r)
 	require.NoError(t, err)
 	defer func() {
@@ -164,6 +166,7 @@ func fetch(t *testing.T, method, address string, header http.Header) answer {
 	}()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
+
 	a := answer{
 		status: response.StatusCode,
 		header: response.Header,

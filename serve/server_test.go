@@ -114,6 +114,7 @@ func isListening(server *serve.Server) bool {
 
 // Close waits for requests in progress.
 func TestServerCloseWaitsForRequests(t *testing.T) {
+	// The test is told when the upload begins, and how often the bucket was closed.
 	closes := 0
 	requestStarted := make(chan struct{})
 	countCloses := func(d driver.Driver) driver.Driver { return closing{d, &closes} }
@@ -138,6 +139,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	r, err := up.Request(t.Context(), body)
 	require.NoError(t, err)
 	r.ContentLength = int64(len(firstHalf + secondHalf))
+
 	statuses := make(chan int)
 	go func() {
 		status := 0
@@ -147,6 +149,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 		}
 		statuses <- status
 	}()
+
 	_, err = io.WriteString(bodyWriter, firstHalf)
 	require.NoError(t, err)
 	<-requestStarted
@@ -172,6 +175,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	require.NoError(t, bodyWriter.Close())
 	require.Equal(t, http.StatusOK, <-statuses)
 
+	// Close returns after the bucket was closed.
 	<-closed
 	require.Equal(t, 1, closes)
 }

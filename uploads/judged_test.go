@@ -156,9 +156,11 @@ func sendFilmByJoin(s *sessionSite, data []byte) *answer {
 		"Upload-Metadata", filenameMetadata("film.mp4"))
 }
 
-// sendPieces stores pieces of different sizes, the last first, each twice.
+// sendPieces sends a file as three pieces of different sizes, the last first, and then all of them again. It returns the
+// first refusal, or a response without a body when the file is complete.
 func sendPieces(s *sessionSite, data []byte) *answer {
 	offsets := []int{0, len(data) / 7, len(data) / 2, len(data)}
+
 	w := httptest.NewRecorder()
 	for range 2 {
 		for number := len(offsets) - 1; number > 0; number-- {
@@ -171,6 +173,7 @@ func sendPieces(s *sessionSite, data []byte) *answer {
 				Name:   "film.mp4",
 				Type:   "video/mp4",
 			})
+
 			if err != nil && f == nil {
 				s.handler.Fail(w, httptest.NewRequest("PUT", "/", nil), err)
 				return &answer{w.Result(), w.Body.Bytes()}

@@ -27,17 +27,23 @@ type sharedKeySite struct {
 
 const sharedKey = "files/shared"
 
-// newSharedKeySite returns a site that stores each file under sharedKey.
-func newSharedKeySite(t *testing.T, inspect func(context.Context, *uploads.File, *storage.ReaderAt) error) *sharedKeySite {
+// newSharedKeySite returns a site that stores each file under sharedKey. Each call of its store fails if s.beforeCall
+// does, and is not repeated.
+func newSharedKeySite(
+	t *testing.T, inspect func(context.Context, *uploads.File, *storage.ReaderAt) error,
+) *sharedKeySite {
 	s := &sharedKeySite{beforeCall: func(string) error { return nil }}
-	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(func(next driver.Driver) driver.Driver {
-		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+	callBefore := func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
 			if err := s.beforeCall(call); err != nil {
 				return err
 			}
 			return next(ctx)
 		})
-	}))
+	}
+	withoutRetries := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	bucket := memstore.New(withoutRetries, driver.WithLayer(callBefore))
+
 	s.sessionSite = newSessionSite(t, bucket, uploads.Config{
 		Inspect:    inspect,
 		ProxyParts: true,

@@ -36,31 +36,31 @@ func readText(t *testing.T, bucket storage.Downloader, key string) string {
 
 // runOnEveryStore runs a test on an empty bucket in memory, in a directory, and of an S3 server.
 func runOnEveryStore(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
-	served := func(open func(base string) (storage.Bucket, error)) func(*testing.T) storage.Bucket {
-		return func(t *testing.T) storage.Bucket {
-			server, err := serve.NewServer(open)
-			require.NoError(t, err)
-			t.Cleanup(server.Close)
-			return server.Bucket
-		}
-	}
-	for name, open := range map[string]func(*testing.T) storage.Bucket{
-		"memory": served(func(base string) (storage.Bucket, error) {
+	t.Run("memory", func(t *testing.T) {
+		test(t, openServed(t, func(base string) (storage.Bucket, error) {
 			return memstore.New(storage.WithSigningBaseURL(base)), nil
-		}),
-		"a directory": func(t *testing.T) storage.Bucket {
-			return served(func(base string) (storage.Bucket, error) {
-				return local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(base))
-			})(t)
-		},
-		"S3": openS3,
-	} {
-		t.Run(name, func(t *testing.T) {
-			test(t, open(t))
-		})
-	}
+		}))
+	})
+	t.Run("a directory", func(t *testing.T) {
+		dir := t.TempDir()
+		test(t, openServed(t, func(base string) (storage.Bucket, error) {
+			return local.Open(dir, local.Config{}, storage.WithSigningBaseURL(base))
+		}))
+	})
+	t.Run("S3", func(t *testing.T) {
+		test(t, openS3(t))
+	})
 }
 
+// openServed returns a bucket whose signed URLs a server serves until the test ends. They begin with base.
+func openServed(t *testing.T, open func(base string) (storage.Bucket, error)) storage.Bucket {
+	server, err := serve.NewServer(open)
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	return server.Bucket
+}
+
+// openS3 returns a bucket of an S3 server, which runs until the test ends.
 func openS3(t *testing.T) storage.Bucket {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
 	for _, variable := range server.Env() {
@@ -88,7 +88,6 @@ func TestOpen(t *testing.T) {
 			}))
 		})
 	}
-
 }
 
 // openWithKeys opens a bucket of a server of S3. Without a profile of the server, the bucket supports no conditions.

@@ -176,6 +176,7 @@ func TestVersionAppearsWhole(t *testing.T) {
 
 // A version that was saved while it was removed lacks files. The next save stores them.
 func TestVersionIsSavedWhileItIsRemoved(t *testing.T) {
+	// The version is saved once more when its file .mod is removed.
 	var c client
 	save := func() {
 		status, err := c.save(first, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
@@ -192,13 +193,15 @@ func TestVersionIsSavedWhileItIsRemoved(t *testing.T) {
 		}))
 	c = newClient(t, bucket)
 	save()
+
+	// The removal and the save leave a version without its file .zip.
 	status, _ := c.do(http.MethodDelete, first+".delete")
 	require.Equal(t, http.StatusOK, status)
 	status, _ = c.get(first + ".zip")
 	require.Equal(t, http.StatusNotFound, status)
 
+	// The next save stores all files.
 	save()
-
 	for extension, want := range map[string]string{".info": "info", ".mod": "mod", ".zip": "zip"} {
 		_, content := c.get(first + extension)
 		require.Equal(t, want, content, extension)

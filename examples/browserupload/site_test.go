@@ -49,39 +49,72 @@ func TestCORSRuleIsAddedOnce(t *testing.T) {
 	}
 }
 
-// A rule admits a page.
+// A CORS rule lets a page in if it has the origin and the header of the page, and the methods GET and PUT.
 func TestCORSRuleLets(t *testing.T) {
-	rule := storage.CORSRule{Origins: []string{"http://a"}, Methods: []string{"GET", "PUT"}, AllowedHeaders: []string{"Content-Type"}}
 	tests := []struct {
 		name string
-		rule func(r storage.CORSRule) storage.CORSRule
+		rule storage.CORSRule
 		want bool
 	}{
-		{"as it is", func(r storage.CORSRule) storage.CORSRule { return r }, true},
-		{"everybody", func(r storage.CORSRule) storage.CORSRule {
-			r.Origins = []string{"*"}
-			return r
-		}, true},
-		{"any header", func(r storage.CORSRule) storage.CORSRule {
-			r.AllowedHeaders = []string{"*"}
-			return r
-		}, true},
-		{"another origin", func(r storage.CORSRule) storage.CORSRule {
-			r.Origins = []string{"http://b"}
-			return r
-		}, false},
-		{"no PUT", func(r storage.CORSRule) storage.CORSRule {
-			r.Methods = []string{"GET"}
-			return r
-		}, false},
-		{"no header", func(r storage.CORSRule) storage.CORSRule {
-			r.AllowedHeaders = nil
-			return r
-		}, false},
+		{
+			name: "as it is",
+			rule: storage.CORSRule{
+				Origins:        []string{"http://a"},
+				Methods:        []string{"GET", "PUT"},
+				AllowedHeaders: []string{"Content-Type"},
+			},
+			want: true,
+		},
+		{
+			name: "everybody",
+			rule: storage.CORSRule{
+				Origins:        []string{"*"},
+				Methods:        []string{"GET", "PUT"},
+				AllowedHeaders: []string{"Content-Type"},
+			},
+			want: true,
+		},
+		{
+			name: "any header",
+			rule: storage.CORSRule{
+				Origins:        []string{"http://a"},
+				Methods:        []string{"GET", "PUT"},
+				AllowedHeaders: []string{"*"},
+			},
+			want: true,
+		},
+		{
+			name: "another origin",
+			rule: storage.CORSRule{
+				Origins:        []string{"http://b"},
+				Methods:        []string{"GET", "PUT"},
+				AllowedHeaders: []string{"Content-Type"},
+			},
+			want: false,
+		},
+		{
+			name: "no PUT",
+			rule: storage.CORSRule{
+				Origins:        []string{"http://a"},
+				Methods:        []string{"GET"},
+				AllowedHeaders: []string{"Content-Type"},
+			},
+			want: false,
+		},
+		{
+			name: "no header",
+			rule: storage.CORSRule{
+				Origins: []string{"http://a"},
+				Methods: []string{"GET", "PUT"},
+			},
+			want: false,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, lets(tt.rule(rule), []string{"http://a"}, []string{"content-type"}))
+			origins := []string{"http://a"}
+			headers := []string{"content-type"} // names of headers have no case
+			require.Equal(t, tt.want, lets(tt.rule, origins, headers))
 		})
 	}
 }

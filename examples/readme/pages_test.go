@@ -17,7 +17,7 @@ func TestPagesListEverything(t *testing.T) {
 	tests := []struct {
 		page, file string
 		name       *regexp.Regexp
-		written    string // how the page writes what follows a name
+		written    string // what follows a name on the page
 	}{
 		{page: "docs/options.md", file: "docs/api/storage.txt", name: regexp.MustCompile(`(?m)^func ([A-Z]\w*)`), written: "`"},
 		{page: "docs/troubleshooting.md", file: "errors.go", name: regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), written: "` |"},
@@ -30,11 +30,15 @@ func TestPagesListEverything(t *testing.T) {
 	for _, tt := range tests {
 		page := read(t, tt.page)
 		file := read(t, tt.file)
+
+		// Find the names in the file.
 		names := tt.name.FindAllStringSubmatch(file, -1)
 		if tt.name.NumSubexp() == 2 { // a list of names
 			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(names[0][2], -1)
 		}
 		require.Greater(t, len(names), 3, tt.file)
+
+		// The page has each of them.
 		for _, name := range names {
 			require.Contains(t, page, "`"+name[1]+tt.written, "%s lacks a name of %s", tt.page, tt.file)
 		}

@@ -29,6 +29,8 @@ func TestPublishTwice(t *testing.T) {
 			process := s.Process(name)
 			bucket := process.Bucket(store)
 			job := process.Go(name, func(ctx context.Context) error { return publish(ctx, bucket, name) })
+
+			// When both jobs have ended, the index names the page if it is published, but not if it is missing.
 			s.Check(func() {
 				index, _, err := storage.ReadAll(s.Context(), store.Bucket(), "index")
 				if err != nil && !errors.Is(err, storage.ObjectNotFound) {
