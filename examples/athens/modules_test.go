@@ -55,22 +55,23 @@ func (c client) save(name string, v version) (status int, err error) {
 	return response.StatusCode, nil
 }
 
+// write writes the three files of a version into a form, and ends the form.
 func write(form *multipart.Writer, v version) error {
 	defer form.Close()
-	tests := []struct {
+	files := []struct {
 		name    string
 		content io.Reader
 	}{
-		{"mod.info", strings.NewReader(v.info)},
-		{"mod.mod", strings.NewReader(v.mod)},
-		{"mod.zip", v.zip},
+		{name: "mod.info", content: strings.NewReader(v.info)},
+		{name: "mod.mod", content: strings.NewReader(v.mod)},
+		{name: "mod.zip", content: v.zip},
 	}
-	for _, tt := range tests {
-		part, err := form.CreateFormFile(tt.name, tt.name)
+	for _, file := range files {
+		part, err := form.CreateFormFile(file.name, file.name)
 		if err != nil {
 			return err
 		}
-		if _, err := io.Copy(part, tt.content); err != nil {
+		if _, err := io.Copy(part, file.content); err != nil {
 			return err
 		}
 	}
@@ -83,6 +84,7 @@ func (c client) get(file string) (status int, content string) {
 	return c.do(http.MethodGet, file)
 }
 
+// do sends a request for a file, and returns the status, and the content if the status is 200.
 func (c client) do(method, file string) (status int, content string) {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+"/"+file, nil)

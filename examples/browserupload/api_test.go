@@ -28,6 +28,7 @@ type client struct {
 	url  string
 }
 
+// newClient returns a client of a new site. By default, the site has a bucket in memory.
 func newClient(t *testing.T, set settings) *client {
 	t.Helper()
 	if set.bucket == "" {
@@ -45,7 +46,7 @@ func newClient(t *testing.T, set settings) *client {
 	return &client{t, s, server.URL + "/"}
 }
 
-// call returns the status, and reads the response into to.
+// call sends a request, and returns the status of the response. If result is not nil, the JSON is decoded into it.
 func (c *client) call(method, path, body string, result any) int {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.url+path, strings.NewReader(body))
@@ -63,7 +64,7 @@ func (c *client) call(method, path, body string, result any) int {
 	return response.StatusCode
 }
 
-// refused returns the message that the user of the page sees.
+// refused sends a request, and returns the status and the message that the user of the page sees.
 func (c *client) refused(method, path, body string) (status int, words string) {
 	c.t.Helper()
 	var answer struct{ Error string }
@@ -71,6 +72,7 @@ func (c *client) refused(method, path, body string) (status int, words string) {
 	return status, answer.Error
 }
 
+// offer asks for a signed request for an upload, which body describes in JSON.
 func (c *client) offer(body string) offer {
 	c.t.Helper()
 	var o offer
@@ -78,7 +80,7 @@ func (c *client) offer(body string) offer {
 	return o
 }
 
-// put sends the signed request.
+// put sends the signed request with other headers and a body, and returns the status.
 func (c *client) put(signedURL *storage.SignedURL, body string, header http.Header) int {
 	c.t.Helper()
 	request, err := signedURL.Request(c.t.Context(), strings.NewReader(body))
@@ -92,6 +94,7 @@ func (c *client) put(signedURL *storage.SignedURL, body string, header http.Head
 	return response.StatusCode
 }
 
+// upload uploads tinyGIF under a name, and returns the accepted image.
 func (c *client) upload(name string) galleryImage {
 	c.t.Helper()
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
@@ -101,6 +104,7 @@ func (c *client) upload(name string) galleryImage {
 	return img
 }
 
+// images returns a page of the gallery. The first one is "".
 func (c *client) images(page string) gallery {
 	c.t.Helper()
 	var g gallery
@@ -108,6 +112,7 @@ func (c *client) images(page string) gallery {
 	return g
 }
 
+// keys returns the keys of a bucket.
 func keys(t *testing.T, b storage.Lister) []string {
 	t.Helper()
 	var all []string

@@ -119,6 +119,7 @@ func TestPictures(t *testing.T) {
 	})
 }
 
+// runFlow runs a flow of testdata/flow.mjs in a browser, with an input.
 func runFlow(t *testing.T, flow string, input map[string]any) {
 	t.Helper()
 	input["flow"] = flow
@@ -128,12 +129,12 @@ func runFlow(t *testing.T, flow string, input map[string]any) {
 
 var served = regexp.MustCompile(`Open (\S+) `)
 
-// startSite runs the whole program until the test ends, and returns the page's
-// address.
+// startSite runs the whole program until the test ends, and returns the page's address, which the program prints.
 func startSite(t *testing.T, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	said, stdout := io.Pipe()
+
 	errc := make(chan error, 1)
 	go func() {
 		err := run(ctx, append([]string{"-addr", "127.0.0.1:0"}, args...), stdout)
@@ -144,6 +145,8 @@ func startSite(t *testing.T, args ...string) string {
 		cancel()
 		require.NoError(t, <-errc)
 	})
+
+	// Read what the program prints until it has the address.
 	var text bytes.Buffer
 	for chunk := make([]byte, 512); ; {
 		n, err := said.Read(chunk)
@@ -156,16 +159,19 @@ func startSite(t *testing.T, args ...string) string {
 	}
 }
 
+// localBucket returns the address of a bucket in a directory that does not exist yet.
 func localBucket(t *testing.T) string {
 	t.Helper()
 	return fileAddress(filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")))
 }
 
+// memoryBucket returns the address of a new bucket in memory.
 func memoryBucket(t *testing.T) string {
 	t.Helper()
 	return "mem://" + bucketName()
 }
 
+// minioBucket returns the address of a bucket that does not exist yet, and is removed after the test.
 func minioBucket(t *testing.T) string {
 	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
@@ -190,11 +196,13 @@ func azuriteBucket(t *testing.T) string {
 
 var bucketNumber int
 
+// bucketName returns another name at each call.
 func bucketName() string {
 	bucketNumber++
 	return fmt.Sprintf("browserupload-%d-%d", os.Getpid(), bucketNumber)
 }
 
+// removeBucket removes the bucket at an address with its objects.
 func removeBucket(t *testing.T, address string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute) // the test's own context has ended

@@ -37,20 +37,30 @@ func TestUploadIsCheckedByTheProgram(t *testing.T) {
 		name, content string
 		wantStatus    int
 	}{
-		{"a page as its type says", "<html><script>", http.StatusUnsupportedMediaType},
-		{"an image that is too large", tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+		{
+			name:       "a page as its type says",
+			content:    "<html><script>",
+			wantStatus: http.StatusUnsupportedMediaType,
+		},
+		{
+			name:       "an image that is too large",
+			content:    tinyGIF + strings.Repeat("x", maxBytes),
+			wantStatus: http.StatusRequestEntityTooLarge,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
-			status := c.put(o.Request, tt.content, http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}})
+			htmlType := http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}}
+			status := c.put(o.Request, tt.content, htmlType)
 			require.Equal(t, http.StatusCreated, status, "the store takes it")
 
 			attrs, err := c.site.incoming.Attrs(t.Context(), o.ID)
 			require.NoError(t, err)
 			require.Equal(t, "text/html", attrs.ContentType)
-			require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, nil), 400, "what is looked at stays what it is")
+			require.GreaterOrEqual(t, c.put(o.Request, tinyGIF, nil), 400, "content that is being checked cannot be replaced")
 
+			// The program refuses the content.
 			status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
 			require.Equal(t, tt.wantStatus, status)
 			require.Contains(t, words, "was not taken")
@@ -168,17 +178,23 @@ func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadO
 	return reader, err
 }
 
-// Unchecked files are not shown.
+// A file that replaces a checked image is not shown, because its copy is checked, too.
 func TestImageUncheckedIsNotShown(t *testing.T) {
-	tests := map[string]struct {
-		by     string
-		status int
+	tests := []struct {
+		name       string
+		by         string // content that replaces the image
+		wantStatus int
 	}{
-		"a page":         {"<html><script>alert(1)</script>", http.StatusUnsupportedMediaType},
-		"a larger image": {tinyGIF + strings.Repeat("x", maxBytes), http.StatusRequestEntityTooLarge},
+		{name: "a page", by: "<html><script>alert(1)</script>", wantStatus: http.StatusUnsupportedMediaType},
+		{
+			name:       "a larger image",
+			by:         tinyGIF + strings.Repeat("x", maxBytes),
+			wantStatus: http.StatusRequestEntityTooLarge,
+		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			// An image was sent, and other content replaces it after its check.
 			c := newClient(t, settings{})
 			_, err := c.site.incoming.Upload(t.Context(), "a.gif", strings.NewReader(tinyGIF))
 			require.NoError(t, err)
@@ -187,7 +203,7 @@ func TestImageUncheckedIsNotShown(t *testing.T) {
 			c.site.incoming = storage.Prefixed(changing, "incoming/")
 
 			status, words := c.refused("POST", "api/uploads/a.gif", `{"name": "a"}`)
-			require.Equal(t, tt.status, status)
+			require.Equal(t, tt.wantStatus, status)
 			require.Contains(t, words, "was not taken")
 			require.Empty(t, keys(t, c.site.images))
 		})
@@ -200,13 +216,14 @@ func TestSweepAfterRequestsExpire(t *testing.T) {
 	img := c.upload("a.gif")
 	c.offer(`{"size": 4, "type": "image/gif"}`)
 
+	// The incoming file of the image is left until it is older than any signed request.
 	tests := []struct {
 		after    time.Duration
-		wantLeft []string
+		wantLeft []string // incoming files
 	}{
-		{0, []string{img.ID}},
-		{uploadTTL, []string{img.ID}},
-		{incomingAge + time.Minute, nil},
+		{after: 0, wantLeft: []string{img.ID}},
+		{after: uploadTTL, wantLeft: []string{img.ID}},
+		{after: incomingAge + time.Minute, wantLeft: nil},
 	}
 	for _, tt := range tests {
 		now := time.Now().Add(tt.after)

@@ -24,11 +24,13 @@ func TestBackUpKeepsDays(t *testing.T) {
 	bucket := memstore.New()
 	dir := t.TempDir()
 
+	const keptDays = 7
 	first := time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC)
-	require.Error(t, backUp(t.Context(), bucket, dir, first, 7), "an empty directory")
+	require.Error(t, backUp(t.Context(), bucket, dir, first, keptDays), "an empty directory")
+
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("a"), 0o600))
 	for night := range 10 {
-		require.NoError(t, backUp(t.Context(), bucket, dir, first.AddDate(0, 0, night), 7))
+		require.NoError(t, backUp(t.Context(), bucket, dir, first.AddDate(0, 0, night), keptDays))
 	}
 
 	var keys []string
@@ -40,27 +42,33 @@ func TestBackUpKeepsDays(t *testing.T) {
 	require.Equal(t, "backups/2026-11-22/a.txt", keys[0])
 }
 
+// The origin serves a request only if it has the secret of the CDN. Without a secret, the origin serves none.
 func TestOriginServesOnlyTheCDN(t *testing.T) {
 	bucket := memstore.New()
 	_, err := bucket.Upload(t.Context(), "photos/2026/a.txt", strings.NewReader("a"))
 	require.NoError(t, err)
-	for _, tt := range []struct {
-		secret, sent string
-		want         int
+
+	tests := []struct {
+		name       string
+		secret     string // of the origin
+		sent       string // in the header of the request
+		wantStatus int
 	}{
-		{secret: "s", sent: "s", want: http.StatusOK},
-		{secret: "s", sent: "t", want: http.StatusForbidden},
-		{secret: "s", sent: "", want: http.StatusForbidden},
-		{secret: "", sent: "", want: http.StatusForbidden},
-	} {
+		{name: "the secret", secret: "s", sent: "s", wantStatus: http.StatusOK},
+		{name: "another secret", secret: "s", sent: "t", wantStatus: http.StatusForbidden},
+		{name: "a request without a secret", secret: "s", sent: "", wantStatus: http.StatusForbidden},
+		{name: "an origin without a secret", secret: "", sent: "", wantStatus: http.StatusForbidden},
+	}
+	for _, tt := range tests {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/photos/2026/a.txt", nil)
 		r.Header.Set("X-Origin-Secret", tt.sent)
 		w := httptest.NewRecorder()
 		origin(bucket, tt.secret).ServeHTTP(w, r)
-		require.Equal(t, tt.want, w.Code)
+		require.Equal(t, tt.wantStatus, w.Code, tt.name)
 	}
 }
 
+// The journal of a tenant has the begin and the end of each change, and no reads.
 func TestOpenTenantJournalsChanges(t *testing.T) {
 	var text bytes.Buffer
 	bucket, err := openTenant(t.Context(), "mem://tenants", "eva", slog.New(slog.NewTextHandler(&text, nil)))
@@ -85,15 +93,17 @@ func TestSigningBaseURLInTheAddress(t *testing.T) {
 	server.Config.Handler = serve.NewHandler(bucket)
 	server.Start()
 	t.Cleanup(server.Close)
+
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("a"))
 	require.NoError(t, err)
+
+	// Without credentials, a client downloads the object.
 	signedURL, err := bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	request, err := signedURL.Request(t.Context(), nil)
 	require.NoError(t, err)
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
-
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }

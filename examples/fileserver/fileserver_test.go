@@ -114,6 +114,7 @@ func TestRunChecksItsArguments(t *testing.T) {
 	}
 }
 
+// A browser goes through the whole flow of the page.
 func TestPageInABrowser(t *testing.T) {
 	pagetest.Run(t, "fileserver", "testdata/flow.mjs", map[string]any{"flow": "whole", "url": start(t)})
 }

@@ -23,18 +23,18 @@ filed 2026/1002.txt
 2026/1001.txt cannot be removed
 `
 
+// runOn runs the program on a bucket, and returns its output. The program must leave no version of an object.
 func runOn(t *testing.T, address string, flags ...string) string {
 	t.Helper()
 	var buf bytes.Buffer
 	require.NoError(t, run(t.Context(), append(flags, "-bucket", address), &buf))
+
 	bucket, err := storage.Open(t.Context(), address, storage.WithObjectLock())
 	require.NoError(t, err)
-
 	for v, err := range storage.Versions(t.Context(), bucket) {
 		require.NoError(t, err)
 		require.Fail(t, "a version is left", v.Key)
 	}
-
 	require.NoError(t, storage.Close(bucket))
 	return buf.String()
 }
@@ -71,6 +71,7 @@ func TestProgramOnMinIOWithAKMSKey(t *testing.T) {
 	}
 }
 
+// removeBucket removes an empty bucket of the service at an address.
 func removeBucket(t *testing.T, address, name string) {
 	service, err := storage.OpenService(context.Background(), address)
 	require.NoError(t, err)
@@ -78,6 +79,7 @@ func removeBucket(t *testing.T, address, name string) {
 	require.NoError(t, service.Close())
 }
 
+// The flag -create needs an address with the name of a bucket.
 func TestCreateNeedsABucket(t *testing.T) {
 	var buf bytes.Buffer
 	require.ErrorContains(t, run(t.Context(), []string{"-create", "-bucket", "s3:///"}, &buf), "-create")

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
+// write writes files, by their paths, into a directory.
 func write(t *testing.T, dir string, files map[string]string) {
 	t.Helper()
 	for path, text := range files {
@@ -36,20 +37,24 @@ func migrate(t *testing.T, args ...string) (string, error) {
 	return buf.String(), err
 }
 
+// The program uploads the files that are not excluded. With -delete, it removes objects whose files are gone.
 func TestMigrate(t *testing.T) {
 	dir := t.TempDir()
 	address := directoryAddress(t.TempDir())
 	write(t, dir, map[string]string{"a.jpg": "picture", "sub/b.txt": "text", "sub/c.tmp": "left out"})
 
+	// A dry run changes nothing.
 	output, err := migrate(t, "-dry-run", "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
 	require.Contains(t, output, `Would upload: "a.jpg" (7 B)`)
 	require.Contains(t, output, "Nothing was changed: dry run: 2 transferred (11 B)")
 
+	// Two files are uploaded.
 	output, err = migrate(t, "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)
 	require.Contains(t, output, "Migration complete: 2 transferred (11 B), 0 the same")
 
+	// One file is removed from the directory and then from the bucket.
 	require.NoError(t, os.Remove(filepath.Join(dir, "sub/b.txt")))
 	output, err = migrate(t, "-delete", "-exclude", "**/*.tmp", dir, address)
 	require.NoError(t, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
+// picture returns a PNG of a width.
 func picture(t *testing.T, width int) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -25,7 +26,7 @@ func picture(t *testing.T, width int) string {
 	return b.String()
 }
 
-// A user has one picture.
+// A user has one picture: the last one that was accepted.
 func TestAvatarsOnePictureForAUser(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL("https://example.com/store"))
 	service, err := avatars(bucket, func(*http.Request) (uploads.User, error) { return uploads.User{}, storage.Unauthenticated })
@@ -35,6 +36,8 @@ func TestAvatarsOnePictureForAUser(t *testing.T) {
 		require.NoError(t, err)
 		return f
 	}
+
+	// The second picture replaces the first one of the same user.
 	others := send("eva2", picture(t, 1))
 	send("eva", picture(t, 1))
 	second := send("eva", picture(t, 2))
@@ -44,10 +47,12 @@ func TestAvatarsOnePictureForAUser(t *testing.T) {
 	}
 	require.Equal(t, []string{second.Key, others.Key}, pictures())
 
+	// A page is refused.
 	_, err = service.Store(t.Context(), uploads.Upload{Body: strings.NewReader("<script>"), Name: "me.png", User: uploads.User{ID: "eva"}})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.Equal(t, []string{second.Key, others.Key}, pictures(), "what is refused replaces nothing")
 
+	// Many pictures are stored at once.
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {

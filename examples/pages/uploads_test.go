@@ -98,6 +98,7 @@ func TestUsersDownloadOnlyTheirFiles(t *testing.T) {
 	}
 }
 
+// keys returns the keys of a bucket.
 func keys(t *testing.T, bucket storage.Lister) []string {
 	t.Helper()
 	var all []string

@@ -11,8 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
+// The program uploads, lists, reads and removes one object, in memory and in a directory.
 func TestQuickstart(t *testing.T) {
-	for _, address := range []string{"mem://quickstart", "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/")} {
+	directory := "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/")
+	for _, address := range []string{"mem://quickstart", directory} {
 		var buf bytes.Buffer
 		require.NoError(t, run(t.Context(), address, &buf))
 		require.Equal(t, `uploaded quickstart/hello.txt

@@ -39,6 +39,7 @@ type optionTypes struct {
 	takers map[string][]string // functions and methods that take the type
 }
 
+// parseOptions returns the types of options that the files of the package declare.
 func parseOptions(t *testing.T) *optionTypes {
 	t.Helper()
 	types := &optionTypes{embeds: map[string][]string{}, made: map[string][]string{}, takers: map[string][]string{}}
@@ -57,6 +58,8 @@ func parseOptions(t *testing.T) *optionTypes {
 	return types
 }
 
+// add adds the exported function, or the exported interface with its methods, that a node declares. It returns whether
+// the node may contain others.
 func (o *optionTypes) add(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.FuncDecl:
@@ -115,6 +118,7 @@ func (o *optionTypes) functions(name string) []string {
 
 func isOption(name string) bool { return strings.HasSuffix(name, "Option") }
 
+// quoted returns the names in code quotes, sorted and each once.
 func quoted(names []string) string {
 	slices.Sort(names)
 	return "`" + strings.Join(slices.Compact(names), "` `") + "`"

@@ -137,6 +137,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 	require.Empty(t, keys(t, "mem://interrupted"))
 }
 
+// keys returns the keys of the bucket at an address.
 func keys(t *testing.T, address string) []string {
 	t.Helper()
 	bucket, err := storage.Open(t.Context(), address)

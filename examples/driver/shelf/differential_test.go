@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
+// Random calls have the same results on a shelf as on a bucket in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
 	differential.Run(t, differential.Config{}, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		server := httptest.NewServer(shelfserver.New())

@@ -12,6 +12,7 @@ import (
 const page = `{{define "title"}}{{.}}{{end}}{{define "lead"}}<code title="{{.}}">{{.}}</code>{{end}}
 {{define "script"}}<script type="module" src="app.js"></script>{{end}}{{define "main"}}<p>{{.}}</p>{{end}}`
 
+// ask returns the response of a site to a request.
 func ask(t *testing.T, s Site, method, path string) *httptest.ResponseRecorder {
 	t.Helper()
 	h, err := Handler(s)
@@ -21,6 +22,7 @@ func ask(t *testing.T, s Site, method, path string) *httptest.ResponseRecorder {
 	return w
 }
 
+// siteWith returns a site of files, by their names.
 func siteWith(files map[string]string) Site {
 	site := fstest.MapFS{}
 	for name, content := range files {
@@ -29,6 +31,7 @@ func siteWith(files map[string]string) Site {
 	return Site{Example: "demo", Files: site}
 }
 
+// The data of a page is escaped, and its links lead to no scripts.
 func TestDataIsText(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page})
 	s.Data = `"><script>alert(1)</script></title>`
