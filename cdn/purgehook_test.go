@@ -88,25 +88,27 @@ func put(t *testing.T, b storage.Uploader, keys ...string) {
 	}
 }
 
+// versionsOf returns the versions of the objects whose keys begin with key.
+func versionsOf(ctx context.Context, b storage.Bucket, key string) ([]storage.VersionEntry, error) {
+	var all []storage.VersionEntry
+	for v, err := range storage.Versions(ctx, b, storage.WithPrefix(key)) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
 // errorOf returns the error of a call, without its result.
 func errorOf[T any](_ T, err error) error { return err }
 
 // Each operation purges the keys of the objects that it changes, and an operation that changes none purges nothing.
 func TestPurgeHookOfEachOperation(t *testing.T) {
-	versionsOf := func(ctx context.Context, b storage.Bucket, key string) ([]storage.VersionEntry, error) {
-		var all []storage.VersionEntry
-		for v, err := range storage.Versions(ctx, b, storage.WithPrefix(key)) {
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, v)
-		}
-		return all, nil
-	}
 	tests := []struct {
 		name string
-		do   func(ctx context.Context, b storage.Bucket) error
-		want []string // keys that are purged
+		do   func(ctx context.Context, b storage.Bucket) error // the operation, in a bucket with the objects a and b
+		want []string                                          // keys that are purged
 	}{
 		{name: "Upload", do: func(ctx context.Context, b storage.Bucket) error {
 			return errorOf(b.Upload(ctx, "new", strings.NewReader("x")))
@@ -223,6 +225,7 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			put(t, b, "a", "b")
 			r.calls = nil
 
+			// The operation purges its keys.
 			require.NoError(t, tt.do(t.Context(), b))
 			require.Equal(t, tt.want, r.keys())
 			require.Empty(t, *failures)

@@ -21,6 +21,7 @@ func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 // backup was restored, or by an expiry rule.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 	tenTexts := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} // of entries 1 to 10
+
 	removeObjects := func(t *testing.T, bucket storage.Bucket, first, last int) {
 		for number := first; number <= last; number++ {
 			require.NoError(t, bucket.Remove(t.Context(), entryKey(number)))
@@ -60,6 +61,7 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 		for name, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					// The log has seen ten entries when the objects are changed.
 					log, bucket := newMemoryLog(t)
 					appendText(t, log, tenTexts...)
 					tt.change(t, bucket)

@@ -55,13 +55,19 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 
 // Clients that do not read their responses hold little memory of the server, even if there are many.
 func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
-	const keys, clients = 100, 2 * request.Listers
+	const (
+		keys    = 100
+		clients = 2 * request.Listers
+	)
 	h := New(Config{Buckets: []string{"photos"}})
 	h.server.Documents.Limit = 4 << 20
 	b := h.Bucket("photos")
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
+
+	// Each key is long, and longer in XML. There is an object and an upload of each key. The document of a removal names
+	// as many other keys.
 	var document strings.Builder
 	document.WriteString("<Delete>")
 	for i := range keys {
@@ -89,12 +95,13 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var mu sync.Mutex
-			served := 0
-			refused := 0
-			servedSize := int64(0)
+			served := 0            // clients that the server sends a response with status 200
+			refused := 0           // other clients
+			servedSize := int64(0) // bytes of the first writes to the clients that are served
 			var decisions, handlers sync.WaitGroup
 			release := make(chan struct{})
 
+			// The clients read nothing of their responses until they are released.
 			for range clients {
 				decisions.Add(1)
 				recorder := httptest.NewRecorder()
@@ -116,16 +123,20 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 					h.ServeHTTP(w, r)
 				})
 			}
+
+			// Some clients are served, within the limit, and the others are refused.
 			decisions.Wait()
 			require.Equal(t, clients, served+refused)
 			require.Positive(t, served)
 			require.Positive(t, refused)
 			require.LessOrEqual(t, servedSize, h.server.Documents.Limit)
 
+			// A client with a small response is served meanwhile.
 			small := httptest.NewRecorder()
 			h.ServeHTTP(small, signedRequest(t, h, "GET", "/photos?list-type=2&max-keys=1", ""))
 			require.Equal(t, http.StatusOK, small.Code, "nothing that others need is held")
 
+			// Afterwards, nothing is held.
 			close(release)
 			handlers.Wait()
 			require.Zero(t, h.server.Documents.Reserved.Load())

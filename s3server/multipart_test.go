@@ -133,8 +133,10 @@ func TestCompleteRefuses(t *testing.T) {
 		lastContent  = "the last"
 		content      = firstContent + lastContent
 	)
-	// Each upload has a third part, which a completion need not contain. If it does, the second part is too small.
+	// Each upload has a third part, which the valid completion leaves out. A completion with it fails, because only the
+	// last part may be as small as the second one.
 	var third types.CompletedPart
+
 	tests := []struct {
 		name       string
 		change     func(*s3.CompleteMultipartUploadInput)
@@ -324,16 +326,19 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The object exists, and an upload has three parts.
 			s := startServer(t, s3server.Config{})
 			s.put(t, "k", "old")
 			upload := s.beginUpload(t, "k", fullCRC32C)
 			first := s.uploadPart(t, "k", upload, 1, firstContent, withCRC32C)
 			second := s.uploadPart(t, "k", upload, 2, lastContent, withCRC32C)
 			third = s.uploadPart(t, "k", upload, 3, "more", withCRC32C)
+
+			// The completion is valid until the case changes it.
 			input := completeInput("k", upload, first, second)
 			tt.change(input)
-
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
+
 			if tt.wantCode == "" {
 				require.NoError(t, err)
 				require.Equal(t, content, s.get(t, "k"))

@@ -84,6 +84,11 @@ func TestFormOfOtherAccountPays(t *testing.T) {
 
 // A form stores its file if the form has a valid signature and meets the conditions of its policy.
 func TestForm(t *testing.T) {
+	const (
+		key        = "uploads/photo.jpg"
+		md5OfHello = "XUFAKrxLKna5cZ2REBfFkg=="
+		md5OfEmpty = "1B2M2Y8AsgTpgAmY7PhCfg=="
+	)
 	set := func(name, value string) func(map[string]string) {
 		return func(fields map[string]string) {
 			fields[name] = value
@@ -91,11 +96,11 @@ func TestForm(t *testing.T) {
 	}
 	tests := []struct {
 		name       string
-		change     func(map[string]string)
-		later      time.Duration
-		content    string
+		change     func(fields map[string]string) // of the valid form
+		later      time.Duration                  // from the signature to the request
+		content    string                         // of the file
 		wantStatus int
-		wantCode   string
+		wantCode   string // of the refusal, or ""
 	}{
 		{name: "valid", content: "hello", wantStatus: 204},
 		{
@@ -189,7 +194,7 @@ func TestForm(t *testing.T) {
 		},
 		{
 			name:       "wrong MD5",
-			change:     set("content-md5", "1B2M2Y8AsgTpgAmY7PhCfg=="),
+			change:     set("content-md5", md5OfEmpty),
 			content:    "hello",
 			wantStatus: 400,
 			wantCode:   "BadDigest",
@@ -203,7 +208,7 @@ func TestForm(t *testing.T) {
 		},
 		{
 			name:       "right MD5",
-			change:     set("content-md5", "XUFAKrxLKna5cZ2REBfFkg=="),
+			change:     set("content-md5", md5OfHello),
 			content:    "hello",
 			wantStatus: 204,
 		},
@@ -242,43 +247,51 @@ func TestForm(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The policy of the form has conditions for the file and for each field.
 			s := startServer(t, s3server.Config{})
 			presigned, err := s3.NewPresignClient(s.Client).PresignPostObject(t.Context(), &s3.PutObjectInput{
 				Bucket: aws.String(bucket),
-				Key:    aws.String("uploads/photo.jpg"),
-			},
-				func(o *s3.PresignPostOptions) {
-					o.Expires = 15 * time.Minute
-					o.Conditions = []any{
-						[]any{"content-length-range", 2, 10},
-						map[string]string{"content-type": "image/jpeg"},
-						[]string{"starts-with", "$success_action_status", ""},
-						[]string{"starts-with", "$content-md5", ""},
-						[]string{"starts-with", "$cache-control", ""},
-					}
-				})
+				Key:    aws.String(key),
+			}, func(o *s3.PresignPostOptions) {
+				o.Expires = 15 * time.Minute
+				o.Conditions = []any{
+					[]any{"content-length-range", 2, 10},
+					map[string]string{"content-type": "image/jpeg"},
+					[]string{"starts-with", "$success_action_status", ""},
+					[]string{"starts-with", "$content-md5", ""},
+					[]string{"starts-with", "$cache-control", ""},
+				}
+			})
 			require.NoError(t, err)
+
+			// The form is valid until the case changes it.
 			fields := presigned.Values
 			fields["content-type"] = "image/jpeg"
-			fields["success_action_status"], fields["content-md5"], fields["cache-control"] = "204", "XUFAKrxLKna5cZ2REBfFkg==", "no-cache"
+			fields["success_action_status"] = "204"
+			fields["content-md5"] = md5OfHello
+			fields["cache-control"] = "no-cache"
 			if tt.change != nil {
 				tt.change(fields)
 			}
-			if _, lower := fields["x-amz-signature"]; lower {
+			if _, isChanged := fields["x-amz-signature"]; isChanged {
 				delete(fields, "X-Amz-Signature")
 			}
+
 			s.clock.move(tt.later)
 			response, body := s.post(t, presigned.URL, fields, tt.content)
-
 			s.clock.move(-tt.later)
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
+
+			// A refused form stores nothing.
 			if tt.wantCode != "" {
 				require.Equal(t, tt.wantCode, parseError(t, body).Code, body)
 				require.Empty(t, s.keys(t))
 				return
 			}
-			require.Equal(t, []string{"uploads/photo.jpg"}, s.keys(t))
-			require.Equal(t, tt.content, s.get(t, "uploads/photo.jpg"))
+
+			// An accepted form stores its file. A response with status 201 has a document.
+			require.Equal(t, []string{key}, s.keys(t))
+			require.Equal(t, tt.content, s.get(t, key))
 			require.Equal(t, tt.wantStatus == 201, strings.Contains(body, "<PostResponse>"))
 		})
 	}

@@ -26,6 +26,9 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		smallSize = headBytes / 32
 		largeSize = times * smallSize
 	)
+
+	// repeat returns a function that makes content of about n bytes: the unit again and again, between the prefix and the
+	// suffix. style does so for a style sheet of an SVG.
 	repeat := func(prefix, unit, suffix string) func(n int) string {
 		return func(n int) string {
 			return prefix + strings.Repeat(unit, (n-len(prefix)-len(suffix))/len(unit)) + suffix
@@ -83,6 +86,7 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, err := New(Rules{Types: append(Pictures(), typeSVG)})
 			require.NoError(t, err)
+
 			// cost is the better of two runs, in processor time, because the machine
 			// does other things too.
 			cost := func(content []byte) time.Duration {

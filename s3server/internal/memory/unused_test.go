@@ -36,6 +36,8 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 		require.NoError(t, err)
 		return p
 	}
+
+	// requireHeld requires that the store holds only the bytes of these texts.
 	requireHeld := func(texts ...string) {
 		t.Helper()
 		require.EqualValues(t, len(strings.Join(texts, "")), s.blobs.bytes.used)
@@ -53,6 +55,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 		Condition: state.WriteCondition{Absent: true},
 	}, textBody("three", 5))
 	require.True(t, s3error.Is(err, "PreconditionFailed"), err)
+
 	damaged := textBody("three", 5)
 	damaged.Check = func() error { return s3error.New("BadDigest") }
 	_, _, err = s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, damaged)
@@ -66,6 +69,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	require.NoError(t, err)
 	s.Release(source)
 	requireHeld("second")
+
 	remove("a")
 	requireHeld("second")
 
