@@ -56,6 +56,7 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A log with five entries gets the mark of another log.
 			writer, bucket := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
 			copyKeys(t, bucket, newTrimmedLog(t, tt.trimsOfOther...), markKey)

@@ -784,6 +784,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 func TestCreateBucketWithACL(t *testing.T) {
 	s, myID, otherID := startWithACLs(t)
 
+	// The header of a new bucket grants another account to read.
 	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
 		Bucket:          aws.String("new"),
 		GrantRead:       aws.String("id=" + otherID),

@@ -392,14 +392,14 @@ func TestEncryptionOfCopyOntoItself(t *testing.T) {
 // Without Config.Strict, UploadPart may repeat the encryption algorithm of its upload, but not name another one.
 func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 	tests := []struct {
-		name      string
-		strict    bool
-		algorithm string
-		accepted  bool
+		name         string
+		strict       bool
+		algorithm    string
+		wantAccepted bool
 	}{
-		{name: "lenient, same algorithm", strict: false, algorithm: "AES256", accepted: true},
-		{name: "lenient, other algorithm", strict: false, algorithm: "aws:kms", accepted: false},
-		{name: "strict", strict: true, algorithm: "AES256", accepted: false},
+		{name: "lenient, same algorithm", strict: false, algorithm: "AES256", wantAccepted: true},
+		{name: "lenient, other algorithm", strict: false, algorithm: "aws:kms", wantAccepted: false},
+		{name: "strict", strict: true, algorithm: "AES256", wantAccepted: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -420,7 +420,7 @@ func TestLenientTakesAlgorithmWithParts(t *testing.T) {
 				Body:       strings.NewReader("hello"),
 			}, setAlgorithm)
 
-			if tt.accepted {
+			if tt.wantAccepted {
 				require.NoError(t, err)
 			} else {
 				requireFailure(t, err, http.StatusBadRequest, "InvalidArgument")

@@ -278,25 +278,25 @@ func TestHeadersOfReadAreInLatin1(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
 	tests := []struct {
-		name     string
-		value    string
-		accepted bool
+		name         string
+		value        string
+		wantAccepted bool
 	}{
-		{name: "tab", value: "attachment; filename=\"a\tb.txt\"", accepted: true},
-		{name: "escaped", value: "attachment; filename*=UTF-8''%E2%82%AC", accepted: true},
-		{name: "Latin-1", value: "attachment; filename=\"ä.txt\"", accepted: true},
-		{name: "not Latin-1", value: "attachment; filename=\"–.txt\"", accepted: false},
-		{name: "not UTF-8", value: "attachment; filename=\"\xff.txt\"", accepted: false},
-		{name: "NUL", value: "attachment; filename=\"a\x00b\"", accepted: false},
-		{name: "line break", value: "attachment\r\nX-Other: b", accepted: false},
-		{name: "DEL", value: "attachment\x7f", accepted: false},
+		{name: "tab", value: "attachment; filename=\"a\tb.txt\"", wantAccepted: true},
+		{name: "escaped", value: "attachment; filename*=UTF-8''%E2%82%AC", wantAccepted: true},
+		{name: "Latin-1", value: "attachment; filename=\"ä.txt\"", wantAccepted: true},
+		{name: "not Latin-1", value: "attachment; filename=\"–.txt\"", wantAccepted: false},
+		{name: "not UTF-8", value: "attachment; filename=\"\xff.txt\"", wantAccepted: false},
+		{name: "NUL", value: "attachment; filename=\"a\x00b\"", wantAccepted: false},
+		{name: "line break", value: "attachment\r\nX-Other: b", wantAccepted: false},
+		{name: "DEL", value: "attachment\x7f", wantAccepted: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// The signature needs spaces as %20.
 			value := strings.ReplaceAll(url.QueryEscape(tt.value), "+", "%20")
 			response, body := s.sendSigned(t, "GET", "/photos/k?response-content-disposition="+value, "", nil)
-			if tt.accepted {
+			if tt.wantAccepted {
 				require.Equal(t, 200, response.StatusCode, body)
 				require.Equal(t, tt.value, response.Header.Get("Content-Disposition"))
 				return

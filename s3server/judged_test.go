@@ -80,22 +80,22 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		return service
 	}
 	tests := []struct {
-		name       string
-		service    func(*testing.T) driver.ServiceDriver
-		method     string
-		path       string
-		header     map[string]string
-		first      string // the content and the tag of the object
-		next       string // those of the object that replaces it after the first read; "" if none does
-		wantStatus int
-		wantReads  int // of the object by the server
+		name        string
+		service     func(*testing.T) driver.ServiceDriver
+		method      string
+		path        string
+		header      map[string]string
+		object      string // the content and the tag of the object
+		replacement string // those of the object that replaces it after the first read; "" if none does
+		wantStatus  int
+		wantReads   int // of the object by the server
 	}{
 		{
 			name:       "directory, GET without replacement",
 			service:    onDirectory,
 			method:     "GET",
 			path:       "/photos/k",
-			first:      "public",
+			object:     "public",
 			wantStatus: 200,
 			wantReads:  1,
 		},
@@ -104,70 +104,70 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			service:    onDirectory,
 			method:     "HEAD",
 			path:       "/photos/k",
-			first:      "public",
+			object:     "public",
 			wantStatus: 200,
 			wantReads:  1,
 		},
 		{
-			name:       "directory, public object replaced by a private one",
-			service:    onDirectory,
-			method:     "GET",
-			path:       "/photos/k",
-			first:      "public",
-			next:       "private",
-			wantStatus: 200,
-			wantReads:  1,
+			name:        "directory, public object replaced by a private one",
+			service:     onDirectory,
+			method:      "GET",
+			path:        "/photos/k",
+			object:      "public",
+			replacement: "private",
+			wantStatus:  200,
+			wantReads:   1,
 		},
 		{
-			name:       "directory, source of a copy replaced by a private one",
-			service:    onDirectory,
-			method:     "PUT",
-			path:       "/photos/copy",
-			header:     map[string]string{"X-Amz-Copy-Source": "/photos/k"},
-			first:      "public",
-			next:       "private",
-			wantStatus: 503,
-			wantReads:  1,
+			name:        "directory, source of a copy replaced by a private one",
+			service:     onDirectory,
+			method:      "PUT",
+			path:        "/photos/copy",
+			header:      map[string]string{"X-Amz-Copy-Source": "/photos/k"},
+			object:      "public",
+			replacement: "private",
+			wantStatus:  503,
+			wantReads:   1,
 		},
 		{
-			name:       "remote store, public object replaced by a private one",
-			service:    inMemory,
-			method:     "GET",
-			path:       "/photos/k",
-			first:      "public",
-			next:       "private",
-			wantStatus: 403,
-			wantReads:  2,
+			name:        "remote store, public object replaced by a private one",
+			service:     inMemory,
+			method:      "GET",
+			path:        "/photos/k",
+			object:      "public",
+			replacement: "private",
+			wantStatus:  403,
+			wantReads:   2,
 		},
 		{
-			name:       "remote store, private object replaced by a public one, HEAD",
-			service:    inMemory,
-			method:     "HEAD",
-			path:       "/photos/k",
-			first:      "private",
-			next:       "public",
-			wantStatus: 200,
-			wantReads:  2,
+			name:        "remote store, private object replaced by a public one, HEAD",
+			service:     inMemory,
+			method:      "HEAD",
+			path:        "/photos/k",
+			object:      "private",
+			replacement: "public",
+			wantStatus:  200,
+			wantReads:   2,
 		},
 		{
-			name:       "remote store, private object replaced by a public one",
-			service:    inMemory,
-			method:     "GET",
-			path:       "/photos/k",
-			first:      "private",
-			next:       "public",
-			wantStatus: 200,
-			wantReads:  3,
+			name:        "remote store, private object replaced by a public one",
+			service:     inMemory,
+			method:      "GET",
+			path:        "/photos/k",
+			object:      "private",
+			replacement: "public",
+			wantStatus:  200,
+			wantReads:   3,
 		},
 		{
-			name:       "directory, private object replaced by a public one",
-			service:    onDirectory,
-			method:     "GET",
-			path:       "/photos/k",
-			first:      "private",
-			next:       "public",
-			wantStatus: 200,
-			wantReads:  2,
+			name:        "directory, private object replaced by a public one",
+			service:     onDirectory,
+			method:      "GET",
+			path:        "/photos/k",
+			object:      "private",
+			replacement: "public",
+			wantStatus:  200,
+			wantReads:   2,
 		},
 	}
 	for _, tt := range tests {
@@ -181,8 +181,8 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			s.allowPublicAccess(t)
 			require.NoError(t,
 				s.setPolicy(policy2012(allowPublic, allowStatement("s3:PutObject", inKeys, ""))))
-			input := putInput("k", tt.first)
-			if tt.first == "private" {
+			input := putInput("k", tt.object)
+			if tt.object == "private" {
 				input.Tagging = aws.String("kind=private")
 			}
 			_, err := s.PutObject(t.Context(), input)
@@ -190,7 +190,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 
 			// From now on, count the reads, and replace the object after the first one.
 			service.reads = 0
-			service.next = tt.next
+			service.next = tt.replacement
 			response, body := s.sendAs(t, nobody, tt.method, tt.path, "", tt.header)
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			require.NotContains(t, body, "private")

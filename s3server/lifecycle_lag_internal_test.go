@@ -156,19 +156,19 @@ const (
 // Lifecycle rules remove nothing that has changed since an outdated listing, because they judge its present state.
 func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	tests := []struct {
-		name      string
-		rule      string
-		versioned bool
-		before    func(*testing.T, *laggingServer) // makes the state that the listing shows
-		after     func(*testing.T, *laggingServer) // makes the present state
+		name        string
+		rule        string
+		versioned   bool
+		makeListed  func(*testing.T, *laggingServer) // makes the state that the listing shows
+		makePresent func(*testing.T, *laggingServer) // makes the present state
 	}{
 		{
 			name: "object replaced",
 			rule: expiresAfterADay,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "x")
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.put(t, "x")
 			},
 		},
@@ -176,20 +176,20 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 			name:      "object replaced by a version",
 			rule:      expiresAfterADay,
 			versioned: true,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "x")
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.put(t, "x")
 			},
 		},
 		{
 			name: "tags changed",
 			rule: expiresTagged,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "x", storage.WithTags(map[string]string{"keep": "no"}))
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{
 					"keep": "yes",
 				}))
@@ -199,11 +199,11 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 			name:      "noncurrent version made current",
 			rule:      expiresNoncurrent,
 			versioned: true,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.put(t, "2")
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.remove(t, s.versionIDs(t)[0])
 			},
 		},
@@ -211,11 +211,11 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 			name:      "version made current by the removal of a marker",
 			rule:      expiresNoncurrent,
 			versioned: true,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.remove(t, "")
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.remove(t, s.versionIDs(t)[0])
 			},
 		},
@@ -223,12 +223,12 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 			name:      "version made one of the newest",
 			rule:      expiresAllButOne,
 			versioned: true,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				s.put(t, "1")
 				s.put(t, "2")
 				s.put(t, "3")
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.remove(t, s.versionIDs(t)[1])
 			},
 		},
@@ -236,12 +236,12 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 			name:      "delete marker covered by an object",
 			rule:      expiresLoneMarkers,
 			versioned: true,
-			before: func(t *testing.T, s *laggingServer) {
+			makeListed: func(t *testing.T, s *laggingServer) {
 				version := s.put(t, "1")
 				s.remove(t, "")
 				s.remove(t, version)
 			},
-			after: func(t *testing.T, s *laggingServer) {
+			makePresent: func(t *testing.T, s *laggingServer) {
 				s.put(t, "2")
 			},
 		},
@@ -249,10 +249,10 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 	for _, tt := range tests {
 		requireNothingRemoved := func(t *testing.T, inDirectory bool) {
 			s := startLagging(t, lagConfig{inDirectory: inDirectory, versioned: tt.versioned, rule: tt.rule})
-			tt.before(t, s)
+			tt.makeListed(t, s)
 			s.store.lag(t)          // from now on, listings show this state
 			s.ahead = 2 * time.Hour // two days of this server, after which the rule applies
-			tt.after(t, s)
+			tt.makePresent(t, s)
 			present := s.versionIDs(t)
 
 			s.handler.RunLifecycle()

@@ -55,28 +55,28 @@ func TestListObjects(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	tests := []struct {
-		name string
-		in   s3.ListObjectsV2Input
-		want []string
+		name  string
+		input s3.ListObjectsV2Input
+		want  []string
 	}{
 		{
-			name: "all",
-			in:   s3.ListObjectsV2Input{},
-			want: []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+			name:  "all",
+			input: s3.ListObjectsV2Input{},
+			want:  []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "delimiter",
-			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
-			want: []string{"a", "a-b", "a/", "a0", "b/", "é"},
+			name:  "delimiter",
+			input: s3.ListObjectsV2Input{Delimiter: aws.String("/")},
+			want:  []string{"a", "a-b", "a/", "a0", "b/", "é"},
 		},
 		{
-			name: "prefix",
-			in:   s3.ListObjectsV2Input{Prefix: aws.String("a/")},
-			want: []string{"a/b", "a/c/1", "a/c/2"},
+			name:  "prefix",
+			input: s3.ListObjectsV2Input{Prefix: aws.String("a/")},
+			want:  []string{"a/b", "a/c/1", "a/c/2"},
 		},
 		{
 			name: "prefix and delimiter",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
 			},
@@ -84,38 +84,38 @@ func TestListObjects(t *testing.T) {
 		},
 		{
 			name: "prefix that is a key",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				Prefix:    aws.String("b/"),
 				Delimiter: aws.String("/"),
 			},
 			want: []string{"b/", "b/x"},
 		},
 		{
-			name: "delimiter of two characters",
-			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
-			want: []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+			name:  "delimiter of two characters",
+			input: s3.ListObjectsV2Input{Delimiter: aws.String("/c")},
+			want:  []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "after a key",
-			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")},
-			want: []string{"a/c/2", "a0", "b/", "b/x", "é"},
+			name:  "after a key",
+			input: s3.ListObjectsV2Input{StartAfter: aws.String("a/c/1")},
+			want:  []string{"a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
 			name: "after a key of a common prefix",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				StartAfter: aws.String("a/b"),
 				Delimiter:  aws.String("/"),
 			},
 			want: []string{"a/", "a0", "b/", "é"},
 		},
-		{name: "after the last key", in: s3.ListObjectsV2Input{StartAfter: aws.String("é")}},
-		{name: "prefix of no key", in: s3.ListObjectsV2Input{Prefix: aws.String("z")}},
-		{name: "prefix not in ASCII", in: s3.ListObjectsV2Input{Prefix: aws.String("é")}, want: []string{"é"}},
+		{name: "after the last key", input: s3.ListObjectsV2Input{StartAfter: aws.String("é")}},
+		{name: "prefix of no key", input: s3.ListObjectsV2Input{Prefix: aws.String("z")}},
+		{name: "prefix not in ASCII", input: s3.ListObjectsV2Input{Prefix: aws.String("é")}, want: []string{"é"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
-				input := tt.in
+				input := tt.input
 				require.Equal(t, tt.want, s.list(t, &input, n), "pages of %d", n)
 			}
 		})
@@ -208,67 +208,67 @@ func TestListObjectsLikeDirectoryTree(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	tests := []struct {
-		name string
-		in   s3.ListObjectsV2Input
-		want []string
+		name  string
+		input s3.ListObjectsV2Input
+		want  []string
 	}{
 		{
-			name: "all",
-			in:   s3.ListObjectsV2Input{},
-			want: []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+			name:  "all",
+			input: s3.ListObjectsV2Input{},
+			want:  []string{"a/1", "a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
 		{
-			name: "delimiter",
-			in:   s3.ListObjectsV2Input{Delimiter: aws.String("/")},
-			want: []string{"a/", "a-b", "a.c/", "a0"},
+			name:  "delimiter",
+			input: s3.ListObjectsV2Input{Delimiter: aws.String("/")},
+			want:  []string{"a/", "a-b", "a.c/", "a0"},
 		},
 		{
 			name: "prefix and delimiter",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
 			},
 			want: []string{"a/1", "a/2/", "a/2-y"},
 		},
 		{
-			name: "after a key",
-			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a-b")},
-			want: []string{"a.c/1", "a0"},
+			name:  "after a key",
+			input: s3.ListObjectsV2Input{StartAfter: aws.String("a-b")},
+			want:  []string{"a.c/1", "a0"},
 		},
 		{
-			name: "after a key in a folder",
-			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a/1")},
-			want: []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
+			name:  "after a key in a folder",
+			input: s3.ListObjectsV2Input{StartAfter: aws.String("a/1")},
+			want:  []string{"a/2/x", "a/2-y", "a-b", "a.c/1", "a0"},
 		},
 		{
-			name: "after the name of a folder",
-			in:   s3.ListObjectsV2Input{StartAfter: aws.String("a")},
-			want: []string{"a-b", "a.c/1", "a0"},
+			name:  "after the name of a folder",
+			input: s3.ListObjectsV2Input{StartAfter: aws.String("a")},
+			want:  []string{"a-b", "a.c/1", "a0"},
 		},
 		{
 			name: "after a key without the prefix",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				Prefix:     aws.String("a/"),
 				StartAfter: aws.String("a"),
 			},
 		},
 		{
 			name: "after a common prefix",
-			in: s3.ListObjectsV2Input{
+			input: s3.ListObjectsV2Input{
 				StartAfter: aws.String("a/"),
 				Delimiter:  aws.String("/"),
 			},
 			want: []string{"a-b", "a.c/", "a0"},
 		},
 		{
-			name: "prefix that ends within a name",
-			in:   s3.ListObjectsV2Input{Prefix: aws.String("a/2")},
-			want: []string{"a/2/x", "a/2-y"},
+			name:  "prefix that ends within a name",
+			input: s3.ListObjectsV2Input{Prefix: aws.String("a/2")},
+			want:  []string{"a/2/x", "a/2-y"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			input := tt.in
+			input := tt.input
 			input.Bucket = aws.String(bucket)
 			input.MaxKeys = aws.Int32(1)
 			input.EncodingType = types.EncodingTypeUrl

@@ -55,46 +55,46 @@ func TestListObjectsV1(t *testing.T) {
 		s.put(t, key, "x")
 	}
 	tests := []struct {
-		name string
-		in   s3.ListObjectsInput
-		want []string
+		name  string
+		input s3.ListObjectsInput
+		want  []string
 	}{
 		{
-			name: "all",
-			in:   s3.ListObjectsInput{},
-			want: []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+			name:  "all",
+			input: s3.ListObjectsInput{},
+			want:  []string{"a", "a-b", "a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "delimiter",
-			in:   s3.ListObjectsInput{Delimiter: aws.String("/")},
-			want: []string{"a", "a-b", "a/", "a0", "b/", "é"},
+			name:  "delimiter",
+			input: s3.ListObjectsInput{Delimiter: aws.String("/")},
+			want:  []string{"a", "a-b", "a/", "a0", "b/", "é"},
 		},
 		{
-			name: "prefix",
-			in:   s3.ListObjectsInput{Prefix: aws.String("a/")},
-			want: []string{"a/b", "a/c/1", "a/c/2"},
+			name:  "prefix",
+			input: s3.ListObjectsInput{Prefix: aws.String("a/")},
+			want:  []string{"a/b", "a/c/1", "a/c/2"},
 		},
 		{
 			name: "prefix and delimiter",
-			in: s3.ListObjectsInput{
+			input: s3.ListObjectsInput{
 				Prefix:    aws.String("a/"),
 				Delimiter: aws.String("/"),
 			},
 			want: []string{"a/b", "a/c/"},
 		},
 		{
-			name: "delimiter of two characters",
-			in:   s3.ListObjectsInput{Delimiter: aws.String("/c")},
-			want: []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
+			name:  "delimiter of two characters",
+			input: s3.ListObjectsInput{Delimiter: aws.String("/c")},
+			want:  []string{"a", "a-b", "a/b", "a/c", "a0", "b/", "b/x", "é"},
 		},
 		{
-			name: "after a key",
-			in:   s3.ListObjectsInput{Marker: aws.String("a/c/1")},
-			want: []string{"a/c/2", "a0", "b/", "b/x", "é"},
+			name:  "after a key",
+			input: s3.ListObjectsInput{Marker: aws.String("a/c/1")},
+			want:  []string{"a/c/2", "a0", "b/", "b/x", "é"},
 		},
 		{
 			name: "after a common prefix",
-			in: s3.ListObjectsInput{
+			input: s3.ListObjectsInput{
 				Marker:    aws.String("a/"),
 				Delimiter: aws.String("/"),
 			},
@@ -102,24 +102,24 @@ func TestListObjectsV1(t *testing.T) {
 		},
 		{
 			name: "after a key of a common prefix",
-			in: s3.ListObjectsInput{
+			input: s3.ListObjectsInput{
 				Marker:    aws.String("a/b"),
 				Delimiter: aws.String("/"),
 			},
 			want: []string{"a/", "a0", "b/", "é"},
 		},
 		{
-			name: "after a common prefix, without delimiter",
-			in:   s3.ListObjectsInput{Marker: aws.String("a/")},
-			want: []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
+			name:  "after a common prefix, without delimiter",
+			input: s3.ListObjectsInput{Marker: aws.String("a/")},
+			want:  []string{"a/b", "a/c/1", "a/c/2", "a0", "b/", "b/x", "é"},
 		},
-		{name: "after the last key", in: s3.ListObjectsInput{Marker: aws.String("é")}},
-		{name: "prefix of no key", in: s3.ListObjectsInput{Prefix: aws.String("z")}},
+		{name: "after the last key", input: s3.ListObjectsInput{Marker: aws.String("é")}},
+		{name: "prefix of no key", input: s3.ListObjectsInput{Prefix: aws.String("z")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int32{1, 2, 3, 1000} {
-				require.Equal(t, tt.want, s.listV1(t, tt.in, n), "pages of %d", n)
+				require.Equal(t, tt.want, s.listV1(t, tt.input, n), "pages of %d", n)
 			}
 		})
 	}

@@ -108,15 +108,15 @@ func TestRetentionKeepsVersion(t *testing.T) {
 // header, because programs send it to any server.
 func TestBypassNeedsObjectLock(t *testing.T) {
 	tests := []struct {
-		name    string
-		strict  bool
-		bypass  bool // the value of the header
-		refused bool
+		name        string
+		strict      bool
+		bypass      bool // the value of the header
+		wantRefused bool
 	}{
 		{name: "lenient, no bypass", strict: false, bypass: false},
 		{name: "lenient, bypass", strict: false, bypass: true},
-		{name: "strict, no bypass", strict: true, bypass: false, refused: true},
-		{name: "strict, bypass", strict: true, bypass: true, refused: true},
+		{name: "strict, no bypass", strict: true, bypass: false, wantRefused: true},
+		{name: "strict, bypass", strict: true, bypass: true, wantRefused: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestBypassNeedsObjectLock(t *testing.T) {
 				Delete:                    &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("k")}}},
 			})
 
-			if !tt.refused {
+			if !tt.wantRefused {
 				require.NoError(t, deleteErr)
 				require.NoError(t, batchErr)
 				return
@@ -154,38 +154,44 @@ func TestRetentionCanBeExtended(t *testing.T) {
 	shorter := s.clock.now().Add(time.Minute)
 	longer := s.clock.now().Add(2 * time.Hour)
 	tests := []struct {
-		name    string
-		from    types.ObjectLockMode
-		to      types.ObjectLockMode // "" removes the retention
-		until   time.Time
-		bypass  bool
-		allowed bool
+		name        string
+		oldMode     types.ObjectLockMode
+		newMode     types.ObjectLockMode // "" removes the retention
+		newDate     time.Time
+		bypass      bool
+		wantAllowed bool
 	}{
-		{name: "longer", from: "GOVERNANCE", to: "GOVERNANCE", until: longer, allowed: true},
-		{name: "shorter", from: "GOVERNANCE", to: "GOVERNANCE", until: shorter},
+		{name: "longer", oldMode: "GOVERNANCE", newMode: "GOVERNANCE", newDate: longer, wantAllowed: true},
+		{name: "shorter", oldMode: "GOVERNANCE", newMode: "GOVERNANCE", newDate: shorter},
 		{
-			name:    "shorter, with bypass",
-			from:    "GOVERNANCE",
-			to:      "GOVERNANCE",
-			until:   shorter,
-			bypass:  true,
-			allowed: true,
+			name:        "shorter, with bypass",
+			oldMode:     "GOVERNANCE",
+			newMode:     "GOVERNANCE",
+			newDate:     shorter,
+			bypass:      true,
+			wantAllowed: true,
 		},
-		{name: "removed", from: "GOVERNANCE"},
-		{name: "removed, with bypass", from: "GOVERNANCE", bypass: true, allowed: true},
-		{name: "stronger mode", from: "GOVERNANCE", to: "COMPLIANCE", until: longer},
-		{name: "longer compliance", from: "COMPLIANCE", to: "COMPLIANCE", until: longer, allowed: true},
-		{name: "shorter compliance, with bypass", from: "COMPLIANCE", to: "COMPLIANCE", until: shorter, bypass: true},
-		{name: "weaker mode, with bypass", from: "COMPLIANCE", to: "GOVERNANCE", until: longer, bypass: true},
-		{name: "removed compliance, with bypass", from: "COMPLIANCE", bypass: true},
+		{name: "removed", oldMode: "GOVERNANCE"},
+		{name: "removed, with bypass", oldMode: "GOVERNANCE", bypass: true, wantAllowed: true},
+		{name: "stronger mode", oldMode: "GOVERNANCE", newMode: "COMPLIANCE", newDate: longer},
+		{name: "longer compliance", oldMode: "COMPLIANCE", newMode: "COMPLIANCE", newDate: longer, wantAllowed: true},
+		{
+			name:    "shorter compliance, with bypass",
+			oldMode: "COMPLIANCE",
+			newMode: "COMPLIANCE",
+			newDate: shorter,
+			bypass:  true,
+		},
+		{name: "weaker mode, with bypass", oldMode: "COMPLIANCE", newMode: "GOVERNANCE", newDate: longer, bypass: true},
+		{name: "removed compliance, with bypass", oldMode: "COMPLIANCE", bypass: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.putLocked(t, tt.name, tt.from)
+			s.putLocked(t, tt.name, tt.oldMode)
 			retention := &types.ObjectLockRetention{}
-			if tt.to != "" {
-				retention.Mode = types.ObjectLockRetentionMode(tt.to)
-				retention.RetainUntilDate = &tt.until
+			if tt.newMode != "" {
+				retention.Mode = types.ObjectLockRetentionMode(tt.newMode)
+				retention.RetainUntilDate = &tt.newDate
 			}
 
 			_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
@@ -194,7 +200,7 @@ func TestRetentionCanBeExtended(t *testing.T) {
 				BypassGovernanceRetention: &tt.bypass,
 				Retention:                 retention,
 			})
-			if tt.allowed {
+			if tt.wantAllowed {
 				require.NoError(t, err)
 				return
 			}

@@ -97,7 +97,7 @@ func TestForm(t *testing.T) {
 	tests := []struct {
 		name       string
 		change     func(fields map[string]string) // of the valid form
-		later      time.Duration                  // from the signature to the request
+		delay      time.Duration                  // from the signature to the request
 		content    string                         // of the file
 		wantStatus int
 		wantCode   string // of the refusal, or ""
@@ -241,7 +241,7 @@ func TestForm(t *testing.T) {
 			content:    "hello",
 			wantStatus: 204,
 		},
-		{name: "expired", later: 16 * time.Minute, content: "hello", wantStatus: 403, wantCode: "AccessDenied"},
+		{name: "expired", delay: 16 * time.Minute, content: "hello", wantStatus: 403, wantCode: "AccessDenied"},
 		{name: "file too long", content: "hello, hello", wantStatus: 400, wantCode: "EntityTooLarge"},
 		{name: "file too short", content: "h", wantStatus: 400, wantCode: "EntityTooSmall"},
 	}
@@ -277,9 +277,9 @@ func TestForm(t *testing.T) {
 				delete(fields, "X-Amz-Signature")
 			}
 
-			s.clock.move(tt.later)
+			s.clock.move(tt.delay)
 			response, body := s.post(t, presigned.URL, fields, tt.content)
-			s.clock.move(-tt.later)
+			s.clock.move(-tt.delay)
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 
 			// A refused form stores nothing.

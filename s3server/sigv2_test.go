@@ -57,18 +57,18 @@ func TestSignatureV2InHeader(t *testing.T) {
 	tests := []struct {
 		name        string
 		config      s3server.Config
-		at          string
+		serverTime  string
 		method, url string
 		header      map[string]string
 		wantStatus  int
 		wantCode    string
 	}{
 		{
-			name:   "an object",
-			config: lenient,
-			at:     get,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
+			name:       "an object",
+			config:     lenient,
+			serverTime: get,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
@@ -77,11 +77,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "NoSuchKey",
 		},
 		{
-			name:   "an upload",
-			config: lenient,
-			at:     put,
-			method: "PUT",
-			url:    "/photos/puppy.jpg",
+			name:       "an upload",
+			config:     lenient,
+			serverTime: put,
+			method:     "PUT",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          put,
 				"Content-Type":  "image/jpeg",
@@ -90,11 +90,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantStatus: 200,
 		},
 		{
-			name:   "a subresource",
-			config: lenient,
-			at:     "Tue, 27 Mar 2007 19:44:46 +0000",
-			method: "GET",
-			url:    "/?acl",
+			name:       "a subresource",
+			config:     lenient,
+			serverTime: "Tue, 27 Mar 2007 19:44:46 +0000",
+			method:     "GET",
+			url:        "/?acl",
 			header: map[string]string{
 				"Date":          "Tue, 27 Mar 2007 19:44:46 +0000",
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:82ZHiFIjc+WbcwFKGUVEQspPn+0=",
@@ -102,11 +102,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantStatus: 200,
 		},
 		{
-			name:   "another type",
-			config: lenient,
-			at:     put,
-			method: "PUT",
-			url:    "/photos/puppy.jpg",
+			name:       "another type",
+			config:     lenient,
+			serverTime: put,
+			method:     "PUT",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          put,
 				"Content-Type":  "image/png",
@@ -116,11 +116,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another header",
-			config: lenient,
-			at:     put,
-			method: "PUT",
-			url:    "/photos/puppy.jpg",
+			name:       "another header",
+			config:     lenient,
+			serverTime: put,
+			method:     "PUT",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          put,
 				"Content-Type":  "image/jpeg",
@@ -131,11 +131,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "another object",
-			config: lenient,
-			at:     get,
-			method: "GET",
-			url:    "/photos/kitten.jpg",
+			name:       "another object",
+			config:     lenient,
+			serverTime: get,
+			method:     "GET",
+			url:        "/photos/kitten.jpg",
 			header: map[string]string{
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
@@ -144,11 +144,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "an unknown key",
-			config: lenient,
-			at:     get,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
+			name:       "an unknown key",
+			config:     lenient,
+			serverTime: get,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          get,
 				"Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
@@ -157,11 +157,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "InvalidAccessKeyId",
 		},
 		{
-			name:   "an old date",
-			config: lenient,
-			at:     put,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
+			name:       "an old date",
+			config:     lenient,
+			serverTime: put,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
@@ -172,7 +172,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 		{
 			name:       "no date",
 			config:     lenient,
-			at:         get,
+			serverTime: get,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header:     map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
@@ -182,7 +182,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 		{
 			name:       "no signature",
 			config:     lenient,
-			at:         get,
+			serverTime: get,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header:     map[string]string{"Date": get, "Authorization": "AWS HELLO"},
@@ -190,11 +190,11 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantCode:   "InvalidArgument",
 		},
 		{
-			name:   "strict",
-			config: strict,
-			at:     get,
-			method: "GET",
-			url:    "/photos/puppy.jpg",
+			name:       "strict",
+			config:     strict,
+			serverTime: get,
+			method:     "GET",
+			url:        "/photos/puppy.jpg",
 			header: map[string]string{
 				"Date":          get,
 				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
@@ -205,7 +205,7 @@ func TestSignatureV2InHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			w := serveAt(t, tt.config, tt.at, tt.method, host+tt.url, tt.header)
+			w := serveAt(t, tt.config, tt.serverTime, tt.method, host+tt.url, tt.header)
 			require.Equal(t, tt.wantStatus, w.Code, w.Body)
 			require.Contains(t, w.Body.String(), tt.wantCode)
 		})
@@ -289,16 +289,16 @@ func TestPresignedURLV2(t *testing.T) {
 	tests := []struct {
 		name        string
 		strict      bool
-		at          string
+		serverTime  string
 		method, url string
 		header      map[string]string
 		wantStatus  int
 		wantCode    string
 	}{
-		{name: "a download", at: now, method: "GET", url: get, wantStatus: 404, wantCode: "NoSuchKey"},
+		{name: "a download", serverTime: now, method: "GET", url: get, wantStatus: 404, wantCode: "NoSuchKey"},
 		{
 			name:       "an upload",
-			at:         now,
+			serverTime: now,
 			method:     "PUT",
 			url:        put,
 			header:     map[string]string{"Content-Type": "text/plain"},
@@ -306,7 +306,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "an upload with the same header",
-			at:         now,
+			serverTime: now,
 			method:     "PUT",
 			url:        put,
 			header:     map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "1"},
@@ -314,7 +314,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "an upload with another header",
-			at:         now,
+			serverTime: now,
 			method:     "PUT",
 			url:        put,
 			header:     map[string]string{"Content-Type": "text/plain", "X-Amz-Meta-A": "2"},
@@ -323,16 +323,16 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "an upload of more",
-			at:         now,
+			serverTime: now,
 			method:     "PUT",
 			url:        put,
 			wantStatus: 403,
 			wantCode:   "SignatureDoesNotMatch",
 		},
-		{name: "a listing", at: now, method: "GET", url: list, wantStatus: 200, wantCode: "ListVersionsResult"},
+		{name: "a listing", serverTime: now, method: "GET", url: list, wantStatus: 200, wantCode: "ListVersionsResult"},
 		{
 			name:       "another method",
-			at:         now,
+			serverTime: now,
 			method:     "DELETE",
 			url:        get,
 			wantStatus: 403,
@@ -340,7 +340,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "another object",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(get, ".txt", ".png", 1),
 			wantStatus: 403,
@@ -348,7 +348,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "another expiry",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        get + "0",
 			wantStatus: 403,
@@ -356,7 +356,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "another response",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(get, "attachment", "inline", 1),
 			wantStatus: 403,
@@ -364,7 +364,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "another operation",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        get + "&attributes",
 			wantStatus: 403,
@@ -372,16 +372,16 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "another operation of a bucket",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(list, "versions", "versions&ownershipControls", 1),
 			wantStatus: 403,
 			wantCode:   "AccessDenied",
 		},
 		{
-			name:   "two headers as one",
-			at:     now,
-			method: "PUT",
+			name:       "two headers as one",
+			serverTime: now,
+			method:     "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
 				"x-amz-meta-a=1%0Ax-amz-meta-a-b:2", 1),
 			header:     map[string]string{"Content-Type": "text/plain"},
@@ -389,9 +389,9 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "two headers as one name",
-			at:     now,
-			method: "PUT",
+			name:       "two headers as one name",
+			serverTime: now,
+			method:     "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
 				"x-amz-meta-a:1%0Ax-amz-meta-a-b=2", 1),
 			header:     map[string]string{"Content-Type": "text/plain"},
@@ -400,7 +400,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "expired",
-			at:         "Thu, 01 Jan 2026 01:00:01 +0000",
+			serverTime: "Thu, 01 Jan 2026 01:00:01 +0000",
 			method:     "GET",
 			url:        get,
 			wantStatus: 403,
@@ -408,7 +408,7 @@ func TestPresignedURLV2(t *testing.T) {
 		},
 		{
 			name:       "an expiry without time",
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(get, "1767229200", "soon", 1),
 			wantStatus: 403,
@@ -417,7 +417,7 @@ func TestPresignedURLV2(t *testing.T) {
 		{
 			name:       "strict",
 			strict:     true,
-			at:         now,
+			serverTime: now,
 			method:     "GET",
 			url:        get,
 			wantStatus: 403,
@@ -428,7 +428,7 @@ func TestPresignedURLV2(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := config
 			c.Strict = tt.strict
-			w := serveAt(t, c, tt.at, tt.method, host+tt.url, tt.header)
+			w := serveAt(t, c, tt.serverTime, tt.method, host+tt.url, tt.header)
 			require.Equal(t, tt.wantStatus, w.Code, w.Body)
 			require.Contains(t, w.Body.String(), tt.wantCode)
 		})

@@ -111,6 +111,7 @@ func TestTagsNamedLikeServer(t *testing.T) {
 func TestTagsRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "x")
+
 	const (
 		maxKey   = 128
 		maxValue = 256
@@ -147,16 +148,18 @@ func TestTagsRefused(t *testing.T) {
 	})
 	require.Equal(t, 200, response.StatusCode, body)
 
-	// PutObjectTagging needs a checksum, an upload of a part takes no tags, and a missing object has none.
+	// PutObjectTagging needs a checksum.
 	const document = "<Tagging><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tagging>"
 	_, body = s.sendSigned(t, "PUT", "/photos/k?tagging", document, nil)
 	require.Equal(t, "InvalidRequest", parseError(t, body).Code, "it has no checksum: %s", body)
 
+	// An upload of a part takes no tags.
 	_, body = s.sendSigned(t, "PUT", "/photos/k?partNumber=1&uploadId=u", "x", map[string]string{
 		"X-Amz-Tagging": "k=v",
 	})
 	require.Equal(t, "InvalidArgument", parseError(t, body).Code, body)
 
+	// A missing object has no tags.
 	_, err := s.GetObjectTagging(t.Context(), &s3.GetObjectTaggingInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("missing"),

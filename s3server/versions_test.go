@@ -249,6 +249,7 @@ func TestListVersionsAfterMissingVersion(t *testing.T) {
 	two := s.putVersion(t, "k", "2")
 	three := s.putVersion(t, "k", "3")
 
+	// The first page has the two newest versions.
 	page, err := s.ListObjectVersions(t.Context(), &s3.ListObjectVersionsInput{
 		Bucket:  aws.String(bucket),
 		MaxKeys: aws.Int32(2),

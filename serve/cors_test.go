@@ -34,15 +34,15 @@ func TestPreflightFollowsRules(t *testing.T) {
 	tests := []struct {
 		name                    string
 		origin, method, headers string // that the browser asks for
-		allowed                 string // origin in the response; "" if the preflight is refused
+		wantAllowed             string // origin in the response; "" if the preflight is refused
 		wantMaxAge              string // seconds
 	}{
 		{
-			name:       "read from any origin",
-			origin:     "https://evil.example.org",
-			method:     "GET",
-			allowed:    "*",
-			wantMaxAge: "3600",
+			name:        "read from any origin",
+			origin:      "https://evil.example.org",
+			method:      "GET",
+			wantAllowed: "*",
+			wantMaxAge:  "3600",
 		},
 		{
 			name:    "read with a header",
@@ -51,27 +51,27 @@ func TestPreflightFollowsRules(t *testing.T) {
 			headers: "x-more",
 		},
 		{
-			name:       "upload from an origin with a wildcard",
-			origin:     "https://app.example.com",
-			method:     "PUT",
-			headers:    "content-type, X-Omnibucket-Meta-Name",
-			allowed:    "https://app.example.com",
-			wantMaxAge: "90",
+			name:        "upload from an origin with a wildcard",
+			origin:      "https://app.example.com",
+			method:      "PUT",
+			headers:     "content-type, X-Omnibucket-Meta-Name",
+			wantAllowed: "https://app.example.com",
+			wantMaxAge:  "90",
 		},
 		{
-			name:       "upload from an origin without a wildcard",
-			origin:     "http://localhost:3000",
-			method:     "POST",
-			headers:    "content-type",
-			allowed:    "http://localhost:3000",
-			wantMaxAge: "90",
+			name:        "upload from an origin without a wildcard",
+			origin:      "http://localhost:3000",
+			method:      "POST",
+			headers:     "content-type",
+			wantAllowed: "http://localhost:3000",
+			wantMaxAge:  "90",
 		},
 		{
-			name:       "upload without headers",
-			origin:     "http://localhost:3000",
-			method:     "PUT",
-			allowed:    "http://localhost:3000",
-			wantMaxAge: "90",
+			name:        "upload without headers",
+			origin:      "http://localhost:3000",
+			method:      "PUT",
+			wantAllowed: "http://localhost:3000",
+			wantMaxAge:  "90",
 		},
 		{
 			name:    "upload from another origin",
@@ -111,10 +111,10 @@ func TestPreflightFollowsRules(t *testing.T) {
 			h := w.Header()
 			require.Equal(t, "Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
 				h.Get("Vary"))
-			require.Equal(t, tt.allowed, h.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, tt.wantAllowed, h.Get("Access-Control-Allow-Origin"))
 			require.Empty(t, h.Get("Access-Control-Allow-Credentials"))
 
-			if tt.allowed == "" {
+			if tt.wantAllowed == "" {
 				s.requireRefusal(w, 403, "AccessForbidden")
 				return
 			}

@@ -367,22 +367,22 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	}
 
 	tests := []struct {
-		name    string
-		to      string // what the proxy replaces /files/ with
-		handler http.Handler
+		name        string
+		replacement string // what the proxy replaces /files/ with
+		handler     http.Handler
 	}{
-		{name: "to the root", to: "/", handler: s.handler},
+		{name: "to the root", replacement: "/", handler: s.handler},
 		{
-			name:    "to another path, under StripPrefix",
-			to:      "/internal/",
-			handler: http.StripPrefix("/internal", s.handler),
+			name:        "to another path, under StripPrefix",
+			replacement: "/internal/",
+			handler:     http.StripPrefix("/internal", s.handler),
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// sendToProxy sends a request as the proxy passes it to the handler.
 			sendToProxy := func(method, url string, body io.Reader, contentType string) *httptest.ResponseRecorder {
-				target := strings.Replace(url, siteBase+"/", "http://inner"+tt.to, 1)
+				target := strings.Replace(url, siteBase+"/", "http://inner"+tt.replacement, 1)
 				r := httptest.NewRequest(method, target, body)
 				if contentType != "" {
 					r.Header.Set("Content-Type", contentType)

@@ -213,18 +213,18 @@ func TestFormThatStopsIsNotMalformed(t *testing.T) {
 		contentType, len(body))
 
 	// Each form ends after the first place that has this text.
-	tests := []struct{ name, upTo string }{
+	tests := []struct{ name, lastSent string }{
 		{name: "before the first boundary"},
-		{name: "in the first boundary", upTo: "--"},
-		{name: "in a line of a part's head", upTo: "Content-Disposition: form-d"},
-		{name: "after a part's head", upTo: "\r\n\r\n"},
-		{name: "in the file", upTo: "the cont"},
+		{name: "in the first boundary", lastSent: "--"},
+		{name: "in a line of a part's head", lastSent: "Content-Disposition: form-d"},
+		{name: "after a part's head", lastSent: "\r\n\r\n"},
+		{name: "in the file", lastSent: "the cont"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			before, _, found := strings.Cut(string(body), tt.upTo)
+			before, _, found := strings.Cut(string(body), tt.lastSent)
 			require.True(t, found)
-			beginning := head + before + tt.upTo
+			beginning := head + before + tt.lastSent
 
 			requireRefusal := func(response *http.Response, status int, code string) {
 				t.Helper()

@@ -73,57 +73,57 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		name, span   string
 		wantStatus   int
 		wantRequests int   // to the store
-		asked        int64 // bytes of all ranges
+		rangeBytes   int64 // bytes of all ranges
 	}{
-		{name: "two beside each other", span: "bytes=0-9,10-19", wantStatus: 206, wantRequests: 1, asked: 20},
+		{name: "two beside each other", span: "bytes=0-9,10-19", wantStatus: 206, wantRequests: 1, rangeBytes: 20},
 		{
 			name:         "ten, 100 kB apart",
 			span:         spacedRanges(10, 10_000, 110_000),
 			wantStatus:   206,
 			wantRequests: 1,
-			asked:        100_000,
+			rangeBytes:   100_000,
 		},
 		{
 			name:         "ten, 200 kB apart",
 			span:         spacedRanges(10, 10_000, 210_000),
 			wantStatus:   206,
 			wantRequests: 5,
-			asked:        100_000,
+			rangeBytes:   100_000,
 		},
 		{
 			name:         "ten of 1 MiB, 1 MiB apart",
 			span:         spacedRanges(10, MiB, 2*MiB),
 			wantStatus:   206,
 			wantRequests: 1,
-			asked:        10 * MiB,
+			rangeBytes:   10 * MiB,
 		},
 		{
 			name:         "ten small ones after a large one",
 			span:         "bytes=0-20971519," + rangeList(21*MiB, 10, 1, MiB),
 			wantStatus:   206,
 			wantRequests: 1,
-			asked:        20*MiB + 10,
+			rangeBytes:   20*MiB + 10,
 		},
 		{
 			name:         "a byte of each MiB",
 			span:         spacedRanges(size/MiB, 1, MiB),
 			wantStatus:   200,
 			wantRequests: 2,
-			asked:        size,
+			rangeBytes:   size,
 		},
 		{
 			name:         "a byte of every other kilobyte",
 			span:         spacedRanges(32_000, 1, 2000),
 			wantStatus:   200,
 			wantRequests: 2,
-			asked:        size,
+			rangeBytes:   size,
 		},
 		{
 			name:         "a byte of each MiB, and a suffix",
 			span:         spacedRanges(size/MiB, 1, MiB) + ",-1",
 			wantStatus:   200,
 			wantRequests: 2,
-			asked:        size,
+			rangeBytes:   size,
 		},
 	}
 	for _, tt := range tests {
@@ -135,12 +135,12 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 					serve.Object(w, r, b, "key")
 				})
 			require.Equal(t, tt.wantStatus, got.StatusCode)
-			require.GreaterOrEqual(t, got.ContentLength, tt.asked)
+			require.GreaterOrEqual(t, got.ContentLength, tt.rangeBytes)
 			require.Equal(t, tt.wantRequests, store.requests)
 
 			// Between the ranges, the server may read 1 MiB, or as many bytes as it sends.
-			maxExtra := max(MiB, tt.asked)
-			require.LessOrEqual(t, store.bytes, tt.asked+maxExtra)
+			maxExtra := max(MiB, tt.rangeBytes)
+			require.LessOrEqual(t, store.bytes, tt.rangeBytes+maxExtra)
 		})
 	}
 }

@@ -76,6 +76,7 @@ func TestObjectErrorStatus(t *testing.T) {
 			require.NotContains(t, body, "secret")
 		})
 	}
+
 	// An error of another package counts as internal.
 	t.Run("an error without a code", func(t *testing.T) {
 		got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
@@ -198,21 +199,21 @@ func TestObjectFailsHalfway(t *testing.T) {
 
 	tests := []struct {
 		name     string
-		from     storage.Downloader
+		source   storage.Downloader
 		key      string
 		span     string // Range
 		encoding string // Content-Encoding of the caller, without which the response has a Content-Length
 	}{
-		{name: "one damaged byte", key: "byte", from: corrupt},
-		{name: "a damaged kilobyte", key: "kilobyte", from: corrupt},
-		{name: "a damaged megabyte", key: "megabyte", from: corrupt},
-		{name: "the reader fails", from: broken},
-		{name: "the reader fails in a range", from: broken, span: "bytes=1-80000"},
-		{name: "the reader fails in one of several ranges", from: broken, span: "bytes=0-9,100-80000"},
-		{name: "the reader ends early", from: early},
-		{name: "the reader ends early in a range", from: early, span: "bytes=0-80000"},
-		{name: "the reader fails, without Content-Length", from: broken, encoding: "br"},
-		{name: "the reader ends early, without Content-Length", from: early, encoding: "br"},
+		{name: "one damaged byte", key: "byte", source: corrupt},
+		{name: "a damaged kilobyte", key: "kilobyte", source: corrupt},
+		{name: "a damaged megabyte", key: "megabyte", source: corrupt},
+		{name: "the reader fails", source: broken},
+		{name: "the reader fails in a range", source: broken, span: "bytes=1-80000"},
+		{name: "the reader fails in one of several ranges", source: broken, span: "bytes=0-9,100-80000"},
+		{name: "the reader ends early", source: early},
+		{name: "the reader ends early in a range", source: early, span: "bytes=0-80000"},
+		{name: "the reader fails, without Content-Length", source: broken, encoding: "br"},
+		{name: "the reader ends early, without Content-Length", source: early, encoding: "br"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -220,7 +221,7 @@ func TestObjectFailsHalfway(t *testing.T) {
 				if tt.encoding != "" {
 					w.Header().Set("Content-Encoding", tt.encoding)
 				}
-				serve.Object(w, r, tt.from, tt.key)
+				serve.Object(w, r, tt.source, tt.key)
 			}))
 			defer server.Close()
 

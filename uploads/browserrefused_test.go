@@ -120,6 +120,8 @@ func TestScriptTellsThatPageIsOffline(t *testing.T) {
 	defer tab.close()
 	tab.evaluate("void import('./upload.js').then((script) => { window.script = script; })")
 	tab.wait("window.script")
+
+	// The browser goes offline after the page has loaded the script.
 	b.do(t, "offline", map[string]any{"value": true})
 	defer b.do(t, "offline", map[string]any{"value": false})
 

@@ -344,7 +344,7 @@ func TestS3ParamsReserveOnce(t *testing.T) {
 			other := acct.startProcess()
 			path := requestParams(t, other)
 
-			// Another file arrives before one of the calls of a PUT.
+			// Another file arrives just before this call of a PUT.
 			p := acct.startProcess(interruption.layer(func() {
 				other.ask("PUT", path, content(1000))
 			}))

@@ -45,7 +45,10 @@ func TestTusRefusedClientReachesLimitOfApplication(t *testing.T) {
 	const maxBytes = 20
 	limited := httptest.NewServer(http.StripPrefix("/uploads", http.MaxBytesHandler(s.handler, maxBytes)))
 	defer limited.Close()
-	for range 20 {
+
+	// Many attempts make a data race likely.
+	const attempts = 20
+	for range attempts {
 		address := s.create("Upload-Length", "10")
 		chunked := io.MultiReader(bytes.NewReader(content(2 * maxBytes)))
 		path := address[strings.Index(address, "/uploads/"):]

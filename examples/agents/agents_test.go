@@ -204,6 +204,7 @@ func TestHandle(t *testing.T) {
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /photos/{name}", handle(bucket))
 
+		// Each request asks for a range.
 		statuses := map[string]int{"/photos/a": http.StatusPartialContent, "/photos/missing": http.StatusNotFound}
 		for path, want := range statuses {
 			w := httptest.NewRecorder()

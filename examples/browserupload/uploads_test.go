@@ -181,15 +181,15 @@ func (r replaced) Download(ctx context.Context, key string, o *storage.DownloadO
 // A file that replaces a checked image is not shown, because its copy is checked, too.
 func TestImageUncheckedIsNotShown(t *testing.T) {
 	tests := []struct {
-		name       string
-		by         string // content that replaces the image
-		wantStatus int
+		name        string
+		replacement string // content that replaces the image
+		wantStatus  int
 	}{
-		{name: "a page", by: "<html><script>alert(1)</script>", wantStatus: http.StatusUnsupportedMediaType},
+		{name: "a page", replacement: "<html><script>alert(1)</script>", wantStatus: http.StatusUnsupportedMediaType},
 		{
-			name:       "a larger image",
-			by:         tinyGIF + strings.Repeat("x", maxBytes),
-			wantStatus: http.StatusRequestEntityTooLarge,
+			name:        "a larger image",
+			replacement: tinyGIF + strings.Repeat("x", maxBytes),
+			wantStatus:  http.StatusRequestEntityTooLarge,
 		},
 	}
 	for _, tt := range tests {
@@ -198,7 +198,7 @@ func TestImageUncheckedIsNotShown(t *testing.T) {
 			c := newClient(t, settings{})
 			_, err := c.site.incoming.Upload(t.Context(), "a.gif", strings.NewReader(tinyGIF))
 			require.NoError(t, err)
-			changing, err := storage.Wrap(c.site.bucket, func(core storage.Core) storage.Core { return replaced{core, tt.by} })
+			changing, err := storage.Wrap(c.site.bucket, func(core storage.Core) storage.Core { return replaced{core, tt.replacement} })
 			require.NoError(t, err)
 			c.site.incoming = storage.Prefixed(changing, "incoming/")
 

@@ -32,19 +32,31 @@ func (f *fixture) keys(t *testing.T) []string {
 func TestRenameReplacesNothing(t *testing.T) {
 	before := []string{"a", "b", "f/1", "f/2/3", "g/1"}
 	tests := []struct {
-		name, from, to string
-		wantStatus     int
-		wantKeys       []string // afterwards
+		name, source, target string
+		wantStatus           int
+		wantKeys             []string // afterwards
 	}{
-		{name: "an object", from: "a", to: "z", wantStatus: 200, wantKeys: []string{"b", "f/1", "f/2/3", "g/1", "z"}},
-		{name: "an object to a taken name", from: "a", to: "b", wantStatus: 412, wantKeys: before},
-		{name: "a missing object", from: "none", to: "z", wantStatus: 404, wantKeys: before},
-		{name: "an object to an invalid name", from: "a", to: "../x", wantStatus: 400, wantKeys: before},
-		{name: "a folder", from: "f/", to: "h/", wantStatus: 200, wantKeys: []string{"a", "b", "g/1", "h/1", "h/2/3"}},
-		{name: "a folder to an existing folder", from: "f/", to: "g/", wantStatus: 412, wantKeys: before},
-		{name: "a folder into itself", from: "f/", to: "f/x/", wantStatus: 400, wantKeys: before},
-		{name: "a folder to its parent", from: "f/2/", to: "f/", wantStatus: 400, wantKeys: before},
-		{name: "a folder to the name of an object", from: "f/", to: "x", wantStatus: 400, wantKeys: before},
+		{
+			name:       "an object",
+			source:     "a",
+			target:     "z",
+			wantStatus: 200,
+			wantKeys:   []string{"b", "f/1", "f/2/3", "g/1", "z"},
+		},
+		{name: "an object to a taken name", source: "a", target: "b", wantStatus: 412, wantKeys: before},
+		{name: "a missing object", source: "none", target: "z", wantStatus: 404, wantKeys: before},
+		{name: "an object to an invalid name", source: "a", target: "../x", wantStatus: 400, wantKeys: before},
+		{
+			name:       "a folder",
+			source:     "f/",
+			target:     "h/",
+			wantStatus: 200,
+			wantKeys:   []string{"a", "b", "g/1", "h/1", "h/2/3"},
+		},
+		{name: "a folder to an existing folder", source: "f/", target: "g/", wantStatus: 412, wantKeys: before},
+		{name: "a folder into itself", source: "f/", target: "f/x/", wantStatus: 400, wantKeys: before},
+		{name: "a folder to its parent", source: "f/2/", target: "f/", wantStatus: 400, wantKeys: before},
+		{name: "a folder to the name of an object", source: "f/", target: "x", wantStatus: 400, wantKeys: before},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,7 +64,7 @@ func TestRenameReplacesNothing(t *testing.T) {
 			for _, key := range before {
 				f.put(t, key, key)
 			}
-			status, answer := f.call(t, "POST", "move", map[string]any{"from": tt.from, "to": tt.to})
+			status, answer := f.call(t, "POST", "move", map[string]any{"from": tt.source, "to": tt.target})
 			require.Equal(t, tt.wantStatus, status, answer)
 			require.Equal(t, tt.wantKeys, f.keys(t))
 		})

@@ -28,28 +28,28 @@ func TestContentRunsNothing(t *testing.T) {
 	tests := []struct {
 		name, key, contentType string
 		wantKind               string // of the preview
-		shown                  string // the type with which it is shown, or "" if it is only saved
+		wantShown              string // the type with which it is shown, or "" if it is only saved
 	}{
 		{name: "HTML", key: "a.html", contentType: "text/html", wantKind: "text"},
 		{name: "XHTML", key: "a", contentType: "application/xhtml+xml", wantKind: "text"},
 		{name: "a script", key: "a.js", contentType: "text/javascript", wantKind: "text"},
-		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", wantKind: "image", shown: "image/svg+xml"},
-		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", wantKind: "image", shown: "image/jpeg"},
+		{name: "an SVG", key: "a.svg", contentType: "image/svg+xml", wantKind: "image", wantShown: "image/svg+xml"},
+		{name: "a photo", key: "a.jpg", contentType: "image/jpeg", wantKind: "image", wantShown: "image/jpeg"},
 		{
 			name:        "a photo with a parameter in its type",
 			key:         "a.jpg",
 			contentType: "image/jpeg; charset=x",
 			wantKind:    "image",
-			shown:       "image/jpeg",
+			wantShown:   "image/jpeg",
 		},
-		{name: "a film", key: "a.mp4", contentType: "video/mp4", wantKind: "video", shown: "video/mp4"},
+		{name: "a film", key: "a.mp4", contentType: "video/mp4", wantKind: "video", wantShown: "video/mp4"},
 		{name: "a PDF", key: "a.pdf", contentType: "application/pdf", wantKind: "pdf"},
 		{
 			name:        "a photo without a type of its own",
 			key:         "a.png",
 			contentType: "application/octet-stream",
 			wantKind:    "image",
-			shown:       "image/png",
+			wantShown:   "image/png",
 		},
 		{name: "malformed type", key: "a.bin", contentType: "x\ny", wantKind: "none"},
 		{name: "two types", key: "a.html", contentType: "image/png, text/html", wantKind: "text"},
@@ -66,7 +66,7 @@ func TestContentRunsNothing(t *testing.T) {
 
 			o := f.object(t, tt.key)
 			require.Equal(t, tt.wantKind, o.Kind)
-			require.Equal(t, tt.shown != "", o.View != "")
+			require.Equal(t, tt.wantShown != "", o.View != "")
 
 			for _, address := range []string{o.Download, o.View} {
 				if address == "" {
@@ -88,7 +88,7 @@ func TestContentRunsNothing(t *testing.T) {
 					require.Equal(t, "application/octet-stream", h.Get("Content-Type"))
 					require.True(t, strings.HasPrefix(h.Get("Content-Disposition"), "attachment"))
 				} else {
-					require.Equal(t, tt.shown, h.Get("Content-Type"))
+					require.Equal(t, tt.wantShown, h.Get("Content-Type"))
 				}
 			}
 		})

@@ -42,11 +42,13 @@ func TestFindContinues(t *testing.T) {
 	}
 	f.put(t, "a needle", "")
 
+	// The first response has not reached the needle, which is the last name.
 	var first, second list
 	f.get(t, "find", &first, "text", "needle")
 	require.Empty(t, first.Entries)
 	require.NotEmpty(t, first.Next)
 
+	// The second response continues, and ends the search.
 	f.get(t, "find", &second, "text", "needle", "after", first.Next)
 	require.Equal(t, []string{"a needle"}, second.keys())
 	require.Empty(t, second.Next)

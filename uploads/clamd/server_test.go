@@ -204,14 +204,14 @@ func TestInspectReplies(t *testing.T) {
 	const soon = 50 * time.Millisecond
 	gaveUp := make(chan struct{}) // gets a value when a client has given up a scan
 	tests := []struct {
-		name       string
-		size       int           // of the content; at least 100
-		timeout    time.Duration // Config.Timeout
-		prompt     time.Duration // within which clamd must reply to PING; 0 means the usual one
-		scan, ping func(*client) // what clamd does
-		want       any           // code of the error with IfDown: Refuse
-		accepted   bool          // whether the file passes with IfDown: Accept
-		wantFound  string        // signature that OnFound gets
+		name         string
+		size         int           // of the content; at least 100
+		timeout      time.Duration // Config.Timeout
+		prompt       time.Duration // within which clamd must reply to PING; 0 means the usual one
+		scan, ping   func(*client) // what clamd does
+		want         any           // code of the error with IfDown: Refuse
+		wantAccepted bool          // whether the file passes with IfDown: Accept
+		wantFound    string        // signature that OnFound gets
 	}{
 		{name: "clean", want: errNone, scan: replies("stream: OK\x00")},
 		{
@@ -329,21 +329,21 @@ func TestInspectReplies(t *testing.T) {
 		{name: "an endless reply", want: storage.Unavailable, scan: replies(strings.Repeat("stream: OK", 1000))},
 		{name: "HTTP", want: storage.Unavailable, scan: replies("HTTP/1.1 400 Bad Request\r\n\r\n\x00")},
 
-		{name: "down: closes", want: storage.Unavailable, accepted: true, scan: none, ping: none},
+		{name: "down: closes", want: storage.Unavailable, wantAccepted: true, scan: none, ping: none},
 		{
-			name:     "down: does not reply",
-			timeout:  soon,
-			prompt:   soon,
-			want:     storage.Unavailable,
-			accepted: true,
-			scan:     (*client).drain,
-			ping:     (*client).drain,
+			name:         "down: does not reply",
+			timeout:      soon,
+			prompt:       soon,
+			want:         storage.Unavailable,
+			wantAccepted: true,
+			scan:         (*client).drain,
+			ping:         (*client).drain,
 		},
 		{
-			name:     "down: PING has another reply",
-			want:     storage.Unavailable,
-			accepted: true,
-			scan:     none,
+			name:         "down: PING has another reply",
+			want:         storage.Unavailable,
+			wantAccepted: true,
+			scan:         none,
 			ping: func(c *client) {
 				c.say("PANG\x00")
 			},
@@ -367,7 +367,7 @@ func TestInspectReplies(t *testing.T) {
 
 					err := f.scan(t, strings.Repeat("x", max(tt.size, 100)))
 					require.Equal(t, tt.wantFound, strings.Join(f.found, ", "))
-					if tt.accepted && policy == clamd.Accept {
+					if tt.wantAccepted && policy == clamd.Accept {
 						// The file passes, and OnAccept gets the error.
 						require.NoError(t, err)
 						require.Len(t, f.accepted, 1)

@@ -41,20 +41,20 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 func TestMaxSizeOfParts(t *testing.T) {
 	const maxSize = 10
 	tests := []struct {
-		name   string
-		stored map[int]int // sizes of the parts that were sent before, by number
-		part   int
-		size   int
-		fits   bool
+		name     string
+		stored   map[int]int // sizes of the parts that were sent before, by number
+		part     int
+		size     int
+		wantFits bool
 	}{
-		{name: "larger than MaxSize alone", part: 1, size: 11, fits: false},
-		{name: "as large as MaxSize alone", part: 1, size: 10, fits: true},
-		{name: "as large as the rest", stored: map[int]int{1: 2}, part: 2, size: 8, fits: true},
-		{name: "larger than the rest", stored: map[int]int{1: 6}, part: 2, size: 5, fits: false},
+		{name: "larger than MaxSize alone", part: 1, size: 11, wantFits: false},
+		{name: "as large as MaxSize alone", part: 1, size: 10, wantFits: true},
+		{name: "as large as the rest", stored: map[int]int{1: 2}, part: 2, size: 8, wantFits: true},
+		{name: "larger than the rest", stored: map[int]int{1: 6}, part: 2, size: 5, wantFits: false},
 		// A part of at most a quarter of MaxSize is not compared with the other parts until all four are stored.
-		{name: "small, but nothing is left", stored: map[int]int{3: 10}, part: 1, size: 1, fits: true},
-		{name: "smaller than the stored one", stored: map[int]int{1: 10}, part: 1, size: 7, fits: true},
-		{name: "larger than the stored one", stored: map[int]int{1: 2, 2: 7}, part: 1, size: 4, fits: false},
+		{name: "small, but nothing is left", stored: map[int]int{3: 10}, part: 1, size: 1, wantFits: true},
+		{name: "smaller than the stored one", stored: map[int]int{1: 10}, part: 1, size: 7, wantFits: true},
+		{name: "larger than the stored one", stored: map[int]int{1: 2, 2: 7}, part: 1, size: 4, wantFits: false},
 	}
 	for _, tt := range tests {
 		for bodyName, newBody := range bodies {
@@ -67,7 +67,7 @@ func TestMaxSizeOfParts(t *testing.T) {
 				before := storedSizes(t, f.bucket)
 				body := newBody(strings.Repeat("x", tt.size))
 				_, err := f.store.UploadPart(t.Context(), body, part(tt.part).of(4))
-				if tt.fits {
+				if tt.wantFits {
 					require.NoError(t, err)
 					return
 				}

@@ -305,28 +305,28 @@ func TestRuleActions(t *testing.T) {
 		rules      string
 		versions   versions
 		index      int           // of the version that the rules are asked about
-		later      time.Duration // since the current version was written at 15:00
+		age        time.Duration // since the current version was written at 15:00
 		wantAction lifecycle.Action
 	}{
 		{
 			name:       "last hour of the day",
 			rules:      rule("", afterADay),
 			versions:   versions{current},
-			later:      32 * time.Hour,
+			age:        32 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "midnight after the day",
 			rules:      rule("", afterADay),
 			versions:   versions{current},
-			later:      33 * time.Hour,
+			age:        33 * time.Hour,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
 			name:       "disabled rule",
 			rules:      strings.Replace(rule("", afterADay), "Enabled", "Disabled", 1),
 			versions:   versions{current},
-			later:      99 * time.Hour,
+			age:        99 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
@@ -334,7 +334,7 @@ func TestRuleActions(t *testing.T) {
 			rules:      rule("", noncurrent),
 			versions:   versions{current, older},
 			index:      1,
-			later:      33 * time.Hour,
+			age:        33 * time.Hour,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
@@ -342,14 +342,14 @@ func TestRuleActions(t *testing.T) {
 			rules:      rule("", noncurrent),
 			versions:   versions{current, older},
 			index:      1,
-			later:      32 * time.Hour,
+			age:        32 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "current version, rule about noncurrent ones",
 			rules:      rule("", noncurrent),
 			versions:   versions{current, older},
-			later:      99 * time.Hour,
+			age:        99 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
@@ -358,49 +358,49 @@ func TestRuleActions(t *testing.T) {
 				"<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>1</NewerNoncurrentVersions></NoncurrentVersionExpiration>"),
 			versions:   versions{current, older},
 			index:      1,
-			later:      99 * time.Hour,
+			age:        99 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "delete marker above a version",
 			rules:      rule("", markers),
 			versions:   versions{marker, older},
-			later:      time.Hour,
+			age:        time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "delete marker without versions",
 			rules:      rule("", markers),
 			versions:   versions{marker},
-			later:      time.Hour,
+			age:        time.Hour,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
 			name:       "transition",
 			rules:      rule("", glacier),
 			versions:   versions{current},
-			later:      24 * time.Hour,
+			age:        24 * time.Hour,
 			wantAction: lifecycle.Action{Class: "GLACIER"},
 		},
 		{
 			name:       "transition to a warmer class",
 			rules:      rule("", glacier),
 			versions:   versions{cold},
-			later:      24 * time.Hour,
+			age:        24 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "transition of a small object",
 			rules:      rule("", glacier),
 			versions:   versions{small},
-			later:      24 * time.Hour,
+			age:        24 * time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "expiration and transition",
 			rules:      rule("a", glacier) + rule("", afterADay),
 			versions:   versions{current},
-			later:      33 * time.Hour,
+			age:        33 * time.Hour,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 	}
@@ -408,7 +408,7 @@ func TestRuleActions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c, err := parse(tt.rules)
 			require.NoError(t, err)
-			require.Equal(t, tt.wantAction, c.Action(tt.versions, tt.index, at(tt.later)))
+			require.Equal(t, tt.wantAction, c.Action(tt.versions, tt.index, at(tt.age)))
 		})
 	}
 }

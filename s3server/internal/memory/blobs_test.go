@@ -30,28 +30,33 @@ func textBody(text string, size int64) *state.Body {
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
 		name       string
-		sent       int64  // the size of the body
+		sentSize   int64  // the size of the body
 		size       int64  // the announced size, or -1 if it is unknown
 		wantPieces int    // the number of pieces that the store keeps
 		wantCode   string // of the error, or ""
 		limit      int64  // the bytes that the store may hold, or 0 if there is no limit
 	}{
 		{name: "empty", wantPieces: 1},
-		{name: "one piece", sent: pieceSize, size: pieceSize, wantPieces: 1},
-		{name: "one piece and a byte", sent: pieceSize + 1, size: pieceSize + 1, wantPieces: 2},
-		{name: "two pieces", sent: 2 * pieceSize, size: 2 * pieceSize, wantPieces: 2},
-		{name: "unknown size", sent: 2*pieceSize + 1, size: -1, wantPieces: 1},
-		{name: "body shorter than announced", sent: pieceSize, size: 2 * pieceSize, wantCode: "IncompleteBody"},
-		{name: "body longer than announced", sent: 2*pieceSize + 1, size: 2 * pieceSize, wantCode: "IncompleteBody"},
-		{name: "announced size above the limit", sent: 1, size: 3, limit: 2, wantCode: "XMinioStorageFull"},
-		{name: "unknown size above the limit", sent: 3, size: -1, limit: 2, wantCode: "XMinioStorageFull"},
+		{name: "one piece", sentSize: pieceSize, size: pieceSize, wantPieces: 1},
+		{name: "one piece and a byte", sentSize: pieceSize + 1, size: pieceSize + 1, wantPieces: 2},
+		{name: "two pieces", sentSize: 2 * pieceSize, size: 2 * pieceSize, wantPieces: 2},
+		{name: "unknown size", sentSize: 2*pieceSize + 1, size: -1, wantPieces: 1},
+		{name: "body shorter than announced", sentSize: pieceSize, size: 2 * pieceSize, wantCode: "IncompleteBody"},
+		{
+			name:     "body longer than announced",
+			sentSize: 2*pieceSize + 1,
+			size:     2 * pieceSize,
+			wantCode: "IncompleteBody",
+		},
+		{name: "announced size above the limit", sentSize: 1, size: 3, limit: 2, wantCode: "XMinioStorageFull"},
+		{name: "unknown size above the limit", sentSize: 3, size: -1, limit: 2, wantCode: "XMinioStorageFull"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.limit}}
 
 			// The text has as many bytes as the case sends.
-			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
+			text := strings.Repeat("0123456789abcdef", int(tt.sentSize/16)+1)[:tt.sentSize]
 			src := textBody(text, tt.size)
 
 			pieces, err := b.put(src)
@@ -63,7 +68,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Len(t, pieces, tt.wantPieces)
-			require.Equal(t, tt.sent, b.bytes.used)
+			require.Equal(t, tt.sentSize, b.bytes.used)
 
 			// The pieces have the whole text.
 			var got strings.Builder

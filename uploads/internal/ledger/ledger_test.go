@@ -414,19 +414,22 @@ func TestAddCountsFileWithoutReservation(t *testing.T) {
 
 // Reserve reduces earlier reservations to the actual sizes of their files, which makes room for the new one.
 func TestReservationShrinksStoredFiles(t *testing.T) {
+	// The reservation of the first file takes all room.
+	limit := ledger.Limit{Bytes: 100}
 	book := newBook(newStates())
-	_, err := book.Reserve(t.Context(), fixedSize(user, "first", 100), ledger.Limit{Bytes: 100})
+	_, err := book.Reserve(t.Context(), fixedSize(user, "first", 100), limit)
 	require.NoError(t, err)
 
 	// The first file has only 30 bytes, so 70 bytes are left for the second.
 	reservation := fixedSize(user, "second", 70)
 	reservation.Sizes = map[string]int64{"first": 30, "unknown": 5}
-	_, err = book.Reserve(t.Context(), reservation, ledger.Limit{Bytes: 100})
+	_, err = book.Reserve(t.Context(), reservation, limit)
 	require.NoError(t, err)
 
-	text, err := book.Read(t.Context(), user)
+	// Both files are pending.
+	current, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
-	bytes, files := text.Pending()
+	bytes, files := current.Pending()
 	require.EqualValues(t, 30+70, bytes)
 	require.EqualValues(t, 2, files)
 }
