@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
-// s3Address returns a function that makes a bucket on a server of S3, and returns its address.
+// s3Address returns a function that makes a bucket on a server of S3, and returns its address. The variable has the
+// endpoint of the server, and two others with its name as a prefix have the key and the secret.
 func s3Address(profile, variable string) func(t *testing.T) string {
 	return func(t *testing.T) string {
 		endpoint := testserver.Need(t, variable)

@@ -235,9 +235,9 @@ func TestCloseEndsConnections(t *testing.T) {
 	server.Close()
 
 	_, err = bufio.NewReader(silent).ReadByte()
-	require.Error(t, err)
+	require.Error(t, err, "the silent connection is closed")
 	_, err = server.Client().Get(server.URL)
-	require.Error(t, err)
+	require.Error(t, err, "a new connection is refused")
 }
 
 // Shutdown waits for requests in progress.

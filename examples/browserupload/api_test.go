@@ -250,18 +250,28 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Nothing outside the gallery is reached.
+// No ID of an image leads to an object outside the gallery.
 func TestGalleryReachesNothingElse(t *testing.T) {
 	c := newClient(t, settings{})
 	for _, key := range []string{"private.gif", "incoming/a.gif"} {
 		_, err := c.site.bucket.Upload(t.Context(), key, strings.NewReader(tinyGIF))
 		require.NoError(t, err)
 	}
-	for _, id := range []string{"..%2Fprivate.gif", "..%2Fincoming%2Fa.gif", "%2E%2E%2Fprivate.gif", "%2Fprivate.gif", "private.gif"} {
+
+	ids := []string{
+		"..%2Fprivate.gif",
+		"..%2Fincoming%2Fa.gif",
+		"%2E%2E%2Fprivate.gif",
+		"%2Fprivate.gif",
+		"private.gif",
+	}
+	for _, id := range ids {
 		c.call("DELETE", "api/images/"+id, "", nil)
 		require.GreaterOrEqual(t, c.call("GET", "api/images/"+id+"/link", "", nil), 400, id)
 		require.GreaterOrEqual(t, c.call("POST", "api/uploads/"+id, `{"name": "a"}`, nil), 400, id)
 	}
+
+	// DELETE has removed nothing.
 	require.Equal(t, []string{"incoming/a.gif", "private.gif"}, keys(t, c.site.bucket))
 }
 
@@ -269,15 +279,17 @@ func TestGalleryReachesNothingElse(t *testing.T) {
 func TestRequestsOfOtherSites(t *testing.T) {
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
+
+	// A browser sends this header with a request of such a page.
 	request, err := http.NewRequestWithContext(t.Context(), "DELETE", c.url+"api/images/"+img.ID, nil)
 	require.NoError(t, err)
 	request.Header.Set("Sec-Fetch-Site", "cross-site")
 	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
-
 	require.NoError(t, response.Body.Close())
+
 	require.Equal(t, http.StatusForbidden, response.StatusCode)
-	require.Len(t, c.images("").Images, 1)
+	require.Len(t, c.images("").Images, 1, "the image is not deleted")
 }
 
 // A failure of the store reveals nothing.

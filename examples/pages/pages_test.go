@@ -23,6 +23,8 @@ import (
 	"github.com/omnibucket/storage/layers/overlay"
 	"github.com/omnibucket/storage/lease"
 	"github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/s3" // s3://
+	"github.com/omnibucket/storage/s3server"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -388,12 +390,17 @@ func TestMoving(t *testing.T) {
 
 // A mirror writes to two stores, so that its objects can be read while one of the stores is down.
 func TestMirrorIsReadWhileAStoreIsDown(t *testing.T) {
-	first := "file://" + t.TempDir()
-	second := "file://" + t.TempDir()
-	bucket, secondStore, err := openMirror(t.Context(), first, second)
+	// The first store is an S3 server, which can be stopped, and the second one is a directory.
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"reports"}})
+	for _, variable := range server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	bucket, secondStore, err := openMirror(t.Context(), server.Address("reports"), "file://"+t.TempDir())
 	require.NoError(t, err)
 	put(t, bucket, "report", "text")
 
+	// Both stores have the report.
 	data, mayBeOld, err := readReport(t.Context(), bucket, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
@@ -406,6 +413,13 @@ func TestMirrorIsReadWhileAStoreIsDown(t *testing.T) {
 	data, _, err = storage.ReadAll(t.Context(), secondStore, "report")
 	require.NoError(t, err)
 	require.Equal(t, "text", string(data))
+
+	// While the first store is down, the second one has the report.
+	server.Close()
+	data, mayBeOld, err = readReport(t.Context(), bucket, "report")
+	require.NoError(t, err)
+	require.Equal(t, "text", string(data))
+	require.True(t, mayBeOld)
 
 	require.NoError(t, storage.Close(bucket))
 	require.NoError(t, storage.Close(secondStore))
