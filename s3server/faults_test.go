@@ -97,8 +97,10 @@ func TestFaultErrorIn200(t *testing.T) {
 // A fault can redirect requests to another region.
 func TestFaultRedirect(t *testing.T) {
 	s := startServer(t, s3server.Config{})
-	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: 2})
+	const requests = 2
+	s.server.Inject(s3server.Fault{Redirect: "eu-west-1", Times: requests})
 
+	// An error has a code. A response to HEAD has no body, and names the region in a header.
 	_, err := s.PutObject(t.Context(), putInput("k", "x"))
 	requireFailure(t, err, 301, "PermanentRedirect")
 
@@ -311,6 +313,8 @@ func TestFaultThrottles(t *testing.T) {
 	now := time.Now()
 	s := startServer(t, s3server.Config{Now: func() time.Time { return now }})
 	s.server.Inject(s3server.Fault{Operation: "PutObject", Error: "SlowDown", Rate: 20})
+
+	// countServed sends ten requests at once, and returns how many of them the server served.
 	countServed := func() (served int) {
 		for range 10 {
 			_, err := s.PutObject(t.Context(), putInput("k", "x"))

@@ -89,6 +89,8 @@ func TestHostileClientSendsSlowly(t *testing.T) {
 	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n",
 		s.presignedPut(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
 	require.NoError(t, err)
+
+	// The client sends one byte at a time.
 	for i := range 5 {
 		_, err = connection.Write([]byte{byte('0' + i)})
 		require.NoError(t, err)

@@ -1189,6 +1189,7 @@ func TestPolicyJudgesTagsOfDocument(t *testing.T) {
 func TestPolicyJudgesLockOfDocument(t *testing.T) {
 	s := startLocking(t)
 	s.putLocked(t, "k", types.ObjectLockModeGovernance)
+
 	retain := func(mode types.ObjectLockRetentionMode, days int) error {
 		_, err := s.PutObjectRetention(t.Context(), &s3.PutObjectRetentionInput{
 			Bucket:                    aws.String(locking),
@@ -1210,6 +1211,7 @@ func TestPolicyJudgesLockOfDocument(t *testing.T) {
 		return err
 	}
 
+	// The policy refuses retentions of more than ten days or in compliance mode, and the end of a hold.
 	const keys = `"arn:aws:s3:::locking/*"`
 	document := policyOf(
 		denyStatement("s3:PutObjectRetention", keys,

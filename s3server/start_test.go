@@ -297,7 +297,8 @@ func TestShutdownWithCanceledContext(t *testing.T) {
 
 // The server keeps as many of the latest requests as Record says, and counts all requests.
 func TestRecordKeepsLatest(t *testing.T) {
-	s := startServer(t, s3server.Config{Record: 3})
+	const recordedRequests = 3
+	s := startServer(t, s3server.Config{Record: recordedRequests})
 	for _, key := range []string{"a", "b", "c", "d", "e"} {
 		s.put(t, key, "x")
 	}
@@ -310,7 +311,6 @@ func TestRecordKeepsLatest(t *testing.T) {
 	require.Equal(t, []string{"c", "d", "e"}, keys)
 	require.Equal(t, 5, s.server.Count("PutObject"))
 	require.Equal(t, 5, s.server.Count(""))
-
 }
 
 // Without Config.Record, the server keeps no requests, but still counts them.

@@ -164,6 +164,7 @@ func TestTusJoinsPieces(t *testing.T) {
 		tail := data[part/3:]
 		headLocation := s.create("Upload-Length", size(head), "Upload-Concat", "partial")
 		tailLocation := s.create("Upload-Length", size(tail), "Upload-Concat", "partial")
+
 		// A path is as valid as a URL.
 		tailPath := "/uploads" + tailLocation[len(s.base):]
 		concat := "final;" + headLocation + " " + tailPath
@@ -184,6 +185,8 @@ func TestTusJoinsPieces(t *testing.T) {
 		require.Equal(t, size(data), resp.Header.Get("Upload-Offset"))
 		require.Equal(t, size(data), resp.Header.Get("Upload-Length"))
 		require.Equal(t, concat, resp.Header.Get("Upload-Concat"))
+
+		// It takes no more bytes.
 		resp = s.tus("PATCH", final, []byte("x"), "Upload-Offset", size(data))
 		require.Equal(t, "403 not_allowed Upload-Concat", resp.refusal(t))
 

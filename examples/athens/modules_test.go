@@ -151,6 +151,7 @@ func TestVersions(t *testing.T) {
 
 // If Athens breaks off, or the store fails at any write, no version appears.
 func TestVersionAppearsWhole(t *testing.T) {
+	// The connection breaks in the middle of the last file.
 	broken := io.MultiReader(strings.NewReader("half of the zip"), errorReader{})
 	bucket := memstore.New()
 	c := newClient(t, bucket)
@@ -159,6 +160,7 @@ func TestVersionAppearsWhole(t *testing.T) {
 	_, list := c.get(module + "/@v/list")
 	require.Empty(t, list)
 
+	// The store fails to write one of the files.
 	for _, extension := range []string{".zip", ".mod", ".info"} {
 		failing := memstore.New(storage.WithHook(
 			func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -167,6 +169,7 @@ func TestVersionAppearsWhole(t *testing.T) {
 				}
 				return ctx, nil, nil
 			}))
+
 		c := newClient(t, failing)
 		status, err := c.save(first, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
 		require.NoError(t, err)

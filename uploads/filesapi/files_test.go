@@ -138,6 +138,7 @@ func testParts(t *testing.T, a *api) {
 				upload = a.client.UploadTempPart
 				download = a.client.DownloadTemp
 			}
+
 			const count = 3 // parts of the file
 			send := func(part, count int, content string) (*filesapi.Record, error) {
 				p := filesclient.Part{Token: "token-1234", Count: count, Part: part, OriginalFileName: "a.txt"}
@@ -168,6 +169,7 @@ func testParts(t *testing.T, a *api) {
 			require.NotNil(t, record)
 			require.EqualValues(t, len("onetwothree"), record.OriginalLength)
 
+			// The file has the content of the parts in the order of their numbers.
 			c, err := download(t.Context(), record.ID, "")
 			require.NoError(t, err)
 			body, err := io.ReadAll(c)

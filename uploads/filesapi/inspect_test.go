@@ -63,6 +63,7 @@ func TestInspectBeforeFileExists(t *testing.T) {
 			t.Run(tt.name, func(t *testing.T) {
 				var f *fixture
 				inspections := 0
+
 				// The scanner finds no file yet, and tries to change the record.
 				inspect := func(ctx context.Context, r *filesapi.Record, content *storage.ReaderAt) error {
 					inspections++
@@ -80,6 +81,8 @@ func TestInspectBeforeFileExists(t *testing.T) {
 				require.Equal(t, 1, inspections)
 				require.Equal(t, "note.txt", r.OriginalFileName)
 				require.Equal(t, "text/plain; charset=utf-8", r.MIMEType)
+
+				// The file has all bytes.
 				data, _, err := storage.ReadAll(t.Context(), f.bucket, "files/client/"+r.ID+".txt")
 				require.NoError(t, err)
 				require.EqualValues(t, r.OriginalLength, len(data))

@@ -68,6 +68,8 @@ rect { fill: #f6f8fa; stroke: #d0d7de } text { font: 14px ui-monospace, Menlo, C
 <rect x=".5" y=".5" width="%d" height="%d" rx="8"/>
 <circle cx="20" cy="18" r="5"/><circle cx="38" cy="18" r="5"/><circle cx="56" cy="18" r="5"/>
 `, width, height, escaped(strings.Join(lines, ". ")), width-1, height-1)
+
+	// Commands are in another color than their output.
 	for i, line := range lines {
 		class := ""
 		if strings.HasPrefix(line, "$ ") {
