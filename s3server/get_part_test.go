@@ -27,7 +27,7 @@ func (s *store) uploadInParts(
 	return output
 }
 
-// GetObject with a part number returns that part.
+// GetObject with a part number returns that part, and HeadObject its size. An object without parts counts as one part.
 func TestGetObjectPart(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	etags := map[string]*string{ // by key
@@ -119,10 +119,12 @@ func TestGetObjectPart(t *testing.T) {
 			require.Equal(t, etags[tt.key], got.ETag)
 			require.Equal(t, tt.wantChecksumType, got.ChecksumType)
 
+			// Only the objects in parts have a checksum by CRC-32C.
 			if tt.key != "put" && tt.key != "empty" {
 				require.Equal(t, crc32c(tt.want), aws.ToString(got.ChecksumCRC32C))
 			}
 
+			// HeadObject agrees.
 			head, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
 				Bucket:       input.Bucket,
 				Key:          input.Key,

@@ -51,6 +51,7 @@ var inHours = s3server.Config{LifecycleDay: time.Hour}
 // one.
 func TestLifecycleRulesAreKept(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
 	getRules := func() (*s3.GetBucketLifecycleConfigurationOutput, error) {
 		return s.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{
 			Bucket: aws.String(bucket),
@@ -64,6 +65,7 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 		})
 		return err
 	}
+
 	ruleWithAllActions := types.LifecycleRule{
 		ID:         aws.String("one"),
 		Status:     types.ExpirationStatusEnabled,

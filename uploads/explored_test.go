@@ -291,6 +291,7 @@ func TestExploredCompletion(t *testing.T) {
 						return nil
 					})
 
+					// If the completion has succeeded, the file is there, unless it was deleted. The count is exact.
 					s.Check(func() {
 						late := newExploredService(s, store.Bucket(), records)
 						if status == http.StatusOK && tt.keepsFile {

@@ -223,6 +223,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 	nobody := func(*http.Request) (uploads.User, error) { return uploads.User{}, nil }
 	ipv4Of := func(client string) string { return "192.0.2." + client }
+
 	// A client with IPv6 has a network, and may use any address in it.
 	ipv6Of := func(client string) string { return "2001:db8:0:" + client + "::" + itoa(int64(rand.IntN(10_000))) }
 

@@ -216,14 +216,18 @@ func TestInspectEndsWithContext(t *testing.T) {
 			require.Empty(t, f.accepted)
 		})
 	}
+
 	t.Run("before the call", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		f := newScanner(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept})
-		require.ErrorIs(t, f.scanner.Inspect(ctx, &uploads.File{}, newContent(t, memstore.New(), "x")), storage.Canceled)
+		content := newContent(t, memstore.New(), "x")
+
+		require.ErrorIs(t, f.scanner.Inspect(ctx, &uploads.File{}, content), storage.Canceled)
 		require.ErrorIs(t, f.scanner.Ping(ctx), storage.Canceled)
 		require.Empty(t, f.accepted)
 	})
+
 	t.Run("by its deadline", func(t *testing.T) {
 		s := startServer(t, "unix", &server{scan: (*client).drain, ping: (*client).drain})
 		f := newScanner(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})

@@ -71,23 +71,26 @@ func TestUploadPartLargeFileOutOfOrder(t *testing.T) {
 	}
 }
 
-// storeLargeFile stores a file of size bytes with four senders at once, and reads it back.
+// storeLargeFile stores a file of size bytes with four senders at once, and reads it back. It requires that this takes
+// little memory.
 func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
+	const senders = 4
 	count := int((size + largePart - 1) / largePart)
 	heap := watchHeap()
 
 	// The senders take the parts in random order.
-	numbers := rand.New(rand.NewPCG(1, 2)).Perm(count)
+	indexes := rand.New(rand.NewPCG(1, 2)).Perm(count) // part numbers begin with 1
 	work := make(chan int)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	var record *filesapi.Record
 	var failure error
-	for range 4 {
+	for range senders {
 		group.Go(func() {
 			for i := range work {
 				body := &pattern{offset: int64(i) * largePart, end: min(int64(i+1)*largePart, size)}
 				r, err := s.UploadPart(t.Context(), body, part(i+1).of(count))
+
 				mu.Lock()
 				if r != nil {
 					record = r
@@ -100,7 +103,7 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 		})
 	}
 
-	for _, i := range numbers {
+	for _, i := range indexes {
 		work <- i
 	}
 	close(work)
@@ -117,6 +120,7 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	require.True(t, record.CRC32C.Known)
 	require.Equal(t, sum.Sum32(), record.CRC32C.Sum)
 
+	// The file can be read.
 	r, _, err := s.Download(t.Context(), record.ID)
 	require.NoError(t, err)
 	n, err := io.Copy(io.Discard, r) // which compares the checksum
@@ -124,6 +128,7 @@ func storeLargeFile(t *testing.T, s *filesapi.Store, size int64) {
 	require.NoError(t, r.Close())
 	require.Equal(t, size, n)
 
+	// The heap has grown little.
 	peak := heap()
 	t.Logf("%d MiB in %d parts: the heap grew by %.1f MiB at most", size>>20, count, float64(peak)/(1<<20))
 	require.Less(t, peak, uint64(largeHeap))

@@ -24,22 +24,26 @@ func TestPicture(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
-	var lines []string
-	tests := []struct{ shown, address string }{
-		{"mem://demo", "mem://demo"},
-		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
-		{"'file:///tmp/demo?create=true'", "file://" + dir + "/demo?create=true"},
+
+	// The program runs on three stores, and twice on the directory. The picture shows other addresses than those of the
+	// test.
+	runs := []struct{ shown, address string }{
+		{shown: "mem://demo", address: "mem://demo"},
+		{shown: "'file:///tmp/demo?create=true'", address: "file://" + dir + "/demo?create=true"},
+		{shown: "'file:///tmp/demo?create=true'", address: "file://" + dir + "/demo?create=true"},
 		{
-			"'s3://demo?endpoint=http://localhost:9000&profile=omnibucket&region=us-east-1'",
-			"s3://demo?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1",
+			shown:   "'s3://demo?endpoint=http://localhost:9000&profile=omnibucket&region=us-east-1'",
+			address: "s3://demo?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1",
 		},
 	}
-	for _, tt := range tests {
+	var lines []string
+	for _, run := range runs {
 		var buf bytes.Buffer
-		require.NoError(t, hello(t.Context(), tt.address, &buf))
-		lines = append(lines, "$ go run . "+tt.shown)
+		require.NoError(t, hello(t.Context(), run.address, &buf))
+		lines = append(lines, "$ go run . "+run.shown)
 		lines = append(lines, strings.Split(strings.TrimSpace(buf.String()), "\n")...)
 	}
+
 	drawn := draw(lines)
 	if os.Getenv("OMNIBUCKET_DRAW") != "" {
 		require.NoError(t, os.WriteFile(picture, []byte(drawn), 0o600))
