@@ -14,6 +14,7 @@ import (
 // A repeated CompleteMultipartUpload has the same result, even after the object was replaced, unless the parts or the
 // key are not the same.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
+	// An upload of two parts is completed in a bucket with versions.
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	upload := s.beginUpload(t, "k", compositeCRC32C)
@@ -22,6 +23,7 @@ func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	input := completeInput("k", upload, firstPart, lastPart)
 	want, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
+
 	requireSameResult := func(input *s3.CompleteMultipartUploadInput) {
 		t.Helper()
 		got, err := s.CompleteMultipartUpload(t.Context(), input)

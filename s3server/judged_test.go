@@ -67,7 +67,7 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 // The server sends an object only if the policy allows this very object, even if another client replaces the object
 // between the decision and the read.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
-	// Everybody may read objects, except for those with the tag kind=private.
+	// Everybody may write objects, and read all except those with the tag kind=private.
 	allowPublic := allowStatement("s3:GetObject", inKeys,
 		`{"StringNotEquals":{"s3:ExistingObjectTag/kind":"private"}}`)
 	inMemory := func(*testing.T) driver.ServiceDriver {
@@ -79,6 +79,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, service.Close()) })
 		return service
 	}
+
 	tests := []struct {
 		name        string
 		service     func(*testing.T) driver.ServiceDriver
@@ -172,6 +173,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The bucket has the object and the policy.
 			service := &judgedService{ServiceDriver: tt.service(t)}
 			s := startServer(t, s3server.Config{
 				Service:     service,
@@ -191,6 +193,7 @@ func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 			// From now on, count the reads, and replace the object after the first one.
 			service.reads = 0
 			service.next = tt.replacement
+
 			response, body := s.sendAs(t, nobody, tt.method, tt.path, "", tt.header)
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 			require.NotContains(t, body, "private")

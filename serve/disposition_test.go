@@ -56,6 +56,7 @@ func TestDownloadName(t *testing.T) {
 // The attributes of an object cannot add headers to the response, even if another program has stored hostile
 // attributes.
 func TestObjectAttributesInjectNoHeaders(t *testing.T) {
+	// Each attribute of the object has this value.
 	const hostile = "x\r\nSet-Cookie: a=b\r\n\r\n<script>"
 	b := newDownloader(storage.Attrs{
 		Size: 4,
@@ -101,6 +102,7 @@ func TestObjectAttributesInjectNoHeaders(t *testing.T) {
 		defer response.Body.Close()
 		body, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
+
 		requireNoInjection(t, response.Header, string(body))
 	})
 }

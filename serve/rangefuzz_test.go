@@ -31,10 +31,12 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 	for _, c := range conditionCases {
 		f.Add("bytes=1-2", c.header["If-None-Match"], c.header["If-Match"])
 	}
+
 	b := memstore.New()
 	const data = "0123456789abcdefghij"
 	attrs, err := b.Upload(f.Context(), "key", strings.NewReader(data))
 	require.NoError(f, err)
+
 	f.Fuzz(func(t *testing.T, ranges, ifNoneMatch, ifMatch string) {
 		hasOtherUnit := ranges != "" && !strings.HasPrefix(ranges, "bytes=")
 		hasManyPieces := strings.Count(ranges, ",") > manyPieces
@@ -49,6 +51,7 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 			r.Header = http.Header{"Range": {ranges}, "If-None-Match": {ifNoneMatch}, "If-Match": {ifMatch}}
 			w := httptest.NewRecorder()
 			handle(w, r)
+
 			body = w.Body.String()
 			_, parameters, _ := mime.ParseMediaType(w.Header().Get("Content-Type")) // none if there is no body
 			if boundary := parameters["boundary"]; boundary != "" {
@@ -57,6 +60,7 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 			}
 			return w.Code, w.Header(), body
 		}
+
 		status, header, body := respond(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key")
 		})
@@ -70,6 +74,7 @@ func FuzzObjectRespondsLikeServeContent(f *testing.F) {
 			require.Equal(t, data, body)
 			return
 		}
+
 		require.Equal(t, wantStatus, status)
 		require.Equal(t, wantHeader, header)
 		require.Equal(t, wantBody, body)

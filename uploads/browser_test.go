@@ -88,7 +88,7 @@ func (b *browser) read(stdout io.Reader) {
 	b.waiting = nil
 }
 
-// do runs a command of drive.mjs.
+// do runs the operation op of drive.mjs with arguments, and returns its result.
 func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.RawMessage {
 	t.Helper()
 	replies := make(chan reply, 1)
@@ -99,6 +99,8 @@ func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.Raw
 	id := b.last
 	b.waiting[id] = replies
 	b.mu.Unlock()
+
+	// A command is a line of JSON.
 	command := map[string]any{"id": id, "op": op}
 	for name, value := range arguments {
 		command[name] = value
@@ -107,6 +109,7 @@ func (b *browser) do(t *testing.T, op string, arguments map[string]any) json.Raw
 	require.NoError(t, err)
 	_, err = b.stdin.Write(append(line, '\n'))
 	require.NoError(t, err)
+
 	select {
 	case r := <-replies:
 		require.Empty(t, r.Error, op)

@@ -41,29 +41,35 @@ func FuzzDetection(f *testing.F) {
 	for _, head := range heads {
 		f.Add([]byte(head))
 	}
+
 	judge := newJudge(f)
 	f.Fuzz(func(t *testing.T, content []byte) {
+		// Inspection reads only the head.
 		src := bytes.NewReader(content)
 		verdict, err := judge.Inspect(t.Context(), src, "")
 		require.LessOrEqual(t, len(content)-src.Len(), headBytes)
 
+		// The result is the same if the content arrives byte by byte.
 		byteByByte := iotest.OneByteReader(bytes.NewReader(content))
 		second, secondErr := judge.Inspect(t.Context(), byteByByte, "")
 		require.Equal(t, err, secondErr)
 		if err != nil {
 			return
 		}
-		require.Equal(t, content[:len(verdict.Head)], verdict.Head)
 
-		// How much of the content is in the verdict depends on the reader.
+		// The verdict has the beginning of the content. How much of it depends on the reader.
+		require.Equal(t, content[:len(verdict.Head)], verdict.Head)
 		verdict.Head = nil
 		verdict.Whole = false
 		second.Head = nil
 		second.Whole = false
 		require.Equal(t, verdict, second)
+
+		// The type and the number of pixels keep the rules.
 		require.Contains(t, judge.types, verdict.MediaType)
 		require.LessOrEqual(t, int64(verdict.Width)*int64(verdict.Height), judge.rules.MaxPixels)
 
+		// The content has the header of its type. A picture has no markup, and an SVG no script.
 		switch verdict.MediaType {
 		case "image/png":
 			_, err = png.DecodeConfig(bytes.NewReader(content))

@@ -49,7 +49,7 @@ type listedStore struct {
 	keys  []string
 }
 
-// newStoreOfKeys returns a store whose bucket has objects with these keys.
+// newStoreOfKeys returns a store whose bucket has objects with these keys, without content.
 func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, keys []string) *listedStore {
 	t.Helper()
 	s := New(Config{Service: service, Account: "1", Region: "us-east-1", Now: time.Now})
@@ -62,6 +62,7 @@ func newStoreOfKeys(t *testing.T, service driver.ServiceDriver, versioned bool, 
 	require.NoError(t, err)
 	bucket, err := s.locate("bucket")
 	require.NoError(t, err)
+
 	slices.Sort(keys)
 	keys = slices.Compact(keys)
 	for _, key := range keys {

@@ -285,18 +285,21 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 
 // A removal is subtracted once, whichever process ends it.
 func TestBookCountsRemovalOnce(t *testing.T) {
-	// beginRemoval stores a file of 7 bytes, and returns the books of two processes. The first process has begun to
+	const fileSize = 7
+	file := ledger.Entry{Bytes: fileSize, Files: 1}
+
+	// beginRemoval stores a file, and returns the books of two processes. The first process has begun to
 	// remove the file.
 	beginRemoval := func(t *testing.T) (bookA, bookB *ledger.Book, removalA ledger.Removal) {
 		store := newStates()
 		bookA = newBook(store)
 		bookB = newBook(store)
-		_, err := bookA.Reserve(t.Context(), fixedSize(user, "x", 7), ledger.Limit{})
+		_, err := bookA.Reserve(t.Context(), fixedSize(user, "x", fileSize), ledger.Limit{})
 		require.NoError(t, err)
-		_, err = bookA.Settle(t.Context(), user, "x", 7)
+		_, err = bookA.Settle(t.Context(), user, "x", fileSize)
 		require.NoError(t, err)
 
-		removalA, err = bookA.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalA, err = bookA.BeginRemoval(t.Context(), user, "key", file, noUpload)
 		require.NoError(t, err)
 		require.False(t, removalA.Joined)
 		return bookA, bookB, removalA
@@ -312,14 +315,14 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 
 	t.Run("the bytes stay reserved until the end", func(t *testing.T) {
 		bookA, _, removalA := beginRemoval(t)
-		requireReserved(t, bookA, 7)
+		requireReserved(t, bookA, fileSize)
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
 		requireReserved(t, bookA, 0)
 	})
 
 	t.Run("another call joins and ends it", func(t *testing.T) {
 		bookA, bookB, removalA := beginRemoval(t)
-		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", file, noUpload)
 		require.NoError(t, err)
 		require.True(t, removalB.Joined)
 		require.NoError(t, bookB.EndRemoval(t.Context(), removalB))
@@ -330,7 +333,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
 		bookA, bookB, removalA := beginRemoval(t)
 		require.NoError(t, bookA.EndRemoval(t.Context(), removalA))
-		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", ledger.Entry{Bytes: 7, Files: 1}, noUpload)
+		removalB, err := bookB.BeginRemoval(t.Context(), user, "key", file, noUpload)
 		require.NoError(t, err)
 		requireReserved(t, bookA, 0)
 

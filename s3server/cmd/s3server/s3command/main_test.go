@@ -85,6 +85,8 @@ func startServerOver(
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &running{t: t, stderr: &buffer{}, cancel: cancel, ended: make(chan error, 1)}
+
+	// The server sends its URL when it is ready, or an error when it has ended.
 	ready := make(chan string, 1)
 	f := parseFlags(t, args...)
 	go func() {
@@ -96,6 +98,7 @@ func startServerOver(
 			},
 		}, service)
 	}()
+
 	select {
 	case s.url = <-ready:
 	case err := <-s.ended:
