@@ -43,7 +43,7 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 		prefix     string
 		key        string
 		expires    int64
-		url        string // of the key, or "" if the documentation has none
+		wantURL    string // of the key, or "" if the documentation has none
 		wantCookie string // or "" if the documentation has none
 	}{
 		{
@@ -52,7 +52,7 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 			prefix:  "segments/",
 			key:     "segments/1.ts",
 			expires: 1558131350,
-			url: "https://media.example.com/segments/1.ts?" +
+			wantURL: "https://media.example.com/segments/1.ts?" +
 				"URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=&Expires=1558131350" +
 				"&KeyName=my-key&Signature=HWE5tBTZgnYVoZzVLG7BtRnOsgk=",
 			wantCookie: "URLPrefix=aHR0cHM6Ly9tZWRpYS5leGFtcGxlLmNvbS9zZWdtZW50cy8=:Expires=1558131350:" +
@@ -72,7 +72,7 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 			base:    "https://www.google.com",
 			key:     "a",
 			expires: 1549751401,
-			url: "https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=" +
+			wantURL: "https://www.google.com/a?URLPrefix=aHR0cHM6Ly93d3cuZ29vZ2xlLmNvbS8=" +
 				"&Expires=1549751401&KeyName=my-key&Signature=o0zZ77jb7BgtGRPQEaXmX3cCLh8=",
 		},
 	}
@@ -80,11 +80,13 @@ func TestCloudCDNPrefixesAreThoseOfGooglesExamples(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			granted, err := newCloudCDN(t, tt.base, tt.expires).SignPrefix(tt.prefix)
 			require.NoError(t, err)
-			if tt.url != "" {
+
+			if tt.wantURL != "" {
 				address, err := granted.URL(tt.key)
 				require.NoError(t, err)
-				require.Equal(t, tt.url, address)
+				require.Equal(t, tt.wantURL, address)
 			}
+
 			if tt.wantCookie != "" {
 				require.Len(t, granted.Cookies, 1)
 				require.Equal(t, "Cloud-CDN-Cookie", granted.Cookies[0].Name)

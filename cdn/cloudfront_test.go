@@ -83,7 +83,7 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 		addresses     netip.Prefix
 		forwardsQuery bool
 		opts          []storage.SignedDownloadOption
-		query         string // before the signature; "" stands for the policy
+		query         string // that the URL has before the signature; "" stands for the policy
 	}{
 		{
 			name:  "canned",
@@ -109,6 +109,8 @@ func TestCloudFrontURLsAreThoseOfOpenSSL(t *testing.T) {
 					c.Addresses = tt.addresses
 					c.ForwardsQuery = tt.forwardsQuery
 				})
+
+				// The test data has the policy and the signature of OpenSSL.
 				policy, signature := opensslSignature(t, tt.name, hash)
 				query := tt.query
 				if query == "" {
@@ -212,63 +214,93 @@ func signatureOf(t *testing.T, address string) []byte {
 
 // An incomplete or invalid configuration is refused, and the error does not show the key.
 func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
-	malformedKey := []byte("-----BEGIN RSA PRIVATE KEY-----\nc2VjcmV0\n-----END RSA PRIVATE KEY-----\n")
+	const keyText = "c2VjcmV0" // "secret" in base64
+	malformedKey := []byte("-----BEGIN RSA PRIVATE KEY-----\n" + keyText + "\n-----END RSA PRIVATE KEY-----\n")
 	tests := []struct {
-		name, wantText string
-		change         func(*cdn.CloudFrontConfig)
+		name      string
+		change    func(*cdn.CloudFrontConfig) // of a valid configuration
+		wantField string                      // that the error names
 	}{
-		{name: "no base URL", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = ""
-		}},
-		{name: "no host", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "https:///a"
-		}},
-		{name: "another scheme", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "ftp://cdn.example.com"
-		}},
-		{name: "a query", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "https://cdn.example.com/?a"
-		}},
-		{name: "a user", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "https://user:secret@cdn.example.com/"
-		}},
-		{name: "a wildcard as host", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "https://*.example.com/"
-		}},
-		{name: "a wildcard as path", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = "https://cdn.example.com/*/"
-		}},
-		{name: "a quote", wantText: "BaseURL", change: func(c *cdn.CloudFrontConfig) {
-			c.BaseURL = `https://cdn.example.com/"`
-		}},
 		{
-			name:     "a path with escaped dots",
-			wantText: "BaseURL",
-			change: func(c *cdn.CloudFrontConfig) {
-				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
-			},
+			name:      "no base URL",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "" },
+			wantField: "BaseURL",
 		},
-		{name: "no id", wantText: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
-			c.KeyPairID = ""
-		}},
-		{name: "an id with a parameter", wantText: "KeyPairID", change: func(c *cdn.CloudFrontConfig) {
-			c.KeyPairID = "K&Policy="
-		}},
-		{name: "no key", wantText: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
-			c.PrivateKey = nil
-		}},
-		{name: "a malformed key", wantText: "PrivateKey", change: func(c *cdn.CloudFrontConfig) {
-			c.PrivateKey = malformedKey
-		}},
-		{name: "IPv6", wantText: "Addresses", change: func(c *cdn.CloudFrontConfig) {
-			c.Addresses = netip.MustParsePrefix("2001:db8::/32")
-		}},
-		{name: "a cookie domain without the host", wantText: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
-			c.CookieDomain = "example.com"
-		}},
-		{name: "a cookie domain that cuts a label", wantText: "CookieDomain", change: func(c *cdn.CloudFrontConfig) {
-			c.CookieDomain = "loudfront.net"
-		}},
+		{
+			name:      "no host",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https:///a" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "another scheme",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "ftp://cdn.example.com" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a query",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/?a" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a user",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://user:secret@cdn.example.com/" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a wildcard as host",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://*.example.com/" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a wildcard as path",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/*/" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a quote",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = `https://cdn.example.com/"` },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "a path with escaped dots",
+			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/a/%2e%2e/" },
+			wantField: "BaseURL",
+		},
+		{
+			name:      "no id",
+			change:    func(c *cdn.CloudFrontConfig) { c.KeyPairID = "" },
+			wantField: "KeyPairID",
+		},
+		{
+			name:      "an id with a parameter",
+			change:    func(c *cdn.CloudFrontConfig) { c.KeyPairID = "K&Policy=" },
+			wantField: "KeyPairID",
+		},
+		{
+			name:      "no key",
+			change:    func(c *cdn.CloudFrontConfig) { c.PrivateKey = nil },
+			wantField: "PrivateKey",
+		},
+		{
+			name:      "a malformed key",
+			change:    func(c *cdn.CloudFrontConfig) { c.PrivateKey = malformedKey },
+			wantField: "PrivateKey",
+		},
+		{
+			name:      "IPv6",
+			change:    func(c *cdn.CloudFrontConfig) { c.Addresses = netip.MustParsePrefix("2001:db8::/32") },
+			wantField: "Addresses",
+		},
+		{
+			name:      "a cookie domain without the host",
+			change:    func(c *cdn.CloudFrontConfig) { c.CookieDomain = "example.com" },
+			wantField: "CookieDomain",
+		},
+		{
+			name:      "a cookie domain that cuts a label",
+			change:    func(c *cdn.CloudFrontConfig) { c.CookieDomain = "loudfront.net" },
+			wantField: "CookieDomain",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -278,10 +310,12 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 				PrivateKey: testFile(t, "cloudfront-rsa.pem"),
 			}
 			tt.change(&c)
+
 			_, err := cdn.NewCloudFrontSigner(c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, "Config."+tt.wantText)
+			require.ErrorContains(t, err, "Config."+tt.wantField)
 			require.NotContains(t, err.Error(), "secret")
+			require.NotContains(t, err.Error(), keyText)
 		})
 	}
 }

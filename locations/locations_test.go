@@ -553,6 +553,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 		return string(text)
 	}
 
+	// No text has the secret.
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", photos)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", photos)
@@ -574,6 +575,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 		require.NotContains(t, text, secret, name)
 	}
 
+	// The address is invalid, and the error does not have the secret, either.
 	_, err := c.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), secret)

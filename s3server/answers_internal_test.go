@@ -66,8 +66,8 @@ func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}()
 
-	// Each key is long, and longer in XML. There is an object and an upload of each key. The document of a removal names
-	// as many other keys.
+	// Each key is long, and longer in XML. There is an object and an upload of each key. The document of a removal
+	// names as many other keys.
 	var document strings.Builder
 	document.WriteString("<Delete>")
 	for i := range keys {

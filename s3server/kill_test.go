@@ -288,8 +288,8 @@ func TestDirectoryKilledLosesNothing(t *testing.T) {
 	}
 }
 
-// requireNothingLeft removes the objects and uploads that clients see. It requires that the next server removes the other
-// files of its directory when it writes.
+// requireNothingLeft removes the objects and uploads that clients see. It requires that the next server removes the
+// other files of its directory when it writes.
 func requireNothingLeft(t *testing.T, path string) {
 	t.Helper()
 

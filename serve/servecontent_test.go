@@ -151,8 +151,8 @@ type answer struct {
 	body   string
 }
 
-// fetch sends a request, and returns what a client sees of the response. It leaves out the date, and replaces the random
-// boundary between several ranges, so that two responses can be compared.
+// fetch sends a request, and returns what a client sees of the response. It leaves out the date, and replaces the
+// random boundary between several ranges, so that two responses can be compared.
 func fetch(t *testing.T, method, address string, header http.Header) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, address, nil)

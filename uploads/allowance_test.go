@@ -171,8 +171,8 @@ func sendInUnsizedParts(t *testing.T, p *process, data []byte) string {
 	return sendOnePart(t, p, map[string]any{"filename": "file"}, data)
 }
 
-// sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and completes. It returns
-// the code of the request that is refused, or of the last one.
+// sendOnePart begins an upload by the S3 routes with these fields, sends the file as one part, and completes. It
+// returns the code of the request that is refused, or of the last one.
 func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) string {
 	// Begin the upload.
 	request, err := json.Marshal(fields)

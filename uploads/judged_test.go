@@ -156,8 +156,8 @@ func sendFilmByJoin(s *sessionSite, data []byte) *answer {
 		"Upload-Metadata", filenameMetadata("film.mp4"))
 }
 
-// sendPieces sends a file as three pieces of different sizes, the last first, and then all of them again. It returns the
-// first refusal, or a response without a body when the file is complete.
+// sendPieces sends a file as three pieces of different sizes, the last first, and then all of them again. It returns
+// the first refusal, or a response without a body when the file is complete.
 func sendPieces(s *sessionSite, data []byte) *answer {
 	offsets := []int{0, len(data) / 7, len(data) / 2, len(data)}
 

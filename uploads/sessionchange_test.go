@@ -62,102 +62,103 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 	films := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}
 	all := rules.Any(1 << 20)
 
-	// These are the methods that complete the upload under the new Config. The others must start again.
+	// These are the methods that complete the upload under the new Config. With the others, the upload must start again.
 	everyMethod := []string{"parts", "tus", "pieces"}
 	onlyPieces := []string{"pieces"}
 	noMethod := []string{}
 
 	tests := []struct {
-		name        string
-		before      uploads.Config
-		after       uploads.Config
-		data        []byte
-		completedBy []string
+		name            string
+		oldConfig       uploads.Config
+		newConfig       uploads.Config
+		data            []byte
+		wantCompletedBy []string
 	}{
 		{
-			name:        "rules check the content now",
-			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			after:       uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
-			data:        page,
-			completedBy: noMethod,
+			name:            "rules check the content now",
+			oldConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			data:            page,
+			wantCompletedBy: noMethod,
 		},
 		{
-			name:        "rules check the content no more",
-			before:      uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
-			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			data:        film,
-			completedBy: onlyPieces,
+			name:            "rules check the content no more",
+			oldConfig:       uploads.Config{Rules: films, Key: "{user}/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:            film,
+			wantCompletedBy: onlyPieces,
 		},
 		{
-			name:        "Inspect is set now",
-			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
-			data:        film,
-			completedBy: onlyPieces,
+			name:            "Inspect is set now",
+			oldConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			data:            film,
+			wantCompletedBy: onlyPieces,
 		},
 		{
-			name:        "Inspect is set no more",
-			before:      uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
-			after:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
-			data:        film,
-			completedBy: onlyPieces,
+			name:            "Inspect is set no more",
+			oldConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}", Inspect: inspect},
+			newConfig:       uploads.Config{Rules: all, Key: "{user}/{random}{ext}"},
+			data:            film,
+			wantCompletedBy: onlyPieces,
 		},
 		{
-			name:        "another key",
-			before:      uploads.Config{Rules: all, Key: "a/{random}{ext}"},
-			after:       uploads.Config{Rules: all, Key: "b/{random}{ext}"},
-			data:        film,
-			completedBy: everyMethod,
+			name:            "another key",
+			oldConfig:       uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: all, Key: "b/{random}{ext}"},
+			data:            film,
+			wantCompletedBy: everyMethod,
 		},
 		{
-			name:        "another key, by the content",
-			before:      uploads.Config{Rules: films, Key: "a/{random}{ext}"},
-			after:       uploads.Config{Rules: films, Key: "b/{random}{ext}"},
-			data:        film,
-			completedBy: everyMethod,
+			name:            "another key, by the content",
+			oldConfig:       uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: films, Key: "b/{random}{ext}"},
+			data:            film,
+			wantCompletedBy: everyMethod,
 		},
 		{
-			name:        "a key with a value that is missing",
-			before:      uploads.Config{Rules: films, Key: "a/{random}{ext}"},
-			after:       uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"},
-			data:        film,
-			completedBy: noMethod,
+			name:            "a key with a value that is missing",
+			oldConfig:       uploads.Config{Rules: films, Key: "a/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: films, Key: "b/{tenant}/{random}{ext}"},
+			data:            film,
+			wantCompletedBy: noMethod,
 		},
 		{
-			name:        "another key, with records",
-			before:      uploads.Config{Rules: all, Key: "a/{id}{ext}"},
-			after:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
-			data:        film,
-			completedBy: everyMethod,
+			name:            "another key, with records",
+			oldConfig:       uploads.Config{Rules: all, Key: "a/{id}{ext}"},
+			newConfig:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:            film,
+			wantCompletedBy: everyMethod,
 		},
 		{
-			name:        "another key, by the content, with records",
-			before:      uploads.Config{Rules: films, Key: "a/{id}{ext}"},
-			after:       uploads.Config{Rules: films, Key: "b/{id}{ext}"},
-			data:        film,
-			completedBy: everyMethod,
+			name:            "another key, by the content, with records",
+			oldConfig:       uploads.Config{Rules: films, Key: "a/{id}{ext}"},
+			newConfig:       uploads.Config{Rules: films, Key: "b/{id}{ext}"},
+			data:            film,
+			wantCompletedBy: everyMethod,
 		},
 		{
-			name:        "records are kept now",
-			before:      uploads.Config{Rules: all, Key: "a/{random}{ext}"},
-			after:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
-			data:        film,
-			completedBy: onlyPieces,
+			name:            "records are kept now",
+			oldConfig:       uploads.Config{Rules: all, Key: "a/{random}{ext}"},
+			newConfig:       uploads.Config{Rules: all, Key: "b/{id}{ext}"},
+			data:            film,
+			wantCompletedBy: onlyPieces,
 		},
 	}
 	for _, tt := range tests {
 		for method, send := range crossingMethods {
 			t.Run(tt.name+", "+method, func(t *testing.T) {
+				// The upload begins at a site with the old Config, and continues at one with the new Config.
 				bucket := memstore.New()
 				var stored []*uploads.File
-				oldSite := newSessionSite(t, bucket, completeConfig(tt.before, bucket, &stored))
-				newConfig := completeConfig(tt.after, bucket, &stored)
+				oldSite := newSessionSite(t, bucket, completeConfig(tt.oldConfig, bucket, &stored))
+				newConfig := completeConfig(tt.newConfig, bucket, &stored)
 				newSite := newSessionSite(t, bucket, newConfig)
 				err := send(oldSite, newSite, tt.data)
 				leftovers := newSite.keysAfterExpiry()
 
 				// The upload must start again, and leaves no file.
-				if !slices.Contains(tt.completedBy, method) {
+				if !slices.Contains(tt.wantCompletedBy, method) {
 					require.Error(t, err)
 					require.Empty(t, stored)
 					for _, key := range leftovers {

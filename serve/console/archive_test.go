@@ -40,17 +40,19 @@ func (f *fixture) zipped(t *testing.T, address string) map[string]string {
 // An archive has the selected objects, and those of the selected folders. Names in it begin below the
 // folder that the page shows.
 func TestArchive(t *testing.T) {
+	// The bucket has markers of folders, and files whose text tells their key.
 	f := newFixture(t, console.Config{Token: "secret"})
 	f.putMarker(t, "2026/")
 	f.putMarker(t, "2026/june/")
 	for _, key := range []string{"2026/june/1.txt", "2026/june/more/2.txt", "2026/3.txt", "2026/4.txt", "5.txt"} {
 		f.put(t, key, "text of "+key)
 	}
-	for _, tt := range []struct {
-		name      string
-		selection map[string]any
-		filename  string
-		files     []string
+
+	tests := []struct {
+		name         string
+		selection    map[string]any
+		wantFilename string
+		wantFiles    []string // in the archive
 	}{
 		{
 			name: "an object and a folder",
@@ -59,43 +61,51 @@ func TestArchive(t *testing.T) {
 				"objects": []string{"2026/3.txt"},
 				"folders": []string{"2026/june/"},
 			},
-			filename: "2026.zip",
-			files:    []string{"3.txt", "june/1.txt", "june/more/2.txt"},
+			wantFilename: "2026.zip",
+			wantFiles:    []string{"3.txt", "june/1.txt", "june/more/2.txt"},
 		},
 		{
-			name:      "a folder",
-			selection: map[string]any{"prefix": "2026/", "folders": []string{"2026/june/"}},
-			filename:  "june.zip",
-			files:     []string{"june/1.txt", "june/more/2.txt"},
+			name:         "a folder",
+			selection:    map[string]any{"prefix": "2026/", "folders": []string{"2026/june/"}},
+			wantFilename: "june.zip",
+			wantFiles:    []string{"june/1.txt", "june/more/2.txt"},
 		},
 		{
-			name:      "the folder of the page",
-			selection: map[string]any{"prefix": "2026/", "folders": []string{"2026/"}},
-			filename:  "2026.zip",
-			files:     []string{"3.txt", "4.txt", "june/1.txt", "june/more/2.txt"},
+			name:         "the folder of the page",
+			selection:    map[string]any{"prefix": "2026/", "folders": []string{"2026/"}},
+			wantFilename: "2026.zip",
+			wantFiles:    []string{"3.txt", "4.txt", "june/1.txt", "june/more/2.txt"},
 		},
 		{
-			name:      "the bucket",
-			selection: map[string]any{"folders": []string{""}},
-			filename:  "photos.zip",
-			files: []string{
-				"2026/3.txt", "2026/4.txt", "2026/june/1.txt", "2026/june/more/2.txt", "5.txt",
+			name:         "the bucket",
+			selection:    map[string]any{"folders": []string{""}},
+			wantFilename: "photos.zip",
+			wantFiles: []string{
+				"2026/3.txt",
+				"2026/4.txt",
+				"2026/june/1.txt",
+				"2026/june/more/2.txt",
+				"5.txt",
 			},
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			status, answer := f.call(t, "POST", "archive", tt.selection)
 			require.Equal(t, 200, status, answer)
-			require.EqualValues(t, len(tt.files), answer["objects"])
+			require.EqualValues(t, len(tt.wantFiles), answer["objects"])
 
+			// The archive has exactly the files, with their texts.
 			files := f.zipped(t, answer["download"].(string))
-			require.Len(t, files, len(tt.files))
+			require.Len(t, files, len(tt.wantFiles))
 			prefix, _ := tt.selection["prefix"].(string)
-			for _, name := range tt.files {
+			for _, name := range tt.wantFiles {
 				require.Equal(t, "text of "+prefix+name, files[name])
 			}
+
+			// The response to the download has the name of the archive, and is sandboxed.
 			w := f.visit("/" + answer["download"].(string))
-			require.Contains(t, w.Header().Get("Content-Disposition"), tt.filename)
+			require.Contains(t, w.Header().Get("Content-Disposition"), tt.wantFilename)
 			require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
 		})
 	}

@@ -31,6 +31,7 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 	dropHeader := func(r *http.Request) {
 		r.Header.Del("X-Console")
 	}
+
 	// fetch sets the headers in which a browser says which site has made the request, and for what.
 	fetch := func(site, mode, destination string) func(*http.Request) {
 		return func(r *http.Request) {
@@ -189,6 +190,8 @@ func TestHandlerServesOnlyPage(t *testing.T) {
 			f := newFixture(t, console.Config{Token: "secret", Write: true, Hosts: []string{"devbox"}})
 			w := f.send(tt.method, tt.target, []byte("{}"), tt.change)
 			require.Equal(t, tt.wantStatus, w.Code, w.Body)
+
+			// Each response, even a refusal, has the headers that protect the page.
 			require.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
 			require.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"))
 			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))

@@ -27,8 +27,8 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		largeSize = times * smallSize
 	)
 
-	// repeat returns a function that makes content of about n bytes: the unit again and again, between the prefix and the
-	// suffix. style does so for a style sheet of an SVG.
+	// repeat returns a function that makes content of about n bytes: the unit again and again, between the prefix and
+	// the suffix. style does so for a style sheet of an SVG.
 	repeat := func(prefix, unit, suffix string) func(n int) string {
 		return func(n int) string {
 			return prefix + strings.Repeat(unit, (n-len(prefix)-len(suffix))/len(unit)) + suffix
