@@ -110,16 +110,28 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 		do   func(ctx context.Context, b storage.Bucket) error // the operation, in a bucket with the objects a and b
 		want []string                                          // keys that are purged
 	}{
-		{name: "Upload", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(b.Upload(ctx, "new", strings.NewReader("x")))
-		}, want: []string{"new"}},
-		{name: "Writer", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.NewWriter(ctx, b, "new").Commit())
-		}, want: []string{"new"}},
-		{name: "an upload in parts", do: func(ctx context.Context, b storage.Bucket) error {
-			body := io.LimitReader(strings.NewReader(strings.Repeat("x", 3<<20)), 3<<20)
-			return errorOf(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
-		}, want: []string{"new"}},
+		{
+			name: "Upload",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(b.Upload(ctx, "new", strings.NewReader("x")))
+			},
+			want: []string{"new"},
+		},
+		{
+			name: "Writer",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.NewWriter(ctx, b, "new").Commit())
+			},
+			want: []string{"new"},
+		},
+		{
+			name: "an upload in parts",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				body := io.LimitReader(strings.NewReader(strings.Repeat("x", 3<<20)), 3<<20)
+				return errorOf(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
+			},
+			want: []string{"new"},
+		},
 		{
 			name: "Copy",
 			do: func(ctx context.Context, b storage.Bucket) error {
@@ -127,9 +139,13 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			},
 			want: []string{"new"},
 		},
-		{name: "new properties", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
-		}, want: []string{"a"}},
+		{
+			name: "new properties",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
+			},
+			want: []string{"a"},
+		},
 		{
 			name: "Move",
 			do: func(ctx context.Context, b storage.Bucket) error {
@@ -137,19 +153,35 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			},
 			want: []string{"a", "new"},
 		},
-		{name: "Move by copy", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
-		}, want: []string{"a", "new"}},
-		{name: "Compose", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.Compose(ctx, b, "new", []string{"a", "b"}))
-		}, want: []string{"new"}},
-		{name: "Append", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.Append(ctx, b, "a", []byte("x")))
-		}, want: []string{"a"}},
-		{name: "Update", do: func(ctx context.Context, b storage.Bucket) error {
-			change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }
-			return errorOf(storage.Update(ctx, b, "a", change))
-		}, want: []string{"a"}},
+		{
+			name: "Move by copy",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
+			},
+			want: []string{"a", "new"},
+		},
+		{
+			name: "Compose",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.Compose(ctx, b, "new", []string{"a", "b"}))
+			},
+			want: []string{"new"},
+		},
+		{
+			name: "Append",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.Append(ctx, b, "a", []byte("x")))
+			},
+			want: []string{"a"},
+		},
+		{
+			name: "Update",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }
+				return errorOf(storage.Update(ctx, b, "a", change))
+			},
+			want: []string{"a"},
+		},
 		{
 			name: "Remove",
 			do:   func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
@@ -162,39 +194,67 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			},
 			want: []string{"none"},
 		},
-		{name: "RemoveAll", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
-		}, want: []string{"a", "b"}},
-		{name: "RemoveMatching", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.RemoveMatching(ctx, b, nil))
-		}, want: []string{"a", "b"}},
-		{name: "the end of an open upload", do: func(ctx context.Context, b storage.Bucket) error {
-			u, err := storage.BeginUpload(ctx, b, "new")
-			if err != nil {
-				return err
-			}
-			return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), errorOf(u.Complete(ctx)))
-		}, want: []string{"new"}},
-		{name: "an open upload that is dropped", do: func(ctx context.Context, b storage.Bucket) error {
-			u, err := storage.BeginUpload(ctx, b, "new")
-			if err != nil {
-				return err
-			}
-			return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
-		}, want: nil},
-		{name: "RemoveVersions", do: func(ctx context.Context, b storage.Bucket) error {
-			versions, err := versionsOf(ctx, b, "a")
-			return errors.Join(err, errorOf(storage.RemoveVersions(ctx, b, slices.Values(versions))))
-		}, want: []string{"a"}},
-		{name: "Remove of a version", do: func(ctx context.Context, b storage.Bucket) error {
-			versions, err := versionsOf(ctx, b, "a")
-			return errors.Join(err, b.Remove(ctx, "a", storage.WithVersion(versions[0].Version)))
-		}, want: []string{"a"}},
-		{name: "a version made current", do: func(ctx context.Context, b storage.Bucket) error {
-			versions, err := versionsOf(ctx, b, "a")
-			return errors.Join(err,
-				errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
-		}, want: []string{"a"}},
+		{
+			name: "RemoveAll",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+			},
+			want: []string{"a", "b"},
+		},
+		{
+			name: "RemoveMatching",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.RemoveMatching(ctx, b, nil))
+			},
+			want: []string{"a", "b"},
+		},
+		{
+			name: "the end of an open upload",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				u, err := storage.BeginUpload(ctx, b, "new")
+				if err != nil {
+					return err
+				}
+				return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), errorOf(u.Complete(ctx)))
+			},
+			want: []string{"new"},
+		},
+		{
+			name: "an open upload that is dropped",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				u, err := storage.BeginUpload(ctx, b, "new")
+				if err != nil {
+					return err
+				}
+				return errors.Join(errorOf(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
+			},
+			want: nil,
+		},
+		{
+			name: "RemoveVersions",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				versions, err := versionsOf(ctx, b, "a")
+				return errors.Join(err, errorOf(storage.RemoveVersions(ctx, b, slices.Values(versions))))
+			},
+			want: []string{"a"},
+		},
+		{
+			name: "Remove of a version",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				versions, err := versionsOf(ctx, b, "a")
+				return errors.Join(err, b.Remove(ctx, "a", storage.WithVersion(versions[0].Version)))
+			},
+			want: []string{"a"},
+		},
+		{
+			name: "a version made current",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				versions, err := versionsOf(ctx, b, "a")
+				return errors.Join(err,
+					errorOf(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
+			},
+			want: []string{"a"},
+		},
 		{
 			name: "Restore",
 			do: func(ctx context.Context, b storage.Bucket) error {
@@ -202,20 +262,32 @@ func TestPurgeHookOfEachOperation(t *testing.T) {
 			},
 			want: []string{"a"},
 		},
-		{name: "a view of a folder", do: func(ctx context.Context, b storage.Bucket) error {
-			return errorOf(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
-		}, want: []string{"folder/c%20d"}},
-		{name: "reads", do: func(ctx context.Context, b storage.Bucket) error {
-			_, _, err := storage.ReadAll(ctx, b, "a")
-			for _, failure := range b.List(ctx) {
-				err = errors.Join(err, failure)
-			}
-			return errors.Join(err, errorOf(b.Attrs(ctx, "a")), errorOf(b.Exists(ctx, "a")),
-				errorOf(storage.Tags(ctx, b, "a")))
-		}, want: nil},
-		{name: "tags", do: func(ctx context.Context, b storage.Bucket) error {
-			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
-		}, want: nil},
+		{
+			name: "a view of a folder",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return errorOf(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
+			},
+			want: []string{"folder/c%20d"},
+		},
+		{
+			name: "reads",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				_, _, err := storage.ReadAll(ctx, b, "a")
+				for _, failure := range b.List(ctx) {
+					err = errors.Join(err, failure)
+				}
+				return errors.Join(err, errorOf(b.Attrs(ctx, "a")), errorOf(b.Exists(ctx, "a")),
+					errorOf(storage.Tags(ctx, b, "a")))
+			},
+			want: nil,
+		},
+		{
+			name: "tags",
+			do: func(ctx context.Context, b storage.Bucket) error {
+				return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
+			},
+			want: nil,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -518,21 +590,41 @@ func TestPurgeConfigurationsAreChecked(t *testing.T) {
 		wantField string // that the error names
 		change    func(*cdn.PurgeConfig)
 	}{
-		{name: "no base URL", wantField: "BaseURL", change: func(c *cdn.PurgeConfig) {
-			c.BaseURL = ""
-		}},
-		{name: "no purger", wantField: "Purger", change: func(c *cdn.PurgeConfig) {
-			c.Purger = nil
-		}},
-		{name: "no OnError", wantField: "OnError", change: func(c *cdn.PurgeConfig) {
-			c.OnError = nil
-		}},
-		{name: "timeout below the least", wantField: "Timeout", change: func(c *cdn.PurgeConfig) {
-			c.Timeout = 1
-		}},
-		{name: "negative timeout", wantField: "Timeout", change: func(c *cdn.PurgeConfig) {
-			c.Timeout = -time.Second
-		}},
+		{
+			name:      "no base URL",
+			wantField: "BaseURL",
+			change: func(c *cdn.PurgeConfig) {
+				c.BaseURL = ""
+			},
+		},
+		{
+			name:      "no purger",
+			wantField: "Purger",
+			change: func(c *cdn.PurgeConfig) {
+				c.Purger = nil
+			},
+		},
+		{
+			name:      "no OnError",
+			wantField: "OnError",
+			change: func(c *cdn.PurgeConfig) {
+				c.OnError = nil
+			},
+		},
+		{
+			name:      "timeout below the least",
+			wantField: "Timeout",
+			change: func(c *cdn.PurgeConfig) {
+				c.Timeout = 1
+			},
+		},
+		{
+			name:      "negative timeout",
+			wantField: "Timeout",
+			change: func(c *cdn.PurgeConfig) {
+				c.Timeout = -time.Second
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

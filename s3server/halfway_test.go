@@ -269,26 +269,42 @@ func TestGetObjectReplacedBelowLayer(t *testing.T) {
 		needsRetry bool // true if the first request fails with 503, after which SDKs send it again
 		read       func(t *testing.T) error
 	}{
-		{name: "an object", needsRetry: false, read: func(t *testing.T) error {
-			return getObject(t, nil)
-		}},
-		{name: "a range", needsRetry: false, read: func(t *testing.T) error {
-			return getObject(t, aws.String("bytes=0-99"))
-		}},
-		{name: "a copy", needsRetry: true, read: func(t *testing.T) error {
-			_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
-			return err
-		}},
-		{name: "a copied part", needsRetry: true, read: func(t *testing.T) error {
-			_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
-				Bucket:     aws.String(bucket),
-				Key:        aws.String("parts"),
-				UploadId:   &upload,
-				PartNumber: aws.Int32(1),
-				CopySource: aws.String(bucket + "/k"),
-			})
-			return err
-		}},
+		{
+			name:       "an object",
+			needsRetry: false,
+			read: func(t *testing.T) error {
+				return getObject(t, nil)
+			},
+		},
+		{
+			name:       "a range",
+			needsRetry: false,
+			read: func(t *testing.T) error {
+				return getObject(t, aws.String("bytes=0-99"))
+			},
+		},
+		{
+			name:       "a copy",
+			needsRetry: true,
+			read: func(t *testing.T) error {
+				_, err := s.CopyObject(t.Context(), copyInput("k", "copy"))
+				return err
+			},
+		},
+		{
+			name:       "a copied part",
+			needsRetry: true,
+			read: func(t *testing.T) error {
+				_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
+					Bucket:     aws.String(bucket),
+					Key:        aws.String("parts"),
+					UploadId:   &upload,
+					PartNumber: aws.Int32(1),
+					CopySource: aws.String(bucket + "/k"),
+				})
+				return err
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

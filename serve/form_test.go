@@ -221,13 +221,13 @@ func TestFormRefused(t *testing.T) {
 		},
 		{
 			name:   "all fields missing",
-			fields: []field{{"file", "x", "photo.png"}},
+			fields: []field{{name: "file", value: "x", filename: "photo.png"}},
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},
 		{
 			name:   "file before the fields",
-			fields: append([]field{{"file", "x", "photo.png"}}, fieldsOf(f, "x")...),
+			fields: append([]field{{name: "file", value: "x", filename: "photo.png"}}, fieldsOf(f, "x")...),
 			status: 403,
 			code:   "SignatureDoesNotMatch",
 		},

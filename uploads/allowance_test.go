@@ -44,18 +44,18 @@ type sendMethod struct {
 
 // sendMethods are all ways in which a file comes.
 var sendMethods = []sendMethod{
-	{"Store", tryToStore},
-	{"Store, of unknown size", sendUnsizedToService},
-	{"a form", sendByForm},
-	{"a ticket", sendWithTicket},
-	{"a ticket, of unknown size", sendWithUnsizedTicket},
-	{"parts", sendInParts},
-	{"parts, of unknown size", sendInUnsizedParts},
-	{"one request of S3", sendInSingleRequest},
-	{"tus", sendByTus},
-	{"tus, of unknown length", sendByDeferredTus},
-	{"joined uploads of tus", sendJoined},
-	{"pieces", sendTwoPieces},
+	{name: "Store", send: tryToStore},
+	{name: "Store, of unknown size", send: sendUnsizedToService},
+	{name: "a form", send: sendByForm},
+	{name: "a ticket", send: sendWithTicket},
+	{name: "a ticket, of unknown size", send: sendWithUnsizedTicket},
+	{name: "parts", send: sendInParts},
+	{name: "parts, of unknown size", send: sendInUnsizedParts},
+	{name: "one request of S3", send: sendInSingleRequest},
+	{name: "tus", send: sendByTus},
+	{name: "tus, of unknown length", send: sendByDeferredTus},
+	{name: "joined uploads of tus", send: sendJoined},
+	{name: "pieces", send: sendTwoPieces},
 }
 
 // A process is one of those that serve a bucket.
@@ -199,7 +199,7 @@ func sendOnePart(t *testing.T, p *process, fields map[string]any, data []byte) s
 	}
 
 	// Complete the upload.
-	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{PartNumber: 1, ETag: header.Get("ETag")}}})
 	require.NoError(t, err)
 	status, _, text = p.ask("POST", path+"/complete"+query, parts, "Content-Type", "application/json")
 	return codeIn(status, text)
@@ -298,8 +298,8 @@ var accounts = []struct {
 	name string
 	open func(t *testing.T, now *clock) driver.Driver
 }{
-	{"memory", newMemoryDriverAt},
-	{"a directory", newDirectoryDriverAt},
+	{name: "memory", open: newMemoryDriverAt},
+	{name: "a directory", open: newDirectoryDriverAt},
 }
 
 func newMemoryDriverAt(_ *testing.T, now *clock) driver.Driver {

@@ -29,17 +29,17 @@ type browserCase struct {
 }
 
 var browserCases = []browserCase{
-	{"whole", []string{"ours", "uppy", "tus"}, (*browserRun).whole},
-	{"in one request", []string{"uppy"}, (*browserRun).inOneRequest},
-	{"reload", []string{"ours", "uppy", "tus"}, (*browserRun).reload},
-	{"cut", []string{"ours", "uppy", "tus"}, (*browserRun).cut},
-	{"offline", []string{"ours"}, (*browserRun).offline},
-	{"changed file", []string{"ours"}, (*browserRun).changedFile},
-	{"two tabs", []string{"ours"}, (*browserRun).twoTabs},
-	{"two tabs without locks", []string{"ours"}, (*browserRun).twoTabsWithoutLocks},
-	{"two tabs of one upload", []string{"tus"}, (*browserRun).twoTabsWithoutLocks},
-	{"two tabs of two uploads", []string{"uppy"}, (*browserRun).twoUploads},
-	{"file handle", []string{"ours"}, (*browserRun).fileHandle},
+	{name: "whole", clients: []string{"ours", "uppy", "tus"}, run: (*browserRun).whole},
+	{name: "in one request", clients: []string{"uppy"}, run: (*browserRun).inOneRequest},
+	{name: "reload", clients: []string{"ours", "uppy", "tus"}, run: (*browserRun).reload},
+	{name: "cut", clients: []string{"ours", "uppy", "tus"}, run: (*browserRun).cut},
+	{name: "offline", clients: []string{"ours"}, run: (*browserRun).offline},
+	{name: "changed file", clients: []string{"ours"}, run: (*browserRun).changedFile},
+	{name: "two tabs", clients: []string{"ours"}, run: (*browserRun).twoTabs},
+	{name: "two tabs without locks", clients: []string{"ours"}, run: (*browserRun).twoTabsWithoutLocks},
+	{name: "two tabs of one upload", clients: []string{"tus"}, run: (*browserRun).twoTabsWithoutLocks},
+	{name: "two tabs of two uploads", clients: []string{"uppy"}, run: (*browserRun).twoUploads},
+	{name: "file handle", clients: []string{"ours"}, run: (*browserRun).fileHandle},
 }
 
 // TestBrowserClients judges the handler and the script in Chromium. "make test-all" runs every

@@ -56,7 +56,7 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 	require.NoError(t, json.Unmarshal(text, &part))
 	_, header, _ := p.ask(part.Method, pathOf(part.URL), data)
 
-	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{PartNumber: 1, ETag: header.Get("ETag")}}})
 	require.NoError(t, err)
 	return partsUpload{
 		key: u.Key,

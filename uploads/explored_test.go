@@ -353,7 +353,7 @@ func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
 
 // complete completes the upload, and returns the status of the response.
 func (u exploredParts) complete(ctx context.Context, e exploredService) int {
-	parts, _ := json.Marshal(map[string]any{"parts": []sentPart{{1, u.etag}}})
+	parts, _ := json.Marshal(map[string]any{"parts": []sentPart{{PartNumber: 1, ETag: u.etag}}})
 	w := e.ask(ctx, "POST", u.path+"/complete"+u.query, parts, "Content-Type", "application/json")
 	return w.Code
 }

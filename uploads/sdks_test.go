@@ -17,7 +17,9 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-func init() { furtherBackends = []backend{{"our S3 server", openS3Server, true}} }
+func init() {
+	furtherBackends = []backend{{name: "our S3 server", open: openS3Server, etags: true}}
+}
 
 // openS3Server starts an s3server, and opens its only bucket.
 func openS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {

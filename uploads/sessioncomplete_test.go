@@ -32,11 +32,11 @@ var ways = []struct {
 	name string
 	send func(s *sessionSite, data []byte) *answer
 }{
-	{"tus", sendFileByTus},
-	{"tus with the creation", sendFileByTusCreation},
-	{"tus pieces", sendFileByJoin},
-	{"parts", sendFileAsPart},
-	{"one request", sendFileBySingleRequest},
+	{name: "tus", send: sendFileByTus},
+	{name: "tus with the creation", send: sendFileByTusCreation},
+	{name: "tus pieces", send: sendFileByJoin},
+	{name: "parts", send: sendFileAsPart},
+	{name: "one request", send: sendFileBySingleRequest},
 }
 
 func sendFileByTus(s *sessionSite, data []byte) *answer {

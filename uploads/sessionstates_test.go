@@ -200,12 +200,12 @@ var limits = []struct {
 	name   string
 	limits faults.Limits
 }{
-	{"a minimum", faults.Limits{MinPartSize: 40 << 10}},
-	{"a large minimum", faults.Limits{MinPartSize: part + 1}},
-	{"a maximum", faults.Limits{MaxPartSize: 16 << 10}},
-	{"a unit", faults.Limits{PartUnit: 24 << 10}},
-	{"equal parts", faults.Limits{EqualParts: true, MinPartSize: 40 << 10}},
-	{"few parts", faults.Limits{MaxParts: 2}},
+	{name: "a minimum", limits: faults.Limits{MinPartSize: 40 << 10}},
+	{name: "a large minimum", limits: faults.Limits{MinPartSize: part + 1}},
+	{name: "a maximum", limits: faults.Limits{MaxPartSize: 16 << 10}},
+	{name: "a unit", limits: faults.Limits{PartUnit: 24 << 10}},
+	{name: "equal parts", limits: faults.Limits{EqualParts: true, MinPartSize: 40 << 10}},
+	{name: "few parts", limits: faults.Limits{MaxParts: 2}},
 }
 
 // A tus upload keeps to the store's limits for parts, however small the requests are that bring the bytes.

@@ -30,11 +30,11 @@ var furtherBackends []backend
 
 // backends are the stores. "make test-all" starts the servers.
 var backends = []backend{
-	{"memory", openMemory, true},
-	{"local", openDirectory, true},
-	{"minio", openMinIO, true},
-	{"gcs", openGCS, false},
-	{"azurite", openAzurite, true},
+	{name: "memory", open: openMemory, etags: true},
+	{name: "local", open: openDirectory, etags: true},
+	{name: "minio", open: openMinIO, etags: true},
+	{name: "gcs", open: openGCS, etags: false},
+	{name: "azurite", open: openAzurite, etags: true},
 }
 
 // runOnStores runs f on every kind of bucket.

@@ -187,11 +187,19 @@ func TestRunReportsErrors(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"two directories", []string{"a", "b"}, "give one directory, or one -bucket"},
-		{"a directory and a bucket", []string{"-bucket", "mem://x", "a"}, "give one directory, or one -bucket"},
-		{"an unknown scheme", []string{"-bucket", "ftp://x"}, `scheme "ftp"`},
-		{"an address in use", []string{"-addr", busy.Addr().String()}, "address already in use"},
-		{"a bucket that is not there", []string{"-bucket", "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "none"))}, "bucket not found"},
+		{name: "two directories", args: []string{"a", "b"}, want: "give one directory, or one -bucket"},
+		{
+			name: "a directory and a bucket",
+			args: []string{"-bucket", "mem://x", "a"},
+			want: "give one directory, or one -bucket",
+		},
+		{name: "an unknown scheme", args: []string{"-bucket", "ftp://x"}, want: `scheme "ftp"`},
+		{name: "an address in use", args: []string{"-addr", busy.Addr().String()}, want: "address already in use"},
+		{
+			name: "a bucket that is not there",
+			args: []string{"-bucket", "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "none"))},
+			want: "bucket not found",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,8 +16,8 @@ func TestListReadsOnlyTheDirectory(t *testing.T) {
 		files           int
 		requests, bytes int64 // at most
 	}{
-		{10, 2, 128 << 10},
-		{3000, 4, 512 << 10}, // the directory has 207 KB, the archive 98 MB
+		{files: 10, requests: 2, bytes: 128 << 10},
+		{files: 3000, requests: 4, bytes: 512 << 10}, // the directory has 207 KB, the archive 98 MB
 	}
 	for _, tt := range tests {
 		var counts traffic

@@ -107,7 +107,7 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		{name: "a file that is text", fields: []formField{newField("file", "x")}, status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
 			name:   "a line end in its header",
-			fields: []formField{{"form-data; name=\"a\rb\"", "x"}, validFile},
+			fields: []formField{{disposition: "form-data; name=\"a\rb\"", content: "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
@@ -171,14 +171,14 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		},
 		{
 			name:   "a field without a name",
-			fields: []formField{{"form-data", "x"}, validFile},
+			fields: []formField{{disposition: "form-data", content: "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
 		},
 		{
 			name:   "a field without a disposition",
-			fields: []formField{{"", "x"}, validFile},
+			fields: []formField{{disposition: "", content: "x"}, validFile},
 			status: badRequest,
 			field:  "Content-Disposition",
 			code:   uploads.InvalidRequest,
@@ -297,10 +297,10 @@ func withContent(size int) []formField {
 func partForm(without ...string) []formField {
 	var fields []formField
 	for _, field := range []struct{ name, content string }{
-		{"originalFileName", "a.txt"},
-		{"token", "token-1234"},
-		{"count", "3"},
-		{"part", "1"},
+		{name: "originalFileName", content: "a.txt"},
+		{name: "token", content: "token-1234"},
+		{name: "count", content: "3"},
+		{name: "part", content: "1"},
 	} {
 		if !slices.Contains(without, field.name) {
 			fields = append(fields, newField(field.name, field.content))

@@ -220,12 +220,12 @@ type failure struct {
 }
 
 var failures = []failure{
-	{"fails before it was made", openFailing},
-	{"loses its answer", openLosing},
-	{"loses its answer, and is retried", openLosingWithRetry},
-	{"is where the process is killed", openKilled},
-	{"to the records fails before it was made", openWithFailingRecords},
-	{"to the records loses its answer", openWithLosingRecords},
+	{name: "fails before it was made", open: openFailing},
+	{name: "loses its answer", open: openLosing},
+	{name: "loses its answer, and is retried", open: openLosingWithRetry},
+	{name: "is where the process is killed", open: openKilled},
+	{name: "to the records fails before it was made", open: openWithFailingRecords},
+	{name: "to the records loses its answer", open: openWithLosingRecords},
 }
 
 func openFailing(t *testing.T, f *fixture, n int) (*fixture, func() bool) {

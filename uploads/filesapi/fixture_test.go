@@ -100,7 +100,7 @@ type opener struct {
 }
 
 func openers() []opener {
-	return []opener{{"states in the bucket", newMemoryFixture}, {"states in a database", newDatabaseFixture}}
+	return []opener{{name: "states in the bucket", open: newMemoryFixture}, {name: "states in a database", open: newDatabaseFixture}}
 }
 
 // runOnEachStore runs a test once for each place where the states of uploads can be: in the bucket, or in a database.

@@ -20,76 +20,168 @@ var uploadInputs = []struct {
 	spoil func(o *filesapi.UploadOptions)
 	field string
 }{
-	{"no name", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = ""
-	}, "originalFileName"},
-	{"a name of spaces", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = " \u00a0\t"
-	}, "originalFileName"},
-	{"a name of 1,001 characters", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = strings.Repeat("é", 1001)
-	}, "originalFileName"},
-	{"a name of 10,000 characters", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = strings.Repeat("x", 10_000)
-	}, "originalFileName"},
-	{"a name that is not text", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\xff.txt"
-	}, "originalFileName"},
-	{"a path", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a/b.txt"
-	}, "originalFileName"},
-	{"a path upwards", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "../../etc/passwd"
-	}, "originalFileName"},
-	{"a path of Windows", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = `C:\a.txt`
-	}, "originalFileName"},
-	{"a directory", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = ".."
-	}, "originalFileName"},
-	{"a NUL", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a.txt\x00.exe"
-	}, "originalFileName"},
-	{"a line end", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a.txt\r\nX-Evil: 1"
-	}, "originalFileName"},
-	{"an escape", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "\x1b[31ma.txt"
-	}, "originalFileName"},
-	{"DEL", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\x7f.txt"
-	}, "originalFileName"},
-	{"a C1 control", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\u0085.txt"
-	}, "originalFileName"},
-	{"a line separator", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\u2028.txt"
-	}, "originalFileName"},
-	{"a right-to-left override", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\u202egpj.exe"
-	}, "originalFileName"},
-	{"a left-to-right embedding", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\u202a.txt"
-	}, "originalFileName"},
-	{"a right-to-left isolate", func(o *filesapi.UploadOptions) {
-		o.OriginalFileName = "a\u2067.txt"
-	}, "originalFileName"},
+	{
+		name: "no name",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = ""
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a name of spaces",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = " \u00a0\t"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a name of 1,001 characters",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = strings.Repeat("é", 1001)
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a name of 10,000 characters",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = strings.Repeat("x", 10_000)
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a name that is not text",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\xff.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a path",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a/b.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a path upwards",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "../../etc/passwd"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a path of Windows",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = `C:\a.txt`
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a directory",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = ".."
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a NUL",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a.txt\x00.exe"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a line end",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a.txt\r\nX-Evil: 1"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "an escape",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "\x1b[31ma.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "DEL",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\x7f.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a C1 control",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\u0085.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a line separator",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\u2028.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a right-to-left override",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\u202egpj.exe"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a left-to-right embedding",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\u202a.txt"
+		},
+		field: "originalFileName",
+	},
+	{
+		name: "a right-to-left isolate",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.OriginalFileName = "a\u2067.txt"
+		},
+		field: "originalFileName",
+	},
 
-	{"a purpose of 257 characters", func(o *filesapi.UploadOptions) {
-		o.Purpose = strings.Repeat("é", 257)
-	}, "Purpose"},
-	{"a purpose with a control character", func(o *filesapi.UploadOptions) {
-		o.Purpose = "a\nb"
-	}, "Purpose"},
-	{"a purpose that is not text", func(o *filesapi.UploadOptions) {
-		o.Purpose = "\xff"
-	}, "Purpose"},
-	{"a user's ID of 257 characters", func(o *filesapi.UploadOptions) {
-		o.UploadedBy = strings.Repeat("x", 257)
-	}, "UploadedByUser.ID"},
-	{"a user's ID with a NUL", func(o *filesapi.UploadOptions) {
-		o.UploadedBy = "a\x00b"
-	}, "UploadedByUser.ID"},
+	{
+		name: "a purpose of 257 characters",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.Purpose = strings.Repeat("é", 257)
+		},
+		field: "Purpose",
+	},
+	{
+		name: "a purpose with a control character",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.Purpose = "a\nb"
+		},
+		field: "Purpose",
+	},
+	{
+		name: "a purpose that is not text",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.Purpose = "\xff"
+		},
+		field: "Purpose",
+	},
+	{
+		name: "a user's ID of 257 characters",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.UploadedBy = strings.Repeat("x", 257)
+		},
+		field: "UploadedByUser.ID",
+	},
+	{
+		name: "a user's ID with a NUL",
+		spoil: func(o *filesapi.UploadOptions) {
+			o.UploadedBy = "a\x00b"
+		},
+		field: "UploadedByUser.ID",
+	},
 }
 
 // partInputs are invalid options of a part.
@@ -98,51 +190,111 @@ var partInputs = []struct {
 	spoil func(o *filesapi.PartOptions)
 	field string
 }{
-	{"no token", func(o *filesapi.PartOptions) {
-		o.Token = ""
-	}, "token"},
-	{"a token of 7 characters", func(o *filesapi.PartOptions) {
-		o.Token = "1234567"
-	}, "token"},
-	{"a token of 129 characters", func(o *filesapi.PartOptions) {
-		o.Token = strings.Repeat("x", 129)
-	}, "token"},
-	{"a token of 10,000 characters", func(o *filesapi.PartOptions) {
-		o.Token = strings.Repeat("x", 10_000)
-	}, "token"},
-	{"a token that is a path", func(o *filesapi.PartOptions) {
-		o.Token = "../../../secret"
-	}, "token"},
-	{"a token with a NUL", func(o *filesapi.PartOptions) {
-		o.Token = "12345678\x00"
-	}, "token"},
-	{"a token of other letters", func(o *filesapi.PartOptions) {
-		o.Token = "ééééééééé"
-	}, "token"},
-	{"no count", func(o *filesapi.PartOptions) {
-		o.Count = 0
-	}, "count"},
-	{"a negative count", func(o *filesapi.PartOptions) {
-		o.Count = -1
-	}, "count"},
-	{"a count of 10,001", func(o *filesapi.PartOptions) {
-		o.Count = 10_001
-	}, "count"},
-	{"a huge count", func(o *filesapi.PartOptions) {
-		o.Count = math.MaxInt
-	}, "count"},
-	{"no part", func(o *filesapi.PartOptions) {
-		o.Part = 0
-	}, "part"},
-	{"a negative part", func(o *filesapi.PartOptions) {
-		o.Part = -1
-	}, "part"},
-	{"a part after the last", func(o *filesapi.PartOptions) {
-		o.Part = 3
-	}, "part"},
-	{"a huge part", func(o *filesapi.PartOptions) {
-		o.Part = math.MaxInt
-	}, "part"},
+	{
+		name: "no token",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = ""
+		},
+		field: "token",
+	},
+	{
+		name: "a token of 7 characters",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = "1234567"
+		},
+		field: "token",
+	},
+	{
+		name: "a token of 129 characters",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = strings.Repeat("x", 129)
+		},
+		field: "token",
+	},
+	{
+		name: "a token of 10,000 characters",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = strings.Repeat("x", 10_000)
+		},
+		field: "token",
+	},
+	{
+		name: "a token that is a path",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = "../../../secret"
+		},
+		field: "token",
+	},
+	{
+		name: "a token with a NUL",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = "12345678\x00"
+		},
+		field: "token",
+	},
+	{
+		name: "a token of other letters",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Token = "ééééééééé"
+		},
+		field: "token",
+	},
+	{
+		name: "no count",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Count = 0
+		},
+		field: "count",
+	},
+	{
+		name: "a negative count",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Count = -1
+		},
+		field: "count",
+	},
+	{
+		name: "a count of 10,001",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Count = 10_001
+		},
+		field: "count",
+	},
+	{
+		name: "a huge count",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Count = math.MaxInt
+		},
+		field: "count",
+	},
+	{
+		name: "no part",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Part = 0
+		},
+		field: "part",
+	},
+	{
+		name: "a negative part",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Part = -1
+		},
+		field: "part",
+	},
+	{
+		name: "a part after the last",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Part = 3
+		},
+		field: "part",
+	},
+	{
+		name: "a huge part",
+		spoil: func(o *filesapi.PartOptions) {
+			o.Part = math.MaxInt
+		},
+		field: "part",
+	},
 }
 
 // Each way of uploading refuses invalid options, and stores nothing.

@@ -41,46 +41,94 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		name       string
 		newContent func(size int) string
 	}{
-		{"SVG: pictures in a style", style("url(data:image/png;scripscripscrip")},
-		{"SVG: pictures in quotes", style(`url("""""data:image/png;`)},
-		{"SVG: references to the document", style("url(#a")},
-		{"SVG: one reference and letters", style("url(#script")},
-		{"SVG: functions that do not end", style("min(a ")},
-		{"SVG: a function's name that does not end", style("a")},
-		{"SVG: a function's words that do not end", repeat(page+"<style>min(", "a ", "</style></svg>")},
-		{"SVG: imports that are none", style("@impor")},
-		{"SVG: pictures in an attribute", repeat(page+`<g style="`, "url(data:image/png;scrip", `"/></svg>`)},
-		{"SVG: pictures in an animation", repeat(page+`<set to="`, "url(#scrip", `"/></svg>`)},
-		{"SVG: an address", repeat(page+`<use href="data:image/png;`, "scrip", `"/></svg>`)},
-		{"SVG: elements in elements", func(n int) string {
-			return page + strings.Repeat("<g>", n/7-7) + strings.Repeat("</g>", n/7-7) + "</svg>"
-		}},
-		{"SVG: attributes of one element", func(n int) string {
-			var b strings.Builder
-			b.WriteString(page + "<g ")
-			for i := 0; b.Len() < n-30; i++ {
-				b.WriteString("a" + strconv.Itoa(i) + `="" `)
-			}
-			return b.String() + "/></svg>"
-		}},
-		{"SVG: elements with a style", repeat(page, `<g style="fill:url(#a)"/>`, "</svg>")},
-		{"SVG: style sheets", repeat(page, `<style>url(data:image/png;</style>`, "</svg>")},
-		{"SVG: comments", repeat(page, `<!-- - -->`, "</svg>")},
-		{"SVG: a comment", repeat(page+"<!--", "- ", "--></svg>")},
-		{"SVG: entities", repeat(page, "&lt;", "</svg>")},
-		{"SVG: text in pieces", repeat(page, "]] >", "</svg>")},
-		{"SVG: one document type", repeat(`<?xml version="1.0"?><!DOCTYPE svg PUBLIC "`, " ", `" "">`+page+"</svg>")},
-		{"GIF: extensions", repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00", "\x21\xfe\x00", ";")},
-		{"GIF: pieces of an extension", repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00\x21\xfe", "\x01 ", "\x00;")},
-		{"GIF: a program", repeat("GIF89a/*\x00\x00\x00\x00", "*", "\x00;")},
-		{"GIF: a program of texts", repeat("GIF89a=\x001\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "`${'/[", "")},
-		{"JPEG: segments", repeat("\xff\xd8", "\xff\xfe\x00\x02", "")},
-		{"JPEG: fill bytes", repeat("\xff\xd8", "\xff", "")},
-		{"JPEG: tables", repeat("\xff\xd8", "\xff\xc4\x00\x14\x00\x01"+strings.Repeat("\x00", 15)+"\x00", "")},
-		{"PNG: a program", repeat("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x3a\x7e\x9b\x55", "\x00\x00\x00\x00tEXt\x00\x00\x00\x00", "")},
-		{"WebP: chunks", repeat("RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", chunk("EXIF"), "")},
-		{"AVIF: boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00", "\x00\x00\x00\x08free", "")},
-		{"AVIF: boxes in boxes", repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x10\x00\x00meta\x00\x00\x00\x00", "\x00\x00\x10\x00iprp\x00\x00\x00\x08ipco", "")},
+		{name: "SVG: pictures in a style", newContent: style("url(data:image/png;scripscripscrip")},
+		{name: "SVG: pictures in quotes", newContent: style(`url("""""data:image/png;`)},
+		{name: "SVG: references to the document", newContent: style("url(#a")},
+		{name: "SVG: one reference and letters", newContent: style("url(#script")},
+		{name: "SVG: functions that do not end", newContent: style("min(a ")},
+		{name: "SVG: a function's name that does not end", newContent: style("a")},
+		{
+			name:       "SVG: a function's words that do not end",
+			newContent: repeat(page+"<style>min(", "a ", "</style></svg>"),
+		},
+		{name: "SVG: imports that are none", newContent: style("@impor")},
+		{
+			name:       "SVG: pictures in an attribute",
+			newContent: repeat(page+`<g style="`, "url(data:image/png;scrip", `"/></svg>`),
+		},
+		{name: "SVG: pictures in an animation", newContent: repeat(page+`<set to="`, "url(#scrip", `"/></svg>`)},
+		{name: "SVG: an address", newContent: repeat(page+`<use href="data:image/png;`, "scrip", `"/></svg>`)},
+		{
+			name: "SVG: elements in elements",
+			newContent: func(n int) string {
+				return page + strings.Repeat("<g>", n/7-7) + strings.Repeat("</g>", n/7-7) + "</svg>"
+			},
+		},
+		{
+			name: "SVG: attributes of one element",
+			newContent: func(n int) string {
+				var b strings.Builder
+				b.WriteString(page + "<g ")
+				for i := 0; b.Len() < n-30; i++ {
+					b.WriteString("a" + strconv.Itoa(i) + `="" `)
+				}
+				return b.String() + "/></svg>"
+			},
+		},
+		{name: "SVG: elements with a style", newContent: repeat(page, `<g style="fill:url(#a)"/>`, "</svg>")},
+		{name: "SVG: style sheets", newContent: repeat(page, `<style>url(data:image/png;</style>`, "</svg>")},
+		{name: "SVG: comments", newContent: repeat(page, `<!-- - -->`, "</svg>")},
+		{name: "SVG: a comment", newContent: repeat(page+"<!--", "- ", "--></svg>")},
+		{name: "SVG: entities", newContent: repeat(page, "&lt;", "</svg>")},
+		{name: "SVG: text in pieces", newContent: repeat(page, "]] >", "</svg>")},
+		{
+			name:       "SVG: one document type",
+			newContent: repeat(`<?xml version="1.0"?><!DOCTYPE svg PUBLIC "`, " ", `" "">`+page+"</svg>"),
+		},
+		{name: "GIF: extensions", newContent: repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00", "\x21\xfe\x00", ";")},
+		{
+			name:       "GIF: pieces of an extension",
+			newContent: repeat("GIF89a\x01\x00\x01\x00\x00\x00\x00\x21\xfe", "\x01 ", "\x00;"),
+		},
+		{name: "GIF: a program", newContent: repeat("GIF89a/*\x00\x00\x00\x00", "*", "\x00;")},
+		{
+			name:       "GIF: a program of texts",
+			newContent: repeat("GIF89a=\x001\x00\x00\x00\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00", "`${'/[", ""),
+		},
+		{name: "JPEG: segments", newContent: repeat("\xff\xd8", "\xff\xfe\x00\x02", "")},
+		{name: "JPEG: fill bytes", newContent: repeat("\xff\xd8", "\xff", "")},
+		{
+			name:       "JPEG: tables",
+			newContent: repeat("\xff\xd8", "\xff\xc4\x00\x14\x00\x01"+strings.Repeat("\x00", 15)+"\x00", ""),
+		},
+		{
+			name: "PNG: a program",
+			newContent: repeat(
+				"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x00\x00\x00\x00\x3a\x7e\x9b\x55",
+				"\x00\x00\x00\x00tEXt\x00\x00\x00\x00",
+				"",
+			),
+		},
+		{
+			name: "WebP: chunks",
+			newContent: repeat(
+				"RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00",
+				chunk("EXIF"),
+				"",
+			),
+		},
+		{
+			name:       "AVIF: boxes",
+			newContent: repeat("\x00\x00\x00\x10ftypavif\x00\x00\x00\x00", "\x00\x00\x00\x08free", ""),
+		},
+		{
+			name: "AVIF: boxes in boxes",
+			newContent: repeat(
+				"\x00\x00\x00\x10ftypavif\x00\x00\x00\x00\x00\x10\x00\x00meta\x00\x00\x00\x00",
+				"\x00\x00\x10\x00iprp\x00\x00\x00\x08ipco",
+				"",
+			),
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func siteWith(files map[string]string) Site {
 func TestDataIsText(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page})
 	s.Data = `"><script>alert(1)</script></title>`
-	s.Links = []Link{{"javascript:alert(1)", "<b>bold</b>"}}
+	s.Links = []Link{{Address: "javascript:alert(1)", Name: "<b>bold</b>"}}
 
 	body := ask(t, s, "GET", "/").Body.String()
 	require.NotContains(t, body, "<script>")
@@ -49,7 +49,7 @@ func TestDataIsText(t *testing.T) {
 func TestLinkToThePageItself(t *testing.T) {
 	s := siteWith(map[string]string{"index.html": page, "other.html": page})
 	s.Data = "Files"
-	s.Links = []Link{{".", "First"}, {"other.html", "Second"}}
+	s.Links = []Link{{Address: ".", Name: "First"}, {Address: "other.html", Name: "Second"}}
 	require.Contains(t, ask(t, s, "GET", "/").Body.String(), `<a href="." aria-current="page">First</a>`)
 	require.Contains(t, ask(t, s, "GET", "/other.html").Body.String(), `<a href="other.html" aria-current="page">Second</a>`)
 }
