@@ -43,83 +43,106 @@ func TestAferosOwnTests(t *testing.T) {
 	copied.Run(t, module, "OMNIBUCKET_AFERO", wantPassed, "-test.run", ownTests)
 }
 
-// Files are written, read, listed, renamed and removed as on a disk. Each case uses the files of the one
-// before.
-func TestFs(t *testing.T) {
+// newFiles returns a file system with one file, and its bucket.
+func newFiles(t *testing.T, name, text string) (afero.Fs, storage.Bucket) {
+	t.Helper()
 	b := memstore.New()
 	files := New(t.Context(), b)
-	content := func(key string) string {
-		text, _, err := storage.ReadAll(t.Context(), b, key)
-		require.NoError(t, err)
-		return string(text)
-	}
+	require.NoError(t, afero.WriteFile(files, name, []byte(text), 0))
+	return files, b
+}
 
+// contentOf returns the content of an object.
+func contentOf(t *testing.T, b storage.Bucket, key string) string {
+	t.Helper()
+	text, _, err := storage.ReadAll(t.Context(), b, key)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Files are written, read, listed, renamed and removed as on a disk.
+func TestFs(t *testing.T) {
 	t.Run("Close stores all that was written", func(t *testing.T) {
-		f, err := files.Create("/a/b.txt")
+		b := memstore.New()
+		f, err := New(t.Context(), b).Create("/a/b.txt")
 		require.NoError(t, err)
 
 		_, err = f.WriteString("text")
 		require.NoError(t, err)
-		require.Empty(t, content("a/b.txt"))
+		require.Empty(t, contentOf(t, b, "a/b.txt"), "before Close")
 
 		require.NoError(t, f.Close())
-		require.Equal(t, "text", content("a/b.txt"))
+		require.Equal(t, "text", contentOf(t, b, "a/b.txt"))
 		require.ErrorIs(t, f.Close(), fs.ErrClosed)
 	})
 
 	t.Run("O_APPEND writes after the content", func(t *testing.T) {
+		files, b := newFiles(t, "a/b.txt", "text")
+
 		f, err := files.OpenFile("a/b.txt", os.O_WRONLY|os.O_APPEND, 0)
 		require.NoError(t, err)
 		_, err = io.Copy(f, strings.NewReader(" and more"))
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		require.Equal(t, "text and more", content("a/b.txt"))
+
+		require.Equal(t, "text and more", contentOf(t, b, "a/b.txt"))
 	})
 
 	t.Run("WriteAt and Truncate change a part", func(t *testing.T) {
+		files, b := newFiles(t, "a/b.txt", "text and more")
+
 		f, err := files.OpenFile("a/b.txt", os.O_RDWR, 0)
 		require.NoError(t, err)
 		_, err = f.WriteAt([]byte("TE"), 0)
 		require.NoError(t, err)
-		require.NoError(t, f.Truncate(8))
+		require.NoError(t, f.Truncate(int64(len("TExt and"))))
 
 		require.NoError(t, f.Sync())
-		require.Equal(t, "TExt and", content("a/b.txt"))
+		require.Equal(t, "TExt and", contentOf(t, b, "a/b.txt"))
 		require.NoError(t, f.Close())
-		require.Equal(t, "TExt and", content("a/b.txt"))
+		require.Equal(t, "TExt and", contentOf(t, b, "a/b.txt"))
 	})
 
 	t.Run("O_EXCL refuses a file that exists", func(t *testing.T) {
+		files, _ := newFiles(t, "a/b.txt", "text")
+
 		_, err := files.OpenFile("a/b.txt", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0)
 		require.ErrorIs(t, err, fs.ErrExist)
 	})
 
 	t.Run("a copy that fails stores nothing", func(t *testing.T) {
-		for _, name := range []string{"a/b.txt", "a/new.txt"} {
+		files, b := newFiles(t, "a/old.txt", "old")
+
+		for _, name := range []string{"a/old.txt", "a/new.txt"} {
 			f, err := files.Create(name)
 			require.NoError(t, err)
-			_, err = io.Copy(f,
-				io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF)))
+			failing := io.MultiReader(strings.NewReader("half"), iotest.ErrReader(io.ErrUnexpectedEOF))
+			_, err = io.Copy(f, failing)
 			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 			require.ErrorIs(t, f.Close(), io.ErrUnexpectedEOF)
 		}
-		require.Equal(t, "TExt and", content("a/b.txt"))
+
+		require.Equal(t, "old", contentOf(t, b, "a/old.txt"))
 		exists, err := b.Exists(t.Context(), "a/new.txt")
 		require.NoError(t, err)
 		require.False(t, exists)
 	})
 
 	t.Run("Rename of a folder moves its files", func(t *testing.T) {
-		require.NoError(t, afero.WriteFile(files, "a/c/d", []byte("d"), 0))
+		files, b := newFiles(t, "a/c/d", "d")
+
 		require.NoError(t, files.Rename("a", "z"))
-		require.Equal(t, "d", content("z/c/d"))
+		require.Equal(t, "d", contentOf(t, b, "z/c/d"))
 		exists, err := afero.Exists(files, "a")
 		require.NoError(t, err)
 		require.False(t, exists)
-		require.ErrorIs(t, files.Rename("z", "z/c/e"), fs.ErrInvalid)
+
+		require.ErrorIs(t, files.Rename("z", "z/c/e"), fs.ErrInvalid, "a folder does not move into itself")
 	})
 
 	t.Run("Mkdir and Remove of a directory", func(t *testing.T) {
+		files, _ := newFiles(t, "full/file", "text")
+
 		require.NoError(t, files.Mkdir("empty", 0))
 		require.ErrorIs(t, files.Mkdir("empty", 0), fs.ErrExist)
 		empty, err := afero.IsEmpty(files, "empty")
@@ -128,25 +151,29 @@ func TestFs(t *testing.T) {
 
 		require.NoError(t, files.Remove("empty"))
 		require.ErrorIs(t, files.Remove("empty"), fs.ErrNotExist)
-		require.Error(t, files.Remove("z"), "it is not empty")
-		require.ErrorIs(t, files.MkdirAll("z/b.txt/c", 0), syscall.ENOTDIR)
+		require.Error(t, files.Remove("full"), "it is not empty")
+		require.ErrorIs(t, files.MkdirAll("full/file/c", 0), syscall.ENOTDIR)
 	})
 
 	t.Run("errors of unsupported and invalid calls", func(t *testing.T) {
-		require.ErrorIs(t, files.Chmod("z/b.txt", 0o600), errors.ErrUnsupported)
+		files, _ := newFiles(t, "b.txt", "text")
+
+		require.ErrorIs(t, files.Chmod("b.txt", 0o600), errors.ErrUnsupported)
 		_, err := files.Open("none")
 		require.ErrorIs(t, err, fs.ErrNotExist)
-
 		_, err = files.Create("a\x00b")
 		require.ErrorIs(t, err, fs.ErrInvalid)
-		f, err := files.Open("z/b.txt")
+
+		f, err := files.Open("b.txt")
 		require.NoError(t, err)
 		_, err = f.WriteString("x")
-		require.ErrorIs(t, err, fs.ErrPermission)
+		require.ErrorIs(t, err, fs.ErrPermission, "the file is open for reading")
 		require.NoError(t, f.Close())
 	})
 
 	t.Run("RemoveAll of the root", func(t *testing.T) {
+		files, _ := newFiles(t, "a/b.txt", "text")
+
 		require.NoError(t, files.RemoveAll("/"))
 		entries, err := afero.ReadDir(files, "/")
 		require.NoError(t, err)
