@@ -43,31 +43,36 @@ var _ interface {
 	iceio.WriteFileIO
 } = (*IO)(nil)
 
-// Files are written, read, moved and removed by their locations. Each case uses the files of those before.
+// readFile returns the content of a file.
+func readFile(t *testing.T, o *IO, location string) string {
+	t.Helper()
+	text, err := o.ReadFile(location)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// Files are written, read, moved and removed by their locations.
 func TestIO(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
 		o := New(t.Context(), b, "s3://lake/")
-		content := func(location string) string {
-			text, err := o.ReadFile(location)
-			require.NoError(t, err)
-			return string(text)
-		}
 
 		t.Run("a file appears at Close, whole", func(t *testing.T) {
-			w, err := o.Create("s3://lake/a/b c%20d#?.txt")
+			const location = "s3://lake/a/b c%20d#?.txt"
+			const key = "a/b c%20d#?.txt"
+			w, err := o.Create(location)
 			require.NoError(t, err)
 			_, err = w.Write([]byte("some "))
 			require.NoError(t, err)
 			_, err = w.ReadFrom(strings.NewReader("text"))
 			require.NoError(t, err)
 
-			_, err = o.ReadFile("s3://lake/a/b c%20d#?.txt")
-			require.ErrorIs(t, err, fs.ErrNotExist)
-			require.NoError(t, w.Close())
-			require.NoError(t, w.Close())
-			require.Equal(t, "some text", content("a/b c%20d#?.txt"), "a key is a location, too")
+			_, err = o.ReadFile(location)
+			require.ErrorIs(t, err, fs.ErrNotExist, "before Close")
 
-			_, err = b.Attrs(t.Context(), "a/b c%20d#?.txt")
+			require.NoError(t, w.Close())
+			require.NoError(t, w.Close(), "a second Close does nothing")
+			require.Equal(t, "some text", readFile(t, o, key), "a key is a location, too")
+			_, err = b.Attrs(t.Context(), key)
 			require.NoError(t, err)
 		})
 
@@ -85,19 +90,19 @@ func TestIO(t *testing.T) {
 		})
 
 		t.Run("an open file reads, seeks and tells its size", func(t *testing.T) {
-			require.NoError(t, o.WriteFile("s3://lake/n", []byte("0123456789")))
-			f, err := o.Open("s3://lake/n")
+			require.NoError(t, o.WriteFile("s3://lake/digits", []byte("0123456789")))
+			f, err := o.Open("s3://lake/digits")
 			require.NoError(t, err)
 
 			info, err := f.Stat()
 			require.NoError(t, err)
 			require.Equal(t, int64(10), info.Size())
-			require.Equal(t, "n", info.Name())
+			require.Equal(t, "digits", info.Name())
 
-			p := make([]byte, 4)
-			_, err = f.ReadAt(p, 3)
+			middle := make([]byte, 4)
+			_, err = f.ReadAt(middle, 3)
 			require.NoError(t, err)
-			require.Equal(t, "3456", string(p))
+			require.Equal(t, "3456", string(middle))
 
 			_, err = f.Seek(-2, io.SeekEnd)
 			require.NoError(t, err)
@@ -108,91 +113,117 @@ func TestIO(t *testing.T) {
 		})
 
 		t.Run("a file that is replaced while it is open is an error", func(t *testing.T) {
-			f, err := o.Open("s3://lake/n")
+			require.NoError(t, o.WriteFile("s3://lake/replaced", []byte("0123456789")))
+			f, err := o.Open("s3://lake/replaced")
 			require.NoError(t, err)
-			require.NoError(t, o.WriteFile("s3://lake/n", []byte("abcdefghij")))
+			require.NoError(t, o.WriteFile("s3://lake/replaced", []byte("abcdefghij")))
+
 			_, err = f.ReadAt(make([]byte, 4), 3)
 			require.ErrorIs(t, err, storage.Changed)
 			require.NoError(t, f.Close())
 		})
 
-		t.Run("errors are those of io/fs", func(t *testing.T) {
-			var e *fs.PathError
+		t.Run("a missing file", func(t *testing.T) {
 			_, err := o.Open("s3://lake/none")
 			require.ErrorIs(t, err, fs.ErrNotExist)
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, "s3://lake/none", e.Path)
+			var pathErr *fs.PathError
+			require.ErrorAs(t, err, &pathErr)
+			require.Equal(t, "s3://lake/none", pathErr.Path)
+		})
 
-			for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
-				_, err = o.Open(location)
-				require.ErrorIs(t, err, fs.ErrInvalid, location)
+		for _, location := range []string{"s3://other/n", "s3://lakes/n", "gs://lake/n"} {
+			t.Run("the location of another bucket, "+location, func(t *testing.T) {
+				_, err := o.Open(location)
+				require.ErrorIs(t, err, fs.ErrInvalid)
 				require.ErrorIs(t, o.WriteFile(location, nil), storage.InvalidArgument)
-			}
+			})
+		}
 
+		t.Run("an invalid key", func(t *testing.T) {
 			w, err := o.Create("s3://lake/a\x00b")
 			require.NoError(t, err)
 			require.ErrorIs(t, w.Close(), fs.ErrInvalid)
 		})
 
-		t.Run("a move replaces or refuses", func(t *testing.T) {
+		t.Run("Rename replaces a file", func(t *testing.T) {
 			require.NoError(t, o.WriteFile("s3://lake/from", []byte("new")))
-			require.ErrorIs(t, o.RenameNoReplace("s3://lake/from", "s3://lake/n"), fs.ErrExist)
-			require.NoError(t, o.Rename("s3://lake/from", "s3://lake/n"))
-			require.Equal(t, "new", content("s3://lake/n"))
-			require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/n"), fs.ErrNotExist)
+			require.NoError(t, o.WriteFile("s3://lake/to", []byte("old")))
 
-			require.NoError(t, o.RenameNoReplace("s3://lake/n", "s3://lake/m"))
-			require.NoError(t, o.Rename("s3://lake/m", "s3://lake/m"))
-			require.Equal(t, "new", content("s3://lake/m"))
-			require.ErrorIs(t, o.Remove("s3://lake/n"), fs.ErrNotExist)
+			require.NoError(t, o.Rename("s3://lake/from", "s3://lake/to"))
+			require.Equal(t, "new", readFile(t, o, "s3://lake/to"))
+			require.ErrorIs(t, o.Rename("s3://lake/from", "s3://lake/to"), fs.ErrNotExist, "the file has moved")
+			require.NoError(t, o.Rename("s3://lake/to", "s3://lake/to"))
+			require.Equal(t, "new", readFile(t, o, "s3://lake/to"), "a move of a file to itself keeps it")
+		})
+
+		t.Run("RenameNoReplace replaces no file", func(t *testing.T) {
+			require.NoError(t, o.WriteFile("s3://lake/moved", []byte("new")))
+			require.NoError(t, o.WriteFile("s3://lake/present", []byte("old")))
+
+			require.ErrorIs(t, o.RenameNoReplace("s3://lake/moved", "s3://lake/present"), fs.ErrExist)
+			require.NoError(t, o.RenameNoReplace("s3://lake/moved", "s3://lake/absent"))
+			require.Equal(t, "new", readFile(t, o, "s3://lake/absent"))
+			require.ErrorIs(t, o.Remove("s3://lake/moved"), fs.ErrNotExist)
 		})
 
 		t.Run("of several moves to one name one wins", func(t *testing.T) {
-			var all sync.WaitGroup
-			var won atomic.Int32
+			var moves sync.WaitGroup
+			var successes atomic.Int32
 			for _, name := range []string{"1", "2", "3", "4"} {
 				require.NoError(t, o.WriteFile("s3://lake/claim/"+name, []byte(name)))
-				all.Go(func() {
+				moves.Go(func() {
 					err := o.RenameNoReplace("s3://lake/claim/"+name, "s3://lake/claimed")
 					if err == nil {
-						won.Add(1)
+						successes.Add(1)
 					} else if !errors.Is(err, fs.ErrExist) {
 						t.Errorf("%s: %v", name, err)
 					}
 				})
 			}
-			all.Wait()
-			require.Equal(t, int32(1), won.Load())
+			moves.Wait()
+			require.Equal(t, int32(1), successes.Load())
 		})
 
-		t.Run("a directory is made, walked, refused and removed", func(t *testing.T) {
-			require.NoError(t, o.MkdirAll("s3://lake/d/e"))
-			require.NoError(t, o.MkdirAll("s3://lake/d/e/"))
-			require.ErrorIs(t, o.MkdirAll("s3://lake/m"), syscall.ENOTDIR)
+		t.Run("a directory is made and walked", func(t *testing.T) {
+			require.NoError(t, o.WriteFile("s3://lake/file", nil))
 
-			require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
-			info, err := o.Stat("s3://lake/d/e")
+			require.NoError(t, o.MkdirAll("s3://lake/made/e"))
+			require.NoError(t, o.MkdirAll("s3://lake/made/e/"), "the directory exists")
+			require.ErrorIs(t, o.MkdirAll("s3://lake/file"), syscall.ENOTDIR)
+
+			require.NoError(t, o.WriteFile("s3://lake/made/f", nil))
+			info, err := o.Stat("s3://lake/made/e")
 			require.NoError(t, err)
 			require.True(t, info.IsDir())
-			require.Equal(t, []string{"s3://lake/d", "s3://lake/d/e", "s3://lake/d/f"},
-				walk(t, o, "s3://lake/d"))
-			require.Equal(t, []string{"d", "d/e", "d/f"}, walk(t, o, "d"))
+			want := []string{"s3://lake/made", "s3://lake/made/e", "s3://lake/made/f"}
+			require.Equal(t, want, walk(t, o, "s3://lake/made"))
+			require.Equal(t, []string{"made", "made/e", "made/f"}, walk(t, o, "made"))
+
+			// The first location is the root itself, as the caller has written it.
 			require.Equal(t, walk(t, o, "s3://lake/")[1:], walk(t, o, "s3://lake")[1:])
+		})
+
+		t.Run("a directory is removed", func(t *testing.T) {
+			require.NoError(t, o.MkdirAll("s3://lake/d/e"))
+			require.NoError(t, o.WriteFile("s3://lake/d/f", nil))
 			require.ErrorIs(t, o.Remove("s3://lake/d"), syscall.ENOTEMPTY)
 
 			require.NoError(t, o.Remove("s3://lake/d/e"))
 			require.ErrorIs(t, o.Remove("s3://lake/d/e"), fs.ErrNotExist)
+
 			require.NoError(t, o.RemoveAll("s3://lake/d"))
-			require.NoError(t, o.RemoveAll("s3://lake/d"))
-			require.ErrorIs(t, o.RemoveAll("s3://lake/"), fs.ErrInvalid)
+			require.NoError(t, o.RemoveAll("s3://lake/d"), "the directory is gone already")
+			require.ErrorIs(t, o.RemoveAll("s3://lake/"), fs.ErrInvalid, "the root stays")
 		})
 
 		t.Run("files are deleted together", func(t *testing.T) {
 			require.NoError(t, o.WriteFile("s3://lake/x", nil))
-			deleted, err := o.DeleteFiles(t.Context(),
-				[]string{"s3://lake/x", "s3://lake/none", "s3://other/y"})
+
+			locations := []string{"s3://lake/x", "s3://lake/none", "s3://other/y"}
+			deleted, err := o.DeleteFiles(t.Context(), locations)
 			require.Equal(t, []string{"s3://lake/x", "s3://lake/none"}, deleted)
-			require.ErrorIs(t, err, fs.ErrInvalid)
+			require.ErrorIs(t, err, fs.ErrInvalid, "one location is in another bucket")
+
 			deleted, err = o.DeleteFiles(t.Context(), nil)
 			require.Empty(t, deleted)
 			require.NoError(t, err)
@@ -303,57 +334,65 @@ func TestIORequests(t *testing.T) {
 		}, nil
 	})
 	runOnEachStore(t, func(t *testing.T, b storage.Bucket) {
+		const manifest = "m/a.avro"
+		const dataFile = "m/a.parquet"
 		o := New(t.Context(), b, "s3://lake")
 		content := strings.Repeat("manifest", 10_000)
-		for _, key := range []string{"m/a.avro", "m/a.parquet"} {
-			require.NoError(t, o.WriteFile(key, []byte(content)))
-		}
-		readAll := func(t *testing.T, key string) {
-			f, err := o.Open(key)
-			require.NoError(t, err)
-			text, err := io.ReadAll(f)
-			require.NoError(t, err)
-			require.Equal(t, content, string(text))
-			require.NoError(t, f.Close())
-		}
+		require.NoError(t, o.WriteFile(manifest, []byte(content)))
+		require.NoError(t, o.WriteFile(dataFile, []byte(content)))
 
-		tests := []struct {
-			name string
-			want int64
-			run  func(t *testing.T)
-		}{
-			{name: "reading a manifest", want: 1, run: func(t *testing.T) {
-				readAll(t, "m/a.avro")
-			}},
-			{name: "reading a data file from start to end", want: 2, run: func(t *testing.T) {
-				readAll(t, "m/a.parquet")
-			}},
-			{name: "opening a manifest", want: 1, run: func(t *testing.T) {
-				f, err := o.Open("m/a.avro")
-				require.NoError(t, err)
-				require.NoError(t, f.Close())
-			}},
-			{name: "describing a file", want: 1, run: func(t *testing.T) {
-				info, err := o.Stat("m/a.parquet")
-				require.NoError(t, err)
-				require.Equal(t, "a.parquet", info.Name())
-				require.Equal(t, int64(len(content)), info.Size())
-			}},
-			{name: "walking a directory", want: 2, run: func(t *testing.T) {
-				require.Len(t, walk(t, o, "m"), 3)
-			}},
-			{name: "removing a file", want: 2, run: func(t *testing.T) {
-				require.NoError(t, o.Remove("m/a.parquet"))
-			}},
-		}
-		for _, tt := range tests {
-			t.Run(tt.name, func(t *testing.T) {
-				requests.Store(0)
-				tt.run(t)
-				require.Equal(t, tt.want, requests.Load())
-			})
-		}
+		t.Run("reading a manifest", func(t *testing.T) {
+			requests.Store(0)
+			requireReads(t, o, manifest, content)
+			require.Equal(t, int64(1), requests.Load())
+		})
+
+		t.Run("reading a data file from start to end", func(t *testing.T) {
+			requests.Store(0)
+			requireReads(t, o, dataFile, content)
+			require.Equal(t, int64(2), requests.Load())
+		})
+
+		t.Run("opening a manifest", func(t *testing.T) {
+			requests.Store(0)
+			f, err := o.Open(manifest)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			require.Equal(t, int64(1), requests.Load())
+		})
+
+		t.Run("describing a file", func(t *testing.T) {
+			requests.Store(0)
+			info, err := o.Stat(dataFile)
+			require.NoError(t, err)
+			require.Equal(t, "a.parquet", info.Name())
+			require.Equal(t, int64(len(content)), info.Size())
+			require.Equal(t, int64(1), requests.Load())
+		})
+
+		t.Run("walking a directory", func(t *testing.T) {
+			requests.Store(0)
+			require.Len(t, walk(t, o, "m"), 3, "the directory and two files")
+			require.Equal(t, int64(2), requests.Load())
+		})
+
+		t.Run("removing a file", func(t *testing.T) {
+			requests.Store(0)
+			require.NoError(t, o.Remove(dataFile))
+			require.Equal(t, int64(2), requests.Load())
+		})
 	}, hook)
+}
+
+// requireReads opens a file, reads it from start to end, and requires this content.
+func requireReads(t *testing.T, o *IO, location, want string) {
+	t.Helper()
+	f, err := o.Open(location)
+	require.NoError(t, err)
+	text, err := io.ReadAll(f)
+	require.NoError(t, err)
+	require.Equal(t, want, string(text))
+	require.NoError(t, f.Close())
 }
 
 // A manifest, which Open requests as a whole, supports ReadAt and Seek, and reads fail if it is replaced.
