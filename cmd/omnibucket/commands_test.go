@@ -652,8 +652,8 @@ func TestUndeleteAfterSoftDelete(t *testing.T) {
 	}
 }
 
-// timeBetweenWrites returns a time after everything that was written to box:, and before what will be. It writes an object
-// until the clock of the store has moved on.
+// timeBetweenWrites returns a time after everything that was written to box:, and before what will be. It writes an
+// object until the clock of the store has moved on.
 func timeBetweenWrites(s *shell) string {
 	s.t.Helper()
 	first := timeOfNewObject(s)
@@ -699,7 +699,8 @@ func TestBucket(t *testing.T) {
 	require.Regexp(t, `(?m)^public +true$`, s.run("bucket", address))
 }
 
-// bucket removes the rules of a bucket if the value of their flag is "none" or a file with an empty list.
+// bucket removes the lifecycle rules of a bucket if the value of their flag is "none" or a file with an empty list, and
+// its CORS rules if the value is "none".
 func TestBucketRemovesRules(t *testing.T) {
 	s := newShell(t)
 	address := newDirectoryAddress(t) + "/kept"
@@ -711,11 +712,17 @@ func TestBucketRemovesRules(t *testing.T) {
 	} {
 		s.stdin = `[{"Prefix":"tmp/","ExpireAfterDays":7}]`
 		s.run("bucket", "--lifecycle", "-", address)
-		require.Contains(t, s.run("bucket", "--json", address), "expireAfterDays")
+		s.stdin = `[{"Origins":["*"],"Methods":["GET"]}]`
+		s.run("bucket", "--cors", "-", address)
+		settings := s.run("bucket", "--json", address)
+		require.Contains(t, settings, "expireAfterDays")
+		require.Contains(t, settings, `"origins"`)
 
 		s.stdin = removal.stdin
 		s.run("bucket", "--cors", "none", "--lifecycle", removal.value, "--public", "off", address)
-		require.NotContains(t, s.run("bucket", "--json", address), "expireAfterDays")
+		settings = s.run("bucket", "--json", address)
+		require.NotContains(t, settings, "expireAfterDays")
+		require.NotContains(t, settings, `"origins"`)
 	}
 }
 
