@@ -209,12 +209,12 @@ func TestArgumentsOfIntegers(t *testing.T) {
 	}
 }
 
-// decode ignores spaces, and takes null for a missing argument.
+// decode ignores spaces, takes integers in any form, and takes null for a missing argument.
 func TestArguments(t *testing.T) {
 	var read readIn
-	args := json.RawMessage(` {"key" : "a" , "offset": 1, "length":16} `)
+	args := json.RawMessage(` {"key" : "a" , "offset": 1e3, "length":16.0} `)
 	require.NoError(t, decode("read", schemaOf[readIn](), args, &read))
-	require.Equal(t, readIn{Key: "a", Offset: 1, Length: 16}, read)
+	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, read)
 
 	var write writeIn
 	args = json.RawMessage(`{"key":"a","text":null,"overwrite":true}`)
