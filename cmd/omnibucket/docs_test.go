@@ -93,12 +93,13 @@ func TestManualSession(t *testing.T) {
 	output, err := shell.CombinedOutput()
 	require.NoError(t, err, string(output))
 
-	// The commands are an upload, a listing and a download.
-	lines := splitLines(string(output))
-	require.Len(t, lines, 3)
-	require.Regexp(t, `^uploaded - to `, lines[0])
-	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt$`, lines[1])
-	require.Equal(t, "hello", lines[2])
+	// The commands are an upload, a listing and a download. Each prints one line.
+	lines := strings.SplitAfter(string(output), "\n")
+	require.Len(t, lines, 4)
+	require.Regexp(t, `^uploaded - to .*\n$`, lines[0])
+	require.Regexp(t, `^ +6  \S+Z  greetings/hello\.txt\n$`, lines[1])
+	require.Equal(t, "hello\n", lines[2])
+	require.Empty(t, lines[3], "must end after the last line")
 }
 
 // codeBlocks returns the code blocks of a language in a Markdown file.
