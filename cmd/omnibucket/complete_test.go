@@ -120,6 +120,11 @@ func TestCompletions(t *testing.T) {
 			want: []string{bucket + "/c.jpg?prefix=photos/"},
 		},
 		{name: "buckets", args: []string{"ls", "mem://" + bucketName[:8]}, want: []string{bucket + "/"}},
+		{
+			name: "buckets, by all but the end of the name",
+			args: []string{"ls", bucket[:len(bucket)-2]},
+			want: []string{bucket + "/"},
+		},
 		{name: "a bucket that does not exist", args: []string{"ls", "mem://no-such-bucket/"}, want: nil},
 		{name: "a location that is not set", args: []string{"ls", "nosuch:a"}, want: nil},
 		{name: "commands for help", args: []string{"help", "syn"}, want: []string{"sync"}},
