@@ -191,7 +191,8 @@ func TestLocationIdentities(t *testing.T) {
 	hybrid, err := age.GenerateHybridIdentity()
 	require.NoError(t, err)
 
-	// All locations are the same bucket. Each but plain encrypts.
+	// All locations are the same bucket. Each but plain encrypts. The file of unused is missing, which matters to no
+	// other location.
 	address := newDirectoryAddress(t)
 	encrypted := func(name, fields string) string {
 		return "  " + name + ":\n    address: " + address + "\n    layers:\n    - encrypt: {" + fields + "}\n"
@@ -200,7 +201,8 @@ func TestLocationIdentities(t *testing.T) {
 		encrypted("box", "identity_variable: BOX_KEYS")+
 		encrypted("write", "recipients: ["+identity.Recipient().String()+"]")+
 		encrypted("quantum", "identity_variable: BOX_KEYS, recipients: ["+hybrid.Recipient().String()+"]")+
-		encrypted("old", "identity_variable: BOX_KEYS, allow_plain: true"))
+		encrypted("old", "identity_variable: BOX_KEYS, allow_plain: true")+
+		encrypted("unused", "identity_file: "+filepath.Join(t.TempDir(), "missing")))
 	s.put("plain:plain", "plain")
 
 	// With both identities, box reads what each location wrote.
