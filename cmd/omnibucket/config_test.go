@@ -305,7 +305,7 @@ func TestConfigInvalid(t *testing.T) {
 	}
 }
 
-// If the configuration file is missing, config add creates it, and other commands fail.
+// If the file that --config names is missing, ls fails. config add creates the file that OMNIBUCKET_CONFIG names.
 func TestConfigMissing(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.requireExit(exitUsage, "ls", "--config", filepath.Join(t.TempDir(), "none"), "mem://a")

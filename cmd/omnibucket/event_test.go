@@ -74,7 +74,6 @@ func TestEvents(t *testing.T) {
 			}
 		})
 	}
-
 }
 
 // With --json, a job prints one line of JSON for each file, and then a summary. Errors are lines of JSON, too.

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// newBoxWithFolderMarkers opens the bucket "box:" with these objects, as other tools store them: their keys may be any text.
+// newBoxWithFolderMarkers opens the bucket "box:" with these objects, as other tools store them: their keys may be any
+// text.
 func newBoxWithFolderMarkers(t *testing.T, s *shell, keys ...string) storage.Bucket {
 	t.Helper()
 	server := s.startS3Location("box", s3server.Config{})

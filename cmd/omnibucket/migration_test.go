@@ -252,7 +252,7 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 	s.run(syncCommand(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")
 
-	// A file has a name that cannot be a key. The shard with this file fails, and the others succeed.
+	// A file has a name that cannot be a key, so that the shard with this file fails.
 	s.env["OMNIBUCKET_FLAG_RETRIES"] = "0"
 	invalidName := filepath.Join(dir, "invalid\xff")
 	require.NoError(t, os.WriteFile(invalidName, nil, 0o600))
