@@ -244,9 +244,12 @@ func TestUploadBackupReportsProgress(t *testing.T) {
 	require.EqualValues(t, len("content"), transferred)
 }
 
-// bytesBelow adds up the sizes of the objects of each customer.
+// bytesBelow adds up the sizes of the objects of each customer, and of no other objects.
 func TestBytesOfCustomers(t *testing.T) {
-	bucket := newBucket(t, map[string]string{"customers/a/1": "12", "customers/a/2": "3", "customers/b/1": "4"})
+	bucket := newBucket(t, map[string]string{
+		"customers/a/1": "12", "customers/a/2": "3", "customers/b/1": "4",
+		"templates/mail.html": "Dear {{.}}",
+	})
 	sizes, err := bytesBelow(t.Context(), bucket)
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"a": 3, "b": 1}, sizes)
@@ -271,9 +274,15 @@ func TestKeeping(t *testing.T) {
 	require.ErrorIs(t, restorePrevious(t.Context(), bucket, "missing"), storage.ObjectNotFound)
 }
 
-// removeOlder removes the objects that were stored before a time.
+// removeOlder removes the objects with a prefix that were stored before a time. It does not count old versions.
 func TestRemoveOlder(t *testing.T) {
-	bucket := newBucket(t, map[string]string{"customers/a/1": "", "customers/a/2": "", "customers/b/1": "", "templates/x": ""})
+	bucket := newBucket(t, map[string]string{
+		"customers/a/1": "12", "customers/a/2": "3", "customers/b/1": "4",
+		"templates/mail.html": "Dear {{.}}",
+	})
+	_, err := bucket.Upload(t.Context(), "customers/a/1", strings.NewReader("changed"))
+	require.NoError(t, err)
+
 	removals, err := removeOlder(t.Context(), bucket, "customers/", time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, 3, removals)
