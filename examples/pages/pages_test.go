@@ -143,11 +143,17 @@ func TestRefreshReadsChanges(t *testing.T) {
 	require.Equal(t, `{"dark":true}`, string(text))
 }
 
-// openForJobs opens a bucket whose store supports conditions, which jobs need.
+// openForJobs opens a bucket whose store supports conditions, which jobs need, and refuses any other bucket.
 func TestOpenForJobsNeedsConditions(t *testing.T) {
 	bucket, err := openForJobs(t.Context(), "mem://jobs")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(bucket))
+
+	// Without a profile of its server, a bucket of S3 supports no conditions.
+	t.Setenv("AWS_ACCESS_KEY_ID", "key")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	_, err = openForJobs(t.Context(), "s3://jobs?region=us-east-1&endpoint=http://127.0.0.1:1")
+	require.ErrorIs(t, err, storage.Unsupported)
 }
 
 // openServedDirectory opens a bucket that is a directory, and serves its signed URLs until the test ends.
@@ -440,10 +446,14 @@ func TestKeepForOneDay(t *testing.T) {
 	require.Equal(t, "no-store", attrs.CacheControl)
 }
 
-// The hook of audit writes each removal and move into a journal, also a refused one, and no upload.
+// The hook of audit writes each removal and move into a journal, also a refused one, and no upload. The option slow
+// logs only requests that take long, so that it logs none of these.
 func TestChangingABucket(t *testing.T) {
-	var journal strings.Builder
-	bucket := memstore.New(storage.WithHook(audit(&journal)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
+	var journal, log strings.Builder
+	bucket := memstore.New(
+		slow(slog.New(slog.NewTextHandler(&log, nil))),
+		storage.WithHook(audit(&journal)),
+		storage.WithSigningBaseURL("http://127.0.0.1/x"))
 	for _, key := range []string{"a", "b", "c", "d"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"))
 		require.NoError(t, err)
@@ -459,14 +469,6 @@ func TestChangingABucket(t *testing.T) {
 	require.ErrorIs(t, storage.Prefixed(bucket, "tenant/").Remove(t.Context(), "../e"), storage.InvalidArgument)
 	require.Equal(t, "Remove a []\nRemoveAll  [b c]\nMove e [d]\nSignedRemoveURL e []\nRemove tenant/../e []\n",
 		journal.String())
-}
-
-// The option slow logs only calls that take long.
-func TestSlowLogsNoFastCalls(t *testing.T) {
-	var log strings.Builder
-	bucket := memstore.New(slow(slog.New(slog.NewTextHandler(&log, nil))))
-	put(t, bucket, "a", "text")
-	require.NoError(t, bucket.Remove(t.Context(), "a"))
 	require.Empty(t, log.String())
 }
 
