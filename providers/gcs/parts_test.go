@@ -19,7 +19,8 @@ const (
 	// sessionName is the path of an upload session. A caller that knows its upload_id can write.
 	sessionName = "/upload/storage/v1/b/photos/o?uploadType=resumable&upload_id=S3CR3T"
 
-	unit = chunkUnit // 256 KiB, of which each chunk but the last has a multiple
+	// unit is the number of bytes of which each chunk but the last must have a multiple. Google sets it.
+	unit = 256 << 10
 )
 
 // newPartRequest returns a request for a chunk of the test's session.
