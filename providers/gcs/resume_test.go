@@ -70,16 +70,16 @@ func TestReadResumes(t *testing.T) {
 	)
 	data := wiretest.Content(size, 1)
 	packed := pack(t, data)
-	wholeObject := storage.WithRange(0, -1)
-	fromOffset := storage.WithRange(offset, -1)
-	middle := storage.WithRange(offset, length)
-	lastBytes := storage.WithRange(-length, -1)
+	var wholeObject []storage.DownloadOption
+	fromOffset := []storage.DownloadOption{storage.WithRange(offset, -1)}
+	middle := []storage.DownloadOption{storage.WithRange(offset, length)}
+	lastBytes := []storage.DownloadOption{storage.WithRange(-length, -1)}
 
 	tests := []struct {
 		name     string
 		stored   []byte
 		encoding string
-		rng      storage.DownloadOption
+		rng      []storage.DownloadOption
 		want     []byte
 	}{
 		{name: "plain, whole object", stored: data, rng: wholeObject, want: data},
@@ -99,7 +99,7 @@ func TestReadResumes(t *testing.T) {
 			require.NoError(t, err)
 			bucket.proxy.Cut(wiretest.Cut{Down: bytesPerConnection}, cuts)
 
-			got, attrs, err := storage.ReadAll(t.Context(), bucket.throughProxy, "a", tt.rng)
+			got, attrs, err := storage.ReadAll(t.Context(), bucket.throughProxy, "a", tt.rng...)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(tt.want, got), "%d bytes, not %d", len(got), len(tt.want))
 			require.Equal(t, tt.encoding, attrs.ContentEncoding)
