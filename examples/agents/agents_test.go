@@ -216,7 +216,8 @@ func TestHandle(t *testing.T) {
 	})
 }
 
-// list returns the files and folders in photos/, and page returns two entries of a listing and the token of the next page.
+// list returns the files and folders in photos/, and page returns two entries of a listing and the token of the next
+// page.
 func TestList(t *testing.T) {
 	runOnEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
 		put(t, bucket, "photos/2026/b.jpg", "photos/2026/c.jpg", "photos/a.jpg", "other")

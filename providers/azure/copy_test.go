@@ -186,8 +186,8 @@ func TestCopyInBlocksRequests(t *testing.T) {
 	}
 }
 
-// If Azure refuses a copy, the Code shows which of the two is the reason, the source or the destination. If the response does
-// not show that, Copy reads the source again.
+// If Azure refuses a copy, the Code shows which of the two is the reason, the source or the destination. If the response
+// does not show that, Copy reads the source again.
 func TestCopyErrors(t *testing.T) {
 	absent := storage.Condition{Absent: true}
 	object := objectReply("hello")
