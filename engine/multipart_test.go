@@ -170,11 +170,11 @@ func TestPutPartStreamFailureKeepsParts(t *testing.T) {
 
 		for _, tt := range tests {
 			t.Run(store+"/"+tt.name, func(t *testing.T) {
-				// The stream would replace part 1, and would be a new part 3.
-				_, err := upload.PutPart(t.Context(), 1, tt.newBody(), tt.opt)
-				require.Equal(t, tt.wantCode, storage.CodeOf(err))
-				_, err = upload.PutPart(t.Context(), 3, tt.newBody(), tt.opt)
-				require.Equal(t, tt.wantCode, storage.CodeOf(err))
+				// The stream would replace part 1 or 2, or would be a new part 3.
+				for number := 1; number <= 3; number++ {
+					_, err := upload.PutPart(t.Context(), number, tt.newBody(), tt.opt)
+					require.Equal(t, tt.wantCode, storage.CodeOf(err), "part %d", number)
+				}
 
 				parts, err := upload.Parts(t.Context())
 				require.NoError(t, err)
