@@ -149,6 +149,17 @@ func TestMove(t *testing.T) {
 				bucket.requireMissing(source.Key)
 				source = attrs
 			}
+
+			// A refused move of the object, which has been moved before, changes nothing.
+			bucket.putTyped("existing", "old")
+			_, err := bucket.driver.Move(t.Context(), &driver.MoveRequest{
+				From:      source.Key,
+				Key:       "existing",
+				Condition: storage.Condition{Absent: true},
+			})
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			require.Equal(t, "bytes", bucket.get(source.Key))
+			require.Equal(t, "old", bucket.get("existing"))
 			require.Empty(t, bucket.leftovers())
 		})
 	}
