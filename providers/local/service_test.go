@@ -121,7 +121,11 @@ func TestServiceBuckets(t *testing.T) {
 func TestServiceDeleteBucket(t *testing.T) {
 	service, root := newService(t)
 	yes := true
+	rules := []storage.LifecycleRule{{ID: "x", ExpireAfterDays: 3}}
 	_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
+	require.NoError(t, err)
+	_, err = service.UpdateBucket(t.Context(),
+		&driver.BucketRequest{Name: "one", PublicAccess: &yes, Lifecycle: &rules})
 	require.NoError(t, err)
 	bucket := service.bucket(t, "one", root)
 
@@ -143,6 +147,7 @@ func TestServiceDeleteBucket(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "one", "empty", "directory"), 0o777))
 	windowsCannot(t, "an open bucket cannot be removed")
 	require.NoError(t, service.DeleteBucket(t.Context(), "one"))
+	require.NoDirExists(t, filepath.Join(root, "one"))
 	entries, err := os.ReadDir(root)
 	require.NoError(t, err)
 	require.Empty(t, entries)
