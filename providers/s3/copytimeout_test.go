@@ -100,7 +100,8 @@ func TestCopyTimeout(t *testing.T) {
 // then repeats the copy, and waits as long as a copy of that size may take.
 func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 	const firstTimeout = 2 * time.Minute
-	const lost = time.Hour // longer than any timeout here
+	const secondTimeout = time.Minute // of a small object
+	const lost = time.Hour            // longer than any timeout here
 	tests := []struct {
 		name         string
 		size         int64
@@ -134,7 +135,7 @@ func TestCopyTimeoutOfUnknownSize(t *testing.T) {
 			name:         "a small object, whose responses are lost",
 			size:         9,
 			delays:       []time.Duration{lost, lost},
-			wantDuration: firstTimeout + transport.DefaultAnswer,
+			wantDuration: firstTimeout + secondTimeout,
 			wantRequests: 3,
 			wantCode:     storage.Unavailable,
 		},
