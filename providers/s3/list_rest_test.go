@@ -237,9 +237,9 @@ func TestListPageInFolderPrepared(t *testing.T) {
 // requested for a folder has a token with the largest number, 16.
 func TestListStartAfterInFolder(t *testing.T) {
 	for name, token := range map[string]string{
-		"the first page": "",
-		"the third page": "after:2:b/5",
-		"the last page":  "after:16:b/5",
+		"the first page":                        "",
+		"the third page":                        "after:2:b/5",
+		"a page after one that was in a folder": "after:16:b/5",
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, reply{
