@@ -24,7 +24,7 @@ import (
 // accounts has a function for each kind of account. The function returns the address of an account.
 var accounts = map[string]func(t *testing.T) string{
 	"directory": func(t *testing.T) string {
-		return (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()
+		return addressOfDirectory(t.TempDir())
 	},
 	"minio": func(t *testing.T) string {
 		t.Setenv("AWS_ACCESS_KEY_ID", testserver.Need(t, "OMNIBUCKET_TEST_MINIO_KEY"))
@@ -63,89 +63,107 @@ func certify(t *testing.T, args ...string) *exec.Cmd {
 // certify tests an account of each server. It runs the cases of only two rules here, because the tests of the drivers
 // run all.
 func TestCertifyAccounts(t *testing.T) {
+	const rules = "K1,R1"
 	for name, open := range accounts {
 		t.Run(name, func(t *testing.T) {
 			address := open(t)
-			path := filepath.Join(t.TempDir(), "result.json")
+			resultFile := filepath.Join(t.TempDir(), "result.json")
 
-			output, err := certify(t, "-yes", "-run", "K1,R1", "-o", path, address).CombinedOutput()
+			output, err := certify(t, "-yes", "-run", rules, "-o", resultFile, address).CombinedOutput()
 			require.NoError(t, err, "%s", output)
 
-			data, err := os.ReadFile(path)
+			// The result names the rules, counts what was sent, and has no failure.
+			data, err := os.ReadFile(resultFile)
 			require.NoError(t, err)
 			var r result
 			require.NoError(t, json.Unmarshal(data, &r))
-
 			require.Empty(t, r.Failed)
 			require.Positive(t, r.Requests)
 			require.Positive(t, r.Bytes)
 			require.Len(t, r.Suites, 1)
 			require.Positive(t, r.Suites[0].Rules["R1"])
-			require.Equal(t, "K1,R1", r.Rules)
+			require.Equal(t, rules, r.Rules)
 			require.Empty(t, r.Suites[0].Without)
 		})
 	}
 }
 
+// exitNotBegun is the exit code of certify if it could not begin.
+const exitNotBegun = 2
+
+// addressOfDirectory returns the address of an account that has its buckets in a directory.
+func addressOfDirectory(dir string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+}
+
 // Unless the user answers yes or gives -yes, certify does nothing.
 func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 	dir := t.TempDir()
-	account := (&url.URL{Scheme: "file", Path: filepath.ToSlash(dir)}).String()
+	account := addressOfDirectory(dir)
+	newFolder := filepath.Join(dir, "recording")
+	const folderWithFiles = ".."
+
 	tests := []struct {
-		name, answer string
-		args         []string
-		code         int
-		says         string
+		name       string
+		args       []string
+		answer     string // on standard input
+		wantExit   int
+		wantOutput string // on standard output or standard error
 	}{
-		{name: "a plan", args: []string{"-plan", account}, says: "Requests: about"},
+		{name: "a plan", args: []string{"-plan", account}, wantOutput: "Requests: about"},
 		{
-			name:   "another answer than yes",
-			answer: "y\n",
-			args:   []string{account},
-			code:   2,
-			says:   "nothing was done",
+			name:       "another answer than yes",
+			args:       []string{account},
+			answer:     "y\n",
+			wantExit:   exitNotBegun,
+			wantOutput: "nothing was done",
 		},
-		{name: "no answer", args: []string{account}, code: 2, says: "nothing was done"},
-		{name: "no address", code: 2, says: "usage: certify"},
-		{name: "help", args: []string{"-h"}, says: "-plan        say what would be done, and end"},
+		{name: "no answer", args: []string{account}, wantExit: exitNotBegun, wantOutput: "nothing was done"},
+		{name: "no address", wantExit: exitNotBegun, wantOutput: "usage: certify"},
+		{name: "help", args: []string{"-h"}, wantOutput: "-plan        say what would be done, and end"},
 		{
-			name: "a plan of a recording",
-			args: []string{"-plan", "-record", filepath.Join(dir, "recording"), account},
-			says: "Requests: about",
-		},
-		{
-			name: "no answer to a recording",
-			args: []string{"-record", filepath.Join(dir, "recording"), account},
-			code: 2,
-			says: "nothing was done",
+			name:       "a plan of a recording",
+			args:       []string{"-plan", "-record", newFolder, account},
+			wantOutput: "Requests: about",
 		},
 		{
-			name: "a folder for a recording that has files",
-			args: []string{"-yes", "-record", "..", account},
-			code: 2,
-			says: "must be new, or empty",
+			name:       "no answer to a recording",
+			args:       []string{"-record", newFolder, account},
+			wantExit:   exitNotBegun,
+			wantOutput: "nothing was done",
 		},
-		{name: "a bucket", args: []string{"s3://photos"}, code: 2, says: `without the bucket "photos"`},
 		{
-			name: "a rule that no case has",
-			args: []string{"-run", "W1,X9", account},
-			code: 2,
-			says: `no case has the rule "X9"`,
+			name:       "a folder for a recording that has files",
+			args:       []string{"-yes", "-record", folderWithFiles, account},
+			wantExit:   exitNotBegun,
+			wantOutput: "must be new, or empty",
 		},
-		{name: "an unknown scheme", args: []string{"ftp://"}, code: 2, says: "scheme"},
+		{
+			name:       "the address of a bucket",
+			args:       []string{"s3://photos"},
+			wantExit:   exitNotBegun,
+			wantOutput: `without the bucket "photos"`,
+		},
+		{
+			name:       "a rule that no case has",
+			args:       []string{"-run", "W1,X9", account},
+			wantExit:   exitNotBegun,
+			wantOutput: `no case has the rule "X9"`,
+		},
+		{name: "an unknown scheme", args: []string{"ftp://"}, wantExit: exitNotBegun, wantOutput: "scheme"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cmd := certify(t, tt.args...)
 			cmd.Stdin = strings.NewReader(tt.answer)
 
-			said, err := cmd.CombinedOutput()
-			require.Equal(t, tt.code, cmd.ProcessState.ExitCode(), "%v: %s", err, said)
-			require.Contains(t, string(said), tt.says)
+			output, err := cmd.CombinedOutput()
+			require.Equal(t, tt.wantExit, cmd.ProcessState.ExitCode(), "%v: %s", err, output)
+			require.Contains(t, string(output), tt.wantOutput)
 
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			require.Empty(t, entries)
+			require.Empty(t, entries, "no bucket and no recording was made")
 		})
 	}
 }
@@ -153,33 +171,16 @@ func TestCertifyBeginsOnlyWhenAsked(t *testing.T) {
 // If certify cannot write the result, may not create buckets or is interrupted, it leaves no bucket and writes no
 // result.
 func TestCertifyLeavesNoBucket(t *testing.T) {
-	names := func(t *testing.T, dir string) []string {
-		t.Helper()
-		entries, err := os.ReadDir(dir)
-		require.NoError(t, err)
-		var names []string
-		for _, e := range entries {
-			if !strings.HasPrefix(e.Name(), ".") {
-				names = append(names, e.Name())
-			}
-		}
-		return names
-	}
-	account := func(dir string) string {
-		return (&url.URL{
-			Scheme: "file",
-			Path:   filepath.ToSlash(dir),
-		}).String()
-	}
-
 	t.Run("a result that cannot be written stops before the first bucket", func(t *testing.T) {
 		dir := t.TempDir()
-		cmd := certify(t, "-yes", "-o", filepath.Join(dir, "missing", "r.json"), account(dir))
-		said, err := cmd.CombinedOutput()
+		resultInMissingFolder := filepath.Join(dir, "missing", "r.json")
+		cmd := certify(t, "-yes", "-o", resultInMissingFolder, addressOfDirectory(dir))
+
+		output, err := cmd.CombinedOutput()
 		require.Error(t, err)
-		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
-		require.Contains(t, string(said), "-o: ")
-		require.Empty(t, names(t, dir))
+		require.Equal(t, exitNotBegun, cmd.ProcessState.ExitCode(), "%s", output)
+		require.Contains(t, string(output), "-o: ")
+		require.Empty(t, bucketsIn(t, dir))
 	})
 	t.Run("credentials that create no bucket", func(t *testing.T) {
 		t.Setenv("AWS_ACCESS_KEY_ID", "key")
@@ -188,36 +189,53 @@ func TestCertifyLeavesNoBucket(t *testing.T) {
 			w.WriteHeader(http.StatusForbidden)
 		}))
 		t.Cleanup(refusing.Close)
-		path := filepath.Join(t.TempDir(), "r.json")
-		cmd := certify(t, "-yes", "-o", path, "s3://?path_style=true&endpoint="+refusing.URL)
+		resultFile := filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", resultFile, "s3://?path_style=true&endpoint="+refusing.URL)
 
-		said, err := cmd.CombinedOutput()
+		output, err := cmd.CombinedOutput()
 		require.Error(t, err)
-		require.Equal(t, 2, cmd.ProcessState.ExitCode(), "%s", said)
-		require.Contains(t, string(said), "permission denied")
-		require.NoFileExists(t, path)
+		require.Equal(t, exitNotBegun, cmd.ProcessState.ExitCode(), "%s", output)
+		require.Contains(t, string(output), "permission denied")
+		require.NoFileExists(t, resultFile)
 	})
 	t.Run("an interruption", func(t *testing.T) {
 		if runtime.GOOS == "windows" {
 			t.Skip("a process cannot interrupt another")
 		}
 		dir := t.TempDir()
-		path := filepath.Join(t.TempDir(), "r.json")
-		cmd := certify(t, "-yes", "-o", path, account(dir))
-		var said bytes.Buffer
-		cmd.Stdout = &said
-		cmd.Stderr = &said
+		resultFile := filepath.Join(t.TempDir(), "r.json")
+		cmd := certify(t, "-yes", "-o", resultFile, addressOfDirectory(dir))
+		var output bytes.Buffer
+		cmd.Stdout = &output
+		cmd.Stderr = &output
 		require.NoError(t, cmd.Start())
 
-		require.Eventually(t, func() bool { return len(names(t, dir)) > 3 }, time.Minute, time.Millisecond)
-		for range 2 { // as a sender does that signals a process and its group
+		// Interrupt certify when it has at least four buckets. A sender that signals a process and its group sends two
+		// signals.
+		hasBuckets := func() bool { return len(bucketsIn(t, dir)) > 3 }
+		require.Eventually(t, hasBuckets, time.Minute, time.Millisecond)
+		for range 2 {
 			require.NoError(t, cmd.Process.Signal(os.Interrupt))
 		}
+
 		require.Error(t, cmd.Wait())
-		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", &said)
-		require.Contains(t, said.String(), "stopping")
-		require.Contains(t, said.String(), "no result was written")
-		require.Empty(t, names(t, dir), "%s", &said)
-		require.NoFileExists(t, path)
+		require.Equal(t, 1, cmd.ProcessState.ExitCode(), "%s", &output)
+		require.Contains(t, output.String(), "stopping")
+		require.Contains(t, output.String(), "no result was written")
+		require.Empty(t, bucketsIn(t, dir), "%s", &output)
+		require.NoFileExists(t, resultFile)
 	})
+}
+
+// bucketsIn returns the names of the buckets in a directory, which are its entries that are not hidden.
+func bucketsIn(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
 }

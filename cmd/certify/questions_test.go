@@ -168,7 +168,7 @@ func TestPlanOfQuestions(t *testing.T) {
 	require.NoError(t, err, "%s", output)
 	plan := string(output)
 	require.NotContains(t, plan, "Cases:")
-	require.Contains(t, plan, "It takes 5 requests.")
+	require.Contains(t, plan, "It takes 5 requests.", "the cost of a question")
 	require.NotContains(t, plan, "(s3-unchecked-parts)", "this question locks objects")
 	require.NotContains(t, plan, "(azure-")
 }
@@ -180,7 +180,8 @@ func TestQuestionCleansUp(t *testing.T) {
 		name string
 		ask  func(ctx context.Context, i *inquiry) (string, error)
 		want answer
-		err  string
+		// wantErr is a part of the error, or "" if the question ends without an error.
+		wantErr string
 	}{
 		{
 			name: "it has an answer",
@@ -189,29 +190,27 @@ func TestQuestionCleansUp(t *testing.T) {
 		},
 		{
 			name: "it is not for this account",
-			ask:  func(context.Context, *inquiry) (string, error) { return "", notApplicable("why") },
-			want: answer{Open: "why"},
+			ask:  func(context.Context, *inquiry) (string, error) { return "", notApplicable("no versions") },
+			want: answer{Open: "no versions"},
 		},
 		{
-			name: "it fails",
-			ask:  func(context.Context, *inquiry) (string, error) { return "", broken },
-			want: answer{Open: "it failed: internal"},
-			err:  "broken",
+			name:    "it fails",
+			ask:     func(context.Context, *inquiry) (string, error) { return "", broken },
+			want:    answer{Open: "it failed: internal"},
+			wantErr: "broken",
 		},
 		{
-			name: "it panics",
-			ask: func(context.Context, *inquiry) (string, error) {
-				panic("oops")
-			},
-			want: answer{Open: "it failed"},
-			err:  "oops",
+			name:    "it panics",
+			ask:     func(context.Context, *inquiry) (string, error) { panic("oops") },
+			want:    answer{Open: "it failed"},
+			wantErr: "oops",
 		},
 		{
 			name: "it is interrupted",
 			ask: func(ctx context.Context, i *inquiry) (string, error) {
 				i.c.interrupted.Store(true)
 				_, err := i.newBucket(ctx)
-				require.Error(t, err)
+				require.Error(t, err, "after an interruption, no bucket is made")
 				return "", nil
 			},
 			want: answer{Open: "it was interrupted"},
@@ -222,30 +221,23 @@ func TestQuestionCleansUp(t *testing.T) {
 				i.cleanups = append(i.cleanups, func(context.Context) error { return broken })
 				return "yes", nil
 			},
-			want: answer{Answer: "yes"},
-			err:  "broken",
+			want:    answer{Answer: "yes"},
+			wantErr: "broken",
 		},
 		{
-			name: "an answer that it may not give",
-			ask:  func(context.Context, *inquiry) (string, error) { return "perhaps", nil },
-			want: answer{},
-			err:  "no answer",
+			name:    "an answer that it may not give",
+			ask:     func(context.Context, *inquiry) (string, error) { return "perhaps", nil },
+			want:    answer{},
+			wantErr: "no answer",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &certification{name: "omnibucket-certify-test"}
-			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
-			c.driver = driver
-			c.service = engine.NewService(&account{
-				ServiceDriver: driver,
-				ledger:        &c.ledger,
-				interrupted:   &c.interrupted,
-			})
-			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
-			got, err := c.inquire(t.Context(), question{
+			c := newMemoryCertification(t, settings{})
+			q := question{
 				id:      "q",
 				answers: []string{"yes"},
+				// Before the question ends, it has a bucket with two versions of an object.
 				ask: func(ctx context.Context, i *inquiry) (string, error) {
 					b, err := i.newBucket(ctx, storage.WithVersioning(true))
 					require.NoError(t, err)
@@ -253,18 +245,38 @@ func TestQuestionCleansUp(t *testing.T) {
 					require.NoError(t, put(ctx, b, "a"))
 					return tt.ask(ctx, i)
 				},
-			})
+			}
 
-			tt.want.ID = "q"
+			got, err := c.inquire(t.Context(), q)
+
+			tt.want.ID = q.id
 			require.Equal(t, tt.want, got)
-			if tt.err == "" {
+			if tt.wantErr == "" {
 				require.NoError(t, err)
 			} else {
-				require.ErrorContains(t, err, tt.err)
+				require.ErrorContains(t, err, tt.wantErr)
 			}
 			require.Empty(t, c.ledger.all(), "no bucket stays")
 		})
 	}
+}
+
+// newMemoryCertification returns a certification of an account in memory.
+func newMemoryCertification(t *testing.T, s settings) *certification {
+	t.Helper()
+	driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	c := &certification{
+		name:     "omnibucket-certify-test",
+		driver:   driver,
+		settings: s,
+	}
+	c.service = engine.NewService(&account{
+		ServiceDriver: driver,
+		ledger:        &c.ledger,
+		interrupted:   &c.interrupted,
+	})
+	t.Cleanup(func() { require.NoError(t, c.service.Close()) })
+	return c
 }
 
 // With -immutable, certify asks about a container of the user. It leaves this container in place, without new versions.
@@ -298,18 +310,7 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			driver := memstore.NewServiceDriver(memstore.ServiceConfig{})
-			c := &certification{
-				name:     "omnibucket-certify-test",
-				driver:   driver,
-				settings: settings{immutable: tt.immutable},
-			}
-			c.service = engine.NewService(&account{
-				ServiceDriver: driver,
-				ledger:        &c.ledger,
-				interrupted:   &c.interrupted,
-			})
-			t.Cleanup(func() { require.NoError(t, c.service.Close()) })
+			c := newMemoryCertification(t, settings{immutable: tt.immutable})
 			_, err := c.service.CreateBucket(t.Context(), userContainer, tt.settings...)
 			require.NoError(t, err)
 
@@ -317,7 +318,7 @@ func TestQuestionAboutRetainedVersions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want, got)
 
-			// The container still exists.
+			// The container still exists, and has no version of an object.
 			b, err := c.service.Bucket(userContainer, storage.WithVersioning(true))
 			require.NoError(t, err)
 			var keys []string
