@@ -15,44 +15,31 @@ import (
 
 // A command, a gateway and a Go program that read one file have the same bytes, attributes and errors.
 func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
-	identity, err := age.GenerateX25519Identity()
-	require.NoError(t, err)
-	tests := []struct{ name, layers string }{
-		{"no layer", "[]"},
-		{"limit", "[{limit: {bytes: 1G, reads: 10000}}]"},
-		{"diskcache", "[{diskcache: {dir: CACHE, trust: 1m}}]"},
-		{"mirror", "[{mirror: second}]"},
-		{"overlay", "[{overlay: {old: second}}]"},
-		{"encrypt", "[{encrypt: {identity_variable: BOX_KEYS}}]"},
+	tests := []struct {
+		name   string
+		layers string // of the location box; CACHE stands for a directory
+	}{
+		{name: "no layer", layers: "[]"},
+		{name: "limit", layers: "[{limit: {bytes: 1G, reads: 10000}}]"},
+		{name: "diskcache", layers: "[{diskcache: {dir: CACHE, trust: 1m}}]"},
+		{name: "mirror", layers: "[{mirror: second}]"},
+		{name: "overlay", layers: "[{overlay: {old: second}}]"},
+		{name: "encrypt", layers: "[{encrypt: {identity_variable: BOX_KEYS}}]"},
 		{
-			"all",
-			"[{limit: {reads: 10000}}, {mirror: second}, {overlay: {old: third}}, {diskcache: {dir: " +
-				"CACHE}}, {encrypt: {identity_variable: BOX_KEYS}}]",
+			name: "all",
+			layers: "[{limit: {reads: 10000}}, {mirror: second}, {overlay: {old: third}}, " +
+				"{diskcache: {dir: CACHE}}, {encrypt: {identity_variable: BOX_KEYS}}]",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			const profile = "&profile=omnibucket"
-			store := newShell(t).serveS3Parameters("--create", "box", "--create", "second", "--create", "third") + profile
-			s, path := newConfiguredShell(t, "locations:\n  box:\n    address: s3://box"+store+"\n    layers: "+
-				strings.ReplaceAll(tt.layers, "CACHE", filepath.ToSlash(t.TempDir()))+
-				"\n  second: s3://second"+store+"\n  third: s3://third"+store+"\n")
-			s.env["BOX_KEYS"] = identity.String()
-			c, err := locations.ReadFile(path)
-			require.NoError(t, err)
-			c.Lookup = func(name string) (string, bool) {
-				value, set := s.env[name]
-				return value, set
-			}
-			program, err := c.Open(t.Context(), "box")
-			require.NoError(t, err)
-			t.Cleanup(func() {
-				require.NoError(t, storage.Close(program))
-			})
+			layers := strings.ReplaceAll(tt.layers, "CACHE", filepath.ToSlash(t.TempDir()))
+			s, program, parameters := newConfiguredClients(t, layers)
+
+			// The program stores an object. The command reads its content and its attributes.
 			attrs, err := program.Upload(t.Context(), "photos/a.txt", strings.NewReader("text"),
 				storage.WithMetadata(map[string]string{"of": "the program"}), storage.WithContentType("text/csv"))
 			require.NoError(t, err)
-
 			require.Equal(t, "text", s.run("cat", "box:photos/a.txt"))
 			var object struct {
 				Size                        int64
@@ -66,7 +53,7 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, attrs.ETag, object.ETag)
 			require.Equal(t, attrs.Metadata, object.Metadata)
 
-			parameters := s.serveS3Parameters("box:") + profile
+			// The gateway reads that object, and stores another one, which the program and the command see.
 			require.Equal(t, "text", s.run("cat", "s3://box/photos/a.txt"+parameters))
 			s.put("s3://box/b"+parameters, "by a client of S3")
 			text, _, err := storage.ReadAll(t.Context(), program, "b")
@@ -74,17 +61,50 @@ func TestConfigOfCommandsGatewaysAndPrograms(t *testing.T) {
 			require.Equal(t, "by a client of S3", string(text))
 			require.Equal(t, "b\nphotos/\n", s.run("ls", "box:"))
 
+			// For all of them, the object "none" is missing.
 			_, err = program.Attrs(t.Context(), "none")
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 			s.requireExit(exitNotFound, "stat", "box:none")
 			s.requireExit(exitNotFound, "stat", "s3://box/none"+parameters)
-			_, err = program.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
-			require.ErrorIs(t, err, storage.PreconditionFailed)
 
-			s.stdin = "x"
+			// For all of them, the object "b" exists.
+			_, err = program.Upload(t.Context(), "b", strings.NewReader("replacement"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			s.stdin = "replacement"
 			s.requireExit(exitPrecondition, "cp", "--if-absent", "-", "box:b")
-			s.stdin = "x"
 			s.requireExit(exitPrecondition, "cp", "--if-absent", "-", "s3://box/b"+parameters)
 		})
 	}
+}
+
+// newConfiguredClients writes a configuration with the location box, which has these layers, and the locations second
+// and third. Their buckets are on one server. It returns three clients of box: a shell, a Go program's bucket, and the
+// parameters with which an address such as s3://box leads to a gateway of box.
+func newConfiguredClients(t *testing.T, layers string) (s *shell, program storage.Bucket, parameters string) {
+	t.Helper()
+	const profile = "&profile=omnibucket"
+	store := newShell(t).serveS3Parameters("--create", "box", "--create", "second", "--create", "third") + profile
+	s, path := newConfiguredShell(t, `locations:
+  box:
+    address: s3://box`+store+`
+    layers: `+layers+`
+  second: s3://second`+store+`
+  third: s3://third`+store+`
+`)
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	s.env["BOX_KEYS"] = identity.String()
+
+	c, err := locations.ReadFile(path)
+	require.NoError(t, err)
+	c.Lookup = func(name string) (string, bool) {
+		value, set := s.env[name]
+		return value, set
+	}
+	program, err = c.Open(t.Context(), "box")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, storage.Close(program))
+	})
+	return s, program, s.serveS3Parameters("box:") + profile
 }

@@ -14,60 +14,73 @@ import (
 func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("users", "s3://photos/users/?region=eu-west-1")
-	tests := map[string]struct {
+	tests := []struct {
+		name string
 		args []string
-		want []string
+		want []string // parts of the output
 	}{
-		"Amazon": {
+		{
+			name: "Amazon",
 			args: []string{"--for", "list,download", "s3://photos/users/"},
 			want: []string{`"arn:aws:s3:::photos/users/*"`, `"s3:prefix": "users/*"`},
 		},
-		"Amazon in China": {
+		{
+			name: "Amazon in China",
 			args: []string{"--for", "download", "s3://photos?region=cn-north-1"},
 			want: []string{`"arn:aws-cn:s3:::photos/*"`},
 		},
-		"a name": {
+		{
+			name: "the name of a location",
 			args: []string{"--for", "download", "users:2026/"},
 			want: []string{`"arn:aws:s3:::photos/users/2026/*"`},
 		},
-		"a prefix by its flag": {
+		{
+			name: "a prefix by its flag",
 			args: []string{"--for", "download", "--prefix", "a*", "s3://photos"},
 			want: []string{`"arn:aws:s3:::photos/a${*}*"`},
 		},
-		"an operation that goes": {
+		{
+			name: "an operation that is left out",
 			args: []string{"--for", "read,-tags", "s3://photos"},
 			want: []string{`"s3:GetObject",` + "\n        " + `"s3:GetObjectVersion"`},
 		},
-		"MinIO": {
+		{
+			name: "MinIO",
 			args: []string{"--for", "remove-version", "s3://photos?profile=minio&endpoint=http://127.0.0.1:9000"},
 			want: []string{`"s3:DeleteObject",`},
 		},
-		"MinIO for an address of AWS's": {
+		{
+			name: "an address of AWS with the documents of MinIO",
 			args: []string{"--for", "remove-version", "--provider", "minio", "s3://photos"},
 			want: []string{`"s3:DeleteObject",`},
 		},
-		"a key of KMS": {
+		{
+			name: "a key of KMS",
 			args: []string{
 				"--for", "download-encrypted",
 				"--kms-key", "arn:aws:kms:eu-west-1:111122223333:key/1234", "s3://photos",
 			},
 			want: []string{`"Resource": "arn:aws:kms:eu-west-1:111122223333:key/1234"`},
 		},
-		"Google": {
+		{
+			name: "Google",
 			args: []string{"--for", "download", "gs://photos/users/"},
 			want: []string{"# role: ", `"storage.objects.get"`, "\n# binding: ", `objects/users/`},
 		},
-		"Azure": {
+		{
+			name: "Azure",
 			args: []string{"--for", "download", "azblob://photos/users/?account=acme"},
 			want: []string{"# role: ", "containers/blobs/read", "\n# condition: ", "StringStartsWith 'users/'"},
 		},
-		"a signature of Azure": {
+		{
+			name: "a signature of Azure",
 			args: []string{"--for", "download,list", "--provider", "azure-sas", "azblob://photos?account=acme"},
 			want: []string{"sr=c&sp=rl\n"},
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.inSubtest(t)
 			output := s.run(append([]string{"policy"}, tt.args...)...)
 			for _, want := range tt.want {
 				require.Contains(t, output, want)
@@ -81,6 +94,8 @@ func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
 	s := newShell(t)
 	_, stderr := s.requireExit(exitOK, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
 	require.Contains(t, stderr, "noncurrent versions")
+
+	// Uploads read nothing.
 	_, stderr = s.requireExit(exitOK, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
 	require.Empty(t, stderr)
 }
@@ -127,80 +142,113 @@ func TestPolicyInJSONNamesWhatOnlyFailuresNeed(t *testing.T) {
 func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	s := newShell(t)
 	lines := strings.Split(strings.TrimSpace(s.run("policy", "--json", "--for", "download", "gs://photos")), "\n")
-	require.Len(t, lines, 2)
-	var line policyLine
-	require.NoError(t, json.Unmarshal([]byte(lines[1]), &line))
-	require.Equal(t, "binding", line.Name)
-	require.True(t, json.Valid([]byte(line.Text)), line.Text)
+	require.Len(t, lines, 2, "a role and a binding")
+
+	var binding policyLine
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &binding))
+	require.Equal(t, "binding", binding.Name)
+	require.True(t, json.Valid([]byte(binding.Text)), binding.Text)
 }
 
 // policy refuses operations and locations for which there is no document.
 func TestPolicyRefuses(t *testing.T) {
 	s := newShell(t)
-	tests := map[string]struct {
-		exit int
-		args []string
-		want string
+	tests := []struct {
+		name     string
+		args     []string
+		wantExit int
+		wantErr  string // on standard error
 	}{
-		"no operation": {exit: 2, args: []string{"s3://photos"}, want: "--for must name operations"},
-		"an unknown operation": {
-			exit: 2,
-			args: []string{"--for", "fly", "s3://photos"},
-			want: "upload-if-absent",
+		{
+			name:     "no operation",
+			args:     []string{"s3://photos"},
+			wantExit: exitUsage,
+			wantErr:  "--for must name operations",
 		},
-		"an unknown provider": {
-			exit: 2,
-			args: []string{"--for", "list", "--provider", "ibm", "s3://photos"},
-			want: "azure-sas",
+		{
+			name:     "an unknown operation",
+			args:     []string{"--for", "fly", "s3://photos"},
+			wantExit: exitUsage,
+			wantErr:  "upload-if-absent",
 		},
-		"an unknown server": {
-			exit: 2,
-			args: []string{"--for", "list", "s3://photos?endpoint=http://127.0.0.1:1"},
-			want: "--provider minio",
+		{
+			name:     "an unknown provider",
+			args:     []string{"--for", "list", "--provider", "ibm", "s3://photos"},
+			wantExit: exitUsage,
+			wantErr:  "azure-sas",
 		},
-		"wildcards": {exit: 2, args: []string{"--for", "list", "s3://photos/a*"}, want: "--prefix"},
-		"a key and a prefix": {
-			exit: 2,
-			args: []string{"--for", "list", "--prefix", "a", "s3://photos/b"},
-			want: "--prefix",
+		{
+			name:     "a server of an unknown kind",
+			args:     []string{"--for", "list", "s3://photos?endpoint=http://127.0.0.1:1"},
+			wantExit: exitUsage,
+			wantErr:  "--provider minio",
 		},
-		"an empty prefix": {
-			exit: 2,
-			args: []string{"--for", "list", "--prefix", "", "s3://photos"},
-			want: "--prefix",
+		{
+			name:     "wildcards",
+			args:     []string{"--for", "list", "s3://photos/a*"},
+			wantExit: exitUsage,
+			wantErr:  "--prefix",
 		},
-		"a key of KMS that is not": {
-			exit: 2,
-			args: []string{"--for", "upload-encrypted", "s3://photos"},
-			want: "KMSKey must be the ARN",
+		{
+			name:     "a key and a prefix",
+			args:     []string{"--for", "list", "--prefix", "a", "s3://photos/b"},
+			wantExit: exitUsage,
+			wantErr:  "--prefix",
 		},
-		"a malformed query": {
-			exit: 2,
-			args: []string{"--for", "list", "s3://photos?region=%zz"},
-			want: "valid query",
+		{
+			name:     "an empty prefix",
+			args:     []string{"--for", "list", "--prefix", "", "s3://photos"},
+			wantExit: exitUsage,
+			wantErr:  "--prefix",
 		},
-		"an account": {exit: 2, args: []string{"--for", "list", "s3://"}, want: "must have a bucket"},
-		"a directory": {
-			exit: 1,
-			args: []string{"--for", "list", newDirectoryAddress(t)},
-			want: "have no policies",
+		{
+			name:     "an encrypted upload without a key of KMS",
+			args:     []string{"--for", "upload-encrypted", "s3://photos"},
+			wantExit: exitUsage,
+			wantErr:  "KMSKey must be the ARN",
 		},
-		"memory": {exit: 1, args: []string{"--for", "list", newMemoryAddress(t)}, want: "have no policies"},
-		"a listing of MinIO": {
-			exit: 1,
-			args: []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"},
-			want: "s3:prefix",
+		{
+			name:     "a malformed query",
+			args:     []string{"--for", "list", "s3://photos?region=%zz"},
+			wantExit: exitUsage,
+			wantErr:  "valid query",
 		},
-		"what has no prefix": {
-			exit: 1,
-			args: []string{"--for", "everything", "s3://photos/users/"},
-			want: "list-uploads",
+		{
+			name:     "an account",
+			args:     []string{"--for", "list", "s3://"},
+			wantExit: exitUsage,
+			wantErr:  "must have a bucket",
+		},
+		{
+			name:     "a location that is a directory",
+			args:     []string{"--for", "list", newDirectoryAddress(t)},
+			wantExit: exitFailure,
+			wantErr:  "have no policies",
+		},
+		{
+			name:     "a location in memory",
+			args:     []string{"--for", "list", newMemoryAddress(t)},
+			wantExit: exitFailure,
+			wantErr:  "have no policies",
+		},
+		{
+			name:     "a listing of MinIO",
+			args:     []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"},
+			wantExit: exitFailure,
+			wantErr:  "s3:prefix",
+		},
+		{
+			name:     "operations that cannot be limited to a prefix",
+			args:     []string{"--for", "everything", "s3://photos/users/"},
+			wantExit: exitFailure,
+			wantErr:  "list-uploads",
 		},
 	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			_, stderr := s.requireExit(tt.exit, append([]string{"policy"}, tt.args...)...)
-			require.Contains(t, stderr, tt.want)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.inSubtest(t)
+			_, stderr := s.requireExit(tt.wantExit, append([]string{"policy"}, tt.args...)...)
+			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -29,9 +28,11 @@ func TestServeS3(t *testing.T) {
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, url)
 	s.run("serve", "--health", url)
 
+	// Without credentials, a request is refused.
 	status, body := get(t, url+"/photos/a")
 	require.Equal(t, http.StatusForbidden, status, body)
 
+	// With the credentials that serveS3 has set, a client stores and reads objects.
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 	parameters := "?path_style=true&region=us-east-1&endpoint=" + url
@@ -65,107 +66,119 @@ func TestServeS3GeneratedCredentials(t *testing.T) {
 
 // serve --s3 writes its URL to the file of --ready-file. After SIGTERM, it removes the file and exits with 0.
 func TestServeS3EndsInOrderAfterASignal(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "ready")
-	process, _, stdout := startProcess(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", name)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
+	readyFile := filepath.Join(t.TempDir(), "ready")
+	process, _, stdout := startProcess(t, "serve", "--s3", "--listen", "127.0.0.1:0", "--ready-file", readyFile)
+	urlLine, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	require.Equal(t, line, string(text))
+	require.Equal(t, urlLine, readFile(t, readyFile))
 
 	require.NoError(t, process.Process.Signal(syscall.SIGTERM))
+
 	require.NoError(t, process.Wait())
-	require.NoFileExists(t, name)
+	require.NoFileExists(t, readyFile)
 }
 
 // serve --s3 and serve --health refuse arguments that mean nothing, and fail if they cannot begin.
 func TestServeS3Fails(t *testing.T) {
 	tests := []struct {
-		name    string
-		code    int
-		wantErr string // on standard error
-		args    []string
+		name     string
+		args     []string // after serve
+		wantExit int
+		wantErr  string // on standard error
 	}{
 		{
-			name:    "a flag that needs --s3",
-			code:    2,
-			wantErr: "--create must be used with --s3",
-			args:    []string{"--create", "photos", "mem://photos"},
+			name:     "a flag that needs --s3",
+			args:     []string{"--create", "photos", "mem://photos"},
+			wantExit: exitUsage,
+			wantErr:  "--create must be used with --s3",
 		},
 		{
-			name:    "a flag that --s3 has not",
-			code:    2,
-			wantErr: "--listing must not be used with --s3",
-			args:    []string{"--s3", "--listing"},
-		},
-		{name: "two locations", code: 2, wantErr: "accepts at most 1 arg", args: []string{"--s3", "a", "b"}},
-		{name: "no address", code: 2, wantErr: "accepts 1 arg"},
-		{
-			name:    "a folder as location",
-			code:    2,
-			wantErr: "must be a directory, a bucket or an account",
-			args:    []string{"--s3", "s3://photos/a?region=us-east-1"},
+			name:     "a flag that --s3 has not",
+			args:     []string{"--s3", "--listing"},
+			wantExit: exitUsage,
+			wantErr:  "--listing must not be used with --s3",
 		},
 		{
-			name:    "standard input as location",
-			code:    2,
-			wantErr: "must be a directory, a bucket or an account",
-			args:    []string{"--s3", "-"},
+			name:     "two locations",
+			args:     []string{"--s3", "a", "b"},
+			wantExit: exitUsage,
+			wantErr:  "accepts at most 1 arg",
 		},
 		{
-			name:    "an invalid bucket",
-			code:    2,
-			wantErr: "must have 3 to 63 characters",
-			args:    []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"},
+			name:     "no address",
+			wantExit: exitUsage,
+			wantErr:  "accepts 1 arg",
 		},
 		{
-			name:    "an invalid size",
-			code:    2,
-			wantErr: "must be a number of bytes",
-			args:    []string{"--s3", "--max-bytes", "many"},
+			name:     "a folder as location",
+			args:     []string{"--s3", "s3://photos/a?region=us-east-1"},
+			wantExit: exitUsage,
+			wantErr:  "must be a directory, a bucket or an account",
 		},
 		{
-			name:    "a certificate without a key",
-			code:    2,
-			wantErr: "must be used together",
-			args:    []string{"--s3", "--cert", "cert.pem"},
+			name:     "standard input as location",
+			args:     []string{"--s3", "-"},
+			wantExit: exitUsage,
+			wantErr:  "must be a directory, a bucket or an account",
 		},
 		{
-			name:    "a certificate that is not there",
-			code:    1,
-			wantErr: "no such file",
-			args:    []string{"--s3", "--cert", "none.pem", "--key", "none.pem"},
+			name:     "an invalid bucket",
+			args:     []string{"--s3", "--create", "No_Name", "--listen", "127.0.0.1:0"},
+			wantExit: exitUsage,
+			wantErr:  "must have 3 to 63 characters",
 		},
 		{
-			name:    "nobody at the address",
-			code:    1,
-			wantErr: "connection refused",
-			args:    []string{"--health", "http://127.0.0.1:1"},
+			name:     "an invalid size",
+			args:     []string{"--s3", "--max-bytes", "many"},
+			wantExit: exitUsage,
+			wantErr:  "must be a number of bytes",
 		},
 		{
-			name:    "no URL",
-			code:    2,
-			wantErr: "must be the URL of a server",
-			args:    []string{"--health", "127.0.0.1:9000"},
-		},
-		{name: "an empty URL", code: 2, wantErr: "must be the URL of a server", args: []string{"--health", ""}},
-		{
-			name:    "a health check with another flag",
-			code:    2,
-			wantErr: "must not be used with --listen",
-			args:    []string{"--health", "http://127.0.0.1:1", "--listen", ":1"},
+			name:     "a certificate without a key",
+			args:     []string{"--s3", "--cert", "cert.pem"},
+			wantExit: exitUsage,
+			wantErr:  "must be used together",
 		},
 		{
-			name:    "a health check with an address",
-			code:    2,
-			wantErr: "unknown command",
-			args:    []string{"--health", "http://127.0.0.1:1", "mem://photos"},
+			name:     "a certificate that is not there",
+			args:     []string{"--s3", "--cert", "none.pem", "--key", "none.pem"},
+			wantExit: exitFailure,
+			wantErr:  "no such file",
+		},
+		{
+			name:     "nobody at the address",
+			args:     []string{"--health", "http://127.0.0.1:1"},
+			wantExit: exitFailure,
+			wantErr:  "connection refused",
+		},
+		{
+			name:     "no URL",
+			args:     []string{"--health", "127.0.0.1:9000"},
+			wantExit: exitUsage,
+			wantErr:  "must be the URL of a server",
+		},
+		{
+			name:     "an empty URL",
+			args:     []string{"--health", ""},
+			wantExit: exitUsage,
+			wantErr:  "must be the URL of a server",
+		},
+		{
+			name:     "a health check with another flag",
+			args:     []string{"--health", "http://127.0.0.1:1", "--listen", ":1"},
+			wantExit: exitUsage,
+			wantErr:  "must not be used with --listen",
+		},
+		{
+			name:     "a health check with an address",
+			args:     []string{"--health", "http://127.0.0.1:1", "mem://photos"},
+			wantExit: exitUsage,
+			wantErr:  "unknown command",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, stderr := newShell(t).requireExit(tt.code, append([]string{"serve"}, tt.args...)...)
+			_, stderr := newShell(t).requireExit(tt.wantExit, append([]string{"serve"}, tt.args...)...)
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
