@@ -34,10 +34,13 @@ func TestLocationReadOnly(t *testing.T) {
 	// Plain is the same bucket as box, without the layer.
 	s := newLayeredShell(t, "    - readonly: {}\n")
 	s.put("plain:a", "text")
+
+	// Reads succeed.
 	require.Equal(t, "text", s.run("cat", "box:a"))
 	require.Equal(t, "a\n", s.run("ls", "box:"))
 	s.run("cp", "box:a", "plain:copy")
 
+	// Changes are refused.
 	for _, args := range [][]string{
 		{"cp", "box:a", "box:b"},
 		{"rm", "box:a"},
@@ -55,8 +58,9 @@ func TestLocationReadOnly(t *testing.T) {
 func TestLocationLimited(t *testing.T) {
 	s := newLayeredShell(t, "    - limit: {bytes: 1G, reads: 4}\n")
 	s.put("plain:a", "text")
-	start := time.Now()
 	s.stdin = "cat box:a\ncat box:a\ncat box:a\n"
+
+	start := time.Now()
 	require.Equal(t, "texttexttext", s.run("-q", "run", "-"))
 	require.GreaterOrEqual(t, time.Since(start), 500*time.Millisecond)
 }
@@ -79,6 +83,8 @@ func TestLocationWithNamedCredentials(t *testing.T) {
     layers: [{readonly: {}}]
 `
 	s, path := newConfiguredShell(t, config)
+
+	// config list prints the name of the credentials.
 	require.Equal(t, "photos  s3://photos?region=eu-west-1&credentials=old  readonly\n", s.run("config", "list"))
 	require.Contains(t, s.run("config", "list", "--json"), `"layers":["readonly"]`)
 
@@ -86,6 +92,7 @@ func TestLocationWithNamedCredentials(t *testing.T) {
 	_, stderr := s.requireExit(exitFailure, "ls", "photos:")
 	require.Contains(t, stderr, "OLD_AWS_ACCESS_KEY_ID")
 
+	// config add changes only the address in the file.
 	s.run("config", "add", "--replace", "photos", "mem://photos")
 	want := strings.Replace(config, "s3://photos?region=eu-west-1", "mem://photos", 1)
 	require.Equal(t, want, readFile(t, path), "the rest stays")
@@ -99,12 +106,13 @@ func TestGatewayReadOnly(t *testing.T) {
 	s.run("mb", dir+"/year")
 	s.put(dir+"/year#a", "text")
 
-	parameters := s.serveS3Parameters("reports:")
-	require.Equal(t, "text", s.run("cat", "s3://year/a"+parameters))
+	// With these parameters, an address leads to the gateway.
+	gateway := s.serveS3Parameters("reports:")
+	require.Equal(t, "text", s.run("cat", "s3://year/a"+gateway))
 	for _, args := range [][]string{
-		{"rm", "s3://year/a" + parameters},
-		{"rb", "--force", "s3://year/" + parameters},
-		{"mb", "s3://other/" + parameters},
+		{"rm", "s3://year/a" + gateway},
+		{"rb", "--force", "s3://year/" + gateway},
+		{"mb", "s3://other/" + gateway},
 	} {
 		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
@@ -125,37 +133,53 @@ func newEncryptingShell(t *testing.T) (s *shell, identity *age.X25519Identity) {
 
 // Commands encrypt what they store at an encrypted location, and decrypt what they read.
 func TestLocationEncrypted(t *testing.T) {
-	// Plain is the same bucket as box, without encryption.
-	s, _ := newEncryptingShell(t)
-	s.put("box:a", "secret")
-	require.NotContains(t, s.run("cat", "plain:a"), "secret")
+	// newBoxWithSecret returns a shell with the encrypted object box:a. Plain is the same bucket as box, without
+	// encryption.
+	newBoxWithSecret := func(t *testing.T) *shell {
+		t.Helper()
+		s, _ := newEncryptingShell(t)
+		s.put("box:a", "secret")
+		require.NotContains(t, s.run("cat", "plain:a"), "secret")
+		return s
+	}
 
-	// Reads of content, of ranges and of sizes.
-	require.Equal(t, "secret", s.run("cat", "box:a"))
-	require.Equal(t, "cre", s.run("cat", "--range", "2:3", "box:a"))
-	require.Regexp(t, `^ +6  \S+Z  a\n$`, s.run("ls", "-l", "box:"), "the size of the plain bytes")
-	require.EqualValues(t, 6, statOf(s, "box:a").Size)
+	t.Run("reads of content and of ranges and sizes", func(t *testing.T) {
+		s := newBoxWithSecret(t)
+		require.Equal(t, "secret", s.run("cat", "box:a"))
+		require.Equal(t, "cre", s.run("cat", "--range", "2:3", "box:a"))
+		require.Regexp(t, `^ +6  \S+Z  a\n$`, s.run("ls", "-l", "box:"), "the size of the plain bytes")
+		require.EqualValues(t, len("secret"), statOf(s, "box:a").Size)
+	})
+	t.Run("copies within the location and out of it", func(t *testing.T) {
+		s := newBoxWithSecret(t)
+		s.run("cp", "box:a", "box:copy")
+		require.Equal(t, "secret", s.run("cat", "box:copy"))
+		s.run("cp", "box:a", "plain:opened")
+		require.Equal(t, "secret", s.run("cat", "plain:opened"))
+	})
+	t.Run("trees", func(t *testing.T) {
+		s := newBoxWithSecret(t)
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"1": "one", "2/3": "three"})
 
-	// Copies within the location and out of it.
-	s.run("cp", "box:a", "box:copy")
-	require.Equal(t, "secret", s.run("cat", "box:copy"))
-	s.run("cp", "box:a", "plain:opened")
-	require.Equal(t, "secret", s.run("cat", "plain:opened"))
-
-	// Trees.
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"1": "one", "2/3": "three"})
-	s.run("-q", "sync", dir, "box:tree/")
-	require.Equal(t, "three", s.run("cat", "box:tree/2/3"))
-	require.Empty(t, s.run("-q", "diff", dir, "box:tree/"))
-	s.run("mv", "box:tree/1", "box:moved")
-	require.Equal(t, "one", s.run("cat", "box:moved"))
-
-	// A plain object is refused, and so is a link, whose reader could not decrypt.
-	_, stderr := s.requireExit(exitFailure, "cat", "box:opened")
-	require.Contains(t, stderr, "checksum mismatch")
-	_, stderr = s.requireExit(exitFailure, "sign", "box:a")
-	require.Contains(t, stderr, "encrypted by this program")
+		s.run("-q", "sync", dir, "box:tree/")
+		require.Equal(t, "three", s.run("cat", "box:tree/2/3"))
+		require.Empty(t, s.run("-q", "diff", dir, "box:tree/"))
+		s.run("mv", "box:tree/1", "box:moved")
+		require.Equal(t, "one", s.run("cat", "box:moved"))
+	})
+	t.Run("a plain object is refused", func(t *testing.T) {
+		s := newBoxWithSecret(t)
+		s.run("cp", "box:a", "plain:opened")
+		_, stderr := s.requireExit(exitFailure, "cat", "box:opened")
+		require.Contains(t, stderr, "checksum mismatch")
+	})
+	t.Run("a link is refused", func(t *testing.T) {
+		// The reader of the link could not decrypt.
+		s := newBoxWithSecret(t)
+		_, stderr := s.requireExit(exitFailure, "sign", "box:a")
+		require.Contains(t, stderr, "encrypted by this program")
+	})
 }
 
 // A command that uses a location fails if the location's identities are missing or invalid.
@@ -172,15 +196,18 @@ func TestLocationIdentitiesMissing(t *testing.T) {
 `)
 	s.put("plain:plain", "plain") // needs no identity
 
+	// The file or the variable is missing.
 	_, stderr := s.requireExit(exitUsage, "cat", "nofile:a")
 	require.Contains(t, stderr, "identity_file must be readable")
 	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "the variable BOX_KEYS must be set")
 
-	s.env["BOX_KEYS"] = "hunter2"
+	// The variable has no identity, and the error does not repeat it.
+	const malformedIdentity = "hunter2"
+	s.env["BOX_KEYS"] = malformedIdentity
 	_, stderr = s.requireExit(exitUsage, "cat", "box:a")
 	require.Contains(t, stderr, "identities must be a file of age-keygen")
-	require.NotContains(t, stderr, "hunter2")
+	require.NotContains(t, stderr, malformedIdentity)
 }
 
 // A location with identities reads the objects that were encrypted for any of them. With a recipient alone, a location
@@ -224,6 +251,8 @@ func TestRawObjectIsAnAgeFile(t *testing.T) {
 	s, identity := newEncryptingShell(t)
 	content := strings.Repeat("a long text ", 20_000)
 	s.put("box:a", content)
+
+	// The raw object can be decrypted, and ranges of it are ranges of the encrypted bytes.
 	for _, address := range []string{"box:a", "plain:a"} {
 		file := s.run("cat", "--raw", address)
 		r, err := age.Decrypt(strings.NewReader(file), identity)
@@ -233,7 +262,7 @@ func TestRawObjectIsAnAgeFile(t *testing.T) {
 		require.True(t, content == string(decrypted), address)
 
 		require.Equal(t, file[100:150], s.run("cat", "--raw", "--range", "100:50", address))
-		require.Equal(t, file[len(file)-7:], s.run("cat", "--raw", "--range", "-7", address))
+		require.Equal(t, file[len(file)-7:], s.run("cat", "--raw", "--range", "-7", address), "the last bytes")
 	}
 
 	// An object that is not encrypted is printed as it is.
@@ -270,7 +299,7 @@ func TestServeWithAllLayers(t *testing.T) {
 	s.put("box:a", "secret")
 	cache := filepath.Join(t.TempDir(), "cache")
 	url := s.serve("--cache", cache, "--read-only", "box:")
-	for range 2 {
+	for range 2 { // from the store, and then from the cache
 		status, body := get(t, url+"a")
 		require.Equal(t, http.StatusOK, status)
 		require.Equal(t, "secret", body)
@@ -352,17 +381,19 @@ func newReaderOfLocation(s *shell, _ string) (read func() string) {
 
 // A gateway may encrypt, cache, limit its rate and refuse changes, all at the same time.
 func TestGatewayWithAllLayers(t *testing.T) {
-	identity, err := age.GenerateX25519Identity()
-	require.NoError(t, err)
+	// The location box encrypts what it stores in buckets of a directory.
 	dir := "file://" + filepath.ToSlash(t.TempDir())
-	cache := filepath.Join(t.TempDir(), "cache")
 	config := "locations:\n  box:\n    address: " + dir + "\n    layers: [{encrypt: {identity_variable: BOX_KEYS}}]\n"
 	s, _ := newConfiguredShell(t, config)
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
 	s.env["BOX_KEYS"] = identity.String()
 
-	parameters := s.serveS3Parameters("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
-	s.put("s3://year/a"+parameters, "secret")
-	require.Equal(t, "secret", s.run("cat", "s3://year/a"+parameters))
+	// This gateway encrypts, caches and limits its rate.
+	cache := filepath.Join(t.TempDir(), "cache")
+	gateway := s.serveS3Parameters("--create", "year", "--cache", cache, "--bwlimit", "100M", "box:")
+	s.put("s3://year/a"+gateway, "secret")
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+gateway))
 	require.NotContains(t, s.run("cat", dir+"/year#a"), "secret")
 	require.DirExists(t, cache)
 
@@ -373,6 +404,8 @@ func TestGatewayWithAllLayers(t *testing.T) {
 		_, stderr := s.requireExit(exitFailure, args...)
 		require.Contains(t, stderr, "permission denied", args)
 	}
+
+	// A gateway that refuses changes must have a location.
 	_, stderr := s.requireExit(exitUsage, "serve", "--s3", "--read-only")
 	require.Contains(t, stderr, "must be used with a location")
 }
@@ -382,21 +415,27 @@ func TestGatewaysShareSettings(t *testing.T) {
 	s := newShell(t)
 	const asMinIO = "&profile=minio" // a kind of server that has lifecycle rules
 	dir := "file://" + filepath.ToSlash(t.TempDir())
-	parameters := s.serveS3Parameters("--create", "year", dir) + asMinIO
-	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
-	s.run("bucket", "--lifecycle", "-", "s3://year/"+parameters) // reads the rule from s.stdin
 
+	// The first gateway stores a lifecycle rule, which the command reads from standard input.
+	first := s.serveS3Parameters("--create", "year", dir) + asMinIO
+	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
+	s.run("bucket", "--lifecycle", "-", "s3://year/"+first)
+
+	// The other gateways have this rule.
 	for _, flags := range [][]string{{"--bwlimit", "100M"}, {"--read-only"}} {
-		others := s.serveS3Parameters(append(flags, dir)...) + asMinIO
-		require.Contains(t, s.run("bucket", "--json", "s3://year/"+others), `"prefix":"tmp/"`, flags)
+		other := s.serveS3Parameters(append(flags, dir)...) + asMinIO
+		require.Contains(t, s.run("bucket", "--json", "s3://year/"+other), `"prefix":"tmp/"`, flags)
 	}
 }
 
 // With the layer mirror, a change goes to both stores. Listings do not show what the layer keeps for itself.
 func TestLocationMirrored(t *testing.T) {
+	// The location box mirrors the location first to second.
 	s := newMirroringShell(t)
 	s.put("box:a", "text")
 	require.Equal(t, "text", s.run("cat", "second:a"))
+
+	// The layer keeps notes about changes in the first store.
 	require.Equal(t, "a\n", s.run("ls", "first:"), "not the notes")
 	require.Equal(t, "a\n", s.run("find", "first:"))
 	require.NotContains(t, s.run("tree", "first:"), "omnibucket")
@@ -443,6 +482,7 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 
+	// repair fails, and keeps the object c. So does its dry run.
 	stdout, stderr := s.requireExit(exitPrecondition, "repair", "--all", "--dry-run", "other:")
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
@@ -452,10 +492,9 @@ func TestRepairOfAMirrorUndecided(t *testing.T) {
 	require.Contains(t, stderr, "swap the roles")
 	require.Equal(t, "nobody knows whose", s.run("cat", "second:c"))
 
+	// With --primary-is-right, the second store loses the object c, which the primary store of other: does not have.
 	_, stderr = s.requireExit(exitUsage, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
-
-	// The primary store of other: has no object c, so that the second store loses it.
 	s.run("repair", "--all", "--primary-is-right", "other:")
 	require.Equal(t, "b\n", s.run("ls", "second:"))
 }
@@ -500,8 +539,11 @@ func newMirroringShell(t *testing.T) *shell {
 func TestWhenThePrimaryIsLost(t *testing.T) {
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
+
+	// The location moved mirrors second, which has the objects a and b, to third.
 	s.put("moved:c", "new")
 
+	// A dry run says what is copied.
 	lines := strings.Split(s.run("repair", "--all", "--dry-run", "moved:"), "\n")
 	require.ElementsMatch(t, []string{"copied a", "copied b"}, lines[:2])
 	require.Contains(t, lines[2], "2 repaired, 0 of them removed")
@@ -515,6 +557,8 @@ func TestWhenThePrimaryIsLost(t *testing.T) {
 func TestWhenACopyToANewPrimaryWasInterrupted(t *testing.T) {
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
+
+	// Only one of two objects was copied to the new primary.
 	s.run("cp", "second:a", "first:a")
 
 	_, stderr := s.requireExit(exitPrecondition, "repair", "--all", "photos:")
@@ -526,10 +570,12 @@ func TestWhenACopyToANewPrimaryWasInterrupted(t *testing.T) {
 func TestWhenTheSecondStoreIsLost(t *testing.T) {
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "second")))
-	s.put("replaced:c", "new")
 
+	// The location replaced mirrors first, which has the objects a and b, to third.
+	s.put("replaced:c", "new")
 	s.run("repair", "--all", "replaced:")
-	require.Equal(t, "0 notes\n", s.run("repair", "--dry-run", "replaced:"))
+
+	require.Equal(t, "0 notes\n", s.run("repair", "--dry-run", "replaced:"), "nothing is left to do")
 	requireExactly(s, "first", map[string]string{"a": "one", "b": "two", "c": "new"})
 	requireExactly(s, "third", map[string]string{"a": "one", "b": "two", "c": "new"})
 }
@@ -608,40 +654,42 @@ func requireExactly(s *shell, location string, objects map[string]string) {
 
 // With the layer overlay, a location shows the objects of an old store until finish has copied them to the new one.
 func TestLocationMoving(t *testing.T) {
-	oldAddress := newDirectoryAddress(t)
 	newAddress := newDirectoryAddress(t)
-	// before: is the old store, and after: the new one. box: shows both, and so does later: until only the new one counts.
-	moving := func(name, option string) string {
-		return "  " + name + ":\n    address: " + newAddress + "\n" +
-			"    layers: [{overlay: {old: before, keep_old: true" + option + "}}]\n"
-	}
-	s, _ := newConfiguredShell(t, "locations:\n  before: "+oldAddress+"\n  after: "+newAddress+"\n"+
-		moving("box", "")+
-		moving("later", ", new_only: true"))
-	s.put("before:a", "old")
-	s.put("before:b", "old")
-	s.put("before:c", "old")
-	s.put("box:b", "new")
+	s, _ := newConfiguredShell(t, `locations:
+  old: `+newDirectoryAddress(t)+`
+  new: `+newAddress+`
+  both:
+    address: `+newAddress+`
+    layers: [{overlay: {old: old, keep_old: true}}]
+  both-later:
+    address: `+newAddress+`
+    layers: [{overlay: {old: old, keep_old: true, new_only: true}}]
+`)
+	s.put("old:a", "old")
+	s.put("old:b", "old")
+	s.put("old:c", "old")
+	s.put("both:b", "new")
 
 	// A removed object disappears, although keep_old leaves it in the old store.
-	s.run("rm", "box:c")
-	require.Equal(t, "a\nb\n", s.run("ls", "box:"))
-	require.Equal(t, "old", s.run("cat", "before:c"))
+	s.run("rm", "both:c")
+	require.Equal(t, "a\nb\n", s.run("ls", "both:"))
+	require.Equal(t, "old", s.run("cat", "old:c"))
 
 	// The command "finish" copies the object "a", which is the only one that the new store lacks.
-	require.Equal(t, "1 objects left\n", s.run("finish", "--dry-run", "box:"))
+	require.Equal(t, "1 objects left\n", s.run("finish", "--dry-run", "both:"))
 	require.JSONEq(t, `{"copied":1,"bytes":3,"left":0,"markers":0,"tombstones":1,"ignored":0}`,
-		s.run("finish", "--json", "box:"))
+		s.run("finish", "--json", "both:"))
 
 	// From here on, only the new store counts.
-	s.run("rm", "later:a")
-	require.Equal(t, "b\n", s.run("ls", "box:"), "new_only")
+	s.run("rm", "both-later:a")
+	require.Equal(t, "b\n", s.run("ls", "both:"), "new_only")
 	require.Equal(t, "0 copied, 0 bytes, 0 left, 0 markers, 0 tombstones, 0 ignored\n",
-		s.run("finish", "--remove-tombstones", "box:"))
-	require.Equal(t, "b\n", s.run("ls", "after:"))
-	require.Equal(t, "new", s.run("cat", "after:b"))
+		s.run("finish", "--remove-tombstones", "both:"))
+	require.Equal(t, "b\n", s.run("ls", "new:"))
+	require.Equal(t, "new", s.run("cat", "new:b"))
 
-	_, stderr := s.requireExit(exitUsage, "finish", "after:")
+	// The new store itself has no layer to finish.
+	_, stderr := s.requireExit(exitUsage, "finish", "new:")
 	require.Contains(t, stderr, "must have the layer overlay")
 }
 
@@ -665,6 +713,7 @@ func TestFinishAndRepairNeedTheirLayer(t *testing.T) {
     address: `+newDirectoryAddress(t)+`
     layers: [{mirror: before}, {overlay: {old: other}}]
 `)
+
 	tests := []struct {
 		name     string
 		command  string
@@ -722,12 +771,13 @@ func TestGatewayInFrontOfTwoStores(t *testing.T) {
 	s.put("photos:b", "new")
 
 	// With these parameters, an address leads to the gateway.
-	parameters := s.serveS3Parameters("photos:")
-	require.Equal(t, "a\nb\n", s.run("ls", "s3://photos/"+parameters))
-	require.Equal(t, "old", s.run("cat", "s3://photos/a"+parameters))
+	gateway := s.serveS3Parameters("photos:")
+	require.Equal(t, "a\nb\n", s.run("ls", "s3://photos/"+gateway))
+	require.Equal(t, "old", s.run("cat", "s3://photos/a"+gateway))
 
-	s.run("rm", "s3://photos/a"+parameters)
-	s.put("s3://photos/c"+parameters, "by a client of S3")
+	// The location shows what a client of the gateway changes.
+	s.run("rm", "s3://photos/a"+gateway)
+	s.put("s3://photos/c"+gateway, "by a client of S3")
 	require.Equal(t, "b\nc\n", s.run("ls", "photos:"))
 	// The removed object has left the old store, too.
 	require.Empty(t, s.run("ls", "old:"))
@@ -748,19 +798,19 @@ func TestGatewayInFrontOfOneBucket(t *testing.T) {
 	s.env["BOX_KEYS"] = identity.String()
 
 	// With these parameters, an address leads to the gateway.
-	parameters := s.serveS3Parameters("box:")
-	s.put("s3://year/a"+parameters, "secret")
-	require.Equal(t, "secret", s.run("cat", "s3://year/a"+parameters))
+	gateway := s.serveS3Parameters("box:")
+	s.put("s3://year/a"+gateway, "secret")
+	require.Equal(t, "secret", s.run("cat", "s3://year/a"+gateway))
 	require.Equal(t, "secret", s.run("cat", "box:a"))
 	require.NotContains(t, s.run("cat", "plain:a"), "secret")
 
 	// The gateway has no other bucket, and neither creates nor removes one.
-	require.Equal(t, "year\n", s.run("ls", "--buckets", "s3://"+parameters), "no other bucket of the account")
-	_, stderr := s.requireExit(exitNotFound, "ls", "s3://other/"+parameters)
+	require.Equal(t, "year\n", s.run("ls", "--buckets", "s3://"+gateway), "no other bucket of the account")
+	_, stderr := s.requireExit(exitNotFound, "ls", "s3://other/"+gateway)
 	require.Contains(t, stderr, "bucket not found")
-	_, stderr = s.requireExit(exitFailure, "mb", "s3://new-bucket/"+parameters)
+	_, stderr = s.requireExit(exitFailure, "mb", "s3://new-bucket/"+gateway)
 	require.Contains(t, stderr, "permission denied")
-	_, stderr = s.requireExit(exitNotFound, "rb", "s3://other/"+parameters)
+	_, stderr = s.requireExit(exitNotFound, "rb", "s3://other/"+gateway)
 	require.Contains(t, stderr, "bucket not found")
 }
 
@@ -775,14 +825,21 @@ func TestLocationMovingCopiesOnRead(t *testing.T) {
     layers: [{overlay: {old: before, copy_on_read: true}}]
 `)
 	s.put("before:a", "old")
+
 	require.Equal(t, "old", s.run("cat", "box:a"))
-	require.Equal(t, "old", s.run("cat", "after:a"))
+
+	require.Equal(t, "old", s.run("cat", "after:a"), "the read has copied it")
 }
 
 // Layers that mean nothing are refused before any command. The message says what is wrong, and does not repeat the
 // value, which may be a secret in the wrong place.
 func TestLayersInvalid(t *testing.T) {
-	tests := []struct{ name, layer, want string }{
+	const secret = "hunter2" // also in layers that have it in the wrong place
+	tests := []struct {
+		name  string
+		layer string // in the configuration
+		want  string // in the error
+	}{
 		{
 			name:  "an unknown layer",
 			layer: "hunter2: {}",
@@ -863,7 +920,7 @@ func TestLayersInvalid(t *testing.T) {
 			s := newLayeredShell(t, "    - "+tt.layer+"\n")
 			_, stderr := s.requireExit(exitUsage, "ls", "plain:")
 			require.Contains(t, stderr, tt.want)
-			require.NotContains(t, stderr, "hunter2")
+			require.NotContains(t, stderr, secret)
 		})
 	}
 }
