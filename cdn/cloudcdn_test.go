@@ -110,38 +110,52 @@ func TestCloudCDNConfigurationsAreChecked(t *testing.T) {
 		wantField string // that the error names
 	}{
 		{
-			name:      "no address",
-			change:    func(c *cdn.CloudCDNConfig) { c.BaseURL = "" },
+			name: "no address",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.BaseURL = ""
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "no name",
-			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "" },
+			name: "no name",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.KeyName = ""
+			},
 			wantField: "KeyName",
 		},
 		{
-			name:      "a name that ends the cookie's field",
-			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "a:b" },
+			name: "a name that ends the cookie's field",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.KeyName = "a:b"
+			},
 			wantField: "KeyName",
 		},
 		{
-			name:      "a name with a dot",
-			change:    func(c *cdn.CloudCDNConfig) { c.KeyName = "a.b" },
+			name: "a name with a dot",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.KeyName = "a.b"
+			},
 			wantField: "KeyName",
 		},
 		{
-			name:      "a key that is no base64",
-			change:    func(c *cdn.CloudCDNConfig) { c.Key = notBase64 },
+			name: "a key that is no base64",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.Key = notBase64
+			},
 			wantField: "Key",
 		},
 		{
-			name:      "a key of another length",
-			change:    func(c *cdn.CloudCDNConfig) { c.Key = shortKey },
+			name: "a key of another length",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.Key = shortKey
+			},
 			wantField: "Key",
 		},
 		{
-			name:      "a foreign domain",
-			change:    func(c *cdn.CloudCDNConfig) { c.CookieDomain = "example.org" },
+			name: "a foreign domain",
+			change: func(c *cdn.CloudCDNConfig) {
+				c.CookieDomain = "example.org"
+			},
 			wantField: "CookieDomain",
 		},
 	}

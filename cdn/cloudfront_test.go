@@ -222,83 +222,115 @@ func TestCloudFrontConfigurationsAreChecked(t *testing.T) {
 		wantField string                      // that the error names
 	}{
 		{
-			name:      "no base URL",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "" },
+			name: "no base URL",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = ""
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "no host",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https:///a" },
+			name: "no host",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https:///a"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "another scheme",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "ftp://cdn.example.com" },
+			name: "another scheme",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "ftp://cdn.example.com"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a query",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/?a" },
+			name: "a query",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://cdn.example.com/?a"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a user",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://user:secret@cdn.example.com/" },
+			name: "a user",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://user:secret@cdn.example.com/"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a wildcard as host",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://*.example.com/" },
+			name: "a wildcard as host",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://*.example.com/"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a wildcard as path",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/*/" },
+			name: "a wildcard as path",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://cdn.example.com/*/"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a quote",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = `https://cdn.example.com/"` },
+			name: "a quote",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = `https://cdn.example.com/"`
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "a path with escaped dots",
-			change:    func(c *cdn.CloudFrontConfig) { c.BaseURL = "https://cdn.example.com/a/%2e%2e/" },
+			name: "a path with escaped dots",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.BaseURL = "https://cdn.example.com/a/%2e%2e/"
+			},
 			wantField: "BaseURL",
 		},
 		{
-			name:      "no id",
-			change:    func(c *cdn.CloudFrontConfig) { c.KeyPairID = "" },
+			name: "no id",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.KeyPairID = ""
+			},
 			wantField: "KeyPairID",
 		},
 		{
-			name:      "an id with a parameter",
-			change:    func(c *cdn.CloudFrontConfig) { c.KeyPairID = "K&Policy=" },
+			name: "an id with a parameter",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.KeyPairID = "K&Policy="
+			},
 			wantField: "KeyPairID",
 		},
 		{
-			name:      "no key",
-			change:    func(c *cdn.CloudFrontConfig) { c.PrivateKey = nil },
+			name: "no key",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.PrivateKey = nil
+			},
 			wantField: "PrivateKey",
 		},
 		{
-			name:      "a malformed key",
-			change:    func(c *cdn.CloudFrontConfig) { c.PrivateKey = malformedKey },
+			name: "a malformed key",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.PrivateKey = malformedKey
+			},
 			wantField: "PrivateKey",
 		},
 		{
-			name:      "IPv6",
-			change:    func(c *cdn.CloudFrontConfig) { c.Addresses = netip.MustParsePrefix("2001:db8::/32") },
+			name: "IPv6",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.Addresses = netip.MustParsePrefix("2001:db8::/32")
+			},
 			wantField: "Addresses",
 		},
 		{
-			name:      "a cookie domain without the host",
-			change:    func(c *cdn.CloudFrontConfig) { c.CookieDomain = "example.com" },
+			name: "a cookie domain without the host",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.CookieDomain = "example.com"
+			},
 			wantField: "CookieDomain",
 		},
 		{
-			name:      "a cookie domain that cuts a label",
-			change:    func(c *cdn.CloudFrontConfig) { c.CookieDomain = "loudfront.net" },
+			name: "a cookie domain that cuts a label",
+			change: func(c *cdn.CloudFrontConfig) {
+				c.CookieDomain = "loudfront.net"
+			},
 			wantField: "CookieDomain",
 		},
 	}

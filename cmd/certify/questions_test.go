@@ -200,8 +200,10 @@ func TestQuestionCleansUp(t *testing.T) {
 			wantErr: "broken",
 		},
 		{
-			name:    "it panics",
-			ask:     func(context.Context, *inquiry) (string, error) { panic("oops") },
+			name: "it panics",
+			ask: func(context.Context, *inquiry) (string, error) {
+				panic("oops")
+			},
 			want:    answer{Open: "it failed"},
 			wantErr: "oops",
 		},
