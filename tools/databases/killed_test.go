@@ -32,32 +32,37 @@ type life struct {
 	calls int
 }
 
-// call does a call. undo drops the response.
-func call[T any](l *life, do func() (T, error), undo func(T)) (done T, err error) {
+// call executes a call, if the process still lives. If the process is killed after the call, discard gets the result in
+// place of the process.
+func call[T any](l *life, execute func() (T, error), discard func(T)) (result T, err error) {
 	l.mu.Lock()
 	l.calls++
-	last := l.calls == l.killedCall
-	dead := l.killedCall > 0 && l.calls > l.killedCall
+	isLast := l.calls == l.killedCall
+	isDead := l.killedCall > 0 && l.calls > l.killedCall
 	l.mu.Unlock()
-	if dead || last && !l.afterCall {
-		return done, errDead
+
+	if isDead || isLast && !l.afterCall {
+		return result, errDead
 	}
-	if done, err = do(); err != nil || !last {
-		return done, err
+	result, err = execute()
+	if err != nil || !isLast {
+		return result, err
 	}
-	undo(done)
+	discard(result)
 	var none T
 	return none, errDead
 }
 
-func (l *life) step(do func() error) error {
-	_, err := call(l, func() (struct{}, error) { return struct{}{}, do() }, func(struct{}) {})
+// callWithoutResult executes a call that returns only an error, if the process still lives.
+func (l *life) callWithoutResult(execute func() error) error {
+	_, err := call(l, func() (struct{}, error) { return struct{}{}, execute() }, func(struct{}) {})
 	return err
 }
 
+// layer returns a driver that executes the calls to the bucket while the process lives.
 func (l *life) layer(next driver.Driver) driver.Driver {
 	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
-		err := l.step(func() error { return next(ctx) })
+		err := l.callWithoutResult(func() error { return next(ctx) })
 		if err == errDead {
 			return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 		}
@@ -95,6 +100,7 @@ func (m *killedConnector) Connect(context.Context) (sqldriver.Conn, error) {
 	return &killedConn{c, m.life}, err
 }
 
+// A killedConn is a connection of a process. Its methods do nothing after the kill of that process.
 type killedConn struct {
 	sqldriver.Conn
 	life *life
@@ -138,15 +144,16 @@ func (c *killedConn) QueryContext(
 	})
 }
 
+// A killedTx is a transaction of a process.
 type killedTx struct {
 	inner sqldriver.Tx
 	life  *life
 }
 
-func (t *killedTx) Commit() error { return t.life.step(t.inner.Commit) }
+func (t *killedTx) Commit() error { return t.life.callWithoutResult(t.inner.Commit) }
 
 // Rollback of a process that was killed does nothing: the transaction ends with its connection.
-func (t *killedTx) Rollback() error { return t.life.step(t.inner.Rollback) }
+func (t *killedTx) Rollback() error { return t.life.callWithoutResult(t.inner.Rollback) }
 
 // A process serves an application until it is killed.
 type process struct {
@@ -182,19 +189,17 @@ func (app *application) startProcess(t *testing.T) (p *process, stop func()) {
 // A killedStep is what a process does until it is killed.
 type killedStep struct {
 	name string
-	// prepare returns a file that run gets.
+	// prepare returns a file that run gets. It may be nil.
 	prepare func(app *application, t *testing.T) *uploads.File
-	run     func(ctx context.Context, p *process, f *uploads.File, title string) error
+	// run is done by the process. title is that of a document that it may add.
+	run func(ctx context.Context, p *process, f *uploads.File, title string) error
 	// newDocuments is the number of documents that run adds if nothing kills it.
 	newDocuments int
 }
 
-func prepareNothing(*application, *testing.T) *uploads.File { return nil }
-
 var killedSteps = []killedStep{
 	{
-		name:    "a file is stored, and its row is made",
-		prepare: prepareNothing,
+		name: "a file is stored, and its row is made",
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
@@ -205,8 +210,7 @@ var killedSteps = []killedStep{
 		newDocuments: 1,
 	},
 	{
-		name:    "a file is stored, and Stored makes its row",
-		prepare: prepareNothing,
+		name: "a file is stored, and Stored makes its row",
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			_, err := p.service.Store(ctx, uploads.Upload{
 				Body:     strings.NewReader(title),
@@ -219,8 +223,7 @@ var killedSteps = []killedStep{
 		newDocuments: 1,
 	},
 	{
-		name:    "a file is stored, and the transaction is rolled back",
-		prepare: prepareNothing,
+		name: "a file is stored, and the transaction is rolled back",
 		run: func(ctx context.Context, p *process, _ *uploads.File, title string) error {
 			f, err := upload(ctx, p.service, title)
 			if err != nil {
@@ -290,10 +293,12 @@ func TestRowsOfAKilledProcess(t *testing.T) {
 	runOnEachApplication(t, func(t *testing.T, app *application) {
 		for _, step := range killedSteps {
 			t.Run(step.name+", killed before a call", func(t *testing.T) {
-				killAtEachCall(t, app, step, false)
+				const afterCall = false
+				killAtEachCall(t, app, step, afterCall)
 			})
 			t.Run(step.name+", killed after a call", func(t *testing.T) {
-				killAtEachCall(t, app, step, true)
+				const afterCall = true
+				killAtEachCall(t, app, step, afterCall)
 			})
 		}
 	})
@@ -304,11 +309,7 @@ func TestRowsOfAKilledProcess(t *testing.T) {
 func killAtEachCall(t *testing.T, app *application, step killedStep, afterCall bool) {
 	t.Helper()
 	kills := 0
-	for number := 1; ; number++ {
-		killed := runKilledStep(t, app, step, number, afterCall)
-		if !killed {
-			break
-		}
+	for runKilledStep(t, app, step, kills+1, afterCall) {
 		kills++
 	}
 	require.Greater(t, kills, 4, "each step has more calls")
@@ -318,11 +319,16 @@ func killAtEachCall(t *testing.T, app *application, step killedStep, afterCall b
 // documents afterwards. killed is false if the step has fewer calls.
 func runKilledStep(t *testing.T, app *application, step killedStep, number int, afterCall bool) (killed bool) {
 	t.Helper()
-	f := step.prepare(app, t)
-	documentsBefore := len(app.filesOfDocuments(t))
-	title := fmt.Sprint(step.name, afterCall, number)
+	var f *uploads.File
+	if step.prepare != nil {
+		f = step.prepare(app, t)
+	}
+	oldDocuments := len(app.filesOfDocuments(t))
+
+	// A new process runs the step.
 	p, stop := app.startProcess(t)
 	p.life.killAtCall(number, afterCall)
+	title := fmt.Sprint(step.name, afterCall, number)
 	err := step.run(t.Context(), p, f, title)
 	killed = p.life.wasKilled()
 	stop()
@@ -333,7 +339,7 @@ func runKilledStep(t *testing.T, app *application, step killedStep, number int, 
 		require.NoError(t, err)
 	}
 	if err == nil {
-		require.Len(t, app.filesOfDocuments(t), documentsBefore+step.newDocuments)
+		require.Len(t, app.filesOfDocuments(t), oldDocuments+step.newDocuments)
 	}
 	app.requireFilesOfDocuments(t)
 

@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -36,10 +35,10 @@ import (
 const (
 	senderVariable = "OMNIBUCKET_TEST_SENDER" // has the settings of a sender as JSON
 	senders        = 24                       // processes at the same time
-	sendersBytes   = 40_000
-	sendersFiles   = 12
+	allowedBytes   = 40_000                   // of eva
+	allowedFiles   = 12                       // of eva
 	sendersGrace   = 2 * time.Second
-	violated       = 3 // exit status of a sender that has seen a wrong usage
+	exitWrongUsage = 3 // exit status of a sender that has seen a usage outside of the allowance
 )
 
 // A sender is a process of its own, which stores and removes files of eva until it is killed.
@@ -51,6 +50,7 @@ type sender struct {
 	Seed      uint64
 }
 
+// open opens the bucket of the files.
 func (s *sender) open(ctx context.Context) (storage.Bucket, error) {
 	if s.Directory != "" {
 		base := storage.WithSigningBaseURL("http://store.invalid")
@@ -68,7 +68,7 @@ func (s *sender) open(ctx context.Context) (storage.Bucket, error) {
 	})
 }
 
-// service returns the service of the process, and its bucket.
+// service returns the service of the process, its bucket, and a function that closes both.
 func (s *sender) service(ctx context.Context) (*uploads.Service, storage.Bucket, func() error, error) {
 	bucket, err := s.open(ctx)
 	if err != nil {
@@ -80,12 +80,12 @@ func (s *sender) service(ctx context.Context) (*uploads.Service, storage.Bucket,
 		TokenKey: make([]byte, 32),
 		Grace:    sendersGrace,
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
-			return uploads.Allowance{Bytes: sendersBytes, Files: sendersFiles}, nil
+			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
 		},
 		Authorize:  func(*http.Request) (uploads.User, error) { return eva, nil },
 		ProxyParts: true,
 	}
-	closing := func() error { return storage.Close(bucket) }
+	closeAll := func() error { return storage.Close(bucket) }
 	if s.Database != "" {
 		db, err := sql.Open("sqlite", s.Database)
 		if err != nil {
@@ -98,13 +98,13 @@ func (s *sender) service(ctx context.Context) (*uploads.Service, storage.Bucket,
 		}
 		c.Records = records
 		c.Key = ""
-		closing = func() error { return errors.Join(db.Close(), storage.Close(bucket)) }
+		closeAll = func() error { return errors.Join(db.Close(), storage.Close(bucket)) }
 	}
 	service, err := uploads.New(bucket, c)
-	return service, bucket, closing, err
+	return service, bucket, closeAll, err
 }
 
-// runSender is the main function of a sender.
+// runSender is the main function of a sender. It returns only if it cannot begin, or if it sees a wrong usage.
 func runSender(text string) (status int) {
 	s := &sender{}
 	if err := json.Unmarshal([]byte(text), s); err != nil {
@@ -121,35 +121,35 @@ func runSender(text string) (status int) {
 	for {
 		s.step(ctx, service, bucket, random)
 		usage, err := service.Usage(ctx, eva.ID)
-		if err == nil && !within(usage) {
+		if err == nil && !isAllowed(usage) {
 			fmt.Fprintf(os.Stderr, "usage: %+v\n", usage)
-			return violated
+			return exitWrongUsage
 		}
 	}
 }
 
-// within reports whether a usage keeps to the allowance.
-func within(u uploads.Usage) bool {
+// isAllowed reports whether a usage keeps to the allowance.
+func isAllowed(u uploads.Usage) bool {
 	return u.Bytes >= 0 && u.Files >= 0 && u.ReservedBytes >= 0 && u.ReservedFiles >= 0 &&
-		u.Bytes+u.ReservedBytes <= sendersBytes && u.Files+u.ReservedFiles <= sendersFiles
+		u.Bytes+u.ReservedBytes <= allowedBytes && u.Files+u.ReservedFiles <= allowedFiles
 }
 
-// step does one thing. It ignores errors: that there is no room is the rule.
+// step stores or removes a file at random. It ignores errors: that there is no room is the rule.
 func (s *sender) step(ctx context.Context, service *uploads.Service, bucket storage.Bucket, random *rand.Rand) {
 	data := bytes.Repeat([]byte("a"), 1+random.IntN(9000))
 	switch random.IntN(7) {
-	case 0:
+	case 0: // store a file of known size
 		_, _ = service.Store(ctx, uploads.Upload{Body: bytes.NewReader(data), Size: int64(len(data)), User: eva})
-	case 1:
+	case 1: // store a file of unknown size
 		_, _ = service.Store(ctx, uploads.Upload{Body: io.MultiReader(bytes.NewReader(data)), User: eva})
-	case 2:
+	case 2: // store a file with a ticket
 		s.ticket(ctx, service, bucket, data)
-	case 3:
+	case 3: // store a file in pieces
 		token := fmt.Sprintf("%d-%d", s.Seed, random.Uint64())
 		if s.remember("pieces", token) == nil {
 			putPieces(ctx, service, token, 2000)
 		}
-	default:
+	default: // remove a file
 		files, err := storedBy(ctx, service, bucket)
 		if err != nil || len(files) == 0 {
 			return
@@ -184,13 +184,14 @@ func (s *sender) ticket(ctx context.Context, service *uploads.Service, bucket st
 	calls.Wait()
 }
 
-func putPieces(ctx context.Context, service *uploads.Service, token string, bytes int) {
+// putPieces sends a file in two pieces of this size. It ends at the first piece that is refused.
+func putPieces(ctx context.Context, service *uploads.Service, token string, size int) {
 	for number := 1; number <= 2; number++ {
 		_, err := service.PutPiece(ctx, uploads.Piece{
 			Token:  token,
 			Count:  2,
 			Number: number,
-			Body:   strings.NewReader(strings.Repeat("b", bytes)),
+			Body:   strings.NewReader(strings.Repeat("b", size)),
 			User:   eva,
 			Name:   "a",
 		})
@@ -226,85 +227,84 @@ func storedBy(ctx context.Context, service *uploads.Service, bucket storage.Buck
 // during Sign.
 func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 	testserver.Slow(t)
-	kills := testserver.Sample(48, 720)
-	for _, tt := range []struct {
-		name string
-		set  func(t *testing.T, s *sender)
-	}{
-		{"a directory", func(t *testing.T, s *sender) {
-			s.Directory = t.TempDir()
-		}},
-		{"a directory and SQLite", func(t *testing.T, s *sender) {
-			s.Directory = t.TempDir()
-			s.Database = createSQLite(t)
-		}},
-		{"the S3 server", func(t *testing.T, s *sender) {
-			server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
-			require.NoError(t, err)
-			t.Cleanup(server.Close)
-			s.URL = server.URL
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := &sender{Tickets: t.TempDir()}
-			tt.set(t, s)
-			service, bucket, closing, err := s.service(t.Context())
-			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, closing())
-			}()
-			s.killMany(t, kills)
-			s.endOpen(t, service)
-			isExact := func() bool {
-				_, err := service.Sweep(t.Context())
-				require.NoError(t, err)
-				usage, err := service.Usage(t.Context(), eva.ID)
-				require.NoError(t, err)
-				require.True(t, within(usage), "%+v", usage)
-				lost := s.lostTickets(t, bucket)
-				return usage.ReservedBytes == lost.ReservedBytes && usage.ReservedFiles == lost.ReservedFiles
-			}
-			if !assert.Eventually(t, isExact, 20*time.Second, sendersGrace/2, "somebody is blocked") {
-				for entry, err := range bucket.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
-					require.NoError(t, err)
-					text, _, err := storage.ReadAll(t.Context(), bucket, entry.Key)
-					require.NoError(t, err)
-					t.Log(string(text))
-				}
-			}
-			files, err := storedBy(t.Context(), service, bucket)
-			require.NoError(t, err)
-			want := s.lostTickets(t, bucket)
-			want.Files = int64(len(files))
-			t.Logf("%d kills; %d files, %d lost tickets", kills, want.Files, want.ReservedFiles)
-			for _, f := range files {
-				want.Bytes += f.Size
-			}
+	t.Run("a directory", func(t *testing.T) {
+		testKilledSenders(t, &sender{Tickets: t.TempDir(), Directory: t.TempDir()})
+	})
+	t.Run("a directory and SQLite", func(t *testing.T) {
+		testKilledSenders(t, &sender{Tickets: t.TempDir(), Directory: t.TempDir(), Database: createSQLite(t)})
+	})
+	t.Run("the S3 server", func(t *testing.T) {
+		server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
+		require.NoError(t, err)
+		t.Cleanup(server.Close)
+		testKilledSenders(t, &sender{Tickets: t.TempDir(), URL: server.URL})
+	})
+}
 
-			usage, err := service.Usage(t.Context(), eva.ID)
-			require.NoError(t, err)
-			require.Equal(t, want, usage)
-		})
+// testKilledSenders kills many processes with the settings of s, ends their uploads as clients do, and requires the
+// exact usage.
+func testKilledSenders(t *testing.T, s *sender) {
+	t.Helper()
+	service, bucket, closeAll, err := s.service(t.Context())
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, closeAll())
+	}()
+	defer func() {
+		if t.Failed() {
+			logLedgers(t, bucket)
+		}
+	}()
+
+	kills := testserver.Sample(48, 720)
+	s.killMany(t, kills)
+	s.endOpen(t, service)
+
+	// Sweep frees what the killed processes have reserved, except for the lost tickets.
+	isFreed := func() bool {
+		_, err := service.Sweep(t.Context())
+		require.NoError(t, err)
+		usage, err := service.Usage(t.Context(), eva.ID)
+		require.NoError(t, err)
+		require.True(t, isAllowed(usage), "%+v", usage)
+		lost := s.lostTickets(t, bucket)
+		return usage.ReservedBytes == lost.ReservedBytes && usage.ReservedFiles == lost.ReservedFiles
+	}
+	require.Eventually(t, isFreed, 20*time.Second, sendersGrace/2, "something stays reserved")
+
+	// The usage is that of the stored files and the lost tickets.
+	files, err := storedBy(t.Context(), service, bucket)
+	require.NoError(t, err)
+	want := s.lostTickets(t, bucket)
+	want.Files = int64(len(files))
+	for _, f := range files {
+		want.Bytes += f.Size
+	}
+	t.Logf("%d kills; %d files, %d lost tickets", kills, want.Files, want.ReservedFiles)
+	usage, err := service.Usage(t.Context(), eva.ID)
+	require.NoError(t, err)
+	require.Equal(t, want, usage)
+}
+
+// ledgerPrefix is the prefix of the objects in which a service without a database counts the usage.
+const ledgerPrefix = ".uploads-usage/"
+
+// logLedgers logs the objects that count the usage.
+func logLedgers(t *testing.T, bucket storage.Bucket) {
+	t.Helper()
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(ledgerPrefix)) {
+		require.NoError(t, err)
+		text, _, err := storage.ReadAll(t.Context(), bucket, entry.Key)
+		require.NoError(t, err)
+		t.Log(string(text))
 	}
 }
 
-// lostTickets returns what tickets reserve that no client has got.
-func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (u uploads.Usage) {
+// lostTickets returns what is reserved by tickets that no client has got, because the process was killed during Sign.
+func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (lost uploads.Usage) {
 	t.Helper()
-	storedIDs := map[string]bool{}
-	tickets, err := os.ReadDir(s.Tickets)
-	require.NoError(t, err)
-	for _, entry := range tickets {
-		token, err := os.ReadFile(filepath.Join(s.Tickets, entry.Name()))
-		require.NoError(t, err)
-		said, _, _ := strings.Cut(string(token), ".")
-		text, err := base64.RawURLEncoding.DecodeString(said)
-		var ticket struct{ Random string }
-		if err == nil && json.Unmarshal(text, &ticket) == nil {
-			storedIDs[ticket.Random] = true
-		}
-	}
-	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
+	knownIDs := s.ticketIDs(t)
+	for entry, err := range bucket.List(t.Context(), storage.WithPrefix(ledgerPrefix)) {
 		require.NoError(t, err)
 		text, _, err := storage.ReadAll(t.Context(), bucket, entry.Key)
 		require.NoError(t, err)
@@ -316,18 +316,37 @@ func (s *sender) lostTickets(t *testing.T, bucket storage.Bucket) (u uploads.Usa
 			}
 		}
 		require.NoError(t, json.Unmarshal(text, &ledger))
-		for name, e := range ledger.Entries {
+		for id, e := range ledger.Entries {
 			isTicket := e.Session == "" && time.Until(e.Until) > 24*time.Hour
-			if isTicket && !storedIDs[name] {
-				u.ReservedBytes += e.Bytes
-				u.ReservedFiles += e.Files
+			if isTicket && !knownIDs[id] {
+				lost.ReservedBytes += e.Bytes
+				lost.ReservedFiles += e.Files
 			}
 		}
 	}
-	return u
+	return lost
 }
 
-// killMany runs as many senders at once as there are, and kills each after a moment.
+// ticketIDs returns the IDs of the tickets that clients have got.
+func (s *sender) ticketIDs(t *testing.T) map[string]bool {
+	t.Helper()
+	ids := map[string]bool{}
+	entries, err := os.ReadDir(s.Tickets)
+	require.NoError(t, err)
+	for _, entry := range entries {
+		token, err := os.ReadFile(filepath.Join(s.Tickets, entry.Name()))
+		require.NoError(t, err)
+		payload, _, _ := strings.Cut(string(token), ".")
+		text, err := base64.RawURLEncoding.DecodeString(payload)
+		var ticket struct{ Random string }
+		if err == nil && json.Unmarshal(text, &ticket) == nil {
+			ids[ticket.Random] = true
+		}
+	}
+	return ids
+}
+
+// killMany runs this number of senders, some at the same time, and kills each after a moment.
 func (s *sender) killMany(t *testing.T, kills int) {
 	t.Helper()
 	program, err := os.Executable()
@@ -370,7 +389,8 @@ func (s *sender) kill(t *testing.T, program string, seed uint64) {
 	}
 }
 
-// endOpen does what the clients of killed processes do: it finishes or cancels each ticket, and sends pieces again.
+// endOpen does what the clients of killed processes do: it finishes some tickets, cancels the others, and sends pieces
+// again.
 func (s *sender) endOpen(t *testing.T, service *uploads.Service) {
 	t.Helper()
 	entries, err := os.ReadDir(s.Tickets)
@@ -379,7 +399,8 @@ func (s *sender) endOpen(t *testing.T, service *uploads.Service) {
 		token, err := os.ReadFile(filepath.Join(s.Tickets, entry.Name()))
 		require.NoError(t, err)
 		if strings.HasPrefix(entry.Name(), "pieces-") {
-			putPieces(t.Context(), service, string(token), 1) // smaller ones, in case that there is little room
+			const sizeForLittleRoom = 1
+			putPieces(t.Context(), service, string(token), sizeForLittleRoom)
 		} else if i%2 == 0 {
 			_, _ = service.Finish(t.Context(), string(token), eva)
 		}

@@ -16,12 +16,16 @@ import (
 )
 
 // storedVersions are commits that were on main, and whose tables are in testdata.
-var storedVersions = []string{"758e7b28", "f63eaf37", "3595d2a5"}
+var storedVersions = []string{withoutKeys, "f63eaf37", "3595d2a5"}
+
+// withoutKeys is a version without the migration 3. Its files had no key and did not expire.
+const withoutKeys = "758e7b28"
 
 // If an earlier version made the tables, New reads, continues and writes them.
 func TestStoredFormsAreContinued(t *testing.T) {
 	for _, version := range storedVersions {
 		t.Run(version, func(t *testing.T) {
+			// The tables have one file and one state of an upload.
 			text, err := os.ReadFile(filepath.Join("testdata", version+".sql"))
 			require.NoError(t, err)
 			db := openStored(t)
@@ -30,32 +34,34 @@ func TestStoredFormsAreContinued(t *testing.T) {
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
 
+			// The file is read, and expires as before.
 			files, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
 			require.NoError(t, err)
 			require.Len(t, files, 1)
-
 			want := storedFile(files[0].ID)
-			if version == "758e7b28" { // without the migration 3, files had no key and did not expire
+			if version == withoutKeys {
 				want.Key = "files/client/" + want.ID + ".pdf"
 				want.Expires = time.Time{}
 			}
 			require.Equal(t, want, files[0])
-
 			expired, err := records.Expired(t.Context(), storedAt.Add(2*time.Hour), 10)
 			require.NoError(t, err)
 			require.Equal(t, !want.Expires.IsZero(), len(expired) == 1)
+
+			// The file can be removed.
 			require.NoError(t, records.Remove(t.Context(), files[0]))
 
+			// The state is read, and can be replaced only with its revision.
 			states := records.(uploads.States)
-			state, revision, err := states.State(t.Context(), "uploads/1/state.json")
+			const stateKey = "uploads/1/state.json"
+			state, revision, err := states.State(t.Context(), stateKey)
 			require.NoError(t, err)
 			require.JSONEq(t, `{"kind":"tus"}`, string(state))
-
-			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{"kind":"parts"}`), revision)
+			_, err = states.SetState(t.Context(), stateKey, []byte(`{"kind":"parts"}`), revision)
 			require.NoError(t, err)
-			_, err = states.SetState(t.Context(), "uploads/1/state.json", []byte(`{}`), revision)
+			staleRevision := revision
+			_, err = states.SetState(t.Context(), stateKey, []byte(`{}`), staleRevision)
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
-
 			listed, _, err := states.ListStates(t.Context(), "", 10)
 			require.NoError(t, err)
 			require.Len(t, listed, 1)

@@ -102,6 +102,7 @@ func (i *image) start(t *testing.T, data string, env []string, args ...string) (
 	}
 }
 
+// The images run as nobody, and have no files but the program and certificates.
 func TestImagesAreForNobodyAndHaveNoShell(t *testing.T) {
 	for name, limit := range map[string]int64{"s3server": 16 << 20, "omnibucket": 64 << 20} {
 		i := imageOf(t, name)
@@ -122,6 +123,7 @@ func TestImagesAreForNobodyAndHaveNoShell(t *testing.T) {
 	}
 }
 
+// The program of each image prints the version of the release.
 func TestImagesSayTheVersionOfTheRelease(t *testing.T) {
 	for name, argument := range map[string]string{"s3server": "--version", "omnibucket": "version"} {
 		code, printed := imageOf(t, name).run(t, "", "/"+name, argument)
@@ -130,29 +132,46 @@ func TestImagesSayTheVersionOfTheRelease(t *testing.T) {
 	}
 }
 
+// The image s3server serves S3 with its own command line and that of MinIO, and its health checks succeed meanwhile.
 func TestImagesServeS3AndAreHealthy(t *testing.T) {
 	i := imageOf(t, "s3server")
 	require.Contains(t, i.ExposedPorts, "9000/tcp")
-	minio := []string{"MINIO_ROOT_USER=minioadmin", "MINIO_ROOT_PASSWORD=minioadmin", "MINIO_DEFAULT_BUCKETS=photos,site:download"}
-	for _, row := range []struct {
-		name string
-		line []string // beside the entry point of the image, if it begins with none
-		env  []string
-		stop os.Signal
+	minioVariables := []string{
+		"MINIO_ROOT_USER=minioadmin",
+		"MINIO_ROOT_PASSWORD=minioadmin",
+		"MINIO_DEFAULT_BUCKETS=photos,site:download",
+	}
+	tests := []struct {
+		name   string
+		line   []string // after the entry point of the image, if it begins with none
+		env    []string
+		signal os.Signal // that stops the container
 	}{
-		{name: "in memory, on a read-only root", line: []string{"--create", "photos"}, stop: syscall.SIGTERM},
-		{name: "on a volume", line: []string{"--create", "photos", "/data"}, stop: os.Interrupt},
-		{name: "as MinIO", line: []string{"server", "/data", "--console-address", ":9001"}, env: minio, stop: syscall.SIGTERM},
-		{name: "as MinIO's entry point", line: []string{"/usr/bin/minio", "server", "/data"}, env: minio, stop: syscall.SIGTERM},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			line := row.line
+		{name: "in memory, on a read-only root", line: []string{"--create", "photos"}, signal: syscall.SIGTERM},
+		{name: "on a volume", line: []string{"--create", "photos", "/data"}, signal: os.Interrupt},
+		{
+			name:   "as MinIO",
+			line:   []string{"server", "/data", "--console-address", ":9001"},
+			env:    minioVariables,
+			signal: syscall.SIGTERM,
+		},
+		{
+			name:   "as MinIO's entry point",
+			line:   []string{"/usr/bin/minio", "server", "/data"},
+			env:    minioVariables,
+			signal: syscall.SIGTERM,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			line := tt.line
 			if !strings.HasPrefix(line[0], "/") {
 				line = slices.Concat(i.Entrypoint, line)
 			}
-
-			url, stop := i.start(t, i.volume(t), row.env, line...)
+			url, stop := i.start(t, i.volume(t), tt.env, line...)
 			require.Equal(t, "http://127.0.0.1:9000", url)
+
+			// The health checks of the image and of MinIO's users succeed.
 			for _, check := range [][]string{
 				i.Healthcheck.Test[1:],
 				{"/usr/bin/mc", "ready", "local"},
@@ -164,24 +183,29 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 				require.Zero(t, code, "%v: %s", check, printed)
 			}
 
+			// Without a signature, a request is denied, but not because the bucket is missing.
 			response, err := http.Get(url + "/photos")
 			require.NoError(t, err)
 			body, err := io.ReadAll(response.Body)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
-			require.Contains(t, string(body), "AccessDenied", "the bucket is there, for those who sign")
-			require.Zero(t, stop(row.stop), "the first process of a container ends by a signal")
+			require.Contains(t, string(body), "AccessDenied")
+
+			// A signal ends the program.
+			require.Zero(t, stop(tt.signal), "the first process of a container ends by a signal")
 
 			code, _ := i.run(t, "", i.Healthcheck.Test[1:]...)
 			require.Equal(t, 1, code, "nothing serves")
 		})
 	}
 
+	// A script that begins MinIO fails.
 	code, printed := i.run(t, "", "/bin/sh", "-c", "mkdir -p /data/photos && minio server /data")
 	require.Equal(t, 2, code)
 	require.Contains(t, printed, "MINIO_DEFAULT_BUCKETS", "a script is told what replaces it")
 }
 
+// The image omnibucket copies files on its volume, and cannot write elsewhere.
 func TestImagesCopyFiles(t *testing.T) {
 	i := imageOf(t, "omnibucket")
 	volume := i.volume(t)

@@ -16,47 +16,70 @@ import (
 // tag needs a section of the changelog and a clean working tree. It tags the library and two modules in a clone,
 // without moving a branch.
 func TestCheckVersionOfATag(t *testing.T) {
-	root := t.TempDir()
-	r := &repository{root: root, golang: "go", version: checkVersion()}
-	run := func(args ...string) string {
+	r := cloneOfRepository(t)
+	git := func(args ...string) string {
 		t.Helper()
-		text, err := r.git(nil, args...)
+		output, err := r.git(nil, args...)
 		require.NoError(t, err)
-		return text
+		return output
 	}
-	clone, err := exec.CommandContext(t.Context(), "git", "clone", "--quiet", "--shared", filepath.Join("..", ".."), root).CombinedOutput()
-	require.NoError(t, err, "%s", clone)
-	run("config", "user.name", "Release")
-	run("config", "user.email", "release@example.com")
-
 	dirs := []string{"cmd/omnibucket", "layers/encrypt"}
-	require.ErrorContains(t, tag(r, dirs), "is missing", "the changelog has no entry")
 
+	// tag fails until the changelog has a section and everything is committed.
+	require.ErrorContains(t, tag(r, dirs), "is missing", "the changelog has no entry")
 	log := "# Changelog\n\n## [Unreleased]\n\n## [" + r.version[1:] + "] - 2026-12-31\n\n### Added\n- One thing.\n"
-	require.NoError(t, os.WriteFile(filepath.Join(root, "CHANGELOG.md"), []byte(log), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(r.root, "CHANGELOG.md"), []byte(log), 0o600))
 	require.ErrorContains(t, tag(r, dirs), "commit or remove first")
-	run("commit", "--quiet", "--all", "--message", "the release")
-	head := run("rev-parse", "HEAD")
+	git("commit", "--quiet", "--all", "--message", "the release")
+	head := git("rev-parse", "HEAD")
 	require.NoError(t, tag(r, dirs))
 
-	require.Equal(t, head, run("rev-parse", r.version), "the library is the commit that was checked")
-	require.Equal(t, head, run("rev-parse", "HEAD"), "no branch moves")
-	require.Empty(t, run("status", "--porcelain"))
+	// The tag of the library is the commit that was checked.
+	require.Equal(t, head, git("rev-parse", r.version))
+	require.Equal(t, head, git("rev-parse", "HEAD"), "no branch moves")
+	require.Empty(t, git("status", "--porcelain"))
 
+	// The tag of a module is a commit after it, in which go.mod names the version of the library.
 	for _, dir := range dirs {
-		name := dir + "/" + r.version
-		require.Equal(t, head, run("rev-parse", name+"^"))
-		module := run("show", name+":"+dir+"/go.mod")
-		require.Contains(t, module, "\t"+library+" "+r.version+"\n")
-		require.NotContains(t, module, "replace")
-		require.NotContains(t, module, "v0.0.0\n")
+		moduleTag := dir + "/" + r.version
+		require.Equal(t, head, git("rev-parse", moduleTag+"^"))
+		goMod := git("show", moduleTag+":"+dir+"/go.mod")
+		require.Contains(t, goMod, "\t"+library+" "+r.version+"\n")
+		require.NotContains(t, goMod, "replace")
+		require.NotContains(t, goMod, "v0.0.0\n")
 	}
+	changes := git("diff", "--name-only", "HEAD", "layers/encrypt/"+r.version)
+	require.Equal(t,
+		"cmd/omnibucket/go.mod\ncmd/omnibucket/go.sum\nlayers/encrypt/go.mod\nlayers/encrypt/go.sum", changes)
 
-	sums := run("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum")
-	require.Contains(t, sums, library+" "+r.version+" "+sumOf(t, root, library, r.version, ""))
-	require.Contains(t, sums, library+"/layers/encrypt "+r.version+" "+sumOf(t, root, library+"/layers/encrypt", r.version, "layers/encrypt"))
-	require.Equal(t, "cmd/omnibucket/go.mod\ncmd/omnibucket/go.sum\nlayers/encrypt/go.mod\nlayers/encrypt/go.sum", run("diff", "--name-only", "HEAD", "layers/encrypt/"+r.version))
+	// go.sum of the command has the hashes that a module proxy will have.
+	sums := git("show", "cmd/omnibucket/"+r.version+":cmd/omnibucket/go.sum")
+	sumOfLibrary := sumOf(t, r.root, library, r.version, "")
+	require.Contains(t, sums, library+" "+r.version+" "+sumOfLibrary)
+	sumOfEncrypt := sumOf(t, r.root, library+"/layers/encrypt", r.version, "layers/encrypt")
+	require.Contains(t, sums, library+"/layers/encrypt "+r.version+" "+sumOfEncrypt)
+
+	// A version is tagged only once.
 	require.ErrorContains(t, tag(r, dirs), "exists")
+}
+
+// cloneOfRepository returns a clone of this repository, in which a release can be tagged.
+func cloneOfRepository(t *testing.T) *repository {
+	t.Helper()
+	root := t.TempDir()
+	clone := exec.CommandContext(t.Context(), "git", "clone", "--quiet", "--shared", filepath.Join("..", ".."), root)
+	output, err := clone.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+
+	r := &repository{root: root, golang: "go", version: checkVersion()}
+	for _, args := range [][]string{
+		{"config", "user.name", "Release"},
+		{"config", "user.email", "release@example.com"},
+	} {
+		_, err := r.git(nil, args...)
+		require.NoError(t, err)
+	}
+	return r
 }
 
 // sumOf returns what a module proxy has for a tag: the hash of the archive that it makes of the repository.

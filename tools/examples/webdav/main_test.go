@@ -20,15 +20,32 @@ type client struct {
 	base string
 }
 
-// do sends a request and returns the status and the body of its response.
-func (c client) do(method, path, body string, headers ...string) (int, string) {
+// A request is what a client sends.
+type request struct {
+	method string
+	path   string
+	header map[string]string
+	body   string
+}
+
+// requireStatus sends a request, requires that its response has this status, and returns the body of the response.
+func (c client) requireStatus(want int, r request) string {
 	c.t.Helper()
-	request, err := http.NewRequestWithContext(c.t.Context(), method, c.base+path, strings.NewReader(body))
+	status, body := c.send(r)
+	require.Equal(c.t, want, status, "%s %s: %s", r.method, r.path, body)
+	return body
+}
+
+// send sends a request, and returns the status and the body of its response.
+func (c client) send(r request) (status int, body string) {
+	c.t.Helper()
+	httpRequest, err := http.NewRequestWithContext(c.t.Context(), r.method, c.base+r.path, strings.NewReader(r.body))
 	require.NoError(c.t, err)
-	for i := 0; i < len(headers); i += 2 {
-		request.Header.Set(headers[i], headers[i+1])
+	for name, value := range r.header {
+		httpRequest.Header.Set(name, value)
 	}
-	response, err := http.DefaultClient.Do(request)
+
+	response, err := http.DefaultClient.Do(httpRequest)
 	require.NoError(c.t, err)
 	defer func() {
 		require.NoError(c.t, response.Body.Close())
@@ -38,6 +55,7 @@ func (c client) do(method, path, body string, headers ...string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
+// Clients of WebDAV make folders, and write, read, list, move, copy and remove files, which are objects of the bucket.
 func TestWebDAV(t *testing.T) {
 	for name, address := range map[string]string{
 		"memory": "mem://webdav",
@@ -50,59 +68,66 @@ func TestWebDAV(t *testing.T) {
 			defer server.Close()
 			c := client{t, server.URL}
 
-			for _, row := range []struct {
-				name, method, path, body string
-				headers                  []string
-				status                   int
-				contains                 string
-			}{
-				{name: "a folder", method: "MKCOL", path: "/reports", status: 201},
-				{name: "the folder again", method: "MKCOL", path: "/reports", status: 405},
-				{name: "a file", method: "PUT", path: "/reports/may.txt", body: "in May", status: 201},
-				{
-					name:     "the folder has the file",
-					method:   "PROPFIND",
-					path:     "/reports/",
-					headers:  []string{"Depth", "1"},
-					status:   207,
-					contains: "<D:href>/reports/may.txt</D:href>",
-				},
-				{
-					name:     "the file's size",
-					method:   "PROPFIND",
-					path:     "/reports/may.txt",
-					headers:  []string{"Depth", "0"},
-					status:   207,
-					contains: "<D:getcontentlength>6</D:getcontentlength>",
-				},
-				{name: "no mark of a folder", method: "GET", path: "/reports/missing", status: 404},
-				{name: "a range", method: "GET", path: "/reports/may.txt", headers: []string{"Range", "bytes=3-4"}, status: 206, contains: "Ma"},
-				{
-					name:    "a new name",
-					method:  "MOVE",
-					path:    "/reports/may.txt",
-					headers: []string{"Destination", server.URL + "/june.txt", "Overwrite", "F"},
-					status:  201,
-				},
-				{name: "the old name is free", method: "GET", path: "/reports/may.txt", status: 404},
-				{name: "the new name has it", method: "GET", path: "/june.txt", status: 200, contains: "in May"},
-				{name: "a copy", method: "COPY", path: "/june.txt", headers: []string{"Destination", server.URL + "/july.txt"}, status: 201},
-				{
-					name:    "no copy over a file",
-					method:  "COPY",
-					path:    "/june.txt",
-					headers: []string{"Destination", server.URL + "/july.txt", "Overwrite", "F"},
-					status:  412,
-				},
-				{name: "a folder's new name", method: "MOVE", path: "/reports", headers: []string{"Destination", server.URL + "/old"}, status: 201},
-				{name: "a removal", method: "DELETE", path: "/july.txt", status: 204},
-				{name: "it is gone", method: "GET", path: "/july.txt", status: 404},
-			} {
-				status, text := c.do(row.method, row.path, row.body, row.headers...)
-				require.Equal(t, row.status, status, "%s: %s", row.name, text)
-				require.Contains(t, text, row.contains, row.name)
-			}
+			// Make a folder, which is possible only once, and write a file into it.
+			c.requireStatus(http.StatusCreated, request{method: "MKCOL", path: "/reports"})
+			c.requireStatus(http.StatusMethodNotAllowed, request{method: "MKCOL", path: "/reports"})
+			c.requireStatus(http.StatusCreated, request{method: "PUT", path: "/reports/may.txt", body: "in May"})
 
+			// List the folder, and get the properties of the file.
+			listing := c.requireStatus(http.StatusMultiStatus, request{
+				method: "PROPFIND",
+				path:   "/reports/",
+				header: map[string]string{"Depth": "1"},
+			})
+			require.Contains(t, listing, "<D:href>/reports/may.txt</D:href>")
+			properties := c.requireStatus(http.StatusMultiStatus, request{
+				method: "PROPFIND",
+				path:   "/reports/may.txt",
+				header: map[string]string{"Depth": "0"},
+			})
+			require.Contains(t, properties, "<D:getcontentlength>6</D:getcontentlength>")
+
+			// Read a missing file, and a range of the file.
+			c.requireStatus(http.StatusNotFound, request{method: "GET", path: "/reports/missing"})
+			bytesOfFile := c.requireStatus(http.StatusPartialContent, request{
+				method: "GET",
+				path:   "/reports/may.txt",
+				header: map[string]string{"Range": "bytes=3-4"},
+			})
+			require.Contains(t, bytesOfFile, "Ma")
+
+			// Move the file.
+			c.requireStatus(http.StatusCreated, request{
+				method: "MOVE",
+				path:   "/reports/may.txt",
+				header: map[string]string{"Destination": server.URL + "/june.txt", "Overwrite": "F"},
+			})
+			c.requireStatus(http.StatusNotFound, request{method: "GET", path: "/reports/may.txt"})
+			movedFile := c.requireStatus(http.StatusOK, request{method: "GET", path: "/june.txt"})
+			require.Contains(t, movedFile, "in May")
+
+			// Copy the file. A second copy would replace the first one, which the field Overwrite forbids.
+			c.requireStatus(http.StatusCreated, request{
+				method: "COPY",
+				path:   "/june.txt",
+				header: map[string]string{"Destination": server.URL + "/july.txt"},
+			})
+			c.requireStatus(http.StatusPreconditionFailed, request{
+				method: "COPY",
+				path:   "/june.txt",
+				header: map[string]string{"Destination": server.URL + "/july.txt", "Overwrite": "F"},
+			})
+
+			// Move the folder, and remove the copy.
+			c.requireStatus(http.StatusCreated, request{
+				method: "MOVE",
+				path:   "/reports",
+				header: map[string]string{"Destination": server.URL + "/old"},
+			})
+			c.requireStatus(http.StatusNoContent, request{method: "DELETE", path: "/july.txt"})
+			c.requireStatus(http.StatusNotFound, request{method: "GET", path: "/july.txt"})
+
+			// The file is an object of the bucket.
 			text, _, err := storage.ReadAll(t.Context(), b, "june.txt")
 			require.NoError(t, err)
 			require.Equal(t, "in May", string(text))
@@ -118,9 +143,9 @@ func TestPutBreaksOff(t *testing.T) {
 	require.NoError(t, err)
 
 	for _, path := range []string{"/a.txt", "/new.txt"} {
-		half := io.MultiReader(strings.NewReader("ne"), iotest.ErrReader(io.ErrUnexpectedEOF))
+		brokenBody := io.MultiReader(strings.NewReader("ne"), iotest.ErrReader(io.ErrUnexpectedEOF))
 		w := httptest.NewRecorder()
-		newHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, path, half))
+		newHandler(b).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPut, path, brokenBody))
 		require.Equal(t, http.StatusMethodNotAllowed, w.Code, path)
 	}
 
