@@ -116,12 +116,14 @@ func TestMcpAgentFollowsNoLinks(t *testing.T) {
 	notes := filepath.Join(dir, "notes")
 	client := newShell(t).connectAgent("--allow=list,stat,read,write,move,remove", "--overwrite", notes)
 
+	// The links lead to a file and to a directory outside of the agent's directory.
 	for _, key := range []string{"file", "up/secret", "up/notes/a.txt"} {
 		callRefusedTool(t, client, "read", arguments{"key": key})
 		callRefusedTool(t, client, "stat", arguments{"key": key})
 		callRefusedTool(t, client, "move", arguments{"from": key, "to": "moved"})
 	}
 	callRefusedTool(t, client, "write", arguments{"key": "up/secret", "text": "mine", "overwrite": true})
+
 	require.Equal(t, []string{"a.txt"}, listKeys(t, client, arguments{"recursive": true}))
 	require.Equal(t, outside, readFile(t, filepath.Join(dir, "secret")))
 }
@@ -137,12 +139,23 @@ func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 		flags []string
 		tool  string
 		args  arguments
-		want  string // of the error of the protocol or of the tool
+		want  string // in the error of the protocol or of the tool
 	}{
-		{name: "write", tool: "write", args: arguments{"key": "b", "text": "x"}, want: unknownTool},
-		{name: "move", tool: "move", args: arguments{"from": "a", "to": "b"}, want: unknownTool},
-		{name: "remove", flags: []string{"--allow=write"}, tool: "remove", args: arguments{"key": "a"}, want: unknownTool},
-		{name: "link", tool: "link", args: arguments{"key": "a"}, want: unknownTool},
+		{
+			name: "a write without the tool",
+			tool: "write",
+			args: arguments{"key": "b", "text": "x"},
+			want: unknownTool,
+		},
+		{name: "a move without the tool", tool: "move", args: arguments{"from": "a", "to": "b"}, want: unknownTool},
+		{
+			name:  "a removal without the tool",
+			flags: []string{"--allow=write"},
+			tool:  "remove",
+			args:  arguments{"key": "a"},
+			want:  unknownTool,
+		},
+		{name: "a link without the tool", tool: "link", args: arguments{"key": "a"}, want: unknownTool},
 		{name: "a tool by another name", tool: "Write", args: arguments{"key": "a"}, want: unknownTool},
 		{
 			name:  "replacing an object",
@@ -179,10 +192,15 @@ func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 			args:  arguments{"from": "b", "to": "a", "overwrite": true},
 			want:  unknownArgument,
 		},
-		{name: "a version", tool: "read", args: arguments{"key": "a", "version": "1"}, want: unknownArgument},
-		{name: "a large page", tool: "list", args: arguments{"limit": 1001}, want: "limit must be from 1 to 1000"},
+		{name: "reading a version", tool: "read", args: arguments{"key": "a", "version": "1"}, want: unknownArgument},
 		{
-			name: "a large read",
+			name: "a page that is too large",
+			tool: "list",
+			args: arguments{"limit": 1001},
+			want: "limit must be from 1 to 1000",
+		},
+		{
+			name: "a read that is too large",
 			tool: "read",
 			args: arguments{"key": "a", "length": 1<<18 + 1},
 			want: "length must be from 1 to 262144",
@@ -194,14 +212,14 @@ func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 			want: "offset must not be negative",
 		},
 		{
-			name:  "a large write",
+			name:  "a write that is too large",
 			flags: []string{"--allow=write", "--max-write=10"},
 			tool:  "write",
 			args:  arguments{"key": "b", "text": "12345678901"},
 			want:  "at most 10 bytes",
 		},
 		{
-			name:  "a large write in base64",
+			name:  "a write in base64 that is too large",
 			flags: []string{"--allow=write", "--max-write=10"},
 			tool:  "write",
 			args:  arguments{"key": "b", "base64": "MTIzNDU2Nzg5MDE="}, // 12345678901
@@ -219,14 +237,17 @@ func TestMcpAgentGetsOnlyWhatIsAllowed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
 			client := s.connectAgent(append(tt.flags, "box:")...)
+
+			// The call fails.
 			result, err := client.CallTool(t.Context(), &mcp.CallToolParams{Name: tt.tool, Arguments: tt.args})
-			text := fmt.Sprint(err)
+			failure := fmt.Sprint(err)
 			if err == nil {
 				require.True(t, result.IsError)
-				text = textOf(result)
+				failure = textOf(result)
 			}
+			require.Contains(t, failure, tt.want)
 
-			require.Contains(t, text, tt.want)
+			// Nothing has changed.
 			require.Equal(t, "a\n", s.run("ls", "-r", "box:"))
 			require.Equal(t, "old", s.run("cat", "box:a"))
 		})
@@ -304,16 +325,18 @@ func TestMcpErrorsHaveNoSecrets(t *testing.T) {
 			require.NotContains(t, failure, secret, tt.tool)
 		}
 	}
+
+	// The log has the reasons.
 	require.NotEmpty(t, log.String())
 	require.NotContains(t, log.String(), "secret-of-a-test")
 }
 
-// logOfReads lets an agent read the object "big" of a location, which has this size, with each of these arguments. It
-// returns the log of the agent's server, which is complete when the server has ended.
-func logOfReads(t *testing.T, s *shell, location string, size int64, reads []arguments) string {
+// receivedKiB lets an agent read the object "big" of a location, which has this size, with each of these arguments. It
+// returns how many KiB the agent's server says it has received from the store.
+func receivedKiB(t *testing.T, s *shell, location string, size int64, reads []arguments) float64 {
 	t.Helper()
 	var log *lockedBuffer
-	// The server ends with the subtest.
+	// The server ends with the subtest, and then its log is complete.
 	t.Run("reads", func(t *testing.T) {
 		var client *mcp.ClientSession
 		client, log = s.inSubtest(t).connectAgentWithLog("--requests", location)
@@ -323,7 +346,12 @@ func logOfReads(t *testing.T, s *shell, location string, size int64, reads []arg
 			require.EqualValues(t, size, object["size"])
 		}
 	})
-	return log.String()
+
+	received := regexp.MustCompile(`sent, (\S+) KiB received`).FindStringSubmatch(log.String())
+	require.NotNil(t, received, log.String())
+	number, err := strconv.ParseFloat(received[1], 64)
+	require.NoError(t, err)
+	return number
 }
 
 // If an agent reads parts of a large object, the server reads only these parts from the store and keeps no more in
@@ -348,23 +376,19 @@ func TestMcpReadsOfALargeObject(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "the-key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
 
+	// An agent reads four parts: without a length, two of the longest length, and the end.
 	for name, location := range map[string]string{
 		"a directory": filepath.Join(dir, "photos"),
 		"S3":          "s3://photos?path_style=true&region=us-east-1&endpoint=" + endpoint,
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := logOfReads(t, s, location, size, []arguments{
+			received := receivedKiB(t, s, location, size, []arguments{
 				{},
 				{"length": longestRead},
 				{"offset": 9 << 30, "length": longestRead},
 				{"offset": size - fewBytes},
 			})
-
-			received := regexp.MustCompile(`sent, (\S+) KiB received`).FindStringSubmatch(log)
-			require.NotNil(t, received, log)
-			receivedKiB, err := strconv.ParseFloat(received[1], 64)
-			require.NoError(t, err)
-			require.Less(t, receivedKiB, maxReceivedKiB)
+			require.Less(t, received, maxReceivedKiB)
 		})
 	}
 

@@ -256,7 +256,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			client := s.connectAgent("--allow=list,stat,read,write,move,remove", "box:notes/")
 
 			// Write an object of text and one of bytes.
-			written := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})
+			writtenObject := callTool(t, client, "write", arguments{"key": "a.txt", "text": "ä1"})
 			require.Equal(t, "ä1", s.run("cat", "box:notes/a.txt"))
 			callTool(t, client, "write", arguments{
 				"key":         "b.bin",
@@ -271,7 +271,7 @@ func TestMcpChangesObjects(t *testing.T) {
 			failure = callRefusedTool(t, client, "move", arguments{"from": "b.bin", "to": "a.txt"})
 			require.Contains(t, failure, "precondition failed")
 
-			// Move an object to a free key.
+			// Move an object to a free key. A missing object cannot be moved.
 			callTool(t, client, "move", arguments{"from": "b.bin", "to": "c/b.bin"})
 			require.Equal(t, []string{"a.txt", "c/b.bin"}, listKeys(t, client, arguments{"recursive": true}))
 			failure = callRefusedTool(t, client, "move", arguments{"from": "none", "to": "d"})
@@ -284,7 +284,7 @@ func TestMcpChangesObjects(t *testing.T) {
 
 			// Remove an object with its revision, if the store has revisions.
 			remove := arguments{"key": "a.txt"}
-			if revision := written["revision"]; revision != nil {
+			if revision := writtenObject["revision"]; revision != nil {
 				remove["ifRevision"] = revision
 			}
 			callTool(t, client, "remove", remove)
@@ -408,9 +408,13 @@ func TestMcpFlags(t *testing.T) {
 func TestMcpRefuses(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
+	const account = "s3://?region=eu-west-1"
+	missingBucket := newDirectoryAddress(t) + "/none"
+
 	s.requireExit(exitUsage, "mcp")
-	s.requireExit(exitUsage, "mcp", "s3://?region=eu-west-1")
-	s.requireExit(exitNotFound, "mcp", newDirectoryAddress(t)+"/none")
+	s.requireExit(exitUsage, "mcp", account)
+	s.requireExit(exitNotFound, "mcp", missingBucket)
+
 	s.stdin = "mcp box:\n"
 	s.requireExit(exitUsage, "run", "-")
 }
@@ -421,6 +425,8 @@ func TestMcpOnStandardInput(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a.txt": "text"})
 	process, stdin, stdout := startProcess(t, "mcp", "--json", "--requests", dir)
+
+	// send sends a line to the process, and receive returns the next message from it.
 	send := func(line string) {
 		_, err := io.WriteString(stdin, line+"\n")
 		require.NoError(t, err)
@@ -437,14 +443,19 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.EqualValues(t, 7, early["id"])
 	require.EqualValues(t, -32600, early["error"].(map[string]any)["code"], "an invalid request")
 
+	// The client initializes.
 	send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",` +
 		`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`)
 	require.Contains(t, receive()["result"], "serverInfo")
 	send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 
-	// An invalid message is an error, and does not end the session.
+	// An invalid message is an error, and does not end the session. An empty line is ignored.
 	tooLong := `{"jsonrpc":"2.0","id":2,"method":"` + strings.Repeat("x", 4<<20) + `"}`
-	tests := []struct{ name, line, want string }{
+	tests := []struct {
+		name string
+		line string
+		want string // in the response, without its quotes
+	}{
 		{
 			name: "an id with a fraction",
 			line: `{"jsonrpc":"2.0","id":2.5,"method":"ping"}`,
@@ -470,7 +481,8 @@ func TestMcpOnStandardInput(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		send("") // is ignored
+		const emptyLine = ""
+		send(emptyLine)
 		send(tt.line)
 		message := receive()
 		require.NotContains(t, message, "result", tt.name)
@@ -543,9 +555,9 @@ func TestMcpErrorsOfCalls(t *testing.T) {
 		})
 	}
 
+	// A dot must not be a segment of a prefix, but may be the beginning of a name.
 	failure := callRefusedTool(t, client, "list", arguments{"prefix": "./"})
 	require.Contains(t, failure, "prefix must not have a segment")
-	// A dot may be the beginning of a name.
 	require.Equal(t, []string{".hidden"}, listKeys(t, client, arguments{"prefix": "."}))
 }
 

@@ -49,7 +49,8 @@ func TestMvToAnotherAddressOfTheSameBucket(t *testing.T) {
 
 // If a server serves a directory, mv between the server and the directory loses no file.
 func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
-	files := map[string]string{"photos/a": "one", "photos/tree/1": "two", "photos/tree/x/2": "three"}
+	// DIR is the path of the directory, and box its location. The location served is the same directory by the server.
+	// The locations both and moving have layers that use the directory, too.
 	for _, args := range [][]string{
 		{"-r", "served:", "DIR/"},
 		{"-r", "DIR/", "served:"},
@@ -70,21 +71,42 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 		{"-r", "moving:", "box:"},
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			root := t.TempDir()
-			writeFiles(t, root, files)
-			account, err := local.NewServiceDriver(root, local.Config{})
-			require.NoError(t, err)
-			defer func() {
-				require.NoError(t, account.Close())
-			}()
-			server, err := s3server.Start(s3server.Config{Service: account})
-			require.NoError(t, err)
-			defer server.Close()
-			t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
-			t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+			s, dir := newShellWithServedDirectory(t)
+			files := map[string]string{"a": "one", "tree/1": "two", "tree/x/2": "three"}
+			writeFiles(t, dir, files)
+			for i := range args {
+				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
+			}
 
-			dir := filepath.Join(root, "photos")
-			config := fmt.Sprintf(`
+			_, stderr := s.requireExit(exitUsage, append([]string{"mv"}, args...)...)
+
+			require.Regexp(t, "must not (overlap|be the same)", stderr)
+			for name, text := range files {
+				require.Equal(t, text, readFile(t, filepath.Join(dir, filepath.FromSlash(name))))
+			}
+		})
+	}
+}
+
+// newShellWithServedDirectory returns a shell with four locations that use one directory: box is the directory, served
+// is the directory by a server, both mirrors another directory to it, and moving shows it as an old store.
+func newShellWithServedDirectory(t *testing.T) (s *shell, dir string) {
+	t.Helper()
+	root := t.TempDir()
+	dir = filepath.Join(root, "photos")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	account, err := local.NewServiceDriver(root, local.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, account.Close())
+	})
+	server, err := s3server.Start(s3server.Config{Service: account})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+
+	config := fmt.Sprintf(`
 locations:
   box: file://%s
   served: s3://photos?profile=omnibucket&region=%s&endpoint=%s
@@ -95,19 +117,8 @@ locations:
     address: %s
     layers: [{overlay: {old: box}}]
 `, filepath.ToSlash(dir), s3server.DefaultRegion, server.URL, newDirectoryAddress(t), newDirectoryAddress(t))
-			s, _ := newConfiguredShell(t, config)
-			// DIR stands for the directory that the server serves.
-			for i := range args {
-				args[i] = strings.Replace(args[i], "DIR", filepath.ToSlash(dir), 1)
-			}
-
-			_, stderr := s.requireExit(exitUsage, append([]string{"mv"}, args...)...)
-			require.Regexp(t, "must not (overlap|be the same)", stderr)
-			for name, text := range files {
-				require.Equal(t, text, readFile(t, filepath.Join(root, filepath.FromSlash(name))))
-			}
-		})
-	}
+	s, _ = newConfiguredShell(t, config)
+	return s, dir
 }
 
 // mv refuses a device as its source, and does not remove it.
@@ -187,24 +198,26 @@ func TestMvWithinABucketIsOneStep(t *testing.T) {
 	s.setLocation("box", "file://"+filepath.ToSlash(dir))
 	s.putKeysAsContent("box:", "a", "tree/1", "tree/x/2", "there")
 
-	tests := []struct {
-		args     []string
-		src, dst string // a file that is moved
+	moves := []struct {
+		args    []string
+		oldPath string // of a file that is moved
+		newPath string
 	}{
-		{args: []string{"box:a", "box:b"}, src: "a", dst: "b"},
-		{args: []string{"--if-absent", "box:b", "box:c/"}, src: "b", dst: "c/b"},
-		{args: []string{"-r", "box:tree/", "box:moved/"}, src: "tree/x/2", dst: "moved/x/2"},
+		{args: []string{"box:a", "box:b"}, oldPath: "a", newPath: "b"},
+		{args: []string{"--if-absent", "box:b", "box:c/"}, oldPath: "b", newPath: "c/b"},
+		{args: []string{"-r", "box:tree/", "box:moved/"}, oldPath: "tree/x/2", newPath: "moved/x/2"},
 	}
-	for _, tt := range tests {
-		oldInfo, err := os.Stat(filepath.Join(dir, tt.src))
+	for _, move := range moves {
+		oldInfo, err := os.Stat(filepath.Join(dir, move.oldPath))
 		require.NoError(t, err)
-		s.run(append([]string{"mv"}, tt.args...)...)
-		newInfo, err := os.Stat(filepath.Join(dir, tt.dst))
+		s.run(append([]string{"mv"}, move.args...)...)
+		newInfo, err := os.Stat(filepath.Join(dir, move.newPath))
 		require.NoError(t, err)
-		require.True(t, os.SameFile(oldInfo, newInfo), tt.args)
-		require.NoFileExists(t, filepath.Join(dir, tt.src))
+		require.True(t, os.SameFile(oldInfo, newInfo), move.args)
+		require.NoFileExists(t, filepath.Join(dir, move.oldPath))
 	}
 
+	// Only a move without --if-absent replaces a file, and a missing object cannot be moved.
 	_, stderr := s.requireExit(exitPrecondition, "mv", "--if-absent", "box:c/b", "box:there")
 	require.Contains(t, stderr, "exists")
 	s.requireExit(exitNotFound, "mv", "box:missing", "box:d")

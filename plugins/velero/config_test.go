@@ -15,12 +15,15 @@ import (
 // Errors about the configuration name the key that is wrong.
 func TestInitErrors(t *testing.T) {
 	t.Setenv("OMNIBUCKET_CONFIG", filepath.Join(t.TempDir(), "missing.yaml"))
-	empty := filepath.Join(t.TempDir(), "empty")
-	require.NoError(t, os.WriteFile(empty, []byte("# nothing\n"), 0o600))
-	for _, tt := range []struct {
+	dir := t.TempDir()
+	missingFile := filepath.Join(dir, "missing")
+	fileWithoutKeys := filepath.Join(dir, "empty")
+	require.NoError(t, os.WriteFile(fileWithoutKeys, []byte("# nothing\n"), 0o600))
+
+	tests := []struct {
 		name   string
 		config map[string]string
-		want   string
+		want   string // in the error
 	}{
 		{name: "no address", config: nil, want: "config key bucketURL must be the address of a bucket"},
 		{
@@ -29,7 +32,7 @@ func TestInitErrors(t *testing.T) {
 			want:   "config key bucketURL must be the address of a bucket",
 		},
 		{
-			name:   "a scheme that is unknown",
+			name:   "an unknown scheme",
 			config: map[string]string{"bucketURL": "ftp://backups"},
 			want:   "config key bucketURL: ",
 		},
@@ -39,7 +42,7 @@ func TestInitErrors(t *testing.T) {
 			want:   `config key bucket must be ""`,
 		},
 		{
-			name:   "a key that is unknown",
+			name:   "an unknown key",
 			config: map[string]string{"bucketURL": "mem://backups", "s3Url": "x"},
 			want:   "config key s3Url: ",
 		},
@@ -79,7 +82,7 @@ func TestInitErrors(t *testing.T) {
 			want:   "config key configuration must not be set",
 		},
 		{
-			name: "a name that is unknown",
+			name: "the name of an unknown location",
 			config: map[string]string{
 				"bucketURL":     "offsite",
 				"configuration": "locations: {backups: 'mem://backups'}",
@@ -87,17 +90,17 @@ func TestInitErrors(t *testing.T) {
 			want: "known are: backups",
 		},
 		{
-			name:   "a configuration that is wrong",
+			name:   "a malformed configuration",
 			config: map[string]string{"bucketURL": "offsite", "configuration": "locations: ["},
 			want:   "configuration: ",
 		},
 		{
-			name:   "a name without a configuration",
+			name:   "the name of a location without a configuration",
 			config: map[string]string{"bucketURL": "offsite"},
 			want:   "OMNIBUCKET_CONFIG",
 		},
 		{
-			name: "a parameter beside a name",
+			name: "a parameter beside the name of a location",
 			config: map[string]string{
 				"bucketURL":     "b",
 				"configuration": "locations: {b: 'mem://backups'}",
@@ -106,7 +109,7 @@ func TestInitErrors(t *testing.T) {
 			want: "config key public must not be set",
 		},
 		{
-			name: "credentials beside a name",
+			name: "credentials beside the name of a location",
 			config: map[string]string{
 				"bucketURL":     "b",
 				"configuration": "locations: {b: 'mem://backups'}",
@@ -115,45 +118,47 @@ func TestInitErrors(t *testing.T) {
 			want: "config key credentials must not be set",
 		},
 		{
-			name:   "no certificate",
+			name:   "a malformed certificate",
 			config: map[string]string{"bucketURL": "mem://backups", "caCert": "x"},
 			want:   "config key caCert must have a certificate",
 		},
 		{
 			name:   "credentials for memory",
-			config: map[string]string{"bucketURL": "mem://backups", "credentialsFile": empty},
+			config: map[string]string{"bucketURL": "mem://backups", "credentialsFile": fileWithoutKeys},
 			want:   "config key credentialsFile must not be set",
 		},
 		{
-			name:   "no file of credentials",
-			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty + "x"},
+			name:   "a missing file of credentials",
+			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": missingFile},
 			want:   "config key credentialsFile: ",
 		},
 		{
 			name:   "a file without keys for S3",
-			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": empty},
+			config: map[string]string{"bucketURL": "s3://backups", "credentialsFile": fileWithoutKeys},
 			want:   "config key credentialsFile: ",
 		},
 		{
 			name:   "a file without a key for Azure",
-			config: map[string]string{"bucketURL": "azblob://backups?account=a", "credentialsFile": empty},
+			config: map[string]string{"bucketURL": "azblob://backups?account=a", "credentialsFile": fileWithoutKeys},
 			want:   "config key credentialsFile must have lines",
 		},
 		{
 			name: "two credentials for Google",
 			config: map[string]string{
 				"bucketURL":       "gs://backups",
-				"credentialsFile": empty,
+				"credentialsFile": fileWithoutKeys,
 				"credentials":     "x",
 			},
 			want: "config key credentials must not be set",
 		},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			config := map[string]string{"bucket": "backups", "prefix": ""}
 			for key, value := range tt.config {
 				config[key] = value
 			}
+
 			require.ErrorContains(t, (&objectStore{}).Init(config), tt.want)
 		})
 	}

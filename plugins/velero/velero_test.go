@@ -30,18 +30,18 @@ import (
 
 type remoteStore = velero.ObjectStore
 
-// stores are the stores on which Velero keeps backups. unsigned is a part of the error of a store that signs no URLs.
+// stores are the stores on which Velero keeps backups.
 var stores = []struct {
-	name     string
-	location func(t *testing.T) location
-	unsigned string
+	name        string
+	location    func(t *testing.T) location
+	wantSignErr string // part of the error of a store that signs no URLs; "" if it signs them
 }{
 	{
 		name: "memory",
 		location: func(*testing.T) location {
 			return location{bucket: "backups", config: map[string]string{"bucketURL": "mem://backups"}}
 		},
-		unsigned: "WithSigningBaseURL",
+		wantSignErr: "WithSigningBaseURL",
 	},
 	{
 		name: "directory",
@@ -52,7 +52,7 @@ var stores = []struct {
 				config: map[string]string{"bucketURL": "file://" + dir + "/backups?create=true"},
 			}
 		},
-		unsigned: "WithSigningBaseURL",
+		wantSignErr: "WithSigningBaseURL",
 	},
 	{
 		name: "our S3 server",
@@ -132,13 +132,13 @@ func TestBackupStore(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
 			loc := tt.location(t)
-			h := newHost(t)
-			backups, err := h.backupStore(loc)
+			backups, err := newHost(t).backupStore(loc)
 			require.NoError(t, err)
 			require.NoError(t, backups.IsValid())
-			contents := randomBytes(9 << 20) // more than one part
 
 			// Two backups are stored.
+			const moreThanOnePart = 9 << 20
+			contents := randomBytes(moreThanOnePart)
 			names, err := backups.ListBackups()
 			require.NoError(t, err)
 			require.Empty(t, names)
@@ -151,34 +151,35 @@ func TestBackupStore(t *testing.T) {
 				}))
 			}
 
-			// The backups are listed, and can be read.
+			// The backups are listed.
 			require.NoError(t, backups.IsValid())
 			names, err = backups.ListBackups()
 			require.NoError(t, err)
 			require.Equal(t, []string{"nightly", "weekly"}, names)
+
+			// The objects of a backup can be read, even if one is missing.
 			metadata, err := backups.GetBackupMetadata("nightly")
 			require.NoError(t, err)
 			require.Equal(t, "nightly", metadata.Name)
-
 			r, err := backups.GetBackupContents("nightly")
 			require.NoError(t, err)
 			read, err := io.ReadAll(r)
 			require.NoError(t, err)
 			require.NoError(t, r.Close())
 			require.Equal(t, contents, read)
-
 			infos, err := backups.GetPodVolumeBackups("nightly")
 			require.NoError(t, err, "an object that is missing")
 			require.Empty(t, infos)
 
-			signed, err := backups.GetDownloadURL(
-				velerov1.DownloadTarget{Kind: velerov1.DownloadTargetKindBackupLog, Name: "weekly"})
-			if tt.unsigned != "" {
+			// A signed URL leads to the log of a backup.
+			logOfWeekly := velerov1.DownloadTarget{Kind: velerov1.DownloadTargetKindBackupLog, Name: "weekly"}
+			signedURL, err := backups.GetDownloadURL(logOfWeekly)
+			if tt.wantSignErr != "" {
 				require.ErrorContains(t, err, "unsupported")
-				require.ErrorContains(t, err, tt.unsigned)
+				require.ErrorContains(t, err, tt.wantSignErr)
 			} else {
 				require.NoError(t, err)
-				require.Equal(t, "log of weekly", download(t, signed))
+				require.Equal(t, "log of weekly", download(t, signedURL))
 			}
 
 			// A backup can be deleted, even if it is already gone.
@@ -189,7 +190,7 @@ func TestBackupStore(t *testing.T) {
 			exists, err := backups.BackupExists(loc.bucket, "nightly")
 			require.NoError(t, err)
 			require.False(t, exists)
-			require.NoError(t, backups.DeleteBackup("nightly"))
+			require.NoError(t, backups.DeleteBackup("nightly"), "it is already gone")
 		})
 	}
 }
@@ -217,6 +218,7 @@ func randomBytes(n int) []byte {
 // If the location of the configuration has an encrypting layer, the store has only encrypted bytes,
 // and Velero reads the plain ones.
 func TestBackupStoreWithLayers(t *testing.T) {
+	// The location offsite encrypts with this key.
 	dir := filepath.ToSlash(t.TempDir())
 	t.Setenv("BACKUP_KEY", "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX")
 	backups, err := newHost(t).backupStore(location{bucket: "backups", config: map[string]string{
@@ -237,16 +239,17 @@ locations:
 		Contents: strings.NewReader("secret content"),
 	}))
 
+	// Velero reads the plain bytes.
 	r, err := backups.GetBackupContents("nightly")
 	require.NoError(t, err)
 	got, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.Equal(t, "secret content", string(got))
 
+	// The store has only encrypted bytes, so that no URL can lead to the plain ones.
 	stored, err := os.ReadFile(dir + "/backups/cluster/backups/nightly/nightly.tar.gz")
 	require.NoError(t, err)
 	require.NotContains(t, string(stored), "secret content")
-
 	_, err = backups.GetDownloadURL(
 		velerov1.DownloadTarget{Kind: velerov1.DownloadTargetKindBackupContents, Name: "nightly"})
 	require.ErrorContains(t, err, "unsupported")
@@ -278,13 +281,14 @@ func TestCACert(t *testing.T) {
 			require.NoError(t, err)
 			require.ErrorContains(t, backups.IsValid(), "certificate")
 
-			// With caCert, it does.
+			// With caCert, the plugin trusts the server.
 			loc.caCert = certificateOf(server)
 			h := newHost(t)
 			backups, err = h.backupStore(loc)
 			require.NoError(t, err)
 			require.NoError(t, backups.IsValid())
 
+			// With caCert, the plugin still trusts the certificates of the bundle.
 			if tt.bundle != "" {
 				loc = locationOn(serverOfBundle)
 				loc.caCert = certificateOf(server)
@@ -305,10 +309,13 @@ func certificateOf(server *s3server.Server) string {
 // for the response, and the reader that it returns fails.
 func TestObjectStoreWithoutTheObject(t *testing.T) {
 	s := newMemoryStore(t)
+
 	exists, err := s.ObjectExists("backups", "missing")
 	require.NoError(t, err)
 	require.False(t, exists)
+
 	require.NoError(t, s.DeleteObject("backups", "missing"))
+
 	r, err := s.GetObject("backups", "missing")
 	require.NoError(t, err)
 	_, err = io.ReadAll(r)
@@ -329,22 +336,21 @@ func TestObjectStoreListings(t *testing.T) {
 		require.NoError(t, s.PutObject("backups", key, strings.NewReader(key)))
 	}
 
+	// The delimiter may be any text. Without a delimiter, there is no common prefix.
 	prefixes, err := s.ListCommonPrefixes("backups", "a-prefix/", "/")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-prefix/foo-1/", "a-prefix/foo-2/"}, prefixes)
-
 	prefixes, err = s.ListCommonPrefixes("backups", "", "-")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-", "some-"}, prefixes)
-
 	prefixes, err = s.ListCommonPrefixes("backups", "", "")
 	require.NoError(t, err)
 	require.Empty(t, prefixes)
 
+	// ListObjects returns the keys with a prefix, in the bucket of the location.
 	keys, err := s.ListObjects("backups", "a-prefix/foo-1")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a-prefix/foo-1/bar", "a-prefix/foo-1/baz"}, keys)
-
 	_, err = s.ListObjects("elsewhere", "")
 	require.ErrorContains(t, err, `bucket "elsewhere" must be opened`)
 }
@@ -388,6 +394,7 @@ func TestHostileKeys(t *testing.T) {
 		require.Equal(t, key, string(got))
 	}
 
+	// The bucket has only the second kind of keys.
 	keys, err := s.ListObjects("backups", "")
 	require.NoError(t, err)
 	require.Len(t, keys, len(stored))
@@ -492,7 +499,8 @@ func TestStoreHangs(t *testing.T) {
 	require.NoError(t, backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(1<<20))))
 
 	// A response stops after its first bytes.
-	undo := server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(int64(1000))})
+	const firstBytes int64 = 1000
+	undo := server.Inject(s3server.Fault{Operation: "GetObject", StallAfter: new(firstBytes)})
 	r, err := backups.GetBackupContents("nightly")
 	require.NoError(t, err)
 	_, err = io.ReadAll(r)
@@ -544,17 +552,21 @@ func TestStoreHangs(t *testing.T) {
 
 // An upload to a slow store may take longer than the timeout, because bytes are moving.
 func TestStoreIsSlow(t *testing.T) {
-	const timeout = 4 * time.Second
+	const (
+		timeout   = 4 * time.Second
+		size      = 128 << 20
+		bandwidth = 4 << 20 // bytes a second
+	)
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
 	loc := locationOn(server)
 	loc.config["timeout"] = timeout.String()
 	loc.config["part_size"] = "5242880"
 	backups, err := newHost(t).backupStore(loc)
 	require.NoError(t, err)
-	server.Inject(s3server.Fault{Bandwidth: 4 << 20})
-	begin := time.Now()
+	server.Inject(s3server.Fault{Bandwidth: bandwidth})
 
-	require.NoError(t, backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(128<<20))))
+	begin := time.Now()
+	require.NoError(t, backups.PutBackupContents("nightly", bytes.NewReader(randomBytes(size))))
 
 	require.Greater(t, time.Since(begin), timeout)
 }
