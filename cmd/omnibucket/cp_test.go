@@ -29,37 +29,61 @@ func TestCpOfOneFile(t *testing.T) {
 	s.stdin = "typed"
 
 	tests := []struct {
-		name    string
-		src     string
-		dst     string
-		copied  string // address of the copy
-		content string
+		name        string
+		src         string
+		dst         string
+		wantAddress string // of the copy
+		wantContent string
 	}{
-		{name: "a file under a key", src: file, dst: bucket + "/k1", copied: bucket + "/k1", content: "file"},
-		{name: "a file into a folder", src: file, dst: bucket + "/f/", copied: bucket + "/f/file.txt", content: "file"},
-		{name: "a file into a bucket", src: file, dst: bucket, copied: bucket + "/file.txt", content: "file"},
-		{name: "a file under a name", src: file, dst: "pics:a?b", copied: bucket + "/pics/a%3Fb", content: "file"},
-		{name: "standard input", src: "-", dst: bucket + "/k2", copied: bucket + "/k2", content: "typed"},
 		{
-			name:    "an object under another key",
-			src:     object,
-			dst:     bucket + "/k3",
-			copied:  bucket + "/k3",
-			content: "object",
+			name:        "a file under a key",
+			src:         file,
+			dst:         bucket + "/k1",
+			wantAddress: bucket + "/k1",
+			wantContent: "file",
 		},
 		{
-			name:    "an object into a folder",
-			src:     object,
-			dst:     bucket + "/f/",
-			copied:  bucket + "/f/object.txt",
-			content: "object",
+			name:        "a file into a folder",
+			src:         file,
+			dst:         bucket + "/f/",
+			wantAddress: bucket + "/f/file.txt",
+			wantContent: "file",
+		},
+		{
+			name:        "a file into a bucket",
+			src:         file,
+			dst:         bucket,
+			wantAddress: bucket + "/file.txt",
+			wantContent: "file",
+		},
+		{
+			name:        "a file under a name",
+			src:         file,
+			dst:         "pics:a?b",
+			wantAddress: bucket + "/pics/a%3Fb",
+			wantContent: "file",
+		},
+		{name: "standard input", src: "-", dst: bucket + "/k2", wantAddress: bucket + "/k2", wantContent: "typed"},
+		{
+			name:        "an object under another key",
+			src:         object,
+			dst:         bucket + "/k3",
+			wantAddress: bucket + "/k3",
+			wantContent: "object",
+		},
+		{
+			name:        "an object into a folder",
+			src:         object,
+			dst:         bucket + "/f/",
+			wantAddress: bucket + "/f/object.txt",
+			wantContent: "object",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
 			require.Empty(t, s.run("cp", tt.src, tt.dst))
-			require.Equal(t, tt.content, s.run("cat", tt.copied))
+			require.Equal(t, tt.wantContent, s.run("cat", tt.wantAddress))
 		})
 	}
 }
@@ -108,79 +132,80 @@ func TestCpRefuses(t *testing.T) {
 	file := filepath.Join(dir, "a")
 
 	tests := []struct {
-		name, wantErr string
-		args          []string
+		name    string
+		args    []string
+		wantErr string // on standard error
 	}{
-		{name: "several into one", wantErr: "must be a folder", args: []string{file, file, bucket + "/x"}},
+		{name: "several into one", args: []string{file, file, bucket + "/x"}, wantErr: "must be a folder"},
 		{
 			name:    "several trees into one",
-			wantErr: "must be a folder",
 			args:    []string{"-r", dir, dir, bucket + "/x"},
+			wantErr: "must be a folder",
 		},
-		{name: "a directory", wantErr: "use -r to copy a tree", args: []string{dir, bucket}},
-		{name: "a folder", wantErr: "use -r to copy a tree", args: []string{bucket + "/x/", dir}},
-		{name: "a bucket", wantErr: "use -r to copy a tree", args: []string{bucket, dir}},
+		{name: "a directory", args: []string{dir, bucket}, wantErr: "use -r to copy a tree"},
+		{name: "a folder", args: []string{bucket + "/x/", dir}, wantErr: "use -r to copy a tree"},
+		{name: "a bucket", args: []string{bucket, dir}, wantErr: "use -r to copy a tree"},
 		{
 			name:    "standard input to a file",
-			wantErr: "must be in a bucket",
 			args:    []string{"-", filepath.Join(dir, "c")},
+			wantErr: "must be in a bucket",
 		},
-		{name: "a file to itself", wantErr: "must not be the same", args: []string{file, dir}},
+		{name: "a file to itself", args: []string{file, dir}, wantErr: "must not be the same"},
 		{
 			name:    "attributes of a copied file",
-			wantErr: "need a destination in a bucket",
 			args:    []string{"--content-type", "text/plain", file, filepath.Join(dir, "c")},
+			wantErr: "need a destination in a bucket",
 		},
 		{
 			name:    "a tree into itself",
-			wantErr: "must not overlap",
 			args:    []string{"-r", dir, filepath.Join(dir, "c")},
+			wantErr: "must not overlap",
 		},
-		{name: "standard input to output", wantErr: "must be in a bucket", args: []string{"-", "-"}},
+		{name: "standard input to output", args: []string{"-", "-"}, wantErr: "must be in a bucket"},
 		{
 			name:    "standard input without a name",
-			wantErr: "must have a file name or key",
 			args:    []string{"-", bucket + "/x/"},
+			wantErr: "must have a file name or key",
 		},
-		{name: "an account", wantErr: "must have a bucket", args: []string{file, "mem://"}},
+		{name: "an account", args: []string{file, "mem://"}, wantErr: "must have a bucket"},
 		{
 			name:    "attributes of a file",
-			wantErr: "need a destination in a bucket",
 			args:    []string{"--content-type", "text/plain", bucket + "/a", dir},
+			wantErr: "need a destination in a bucket",
 		},
 		{
 			name:    "a condition of a file",
-			wantErr: "need a destination in a bucket",
 			args:    []string{"--if-absent", bucket + "/a", dir},
+			wantErr: "need a destination in a bucket",
 		},
-		{name: "a version of a file", wantErr: "--version", args: []string{"--version", "1", file, bucket}},
+		{name: "a version of a file", args: []string{"--version", "1", file, bucket}, wantErr: "--version"},
 		{
 			name:    "a condition with trees",
-			wantErr: "must not be used with -r",
 			args:    []string{"-r", "--if-absent", dir, bucket},
+			wantErr: "must not be used with -r",
 		},
 		{
 			name:    "a version with trees",
-			wantErr: "must not be used with -r",
 			args:    []string{"-r", "--version", "1", bucket, dir},
+			wantErr: "must not be used with -r",
 		},
 		{
 			name:    "a stream as a tree",
-			wantErr: "must not be used with standard input or output",
 			args:    []string{"-r", "-", bucket},
+			wantErr: "must not be used with standard input or output",
 		},
-		{name: "malformed metadata", wantErr: "key=value", args: []string{"--metadata", "a", file, bucket}},
+		{name: "malformed metadata", args: []string{"--metadata", "a", file, bucket}, wantErr: "key=value"},
 		{
 			name:    "metadata twice",
-			wantErr: "each key only once",
 			args:    []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket},
+			wantErr: "each key only once",
 		},
-		{name: "two conditions", wantErr: "", args: []string{"--if-absent", "--if-revision", "x", file, bucket}},
-		{name: "an invalid type", wantErr: "", args: []string{"--content-type", "picture", file, bucket}},
+		{name: "two conditions", args: []string{"--if-absent", "--if-revision", "x", file, bucket}, wantErr: ""},
+		{name: "an invalid type", args: []string{"--content-type", "picture", file, bucket}, wantErr: ""},
 		{
 			name:    "a device, which would be replaced",
-			wantErr: "must be a regular file",
 			args:    []string{bucket + "/a", os.DevNull},
+			wantErr: "must be a regular file",
 		},
 	}
 	for _, tt := range tests {
@@ -199,17 +224,19 @@ func TestCpConditions(t *testing.T) {
 	s := newShell(t)
 	bucket := newDirectoryAddress(t)
 	key := bucket + "#a"
+
+	// With --if-absent, only the first command stores an object.
 	s.stdin = "first"
 	s.run("cp", "--if-absent", "-", key)
-
 	_, stderr := s.requireExit(exitPrecondition, "cp", "--if-absent", "-", key)
 	require.Contains(t, stderr, `"a"`)
 
-	revision := statOf(s, key).Revision
+	// The second content replaces the revision of the first one, which is then stale.
+	staleRevision := statOf(s, key).Revision
 	s.stdin = "second"
-	s.run("cp", "--if-revision", revision, "-", key)
-	s.requireExit(exitPrecondition, "cp", "--if-revision", revision, "-", key)
-	s.requireExit(exitPrecondition, "rm", "--if-revision", revision, key)
+	s.run("cp", "--if-revision", staleRevision, "-", key)
+	s.requireExit(exitPrecondition, "cp", "--if-revision", staleRevision, "-", key)
+	s.requireExit(exitPrecondition, "rm", "--if-revision", staleRevision, key)
 	s.requireExit(exitPrecondition, "cp", "--if-absent", key, key)
 	require.Equal(t, "second", s.run("cat", key))
 }
@@ -225,15 +252,17 @@ func TestCpOfHostileKeys(t *testing.T) {
 			s := s.inSubtest(t)
 			s.stdin = key // the content
 
+			// Store the object, and copy it to another store.
 			s.run("cp", "-", "memory:"+key)
 			require.Equal(t, key+"\n", s.run("ls", "--literal", "memory:"+key))
 			s.run("cp", "--literal", "memory:"+key, "disk:"+key)
 			require.Equal(t, key, s.run("cat", "--literal", "disk:"+key))
 
-			// The file has the last segment of the key as its name.
+			// Copy it to a file, which has the last segment of the key as its name.
 			s.run("cp", "--literal", "disk:"+key, dir)
 			require.Equal(t, key, readFile(t, filepath.Join(dir, filepath.Base(key))))
 
+			// Remove it.
 			s.run("rm", "--literal", "memory:"+key)
 			s.requireExit(exitNotFound, "stat", "--literal", "memory:"+key)
 		})
@@ -284,19 +313,30 @@ func TestCpCreatesTheDirectoryOfADestination(t *testing.T) {
 		})
 	}
 
-	dir := t.TempDir()
-	writeFiles(t, dir, map[string]string{"file": "kept"})
+	t.Run("the source is missing", func(t *testing.T) {
+		dir := t.TempDir()
+		s.inSubtest(t).requireExit(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
+		requireOnlyEntries(t, dir)
+	})
+	t.Run("a file has the name of the directory", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"file": "kept"})
+		_, stderr := s.inSubtest(t).requireExit(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
+		require.Contains(t, stderr, "destination must be in a directory")
+		require.NotContains(t, stderr, ".omnibucket-", "names no temporary file")
+		requireOnlyEntries(t, dir, "file")
+	})
+}
 
-	// The source is missing.
-	s.requireExit(exitNotFound, "cp", object+"-none", filepath.Join(dir, "none")+"/")
-
-	// A file has the name of the directory.
-	_, stderr := s.requireExit(exitUsage, "cp", object, filepath.Join(dir, "file", "x"))
-	require.Contains(t, stderr, "destination must be in a directory")
-	require.NotContains(t, stderr, ".omnibucket-")
+// requireOnlyEntries requires that a directory has only entries with these names.
+func requireOnlyEntries(t *testing.T, dir string, names ...string) {
+	t.Helper()
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "nothing was created")
+	require.Len(t, entries, len(names))
+	for i, entry := range entries {
+		require.Equal(t, names[i], entry.Name())
+	}
 }
 
 // If the source of cp or sync is missing, the command exits with 3, as docs/cli.md says.
@@ -346,7 +386,7 @@ func TestCpOfTrees(t *testing.T) {
 		src    string   // below the directory or bucket that has the tree
 		dst    string   // below the bucket or directory
 		want   []string // keys or paths of the copies
-		isFile bool     // cp makes no directory for one file
+		isFile bool     // src is one file, for which cp makes no directory
 	}{
 		{name: "a directory under a name", src: "photos", dst: "new", want: []string{"new/1", "new/2026/2"}},
 		{name: "its content under a name", src: "photos/", dst: "new", want: []string{"new/1", "new/2026/2"}},
@@ -371,7 +411,7 @@ func TestCpOfTrees(t *testing.T) {
 			writeFiles(t, dirWithTree, tree)
 			s.run("cp", "-r", dirWithTree+"/", bucketWithTree)
 
-			// From a directory to a bucket.
+			// Copy from a directory to a bucket.
 			s.run("cp", "-r", dirWithTree+"/"+tt.src, bucket+"/"+tt.dst)
 			require.Equal(t, tt.want, splitLines(s.run("ls", "-r", bucket)))
 
@@ -382,7 +422,7 @@ func TestCpOfTrees(t *testing.T) {
 				require.Equal(t, tt.want, splitLines(s.run("ls", "-r", bucket)))
 			}
 
-			// From a bucket to a directory.
+			// Copy from a bucket to a directory.
 			if tt.isFile {
 				return
 			}
@@ -403,11 +443,12 @@ func TestCpOfATreeSetsAttributesAndSkipsTheSame(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"a.txt": "a", "b/c.txt": "c"})
 	s.run("cp", "-r", "--cache-control", "no-cache", dir+"/", bucket)
 
-	before := statOf(s, bucket+"/b/c.txt")
-	require.Equal(t, "no-cache", before.CacheControl)
+	firstAttributes := statOf(s, bucket+"/b/c.txt")
+	require.Equal(t, "no-cache", firstAttributes.CacheControl)
 
+	// The second run does not replace the object.
 	s.run("cp", "-r", dir+"/", bucket)
-	require.Equal(t, before, statOf(s, bucket+"/b/c.txt"))
+	require.Equal(t, firstAttributes, statOf(s, bucket+"/b/c.txt"))
 }
 
 // cp -r exits with 3 if its source is missing, but accepts an empty bucket.

@@ -25,22 +25,30 @@ func TestLs(t *testing.T) {
 
 	tests := []struct {
 		name string
-		want string // lines
 		args []string
+		want string // lines, with spaces between them
 	}{
-		{"one level of a bucket", "a a/ photos-old photos/", []string{bucket}},
-		{"everything", "a a/x photos-old photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket}},
-		{"an object, although a folder has the same name", "a", []string{bucket + "/a"}},
-		{"that folder", "a/x", []string{bucket + "/a/"}},
-		{"a folder without its slash", "photos/1.jpg photos/2026/", []string{bucket + "/photos"}},
-		{"everything in a folder", "photos/1.jpg photos/2026/2.jpg", []string{"-r", bucket + "/photos"}},
-		{"at most", "a a/", []string{"--limit", "2", bucket}},
-		{"after a key", "photos-old photos/", []string{"--start-after", "a/", bucket}},
-		{"after the last key of a folder", "", []string{"--start-after", "photos/9", bucket + "/photos"}},
-		{"a name that stands for a folder", "1.jpg 2026/", []string{"pics:"}},
-		{"a folder of a name", "2026/2.jpg", []string{"pics:2026"}},
-		{"a prefix in the address", "1.jpg 2026/", []string{bucket + "?prefix=photos/"}},
-		{"a folder below a prefix", "2026/2.jpg", []string{bucket + "/2026/?prefix=photos/"}},
+		{name: "one level of a bucket", args: []string{bucket}, want: "a a/ photos-old photos/"},
+		{name: "everything", args: []string{"-r", bucket}, want: "a a/x photos-old photos/1.jpg photos/2026/2.jpg"},
+		{name: "an object, although a folder has the same name", args: []string{bucket + "/a"}, want: "a"},
+		{name: "a folder that has the name of an object", args: []string{bucket + "/a/"}, want: "a/x"},
+		{name: "a folder without its slash", args: []string{bucket + "/photos"}, want: "photos/1.jpg photos/2026/"},
+		{
+			name: "everything in a folder",
+			args: []string{"-r", bucket + "/photos"},
+			want: "photos/1.jpg photos/2026/2.jpg",
+		},
+		{name: "at most two entries", args: []string{"--limit", "2", bucket}, want: "a a/"},
+		{name: "after a key", args: []string{"--start-after", "a/", bucket}, want: "photos-old photos/"},
+		{
+			name: "after the last key of a folder",
+			args: []string{"--start-after", "photos/9", bucket + "/photos"},
+			want: "",
+		},
+		{name: "a name that stands for a folder", args: []string{"pics:"}, want: "1.jpg 2026/"},
+		{name: "a folder of a name", args: []string{"pics:2026"}, want: "2026/2.jpg"},
+		{name: "a prefix in the address", args: []string{bucket + "?prefix=photos/"}, want: "1.jpg 2026/"},
+		{name: "a folder below a prefix", args: []string{bucket + "/2026/?prefix=photos/"}, want: "2026/2.jpg"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,21 +73,29 @@ func TestLsRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	tests := []struct {
-		name string
-		code int
-		args []string
+		name     string
+		args     []string
+		wantExit int
 	}{
-		{name: "a limit of 0", code: exitUsage, args: []string{"--limit", "0", bucket}},
-		{name: "buckets of a bucket", code: exitUsage, args: []string{"--buckets", bucket}},
-		{name: "buckets of a key", code: exitUsage, args: []string{"--buckets", bucket + "/a"}},
-		{name: "buckets after a key", code: exitUsage, args: []string{"--buckets", "--start-after", "a", "mem://"}},
-		{name: "versions after a key", code: exitUsage, args: []string{"--versions", "--start-after", "a", bucket}},
-		{name: "versions of a bucket without versions", code: exitFailure, args: []string{"--versions", bucket}},
+		{name: "a limit of 0", args: []string{"--limit", "0", bucket}, wantExit: exitUsage},
+		{name: "buckets of a bucket", args: []string{"--buckets", bucket}, wantExit: exitUsage},
+		{name: "buckets of a key", args: []string{"--buckets", bucket + "/a"}, wantExit: exitUsage},
+		{
+			name:     "buckets after a key",
+			args:     []string{"--buckets", "--start-after", "a", "mem://"},
+			wantExit: exitUsage,
+		},
+		{
+			name:     "versions after a key",
+			args:     []string{"--versions", "--start-after", "a", bucket},
+			wantExit: exitUsage,
+		},
+		{name: "versions of a bucket without versions", args: []string{"--versions", bucket}, wantExit: exitFailure},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			stdout, _ := s.requireExit(tt.code, append([]string{"ls"}, tt.args...)...)
+			stdout, _ := s.requireExit(tt.wantExit, append([]string{"ls"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}
@@ -122,17 +138,19 @@ func TestLsJSON(t *testing.T) {
 
 // ls prints more keys than one page of a listing has, and --limit and --start-after choose among them.
 func TestLsLimitsManyKeys(t *testing.T) {
+	const keys = 2_500 // more than one page
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	b, err := storage.Open(t.Context(), bucket)
 	require.NoError(t, err)
-	for i := range 2_500 {
+	for i := range keys {
 		_, err := b.Upload(t.Context(), fmt.Sprintf("many/%05d", i), strings.NewReader("x"))
 		require.NoError(t, err)
 	}
-
 	require.NoError(t, storage.Close(b))
-	require.Equal(t, 2_500, strings.Count(s.run("ls", "-r", bucket), "\n"))
+
+	require.Equal(t, keys, strings.Count(s.run("ls", "-r", bucket), "\n"))
+
 	lines := strings.Fields(s.run("ls", "-r", "--limit", "1500", "--start-after", "many/00499", bucket))
 	require.Len(t, lines, 1_500)
 	require.Equal(t, []string{"many/00500", "many/01999"}, []string{lines[0], lines[len(lines)-1]})
@@ -157,45 +175,49 @@ func TestLsVersions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newShell(t)
-			addressOf := tt.addressOf
-			for _, text := range []string{"first", "second"} {
-				s.put(addressOf("a"), text)
-			}
-			s.put(addressOf("a/b"), "other")
-			s.run("rm", addressOf("a"))
-
-			// states returns the state and the key of each version. A line has the state, the version and the key.
-			states := func(args ...string) []string {
-				var all []string
-				for line := range strings.Lines(s.run(append([]string{"ls", "--versions"}, args...)...)) {
-					fields := strings.Fields(line)
-					all = append(all, fields[0]+" "+fields[2])
-				}
-				return all
-			}
-			require.Equal(t, []string{"removed a", "old a", "old a"}, states(addressOf("a")), "only of this object")
-			require.Equal(t, []string{"current a/b"}, states(addressOf("a/")))
 			// The object a has two versions and a delete marker, and a/b has one version.
-			require.Len(t, states(addressOf("")), 4)
-			require.Len(t, states("--limit", "2", addressOf("")), 2)
+			s := newShell(t)
+			bucket := tt.addressOf("")
+			a := tt.addressOf("a")
+			s.put(a, "first")
+			s.put(a, "second")
+			s.put(tt.addressOf("a/b"), "other")
+			s.run("rm", a)
 
-			var first reading.VersionLine
-			lines := strings.Split(s.run("ls", "--versions", "--json", addressOf("a")), "\n")
+			// The versions of the object, of the folder of its name, and of the bucket are listed.
+			require.Equal(t, []string{"removed a", "old a", "old a"}, s.versionStates(a), "only of this object")
+			require.Equal(t, []string{"current a/b"}, s.versionStates(tt.addressOf("a/")))
+			require.Len(t, s.versionStates(bucket), 4)
+			require.Len(t, s.versionStates("--limit", "2", bucket), 2)
 
 			// The third line is that of the oldest version of the object.
-			require.NoError(t, json.Unmarshal([]byte(lines[2]), &first))
-			require.Equal(t, "first", s.run("cat", "--version", first.Version, addressOf("a")))
-			require.Contains(t, s.run("stat", "--version", first.Version, addressOf("a")), first.Version)
+			var oldest reading.VersionLine
+			lines := strings.Split(s.run("ls", "--versions", "--json", a), "\n")
+			require.NoError(t, json.Unmarshal([]byte(lines[2]), &oldest))
 
-			s.run("cp", "--version", first.Version, addressOf("a"), addressOf("restored"))
-			require.Equal(t, "first", s.run("cat", addressOf("restored")))
-			s.run("rm", "--version", first.Version, addressOf("a"))
-			require.Equal(t, []string{"removed a", "old a"}, states(addressOf("a")))
-			// The version "second" has 6 bytes.
-			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.run("ls", "--versions", "-l", addressOf("a")))
+			// cat, stat, cp and rm accept this version.
+			require.Equal(t, "first", s.run("cat", "--version", oldest.Version, a))
+			require.Contains(t, s.run("stat", "--version", oldest.Version, a), oldest.Version)
+			s.run("cp", "--version", oldest.Version, a, tt.addressOf("restored"))
+			require.Equal(t, "first", s.run("cat", tt.addressOf("restored")))
+			s.run("rm", "--version", oldest.Version, a)
+			require.Equal(t, []string{"removed a", "old a"}, s.versionStates(a))
+
+			// With -l, a line begins with the size. The version "second" has 6 bytes.
+			require.Regexp(t, `(?m)^ +6  \S+  old      \S+  a$`, s.run("ls", "--versions", "-l", a))
 		})
 	}
+}
+
+// versionStates runs ls --versions with these arguments, and returns the state and the key of each version. A line has
+// the state, the version and the key.
+func (s *shell) versionStates(args ...string) (states []string) {
+	s.t.Helper()
+	for line := range strings.Lines(s.run(append([]string{"ls", "--versions"}, args...)...)) {
+		fields := strings.Fields(line)
+		states = append(states, fields[0]+" "+fields[2])
+	}
+	return states
 }
 
 // ls --buckets prints the buckets of an account.

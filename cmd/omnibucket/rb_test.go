@@ -17,22 +17,20 @@ import (
 func TestVersionsInBatches(t *testing.T) {
 	const files = 30
 	tests := []struct {
-		name    string
-		removed bool // whether the files were removed before
-		args    []string
-		batches int
-		clock   int // number of times that the clock of the store is read
-		left    int // number of objects after the command
+		name           string
+		isRemoved      bool // whether the files were removed before, so that each has a delete marker
+		args           []string
+		wantClockReads int // number of times that the clock of the store is read
+		wantObjects    int // after the command
 	}{
-		{name: "rb", args: []string{"rb", "--force", "box:"}, batches: 1},
+		{name: "rb", args: []string{"rb", "--force", "box:"}},
 		{
-			name:    "expire",
-			removed: true,
-			args:    []string{"expire", "--all", "--old-versions", "1m", "box:"},
-			batches: 1,
-			clock:   1,
+			name:           "expire",
+			isRemoved:      true,
+			args:           []string{"expire", "--all", "--old-versions", "1m", "box:"},
+			wantClockReads: 1,
 		},
-		{name: "undelete", removed: true, args: []string{"undelete", "box:"}, batches: 1, left: files},
+		{name: "undelete", isRemoved: true, args: []string{"undelete", "box:"}, wantObjects: files},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,7 +49,7 @@ func TestVersionsInBatches(t *testing.T) {
 			}
 			writeFiles(t, dir, tree)
 			s.requireExit(exitOK, "sync", dir, "box:")
-			if tt.removed {
+			if tt.isRemoved {
 				s.run("rm", "-r", "--all", "box:")
 			}
 
@@ -61,15 +59,17 @@ func TestVersionsInBatches(t *testing.T) {
 
 			s.requireExit(exitOK, tt.args...)
 
-			require.Equal(t, tt.batches, server.Count("DeleteObjects"))
+			// One request removes the whole batch.
+			require.Equal(t, 1, server.Count("DeleteObjects"))
 			require.Zero(t, server.Count("CopyObject"))
-			// To read the clock, an object is written and removed.
-			require.Equal(t, tt.clock, server.Count("PutObject"))
-			require.Equal(t, tt.clock, server.Count("DeleteObject"))
-			require.LessOrEqual(t, server.Count("HeadObject"), 2*tt.clock)
 
-			if tt.left > 0 {
-				require.Len(t, strings.Fields(s.run("ls", "box:")), tt.left)
+			// To read the clock, an object is written and removed.
+			require.Equal(t, tt.wantClockReads, server.Count("PutObject"))
+			require.Equal(t, tt.wantClockReads, server.Count("DeleteObject"))
+			require.LessOrEqual(t, server.Count("HeadObject"), 2*tt.wantClockReads)
+
+			if tt.wantObjects > 0 {
+				require.Len(t, strings.Fields(s.run("ls", "box:")), tt.wantObjects)
 				require.NotContains(t, s.run("ls", "--versions", "box:"), "delete marker")
 			}
 		})
@@ -85,9 +85,9 @@ func TestVersionsHundredThousand(t *testing.T) {
 	defer func() {
 		require.NoError(t, storage.Close(b))
 	}()
-	server.Reset()
 
 	const versions = 100_000
+	server.Reset()
 	removed, err := storage.RemoveVersions(t.Context(), b, func(yield func(storage.VersionEntry) bool) {
 		for i := range versions {
 			if !yield(storage.VersionEntry{ListEntry: storage.ListEntry{Key: fmt.Sprint(i)}, Version: "null"}) {

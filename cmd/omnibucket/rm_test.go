@@ -21,41 +21,45 @@ func TestRm(t *testing.T) {
 		name       string
 		args       []string
 		wantOutput string
-		left       string // keys of the objects after the command
+		wantKeys   string // of the objects after the command, one on each line
 	}{
-		{name: "an object", args: []string{"box:photos"}, left: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
+		{name: "an object", args: []string{"box:photos"}, wantKeys: "photos-old\nphotos/1\nphotos/2/3\nvideos/4\n"},
 		{
-			name: "several objects",
-			args: []string{"box:photos", "box:photos/1"},
-			left: "photos-old\nphotos/2/3\nvideos/4\n",
+			name:     "several objects",
+			args:     []string{"box:photos", "box:photos/1"},
+			wantKeys: "photos-old\nphotos/2/3\nvideos/4\n",
 		},
-		{name: "a folder", args: []string{"-r", "box:photos"}, left: "photos\nphotos-old\nvideos/4\n"},
-		{name: "a folder with its slash", args: []string{"-r", "box:photos/"}, left: "photos\nphotos-old\nvideos/4\n"},
+		{name: "a folder", args: []string{"-r", "box:photos"}, wantKeys: "photos\nphotos-old\nvideos/4\n"},
+		{
+			name:     "a folder with its slash",
+			args:     []string{"-r", "box:photos/"},
+			wantKeys: "photos\nphotos-old\nvideos/4\n",
+		},
 		{
 			name:       "several folders with -v",
 			args:       []string{"-r", "-v", "box:photos", "box:videos"},
 			wantOutput: "photos/1\nphotos/2/3\nvideos/4\n",
-			left:       "photos\nphotos-old\n",
+			wantKeys:   "photos\nphotos-old\n",
 		},
 		{
 			name:       "an object with -v",
 			args:       []string{"-v", "box:photos/1"},
 			wantOutput: "photos/1\n",
-			left:       "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
+			wantKeys:   "photos\nphotos-old\nphotos/2/3\nvideos/4\n",
 		},
 		{
 			name:       "a dry run with a folder",
 			args:       []string{"-r", "--dry-run", "box:photos"},
 			wantOutput: "photos/1\nphotos/2/3\n",
-			left:       all,
+			wantKeys:   all,
 		},
 		{
 			name:       "a dry run with an object",
 			args:       []string{"--dry-run", "box:photos"},
 			wantOutput: "photos\n",
-			left:       all,
+			wantKeys:   all,
 		},
-		{name: "a whole bucket", args: []string{"-r", "--all", "box:"}, left: ""},
+		{name: "a whole bucket", args: []string{"-r", "--all", "box:"}, wantKeys: ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,7 +70,7 @@ func TestRm(t *testing.T) {
 			}
 
 			require.Equal(t, tt.wantOutput, s.run(append([]string{"rm"}, tt.args...)...))
-			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
+			require.Equal(t, tt.wantKeys, s.run("ls", "-r", "box:"))
 		})
 	}
 }
@@ -79,51 +83,51 @@ func TestRmReportsMissingObjects(t *testing.T) {
 		args       []string
 		wantOutput string
 		wantErr    []string // one for each line of standard error
-		left       string   // keys of the objects after the command
+		wantKeys   string   // of the objects after the command, one on each line
 	}{
 		{
-			name:    "an object",
-			args:    []string{"box:none"},
-			wantErr: []string{`object "none" does not exist`},
-			left:    all,
+			name:     "an object",
+			args:     []string{"box:none"},
+			wantErr:  []string{`object "none" does not exist`},
+			wantKeys: all,
 		},
 		{
-			name:    "the name of a folder",
-			args:    []string{"box:videos"},
-			wantErr: []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`},
-			left:    all,
+			name:     "the name of a folder",
+			args:     []string{"box:videos"},
+			wantErr:  []string{`object "videos" does not exist (to remove everything under "videos/", use -r)`},
+			wantKeys: all,
 		},
 		{
 			name:       "one of two objects",
 			args:       []string{"-v", "box:none", "box:photos"},
 			wantOutput: "photos\n",
 			wantErr:    []string{`object "none" does not exist`},
-			left:       "photos/1\nvideos/2\n",
+			wantKeys:   "photos/1\nvideos/2\n",
 		},
 		{
 			name:       "one of two objects in a dry run",
 			args:       []string{"--dry-run", "box:none", "box:photos"},
 			wantOutput: "photos\n",
 			wantErr:    []string{`object "none" does not exist`},
-			left:       all,
+			wantKeys:   all,
 		},
 		{
-			name:    "a folder",
-			args:    []string{"-r", "box:none"},
-			wantErr: []string{`no object is under "none/"`},
-			left:    all,
+			name:     "a folder",
+			args:     []string{"-r", "box:none"},
+			wantErr:  []string{`no object is under "none/"`},
+			wantKeys: all,
 		},
 		{
-			name:    "a folder in a dry run",
-			args:    []string{"-r", "--dry-run", "box:none"},
-			wantErr: []string{`no object is under "none/"`},
-			left:    all,
+			name:     "a folder in a dry run",
+			args:     []string{"-r", "--dry-run", "box:none"},
+			wantErr:  []string{`no object is under "none/"`},
+			wantKeys: all,
 		},
 		{
-			name:    "two objects",
-			args:    []string{"box:none", "box:nothing"},
-			wantErr: []string{`"none"`, `"nothing"`},
-			left:    all,
+			name:     "two objects",
+			args:     []string{"box:none", "box:nothing"},
+			wantErr:  []string{`"none"`, `"nothing"`},
+			wantKeys: all,
 		},
 	}
 	for _, tt := range tests {
@@ -142,7 +146,7 @@ func TestRmReportsMissingObjects(t *testing.T) {
 				require.Contains(t, lines[i], "omnibucket: nothing was removed: ")
 				require.Contains(t, lines[i], text)
 			}
-			require.Equal(t, tt.left, s.run("ls", "-r", "box:"))
+			require.Equal(t, tt.wantKeys, s.run("ls", "-r", "box:"))
 		})
 	}
 }
@@ -171,47 +175,48 @@ func TestRmOfAMissingObjectAsJSON(t *testing.T) {
 func TestRmRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
-	s.setLocation("box", bucket+"/a")
 	s.put(bucket+"/a/b", "x")
+	s.setLocation("box", bucket+"/a") // a folder
 
 	tests := []struct {
-		name, wantErr string
-		args          []string
+		name    string
+		args    []string
+		wantErr string // on standard error
 	}{
-		{name: "a whole bucket", wantErr: "use -r --all", args: []string{"-r", bucket}},
-		{name: "the whole bucket of a name", wantErr: "use -r --all", args: []string{"-r", "box:"}},
-		{name: "a folder", wantErr: "use -r to remove", args: []string{bucket + "/a/"}},
-		{name: "a bucket", wantErr: "use -r to remove", args: []string{"--all", bucket}},
+		{name: "a whole bucket", args: []string{"-r", bucket}, wantErr: "use -r --all"},
+		{name: "the whole bucket of a name", args: []string{"-r", "box:"}, wantErr: "use -r --all"},
+		{name: "a folder", args: []string{bucket + "/a/"}, wantErr: "use -r to remove"},
+		{name: "a bucket", args: []string{"--all", bucket}, wantErr: "use -r to remove"},
 		{
 			name:    "a version of a folder",
-			wantErr: "must not be used with -r",
 			args:    []string{"-r", "--version", "1", bucket + "/a"},
+			wantErr: "must not be used with -r",
 		},
 		{
 			name:    "a revision of a folder",
-			wantErr: "must not be used with -r",
 			args:    []string{"-r", "--if-revision", "1", bucket + "/a"},
+			wantErr: "must not be used with -r",
 		},
 		{
 			name:    "a version with wildcards",
-			wantErr: "must not be used with wildcards",
 			args:    []string{"--version", "1", bucket + "/a/*"},
+			wantErr: "must not be used with wildcards",
 		},
-		{name: "everything that matches", wantErr: "needs --all", args: []string{bucket + "/*"}},
+		{name: "everything that matches", args: []string{bucket + "/*"}, wantErr: "needs --all"},
 		{
 			name:    "everything that matches, at any depth",
-			wantErr: "needs --all",
 			args:    []string{"-r", bucket + "/**/*"},
+			wantErr: "needs --all",
 		},
-		{name: "malformed wildcards", wantErr: "malformed wildcards", args: []string{bucket + "/a["}},
+		{name: "malformed wildcards", args: []string{bucket + "/a["}, wantErr: "malformed wildcards"},
 		{
 			name:    "a filter of one object",
-			wantErr: "need -r or wildcards",
 			args:    []string{"--older", "1d", bucket + "/a/b"},
+			wantErr: "need -r or wildcards",
 		},
-		{name: "standard input", wantErr: "must be in a bucket", args: []string{"-"}},
-		{name: "the current directory", wantErr: "needs --all", args: []string{"-r", "."}},
-		{name: "the directory above", wantErr: "needs --all", args: []string{"-r", "./no/../"}},
+		{name: "standard input", args: []string{"-"}, wantErr: "must be in a bucket"},
+		{name: "the current directory", args: []string{"-r", "."}, wantErr: "needs --all"},
+		{name: "the directory above", args: []string{"-r", "./no/../"}, wantErr: "needs --all"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -226,22 +231,19 @@ func TestRmRefuses(t *testing.T) {
 
 // rm removes a symbolic link or a named pipe itself, as the system's rm does.
 func TestRmOfALinkAndOfAPipe(t *testing.T) {
+	s := newShell(t)
 	dir := t.TempDir()
-
-	link := filepath.Join(dir, "link")
 	pipe := filepath.Join(dir, "pipe")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	target := filepath.Join(t.TempDir(), "target")
 	writeFiles(t, filepath.Dir(target), map[string]string{"target": "x"})
+	link := filepath.Join(dir, "link")
 	require.NoError(t, os.Symlink(target, link))
-	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-
-	s := newShell(t)
 
 	for _, path := range []string{link, pipe} {
 		stdout, stderr := s.requireExit(exitOK, "rm", "-v", "--dry-run", path)
 		require.Equal(t, filepath.Base(path)+"\n", stdout)
 		require.Empty(t, stderr)
-
 		_, err := os.Lstat(path)
 		require.NoError(t, err, "a dry run removes nothing")
 
@@ -259,8 +261,9 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 	const note = "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 2\n"
 	s := newShell(t)
 	tests := []struct {
-		name, wantErr string
-		args          []string
+		name    string
+		args    []string
+		wantErr string // the whole of standard error
 	}{
 		{name: "a tree", args: []string{"rm", "-r"}, wantErr: "2 deleted (2 B)\n" + note},
 		{name: "a dry run, which removes nothing", args: []string{"rm", "-r", "--dry-run"}},
@@ -298,6 +301,8 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	_, stderr := newShell(t).requireExit(exitOK, "rm", "-r", linkToTree+"/")
 	require.Equal(t, "200 deleted (200 B)\n"+
 		"omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
+
+	// Only the two links are left.
 	leftovers, err := os.ReadDir(tree)
 	require.NoError(t, err)
 	require.Len(t, leftovers, 1)
@@ -336,12 +341,12 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	}
 
 	tests := []struct {
-		args         []string
-		failedEvents int
+		args       []string
+		wantFailed int // events "failed" on standard output
 	}{
-		{args: []string{"-r", "box:d"}, failedEvents: 3},
-		{args: []string{"box:d/*"}, failedEvents: 3},
-		{args: []string{"box:d/1", "box:d/2"}, failedEvents: 0},
+		{args: []string{"-r", "box:d"}, wantFailed: 3},
+		{args: []string{"box:d/*"}, wantFailed: 3},
+		{args: []string{"box:d/1", "box:d/2"}, wantFailed: 0},
 	}
 
 	// The server refuses to remove anything.
@@ -349,7 +354,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	for _, tt := range tests {
 		stdout, stderr := s.requireExit(exitFailure, append([]string{"rm", "--json"}, tt.args...)...)
 		require.NotContains(t, stdout, `"removed"`, tt.args)
-		require.Equal(t, tt.failedEvents, strings.Count(stdout, `"event":"failed"`), stdout)
+		require.Equal(t, tt.wantFailed, strings.Count(stdout, `"event":"failed"`), stdout)
 		require.Contains(t, stderr, "d/1")
 	}
 

@@ -174,10 +174,10 @@ func TestExitCodes(t *testing.T) {
 	s.put(bucket+"/a.txt", "a")
 
 	tests := []struct {
-		name    string
-		code    int
-		wantErr string // on standard error
-		args    []string
+		name     string
+		args     []string
+		wantExit int
+		wantErr  string // on standard error
 	}{
 		{name: "a command that succeeds", args: []string{"ls", bucket}},
 		{name: "no command, which prints help"},
@@ -185,113 +185,139 @@ func TestExitCodes(t *testing.T) {
 		{name: "version", args: []string{"--version"}},
 		{name: "completion", args: []string{"completion", "bash"}},
 		{
-			name:    "an unknown command",
-			code:    exitUsage,
-			wantErr: "unknown command \"copy\" for \"omnibucket\"\nhint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
-			args:    []string{"copy"},
+			name:     "an unknown command",
+			args:     []string{"copy"},
+			wantExit: exitUsage,
+			wantErr: "unknown command \"copy\" for \"omnibucket\"\n" +
+				"hint: use cp -r, or cp for one file\nRun \"omnibucket --help\" for usage.\n",
 		},
 		{
-			name:    "help about an unknown command",
-			code:    exitUsage,
-			wantErr: "must be a command",
-			args:    []string{"help", "nothing"},
+			name:     "help about an unknown command",
+			args:     []string{"help", "nothing"},
+			wantExit: exitUsage,
+			wantErr:  "must be a command",
 		},
 		{
-			name:    "an unknown flag",
-			code:    exitUsage,
-			wantErr: "unknown flag: --fast",
-			args:    []string{"ls", "--fast", bucket},
+			name:     "an unknown flag",
+			args:     []string{"ls", "--fast", bucket},
+			wantExit: exitUsage,
+			wantErr:  "unknown flag: --fast",
 		},
 		{
-			name:    "an invalid value of a flag",
-			code:    exitUsage,
-			wantErr: "invalid argument",
-			args:    []string{"ls", "--limit", "many", bucket},
+			name:     "an invalid value of a flag",
+			args:     []string{"ls", "--limit", "many", bucket},
+			wantExit: exitUsage,
+			wantErr:  "invalid argument",
 		},
 		{
-			name:    "too few arguments",
-			code:    exitUsage,
-			wantErr: "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
-			args:    []string{"cp", "a"},
-		},
-		{name: "too many arguments", code: exitUsage, wantErr: "accepts 1 arg(s)", args: []string{"mb", bucket, bucket}},
-		{name: "standard output in place of an address", code: exitUsage, wantErr: "location must be in a bucket", args: []string{"ls", "-"}},
-		{
-			name:    "a path that does not exist",
-			code:    exitNotFound,
-			wantErr: "object not found",
-			args:    []string{"ls", "photos"},
+			name:     "too few arguments",
+			args:     []string{"cp", "a"},
+			wantExit: exitUsage,
+			wantErr:  "\nusage: omnibucket cp [flags] SOURCE... DESTINATION\nRun \"omnibucket cp --help\" for usage.\n",
 		},
 		{
-			name:    "an unknown location",
-			code:    exitUsage,
-			wantErr: "OMNIBUCKET_MY_PHOTOS is not set",
-			args:    []string{"ls", "my-photos:a"},
-		},
-		{name: "an unknown scheme", code: exitUsage, wantErr: `has scheme "ftp"`, args: []string{"ls", "ftp://host/a"}},
-		{
-			name:    "an unknown parameter",
-			code:    exitUsage,
-			wantErr: `has parameter "speed"`,
-			args:    []string{"ls", bucket + "?speed=1"},
+			name:     "too many arguments",
+			args:     []string{"mb", bucket, bucket},
+			wantExit: exitUsage,
+			wantErr:  "accepts 1 arg(s)",
 		},
 		{
-			name:    "a key that no store accepts",
-			code:    exitUsage,
-			wantErr: `empty segment`,
-			args:    []string{"cp", "-", bucket + "/a//b"},
-		},
-		{name: "no such object", code: exitNotFound, wantErr: "object not found", args: []string{"cat", bucket + "/none"}},
-		{name: "no such folder", code: exitNotFound, wantErr: "object not found", args: []string{"ls", bucket + "/none/"}},
-		{
-			name:    "no such bucket",
-			code:    exitNotFound,
-			wantErr: "bucket not found",
-			args:    []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
+			name:     "standard output in place of an address",
+			args:     []string{"ls", "-"},
+			wantExit: exitUsage,
+			wantErr:  "location must be in a bucket",
 		},
 		{
-			name:    "an object that exists, against a condition",
-			code:    exitPrecondition,
-			wantErr: "precondition failed",
-			args:    []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
+			name:     "a path that does not exist",
+			args:     []string{"ls", "photos"},
+			wantExit: exitNotFound,
+			wantErr:  "object not found",
 		},
 		{
-			name:    "another revision than the required one",
-			code:    exitPrecondition,
-			wantErr: "precondition failed",
-			args:    []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
+			name:     "an unknown location",
+			args:     []string{"ls", "my-photos:a"},
+			wantExit: exitUsage,
+			wantErr:  "OMNIBUCKET_MY_PHOTOS is not set",
 		},
 		{
-			name:    "a missing file",
-			code:    exitNotFound,
-			wantErr: "not found",
-			args:    []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
+			name:     "an unknown scheme",
+			args:     []string{"ls", "ftp://host/a"},
+			wantExit: exitUsage,
+			wantErr:  `has scheme "ftp"`,
 		},
 		{
-			name:    "a missing directory",
-			code:    exitNotFound,
-			wantErr: "not found",
-			args:    []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
+			name:     "an unknown parameter",
+			args:     []string{"ls", bucket + "?speed=1"},
+			wantExit: exitUsage,
+			wantErr:  `has parameter "speed"`,
 		},
 		{
-			name:    "an unsupported operation",
-			code:    exitFailure,
-			wantErr: "unsupported",
-			args:    []string{"sign", bucket + "/b"},
+			name:     "a key that no store accepts",
+			args:     []string{"cp", "-", bucket + "/a//b"},
+			wantExit: exitUsage,
+			wantErr:  `empty segment`,
 		},
 		{
-			name:    "the first of several failures",
-			code:    exitNotFound,
-			wantErr: "object not found",
-			args:    []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
+			name:     "no such object",
+			args:     []string{"cat", bucket + "/none"},
+			wantExit: exitNotFound,
+			wantErr:  "object not found",
+		},
+		{
+			name:     "no such folder",
+			args:     []string{"ls", bucket + "/none/"},
+			wantExit: exitNotFound,
+			wantErr:  "object not found",
+		},
+		{
+			name:     "no such bucket",
+			args:     []string{"ls", "file://" + filepath.ToSlash(dir) + "/none"},
+			wantExit: exitNotFound,
+			wantErr:  "bucket not found",
+		},
+		{
+			name:     "an object that exists, against a condition",
+			args:     []string{"cp", "--if-absent", "-", bucket + "/a.txt"},
+			wantExit: exitPrecondition,
+			wantErr:  "precondition failed",
+		},
+		{
+			name:     "another revision than the required one",
+			args:     []string{"rm", "--if-revision", "memory:0", bucket + "/a.txt"},
+			wantExit: exitPrecondition,
+			wantErr:  "precondition failed",
+		},
+		{
+			name:     "a missing file",
+			args:     []string{"cp", filepath.Join(dir, "none"), bucket + "/b"},
+			wantExit: exitNotFound,
+			wantErr:  "not found",
+		},
+		{
+			name:     "a missing directory",
+			args:     []string{"cp", "-r", filepath.Join(dir, "none") + "/", bucket},
+			wantExit: exitNotFound,
+			wantErr:  "not found",
+		},
+		{
+			name:     "an unsupported operation",
+			args:     []string{"sign", bucket + "/b"},
+			wantExit: exitFailure,
+			wantErr:  "unsupported",
+		},
+		{
+			name:     "the first of several failures",
+			args:     []string{"cat", bucket + "/none", bucket + "/a.txt", "nowhere"},
+			wantExit: exitNotFound,
+			wantErr:  "object not found",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			_, stderr := s.requireExit(tt.code, tt.args...)
+			_, stderr := s.requireExit(tt.wantExit, tt.args...)
 			require.Contains(t, stderr, tt.wantErr)
-			if tt.code != exitOK {
+			if tt.wantExit != exitOK {
 				require.True(t, strings.HasPrefix(stderr, "omnibucket: "), stderr)
 			}
 		})
