@@ -1101,7 +1101,7 @@ func TestInventoryOfAzure(t *testing.T) {
 		require.ErrorContains(t, err, "must be that of blobs")
 	})
 
-	// The bucket is in the account "acme", of which there are several endpoints.
+	// The report may name another endpoint of the account, or a domain of the user.
 	for _, endpoint := range []string{
 		"https://acme-secondary.blob.core.windows.net",
 		"https://acme.z13.blob.storage.azure.net",
