@@ -88,8 +88,9 @@ func TestMvBetweenADirectoryAndAServerOverIt(t *testing.T) {
 	}
 }
 
-// newShellWithServedDirectory returns a shell with four locations that use one directory: box is the directory, served
-// is the directory by a server, both mirrors another directory to it, and moving shows it as an old store.
+// newShellWithServedDirectory returns a shell with four locations that use one directory. The location box is the
+// directory, and served is the directory by a server. The location both mirrors another directory to it, and moving shows
+// it as an old store.
 func newShellWithServedDirectory(t *testing.T) (s *shell, dir string) {
 	t.Helper()
 	root := t.TempDir()
