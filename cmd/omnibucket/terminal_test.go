@@ -236,6 +236,7 @@ func (w *terminal) waitsForEnd(text, next string) {
 func TestCompletionIsNotExecuted(t *testing.T) {
 	for _, shell := range completingShells {
 		t.Run(shell.name, func(t *testing.T) {
+			testserver.Program(t, shell.name)
 			w := newTerminal(t, shell.start...)
 			writeFiles(t, w.dir, map[string]string{"disk/pair x1": "", "disk/pair x2": ""})
 			for _, name := range commandsAsNames {
