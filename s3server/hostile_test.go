@@ -81,26 +81,6 @@ func TestHostileClientStopsSending(t *testing.T) {
 	require.Empty(t, s.keys(t))
 }
 
-// The server waits for a client that sends slowly but does not stop.
-func TestHostileClientSendsSlowly(t *testing.T) {
-	s := startServer(t, s3server.Config{Limits: s3server.Limits{IdleTimeout: time.Minute}})
-
-	connection := dial(t, s)
-	_, err := fmt.Fprintf(connection, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 5\r\n\r\n",
-		s.presignedPut(t, "k"), strings.TrimPrefix(s.server.URL, "http://"))
-	require.NoError(t, err)
-
-	// The client sends one byte at a time.
-	for i := range 5 {
-		_, err = connection.Write([]byte{byte('0' + i)})
-		require.NoError(t, err)
-	}
-
-	status, _ := readResponse(t, connection)
-	require.Equal(t, 200, status)
-	require.Equal(t, "01234", s.get(t, "k"))
-}
-
 // The server ends a request whose client does not read the response for longer than the idle timeout.
 func TestHostileClientReadsNothing(t *testing.T) {
 	const size = 32 << 20

@@ -1,6 +1,8 @@
 package s3server
 
 import (
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -9,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
 	"github.com/omnibucket/storage/s3server/internal/request"
 )
 
@@ -34,6 +38,37 @@ func newWithPublicWrites(t *testing.T, limits Limits) *Handler {
 	h := New(Config{Limits: limits})
 	require.NoError(t, h.SetUpBucket(t.Context(), BucketSetup{Name: "photos", Policy: []byte(policy)}))
 	return h
+}
+
+// The server waits for a client that sends slowly, also if the whole request takes longer than the idle timeout.
+func TestHostileClientSendsSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newWithPublicWrites(t, Limits{IdleTimeout: time.Minute})
+		client := wiretest.OnPipes(t, &http.Server{Handler: h})
+
+		body, clientEnd := io.Pipe()
+		go func() {
+			for _, b := range []byte("01234") {
+				time.Sleep(50 * time.Second) // less than the idle timeout
+				_, _ = clientEnd.Write([]byte{b})
+			}
+			_ = clientEnd.Close()
+		}()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://localhost/photos/k", body)
+		require.NoError(t, err)
+		req.ContentLength = 5
+
+		start := time.Now()
+		resp, err := client.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		require.Equal(t, 250*time.Second, time.Since(start))
+
+		content, _, err := storage.ReadAll(t.Context(), h.Bucket("photos"), "k")
+		require.NoError(t, err)
+		require.Equal(t, "01234", string(content))
+	})
 }
 
 // The server limits the time for reading a form, because clients that send a byte a minute could otherwise hold all
