@@ -42,13 +42,13 @@ func TestCreateBucketSettings(t *testing.T) {
 	const forever = 1000 // more responses than CreateBucket waits for
 
 	tests := map[string]struct {
-		option      storage.BucketOption
-		first       map[string][]string // the first responses
-		want        storage.Code
-		wantHint    string
-		minDuration time.Duration // of CreateBucket
-		maxDuration time.Duration
-		wantDeleted bool // the bucket is deleted again
+		option        storage.BucketOption
+		first         map[string][]string // the first responses
+		want          storage.Code
+		wantHint      string
+		minDuration   time.Duration // of CreateBucket
+		maxDuration   time.Duration
+		wantDeletions int // of the new bucket
 	}{
 		"no refusal": {option: versions},
 		"another change is under way": {
@@ -90,12 +90,12 @@ func TestCreateBucketSettings(t *testing.T) {
 			maxDuration: 35 * time.Second,
 		},
 		"a final refusal, after a temporary one": {
-			option:      versions,
-			first:       map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
-			want:        storage.PermissionDenied,
-			minDuration: time.Second,
-			maxDuration: time.Second,
-			wantDeleted: true,
+			option:        versions,
+			first:         map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
+			want:          storage.PermissionDenied,
+			minDuration:   time.Second,
+			maxDuration:   time.Second,
+			wantDeletions: 1,
 		},
 		"the block of public access still holds": {
 			option:      public,
@@ -104,20 +104,20 @@ func TestCreateBucketSettings(t *testing.T) {
 			maxDuration: 3 * time.Second,
 		},
 		"the account's block of public access": {
-			option:      public,
-			first:       map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
-			want:        storage.PermissionDenied,
-			wantHint:    "Block Public Access settings for this account",
-			minDuration: 20 * time.Second,
-			maxDuration: 30 * time.Second,
-			wantDeleted: true,
+			option:        public,
+			first:         map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
+			want:          storage.PermissionDenied,
+			wantHint:      "Block Public Access settings for this account",
+			minDuration:   20 * time.Second,
+			maxDuration:   30 * time.Second,
+			wantDeletions: 1,
 		},
 		"a policy that the credentials may not set": {
-			option:      public,
-			first:       map[string][]string{"PUT /?policy": {denied(unprivileged)}},
-			want:        storage.PermissionDenied,
-			wantHint:    "may not do this",
-			wantDeleted: true,
+			option:        public,
+			first:         map[string][]string{"PUT /?policy": {denied(unprivileged)}},
+			want:          storage.PermissionDenied,
+			wantHint:      "may not do this",
+			wantDeletions: 1,
 		},
 	}
 	for name, tt := range tests {
@@ -146,7 +146,7 @@ func TestCreateBucketSettings(t *testing.T) {
 					}
 				}
 				require.Equal(t, 1, creations, "%v", transport.requests)
-				require.Equal(t, tt.wantDeleted, deletions == 1, "%v", transport.requests)
+				require.Equal(t, tt.wantDeletions, deletions, "%v", transport.requests)
 			})
 		})
 	}
