@@ -252,6 +252,7 @@ func TestSweepsAndTransactionsAtOnce(t *testing.T) {
 
 		// All transactions and sweeps start at the same time.
 		keepErrs := make([]error, fileCount)
+		sweepErrs := make([]error, sweeps)
 		var calls sync.WaitGroup
 		start := make(chan struct{})
 		for i, f := range expired {
@@ -260,15 +261,18 @@ func TestSweepsAndTransactionsAtOnce(t *testing.T) {
 				keepErrs[i] = app.addDocument(t.Context(), app.db, "late", f)
 			})
 		}
-		for range sweeps {
+		for i := range sweeps {
 			calls.Go(func() {
 				<-start
-				_, err := app.service.Sweep(t.Context())
-				require.NoError(t, err)
+				_, sweepErrs[i] = app.service.Sweep(t.Context())
 			})
 		}
 		close(start)
 		calls.Wait()
+
+		for _, err := range sweepErrs {
+			require.NoError(t, err)
+		}
 
 		app.requireFilesOfDocuments(t)
 		app.sweep(t)
