@@ -75,98 +75,141 @@ func allProperties() storage.Properties {
 	}
 }
 
+// A rawCall is a call whose request the raw client sends. Only one of the requests is not nil.
+type rawCall struct {
+	name string
+	put  *driver.PutRequest // with the body text
+	part *driver.PartRequest
+	get  *driver.GetRequest
+	head *driver.GetRequest
+	text string
+}
+
+// do makes the call with a copy of its request, so that it can be repeated.
+func (c rawCall) do(ctx context.Context, d *objectDriver) error {
+	switch {
+	case c.put != nil:
+		request := *c.put
+		request.Body = strings.NewReader(c.text)
+		_, err := d.Put(ctx, &request)
+		return err
+	case c.part != nil:
+		request := *c.part
+		request.Body = strings.NewReader(c.text)
+		_, err := d.PutPart(ctx, &request)
+		return err
+	case c.head != nil:
+		request := *c.head
+		_, err := d.Head(ctx, &request)
+		return err
+	}
+
+	request := *c.get
+	_, body, err := d.Get(ctx, &request)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadAll(body)
+	_ = body.Close()
+	return err
+}
+
 // rawCalls returns calls whose requests the raw client sends, with everything that changes those
 // requests.
-func rawCalls() map[string]func(ctx context.Context, d *objectDriver) error {
-	calls := map[string]func(ctx context.Context, d *objectDriver) error{}
-	addPut := func(name string, change func(*driver.PutRequest)) {
-		calls["put "+name] = func(ctx context.Context, d *objectDriver) error {
-			r := wiretest.Put("a/b", "hello")
-			change(r)
-			_, err := d.Put(ctx, r)
-			return err
-		}
-	}
-	addPut("", func(*driver.PutRequest) {})
-	addPut("of no bytes", func(r *driver.PutRequest) {
-		*r = *wiretest.Put("a/b", "")
-	})
-	addPut("with attributes", func(r *driver.PutRequest) {
-		r.Properties = allProperties()
-	})
-	addPut("create-only", func(r *driver.PutRequest) {
-		r.Condition.Absent = true
-	})
-	addPut("compare and swap", func(r *driver.PutRequest) {
-		r.Condition.Revision = etag
-	})
-	addPut("public", func(r *driver.PutRequest) {
-		r.PublicRead = true
-	})
-	addPut("with tags", func(r *driver.PutRequest) {
-		r.Tags = map[string]string{"k": "a b", "l": "=+:"}
-	})
-	addPut("locked", func(r *driver.PutRequest) {
-		r.Controls = bothLocks
-	})
-	addPut("unchecked", func(r *driver.PutRequest) {
-		r.CRC32C = storage.CRC32C{}
-	})
-	addPut("smaller than what waits for 100 Continue", func(r *driver.PutRequest) {
-		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20-1))
-	})
-	addPut("that waits for 100 Continue", func(r *driver.PutRequest) {
-		*r = *wiretest.Put("a/b", strings.Repeat("x", 2<<20))
-	})
+func rawCalls() []rawCall {
+	return slices.Concat(rawPuts(), rawParts(), rawReads(), rawCallsOfKeys())
+}
 
-	addGet := func(name string, r driver.GetRequest) {
-		calls["get "+name] = func(ctx context.Context, d *objectDriver) error {
-			r := r
-			_, body, err := d.Get(ctx, &r)
-			if err == nil {
-				_, err = io.ReadAll(body)
-				_ = body.Close()
-			}
-			return err
-		}
-		calls["head "+name] = func(ctx context.Context, d *objectDriver) error {
-			r := r
-			_, err := d.Head(ctx, &r)
-			return err
-		}
+// rawPuts returns uploads with each property, condition and option, and of each kind of size.
+func rawPuts() []rawCall {
+	const continueSize = 2 << 20 // from this size on, a request waits for 100 Continue
+	below := strings.Repeat("x", continueSize-1)
+	large := strings.Repeat("x", continueSize)
+	calls := []rawCall{
+		{name: "put", text: "hello", put: &driver.PutRequest{}},
+		{name: "put of no bytes", text: "", put: &driver.PutRequest{}},
+		{name: "put with attributes", text: "hello", put: &driver.PutRequest{Properties: allProperties()}},
+		{
+			name: "put create-only",
+			text: "hello",
+			put:  &driver.PutRequest{Condition: storage.Condition{Absent: true}},
+		},
+		{
+			name: "put compare and swap",
+			text: "hello",
+			put:  &driver.PutRequest{Condition: storage.Condition{Revision: etag}},
+		},
+		{name: "put public", text: "hello", put: &driver.PutRequest{Controls: storage.Controls{PublicRead: true}}},
+		{
+			name: "put with tags",
+			text: "hello",
+			put:  &driver.PutRequest{Controls: storage.Controls{Tags: map[string]string{"k": "a b", "l": "=+:"}}},
+		},
+		{name: "put locked", text: "hello", put: &driver.PutRequest{Controls: bothLocks}},
+		{name: "put smaller than what waits for 100 Continue", text: below, put: &driver.PutRequest{}},
+		{name: "put that waits for 100 Continue", text: large, put: &driver.PutRequest{}},
 	}
-	addGet("", driver.GetRequest{Key: "k", Length: -1})
-	addGet("of a range", driver.GetRequest{Key: "k", Offset: 5, Length: 10})
-	addGet("of the end", driver.GetRequest{Key: "k", Suffix: 15, Length: -1})
-	addGet("pinned", driver.GetRequest{Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}})
-	addGet("unless known", driver.GetRequest{
-		Key:       "k",
-		Length:    -1,
-		Condition: storage.Condition{NotRevision: etag},
-	})
-	addGet("of a version", driver.GetRequest{Key: "k", Length: -1, Version: "v/1+=&~"})
+	for _, c := range calls {
+		c.put.Key = "a/b"
+		c.put.Size = int64(len(c.text))
+		c.put.CRC32C = wiretest.CRC32C(c.text)
+	}
+
+	unchecked := &driver.PutRequest{Key: "a/b", Size: int64(len("hello"))} // without a CRC32C
+	return append(calls, rawCall{name: "put unchecked", text: "hello", put: unchecked})
+}
+
+// rawParts returns uploads of parts, with and without a checksum.
+func rawParts() []rawCall {
+	return []rawCall{
+		{
+			name: "part",
+			text: "hello",
+			part: &driver.PartRequest{
+				Key:    "a b",
+				Upload: "u/+=1~",
+				Number: 7,
+				Size:   5,
+				CRC32C: wiretest.CRC32C("hello"),
+			},
+		},
+		{
+			name: "part unchecked",
+			text: "hello",
+			part: &driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true},
+		},
+	}
+}
+
+// rawReads returns a download and a HEAD for each kind of range, condition and version.
+func rawReads() []rawCall {
+	requests := map[string]*driver.GetRequest{
+		"":             {Key: "k", Length: -1},
+		"of a range":   {Key: "k", Offset: 5, Length: 10},
+		"of the end":   {Key: "k", Suffix: 15, Length: -1},
+		"pinned":       {Key: "k", Length: -1, Condition: storage.Condition{Revision: etag}},
+		"unless known": {Key: "k", Length: -1, Condition: storage.Condition{NotRevision: etag}},
+		"of a version": {Key: "k", Length: -1, Version: "v/1+=&~"},
+	}
+	var calls []rawCall
+	for name, request := range requests {
+		calls = append(calls, rawCall{name: "get " + name, get: request}, rawCall{name: "head " + name, head: request})
+	}
+	return calls
+}
+
+// rawCallsOfKeys returns a download, a HEAD and an upload for each kind of key.
+func rawCallsOfKeys() []rawCall {
+	var calls []rawCall
 	for _, key := range append(slices.Clone(keys), "/lead", "a//b", "folder/", "a%2Fb", "\\") {
-		addGet("of "+key, driver.GetRequest{Key: key, Length: -1})
-		addPut("of "+key, func(r *driver.PutRequest) {
-			r.Key = key
-		})
+		read := &driver.GetRequest{Key: key, Length: -1}
+		put := &driver.PutRequest{Key: key, Size: int64(len("hello")), CRC32C: wiretest.CRC32C("hello")}
+		calls = append(calls,
+			rawCall{name: "get of " + key, get: read},
+			rawCall{name: "head of " + key, head: read},
+			rawCall{name: "put of " + key, text: "hello", put: put},
+		)
 	}
-	addPart := func(name string, r driver.PartRequest) {
-		calls["part "+name] = func(ctx context.Context, d *objectDriver) error {
-			r := r
-			r.Body = strings.NewReader("hello")
-			_, err := d.PutPart(ctx, &r)
-			return err
-		}
-	}
-	addPart("", driver.PartRequest{
-		Key:    "a b",
-		Upload: "u/+=1~",
-		Number: 7,
-		Size:   5,
-		CRC32C: wiretest.CRC32C("hello"),
-	})
-	addPart("unchecked", driver.PartRequest{Key: "k", Upload: "u", Number: 10_000, Size: 5, Unchecked: true})
 	return calls
 }
 
@@ -228,23 +271,20 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 			require.True(t, usesRawClient(t, raw))
 			sdk := sdkOnly(raw)
 			require.False(t, usesRawClient(t, sdk))
-			for name, do := range rawCalls() {
-				requireSameRequest(t, server, name, raw, sdk, do)
+			for _, call := range rawCalls() {
+				requireSameRequest(t, server, raw, sdk, call)
 			}
 		})
 	}
 }
 
-// requireSameRequest requires that a call sends the same request by the raw client and by the SDK.
-func requireSameRequest(
-	t *testing.T, server *standIn, name string, raw, sdk *objectDriver,
-	do func(ctx context.Context, d *objectDriver) error,
-) {
+// requireSameRequest requires that a call sends the same request to the server by the raw client and by the SDK.
+func requireSameRequest(t *testing.T, server *standIn, raw, sdk *objectDriver, call rawCall) {
 	t.Helper()
-	require.NoError(t, do(t.Context(), sdk), name)
+	require.NoError(t, call.do(t.Context(), sdk), call.name)
 	want := comparableRequest(server.Last(t))
-	require.NoError(t, do(t.Context(), raw), name)
-	require.Equal(t, want, comparableRequest(server.Last(t)), name)
+	require.NoError(t, call.do(t.Context(), raw), call.name)
+	require.Equal(t, want, comparableRequest(server.Last(t)), call.name)
 }
 
 // Over TLS, too, the raw client sends the same requests as the SDK's client.
@@ -262,8 +302,8 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 			// Each call is sent to this server by a driver with the raw client and by one with the SDK's client.
 			server := &standIn{wiretest.NewTLSServer(t, response)}
 			raw, sdk := server.openDrivers(t, profile)
-			for name, do := range rawCalls() {
-				requireSameRequest(t, server, name, raw, sdk, do)
+			for _, call := range rawCalls() {
+				requireSameRequest(t, server, raw, sdk, call)
 			}
 		})
 	}
