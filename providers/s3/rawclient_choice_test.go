@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,87 +26,39 @@ import (
 // The raw client is used unless the configuration has something that only the SDK does, such as
 // middleware.
 func TestRawClientUsed(t *testing.T) {
-	awsConfig := aws.Config{
-		Region:      "eu-west-1",
-		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+	withRawClient := map[string]Config{
+		"with keys":       {},
+		"anonymous":       {Anonymous: true},
+		"at a server":     {Endpoint: "https://nyc3.digitaloceanspaces.com"},
+		"in China":        {Region: "cn-north-1"},
+		"a configuration": {AWS: newSDKConfig()},
 	}
-	newConfig := func(change func(*aws.Config)) Config {
-		c := awsConfig
-		change(&c)
-		return Config{AWS: &c}
-	}
-	tests := map[string]struct {
-		config Config
-		want   bool
-	}{
-		"with keys":       {config: Config{}, want: true},
-		"anonymous":       {config: Config{Anonymous: true}, want: true},
-		"at a server":     {config: Config{Endpoint: "https://nyc3.digitaloceanspaces.com"}, want: true},
-		"in China":        {config: Config{Region: "cn-north-1"}, want: true},
-		"a configuration": {config: newConfig(func(*aws.Config) {}), want: true},
-		"a custom HTTP client in the configuration": {
-			config: newConfig(func(c *aws.Config) {
-				c.HTTPClient = &http.Client{}
-			}),
-		},
-		"custom middleware": {
-			config: newConfig(func(c *aws.Config) {
-				c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
-			}),
-		},
-		"a custom endpoint resolver": {config: Config{AWS: legacyResolver(amazonsOwn, nil)}},
-		"service options": {
-			config: newConfig(func(c *aws.Config) {
-				c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
-			}),
-		},
-		"another signature scheme": {
-			config: newConfig(func(c *aws.Config) {
-				c.AuthSchemePreference = []string{"sigv4a"}
-			}),
-		},
-		"an application's name": {
-			config: newConfig(func(c *aws.Config) {
-				c.AppID = "app"
-			}),
-		},
-		"no clock correction": {
-			config: newConfig(func(c *aws.Config) {
-				c.DisableClockSkewCorrection = true
-			}),
-		},
-		"logging": {
-			config: newConfig(func(c *aws.Config) {
-				c.ClientLogMode = aws.LogRequest
-			}),
-		},
-		"a client of the SDK's": {config: Config{Client: awss3.NewFromConfig(awsConfig)}},
-		"a custom HTTP client":  {config: Config{HTTPClient: &http.Client{}}},
-		"a directory bucket":    {config: Config{Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"}},
-		"an access point": {
-			config: Config{Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
-		},
-		"interceptors": {
-			config: newConfig(func(c *aws.Config) {
-				c.Interceptors.AddBeforeSigning(interceptor{})
-			}),
-		},
-		"a path with escapes": {
-			config: Config{Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)},
-		},
-	}
-	for name, tt := range tests {
+	for name, config := range withRawClient {
 		t.Run(name, func(t *testing.T) {
-			if tt.config.Client != nil {
-				tt.config.Bucket = "photos"
-				d, err := NewDriver(t.Context(), tt.config)
-				require.NoError(t, err)
-				require.False(t, usesRawClient(t, d.(*objectDriver)))
-				return
-			}
-			require.Equal(t, tt.want, usesRawClient(t, mustOpen(t, tt.config)))
+			require.True(t, usesRawClient(t, mustOpen(t, config)))
 		})
 	}
+
+	withoutRawClient := map[string]Config{
+		"a custom endpoint resolver": {AWS: legacyResolver(amazonsOwn, nil)},
+		"a custom HTTP client":       {HTTPClient: &http.Client{}},
+		"a directory bucket":         {Bucket: "photos--use1-az4--x-s3", Region: "us-east-1"},
+		"an access point":            {Bucket: "arn:aws:s3:eu-west-1:123456789012:accesspoint/photos"},
+		"a path with escapes":        {Endpoint: "https://example.com/a b", PathStyle: aws.Bool(true)},
+	}
+	for name, config := range withoutRawClient {
+		t.Run(name, func(t *testing.T) {
+			require.False(t, usesRawClient(t, mustOpen(t, config)))
+		})
+	}
+
+	t.Run("a client of the SDK's", func(t *testing.T) {
+		client := awss3.NewFromConfig(*newSDKConfig())
+		d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})
+		require.NoError(t, err)
+		require.False(t, usesRawClient(t, d.(*objectDriver)))
+	})
+
 	t.Run("dual stack and FIPS", func(t *testing.T) {
 		setEnv(t, map[string]string{
 			"AWS_ACCESS_KEY_ID":          "env",
@@ -113,13 +66,86 @@ func TestRawClientUsed(t *testing.T) {
 			"AWS_USE_DUALSTACK_ENDPOINT": "true",
 			"AWS_USE_FIPS_ENDPOINT":      "true",
 		})
-		b, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
+		opened, err := NewDriver(t.Context(), Config{Bucket: "photos", Region: "us-gov-west-1"})
 		require.NoError(t, err)
-		d := b.(*objectDriver)
+
+		d := opened.(*objectDriver)
 		require.True(t, usesRawClient(t, d))
-		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com",
-			d.bucket.objectAPI(t.Context()).(*rawclient.Client).Host)
+		client := d.bucket.objectAPI(t.Context()).(*rawclient.Client)
+		require.Equal(t, "photos.s3-fips.dualstack.us-gov-west-1.amazonaws.com", client.Host)
 	})
+}
+
+// newSDKConfig returns a configuration of the SDK with only a region and credentials.
+func newSDKConfig() *aws.Config {
+	return &aws.Config{
+		Region:      "eu-west-1",
+		Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+	}
+}
+
+// The raw client is not used if a configuration of the SDK has a setting that only the SDK's client obeys.
+func TestRawClientNotUsedForSDKSettings(t *testing.T) {
+	tests := []struct {
+		name string
+		set  func(*aws.Config)
+	}{
+		{
+			name: "a custom HTTP client",
+			set: func(c *aws.Config) {
+				c.HTTPClient = &http.Client{}
+			},
+		},
+		{
+			name: "custom middleware",
+			set: func(c *aws.Config) {
+				c.APIOptions = append(c.APIOptions, func(*middleware.Stack) error { return nil })
+			},
+		},
+		{
+			name: "service options",
+			set: func(c *aws.Config) {
+				c.ServiceOptions = append(c.ServiceOptions, func(string, any) {})
+			},
+		},
+		{
+			name: "another signature scheme",
+			set: func(c *aws.Config) {
+				c.AuthSchemePreference = []string{"sigv4a"}
+			},
+		},
+		{
+			name: "an application's name",
+			set: func(c *aws.Config) {
+				c.AppID = "app"
+			},
+		},
+		{
+			name: "no clock correction",
+			set: func(c *aws.Config) {
+				c.DisableClockSkewCorrection = true
+			},
+		},
+		{
+			name: "logging",
+			set: func(c *aws.Config) {
+				c.ClientLogMode = aws.LogRequest
+			},
+		},
+		{
+			name: "interceptors",
+			set: func(c *aws.Config) {
+				c.Interceptors.AddBeforeSigning(interceptor{})
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			config := newSDKConfig()
+			tt.set(config)
+			require.False(t, usesRawClient(t, mustOpen(t, Config{AWS: config})))
+		})
+	}
 }
 
 // A recorder is a transport that keeps the last request and returns an error.
@@ -160,6 +186,8 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c := tt.config
+			c.Bucket = cmp.Or(c.Bucket, "photos")
+			c.Region = cmp.Or(c.Region, "eu-west-1")
 			// Only the default chain reads the environment, and takes its keys from there, too.
 			if tt.env != nil {
 				maps.Copy(tt.env, map[string]string{
@@ -171,26 +199,19 @@ func TestRawClientUsesTheSDKsURLs(t *testing.T) {
 				c.SecretKey = "secret"
 			}
 			setEnv(t, tt.env)
-			open := func(c Config) *objectDriver {
-				if c.Bucket == "" {
-					c.Bucket = "photos"
-				}
-				if c.Region == "" {
-					c.Region = "eu-west-1"
-				}
-				d, err := NewDriver(t.Context(), c)
-				require.NoError(t, err)
-				return d.(*objectDriver)
-			}
 
-			d := open(c)
+			opened, err := NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			d := opened.(*objectDriver)
 			require.True(t, usesRawClient(t, d))
 
-			// Record a request of the SDK.
+			// Record a request of the SDK, which sends all requests of a Config with an HTTP client.
 			sdk := &recorder{}
 			c.HTTPClient = &http.Client{Transport: sdk}
-			_, err := open(c).Head(t.Context(), &driver.GetRequest{Key: "a b", Length: -1})
-			require.Error(t, err)
+			sdkDriver, err := NewDriver(t.Context(), c)
+			require.NoError(t, err)
+			_, err = sdkDriver.Head(t.Context(), &driver.GetRequest{Key: "a b", Length: -1})
+			require.Error(t, err, "the recorder returns no response")
 			host := sdk.last.Host
 			if host == "" {
 				host = sdk.last.URL.Host
@@ -215,11 +236,11 @@ func (interceptor) BeforeSigning(context.Context, *smithyhttp.InterceptorContext
 // The SDK logs requests if the ClientLogMode in Config.AWS asks for that.
 func TestClientLogModeLogsRequests(t *testing.T) {
 	tests := []struct {
-		name     string
-		mode     aws.ClientLogMode
-		isLogged bool
+		name       string
+		mode       aws.ClientLogMode
+		wantLogged bool
 	}{
-		{name: "LogRequest", mode: aws.LogRequest, isLogged: true},
+		{name: "LogRequest", mode: aws.LogRequest, wantLogged: true},
 		{name: "no mode"},
 	}
 	for _, tt := range tests {
@@ -239,7 +260,7 @@ func TestClientLogModeLogsRequests(t *testing.T) {
 
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			if tt.isLogged {
+			if tt.wantLogged {
 				require.Contains(t, strings.Join(lines, ""), "PUT /photos/k")
 			} else {
 				require.Empty(t, lines)

@@ -24,7 +24,7 @@ import (
 
 // The raw client reads the same attributes from a response as the SDK.
 func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
-	for name, response := range map[string]reply{
+	responses := map[string]reply{
 		"everything": {
 			Header: map[string]string{
 				"ETag":                  etag,
@@ -75,39 +75,45 @@ func TestRawClientReadsWhatTheSDKReads(t *testing.T) {
 			Body: "hello",
 		},
 		"only an ETag": {Header: map[string]string{"ETag": etag}},
-	} {
+	}
+	for name, response := range responses {
 		t.Run(name, func(t *testing.T) {
-			ofPut := response
-			ofPut.Body = "" // a body of a PUT would be an error
+			// The server sends the same response to all requests, in the order in which they are sent below. Only a PUT
+			// gets it without a body, which would be an error.
+			putResponse := response
+			putResponse.Body = ""
+			server := newStandIn(t, response, response, response, response, putResponse)
+			raw := server.openDriver(t, "aws")
+			sdk := sdkOnly(raw)
 
-			// Get and Head are each sent twice: by the SDK, and by the raw client.
-			server := newStandIn(t, response, response, response, response, ofPut)
-			d := server.openDriver(t, "aws")
+			want := requireGet(t, sdk, response.Body)
+			require.Equal(t, want, requireGet(t, raw, response.Body))
 
-			for _, readAttrs := range []func(*objectDriver) (*storage.Attrs, error){
-				func(d *objectDriver) (*storage.Attrs, error) {
-					attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-					require.NoError(t, err)
-					text, err := io.ReadAll(body)
-					require.Equal(t, response.Body, string(text))
-					require.NoError(t, body.Close())
-					return attrs, err
-				},
-				func(d *objectDriver) (*storage.Attrs, error) {
-					return d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
-				},
-				func(d *objectDriver) (*storage.Attrs, error) {
-					return d.Put(t.Context(), wiretest.Put("k", "hello"))
-				},
-			} {
-				want, err := readAttrs(sdkOnly(d))
-				require.NoError(t, err)
-				got, err := readAttrs(d)
-				require.NoError(t, err)
-				require.Equal(t, want, got)
-			}
+			want, err := sdk.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			require.NoError(t, err)
+			got, err := raw.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+
+			want, err = sdk.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			got, err = raw.Put(t.Context(), wiretest.Put("k", "hello"))
+			require.NoError(t, err)
+			require.Equal(t, want, got)
 		})
 	}
+}
+
+// requireGet requires that a download of the object "k" has the content, and returns its attributes.
+func requireGet(t *testing.T, d *objectDriver, content string) *storage.Attrs {
+	t.Helper()
+	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	require.Equal(t, content, string(text))
+	require.NoError(t, body.Close())
+	return attrs
 }
 
 // If S3 refuses a request because of its time, the raw client signs the next ones with the time of the
@@ -125,27 +131,27 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 		name     string
 		ahead    time.Duration // how far this machine's clock is ahead of the server's
 		response reply
-		want     time.Time // for which the next request is signed
+		wantTime time.Time // for which the next request is signed
 	}{
-		{name: "a late clock", ahead: -time.Hour, response: skewed, want: serverTime},
-		{name: "an early clock", ahead: 48 * time.Hour, response: skewed, want: serverTime},
+		{name: "a clock an hour behind", ahead: -time.Hour, response: skewed, wantTime: serverTime},
+		{name: "a clock two days ahead", ahead: 48 * time.Hour, response: skewed, wantTime: serverTime},
 		{
-			name:     "a correct clock",
+			name:     "a clock a minute ahead, which is not corrected",
 			ahead:    time.Minute,
 			response: skewed,
-			want:     serverTime.Add(time.Minute),
+			wantTime: serverTime.Add(time.Minute),
 		},
 		{
 			name:     "a response of a cache",
 			ahead:    time.Hour,
 			response: cached,
-			want:     serverTime.Add(time.Hour),
+			wantTime: serverTime.Add(time.Hour),
 		},
 		{
 			name:     "a successful response",
 			ahead:    time.Hour,
 			response: stored,
-			want:     serverTime.Add(time.Hour),
+			wantTime: serverTime.Add(time.Hour),
 		},
 	}
 
@@ -165,9 +171,9 @@ func TestRawClientCorrectsItsClock(t *testing.T) {
 			// The next request has the corrected time, in its date and in its signature.
 			_, err = d.Put(t.Context(), wiretest.Put("k", "hello"))
 			require.NoError(t, err)
-			require.Equal(t, tt.want.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
+			require.Equal(t, tt.wantTime.Format(signature.TimeFormat), server.Last(t).Header.Get("X-Amz-Date"))
 			require.Contains(t, server.Last(t).Header.Get("Authorization"),
-				"Credential=key/"+tt.want.Format(signature.DayFormat)+"/")
+				"Credential=key/"+tt.wantTime.Format(signature.DayFormat)+"/")
 		})
 	}
 }
@@ -201,7 +207,7 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			return err
 		},
 	}
-	for name, response := range map[string]reply{
+	responses := map[string]reply{
 		"an error that the SDK has a type for":  errorReply(404, "NoSuchKey", "gone"),
 		"an error that the SDK has no type for": errorReply(403, "AccessDenied", "no"),
 		"a missing bucket":                      errorReply(404, "NoSuchBucket", ""),
@@ -235,18 +241,21 @@ func TestRawClientHasTheSDKsErrors(t *testing.T) {
 			Header: map[string]string{withoutAmazonHeader: ""},
 		},
 		"a closed connection": {Cut: true},
-	} {
+	}
+	for name, response := range responses {
 		for call, do := range calls {
 			t.Run(call+", "+name, func(t *testing.T) {
 				requireSameErrors(t, response, do)
 			})
 		}
 	}
+
 	// An object may itself be an error document, so only the response to Put can be an error.
-	for name, response := range map[string]reply{
+	responsesToPut := map[string]reply{
 		"an error with status 200": {Body: errorReply(0, "InternalError", "").Body},
 		"half a response":          {Body: "<?xml version=\"1.0\"?><Err"},
-	} {
+	}
+	for name, response := range responsesToPut {
 		t.Run("Put, "+name, func(t *testing.T) {
 			requireSameErrors(t, response, calls["Put"])
 		})
@@ -260,13 +269,13 @@ var requestInError = regexp.MustCompile(`(Put|Get|Head) "[^"]*": `)
 func requireSameErrors(t *testing.T, response reply, do func(*objectDriver) error) {
 	t.Helper()
 	server := newStandIn(t, response)
-	want := do(sdkOnly(server.openDriver(t, "aws")))
-	got := do(server.openDriver(t, "aws"))
+	sdkErr := do(sdkOnly(server.openDriver(t, "aws")))
+	rawErr := do(server.openDriver(t, "aws"))
 
 	// The cause has the same type and text, except for the request.
 	var wantErr, gotErr *storage.Error
-	require.ErrorAs(t, want, &wantErr)
-	require.ErrorAs(t, got, &gotErr)
+	require.ErrorAs(t, sdkErr, &wantErr)
+	require.ErrorAs(t, rawErr, &gotErr)
 	require.Equal(t, requestInError.ReplaceAllString(wantErr.Err.Error(), ""), gotErr.Err.Error())
 	require.IsType(t, wantErr.Err, gotErr.Err)
 
