@@ -34,7 +34,8 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := needServer(t, "minio")
-			b := s.open(t, s.bucket(t, true), append(tt.opts, storage.WithVersioning(true))...)
+			const isVersioned = true
+			b := s.open(t, s.bucket(t, isVersioned), append(tt.opts, storage.WithVersioning(true))...)
 			defer func() {
 				require.NoError(t, storage.Close(b))
 			}()
@@ -53,42 +54,54 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// List.
+			// List everything, with and without folders, and the folder.
 			requireListing(t, b, keys)
 			requireListing(t, b, slices.Concat(before, []string{"logs/"}, after), storage.WithDelimiter("/"))
 			requireListing(t, b, inFolder, storage.WithPrefix("logs/"))
 
 			// List from within the folder.
-			rest := inFolder[6:] // after "logs/05"
+			const keysUpToStart = 6 // "logs/00" to "logs/05"
+			rest := inFolder[keysUpToStart:]
 			requireListing(t, b, slices.Concat(rest, after), storage.WithStartAfter("logs/05"))
 			requireListing(t, b, rest[:2], storage.WithStartAfter("logs/05"), storage.WithLimit(2))
 			requireListing(t, b, rest, storage.WithStartAfter("logs/05"), storage.WithPrefix("logs/"))
 
-			// Versions.
-			var versions []string
-			for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(10)) {
-				require.NoError(t, err)
-				versions = append(versions, entry.Key)
-			}
-			require.Equal(t, keys, versions)
-
-			// ListPage.
-			var paged []string
-			for token := ""; ; {
-				page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(10))
-				require.NoError(t, err)
-				require.NotEmpty(t, page.Entries)
-				require.LessOrEqual(t, len(page.Entries), 10)
-				for _, entry := range page.Entries {
-					paged = append(paged, entry.Key)
-				}
-				token = page.Token
-				if token == "" {
-					break
-				}
-			}
-			require.Equal(t, keys, paged)
+			// The listing of versions and that of single pages are complete, too.
+			require.Equal(t, keys, keysOfVersions(t, b))
+			require.Equal(t, keys, keysOfPages(t, b))
 		})
+	}
+}
+
+// keysOfVersions returns the keys of a listing of versions in pages of ten entries.
+func keysOfVersions(t *testing.T, b storage.Bucket) []string {
+	t.Helper()
+	var keys []string
+	for entry, err := range storage.Versions(t.Context(), b, storage.WithPageSize(10)) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}
+
+// keysOfPages returns the keys of all pages, each of which must have one to ten entries.
+func keysOfPages(t *testing.T, b storage.Bucket) []string {
+	t.Helper()
+	const pageSize = 10
+	var keys []string
+	token := ""
+	for {
+		page, err := storage.ListPage(t.Context(), b, token, storage.WithPageSize(pageSize))
+		require.NoError(t, err)
+		require.NotEmpty(t, page.Entries)
+		require.LessOrEqual(t, len(page.Entries), pageSize)
+		for _, entry := range page.Entries {
+			keys = append(keys, entry.Key)
+		}
+		token = page.Token
+		if token == "" {
+			return keys
+		}
 	}
 }
 

@@ -89,11 +89,18 @@ func raceOnce(t *testing.T) {
 
 // Run finds every feature of a server that follows Amazon's documents.
 func TestRunOnAmazonsRules(t *testing.T) {
-	for name, hasACLs := range map[string]bool{"without ACLs, the default": false, "with ACLs": true} {
-		t.Run(name, func(t *testing.T) {
-			_, c := startAmazon(t, s3server.Config{Strict: !hasACLs})
+	tests := []struct {
+		name    string
+		hasACLs bool // the bucket accepts access control lists
+	}{
+		{name: "without ACLs, the default"},
+		{name: "with ACLs", hasACLs: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, c := startAmazon(t, s3server.Config{Strict: !tt.hasACLs})
 			c = newLockingBucket(t, c)
-			if hasACLs {
+			if tt.hasACLs {
 				enableACLs(t, c)
 			}
 
@@ -119,7 +126,7 @@ func TestRunOnAmazonsRules(t *testing.T) {
 			// All checks pass, except for those that the configuration leaves out.
 			for _, check := range report.Checks {
 				want := Enforced
-				if check.Name == "a public object in a private bucket" && !hasACLs {
+				if check.Name == "a public object in a private bucket" && !tt.hasACLs {
 					want = Refused
 				}
 				// The Config has an HTTP client, so these checks are left out.
@@ -147,149 +154,151 @@ const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 	// None of the rows is about races.
 	raceOnce(t)
-	rows := map[string]struct {
-		fault   s3server.Fault
-		check   string
-		verdict Verdict
-		isFound func(p s3.Profile) bool // whether the profile is as the fault makes it
+	tests := map[string]struct {
+		fault       s3server.Fault
+		isLocking   bool // the bucket has object lock
+		check       string
+		wantVerdict Verdict                 // of the check
+		isExpected  func(p s3.Profile) bool // whether the features in the profile fit the fault
 	}{
 		"create-only ignored": {
-			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}},
-			check:   "create-only on Put",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update },
+			fault:       s3server.Fault{Operation: "PutObject", Ignore: []string{"If-None-Match"}},
+			check:       "create-only on Put",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Create && p.Conditions.Update },
 		},
 		"compare-and-swap ignored": {
-			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}},
-			check:   "compare-and-swap on Put",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create },
+			fault:       s3server.Fault{Operation: "PutObject", Ignore: []string{"If-Match"}},
+			check:       "compare-and-swap on Put",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Update && p.Conditions.Create },
 		},
 		"create-only refused": {
-			fault:   s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10},
-			check:   "create-only on Put",
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Create },
+			fault:       s3server.Fault{Operation: "PutObject", Error: "NotImplemented", Skip: 10},
+			check:       "create-only on Put",
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Create },
 		},
 		"conditions of CompleteMultipartUpload ignored": {
-			fault:   s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}},
-			check:   "both on completing a multipart upload",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Complete },
+			fault:       s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-Match"}},
+			check:       "both on completing a multipart upload",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Complete },
 		},
 		"creates of CompleteMultipartUpload ignored": {
-			fault:   s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}},
-			check:   "an upload whose completion was refused stays",
-			verdict: Enforced,
-			isFound: func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete },
+			fault:       s3server.Fault{Operation: "CompleteMultipartUpload", Ignore: []string{"If-None-Match"}},
+			check:       "an upload whose completion was refused stays",
+			wantVerdict: Enforced,
+			isExpected:  func(p s3.Profile) bool { return !p.RefusalAborts && !p.Conditions.Complete },
 		},
 		"conditions of deletes ignored": {
-			fault:   s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}},
-			check:   "a conditional delete",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Remove },
+			fault:       s3server.Fault{Operation: "DeleteObject", Ignore: []string{"If-Match"}},
+			check:       "a conditional delete",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Remove },
 		},
 		"conditions of copies ignored": {
-			fault:   s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}},
-			check:   "create-only and compare-and-swap on a copy",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy },
+			fault:       s3server.Fault{Operation: "CopyObject", Ignore: []string{"If-None-Match"}},
+			check:       "create-only and compare-and-swap on a copy",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Conditions.Copy && p.Copy },
 		},
 		"checksums ignored": {
-			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}},
-			check:   "a body that does not match its CRC32C is refused",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 },
+			fault:       s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Checksum-Crc32c"}},
+			check:       "a body that does not match its CRC32C is refused",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return p.Checksum == s3.ChecksumNone && !p.ContentMD5 },
 		},
 		"no listing of uploads": {
-			fault:   s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"},
-			check:   "uploads in progress are listed",
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return p.HidesUploads },
+			fault:       s3server.Fault{Operation: "ListMultipartUploads", Error: "NotImplemented"},
+			check:       "uploads in progress are listed",
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return p.HidesUploads },
 		},
 		"no copies": {
-			fault:   s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"},
-			check:   "a server-side copy",
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return !p.Copy },
+			fault:       s3server.Fault{Operation: "CopyObject", Error: "NotImplemented"},
+			check:       "a server-side copy",
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return !p.Copy },
 		},
 		"no copied parts": {
-			fault:   s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"},
-			check:   "a part copied from an object",
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return !p.CopyParts },
+			fault:       s3server.Fault{Operation: "UploadPartCopy", Error: "NotImplemented"},
+			check:       "a part copied from an object",
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return !p.CopyParts },
 		},
 		"other revisions of copied parts": {
 			fault: s3server.Fault{
 				Operation: "UploadPartCopy",
 				Ignore:    []string{"X-Amz-Copy-Source-If-Match"},
 			},
-			check:   "a copied part is of the revision that it names",
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
+			check:       "a copied part is of the revision that it names",
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.PinnedCopyParts && p.CopyParts },
 		},
 		"no batches": {
-			fault:   s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"},
-			check:   "a batch delete",
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return p.Batch == s3.BatchNone },
+			fault:       s3server.Fault{Operation: "DeleteObjects", Error: "NotImplemented"},
+			check:       "a batch delete",
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return p.Batch == s3.BatchNone },
 		},
 		"no forms": {
-			fault:   s3server.Fault{Operation: "PostObject", Error: "NotImplemented"},
-			check:   "a form enforces its sizes and type",
-			verdict: Inconclusive,
-			isFound: func(p s3.Profile) bool { return !p.SignedForms },
+			fault:       s3server.Fault{Operation: "PostObject", Error: "NotImplemented"},
+			check:       "a form enforces its sizes and type",
+			wantVerdict: Inconclusive,
+			isExpected:  func(p s3.Profile) bool { return !p.SignedForms },
 		},
 		"tags ignored": {
-			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}},
-			check:   tagsCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Tags },
+			fault:       s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Tagging"}},
+			check:       tagsCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Tags },
 		},
 		"tags of uploads ignored": {
-			fault:   s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}},
-			check:   tagsCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Tags },
+			fault:       s3server.Fault{Operation: "CreateMultipartUpload", Ignore: []string{"X-Amz-Tagging"}},
+			check:       tagsCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Tags },
 		},
 		"other tags of copies ignored": {
-			fault:   s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}},
-			check:   tagsCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Tags },
+			fault:       s3server.Fault{Operation: "CopyObject", Ignore: []string{"X-Amz-Tagging-Directive"}},
+			check:       tagsCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Tags },
 		},
 		"the number of tags not told": {
-			fault:   s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}},
-			check:   tagsCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.Tags },
+			fault:       s3server.Fault{Operation: "HeadObject", Hide: []string{"X-Amz-Tagging-Count"}},
+			check:       tagsCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.Tags },
 		},
 		"no tags": {
-			fault:   s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"},
-			check:   tagsCheck,
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return !p.Tags },
+			fault:       s3server.Fault{Operation: "PutObjectTagging", Error: "NotImplemented"},
+			check:       tagsCheck,
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return !p.Tags },
 		},
 		"a hold ignored": {
-			fault:   s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}},
-			check:   holdCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+			isLocking:   true,
+			fault:       s3server.Fault{Operation: "PutObject", Ignore: []string{"X-Amz-Object-Lock-Legal-Hold"}},
+			check:       holdCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
 		},
 		"a bucket without object lock": {
-			fault:   s3server.Fault{Operation: "PutObject", Key: "none"},
-			check:   holdCheck,
-			verdict: Refused,
-			isFound: func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
+			fault:       s3server.Fault{Operation: "PutObject", Key: "none"},
+			check:       holdCheck,
+			wantVerdict: Refused,
+			isExpected:  func(p s3.Profile) bool { return p.ObjectLock == s3.LockNone },
 		},
 		"SSE-KMS ignored": {
 			fault: s3server.Fault{
 				Operation: "PutObject",
 				Ignore:    []string{"X-Amz-Server-Side-Encryption", "X-Amz-Server-Side-Encryption-Context"},
 			},
-			check:   kmsCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.KMS },
+			check:       kmsCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.KMS },
 		},
 		"SSE-C ignored": {
 			fault: s3server.Fault{
@@ -300,37 +309,39 @@ func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
 					customerHeader + "Key-Md5",
 				},
 			},
-			check:   customerCheck,
-			verdict: Ignored,
-			isFound: func(p s3.Profile) bool { return !p.CustomerKeys },
+			check:       customerCheck,
+			wantVerdict: Ignored,
+			isExpected:  func(p s3.Profile) bool { return !p.CustomerKeys },
 		},
 		"a server that is busy once": {
-			fault:   s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1},
-			check:   "a server-side copy",
-			verdict: Enforced,
-			isFound: func(p s3.Profile) bool { return p.Copy },
+			fault:       s3server.Fault{Operation: "CopyObject", Error: "SlowDown", Times: 1},
+			check:       "a server-side copy",
+			wantVerdict: Enforced,
+			isExpected:  func(p s3.Profile) bool { return p.Copy },
 		},
 	}
-	for i, name := range slices.Sorted(maps.Keys(rows)) {
-		if i%testserver.Sample(4, 1) != 0 {
+	sampleStep := testserver.Sample(4, 1) // only each fourth case runs in a short run
+	for i, name := range slices.Sorted(maps.Keys(tests)) {
+		if i%sampleStep != 0 {
 			continue
 		}
-		tt := rows[name]
+		tt := tests[name]
 		t.Run(name, func(t *testing.T) {
 			server, c := startAmazon(t, s3server.Config{Strict: true, Buckets: []string{"photos"}})
-			c.Bucket = "photos"
-			if name == "a hold ignored" {
-				c.Bucket = ""
+			if tt.isLocking {
 				c = newLockingBucket(t, c)
+			} else {
+				c.Bucket = "photos"
 			}
 			server.Inject(tt.fault)
+
 			report, err := Run(t.Context(), c, "")
 			require.NoError(t, err)
 
 			i := slices.IndexFunc(report.Checks, func(check Check) bool { return check.Name == tt.check })
 			require.NotEqual(t, -1, i, report)
-			require.Equal(t, tt.verdict, report.Checks[i].Verdict, report)
-			require.True(t, tt.isFound(report.Profile), "%+v", report.Profile)
+			require.Equal(t, tt.wantVerdict, report.Checks[i].Verdict, report)
+			require.True(t, tt.isExpected(report.Profile), "%+v", report.Profile)
 		})
 	}
 }
