@@ -35,18 +35,7 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 			storage.WithVersion(attrs.Version)))
 	}()
 
-	// Everybody may read the objects.
-	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{
-		"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"],
-		"Resource": ["arn:aws:s3:::%s/*"]
-	}]}`, bucket)
-	// New buckets of Amazon block such policies.
-	if s.name == "aws" {
-		_, err := s.raw.DeletePublicAccessBlock(ctx, &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
-		require.NoError(t, err)
-	}
-	_, err = s.raw.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
-	require.NoError(t, err)
+	letEverybodyRead(t, s, bucket)
 
 	// A client without credentials can read the object.
 	c := s.config(t, bucket)
@@ -59,7 +48,7 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	require.Equal(t, "text", string(got))
 
 	// It can do nothing else.
-	for name, call := range map[string]func() error{
+	refusedCalls := map[string]func() error{
 		"Tags": func() error {
 			_, err := storage.Tags(ctx, b, "k")
 			return err
@@ -87,7 +76,8 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 			return err
 		},
 		"a removal": func() error { return b.Remove(ctx, "k") },
-	} {
+	}
+	for name, call := range refusedCalls {
 		err := call()
 		require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%s on %s: %v", name, s.name, err)
 	}
@@ -104,4 +94,21 @@ func testAnonymousAccess(t *testing.T, s *testServer) {
 	exists, err := owner.Exists(ctx, "new")
 	require.NoError(t, err)
 	require.False(t, exists)
+}
+
+// letEverybodyRead sets a policy of the bucket with which everybody may read its objects.
+func letEverybodyRead(t *testing.T, s *testServer, bucket string) {
+	t.Helper()
+	// New buckets of Amazon block such policies.
+	if s.name == "aws" {
+		_, err := s.raw.DeletePublicAccessBlock(t.Context(), &awss3.DeletePublicAccessBlockInput{Bucket: &bucket})
+		require.NoError(t, err)
+	}
+
+	policy := fmt.Sprintf(`{"Version": "2012-10-17", "Statement": [{
+		"Effect": "Allow", "Principal": "*", "Action": ["s3:GetObject"],
+		"Resource": ["arn:aws:s3:::%s/*"]
+	}]}`, bucket)
+	_, err := s.raw.PutBucketPolicy(t.Context(), &awss3.PutBucketPolicyInput{Bucket: &bucket, Policy: &policy})
+	require.NoError(t, err)
 }

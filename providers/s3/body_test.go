@@ -31,7 +31,7 @@ func TestPutWithoutProfile(t *testing.T) {
 		{name: "profile of the user, without TLS", profile: Profile{Name: "own"}, wantMD5: md5OfText},
 		{
 			name:    "profile that requires an MD5, with TLS",
-			tls:     true,
+			tls:  true,
 			profile: Profile{Name: "own", ContentMD5: true},
 			wantMD5: md5OfText,
 		},
@@ -48,6 +48,8 @@ func TestPutWithoutProfile(t *testing.T) {
 				raw = server.openDriver(t, "unknown")
 				sdk = sdkOnly(raw)
 			}
+
+			// Each client sends an object and a part.
 			for name, d := range map[string]*objectDriver{"raw client": raw, "SDK": sdk} {
 				if tt.profile.Name != "" {
 					d = d.WithProfile(tt.profile).(*objectDriver)
@@ -59,7 +61,7 @@ func TestPutWithoutProfile(t *testing.T) {
 					Upload: "u",
 					Number: 1,
 					Body:   strings.NewReader(text),
-					Size:   5,
+					Size:   int64(len(text)),
 					CRC32C: wiretest.CRC32C(text),
 				})
 				require.NoError(t, err, name)

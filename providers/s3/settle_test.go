@@ -26,6 +26,17 @@ func repeated(n int, reply string) []string {
 	return slices.Repeat([]string{reply}, n)
 }
 
+// count returns how many requests with the name were sent.
+func (s *scriptedTransport) count(name string) int {
+	n := 0
+	for _, request := range s.requests {
+		if request == name {
+			n++
+		}
+	}
+	return n
+}
+
 // CreateBucket repeats the changes of a new bucket, which S3 may refuse for seconds to minutes. If it gives up,
 // it deletes the bucket only if the refusal is final: hashicorp/terraform-provider-aws#7628,
 // #7803, #49960 (OperationAborted and NoSuchBucket), env0/templates#258 (public policies).
@@ -43,8 +54,8 @@ func TestCreateBucketSettings(t *testing.T) {
 
 	tests := map[string]struct {
 		option        storage.BucketOption
-		first         map[string][]string // the first responses
-		want          storage.Code
+		first         map[string][]string // the first responses to a request, before a success
+		wantCode      storage.Code
 		wantHint      string
 		minDuration   time.Duration // of CreateBucket
 		maxDuration   time.Duration
@@ -78,7 +89,7 @@ func TestCreateBucketSettings(t *testing.T) {
 		"another change that never ends": {
 			option:      versions,
 			first:       map[string][]string{"PUT /?versioning": repeated(forever, aborted)},
-			want:        storage.Unavailable,
+			wantCode:    storage.Unavailable,
 			wantHint:    "call UpdateBucket",
 			minDuration: 100 * time.Second,
 			maxDuration: 3 * time.Minute,
@@ -92,7 +103,7 @@ func TestCreateBucketSettings(t *testing.T) {
 		"a final refusal, after a temporary one": {
 			option:        versions,
 			first:         map[string][]string{"PUT /?versioning": {aborted, errorResponse(403, "AccessDenied")}},
-			want:          storage.PermissionDenied,
+			wantCode:      storage.PermissionDenied,
 			minDuration:   time.Second,
 			maxDuration:   time.Second,
 			wantDeletions: 1,
@@ -106,7 +117,7 @@ func TestCreateBucketSettings(t *testing.T) {
 		"the account's block of public access": {
 			option:        public,
 			first:         map[string][]string{"PUT /?policy": repeated(forever, denied(blocked))},
-			want:          storage.PermissionDenied,
+			wantCode:      storage.PermissionDenied,
 			wantHint:      "Block Public Access settings for this account",
 			minDuration:   20 * time.Second,
 			maxDuration:   30 * time.Second,
@@ -115,7 +126,7 @@ func TestCreateBucketSettings(t *testing.T) {
 		"a policy that the credentials may not set": {
 			option:        public,
 			first:         map[string][]string{"PUT /?policy": {denied(unprivileged)}},
-			want:          storage.PermissionDenied,
+			wantCode:      storage.PermissionDenied,
 			wantHint:      "may not do this",
 			wantDeletions: 1,
 		},
@@ -128,25 +139,16 @@ func TestCreateBucketSettings(t *testing.T) {
 
 				start := time.Now()
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos", tt.option)
-				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+				elapsed := time.Since(start)
+				require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 				if tt.wantHint != "" {
 					require.Contains(t, err.Error(), tt.wantHint)
 				}
-				elapsed := time.Since(start)
 				require.GreaterOrEqual(t, elapsed, tt.minDuration)
 				require.LessOrEqual(t, elapsed, tt.maxDuration)
 
-				creations, deletions := 0, 0
-				for _, request := range transport.requests {
-					switch request {
-					case "PUT /":
-						creations++
-					case "DELETE /":
-						deletions++
-					}
-				}
-				require.Equal(t, 1, creations, "%v", transport.requests)
-				require.Equal(t, tt.wantDeletions, deletions, "%v", transport.requests)
+				require.Equal(t, 1, transport.count("PUT /"), "%v", transport.requests)
+				require.Equal(t, tt.wantDeletions, transport.count("DELETE /"), "%v", transport.requests)
 			})
 		})
 	}

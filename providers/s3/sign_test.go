@@ -115,13 +115,7 @@ var keys = append(slices.Clone(wiretest.Keys), "a=b&X-Amz-Expires=9", strings.Re
 // A signed upload is the same as that of the SDK, at each kind of endpoint, for each kind of key and
 // property.
 func TestSignedUploadMatchesSDK(t *testing.T) {
-	sum := uint32(0xdeadbeef)
-	type row struct {
-		name   string
-		change func(r *driver.SignRequest)
-		input  awss3.PutObjectInput // of the same request by the SDK
-	}
-	rows := []row{
+	tests := []signedUploadTest{
 		{name: "a content type"},
 		{
 			name: "a size",
@@ -129,14 +123,14 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 				r.MinSize = 5
 				r.MaxSize = 5
 			},
-			input: awss3.PutObjectInput{ContentLength: aws.Int64(5)},
+			sdkInput: awss3.PutObjectInput{ContentLength: aws.Int64(5)},
 		},
 		{
 			name: "create only",
 			change: func(r *driver.SignRequest) {
 				r.Condition.Absent = true
 			},
-			input: awss3.PutObjectInput{IfNoneMatch: aws.String("*")},
+			sdkInput: awss3.PutObjectInput{IfNoneMatch: aws.String("*")},
 		},
 		{
 			name: "properties",
@@ -149,7 +143,7 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 				r.PublicRead = true
 				r.Metadata = map[string]string{"a": "1", "b-c_d": "=?utf-8?q?x?="}
 			},
-			input: awss3.PutObjectInput{
+			sdkInput: awss3.PutObjectInput{
 				CacheControl:       aws.String("no-store"),
 				ContentDisposition: aws.String(`attachment;  filename="a"`),
 				ContentLanguage:    aws.String("de"),
@@ -161,12 +155,16 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 		},
 	}
 	for _, key := range keys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), func(r *driver.SignRequest) {
-			r.Key = key
-		}, awss3.PutObjectInput{Key: &key}})
+		tests = append(tests, signedUploadTest{
+			name: fmt.Sprintf("key %.20q", key),
+			change: func(r *driver.SignRequest) {
+				r.Key = key
+			},
+			sdkInput: awss3.PutObjectInput{Key: &key},
+		})
 	}
 
-	for where, config := range map[string]Config{
+	configs := map[string]Config{
 		"virtual host":              {},
 		"path style":                {PathStyle: aws.Bool(true)},
 		"a custom server":           {Endpoint: "http://127.0.0.1:9000"},
@@ -175,45 +173,66 @@ func TestSignedUploadMatchesSDK(t *testing.T) {
 		"the scheme's default port": {Endpoint: "https://example.com:443"},
 		"Spaces":                    {Endpoint: "https://nyc3.digitaloceanspaces.com"},
 		"credentials with a token":  {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
-	} {
+	}
+	for configName, config := range configs {
 		d := mustOpen(t, config)
-		for _, row := range rows {
-			t.Run(where+"/"+row.name, func(t *testing.T) {
-				if row.input.Key == nil {
-					row.input.Key = aws.String("a")
-				}
-				row.input.ContentType = aws.String("text/plain")
-				row.input.Metadata = d.account.profile.attributes().StoredNames(row.input.Metadata)
-				// The time is cut to the second.
-				want := d.sdkPut(t, time.Hour+time.Second, &row.input)
-
-				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(row.change), now)
+		for _, tt := range tests {
+			t.Run(configName+"/"+tt.name, func(t *testing.T) {
+				want := tt.signWithSDK(t, d)
+				got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(tt.change), now)
 				require.NoError(t, err)
 				require.Equal(t, want.URL, got.URL)
 
+				// The HTTP client itself sets these headers. A browser allows no script to set Content-Length.
 				want.SignedHeader.Del("Host")
-				// A browser sets Content-Length itself, and allows no script to set it.
 				want.SignedHeader.Del("Content-Length")
 				require.Equal(t, want.SignedHeader, got.Header)
 				require.Equal(t, http.MethodPut, got.Method)
 			})
 		}
 	}
+}
 
-	t.Run("a checksum", func(t *testing.T) {
-		d := mustOpen(t, Config{})
-		want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{
-			Key:            aws.String("a"),
-			ContentType:    aws.String("text/plain"),
-			ChecksumCRC32C: aws.String("3q2+7w=="),
-		})
-		got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
-		}), now)
-		require.NoError(t, err)
-		require.Equal(t, want.URL, got.URL)
-		require.Equal(t, "3q2+7w==", got.Header.Get("X-Amz-Checksum-Crc32c"))
+// A signedUploadTest is a request to sign an upload, and the same request to the SDK.
+type signedUploadTest struct {
+	name     string
+	change   func(r *driver.SignRequest)
+	sdkInput awss3.PutObjectInput // without the content type, and without the key "a"
+}
+
+// signWithSDK returns the upload as the SDK signs it.
+func (tt signedUploadTest) signWithSDK(t *testing.T, d *objectDriver) *v4.PresignedHTTPRequest {
+	t.Helper()
+	input := tt.sdkInput
+	if input.Key == nil {
+		input.Key = aws.String("a")
+	}
+	input.ContentType = aws.String("text/plain")
+	input.Metadata = d.account.profile.attributes().StoredNames(input.Metadata)
+
+	// This package signs from the start of the current second, so its URL is valid for a second more than the TTL.
+	return d.sdkPut(t, time.Hour+time.Second, &input)
+}
+
+// A signed upload with a checksum is the same as that of the SDK.
+func TestSignedUploadChecksumMatchesSDK(t *testing.T) {
+	const (
+		sum        = 0xdeadbeef
+		encodedSum = "3q2+7w=="
+	)
+	d := mustOpen(t, Config{})
+	want := d.sdkPut(t, time.Hour+time.Second, &awss3.PutObjectInput{
+		Key:            aws.String("a"),
+		ContentType:    aws.String("text/plain"),
+		ChecksumCRC32C: aws.String(encodedSum),
 	})
+
+	got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+	}), now)
+	require.NoError(t, err)
+	require.Equal(t, want.URL, got.URL)
+	require.Equal(t, encodedSum, got.Header.Get("X-Amz-Checksum-Crc32c"))
 }
 
 // A signed download of any key has the same URL as one that the SDK signs at the same time.
@@ -358,59 +377,63 @@ func TestSigningBaseURL(t *testing.T) {
 // Signatures expire with their TTL or with the credentials, whichever is first.
 func TestSignedURLExpires(t *testing.T) {
 	second := now.Truncate(time.Second)
+	unknown := time.Time{}
 	tests := map[string]struct {
-		ttl  time.Duration
-		ends time.Time // of the credentials
-		want time.Time
+		ttl               time.Duration
+		credentialsExpiry time.Time
+		wantExpiry        time.Time // of the URL
 	}{
 		"at least the requested time": {
-			ttl:  time.Second,
-			ends: time.Time{},
-			want: second.Add(2 * time.Second),
+			ttl:               time.Second,
+			credentialsExpiry: unknown,
+			wantExpiry:        second.Add(2 * time.Second),
 		},
 		"at most 7 days": {
-			ttl:  7 * 24 * time.Hour,
-			ends: now.Add(30 * 24 * time.Hour),
-			want: second.Add(7 * 24 * time.Hour),
+			ttl:               7 * 24 * time.Hour,
+			credentialsExpiry: now.Add(30 * 24 * time.Hour),
+			wantExpiry:        second.Add(7 * 24 * time.Hour),
 		},
 		"a session with unknown expiry": {
-			ttl:  7 * 24 * time.Hour,
-			ends: time.Time{},
-			want: second.Add(12 * time.Hour),
+			ttl:               7 * 24 * time.Hour,
+			credentialsExpiry: unknown,
+			wantExpiry:        second.Add(12 * time.Hour),
 		},
 		"credentials that outlast it": {
-			ttl:  time.Hour,
-			ends: now.Add(2 * time.Hour),
-			want: second.Add(time.Hour + time.Second),
+			ttl:               time.Hour,
+			credentialsExpiry: now.Add(2 * time.Hour),
+			wantExpiry:        second.Add(time.Hour + time.Second),
 		},
 		"credentials that expire before": {
-			ttl:  time.Hour,
-			ends: now.Add(20 * time.Minute),
-			want: second.Add(20 * time.Minute),
+			ttl:               time.Hour,
+			credentialsExpiry: now.Add(20 * time.Minute),
+			wantExpiry:        second.Add(20 * time.Minute),
 		},
 		"credentials that expire in half a second": {
-			ttl:  time.Hour,
-			ends: now.Add(500 * time.Millisecond),
-			want: second.Add(time.Second),
+			ttl:               time.Hour,
+			credentialsExpiry: now.Add(500 * time.Millisecond),
+			wantExpiry:        second.Add(time.Second),
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{tt.ends}, Region: "eu-west-1"}})
+			credentials := expiring{at: tt.credentialsExpiry}
+			d := mustOpen(t, Config{AWS: &aws.Config{Credentials: credentials, Region: "eu-west-1"}})
 			got, err := d.urls.sign(t.Context(), wiretest.SignedUpload(func(r *driver.SignRequest) {
 				r.TTL = tt.ttl
 			}), now)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, got.ExpiresAt)
+			require.Equal(t, tt.wantExpiry, got.ExpiresAt)
+
+			// The URL has the number of seconds until then.
 			u, err := url.Parse(got.URL)
 			require.NoError(t, err)
-			require.Equal(t, fmt.Sprint(int64(tt.want.Sub(second)/time.Second)),
-				u.Query().Get("X-Amz-Expires"))
+			wantSeconds := int64(tt.wantExpiry.Sub(second) / time.Second)
+			require.Equal(t, fmt.Sprint(wantSeconds), u.Query().Get("X-Amz-Expires"))
 		})
 	}
 	t.Run("expired credentials", func(t *testing.T) {
 		d := mustOpen(t, Config{
-			AWS: &aws.Config{Credentials: expiring{now.Add(-time.Hour)}, Region: "eu-west-1"},
+			AWS: &aws.Config{Credentials: expiring{at: now.Add(-time.Hour)}, Region: "eu-west-1"},
 		})
 		_, err := d.urls.sign(t.Context(), wiretest.SignedUpload(nil), now)
 		require.ErrorIs(t, err, storage.Unauthenticated)
