@@ -99,109 +99,116 @@ func writeProfile(t *testing.T, file string, c aws.Credentials) {
 // are asked for, and a function that updates the source after another key has become valid.
 type source struct {
 	name   string
-	config func(t *testing.T, r *rotation) (c Config, rotate func())
+	config func(t *testing.T, r *rotation) (c Config, update func())
 }
 
 var sources = []source{
-	{
-		name: "a shared file that is written again",
-		config: func(t *testing.T, r *rotation) (Config, func()) {
-			file := filepath.Join(t.TempDir(), "credentials")
-			write := func() {
-				writeProfile(t, file, numberedKey(r.valid.Load()))
-			}
-			write()
-			setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-			return Config{}, write
-		},
-	},
-	{
-		name: "a profile by its name",
-		config: func(t *testing.T, r *rotation) (Config, func()) {
-			file := filepath.Join(t.TempDir(), "credentials")
-			write := func() {
-				writeProfile(t, file, numberedKey(r.valid.Load()))
-			}
-			write()
-			setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-			return Config{Credentials: "default"}, write
-		},
-	},
-	{
-		name: "a process without an expiry",
-		config: func(t *testing.T, r *rotation) (Config, func()) {
-			cat := testserver.Program(t, "cat")
-			dir := t.TempDir()
-			write := func() {
-				c := numberedKey(r.valid.Load())
-				const form = `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`
-				output := fmt.Appendf(nil, form, c.AccessKeyID, c.SecretAccessKey)
-				require.NoError(t, os.WriteFile(filepath.Join(dir, "out"), output, 0o600))
-			}
-			write()
-			require.NoError(t, os.WriteFile(filepath.Join(dir, "config"),
-				[]byte("[default]\ncredential_process = "+cat+" "+filepath.Join(dir, "out")+"\n"), 0o600))
-			setEnv(t, map[string]string{"AWS_CONFIG_FILE": filepath.Join(dir, "config")})
-			return Config{}, write
-		},
-	},
-	{
-		name: "a role",
-		config: func(t *testing.T, r *rotation) (Config, func()) {
-			sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				c := numberedKey(r.valid.Load())
-				_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials>`+
-					`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
-					`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
-					c.AccessKeyID, c.SecretAccessKey)
-			}))
-			t.Cleanup(sts.Close)
-			config := filepath.Join(t.TempDir(), "config")
-			const content = "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n" +
-				"[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"
-			require.NoError(t, os.WriteFile(config, []byte(content), 0o600))
-			setEnv(t, map[string]string{
-				"AWS_CONFIG_FILE":      config,
-				"AWS_PROFILE":          "role",
-				"AWS_ENDPOINT_URL_STS": sts.URL,
-			})
-			return Config{}, func() {}
-		},
-	},
-	{
-		name: "a configuration of the SDK with a cache",
-		config: func(_ *testing.T, r *rotation) (Config, func()) {
-			return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(r.provider())}}, func() {}
-		},
-	},
-	{
-		name: "a client of the SDK with a cache",
-		config: func(_ *testing.T, r *rotation) (Config, func()) {
-			client := awss3.New(awss3.Options{
-				Region:      s3server.DefaultRegion,
-				Credentials: aws.NewCredentialsCache(r.provider()),
-			})
-			return Config{Client: client}, func() {}
-		},
-	},
-	{
-		name: "a provider without a cache",
-		config: func(_ *testing.T, r *rotation) (Config, func()) {
-			return Config{AWS: &aws.Config{Credentials: r.provider()}}, func() {}
-		},
-	},
+	{name: "a shared file that is written again", config: configOfSharedFile},
+	{name: "a profile by its name", config: configOfNamedProfile},
+	{name: "a process without an expiry", config: configOfProcess},
+	{name: "a role", config: configOfRole},
+	{name: "a configuration of the SDK with a cache", config: configOfSDKCache},
+	{name: "a client of the SDK with a cache", config: configOfSDKClient},
+	{name: "a provider without a cache", config: configOfProvider},
 }
 
+// configOfSharedFile has the valid key in the default profile of the shared file.
+func configOfSharedFile(t *testing.T, r *rotation) (c Config, update func()) {
+	return Config{}, shareValidKey(t, r)
+}
+
+// configOfNamedProfile has the valid key in a profile of the shared file, which the Config names.
+func configOfNamedProfile(t *testing.T, r *rotation) (c Config, update func()) {
+	return Config{Credentials: "default"}, shareValidKey(t, r)
+}
+
+// shareValidKey writes the valid key into the shared file of credentials. The function that it returns does so again.
+func shareValidKey(t *testing.T, r *rotation) (update func()) {
+	file := filepath.Join(t.TempDir(), "credentials")
+	setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
+	update = func() {
+		writeProfile(t, file, numberedKey(r.valid.Load()))
+	}
+	update()
+	return update
+}
+
+// configOfProcess has a program that prints the valid key.
+func configOfProcess(t *testing.T, r *rotation) (c Config, update func()) {
+	cat := testserver.Program(t, "cat")
+	dir := t.TempDir()
+	outputFile := filepath.Join(dir, "out")
+	configFile := filepath.Join(dir, "config")
+	update = func() {
+		key := numberedKey(r.valid.Load())
+		const form = `{"Version":1,"AccessKeyId":%q,"SecretAccessKey":%q}`
+		output := fmt.Appendf(nil, form, key.AccessKeyID, key.SecretAccessKey)
+		require.NoError(t, os.WriteFile(outputFile, output, 0o600))
+	}
+	update()
+
+	profile := "[default]\ncredential_process = " + cat + " " + outputFile + "\n"
+	require.NoError(t, os.WriteFile(configFile, []byte(profile), 0o600))
+	setEnv(t, map[string]string{"AWS_CONFIG_FILE": configFile})
+	return Config{}, update
+}
+
+// configOfRole has a role for which an STS returns the valid key.
+func configOfRole(t *testing.T, r *rotation) (c Config, update func()) {
+	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		key := numberedKey(r.valid.Load())
+		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials>`+
+			`<AccessKeyId>%s</AccessKeyId><SecretAccessKey>%s</SecretAccessKey>`+
+			`<Expiration>2999-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+			key.AccessKeyID, key.SecretAccessKey)
+	}))
+	t.Cleanup(sts.Close)
+
+	configFile := filepath.Join(t.TempDir(), "config")
+	const profiles = "[profile role]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n" +
+		"[profile base]\naws_access_key_id = a\naws_secret_access_key = b\n"
+	require.NoError(t, os.WriteFile(configFile, []byte(profiles), 0o600))
+	setEnv(t, map[string]string{
+		"AWS_CONFIG_FILE":      configFile,
+		"AWS_PROFILE":          "role",
+		"AWS_ENDPOINT_URL_STS": sts.URL,
+	})
+	return Config{}, nothingToUpdate
+}
+
+// configOfSDKCache has a cache of the SDK before the provider of the valid key.
+func configOfSDKCache(_ *testing.T, r *rotation) (c Config, update func()) {
+	return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(r.provider())}}, nothingToUpdate
+}
+
+// configOfSDKClient has a client of the SDK, with a cache before the provider of the valid key.
+func configOfSDKClient(_ *testing.T, r *rotation) (c Config, update func()) {
+	client := awss3.New(awss3.Options{
+		Region:      s3server.DefaultRegion,
+		Credentials: aws.NewCredentialsCache(r.provider()),
+	})
+	return Config{Client: client}, nothingToUpdate
+}
+
+// configOfProvider has the provider of the valid key itself.
+func configOfProvider(_ *testing.T, r *rotation) (c Config, update func()) {
+	return Config{AWS: &aws.Config{Credentials: r.provider()}}, nothingToUpdate
+}
+
+// nothingToUpdate is for a source that always returns the valid key, or always the same key.
+func nothingToUpdate() {}
+
+// provider returns the valid key each time that it is asked.
 func (r *rotation) provider() aws.CredentialsProvider {
 	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return numberedKey(r.valid.Load()), nil
 	})
 }
 
-// open opens the bucket and its account with the credentials of a source. The function rotate makes the
+// open opens the bucket and its account with the credentials of a source. The function acceptNextKey makes the
 // next key the valid one, and writes it to the source.
-func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.Service, rotate func()) {
-	c, write := src.config(t, r)
+func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.Service, acceptNextKey func()) {
+	c, update := src.config(t, r)
 	c.Endpoint = r.server.URL
 	c.Region = s3server.DefaultRegion
 	c.Profile = newProfile(t, "aws")
@@ -216,7 +223,7 @@ func (r *rotation) open(t *testing.T, src source) (b storage.Bucket, s storage.S
 	})
 	return b, s, func() {
 		r.valid.Add(1)
-		write()
+		update()
 	}
 }
 
@@ -395,7 +402,6 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 		return numberedKey(store.valid.Load()), nil
 	})
 	counted := source{config: func(*testing.T, *rotation) (c Config, update func()) {
-		nothingToUpdate := func() {}
 		return Config{AWS: &aws.Config{Credentials: aws.NewCredentialsCache(provider)}}, nothingToUpdate
 	}}
 	bucket, _, acceptNextKey := store.open(t, counted)
@@ -420,14 +426,15 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 // parts remain. grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
-	b, _, rotate := r.open(t, sources[0])
+	b, _, acceptNextKey := r.open(t, source{config: configOfSharedFile})
+
 	// When the body fails, the server no longer accepts the token with which the parts were sent.
-	fail := readerFunc(func([]byte) (int, error) {
-		rotate()
+	failingEnd := readerFunc(func([]byte) (int, error) {
+		acceptNextKey()
 		return 0, iotest.ErrTimeout
 	})
 	const partSize, size = 5 << 20, 11 << 20
-	body := io.MultiReader(strings.NewReader(strings.Repeat("x", size)), fail)
+	body := io.MultiReader(strings.NewReader(strings.Repeat("x", size)), failingEnd)
 
 	_, err := b.Upload(t.Context(), "a", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.ErrorIs(t, err, storage.BodyFailed)
@@ -435,7 +442,7 @@ func TestAbortPartsNewCredentials(t *testing.T) {
 		require.NoError(t, err)
 		require.Fail(t, "an upload is left", entry.Key)
 	}
-	require.NotZero(t, r.refused.Load())
+	require.NotZero(t, r.refused.Load(), "a request must have been refused")
 }
 
 // A readerFunc is a function that reads.
@@ -478,17 +485,17 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 			writeProfile(t, file, numberedKey(1))
 			r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 			// The source stays the same when the store stops accepting its keys.
-			unchangedSource := source{config: func(t *testing.T, _ *rotation) (Config, func()) {
+			unchangedSource := source{config: func(t *testing.T, _ *rotation) (c Config, update func()) {
 				setEnv(t, map[string]string{"AWS_SHARED_CREDENTIALS_FILE": file})
-				return tt.config, func() {}
+				return tt.config, nothingToUpdate
 			}}
-			b, _, rotate := r.open(t, unchangedSource)
-
+			b, _, acceptNextKey := r.open(t, unchangedSource)
 			if tt.isValid {
-				require.NoError(t, drain(b.List(t.Context())))
+				require.NoError(t, drain(b.List(t.Context())), "the first key is accepted")
 			}
-			rotate()
 
+			// From now on, the store refuses the key of the source.
+			acceptNextKey()
 			require.ErrorIs(t, drain(b.List(t.Context())), storage.Unauthenticated)
 			require.Equal(t, tt.wantRefused, r.refused.Load())
 
