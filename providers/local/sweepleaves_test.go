@@ -132,36 +132,38 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 		return
 	}
 	tests := []struct {
-		name  string
-		spoil func(t *testing.T, bucket *testBucket, dir string) (restore func())
+		name string
+
+		// spoil makes the upload in the directory dir impossible to examine. restore undoes that.
+		spoil func(t *testing.T, dir string) (restore func())
 	}{
 		{
 			name: "a key file that may not be read",
-			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+			spoil: func(t *testing.T, dir string) func() {
 				return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0)
 			},
 		},
 		{
 			name: "a key file that may not be locked",
-			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+			spoil: func(t *testing.T, dir string) func() {
 				return forbidAccess(t, filepath.Join(dir, uploadKeyName), 0o400)
 			},
 		},
 		{
 			name: "a directory that may not be read",
-			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+			spoil: func(t *testing.T, dir string) func() {
 				return forbidAccess(t, dir, 0)
 			},
 		},
 		{
 			name: "a directory that may not be changed",
-			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+			spoil: func(t *testing.T, dir string) func() {
 				return forbidAccess(t, dir, 0o500)
 			},
 		},
 		{
 			name: "a key file that another program has locked",
-			spoil: func(t *testing.T, _ *testBucket, dir string) func() {
+			spoil: func(t *testing.T, dir string) func() {
 				f, err := os.OpenFile(filepath.Join(dir, uploadKeyName), os.O_RDWR, 0)
 				require.NoError(t, err)
 				require.NoError(t, osdir.TryLock(f))
@@ -175,20 +177,22 @@ func TestSweepKeepsUnreadableUploads(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := atNoon()
 			bucket := newTestBucket(t, clock.tweak)
-			sweep := func() { reopenTestBucket(t, bucket.root, clock.tweak) } // opening a bucket sweeps it
+
+			// Opening a bucket sweeps it.
+			sweep := func() { reopenTestBucket(t, bucket.root, clock.tweak) }
 
 			// After a week, an upload is abandoned. One that cannot be examined remains intact.
 			upload := bucket.begin(&driver.PutRequest{Key: "k"})
 			part := bucket.part(upload, 1, "x")
 			clock.pass(8 * day)
-			restore := tt.spoil(t, bucket, bucket.uploadDir(upload))
+			restore := tt.spoil(t, bucket.uploadDir(upload))
 			sweep()
 			restore()
 			require.NoError(t, bucket.complete("k", upload, part))
 
 			// A later sweep, which can examine the upload again, removes it.
 			upload = bucket.begin(&driver.PutRequest{Key: "k"})
-			restore = tt.spoil(t, bucket, bucket.uploadDir(upload))
+			restore = tt.spoil(t, bucket.uploadDir(upload))
 			clock.pass(8 * day)
 			sweep()
 			restore()
@@ -247,153 +251,147 @@ func TestSweepUploadWithoutKeyFile(t *testing.T) {
 	require.Equal(t, []string{bucket.uploadDir(recent)}, bucket.uploads())
 }
 
+// A plantedBucket is a bucket in which a test makes files and links that resemble abandoned uploads.
+type plantedBucket struct {
+	*testBucket
+	uploads string // the directory of the uploads, which is empty at first
+	upload  string // the path of an upload in it, which does not exist at first
+	outside string // an empty directory outside of the bucket
+}
+
+// newPlantedBucket returns a bucket with one object.
+func newPlantedBucket(t *testing.T) plantedBucket {
+	t.Helper()
+	bucket := newTestBucket(t)
+	bucket.put("k", "x")
+	uploads := filepath.Join(bucket.root, bucketdir.UploadsPath)
+	require.NoError(t, os.Mkdir(uploads, 0o777))
+	return plantedBucket{
+		testBucket: bucket,
+		uploads:    uploads,
+		upload:     filepath.Join(uploads, uploadName),
+		outside:    t.TempDir(),
+	}
+}
+
+// uploadName is a name that an upload may have.
+var uploadName = strings.Repeat("a", 24)
+
+// makeUpload makes a directory with the files of an upload, and returns the paths of its key file and its part.
+func makeUpload(t *testing.T, dir string) (keyFile, partFile string) {
+	t.Helper()
+	keyFile = filepath.Join(dir, uploadKeyName)
+	partFile = filepath.Join(dir, partName(1))
+	require.NoError(t, os.MkdirAll(dir, 0o777))
+	require.NoError(t, os.WriteFile(keyFile, []byte("k"), 0o666))
+	require.NoError(t, os.WriteFile(partFile, []byte("k"), 0o666))
+	return keyFile, partFile
+}
+
+// makeLink makes a link at a path.
+func makeLink(t *testing.T, path, target string) {
+	t.Helper()
+	wineCannot(t, noLinks)
+	require.NoError(t, os.Symlink(target, path))
+}
+
+// sweepAll opens the bucket at a time when all uploads are abandoned. Opening the bucket sweeps it.
+func (p plantedBucket) sweepAll(t *testing.T) {
+	t.Helper()
+	laterClock := &setClock{time.Now().Add(30 * day)}
+	reopenTestBucket(t, p.root, laterClock.tweak)
+}
+
+// requireSweepKeeps sweeps the bucket, and requires that each path is still there.
+func (p plantedBucket) requireSweepKeeps(t *testing.T, paths ...string) {
+	t.Helper()
+	p.sweepAll(t)
+	for _, path := range paths {
+		_, err := os.Lstat(path)
+		require.NoError(t, err)
+	}
+}
+
 // A sweep removes uploads, but nothing else that is among them or that a link among them leads to.
 func TestSweepOnlyTouchesUploads(t *testing.T) {
-	laterClock := &setClock{time.Now().Add(30 * day)} // when all uploads are abandoned
-	makeUpload := func(t *testing.T, dir string) {
-		t.Helper()
-		require.NoError(t, os.MkdirAll(dir, 0o777))
-		for _, name := range []string{uploadKeyName, partName(1)} {
-			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("k"), 0o666))
-		}
-	}
-	uploadName := strings.Repeat("a", 24)
-	tests := []struct {
-		name string
+	t.Run("a file with the name of an upload", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		require.NoError(t, os.WriteFile(bucket.upload, nil, 0o666))
+		bucket.requireSweepKeeps(t, bucket.upload)
+	})
 
-		// plant makes files in the directory of the uploads, in the bucket or in a directory outside of it. It returns
-		// the paths that the sweep must leave.
-		plant func(t *testing.T, bucket *testBucket, uploads, outside string) (stays []string)
-	}{
-		{
-			name: "a file with the name of an upload",
-			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				path := filepath.Join(uploads, uploadName)
-				require.NoError(t, os.WriteFile(path, nil, 0o666))
-				return []string{path}
-			},
-		},
-		{
-			name: "a directory with another name",
-			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				makeUpload(t, filepath.Join(uploads, "mine"))
-				makeUpload(t, filepath.Join(uploads, strings.ToUpper(uploadName)))
-				return []string{
-					filepath.Join(uploads, "mine", partName(1)),
-					filepath.Join(uploads, strings.ToUpper(uploadName), partName(1)),
-				}
-			},
-		},
-		{
-			name: "a link to an upload outside",
-			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-				makeUpload(t, outside)
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(outside, filepath.Join(uploads, uploadName)))
-				return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
-			},
-		},
-		{
-			name: "a link to objects",
-			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-				makeUpload(t, filepath.Join(bucket.root, "dir"))
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(filepath.Join("..", "..", "dir"), filepath.Join(uploads, uploadName)))
-				return []string{
-					filepath.Join(bucket.root, "dir", uploadKeyName), filepath.Join(bucket.root,
-						"dir", partName(1)),
-				}
-			},
-		},
-		{
-			name: "a key that is a link to an object",
-			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-				bucket.write("object", "k")
-				makeUpload(t, filepath.Join(uploads, uploadName))
-				key := filepath.Join(uploads, uploadName, uploadKeyName)
-				require.NoError(t, os.Remove(key))
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(filepath.Join("..", "..", "..", "object"), key))
-				return []string{
-					key, filepath.Join(uploads, uploadName, partName(1)), filepath.Join(bucket.root, "object"),
-				}
-			},
-		},
-		{
-			name: "a key that is a link to the outside",
-			plant: func(t *testing.T, _ *testBucket, uploads, outside string) []string {
-				makeUpload(t, outside)
-				makeUpload(t, filepath.Join(uploads, uploadName))
-				key := filepath.Join(uploads, uploadName, uploadKeyName)
-				require.NoError(t, os.Remove(key))
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(filepath.Join(outside, uploadKeyName), key))
-				return []string{
-					key, filepath.Join(uploads, uploadName, partName(1)), filepath.Join(outside, uploadKeyName),
-				}
-			},
-		},
-		{
-			name: "a key that is a directory",
-			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				path := filepath.Join(uploads, uploadName, uploadKeyName, "x")
-				require.NoError(t, os.MkdirAll(path, 0o777))
-				return []string{path}
-			},
-		},
-		{
-			name: "links and directories in an upload",
-			plant: func(t *testing.T, bucket *testBucket, uploads, outside string) []string {
-				makeUpload(t, outside)
-				dir := filepath.Join(uploads, uploadName)
-				require.NoError(t, os.MkdirAll(filepath.Join(dir, "deep", "er"), 0o777))
-				makeUpload(t, dir)
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(outside, filepath.Join(dir, "deep", "link")))
+	t.Run("a directory with another name", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		_, partOfMine := makeUpload(t, filepath.Join(bucket.uploads, "mine"))
+		_, partOfCapitals := makeUpload(t, filepath.Join(bucket.uploads, strings.ToUpper(uploadName)))
+		bucket.requireSweepKeeps(t, partOfMine, partOfCapitals)
+	})
 
-				reopenTestBucket(t, bucket.root, laterClock.tweak)
-				require.NoDirExists(t, dir, "it is removed, with its links")
-				return []string{filepath.Join(outside, uploadKeyName), filepath.Join(outside, partName(1))}
-			},
-		},
-		{
-			name: "a link in place of the uploads",
-			plant: func(t *testing.T, bucket *testBucket, uploads, _ string) []string {
-				objects := filepath.Join(bucket.root, "objects")
-				makeUpload(t, filepath.Join(objects, uploadName))
-				require.NoError(t, os.Remove(uploads))
-				wineCannot(t, noLinks)
-				require.NoError(t, os.Symlink(filepath.Join("..", "objects"), uploads))
-				return []string{
-					filepath.Join(objects, uploadName, uploadKeyName), filepath.Join(objects, uploadName, partName(1)),
-				}
-			},
-		},
-		{
-			name: "a file in place of the uploads",
-			plant: func(t *testing.T, _ *testBucket, uploads, _ string) []string {
-				require.NoError(t, os.Remove(uploads))
-				require.NoError(t, os.WriteFile(uploads, nil, 0o666))
-				return []string{uploads}
-			},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			bucket := newTestBucket(t)
-			bucket.put("k", "x")
-			uploads := filepath.Join(bucket.root, bucketdir.UploadsPath)
-			require.NoError(t, os.Mkdir(uploads, 0o777))
-			stays := tt.plant(t, bucket, uploads, t.TempDir())
+	t.Run("a link to an upload outside", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		keyFile, partFile := makeUpload(t, bucket.outside)
+		makeLink(t, bucket.upload, bucket.outside)
+		bucket.requireSweepKeeps(t, keyFile, partFile)
+	})
 
-			// Opening the bucket sweeps it.
-			reopenTestBucket(t, bucket.root, laterClock.tweak)
-			for _, path := range stays {
-				_, err := os.Lstat(path)
-				require.NoError(t, err)
-			}
-		})
-	}
+	t.Run("a link to objects", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		keyFile, partFile := makeUpload(t, filepath.Join(bucket.root, "dir"))
+		makeLink(t, bucket.upload, filepath.Join("..", "..", "dir"))
+		bucket.requireSweepKeeps(t, keyFile, partFile)
+	})
+
+	t.Run("a key that is a link to an object", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		bucket.write("object", "k")
+		keyFile, partFile := makeUpload(t, bucket.upload)
+		require.NoError(t, os.Remove(keyFile))
+		makeLink(t, keyFile, filepath.Join("..", "..", "..", "object"))
+		bucket.requireSweepKeeps(t, keyFile, partFile, filepath.Join(bucket.root, "object"))
+	})
+
+	t.Run("a key that is a link to the outside", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		outsideKeyFile, _ := makeUpload(t, bucket.outside)
+		keyFile, partFile := makeUpload(t, bucket.upload)
+		require.NoError(t, os.Remove(keyFile))
+		makeLink(t, keyFile, outsideKeyFile)
+		bucket.requireSweepKeeps(t, keyFile, partFile, outsideKeyFile)
+	})
+
+	t.Run("a key that is a directory", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		path := filepath.Join(bucket.upload, uploadKeyName, "x")
+		require.NoError(t, os.MkdirAll(path, 0o777))
+		bucket.requireSweepKeeps(t, path)
+	})
+
+	t.Run("links and directories in an upload", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		outsideKeyFile, outsidePart := makeUpload(t, bucket.outside)
+		require.NoError(t, os.MkdirAll(filepath.Join(bucket.upload, "deep", "er"), 0o777))
+		makeUpload(t, bucket.upload)
+		makeLink(t, filepath.Join(bucket.upload, "deep", "link"), bucket.outside)
+
+		bucket.sweepAll(t)
+		require.NoDirExists(t, bucket.upload, "it is removed, with its links")
+		bucket.requireSweepKeeps(t, outsideKeyFile, outsidePart)
+	})
+
+	t.Run("a link in place of the uploads", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		keyFile, partFile := makeUpload(t, filepath.Join(bucket.root, "objects", uploadName))
+		require.NoError(t, os.Remove(bucket.uploads))
+		makeLink(t, bucket.uploads, filepath.Join("..", "objects"))
+		bucket.requireSweepKeeps(t, keyFile, partFile)
+	})
+
+	t.Run("a file in place of the uploads", func(t *testing.T) {
+		bucket := newPlantedBucket(t)
+		require.NoError(t, os.Remove(bucket.uploads))
+		require.NoError(t, os.WriteFile(bucket.uploads, nil, 0o666))
+		bucket.requireSweepKeeps(t, bucket.uploads)
+	})
 }
 
 // Probe finds out what the disk can do with a temporary file, and succeeds even if sweeps remove that file.

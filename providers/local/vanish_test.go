@@ -167,73 +167,75 @@ func TestPutPartAbortedMeanwhile(t *testing.T) {
 
 // If another process undoes a step of a call each time, the call ends with an error.
 func TestRoundsAreLimited(t *testing.T) {
-	tests := []struct {
-		name   string
-		tweaks []tweak
-		path   func(bucket *testBucket) string       // of the directory with which another process interferes
-		undo   func(bucket *testBucket, path string) // runs each time just before the directory is opened
-		call   func(bucket *testBucket) error
-	}{
-		{
-			name: "a directory is removed each time that it was made",
-			path: func(*testBucket) string { return "a" },
-			undo: func(bucket *testBucket, path string) {
-				_ = os.Remove(filepath.Join(bucket.root, path))
+	t.Run("a directory is removed each time that it was made", func(t *testing.T) {
+		bucket := newTestBucket(t)
+		bucket.put("k", "old")
+		bucket.requireRoundsLimited(t, interference{
+			openedPath: "a",
+			undo:       func() { _ = os.Remove(filepath.Join(bucket.root, "a")) },
+			call: func(ctx context.Context) error {
+				return errorOf(bucket.driver.Put(ctx, request("a/b", "x")))
 			},
-			call: func(bucket *testBucket) error {
-				return errorOf(bucket.driver.Put(newShortContext(bucket.t.(*testing.T)), request("a/b", "x")))
-			},
-		},
-		{
-			name:   "the directory of versions is removed each time that it was made",
-			tweaks: []tweak{withVersions},
-			path:   func(bucket *testBucket) string { return bucket.driver.live.Noncurrent.Dirs.Path("k") },
-			undo: func(bucket *testBucket, path string) {
-				_ = os.Remove(filepath.Join(bucket.root, path))
-			},
-			call: func(bucket *testBucket) error {
-				return errorOf(bucket.driver.Put(newShortContext(bucket.t.(*testing.T)), request("k", "x")))
-			},
-		},
-		{
-			name: "a foreign object is replaced each time that it is opened",
-			path: func(*testBucket) string { return "" },
-			undo: func(bucket *testBucket, _ string) {
-				wineCannot(bucket.t, openStays)
-				bucket.write("foreign.new", time.Now().String())
-				_ = os.Rename(filepath.Join(bucket.root, "foreign.new"),
-					filepath.Join(bucket.root, "foreign"))
-			},
-			call: func(bucket *testBucket) error {
-				_, err := bucket.driver.Head(newShortContext(bucket.t.(*testing.T)),
-					&driver.GetRequest{Key: "foreign", Length: -1})
-				return err
-			},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			bucket := newTestBucket(t, tt.tweaks...)
-			bucket.put("k", "old")
-			interferedPath := tt.path(bucket)
-			rounds := 0
-			bucket.driver.live.Tree.OnOpen = func(path string) {
-				if path == interferedPath {
-					rounds++
-					tt.undo(bucket, path)
-				}
-			}
-
-			// The call tries again for some rounds, and then fails.
-			err := tt.call(bucket)
-			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
-			require.Greater(t, rounds, 10)
-
-			// Without the other process, it succeeds.
-			bucket.driver.live.Tree.OnOpen = nil
-			require.NoError(t, tt.call(bucket))
 		})
+	})
+
+	t.Run("the directory of versions is removed each time that it was made", func(t *testing.T) {
+		bucket := newTestBucket(t, withVersions)
+		bucket.put("k", "old")
+		versionsPath := bucket.driver.live.Noncurrent.Dirs.Path("k")
+		bucket.requireRoundsLimited(t, interference{
+			openedPath: versionsPath,
+			undo:       func() { _ = os.Remove(filepath.Join(bucket.root, versionsPath)) },
+			call: func(ctx context.Context) error {
+				return errorOf(bucket.driver.Put(ctx, request("k", "x")))
+			},
+		})
+	})
+
+	t.Run("a foreign object is replaced each time that it is opened", func(t *testing.T) {
+		bucket := newTestBucket(t)
+		bucket.put("k", "old")
+		replaceForeign := func() {
+			wineCannot(t, openStays)
+			bucket.write("foreign.new", time.Now().String())
+			_ = os.Rename(filepath.Join(bucket.root, "foreign.new"), filepath.Join(bucket.root, "foreign"))
+		}
+		bucket.requireRoundsLimited(t, interference{
+			openedPath: "", // the directory of the bucket
+			undo:       replaceForeign,
+			call: func(ctx context.Context) error {
+				return errorOf(bucket.driver.Head(ctx, &driver.GetRequest{Key: "foreign", Length: -1}))
+			},
+		})
+	})
+}
+
+// An interference is what another process does each time that a call opens a directory.
+type interference struct {
+	openedPath string // of the directory
+	undo       func() // runs just before the directory is opened
+	call       func(ctx context.Context) error
+}
+
+// requireRoundsLimited requires that the call fails after more than ten rounds, and succeeds without the other process.
+func (bucket *testBucket) requireRoundsLimited(t *testing.T, other interference) {
+	t.Helper()
+	rounds := 0
+	bucket.driver.live.Tree.OnOpen = func(path string) {
+		if path == other.openedPath {
+			rounds++
+			other.undo()
+		}
 	}
+
+	// The call tries again for some rounds, and then fails.
+	err := other.call(newShortContext(t))
+	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
+	require.Greater(t, rounds, 10)
+
+	// Without the other process, it succeeds.
+	bucket.driver.live.Tree.OnOpen = nil
+	require.NoError(t, other.call(newShortContext(t)))
 }
 
 // A visible sidecar is a file with an object's attributes beside the object. If another program removes its directory

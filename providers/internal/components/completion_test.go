@@ -158,93 +158,71 @@ func (s *store) dieBeforeObject(name string) {
 
 // If a completion is repeated after it has made the object, it makes no second one.
 func TestCompletionOnce(t *testing.T) {
-	completeWith := func(c call) func(s *store) {
-		return func(s *store) {
-			require.NoError(s.t, s.complete(s.t.Context(), c))
-		}
-	}
 	tests := []struct {
-		name  string
-		first func(s *store) // makes the object
+		name     string
+		first    call // makes the object
+		isKilled bool // the process ends as soon as the object is made
 	}{
-		{
-			name:  "the marker stays",
-			first: completeWith(call{name: "one", keeps: true}),
-		},
-		{
-			name: "the call ends with the object",
-			first: func(s *store) {
-				s.completeAndDie("one")
-			},
-		},
+		{name: "the marker stays", first: call{name: "one", keeps: true}},
+		{name: "the call ends with the object", first: call{name: "one"}, isKilled: true},
 		{
 			name:  "the response is lost and the marker stays",
-			first: completeWith(call{name: "one", keeps: true, after: func() error { return lost }}),
+			first: call{name: "one", keeps: true, after: func() error { return lost }},
 		},
 		{
 			name:  "the object is made and the store says that it is busy",
-			first: completeWith(call{name: "one", keeps: true, after: func() error { return busy }}),
+			first: call{name: "one", keeps: true, after: func() error { return busy }},
 		},
 	}
-	// Without a condition, an object may be there before. An empty text stands for no object.
+	createOnly := storage.Condition{Absent: true}
+	histories := []struct {
+		name      string
+		oldText   string            // of an object before the completion; "" if there is none
+		newText   string            // of an object after the completion; "" if it is only removed
+		condition storage.Condition // of the calls that are made after that
+	}{
+		{name: "then removed"},
+		{name: "then replaced", newText: "newer"},
+		{name: "an object before, then removed", oldText: "there before"},
+		{name: "an object before, then replaced", oldText: "there before", newText: "newer"},
+		{name: "then removed, create-only", condition: createOnly},
+		{name: "then replaced, create-only", newText: "newer", condition: createOnly},
+	}
 	for _, tt := range tests {
-		for _, oldText := range []string{"", "there before"} {
-			for _, newText := range []string{"", "newer"} {
-				t.Run(tt.name+", "+oldText+", "+newText, func(t *testing.T) {
-					testCompletionOnce(t, tt.first, oldText, newText, storage.Condition{})
+		for _, history := range histories {
+			t.Run(tt.name+", "+history.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newStore(t)
+					if history.oldText != "" {
+						s.write(history.oldText)
+					}
+					if tt.isKilled {
+						s.completeAndDie(tt.first.name)
+					} else {
+						require.NoError(t, s.complete(t.Context(), tt.first))
+					}
+					require.Equal(t, content, s.content())
+
+					// Another call fails with ObjectNotFound. After this error, the engine looks for the object, and
+					// finds it.
+					err := s.complete(t.Context(), call{name: "two", keeps: true})
+					require.ErrorIs(t, err, storage.ObjectNotFound)
+					require.Equal(t, content, s.content())
+
+					// After the object was removed, or replaced by another write, no call makes it again.
+					s.remove()
+					if history.newText != "" {
+						s.write(history.newText)
+					}
+					for _, name := range []string{"two", "three"} {
+						err := s.complete(t.Context(), call{name: name, condition: history.condition})
+						require.ErrorIs(t, err, storage.ObjectNotFound)
+						require.Equal(t, history.newText, s.content())
+					}
 				})
-			}
-		}
-		for _, newText := range []string{"", "newer"} {
-			t.Run(tt.name+", create-only, "+newText, func(t *testing.T) {
-				testCompletionOnce(t, tt.first, "", newText, storage.Condition{Absent: true})
 			})
 		}
 	}
-}
-
-// testCompletionOnce makes an object with the function first, and repeats the completion. oldText is the content of an
-// object that was there before. Then the object is removed, or replaced by newText, and the completion is repeated
-// again with a condition.
-func testCompletionOnce(
-	t *testing.T, first func(s *store), oldText, newText string, condition storage.Condition,
-) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t)
-		if oldText != "" {
-			s.write(oldText)
-		}
-		first(s)
-		require.Equal(t, content, s.content())
-
-		// A repeated call fails with ObjectNotFound. After this error, the engine looks for the object, and finds it.
-		err := s.complete(t.Context(), call{name: "two", keeps: true})
-		require.ErrorIs(t, err, storage.ObjectNotFound)
-		require.Equal(t, content, s.content())
-
-		// After the object was removed, or replaced by another write, no call makes it again.
-		s.remove()
-		if newText != "" {
-			s.write(newText)
-		}
-		for _, name := range []string{"two", "three"} {
-			err := s.complete(t.Context(), call{name: name, condition: condition})
-			require.ErrorIs(t, err, storage.ObjectNotFound)
-			require.Equal(t, newText, s.content())
-		}
-	})
-}
-
-// A completion removes the marker, and the parts, for which the store would bill, even if the store is busy for a
-// moment.
-func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newStore(t)
-		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
-
-		_, err := s.Head(t.Context(), &driver.GetRequest{Key: components.Marker(s.prefix), Length: -1})
-		require.ErrorIs(t, err, storage.ObjectNotFound)
-	})
 }
 
 // If a completion has failed without making the object, a later one makes it, whether it repeats the call that failed

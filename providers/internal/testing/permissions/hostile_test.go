@@ -184,58 +184,70 @@ func requirePrefixHolds(t *testing.T, owner, user *awss3.Client, bucket string, 
 	require.True(t, isDenied(listing(t, user, bucket, above)), "list above")
 }
 
-// denied returns the names of those requests for a key that the server denies the user.
+// denied returns the names of those requests for a key that the server denies the user: get, put, delete and copy.
 func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []string) {
 	t.Helper()
-	source := bucket + "/" + escape.Path(key)
-	for _, request := range []struct {
+	object := userObject{user: user, bucket: bucket, key: key}
+	requests := []struct {
 		name string
-		send func() error
+		err  error
 	}{
-		{"get", func() error {
-			output, err := user.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
-			if err == nil {
-				return output.Body.Close()
-			}
-			return err
-		}},
-		{"put", func() error {
-			_, err := user.PutObject(t.Context(), &awss3.PutObjectInput{
-				Bucket: &bucket,
-				Key:    &key,
-				Body:   strings.NewReader("new"),
-			})
-			return err
-		}},
-		{"delete", func() error {
-			_, err := user.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &bucket, Key: &key})
-			if err == nil { // copy needs it
-				_, err = user.PutObject(t.Context(), &awss3.PutObjectInput{
-					Bucket: &bucket,
-					Key:    &key,
-					Body:   strings.NewReader("new"),
-				})
-			}
-			return err
-		}},
-		{"copy", func() error {
-			_, err := user.CopyObject(t.Context(), &awss3.CopyObjectInput{
-				Bucket:            &bucket,
-				Key:               &key,
-				CopySource:        &source,
-				MetadataDirective: "REPLACE",
-			})
-			return err
-		}},
-	} {
-		err := request.send()
-		if isDenied(err) {
+		{name: "get", err: object.get(t)},
+		{name: "put", err: object.put(t)},
+		{name: "delete", err: object.removeAndPut(t)}, // the copy needs the object
+		{name: "copy", err: object.copyOntoItself(t)},
+	}
+	for _, request := range requests {
+		if isDenied(request.err) {
 			names = append(names, request.name)
 		} else {
-			require.NoError(t, err, request.name)
+			require.NoError(t, request.err, request.name)
 		}
 	}
 	return names
+}
+
+// A userObject is an object for which a user sends requests.
+type userObject struct {
+	user        *awss3.Client
+	bucket, key string
+}
+
+func (o userObject) get(t *testing.T) error {
+	output, err := o.user.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &o.bucket, Key: &o.key})
+	if err != nil {
+		return err
+	}
+	return output.Body.Close()
+}
+
+func (o userObject) put(t *testing.T) error {
+	_, err := o.user.PutObject(t.Context(), &awss3.PutObjectInput{
+		Bucket: &o.bucket,
+		Key:    &o.key,
+		Body:   strings.NewReader("new"),
+	})
+	return err
+}
+
+// removeAndPut removes the object, and stores it again.
+func (o userObject) removeAndPut(t *testing.T) error {
+	_, err := o.user.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &o.bucket, Key: &o.key})
+	if err != nil {
+		return err
+	}
+	return o.put(t)
+}
+
+func (o userObject) copyOntoItself(t *testing.T) error {
+	source := o.bucket + "/" + escape.Path(o.key)
+	_, err := o.user.CopyObject(t.Context(), &awss3.CopyObjectInput{
+		Bucket:            &o.bucket,
+		Key:               &o.key,
+		CopySource:        &source,
+		MetadataDirective: "REPLACE",
+	})
+	return err
 }
 
 // listing lists the objects with a prefix.
