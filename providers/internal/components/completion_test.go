@@ -225,6 +225,18 @@ func TestCompletionOnce(t *testing.T) {
 	}
 }
 
+// A completion removes the marker, and the parts, for which the store would bill, even if the store is busy for a
+// moment.
+func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(t)
+		require.NoError(t, s.complete(t.Context(), call{name: "one", busy: 2}))
+
+		_, err := s.Head(t.Context(), &driver.GetRequest{Key: components.Marker(s.prefix), Length: -1})
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+	})
+}
+
 // If a completion has failed without making the object, a later one makes it, whether it repeats the call that failed
 // ("one") or is another call.
 func TestCompletionRepeated(t *testing.T) {
