@@ -167,8 +167,7 @@ func (t *trash) open(
 
 // remove removes an open bucket that has no objects. The lock file goes first, so that its absence
 // shows that the removal has begun. Errors are ignored, because a later sweep removes the rest.
-//
-// The caller may call closeBucket again, although remove calls it on Windows.
+// closeBucket closes the bucket, and may be called several times.
 func (t *trash) remove(ctx context.Context, name string, bucket *bucketstore.Store, closeBucket func()) {
 	_ = osdir.RetryInUse(ctx, func() error { return bucket.Root.Remove(bucketdir.LockPath) })
 	_ = osdir.RetryInUse(ctx, func() error { return bucket.Root.RemoveAll(bucketdir.Reserved) })

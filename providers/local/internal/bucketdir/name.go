@@ -320,15 +320,17 @@ type Found struct {
 // and otherwise "". For a chunk, the result's Segment is the text so far, including the chunk.
 func (n Names) Parse(chunks, name string) (Found, bool) {
 	if !isReserved(name) {
-		if name == "" || chunks != "" || !utf8.ValidString(name) {
+		// The rest of a split segment always has a reserved name.
+		isInChunk := chunks != ""
+		if name == "" || isInChunk || !utf8.ValidString(name) {
 			return Found{}, false
 		}
 		return Found{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
 	}
 
+	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte. isReserved
+	// ignores case, but this package writes the prefix in lower case.
 	const markAt = len(Reserved)
-	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte. It has no
-	// capital letters, which isReserved ignores.
 	if len(name) <= markAt+1 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}
@@ -354,10 +356,12 @@ func parseChunk(chunks, text string) (Found, bool) {
 	return Found{Segment: encoded, Mark: MarkChunk}, true
 }
 
-// parseEncoded parses the text after a mark in a name on the disk: an encoded segment of a key or, after
-// chunks, the end of one.
+// parseEncoded parses a name on the disk that contains an encoded segment of a key. text is what
+// follows the mark in the name. It is the end of a long segment if chunks, the text of the directories
+// with its beginning, is not empty. parseEncoded returns false if the name is not part of a key.
 func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
 	if len(text) > maxChunk {
+		// This package would have split such a segment.
 		return Found{}, false
 	}
 	segment, ok := n.decode(chunks + text)
@@ -365,7 +369,7 @@ func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
 		return Found{}, false
 	}
 	if mark == MarkEscaped && n.isPlain(segment) {
-		// This package does not escape such a segment.
+		// This package stores such a segment under a plain name.
 		return Found{}, false
 	}
 	return Found{Segment: segment, Mark: mark}, true

@@ -143,9 +143,9 @@ func (t *turns) EndIf(ok bool) {
 	}
 }
 
-// noFile reports whether a call may be repeated because it failed for want of a file: the process or
-// the system has too many open. A call whose outcome is unknown must not be repeated.
-func noFile(err error) bool {
+// isTooManyFiles reports whether a call failed because the process or the system has too many files
+// open, and may be repeated. A call whose outcome is unknown must not be repeated.
+func isTooManyFiles(err error) bool {
 	if errors.Is(err, storage.OutcomeUnknown) {
 		return false
 	}

@@ -25,8 +25,9 @@ var errRounds = &storage.Error{
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
-// Retry calls f again while it returns ErrAgain, up to maxRounds times, or fails because too many
-// files are open, for up to FileWait. It fails if ctx ends.
+// Retry calls f until it succeeds or fails for good. It calls f again in two cases. If f returns
+// ErrAgain, Retry does so at once, up to maxRounds times. If f fails because too many files are open,
+// Retry waits before each call, for up to FileWait in total. It fails if ctx ends.
 func Retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
 	rounds := 0
@@ -39,7 +40,7 @@ func Retry(ctx context.Context, f func() error) error {
 			rounds++
 			continue
 		}
-		if !noFile(err) || !files.wait(ctx) {
+		if !isTooManyFiles(err) || !files.wait(ctx) {
 			return err
 		}
 	}

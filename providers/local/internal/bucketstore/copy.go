@@ -200,9 +200,10 @@ func (o *Objects) checkMove(r *driver.MoveRequest, src, dst *objectfile.Candidat
 	return checkMoveSource(src, file, meta)
 }
 
-// checkMoveSource checks the file that src.Find has returned as the source of a move. It fails with
+// checkMoveSource checks that renaming the file with the plain name of src moves its object. file is
+// the result of src.Find, and meta describes the file of the object when the move began. It fails with
 // Unsupported if a rename would not move the object with all of its attributes, and with ErrAgain if
-// the object was replaced or removed since its file had the stat result meta.
+// the object was replaced or removed since meta was read.
 func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
 	hasVisible, err := src.HasVisible()
 	if err != nil {
@@ -213,20 +214,23 @@ func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, met
 		return storage.Unsupported
 	}
 
-	// The file must be the one that a rename of the plain name moves, and not a link to it.
+	// The object may have another name than the plain one.
 	hasPlainName := file.Dir == src.Plain && file.Base == src.Location.Base
 	if file.Found() && !hasPlainName {
 		return storage.Unsupported
 	}
+
+	// Find follows a symbolic link, but a rename would move only the link.
 	current, err := src.Plain.Stat(src.Location.Base)
 	if err != nil {
-		return bucketdir.ErrAgain // the file is gone
+		// The file is gone.
+		return bucketdir.ErrAgain
 	}
 	if current.Kind == osdir.KindLink {
 		return storage.Unsupported
 	}
 
-	// The file must be unchanged.
+	// Another process may have replaced the file since meta was read.
 	isUnchanged := current.Ino == meta.Ino && current.MTime == meta.MTime && current.Size == meta.Size
 	if !file.Found() || !isUnchanged {
 		return bucketdir.ErrAgain

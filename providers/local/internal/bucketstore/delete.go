@@ -128,7 +128,8 @@ func (o *Objects) deleteLocked(
 }
 
 // deleteCurrent removes the current object or, if the bucket keeps versions, makes it a noncurrent
-// version below a delete marker. Its result is that of deleteLocked.
+// version below a delete marker. If hasChanged is true, the caller must flush the directory of the
+// object, and remove it if it is empty now.
 func (o *Objects) deleteCurrent(
 	ctx context.Context, candidates *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
 ) (hasChanged bool, err error) {
@@ -149,8 +150,8 @@ func (o *Objects) deleteCurrent(
 	releaseInode := o.reader.HoldInode(current)
 	defer releaseInode()
 
-	// The visible sidecar, a file beside the object, goes first, after its attributes were saved in the
-	// file.
+	// Remove the visible sidecar, a file beside the object, before the object. Before that, Adopt copies
+	// the attributes in it to the object's file, which may stay as a version or a soft-deleted file.
 	if err := candidates.Adopt(ctx, current); err != nil {
 		return false, err
 	}

@@ -103,13 +103,15 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	if err != nil {
 		return nil, err
 	}
-	// On a disk that forgets inodes, the attributes stored by inode may be those of another file.
+	// FAT, for example, forgets inodes when it is unmounted. The attributes that are stored by inode may
+	// then be those of another file.
 	isCertain := stored != nil && !o.reader.Forgets()
 	if isCertain {
 		return stored, nil
 	}
 
-	// The visible sidecar, a file beside the object, takes precedence.
+	// Prefer the visible sidecar, a file with attributes beside the object. If there is none, VisibleOr
+	// returns stored.
 	attrs, err := o.reader.VisibleOr(stored, loc, f.Meta)
 	if err != nil {
 		return nil, err
@@ -119,8 +121,8 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 		return stored, nil
 	}
 
-	// If f was replaced after it was opened, its attributes may be lost, and the visible sidecar may be
-	// that of another object.
+	// If another process has replaced f since it was opened, the visible sidecar may be that of the new
+	// object. If there are no attributes, those of f may be lost.
 	if !o.reader.IsStillCurrent(loc, f) {
 		return nil, bucketdir.ErrAgain
 	}

@@ -111,8 +111,8 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 // describePart returns a part with its checksum, for which it reads the part if the checksum was not
 // stored. It starts again if the part is replaced meanwhile. ok is false if there is no such part.
 //
-// It also returns a part whose file CompleteParts has made the object. Otherwise a client could
-// complete the upload again without this part.
+// It also returns a part whose file CompleteParts has made the object, without its checksum. Otherwise
+// a client could complete the upload again without this part.
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
@@ -123,12 +123,14 @@ func (u *Uploads) describePart(
 		if err != nil || !needsSum {
 			return err
 		}
-		// If the file of a part is gone, although no other part has replaced it, CompleteParts has moved it.
+		// The file of the part was gone, and this round has found the same part. So no client has sent it
+		// again, and CompleteParts has moved the file.
 		wasMoved := part.Tag == goneTag
 		if wasMoved {
 			return nil
 		}
 
+		// Read the part. If its file is gone, look whether another part has replaced it.
 		goneTag = ""
 		part.CRC32C, err = readPartSum(ctx, src, part)
 		isGone := storage.CodeOf(err) == storage.InvalidArgument
@@ -212,6 +214,7 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 		return nil, bucketdir.Failure(err)
 	}
 	if err != nil || !info.IsDir() {
+		// There are no uploads, unless the bucket's directory itself was removed or replaced.
 		return nil, u.tree.CheckPlace()
 	}
 

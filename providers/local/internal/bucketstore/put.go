@@ -159,18 +159,20 @@ func (o *Objects) place(
 	return candidates.PutVisible(ctx, staged.Visible)
 }
 
-// keepOld keeps the old object, if it is found, as a version or as a soft-deleted file, if the bucket
-// keeps such. Its attributes may be only in its visible sidecar, so they are copied to its file first.
+// keepOld prepares the replacement of the old object, if there is one. A bucket with versions keeps
+// the old object as a noncurrent version, and a bucket with soft delete as a soft-deleted file.
 func (o *Objects) keepOld(
 	ctx context.Context, key string, candidates *objectfile.Candidates, old objectfile.ObjectFile,
 	staged *objectfile.StagedFile,
 ) error {
 	if old.Found() {
+		// The attributes may be only in the visible sidecar, a file beside the object, which is not kept.
 		if err := candidates.Adopt(ctx, old); err != nil {
 			return err
 		}
 	}
 	if o.tree.KeepsVersions() {
+		// Even without an old object, the new one must be newer than the noncurrent versions.
 		return o.keepOrder(ctx, key, old, staged)
 	}
 	return o.removed.addFile(ctx, key, old)

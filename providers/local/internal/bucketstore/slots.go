@@ -141,9 +141,11 @@ func (u *Uploads) putInOpenSlot(
 	return part, true, bucketdir.Failure(u.tree.Flush(dst))
 }
 
-// openSlot opens and locks the shared file in which a part has its slot, and seeks to the slot. It
-// returns nil if the part cannot have a slot.
+// openSlot opens the file that the parts of an upload share, and seeks to the slot of a part, the range
+// in the file that is reserved for it. The file is locked until it is closed. openSlot returns nil if
+// the part cannot have a slot, and must be stored in a file of its own.
 func (u *Uploads) openSlot(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
+	// An empty part has no range in the file.
 	if !slotsWork || r.Size <= 0 {
 		return nil, slot{}
 	}
@@ -307,26 +309,29 @@ var errPartSize = &storage.Error{
 	Err:  errors.New("the body of the part has not the size of the request"),
 }
 
-// layoutFor returns a layout in which the part has a slot, that is, whose slots are large enough. It
-// creates one if there is none. ok is false if that is impossible.
+// layoutFor returns a layout whose slots are large enough for the part. If the upload has no such
+// layout, layoutFor creates one, with slots of the part's size. ok is false if that is impossible.
 func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
 	current, exists := u.readLayout(dst)
 	if exists && r.Size <= current.partSize {
 		return current, true
 	}
-	startsTooFar := int64(r.Number-1) > maxHole/r.Size
-	if startsTooFar {
-		// The slot would begin more than maxHole bytes after the start of the new file.
+
+	// A new layout has a new, empty file, and the slots of the earlier parts come first in it. Some file
+	// systems would write all these bytes to the disk.
+	hasLargeHole := int64(r.Number-1) > maxHole/r.Size
+	if hasLargeHole {
 		return layout{}, false
 	}
 
-	// A layout with too small slots is replaced, but the first one must not replace any.
+	// The new layout replaces one with smaller slots. But if the upload had none, it must not replace the
+	// layout that another writer creates at the same time.
 	isFirst := !exists
 	created, ok := u.createLayout(ctx, dst, r.Size, isFirst)
 	if ok {
 		return created, true
 	}
-	// Another writer may have created the first layout meanwhile.
+	// Another writer may have created it meanwhile.
 	current, exists = u.readLayout(dst)
 	return current, exists && r.Size <= current.partSize
 }
@@ -461,18 +466,21 @@ func isComplete(src *osdir.Dir, number int) bool {
 	return err == nil && meta.Kind == osdir.KindFile && isFree(src, partName(number))
 }
 
-// placedPart returns the part in the slot with the number. ok is false if the slot has no complete
-// part.
+// placedPart returns the part with the number if its slot in the shared file has been filled. ok is
+// false otherwise. It reads the record that the writer of the part left when it was done.
 func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok bool) {
 	record, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
 	if !ok {
 		return driver.Part{}, false
 	}
+	// The record consists of the tag and the checksum.
 	tag, _, ok := strings.Cut(record, " ")
 	if !ok {
 		return driver.Part{}, false
 	}
 	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(record, tag)}
+
+	// The tag contains the position and the size of the slot.
 	s, ok := SlotOf(part)
 	if !ok {
 		return driver.Part{}, false

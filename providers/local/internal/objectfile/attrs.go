@@ -164,6 +164,7 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 		return nil, nil
 	}
 
+	// Decode in the order of Encode. The flags tell which of the optional values follow.
 	flags := b[1]
 	d := &decoder{rest: b[headerSize:]}
 	a := &Attrs{
@@ -187,6 +188,7 @@ func decodeAttrs(b []byte) (*Attrs, error) {
 			*field = d.takeString()
 		}
 	}
+	// The metadata is the rest.
 	for len(d.rest) > 0 {
 		d.takePair(&a.Metadata)
 	}

@@ -297,21 +297,22 @@ func (s *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 }
 
 // exchange replaces the file of the object by swapping its name with that of the staged file, and
-// reports whether it did. Unlike a rename, a swap does not make ext4 flush the new data at once, so
-// it helps only if the data was not flushed before.
+// reports whether it did. This is faster than a rename over the old file, which makes ext4 flush the
+// new data at once.
 func (s *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
 	replacesObject := s.found.Dir == dst && s.found.Base == base
-	if s.tree.Sync || !replacesObject {
+	isFlushed := s.tree.Sync // a swap then saves nothing
+	if isFlushed || !replacesObject {
 		return false
 	}
 	if dst.Exchange(base, staged.Dir, staged.Name) != nil {
 		return false
 	}
 
-	// The old file has the staged name now.
+	// The old file has the staged name now, so remove it.
 	if staged.Dir.Unlink(staged.Name) != nil {
-		// Another program has just created a directory with the name base, which Unlink does not remove.
-		// Swap back, so that Place reports the directory.
+		// Another program has just put a directory in its place, which Unlink does not remove. Swap back, so
+		// that the caller finds the directory. If that fails, the new file is the object already.
 		isSwappedBack := dst.Exchange(base, staged.Dir, staged.Name) == nil
 		if isSwappedBack {
 			return false

@@ -94,15 +94,19 @@ func (a *Attrs) setFileInfo(meta osdir.Meta) {
 	a.MTime = meta.MTime
 }
 
-// replaceAttrs atomically replaces the attributes of an object's file: in an extended attribute or,
-// if that is impossible, in a sidecar, a file for the attributes of another file.
+// replaceAttrs atomically replaces the attributes of an object's file. It stores them in an extended
+// attribute or, if that is impossible, in a sidecar, a file for the attributes of another file. A reader
+// prefers the extended attribute.
 func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
 	value := attrs.Encode()
 	if !s.Reader.NoXattr && f.SetXattr(value) == nil {
-		// A sidecar of the old attributes stays for readers that are about to read it.
+		// If there is a sidecar with the old attributes, it stays, because another process may be about to
+		// read it.
 		return s.syncAttrs(f)
 	}
 
+	// Write the sidecar before the old extended attribute is removed, so that the file always has
+	// attributes.
 	dir, err := s.Dir(ctx)
 	if err != nil {
 		return err
@@ -111,6 +115,7 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 		return err
 	}
 	if s.Reader.NoXattr {
+		// Nobody reads extended attributes.
 		return nil
 	}
 	return s.removeXattr(f)

@@ -94,7 +94,7 @@ func (s *Staging) writeVisible(ctx context.Context, staged *StagedFile, text []b
 	return s.Finish(staged)
 }
 
-// newVisibleSidecar returns the content of the visible sidecar of an object with the attributes a.
+// newVisibleSidecar returns the content of the visible sidecar of an object with these attributes.
 func newVisibleSidecar(attrs *Attrs) visibleSidecar {
 	return visibleSidecar{
 		ContentType:        attrs.ContentType,

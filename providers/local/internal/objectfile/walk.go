@@ -98,8 +98,9 @@ func (w *Walker) pop() {
 	w.frames = w.frames[:last]
 }
 
-// push enters the directory with all keys below prefix, which may consist of several directories on
-// disk. It leaves it again at once if none of them exists.
+// push enters the directory with all keys below prefix, and reads its first window. The directory may
+// consist of several directories on disk, with these paths. If none of them exists, push leaves the
+// directory at once.
 func (w *Walker) push(prefix string, paths ...string) error {
 	f := frame{prefix: prefix}
 	for _, path := range paths {
@@ -108,7 +109,7 @@ func (w *Walker) push(prefix string, paths ...string) error {
 			continue
 		}
 		if err != nil {
-			// Close closes the directories that are open already.
+			// Some directories of the frame may be open, so leave it to Close.
 			w.frames = append(w.frames, f)
 			return bucketdir.Failure(err)
 		}

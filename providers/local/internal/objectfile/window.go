@@ -87,8 +87,9 @@ type windowReader struct {
 	lastEntry entry
 }
 
-// readWindow reads a window, a sorted part of the directory that dirs form together. It begins at the
-// name start, and has only names that begin with match.
+// readWindow reads a window, a sorted part of a logical directory, whose entries may be in several
+// directories dirs on the disk. The window begins at the name start, and has only names that begin with
+// match. noncurrent is true if dirs are in the tree of versions.
 func (r *Reader) readWindow(
 	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
 ) (window, error) {
@@ -99,10 +100,10 @@ func (r *Reader) readWindow(
 		match:      match,
 		window:     window{start: start, isComplete: true},
 	}
+	const noChunks = "" // the names in dirs are whole
 	for i, d := range dirs {
-		const chunks = "" // d itself contains whole names
 		isFirst := i == 0
-		if err := w.read(d, chunks, isFirst); err != nil {
+		if err := w.read(d, noChunks, isFirst); err != nil {
 			return window{}, err
 		}
 	}
@@ -114,7 +115,8 @@ func (r *Reader) readWindow(
 
 // read adds the names in dir to the window. A long name is split over nested directories: if dir is
 // one of these, chunks is the beginning of the names in it, and otherwise "". isFirst tells that dir
-// is the first directory of the window, or is inside it.
+// is the first directory of the window, or is inside it. Only entries of the first directory can be at
+// their usual paths.
 func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
@@ -129,10 +131,11 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 
 		name, ok := names.Parse(chunks, e.Name)
 		if !ok {
+			// The name is not part of a key.
 			continue
 		}
-		// A chunk is a directory that has the rest of long names. It is read below.
 		if name.Mark == bucketdir.MarkChunk {
+			// This directory has the rest of long names.
 			chunkDirs = append(chunkDirs, e.Name)
 			continue
 		}

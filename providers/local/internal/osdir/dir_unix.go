@@ -57,15 +57,16 @@ type dirHandle struct {
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
 
-// openHandle opens a directory inside root, where top is the open directory of root itself, or nil.
-// It asks the kernel to resolve the path below top in one system call, and falls back to os.Root,
-// which opens each component of the path.
+// openHandle opens a directory inside root. top is the directory of root itself, if it is already open,
+// and nil otherwise. If possible, the kernel resolves the path below top in one system call. Otherwise
+// os.Root opens each component of the path.
 func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path, openDirFlags)
 		if err == nil || IsNotExist(err) {
 			return dirHandle{fd: fd}, err
 		}
+		// For example, an older kernel lacks the system call.
 	}
 	f, err := openDirFile(root, path)
 	if err != nil {
@@ -73,10 +74,10 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 
 	h := dirHandle{fd: int(f.Fd()), file: f}
-	isRoot := top == nil // every other directory is opened below top
-	if isRoot {
+	mayBeRoot := top == nil
+	if mayBeRoot {
+		// IsAt compares the id of the root. If Fstat fails, the id stays zero, and IsAt asks for it again.
 		var st unix.Stat_t
-		// If this fails, the id stays zero, and IsAt asks for it again.
 		if unix.Fstat(h.fd, &st) == nil {
 			h.id = idOf(&st)
 		}
