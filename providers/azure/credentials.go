@@ -300,8 +300,9 @@ type sharedIdentity struct {
 	secret         [sha256.Size]byte // hash of the shared access signature; zero for other kinds
 }
 
-// identify sets the identity of the account. An account with a client or a credential, which cannot
-// be compared, is identical only to itself.
+// identify sets the identity of the account. The service can copy between two accounts with equal
+// identities. An account with a client or a credential, which cannot be compared, is identical only to
+// itself.
 func (a *account) identify(c Config) {
 	if c.Client != nil || c.Credential != nil {
 		a.identity = a
@@ -312,12 +313,14 @@ func (a *account) identify(c Config) {
 	_, isDefaultChain := a.token.(*defaultChain)
 	switch {
 	case a.sharedKey != nil:
+		// Every key of an account permits everything, so it need not be compared.
 		identity.kind = "key"
 	case isDefaultChain:
 		identity.kind = "chain"
 	case a.token != nil:
 		identity.kind = "named " + c.Credentials
 	case a.sas != "":
+		// Two signatures may grant different permissions.
 		identity.kind = "sas"
 		identity.secret = sha256.Sum256([]byte(a.sas))
 	default:

@@ -140,7 +140,8 @@ func (u *userKeyCache) renew(ctx context.Context, r *userKeyRequest, request use
 	return r.key, r.err
 }
 
-// finish stores the result of a request for a key, and closes r.done, for which other callers wait.
+// finish stores the result of a request for a key, and closes r.done, for which other callers wait. An
+// abandoned request, which tells nothing about the key, changes nothing else.
 func (u *userKeyCache) finish(r *userKeyRequest) {
 	u.mu.Lock()
 	switch {
@@ -148,10 +149,10 @@ func (u *userKeyCache) finish(r *userKeyRequest) {
 		u.key = r.key
 		u.failedAt = time.Time{}
 	case isDenied(r.err):
-		// The old key is dropped, because Azure may refuse its signatures, too.
+		// Drop the old key, because Azure may refuse its signatures, too.
 		u.key = nil
 	case r.oldKey != nil && !r.isAbandoned:
-		// The old key is used for a while before the next request.
+		// Use the old key, and send the next request only after a pause (see shouldRenew).
 		u.failedAt = r.begun
 	}
 	u.pending = nil

@@ -81,10 +81,11 @@ func meaningOfResponse(response *azcore.ResponseError, code string, document err
 		meaning = redirect
 	}
 	if isHidden(response.RawResponse, code) {
+		// The service hides from a request without credentials whether the container exists.
 		meaning = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
 	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" {
-		// The operation is not supported.
+		// The parameter comp names the operation, so the service does not know the operation.
 		meaning.Code = storage.Unsupported
 		meaning.Hint = operationHint
 	}

@@ -293,11 +293,14 @@ func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// resolveFailure finds out whether a failed Commit, or one of an earlier attempt, has made the
-// object, and returns the results of attempt. isFirst is true if there was no earlier attempt.
+// resolveFailure finds out whether a failed Commit, or one of an earlier attempt, has made the object
+// nevertheless. If so, it returns the object. If not, it lets other calls complete the upload, and
+// returns failure, or true for retry if the caller must try again. isFirst is true if there was no
+// earlier attempt.
 func (c *Completion) resolveFailure(
 	ctx context.Context, m *marker, isFirst bool, failure error,
 ) (attrs *storage.Attrs, retry bool, err error) {
+	// Find out even if the context of the call has ended.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	object, isMade, lookupErr := c.lookup(ctx)
@@ -318,6 +321,8 @@ func (c *Completion) resolveFailure(
 	if mayBeMade && !isUnchanged {
 		return nil, false, failure
 	}
+
+	// The object was not made.
 	retry, err = c.withdraw(ctx, m, failure)
 	return nil, retry, err
 }

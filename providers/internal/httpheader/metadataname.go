@@ -18,7 +18,8 @@ type NameEscaper struct {
 }
 
 // NewNameEscaper returns a [NameEscaper] for a store that does not keep lostChar. mark is the character
-// at both ends of the code that replaces another character.
+// at both ends of the code that replaces another character. For example, with the mark "_", "-" becomes
+// "_x002D_".
 func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 	code := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
 	codeOfMark := code(mark)
@@ -32,6 +33,7 @@ func NewNameEscaper(mark, lostChar byte) *NameEscaper {
 
 	// A mark before an "x" is replaced, too, because it could look like the start of a code.
 	n.escape = strings.NewReplacer(n.markX, codeOfMark+"x", n.lostChar, codeOfLost)
+	// Unescape first converts a name to lower case.
 	n.unescape = strings.NewReplacer(
 		strings.ToLower(codeOfMark), string(mark),
 		strings.ToLower(codeOfLost), n.lostChar)

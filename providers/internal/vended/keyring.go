@@ -99,7 +99,7 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return s.grant, nil
 		}
 		if s.isCaller {
-			return k.replace(ctx, key, s)
+			return k.renew(ctx, key, s)
 		}
 		if err := s.call.wait(ctx); err != nil {
 			return nil, err
@@ -158,16 +158,16 @@ func (c *grantCall) wait(ctx context.Context) error {
 	return c.err
 }
 
-// replace makes the call of s, which asks for a grant for key. If that fails, it returns the grant
-// that expires soon, if there is one.
-func (k *Keyring[C]) replace(ctx context.Context, key string, s keyState[C]) (*Grant[C], error) {
+// renew asks for a new grant for key, with the call in s, for which other requests wait. If that fails,
+// it returns the grant that expires soon, if there is one.
+func (k *Keyring[C]) renew(ctx context.Context, key string, s keyState[C]) (*Grant[C], error) {
 	grant, err := k.ask(ctx, key, s.topic, s.call)
 	if err == nil || s.ending == nil {
 		return grant, err
 	}
 
-	// A grant is replaced once it is valid for no more than its margin. Ask again only when half of the
-	// remaining time is over, so that not every request waits for a failing answer.
+	// A grant is renewed once it is valid for no more than its margin. The new margin is half of the
+	// remaining time, so that not every request asks again and waits for a failing answer.
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	s.ending.margin = s.ending.remaining() / 2
@@ -294,18 +294,19 @@ func grantError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	storageErr, isError := errors.AsType[*storage.Error](err)
-	if isError && slices.Contains(visibleCodes, storageErr.Code) {
+	storageErr, isStorageErr := errors.AsType[*storage.Error](err)
+	if isStorageErr && slices.Contains(visibleCodes, storageErr.Code) {
 		return storageErr
 	}
 
-	// A Code alone is an error, too.
+	// A storage.Code is an error, too, without a storage.Error around it.
 	code, isCode := errors.AsType[storage.Code](err)
-	if !isError && slices.Contains(visibleCodes, code) {
+	if !isStorageErr && slices.Contains(visibleCodes, code) {
 		return &storage.Error{Code: code}
 	}
 
-	if isError || isCode {
+	// The error has no code, or a code that would be misleading.
+	if isStorageErr || isCode {
 		// Keep only the text, so that errors.Is does not find the code.
 		err = errors.New(err.Error())
 	}

@@ -168,19 +168,18 @@ func AzureKind(r *http.Request) (bucket, kind string) {
 // azureOperation returns the name of a request's operation, with " if" after it if the request has a
 // condition.
 func azureOperation(r *http.Request, key string) string {
-	query := r.URL.Query()
-	comp := query.Get("comp") // what the request is about, such as "block", or ""
+	comp := r.URL.Query().Get("comp") // what the request is about, such as "block", or ""
 	name := r.Method + " " + comp
 	isOfContainer := key == "" && name != "POST batch"
 	if isOfContainer {
 		return strings.TrimSpace(r.Method + " container " + comp)
 	}
-	operation, hasName := azureOperations[name]
-	if !hasName && query.Has("comp") {
+	operation, isNamed := azureOperations[name]
+	if !isNamed {
+		if comp == "" {
+			return r.Method + " blob"
+		}
 		return name
-	}
-	if !hasName {
-		return r.Method + " blob"
 	}
 
 	if r.Header.Get("X-Ms-Copy-Source") != "" {

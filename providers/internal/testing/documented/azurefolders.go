@@ -128,14 +128,17 @@ func (a *hierarchicalAccount) add(container, key string) {
 	}
 }
 
-// list adds the directories to the first page of a listing, as empty blobs before the blobs in them.
+// list answers a request for a listing. An account with a hierarchical namespace lists each directory as
+// an empty blob before the blobs in it, so list adds these to the page of the next handler.
 // See https://github.com/drivendataorg/cloudpathlib/issues/161.
 func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	resp := httptest.NewRecorder()
 	a.next.ServeHTTP(resp, r)
-	head, entries, ok := strings.Cut(resp.Body.String(), "<Blobs>")
-	if !ok || resp.Code != http.StatusOK || query.Has("marker") || query.Has("delimiter") {
+	head, entries, isPage := strings.Cut(resp.Body.String(), "<Blobs>")
+	// Only the first page gets the directories. With a delimiter, they are prefixes.
+	lacksDirectories := query.Has("marker") || query.Has("delimiter")
+	if !isPage || resp.Code != http.StatusOK || lacksDirectories {
 		relay(w, resp)
 		return
 	}

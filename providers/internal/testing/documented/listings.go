@@ -117,7 +117,7 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriteResponses returns the wrap function of a Kind that changes the bodies of responses with rewrite,
+// rewriteResponses returns the function before of a Kind that changes the bodies of responses with rewrite,
 // but only those to GET requests for which matches returns true.
 func rewriteResponses(
 	matches func(r *http.Request) bool, rewrite func(page string) string,

@@ -91,7 +91,8 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 	}
 
 	rules := []azureRule{rule}
-	// The name for a blob has no restype, and for the blob itself no comp, so it has two spaces.
+	// A request for a blob has no restype, so two spaces follow the method. A request for the blob itself
+	// has no comp, either.
 	switch name {
 	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
 		if x.Query.Has("versionid") {
@@ -99,6 +100,7 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 			return []azureRule{azureRemovesVersion}, nil
 		}
 	case "POST container batch":
+		// The batch consists of removals.
 		if strings.Contains(x.Body, "versionid=") {
 			return append(rules, azureRemovesVersion), nil
 		}

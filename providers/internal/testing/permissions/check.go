@@ -87,6 +87,7 @@ func perform(t *testing.T, o permissions.Operation, account Account) (settings a
 	if step.setup != nil {
 		setupErr := step.setup(e)
 		if storage.CodeOf(setupErr) == storage.Unsupported {
+			// The provider lacks what the operation is about, so it lacks the operation.
 			return nil, setupErr
 		}
 		require.NoError(t, setupErr, "setup")
