@@ -200,17 +200,17 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credential from environment variables, whose values get returns, and
-// returns the endpoint. It accepts only a credential for the account in a.name or endpoint. If both
-// are empty, it accepts any account and also sets a.name. It accepts a shared access signature only
-// for an endpoint that may receive it.
+// fromEnvironment sets the credential from environment variables, whose values get returns. It returns
+// endpoint, or that of the environment if endpoint is "". It accepts only a credential for the account
+// in a.name or endpoint. If both are empty, it accepts any account and also sets a.name. It accepts a
+// shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	wantName, maySendSAS, err := a.acceptedCredential(endpoint)
 	if err != nil {
 		return "", err
 	}
 
-	// A connection string for another account is ignored.
+	// A connection string takes precedence, unless it is for another account.
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
 		conn, err := parseConnectionString(text)
 		if err != nil {
@@ -224,12 +224,10 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		}
 	}
 
-	// The other variables count only with the name of their account.
+	// The other variables count only with the name of their account, which must be the right one.
 	accountName := get("AZURE_STORAGE_ACCOUNT")
-	if accountName == "" {
-		return endpoint, nil
-	}
-	if wantName != "" && wantName != accountName {
+	isWanted := wantName == "" || wantName == accountName
+	if accountName == "" || !isWanted {
 		return endpoint, nil
 	}
 	a.name = accountName

@@ -91,10 +91,11 @@ func mixedOrderPrefixes(entries []storage.ListEntry, listPrefix, last string) []
 }
 
 // hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF after one of the
-// prefixes. It returns true if the server ignores StartFrom.
+// prefixes. If the server ignores StartFrom, it may return true although there is no such key, and the
+// caller then merges more pages than necessary.
 func (ls *lister) hasAfterSurrogates(ctx context.Context, prefixes []string) (bool, error) {
 	for _, prefix := range prefixes {
-		// In Azure's order, these characters come last, so any entry from here on has one.
+		// In Azure's order, these characters come last, so any key from the first of them on has one.
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
 			Prefix:     httpheader.Optional(prefix),
 			StartFrom:  new(prefix + firstAfterSurrogates),

@@ -114,12 +114,14 @@ func writeError(err error, c storage.Condition) error {
 		return storageErr
 	}
 	if isCode(storageErr, codeArchived, codeRehydrating) {
+		// The usual hint is about reading an archived object.
 		storageErr.Hint = overwriteHint
 		return storageErr
 	}
 
 	isMissing := storageErr.Status == http.StatusNotFound && storageErr.Code == storage.ObjectNotFound
-	if isMissing && c.Revision != "" {
+	isUpdate := c.Revision != ""
+	if isMissing && isUpdate {
 		storageErr.Code = storage.PreconditionFailed
 		storageErr.Hint = ""
 		return storageErr

@@ -111,7 +111,8 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest
 			batch[i] = reqs[index]
 		}
 
-		// All keys of the batch have the same credentials, so the first key stands for them.
+		// Credentials finds op in the context. All keys of the batch have the same credentials, so the first
+		// key stands for them.
 		op := &operation[C]{key: batch[0].Key}
 		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, op), batch) {
 			errs[indexes[i]] = op.checkError(err)

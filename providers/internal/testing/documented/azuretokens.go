@@ -71,22 +71,23 @@ func (a *tokenAccount) authorize(w http.ResponseWriter, r *http.Request, hasToke
 		return
 	}
 
+	// Replace the signatures of the request and of its source, if it is a copy.
 	r = r.Clone(r.Context())
 	isSignatureValid := a.replaceSignature(r.URL)
 	if !a.replaceSource(r) {
 		azureUnread().send(w, r)
 		return
 	}
-	if hasToken {
-		a.sign(r)
-		a.next.ServeHTTP(w, r)
-		return
-	}
-	if !isSignatureValid {
+
+	// A request with a token needs no signature in its address.
+	if !hasToken && !isSignatureValid {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)
 		return
+	}
+	if hasToken {
+		a.sign(r)
 	}
 	a.next.ServeHTTP(w, r)
 }
@@ -100,7 +101,7 @@ func usesAccountKey(r *http.Request) bool {
 }
 
 // replaceSignature replaces the signature in an address, if it has one, by one that the emulator
-// accepts. It returns false if the signature is wrong.
+// accepts. If the signature is wrong, it returns false, and the address has no valid one.
 func (a *tokenAccount) replaceSignature(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {

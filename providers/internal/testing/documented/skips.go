@@ -189,17 +189,19 @@ func Skips(extra map[string]string) []storagetest.Option {
 	return opts
 }
 
-// spareFor returns a function that reports which answers must not be sent in a test, or nil if all may be
-// sent. The last element of the test's name is the name of the test case.
-func (s *Server) spareFor(test string) func(method string, a *Answer) bool {
-	isTest := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
-	for name, spared := range s.Spared {
-		if isTest(name) {
-			return spared
+// spareFor returns the function that reports whether an answer must not be sent in a test, or nil if all
+// answers may be sent. The last element of the test's name is the name of the test case.
+func (s *Server) spareFor(test string) (isSpared func(method string, a *Answer) bool) {
+	isTestOf := func(testCase string) bool { return strings.ReplaceAll(testCase, " ", "_") == path.Base(test) }
+
+	// The functions of the Server take precedence over those of this package.
+	for testCase, isSpared := range s.Spared {
+		if isTestOf(testCase) {
+			return isSpared
 		}
 	}
-	for name, e := range exceptions {
-		if isTest(name) {
+	for testCase, e := range exceptions {
+		if isTestOf(testCase) {
 			return e.isSpared
 		}
 	}

@@ -147,10 +147,12 @@ func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(
 		return nil, err
 	}
 	if !isCurrent {
+		// Open the new lock file in the next attempt.
 		l.forget(f)
 		unlock()
 		return nil, ErrAgain
 	}
+	// The lock is useless if the bucket's path leads to another directory now.
 	if err := l.Tree.CheckPlace(); err != nil {
 		unlock()
 		return nil, err

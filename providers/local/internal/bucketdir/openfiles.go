@@ -98,10 +98,11 @@ func (t *turns) tryTake() bool {
 	}
 }
 
-// TakeOrPass waits for a turn and reports whether the caller has one. It returns without a turn if no
-// turn of another call ends for the time stalled.
+// TakeOrPass waits for a turn and reports whether the caller has one. If no turn of another call ends
+// for the time stalled, perhaps because all of these calls wait for this one, it returns without a turn.
 func (t *turns) TakeOrPass(ctx context.Context) (hasTurn bool, err error) {
 	if t == nil {
+		// The number of turns is not limited.
 		return false, nil
 	}
 	if t.tryTake() {

@@ -388,10 +388,11 @@ func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content str
 	return true
 }
 
-// sharedRun returns the shared file if it consists of the first parts in their order, and the number
-// of these parts, or nil otherwise. The caller owns the file, which it discards, and may append the
-// other parts to it.
-func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
+// sharedRun returns the shared file of an upload, if the file is the beginning of the object: it must
+// consist of the first parts in their order. count is their number. The file is locked against writers,
+// and the caller may append the other parts to it before it discards the file. If the bytes must be
+// copied instead, sharedRun returns nil.
+func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (shared *objectfile.StagedFile, count int) {
 	if len(parts) == 0 {
 		return nil, 0
 	}

@@ -148,6 +148,7 @@ func openBucketRoot(c *Config) (*os.Root, error) {
 		if err != nil {
 			return nil, err
 		}
+		// On Windows, other programs could not rename the directory while root is open.
 		root, err = osdir.ShareRoot(root)
 		return root, bucketdir.Failure(err)
 	}

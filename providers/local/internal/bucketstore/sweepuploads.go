@@ -67,7 +67,8 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 
 	keyFile, err := dir.Stat(uploadKeyName)
 	if osdir.IsNotExist(err) {
-		// A call was interrupted, or BeginParts has not written the key file yet.
+		// A removal was interrupted, or BeginParts has not written the key file yet. The system sets the time
+		// of a directory, so compare it with the system's clock, and not with that of the bucket.
 		return time.Since(meta.Time()) > bucketdir.AbandonedAge
 	}
 	if err != nil || keyFile.Kind != osdir.KindFile {

@@ -373,7 +373,8 @@ func (s *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string
 		return bucketdir.UnknownOutcome(err)
 	}
 
-	// A noncurrent version has no visible sidecar, the file beside an object with its attributes.
+	// A noncurrent version has no visible sidecar, but a current object needs this file beside it if the
+	// bucket writes such files.
 	if !s.reader.WritesVisible() {
 		return nil
 	}

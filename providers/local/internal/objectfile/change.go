@@ -9,15 +9,16 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// ChangeCurrent calls change with the attributes of the current object and stores the result. It
-// removes the object's visible sidecar, the file beside it with its attributes, before that, and
-// writes a new one afterwards.
+// ChangeCurrent calls change with the attributes of the current object and stores the result. Before it
+// stores the result, it removes the object's visible sidecar, the file beside it with its attributes.
+// At the end, it writes a new one if the bucket writes such files.
 func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
 	// Keep the attributes that only the visible sidecar has.
 	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return bucketdir.Failure(err)
 	}
 
+	// Another program may have removed the object since it was found.
 	f, err := current.Dir.Open(current.Base)
 	if osdir.IsNoFile(err) {
 		return s.tree.NotFoundError()
@@ -35,7 +36,7 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 		return s.storeAttrs(ctx, f, attrs)
 	}
 
-	// Write the new sidecar early: this step fails most easily, and has changed nothing yet.
+	// Write the new sidecar to a staged file first: this step fails most easily, and changes nothing yet.
 	visible, err := s.staging.StageVisible(ctx, attrs, f.Meta)
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ const revisionTag = bucketdir.Provider + ":"
 func MakeTag(meta osdir.Meta) Tag {
 	const maxLength = 112 // of two revisions of three numbers with 16 digits, and what is around them
 	b := make([]byte, 0, maxLength)
+
+	// The ETag is the revision in quotation marks.
 	b = append(b, '"')
 	b = strconv.AppendUint(b, meta.Ino, 16)
 	b = append(b, '-')
@@ -32,6 +34,8 @@ func MakeTag(meta osdir.Meta) Tag {
 	b = strconv.AppendUint(b, uint64(meta.Size), 16)
 	revision := b[1:] // without the quotation mark
 	b = append(b, '"')
+
+	// The revision itself follows, with a prefix that marks it as a local one.
 	b = append(b, revisionTag...)
 	return Tag(append(b, revision...))
 }

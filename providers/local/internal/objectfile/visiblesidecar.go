@@ -219,9 +219,10 @@ func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 		return nil
 	}
 	if !s.tree.KeepsVersions() {
-		// Ignore the error, because a full disk must not prevent a removal.
+		// The file is about to be removed, and a full disk must not prevent that.
 		return nil
 	}
+	// The file stays as a noncurrent version, which must not lose its attributes.
 	return bucketdir.Failure(err)
 }
 

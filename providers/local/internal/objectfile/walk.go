@@ -225,12 +225,12 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	}
 
 	paths := w.paths(f, e)
-	common, ok := objectkey.CommonPrefix(prefix, w.Prefix, w.Delimiter)
-	if !ok {
+	common, hasCommon := objectkey.CommonPrefix(prefix, w.Prefix, w.Delimiter)
+	if !hasCommon {
 		return Item{}, false, w.push(prefix, paths...)
 	}
-	// Skip a prefix that is not after the position where the listing begins.
 	if common <= w.Start {
+		// The listing begins after this prefix.
 		return Item{}, false, nil
 	}
 

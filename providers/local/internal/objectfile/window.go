@@ -233,6 +233,7 @@ func (r *windowReader) keepEntry(e entry) {
 	}
 
 	r.window.entries = append(r.window.entries, e)
+	// Sort only once for each maxWindow new entries, and drop those that do not fit.
 	if len(r.window.entries) >= 2*maxWindow {
 		r.compact()
 	}
