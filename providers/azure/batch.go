@@ -33,10 +33,10 @@ func (a *account) canBatch() bool {
 // submit sends a batch of removals. If the service has accepted the batch but its response cannot be
 // read, the error is marked as Unknown, because the objects may have been removed.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
-	var httpResp *http.Response // requestBatch sets it; nil if no response was received
 	var resp container.SubmitBatchResponse
+	var httpResp *http.Response
 	err := translator.Write(rm.container.account.singleAttempt(ctx), func(ctx context.Context) (err error) {
-		resp, err = rm.requestBatch(ctx, batch, &httpResp)
+		resp, httpResp, err = rm.requestBatch(ctx, batch)
 		return err
 	})
 	if err == nil {
@@ -66,29 +66,26 @@ func acceptedBatchError(err error, response *http.Response) error {
 	return storageErr
 }
 
-// requestBatch makes the request of a batch, and sets *httpResp to the response. It returns
-// errUnreadable if the SDK panics, as it does if the response names a request that is not in the
-// batch.
+// requestBatch makes the request of a batch. httpResp is the response that the SDK has parsed, or nil if
+// none was received. It returns errUnreadable if the SDK panics, as it does if the response names a
+// request that is not in the batch.
 func (rm *remover) requestBatch(
-	ctx context.Context, batch *container.BatchBuilder, httpResp **http.Response,
-) (resp container.SubmitBatchResponse, err error) {
+	ctx context.Context, batch *container.BatchBuilder,
+) (resp container.SubmitBatchResponse, httpResp *http.Response, err error) {
 	defer func() {
-		if !isAccepted(*httpResp) {
-			// The SDK parses only an accepted response, so any other panic is a programming error and continues.
-			return
-		}
-		if recover() != nil {
+		// The SDK parses only an accepted response. Any other panic is a programming error and continues.
+		if isAccepted(httpResp) && recover() != nil {
 			// errUnreadable already tells that the response is lost.
-			_ = (*httpResp).Body.Close()
+			_ = httpResp.Body.Close()
 			err = errUnreadable
 		}
 	}()
 
-	resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, httpResp), batch, nil)
+	resp, err = rm.container.client.SubmitBatch(policy.WithCaptureResponse(ctx, &httpResp), batch, nil)
 	if err != nil {
-		return resp, err
+		return resp, httpResp, err
 	}
-	return resp, checkAnswer(*httpResp)
+	return resp, httpResp, checkAnswer(httpResp)
 }
 
 // isAccepted reports whether response has status 202, with which the service accepts a batch.

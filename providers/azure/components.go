@@ -226,9 +226,9 @@ func (cu *componentUploads) partRanges(
 		size += r.Parts[i].Size
 	}
 	// Each part has at most one block that is shorter than blockSize.
-	hasTooManyBlocks := len(r.Parts)+int(size/cu.copier.blockSize()) > maxBlocks
+	maxCount := len(r.Parts) + int(size/cu.copier.blockSize())
+	canSplit := maxCount <= maxBlocks
 
-	// Each part is one range, or is split into ranges of the block size.
 	for i := range r.Parts {
 		part := &r.Parts[i]
 		ref := driver.ObjectRef{
@@ -239,8 +239,8 @@ func (cu *componentUploads) partRanges(
 			Native:   r.Put.Native,
 		}
 
-		// An empty part takes no block.
-		if hasTooManyBlocks && part.Size > 0 {
+		// An empty part has no range, and split adds none.
+		if !canSplit && part.Size > 0 {
 			ranges = append(ranges, copyRange{source: ref, bytes: blob.HTTPRange{Count: part.Size}})
 			continue
 		}

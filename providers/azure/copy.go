@@ -238,7 +238,7 @@ func isUnverified(err *storage.Error) bool {
 	return isCode(err, codeUnverified, "PublicAccessNotPermitted")
 }
 
-// sourceOrDestinationError returns the error for a copy with the condition c, which failed with e. It
+// sourceOrDestinationError returns the error for a copy with the condition c, which failed with err. It
 // requests the attributes of the source, to find out whether the source or the destination is the
 // cause.
 func (cp *copier) sourceOrDestinationError(
@@ -250,7 +250,8 @@ func (cp *copier) sourceOrDestinationError(
 		return headErr
 	}
 
-	// This process can read the source, and it has not changed.
+	// This process can read the source, which has not changed. So if the source is the cause, only the
+	// service cannot read it.
 	if isUnverified(err) {
 		return sourceUnreadableError(err)
 	}

@@ -141,9 +141,9 @@ type mergedPage struct {
 	marker   string // marker of Azure's next page
 }
 
-// addEntries adds one page of the service to merged. It fails for a page that is not in order,
-// unless Config.HierarchicalNamespace is set. Only an account with a hierarchical namespace has
-// such pages, from which the caller would lose keys.
+// addEntries adds one page of the service to merged. It fails for a page that is not in order, unless
+// [Config.HierarchicalNamespace] is set. Only an account with a hierarchical namespace has such pages,
+// and a caller that continues after the last key of one would miss other keys.
 func (ls *lister) addEntries(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {

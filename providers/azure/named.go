@@ -20,16 +20,17 @@ func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	opts := azcore.ClientOptions{Cloud: cloudOf(host)}
 
+	// Every kind of identity has a client's id.
 	clientID := name.Get("AZURE_CLIENT_ID")
+	if clientID == "" {
+		return a.accountCredentialsError(name)
+	}
 	tenantID := name.Get("AZURE_TENANT_ID")
+
 	// The first of these that is set decides which kind of identity it is.
 	secret := name.Get("AZURE_CLIENT_SECRET")
 	certificatePath := name.Get("AZURE_CLIENT_CERTIFICATE_PATH")
 	tokenPath := name.Get("AZURE_FEDERATED_TOKEN_FILE")
-	if clientID == "" {
-		return a.accountCredentialsError(name)
-	}
-
 	var err error
 	switch {
 	// A service principal proves its identity by a secret or a certificate.

@@ -72,6 +72,8 @@ func sharedBytes(a, b string) int {
 // key of this page in byte order. Such a later key has a character from U+E000 to U+FFFF after the
 // prefix, where the key of this page has one from U+10000 on. The shortest prefix comes first.
 //
+// For example, after the key "a/\U0001F600", a later page may have "a/\uFF01". The prefix is "a/".
+//
 // listPrefix is the prefix of the listing. last is the last key of this page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, listPrefix, last string) []string {
 	var prefixes []string

@@ -309,24 +309,24 @@ func checkDistinct(ids []string) error {
 }
 
 // options returns the options of Put Block List, with the same encryption as that of the blocks.
-func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
-	n, err := bl.container.account.writeNatives(c.Native)
+func (bl *blocks) options(r *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
+	n, err := bl.container.account.writeNatives(r.Native)
 	if err != nil {
 		return nil, err
 	}
 
 	// The metadata also has the checksum, which Azure does not store, and the size that it is for.
 	o := &blockblob.CommitBlockListOptions{
-		HTTPHeaders:                  httpHeaders(&c.Properties),
-		Metadata:                     encodeMetadata(c.Metadata, c.CRC32C, c.Size),
-		Tags:                         c.Tags,
-		Tier:                         n.accessTier(c.StorageClass),
+		HTTPHeaders:                  httpHeaders(&r.Properties),
+		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
+		Tags:                         r.Tags,
+		Tier:                         n.accessTier(r.StorageClass),
 		CPKInfo:                      n.keyInfo(),
 		CPKScopeInfo:                 n.scopeInfo(),
-		AccessConditions:             conditions(c.Condition),
-		LegalHold:                    httpheader.Optional(c.LegalHold),
-		ImmutabilityPolicyMode:       policyMode(c.Retention),
-		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.Retention.Until),
+		AccessConditions:             conditions(r.Condition),
+		LegalHold:                    httpheader.Optional(r.LegalHold),
+		ImmutabilityPolicyMode:       policyMode(r.Retention),
+		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
 
 	// The user's functions of WithOptions may change the request.

@@ -141,18 +141,20 @@ func (k *Keyring[C]) state(key string) keyState[C] {
 	return s
 }
 
-// wait waits for the end of the call, and returns its error. If the request that made the call was
-// canceled, wait returns nil, and the caller of wait must ask itself.
+// wait waits for the end of a call that another request makes, and returns the error of the call. It
+// also returns nil if that request was canceled. There is no new grant then.
 func (c *grantCall) wait(ctx context.Context) error {
 	select {
 	case <-c.done:
 	case <-ctx.Done():
 	}
 
+	// Both channels may be ready.
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if c.canceled {
+		// The error is that of the other request's context.
 		return nil
 	}
 	return c.err

@@ -120,8 +120,8 @@ func makesVersion(r *http.Request) bool {
 	return azureWrites(r) || setsMetadata || r.Method == http.MethodDelete
 }
 
-// serveContainer serves a request about a container. It lists versions itself, unless the request has a
-// delimiter, because the emulator has none. It forgets the versions of a removed container.
+// serveContainer serves a request about a container. The emulator has no versions, so serveContainer
+// lists them itself, except in a listing with a delimiter. It forgets those of a removed container.
 func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	listsVersions := query.Get("comp") == "list" && strings.Contains(query.Get("include"), "versions")

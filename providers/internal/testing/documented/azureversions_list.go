@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -26,9 +27,9 @@ var (
 // page is the index of its first version.
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
-	versions, refuse := a.currentVersions(r, container, query)
-	if refuse != nil {
-		refuse(w)
+	versions, refusal := a.currentVersions(r, container, query)
+	if refusal != nil {
+		relay(w, refusal)
 		return
 	}
 	versions = append(versions, a.noncurrent(container, query.Get("prefix"))...)
@@ -65,11 +66,11 @@ func compareVersions(a, b listedVersion) int {
 	)
 }
 
-// currentVersions returns the current blobs of a listing, or a function that sends the service's
-// refusal of the listing.
+// currentVersions returns the current blobs of a listing, or the emulator's response if that refuses the
+// listing.
 func (a *versionedAccount) currentVersions(
 	r *http.Request, container string, query url.Values,
-) (versions []listedVersion, refuse func(http.ResponseWriter)) {
+) (versions []listedVersion, refusal *httptest.ResponseRecorder) {
 	params := url.Values{"restype": {"container"}, "comp": {"list"}, "prefix": {query.Get("prefix")}}
 	if strings.Contains(query.Get("include"), "metadata") {
 		params.Set("include", "metadata")
@@ -79,7 +80,7 @@ func (a *versionedAccount) currentVersions(
 	for {
 		page := a.ask(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
-			return nil, func(w http.ResponseWriter) { relay(w, page) }
+			return nil, page
 		}
 		for _, item := range azureItems.FindAllStringSubmatch(page.Body.String(), -1) {
 			// azureItems captures the name and the other fields of an item.

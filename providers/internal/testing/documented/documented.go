@@ -234,12 +234,12 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing lists query parameters that may change when a request is repeated. takeAnswer
+// volatileParams lists query parameters that may change when a request is repeated. takeAnswer
 // ignores these parameters when it compares requests:
 //   - blockid and upload_id: an upload that starts over has new ids.
 //   - fields: Google's SDK lists the wanted attributes in any order.
 //   - generation: a repeated read of a public object may name a newer generation.
-var differing = []string{"blockid", "upload_id", "fields", "generation"}
+var volatileParams = []string{"blockid", "upload_id", "fields", "generation"}
 
 // takeAnswer removes and returns the next answer for a request, or returns nil if the request must be
 // passed on.
@@ -259,9 +259,9 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 		return nil
 	}
 
-	// A repeated request is equal to the first one, apart from the parameters in differing.
+	// A repeated request is equal to the first one, apart from the volatile parameters.
 	query := r.URL.Query()
-	for _, name := range differing {
+	for _, name := range volatileParams {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")

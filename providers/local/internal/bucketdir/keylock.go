@@ -68,6 +68,7 @@ func byteOf(key string) int64 {
 // LockBoth waits for the locks of two keys. All calls take them in the order of their offsets, so that
 // no two calls wait for each other forever.
 func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func(), err error) {
+	// Remember the lock file, to find out at the end whether both locks are on it.
 	f, err := l.acquireLockFile()
 	if err != nil {
 		return nil, err
@@ -81,7 +82,7 @@ func (l *Locks) LockBoth(ctx context.Context, key, otherKey string) (unlock func
 		return nil, err
 	}
 	if first == second || !f.ranges {
-		// The first lock is also that of the second key.
+		// The keys share a byte of the file, or all keys share one lock.
 		return unlockFirst, nil
 	}
 	unlockSecond, err := l.lockBytes(ctx, second, 1)

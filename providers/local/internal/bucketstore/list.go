@@ -28,6 +28,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 		return nil, err
 	}
 
+	// r.Entries is the memory of the previous page, or nil.
 	page := &storage.Page{Entries: r.Entries[:0]}
 	for {
 		item, ok, err := walker.Next()

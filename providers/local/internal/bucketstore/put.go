@@ -80,8 +80,8 @@ func (o *Objects) commit(ctx context.Context, key string, staged *objectfile.Sta
 	})
 }
 
-// placeLocked locks the key and makes the staged file its object. If the file consists of the parts of an upload, it
-// also ends the upload.
+// placeLocked locks the key and makes the staged file its object. If the file consists of the parts of an
+// upload, it also ends the upload.
 func (o *Objects) placeLocked(
 	ctx context.Context, key string, target *osdir.Dir, loc bucketdir.Location, staged *objectfile.StagedFile,
 	c storage.Condition,

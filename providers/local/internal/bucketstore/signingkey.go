@@ -82,7 +82,12 @@ func (s *Settings) makeSigningKey(ctx context.Context) error {
 	}
 	defer unlock()
 
-	if _, err := s.tree.Root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
+	_, err = s.tree.Root.Lstat(signingKeyPath)
+	if err == nil {
+		// Another process has stored a key.
+		return nil
+	}
+	if !osdir.IsNotExist(err) {
 		return bucketdir.Failure(err)
 	}
 	content := hex.EncodeToString(signedurl.NewSecret()) + "\n"

@@ -140,9 +140,11 @@ func (r *Reader) openPlain(loc bucketdir.Location) (*osdir.File, error) {
 // OpenIn opens the file base in the directory path. It returns nil if there is no regular file with
 // the name.
 func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
+	// A test may change the directory now.
 	r.Tree.Opening(path)
 	f, err := r.Tree.Top.Open(osdir.Join(path, base))
 	if osdir.IsNoFile(err) || osdir.IsNoReader(err) {
+		// The name does not exist, or is that of a socket.
 		return nil, nil
 	}
 	if err != nil {

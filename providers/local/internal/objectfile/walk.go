@@ -49,14 +49,18 @@ type Item struct {
 func (w *Walker) Open() error {
 	slash := strings.LastIndexByte(w.Prefix, '/')
 	if slash < 0 {
+		// The walk begins at the root of the bucket, or at that of the tree of versions.
 		return w.push("", w.Versions)
 	}
 
 	key := w.Prefix[:slash]
 	path, ok := w.Tree.Names().DirPath(key)
 	if !ok {
+		// No directory can have this name.
 		return nil
 	}
+
+	// Another program may have created a second directory for the same keys, without escapes.
 	paths := []string{osdir.Join(w.Versions, path)}
 	hasLiteralDir, err := w.hasLiteralDir(key, path)
 	if err != nil {

@@ -180,9 +180,13 @@ func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, 
 		}
 		kind = meta.Kind
 	}
+	if kind == osdir.KindOther {
+		// A device, for example, is no object.
+		return
+	}
 	isDir := kind == osdir.KindDir
-	if kind == osdir.KindOther || isDir && name.Mark == bucketdir.MarkAlternate {
-		// Such an entry is no part of a key. Only files have alternate names.
+	if isDir && name.Mark == bucketdir.MarkAlternate {
+		// Only files have alternate names.
 		return
 	}
 
