@@ -91,8 +91,8 @@ func verify(response *http.Response, err error) error {
 
 // checkAnswer returns an error if a successful response is not from the service but, for example, from
 // a proxy. Such a response lacks the header or the document that the service documents for the request
-// (see evidences). checkAnswer returns ObjectNotFound for a directory, which is not an object, and nil for a
-// status that is not a success.
+// (see evidences). checkAnswer returns ObjectNotFound for a directory, which is not an object, and nil
+// for a status that is not a success.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil

@@ -155,7 +155,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		return nil, err
 	}
 
-	// Some of the Options must have a function for this request, unless it is part of another operation.
+	// WithOptions has no effect without a function for this request, which is an error unless the request
+	// is part of another operation.
 	options := newNatives(r.Native).options
 	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
 	needsFunction := len(options) > 0 && !r.Auxiliary

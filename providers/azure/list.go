@@ -298,8 +298,8 @@ func (ls *lister) requestPage(
 	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
 	client := ls.container.client
-	// Without a delimiter, the SDK has another call, whose response has no prefixes.
 	if delimiter == "" {
+		// The SDK has another call for this request, whose response has no prefixes.
 		flat := container.ListBlobsFlatOptions(*opts)
 		resp, err := nextPage(ctx, ls.container.account, client.NewListBlobsFlatPager(&flat))
 		if err != nil {

@@ -259,10 +259,10 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return attrs, err
 }
 
-// commit creates an object from blocks, with one Put Block List request. c is the write, without a
-// body.
-func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
-	o, err := bl.options(c)
+// commit creates an object from blocks, with one Put Block List request. r has no body, because the
+// blocks are the content.
+func (bl *blocks) commit(ctx context.Context, ids []string, r *driver.PutRequest) (*storage.Attrs, error) {
+	o, err := bl.options(r)
 	if err != nil {
 		return nil, err
 	}
@@ -273,16 +273,16 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	resp, err := write(
 		ctx, bl.container.account,
 		func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
-			return bl.container.blob(c.Key).CommitBlockList(ctx, ids, o)
+			return bl.container.blob(r.Key).CommitBlockList(ctx, ids, o)
 		},
 		o,
 	)
 	if isCode(err, codeBlocksDropped) {
 		// The service may drop blocks before they are committed.
-		return nil, bl.droppedError(ctx, asError(err), c)
+		return nil, bl.droppedError(ctx, asError(err), r)
 	}
 	if err != nil {
-		return nil, writeError(err, c.Condition)
+		return nil, writeError(err, r.Condition)
 	}
 
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
@@ -340,15 +340,15 @@ const codeBlocksDropped = "InvalidBlockList"
 // droppedError returns the error for a commit that failed because its blocks were dropped. It is
 // retryable, and the upload must restart. If the write has a condition that a request shows to be
 // false, the error is PreconditionFailed, which is not retryable.
-func (bl *blocks) droppedError(ctx context.Context, storageErr *storage.Error, c *driver.PutRequest) error {
+func (bl *blocks) droppedError(ctx context.Context, storageErr *storage.Error, r *driver.PutRequest) error {
 	storageErr.Code = storage.Unavailable
 	storageErr.Retryable = true
-	if c.Condition == (storage.Condition{}) {
+	if r.Condition == (storage.Condition{}) {
 		return storageErr
 	}
 
 	// Find out whether the condition is false. If that is not known, the error stays retryable.
-	_, props, err := bl.container.properties(ctx, c.Key, "", storage.Condition{}, c.Native)
+	_, props, err := bl.container.properties(ctx, r.Key, "", storage.Condition{}, r.Native)
 	err = bl.container.changeError(ctx, err)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return storageErr
@@ -359,8 +359,8 @@ func (bl *blocks) droppedError(ctx context.Context, storageErr *storage.Error, c
 	if props != nil {
 		revision = quoteETag(props.ETag)
 	}
-	isCreated := c.Condition.Absent && revision != ""
-	isReplaced := c.Condition.Revision != "" && c.Condition.Revision != revision
+	isCreated := r.Condition.Absent && revision != ""
+	isReplaced := r.Condition.Revision != "" && r.Condition.Revision != revision
 	if isCreated || isReplaced {
 		storageErr.Code = storage.PreconditionFailed
 		storageErr.Retryable = false

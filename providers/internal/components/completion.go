@@ -192,6 +192,9 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 			revision = m.revision
 			firstSeen = time.Now()
 		}
+
+		// The other call may have made the object already. A credential that may not read the object cannot
+		// find that out.
 		object, err := c.lookupOpen(ctx)
 		if err != nil && storage.CodeOf(err) != storage.PermissionDenied {
 			return nil, err
@@ -204,6 +207,7 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 			continue
 		}
 
+		// The other call has probably died.
 		taken, err := c.takeOver(ctx, m, object)
 		if taken != nil || err != nil {
 			return taken, err

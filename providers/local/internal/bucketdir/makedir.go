@@ -50,7 +50,7 @@ func (t *Tree) Mkdirs(path string) error {
 		parent, base := osdir.Split(path[:i])
 		isReserved := isInReserved || strings.HasPrefix(base, Reserved)
 		if !isReserved {
-			// The caller makes this directory, which has the name of a segment of a key.
+			// This directory has the name of a segment of a key, so the caller makes it.
 			continue
 		}
 		if err := t.mkdir(parent, base); err != nil {

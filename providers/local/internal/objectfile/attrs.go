@@ -66,10 +66,12 @@ func (a *Attrs) Encode() []byte {
 	if a.PublicRead {
 		flags |= flagPublic
 	}
-	flags |= a.controlFlags()
+	controlFlags := a.controlFlags()
+	flags |= controlFlags
+
+	// Only attributes with tags or locks have the second format, which older releases cannot read.
 	form := byte(attrsFormat)
-	hasControls := flags >= flagTags // flagTags and all higher flags are those of tags and locks
-	if hasControls {
+	if controlFlags != 0 {
 		form = attrsFormatLocked
 	}
 
@@ -81,7 +83,7 @@ func (a *Attrs) Encode() []byte {
 	}
 	b = a.appendControls(b)
 
-	// Empty fields at the end are omitted, unless metadata follows them.
+	// Omit empty fields at the end, unless metadata follows them.
 	fields := [...]string{
 		a.ContentType, a.ContentEncoding, a.ContentDisposition,
 		a.ContentLanguage, a.CacheControl, a.StorageClass, a.Unique,

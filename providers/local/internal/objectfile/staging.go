@@ -31,7 +31,8 @@ type Staging struct {
 // Close removes the staging directories, if they are empty.
 func (s *Staging) Close() {
 	s.mu.Lock()
-	dirs := append(s.former, s.Live) // s.Live may be nil
+	// s.former has the directories that other programs have removed. s.Live may be nil.
+	dirs := append(s.former, s.Live)
 	s.former = nil
 	s.Live = nil
 	s.mu.Unlock()

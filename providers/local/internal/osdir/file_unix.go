@@ -68,10 +68,12 @@ func (d *Dir) Open(path string) (*File, error) {
 // openFile opens a path below d for reading, in one system call if possible. If that fails, as it
 // does at a symbolic link, os.Root opens the path.
 func (d *Dir) openFile(path string) (*File, error) {
+	// O_NONBLOCK keeps the call from waiting for the writer of a named pipe.
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
 	var fd int
 	var err error
 	if strings.Contains(path, "/") {
+		// O_NOFOLLOW is only about the last name of a path.
 		fd, err = openBeneath(d.fd(), path, flags)
 	} else {
 		fd, err = openAt(d.fd(), path, flags, 0)
