@@ -250,10 +250,11 @@ func (a *account) acceptedCredential(endpoint string) (wantName string, maySendS
 		return "", false, err
 	}
 
-	// If neither shows the account, no credential fits. wantName is then the host, because no account
-	// has such a name, and "" would accept any account.
+	// If neither names the account, no credential fits. wantName is then the host, because no account has
+	// such a name, whereas "" would accept any account.
 	wantName = cmp.Or(a.name, endpointName, u.Host)
-	if a.name != "" && endpointName != "" && a.name != endpointName {
+	isContradiction := a.name != "" && endpointName != "" && a.name != endpointName
+	if isContradiction {
 		return wantName, false, nil
 	}
 	return wantName, a.mayReceive(u), nil

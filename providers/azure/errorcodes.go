@@ -142,21 +142,21 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 	return ""
 }
 
-// headerHint returns the hint for a response about the header name, if that is the service version,
-// which a service may not know because it is older. name is "" if the response does not name the
-// header, as that to a HEAD, which has no document.
+// headerHint returns the hint for a response that refuses the value of the header name. The cause is
+// probably the service version, which an older service does not know. name is "" if the response does
+// not name the header. headerHint returns "" if the cause is certainly another header, or unknown.
 func headerHint(name string, response *http.Response) string {
-	if name != "" && !strings.EqualFold(name, "x-ms-version") {
+	isVersion := strings.EqualFold(name, "x-ms-version")
+	if name != "" && !isVersion {
 		return ""
 	}
 	if strings.HasPrefix(response.Header.Get("Server"), "Azurite") {
 		return emulatorHint
 	}
-	if name != "" {
-		return versionHint
-	}
+
+	// The response to a HEAD names no header, because it has no document.
 	isHead := response.Request != nil && response.Request.Method == http.MethodHead
-	if isHead {
+	if isVersion || isHead {
 		return versionHint
 	}
 	return ""

@@ -162,6 +162,7 @@ func (s *serviceDriver) settingsAfter(ctx context.Context, r *driver.BucketReque
 		}
 		info.Unread = append([]string{"Public", "ObjectLock"}, accountSettings.Fields...)
 	}
+	// The settings that r has set are known.
 	bucketupdate.ForgetRequested(info, r)
 	return info, nil
 }

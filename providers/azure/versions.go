@@ -90,11 +90,13 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 func (ls *lister) versions(
 	ctx context.Context, r *driver.ListRequest, marker string,
 ) ([]*container.BlobItem, string, error) {
+	// A page with one version cannot show whether the key has more.
+	const minPage = 2
 	o := container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Versions: true, Deleted: r.SoftDeleted, Metadata: true},
 		Prefix:     httpheader.Optional(r.Prefix),
 		Marker:     httpheader.Optional(marker),
-		MaxResults: new(int32(min(max(r.Limit, 2), maxPage))),
+		MaxResults: new(int32(min(max(r.Limit, minPage), maxPage))),
 	}
 	items, _, next, err := ls.page(ctx, "", &o)
 	if err != nil {

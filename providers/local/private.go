@@ -30,9 +30,11 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 		return nil, err
 	}
 
+	// Sidecars are for programs that copy the objects of a bucket, but these objects are hidden from them.
 	config := s.config
 	config.Sidecars = false
-	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, config), nil
+	parent := filepath.Join(s.path, bucket, bucketdir.Reserved)
+	return bucketDriver(parent, privateName, config), nil
 }
 
 // findPrivate creates the private directory of a bucket if create is true. Otherwise it fails with

@@ -121,7 +121,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 func (t *trash) rename(ctx context.Context, src, dst string) error {
 	err := t.renameUnsynced(ctx, src, dst)
 	if osdir.IsNotExist(err) {
-		// The trash itself may be what is missing.
+		// Either the bucket is missing, or the trash.
 		if _, srcErr := t.account.root.Lstat(src); osdir.IsNotExist(srcErr) {
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
@@ -213,8 +213,8 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	}
 	isAbandoned := time.Since(info.ModTime()) > bucketdir.AbandonedAge
 	claim := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), isAbandoned)
-	// The trash may still be in use.
 	if claim == nil {
+		// The process may still use the trash.
 		return
 	}
 	defer claim.End()

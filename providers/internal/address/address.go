@@ -114,7 +114,8 @@ func Endpoint(text string) (*url.URL, bool) {
 	if err != nil {
 		return nil, false
 	}
-	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	isHTTP := u.Scheme == "http" || u.Scheme == "https"
+	if u.Host == "" || !isHTTP {
 		return nil, false
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {

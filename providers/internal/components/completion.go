@@ -415,8 +415,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	return &marker{d, m.key, attrs.Revision}, nil
 }
 
-// resolveWrite finds out what a failed write of the marker has done, and returns the results of
-// write.
+// resolveWrite finds out what a failed write of the decision d into the marker has done. Like write, it
+// returns the new marker if the write has succeeded nevertheless, and nil without an error if another
+// call has replaced the marker. Otherwise it returns an error.
 func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, failure error) (*marker, error) {
 	// Find out the result even if ctx has ended. If the decision of an ended call stayed in the
 	// marker, the upload would be unusable.

@@ -101,7 +101,7 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case makesVersion(r):
 		a.write(w, r, h)
 	default:
-		// A read passes on, and its response gets the version's id, which the emulator does not have.
+		// Pass the read on, and add to its response the id of the version, which the emulator does not have.
 		findID := func(etag string) string { return a.id(r.URL.Path, etag, h) }
 		a.next.ServeHTTP(&versionWriter{ResponseWriter: w, id: findID}, r)
 	}

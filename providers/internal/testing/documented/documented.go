@@ -182,8 +182,9 @@ func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	defer s.mu.Unlock()
 	for _, answer := range s.answers {
 		require.NotEmpty(t, answer.Source, answer.Name)
+		// Add entries for the kinds that never occurred. The count of the others does not change.
 		for _, kind := range answer.Kinds {
-			s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry for a kind that never occurred
+			s.giveCount[pair{kind, answer.Name}] += 0
 		}
 	}
 	for given, count := range s.giveCount {
@@ -291,7 +292,8 @@ func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answe
 			continue
 		}
 		answers = append(answers, answer)
-		s.giveCount[pair{kind, answer.Name}] += 0 // makes an entry, which RequireAllGiven checks
+		// Add an entry, which RequireAllGiven checks, if there is none.
+		s.giveCount[pair{kind, answer.Name}] += 0
 	}
 
 	// The hash of the seed, the test and the kind determines the order.

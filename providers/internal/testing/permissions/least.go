@@ -81,7 +81,7 @@ type Judge struct {
 //   - The server denies a request.
 //   - The operation reads fewer settings.
 func Least(t *testing.T, j Judge, prefix string) {
-	// unused has the entries of Unjudged that no operation has needed so far.
+	// unused has the entries of j.Unjudged that no operation has needed so far.
 	unused := maps.Clone(j.Unjudged)
 	for _, o := range permissions.Operations() {
 		operation := string(o)
@@ -95,18 +95,18 @@ func Least(t *testing.T, j Judge, prefix string) {
 		}
 		require.NoError(t, err)
 
-		// The policy is tried without each of these actions.
-		var judged []string
+		// Find the actions that the server enforces for this operation.
+		var enforced []string
 		for _, action := range needs {
 			use := operation + " " + action
 			if j.Unjudged[action] == "" && j.Unjudged[use] == "" {
-				judged = append(judged, action)
+				enforced = append(enforced, action)
 			}
 			delete(unused, action)
 			delete(unused, use)
 		}
 		t.Run(operation, func(t *testing.T) {
-			j.testPolicy(t, o, prefix, judged)
+			j.testPolicy(t, o, prefix, enforced)
 		})
 	}
 	require.Empty(t, unused, "no operation needs these entries of Unjudged")

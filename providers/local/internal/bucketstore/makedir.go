@@ -93,8 +93,8 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	if err != nil {
 		return err
 	}
-	// Another call has already moved the file.
 	if meta.Kind == osdir.KindDir {
+		// Another call has already moved the file.
 		return nil
 	}
 

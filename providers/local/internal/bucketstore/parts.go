@@ -200,6 +200,7 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (*storage
 
 	attrs, err := u.joinParts(ctx, src.Dir, r)
 	if err != nil {
+		// Another call may have ended the upload meanwhile.
 		u.removeIfEnded(ctx, src.Dir, r.Upload)
 		return nil, err
 	}

@@ -288,8 +288,8 @@ func (u *Uploads) recordSlot(dst *osdir.Dir, s slot, crc storage.CRC32C, flush b
 	return errors.Join(err, f.Close())
 }
 
-// writeSlotRecord writes the tag and the checksum of the part in a slot to f, the slot's file, and flushes the file
-// to the disk if flush is true.
+// writeSlotRecord writes the tag and the checksum of the part in a slot to f, the slot's file, and flushes
+// the file to the disk if flush is true.
 func (u *Uploads) writeSlotRecord(dst *osdir.Dir, f *osdir.File, s slot, crc storage.CRC32C, flush bool) error {
 	name := slotName(s.number)
 	if _, err := f.OSFile(name).WriteString(sumRecord(s.tag(), crc)); err != nil {

@@ -329,8 +329,10 @@ func (s *Candidates) Remove(ctx context.Context) error {
 		return err
 	}
 	if s.Plain == nil || s.hasOtherSpelling {
+		// No file has exactly the plain name.
 		return nil
 	}
+	// The name may be that of a directory.
 	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
 	if err != nil || !file.Found() {
 		return err

@@ -58,8 +58,8 @@ func (r *Reader) CheckRemovable(file ObjectFile, bypassGovernance bool) error {
 	return lifetime.CheckRemoval(attrs.Retention, attrs.LegalHold, bypassGovernance, r.Tree.Clock.Now())
 }
 
-// CheckWrite fails with PreconditionFailed if the current object, which old may not have found, does
-// not meet the condition of a write.
+// CheckWrite fails with PreconditionFailed if the current object does not meet the condition of a write.
+// old is the file of the object, or the zero value if there is none.
 func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 	if c.Absent && old.Found() {
 		return storage.PreconditionFailed

@@ -188,6 +188,7 @@ func (s *Staging) Discard(staged *StagedFile) {
 	}
 	isShared := staged.Held != nil
 	if isShared {
+		// The file stays in the upload, whose parts it contains, unless it was placed.
 		_ = staged.Held.Close()
 		return
 	}

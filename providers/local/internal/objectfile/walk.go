@@ -209,6 +209,7 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 	if len(key) > bucketdir.MaxKey || !isRequested {
 		return Item{}, false, nil
 	}
+	// A common prefix, too, is listed only if there is an object.
 	file, err := w.stat(f, e, key)
 	if err != nil || !file.Found() {
 		return Item{}, false, err
@@ -290,6 +291,7 @@ func (w *Walker) paths(f *frame, e entry) []string {
 
 	var first string
 	if e.diskName.base == "" {
+		// One of several directories is at the usual path.
 		first = f.dirs[0].PathOf(e.segment)
 	} else {
 		first = osdir.Join(e.diskName.dir, e.diskName.base)
@@ -378,11 +380,12 @@ func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err er
 			return false, nil, err
 		}
 
-		// The directory with this name has the versions of a key.
-		if w.Noncurrent && e.Name == bucketdir.VersionsName {
-			if dir.isTop {
-				continue
-			}
+		isVersions := w.Noncurrent && e.Name == bucketdir.VersionsName
+		if isVersions && dir.isTop {
+			// These are the versions of the key with the path of the directory, which has no slash at its end.
+			continue
+		}
+		if isVersions {
 			return true, nil, nil
 		}
 
