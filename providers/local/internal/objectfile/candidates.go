@@ -39,63 +39,63 @@ func NewCandidates(s *Staging, loc bucketdir.Location, dir *osdir.Dir) *Candidat
 	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: loc, Plain: dir}
 }
 
-// Close closes the directories of the names. s.Plain belongs to the caller.
-func (s *Candidates) Close() {
-	if s.alternate != nil && s.alternate != s.Plain {
-		s.tree.CloseDir(s.alternate)
+// Close closes the directories of the names. c.Plain belongs to the caller.
+func (c *Candidates) Close() {
+	if c.alternate != nil && c.alternate != c.Plain {
+		c.tree.CloseDir(c.alternate)
 	}
-	if s.literal != nil {
-		s.tree.CloseDir(s.literal)
+	if c.literal != nil {
+		c.tree.CloseDir(c.literal)
 	}
 }
 
 // Find returns the file of the object. If the object does not exist, it returns the zero value.
-func (s *Candidates) Find() (ObjectFile, error) {
-	file, err := s.find()
-	s.found = file
+func (c *Candidates) Find() (ObjectFile, error) {
+	file, err := c.find()
+	c.found = file
 	return file, err
 }
 
 // find returns the file with the first of the object's plain, alternate and literal names that has
 // one.
-func (s *Candidates) find() (ObjectFile, error) {
-	file, err := s.findPlain()
+func (c *Candidates) find() (ObjectFile, error) {
+	file, err := c.findPlain()
 	if err != nil || file.Found() {
 		return file, err
 	}
 
-	alternate, err := s.alternateDir()
+	alternate, err := c.alternateDir()
 	if err != nil {
 		return ObjectFile{}, err
 	}
-	file, err = s.reader.StatObject(alternate, s.Location.AltBase)
+	file, err = c.reader.StatObject(alternate, c.Location.AltBase)
 	if err != nil || file.Found() {
 		return file, err
 	}
 
-	literal, err := s.literalDir()
+	literal, err := c.literalDir()
 	if err != nil {
 		return ObjectFile{}, err
 	}
-	_, base := osdir.Split(s.Location.Literal)
-	return s.reader.StatObject(literal, base)
+	_, base := osdir.Split(c.Location.Literal)
+	return c.reader.StatObject(literal, base)
 }
 
 // findPlain returns the file with the object's plain name. If the name of the file has another
 // spelling, on a disk that folds case, it sets hasOtherSpelling and returns the zero value.
-func (s *Candidates) findPlain() (ObjectFile, error) {
-	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
-	if err != nil || !file.Found() || !s.tree.Strict.Load() {
+func (c *Candidates) findPlain() (ObjectFile, error) {
+	file, err := c.reader.StatObject(c.Plain, c.Location.Base)
+	if err != nil || !file.Found() || !c.tree.Strict.Load() {
 		return file, err
 	}
 
 	// The disk folds case.
-	isExact, err := s.reader.hasExactName(file)
+	isExact, err := c.reader.hasExactName(file)
 	if err != nil {
 		return ObjectFile{}, err
 	}
 	if !isExact {
-		s.hasOtherSpelling = true
+		c.hasOtherSpelling = true
 		return ObjectFile{}, nil
 	}
 	return file, nil
@@ -103,99 +103,99 @@ func (s *Candidates) findPlain() (ObjectFile, error) {
 
 // alternateDir returns the directory of the object's alternate name, which it opens at its first
 // call, or nil if the directory does not exist.
-func (s *Candidates) alternateDir() (*osdir.Dir, error) {
-	if s.alternate != nil {
-		return s.alternate, nil
+func (c *Candidates) alternateDir() (*osdir.Dir, error) {
+	if c.alternate != nil {
+		return c.alternate, nil
 	}
-	if s.Plain != nil && s.Location.AltDir == s.Plain.Path {
-		s.alternate = s.Plain
-		return s.alternate, nil
+	if c.Plain != nil && c.Location.AltDir == c.Plain.Path {
+		c.alternate = c.Plain
+		return c.alternate, nil
 	}
 	var err error
-	s.alternate, err = s.tree.OpenIfThere(s.Location.AltDir)
-	return s.alternate, err
+	c.alternate, err = c.tree.OpenIfThere(c.Location.AltDir)
+	return c.alternate, err
 }
 
 // literalDir returns the directory of the file whose path is the key itself, without escapes, or nil
 // if there is no such file.
-func (s *Candidates) literalDir() (*osdir.Dir, error) {
-	if s.literal != nil || s.Location.Literal == "" {
-		return s.literal, nil
+func (c *Candidates) literalDir() (*osdir.Dir, error) {
+	if c.literal != nil || c.Location.Literal == "" {
+		return c.literal, nil
 	}
-	exists, err := s.tree.ExistsExactly(s.Location.Literal)
+	exists, err := c.tree.ExistsExactly(c.Location.Literal)
 	if err != nil || !exists {
 		return nil, err
 	}
-	path, _ := osdir.Split(s.Location.Literal)
-	s.literal, err = s.tree.Open(path)
-	return s.literal, bucketdir.Failure(err)
+	path, _ := osdir.Split(c.Location.Literal)
+	c.literal, err = c.tree.Open(path)
+	return c.literal, bucketdir.Failure(err)
 }
 
 // Install makes the staged file the object, under its plain name or, if a directory with files has
 // that name, under its alternate name. If ifAbsent is true, it replaces no object.
-func (s *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
-	if s.hasOtherSpelling {
+func (c *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
+	if c.hasOtherSpelling {
 		return argument.Invalid(
 			"key", "must not differ only in case from an existing file",
 			"rename the file that differs from the key only in case: this disk folds case",
 		)
 	}
 
-	err := s.installPlain(ctx, staged, ifAbsent)
+	err := c.installPlain(ctx, staged, ifAbsent)
 	if osdir.IsObstructed(err) {
-		return s.installAlternate(ctx, staged, ifAbsent)
+		return c.installAlternate(ctx, staged, ifAbsent)
 	}
 	if err != nil {
 		return err
 	}
 
 	// Remove the files with other names that were the object.
-	if err := s.removeAlternate(ctx); err != nil {
+	if err := c.removeAlternate(ctx); err != nil {
 		return err
 	}
-	return s.removeLiteral(ctx, s.Plain)
+	return c.removeLiteral(ctx, c.Plain)
 }
 
 // installPlain moves the staged file to the object's plain name. If a directory with files has that
 // name, the error satisfies osdir.IsObstructed.
-func (s *Candidates) installPlain(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
-	err := s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
-	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
+func (c *Candidates) installPlain(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
+	err := c.moveInto(ctx, c.Plain, c.Location.Base, staged, ifAbsent)
+	if osdir.IsObstructed(err) && c.Plain.Rmdir(c.Location.Base) == nil {
 		// The directory was empty.
-		return s.moveInto(ctx, s.Plain, s.Location.Base, staged, ifAbsent)
+		return c.moveInto(ctx, c.Plain, c.Location.Base, staged, ifAbsent)
 	}
 	return err
 }
 
 // installAlternate moves the staged file to the object's alternate name. If ifAbsent is true, it
 // replaces no object.
-func (s *Candidates) installAlternate(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
-	alternate, err := s.MakeAlternateDir()
+func (c *Candidates) installAlternate(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
+	alternate, err := c.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.moveInto(ctx, alternate, s.Location.AltBase, staged, ifAbsent); err != nil {
+	if err := c.moveInto(ctx, alternate, c.Location.AltBase, staged, ifAbsent); err != nil {
 		return err
 	}
-	if alternate != s.Plain {
-		if err := s.tree.Flush(alternate); err != nil {
+	if alternate != c.Plain {
+		if err := c.tree.Flush(alternate); err != nil {
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
-	return s.removeLiteral(ctx, alternate)
+	return c.removeLiteral(ctx, alternate)
 }
 
 // MakeAlternateDir opens the directory of the alternate name, and creates it if it does not exist. It
 // fails with ErrAgain if another process removes the directory meanwhile.
-func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
-	alternate, err := s.alternateDir()
+func (c *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
+	alternate, err := c.alternateDir()
 	if alternate != nil || err != nil {
 		return alternate, err
 	}
-	if err := s.tree.Mkdirs(s.Location.AltDir); err != nil {
+	if err := c.tree.Mkdirs(c.Location.AltDir); err != nil {
 		return nil, err
 	}
-	alternate, err = s.alternateDir()
+	alternate, err = c.alternateDir()
 	if err != nil {
 		return nil, err
 	}
@@ -207,29 +207,29 @@ func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 
 // removeAlternate removes the file with the alternate name of the object as removeStale does. If its
 // directory cannot be opened, the file does no harm, because the plain name takes precedence.
-func (s *Candidates) removeAlternate(ctx context.Context) error {
-	alternate, err := s.alternateDir()
+func (c *Candidates) removeAlternate(ctx context.Context) error {
+	alternate, err := c.alternateDir()
 	if err != nil || alternate == nil {
 		return nil
 	}
-	return s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase)
+	return c.removeStale(ctx, c.Plain, alternate, c.Location.AltBase)
 }
 
 // removeLiteral removes the file with the literal name of the object as removeStale does. It ignores
 // errors of the search, because the new object has a name that takes precedence.
-func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error {
-	literal, err := s.literalDir()
+func (c *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error {
+	literal, err := c.literalDir()
 	if err != nil || literal == nil {
 		return nil
 	}
-	_, base := osdir.Split(s.Location.Literal)
-	return s.removeStale(ctx, newDir, literal, base)
+	_, base := osdir.Split(c.Location.Literal)
+	return c.removeStale(ctx, newDir, literal, base)
 }
 
 // removeStale removes the file base in oldDir, which is no longer the object. The new object is in
 // newDir, or there is none and newDir is nil. A file that cannot be removed is ignored.
-func (s *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir, base string) error {
-	if !s.tree.Sync || oldDir == newDir {
+func (c *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir, base string) error {
+	if !c.tree.Sync || oldDir == newDir {
 		// Within one directory, the file system keeps the order of changes.
 		_ = oldDir.UnlinkInUse(ctx, base)
 		return nil
@@ -252,21 +252,21 @@ func (s *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir,
 
 // moveInto moves the staged file to the name base in dst, and replaces an existing file unless
 // ifAbsent is true. If a directory has the name, the error satisfies osdir.IsObstructed.
-func (s *Candidates) moveInto(
+func (c *Candidates) moveInto(
 	ctx context.Context, dst *osdir.Dir, base string, staged *StagedFile, ifAbsent bool,
 ) error {
 	if ifAbsent {
-		isPlaced, err := s.linkNew(dst, base, staged)
+		isPlaced, err := c.linkNew(dst, base, staged)
 		if isPlaced || err != nil {
 			return err
 		}
 		// Find has seen no object, and linkNew has seen none, so the rename below loses none.
 	}
 
-	if s.exchange(dst, base, staged) {
+	if c.exchange(dst, base, staged) {
 		return nil
 	}
-	err := s.staging.Place(ctx, dst, base, staged)
+	err := c.staging.Place(ctx, dst, base, staged)
 	if osdir.IsObstructed(err) {
 		return err
 	}
@@ -276,7 +276,7 @@ func (s *Candidates) moveInto(
 // linkNew moves the staged file to the name base in dst by a hard link, and reports whether it did.
 // If an object has the name, it fails with PreconditionFailed, even if another program, which ignores
 // the key's lock, has just created the file.
-func (s *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (isPlaced bool, err error) {
+func (c *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (isPlaced bool, err error) {
 	linkErr := dst.Link(base, staged.Dir, staged.Name)
 	if linkErr == nil {
 		_ = staged.Dir.Unlink(staged.Name)
@@ -289,7 +289,7 @@ func (s *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 	}
 
 	// The existing file may be no object, such as a broken symbolic link.
-	file, err := s.reader.StatObject(dst, base)
+	file, err := c.reader.StatObject(dst, base)
 	if err != nil || file.Found() {
 		return false, errors.Join(err, storage.PreconditionFailed)
 	}
@@ -299,9 +299,9 @@ func (s *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 // exchange replaces the file of the object by swapping its name with that of the staged file, and
 // reports whether it did. This is faster than a rename over the old file, which makes ext4 flush the
 // new data at once.
-func (s *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
-	replacesObject := s.found.Dir == dst && s.found.Base == base
-	isFlushed := s.tree.Sync // a swap then saves nothing
+func (c *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
+	replacesObject := c.found.Dir == dst && c.found.Base == base
+	isFlushed := c.tree.Sync // a swap then saves nothing
 	if isFlushed || !replacesObject {
 		return false
 	}
@@ -323,66 +323,66 @@ func (s *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) b
 }
 
 // Remove removes the object that Find has found, with its plain name last, because a file with
-// another name would then become the object. The caller must flush s.Plain.
-func (s *Candidates) Remove(ctx context.Context) error {
-	if err := s.RemoveOthers(ctx); err != nil {
+// another name would then become the object. The caller must flush c.Plain.
+func (c *Candidates) Remove(ctx context.Context) error {
+	if err := c.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	if s.Plain == nil || s.hasOtherSpelling {
+	if c.Plain == nil || c.hasOtherSpelling {
 		// No file has exactly the plain name.
 		return nil
 	}
 	// The name may be that of a directory.
-	file, err := s.reader.StatObject(s.Plain, s.Location.Base)
+	file, err := c.reader.StatObject(c.Plain, c.Location.Base)
 	if err != nil || !file.Found() {
 		return err
 	}
-	return bucketdir.UnlessAbsent(s.Plain.UnlinkInUse(ctx, s.Location.Base))
+	return bucketdir.UnlessAbsent(c.Plain.UnlinkInUse(ctx, c.Location.Base))
 }
 
 // RemoveOthers removes the files with the alternate and the literal name of the object, and flushes
-// the removal, except in s.Plain, which the caller flushes.
-func (s *Candidates) RemoveOthers(ctx context.Context) error {
+// the removal, except in c.Plain, which the caller flushes.
+func (c *Candidates) RemoveOthers(ctx context.Context) error {
 	// There is no new object of the key, which would have to be flushed first.
 	var newDir *osdir.Dir
-	if err := s.removeLiteral(ctx, newDir); err != nil {
+	if err := c.removeLiteral(ctx, newDir); err != nil {
 		return err
 	}
 
-	alternate, err := s.alternateDir()
+	alternate, err := c.alternateDir()
 	if err != nil || alternate == nil {
 		// An object in a directory that cannot be opened cannot be read, either.
 		return nil
 	}
-	if err := alternate.UnlinkInUse(ctx, s.Location.AltBase); err != nil {
+	if err := alternate.UnlinkInUse(ctx, c.Location.AltBase); err != nil {
 		return bucketdir.UnlessAbsent(err)
 	}
-	if alternate == s.Plain {
+	if alternate == c.Plain {
 		return nil
 	}
-	return bucketdir.UnlessAbsent(s.tree.Flush(alternate))
+	return bucketdir.UnlessAbsent(c.tree.Flush(alternate))
 }
 
 // Restore makes a noncurrent version, a file in dir, the current object. The key must have no current
 // object.
-func (s *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string) error {
+func (c *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string) error {
 	// Install the file of the version as if it were the staged file of a write.
 	const ifAbsent = false
-	if err := s.Install(ctx, &StagedFile{Dir: dir, Name: version}, ifAbsent); err != nil {
+	if err := c.Install(ctx, &StagedFile{Dir: dir, Name: version}, ifAbsent); err != nil {
 		return err
 	}
-	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(dir)); err != nil {
+	if err := errors.Join(c.tree.Flush(c.Plain), c.tree.Flush(dir)); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
 
 	// A noncurrent version has no visible sidecar, but a current object needs this file beside it if the
 	// bucket writes such files.
-	if !s.reader.WritesVisible() {
+	if !c.reader.WritesVisible() {
 		return nil
 	}
-	file, err := s.Find()
+	file, err := c.Find()
 	if err != nil || !file.Found() {
 		return bucketdir.UnknownOutcome(err)
 	}
-	return s.RewriteVisible(ctx, file)
+	return c.RewriteVisible(ctx, file)
 }

@@ -12,48 +12,48 @@ import (
 // ChangeCurrent calls change with the attributes of the current object and stores the result. Before it
 // stores the result, it removes the object's visible sidecar, the file beside it with its attributes.
 // At the end, it writes a new one if the bucket writes such files.
-func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
+func (c *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
 	// Keep the attributes that only the visible sidecar has.
-	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
+	if err := c.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
 		return bucketdir.Failure(err)
 	}
 
 	// Another program may have removed the object since it was found.
 	f, err := current.Dir.Open(current.Base)
 	if osdir.IsNoFile(err) {
-		return s.tree.NotFoundError()
+		return c.tree.NotFoundError()
 	}
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
 	defer f.Close()
 
-	attrs, err := s.staging.changedAttrs(f, change)
+	attrs, err := c.staging.changedAttrs(f, change)
 	if err != nil {
 		return err
 	}
-	if !s.reader.WritesVisible() {
-		return s.storeAttrs(ctx, f, attrs)
+	if !c.reader.WritesVisible() {
+		return c.storeAttrs(ctx, f, attrs)
 	}
 
 	// Write the new sidecar to a staged file first: this step fails most easily, and changes nothing yet.
-	visible, err := s.staging.StageVisible(ctx, attrs, f.Meta)
+	visible, err := c.staging.StageVisible(ctx, attrs, f.Meta)
 	if err != nil {
 		return err
 	}
-	defer s.staging.Discard(visible)
-	if err := s.storeAttrs(ctx, f, attrs); err != nil {
+	defer c.staging.Discard(visible)
+	if err := c.storeAttrs(ctx, f, attrs); err != nil {
 		return err
 	}
-	return s.PutVisible(ctx, visible)
+	return c.PutVisible(ctx, visible)
 }
 
 // storeAttrs removes the visible sidecar of the object, and stores new attributes in its file f.
-func (s *Candidates) storeAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
-	if err := s.DropVisible(ctx); err != nil {
+func (c *Candidates) storeAttrs(ctx context.Context, f *osdir.File, attrs *Attrs) error {
+	if err := c.DropVisible(ctx); err != nil {
 		return err
 	}
-	return s.staging.replaceAttrs(ctx, f, attrs)
+	return c.staging.replaceAttrs(ctx, f, attrs)
 }
 
 // ChangeFile calls change with the attributes of a file and stores the result.

@@ -181,15 +181,15 @@ func (v *visibleSidecar) retention() storage.Retention {
 
 // DropVisible removes the visible sidecar, the file beside an object with its attributes, before the
 // object changes. It does so even if this driver writes no visible sidecars.
-func (s *Candidates) DropVisible(ctx context.Context) error {
-	if s.lacksVisible {
+func (c *Candidates) DropVisible(ctx context.Context) error {
+	if c.lacksVisible {
 		return nil
 	}
-	dir, err := s.alternateDir()
+	dir, err := c.alternateDir()
 	if err != nil || dir == nil {
 		return err
 	}
-	err = dir.UnlinkInUse(ctx, s.Location.VisibleName())
+	err = dir.UnlinkInUse(ctx, c.Location.VisibleName())
 	if osdir.IsNoFile(err) {
 		return nil
 	}
@@ -197,28 +197,28 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 		return bucketdir.Failure(err)
 	}
 	// Flush now: a power failure must not leave the sidecar beside a changed object.
-	return bucketdir.Failure(s.tree.Flush(dir))
+	return bucketdir.Failure(c.tree.Flush(dir))
 }
 
 // Adopt copies the attributes in the visible sidecar, the file beside an object, to the object's file
 // before the object changes. If a backup tool has copied the object, only the sidecar has them, and a
 // killed process or a new version would lose them.
-func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
-	hasVisible, err := s.HasVisible()
+func (c *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
+	hasVisible, err := c.HasVisible()
 	if err != nil {
 		return err
 	}
 	if !hasVisible {
-		s.lacksVisible = true // DropVisible then need not look for it
+		c.lacksVisible = true // DropVisible then need not look for it
 		return nil
 	}
 
-	err = s.adoptVisible(ctx, file)
+	err = c.adoptVisible(ctx, file)
 	if osdir.IsNoFile(err) {
 		// The object was removed meanwhile.
 		return nil
 	}
-	if !s.tree.KeepsVersions() {
+	if !c.tree.KeepsVersions() {
 		// The file is about to be removed, and a full disk must not prevent that.
 		return nil
 	}
@@ -227,34 +227,34 @@ func (s *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 }
 
 // HasVisible reports whether the object has a visible sidecar.
-func (s *Candidates) HasVisible() (bool, error) {
-	alternate, err := s.alternateDir()
+func (c *Candidates) HasVisible() (bool, error) {
+	alternate, err := c.alternateDir()
 	if err != nil || alternate == nil {
 		return false, err
 	}
-	_, err = alternate.Stat(s.Location.VisibleName())
+	_, err = alternate.Stat(c.Location.VisibleName())
 	return !osdir.IsNoFile(err), nil
 }
 
 // adoptVisible copies the attributes in the visible sidecar to the object's file, unless the file has
 // attributes that are certainly its own.
-func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
+func (c *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 
-	stored, err := s.reader.AttrsOfFile(f)
+	stored, err := c.reader.AttrsOfFile(f)
 	if err != nil {
 		return err
 	}
 	// On a disk that forgets inodes, the attributes stored by inode may be those of another file.
-	isCertain := stored != nil && !s.reader.Forgets()
+	isCertain := stored != nil && !c.reader.Forgets()
 	if isCertain {
 		return nil
 	}
-	visible, err := s.reader.VisibleOr(stored, s.Location, f.Meta)
+	visible, err := c.reader.VisibleOr(stored, c.Location, f.Meta)
 	if err != nil {
 		return err
 	}
@@ -268,20 +268,20 @@ func (s *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 		visible.CRC32C = storage.CRC32C{}
 		visible.MTime = f.Meta.MTime
 	}
-	return s.staging.replaceAttrs(ctx, f, visible)
+	return c.staging.replaceAttrs(ctx, f, visible)
 }
 
 // PutVisible moves a staged visible sidecar to its final name beside the object. It repeats the move
 // itself if the directory is removed meanwhile, because the caller, whose object is already visible,
 // cannot start again.
-func (s *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
-	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
-		err := s.moveVisible(ctx, staged)
-		hasOwnAlternate := s.alternate != nil && s.alternate != s.Plain
+func (c *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
+	return bucketdir.UnknownOutcome(c.tree.Retry(ctx, func() error {
+		err := c.moveVisible(ctx, staged)
+		hasOwnAlternate := c.alternate != nil && c.alternate != c.Plain
 		if err == bucketdir.ErrAgain && hasOwnAlternate {
 			// The next attempt opens the directory again.
-			s.tree.CloseDir(s.alternate)
-			s.alternate = nil
+			c.tree.CloseDir(c.alternate)
+			c.alternate = nil
 		}
 		return err
 	}))
@@ -289,28 +289,28 @@ func (s *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 
 // moveVisible makes one attempt to move a staged sidecar to its final name. It fails with ErrAgain if
 // the directory is removed meanwhile.
-func (s *Candidates) moveVisible(ctx context.Context, staged *StagedFile) error {
-	alternate, err := s.MakeAlternateDir()
+func (c *Candidates) moveVisible(ctx context.Context, staged *StagedFile) error {
+	alternate, err := c.MakeAlternateDir()
 	if err != nil {
 		return err
 	}
-	if err := s.staging.Place(ctx, alternate, s.Location.VisibleName(), staged); err != nil {
+	if err := c.staging.Place(ctx, alternate, c.Location.VisibleName(), staged); err != nil {
 		return err
 	}
-	return s.tree.Flush(alternate)
+	return c.tree.Flush(alternate)
 }
 
 // RewriteVisible writes the visible sidecar of a version that has become current, unless its file has
 // no attributes.
-func (s *Candidates) RewriteVisible(ctx context.Context, file ObjectFile) error {
-	attrs, meta, err := s.reader.attrsAt(file)
+func (c *Candidates) RewriteVisible(ctx context.Context, file ObjectFile) error {
+	attrs, meta, err := c.reader.attrsAt(file)
 	if attrs == nil || err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	staged, err := s.staging.StageVisible(ctx, attrs, meta)
+	staged, err := c.staging.StageVisible(ctx, attrs, meta)
 	if err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
-	defer s.staging.Discard(staged)
-	return s.PutVisible(ctx, staged)
+	defer c.staging.Discard(staged)
+	return c.PutVisible(ctx, staged)
 }
