@@ -57,7 +57,7 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 // is missing.
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
-	err = reads(err)
+	err = translateRead(err)
 	// The 404 to a HEAD has no code. Only the container can be missing here.
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		err = sdkerror.WithCode(err, storage.BucketNotFound, "")
@@ -76,7 +76,7 @@ func isPublicAccess(access *container.PublicAccessType) bool {
 func (bc *blobContainer) setPublic(ctx context.Context, isPublic bool) error {
 	current, err := send(ctx, bc.account, bc.client.GetAccessPolicy, nil)
 	if err != nil {
-		return reads(err)
+		return translateRead(err)
 	}
 	if isPublicAccess(current.BlobPublicAccess) == isPublic {
 		return nil

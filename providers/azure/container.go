@@ -64,7 +64,7 @@ func (bc *blobContainer) properties(
 	}
 	props, err := send(ctx, bc.account, b.GetProperties, propertiesOptions(c, values))
 	if err != nil {
-		return nil, nil, reads(err)
+		return nil, nil, translateRead(err)
 	}
 	return b, &props, nil
 }

@@ -37,7 +37,7 @@ func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
 func (a *account) settings(ctx context.Context) (rules []storage.CORSRule, softDelete time.Duration, err error) {
 	p, err := send(ctx, a, a.service.GetProperties, nil)
 	if err != nil {
-		return nil, 0, reads(err)
+		return nil, 0, translateRead(err)
 	}
 	if policy := p.DeleteRetentionPolicy; policy != nil && deref(policy.Enabled) {
 		softDelete = time.Duration(deref(policy.Days)) * day

@@ -183,7 +183,7 @@ func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*us
 		service.KeyInfo{Start: &startText, Expiry: &endText},
 		nil,
 	)
-	err = reads(verify(response, err))
+	err = translateRead(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)
 	}

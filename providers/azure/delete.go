@@ -192,7 +192,7 @@ func addDelete(batch *container.BatchBuilder, r *driver.DeleteRequest) error {
 	if err != nil {
 		return err
 	}
-	return reads(batch.Delete(r.Key, &container.BatchDeleteOptions{
+	return translateRead(batch.Delete(r.Key, &container.BatchDeleteOptions{
 		DeleteOptions: *opts,
 		VersionID:     httpheader.Optional(r.Version),
 	}))

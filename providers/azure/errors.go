@@ -30,9 +30,9 @@ var translator = &sdkerror.Translator{
 }
 
 var (
-	translate = translator.Translate
-	asError   = translator.AsError
-	reads     = translator.Read
+	translate     = translator.Translate
+	asError       = translator.AsError
+	translateRead = translator.Read
 )
 
 // mayHaveBeenSent reports whether err means that a request was interrupted. The request may have

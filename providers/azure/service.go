@@ -281,7 +281,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	o := &service.ListContainersOptions{Marker: httpheader.Optional(token)}
 	response, err := nextPage(ctx, s.account, s.account.service.NewListContainersPager(o))
 	if err != nil {
-		return nil, "", reads(err)
+		return nil, "", translateRead(err)
 	}
 
 	page := make([]storage.BucketInfo, 0, len(response.ContainerItems))

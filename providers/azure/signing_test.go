@@ -44,7 +44,7 @@ func createBucket(t *testing.T, s storage.Service, name string, opts ...storage.
 	d := newSigningDriver(t, name)
 	t.Cleanup(func() {
 		_, err := d.container.client.Delete(context.WithoutCancel(t.Context()), nil)
-		if !isCode(reads(err), "ContainerNotFound") {
+		if !isCode(translateRead(err), "ContainerNotFound") {
 			require.NoError(t, err)
 		}
 	})
