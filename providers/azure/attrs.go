@@ -108,8 +108,10 @@ func replicationStatus(rules map[string]*string) string {
 			// This is not a rule: it names the policy that made this replica.
 			continue
 		}
+		// Every other status is better than "failed" and worse than "complete".
 		status := deref(value)
-		if worst == "" || strings.EqualFold(worst, "complete") || strings.EqualFold(status, "failed") {
+		hasFailed := strings.EqualFold(status, "failed")
+		if worst == "" || strings.EqualFold(worst, "complete") || hasFailed {
 			worst = status
 		}
 	}

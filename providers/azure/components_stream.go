@@ -147,12 +147,14 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	switch {
-	case b.reader != nil || offset != 0:
+	isBegun := b.reader != nil
+	if isBegun || offset != 0 {
 		return 0, errors.New("the range is read once, from its start")
-	case whence == io.SeekStart:
+	}
+	if whence == io.SeekStart {
 		b.offset = 0
-	case whence == io.SeekEnd:
+	}
+	if whence == io.SeekEnd {
 		b.offset = b.size
 	}
 	return b.offset, nil

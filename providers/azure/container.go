@@ -97,6 +97,7 @@ func (bc *blobContainer) missingError(
 // notFound finds out whether a 404 is about the object or about the container, with one more
 // request if the response does not tell. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, storageErr *storage.Error) error {
+	// A 404 with the code Unauthenticated hides whether the container exists.
 	if storageErr.Status != http.StatusNotFound || storageErr.Code == storage.Unauthenticated {
 		return storageErr
 	}

@@ -23,6 +23,7 @@ type copyRange struct {
 // split appends the ranges of a source to ranges, one for each block. size is that of the source in
 // bytes. It returns Unsupported if the blocks would be too many or too large for a blob.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
+	// The blocks are larger than usual if the source would otherwise need more than maxBlocks.
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	if length > maxBlockSize {
 		return nil, storage.Unsupported

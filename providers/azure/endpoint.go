@@ -67,6 +67,7 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 		strings.HasPrefix(domain, "privatelink.blob.") ||
 		strings.Contains(domain, ".blob.storage.")
 	if beginsWithAccount {
+		// The replica of an account in another region has a host of its own.
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}
 	return u, "", nil

@@ -199,6 +199,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 func (bl *blocks) put(
 	ctx context.Context, key, id string, body io.ReadSeekCloser, crc64 uint64, n *natives,
 ) error {
+	// An earlier request, with another id of the block, may have read the body.
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
 		return err
 	}

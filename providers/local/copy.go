@@ -18,7 +18,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	defer d.release(store)
 
 	parent, bucket := resolvedPath(d)
-	if r.Source.Account != (account{parent}) {
+	isInParent := r.Source.Account == account{parent}
+	if !isInParent {
 		return nil, storage.Unsupported
 	}
 	if err := store.Settings.CheckControls(ctx, &r.Controls); err != nil {

@@ -401,6 +401,7 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("X-Ms-Version-Id", v.id)
 
+	// The tags of the version may have changed since the header was recorded.
 	w.Header().Del("X-Ms-Tag-Count")
 	if tagCount := bytes.Count(v.tags, []byte("<Tag>")); tagCount > 0 {
 		w.Header().Set("X-Ms-Tag-Count", fmt.Sprint(tagCount))

@@ -72,9 +72,11 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			page.Parts = append(page.Parts, part)
+		if !ok {
+			// The part was removed meanwhile.
+			continue
 		}
+		page.Parts = append(page.Parts, part)
 	}
 	return page, nil
 }

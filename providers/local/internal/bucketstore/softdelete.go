@@ -245,6 +245,7 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 		return err
 	}
 	if _, ok := s.Tree.Names().Locate(r.Key); !ok {
+		// No object can have had this key.
 		return storage.ObjectNotFound
 	}
 

@@ -154,6 +154,7 @@ func (r *Reader) windowOf(
 		age = minCoarseAge
 	}
 	isSettled := readTime.Sub(meta.Time()) > age
+	// A change in a nested directory does not change the time of dir.
 	if isSettled && !w.hasNestedDir() {
 		r.Cache.add(cachedWindow{key, meta, w})
 	}

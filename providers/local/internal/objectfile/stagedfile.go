@@ -283,6 +283,7 @@ func (s *Staging) setTimeAndAttrs(staged *StagedFile) (err error) {
 		attrs.Unique = bucketdir.RandomName()
 	}
 
+	// Store the attributes in an extended attribute or, if that is impossible, in a sidecar.
 	value := attrs.Encode()
 	if !s.Reader.NoXattr && staged.File.SetXattr(value) == nil {
 		return nil

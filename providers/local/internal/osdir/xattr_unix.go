@@ -29,6 +29,7 @@ func getXattr(fd int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Copy the value, because the buffer is usually much larger.
 	return append([]byte(nil), value[:n]...), nil
 }
 
