@@ -42,13 +42,13 @@ func parseConnectionString(text string) (*connection, error) {
 		}
 	}
 
-	// Check that the account and its credential are known, and add the default endpoint.
-	switch {
-	case c.endpoint == "" && c.name == "":
+	if c.endpoint == "" && c.name == "" {
 		return nil, argument.Invalid("connection string", "must have AccountName or BlobEndpoint", "")
-	case c.key == "" && c.sas == "":
+	}
+	if c.key == "" && c.sas == "" {
 		return nil, argument.Invalid("connection string", "must have AccountKey or SharedAccessSignature", "")
-	case c.endpoint == "":
+	}
+	if c.endpoint == "" {
 		c.endpoint = protocol + "://" + c.name + ".blob." + suffix
 	}
 

@@ -59,11 +59,16 @@ var errKept = &storage.Error{
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if cu.replaces.Load() {
-		return nil // an earlier call has found that blobs can be replaced
+		// An earlier call has found that blobs can be replaced.
+		return nil
 	}
 	p, err := cu.container.containerProperties(ctx)
+	if err != nil {
+		return err
+	}
 	if p == nil {
-		return err // nil if the credential may not read the properties
+		// The credential may not read the properties, so begin the upload without the check.
+		return nil
 	}
 	isLocked := deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)
 	if isLocked && !deref(p.IsImmutableStorageWithVersioningEnabled) {

@@ -113,7 +113,8 @@ func (ls *lister) findRemoved(
 				return removed, exists, nil
 			}
 			if item.Snapshot != nil {
-				continue // a snapshot is not a version
+				// A snapshot is not a version.
+				continue
 			}
 			version := deref(item.VersionID) // "" in an account without versions
 			isCurrentBlob := !deref(item.Deleted) && (version == "" || isCurrent(item))
@@ -121,8 +122,9 @@ func (ls *lister) findRemoved(
 				exists = true
 				continue
 			}
+			// The newest version is listed last.
 			if r.Version == "" || r.Version == version {
-				removed = item // the newest is listed last
+				removed = item
 			}
 		}
 	}

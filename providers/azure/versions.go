@@ -49,11 +49,13 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 				continue
 			}
 			key := *item.Name
-			if isReserved(key) && !isReserved(r.Prefix) {
+			isHidden := isReserved(key) && !isReserved(r.Prefix)
+			if isHidden {
 				continue
 			}
 			if compareUTF16(key, startKey) < 0 {
-				continue // the page before had all versions of this key
+				// The page before had all versions of this key.
+				continue
 			}
 
 			// Remember where the versions of the last key begin.

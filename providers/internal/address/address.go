@@ -23,8 +23,8 @@ type Form struct {
 	Credentials string   // names the environment variables that have the credentials
 }
 
-// Register registers the scheme of a form, with a function parse that makes a Config from an
-// address, and the functions drv and service, which make a driver from that Config.
+// Register registers the scheme of a form, so that addresses with the scheme can be opened. parse makes a
+// Config from an address. drv and service make the driver of a bucket and of an account from the Config.
 func Register[Config any](
 	f Form, parse func(*url.URL) (Config, error),
 	drv func(context.Context, Config) (driver.Driver, error),
@@ -107,8 +107,8 @@ func InClear(u *url.URL) bool {
 	return ip == nil || !ip.IsLoopback()
 }
 
-// Endpoint parses the root URL of a server, and removes the slash at the end of its path; it
-// returns false if text is not such a URL.
+// Endpoint parses the root URL of a server, and removes the slash at the end of its path. It returns
+// false if text is not such a URL.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -109,8 +109,9 @@ var errEndedUnknown = &storage.Error{
 	Hint:    "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
-// CheckOpen is called after a part was stored; if the upload was completed or aborted before that,
-// CheckOpen calls remove to remove the part, and returns ErrEnded.
+// CheckOpen checks, after a part was stored, that the upload of the part is still open. If the upload was
+// completed or aborted meanwhile, nobody else would remove the part. CheckOpen then calls remove to remove
+// it, and returns [ErrEnded].
 func CheckOpen(
 	ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error,
 ) error {

@@ -156,7 +156,7 @@ func amazonConditions(x *Exchange, name string) []string {
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
-func amazonHeaders(x *Exchange, name string) (all []string) {
+func amazonHeaders(x *Exchange, name string) (actions []string) {
 	switch name {
 	case "PUT object", "POST object uploads":
 		for header, action := range map[string]string{
@@ -166,31 +166,31 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 			"X-Amz-Object-Lock-Legal-Hold": "s3:PutObjectLegalHold",
 		} {
 			if x.hasHeader(header) {
-				all = append(all, action)
+				actions = append(actions, action)
 			}
 		}
 	case "GET object", "HEAD object":
 		// Without the permission, the response does not have the header.
 		if x.Response.Get("X-Amz-Object-Lock-Mode") != "" {
-			all = append(all, "s3:GetObjectRetention")
+			actions = append(actions, "s3:GetObjectRetention")
 		}
 		if x.Response.Get("X-Amz-Object-Lock-Legal-Hold") != "" {
-			all = append(all, "s3:GetObjectLegalHold")
+			actions = append(actions, "s3:GetObjectLegalHold")
 		}
 	case "POST bucket delete":
 		if strings.Contains(x.Body, "<VersionId>") {
-			all = append(all, "s3:DeleteObjectVersion")
+			actions = append(actions, "s3:DeleteObjectVersion")
 		}
 	case "PUT bucket":
 		if x.hasHeader("X-Amz-Bucket-Object-Lock-Enabled") {
-			all = append(all, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
+			actions = append(actions, "s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning")
 		}
 	}
 
 	if x.Header.Get("X-Amz-Bypass-Governance-Retention") == "true" {
-		all = append(all, "s3:BypassGovernanceRetention")
+		actions = append(actions, "s3:BypassGovernanceRetention")
 	}
-	return all
+	return actions
 }
 
 // amazonKMS returns the further permissions that a request needs if the object is encrypted with a

@@ -209,7 +209,7 @@ const hexDigits = "0123456789abcdef"
 // encode returns the NAME of a segment (see Reserved). A byte that the disk may refuse, "%" and "^"
 // become "%" and two hex digits. In strict mode, a capital letter becomes "^" and the small letter.
 func (n Names) encode(segment string) string {
-	b := make([]byte, 0, len(segment)+16)
+	b := make([]byte, 0, len(segment)+16) // enough for most segments
 	for i := range len(segment) {
 		c := segment[i]
 		switch {
@@ -252,15 +252,15 @@ func (n Names) decode(name string) (string, bool) {
 	b := make([]byte, 0, len(name))
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
-		// A capital letter is written as "^" and the small letter.
 		case '^':
+			// A capital letter is written as "^" and the small letter.
 			i++
 			if i >= len(name) || name[i] < 'a' || name[i] > 'z' {
 				return "", false
 			}
 			b = append(b, name[i]-('a'-'A'))
-		// Another escaped byte is written as "%" and two hexadecimal digits.
 		case '%':
+			// Another escaped byte is written as "%" and two hexadecimal digits.
 			if i+2 >= len(name) {
 				return "", false
 			}
@@ -357,8 +357,8 @@ func parseChunk(chunks, text string) (Found, bool) {
 }
 
 // parseEncoded parses a name on the disk that contains an encoded segment of a key. text is what
-// follows the mark in the name. It is the end of a long segment if chunks, the text of the directories
-// with its beginning, is not empty. parseEncoded returns false if the name is not part of a key.
+// follows the mark in the name. If the segment is long, the names of the directories around contain its
+// beginning, which is chunks. parseEncoded returns false if the name is not part of a key.
 func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
 	if len(text) > maxChunk {
 		// This package would have split such a segment.
