@@ -123,7 +123,8 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		Size:       r.Size,
 		CRC32C:     r.CRC32C,
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: metadata},
-		Native:     slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
+		// The other options are for the object.
+		Native: slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
 	if err != nil {
 		// A part does not change the object.

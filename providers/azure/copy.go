@@ -262,8 +262,9 @@ func (cp *copier) sourceOrDestinationError(
 	return err
 }
 
-// archivedCopyError returns the error for a copy that failed with storageErr because an object is archived. It
-// requests the properties of the source, to find out whether that is the source or the destination.
+// archivedCopyError returns the error for a copy that failed with storageErr because an object is
+// archived. It requests the properties of the source, to find out whether that is the source or the
+// destination.
 func (cp *copier) archivedCopyError(
 	ctx context.Context, storageErr *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
@@ -273,9 +274,11 @@ func (cp *copier) archivedCopyError(
 		// It is unknown whether the source is archived, so the error stays as it is.
 		return storageErr
 	}
-	if strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive)) {
+	isSourceArchived := strings.EqualFold(deref(props.AccessTier), string(blob.AccessTierArchive))
+	if isSourceArchived {
 		return storageErr
 	}
+	// The destination is archived, so the write itself has failed.
 	return writeError(storageErr, c)
 }
 

@@ -101,7 +101,7 @@ func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.Pu
 func (cp *copier) stageRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
-	id, err := blockID(upload, number, 0)
+	id, err := blockID(upload, number, 0) // the checksum, which is part of an id, is not known
 	if err != nil {
 		return "", err
 	}

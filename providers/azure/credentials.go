@@ -153,6 +153,7 @@ func (a *account) resolveWithEnvironment(endpoint string, name named.Credentials
 		return err
 	}
 	if a.hasNamedCredentials && endpoint == "" && a.name == "" {
+		// No variable with the name shows the account, so there are no such credentials.
 		return namedCredentialsError(name)
 	}
 	if err := a.resolveEndpoint(endpoint); err != nil {

@@ -84,7 +84,8 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 		return nil, 0, storage.Unsupported
 	}
 
-	// Read the body once for both checksums. bodyhash.Read then returns to its start.
+	// Read the body once for both checksums. bodyhash.Read then returns to its start. src is the body of the
+	// engine itself, so both arguments are the same.
 	var sum uint64
 	var crc32 uint32
 	err := bodyhash.Read(ctx, src, src, func(p []byte) {

@@ -99,15 +99,15 @@ func (d *objectDriver) newGrant(r *driver.SignRequest) (*grant, http.Header, err
 		return nil, nil, argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
 	}
 	g := &grant{container: d.container.name, key: r.Key, version: r.Version}
-	header := http.Header{}
+	var header http.Header
 	var err error
 	switch r.Method {
 	case http.MethodPut:
 		header, err = d.grantUpload(g, r)
 	case http.MethodGet:
-		err = grantDownload(g, r, header)
+		header, err = grantDownload(g, r)
 	case http.MethodDelete:
-		err = grantRemoval(g, r, header)
+		header, err = grantRemoval(g, r)
 	default:
 		err = storage.Unsupported
 	}
@@ -118,39 +118,44 @@ func (d *objectDriver) newGrant(r *driver.SignRequest) (*grant, http.Header, err
 }
 
 // grantDownload adds to g the permission to read, and the headers of the response that r replaces. It
-// adds to header the headers that the reader must send with the URL.
-func grantDownload(g *grant, r *driver.SignRequest, header http.Header) error {
+// returns the headers that the reader must send with the URL.
+func grantDownload(g *grant, r *driver.SignRequest) (http.Header, error) {
 	n := newNatives(r.Native)
 	if len(n.options) > 0 {
-		return errSignedOptions
+		return nil, errSignedOptions
+	}
+	if r.Version != "" {
+		if err := checkVersion(r.Version); err != nil {
+			return nil, err
+		}
 	}
 
 	g.permissions = mayRead
 	g.disposition = r.ResponseDisposition()
 	g.mediaType = r.ResponseType
 	g.cacheControl = r.ResponseCacheControl
-	n.key.SetHeaders(header, "X-Ms-") // nothing without a customer's key
 
-	if r.Version == "" {
-		return nil
-	}
-	return checkVersion(r.Version)
+	header := http.Header{}
+	n.key.SetHeaders(header, "X-Ms-") // nothing without a customer's key
+	return header, nil
 }
 
-// grantRemoval adds to g the permission to remove the blob, or the version that r names. It adds to
-// header the headers that the client must send with the URL.
-func grantRemoval(g *grant, r *driver.SignRequest, header http.Header) error {
+// grantRemoval adds to g the permission to remove the blob, or the version that r names. It returns the
+// headers that the client must send with the URL.
+func grantRemoval(g *grant, r *driver.SignRequest) (http.Header, error) {
 	if len(r.Native) > 0 {
-		return errSignedOptions
+		return nil, errSignedOptions
 	}
-	if r.Version == "" {
-		g.permissions = mayRemove
-		// Azure does not remove a blob without its snapshots.
-		header.Set("X-Ms-Delete-Snapshots", "include")
-		return nil
+	header := http.Header{}
+	if r.Version != "" {
+		g.permissions = mayRemoveVersion
+		return header, checkVersion(r.Version)
 	}
-	g.permissions = mayRemoveVersion
-	return checkVersion(r.Version)
+
+	g.permissions = mayRemove
+	// Azure does not remove a blob without its snapshots.
+	header.Set("X-Ms-Delete-Snapshots", "include")
+	return header, nil
 }
 
 // errSignedOptions is the error for WithOptions, which changes requests and cannot change a signed
