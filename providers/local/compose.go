@@ -18,7 +18,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 
 	parent, bucket := resolvedPath(d)
 	for _, ref := range r.Sources {
-		if ref.Account != (account{parent}) || ref.Bucket != bucket {
+		isInBucket := ref.Account == account{parent} && ref.Bucket == bucket
+		if !isInBucket {
 			return nil, storage.Unsupported
 		}
 	}

@@ -229,6 +229,7 @@ func (d *objectDriver) openStore() (store *bucketstore.Store, isNew bool, err er
 	store, err = bucketstore.Open(&d.bucket)
 	if err != nil {
 		if d.isGone && storage.CodeOf(err) == storage.BucketNotFound {
+			// The directory existed earlier, so the hint is another one.
 			err = bucketdir.GoneError(d.bucket.Managed, err)
 		}
 		return nil, false, err

@@ -108,6 +108,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkName(r.Name); err != nil {
 		return nil, err
 	}
+	// Invalid settings must fail before anything is created.
 	if err := new(bucketstore.BucketSettings).Apply(r); err != nil {
 		return nil, err
 	}

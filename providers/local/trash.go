@@ -70,7 +70,10 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 		settings.Region = r.Region
 		return settings.Apply(r)
 	})
-	return settings.Info(r.Name), err
+	if err != nil {
+		return nil, err
+	}
+	return settings.Info(r.Name), nil
 }
 
 // place moves a bucket out of the trash to its place. It fails with BucketExists if another process

@@ -19,14 +19,14 @@ const (
 // AzureSASPolicy is an account whose SAS expiration policy refuses a signature that has no start, or
 // that is valid for longer than limit, even in the source of a copy.
 func AzureSASPolicy(limit time.Duration) Peculiarity {
-	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
+	violation := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
-	addDetail(&violated, "<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term."+
+	addDetail(&violation, "<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term."+
 		"</AuthenticationErrorDetail>")
 
 	refuse := func(r *http.Request) *Answer {
 		if violates(r.URL.Query(), limit) {
-			return &violated
+			return &violation
 		}
 		// The source of a copy is a URL, which may be signed, too.
 		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))

@@ -141,14 +141,14 @@ func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
 	// waits for this response.
-	isUnwritten := h.writeLock.TryLock()
-	if isUnwritten {
+	isIdle := h.writeLock.TryLock()
+	if isIdle {
 		defer h.writeLock.Unlock()
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	id := a.ids[path][etag]
-	if id == "" && isUnwritten {
+	if id == "" && isIdle {
 		// A change that makes no version, such as of the tier, has changed the ETag.
 		return h.current
 	}

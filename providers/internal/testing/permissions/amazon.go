@@ -263,6 +263,7 @@ func (a *amazonAccount) recordTags(x *Exchange, name string) {
 	case "DELETE object tagging", "DELETE object":
 		a.hasTags[x.Path] = false
 	case "POST object uploads":
+		// The tags of an upload become those of its object.
 		a.uploads[x.Path] = x.hasHeader("X-Amz-Tagging")
 	case "POST object uploadId":
 		a.hasTags[x.Path] = a.uploads[x.Path]

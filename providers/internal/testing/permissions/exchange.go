@@ -103,8 +103,9 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 		next.ServeHTTP(resp, req)
 		exchange.Status = resp.Code
 		exchange.Response = resp.Header().Clone()
-		// If the response must be lost, close the connection.
-		if isLost := r.add(exchange); isLost {
+		mustLose := r.add(exchange)
+		if mustLose {
+			// Close the connection without a response.
 			panic(http.ErrAbortHandler)
 		}
 

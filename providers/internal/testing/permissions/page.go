@@ -90,6 +90,7 @@ func Page() string {
 	call := ""
 	for _, operation := range permissions.Operations() {
 		if operation.Section() != section {
+			// The notes of the section before come after its table.
 			b.WriteString(notes[section])
 			section = operation.Section()
 			call = ""

@@ -61,6 +61,7 @@ func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Att
 		if err != nil {
 			return nil, err
 		}
+		// moveOnce checks that the file is still the same.
 		_ = f.Close()
 		if !o.isMovable(f.Meta, stored) {
 			return nil, storage.Unsupported

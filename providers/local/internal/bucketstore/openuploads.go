@@ -178,6 +178,7 @@ func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage
 
 	sum := crc32c.New()
 	if _, err := io.Copy(sum, running.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
+		// The read also fails if ctx ends.
 		if err := bucketdir.Interrupted(ctx); err != nil {
 			return storage.CRC32C{}, err
 		}

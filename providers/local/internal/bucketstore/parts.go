@@ -177,8 +177,12 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	candidates := u.objects.Candidates(loc, dir)
 	defer candidates.Close()
 	old, err := candidates.Find()
-	if err != nil || !old.Found() || old.Meta.Mode == 0 {
+	if err != nil || !old.Found() {
 		return 0, err
+	}
+	if old.Meta.Mode == 0 {
+		// Windows has no modes.
+		return 0, nil
 	}
 
 	const ownerOnly = 0o600
@@ -264,6 +268,7 @@ func (u *Uploads) Abort(ctx context.Context, key, upload string) error {
 	if err != nil {
 		return err
 	}
+	// Use has only shown that the upload is that of key.
 	opened.Close()
 
 	if err := u.RemoveUpload(ctx, upload); err != nil {

@@ -187,6 +187,7 @@ func (o *Objects) replaceOld(
 	if err := o.staging.KeepMode(staged, old); err != nil {
 		return err
 	}
+	// The visible sidecar is beside the object, and would be wrong for the new one.
 	if err := candidates.DropVisible(ctx); err != nil {
 		return err
 	}
@@ -198,6 +199,7 @@ func (o *Objects) replaceOld(
 		return err
 	}
 	if !o.tree.KeepsVersions() {
+		// The old file is not kept as a version, which would need the sidecar.
 		o.removed.removeSidecar(old.Meta)
 	}
 	return nil

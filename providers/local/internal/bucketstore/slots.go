@@ -210,6 +210,7 @@ func (u *Uploads) claimSlot(dst *osdir.Dir, number int) bool {
 	if err != nil {
 		return false
 	}
+	// The time shows a sweep that the upload is not idle.
 	timeErr := f.SetTime(dst, name, u.tree.Clock.Now())
 	closeErr := f.Close()
 
@@ -236,6 +237,7 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 	if err := f.SetTime(dst, s.file, u.tree.Clock.Now()); err != nil {
 		return bucketdir.Failure(err)
 	}
+	// The bytes must be on the disk before the part exists.
 	if u.tree.Sync {
 		if err := f.Sync(); err != nil {
 			return bucketdir.Failure(err)
@@ -379,6 +381,7 @@ func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content str
 	defer u.staging.Discard(staged)
 
 	if mustBeNew {
+		// Unlike a rename, a link never replaces a file.
 		return dst.Link(base, staged.Dir, staged.Name) == nil
 	}
 	if dst.Rename(base, staged.Dir, staged.Name) != nil {

@@ -99,9 +99,9 @@ func (m *softDeleted) removeSidecar(meta osdir.Meta) {
 	}
 }
 
-// files returns the soft-deleted files in dir, newest version first: those that must still be kept,
+// files returns the soft-deleted files in dir, newest version first: those that can still be restored,
 // and those whose time has ended. If it cannot read some names, it returns the others and the error.
-func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err error) {
+func (m *softDeleted) files(dir *osdir.Dir) (live, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := dir.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
@@ -110,12 +110,12 @@ func (m *softDeleted) files(dir *osdir.Dir) (kept, expired []removedFile, err er
 	for _, name := range slices.Backward(names) {
 		file, _ := parseRemoved(name)
 		if now.Before(file.expires) {
-			kept = append(kept, file)
+			live = append(live, file)
 		} else {
 			expired = append(expired, file)
 		}
 	}
-	return kept, expired, bucketdir.Failure(err)
+	return live, expired, bucketdir.Failure(err)
 }
 
 // list returns a page of soft-deleted versions, which begins after pos.

@@ -76,6 +76,7 @@ func Open(c *Config) (*Store, error) {
 	// The disks of Windows and macOS usually fold case.
 	s.Tree.Strict.Store(c.StrictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
 	s.Tree.Coarse.Store(c.CoarseTimes)
+	// The directory of the sidecars exists as soon as there was one.
 	if _, err := root.Lstat(bucketdir.AttrsPath); err == nil {
 		s.Reader.Sidecars.Store(true)
 	}

@@ -40,6 +40,7 @@ func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.Versio
 
 		for _, e := range entries {
 			if len(page.Entries) == limit {
+				// There is one more entry, so the page needs a token.
 				page.Token = last.Token()
 				return page, nil
 			}

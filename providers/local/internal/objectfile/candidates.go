@@ -89,7 +89,7 @@ func (c *Candidates) findPlain() (ObjectFile, error) {
 		return file, err
 	}
 
-	// The disk folds case.
+	// The disk folds case, so the file may have another spelling of the name.
 	isExact, err := c.reader.hasExactName(file)
 	if err != nil {
 		return ObjectFile{}, err
@@ -230,7 +230,7 @@ func (c *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error
 // newDir, or there is none and newDir is nil. A file that cannot be removed is ignored.
 func (c *Candidates) removeStale(ctx context.Context, newDir, oldDir *osdir.Dir, base string) error {
 	if !c.tree.Sync || oldDir == newDir {
-		// Within one directory, the file system keeps the order of changes.
+		// Nothing must be flushed here: within one directory, the file system keeps the order of changes.
 		_ = oldDir.UnlinkInUse(ctx, base)
 		return nil
 	}

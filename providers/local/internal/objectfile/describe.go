@@ -120,11 +120,11 @@ func (r *Reader) attrsAt(file ObjectFile) (*Attrs, osdir.Meta, error) {
 func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if !r.NoXattr {
 		value, err := f.Xattr()
-		if err == nil && value != nil {
-			return decodeAttrs(value)
-		}
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, bucketdir.Failure(err)
+		}
+		if value != nil {
+			return decodeAttrs(value)
 		}
 	}
 
@@ -137,9 +137,12 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 		return nil, bucketdir.Failure(err)
 	}
 	attrs, err := decodeAttrs(value)
-	// The sidecar may belong to an earlier content of the file.
-	if err != nil || !attrs.Matches(f.Meta) {
+	if err != nil {
 		return nil, err
+	}
+	if !attrs.Matches(f.Meta) {
+		// The sidecar belongs to an earlier content of the file.
+		return nil, nil
 	}
 	return attrs, nil
 }

@@ -128,7 +128,7 @@ func (r *Reader) openPlain(loc bucketdir.Location) (*osdir.File, error) {
 		return f, nil
 	}
 
-	// The disk folds case.
+	// The disk folds case, so the file may have another spelling of the name.
 	isExact, err := r.fileHasExactName(f, osdir.Join(loc.Dir, loc.Base))
 	if err != nil || !isExact {
 		_ = f.Close()

@@ -65,11 +65,13 @@ func (s *Staging) sweepStagingDir(path string, isOld bool) {
 		if err != nil {
 			return
 		}
-		if meta, err := dir.Stat(e.Name); err == nil {
-			// The file may also have its final name already, as a second hard link. DropSidecar
-			// then keeps the sidecar.
-			s.Reader.DropSidecar(meta)
-			_ = dir.Unlink(e.Name)
+		meta, err := dir.Stat(e.Name)
+		if err != nil {
+			continue
 		}
+		// The file may also have its final name already, as a second hard link. DropSidecar then keeps the
+		// sidecar.
+		s.Reader.DropSidecar(meta)
+		_ = dir.Unlink(e.Name)
 	}
 }

@@ -168,7 +168,7 @@ func parseDirents(b []byte, offset int64, yield func(Entry, error) bool) (end in
 
 		next := int64(binary.NativeEndian.Uint64(record[offsetAt:]))
 		if next == math.MaxInt32 || next == math.MaxInt64 {
-			// Btrfs uses these offsets after the last entry.
+			// Btrfs reports one of these numbers for the last entry, in place of the offset after it.
 			offset++
 		} else {
 			offset = next
