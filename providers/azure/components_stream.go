@@ -35,7 +35,8 @@ func (cu *componentUploads) stageParts(
 func (cu *componentUploads) streamRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
-	id, err := blockID(upload, number, 0) // the checksum, which is part of an id, is not known yet
+	// The checksum, which is part of an id, is not known yet.
+	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}

@@ -101,7 +101,8 @@ func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.Pu
 func (cp *copier) stageRange(
 	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
 ) (string, error) {
-	id, err := blockID(upload, number, 0) // the checksum, which is part of an id, is not known
+	// The checksum, which is part of an id, is not known.
+	id, err := blockID(upload, number, 0)
 	if err != nil {
 		return "", err
 	}

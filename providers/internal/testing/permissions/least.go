@@ -96,17 +96,17 @@ func Least(t *testing.T, j Judge, prefix string) {
 		require.NoError(t, err)
 
 		// Find the actions that the server enforces for this operation.
-		var enforced []string
+		var actions []string
 		for _, action := range needs {
 			use := operation + " " + action
 			if j.Unjudged[action] == "" && j.Unjudged[use] == "" {
-				enforced = append(enforced, action)
+				actions = append(actions, action)
 			}
 			delete(unused, action)
 			delete(unused, use)
 		}
 		t.Run(operation, func(t *testing.T) {
-			j.testPolicy(t, o, prefix, enforced)
+			j.testPolicy(t, o, prefix, actions)
 		})
 	}
 	require.Empty(t, unused, "no operation needs these entries of Unjudged")

@@ -301,7 +301,8 @@ func (c *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 // new data at once.
 func (c *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
 	replacesObject := c.found.Dir == dst && c.found.Base == base
-	isFlushed := c.tree.Sync // a swap then saves nothing
+	// If the new data is flushed already, a swap saves nothing.
+	isFlushed := c.tree.Sync
 	if isFlushed || !replacesObject {
 		return false
 	}
