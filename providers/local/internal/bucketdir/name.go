@@ -306,8 +306,8 @@ func Escaped(name string, mark byte) string {
 	return b.String()
 }
 
-// A Found is the result of parsing a name in a directory.
-type Found struct {
+// A ParsedName is the result of parsing a name in a directory.
+type ParsedName struct {
 	Segment string
 	Mark    byte // the character after ".omnibucket"; 0 for a plain name
 	Literal bool // true if another program chose the name, in strict mode
@@ -318,21 +318,21 @@ type Found struct {
 // A long segment of a key is split into chunks, each of which is a directory that contains the next
 // one. chunks is the text of the chunks around the parsed name, if it is inside of such a directory,
 // and otherwise "". For a chunk, the result's Segment is the text so far, including the chunk.
-func (n Names) Parse(chunks, name string) (Found, bool) {
+func (n Names) Parse(chunks, name string) (ParsedName, bool) {
 	if !isReserved(name) {
 		// The rest of a split segment always has a reserved name.
 		isInChunk := chunks != ""
 		if name == "" || isInChunk || !utf8.ValidString(name) {
-			return Found{}, false
+			return ParsedName{}, false
 		}
-		return Found{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
+		return ParsedName{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
 	}
 
 	// A reserved name consists of the prefix Reserved, a mark, and text of at least one byte. isReserved
 	// ignores case, but this package writes the prefix in lower case.
 	const markAt = len(Reserved)
 	if len(name) <= markAt+1 || !strings.HasPrefix(name, Reserved) {
-		return Found{}, false
+		return ParsedName{}, false
 	}
 	mark := name[markAt]
 	text := name[markAt+1:]
@@ -342,37 +342,37 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 	case MarkEscaped, MarkAlternate:
 		return n.parseEncoded(chunks, text, mark)
 	default:
-		return Found{}, false
+		return ParsedName{}, false
 	}
 }
 
 // parseChunk parses the text of a chunk, which is a part of a long segment but not its end.
-func parseChunk(chunks, text string) (Found, bool) {
+func parseChunk(chunks, text string) (ParsedName, bool) {
 	encoded := chunks + text
 	// A chunk is always full, and encode replaces a byte by at most three.
 	if len(text) != maxChunk || len(encoded) > 3*MaxKey {
-		return Found{}, false
+		return ParsedName{}, false
 	}
-	return Found{Segment: encoded, Mark: MarkChunk}, true
+	return ParsedName{Segment: encoded, Mark: MarkChunk}, true
 }
 
 // parseEncoded parses a name on the disk that contains an encoded segment of a key. text is what
 // follows the mark in the name. If the segment is long, the names of the directories around contain its
 // beginning, which is chunks. parseEncoded returns false if the name is not part of a key.
-func (n Names) parseEncoded(chunks, text string, mark byte) (Found, bool) {
+func (n Names) parseEncoded(chunks, text string, mark byte) (ParsedName, bool) {
 	if len(text) > maxChunk {
 		// This package would have split such a segment.
-		return Found{}, false
+		return ParsedName{}, false
 	}
 	segment, ok := n.decode(chunks + text)
 	if !ok || !utf8.ValidString(segment) {
-		return Found{}, false
+		return ParsedName{}, false
 	}
 	if mark == MarkEscaped && n.isPlain(segment) {
 		// This package stores such a segment under a plain name.
-		return Found{}, false
+		return ParsedName{}, false
 	}
-	return Found{Segment: segment, Mark: mark}, true
+	return ParsedName{Segment: segment, Mark: mark}, true
 }
 
 // VisibleName returns the name of the object's visible sidecar. This sidecar is a file with the

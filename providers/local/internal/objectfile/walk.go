@@ -405,7 +405,7 @@ func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err er
 
 // subdirOf returns an entry of d as a directory to search, or false if it is none. name is the parsed
 // name of the entry.
-func subdirOf(d *osdir.Dir, e osdir.Entry, name bucketdir.Found) (subdir searchDir, ok bool) {
+func subdirOf(d *osdir.Dir, e osdir.Entry, name bucketdir.ParsedName) (subdir searchDir, ok bool) {
 	mayBeDir := e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown
 	if !mayBeDir || name.Mark == bucketdir.MarkAlternate {
 		// Only files have alternate names.

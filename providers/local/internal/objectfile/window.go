@@ -170,7 +170,7 @@ func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst
 
 // add adds an entry of the directory dir to the window. name is the parsed name of the entry, and
 // isInFirst tells that dir is the first directory of the window.
-func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, isInFirst bool) {
+func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.ParsedName, isInFirst bool) {
 	kind := e.Kind
 	if kind == osdir.KindUnknown {
 		meta, err := dir.Stat(e.Name)
@@ -205,7 +205,7 @@ func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.Found, 
 
 // rankOf returns the rank of an object's name on the disk, which decides between several names of the
 // object.
-func rankOf(name bucketdir.Found) uint8 {
+func rankOf(name bucketdir.ParsedName) uint8 {
 	if name.Mark == bucketdir.MarkAlternate {
 		return rankAlternate
 	}
