@@ -91,6 +91,25 @@ func TestLockFileOfBucket(t *testing.T) {
 	require.FileExists(t, filepath.Join(bucket.root, bucketdir.LockPath))
 }
 
+// If NewDriver fails because it cannot sweep the bucket, it closes the directories that it has opened.
+func TestNewDriverClosesBucketThatItCannotSweep(t *testing.T) {
+	if runUnprivileged(t) {
+		return
+	}
+	bucket := newTestBucket(t)
+	bucket.put("k", "x")
+	const noAccess = 0 // the mode
+	restoreAccess := forbidAccess(t, filepath.Join(bucket.root, bucketdir.TmpPath), noAccess)
+	defer restoreAccess()
+	descriptorsBefore := countDescriptors(t)
+
+	d, err := NewDriver(bucket.root, Config{})
+
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.Nil(t, d)
+	require.Equal(t, descriptorsBefore, countDescriptors(t))
+}
+
 // countDescriptors returns the number of open descriptors of the process, or 0 if the system
 // does not report it.
 func countDescriptors(t *testing.T) int {

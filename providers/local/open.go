@@ -40,7 +40,11 @@ func NewDriver(root string, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	defer d.release(s)
-	return d, s.Sweep(context.Background())
+	if err := s.Sweep(context.Background()); err != nil {
+		_ = d.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 // NewService returns a service whose buckets are the directories in root. It fails with the same
