@@ -20,11 +20,11 @@ type hookRecorder struct {
 	begun    []storage.Operation
 	ended    []storage.Outcome
 	refuse   func(storage.Operation) error // nil if the hook refuses nothing
-	hookWith any                           // value that the hook adds to ctx, with the recorder as its key
+	ctxValue any                           // value that the hook adds to ctx, with the recorder as its key
 }
 
-// hook records the beginning of an operation, unless refuse returns an error for it. The function that hook
-// returns records the end.
+// hook records the beginning of an operation, unless refuse returns an error for it. It returns a context with
+// the value for the driver, and a function that records the end of the operation.
 func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -40,7 +40,7 @@ func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.
 		defer l.mu.Unlock()
 		l.ended = append(l.ended, outcome)
 	}
-	return context.WithValue(ctx, l, l.hookWith), end, nil
+	return context.WithValue(ctx, l, l.ctxValue), end, nil
 }
 
 // takeRecords returns the names and keys of the recorded operations and their outcomes, and clears
@@ -151,7 +151,7 @@ var hookCases = []Case{
 		Rule:        "O2",
 		Explanation: "a value that a hook adds to ctx is visible to the driver",
 		run: func(t *T) {
-			l := &hookRecorder{hookWith: "mark"}
+			l := &hookRecorder{ctxValue: "mark"}
 			var mu sync.Mutex
 			calls := map[string]bool{}
 			b := t.open(storage.WithHook(l.hook), driver.WithLayer(func(next driver.Driver) driver.Driver {

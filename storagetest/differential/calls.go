@@ -79,7 +79,7 @@ func (p *player) prefixed() string {
 func (p *player) badKey() string {
 	key := p.value("bad key", badKeys...)
 	good := choose(p, keys...)
-	return p.compare(fmt.Sprintf("calls with the key %.30q", key), "", func(b storage.Bucket) result {
+	return p.compare(fmt.Sprintf("calls with the key %.30q", key), noKey, func(b storage.Bucket) result {
 		var errs []error
 		_, err := b.Upload(p.ctx, key, strings.NewReader("x"))
 		errs = append(errs, err)

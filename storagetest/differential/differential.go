@@ -143,21 +143,26 @@ var checksum = regexp.MustCompile(` crc32c=\w*`)
 // compare makes the call that the text what describes on both buckets, and returns how the results
 // differ, or "".
 //
-// It remembers the revision of the result if key is not "".
+// It remembers the revision of the result, unless key is noKey.
 func (p *player) compare(what, key string, call func(b storage.Bucket) result) string {
 	return p.compareEach(what, key, func(b storage.Bucket, _ bool) result { return call(b) })
 }
 
-// compareEach is like compare, for a call whose arguments differ between the two buckets.
+// noKey is the key for compare if the result of the call has no revision.
+const noKey = ""
+
+// compareEach is like compare, but call knows which bucket it gets. Its arguments may then differ between
+// the two, as names of revisions do.
 func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
 	other := call(p.other, false)
-	// An unsupported call is not compared, so it is not made in memory.
 	if storage.CodeOf(other.err) == storage.Unsupported {
+		// The call is not compared. It must not change the bucket in memory, either.
 		return ""
 	}
 	memory := call(p.memory, true)
 	p.history = append(p.history, "  "+what)
 
+	// A checksum that only one bucket reports is no difference.
 	want, got := withSameChecksums(memory.describe(), other.describe())
 	if want != got {
 		return fmt.Sprintf("%s\n  in memory: %s\n             %v\n  here:      %s\n             %v",

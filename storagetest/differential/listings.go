@@ -48,7 +48,7 @@ func (p *player) listOptions(withRange bool) (opts []storage.ListOption, text st
 // list compares listings of both buckets with the same random options.
 func (p *player) list() string {
 	opts, text := p.listOptions(true)
-	return p.compare("List"+text, "", func(b storage.Bucket) result {
+	return p.compare("List"+text, noKey, func(b storage.Bucket) result {
 		entries := ""
 		for entry, err := range b.List(p.ctx, opts...) {
 			if err != nil {
@@ -63,7 +63,7 @@ func (p *player) list() string {
 // listPages compares listings page by page, with random options.
 func (p *player) listPages() string {
 	opts, text := p.listOptions(false)
-	return p.compare("ListPage"+text, "", func(b storage.Bucket) result {
+	return p.compare("ListPage"+text, noKey, func(b storage.Bucket) result {
 		entries := ""
 		token := ""
 		for {

@@ -27,13 +27,12 @@ func (p *player) retainUntil() time.Time {
 func setLegalHold(p *player) string {
 	key := choose(p, keys...)
 	hold := p.oneIn(2)
-	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), "", func(b storage.Bucket) result {
+	return p.compare(fmt.Sprintf("SetLegalHold %q %v", key, hold), noKey, func(b storage.Bucket) result {
 		return result{err: storage.SetLegalHold(p.ctx, b, key, hold)}
 	})
 }
 
-// setRetention compares SetRetention for an object, with a retention or the zero value, which ends
-// one.
+// setRetention compares calls of SetRetention for an object. Some set a retention, and the others end it.
 func setRetention(p *player) string {
 	key := choose(p, keys...)
 	var opts []storage.RetentionOption
@@ -42,14 +41,14 @@ func setRetention(p *player) string {
 		opts = append(opts, storage.WithGovernanceBypass())
 	}
 
-	retention := storage.Retention{}
-	ends := p.oneIn(3)
-	if !ends {
+	retention := storage.Retention{} // ends the retention
+	setsRetention := !p.oneIn(3)
+	if setsRetention {
 		retention.Mode = choose(p, storage.Governance, storage.Governance, storage.Compliance)
 		retention.Until = p.retainUntil()
 	}
 	what := fmt.Sprintf("SetRetention %q %v bypass %v", key, retention, bypass)
-	return p.compare(what, "", func(b storage.Bucket) result {
+	return p.compare(what, noKey, func(b storage.Bucket) result {
 		return result{err: storage.SetRetention(p.ctx, b, key, retention, opts...)}
 	})
 }

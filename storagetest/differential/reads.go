@@ -128,7 +128,7 @@ func (p *player) exists() string {
 // tags compares the tags of an object.
 func (p *player) tags() string {
 	key := choose(p, keys...)
-	return p.compare(fmt.Sprintf("Tags %q", key), "", func(b storage.Bucket) result {
+	return p.compare(fmt.Sprintf("Tags %q", key), noKey, func(b storage.Bucket) result {
 		tags, err := storage.Tags(p.ctx, b, key)
 		return result{text: fmt.Sprintf("%q", tags), err: err}
 	})

@@ -19,7 +19,7 @@ func versions(p *player) string {
 	prefix := choose(p, "", "b/", "z", "missing")
 	size := choose(p, 1, 3, 1000)
 	what := fmt.Sprintf("Versions below %q in pages of %d", prefix, size)
-	return p.compare(what, "", func(b storage.Bucket) result {
+	return p.compare(what, noKey, func(b storage.Bucket) result {
 		text := ""
 		for entry, err := range storage.Versions(p.ctx, b, storage.WithPrefix(prefix), storage.WithPageSize(size)) {
 			if err != nil {
@@ -107,7 +107,7 @@ func (p *player) removeSeen(bypass bool) string {
 	}
 
 	what := fmt.Sprintf("Remove %q, version %s or %s, bypass %v", rev.key, rev.memoryVersion, rev.otherVersion, bypass)
-	return p.compareEach(what, "", func(b storage.Bucket, inMemory bool) result {
+	return p.compareEach(what, noKey, func(b storage.Bucket, inMemory bool) result {
 		opts := []storage.RemoveOption{rev.version(inMemory)}
 		if bypass {
 			opts = append(opts, storage.WithGovernanceBypass())

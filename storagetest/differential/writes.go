@@ -95,7 +95,7 @@ func (p *player) remove() string {
 // removeAll compares the removal of two objects and a missing one.
 func (p *player) removeAll() string {
 	removed := []string{choose(p, keys...), choose(p, keys...), "missing"}
-	return p.compare(fmt.Sprintf("RemoveAll %q", removed), "", func(b storage.Bucket) result {
+	return p.compare(fmt.Sprintf("RemoveAll %q", removed), noKey, func(b storage.Bucket) result {
 		n, err := storage.RemoveAll(p.ctx, b, slices.Values(removed))
 		return result{text: fmt.Sprint(n), err: err}
 	})
@@ -107,7 +107,7 @@ func (p *player) removeMatching() string {
 	length := choose(p, 1, 3, 6)
 	what := fmt.Sprintf("RemoveMatching below %q what has %d bytes", prefix, length)
 	matches := func(e storage.ListEntry) bool { return len(e.Key) == length }
-	return p.compare(what, "", func(b storage.Bucket) result {
+	return p.compare(what, noKey, func(b storage.Bucket) result {
 		n, err := storage.RemoveMatching(p.ctx, b, matches, storage.WithPrefix(prefix))
 		return result{text: fmt.Sprint(n), err: err}
 	})
@@ -206,7 +206,7 @@ func (p *player) setTags() string {
 		p, map[string]string{"t": "1"}, map[string]string{"t": "x y", "u": "+-=._:/@"}, map[string]string{},
 		map[string]string{"": "x"}, map[string]string{"k": strings.Repeat("v", 300)},
 	)
-	return p.compare(fmt.Sprintf("SetTags %q %.60q", key, tags), "", func(b storage.Bucket) result {
+	return p.compare(fmt.Sprintf("SetTags %q %.60q", key, tags), noKey, func(b storage.Bucket) result {
 		return result{err: storage.SetTags(p.ctx, b, key, tags)}
 	})
 }
@@ -217,6 +217,8 @@ func (p *player) uploadParts() string {
 	body := p.body()
 	properties, text := p.properties()
 	c := p.lateCondition(key)
+
+	// Complete is chosen twice as often as any other end.
 	end := choose(p, "Complete", "Complete", "Abort", "no part", "Complete a part that is not there")
 
 	what := fmt.Sprintf("BeginUpload %q%s%s, %d bytes, %s", key, text, c.text, len(body), end)
@@ -229,6 +231,7 @@ func (p *player) uploadParts() string {
 		if err != nil {
 			return result{text: "BeginUpload", err: err}
 		}
+		// An upload that fails must not stay open. After Complete, this changes nothing.
 		defer func() { _ = upload.Abort(p.ctx) }()
 
 		if end != "no part" {

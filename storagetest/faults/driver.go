@@ -109,6 +109,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 // body.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	fault := d.injector.begin(Get, r.Key)
+
+	// The body is not part of the result, because withFault drops the result if a fault makes the call fail.
 	var body io.ReadCloser
 	attrs, err := withFault(d, ctx, Get, fault, func() (attrs *storage.Attrs, err error) {
 		attrs, body, err = d.Driver.Get(ctx, r)

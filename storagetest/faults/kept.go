@@ -19,7 +19,7 @@ func (d *limited) checkAttributes(ctx context.Context, key string, p *storage.Pr
 	if len(p.Metadata) > 0 && !d.has(storage.Metadata) {
 		return limitError("metadata without Metadata")
 	}
-	hasHeaders := p.ContentEncoding+p.ContentDisposition+p.ContentLanguage+p.CacheControl != ""
+	hasHeaders := p.ContentEncoding != "" || p.ContentDisposition != "" || p.ContentLanguage != "" || p.CacheControl != ""
 	if hasHeaders && !d.has(storage.ContentProperties) {
 		return limitError("a header attribute without ContentProperties")
 	}

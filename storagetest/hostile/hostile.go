@@ -84,7 +84,8 @@ func RunStatuses(t *testing.T, s Store) {
 // run tries each fault with each operation that it concerns.
 func run(t *testing.T, s *Store, faults []fault) {
 	t.Helper()
-	server := newServer(t, s.Server, false)
+	const tls = false
+	server := newServer(t, s.Server, tls)
 	driver := s.Open(t, server.URL)
 	bucket := engine.New(driver)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })

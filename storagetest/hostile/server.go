@@ -237,12 +237,15 @@ type recorded struct {
 	body   bytes.Buffer
 }
 
-// record passes a request to backend, and returns the recorded response.
+// record passes a request to backend, and returns the recorded response. Nothing is sent to the client yet.
 func record(backend http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
 	rec := &recorded{writer: w, header: http.Header{}}
 	backend.ServeHTTP(rec, r)
+
+	// The backend may have left a part of the body unread, which the client must be able to send.
 	_, _ = io.Copy(io.Discard, r.Body)
 
+	// Add what net/http would add to the response.
 	rec.WriteHeader(http.StatusOK) // if the handler has set no status
 	if rec.hasBody(r) {
 		rec.header.Set("Content-Length", fmt.Sprint(rec.body.Len()))
@@ -250,7 +253,7 @@ func record(backend http.Handler, w http.ResponseWriter, r *http.Request) *recor
 	if rec.header.Get("Date") == "" {
 		rec.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
 	}
-	rec.header.Set("Connection", "close")
+	rec.header.Set("Connection", "close") // each broken response has a connection of its own
 	return rec
 }
 

@@ -230,10 +230,11 @@ type exploration struct {
 	runs     atomic.Int64
 }
 
-// explore runs all schedules of a budget. Each begins with the choices after those of the last one,
-// and continues with zeros.
+// explore runs all schedules of a budget, as a search in depth. The first makes choice 0 at every step.
+// Each further one repeats the first choices of the one before, makes the next choice at one step, and
+// then makes choice 0 at every step.
 func (e *exploration) explore(b Budget) {
-	var choices []int
+	var choices []int            // those with which the next schedule begins
 	before := e.report.Schedules // those of earlier budgets
 	for e.report.Failure == nil {
 		if e.report.Schedules-before >= e.limit {

@@ -154,7 +154,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 	actor := p.actor(ctx)
 
 	s.mu.Lock()
-	// A dead process sends no requests. If it calls on and on, endDead ends its goroutine.
+	// A dead process sends no requests. If its goroutine repeats the call for ever, endDead ends it.
 	if p.dead {
 		p.deadCalls++
 		calls := p.deadCalls
@@ -169,7 +169,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 		return nil, nil
 	}
 
-	// After the verdict beginOutage, the store does not answer this process for a while.
+	// During an outage, the store does not answer this process.
 	hasOutage := time.Now().Before(p.outages[r.store])
 	if hasOutage {
 		err := unanswered()
@@ -381,8 +381,8 @@ func (s *schedule) rank(a *Actor) int {
 	return len(s.actors)
 }
 
-// options returns all events that may happen next, among them those that the budget does not
-// afford. The index of an event is then the same for each budget.
+// options returns all events that may happen next. Those that the budget does not afford are among
+// them, marked as such, so that the index of an event is the same for each budget.
 func (s *schedule) options(requests []*pendingRequest) []option {
 	isWrite := func(r *request) bool { return len(r.writes) > 0 }
 	isRead := func(r *request) bool { return len(r.writes) == 0 }
@@ -411,8 +411,8 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	)
 }
 
-// runs returns an option for each request, which is that this request runs next. An option for another
-// actor interrupts the current one if that has a request, too, which must then be the first of requests.
+// runs returns one option for each request: that it runs next. If the current actor has a request, that is
+// the first one, and the option of any other request interrupts the current actor.
 func (s *schedule) runs(requests []*pendingRequest) []option {
 	currentWaits := requests[0].actor == s.current
 	var runs []option
