@@ -53,7 +53,8 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	// The server checks the request first, unless it has a token of this package.
+	// The server checks the request for a first page, and may refuse it. It would refuse any further
+	// page, because it does not know the tokens of this package.
 	isFirstPage := !query.Has("continuation-token")
 	if isFirstPage {
 		checked := httptest.NewRecorder()

@@ -134,8 +134,8 @@ func (g *gateway) openUploads() []string {
 // of a part that is not the last one.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
-// partNumbers lists the parts of an upload in pages of two, and returns their numbers. It requires
-// that each page begins with first or third.
+// partNumbers lists the parts of an upload in pages of two, and returns their numbers. first and
+// third are the parts with which the two pages must begin.
 func (g *gateway) partNumbers(key string, upload *string, first, third types.CompletedPart) []int32 {
 	g.Helper()
 	var numbers []int32

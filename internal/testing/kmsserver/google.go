@@ -58,7 +58,7 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 		refuseGoogleKey(w, name, state)
 		return
 	}
-	if !req.hasChecksums(operation) {
+	if !req.checksumsMatch(operation) {
 		RefuseGoogle(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The checksum in a field did not match the data.")
 		return
 	}
@@ -83,8 +83,9 @@ func refuseGoogleKey(w http.ResponseWriter, name, state string) {
 	}
 }
 
-// hasChecksums reports whether the checksums of the operation's fields are right.
-func (req *googleRequest) hasChecksums(operation string) bool {
+// checksumsMatch reports whether the checksums in the request are those of the fields that the
+// operation uses.
+func (req *googleRequest) checksumsMatch(operation string) bool {
 	if sum(req.AdditionalAuthenticatedData) != req.AdditionalAuthenticatedDataCrc32c {
 		return false
 	}
@@ -94,6 +95,7 @@ func (req *googleRequest) hasChecksums(operation string) bool {
 	case "decrypt":
 		return sum(req.Ciphertext) == req.CiphertextCrc32c
 	default:
+		// The other operations have no data.
 		return true
 	}
 }

@@ -75,8 +75,8 @@ func (s *Server) Count(operation string) int {
 	return s.requests[operation]
 }
 
-// beginRequest counts a request, and returns the state and the versions of its key. answered is
-// true if the function that [Server.Answer] has set sent the response.
+// beginRequest counts a request, and returns the state and the versions of its key. If answered is
+// true, the function that [Server.Answer] has set sent the response, so the caller must send none.
 func (s *Server) beginRequest(
 	w http.ResponseWriter, r *http.Request, operation, name string,
 ) (state string, versions []cipher.AEAD, answered bool) {
@@ -90,10 +90,10 @@ func (s *Server) beginRequest(
 	}
 	s.mu.Unlock()
 
-	if answer == nil {
-		return state, versions, false
+	if answer != nil {
+		answered = answer(w, r, operation)
 	}
-	return state, versions, answer(w, r, operation)
+	return state, versions, answered
 }
 
 // WriteJSON sends a response with a body in JSON.

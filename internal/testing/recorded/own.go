@@ -94,7 +94,8 @@ func (server Server) requireHidden(t *testing.T, text string) {
 	}
 }
 
-// Text returns the files of a recording below a folder, and the bodies that they have in Base64.
+// Text returns all that a recording says, so that a test can search it for secrets. That is the text
+// of the files in dir, followed by the bodies of the exchanges, which the files have in Base64.
 func Text(t testing.TB, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -67,6 +67,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
 	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
+	// The driver may send a condition or a range that the recorded request lacks, or leave one out.
 	isRecordedOperation := unconditional[kind] == unconditional[w.x.Kind]
 	if !isRecordedOperation {
 		resp := w.store.Aside(w.x, kind)

@@ -82,25 +82,28 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 		Skipped:  map[string]int{},
 	}
 
-	// Each file has a server and a comparison of its own.
 	var send func(*http.Request) *http.Response
 	var c *comparison
 	file := ""
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
+
+		// Each file gets an empty stand-in and a comparison of its own.
 		name, _, _ := strings.Cut(x.Source, "#")
 		if name != file {
 			file = name
 			send = s.Begin(t)
 			c = &comparison{standIn: s, written: map[string]bool{}, own: map[string]string{}}
 		}
+
 		if reason := c.unrepeatable(x); reason != "" {
 			summary.Skipped[reason]++
 			continue
 		}
-
 		resp := readAll(t, send(c.request(t, x)))
 		summary.Repeated++
+
+		// The tokens and revisions in this response may be needed for the comparison, and for later requests.
 		c.remember(x, resp)
 		differences := c.differences(x, resp)
 		if len(differences) > 0 {

@@ -37,7 +37,7 @@ type Recorder struct {
 
 	mu      sync.Mutex
 	entries []entry
-	left    int // number of exchanges that are left out
+	skipped int // number of exchanges that are left out
 }
 
 // An entry is an exchange as it was sent. Write replaces what tells about the account: a later
@@ -100,7 +100,7 @@ func (r *Recorder) Begin() error {
 // Write writes the exchanges to files. It returns how many there are, and how many were left out
 // because a body is too large or a secret remains. Before Write, the folder stays empty, because
 // only a later exchange may show that an earlier one has a secret.
-func (r *Recorder) Write() (written, left int, err error) {
+func (r *Recorder) Write() (written, skipped int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
@@ -108,7 +108,8 @@ func (r *Recorder) Write() (written, left int, err error) {
 	for _, e := range r.entries {
 		x, err := r.scrubber.scrub(e.exchange, e.own)
 		if err != nil {
-			r.left++
+			// The exchange has a secret, or it is not known how to remove what it tells.
+			r.skipped++
 			continue
 		}
 		x.ID = strconv.Itoa(len(clean))
@@ -120,11 +121,11 @@ func (r *Recorder) Write() (written, left int, err error) {
 	for i := 0; written < len(clean); i++ {
 		end := min(written+fileOfExchanges, len(clean))
 		if err := r.writeFile(fmt.Sprintf("%04d.replay", i), clean[written:end]); err != nil {
-			return written, r.left, err
+			return written, r.skipped, err
 		}
 		written = end
 	}
-	return written, r.left, nil
+	return written, r.skipped, nil
 }
 
 // writeFile writes a new file, whole or not at all. If another run has written to the folder
@@ -253,7 +254,7 @@ func (t *recordingTransport) record(
 	isCutOff := hasBody && knowsLength && int64(respCopy.Len()) != resp.ContentLength
 	if isTooLarge || isCutOff {
 		t.recorder.mu.Lock()
-		t.recorder.left++
+		t.recorder.skipped++
 		t.recorder.mu.Unlock()
 		return
 	}

@@ -157,16 +157,19 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	return x, nil
 }
 
-// requestBody returns the parts of a request's body without what tells about the account, such as
-// the signatures of chunks.
+// requestBody returns the parts of a request's body without data of the account, such as its bucket
+// names and the signatures of chunks.
 func (s *scrubber) requestBody(x *Exchange) ([][]byte, error) {
+	const isFailed = false // only a response can report a failure
+
+	// In the encoding aws-chunked, each chunk of the body has a signature.
 	isChunked := strings.HasPrefix(x.Request.Header.Get("X-Amz-Content-Sha256"), "STREAMING-")
 	parts := make([][]byte, len(x.Request.BodyParts))
 	for i, part := range x.Request.BodyParts {
 		if isChunked {
 			part = chunkSignature.ReplaceAllFunc(part, withoutSignature)
 		}
-		clean, err := s.body(part, x.Request.MediaType, false)
+		clean, err := s.body(part, x.Request.MediaType, isFailed)
 		if err != nil {
 			return nil, err
 		}
@@ -175,16 +178,20 @@ func (s *scrubber) requestBody(x *Exchange) ([][]byte, error) {
 	return parts, nil
 }
 
-// isContent reports whether the body of a response is the content of an object, which is recorded
-// as it is.
+// isContent reports whether the body of a response is the content of an object. The recording has
+// such a body unchanged.
 func isContent(x *Exchange) bool {
-	if strings.Contains(x.Request.URL, "/storage/v1/") && !strings.Contains(x.Request.URL, "alt=media") {
-		return false // a resource of Google's JSON API
-	}
 	isRead := x.Request.Method == http.MethodGet && x.Response.StatusCode < http.StatusMultipleChoices
 	if !isRead {
 		return false
 	}
+	isResource := strings.Contains(x.Request.URL, "/storage/v1/") && !strings.Contains(x.Request.URL, "alt=media")
+	if isResource {
+		// Google's JSON API returns the attributes of the object, and not its content.
+		return false
+	}
+
+	// The responses with an object's content have one of these headers.
 	for _, name := range []string{"Accept-Ranges", "Content-Range", "X-Goog-Generation", "X-Ms-Blob-Type"} {
 		if x.Response.Header.Get(name) != "" {
 			return true

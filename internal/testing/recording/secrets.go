@@ -323,16 +323,18 @@ func unescapeByte(escape string) string {
 	return string(b)
 }
 
-// readings returns the forms in which text may hide a secret, in lower case: as it is, unescaped,
-// and with standard Base64 for the URL form.
+// readings returns the texts in which a secret must be searched, in lower case. These are text as it is,
+// text without the escapes of HTML, JSON or URLs, and text with standard Base64 in place of Base64 for URLs.
 func readings(text string) []string {
 	if len(text) < minSecret {
+		// It is too short for a secret.
 		return nil
 	}
-	readings := []string{text}
-	add := func(reading string) {
-		if !slices.Contains(readings, reading) {
-			readings = append(readings, reading)
+
+	forms := []string{text}
+	add := func(form string) {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
 		}
 	}
 	add(standardBase64.Replace(text))
@@ -347,8 +349,8 @@ func readings(text string) []string {
 		add(strings.ReplaceAll(text, "+", " "))
 	}
 
-	for i := range readings {
-		readings[i] = strings.ToLower(readings[i])
+	for i := range forms {
+		forms[i] = strings.ToLower(forms[i])
 	}
-	return readings
+	return forms
 }

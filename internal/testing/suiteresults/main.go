@@ -47,9 +47,10 @@ func main() {
 		ran.print(os.Stdout)
 	}
 
-	// A run of what a change reaches, without a table, may be only of packages without tests. In a run of
-	// all packages, something is wrong if none has tests.
-	hasRun := ran.packages > 0 || (!*withTable && ran.untested > 0)
+	// Something is wrong if no package has tests. Only a run without a table may be of the few packages
+	// that a change reaches, and none of these needs to have tests.
+	mayBeUntested := !*withTable && ran.untested > 0
+	hasRun := ran.packages > 0 || mayBeUntested
 	if ran.failed > 0 || !hasRun {
 		os.Exit(1)
 	}

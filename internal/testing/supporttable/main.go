@@ -145,7 +145,7 @@ func render(w io.Writer, columns []support) {
 		"declared is `Unsupported`, and the suite proves that too. A promise that needs an\n",
 		"account to be proved is off or guarded: [open questions](certified.md#open-questions).\n")
 
-	buckets, services := sortOut(columns)
+	buckets, services := split(columns)
 	if len(buckets) > 0 {
 		renderBuckets(w, buckets)
 	}
@@ -158,9 +158,10 @@ func render(w io.Writer, columns []support) {
 	renderWithout(w, append(buckets, services...))
 }
 
-// sortOut separates buckets from services, and drops a bucket with the name of a driver, which has
-// run all its cases and more.
-func sortOut(columns []support) (buckets, services []support) {
+// split returns the columns of buckets, sorted by name, and those of services. If a driver and a
+// bucket have the same name, only the column of the driver is among the buckets. Its run has all
+// cases of the bucket's run and more.
+func split(columns []support) (buckets, services []support) {
 	drivers := map[string]bool{}
 	for _, column := range columns {
 		if column.Kind == "driver" {
