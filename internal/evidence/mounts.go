@@ -38,21 +38,21 @@ func viewsOf(a, b string) (aViews, bViews []view, known bool) {
 	return aViews, bViews, isAShown && isBShown
 }
 
-// views returns the views of dir by these mounts: first that of dir itself, and then those mounted
-// in dir. It returns false if no mount shows dir.
+// views returns the directories of file systems that are visible in dir: first the one that dir itself
+// shows, and then one for each mount point below dir. It returns false if no mount shows dir.
 func views(dir string, mounts []mount) ([]view, bool) {
 	dir = resolve(dir)
-	top, found := mountOf(dir, mounts)
+	outer, found := mountOf(dir, mounts)
 	if !found {
 		return nil, false
 	}
 
-	rel, _ := pathFrom(top.point, dir)
-	result := []view{{device: top.device, path: filepath.Join(top.root, rel)}}
+	rel, _ := pathFrom(outer.point, dir) // dir lies in its mount
+	result := []view{{device: outer.device, path: filepath.Join(outer.root, rel)}}
 	for _, m := range mounts {
-		folder, isBelow := pathFrom(dir, m.point)
-		isTop := folder == "" // which is in the result already
-		if !isBelow || isTop {
+		folder, contains := pathFrom(dir, m.point)
+		isBelow := contains && folder != ""
+		if !isBelow {
 			continue
 		}
 		// Another mount may hide this one.
@@ -226,7 +226,7 @@ func asFolder(path string) string {
 // MountedIn returns the mount points below the local directories among places. Each is a path that
 // is relative to its directory and ends in a slash.
 func MountedIn(places []Place) (folders []string) {
-	mounts, _ := readMounts()
+	mounts, _ := readMounts() // if this fails, there are none, and no directory has views
 	for _, place := range places {
 		isDirectory := place.directory() != ""
 		if !isDirectory {

@@ -58,22 +58,23 @@ func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage
 	}
 }
 
-// AskTime returns the current time of the clock that sets Attrs.Modified, for a job that removes
-// objects by their age. The clock of this machine may be wrong.
+// AskTime returns the current time of the clock that sets [storage.Attrs.Modified], for a job that
+// removes objects by their age. The clock of this machine may be wrong.
 //
-// It writes an empty object below the folder of prefix and removes it. An object that cannot be
-// removed, as in an archive, stays, and jobs skip it.
+// It writes an empty object in the folder of prefix, takes the time from the object, and removes it.
+// An object that cannot be removed, as in an archive, stays, and jobs skip it.
 func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Time, error) {
 	ctx = evidence.WithoutFailover(ctx)
-	key := evidence.NewKey(prefix[:strings.LastIndexByte(prefix, '/')+1])
+	folder := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	key := evidence.NewKey(folder)
 	attrs, err := writeEmpty(ctx, b, key)
 	if err != nil {
 		return time.Time{}, unknown(err)
 	}
 
-	end := &bucket{write: b, version: attrs.Version}
-	// If it fails, the object stays, and jobs skip it.
-	_ = end.Discard(ctx, key)
+	// If the removal fails, the object stays, and jobs skip it.
+	written := &bucket{write: b, version: attrs.Version}
+	_ = written.Discard(ctx, key)
 	return attrs.Modified, nil
 }
 

@@ -102,12 +102,12 @@ func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) b
 	return removeAside(root, name, aside, info)
 }
 
-// removeAside removes a file under its private name, or gives it its own name back if another file
-// than that of info was renamed.
+// removeAside ends [RemoveUnchanged] after the file name was renamed to aside. If that is the file of
+// info, it removes the file. If another file was renamed, that one gets its name back.
 func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Another process has recovered the file meanwhile.
+		// Another process took the file for one that a killed process had left, and recovered it.
 		return checkRecovered(root, name)
 	}
 	if err != nil {

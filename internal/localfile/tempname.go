@@ -13,8 +13,8 @@ const TempPrefix = ".omnibucket-"
 func TempName() string { return TempPrefix + hexid.New(8) }
 
 // IsTempName reports whether name is a result of [TempName], optionally followed by a hyphen and a
-// number. Jobs do not treat files with such names as objects. Which program made such a file, only
-// its content shows.
+// number. Jobs do not treat files with such names as objects. The name does not tell which program
+// made the file.
 func IsTempName(name string) bool {
 	rest, ok := strings.CutPrefix(name, TempPrefix)
 	if !ok {

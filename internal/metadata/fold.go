@@ -21,10 +21,10 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 			return nil, rule, hint
 		}
 
-		// If two names differ only in case, the value of the lower-case name is used.
-		if _, twice := folded[name]; twice {
-			lower, isThere := metadata[name]
-			if !isThere {
+		// If two keys differ only in case, the value of the lower-case key is used.
+		if _, isDuplicate := folded[name]; isDuplicate {
+			lower, hasLower := metadata[name]
+			if !hasLower {
 				return nil, "key " + redact.Quoted(name) + " is given twice, in different case", ""
 			}
 			value = lower

@@ -47,6 +47,7 @@ type Policy struct {
 func NewPolicy(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
+		// By default, a throttled request gets more attempts, because the store asks for patience.
 		p.Attempts = defaultAttempts
 		p.throttled = throttledAttempts
 	}
@@ -56,7 +57,7 @@ func NewPolicy(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	if p.maxWait <= 0 {
 		p.maxWait = defaultMaxWait
 	}
-	p.budget.Store(retryBudget)
+	p.budget.Store(retryBudget) // full at first
 	return p
 }
 

@@ -25,15 +25,15 @@ type Translator struct {
 	MaybeApplied func(status int) bool
 }
 
-// Translate returns a new *storage.Error for err, which is an error of the SDK.
+// Translate returns a new *storage.Error for err, which is an error of the SDK. The caller may change it.
 func (t *Translator) Translate(err error) *storage.Error {
 	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
-		// The error comes from the credentials or from the body.
+		// The credentials or the body have failed. Their error may be shared, so it is copied.
 		e := *storageErr
 		return &e
 	}
-	if bare, ok := errors.AsType[storage.Code](err); ok {
-		return &storage.Error{Code: bare, Err: err}
+	if code, ok := errors.AsType[storage.Code](err); ok {
+		return &storage.Error{Code: code, Err: err}
 	}
 	if e := t.FromResponse(err); e != nil {
 		e.Err = withShortText(e.Err)
@@ -77,6 +77,7 @@ func WithoutEffect(err error) error {
 	}
 
 	e := *storageErr
+	// FromResponse sets Unknown if the response is not from the store.
 	isOfGateway := e.Unknown && e.Code == storage.PreconditionFailed
 	if isOfGateway {
 		e.Code = storage.Unavailable

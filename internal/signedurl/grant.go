@@ -60,10 +60,15 @@ func (g *Grant) status(now time.Time) Status {
 	return Valid
 }
 
-// newGrant returns the grant that r requests. Which properties it has depends on the method of the
-// request.
+// newGrant returns the grant that r requests. Which fields are set depends on the method of the
+// request. It fails with Unsupported if a grant cannot express the request.
 func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
-	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
+	if r.BaseURL == "" {
+		// The store has no address of its own, so a URL needs WithSigningBaseURL.
+		return nil, storage.Unsupported
+	}
+	if r.Condition.Revision != "" || r.Condition.NotRevision != "" {
+		// A grant has no field for a revision.
 		return nil, storage.Unsupported
 	}
 
@@ -72,6 +77,7 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 		Method:  r.Method,
 		Key:     r.Key,
 		Expires: expiry(start, duration),
+		// Any length of the body is permitted, unless an upload sets limits below.
 		MinSize: -1,
 		MaxSize: -1,
 	}

@@ -81,6 +81,7 @@ func New(o Options) *Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &Transport{
+		// A negative duration selects the default, as zero does.
 		stall:  cmp.Or(max(o.Stall, 0), DefaultStall),
 		answer: cmp.Or(max(o.Answer, 0), DefaultAnswer),
 		base: observed(&http.Transport{
@@ -126,11 +127,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Send is like RoundTrip, but uses ctx in place of the request's context.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
+	// The context of a request that the engine makes has a counter or a call.
 	counter := counterOf(ctx)
 	call := serving.CallOf(ctx)
-	isOfUser := counter == nil && call == nil
-	if isOfUser && t.usersBase {
-		// The user's transport sends a request that the engine did not make, without a watchdog.
+	isOfEngine := counter != nil || call != nil
+	if t.usersBase && !isOfEngine {
+		// The user makes this request with a transport of the user, so no watchdog may end it.
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
 

@@ -95,11 +95,12 @@ func (s *scans) add(off, length int64) *scan {
 		}
 	}
 
-	// Begin a scan, in place of the oldest one.
+	// Begin a scan, in place of the oldest one in the ring.
 	sc := &s.latest[s.count%len(s.latest)]
 	*sc = scan{begin: off, end: off + length, reads: 1}
 
-	// Expect the scan to be as long as the shorter of the two before it. A length of 0 is unknown.
+	// Expect the scan to be as long as the shorter of the two before it, which are still the latest
+	// because count does not include the new one. A length of 0 is unknown.
 	predicted := min(s.lengthOf(1), s.lengthOf(2))
 	if predicted > 0 {
 		sc.expected = off + predicted
