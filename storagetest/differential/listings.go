@@ -47,7 +47,8 @@ func (p *player) listOptions(withRange bool) (opts []storage.ListOption, text st
 
 // list compares listings of both buckets with the same random options.
 func (p *player) list() string {
-	opts, text := p.listOptions(true)
+	const withRange = true
+	opts, text := p.listOptions(withRange)
 	return p.compare("List"+text, noKey, func(b storage.Bucket) result {
 		entries := ""
 		for entry, err := range b.List(p.ctx, opts...) {
@@ -62,7 +63,8 @@ func (p *player) list() string {
 
 // listPages compares listings page by page, with random options.
 func (p *player) listPages() string {
-	opts, text := p.listOptions(false)
+	const withRange = false
+	opts, text := p.listOptions(withRange)
 	return p.compare("ListPage"+text, noKey, func(b storage.Bucket) result {
 		entries := ""
 		token := ""

@@ -29,8 +29,9 @@ func (d *equalRevisions) Describe() driver.Description {
 	return desc
 }
 
-// contentRevision reads an object to compute the content revision for its inner revision. If it
-// cannot, or the object has changed meanwhile, it returns the inner revision.
+// contentRevision returns the content revision of an object with the given inner revision. It reads the
+// object to compute it, unless it has done so before. If it cannot read that revision, for example because
+// the object has changed, it returns the inner revision.
 func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inner string) string {
 	if revision, ok := d.known.Load(inner); ok {
 		return revision.(string)
@@ -49,6 +50,7 @@ func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inne
 	revision := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
 	d.known.Store(attrs.Revision, revision)
 	if attrs.Revision != inner {
+		// The object has changed meanwhile.
 		return inner
 	}
 	return revision

@@ -42,8 +42,8 @@ func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
 // A repeater repeats each common prefix.
 type repeater struct{ driver.Driver }
 
-// List calls the driver's List, and returns each common prefix twice. Before them, it adds an object with
-// the same key, which is a folder marker.
+// List returns the page of the driver with each common prefix twice. It adds a folder marker before each
+// prefix, which is an object with the prefix as its key.
 func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err != nil {
@@ -51,11 +51,12 @@ func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	}
 	var entries []storage.ListEntry
 	for _, entry := range page.Entries {
-		if entry.IsPrefix {
-			marker := storage.ListEntry{Key: entry.Key, ETag: `"marker"`}
-			entries = append(entries, marker, entry)
+		if !entry.IsPrefix {
+			entries = append(entries, entry)
+			continue
 		}
-		entries = append(entries, entry)
+		marker := storage.ListEntry{Key: entry.Key, ETag: `"marker"`}
+		entries = append(entries, marker, entry, entry)
 	}
 	return &storage.Page{Entries: entries, Token: page.Token}, nil
 }
