@@ -40,19 +40,19 @@ type KeyState struct {
 // the call and its result. It also returns the [Step] that describes the result.
 type Recorded func() (string, Step)
 
-// Do makes a call, and records it with the times of its beginning and end.
+// Do makes a call, and records it with its result and the times of its beginning and end.
 func (h *History) Do(call Recorded) {
-	start := h.tick()
-	name, result := call()
+	begun := h.tick()
+	name, step := call()
 	end := h.tick()
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls = append(h.calls, &pastCall{
 		name:  name,
-		begun: start,
+		begun: begun,
 		end:   end,
-		step:  result,
+		step:  step,
 	})
 }
 

@@ -109,6 +109,7 @@ func encryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AE
 
 // decryptAWS responds with the plaintext that encryptAWS was sent.
 func decryptAWS(w http.ResponseWriter, req *awsRequest, id string, key cipher.AEAD) {
+	// A ciphertext begins with the ID of its key. Any other beginning is malformed, and fails below.
 	name, sealed, _ := strings.Cut(string(req.CiphertextBlob), "\n")
 	isOtherKey := name != id && strings.HasPrefix(name, "key/")
 	if isOtherKey {

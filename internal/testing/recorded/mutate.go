@@ -89,11 +89,12 @@ func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 }
 
 // checkCall makes the call of x with the broken response of m, and returns what is wrong with its result,
-// or "". played is false if the engine refuses the key.
+// or "". If the engine refuses the key and so makes no request, played is false.
 func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
+	const defaultAttempts = 0
 	start := time.Now()
 	w := &wire{store: s, x: x, answer: m.wire}
-	got, err := s.call(t, w, 0)
+	got, err := s.call(t, w, defaultAttempts)
 	requests := len(w.all)
 	if requests == 0 && isKeyRefused(err) {
 		return false, ""
@@ -107,7 +108,6 @@ func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, 
 	if err != nil {
 		return true, ""
 	}
-
 	return true, m.wrongResult(x, got, what)
 }
 
@@ -204,6 +204,7 @@ func withoutHeader(x *Exchange, name string) mutation {
 		broken: broken,
 		wire:   broken.Response.Wire(x.Request.Method),
 	}
+	// If any other header is missing, the result only lacks its attribute.
 	switch name {
 	case "Cache-Control":
 		// net/http reads the older header Pragma as a Cache-Control, so the reader sees that.
@@ -211,12 +212,14 @@ func withoutHeader(x *Exchange, name string) mutation {
 			broken.Response.Header.Set(name, "no-cache")
 		}
 	case "Content-Length":
-		// Wire adds the header again. Without it, the body ends with the connection.
+		// Wire adds the header again. Without it, the body ends with the connection, and a reader cannot
+		// know whether it is whole.
 		line := fmt.Sprintf("Content-Length: %d\r\n", len(x.Response.Body))
 		m.wire = bytes.Replace(m.wire, []byte(line), nil, 1)
 		hasSizeInHeader := x.Kind == Head && x.Provider != Google // Google sends the attributes as a document
 		m.mustFail = hasSizeInHeader || x.Kind == Get || x.Kind == GetRange
 	case "Content-Encoding":
+		// Google sends none if it has decompressed the content on the way, which a driver must refuse.
 		m.mustFail = x.Provider == Google
 	case "Content-Range", "X-Goog-Generation":
 		m.mustFail = true

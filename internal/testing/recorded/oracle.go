@@ -185,7 +185,7 @@ func (x *Exchange) expectedObject() Result {
 	} else {
 		r.Attrs = x.headerAttrs()
 	}
-	// Rule W9 has this type for keys without an extension, which all keys of the recordings are.
+	// No key of the recordings has an extension, so that rule W9 gives the object this type.
 	r.Attrs.ContentType = cmp.Or(r.Attrs.ContentType, "application/octet-stream")
 	return r
 }
@@ -402,7 +402,7 @@ func (o *googleResource) attrs() *storage.Attrs {
 			StorageClass:       o.StorageClass,
 		},
 		Size:       size,
-		ETag:       `"-` + o.Etag + `"`,
+		ETag:       `"-` + o.Etag + `"`, // the form of an ETag that is no MD5 (see below)
 		Revision:   o.Generation,
 		Version:    o.Generation,
 		Modified:   documentTime(o.TimeCreated),
@@ -415,6 +415,7 @@ func (o *googleResource) attrs() *storage.Attrs {
 		attrs.StorageClass = ""
 	}
 
+	// The ETag is the MD5, unless the object is a composite without an MD5 or has a key of its own.
 	if o.MD5Hash == "" {
 		return attrs
 	}
@@ -599,6 +600,7 @@ func azurePage(document []byte, delimiter string) Result {
 
 	r := Result{More: page.NextMarker != ""}
 	for _, blob := range page.Blobs.Blob {
+		// In a document, the ETag may lack its quotes.
 		etag := `"` + strings.Trim(blob.Properties.Etag, `"`) + `"`
 		entry := storage.ListEntry{
 			Key:      blob.Name,
@@ -614,6 +616,7 @@ func azurePage(document []byte, delimiter string) Result {
 	}
 
 	if delimiter == "" {
+		// The SDK's page of a listing without a delimiter has no prefixes.
 		return r
 	}
 	for _, prefix := range page.Blobs.BlobPrefix {

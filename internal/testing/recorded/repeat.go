@@ -168,6 +168,8 @@ func (c *comparison) hasObjects(x *Exchange) bool {
 	if x.Key != "" {
 		return x.isWrite() || c.written[x.Bucket+"/"+x.Key]
 	}
+
+	// The request concerns a bucket. Each key and each common prefix that it lists needs an object.
 	for _, prefix := range listed(x) {
 		if !c.hasPrefix(x.Bucket + "/" + prefix) {
 			return false

@@ -206,6 +206,7 @@ func (t *recordingTransport) CloseIdleConnections() {
 
 // RoundTrip sends the request, and records the exchange when the caller has closed the response.
 func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	// Only a request that names a bucket of this run is recorded, and not one for credentials.
 	address, err := url.PathUnescape(req.URL.Host + req.URL.EscapedPath())
 	isRecorded := err == nil && ownBucket.MatchString(address)
 	if !isRecorded {
@@ -216,7 +217,7 @@ func (t *recordingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	reqCopy := &limitedCopy{}
 	if req.Body != nil && req.Body != http.NoBody {
 		body := req.Body
-		req = req.Clone(req.Context())
+		req = req.Clone(req.Context()) // a RoundTripper may not change the caller's request
 		req.Body = copyingBody{
 			Reader: io.TeeReader(body, reqCopy),
 			close:  body.Close,

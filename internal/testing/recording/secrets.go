@@ -87,11 +87,11 @@ func (s *scrubber) addSecrets(values ...string) {
 	}
 }
 
-// addSetting adds the value of a setting, the password of a URL in it, and the values of its query
-// or connection string.
+// addSetting adds the value of a setting as a whole, and the secrets in it. The value may be a URL with
+// a password, a query, or a connection string of Azure, such as "AccountName=a;AccountKey=b".
 func (s *scrubber) addSetting(value string) {
 	s.addSecrets(value)
-	for _, field := range strings.FieldsFunc(value, func(r rune) bool { return r == ';' }) {
+	for field := range strings.SplitSeq(value, ";") {
 		name, text, _ := strings.Cut(field, "=")
 		switch strings.ToLower(name) {
 		case "accountname", "accountkey":
@@ -168,10 +168,12 @@ func isCloudVariable(name string) bool {
 func (s *scrubber) addCredentialsFile(path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return // nobody can use such credentials
+		// Nobody can use such credentials.
+		return
 	}
 	var file map[string]any
 	if json.Unmarshal(data, &file) != nil {
+		// Google did not make this file.
 		return
 	}
 
@@ -180,6 +182,7 @@ func (s *scrubber) addCredentialsFile(path string) {
 		"quota_project_id",
 	} {
 		text, _ := file[name].(string)
+		// A private key has several lines. The first and the last are the same for all keys.
 		for line := range strings.Lines(text) {
 			if !strings.HasPrefix(line, "-----") {
 				s.addSecrets(line)
@@ -201,13 +204,13 @@ func (s *scrubber) learn(x *Exchange) secrets {
 	s.addURL(x.Request.URL)
 	for name, values := range x.Request.Header {
 		for _, value := range values {
-			s.addURL(value) // such as that of the source of a copy
+			s.addURL(value) // a header may have the URL of the source of a copy
 			s.learnHeader(strings.ToLower(name), value, own)
 		}
 	}
 	for _, values := range x.Response.Header {
 		for _, value := range values {
-			s.addURL(value) // the id of a session is a credential
+			s.addURL(value) // a header may have the URL of an upload, whose id is a credential
 		}
 	}
 	return own
