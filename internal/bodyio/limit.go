@@ -42,11 +42,11 @@ func (r *LimitedReader) Ask() error {
 	return nil
 }
 
-// Read implements [io.Reader]. It fails with r.TooLarge if the body is longer than r.Left and what
-// More adds.
+// Read implements [io.Reader]. If the body has more than Left bytes, Read calls More for a higher limit.
+// It fails with TooLarge if the body is longer than that limit, too.
 func (r *LimitedReader) Read(p []byte) (int, error) {
-	// One byte more than is permitted shows that the body is too long. The sum permitted+1 could
-	// overflow, unlike len(p)-1.
+	// Read one byte more than is permitted, which shows that the body is too long. The sum permitted+1
+	// could overflow, unlike len(p)-1.
 	permitted := max(0, r.Left)
 	if int64(len(p))-1 > permitted {
 		p = p[:permitted+1]
@@ -60,6 +60,7 @@ func (r *LimitedReader) Read(p []byte) (int, error) {
 		return n, err
 	}
 
+	// The body has too many bytes, unless Ask raises Left enough.
 	if askErr := r.Ask(); askErr != nil {
 		return 0, askErr
 	}

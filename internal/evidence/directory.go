@@ -64,12 +64,12 @@ func resolve(path string) string {
 			path = wd + string(filepath.Separator) + path
 		}
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
 	}
 
-	// The path cannot be resolved, for example because it does not exist, so the directory above its
-	// last name is. filepath.Dir would remove the ".." first.
+	// The path cannot be resolved, for example because it does not exist. Resolve the directory above
+	// its last name. filepath.Dir would remove a ".." first.
 	dir, name := splitPath(path)
 	isRoot := len(dir) <= len(filepath.VolumeName(path))
 	if name == "" || isRoot {

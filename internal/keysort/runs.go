@@ -25,7 +25,7 @@ type runs struct {
 }
 
 // A span is the range of the file that contains one run.
-type span struct{ from, to int64 }
+type span struct{ start, end int64 }
 
 // add writes records, which must be sorted, to the end of the file as a new run.
 func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error {
@@ -69,7 +69,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		return err
 	}
 	// Only now, the run is complete.
-	f.all = append(f.all, span{from: f.size, to: end})
+	f.all = append(f.all, span{start: f.size, end: end})
 	f.size = end
 	return nil
 }
@@ -117,8 +117,8 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 	}
 }
 
-// open returns a cursor at the first record of each run of the levels. The buffers of the cursors
-// share s.memory.
+// open returns a cursor at the first record of each run of the levels. It leaves out empty runs. The
+// buffers of the cursors share s.memory.
 func (s *Sorter) open(levels []*runs) (cursors, error) {
 	count := 0
 	for _, level := range levels {
@@ -131,21 +131,21 @@ func (s *Sorter) open(levels []*runs) (cursors, error) {
 	bufferSize = max(bufferSize, minBuffer)
 	bufferSize = min(bufferSize, maxBuffer)
 
-	var open cursors
+	var result cursors
 	for _, level := range levels {
 		for _, run := range level.all {
-			section := io.NewSectionReader(level.file, run.from, run.to-run.from)
-			c := &cursor{from: bufio.NewReaderSize(section, bufferSize)}
-			hasMore, err := c.next()
+			section := io.NewSectionReader(level.file, run.start, run.end-run.start)
+			c := &cursor{src: bufio.NewReaderSize(section, bufferSize)}
+			hasRecord, err := c.next()
 			if err != nil {
 				return nil, err
 			}
-			if hasMore {
-				open = append(open, c)
+			if hasRecord {
+				result = append(result, c)
 			}
 		}
 	}
-	return open, nil
+	return result, nil
 }
 
 // close removes the file and its runs.
@@ -160,25 +160,25 @@ func (f *runs) close() error {
 
 // A cursor reads the records of one run. record is the current one.
 type cursor struct {
-	from   *bufio.Reader
+	src    *bufio.Reader
 	record Record
 }
 
 // next makes the next record the current one, and returns false at the end of the run.
 func (c *cursor) next() (bool, error) {
 	// A record is the number of bytes that its key shares with the last one, two lengths and the rest.
-	shared, err := binary.ReadUvarint(c.from)
+	shared, err := binary.ReadUvarint(c.src)
 	if errors.Is(err, io.EOF) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	keyRest, err := binary.ReadUvarint(c.from)
+	keyRest, err := binary.ReadUvarint(c.src)
 	if err != nil {
 		return false, err
 	}
-	valueLength, err := binary.ReadUvarint(c.from)
+	valueLength, err := binary.ReadUvarint(c.src)
 	if err != nil {
 		return false, err
 	}
@@ -200,7 +200,7 @@ func (c *cursor) fill(b []byte, n int) ([]byte, error) {
 		b = append(make([]byte, 0, start+2*n), b...)
 	}
 	b = b[:start+n]
-	_, err := io.ReadFull(c.from, b[start:])
+	_, err := io.ReadFull(c.src, b[start:])
 	return b, err
 }
 

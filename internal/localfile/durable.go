@@ -24,19 +24,20 @@ func SyncDirIn(root *os.Root, path string) error {
 	return syncOpen(d, err)
 }
 
-// syncOpen syncs and closes the directory d. err is the error of opening it, of which a missing
-// permission is ignored.
-func syncOpen(d *os.File, err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+// syncOpen syncs and closes the directory d. openErr is the error of opening it, and nil if d is open.
+func syncOpen(d *os.File, openErr error) error {
+	if errors.Is(openErr, fs.ErrPermission) {
+		// The user may not read the directory, and so cannot sync it.
 		return nil
 	}
-	if err != nil {
-		return err
+	if openErr != nil {
+		return openErr
 	}
 	// An error of Close does not matter, because nothing was written.
 	defer d.Close()
 
 	if runtime.GOOS == "windows" {
+		// Windows cannot sync a directory.
 		return nil
 	}
 	if err := d.Sync(); err != nil && !SyncUnsupported(err) {

@@ -19,11 +19,15 @@ func tryLock(f *os.File) (free, certain bool) {
 		exclusive        = 2
 		errLockViolation = syscall.Errno(33)
 	)
-	at := syscall.Overlapped{OffsetHigh: 1 << 20} // the upper half of the offset
-	locked, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
+	offset := syscall.Overlapped{OffsetHigh: 1 << 20} // beyond the end of any file
+	locked, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&offset)))
 	if locked != 0 {
 		return true, true
 	}
-	isTaken := err == errLockViolation
-	return !isTaken, isTaken
+	if err == errLockViolation {
+		// Another process has locked the byte.
+		return false, true
+	}
+	// The file system cannot lock files.
+	return true, false
 }

@@ -47,6 +47,7 @@ func (j *Job) begin() {
 			return
 		}
 		if j.sync {
+			// If this fails, the mark still exists, but a power failure may lose it.
 			_ = m.file.Sync()
 		}
 		j.mark = m

@@ -212,20 +212,20 @@ func openDead(dir Dir, path string) (*mark, error) {
 	return m, nil
 }
 
-// lockIfDead locks the mark file if the process that wrote it is dead, and reports whether it is. If
-// not, the caller closes the file, which also ends a lock.
+// lockIfDead locks the mark file, and reports whether the process that wrote it is dead. If it returns
+// false, the file may be locked nevertheless, and the caller must close it to end the lock.
 func (m *mark) lockIfDead() bool {
-	// A lock is certain if the file system has locks.
 	free, certain := localfile.TryLock(m.file)
 	if !free || !m.isInPlace() {
 		return false
 	}
 
-	// The mark may have changed before the lock.
+	// The mark may have changed before the lock, so read it again.
 	if m.read() != nil {
 		return false
 	}
 	if certain {
+		// A process that is alive would have locked the file.
 		return true
 	}
 

@@ -161,11 +161,16 @@ func (l *Limit) Ended() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.ended++
+	if l.refused {
+		// The server refuses connections, so the number of slots stays 1.
+		return
+	}
 	isOver := l.ended >= l.current
-	if !isOver || l.refused {
+	if !isOver {
 		return
 	}
 
+	// Begin the next round.
 	now := time.Now()
 	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
 	l.since = now

@@ -25,7 +25,8 @@ const (
 var ErrTooLong = errors.New("the response is longer than a true one can be")
 
 // limitBody limits the size of the response's body, so that a driver may safely read it to its end.
-// The content of an object has no limit, because the user reads it.
+// The content of an object has no limit, because the user reads it. If the response has no body, or
+// is unsuccessful, limitBody also ends the exchange.
 func (x *exchange) limitBody(r *http.Request, resp *http.Response, call *serving.Call) (*http.Response, error) {
 	isSuccess := resp.StatusCode >= 200 && resp.StatusCode < 300
 	if hasNoBody(r, resp) {
@@ -41,6 +42,7 @@ func (x *exchange) limitBody(r *http.Request, resp *http.Response, call *serving
 	}
 
 	if !isSuccess {
+		// The beginning of the body is read now, and the rest is not needed.
 		x.readError(r, resp)
 		return resp, nil
 	}

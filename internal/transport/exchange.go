@@ -127,15 +127,17 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// start starts the timer for a request.
+// start starts the timer for the first phase of a request. That is the wait for a connection or, with
+// a user's transport, the wait for the response if the whole request is sent at once. Otherwise it is
+// the wait until net/http reads the body.
 func (x *exchange) start() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
 	case !x.usersBase:
-		// The request may first wait for a connection. A user's transport may not tell about such a wait.
 		x.startTimerLocked(connectionWait)
 	case x.bodyRead:
+		// A user's transport may not tell when the request was sent, so the timer must start now.
 		x.startTimerLocked(x.answer)
 	default:
 		x.startTimerLocked(x.stall)

@@ -97,10 +97,11 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 	return secrets
 }
 
-// addCredential adds the secrets in the value of a header. Of Amazon's signature, version 4, only
-// the signature itself is secret, and otherwise the whole value and the secrets in its words.
+// addCredential calls add with the secrets in the value of a header: the whole value, and the secrets
+// in its words.
 func addCredential(value string, add func(string)) {
 	if strings.HasPrefix(value, "AWS4-") {
+		// Only the signature of this scheme is secret.
 		_, signature, _ := strings.Cut(value, "Signature=")
 		add(signature)
 		return
@@ -113,21 +114,20 @@ func addCredential(value string, add func(string)) {
 	}
 }
 
-// secretWord returns the secret in one word of a header's value, or "".
+// secretWord returns the secret in one word of a header's value, or "". The value may be
+// "Bearer TOKEN", "SharedKey ACCOUNT:SIGNATURE", or a list of pairs such as "Signature=DIGITS".
 func secretWord(word string) string {
-	// A part of Google's signature, version 4.
 	name, value, isPair := strings.Cut(word, "=")
 	if isPair && strings.EqualFold(name, "Signature") {
 		return value
 	}
-	if strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey") {
+	isScheme := strings.EqualFold(word, "bearer") || strings.HasPrefix(word, "SharedKey")
+	if isScheme {
 		return ""
 	}
-	// An account and its signature, separated by a colon.
-	if strings.Contains(word, ":") {
-		return word[strings.LastIndex(word, ":")+1:]
-	}
-	return word
+
+	// An account comes before the last colon. Without a colon, all of the word may be secret.
+	return word[strings.LastIndex(word, ":")+1:]
 }
 
 // addParameters adds the secret parameters in the query of a URL, as they are and unescaped.

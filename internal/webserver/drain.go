@@ -31,7 +31,7 @@ const (
 // the client would see a reset in place of the response. If the server read the whole body first, a
 // stalled client would get its response late.
 //
-// Refuse reads at most max bytes, for at most 30 seconds, and stops when ctx is done.
+// Refuse reads at most maxBytes bytes, for at most 30 seconds, and stops when ctx is done.
 // The response must have a Content-Length. Without it, the client would wait for the end of the
 // response while the body is read.
 //
@@ -47,10 +47,10 @@ const (
 // If a middleware hides the connection from [http.ResponseController], Refuse cannot set a
 // deadline. The response then comes at the end of the body, or after 30 seconds. If the client
 // sends nothing, the request ends only after the ReadTimeout of the server.
-func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
+func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, maxBytes int64, respond func()) {
 	conn := http.NewResponseController(w)
 	end := time.Now().Add(drainLimit)
-	first := startReading(rest, max, end)
+	first := startReading(rest, maxBytes, end)
 	hasEnded := first.waitWhileBytesCome(ctx)
 
 	// stop ends a Read, and net/http then cancels ctx, so only a check before it shows whether ctx
@@ -64,7 +64,7 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int6
 		respond()
 		first.caught.Raise()
 		if !isDone {
-			second := first.resume(ctx, conn, rest, max, end)
+			second := first.resume(ctx, conn, rest, maxBytes, end)
 			second.keepOpen(conn, end)
 		}
 		return
@@ -102,11 +102,11 @@ func (r *reading) keepOpen(conn *http.ResponseController, end time.Time) {
 // resume sends the response and then reads the rest of a body, after stop has ended the reading r.
 // It returns the second reading when that has ended.
 func (r *reading) resume(
-	ctx context.Context, conn *http.ResponseController, rest io.Reader, max int64, end time.Time,
+	ctx context.Context, conn *http.ResponseController, rest io.Reader, maxBytes int64, end time.Time,
 ) *reading {
 	_ = conn.Flush()
 	_ = conn.SetReadDeadline(end)
-	second := startReading(rest, max-r.bytes.Load(), end)
+	second := startReading(rest, maxBytes-r.bytes.Load(), end)
 	if !second.wait(context.WithoutCancel(ctx), time.Until(end)) {
 		// The first stop has shown that the connection is not hidden.
 		_ = second.stop(conn)
@@ -125,8 +125,8 @@ type reading struct {
 	caught   running.Caught
 }
 
-// startReading starts to read at most max bytes of rest, until the time end.
-func startReading(rest io.Reader, max int64, end time.Time) *reading {
+// startReading starts to read at most maxBytes bytes of rest, until the time end.
+func startReading(rest io.Reader, maxBytes int64, end time.Time) *reading {
 	r := &reading{ended: make(chan struct{})}
 	read := func() {
 		src := &timedReader{
@@ -134,7 +134,7 @@ func startReading(rest io.Reader, max int64, end time.Time) *reading {
 			until: end,
 			bytes: &r.bytes,
 		}
-		_, err := io.CopyN(io.Discard, src, max)
+		_, err := io.CopyN(io.Discard, src, maxBytes)
 		r.whole = err == io.EOF
 		r.timedOut = errors.Is(err, os.ErrDeadlineExceeded)
 	}

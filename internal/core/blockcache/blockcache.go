@@ -248,9 +248,14 @@ func (c *Cache) use(b *block) {
 		c.Limit.Touch(b.inLimit)
 	}
 	if ahead := b.ahead; ahead > 0 {
+		const (
+			needed      = 0     // no ReadAt waits for these blocks
+			isExpected  = false // the end of the scan is not known here
+			expectedEnd = 0
+		)
 		b.ahead = 0
-		// No ReadAt waits for these blocks, so needed is 0. The end of the scan is not known here.
-		c.fetchRun(c.reserveAhead(b.next, ahead, false), 0, 0)
+		blocks := c.reserveAhead(b.next, ahead, isExpected)
+		c.fetchRun(blocks, needed, expectedEnd)
 	}
 }
 

@@ -23,13 +23,14 @@ func (e Error[Code]) Error() string { return e.err.Error() }
 // As finds an error of the type of target in the reader's error, as [errors.As] does.
 func (e Error[Code]) As(target any) bool { return errors.As(e.err, target) }
 
-// Is reports whether the reader's error matches target, unless target is a Code or an error of the
-// standard library that stands for a Code, such as [fs.ErrExist].
+// Is reports whether the reader's error matches target. It is false if target is a Code, or an error
+// of the standard library that stands for a Code, such as [fs.ErrExist]. A caller would take such a
+// match for an error of the store.
 func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false
 	}
-	// Each of these errors stands for a Code.
+	// The errors of the store match these errors, too.
 	switch target {
 	case fs.ErrNotExist,
 		fs.ErrExist,

@@ -151,9 +151,11 @@ func (b *Buffer) neededChunks(partSize int64) (sizes []int, total int64) {
 	next := chunkSize(len(b.chunks))
 	sizes = []int{next}
 	total = int64(next)
-	if len(b.chunks) <= 1 {
+	hasBegun := len(b.chunks) > 1
+	if !hasBegun {
 		return sizes, total
 	}
+
 	for b.reserved+total < partSize {
 		size := chunkSize(len(b.chunks) + len(sizes))
 		sizes = append(sizes, size)

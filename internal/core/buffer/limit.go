@@ -73,7 +73,8 @@ func (l *Limit) request(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	// Memory is freed when buffers move. Look at stalled before canGrant, which may set it to false.
+	// Nothing moves if the limit was exceeded before because no transfer was in progress, and none is now.
+	// This must be known before canGrant is called, because canGrant may set stalled to false.
 	nothingMoves := l.stalled && l.inFlight == 0
 	isFirst := len(l.waiting) == 0
 	if isFirst && l.canGrant(w.bytes) {
@@ -81,7 +82,8 @@ func (l *Limit) request(w *waiter) {
 		return
 	}
 
-	isFavored := w.owner != nil && w.owner == l.favored // the one that may exceed the limit before others
+	// The buffer that last got memory over the limit gets more, even before the requests that wait.
+	isFavored := w.owner != nil && w.owner == l.favored
 	if nothingMoves && (isFirst || isFavored) {
 		l.grantOverLimit(w)
 		return

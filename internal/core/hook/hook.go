@@ -11,15 +11,15 @@ func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), 
 	ctx context.Context, hooks []H, op Op,
 ) (hookCtx context.Context, done func(Outcome), err error) {
 	for _, hook := range hooks {
-		hookCtx, ended, err := hook(ctx, op)
+		nextCtx, ended, err := hook(ctx, op)
 		if ended != nil {
 			done = chain(ended, done) // calls ended first
 		}
 		if err != nil {
 			return ctx, done, err
 		}
-		if hookCtx != nil {
-			ctx = hookCtx
+		if nextCtx != nil {
+			ctx = nextCtx
 		}
 	}
 	return ctx, done, nil
