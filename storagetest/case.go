@@ -47,8 +47,9 @@ type T struct {
 	options *options
 }
 
-// newT returns the T of a case, which ends after maxTime.
+// newT returns the T of a case, whose context ends after maxTime.
 func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
+	const leastUnit = 1 << 10 // for a driver that accepts parts of any size
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
 	t.Cleanup(cancel)
 	return &T{
@@ -59,7 +60,7 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 		desc:    desc,
 		opener:  open,
 		options: o,
-		unit:    max(1<<10, desc.MinPartSize),
+		unit:    max(leastUnit, desc.MinPartSize),
 	}
 }
 

@@ -205,33 +205,39 @@ type faultResult struct {
 	retried            bool
 }
 
-// requirePermitted requires that rules T1 and T2 permit the result of a run. name describes the run
-// in messages.
-func (op operation) requirePermitted(t *T, name string, v faultResult) {
+// requirePermitted requires that rules T1 and T2 permit the result of a run: a success has the whole
+// effect, and a failure has none or says that its effect is unknown. name describes the run in messages.
+func (op operation) requirePermitted(t *T, name string, r faultResult) {
 	t.Helper()
-	switch {
-	case v.err == nil:
-		require.Equal(t, v.want, v.got, name)
-		require.Equal(t, v.after, v.now, "%s: success must mean the whole effect", name)
-	case v.retried:
+	if r.err == nil {
+		require.Equal(t, r.want, r.got, name)
+		require.Equal(t, r.after, r.now, "%s: success must mean the whole effect", name)
+		return
+	}
+
+	if r.retried {
 		// A single fault must not make an operation fail that retries.
-		require.NoError(t, v.err, name)
-	case op.many:
+		require.NoError(t, r.err, name)
+	}
+	if op.many {
 		// Each object must be as before or as after. A line of a state is one object.
-		for line := range strings.SplitSeq(v.now, "\n") {
-			isKnown := strings.Contains(v.before, line) || strings.Contains(v.after, line)
+		for line := range strings.SplitSeq(r.now, "\n") {
+			isKnown := strings.Contains(r.before, line) || strings.Contains(r.after, line)
 			require.True(t, isKnown, "%s: between: %s", name, line)
 		}
-	case storage.CodeOf(v.err) == storage.BodyFailed:
+		return
+	}
+	if storage.CodeOf(r.err) == storage.BodyFailed {
 		// A failure of the body must change nothing.
-		require.Equal(t, v.before, v.now, name)
-	default:
-		// Any other failure leaves the old state, or reports that the outcome is unknown.
-		t.requireCode(v.err, storage.CodeOf(v.err))
-		if v.now != v.before {
-			require.Equal(t, v.after, v.now, "%s: the store must not be between before and after", name)
-			require.ErrorIs(t, v.err, storage.OutcomeUnknown, "%s: the effect must be reported as unknown", name)
-		}
+		require.Equal(t, r.before, r.now, name)
+		return
+	}
+
+	// Any other failure leaves the old state, or reports that the outcome is unknown.
+	t.requireCode(r.err, storage.CodeOf(r.err))
+	if r.now != r.before {
+		require.Equal(t, r.after, r.now, "%s: the store must not be between before and after", name)
+		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "%s: the effect must be reported as unknown", name)
 	}
 }
 

@@ -240,7 +240,7 @@ var readCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			text := body(17<<20, 1)
-			if !t.putSlow(b, text) {
+			if !t.putIfFits(b, text) {
 				return
 			}
 			require.EqualValues(t, len(text), t.attrs(b, "a").Size)

@@ -283,7 +283,7 @@ var slowReadCases = []Case{
 			b, other := t.openTwice(observe.BeforeCall("Get", 4, func() {
 				t.put(other, "a", body(slowObject, 2))
 			}))
-			if !t.putSlow(b, text) {
+			if !t.putIfFits(b, text) {
 				return
 			}
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -305,15 +305,15 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	t.faults.Set(faults.SlowBody(slowRate))
 	b := t.open(opts...)
 	text := body(slowObject, 1)
-	if !t.putSlow(b, text) {
+	if !t.putIfFits(b, text) {
 		return nil, ""
 	}
 	return b, text
 }
 
-// putSlow stores the object "a" and returns true. If the store declares a limit that text exceeds,
-// it requires the error TooLarge instead, and returns false.
-func (t *T) putSlow(b storage.Bucket, text string) bool {
+// putIfFits stores the object "a" and returns true. If the store declares a limit that text exceeds,
+// putIfFits requires the error TooLarge instead, and returns false.
+func (t *T) putIfFits(b storage.Bucket, text string) bool {
 	t.Helper()
 	maximum := t.desc.MaxSize
 	if !t.has(storage.MultipartUploads) {

@@ -28,8 +28,8 @@ type fault struct {
 	onlyWrites    bool                  // true if only operations with an effect are tried
 	breaksOnce    bool                  // true if only one response is broken
 	// True if each try sends another status code. All tries use the same server.
-	each    bool
-	respond func(*exchange)
+	sweepsStatuses bool
+	respond        func(*exchange)
 }
 
 func (f *fault) maxRequests() int { return max(maxRequests, f.requests) }

@@ -23,8 +23,8 @@ type operation struct {
 	// True if the operation sends many bytes. It is then tried with only a few faults.
 	large bool
 	// True if RunStatuses may try all statuses with the operation, and not only the usual ones.
-	every  bool
-	sweeps bool // true if only RunStatuses tries the operation
+	allStatuses bool
+	sweeps      bool // true if only RunStatuses tries the operation
 	// A call that another writer makes. The proxy makes the call once, before it sends the first
 	// broken response to a write.
 	otherWriter func(context.Context, storage.Bucket) error
@@ -59,22 +59,22 @@ var (
 func operations(s *Store, desc *driver.Description) []operation {
 	all := append(moreWrites(desc), []operation{
 		{
-			name:       "Upload",
-			every:      true,
-			single:     true,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("a", before, after),
+			name:        "Upload",
+			allStatuses: true,
+			single:      true,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after))
 				return err
 			},
 		},
 		{
-			name:       "Upload with IfAbsent",
-			every:      true,
-			needs:      storage.ConditionalCreate,
-			single:     true,
-			tookEffect: isReplaced("a", "", after),
+			name:        "Upload with IfAbsent",
+			allStatuses: true,
+			needs:       storage.ConditionalCreate,
+			single:      true,
+			tookEffect:  isReplaced("a", "", after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := b.Upload(ctx, "a", strings.NewReader(after), storage.IfAbsent())
 				return err
@@ -82,29 +82,29 @@ func operations(s *Store, desc *driver.Description) []operation {
 		},
 		uploadInParts(desc),
 		{
-			name:       "Copy",
-			every:      true,
-			needs:      storage.ServerCopy,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("copy", "", before),
+			name:        "Copy",
+			allStatuses: true,
+			needs:       storage.ServerCopy,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("copy", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Copy(ctx, b, "copy", b, "a")
 				return err
 			},
 		},
 		{
-			name:       "Remove",
-			every:      true,
-			single:     true,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("a", before, ""),
-			do:         func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
+			name:        "Remove",
+			allStatuses: true,
+			single:      true,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, ""),
+			do:          func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") },
 		},
 		{
-			name:       "RemoveAll",
-			every:      true,
-			prepare:    putObjects("a", "b", "d"),
-			tookEffect: isRemoved("a", "b", "d"),
+			name:        "RemoveAll",
+			allStatuses: true,
+			prepare:     putObjects("a", "b", "d"),
+			tookEffect:  isRemoved("a", "b", "d"),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				n, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "d"}))
 				if err == nil && n != 3 {
@@ -114,12 +114,12 @@ func operations(s *Store, desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:       "SetTags",
-			every:      true,
-			needs:      storage.ObjectTags,
-			prepare:    putObjects("a"),
-			tookEffect: tagged,
-			do:         func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
+			name:        "SetTags",
+			allStatuses: true,
+			needs:       storage.ObjectTags,
+			prepare:     putObjects("a"),
+			tookEffect:  tagged,
+			do:          func(ctx context.Context, b storage.Bucket) error { return storage.SetTags(ctx, b, "a", tags) },
 		},
 		{name: "Tags", needs: storage.ObjectTags, prepare: putObjects("a"), do: readTags},
 		{name: "Attrs", prepare: putObjects("a"), do: readAttrs},

@@ -51,14 +51,14 @@ func sweepFaults() []fault {
 		{name: "one page after the effect, with retries", breaksOnce: true, attempts: 3},
 	} {
 		faults = append(faults, fault{
-			name:          row.name,
-			blocksRequest: row.blocksRequest,
-			attempts:      row.attempts,
-			onlyWrites:    true,
-			large:         true,
-			each:          true,
-			breaksOnce:    row.breaksOnce,
-			respond:       respondAsGateway,
+			name:           row.name,
+			blocksRequest:  row.blocksRequest,
+			attempts:       row.attempts,
+			onlyWrites:     true,
+			large:          true,
+			sweepsStatuses: true,
+			breaksOnce:     row.breaksOnce,
+			respond:        respondAsGateway,
 		})
 	}
 	return faults
@@ -116,16 +116,20 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the status codes to try for one request of an operation. All codes are tried
-// only for the request that completes it, and only if nothing is retried and one response is
-// broken.
+// statuses returns the status codes to try for one request of an operation. isRead is true if the
+// request only reads, and commits is true if it completes the operation.
+//
+// Each status takes a run of the operation, so all statuses are tried only for one request of a fast
+// operation, and only if nothing is retried.
 func (s *suite) statuses(f *fault, o *operation, isRead, commits bool) []int {
 	if o.large || isRead || !f.breaksOnce {
 		return fewStatuses
 	}
-	if !commits || !o.every || f.attempts > 1 || !s.store.Statuses {
+	triesAll := s.store.Statuses && o.allStatuses && commits && f.attempts <= 1
+	if !triesAll {
 		return usualStatuses
 	}
+
 	statuses := make([]int, 0, noResponse-firstStatus+1)
 	for status := firstStatus; status <= noResponse; status++ {
 		statuses = append(statuses, status)
@@ -145,12 +149,12 @@ func replacedBy(ctx context.Context, b storage.Bucket) error {
 func moreWrites(desc *driver.Description) []operation {
 	all := []operation{
 		{
-			name:       "Upload with IfRevision",
-			every:      true,
-			needs:      storage.ConditionalUpdate | storage.Metadata,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("a", before, after),
-			do:         uploadIfRevision,
+			name:        "Upload with IfRevision",
+			allStatuses: true,
+			needs:       storage.ConditionalUpdate | storage.Metadata,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, after),
+			do:          uploadIfRevision,
 		},
 		{
 			name:        "Upload with IfRevision beside another writer",
@@ -222,12 +226,12 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:       "Move",
-			every:      true,
-			single:     true,
-			needs:      storage.ServerMove,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("moved", "", before),
+			name:        "Move",
+			allStatuses: true,
+			single:      true,
+			needs:       storage.ServerMove,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("moved", "", before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Move(ctx, b, "a", "moved")
 				return err
@@ -244,11 +248,11 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:       "Compose",
-			every:      true,
-			needs:      storage.ServerCompose,
-			prepare:    putObjects("a", "b"),
-			tookEffect: isReplaced("joined", "", before+before),
+			name:        "Compose",
+			allStatuses: true,
+			needs:       storage.ServerCompose,
+			prepare:     putObjects("a", "b"),
+			tookEffect:  isReplaced("joined", "", before+before),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Compose(ctx, b, "joined", []string{"a", "b"})
 				return err
@@ -265,23 +269,23 @@ func moreWrites(desc *driver.Description) []operation {
 			},
 		},
 		{
-			name:       "Append",
-			every:      true,
-			needs:      storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("a", before, before+after),
+			name:        "Append",
+			allStatuses: true,
+			needs:       storage.ServerAppend | storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, before+after),
 			do: func(ctx context.Context, b storage.Bucket) error {
 				_, err := storage.Append(ctx, b, "a", []byte(after))
 				return err
 			},
 		},
 		{
-			name:       "An open upload",
-			every:      true,
-			needs:      storage.OpenUploads,
-			prepare:    putObjects("a"),
-			tookEffect: isReplaced("a", before, after),
-			do:         openUpload,
+			name:        "An open upload",
+			allStatuses: true,
+			needs:       storage.OpenUploads,
+			prepare:     putObjects("a"),
+			tookEffect:  isReplaced("a", before, after),
+			do:          openUpload,
 		},
 		{
 			name:       "Upload in parts with IfAbsent",
