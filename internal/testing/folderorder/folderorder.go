@@ -198,14 +198,17 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 			continue
 		}
 		name := position{key: e.Key}
-		if rest, _, found := strings.Cut(e.Key[len(prefix):], delimiter); found && delimiter != "" {
-			name = position{key: prefix + rest + delimiter, isFolder: true}
+		segment, _, hasDelimiter := strings.Cut(e.Key[len(prefix):], delimiter)
+		isInFolder := delimiter != "" && hasDelimiter
+		if isInFolder {
+			name = position{key: prefix + segment + delimiter, isFolder: true}
 		}
 		if name == last {
+			// The page has this common prefix already.
 			continue
 		}
 		if page.KeyCount == page.MaxKeys {
-			page.IsTruncated = page.MaxKeys > 0
+			page.IsTruncated = page.MaxKeys > 0 // a page of 0 keys could not be continued
 			break
 		}
 		page.KeyCount++

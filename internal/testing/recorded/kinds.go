@@ -1,6 +1,7 @@
 package recorded
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -166,10 +167,11 @@ func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind
 		return uploadPart, bucket, key
 	}
 	if key == "" || query.Has("comp") {
+		// Without an operation, the kind ends in "container".
 		return Kind(method + " " + strings.TrimSpace("container "+operation)), bucket, key
 	}
 
-	byteRange := header.Get("X-Ms-Range") + header.Get("Range")
+	byteRange := cmp.Or(header.Get("X-Ms-Range"), header.Get("Range"))
 	kind = kindOfObject(method, byteRange, header.Get("X-Ms-Copy-Source"), header.Get("If-None-Match"))
 	if kind == "" {
 		kind = Kind(method + " blob")
@@ -252,6 +254,7 @@ func kindOfGoogleXML(method, path string, header http.Header) (kind Kind, bucket
 	isJSON := strings.HasPrefix(path, "/storage/")
 	switch {
 	case method == http.MethodGet && header.Get("Range") != "":
+		// Only a request for an object has a range, even below the path of the JSON API.
 		return GetRange, bucket, key
 	case method == http.MethodGet && !isJSON:
 		return Get, bucket, key
@@ -261,7 +264,7 @@ func kindOfGoogleXML(method, path string, header http.Header) (kind Kind, bucket
 		return xmlWrite, bucket, key
 	}
 
-	// The kind is shown on a page, which does not name the project of whoever recorded.
+	// A page shows the kind, and must not show the project of the account.
 	if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
 		_, resource, _ := strings.Cut(rest, "/")
 		return Kind(method + " " + resource), bucket, key

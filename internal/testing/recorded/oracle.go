@@ -151,15 +151,18 @@ func (x *Exchange) isHidden() bool {
 
 // errorCode returns the provider's own code in an error response, or "".
 func (x *Exchange) errorCode() string {
+	// Azure has the code in a header, because a response to HEAD has no body.
 	if code := x.Response.Header.Get("X-Ms-Error-Code"); code != "" {
 		return code
 	}
 
+	// Amazon, Azure and Google's XML API.
 	var document struct{ Code string }
 	if xml.Unmarshal(withoutMark(x.Response.Body), &document) == nil && document.Code != "" {
 		return document.Code
 	}
 
+	// Google's JSON API.
 	var failure struct {
 		Error struct{ Errors []struct{ Reason string } }
 	}
@@ -290,16 +293,19 @@ func headerMetadata(p Provider, h http.Header) map[string]string {
 	return metadata
 }
 
-// storedPair returns the name and the value that a stored pair of metadata stands for. Amazon and
-// Azure keep only ASCII, and Azure's names have no hyphen (rule W8).
+// storedPair returns the name and the value that a stored pair of metadata stands for (rule W8).
 func storedPair(p Provider, storedKey, storedValue string) (key, value string) {
 	if p == Google {
+		// Google stores all names and values as they are.
 		return storedKey, storedValue
 	}
+
 	key = storedKey
 	if p == Azure {
+		// Azure's names have no hyphen, so its code in hexadecimal digits takes its place.
 		key = strings.NewReplacer("_x002d_", "-", "_x005f_", "_").Replace(storedKey)
 	}
+	// Amazon and Azure keep only ASCII, so other values are encoded as in the headers of mail.
 	value, err := new(mime.WordDecoder).DecodeHeader(storedValue)
 	if err != nil {
 		value = storedValue

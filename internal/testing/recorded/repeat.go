@@ -63,9 +63,9 @@ func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 
 // The reasons why a request cannot be repeated.
 const (
-	rights     = "the response depends on the rights of the caller"
-	limited    = "the provider limited the rate of requests, or had a failure"
-	writeLacks = "the object, or the bucket, is not of a repeated request of the same file"
+	needsRights   = "the response depends on the rights of the caller"
+	wasTemporary  = "the provider limited the rate of requests, or had a failure"
+	lacksItsWrite = "the object, or the bucket, is not of a repeated request of the same file"
 )
 
 // repeat sends the requests of one recording to the stand-in. It adds each difference to diffs,
@@ -138,11 +138,11 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 	status := x.Response.Status
 	isRefused := status == http.StatusUnauthorized || status == http.StatusForbidden
 	if isRefused {
-		return rights
+		return needsRights
 	}
 	isTemporary := status == http.StatusTooManyRequests || status >= http.StatusInternalServerError
 	if isTemporary {
-		return limited
+		return wasTemporary
 	}
 	if c.standIn.Unrepeatable != nil {
 		if reason := c.standIn.Unrepeatable(x); reason != "" {
@@ -150,13 +150,12 @@ func (c *comparison) unrepeatable(x *Exchange) string {
 		}
 	}
 
-	if status >= http.StatusMultipleChoices || x.Kind == CreateBucket || x.Kind == ListBuckets {
+	// A failed request, and one about buckets, can be repeated without any object.
+	needsNoObject := status >= http.StatusMultipleChoices || x.Kind == CreateBucket || x.Kind == ListBuckets
+	if needsNoObject || c.hasObjects(x) {
 		return ""
 	}
-	if !c.hasObjects(x) {
-		return writeLacks
-	}
-	return ""
+	return lacksItsWrite
 }
 
 // hasObjects reports whether repeated requests have written the objects that a request reads or
@@ -431,6 +430,7 @@ func addJSON(values map[string][]string, path string, value any) {
 			addJSON(values, path, element)
 		}
 	case float64:
+		// fmt would write a large number with an exponent.
 		values[path] = append(values[path], strconv.FormatFloat(value, 'f', -1, 64))
 	default:
 		values[path] = append(values[path], fmt.Sprint(value))

@@ -250,7 +250,8 @@ func (s *scrubber) address(text string) (string, error) {
 	query := u.Query()
 	s.scrubParameters(query)
 
-	// A bucket is in the host of an address, or is the first segment of its path.
+	// In text, the bucket is in the host, or is a segment of the path. The result has it in the path for
+	// Google and Azure, and in the host for Amazon.
 	address := &url.URL{Scheme: "https", RawQuery: query.Encode()}
 	path := u.EscapedPath()
 	firstSegment, otherSegments, hasOthers := strings.Cut(strings.TrimPrefix(path, "/"), "/")
@@ -267,7 +268,7 @@ func (s *scrubber) address(text string) (string, error) {
 		if isAccount && hasOthers {
 			path = "/" + otherSegments
 		}
-	default:
+	default: // a cloud with the API of Amazon
 		bucket := ownBucket.FindString(u.Host)
 		if bucket == "" {
 			bucket = firstSegment

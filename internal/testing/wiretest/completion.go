@@ -59,9 +59,9 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 		t.Run(row.name, func(t *testing.T) {
 			transport := http.DefaultTransport.(*http.Transport).Clone()
 			t.Cleanup(transport.CloseIdleConnections)
-			keeping := open(&http.Client{Transport: &keeper{base: transport, lost: row.lost}})
-			t.Cleanup(func() { require.NoError(t, storage.Close(keeping)) })
-			row.requireOnce(t, keeping, bucket)
+			keeperBucket := open(&http.Client{Transport: &keeper{base: transport, lost: row.lost}})
+			t.Cleanup(func() { require.NoError(t, storage.Close(keeperBucket)) })
+			row.requireOnce(t, keeperBucket, bucket)
 		})
 	}
 }
@@ -74,11 +74,11 @@ type completionRow struct {
 	newer string // what another writer stores, or "" if the object is removed
 }
 
-// requireOnce requires that an upload is completed only once, although its parts remain. Removals fail
-// through keeping, and not through bucket, which is the same bucket.
-func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucket) {
+// requireOnce requires that an upload is completed only once, although its parts remain. keeperBucket
+// and bucket are the same bucket, but removals through keeperBucket fail.
+func (row completionRow) requireOnce(t *testing.T, keeperBucket, bucket storage.Bucket) {
 	key := strings.ReplaceAll(t.Name(), " ", "-")
-	upload, err := storage.BeginUpload(t.Context(), keeping, key, row.opts...)
+	upload, err := storage.BeginUpload(t.Context(), keeperBucket, key, row.opts...)
 	require.NoError(t, err)
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("upload"))
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func (row completionRow) requireOnce(t *testing.T, keeping, bucket storage.Bucke
 	}
 
 	// The upload has ended for all processes, so its remaining parts make no object again.
-	for _, b := range []storage.Bucket{keeping, bucket} {
+	for _, b := range []storage.Bucket{keeperBucket, bucket} {
 		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token())
 		require.NoError(t, err)
 		_, err = continued.Complete(t.Context())

@@ -45,11 +45,12 @@ func (e *InfiniteBody) Read(p []byte) (int, error) {
 type Stream struct {
 	Left int64 // number of bytes that are still to be read
 	CRC  uint32
-	at   int64
+	read int64  // number of bytes that were read
 	peak uint64 // largest size of the heap, in bytes
 }
 
-// Read returns the next bytes of the stream, which depend only on their offset.
+// Read returns the next bytes of the stream, in groups of eight that differ by their offset. It leaves up
+// to seven last bytes of p as they are.
 func (s *Stream) Read(p []byte) (int, error) {
 	if s.Left == 0 {
 		return 0, io.EOF
@@ -61,19 +62,20 @@ func (s *Stream) Read(p []byte) (int, error) {
 	// The golden ratio as a 64-bit integer spreads the bits of the offset.
 	const goldenRatio = 0x9E3779B97F4A7C15
 	for i := 0; i+8 <= n; i += 8 {
-		binary.LittleEndian.PutUint64(p[i:], uint64(s.at+int64(i))*goldenRatio)
+		binary.LittleEndian.PutUint64(p[i:], uint64(s.read+int64(i))*goldenRatio)
 	}
 
 	// The heap is measured once in 8 MiB, because the measurement stops the program.
 	const measured = 8 << 20
-	if s.at/measured != (s.at+int64(n))/measured {
+	isDue := s.read/measured != (s.read+int64(n))/measured
+	if isDue {
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
 		s.peak = max(s.peak, stats.HeapAlloc)
 	}
 
 	s.Left -= int64(n)
-	s.at += int64(n)
+	s.read += int64(n)
 	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
 	return n, nil
 }
