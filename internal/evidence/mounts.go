@@ -147,25 +147,24 @@ func (v view) holds(inner view) (rest string, ok bool) {
 // areMountsApart reports whether two directories certainly have no file in common. On different file
 // systems this is never certain, because a network file system may show the files of a local one.
 func areMountsApart(a, b string) bool {
-	first, second, ok := viewsOf(a, b)
-	if !ok {
+	aViews, bViews, known := viewsOf(a, b)
+	if !known {
 		return false
 	}
-	hasMounts := len(first) > 0 || len(second) > 0
-	if !hasMounts {
+	hasViews := len(aViews) > 0 || len(bViews) > 0
+	if !hasViews {
 		// On this system, mounts need not be known (see readMounts).
 		return true
 	}
 
-	for _, v := range first {
-		for _, w := range second {
-			_, contains := v.holds(w)
-			_, isContained := w.holds(v)
-			if contains || isContained {
+	for _, aView := range aViews {
+		for _, bView := range bViews {
+			if aView.device != bView.device {
 				return false
 			}
-			// Different file systems are never certain to be apart.
-			if v.device != w.device {
+			_, contains := aView.holds(bView)
+			_, isContained := bView.holds(aView)
+			if contains || isContained {
 				return false
 			}
 		}

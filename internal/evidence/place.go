@@ -177,16 +177,19 @@ func (p Place) isApartFrom(q Place) bool {
 	areDirect := p.Direct && q.Direct
 	isSameBucket := p.isInBucketOf(q)
 	if areLocal {
-		// A mount may show the same file in both directories. In two buckets, a network file system may
-		// also show the files of a local one.
-		mustBeOneFileSystem := !isSameBucket
-		if mustBeOneFileSystem && (!areDirect || !areOnOneFileSystem(dir, otherDir)) {
-			return false
+		// Two buckets may be on two file systems. One of these may be a network file system that shows the
+		// files of the other.
+		if !isSameBucket {
+			isOneFileSystem := areDirect && areOnOneFileSystem(dir, otherDir)
+			if !isOneFileSystem {
+				return false
+			}
 		}
+		// A mount may show the same file in both directories.
 		return areMountsApart(dir, otherDir)
 	}
 
-	// Neither folder of one bucket contains the other, and two direct places differ.
+	// In one bucket, neither folder contains the other. Two places without a server in between differ.
 	if isSameBucket || areDirect {
 		return true
 	}

@@ -69,7 +69,7 @@ func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Tim
 	key := evidence.NewKey(folder)
 	attrs, err := writeEmpty(ctx, b, key)
 	if err != nil {
-		return time.Time{}, unknown(err)
+		return time.Time{}, timeUnknown(err)
 	}
 
 	// If the removal fails, the object stays, and jobs skip it.
@@ -78,8 +78,8 @@ func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Tim
 	return attrs.Modified, nil
 }
 
-// unknown returns the error of [AskTime] if the object could not be written.
-func unknown(err error) error {
+// timeUnknown returns the error of [AskTime] for err, with which the write of its object failed.
+func timeUnknown(err error) error {
 	e := &storage.Error{
 		Code: storage.CodeOf(err),
 		Err:  fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
@@ -89,8 +89,8 @@ func unknown(err error) error {
 		e.Retryable = storageErr.Retryable
 		e.Hint = storageErr.Hint
 	}
-	switch e.Code {
-	case storage.PermissionDenied, storage.Unsupported:
+	isNotPermitted := e.Code == storage.PermissionDenied || e.Code == storage.Unsupported
+	if isNotPermitted {
 		e.Hint = "permit to write an object whose name begins with omnibucket-question-, or give the time with transfer.WithNow"
 	}
 	return e

@@ -20,8 +20,9 @@ var ErrNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// ApplySettings changes a bucket's settings of versioning, locks and retention to those in r. A
-// bucket that locks objects must keep versions.
+// ApplySettings changes the settings of a bucket to those in r. versioning, locks and retention point
+// to the settings of the bucket, and stay the same if r does not mention them. A bucket that locks
+// objects must keep versions, and cannot end its locking.
 func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning

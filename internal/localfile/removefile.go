@@ -210,16 +210,17 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// RecoverAside decides what becomes of a file whose private name, with which the path aside ends, a
-// killed process has left. It removes the file if it is the one that the process meant to remove,
-// and otherwise gives it its name back. A process that is still alive then finds that its work is
-// done.
+// RecoverAside ends [RemoveUnchanged] of a process that was killed when a file had a private name, with
+// which the path aside ends. It removes the file if it is the one that the process meant to remove.
+// Otherwise it gives the file its name back, and restored is true. If the process is still alive, it
+// finds that its work is done.
 func RecoverAside(root *os.Root, aside string) (restored bool, err error) {
 	info, err := root.Lstat(aside)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
 
+	// The private name contains the identity of the file that may be removed.
 	dir, base := path.Split(aside)
 	id, original, _ := parseAside(base)
 	if info.Mode().IsRegular() && id == identity(info) {

@@ -34,13 +34,11 @@ func NotFound(err *storage.Error, bucketErr error, hint string) *storage.Error {
 
 // Missing returns an error with status 404 if the object does not exist, and nil if it may exist.
 //
-// Some stores check the revision in a condition before they look whether the object exists. If e
+// Some stores check the revision in a condition before they look whether the object exists. If err
 // says that the revision did not match, Missing calls head, which requests the object. If head
 // fails with a retryable error, Missing returns that with Unknown false, because the store has
 // refused the caller's request and head changes nothing.
 func (t *Translator) Missing(err *storage.Error, c storage.Condition, head func() error) *storage.Error {
-	// cause is the error that shows if the object is missing.
-	cause := err
 	hasFailedRevision := err.Code == storage.PreconditionFailed && c.Revision != ""
 	if hasFailedRevision {
 		headErr := head()
@@ -48,17 +46,18 @@ func (t *Translator) Missing(err *storage.Error, c storage.Condition, head func(
 			// The object exists, with another revision.
 			return nil
 		}
-		cause = t.Translate(headErr)
-		if cause.Retryable {
-			cause.Unknown = false
-			return cause
+		// From here on, the error of head shows if the object is missing.
+		err = t.Translate(headErr)
+		if err.Retryable {
+			err.Unknown = false
+			return err
 		}
 	}
 
-	if cause.Status != http.StatusNotFound {
+	if err.Status != http.StatusNotFound {
 		return nil
 	}
-	return cause
+	return err
 }
 
 // FromListing corrects err, the error of a failed listing, in which ObjectNotFound means

@@ -41,14 +41,15 @@ func HeldIn(ctx context.Context, input any) (keys []string) {
 	return keys
 }
 
-// keysIn returns the keys of the held object in a Bucket or Directory.
+// keysIn returns the keys that the held object has in input, a Bucket or Directory, which may have
+// it under several keys by mounts.
 func (h *held) keysIn(ctx context.Context, input any) (keys []string) {
 	keys = KeysIn(h.bucket, h.key, input)
 	if len(keys) > 0 || evidence.Apart(Places(h.bucket), Places(input)) {
 		return keys
 	}
 
-	// The places do not show whether input has the object.
+	// The places do not show whether input has the object, so look for its mark under each possible key.
 	for _, key := range h.otherKeys() {
 		if Has(ctx, input, key, h.mark) {
 			keys = append(keys, key)

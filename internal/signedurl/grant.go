@@ -135,7 +135,8 @@ func SignURL(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*stor
 	return g.sign(k, bucket, r.BaseURL)
 }
 
-// SignPart returns the signed URL with which a client can upload the part that r describes.
+// SignPart returns the signed URL with which a client can upload the part that r describes. It fails
+// with Unsupported if r has no address for the URL, or does not name a part of an upload.
 func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
 	if r.BaseURL == "" || r.Upload == "" || r.Number < 1 {
 		return nil, storage.Unsupported

@@ -116,6 +116,7 @@ func (x *exchange) requestContext() context.Context {
 		return x.ctx
 	}
 	if x.usersBase {
+		// The trace tells when the request waits for a connection, so that the timer does not count that.
 		x.trace.GetConn = x.connecting
 		x.trace.ConnectStart = func(string, string) {
 			x.dialed()

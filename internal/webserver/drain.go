@@ -99,13 +99,13 @@ func (r *reading) keepOpen(conn *http.ResponseController, end time.Time) {
 	}
 }
 
-// resume sends the response and then reads the rest of a body, after stop has ended the reading r.
+// resume sends the response, and then continues to read the body, after stop has ended the reading r.
 // It returns the second reading when that has ended.
 func (r *reading) resume(
 	ctx context.Context, conn *http.ResponseController, rest io.Reader, maxBytes int64, end time.Time,
 ) *reading {
-	_ = conn.Flush()
-	_ = conn.SetReadDeadline(end)
+	_ = conn.Flush()              // the client gets the response now
+	_ = conn.SetReadDeadline(end) // stop has set one that has passed
 	second := startReading(rest, maxBytes-r.bytes.Load(), end)
 	if !second.wait(context.WithoutCancel(ctx), time.Until(end)) {
 		// The first stop has shown that the connection is not hidden.

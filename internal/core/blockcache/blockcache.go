@@ -405,7 +405,7 @@ func (c *Cache) Close() {
 
 	c.cancel()
 	c.group.Join()
-	defer c.group.Raise()
+	defer c.group.Raise() // a panic of a request must not keep the memory
 
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
