@@ -251,8 +251,8 @@ var longBody struct {
 	text string
 }
 
-// periodic returns a text of n bytes that repeats a pseudorandom text of 65,521 bytes, which is the
-// largest prime below 64 KiB.
+// periodic returns a text of n bytes that repeats a pseudorandom text of 65,521 bytes. That is the
+// largest prime below 64 KiB, so parts whose sizes are powers of two begin at different bytes of it.
 func periodic(n int64) string {
 	var period [65_521]byte
 	state := uint32(1)

@@ -65,7 +65,7 @@ func uploadLocked(p *player) string {
 }
 
 // removeLocked removes a version that may be locked.
-func removeLocked(p *player) string { return p.removeSeen(p.oneIn(2)) }
+func removeLocked(p *player) string { return p.removeOldVersion(p.oneIn(2)) }
 
 // locks compares the legal holds and retentions that both buckets report for an object.
 func locks(p *player) string {

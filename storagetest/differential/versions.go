@@ -91,11 +91,15 @@ func copyVersion(p *player) string {
 }
 
 // removeVersion removes a version that is not current.
-func removeVersion(p *player) string { return p.removeSeen(false) }
+func removeVersion(p *player) string {
+	const bypass = false
+	return p.removeOldVersion(bypass)
+}
 
-// removeSeen compares removals of a version that is not current. Stores differ in which version is
-// current after the current one was removed.
-func (p *player) removeSeen(bypass bool) string {
+// removeOldVersion compares removals of a version that is not current. It returns "" if there is no such
+// version, because stores differ in which version is current after the current one was removed. bypass
+// is true if the removal bypasses a retention.
+func (p *player) removeOldVersion(bypass bool) string {
 	rev, ok := p.version()
 	if !ok {
 		return ""

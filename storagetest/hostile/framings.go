@@ -156,13 +156,15 @@ func sizes() []fault {
 	return faults
 }
 
-// claimHugeSize sends the true response, in which the size of the object, a header or a field of
-// JSON, is 4 EiB.
+// claimHugeSize sends the true response, but with 4 EiB as the size of the object. The size is the
+// Content-Length, or a field of a JSON document.
 func claimHugeSize(x *exchange) {
 	const size = int64(4) << 60
-	isContent := x.resp.body.String() == before // the content of the object
-	sizeIsLength := x.request.Method == http.MethodHead || isContent
-	if x.resp.status == http.StatusOK && sizeIsLength {
+
+	// The length is the size in a response to HEAD, and in one with the content of the object.
+	isContent := x.resp.body.String() == before
+	isSizeInLength := x.resp.status == http.StatusOK && (x.request.Method == http.MethodHead || isContent)
+	if isSizeInLength {
 		x.resp.header.Set("Content-Length", fmt.Sprint(size))
 		x.write(x.resp.raw(x.request))
 		return

@@ -80,10 +80,13 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// A run with faults only after the swept requests shows which requests the operation makes. Each line is
-	// a method and a path.
-	const afterSwept = mostSwept + 1
-	lines := s.runTrialOn(t, server, b, f, o, afterSwept, 0).server.lines()
+	// A run in which all swept requests get their true responses shows which requests the operation makes.
+	// Each line is a method and a path.
+	const (
+		firstBroken = mostSwept + 1
+		noStatus    = 0
+	)
+	lines := s.runTrialOn(t, server, b, f, o, firstBroken, noStatus).server.lines()
 
 	for number := 1; number <= mostSwept; number++ {
 		isReadRequest := number <= len(lines) && isRead(lines[number-1])

@@ -78,10 +78,13 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 	if c.Now == nil {
 		c.Now = s.schedule.storeTime
 	}
-	now := c.Now
 	if s.weakness.EqualRevisions {
+		// The times of objects must not tell equal revisions apart, so they are whole seconds.
+		now := c.Now
 		c.Now = func() time.Time { return now().Truncate(time.Second) }
 	}
+
+	// Add the layers of the weakness, and then those of the caller.
 	d := memstore.NewDriver(c)
 	if s.weakness.Lacks != 0 {
 		d = faults.WithLimits(faults.Limits{Disable: s.weakness.Lacks})(d)
