@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -117,21 +118,20 @@ type Features struct {
 }
 
 // Browse runs the browser script flow on the page at url, whose bucket must contain the objects of
-// [Fill]. steps says which steps the script takes, and further has more values for the script.
-func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
+// [Fill] and has these features. steps says which steps the script takes. values has more values for
+// the script, which replace those of Browse.
+func Browse(t *testing.T, flow, steps string, features Features, url string, values map[string]any) {
 	t.Helper()
 	input := map[string]any{
 		"name":    "",
 		"bucket":  "photos",
 		"steps":   steps,
 		"url":     url,
-		"has":     has,
+		"has":     features,
 		"hostile": HostileNames,
 		"attacks": len(hostileObjects),
 	}
-	for name, value := range further {
-		input[name] = value
-	}
+	maps.Copy(input, values)
 	pagetest.Run(t, "console", flow, input)
 }
 

@@ -122,25 +122,32 @@ type position struct {
 func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
-		// After the name of a folder, the page skips all keys in that folder.
+		// After the name of a folder, the page skips all keys in that folder. The second version of
+		// the request has the parameter start-after, and the first has marker.
 		return position{
-			key:      query.Get("start-after") + query.Get("marker"),
+			key:      cmp.Or(query.Get("start-after"), query.Get("marker")),
 			isFolder: true,
 		}
 	}
 	return position{
 		key:      string(token[1:]),
-		isFolder: token[0] == 'p',
+		isFolder: token[0] == folderToken,
 	}
 }
 
+// The first byte of a continuation token says what its position is.
+const (
+	keyToken    = 'k'
+	folderToken = 'p'
+)
+
 // token returns a continuation token for the position, which positionOf reads.
 func (p position) token() string {
-	kind := "k"
+	kind := keyToken
 	if p.isFolder {
-		kind = "p"
+		kind = folderToken
 	}
-	return base64.StdEncoding.EncodeToString([]byte(kind + p.key))
+	return base64.StdEncoding.EncodeToString([]byte(string(kind) + p.key))
 }
 
 // isBefore reports whether a page that begins at the position lists key. It does not list keys in the

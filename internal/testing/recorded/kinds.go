@@ -195,42 +195,55 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	if !isJSON {
 		return kindOfGoogleXML(method, path, header)
 	}
+	return kindOfGoogleJSON(method, rest, query)
+}
 
+// kindOfGoogleJSON is kindOfGoogle for a request to the JSON API for buckets. rest is the path after "b",
+// such as "/BUCKET/o/KEY/compose".
+func kindOfGoogleJSON(method, rest string, query url.Values) (kind Kind, bucket, key string) {
+	// pattern is the path without the names in it, and without the target of a rewriteTo.
+	pattern := "b"
 	segments := strings.Split(strings.TrimPrefix(rest, "/"), "/")
 	bucket = unescape(segments[0])
+	if bucket != "" {
+		pattern += "/BUCKET"
+	}
+	collection, action := "", ""
+	if len(segments) > 1 {
+		collection = segments[1]
+		pattern += "/" + collection
+	}
 	if len(segments) > 2 {
 		key = unescape(segments[2])
+		pattern += "/KEY"
+	}
+	if len(segments) > 3 {
+		action = segments[3]
+		pattern += "/" + action
 	}
 
 	kinds := map[string]Kind{
-		"GET 0":            ListBuckets,
-		"POST 0":           CreateBucket,
-		"GET 1":            BucketInfo,
-		"PATCH 1":          UpdateBucket,
-		"GET 2 iam":        GetPolicy,
-		"PUT 2 iam":        SetPolicy,
-		"DELETE 1":         DeleteBucket,
-		"GET 2 o":          List,
-		"GET 3 o":          Head,
-		"PATCH 3 o":        Patch,
-		"DELETE 3 o":       Delete,
-		"POST 4 compose":   Compose,
-		"POST 8 rewriteTo": Copy,
+		"GET b":                         ListBuckets,
+		"POST b":                        CreateBucket,
+		"GET b/BUCKET":                  BucketInfo,
+		"PATCH b/BUCKET":                UpdateBucket,
+		"DELETE b/BUCKET":               DeleteBucket,
+		"GET b/BUCKET/iam":              GetPolicy,
+		"PUT b/BUCKET/iam":              SetPolicy,
+		"GET b/BUCKET/o":                List,
+		"GET b/BUCKET/o/KEY":            Head,
+		"PATCH b/BUCKET/o/KEY":          Patch,
+		"DELETE b/BUCKET/o/KEY":         Delete,
+		"POST b/BUCKET/o/KEY/compose":   Compose,
+		"POST b/BUCKET/o/KEY/rewriteTo": Copy,
 	}
-	name := method + " " + string(rune('0'+len(segments)))
-	switch {
-	case bucket == "":
-		name = method + " 0"
-	case len(segments) == 2 || len(segments) == 3:
-		name += " " + segments[1]
-	case len(segments) > 3:
-		name += " " + segments[3]
-	}
+	kind = kinds[method+" "+pattern]
 
-	kind = kinds[name]
+	// The parameters show more.
 	switch {
 	case kind == List && query.Has("fields") && !strings.Contains(query.Get("fields"), "md5Hash"):
-		kind = openUploads // a part of each resource
+		// A listing of objects asks for more fields than a listing of open uploads.
+		kind = openUploads
 	case kind == List && query.Get("versions") == "true":
 		kind = ListVersions
 	case kind == Copy:
@@ -240,8 +253,7 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 	case kind == Head && query.Get("alt") == "media":
 		kind = Get
 	case kind == "":
-		collection := name[strings.LastIndex(name, " ")+1:]
-		kind = Kind(method + " " + collection)
+		kind = Kind(method + " " + cmp.Or(action, collection, "bucket"))
 	}
 	return kind, bucket, key
 }

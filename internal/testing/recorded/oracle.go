@@ -95,12 +95,13 @@ var statuses = map[int]storage.Code{
 
 // expectedCode returns the code of the error that a caller must get, or "" if the call succeeds.
 func (x *Exchange) expectedCode() storage.Code {
+	// In these cases, the provider's code or status says too little.
 	if x.isLocked() {
 		return storage.Locked
 	}
-
-	body := string(x.Response.Body)
-	if x.Response.Status == http.StatusBadRequest && strings.Contains(body, "doesn't match calculated") {
+	isMismatch := x.Response.Status == http.StatusBadRequest &&
+		strings.Contains(string(x.Response.Body), "doesn't match calculated")
+	if isMismatch {
 		return storage.ChecksumMismatch // Google's code is that of any invalid argument
 	}
 	if x.isHidden() {

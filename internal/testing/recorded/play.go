@@ -2,6 +2,7 @@ package recorded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -169,18 +170,19 @@ func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, err
 
 // rangeOf returns the option for the Range header of x, such as bytes=0-9, bytes=5- or bytes=-3.
 func rangeOf(x *Exchange) storage.DownloadOption {
-	text := x.Request.Header.Get("Range") + x.Request.Header.Get("X-Ms-Range")
+	text := cmp.Or(x.Request.Header.Get("Range"), x.Request.Header.Get("X-Ms-Range"))
 	first, last, _ := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
 	start, startErr := strconv.ParseInt(first, 10, 64)
 	end, endErr := strconv.ParseInt(last, 10, 64)
 
-	isSuffix := startErr != nil
+	const toEnd = -1
+	isSuffix := startErr != nil // no first byte is named
 	if isSuffix {
-		return storage.WithRange(-end, -1)
+		return storage.WithRange(-end, toEnd)
 	}
-	isOpen := endErr != nil
+	isOpen := endErr != nil // no last byte is named
 	if isOpen {
-		return storage.WithRange(start, -1)
+		return storage.WithRange(start, toEnd)
 	}
 	return storage.WithRange(start, end-start+1)
 }

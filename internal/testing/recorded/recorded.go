@@ -79,12 +79,14 @@ func (x *Exchange) Recorded() time.Time {
 }
 
 // Content returns the content of the object in an upload request, without the chunks of Amazon's
-// encoding.
+// encoding. It returns nil if there is no content, or if the chunks are malformed.
 func (x *Exchange) Content() []byte {
 	if len(x.Request.Parts) == 0 {
 		return nil
 	}
-	body := x.Request.Parts[len(x.Request.Parts)-1]
+	body := x.Request.Parts[len(x.Request.Parts)-1] // a resource may come before the content
+
+	// A body with a trailer is chunked, in the way of HTTP/1.1.
 	isChunked := x.Request.Header.Get("X-Amz-Trailer") != ""
 	if !isChunked {
 		return body

@@ -24,8 +24,10 @@ func (r *Result) text() string {
 	return string(data)
 }
 
-// normalize removes the parts of a result that may have several forms.
+// normalize gives a result the form in which two results are compared. It leaves out what the oracle does
+// not know: the name of the provider in a revision, and the value of the SDK.
 func normalize(r *Result) {
+	// For the comparison, an empty value and nil are the same.
 	if len(r.Entries) == 0 {
 		r.Entries = nil
 	}

@@ -169,8 +169,8 @@ func (r *Recorder) add(req *http.Request, reqBody []byte, resp *http.Response, r
 	r.entries = append(r.entries, entry{exchange: x, own: r.scrubber.learn(&x)})
 }
 
-// parts returns the parts of a body of multipart/related, with which Google's clients upload, and
-// any other body as one part.
+// parts returns the contents of the parts of a body of multipart/related, with which Google's clients
+// upload, and any other body as one part. It does not fail for a malformed body, unlike a multipart.Reader.
 func parts(header http.Header, body []byte) [][]byte {
 	_, boundary, ok := strings.Cut(header.Get("Content-Type"), "multipart/related; boundary=")
 	if !ok {
@@ -178,9 +178,12 @@ func parts(header http.Header, body []byte) [][]byte {
 	}
 
 	boundary, _, _ = strings.Cut(boundary, ";")
+	separator := []byte("--" + strings.Trim(boundary, `"`))
 	var contents [][]byte
-	for _, part := range bytes.Split(body, []byte("--"+strings.Trim(boundary, `"`))) {
-		if _, content, found := bytes.Cut(part, []byte("\r\n\r\n")); found {
+	for _, part := range bytes.Split(body, separator) {
+		// The text before the first separator, and that after the last one, have no header.
+		_, content, hasHeader := bytes.Cut(part, []byte("\r\n\r\n"))
+		if hasHeader {
 			contents = append(contents, bytes.TrimSuffix(content, []byte("\r\n")))
 		}
 	}

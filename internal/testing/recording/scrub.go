@@ -131,7 +131,8 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	}
 
 	// Replace the bodies.
-	if x.Request.BodyParts, err = s.requestBody(&x); err != nil {
+	x.Request.BodyParts, err = s.requestBody(&x)
+	if err != nil {
 		return x, err
 	}
 	if !isContent(&x) {
@@ -147,6 +148,7 @@ func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	x.Request.Header = s.header(x.Request.Header)
 	x.Response.Header = s.header(x.Response.Header)
 	x.Request.MediaType, _, _ = strings.Cut(x.Request.MediaType, ";")
+	// The body may have another length now. In a response to HEAD, the length is that of the object.
 	if x.Response.Header.Get("Content-Length") != "" && x.Request.Method != http.MethodHead {
 		x.Response.Header.Set("Content-Length", strconv.Itoa(len(x.Response.Body)))
 	}

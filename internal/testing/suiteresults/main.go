@@ -157,7 +157,8 @@ func (o *output) endTest(test, dir string, ran *table) error {
 		if err := json.Unmarshal([]byte(result), &s); err != nil {
 			return fmt.Errorf("a result of the suite: %w", err)
 		}
-		if s.Provider == "" {
+		isRecording := s.Provider != ""
+		if !isRecording {
 			ran.suites = append(ran.suites, s)
 		}
 		return s.store(result, dir)

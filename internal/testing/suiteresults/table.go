@@ -92,7 +92,8 @@ func (t *table) printSkipped(w io.Writer) {
 	elsewhere := map[string]int{}
 	local := map[string]int{}
 	for reason, count := range t.skipped {
-		if strings.Contains(reason, "make ") {
+		namesCommand := strings.Contains(reason, "make ")
+		if namesCommand {
 			elsewhere[reason] = count
 		} else {
 			local[reason] = count

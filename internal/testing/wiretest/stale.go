@@ -25,11 +25,12 @@ import (
 type staleProxy struct {
 	*httptest.Server
 	forward *httputil.ReverseProxy
-	age     atomic.Int64 // number that new connections get; connections with a smaller number are stale
 	resets  atomic.Int64
+	// generation is the number that new connections get. Connections with a smaller number are stale.
+	generation atomic.Int64
 }
 
-type ageKey struct{}
+type generationKey struct{}
 
 // startStaleProxy starts a staleProxy for the server at a URL, until the test ends.
 func startStaleProxy(t *testing.T, server string) *staleProxy {
@@ -42,7 +43,7 @@ func startStaleProxy(t *testing.T, server string) *staleProxy {
 	p.forward.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	p.Server = httptest.NewUnstartedServer(p)
 	p.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
-		return context.WithValue(ctx, ageKey{}, p.age.Load())
+		return context.WithValue(ctx, generationKey{}, p.generation.Load())
 	}
 	p.Start()
 	t.Cleanup(p.Close)
@@ -51,8 +52,8 @@ func startStaleProxy(t *testing.T, server string) *staleProxy {
 
 // ServeHTTP forwards a request, or resets its connection if that is stale.
 func (p *staleProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	age := r.Context().Value(ageKey{}).(int64)
-	isStale := age < p.age.Load()
+	generation := r.Context().Value(generationKey{}).(int64)
+	isStale := generation < p.generation.Load()
 	if isStale {
 		p.reset(w)
 		return
@@ -82,7 +83,7 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 		// Leave an idle connection, and make it stale.
 		_, err := b.Exists(t.Context(), "other")
 		require.NoError(t, err, row.name)
-		proxy.age.Add(1)
+		proxy.generation.Add(1)
 
 		resets := proxy.resets.Load()
 		require.NoError(t, row.do(t.Context(), b), row.name)
