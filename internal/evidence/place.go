@@ -132,11 +132,12 @@ func (p Place) directory() string {
 // outer to p, which is "" or ends in a slash.
 func (p Place) below(outer Place) (prefix string, ok bool) {
 	isSameBucket := p.isInBucketOf(outer)
-	if rest, hasPrefix := strings.CutPrefix(p.Prefix, outer.Prefix); isSameBucket && hasPrefix {
+	rest, hasPrefix := strings.CutPrefix(p.Prefix, outer.Prefix)
+	if isSameBucket && hasPrefix {
 		return rest, true
 	}
 
-	// In different buckets, one directory may still be inside the other.
+	// One directory may still be inside the other, by its path in another bucket, a link or a mount.
 	dir := p.directory()
 	outerDir := outer.directory()
 	if dir == "" || outerDir == "" {
@@ -144,9 +145,9 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	}
 
 	// The file system may lead two names to one directory, because it ignores case, for example. Two
-	// prefixes of one bucket are two places even then, so the system is asked only about two buckets.
-	mayAskSystem := !isSameBucket
-	rel, ok := relative(dir, outerDir, mayAskSystem)
+	// prefixes of one bucket are two places even then, so files are compared only for two buckets.
+	compareFiles := !isSameBucket
+	rel, ok := relative(dir, outerDir, compareFiles)
 	return asFolder(rel), ok
 }
 

@@ -268,37 +268,38 @@ func (f *File) flush() {
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
 
-// Missing returns the offset and length of each range that the file lacks. If it lacks none,
-// Missing returns the last recorded range, which the caller requests again to learn whether the
-// object is still the same.
-func (f *File) Missing() [][2]int64 {
+// A Range is a range of the bytes of an object.
+type Range struct{ Offset, Length int64 }
+
+// Missing returns the ranges that the file lacks. If it lacks none, Missing returns the last recorded
+// range, which the caller requests again to learn whether the object is still the same.
+func (f *File) Missing() []Range {
 	f.flush()
-	gaps := f.gaps()
-	if len(gaps) > 0 || len(f.done) == 0 {
-		return gaps
+	missing := f.gaps()
+	if len(missing) > 0 || len(f.done) == 0 {
+		return missing
 	}
 
 	// The last span is written again, so it no longer counts as done.
 	last := f.done[len(f.done)-1]
 	f.done = f.done[:len(f.done)-1]
-	return [][2]int64{{last.offset, f.mark.header.Size - last.offset}}
+	return []Range{{Offset: last.offset, Length: f.mark.header.Size - last.offset}}
 }
 
-// gaps returns the offset and length of each range of the object that f.done lacks, which must be
-// sorted.
-func (f *File) gaps() (gaps [][2]int64) {
+// gaps returns the ranges of the object that are not in f.done, which must be sorted.
+func (f *File) gaps() (missing []Range) {
 	end := int64(0) // of the spans so far
 	for _, s := range f.done {
 		if s.offset > end {
-			gaps = append(gaps, [2]int64{end, s.offset - end})
+			missing = append(missing, Range{Offset: end, Length: s.offset - end})
 		}
 		end = s.end
 	}
 	size := f.mark.header.Size
 	if end < size {
-		gaps = append(gaps, [2]int64{end, size - end})
+		missing = append(missing, Range{Offset: end, Length: size - end})
 	}
-	return gaps
+	return missing
 }
 
 // Has returns how many bytes of the object the file already has.
@@ -318,13 +319,12 @@ type Reader interface {
 // Fill writes the missing ranges to the file. open returns a Reader of one range of the object.
 func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 	for _, missing := range f.Missing() {
-		offset, length := missing[0], missing[1]
-		r, err := open(offset, length)
+		r, err := open(missing.Offset, missing.Length)
 		if err != nil {
 			return err
 		}
 
-		f.position = offset
+		f.position = missing.Offset
 		_, err = r.WriteTo(f)
 		// An error of Close does not matter, because the bytes were read.
 		_ = r.Close()

@@ -22,11 +22,11 @@ const (
 // Remove removes the entries of group. For each entry, errs contains nil if the entry was removed,
 // and otherwise an error, and the entry may still exist.
 //
-// If the removal stopped before all entries were tried, early is the error that stopped it, which
+// If the removal stopped before all entries were tried, stopErr is the error that stopped it, which
 // errs also contains for each entry that was not tried.
 func Remove(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
-) (errs []error, early error) {
+) (errs []error, stopErr error) {
 	removed, joined := removeGroup(ctx, b, group, ofVersions)
 
 	// An error with a key is that of one entry, which was tried. An error without one has stopped the
@@ -37,24 +37,24 @@ func Remove(
 	for _, err := range Errors(joined) {
 		storageErr, ok := errors.AsType[*storage.Error](err)
 		if !ok || storageErr.Key == "" {
-			early = err
+			stopErr = err
 			continue
 		}
 		failures[entry{key: storageErr.Key, version: storageErr.Version}] = err
 		failed++
 	}
 
-	// The entries were tried in their order, as far as the removal came.
+	// The entries are tried in their order, so those that were not tried are at the end.
 	tried := removed + failed
 	errs = make([]error, len(group))
 	for i, v := range group {
 		errs[i] = failures[entry{key: v.Key, version: v.Version}]
 		wasTried := i < tried
 		if !wasTried && errs[i] == nil {
-			errs[i] = early
+			errs[i] = stopErr
 		}
 	}
-	return errs, early
+	return errs, stopErr
 }
 
 // removeGroup removes the entries of group, as objects or as versions, and returns how many were

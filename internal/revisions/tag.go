@@ -14,28 +14,32 @@ const blockBytes = 4 << 10
 func AddTag(tag string, entries []storage.ListEntry) {
 	remaining := 0 // number of bytes of the revisions that are not yet in a block
 	for i := range entries {
-		remaining += len(tag) + len(entries[i].Revision)
+		if entries[i].Revision != "" {
+			remaining += len(tag) + len(entries[i].Revision)
+		}
 	}
 
 	// The revisions are parts of large blocks, which saves allocations.
 	var block strings.Builder
 	for i := range entries {
 		entry := &entries[i]
-		size := len(tag) + len(entry.Revision)
-		if entry.Revision != "" {
-			free := block.Cap() - block.Len()
-			if free < size {
-				// Begin a new block. The last one stays in memory as long as its revisions are used.
-				block = strings.Builder{}
-				block.Grow(max(size, min(remaining, blockBytes)))
-			}
-
-			// The revision becomes the part of the block that is written here.
-			start := block.Len()
-			block.WriteString(tag)
-			block.WriteString(entry.Revision)
-			entry.Revision = block.String()[start:]
+		if entry.Revision == "" {
+			continue
 		}
+
+		size := len(tag) + len(entry.Revision)
+		free := block.Cap() - block.Len()
+		if free < size {
+			// Begin a new block. The last one stays in memory as long as its revisions are used.
+			block = strings.Builder{}
+			block.Grow(max(size, min(remaining, blockBytes)))
+		}
+
+		// The revision becomes the part of the block that is written here.
+		start := block.Len()
+		block.WriteString(tag)
+		block.WriteString(entry.Revision)
+		entry.Revision = block.String()[start:]
 		remaining -= size
 	}
 }

@@ -102,7 +102,9 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 		storageErr.Code = storage.Unavailable
 		storageErr.Retryable = true
 	}
-	storageErr.Unknown = storageErr.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, storageErr.Status, counter)
+	if errors.Is(err, ErrNoEvidence) || t.isUnknown(err, storageErr.Status, counter) {
+		storageErr.Unknown = true
+	}
 	return storageErr
 }
 

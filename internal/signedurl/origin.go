@@ -37,12 +37,13 @@ type ServedBucket struct {
 // the store serves its own signed URLs, if b was opened without WithSigningBaseURL, or if b is a
 // result of Ref or Prefixed or has a user's own type.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
-	e, _, complete := serving.Reach(b)
-	if e == nil || !complete {
+	engine, _, complete := serving.Reach(b)
+	isUsersType := engine == nil
+	if isUsersType || !complete {
 		return ServedBucket{}, false
 	}
 
-	served := e.Served()
+	served := engine.Served()
 	origin, ok := served.Origin.(Origin)
 	bucket := ServedBucket{
 		Origin:  origin,

@@ -211,12 +211,13 @@ func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	for _, secret := range secrets {
 		longest = max(longest, len(secret))
 	}
-	// A longest secret that has not arrived completely lacks at least one byte.
 	return &maskedBody{
 		inner:   body,
 		secrets: secrets,
-		hold:    longest - 1,
-		buffer:  make([]byte, 0, int(size)+2*longest),
+		// If a secret has not arrived completely, at least one byte of it is missing.
+		hold: longest - 1,
+		// Besides the bytes of a Read, the buffer has room for those that are held back.
+		buffer: make([]byte, 0, int(size)+2*longest),
 	}
 }
 

@@ -62,8 +62,8 @@ func (p *chunkPool) watch() {
 	runtime.AddCleanup(garbage, func(p *chunkPool) { p.trim(time.Now()) }, p)
 }
 
-// trim drops the chunks that no transfer has needed since the last trim, if that was at least
-// chunkIdle ago.
+// trim is called after a garbage collection. It drops the chunks that no transfer has needed since the
+// last trim, if that was at least chunkIdle ago.
 func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,6 +75,8 @@ func (p *chunkPool) trim(now time.Time) {
 		p.unused = kept
 		p.trimmed = now
 	}
+
+	// Wait for the next garbage collection.
 	p.watched = false
 	p.watch()
 }

@@ -72,7 +72,8 @@ var Operations = map[string]Set{
 	"Credentials":  Administer | Vend | everything,
 }
 
-// Vended returns the effects of vending credentials with these rights.
+// Vended returns the effects of vending credentials with these rights. The right to read includes
+// reading the attributes of objects.
 func Vended(read, list, write, remove bool) Set {
 	set := Vend
 	if read {
