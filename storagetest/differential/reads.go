@@ -70,6 +70,7 @@ func (p *player) readAt() string {
 	return p.compare(what, key, func(b storage.Bucket) result { return p.readAtOffsets(b, key, offsets) })
 }
 
+// readAtOffsets reads 1,000 bytes of an object at each of the offsets, with one ReaderAt.
 func (p *player) readAtOffsets(b storage.Bucket, key string, offsets []int64) result {
 	r, err := storage.NewReaderAt(p.ctx, b, key)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // watchBody applies the fault to a body, and counts the body as open until it is closed. A body
 // without a fault keeps its method WriteTo.
 func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
-	i.bodies(+1)
+	i.addOpenBodies(1)
 	counted := &countedBody{ReadCloser: body, injector: i}
 	if fault == nil {
 		return keepWriterTo(counted, body)
@@ -28,7 +28,7 @@ func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadClose
 			ReadCloser: counted,
 			remaining:  fault.amount,
 			done:       ctx.Done(),
-			cause:      ctx.Err,
+			ctxErr:     ctx.Err,
 			closed:     make(chan struct{}),
 		}
 	case slowBody:
@@ -38,6 +38,7 @@ func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadClose
 			wait:       func(d time.Duration) error { return i.wait(ctx, d) },
 		}
 	case corrupt:
+		// Only Read damages the bytes, so the body must not have WriteTo.
 		return struct {
 			io.Reader
 			io.Closer
@@ -69,7 +70,7 @@ type countedBody struct {
 }
 
 func (b *countedBody) Close() error {
-	b.once.Do(func() { b.injector.bodies(-1) })
+	b.once.Do(func() { b.injector.addOpenBodies(-1) })
 	return b.ReadCloser.Close()
 }
 
@@ -96,7 +97,7 @@ type stalledBody struct {
 	io.ReadCloser
 	remaining int64
 	done      <-chan struct{}
-	cause     func() error
+	ctxErr    func() error
 	closed    chan struct{}
 	once      sync.Once
 }
@@ -107,7 +108,7 @@ func (b *stalledBody) Read(p []byte) (int, error) {
 	if b.remaining <= 0 {
 		select {
 		case <-b.done:
-			return 0, b.cause()
+			return 0, b.ctxErr()
 		case <-b.closed:
 			return 0, io.ErrClosedPipe
 		}

@@ -188,11 +188,11 @@ func (i *Injector) stalls() bool {
 	return false
 }
 
-// bodies changes the number of open bodies.
-func (i *Injector) bodies(change int) {
+// addOpenBodies adds n to the number of open bodies.
+func (i *Injector) addOpenBodies(n int) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.open += change
+	i.open += n
 }
 
 // wait waits for d, with the function of SetSleep.

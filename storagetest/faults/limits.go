@@ -26,22 +26,22 @@ type Limits struct {
 	MaxPage     int   // largest number of entries in one List
 }
 
-// WithLimits returns a layer that declares the limits b and enforces them. A call that
+// WithLimits returns a layer that declares the limits and enforces them. A call that
 // breaks one fails with Internal, which is never retried. With small parts, multipart
 // uploads can be tested with a few kilobytes:
 //
 //	faults.WithLimits(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: 1 << 10, MinPartSize: 1 << 10})
-func WithLimits(b Limits) driver.Layer {
+func WithLimits(limits Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
-		has := func(f storage.Features) bool { return desc.Features&f != 0 }
+		has := func(f storage.Features) bool { return desc.Features&f != 0 } // before the limits
 		d := &limited{
 			Driver:  next,
-			limits:  b,
-			desc:    b.apply(desc),
-			folders: b.Disable&storage.KeysBesideFolders != 0 && has(storage.KeysBesideFolders),
+			limits:  limits,
+			desc:    limits.apply(desc),
+			folders: limits.Disable&storage.KeysBesideFolders != 0 && has(storage.KeysBesideFolders),
 		}
-		if b.Sequential {
+		if limits.Sequential {
 			d.order = &partOrder{native: has(driver.SequentialParts)}
 		}
 		return d
@@ -49,47 +49,47 @@ func WithLimits(b Limits) driver.Layer {
 }
 
 // apply returns the description of a driver with d that also has these limits.
-func (b Limits) apply(d driver.Description) driver.Description {
-	d.Features &^= b.Disable
+func (l Limits) apply(d driver.Description) driver.Description {
+	d.Features &^= l.Disable
 
 	// A listing without any order is not in the order of folders either.
-	if b.Disable&storage.OrderedListing != 0 {
+	if l.Disable&storage.OrderedListing != 0 {
 		d.FolderOrder = false
 	}
-	if b.EqualParts {
+	if l.EqualParts {
 		d.Features |= driver.EqualParts
 	}
-	if b.Sequential {
+	if l.Sequential {
 		d.Features |= driver.SequentialParts
 	}
 
-	d.MaxSize = narrower(d.MaxSize, b.MaxSize)
-	d.MaxPutSize = narrower(d.MaxPutSize, b.MaxPutSize)
-	d.MinPartSize = max(d.MinPartSize, b.MinPartSize)
-	d.MaxPartSize = narrower(d.MaxPartSize, b.MaxPartSize)
-	d.PartUnit = max(d.PartUnit, b.PartUnit)
-	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
-	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
-	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
-	if b.MaxBatch != 0 {
+	d.MaxSize = narrower(d.MaxSize, l.MaxSize)
+	d.MaxPutSize = narrower(d.MaxPutSize, l.MaxPutSize)
+	d.MinPartSize = max(d.MinPartSize, l.MinPartSize)
+	d.MaxPartSize = narrower(d.MaxPartSize, l.MaxPartSize)
+	d.PartUnit = max(d.PartUnit, l.PartUnit)
+	d.MaxParts = narrower(d.MaxParts, l.MaxParts)
+	d.OpenUploadLimits = l.applyToOpen(d.OpenUploadLimits)
+	d.MaxPage = narrower(d.MaxPage, l.MaxPage)
+	if l.MaxBatch != 0 {
 		// In a Description, 0 means that there is no DeleteBatch.
-		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
+		d.MaxBatch = min(d.MaxBatch, max(l.MaxBatch, 0))
 	}
 	return d
 }
 
-// applyToOpen returns the limits p for the parts of open uploads, narrowed by b. It returns nil if p is
+// applyToOpen returns the limits p for the parts of open uploads, narrowed by l. It returns nil if p is
 // nil, because open uploads then have the limits of other uploads.
-func (b Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
+func (l Limits) applyToOpen(p *storage.PartLimits) *storage.PartLimits {
 	if p == nil {
 		return nil
 	}
 	return &storage.PartLimits{
-		MinSize:  max(p.MinSize, b.MinPartSize),
-		MaxSize:  narrower(p.MaxSize, b.MaxPartSize),
-		Unit:     max(p.Unit, b.PartUnit),
-		Equal:    p.Equal || b.EqualParts,
-		MaxParts: narrower(p.MaxParts, b.MaxParts),
+		MinSize:  max(p.MinSize, l.MinPartSize),
+		MaxSize:  narrower(p.MaxSize, l.MaxPartSize),
+		Unit:     max(p.Unit, l.PartUnit),
+		Equal:    p.Equal || l.EqualParts,
+		MaxParts: narrower(p.MaxParts, l.MaxParts),
 	}
 }
 

@@ -415,7 +415,7 @@ func (e *exploration) watchdog() (end func()) {
 
 // watch panics if no run ends within the time hung. It returns when done is closed.
 func (e *exploration) watch(done <-chan struct{}) {
-	last := int64(-1)
+	last := int64(-1) // number of runs when watch looked last
 	for {
 		select {
 		case <-done:
@@ -423,7 +423,8 @@ func (e *exploration) watch(done <-chan struct{}) {
 		case <-time.After(hung):
 		}
 		runs := e.runs.Load()
-		if runs == last {
+		hangs := runs == last
+		if hangs {
 			panic("interleave: a schedule hangs. No lock of package sync may be held during a request.\n" + stack())
 		}
 		last = runs

@@ -35,7 +35,8 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 			continue
 		}
 
-		mayHaveEffect, uncertain := effect.Actor.outcome()
+		// Assume that the operation took effect, and look for an order of the others.
+		mayHaveEffect, isUncertain := effect.Actor.outcome()
 		if mayHaveEffect {
 			next, done := effect.Apply(start)
 			if done && SomeOrder(next, end, others...) {
@@ -43,13 +44,9 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 			}
 		}
 
-		// An effect that is certain cannot be left out.
-		if mayHaveEffect && !uncertain {
-			continue
-		}
-
-		// The operation had no effect.
-		if SomeOrder(start, end, others...) {
+		// Assume that it took no effect, unless the effect is certain.
+		isCertain := mayHaveEffect && !isUncertain
+		if !isCertain && SomeOrder(start, end, others...) {
 			return true
 		}
 	}

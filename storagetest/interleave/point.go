@@ -330,6 +330,7 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 // Compose reads each source at one moment, and writes the result at another.
 func (d *processDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if d.isFree() {
+		// Outside of a schedule, nothing happens between the moments.
 		return d.Driver.Compose(ctx, r)
 	}
 	var data []byte

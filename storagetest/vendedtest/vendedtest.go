@@ -289,7 +289,8 @@ func (a attempt) requireFailure(t *testing.T, s Store) {
 		require.Equal(t, text, after[key], "%s must not change", key)
 	}
 
-	// A part of the attempt may have been permitted, but only below the prefix.
+	// A part of the attempt may have been permitted, but only below the prefix. It may not have copied
+	// the object of another user, which contains the word "neighbour".
 	for key := range after {
 		if _, exists := before[key]; !exists {
 			require.True(t, strings.HasPrefix(key, ownPrefix), "%s must not exist", key)
