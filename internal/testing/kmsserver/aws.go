@@ -163,21 +163,22 @@ func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	}
 
 	// The same request is signed again, and must get the same signature.
-	again, err := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
+	req, err := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return "", false
 	}
 	for name := range strings.SplitSeq(signedHeaders, ";") {
+		// NewRequest has set the host and the length, which are not in the Header of a request.
 		if name != "host" && name != "content-length" {
-			again.Header.Set(name, r.Header.Get(name))
+			req.Header.Set(name, r.Header.Get(name))
 		}
 	}
 
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
 	credentials := aws.Credentials{AccessKeyID: AccessKeyID, SecretAccessKey: SecretKey}
-	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, again, hash, "kms", region, signingTime); err != nil {
+	if err := v4.NewSigner().SignHTTP(r.Context(), credentials, req, hash, "kms", region, signingTime); err != nil {
 		return "", false
 	}
-	return region, again.Header.Get("Authorization") == r.Header.Get("Authorization")
+	return region, req.Header.Get("Authorization") == r.Header.Get("Authorization")
 }

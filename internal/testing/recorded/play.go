@@ -119,7 +119,8 @@ var unconditional = map[Kind]Kind{
 	SetPolicy:    SetPolicy,
 }
 
-// call makes the operation that sends a request of the kind of x, and returns its result.
+// call makes the operation that sends a request of the kind of w.x, and returns its result. The operation
+// is one of an account, of a driver, or of a bucket.
 func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	x := w.x
 	client := &http.Client{Transport: w}
@@ -227,15 +228,16 @@ func locate(d driver.Driver, key string, size int64) driver.ObjectRef {
 
 // listRequest returns the request to the driver that has the parameters of x.
 func (s *Store) listRequest(x *Exchange) *driver.ListRequest {
-	// Each provider has its own name for a parameter, so at most one of the values is not empty.
-	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
+	// Each provider has its own name for a parameter.
+	text := cmp.Or(x.Query.Get("max-keys"), x.Query.Get("maxResults"), x.Query.Get("maxresults"))
+	limit, err := strconv.Atoi(text)
 	if err != nil {
 		limit = 1000
 	}
 	r := &driver.ListRequest{
 		Prefix:    x.Query.Get("prefix"),
 		Delimiter: x.Query.Get("delimiter"),
-		Token:     x.Query.Get("continuation-token") + x.Query.Get("pageToken") + x.Query.Get("marker"),
+		Token:     cmp.Or(x.Query.Get("continuation-token"), x.Query.Get("pageToken"), x.Query.Get("marker")),
 		Limit:     limit,
 	}
 	if s.Token != nil && r.Token != "" {
@@ -364,8 +366,9 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 		return reason, false
 	}
 
+	const attempts = 1
 	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
-	got, err := s.call(t, w, 1)
+	got, err := s.call(t, w, attempts)
 	hasSentNothing := len(w.all) == 0
 	if hasSentNothing && isKeyRefused(err) {
 		return keyRefused, false

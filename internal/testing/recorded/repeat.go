@@ -214,6 +214,7 @@ func (c *comparison) remember(x *Exchange, resp *Response) {
 		c.written[x.Bucket+"/"+x.Key] = true
 	}
 
+	// Each of these fields occurs at most once in a document.
 	recorded := fields(x.Response.Body)
 	own := fields(resp.Body)
 	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {

@@ -150,6 +150,7 @@ func scrubXML(document []byte) ([]byte, error) {
 			return nil, errDocument
 		}
 
+		// Comments and directives are left out.
 		raw := document[start:decoder.InputOffset()]
 		switch token := token.(type) {
 		case xml.ProcInst:
