@@ -103,8 +103,7 @@ func (s *Sorter) spill(ctx context.Context) error {
 }
 
 // mergeFull merges the runs of each full level into one run of the next level, which may then be full,
-// too. A level is full if the memory suffices for no more buffers, of which a merge needs one for each
-// run.
+// too. A merge needs a buffer for each run, so a level is full if the memory suffices for no more buffers.
 func (s *Sorter) mergeFull(ctx context.Context) error {
 	maxRuns := max(leastRuns, s.memory/leastBuffer)
 	for level := 0; len(s.levels[level].all) >= maxRuns; level++ {

@@ -188,8 +188,12 @@ func link(root *os.Root, src, dst string) error {
 	if err == nil {
 		return remove(root, src)
 	}
-	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
-		return ignoreMissing(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Another job has renamed the file.
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		return err
 	}
 
 	// The file system has no hard links.

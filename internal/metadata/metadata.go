@@ -73,7 +73,8 @@ func (c Coding) Decode(ctx context.Context, values map[string]string) map[string
 
 		// If two names differ only in case, the value of the lower-case name is used.
 		isLowerCase := name == key
-		if _, twice := result[name]; twice && !isLowerCase {
+		_, isDuplicate := result[name]
+		if isDuplicate && !isLowerCase {
 			continue
 		}
 		if c.ASCII {

@@ -107,6 +107,7 @@ func Rule(key string) string {
 		return "must be valid UTF-8"
 	}
 
+	// Most keys have no segment that begins with a dot.
 	if key[0] != '.' && !strings.Contains(key, "/.") {
 		return ""
 	}

@@ -117,8 +117,9 @@ func (l *Limit) Acquire(ctx context.Context) error {
 		return nil
 	}
 
-	l.wait(1)
-	defer l.wait(-1)
+	// A caller that waits shows that more slots may help.
+	l.addWaiting(1)
+	defer l.addWaiting(-1)
 	select {
 	case <-l.slots:
 		return nil
@@ -127,7 +128,8 @@ func (l *Limit) Acquire(ctx context.Context) error {
 	}
 }
 
-func (l *Limit) wait(n int) {
+// addWaiting adds n to the number of calls that wait for a slot.
+func (l *Limit) addWaiting(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting += n

@@ -43,7 +43,8 @@ func (t *Table) Lookup(code string, status int) Meaning {
 	}
 
 	m := Meaning{Code: CodeFromStatus(status)}
-	if m.Code == storage.Internal && status >= http.StatusBadRequest {
+	isUnknown := m.Code == storage.Internal && status >= http.StatusBadRequest
+	if isUnknown {
 		return Unknown
 	}
 	return m

@@ -144,6 +144,7 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 		return a.tags()
 	}
 
+	// Each of these attributes has only one value.
 	switch a {
 	case Attribute{Name: holdAttribute, Value: on}:
 		return storage.WithLegalHold(), true

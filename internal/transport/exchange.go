@@ -192,7 +192,10 @@ func (x *exchange) wroteHeaders() {
 func (x *exchange) afterBodyRead(sent int64, isEnd bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.headSent = x.headSent || x.length > 0
+	if x.length > 0 {
+		// net/http writes the head before it reads a body of known length.
+		x.headSent = true
+	}
 	if x.hasResponse {
 		// The response came early, and the rest of the body no longer matters.
 		return

@@ -57,8 +57,9 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, maxBytes
 	// was done.
 	isDone := ctx.Err() != nil
 
-	// The response comes first.
-	if !hasEnded && first.stop(conn) {
+	// The response comes first, unless a middleware hides the connection.
+	isStopped := !hasEnded && first.stop(conn)
+	if isStopped {
 		w.Header().Set("Connection", "close")
 		_ = conn.EnableFullDuplex() // so that the body can be read after the response
 		respond()
@@ -70,8 +71,8 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, maxBytes
 		return
 	}
 
-	// The response comes after the body, or after the longest time if a middleware hides the
-	// connection, because no deadline has ended the Read then.
+	// The response comes after the body. If a middleware hides the connection, no deadline has ended
+	// the Read, so the response comes at the latest after the longest time.
 	if !hasEnded {
 		hasEnded = first.wait(ctx, time.Until(end))
 	}
