@@ -85,7 +85,8 @@ func (c *contentComparer) Write(p []byte) (int, error) {
 // place where they differ.
 func requireSame(t *T, want, got string) {
 	t.Helper()
-	if len(want) < 200 && len(got) < 200 {
+	const long = 200 // bytes
+	if len(want) < long && len(got) < long {
 		require.Equal(t, want, got)
 		return
 	}

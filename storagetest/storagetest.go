@@ -38,7 +38,7 @@ type options struct {
 	skippedRules map[string]string // reason for skipping the cases of a rule, by rule
 	versioned    Open
 	locking      Open
-	opening      Opener
+	newBucket    Opener
 }
 
 // skips reports whether a case is skipped by its name or its rule, and returns the reason.
@@ -75,7 +75,7 @@ func WithVersionedOpen(open Open) Option {
 // function that opens the bucket with the address of that server.
 func WithOpener(open Opener) Option {
 	return func(o *options) {
-		o.opening = open
+		o.newBucket = open
 	}
 }
 
@@ -100,7 +100,7 @@ func readOptions(opts []Option) *options {
 	o := &options{
 		skipped:      map[string]string{},
 		skippedRules: map[string]string{},
-		opening: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
+		newBucket: func(_ *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 			return engine.New(d, opts...)
 		},
 	}
@@ -146,7 +146,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 	}
 	o := readOptions(opts)
 	run(t, "driver", cases, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		return o.opening(t, open(t), opts...)
+		return o.newBucket(t, open(t), opts...)
 	}, o)
 }
 

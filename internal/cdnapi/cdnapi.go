@@ -42,9 +42,9 @@ func New(provider string, client *http.Client) *Client {
 // status is not 2xx. The text of the error has nothing of the body, because that could repeat the
 // token.
 func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
-	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+	requestCtx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	resp, err := c.http.Do(r.WithContext(attempt))
+	resp, err := c.http.Do(r.WithContext(requestCtx))
 	if err != nil {
 		return nil, c.failed(ctx, driver.NetworkError(err))
 	}

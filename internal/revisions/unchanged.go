@@ -29,7 +29,7 @@ func RemoveUnchanged(
 		current, err := b.Attrs(ctx, key, reads...)
 		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
 		if isMissing && !isConditional {
-			// The object has been removed already.
+			// The object has been removed already. With a condition, the removal below decides that.
 			return nil
 		}
 		if err != nil && !isMissing {

@@ -233,11 +233,13 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		})
 	}
 
-	switch {
-	case !page.IsTruncated:
-	case query.Get("list-type") == "2":
+	if !page.IsTruncated {
+		return page, nil
+	}
+	if query.Get("list-type") == "2" {
 		page.NextContinuationToken = last.token()
-	case delimiter != "":
+	} else if delimiter != "" {
+		// Without a delimiter, the client of the first version continues after the last key of the page.
 		page.NextMarker = encode(last.key, encoding)
 	}
 	return page, nil
