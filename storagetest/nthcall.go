@@ -216,7 +216,7 @@ func (op operation) requirePermitted(t *T, name string, r faultResult) {
 	}
 
 	if r.retried {
-		// A single fault must not make an operation fail that retries.
+		// A single fault must not make an operation fail that retries, so this ends the case.
 		require.NoError(t, r.err, name)
 	}
 	if op.many {

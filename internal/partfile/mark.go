@@ -217,6 +217,7 @@ func openDead(dir Dir, path string) (*mark, error) {
 func (m *mark) lockIfDead() bool {
 	free, certain := localfile.TryLock(m.file)
 	if !free || !m.isInPlace() {
+		// The process is alive, or another file has the path by now.
 		return false
 	}
 

@@ -75,7 +75,8 @@ func respondAsGateway(x *exchange) {
 // sweep runs the operation once for each of its requests and each status to try, on one server, which
 // replaces the response to that request by one with the status.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
-	server := newServer(t, s.store.Server, false)
+	const tls = false
+	server := newServer(t, s.store.Server, tls)
 	b := engine.New(s.store.Open(t, server.URL),
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })

@@ -47,6 +47,7 @@ func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inne
 		return inner
 	}
 
+	// It begins as the revisions of every store in memory do.
 	revision := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
 	d.known.Store(attrs.Revision, revision)
 	if attrs.Revision != inner {

@@ -93,7 +93,7 @@ func (s *StandIn) repeat(t *testing.T, r Recording, diffs map[string][]string) R
 		if name != file {
 			file = name
 			send = s.Begin(t)
-			c = &comparison{standIn: s, written: map[string]bool{}, own: map[string]string{}}
+			c = &comparison{standIn: s, written: map[string]bool{}, ownValues: map[string]string{}}
 		}
 
 		if reason := c.unrepeatable(x); reason != "" {
@@ -128,9 +128,9 @@ func readAll(t *testing.T, resp *http.Response) *Response {
 
 // A comparison has what is known of the objects of one file.
 type comparison struct {
-	standIn *StandIn
-	written map[string]bool   // by bucket and key
-	own     map[string]string // maps tokens, generations and entity tags of the provider to the stand-in's
+	standIn   *StandIn
+	written   map[string]bool   // by bucket and key
+	ownValues map[string]string // maps tokens, generations and entity tags of the provider to the stand-in's
 }
 
 // unrepeatable returns why a request cannot have the same response again, or "" if it can.
@@ -216,15 +216,15 @@ func (c *comparison) remember(x *Exchange, resp *Response) {
 
 	// Each of these fields occurs at most once in a document.
 	recorded := fields(x.Response.Body)
-	own := fields(resp.Body)
+	repeated := fields(resp.Body)
 	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {
-		if len(recorded[path]) > 0 && len(own[path]) > 0 {
-			c.own[recorded[path][0]] = own[path][0]
+		if len(recorded[path]) > 0 && len(repeated[path]) > 0 {
+			c.ownValues[recorded[path][0]] = repeated[path][0]
 		}
 	}
 	for _, name := range []string{"Etag", "X-Goog-Generation"} {
 		if value := x.Response.Header.Get(name); value != "" {
-			c.own[value] = resp.Header.Get(name)
+			c.ownValues[value] = resp.Header.Get(name)
 		}
 	}
 }
@@ -233,12 +233,12 @@ func (c *comparison) remember(x *Exchange, resp *Response) {
 func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 	t.Helper()
 
-	// The stand-in has other tokens and entity tags than the provider. c.own maps the provider's to
+	// The stand-in has other tokens and entity tags than the provider. c.ownValues maps the provider's to
 	// those of the stand-in.
 	address := *x.Request.URL
 	query := url.Values{}
 	for name, values := range x.Query {
-		query.Set(name, cmp.Or(c.own[values[0]], values[0]))
+		query.Set(name, cmp.Or(c.ownValues[values[0]], values[0]))
 	}
 	address.RawQuery = query.Encode()
 
@@ -255,7 +255,7 @@ func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
 		value := values[0]
 		isRecorded := name != "Content-Length" && value != recording.Cleared
 		if isRecorded {
-			req.Header.Set(name, cmp.Or(c.own[value], value))
+			req.Header.Set(name, cmp.Or(c.ownValues[value], value))
 		}
 	}
 	if contentType != "" {
