@@ -197,6 +197,7 @@ func (r refusal) requireUnsupported(t *T, b storage.Bucket) {
 		}
 	})
 
+	// The engine itself knows that the bucket lacks any other feature.
 	engineRefuses := r.feature&toldByDriver == 0
 	if engineRefuses {
 		require.Zero(t, requests, "no request may be made:\n%v", t.faults)

@@ -140,7 +140,7 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 // next one is yielded. Sorted may be called several times, even while an earlier result is still
 // being read.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
-	s.sealed = true
+	s.sealed = true // Add fails after this
 	onDisk := len(s.levels) > 0
 	if onDisk && len(s.records) > 0 {
 		// The merge reads all records from the disk.

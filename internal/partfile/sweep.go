@@ -81,7 +81,12 @@ func (m *mark) removeWithFile() {
 		m.remove()
 		return
 	}
-	if !info.Mode().IsRegular() || m.dir.Remove(path) != nil {
+	if !info.Mode().IsRegular() {
+		// It is not the file of this mark.
+		m.close()
+		return
+	}
+	if m.dir.Remove(path) != nil {
 		m.close()
 		return
 	}

@@ -158,7 +158,8 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	var hit *Rule
 	for _, r := range i.rules {
 		// Each rule counts each matching call, even if an earlier rule already applies to the call.
-		if r.appliesTo(call, key) && hit == nil {
+		applies := r.appliesTo(call, key)
+		if applies && hit == nil {
 			hit = &r.rule
 		}
 	}

@@ -130,7 +130,7 @@ func (c *proxyConn) carry(dst io.Writer, src io.Reader, limit int64) {
 	if isCut {
 		c.once.Do(c.proxy.countCut)
 		if c.cut.Reset {
-			_ = c.client.SetLinger(0)
+			_ = c.client.SetLinger(0) // Close then sends a reset
 		}
 	}
 	_ = c.client.Close()

@@ -68,7 +68,7 @@ func (p *staleProxy) reset(w http.ResponseWriter) {
 		return
 	}
 	p.resets.Add(1)
-	_ = conn.(*net.TCPConn).SetLinger(0)
+	_ = conn.(*net.TCPConn).SetLinger(0) // Close then sends a reset
 	_ = conn.Close()
 }
 
