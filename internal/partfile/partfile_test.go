@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -173,6 +175,36 @@ func TestFindRemovesAFileOfAnotherObject(t *testing.T) {
 
 	require.Nil(t, partfile.Find(partfile.System{}, target, "another"))
 	require.Empty(t, listNames(t, dir))
+}
+
+// An unstableDir is a directory in which Lstat fails for one name, as on a disk with errors.
+type unstableDir struct {
+	partfile.System
+	failing string
+}
+
+func (d unstableDir) Lstat(name string) (os.FileInfo, error) {
+	if filepath.Base(name) == d.failing {
+		return nil, syscall.EIO
+	}
+	return d.System.Lstat(name)
+}
+
+// If Find cannot tell whether the partial file of another object exists, it keeps the mark, so that a later sweep finds
+// the file.
+func TestFindKeepsTheMarkOfAnUnreadableFile(t *testing.T) {
+	body := newContent()
+	dir := t.TempDir()
+	target := filepath.Join(dir, "target")
+	leavePartFile(t, target, body, partSize)
+	names := listNames(t, dir)
+	isPartFile := func(name string) bool { return !partfile.IsMark(name) }
+	index := slices.IndexFunc(names, isPartFile)
+	require.NotEqual(t, -1, index)
+
+	require.Nil(t, partfile.Find(unstableDir{failing: names[index]}, target, "another"))
+
+	require.Equal(t, names, listNames(t, dir))
 }
 
 // If a partial file is continued with the bytes of another object, Check fails with ErrMismatch.

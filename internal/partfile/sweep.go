@@ -1,6 +1,7 @@
 package partfile
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -77,12 +78,12 @@ func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
 func (m *mark) removeWithFile() {
 	path := m.filePath()
 	info, err := m.dir.Lstat(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		m.remove()
 		return
 	}
-	if !info.Mode().IsRegular() {
-		// It is not the file of this mark.
+	if err != nil || !info.Mode().IsRegular() {
+		// The file may remain, or another one is in its place.
 		m.close()
 		return
 	}
