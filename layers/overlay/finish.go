@@ -188,7 +188,9 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 		if err != nil {
 			return objects, err
 		}
-		if l.inOld && !p.hasObject() && p.marker != removed {
+		// A marker may say that the object was removed, although the old store still has it.
+		isOnlyInOld := l.inOld && !p.hasObject() && p.marker != removed
+		if isOnlyInOld {
 			objects++
 		}
 	}

@@ -78,7 +78,7 @@ func (m *merger) readPages(ctx context.Context, s *stores, r *driver.ListRequest
 		m.ofOld.Entries = slices.DeleteFunc(m.ofOld.Entries, isTombstone)
 	}
 
-	// From here on, a revision shows which store it is from.
+	// The engine gets revisions as the driver of the new store returns them. Those of the old store have its name.
 	s.old.TagEntries(m.ofOld.Entries)
 	s.old.BareEntries(m.ofNew.Entries)
 	m.markers, err = s.markers(ctx, m.ofNew.Entries)
@@ -186,7 +186,8 @@ func (m *merger) run() {
 		if needsNewPage || needsOldPage {
 			return
 		}
-		if newEntry == nil && oldEntry == nil {
+		isAtEnd := newEntry == nil && oldEntry == nil
+		if isAtEnd {
 			return
 		}
 
@@ -195,7 +196,7 @@ func (m *merger) run() {
 			m.addEntry(newEntry, nil)
 			continue
 		}
-		// The next page of tombstones may have one that hides the old store's entry.
+		// If the page of tombstones ends before this key, the next page may have one that hides the old store's entry.
 		if !m.knowsTombstone(oldEntry.Key) {
 			return
 		}

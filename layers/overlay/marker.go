@@ -50,6 +50,8 @@ func (s *stores) lookup(ctx context.Context, key string) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
+
+	// Do not take a marker of a later version of this package for an object.
 	kind := markerOf(attrs)
 	return place{attrs: attrs, marker: kind}, checkKind(key, kind)
 }

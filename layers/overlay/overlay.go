@@ -101,19 +101,19 @@ func newDriver(d driver.Driver, old storage.Bucket, c Config) driver.Driver {
 		return otherstore.Refuse(d, err)
 	}
 
-	// With NewOnly, reads find an empty bucket in the place of the old store.
+	// With NewOnly, reads find an empty bucket in the place of the old store, whose ID stays in the description.
 	if c.NewOnly {
 		oldStore.ID = "new only " + oldStore.ID
 		oldStore.Bucket = engine.New(emptyDriver{otherstore.Refuse(d, storage.ObjectNotFound)})
 	}
 	return otherstore.Calls(&objectDriver{d, &stores{
-		driver:  d,
-		new:     engine.New(d),
-		old:     oldStore,
-		removes: old,
-		config:  c,
-		desc:    desc,
-		pair:    serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old),
+		driver:    d,
+		new:       engine.New(d),
+		old:       oldStore,
+		oldBucket: old,
+		config:    c,
+		desc:      desc,
+		pair:      serving.PlaceID(engine.New(d)) + "-" + serving.PlaceID(old),
 	}})
 }
 
@@ -149,13 +149,13 @@ type objectDriver struct {
 
 // A stores has the two stores of an overlay. The driver and [Finish] use it.
 type stores struct {
-	driver  driver.Driver  // driver of the new store
-	new     storage.Bucket // the new store, without the layer
-	old     otherstore.Store
-	removes storage.Bucket // the old store; with NewOnly, only removals use it
-	config  Config
-	desc    driver.Description // description of the new store
-	pair    string             // text that identifies both stores, the same in every process
+	driver    driver.Driver  // driver of the new store
+	new       storage.Bucket // the new store, without the layer
+	old       otherstore.Store
+	oldBucket storage.Bucket // the old store itself; with NewOnly, old is an empty bucket, and only removals use this one
+	config    Config
+	desc      driver.Description // description of the new store
+	pair      string             // text that identifies both stores, the same in every process
 }
 
 // Describe returns the features that both stores have, without those that would bypass a marker or the
@@ -167,7 +167,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.PublicBaseURL = ""
 
 	// With NewOnly, the old store is still one of the places, because removals use it.
-	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver)
+	desc.Places = otherstore.Store{Bucket: d.stores.oldBucket}.Places(d.Driver)
 	return desc
 }
 

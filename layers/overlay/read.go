@@ -125,8 +125,8 @@ func (s *stores) readOld(
 // store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads an object from the new store. If the condition names a revision of the old store, it reads
-// only a copy of that revision.
+// readNew reads an object from the new store, and fails with errLookInOld if the old store must decide. If the
+// condition names a revision of the old store, readNew reads only a copy of that revision.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (readResult, error) {
@@ -134,8 +134,8 @@ func (s *stores) readNew(
 		return s.readCopy(ctx, r, get)
 	}
 
-	// The object may have replaced a marker after the refusal, so only a second refusal is sure to be about
-	// the object.
+	// If the store refuses the range or the condition, the refusal may be about a marker, which an object has
+	// replaced since. So only a second refusal is sure to be about the object.
 	req := s.old.ForOwn(r)
 	result, isRefused, err := s.readNewOnce(ctx, req, get)
 	if isRefused {
@@ -146,7 +146,7 @@ func (s *stores) readNew(
 
 // readNewOnce reads an object from the new store with get. isRefused is true if the store has refused the
 // range or the condition, and has an object now. The refusal may still have been about a marker, a small
-// object that was there before.
+// object that was there before. If the new store has nothing, readNewOnce fails with errLookInOld.
 func (s *stores) readNewOnce(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (result readResult, isRefused bool, err error) {
@@ -162,7 +162,7 @@ func (s *stores) readNewOnce(
 		return readResult{}, false, err
 	}
 
-	// See whether there is only a marker.
+	// The store has refused the range or the condition. See whether there is only a marker.
 	p, lookupErr := s.lookup(ctx, r.Key)
 	if lookupErr != nil {
 		return readResult{}, false, lookupErr

@@ -56,7 +56,7 @@ func (s *stores) checkKey(key string) error {
 // stays even if the key is written again, because the old store's object must never be seen again.
 func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
-		return s.removes.Remove(ctx, key)
+		return s.oldBucket.Remove(ctx, key)
 	}
 	name, _ := tombstoneKey(key)
 	_, err := s.putText(ctx, name, tombstone, nil, storage.Condition{})
@@ -138,8 +138,8 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 // isRemovedAt reports whether a key has a tombstone. It moves the cursor, which lists tombstones, to that
 // of the key, and so must be called for keys in ascending order.
 func (s *stores) isRemovedAt(ctx context.Context, tombstones *cursor, key string) (bool, error) {
-	name, ordered := tombstoneKey(key)
-	if ordered {
+	name, isOrdered := tombstoneKey(key)
+	if isOrdered {
 		// Skip the tombstones of earlier keys, which the old store does not have any more.
 		tombstones.skipTo(name)
 	}
@@ -147,8 +147,8 @@ func (s *stores) isRemovedAt(ctx context.Context, tombstones *cursor, key string
 		return false, tombstones.err
 	}
 
-	// The tombstones of long keys have another order than the keys.
-	if !ordered {
+	// The tombstones of long keys have another order than the keys, so the cursor may be past the one of this key.
+	if !isOrdered {
 		return s.isRemoved(ctx, key)
 	}
 	return tombstones.hasMore && tombstones.entry.Key == name, nil
@@ -238,13 +238,15 @@ func (s *stores) withoutTombstones(ctx context.Context, entries []storage.ListEn
 	return visible, nil
 }
 
-// removedPage returns a page of tombstones, as the keys and common prefixes that they hide.
+// removedPage returns a page of the keys and common prefixes that tombstones hide. A tombstone is an object of the
+// new store, whose key is TombstonesPrefix and the hidden key.
 func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
 	// Tombstones hide only entries of the old store.
 	if !s.config.KeepOld || pos.OldDone {
 		return &storage.Page{}, nil
 	}
 
+	// List the tombstones in place of the keys that they hide.
 	req := *r
 	req.Prefix = TombstonesPrefix + r.Prefix
 	page, err := pageOf(ctx, s.new, &req, amongTombstones(pos), pos.Removed, pos.RemovedDone)
@@ -264,6 +266,7 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 // amongTombstones returns the position at which a page of tombstones begins, if the page of the old store
 // begins at pos.
 func amongTombstones(pos position) position {
+	// Leave out what was listed, and what is before the beginning of the listing.
 	after := max(pos.After, pos.Start)
 	if after != "" {
 		after = TombstonesPrefix + after

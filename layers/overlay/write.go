@@ -16,9 +16,9 @@ import (
 // newChecks reports whether the new store can check a condition by itself.
 func (s *stores) newChecks(c storage.Condition) bool { return !c.Absent && !s.old.Has(c.Revision) }
 
-// writeCondition turns c, a condition on both stores together, into a condition on the new store. That is
-// usually one on the revision of a copy or of a marker: a small object in the place of one that is being
-// copied or removed.
+// writeCondition turns c, a condition on both stores together, into a condition that the new store can check. It
+// usually requires the revision of what the new store has in the place of the old store's object: a copy, or a
+// marker, which is a small object.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	if s.newChecks(c) {
 		return c, nil
@@ -40,6 +40,7 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if oldRevision, isOld := s.old.Cut(c.Revision); isOld {
 		return s.oldRevisionCondition(ctx, key, oldRevision, p)
 	}
+	// The condition is that no store has the object.
 	return s.createCondition(ctx, key, p)
 }
 
@@ -187,8 +188,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return attrs, err
 	}
 
-	// removes is the old store even with NewOnly. If it refuses the object, neither store may have it.
-	if _, err := d.stores.removes.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
+	// Put the question into the old store too, even with NewOnly. If that store refuses
+	// the object, neither store may have it.
+	if _, err := d.stores.oldBucket.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
 		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
 		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
 	}
@@ -198,17 +200,18 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // removeQuestion removes a question object from the old store (see Put). It sends no removal if the old
 // store lacks the object, because the old store may refuse removals.
 func (s *stores) removeQuestion(ctx context.Context, key string) error {
+	// With KeepOld, Put has stored no question there.
 	if s.config.KeepOld {
 		return nil
 	}
-	attrs, err := s.attrsIn(ctx, s.removes, key)
+	attrs, err := s.attrsIn(ctx, s.oldBucket, key)
 	if err != nil {
 		return err
 	}
 	if attrs == nil {
 		return nil
 	}
-	return s.removes.Remove(ctx, key)
+	return s.oldBucket.Remove(ctx, key)
 }
 
 // BeginParts begins an upload in the new store.
@@ -234,13 +237,17 @@ const removeAttempts = 5
 // Delete removes the object from both stores. Until the old store's object is removed, an object or a
 // marker in the new store hides it, so that no reader sees it afterwards.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	// Put has stored a question object in both stores.
 	if evidence.Asks(ctx, r.Key) {
 		if err := d.stores.removeQuestion(ctx, r.Key); err != nil {
 			return err
 		}
 	}
+
+	// Try again if another call changes one of the objects meanwhile.
 	for range removeAttempts {
-		if err := d.stores.deleteOnce(ctx, r); !errors.Is(err, errAgain) {
+		err := d.stores.deleteOnce(ctx, r)
+		if !errors.Is(err, errAgain) {
 			return err
 		}
 	}
@@ -257,7 +264,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err := s.checkKey(r.Key); err != nil {
 		return err
 	}
-	attrs, err := s.attrsIn(ctx, s.removes, r.Key)
+	attrs, err := s.attrsIn(ctx, s.oldBucket, r.Key)
 	if err != nil {
 		return err
 	}
@@ -302,14 +309,16 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 // deleteInNew removes the object of p from the new store, after it has removed the one in the old store,
 // if there is one (isInOld).
 func (s *stores) deleteInNew(ctx context.Context, r *driver.DeleteRequest, p place, isInOld bool) error {
-	req := *r
-	req.Condition, _ = s.conditionOfCopy(p, r.Condition)
+	// The condition may name a revision of the old store. If p is the copy of it, check the revision of p instead.
+	condition, _ := s.conditionOfCopy(p, r.Condition)
 	isConditional := r.Condition.Revision != ""
-	if isConditional && req.Condition.Revision != p.attrs.Revision {
-		// Nothing was removed yet.
+	if isConditional && condition.Revision != p.attrs.Revision {
+		// Fail before anything is removed from the old store.
 		return storage.PreconditionFailed
 	}
 
+	req := *r
+	req.Condition = condition
 	if isInOld {
 		if err := s.removeOld(ctx, r.Key); err != nil {
 			return err
