@@ -189,8 +189,9 @@ func (n noteSet) has(key string) bool {
 // unpaired is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
 	set := noteSet{keys: map[string]time.Time{}, names: map[string]bool{}}
-	var mu sync.Mutex
-	err := (&job{}).run(ctx, s.notes(ctx, b), func(ctx context.Context, entry storage.ListEntry) error {
+	var mu sync.Mutex // guards set
+	reading := &job{} // reads the notes in parallel; its report is not needed
+	err := reading.run(ctx, s.notes(ctx, b), func(ctx context.Context, entry storage.ListEntry) error {
 		n, err := readNote(ctx, b, entry.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
 			// The writer of the note, or a Repair, has removed it.
@@ -212,7 +213,7 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 	return set, err
 }
 
-// add adds a note, which the store lists as the given entry.
+// add adds a note, which the store lists as the given entry. The key of the note gets the latest end of all its notes.
 func (n noteSet) add(entry storage.ListEntry, added note) {
 	n.names[entry.Key] = true
 	begin := entry.Modified

@@ -72,6 +72,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position) 
 		return nil, err
 	}
 
+	// Leave out the notes. The next page continues at the token, and in the other store after the last entry.
 	page := &storage.Page{Entries: r.Entries[:0]}
 	next := position{Second: pos.Second, Token: listed.Token, After: pos.After}
 	for _, entry := range listed.Entries {
@@ -96,6 +97,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position) 
 		page.Entries = append(page.Entries, entry)
 	}
 
+	// Without a token, there is no next page.
 	if listed.Token == "" {
 		return page, nil
 	}

@@ -128,7 +128,8 @@ func newDriver(d driver.Driver, second storage.Bucket, c Config) driver.Driver {
 	return otherstore.Calls(&objectDriver{d, newStores(d, secondStore, c)})
 }
 
-// newStores returns the two stores of a mirror. d is the driver of the primary.
+// newStores returns the two stores of a mirror. d is the driver of the primary, which a mirror uses through three
+// buckets: for most calls, for calls without retries, and to read a revision that the context names.
 func newStores(d driver.Driver, second otherstore.Store, c Config) *stores {
 	return &stores{
 		place:       serving.PlaceID(engine.New(d)),
@@ -138,7 +139,7 @@ func newStores(d driver.Driver, second otherstore.Store, c Config) *stores {
 		primary:     engine.New(d),
 		once:        engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		source:      engine.New(pinned{d}),
-		// The primary counts as failed after several failures in a row, and the second store after one.
+		// The circuit of the primary opens after opensAt failures in a row, and that of the second store after one.
 		primaryCircuit: circuit{weight: 1, wait: c.Probe},
 		secondCircuit:  circuit{weight: opensAt, wait: c.Probe},
 	}

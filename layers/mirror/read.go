@@ -103,11 +103,13 @@ func withSecondError(err, secondErr error) error {
 	return storageErr
 }
 
-// condition translates the condition of r into an option for a read of the second store, which is nil if
-// r has no condition that the second store must check.
+// condition translates the condition of r into an option for a read of the second store, whose copy of an object
+// has another revision than the primary's. The option is nil if the second store has no condition to check.
 //
-// If r requires a revision of the primary, the option requires the copy of that revision, and the result
-// revision is the primary's; otherwise it is "". condition fails if the second store has no copy.
+//   - If r requires a revision of the primary, the option requires the copy of that revision. The result
+//     revision is then the primary's, and "" in the other cases. If there is no copy, condition fails.
+//   - If r excludes a revision of the primary, and the second store has the copy of that revision, condition
+//     fails with NotModified.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -116,6 +118,7 @@ func (s *stores) condition(
 		return option, "", nil
 	}
 
+	// r requires a revision of the primary.
 	if revision := r.Condition.Revision; revision != "" {
 		attrs, err := s.findCopy(ctx, r.Key, revision)
 		if err != nil {
@@ -124,11 +127,10 @@ func (s *stores) condition(
 		return storage.IfRevision(attrs.Revision), revision, nil
 	}
 
+	// r excludes a revision of the primary, or has no condition.
 	if r.Condition.NotRevision == "" {
 		return nil, "", nil
 	}
-
-	// If the second store has a copy of this revision, the object is unmodified.
 	_, err = s.findCopy(ctx, r.Key, r.Condition.NotRevision)
 	if errors.Is(err, storage.ObjectNotFound) {
 		return nil, "", nil

@@ -204,12 +204,13 @@ func (s *stores) applyNote(ctx context.Context, j *job, n note) error {
 }
 
 // checkLosesNothing fails if a repair of the key would remove an object of the second store or replace
-// its content.
+// its content. It is for a note of another pair of stores, because the second store may then be the right one.
 func (s *stores) checkLosesNothing(ctx context.Context, key string) error {
 	primaryAttrs, secondAttrs, err := s.attrsOfBoth(ctx, key)
 	if err != nil {
 		return err
 	}
+	// The second store has nothing to lose.
 	if secondAttrs == nil {
 		return nil
 	}
@@ -309,7 +310,9 @@ func (j *job) run(
 // repair makes both stores equal for a key, and reports whether it has. If the second store refuses the
 // marker of a folder, because it cannot have the key, it returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
-	removed, err := s.equalize(ctx, key, true)
+	// The stores may be equal already.
+	const compareFirst = true
+	removed, err := s.equalize(ctx, key, compareFirst)
 	if removed {
 		j.removed.Add(1)
 	}

@@ -254,10 +254,13 @@ func (c *comparison) compareInPrimary(ctx context.Context, entry storage.ListEnt
 	if err != nil {
 		return err
 	}
+	// The mark proves that the primary is right only if the second store has had its object since before the mark.
 	if secondAttrs != nil {
-		return c.plan(ctx, entry.Key, Replaced, s.putTime(entry.Key, secondAttrs.Modified))
+		since := s.putTime(entry.Key, secondAttrs.Modified)
+		return c.plan(ctx, entry.Key, Replaced, since)
 	}
 
+	// The second store lacks the object. Without a reason for this, it may be an older snapshot.
 	if !c.explainsMissing(entry) {
 		c.unexplained.Add(1)
 	}
@@ -411,7 +414,8 @@ func (c *comparison) checkDecided() error {
 	}
 	undecided := c.undecided.Load()
 
-	// If the stores have no equal object, the mark proves nothing, and with it the actions that it decided.
+	// The mark says that both stores were equal once. If they have no equal object now, neither the mark nor the
+	// actions that it decided can be trusted.
 	markIsDoubtful := c.byMark > 0 && c.matched.Load() == 0
 	if undecided == 0 && !markIsDoubtful {
 		return nil

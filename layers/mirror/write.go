@@ -76,7 +76,8 @@ func (s *stores) removeNote(ctx context.Context, name string) {
 func (s *stores) write(ctx context.Context, key string, do func() (*storage.Attrs, error)) (*storage.Attrs, error) {
 	// A store of this mirror may itself be a mirror, whose reads must not fail over to older objects.
 	ctx = evidence.WithoutFailover(ctx)
-	name, err := s.putNote(ctx, key, 0)
+	const noURL = 0 // no signed URL permits the write later
+	name, err := s.putNote(ctx, key, noURL)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,9 @@ func (s *stores) write(ctx context.Context, key string, do func() (*storage.Attr
 		return attrs, err
 	}
 
-	// The second store cannot have the copy yet, so equalize need not compare first.
-	_, err = s.equalize(ctx, key, false)
+	// The second store cannot have the copy yet.
+	const compareFirst = false
+	_, err = s.equalize(ctx, key, compareFirst)
 	isComplete := err == nil || errors.Is(err, errLeftOut) // the second store needs no empty folder marker
 	if isComplete {
 		s.removeNote(ctx, name)
