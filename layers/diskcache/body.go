@@ -142,11 +142,9 @@ func (b *body) load() {
 	}
 
 	data := b.buffer[:min(blockBytes, b.size-start)]
-
-	// A read that has failed may have loaded some of the bytes.
 	n, err := b.block(number, data)
 
-	// Keep the bytes from pos up to the end of the range.
+	// Keep the bytes from pos up to the end of the range, even if the read failed after them.
 	first := b.pos - start
 	end := min(int64(n), b.end-start)
 	if first < end {

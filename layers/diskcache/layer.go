@@ -142,9 +142,11 @@ func (d *objectDriver) confirm(b *body, r *driver.GetRequest, current *storage.A
 	first := r.Offset / b.blockBytes()
 	needsFirstBlock := r.Suffix == 0 && !d.cache.has(b.name(first))
 	if needsFirstBlock {
-		// The response also has the attributes.
+		// Request the missing blocks. The response also has the attributes.
 		return b.fetch(first, b.endOfFirstRun(r, first))
 	}
+
+	// The cache has the first block, so only the attributes may be missing.
 	if current != nil {
 		return current, nil
 	}

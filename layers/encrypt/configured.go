@@ -204,8 +204,8 @@ func parseAgeKeys(text string, recipients []age.Recipient) (Keys, error) {
 		return NewKeys(recipients, nil), nil
 	}
 
-	// ParseKeys also checks identities that are used with recipients: its errors do not quote their lines,
-	// which are secret.
+	// If a line of the text is invalid, ParseIdentities below could quote it in its error, but the lines are secret.
+	// So ParseKeys, whose errors do not quote them, always reads the text first.
 	keys, err := ParseKeys(strings.NewReader(text))
 	if err != nil {
 		return nil, err

@@ -219,6 +219,8 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		if isNew {
 			return d.runOpening(ctx, name, o, obj, header)
 		}
+
+		// Another call unwraps the key, so wait for its result.
 		select {
 		case <-o.done:
 		case <-ctx.Done():
@@ -227,6 +229,7 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		if !o.retry {
 			return o.key, o.err
 		}
+		// The other call was canceled, which says nothing about the key.
 	}
 }
 

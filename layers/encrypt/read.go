@@ -78,13 +78,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 // get is Get without the check for truncated objects. If the object is not encrypted, and AllowPlain
 // permits that, get reads it again, because the first request was for encrypted chunks.
 func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	// Read the encrypted chunks that contain the range.
 	chunks := *r
 	if !sealRange(&chunks) {
 		return nil, nil, storage.RangeNotSatisfiable
 	}
-
 	attrs, body, err := d.Driver.Get(ctx, &chunks)
-	// A plain object is smaller than an encrypted one, so it may end before these chunks.
+
+	// A plain object is smaller than an encrypted one, so it may end before these chunks. If the object is encrypted,
+	// the store was right.
 	if errors.Is(err, storage.RangeNotSatisfiable) && d.layer.config.AllowPlain {
 		return d.getPlain(ctx, r, storage.RangeNotSatisfiable)
 	}
@@ -106,6 +108,7 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}
 	if isPlain {
 		_ = body.Close()
+		// If the object is encrypted now, it was replaced, and a later attempt may succeed.
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
 

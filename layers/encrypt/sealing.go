@@ -288,8 +288,9 @@ func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 // hash computes the checksum of the encrypted bytes before they are sent, and then sets b.sum to nil,
 // so that Read and Seek do not change it.
 func (b *sealingBody) hash() error {
-	if _, ok := b.plain.(driver.BodyPeeker); !ok {
-		// The last Read stores the checksum.
+	_, canPeek := b.plain.(driver.BodyPeeker)
+	if !canPeek {
+		// Read the whole body, and go back to its beginning. The last Read stores the checksum.
 		if _, err := io.Copy(io.Discard, b); err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	req.Body = body.asReader()
 	req.Size = sealedSize(r.Size)
 
-	// If the driver below needs the checksum before the bytes, it is computed here.
+	// If the driver below needs the checksum before the bytes, compute it now.
 	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
@@ -361,13 +361,16 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	req.Source.Account = src.below
 	req.Source.Attrs = &sealed
 	req.Metadata = metadata
+	// The new header makes the metadata differ from those of the source.
 	req.Replace = true
 
 	attrs, err := d.Driver.Copy(ctx, &req)
 	if err != nil {
 		return nil, err
 	}
-	return plainResult(attrs, storage.CRC32C{})
+	// No bytes passed through this process, so it knows no checksum to compare.
+	unknownSum := storage.CRC32C{}
+	return plainResult(attrs, unknownSum)
 }
 
 // The engine does not call Compose and the methods below, because their features are withheld.

@@ -30,7 +30,8 @@ func (c *credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		}
 	})
 	if c.err != nil {
-		return azcore.AccessToken{}, kms.NoCredentials(c.err, false, hint)
+		const isTemporary = false
+		return azcore.AccessToken{}, kms.NoCredentials(c.err, isTemporary, hint)
 	}
 	token, err := c.wrapped.GetToken(ctx, o)
 	if err == nil || ctx.Err() != nil {
