@@ -105,8 +105,8 @@ type Text struct {
 	// lostWrite is true if the response to an earlier write of the same call was lost. That write may
 	// have changed the ledger already.
 	lostWrite bool
-	// old is the revision of the ledger under OldPrefix that this one replaces; "" if there is none.
-	old string
+	// oldRevision is the revision of the ledger under OldPrefix that this one replaces; "" if there is none.
+	oldRevision string
 }
 
 // newID returns the ID of a new ledger.
@@ -499,7 +499,7 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 		return current, nil
 	}
 
-	// There is no ledger under the key. The count of an older version becomes the first one there.
+	// There is no ledger under the key. The ledger of an older version becomes the first one there.
 	old, err := b.read(ctx, OldPrefix+b.name(user))
 	if err != nil {
 		return nil, err
@@ -509,11 +509,13 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 		return b.read(ctx, b.Key(user))
 	}
 
-	// The next write creates the ledger under the new key, and then removes the old one.
-	old.old = old.revision
+	// The next write creates the ledger under the new key, because it has no revision there, and then removes
+	// the old one.
+	old.oldRevision = old.revision
 	old.revision = ""
 	if old.ID == "" {
-		// Every call that moves this ledger must give it the same ID. All of them read the same nonce.
+		// Older versions gave no ID. Several calls may move this ledger at the same time, and must give it the same
+		// ID. The nonce serves as the ID, because all of them read the same one.
 		old.ID = old.Nonce
 	}
 	return old, nil
@@ -540,7 +542,7 @@ func (b *Book) Migrate(ctx context.Context, oldKey string) error {
 
 	// Any write of the ledger moves it to its new key.
 	return b.change(ctx, old.User, func(t *Text) (outcome, error) {
-		isMoved := t.old == "" // another call has moved it
+		isMoved := t.oldRevision == "" // another call has moved it
 		if isMoved {
 			return unchanged, nil
 		}
@@ -615,10 +617,10 @@ func (b *Book) write(ctx context.Context, t *Text) (bool, error) {
 
 	// Remove the ledger of an older version that this one replaces.
 	t.revision = revision
-	if t.old != "" {
+	if t.oldRevision != "" {
 		// If the removal fails, the next Sweep repeats it.
-		_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
-		t.old = ""
+		_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.oldRevision)
+		t.oldRevision = ""
 	}
 	return true, nil
 }
@@ -633,6 +635,6 @@ func (b *Book) confirmWrite(ctx context.Context, t *Text) bool {
 	}
 	t.revision = current.revision
 	// The next Sweep removes the ledger of an older version that t replaces.
-	t.old = ""
+	t.oldRevision = ""
 	return true
 }

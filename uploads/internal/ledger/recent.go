@@ -129,7 +129,9 @@ func update[T any](
 
 	lostWrite := false
 	for attempt := range maxConflicts {
+		// Take the ledger out of the memory, or read it.
 		old := s.text
+		s.text = nil
 		isFromMemory := old != nil
 		if !isFromMemory {
 			old, err = b.Read(ctx, user)
@@ -141,10 +143,9 @@ func update[T any](
 		// Change a copy.
 		t := old.clone(user)
 		t.lostWrite = lostWrite
-		s.text = nil
 		result, did, err := f(t)
 		if did == unchanged && isFromMemory {
-			// Try again with the stored ledger, because s.text is nil now.
+			// The ledger may be outdated. The memory has none any more, so the next attempt reads the stored one.
 			continue
 		}
 		if err != nil {
@@ -158,7 +159,7 @@ func update[T any](
 			return result, nil
 		}
 
-		// Write it.
+		// Write the copy, and remember it if it is not too large.
 		saved, err := b.write(ctx, t)
 		if saved {
 			if len(t.Entries) <= maxKept {
