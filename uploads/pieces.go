@@ -62,7 +62,7 @@ func (s *Service) storePiece(ctx context.Context, p Piece) (*File, error) {
 		return nil, err
 	}
 
-	// Store the piece. There may be a file even if there is an error.
+	// Store the piece. If the file was complete before, put returns both its session and an error.
 	p.Target = target
 	u := &putPiece{setup: s.setup, service: s, piece: p}
 	current, err := u.put(ctx)
@@ -137,8 +137,7 @@ func (u *putPiece) put(ctx context.Context) (*session.Session, error) {
 
 	// Another call may have completed the upload and removed its pieces, or the upload may have expired.
 	// The list of pieces cannot show that, so read the state again.
-	const reload = true
-	s, err = u.confirmUse(ctx, s, reload)
+	s, err = u.reloadInUse(ctx, s)
 	if err != nil {
 		return nil, pieceFailed(err)
 	}

@@ -161,8 +161,7 @@ func (u *putPiece) continueUpload(ctx context.Context, s *session.Session) (*ses
 	if err := u.piece.checkSame(s); err != nil {
 		return nil, err
 	}
-	const reload = false // s was read just now
-	return u.confirmUse(ctx, s, reload)
+	return u.confirmUse(ctx, s)
 }
 
 // begin creates the session of the upload, or returns nil if another call has done so first. The state of an
@@ -188,7 +187,7 @@ func (u *putPiece) begin(ctx context.Context, name, oldRevision string) (*sessio
 	// Save the session, unless another call has been faster.
 	u.prefix = keeper.Key(s, s.RunID())
 	err = keeper.Save(ctx, s)
-	keeper.Unreserve(ctx, s, err)
+	keeper.Unreserve(ctx, s, err) // only if err is not nil
 	if err == session.ErrConflict {
 		return nil, nil
 	}
@@ -215,6 +214,7 @@ func (u *putPiece) newSession(name string, target session.Target) *session.Sessi
 	const unknownSize = -1 // only the pieces will show how large the file is
 	request := session.Request{Name: p.Name, Type: p.Type, Metadata: p.Metadata, Size: unknownSize}
 	s := session.New(session.KindPieces, session.User(p.User), request, target, time.Time{})
+	// Calls find the session by its name, and not by a secret ID.
 	s.Dir = name
 	s.ID = ""
 	s.Pieces = &session.PieceState{
@@ -230,8 +230,8 @@ func (u *putPiece) newSession(name string, target session.Target) *session.Sessi
 const waitForBegin = 2 * time.Second
 
 // isBegunByAnother reports whether there is no room for the upload because a concurrent call that begins the same
-// upload has reserved it. If that call has not saved the state of the upload yet, isBegunByAnother waits a moment
-// before it returns true, or fails if it has waited too long.
+// upload has reserved it. The caller should then look for the state that the other call saves. If it is not saved yet,
+// isBegunByAnother waits a moment before it returns true, or fails if it has waited too long.
 func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
 	current, err := u.service.keeper.Read(ctx, s.Dir)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
@@ -256,16 +256,18 @@ func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bo
 	return true, nil
 }
 
-// confirmUse keeps a concurrent Sweep from removing the upload as an idle one, and returns the current state of the
-// upload. If reload is true, it reads the state again first. It fails with NotFound if the upload was aborted.
-func (u *putPiece) confirmUse(ctx context.Context, s *session.Session, reload bool) (*session.Session, error) {
-	if reload {
-		var err error
-		s, err = u.service.keeper.Reload(ctx, s)
-		if err != nil {
-			return nil, err
-		}
+// reloadInUse reads the state of the upload again, and then does what confirmUse does.
+func (u *putPiece) reloadInUse(ctx context.Context, s *session.Session) (*session.Session, error) {
+	s, err := u.service.keeper.Reload(ctx, s)
+	if err != nil {
+		return nil, err
 	}
+	return u.confirmUse(ctx, s)
+}
+
+// confirmUse keeps a concurrent Sweep from removing the upload as an idle one, and returns the current state of the
+// upload. It fails with NotFound if the upload was aborted.
+func (u *putPiece) confirmUse(ctx context.Context, s *session.Session) (*session.Session, error) {
 	return u.service.keeper.Update(ctx, s, func(s *session.Session) (bool, error) {
 		if s.Phase == session.PhaseAborted {
 			return false, refusal.NotFound()

@@ -59,8 +59,7 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 	unchangedRevision := ""          // revision of the state in the last round
 	unchangedFor := time.Duration(0) // how long the state has had this revision
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		const reload = true
-		current, err := u.confirmUse(ctx, s, reload)
+		current, err := u.reloadInUse(ctx, s)
 		if err != nil {
 			return nil, pieceFailed(err)
 		}
@@ -136,12 +135,12 @@ func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) 
 		}
 	}
 
-	if refusal.CodeOf(err) != refusal.CodeLocked {
-		return false
+	isBlocked := refusal.CodeOf(err) == refusal.CodeLocked
+	if isBlocked {
+		// Store.Update has given up after MaxConflicts conflicts, so count them.
+		u.conflicts += session.MaxConflicts
 	}
-	// Store.Update has given up with this code after MaxConflicts conflicts, so count them.
-	u.conflicts += session.MaxConflicts
-	return true
+	return isBlocked
 }
 
 // join joins the pieces to one object, and starts again if a piece was replaced meanwhile.
