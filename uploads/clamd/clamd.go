@@ -139,9 +139,10 @@ func (s *Scanner) scanError(ctx context.Context, f *uploads.File, err error) err
 	if contentErr, ok := err.(contentError); ok {
 		return contentErr.error
 	}
-	if err := commandError(ctx, inspect, err); storage.CodeOf(err) != storage.Unavailable {
-		// The context has ended.
-		return err
+	cmdErr := commandError(ctx, inspect, err)
+	isContextEnded := storage.CodeOf(cmdErr) != storage.Unavailable
+	if isContextEnded {
+		return cmdErr
 	}
 
 	// Find out whether clamd is down, or only this scan failed.
@@ -165,7 +166,8 @@ func (s *Scanner) Version(ctx context.Context) (string, error) {
 	return s.command(ctx, "clamd.Version", "VERSION", isVersion)
 }
 
-// command sends the named command, which has no arguments, and returns the reply if isValid accepts it.
+// command sends the named command, which has no arguments, over a connection of its own. It returns the reply if
+// isValid accepts it.
 func (s *Scanner) command(ctx context.Context, op, name string, isValid func(reply string) bool) (string, error) {
 	c, err := s.connect(ctx, s.prompt)
 	if err != nil {

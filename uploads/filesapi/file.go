@@ -82,9 +82,11 @@ type deletion struct {
 
 // deleteMany removes the client files with the IDs in the body, and sends a result for each.
 func (h *handler) deleteMany(c *call) error {
-	// A product with a larger number of files could overflow.
+	// Limit the length of the JSON by the number of IDs. The constant keeps the product from an overflow.
 	const maxFiles = 1 << 40
-	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), maxFiles))
+	idsLimit := idJSON * min(int64(h.config.MaxDelete), maxFiles)
+	limit := max(maxJSON, idsLimit)
+
 	var ids []string
 	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err

@@ -267,7 +267,8 @@ func (f *formFile) Read(p []byte) (int, error) {
 
 // readRest reads the fields after the file, and returns io.EOF, the end of the file for Read, if all of them are valid.
 func (f *formFile) readRest() error {
-	f.form.body.Left = maxFormFields // the file had no limit here
+	// The file was read without the limit for the other fields, so set it again.
+	f.form.body.Left = maxFormFields
 	for {
 		const maxFile = 0 // no other file may follow
 		err := f.form.next(maxFile)

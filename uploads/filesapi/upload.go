@@ -64,7 +64,7 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
 
 // uploadPart returns the handler that stores a part of a file from a form, which may have these fields in
-// addition to partFields.
+// addition to partFields. The response to the part that completes the file has the record of the file.
 func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 	fields = append(fields, partFields...)
 	return func(c *call) error {
@@ -86,8 +86,8 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 		if err != nil {
 			return f.file.failure(err)
 		}
-		areOthersMissing := record == nil
-		if areOthersMissing {
+		// Without a record, other parts are still missing.
+		if record == nil {
 			return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
 		}
 		return c.json(http.StatusCreated, record)

@@ -68,8 +68,9 @@ func pictureSize(h *head, b box) (width, height int, ok bool) {
 	return int(width32), int(height32), true
 }
 
-// childBoxes returns the boxes with this name inside the boxes of outer, or only the first one at the top
-// level, because the picture data follows it. Each box that it reads reduces budget, and it stops at 0.
+// childBoxes returns the boxes with this name inside the boxes of outer. At the top level, it returns only the
+// first one, because the data of the picture follow it. The budget says how many boxes may still be read: each
+// one reduces it by 1, and at 0 childBoxes stops.
 func childBoxes(h *head, outer []box, name string, budget *int) []box {
 	var found []box
 	for _, parent := range outer {

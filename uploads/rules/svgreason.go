@@ -210,7 +210,7 @@ func styleReason(text string, checkFunctions bool) *reason {
 // reference to the document itself or a raster picture.
 func urlReason(text string) *reason {
 	rest := text
-	isFirst := true // true until an address is no reference to the document itself
+	mustSearch := true // true until the rest of the text was searched for a script
 	for {
 		_, target, found := strings.Cut(rest, "url(")
 		if !found {
@@ -218,17 +218,17 @@ func urlReason(text string) *reason {
 		}
 		rest = target
 
-		// The address is not cut off at its end, so it has the rest of the text, too.
+		// The address is not cut off at its end, but extends to the end of the text.
 		address := strings.TrimLeft(target, `"'`)
 		if address == "" || address[0] == '#' {
 			continue
 		}
-		// The search from the first address covers all later ones. Once is enough, and keeps the time linear in
-		// the length of the text.
-		if isFirst && strings.Contains(address, "script:") {
+		// The text after the first address includes all later ones, so search it only once. That keeps the time
+		// linear in the length of the text.
+		if mustSearch && strings.Contains(address, "script:") {
 			return activeContent
 		}
-		isFirst = false
+		mustSearch = false
 		if !isPicture(address) {
 			return externalReference
 		}

@@ -114,6 +114,7 @@ func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 // prepare creates or updates the tables, after it has checked that connections to SQLite can be used
 // together.
 func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
+	// The only connection of a pool never meets another one.
 	if d != SQLite || db.Stats().MaxOpenConnections == 1 {
 		return migrate(ctx, db, d)
 	}
@@ -274,7 +275,8 @@ func selectAfter(columns, where string) string {
 }
 
 // query runs a statement and returns a page of at most limit rows, and the key after which the next page
-// starts, or "" for the last page. The statement must have a LIMIT as its last value, which query adds.
+// starts, or "" for the last page. The statement must end with a LIMIT, and query adds the value for it. The
+// function scan reads a row, and key returns the key of a row.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,

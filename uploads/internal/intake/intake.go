@@ -62,14 +62,14 @@ func New(limit int64) *Memory {
 	partsLimit := limit - feedsLimit
 	bodiesLimit := 8 * limit
 
-	// These factors of package fairshare let one user take half of the memory, or three quarters. Three quarters
-	// of the smallest MemoryLimit suffice for a usual part.
-	const half = 1
-	const threeQuarters = 3
+	// One user gets at most this factor of what remains for the other users: with 1, half of the memory, and with
+	// 3, three quarters of it. Three quarters of the smallest MemoryLimit suffice for a usual part.
+	const halfFactor = 1
+	const threeQuartersFactor = 3
 	return &Memory{
-		Feeds:  fairshare.New(feedsLimit, half),
-		Parts:  fairshare.New(partsLimit, threeQuarters),
-		Bodies: fairshare.New(bodiesLimit, half),
+		Feeds:  fairshare.New(feedsLimit, halfFactor),
+		Parts:  fairshare.New(partsLimit, threeQuartersFactor),
+		Bodies: fairshare.New(bodiesLimit, halfFactor),
 		Wait:   running.Sleep,
 		Pulse:  running.Sleep,
 	}

@@ -104,15 +104,18 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	return h.finishParts(c.Context(), s)
 }
 
-// sessionIfCompleted returns the session if another request has completed the upload, and err otherwise. The
-// caller could not use the parts of the upload because of err.
+// sessionIfCompleted finds out whether another request has completed the upload, which may be the reason why the
+// caller could not use its parts. If so, it returns the session. Otherwise it returns err, the caller's error, or
+// BeingCompleted if the other request is still at work.
 func (h *Handler) sessionIfCompleted(c *intake.Call, err error) (*session.Session, error) {
+	// Any other error has another reason.
 	hasNoParts := storage.CodeOf(err) == storage.ObjectNotFound
 	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
 	if !hasNoParts && !isCompleted {
 		return nil, err
 	}
 
+	// Read the state again, to see what the other request has done.
 	s, loadErr := h.loadParts(c)
 	if loadErr != nil {
 		return nil, loadErr

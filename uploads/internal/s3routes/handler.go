@@ -183,9 +183,13 @@ func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.Pa
 
 // beginSignable begins a multipart upload in the store whose parts can be signed, with checksums if the store
 // can verify them. If the store cannot sign parts at all, they are to pass through the handler.
+//
+// Only an attempt shows what the store can sign. So beginSignable signs a part on trial and, if that fails, calls
+// itself again with s.Checked set to false or s.Proxied set to true.
 func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
-	if s.Size < 0 && s.Target.MaxSize > 0 {
+	isSizeUnknown := s.Size < 0
+	if isSizeUnknown && s.Target.MaxSize > 0 {
 		opts = append(opts, storage.WithMaxSize(s.Target.MaxSize))
 	}
 	if s.Proxied {
@@ -300,6 +304,7 @@ func (h *Handler) listParts(c *intake.Call) error {
 	}
 	parts, listErr := upload.Parts(c.Context())
 	if listErr != nil {
+		// Another request may have completed the upload since openParts, so that its parts are gone.
 		completed, err := h.sessionIfCompleted(c, refusal.UploadFailed(listErr))
 		if err != nil {
 			return err
@@ -323,14 +328,16 @@ func etagOf(p storage.UploadedPart) string {
 	return cmp.Or(p.ETag, fmt.Sprintf(`"%d-%d"`, p.Number, p.Size))
 }
 
-// abortParts aborts an upload, unless an earlier call may have made its object.
+// abortParts aborts an upload. If the object of the upload may exist already, abortParts completes the upload
+// instead, and fails with Completed.
 func (h *Handler) abortParts(c *intake.Call) error {
 	s, err := h.loadParts(c)
 	if err != nil {
 		return err
 	}
 	if s.IsFinishing() {
-		// An earlier call may have made the object, so it is too late to abort.
+		// An earlier call may have made the object, so it is too late to abort. Abort below then fails, because
+		// the upload is complete.
 		s, err = h.finishParts(c.Context(), s)
 		if err != nil {
 			return err

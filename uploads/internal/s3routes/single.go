@@ -127,6 +127,7 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 	s.Arrival = &session.Arrival{Size: size}
 	body := &summedBody{src: file}
 
+	// Remember the phase, which says what an earlier request has done.
 	oldPhase := s.Phase
 	if oldPhase != session.PhaseDone {
 		s, err = h.finishSingle(c.Context(), s, body)
@@ -138,7 +139,7 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 		return s, nil
 	}
 
-	// It was not the first request.
+	// An earlier request may have stored other bytes than this one sends.
 	if err := h.checkRepeated(c.Context(), s, body, oldPhase); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 		// Take the claim. Others may take it over after ClaimedUntil.
 		current.Claim = callID
 		current.ClaimedUntil = now.Add(ClaimFor)
-		// An earlier call that had a claim may have made the object.
+		// An earlier call that had a claim may have made the object. Tried is saved with the session, and Again tells
+		// only this call.
 		current.Again = current.Tried
 		current.Tried = true
 
@@ -49,8 +50,8 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 	})
 }
 
-// claimError returns the reason why the call with this ID may not claim the stored session current, or nil. The
-// session known is the one that the call has read before.
+// claimError returns the reason why the call with this ID may not claim a session, or nil. The call has read the
+// session before as known, and has read it again as current.
 func (st *Store) claimError(current, known *Session, callID string, now time.Time) error {
 	if current.User != known.User || current.Phase == PhaseAborted {
 		return refusal.NotFound()
@@ -59,7 +60,8 @@ func (st *Store) claimError(current, known *Session, callID string, now time.Tim
 		return current.Completed()
 	}
 
-	// Another call has the claim, and this call has not waited long enough to ignore that.
+	// Another call has the claim. Ignore it only if this call has waited for its end in vain: the stored session has
+	// not changed since known.Overdue was set.
 	isOverdue := current.Revision == known.Overdue
 	if st.IsClaimedAt(current, now) && current.Claim != callID && !isOverdue {
 		return refusal.BeingCompleted()

@@ -203,6 +203,7 @@ func (s *Session) Arrived() bool {
 	case KindParts, KindFinal, KindPieces:
 		return true
 	case KindSingle:
+		// Its bytes arrive in the request that also makes the object.
 		return false
 	}
 

@@ -41,12 +41,15 @@ func (c *call) isDraft() bool {
 	if c.Header.Get("Tus-Resumable") != "" {
 		return false
 	}
+	// The only request of the draft without an ID is a POST.
 	if c.PathValue("id") == "" && c.Method != http.MethodPost {
 		return false
 	}
 	if c.Header.Get(interopHeader) != "" || c.Header.Get(completeHeader) != "" {
 		return true
 	}
+
+	// These requests of the draft need no header of it.
 	switch c.Method {
 	case http.MethodHead, http.MethodGet, http.MethodDelete:
 		return true

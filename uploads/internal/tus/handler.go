@@ -439,6 +439,7 @@ func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 func (t *Handler) begin(c *call, s *session.Session) error {
 	fitsOnePart := s.Size >= 0 && s.Size <= t.Store.BasePart
 	if fitsOnePart {
+		// The size of a part is never 0, even for an empty file.
 		s.PartSize = max(s.Size, 1)
 		return t.Store.Save(c.Context(), s)
 	}

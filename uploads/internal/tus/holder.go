@@ -86,8 +86,11 @@ func (t *Handler) acquire(c *call, offset, size int64) (*session.Session, error)
 			return nil, err
 		}
 		if s.Phase != session.PhaseOpen {
+			// All bytes have arrived.
 			return s, nil
 		}
+
+		// Become the holder, unless another request changes the session first.
 		if size >= 0 {
 			s.Size = size
 		}

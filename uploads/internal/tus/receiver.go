@@ -154,7 +154,8 @@ func (t *Handler) receiveHeld(
 		r.keepReceived()
 		return nil, err
 	}
-	r.sum = nil // from now on, the bytes count
+	// The checksum is verified. Without it, the receiver may save the new offset.
+	r.sum = nil
 
 	if isWholeBody && c.last && s.Size < 0 {
 		// The client sends the last bytes of the file, which show how long it is.
@@ -275,8 +276,8 @@ func (r *receiver) addPiece(p chunk, progress *progress) error {
 	return nil
 }
 
-// checkPace stores what has arrived if the client has stalled, or if it is time to. It reports whether the client has
-// sent too few bytes for Pace.Idle.
+// checkPace stores what has arrived if the client has stalled, or if it is time to. It reports whether the client is
+// too slow: a period of Pace.Idle has ended, in which too few bytes have arrived.
 func (r *receiver) checkPace(now time.Time, progress *progress) (isTooSlow bool, err error) {
 	pace := &r.handler.Pace
 	stalled := now.Sub(progress.lastByte) > pace.Checkpoint
@@ -287,7 +288,8 @@ func (r *receiver) checkPace(now time.Time, progress *progress) (isTooSlow bool,
 		progress.lastStored = time.Now()
 	}
 
-	if now.Sub(progress.window.began) <= pace.Idle {
+	isPeriodOver := now.Sub(progress.window.began) > pace.Idle
+	if !isPeriodOver {
 		return false, nil
 	}
 	isTooSlow = progress.window.bytes < pace.minimum
@@ -316,6 +318,7 @@ func (r *receiver) shouldStore(sinceLast time.Duration) bool {
 func (r *receiver) freeMemory(stalled bool) error {
 	stopsHolding := stalled && r.s.Tus.Holder != ""
 	if len(r.unsaved()) == 0 && !stopsHolding {
+		// Segments have all bytes of the part until now, and none of them is in memory any more.
 		r.freeBuffer()
 		r.start = r.end
 		return nil
@@ -446,7 +449,8 @@ func (r *receiver) save() error {
 // storeLastPart stores the bytes that are still in memory after the last one has arrived. If the whole
 // file fits into one part, it returns the content instead, for the caller to store.
 func (r *receiver) storeLastPart() ([]byte, error) {
-	// Without a multipart upload, the file fits into one part.
+	// Without a multipart upload, the file fits into one part. An empty file of unknown length has a multipart
+	// upload, but no bytes for a part.
 	isEmpty := r.next.Parts == 0 && r.end == 0
 	if r.upload == nil || isEmpty {
 		if err := r.loadSegments(); err != nil {
@@ -458,6 +462,7 @@ func (r *receiver) storeLastPart() ([]byte, error) {
 	if r.end > 0 {
 		return nil, r.storePart()
 	}
+	// All bytes are stored, but the saved offset may be an earlier one.
 	if r.next.Offset != r.s.Tus.Offset {
 		return nil, r.save()
 	}

@@ -19,7 +19,7 @@ func (r *receiver) growBuffer(n int) error {
 	// The buffer is small at first, so that a slow client uses little memory.
 	const least = 4 * intake.PieceBytes
 
-	// The buffer holds the part only from r.start on.
+	// The buffer holds the bytes of the part after those in segments, which end at r.start.
 	maxSize := r.partSize() - r.start
 	needed := min(len(r.held())+n, maxSize)
 	if needed <= len(r.buf) {
@@ -30,7 +30,7 @@ func (r *receiver) growBuffer(n int) error {
 	size := min(maxSize, max(needed, 2*len(r.buf), least))
 	hasMemory := r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf)))
 	if !hasMemory {
-		// This frees the buffer. The next one begins where the segment ends, and holds only new bytes.
+		// This frees the buffer, and moves r.start to the end of the segment. The next buffer holds only new bytes.
 		if err := r.storeSegment(); err != nil {
 			return err
 		}
