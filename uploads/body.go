@@ -29,7 +29,8 @@ func (b bounds) checkClaim() error {
 	return b.check(b.claimed)
 }
 
-// check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits.
+// check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits. A field of b
+// that is 0 sets no limit.
 func (b bounds) check(n int64) error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return refusal.WrongSize()
@@ -72,11 +73,10 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.bytesRead += int64(n)
-	switch {
-	case b.bytesRead > b.limit || err == io.EOF:
-		// The length is final, or already too large.
+	// Check the length when it is final, or already too large.
+	if b.bytesRead > b.limit || err == io.EOF {
 		b.refused = b.bounds.check(b.bytesRead)
-	case err != nil:
+	} else if err != nil {
 		b.refused = refusal.Interrupted(err)
 	}
 	if b.refused != nil {

@@ -142,10 +142,12 @@ func (s *files) findReservation(ctx context.Context, f *File) (reservedBytes int
 // count counts a stored file for its user, in place of the room that the ledger reserves for it. It fails if the
 // ticket of the file was canceled.
 func (s *files) count(ctx context.Context, f *File) error {
+	// Only files with a reservation are counted.
 	if s.counter == nil || f.reserved == "" {
 		return nil
 	}
 
+	// Replace the reservation by the size of the file.
 	settlement, err := s.counter.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
 	if err != nil {
 		return refusal.StoreFailed(err)
@@ -159,9 +161,11 @@ func (s *files) count(ctx context.Context, f *File) error {
 		return canceledError()
 	}
 
-	// The reservation is gone, and this call has not counted the file.
-	if f.ledger != "" && f.ledger != settlement.Ledger {
-		// The ledger was lost and made again, and nobody can have counted the file in the new one.
+	// The reservation is gone, and this call has not counted the file. Whether another call has counted it depends
+	// on the origin of the file.
+	wasLedgerLost := f.ledger != "" && f.ledger != settlement.Ledger
+	if wasLedgerLost {
+		// Nobody can have counted the file in the new ledger.
 		f.origin = originFirst
 	}
 	return s.countUnreserved(ctx, f)

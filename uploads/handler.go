@@ -128,20 +128,21 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 		fail := func() {
 			h.fail(w, r, err)
 		}
-		if c.Refused == nil {
+		isReadByGoroutine := c.Refused != nil
+		if !isReadByGoroutine {
 			body.Refuse(w, r, maxDrain, fail)
 			return
 		}
 
-		// A goroutine of f reads the body. Stop it first. That ends its Read, after which net/http cancels the
-		// context of the request.
+		// Stop the goroutine first. That ends its Read, after which net/http cancels the context of the request, so
+		// continue without its cancellation.
 		ctx := r.Context()
 		if ctx.Err() == nil {
 			ctx = context.WithoutCancel(ctx)
 		}
 		isStopped := c.Refused.Close()
 		if !isStopped {
-			// The goroutine still reads the body, so nothing else may.
+			// The goroutine still reads the body, so do not read the rest here.
 			fail()
 			return
 		}

@@ -104,6 +104,7 @@ func (r *recountOp) recountLedger(ctx context.Context, t *ledger.Text) error {
 			return err
 		}
 
+		// This also finds the stems of the pending uploads again.
 		oldPending := r.pending
 		if err := r.dropDeadEntries(ctx); err != nil {
 			return err
@@ -114,7 +115,8 @@ func (r *recountOp) recountLedger(ctx context.Context, t *ledger.Text) error {
 	}
 
 	if r.mayBecomeWrong {
-		// After the longest lease, the calls in progress have ended. A Sweep then counts again.
+		// Calls in progress may make the count wrong. They have ended after the longest lease, so let the first
+		// Sweep after it count again.
 		r.counter.book.DoubtAfter(t, r.counter.leaseUntil())
 	}
 	return nil

@@ -78,7 +78,7 @@ func (s *files) removeCounted(ctx context.Context, f *File) error {
 // removeSubtracted removes a file that this call or another one has subtracted from the count of its user, and
 // ends the removal in the ledger. It adds the file to the count again if that was wrong.
 func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Removal) error {
-	// Another call may have removed and subtracted the file before this removal began.
+	// If the file is gone, another call may have removed and subtracted it before this removal began.
 	_, err := s.lookUp(ctx, f)
 	exists := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
@@ -98,7 +98,7 @@ func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Re
 	if exists {
 		_ = s.counter.book.EndRemoval(ctx, removal)
 	} else if !removal.Joined {
-		// This removal has subtracted the file a second time.
+		// The other call has subtracted the file, so this removal has subtracted it a second time.
 		_ = s.counter.book.UndoRemoval(ctx, removal)
 	}
 	return nil

@@ -246,7 +246,9 @@ func (k *keeper) keepsKey(s *session.Session) bool {
 	if s.Phase == session.PhaseStored {
 		return true
 	}
-	return s.Random != nil && k.setup.guarded
+	// If no write may overwrite an object, a slow earlier call cannot harm the object under its key.
+	hasKey := s.Random != nil
+	return hasKey && k.setup.guarded
 }
 
 // PossibleKeys returns all keys under which the file of a session may be.

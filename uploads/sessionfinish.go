@@ -34,9 +34,10 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 		return k.finishAndRelease(ctx, claimed, maker)
 	}
 
+	// A faster call may have completed the upload, and then its session is the result. But a single request fails,
+	// because it may have sent another file, and a session of pieces has no ID.
 	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
 	if isCompleted && s.ID != "" && s.Kind != session.KindSingle {
-		// A faster call has completed the upload.
 		return k.LoadAny(ctx, s.ID)
 	}
 	if errors.Is(err, storage.OutcomeUnknown) {
@@ -51,12 +52,15 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 func (k *keeper) finishAndRelease(
 	ctx context.Context, claimed *session.Session, maker session.Maker,
 ) (*session.Session, error) {
+	// The last step clears the claim in the session, even if it then cannot save that. So remember the ID of the call.
 	callID := claimed.Claim
 	claimedCtx, claimKeeper := k.KeepClaim(ctx, claimed)
 	isFinished := false
 	defer func() {
+		// After a panic, the claim is still being renewed.
 		claimKeeper.Stop()
 		if !isFinished {
+			// Release does nothing if another call has the claim now.
 			k.Release(ctx, claimed, callID)
 		}
 	}()
@@ -220,8 +224,9 @@ func (e *sessionEnd) saveDone(ctx context.Context) (*session.Session, error) {
 		return final, nil
 	}
 
-	if e.s.Pieces != nil && refusal.CodeOf(err) != refusal.CodeStoreFailed {
-		// Another call with pieces has finished the same file, or Sweep has removed the state.
+	isChangedByAnother := refusal.CodeOf(err) != refusal.CodeStoreFailed
+	if e.s.Pieces != nil && isChangedByAnother {
+		// Another call with pieces has finished the same file, or Sweep has removed the state. The file is made.
 		e.s.SetStored(session.PhaseDone, e.file.Size)
 		return e.s, nil
 	}
@@ -278,35 +283,36 @@ func (k *keeper) makeObject(
 		return k.makeOnce(ctx, s, s.Target.Key, maker)
 	}
 
-	content := k.Key(s, session.ContentName)
+	// Make an object with the content first, to be checked before it is copied to its final key.
+	contentKey := k.Key(s, session.ContentName)
 	if s.Kind == session.KindPartial {
 		// The file that is joined from this piece is checked, and not the piece.
-		return k.makeContent(ctx, s, content, maker)
+		return k.makeContent(ctx, s, contentKey, maker)
 	}
-
-	// Make an object with the content first, to be checked before it is copied to its final key.
-	if s.Token == "" {
+	hasMultipartUpload := s.Token != ""
+	if !hasMultipartUpload {
 		// Only this call writes these bytes. Another call that claims the session must not replace
 		// them after Inspect has read them.
-		content = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
+		contentKey = k.Key(s, session.ContentName+"-"+s.Claim+s.Extension())
 		defer func() {
 			// If this fails, Sweep removes the content later.
-			_ = k.setup.discard(ctx, content)
+			_ = k.setup.discard(ctx, contentKey)
 		}()
 	}
-	attrs, err := k.makeContent(ctx, s, content, maker)
+
+	attrs, err := k.makeContent(ctx, s, contentKey, maker)
 	if err != nil {
 		return attrs, err
 	}
-	return k.copyChecked(ctx, s, f, content, attrs)
+	return k.copyChecked(ctx, s, f, contentKey, attrs)
 }
 
-// copyChecked checks the object under the key content, which has these attributes, and copies it to the final key
+// copyChecked checks the object under contentKey, which has these attributes, and copies it to the final key
 // of the file. It also sets the Target of the session.
 func (k *keeper) copyChecked(
-	ctx context.Context, s *session.Session, f *File, content string, attrs *storage.Attrs,
+	ctx context.Context, s *session.Session, f *File, contentKey string, attrs *storage.Attrs,
 ) (*storage.Attrs, error) {
-	target, err := k.decideTarget(ctx, s, f, content)
+	target, err := k.decideTarget(ctx, s, f, contentKey)
 	if err != nil {
 		return nil, err
 	}
@@ -314,12 +320,15 @@ func (k *keeper) copyChecked(
 		return nil, err
 	}
 
+	// The options of the Target suffice for a file in pieces, because only an earlier call can have made an object
+	// under its random key. Any other copy sets every attribute, and the write ID by which the object of an earlier
+	// call is recognized.
 	opts := session.OptionsFor[storage.CopyOption](target)
 	if s.Pieces == nil {
 		opts = s.CopyOptions(target.CopyOptions())
 	}
 	final, err := k.makeOnce(ctx, s, target.Key, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		return storage.Copy(ctx, k.Bucket, key, k.Bucket, content, opts...)
+		return storage.Copy(ctx, k.Bucket, key, k.Bucket, contentKey, opts...)
 	})
 	if err != nil {
 		return final, err
@@ -344,17 +353,21 @@ func (k *keeper) makeContent(
 	return attrs, err
 }
 
-// decideTarget checks the object under the key content, and returns the Target of the file with its final key.
-// It also sets the width and height of f.
-func (k *keeper) decideTarget(ctx context.Context, s *session.Session, f *File, content string) (session.Target, error) {
+// decideTarget checks the object under contentKey, and returns the Target of the file with its final key. It also
+// sets the width and height of f.
+//
+// If the rules look at the content, it decides the extension and the type, which the Target of a new upload lacks.
+func (k *keeper) decideTarget(
+	ctx context.Context, s *session.Session, f *File, contentKey string,
+) (session.Target, error) {
 	begun := s.Target // the Target with which the upload began
 	if !k.setup.judge.LooksAtContent() {
 		return begun, nil
 	}
 
-	// Check the content. The length is not checked again, because nothing is claimed.
-	const claimedSize = 0
-	_, verdict, err := k.setup.inspectStored(ctx, content, claimedSize)
+	// Check the content, but not the length.
+	const anySize = 0
+	_, verdict, err := k.setup.inspectStored(ctx, contentKey, anySize)
 	if err != nil {
 		// The caller decides what an error of the store means.
 		return begun, err
@@ -438,9 +451,12 @@ func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 	// An earlier call that has tried to make the object may have counted the file. The reservation then
 	// stays until Sweep counts the files of the user again.
 	mayBeCounted := s.Again
-	aborted, err := k.Advance(ctx, s, nil, func(s *session.Session) {
+
+	// If another call has taken the claim over, the session is left to it.
+	abort := func(s *session.Session) {
 		s.Phase = session.PhaseAborted
-	})
+	}
+	aborted, err := k.Advance(ctx, s, nil, abort)
 	if err != nil {
 		return
 	}

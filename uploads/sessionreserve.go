@@ -34,12 +34,15 @@ func (k *keeper) roomRequestOf(s *session.Session) roomRequest {
 		// Keep the entry alive until the caller has saved the session.
 		entry.Until = k.counter.leaseUntil()
 	}
-	// Files in pieces and joined files get their key only when they are made.
-	isKeyKnown := s.Pieces == nil && s.Kind != session.KindFinal
-	if s.Kind == session.KindPartial {
+
+	isPartial := s.Kind == session.KindPartial
+	if isPartial {
 		// It becomes a file only when it is joined with others.
 		entry.Files = 0
-	} else if isKeyKnown {
+	}
+	// Files in pieces and joined files get their key only when they are made.
+	isKeyKnown := !isPartial && s.Pieces == nil && s.Kind != session.KindFinal
+	if isKeyKnown {
 		entry.Stem = k.setup.stem(s)
 	}
 	return roomRequest{

@@ -92,7 +92,8 @@ func (s *setup) checkUser(user User) error {
 		return refusal.Invalid(filename.Clean(name), flaw)
 	}
 
-	// Whether a key is reserved depends only on its prefix, so it needs no random bits here.
+	// Whether a key is reserved depends only on its prefix, so it needs no random bits here, and the first value is
+	// to blame.
 	if s.config.reserves(s.pattern.Key(values, s.config.Now(), keypattern.Random{}, "")) {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}

@@ -145,7 +145,8 @@ func (b bucketStates) ListStates(
 			continue
 		}
 		if now.IsZero() {
-			// The prefix of the service is not known here, so the clock is beside the first state.
+			// The age of a state needs the store's own time, which a temporary object shows. The prefix of the service
+			// is not known here, so write that object beside the first state.
 			now, err = b.readClock(ctx, prefix+clockName)
 			if err != nil {
 				return nil, "", err

@@ -150,8 +150,9 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 	isUncounted := !canBeCounted(s) // before the phase changes
 	if s.Phase == session.PhaseOpen || s.Phase == session.PhaseCompleting {
 		s.Phase = session.PhaseAborted
-		saved, err := w.save(ctx, s)
-		if !saved {
+		isSaved, err := w.save(ctx, s)
+		if !isSaved {
+			// Without an error, another call has changed the session, and the next Sweep looks at it again.
 			return false, err
 		}
 	}

@@ -96,6 +96,7 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, error) {
 		return t.findFinished(ctx, flaw)
 	}
 	if flaw != nil && !isRefusal(flaw) {
+		// The check itself has failed.
 		return nil, flaw
 	}
 	if flaw == nil {
@@ -135,6 +136,7 @@ func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File,
 	wasCopied := t.setup.guarded && errors.Is(err, storage.PreconditionFailed)
 	if err != nil && !wasCopied {
 		if isGone(err) {
+			// Another call may have copied and removed the sent file since it was checked.
 			return t.findFinished(ctx, err)
 		}
 		return nil, err
