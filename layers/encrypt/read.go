@@ -217,10 +217,11 @@ func (d *objectDriver) decrypt(
 		}
 	}
 
+	// Find the chunk in which the range begins.
 	firstChunk := start / chunkSize
 	chunkOffset := firstChunk * sealedChunk
 	if suffix > 0 {
-		// sealSuffix may have asked for bytes before the first chunk.
+		// The response may begin before that chunk, because sealSuffix did not know the size of the object.
 		bodyOffset := max(0, storedSize-suffix)
 		if _, err = io.CopyN(io.Discard, body, chunkOffset-bodyOffset); err != nil {
 			return nil, retryableError(err)

@@ -95,18 +95,19 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return result, nil
 }
 
-// prepare computes the checksum of a body of known size before it is sent, unless the driver below
-// computes one itself (driverHashes) or can send it after the body.
+// prepare computes the checksum of a body before the body is sent, if the driver below needs it then. That is not so
+// if the driver computes the checksum itself (driverHashes), or can send it after the body. A body of unknown size has
+// its checksum only at the end.
 func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
-	if body.size < 0 {
+	isSizeUnknown := body.size < 0
+	if isSizeUnknown {
 		return nil
 	}
 
-	if d.desc.Features&driver.SequentialParts != 0 {
-		// CompleteParts needs the checksum of the last part before that part is sent.
-		return body.hash()
-	}
-	if driverHashes || d.desc.Features&driver.StreamingPut != 0 {
+	// With SequentialParts, CompleteParts needs the checksum of the last part before that part is sent.
+	hasSequentialParts := d.desc.Features&driver.SequentialParts != 0
+	mayComeLater := driverHashes || d.desc.Features&driver.StreamingPut != 0
+	if mayComeLater && !hasSequentialParts {
 		return nil
 	}
 	return body.hash()

@@ -155,6 +155,8 @@ func open(
 	ctx, cancel := context.WithCancel(ctx)
 	stopWatching := context.AfterFunc(watched, cancel)
 	attrs, body, err := get(ctx)
+
+	// The body is read after watched has ended, so its request must not end then.
 	stoppedInTime := stopWatching() // false if watched has ended
 
 	if err != nil {
@@ -171,8 +173,8 @@ func open(
 }
 
 // callSecond calls do, which makes a request to the second store, unless the circuit of that store is
-// open because of recent failures. size is the size of the object that the request transfers, or 0; a
-// large object gets more time.
+// open because of recent failures. do must call alive whenever it makes progress. size is the size of the object
+// that the request transfers, or 0. A large object gets more time.
 func callSecond[T any](
 	ctx context.Context, s *stores, size int64, do func(ctx context.Context, alive func()) (T, error),
 ) (result T, err error) {

@@ -296,9 +296,11 @@ func (c *comparison) compareInSecond(ctx context.Context, entry storage.ListEntr
 	// If the object is older than the primary's mark, the primary had it once, and so has removed it. That
 	// does not hold for the marker of a folder, which the primary may be unable to have.
 	if isMarker(entry.Key, entry.Size) {
-		return c.plan(ctx, entry.Key, Removed, time.Time{})
+		noProof := time.Time{}
+		return c.plan(ctx, entry.Key, Removed, noProof)
 	}
-	return c.plan(ctx, entry.Key, Removed, c.stores.putTime(entry.Key, entry.Modified))
+	since := c.stores.putTime(entry.Key, entry.Modified)
+	return c.plan(ctx, entry.Key, Removed, since)
 }
 
 // addTime records the time of an object in the second store, if it is the newest one so far.

@@ -344,7 +344,8 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 		return nil
 	}
 
-	// A copy replaces its own marker by the object, so it fails if another marker has taken that place.
+	// Put another marker into the place of that of the copy in progress, and remove it again. A copy replaces only
+	// its own marker by the object, so this one then fails, and begins again.
 	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
 	if errors.Is(err, errAgain) {
 		return errBusy

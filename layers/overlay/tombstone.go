@@ -207,7 +207,9 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 	// The next pages may have nothing but tombstones, so continue after the last of these.
 	if endsInTombstones && page.Token != "" {
 		pos.Start = afterTombstones
-		nextPage, err := pageOf(ctx, s.new, r, pos, "", false)
+		const noToken = ""
+		const isDone = false
+		nextPage, err := pageOf(ctx, s.new, r, pos, noToken, isDone)
 		if err != nil {
 			return nil, err
 		}

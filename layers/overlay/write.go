@@ -282,9 +282,11 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return s.endRemoval(ctx, r.Key, p)
 	}
 	if !isInOld && p.marker == "" {
+		// Neither store has the object.
 		return nil
 	}
 	if !isInOld {
+		// The marker is that of a copy whose original is gone.
 		return s.endMarker(ctx, r.Key, p)
 	}
 
@@ -297,8 +299,11 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return s.unmetError(ctx, r.Key)
 	}
 	if s.desc.Features&storage.ConditionalRemove == 0 {
-		// A marker could not be removed safely. The next attempt removes the copy and the original.
-		if _, err := s.copyOld(ctx, r.Key, true); err != nil && !errors.Is(err, storage.ObjectNotFound) {
+		// A marker could not be removed safely. So copy the object, and let the next attempt remove the copy and the
+		// original.
+		const takeOver = true
+		_, err := s.copyOld(ctx, r.Key, takeOver)
+		if err != nil && !errors.Is(err, storage.ObjectNotFound) {
 			return err
 		}
 		return errAgain
@@ -425,12 +430,14 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, storage.ObjectNotFound
 	}
 
+	// The new store has no object, so look in the old one.
 	attrs, err := s.oldAttrs(ctx, key)
 	if err != nil {
 		return nil, err
 	}
 	if attrs == nil {
-		if p.attrs != nil {
+		hasMarker := p.attrs != nil
+		if hasMarker {
 			if err := s.endMarker(ctx, key, p); err != nil {
 				return nil, err
 			}
@@ -441,18 +448,21 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, errAgain
 	}
 
+	// Put a marker into the place of the copy. The object may have been removed until then: with KeepOld, the old
+	// store still has it, so look for its tombstone.
 	marker, err := s.putMarker(ctx, key, copying, p.condition())
 	if err != nil {
 		return nil, err
 	}
-	isGone, err := s.isRemoved(ctx, key) // with KeepOld, the old store still has a removed object
-	if isGone {
+	isGone, err := s.isRemoved(ctx, key)
+	if err == nil && isGone {
 		err = errAgain
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, marker))
 	}
 
+	// Replace the marker by the copy.
 	copied, err := s.replaceMarker(ctx, key, marker, attrs.Revision)
 	if err == nil {
 		return copied, nil
