@@ -322,7 +322,7 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 		return u.piece.Body, nil
 	}
 
-	// Let the reader ask for more only when the share is used up.
+	// Permit the share at first. The reader calls More when the piece turns out to be larger.
 	reader := &bodyio.LimitedReader{
 		Body:     u.piece.Body,
 		Left:     share,

@@ -143,7 +143,8 @@ func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) 
 	return isBlocked
 }
 
-// join joins the pieces to one object, and starts again if a piece was replaced meanwhile.
+// join joins the pieces to one object, and starts again if a piece was replaced meanwhile. If a piece is missing or
+// the pieces are too large, it fails with SendAgain, after which the upload takes pieces again.
 func (u *putPiece) join(ctx context.Context, s *session.Session, key string) (*storage.Attrs, error) {
 	opts := session.OptionsFor[storage.CopyOption](u.service.keeper.FirstTarget(s))
 	for attempt := 1; ; attempt++ {

@@ -65,6 +65,7 @@ func (w *sweeper) removeEach(
 		}
 	}
 
+	// EachGroup itself stops after maxFailures.
 	removeBatch := func(batch []group) (errs []error, mayContinue bool) {
 		return w.removeBatch(ctx, batch, remove), true
 	}

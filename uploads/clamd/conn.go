@@ -132,6 +132,7 @@ func (c *conn) scan(content content) (string, error) {
 
 	// Send the content, unless clamd replies before its end.
 	if err := c.sendContent(content); err != nil {
+		// If clamd has closed the connection, its reply may say why.
 		return c.replyDespite(err)
 	}
 	if c.hasReplied() {

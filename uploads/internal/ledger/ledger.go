@@ -454,6 +454,8 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal) error { return b.endRe
 // that stays, or that an earlier removal has subtracted.
 func (b *Book) UndoRemoval(ctx context.Context, r Removal) error { return b.endRemoval(ctx, r, true) }
 
+// endRemoval drops the entry of a removal, if the removal still has it. If restore is true, it adds what the entry has
+// subtracted to the count again.
 func (b *Book) endRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.change(ctx, r.User, func(t *Text) (outcome, error) {
 		entry, exists := t.Entries[r.Name()]

@@ -114,7 +114,8 @@ func (t *Handler) serveDraft(c *call) error {
 		return err
 	}
 
-	// Tell the client whether the upload has ended, because the file is refused or complete.
+	// Tell the client whether the upload has ended, because the file is refused or complete. Since draft -12, the
+	// refusal of a request for a complete upload does not tell that.
 	isCompleted := refused.Code == refusal.CodeCompleted && c.processedCompleted()
 	c.setComplete(refusesFile(refused) || isCompleted)
 
