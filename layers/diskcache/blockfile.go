@@ -90,14 +90,14 @@ func readBlock(file io.Reader, data []byte) bool {
 // write stores a block in the cache. It returns no error, because the read that has fetched the block
 // must succeed anyway.
 func (c *Cache) write(name string, data []byte) {
-	bytes := headerBytes + int64(len(data))
+	size := headerBytes + int64(len(data))
 	const attempts = 2 // if the disk is full, removing other blocks may help
 	for range attempts {
-		if !c.makeRoom(bytes) {
+		if !c.makeRoom(size) {
 			return
 		}
 		err := c.store(name, data)
-		isFull := c.endWrite(bytes, err)
+		isFull := c.endWrite(size, err)
 		if !isFull {
 			return
 		}

@@ -177,9 +177,11 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.trusted) >= maxTrusted {
+		// To forget them all limits the memory, and only costs requests.
 		clear(d.trusted)
 	}
-	d.trusted[object{d.bucket, key, version, attrs.Revision}] = confirmed{&clone, d.cache.now()}
+	confirmedObject := object{bucket: d.bucket, key: key, version: version, revision: attrs.Revision}
+	d.trusted[confirmedObject] = confirmed{attrs: &clone, at: d.cache.now()}
 }
 
 // recentAttrs returns the attributes of a revision that the store has confirmed less than TrustFor ago,

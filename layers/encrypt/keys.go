@@ -200,6 +200,7 @@ func (k *joinedKeys) Unwrap(ctx context.Context, stanzas []*age.Stanza, obj Obje
 		if ctx.Err() != nil {
 			return nil, err
 		}
+		// The first error of another kind says more than that the keys are others.
 		if errors.Is(failure, age.ErrIncorrectIdentity) {
 			failure = err
 		}

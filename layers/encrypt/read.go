@@ -48,6 +48,7 @@ func (d *objectDriver) toPlain(attrs *storage.Attrs) (header string, err error) 
 		return "", errDamaged("an encrypted object does not have this size")
 	}
 	attrs.Size = size
+	// The store has the checksums of the encrypted bytes.
 	attrs.CRC32C = storage.CRC32C{}
 	attrs.MD5 = nil
 	return header, nil

@@ -37,6 +37,7 @@ func (c *circuit) allows() bool {
 		return true
 	}
 
+	// Permit one request, and the next one only after another wait.
 	now := time.Now()
 	if now.Before(c.probe) {
 		return false

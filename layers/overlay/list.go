@@ -119,8 +119,9 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	}
 
 	kinds := make([]string, len(candidates))
-	err := running.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) (err error) {
-		kinds[i], err = s.kindOf(ctx, candidates[i])
+	err := running.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) error {
+		kind, err := s.kindOf(ctx, candidates[i])
+		kinds[i] = kind
 		return err
 	})
 	if err != nil {

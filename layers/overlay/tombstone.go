@@ -176,6 +176,7 @@ func (s *stores) countTombstones(ctx context.Context, remove bool) (left int64, 
 
 // removeAll removes objects of the new store, and returns the number of those that are left.
 func (s *stores) removeAll(ctx context.Context, entries iter.Seq2[storage.ListEntry, error]) (left int64, err error) {
+	// Stop at an error of the list, and keep it.
 	var listed int64
 	var listErr error
 	keys := func(yield func(string) bool) {
