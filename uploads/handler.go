@@ -225,7 +225,7 @@ func (h *handler) signTicket(c *intake.Call) error {
 		Type string `json:"type"`
 		Size int64  `json:"size"`
 	}
-	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
+	if err := c.ReadStrictJSON(&body, maxDocument); err != nil {
 		return err
 	}
 
@@ -243,7 +243,7 @@ func (h *handler) finishTicket(c *intake.Call) error {
 	var body struct {
 		Token string `json:"token"`
 	}
-	if err := c.ReadJSON(&body, maxDocument, true); err != nil {
+	if err := c.ReadStrictJSON(&body, maxDocument); err != nil {
 		return err
 	}
 

@@ -44,9 +44,20 @@ func (c *Call) MethodNotAllowed(allowed string) *refusal.Error {
 // smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
 const smallDocument = 4 << 10
 
-// ReadJSON decodes a JSON body of at most limit bytes, without unknown fields if strict is true. It takes
-// memory for a long body, because the decoder holds all of it.
-func (c *Call) ReadJSON(dst any, limit int64, strict bool) error {
+// ReadJSON decodes a JSON body of at most limit bytes, and ignores unknown fields. It takes memory for a long body,
+// because the decoder holds all of it.
+func (c *Call) ReadJSON(dst any, limit int64) error {
+	const strict = false
+	return c.readJSON(dst, limit, strict)
+}
+
+// ReadStrictJSON is ReadJSON, but refuses unknown fields.
+func (c *Call) ReadStrictJSON(dst any, limit int64) error {
+	const strict = true
+	return c.readJSON(dst, limit, strict)
+}
+
+func (c *Call) readJSON(dst any, limit int64, strict bool) error {
 	// A page of another origin cannot send this type without a preflight request.
 	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {

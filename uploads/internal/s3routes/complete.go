@@ -58,7 +58,7 @@ func (h *Handler) completeParts(c *intake.Call) error {
 	var body struct {
 		Parts namedParts `json:"parts"`
 	}
-	if err := c.ReadJSON(&body, maxParts, false); err != nil {
+	if err := c.ReadJSON(&body, maxParts); err != nil {
 		return err
 	}
 	s, err := h.loadParts(c)

@@ -106,7 +106,7 @@ func (h *Handler) Register(forUser, forAll func(pattern string, f func(*intake.C
 // beginParts begins an upload in parts, and sends its ID and the limits of its parts.
 func (h *Handler) beginParts(c *intake.Call) error {
 	var req beginRequest
-	if err := c.ReadJSON(&req, maxBegin, false); err != nil {
+	if err := c.ReadJSON(&req, maxBegin); err != nil {
 		return err
 	}
 
