@@ -96,6 +96,7 @@ func (w *sweeper) removeOrphans(ctx context.Context) error {
 		return err
 	}
 
+	// After too many failures, leave the rest to the next Sweep.
 	for key := range o.bytes.keys {
 		if len(w.errs) < maxFailures {
 			w.add(w.removeOrphanBytes(ctx, key))

@@ -96,24 +96,27 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	if storage.Supports(b.bucket, storage.ConditionalRemove) {
 		opts = append(opts, storage.IfRevision(revision))
 	} else {
-		_, current, err := b.State(ctx, key)
-		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return nil
-		}
-		if err != nil {
+		isCurrent, err := b.hasRevision(ctx, key, revision)
+		if !isCurrent || err != nil {
 			return err
-		}
-		if current != revision {
-			// Another call has changed the state, so it stays.
-			return nil
 		}
 	}
 
 	err := b.bucket.Remove(ctx, key, opts...)
 	if storage.CodeOf(err) == storage.PreconditionFailed {
+		// Another call has changed the state, so it stays.
 		return nil
 	}
 	return err
+}
+
+// hasRevision reports whether there is a state with this key and revision.
+func (b bucketStates) hasRevision(ctx context.Context, key, revision string) (bool, error) {
+	_, current, err := b.State(ctx, key)
+	if storage.CodeOf(err) == storage.ObjectNotFound {
+		return false, nil
+	}
+	return err == nil && current == revision, err
 }
 
 // ListStates returns the states after startAfter that it finds among the next limit entries of the bucket's

@@ -196,7 +196,8 @@ func (w *sweeper) groupsAfter(ctx context.Context, start string) iter.Seq2[group
 	}
 }
 
-// isOwnKey reports whether this package may have written an object with this key, relative to Config.Prefix.
+// isOwnKey reports whether this package may have written an object with this key, relative to Config.Prefix. Sweep
+// ignores all other objects.
 func isOwnKey(key string) bool {
 	dir, object, hasDir := strings.Cut(key, "/")
 	if !hasDir {

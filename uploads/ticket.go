@@ -164,14 +164,16 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, error) {
 		return maxSize, nil
 	}
 
+	// A ticket without a size has 0, and a request for room has -1.
 	const unknown = -1
+	size := cmp.Or(t.ticket.Size, unknown)
 	stem := t.setup.pattern.Stem(t.finalKey(""))
 	// After this time, no call can finish the ticket.
 	end := t.issuedAt().Add(t.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()
 	granted, err := counter.reserve(ctx, roomRequest{
 		user:    t.user,
 		name:    t.ticket.Random,
-		size:    cmp.Or(t.ticket.Size, unknown),
+		size:    size,
 		maxSize: maxSize,
 		entry:   ledger.Entry{Files: 1, Stem: stem, Until: end},
 	})

@@ -86,6 +86,7 @@ func animationReason(text string) *reason {
 	if strings.Contains(value, "script:") {
 		return activeContent
 	}
+	// The address of another host has "//".
 	if strings.Contains(value, "data:") || strings.Contains(value, "//") {
 		return externalReference
 	}

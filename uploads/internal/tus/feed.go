@@ -32,7 +32,9 @@ type feed struct {
 // newFeed returns a feed of the request's body, which may have at most limit bytes, or any number if
 // limit is -1. If there is no memory for the feed, newFeed fails with Busy.
 func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
-	release, err := c.Share(0)
+	// Take memory for the two buffers below. A receiver takes that for parts itself.
+	const bucketBuffer = 0
+	release, err := c.Share(bucketBuffer)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,8 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 	if err != nil {
 		return final, err
 	}
-	if token != "" && !hasParts {
+	hasEmptyUpload := token != "" && !hasParts
+	if hasEmptyUpload {
 		t.abandonEmpty(ctx, token)
 	}
 	return final, nil
@@ -83,8 +84,9 @@ func (t *Handler) storeWhole(
 	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
 	if content == nil {
-		// The bytes are in segments, which a receiver reads into its buffer.
-		r := t.newReceiver(ctx, ctx, s, s.Dir)
+		// The bytes are in segments, which a receiver reads into its buffer. It receives nothing from a client.
+		client := ctx
+		r := t.newReceiver(ctx, client, s, s.Dir)
 		defer r.freeBuffer()
 		if err := r.loadSegments(); err != nil {
 			return nil, err

@@ -40,6 +40,7 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 			return s, nil
 		}
 
+		// Claims and holders have times by the clock of the Store, and the deadline has one by this process.
 		now := t.Store.Now()
 		isClaimed := t.Store.IsClaimedAt(s, now)
 		isLate := !time.Now().Before(deadline)
