@@ -177,7 +177,7 @@ func (d *objectDriver) trust(key, version string, attrs *storage.Attrs) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.trusted) >= maxTrusted {
-		// To forget them all limits the memory, and only costs requests.
+		// Limit the memory. A revision that is forgotten only costs another request.
 		clear(d.trusted)
 	}
 	confirmedObject := object{bucket: d.bucket, key: key, version: version, revision: attrs.Revision}

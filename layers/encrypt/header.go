@@ -229,7 +229,7 @@ func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*da
 		if !o.retry {
 			return o.key, o.err
 		}
-		// The other call was canceled, which says nothing about the key.
+		// The other call was canceled or has panicked, which says nothing about the key, so try again.
 	}
 }
 

@@ -113,7 +113,14 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return d.getPlain(ctx, r, storage.Unavailable)
 	}
 
-	plain, err := d.decrypt(ctx, r, chunks.Suffix, header, attrs, storedSize, body)
+	resp := sealedResponse{
+		attrs:      attrs,
+		header:     header,
+		storedSize: storedSize,
+		suffix:     chunks.Suffix,
+		body:       body,
+	}
+	plain, err := d.decrypt(ctx, r, &resp)
 	if err != nil {
 		_ = body.Close()
 		return nil, nil, err
@@ -190,21 +197,28 @@ func sealLength(offset, length int64) int64 {
 	return (last - first + 1) * sealedChunk
 }
 
-// decrypt returns the plain bytes of the range in r from body, which is the store's response. storedSize
-// is the size of the object in the store, and suffix is how many bytes were asked for from its end, or 0.
+// A sealedResponse is the store's response to a request for encrypted chunks.
+type sealedResponse struct {
+	attrs      *storage.Attrs // attributes of the object, with its plain size
+	header     string         // header of the object
+	storedSize int64          // size of the object in the store
+	suffix     int64          // number of bytes that were requested from the end of the object, or 0
+	body       io.ReadCloser
+}
+
+// decrypt returns the plain bytes of the range in r from the store's response.
 //
 // If the range ends before the last chunk, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
-	ctx context.Context, r *driver.GetRequest, suffix int64, header string, attrs *storage.Attrs, storedSize int64,
-	body io.ReadCloser,
+	ctx context.Context, r *driver.GetRequest, resp *sealedResponse,
 ) (io.ReadCloser, error) {
-	size := attrs.Size // in plain bytes
+	size := resp.attrs.Size // in plain bytes
 	start, end, err := r.Span(size)
 	if err != nil {
 		return nil, err
 	}
 
-	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, header)
+	key, err := d.open(ctx, Object{d.desc.Bucket, r.Key}, resp.header)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +227,7 @@ func (d *objectDriver) decrypt(
 	lastChunk := (size - 1) / chunkSize
 	readsLastChunk := start < end && (end-1)/chunkSize == lastChunk
 	if size > 0 && !readsLastChunk {
-		if err = d.checkNotTruncated(ctx, r, key, attrs, storedSize); err != nil {
+		if err = d.checkNotTruncated(ctx, r, key, resp.attrs, resp.storedSize); err != nil {
 			return nil, err
 		}
 	}
@@ -221,19 +235,19 @@ func (d *objectDriver) decrypt(
 	// Find the chunk in which the range begins.
 	firstChunk := start / chunkSize
 	chunkOffset := firstChunk * sealedChunk
-	if suffix > 0 {
+	if resp.suffix > 0 {
 		// The response may begin before that chunk, because sealSuffix did not know the size of the object.
-		bodyOffset := max(0, storedSize-suffix)
-		if _, err = io.CopyN(io.Discard, body, chunkOffset-bodyOffset); err != nil {
+		bodyOffset := max(0, resp.storedSize-resp.suffix)
+		if _, err = io.CopyN(io.Discard, resp.body, chunkOffset-bodyOffset); err != nil {
 			return nil, retryableError(err)
 		}
 	}
 
 	plain := &openingBody{
-		sealed:    body,
+		sealed:    resp.body,
 		key:       key,
 		index:     firstChunk,
-		remaining: storedSize - chunkOffset,
+		remaining: resp.storedSize - chunkOffset,
 		skip:      start % chunkSize,
 		want:      end - start,
 	}

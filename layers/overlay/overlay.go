@@ -152,7 +152,7 @@ type stores struct {
 	driver    driver.Driver  // driver of the new store
 	new       storage.Bucket // the new store, without the layer
 	old       otherstore.Store
-	oldBucket storage.Bucket // the old store itself; with NewOnly, old is an empty bucket, and only removals use this one
+	oldBucket storage.Bucket // the old store itself, even with NewOnly, with which old has an empty bucket
 	config    Config
 	desc      driver.Description // description of the new store
 	pair      string             // text that identifies both stores, the same in every process

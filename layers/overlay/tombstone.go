@@ -242,7 +242,7 @@ func (s *stores) withoutTombstones(ctx context.Context, entries []storage.ListEn
 }
 
 // removedPage returns a page of the keys and common prefixes that tombstones hide. A tombstone is an object of the
-// new store, whose key is TombstonesPrefix and the hidden key.
+// new store, whose key is TombstonesPrefix and the hidden key, unless that is very long.
 func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
 	// Tombstones hide only entries of the old store.
 	if !s.config.KeepOld || pos.OldDone {

@@ -188,8 +188,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return attrs, err
 	}
 
-	// Put the question into the old store too, even with NewOnly. If that store refuses
-	// the object, neither store may have it.
+	// Put the question into the old store too, even with NewOnly. If that store refuses the object, neither store may
+	// have it.
 	if _, err := d.stores.oldBucket.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
 		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
 		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
