@@ -78,8 +78,15 @@ func (r *records) RemoveState(ctx context.Context, key, revision string) error {
 func (r *records) ListStates(ctx context.Context, startAfter string, limit int) ([]uploads.ListedState, string, error) {
 	statement := "SELECT state_key, " + terms[r.dialect].idle +
 		" FROM omnibucket_files_parts WHERE state_key > ? ORDER BY state_key LIMIT ?"
-	keyOf := func(state uploads.ListedState) string { return state.Key }
-	return query(ctx, r, "ListStates", statement, []any{startAfter}, limit, scanState, keyOf)
+	q := pageQuery[uploads.ListedState]{
+		op:        "ListStates",
+		statement: statement,
+		values:    []any{startAfter},
+		limit:     limit,
+		scan:      scanState,
+		keyOf:     func(state uploads.ListedState) string { return state.Key },
+	}
+	return q.run(ctx, r)
 }
 
 // scanState reads a row that has the key of a state and the seconds since it was stored.

@@ -244,13 +244,27 @@ func (r *records) List(
 ) ([]*uploads.File, string, error) {
 	where, values := matching(f)
 	values = append([]any{max(startAfter, timeid.Floor(f.From))}, values...)
-	keyOf := func(f *uploads.File) string { return f.ID }
-	return query(ctx, r, "List", selectAfter(columns, where), values, limit, scan, keyOf)
+	q := pageQuery[*uploads.File]{
+		op:        "List",
+		statement: selectAfter(columns, where),
+		values:    values,
+		limit:     limit,
+		scan:      scan,
+		keyOf:     func(f *uploads.File) string { return f.ID },
+	}
+	return q.run(ctx, r)
 }
 
 func (r *records) IDs(ctx context.Context, startAfter string, limit int) ([]string, string, error) {
-	keyOf := func(id string) string { return id }
-	return query(ctx, r, "IDs", selectAfter("id", ""), []any{startAfter}, limit, scanID, keyOf)
+	q := pageQuery[string]{
+		op:        "IDs",
+		statement: selectAfter("id", ""),
+		values:    []any{startAfter},
+		limit:     limit,
+		scan:      scanID,
+		keyOf:     func(id string) string { return id },
+	}
+	return q.run(ctx, r)
 }
 
 // scanID reads a row that has only an ID.
@@ -263,8 +277,15 @@ func scanID(src row) (string, error) {
 // Expired returns at most limit records that have expired, the earliest first.
 func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*uploads.File, error) {
 	const statement = "SELECT " + columns + " FROM omnibucket_files WHERE expires <= ? ORDER BY expires LIMIT ?"
-	noKey := func(*uploads.File) string { return "" }
-	page, _, err := query(ctx, r, "Expired", statement, []any{r.dialect.time(now)}, limit, scan, noKey)
+	q := pageQuery[*uploads.File]{
+		op:        "Expired",
+		statement: statement,
+		values:    []any{r.dialect.time(now)},
+		limit:     limit,
+		scan:      scan,
+		keyOf:     func(*uploads.File) string { return "" }, // the result has only one page
+	}
+	page, _, err := q.run(ctx, r)
 	return page, err
 }
 
@@ -274,41 +295,47 @@ func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query runs a statement and returns a page of at most limit rows, and the key after which the next page
-// starts, or "" for the last page. The statement must end with a LIMIT, and query adds the value for it. The
-// function scan reads a row, and key returns the key of a row.
-func query[T any](
-	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
-	key func(T) string,
-) (page []T, next string, err error) {
-	if err := filename.Storable(values...); err != nil {
+// A pageQuery selects a page of rows, each of which is a T.
+type pageQuery[T any] struct {
+	op        string
+	statement string // ends with a LIMIT
+	values    []any  // values of the statement, except that of the LIMIT
+	limit     int    // largest number of rows of the page
+	scan      func(row) (T, error)
+	keyOf     func(T) string // returns the key of a row, after which the next page may start
+}
+
+// run returns the page, and the key after which the next page starts, or "" for the last page.
+func (q *pageQuery[T]) run(ctx context.Context, r *records) (page []T, next string, err error) {
+	if err := filename.Storable(q.values...); err != nil {
 		return nil, "", err
 	}
 
 	// One more row shows whether there is another page.
-	rows, err := r.db.QueryContext(ctx, r.dialect.bind(statement), append(values, limit+1)...)
+	values := append(q.values, q.limit+1)
+	rows, err := r.db.QueryContext(ctx, r.dialect.bind(q.statement), values...)
 	if err != nil {
-		return nil, "", readError(ctx, op, err)
+		return nil, "", readError(ctx, q.op, err)
 	}
 	defer rows.Close()
 
 	// Read the rows.
 	for rows.Next() {
-		item, err := scan(rows)
+		item, err := q.scan(rows)
 		if err != nil {
-			return nil, "", readError(ctx, op, err)
+			return nil, "", readError(ctx, q.op, err)
 		}
 		page = append(page, item)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, "", readError(ctx, op, err)
+		return nil, "", readError(ctx, q.op, err)
 	}
 
-	isLastPage := len(page) <= limit
+	isLastPage := len(page) <= q.limit
 	if isLastPage {
 		return page, "", nil
 	}
-	return page[:limit], key(page[limit-1]), nil
+	return page[:q.limit], q.keyOf(page[q.limit-1]), nil
 }
 
 // matching returns an SQL condition for the records that match f, with its values. It leaves out the
