@@ -301,7 +301,7 @@ func (t *Handler) patchDraft(c *call) error {
 		return err
 	}
 
-	// Receive the bytes.
+	// Receive the bytes, for which the draft has no checksum.
 	s, err := t.receiveRest(c, offset, size, nil)
 	if err != nil {
 		return err
