@@ -57,6 +57,7 @@ func (c *Call) ReadStrictJSON(dst any, limit int64) error {
 	return c.readJSON(dst, limit, strict)
 }
 
+// readJSON decodes a JSON body, without unknown fields if strict is true.
 func (c *Call) readJSON(dst any, limit int64, strict bool) error {
 	// A page of another origin cannot send this type without a preflight request.
 	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))

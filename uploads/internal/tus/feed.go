@@ -32,7 +32,7 @@ type feed struct {
 // newFeed returns a feed of the request's body, which may have at most limit bytes, or any number if
 // limit is -1. If there is no memory for the feed, newFeed fails with Busy.
 func (t *Handler) newFeed(c *call, limit int64) (*feed, error) {
-	// Take memory for the two buffers below. A receiver takes that for parts itself.
+	// Take memory for the two buffers below. The receiver itself takes the memory for parts.
 	const bucketBuffer = 0
 	release, err := c.Share(bucketBuffer)
 	if err != nil {

@@ -446,8 +446,8 @@ func (r *receiver) save() error {
 	return nil
 }
 
-// storeLastPart stores the bytes that are still in memory after the last one has arrived. If the whole
-// file fits into one part, it returns the content instead, for the caller to store.
+// storeLastPart stores the bytes that are still in memory after the last one has arrived, and returns nil. If the
+// whole file fits into one part, it returns the content instead, for the caller to store.
 func (r *receiver) storeLastPart() ([]byte, error) {
 	// Without a multipart upload, the file fits into one part. An empty file of unknown length has a multipart
 	// upload, but no bytes for a part.
