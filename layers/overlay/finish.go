@@ -348,25 +348,26 @@ func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 			}
 
 			// Take the smaller key, or an equal key from both.
-			left := leftover{inNew: ofNew.isAtFirstKey(ofOld), inOld: ofOld.isAtFirstKey(ofNew)}
-			if left.inNew {
-				left.key = ofNew.entry.Key
+			l := leftover{inNew: ofNew.isAtFirstKey(ofOld), inOld: ofOld.isAtFirstKey(ofNew)}
+			if l.inNew {
+				l.key = ofNew.entry.Key
 			}
-			if left.inOld {
-				left.key = ofOld.entry.Key
-				left.size = ofOld.entry.Size
+			if l.inOld {
+				l.key = ofOld.entry.Key
+				l.size = ofOld.entry.Size
 			}
 
-			// A key of the new store is left only if its object has the size of a marker.
-			isLeft := !left.inNew || objectkey.HasOverlayMarkerSize(ofNew.entry.Key, ofNew.entry.Size)
-			if isLeft && !yield(left, nil) {
+			// An object in the new store that does not have the size of a marker is no marker, so nothing is left of the key.
+			isFinished := l.inNew && !objectkey.HasOverlayMarkerSize(ofNew.entry.Key, ofNew.entry.Size)
+			if !isFinished && !yield(l, nil) {
 				return
 			}
 
-			if left.inNew {
+			// Go to the next key in each store that has this one.
+			if l.inNew {
 				ofNew.advance()
 			}
-			if left.inOld {
+			if l.inOld {
 				ofOld.advance()
 			}
 		}

@@ -344,6 +344,7 @@ func (s Store) Get(
 		opts = append(opts, condition)
 	}
 	if r.Suffix > 0 {
+		// A negative offset counts from the end of the object.
 		opts = append(opts, storage.WithRange(-r.Suffix, -1))
 	} else if r.Offset > 0 || r.Length >= 0 {
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
