@@ -321,6 +321,17 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 // problem returns the name of the first invalid field and the rule that it breaks, or "". Call it
 // after setDefaults.
 func (c *Config) problem() (field, rule string) {
+	if field, rule := c.limitsProblem(); rule != "" {
+		return field, rule
+	}
+	if field, rule := c.textsProblem(); rule != "" {
+		return field, rule
+	}
+	return c.keyProblem()
+}
+
+// limitsProblem is problem for numbers, functions and the length of TokenKey.
+func (c *Config) limitsProblem() (field, rule string) {
 	if c.Link < NoLink || c.Link > SignedLink {
 		return "Config.Link", "must be NoLink, PublicLink or SignedLink"
 	}
@@ -353,7 +364,11 @@ func (c *Config) problem() (field, rule string) {
 	if c.MemoryLimit < minMemory {
 		return "Config.MemoryLimit", "must be at least 16 MiB"
 	}
+	return "", ""
+}
 
+// textsProblem is problem for the fields that are texts or tags, except Key.
+func (c *Config) textsProblem() (field, rule string) {
 	if !isKeyPrefix(c.Prefix) {
 		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
 	}
@@ -368,7 +383,11 @@ func (c *Config) problem() (field, rule string) {
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
 		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
 	}
+	return "", ""
+}
 
+// keyProblem is problem for Key, which must not begin with a prefix that this package uses itself.
+func (c *Config) keyProblem() (field, rule string) {
 	_, recordsInBucket := c.Records.(bucketRecords)
 	isRecordKey := strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)
 	if recordsInBucket && isRecordKey {
@@ -380,6 +399,24 @@ func (c *Config) problem() (field, rule string) {
 	}
 	if c.reserves(c.Key) {
 		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`
+	}
+	return "", ""
+}
+
+// patternRule returns the rule of another field that the pattern of Key breaks, and a hint, or "".
+func (c *Config) patternRule(pattern *keypattern.Pattern) (rule, hint string) {
+	// Records need keys in the order of the IDs.
+	_, isOrdered := pattern.Ordered()
+	if c.Records != nil && !isOrdered {
+		rule = "must be fixed text, {id} and perhaps {ext}, if Config.Records is set"
+		return rule, "as in files/{id}{ext}"
+	}
+
+	// Without records, the keys must show whose files they are.
+	hasUser := slices.Contains(pattern.Values, keypattern.User)
+	if c.Allowance != nil && c.Records == nil && !hasUser {
+		rule = "must have {user} if Config.Allowance is set without Config.Records"
+		return rule, "as in users/{user}/{random}{ext}"
 	}
 	return "", ""
 }

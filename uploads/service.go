@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -76,22 +75,8 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		return nil, argument.InvalidFor(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
 
-	// Records need keys in the order of the IDs.
-	_, isOrdered := pattern.Ordered()
-	if c.Records != nil && !isOrdered {
-		return nil, argument.InvalidFor(
-			op, "Config.Key", "must be fixed text, {id} and perhaps {ext}, if Config.Records is set",
-			"as in files/{id}{ext}",
-		)
-	}
-
-	// Without records, the keys must show whose files they are.
-	hasUser := slices.Contains(pattern.Values, keypattern.User)
-	if c.Allowance != nil && c.Records == nil && !hasUser {
-		return nil, argument.InvalidFor(
-			op, "Config.Key", "must have {user} if Config.Allowance is set without Config.Records",
-			"as in users/{user}/{random}{ext}",
-		)
+	if rule, hint := c.patternRule(pattern); rule != "" {
+		return nil, argument.InvalidFor(op, "Config.Key", rule, hint)
 	}
 
 	// Check the features of the bucket.
