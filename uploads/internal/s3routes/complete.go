@@ -226,17 +226,12 @@ func (h *Handler) checkParts(
 		if !exists {
 			return nil, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", named.Number))
 		}
-		if !sameETag(named.ETag, part.ETag) {
-			return nil, refusal.New(field+".ETag", refusal.CodePartsChanged,
-				fmt.Sprintf("Part %d is another one now. Send it again.", named.Number))
-		}
-
 		isLast := i == len(parts)-1
-		if !isLast && part.Size < minSize {
-			return nil, refusal.New(
-				field, refusal.CodeWrongSize,
-				fmt.Sprintf("Part %d is too small: all but the last must have %s.", named.Number, words.Bytes(minSize)),
-			)
+		if isLast {
+			minSize = 0
+		}
+		if err := checkPart(field, named, part, minSize); err != nil {
+			return nil, err
 		}
 		if named.ETag != "" {
 			etags[i] = part.ETag
@@ -257,6 +252,22 @@ func (h *Handler) checkParts(
 		return nil, err
 	}
 	return nil, tooLarge
+}
+
+// checkPart fails if a part that the client has named differs from the stored one, or if that has fewer than minSize
+// bytes. The error names the field of the part.
+func checkPart(field string, named, stored storage.UploadedPart, minSize int64) error {
+	if !sameETag(named.ETag, stored.ETag) {
+		return refusal.New(field+".ETag", refusal.CodePartsChanged,
+			fmt.Sprintf("Part %d is another one now. Send it again.", named.Number))
+	}
+	if stored.Size < minSize {
+		return refusal.New(
+			field, refusal.CodeWrongSize,
+			fmt.Sprintf("Part %d is too small: all but the last must have %s.", named.Number, words.Bytes(minSize)),
+		)
+	}
+	return nil
 }
 
 // checkTotal fails if the total size of the parts is larger than the file may be.

@@ -110,22 +110,10 @@ func (h *Handler) beginParts(c *intake.Call) error {
 		return err
 	}
 
-	// Check the request. A size that is not known is -1.
-	n := session.Request{Name: req.Name, Type: req.Type, Size: -1}
-	if req.Size != nil {
-		n.Size = *req.Size
-		if n.Size < 0 {
-			return refusal.Invalid("size", "The size of a file is not negative.")
-		}
-	}
-	if req.Checksum != "" && req.Checksum != "crc32c" {
-		return refusal.Invalid("checksum", `Only "crc32c" is known.`)
-	}
-	metadata, err := textMetadata(req.Metadata)
+	n, err := req.sessionRequest()
 	if err != nil {
 		return err
 	}
-	n.Metadata = metadata
 
 	// Create the session and reserve room for the file.
 	s, err := h.Uploads.Begin(c.Request, c.User, session.KindParts, n, "size")
@@ -157,6 +145,26 @@ func (h *Handler) beginParts(c *intake.Call) error {
 		begun.Checksum = req.Checksum
 	}
 	return c.JSON(http.StatusOK, begun)
+}
+
+// sessionRequest checks the request, and converts it to one for a session. A size that is not known is -1.
+func (r *beginRequest) sessionRequest() (session.Request, error) {
+	request := session.Request{Name: r.Name, Type: r.Type, Size: -1}
+	if r.Size != nil {
+		request.Size = *r.Size
+		if request.Size < 0 {
+			return session.Request{}, refusal.Invalid("size", "The size of a file is not negative.")
+		}
+	}
+	if r.Checksum != "" && r.Checksum != "crc32c" {
+		return session.Request{}, refusal.Invalid("checksum", `Only "crc32c" is known.`)
+	}
+	metadata, err := textMetadata(r.Metadata)
+	if err != nil {
+		return session.Request{}, err
+	}
+	request.Metadata = metadata
+	return request, nil
 }
 
 // saveParts begins the multipart upload of a session in the store, chooses the size of its parts, and saves

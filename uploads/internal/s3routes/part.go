@@ -20,7 +20,7 @@ import (
 // shortestTTL is the shortest time for which a store signs a URL.
 const shortestTTL = time.Second
 
-// An requestedPart is a part for which a client asks for a signed request.
+// A requestedPart is a part for which a client asks for a signed request.
 type requestedPart struct {
 	number int
 	size   int64          // bytes; -1 if the client did not send the size
@@ -115,7 +115,7 @@ func (h *Handler) putPart(c *intake.Call) error {
 	}
 	defer release()
 
-	// Bind the part to the length and checksum that the address was made for.
+	// The address was made for a part of one size, or of any size up to the maximum.
 	body, err := c.BoundedBody(maximum)
 	if err != nil {
 		return err
@@ -125,17 +125,8 @@ func (h *Handler) putPart(c *intake.Call) error {
 		return refusal.Invalid("Content-Length", "The address is for a part of another size.")
 	}
 
-	opts := []storage.PartOption{}
-	// A size that is not known is -1.
-	size := max(requested.size, c.ContentLength)
-	if size >= 0 {
-		opts = append(opts, storage.WithSize(size))
-	}
-	if requested.sum.Known {
-		opts = append(opts, storage.WithCRC32C(requested.sum.Sum))
-	}
-
 	// Store the part.
+	opts := requested.options(c.ContentLength)
 	part, err := upload.PutPart(c.Context(), requested.number, body, opts...)
 	if err != nil {
 		return partError(err)
@@ -143,6 +134,20 @@ func (h *Handler) putPart(c *intake.Call) error {
 	c.W.Header().Set("ETag", etagOf(*part))
 	c.W.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// options returns the options for storing the part, whose body has contentLength bytes. A length or size that is not
+// known is -1.
+func (p *requestedPart) options(contentLength int64) []storage.PartOption {
+	opts := []storage.PartOption{}
+	size := max(p.size, contentLength)
+	if size >= 0 {
+		opts = append(opts, storage.WithSize(size))
+	}
+	if p.sum.Known {
+		opts = append(opts, storage.WithCRC32C(p.sum.Sum))
+	}
+	return opts
 }
 
 // partError returns the refusal for a part that could not be stored because of err.

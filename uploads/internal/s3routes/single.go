@@ -20,15 +20,8 @@ import (
 // beginSingle begins an upload of a file in one request, whose bytes pass through the handler because Uppy
 // does not say how many there are. Room for them is reserved when they arrive.
 func (h *Handler) beginSingle(c *intake.Call) error {
-	// A GET has the cookies of the user, even if a script of another site sends it, or an image or a link
-	// on a page of the same site.
-	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
-		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")
-	}
-	isCrossSite := c.Header.Get("Sec-Fetch-Site") == "cross-site"
-	isAllowedOrigin := c.W.Header().Get("Access-Control-Allow-Origin") != ""
-	if isCrossSite && !isAllowedOrigin {
-		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
+	if err := checkSender(c); err != nil {
+		return err
 	}
 
 	// Create the session. The size is not known yet.
@@ -79,6 +72,20 @@ func queryMetadata(query url.Values) (map[string]string, error) {
 		}
 	}
 	return textMetadata(values)
+}
+
+// checkSender fails unless a script of the same site or of an allowed origin sends the request. A GET has the cookies of
+// the user even if a script of another site sends it, or an image or a link on a page of the same site.
+func checkSender(c *intake.Call) error {
+	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
+		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")
+	}
+	isCrossSite := c.Header.Get("Sec-Fetch-Site") == "cross-site"
+	isAllowedOrigin := c.W.Header().Get("Access-Control-Allow-Origin") != ""
+	if isCrossSite && !isAllowedOrigin {
+		return refusal.New("Origin", refusal.CodeNotAllowed, "Pages of other sites may not do this.")
+	}
+	return nil
 }
 
 // putSingle stores a file that is sent in one request, to a URL that is secret and needs no login.
