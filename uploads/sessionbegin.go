@@ -88,7 +88,7 @@ func (k *keeper) checkFree(ctx context.Context, key, name string) error {
 }
 
 // targetOf returns the Target of a new upload, which Config.Begin or the configuration decides. It has no key
-// yet if the content decides the extension.
+// yet if the content decides the extension. An error about the size names sizeField.
 func (k *keeper) targetOf(r *http.Request, user User, n session.Request, sizeField string) (*session.Target, error) {
 	// Refuse what no upload may claim.
 	if k.setup.maxSize > 0 && n.Size > k.setup.maxSize {
@@ -155,6 +155,7 @@ func (s *setup) checkBegun(target *Target, user User, n session.Request) error {
 	if s.config.Allowance != nil {
 		return errors.New("Config.Begin returned a Target, but allowances count only keys of Config.Key")
 	}
+	// The text that Sprint makes has all fields of the user.
 	if filename.Storable(fmt.Sprint(user)) != nil {
 		return errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
 	}

@@ -29,6 +29,8 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	const op = "SetState"
 	now := terms[r.dialect].now
 	newRevision := rand.Text()
+
+	// Insert a row, or update the one with the given revision. Both statements begin with these values.
 	values := []any{string(state), newRevision, key}
 	statement := "INSERT INTO omnibucket_files_parts (state, revision, changed, state_key) VALUES (?, ?, " + now +
 		", ?) ON CONFLICT (state_key) DO NOTHING"

@@ -110,6 +110,7 @@ func StoreFailed(err error) *Error {
 		return refused
 	}
 
+	// The body of an upload comes from the client, and that of a copy from the store.
 	code := storage.CodeOf(err)
 	if code == storage.BodyFailed && !isOfCopy(err) {
 		return &Error{Field: FileField, Code: CodeInterrupted, Message: "The upload was interrupted.", Err: err}

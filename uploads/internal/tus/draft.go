@@ -259,14 +259,17 @@ func (c *call) draftLength(offset int64) (int64, error) {
 	if !ok {
 		size = -1
 	}
-	if !c.last || c.ContentLength < 0 {
+	isEndKnown := c.last && c.ContentLength >= 0
+	if !isEndKnown {
 		return size, nil
 	}
 
-	if size >= 0 && size != offset+c.ContentLength {
+	// The file ends with the body.
+	end := offset + c.ContentLength
+	if size >= 0 && size != end {
 		return 0, inconsistentLength()
 	}
-	return offset + c.ContentLength, nil
+	return end, nil
 }
 
 // inconsistentLength returns the error for a file of which the client announces two lengths.

@@ -464,7 +464,8 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 	if exceedsMemory || exceedsParts {
 		session.Abandon(c.Context(), upload)
 		largestPart := min(s.PartSize, t.Memory.Parts.Limit)
-		return refusal.TooLarge("Upload-Length", largestPart*max(maxParts, 1))
+		largestFile := largestPart * max(maxParts, 1)
+		return refusal.TooLarge("Upload-Length", largestFile)
 	}
 
 	// A file of unknown size must not need more parts than the store permits.
