@@ -63,7 +63,9 @@ func (c *Cache) read(name string, data []byte) bool {
 		return false
 	}
 
-	if info.Size() != headerBytes+int64(len(data)) || !readBlock(file, data) {
+	hasSize := info.Size() == headerBytes+int64(len(data))
+	isValid := hasSize && readBlock(file, data)
+	if !isValid {
 		_ = c.root.Remove(name)
 		return false
 	}

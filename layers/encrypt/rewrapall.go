@@ -109,16 +109,14 @@ func (r *rewrapping) rewrapBatch(ctx context.Context, bucket storage.Bucket, key
 func (r *rewrapping) rewrapWithRetries(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	for attempt := 1; ; attempt++ {
 		attrs, err := r.rewrapOnce(ctx, bucket, key)
-		switch storage.CodeOf(err) {
-		case storage.ObjectNotFound:
+		code := storage.CodeOf(err)
+		if code == storage.ObjectNotFound {
 			return nil, nil
-		case storage.PreconditionFailed, storage.Changed:
-			// Another program has written the object.
-			if attempt < rewrapAttempts {
-				continue
-			}
 		}
-		return attrs, err
+		isWrittenByOther := code == storage.PreconditionFailed || code == storage.Changed
+		if !isWrittenByOther || attempt == rewrapAttempts {
+			return attrs, err
+		}
 	}
 }
 

@@ -52,9 +52,12 @@ func (b *sealingBody) Read(p []byte) (int, error) {
 	b.position += int64(n)
 
 	// Without an error, further chunks may follow.
-	if len(b.unread) > 0 || b.err == nil {
+	mayHaveMore := len(b.unread) > 0 || b.err == nil
+	if mayHaveMore {
 		return n, nil
 	}
+
+	// The body has ended or failed, so it needs its buffer no more.
 	if b.chunk != nil {
 		freeChunk(b.chunk)
 		b.chunk = nil

@@ -36,6 +36,7 @@ func (t Timetable) At(when time.Time) Rates {
 	}
 
 	minute := int(when.Weekday())*minutesOfDay + when.Hour()*60 + when.Minute()
+	// Before the first slot of the week, the last one still applies.
 	current := t.slots[len(t.slots)-1]
 	for _, s := range t.slots {
 		if s.start > minute {
