@@ -147,7 +147,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	records, stop := newIDCursor(allIDs(ctx, w.setup.config.Records), &o.records)
 	defer stop()
 
-	// The keys of a bucket are sorted, so the IDs in them are, too.
+	// The keys of a bucket are sorted, so the IDs in them are, too: New requires such a pattern for records.
 	pattern := w.setup.pattern
 	prefix, _ := pattern.Ordered()
 	for entry, err := range w.keeper.Bucket.List(ctx, storage.WithPrefix(prefix)) {

@@ -153,7 +153,7 @@ func (s *files) removeContent(ctx context.Context, f *File) error {
 		return s.removeBytes(ctx, f.Key)
 	}
 
-	// Keys begin with a fixed text and the ID.
+	// Keys begin with a fixed text and the ID, as New requires for records.
 	prefix, _ := s.setup.pattern.Ordered()
 	for entry, err := range s.setup.bucket.List(ctx, storage.WithPrefix(prefix+f.ID), storage.WithAnyOrder()) {
 		if err != nil {

@@ -50,7 +50,8 @@ func LabelFlaw(text string) string {
 }
 
 // Storable fails with InvalidArgument if any of the texts or times is one that some store cannot keep:
-// PostgreSQL refuses NUL, and JSON replaces invalid UTF-8 and has only years of four digits.
+// PostgreSQL refuses NUL, and JSON replaces invalid UTF-8 and has only years of four digits. Every store can keep
+// values of other types.
 func Storable(values ...any) error {
 	for _, value := range values {
 		switch value := value.(type) {

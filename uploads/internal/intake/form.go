@@ -48,6 +48,7 @@ func NewFormReader(c *Call, body io.Reader, name string, fieldBytes int64) (*For
 // Next returns the next file of the form, or io.EOF after the last one. It skips at most maxFields other
 // fields.
 func (f *FormReader) Next() (*multipart.Part, error) {
+	// The number of skipped fields counts over all calls.
 	for ; f.skipped <= maxFields; f.skipped++ {
 		// Limit the length of the part's header.
 		f.body.Left = maxPartHeader

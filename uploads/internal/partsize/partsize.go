@@ -20,7 +20,7 @@ func For(limits storage.PartLimits, size, base int64) int64 {
 		part = max(part, (size-1)/int64(limits.MaxParts)+1)
 	}
 
-	// Round up to a multiple of the store's unit or, if it has none, of this package's unit.
+	// Round up to a multiple of the store's unit or, if it has none, of this package's unit or a smaller base.
 	multiple := min(unit, base)
 	if limits.Unit > 0 {
 		multiple = limits.Unit

@@ -106,6 +106,7 @@ func (t *Handler) finishWhole(ctx context.Context, s *session.Session) (*session
 	if !s.Tus.Whole || s.Kind == session.KindPartial {
 		return s, nil
 	}
+	// Another call is completing the upload, or has completed it.
 	if s.Phase != session.PhaseOpen || t.Store.IsClaimed(s) {
 		return s, nil
 	}
