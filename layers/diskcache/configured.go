@@ -28,16 +28,19 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 
 	// A setting that is "" keeps its default.
 	c := Config{Unpinned: true}
-	var err error
 	if params.Max != "" {
-		if c.MaxBytes, err = argument.Size("max", params.Max); err != nil {
+		maxBytes, err := argument.Size("max", params.Max)
+		if err != nil {
 			return nil, err
 		}
+		c.MaxBytes = maxBytes
 	}
 	if params.Trust != "" {
-		if c.TrustFor, err = argument.Duration("trust", params.Trust); err != nil {
+		trustFor, err := argument.Duration("trust", params.Trust)
+		if err != nil {
 			return nil, err
 		}
+		c.TrustFor = trustFor
 	}
 
 	return &driver.ConfiguredLayer{

@@ -50,7 +50,8 @@ func openDir(dir string) (*os.Root, error) {
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
 
-	if err = root.Mkdir(blocksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = root.Mkdir(blocksFolder, 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, dirError(err)
 	}
 
@@ -58,7 +59,7 @@ func openDir(dir string) (*os.Root, error) {
 	if err != nil {
 		return nil, dirError(err)
 	}
-	if err = putMark(blocks); err != nil {
+	if err := putMark(blocks); err != nil {
 		_ = blocks.Close()
 		return nil, err
 	}

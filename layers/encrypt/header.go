@@ -102,7 +102,7 @@ func (l *layer) header(ctx context.Context, k *dataKey, obj Object) (string, err
 	if err != nil {
 		return "", keysError(err)
 	}
-	if err = checkStanzas(stanzas); err != nil {
+	if err := checkStanzas(stanzas); err != nil {
 		return "", err
 	}
 

@@ -227,7 +227,7 @@ func (d *objectDriver) decrypt(
 	lastChunk := (size - 1) / chunkSize
 	readsLastChunk := start < end && (end-1)/chunkSize == lastChunk
 	if size > 0 && !readsLastChunk {
-		if err = d.checkNotTruncated(ctx, r, key, resp.attrs, resp.storedSize); err != nil {
+		if err := d.checkNotTruncated(ctx, r, key, resp.attrs, resp.storedSize); err != nil {
 			return nil, err
 		}
 	}
@@ -238,7 +238,8 @@ func (d *objectDriver) decrypt(
 	if resp.suffix > 0 {
 		// The response may begin before that chunk, because sealSuffix did not know the size of the object.
 		bodyOffset := max(0, resp.storedSize-resp.suffix)
-		if _, err = io.CopyN(io.Discard, resp.body, chunkOffset-bodyOffset); err != nil {
+		_, err := io.CopyN(io.Discard, resp.body, chunkOffset-bodyOffset)
+		if err != nil {
 			return nil, retryableError(err)
 		}
 	}

@@ -31,7 +31,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 
 	req := *r
-	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
+	req.Metadata, err = withHeader(r.Metadata, key.header)
+	if err != nil {
 		return nil, err
 	}
 
@@ -50,7 +51,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	req.Size = sealedSize(r.Size)
 
 	// If the driver below needs the checksum before the bytes, compute it now.
-	if err = d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
+	if err := d.prepare(body, d.desc.ChecksumWhileSending); err != nil {
 		return nil, err
 	}
 
@@ -134,7 +135,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return "", err
 	}
 	req := *r
-	if req.Metadata, err = withHeader(r.Metadata, key.header); err != nil {
+	req.Metadata, err = withHeader(r.Metadata, key.header)
+	if err != nil {
 		return "", err
 	}
 	req.Size = sealedSize(r.Size)
@@ -256,7 +258,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	req.Upload = upload
 	req.Put = &put
 
-	if put.Metadata, err = withHeader(r.Put.Metadata, key.header); err != nil {
+	put.Metadata, err = withHeader(r.Put.Metadata, key.header)
+	if err != nil {
 		return nil, err
 	}
 

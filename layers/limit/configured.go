@@ -23,10 +23,11 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 
 	c := Config{Requests: Requests{Reads: params.Reads, Writes: params.Writes, Lists: params.Lists}}
 	if params.Bytes != "" {
-		var err error
-		if c.Bytes, err = Parse(params.Bytes); err != nil {
+		timetable, err := Parse(params.Bytes)
+		if err != nil {
 			return nil, err
 		}
+		c.Bytes = timetable
 	}
 
 	layer, err := New(c)

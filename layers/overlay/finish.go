@@ -251,67 +251,65 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 	if errors.Is(err, storage.ObjectNotFound) {
 		return f.finishRemoved(ctx, l)
 	}
-	if err != nil && ctx.Err() != nil {
-		return err
-	}
-
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	if err != nil {
-		f.addFailure(l, err)
-		return nil
+		return f.addFailure(ctx, l, err)
 	}
 	if attrs == nil {
 		// There was nothing to copy.
 		return nil
 	}
 
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.report.Copied++
 	f.report.Bytes += attrs.Size
 	f.announce()
 	return nil
 }
 
-// finishRemoved counts the marker of a key, if it stays. The object was removed, and usually its marker,
-// too. It returns an error only if the job must end.
+// finishRemoved is finishKey for a key whose object was removed. If the new store still has a marker under the
+// key, finishRemoved counts the marker in the report.
 func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
 	p, err := f.stores.placeOf(ctx, l)
-	if err != nil && ctx.Err() != nil {
+	if err != nil {
+		return f.addFailure(ctx, l, err)
+	}
+	if p.marker == "" {
+		return nil
+	}
+
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.report.Markers++
+	return nil
+}
+
+// addFailure decides whether a key that has failed with err is tried later, ignored or counted as left. If ctx has
+// ended, it returns err instead, because the job must end.
+func (f *finisher) addFailure(ctx context.Context, l leftover, err error) error {
+	if ctx.Err() != nil {
 		return err
 	}
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err != nil {
-		f.addFailure(l, err)
-		return nil
-	}
-	markerStays := p.marker != ""
-	if markerStays {
-		f.report.Markers++
-	}
-	return nil
-}
-
-// addFailure decides whether a key that has failed with err is tried later, ignored or counted as left.
-// The caller must hold f.mu.
-func (f *finisher) addFailure(l leftover, err error) {
 	isTemporary := storage.IsTemporary(err) && f.round < maxRetries
 	isBeingCopied := errors.Is(err, errAgain) // by another process
 	if (isTemporary || isBeingCopied) && len(f.later) < maxLater {
 		f.later = append(f.later, l)
-		return
+		return nil
 	}
 	// A folder marker, which is empty, may stay in the old store if the new store cannot have it.
 	if otherstore.MayLeaveOut(l.key, l.size, err) {
 		f.report.Ignored++
-		return
+		return nil
 	}
 	f.report.Left++
 	if len(f.failures) < maxExplained {
 		f.failures = append(f.failures, err)
 	}
 	f.announce()
+	return nil
 }
 
 // announce calls the function Progress, if there is one. The caller holds f.mu.

@@ -59,16 +59,20 @@ func positionOf(r *driver.ListRequest) (position, error) {
 //   - A removed key is written again meanwhile. If the page of tombstones has that of the key, the page
 //     of the new store has the new object.
 func (m *merger) readPages(ctx context.Context, s *stores, r *driver.ListRequest) (err error) {
-	if m.ofOld, err = pageOf(ctx, s.old.Bucket, r, m.at, m.at.Old, m.at.OldDone); err != nil {
+	m.ofOld, err = pageOf(ctx, s.old.Bucket, r, m.at, m.at.Old, m.at.OldDone)
+	if err != nil {
 		return err
 	}
-	if m.ofRemoved, err = s.removedPage(ctx, r, m.at); err != nil {
+	m.ofRemoved, err = s.removedPage(ctx, r, m.at)
+	if err != nil {
 		return err
 	}
-	if m.ofNew, err = s.newPage(ctx, r, m.at); err != nil {
+	m.ofNew, err = s.newPage(ctx, r, m.at)
+	if err != nil {
 		return err
 	}
-	if m.hidden, err = s.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
+	m.hidden, err = s.hiddenKeys(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries)
+	if err != nil {
 		return err
 	}
 
