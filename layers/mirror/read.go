@@ -244,10 +244,13 @@ func markFailedOver(attrs *storage.Attrs, revision string) {
 // requireCopy copies a revision of the primary to the second store, unless the copy is there. It fails
 // if the copy cannot be made.
 func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
-	if _, err := s.findCopy(ctx, key, revision); err == nil {
+	_, err := s.findCopy(ctx, key, revision)
+	if err == nil {
 		return nil
 	}
-	_, err := s.equalize(evidence.WithoutFailover(ctx), key, true)
+	// Another process may make the copy at the same time.
+	const compareFirst = true
+	_, err = s.equalize(evidence.WithoutFailover(ctx), key, compareFirst)
 	return err
 }
 

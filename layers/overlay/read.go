@@ -51,7 +51,10 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 func (s *stores) getOld(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (readResult, error) {
 	isWhole := r.Offset == 0 && r.Length < 0 && r.Suffix == 0
 	if s.config.CopyOnRead && isWhole && r.Condition.Revision == "" {
-		if _, err := s.copyOld(ctx, r.Key, false); err == nil {
+		// If the copy fails, or another process is making one, read from the old store.
+		const takeOver = false
+		_, err := s.copyOld(ctx, r.Key, takeOver)
+		if err == nil {
 			return readResult{}, storage.ObjectNotFound
 		}
 	}
@@ -372,7 +375,9 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 // write at the same time.
 func (s *stores) copyFromOld(ctx context.Context, key string) error {
 	for range removeAttempts {
-		if _, err := s.copyOld(ctx, key, true); !errors.Is(err, errAgain) {
+		const takeOver = true
+		_, err := s.copyOld(ctx, key, takeOver)
+		if !errors.Is(err, errAgain) {
 			return err
 		}
 	}

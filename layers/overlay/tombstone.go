@@ -321,12 +321,12 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		}
 		oldKey := listedKey{e.Key, e.IsPrefix}
 		hasTombstone := tombstones[oldKey]
-		_, ordered := tombstoneKey(e.Key)
+		_, isOrdered := tombstoneKey(e.Key)
 		switch {
 		case e.IsPrefix && hasTombstone:
 			// Perhaps only some of the keys below the prefix have tombstones.
 			unsure = append(unsure, oldKey)
-		case !e.IsPrefix && !ordered:
+		case !e.IsPrefix && !isOrdered:
 			// The tombstone of a long key is not in the page.
 			unsure = append(unsure, oldKey)
 		case hasTombstone:
@@ -348,12 +348,13 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 // below it have one. It sends the requests for several keys at the same time.
 func (s *stores) areRemoved(ctx context.Context, keys []listedKey) ([]bool, error) {
 	results := make([]bool, len(keys))
-	err := running.Each(ctx, len(keys), lookAhead, func(ctx context.Context, i int) (err error) {
+	err := running.Each(ctx, len(keys), lookAhead, func(ctx context.Context, i int) error {
+		isRemoved := s.isRemoved
 		if keys[i].isPrefix {
-			results[i], err = s.isPrefixRemoved(ctx, keys[i].key)
-		} else {
-			results[i], err = s.isRemoved(ctx, keys[i].key)
+			isRemoved = s.isPrefixRemoved
 		}
+		result, err := isRemoved(ctx, keys[i].key)
+		results[i] = result
 		return err
 	})
 	return results, err
