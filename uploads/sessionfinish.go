@@ -190,7 +190,7 @@ func (e *sessionEnd) saveStored(ctx context.Context) error {
 	if !e.mustAnnounce() || e.s.Phase == session.PhaseStored {
 		return nil
 	}
-	s, err := e.keeper.Advance(ctx, e.s, e.s.Random, func(s *session.Session) {
+	s, err := e.keeper.AdvanceSameKey(ctx, e.s, e.s.Random, func(s *session.Session) {
 		s.Target = e.target
 		s.SetStored(session.PhaseStored, e.file.Size)
 	})
@@ -218,7 +218,7 @@ func (e *sessionEnd) announce(ctx context.Context) error {
 // saveDone saves that the upload has ended, and removes the objects that are no longer needed.
 func (e *sessionEnd) saveDone(ctx context.Context) (*session.Session, error) {
 	spent := e.spentNames() // before setDone drops them from the session
-	final, err := e.keeper.Advance(ctx, e.s, nil, e.setDone)
+	final, err := e.keeper.Advance(ctx, e.s, e.setDone)
 	if err == nil {
 		e.removeSpent(ctx, spent)
 		return final, nil
@@ -431,7 +431,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err erro
 // reopen opens a session again, so that the client can replace a part and then complete the upload. If that
 // fails, the session stays as it is.
 func (k *keeper) reopen(ctx context.Context, s *session.Session) {
-	_, _ = k.Advance(ctx, s, nil, func(s *session.Session) {
+	_, _ = k.Advance(ctx, s, func(s *session.Session) {
 		s.Phase = session.PhaseOpen
 		s.ETags = nil
 		s.PartsSum = ""
@@ -456,7 +456,7 @@ func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 	abort := func(s *session.Session) {
 		s.Phase = session.PhaseAborted
 	}
-	aborted, err := k.Advance(ctx, s, nil, abort)
+	aborted, err := k.Advance(ctx, s, abort)
 	if err != nil {
 		return
 	}

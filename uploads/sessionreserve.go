@@ -101,7 +101,7 @@ func (k *keeper) reserveArrival(ctx context.Context, s *session.Session, size in
 
 	// Save the reservation, which may also limit the size.
 	wasTriedBefore := s.Again
-	s, err = k.Advance(ctx, s, nil, func(s *session.Session) {
+	s, err = k.Advance(ctx, s, func(s *session.Session) {
 		s.Reserved = true
 		if granted > 0 {
 			s.Target.MaxSize = granted

@@ -448,11 +448,17 @@ func (b *Book) subtract(t *Text, r Removal, file Entry) {
 }
 
 // EndRemoval drops the entry of a removal of a file from the ledger. The file stays subtracted from the count.
-func (b *Book) EndRemoval(ctx context.Context, r Removal) error { return b.endRemoval(ctx, r, false) }
+func (b *Book) EndRemoval(ctx context.Context, r Removal) error {
+	const restore = false
+	return b.endRemoval(ctx, r, restore)
+}
 
 // UndoRemoval drops the entry of a removal from the ledger, and adds the file to the count again. It is for a file
 // that stays, or that an earlier removal has subtracted.
-func (b *Book) UndoRemoval(ctx context.Context, r Removal) error { return b.endRemoval(ctx, r, true) }
+func (b *Book) UndoRemoval(ctx context.Context, r Removal) error {
+	const restore = true
+	return b.endRemoval(ctx, r, restore)
+}
 
 // endRemoval drops the entry of a removal, if the removal still has it. If restore is true, it adds what the entry has
 // subtracted to the count again.

@@ -74,8 +74,9 @@ func queryMetadata(query url.Values) (map[string]string, error) {
 	return textMetadata(values)
 }
 
-// checkSender fails unless a script of the same site or of an allowed origin sends the request. A GET has the cookies of
-// the user even if a script of another site sends it, or an image or a link on a page of the same site.
+// checkSender fails if the browser says that a page of another site sends the request, unless the origin is allowed, or
+// that no script sends it. A GET has the cookies of the user in these cases, too: a script of another site may send it,
+// and so may an image or a link on a page of the same site.
 func checkSender(c *intake.Call) error {
 	if dest := c.Header.Get("Sec-Fetch-Dest"); dest != "" && dest != "empty" {
 		return refusal.New("Sec-Fetch-Dest", refusal.CodeNotAllowed, "Only a script may do this.")

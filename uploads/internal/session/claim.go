@@ -187,10 +187,20 @@ func (st *Store) releaseOnce(ctx context.Context, s *Session, call string) error
 
 // Advance saves a step of a call that makes the object, and fails if another call has taken over the
 // claim, which is the right to do so.
-//
-// For a file in pieces, the call takes the claim back if the state still has the given random bits,
-// because the other call then makes the object under the same key.
-func (st *Store) Advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
+func (st *Store) Advance(ctx context.Context, s *Session, step func(*Session)) (*Session, error) {
+	return st.advance(ctx, s, nil, step)
+}
+
+// AdvanceSameKey is Advance, except that for a file in pieces, the call takes the claim back if the state still has
+// the given random bits. The other call then makes the object under the same key.
+func (st *Store) AdvanceSameKey(
+	ctx context.Context, s *Session, random []byte, step func(*Session),
+) (*Session, error) {
+	return st.advance(ctx, s, random, step)
+}
+
+// advance saves a step, unless another call has the claim and the call may not take it back with these random bits.
+func (st *Store) advance(ctx context.Context, s *Session, random []byte, step func(*Session)) (*Session, error) {
 	claim := s.Claim
 	return st.Update(ctx, s, func(latest *Session) (bool, error) {
 		if latest.Claim != claim && !latest.letsTakeBack(random) {

@@ -16,6 +16,11 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
+// finishStored makes the object of a session whose bytes are all in the store.
+func (t *Handler) finishStored(ctx context.Context, s *session.Session) (*session.Session, error) {
+	return t.finish(ctx, s, nil)
+}
+
 // finish makes the object after all bytes have arrived. If the whole file is only in memory, it is in
 // content, and otherwise content is nil.
 func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte) (*session.Session, error) {
@@ -174,7 +179,7 @@ func (t *Handler) join(c *call, concat string) error {
 		return err
 	}
 	if s.Phase != session.PhaseDone {
-		s, err = t.finish(c.Context(), s, nil)
+		s, err = t.finishStored(c.Context(), s)
 		if err != nil {
 			return err
 		}

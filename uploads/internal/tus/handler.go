@@ -315,7 +315,7 @@ func (t *Handler) arrivedSession(c *call) (*session.Session, error) {
 		return s, nil
 	}
 	if s.Kind == session.KindFinal {
-		return t.finish(c.Context(), s, nil)
+		return t.finishStored(c.Context(), s)
 	}
 	return t.receiveRest(c, s.Tus.Offset, -1, nil) // without a new size and without a checksum
 }
@@ -391,7 +391,7 @@ func (t *Handler) receiveRest(c *call, offset, size int64, sum *checksum) (*sess
 		return s, err
 	}
 	if s.Arrived() {
-		return t.finish(c.Context(), s, nil)
+		return t.finishStored(c.Context(), s)
 	}
 	return t.receive(c, s, sum)
 }
@@ -426,7 +426,7 @@ func (t *Handler) abort(ctx context.Context, s *session.Session) error {
 		return err
 	}
 	if s.IsFinishing() {
-		s, err = t.finish(ctx, s, nil)
+		s, err = t.finishStored(ctx, s)
 		if err != nil {
 			return err
 		}
