@@ -37,6 +37,9 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err := settings(cfg); err != nil {
 		return nil, err
 	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
 	recipients, err := cfg.publicKeys()
 	if err != nil {
 		return nil, err
@@ -50,30 +53,35 @@ func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 
 var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// publicKeys checks the configuration, and returns those recipients that are public keys. Its errors
-// quote no value, because a user may have set a secret by mistake.
-func (c *configured) publicKeys() ([]age.Recipient, error) {
+// check fails if a setting other than the recipients is invalid. Its errors quote no value, because a user may have
+// set a secret by mistake.
+func (c *configured) check() error {
 	if c.IdentityFile != "" && c.IdentityVariable != "" {
-		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
+		return invalid("", "identity_file and identity_variable must not be used together", "")
 	}
 	if c.IdentityFile != "" && !filepath.IsAbs(c.IdentityFile) {
-		return nil, invalid("", "identity_file must be an absolute path",
+		return invalid("", "identity_file must be an absolute path",
 			"write the identities to a file with age-keygen, and name it")
 	}
 	if c.IdentityVariable != "" && !variableForm.MatchString(c.IdentityVariable) {
-		return nil, invalid("", "identity_variable must be the name of an environment variable",
+		return invalid("", "identity_variable must be the name of an environment variable",
 			"the variable has the identities")
 	}
 	if c.IdentityFile == "" && c.IdentityVariable == "" && len(c.Recipients) == 0 {
-		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
+		return invalid("", "identity_file, identity_variable or recipients must be set", "")
 	}
 
 	for _, key := range c.DecryptWith {
 		if !isServiceKey(key) {
-			return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
+			return invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
 		}
 	}
+	return nil
+}
 
+// publicKeys returns those recipients that are public keys. Its error quotes none of them, because a user may have set
+// a secret by mistake.
+func (c *configured) publicKeys() ([]age.Recipient, error) {
 	// All entries but the keys of services must be public keys of age.
 	public := slices.DeleteFunc(slices.Clone(c.Recipients), isServiceKey)
 	if len(public) == 0 {

@@ -78,19 +78,7 @@ var signed = regexp.MustCompile(`(?i)\b((?:x-amz-)?(?:signature|credential|secur
 // without signatures, which the service's message may quote.
 func errorText(service string, r Response, secrets [][]byte) string {
 	message, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n")
-	for _, secret := range secrets {
-		if len(secret) == 0 {
-			continue
-		}
-		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			// The last base64 character of a secret also depends on the bytes that follow the
-			// secret. It is therefore left out of the search.
-			encoded := encoding.EncodeToString(secret)
-			message = strings.ReplaceAll(message, encoded[:len(encoded)-1], "***")
-		}
-		message = strings.ReplaceAll(message, string(secret), "***")
-	}
-
+	message = withoutSecrets(message, secrets)
 	message = signed.ReplaceAllString(message, "${1}=REDACTED")
 
 	const maxBytes = 300
@@ -114,6 +102,23 @@ func errorText(service string, r Response, secrets [][]byte) string {
 		line += ": " + message
 	}
 	return line
+}
+
+// withoutSecrets returns a message in which each of the secrets is replaced, as it is or in base64.
+func withoutSecrets(message string, secrets [][]byte) string {
+	for _, secret := range secrets {
+		if len(secret) == 0 {
+			continue
+		}
+		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+			// The last base64 character of a secret also depends on the bytes that follow the
+			// secret. It is therefore left out of the search.
+			encoded := encoding.EncodeToString(secret)
+			message = strings.ReplaceAll(message, encoded[:len(encoded)-1], "***")
+		}
+		message = strings.ReplaceAll(message, string(secret), "***")
+	}
+	return message
 }
 
 // NoResponse returns the error for a request without a response. A [storage.Error], which comes from
