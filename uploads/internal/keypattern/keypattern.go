@@ -3,6 +3,7 @@
 package keypattern
 
 import (
+	"cmp"
 	"encoding/base32"
 	"fmt"
 	"path"
@@ -150,7 +151,11 @@ var uniques = []string{"{random}", "{id}", "{newest}"}
 
 // problem returns the rule that the pattern breaks, or "" if it breaks none.
 func (p *Pattern) problem() string {
-	// Only a random part makes a key unique.
+	return cmp.Or(p.randomProblem(), p.extensionProblem(), p.segmentProblem(), p.textProblem())
+}
+
+// randomProblem returns a rule unless the pattern has exactly one random part, which makes a key unique.
+func (p *Pattern) randomProblem() string {
 	randomParts := 0
 	for _, name := range uniques {
 		randomParts += strings.Count(p.Text, name)
@@ -161,18 +166,24 @@ func (p *Pattern) problem() string {
 	if randomParts > 1 {
 		return "has {random} twice"
 	}
+	return ""
+}
 
-	const misplacedExtension = "may have {ext} only at its end, after {random}"
+// extensionProblem returns a rule if {ext} is not at the end of the pattern, after the random part.
+func (p *Pattern) extensionProblem() string {
 	before, after, hasExtension := strings.Cut(p.Text, "{ext}")
-	if hasExtension && after != "" {
-		return misplacedExtension
+	if !hasExtension {
+		return ""
 	}
 	endsUnique := slices.ContainsFunc(uniques, func(name string) bool { return strings.HasSuffix(before, name) })
-	if hasExtension && !endsUnique {
-		return misplacedExtension
+	if after != "" || !endsUnique {
+		return "may have {ext} only at its end, after {random}"
 	}
+	return ""
+}
 
-	// Check the segments, and that the values in each can be told apart.
+// segmentProblem returns a rule if a segment could not be part of a key, or has values that cannot be told apart.
+func (p *Pattern) segmentProblem() string {
 	for segment := range strings.SplitSeq(p.Text, "/") {
 		if segment == "" || segment[0] == '.' || strings.HasSuffix(segment, ".") {
 			return `must not have a segment that is empty or begins or ends with "."`
@@ -185,8 +196,11 @@ func (p *Pattern) problem() string {
 			return fmt.Sprintf("has two values in the segment %q, so 1 and 23 would make the same key as 12 and 3", segment)
 		}
 	}
+	return ""
+}
 
-	// Check the text outside braces.
+// textProblem returns a rule if the text outside braces has a character that is not allowed.
+func (p *Pattern) textProblem() string {
 	isForbidden := func(r rune) bool {
 		return r != '/' && !IsSafe(r)
 	}
