@@ -210,20 +210,28 @@ func (t *ticketOp) sign(ctx context.Context, maxSize int64) (*Ticket, error) {
 		return ticket, nil
 	}
 
-	// A URL for PUT has the length only if the client has said it and the store can sign it.
-	if t.ticket.Size > 0 && storage.Supports(bucket, storage.SignedSize) {
-		opts = append(opts, storage.WithSize(t.ticket.Size))
-	}
-	if storage.Supports(bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
-		opts = append(opts, storage.IfAbsent())
-	}
-	put, err := bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
+	put, err := t.signPut(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
 	ticket.Put = put
 	ticket.ExpiresAt = put.ExpiresAt
 	return ticket, nil
+}
+
+// signPut signs a URL for PUT. It limits the length of the file only if the client has said the length and the store
+// can sign it.
+func (t *ticketOp) signPut(
+	ctx context.Context, opts []storage.SignedUploadOption,
+) (*storage.SignedURL, error) {
+	bucket := t.setup.bucket
+	if t.ticket.Size > 0 && storage.Supports(bucket, storage.SignedSize) {
+		opts = append(opts, storage.WithSize(t.ticket.Size))
+	}
+	if storage.Supports(bucket, storage.SignedIfAbsent|storage.ConditionalCreate) {
+		opts = append(opts, storage.IfAbsent())
+	}
+	return bucket.SignedUploadURL(ctx, t.pendingKey(), opts...)
 }
 
 // A ticket is the content of a token, which permits finishing one upload. It does not contain the

@@ -104,15 +104,13 @@ type request struct {
 // do sends a request, and returns the response, which the caller must close, if its status is one of
 // r.success.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	for segment := range strings.SplitSeq(r.path, "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			// An ID must not change the path to that of another operation.
-			return nil, &uploads.Error{
-				Field:   "id",
-				Code:    uploads.InvalidValue,
-				Message: "This is not the ID of a file.",
-				Err:     storage.InvalidArgument,
-			}
+	// An ID must not change the path to that of another operation.
+	if !isPlainPath(r.path) {
+		return nil, &uploads.Error{
+			Field:   "id",
+			Code:    uploads.InvalidValue,
+			Message: "This is not the ID of a file.",
+			Err:     storage.InvalidArgument,
 		}
 	}
 
@@ -139,6 +137,16 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 		return nil, readError(resp)
 	}
 	return resp, nil
+}
+
+// isPlainPath reports whether no segment of a path is empty or refers to a directory.
+func isPlainPath(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 // maxDocument limits a JSON response, in bytes. Even a page of records with the longest names is

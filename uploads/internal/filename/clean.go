@@ -26,9 +26,20 @@ func Clean(name string) string {
 		name = name[i+1:]
 	}
 
-	// Replace or drop the characters that are not safe to show.
+	// Join the words by single spaces, and cut what is too long.
+	words := strings.Fields(showable(name))
+	name = cutName(strings.Join(words, " "))
+	name = strings.Trim(name, " .")
+	if name == "" {
+		return noName
+	}
+	return name
+}
+
+// showable returns a name without the characters that are not safe to show. Each blank becomes a space.
+func showable(name string) string {
 	var b strings.Builder
-	marks := 0
+	marks := 0 // number of marks in a row
 	for _, r := range name {
 		if unicode.IsSpace(r) || strings.ContainsRune(blanks, r) {
 			r = ' '
@@ -48,14 +59,7 @@ func Clean(name string) string {
 			b.WriteRune(r)
 		}
 	}
-
-	// Join the words by single spaces, and cut what is too long.
-	name = cutName(strings.Join(strings.Fields(b.String()), " "))
-	name = strings.Trim(name, " .")
-	if name == "" {
-		return noName
-	}
-	return name
+	return b.String()
 }
 
 // cutName shortens a long name to maxNameBytes, but keeps a short extension.
