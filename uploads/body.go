@@ -32,7 +32,8 @@ func (b bounds) checkClaim() error {
 // check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits. A field of b
 // that is 0 sets no limit.
 func (b bounds) check(n int64) error {
-	if n > 0 && b.claimed > 0 && n != b.claimed {
+	isClaimWrong := b.claimed > 0 && n != b.claimed
+	if isClaimWrong && n > 0 {
 		return refusal.WrongSize()
 	}
 	if b.most > 0 && n > b.most {
@@ -40,6 +41,10 @@ func (b bounds) check(n int64) error {
 	}
 	if err := refusal.ByRules(b.judge.CheckSize(n)); err != nil {
 		return err
+	}
+	if isClaimWrong {
+		// The rules permit an empty file, but the sender has announced another one.
+		return refusal.WrongSize()
 	}
 	if b.room > 0 && n > b.room {
 		message := "There is no room for this file: " + words.Bytes(b.room) + " are left."

@@ -210,3 +210,17 @@ func TestStoreReadsStreamUpToLimit(t *testing.T) {
 	require.Less(t, rest.read, int64(8<<20))
 	require.ErrorIs(t, err, storage.TooLarge)
 }
+
+// If the rules permit empty files, Store still refuses an empty body of which another size was announced, because the
+// bytes were lost on the way.
+func TestStoreRefusesEmptyBodyOfAnnouncedSize(t *testing.T) {
+	bucket := openMemory(t)
+	s := newService(t, bucket, uploads.Config{Rules: rules.Any(1 << 20)})
+
+	_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(""), Size: 5})
+	require.Equal(t, uploads.WrongSize, uploads.CodeOf(err), "%v", err)
+	require.Empty(t, listKeys(t, bucket))
+
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("")})
+	require.NoError(t, err, "an empty file is permitted")
+}
