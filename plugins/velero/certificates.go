@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// trust adds certificates to those that this process trusts, which has one value of caCert because
-// Go reads the system's certificates once.
+// trust makes this process trust the certificates of a location, beside those of the system. It fails
+// for other certificates than those of an earlier call, because Go reads the system's only once.
 //
-// Velero starts a process for each location that it works on.
+// That is no limit in practice, because Velero starts a process for each location that it works on.
 func trust(certificates string) error {
 	if certificates == "" {
 		return nil
