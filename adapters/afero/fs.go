@@ -295,6 +295,7 @@ func (b *bucketFs) moveDirectory(source, target string) error {
 
 // checkRename fails if a local file system would not rename source, a file or directory, to dst.
 func (b *bucketFs) checkRename(source fs.FileInfo, dst string) error {
+	// The root exists already, and the name of markers is reserved.
 	if keyOf(dst) == "" || path.Base(keyOf(dst)) == Marker {
 		return fs.ErrInvalid
 	}

@@ -128,18 +128,20 @@ const nameEnd = "\x00"
 // visits the paths.
 func sortText(path string) string { return strings.ReplaceAll(path, "/", nameEnd) }
 
-// walk calls f for children and what is below them, after the path whose sortText is startAfter.
+// walk calls f for children and for everything below them, in the order of Walk. It leaves out the path whose
+// sortText is startAfter and all paths before it.
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, startAfter string, f registry.WalkFn) error {
 	for _, child := range children {
 		text := sortText(child.Path())
-		// With an end after both names, "a" is no part of the path "ab".
+		// With an end after both names, "a" does not contain the path "ab".
 		isOrContainsStart := strings.HasPrefix(startAfter+nameEnd, text+nameEnd)
-		// The path to start after and the folders around it come before what the caller wants, which may
-		// be below them.
+		isBefore := text < startAfter && !isOrContainsStart
+		if isBefore {
+			continue
+		}
+
+		// The caller has had the start and the folders that contain it, but not all that is below them.
 		if !isOrContainsStart {
-			if text < startAfter {
-				continue
-			}
 			err := f(child)
 			if errors.Is(err, registry.ErrSkipDir) {
 				continue

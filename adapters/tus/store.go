@@ -104,12 +104,14 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 // fileType returns the option for the content type that the client has sent, or none if the library does
 // not permit that type.
 func fileType(info handler.FileInfo) []storage.WriteOption {
-	const maxLength = 1024 // bytes
 	kind, parameters, err := mime.ParseMediaType(info.MetaData["filetype"])
 	if err != nil || !strings.Contains(kind, "/") {
 		return nil
 	}
 
+	// The library refuses a longer value, and one with a control character. A tab is the only one that
+	// FormatMediaType does not escape.
+	const maxLength = 1024                                // bytes
 	contentType := mime.FormatMediaType(kind, parameters) // the result is ASCII
 	if len(contentType) > maxLength || strings.ContainsRune(contentType, '\t') {
 		return nil

@@ -234,14 +234,15 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// isKnownToHaveObject reports whether this upload is known to have made the object. If another program may
-// have made it, the metadata must have the mark of the upload: a server may have died after it made the
-// object and before it saved that in the state.
+// isKnownToHaveObject reports whether this upload is known to have made the object, which the state may not say:
+// a server may have died after it made the object and before it saved that. If another program may have made
+// the object, its metadata must have the mark of the upload.
 func (u *upload) isKnownToHaveObject(ctx context.Context) (bool, error) {
 	if u.state.Done {
 		return true, nil
 	}
 	if u.state.OwnKey {
+		// No other program uses the key, so the object has no mark that Attrs could find.
 		return false, nil
 	}
 
