@@ -150,7 +150,8 @@ func (c *certification) deleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// emptyBucket aborts all uploads of a bucket and removes all its objects and versions.
+// emptyBucket aborts all uploads of a bucket and removes all its objects and versions. A failed listing is no error:
+// if something is left, the deletion of the bucket fails.
 func emptyBucket(ctx context.Context, bucket storage.Bucket) error {
 	for upload, err := range storage.ListUploads(ctx, bucket) {
 		if err != nil {

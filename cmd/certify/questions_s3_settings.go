@@ -57,7 +57,8 @@ func askSettingsAtOnce(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// askPublicBucket asks whether everybody can read an object of a public bucket at its PublicURL.
+// askPublicBucket asks whether everybody can read an object of a public bucket at its PublicURL. If not, the
+// answer says whether the library reports it.
 func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	_, err := i.newBucket(ctx, storage.WithPublicAccess(true))
 	if storage.CodeOf(err) == storage.PermissionDenied {
@@ -66,6 +67,8 @@ func askPublicBucket(ctx context.Context, i *inquiry) (string, error) {
 	if err != nil {
 		return "", err
 	}
+
+	// CreateBucket has accepted the option, so the bucket seems to be public.
 	b, err := i.open(i.name(), storage.WithPublicAccess(true))
 	if err != nil {
 		return "", err
