@@ -76,7 +76,8 @@ var scriptMends = map[string][]scriptMend{
 }
 
 // prepareScripts makes the command "completion" print scripts that never evaluate names from a store,
-// and one for bash that does not need the package bash-completion.
+// and one for bash that does not need the package bash-completion. Cobra generates the scripts, and
+// printScript mends them.
 func prepareScripts(p *program.Program, root *cobra.Command) {
 	// Cobra creates a command for each shell. They keep the output that root has at this moment, and so
 	// write their scripts to the buffer.
@@ -87,6 +88,7 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 
 	parent, _, err := root.Find([]string{"completion"})
 	if err != nil {
+		// Cobra has not added the command, so there are no scripts to mend.
 		return
 	}
 	// With RunE set, cobra rejects the name of an unknown shell.

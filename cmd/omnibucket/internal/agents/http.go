@@ -206,7 +206,8 @@ func tooLong(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, text)
 }
 
-// messageOf reads the body of a request, and refuses a message that would need much memory to decode.
+// messageOf reads the body of a request. It fails if the message would need much memory to decode. The
+// SDK receives any other message, even an invalid one.
 func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	// With MinRead bytes more than the body needs, ReadFrom does not make the buffer grow.
 	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
@@ -214,14 +215,16 @@ func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	if _, err := message.ReadFrom(body); err != nil {
 		return nil, err
 	}
-	// A deadline that passes during the call would cancel it, as if the client had disconnected.
+	// The body is complete, so its deadline ends. If it passed during the call, it would cancel the call, as
+	// if the client had disconnected.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 
-	// To a message that cannot be decoded, the SDK responds itself.
-	if _, err := parse(message.Bytes()); err != nil && !errors.Is(err, errNoMessage) {
-		return message.Bytes(), err
+	_, err := parse(message.Bytes())
+	if err == nil || errors.Is(err, errNoMessage) {
+		// The SDK responds itself to a message that cannot be decoded.
+		return message.Bytes(), nil
 	}
-	return message.Bytes(), nil
+	return nil, err
 }
 
 // statusOf returns the HTTP status for a message that was refused with err.

@@ -57,6 +57,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	}
 
 	report, err := copyRest(ctx, p, bucket, c)
+	// With an empty report, there are no numbers to print, and the reason may be that the layer is missing.
 	hasFailedEarly := err != nil && report == (overlay.Report{})
 	if hasFailedEarly {
 		return program.InLines(explainMissingLayer(ctx, bucket, err, "overlay", "{old: NAME}"))
@@ -73,6 +74,7 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	printErr := printNumbers(p, numbers,
 		"%d copied, %d bytes, %d left, %d markers, %d tombstones, %d ignored\n",
 		report.Copied, report.Bytes, report.Left, report.Markers, report.Tombstones, report.Ignored)
+	// err may join the errors of several objects.
 	if err != nil {
 		return program.InLines(err)
 	}

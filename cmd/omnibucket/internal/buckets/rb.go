@@ -36,23 +36,27 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	}
 
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
-		var err error
+		remove := removeBucket
 		if p.Global.DryRun {
-			err = checkRemoval(ctx, s, bucket, force)
-		} else {
-			err = removeBucket(ctx, s, bucket, force)
+			remove = checkRemoval
 		}
-		storageErr, ok := errors.AsType[*storage.Error](err)
-		needsForce := ok && storageErr.Code == storage.BucketNotEmpty && !force
-		if needsForce {
-			storageErr.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
-		}
-		if err != nil {
+		if err := remove(ctx, s, bucket, force); err != nil {
+			if !force {
+				addForceHint(err)
+			}
 			return err
 		}
 		p.Emit(program.Event{Event: "removed", Key: bucket}, "removed "+p.Out.Printable(bucket))
 		return nil
 	})
+}
+
+// addForceHint adds a hint to err if the bucket is not empty.
+func addForceHint(err error) {
+	storageErr, ok := errors.AsType[*storage.Error](err)
+	if ok && storageErr.Code == storage.BucketNotEmpty {
+		storageErr.Hint = "use --force to remove all objects and versions first, also those that ls does not show"
+	}
 }
 
 // checkRemoval returns the error that removeBucket would return, as far as that is known without removing anything.
@@ -89,7 +93,10 @@ func removeBucket(ctx context.Context, s storage.Service, bucket string, force b
 		if err := step(ctx, s, bucket); err != nil {
 			return err
 		}
-		if err = s.DeleteBucket(ctx, bucket); !errors.Is(err, storage.BucketNotEmpty) {
+
+		// If something is left, such as versions, the next step removes it.
+		err = s.DeleteBucket(ctx, bucket)
+		if !errors.Is(err, storage.BucketNotEmpty) {
 			return err
 		}
 	}

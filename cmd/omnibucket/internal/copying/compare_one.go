@@ -91,11 +91,12 @@ func locateCompared(
 	if l, err = p.Stores.Locate(text); err != nil {
 		return l, false, err
 	}
-	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
+	isLocal := l.Kind == location.LocalPath
+	if !isLocal && l.Kind != location.InBucket {
 		// The comparison will refuse the location.
 		return l, false, nil
 	}
-	if l.Kind == location.LocalPath {
+	if isLocal {
 		if _, err := os.Stat(l.Path); err != nil {
 			return l, false, argument.OfPath(l.Path, err)
 		}
@@ -105,7 +106,7 @@ func locateCompared(
 	if err != nil || tree {
 		return l, false, err
 	}
-	if l.Kind == location.LocalPath {
+	if isLocal {
 		if l, err = l.AsBucket(); err != nil {
 			return l, false, err
 		}

@@ -302,7 +302,7 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		return p.Download(ctx, bucket, src.Key, opts)
 	}
 
-	if err := checkFile(dst); err != nil {
+	if err := checkLocalDestination(dst); err != nil {
 		return err
 	}
 	return transferOne(ctx, p, f, "downloaded", src, dst, func(moveOpts []storage.TransferOption) (*storage.Attrs, error) {
@@ -314,8 +314,8 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	})
 }
 
-// checkFile refuses a destination that exists but is not a regular file, or that lies below a file.
-func checkFile(dst location.Location) error {
+// checkLocalDestination refuses a destination that exists but is not a regular file, or that lies below a file.
+func checkLocalDestination(dst location.Location) error {
 	// A download would replace a link through /proc, such as /dev/stdout, and not write to the device.
 	if target, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(target, "/proc/") {
 		return errNotRegular

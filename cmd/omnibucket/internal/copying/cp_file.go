@@ -28,13 +28,14 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 		return errSame
 	}
 
-	if err := checkFile(dst); err != nil {
+	if err := checkLocalDestination(dst); err != nil {
 		return err
 	}
-	if err := checkFiles(src.Path, dst.Path); err != nil {
+	if err := checkLocalSource(src.Path, dst.Path); err != nil {
 		return err
 	}
 
+	// The options are for requests to a store, which a copy on this machine does not make.
 	return transferOne(ctx, p, f, "copied", src, dst, func([]storage.TransferOption) (*storage.Attrs, error) {
 		size, err := copyFile(ctx, src.Path, dst.Path, !f.noSync)
 		return &storage.Attrs{Size: size}, err
@@ -43,8 +44,8 @@ func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 
 var errSame = argument.Invalid("source and destination must not be the same", "")
 
-// checkFiles refuses a source that is not a regular file, or that is the destination under another name.
-func checkFiles(source, destination string) error {
+// checkLocalSource refuses a source that is not a regular file, or that is the destination under another name.
+func checkLocalSource(source, destination string) error {
 	info, err := os.Stat(source)
 	if err != nil {
 		// Opening the file reports the error.

@@ -168,6 +168,7 @@ func (f *cpFlags) sourceName(src location.Location) (string, error) {
 	if err == nil && info.IsDir() {
 		return "", argument.Invalid("source must not be a directory", f.treeHint())
 	}
+	// Opening the file reports any other error.
 	return filepath.Base(src.Path), nil
 }
 

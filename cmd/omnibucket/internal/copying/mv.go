@@ -207,6 +207,7 @@ func removeLink(path string, isUnchanged func(fs.FileInfo) bool, errChanged erro
 	// Stat describes the target of the link.
 	current, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		// Another program has removed the link or its target.
 		return nil
 	}
 	if err != nil {
@@ -247,11 +248,15 @@ func requireDistinct(ctx context.Context, p *program.Program, src, dst location.
 	if err != nil {
 		return err
 	}
-	// A dry run must not store an object.
-	if p.Global.DryRun || evidence.Apart(serving.Places(source), serving.Places(destination)) {
+	if evidence.Apart(serving.Places(source), serving.Places(destination)) {
 		return nil
 	}
 
+	// The addresses may be two names of the same place. requireApart stores an object to find out, which a
+	// dry run must not do.
+	if p.Global.DryRun {
+		return nil
+	}
 	return requireApart(ctx, p, src, dst)
 }
 

@@ -95,8 +95,8 @@ func (u *uploads) dequeue() (entry, bool) {
 	return e, true
 }
 
-// countResult counts the result of an upload. After maxFailures in a row, or one that each further
-// upload would have, it ends all uploads.
+// countResult counts the result of an upload. It ends all uploads after maxFailures failures in a row,
+// or after one that each further upload would repeat.
 func (u *uploads) countResult(err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -106,6 +106,7 @@ func (u *uploads) countResult(err error) {
 	}
 
 	u.remote.stats.dropped.Add(1)
+	// The uploads have ended, which may be why this one failed.
 	if u.ctx.Err() != nil {
 		return
 	}

@@ -145,7 +145,8 @@ func parseName(name, address, key string) (Location, error) {
 	return l, nil
 }
 
-// ParseAddress parses an address with an optional key. It does not check what storage.Open does.
+// ParseAddress parses an address with an optional key. It leaves the checks of the scheme and the parameters to
+// storage.Open.
 func ParseAddress(text string) (Location, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	l := Location{Scheme: strings.ToLower(scheme)}

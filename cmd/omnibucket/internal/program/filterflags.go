@@ -82,18 +82,12 @@ func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, fold
 
 // countsFromNow reports whether --older or --newer is a duration, and not a date.
 func (f *FilterFlags) countsFromNow() bool {
-	now := time.Now()
-	later := now.Add(time.Hour)
-	for _, value := range []string{f.older, f.newer} {
-		// Only a duration results in another time if it counts from an hour later.
-		// Options reports the error of an invalid value. The zero times are equal.
-		fromNow, _ := argument.ParseTime("", value, now)
-		fromLater, _ := argument.ParseTime("", value, later)
-		if !fromNow.Equal(fromLater) {
-			return true
-		}
+	isDuration := func(value string) bool {
+		// An error means that the value is a date, empty or invalid. Options reports an invalid one.
+		_, err := argument.Duration("", value)
+		return err == nil
 	}
-	return false
+	return isDuration(f.older) || isDuration(f.newer)
 }
 
 // Options returns the options of a job that the flags describe.

@@ -88,7 +88,7 @@ func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
 
-	// A server keeps a store in memory until it stops, and sign needs no object in the store.
+	// These commands may use a store in memory: a server keeps it until it stops, and sign needs no object in it.
 	switch c.Name() {
 	case "mcp", "serve", "sign":
 		p.Stores.isTemporary = false
@@ -102,9 +102,9 @@ func (p *Program) Prepare(c *cobra.Command) error {
 	if err == nil {
 		err = p.CheckGlobals(c)
 	}
-	// The error does not matter to the other commands of config, so that "config unset" can remove an invalid setting.
-	ignoresSettings := isConfigCommand(c) && c.Name() != "set"
-	if ignoresSettings {
+	// An invalid setting does not end the commands that can show or remove it, such as "config unset".
+	repairsSettings := isConfigCommand(c) && c.Name() != "set"
+	if repairsSettings {
 		return nil
 	}
 	return err

@@ -47,14 +47,17 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 func (p *Program) UploadPath(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
-	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
-		// If the file does not exist, uploadFile returns the error.
+	// If the file does not exist, uploadFile returns the error.
+	info, err := os.Stat(path)
+	isPipe := err == nil && info.Mode()&fs.ModeNamedPipe != 0
+	if !isPipe {
 		return uploadFile(ctx, bucket, key, path, opts)
 	}
 	if p.Global.DryRun {
 		// A dry run must not read the pipe.
 		return bucket.Upload(ctx, key, strings.NewReader(""), opts...)
 	}
+
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
 	defer release()
 	return bucket.Upload(ctx, key, body, opts...)

@@ -29,7 +29,8 @@ func (n *namedLayers) close() error {
 }
 
 // configuredLayers returns the layers that the configuration and the flags of serve give a location,
-// from the store outwards. The cache of serve is below encryption, so that it holds encrypted bytes.
+// from the store outwards. The cache of serve is below encryption, so that it holds encrypted bytes,
+// and below readonly, which is the outermost layer.
 func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	layers := s.layersInFile(l)
 	if s.CacheDir != "" {

@@ -58,10 +58,11 @@ func lsVersions(
 }
 
 // printVersions prints the versions of one object or, if isFolder is true, of all objects in a
-// folder. It returns their number.
+// folder. It returns how many it has printed.
 func printVersions(
 	ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, prefix string, isFolder bool,
-) (printed int, err error) {
+) (int, error) {
+	printed := 0
 	opts := append([]storage.ListOption{storage.WithPrefix(prefix)}, f.limit...)
 	for v, err := range storage.Versions(ctx, bucket, opts...) {
 		if err != nil {

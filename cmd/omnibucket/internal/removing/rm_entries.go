@@ -68,7 +68,7 @@ func removeEntries(
 // A removedCount counts what was removed.
 type removedCount struct{ objects, bytes atomic.Int64 }
 
-// removeGroup removes a group of objects and reports each result. It returns the failures.
+// removeGroup removes a group of objects, and counts and prints the result for each one. It returns the failures.
 func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
 	count *removedCount,
@@ -78,19 +78,19 @@ func removeGroup(
 
 	var failures []error
 	for i, err := range errs {
-		// An entry that was not tried has the error earlyErr itself.
-		switch err {
-		case nil:
+		if err == nil {
 			count.objects.Add(1)
 			count.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
-		case earlyErr:
-			// The removal ended before it came to this entry.
-		default:
-			failures = append(failures, err)
-			if ctx.Err() == nil {
-				p.EmitFailure(group[i].Key, err)
-			}
+			continue
+		}
+		// The removal ended before it came to this entry, which so has the error earlyErr itself.
+		if err == earlyErr {
+			continue
+		}
+		failures = append(failures, err)
+		if ctx.Err() == nil {
+			p.EmitFailure(group[i].Key, err)
 		}
 	}
 	p.FlushEvents()
