@@ -100,8 +100,9 @@ func (b *bucketFs) Open(name string) (afero.File, error) { return b.OpenFile(nam
 
 // OpenFile opens a file or a directory. It ignores the mode.
 func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, error) {
-	const writeFlags = os.O_WRONLY | os.O_RDWR | os.O_CREATE | os.O_TRUNC
-	isRead := flag&writeFlags == 0
+	const writeFlags = os.O_WRONLY | os.O_RDWR
+	const changeFlags = writeFlags | os.O_CREATE | os.O_TRUNC
+	isRead := flag&changeFlags == 0
 	mayCreate := flag&os.O_CREATE != 0
 	mustCreate := mayCreate && flag&os.O_EXCL != 0
 
@@ -131,9 +132,10 @@ func (b *bucketFs) OpenFile(name string, flag int, _ fs.FileMode) (afero.File, e
 		return &dir{fs: b, name: name, info: info}, nil
 	}
 
-	if flag&(os.O_WRONLY|os.O_RDWR) != 0 {
+	if flag&writeFlags != 0 {
 		return b.openForWriting(name, flag)
 	}
+	// O_CREATE alone opens an object that exists for reading.
 	return b.openForReading(name)
 }
 

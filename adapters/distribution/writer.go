@@ -171,14 +171,13 @@ func (w *writer) Close() error {
 	return err
 }
 
-// fitsPart reports whether the bytes in memory may be a part that others follow.
+// fitsPart reports whether the store permits the bytes in memory as a part that is not the last one.
 func (w *writer) fitsPart() bool {
 	if w.upload == nil {
 		return false
 	}
 	limits := w.upload.Limits()
-	// If all parts must have the same size, this size is partSize, and the writer keeps fewer bytes
-	// in memory.
+	// If all parts must have the same size, that is partSize, and the bytes in memory are always fewer.
 	if limits.Equal {
 		return false
 	}

@@ -285,7 +285,8 @@ type checkedBody struct {
 	err       error // first error of Read, except io.EOF
 }
 
-// Read reads from the body of the request, and checks the checksum when it has read the last bytes.
+// Read reads from the body of the request. With the last bytes, it compares the checksum of the whole body, and
+// returns an error in place of these bytes if it is wrong.
 func (b *checkedBody) Read(p []byte) (int, error) {
 	n, err := b.r.Body.Read(p)
 	b.sum.Write(p[:n])
@@ -295,8 +296,9 @@ func (b *checkedBody) Read(p []byte) (int, error) {
 		b.err = err
 		return n, err
 	}
-	hasMore := err == nil && b.bytesRead != b.r.Size
-	if hasMore {
+	// A backend that knows the size may not read on to io.EOF, so the size shows the end, too.
+	isComplete := err != nil || b.bytesRead == b.r.Size
+	if !isComplete {
 		return n, nil
 	}
 	if checkErr := b.check(); checkErr != nil {

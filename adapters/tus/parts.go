@@ -86,11 +86,13 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 		return 0, err
 	}
 	defer buffer.discard()
+	// The next part begins with the bytes of the tail.
 	if err := u.fillFromTail(ctx, buffer); err != nil {
 		return 0, err
 	}
 
 	for {
+		// Store the bytes that came before a failure, too, so that the client need not send them again.
 		n, readErr := buffer.fill(src, u.state.PartSize)
 		if n > 0 {
 			if err := u.storeBuffer(ctx, buffer, n); err != nil {
@@ -101,6 +103,8 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 		if readErr != nil {
 			return written, readErr
 		}
+
+		// The last bytes of a known size complete the upload, and need no further read.
 		hasSrcEnded := n == 0
 		if hasSrcEnded || u.state.Done {
 			return written, nil
@@ -178,6 +182,9 @@ const tailPart = "part"
 
 // putTail stores the bytes in b in the tail object, unless the object has them already. It never replaces
 // a longer tail of the same part or a tail of a later part, which another server may have stored.
+//
+// Each upload has a condition, so that it replaces only a tail that putTail has examined. If the condition
+// fails, putTail examines the new tail, and tries again if b has more.
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	metadata := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
@@ -215,6 +222,7 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 
 		currentPart := partOfTail(current)
 		if currentPart > part {
+			// The other server has stored this part already.
 			return uploadErr
 		}
 		if currentPart == part && current.Size >= b.n {

@@ -148,6 +148,7 @@ func (u *upload) putTailAsPart(ctx context.Context) error {
 // saveDone saves in the state that the object exists, and removes the tail object, which has the bytes after the last
 // full part.
 func (u *upload) saveDone(ctx context.Context) error {
+	// Most uploads in one piece have no tail, so they need no request to remove one.
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done = true
 	u.state.Tail = 0

@@ -127,6 +127,7 @@ func (i *inquiry) get(
 	}
 	maps.Copy(req.Header, header)
 
+	// A transport of its own leaves no connection open after the request.
 	i.c.requests.Add(1)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}}
 	resp, err := client.Do(req)
@@ -135,7 +136,7 @@ func (i *inquiry) get(
 	}
 	defer resp.Body.Close()
 
-	// The bodies of interest are shorter.
+	// The questions compare only short bodies.
 	const maxText = 1 << 10
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxText))
 	return resp.StatusCode, string(text), err

@@ -12,7 +12,7 @@ import (
 )
 
 // init adds the hidden command man, which writes the manual pages, to a program with the build tag
-// man. The date in the pages is that of SOURCE_DATE_EPOCH, or else today.
+// man. Cobra dates the pages with SOURCE_DATE_EPOCH, or else with today.
 func init() {
 	addBuildCommands = func(root *cobra.Command) {
 		root.AddCommand(&cobra.Command{

@@ -85,8 +85,12 @@ func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 		if flag == nil {
 			flag = root.Flags().Lookup(name)
 		}
-		return flag, flag != nil || name == "help" || name == ""
+		// Cobra adds --help itself, and "--" only ends the flags.
+		isOfCobra := name == "help" || name == ""
+		return flag, flag != nil || isOfCobra
 	}
+
+	// One argument may have several flags of one letter, such as -nv. Cobra adds -h itself.
 	for _, letter := range name {
 		if letter != 'h' && root.PersistentFlags().ShorthandLookup(string(letter)) == nil {
 			return nil, false

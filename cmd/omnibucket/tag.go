@@ -90,18 +90,16 @@ func tag(
 		return printTags(p, key, tags)
 	}
 
-	// --clear removes the old tags without reading them. Only a dry run reads them even then, so
-	// that it fails if the object does not exist.
 	tags := map[string]string{}
+	// With --clear, a dry run reads the old tags only to fail if the object does not exist.
 	if !f.clear || p.Global.DryRun {
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err
 		}
-		maps.Copy(tags, old)
-	}
-	if f.clear {
-		clear(tags)
+		if !f.clear {
+			maps.Copy(tags, old)
+		}
 	}
 	for _, name := range f.remove {
 		delete(tags, name)

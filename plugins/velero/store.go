@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -255,7 +256,7 @@ func (s *objectStore) CreateSignedURL(bucket, key string, ttl time.Duration) (st
 	if len(signedURL.Header) > 0 {
 		return "", &storage.Error{
 			Code: storage.Unsupported,
-			Err:  fmt.Errorf("the signed URL needs headers, which Velero does not send"),
+			Err:  errors.New("the signed URL needs headers, which Velero does not send"),
 		}
 	}
 	return signedURL.URL, nil

@@ -294,9 +294,9 @@ func (r *response) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// shortenErrorJSON shortens the error in a response to maxError bytes. If isError is true, the response may be plain
-// text.
-func shortenErrorJSON(p []byte, isError bool) []byte {
+// shortenErrorJSON shortens the error in a response, which is a message in JSON, to maxError bytes. It returns any other
+// message as it is. If hasFailed is true, the status is that of an error, and the response may also be plain text.
+func shortenErrorJSON(p []byte, hasFailed bool) []byte {
 	if len(p) <= maxError {
 		return p
 	}
@@ -307,10 +307,10 @@ func shortenErrorJSON(p []byte, isError bool) []byte {
 	}
 
 	message, err := jsonrpc.DecodeMessage(p)
+	if err != nil && hasFailed {
+		return []byte(beginning(string(p)))
+	}
 	if err != nil {
-		if isError {
-			return []byte(beginning(string(p)))
-		}
 		return p
 	}
 	short, err := jsonrpc.EncodeMessage(shortenError(message))

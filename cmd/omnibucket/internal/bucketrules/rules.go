@@ -106,22 +106,23 @@ func readRules(src io.Reader, memberName string) ([]json.RawMessage, error) {
 // parseRule parses one rule. It expects the form of S3 if the rule has a member that only that form has.
 func parseRule[Own, S3, Rule any](
 	text []byte, f form, fromOwn func(Own) Rule, fromS3 func(S3) (Rule, error),
-) (rule Rule, err error) {
+) (Rule, error) {
+	var none Rule
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil {
-		return rule, err
+		return none, err
 	}
 	if f.hasMember(members) {
 		var line S3
 		if err := decodeStrictly(text, &line); err != nil {
-			return rule, err
+			return none, err
 		}
 		return fromS3(line)
 	}
 
 	var line Own
 	if err := decodeStrictly(text, &line); err != nil {
-		return rule, err
+		return none, err
 	}
 	return fromOwn(line), nil
 }

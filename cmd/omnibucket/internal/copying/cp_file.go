@@ -82,7 +82,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 		return 0, err
 	}
 
-	// The copy is a temporary file until it is complete.
+	// The copy is a temporary file until it is complete. A failure removes it.
 	temp, err := partfile.Replace(partfile.System{}, destination, 0o600)
 	if err != nil {
 		return 0, localfile.WithPath(err, destination)
@@ -109,8 +109,8 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (int64
 	if err := os.Rename(dst.Name(), destination); err != nil {
 		return n, localfile.WithPath(err, destination)
 	}
-	temp.Renamed()
 	isRenamed = true
+	temp.Renamed()
 
 	if !sync {
 		return n, nil

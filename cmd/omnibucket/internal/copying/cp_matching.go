@@ -23,6 +23,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return argument.Invalid("destination of wildcards must be a folder", `end the destination in "/"`)
 	}
 
+	// matches tells which keys in the folder before the wildcards are copied.
 	folder, pattern := location.WildFolder(src)
 	matches, err := location.Matcher(pattern, f.recursive)
 	if err != nil {
@@ -38,6 +39,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 		return err
 	}
 
+	// The destination may lie in the source.
 	overlapOpts, err := excludeOverlap(ctx, p, dst, folder, start, matches)
 	if err != nil {
 		return err

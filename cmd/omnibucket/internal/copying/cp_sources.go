@@ -71,8 +71,8 @@ func checkOneFolder(sources []cpSource) error {
 		if source.err != nil {
 			continue
 		}
-		folder, isContent := folderOf(source)
-		movesContents = movesContents || isContent
+		folder, hasSeveral := folderOf(source)
+		movesContents = movesContents || hasSeveral
 		// A local folder has a path, and a folder in a bucket an address.
 		folders[folder.Path+folder.AddressWithKey()] = true
 	}
@@ -87,17 +87,17 @@ func checkOneFolder(sources []cpSource) error {
 	return nil
 }
 
-// folderOf returns the folder that has the files of a source. isContent is true if the source stands for several files
-// of the folder.
-func folderOf(source cpSource) (folder location.Location, isContent bool) {
+// folderOf returns the folder that contains a source. hasSeveral is true if the source is not one file or tree in that
+// folder, but the content of the folder or what matches wildcards there.
+func folderOf(source cpSource) (folder location.Location, hasSeveral bool) {
 	folder = source.location
 	switch {
 	case source.hasWildcard:
 		folder, _ = location.WildFolder(folder)
-		isContent = true
+		hasSeveral = true
 	case treeName(folder) == "":
-		// The source ends in a slash, so it is the folder itself.
-		isContent = true
+		// The source ends in a slash, so it is the content of this folder.
+		hasSeveral = true
 	case folder.Kind == location.InBucket:
 		folder.Key = strings.TrimSuffix(folder.Key, path.Base(folder.Key))
 	case folder.Kind == location.LocalPath:
@@ -106,7 +106,7 @@ func folderOf(source cpSource) (folder location.Location, isContent bool) {
 	if folder.Kind == location.LocalPath {
 		folder.Path = filepath.Clean(folder.Path)
 	}
-	return folder, isContent
+	return folder, hasSeveral
 }
 
 // checkEnds refuses a source or destination that cp does not support, and flags that would have no effect on them.

@@ -84,9 +84,10 @@ func (s *jobState) add(part partReport) {
 
 // jobStatus prints the progress of all jobs that have their journals in a folder.
 func jobStatus(ctx context.Context, p *program.Program, folder string) error {
-	unwrapped := func(c storage.Core) storage.Core { return c }
-	const create = false // the journals are only read
-	bucket, err := journalBucket(ctx, p, folder, create, unwrapped)
+	// The journals are only read, so their folder is neither created nor wrapped.
+	const create = false
+	identity := func(c storage.Core) storage.Core { return c }
+	bucket, err := journalBucket(ctx, p, folder, create, identity)
 	if err != nil {
 		return err
 	}

@@ -56,8 +56,8 @@ func parseShard(p *program.Program, text string) (index, count int, err error) {
 	return int(i), int(n), nil
 }
 
-// taskIndex returns the index of this task, from the variables of a scheduler, and the number of tasks. That number is
-// count if hasCount is true, and otherwise the scheduler's.
+// taskIndex returns the index of this task and the number of tasks, from the variables that a scheduler sets. If
+// hasCount is true, the number is count, and the scheduler need not tell it.
 func taskIndex(p *program.Program, count string, hasCount bool) (index, total string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)
@@ -73,7 +73,7 @@ func taskIndex(p *program.Program, count string, hasCount bool) (index, total st
 			}
 		}
 
-		index, err := s.zeroBased(p, id)
+		index, err = s.zeroBased(p, id)
 		return index, count, err
 	}
 	return "", "", argument.Invalid("--shard auto must be used in a task of a scheduler", autoHint)

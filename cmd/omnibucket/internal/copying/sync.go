@@ -177,6 +177,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 
+	// Collect the options of all flags.
 	opts, err := syncOptions(p, f)
 	if err != nil {
 		return err
@@ -201,8 +202,10 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 	opts = append(opts, listOpts...)
-	if !f.verify && !f.watch {
-		// A watch syncs one folder at a time, and each would have a file in the cache.
+	// With --verify, nothing is taken from the cache. With --watch, one folder is synced at a time, and each would have
+	// a file in the cache.
+	usesCache := !f.verify && !f.watch
+	if usesCache {
 		opts = append(opts, cacheOptions(p)...)
 	}
 

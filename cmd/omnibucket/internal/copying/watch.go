@@ -198,16 +198,19 @@ func (w *watch) whenDue() <-chan time.Time {
 
 // handle records the folder in which an event of the watcher happened, and watches a new folder.
 func (w *watch) handle(event fsnotify.Event) error {
-	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
-
-	switch {
-	case event.Op == fsnotify.Chmod:
+	if event.Op == fsnotify.Chmod {
 		// Permissions are not synced.
 		return nil
-	case evidence.IsKey(filepath.Base(event.Name)):
+	}
+	if evidence.IsKey(filepath.Base(event.Name)) {
 		// A sync with --delete makes this file for a check, so it must not cause another sync.
 		return nil
-	case event.Name == w.root && isRemoval:
+	}
+
+	// Keep the set of watched folders up to date.
+	isRemoval := event.Has(fsnotify.Remove | fsnotify.Rename)
+	switch {
+	case isRemoval && event.Name == w.root:
 		return watchError(w.root, fs.ErrNotExist)
 	case isRemoval && w.folders[event.Name]:
 		// A renamed folder may still be in the tree, under a new name.

@@ -267,6 +267,7 @@ func withoutNoise(err *storage.Error, text string) string {
 		return text
 	}
 
+	// The text usually ends in the cause.
 	cause := err.Err.Error()
 	isFromServer := err.Status != 0
 	if isFromServer && saysEverything(err.Code) {
@@ -278,7 +279,8 @@ func withoutNoise(err *storage.Error, text string) string {
 		return strings.Replace(text, cause, shortCause, 1)
 	}
 
-	// A part of the cause is masked in the text, so what follows the code there is the cause.
+	// The text does not have the cause as it is, because secrets in it are masked. The text after the code is the
+	// masked cause.
 	head, maskedCause, _ := strings.Cut(text, string(err.Code)+": ")
 	shortText := head + string(err.Code) + ": " + noise.ReplaceAllString(maskedCause, "")
 	return strings.TrimSuffix(shortText, ": ")

@@ -50,11 +50,11 @@ type timeLimit struct {
 	received int64
 }
 
-// set sets the time that is left.
-func (l *timeLimit) set(d time.Duration) {
+// startTimer starts the timer, for the first bytes.
+func (l *timeLimit) startTimer() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(d, l.expire)
+	l.timer = time.AfterFunc(l.patience, l.expire)
 }
 
 func (l *timeLimit) stop() {

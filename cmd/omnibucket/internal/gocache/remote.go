@@ -72,7 +72,7 @@ func (r *remote) downloadInTime(action id, start time.Time) fetchResult {
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	defer cancel(nil)
 	limit := &timeLimit{start: start, patience: r.patience.remaining(), expire: func() { cancel(errSlow) }}
-	limit.set(limit.patience)
+	limit.startTimer()
 	defer limit.stop()
 
 	// A driver may ignore that ctx ends, such as one of a directory on a server that is gone. The goroutine then
@@ -85,6 +85,8 @@ func (r *remote) downloadInTime(action id, start time.Time) fetchResult {
 	case result = <-done:
 	case <-ctx.Done():
 	}
+
+	// If ctx ended first, the request was canceled or still runs, and the cause says why.
 	hasArrived := result.path != ""
 	if ctx.Err() != nil && !hasArrived {
 		result.err = context.Cause(ctx)
@@ -193,14 +195,16 @@ func (r *remote) download(ctx context.Context, action id, limit *timeLimit) fetc
 	return fetchResult{entry: e, path: path}
 }
 
-// readEntry reads the first line of an object of the given size, which is the entry of its output.
+// readEntry reads the first line of an object of the given size, which is the entry of its output. It fails with
+// errWrong if the line is no entry of the action, or if the size of the rest is not that in the entry.
 func readEntry(body *bufio.Reader, action id, size int64) (entry, error) {
+	// If no line ends, the object was not written by this program, and parseEntry refuses its beginning.
 	line, err := body.ReadSlice('\n')
 	hasNoLineEnd := err == io.EOF || errors.Is(err, bufio.ErrBufferFull)
 	if err != nil && !hasNoLineEnd {
 		return entry{}, err
 	}
-	// An object without a line end may have a line of any length. parseEntry refuses its beginning.
+
 	text := string(line[:min(len(line), maxEntryLine)])
 	e, err := parseEntry(text, action)
 	if err != nil {

@@ -19,10 +19,10 @@ func (l Location) AsBucket() (Location, error) {
 		return l.InDirectory(l.Path, "")
 	}
 
+	// The key is what follows the directory before the wildcards or, without wildcards, the last element of the path.
 	dir, key := splitWildcards(filepath.Clean(l.Path))
 	isLiteral := key == ""
 	if isLiteral {
-		// Without wildcards, only the last element of the path is the key.
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}
 	if dir == "" {
@@ -31,7 +31,9 @@ func (l Location) AsBucket() (Location, error) {
 	if EndsAsFolder(l.Path) {
 		key = AsFolder(key)
 	}
+
 	loc, err := l.InDirectory(dir, filepath.ToSlash(key))
+	// The name of a file may have characters such as "*", which are then literal.
 	loc.HasWildcard = loc.HasWildcard && !isLiteral
 	return loc, err
 }

@@ -68,7 +68,8 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func
 	return nil
 }
 
-// entryOf returns the object with a key or, if there is none, the folder of this name.
+// entryOf returns the object with a key or, if there is none, the folder of this name. One listing, of the keys that
+// begin with the key, finds both.
 func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (storage.ListEntry, error) {
 	folder := storage.ListEntry{Key: location.AsFolder(l.Key), IsPrefix: true}
 	if l.Key == "" {
@@ -85,11 +86,12 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 		if isObject && !l.IsFolder() {
 			return entry, nil
 		}
-		folderExists = folderExists || strings.HasPrefix(entry.Key, folder.Key)
+		if strings.HasPrefix(entry.Key, folder.Key) {
+			folderExists = true
+		}
 
-		// An ordered listing has the object before the folder, so the rest of it shows nothing more.
-		isAtOrPastFolder := folderExists || entry.Key > folder.Key
-		if isOrdered && isAtOrPastFolder {
+		// Key order has the object before the folder, so nothing of interest follows the folder or its place.
+		if isOrdered && entry.Key >= folder.Key {
 			break
 		}
 	}

@@ -86,14 +86,15 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, walk *program.W
 	folders := newFolderUsages(r.Name(), f.depth)
 	isOrdered := storage.Supports(r.Bucket, storage.OrderedListing)
 	for entry, err := range walk.Files(ctx, r) {
+		// This error comes after all other entries, and names the folders that could not be listed.
 		_, isUnreadable := errors.AsType[program.Unreadable](err)
 		if isUnreadable && folders.hasObjects() {
-			// Print the sizes that are known so far, too.
 			return errors.Join(err, printUsages(p, f, folders.drainAll()))
 		}
 		if err != nil {
 			return err
 		}
+
 		isFolderComplete := isOrdered && !strings.HasPrefix(entry.Key, folders.last)
 		if isFolderComplete {
 			if err := printUsages(p, f, folders.drainBefore(entry.Key)); err != nil {

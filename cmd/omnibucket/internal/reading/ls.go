@@ -107,6 +107,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 // lsObjects lists the object of a location or, if there is none, the folder of this name. For a
 // location with wildcards, it lists what matches.
 func lsObjects(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Bucket, l location.Location) error {
+	// Without a filter, the listing refuses such a limit itself.
 	if f.filter.Given() && f.limit != nil && f.limitCount < 1 {
 		return argument.Invalid("--limit must be at least 1", "")
 	}

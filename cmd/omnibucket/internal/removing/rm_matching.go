@@ -29,7 +29,8 @@ func rmMatching(
 	objects := 0
 	folders := 0
 
-	// The sequence also counts the matches, so that it is known afterwards why nothing was removed.
+	// The sequence also counts the matches, whether the filter selects them or not. The counts tell below whether it
+	// is an error that nothing was removed.
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {
 			if err != nil {
@@ -59,6 +60,8 @@ func rmMatching(
 	if objects > 0 {
 		return nil
 	}
+
+	// No object matches.
 	if folders > 0 {
 		return location.OnlyFolders(l, "to remove everything in them, use -r")
 	}

@@ -206,7 +206,7 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	if err != nil {
 		return err
 	}
-	// Some stores keep removed objects, although they have no versions.
+	// Some stores have no versions, but keep removed objects in another way, such as soft delete.
 	hasSubstitutes := j.substitutes != 0 && storage.Supports(scope.bucket, j.substitutes)
 	if !hasSubstitutes {
 		if err := program.NeedVersions(scope.bucket); err != nil {

@@ -133,8 +133,9 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	return webserver.Serve(ctx, listener, handler)
 }
 
-// newHandler returns a handler that serves a folder as files, after guard has checked the request. If
-// the store cannot serve signed URLs itself, the handler also serves those.
+// newHandler returns a handler that serves a folder as files at the URL base. guard adds checks of the
+// requests for files. If the store cannot serve signed URLs itself, the handler also serves those, whose
+// signatures are check enough.
 func newHandler(
 	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
 	guard func(http.Handler) http.Handler,
@@ -154,8 +155,9 @@ func newHandler(
 		opts = append(opts, serve.WithListing(files))
 	}
 	fileServer := guard(serve.FileServer(files, opts...))
-	if mount == "" || l.Prefix != "" {
-		// Signed URLs need the whole bucket, not a folder.
+	// Signed URLs need the whole bucket, not a folder.
+	servesSigned := mount != "" && l.Prefix == ""
+	if !servesSigned {
 		return fileServer, nil
 	}
 	return routeMount(mount, serve.NewHandler(bucket), fileServer), nil
@@ -173,18 +175,21 @@ func routeMount(mount string, signed, rest http.Handler) http.Handler {
 	})
 }
 
-// openSigning opens a bucket that can sign URLs. A local directory and memory cannot serve signed
-// URLs, so this program serves those below the path mount. They begin with base, unless isOwn says
-// that the bucket has a base URL of its own.
+// openSigning opens a bucket that can sign URLs.
+//
+// A local directory and memory have no server, so this program must serve their signed URLs, below the
+// path mount. mount is "" if it need not. The URLs begin with base, the URL of this program, unless
+// isOwn is true: the bucket's URLs then begin with that of its own server or of its signing_base_url.
 func openSigning(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (bucket storage.Bucket, mount string, isOwn bool, err error) {
+	hasNoServer := l.Scheme == "file" || l.Scheme == "mem"
 	isOwn = true
-	if l.Scheme == "file" || l.Scheme == "mem" {
+	if hasNoServer {
 		mount, isOwn = signingMount(l)
-		if !isOwn {
-			opts = append(opts, storage.WithSigningBaseURL(base+mount))
-		}
+	}
+	if !isOwn {
+		opts = append(opts, storage.WithSigningBaseURL(base+mount))
 	}
 	bucket, err = p.Stores.Open(ctx, l, opts...)
 	return bucket, mount, isOwn, err

@@ -179,14 +179,15 @@ func nameOf(l location.Location) string {
 // openFolderForUI opens a folder, and a handler for signed URLs of its bucket if this program must
 // serve them. A read-only page of a directory has no such handler, because the first signed URL would
 // write a signing key into the directory.
-func openFolderForUI(ctx context.Context, p *program.Program, l location.Location, base string, versions bool) (
-	files storage.Bucket, signed http.Handler, err error,
-) {
+func openFolderForUI(
+	ctx context.Context, p *program.Program, l location.Location, base string, versions bool,
+) (files storage.Bucket, signed http.Handler, err error) {
 	var opts []storage.OpenOption
 	if versions {
 		opts = append(opts, storage.WithVersioning(true))
 	}
 
+	// Open the whole bucket with the options first. OpenServed then finds it open, and opens the folder in it.
 	wholeBucket := l
 	wholeBucket.Prefix = ""
 	wholeBucket.Key = ""
@@ -200,6 +201,7 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 		return nil, nil, err
 	}
 
+	// A folder that cannot be listed may still be readable, so the second result is ignored.
 	files, _, err = p.Stores.OpenServed(ctx, l)
 	return files, signed, err
 }
