@@ -203,7 +203,8 @@ func (w *writer) Commit(ctx context.Context) error {
 	return nil
 }
 
-// commit makes the file of the parts and the bytes in memory, which Commit follows with the removal of the state.
+// commit stores the file, which consists of the stored parts and then the bytes in memory. Commit removes the state
+// afterwards.
 func (w *writer) commit(ctx context.Context) error {
 	hasParts := w.state.Parts > 0
 	if !hasParts {

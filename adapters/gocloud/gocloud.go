@@ -122,6 +122,7 @@ func (b *bucket) As(target any) bool {
 		return true
 	}
 
+	// The type of the client is not known here, so reflection compares it with that of *target.
 	client, ok := storage.As[any](b.Bucket)
 	if !ok {
 		return false

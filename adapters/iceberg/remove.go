@@ -29,8 +29,7 @@ func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []str
 func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	var keys []string
-	// locationsOfKeys[i] is the location of keys[i].
-	var locationsOfKeys []string
+	var locationsOfKeys []string // the location of keys[i] is locationsOfKeys[i]
 	for _, location := range locations {
 		key, err := o.key(location)
 		if err != nil {
@@ -41,21 +40,21 @@ func (o *IO) deleteBatch(ctx context.Context, locations []string) (deleted []str
 		locationsOfKeys = append(locationsOfKeys, location)
 	}
 
-	// The errors name the keys of the files that could not be removed.
-	_, err = storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
+	_, removeErr := storage.RemoveAll(ctx, o.bucket, slices.Values(keys))
+
+	// Find out which files could not be removed.
 	failedKeys := map[string]bool{}
 	mayHaveFailedAll := false
-	for _, err := range causes(err) {
-		errs = append(errs, err)
-		storageErr, ok := errors.AsType[*storage.Error](err)
-		// If the error names no file, each of the files may still exist.
-		if !ok || storageErr.Key == "" {
+	for _, cause := range causes(removeErr) {
+		errs = append(errs, cause)
+		storageErr, ok := errors.AsType[*storage.Error](cause)
+		namesFile := ok && storageErr.Key != ""
+		if namesFile {
+			failedKeys[storageErr.Key] = true
+		} else {
 			mayHaveFailedAll = true
-			continue
 		}
-		failedKeys[storageErr.Key] = true
 	}
-
 	if mayHaveFailedAll {
 		return nil, errors.Join(errs...)
 	}

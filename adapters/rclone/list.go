@@ -65,8 +65,8 @@ func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.isBelowObject(ctx, dir+"/x")
 }
 
-// appendEntry appends entry to entries, unless nobody could read it, as it is the case with a link and with
-// the marker of a folder, an object whose name ends in a slash.
+// appendEntry appends entry to entries if it is a folder, or an object that can be read. A link cannot be read, and
+// neither can the marker of a folder, an object whose name ends in a slash.
 func appendEntry(ctx context.Context, entries []storage.ListEntry, entry fs.DirEntry) []storage.ListEntry {
 	switch e := entry.(type) {
 	case fs.Directory:

@@ -247,6 +247,7 @@ func (d *remoteDriver) objectFor(ctx context.Context, r *driver.GetRequest) (fs.
 	if r.Condition.Revision != "" && r.Condition.Revision != attrs.Revision {
 		return nil, nil, storage.PreconditionFailed
 	}
+	// No object has the revision "", so this does not hold without a condition.
 	if r.Condition.NotRevision == attrs.Revision {
 		return nil, nil, storage.NotModified
 	}

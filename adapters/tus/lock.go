@@ -54,6 +54,7 @@ func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 		case <-acquired.Wanted():
 			requestUnlock()
 		case <-acquired.Context().Done():
+			// The context also ends after Unlock. Only the cause Changed means that the lock is lost.
 			if errors.Is(context.Cause(acquired.Context()), storage.Changed) {
 				requestUnlock()
 			}

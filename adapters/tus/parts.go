@@ -133,15 +133,18 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	})
 }
 
-// storeBuffer stores the bytes in b as a part, as the tail or as the whole file, and saves the state. The
-// last added bytes in b are new; the others have come from the tail.
+// storeBuffer stores the bytes in b, and saves the state: as the whole file if they are all of it, as a part if
+// they complete one, and otherwise as the tail. The last added bytes in b are new; the others have come from the
+// tail.
 func (u *upload) storeBuffer(ctx context.Context, b *buffer, added int64) error {
+	// The state that is saved counts the bytes. If they cannot be stored, the count is taken back.
 	info := &u.state.Info
-	info.Offset += added // taken back if the bytes cannot be stored
+	info.Offset += added
 
 	hasAllBytes := !info.SizeIsDeferred && info.Offset == info.Size
-	isWholeFile := hasAllBytes && u.state.Token == "" // there is no multipart upload
-	isPart := hasAllBytes || b.n == u.state.PartSize  // all parts but the last have the full size
+	hasParts := u.state.Token != ""
+	isWholeFile := hasAllBytes && !hasParts
+	isPart := hasAllBytes || b.n == u.state.PartSize // only the last part may be smaller
 	var err error
 	switch {
 	case isWholeFile:

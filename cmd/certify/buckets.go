@@ -143,7 +143,7 @@ func (c *certification) deleteBucket(ctx context.Context, name string) error {
 	}
 	err = c.service.DeleteBucket(ctx, name)
 	if storage.CodeOf(err) == storage.BucketNotFound {
-		// The service has listed the bucket before DeleteBucket of the account could update the ledger.
+		// DeleteBucket takes a bucket off the ledger only if it succeeds.
 		c.ledger.remove(name)
 		return nil
 	}

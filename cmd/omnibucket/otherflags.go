@@ -125,9 +125,10 @@ func otherFlagHint(c *cobra.Command, name string) string {
 
 // nearestFlags returns a hint with the flags of c whose names resemble name, or "" if there are none.
 func nearestFlags(c *cobra.Command, name string) string {
+	// At most two letters may differ, and fewer in a short name.
+	maxDistance := min(2, len(name)/4)
 	// Cobra suggests only names of commands, so each flag becomes a command.
-	// At most this many letters may differ, fewer in a short name.
-	root := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
+	root := cobra.Command{SuggestionsMinimumDistance: maxDistance}
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		root.AddCommand(&cobra.Command{Use: f.Name, Hidden: f.Hidden, Run: func(*cobra.Command, []string) {}})
 	})

@@ -156,15 +156,18 @@ Exit codes:
 	}
 	root.SetFlagErrorFunc(explainFlag)
 	p.Global.Register(root)
-	if make, ok := commands()[name]; ok {
+
+	if newCommand, ok := commands()[name]; ok {
 		root.CompletionOptions.DisableDefaultCmd = true
-		c := make(p)
+		c := newCommand(p)
 		root.AddCommand(c)
 		addShortFlags(c)
 		return root
 	}
-	for name, make := range commands() {
-		c := make(p)
+
+	// The name is that of help or completion, or of no command at all.
+	for name, newCommand := range commands() {
+		c := newCommand(p)
 		c.SuggestFor = otherNames[name]
 		root.AddCommand(c)
 		addShortFlags(c)

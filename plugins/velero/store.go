@@ -151,7 +151,7 @@ func (s *objectStore) GetObject(bucket, key string) (io.ReadCloser, error) {
 
 	// The time counts again when Velero reads. Close of the body calls stop.
 	p.pause()
-	return &readBody{ctx, r, p}, nil
+	return &readBody{ctx: ctx, body: r, progress: p}, nil
 }
 
 // A readBody is the content of an object that Velero reads. Only the time of a Read counts as that of the store.

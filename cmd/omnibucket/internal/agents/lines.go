@@ -120,16 +120,20 @@ func (l *lines) readAll() {
 
 // readLine reads a line of at most limit bytes. After a longer line, it fails with errLong, and can read
 // the next one.
-func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
+func readLine(r *bufio.Reader, limit int) ([]byte, error) {
+	var line []byte
 	isLong := false
 	for {
 		part, err := r.ReadSlice('\n')
-		isLong = isLong || len(line)+len(part) > limit
+		// A long line is read to its end, but not kept.
+		if len(line)+len(part) > limit {
+			isLong = true
+		}
 		if !isLong {
 			line = append(line, part...)
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
-			// The next read returns more of the line. That of a long line is dropped.
+			// The next read returns more of the line.
 			continue
 		}
 

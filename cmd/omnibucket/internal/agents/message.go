@@ -83,7 +83,7 @@ func hasFractionalID(data []byte) bool {
 	}
 
 	id := string(fields["id"])
-	isNumber := id[0] == '-' || '0' <= id[0] && id[0] <= '9'
+	isNumber := id[0] == '-' || ('0' <= id[0] && id[0] <= '9')
 	if !isNumber {
 		return false
 	}

@@ -104,6 +104,7 @@ func readRange(ctx context.Context, b storage.Downloader, args readIn) (*storage
 	length := max(0, min(args.Length, r.Attrs().Size-args.Offset))
 	data := make([]byte, length)
 	n, err := io.ReadFull(r, data)
+	// The agent gets a body that is shorter than the attributes say as it is.
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		err = nil
 	}

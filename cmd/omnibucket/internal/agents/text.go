@@ -13,7 +13,7 @@ func isText(data []byte) bool {
 
 	for _, c := range data {
 		isPrintable := c >= ' ' && c != deletion
-		isTextControl := c >= '\a' && c <= '\r' || c == escape
+		isTextControl := (c >= '\a' && c <= '\r') || c == escape
 		if !isPrintable && !isTextControl {
 			return false
 		}

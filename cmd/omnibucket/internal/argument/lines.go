@@ -26,6 +26,7 @@ func ReadPatterns(flag, path string) ([]string, error) {
 			// This is UTF-16, which PowerShell writes. No pattern would match.
 			return nil, Invalid(flag+" must name a file of text in UTF-8", "")
 		case line == "" || strings.HasPrefix(line, "#"):
+			// This line has no pattern.
 		case strings.HasPrefix(line, "!"):
 			return nil, Invalid(
 				flag+` must not have a pattern that begins with "!"`,

@@ -103,12 +103,13 @@ func removeBucket(ctx context.Context, s storage.Service, bucket string, force b
 	return err
 }
 
+// An emptyingStep removes one kind of content from a bucket.
+type emptyingStep func(ctx context.Context, s storage.Service, bucket string) error
+
 // emptyingSteps returns functions that together empty a bucket, in the order in which to call them.
-func emptyingSteps(
-	ctx context.Context, s storage.Service, bucket string,
-) []func(context.Context, storage.Service, string) error {
+func emptyingSteps(ctx context.Context, s storage.Service, bucket string) []emptyingStep {
 	// The bucket may have versions even if versioning is suspended or unknown.
-	steps := []func(context.Context, storage.Service, string) error{removeObjects, removeVersions, abortUploads}
+	steps := []emptyingStep{removeObjects, removeVersions, abortUploads}
 
 	// With versioning, removeObjects would only add a delete marker for each object, so versions go first.
 	// If the settings cannot be read, versioning is unknown.

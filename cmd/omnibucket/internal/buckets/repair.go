@@ -93,6 +93,7 @@ func repairAll(ctx context.Context, p *program.Program, text string, primaryIsRi
 
 // printRepair prints the report of a repair that ended with err, and returns that error, explained.
 func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
+	// With an empty report, there are no numbers to print, and the reason may be that the layer is missing.
 	hasFailedEarly := err != nil && r == (mirror.Report{})
 	if hasFailedEarly {
 		return program.InLines(explainMissingLayer(ctx, bucket, err, "mirror", "NAME"))
@@ -109,6 +110,7 @@ func printRepair(ctx context.Context, p *program.Program, bucket storage.Bucket,
 	printErr := printNumbers(p, numbers, "%d repaired, %d of them removed from the second store, "+
 		"%d with a note that stays for an hour, %d failed, %d undecided, %d ignored\n",
 		r.Repaired, r.Removed, r.Recent, r.Failed, r.Undecided, r.Ignored)
+	// err may join the errors of several objects.
 	if err != nil {
 		return program.InLines(err)
 	}

@@ -105,6 +105,7 @@ func isTree(ctx context.Context, p *program.Program, src location.Location) (boo
 		return true, nil
 	}
 
+	// Nothing is below the key, so it can only be that of an object.
 	bucket, err := p.Stores.Open(ctx, src)
 	if err != nil {
 		return false, err

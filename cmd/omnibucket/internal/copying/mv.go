@@ -287,8 +287,8 @@ func requireApart(ctx context.Context, p *program.Program, src, dst location.Loc
 	return err
 }
 
-// openParent opens the local directory or the bucket that contains a file or object. It also returns the folder in
-// the bucket, which is "" for a file, and the base name.
+// openParent opens the local directory or the bucket that contains a file or object, as an end of the test that
+// requireApart makes. It also returns the folder in the bucket, which is "" for a file, and the base name.
 func openParent(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (end evidence.End, folder, name string, err error) {
@@ -302,7 +302,7 @@ func openParent(
 	}
 	folder, name = path.Split(l.Key)
 
-	// The two arguments read and write the bucket.
+	// One argument is for reading, and the other one for writing.
 	return inquiry.OfBucket(bucket, bucket), folder, name, nil
 }
 

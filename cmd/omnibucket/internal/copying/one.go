@@ -70,11 +70,13 @@ func checkDestination(
 		return nil
 	}
 
-	// This is a dry run, in which write always fails.
+	// This is a dry run, in which write always fails: with an error of its options or, if they are right, with the
+	// refusal of the dry run.
 	_, refusal := write(nil)
 	if err := program.OfDryRun(refusal); err != nil {
 		return err
 	}
+
 	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err
@@ -88,6 +90,7 @@ func checkDestination(
 		return err
 	}
 
+	// Check the condition of the write.
 	breaksIfAbsent := f.write.IfAbsent && err == nil
 	breaksIfRevision := len(revision) > 0 && code == storage.ObjectNotFound
 	if breaksIfAbsent || breaksIfRevision {

@@ -102,6 +102,8 @@ func (r *remote) countResult(action id, start time.Time, result fetchResult) boo
 		// The use of the store has ended meanwhile.
 		return err == nil
 	}
+
+	// A miss is no failure, but it takes time.
 	isMiss := errors.Is(err, storage.ObjectNotFound)
 	if err != nil && !isMiss {
 		r.stats.failures.Add(1)

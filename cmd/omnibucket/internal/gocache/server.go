@@ -81,6 +81,7 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 	w.write(&response{KnownCommands: []string{commandGet, commandPut, commandClose}})
 	closeReq, err := s.answerAll(newRequestReader(in), w)
 
+	// The build has ended. After a failed input, the uploads that wait are abandoned.
 	start := time.Now()
 	if err != nil {
 		s.remote.leave()

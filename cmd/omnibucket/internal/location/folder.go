@@ -9,19 +9,22 @@ import (
 // InFolder returns the location of a name in the folder dst. It refuses a name that leads out of a
 // directory, because others may have chosen the name: it can be the last part of a key.
 func InFolder(dst Location, name string) (Location, error) {
-	switch {
-	case name == "":
+	if name == "" {
 		// Only standard input has no name.
 		return dst, argument.Invalid("destination of standard input must have a file name or key", "")
-	case dst.Kind == InBucket:
+	}
+	if dst.Kind == InBucket {
 		// The key of a folder ends in a slash, or is "" for the whole bucket.
 		dst.Key += name
-	case !filepath.IsLocal(name) || filepath.Base(name) != name:
+		return dst, nil
+	}
+
+	isFileName := filepath.IsLocal(name) && filepath.Base(name) == name
+	if !isFileName {
 		return dst, argument.Invalid("source must have a name that is valid for a file on this system",
 			"add a file name to the destination")
-	default:
-		dst.Path = filepath.Join(dst.Path, name)
 	}
+	dst.Path = filepath.Join(dst.Path, name)
 	return dst, nil
 }
 

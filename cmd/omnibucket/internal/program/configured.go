@@ -51,10 +51,12 @@ func (p *Program) LoadConfig() error {
 	}
 
 	cfg, err := locations.ReadFile(path)
-	mayCreateFile := p.Command != nil && isConfigCommand(p.Command)
-	mayBeMissing := !p.namesConfig() || mayCreateFile
-	if errors.Is(err, fs.ErrNotExist) && mayBeMissing {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		createsFile := p.Command != nil && isConfigCommand(p.Command)
+		mustExist := p.namesConfig() && !createsFile
+		if !mustExist {
+			return nil
+		}
 	}
 	if err != nil {
 		return err

@@ -30,11 +30,11 @@ func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files sto
 
 	// Listing a single entry shows whether the bucket exists.
 	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
-		switch storage.CodeOf(err) {
-		case storage.BucketNotFound, storage.InvalidArgument:
-			return nil, nil, err
-		}
 		listErr = err
+	}
+	switch storage.CodeOf(listErr) {
+	case storage.BucketNotFound, storage.InvalidArgument:
+		return nil, nil, listErr
 	}
 	return files, listErr, nil
 }

@@ -104,7 +104,8 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 // reportError returns a function that returns err.
 func reportError(err error) func() error { return func() error { return err } }
 
-// rmArgument removes what text names, and returns a function that reports the result.
+// rmArgument removes what text names: an object, with -r a folder, or what matches wildcards. It returns a function that
+// reports the result, so that the results of several arguments are printed in their order.
 func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
 ) (report func() error) {
@@ -119,10 +120,12 @@ func rmArgument(
 		))
 	}
 
+	// dir is nil in a bucket. Its methods then do nothing.
 	bucket, dir, err := openPlain(ctx, p, l)
 	if err != nil {
 		return reportError(err)
 	}
+	// A plain directory has the clock of this machine, and a dry run must not store an object to read that of a store.
 	if dir == nil && !p.Global.DryRun {
 		if f, filter, err = withStoreClock(ctx, f, filter, bucket, l); err != nil {
 			return reportError(err)
@@ -143,19 +146,20 @@ func rmArgument(
 	}
 
 	if f.recursive {
+		// As the rm of the system does, remove a link itself and not what it leads to.
 		if !f.filter.Given() && dir.isLink(l) {
 			return rmOne(ctx, p, f, bucket, strings.TrimSuffix(l.Key, "/"))
 		}
+
 		folder := location.AsFolder(l.Key)
-		if err := rmFolder(ctx, p, f, filter, bucket, folder, folder); err != nil {
-			return reportError(err)
-		}
-		if !f.filter.Given() {
+		err := rmFolder(ctx, p, f, filter, bucket, folder, folder)
+		if err == nil && !f.filter.Given() {
 			dir.printRemaining(p, folder)
 		}
-		return reportError(nil)
+		return reportError(err)
 	}
 
+	// Without -r, the location must be that of one object.
 	if f.filter.Given() {
 		return reportError(argument.Invalid("flags that select files need -r or wildcards", ""))
 	}
@@ -281,11 +285,12 @@ func rmFolder(
 	isEmpty := true
 	selected := func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range program.ListBelow(ctx, bucket, prefix) {
-			isSkipped := err == nil && !program.SelectsBelow(filter, top, entry)
-			if isSkipped {
+			// The caller of the sequence gets the errors, too.
+			isSelected := err != nil || program.SelectsBelow(filter, top, entry)
+			if !isSelected {
 				continue
 			}
-			// An error is passed on, and does not make the folder an empty one.
+			// If the folder could not be listed, it is not known to be empty.
 			isEmpty = false
 			if !yield(entry, err) {
 				return

@@ -28,13 +28,14 @@ type plainDirectory struct {
 	dryRun bool
 }
 
-// openPlain opens the bucket of a location. If the location is in a directory that is not a bucket, plain
-// is the Core of the directory. It removes files as the rm of the system does. Otherwise plain is nil.
+// openPlain opens the bucket of a location. If that is a path in a directory that is not a bucket, the bucket
+// removes files as the rm of the system does, and plain is its Core. Otherwise plain is nil.
 func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
 	dir := l.Directory()
-	if l.Path == "" || dir == "" || mayBeBucket(dir) {
+	isPlain := l.Path != "" && dir != "" && !mayBeBucket(dir)
+	if !isPlain {
 		bucket, err = p.Stores.Open(ctx, l)
 		return bucket, nil, err
 	}

@@ -266,13 +266,15 @@ type versionScope struct {
 	match    func(key string) bool
 }
 
-// newVersionScope opens the folder of a location, in which all objects may have been removed.
+// newVersionScope returns the scope of a location, in which all objects may have been removed. So it makes no request
+// to find out whether the location is that of an object or a folder, and selects both.
 func newVersionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (*versionScope, error) {
 	scope := &versionScope{location: l, isWild: l.HasWildcard && !literal}
+
+	// Split the key into a folder and the rest: the pattern or name in the folder, or "" for the whole folder.
 	folder := l.Key
-	// rest is the pattern or name within the folder, or "" for the whole folder.
 	rest := ""
 	if scope.isWild {
 		folder, rest = location.SplitPattern(l.Glob())
