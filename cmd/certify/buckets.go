@@ -106,11 +106,14 @@ func (c *certification) tryBucket(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+
+	// Find out whether the library can enable versions in this account.
 	keepsNoVersions := attrs.Version == "" && storage.Supports(bucket, storage.Versioning)
 	if keepsNoVersions {
 		_, err := c.service.UpdateBucket(ctx, name, storage.WithVersioning(true))
 		c.unversioned = storage.CodeOf(err) == storage.Unsupported
 	}
+
 	if _, _, err := storage.ReadAll(ctx, bucket, "try"); err != nil {
 		return err
 	}
@@ -143,7 +146,8 @@ func (c *certification) deleteBucket(ctx context.Context, name string) error {
 	}
 	err = c.service.DeleteBucket(ctx, name)
 	if storage.CodeOf(err) == storage.BucketNotFound {
-		// DeleteBucket takes a bucket off the ledger only if it succeeds.
+		// If the service finds the bucket missing itself, it does not call DeleteBucket of the account, which would
+		// update the ledger.
 		c.ledger.remove(name)
 		return nil
 	}

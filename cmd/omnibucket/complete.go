@@ -135,7 +135,8 @@ func completePaths(text string) []string {
 }
 
 // completeKeys completes a key with the objects and folders that begin with it, one level deep. For text
-// that may end within the name of a bucket, it returns the buckets with that beginning, if there are any.
+// that may end within the name of a bucket, it returns the buckets with that beginning, if there are any. If the
+// bucket cannot be listed to its end, it returns the completions that it has found.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	if mayEndInBucket(text, l) {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {

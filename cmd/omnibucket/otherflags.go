@@ -87,13 +87,15 @@ func explainFlag(c *cobra.Command, err error) error {
 		return err
 	}
 
+	// The letters after a single dash may be the name of a long flag, as in find -name.
 	name := unknown.GetSpecifiedName()
 	letters := unknown.GetSpecifiedShortnames()
-	isLongWithOneDash := otherFlags[letters] != "" // as in find -name
+	isLongWithOneDash := otherFlags[letters] != ""
+	if letters != "" && !isLongWithOneDash {
+		return explainShortFlag(c, unknown)
+	}
 	if isLongWithOneDash {
 		name = letters
-	} else if letters != "" {
-		return explainShortFlag(c, unknown)
 	}
 
 	hint := otherFlagHint(c, name)

@@ -117,6 +117,7 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 		return err
 	}
 
+	// The first document is the policy itself.
 	permitsGet := strings.Contains(documents[0].Text, `"s3:GetObject"`)
 	if provider == permissions.MinIO && permitsGet {
 		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
@@ -125,7 +126,14 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	afterFailures := grant.OnlyAfterFailures(provider)
 	if p.Global.JSON {
 		for _, d := range documents {
-			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text, afterFailures}); err != nil {
+			line := policyLine{
+				Provider:          provider,
+				Name:              d.Name,
+				Use:               d.Use,
+				Text:              d.Text,
+				OnlyAfterFailures: afterFailures,
+			}
+			if err := p.Out.JSON(line); err != nil {
 				return err
 			}
 		}

@@ -45,6 +45,7 @@ func runShared(ctx context.Context, args []string, env program.Environment, shar
 	root.SetOut(p.Out)
 	root.SetErr(env.Err)
 
+	// Find out which command the arguments name, because the usage in an error is that of this command.
 	command := root
 	err := checkLeadingFlags(root, args)
 	if err == nil {

@@ -182,6 +182,7 @@ func (s *settings) checkBucket() error {
 	if err != nil {
 		return within(keyBucketURL, err)
 	}
+	// Opening the bucket reports an address that cannot be parsed.
 	u, err := url.Parse(address)
 	if err == nil && u.Scheme != "file" && u.Host != s.bucket {
 		return invalid(keyBucket, fmt.Sprintf("must be %q, as in the address of the bucket", u.Host),

@@ -31,12 +31,14 @@ func (s *settings) useCredentialsFile(ctx context.Context) error {
 	location, _ := s.locations.Find(s.name)
 	scheme, _, _ := strings.Cut(location.Address, "://")
 	path := s.credentialsFile
-	if path == "" && scheme == "azblob" && location.Credentials == "" {
+	hasOwnCredentials := path != "" || location.Credentials != ""
+	if scheme == "azblob" && !hasOwnCredentials {
 		path = os.Getenv(azureFile)
 	}
 	if path == "" {
 		return nil
 	}
+	// For S3, the credentials of the location are the name of a profile in the file.
 	if location.Credentials != "" && scheme != "s3" {
 		return invalid(keyCredentials, "must not be set beside a file of credentials", "remove one of them")
 	}

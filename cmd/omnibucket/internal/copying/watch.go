@@ -272,7 +272,9 @@ func (w *watch) run(
 		return err
 	}
 
-	folder := "" // what the last sync has synced, with the error err; "" is the whole tree
+	// Each round handles the result of the last sync: folder is what it has synced, or "" for the whole tree, and err
+	// its error. Then the round waits for a change, or for the next attempt, and syncs again.
+	folder := ""
 	retry := firstRetry
 	for {
 		if ctx.Err() != nil {

@@ -129,6 +129,7 @@ func flagOf(option string) string {
 // for them.
 func translateNames(command *cobra.Command, text string) string {
 	text = goName.ReplaceAllStringFunc(text, func(name string) string {
+		// goName also matches the argument of an option, as in WithVersioning(true).
 		name = strings.TrimSuffix(name, "(true)")
 		flag := flagOf(name)
 		hasFlag := command != nil && command.Flag(flag) != nil

@@ -78,8 +78,8 @@ func (r *requestReader) next() (*request, error) {
 		if err := json.Unmarshal(line, req); err != nil {
 			return nil, fmt.Errorf("a request must be a line of JSON: %w", err)
 		}
-		mayHaveBody := req.Command == commandPut
-		if req.BodySize < 0 || req.BodySize > 0 && !mayHaveBody {
+		hasUnexpectedBody := req.BodySize > 0 && req.Command != commandPut
+		if req.BodySize < 0 || hasUnexpectedBody {
 			return nil, errors.New("a request has an invalid BodySize")
 		}
 		return req, nil
@@ -146,6 +146,8 @@ func (r *stringReader) Read(p []byte) (int, error) {
 
 	// Peek and Discard do not fail for bytes that are buffered.
 	data, _ := r.src.Peek(min(len(p), r.src.Buffered()))
+
+	// A quote ends the string. The first n bytes of data are its text.
 	n := bytes.IndexByte(data, '"')
 	if n < 0 {
 		n = len(data)

@@ -240,9 +240,12 @@ func (f *lsFlags) folderOptions(folder string) []storage.ListOption {
 		// With a filter, lsFolder counts the entries.
 		return opts
 	}
+
+	// Without -r, lsFolder leaves the marker of the folder out, so one more entry is needed. WithLimit refuses limits
+	// below 1.
 	limit := f.limitCount
-	if !f.recursive && limit > 0 && limit < math.MaxInt {
-		// The marker of the folder is left out, so one more entry is needed.
+	canGrow := limit > 0 && limit < math.MaxInt
+	if !f.recursive && canGrow {
 		limit++
 	}
 	return append(opts, storage.WithLimit(limit))

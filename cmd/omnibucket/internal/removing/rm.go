@@ -227,8 +227,11 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
 ) (report func() error) {
+	// A removal succeeds even if there is no object, so ask for it first. Without permission to read, the object may
+	// still be removed.
 	exists, existsErr := bucket.Exists(ctx, key, f.attrsOptions...)
 	isMissing := existsErr == nil && !exists
+
 	err := program.OfDryRun(bucket.Remove(ctx, key, f.options...))
 	if err == nil && p.Global.DryRun {
 		// Remove has made no request, so only Exists shows whether the object can be reached.

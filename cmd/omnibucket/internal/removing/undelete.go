@@ -228,7 +228,8 @@ func (j *versionsJob) runOn(ctx context.Context, p *program.Program, text string
 	return err
 }
 
-// checkReport fails if a job changed nothing because it found no versions to work on.
+// checkReport fails if a job changed nothing because it found no versions to work on. The error says whether the bucket
+// keeps none at all, or whether there are none of the objects that the location names.
 func (j *versionsJob) checkReport(
 	ctx context.Context, p *program.Program, scope *versionScope, report *transfer.Report,
 ) error {
@@ -328,6 +329,8 @@ func (s *versionScope) requireVersioning(ctx context.Context, p *program.Program
 		}
 		hasUnversioned = true
 	}
+	// Either all versions of the sample were written without versioning, or there are none. In an empty bucket, nothing
+	// tells which.
 	if hasUnversioned || program.HasAny(ctx, s.bucket, "") {
 		return program.ErrNoVersions
 	}
