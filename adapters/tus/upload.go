@@ -164,6 +164,7 @@ func (u *upload) saveDone(ctx context.Context) error {
 
 // ConcatUploads makes the object of u by joining the objects of other uploads, which stay as they are.
 func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) error {
+	// tusd passes only uploads of this Store.
 	keys := make([]string, len(pieces))
 	for i, piece := range pieces {
 		keys[i] = piece.(*upload).key()

@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
+// configCommand returns the command config, whose subcommands change and show the configuration file.
 func configCommand(p *program.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config COMMAND",

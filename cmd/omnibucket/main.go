@@ -31,8 +31,10 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
+// main runs the command of the arguments, whose context ends at the first signal, and exits with its exit code.
 func main() {
 	limitMemory()
+
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		// SIGHUP means that the terminal was closed. The command nohup makes a program ignore it.

@@ -17,6 +17,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3/s3probe"
 )
 
+// probeCommand returns the command probe, which tests what an S3 server enforces.
 func probeCommand(p *program.Program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "probe LOCATION",

@@ -272,29 +272,30 @@ type batchLine struct {
 func (b *batch) report(
 	number int, text string, code int, output *lineOutput, stderr string, duration time.Duration,
 ) {
+	p := b.program
 	// After flush, output holds b.mu, which guards the counts below.
 	output.flush()
 
 	for line := range strings.Lines(stderr) {
-		if b.program.Global.JSON {
-			// Each line of stderr is a JSON object, which gets a member "line".
-			_, _ = fmt.Fprintf(b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"))
+		if p.Global.JSON {
+			// Each line of stderr is a JSON object. The number becomes its first member.
+			_, _ = fmt.Fprintf(p.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"))
 			continue
 		}
-		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)
+		_, _ = fmt.Fprintf(p.Around.Err, "line %d: %s", number, line)
 	}
 
 	b.lines++
-	if b.program.Global.JSON {
-		_ = b.program.Out.JSON(commandLine{
+	if p.Global.JSON {
+		_ = p.Out.JSON(commandLine{
 			Event:    "command",
 			Line:     number,
 			Command:  text,
 			ExitCode: code,
 			Seconds:  duration.Round(time.Millisecond).Seconds(),
 		})
-	} else if b.program.Global.Verbose {
-		b.program.Out.Printf("line %d: exit code %d: %s\n", number, code, b.program.Out.Printable(text))
+	} else if p.Global.Verbose {
+		p.Out.Printf("line %d: exit code %d: %s\n", number, code, p.Out.Printable(text))
 	}
 
 	if code != 0 {

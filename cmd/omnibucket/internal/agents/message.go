@@ -143,6 +143,7 @@ func shortenError(message jsonrpc.Message) jsonrpc.Message {
 		rpcErr.Data = originalErr.Data
 	}
 
+	// Most responses stay as they are.
 	hasCode := rpcErr.Code != 0
 	isShort := len(rpcErr.Message)+len(rpcErr.Data) <= maxError
 	if hasCode && isShort {

@@ -115,20 +115,20 @@ func (b *ProgressBar) text() string {
 	defer b.mu.Unlock()
 	s := b.state
 
-	extra := ""
+	plus := ""
 	if !s.Listed {
 		// The listing of the source has not ended, so there may be more files.
-		extra = "+"
+		plus = "+"
 	}
 
 	line := " "
 	if b.files {
-		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, extra)
+		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, plus)
 	}
 	line += FormatSize(s.Bytes)
 	// The total of standard input is never known, so it is not shown.
 	if s.Listed || s.TotalBytes > s.Bytes {
-		line += "/" + FormatSize(s.TotalBytes) + extra
+		line += "/" + FormatSize(s.TotalBytes) + plus
 	}
 	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remainingTime(s))
 	if s.Failed > 0 {

@@ -116,7 +116,7 @@ func locateCompared(
 
 // fileEnd returns an end of a comparison that is a tree with only one object, which it calls name.
 func fileEnd(ctx context.Context, p *program.Program, l location.Location, name string) (transfer.End, error) {
-	// oneObject wraps the Core of a bucket, whose keys include the prefix of the location.
+	// oneObject replaces the Core of the bucket, whose keys are whole ones, so the prefix becomes a part of the key.
 	l.Key = l.Prefix + l.Key
 	l.Prefix = ""
 	bucket, err := p.Stores.Open(ctx, l)

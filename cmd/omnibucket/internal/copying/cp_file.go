@@ -130,6 +130,7 @@ func copyContent(ctx context.Context, dst io.Writer, src *os.File, info fs.FileI
 
 // finishFile gives a file the permissions and modification time of info, syncs it if sync is true, and closes it.
 func finishFile(f *os.File, info fs.FileInfo, sync bool) error {
+	// The file is closed even after a failure, whose error comes first.
 	err := os.Chmod(f.Name(), info.Mode().Perm())
 	if err == nil && sync {
 		err = f.Sync()

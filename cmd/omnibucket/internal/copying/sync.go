@@ -294,7 +294,7 @@ func checkFolder(ctx context.Context, p *program.Program, f *syncFlags, src loca
 		return nil
 	}
 	if src.Key == "" && !f.remove {
-		// Only --delete checks the folder of a named location.
+		// The folder of a named location is not misspelled, so it matters only to --delete whether it is empty.
 		return nil
 	}
 

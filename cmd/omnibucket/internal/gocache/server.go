@@ -101,7 +101,7 @@ func (s *server) serve(in io.Reader, out io.Writer) error {
 
 // answerAll answers the requests up to the request close, which it returns. If the input ended without
 // one, it returns nil.
-func (s *server) answerAll(r *requestReader, w *responseWriter) (closeReq *request, err error) {
+func (s *server) answerAll(r *requestReader, w *responseWriter) (*request, error) {
 	var gets sync.WaitGroup
 	defer gets.Wait()
 	slots := make(chan struct{}, maxGets)

@@ -66,10 +66,10 @@ func (f *FilterFlags) Given() bool {
 
 // ByClockOf returns a copy of the flags in which --older and --newer count from the time of the store.
 // The clock of this machine may be wrong. To read the time, ByClockOf stores a small object in the
-// folder. If neither flag is a duration, it returns f.
+// folder. If neither flag is a duration, it returns nil, because f does not depend on the time.
 func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, folder string) (*FilterFlags, error) {
 	if !f.countsFromNow() {
-		return f, nil
+		return nil, nil
 	}
 	now, err := inquiry.AskTime(ctx, bucket, folder)
 	if err != nil {

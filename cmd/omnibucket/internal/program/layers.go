@@ -109,7 +109,8 @@ func (s *Stores) checkOneBucket(l location.Location) error {
 // next to the store.
 func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	if s.Raw {
-		// Without the configured layers, cat --raw gets the stored bytes.
+		// Without the configured layers, cat --raw gets the stored bytes. asFile puts the header of an encrypted object
+		// before them.
 		return slices.Concat(s.layers, []driver.Layer{asFile}), nil
 	}
 	if err := s.checkOneBucket(l); err != nil {

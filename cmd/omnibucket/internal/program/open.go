@@ -175,6 +175,7 @@ func (s *Stores) OpenService(ctx context.Context, address string, extra ...stora
 func (s *Stores) UseService(
 	ctx context.Context, l location.Location, do func(s storage.Service, bucket string) error,
 ) error {
+	// A region that InRegion adds changes the address, but not the name of the bucket.
 	var bucket string
 	service, err := InRegion(ctx, l, func(l location.Location) (storage.Service, error) {
 		address, name, err := l.SplitAccount()

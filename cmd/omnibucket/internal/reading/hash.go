@@ -116,17 +116,14 @@ func printHash(p *program.Program, line hashLine) error {
 func (f *hashFlags) computeSum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {
-	// A store may keep these two checksums.
-	if !f.read && (f.algorithm == "md5" || f.algorithm == "crc32c") {
+	mayBeStored := f.algorithm == "md5" || f.algorithm == "crc32c"
+	if mayBeStored && !f.read {
 		attrs, err := b.Attrs(ctx, key)
 		if err != nil {
 			return "", 0, err
 		}
-		if f.algorithm == "md5" && len(attrs.MD5) > 0 {
-			return hex.EncodeToString(attrs.MD5), attrs.Size, nil
-		}
-		if f.algorithm == "crc32c" && attrs.CRC32C.Known {
-			return fmt.Sprintf("%08x", attrs.CRC32C.Sum), attrs.Size, nil
+		if stored := storedSum(attrs, f.algorithm); stored != "" {
+			return stored, attrs.Size, nil
 		}
 	}
 
@@ -140,4 +137,16 @@ func (f *hashFlags) computeSum(
 		return "", 0, err
 	}
 	return hex.EncodeToString(sum.Sum(nil)), size, nil
+}
+
+// storedSum returns the checksum that the store keeps of an object, in hexadecimal digits, or "" if it keeps none with
+// this algorithm.
+func storedSum(attrs *storage.Attrs, algorithm string) string {
+	if algorithm == "md5" {
+		return hex.EncodeToString(attrs.MD5)
+	}
+	if algorithm == "crc32c" && attrs.CRC32C.Known {
+		return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
+	}
+	return ""
 }

@@ -87,7 +87,7 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 		return lsBuckets(ctx, p, f, l)
 	}
 
-	// Locate accepts an account, and LocateExisting checks what must be in a bucket.
+	// Anything else must be in a bucket, which LocateExisting checks.
 	if l, err = p.Stores.LocateExisting(text); err != nil {
 		return err
 	}

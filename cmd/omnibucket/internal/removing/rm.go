@@ -186,9 +186,8 @@ func withStoreClock(
 	if err != nil {
 		return nil, nil, err
 	}
-	// ByClockOf returns its receiver if no flag depends on the time.
-	isUnchanged := filterFlags == &f.filter
-	if isUnchanged {
+	if filterFlags == nil {
+		// No flag depends on the time.
 		return f, filter, nil
 	}
 

@@ -130,6 +130,7 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 		return nil, err
 	}
 
+	// The page of an account shows all its buckets.
 	if l.Kind == location.Account {
 		account, err := openAccount(ctx, p, text)
 		if err != nil {
