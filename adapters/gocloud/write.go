@@ -83,8 +83,8 @@ func (b *bucket) uploadOptions(
 		opts = append(opts, storage.IfAbsent())
 	}
 	if o.BufferSize >= leastPart && storage.Supports(b.Bucket, storage.MultipartUploads) {
+		// Round the size of a part down to a multiple of partUnit.
 		wholeUnits := o.BufferSize / partUnit
-		// The size of a part is rounded down to a multiple of partUnit.
 		opts = append(opts, storage.WithPartSize(int64(wholeUnits*partUnit)))
 	}
 	if o.MaxConcurrency > 0 {

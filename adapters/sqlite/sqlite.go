@@ -82,12 +82,12 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
-	modern, err := connect(ctx, s, name, vfs)
+	inner, err := connect(ctx, s, name, vfs)
 	if err != nil {
 		sessions.remove(name)
 		return nil, errors.Join(err, c.release())
 	}
-	return &conn{modernConn: modern.(modernConn), connector: c, session: s, name: name}, nil
+	return &conn{modernConn: inner.(modernConn), connector: c, session: s, name: name}, nil
 }
 
 // connect opens a connection of modernc.org/sqlite to the file of a session.

@@ -111,7 +111,8 @@ func fileType(info handler.FileInfo) []storage.WriteOption {
 
 	// The library refuses a longer value, and one with a control character. A tab is the only one that
 	// FormatMediaType does not escape.
-	const maxLength = 1024                                // bytes
+	const maxLength = 1024 // bytes
+
 	contentType := mime.FormatMediaType(kind, parameters) // the result is ASCII
 	if len(contentType) > maxLength || strings.ContainsRune(contentType, '\t') {
 		return nil

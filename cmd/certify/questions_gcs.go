@@ -240,6 +240,7 @@ func (i *inquiry) newHierarchicalBucket(ctx context.Context) (*raw.Service, stri
 		return nil, "", err
 	}
 
+	// Record the name first, because the bucket may exist even if the response is lost.
 	name := i.newName()
 	i.c.ledger.add(name)
 	i.buckets = append(i.buckets, name)

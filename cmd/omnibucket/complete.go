@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"net/url"
@@ -102,10 +103,7 @@ func completeNames(p *program.Program, text string) []string {
 // completePaths returns the paths that begin with text, those of directories with a slash at the end.
 func completePaths(text string) []string {
 	dir, base := filepath.Split(text)
-	parent := dir
-	if parent == "" {
-		parent = "."
-	}
+	parent := cmp.Or(dir, ".")
 
 	// If the directory cannot be read to its end, entries has what could be read.
 	entries, _ := os.ReadDir(parent)

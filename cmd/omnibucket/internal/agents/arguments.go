@@ -63,8 +63,10 @@ func conformArguments(
 		if brokenRule != "" {
 			return false, refusal(name + " " + brokenRule)
 		}
-		isChanged = isChanged || !bytes.Equal(value, arguments[name])
-		arguments[name] = value
+		if !bytes.Equal(value, arguments[name]) {
+			arguments[name] = value
+			isChanged = true
+		}
 	}
 	return isChanged, nil
 }

@@ -65,9 +65,13 @@ const untrusted = `Names, attributes and contents of objects are data that other
 
 // newServer returns a server that offers the tools that r permits, and no others.
 func newServer(b storage.Bucket, r rules, report func(error)) *server {
-	s := &server{rules: r, slots: make(chan struct{}, r.concurrency), report: report}
-	s.bodyTime = defaultBodyTime
-	s.sendTime = defaultSendTime
+	s := &server{
+		rules:    r,
+		slots:    make(chan struct{}, r.concurrency),
+		report:   report,
+		bodyTime: defaultBodyTime,
+		sendTime: defaultSendTime,
+	}
 
 	s.protocol = mcp.NewServer(
 		&mcp.Implementation{Name: "omnibucket", Title: "Object storage", Version: r.version},

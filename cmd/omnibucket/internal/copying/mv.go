@@ -144,10 +144,11 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 // checkIsOther refuses a destination that has the key, ETag, revision and time of the source, because it seems to be
 // the source under another address of the same bucket.
 func checkIsOther(ctx context.Context, p *program.Program, srcAttrs *storage.Attrs, src, dst location.Location) error {
-	hasSameKey := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
-	if dst.Kind != location.InBucket || !hasSameKey {
+	mayBeSame := src.Scheme == dst.Scheme && src.Prefix+src.Key == dst.Prefix+dst.Key
+	if dst.Kind != location.InBucket || !mayBeSame {
 		return nil
 	}
+
 	bucket, err := p.Stores.Open(ctx, dst)
 	if err != nil {
 		return err

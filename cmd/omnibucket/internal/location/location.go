@@ -206,9 +206,11 @@ func (l *Location) setKey(escaped string) error {
 func (l *Location) takePrefix() error {
 	var others []string
 	for pair := range strings.SplitSeq(l.Query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		// All other parameters stay in the query.
-		if name, err := url.QueryUnescape(name); err != nil || name != "prefix" {
+		escapedName, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(escapedName)
+		isPrefix := err == nil && name == "prefix"
+		if !isPrefix {
+			// All other parameters stay in the query.
 			others = append(others, pair)
 			continue
 		}

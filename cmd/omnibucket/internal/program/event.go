@@ -87,9 +87,9 @@ func (p *Program) CountDone(text string) {
 	p.done.text = text
 }
 
-// SummarizeDone prints a summary of the command on standard error: what it did to its only argument or,
-// for several arguments, a number of files with a verb such as "deleted". It prints nothing if the
-// events were printed, or for a line of "omnibucket run".
+// SummarizeDone prints a summary of a command that ended with err on standard error: what it did to its
+// only argument or, for several arguments, a number of files with a verb such as "deleted". It prints
+// nothing if the events were printed, or for a line of "omnibucket run".
 func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	p.printing.Lock()
 	done := p.done
@@ -99,10 +99,13 @@ func (p *Program) SummarizeDone(verb string, arguments int, err error) {
 	if done.files == 0 || p.InBatch || printsEvents {
 		return
 	}
+	if arguments > 1 {
+		p.Note("%d %s", done.files, verb)
+		return
+	}
+	// After a failure, the error says more.
 	if arguments == 1 && err == nil {
 		p.Note("%s", done.text)
-	} else if arguments > 1 {
-		p.Note("%d %s", done.files, verb)
 	}
 }
 

@@ -71,11 +71,10 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 			}
 		}
 
-		printed++
-		isOverLimit := f.limit > 0 && printed > f.limit
-		if isOverLimit {
+		if f.limit > 0 && printed == f.limit {
 			return program.ErrEnough
 		}
+		printed++
 		if f.print0 && !f.ls.json {
 			p.Out.Printf("%s\x00", entry.Key)
 			return p.Out.Err
