@@ -347,6 +347,7 @@ func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 
+	// A directory exists if a key is below it.
 	for _, err := range b.bucket.List(b.ctx, storage.WithPrefix(key+"/"), storage.WithLimit(1)) {
 		if err != nil {
 			return nil, err

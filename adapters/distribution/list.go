@@ -38,6 +38,8 @@ func (d *driver) Stat(ctx context.Context, path string) (registry.FileInfo, erro
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return nil, err
 	}
+
+	// A folder exists if a key is below it.
 	for _, listErr := range d.bucket.List(ctx, storage.WithPrefix(folderPrefix(path)), storage.WithLimit(1)) {
 		if listErr != nil {
 			return nil, listErr

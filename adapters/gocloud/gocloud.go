@@ -115,7 +115,7 @@ func (b *bucket) Close() error {
 }
 
 // As sets target to the [storage.Bucket] or to the provider's client, whichever has the type that target
-// points to.
+// points to. It returns false if neither has that type.
 func (b *bucket) As(target any) bool {
 	if p, ok := target.(*storage.Bucket); ok {
 		*p = b.Bucket
@@ -139,7 +139,7 @@ func (b *bucket) As(target any) bool {
 }
 
 // ErrorAs sets target, a pointer, to the first error in err that has the type to which it points. That
-// is the *storage.Error or the provider's error that it wraps.
+// is the *storage.Error or the provider's error that it wraps. ErrorAs returns false if there is none.
 func (b *bucket) ErrorAs(err error, target any) bool {
 	// errors.As panics if target is not a pointer to an interface or to an error type.
 	typ := reflect.TypeOf(target)

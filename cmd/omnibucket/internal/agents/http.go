@@ -82,7 +82,7 @@ func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) er
 	return webserver.Serve(ctx, listener, s.setDeadlines(guarded))
 }
 
-// tokenOf returns the token in the environment, or else generates one.
+// tokenOf returns the token in the environment or, if it has none, a new one, for which generated is true.
 func tokenOf(p *program.Program) (token string, generated bool, err error) {
 	token, _ = p.Around.Lookup(tokenVariable)
 	if token == "" {

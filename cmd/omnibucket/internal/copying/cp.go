@@ -97,7 +97,7 @@ func (f *cpFlags) register(c *cobra.Command) {
 	f.filter.Register(c)
 }
 
-// cp copies or moves several sources to one destination.
+// cp copies one or more sources to a destination or, with f.move, moves them.
 func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, destination string) error {
 	dst, err := p.Stores.Locate(destination)
 	if err != nil {
@@ -107,6 +107,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 	if f.recursive && (f.write.Conditional || f.version != nil) {
 		return argument.Invalid("--if-absent, --if-revision and --version must not be used with -r", "")
 	}
+
 	// With -r, an existing directory may be an older copy of the tree, so only the text decides.
 	isFolder := location.IsFolderTarget(dst)
 	if f.recursive {

@@ -69,7 +69,7 @@ func (d *disk) path(kind string, name id) string {
 }
 
 // lookup returns the entry of an action and the path of its output, and marks both files as used, so that trim keeps
-// them.
+// them. ok is false if the directory does not have both.
 func (d *disk) lookup(action id) (e entry, path string, ok bool) {
 	index := d.indexPath(action)
 	e, err := readIndex(index, action)

@@ -112,7 +112,7 @@ func (s *Stores) AddressOf(name string) string {
 }
 
 // LookupLocation returns the address of the location that has this environment variable: the value of
-// the variable or, if it is not set, the address in the configuration file.
+// the variable or, if it is not set, the address in the configuration file. set is false if neither has one.
 func (s *Stores) LookupLocation(variable string) (address string, set bool) {
 	// These variables configure the program itself, so no location has them.
 	if variable == locations.PathVariable || strings.HasPrefix(variable, locations.FlagPrefix) {

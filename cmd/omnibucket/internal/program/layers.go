@@ -123,8 +123,8 @@ func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.La
 	return slices.Concat(s.layers, layers), nil
 }
 
-// openLayers returns the configured layers of a location, which it opens at the first call. The
-// caller must hold s.Buckets.mu.
+// openLayers returns the configured layers of a location, or nil if it has none. It opens them at the
+// first call. The caller must hold s.Buckets.mu.
 func (s *Stores) openLayers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	key := s.layersKey(l)
 	if key == "" {
