@@ -177,7 +177,6 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 
-	// Collect the options of all flags.
 	opts, err := syncOptions(p, f)
 	if err != nil {
 		return err
@@ -186,28 +185,11 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	if err != nil {
 		return err
 	}
-	opts = append(opts, job.opts...)
-
-	// An empty value, as from --backup-dir "$UNSET", is an error, because sync must not run without the backup.
-	if f.filter.Flags.Changed("backup-dir") {
-		backup, err := locateEnd(ctx, p, f.backup)
-		if err != nil {
-			return err
-		}
-		opts = append(opts, transfer.WithBackup(backup))
-	}
-
-	listOpts, err := inventoryOptions(ctx, p, f.inventory, src)
+	placeOpts, err := placeOptions(ctx, p, f, src)
 	if err != nil {
 		return err
 	}
-	opts = append(opts, listOpts...)
-	// With --verify, nothing is taken from the cache. With --watch, one folder is synced at a time, and each would have
-	// a file in the cache.
-	usesCache := !f.verify && !f.watch
-	if usesCache {
-		opts = append(opts, cacheOptions(p)...)
-	}
+	opts = slices.Concat(opts, job.opts, placeOpts)
 
 	// Each call of run syncs once. A watch adds an option for the folder that has changed.
 	run := func(extra ...transfer.Option) (*transfer.Report, error) {
@@ -226,6 +208,36 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 
 	report, err := run()
 	return errors.Join(err, job.recordEnd(ctx, report, err))
+}
+
+// placeOptions returns the options for the other places that a sync uses: the backup, the inventory of the source, and
+// the cache.
+func placeOptions(
+	ctx context.Context, p *program.Program, f *syncFlags, src location.Location,
+) ([]transfer.Option, error) {
+	var opts []transfer.Option
+	// An empty value, as from --backup-dir "$UNSET", is an error, because sync must not run without the backup.
+	if f.filter.Flags.Changed("backup-dir") {
+		backup, err := locateEnd(ctx, p, f.backup)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, transfer.WithBackup(backup))
+	}
+
+	inventoryOpts, err := inventoryOptions(ctx, p, f.inventory, src)
+	if err != nil {
+		return nil, err
+	}
+	opts = append(opts, inventoryOpts...)
+
+	// With --verify, nothing is taken from the cache. With --watch, one folder is synced at a time, and each would have
+	// a file in the cache.
+	usesCache := !f.verify && !f.watch
+	if usesCache {
+		opts = append(opts, cacheOptions(p)...)
+	}
+	return opts, nil
 }
 
 // locateEnd returns the end of a job that an argument names.
