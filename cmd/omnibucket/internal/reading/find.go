@@ -71,14 +71,22 @@ func find(ctx context.Context, p *program.Program, f *findFlags, args []string) 
 			}
 		}
 
-		if f.limit > 0 && printed == f.limit {
-			return program.ErrEnough
+		if err := f.print(p, entry); err != nil {
+			return err
 		}
 		printed++
-		if f.print0 && !f.ls.json {
-			p.Out.Printf("%s\x00", entry.Key)
-			return p.Out.Err
+		if printed == f.limit {
+			return program.ErrEnough
 		}
-		return printEntry(p, &f.ls, entry)
+		return nil
 	})
+}
+
+// print prints an object in the format that the flags select.
+func (f *findFlags) print(p *program.Program, entry storage.ListEntry) error {
+	if f.print0 && !f.ls.json {
+		p.Out.Printf("%s\x00", entry.Key)
+		return p.Out.Err
+	}
+	return printEntry(p, &f.ls, entry)
 }
