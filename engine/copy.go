@@ -35,7 +35,8 @@ func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Err
 	c.op.keys = []string{c.from.Key()}
 	isAppend := c.tail() != nil
 	if isAppend {
-		// Append sees by Taken that this Core adds the bytes. A Core of your own may ignore them.
+		// Taken tells the function Append that this Core knows of its bytes. A Core that is a user's own
+		// type may ignore them.
 		*optionState(c.opts).Taken = true
 	}
 
@@ -47,14 +48,17 @@ func (c *copyOp) open(ctx context.Context, dst *engine, key string) *storage.Err
 		return err
 	}
 	c.req.Key = key
+
+	// Append must not replace an object that another call has changed.
 	if isAppend {
 		return dst.need(storage.ConditionalUpdate, "Append")
 	}
 	return nil
 }
 
-// fromElsewhere reports whether the bucket of the source is known to share no object with dst. If it
-// shared one, a copy from an outdated second store of a mirror could replace a newer object.
+// fromElsewhere reports whether the bucket of the source is known to share no object with dst. Only
+// then may a mirror read the source from its second store. That store may have an older object, which
+// must not replace a newer one.
 func (c *copyOp) fromElsewhere(dst *engine) bool {
 	src := c.sourceEngine()
 	if src == nil || src == dst {
@@ -64,7 +68,9 @@ func (c *copyOp) fromElsewhere(dst *engine) bool {
 		// The source has no layer with a second store.
 		return true
 	}
-	// The buckets may share objects if a place of one is inside a place of the other.
+
+	// A place is a bucket, a prefix in one, or a directory. The buckets may share objects if a place of
+	// one is inside a place of the other.
 	_, isSrcInDst := evidence.Below(src.Places(), dst.Places())
 	_, isDstInSrc := evidence.Below(dst.Places(), src.Places())
 	return !isSrcInDst && !isDstInSrc
@@ -188,7 +194,7 @@ func (c *copyOp) openSource(ctx context.Context, src *engine) *storage.Error {
 	c.source = d
 	err := d.prepare(src, c.from.Key(), c.sourceOptions())
 
-	// A copy within one bucket must not replace an object with an older revision from a cache, which
+	// A copy within one bucket must not replace an object with an older revision from a cache. A cache
 	// does not answer auxiliary requests. But in such a request, a driver would ignore native options
 	// that do not fit, so a request with native options is never auxiliary.
 	needsNewest := src == c.op.engine || optionState(c.opts).WriteID != ""
@@ -260,7 +266,8 @@ func (d *download) sourceRequest() *driver.GetRequest {
 }
 
 // checkSource fails with Changed if the source was replaced after its content was opened with these
-// attributes. Its tags, which are read without a condition, may then be those of the newer object.
+// attributes. Its tags are read without a condition, so they could be those of the newer object. It
+// compares the attributes of another read, after the tags.
 func (c *copyOp) checkSource(attrs *storage.Attrs) *storage.Error {
 	d := c.source
 	current, err := head(d.ctx, &d.op, d.sourceRequest())

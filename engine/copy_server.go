@@ -56,6 +56,7 @@ func (c *copyOp) copyRevision(ctx context.Context, src driver.ObjectRef) (*stora
 		replaced = source.Revision
 	}
 	call := func(ctx context.Context) (*storage.Attrs, error) {
+		// replaceOnServer may set another condition for each call.
 		req.Condition = want.condition
 		return c.op.engine.driver.Copy(ctx, &req)
 	}

@@ -166,7 +166,8 @@ func (e *engine) openVersions(o *storage.OpenOptions, hasVersions bool) {
 		desc.EnableVersions()
 	}
 
-	// Without the option, the bucket has versions only if it is known to keep them.
+	// Without the option, the bucket has versions only if it is known to keep them. A store that can
+	// keep them may have that setting off, so Supports must not report the feature.
 	isCloud := desc.EnableVersions == nil
 	knownToKeep := desc.Versioned || (isCloud && hasVersions)
 	if !o.Versions && !knownToKeep {

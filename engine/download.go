@@ -239,8 +239,9 @@ func (d *download) Read(p []byte) (int, error) {
 		return 0, d.fail(asError(d.ctx, err))
 	}
 
-	if d.toFile && d.fetch != nil {
-		// This ends the copy in writeFile, which then lets the fetch write the rest.
+	fetchWritesRest := d.toFile && d.fetch != nil
+	if fetchWritesRest {
+		// This ends the copy in writeFile, which then lets the fetch write to the file itself.
 		return 0, io.EOF
 	}
 
@@ -248,7 +249,7 @@ func (d *download) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
 	n, err := d.next(p)
 	d.deliver(p[:n])
-	// An error after the last byte takes nothing from the caller.
+	// After the last byte, an error of the connection does not matter.
 	if err != nil && d.remaining > 0 {
 		return n, d.fail(err)
 	}

@@ -7,14 +7,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// read waits for the next bytes and delivers them. The first call starts the fetch into buffers.
+// read waits for the next bytes and delivers them, first those of the first connection, and then those
+// of the other sections. The first call starts the fetch of these into buffers.
 func (f *fetch) read(p []byte) (int, *storage.Error) {
-	first := &f.d.first
-	if f.sink == nil && !f.runBuffered() {
+	isStarted := f.sink != nil
+	if !isStarted && !f.runBuffered() {
 		return 0, errClosed
 	}
+	first := &f.d.first
 	if first.remaining.Load() == 0 {
-		// The bytes of the first connection were delivered. The other sections follow.
 		return f.buffers.read(p)
 	}
 
@@ -116,16 +117,18 @@ func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 
 // next returns the current section, or else waits for the next one of the queue.
 func (b *bufferSink) next() (*section, *storage.Error) {
+	// Close may free the current section at any time.
 	b.fetch.d.mu.Lock()
 	s := b.current
 	b.fetch.d.mu.Unlock()
 	if s == nil {
-		// The queue is closed when the context is done.
 		s = <-b.queue
 	}
 	if s != nil {
 		return s, nil
 	}
+
+	// The queue was closed, because the context is done or no section is left.
 	if err := b.fetch.interrupted(); err != nil {
 		return nil, err
 	}

@@ -241,22 +241,22 @@ func (s *section) interrupt() {
 	}
 }
 
-// prepareReconnect drops the connection, which ended early with err. It returns nil once another
-// connection may be opened, after the wait of a retry. Otherwise it returns the error of the
-// section.
+// prepareReconnect drops the connection, which ended early with err. It waits as the retry policy
+// demands, and returns nil if another connection may then be opened. Otherwise it returns the error of
+// the section.
 func (s *section) prepareReconnect(err error) *storage.Error {
 	s.drop()
 	dropErr := s.dropError(err)
 	s.sinceDrop = 0
 
-	// Neither the end of the section nor that of its context permits another connection.
+	// No other connection may be opened after the section was closed, or its context has ended.
 	if _, closed := s.opened(); closed {
 		return errClosed
 	}
 	if s.ctx.Err() != nil {
 		return asError(s.ctx, s.ctx.Err())
 	}
-	// Errors of connections are often Internal, because the driver does not know them.
+	// A lost connection often is an error that the driver does not know, which has the code Internal.
 	mayBeConnection := dropErr.Code == storage.Internal
 	if !dropErr.Retryable && !mayBeConnection {
 		return dropErr

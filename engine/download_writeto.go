@@ -171,7 +171,9 @@ func (r *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk copies one chunk of the body. A failure is the writer's if the body can still be read.
+// readChunk copies one chunk of the body, and records a failure of the writer in r.to.err. ReadFrom does
+// not say whether its error is from the body or from the writer. It is the writer's if the body can
+// still be read.
 func (r *destReaderFrom) readChunk(chunk *io.LimitedReader) (int64, error) {
 	n, err := r.to.Writer.(io.ReaderFrom).ReadFrom(chunk)
 	if err == nil {
@@ -382,10 +384,11 @@ func (f *fileSink) failDownload(err error) error {
 	return d.fail(storeErr)
 }
 
-// result returns the first failure of a section, or verifies the checksum of the whole object.
+// result is called after all sections have ended. It returns the first failure of a section, or
+// verifies the checksum of the whole object.
 func (f *fileSink) result() error {
 	d := f.fetch.d
-	// d.crc is the checksum of the bytes before the sections, and f.crc that of the sections.
+	// The download has counted and hashed the bytes before the sections. Add those of the sections.
 	d.crc = crc32c.Join(d.crc, f.crc, f.added)
 	d.remaining -= f.added
 	if f.err != nil {
@@ -395,7 +398,8 @@ func (f *fileSink) result() error {
 		// No section failed, but run has not started all of them.
 		return d.fail(f.fetch.interrupted())
 	}
-	// After undamaged content, finish returns io.EOF.
+
+	// If the checksum is right, finish returns io.EOF, as Read would.
 	if err := d.finish(); err != io.EOF {
 		return err
 	}

@@ -200,20 +200,21 @@ type requestRace struct {
 }
 
 // run makes a request, and a second one if no response comes within the delay. While a second
-// request is not permitted, run tries again from time to time.
-func (r *requestRace) run(ctx context.Context, delay time.Duration) (first response) {
+// request is not permitted, run tries again from time to time. It returns the first success, the first
+// error that another request would probably get, too, or the last response.
+func (r *requestRace) run(ctx context.Context, delay time.Duration) response {
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	pending := 1 // requests without a response
 	for {
 		select {
-		case first = <-r.responses:
+		case resp := <-r.responses:
 			pending--
 			isLast := pending == 0
-			if isLast || first.isFinal(ctx) {
-				r.stop(&first, pending)
-				return first
+			if isLast || resp.isFinal(ctx) {
+				r.stop(&resp, pending)
+				return resp
 			}
 		case <-timer.C:
 			if !r.op.mayHedge() {
@@ -242,8 +243,8 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	}()
 }
 
-// stop cancels all requests except the one that returned first, waits until they have ended, and
-// raises the panic of any of them.
+// stop cancels all requests except that of the response first, waits until they have ended, and
+// raises the panic of any of them. pending is the number of requests without a response.
 func (r *requestRace) stop(first *response, pending int) {
 	for i, cancel := range r.cancels {
 		if i != first.request {
@@ -257,17 +258,17 @@ func (r *requestRace) stop(first *response, pending int) {
 		late.close()
 	}
 
-	// The caller closes the body of a successful response. If Raise panics or the request failed, the
-	// caller gets no body.
-	callerCloses := false
+	// The caller of a successful request reads and closes the body. If the request failed, or Raise
+	// panics, there is no such caller, so end the request here.
+	hasReader := false
 	defer func() {
-		if !callerCloses {
+		if !hasReader {
 			first.close()
 			r.cancels[first.request]()
 		}
 	}()
 	r.caught.Raise()
-	callerCloses = first.err == nil
+	hasReader = first.err == nil
 }
 
 // mayHedge reports whether the bucket permits a hedge now.

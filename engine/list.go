@@ -244,17 +244,16 @@ func (l *listOp) fetch(
 	// A listing that repeats pages would never end.
 	lastKey := lastWithPrefix(page.Entries, prefix)
 	err = progress.check(&l.op.engine.desc, req.Token, page.Token, lastKey)
-	if err == nil {
-		return page, nil
-	}
-
-	// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
-	// is MinIO.
 	if err == errRepeats && hasOtherDelimiter(req) {
+		// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
+		// is MinIO.
 		d := l.op.engine.driver.Describe()
 		return nil, unsupported(d.Provider+" does not support the delimiter "+strconv.Quote(req.Delimiter)+" here", d.FeatureHint)
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
 }
 
 // lastWithPrefix returns the key of the last entry that has the prefix, or "" if none has it.

@@ -46,14 +46,18 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	if l.mustDerive() {
 		return l.eachDerived(ctx, yield)
 	}
+
 	remaining := l.maxEntries()  // how many entries may still be yielded after the current page
 	var prefetched *pagePrefetch // the fetch of the next page, or nil
+	// If the loop ends early, the fetch must end, too.
 	defer func() { prefetched.stop() }()
 
 	for isFirst := true; ; isFirst = false {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
 		}
+
+		// Get the next page, which may have been prefetched.
 		l.req.Limit = l.limitOf(remaining)
 		page, err := l.next(ctx, prefetched)
 		prefetched = nil
@@ -79,8 +83,10 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 		if !wantsNext {
 			return nil
 		}
+
 		l.req.Token = page.Token
-		l.req.Entries = page.Entries[:0] // a page that was not prefetched may reuse this memory
+		// If the next page was not prefetched, it may reuse the memory of this one.
+		l.req.Entries = page.Entries[:0]
 	}
 }
 

@@ -13,15 +13,20 @@ import (
 // Otherwise it copies the object and removes the source.
 func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
-	// A mirror's second store may have an older object.
+	// A mirror's second store may have an older object, which must not be moved instead.
 	ctx = driver.WithoutFailover(ctx)
 	err := m.open(b.engine, src, dst, opts)
 	return run(ctx, &m.op, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
-		if !opts.MovesOnly() || !b.engine.has(storage.ServerMove) {
+		// A server that moves an object cannot change its attributes.
+		mayMove := opts.MovesOnly() && b.engine.has(storage.ServerMove)
+		if !mayMove {
 			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 		}
+
 		attrs, err := m.run(ctx)
-		if err != nil && err.Code == storage.Unsupported && !err.Unknown {
+		// The server does not support this move, and has certainly not moved the object.
+		wasRefused := err != nil && err.Code == storage.Unsupported && !err.Unknown
+		if wasRefused {
 			return b.moveByCopy(m.op.within(ctx), src, dst, opts)
 		}
 		return attrs, err

@@ -13,11 +13,13 @@ import (
 
 // Complete makes the object from the parts. It may be called again after a failure.
 func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.CompleteOption) (*storage.Attrs, error) {
-	const callIDBytes = metadata.WriteIDLength / 2 // each byte makes two digits of the id
+	// The id of the call has as many digits as a write id. Each byte makes two of them.
+	const callIDBytes = metadata.WriteIDLength / 2
 	c := &completion{
 		upload: u,
 		call:   hexid.New(callIDBytes),
 	}
+
 	err := u.prepare(&c.op, "CompleteUpload")
 	c.op.writes = true // unlike the sending of a part, which changes no object
 	if err == nil {

@@ -118,8 +118,9 @@ func (b bucket) ContinueUpload(
 	return continueUpload(ctx, b.engine, "ContinueUpload", "", open)
 }
 
-// continueUpload returns an upload that was begun earlier, without a request. The function open checks
-// the options of the caller, and sets the fields of the upload.
+// continueUpload returns an upload that was begun earlier, without a request. Both ContinueUpload and
+// ContinueListedUpload use it. Their function open checks the options of the caller, and sets the
+// fields of the upload.
 func continueUpload(
 	ctx context.Context, e *engine, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {

@@ -262,17 +262,20 @@ func abortUpload(ctx context.Context, o *operation, err *storage.Error, upload s
 	})
 }
 
-// SignPart returns a signed request with which anyone can send the part with the number.
+// SignPart returns a signed request with which anyone can send the part with the number. The request
+// is valid only for a part of the size and checksum that the options name.
 func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
-	part := &storage.PartOptions{} // which checkSignedPart sets from opts
+	part := &storage.PartOptions{}
 	err := u.prepare(o, "SignPart")
 	if err == nil {
+		// This sets part from the options.
 		err = u.checkSignedPart(o, number, part, opts)
 	}
 
+	// If err is not nil, run only reports it to the hooks, and nothing reads the request.
 	req := &driver.SignPartRequest{
 		Key:     u.put.Key,
 		Upload:  u.record.Upload,

@@ -51,11 +51,12 @@ func finishWrite(
 		return o.toUser(ctx, attrs), nil
 	}
 
-	// The metadata are those that the user gave, so toUser must not decode them.
+	// The response to a write has few attributes, so add those that were sent. The metadata come after
+	// toUser, which would decode them, although they are as the user gave them. They are a copy, because
+	// a driver may keep the map that it was given.
 	want.addSent(attrs)
 	attrs.Metadata = nil
 	attrs = o.toUser(ctx, attrs)
-	// Make a copy, because a driver may keep the map that it was given.
 	attrs.Metadata = maps.Clone(want.properties.Metadata)
 	return attrs, nil
 }

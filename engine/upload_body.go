@@ -274,14 +274,18 @@ func (b *body) report() {
 	}
 }
 
-// finish is called at the end of the body. It checks the length and the checksum, and stores the
-// checksum in *b.sum.
+// finish is called at the end of the body. It checks the length and the checksum, and passes the
+// checksum to the caller in *b.sum.
 func (b *body) finish() *storage.Error {
-	if b.size >= 0 && b.read != b.size {
+	hasSize := b.size >= 0
+	if hasSize && b.read != b.size {
 		return wrongLength(b.read, b.size)
 	}
-	// Without sum, the checksum was known before. If reading was partial, not all bytes were hashed.
-	if b.sum != nil && !b.partial {
+
+	// A nil sum means that the checksum is known already. After a partial read, not all bytes were
+	// hashed.
+	wasHashed := b.sum != nil && !b.partial
+	if wasHashed {
 		got := storage.CRC32C{Sum: b.crc, Known: true}
 		if b.want.Known && b.want != got {
 			return mismatch(b.want, got)

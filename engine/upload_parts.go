@@ -97,8 +97,9 @@ func (p *partPlan) limitLoss(maxLoss int64, isSequential bool) {
 	}
 }
 
-// growth returns after how many parts the size of parts doubles, and how often at most. Both are 0 if
-// all parts have the same size.
+// growth returns after how many parts the size of parts doubles, and how often at most. Larger parts
+// let a long stream fit in the number of parts that the provider permits. Both results are 0 if all
+// parts have the same size.
 func (w *write) growth() (doubleAfter, doublings int) {
 	e := w.op.engine
 	inPlace := w.src.readerAt != nil
@@ -349,6 +350,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	if err == nil {
 		attrs, err = m.complete(ctx, declared)
 	}
+	// The upload is complete or has failed, so nothing sends its final part again.
 	m.freeFinal()
 	err = m.end(ctx, err)
 	hasEnded = true
@@ -399,7 +401,7 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 // beginParts begins a multipart upload, and returns its id. If ctx ends meanwhile, it still waits for
 // the response for a short time, because without the id nobody could abort the upload.
 func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
-	// extendedCtx ends beginTimeout after ctx.
+	// extendedCtx ends later than ctx, by beginTimeout.
 	extendedCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -408,13 +410,14 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	})
 	defer stop()
 
-	// After the end of ctx, the attempt in progress may continue, but no other begins.
+	// After the end of ctx, the attempt in progress may continue, but request begins no other.
 	id, err := request(ctx, o, func(context.Context) (string, error) {
 		return o.engine.driver.BeginParts(extendedCtx, r)
 	})
 	if err != nil {
+		// An upload that was only begun is no object, so the failure has changed none.
 		withoutEffect(err)
-		// The text of the error then says that the key exists.
+		// After IfAbsent, the text of the error says that the key exists.
 		state(err).Absent = err.Code == storage.PreconditionFailed && r.Condition.Absent
 	}
 	return id, err

@@ -60,7 +60,8 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 	header := j.Header()
 	upload := header.Upload
 	if header.Layers != o.engine.layers() {
-		// The layers that put a prefix before the id have gone (see layers).
+		// The journal was written under other layers. A layer of that time may have put a prefix and a
+		// newline before the id, which the store does not know.
 		upload = upload[strings.LastIndexByte(upload, '\n')+1:]
 	}
 
@@ -195,8 +196,9 @@ func (w *write) fingerprint() string {
 	return w.hashOf(w.properties(), controls)
 }
 
-// formerFingerprint returns the fingerprint in the first stored form, with which a journal of an
-// earlier version identifies its call. The names in its JSON are the names of the Go fields.
+// formerFingerprint returns the fingerprint in the first stored form. An earlier version of this
+// library has written that form into its journals, and their uploads must stay resumable. The names in
+// its JSON are the names of the Go fields.
 func (w *write) formerFingerprint() string {
 	// The fields must keep their names and order, because the JSON has both.
 	type formerProperties struct {
@@ -308,8 +310,9 @@ func (m *multipart) storedPart(
 		return driver.Part{}, false, err
 	}
 
-	// Compare the bytes of this call with those of the earlier one.
-	isFixed := m.w.op.engine.desc.FixedParts // the store does not replace a part by other bytes
+	// Compare the bytes of this call with those of the earlier one. With FixedParts, the store does not
+	// replace a part by other bytes.
+	isFixed := m.w.op.engine.desc.FixedParts
 	sameBytes := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum
 	if !sameBytes && (isFixed || m.sequential()) {
 		reason := errors.New("the body has changed since its upload was begun")
@@ -320,8 +323,8 @@ func (m *multipart) storedPart(
 		return driver.Part{}, false, nil
 	}
 
-	// Such a store gets each part recorded before it is sent, still without a tag (see recordBefore).
-	// Without a later record, the store may or may not have the part.
+	// With FixedParts, each part is also recorded before it is sent, still without a tag (see
+	// recordBefore). If no record followed, the store may lack the part, so it is sent again.
 	if isFixed && recorded.Tag == "" {
 		return driver.Part{}, false, nil
 	}
@@ -345,8 +348,9 @@ func (m *multipart) uploadMissing(err *storage.Error) bool {
 }
 
 // reconcileResumed finds out whether an earlier call has completed the upload that this call could
-// not complete. err says that the upload is missing, or that the condition does not hold.
-// wasCompleting is true if an earlier call had begun to complete the upload.
+// not complete. It returns the attributes of the object if so, and otherwise the error for the caller.
+// err says that the upload is missing, or that the condition does not hold. wasCompleting is true if
+// an earlier call had begun to complete the upload, even if it got no response.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, err *storage.Error, wasCompleting bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
@@ -364,18 +368,19 @@ func (m *multipart) reconcileResumed(
 	}
 
 	if headErr != nil && headErr.Code != storage.ObjectNotFound {
-		// It is not known whether the object exists.
+		// It is not known whether an earlier call has stored the object.
 		headErr.Unknown = true
 		headErr.Err = errors.Join(headErr.Err, err)
 		return nil, headErr
 	}
 
-	// attrs is nil if there is no object.
+	// The earlier call may have stored the object, and another write may have replaced or removed it.
+	// attrs is nil if there is no object now.
 	if wasCompleting && m.mayBeOverwritten(err, attrs) {
 		return nil, errOverwritten(err)
 	}
 	if err.Code == storage.PreconditionFailed {
-		// The text of the error will say that the key exists.
+		// After IfAbsent, the text of the error says that the key exists.
 		state(err).Absent = w.req.Condition.Absent
 		return nil, err
 	}

@@ -432,7 +432,8 @@ func requestUnlessRestart[T any](
 		}
 		if attemptErr := asError(ctx, err); mustRestart(attemptErr) {
 			refusal = attemptErr
-			// Make send stop, which retries no Internal. The caller gets the refusal in place of it.
+			// A retry cannot succeed. Internal makes send stop, because send never retries it. The caller
+			// gets the refusal instead.
 			return storage.Internal
 		}
 		return err
