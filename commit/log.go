@@ -124,9 +124,9 @@ func (l *Log) forget() {
 	}
 }
 
-// checkKnown reports whether an entry that this Log has seen still exists, which is false only if
-// it was trimmed. If it has vanished in another way or was replaced, checkKnown fails with Changed,
-// because this is another log than was read before.
+// checkKnown checks that this is still the log that was read before, by an entry that this Log has
+// seen. exists is false only if Trim has removed the entry. If the entry has vanished in another way or
+// was replaced, checkKnown fails with Changed.
 func (l *Log) checkKnown(ctx context.Context, last *known) (exists bool, err error) {
 	problem, err := l.findProblem(ctx, last)
 	if err != nil {

@@ -73,27 +73,28 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 func (l *Log) removeEntries(ctx context.Context, number int64) error {
 	lastKey := l.key(number)
 	isOrdered := storage.Supports(l.bucket, storage.OrderedListing)
+
+	// RemoveAll takes keys without errors, so the error of the listing is kept beside them.
 	var listErr error
-	_, err := storage.RemoveAll(ctx, l.bucket, func(yield func(string) bool) {
+	keys := func(yield func(string) bool) {
 		for entry, err := range l.bucket.List(ctx, storage.WithPrefix(l.prefix), storage.WithAnyOrder()) {
 			if err != nil {
 				listErr = err
 				return
 			}
-			if entry.Key > lastKey {
-				if isOrdered {
-					return
-				}
-				continue
+			isAfterLast := entry.Key > lastKey
+			if isAfterLast && isOrdered {
+				return
 			}
-			if !l.isEntry(entry.Key) {
+			if isAfterLast || !l.isEntry(entry.Key) {
 				continue
 			}
 			if !yield(entry.Key) {
 				return
 			}
 		}
-	})
+	}
+	_, err := storage.RemoveAll(ctx, l.bucket, keys)
 	return errors.Join(listErr, err)
 }
 
@@ -142,13 +143,15 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 // replaceMark replaces the mark current, which is zero if there is no object, by next. It fails
 // with errMoved if the object "trimmed" has another mark meanwhile.
 func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
-	change := func(old []byte, attrs *storage.Attrs) ([]byte, error) {
-		var stored mark
+	change := func(text []byte, attrs *storage.Attrs) ([]byte, error) {
+		stored := mark{}
+		// Update passes nil attributes if there is no object.
 		if attrs != nil {
-			var err error
-			if stored, err = l.parseMark(old); err != nil {
+			parsed, err := l.parseMark(text)
+			if err != nil {
 				return nil, err
 			}
+			stored = parsed
 		}
 		if stored != current {
 			return nil, errMoved

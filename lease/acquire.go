@@ -53,6 +53,8 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 	if remaining <= 0 {
 		return w.tryAcquire(ctx, current)
 	}
+
+	// Look again several times per TTL, because the holder may release the lease earlier.
 	w.requestHandover(ctx, current)
 	return false, min(remaining, current.ttl()/looks), nil
 }
