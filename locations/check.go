@@ -85,9 +85,9 @@ func (c *Config) checkForms() error {
 	return nil
 }
 
-// checkLocation checks the address, the features and the layers of one location. It skips a layer of
-// this library that the program does not import, because another program may import the layer and open
-// the location.
+// checkLocation checks the address, the features and the layers of one location, alone: it does not
+// look at other locations that the layers name. It skips a layer of this library that the program does
+// not import, because another program may import the layer and open the location.
 func (c *Config) checkLocation(name string) error {
 	loc := &namedLocation{location: c.Locations[name], name: name}
 	if _, err := loc.location.inEffect(); err != nil {
@@ -103,7 +103,8 @@ func (c *Config) checkLocation(name string) error {
 		return isOurs && !registered
 	})
 
-	_, err := c.configure(loc, false)
+	const withRelations = false
+	_, err := c.configure(loc, withRelations)
 	return err
 }
 
@@ -142,12 +143,14 @@ func (loc *Location) Features() (features storage.Features) {
 	return features
 }
 
-// featureOf returns the feature with this name.
-func featureOf(name string) (feature storage.Features, known bool) {
+// featureOf returns the feature with this name, or false if there is none.
+func featureOf(name string) (storage.Features, bool) {
 	// A number is not the name of a feature, although String returns one for a bit without a feature.
 	if !nameForm.MatchString(name) {
 		return 0, false
 	}
+
+	// Each feature is one bit, which only its method String can name.
 	for bit := range 64 {
 		feature := storage.Features(1) << bit
 		if feature.String() == name {

@@ -195,10 +195,12 @@ func (c *Config) OpenService(ctx context.Context, name string, opts ...storage.O
 		return nil, err
 	}
 	if len(loc.location.Require) > 0 {
-		return nil, c.locate(loc.name, 0, invalid("require must be for one bucket, and not for an account", ""), "")
+		err := invalid("require must be for one bucket, and not for an account", "")
+		return nil, c.locate(loc.name, 0, err, "")
 	}
 
-	layers, err := c.openLayers(ctx, loc, false)
+	const isBucket = false // the location is an account
+	layers, err := c.openLayers(ctx, loc, isBucket)
 	if err != nil {
 		return nil, err
 	}
