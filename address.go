@@ -89,7 +89,8 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 		return nil, err
 	}
 	view := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
-	// Nobody else has the whole bucket, so Close of the view must close it.
+	// Nobody else has the whole bucket. So Close of the view must close the Core, as Close of the whole
+	// bucket would.
 	view.owner = f.closes()
 	return view, nil
 }

@@ -74,7 +74,7 @@ func (f *front) refuseCopy(ctx context.Context, dstKey string, source *front, sr
 	return f.refuse(ctx, Operation{Name: "Copy", Key: f.scope.Key(dstKey), Keys: []string{srcKey}}, err)
 }
 
-// Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
+// Compose concatenates the objects srcKeys of b, in this order, to one object. It does so on the server
 // if the provider can, and otherwise by streaming. A source may be dstKey itself. If a source
 // changes meanwhile, Compose fails with Changed. The new object has only the attributes that
 // options set. Its default content type is that of dstKey's extension, or otherwise that of the
@@ -99,6 +99,7 @@ func Compose(ctx context.Context, b Updater, dstKey string, srcKeys []string, op
 		op := Operation{Name: "Compose", Key: wholeDst, Keys: wholeSrcs}
 		return nil, f.refuse(ctx, op, locateError(f, "Compose", dstKey, err))
 	}
+
 	o.state.View = f.scope.Prefix
 	attrs, err := f.core.Compose(ctx, wholeDst, wholeSrcs, o)
 	return f.attrsOrError(attrs, err, "Compose", dstKey)

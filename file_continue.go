@@ -101,6 +101,7 @@ func (c *continuation) progressAfter(received int64) func(done, total int64) {
 // isOutdated reports whether err shows that a download cannot be continued, because the object has
 // changed or the options cannot read a range of it.
 func isOutdated(err error) bool {
+	// An error of the file is not an *Error, and a download of the whole object would not help.
 	if _, ok := errors.AsType[*Error](err); !ok {
 		return false
 	}

@@ -46,8 +46,8 @@ func (f *front) engine() serving.Engine {
 		return nil
 	}
 
-	// A Core that changes keys or bytes may not let the server copy its objects, which shows in the
-	// source of a copy.
+	// A copy on the server would skip what such a Core does. So its Source has another key, or is no
+	// object of an engine.
 	source := f.core.Source(probedKey)
 	if source.key != probedKey {
 		return nil

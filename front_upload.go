@@ -80,6 +80,7 @@ func PutSignedPart(
 		return nil, err
 	}
 	o := &PartOptions{}
+	// Errors and hooks name the operation PutPart, which this function does for the client.
 	if err := f.check(ctx, scope.Upload, "PutPart", key, o.Apply(opts...)); err != nil {
 		return nil, err
 	}

@@ -173,7 +173,8 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return []fs.DirEntry{}, nil
 }
 
-// checkEmptyDir fails if name, below which nothing was listed, is a file or does not exist.
+// checkEmptyDir fails if name, below which nothing was listed, is a file or does not exist. It returns
+// nil for an empty directory.
 func (f *fileSystem) checkEmptyDir(name string) error {
 	isDir, err := f.isDir(name)
 	if isDir || isEmptyDir(err) {
@@ -183,7 +184,8 @@ func (f *fileSystem) checkEmptyDir(name string) error {
 		return err
 	}
 
-	// The name may be that of an object. If it is nothing, Attrs fails with ObjectNotFound.
+	// The name may be that of an object, or of an empty directory that only a read detects. If it is
+	// nothing, Attrs fails with ObjectNotFound.
 	_, err = f.b.Attrs(f.ctx, f.root+name)
 	if isEmptyDir(err) {
 		return nil

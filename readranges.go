@@ -224,8 +224,9 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 // fetchRuns reads all runs of the plan. It collects runs in a batch, and fetches that before the next
 // run would make it too large.
 //
-// The memory for the results must not depend on a wrong size. So a batch has at most r.claimed
-// bytes, or as many as all earlier batches have delivered, if that is more.
+// A server could claim a size that the object does not have, and so make this process allocate too
+// much memory. So a batch has at most r.claimed bytes, or as many as all earlier batches have
+// delivered, if that is more.
 func (r *rangesRead) fetchRuns(ctx context.Context) error {
 	var batch []rangeplan.Run
 	batchBytes := int64(0)
