@@ -206,9 +206,8 @@ func EncodeMetadataValue(text string) string {
 // staysInMetadata reports whether every store returns the byte at i unchanged, so that it needs no
 // percent-encoding.
 //
-// A "?" after "=" needs it, because "=?" begins an encoded word (RFC 2047). For S3 and Azure, the
-// engine turns a value that contains "=?" into encoded words, which R2 does not store unchanged,
-// but decodes.
+// A "?" after "=" needs percent-encoding, because "=?" begins an encoded word (RFC 2047). For S3 and
+// Azure, the engine itself encodes a value with "=?" as such words, but R2 would decode them.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {

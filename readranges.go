@@ -276,7 +276,8 @@ func (r *rangesRead) readFirst(length int64) error {
 
 // fetchBatch reads runs in parallel. A run is the part of the object that one request reads.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
-	// Allocate the memory for all results. Backward, each grows only once, because its last part needs the most.
+	// Allocate the memory for all results. makeRoom makes a result long enough for one part of it. With
+	// the last part first, each result is allocated only once.
 	for _, run := range slices.Backward(batch) {
 		for _, part := range slices.Backward(run.Parts) {
 			r.makeRoom(part)

@@ -114,7 +114,8 @@ func (l *Log) predecessor(ctx context.Context, start time.Time) (int64, error) {
 }
 
 // put stores an entry with this number. won is false if another writer has stored an entry with the
-// number before.
+// number before. If the log was trimmed up to the number meanwhile, confirm finds that out, and put
+// fails.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	d := draft{number: number, id: rand.Text(), data: data}
 	err = l.upload(ctx, d)
@@ -126,7 +127,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 	}
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		// Another writer has stored an entry with this number. But if the log was trimmed up to it, an
-		// earlier attempt of Upload may have stored the entry of this call before, and confirm fails.
+		// earlier attempt of Upload may have stored the entry of this call before, and Trim removed it.
 		return false, l.confirm(ctx, number, "")
 	}
 	return false, err

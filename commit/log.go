@@ -96,8 +96,8 @@ func (l *Log) remember(number int64, id string) {
 		old := l.known.Load()
 		latest := known{number: number, id: id, at: time.Now()}
 		if old != nil && old.isBetter(number, id) {
-			// Keep the old entry, which is still in the log: it is later, or it is the same entry and may
-			// have an id.
+			// The old entry is later, or it is the same entry and may have an id. So it is still in the
+			// log, and only its time is renewed.
 			latest.number = old.number
 			latest.id = old.id
 		}

@@ -96,7 +96,7 @@ func (l *Log) readEntries(ctx context.Context, op string, first int64, size int)
 		return err
 	})
 
-	// Only the entries before the first failure count.
+	// The first entry that failed ends the result, because the reader must not miss one.
 	count := 0
 	for count < size && errs[count] == nil {
 		count++

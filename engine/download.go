@@ -152,7 +152,7 @@ func (d *download) connectFirst(isShared bool) (*storage.Attrs, *storage.Error) 
 		return d.first.connect()
 	}
 
-	// connect sends req. Later, start needs the length that the caller wants.
+	// Shorten the range only for this request, because start needs the length that the caller wants.
 	length := req.Length
 	req.Length = firstSectionBytes
 	attrs, err := d.first.connect()

@@ -41,7 +41,8 @@ func (f *fetch) runBuffered() bool {
 	f.sink = b
 	f.buffers = b
 
-	// The first section is read by the first connection, and not by the fetch.
+	// The first connection reads the first section, and not the fetch. The section that the fetch starts
+	// first comes after it.
 	f.last = f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)

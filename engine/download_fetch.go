@@ -254,21 +254,21 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	}
 }
 
-// readRest reads what remains of section s into the sink. wasRefused is true if the store has failed
-// with a temporary error, which err then is.
+// readRest reads what remains of section s into the sink. wasRefused is true if err is a temporary error
+// of the store, which may mean that the store permits no further connection.
 func (f *fetch) readRest(s *section) (wasRefused bool, err error) {
 	for s.remaining.Load() > 0 {
-		free, spaceErr := f.sink.space(s)
-		if spaceErr != nil {
-			return false, asError(f.ctx, spaceErr)
-		}
-		n, err := s.read(free)
+		free, err := f.sink.space(s)
 		if err != nil {
-			return err.Retryable, err
+			return false, asError(f.ctx, err)
+		}
+		n, readErr := s.read(free)
+		if readErr != nil {
+			return readErr.Retryable, readErr
 		}
 		f.limit.Moved(int64(n))
-		if sinkErr := f.sink.filled(s, free[:n]); sinkErr != nil {
-			return false, sinkErr
+		if err := f.sink.filled(s, free[:n]); err != nil {
+			return false, err
 		}
 	}
 	return false, nil

@@ -316,10 +316,15 @@ func (s *section) end(isLast bool) {
 
 	// Only a connection to a remote store can be canceled.
 	isRemote := cancel != nil
-	if isRemote {
-		defer cancel() // frees the resources of the context
+	if !isRemote {
+		_ = body.Close()
+		return
 	}
-	if isRemote && s.remaining.Load() > 0 {
+
+	// The context must end in any case, to free its resources. But a body that was read to its end is
+	// closed first, so that the connection can be used again.
+	defer cancel()
+	if s.remaining.Load() > 0 {
 		// Closing the body of an HTTP response waits for a blocked Read, unless that is canceled.
 		cancel()
 	}

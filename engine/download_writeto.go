@@ -59,7 +59,8 @@ func (d *download) bodyTo(w io.Writer, src io.WriterTo) (int64, error) {
 		accounts: d.hashing || d.progress != nil,
 	}
 
-	// Count the bytes, which dst has done only if it looks at them.
+	// Count the bytes here, unless dst has done so. A body that is too long is left uncounted, and fails
+	// in the checks below.
 	before := d.remaining
 	n, err := src.WriteTo(dst.withReaderFrom())
 	if !dst.accounts && n <= d.remaining {
@@ -103,10 +104,11 @@ type destWriter struct {
 // Write writes p to the caller's writer in chunks, and hashes each chunk while it is in the
 // processor's cache.
 func (w *destWriter) Write(p []byte) (int, error) {
-	// The body may have more bytes than the download may still deliver.
 	if w.accounts {
+		// The body may have more bytes than the download may still deliver.
 		p = p[:min(int64(len(p)), w.d.remaining)]
 	}
+
 	written := 0
 	for {
 		if err := w.d.ctx.Err(); err != nil {

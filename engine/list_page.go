@@ -71,7 +71,7 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 }
 
 // fillPage joins pages of the driver until they have enough entries for a page of size entries, or
-// more. If asksForNext is true, they are enough only if they also show whether another entry follows.
+// more. If asksForNext is true, it continues until they also show whether another entry follows.
 func (l *listOp) fillPage(ctx context.Context, size int, asksForNext bool) (*storage.Page, *storage.Error) {
 	var entries []storage.ListEntry // of the driver's pages so far
 	for {
@@ -85,13 +85,13 @@ func (l *listOp) fillPage(ctx context.Context, size int, asksForNext bool) (*sto
 		}
 
 		isLast := page.Token == ""
-		isTooLong := len(page.Entries) > size
+		hasNext := len(page.Entries) > size // the page has an entry of the next page
 		isFull := !asksForNext && l.isComplete(page, size)
-		if isLast || isTooLong || isFull {
+		if isLast || hasNext || isFull {
 			return page, nil
 		}
 
-		// Request the rest of the page.
+		// Request the rest of the page. With asksForNext, the limit of onePage stays.
 		entries = page.Entries
 		l.req.Token = page.Token
 		if !asksForNext {

@@ -208,10 +208,10 @@ func (c *completion) checksum(req *driver.CompleteRequest) (storage.CRC32C, *sto
 }
 
 // plan chooses and checks the parts, and returns the request that joins them. isTooLarge is true
-// if they are larger than the upload permits, so that it must be aborted.
+// if err says that they are larger than the upload permits, so that it must be aborted.
 func (c *completion) plan(
 	listed []driver.Part,
-) (_ *driver.CompleteRequest, isTooLarge bool, _ *storage.Error) {
+) (joinReq *driver.CompleteRequest, isTooLarge bool, err *storage.Error) {
 	parts, err := c.choose(listed)
 	if err != nil {
 		return nil, false, err

@@ -98,16 +98,17 @@ func (b bucket) ContinueListedUpload(
 	return continueUpload(ctx, b.engine, "ContinueListedUpload", entry.Key, open)
 }
 
-// adopt makes u continue the upload with the name in the store, which another process may have begun.
-// It fails if options set attributes that only BeginUpload can set.
+// adopt makes u continue the upload that has the name upload in the store. Another process may have
+// begun it. adopt fails if options set attributes that only BeginUpload can set.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	// Some stores get the attributes at the beginning of an upload, and others at its completion.
 	storeHasAttrs := u.engine.desc.AttributesAtBegin
-	if storeHasAttrs && u.attributed {
+	if storeHasAttrs && u.hasAttrs {
 		return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 	}
 	if storeHasAttrs {
-		// The store keeps the content type and the write id of BeginUpload, which are not known here.
+		// The object gets the attributes and the write id of BeginUpload, which are not known here. So drop
+		// the defaults that resolve has set.
 		u.put.Properties = storage.Properties{}
 		u.record.Type = ""
 		u.record.WriteID = ""

@@ -26,8 +26,8 @@ type multipartUpload struct {
 	record uploadtoken.Record
 	put    driver.PutRequest // the Put request of BeginParts and CompleteParts; it never changes
 	token  string
-	// attributed is true if options have set properties, tags, locks or public access.
-	attributed bool
+	// hasAttrs is true if options have set properties, tags, locks or public access.
+	hasAttrs bool
 
 	mu   sync.Mutex
 	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not return
@@ -71,7 +71,7 @@ func (u *multipartUpload) resolve(o *operation, opts *storage.UploadOptions) *st
 	put.AnyOrder = true
 	put.UncheckedParts = opts.UncheckedParts
 	hasControls := put.PublicRead || opts.Tags != nil || locks(&opts.Controls)
-	u.attributed = opts.Set != 0 || hasControls
+	u.hasAttrs = opts.Set != 0 || hasControls
 
 	if err := e.need(storage.MultipartUploads|storage.OpenUploads, "BeginUpload"); err != nil {
 		return err

@@ -235,12 +235,13 @@ type replayable interface {
 }
 
 // send makes a driver call, and retries it while its error is temporary. body is what the call reads,
-// or nil. The error has Unknown set if any attempt may have taken effect.
+// or nil. The error is that of the last attempt, with Unknown set if any attempt may have taken effect.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	mayHaveEffect := false // whether any attempt so far may have taken effect
 	var tries running.Tries
 	for {
 		if o.startAttempt(ctx) != nil {
+			// While the store throttles, the attempt had to wait, and ctx has ended meanwhile.
 			return o.waitError(ctx, nil, mayHaveEffect)
 		}
 
@@ -260,7 +261,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 			return err
 		}
 
-		// From here on, failure.Unknown stands for all attempts, and LastUnknown for this one.
+		// Unknown comes to stand for all attempts so far. LastUnknown keeps that of this attempt.
 		failure := asError(ctx, err)
 		o.endAttempt(failure)
 		mayHaveEffect = mayHaveEffect || failure.Unknown
@@ -268,6 +269,7 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 		state(failure).Repeated = tries.Failed > 0
 		failure.Unknown = mayHaveEffect
 
+		// Wait for the next attempt, if one is permitted.
 		delay, canRetry := o.retryDelay(ctx, &tries, failure, body)
 		if !canRetry {
 			return failure

@@ -102,7 +102,7 @@ func (s *signOp) keepStable() *storage.Error {
 		err.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
 		return err
 	}
-	// Term fails if StableFor plus the TTL is too long. The time does not matter for that.
+	// Only the error matters here: Term fails at any time if StableFor plus the TTL is too long.
 	if _, _, err := s.opts.Term(time.Time{}); err != nil {
 		return ownError(err)
 	}

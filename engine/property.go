@@ -200,13 +200,16 @@ func (e *engine) needProperties(p *storage.Properties, set storage.PropertySet) 
 		}
 	}
 	for _, text := range textProperties {
-		isClass := text.bit == storage.StorageClassSet // a feature of its own
-		if set&text.bit == 0 || isClass {
+		// The storage class needs another feature than the other properties.
+		isSet := set&text.bit != 0
+		isClass := text.bit == storage.StorageClassSet
+		if !isSet || isClass {
 			continue
 		}
 		// An empty value sets nothing, but WithContentType is refused even with an empty value.
+		isEmpty := *text.field(p) == ""
 		isContentType := text.bit == storage.ContentTypeSet
-		if *text.field(p) == "" && !isContentType {
+		if isEmpty && !isContentType {
 			continue
 		}
 		if err := e.need(storage.ContentProperties, text.option); err != nil {

@@ -130,7 +130,8 @@ func (in *intent) errOtherObject(err *storage.Error) *storage.Error {
 		return unresolved(err)
 	}
 	if in.condition.Absent {
-		// The object is of another client, so this write was refused. Only Update reports Overwritten.
+		// For IfAbsent, it is enough to say that the key exists. But Update would repeat a refused write,
+		// and this one may have taken effect before the other. So Update reports Overwritten instead.
 		err.Unknown = false
 		state(err).Overwritten = errOverwritten(err)
 		return err
@@ -139,13 +140,14 @@ func (in *intent) errOtherObject(err *storage.Error) *storage.Error {
 }
 
 // conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
-// error does not prove that a condition of this write failed.
+// error does not prove that a condition of this write failed. Unknown of the result is true if the
+// object itself must show whether this write has stored it.
 func (in *intent) conditionFailure(e *engine, err *storage.Error) *storage.Error {
 	if in.condition.Absent {
-		// The text of the error will say that the key exists.
+		// After IfAbsent, the text of the error says that the key exists.
 		state(err).Absent = true
-		hasCallersID := in.named && in.writeID != ""
 		// An earlier call with the same write id may have stored the object.
+		hasCallersID := in.named && in.writeID != ""
 		err.Unknown = err.Unknown || hasCallersID
 	}
 	if !err.Unknown {
@@ -153,7 +155,8 @@ func (in *intent) conditionFailure(e *engine, err *storage.Error) *storage.Error
 		return err
 	}
 
-	// An earlier attempt may have written the object, and made the condition fail.
+	// An earlier attempt may have written the object, and made the condition fail. Only the write id in
+	// the metadata could show that.
 	if !e.has(storage.Metadata) {
 		err.Code = storage.OutcomeUnknown
 		err.Hint = "a response was lost: this call may have written the object, and the store keeps no metadata that would tell"

@@ -149,18 +149,17 @@ type groupRemoval struct {
 	err     *storage.Error
 }
 
-// removeGroup removes a group of entries as one operation, whose keys hooks see and can only refuse
-// together. It returns an error or nil for each entry.
+// removeGroup removes a group of entries as one operation. Hooks see all its keys, and can only refuse
+// them together. It returns an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
-	refusal := r.prepare(o)
+	refusal := r.prepare(o) // the error with which the whole group is refused, or nil
 	removals := newRemovals(group)
 	for i := range removals {
 		o.keys = append(o.keys, removals[i].request.Key)
 	}
 
-	// An entry that fails its own check is not sent. If the whole group is refused, that refusal is
-	// the error of each entry.
+	// An entry that fails its own check is not sent. If the group is refused already, no check is needed.
 	pending := make([]*groupRemoval, 0, len(removals))
 	for i := range removals {
 		entry := &removals[i]
@@ -176,7 +175,8 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 		refusal = removals[0].err
 	}
 
-	// A hook may refuse the operation, too. If it is refused, no pending entry is sent.
+	// A hook may refuse the operation, too. If it is refused, no pending entry is sent, and the refusal
+	// is the error of each.
 	ctx, refusal := o.begin(r.ctx, refusal)
 	if refusal != nil {
 		for _, entry := range pending {
@@ -277,16 +277,16 @@ func (g *groupRemoval) end(err *storage.Error) {
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (rest []*groupRemoval) {
 	var tries running.Tries
 	for {
-		// An attempt cannot start if ctx ends before the store may get another request.
 		if o.startAttempt(ctx) != nil {
+			// While the store throttles, the attempt had to wait, and ctx has ended meanwhile.
 			waitErrors(ctx, o, pending)
 			return nil
 		}
 
+		// Record the results even if the provider refuses the batch, because an error may say that it is
+		// unknown what the batch did.
 		errs := sendBatch(ctx, o, pending)
-		// Record a refusal, too: it may leave unknown what the batch did.
 		retries, cause := recordResults(ctx, errs, pending)
-
 		if allUnsupported(errs) {
 			return pending
 		}

@@ -368,16 +368,17 @@ func (w *write) putSection(
 		}
 	}
 
-	// If the checksum is known, compare it here. Otherwise the body compares it with the declared one
-	// when all bytes were read, and sets it in the request.
 	if crc.Known && declared.Known && crc != declared {
 		return nil, mismatch(declared, crc)
 	}
+
 	req := &w.req
 	req.CRC32C = crc
 	req.Size = length
 	req.Body = content
 	if !crc.Known {
+		// After its last byte, the body compares its checksum with the declared one, and sets it in the
+		// request.
 		content.body.want = declared
 		content.body.sum = &req.CRC32C
 	}

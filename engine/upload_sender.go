@@ -148,31 +148,30 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 }
 
 // fillPart reads a part of size bytes into current, and the first byte of the following part into
-// next, which is nil if the stream ends before that.
+// next. That byte shows whether the part is the last one. next is nil if the stream ends before it.
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
-) (next *buffer.Buffer, _ *storage.Error) {
+) (next *buffer.Buffer, failure *storage.Error) {
 	// If the source panics, the memory must be freed.
-	panicked := true
+	hasRead := false
 	defer func() {
-		if panicked {
+		if !hasRead {
 			current.Free()
 			next.Free()
 		}
 	}()
 
-	// If the stream ends within the part or after it, Fill returns io.EOF.
 	err := current.Fill(ctx, &w.src, size)
 	if err == nil {
 		next = newBuffer(w.op)
 		err = next.Fill(ctx, &w.src, 1)
 	}
-	panicked = false
-
+	hasRead = true
 	if err == nil {
 		return next, nil
 	}
-	// There is no next part to return.
+
+	// There is no next part, so no memory is needed for it. Fill returns io.EOF at the end of the stream.
 	next.Free()
 	if err == io.EOF {
 		return nil, nil

@@ -59,8 +59,8 @@ func (w *waiter) attempt(ctx context.Context) (acquired bool, wait time.Duration
 	return false, min(remaining, current.ttl()/looks), nil
 }
 
-// look reads the object. If its revision is new, the time for which the lease has not changed begins
-// again.
+// look reads the object. If its revision is new, look restarts the time after which a lease that has
+// not changed may be acquired from its holder.
 func (w *waiter) look(ctx context.Context) (current state, err error) {
 	isFirst := w.revisionTime.IsZero()
 	// With WithRemoval, a free lease has no object, so the first attempt creates it without a read.
@@ -144,8 +144,9 @@ func (w *waiter) untilDue(current state, now time.Time) time.Duration {
 	// If the store reports no times, the whole interval begins now.
 	due := now.Add(interval)
 	if !began.IsZero() {
-		// By the store's clock, this time has passed from the acquisition to the last write of the object.
-		// How long that write was ago is unknown. If the clock was set back, the difference is negative.
+		// The clock of the store shows how much time passed from the acquisition to the last write of the
+		// object, and that time need not be waited again. If the clock was set back, it is negative. How
+		// long ago the last write was is unknown, because the clocks may differ.
 		passed := max(0, current.modified.Sub(began))
 		due = due.Add(-min(passed, interval))
 	}
@@ -169,14 +170,15 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 	written, err := l.write(ctx, current, record{Holder: l.holder, Token: current.record.Token + 1, TTL: l.ttl})
 	l.state = written
 
-	// WithInterval needs the time of the write.
+	// WithInterval needs the time of the write, which some stores do not return.
 	lacksTime := l.interval > 0 && written.modified.IsZero()
 	if err == nil && !lacksTime {
 		l.state.record.Began = written.modified
 		return true, 0, nil
 	}
 
-	// Read the object, because its time is missing, or because the write may have succeeded without a response.
+	// Read the object, because its time is missing, or because the write may have succeeded without a
+	// response. This and the release must be possible even if ctx has ended.
 	cleanupCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	isHeld, readErr := l.readHeld(cleanupCtx, start)
@@ -190,7 +192,8 @@ func (w *waiter) tryAcquire(ctx context.Context, current state) (acquired bool, 
 	}
 
 	if err == nil {
-		// The write has succeeded, but its time remains unknown.
+		// The write has succeeded, but its time remains unknown. If the release fails, the lease ends
+		// after its TTL.
 		_ = l.free(cleanupCtx)
 		return false, 0, readErr
 	}

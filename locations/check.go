@@ -49,12 +49,13 @@ func (c *Config) Check() error {
 	if err := c.checkForms(); err != nil {
 		return err
 	}
+	const withOthers = true
 	for _, name := range c.Names() {
 		loc, err := c.find(name)
 		if err != nil {
 			return err
 		}
-		if _, err := c.configure(loc, true); err != nil {
+		if _, err := c.configure(loc, withOthers); err != nil {
 			return err
 		}
 		if err := storage.CheckAddress(loc.address); err != nil {
@@ -103,8 +104,8 @@ func (c *Config) checkLocation(name string) error {
 		return isOurs && !registered
 	})
 
-	const withRelations = false
-	_, err := c.configure(loc, withRelations)
+	const withOthers = false
+	_, err := c.configure(loc, withOthers)
 	return err
 }
 

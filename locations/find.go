@@ -48,11 +48,12 @@ func (c *Config) find(name string) (*namedLocation, error) {
 }
 
 // replaceAddress replaces the address of loc by one from the environment. The prefix beside the address
-// stays, unless the new address has one.
+// stays, unless the new address has one. The other parameters and the credentials belong to the old
+// address, so they go.
 func (loc *namedLocation) replaceAddress(address string) error {
 	parameters := map[string]string{}
-	prefix, hasOwnPrefix := loc.location.Parameters["prefix"]
-	if hasOwnPrefix && !hasPrefix(address) {
+	prefix, isConfigured := loc.location.Parameters["prefix"]
+	if isConfigured && !hasPrefix(address) {
 		parameters["prefix"] = prefix
 	}
 	loc.location.Address = address

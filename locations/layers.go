@@ -73,9 +73,9 @@ type openBucket struct{ storage.Bucket }
 
 func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 
-// configure reads and checks the layers of a location. With relations, it also checks the other
-// locations that the layers name, such as a second store.
-func (c *Config) configure(loc *namedLocation, relations bool) ([]*driver.ConfiguredLayer, error) {
+// configure reads and checks the layers of a location, and returns them in their order. If withOthers is
+// true, it also checks the other locations that the layers name, such as a second store.
+func (c *Config) configure(loc *namedLocation, withOthers bool) ([]*driver.ConfiguredLayer, error) {
 	var configured []*driver.ConfiguredLayer
 	others := map[string]bool{}
 	for i, layer := range loc.location.Layers {
@@ -83,7 +83,7 @@ func (c *Config) configure(loc *namedLocation, relations bool) ([]*driver.Config
 		if err != nil {
 			return nil, c.layerError(loc, i, err)
 		}
-		if relations {
+		if withOthers {
 			if err := c.checkSecondStore(loc, configuredLayer, others); err != nil {
 				return nil, c.layerError(loc, i, err)
 			}
@@ -94,7 +94,7 @@ func (c *Config) configure(loc *namedLocation, relations bool) ([]*driver.Config
 	if name := repeatedName(loc.location.Layers); name != "" {
 		return nil, c.locate(loc.name, 0, fmt.Errorf("layers must have %s only once", name), "remove one of them")
 	}
-	if relations {
+	if withOthers {
 		if err := c.checkDirectories(loc, configured); err != nil {
 			return nil, c.locate(loc.name, 0, err, "")
 		}
@@ -216,7 +216,8 @@ func hasPrefix(address string) bool {
 
 // openLayers opens the layers of a location. If isBucket is false, the location is an account.
 func (c *Config) openLayers(ctx context.Context, loc *namedLocation, isBucket bool) (*Layers, error) {
-	configured, err := c.configure(loc, true)
+	const withOthers = true
+	configured, err := c.configure(loc, withOthers)
 	if err != nil {
 		return nil, err
 	}

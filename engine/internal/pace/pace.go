@@ -185,7 +185,7 @@ func (p *Pace) setMark(count int64) {
 	p.mark.CompareAndSwap(last, &mark{at: now, done: count})
 }
 
-// watch starts the first round, unless a round is in progress. The caller holds p.mu.
+// watch starts the first round after a refusal, unless a round is in progress. The caller holds p.mu.
 func (p *Pace) watch(now time.Duration) {
 	if p.watches.Load() {
 		return
@@ -197,8 +197,8 @@ func (p *Pace) watch(now time.Duration) {
 	p.calm = 0
 	p.rate = 0
 
-	// The successes since the last mark count toward the first round. If that mark is two rounds old,
-	// the store was idle, and its successes say nothing about its rate.
+	// The first round must know the rate before the refusal. So it also counts the successes since the
+	// last mark. If that mark is two rounds old, the store was idle, and they say nothing about its rate.
 	if last := p.mark.Load(); last != nil && now-last.at < 2*round {
 		p.begun = last.at
 		p.served = int(p.done.Load() - last.done)
@@ -228,7 +228,8 @@ func (p *Pace) adjustRate() {
 		if tooManyRefused {
 			p.lowerRate()
 		}
-		p.step = p.rate / firstStep // for the next round without a refusal
+		// The next round without a refusal begins with a small step.
+		p.step = p.rate / firstStep
 		return
 	}
 
@@ -238,7 +239,8 @@ func (p *Pace) adjustRate() {
 	if !isFirstCalm {
 		p.step *= 2
 	}
-	p.rate += p.step // if rate is 0, step is 0, too
+	// A rate of 0 has a step of 0, so it stays, and nothing is delayed.
+	p.rate += p.step
 	if p.calm == calmRounds {
 		// The store no longer throttles, so delay nothing.
 		p.rate = 0
