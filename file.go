@@ -114,7 +114,8 @@ func (d *fileDownload) removeTemp() {
 // fill writes the object to the temporary file. If an earlier call has left one, fill only downloads
 // what is missing, if it can.
 func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
-	// Continue in the file of an earlier call, if there is one.
+	// Continue in the temporary file of an earlier call, if there is one. If replaces is true, the new
+	// file replaces one at the path, and must get its mode.
 	mode, replaces := modeOf(d.path)
 	if d.part != nil {
 		attrs, done, err := d.resume(ctx, mode, replaces)
@@ -151,8 +152,8 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	return r.Attrs(), err
 }
 
-// resume continues the download in the temporary file that an earlier call has left. If done is false,
-// the caller must download the whole object instead.
+// resume continues the download in the temporary file that an earlier call has left. mode and replaces
+// are those of modeOf. If done is false, the caller must download the whole object instead.
 func (d *fileDownload) resume(
 	ctx context.Context, mode os.FileMode, replaces bool,
 ) (attrs *Attrs, done bool, err error) {
@@ -162,7 +163,8 @@ func (d *fileDownload) resume(
 	}
 	if err != nil {
 		if IsTemporary(err) {
-			// Keep the bytes that an earlier process has received.
+			// Keep the file, so that a later call can continue in it. Without part, removeTemp does not
+			// remove it.
 			d.part.Keep()
 			d.part = nil
 		}
@@ -247,8 +249,8 @@ func checkDir(dir string) *Error {
 	return nil
 }
 
-// modeOf returns the mode for the new file at path. If there is a regular file, the new file replaces
-// it and gets its mode.
+// modeOf returns the mode for the new file at path. replaces is true if there is a regular file, which
+// the new file replaces, and whose mode it gets.
 func modeOf(path string) (mode os.FileMode, replaces bool) {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode().IsRegular() {

@@ -79,11 +79,11 @@ func RemoveMatching(ctx context.Context, b interface {
 	}
 	ctx = evidence.WithoutFailover(ctx)
 	listing := &matchListing{
-		ctx:    ctx,
-		bucket: b,
-		match:  match,
-		held:   serving.HeldIn(ctx, b),
-		opts:   append(slices.Clip(opts), WithAnyOrder()),
+		ctx:      ctx,
+		bucket:   b,
+		match:    match,
+		heldKeys: serving.HeldIn(ctx, b), // such as the key of the lease of a job
+		opts:     append(slices.Clip(opts), WithAnyOrder()),
 	}
 
 	// Remove each object only in the revision that match has seen, if the store can do that.
@@ -93,20 +93,21 @@ func RemoveMatching(ctx context.Context, b interface {
 		keys := removal.Map(listing.entries, func(entry ListEntry) string { return entry.Key })
 		removed, err = RemoveAll(ctx, b, keys)
 	}
+	// Both functions have read listing.entries, which leaves an error of the listing in listing.err.
 	return removed, errors.Join(listing.err, err)
 }
 
 // A matchListing lists the objects that RemoveMatching removes.
 type matchListing struct {
-	ctx    context.Context // of the call of RemoveMatching
-	bucket Lister
-	match  func(ListEntry) bool // nil selects all
-	held   []string             // keys to keep
-	opts   []ListOption
-	err    error // error of the listing
+	ctx      context.Context // of the call of RemoveMatching
+	bucket   Lister
+	match    func(ListEntry) bool // nil selects all
+	heldKeys []string             // keys of objects that stay
+	opts     []ListOption
+	err      error // error of the listing
 }
 
-// entries yields the objects to remove: those that l.match selects, except the keys in l.held. It
+// entries yields the objects to remove: those that l.match selects, except those in l.heldKeys. It
 // sets l.err if the listing fails.
 func (l *matchListing) entries(yield func(ListEntry) bool) {
 	for entry, err := range l.bucket.List(l.ctx, l.opts...) {
@@ -114,7 +115,7 @@ func (l *matchListing) entries(yield func(ListEntry) bool) {
 			l.err = err
 			return
 		}
-		if entry.IsPrefix || slices.Contains(l.held, entry.Key) {
+		if entry.IsPrefix || slices.Contains(l.heldKeys, entry.Key) {
 			continue
 		}
 		if l.match != nil && !l.match(entry) {

@@ -38,7 +38,7 @@ type Writer struct {
 	ended        bool  // true after Commit or Close
 	closeErr     error // error of Close if written bytes were not committed
 
-	failed error // error of a Write or ReadFrom; after it, the content is incomplete
+	bodyErr error // first error of a Write or ReadFrom; after it, the content is incomplete
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
@@ -107,8 +107,8 @@ func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 // fail makes the upload fail, because reading its body returns err. The first error is kept for
 // Commit.
 func (w *Writer) fail(err error) {
-	if w.failed == nil {
-		w.failed = err
+	if w.bodyErr == nil {
+		w.bodyErr = err
 	}
 	_ = w.pipe.CloseWithError(err)
 }
@@ -128,10 +128,10 @@ func (w *Writer) Commit() (*Attrs, error) {
 
 	w.start()
 	w.end(nil) // the body ends with io.EOF
-	if w.err == nil && w.failed != nil {
+	if w.err == nil && w.bodyErr != nil {
 		// An Uploader of another module has ignored the error of its body.
 		w.attrs = nil
-		w.err = w.locate("Commit", *bodyFailed(w.failed))
+		w.err = w.locate("Commit", *bodyFailed(w.bodyErr))
 	}
 	return w.attrs, w.err
 }

@@ -124,7 +124,8 @@ func (d *download) open() *storage.Error {
 }
 
 // assign decides which bytes the first connection reads. If several connections share the range, it
-// prepares the fetch of the rest, and otherwise, if they may do so later, the probe.
+// prepares the fetch of the rest. Otherwise, if they may do so later, it prepares the probe, which
+// measures whether the first connection is slow.
 func (d *download) assign(isShared bool) {
 	first := &d.first
 	offset, length := d.reader.Range()
@@ -133,10 +134,11 @@ func (d *download) assign(isShared bool) {
 		return
 	}
 
+	// Without WithConcurrency, a large download from a remote store may get more connections later. They
+	// must read the same revision.
 	first.set(offset, length)
-	// Without WithConcurrency, a large download from a remote store may get more connections later.
 	isRemote := !d.op.engine.desc.Local
-	hasRevision := first.req.Condition.Revision != "" // which the other connections must read, too
+	hasRevision := first.req.Condition.Revision != ""
 	if d.concurrency == 0 && isRemote && hasRevision && length > growthLeast {
 		d.probe = &running.Probe{}
 	}

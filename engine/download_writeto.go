@@ -268,7 +268,7 @@ func (d *download) fetchTo(file io.WriterAt) error {
 		f.divideAmong(min(int64(d.concurrency), maxConcurrency))
 	}
 
-	// The fetch writes to the file from now on, unless Close was called meanwhile.
+	// The fetch writes to the file from now on, unless Close was called meanwhile in another goroutine.
 	sink := &fileSink{
 		fetch: f,
 		file:  file,
@@ -283,7 +283,8 @@ func (d *download) fetchTo(file io.WriterAt) error {
 		return d.located(errClosed)
 	}
 
-	// The first section is read in the fetch, too, and then the others.
+	// The first section is read in the fetch, too, and then the others. If ctx ends before the first one
+	// begins, result returns that error.
 	if f.limit.Acquire(f.ctx) == nil {
 		// The add of a fileSink never fails.
 		_ = sink.add(&d.first)

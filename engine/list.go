@@ -381,9 +381,9 @@ var errRepeats = &storage.Error{
 	Err:       errors.New("the provider repeated a page of the listing"),
 }
 
-// check fails if the listing repeats pages, or has too many pages in a row without a new entry.
-// token is that of the page, next that of the next page, and last the key of the last entry, each
-// "" if none.
+// check fails if the listing repeats pages, or has too many pages in a row without a new entry, so that
+// no listing is endless. token is that of the page, next that of the next page, and last the key of the
+// last entry, each "" if none.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	isLastPage := next == ""
 	if isLastPage {
@@ -395,9 +395,10 @@ func (p *pageProgress) check(desc *driver.Description, token, next, last string)
 	if next == token || next == p.mark {
 		return errRepeats
 	}
-	p.pages++
+
 	// Compare later tokens with that of page 1, 2, 4, 8 and so on. In time, the distance between two
 	// such pages is longer than any cycle of tokens.
+	p.pages++
 	isPowerOfTwo := p.pages&(p.pages-1) == 0
 	if isPowerOfTwo {
 		p.mark = next

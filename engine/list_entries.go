@@ -139,6 +139,8 @@ func (l *listOp) next(ctx context.Context, p *pagePrefetch) (*storage.Page, *sto
 	if p == nil {
 		return l.page(ctx)
 	}
+
+	// Wait for the goroutine of the prefetch. If it has panicked, panic here.
 	p.group.Join()
 	p.cancel()
 	p.group.Raise()

@@ -36,13 +36,13 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	}
 
 	// Some drivers return a token even with a full last page. Ask these for one more entry than the
-	// page has: if it exists, there is a next page.
+	// page has: if it exists, there is a next page. A page of the maximum size has no room for it.
 	asksForNext := l.op.engine.desc.TokenAfterLast && !l.anyOrder
 	if asksForNext {
 		l.req.Limit = min(size+1, maxPage(l.op.engine))
 	}
-	firstToken := l.req.Token
 	asksForMore := l.req.Limit > size
+	firstToken := l.req.Token
 	page, err := l.fillPage(ctx, size, asksForNext)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 		return nil
 	}
 
-	// A token begins with a mark, which shows whether it is of this listing.
+	// A token is a mark and what the functions seal and sealKey have put after it. The mark is a hash of
+	// that and of the listing, so it shows whether the token is of this listing.
 	refusal := invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(raw) < markBytes {
@@ -147,8 +148,9 @@ func (l *listOp) openPage(token string) *storage.Error {
 
 	// A token of sealKey has a key, without the prefix of the listing. It is "" if the last key of
 	// the page before was the prefix itself. A store that lists in any order cannot continue at a key.
-	isKey := mark == pageMark(l, rest, afterKey) && len(rest) <= objectkey.MaxBytes && utf8.ValidString(rest)
-	if l.anyOrder || !isKey {
+	isKeyToken := mark == pageMark(l, rest, afterKey)
+	isKey := len(rest) <= objectkey.MaxBytes && utf8.ValidString(rest)
+	if l.anyOrder || !isKeyToken || !isKey {
 		return refusal
 	}
 	l.req.StartAfter = l.req.Prefix + rest

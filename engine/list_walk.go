@@ -93,8 +93,9 @@ func (l *listOp) rollingUp(fn visit) visit {
 	}
 }
 
-// visitFolder calls fn for the entries of the folder with the prefix. If deep is true, it visits the
-// entries of subfolders instead of the subfolders themselves.
+// visitFolder calls fn for the entries of the folder with the prefix, in key order, for a store that
+// lists only folder by folder. If deep is true, it visits the entries of subfolders instead of the
+// subfolders themselves.
 func (l *listOp) visitFolder(ctx context.Context, prefix string, deep bool, fn visit) *storage.Error {
 	// List the folder from its beginning, with its subfolders as prefixes.
 	req := l.req

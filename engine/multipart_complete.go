@@ -76,16 +76,17 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 }
 
 // joinListed chooses parts of those that are listed, and joins them. mayBeStale is true if the error
-// may be due to parts that were replaced since they were listed.
+// may be due to parts that were replaced since they were listed, so that a new list may help.
 func (c *completion) joinListed(
 	ctx context.Context, listed []driver.Part,
-) (_ *storage.Attrs, mayBeStale bool, _ *storage.Error) {
+) (attrs *storage.Attrs, mayBeStale bool, err *storage.Error) {
 	req, isTooLarge, err := c.plan(listed)
 	if isTooLarge {
 		c.op.abortParts(ctx, c.upload.record.Upload, err)
 		return nil, false, err
 	}
 	if err != nil {
+		// A part in the list is wrong or missing, but may be another one by now.
 		return nil, true, err
 	}
 	return c.join(ctx, req)
@@ -248,23 +249,24 @@ func (c *completion) plan(
 // the object was made. mayBeStale is true as at joinListed.
 func (c *completion) join(
 	ctx context.Context, req *driver.CompleteRequest,
-) (_ *storage.Attrs, mayBeStale bool, _ *storage.Error) {
+) (attrs *storage.Attrs, mayBeStale bool, err *storage.Error) {
 	complete := func(ctx context.Context) (*storage.Attrs, error) {
 		return c.op.engine.driver.CompleteParts(ctx, req)
 	}
-	attrs, err := requestUnlessRestart(ctx, &c.op, nil, complete)
+	attrs, err = requestUnlessRestart(ctx, &c.op, nil, complete)
 	wasRefused := err != nil && !err.Unknown
 	if wasRefused {
+		// An earlier call may have made the object, although its response was lost.
 		attrs, err = c.completedBefore(ctx, err)
 		if err == nil {
 			return attrs, false, nil
 		}
 		// Both codes may mean that a part was replaced after it was listed.
-		mayBeStale := err.Code == storage.InvalidArgument || err.Code == storage.Changed
+		mayBeStale = err.Code == storage.InvalidArgument || err.Code == storage.Changed
 		return nil, mayBeStale, err
 	}
 
-	// The store has made the object, or it is unknown whether it has.
+	// The store has made the object, or it is unknown whether it has. Find that out.
 	responseLost := err != nil
 	attrs, err = finishWrite(ctx, &c.op, attrs, err, c.intent(req.Put))
 	if err != nil {
@@ -300,11 +302,12 @@ func (c *completion) dropParts(ctx context.Context) {
 	c.op.abortParts(ctx, c.upload.record.Upload, ignored)
 }
 
-// completedBefore returns the object if an earlier call has completed the upload, and otherwise err, or
-// an error which says that the upload is gone.
+// completedBefore returns the object if an earlier call has completed the upload, whose response may
+// have been lost. Otherwise it returns err, the error of this call, or an error which says that the
+// upload is gone.
 func (c *completion) completedBefore(ctx context.Context, err *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
-	// The text of the error then says that the key exists.
+	// After IfAbsent, the text of the error says that the key exists.
 	state(err).Absent = err.Code == storage.PreconditionFailed && u.put.Condition.Absent
 	if !isPossibleAfterCompletion(err.Code) {
 		return nil, err
@@ -316,8 +319,8 @@ func (c *completion) completedBefore(ctx context.Context, err *storage.Error) (*
 		return nil, headErr
 	}
 	if attrs != nil {
+		// With ObjectNotFound, the store has said that the upload is gone. Otherwise it may still have parts.
 		if err.Code != storage.ObjectNotFound {
-			// The upload may still have parts.
 			c.dropParts(ctx)
 		}
 		return c.op.toUser(ctx, attrs), nil

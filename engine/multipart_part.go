@@ -243,10 +243,11 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 		maximum = min(maximum, limit)
 	}
 
-	// For a driver that accepts streams, only the beginning is necessary.
-	streams := w.op.engine.has(driver.StreamingPut) && maximum >= lookAhead
-	if streams {
-		maximum = lookAhead - 1 // so that Fill below reads lookAhead bytes
+	// For a driver that accepts streams, only the beginning is necessary. Fill below then reads exactly
+	// lookAhead bytes.
+	isBeginning := w.op.engine.has(driver.StreamingPut) && maximum >= lookAhead
+	if isBeginning {
+		maximum = lookAhead - 1
 	}
 
 	// One byte more than the maximum shows that the stream is longer. If the stream ends before, Fill
@@ -256,7 +257,7 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	if err == nil {
 		// The stream is longer than the maximum.
 		switch {
-		case streams:
+		case isBeginning:
 			return false, nil
 		case declared >= 0 && size > declared:
 			return false, tooLong(declared)

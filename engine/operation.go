@@ -292,8 +292,12 @@ func (o *operation) retryDelay(
 	if !ok {
 		return 0, false
 	}
-	// A body that cannot be read from its beginning permits no retry.
-	return delay, body == nil || body.rewind()
+
+	// A body that cannot be read from its beginning again permits no retry.
+	if body != nil && !body.rewind() {
+		return 0, false
+	}
+	return delay, true
 }
 
 // bodyFailure returns the error with which reading the body of a request failed, or nil. If ctx has

@@ -89,6 +89,7 @@ func reconcile(ctx context.Context, o *operation, err *storage.Error, want *inte
 		}
 	}
 
+	// Only a write id shows that the object is that of this write.
 	retryRefused := state(err).Repeated && (!err.Retryable || mustRestart(err))
 	mayHaveTakenEffect := err.Unknown || retryRefused
 	canRecognize := want.writeID != ""
@@ -106,11 +107,10 @@ func reconcile(ctx context.Context, o *operation, err *storage.Error, want *inte
 		return nil, want.errOtherObject(err)
 	}
 
-	// Nothing shows that this write took effect, but the store may still execute it later. Each error
-	// but ObjectNotFound leaves unknown whether the object exists.
+	// Nothing shows that this write took effect. Each error of Head but ObjectNotFound leaves unknown
+	// whether the object exists. The last attempt may then have failed because of an earlier one.
 	mayExist := headErr.Code != storage.ObjectNotFound
 	if retryRefused && mayBeOwnEffect(err) && mayExist {
-		// The earlier attempt may be what the last one conflicts with.
 		err.Unknown = true
 	}
 	return nil, unresolved(err)

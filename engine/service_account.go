@@ -52,9 +52,9 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}
 }
 
-// askBucket runs the operation op on the bucket with the name, by calling do, unless argErr, the error
+// runOnBucket runs the operation op on the bucket with the name, by calling do, unless argErr, the error
 // of its arguments, is not nil.
-func askBucket[T any](
+func runOnBucket[T any](
 	ctx context.Context, s *service, op, name string, argErr *storage.Error, do func(ctx context.Context) (T, error),
 ) (T, error) {
 	// The operation has an engine of its own, whose description names the bucket. Hooks, telemetry
@@ -90,11 +90,11 @@ func (s *service) checkCall(argErr *storage.Error) *storage.Error {
 	return argErr
 }
 
-// do runs an operation on a bucket that has no result, as askBucket does.
+// do runs an operation on a bucket that has no result, as runOnBucket does.
 func (s *service) do(
 	ctx context.Context, op, name string, argErr *storage.Error, do func(ctx context.Context) error,
 ) error {
-	_, err := askBucket(ctx, s, op, name, argErr, func(ctx context.Context) (struct{}, error) {
+	_, err := runOnBucket(ctx, s, op, name, argErr, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, do(ctx)
 	})
 	return err
@@ -107,7 +107,7 @@ func (s *service) CreateBucket(
 	req, argErr := readBucketOptions(name, opts)
 	argErr = cmp.Or(argErr, checkBucketName(name))
 	create := func(ctx context.Context) (*storage.BucketInfo, error) { return s.driver.CreateBucket(ctx, req) }
-	info, err := askBucket(ctx, s, "CreateBucket", name, argErr, create)
+	info, err := runOnBucket(ctx, s, "CreateBucket", name, argErr, create)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +154,7 @@ func (s *service) UpdateBucket(
 		argErr = invalid("WithRegion", "does not fit UpdateBucket: a bucket stays in its region")
 	}
 	update := func(ctx context.Context) (*storage.BucketInfo, error) { return s.driver.UpdateBucket(ctx, req) }
-	info, err := askBucket(ctx, s, "UpdateBucket", name, argErr, update)
+	info, err := runOnBucket(ctx, s, "UpdateBucket", name, argErr, update)
 	if err != nil {
 		return nil, err
 	}
@@ -363,7 +363,7 @@ func (s *service) forget(p weak.Pointer[engine]) {
 // Credentials returns the address and credentials with which another S3 client opens the bucket.
 func (s *service) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
 	err := checkOpenName(name)
-	return askBucket(ctx, s, "Credentials", name, err, func(ctx context.Context) (*storage.Credentials, error) {
+	return runOnBucket(ctx, s, "Credentials", name, err, func(ctx context.Context) (*storage.Credentials, error) {
 		return s.driver.Credentials(ctx, name)
 	})
 }

@@ -438,6 +438,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	w.req.Size = size
 	w.req.CRC32C = crc
 
+	// Record that the completion begins, because this process may end before the response.
 	// wasCompleting is true if an earlier call had begun to complete the upload.
 	wasCompleting, markErr := w.journal.MarkCompleting()
 	if markErr != nil {
@@ -447,6 +448,7 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 		return w.op.engine.driver.CompleteParts(ctx, req)
 	})
 
+	// The earlier call may have stored the object already.
 	if m.mayBeCompleted(err, wasCompleting) {
 		attrs, err = m.reconcileResumed(ctx, err, wasCompleting, size)
 		if err != nil {
@@ -464,13 +466,14 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 
 // completeRequest returns the request that makes the object from the parts. If the request also
 // contains the last part, lastBody is the body of that part, and otherwise nil.
-func (m *multipart) completeRequest() (_ *driver.CompleteRequest, lastBody replayable, _ *storage.Error) {
+func (m *multipart) completeRequest() (req *driver.CompleteRequest, lastBody replayable, err *storage.Error) {
 	lastPart, lastBody, err := m.finalRequest()
 	if err != nil {
 		return nil, nil, err
 	}
+	// Parts that were sent in parallel may have ended in another order.
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
-	req := &driver.CompleteRequest{
+	req = &driver.CompleteRequest{
 		Put:    &m.w.req,
 		Upload: m.id,
 		Parts:  m.parts,

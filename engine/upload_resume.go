@@ -100,9 +100,10 @@ func (e *engine) continuesLayers(h journal.Header) bool {
 
 // journalFailed returns the error of a call whose journal has failed with err, or nil for nil.
 func journalFailed(err error) *storage.Error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	switch {
 	case errors.Is(err, journal.ErrNotJournal):
 		return invalid("WithResume", "must name a file of its own: "+err.Error())
 	case errors.Is(err, journal.ErrLater):
@@ -392,7 +393,7 @@ func (m *multipart) reconcileResumed(
 // attributes of the object that exists.
 func (m *multipart) mayBeOverwritten(err *storage.Error, attrs *storage.Attrs) bool {
 	w := m.w
-	// Another object exists, or none, in place of the one that this upload was to replace.
+	// The object that this upload was to replace is gone, so this upload may have replaced it.
 	replaced := w.req.Condition.Revision
 	if replaced != "" {
 		stillExists := attrs != nil && attrs.Revision == replaced
@@ -400,7 +401,8 @@ func (m *multipart) mayBeOverwritten(err *storage.Error, attrs *storage.Attrs) b
 			return true
 		}
 	}
-	// Without a write id, the object may be of either write.
+
+	// Without a write id, the object may be of this upload or of another write.
 	hasWriteID := w.op.engine.has(storage.Metadata)
 	return !hasWriteID && err.Code == storage.PreconditionFailed
 }

@@ -49,7 +49,8 @@ func (m *multipart) sendOrKeep(ctx context.Context, p *partToSend) bool {
 }
 
 // sendStream sends the parts of a stream. While the upload begins and parts are sent, the next part
-// is read into a buffer.
+// is read into a buffer. first has the first part, and next, which may be nil, the beginning of the
+// second one. sendStream frees both.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
 	// Begin the upload in a goroutine, while this one reads the stream. If the source fails meanwhile,
 	// that request is not canceled, because without its response nobody could abort the upload.

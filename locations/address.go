@@ -28,7 +28,8 @@ func (loc *Location) written() (string, error) {
 		parameters["credentials"] = loc.Credentials
 	}
 
-	// Split off the fragment, so that parameters can be added to the query before it.
+	// Split off the fragment, so that parameters can be added to the query before it. The text of the
+	// address stays as it is.
 	base, fragment, hasFragment := strings.Cut(loc.Address, "#")
 	_, query, hasQuery := strings.Cut(base, "?")
 	values, err := url.ParseQuery(query)
@@ -95,30 +96,31 @@ func (loc *Location) inEffect() (string, error) {
 }
 
 // split divides an address into the address of the bucket, the folder in the bucket, and the query. The
-// folder is "" or ends in "/".
+// folder is "" or ends in "/". In scheme://bucket/folder/?query, it is the path. In
+// file:///directory?query#folder, it is the fragment, because the path is that of the directory.
 func split(address string) (base, folder, query string, err error) {
 	scheme, rest, _ := strings.Cut(address, "://")
 	rest, fragment, hasFragment := strings.Cut(rest, "#")
-	rest, query, _ = strings.Cut(rest, "?")
-	host, path, _ := strings.Cut(rest, "/")
+	hostAndPath, query, _ := strings.Cut(rest, "?")
+	host, path, _ := strings.Cut(hostAndPath, "/")
 
 	if strings.Contains(host, "@") {
 		return "", "", "", invalid("address must not hold credentials",
 			"set the provider's own environment variables, or use its files")
 	}
 
-	if strings.EqualFold(scheme, "file") {
-		// The path is that of the directory, so the folder is in the fragment.
-		base = "file://" + rest
-		path = fragment
-	} else {
-		if hasFragment {
-			return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
-		}
-		base = strings.ToLower(scheme) + "://" + host
+	isFile := strings.EqualFold(scheme, "file")
+	if !isFile && hasFragment {
+		return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
+	}
+	base = strings.ToLower(scheme) + "://" + host
+	escapedFolder := path
+	if isFile {
+		base = "file://" + hostAndPath
+		escapedFolder = fragment
 	}
 
-	folder, err = url.PathUnescape(path)
+	folder, err = url.PathUnescape(escapedFolder)
 	if err != nil {
 		return "", "", "", invalid(`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`)
 	}

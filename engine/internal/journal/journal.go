@@ -132,15 +132,18 @@ func (j *Journal) Ignore() {
 // lock locks the file against other calls. It fails with ErrInUse if another call has the lock, or has
 // ended meanwhile and removed the file.
 func (j *Journal) lock() error {
-	if free, _ := localfile.TryLock(j.file); !free {
+	// Some file systems have no locks. The journal then works without one.
+	free, _ := localfile.TryLock(j.file)
+	if !free {
 		return ErrInUse
 	}
+
+	// Another call may have removed the file after it was opened, and before it was locked here. The
+	// path then names another file, or none.
 	locked, err := j.file.Stat()
 	if err != nil {
 		return err
 	}
-
-	// Another call may have removed the file before it was locked here.
 	atPath, err := os.Lstat(j.path)
 	if err != nil || !os.SameFile(locked, atPath) {
 		return ErrInUse
