@@ -106,6 +106,7 @@ func (r *rangesRead) init(opts []DownloadOption) *Error {
 func resolveRanges(ranges []Range, size int64) ([]rangeplan.Span, *Error) {
 	spans := make([]rangeplan.Span, len(ranges))
 	for i, byteRange := range ranges {
+		// WithRange and Span decide what a negative offset or length means.
 		var req DownloadOptions
 		WithRange(byteRange.Offset, byteRange.Length).applyDownload(&req)
 		start, end, err := req.Span(size)

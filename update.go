@@ -125,9 +125,11 @@ func Append(ctx context.Context, b Updater, key string, p []byte, opts ...CopyOp
 
 	// Each round makes one attempt, and the next begins if another writer was faster.
 	attrs, err := a.rounds.repeat(evidence.WithoutFailover(ctx), a.try)
-	if err := ownError(err); err != nil {
-		err.Op = a.rounds.op // in place of a call that Append makes
-		return nil, err
+	if err != nil {
+		// The error may name the operation of a call that Append makes.
+		appendErr := ownError(err)
+		appendErr.Op = a.rounds.op
+		return nil, appendErr
 	}
 	return attrs, nil
 }

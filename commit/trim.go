@@ -239,10 +239,11 @@ func (l *Log) parseMark(text []byte) (mark, error) {
 	// A mark is two numbers and an id. The former form has no id, and so only one space.
 	m := mark{isFormer: bytes.Count(text, []byte(" ")) == 1}
 	count, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
+	hasNumbers := count >= 2
 
 	// Formatting the values must give the same text, so that nothing else is in it.
-	isComplete := count >= 2 && string(text) == m.String()
-	if !isComplete || m.removed < 0 || m.next <= m.removed {
+	isMark := hasNumbers && string(text) == m.String()
+	if !isMark || m.removed < 0 || m.next <= m.removed {
 		return mark{}, &storage.Error{
 			Code: storage.InvalidArgument,
 			Op:   "Trimmed",

@@ -313,13 +313,14 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	}
 	body := sourcebody.One(reader, c.tail())
 
-	// For Append, streamRequest has set the condition.
+	// A copy onto itself must replace the revision that was read. For Append, streamRequest has set that
+	// condition already.
 	needsCondition := c.copiesOntoItself() && c.tail() == nil && source.Revision != ""
 	if !needsCondition {
 		return storeSource(ctx, &c.op, req, c.opts.Transfer, body)
 	}
 
-	// The copy replaces its source, so it must replace the revision that was read.
+	// The reader has the revision as the user sees it, and the driver needs its own form.
 	revision, err := c.op.engine.bareRevision(source.Revision)
 	if err != nil {
 		return nil, err
@@ -387,7 +388,8 @@ func (c *copyOp) copiesOntoItself() bool {
 
 // replaceRead uploads body, which reads the very object that the upload replaces. Unless the caller
 // has set a condition, the upload fails with Changed if that object no longer has the given revision.
-// version is the version that body reads: only "", the current object, needs the condition.
+// version is the version that body reads. If it is not "", body reads an old version, and the upload
+// may replace any current object.
 func replaceRead(
 	ctx context.Context, o *operation, req driver.PutRequest, version, revision string, transfer storage.Transfer,
 	body *sourcebody.Body,

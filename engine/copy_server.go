@@ -105,7 +105,8 @@ func (c *copyOp) copyIntent(req *driver.CopyRequest, source *storage.Attrs) (*in
 	}
 	req.Metadata = dst.metadata.Encode(req.Metadata, want.writeID)
 
-	// Without Replace, the store keeps the properties of the source, with its reserved metadata.
+	// Without Replace, the store keeps the properties of the source, with its reserved metadata. That is
+	// right only if the copy has the same ones.
 	hadReserved := metadata.HoldsReserved(source.Metadata)
 	req.Replace = c.opts.Set != 0 || hadReserved || want.writeID != "" || c.dropsProperties()
 	return want, nil

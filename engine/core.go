@@ -258,16 +258,18 @@ func isRevision(bare string) bool {
 	return true
 }
 
-// checkCondition checks that the driver supports cond, and strips the provider's prefix from its
-// revision. update is the feature that a revision needs: ConditionalUpdate for a write,
-// ConditionalRemove for a removal, and 0 for a read.
-func (e *engine) checkCondition(cond *storage.Condition, update storage.Features) *storage.Error {
-	// Refuse conditions that do not fit the call or one another.
-	isRead := update == 0
-	isWrite := update == storage.ConditionalUpdate
-	switch {
-	case *cond == storage.Condition{}:
+// checkCondition checks that the driver supports cond, and turns its revision into the driver's form,
+// without the provider's prefix. needed is the feature that IfRevision needs, which depends on the kind
+// of call: ConditionalUpdate for a write, ConditionalRemove for a removal, and 0 for a read.
+func (e *engine) checkCondition(cond *storage.Condition, needed storage.Features) *storage.Error {
+	if *cond == (storage.Condition{}) {
 		return nil
+	}
+
+	// Refuse conditions that do not fit the call or one another.
+	isRead := needed == 0
+	isWrite := needed == storage.ConditionalUpdate
+	switch {
 	case cond.Absent && !isWrite:
 		return invalid("IfAbsent", "fits only writes")
 	case cond.NotRevision != "" && !isRead:
@@ -288,7 +290,7 @@ func (e *engine) checkCondition(cond *storage.Condition, update storage.Features
 		cond.NotRevision = bare
 		return err
 	}
-	if err := e.need(update, "IfRevision"); err != nil {
+	if err := e.need(needed, "IfRevision"); err != nil {
 		return err
 	}
 	bare, err := e.bareRevision(cond.Revision)

@@ -232,7 +232,8 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	f.active.Add(1)
 	defer f.active.Add(-1)
 
-	mayWait := f.size == 0 // WithConcurrency sets a size
+	// With WithConcurrency, which sets f.size, the caller has chosen the number of connections.
+	mayWait := f.size == 0
 	for {
 		wasRefused, err := f.readRest(s)
 		if !wasRefused || !mayWait {

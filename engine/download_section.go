@@ -281,6 +281,7 @@ func (s *section) prepareReconnect(err error) *storage.Error {
 
 // dropError returns the error of a connection that ended early with err, which may be io.EOF.
 func (s *section) dropError(err error) *storage.Error {
+	// The watchdog has interrupted a stalled Read. The next connection begins without that mark.
 	if s.stalled.Swap(false) {
 		return stalledError(nil)
 	}

@@ -236,8 +236,8 @@ func (d *download) mayFetch() bool {
 // the written bytes. If several connections write and one fails, their bytes are undefined, and the
 // position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
-	// Copy what the first connection delivers. If the download prepares a fetch by more connections
-	// meanwhile, Read returns io.EOF, because toFile is true, and the copy ends.
+	// Copy what the first connection delivers. If it is slow, the download prepares a fetch by more
+	// connections. Read then returns io.EOF, because toFile is true, and the copy ends early.
 	d.toFile = true
 	copied, err := bodyio.Copy(file, d)
 	d.toFile = false
@@ -246,7 +246,8 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 		return copied, err
 	}
 
-	// The fetch writes the rest at offsets, so the position must be moved after it.
+	// The fetch writes the rest at offsets, which does not move the position of the file. So it is moved
+	// at the end.
 	rest := d.remaining
 	position, err := file.Seek(0, io.SeekCurrent)
 	if err != nil {

@@ -276,14 +276,15 @@ func (o *operation) mayHedge() bool {
 	return !o.engine.retry.pace.Throttled() && o.engine.hedger.spend()
 }
 
-// asAttempt returns a function that makes the request as one more attempt of the operation.
+// asAttempt returns a function that makes the request as one more attempt of the operation, so that it
+// waits and is counted as every attempt.
 func (o *operation) asAttempt(request func(context.Context) response) func(context.Context) response {
 	return func(ctx context.Context) response {
 		if err := o.startAttempt(ctx); err != nil {
 			return response{err: err}
 		}
 		resp := request(ctx)
-		// If the request succeeds, the method send calls endAttempt.
+		// After a success, the operation ends, and its method send calls endAttempt.
 		if resp.err != nil {
 			o.endAttempt(asError(ctx, resp.err))
 		}

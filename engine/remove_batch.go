@@ -228,7 +228,7 @@ func endRemovals(o *operation, removals []groupRemoval) []error {
 		errs[i] = located
 	}
 
-	// end returns the outcome for a caller of one operation, which these callers do not need.
+	// The caller gets the error of each removal in place of the one that end returns.
 	_ = o.end(last)
 	return errs
 }

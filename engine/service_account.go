@@ -223,7 +223,7 @@ func (s *service) bucketPage(
 		if len(page) > 0 {
 			last = page[len(page)-1].Name
 		}
-		// A nil *storage.Error must not become an error that is not nil.
+		// check returns a *storage.Error. A nil one, returned as an error, would not be equal to nil.
 		if err := progress.check(&s.engine.desc, token, next, last); err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func (s *service) checkEmpty(ctx context.Context, name string) error {
 		return page.Token, "", nil
 	})
 
-	// A nil *storage.Error must not become an error that is not nil.
+	// A nil *storage.Error, returned as an error, would not be equal to nil.
 	if failure != nil {
 		return failure
 	}

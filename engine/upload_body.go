@@ -203,7 +203,8 @@ func (b *body) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// next reads bytes into p, and counts and hashes them. After an error, it returns that error always.
+// next reads bytes into p, block by block, and counts and hashes them. After an error, it returns that
+// error always. With an error in the length or the checksum, it delivers no bytes, as Read says.
 func (b *body) next(p []byte) (int, error) {
 	if b.readErr != nil {
 		return 0, b.readErr

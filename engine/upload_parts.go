@@ -521,7 +521,8 @@ func (m *multipart) end(ctx context.Context, err *storage.Error) *storage.Error 
 		return err
 	}
 
-	// Without a journal, an upload with an unknown outcome is not aborted.
+	// Without a journal, an upload with an unknown outcome is not aborted, because the store may still
+	// complete it.
 	if hasJournal || !err.Unknown {
 		m.w.op.abortParts(ctx, m.id, err)
 	}

@@ -52,7 +52,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 }
 
 // page requests the page after the token, and yields its entries. It returns the token of the next
-// page and the last version of this one, as eachPage requires.
+// page and a text that identifies the last version of this one, as eachPage requires.
 func (w *versionWalk) page(ctx context.Context, token string) (next, last string, err *storage.Error) {
 	l := w.listing
 	l.req.Token = token
@@ -92,7 +92,7 @@ func (w *versionWalk) page(ctx context.Context, token string) (next, last string
 		}
 	}
 
-	// A key may have several versions, so last has the key and the version.
+	// A key may have several versions, so the text has the key and the version.
 	if w.previous.Key != "" {
 		last = w.previous.Key + "\x00" + w.previous.Version
 	}

@@ -52,8 +52,9 @@ func (l *Lease) renew(ctx context.Context) {
 	l.expiry.Reset(l.remaining())
 }
 
-// reread makes the object as it is now the state of the lease. It returns false if the read fails, or
-// if the lease is lost because the object names another holder.
+// reread reads the object, which may have changed, and makes it the state of the lease. It returns false
+// if the read fails, or if the lease is lost because the object names another holder. If a process waits
+// for the lease, reread tells the program.
 func (l *Lease) reread(ctx context.Context) bool {
 	latest, err := l.read(ctx)
 	if err != nil {

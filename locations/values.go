@@ -15,8 +15,9 @@ import (
 // String returns the names of the locations, without their addresses.
 func (c Config) String() string { return "locations " + strings.Join(c.Names(), ", ") }
 
-// String returns the address without its parameters, and the names of the layers. Package fmt does not
-// call String for a Location in an unexported field of another struct, and shows all of it.
+// String returns the address without its parameters, which may be secrets, and the names of the layers.
+// If a Location is in an unexported field of another struct, package fmt does not call String, and
+// shows all fields.
 func (loc Location) String() string {
 	address := loc.Address
 	if i := strings.IndexAny(address, "?#"); i >= 0 {

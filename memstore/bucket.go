@@ -152,9 +152,9 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	return nil
 }
 
-// removeMissing performs a removal that has found no object. It removes the delete marker with the
-// revision. If revision is 0 and the bucket keeps versions, it adds a delete marker instead. The
-// caller holds the write lock.
+// removeMissing performs a removal that has found no object. If revision is 0, the key has none, and a
+// bucket with versions gets one more delete marker. Otherwise the revision may be that of a delete
+// marker, which is removed. The caller holds the write lock.
 func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	if revision == 0 {
 		if b.info.Versioning {
@@ -166,7 +166,7 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	newest := b.newestNoncurrent(key)
 	b.noncurrent.Delete(version{position: position{key: key, revision: revision}})
 
-	// If the newest delete marker hid the object, the version before it becomes current again.
+	// If that was the newest delete marker, it hid the object. The version before it becomes current again.
 	if b.live.get(key) == nil && newest != nil && newest.revision == revision {
 		b.promote(key)
 	}

@@ -66,7 +66,8 @@ const (
 )
 
 // setRevision sets the revision of the object, and its ETag, which consists of the checksum and the
-// revision.
+// revision, such as "0a1b2c3d-memory:17" with its quotes. The text is built in one slice, because
+// every write to the bucket needs it.
 func (o *object) setRevision(revision uint64) {
 	const (
 		hexDigits    = "0123456789abcdef"

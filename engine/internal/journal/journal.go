@@ -326,7 +326,7 @@ func (j *Journal) Close() {
 	}
 }
 
-// Forget removes the file after the end of the upload.
+// Forget removes the file after the end of the upload. It does nothing if there is no file.
 func (j *Journal) Forget() error {
 	if j == nil {
 		return nil
@@ -336,8 +336,10 @@ func (j *Journal) Forget() error {
 	if j.file == nil {
 		return nil
 	}
+
 	// If the file cannot be removed, or another process has it open, it must at least be empty.
 	err := j.file.Truncate(0)
+	// Elsewhere, the file stays open, and so locked, until it is removed.
 	if !localfile.RemovesOpenFiles() {
 		// On this system, only a closed file can be removed.
 		j.Close()
