@@ -23,8 +23,10 @@ func checkTags(argument string, tags map[string]string) *storage.Error {
 func (b bucket) Tags(ctx context.Context, key string, opts *storage.DownloadOptions) (map[string]string, error) {
 	o := &operation{}
 	req := &driver.GetRequest{}
-	err := o.prepareTags(b.engine, key, req, opts)
-	return run(ctx, o, err, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, req) })
+	checkErr := o.prepareTags(b.engine, key, req, opts)
+	return run(ctx, o, checkErr, func(ctx context.Context) (map[string]string, *storage.Error) {
+		return readTags(ctx, o, req)
+	})
 }
 
 // prepareTags checks the options of Tags, and completes its request.
@@ -89,11 +91,11 @@ type changeOp struct {
 func (c *changeOp) run(ctx context.Context, e *engine, key string, argErr *storage.Error) error {
 	o := &c.op
 	req := &c.req
-	err := o.prepareWrite(e, c.name, key)
+	checkErr := o.prepareWrite(e, c.name, key)
 	// The first error counts. With an error, do does not call the function.
-	err = cmp.Or(err, argErr, e.resolveChange(o.key, req, c.opts), e.need(c.need, c.name))
+	checkErr = cmp.Or(checkErr, argErr, e.resolveChange(o.key, req, c.opts), e.need(c.need, c.name))
 
-	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
+	return o.do(ctx, checkErr, func(ctx context.Context) *storage.Error {
 		err := o.call(ctx, func(ctx context.Context) error { return c.send(e.driver, ctx, req) })
 		return changeFailure(err, req)
 	})

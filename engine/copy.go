@@ -22,12 +22,12 @@ func (b bucket) CopyFrom(
 	ctx context.Context, key string, src storage.CopySource, opts *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	o := &copyOp{from: src, opts: opts}
-	err := o.open(ctx, b.engine, key)
+	checkErr := o.open(ctx, b.engine, key)
 	if !o.fromElsewhere(b.engine) {
 		// The source may be an object that the copy replaces, so it must not be an older one.
 		ctx = driver.WithoutFailover(ctx)
 	}
-	return run(ctx, &o.op, err, o.run)
+	return run(ctx, &o.op, checkErr, o.run)
 }
 
 // open checks the options and the key, and completes the request.

@@ -15,8 +15,8 @@ func (b bucket) Move(ctx context.Context, src, dst string, opts *storage.CopyOpt
 	m := &moveOp{}
 	// A mirror's second store may have an older object, which must not be moved instead.
 	ctx = driver.WithoutFailover(ctx)
-	err := m.open(b.engine, src, dst, opts)
-	return run(ctx, &m.op, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	checkErr := m.open(b.engine, src, dst, opts)
+	return run(ctx, &m.op, checkErr, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		// A server that moves an object cannot change its attributes.
 		mayMove := opts.MovesOnly() && b.engine.has(storage.ServerMove)
 		if !mayMove {

@@ -63,8 +63,8 @@ func (o *operation) eachUpload(ctx context.Context, yield func(storage.UploadEnt
 // AbortUpload aborts an upload that ListUploads has yielded.
 func (b bucket) AbortUpload(ctx context.Context, entry storage.UploadEntry) error {
 	o := &operation{}
-	err := o.prepareAbort(b.engine, entry)
-	return abortUpload(ctx, o, err, entry.Upload)
+	checkErr := o.prepareAbort(b.engine, entry)
+	return abortUpload(ctx, o, checkErr, entry.Upload)
 }
 
 // prepareAbort prepares AbortUpload, and checks the entry.

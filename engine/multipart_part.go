@@ -16,17 +16,17 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// PutPart sends the part with the number, and returns it.
+// PutPart sends the part with this number, and returns it.
 func (u *multipartUpload) PutPart(
 	ctx context.Context, number int, body io.Reader, opts ...storage.PartOption,
 ) (*storage.UploadedPart, error) {
 	o := &operation{}
-	err := u.prepare(o, "PutPart")
+	checkErr := u.prepare(o, "PutPart")
 	p := &partUpload{upload: u, number: number}
-	if err == nil {
-		err = ownError(p.options.Apply(opts...))
+	if checkErr == nil {
+		checkErr = ownError(p.options.Apply(opts...))
 	}
-	return u.putPart(ctx, o, err, p, body)
+	return u.putPart(ctx, o, checkErr, p, body)
 }
 
 // PutSignedPart sends one part of an upload that another process has begun, for the signed requests
@@ -46,8 +46,8 @@ func (b bucket) PutSignedPart(
 		options: *opts,
 	}
 	o := &operation{}
-	err := o.prepareSignedPart(b.engine, key)
-	return u.putPart(ctx, o, err, p, body)
+	checkErr := o.prepareSignedPart(b.engine, key)
+	return u.putPart(ctx, o, checkErr, p, body)
 }
 
 // prepareSignedPart prepares PutSignedPart and checks its key. It fails if the bucket has no open
@@ -62,18 +62,18 @@ func (o *operation) prepareSignedPart(e *engine, key string) *storage.Error {
 	return e.need(storage.MultipartUploads|storage.OpenUploads, "open uploads")
 }
 
-// putPart runs the operation that sends a part, unless err, the error of the checks before, is not nil.
+// putPart runs the operation that sends a part, unless checkErr, the error of earlier checks, is not nil.
 // The operation is not a write, because a part does not change the object.
 func (u *multipartUpload) putPart(
-	ctx context.Context, o *operation, err *storage.Error, p *partUpload, body io.Reader,
+	ctx context.Context, o *operation, checkErr *storage.Error, p *partUpload, body io.Reader,
 ) (*storage.UploadedPart, error) {
-	if err == nil {
-		err = p.resolve(o, body)
+	if checkErr == nil {
+		checkErr = p.resolve(o, body)
 	}
-	return run(ctx, o, err, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
-		part, sendErr := p.send(ctx)
-		if sendErr != nil {
-			return nil, u.goneError(ctx, o, sendErr)
+	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.UploadedPart, *storage.Error) {
+		part, err := p.send(ctx)
+		if err != nil {
+			return nil, u.goneError(ctx, o, err)
 		}
 		o.bytes.Store(part.Size)
 		u.keepSent(part)

@@ -26,12 +26,12 @@ func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, opts *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{opts: opts}
-	err := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
+	checkErr := s.openUpload(b.engine, "SignedUploadURL", key, http.MethodPut)
 	// MaxSize is -1 without the option WithSize.
-	if err == nil && s.req.MaxSize >= 0 {
-		err = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
+	if checkErr == nil && s.req.MaxSize >= 0 {
+		checkErr = s.op.engine.need(storage.SignedSize, "WithSize on a signed upload")
 	}
-	return s.sign(ctx, err)
+	return s.sign(ctx, checkErr)
 }
 
 // SignedDownloadURL returns a signed request with which anyone can read the object.
@@ -120,8 +120,8 @@ func (b bucket) SignedUploadForm(
 	ctx context.Context, key string, minSize, maxSize int64, opts *storage.SignOptions,
 ) (*storage.SignedForm, error) {
 	s := &signOp{opts: opts}
-	err := s.openForm(b.engine, key, minSize, maxSize)
-	return run(ctx, &s.op, err, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
+	checkErr := s.openForm(b.engine, key, minSize, maxSize)
+	return run(ctx, &s.op, checkErr, func(ctx context.Context) (*storage.SignedForm, *storage.Error) {
 		return request(ctx, &s.op, func(ctx context.Context) (*storage.SignedForm, error) {
 			return b.engine.driver.SignForm(ctx, &s.req)
 		})
@@ -254,10 +254,10 @@ func (e *engine) signedControls(controls *storage.Controls) *storage.Error {
 	return nil
 }
 
-// sign runs the operation that signs the request, unless err, the error of the checks before, is
+// sign runs the operation that signs the request, unless checkErr, the error of earlier checks, is
 // not nil.
-func (s *signOp) sign(ctx context.Context, err *storage.Error) (*storage.SignedURL, error) {
-	return run(ctx, &s.op, err, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
+func (s *signOp) sign(ctx context.Context, checkErr *storage.Error) (*storage.SignedURL, error) {
+	return run(ctx, &s.op, checkErr, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		signed, err := request(ctx, &s.op, func(ctx context.Context) (*storage.SignedURL, error) {
 			return s.op.engine.driver.Sign(ctx, &s.req)
 		})

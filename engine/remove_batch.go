@@ -22,16 +22,16 @@ func (b bucket) Remove(ctx context.Context, key string, opts *storage.RemoveOpti
 	o := &call.op
 	req := &call.req
 
-	err := o.prepareWrite(b.engine, "Remove", key)
-	if err == nil {
+	checkErr := o.prepareWrite(b.engine, "Remove", key)
+	if checkErr == nil {
 		*req = driver.DeleteRequest{
 			Version:          opts.Version,
 			Condition:        opts.Condition,
 			BypassGovernance: opts.BypassGovernance,
 		}
-		err = b.engine.resolveRemove(o.key, req, opts.Native)
+		checkErr = b.engine.resolveRemove(o.key, req, opts.Native)
 	}
-	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
+	return o.do(ctx, checkErr, func(ctx context.Context) *storage.Error {
 		return removeOne(ctx, o, req)
 	})
 }

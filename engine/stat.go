@@ -38,9 +38,9 @@ func (e *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	o := &call.op
 	req := &call.req
 
-	err := o.prepareRead(e, name, key, req, opts)
+	checkErr := o.prepareRead(e, name, key, req, opts)
 	writeID := optionState(opts).WriteID
-	return run(ctx, o, err, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
+	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		attrs, err := headWrite(ctx, o, req, writeID)
 		if err == nil {
 			return o.toUser(ctx, attrs), nil

@@ -50,11 +50,11 @@ func (b bucket) Upload(
 		write write
 	}{}
 	call.write.op = &call.op
-	err := call.op.prepareWrite(b.engine, "Upload", key)
-	if err == nil {
-		err = call.write.resolve(body, opts)
+	checkErr := call.op.prepareWrite(b.engine, "Upload", key)
+	if checkErr == nil {
+		checkErr = call.write.resolve(body, opts)
 	}
-	return run(ctx, &call.op, err, call.write.store)
+	return run(ctx, &call.op, checkErr, call.write.store)
 }
 
 // A write stores one object, from a checked request and a body. Upload makes a write from options.

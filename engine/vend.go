@@ -17,12 +17,12 @@ func (b bucket) Vend(
 		signs:   true,
 		effects: effect.Vended(rights.Read, rights.List, rights.Write, rights.Remove),
 	}
-	err := o.prepare(b.engine, "Vend", prefix)
-	if err == nil {
-		err = b.engine.need(storage.Vending, "Vend")
-		if err != nil {
+	checkErr := o.prepare(b.engine, "Vend", prefix)
+	if checkErr == nil {
+		checkErr = b.engine.need(storage.Vending, "Vend")
+		if checkErr != nil {
 			// The hint says what the configuration of the store lacks.
-			err.Hint = b.engine.desc.VendingHint
+			checkErr.Hint = b.engine.desc.VendingHint
 		}
 	}
 
@@ -31,7 +31,7 @@ func (b bucket) Vend(
 		Rights: rights,
 		TTL:    ttl,
 	}
-	return run(ctx, o, err, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
+	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
 		vended, err := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
 			return b.engine.driver.Vend(ctx, req)
 		})
