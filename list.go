@@ -100,7 +100,8 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	if token != "" && r.StartAfter != "" {
 		return invalid("WithStartAfter", "does not fit beside a token")
 	}
-	r.PageSize = cmp.Or(r.PageSize, 100)
+	const defaultPageSize = 100
+	r.PageSize = cmp.Or(r.PageSize, defaultPageSize)
 	return nil
 }
 

@@ -80,9 +80,8 @@ type pinnedObject struct {
 // options of the first read. If the bucket has no revisions, a read gets the current content.
 func pinObject(src Downloader, key, op string, first *DownloadOptions, attrs *Attrs) pinnedObject {
 	var opts []DownloadOption
-	hasVersion := first.Version != ""
-	if hasVersion {
-		// A version never changes, so it needs no condition.
+	// A version never changes, so it needs no condition.
+	if first.Version != "" {
 		opts = append(opts, WithVersion(first.Version))
 	} else if attrs.Revision != "" {
 		opts = append(opts, IfRevision(attrs.Revision))

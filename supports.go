@@ -38,6 +38,7 @@ func Require(b any, features Features) error {
 		}
 	}
 
+	// A nil b is refused even if no feature is required.
 	missing := missingFeatures(b, features)
 	if b == nil || missing != 0 {
 		return locateError(b, "Require", "", missingFeaturesError(b, missing))

@@ -55,22 +55,22 @@ func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 // in the same way. The function f gets the name of the called method, and calls next to make the
 // call. Describe, Locate, Native and Close make no request, so they do not call f.
 func Intercept(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
-	return &interceptor{Driver: d, f: f}
+	return &interceptor{Driver: d, wrap: f}
 }
 
 // An interceptor implements Intercept. Its methods are those of Driver that make requests.
 type interceptor struct {
 	Driver
-	f func(ctx context.Context, call string, next func(context.Context) error) error
+	wrap func(ctx context.Context, call string, next func(context.Context) error) error
 }
 
-// intercept makes a call through the function of the layer, and returns its result. call is the name
-// of the method, and next calls it on the inner driver.
+// intercept makes a call through a.wrap, the function of the layer, and returns its result. call is the
+// name of the method, and next calls it on the inner driver.
 func intercept[T any](
 	a *interceptor, ctx context.Context, call string, next func(context.Context) (T, error),
 ) (T, error) {
 	var result T
-	err := a.f(ctx, call, func(ctx context.Context) (err error) {
+	err := a.wrap(ctx, call, func(ctx context.Context) (err error) {
 		result, err = next(ctx)
 		return err
 	})
@@ -85,12 +85,14 @@ func (a *interceptor) Put(ctx context.Context, r *PutRequest) (*storage.Attrs, e
 	return intercept(a, ctx, "Put", func(ctx context.Context) (*storage.Attrs, error) { return a.Driver.Put(ctx, r) })
 }
 
+// Get also closes the body of a call that the function of the layer repeats, or for which it returns an
+// error.
 func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	var attrs *storage.Attrs
 	var body io.ReadCloser
-	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
+	err := a.wrap(ctx, "Get", func(ctx context.Context) (err error) {
 		if body != nil {
-			// f has called next before, for example to retry. Close the body of that call.
+			// The layer has called next before, for example to retry. Close the body of that call.
 			_ = body.Close()
 		}
 		attrs, body, err = a.Driver.Get(ctx, r)
@@ -114,7 +116,7 @@ func (a *interceptor) List(ctx context.Context, r *ListRequest) (*storage.Page, 
 }
 
 func (a *interceptor) Delete(ctx context.Context, r *DeleteRequest) error {
-	return a.f(ctx, "Delete", func(ctx context.Context) error { return a.Driver.Delete(ctx, r) })
+	return a.wrap(ctx, "Delete", func(ctx context.Context) error { return a.Driver.Delete(ctx, r) })
 }
 
 func (a *interceptor) BeginParts(ctx context.Context, r *PutRequest) (string, error) {
@@ -133,7 +135,7 @@ func (a *interceptor) CompleteParts(ctx context.Context, r *CompleteRequest) (*s
 }
 
 func (a *interceptor) AbortParts(ctx context.Context, key, upload string) error {
-	return a.f(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
+	return a.wrap(ctx, "AbortParts", func(ctx context.Context) error { return a.Driver.AbortParts(ctx, key, upload) })
 }
 
 func (a *interceptor) ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error) {
@@ -155,7 +157,7 @@ func (a *interceptor) SignPart(ctx context.Context, r *SignPartRequest) (*storag
 // DeleteBatch returns one error for each request, which is the layer's own error if that is not nil.
 func (a *interceptor) DeleteBatch(ctx context.Context, r []DeleteRequest) []error {
 	var errs []error
-	err := a.f(ctx, "DeleteBatch", func(ctx context.Context) error {
+	err := a.wrap(ctx, "DeleteBatch", func(ctx context.Context) error {
 		errs = a.Driver.DeleteBatch(ctx, r)
 		return nil
 	})
@@ -189,19 +191,19 @@ func (a *interceptor) Tags(ctx context.Context, r *GetRequest) (map[string]strin
 }
 
 func (a *interceptor) SetTags(ctx context.Context, r *ChangeRequest) error {
-	return a.f(ctx, "SetTags", func(ctx context.Context) error { return a.Driver.SetTags(ctx, r) })
+	return a.wrap(ctx, "SetTags", func(ctx context.Context) error { return a.Driver.SetTags(ctx, r) })
 }
 
 func (a *interceptor) SetRetention(ctx context.Context, r *ChangeRequest) error {
-	return a.f(ctx, "SetRetention", func(ctx context.Context) error { return a.Driver.SetRetention(ctx, r) })
+	return a.wrap(ctx, "SetRetention", func(ctx context.Context) error { return a.Driver.SetRetention(ctx, r) })
 }
 
 func (a *interceptor) SetLegalHold(ctx context.Context, r *ChangeRequest) error {
-	return a.f(ctx, "SetLegalHold", func(ctx context.Context) error { return a.Driver.SetLegalHold(ctx, r) })
+	return a.wrap(ctx, "SetLegalHold", func(ctx context.Context) error { return a.Driver.SetLegalHold(ctx, r) })
 }
 
 func (a *interceptor) Restore(ctx context.Context, r *ChangeRequest) error {
-	return a.f(ctx, "Restore", func(ctx context.Context) error { return a.Driver.Restore(ctx, r) })
+	return a.wrap(ctx, "Restore", func(ctx context.Context) error { return a.Driver.Restore(ctx, r) })
 }
 
 func (a *interceptor) Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error) {

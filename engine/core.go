@@ -104,7 +104,8 @@ func newEngine(d driver.Driver, opts []storage.OpenOption, hasVersions bool) *en
 		e.serveAtBase()
 	}
 	if desc.FolderOrder {
-		e.features |= storage.OrderedListing // list_walk.go lists folder by folder, and returns the keys in order
+		// The store lists each folder in the order of names, which list_walk.go turns into that of keys.
+		e.features |= storage.OrderedListing
 	}
 	e.openVersions(o, hasVersions)
 	return e
@@ -315,8 +316,8 @@ func (e *engine) need(f storage.Features, name string) *storage.Error {
 
 // featureHint returns what to do about the missing features f, or "".
 func (e *engine) featureHint(f storage.Features) string {
-	storeHas := e.desc.Features&f != 0
-	if f == storage.Versioning && storeHas {
+	storeHasVersions := e.desc.Features&storage.Versioning != 0
+	if f == storage.Versioning && storeHasVersions {
 		// The store keeps versions, but the bucket was not opened with WithVersioning.
 		return "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}

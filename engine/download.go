@@ -181,8 +181,9 @@ func (d *download) canSplit() bool {
 // openEmpty opens a download of no bytes, because the range is empty or the provider refused it. It
 // reads the object's size to learn whether the range begins after the end, which is an error.
 func (d *download) openEmpty() *storage.Error {
+	// The caller has asked for a download, and this request only reads the size.
 	req := d.first.req
-	req.Auxiliary = true // the caller has asked for a download, and this request only reads the size
+	req.Auxiliary = true
 	attrs, err := head(d.ctx, &d.op, &req)
 	if err != nil {
 		return err
@@ -352,7 +353,9 @@ func (d *download) Close() error {
 	if fetch != nil {
 		fetch.close()
 	}
-	_ = d.op.end(err) // the caller has got err from Read
+
+	// End the operation for hooks and telemetry. The caller has got err from Read.
+	_ = d.op.end(err)
 	return nil
 }
 

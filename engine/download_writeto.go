@@ -155,9 +155,10 @@ func (r *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 		chunk = &io.LimitedReader{R: body, N: math.MaxInt64}
 	}
 
-	// Each turn sets chunk.N to the size of one chunk, and remaining is what follows the chunk.
-	var written int64
-	for remaining := chunk.N; remaining > 0; {
+	// Each turn sets chunk.N to the size of one chunk.
+	remaining := chunk.N
+	written := int64(0)
+	for remaining > 0 {
 		if err := r.to.d.ctx.Err(); err != nil {
 			return written, err
 		}
@@ -165,9 +166,13 @@ func (r *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 		remaining -= chunk.N
 		n, err := r.readChunk(chunk)
 		written += n
-		bodyEnded := chunk.N > 0 // bytes of the chunk are left that the body does not have
-		if err != nil || bodyEnded {
+		if err != nil {
 			return written, err
+		}
+
+		// If bytes of the chunk are left, the body has ended.
+		if chunk.N > 0 {
+			return written, nil
 		}
 	}
 	return written, nil
@@ -278,7 +283,8 @@ func (d *download) fetchTo(file io.WriterAt) error {
 	d.mu.Lock()
 	isClosed := d.ended
 	f.sink = sink
-	f.maxSize = 2 * maxSectionBytes // larger than with buffers, because sections cost no memory
+	// Sections can be larger than with buffers, because they cost no memory.
+	f.maxSize = 2 * maxSectionBytes
 	d.mu.Unlock()
 	if isClosed {
 		return d.located(errClosed)
@@ -301,7 +307,8 @@ func (d *download) fetchTo(file io.WriterAt) error {
 // number depends only on WithConcurrency.
 func (f *fetch) divideAmong(connections int64) {
 	f.limit = running.FixedLimit(int(connections))
-	share := (f.end-f.from)/connections + 1 // so that no rest remains
+	// Each connection reads an equal share. One byte more leaves no rest.
+	share := (f.end-f.from)/connections + 1
 	f.size = min(max(share, maxSectionBytes), maxInPlacePart)
 }
 

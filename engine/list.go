@@ -302,7 +302,8 @@ func (l *listOp) filterAscending(page *storage.Page, req *driver.ListRequest) *s
 		if rollsUp(entry, req) {
 			*entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
 		}
-		if count < i { // an entry before it was dropped
+		// Move it, if an entry before it was dropped.
+		if count < i {
 			page.Entries[count] = *entry
 		}
 		count++

@@ -188,8 +188,9 @@ func (s *folderSorter) addPage(entries []storage.ListEntry) *storage.Error {
 	return nil
 }
 
-// add visits the next entry of the store, after the held prefixes that come before it. A prefix is
-// held back, because objects may come between its name and its key.
+// add visits the next entry of the store, after the held prefixes that come before it. It holds back a
+// prefix such as "a/". The store lists it by its name "a", and so before "a!b", but in byte order
+// "a!b" comes before "a/".
 func (s *folderSorter) add(entry storage.ListEntry) *storage.Error {
 	// Some servers return keys outside of the prefix.
 	if !strings.HasPrefix(entry.Key, s.req.Prefix) {

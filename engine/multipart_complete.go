@@ -20,12 +20,13 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.Complete
 		call:   hexid.New(callIDBytes),
 	}
 
-	err := u.prepare(&c.op, "CompleteUpload")
-	c.op.writes = true // unlike the sending of a part, which changes no object
-	if err == nil {
-		err = ownError(c.options.Apply(opts...))
+	checkErr := u.prepare(&c.op, "CompleteUpload")
+	// Unlike the sending of a part, the completion changes an object.
+	c.op.writes = true
+	if checkErr == nil {
+		checkErr = ownError(c.options.Apply(opts...))
 	}
-	return run(ctx, &c.op, err, c.run)
+	return run(ctx, &c.op, checkErr, c.run)
 }
 
 // A completion holds the state of one call of Complete.
@@ -218,7 +219,8 @@ func (c *completion) plan(
 		return nil, false, err
 	}
 
-	put := c.upload.put // a copy, because it gets the size and the checksum of these parts
+	// The request has a copy, because it gets the size and the checksum of these parts.
+	put := c.upload.put
 	req := &driver.CompleteRequest{
 		Upload: c.upload.record.Upload,
 		Parts:  parts,

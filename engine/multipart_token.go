@@ -106,7 +106,7 @@ func fingerprintsOf(natives []any) string {
 
 func (u *multipartUpload) Token() string { return u.token }
 
-// ContinueUpload returns the upload with the token, without a request.
+// ContinueUpload returns the upload with this token, without a request.
 func (b bucket) ContinueUpload(
 	ctx context.Context, token string, opts *storage.UploadOptions,
 ) (storage.MultipartUpload, error) {
@@ -192,7 +192,8 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 // caller has no access to it.
 func (o *operation) outsideView() *storage.Error {
 	err := invalid("token", uploadtoken.OtherBucket)
-	o.locate(err) // end leaves an error as it is that has an operation already
+	// The method end leaves an error as it is that has an operation already.
+	o.locate(err)
 	err.Key = ""
 	return err
 }

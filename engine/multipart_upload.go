@@ -39,11 +39,11 @@ func (b bucket) BeginUpload(
 ) (storage.MultipartUpload, error) {
 	u := &multipartUpload{engine: b.engine}
 	o := &operation{}
-	err := o.prepare(b.engine, "BeginUpload", key)
-	if err == nil {
-		err = u.resolve(o, opts)
+	checkErr := o.prepare(b.engine, "BeginUpload", key)
+	if checkErr == nil {
+		checkErr = u.resolve(o, opts)
 	}
-	return run(ctx, o, err, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
+	return run(ctx, o, checkErr, func(ctx context.Context) (storage.MultipartUpload, *storage.Error) {
 		id, err := beginParts(ctx, o, &u.put)
 		if err != nil {
 			return nil, err
@@ -143,8 +143,8 @@ func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
 // Parts returns the parts of the upload that the store has.
 func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, error) {
 	o := &operation{}
-	err := u.prepare(o, "Parts")
-	return run(ctx, o, err, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
+	checkErr := u.prepare(o, "Parts")
+	return run(ctx, o, checkErr, func(ctx context.Context) ([]storage.UploadedPart, *storage.Error) {
 		parts, err := u.listParts(ctx, o)
 		uploaded := make([]storage.UploadedPart, len(parts))
 		for i := range parts {
@@ -251,31 +251,32 @@ func errUploadGone(cause *storage.Error) *storage.Error {
 // Abort aborts the upload. The store drops its parts.
 func (u *multipartUpload) Abort(ctx context.Context) error {
 	o := &operation{}
-	err := u.prepare(o, "AbortUpload")
-	return abortUpload(ctx, o, err, u.record.Upload)
+	checkErr := u.prepare(o, "AbortUpload")
+	return abortUpload(ctx, o, checkErr, u.record.Upload)
 }
 
-// abortUpload runs an operation that aborts an upload. err is the error of the caller's checks, or nil.
-func abortUpload(ctx context.Context, o *operation, err *storage.Error, upload string) error {
-	return o.do(ctx, err, func(ctx context.Context) *storage.Error {
+// abortUpload runs an operation that aborts an upload, unless checkErr, the error of earlier checks, is
+// not nil.
+func abortUpload(ctx context.Context, o *operation, checkErr *storage.Error, upload string) error {
+	return o.do(ctx, checkErr, func(ctx context.Context) *storage.Error {
 		return o.call(ctx, func(ctx context.Context) error { return o.engine.driver.AbortParts(ctx, o.key, upload) })
 	})
 }
 
-// SignPart returns a signed request with which anyone can send the part with the number. The request
+// SignPart returns a signed request with which anyone can send the part with this number. The request
 // is valid only for a part of the size and checksum that the options name.
 func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {
 	o := &operation{signs: true}
 	part := &storage.PartOptions{}
-	err := u.prepare(o, "SignPart")
-	if err == nil {
+	checkErr := u.prepare(o, "SignPart")
+	if checkErr == nil {
 		// This sets part from the options.
-		err = u.checkSignedPart(o, number, part, opts)
+		checkErr = u.checkSignedPart(o, number, part, opts)
 	}
 
-	// If err is not nil, run only reports it to the hooks, and nothing reads the request.
+	// If a check has failed, run only calls the hooks, and nothing reads the request.
 	req := &driver.SignPartRequest{
 		Key:     u.put.Key,
 		Upload:  u.record.Upload,
@@ -286,7 +287,7 @@ func (u *multipartUpload) SignPart(
 		CRC32C:  part.CRC32C,
 		Native:  u.put.Native,
 	}
-	return run(ctx, o, err, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
+	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.SignedURL, *storage.Error) {
 		signed, err := request(ctx, o, func(ctx context.Context) (*storage.SignedURL, error) {
 			return o.engine.driver.SignPart(ctx, req)
 		})

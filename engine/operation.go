@@ -100,7 +100,8 @@ func (o *operation) callHooks(ctx context.Context, checkErr *storage.Error) (con
 		Keys:     o.keys,
 	}
 	ctx, done, err := hook.Call(ctx, o.engine.hooks, op)
-	o.finishHooks = done // which the operation calls at its end
+	// The operation calls done at its end.
+	o.finishHooks = done
 	if checkErr == nil && err != nil {
 		return ctx, hookRefusal(err)
 	}
@@ -204,7 +205,7 @@ func request[T any](
 }
 
 // run runs an operation: it calls the hooks, then do, and ends the operation. If checkErr, the error
-// of the checks before, is not nil, run does not call do.
+// of earlier checks, is not nil, run does not call do, but hooks still see the operation.
 func run[T any](
 	ctx context.Context, o *operation, checkErr *storage.Error, do func(context.Context) (T, *storage.Error),
 ) (T, error) {

@@ -35,8 +35,9 @@ type service struct {
 // NewService makes a [storage.Service] of a [driver.ServiceDriver], with hooks, telemetry, retries and
 // errors as [New] adds them. The options hold for every bucket that Service.Bucket opens.
 func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Service {
+	// Each call of the service returns the error of the options.
 	o := &storage.OpenOptions{}
-	optsErr := o.Apply(opts...) // which each call of the service returns
+	optsErr := o.Apply(opts...)
 	desc := driver.Description{Provider: d.Provider()}
 	return &service{
 		driver: d,
@@ -52,7 +53,7 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}
 }
 
-// runOnBucket runs the operation op on the bucket with the name, by calling do, unless argErr, the error
+// runOnBucket runs the operation op on the bucket with this name, by calling do, unless argErr, the error
 // of its arguments, is not nil.
 func runOnBucket[T any](
 	ctx context.Context, s *service, op, name string, argErr *storage.Error, do func(ctx context.Context) (T, error),

@@ -387,6 +387,7 @@ func hashSection(section *io.SectionReader, sum storage.CRC32C) (storage.CRC32C,
 		n, err := section.ReadAt(chunk[:hashBlock], offset)
 		crc = crc32c.Update(crc, chunk[:n])
 		offset += int64(n)
+		// After the last byte, an error such as io.EOF does not matter.
 		isComplete := offset == section.Size()
 		if err == nil || isComplete {
 			continue

@@ -149,7 +149,7 @@ func (p *partPlan) inMemory(number int) int {
 	return max(2, maximum)
 }
 
-// size returns the size in bytes of the part with the number, where the first part has the number 1.
+// size returns the size in bytes of the part with this number, where the first part has the number 1.
 func (p *partPlan) size(number int) int64 {
 	size := p.first
 	if p.doubleAfter > 0 {

@@ -296,7 +296,7 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns the part with the number if the journal shows that an earlier call has sent it
+// storedPart returns the part with this number if the journal shows that an earlier call has sent it
 // with the same bytes, and otherwise false. If an earlier call has sent other bytes, and the store
 // cannot replace the part, the error says that the upload is lost.
 func (m *multipart) storedPart(

@@ -132,7 +132,7 @@ func (m *multipart) checkStream(number int, total int64, isLast bool) *storage.E
 	return nil
 }
 
-// fillNext waits until there is memory for the part with the number, and then fills it as fillPart
+// fillNext waits until there is memory for the part with this number, and then fills it as fillPart
 // does.
 func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
 	// Each part that was sent frees its memory.

@@ -27,6 +27,7 @@ func (l *Lease) markLost() { l.cancel(l.lostError()) }
 
 // renew renews the lease if that is due. If a request fails, a later call tries again.
 func (l *Lease) renew(ctx context.Context) {
+	// Give up slow requests early enough for others before the lease is lost.
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
 
@@ -95,9 +96,11 @@ func (l *Lease) end() error {
 	lost := context.Cause(l.ctx)
 	l.cancel(nil)
 
+	// Free the lease even if it was lost, because the object may still name this process.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(l.ctx), releaseTimeout)
 	defer cancel()
-	return cmp.Or(lost, l.free(ctx))
+	freeErr := l.free(ctx)
+	return cmp.Or(lost, freeErr)
 }
 
 // free writes to the object that nobody holds the lease. If an interrupted renewal or a process

@@ -56,7 +56,7 @@ func newAccount(c ServiceConfig) *account {
 // differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
-// find returns the bucket with the name. It fails with BucketNotFound if there is none.
+// find returns the bucket with this name. It fails with BucketNotFound if there is none.
 func (a *account) find(name string) (*bucket, error) {
 	a.mu.RLock()
 	b, ok := a.buckets.Get(name)
@@ -80,7 +80,7 @@ func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	return b, nil
 }
 
-// findOrCreate returns the bucket with the name, and creates it if there is none.
+// findOrCreate returns the bucket with this name, and creates it if there is none.
 func (a *account) findOrCreate(name string) *bucket {
 	info := storage.BucketInfo{Name: name, Provider: provider, Created: a.time()}
 	for {

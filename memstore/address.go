@@ -50,7 +50,8 @@ func openAccount(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 
 // checkAddress returns an error for an address other than mem:// and mem://name.
 func checkAddress(address *url.URL) error {
-	if address.Opaque != "" { // such as mem:name, without slashes
+	// An address without slashes, such as mem:name, is opaque.
+	if address.Opaque != "" {
 		return argument.Invalid("address", "must be mem:// or mem://name", "")
 	}
 	if address.User != nil {

@@ -63,10 +63,9 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var backing [16][]byte // avoids allocating a slice of chunks for most bodies
 	chunks := backing[:0]
 	total := 0
-	defer func() {
-		// This function reads the variable at the end, when it has all chunks.
-		returnBlocks(chunks)
-	}()
+	// At the end, join has copied the blocks, so they can be used again. The closure sees chunks as it is
+	// then.
+	defer func() { returnBlocks(chunks) }()
 
 	for {
 		chunk := takeChunk(total)

@@ -24,7 +24,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer b.mu.RUnlock()
-	if d.anyOrder { // as in a directory bucket of S3
+	// A directory bucket of S3 lists in any order.
+	if d.anyOrder {
 		return b.listAnyOrder(r, pos.key)
 	}
 	return b.list(r, pos.key), nil
@@ -59,8 +60,9 @@ func (b *bucket) list(r *driver.ListRequest, startAfter string) *storage.Page {
 		}
 
 		// The iterator may begin at startAfter itself, or, if startAfter is a common prefix, at a key
-		// below it. Skip both.
-		if key > startAfter {
+		// below it. The page before has both.
+		wasListed := key <= startAfter
+		if !wasListed {
 			if len(page.Entries) == r.Limit {
 				// The page is full, and this entry shows that another page follows.
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()

@@ -151,7 +151,7 @@ func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 // release ends the use of an upload.
 func (u *upload) release() { u.calls.Add(-1) }
 
-// findUpload returns the upload with the name, or ObjectNotFound if there is none for the key. The
+// findUpload returns the upload with this name, or ObjectNotFound if there is none for the key. The
 // caller holds the lock.
 func (b *bucket) findUpload(key, name string) (*upload, error) {
 	u, ok := b.uploads[name]

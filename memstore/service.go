@@ -90,12 +90,13 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	}
 
 	// Without a token, begin before all names.
-	var pos position
+	pos := position{}
 	if token != "" {
-		var err error
-		if pos, err = parseToken(token, ""); err != nil {
+		parsed, err := parseToken(token, "")
+		if err != nil {
 			return nil, "", err
 		}
+		pos = parsed
 	}
 
 	s.account.mu.RLock()
@@ -128,7 +129,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return &objectDriver{account: s.account, bucket: name}, nil
 }
 
-// open returns the bucket with the name, unless ctx has ended.
+// open returns the bucket with this name, unless ctx has ended.
 func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) {
 	if err := contextErr(ctx); err != nil {
 		return nil, err

@@ -48,7 +48,8 @@ func (s *softDeleted) sweep(now time.Time) {
 	expired := 0
 	for expired < len(s.order) && s.order[expired].hasExpired(now) {
 		s.objects.Delete(s.order[expired])
-		s.order[expired] = version{} // so that the array does not keep the object in memory
+		// The array must not keep the object in memory.
+		s.order[expired] = version{}
 		expired++
 	}
 	s.order = s.order[expired:]

@@ -48,7 +48,8 @@ func parseToken(token, prefix string) (position, error) {
 	if !ok || key == "" || !strings.HasPrefix(key, prefix) {
 		return position{}, invalidToken()
 	}
-	if number == "0" { // the position after all versions of the key; parseRevision refuses 0
+	// 0 is the position after all versions of the key. parseRevision would refuse it.
+	if number == "0" {
 		return position{key: key}, nil
 	}
 	revision, ok := parseRevision(number)
