@@ -147,7 +147,7 @@ func optionsOf(o any) *seam.OptionState {
 	case *DownloadOptions:
 		return &o.state
 	default:
-		// Any other type is a mistake of the caller, which panics here.
+		// Any other type is a mistake of the caller, and panics.
 		return &o.(*ListOptions).state
 	}
 }

@@ -96,7 +96,8 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 		failure.state.Text = "change failed" // in place of the text that a failed body has
 		return nil, u.rounds.locateError(failure)
 	}
-	opts := append(u.opts, condition) // a copy, because u.opts has no spare capacity
+	// As u.opts has no spare capacity, append makes a copy.
+	opts := append(u.opts, condition)
 	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), opts...)
 }
 

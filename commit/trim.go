@@ -147,11 +147,11 @@ func (l *Log) replaceMark(ctx context.Context, current, next mark) error {
 		stored := mark{}
 		// Update passes nil attributes if there is no object.
 		if attrs != nil {
-			parsed, err := l.parseMark(text)
+			m, err := l.parseMark(text)
 			if err != nil {
 				return nil, err
 			}
-			stored = parsed
+			stored = m
 		}
 		if stored != current {
 			return nil, errMoved

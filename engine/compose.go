@@ -88,12 +88,12 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	errs := make([]*storage.Error, len(c.srcKeys))
 	headSource := func(i int) error {
-		// The errors are kept in errs, because All would lose their type.
 		req := &driver.GetRequest{
 			Key:    c.srcKeys[i],
 			Length: -1,
 			Native: c.req.Source.Native,
 		}
+		// The error stays in errs, because All would return it as another type.
 		c.sources[i], errs[i] = head(ctx, &c.op, req)
 		return nil
 	}

@@ -260,16 +260,16 @@ func isRevision(bare string) bool {
 }
 
 // checkCondition checks that the driver supports cond, and turns its revision into the driver's form,
-// without the provider's prefix. needed is the feature that IfRevision needs, which depends on the kind
-// of call: ConditionalUpdate for a write, ConditionalRemove for a removal, and 0 for a read.
-func (e *engine) checkCondition(cond *storage.Condition, needed storage.Features) *storage.Error {
+// without the provider's prefix. feature is the one that IfRevision needs, which depends on the kind of
+// call: ConditionalUpdate for a write, ConditionalRemove for a removal, and 0 for a read.
+func (e *engine) checkCondition(cond *storage.Condition, feature storage.Features) *storage.Error {
 	if *cond == (storage.Condition{}) {
 		return nil
 	}
 
 	// Refuse conditions that do not fit the call or one another.
-	isRead := needed == 0
-	isWrite := needed == storage.ConditionalUpdate
+	isRead := feature == 0
+	isWrite := feature == storage.ConditionalUpdate
 	switch {
 	case cond.Absent && !isWrite:
 		return invalid("IfAbsent", "fits only writes")
@@ -291,7 +291,7 @@ func (e *engine) checkCondition(cond *storage.Condition, needed storage.Features
 		cond.NotRevision = bare
 		return err
 	}
-	if err := e.need(needed, "IfRevision"); err != nil {
+	if err := e.need(feature, "IfRevision"); err != nil {
 		return err
 	}
 	bare, err := e.bareRevision(cond.Revision)

@@ -41,8 +41,8 @@ func (f *fetch) runBuffered() bool {
 	f.sink = b
 	f.buffers = b
 
-	// The first connection reads the first section, and not the fetch. The section that the fetch starts
-	// first comes after it.
+	// The first connection, and not the fetch, reads the first section. The sections of the fetch come
+	// after it.
 	f.last = f.d.first.fetched.done
 	f.group.Go(func() {
 		defer close(b.queue)

@@ -232,7 +232,7 @@ func (f *fetch) fill(s *section, prev <-chan struct{}) error {
 	f.active.Add(1)
 	defer f.active.Add(-1)
 
-	// With WithConcurrency, which sets f.size, the caller has chosen the number of connections.
+	// With WithConcurrency, the caller has chosen the number of connections, and f.size is not 0.
 	mayWait := f.size == 0
 	for {
 		wasRefused, err := f.readRest(s)

@@ -263,8 +263,8 @@ func abortUpload(ctx context.Context, o *operation, checkErr *storage.Error, upl
 	})
 }
 
-// SignPart returns a signed request with which anyone can send the part with this number. The request
-// is valid only for a part of the size and checksum that the options name.
+// SignPart returns a signed request with which anyone can send the part with this number. If the options
+// name a size or a checksum, the request is valid only for such a part.
 func (u *multipartUpload) SignPart(
 	ctx context.Context, number int, opts ...storage.SignedPartOption,
 ) (*storage.SignedURL, error) {

@@ -140,8 +140,8 @@ func (in *intent) errOtherObject(err *storage.Error) *storage.Error {
 }
 
 // conditionFailure adapts the error PreconditionFailed of a write, and changes the Code if the
-// error does not prove that a condition of this write failed. Unknown of the result is true if the
-// object itself must show whether this write has stored it.
+// error does not prove that a condition of this write failed. Unknown of the result is true if this
+// write may have stored the object nevertheless.
 func (in *intent) conditionFailure(e *engine, err *storage.Error) *storage.Error {
 	if in.condition.Absent {
 		// After IfAbsent, the text of the error says that the key exists.

@@ -92,11 +92,11 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	// Without a token, begin before all names.
 	pos := position{}
 	if token != "" {
-		parsed, err := parseToken(token, "")
+		last, err := parseToken(token, "")
 		if err != nil {
 			return nil, "", err
 		}
-		pos = parsed
+		pos = last
 	}
 
 	s.account.mu.RLock()

@@ -103,9 +103,9 @@ func (b *bucket) listVersions(r *driver.ListRequest, pos position) *driver.Versi
 	// Begin at the first version after pos that can have the prefix. If pos is in a common prefix, the
 	// page before has ended with that prefix.
 	all := b.history()
-	listed, isInPrefix := objectkey.CommonPrefix(pos.key, r.Prefix, r.Delimiter)
+	lastPrefix, isInPrefix := objectkey.CommonPrefix(pos.key, r.Prefix, r.Delimiter)
 	if isInPrefix {
-		all.seekPast(listed)
+		all.seekPast(lastPrefix)
 	} else {
 		all.seek(pos.notBefore(r.Prefix))
 	}
