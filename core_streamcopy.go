@@ -77,17 +77,17 @@ func openCopySource(ctx context.Context, src CopySource, o *CopyOptions) (*Reade
 		Concurrency: o.Concurrency,
 		Native:      o.SourceNative,
 	})
-	if err == nil {
-		return reader, nil
+	if err != nil {
+		copyErr := AsError(ctx, err)
+		copyErr.Op = "Copy"
+		copyErr.Key = cmp.Or(copyErr.Key, src.Key())
+		if copyErr.Code == PreconditionFailed {
+			// The caller's condition is one on the destination, so this means that the source was changed.
+			copyErr.Code = Changed
+		}
+		return nil, copyErr
 	}
-	copyErr := AsError(ctx, err)
-	copyErr.Op = "Copy"
-	copyErr.Key = cmp.Or(copyErr.Key, src.Key())
-	if copyErr.Code == PreconditionFailed {
-		// The caller's condition is one on the destination, so this means that the source was changed.
-		copyErr.Code = Changed
-	}
-	return nil, copyErr
+	return reader, nil
 }
 
 // withTail returns body followed by the bytes of Append, and adds them to the declared size and checksum.
@@ -97,7 +97,7 @@ func withTail(body io.Reader, put *UploadOptions, o *CopyOptions) io.Reader {
 	if tail == nil {
 		return body
 	}
-	// Append sees by Taken that the tail was not ignored.
+	// Taken tells Append that the tail was not ignored.
 	*o.state.Taken = true
 	put.Size += int64(len(tail))
 	put.CRC32C = checksumWithTail(put.CRC32C, tail)

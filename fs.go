@@ -46,6 +46,7 @@ func (f *fileSystem) fail(op, name string, err error) error {
 // Open opens an object or a directory.
 func (f *fileSystem) Open(name string) (fs.File, error) {
 	isDir, err := f.isDir(name)
+	// In some stores, an empty directory shows only in the error.
 	if isDir || isEmptyDir(err) {
 		return &directory{fsys: f, name: name}, nil
 	}
@@ -115,6 +116,7 @@ func prefixOf(b any) string {
 // Stat describes an object or a directory.
 func (f *fileSystem) Stat(name string) (fs.FileInfo, error) {
 	isDir, err := f.isDir(name)
+	// In some stores, an empty directory shows only in the error.
 	if isDir || isEmptyDir(err) {
 		return &fileInfo{name: path.Base(name), dir: true}, nil
 	}
@@ -177,6 +179,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 // nil for an empty directory.
 func (f *fileSystem) checkEmptyDir(name string) error {
 	isDir, err := f.isDir(name)
+	// In some stores, an empty directory shows only in the error.
 	if isDir || isEmptyDir(err) {
 		return nil
 	}

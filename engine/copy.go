@@ -480,18 +480,19 @@ func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 // streamSource opens a source of another package by its method Download.
 func (c *copyOp) streamSource(ctx context.Context) (*storage.Reader, *storage.Error) {
 	reader, err := c.from.Download(ctx, c.sourceOptions())
-	if err == nil {
-		return reader, nil
+	if err != nil {
+		failure := asError(ctx, err)
+		failure.Op = "Copy"
+		failure.Key = cmp.Or(failure.Key, c.from.Key())
+		// With PreconditionFailed, the caller would think that the destination does not meet its condition.
+		// The cause of a failed body hides that Code from errors.Is, too.
+		if failure.Code == storage.PreconditionFailed {
+			failure.Code = storage.Changed
+			failure.Err = bodyFailed(err).Err
+		}
+		return nil, failure
 	}
-	failure := asError(ctx, err)
-	failure.Op = "Copy"
-	failure.Key = cmp.Or(failure.Key, c.from.Key())
-	// With this Code, the caller would think that the destination does not meet its condition.
-	if failure.Code == storage.PreconditionFailed {
-		failure.Code = storage.Changed
-		failure.Err = bodyFailed(err).Err // hides the Code from errors.Is
-	}
-	return nil, failure
+	return reader, nil
 }
 
 // sourceFailed returns the error of a copy whose opened source failed with err, or that of the

@@ -69,7 +69,8 @@ func (l *listOp) open(e *engine, op string, opts *storage.ListOptions) *storage.
 	if opts.PageSize < 0 || opts.Limit < 0 {
 		return invalid("ListOptions", "must have no negative PageSize or Limit")
 	}
-	if req.SoftDeleted && op != "Versions" {
+	isVersions := op == "Versions"
+	if req.SoftDeleted && !isVersions {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
 	if err := l.checkTexts(); err != nil {
@@ -81,7 +82,7 @@ func (l *listOp) open(e *engine, op string, opts *storage.ListOptions) *storage.
 
 	l.after = req.StartAfter
 	// Every store that has versions lists them in order.
-	l.anyOrder = op != "Versions" && !e.has(storage.OrderedListing)
+	l.anyOrder = !isVersions && !e.has(storage.OrderedListing)
 	if l.anyOrder {
 		return l.checkAnyOrder()
 	}

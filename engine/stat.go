@@ -42,14 +42,14 @@ func (e *engine) stat(ctx context.Context, name, key string, opts *storage.Downl
 	writeID := optionState(opts).WriteID
 	return run(ctx, o, checkErr, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		attrs, err := headWrite(ctx, o, req, writeID)
-		if err == nil {
-			return o.toUser(ctx, attrs), nil
-		}
 		isExists := name == "Exists"
-		if isExists && err.Code == storage.ObjectNotFound {
+		if err != nil && isExists && err.Code == storage.ObjectNotFound {
 			return nil, nil
 		}
-		return nil, err
+		if err != nil {
+			return nil, err
+		}
+		return o.toUser(ctx, attrs), nil
 	})
 }
 

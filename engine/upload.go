@@ -220,7 +220,7 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody stores the body by one Put or in parts.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	// By its id, a write with a condition is recognized even if its response is lost.
+	// If the response to a write with a condition is lost, its id shows whether it has stored the object.
 	needsWriteID := w.req.Condition != (storage.Condition{}) || w.callerWriteID() != ""
 	if needsWriteID && w.writeID == "" {
 		w.writeID = w.op.engine.newWriteID(w.callerWriteID())

@@ -145,11 +145,12 @@ func (b *bucket) versionEntry(o *object, noncurrentSince time.Time) storage.Vers
 		entry := storage.ListEntry{Key: o.key, Modified: o.modified}
 		return storage.VersionEntry{ListEntry: entry, Version: o.revisionText(), IsDeleteMarker: true}
 	}
-	entry := storage.VersionEntry{Current: noncurrentSince.IsZero(), NoncurrentSince: noncurrentSince}
+	isCurrent := noncurrentSince.IsZero()
+	entry := storage.VersionEntry{Current: isCurrent, NoncurrentSince: noncurrentSince}
 	o.describe(&entry.ListEntry)
 
 	// Without versioning, a current object has no version.
-	if !entry.Current || b.info.Versioning {
+	if !isCurrent || b.info.Versioning {
 		entry.Version = entry.Revision
 	}
 	return entry
