@@ -161,7 +161,7 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 
 // sign returns the parameters of a signature. They include a custom policy, but not a canned one, which
 // CloudFront makes from the URL and Expires.
-func (s *CloudFrontSigner) sign(resource string, expires time.Time, custom bool) (parameters, error) {
+func (s *CloudFrontSigner) sign(resource string, expires time.Time, needsCustomPolicy bool) (parameters, error) {
 	text := policy(resource, expires, s.addresses)
 	signature, err := s.key.sign(text)
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *CloudFrontSigner) sign(resource string, expires time.Time, custom bool)
 	}
 
 	var params parameters
-	if custom {
+	if needsCustomPolicy {
 		params = append(params, parameter{"Policy", cloudFrontBase64([]byte(text))})
 	} else {
 		params = append(params, parameter{"Expires", strconv.FormatInt(expires.Unix(), 10)})
