@@ -120,6 +120,7 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	}
 
 	attrs := stored.attrs()
+	// An open upload may have been completed or aborted while this part was stored.
 	if name.open {
 		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
 			return driver.Part{}, err
@@ -163,6 +164,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	c.scratchPrefix = name.prefix
 	part, err := cs.put(ctx, r.TailPart(upload, 1))
 	if err != nil {
+		// The object itself is unchanged, even if the response to the put was lost.
 		return cs.undo(ctx, c, sdkerror.WithoutEffect(translate(err)))
 	}
 
@@ -277,7 +279,8 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 			return err
 		}
 	}
-	if _, err = cs.sweep(ctx, name.prefix, nil); err != nil { // nil means objects of any age
+	// Remove the parts and intermediate objects, whatever their age is.
+	if _, err := cs.sweep(ctx, name.prefix, nil); err != nil {
 		return err
 	}
 	return cs.removeFolder(ctx, name.prefix)
@@ -444,10 +447,11 @@ func (cs *composites) undo(ctx context.Context, c *composition, err error) error
 func (cs *composites) removeObject(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)
 	if storage.CodeOf(err) == storage.Locked {
-		if holdErr := endEventBasedHold(ctx, o); holdErr == nil {
-			err = writes(ctx, o.Delete)
+		if endEventBasedHold(ctx, o) != nil {
+			// The first error tells why the object stays.
+			return err
 		}
-		// If the hold did not end, err tells why the object stays.
+		err = writes(ctx, o.Delete)
 	}
 	if statusOf(err) == http.StatusNotFound {
 		return nil

@@ -41,14 +41,15 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	keepCustomTime(attrs, r.Source)
 
+	// Google calls tags contexts, and copies those of the source unless a parameter drops them.
 	ctx = withCall(ctx, call)
 	mayHaveTags := r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0
-	removesTags := r.ReplaceTags && attrs.Contexts == nil // Google's name of tags is contexts
+	removesTags := r.ReplaceTags && attrs.Contexts == nil
 	if removesTags && mayHaveTags {
-		// Without this parameter, Google would copy the source's tags.
 		ctx = withRequestFields(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 
+	// r.Resume has the token of an earlier attempt, and gets that of this one.
 	copier := target.CopierFrom(callOf(r.Source.Native).addKey(source))
 	setCopyAttrs(copier, attrs)
 	copier.RewriteToken = r.Resume
@@ -98,7 +99,7 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err != nil {
 		storageErr := translate(err)
 		if storageErr.Unknown {
-			// A gateway's 404 proves nothing.
+			// The response may come from a gateway, so the object may have been renamed, even after a 404.
 			return nil, storageErr
 		}
 		return nil, d.bucket.notFound(ctx, storageErr)

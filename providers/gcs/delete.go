@@ -46,12 +46,14 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 		return d.deleteGoverned(ctx, r, attrs)
 	}
 
-	// The removal of an object that does not exist is a success, but not in a bucket that does not
-	// exist. If missing is nil, the object may exist, and a gateway's 404 (Unknown) proves nothing.
 	missing := d.bucket.missingError(ctx, storageErr, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
+		// The object may exist, or a gateway has sent the 404.
 		return storageErr
 	}
+
+	// The removal of an object that does not exist is a success, but not in a bucket that does not
+	// exist.
 	notFoundErr := d.bucket.notFound(ctx, missing)
 	if notFoundErr.Code == storage.ObjectNotFound {
 		return nil // there is nothing to remove

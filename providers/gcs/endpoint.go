@@ -134,6 +134,8 @@ func (a *account) limitCredentials(c Config) error {
 		)
 	}
 
+	// The credentials in a Config are meant for its server, but those of the environment may be meant for
+	// Google only.
 	isFromEnvironment := c.CredentialsJSON == nil && c.TokenSource == nil
 	if isFromEnvironment && !isHostOf(a.universe, a.endpoint) {
 		a.anonymous = true

@@ -185,14 +185,17 @@ func isLongResource(start []byte, wantKind string) bool {
 	return longResource.Match(start)
 }
 
-// isResource reports whether a document is a resource of Google's, and does not name another kind
-// than wantKind, unless wantKind is "". An object must have a generation. A rewrite must have ended,
-// or have the token for its next request, without which the SDK would begin it again and again.
+// isResource reports whether a document is a resource from Google, and not the page of a proxy or another
+// JSON document. It returns false if the document names another kind than wantKind, which is "" if the
+// kind is unknown.
 func isResource(document []byte, wantKind string) bool {
 	var r struct {
-		Kind                                 string
-		Generation, Metageneration, Bindings any // Bindings is set for an IAM policy
+		Kind           string
+		Generation     any
+		Metageneration any
+		Bindings       any // of an IAM policy
 
+		// The response to a rewrite has these fields.
 		Done         bool
 		RewriteToken string
 		Resource     struct{ Generation any }
@@ -210,6 +213,7 @@ func isResource(document []byte, wantKind string) bool {
 		if r.Done {
 			return r.Resource.Generation != nil
 		}
+		// Without the token for the next request, the SDK would begin the rewrite again and again.
 		return r.RewriteToken != ""
 	case objectKind:
 		return r.Generation != nil

@@ -54,11 +54,13 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	resp, err := cs.bucket.account.send(req, http.StatusOK)
 	if err != nil {
 		storageErr := translate(err)
-		if storageErr.Status >= http.StatusBadRequest && !storageErr.Retryable {
+		isRefused := storageErr.Status >= http.StatusBadRequest && !storageErr.Retryable
+		if isRefused {
 			// The bucket counts as not hierarchical if it has no layout, or if the credentials may
 			// not read the layout.
 			cs.hierarchical.Store(new(false))
 		}
+		// Only a temporary error fails. After any other, the answer is false.
 		return false, temporaryError(err)
 	}
 	defer resp.Body.Close()

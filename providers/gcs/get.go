@@ -191,6 +191,7 @@ func sizeOf(resp *http.Response, r *driver.GetRequest) (int64, error) {
 	// The response has the whole object, or the server has ignored the range.
 	size := resp.ContentLength
 	if size < 0 {
+		// The length of the body is not known, but a header may have that of the object.
 		size = storedLength(resp.Header)
 	}
 	if !wantsRange {

@@ -126,8 +126,10 @@ func parseLifecycleRules(lifecycle gcs.Lifecycle, isVersioned bool) []storage.Li
 	return rules
 }
 
-// appendRule appends a rule with one action, whose position in the order of the actions is step. If the
-// last of rules has the same prefix and only earlier actions, appendRule adds the action to that rule.
+// appendRule appends a rule with one action, or adds the action to the last of rules, which it may belong
+// to. rulesOfActions writes the actions of a rule one after another, in a fixed order. So the action
+// belongs to the last rule if that has the same prefix and only actions with earlier positions. step is
+// the position of the action.
 func appendRule(rules []storage.LifecycleRule, rule storage.LifecycleRule, step int) []storage.LifecycleRule {
 	if len(rules) == 0 {
 		return append(rules, rule)
@@ -171,7 +173,8 @@ func parseLifecycleRule(r *gcs.LifecycleRule, isVersioned bool) (rule storage.Li
 
 	// Without versions, every version is current.
 	liveness := r.Condition.Liveness
-	isCurrentOnly := liveness == gcs.Live || liveness == gcs.LiveAndArchived && !isVersioned
+	areAllCurrent := liveness == gcs.LiveAndArchived && !isVersioned
+	isCurrentOnly := liveness == gcs.Live || areAllCurrent
 	if !isCurrentOnly {
 		return rule, noStep
 	}

@@ -59,20 +59,23 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 func (b *bucket) appendEntries(
 	ctx context.Context, entries []storage.ListEntry, attrs []*gcs.ObjectAttrs,
 ) ([]storage.ListEntry, error) {
+	// An entry of the SDK is a common prefix if it has a Prefix, and otherwise an object.
 	var prefixes []storage.ListEntry
 	for _, o := range attrs {
+		if o.Prefix == "" {
+			if !isReserved(o.Name) {
+				entries = append(entries, entryOf(o))
+			}
+			continue
+		}
+
 		isHidden, err := b.hidesOnlyReserved(ctx, o.Prefix)
 		if err != nil {
 			return nil, err
 		}
-		if isHidden || isReserved(o.Name) {
-			continue
-		}
-		if o.Prefix != "" {
+		if !isHidden {
 			prefixes = append(prefixes, storage.ListEntry{Key: o.Prefix, IsPrefix: true})
-			continue
 		}
-		entries = append(entries, entryOf(o))
 	}
 	return mergePrefixes(entries, prefixes), nil
 }

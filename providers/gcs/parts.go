@@ -121,9 +121,7 @@ func isSession(path string) bool {
 	return strings.HasPrefix(path, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk of a session, or one object of a composite upload. A chunk must repeat the
-// headers that options add, but not the customer's key and the query parameters that options add,
-// because BeginParts has sent them for the whole session.
+// PutPart sends one chunk of a session, or one object of a composite upload.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)
@@ -133,6 +131,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 
+	// Each chunk repeats the headers that options add. BeginParts has already sent the customer's key and
+	// the added query parameters for the whole session.
 	ctx = withRequestFields(ctx, callOf(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, totalUnknown, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
@@ -186,9 +186,10 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	// Google confirms the removal with an error response.
 	resp, err := d.account.send(req, http.StatusNoContent)
 	if err != nil {
+		// The session may still exist if a gateway and not Google has sent the response.
 		apiErr := responseOf(err)
 		if apiErr != nil && isEnded(apiErr.Code) && !isForeign(apiErr) {
-			return nil // a gateway's 404 would prove nothing
+			return nil
 		}
 		return translate(s.sessionError(err))
 	}
@@ -237,7 +238,8 @@ func (s *session) sendPart(
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		if stored <= start && stored < end {
+		hasProgress := stored > start || stored >= end
+		if !hasProgress {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,
 				Retryable: true,

@@ -224,12 +224,14 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		}
 	}
 
+	// Object lock needs no change of its own, because requireRetention fails if it is not enabled yet.
 	changesNothing := r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil &&
 		r.SoftDelete == nil
 	if changesNothing {
 		info, err := s.BucketInfo(ctx, r.Name)
 		if info != nil {
-			return info, nil // info.Unread tells what err tells
+			// The error only says that a setting could not be read, and info.Unread names that.
+			return info, nil
 		}
 		return nil, err
 	}

@@ -248,12 +248,13 @@ func setBodyHeaders(header http.Header, minSize, maxSize int64, crc storage.CRC3
 // signed request is to set.
 func checkSigned(a *gcs.ObjectAttrs) error {
 	field := ""
+	isUnknownACL := a.PredefinedACL != "" && predefinedACLs[a.PredefinedACL] == ""
 	switch {
 	case a.Contexts != nil:
 		field = "tags"
 	case a.TemporaryHold || a.EventBasedHold:
 		field = "a hold"
-	case len(a.ACL) > 0 || a.PredefinedACL != "" && predefinedACLs[a.PredefinedACL] == "":
+	case len(a.ACL) > 0 || isUnknownACL:
 		field = "an access list that is not predefined"
 	case len(a.MD5) > 0:
 		field = "an MD5"

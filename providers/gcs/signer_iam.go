@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	iamCalls  = 16               // calls at the same time; each takes about 50 ms, and a project has a quota
-	iamTime   = 20 * time.Second // time limit of one call
-	iamAnswer = 64 << 10         // maximum number of bytes that are read from a response
+	iamCalls       = 16               // calls at the same time; each takes about 50 ms, and a project has a quota
+	iamTimeout     = 20 * time.Second // time limit of one call
+	maxIAMResponse = 64 << 10         // bytes
 
 	// maxSignedByIAM is the time for which Google keeps an old key valid after it has created a new
 	// one (gcloud storage sign-url, --duration).
@@ -35,7 +35,7 @@ type iamSigner struct {
 	account  *account // the account whose credentials authorize the call
 	endpoint string
 	calls    chan struct{}
-	time     time.Duration
+	timeout  time.Duration
 }
 
 // newIAMSigner returns a signer for the service account with this name. It requests each signature
@@ -46,7 +46,7 @@ func newIAMSigner(name string, a *account) *iamSigner {
 		account:  a,
 		endpoint: "https://iamcredentials." + cmp.Or(a.universe, googleUniverse),
 		calls:    make(chan struct{}, iamCalls),
-		time:     iamTime,
+		timeout:  iamTimeout,
 	}
 }
 
@@ -63,14 +63,14 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 		return nil, ctx.Err()
 	}
 
-	callCtx, cancel := context.WithTimeout(ctx, s.time)
+	callCtx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	signature, err := s.signBlob(callCtx, text)
 	isTimeout := callCtx.Err() != nil && ctx.Err() == nil
 	if err != nil && isTimeout {
 		return nil, &storage.Error{
 			Code: storage.Unavailable,
-			Err:  errors.New("signBlob returned no response within " + s.time.String()),
+			Err:  errors.New("signBlob returned no response within " + s.timeout.String()),
 		}
 	}
 	return signature, err
@@ -96,7 +96,7 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 
-	resp.Body = io.NopCloser(io.LimitReader(resp.Body, iamAnswer))
+	resp.Body = io.NopCloser(io.LimitReader(resp.Body, maxIAMResponse))
 	if err := googleapi.CheckResponse(resp); err != nil {
 		return nil, s.signBlobError(err)
 	}

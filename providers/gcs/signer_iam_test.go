@@ -281,15 +281,15 @@ func TestSignByIAMTimesOut(t *testing.T) {
 		<-testEnds
 	})
 	defer close(testEnds)
-	require.Equal(t, iamTime, iam.time)
+	require.Equal(t, iamTimeout, iam.timeout)
 
 	// The request's own limit comes first. Its error is not that of a deadline, because the caller has set none.
-	iam.time = time.Millisecond
+	iam.timeout = time.Millisecond
 	_, err := d.Sign(t.Context(), signedDownload(nil))
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 
 	// The caller's deadline comes first.
-	iam.time = time.Hour
+	iam.timeout = time.Hour
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err = d.Sign(ctx, signedDownload(nil))

@@ -13,8 +13,8 @@ import (
 )
 
 // undelete copies a soft-deleted generation to a new, current generation of the object: the
-// generation in the request or, if the request names none, the newest one in a listing. Bulk
-// restores are no alternative, since they take minutes and do not report single objects.
+// generation in the request or, if the request names none, the newest one in a listing. It does not
+// use a bulk restore, because that takes minutes and does not report single objects.
 // https://cloud.google.com/storage/docs/json_api/v1/objects/restore
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	version := r.Version
@@ -33,6 +33,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err != nil {
 		return err
 	}
+
 	// A current object must not be replaced.
 	object = object.If(gcs.Conditions{DoesNotExist: true})
 	_, err = write(
@@ -44,9 +45,11 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	if err == nil {
 		return nil
 	}
+
 	storageErr := translate(err)
+	// The response may come from a gateway, so the object may have been restored, even after a 404.
 	if storageErr.Unknown {
-		return storageErr // a gateway's 404 proves nothing
+		return storageErr
 	}
 	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, storageErr))
 }

@@ -237,9 +237,9 @@ type restrictedToken struct {
 }
 
 const (
-	exchangeTime   = 20 * time.Second
-	exchangeAnswer = 64 << 10 // maximum number of bytes that are read from a response
-	accessToken    = "urn:ietf:params:oauth:token-type:access_token"
+	exchangeTimeout     = 20 * time.Second
+	maxExchangeResponse = 64 << 10 // bytes
+	accessToken         = "urn:ietf:params:oauth:token-type:access_token"
 )
 
 // restrict exchanges a token at Google's token service, by a request that has the token in its body
@@ -251,10 +251,10 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 		return result, err
 	}
 
-	limited, cancel := context.WithTimeout(ctx, exchangeTime)
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	address := "https://sts." + cmp.Or(a.universe, googleUniverse) + "/v1/token"
-	req, err := http.NewRequestWithContext(limited, http.MethodPost, address, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return result, &storage.Error{Code: storage.Internal, Err: err}
 	}
@@ -268,7 +268,7 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	body := resp.Body
 	defer func() { _ = body.Close() }()
 
-	resp.Body = io.NopCloser(io.LimitReader(body, exchangeAnswer))
+	resp.Body = io.NopCloser(io.LimitReader(body, maxExchangeResponse))
 	if err := googleapi.CheckResponse(resp); err != nil {
 		return result, exchangeError(err, token)
 	}

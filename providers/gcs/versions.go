@@ -33,27 +33,10 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		fields = removedFields
 	}
 
-	// Read pages until there are all versions of the first key, which is so when another key follows.
-	var found []*gcs.ObjectAttrs
-	token := ""
-	for {
-		objects, nextToken, err := d.bucket.page(ctx, query, fields, r.Limit+1, token)
-		if err != nil {
-			return nil, err
-		}
-		if nextToken != "" && nextToken == token {
-			return nil, errRepeatedPage
-		}
-		found = append(found, objects...)
-		token = nextToken
-		if token == "" {
-			break
-		}
-		if len(found) > 0 && found[0].Name != found[len(found)-1].Name {
-			break
-		}
+	found, token, err := d.bucket.readFirstKey(ctx, query, fields, r.Limit+1)
+	if err != nil {
+		return nil, err
 	}
-
 	page := &driver.VersionPage{}
 	if token != "" {
 		// The last key may have more versions, so the next page begins with it.
@@ -81,6 +64,29 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		page.Entries = append(page.Entries, e)
 	}
 	return page, nil
+}
+
+// readFirstKey requests pages until they have all versions of the first key, which is so when another key
+// follows. It returns the versions in all of these pages, and the token of the next page or "".
+func (b *bucket) readFirstKey(
+	ctx context.Context, query *gcs.Query, fields []string, limit int,
+) (versions []*gcs.ObjectAttrs, token string, err error) {
+	for {
+		objects, nextToken, err := b.page(ctx, query, fields, limit, token)
+		if err != nil {
+			return nil, "", err
+		}
+		if nextToken != "" && nextToken == token {
+			return nil, "", errRepeatedPage
+		}
+		versions = append(versions, objects...)
+		token = nextToken
+
+		hasOtherKey := len(versions) > 0 && versions[0].Name != versions[len(versions)-1].Name
+		if token == "" || hasOtherKey {
+			return versions, token, nil
+		}
+	}
 }
 
 // newestFirst sorts the versions of each key from the newest to the oldest, since Google lists the
