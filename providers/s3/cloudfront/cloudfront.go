@@ -180,7 +180,7 @@ func (p *Purger) invalidate(ctx context.Context, paths []string) error {
 	if err == nil {
 		return nil
 	}
-	return throttled(err, response)
+	return withRateLimit(err, response)
 }
 
 // sign signs a request and its body with the current credentials.
@@ -209,9 +209,9 @@ func unauthenticated(ctx context.Context) error {
 	return err
 }
 
-// throttled sets the code of err to RateLimited if the response says that too many invalidations
+// withRateLimit sets the code of err to RateLimited if the response says that too many invalidations
 // are in progress, although its status 400 would mean InvalidArgument.
-func throttled(err error, response []byte) error {
+func withRateLimit(err error, response []byte) error {
 	var answer struct {
 		Code string `xml:"Error>Code"`
 	}

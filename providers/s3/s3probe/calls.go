@@ -88,7 +88,7 @@ func textPart(text string) func() *driver.PartRequest {
 // times. If no call succeeds, removeAll aborts the upload.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, newPart func() *driver.PartRequest,
-) (complete func() (*storage.Attrs, error), err error) {
+) (func() (*storage.Attrs, error), error) {
 	upload, err := p.driver.BeginParts(ctx, r)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,11 @@ func (p *probe) prepareUpload(
 		part, err = p.driver.PutPart(ctx, req)
 		return err
 	})
+	if err != nil {
+		return nil, err
+	}
 
-	complete = func() (*storage.Attrs, error) {
+	complete := func() (*storage.Attrs, error) {
 		req := &driver.CompleteRequest{Put: r, Upload: upload, Parts: []driver.Part{part}}
 		attrs, err := p.driver.CompleteParts(ctx, req)
 		if err == nil {
@@ -116,7 +119,7 @@ func (p *probe) prepareUpload(
 		}
 		return attrs, err
 	}
-	return complete, err
+	return complete, nil
 }
 
 // copy copies the object "source" to a key, on the server. It fails if the source does not have the

@@ -15,7 +15,7 @@ import (
 )
 
 // A check tests one feature of the server. The function run returns the verdict, and the function
-// set writes the verdict into the profile. For a condition, racy reports whether the server is
+// set writes the verdict into the profile. For a condition, isRacy reports whether the server is
 // known to test the condition, but not atomically. The verdict is then Ignored, and run is not
 // called. It would seldom detect the fault, because only a race shows the fault. For other
 // features, isRacy is nil.
@@ -26,8 +26,9 @@ type check struct {
 	isRacy func(known s3.Conditions) bool
 }
 
-// conditionCheck returns the check of one condition, such as Create. field returns a pointer to this
-// condition in the conditions of a profile.
+// conditionCheck returns the check of one condition, such as Create. field returns a pointer to the field
+// of this condition, so that the check can set the field in a profile, and read it in the conditions that
+// are known to be racy.
 func conditionCheck(
 	name string, run func(context.Context, *probe) (Verdict, string), field func(*s3.Conditions) *bool,
 ) check {

@@ -139,7 +139,9 @@ func (p *probe) raceDeletes(ctx context.Context, key string, remove func() error
 		return err
 	})
 	for i, err := range errs {
-		if err != nil && (i == writer || storage.CodeOf(err) != storage.PreconditionFailed) {
+		// A delete fails with PreconditionFailed if the write came first.
+		isRefusedDelete := i != writer && storage.CodeOf(err) == storage.PreconditionFailed
+		if err != nil && !isRefusedDelete {
 			return inconclusive("a write concurrent with deletes", err)
 		}
 	}
