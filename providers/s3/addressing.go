@@ -101,10 +101,10 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 
 	// The SDK's rules may demand another way to sign. Without a demand, the signature is SigV4.
 	options, _ := auth.GetAuthOptions(&e.Properties)
-	switch len(options) {
-	case 0:
+	if len(options) == 0 {
 		scheme.sigV4 = true
-	case 1:
+	}
+	if len(options) == 1 {
 		scheme.sigV4 = a.isPlainSigV4(options[0])
 		isPlainURL := len(e.Headers) == 0 && e.URI.EscapedPath() == e.URI.Path
 		scheme.allowsRaw = scheme.sigV4 && isPlainURL && !bucketname.IsARN(bucket)
@@ -195,8 +195,8 @@ func (b *bucket) publicURL() string {
 	switch pattern {
 	case "none":
 		return ""
-	// Public objects have the same URL as requests.
 	case "":
+		// Public objects have the same URL as requests. The SDK computes it without a request.
 		u, err := b.account.urlOf(context.Background(), b.name)
 		if err != nil {
 			return ""

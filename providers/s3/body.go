@@ -49,8 +49,11 @@ func (b *bucket) sumPart(ctx context.Context, input *awss3.UploadPartInput, r *d
 	err := bodyhash.Read(ctx, r.Body, r.Body, func(p []byte) {
 		crc = crc32c.Update(crc, p)
 	})
+	if err != nil {
+		return err
+	}
 	input.ChecksumCRC32C = b.account.crcHeader(storage.CRC32C{Sum: crc, Known: true})
-	return err
+	return nil
 }
 
 // checkTrailer returns an error if the server may have ignored the trailer of a part.

@@ -27,11 +27,13 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 // readInfo fills info. If the credentials may not read some settings, it returns PermissionDenied
 // and adds the fields of these settings, which stay as they are, to info.Unread.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
+	// The requests must go to the region of the bucket, so they need an account for it. A second call, for
+	// another region, replaces what the first one has set.
 	var bucket *bucketsettings.Bucket
-	// The requests must go to the region of the bucket, so they need an account for it.
-	err := s.inBucketRegion(info.Name, func(a *account) (err error) {
+	err := s.inBucketRegion(info.Name, func(a *account) error {
 		bucket = a.settings(info.Name)
-		info.Region, err = a.headBucket(ctx, info.Name)
+		region, err := a.headBucket(ctx, info.Name)
+		info.Region = region
 		return err
 	})
 	if err != nil {

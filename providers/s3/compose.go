@@ -50,9 +50,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
 }
 
-// divideSources divides the sources into ranges, one for each part, and reports whether the last
-// source is smaller than the minimum part size. It fails with Unsupported if an earlier one is,
-// unless that is empty.
+// divideSources divides the sources into ranges, one for each part, and omits empty sources. Only the last
+// part of an upload may be smaller than the minimum part size. endsSmall is true if the last source is
+// smaller. If an earlier source is, divideSources fails with Unsupported.
 func (d *objectDriver) divideSources(
 	ctx context.Context, sources []driver.ObjectRef,
 ) (ranges []copyRange, endsSmall bool, err error) {

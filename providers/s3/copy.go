@@ -87,7 +87,8 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 
-	// If no response came in time, send the copy again with the time that its real size requires.
+	// If no response came in time, send the copy again with the time that its real size requires. The first
+	// request may still have made the copy.
 	firstMayHaveCopied := false
 	if transport.Stalled(err) && ctx.Err() == nil {
 		source, sourceErr := cp.sourceAttrs(ctx, r.Source)

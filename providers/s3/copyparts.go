@@ -93,9 +93,9 @@ func (cp *copier) copyRanges(
 	// The upload must not be aborted if it may be complete.
 	storageErr := s3error.Of(err)
 	if storageErr.Unknown {
-		return attrs, err
+		return nil, err
 	}
-	return attrs, cleanup.After(ctx, storageErr, "the parts that were copied", func(ctx context.Context) error {
+	return nil, cleanup.After(ctx, storageErr, "the parts that were copied", func(ctx context.Context) error {
 		return cp.objects.AbortParts(ctx, r.Key, upload)
 	})
 }

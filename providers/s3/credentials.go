@@ -118,6 +118,7 @@ func loadDefaultChain(ctx context.Context, c Config, opts ...func(*config.LoadOp
 func sdkConfig(c aws.Config) awss3.Options {
 	userClient := c.HTTPClient
 	if _, isDefault := httpclient.IsDefaultExceptTLS(userClient); isDefault {
+		// The SDK then makes a default client of its own, which is replaced below.
 		c.HTTPClient = nil
 	}
 
@@ -201,10 +202,11 @@ func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvi
 	return func(ctx context.Context) (aws.CredentialsProvider, error) {
 		s, err := sdkOptions(ctx, c)
 		if err != nil {
-			return s.Credentials, err
+			return nil, err
 		}
+		// The server must not get the credentials of Amazon's metadata service if it is not Amazon's.
 		if s.Credentials == nil || a.isForeignMetadata(c, s.Credentials) {
-			return s.Credentials, storage.Unauthenticated
+			return nil, storage.Unauthenticated
 		}
 		return s.Credentials, nil
 	}

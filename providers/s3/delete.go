@@ -192,9 +192,10 @@ func readResults(
 	for i := range output.Errors {
 		failure := &output.Errors[i]
 		failed := indexesFor(failure.Key, failure.VersionId, indexes)
+		// A missing object is no failure, and has no error.
 		storageErr := objectError(failure)
-		// The failure belongs to an object of the batch, but nobody knows to which.
 		if storageErr != nil && len(failed) == 0 {
+			// The failure belongs to an object of the batch, but nobody knows to which.
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
 				Err:  storageErr.Err,

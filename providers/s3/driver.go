@@ -82,6 +82,7 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	// Amazon S3 needs no Location, because the name of a bucket is unique on Amazon S3.
 	if d.account.endpoint != nil || d.account.hasCustomResolver {
+		// The SDK computes the URL without a request. If it cannot, the bucket has no Location.
 		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}

@@ -179,11 +179,12 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+profile.Name, "")
 	}
 
-	// The first pattern of the profile's hosts gives the endpoint, if the region is all that it lacks.
 	pattern := ""
 	if len(profile.Hosts) > 0 {
 		pattern = profile.Hosts[0]
 	}
+
+	// A pattern with a label for the region becomes a host when the region is known.
 	if strings.Contains(pattern, hostname.RegionLabel) {
 		region := cmp.Or(c.Region, s.Region)
 		if !hostname.IsLabel(region) {
@@ -195,9 +196,9 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 		return parseEndpoint("https://" + strings.ReplaceAll(pattern, hostname.RegionLabel, region))
 	}
 
-	// A pattern of one host needs no region, if the profile has the only one.
-	isOneHost := pattern != "" && !strings.Contains(pattern, "*")
-	if !isOneHost || profile.Region == "" {
+	// Any other pattern must be a host. Its requests are signed for the only region of the profile.
+	isHost := pattern != "" && !strings.Contains(pattern, "*")
+	if !isHost || profile.Region == "" {
 		return nil, argument.Invalid("endpoint", "must be given with profile "+profile.Name, hint)
 	}
 	return parseEndpoint("https://" + pattern)

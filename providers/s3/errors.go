@@ -130,11 +130,12 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 
-	// The GET shows the reason of the refusal.
+	// The GET shows the reason of the refusal. If both fail with 400, the error of the GET is returned for
+	// the reason in its body, whatever that is.
 	if refusal := get(); refusal != nil {
 		storageErr := s3error.Of(refusal)
-		isSame400 := storageErr.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
-		if storageErr.Code == storage.Unauthenticated || isSame400 {
+		areBoth400 := storageErr.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
+		if storageErr.Code == storage.Unauthenticated || areBoth400 {
 			return refusal
 		}
 	}

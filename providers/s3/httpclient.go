@@ -10,19 +10,19 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// setHTTP sets the HTTP client that sends requests: Config.HTTPClient, or else the one of the SDK's
-// client or configuration. Otherwise it is a new one, which trusts the certificates that the
-// configuration trusts.
+// setHTTP sets a.http, the HTTP client that sends requests: Config.HTTPClient or, if the caller has set
+// none at all, a new one, which trusts the certificates that the configuration trusts. If the caller has
+// set one in the SDK's client or configuration, a.http stays nil, because the SDK then uses that one.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)
 		return
 	}
 
-	// Keep the HTTP client of the SDK if the caller has set one. The SDK's client then uses it, and
-	// a.http stays nil.
+	// The SDK keeps an HTTP client that the caller has set in its client or configuration.
 	config, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
-	if c.Client != nil || !isDefault {
+	isSetByCaller := c.Client != nil || !isDefault
+	if isSetByCaller {
 		if s.HTTPClient != nil {
 			s.HTTPClient = httpclient.Wrap(s.HTTPClient)
 		}

@@ -26,12 +26,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return &storage.Page{}, nil // the server has no keys with an empty segment
 	}
 
-	// MinIO may leave out entries, but not from a page that it has in its cache. Only a request with a
-	// token of MinIO gets such a page, and the token of the next page shows that.
 	input := pageStart(r)
 	start := listing.StartOf(input)
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
 	hasServerToken := input.ContinuationToken != nil
+	// MinIO leaves out no entries of a page that it has in its cache, but only a request with one of its
+	// tokens can get such a page.
 	if mayOmit && !hasServerToken {
 		return d.listByFolder(ctx, r, start)
 	}
@@ -42,6 +42,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
+	// The token of the next page shows whether MinIO had this page in its cache.
 	if mayOmit && !listing.IsCachedPage(listing.DecodeToken(page.Token)) {
 		return d.listByFolder(ctx, r, start)
 	}
@@ -98,7 +99,8 @@ func (a *account) setKeyToken(r *driver.ListRequest, page *storage.Page, duratio
 		return
 	}
 
-	// pagesByKey is 0 for the first page, and for a token of the server.
+	// A listing that already uses the server's tokens continues with them. pagesByKey is 0 for the first
+	// page, and for a token of the server.
 	pagesByKey, _, _ := listing.ParseKeyToken(r.Token)
 	hasServerToken := r.Token != "" && pagesByKey == 0
 	if hasServerToken || pagesByKey >= listing.PagesByKey || duration > listing.QuickPage {

@@ -189,7 +189,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 // checkConfig refuses fields of c that are invalid or contradict each other.
 func checkConfig(c Config) error {
 	hasKeys := c.AccessKeyID != "" || c.SecretKey != "" || c.SessionToken != ""
-	hasCredentials := hasKeys || c.Anonymous // or must have none
+	// Anonymous is a choice of credentials, too.
+	hasCredentials := hasKeys || c.Anonymous
 	switch {
 	// For a bucket, openVended has cleared this field.
 	case c.CredentialsFor != nil:
@@ -243,7 +244,6 @@ func (a *account) configureClient(o *awss3.Options) {
 	// A caller who wants logs has set a ClientLogMode.
 	if a.configClient == nil && o.ClientLogMode == 0 {
 		o.Logger = logging.Nop{}
-		o.ClientLogMode = 0
 	}
 
 	a.addMiddleware(o)

@@ -509,10 +509,9 @@ func ProfileNames() []string {
 // caller has chosen one. The region is that in the host, or else that of the profile. ordered is
 // true if the host belongs to a provider that is known to list in byte order.
 func profileAt(chosen *Profile, host string) (p Profile, region string, ordered bool) {
-	p, region, isKnownHost := profileOfHost(host)
-	ordered = isKnownHost && p.OrderedListing && !p.isUnsorted
+	hostProfile, region, isKnownHost := profileOfHost(host)
+	ordered = isKnownHost && hostProfile.OrderedListing && !hostProfile.isUnsorted
 
-	// Another profile than that of the host may apply.
 	switch {
 	case chosen != nil:
 		p = *chosen
@@ -521,9 +520,13 @@ func profileAt(chosen *Profile, host string) (p Profile, region string, ordered 
 		}
 	case host == "":
 		p, _ = NamedProfile("aws")
-	case !isKnownHost:
+	case isKnownHost:
+		p = hostProfile
+	default:
 		p, _ = NamedProfile("unknown")
 	}
+
+	// The host names no region, so the profile may.
 	if region == "" && host != "" {
 		region = p.Region
 	}

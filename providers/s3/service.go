@@ -95,22 +95,23 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	region := cmp.Or(r.Region, s.account.region)
 	b := s.account.inRegion(region).settings(r.Name)
 	b.IsNew = true
-	// If an earlier call with the same request has left the bucket, only its settings are applied.
+
+	// An earlier call with the same request may have created the bucket, but not applied all settings.
 	pending, _ := s.pending.Load(r.Name)
-	isLeft := reflect.DeepEqual(pending, *r)
-	if !isLeft {
+	isCreated := reflect.DeepEqual(pending, *r)
+	if !isCreated {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
 		}
 	}
 
-	// Apply the settings, which may need some time on a new bucket.
 	info := bucketupdate.Requested(r)
 	info.Region = region
 	if !s.account.profile.Location {
 		info.Region = s.account.region // a server that is not Amazon's has other names for locations
 	}
 
+	// Apply the settings, which may need some time on a new bucket.
 	err := b.ApplyNew(ctx, r, info)
 	isDelayed := err != nil && s3error.Of(err).Retryable && ctx.Err() == nil
 	if isDelayed {
@@ -208,14 +209,16 @@ func (s *serviceDriver) infoAfter(ctx context.Context, r *driver.BucketRequest) 
 	info := bucketupdate.Requested(r)
 	err := s.readInfo(ctx, info)
 
-	// An error without names in Unread means that no setting could be read.
+	// If only some settings cannot be read, Unread names them.
 	couldReadNone := err != nil && len(info.Unread) == 0
 	if couldReadNone {
 		if bucketupdate.IsEmpty(r) || storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, err
 		}
+		// The changes were made, so their success must be reported.
 		info.Unread = slices.Concat(bucketsettings.Fields...)
 	}
+	// The values that r has set are known, even if they could not be read.
 	bucketupdate.ForgetRequested(info, r)
 	return info, nil
 }

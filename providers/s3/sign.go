@@ -100,6 +100,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 			return nil, err
 		}
 	}
+	// MinIO obeys headers with which a client could extend a removal, so the signature fixes them.
 	if r.Method == http.MethodDelete {
 		us.account.profile.narrowRemoval(request.Header, r.Version)
 	}

@@ -54,7 +54,9 @@ func change[In, Out any](
 	if err == nil {
 		return nil
 	}
+
 	storageErr := s3error.Of(err)
+	// S3 refuses a change of a delete marker with 405.
 	mayBeDeleteMarker := storageErr.Status == http.StatusMethodNotAllowed
 	if storageErr.Status != http.StatusNotFound && !mayBeDeleteMarker {
 		return storageErr

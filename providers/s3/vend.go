@@ -114,17 +114,17 @@ func checkSession(c *types.Credentials, now time.Time) error {
 // newSTSClient returns a client for AssumeRole, the operation that makes temporary credentials. It
 // calls AWS STS in the region of the bucket, or the endpoint of a server other than Amazon's.
 func (a *account) newSTSClient() *sts.Client {
-	ofS3 := a.client.Options()
+	s3Options := a.client.Options()
 	o := sts.Options{
 		Region:      a.region,
 		Credentials: a.credentials,
-		HTTPClient:  ofS3.HTTPClient,
+		HTTPClient:  s3Options.HTTPClient,
 		Retryer:     aws.NopRetryer{},
 	}
 
 	// STS gets the same kind of endpoint as S3.
-	o.EndpointOptions.UseFIPSEndpoint = ofS3.EndpointOptions.UseFIPSEndpoint
-	o.EndpointOptions.UseDualStackEndpoint = ofS3.EndpointOptions.UseDualStackEndpoint
+	o.EndpointOptions.UseFIPSEndpoint = s3Options.EndpointOptions.UseFIPSEndpoint
+	o.EndpointOptions.UseDualStackEndpoint = s3Options.EndpointOptions.UseDualStackEndpoint
 	if !a.isAmazon() && a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
@@ -140,24 +140,24 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 
 	grant := permissions.Grant{Operations: operations, Bucket: b.name, Prefix: r.Prefix}
 	system := permissions.AWS
-	switch {
-	case b.account.isAmazon():
+	limitsListings := b.probesListings(r)
+	if b.account.isAmazon() {
 		grant.Region = b.account.region
-	case !b.probesListings(r):
+	} else if !limitsListings {
 		// Servers other than Amazon's do not support the escapes in Amazon's policies.
 		system = permissions.MinIO
-	case strings.ContainsAny(r.Prefix, "*?$"):
-		// The credentials must limit listings to the prefix, which package permissions does not do for
-		// MinIO. Amazon's policy does it, but for these characters it needs escapes.
+	}
+	// Package permissions limits listings to the prefix only in Amazon's policy, which needs escapes for
+	// these characters.
+	if limitsListings && strings.ContainsAny(r.Prefix, "*?$") {
 		return "", argument.Invalid("prefix", `must not contain "*", "?" or "$", which not all servers can escape`, "")
 	}
-
-	// A session's policy must be short.
 	documents, err := grant.Documents(system)
 	if err != nil {
 		return "", err
 	}
 
+	// A session's policy must be short.
 	var policy bytes.Buffer
 	if err := json.Compact(&policy, []byte(documents[0].Text)); err != nil {
 		return "", err

@@ -74,8 +74,8 @@ func (d *objectDriver) probeListings(ctx context.Context, v *storage.VendedCrede
 	return nil
 }
 
-// middleware returns an option for the SDK's client that calls p.change for each request, before the request is signed.
-// prefix is the prefix that the request only seems to have.
+// middleware returns an option for the SDK's client with which each request seems to have a prefix. It
+// changes the header and the query of the request before the request is signed.
 func (p listingProbe) middleware(prefix string) func(*middleware.Stack) error {
 	change := middleware.BuildMiddlewareFunc(
 		"omnibucket:ListingProbe",

@@ -32,12 +32,12 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, argument.Invalid("token", "must come from a listing of this bucket", "")
 	}
 
-	// MinIO may leave out versions, but not from a page that it has in its cache. The marker of such a
-	// page has more than the key.
+	// MinIO leaves out no versions of a page that it has in its cache, but only a request with one of its
+	// own markers, which have more than the key, can get such a page.
 	start := listing.MarkerKey(key)
-	hasCache := start != key
+	hasServerMarker := start != key
 	mayOmit := d.account.mayLeaveOut(r.Prefix, start)
-	if mayOmit && !hasCache {
+	if mayOmit && !hasServerMarker {
 		return d.bucket.versionsByFolder(ctx, r, key, id)
 	}
 
@@ -47,6 +47,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		if err != nil {
 			return nil, err
 		}
+		// The marker of the next page shows whether MinIO had this page in its cache.
 		if mayOmit && !listing.IsCachedPage(p.NextKey) {
 			return d.bucket.versionsByFolder(ctx, r, start, id)
 		}
@@ -71,13 +72,15 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 // out that version if the server repeats it.
 func (b *bucket) versionsPage(
 	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
-) (page *listxml.VersionsPage, err error) {
+) (*listxml.VersionsPage, error) {
 	// The response is decoded into page, in place of the SDK's output.
-	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) (err error) {
+	var page *listxml.VersionsPage
+	decode := listxml.DecodeWith(&awss3.ListObjectVersionsOutput{}, func(response []byte) error {
+		var err error
 		page, err = listxml.ReadVersions(response, r.Prefix, !b.account.isAmazon(), b.account.profile.timesInIDs)
 		return err
 	})
-	_, err = b.account.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
+	_, err := b.account.client.ListObjectVersions(ctx, &awss3.ListObjectVersionsInput{
 		Bucket:          &b.name,
 		Prefix:          httpheader.Optional(r.Prefix),
 		Delimiter:       httpheader.Optional(r.Delimiter),

@@ -75,7 +75,8 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 	}
 
 	if !l.isAvailable {
-		if !r.ObjectLock && *r.DefaultRetention == (storage.DefaultRetention{}) {
+		endsRetention := r.DefaultRetention != nil && *r.DefaultRetention == storage.DefaultRetention{}
+		if !r.ObjectLock && endsRetention {
 			return nil // a bucket without object lock has no default retention
 		}
 		if err := b.prepareObjectLock(ctx, r); err != nil {

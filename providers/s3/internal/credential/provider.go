@@ -42,8 +42,8 @@ type Errors struct {
 
 // Retrieve returns the credentials of the provider. If it fails, the error is Unavailable if a
 // later call may succeed, or else Unauthenticated.
-func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := n.Provider.Retrieve(ctx)
+func (e Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := e.Provider.Retrieve(ctx)
 	if err == nil || ctx.Err() != nil {
 		return c, err
 	}
@@ -55,7 +55,7 @@ func (n Errors) Retrieve(ctx context.Context) (aws.Credentials, error) {
 			Hint:      "check the service that provides the credentials: it did not respond",
 		}
 	}
-	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.Hint}
+	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: e.Hint}
 }
 
 // isTemporary reports whether retrieving credentials may succeed later, because the service that

@@ -54,9 +54,10 @@ func NewRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // Retrieve returns the credentials for the next request. It remembers them, so that a refusal by
 // the store can be traced to them.
 func (r *Renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	// Credentials that the store has refused are forgotten, so that the provider returns new ones.
+	// Credentials that the store has refused are forgotten, so that the provider returns new ones. Load
+	// isRefused only once, because another request may be refused meanwhile.
 	last := r.lastUsed.Load()
-	isRefused := last != nil && last.isRefused.Load() // once, because another request may be refused meanwhile
+	isRefused := last != nil && last.isRefused.Load()
 	if isRefused {
 		r.forget(ctx, last)
 	}

@@ -65,9 +65,9 @@ type responseRules struct {
 	// exist, some servers send no document, or a document without the text. Such a response needs a
 	// header of the S3 protocol, and must not be a web page.
 	allowsEmpty bool
-	// bare is true if an S3 server may send a response to this operation without any header of the
+	// mayLackHeader is true if an S3 server may send a response to this operation without any header of the
 	// S3 protocol. Garage and R2 do so. The response is then accepted unless it is a web page.
-	bare bool
+	mayLackHeader bool
 }
 
 // rulesOf lists the operations for which the SDK accepts any response with status 200, whatever
@@ -95,19 +95,19 @@ var rulesOf = map[string]responseRules{
 	"GetPublicAccessBlock":            {text: "PublicAccessBlockConfiguration", allowsEmpty: true},
 	"GetBucketPolicy":                 {text: `"Statement"`, allowsEmpty: true},
 
-	"HeadBucket":                      {bare: true},
-	"CreateBucket":                    {bare: true},
-	"DeleteBucket":                    {bare: true},
-	"PutBucketVersioning":             {bare: true},
-	"PutBucketAcl":                    {bare: true},
-	"PutBucketCors":                   {bare: true},
-	"DeleteBucketCors":                {bare: true},
-	"PutBucketLifecycleConfiguration": {bare: true},
-	"DeleteBucketLifecycle":           {bare: true},
-	"PutBucketPolicy":                 {bare: true},
-	"DeleteBucketPolicy":              {bare: true},
-	"PutPublicAccessBlock":            {bare: true},
-	"PutObjectLockConfiguration":      {bare: true},
+	"HeadBucket":                      {mayLackHeader: true},
+	"CreateBucket":                    {mayLackHeader: true},
+	"DeleteBucket":                    {mayLackHeader: true},
+	"PutBucketVersioning":             {mayLackHeader: true},
+	"PutBucketAcl":                    {mayLackHeader: true},
+	"PutBucketCors":                   {mayLackHeader: true},
+	"DeleteBucketCors":                {mayLackHeader: true},
+	"PutBucketLifecycleConfiguration": {mayLackHeader: true},
+	"DeleteBucketLifecycle":           {mayLackHeader: true},
+	"PutBucketPolicy":                 {mayLackHeader: true},
+	"DeleteBucketPolicy":              {mayLackHeader: true},
+	"PutPublicAccessBlock":            {mayLackHeader: true},
+	"PutObjectLockConfiguration":      {mayLackHeader: true},
 }
 
 // Check returns an error if a successful response has no evidence of an S3 server. sendsHeader is
@@ -144,15 +144,15 @@ const peeked = 4 << 10
 // isMetBy reports whether the response has the evidence of an S3 server, and leaves its body at the
 // start. sendsHeader is true if the server is known to send a header of the S3 protocol with every
 // response.
-func (e *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
+func (r *responseRules) isMetBy(response *http.Response, sendsHeader bool) bool {
 	// The rules say what shows the server: an ETag, a text of the document, or else a header.
 	switch {
-	case e.tag:
+	case r.tag:
 		return isTagged(response)
-	case e.text != "":
-		return e.isMetByDocument(response, sendsHeader)
+	case r.text != "":
+		return r.isMetByDocument(response, sendsHeader)
 	default:
-		return e.isMetWithoutDocument(response, sendsHeader)
+		return r.isMetWithoutDocument(response, sendsHeader)
 	}
 }
 
@@ -167,22 +167,23 @@ func isTagged(response *http.Response) bool {
 }
 
 // isMetByDocument reports whether the response has the evidence of an S3 server, if its document must
-// contain e.text. sendsHeader is true if the server sends a header of the S3 protocol with every response.
-func (e *responseRules) isMetByDocument(response *http.Response, sendsHeader bool) bool {
+// contain r.text. sendsHeader is true if the server sends a header of the S3 protocol with every response.
+func (r *responseRules) isMetByDocument(response *http.Response, sendsHeader bool) bool {
 	hasHeader := isShown(response)
-	hasText := bytes.Contains(peek(response), []byte(e.text))
+	hasText := bytes.Contains(peek(response), []byte(r.text))
 	lacksHeader := sendsHeader && !hasHeader
 	if hasText && !lacksHeader {
 		return true
 	}
 
 	// The operation may have read a setting that does not exist.
-	return hasHeader && e.allowsEmpty && !isPage(response)
+	return hasHeader && r.allowsEmpty && !isPage(response)
 }
 
-// isMetWithoutDocument reports whether the response has the evidence of an S3 server, if it need not have
-// a document. sendsHeader is true if the server sends a header of the S3 protocol with every response.
-func (e *responseRules) isMetWithoutDocument(response *http.Response, sendsHeader bool) bool {
+// isMetWithoutDocument reports whether a response that need not have a document is that of an S3 server,
+// and not the web page of another one. sendsHeader is true if the server sends a header of the S3
+// protocol with every response.
+func (r *responseRules) isMetWithoutDocument(response *http.Response, sendsHeader bool) bool {
 	if isShown(response) {
 		return !isPage(response)
 	}
@@ -194,7 +195,7 @@ func (e *responseRules) isMetWithoutDocument(response *http.Response, sendsHeade
 		return true
 	}
 	// After some operations, S3 servers may send a response without any header of the protocol.
-	return e.bare && !isWebPage(response)
+	return r.mayLackHeader && !isWebPage(response)
 }
 
 // isObject reports whether a response may have an object as its body. A part of an object must say

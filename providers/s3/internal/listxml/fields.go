@@ -93,9 +93,8 @@ func (p *fields) readPageField(name []byte) (err error) {
 	switch {
 	case sameName(name, "EncodingType"):
 		var value []byte
-		if value, err = p.xml.readValue(); err == nil {
-			p.isEscaped = string(trimSpace(value)) == "url"
-		}
+		value, err = p.xml.readValue()
+		p.isEscaped = string(trimSpace(value)) == "url"
 	case sameName(name, "IsTruncated"):
 		p.isTruncated, err = p.readFlag()
 	case sameName(name, "Prefix"):
@@ -115,10 +114,9 @@ func (p *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
 	case sameName(name, "Size"):
 		e.Size, err = p.readSize()
 	case sameName(name, "ETag"):
-		if e.ETag, err = p.readString(); err == nil {
-			e.ETag = httpheader.ETag(e.ETag)
-			e.Revision = e.ETag
-		}
+		e.ETag, err = p.readString()
+		e.ETag = httpheader.ETag(e.ETag)
+		e.Revision = e.ETag
 	case sameName(name, "LastModified"):
 		e.Modified, err = p.readTime()
 	case sameName(name, "StorageClass"):
@@ -222,11 +220,13 @@ func (p *fields) readTime() (time.Time, error) {
 
 	var t time.Time
 	value = trimSpace(value)
-	if err := t.UnmarshalText(value); err != nil {
+	err = t.UnmarshalText(value)
+	if err != nil {
 		// The time may have no zone.
-		if t, err = smithytime.ParseDateTime(string(value)); err != nil {
-			return time.Time{}, p.invalid("time")
-		}
+		t, err = smithytime.ParseDateTime(string(value))
+	}
+	if err != nil {
+		return time.Time{}, p.invalid("time")
 	}
 	return t.UTC().Truncate(time.Second), nil
 }

@@ -70,6 +70,7 @@ const maxKMSKey = 2048
 // Apply sets the KMS key, with which the store encrypts an object, in an input that stores an
 // object. It changes no other input.
 func (k *KMSKey) Apply(input any) error {
+	// The inputs of the SDK have these fields in common, but no interface with them.
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
 	if sse == nil {
 		// The request stores no object.

@@ -62,12 +62,14 @@ func Apply(input any, key *KMSKey, native []any) error {
 	}
 
 	for _, value := range native {
-		err := errNotOurs() // unless value has one of these types
+		var err error
 		switch o := value.(type) {
 		case *customerkey.Key:
 			err = applyCustomerKey(o, input)
 		case Option:
 			err = o.Apply(input)
+		default:
+			err = errNotOurs()
 		}
 		if err != nil {
 			return err

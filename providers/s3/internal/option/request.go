@@ -81,8 +81,8 @@ var (
 	}
 )
 
-// checkFunctions fails if an operation would silently ignore an option of WithRequest among its
-// options in native. input is that of one request of the operation.
+// checkFunctions fails if an operation would silently ignore an option of WithRequest in native, because
+// it sends no request of the type that the option changes. input is that of one request of the operation.
 func checkFunctions(input any, native []any) error {
 	typ := reflect.TypeOf(input).Elem()
 	if slices.Contains(continuing, typ) {
@@ -90,9 +90,10 @@ func checkFunctions(input any, native []any) error {
 		return nil
 	}
 
-	// An option for this very request is enough. One for an alternative would never be used.
+	// A caller that does not know which of the alternatives is sent gives an option for each. So an option
+	// for an alternative fails only if there is none for the request that is sent.
 	alternatives, others := relatedTypes(typ)
-	var unused reflect.Type // the request of an option for an alternative
+	var alternative reflect.Type
 	for _, o := range native {
 		f, ok := o.(function)
 		if !ok {
@@ -103,13 +104,13 @@ func checkFunctions(input any, native []any) error {
 		case target == typ:
 			return nil
 		case slices.Contains(alternatives, target):
-			unused = target
+			alternative = target
 		case !slices.Contains(others, target):
 			return typeError(target, typ)
 		}
 	}
-	if unused != nil {
-		return typeError(unused, typ)
+	if alternative != nil {
+		return typeError(alternative, typ)
 	}
 	return nil
 }

@@ -130,7 +130,8 @@ func SignedValues(native []any) (values []SignedValue, others []any) {
 // InvalidArgument if the request has it already.
 func (v SignedValue) AddTo(request *signature.Request) error {
 	conflict := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
-	if v.option == "WithSignedHeader" {
+	isHeader := v.option == "WithSignedHeader"
+	if isHeader {
 		if request.Header.Get(v.name) != "" {
 			return conflict
 		}
@@ -138,6 +139,7 @@ func (v SignedValue) AddTo(request *signature.Request) error {
 		return nil
 	}
 
+	// The query is already escaped, so a parameter is compared and added in that form.
 	query := strings.FieldsFunc(request.Query, func(c rune) bool { return c == '&' })
 	hasName := func(parameter string) bool { return strings.HasPrefix(parameter, v.name+"=") }
 	if slices.ContainsFunc(query, hasName) {

@@ -62,7 +62,9 @@ func FromResponse(err error) *storage.Error {
 	status := effectiveStatus(response.Response.Response, code, m)
 
 	// A redirect may come from a gateway, if nothing shows that the store sent it.
-	isStoreError := hasOwnCode(code, message, status) || evidence.HasOwnHeader(response.Response.Header)
+	hasCode := hasOwnCode(code, message, status)
+	hasHeader := evidence.HasOwnHeader(response.Response.Header)
+	isStoreError := hasCode || hasHeader
 	if redirect, ok := sdkerror.Redirect(status, response.Response.Header); ok && !isStoreError {
 		m = redirect
 	}
@@ -71,7 +73,7 @@ func FromResponse(err error) *storage.Error {
 	storageErr := m.NewError(status, response.Response.Header, err)
 	storageErr.Retryable = storageErr.Retryable || areReplaced(err) // new credentials may be accepted
 	storageErr.RequestID = response.ServiceRequestID()
-	storageErr.Unknown = sdkerror.IsForeign(status, isStoreError, false)
+	storageErr.Unknown = sdkerror.IsForeign(status, hasCode, hasHeader)
 	if region := OtherRegion(err); region != "" {
 		storageErr.Hint = "the bucket is in region " + region + ": set region=" + region
 	}

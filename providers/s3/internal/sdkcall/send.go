@@ -19,8 +19,10 @@ type Func[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out
 // response. isComplete checks the fields that every S3 server returns after a success.
 func Write[In, Out any](
 	ctx context.Context, send Func[In, Out], input *In, isComplete func(*Out) bool, options ...func(*awss3.Options),
-) (out *Out, err error) {
-	err = s3error.Write(ctx, func(ctx context.Context) (err error) {
+) (*Out, error) {
+	var out *Out
+	err := s3error.Write(ctx, func(ctx context.Context) error {
+		var err error
 		out, err = send(ctx, input, options...)
 		if err != nil {
 			return err

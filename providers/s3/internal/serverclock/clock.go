@@ -31,7 +31,7 @@ func (c *Clock) Time() time.Time {
 // correction. After that, any response can change the correction, or end it when this machine's
 // clock is right again.
 func (c *Clock) Observe(response *http.Response) {
-	if response.StatusCode < 400 && c.skew.Load() == 0 {
+	if response.StatusCode < http.StatusBadRequest && c.skew.Load() == 0 {
 		return
 	}
 	now, ok := serverTime(response)

@@ -65,6 +65,7 @@ func (b *checkedBody) Seek(offset int64, whence int) (int64, error) {
 func MD5(ctx context.Context, body io.Reader, size int64) (string, error) {
 	h := damageMD5{md5.New()}
 	if size > 0 {
+		// The CRC32C is compared when the body is sent, so it need not be compared here, too.
 		source := body
 		if checked, ok := body.(*checkedBody); ok {
 			source = checked.body
