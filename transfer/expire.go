@@ -125,13 +125,13 @@ func (e *expiry) run(ctx context.Context) (*Report, error) {
 	e.reporter.begin(e.settings)
 	e.reporter.report.removes = true
 
-	early := e.check()
-	if early == nil {
+	err := e.check()
+	if err == nil {
 		stop := e.reporter.meter.reportProgress(e.settings.progress)
-		early = e.execute(ctx)
+		err = e.execute(ctx)
 		stop()
 	}
-	return e.reporter.end(setOp(e.op, early))
+	return e.reporter.end(setOp(e.op, err))
 }
 
 // An expiry holds the state of one call of [Expire] or [Remove].
@@ -335,10 +335,10 @@ func (e *expiry) removeGroup(ctx context.Context) {
 	}
 
 	// A group has only objects or only versions.
-	ofVersions := len(group) > 0 && group[0].isVersion()
+	areVersions := len(group) > 0 && group[0].isVersion()
 	if e.settings.inventory != nil {
 		// The bucket may have changed since the inventory was taken.
-		if !ofVersions {
+		if !areVersions {
 			e.removeListed(ctx, group)
 			return
 		}
@@ -349,7 +349,7 @@ func (e *expiry) removeGroup(ctx context.Context) {
 	for i := range group {
 		entries[i] = group[i].VersionEntry
 	}
-	ends.RemoveGroup(ctx, e.bucket, entries, ofVersions, func(file storage.VersionEntry, err error) {
+	ends.RemoveGroup(ctx, e.bucket, entries, areVersions, func(file storage.VersionEntry, err error) {
 		e.reporter.countRemoval(ctx, file, err)
 	})
 }
@@ -397,8 +397,10 @@ type oldVersion struct {
 // entry of its key, with the time of the marker.
 func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldVersion, error] {
 	return func(yield func(oldVersion, error) bool) {
-		var marker storage.VersionEntry // the last delete marker that was the newest entry of its key
-		isLone := false                 // whether no other entry of the key has followed marker yet
+		// The versions of a key follow one another, the newest first. A delete marker that is the newest is
+		// lone until another version of its key follows.
+		var marker storage.VersionEntry
+		isLone := false
 		lastKey := ""
 		for v, err := range versions {
 			if err != nil {
@@ -408,6 +410,7 @@ func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldV
 
 			isNewest := v.Key != lastKey
 			lastKey = v.Key
+			// Another key begins, so marker was the only entry of its key.
 			if isNewest && isLone {
 				if !yield(oldVersion{VersionEntry: marker, since: marker.Modified}, nil) {
 					return

@@ -121,6 +121,7 @@ func (e *expiry) findOld(ctx context.Context, group []expiring) ([]bool, error) 
 		if err != nil {
 			return nil, err
 		}
+		// The rest of the versions is not in the group.
 		if foundCount == len(group) {
 			break
 		}

@@ -343,8 +343,8 @@ func (j *job) optionDirs() map[string]fs.FileInfo {
 	return dirs
 }
 
-// skipDirsIn makes the listing of end skip the directories of options, and the listing of other skip
-// end. It does nothing if end is a bucket.
+// skipDirsIn makes the listing of a directory at end skip the directories of options. It also makes the
+// listing of the other end skip that directory. It does nothing if end is a bucket.
 func (j *job) skipDirsIn(end, other ends.End, optionDirs map[string]fs.FileInfo) error {
 	tree, isTree := end.(*ends.Tree)
 	if !isTree || tree.Root == nil {
@@ -393,13 +393,15 @@ func (j *job) overlap(dst, src End) bool {
 
 // execute transfers files, and then removes what must be removed. It returns the error that ended the
 // job early, or nil.
-func (j *job) execute(ctx context.Context) (early error) {
+func (j *job) execute(ctx context.Context) (err error) {
 	defer func() {
-		early = errors.Join(early, j.places.End(ctx))
+		err = errors.Join(err, j.places.End(ctx))
 		// The source was only read, so an error does not matter.
 		_ = j.src.Close()
-		early = errors.Join(early, j.backup.close(), j.dst.Close())
-		j.settings.cache.Close(early == nil && j.after == "" && j.settings.files.Only == nil)
+		err = errors.Join(err, j.backup.close(), j.dst.Close())
+		// The cache of an earlier job stays valid for the files that this job has not seen.
+		hasSeenAll := err == nil && j.after == "" && j.settings.files.Only == nil
+		j.settings.cache.Close(hasSeenAll)
 	}()
 
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
@@ -550,7 +552,7 @@ func (j *job) transfer(ctx context.Context) error {
 			requests = requestsFor(j, t.src.Size)
 		}
 		if !j.slots.acquire(ctx, requests) {
-			// The loop continues until the walk, which cancel ends, has closed the channel.
+			// The job has ended. Receive the rest of the tasks, so that the walk can close the channel.
 			cancel()
 			continue
 		}

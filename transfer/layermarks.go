@@ -43,8 +43,8 @@ func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 }
 
 // hideMarkers sets IsDeleteMarker in each version that is a marker of an overlay, so that the job does
-// not restore it as an object. It leaves a current marker that refers to the overlay's old store as it
-// is, because the overlay needs that.
+// not restore it as an object. It does not change a current marker that says that the object is still in
+// the overlay's old store. Without that marker, the overlay would not find the object.
 func (r *reverter) hideMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]

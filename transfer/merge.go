@@ -100,6 +100,7 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 			// The file is not transferred, and the destination's file stays.
 			j.sourceHasFiles = true
 		} else {
+			// This entry ends the series of those that only the destination has.
 			dst.extra = 0
 			if err := j.enqueue(ctx, newTask(&src, &dst, inBoth), &files, tasks); err != nil {
 				return err
@@ -342,12 +343,8 @@ func (p *paths) add(key string) (string, bool) {
 // ancestor returns the path of which key is a descendant, if there is one. Each path is a prefix of the
 // next one. Keys ascend, so paths that are no prefix of key are dropped: no later key is below them.
 func (p *paths) ancestor(key string) (string, bool) {
-	for len(*p) > 0 {
-		last := len(*p) - 1
-		if strings.HasPrefix(key, (*p)[last]) {
-			break
-		}
-		*p = (*p)[:last]
+	for len(*p) > 0 && !strings.HasPrefix(key, (*p)[len(*p)-1]) {
+		*p = (*p)[:len(*p)-1]
 	}
 	for _, path := range *p {
 		rest := key[len(path):]

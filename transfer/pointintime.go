@@ -194,11 +194,11 @@ func (r *reverter) run(ctx context.Context, opts []Option) (*Report, error) {
 		r.settings.fail("bucket", "must not be nil")
 	}
 
-	early := r.check()
-	if early == nil {
-		early = r.execute(ctx)
+	err := r.check()
+	if err == nil {
+		err = r.execute(ctx)
 	}
-	return r.reporter.end(setOp(r.op, early))
+	return r.reporter.end(setOp(r.op, err))
 }
 
 // check returns an error if the options are invalid or the bucket is not one of this library.

@@ -137,6 +137,7 @@ func (t *progressTicker) tick(context.Context) {
 	p.Rate = float64(p.Bytes-t.samples[slot]) / span.Seconds()
 	t.samples[slot] = p.Bytes
 
+	// The elapsed time changes at each tick, so leave it out of the comparison.
 	withLastTime := p
 	withLastTime.Elapsed = t.last.Elapsed
 	hasChanged := withLastTime != t.last

@@ -22,6 +22,7 @@ func (j *job) removeLater(ctx context.Context, file ends.Entry) error {
 // removeExtraneous removes the files that were recorded for it from the destination, except those that
 // the source directory has by now.
 func (j *job) removeExtraneous(ctx context.Context) error {
+	// A sequence of files has no errors, so an error of reading is kept until all files were removed.
 	var readErr error
 	files := func(yield func(storage.VersionEntry) bool) {
 		readErr = j.eachExtraneous(ctx, yield)

@@ -208,18 +208,18 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err returns the error of a job that ended early or had failures, and nil otherwise. early is the
+// err returns the error of a job that ended early or had failures, and nil otherwise. cause is the
 // reason for an early end, or nil.
-func (r *Report) err(early error) error {
-	if early == nil && r.Failed == 0 {
+func (r *Report) err(cause error) error {
+	if cause == nil && r.Failed == 0 {
 		return nil
 	}
-	return &incompleteError{early: early, report: r}
+	return &incompleteError{cause: cause, report: r}
 }
 
 // An incompleteError is the error of a job that ended early or has failures.
 type incompleteError struct {
-	early  error
+	cause  error // why the job ended early, or nil
 	report *Report
 }
 
@@ -228,8 +228,8 @@ type incompleteError struct {
 func (e *incompleteError) Error() string {
 	const maxShown = 3
 	var lines []string
-	if e.early != nil {
-		lines = append(lines, printable(e.early.Error()))
+	if e.cause != nil {
+		lines = append(lines, printable(e.cause.Error()))
 	}
 	if e.report.Failed > 0 {
 		lines = append(lines, fmt.Sprintf("%d failed", e.report.Failed))
@@ -248,8 +248,8 @@ func (e *incompleteError) Error() string {
 // failure.
 func (e *incompleteError) Unwrap() []error {
 	var errs []error
-	if e.early != nil {
-		errs = append(errs, e.early)
+	if e.cause != nil {
+		errs = append(errs, e.cause)
 	}
 	for _, f := range e.report.Failures {
 		errs = append(errs, f.Err)

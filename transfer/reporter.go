@@ -29,9 +29,10 @@ func (t *reporter) begin(s *settings) {
 	t.onChange = s.changes
 }
 
-func (t *reporter) end(early error) (*Report, error) {
+// end returns the report of a job, and the error of the job. cause is the reason for an early end, or nil.
+func (t *reporter) end(cause error) (*Report, error) {
 	t.report.Duration = time.Since(t.meter.started)
-	return &t.report, t.report.err(early)
+	return &t.report, t.report.err(cause)
 }
 
 // reportChange calls the function of WithChanges, if any, for one change at a time.

@@ -211,7 +211,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		size, err = j.copier.Transfer(ctx, t.src, t.dstExists, n, progress.add)
 	}
 	if err != nil {
-		// The rest of the file will not be transferred.
+		// The rest of the file will not be transferred, so it must not count in the totals.
 		progress.expect(progress.reported)
 		return err
 	}

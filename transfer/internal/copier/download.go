@@ -49,9 +49,12 @@ func (d *downloader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equa
 	}
 
 	equal, err = d.hasContent(ctx, src.Key, attrs)
-	if err != nil || !equal || d.settings.DryRun {
-		// A dry run must not change the time of the file.
+	if err != nil || !equal {
 		return equal, listed, err
+	}
+	if d.settings.DryRun {
+		// A dry run must not change the time of the file.
+		return true, listed, nil
 	}
 	if err := d.dst.Root.Chtimes(src.Key, time.Time{}, downloadedTime); err != nil {
 		return false, listed, joberror.OfFile("Download", src.Key, err)

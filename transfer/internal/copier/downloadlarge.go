@@ -2,6 +2,7 @@ package copier
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"os"
 	"time"
@@ -25,16 +26,17 @@ func (d *downloader) transferLarge(
 	part := partfile.Find(d.dst.Root, src.Key, serving.Source(d.src, src.Key))
 	if part != nil {
 		opts := []storage.DownloadOption{storage.WithConcurrency(requests)}
-		attrs, done, err := serving.Continue(ctx, d.src, src.Key, part, opts, moved)
-		if done && err == nil {
+		attrs, isUsable, err := serving.Continue(ctx, d.src, src.Key, part, opts, moved)
+		if isUsable && err == nil {
 			return d.finishContinued(src, listed, part, attrs.(*storage.Attrs))
 		}
-		d.endPart(ctx, src.Key, part, done, err)
-		if done {
+		d.endPart(ctx, src.Key, part, isUsable, err)
+		if isUsable {
 			return 0, err
 		}
 	}
 
+	// There is no earlier download that can be continued.
 	return d.downloadLarge(ctx, src, listed, requests, moved)
 }
 
@@ -52,6 +54,7 @@ func (d *downloader) downloadLarge(
 		return 0, err
 	}
 
+	// WriteFile calls open, and then write with the file that open has created.
 	var part *partfile.File
 	open := func(mode fs.FileMode) (ends.TempFile, error) {
 		var err error
@@ -71,12 +74,14 @@ func (d *downloader) downloadLarge(
 
 	var size int64
 	write := func(f *os.File) (time.Time, error) {
-		var err error
-		if serving.Record(part, serving.Source(d.src, src.Key), r.Attrs(), d.dst.Sync) {
-			size, err = r.WriteTo(part)
-		} else {
-			size, err = r.WriteTo(f)
+		// Writes to part are recorded, so that a later job can continue the download.
+		var dst io.Writer = f
+		canContinue := serving.Record(part, serving.Source(d.src, src.Key), r.Attrs(), d.dst.Sync)
+		if canContinue {
+			dst = part
 		}
+		var err error
+		size, err = r.WriteTo(dst)
 		return fileTime(r.Attrs(), src), err
 	}
 	err = d.dst.WriteFile(src.Key, listed, ends.DefaultPermissions, open, write)

@@ -24,15 +24,15 @@ type uploader struct {
 // Compare returns Same if the object was written so long after the last change of the file that no
 // wrong clock explains it, and otherwise Unclear. It does not use a time in the future.
 func (u *uploader) Compare(src, dst ends.Entry) Comparison {
-	changed := src.Modified
-	if u.settings.Cache != nil && src.Written.After(changed) {
+	lastChange := src.Modified
+	if u.settings.Cache != nil && src.Written.After(lastChange) {
 		// A file with an older time may have replaced the file that the object has.
-		changed = src.Written
+		lastChange = src.Written
 	}
 	if u.settings.future(dst.Modified) {
 		return Unclear
 	}
-	if dst.Modified.After(changed.Add(skew)) {
+	if dst.Modified.After(lastChange.Add(skew)) {
 		return Same
 	}
 	return Unclear
@@ -55,7 +55,7 @@ func (u *uploader) CompareDeep(ctx context.Context, src, dst ends.Entry) (equal,
 	}
 	listed = attrs.Revision == dst.Revision
 	if attrs.Size != src.Size {
-		return false, false, nil
+		return false, listed, nil
 	}
 	equal, err = u.equalsObject(ctx, src, attrs, dst.Modified)
 	return equal, listed, err
@@ -82,7 +82,8 @@ func (u *uploader) equalsObject(
 		return false, nil
 	}
 
-	// Only the times of writing are left to compare, unless the clock of the store is wrong.
+	// Only the times of writing are left to compare. An object that was written after the file last changed
+	// has its content, unless the clock of the store is wrong.
 	if u.settings.future(written) {
 		return false, nil
 	}
@@ -140,6 +141,7 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 		ruleOpts = rule(key)
 	}
 
+	// O is the type of the options of an upload or a copy. Each WriteOption implements both.
 	var applied storage.UploadOptions
 	const moreOptions = 4 // those that are appended here and by callers
 	opts := make([]O, 0, len(ruleOpts)+moreOptions)

@@ -153,7 +153,7 @@ func (w *treeWalker) readDir(prefix string) ([]child, error) {
 
 	children, restored, err := w.readChildren(prefix, f)
 	if restored && err == nil {
-		// The names have changed, so read the directory once more.
+		// A file that a killed job had renamed has its name again, so read the directory once more.
 		return w.readDir(prefix)
 	}
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
@@ -236,19 +236,21 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	}
 
 	isLink := d.Type()&fs.ModeSymlink != 0
-	info, err := w.stat(key, d)
-	if errors.Is(err, fs.ErrNotExist) && !isLink {
+	info, statErr := w.stat(key, d)
+	if errors.Is(statErr, fs.ErrNotExist) && !isLink {
 		// The file was removed meanwhile.
 		return child{}, false
 	}
-	leadsToDir := err == nil && info.IsDir()
+
+	// A link may lead to a directory. If stat has failed for a directory, the walk returns the error when
+	// it reads the directory.
+	leadsToDir := statErr == nil && info.IsDir()
 	if d.IsDir() || leadsToDir {
-		// If stat has failed for a directory, the walk returns the error when it reads the directory.
 		return w.dirChild(key, d, info)
 	}
 
-	if err != nil {
-		entry := Entry{Key: key, Kind: Broken, Err: joberror.OfFile("read", key, err)}
+	if statErr != nil {
+		entry := Entry{Key: key, Kind: Broken, Err: joberror.OfFile("read", key, statErr)}
 		return child{order: d.Name(), entry: entry}, w.selectsBroken(key, d)
 	}
 

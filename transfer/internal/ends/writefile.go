@@ -74,7 +74,7 @@ func (t *Tree) WriteFile(
 	return localfile.WithPath(err, key)
 }
 
-// writeFile is WriteFile without the path in errors.
+// writeFile does the work of WriteFile, which adds the path to its errors.
 func (t *Tree) writeFile(
 	key string, listed bool, p Permissions, open Opener, write func(f *os.File) (modified time.Time, err error),
 ) (err error) {
@@ -87,8 +87,10 @@ func (t *Tree) writeFile(
 		return err
 	}
 
+	// Unless the temporary file was renamed, End removes it, or keeps it for a later job.
 	renamed := false
 	defer func() { temp.End(renamed, err) }()
+
 	if err := target.keepPermissions(temp.File); err != nil {
 		return err
 	}
@@ -203,11 +205,11 @@ func (t *Tree) closeFile(f *os.File, temp string, modified time.Time) error {
 // none.
 func (t *Tree) checkTarget(key string, listed bool) (fs.FileInfo, error) {
 	info, err := t.Root.Lstat(key)
-	if listed && err != nil && !errors.Is(err, fs.ErrNotExist) {
-		// The listed file still exists, but cannot be read.
-		return nil, err
-	}
 	if err != nil {
+		if listed && !errors.Is(err, fs.ErrNotExist) {
+			// The listed file still exists, but cannot be read.
+			return nil, err
+		}
 		// There is no file to replace. If a directory cannot be read, makeDirs fails later.
 		return nil, t.checkDirs(key)
 	}
@@ -309,7 +311,9 @@ func (t *Tree) createBeside(key string, p Permissions, open Opener) (TempFile, e
 	if err == nil {
 		return temp, nil
 	}
-	if dir == "." && !errors.Is(err, fs.ErrNotExist) {
+	// If the file is at the top, only a missing directory is a reason to try again.
+	isAtTop := dir == "."
+	if isAtTop && !errors.Is(err, fs.ErrNotExist) {
 		return temp, err
 	}
 

@@ -147,7 +147,8 @@ type csvSource struct {
 	quoted bool
 }
 
-// Read implements [io.Reader]. It fails if the row that began last is longer than maxRow.
+// Read implements [io.Reader] for the CSV reader. It replaces each carriage return between quotation
+// marks, and fails if the row that began last is longer than maxRow.
 func (s *csvSource) Read(p []byte) (int, error) {
 	if s.read > maxRow {
 		return 0, errors.New("a row has more than 256 KiB")
@@ -156,10 +157,11 @@ func (s *csvSource) Read(p []byte) (int, error) {
 	n, err := s.src.Read(p)
 	s.read += n
 	for i, b := range p[:n] {
-		switch {
-		case b == '"':
+		if b == '"' {
 			s.quoted = !s.quoted
-		case b == '\r' && s.quoted:
+		}
+		// The CSV reader would take a carriage return for a part of the end of a line.
+		if b == '\r' && s.quoted {
 			p[i] = quotedCR[0]
 		}
 	}

@@ -97,9 +97,13 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 // bucket.
 func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 	key = row[keyColumn]
+	isAzure := i.manifest.provider == "azure"
+	if !isAzure && row[bucketColumn] != i.Bucket {
+		return "", false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
+	}
 
 	// On Azure, the inventory is that of an account, and keys begin with the container.
-	if i.manifest.provider == "azure" {
+	if isAzure {
 		container, name, _ := strings.Cut(key, "/")
 		isBlob := row[snapshotColumn] == "" && !isTrue(row[removedColumn]) && !isTrue(row[folderColumn])
 		isOfBucket := container == i.Bucket
@@ -107,8 +111,6 @@ func (i *Inventory) rowKey(row []string) (key string, skip bool, err error) {
 			return "", true, nil
 		}
 		key = name
-	} else if row[bucketColumn] != i.Bucket {
-		return "", false, fmt.Errorf("must be of bucket %q, and is of %q", i.Bucket, row[bucketColumn])
 	}
 
 	if i.manifest.encoded && i.manifest.format == "CSV" {
@@ -141,15 +143,15 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 		v.ETag = `"` + tag + `"`
 	}
 
+	// S3 gives this id to a version that was written before the bucket kept versions.
+	isNullVersion := i.manifest.provider == "s3" && v.Version == "" && row[latestColumn] != ""
+	if isNullVersion {
+		v.Version = "null"
+	}
+
 	native := v.ETag
-	switch i.manifest.provider {
-	case "gcs":
+	if i.manifest.provider == "gcs" {
 		native = row[versionColumn] // the generation
-	case "s3":
-		if v.Version == "" && row[latestColumn] != "" {
-			// The version was written before the bucket kept versions.
-			v.Version = "null"
-		}
 	}
 	if native != "" && !v.IsDeleteMarker {
 		v.Revision = i.manifest.provider + ":" + native

@@ -188,7 +188,7 @@ func (j *Journal) Load(ctx context.Context, job Job) (after string, done Counts,
 	}
 
 	if job.All {
-		// Begin again with the first key and no counts.
+		// The job must know all files, so it begins again with the first key and no counts.
 		j.state = document{Job: job.Options}
 	}
 	j.state.From = j.src

@@ -159,6 +159,7 @@ func mayBeSameFile(a, b ends.Entry) bool {
 // that the first call stores at the inner end, or the other way round if the inner end accepts no
 // objects.
 func (n *nesting) testFolder(ctx context.Context, folder, name string) error {
+	// The first test stores the object, or finds that the inner end is read-only.
 	isFirst := n.question == nil && !n.readOnly
 	if isFirst {
 		if err := n.storeQuestion(ctx); err != nil {

@@ -34,7 +34,8 @@ type Places struct {
 	first         map[ends.End]someFiles
 }
 
-// New compares the addresses of the source and the destination of a job, and returns the result. moves
+// New compares the addresses of the source and the destination of a job. The result is Distinct if the
+// addresses show that no file can be in both, and SameBucket if they are two folders of one bucket. moves
 // says whether the job removes files from the source.
 func New(dst, src Place, files *selection.Selection, moves bool) Places {
 	dst.role = Destination
@@ -177,8 +178,9 @@ func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
 	return isSame, err
 }
 
-// beginNestings lists the first files of both ends of each nesting, and begins to test whether its inner
-// end is a folder of its outer end. It fails if that turns out to be so.
+// beginNestings begins to test, for each nesting, whether the inner end is a folder of the outer end. It
+// lists the first files of both ends, and tests the folders in which files look alike. It fails if an
+// inner end is such a folder.
 func (p *Places) beginNestings(ctx context.Context, nestings ...*nesting) error {
 	// End removes the objects that the nestings store, even if one of them fails here.
 	p.nestings = append(p.nestings, nestings...)
