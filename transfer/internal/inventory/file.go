@@ -219,8 +219,8 @@ func (i *Inventory) openCSV(f io.Reader, key string) (*csvTable, error) {
 		}
 		columns = slices.Clone(header)
 	}
-	if rule := i.manifest.checkColumns(columns); rule != "" {
-		return nil, invalid(key, rule)
+	if err := i.manifest.checkColumns(columns); err != nil {
+		return nil, invalid(key, err.Error())
 	}
 	return &csvTable{source: source, rows: rows, indexes: i.columnIndexes(columns)}, nil
 }

@@ -52,8 +52,8 @@ func Open(
 		return nil, invalid(manifest, "bucket must be one from storage.Open or a provider")
 	}
 	provider, location, name := located.Located()
-	if rule := m.checkBucket(provider, location, name); rule != "" {
-		return nil, invalid(manifest, rule)
+	if err := m.checkBucket(provider, location, name); err != nil {
+		return nil, invalid(manifest, err.Error())
 	}
 
 	if m.format == "PARQUET" && parquet == nil {
@@ -75,31 +75,29 @@ func Open(
 	}, nil
 }
 
-// checkBucket returns the rule that the inventory breaks if it is not that of the given bucket, and
-// otherwise "".
-func (m *manifest) checkBucket(provider, location, name string) (rule string) {
+// checkBucket returns an error if the inventory is not that of the given bucket.
+func (m *manifest) checkBucket(provider, location, name string) error {
 	if m.provider != provider {
-		return fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider)
+		return fmt.Errorf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider)
 	}
 	if m.provider == "azure" {
 		// The inventory is that of an account, and names the container of each blob.
 		account := accountOf(location)
 		isKnown := account != "" && m.bucket != ""
 		if isKnown && account != m.bucket {
-			return fmt.Sprintf("inventory must be that of account %q, and is that of %q", account, m.bucket)
+			return fmt.Errorf("inventory must be that of account %q, and is that of %q", account, m.bucket)
 		}
-		return ""
+		return nil
 	}
 	if name != m.bucket {
-		return fmt.Sprintf("inventory must be that of bucket %q, and is that of %q", name, m.bucket)
+		return fmt.Errorf("inventory must be that of bucket %q, and is that of %q", name, m.bucket)
 	}
-	return ""
+	return nil
 }
 
-// invalid returns InvalidArgument for the object key of an inventory. rule is the text of
-// the error.
-func invalid(key, rule string) *storage.Error {
-	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
+// invalid returns InvalidArgument with a text for the object key of an inventory.
+func invalid(key, text string) *storage.Error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(text)}
 }
 
 // Objects yields the current objects in the order of the inventory's files. An object may come twice.

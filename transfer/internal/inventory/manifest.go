@@ -108,19 +108,18 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 
 	// Each provider has its own form of a manifest, which a field tells.
 	m := &manifest{delimiter: ',', rows: -1}
-	rule := ""
 	switch {
 	case t.Shards != nil:
-		rule = m.google(&t, key)
+		err = m.readGoogle(&t, key)
 	case t.RuleDefinition != nil:
-		rule = m.azure(&t)
+		err = m.readAzure(&t)
 	case t.SourceBucket != "":
-		rule = m.amazon(&t)
+		err = m.readAmazon(&t)
 	default:
-		rule = "must be that of S3 Inventory, Storage Insights or Azure's blob inventory"
+		err = errors.New("must be that of S3 Inventory, Storage Insights or Azure's blob inventory")
 	}
-	if rule != "" {
-		return nil, invalid(key, "manifest "+rule)
+	if err != nil {
+		return nil, invalid(key, "manifest "+err.Error())
 	}
 
 	if err := m.checkFormat(key); err != nil {
@@ -130,8 +129,8 @@ func readManifest(ctx context.Context, reports storage.Downloader, key string) (
 		// The columns are in the files.
 		return m, nil
 	}
-	if rule := m.checkColumns(m.columns); rule != "" {
-		return nil, invalid(key, rule)
+	if err := m.checkColumns(m.columns); err != nil {
+		return nil, invalid(key, err.Error())
 	}
 	return m, nil
 }
@@ -175,8 +174,8 @@ func equalMD5(sum []byte, text string) bool {
 	return strings.EqualFold(text, hex.EncodeToString(sum)) || text == base64.StdEncoding.EncodeToString(sum)
 }
 
-// amazon reads the manifest of an inventory of S3. It returns the rule that a field breaks, or "".
-func (m *manifest) amazon(t *manifestText) (rule string) {
+// readAmazon reads the manifest of an inventory of S3. It fails if a field is missing or invalid.
+func (m *manifest) readAmazon(t *manifestText) error {
 	m.provider = "s3"
 	m.bucket = t.SourceBucket
 	m.format = strings.ToUpper(t.FileFormat)
@@ -185,7 +184,7 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 
 	ms, err := strconv.ParseInt(t.CreationTimestamp, 10, 64)
 	if err != nil {
-		return "must have creationTimestamp"
+		return errors.New("must have creationTimestamp")
 	}
 	m.taken = time.UnixMilli(ms).UTC()
 
@@ -197,15 +196,15 @@ func (m *manifest) amazon(t *manifestText) (rule string) {
 
 	for _, f := range t.Files {
 		if f.Key == "" || f.MD5checksum == "" || f.Size < 0 {
-			return "must have key, size and MD5checksum of each file"
+			return errors.New("must have key, size and MD5checksum of each file")
 		}
 		m.files = append(m.files, tableFile{key: f.Key, md5: f.MD5checksum, size: f.Size})
 	}
-	return ""
+	return nil
 }
 
-// azure reads the manifest of an inventory of Azure. It returns the rule that a field breaks, or "".
-func (m *manifest) azure(t *manifestText) (rule string) {
+// readAzure reads the manifest of an inventory of Azure. It fails if a field is missing or invalid.
+func (m *manifest) readAzure(t *manifestText) error {
 	m.provider = "azure"
 	m.format = strings.ToUpper(t.RuleDefinition.Format)
 	m.header = true
@@ -213,22 +212,22 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 	m.bucket = accountOf(t.Endpoint)
 
 	if t.Status != "Succeeded" {
-		return fmt.Sprintf("must have the status Succeeded, and not %q", t.Status)
+		return fmt.Errorf("must have the status Succeeded, and not %q", t.Status)
 	}
 	if !strings.EqualFold(t.RuleDefinition.ObjectType, "blob") {
-		return "must be that of blobs, and not of containers"
+		return errors.New("must be that of blobs, and not of containers")
 	}
 	if m.taken.IsZero() {
-		return "must have inventoryStartTime"
+		return errors.New("must have inventoryStartTime")
 	}
 
 	for _, f := range t.Files {
 		if f.Blob == "" || f.Size < 0 {
-			return "must have blob and size of each file"
+			return errors.New("must have blob and size of each file")
 		}
 		m.files = append(m.files, tableFile{key: f.Blob, size: f.Size})
 	}
-	return ""
+	return nil
 }
 
 // accountOf returns the name of the account in an endpoint of Azure, or "" if the endpoint has a domain
@@ -256,8 +255,8 @@ func verifyManifest(ctx context.Context, reports storage.Downloader, key string,
 }
 
 // google reads the manifest of an inventory of Google, whose files are in the same folder as the
-// manifest. It returns the rule that a field breaks, or "".
-func (m *manifest) google(t *manifestText, key string) (rule string) {
+// manifest. It fails if a field is missing or invalid.
+func (m *manifest) readGoogle(t *manifestText, key string) error {
 	m.provider = "gcs"
 	m.format = "PARQUET"
 	m.header = true
@@ -268,14 +267,14 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	case t.Target != nil:
 		m.taken = *t.Target
 	default:
-		return "must have snapshot_time"
+		return errors.New("must have snapshot_time")
 	}
 	if t.Records == nil {
-		return "must have records_processed"
+		return errors.New("must have records_processed")
 	}
 	m.rows = *t.Records
 	if t.Config == nil || t.Config.Report.Filter.Bucket == "" {
-		return "must have the bucket in report_config"
+		return errors.New("must have the bucket in report_config")
 	}
 	m.bucket = path.Base(t.Config.Report.Filter.Bucket)
 
@@ -294,7 +293,7 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	for _, name := range t.Shards {
 		m.files = append(m.files, tableFile{key: folder + path.Base(name), size: unknownSize})
 	}
-	return ""
+	return nil
 }
 
 // columnName reduces the name of a column to lower-case letters and digits, because a provider may

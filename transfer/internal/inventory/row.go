@@ -39,17 +39,16 @@ var columnNames = map[string][numColumns]string{
 	},
 }
 
-// checkColumns returns the rule that a file breaks if it lacks a column that each row needs, and
-// otherwise "".
-func (m *manifest) checkColumns(columns []string) (rule string) {
+// checkColumns returns an error if a file lacks a column that each row needs.
+func (m *manifest) checkColumns(columns []string) error {
 	names := columnNames[m.provider]
 	for _, column := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
 		name := names[column]
 		if name != "" && columnIndex(columns, name) < 0 {
-			return fmt.Sprintf("inventory must have the column %s: add it to the configuration", name)
+			return fmt.Errorf("inventory must have the column %s: add it to the configuration", name)
 		}
 	}
-	return ""
+	return nil
 }
 
 // columnIndex returns the index of the column with the given name, or -1 if there is none.
