@@ -47,11 +47,11 @@ func (j *job) forecast(dst End) *Forecast {
 	}
 
 	// The content passes through this machine, unless the store moves or copies the object itself.
-	throughHere := !movesInStore && !copiesInStore
-	if dstIsBucket && throughHere {
+	isStreamed := !movesInStore && !copiesInStore
+	if dstIsBucket && isStreamed {
 		f.Sent = report.Bytes
 	}
-	if srcIsBucket && throughHere {
+	if srcIsBucket && isStreamed {
 		f.Received = report.Bytes
 	}
 

@@ -61,9 +61,9 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	// The versions of one key are compared together.
 	keys := byKey(group)
 	keyErrs := make([][]error, len(keys))
-	running.All(len(keys), e.concurrency(), func(i int) error {
+	_ = running.All(len(keys), e.concurrency(), func(i int) error {
 		keyErrs[i] = e.checkVersions(ctx, keys[i])
-		return nil
+		return nil // keyErrs has the error of each version
 	})
 	errs := slices.Concat(keyErrs...)
 

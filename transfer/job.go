@@ -458,7 +458,8 @@ func (j *job) checkRemoval(ctx context.Context) error {
 	if err := announceDelete(j); err != nil {
 		return err
 	}
-	return j.places.LookThrough(ctx, true)
+	const isRemoval = true
+	return j.places.LookThrough(ctx, isRemoval)
 }
 
 // sweep removes the temporary files and uploads of earlier jobs that this job has not continued.

@@ -260,7 +260,8 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 
 	// The file of the destination will be replaced, which must not happen if one end is a folder of the other.
 	if t.dstExists {
-		if err := j.places.LookThrough(ctx, false); err != nil {
+		const isRemoval = false
+		if err := j.places.LookThrough(ctx, isRemoval); err != nil {
 			return err
 		}
 	}

@@ -102,14 +102,15 @@ func sameObject(src, dst ends.Entry) bool {
 // moveInOneStep moves an object with one request, if both ends are in one bucket and the store supports
 // that. Otherwise, done is false.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
-	src, fromBucket := j.src.(*ends.Objects)
-	dst, toBucket := j.dst.(*ends.Objects)
+	src, srcIsBucket := j.src.(*ends.Objects)
+	dst, dstIsBucket := j.dst.(*ends.Objects)
 	changesAttributes := j.settings.rule != nil || j.settings.locks
-	if !j.settings.move || !fromBucket || !toBucket || changesAttributes {
+	if !j.settings.move || !srcIsBucket || !dstIsBucket || changesAttributes {
 		return 0, false, nil
 	}
 
-	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, []storage.CopyOption(nil))
+	var noOptions []storage.CopyOption
+	attrs, done, err := serving.MoveInOneStep(ctx, dst.Bucket, key, src.Source, key, noOptions)
 	if !done {
 		return 0, false, err
 	}

@@ -160,13 +160,14 @@ func (s *schedule) loop(ctx context.Context) error {
 // runHolding runs the job under the lease if it is due and no other process runs it. It returns how
 // long to wait before the next attempt.
 func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
-	var start time.Time // zero if the job has not run
+	var start time.Time
+	hasRun := false
 	run := func(ctx context.Context) error {
 		start = time.Now()
+		hasRun = true
 		return s.job(ctx)
 	}
 	err := lease.Hold(ctx, s.bucket, s.key, run, lease.WithInterval(s.delayed(s.interval)))
-	hasRun := !start.IsZero()
 	if hasRun {
 		s.reportRun(start, err)
 		// The next call of Hold itself waits until the interval has passed.

@@ -29,10 +29,12 @@ func (j *job) runTask(ctx context.Context, t task, slots *int) {
 // tryTask transfers the file of a task, unless it finds that both ends have the same file. *slots is the
 // number of slots that the task holds, each for one request, and grows for a large file.
 func (j *job) tryTask(ctx context.Context, t task, slots *int) error {
-	if isChanged, err := j.skipChanged(ctx, t); isChanged || err != nil {
+	isChanged, err := j.skipChanged(ctx, t)
+	if err != nil || isChanged {
 		return err
 	}
-	if isMarker, err := j.skipMarker(ctx, t); isMarker || err != nil {
+	isMarker, err := j.skipMarker(ctx, t)
+	if err != nil || isMarker {
 		return err
 	}
 

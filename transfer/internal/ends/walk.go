@@ -231,7 +231,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return child{order: d.Name(), entry: Entry{Key: key, Kind: Ignored}}, true
 	}
 
-	if w.isLeftover(key, d) {
+	if w.noteLeftover(key, d) {
 		return child{}, false
 	}
 
@@ -274,9 +274,9 @@ func (w *treeWalker) selectsBroken(key string, d fs.DirEntry) bool {
 	return !w.files.ExcludesDir(key)
 }
 
-// isLeftover reports whether a file is one that an earlier job has left: a test object or a temporary
+// noteLeftover reports whether a file is one that an earlier job has left: a test object or a temporary
 // file. In the destination, it notes the file if that marks a download which can be continued.
-func (w *treeWalker) isLeftover(key string, d fs.DirEntry) bool {
+func (w *treeWalker) noteLeftover(key string, d fs.DirEntry) bool {
 	if evidence.IsKey(d.Name()) && !d.IsDir() {
 		// The job was killed while it tested whether two places are the same.
 		return true

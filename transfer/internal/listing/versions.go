@@ -76,12 +76,14 @@ func mergeListings(first, second iter.Seq2[storage.VersionEntry, error]) iter.Se
 				return
 			}
 
+			// Entries of the second listing with smaller keys come first.
 			for hasSecond && secondErr == nil && secondEntry.Key < v.Key {
 				if !yield(secondEntry, nil) {
 					return
 				}
 				secondEntry, secondErr, hasSecond = next()
 			}
+			// An error of the second listing ends both.
 			if secondErr != nil {
 				yield(v, secondErr)
 				return

@@ -126,9 +126,9 @@ func (n *nesting) testOnce(ctx context.Context, folder, name string) error {
 }
 
 // mustListMore reports whether the outer end must be listed in full before the job removes files, or
-// before it replaces one if removal is false. Usually the job itself lists the files of a folder, which
+// before it replaces one if isRemoval is false. Usually the job itself lists the files of a folder, which
 // tests the folder, before it changes a file in it.
-func (n *nesting) mustListMore(removal bool) bool {
+func (n *nesting) mustListMore(isRemoval bool) bool {
 	if n.listedAll || len(n.innerFiles) == 0 {
 		return false
 	}
@@ -143,7 +143,7 @@ func (n *nesting) mustListMore(removal bool) bool {
 	}
 	// The destination may be a folder that comes later in the listing of the source. A removal takes
 	// place only after both ends were listed.
-	return n.outer.role == Source && !removal
+	return n.outer.role == Source && !isRemoval
 }
 
 // mayBeSameFile reports whether two entries may be one file under two addresses. Equal sizes or equal

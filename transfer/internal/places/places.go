@@ -224,11 +224,11 @@ func (p *Places) listFirst(ctx context.Context, end ends.End) (someFiles, error)
 	return first, err
 }
 
-// LookThrough fails if one end of the job is a folder of another. The job calls it with removal true
-// before it removes files, and with removal false before it replaces one.
-func (p *Places) LookThrough(ctx context.Context, removal bool) error {
+// LookThrough fails if one end of the job is a folder of another. The job calls it with isRemoval true
+// before it removes files, and with isRemoval false before it replaces one.
+func (p *Places) LookThrough(ctx context.Context, isRemoval bool) error {
 	for i, n := range p.nestings {
-		if !n.mustListMore(removal) {
+		if !n.mustListMore(isRemoval) {
 			continue
 		}
 
