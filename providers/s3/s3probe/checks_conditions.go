@@ -107,15 +107,21 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 		_, err := p.upload(ctx, p.newPut(key, "new", condition), "new")
 		return err
 	}
-	return p.checkBoth(ctx, "complete", upload,
-		repeatRace(writeRaces, func(round int) (Verdict, string) {
-			return p.raceCompletions(ctx, "concurrent creates", fmt.Sprint("complete-create-race-", round),
-				storage.Condition{Absent: true})
-		}),
-		p.repeatOver(ctx, writeRaces, "complete-update-race", func(old string) (Verdict, string) {
-			return p.raceCompletions(ctx, "concurrent updates of one revision", "complete-update-race",
-				storage.Condition{Revision: old})
-		}),
+
+	// Each race of creates has a key of its own, and each race of updates has a new revision of one key.
+	raceCreates := func(round int) (Verdict, string) {
+		key := fmt.Sprint("complete-create-race-", round)
+		return p.raceCompletions(ctx, "concurrent creates", key, storage.Condition{Absent: true})
+	}
+	const updatedKey = "complete-update-race"
+	raceUpdates := func(revision string) (Verdict, string) {
+		condition := storage.Condition{Revision: revision}
+		return p.raceCompletions(ctx, "concurrent updates of one revision", updatedKey, condition)
+	}
+	return p.checkBoth(
+		ctx, "complete", upload,
+		repeatRace(writeRaces, raceCreates),
+		p.repeatOver(ctx, writeRaces, updatedKey, raceUpdates),
 	)
 }
 

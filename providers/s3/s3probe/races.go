@@ -113,17 +113,22 @@ func (p *probe) raceCopies(ctx context.Context) (Verdict, string) {
 		return inconclusive("writing", err)
 	}
 
+	// Each race of creates has a key of its own, and each race of updates has a new revision of one key.
+	raceCreates := func(round int) (Verdict, string) {
+		key := fmt.Sprint("copy-create-race-", round)
+		return expectOneWinner("concurrent creates", func(int) error {
+			return p.copy(ctx, source.Revision, key, storage.Condition{Absent: true})
+		})
+	}
+	const updatedKey = "copy-update-race"
+	raceUpdates := func(revision string) (Verdict, string) {
+		return expectOneWinner("concurrent updates of one revision", func(int) error {
+			return p.copy(ctx, source.Revision, updatedKey, storage.Condition{Revision: revision})
+		})
+	}
 	return runSteps(
-		repeatRace(writeRaces, func(round int) (Verdict, string) {
-			return expectOneWinner("concurrent creates", func(int) error {
-				return p.copy(ctx, source.Revision, fmt.Sprint("copy-create-race-", round), storage.Condition{Absent: true})
-			})
-		}),
-		p.repeatOver(ctx, writeRaces, "copy-update-race", func(old string) (Verdict, string) {
-			return expectOneWinner("concurrent updates of one revision", func(int) error {
-				return p.copy(ctx, source.Revision, "copy-update-race", storage.Condition{Revision: old})
-			})
-		}),
+		repeatRace(writeRaces, raceCreates),
+		p.repeatOver(ctx, writeRaces, updatedKey, raceUpdates),
 	)
 }
 
