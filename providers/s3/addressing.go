@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/auth"
+	smithyendpoints "github.com/aws/smithy-go/endpoints"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/omnibucket/storage"
@@ -53,7 +54,7 @@ type authScheme struct {
 // base is the address at which outside clients reach the server, or "". The name of the bucket is
 // added to its path or its host, by the SDK's rules, unless the host already begins with it. Such a
 // host is an accelerated address, or a domain with the bucket's name.
-func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
+func (a *account) resolve(ctx context.Context, bucket, base string) (*url.URL, authScheme, error) {
 	// The SDK's rules compute the URL from these parameters.
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -98,18 +99,22 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 		}
 	}
 	e.URI.Path = strings.TrimSuffix(e.URI.Path, "/")
+	return &e.URI, a.schemeOf(&e, bucket), nil
+}
 
-	// The SDK's rules may demand another way to sign. Without a demand, the signature is SigV4.
+// schemeOf returns how requests to the endpoint of a bucket are signed and sent, which the SDK's rules have
+// chosen. If they name several ways to sign, this package cannot sign.
+func (a *account) schemeOf(e *smithyendpoints.Endpoint, bucket string) authScheme {
 	options, _ := auth.GetAuthOptions(&e.Properties)
 	if len(options) == 0 {
-		scheme.sigV4 = true
+		// The rules demand no other way than SigV4.
+		return authScheme{sigV4: true}
 	}
-	if len(options) == 1 {
-		scheme.sigV4 = a.isPlainSigV4(options[0])
-		isPlainURL := len(e.Headers) == 0 && e.URI.EscapedPath() == e.URI.Path
-		scheme.allowsRaw = scheme.sigV4 && isPlainURL && !bucketname.IsARN(bucket)
+	if len(options) > 1 || !a.isPlainSigV4(options[0]) {
+		return authScheme{}
 	}
-	return &e.URI, scheme, nil
+	isPlainURL := len(e.Headers) == 0 && e.URI.EscapedPath() == e.URI.Path
+	return authScheme{sigV4: true, allowsRaw: isPlainURL && !bucketname.IsARN(bucket)}
 }
 
 // isPlainSigV4 reports whether an option signs by SigV4, for the service S3 and the account's

@@ -30,9 +30,10 @@ type VersionsPage struct {
 // ReadVersions sorts them among the versions. If timesInIDs is true, the server lists an old
 // version with the time of its replacement. ReadVersions then takes the time of the write from the
 // id of the version, which is a ULID.
-func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
+func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (*VersionsPage, error) {
 	// An unusual document is read twice, so each attempt begins with an empty page.
-	err = readDocument(response, func(x reader) error {
+	var p *VersionsPage
+	err := readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
 		if err := p.fields.eachElement(p.readElement); err != nil {
 			return err
@@ -102,18 +103,20 @@ func (p *VersionsPage) readField(e *storage.VersionEntry, name []byte) (err erro
 
 // finishPage unescapes, merges and sorts the entries after the whole page was read, because some
 // servers only say at its end how keys are escaped.
-func (p *VersionsPage) finishPage() (err error) {
+func (p *VersionsPage) finishPage() error {
 	for i := range p.Entries {
 		e := &p.Entries[i]
-		e.Key, err = p.fields.unescape(e.Key)
+		key, err := p.fields.unescape(e.Key)
 		if err != nil {
 			return err
 		}
+		e.Key = key
 	}
-	p.NextKey, err = p.fields.unescape(p.NextKey)
+	nextKey, err := p.fields.unescape(p.NextKey)
 	if err != nil {
 		return err
 	}
+	p.NextKey = nextKey
 
 	// Put the entries in order, with their own times.
 	if p.timesInIDs {

@@ -145,6 +145,7 @@ func (k *Key) appendRequestSignature(s *signer, dst []byte, t time.Time) []byte 
 // Authorization returns the value of the Authorization header for r. The signature covers every
 // header in r.Header.
 func (k *Key) Authorization(r *Request) string {
+	// s has the buffers of an earlier signature, which this one reuses.
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
@@ -172,6 +173,7 @@ func (k *Key) Authorization(r *Request) string {
 // origin is "https://host". The names in r.Query must begin with lower-case letters. token is the
 // credential's session token, or "".
 func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) string {
+	// s has the buffers of an earlier signature, which this one reuses.
 	s := k.acquire()
 	defer k.release(s)
 	s.collectNames(r)
