@@ -20,7 +20,7 @@ import (
 type account struct {
 	client       *gcs.Client
 	http         *http.Client // adds the credentials
-	bare         *http.Client // adds no credentials; it is for requests that have a token already
+	plainHTTP    *http.Client // adds no credentials; it is for requests that have a token already
 	endpoint     *url.URL     // the server's root, without a path; nil means Google
 	universe     string       // universe of the credentials, as far as it is known without a request
 	project      string
@@ -110,8 +110,8 @@ func checkConfig(c Config) error {
 // upload is not complete.
 func (a *account) connect(ctx context.Context, c Config) error {
 	a.http, a.ownTransport = transport.NewClient(c.HTTPClient)
-	bare := *a.http // a copy, which keeps the Transport without the wrappers below
-	a.bare = &bare
+	plain := *a.http // a copy, which keeps the Transport without the wrappers below
+	a.plainHTTP = &plain
 
 	// A request passes the adder first, then the responseChecker, and last the authorizer.
 	if a.credentials != nil {

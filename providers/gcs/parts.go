@@ -45,7 +45,10 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	}
 	if d.account.composite {
 		// A composite upload begins without a request.
-		return newCompositeUpload(attrs.StorageClass), refuseMD5(attrs)
+		if err := refuseMD5(attrs); err != nil {
+			return "", err
+		}
+		return newCompositeUpload(attrs.StorageClass), nil
 	}
 
 	req, err := d.bucket.sessionRequest(ctx, r, attrs, call)

@@ -79,7 +79,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	}
 	switch r.Method {
 	case http.MethodPut:
-		if request.header, err = us.signedHeaders(r, c); err != nil {
+		request.header, err = us.signedHeaders(r, c)
+		if err != nil {
 			return nil, err
 		}
 	case http.MethodGet, http.MethodHead:

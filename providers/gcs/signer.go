@@ -164,6 +164,7 @@ func defaultSigner(
 	if err != nil {
 		return nil, err
 	}
+
 	// Credentials from a file have a JSON document, which says who signs.
 	if text := credentials.JSON(); len(text) > 0 {
 		found, err := signerFromJSON(text, account, a)
@@ -176,6 +177,7 @@ func defaultSigner(
 		return found, nil
 	}
 
+	// The credentials are those of a machine of Google, which knows its service account.
 	if account == "" {
 		account, err = lookupEmail(ctx)
 		if err != nil {

@@ -261,7 +261,7 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 
 	// This client adds no Authorization header.
-	resp, err := a.bare.Do(req)
+	resp, err := a.plainHTTP.Do(req)
 	if err != nil {
 		return result, translate(err)
 	}
