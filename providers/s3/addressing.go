@@ -169,6 +169,12 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	return e, nil
 }
 
+// ownEndpoint returns the bucket's endpoint at the server's own URL. It needs no context of a caller,
+// because the endpoint is computed without a request.
+func (b *bucket) ownEndpoint() (*bucketEndpoint, error) {
+	return b.endpoint(context.Background(), "")
+}
+
 // hostHeader returns the header Host of a request to u. HTTP clients omit the port from it if the
 // port is the default of the scheme.
 func hostHeader(u *url.URL) string {
@@ -186,7 +192,7 @@ func hostHeader(u *url.URL) string {
 // another region, because its requests need another signing key. If the URL of the bucket cannot be
 // resolved, canSign returns true, so that Sign reports the error.
 func (b *bucket) canSign() bool {
-	e, err := b.endpoint(context.Background(), "")
+	e, err := b.ownEndpoint()
 	return err != nil || e.sigV4
 }
 
@@ -224,14 +230,14 @@ func (b *bucket) publicURL() string {
 // docs/maintainers/decisions/s3-bodies-without-a-profile.md.
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
-	insecure := e == nil || e.url.Scheme != "https"
-	return p.Checksum == ChecksumNone && (p.ContentMD5 || insecure)
+	isInsecure := e == nil || e.url.Scheme != "https"
+	return p.Checksum == ChecksumNone && (p.ContentMD5 || isInsecure)
 }
 
 // hashesNothing reports whether bodies are sent without any checksum in a header.
 func (b *bucket) hashesNothing() bool {
 	// The error is ignored, because the request itself reports an invalid address.
-	endpoint, _ := b.endpoint(context.Background(), "")
+	endpoint, _ := b.ownEndpoint()
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
@@ -245,7 +251,7 @@ func (b *bucket) sendsTrailers() bool {
 	if !p.TrailingChecksums || p.Checksum == ChecksumNone {
 		return false
 	}
-	endpoint, err := b.endpoint(context.Background(), "")
+	endpoint, err := b.ownEndpoint()
 	if err != nil {
 		// The request itself reports an invalid address.
 		return false

@@ -42,7 +42,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 // mayChangeRequests reports whether the caller's own client or its ServiceOptions may have changed any
 // option of the SDK, such as the signer of requests.
 func mayChangeRequests(c Config) bool {
-	return c.Client != nil || c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+	hasServiceOptions := c.AWS != nil && len(c.AWS.ServiceOptions) > 0
+	return c.Client != nil || hasServiceOptions
 }
 
 // canUseRawClient reports whether a raw client can replace the SDK's, because no setting of the

@@ -1,8 +1,6 @@
 package s3
 
 import (
-	"context"
-
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -16,7 +14,7 @@ func (b *bucket) checkNative(value any) error {
 	server := b.account.optionServer()
 	// Only some options need TLS, so the endpoint is looked up when it is needed.
 	server.HasTLS = func() (bool, error) {
-		endpoint, err := b.endpoint(context.Background(), "")
+		endpoint, err := b.ownEndpoint()
 		if err != nil {
 			return false, err
 		}

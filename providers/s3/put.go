@@ -60,7 +60,7 @@ func (b *bucket) withBody(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 
 	// An error is ignored here, because the SDK reports an invalid address later.
-	endpoint, _ := b.endpoint(context.Background(), "")
+	endpoint, _ := b.ownEndpoint()
 	if b.account.sendsMD5(endpoint) {
 		o.APIOptions = append(o.APIOptions, sdkcall.WithContentMD5)
 	}

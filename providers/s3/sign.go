@@ -64,35 +64,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	}
 
 	request := &p.request
-	switch r.Method {
-	case http.MethodPut:
-		request.Header, err = us.signedHeaders(r)
-		if err != nil {
-			return nil, err
-		}
-		// The signature covers the length. The signed URL does not list the length among its
-		// headers, because a browser sets that header itself.
-		request.Length = max(r.MaxSize, 0)
-	case http.MethodGet, http.MethodHead:
-		request.Query = downloadQuery(r)
-		// Without options, this avoids the large allocation for the SDK's input.
-		if len(r.Native) > 0 {
-			input := &awss3.GetObjectInput{}
-			if err := us.account.customize(input, r.Native); err != nil {
-				return nil, err
-			}
-			rawclient.SetCustomerKey(request.Header.Set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
-		}
-	case http.MethodDelete:
-		if len(r.Native) > 0 {
-			return nil, &storage.Error{
-				Code: storage.Unsupported,
-				Hint: "give a signed removal no option but a SignedOption",
-			}
-		}
-		request.Query = addParameter("", "versionId", r.Version)
-	default:
-		return nil, storage.Unsupported
+	if err := us.fillRequest(request, r); err != nil {
+		return nil, err
 	}
 
 	for _, opt := range signedOptions {
@@ -105,6 +78,43 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		us.account.profile.narrowRemoval(request.Header, r.Version)
 	}
 	return p.url(r.Key), nil
+}
+
+// fillRequest sets what the method of r requires in a signed request: headers, a length or a query. It fails
+// with Unsupported for a method that cannot be signed.
+func (us *urlSigner) fillRequest(request *signature.Request, r *driver.SignRequest) error {
+	switch r.Method {
+	case http.MethodPut:
+		header, err := us.signedHeaders(r)
+		if err != nil {
+			return err
+		}
+		request.Header = header
+		// The signature covers the length. The signed URL does not list the length among its
+		// headers, because a browser sets that header itself.
+		request.Length = max(r.MaxSize, 0)
+	case http.MethodGet, http.MethodHead:
+		request.Query = downloadQuery(r)
+		// Without options, this avoids the large allocation for the SDK's input.
+		if len(r.Native) > 0 {
+			input := &awss3.GetObjectInput{}
+			if err := us.account.customize(input, r.Native); err != nil {
+				return err
+			}
+			rawclient.SetCustomerKey(request.Header.Set, input.SSECustomerAlgorithm, input.SSECustomerKey, input.SSECustomerKeyMD5)
+		}
+	case http.MethodDelete:
+		if len(r.Native) > 0 {
+			return &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "give a signed removal no option but a SignedOption",
+			}
+		}
+		request.Query = addParameter("", "versionId", r.Version)
+	default:
+		return storage.Unsupported
+	}
+	return nil
 }
 
 // narrowRemoval limits a signed removal to one object or version on MinIO, which also obeys headers

@@ -94,8 +94,11 @@ func (u *usedCredentials) isSame(c *aws.Credentials) bool {
 // The request may have been signed with another secret of the same access key. If r is nil,
 // haveSigned returns true.
 func (u *usedCredentials) haveSigned(r *http.Request) bool {
-	return r == nil || strings.Contains(r.Header.Get("Authorization"), "Credential="+u.value.AccessKeyID+"/") &&
-		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
+	if r == nil {
+		return true
+	}
+	hasKey := strings.Contains(r.Header.Get("Authorization"), "Credential="+u.value.AccessKeyID+"/")
+	return hasKey && r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
 // Observe records that the store has accepted the credentials of a request. Each response to the

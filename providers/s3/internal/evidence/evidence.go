@@ -162,8 +162,10 @@ func isTagged(response *http.Response) bool {
 	if !isObject(response) {
 		return false
 	}
-	hasTag := response.Header.Get(rawclient.ETagHeader) != ""
-	return hasTag || isShown(response) && !hasTypeOfPage(response)
+	if response.Header.Get(rawclient.ETagHeader) != "" {
+		return true
+	}
+	return isShown(response) && !hasTypeOfPage(response)
 }
 
 // isMetByDocument reports whether the response has the evidence of an S3 server, if its document must
