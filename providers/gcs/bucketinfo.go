@@ -19,7 +19,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 		return nil, bucketError(translate(err))
 	}
 
-	info := bucketInfo(attrs, false)
+	const isPublic = false // readPublic may set it
+	info := bucketInfo(attrs, isPublic)
 	err = b.readPublic(ctx, attrs, info)
 	if err != nil && len(info.Unread) == 0 {
 		return nil, err

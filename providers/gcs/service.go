@@ -212,19 +212,14 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 
 	if r.ObjectLock {
-		isVersioned, err := s.requireRetention(ctx, r.Name)
+		withVersions, err := s.prepareObjectLock(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		if !isVersioned {
-			// Object lock keeps versions. Do not change the caller's request.
-			req := *r
-			req.Versioning = new(true)
-			r = &req
-		}
+		r = withVersions
 	}
 
-	// Object lock needs no change of its own, because requireRetention fails if it is not enabled yet.
+	// Object lock needs no change of its own, because prepareObjectLock fails if it is not enabled yet.
 	changesNothing := r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil &&
 		r.SoftDelete == nil
 	if changesNothing {
@@ -245,7 +240,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 
 	if r.PublicAccess == nil {
-		info := bucketInfo(attrs, false)
+		const isPublic = false // readPublic may set it
+		info := bucketInfo(attrs, isPublic)
 		// The update has succeeded, so an error only means that the setting could not be read.
 		if err := b.readPublic(ctx, attrs, info); err != nil {
 			info.Unread = []string{"Public"}
@@ -267,6 +263,24 @@ func (b *bucket) setPublic(ctx context.Context, isPublic bool) error {
 		return b.addPublicRead(ctx)
 	}
 	return b.removePublic(ctx)
+}
+
+// prepareObjectLock returns r, which asks for object lock, with versions, because object lock keeps them. It
+// fails with Unsupported if object retention is not enabled for the bucket.
+func (s *serviceDriver) prepareObjectLock(
+	ctx context.Context, r *driver.BucketRequest,
+) (*driver.BucketRequest, error) {
+	isVersioned, err := s.requireRetention(ctx, r.Name)
+	if err != nil {
+		return nil, err
+	}
+	if isVersioned {
+		return r, nil
+	}
+	// Do not change the caller's request.
+	req := *r
+	req.Versioning = new(true)
+	return &req, nil
 }
 
 // requireRetention fails with Unsupported if object retention is not enabled for the bucket. Only Google's
