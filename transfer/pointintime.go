@@ -343,8 +343,8 @@ func (r *reverter) removeMarkers(ctx context.Context, batch []reversion) map[str
 	keyErrs := map[string]error{} // the first error of each key
 	for markers := range slices.Chunk(allMarkers, piecemeal.MaxFailures) {
 		// The second result is left out, because errs has it for each marker that was not tried.
-		const ofVersions = true // a delete marker is a version
-		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, ofVersions)
+		const areVersions = true // a delete marker is a version
+		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, areVersions)
 		for i, err := range errs {
 			key := markers[i].Key
 			keyErrs[key] = cmp.Or(keyErrs[key], err)

@@ -133,6 +133,7 @@ func (c *Cache) Note(src, dst ends.Entry) {
 func (c *Cache) add(d digest) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// The cache keeps the digests of a job that ends early, so the context of the job does not matter.
 	if err := c.sorter.Add(context.Background(), d[:], nil); err != nil {
 		c.failed = true
 	}

@@ -201,13 +201,13 @@ func (o *Objects) Remove(
 	})
 }
 
-// RemoveGroup removes a batch of objects, or of versions if ofVersions is true. It calls removed for
+// RemoveGroup removes a batch of objects, or of versions if areVersions is true. It calls removed for
 // each of them, with the error of its removal or nil.
 func RemoveGroup(
-	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
+	ctx context.Context, b storage.Remover, group []storage.VersionEntry, areVersions bool,
 	removed func(file storage.VersionEntry, err error),
 ) {
-	errs, _ := piecemeal.Remove(ctx, b, group, ofVersions)
+	errs, _ := piecemeal.Remove(ctx, b, group, areVersions)
 	for i, err := range errs {
 		removed(group[i], err)
 	}
