@@ -82,7 +82,7 @@ func (d *objectDriver) isComposite(upload string) bool {
 	return d.account.composite || compositeUploads.MatchString(upload)
 }
 
-func (n *compositeUpload) key(part int) string { return components.Part(n.prefix, part) }
+func (u *compositeUpload) key(part int) string { return components.Part(u.prefix, part) }
 
 // put stores a part as an object with a key of its own, encrypted as the object will be.
 func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {

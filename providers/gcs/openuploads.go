@@ -18,7 +18,7 @@ import (
 // The marker represents the upload. The XML API has multipart uploads of its own, but they support
 // no condition. https://cloud.google.com/storage/docs/multipart-uploads
 
-func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
+func (u *compositeUpload) marker() string { return components.Marker(u.prefix) }
 
 // begin stores the marker of an open upload to key, and returns the upload's name. attrs are the
 // attributes of the object.

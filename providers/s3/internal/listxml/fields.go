@@ -53,10 +53,10 @@ const (
 	yes
 )
 
-// eachElement calls f for each element below the root of a listing, with the name of the element, which f
-// must read to its end.
-func (p *fields) eachElement(f func(name []byte) error) error {
-	root, err := p.xml.openRoot()
+// eachElement calls read for each element below the root of a listing, with the name of the element. read
+// must read the element to its end.
+func (f *fields) eachElement(read func(name []byte) error) error {
+	root, err := f.xml.openRoot()
 	if err != nil {
 		return err
 	}
@@ -65,18 +65,18 @@ func (p *fields) eachElement(f func(name []byte) error) error {
 	if len(root) < len("List") || !sameName(root[:len("List")], "List") {
 		return errNoListing
 	}
-	return p.eachChild(f)
+	return f.eachChild(read)
 }
 
-// eachChild calls f for each element in the innermost open element, with the name of the element, which f
-// must read to its end. Then the innermost element is closed.
-func (p *fields) eachChild(f func(name []byte) error) error {
+// eachChild calls read for each element in the innermost open element, with the name of the element. read
+// must read the element to its end. Then the innermost element is closed.
+func (f *fields) eachChild(read func(name []byte) error) error {
 	for {
-		name, err := p.xml.openChild() // nil after the last element
+		name, err := f.xml.openChild() // nil after the last element
 		if err != nil || name == nil {
 			return err
 		}
-		if err := f(name); err != nil {
+		if err := read(name); err != nil {
 			return err
 		}
 	}
@@ -89,76 +89,76 @@ func sameName(name []byte, element string) bool {
 }
 
 // readPageField reads an element that describes the whole page.
-func (p *fields) readPageField(name []byte) (err error) {
+func (f *fields) readPageField(name []byte) (err error) {
 	switch {
 	case sameName(name, "EncodingType"):
 		var value []byte
-		value, err = p.xml.readValue()
-		p.isEscaped = string(trimSpace(value)) == "url"
+		value, err = f.xml.readValue()
+		f.isEscaped = string(trimSpace(value)) == "url"
 	case sameName(name, "IsTruncated"):
-		p.isTruncated, err = p.readFlag()
+		f.isTruncated, err = f.readFlag()
 	case sameName(name, "Prefix"):
-		p.prefix, err = p.readString()
+		f.prefix, err = f.readString()
 	default:
-		err = p.xml.skipElement()
+		err = f.xml.skipElement()
 	}
 	return err
 }
 
 // readEntryField reads the element name of an object in a listing into the entry e. It does not
 // unescape the key, because the page may only say later that keys are escaped.
-func (p *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
+func (f *fields) readEntryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case sameName(name, "Key"):
-		e.Key, err = p.readString()
+		e.Key, err = f.readString()
 	case sameName(name, "Size"):
-		e.Size, err = p.readSize()
+		e.Size, err = f.readSize()
 	case sameName(name, "ETag"):
-		e.ETag, err = p.readString()
+		e.ETag, err = f.readString()
 		e.ETag = httpheader.ETag(e.ETag)
 		e.Revision = e.ETag
 	case sameName(name, "LastModified"):
-		e.Modified, err = p.readTime()
+		e.Modified, err = f.readTime()
 	case sameName(name, "StorageClass"):
 		var class []byte
-		class, err = p.xml.readValue()
+		class, err = f.xml.readValue()
 		// The usual class is the same as none.
 		if string(class) == httpheader.StandardClass {
 			class = nil
 		}
-		e.StorageClass = p.copyString(class)
+		e.StorageClass = f.copyString(class)
 	default:
-		err = p.xml.skipElement()
+		err = f.xml.skipElement()
 	}
 	return err
 }
 
-func (p *fields) readString() (string, error) {
-	value, err := p.xml.readValue()
-	return p.copyString(value), err
+func (f *fields) readString() (string, error) {
+	value, err := f.xml.readValue()
+	return f.copyString(value), err
 }
 
 // copyString returns a copy of text as a string. Several such strings share one allocation.
-func (p *fields) copyString(text []byte) string {
-	if p.block.Cap()-p.block.Len() < len(text) {
+func (f *fields) copyString(text []byte) string {
+	if f.block.Cap()-f.block.Len() < len(text) {
 		// About a third of a page is text that callers keep.
-		p.block = strings.Builder{}
-		p.block.Grow(max(len(text), min(textBlock, len(p.xml.doc)/3)))
+		f.block = strings.Builder{}
+		f.block.Grow(max(len(text), min(textBlock, len(f.xml.doc)/3)))
 	}
 
-	start := p.block.Len()
-	p.block.Write(text)
-	return p.block.String()[start:]
+	start := f.block.Len()
+	f.block.Write(text)
+	return f.block.String()[start:]
 }
 
 // checkPrefix fails if the prefix in the response shows that its names are escaped, although it
 // does not say so. requested is the prefix of the request. If common prefixes stayed escaped, their
 // listings would be empty, and their objects would seem to be missing.
-func (p *fields) checkPrefix(requested string) error {
-	if p.isEscaped || p.prefix == requested {
+func (f *fields) checkPrefix(requested string) error {
+	if f.isEscaped || f.prefix == requested {
 		return nil
 	}
-	text, err := p.decodeKey(p.prefix)
+	text, err := f.decodeKey(f.prefix)
 	if err == nil && text == requested {
 		return errEscaped
 	}
@@ -167,19 +167,19 @@ func (p *fields) checkPrefix(requested string) error {
 }
 
 // unescape removes the escaping from a key, if the page says that its keys are escaped.
-func (p *fields) unescape(key string) (string, error) {
-	if !p.isEscaped {
+func (f *fields) unescape(key string) (string, error) {
+	if !f.isEscaped {
 		return key, nil
 	}
-	return p.decodeKey(key)
+	return f.decodeKey(key)
 }
 
 // decodeKey returns a key without its escaping.
-func (p *fields) decodeKey(key string) (string, error) {
+func (f *fields) decodeKey(key string) (string, error) {
 	if strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
 	}
-	data := p.xml.scratch[:0]
+	data := f.xml.scratch[:0]
 	for i := 0; i < len(key); i++ {
 		c := key[i]
 		switch {
@@ -194,26 +194,26 @@ func (p *fields) decodeKey(key string) (string, error) {
 			return "", errNotEscaped
 		}
 	}
-	p.xml.scratch = data
-	return p.copyString(data), nil
+	f.xml.scratch = data
+	return f.copyString(data), nil
 }
 
 // readSize reads the size of an object.
-func (p *fields) readSize() (int64, error) {
-	value, err := p.xml.readValue()
+func (f *fields) readSize() (int64, error) {
+	value, err := f.xml.readValue()
 	if err != nil {
 		return 0, err
 	}
 	size, err := strconv.ParseInt(string(trimSpace(value)), 10, 64)
 	if err != nil || size < 0 {
-		return 0, p.invalid("size")
+		return 0, f.invalid("size")
 	}
 	return size, nil
 }
 
 // readTime reads a time and returns it in whole seconds, like the time in a header.
-func (p *fields) readTime() (time.Time, error) {
-	value, err := p.xml.readValue()
+func (f *fields) readTime() (time.Time, error) {
+	value, err := f.xml.readValue()
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -226,20 +226,20 @@ func (p *fields) readTime() (time.Time, error) {
 		t, err = smithytime.ParseDateTime(string(value))
 	}
 	if err != nil {
-		return time.Time{}, p.invalid("time")
+		return time.Time{}, f.invalid("time")
 	}
 	return t.UTC().Truncate(time.Second), nil
 }
 
 // readFlag reads the text "true" or "false".
-func (p *fields) readFlag() (flag, error) {
-	value, err := p.xml.readValue()
+func (f *fields) readFlag() (flag, error) {
+	value, err := f.xml.readValue()
 	if err != nil {
 		return unset, err
 	}
 	isYes, err := strconv.ParseBool(string(trimSpace(value)))
 	if err != nil {
-		return unset, p.invalid("flag")
+		return unset, f.invalid("flag")
 	}
 	if isYes {
 		return yes, nil
@@ -259,13 +259,13 @@ func hexDigit(c byte) int {
 	return -1
 }
 
-func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
+func (f *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
 // hasNext reports whether another page follows. next is the token or the key for the next page, or
 // "" if this page has none. It decides if the page does not say whether it is truncated.
-func (p *fields) hasNext(next string) (bool, error) {
-	if p.isTruncated == yes && next == "" {
+func (f *fields) hasNext(next string) (bool, error) {
+	if f.isTruncated == yes && next == "" {
 		return false, errNoToken
 	}
-	return p.isTruncated != no && next != "", nil
+	return f.isTruncated != no && next != "", nil
 }

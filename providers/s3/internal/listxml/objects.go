@@ -25,8 +25,8 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 		buffer = make([]storage.ListEntry, 0, min(count, maxKeys))
 	}
 	// An unusual document is read twice, so each attempt begins with an empty page.
-	return readDocument(response, func(x reader) error {
-		p := &objectsPage{fields: fields{xml: x}, page: page}
+	return readDocument(response, func(r reader) error {
+		p := &objectsPage{fields: fields{xml: r}, page: page}
 		p.page.Entries = buffer[:0]
 		p.page.Token = ""
 		if err := p.fields.eachElement(p.readElement); err != nil {
@@ -41,7 +41,7 @@ func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []st
 
 // readElement reads an element below the root of a page of objects: an object, a common prefix, or a
 // field of the whole page.
-func (p *objectsPage) readElement(name []byte) (err error) {
+func (p *objectsPage) readElement(name []byte) error {
 	if sameName(name, "Contents") {
 		return p.readEntry(storage.ListEntry{}, p.readObject)
 	}
@@ -49,8 +49,7 @@ func (p *objectsPage) readElement(name []byte) (err error) {
 		return p.readEntry(storage.ListEntry{IsPrefix: true}, p.readPrefix)
 	}
 	if sameName(name, "NextContinuationToken") {
-		var value []byte
-		value, err = p.fields.xml.readValue()
+		value, err := p.fields.xml.readValue()
 		p.page.Token = string(value)
 		return err
 	}

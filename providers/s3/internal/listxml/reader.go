@@ -28,7 +28,7 @@ var errUnusual = errors.New("the document is not one that S3 servers write")
 
 // readDocument calls parse with a reader of the document, and once more, with a reader that uses
 // encoding/xml, if the document is unusual.
-func readDocument(doc []byte, parse func(x reader) error) error {
+func readDocument(doc []byte, parse func(r reader) error) error {
 	err := parse(reader{doc: doc})
 	if err != errUnusual {
 		return err
@@ -38,40 +38,40 @@ func readDocument(doc []byte, parse func(x reader) error) error {
 }
 
 // openRoot opens the root element and returns its name.
-func (x *reader) openRoot() ([]byte, error) {
-	if x.decoder != nil {
-		return x.decodeTag(nil)
+func (r *reader) openRoot() ([]byte, error) {
+	if r.decoder != nil {
+		return r.decodeTag(nil)
 	}
-	rest := bytes.TrimPrefix(x.doc, []byte(`<?xml version="1.0" encoding="UTF-8"?>`))
-	x.pos = len(x.doc) - len(bytes.TrimLeft(rest, space))
-	return x.readStartTag()
+	rest := bytes.TrimPrefix(r.doc, []byte(`<?xml version="1.0" encoding="UTF-8"?>`))
+	r.pos = len(r.doc) - len(bytes.TrimLeft(rest, space))
+	return r.readStartTag()
 }
 
 // openChild opens the next element in the innermost open element and returns its local name. If
 // there is none, it closes the innermost element and returns nil.
-func (x *reader) openChild() ([]byte, error) {
-	if x.decoder != nil { // the document is unusual, so encoding/xml reads it
-		return x.decodeTag(nil)
+func (r *reader) openChild() ([]byte, error) {
+	if r.decoder != nil { // the document is unusual, so encoding/xml reads it
+		return r.decodeTag(nil)
 	}
-	if x.isSelfClosed { // an element <name/> without content
-		x.close()
+	if r.isSelfClosed { // an element <name/> without content
+		r.close()
 		return nil, nil
 	}
 
 	// Ignore the text before the next tag.
-	if _, err := x.readText(); err != nil {
+	if _, err := r.readText(); err != nil {
 		return nil, err
 	}
-	if bytes.HasPrefix(x.doc[x.pos:], []byte("</")) {
-		return nil, x.readEndTag()
+	if bytes.HasPrefix(r.doc[r.pos:], []byte("</")) {
+		return nil, r.readEndTag()
 	}
-	return x.readStartTag()
+	return r.readStartTag()
 }
 
 // skipElement closes the innermost element without reading its content.
-func (x *reader) skipElement() error {
-	for depth := len(x.open) - 1; len(x.open) > depth; {
-		if _, err := x.openChild(); err != nil {
+func (r *reader) skipElement() error {
+	for depth := len(r.open) - 1; len(r.open) > depth; {
+		if _, err := r.openChild(); err != nil {
 			return err
 		}
 	}
@@ -80,24 +80,25 @@ func (x *reader) skipElement() error {
 
 // readValue closes the innermost element and returns its text, or fails if there is an element
 // inside. The caller may modify the text, which is valid until the next call.
-func (x *reader) readValue() (value []byte, err error) {
-	if x.decoder != nil { // the document is unusual, so encoding/xml reads it
-		return x.decodeValue()
+func (r *reader) readValue() ([]byte, error) {
+	if r.decoder != nil { // the document is unusual, so encoding/xml reads it
+		return r.decodeValue()
 	}
-	if x.isSelfClosed {
+	if r.isSelfClosed {
 		// An element without content was written as <name/>.
-		x.close()
+		r.close()
 		return nil, nil
 	}
-	if value, err = x.readText(); err != nil {
+	value, err := r.readText()
+	if err != nil {
 		return nil, err
 	}
-	return value, x.readEndTag()
+	return value, r.readEndTag()
 }
 
 // decodeValue is readValue with encoding/xml, for an unusual document.
-func (x *reader) decodeValue() (value []byte, err error) {
-	name, err := x.decodeTag(&value)
+func (r *reader) decodeValue() (value []byte, err error) {
+	name, err := r.decodeTag(&value)
 	isElement := name != nil // otherwise it is the end tag
 	if isElement {
 		err = errors.New("the page has an element instead of text")
@@ -108,23 +109,23 @@ func (x *reader) decodeValue() (value []byte, err error) {
 // decodeTag opens the next element and returns its name, like openChild, but with encoding/xml, for
 // an unusual document. If text is not nil, decodeTag appends the characters before the tag to
 // *text.
-func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
+func (r *reader) decodeTag(text *[]byte) ([]byte, error) {
 	for {
-		token, err := x.decoder.Token()
+		token, err := r.decoder.Token()
 		switch t := token.(type) {
 		case xml.StartElement:
-			if len(x.open) == maxDepth {
+			if len(r.open) == maxDepth {
 				return nil, errors.New("the page has too many nested elements")
 			}
 			// The name is needed only without encoding/xml, which checks the end tags itself.
-			x.open = append(x.open, nil)
+			r.open = append(r.open, nil)
 			return []byte(t.Name.Local), nil
 		case xml.EndElement:
-			x.close()
+			r.close()
 			return nil, nil
 		case xml.CharData:
 			// Outside the root, only white space is permitted.
-			if len(x.open) == 0 && len(trimSpace(t)) > 0 {
+			if len(r.open) == 0 && len(trimSpace(t)) > 0 {
 				return nil, errNoListing
 			}
 			if text != nil {
@@ -141,15 +142,15 @@ func (x *reader) decodeTag(text *[]byte) ([]byte, error) {
 
 // readStartTag reads a start tag and returns its name. A tag with attributes, except for the
 // namespace of the root, is left to encoding/xml.
-func (x *reader) readStartTag() ([]byte, error) {
-	name := x.readName("<")
-	if name == nil || len(x.open) == maxDepth {
+func (r *reader) readStartTag() ([]byte, error) {
+	name := r.readName("<")
+	if name == nil || len(r.open) == maxDepth {
 		return nil, errUnusual
 	}
 
 	// Skip the namespace, which only the root may have.
-	rest := x.doc[x.pos:]
-	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(x.open) == 0 {
+	rest := r.doc[r.pos:]
+	if namespace, ok := bytes.CutPrefix(rest, []byte(` xmlns="`)); ok && len(r.open) == 0 {
 		isUnusual := func(c rune) bool { return c <= ' ' || c > '~' || c == '<' || c == '&' }
 		end := bytes.IndexByte(namespace, '"')
 		if end < 0 || bytes.ContainsFunc(namespace[:end], isUnusual) {
@@ -158,9 +159,9 @@ func (x *reader) readStartTag() ([]byte, error) {
 		rest = namespace[end+1:]
 	}
 
-	x.isSelfClosed = bytes.HasPrefix(rest, []byte("/>"))
+	r.isSelfClosed = bytes.HasPrefix(rest, []byte("/>"))
 	switch {
-	case x.isSelfClosed:
+	case r.isSelfClosed:
 		rest = rest[len("/>"):]
 	case bytes.HasPrefix(rest, []byte(">")):
 		rest = rest[len(">"):]
@@ -169,35 +170,35 @@ func (x *reader) readStartTag() ([]byte, error) {
 	}
 
 	// The reader is now after the tag, whose element is open.
-	x.pos = len(x.doc) - len(rest)
-	x.open = append(x.open, name)
+	r.pos = len(r.doc) - len(rest)
+	r.open = append(r.open, name)
 	return name, nil
 }
 
 // readEndTag reads the end tag of the innermost open element, and closes the element. It fails with
 // errUnusual if there is another tag, after which encoding/xml reads the document.
-func (x *reader) readEndTag() error {
-	name := x.readName("</")
-	if name == nil || !bytes.Equal(name, x.open[len(x.open)-1]) {
+func (r *reader) readEndTag() error {
+	name := r.readName("</")
+	if name == nil || !bytes.Equal(name, r.open[len(r.open)-1]) {
 		return errUnusual
 	}
-	if !bytes.HasPrefix(x.doc[x.pos:], []byte(">")) {
+	if !bytes.HasPrefix(r.doc[r.pos:], []byte(">")) {
 		return errUnusual
 	}
-	x.pos += len(">")
-	x.close()
+	r.pos += len(">")
+	r.close()
 	return nil
 }
 
-func (x *reader) close() {
-	x.open = x.open[:len(x.open)-1]
-	x.isSelfClosed = false
+func (r *reader) close() {
+	r.open = r.open[:len(r.open)-1]
+	r.isSelfClosed = false
 }
 
 // readName reads the beginning of a tag and returns its name, or nil if no tag begins here. mark
 // has the characters before the name, "<" or "</".
-func (x *reader) readName(mark string) []byte {
-	rest := x.doc[x.pos:]
+func (r *reader) readName(mark string) []byte {
+	rest := r.doc[r.pos:]
 	if !bytes.HasPrefix(rest, []byte(mark)) {
 		return nil
 	}
@@ -213,7 +214,7 @@ func (x *reader) readName(mark string) []byte {
 	if n == 0 {
 		return nil
 	}
-	x.pos += len(mark) + n
+	r.pos += len(mark) + n
 	return rest[:n]
 }
 
@@ -221,17 +222,17 @@ func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 
 // readText returns the decoded text before the next tag. The text is a part of the document, or a
 // copy that is valid until the next call.
-func (x *reader) readText() ([]byte, error) {
-	end := bytes.IndexByte(x.doc[x.pos:], '<')
+func (r *reader) readText() ([]byte, error) {
+	end := bytes.IndexByte(r.doc[r.pos:], '<')
 	if end < 0 {
 		return nil, errUnusual
 	}
-	raw := x.doc[x.pos : x.pos+end]
-	x.pos += end
+	raw := r.doc[r.pos : r.pos+end]
+	r.pos += end
 
 	for i, c := range raw {
 		if !isLiteral[c] { // such as "&"
-			return x.decodeText(raw, i)
+			return r.decodeText(raw, i)
 		}
 	}
 	return raw, nil
@@ -248,8 +249,8 @@ var isLiteral = func() (table [256]bool) {
 
 // decodeText decodes the references of a text, such as "&amp;", and checks that it is valid XML.
 // The bytes of raw before index start are known to be literal.
-func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
-	text := append(x.scratch[:0], raw[:start]...)
+func (r *reader) decodeText(raw []byte, start int) ([]byte, error) {
+	text := append(r.scratch[:0], raw[:start]...)
 	for i := start; i < len(raw); {
 		size := 1 // bytes of raw that this step decodes
 		c := raw[i]
@@ -264,10 +265,11 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 			}
 			text = append(text, c)
 		default:
-			var r rune
-			r, size = utf8.DecodeRune(raw[i:])
-			isInvalid := size == 1                   // this is no UTF-8
-			isExcluded := r == 0xFFFE || r == 0xFFFF // XML excludes these characters
+			var char rune
+			char, size = utf8.DecodeRune(raw[i:])
+			// Bytes that are no UTF-8 have the size 1. XML excludes the other two characters.
+			isInvalid := size == 1
+			isExcluded := char == 0xFFFE || char == 0xFFFF
 			if isInvalid || isExcluded {
 				return nil, errUnusual
 			}
@@ -275,7 +277,7 @@ func (x *reader) decodeText(raw []byte, start int) ([]byte, error) {
 		}
 		i += size
 	}
-	x.scratch = text
+	r.scratch = text
 	return text, nil
 }
 

@@ -33,8 +33,8 @@ type VersionsPage struct {
 func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (*VersionsPage, error) {
 	// An unusual document is read twice, so each attempt begins with an empty page.
 	var p *VersionsPage
-	err := readDocument(response, func(x reader) error {
-		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
+	err := readDocument(response, func(r reader) error {
+		p = &VersionsPage{fields: fields{xml: r}, markersApart: markersApart, timesInIDs: timesInIDs}
 		if err := p.fields.eachElement(p.readElement); err != nil {
 			return err
 		}

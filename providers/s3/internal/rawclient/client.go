@@ -266,10 +266,10 @@ type failure struct {
 }
 
 // Do returns the response that the client already received. It sends no request.
-func (r *failure) Do(*http.Request) (*http.Response, error) { return r.response, r.err }
+func (f *failure) Do(*http.Request) (*http.Response, error) { return f.response, f.err }
 
-// replay is an option that makes the SDK read r instead of signing and sending a request.
-func (r *failure) replay(o *awss3.Options) {
-	o.HTTPClient = r
+// replay is an option that makes the SDK read f instead of signing and sending a request.
+func (f *failure) replay(o *awss3.Options) {
+	o.HTTPClient = f
 	o.Credentials = nil
 }
