@@ -262,12 +262,12 @@ func (e *expiry) expireObjects(ctx context.Context, rule int) error {
 // isOld reports whether an object or version is old enough for a rule. For Remove, every object is.
 func (e *expiry) isOld(v expiring, r ExpireRule) bool {
 	if v.isVersion() {
-		return r.OldVersionsAge > 0 && e.tooOld(v.since, r.OldVersionsAge)
+		return r.OldVersionsAge > 0 && e.isTooOld(v.since, r.OldVersionsAge)
 	}
 	if e.everyAge {
 		return true
 	}
-	return r.Age > 0 && e.tooOld(v.Modified, r.Age)
+	return r.Age > 0 && e.isTooOld(v.Modified, r.Age)
 }
 
 // collect adds an object or version to the group to be removed, if it is old enough for the rule with
@@ -316,9 +316,9 @@ func (e *expiry) listObjects(ctx context.Context, prefix string) iter.Seq2[stora
 	return e.bucket.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder())
 }
 
-// tooOld reports whether more than age has passed since start. It returns false if start is not
+// isTooOld reports whether more than age has passed since start. It returns false if start is not
 // known.
-func (e *expiry) tooOld(start time.Time, age time.Duration) bool {
+func (e *expiry) isTooOld(start time.Time, age time.Duration) bool {
 	return !start.IsZero() && e.now.Sub(start) > age
 }
 

@@ -50,12 +50,12 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 		if err != nil {
 			return err
 		}
-		isExpired := e.settings.files.Selects(upload.Key) && e.tooOld(upload.Begun, age)
+		isExpired := e.settings.files.Selects(upload.Key) && e.isTooOld(upload.Begun, age)
 		if !isExpired {
 			continue
 		}
 		// An earlier rule already aborts this upload.
-		if e.abortedBefore(rule, upload) {
+		if e.isAbortedBefore(rule, upload) {
 			continue
 		}
 
@@ -71,14 +71,14 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *running.G
 	return nil
 }
 
-// abortedBefore reports whether an earlier rule aborts the upload. The later one then skips it, because
+// isAbortedBefore reports whether an earlier rule aborts the upload. The later one then skips it, because
 // a dry run would count it twice.
-func (e *expiry) abortedBefore(rule int, upload storage.UploadEntry) bool {
+func (e *expiry) isAbortedBefore(rule int, upload storage.UploadEntry) bool {
 	for _, earlier := range e.rules[:rule] {
 		if earlier.UploadsAge == 0 || !strings.HasPrefix(upload.Key, earlier.Prefix) {
 			continue
 		}
-		if e.tooOld(upload.Begun, earlier.UploadsAge) {
+		if e.isTooOld(upload.Begun, earlier.UploadsAge) {
 			return true
 		}
 	}

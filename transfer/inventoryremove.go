@@ -127,7 +127,7 @@ func (e *expiry) findOld(ctx context.Context, group []expiring) ([]bool, error) 
 		}
 		for i, row := range group {
 			isSame := row.Version == v.Version && sameSecond(row.Modified, v.Modified)
-			if isSame && e.tooOld(v.since, row.age) {
+			if isSame && e.isTooOld(v.since, row.age) {
 				found[i] = true
 				foundCount++
 			}

@@ -34,24 +34,24 @@ func (b *bucket) readPublic(ctx context.Context, attrs *gcs.BucketAttrs, info *s
 	if attrs.PublicAccessPrevention == gcs.PublicAccessPreventionEnforced {
 		return nil // the bucket cannot be public
 	}
-	public, err := b.public(ctx)
+	isPublic, err := b.isPublic(ctx)
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return bucketupdate.Denied(info, err, bucketupdate.Setting{
 			Fields: []string{"Public"},
 			Right:  "storage.buckets.getIamPolicy",
 		})
 	}
-	info.Public = public
+	info.Public = isPublic
 	return err
 }
 
-// bucketInfo returns the attributes of a bucket in the form of package storage. public comes from the IAM
+// bucketInfo returns the attributes of a bucket in the form of package storage. isPublic comes from the IAM
 // policy, which attrs lacks.
-func bucketInfo(attrs *gcs.BucketAttrs, public bool) *storage.BucketInfo {
+func bucketInfo(attrs *gcs.BucketAttrs, isPublic bool) *storage.BucketInfo {
 	info := &storage.BucketInfo{
 		Name:       attrs.Name,
 		Region:     attrs.Location,
-		Public:     public,
+		Public:     isPublic,
 		Versioning: attrs.VersioningEnabled,
 		CORS:       parseCORSRules(attrs.CORS),
 		Lifecycle:  parseLifecycleRules(attrs.Lifecycle, attrs.VersioningEnabled),

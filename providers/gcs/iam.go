@@ -43,9 +43,9 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 	return gcs.PublicAccessPreventionEnforced
 }
 
-// public reports whether the IAM policy of the bucket permits everyone to read every object. It returns
+// isPublic reports whether the IAM policy of the bucket permits everyone to read every object. It returns
 // false for a server without IAM, such as an emulator.
-func (b *bucket) public(ctx context.Context) (bool, error) {
+func (b *bucket) isPublic(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	if isUnknownRequest(err) {
 		// The bucket exists, but the server has no policies.

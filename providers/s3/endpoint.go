@@ -30,7 +30,7 @@ type endpoint struct {
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	rawURL := c.Endpoint
 	if rawURL == "" {
-		rawURL, e, err = askLegacyResolver(c, s)
+		rawURL, e, err = legacyEndpoint(c, s)
 		if err != nil {
 			return e, err
 		}
@@ -50,11 +50,11 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	return e, err
 }
 
-// askLegacyResolver returns the endpoint of a legacy resolver and its URL, which is "" if there is
+// legacyEndpoint returns the endpoint of a legacy resolver and its URL, which is "" if there is
 // no resolver or it has no endpoint for S3. In newer versions of the SDK, BaseEndpoint replaces such
 // resolvers. The resolver is called only once, because all requests and signed URLs must have the
 // same host.
-func askLegacyResolver(c Config, s *awss3.Options) (rawURL string, e endpoint, err error) {
+func legacyEndpoint(c Config, s *awss3.Options) (rawURL string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver

@@ -44,9 +44,9 @@ func conditionCheck(
 	}
 }
 
-// ask runs the check, unless the profile already says that the server does not check the condition
+// runUnlessRacy runs the check, unless the profile already says that the server does not check the condition
 // atomically.
-func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
+func (c *check) runUnlessRacy(ctx context.Context, p *probe) (Verdict, string) {
 	if c.isRacy != nil && c.isRacy(p.racy) {
 		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
 	}

@@ -87,7 +87,7 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 
 	// Each check decides one feature of the profile in the report.
 	for _, featureCheck := range checks {
-		verdict, detail := featureCheck.ask(ctx, p)
+		verdict, detail := featureCheck.runUnlessRacy(ctx, p)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ func (c *bucketCopier) Compare(src, dst ends.Entry) Comparison {
 	if src.Modified.IsZero() || dst.Modified.IsZero() {
 		return Unclear
 	}
-	if c.settings.future(src.Modified) || c.settings.future(dst.Modified) {
+	if c.settings.isInFuture(src.Modified) || c.settings.isInFuture(dst.Modified) {
 		return Unclear
 	}
 	if dst.Modified.After(src.Modified.Add(skew)) {
@@ -53,7 +53,7 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 
 	listed = srcAttrs.Revision == src.Revision && dstAttrs.Revision == dst.Revision
 	// A time in the future comes from a wrong clock, and does not show that the copy is up to date.
-	mayBeNewer := src.Modified.After(dst.Modified) || c.settings.future(dst.Modified)
+	mayBeNewer := src.Modified.After(dst.Modified) || c.settings.isInFuture(dst.Modified)
 	return c.sameObject(srcAttrs, dstAttrs, mayBeNewer), listed, nil
 }
 

@@ -15,9 +15,9 @@ const mtimeKey = "mtime"
 // RequestTimeTooSkewed).
 const skew = 15 * time.Minute
 
-// future reports whether a time is so far in the future that it cannot be due to a normal
+// isInFuture reports whether a time is so far in the future that it cannot be due to a normal
 // difference of clocks.
-func (s *Settings) future(t time.Time) bool { return t.After(s.Now().Add(skew)) }
+func (s *Settings) isInFuture(t time.Time) bool { return t.After(s.Now().Add(skew)) }
 
 // parseMtime returns the time in the mtime of an object, or the zero time if text is not valid.
 func parseMtime(text string) time.Time {

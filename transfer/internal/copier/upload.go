@@ -29,7 +29,7 @@ func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 		// A file with an older time may have replaced the file that the object has.
 		lastChange = src.Written
 	}
-	if u.settings.future(dst.Modified) {
+	if u.settings.isInFuture(dst.Modified) {
 		return Unclear
 	}
 	if dst.Modified.After(lastChange.Add(skew)) {
@@ -84,7 +84,7 @@ func (u *uploader) equalsObject(
 
 	// Only the times of writing are left to compare. An object that was written after the file last changed
 	// has its content, unless the clock of the store is wrong.
-	if u.settings.future(written) {
+	if u.settings.isInFuture(written) {
 		return false, nil
 	}
 	return !written.Before(file.Modified), nil

@@ -42,11 +42,11 @@ type Bucket interface {
 // A Journal records the progress of a job. Its state contains a key of the source. The job is done
 // with all files up to this key. The methods of a nil journal do nothing.
 type Journal struct {
-	bucket Bucket
-	key    string
-	src    string       // name of the source
-	dst    string       // name of the destination
-	settle func() error // waits until all finished files are on the disk
+	bucket    Bucket
+	key       string
+	src       string       // name of the source
+	dst       string       // name of the destination
+	syncFiles func() error // waits until all finished files are on the disk
 
 	mu     sync.Mutex
 	state  document
@@ -282,12 +282,12 @@ func (j *Journal) Fail() {
 }
 
 // Keep saves the journal from time to time until stop is called, which the job must do at its end.
-// settle waits until all finished files are on the disk.
-func (j *Journal) Keep(ctx context.Context, settle func() error) (stop func()) {
+// syncFiles waits until all finished files are on the disk.
+func (j *Journal) Keep(ctx context.Context, syncFiles func() error) (stop func()) {
 	if j == nil {
 		return func() {}
 	}
-	j.settle = settle
+	j.syncFiles = syncFiles
 
 	saveCtx, cancel := context.WithCancel(ctx)
 	var group running.Group
@@ -314,7 +314,7 @@ func (j *Journal) save(ctx context.Context) error {
 		return nil
 	}
 
-	if err := j.settle(); err != nil {
+	if err := j.syncFiles(); err != nil {
 		return err
 	}
 	return j.write(ctx, state)

@@ -59,7 +59,7 @@ func (p *Places) CheckEnds(ctx context.Context) error {
 	if p.mountsOverlap(p.dst, p.src) {
 		return errOverlap()
 	}
-	return p.askEnds(ctx)
+	return p.testEnds(ctx)
 }
 
 // mountsOverlap reports whether the mounts of this machine make a directory appear in both ends, other
@@ -96,7 +96,7 @@ func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, nam
 	if p.mountsOverlap(backup, other) {
 		return refusal
 	}
-	if err := askBackup(ctx, backup, other, refusal); err != nil {
+	if err := testBackup(ctx, backup, other, refusal); err != nil {
 		return err
 	}
 
@@ -107,10 +107,10 @@ func (p *Places) checkBackupBeside(ctx context.Context, backup, other Place, nam
 	)
 }
 
-// askBackup fails with refusal if the target of WithBackup and another end of the job are the same
+// testBackup fails with refusal if the target of WithBackup and another end of the job are the same
 // place. It stores an object in the target and looks for it at the other end, and for the destination
 // also the other way round.
-func askBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
+func testBackup(ctx context.Context, backup, other Place, refusal *storage.Error) error {
 	isSame, err := storedAppears(ctx, backup.End, other.End)
 	if err != nil || isSame || other.role != Destination {
 		return placeError(isSame, err, refusal)
@@ -130,10 +130,10 @@ func storedAppears(ctx context.Context, end, other ends.End) (bool, error) {
 	return evidence.Appears(ctx, evidenceEnd(end), "", evidenceEnd(other), "")
 }
 
-// askEnds fails if the source and the destination are one place, according to an object that it stores
+// testEnds fails if the source and the destination are one place, according to an object that it stores
 // in one and looks for in the other. It also fails if their first files show that one lies in the
 // other.
-func (p *Places) askEnds(ctx context.Context) error {
+func (p *Places) testEnds(ctx context.Context) error {
 	isSame, err := p.areOnePlace(ctx)
 	if err := placeError(isSame, err, errOverlap()); err != nil {
 		return err
@@ -151,7 +151,7 @@ func (p *Places) askEnds(ctx context.Context) error {
 func (p *Places) areOnePlace(ctx context.Context) (bool, error) {
 	isSame, err := storedAppears(ctx, p.dst.End, p.src.End)
 	if cannotWrite(err) {
-		return p.askSource(ctx, err)
+		return p.testSource(ctx, err)
 	}
 	if err != nil || isSame || !p.moves {
 		return isSame, err
@@ -166,9 +166,9 @@ func (p *Places) areOnePlace(ctx context.Context) (bool, error) {
 	return isSame, err
 }
 
-// askSource stores an object in the source, and reports whether it appears in the destination. It is
+// testSource stores an object in the source, and reports whether it appears in the destination. It is
 // called if the destination refuses files at its top, but may accept them in its folders.
-func (p *Places) askSource(ctx context.Context, refusal error) (bool, error) {
+func (p *Places) testSource(ctx context.Context, refusal error) (bool, error) {
 	p.MayShowSource = true
 	isSame, err := storedAppears(ctx, p.src.End, p.dst.End)
 	if err != nil && storage.CodeOf(refusal) == storage.PermissionDenied {
