@@ -471,13 +471,15 @@ func listVerdict(want, got []string, err error) (Verdict, string) {
 
 // checkBatch checks that one request can remove two objects.
 func checkBatch(ctx context.Context, p *probe) (Verdict, string) {
-	put := func(key string) error {
-		_, err := p.put(ctx, key, "", storage.Condition{})
-		return err
+	put := func(key string) func() error {
+		return func() error {
+			_, err := p.put(ctx, key, "", storage.Condition{})
+			return err
+		}
 	}
 	return runSteps(
-		expectSuccess("writing", func() error { return put("batch-1") }),
-		expectSuccess("writing", func() error { return put("batch-2") }),
+		expectSuccess("writing", put("batch-1")),
+		expectSuccess("writing", put("batch-2")),
 		expectSuccess("a batch of two", func() error { return p.deleteBatch(ctx, "batch-1", "batch-2") }),
 		p.expectNoObject(ctx, "batch-1"),
 		p.expectNoObject(ctx, "batch-2"),
