@@ -43,9 +43,11 @@ func InFolder(prefix, key string) bool {
 }
 
 // After returns an iterator over the listings that together have all keys after the given key, folder
-// by folder. Each value is the prefix of a listing, and the key after which it begins. After the key
-// "a/b/c", the first listing is of the rest of the folder "a/b/", and the next one of the rest of "a/"
-// after "a/b/". It continues in this way up to the folder of r.Prefix.
+// by folder. MinIO may leave out entries of a single listing after that key, but not of these. Each value
+// is the prefix of a listing, and the key after which it begins.
+//
+// After the key "a/b/c", the first listing is of the rest of the folder "a/b/", and the next one of the
+// rest of "a/" after "a/b/". It continues in this way up to the folder of r.Prefix.
 func After(r *driver.ListRequest, key string) iter.Seq2[string, string] {
 	return func(yield func(prefix, after string) bool) {
 		// A folder is the beginning of a key up to a "/". The last one is the folder of the prefix.
