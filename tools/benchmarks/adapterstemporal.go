@@ -59,11 +59,17 @@ func minioTemporal(_ context.Context, bucket string, server jobServer) (temporal
 }
 
 // temporalStored returns an op that stores one payload in each operation. If isNew is true, each
-// payload differs from the previous ones in its first bytes.
+// payload differs from the previous ones in its first bytes. If it is false, each operation stores
+// the same payload again.
 func temporalStored(size int, isNew bool) setupWith[temporalStore] {
 	return func(e *env, s temporalStore) (opFunc, error) {
 		p := newPayload(size)
-		_, err := s.store(e.ctx, p)
+
+		// The first operation, too, must find a payload that exists already if isNew is false.
+		if _, err := s.store(e.ctx, p); err != nil {
+			return nil, err
+		}
+
 		number := uint64(0)
 		return repeated(func() error {
 			if isNew {
@@ -72,7 +78,7 @@ func temporalStored(size int, isNew bool) setupWith[temporalStore] {
 			}
 			_, err := s.store(e.ctx, p)
 			return err
-		}), err
+		}), nil
 	}
 }
 

@@ -131,6 +131,8 @@ func (e *env) runInChild(order childOrder) error {
 	return errors.Join(err, c.close())
 }
 
+// runContender is the part of runInChild that runs in the child. It reads a childOrder from src,
+// measures one operation of the contender, and writes a childReport to w.
 func runContender(src io.Reader, w io.Writer) (err error) {
 	var order childOrder
 	if err := readJSON(src, &order); err != nil {

@@ -95,13 +95,14 @@ func readAdjacent(pieces, bytes int) work {
 }
 
 // readRanges returns a work that reads the same ranges again and again from an object of 64 MiB. A
-// range has the given number of bytes. The ranges form groups. Within a group, the gap between two
-// ranges is as long as a range.
-func readRanges(groups, inGroup, bytes int) work {
+// range has the given number of bytes. The ranges form groups, which begin at equal distances in
+// the object. Within a group, the gap between two ranges is as long as a range.
+func readRanges(groups, perGroup, bytes int) work {
 	var ranges []storage.Range
 	for group := range groups {
-		for i := range inGroup {
-			ranges = append(ranges, storage.Range{Offset: int64(group*64*mebibyte/groups + 2*i*bytes), Length: int64(bytes)})
+		start := group * 64 * mebibyte / groups
+		for i := range perGroup {
+			ranges = append(ranges, storage.Range{Offset: int64(start + 2*i*bytes), Length: int64(bytes)})
 		}
 	}
 	return func(ctx context.Context, c client, n int) error {

@@ -52,14 +52,16 @@ func openAge(e *env, server string) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
-	c, err := openManager(e, server)
-	upload := c.upload
-	encrypted := func(ctx context.Context, key string, body io.Reader, _ int64) error {
+	plain, err := openManager(e, server)
+	if err != nil {
+		return client{}, err
+	}
+	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {
 		src, err := age.EncryptReader(body, identity.Recipient())
 		if err != nil {
 			return err
 		}
-		return upload(ctx, key, src, -1)
+		return plain.upload(ctx, key, src, -1) // -1, because the encrypted length is not known
 	}
-	return client{put: putBy(encrypted), upload: encrypted}, err
+	return client{put: putBy(upload), upload: upload}, nil
 }

@@ -131,6 +131,7 @@ func putOp(bytes int) setupWith[store] {
 	}
 }
 
+// getOp returns an op that reads objects of the given number of bytes, and checks their lengths.
 func getOp(bytes int) setupWith[store] {
 	return func(e *env, s store) (opFunc, error) {
 		keys := keyRing(64)
@@ -141,7 +142,8 @@ func getOp(bytes int) setupWith[store] {
 		}
 		return func(n int) error {
 			for i := range n {
-				if got, err := s.get(e.ctx, keys[i%len(keys)]); err != nil || got != bytes {
+				got, err := s.get(e.ctx, keys[i%len(keys)])
+				if err != nil || got != bytes {
 					return errors.Join(err, checkCount(got, bytes))
 				}
 			}

@@ -36,7 +36,7 @@ func startRow(name, pkg string) row {
 				return nil, err
 			}
 			return func(int) error {
-				report, err := e.runStarted(program, server)
+				report, err := e.runRepeatedly(program, server)
 				if err != nil {
 					return err
 				}
@@ -48,8 +48,9 @@ func startRow(name, pkg string) row {
 	}
 }
 
-// runStarted runs a program several times, and reports the averages.
-func (e *env) runStarted(program, server string) (*childReport, error) {
+// runRepeatedly runs a program several times, each time in a new process that connects to the
+// server. It returns the average duration and CPU time of a run.
+func (e *env) runRepeatedly(program, server string) (*childReport, error) {
 	const runs = 20
 	report := &childReport{}
 	for range runs {

@@ -230,6 +230,8 @@ func (s *s3Process) everything(e *env) error {
 	return nil
 }
 
+// startRows returns a row for each server. Its op starts the server once, and reports the duration
+// until the first response and the resources of the new process.
 func startRows() (rows []row) {
 	for _, name := range serverNames() {
 		rows = append(rows, row{

@@ -201,14 +201,15 @@ func (e *env) runJob(j job, dir, bucket string) (*childReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	var said strings.Builder
-	cmd.Stdout = &said
-	cmd.Stderr = &said
+	var output strings.Builder
+	cmd.Stdout = &output
+	cmd.Stderr = &output
+
 	before := e.requestsUntilNow()
 	start := time.Now()
 	peak, err := process.RunWatched(cmd)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, said.String())
+		return nil, fmt.Errorf("%s: %w: %s", filepath.Base(cmd.Path), err, output.String())
 	}
 	r := &childReport{
 		Nanos:    float64(time.Since(start)),

@@ -32,10 +32,11 @@ func (e *env) jobServer() jobServer {
 
 const jobServerName = "jobs-server"
 
-// jobBucket creates an empty bucket. The bucket and its objects are removed after the case.
+// jobBucket creates an empty bucket with a new name on the server of the jobs. The bucket and its
+// objects are removed after the case.
 func (e *env) jobBucket() (name string, err error) {
 	server := e.jobServer()
-	profile, _ := s3.NamedProfile("minio")
+	profile, _ := s3.NamedProfile("minio") // this profile always exists
 	config := s3.Config{
 		Endpoint:    server.endpoint,
 		Region:      "us-east-1",

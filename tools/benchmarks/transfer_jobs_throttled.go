@@ -84,11 +84,15 @@ func throttledRow(name string, measured job) row {
 	}
 }
 
+// throttledServer returns the server that all rows of the case share. Its first call starts the
+// server, and makes it the server of all jobs in the case.
 func (e *env) throttledServer() (*s3server.Server, error) {
 	const name = "jobs-throttled-server"
 	if server, ok := e.shared[name].(*s3server.Server); ok {
 		return server, nil
 	}
+
+	// The record has room for all requests of a job, because a row counts the stored files in it.
 	server, err := s3server.Start(s3server.Config{Strict: true, Record: 100_000})
 	if err != nil {
 		return nil, err

@@ -121,11 +121,13 @@ func newMirrored(e *env, name string) twoStores {
 	second := memstore.NewDriver(memstore.Config{})
 	layer, err := mirror.New(engine.New(second, noTelemetry(), counted), mirror.Config{})
 	exitOn(err)
-	opts := []storage.OpenOption{noTelemetry(), counted}
+
 	m := twoStores{objects: engine.New(first)}
+	opts := []storage.OpenOption{noTelemetry(), counted}
 	if name == withoutPrimary {
-		down := faults.New(faults.Fail(faults.Any))
 		m.objects = engine.New(second)
+		// The faults are the innermost layer, so that requests that fail count, too.
+		down := faults.New(faults.Fail(faults.Any))
 		opts = append([]storage.OpenOption{driver.WithLayer(down.Layer())}, opts...)
 	}
 	m.bucket = engine.New(first, append(opts, driver.WithLayer(layer))...)

@@ -6,7 +6,9 @@ import (
 	"strings"
 )
 
-// Operation returns the name of a request in the reference of S3, such as "PutObject".
+// Operation returns the name of a request in the reference of S3, such as "PutObject". If a part has
+// a checksum in a trailer, Operation also replaces the body of the request by one that keeps the
+// checksum for [Service.Respond].
 func (Service) Operation(r *http.Request) string {
 	_, key := split(r.URL.Path)
 	query := r.URL.Query()
@@ -15,6 +17,7 @@ func (Service) Operation(r *http.Request) string {
 	}
 
 	if r.Method == http.MethodPut && query.Has("partNumber") {
+		// The body must keep the checksum from here on, because it is discarded before Respond.
 		if r.Header.Get("X-Amz-Trailer") != "" {
 			r.Body = &trailed{ReadCloser: r.Body}
 		}

@@ -20,18 +20,24 @@ type handler struct {
 	counts  counts
 }
 
+// ServeHTTP counts a request, waits as long as the options demand, discards the body of the
+// request, and lets the service respond.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == CountsPath {
 		h.counts.serve(w)
 		return
 	}
+
 	operation := h.service.Operation(r)
 	h.counts.add(operation)
 	time.Sleep(h.options.Latency)
 	h.stall(r)
-	if drainBody(r) {
-		h.service.Respond(w, r, operation)
+
+	isComplete := drainBody(r)
+	if !isComplete {
+		return // the client has closed the connection
 	}
+	h.service.Respond(w, r, operation)
 }
 
 // stall delays one of [Options.StallEvery] responses. The delay ends early if the client closes the

@@ -162,6 +162,8 @@ func (t *table) add(before, now map[string]record.Row) {
 	}
 }
 
+// print prints a row for each case with the median ratio of each figure, or "-" if no round has
+// this ratio.
 func (t *table) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, figure := range figures {
@@ -176,7 +178,8 @@ func (t *table) print() error {
 				continue
 			}
 			slices.Sort(ratios)
-			fmt.Fprintf(w, "\t%.2f", ratios[len(ratios)/2])
+			median := ratios[len(ratios)/2]
+			fmt.Fprintf(w, "\t%.2f", median)
 		}
 		fmt.Fprintln(w, "\t")
 	}
