@@ -25,7 +25,7 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 	if err != nil && (info == nil || slices.Contains(info.Unread, "CORS")) {
 		return "", err
 	}
-	if slices.ContainsFunc(info.CORS, func(rule storage.CORSRule) bool { return lets(rule, origins, headers) }) {
+	if slices.ContainsFunc(info.CORS, func(rule storage.CORSRule) bool { return permits(rule, origins, headers) }) {
 		return "a rule for " + strings.Join(origins, " ") + " is there", nil
 	}
 
@@ -48,16 +48,19 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 	return "a rule for " + strings.Join(origins, " ") + " was added", nil
 }
 
-func lets(rule storage.CORSRule, origins, headers []string) bool {
+// permits reports whether a CORS rule lets pages of all these origins upload with PUT and these
+// headers, and read with GET.
+func permits(rule storage.CORSRule, origins, headers []string) bool {
 	for _, origin := range origins {
 		if !slices.Contains(rule.Origins, origin) && !slices.Contains(rule.Origins, "*") {
 			return false
 		}
 	}
 	for _, header := range headers {
-		if !slices.ContainsFunc(rule.AllowedHeaders, func(name string) bool {
+		isAllowed := slices.ContainsFunc(rule.AllowedHeaders, func(name string) bool {
 			return name == "*" || strings.EqualFold(name, header)
-		}) {
+		})
+		if !isAllowed {
 			return false
 		}
 	}

@@ -114,7 +114,7 @@ func TestCORSRuleLets(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			origins := []string{"http://a"}
 			headers := []string{"content-type"} // names of headers have no case
-			require.Equal(t, tt.want, lets(tt.rule, origins, headers))
+			require.Equal(t, tt.want, permits(tt.rule, origins, headers))
 		})
 	}
 }

@@ -18,8 +18,9 @@ type archive struct {
 	retain time.Duration
 }
 
-// year stores two invoices, marks one as paid, and shows that neither can be removed.
-func (a *archive) year(ctx context.Context) error {
+// fileYear stores two invoices, marks one as paid, prints both, and checks that the paid one cannot
+// be removed.
+func (a *archive) fileYear(ctx context.Context) error {
 	for _, i := range []struct{ key, customer, text string }{
 		{"2026/1001.txt", "ACME", "1 anvil: 25.00"},
 		{"2026/1002.txt", "Roadrunner", "3 bags of seed: 9.00"},
@@ -28,7 +29,7 @@ func (a *archive) year(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.paid(ctx, "2026/1001.txt"); err != nil {
+	if err := a.markPaid(ctx, "2026/1001.txt"); err != nil {
 		return err
 	}
 	for entry, err := range a.bucket.List(ctx, storage.WithPrefix("2026/")) {
@@ -39,7 +40,7 @@ func (a *archive) year(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.isKept(ctx, "2026/1001.txt")
+	return a.checkLocked(ctx, "2026/1001.txt")
 }
 
 // file stores an invoice together with its tags and its lock, so that the invoice never exists
@@ -55,9 +56,9 @@ func (a *archive) file(ctx context.Context, key, customer, text string) error {
 	return err
 }
 
-// paid changes a tag of an invoice. The bytes, the revision and the lock of the invoice do not
+// markPaid changes a tag of an invoice. The bytes, the revision and the lock of the invoice do not
 // change.
-func (a *archive) paid(ctx context.Context, key string) error {
+func (a *archive) markPaid(ctx context.Context, key string) error {
 	tags, err := storage.Tags(ctx, a.bucket, key)
 	if err != nil {
 		return err
@@ -84,8 +85,8 @@ func (a *archive) show(ctx context.Context, key string) error {
 	return nil
 }
 
-// isKept checks that the invoice cannot be removed. If it can, isKept fails.
-func (a *archive) isKept(ctx context.Context, key string) error {
+// checkLocked fails if the invoice can be removed. It tries to remove the current version.
+func (a *archive) checkLocked(ctx context.Context, key string) error {
 	attrs, err := a.bucket.Attrs(ctx, key)
 	if err != nil {
 		return err

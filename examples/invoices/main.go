@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	defer func() {
 		result = errors.Join(result, a.removeAll(context.WithoutCancel(ctx)))
 	}()
-	return a.year(ctx)
+	return a.fileYear(ctx)
 }
 
 // createBucket creates a bucket that supports object locks. On S3, they must be enabled when a

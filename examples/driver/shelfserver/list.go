@@ -39,10 +39,14 @@ func (s *Server) list(w http.ResponseWriter, query url.Values) {
 	writeJSON(w, s.page(query.Get("prefix"), query.Get("delimiter"), query.Get("after"), min(limit, maxPage)))
 }
 
+// page returns up to limit entries whose keys begin with a prefix and are greater than startAfter.
+// It combines the keys that have the delimiter after the prefix into one entry for each "folder".
 func (s *Server) page(prefix, delimiter, startAfter string, limit int) page {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	p := page{Entries: []entry{}}
+	last := startAfter // key of the last entry so far
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		rest, ok := strings.CutPrefix(key, prefix)
 		if !ok {
@@ -53,15 +57,18 @@ func (s *Server) page(prefix, delimiter, startAfter string, limit int) page {
 		if name, _, below := strings.Cut(rest, delimiter); below && delimiter != "" {
 			e = entry{Key: prefix + name + delimiter, IsPrefix: true}
 		}
-		if e.Key <= startAfter {
+
+		// The entry belongs to an earlier page, or it is a prefix that has been added already.
+		if e.Key <= last {
 			continue
 		}
+		// One more entry exists, so there is a next page.
 		if len(p.Entries) == limit {
-			p.Next = startAfter
+			p.Next = last
 			break
 		}
 		p.Entries = append(p.Entries, e)
-		startAfter = e.Key
+		last = e.Key
 	}
 	return p
 }
