@@ -36,8 +36,9 @@ var schemes = map[permissions.Provider]string{
 	permissions.AzureSAS: "azblob",
 }
 
-// printPolicies prints a policy for each program and each bucket, and returns statusFound if no
-// policy can grant some operations.
+// printPolicies prints a policy for each program and each bucket. It returns statusFound if a
+// program needs an operation that no policy can grant, or that none can limit to the bucket's
+// prefix.
 //
 // An error about one bucket does not keep the policies of the others from being printed.
 func (c *command) printPolicies(all []report) (status int, err error) {
@@ -49,18 +50,18 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 	var errs []error
 	for _, r := range all {
 		for _, b := range r.Buckets {
-			operations, ungranted := b.grantable(provider)
-			operations, unlimited := c.supported(provider, b, operations)
+			grantable, ungranted := b.grantable(provider)
+			limited, unlimited := c.supported(provider, b, grantable)
 
 			for _, o := range append(ungranted, unlimited...) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
 			}
 
-			if len(operations) == 0 {
+			if len(limited) == 0 {
 				continue
 			}
-			if err := c.printPolicy(provider, r.Program, b, operations); err != nil {
+			if err := c.printPolicy(provider, r.Program, b, limited); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err))
 			}
 		}

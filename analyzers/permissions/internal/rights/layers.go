@@ -31,18 +31,20 @@ func (d *deriver) layersOf(place Place) {
 	}
 }
 
-// addLayer records the layer around the bucket first if v is a call that makes one, such as
-// mirror.New(second). The stack has the calls that led to v.
+// addLayer records that v is a layer of the bucket first, if v is a call that makes a layer, such as
+// mirror.New(second). It ignores layers without a second bucket. The stack has the calls that led
+// to v.
 func (d *deriver) addLayer(first Place, v ssa.Value, stack string) {
 	call, ok := v.(*ssa.Call)
 	if !ok {
 		return
 	}
 	name := calleeName(call.Common())
-	if !isPassing(name) {
+	if !makesLayer(name) {
 		return
 	}
 
+	// The first parameter of mirror.New and of overlay.New is the second bucket.
 	secondBucket := call.Call.Args[0]
 	for _, second := range d.places(secondBucket, stack, "") {
 		d.layers = append(d.layers, layer{
@@ -60,7 +62,7 @@ func (d *deriver) addOtherLayers() {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
 				call, ok := instruction.(*ssa.Call)
-				if ok && isPassing(calleeName(call.Common())) {
+				if ok && makesLayer(calleeName(call.Common())) {
 					d.addOtherLayer(f, call)
 				}
 			}
@@ -81,9 +83,9 @@ func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
 	}
 }
 
-// isPassing reports whether the function with this name makes a layer that passes operations to a
+// makesLayer reports whether the function with this name makes a layer that passes operations to a
 // second bucket.
-func isPassing(name string) bool {
+func makesLayer(name string) bool {
 	return name == "storage/layers/mirror.New" || name == "storage/layers/overlay.New"
 }
 

@@ -153,16 +153,18 @@ func hasText(call *ssa.Call) bool {
 // calls of a stack have led to the function.
 type textTrace func(stack string) []flow.Origin
 
-// unknownOpen returns the places of a call with an unknown address, one for each call of the
-// enclosing function that passes such an address.
+// unknownOpen returns the places of a call that opens a bucket with an unknown address. The function
+// around the call may get the address from its callers. It then has one place for each caller that
+// passes an unknown address, because each of them may mean another bucket.
 //
-// All but the first have the position of that call in their names. If the stack is not empty, only
-// the call by which it led to the function counts.
+// All places but the first have the position of the caller in their names, so that the names
+// differ. If the stack is not empty, only the caller in the stack counts.
 func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (all []Place) {
 	unknown := unknownCall(call)
 	for i, site := range d.unknownSites(call.Parent(), address) {
 		// The innermost call is the first in the stack.
-		if stack != "" && !strings.HasPrefix(stack, site.Stack) {
+		isOnStack := strings.HasPrefix(stack, site.Stack)
+		if stack != "" && !isOnStack {
 			continue
 		}
 
@@ -172,6 +174,8 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (
 		}
 		all = append(all, place)
 	}
+
+	// The function has no callers that pass an unknown address, such as main.
 	if len(all) == 0 {
 		return []Place{unknown}
 	}
