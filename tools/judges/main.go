@@ -170,7 +170,7 @@ func judgeAll(ctx context.Context, s suite, prepared string, servers []server, s
 		if server.ours {
 			wrong = append(wrong, compare(s, server, results))
 		} else if judged[server.like] != nil {
-			wrong = append(wrong, compareBeside(s.name, server, judged[server.like], results))
+			wrong = append(wrong, compareLayers(s.name, server, judged[server.like], results))
 		}
 	}
 	return errors.Join(wrong...)

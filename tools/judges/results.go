@@ -308,26 +308,32 @@ func compare(s suite, srv server, results []result) error {
 	return errors.Join(wrong...)
 }
 
-// compareBeside returns an error if a test passes without layers and fails with layers. direct has the
-// results without layers, and layered the results with layers. The difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
+// compareLayers returns an error for each test of a suite that passes without layers and fails with
+// layers. direct has the results without layers, and layered the results with layers. The
+// difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
 // suite's own file of exceptions lists the test with a reason that begins with "Sometimes".
-func compareBeside(suite string, s server, direct, layered []result) error {
-	reasons, err := readExceptions("layers")
+func compareLayers(suite string, s server, direct, layered []result) error {
+	layerReasons, err := readExceptions("layers")
 	if err != nil {
 		return err
 	}
-	ours, err := readExceptions(suite)
+	suiteReasons, err := readExceptions(suite)
 	if err != nil {
 		return err
 	}
-	passes := map[string]bool{}
+
+	passesDirectly := map[string]bool{}
 	for _, r := range direct {
-		passes[r.test] = r.status == passed
+		passesDirectly[r.test] = r.status == passed
 	}
+
 	var wrong []error
 	for _, r := range layered {
-		unreliable := strings.HasPrefix(ours[r.test], "Sometimes")
-		if r.status == failed && passes[r.test] && !unreliable && reasons[suite+"/"+r.test] == "" {
+		if r.status != failed || !passesDirectly[r.test] {
+			continue
+		}
+		isUnreliable := strings.HasPrefix(suiteReasons[r.test], "Sometimes")
+		if !isUnreliable && layerReasons[suite+"/"+r.test] == "" {
 			wrong = append(wrong, fmt.Errorf("%s: %s failed on %s, and not on %s: %s", suite, r.test, s.name, s.like, r.reason))
 		}
 	}
