@@ -58,17 +58,24 @@ func (h handlers) Fileread(r *sftp.Request) (io.ReaderAt, error) { return h.file
 
 // Filewrite opens a file for writing. The bucket stores the file when the client closes it.
 func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
+	p := r.Pflags()
 	flags := os.O_RDWR
-	asked := r.Pflags()
-	for flag, set := range map[int]bool{os.O_CREATE: asked.Creat, os.O_TRUNC: asked.Trunc, os.O_EXCL: asked.Excl} {
-		if set {
-			flags |= flag
-		}
+	if p.Creat {
+		flags |= os.O_CREATE
 	}
+	if p.Trunc {
+		flags |= os.O_TRUNC
+	}
+	if p.Excl {
+		flags |= os.O_EXCL
+	}
+
 	f, err := h.files.OpenFile(r.Filepath, flags, 0o644)
-	if err != nil || !asked.Append {
+	if err != nil || !p.Append {
 		return f, err
 	}
+
+	// A file that is opened for appending accepts only writes after its current end.
 	info, err := f.Stat()
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

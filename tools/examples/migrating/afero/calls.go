@@ -23,7 +23,7 @@ func adapter(ctx context.Context, bucket storage.Bucket) spf13.Fs {
 	return fs
 }
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.WalkFunc) {
 	spf13.WriteFile(fs, name, p, 0o644)
 	spf13.ReadFile(fs, name)
@@ -41,7 +41,7 @@ func oldCalls(fs spf13.Fs, name, dir, from, to string, p []byte, walk filepath.W
 	spf13.NewMemMapFs()
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, key, dir, from, to string, p []byte, body io.Reader,
 	all func(storage.ListEntry) bool,

@@ -26,7 +26,7 @@ import (
 // them.
 var _ = []any{oldCalls, managers, newCalls, opening, accounts, parts}
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, c *s3.Client, config aws.Config, presign *s3.PresignClient,
 	bucket, key, p, source, etag, version, token, name string, n int32, r io.Reader, signed *v4.PresignedHTTPRequest,
@@ -77,7 +77,7 @@ func managers(ctx context.Context, c *s3.Client, bucket, key string, r io.Reader
 	m.UploadDirectory(ctx, &transfermanager.UploadDirectoryInput{Bucket: &bucket, Source: &dir})
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, c *s3.Client,
 	bucket, key, path, p, dir, revision, from, to, version, token, name, class string, ttl time.Duration, r io.Reader,

@@ -24,7 +24,7 @@ import (
 // checks them.
 var _ = []any{oldCalls, newCalls}
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, c *azblob.Client, bb *blockblob.Client, cc *container.Client,
 	url, name, key, p, id, source string, etag azcore.ETag, expiry time.Time, data []byte, file *os.File, r io.Reader,
@@ -54,7 +54,7 @@ func oldCalls(
 	c.CreateContainer(ctx, name, nil)
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service, u storage.MultipartUpload,
 	account, name, key, path, p, revision, from, to string, n int, ttl time.Duration, r io.Reader,

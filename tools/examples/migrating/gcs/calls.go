@@ -17,7 +17,7 @@ import (
 // compiler checks them.
 var _ = []any{oldCalls, newCalls}
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, c *gcs.Client, bucket, key, p, project string, generation int64,
 	update gcs.ObjectAttrsToUpdate,
@@ -43,7 +43,7 @@ func oldCalls(
 	_ = errors.Is(err, gcs.ErrObjectNotExist)
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service, c *http.Client,
 	bucket, key, p, revision, version, from, to string, ttl time.Duration, r io.Reader, sources []string,

@@ -24,7 +24,7 @@ func adapter(bucket storage.Bucket) {
 	b.Close()
 }
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, b *blob.Bucket, client *s3.Client, key, p, to, from string, token, data []byte,
 	offset, length int64, size int, r io.Reader, w io.Writer, opts *blob.WriterOptions, list *blob.ListOptions,
@@ -95,7 +95,7 @@ func read(ctx context.Context, b storage.Bucket, key string, w io.Writer) error 
 	return err
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, key, p, to, from, token, t string, data []byte, offset, length int64,
 	size int, partSize int64, m map[string]string, r io.Reader, err error,

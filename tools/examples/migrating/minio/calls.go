@@ -21,7 +21,7 @@ import (
 // checks them.
 var _ = []any{oldCalls, newCalls, opening, toS3Server}
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, c *minio.Client, core minio.Core, bucket, key, path, p, endpoint, region, etag string,
 	creds *credentials.Credentials, size int64, ttl time.Duration, r io.Reader, objects chan minio.ObjectInfo,
@@ -72,7 +72,7 @@ func oldCalls(
 	_ = url.Values{"response-content-type": {name}}
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(
 	ctx context.Context, b storage.Bucket, service storage.Service,
 	bucket, key, path, p, endpoint, region, revision, from, to string, size int64, ttl time.Duration, r io.Reader,
