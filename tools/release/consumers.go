@@ -206,17 +206,22 @@ func (p *proxy) remove() {
 	p.removeDownloads(filepath.Join(root, "cache", "download", filepath.FromSlash(library)))
 }
 
-// removeModules removes the modules from the directory of the library in the module cache.
+// removeModules removes the unpacked modules of the proxy's version from the directory of the
+// library in the module cache. It ignores errors, because the check is over and nothing else uses
+// this version.
 func (p *proxy) removeModules(root string) {
-	for _, pattern := range []string{
-		root + "@" + p.version, filepath.Join(root, "adapters", "*@"+p.version),
+	patterns := []string{
+		root + "@" + p.version,
+		filepath.Join(root, "adapters", "*@"+p.version),
 		filepath.Join(root, "layers", "*@"+p.version),
-	} {
-		names, _ := filepath.Glob(pattern)
-		for _, dir := range names {
+	}
+	for _, pattern := range patterns {
+		dirs, _ := filepath.Glob(pattern)
+		for _, dir := range dirs {
+			// The directories in the cache are read-only, so their files cannot be removed yet.
 			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
 				if err == nil && entry.IsDir() {
-					_ = os.Chmod(name, 0o755) // modules in the cache are read-only
+					_ = os.Chmod(name, 0o755)
 				}
 				return nil
 			})

@@ -49,6 +49,8 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		return err
 	}
 
+	// The addresses stay the same from run to run, so that the Go command can reuse the results of
+	// the tests that read them.
 	hash, err := ownHash()
 	if err != nil {
 		return err
@@ -62,8 +64,12 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 			return err
 		}
 		waiting = slices.DeleteFunc(waiting, func(s *pendingServer) bool { return s.err == nil })
-		if slices.ContainsFunc(waiting, func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }) {
-			break // the server runs but does not respond, so another port would not help
+
+		// A server that ended may have lost its port to another process. But another port does not
+		// help a server that runs and does not respond.
+		isStuck := func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }
+		if slices.ContainsFunc(waiting, isStuck) {
+			break
 		}
 	}
 
