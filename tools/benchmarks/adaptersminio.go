@@ -109,5 +109,8 @@ func minioObjstore(_ context.Context, bucket string, server jobServer) (adapterS
 	config.Insecure = u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
-	return objstoreBucket{b}, err
+	if err != nil {
+		return nil, err
+	}
+	return objstoreBucket{b}, nil
 }

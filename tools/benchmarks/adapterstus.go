@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -128,15 +129,19 @@ func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, err
 const tusPath = "/files/"
 
 func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
-	header, err := s.do(ctx, http.MethodPost, tusPath, nil, "Upload-Length", strconv.Itoa(len(data)))
+	length := http.Header{"Upload-Length": {strconv.Itoa(len(data))}}
+	header, err := s.do(ctx, http.MethodPost, tusPath, length, nil)
 	if err != nil {
 		return err
 	}
 	location := header.Get("Location")
 	offset := 0
 	for p := range slices.Chunk(data, piece) {
-		_, err := s.do(ctx, http.MethodPatch, location, bytes.NewReader(p), "Upload-Offset", strconv.Itoa(offset))
-		if err != nil {
+		header := http.Header{
+			"Upload-Offset": {strconv.Itoa(offset)},
+			"Content-Type":  {"application/offset+octet-stream"},
+		}
+		if _, err := s.do(ctx, http.MethodPatch, location, header, bytes.NewReader(p)); err != nil {
 			return err
 		}
 		offset += len(p)
@@ -144,17 +149,16 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 	return nil
 }
 
-// do makes a request to the handler. It cancels the context of the request at the end, as an HTTP
-// server does.
-func (s tusServer) do(ctx context.Context, method, target string, body io.Reader, name, value string) (http.Header, error) {
+// do makes a request to the handler, and returns the header of the response. It cancels the context
+// of the request at the end, as an HTTP server does.
+func (s tusServer) do(
+	ctx context.Context, method, target string, header http.Header, body io.Reader,
+) (http.Header, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	request := httptest.NewRequestWithContext(ctx, method, target, body)
+	maps.Copy(request.Header, header)
 	request.Header.Set("Tus-Resumable", "1.0.0")
-	request.Header.Set(name, value)
-	if body != nil {
-		request.Header.Set("Content-Type", "application/offset+octet-stream")
-	}
 	response := httptest.NewRecorder()
 	s.handler.ServeHTTP(response, request)
 	if response.Code/100 != 2 {

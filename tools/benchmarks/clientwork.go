@@ -206,12 +206,15 @@ func uploadMany(ctx context.Context, c client, n int) error {
 	})
 }
 
+// A barrierBody is the body of one of several uploads. It contains zero bytes. It ends only when all
+// bodies of the uploads have been read up to their ends.
 type barrierBody struct {
-	remaining int
-	all       *sync.WaitGroup
-	met       bool
+	remaining int             // number of bytes that have not been read yet
+	all       *sync.WaitGroup // counts the bodies that have not been read yet
+	met       bool            // whether all has counted this body
 }
 
+// Read reads the remaining bytes of the body. At the end, it waits for the other bodies.
 func (b *barrierBody) Read(p []byte) (int, error) {
 	if b.remaining > 0 {
 		n := min(b.remaining, len(p))

@@ -52,7 +52,7 @@ func growthTransfers() []clientCase {
 	}
 
 	var all []clientCase
-	grow := func(g growth, do work, amount int, contenders []contender, memory float64) {
+	add := func(g growth, do work, amount int, contenders []contender, memory float64) {
 		all = append(all, clientCase{
 			provider:   amazon,
 			name:       g.caseName(),
@@ -69,18 +69,20 @@ func growthTransfers() []clientCase {
 	// In an upload of 64 GiB, the last parts have 40 MiB each. The limit inParts is enough for two
 	// parts of that size and for the same amount of garbage.
 	const inParts = 160 * mebibyte
-	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
+	sizes := []int{
+		kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte,
+	}
+	for _, n := range sizes {
 		up, down := up, down
 		if n > 1024*mebibyte {
 			// These sizes take long, so only this library runs.
 			up = []contender{s3Ours.onlyOnce()}
 			down = []contender{s3Ours.onlyOnce()}
 		}
-		grow(
-			growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}, uploadStream, n, up,
-			inParts,
-		)
-		grow(growth{"growth-download", "read one object in order" + where, n, byteCount}, download, n, down, inParts)
+		upload := growth{"growth-upload", "upload one object of unknown length" + where, n, byteCount}
+		add(upload, uploadStream, n, up, inParts)
+		read := growth{"growth-download", "read one object in order" + where, n, byteCount}
+		add(read, download, n, down, inParts)
 	}
 
 	const each, limit = 4 * mebibyte, 64 * mebibyte
@@ -93,22 +95,16 @@ func growthTransfers() []clientCase {
 			// With more uploads, the manager of the SDK would take gigabytes.
 			uploaders = append(uploaders, s3Manager)
 		}
-		grow(
-			growth{
-				"growth-uploads",
-				"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where, n,
-				transferCount,
-			},
-			uploadsAtOnce(n),
-			n*each,
-			uploaders,
-			memory,
-		)
-		grow(
-			growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}, downloadsAtOnce(n),
-			n*each,
-			[]contender{s3Ours, s3Plain, s3Raw}, memory,
-		)
+		uploads := growth{
+			"growth-uploads",
+			"uploads of 4 MiB and unknown length at once, ours with a BufferLimit of " + record.Size(limit) + where,
+			n,
+			transferCount,
+		}
+		add(uploads, uploadsAtOnce(n), n*each, uploaders, memory)
+
+		downloads := growth{"growth-downloads", "downloads of 4 MiB at once" + where, n, transferCount}
+		add(downloads, downloadsAtOnce(n), n*each, []contender{s3Ours, s3Plain, s3Raw}, memory)
 	}
 	return all
 }

@@ -84,6 +84,8 @@ func diskRows(setup setupWith[store]) []row {
 	return rows
 }
 
+// localCases returns the cases that compare local directories as buckets with other libraries, and
+// with plain calls of package os. One case lists the given number of files.
 func localCases(files int) []benchCase {
 	return []benchCase{
 		localPut("local-put-1k", "put 1 KiB", kilobyte, asFast(goCloudFile, 1), within(tempRename, 1.1)),
@@ -253,13 +255,15 @@ func listRows(files int) []row {
 	}
 }
 
-// fillTree makes the directory, and returns it as a bucket of this library.
+// fillTree makes a directory with the given number of files of one byte, and returns it as a bucket
+// of this library. It records the directory in e.shared, because all rows list the same one.
 func fillTree(e *env, files int) (own, error) {
 	dir, err := e.dir()
 	if err != nil {
 		return own{}, err
 	}
 	e.shared[treeName] = dir
+
 	s, err := openOwn(e, dir, false)
 	if err != nil {
 		return own{}, err

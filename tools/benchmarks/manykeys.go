@@ -57,11 +57,11 @@ func sumSizes(ctx context.Context, c client, n int) error {
 	return expectKeys(objects, n)
 }
 
+// expireNothing runs an expiration over n objects, all of which are too young to expire.
 func expireNothing(ctx context.Context, c client, n int) error {
-	report, err := transfer.Expire(
-		ctx, storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n)),
-		[]transfer.ExpireRule{{Age: 100 * 365 * 24 * time.Hour}},
-	)
+	const century = 100 * 365 * 24 * time.Hour
+	objects := storage.Prefixed(c.bucket, fmt.Sprintf("%d/", n))
+	report, err := transfer.Expire(ctx, objects, []transfer.ExpireRule{{Age: century}})
 	if err != nil {
 		return err
 	}

@@ -170,27 +170,31 @@ func (r *result) run(op opFunc, n int) error {
 	return nil
 }
 
-// runCounted is like run, and also counts the requests and the bytes of the responses.
+// runCounted is like run. If the case counts requests, or also the bytes of the responses,
+// runCounted stores how many there were per operation.
 func (r *result) runCounted(e *env, op opFunc, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
 	}
-	before, err := e.requests()
+
+	requestsBefore, err := e.requests()
 	if err != nil {
 		return err
 	}
-	var received int
+	var bytesBefore int
 	if e.received != nil {
-		received = e.received()
+		bytesBefore = e.received()
 	}
+
 	if err := r.run(op, n); err != nil {
 		return err
 	}
+
 	if e.received != nil {
-		r.received = float64(e.received()-received) / float64(n)
+		r.received = float64(e.received()-bytesBefore) / float64(n)
 	}
-	after, err := e.requests()
-	r.requests = since(before, after, n)
+	requestsAfter, err := e.requests()
+	r.requests = since(requestsBefore, requestsAfter, n)
 	return err
 }
 

@@ -324,13 +324,17 @@ func openObjstore(_ *env, server string) (client, error) {
 	config.Insecure = u.Scheme == "http"
 	config.BucketLookupType = objstores3.PathLookup
 	b, err := objstores3.NewBucketWithConfig(log.NewNopLogger(), config, "benchmarks", nil)
+	if err != nil {
+		return client{}, err
+	}
+
 	s := objstoreBucket{b}
 	return client{
 		put:    s.put,
 		upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
 		open:   func(ctx context.Context, key string) (io.ReadCloser, error) { return s.bucket.Get(ctx, key) },
 		list:   s.list,
-	}, err
+	}, nil
 }
 
 // openPlain returns a client that sends one unsigned HTTP request for each object. No client can do

@@ -42,8 +42,11 @@ func s3ServerSteps(small, large string) benchCase {
 	for _, name := range names {
 		c.rows = append(c.rows, stepsOf(name)...)
 	}
+
+	// The first three servers are those of this library. The goals compare them with the others.
+	others := names[3:]
 	for _, step := range serverSteps {
-		for _, other := range names[3:] {
+		for _, other := range others {
 			directory := serverOnDirectory
 			if other == serverVersityGW {
 				// The server versitygw does not wait for the disk, so our server must not wait either.

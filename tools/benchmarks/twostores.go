@@ -57,6 +57,8 @@ func mirrorCases() []benchCase {
 	})
 }
 
+// twoStoresCases returns a case for each call. Its first row is one store without a layer. open
+// opens the two stores with a layer for each other row of the case.
 func twoStoresCases(prefix string, open func(e *env, row string) twoStores, calls []twoStoresCase) []benchCase {
 	cases := make([]benchCase, len(calls))
 	for i, c := range calls {

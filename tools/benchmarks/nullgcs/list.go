@@ -16,16 +16,21 @@ const (
 	updated  = "2026-01-02T15:04:05.000Z"
 )
 
-// serveList sends a page of a generated listing. The query parameter "fields" selects the
-// properties of the listed objects. serveList ignores delimiters.
+// serveList sends a page of a generated listing. The prefix contains the number of listed objects.
+// The query parameter "fields" selects the properties of the listed objects. serveList ignores
+// delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix := query.Get("prefix")
-	keys := nullserver.Size(query.Get("prefix"))
-	start, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
+	keys := nullserver.Size(prefix)
+	limit := nullserver.PageSize(query.Get("maxResults"), mostKeys)
+	start, end := nullserver.Page(keys, query.Get("pageToken"), limit)
 	wanted := properties(query.Get("fields"))
 
+	// The buffer has room for items of 1 KiB, so that it rarely grows.
+	const itemBytes = 1024
 	var page bytes.Buffer
-	page.Grow(1024 * int(max(end-start, 0)+2))
+	page.Grow(itemBytes * int(max(end-start, 0)+2))
+
 	page.WriteString(`{"kind":"storage#objects"`)
 	if end < keys {
 		fmt.Fprintf(&page, `,"nextPageToken":"%d"`, end)

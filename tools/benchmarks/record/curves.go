@@ -94,15 +94,25 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 	if len(values) == 0 {
 		return top
 	}
-	top += 14
+	top += 14 // height of the title
 	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, top, m.title)
 
 	ticks := ticksAround(slices.Min(values), slices.Max(values), m.base)
 	x := axis{
-		float64(points[0].Growth.At), float64(points[len(points)-1].Growth.At), curveLeft, plotWidth - 3*plotMargin,
+		least: float64(points[0].Growth.At),
+		most:  float64(points[len(points)-1].Growth.At),
+		from:  curveLeft,
+		to:    plotWidth - 3*plotMargin,
 	}
-	y := axis{ticks[0], ticks[len(ticks)-1], float64(top + 12 + curveHeight), float64(top + 12)}
+	// The y axis goes up, but the pixels are counted downward.
+	y := axis{
+		least: ticks[0],
+		most:  ticks[len(ticks)-1],
+		from:  float64(top + 12 + curveHeight),
+		to:    float64(top + 12),
+	}
 
+	// Draw a horizontal line with a label for each tick of the y axis, and a label below each point.
 	for _, tick := range ticks {
 		fmt.Fprintf(
 			w,
@@ -119,6 +129,7 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 		)
 	}
 
+	// The index of a row selects the style of its curve.
 	for i, row := range rows {
 		curve(w, points, i, row.Name, m, x, y)
 	}
