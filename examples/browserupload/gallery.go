@@ -53,6 +53,7 @@ func (s *site) listImages(r *http.Request) (any, error) {
 		}
 	}
 
+	// Up to eight images are read at the same time.
 	images := make([]*galleryImage, len(ids))
 	errs := make([]error, len(ids))
 	var group sync.WaitGroup
@@ -68,12 +69,13 @@ func (s *site) listImages(r *http.Request) (any, error) {
 
 	g := gallery{Images: []galleryImage{}, Next: page.Token}
 	for i, img := range images {
-		if errs[i] == nil {
-			g.Images = append(g.Images, *img)
-		} else if !errors.Is(errs[i], storage.ObjectNotFound) {
-			// An image that another visitor has deleted is left out.
+		if errors.Is(errs[i], storage.ObjectNotFound) {
+			continue // another visitor has deleted the image
+		}
+		if errs[i] != nil {
 			return nil, errs[i]
 		}
+		g.Images = append(g.Images, *img)
 	}
 	return g, nil
 }

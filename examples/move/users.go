@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -99,18 +100,16 @@ func (u *users) end() error {
 
 // write makes a random change: it increments the number in an object, removes an object or creates
 // one. If the store returns something unexpected, write fails.
+//
+// The map mine has the number in each object of this writer, or "" if the writer has removed the
+// object. write updates the map.
 func (u *users) write(ctx context.Context, s *site, mine map[string]string) error {
-	keys := make([]string, 0, len(mine))
-	for key := range mine {
-		keys = append(keys, key)
-	}
-
+	keys := slices.Collect(maps.Keys(mine))
 	key := keys[rand.IntN(len(keys))]
-	was := mine[key]
+	old := mine[key]
 	u.writes.Add(1)
 
-	if was == "" {
-		// This writer has removed the object before.
+	if old == "" {
 		mine[key] = "0"
 		return s.use(func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
@@ -118,6 +117,7 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 		})
 	}
 
+	// One of four changes removes the object.
 	if rand.IntN(4) == 0 {
 		mine[key] = ""
 		return s.use(func(b storage.Bucket) error { return b.Remove(ctx, key) })
@@ -125,10 +125,10 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 
 	return s.use(func(b storage.Bucket) error {
 		_, err := storage.Update(ctx, b, key, func(content []byte, _ *storage.Attrs) ([]byte, error) {
-			if string(content) != was {
-				return nil, fmt.Errorf("%s is %q, and must be %q", key, content, was)
+			if string(content) != old {
+				return nil, fmt.Errorf("%s is %q, and must be %q", key, content, old)
 			}
-			n, err := strconv.Atoi(was)
+			n, err := strconv.Atoi(old)
 			mine[key] = strconv.Itoa(n + 1)
 			return []byte(mine[key]), err
 		})

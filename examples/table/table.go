@@ -101,12 +101,17 @@ func (t *table) transfer(ctx context.Context, payer, payee string, amount int) e
 // snapshot stores the balances, and removes the log entries that they include.
 func (t *table) snapshot(ctx context.Context) error {
 	last, err := t.log.Last(ctx)
-	if err != nil || last == 0 {
+	if err != nil {
 		return err
+	}
+	if last == 0 {
+		return nil // the log has no entries yet
 	}
 	if err := t.catchUp(ctx, last); err != nil {
 		return err
 	}
+
+	// The snapshot must exist before the entries are removed, because load reads it in their place.
 	text, err := json.Marshal(t.balances)
 	if err != nil {
 		return err

@@ -23,20 +23,23 @@ type tour struct {
 // after an error.
 func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	t.start = time.Now()
+
+	// An upload that fails may have stored some objects, so err is checked only after this defer.
 	up, err := t.upload(ctx)
 	if !keep {
 		defer func() {
-			if err != nil {
-				// The objects of an interrupted tour must be removed, too.
-				_, removal := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
-				err = errors.Join(err, removal)
+			if err == nil {
+				return // the tour has removed its objects
 			}
+			// The objects of an interrupted tour must be removed, too.
+			_, removeErr := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
+			err = errors.Join(err, removeErr)
 		}()
 	}
-
 	if err != nil {
 		return err
 	}
+
 	if up.total.files == 0 {
 		return errors.New("the tree has no files to upload")
 	}

@@ -68,10 +68,10 @@ func upload(ctx context.Context, b storage.Uploader, key string, files int) (*st
 	for i := range files {
 		_, _ = random.Read(content) // Read never fails
 		file, err := archive.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("photos/%04d/%06d.raw", i/100, i)})
-		if err == nil {
-			_, err = file.Write(content)
-		}
 		if err != nil {
+			return nil, err
+		}
+		if _, err := file.Write(content); err != nil {
 			return nil, err
 		}
 	}

@@ -84,7 +84,8 @@ func Handler(s Site) (http.Handler, error) {
 	return s.guard(files), nil
 }
 
-// render puts a page into the layout. The package html/template escapes all data.
+// render puts a page into the layout, and marks the link to the page itself as current. The package
+// html/template escapes all data.
 func (s *Site) render(name, source string) ([]byte, error) {
 	layout, err := template.ParseFS(common, "layout.html")
 	if err != nil {
@@ -93,13 +94,15 @@ func (s *Site) render(name, source string) ([]byte, error) {
 	if _, err := layout.New(name).Parse(source); err != nil {
 		return nil, err
 	}
+
 	type link struct {
 		Link
 		Current bool
 	}
 	var links []link
 	for _, l := range s.Links {
-		links = append(links, link{l, l.Address == name || l.Address == "." && name == "index.html"})
+		isIndex := l.Address == "." && name == "index.html"
+		links = append(links, link{Link: l, Current: isIndex || l.Address == name})
 	}
 	var page bytes.Buffer
 	err = layout.Execute(&page, map[string]any{"Example": s.Example, "Links": links, "Data": s.Data})
