@@ -217,13 +217,15 @@ func inOrder(titles map[string]bool, names []string) []string {
 	})
 }
 
-// text returns the text of the cell in the table at a row and a column.
+// text returns the text of the cell in the table at a row and a column. If the column shows results
+// over both schemes, the text has the result over HTTP, and that over HTTPS only if it differs.
 func (c cells) text(row, column string) string {
 	result := func(column string) string { return cmp.Or(c[[2]string{row, column}], unmeasured) }
-	server, _, both := strings.Cut(column, " (")
-	if !both {
+	server, _, hasBoth := strings.Cut(column, " (") // bothSchemes follows the parenthesis
+	if !hasBoth {
 		return result(column)
 	}
+
 	first := result(server + plain)
 	second := result(server + secure)
 	if first == second {
@@ -284,21 +286,22 @@ func readExceptions(suite string) (map[string]string, error) {
 // exceptions of the suite, of its version and of the server. In the exceptions of the server, the
 // name of a test begins with the name of the suite.
 func compare(s suite, srv server, results []result) error {
-	reasons, err := readExceptions(s.name)
+	suiteReasons, err := readExceptions(s.name)
 	if err != nil {
 		return err
 	}
-	further, err := readExceptions(s.title())
+	versionReasons, err := readExceptions(s.title())
 	if err != nil {
 		return err
 	}
-	ofServer, err := readExceptions(srv.name)
+	serverReasons, err := readExceptions(srv.name)
 	if err != nil {
 		return err
 	}
+
 	var wrong []error
 	for _, r := range results {
-		reason := cmp.Or(ofServer[s.name+"/"+r.test], further[r.test], reasons[r.test])
+		reason := cmp.Or(serverReasons[s.name+"/"+r.test], versionReasons[r.test], suiteReasons[r.test])
 		if r.status == failed && reason == "" {
 			wrong = append(wrong, fmt.Errorf("%s on %s: %s failed: %s", s.title(), srv.name, r.test, r.reason))
 		} else if r.status == passed && reason != "" && !strings.HasPrefix(reason, "Sometimes") {

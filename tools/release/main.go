@@ -59,12 +59,15 @@ func main() {
 	program := flag.Bool("program", false, "make the module in which the command line is built")
 	flag.StringVar(&r.notes, "notes", "", "write the section of the changelog to a `file`")
 	flag.Parse()
+
 	root, err := filepath.Abs(filepath.Join("..", "..")) // the program runs in tools/release
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 	r.root = root
+
+	// Each of these flags asks for one piece of work in place of the checks.
 	if *tags {
 		checks = []check{{"tags", tagAll}}
 	}
@@ -74,6 +77,8 @@ func main() {
 	if *program {
 		checks = []check{{"program", programModule}}
 	}
+
+	// A check that fails does not stop the others.
 	hasFailed := false
 	start := time.Now()
 	for _, c := range checks {

@@ -23,13 +23,16 @@ const (
 	postgresAuthenticates = 'R'     // first byte of a response that asks for the password; an error begins with 'E'
 )
 
+// RoundTrip sends the first message of a PostgreSQL client to the host of the request. The status of
+// its response is 200 if PostgreSQL asks for authentication, and 503 if it reports an error.
 func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	connection, err := g.dialer.DialContext(r.Context(), "tcp", r.URL.Host)
 	if err != nil {
 		return nil, err
 	}
 	defer connection.Close()
-	if deadline, limited := r.Context().Deadline(); limited {
+
+	if deadline, hasDeadline := r.Context().Deadline(); hasDeadline {
 		if err := connection.SetDeadline(deadline); err != nil {
 			return nil, err
 		}
@@ -37,10 +40,13 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	if _, err := connection.Write(startupMessage(postgresUser)); err != nil {
 		return nil, err
 	}
+
+	// The first byte says which kind of message the response is.
 	var kind [1]byte
 	if _, err := io.ReadFull(connection, kind[:]); err != nil {
 		return nil, fmt.Errorf("reading the first response: %w", err)
 	}
+
 	status := http.StatusServiceUnavailable
 	if kind[0] == postgresAuthenticates {
 		status = http.StatusOK

@@ -35,6 +35,7 @@ func parsePhrases(list string) ([]phrase, error) {
 			return nil, fmt.Errorf("phrases.tsv:%d: %w", i+1, err)
 		}
 		if len(fields) == 3 {
+			// The exception must match at the place at which the pattern matches.
 			if p.unless, err = regexp.Compile(`^(?:` + fields[2] + `)`); err != nil {
 				return nil, fmt.Errorf("phrases.tsv:%d: %w", i+1, err)
 			}
