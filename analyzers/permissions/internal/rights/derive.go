@@ -92,8 +92,8 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// method adds the rights that a call of an interface method in f needs, except for a method that
-// calls the method of the same name of a bucket inside. The callers of f need these rights.
+// method adds the rights that a call of an interface method in f needs. It adds none if f only
+// passes its own call to the method of the same name, because the callers of f need these rights.
 func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	call := site.Common()
 	needed := d.types.family(call.Method)
