@@ -162,6 +162,8 @@ func renameOp(bytes int, sync bool) setupFunc {
 	}
 }
 
+// writeRenamed writes a temporary file, and renames it to name. If sync is true, both the content
+// and the new name survive a crash of the system.
 func writeRenamed(dir, name string, data []byte, sync bool) error {
 	f, err := os.CreateTemp(dir, "tmp-")
 	if err != nil {
@@ -177,6 +179,8 @@ func writeRenamed(dir, name string, data []byte, sync bool) error {
 	if !sync {
 		return nil
 	}
+
+	// The rename is an entry in the directory, which has to be synced itself.
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

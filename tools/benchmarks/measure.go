@@ -94,6 +94,8 @@ type childReport struct {
 	Requests             map[string]float64
 }
 
+// measure sets up all rows of a case, and measures them in several rounds. In each round, it runs
+// the rows one after the other. An op of a row that is calibrated takes about the duration per.
 func measure(c benchCase, rounds int, per time.Duration) (results []*result, err error) {
 	e := newEnv(context.Background())
 	defer func() {
@@ -112,12 +114,15 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	}
 
 	for i, r := range c.rows {
-		counts[i] = 1
-		if !r.once && !r.single {
-			if counts[i], err = calibrate(ops[i], per); err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
-			}
+		if r.once || r.single {
+			counts[i] = 1
+			continue
 		}
+		n, err := calibrate(ops[i], per)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", c.name, r.name, err)
+		}
+		counts[i] = n
 	}
 
 	for round := range rounds {

@@ -116,21 +116,24 @@ func (e *env) jobTree() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, throttled := e.shared[jobServerName]; throttled {
+	// Only the throttled case has set a server of its own before this call. It uploads another tree.
+	if _, isThrottled := e.shared[jobServerName]; isThrottled {
 		e.shared[name] = dir
 		return dir, throttledTree(dir)
 	}
 
-	seed := rand.NewChaCha8([32]byte{1})
+	// The seed is fixed, so that the tree is the same in each run.
+	random := rand.NewChaCha8([32]byte{1})
 	write := func(path string, size int) error {
 		data := make([]byte, size)
-		_, _ = seed.Read(data) // never fails
+		_, _ = random.Read(data) // never fails
 		path = filepath.Join(dir, path)
 		return errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644))
 	}
 
 	for i := range jobFiles {
-		if err := write(fmt.Sprintf("small/%02d/%04d", i%40, i), int(seed.Uint64()%jobFileBytes)); err != nil {
+		size := int(random.Uint64() % jobFileBytes)
+		if err := write(fmt.Sprintf("small/%02d/%04d", i%40, i), size); err != nil {
 			return "", err
 		}
 	}

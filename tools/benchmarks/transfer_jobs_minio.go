@@ -70,6 +70,8 @@ func (e *env) jobBucket() (name string, err error) {
 	return name, nil
 }
 
+// removeAllVersions removes all versions of all objects in a bucket, so that the bucket can be
+// removed. If the listing fails, it removes the versions listed so far, and returns the error.
 func removeAllVersions(ctx context.Context, b storage.Bucket) error {
 	var listErr error
 	versions := func(yield func(storage.VersionEntry) bool) {

@@ -44,18 +44,19 @@ func (Service) Operation(r *http.Request) string {
 		}
 		return r.Method + " container " + component
 	}
-	switch [2]string{r.Method, component} {
-	case [2]string{http.MethodPut}:
+
+	switch r.Method + " " + component {
+	case "PUT ":
 		return PutBlob
-	case [2]string{http.MethodPut, "block"}:
+	case "PUT block":
 		return PutBlock
-	case [2]string{http.MethodPut, "blocklist"}:
+	case "PUT blocklist":
 		return PutBlockList
-	case [2]string{http.MethodGet}:
+	case "GET ":
 		return GetBlob
-	case [2]string{http.MethodHead}:
+	case "HEAD ":
 		return GetBlobProperties
-	case [2]string{http.MethodDelete}:
+	case "DELETE ":
 		return DeleteBlob
 	}
 	return r.Method + " blob " + component
