@@ -23,6 +23,8 @@ type modules struct{ bucket storage.Bucket }
 // maxText is the largest size of a go.mod or an .info, in bytes.
 const maxText = 16 << 20
 
+// ServeHTTP lists, reads, saves or removes versions of a module, as the path and the method of the
+// request say.
 func (m modules) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	module, file, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/@v/")
 	if !ok {
@@ -35,6 +37,7 @@ func (m modules) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "GET ":
 		err = m.list(w, r, module, file)
 	case "GET .info", "GET .mod", "GET .zip":
+		// read also sends the response to an error.
 		m.read(w, r, module+"/@v/"+file)
 	case "POST .save":
 		err = m.save(r, version)

@@ -139,20 +139,20 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 // visit requests the page, and an object that always exists.
 func (u *users) visit(ctx context.Context, address string) error {
 	for _, path := range []string{"", welcome} {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+path, nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address+path, nil)
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			return err
 		}
-		body, err := io.ReadAll(answer.Body)
-		if err := errors.Join(err, answer.Body.Close()); err != nil {
+		body, err := io.ReadAll(response.Body)
+		if err := errors.Join(err, response.Body.Close()); err != nil {
 			return err
 		}
-		if answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "welcome") {
-			return fmt.Errorf("a visit of /%s: %s", path, answer.Status)
+		if response.StatusCode != http.StatusOK || !strings.Contains(string(body), "welcome") {
+			return fmt.Errorf("a visit of /%s: %s", path, response.Status)
 		}
 	}
 	u.visits.Add(1)

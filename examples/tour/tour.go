@@ -201,18 +201,22 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
-	facts := []fact{{"reads", grouped(int64(len(data))) + " bytes"}}
-	widened, ok := reader.(storage.Remover)
-	if !ok {
-		facts = append(facts, fact{"removes", "no: it has no such method"})
-	} else {
-		err := widened.Remove(ctx, key)
+
+	// A type assertion may bring back the method Remove, but a call of it must be denied.
+	refusal := "it has no such method"
+	if remover, ok := reader.(storage.Remover); ok {
+		err := remover.Remove(ctx, key)
 		if !errors.Is(err, storage.PermissionDenied) {
 			return fmt.Errorf("a reference for reading could remove %s: %w", key, unexpected(err))
 		}
-		facts = append(facts, fact{"removes", "no: " + err.Error()})
+		refusal = err.Error()
 	}
-	t.out.facts("", facts...)
+
+	t.out.facts(
+		"",
+		fact{"reads", grouped(int64(len(data))) + " bytes"},
+		fact{"removes", "no: " + refusal},
+	)
 	return nil
 }
 

@@ -32,8 +32,8 @@ type uploaded struct {
 	refused []string // files whose names cannot be keys
 }
 
-// upload stores every file of the tree, several at the same time. After the first failure, it
-// stops.
+// upload stores every file of the tree, several at the same time. It skips files whose names no
+// object can have. After another failure, it stops, and returns what it has uploaded so far.
 func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	paths, err := t.tree.files()
 	if err != nil {
@@ -44,6 +44,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
+	// The workers upload the files. A failure cancels ctx, which stops the others.
 	queue := make(chan string)
 	var up uploaded
 	var mu sync.Mutex
@@ -54,7 +55,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 				attrs, err := t.uploadFile(ctx, path)
 				mu.Lock()
 				switch {
-				case errors.Is(err, storage.InvalidArgument):
+				case errors.Is(err, storage.InvalidArgument): // the name cannot be a key
 					up.refused = append(up.refused, path)
 				case err != nil:
 					cancel(err)
@@ -77,6 +78,7 @@ func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	if err := context.Cause(ctx); err != nil {
 		return &up, err
 	}
+
 	facts := []fact{
 		{
 			"uploaded",

@@ -96,10 +96,11 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, err
 	}
 	attrs, err := attrsOf(r.Key, response.Header)
-	if err == nil {
-		err = checkRange(r, attrs.Size, response)
-	}
 	if err != nil {
+		_ = response.Body.Close()
+		return nil, nil, err
+	}
+	if err := checkRange(r, attrs.Size, response); err != nil {
 		_ = response.Body.Close()
 		return nil, nil, err
 	}
