@@ -18,10 +18,12 @@ var fileLine = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
 // logged.
 func readGoTests(output []byte) []result {
 	statuses := map[string]status{"PASS": passed, "FAIL": failed, "SKIP": skipped}
+
+	// The order of the results is that of their lines.
 	var results []result
-	parents := map[string]bool{}
-	said := map[string]string{}
-	current := ""
+	parents := map[string]bool{}      // tests with subtests
+	firstLines := map[string]string{} // first logged line of each test
+	current := ""                     // test to which the next logged lines belong
 	lines := bufio.NewScanner(bytes.NewReader(output))
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -29,7 +31,7 @@ func readGoTests(output []byte) []result {
 		if match := testLine.FindStringSubmatch(line); match != nil {
 			status, name := match[1], match[2]
 			current = name
-			results = append(results, result{test: name, status: statuses[status], reason: said[name]})
+			results = append(results, result{test: name, status: statuses[status], reason: firstLines[name]})
 			for i, letter := range name {
 				if letter == '/' {
 					parents[name[:i]] = true
@@ -37,14 +39,17 @@ func readGoTests(output []byte) []result {
 			}
 			continue
 		}
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "=== "); ok {
-			if fields := strings.Fields(name); len(fields) == 2 {
+
+		// A line such as "=== RUN TestName" says which test runs from here on.
+		if event, ok := strings.CutPrefix(strings.TrimSpace(line), "=== "); ok {
+			if fields := strings.Fields(event); len(fields) == 2 {
 				current = fields[1]
 			}
 			continue
 		}
-		if said[current] == "" && fileLine.MatchString(line) {
-			said[current] = oneLine(line)
+
+		if firstLines[current] == "" && fileLine.MatchString(line) {
+			firstLines[current] = oneLine(line)
 		}
 	}
 
@@ -56,8 +61,9 @@ func readGoTests(output []byte) []result {
 				continue
 			}
 		}
+		// The test may have logged its first line only after its result.
 		if r.status == failed && r.reason == "" {
-			r.reason = said[r.test]
+			r.reason = firstLines[r.test]
 		}
 		innermost = append(innermost, r)
 	}

@@ -93,8 +93,8 @@ type cells map[[2]string]string
 
 // readCells reads the results that runs of this program have written to a directory. Each suite has
 // a folder in that directory, with a folder for each server.
-func readCells(text string) (cells, error) {
-	files, err := filepath.Glob(filepath.Join(text, "*", "*", "results.tsv"))
+func readCells(dir string) (cells, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*", "*", "results.tsv"))
 	if err != nil {
 		return nil, err
 	}
@@ -106,11 +106,14 @@ func readCells(text string) (cells, error) {
 		}
 		var results []result
 		for line := range strings.Lines(string(content)) {
-			first, _, _ := strings.Cut(line, "\t")
+			first, _, _ := strings.Cut(line, "\t") // only the status matters here
 			results = append(results, result{status: status(first)})
 		}
-		server := filepath.Dir(file)
-		read[[2]string{filepath.Base(filepath.Dir(server)), filepath.Base(server)}] = count(results).String()
+
+		serverDir := filepath.Dir(file)
+		suite := filepath.Base(filepath.Dir(serverDir))
+		server := filepath.Base(serverDir)
+		read[[2]string{suite, server}] = count(results).String()
 	}
 	return read, nil
 }

@@ -93,7 +93,7 @@ func startDirectory(overTLS bool) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	r, err := startOver(service, overTLS)
+	r, err := startServer(service, overTLS)
 	if err != nil {
 		return r, err
 	}
@@ -108,15 +108,20 @@ func startDirectory(overTLS bool) (running, error) {
 
 // startOurs starts our server with its default settings and two accounts. It stores objects in
 // memory.
-func startOurs(overTLS bool) (running, error) { return startOver(nil, overTLS) }
+func startOurs(overTLS bool) (running, error) { return startServer(nil, overTLS) }
 
-func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
-	us := account{"AKIAJUDGESMAIN", "main-secret"}
-	others := account{"AKIAJUDGESOTHER", "other-secret"}
-	config := s3server.Config{Service: service, Credentials: []s3server.Credential{
-		{AccessKeyID: us.key, SecretKey: us.secret},
-		{AccessKeyID: others.key, SecretKey: others.secret, Account: "210987654321"},
-	}}
+// startServer starts our server with two accounts over a store, or over memory if service is nil.
+// Some suites use the second account to test that one account cannot use what the other owns.
+func startServer(service driver.ServiceDriver, overTLS bool) (running, error) {
+	main := account{"AKIAJUDGESMAIN", "main-secret"}
+	other := account{"AKIAJUDGESOTHER", "other-secret"}
+	config := s3server.Config{
+		Service: service,
+		Credentials: []s3server.Credential{
+			{AccessKeyID: main.key, SecretKey: main.secret},
+			{AccessKeyID: other.key, SecretKey: other.secret, Account: "210987654321"},
+		},
+	}
 	if overTLS {
 		config.TLS = &tls.Config{}
 	}
@@ -124,10 +129,12 @@ func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
-	r := running{url: s.URL, main: us, other: others, stop: s.Close}
+	r := running{url: s.URL, main: main, other: other, stop: s.Close}
 	if !overTLS {
 		return r, nil
 	}
+
+	// The clients read the server's certificate from a file.
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 	if err != nil {
 		return running{}, err
@@ -137,8 +144,8 @@ func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 		_ = os.RemoveAll(dir)
 	}
 	r.certificate = filepath.Join(dir, "certificate.pem")
-	return r, os.WriteFile(r.certificate,
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600)
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	return r, os.WriteFile(r.certificate, certificate, 0o600)
 }
 
 // startGofakes3 starts gofakes3, which stores objects in memory. It has no TLS, and does not check
