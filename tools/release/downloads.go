@@ -93,7 +93,8 @@ func (p *proxy) download(d download) error {
 	return nil
 }
 
-// downloadEnv returns the variables of a Go command that downloads all modules to cache.
+// downloadEnv returns the variables of a Go command that downloads all modules to cache. The modules
+// of this library come from the proxy, and the others from the usual module cache if it has them.
 func (p *proxy) downloadEnv(cache string) ([]string, error) {
 	env, err := p.env()
 	if err != nil {
@@ -104,6 +105,8 @@ func (p *proxy) downloadEnv(cache string) ([]string, error) {
 		return nil, err
 	}
 	downloaded := filepath.Join(strings.TrimSpace(string(output)), "cache", "download")
+
+	// The usual module cache becomes the second proxy. The last of several equal variables counts.
 	first, others, _ := strings.Cut(strings.TrimPrefix(env[0], "GOPROXY="), ",")
 	return append(
 		env,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -110,8 +109,12 @@ func (r *repository) readyForTags(dirs []string) error {
 	}
 	for _, dir := range append([]string{"."}, dirs...) {
 		name := path.Join(dir, r.version)
-		if value, err := r.git(nil, "tag", "--list", name); err != nil || value != "" {
-			return cmp.Or(err, fmt.Errorf("the tag %s exists", name))
+		existing, err := r.git(nil, "tag", "--list", name)
+		if err != nil {
+			return err
+		}
+		if existing != "" {
+			return fmt.Errorf("the tag %s exists", name)
 		}
 	}
 	return nil

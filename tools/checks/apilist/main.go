@@ -42,11 +42,14 @@ func main() {
 	}
 }
 
+// run compares the listings of the exported API and the links to them with the packages. If write is
+// true, it writes the current ones. Otherwise it prints the differences, and fails if there are any.
 func run(write bool) error {
 	packages, err := publicPackages()
 	if err != nil {
 		return err
 	}
+
 	current := map[string]string{}
 	for _, p := range packages {
 		text, err := p.listing()
@@ -59,6 +62,7 @@ func run(write bool) error {
 	if err != nil {
 		return err
 	}
+
 	text, err := os.ReadFile(index)
 	if err != nil {
 		return err
