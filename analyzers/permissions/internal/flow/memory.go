@@ -77,11 +77,12 @@ func (g *Graph) destinations(object ssa.Value, path accessPath) []destination {
 }
 
 // stored continues a trace with the values that assignments to d have stored in an object, and reports
-// whether there are any.
+// whether there are any. The value may have been stored by itself, or inside a struct.
 func (t *trace) stored(object ssa.Value, d destination, stack callStack) bool {
 	visitsBefore := t.visits
 	for _, s := range t.g.stores[d.shape] {
-		// An assignment to a struct also stores its fields, to which the rest of the path leads.
+		// The path of the assignment may end at a struct around the variable. The rest of the path
+		// then leads from the struct to the variable.
 		rest, ok := strings.CutPrefix(d.path, s.dstPath)
 		if !ok || !t.g.mayBe(s.root, object) {
 			continue

@@ -177,7 +177,7 @@ func (f *family) operations(options []string, known bool) []string {
 	mayHave := func(option string) bool { return !known || slices.Contains(options, option) }
 	all := slices.Clone(f.always)
 
-	// Some options replace the operations in plain.
+	// A call without options needs f.plain. The options in f.instead replace these operations.
 	isReplaced := false
 	for option, operations := range f.instead {
 		if mayHave(option) {
@@ -190,7 +190,7 @@ func (f *family) operations(options []string, known bool) []string {
 		all = append(all, f.plain...)
 	}
 
-	// Other options add operations.
+	// The options in f.with add operations.
 	for option, operations := range f.with {
 		if mayHave(option) {
 			all = append(all, operations...)
