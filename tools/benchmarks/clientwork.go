@@ -51,6 +51,8 @@ func putSmall(ctx context.Context, c client, n int) error {
 	return nil
 }
 
+// getSmall reads n objects of 1 KiB. A client without the method get opens an object and reads it to
+// its end.
 func getSmall(ctx context.Context, c client, n int) error {
 	get := c.get
 	if get == nil {

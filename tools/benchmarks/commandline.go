@@ -201,13 +201,15 @@ func (r *commandLineRun) setUp() (err error) {
 		}
 	}
 	if r.operation.removed {
-		return r.unmeasured(keepVersions)
+		return r.runUnmeasured(keepVersions)
 	}
 	return nil
 }
 
-// run runs the operation once, between the steps that it needs before and after.
+// run runs the operation once, between the steps that it needs before and after. Only the operation
+// itself is measured.
 func (r *commandLineRun) run(int) error {
+	// An operation that keeps the bucket as it is needs only one fill.
 	if r.operation.filled && !r.full {
 		if err := r.fill(); err != nil {
 			return err
@@ -215,7 +217,7 @@ func (r *commandLineRun) run(int) error {
 		r.full = r.operation.keeps
 	}
 	if r.operation.removed {
-		if err := r.unmeasured(oursAtTheCommandLine.remove); err != nil {
+		if err := r.runUnmeasured(oursAtTheCommandLine.remove); err != nil {
 			return err
 		}
 	}
@@ -224,8 +226,9 @@ func (r *commandLineRun) run(int) error {
 		return err
 	}
 
+	// The next operation, such as an upload, needs an empty bucket again.
 	if !r.operation.filled {
-		return r.unmeasured(oursAtTheCommandLine.remove)
+		return r.runUnmeasured(oursAtTheCommandLine.remove)
 	}
 	return nil
 }
@@ -233,12 +236,13 @@ func (r *commandLineRun) run(int) error {
 func (r *commandLineRun) fill() error {
 	if r.operation.counted {
 		// It does not matter which program stores the objects.
-		return r.unmeasured(oursAtTheCommandLine.up)
+		return r.runUnmeasured(oursAtTheCommandLine.up)
 	}
-	return r.unmeasured(r.tool.up)
+	return r.runUnmeasured(r.tool.up)
 }
 
-func (r *commandLineRun) unmeasured(j job) error {
+// runUnmeasured runs a job that only prepares or cleans up the bucket.
+func (r *commandLineRun) runUnmeasured(j job) error {
 	_, err := r.e.runJob(j, r.tree, r.bucket)
 	return err
 }

@@ -291,6 +291,7 @@ func listTreeOp(e *env, s store, files int) opFunc {
 	}
 }
 
+// walkTree reads the information on all files in a directory, and fails if there are fewer than want.
 func walkTree(dir string, want int) error {
 	got := 0
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
@@ -301,6 +302,6 @@ func walkTree(dir string, want int) error {
 		_, err = d.Info()
 		return err
 	})
-	// The directory also contains internal files of the bucket.
+	// More files are no error, because the directory also contains internal files of the bucket.
 	return errors.Join(err, checkCount(min(got, want), want))
 }

@@ -56,6 +56,7 @@ func main() {
 	busyLoops := flag.Int("busy", 0, "processes that keep a processor busy meanwhile, such as two for each processor")
 	recorded := flag.String("record", "", "write results and plots into this `directory`")
 	flag.Parse()
+
 	chosen, err := regexp.Compile(*pattern)
 	exitOn(err)
 
@@ -71,9 +72,12 @@ func main() {
 		_, err = trusted()
 		exitOn(err)
 	}
-	others := newEnv(context.Background())
-	exitOn(others.keepBusy(*busyLoops))
-	missed := 0
+
+	// The busy processes run until all cases have been measured.
+	busy := newEnv(context.Background())
+	exitOn(busy.keepBusy(*busyLoops))
+
+	missed := 0 // number of goals
 	run := []record.Case{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
@@ -90,7 +94,8 @@ func main() {
 		all.Put(k)
 		run = append(run, k)
 	}
-	exitOn(others.close())
+	exitOn(busy.close())
+
 	missed += reportGrowth(os.Stdout, run)
 	if *recorded != "" {
 		exitOn(all.Write(*recorded))

@@ -139,7 +139,7 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 					return nil, err
 				}
 				return func(int) (err error) {
-					e.reports[name], err = s.round(e.ctx, tree, command)
+					e.reports[name], err = s.runCommand(e.ctx, tree, command)
 					return err
 				}, nil
 			},
@@ -148,9 +148,10 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 	return rows
 }
 
-// round runs and measures one command. The target of an upload is an empty bucket, and the target
-// of a download is an empty directory.
-func (s *s3Process) round(ctx context.Context, tree string, command serverCommand) (report *childReport, err error) {
+// runCommand runs and measures one command. The target of an upload is an empty bucket, and the
+// target of a download is an empty directory. A list or a download reads the bucket s3://full, which
+// has the whole tree.
+func (s *s3Process) runCommand(ctx context.Context, tree string, command serverCommand) (report *childReport, err error) {
 	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	if err != nil {
 		return nil, err
@@ -166,7 +167,7 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	if command.uploads {
 		bucket = "s3://empty"
 	}
-	args := command.args(tree, bucket, back)
+	args := command.args(tree, bucket, back) // back is the directory of a download
 
 	computed := s.cpu()
 	start := time.Now()
@@ -175,6 +176,7 @@ func (s *s3Process) round(ctx context.Context, tree string, command serverComman
 	}
 	report = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu() - computed, Resident: s.peak()}
 
+	// Only an empty bucket can be removed.
 	if command.uploads {
 		if err := s.s5cmd(ctx, "rm", bucket+"/*"); err != nil {
 			return nil, err

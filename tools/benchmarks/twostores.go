@@ -165,6 +165,7 @@ func countingCalls(e *env) driver.Layer {
 	}
 }
 
+// fill stores objects of 1 KiB with the given keys, before the measurement.
 func (s twoStores) fill(e *env, keys []string) error {
 	for _, key := range keys {
 		if _, err := s.objects.Upload(e.ctx, key, bytes.NewReader(make([]byte, kilobyte))); err != nil {
@@ -176,6 +177,9 @@ func (s twoStores) fill(e *env, keys []string) error {
 
 func download1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
+	if err := s.fill(e, keys); err != nil {
+		return nil, err
+	}
 	buffer := make([]byte, kilobyte)
 	return func(n int) error {
 		for i := range n {
@@ -188,11 +192,14 @@ func download1k(e *env, s twoStores) (opFunc, error) {
 			}
 		}
 		return nil
-	}, s.fill(e, keys)
+	}, nil
 }
 
 func upload1k(e *env, s twoStores) (opFunc, error) {
 	keys := keyRing(64)
+	if err := s.fill(e, keys); err != nil {
+		return nil, err
+	}
 	data := make([]byte, kilobyte)
 	return func(n int) error {
 		for i := range n {
@@ -201,7 +208,7 @@ func upload1k(e *env, s twoStores) (opFunc, error) {
 			}
 		}
 		return nil
-	}, s.fill(e, keys)
+	}, nil
 }
 
 func create1k(e *env, s twoStores) (opFunc, error) {
@@ -224,6 +231,9 @@ func list1000(e *env, s twoStores) (opFunc, error) {
 	for i := range keys {
 		keys[i] = fmt.Sprintf("key-%04d", i)
 	}
+	if err := s.fill(e, keys); err != nil {
+		return nil, err
+	}
 	return func(n int) error {
 		for range n {
 			for _, err := range s.bucket.List(e.ctx) {
@@ -233,5 +243,5 @@ func list1000(e *env, s twoStores) (opFunc, error) {
 			}
 		}
 		return nil
-	}, s.fill(e, keys)
+	}, nil
 }
