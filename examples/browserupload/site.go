@@ -31,6 +31,8 @@ type site struct {
 	now          func() time.Time
 }
 
+// open opens the bucket of the settings, prepares it for uploads by browsers, and returns a site
+// that uses it.
 func open(ctx context.Context, set settings) (_ *site, err error) {
 	s := &site{name: withoutQuery(set.bucket), public: set.public, now: time.Now}
 	account, bucket, err := accountOf(set.bucket)
@@ -65,6 +67,7 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 		return nil, err
 	}
 
+	// The CORS rule must permit the headers that the page will send.
 	headers, err := s.probe(ctx)
 	if err != nil {
 		return nil, err
