@@ -206,7 +206,7 @@ func copyTree(src, dst string) error {
 	})
 }
 
-// goCommand runs the go command. It writes the output to out, or to standard error if stdout is nil.
+// goCommand runs the go command in a directory. If stdout is nil, the output goes to standard error.
 func goCommand(ctx context.Context, dir string, stdout *bytes.Buffer, args ...string) error {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = dir

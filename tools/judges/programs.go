@@ -20,13 +20,16 @@ var programScripts embed.FS
 func released(name, script string, paths ...string) suite {
 	return suite{
 		name: name,
-		prepare: func(context.Context) (path string, err error) {
+		prepare: func(context.Context) (string, error) {
+			var lastErr error
 			for _, candidate := range paths {
-				if path, err = exec.LookPath(candidate); err == nil {
+				path, err := exec.LookPath(candidate)
+				if err == nil {
 					return path, nil
 				}
+				lastErr = err
 			}
-			return "", fmt.Errorf("install the package of Debian: %w", err)
+			return "", fmt.Errorf("install the package of Debian: %w", lastErr)
 		},
 		run: func(ctx context.Context, t task) ([]result, error) { return t.script(ctx, script) },
 	}

@@ -146,18 +146,20 @@ func parseCells(table string) cells {
 	return parsed
 }
 
-// parse adds the results in the text of one cell of a table.
+// parse adds the results in the text of one cell of a table, which [cells.text] has made.
 func (c cells) parse(suite, column, text string) {
-	server, schemes, both := strings.Cut(column, " (")
-	if !both {
+	server, schemes, hasSchemes := strings.Cut(column, " (")
+	if !hasSchemes {
 		if text != unmeasured {
 			c[[2]string{suite, column}] = text
 		}
 		return
 	}
 	if schemes != bothSchemes {
-		return
+		return // the column has no results of this program
 	}
+
+	// Equal results over both schemes are in the text only once.
 	first, second, differ := strings.Cut(text, ";"+secure+" ")
 	if !differ {
 		second = first

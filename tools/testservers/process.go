@@ -60,7 +60,8 @@ func startProcess(name string, program []string, dir string, l launch) (*process
 	return p, nil
 }
 
-// waitReady waits until the server accepts requests.
+// waitReady waits until the server accepts requests. It fails if the server ends before, or does not
+// respond within readyTimeout.
 func (p *process) waitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, readyTimeout,
 		fmt.Errorf("%s did not respond within %s", p.launch.ready, readyTimeout))
@@ -70,14 +71,18 @@ func (p *process) waitReady(ctx context.Context) error {
 		if err := p.ask(ctx); err == nil || ctx.Err() == nil {
 			lastErr = err
 		}
+
+		// If the server has ended, another process at its port has sent the response.
 		select {
-		case <-p.ended: // the server has ended, so another process at its port has sent the response
+		case <-p.ended:
 			return p.failure(errEnded)
 		default:
 		}
 		if lastErr == nil && ctx.Err() == nil {
 			return nil
 		}
+
+		// If the server ends during the pause, the next attempt comes at once and reports it.
 		select {
 		case <-p.ended:
 		case <-ctx.Done():

@@ -131,7 +131,7 @@ func (p *pkg) api() ([]string, error) {
 	w.funcs(d.Funcs)
 	for _, t := range d.Types {
 		for _, spec := range t.Decl.Specs {
-			w.typ(spec.(*ast.TypeSpec))
+			w.typeSpec(spec.(*ast.TypeSpec))
 		}
 		w.values(t.Consts)
 		w.values(t.Vars)

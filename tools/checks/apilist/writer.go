@@ -50,10 +50,12 @@ func typeAndValue(kind token.Token, spec *ast.ValueSpec, i int) string {
 	return text
 }
 
-// typ adds a line for a type, and a line for each exported field or method in its declaration.
-func (w *writer) typ(spec *ast.TypeSpec) {
+// typeSpec adds a line for a type, and a line for each exported field or method in its declaration.
+func (w *writer) typeSpec(spec *ast.TypeSpec) {
 	head := *spec
 	var members *ast.FieldList
+
+	// The line of a struct or an interface shows no members, because each member has its own line.
 	switch t := spec.Type.(type) {
 	case *ast.StructType:
 		members = t.Fields

@@ -22,6 +22,8 @@ type contract struct {
 	families map[byte]bool // first letters of the ids of rules
 }
 
+// readContract reads the rules that the page at path defines. It fails if the page defines a rule
+// twice, or none.
 func readContract(path string) (contract, error) {
 	page, err := os.ReadFile(path)
 	if err != nil {
@@ -34,7 +36,7 @@ func readContract(path string) (contract, error) {
 			return contract{}, fmt.Errorf("%s defines rule %s twice", path, rule)
 		}
 		c.rules[rule] = true
-		c.families[rule[0]] = true
+		c.families[rule[0]] = true // the family of rule W5 is W
 	}
 	if len(c.rules) == 0 {
 		return contract{}, fmt.Errorf("%s defines no rule", path)

@@ -32,7 +32,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 		parser := comment.Parser{
 			LookupPackage: func(name string) (string, bool) {
 				if name == tree.Name.Name {
-					return "", true
+					return "", true // the package itself
 				}
 				if p, ok := pkg.imports[name]; ok {
 					return p, true
@@ -49,6 +49,7 @@ func (l *linter) docComments(file string, tree *ast.File, files *token.FileSet) 
 				if !pkg.has(recv, name) {
 					unresolved(joinName(recv, name))
 				}
+				// A link that does not resolve has been reported. It stays a link for the checks below.
 				return true
 			},
 		}

@@ -51,12 +51,14 @@ func (l *linter) checkPhrases(p paragraph) {
 	if l.clean[p.text] {
 		return
 	}
-	n := len(l.findings)
+	findingsBefore := len(l.findings)
 	defer func() {
-		l.clean[p.text] = len(l.findings) == n
+		l.clean[p.text] = len(l.findings) == findingsBefore
 	}()
+
 	for _, phrase := range l.phrases {
 		for _, match := range phrase.pattern.FindAllStringIndex(p.text, -1) {
+			// A pattern may begin with the end of the previous sentence, which is not part of the phrase.
 			end := match[1]
 			found := strings.TrimLeft(p.text[match[0]:end], ".,:;!? ")
 			start := end - len(found)
