@@ -108,17 +108,18 @@ func (g *Graph) implementations(call *ssa.CallCommon) (all []*ssa.Function) {
 	return all
 }
 
-// outside ends a trace at the result of a function whose code is not analyzed. If path leads from the
-// result to a value inside it, the origin of that value is unknown.
+// outside ends a trace at the result of a function whose code is not analyzed. The result is itself an
+// origin. If path leads from the result to a value inside it, the origin of that value is unknown.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, path accessPath, stack callStack) {
 	if path == "" {
 		t.origin(v, stack)
 		return
 	}
 
+	// A path such as "!7;" asserts a type of the program, which no result of the library has. So the
+	// assertion fails.
 	isAssertion := strings.HasPrefix(path, "!")
 	if isAssertion && callee != nil && t.g.IsLibrary(callee) {
-		// The path asserts a type of the program, which no result of the library has.
 		t.add(Origin{Value: v, Zero: true})
 		return
 	}

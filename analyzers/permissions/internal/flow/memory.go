@@ -29,7 +29,10 @@ func (t *trace) visitStores(object ssa.Value, path accessPath, stack callStack) 
 		if t.stored(object, d, stack) {
 			isStored = true
 		}
-		if t.wantsText || (t.wantsInterface && !isStored) {
+		// Other code may change a text at any time. It is expected to set an interface only if the
+		// analyzed code does not.
+		mayBeSetOutside := t.wantsText || (t.wantsInterface && !isStored)
+		if mayBeSetOutside {
 			t.addEscaped(object, d, stack)
 		}
 	}
@@ -145,8 +148,9 @@ func (t *trace) addEscaped(object ssa.Value, d destination, stack callStack) {
 	}
 }
 
-// fieldStores continues a trace with the values stored in a field of the object through a pointer, as
-// by p := &object.name; *p = value, and reports whether there are any.
+// fieldStores continues a trace with the values stored in a field of the object through a pointer to
+// the field, as by p := &object.name; *p = value. It reports whether there are any. Such an assignment
+// is recorded for the pointer, and not for the object.
 func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
 	index, inField, ok := cutField(path)
 	if !ok {
@@ -158,7 +162,8 @@ func (t *trace) fieldStores(object ssa.Value, path accessPath) (isStored bool) {
 		return false
 	}
 
-	// Such a store has the pointer as its root, and a path from the pointer to the value.
+	// Such a store is recorded with the pointer as its root. Look at the stores through all pointers
+	// of the field's type that may point to this field.
 	pointer := types.NewPointer(structType.Field(index).Type())
 	fromPointer := deref + inField
 	for _, s := range t.g.stores[t.g.number(pointer)] {
