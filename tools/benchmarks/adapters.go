@@ -83,6 +83,8 @@ func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapter
 	return append(all, benchCase{name: "adapters-minio-" + c.name, title: c.title, rows: rows, goals: c.goals})
 }
 
+// storeCases returns the cases of the adapters that offer the interface of another library for
+// buckets.
 func storeCases() []benchCase {
 	goCloud := minioRow(goCloudS3, minioGoCloud)
 	objstore := minioRow(objstoreS3, minioObjstore)
@@ -102,8 +104,8 @@ func storeCases() []benchCase {
 			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3),
 			noMoreRequests(viaObjstore, objstoreS3),
 		}
+		// For 8 MiB, s3blob needs fewer requests than this library, because it keeps 16 MiB in memory.
 		if c.name != "put-8m" {
-			// For 8 MiB, s3blob needs fewer requests than we do, because it keeps 16 MiB in memory.
 			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
 		}
 		cases = append(cases, casesOf(c, storeAdapters, goCloud, objstore)...)
@@ -113,8 +115,9 @@ func storeCases() []benchCase {
 		"copy", "copy an object of 1 KiB in its bucket", adapterCopy,
 		[]goal{notSlower(viaGoCloud, goCloudS3), noMoreRequests(viaGoCloud, goCloudS3)},
 	}
-	// The other adapters have no copy.
-	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...)
+	// Only direct calls and the adapter for gocloud.dev, which are the first two, have a copy.
+	copiers := storeAdapters[:2]
+	return append(cases, casesOf(copies, copiers, goCloud)...)
 }
 
 // An adapterRow is one library or adapter in a case of the adapters.

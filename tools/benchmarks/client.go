@@ -86,22 +86,22 @@ func (c contender) again(name string, n int) contender {
 	}
 }
 
-// beside returns a contender for a download during another download. The given contender downloads
-// an object to a file, and this download is measured. Meanwhile, c downloads the same object to a
-// second file, again and again.
+// beside returns a contender that shows how much the downloads of c slow another client. The other
+// contender downloads an object to a file, and only this download is measured. Meanwhile, c downloads
+// the same object to a second file, again and again. The row has the name of c.
 func (c contender) beside(measured contender) contender {
 	return contender{
 		name: c.name,
 		open: func(e *env, server string) (client, error) {
-			other, err := c.open(e, server)
+			otherClient, err := c.open(e, server)
 			if err != nil {
 				return client{}, err
 			}
-			connected, err := measured.open(e, server)
+			measuredClient, err := measured.open(e, server)
 			if err != nil {
 				return client{}, err
 			}
-			return client{file: busyDownload{connected, other}.file}, nil
+			return client{file: busyDownload{measured: measuredClient, other: otherClient}.file}, nil
 		},
 	}
 }

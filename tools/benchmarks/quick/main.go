@@ -39,6 +39,8 @@ func main() {
 	}
 }
 
+// run builds the benchmarks of the commit base and those of this checkout, measures both in turn, and
+// prints the medians of their ratios.
 func run(base string, rounds int) (err error) {
 	if base == "" {
 		if base, err = git("merge-base", "HEAD", "main"); err != nil {
@@ -52,6 +54,8 @@ func run(base string, rounds int) (err error) {
 	if err != nil {
 		return err
 	}
+
+	// Check out the commit base in a directory of its own.
 	dir, err := os.MkdirTemp("", "bench-quick-")
 	if err != nil {
 		return err
@@ -65,6 +69,7 @@ func run(base string, rounds int) (err error) {
 		_, removeErr := git("worktree", "remove", "--force", checkout)
 		err = errors.Join(err, removeErr)
 	}()
+
 	programs := []program{
 		{path: filepath.Join(dir, "before"), source: filepath.Join(checkout, "tools", "benchmarks")},
 		{path: filepath.Join(dir, "now"), source: filepath.Join(root, "tools", "benchmarks")},
@@ -75,6 +80,7 @@ func run(base string, rounds int) (err error) {
 		}
 	}
 
+	// The programs take turns, so that changes of the machine's speed affect both.
 	var ratios table
 	for range rounds {
 		before, err := programs[0].measure(dir)
