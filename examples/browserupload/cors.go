@@ -21,11 +21,15 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 	}
 	defer func() { _ = service.Close() }()
 
+	// An error may be about other settings of the bucket than its CORS rules.
 	info, err := service.BucketInfo(ctx, bucket)
-	if err != nil && (info == nil || slices.Contains(info.Unread, "CORS")) {
+	hasRules := info != nil && !slices.Contains(info.Unread, "CORS")
+	if err != nil && !hasRules {
 		return "", err
 	}
-	if slices.ContainsFunc(info.CORS, func(rule storage.CORSRule) bool { return permits(rule, origins, headers) }) {
+
+	isPresent := func(rule storage.CORSRule) bool { return permits(rule, origins, headers) }
+	if slices.ContainsFunc(info.CORS, isPresent) {
 		return "a rule for " + strings.Join(origins, " ") + " is there", nil
 	}
 

@@ -139,6 +139,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return serveUntil(ctx, listener, handler)
 }
 
+// serveUntil serves requests until ctx ends. It then waits up to two seconds for the requests that are
+// still running, and returns nil.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	stopped := make(chan error, 1)
@@ -148,10 +150,12 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() {
-		// ctx has ended, so Shutdown was called and may still be running.
+
+	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
+	hasEnded := !stop()
+	if hasEnded {
 		<-stopped
-		err = nil
+		return nil
 	}
 	return err
 }

@@ -118,6 +118,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 // connection.
 const maxRequest = 10 * time.Minute
 
+// serveUntil serves requests until ctx ends. It then waits up to two seconds for the requests that are
+// still running, and returns nil.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: maxRequest}
 	stopped := make(chan error, 1)
@@ -127,10 +129,12 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() {
-		// ctx has ended, so Shutdown was called and may still be running.
+
+	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
+	hasEnded := !stop()
+	if hasEnded {
 		<-stopped
-		err = nil
+		return nil
 	}
 	return err
 }

@@ -177,15 +177,20 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 		)
 	}
 
-	for _, o := range []struct {
-		isSet  bool
-		option func() transfer.Option
-	}{{m.dryRun, transfer.WithDryRun}, {*remove, transfer.WithDelete}, {*checksum, transfer.WithChecksum}, {*links, transfer.WithLinks}} {
-		if o.isSet {
-			m.options = append(m.options, o.option())
-		}
+	if m.dryRun {
+		m.options = append(m.options, transfer.WithDryRun())
+	}
+	if *remove {
+		m.options = append(m.options, transfer.WithDelete())
+	}
+	if *checksum {
+		m.options = append(m.options, transfer.WithChecksum())
+	}
+	if *links {
+		m.options = append(m.options, transfer.WithLinks())
 	}
 
+	// Without a directory, the example uploads the repository that it is part of.
 	m.dir = flags.Arg(0)
 	m.address = flags.Arg(1)
 	if m.dir == "" {

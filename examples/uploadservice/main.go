@@ -112,6 +112,8 @@ const (
 	closeTimeout  = 2 * time.Second
 )
 
+// serveUntil serves requests until ctx ends. It then waits up to closeTimeout for the requests that
+// are still running.
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
 	server := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout}
 	stopped := make(chan error, 1)
@@ -122,9 +124,11 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- server.Close()
 	})
 	err := server.Serve(listener)
-	// If stop returns false, ctx has ended. Shutdown may still be running, so wait for its result.
-	if !stop() {
-		err = <-stopped
+
+	// Serve also returns when Shutdown begins, so wait for its end if ctx has ended.
+	hasEnded := !stop()
+	if hasEnded {
+		return <-stopped
 	}
 	return err
 }

@@ -133,6 +133,8 @@ func (s *Site) guard(files map[string]file) http.Handler {
 	})
 }
 
+// policy returns the Content-Security-Policy of all pages. Scripts must come from the site itself. Only
+// images and requests may use the origins of the store.
 func (s *Site) policy(ctx context.Context) string {
 	sources := "'self'"
 	if s.Origins != nil {
