@@ -120,17 +120,19 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
 
-	switch name {
-	case "storage.Copy":
+	if name == "storage.Copy" {
 		d.copy(f, site, options)
 		return
-	case "storage/transfer.Sync":
+	}
+	if name == "storage/transfer.Sync" {
 		d.sync(f, site, options)
 		return
-	case "storage.StreamCopy":
-		d.addStreamSource(f, site) // the table below has the other rights
 	}
 
+	// The table functions has only the rights of StreamCopy on its destination.
+	if name == "storage.StreamCopy" {
+		d.addStreamSource(f, site)
+	}
 	if uses, ok := functions[name]; ok {
 		for _, u := range uses {
 			if u.arg < len(call.Args) {
@@ -140,13 +142,13 @@ func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee
 		return
 	}
 
-	if isOurs(callee) {
-		// Internal and harmless functions of the library need no rights.
-		if isInternal(callee) || harmless[name] {
-			return
-		}
-	} else if !isReflection(name) {
+	isLibrary := isOurs(callee)
+	if !isLibrary && !isReflection(name) {
 		d.foreign(f, site, callee)
+		return
+	}
+	// Internal and harmless functions of the library need no rights.
+	if isLibrary && (isInternal(callee) || harmless[name]) {
 		return
 	}
 

@@ -98,8 +98,8 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 		if u.method != "" {
 			all = append(all, methodOf(d.types.bucket, u.method))
 		}
+		// Attrs in the table stands for both methods, because some of these functions call Exists.
 		if u.method == "Attrs" {
-			// The table names only Attrs, but some of these functions call Exists.
 			all = append(all, methodOf(d.types.bucket, "Exists"))
 		}
 	}

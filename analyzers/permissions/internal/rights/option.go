@@ -114,7 +114,8 @@ func (d *deriver) setFields(v ssa.Value, fields *types.Struct, stack string) (al
 	for i := range fields.NumFields() {
 		field := fields.Field(i)
 		embedded, isStruct := field.Type().Underlying().(*types.Struct)
-		if !isStruct || !field.Embedded() { // a field of its own, not several embedded ones
+		isEmbedded := isStruct && field.Embedded()
+		if !isEmbedded {
 			if d.isSet(field, v, []int{i}, stack) {
 				all = append(all, fieldOptions[field.Name()])
 			}

@@ -82,7 +82,7 @@ var (
 )
 
 // sync adds the rights that a call of transfer.Sync needs on its source and its destination. If one of
-// them is a local directory, it needs none, and the other needs fewer.
+// them is a local directory, it needs none, and the other needs fewer: transferUp or transferDown.
 func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
 	// The arguments are ctx, the destination, the source and more.
 	args := site.Common().Args
