@@ -64,6 +64,7 @@ func gateway(s store, layers string, others ...store) func(overTLS bool) (runnin
 	return func(overTLS bool) (running, error) { return startGateway(s, layers, others, overTLS) }
 }
 
+// startGateway starts "omnibucket serve --s3" as a process, and waits until it prints its address.
 func startGateway(s store, layers string, others []store, overTLS bool) (r running, err error) {
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 	if err != nil {
@@ -76,14 +77,16 @@ func startGateway(s store, layers string, others []store, overTLS bool) (r runni
 	if err != nil {
 		return r, err
 	}
-	us := account{"AKIAJUDGESMAIN", "main-secret"}
-	c.Env = append(c.Env, "MINIO_ROOT_USER="+us.key, "MINIO_ROOT_PASSWORD="+us.secret)
-	r.main = us
-	r.other = us
+
+	// The gateway has only one account, so the suites also use it as the other one.
+	r.main = account{"AKIAJUDGESMAIN", "main-secret"}
+	r.other = r.main
+	c.Env = append(c.Env, "MINIO_ROOT_USER="+r.main.key, "MINIO_ROOT_PASSWORD="+r.main.secret)
 	if overTLS {
 		r.certificate = filepath.Join(dir, "certificate.pem")
 		c.Args = append(c.Args, "--tls", "--ca-file", r.certificate)
 	}
+
 	stdout, err := c.StdoutPipe()
 	if err != nil {
 		return r, err
@@ -96,6 +99,8 @@ func startGateway(s store, layers string, others []store, overTLS bool) (r runni
 		_ = c.Wait()
 		_ = os.RemoveAll(dir)
 	}
+
+	// The first line that the gateway prints is its address.
 	line, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		r.stop()

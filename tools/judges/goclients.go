@@ -31,6 +31,8 @@ func runMinioGo(ctx context.Context, t task) ([]result, error) {
 	return readMinioGo(buf.Bytes())
 }
 
+// readMinioGo reads the results in the output of the tests of minio-go. Each result is a line of
+// JSON. Other lines are ignored.
 func readMinioGo(output []byte) ([]result, error) {
 	statuses := map[string]status{"PASS": passed, "FAIL": failed, "NA": skipped}
 	var results []result

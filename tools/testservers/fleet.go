@@ -196,19 +196,21 @@ func ownHash() ([]byte, error) {
 }
 
 // freeHost returns host if its port is free. If the port is not free, or if host is "", it returns
-// another loopback address with a free port. It never returns one of the given addresses. They
-// belong to other servers. A server that is still starting does not use its port yet, so the port
-// looks free.
-func freeHost(host string, values []string) (string, error) {
+// another loopback address with a free port. It never returns one of the addresses of other servers.
+// A server that is still starting does not use its port yet, so the port looks free.
+func freeHost(host string, others []string) (string, error) {
+	const attempts = 100
 	var lastErr error
-	for attempt := range 100 {
+	for attempt := range attempts {
 		candidate := host
 		if attempt > 0 || host == "" {
 			candidate = hostOf(rand.IntN(lastPort - firstPort + 1))
 		}
-		if slices.Contains(values, candidate) {
+		if slices.Contains(others, candidate) {
 			continue
 		}
+
+		// A port is free if a listener can use it.
 		listener, err := net.Listen("tcp", candidate)
 		if err != nil {
 			lastErr = err

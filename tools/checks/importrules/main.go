@@ -26,7 +26,8 @@ func main() {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "importrules:", err)
 		os.Exit(2)
-	} else if len(broken) > 0 {
+	}
+	if len(broken) > 0 {
 		os.Exit(1)
 	}
 }

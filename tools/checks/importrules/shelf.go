@@ -26,7 +26,8 @@ var parts = [][]string{
 }
 
 // checkShelf returns a message for each part that imports too many packages of internal, and a message if internal
-// itself has too many. Imports of tests, and of programs that only test, do not count.
+// itself has too many folders. All packages in one folder of internal count as one. Imports of tests, and of programs
+// that only test, do not count.
 func checkShelf(packages []pkg) (broken []string) {
 	names := map[string]bool{}
 	for _, p := range packages {
