@@ -76,6 +76,8 @@ type child struct {
 	out io.ReadCloser
 }
 
+// startChild starts this program again as a child with the given job. The child reads its order from
+// standard input, and writes its report to standard output.
 func (e *env) startChild(job string) (c child, err error) {
 	self, err := os.Executable()
 	if err != nil {

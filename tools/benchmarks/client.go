@@ -200,6 +200,9 @@ func goCloudContender(name string, open func(ctx context.Context, server string)
 		name: name,
 		open: func(e *env, server string) (client, error) {
 			s, err := open(e.ctx, server)
+			if err != nil {
+				return client{}, err
+			}
 			return client{
 				put:    s.put,
 				upload: func(ctx context.Context, key string, body io.Reader, _ int64) error { return s.upload(ctx, key, body) },
@@ -207,7 +210,7 @@ func goCloudContender(name string, open func(ctx context.Context, server string)
 					return s.bucket.NewReader(ctx, key, nil)
 				},
 				list: s.list,
-			}, err
+			}, nil
 		},
 	}
 }

@@ -31,6 +31,8 @@ var mcContender = tool{
 // mcBucket stands for the bucket of the job in the arguments of mc.
 const mcBucket = "peer/" + bucketArg + "/"
 
+// mcJob returns a job that runs mc, the command line of MinIO, with an empty configuration. An
+// environment variable names the server.
 func mcJob(args ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		server := e.jobServer()

@@ -178,14 +178,19 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 			Requests: r.requests,
 			Received: r.received,
 		}
-		if r.resident != nil {
+
+		// The measurements come from a child process if it has reported the peak of its heap or of its
+		// resident memory. With the peak of the heap, it reports no CPU time.
+		hasHeap := r.peak != 0
+		hasResident := r.resident != nil
+		if hasResident {
 			row.Resident = median(r.resident)
 		}
-		if r.peak == 0 {
+		if !hasHeap {
 			row.CPU = median(r.cpu)
 		}
-		if r.peak == 0 && r.resident == nil {
-			// A child process does not report allocations.
+		// A child process does not report allocations.
+		if !hasHeap && !hasResident {
 			row.Allocs = median(r.allocs)
 			row.Bytes = median(r.bytes)
 		}

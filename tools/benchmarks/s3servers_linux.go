@@ -118,6 +118,8 @@ var (
 	}
 )
 
+// serverRows returns a row for each server. Its op measures a command, on a server whose bucket
+// s3://full has the tree of small or large files.
 func serverRows(large bool, command serverCommand) (rows []row) {
 	for _, name := range serverNames() {
 		rows = append(rows, row{

@@ -91,6 +91,8 @@ type serverRun struct {
 	server *s3Process // nil before the first step
 }
 
+// step makes and measures step i. It starts the server before the first step, and ends it after the
+// last one.
 func (r *serverRun) step(e *env, i int) (report *childReport, err error) {
 	if i == 0 {
 		if r.server, err = e.startS3Server(r.name); err != nil {

@@ -41,9 +41,11 @@ func (e *env) fullBucket() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = e.runJob(syncUp(), dir, bucket)
+	if _, err := e.runJob(syncUp(), dir, bucket); err != nil {
+		return "", err
+	}
 	e.shared[name] = bucket
-	return bucket, err
+	return bucket, nil
 }
 
 // syncUp returns a job that uploads with this library's command line.
