@@ -45,12 +45,15 @@ func run(ctx context.Context, address string, files int, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+
+	// Count only the requests of the listing.
 	seen.reset()
-	listed, total, err := list(ctx, bucket, key)
+	listed, total, listErr := list(ctx, bucket, key)
 	requests := seen.requests.Load()
 	bytes := seen.bytes.Load()
-	err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), key))
-	if err != nil {
+
+	removeErr := bucket.Remove(context.WithoutCancel(ctx), key)
+	if err := errors.Join(listErr, removeErr); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%d files of %d bytes in an archive of %d bytes\n", listed, total, attrs.Size)
