@@ -181,7 +181,8 @@ func judgeAll(ctx context.Context, s suite, prepared string, servers []server, s
 var errLacksScheme = errors.New("not over this scheme")
 
 // judge runs a suite on a server, and returns the results. It writes the log and the results to a
-// directory below dir.
+// directory below dir. If scheme is "", the suite chooses the scheme. judge returns errLacksScheme if
+// the server does not support the scheme.
 func judge(ctx context.Context, s suite, prepared string, srv server, scheme, dir string) ([]result, error) {
 	overTLS := s.tls || s.needsTLS
 	column := srv.name
@@ -194,6 +195,8 @@ func judge(ctx context.Context, s suite, prepared string, srv server, scheme, di
 		return nil, err
 	}
 	defer running.stop()
+
+	// A server that testservers has started may have no TLS.
 	hasOtherScheme := running.tls() != overTLS
 	if scheme != "" && hasOtherScheme {
 		return nil, errLacksScheme
@@ -201,6 +204,7 @@ func judge(ctx context.Context, s suite, prepared string, srv server, scheme, di
 	if s.needsTLS && !running.tls() {
 		return nil, errLacksScheme
 	}
+
 	dir = filepath.Join(dir, s.title(), column)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -210,6 +214,7 @@ func judge(ctx context.Context, s suite, prepared string, srv server, scheme, di
 		return nil, err
 	}
 	defer log.Close()
+
 	start := time.Now()
 	results, err := s.run(ctx, task{prepared: prepared, on: running, server: srv.name, dir: dir, log: log})
 	if err != nil {

@@ -137,10 +137,15 @@ func parseCells(table string) cells {
 		suite := strings.Trim(texts[0], "`")
 		if suite == "suite" {
 			header = texts
-		} else if len(texts) == len(header) && slices.Contains(names(suites), suite) {
-			for i, text := range texts[1:] {
-				parsed.parse(suite, header[i+1], text)
-			}
+			continue
+		}
+
+		isResultLine := len(texts) == len(header) && slices.Contains(names(suites), suite)
+		if !isResultLine {
+			continue
+		}
+		for i, text := range texts[1:] {
+			parsed.parse(suite, header[i+1], text)
 		}
 	}
 	return parsed

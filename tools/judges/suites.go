@@ -84,7 +84,8 @@ const timeout = 30 * time.Minute
 
 // command runs a program in the directory dir. It writes all output to the log. If w is not nil,
 // it also writes the standard output to w. If the program ends with an exit code other than 0,
-// command returns no error, because failed tests cause such a code, too.
+// command returns no error, because failed tests cause such a code, too. If the program
+// takes longer than timeout, command ends it and returns no error, so that the results so far count.
 func (t task) command(ctx context.Context, dir string, env []string, w io.Writer, name string, args ...string) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -99,7 +100,8 @@ func (t task) command(ctx context.Context, dir string, env []string, w io.Writer
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
 	err := c.Run()
-	var ended *exec.ExitError
+
+	// If the context of the caller has ended, the results are not complete.
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -107,7 +109,8 @@ func (t task) command(ctx context.Context, dir string, env []string, w io.Writer
 		logf("%s did not end in %s", name, timeout)
 		return nil
 	}
-	if errors.As(err, &ended) {
+	var exitErr *exec.ExitError
+	if errors.As(err, &exitErr) {
 		return nil
 	}
 	return err
