@@ -82,6 +82,7 @@ func systems(names, archs []string) []system {
 // resolve lists all packages that a program needs on a system. It fails if one of them has no files
 // for that system.
 func (r *repository) resolve(dir string, tags []string, s system) error {
+	// The flag -e lists a package with an error, too. The template prints a line for each of them.
 	cmd := exec.Command(
 		r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f",
 		"{{if .Error}}{{.ImportPath}}: {{.Error}}{{end}}", "-e", ".",
@@ -89,11 +90,13 @@ func (r *repository) resolve(dir string, tags []string, s system) error {
 	cmd.Dir = filepath.Join(r.root, dir)
 	cmd.Env = append(os.Environ(), s.env()...)
 	cmd.Stderr = os.Stderr
-	data, err := cmd.Output()
+	output, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("go list %s for %s/%s: %w", dir, s.os, s.arch, err)
 	}
-	broken := slices.DeleteFunc(strings.Split(string(data), "\n"), func(line string) bool {
+
+	// A package without an error makes an empty line.
+	broken := slices.DeleteFunc(strings.Split(string(output), "\n"), func(line string) bool {
 		return strings.TrimSpace(line) == ""
 	})
 	if len(broken) > 0 {

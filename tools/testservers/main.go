@@ -77,27 +77,35 @@ func run(filter, dir string, command []string) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	signals := make(chan os.Signal, 4)
-	stopping := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
-	ctx, notYet := signal.NotifyContext(context.Background(), stopping...)
+
+	// Until all servers have started, a signal ends the start.
+	stopSignals := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	startCtx, stopNotify := signal.NotifyContext(context.Background(), stopSignals...)
 	var f fleet
 	defer func() {
 		err = errors.Join(err, f.stop())
 	}()
-	if err := f.start(ctx, chosen); err != nil {
-		notYet()
+	if err := f.start(startCtx, chosen); err != nil {
+		stopNotify()
 		return 1, err
 	}
-	signal.Notify(signals, stopping...) // from now on, the command receives the signals
-	notYet()
-	watching, end := context.WithCancel(context.Background())
-	defer end()
-	f.watch(watching, func(err error) {
+
+	// From now on, the command receives the signals. Notify comes before stopNotify, so that no signal
+	// ends this program in between.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, stopSignals...)
+	stopNotify()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	f.watch(ctx, func(err error) {
 		fmt.Fprintln(os.Stderr, "testservers:", err)
 	})
+
+	// The command may have failed because of a server.
 	code, err = runCommand(dir, command, f.variables, signals)
 	if code != 0 {
-		err = errors.Join(err, f.check(watching))
+		err = errors.Join(err, f.check(ctx))
 	}
 	return code, err
 }

@@ -71,8 +71,8 @@ func runPostgres(dir, program string, args ...string) error {
 	command := exec.Command(line[0], append(line[1:], args...)...)
 	command.Dir = dir
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}
-	if said, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w:\n%s", program, err, said)
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w:\n%s", program, err, output)
 	}
 	return nil
 }

@@ -128,7 +128,17 @@ func (n *names) declare(decl ast.Decl) {
 	}
 }
 
+// declareType adds the fields and methods in the declaration of a type, and the types from which it
+// has more of them: embedded types, and the type on the right side of another declaration.
 func (n *names) declareType(spec *ast.TypeSpec) {
+	declared := spec.Name.Name
+	embed := func(name string, isOwn bool) {
+		if !isOwn {
+			name = "" // a type of another package
+		}
+		n.embeds[declared] = append(n.embeds[declared], name)
+	}
+
 	var fields *ast.FieldList
 	switch t := spec.Type.(type) {
 	case *ast.StructType:
@@ -136,26 +146,22 @@ func (n *names) declareType(spec *ast.TypeSpec) {
 	case *ast.InterfaceType:
 		fields = t.Methods
 	default:
-		if name, isOwn := typeName(t); isOwn {
-			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)
-		} else {
-			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], "")
-		}
+		embed(typeName(t))
 		return
 	}
+
 	for _, field := range fields.List {
 		for _, name := range field.Names {
-			n.member(spec.Name.Name, name.Name)
+			n.member(declared, name.Name)
 		}
 		if len(field.Names) > 0 {
 			continue
 		}
+
+		// An embedded type is also a field with the name of the type.
 		name, isOwn := typeName(field.Type)
-		n.member(spec.Name.Name, name)
-		if !isOwn {
-			name = ""
-		}
-		n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)
+		n.member(declared, name)
+		embed(name, isOwn)
 	}
 }
 
