@@ -189,6 +189,7 @@ func (o childOrder) find() (clientCase, contender, error) {
 	return clientCase{}, contender{}, fmt.Errorf("no case %q with %q", o.Case, o.Contender)
 }
 
+// profiled returns an op that also writes a CPU profile to a file.
 func profiled(name string, op func() error) func() error {
 	return func() error {
 		file, err := os.Create(name)

@@ -23,10 +23,15 @@ func commandLineCases() []benchCase {
 		oursAtTheCommandLine, rcloneContender(rcloneBest, "--transfers", "32", "--checkers", "32"),
 		rcloneContender(rcloneOwn),
 	}
-	for _, other := range []struct {
+	others := []struct {
 		variable string
 		tool     tool
-	}{{s5cmdVariable, s5cmdContender}, {mcVariable, mcContender}, {awsVariable, awsContender}} {
+	}{
+		{s5cmdVariable, s5cmdContender},
+		{mcVariable, mcContender},
+		{awsVariable, awsContender},
+	}
+	for _, other := range others {
 		if os.Getenv(other.variable) != "" {
 			contenders = append(contenders, other.tool)
 		}
@@ -40,8 +45,7 @@ func commandLineCases() []benchCase {
 		goals = append(goals, faster(ours, s5cmdOwn, 1))
 	}
 
-	var cases []benchCase
-	for _, k := range []commandLineCase{
+	operations := []commandLineCase{
 		{name: "cli-up", title: "into an empty bucket", job: func(c tool) job { return c.up }},
 		{name: "cli-again", title: "into a bucket that has all of it", filled: true, keeps: true, job: func(c tool) job { return c.up }},
 		{name: "cli-down", title: "from a bucket into a new directory", filled: true, keeps: true, down: true, job: func(c tool) job { return c.down }},
@@ -57,11 +61,14 @@ func commandLineCases() []benchCase {
 			removed: true,
 			job:     func(c tool) job { return c.undelete },
 		},
-	} {
+	}
+
+	var cases []benchCase
+	for _, k := range operations {
 		var rows []row
 		goals := goals
+		// The programs rclone and s5cmd cannot undelete.
 		if k.removed {
-			// The programs rclone and s5cmd cannot undelete.
 			goals = nil
 		}
 		for _, c := range contenders {

@@ -88,12 +88,14 @@ func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) setupFun
 	}
 }
 
+// driverPut returns an op that stores objects with a driver, without the engine.
 func driverPut(e *env) (opFunc, error) {
 	driver := memstore.NewDriver(memstore.Config{})
 	data := make([]byte, kilobyte)
 	keys := keyRing(64)
 	return func(n int) error {
 		for i := range n {
+			// A driver gets the checksum from its caller, so each operation has to compute it.
 			sum := storage.CRC32C{Sum: crc32.Checksum(data, castagnoli), Known: true}
 			if err := put(e.ctx, driver, keys[i%len(keys)], data, sum); err != nil {
 				return err

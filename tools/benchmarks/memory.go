@@ -186,7 +186,8 @@ func downloadOp(bytes int) setupWith[store] {
 	}
 }
 
-// listOp fills a store with keys, and returns an op that lists the keys with a prefix.
+// listOp fills a store with keys, and returns an op that lists the keys with a prefix. The prefix is
+// a folder of 1,000 keys, or "" for all keys.
 func listOp(keys int, prefix string) setupWith[store] {
 	return func(e *env, s store) (opFunc, error) {
 		want := keys

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,6 +54,7 @@ func s3ServerCases() []benchCase {
 		return nil
 	}
 
+	// The first three servers are those of this library. The goals compare them with the others.
 	var ahead, lighter []goal
 	for _, other := range serverNames()[3:] {
 		ahead = append(ahead, faster(serverInMemory, other, 1), faster(serverOnDirectory, other, 1))
@@ -64,13 +66,13 @@ func s3ServerCases() []benchCase {
 			name:  "s3server-" + name,
 			title: title,
 			rows:  serverRows(large, command),
-			goals: append(ahead, memory...),
+			goals: slices.Concat(ahead, memory),
 		}
 	}
 
 	small := fmt.Sprintf("%d files of 4 KiB", listedKeys)
 	large := fmt.Sprintf("a file of %d MiB", commandLineLarge)
-	data := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
+	storedBytes := float64(int64(listedKeys)*serverFileBytes + commandLineLarge<<20)
 	return []benchCase{
 		transfer("up", small+" to a server, by s5cmd with 16 workers", false, uploadTree, lighter...),
 		transfer("list", "a list of them", false, listTree, lighter...),
@@ -82,7 +84,7 @@ func s3ServerCases() []benchCase {
 			title: "all of this, with a new server",
 			rows:  memoryRows(),
 			goals: []goal{
-				memoryAtMost(serverInMemory, 1.5*data+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
+				memoryAtMost(serverInMemory, 1.5*storedBytes+50<<20), lessMemory(serverOnDirectory, serverMinIO, 0.25),
 			},
 		},
 		s3ServerSteps(small, large),
@@ -187,6 +189,8 @@ func (s *s3Process) runCommand(ctx context.Context, tree string, command serverC
 	return report, s.s5cmd(ctx, "rb", "s3://empty")
 }
 
+// memoryRows returns a row for each server. Its op starts the server, and measures all commands with
+// both trees together.
 func memoryRows() (rows []row) {
 	for _, name := range serverNames() {
 		rows = append(rows, row{
@@ -199,7 +203,7 @@ func memoryRows() (rows []row) {
 						return err
 					}
 					start := time.Now()
-					if err := s.everything(e); err != nil {
+					if err := s.runAll(e); err != nil {
 						return err
 					}
 					e.reports[name] = &childReport{Nanos: float64(time.Since(start)), CPU: s.cpu(), Resident: s.peak()}
@@ -211,7 +215,8 @@ func memoryRows() (rows []row) {
 	return rows
 }
 
-func (s *s3Process) everything(e *env) error {
+// runAll runs each command with the tree of small files, and then each with the large file.
+func (s *s3Process) runAll(e *env) error {
 	for i, large := range []bool{false, true} {
 		tree, err := e.serverTree(large)
 		if err != nil {
