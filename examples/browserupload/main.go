@@ -131,6 +131,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	}
 	_, _ = fmt.Fprintf(stdout, "bucket  %s\nstore   %s\nCORS    %s\nOpen %s/ and stop with Ctrl-C.\n",
 		site.name, strings.Join(site.storeOrigins, " "), site.corsNote, origins[0])
+
+	// At the end, stop ends the sweeps. Wait then waits for the last one, before the site is closed.
 	var sweeping sync.WaitGroup
 	defer sweeping.Wait()
 	ctx, stop := context.WithCancel(ctx)

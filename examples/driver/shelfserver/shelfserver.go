@@ -102,11 +102,14 @@ func checksum(content []byte) string {
 func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, content []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	old := s.objects[key]
-	if r.Header.Get("If-None-Match") == "*" && old != nil || !matches(r, old) {
+	mustBeAbsent := r.Header.Get("If-None-Match") == "*"
+	if (mustBeAbsent && old != nil) || !matches(r, old) {
 		w.WriteHeader(http.StatusPreconditionFailed)
 		return false
 	}
+
 	o := &object{
 		header:   http.Header{},
 		content:  content,
