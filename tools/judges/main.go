@@ -76,11 +76,11 @@ type chosen struct {
 }
 
 // A named is a suite or a server that flags can select by either of two names. title() returns a
-// unique name. called() returns a name that several suites or servers may share. For example, all
+// unique name. baseName() returns a name that several suites or servers may share. For example, all
 // versions of a suite share a name.
 type named interface {
 	title() string
-	called() string
+	baseName() string
 }
 
 func names[T named](all []T) []string {
@@ -91,16 +91,18 @@ func names[T named](all []T) []string {
 	return titles
 }
 
+// choose returns the suites or servers with the wanted names, in the order of the names. It fails if a
+// name selects none.
 func choose[T named](all []T, wanted []string) ([]T, error) {
 	var chosen []T
 	for _, name := range wanted {
-		n := len(chosen)
+		before := len(chosen)
 		for _, one := range all {
-			if name == one.title() || name == one.called() {
+			if name == one.title() || name == one.baseName() {
 				chosen = append(chosen, one)
 			}
 		}
-		if len(chosen) == n {
+		if len(chosen) == before {
 			return nil, fmt.Errorf("unknown name %q; the names are %s", name, strings.Join(names(all), ", "))
 		}
 	}

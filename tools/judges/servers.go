@@ -45,8 +45,8 @@ var servers = []server{
 	},
 }
 
-func (s server) title() string  { return s.name }
-func (s server) called() string { return s.name }
+func (s server) title() string    { return s.name }
+func (s server) baseName() string { return s.name }
 
 // An account has the credentials of one user.
 type account struct{ key, secret string }

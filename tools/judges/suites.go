@@ -67,7 +67,7 @@ func (s suite) title() string {
 	return s.name + "-" + s.version
 }
 
-func (s suite) called() string { return s.name }
+func (s suite) baseName() string { return s.name }
 
 // A task is one run of a suite on one server.
 type task struct {

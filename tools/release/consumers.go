@@ -43,11 +43,11 @@ func checkConsumers(r *repository) error {
 		if !strings.HasPrefix(dir, "adapters/") && !strings.HasPrefix(dir, "layers/") {
 			continue
 		}
-		err := p.publish(dir)
-		if err == nil {
-			err = p.build(dir)
+		if err := p.publish(dir); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", dir, err))
+			continue
 		}
-		if err != nil {
+		if err := p.build(dir); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", dir, err))
 			continue
 		}

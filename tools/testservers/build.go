@@ -67,18 +67,20 @@ const building = "-building-"
 // buildInto builds a tool and stores it at path in one step, so that path is never incomplete. The
 // caller must hold the lock of the tool.
 func buildInto(ctx context.Context, t tool, path string) error {
+	// This process holds the lock, so no other process builds now. A directory of an earlier build
+	// belongs to a process that was killed.
 	dir := filepath.Dir(path)
-	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
-	for _, rest := range killed {
-		// This process holds the lock, so no other process builds now. The directory belongs to a
-		// process that was killed.
-		_ = os.RemoveAll(rest)
+	oldDirs, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
+	for _, old := range oldDirs {
+		_ = os.RemoveAll(old)
 	}
+
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
+	// The tool is built in the same directory as path, so that it can be renamed to path.
 	output := filepath.Join(work, "made", t.dir())
 	source := filepath.Join(work, "source")
 	for _, dir := range []string{filepath.Dir(output), source} {
@@ -86,12 +88,13 @@ func buildInto(ctx context.Context, t tool, path string) error {
 			return err
 		}
 	}
+
 	logf("building %s, which may take some minutes the first time", t.dir())
-	started := time.Now()
+	start := time.Now()
 	if err := t.build(ctx, source, output); err != nil {
 		return fmt.Errorf("building %s: %w", t.dir(), errors.Join(err, ctx.Err()))
 	}
-	logf("built %s in %s", t.dir(), time.Since(started).Round(time.Second))
+	logf("built %s in %s", t.dir(), time.Since(start).Round(time.Second))
 	return os.Rename(output, path)
 }
 

@@ -36,16 +36,20 @@ func runCommand(dir string, args, variables []string, signals <-chan os.Signal) 
 	}
 }
 
+// exitCode returns the exit code of a program for the result of Wait, as a shell does. It fails if the
+// program has not run.
 func exitCode(err error) (int, error) {
-	var ended *exec.ExitError
 	if err == nil {
 		return 0, nil
 	}
-	if !errors.As(err, &ended) {
+	var exitErr *exec.ExitError
+	if !errors.As(err, &exitErr) {
 		return 1, fmt.Errorf("running the command: %w", err)
 	}
-	if status, ok := ended.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+
+	// A program that a signal has ended has no exit code of its own.
+	if status, ok := exitErr.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		return signaled + int(status.Signal()), nil
 	}
-	return ended.ExitCode(), nil
+	return exitErr.ExitCode(), nil
 }

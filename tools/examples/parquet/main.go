@@ -44,12 +44,14 @@ func run(ctx context.Context, address string, rows int, w io.Writer) error {
 	}
 	fmt.Fprintf(w, "uploaded %d rows, %d bytes\n", rows, attrs.Size)
 
+	// Count only the requests of readColumns.
 	seen.reset()
-	got, err := readColumns(ctx, bucket, key, "distance", "fare")
+	got, readErr := readColumns(ctx, bucket, key, "distance", "fare")
 	requests := seen.requests.Load()
 	bytes := seen.bytes.Load()
-	err = errors.Join(err, bucket.Remove(context.WithoutCancel(ctx), key))
-	if err != nil {
+
+	removeErr := bucket.Remove(context.WithoutCancel(ctx), key)
+	if err := errors.Join(readErr, removeErr); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "distance %.0f, fare %.0f\n", got.sums["distance"], got.sums["fare"])

@@ -109,8 +109,11 @@ func (h handlers) Filecmd(r *sftp.Request) error {
 	case "Remove", "Rmdir":
 		return h.files.Remove(r.Filepath)
 	case "Rename":
-		if _, err := h.files.Stat(r.Target); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(err, fs.ErrExist) // SFTP does not permit replacing a file
+		// SFTP does not permit replacing a file.
+		_, err := h.files.Stat(r.Target)
+		isFree := errors.Is(err, fs.ErrNotExist)
+		if !isFree {
+			return errors.Join(err, fs.ErrExist)
 		}
 		return h.files.Rename(r.Filepath, r.Target)
 	case "Setstat":
