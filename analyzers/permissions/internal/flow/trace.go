@@ -100,7 +100,7 @@ func (g *Graph) search(v ssa.Value, path accessPath, stack callStack) []Origin {
 		return t.origins
 	}
 
-	// Without an origin, the value that was not visited may have led to one.
+	// The search follows no endless paths. If it has found no origin, such a path may have led to one.
 	if len(t.origins) == 0 && t.unvisited != nil {
 		t.unknown(t.unvisited, stack)
 	}
