@@ -29,6 +29,8 @@ func tailCases() []benchCase {
 	}}
 }
 
+// tailRow returns a row with the 99th percentile of a contender's reads, on a server that delays some
+// responses.
 func tailRow(c contender) row {
 	return row{
 		name:   c.name,
@@ -39,10 +41,13 @@ func tailRow(c contender) row {
 				return nil, err
 			}
 			connected, err := c.open(e, url)
+			if err != nil {
+				return nil, err
+			}
 			return func(int) (err error) {
 				e.reports[c.name], err = e.slowest(connected)
 				return err
-			}, err
+			}, nil
 		},
 	}
 }

@@ -97,6 +97,8 @@ func newOneStore(e *env) twoStores {
 	}
 }
 
+// newOverlaid returns a bucket over a new store with an overlay over an old store. The case stores its
+// objects in the new store, except in the row inOldStore.
 func newOverlaid(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
 	oldDriver := memstore.NewDriver(memstore.Config{})
@@ -211,6 +213,8 @@ func upload1k(e *env, s twoStores) (opFunc, error) {
 	}, nil
 }
 
+// create1k returns an op that creates an object, and removes it without the layer, so that the next
+// operation can create it again.
 func create1k(e *env, s twoStores) (opFunc, error) {
 	data := make([]byte, kilobyte)
 	return func(n int) error {

@@ -64,9 +64,11 @@ func properties(fields string) map[string]bool {
 	return wanted
 }
 
+// writeItem writes the JSON of one listed object, with the wanted properties only. If wanted is nil,
+// it writes all properties.
 func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool) {
 	address := "https://storage.googleapis.com/storage/v1/b/bucket/o/" + url.PathEscape(name)
-	separator := byte('{')
+	separator := byte('{') // a comma after the first property
 	for _, p := range [...]struct{ name, value string }{
 		{"kind", "storage#object"},
 		{"id", "bucket/" + name + "/" + generation},
@@ -93,7 +95,8 @@ func writeItem(page *bytes.Buffer, name string, i int64, wanted map[string]bool)
 		}
 	}
 
-	if separator == '{' {
+	hasNone := separator == '{'
+	if hasNone {
 		page.WriteByte('{')
 	}
 	page.WriteByte('}')

@@ -63,12 +63,16 @@ func answer(w http.ResponseWriter, format string, args ...any) {
 // request.
 func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	byteRange := r.Header.Get("Range")
-	complete := byteRange == ""
-	if complete && r.URL.Query().Has("partNumber") && size > 0 {
+	isWhole := byteRange == ""
+
+	// The object has only one part. S3 responds to a request for a part as to one for a range.
+	if isWhole && r.URL.Query().Has("partNumber") && size > 0 {
 		byteRange = "bytes=0-"
 	}
+
+	// A response with a range of the object has no checksum of the object.
 	header := map[string]string{"Etag": etag}
-	if r.Header.Get("X-Amz-Checksum-Mode") != "" && complete && size >= 0 {
+	if r.Header.Get("X-Amz-Checksum-Mode") != "" && isWhole && size >= 0 {
 		header["X-Amz-Checksum-Crc32c"] = checksum(size)
 		header["X-Amz-Checksum-Type"] = "FULL_OBJECT"
 	}
