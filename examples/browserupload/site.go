@@ -93,17 +93,21 @@ func (s *site) openBucket(ctx context.Context, set settings) error {
 	if err != nil {
 		return err
 	}
-	if u.Scheme != "file" && u.Scheme != "mem" {
+	isLocal := u.Scheme == "file" || u.Scheme == "mem"
+	if !isLocal {
 		s.bucket, err = storage.Open(ctx, set.bucket, opts...)
 		return err
 	}
+
+	// The signed URLs begin with the address of the server, which is known only after its start.
 	s.server, err = serve.NewServer(func(baseURL string) (storage.Bucket, error) {
 		return storage.Open(ctx, set.bucket, append(opts, storage.WithSigningBaseURL(baseURL))...)
 	})
-	if err == nil {
-		s.bucket = s.server.Bucket
+	if err != nil {
+		return err
 	}
-	return err
+	s.bucket = s.server.Bucket
+	return nil
 }
 
 // probe signs an upload and a download, to find out the origins to which the page will connect, and

@@ -67,6 +67,7 @@ func (a *archive) markPaid(ctx context.Context, key string) error {
 	return storage.SetTags(ctx, a.bucket, key, tags)
 }
 
+// show prints the state, the retention and the encryption of an invoice.
 func (a *archive) show(ctx context.Context, key string) error {
 	attrs, err := a.bucket.Attrs(ctx, key)
 	if err != nil {

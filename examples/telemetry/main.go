@@ -70,6 +70,8 @@ func (p printer) ExportSpans(_ context.Context, spans []sdktrace.ReadOnlySpan) e
 
 func (printer) Shutdown(context.Context) error { return nil }
 
+// printMetrics prints the counts of all metrics. A histogram shows how many values it has, and a sum
+// shows its value.
 func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, w io.Writer) error {
 	var all metricdata.ResourceMetrics
 	if err := reader.Collect(ctx, &all); err != nil {
