@@ -65,6 +65,8 @@ func checkArchives(r *repository) error {
 	return errors.Join(errs...)
 }
 
+// checkArchive checks the go.mod of the module in the folder dir of export, creates its archive, and
+// prints the size. Without a version of the release, the archive has another version, which is valid.
 func (r *repository) checkArchive(export, dir string) error {
 	name := filepath.Join(export, dir, "go.mod")
 	text, err := os.ReadFile(name)

@@ -27,11 +27,14 @@ func checkUpdates(r *repository) error {
 	if err != nil {
 		return err
 	}
-	absent, err := withoutUpdates(text, dirs)
-	if err == nil && len(absent) > 0 {
-		err = fmt.Errorf(".github/dependabot.yml must name the modules %v", absent)
+	missing, err := withoutUpdates(text, dirs)
+	if err != nil {
+		return err
 	}
-	return err
+	if len(missing) > 0 {
+		return fmt.Errorf(".github/dependabot.yml must name the modules %v", missing)
+	}
+	return nil
 }
 
 // withoutUpdates returns the directories of modules that the configuration of Dependabot does not

@@ -243,10 +243,13 @@ func newDir(name, host string) (string, error) {
 	if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
 		_ = os.RemoveAll(dir) // fails if the directory belongs to another user
 	}
-	if err := os.Mkdir(dir, 0o700); !errors.Is(err, os.ErrExist) {
-		return dir, err
+
+	// If another run uses the directory, take one with a random name.
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, os.ErrExist) {
+		return os.MkdirTemp(parent, "omnibucket-"+name+"-*")
 	}
-	return os.MkdirTemp(parent, "omnibucket-"+name+"-*")
+	return dir, err
 }
 
 // watch watches the servers in the background. If a server ends before ctx is done, watch passes an

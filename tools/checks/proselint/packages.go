@@ -186,7 +186,12 @@ func (n *names) has(recv, name string) bool {
 		return true
 	}
 	for _, embedded := range n.embeds[recv] {
-		if embedded == "" || embedded != recv && n.has(embedded, name) {
+		isOfOtherPackage := embedded == ""
+		if isOfOtherPackage {
+			return true
+		}
+		// A type that refers to itself would otherwise be searched without an end.
+		if embedded != recv && n.has(embedded, name) {
 			return true
 		}
 	}
