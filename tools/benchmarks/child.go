@@ -215,19 +215,22 @@ func watchResident(url string, op func() error) (*childReport, error) {
 	if err := process.ForgetPeak(); err != nil {
 		return nil, err
 	}
+
 	base, _ := process.Resident()
 	cpu := process.CPUTime()
 	start := time.Now()
 	if err := op(); err != nil {
 		return nil, err
 	}
+
 	r := &childReport{Nanos: float64(time.Since(start)), CPU: float64(process.CPUTime() - cpu)}
 	_, peak := process.Resident()
 	r.Resident = float64(max(peak, base) - base)
-	if base == 0 {
-		// The system does not report it.
+	isUnknown := base == 0 // on a system without a report of the resident memory
+	if isUnknown {
 		r.Resident = -1
 	}
+
 	after, err := nullserver.Counts(http.DefaultClient, url)
 	r.Requests = since(before, after, 1)
 	return r, err

@@ -156,6 +156,7 @@ func (p *provider) ours(name string, t tuning) contender {
 	}
 }
 
+// client returns a client that calls the bucket b of this library with the options of t.
 func (t tuning) client(b storage.Bucket) client {
 	uploadOptions := []storage.UploadOption{storage.WithContentType(contentType)}
 	var downloadOptions []storage.DownloadOption
@@ -252,6 +253,8 @@ func (c clientCase) benchCase() benchCase {
 	return all
 }
 
+// setup returns the op of a contender. If the case measures one amount of work, the op runs in a child
+// process. Otherwise this process opens the contender, and the op runs here.
 func (c clientCase) setup(e *env, contender contender) (opFunc, error) {
 	url, err := c.serverURL(e)
 	if err != nil {
@@ -267,6 +270,7 @@ func (c clientCase) setup(e *env, contender contender) (opFunc, error) {
 		}
 		return func(int) error { return e.runInChild(order) }, nil
 	}
+
 	connected, err := contender.open(e, url)
 	if err != nil {
 		return nil, err

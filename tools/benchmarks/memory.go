@@ -116,6 +116,7 @@ func keyRing(n int) []string {
 	return keys
 }
 
+// putOp returns an op that stores objects of the given number of bytes.
 func putOp(bytes int) setupWith[store] {
 	return func(e *env, s store) (opFunc, error) {
 		data := make([]byte, bytes)

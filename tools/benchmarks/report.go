@@ -90,6 +90,7 @@ func bytesOf(bytes, factor float64) goal {
 func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
 
+	// In the table, the first row is this library.
 	byName := map[string]*result{}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(table, "time/op\tCPU/op\tallocs/op\tB/op\ttime ÷ ours\tCPU ÷ ours\t \t")
@@ -99,8 +100,10 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		bytes := fmt.Sprintf("%.0f", median(r.bytes))
 		cpu := record.Nanos(median(r.cpu))
 		cpuRatio := fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
+
+		// A row with the memory of a child process has no allocations. A row with the peak of the
+		// child's heap has no CPU time, either.
 		if r.peak > 0 || r.resident != nil {
-			// This row was measured in a child process.
 			allocs = "-"
 			bytes = "-"
 		}
