@@ -67,15 +67,16 @@ func (p *printer) facts(title string, facts ...fact) {
 // table prints rows in columns. The first column is aligned to the left, and the others to the
 // right.
 func (p *printer) table(rows [][]string) {
-	var widths []int
+	widths := []int{nameWidth} // the first column is at least as wide as the names of facts
 	for _, row := range rows {
 		for i, cell := range row {
 			if i == len(widths) {
-				widths = append(widths, nameWidth*(1-min(i, 1)))
+				widths = append(widths, 0)
 			}
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
+
 	for _, row := range rows {
 		line := "    " + pad(row[0], widths[0])
 		for i, cell := range row[1:] {

@@ -220,6 +220,8 @@ func (t *tour) narrow(ctx context.Context, key string) error {
 	return nil
 }
 
+// remove removes all objects of the tour. It fails if it removes another number than want, or if any
+// object remains.
 func (t *tour) remove(ctx context.Context, want int) error {
 	t.out.section("Remove", "storage.RemoveMatching(ctx, bucket, nil)")
 	start := time.Now()

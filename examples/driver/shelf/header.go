@@ -52,10 +52,10 @@ func conditionHeader(c storage.Condition) http.Header {
 // attrsOf reads the headers of a response. The revision is the ETag, which the store changes with
 // every write.
 func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
-	size, err := strconv.ParseInt(header.Get("Object-Size"), 10, 64)
-	modified, errTime := http.ParseTime(header.Get("Last-Modified"))
-	sum, errSum := strconv.ParseUint(header.Get("Crc32c"), 16, 32)
-	if err = errors.Join(err, errTime, errSum); err != nil {
+	size, sizeErr := strconv.ParseInt(header.Get("Object-Size"), 10, 64)
+	modified, timeErr := http.ParseTime(header.Get("Last-Modified"))
+	sum, sumErr := strconv.ParseUint(header.Get("Crc32c"), 16, 32)
+	if err := errors.Join(sizeErr, timeErr, sumErr); err != nil {
 		return nil, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the headers of the response are not those of a shelf: %w", err),
