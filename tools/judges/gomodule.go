@@ -20,8 +20,8 @@ type goModule struct {
 	program       string // name of the program to build, or "" if the suite needs the whole module
 	args          []string
 	vendor        bool   // true to build with a vendor directory
-	replaced      string // path of a file to replace, or ""; its new content is in the field by
-	by            []byte
+	replaced      string // path of a file to replace, or ""
+	replacement   []byte // new content of that file
 }
 
 // minioGo is the module with the functional tests of MinIO's client. It has two versions: the
@@ -100,11 +100,11 @@ var litestream = goModule{
 // containers and the SDKs of all clouds. Our file objstore/acceptance.go replaces s3_e2e_test.go,
 // and runs the module's acceptance test on S3 only.
 var objstore = goModule{
-	path:     "github.com/thanos-io/objstore",
-	program:  "objstore.test",
-	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
-	replaced: "providers/s3/s3_e2e_test.go",
-	by:       objstoreAcceptance,
+	path:        "github.com/thanos-io/objstore",
+	program:     "objstore.test",
+	args:        []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
+	replaced:    "providers/s3/s3_e2e_test.go",
+	replacement: objstoreAcceptance,
 }.pinned("v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=")
 
 // opentofu is the program OpenTofu, which has a backend for S3. Terraform cannot be built in the
@@ -143,19 +143,24 @@ func (m goModule) build(ctx context.Context) (string, error) {
 	return filepath.Join(dir, m.program), err
 }
 
+// buildInto builds the program of the module into dir. If files of the module change first, it builds
+// in a copy of the module in dir.
 func (m goModule) buildInto(ctx context.Context, dir string) error {
 	source, err := m.download(ctx)
 	if err != nil {
 		return err
 	}
-	if m.vendor || m.replaced != "" { // use a copy, because files in the module cache must not change
+
+	// Files in the module cache must not change.
+	needsCopy := m.vendor || m.replaced != ""
+	if needsCopy {
 		if err := copyTree(source, dir); err != nil {
 			return err
 		}
 		source = dir
 	}
 	if m.replaced != "" {
-		if err := os.WriteFile(filepath.Join(dir, m.replaced), m.by, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, m.replaced), m.replacement, 0o644); err != nil {
 			return err
 		}
 	}
@@ -167,9 +172,10 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	return goCommand(
-		ctx, source, nil,
-		append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)...)
+
+	// The flag -o follows the name of the Go command, which is build or test.
+	args := slices.Concat([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:])
+	return goCommand(ctx, source, nil, args...)
 }
 
 // download returns the directory of the module in the module cache. It fails if the hash of the

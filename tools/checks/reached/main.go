@@ -23,39 +23,43 @@ import (
 func main() {
 	base := flag.String("since", "HEAD", "the commit with which the working tree is compared")
 	flag.Parse()
-	var reached, without []string
+	var reached, skipped []string
 	err := repository.Enter()
 	if err == nil {
-		reached, without, err = run(*base)
+		reached, skipped, err = run(*base)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reached:", err)
 		os.Exit(1)
 	}
-	if len(without) > 0 {
+	if len(skipped) > 0 {
 		const why = "without those whose tests need an SDK, which make test runs:"
-		fmt.Fprintln(os.Stderr, why, strings.Join(without, " "))
+		fmt.Fprintln(os.Stderr, why, strings.Join(skipped, " "))
 	}
 	fmt.Println(strings.Join(reached, "\n"))
 }
 
-func run(base string) (reached, without []string, err error) {
+// run returns the packages that the changes since a commit affect, as reachedBy does.
+func run(base string) (reached, skipped []string, err error) {
+	commands := [][]string{
+		{"diff", "--name-only", base},                  // changed files
+		{"ls-files", "--others", "--exclude-standard"}, // new files
+	}
 	var files []string
-	for _, args := range [][]string{
-		{"diff", "--name-only", base}, {"ls-files", "--others", "--exclude-standard"},
-	} {
+	for _, args := range commands {
 		command := exec.Command("git", args...)
 		command.Stderr = os.Stderr
-		data, err := command.Output()
+		output, err := command.Output()
 		if err != nil {
 			return nil, nil, fmt.Errorf("git %s: %w", args[0], err)
 		}
-		files = append(files, strings.Fields(string(data))...)
+		files = append(files, strings.Fields(string(output))...)
 	}
+
 	packages, err := golist.Packages[pkg](".", "ImportPath,Imports,TestImports,XTestImports,Deps", nil, "./...")
 	if err != nil {
 		return nil, nil, err
 	}
-	reached, without = reachedBy(files, packages)
-	return reached, without, nil
+	reached, skipped = reachedBy(files, packages)
+	return reached, skipped, nil
 }

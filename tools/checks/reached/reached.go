@@ -23,7 +23,7 @@ var sdks = []string{
 // reachedBy returns the packages whose tests the changed files may affect. The packages that
 // contain these files come first. The second result lists the folders of affected packages that are
 // left out because their tests need an SDK.
-func reachedBy(files []string, packages []pkg) (reached, without []string) {
+func reachedBy(files []string, packages []pkg) (reached, skipped []string) {
 	byPath := map[string]*pkg{}
 	for i := range packages {
 		byPath[packages[i].ImportPath] = &packages[i]
@@ -45,12 +45,12 @@ func reachedBy(files []string, packages []pkg) (reached, without []string) {
 			continue
 		}
 		if needsSDK(needs) {
-			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
+			skipped = append(skipped, strings.TrimPrefix(p.ImportPath, module+"/"))
 			continue
 		}
 		others = append(others, p.ImportPath)
 	}
-	return append(changed, others...), without
+	return append(changed, others...), skipped
 }
 
 // packageOf returns the package of a file, or "" if there is none. A file in a folder without Go
