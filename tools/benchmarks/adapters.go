@@ -140,6 +140,8 @@ func inMemory[S closer](adapters []adapter[S]) []adapterRow[S] {
 	return rows
 }
 
+// adapterRows returns a row for each contender. If a contender can count its traffic, the row also
+// shows the requests and the received bytes of an operation.
 func adapterRows[S closer](setup setupWith[S], contenders []adapterRow[S]) []row {
 	var rows []row
 	for _, c := range contenders {

@@ -121,6 +121,8 @@ func localPut(name, title string, bytes int, goals ...goal) benchCase {
 	}
 }
 
+// localPutSynced returns a case that stores objects in a local directory which syncs each object to
+// the disk.
 func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 	putSynced := func(e *env) (opFunc, error) {
 		dir, err := e.dir()
@@ -239,14 +241,20 @@ func listRows(files int) []row {
 			once: true,
 			setup: func(e *env) (opFunc, error) {
 				s, err := openFileblob(e, e.shared[treeName].(string))
-				return listTreeOp(e, s, files), err
+				if err != nil {
+					return nil, err
+				}
+				return listTreeOp(e, s, files), nil
 			},
 		},
 		{
 			name: objstoreFile,
 			setup: func(e *env) (opFunc, error) {
 				s, err := openFilesystem(e, e.shared[treeName].(string))
-				return listTreeOp(e, s, files), err
+				if err != nil {
+					return nil, err
+				}
+				return listTreeOp(e, s, files), nil
 			},
 		},
 		{

@@ -158,18 +158,20 @@ func (r *result) run(op opFunc, n int) error {
 	// Writes of the previous row would otherwise slow this one.
 	process.FlushDisk()
 	runtime.GC()
+
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	computed := process.CPUTime()
+	cpuBefore := process.CPUTime()
 	start := time.Now()
 	if err := op(n); err != nil {
 		return err
 	}
-	took := time.Since(start)
-	computed = process.CPUTime() - computed
+	elapsed := time.Since(start)
+	cpu := process.CPUTime() - cpuBefore
 	runtime.ReadMemStats(&after)
-	r.cpu = append(r.cpu, float64(computed)/float64(n))
-	r.nanos = append(r.nanos, float64(took.Nanoseconds())/float64(n))
+
+	r.cpu = append(r.cpu, float64(cpu)/float64(n))
+	r.nanos = append(r.nanos, float64(elapsed.Nanoseconds())/float64(n))
 	r.allocs = append(r.allocs, float64(after.Mallocs-before.Mallocs)/float64(n))
 	r.bytes = append(r.bytes, float64(after.TotalAlloc-before.TotalAlloc)/float64(n))
 	return nil

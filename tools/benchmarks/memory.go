@@ -211,6 +211,8 @@ func listOp(keys int, prefix string) setupWith[store] {
 	}
 }
 
+// mixedOp returns an op that several goroutines run together. Half of the operations read an object, a
+// quarter store one, and a quarter get the attributes of one.
 func mixedOp(goroutines int) setupWith[store] {
 	return func(e *env, s store) (opFunc, error) {
 		keys := keyRing(10_000)
@@ -223,7 +225,8 @@ func mixedOp(goroutines int) setupWith[store] {
 		return func(n int) error {
 			return together(goroutines, func(g int) error {
 				for i := g; i < n; i += goroutines {
-					k := keys[i*7919%len(keys)] // successive keys are far apart
+					// The factor is a prime number, so that successive keys are far apart.
+					k := keys[i*7919%len(keys)]
 					var err error
 					switch i / goroutines % 4 {
 					case 0, 1:

@@ -32,6 +32,8 @@ type serverOrder struct {
 
 type serverReady struct{ URL string }
 
+// runServer is the part of [provider.server] that runs in the child. It starts the null server, writes
+// the URL of the server to w, and serves until src ends.
 func (p *provider) runServer(src io.Reader, w io.Writer) error {
 	var order serverOrder
 	if err := readJSON(src, &order); err != nil {
@@ -44,6 +46,8 @@ func (p *provider) runServer(src io.Reader, w io.Writer) error {
 	if err := writeJSON(w, serverReady{server.URL}); err != nil {
 		return err
 	}
+
+	// src ends when the benchmark closes it or dies.
 	_, _ = io.Copy(io.Discard, src)
 	return server.Close()
 }

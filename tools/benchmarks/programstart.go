@@ -18,6 +18,8 @@ func startCases() []benchCase {
 	}}
 }
 
+// startRow returns a row for the program in the folder start/pkg. In place of the memory, it reports
+// the size of the program.
 func startRow(name, pkg string) row {
 	return row{
 		name:   name,

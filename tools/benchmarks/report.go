@@ -209,6 +209,7 @@ var peers = []string{
 	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",
 }
 
+// versions returns the versions of the peers, which are the other libraries, by their module paths.
 func versions() map[string]string {
 	modules := map[string]string{}
 	info, _ := debug.ReadBuildInfo()

@@ -12,15 +12,18 @@ import (
 
 const mostBlobs = 5000
 
-// serveList sends a page of a generated listing. It ignores delimiters.
+// serveList sends a page of a generated listing. The prefix contains the number of listed blobs.
+// serveList ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix := query.Get("prefix")
-	blobs := nullserver.Size(query.Get("prefix"))
+	blobs := nullserver.Size(prefix)
 	maximum := nullserver.PageSize(query.Get("maxresults"), mostBlobs)
 	start, end := nullserver.Page(blobs, query.Get("marker"), maximum)
 
+	// The buffer has room for blobs of 1 KiB, so that it rarely grows.
+	const blobBytes = 1024
 	var page bytes.Buffer
-	page.Grow(1024 * int(max(end-start, 0)+2))
+	page.Grow(blobBytes * int(max(end-start, 0)+2))
 	fmt.Fprintf(
 		&page,
 		`<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/%s" ContainerName="bucket">`+

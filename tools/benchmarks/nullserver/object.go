@@ -30,23 +30,23 @@ func ServeObject(w http.ResponseWriter, r *http.Request, byteRange string, size 
 	}
 
 	start, end, ok := parseRange(byteRange, size)
-	all := w.Header()
+	h := w.Header()
 	if !ok {
-		all.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
+		h.Set("Content-Range", fmt.Sprintf("bytes */%d", size))
 		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 		return
 	}
 
 	for name, value := range header {
-		all.Set(name, value)
+		h.Set(name, value)
 	}
-	all.Set("Last-Modified", Modified)
-	all.Set("Accept-Ranges", "bytes")
-	all.Set("Content-Type", "application/octet-stream")
-	all.Set("Content-Length", strconv.FormatInt(end-start, 10))
+	h.Set("Last-Modified", Modified)
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Length", strconv.FormatInt(end-start, 10))
 
 	if byteRange != "" {
-		all.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
 		w.WriteHeader(http.StatusPartialContent)
 	}
 	if r.Method == http.MethodGet {

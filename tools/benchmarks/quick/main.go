@@ -152,6 +152,7 @@ var figures = []struct {
 // A table has the ratios of all rounds by case, for each figure.
 type table struct{ ratios map[string][][]float64 }
 
+// add adds the ratios of one round. A figure that was 0 before has no ratio.
 func (t *table) add(before, now map[string]record.Row) {
 	if t.ratios == nil {
 		t.ratios = map[string][][]float64{}

@@ -76,6 +76,8 @@ func plot(k Case) string {
 	)
 }
 
+// plotBars draws a bar for each row that has a measure. The longest bar is as wide as the plot permits.
+// It returns the vertical position below the bars. If no row has the measure, it draws nothing.
 func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 	limit := m.of(slices.MaxFunc(k.Rows, func(a, b Row) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
 	if limit <= 0 {
@@ -84,21 +86,24 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 	y += 8
 	fmt.Fprintf(w, "<text class=\"note\" x=\"%d\" y=\"%d\">%s</text>\n", plotMargin, y, m.title)
 	y += 8
+
 	for _, row := range k.Rows {
+		value := m.of(row)
+		if value <= 0 {
+			continue
+		}
 		class := "bar"
 		if row.Name == k.Rows[0].Name {
 			class = "bar ours"
 		}
-		if value := m.of(row); value > 0 {
-			long := max(1, value/limit*(plotWidth-2*plotMargin-nameWidth-valueWidth))
-			fmt.Fprintf(
-				w,
-				"<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
-				plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, long,
-				barHeight, plotMargin+nameWidth+long+6, y+barHeight-3, escape(m.text(value)),
-			)
-			y += barStep
-		}
+		length := max(1, value/limit*(plotWidth-2*plotMargin-nameWidth-valueWidth))
+		fmt.Fprintf(
+			w,
+			"<text x=\"%d\" y=\"%d\">%s</text><rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.0f\" height=\"%d\" rx=\"2\"/><text class=\"value\" x=\"%.0f\" y=\"%d\">%s</text>\n",
+			plotMargin, y+barHeight-3, escape(shorten(row.Name, 38)), class, plotMargin+nameWidth, y, length,
+			barHeight, plotMargin+nameWidth+length+6, y+barHeight-3, escape(m.text(value)),
+		)
+		y += barStep
 	}
 	return y + 6
 }
