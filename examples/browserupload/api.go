@@ -39,11 +39,11 @@ func (s *site) settings(*http.Request) (any, error) {
 
 // A failure is an error that the user of the page may see.
 type failure struct {
-	status int
-	words  string
+	status  int
+	message string
 }
 
-func (f *failure) Error() string { return f.words }
+func (f *failure) Error() string { return f.message }
 
 // failures maps Codes of the library to failures that the user of the page can understand. The
 // user does not see the original error, because its text contains the name of the bucket.
@@ -66,11 +66,12 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 		w.Header().Set("Cache-Control", "no-store") // responses contain signed URLs
 		value, err := f(r)
 		if err != nil {
-			told := inWords(err)
-			if told.status >= http.StatusInternalServerError && r.Context().Err() == nil {
+			f := failureOf(err)
+			// The visitor sees only the message. An error after the visitor has left needs no entry.
+			if f.status >= http.StatusInternalServerError && r.Context().Err() == nil {
 				slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 			}
-			writeJSON(w, told.status, map[string]string{"error": told.words})
+			writeJSON(w, f.status, map[string]string{"error": f.message})
 			return
 		}
 		if value == nil {
@@ -81,7 +82,8 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	}
 }
 
-func inWords(err error) *failure {
+// failureOf returns what a visitor may see of an error.
+func failureOf(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
 		return f

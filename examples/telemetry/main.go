@@ -44,16 +44,19 @@ func run(ctx context.Context, address string, w io.Writer) error {
 	}
 	defer storage.Close(bucket)
 
+	// The provider of spans prints each span when it ends. One of the operations fails on purpose.
 	fmt.Fprintln(w, "spans:")
 	if _, err := bucket.Upload(ctx, "telemetry/a.txt", strings.NewReader("hello")); err != nil {
 		return err
 	}
-	if _, _, err := storage.ReadAll(ctx, bucket, "telemetry/missing.txt"); !errors.Is(err, storage.ObjectNotFound) {
+	_, _, err = storage.ReadAll(ctx, bucket, "telemetry/missing.txt")
+	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
 	if err := bucket.Remove(ctx, "telemetry/a.txt"); err != nil {
 		return err
 	}
+
 	fmt.Fprintln(w, "metrics:")
 	return printMetrics(ctx, reader, w)
 }

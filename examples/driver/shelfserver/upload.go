@@ -94,11 +94,18 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, key, name string) 
 		w.WriteHeader(status)
 		return
 	}
-	if checkSum(w, r, content) && s.put(w, r, key, content) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.uploads, name)
+	isValid := checkSum(w, r, content)
+	if !isValid {
+		return
 	}
+	isStored := s.put(w, r, key, content)
+	if !isStored {
+		return
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.uploads, name)
 }
 
 // joined returns the content of the named parts, one after the other. If a part is missing or has
