@@ -52,8 +52,8 @@ func newInterface(method string, signature *types.Signature) *types.Interface {
 	return types.NewInterfaceType(methods, nil).Complete()
 }
 
-// addInterface adds the interface that object names, unless it is generic or bucket, which may be
-// nil, implements it.
+// addInterface adds the interface that object names. It adds no generic interface, and none that
+// buckets implement. bucket is their type, or nil if the package of the object does not know it.
 func addInterface(byMethod map[string][]*types.Interface, object types.Object, bucket *types.Interface) {
 	name, ok := object.(*types.TypeName)
 	if !ok {
