@@ -130,6 +130,8 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 			return nil, fmt.Errorf("the store is not running: start judges with testservers -only %s",
 				strings.ToLower(s.name))
 		}
+
+		// Without a bucket, the address is that of the account.
 		address, vars := s.address(endpoint)
 		address = strings.Replace(address, "://", "://"+bucket, 1)
 		env = append(env, vars...)
@@ -138,11 +140,13 @@ func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, erro
 				return nil, err
 			}
 		}
-		if i == 0 {
-			text += fmt.Sprintf("  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir))
-		} else {
+
+		// The first store has the layers. Its layers may use the other store.
+		if i > 0 {
 			text += fmt.Sprintf("  other: %q\n", address)
+			continue
 		}
+		text += fmt.Sprintf("  store: {address: %q, layers: [%s]}\n", address, strings.ReplaceAll(layers, "DIR", dir))
 	}
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err

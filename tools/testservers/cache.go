@@ -34,15 +34,14 @@ func exists(path string) (bool, error) {
 // lockPoll is the time between two attempts to take a lock.
 const lockPoll = 200 * time.Millisecond
 
-// lock locks the file at path. If another process holds the lock, the function waiting() is called
-// once, and lock waits for the other process. The lock ends when unlock is called or this process
-// ends.
-func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
+// lock locks the file at path. If another process holds the lock, lock calls onWait once, and
+// waits for the other process. The lock ends when unlock is called or this process ends.
+func lock(ctx context.Context, path string, onWait func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	told := false
+	isWaiting := false
 	for {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -52,9 +51,9 @@ func lock(ctx context.Context, path string, waiting func()) (unlock func(), err 
 			_ = file.Close()
 			return nil, fmt.Errorf("locking %s: %w", path, err)
 		}
-		if !told {
-			waiting()
-			told = true
+		if !isWaiting {
+			onWait()
+			isWaiting = true
 		}
 		select {
 		case <-ctx.Done():

@@ -37,6 +37,8 @@ type process struct {
 	err     error // error with which the process ended; must be read only after ended was closed
 }
 
+// startProcess starts a server in the directory dir, with the arguments and the environment of its
+// launch. It does not wait until the server accepts requests.
 func startProcess(name string, program []string, dir string, l launch) (*process, error) {
 	p := &process{name: name, launch: l, ended: make(chan struct{})}
 	p.command = exec.Command(program[0], append(slices.Clone(program[1:]), l.args...)...)

@@ -82,6 +82,7 @@ func (p *packages) load(dir string) (*names, error) {
 	return n, nil
 }
 
+// addImports adds the imports of a file by the names that the code uses for them.
 func (n *names) addImports(file *ast.File) {
 	for _, spec := range file.Imports {
 		target, err := strconv.Unquote(spec.Path.Value)
@@ -104,6 +105,8 @@ func (n *names) withImports(file *ast.File) *names {
 	return &c
 }
 
+// declare adds the names of a declaration: functions, methods, types with their members, constants and
+// variables.
 func (n *names) declare(decl ast.Decl) {
 	switch decl := decl.(type) {
 	case *ast.FuncDecl:

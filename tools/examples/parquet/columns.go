@@ -83,6 +83,8 @@ func findChunks(file *parquet.File, columns []string) (chunks []chunk, _ error) 
 			if !ok {
 				return nil, fmt.Errorf("column %q is not in the file", name)
 			}
+
+			// If a chunk has a dictionary, it begins with the page of the dictionary.
 			meta := &file.Metadata().RowGroups[number].Columns[leaf.ColumnIndex].MetaData
 			offset := meta.DataPageOffset
 			if meta.DictionaryPageOffset != 0 {
@@ -137,6 +139,7 @@ func (f fetched) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+// sumPages returns the sum of the numbers in the pages, and closes the pages.
 func sumPages(pages parquet.Pages) (sum float64, err error) {
 	defer func() {
 		err = errors.Join(err, pages.Close())
@@ -150,13 +153,18 @@ func sumPages(pages parquet.Pages) (sum float64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		for reader := page.Values(); err != io.EOF; {
-			var n int
-			if n, err = reader.ReadValues(values); err != nil && err != io.EOF {
+
+		// ReadValues may return the last values together with io.EOF.
+		for reader := page.Values(); ; {
+			n, err := reader.ReadValues(values)
+			if err != nil && err != io.EOF {
 				return 0, err
 			}
 			for _, v := range values[:n] {
 				sum += v.Double()
+			}
+			if err == io.EOF {
+				break
 			}
 		}
 		parquet.Release(page)
