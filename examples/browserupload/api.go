@@ -67,7 +67,7 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 		value, err := f(r)
 		if err != nil {
 			f := failureOf(err)
-			// The visitor sees only the message. An error after the visitor has left needs no entry.
+			// The visitor sees only the message. After the visitor has left, the log needs no entry.
 			if f.status >= http.StatusInternalServerError && r.Context().Err() == nil {
 				slog.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
 			}

@@ -187,7 +187,7 @@ func cleanName(name string) string {
 		return r
 	}, strings.ToValidUTF8(name, ""))
 
-	// Some browsers send the path of the file on the visitor's machine, so keep only its end.
+	// The name may be a path on the machine of the visitor. Keep only its end.
 	name = strings.TrimSpace(name[strings.LastIndexAny(name, `/\`)+1:])
 	if runes := []rune(name); len(runes) > 100 {
 		name = strings.TrimSpace(string(runes[:100]))

@@ -175,7 +175,7 @@ func (d *deriver) unknownOpen(call *ssa.Call, stack string, address textTrace) (
 		all = append(all, place)
 	}
 
-	// The function has no callers that pass an unknown address, such as main.
+	// No caller passes an unknown address. For example, main has no callers.
 	if len(all) == 0 {
 		return []Place{unknown}
 	}
