@@ -77,7 +77,7 @@ func main() {
 	busy := newEnv(context.Background())
 	exitOn(busy.keepBusy(*busyLoops))
 
-	missed := 0 // number of goals
+	missed := 0 // number of goals that were missed
 	run := []record.Case{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {

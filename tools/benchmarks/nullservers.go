@@ -32,7 +32,7 @@ type serverOrder struct {
 
 type serverReady struct{ URL string }
 
-// runServer is the part of [provider.server] that runs in the child. It starts the null server, writes
+// runServer is the part of provider.server that runs in the child. It starts the null server, writes
 // the URL of the server to w, and serves until src ends.
 func (p *provider) runServer(src io.Reader, w io.Writer) error {
 	var order serverOrder

@@ -151,7 +151,7 @@ func parseCells(table string) cells {
 	return parsed
 }
 
-// parse adds the results in the text of one cell of a table, which [cells.text] has made.
+// parse adds the results in the text of one cell of a table, which cells.text has made.
 func (c cells) parse(suite, column, text string) {
 	server, schemes, hasSchemes := strings.Cut(column, " (")
 	if !hasSchemes {

@@ -22,7 +22,7 @@ func adapter(bucket storage.Bucket) thanos.Bucket {
 	return b
 }
 
-// oldCalls has the calls of the old library, and is only compiled.
+// oldCalls has the calls of the old library. It never runs: the compiler checks that they are valid.
 func oldCalls(
 	ctx context.Context, b thanos.Bucket, name, dir string, off, length int64, r io.Reader, f func(string) error,
 	err error,
@@ -41,7 +41,7 @@ func oldCalls(
 	_, _ = thanos.UploadDir, thanos.DownloadDir
 }
 
-// newCalls has the calls that replace them, and is only compiled.
+// newCalls has the calls of this library that replace the old ones. It never runs, either.
 func newCalls(ctx context.Context, b storage.Bucket, name, dir string, off, length int64, r io.Reader, err error) {
 	b.Upload(ctx, name, r)
 	b.Download(ctx, name)
