@@ -63,6 +63,7 @@ func (t *table) catchUp(ctx context.Context, last int64) error {
 	return nil
 }
 
+// apply adds the changes of the log entries after t.version, up to last, to the balances.
 func (t *table) apply(ctx context.Context, last int64) error {
 	for entry, err := range t.log.From(ctx, t.version+1) {
 		if err != nil {

@@ -111,6 +111,7 @@ func (t *tour) list(ctx context.Context) (total, error) {
 	return sum, nil
 }
 
+// attributes shows the attributes of an object.
 func (t *tour) attributes(ctx context.Context, key string) error {
 	t.out.section("Attributes of "+key, "bucket.Attrs(ctx, key)")
 	attrs, err := t.bucket.Attrs(ctx, key)
@@ -136,6 +137,7 @@ func (t *tour) attributes(ctx context.Context, key string) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// readBack reads an object, and compares its checksum with those of the file and of the store.
 func (t *tour) readBack(ctx context.Context, key string) error {
 	t.out.section("Read it back", "storage.ReadAll(ctx, bucket, key)")
 	data, attrs, err := storage.ReadAll(ctx, t.bucket, key)
@@ -167,6 +169,7 @@ func (t *tour) readBack(ctx context.Context, key string) error {
 	return nil
 }
 
+// readRange shows that a part of an object can be read by itself.
 func (t *tour) readRange(ctx context.Context, key string) error {
 	const length = 48
 	t.out.section("Read a range", fmt.Sprintf("bucket.Download(ctx, key, storage.WithRange(0, %d))", length))

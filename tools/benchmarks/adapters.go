@@ -259,6 +259,7 @@ func callCopy(ctx context.Context, s adapterStore) error {
 	return s.copyTo(ctx, "folder/copy", adapterKey)
 }
 
+// adapterList returns an op that lists a folder with the given number of keys.
 func adapterList(keys int) setupWith[adapterStore] {
 	return func(e *env, s adapterStore) (opFunc, error) {
 		for i := range keys {

@@ -191,6 +191,7 @@ type commandLineRun struct {
 	full         bool // true if the bucket has all files, and no operation changes it
 }
 
+// setUp makes the tree and the bucket before the first operation.
 func (r *commandLineRun) setUp() (err error) {
 	if r.tree, err = r.e.commandLineTree(); err != nil {
 		return err

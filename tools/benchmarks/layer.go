@@ -72,6 +72,8 @@ func (d s3Like) Describe() driver.Description {
 	return description
 }
 
+// bucketPut returns an op that stores objects of 1 KiB in a bucket in memory. body makes the body of
+// each upload from its bytes.
 func bucketPut(body func([]byte) io.Reader, opts ...storage.OpenOption) setupFunc {
 	return func(e *env) (opFunc, error) {
 		bucket := memstore.New(opts...)
@@ -116,6 +118,7 @@ func put(ctx context.Context, drv driver.Driver, key string, data []byte, sum st
 	return err
 }
 
+// bucketGet returns an op that reads an object of 1 KiB from a bucket in memory.
 func bucketGet(opts ...storage.OpenOption) setupFunc {
 	return func(e *env) (opFunc, error) {
 		bucket := memstore.New(opts...)
@@ -138,6 +141,7 @@ func bucketGet(opts ...storage.OpenOption) setupFunc {
 	}
 }
 
+// driverGet returns an op that reads an object of 1 KiB with a driver, without the engine.
 func driverGet(e *env) (opFunc, error) {
 	drv := memstore.NewDriver(memstore.Config{})
 	if err := put(e.ctx, drv, "key", make([]byte, kilobyte), storage.CRC32C{}); err != nil {

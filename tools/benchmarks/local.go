@@ -200,6 +200,7 @@ func writeData(f *os.File, data []byte, sync bool) error {
 	return f.Sync()
 }
 
+// readOp returns an op that reads a file of 1 KiB with package os.
 func readOp(e *env) (opFunc, error) {
 	dir, err := e.dir()
 	if err != nil {

@@ -439,6 +439,8 @@ func serverSize(limit int64) goal {
 	}
 }
 
+// strippedServerSize builds s3server without debugging information, and returns the size of the
+// program in bytes.
 func strippedServerSize() (int64, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	if err != nil {

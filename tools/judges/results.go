@@ -43,6 +43,7 @@ func merge(results []result) []result {
 // A counts holds the numbers of tests of one suite on one server, by outcome.
 type counts struct{ passed, failed, skipped int }
 
+// count returns how many tests passed, failed and were skipped.
 func count(results []result) counts {
 	var c counts
 	for _, r := range results {

@@ -32,6 +32,8 @@ func findChromium(ctx context.Context, module string) (launch, error) {
 	}, nil
 }
 
+// lookChromium returns the path of the named browser, or of the first known browser in the PATH if name
+// is "".
 func lookChromium(name string) (string, error) {
 	if name != "" {
 		return exec.LookPath(name)

@@ -49,6 +49,8 @@ func (n npmTool) stamp(context.Context) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil))[:16], nil
 }
 
+// build installs the packages in the directory work, changes them as n.edits says, and bundles the tool
+// into the file at path.
 func (n npmTool) build(ctx context.Context, work, path string) error {
 	if err := n.install(ctx, work, nodeMajor); err != nil {
 		return err

@@ -16,6 +16,7 @@ const (
 	versitygwSecret = "versitygw-secret"
 )
 
+// launchVersityGW prepares versitygw with a directory for objects and one for old versions.
 func launchVersityGW(p instance) (launch, error) {
 	// versitygw does not permit that one of these paths is a prefix of the other.
 	data := filepath.Join(p.dir, "data")

@@ -57,6 +57,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return result, nil
 }
 
+// page requests one page of a listing.
 func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error) {
 	response, err := d.send(ctx, request{method: http.MethodGet, query: query})
 	if err != nil {

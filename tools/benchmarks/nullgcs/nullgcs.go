@@ -64,6 +64,7 @@ func (Service) Operation(r *http.Request) string {
 	return r.Method + " bucket"
 }
 
+// uploadOperation returns the name of the operation of a request to the path for uploads.
 func uploadOperation(r *http.Request) string {
 	query := r.URL.Query()
 	if query.Has("upload_id") && r.Method == http.MethodDelete {
