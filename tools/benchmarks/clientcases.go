@@ -55,6 +55,8 @@ func clientCases() []clientCase {
 	)
 }
 
+// smallCases returns the cases that compare uploads and downloads of 1 KiB with the SDKs and other
+// libraries.
 func smallCases() []clientCase {
 	s3All := []contender{s3Ours, s3Unknown, s3Raw, s3Manager, s3Parts, s3Minio, s3GoCloud, s3Thanos, s3Plain}
 	s3Goals := []goal{
@@ -159,6 +161,7 @@ func smallCases() []clientCase {
 	}
 }
 
+// randomCases returns the cases that compare reads of pieces of an object with the SDKs.
 func randomCases() []clientCase {
 	return []clientCase{
 		{
@@ -185,6 +188,7 @@ func randomCases() []clientCase {
 	}
 }
 
+// listCases returns the cases that compare listings with the SDKs and other libraries.
 func listCases() []clientCase {
 	const title = "list keys with their sizes, in pages of 1,000, over plain http; figures are of one key"
 	gcsFields := gcsSDK(rawGCSFields, gcsDefaults, "Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass")
@@ -237,6 +241,7 @@ func listCases() []clientCase {
 	}
 }
 
+// signCases returns the cases that compare the signing of URLs with the SDKs.
 func signCases() []clientCase {
 	const title = "sign a URL for a download, valid for an hour"
 	return []clientCase{
@@ -311,6 +316,7 @@ func openLocalSigner(e *env, base storage.OpenOption) (storage.Bucket, error) {
 	return local.Open(dir, local.Config{}, base)
 }
 
+// manyCases returns the cases that compare the heap during many uploads at the same time.
 func manyCases() []clientCase {
 	// perConnection is the memory that a goal permits for the connection of an upload. A connection
 	// of net/http takes about 16 KiB, with a request and its goroutines.

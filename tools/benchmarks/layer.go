@@ -21,6 +21,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // telemetry setup. In the row with the name ours, the library's telemetry is turned off.
 const unconfigured = "with telemetry, not set up"
 
+// layerCases returns the cases that show what the engine costs above a driver in memory.
 func layerCases() []benchCase {
 	seekable := func(data []byte) io.Reader { return bytes.NewReader(data) }
 	return []benchCase{

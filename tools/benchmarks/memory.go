@@ -50,6 +50,7 @@ func onceRow(rows []row, name string) []row {
 	return rows
 }
 
+// memoryCases returns the cases that compare buckets in memory with those of other libraries.
 func memoryCases(keys int) []benchCase {
 	return []benchCase{
 		{

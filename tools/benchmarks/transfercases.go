@@ -25,6 +25,8 @@ func oursAt(concurrency int) string { return fmt.Sprintf("%s, %d at once", ours,
 
 const againTitle = "upload 64 MiB of unknown length ten times over TLS; figures are of all ten"
 
+// uploadCases returns the cases that compare uploads of one large object, or of several at once, with the
+// SDKs and other libraries.
 func uploadCases() []clientCase {
 	s3Near := []contender{s3Ours, s3Unknown, s3Plain, s3Manager, s3Parts, s3Minio}
 	azureDefault := azureSDK(azureUpload, nil)
@@ -185,6 +187,8 @@ func s3Streams(name, where string, server *nullserver.Options, goals ...goal) cl
 	}
 }
 
+// downloadCases returns the cases that compare downloads of one large object with the SDKs and other
+// libraries.
 func downloadCases() []clientCase {
 	s3Ranges := s3TransferManager(transferRanges, transfertypes.GetObjectRanges)
 	s3Near := []contender{s3Ours, s3SDK(rawUnchecked, sdkUnchecked), s3Raw, s3Minio}
