@@ -130,25 +130,32 @@ func (w *nameWalk) escapablePrefix() string {
 	return prefix
 }
 
-// add adds an item to n.items in S3's order, unless it was shown before or does not match the listing's prefix. It
-// keeps only the first items, as many as a page of the walk may need.
+// add adds an item to n.items in S3's order, unless the walk has already shown it or it does not match the listing's
+// prefix. It keeps only the first items, as many as a page of the walk may need, and sets n.hasMore if it drops one.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if !strings.HasPrefix(item.key, w.listing.Prefix) {
 		return
 	}
+
+	// The walk is past all names up to startAfter. Only a folder that contains startAfter may have later keys.
 	isShown := item.key <= n.startAfter && !w.beginsIn(item, n)
 	if isShown {
 		return
 	}
+
+	// The item exists if the driver has listed another version of the object, or another object in the folder.
 	i, exists := slices.BinarySearchFunc(n.items, item, compareNames)
 	if exists {
 		return
 	}
 
-	copied := *item.entry.VersionEntry // so that the whole page of the driver need not stay in memory
-	item.entry.VersionEntry = &copied
+	// The driver reuses the entries of its page for the next one, so the item needs its own copy.
+	entry := *item.entry.VersionEntry
+	item.entry.VersionEntry = &entry
 	n.items = slices.Insert(n.items, i, item)
-	limit := w.listing.Max + 1 // the item after the page shows that there is another page
+
+	// The item after the page shows that there is another page.
+	limit := w.listing.Max + 1
 	if len(n.items) > limit {
 		n.items = n.items[:limit]
 		n.hasMore = true

@@ -112,14 +112,15 @@ func (l *driverListing) acceptName(name string, isPrefix bool) (key, common stri
 	return key, common, true
 }
 
-// add shows an entry if it belongs on the page, and returns false if the page is full.
-func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
+// add shows an entry if it belongs on the page, and reports whether the page has room for more entries.
+func (l *driverListing) add(ctx context.Context, e *listedEntry) (hasRoom bool, err error) {
 	key, common, ok := l.acceptName(e.Key, e.IsPrefix)
 	if !ok {
+		// The entry is not shown, either because it does not belong on the page, or because the page is full.
 		return !l.hasMore, nil
 	}
 	if common != "" {
-		l.show(nil, false, common)
+		l.showPrefix(common)
 		return true, nil
 	}
 	if e.marker {
@@ -136,6 +137,9 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	l.show(v, e.isLatest, "")
 	return true, nil
 }
+
+// showPrefix shows a common prefix.
+func (l *driverListing) showPrefix(common string) { l.show(nil, false, common) }
 
 // listedVersion returns the version of an entry, or nil and no error if the object is gone. If a newer null version has
 // replaced the latest one since the driver listed it, the result is the newer version.
@@ -204,7 +208,7 @@ func (l *driverListing) finishPrefix(ctx context.Context, key string, walk newWa
 	l.startAfter = common
 	showCommon := func(*listedEntry) (bool, error) {
 		l.count++
-		l.show(nil, false, common)
+		l.showPrefix(common)
 		return false, nil
 	}
 	_, err := walk(state.Listing{Prefix: common, Max: 1}, key, showCommon).run(ctx)

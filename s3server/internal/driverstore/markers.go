@@ -201,8 +201,9 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 	}
 }
 
-// removeImplied removes a delete marker that only S3 shows and the driver does not have (see markerSuffix). To do so,
-// it makes the removed version of the key the current object again, unless there is another one.
+// removeImplied removes a delete marker that only S3 shows and the driver does not have (see markerSuffix). S3 shows
+// the marker because the driver has only noncurrent versions of the key. Therefore, removeImplied makes the newest of
+// them the current object again, unless there is another one.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	newest, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
@@ -213,14 +214,17 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 	}
 
 	// The id of the marker is that of the removed version with markerSuffix.
-	v, err := b.find(ctx, r.Key, strings.TrimSuffix(r.ID, markerSuffix))
+	removedID := strings.TrimSuffix(r.ID, markerSuffix)
+	v, err := b.find(ctx, r.Key, removedID)
 	if err != nil {
 		return state.Removal{ID: r.ID}, err
 	}
 	if v == nil {
-		return state.Removal{ID: r.ID}, nil // the version was removed in the meantime, and the marker with it
+		// The version was removed in the meantime, and the marker with it.
+		return state.Removal{ID: r.ID}, nil
 	}
 	defer heldObjectOf(v).close()
+
 	if err := b.restoreVersion(ctx, v); err != nil {
 		return state.Removal{}, storageerror.ToS3(err, r.Key)
 	}

@@ -80,7 +80,7 @@ func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept
 			return p, nil, err
 		}
 	}
-	return p, kept, keepRest(b, o, kept)
+	return p, kept, keepControls(b, o, kept)
 }
 
 // splitHeader sets the fields and the metadata of p from the headers of an object, and puts the other headers into
@@ -107,10 +107,11 @@ func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, ke
 	return nil
 }
 
-// keepRest adds what the driver has no field for to values, the reserved metadata of an object: its encryption, owner,
-// legal hold that is off, ACL and upload's id. It fails with NotImplemented for an encryption that a gateway cannot
-// have.
-func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
+// keepControls adds the encryption, the owner, the ACL, the upload's id and a legal hold that is off to values, the
+// reserved metadata of an object, because the driver has no fields for them. It fails with NotImplemented for an
+// encryption that a gateway cannot have.
+func keepControls(b *driverBucket, o *state.Object, values url.Values) error {
+	// Without an entry, restore sets the default, which is encryption by the store.
 	e := o.Encryption
 	if e.Algorithm != state.ByStore {
 		if !b.ownStore() {
@@ -127,6 +128,7 @@ func keepRest(b *driverBucket, o *state.Object, values url.Values) error {
 	if o.Account != b.owner() {
 		values.Set(keptAccount, o.Account)
 	}
+	// The driver cannot tell a hold that is off from one that was never set.
 	if o.Lock.Hold == "OFF" {
 		values.Set(keptHold, "OFF")
 	}

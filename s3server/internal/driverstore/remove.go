@@ -35,15 +35,17 @@ func (b *driverBucket) remove(
 		return state.Removal{}, err
 	}
 
-	// A marker that only S3 shows, and a version in one of this library's own stores, are removed in other ways.
+	// The driver has no such version if the marker is one that only S3 shows.
 	if isMarkerID(r.ID) {
 		return b.removeImplied(ctx, r)
 	}
+	// This library's own stores may have several versions with the same id for clients.
 	if r.ID != "" && b.ownStore() && b.keepsVersions() {
 		return b.removeVersion(ctx, r)
 	}
 
-	removal, err := b.delete(ctx, r, condition, settings.Notification != nil)
+	hasEvent := settings.Notification != nil
+	removal, err := b.delete(ctx, r, condition, hasEvent)
 	if err != nil {
 		return state.Removal{}, err
 	}
@@ -54,6 +56,7 @@ func (b *driverBucket) remove(
 		return removal, nil
 	}
 	if settings.Versioning == state.Suspended {
+		// The marker is the new null version, and S3 keeps only one.
 		b.removeReplaced(ctx, r.Key)
 		return state.Removal{Marker: true, ID: state.NullVersion}, nil
 	}

@@ -266,10 +266,11 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
 		err = storageerror.ToS3(err, b.name)
-		if hasRecords { // the bucket stays, but its settings were removed: restore them
-			return errors.Join(err, b.write(ctx, settings, &cachedBucket{}))
+		if !hasRecords {
+			return err
 		}
-		return err
+		// The bucket stays, but its settings were removed with the records, so store them again.
+		return errors.Join(err, b.write(ctx, settings, &cachedBucket{}))
 	}
 	s.forget(b)
 	return nil

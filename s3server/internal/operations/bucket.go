@@ -208,8 +208,8 @@ type listedBucket struct {
 	BucketRegion       string `xml:",omitempty"`
 }
 
-// listBuckets responds with the caller's buckets: one page of them if the request has max-buckets, and
-// otherwise all.
+// listBuckets responds with a page of the caller's buckets, in the order of their names. The page has at most
+// max-buckets of them, or 10,000 if the request has no such parameter.
 func listBuckets(r *request.Request) error {
 	maximum, err := r.Number("max-buckets", 10_000)
 	if err != nil {
@@ -232,13 +232,16 @@ func listBuckets(r *request.Request) error {
 	region := r.Query.Get("bucket-region")
 	var page []listedBucket
 	nextToken := ""
+
+	// No bucket of the page precedes its prefix, or the last bucket of the page before.
 	start := max(string(startAfter), prefix)
 	for b, err := range r.Server.Store.ListBuckets(r.HTTP.Context(), start) {
 		if err != nil {
 			return err
 		}
+		// The page before ends with this bucket.
 		if token != "" && b.Name == string(startAfter) {
-			continue // the last bucket of the page before
+			continue
 		}
 		if b.Account != r.Caller.Account {
 			continue
@@ -246,11 +249,12 @@ func listBuckets(r *request.Request) error {
 		if region != "" && b.Region != region {
 			continue
 		}
+		// Names with the prefix follow one another, so no later bucket has it.
 		if !strings.HasPrefix(b.Name, prefix) {
-			break // the names with the prefix are the first of the listing
+			break
 		}
 
-		// One more bucket follows the full page.
+		// The page is full, and this bucket shows that there is another one.
 		if len(page) == maximum {
 			nextToken = base64.StdEncoding.EncodeToString([]byte(page[maximum-1].Name))
 			break

@@ -24,21 +24,21 @@ func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// resultFromObject returns the result of a completed upload that the server has no longer in memory, such
-// as after a restart, from the object that the upload made. It fails with NoSuchUpload if that is not the
-// current object.
+// resultFromObject returns the result of a completed upload from the current object of its key, for a client that
+// repeats the completion. It is for results that the server has no longer in memory, such as after a restart. It fails
+// with NoSuchUpload if the upload did not make the object.
 func resultFromObject(r *request.Request, c *completion, id string) (*completed.Upload, error) {
 	v, versionID, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key})
-	defer r.Server.Store.Release(v)
+	defer r.Server.Store.Release(v) // Find may return a version together with an error
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, state.NoUpload(id)
 	}
 	if err != nil {
-		// It is unknown whether the object exists.
 		return nil, err
 	}
 
-	isOfUpload := id != "" && v.Object.Upload == id // objects of other writes have no upload
+	// The upload of an object is "" if another write made it.
+	isOfUpload := id != "" && v.Object.Upload == id
 	if !isOfUpload || !mayHaveParts(&v.Object, c) {
 		return nil, state.NoUpload(id)
 	}

@@ -97,8 +97,8 @@ func checkRead(r *request.Request, v *state.Version) error {
 	return nil
 }
 
-// sendSpan sends the status and the headers of a span of a version and, for a GET, its bytes. The store has
-// already opened the bytes. wantsSum is true if the client asks for the checksum.
+// sendSpan sends the status and the headers of a span of a version and, for a GET, its bytes. For a GET, the caller
+// must have prepared the store for the read. wantsSum is true if the client asks for the checksum.
 func sendSpan(r *request.Request, v *state.Version, s span, wantsSum bool) {
 	header := r.Writer.Header()
 	if wantsSum {

@@ -180,8 +180,8 @@ func putRetention(r *request.Request) error {
 	return changeLock(r, header, setRetention)
 }
 
-// changeLock changes the lock of a version. Policies apply as if the request were a PutObject with the
-// headers lockHeader, which describe the new lock.
+// changeLock calls change with the lock of the version that the request names, and stores the changed lock. The caller
+// needs the permission for a PutObject with lockHeader, the headers that describe the new lock.
 func changeLock(r *request.Request, lockHeader http.Header, change func(*state.Lock) error) error {
 	header := r.HTTP.Header.Clone()
 	maps.Copy(header, lockHeader)
@@ -256,10 +256,13 @@ func putLegalHold(r *request.Request) error {
 	if doc.Status != "ON" && doc.Status != "OFF" {
 		return s3error.New("MalformedXML")
 	}
-	return changeLock(r, http.Header{state.LockHold: {doc.Status}}, func(l *state.Lock) error {
+
+	setHold := func(l *state.Lock) error {
 		l.Hold = doc.Status
 		return nil
-	})
+	}
+	header := http.Header{state.LockHold: {doc.Status}}
+	return changeLock(r, header, setHold)
 }
 
 // getLegalHold returns the legal hold of a version, or fails if none was ever set.

@@ -72,20 +72,23 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	u.Asked = true
 
 	// By default, the checksum is composite if the algorithm permits that.
-	u.Covers = checksumType
-	switch {
-	case checksumType == "" && kind.Composite:
-		u.Covers = checksum.Composite
-	case checksumType == "":
-		u.Covers = checksum.FullObject
-	case checksumType != checksum.FullObject && checksumType != checksum.Composite:
-		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
+	if checksumType == "" {
+		checksumType = checksum.FullObject
+		if kind.Composite {
+			checksumType = checksum.Composite
+		}
 	}
+	u.Covers = checksumType
 
 	// Not every algorithm permits both types.
-	permitsType := kind.Composite
-	if u.Covers == checksum.FullObject {
+	permitsType := false
+	switch checksumType {
+	case checksum.Composite:
+		permitsType = kind.Composite
+	case checksum.FullObject:
 		permitsType = kind.Full
+	default:
+		return s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
 	}
 	if !permitsType {
 		return s3error.New("InvalidRequest").

@@ -21,6 +21,7 @@ import (
 
 // postObject stores the file of a form upload, if the form's policy permits it.
 func postObject(r *request.Request) error {
+	// Limit the time and the bytes of the fields, which precede the file.
 	r.SetBodyDeadline()
 	preamble := &bodyio.LimitedReader{Body: r.HTTP.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
 	r.HTTP.Body = io.NopCloser(preamble)
@@ -31,16 +32,17 @@ func postObject(r *request.Request) error {
 	}
 	f, err := readForm(reader)
 	if preamble.Left < 0 {
-		// The form has too many bytes before its file. This limit has caused the parser's error, so
-		// the parser's error is ignored.
+		// The form has too many bytes before its file, which is the cause of err.
 		return s3error.New("MaxPostPreDataLengthExceededError")
 	}
 	if err != nil {
 		return err
 	}
+
 	// The limits for the fields do not apply to the file.
 	preamble.Left = math.MaxInt64
 	r.ClearBodyDeadline()
+
 	r.Target.Key = f.fields["key"]
 	if r.Target.Key == "" {
 		return s3error.New("InvalidArgument", "ArgumentName", "key").WithMessage(
@@ -55,7 +57,9 @@ func postObject(r *request.Request) error {
 	if err := request.CheckKey(r.Target.Key); err != nil {
 		return err
 	}
-	size, err := permit(r, f)
+
+	// The form must be permitted as a whole, and each of its fields must be valid as a header.
+	sizes, err := permit(r, f)
 	if err != nil {
 		return err
 	}
@@ -74,10 +78,11 @@ func postObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	if o.Properties.Tags, err = f.tags(); err != nil {
+	o.Properties.Tags, err = f.tags()
+	if err != nil {
 		return err
 	}
-	b, err := request.OpenFile(f.file, header, size)
+	b, err := request.OpenFile(f.file, header, sizes)
 	if err != nil {
 		return err
 	}

@@ -215,21 +215,29 @@ func decodePolicy(document []byte) (*Policy, error) {
 	}
 
 	p := &Policy{document: document}
-	const depth = 0
-	err := checkNames(json.NewDecoder(bytes.NewReader(document)), depth)
-	if err == nil {
-		// The type plain has no UnmarshalJSON. That of Policy decodes only the text.
-		type plain Policy
-		err = strictJSON(document, (*plain)(p))
+	if err := p.decodeFields(); err != nil {
+		if failure, ok := errors.AsType[*s3error.Error](err); ok {
+			return nil, failure
+		}
+		return nil, s3error.New("MalformedPolicy")
 	}
-	if failure, ok := errors.AsType[*s3error.Error](err); ok {
-		return nil, failure
-	}
+
+	// JSON's null decodes without an error, but is no policy.
 	isObject := bytes.HasPrefix(bytes.TrimSpace(document), []byte("{"))
-	if err != nil || !isObject {
+	if !isObject {
 		return nil, s3error.New("MalformedPolicy")
 	}
 	return p, nil
+}
+
+// decodeFields sets the fields of p from its document. It fails if the document has a name twice, or an unknown name.
+func (p *Policy) decodeFields() error {
+	if err := checkNames(json.NewDecoder(bytes.NewReader(p.document)), 0); err != nil {
+		return err
+	}
+	// The method UnmarshalJSON of Policy decodes only the text. The type fields has no such method.
+	type fields Policy
+	return strictJSON(p.document, (*fields)(p))
 }
 
 // check fails if AWS would refuse the statement in policies of buckets and sessions alike.

@@ -46,8 +46,10 @@ func (f *Flags) Serve(ctx context.Context, env Environment, service driver.Servi
 		return err
 	}
 
-	// The outer call restores the setting at the end.
-	defer collectGarbage(env, service != nil)()
+	overStore := service != nil
+	restoreCollector := collectGarbage(env, overStore)
+	defer restoreCollector()
+
 	c := &command{flags: f, env: env}
 	if err := c.read(); err != nil {
 		return err
