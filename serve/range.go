@@ -132,10 +132,10 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 
 	var total int64
 	for _, spec := range specs {
+		// A range such as bytes=-5 selects all of an empty object. Content-Range cannot describe an
+		// empty range, so the whole object is sent.
 		isSuffix := spec.first < 0 && spec.last > 0
 		if size == 0 && isSuffix {
-			// A range such as bytes=-5 selects all of an empty object. Content-Range cannot
-			// describe an empty range, so the whole object is sent.
 			return nil, true
 		}
 
@@ -152,7 +152,7 @@ func (specs rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 		return nil, false
 	}
 
-	// Send the whole object if that is no more work.
+	// Send the whole object if the ranges have more bytes than it, or need too many requests to the store.
 	if total > size || len(mergeRanges(ranges)) > maxReadSpans {
 		return nil, true
 	}

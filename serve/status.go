@@ -50,6 +50,7 @@ func (o objectOptions) sendFailure(w http.ResponseWriter, r *http.Request, err e
 	}
 	webserver.SetRetryAfter(h, err, 0)
 
+	// The client of a canceled request has usually disconnected, so its error is not one to log or to show.
 	isCanceled := errors.Is(r.Context().Err(), context.Canceled)
 	switch {
 	case o.errorHandler != nil && !isCanceled:

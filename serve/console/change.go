@@ -180,8 +180,8 @@ func transferFolder(
 	return result, nil
 }
 
-// checkDestination fails with PreconditionFailed if the folder is not empty and merge is false. It
-// also fails if the folder cannot be listed.
+// checkDestination fails with PreconditionFailed if the folder has an object and merge is false. Even if merge is true,
+// it lists the folder, and fails if it cannot.
 func checkDestination(ctx context.Context, b storage.Lister, folder string, merge bool) error {
 	for _, err := range b.List(ctx, storage.WithPrefix(folder), storage.WithLimit(1), storage.WithAnyOrder()) {
 		if err != nil {

@@ -96,18 +96,22 @@ func (h *Handler) policy() string {
 // isForeign reports whether a page of another origin has caused the request, as browsers say in the
 // header Origin or Sec-Fetch-Site. Opening this page by a link on another one is not foreign.
 func isForeign(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
+	origin := r.Header.Get("Origin")
+	if origin != "" {
 		u, err := url.Parse(origin)
 		// The scheme may differ, because a proxy may have ended TLS.
 		return err != nil || !isOrigin(origin) || u.Host != r.Host
 	}
 
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "", "none", "same-origin":
+	// No page has caused the request if the user has typed the address, or if the client is not a browser.
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site == "" || site == "none" || site == "same-origin" {
 		return false
 	}
-	isNavigation := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
-	return !isNavigation || r.Method != http.MethodGet
+	opensLink := r.Method == http.MethodGet &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" &&
+		r.Header.Get("Sec-Fetch-Dest") == "document"
+	return !opensLink
 }
 
 // closeConnection closes the connection after a refused request with a body. Otherwise the server would wait

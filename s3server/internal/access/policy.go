@@ -70,13 +70,11 @@ func (a *Access) allowedBySession() bool {
 		return false
 	}
 
-	if a.key == "" || !policy.OnObjects(a.action) {
+	needsObject := a.key != "" && policy.OnObjects(a.action) && a.needsObject()
+	if !needsObject || a.version() != nil {
 		return true
 	}
-	if !a.needsObject() || a.version() != nil {
-		return true
-	}
-	// The object is missing. Only a session with the permission to list may learn this.
+	// The object is missing. Only a session with the permission to list the bucket may learn this.
 	return a.listing().allowedBySession()
 }
 

@@ -29,15 +29,18 @@ func authenticateHeaderV2(r *request.Request, value string) error {
 	if err != nil {
 		return err
 	}
+	// AWS refuses a time before 1970 as invalid, not as that of a clock that is wrong.
 	if t.Unix() < 0 {
 		return s3error.New("AccessDenied").WithMessage("AWS authentication requires a valid Date or x-amz-date header")
 	}
 	if err := checkSkew(r, t, t.Format(time.RFC3339)); err != nil {
 		return err
 	}
+
+	// The text to sign has x-amz-date among its headers, and then has no date of its own.
 	date := r.HTTP.Header.Get("Date")
 	if r.HTTP.Header.Get("X-Amz-Date") != "" {
-		date = "" // x-amz-date is signed among the headers instead
+		date = ""
 	}
 	return verifySignatureV2(r, accessKey, signature, date, r.HTTP.Header.Get("X-Amz-Security-Token"))
 }

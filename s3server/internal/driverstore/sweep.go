@@ -70,8 +70,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	return nil
 }
 
-// sweepParts removes the records of parts whose uploads have no record. It keeps records that were copied from another
-// bucket, and objects that are no records.
+// sweepParts removes the records of parts whose uploads have no record, and so have ended. It keeps records that were
+// copied from another bucket, and objects that are no records, because this server did not write them here.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	orphans, err := r.orphans(ctx)
 	if err != nil {
@@ -80,9 +80,14 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 
 	// The listing has ended, so that removals cannot disturb it.
 	return running.Each(ctx, len(orphans), maxPartRecords, func(ctx context.Context, i int) error {
-		if isOwn, err := r.isOwn(ctx, orphans[i]); err != nil || !isOwn {
+		isOwn, err := r.isOwn(ctx, orphans[i])
+		if err != nil {
 			return err
 		}
+		if !isOwn {
+			return nil
+		}
+
 		// The key of a staged part begins with the key of its record. removeAll removes all objects
 		// with this prefix, which are the record and the staged part.
 		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions())

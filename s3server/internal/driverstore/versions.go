@@ -58,18 +58,20 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	if code == storage.ObjectNotFound {
 		return b.findInstead(ctx, key, id, version)
 	}
+	// No version can have such an id.
 	if code == storage.InvalidArgument && id != "" {
-		return nil, nil // no version has such an id
+		return nil, nil
 	}
 	if err != nil {
 		return nil, storageerror.ToS3(err, key)
 	}
 
-	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
+	// The tags must belong to the same object. If it was replaced in the meantime, find the new one.
+	request.Condition.Revision = h.attrs.Revision
 	tags, err := b.tags(ctx, h.attrs, request)
 	if isCode(err, storage.PreconditionFailed) {
 		h.close()
-		return b.find(ctx, key, id) // the object was replaced in the meantime
+		return b.find(ctx, key, id)
 	}
 	if err != nil {
 		h.close()

@@ -100,12 +100,14 @@ func putBucketACL(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	const isObject = false
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
-		list, err := newACL.list(b.Account, b, false) // not that of an object
-		if err == nil {
-			b.ACL = list
+		list, err := newACL.list(b.Account, b, isObject)
+		if err != nil {
+			return err
 		}
-		return err
+		b.ACL = list
+		return nil
 	})
 }
 
@@ -115,11 +117,13 @@ func putObjectACL(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+	const isObject = true
 	return changeVersion(r, http.StatusOK, func(b *state.Bucket, v *state.Version) error {
-		list, err := newACL.list(b.OwnerOf(&v.Object), b, true)
-		if err == nil {
-			v.Object.ACL = list
+		list, err := newACL.list(b.OwnerOf(&v.Object), b, isObject)
+		if err != nil {
+			return err
 		}
-		return err
+		v.Object.ACL = list
+		return nil
 	})
 }

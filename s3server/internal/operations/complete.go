@@ -244,6 +244,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		hasGap := number > previous+1
 		previous = number
 
+		// A part may be missing, or another client may have replaced it.
 		p, isStored := byNumber[number]
 		if !isStored || !state.SameTag(p.ETag, part.ETag) {
 			return nil, invalidPart(c.upload, part)
@@ -258,9 +259,10 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 		parts = append(parts, p)
 	}
 
-	// Only the last part may be small.
+	// Only the last part may be small. The request lists at least one part, as checkCompletedParts has checked.
+	minSize := r.Server.Limits.MinPartSize
 	for _, p := range parts[:len(parts)-1] {
-		if minSize := r.Server.Limits.MinPartSize; p.Size < minSize {
+		if p.Size < minSize {
 			return nil, s3error.New(
 				"EntityTooSmall", "ProposedSize", strconv.FormatInt(p.Size, 10), "MinSizeAllowed",
 				strconv.FormatInt(minSize, 10), "PartNumber", strconv.Itoa(p.Number), "ETag",

@@ -62,6 +62,7 @@ func openCopySource(r *request.Request, src state.VersionName) (*state.Version, 
 	}
 
 	v, versionID, err := r.Find(src)
+	// Find returns a delete marker together with an error.
 	isMarker := err != nil && v != nil
 	if isMarker && src.ID != "" {
 		err = s3error.New("InvalidRequest").WithMessage("The source of a copy request may not specifically refer to a delete marker by version id.")
@@ -215,6 +216,8 @@ func describeCopy(r *request.Request, o *state.Object, v *state.Version) error {
 
 	// A store that makes its own entity tags may have no checksum of v, and then stores none of the copy.
 	storesNoSum := v.Object.StoreETag && v.Object.Sum.Kind == nil
+
+	// The entity tag of a multipart object is made from its parts, and the copy has no parts.
 	hasParts := v.Object.Parts != nil
 	isAlike := !hasParts && kind == v.Object.Sum.Kind && o.Encryption == v.Object.Encryption
 	if storesNoSum || isAlike {

@@ -284,7 +284,8 @@ func (s *statement) checkBucket(bucket string) error {
 			return malformedPolicy("Policy has invalid action")
 		}
 
-		// For example, s3:GetObject applies to no resource without a key. NotAction and NotResource have no such rule.
+		// For example, s3:GetObject applies to no resource without a key. Parse refuses the policy then. NotAction and
+		// NotResource have no such rule.
 		isUnused := !slices.ContainsFunc(actions, applies)
 		if isUnused && s.Action != nil && s.Resource != nil {
 			s.hasUnusedAction = true
