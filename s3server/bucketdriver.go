@@ -133,17 +133,16 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 		Object:    *object,
 		Condition: state.WriteCondition{Absent: req.Condition.Absent, Match: req.Condition.Revision},
 	}, body)
-	if err == nil {
-		return attrsOf(v, versionID), nil
+	if err != nil {
+		// If the body has failed, its error is the cause.
+		err = body.Blame(err)
+		// The store fails with NoSuchKey if the condition requires a revision of a missing object.
+		if s3error.Is(err, "NoSuchKey") {
+			return nil, storage.PreconditionFailed
+		}
+		return nil, storageerror.FromS3(err)
 	}
-
-	err = body.Blame(err) // if the body has failed, its error is the cause
-
-	// The store fails with NoSuchKey if the condition requires a revision of a missing object.
-	if s3error.Is(err, "NoSuchKey") {
-		return nil, storage.PreconditionFailed
-	}
-	return nil, storageerror.FromS3(err)
+	return attrsOf(v, versionID), nil
 }
 
 // putBody returns the body of a request, which fails at its end if it is too large or does not have the checksum in the

@@ -262,16 +262,19 @@ func (s *Store) ListVersions(
 	}
 
 	page := &driverListing{listing: l, names: &b.names, show: show}
+
+	// If the page before has ended with a common prefix, no key in the prefix is shown again.
 	common, isPrefix := l.CommonPrefix(pos.Key)
 	isAfterPrefix := isPrefix && common == pos.Key
 	if isAfterPrefix {
 		page.startAfter = common
 	}
 
-	// The page before may have ended within the versions of a key.
+	// If the page before has ended within the versions of a key, its other versions come first.
 	isInKey := pos.ID != "" && page.startAfter == ""
 	if isInKey && strings.HasPrefix(pos.Key, l.Prefix) {
-		if err := page.showRest(ctx, pos); err != nil || page.hasMore {
+		err := page.showRest(ctx, pos)
+		if err != nil || page.hasMore {
 			return page.hasMore, err
 		}
 	}
@@ -298,21 +301,25 @@ func (l *driverListing) showRest(ctx context.Context, pos state.VersionPosition)
 	// The versions that follow in a local bucket are those with smaller ids, even if the version pos.ID was removed. In
 	// other buckets, they are those that the driver lists after pos.ID.
 	isOrdered := l.names.bucket.description().Provider == "local" && pos.ID != state.NullVersion
-	isRest := false // true after the last version that was shown
+	isRest := false // true if e follows pos
 	for e, err := range l.names.versionsOf(ctx, pos.Key) {
 		if err != nil {
 			return err
 		}
-		isLastShown := e.id == pos.ID
-		if isOrdered && e.Version < pos.ID && !isLastShown {
+		if !isRest && e.id == pos.ID {
+			// This version was shown before, and the rest follows it.
+			isRest = true
+			continue
+		}
+		if isOrdered && e.Version < pos.ID {
 			isRest = true
 		}
 		if !isRest {
-			isRest = isLastShown
 			continue
 		}
 
-		if hasRoom, err := l.add(ctx, e); err != nil || !hasRoom {
+		hasRoom, err := l.add(ctx, e)
+		if err != nil || !hasRoom {
 			return err
 		}
 	}

@@ -1,7 +1,6 @@
 package driverstore
 
 import (
-	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -317,8 +316,12 @@ func (s *Store) Complete(
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err
 	}
-	if attrs, err := b.uploads.writtenObject(ctx, u); attrs != nil || err != nil {
-		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
+	written, err := b.uploads.writtenObject(ctx, u)
+	if err != nil {
+		return nil, "", err
+	}
+	if written != nil {
+		return nil, "", state.NoUpload(u.ID)
 	}
 
 	w.Object.Upload = u.ID
@@ -326,6 +329,8 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
+
+	// The checksum of the object is made from those of its parts.
 	sources := make([]driver.Part, len(parts))
 	crc := uint32(0)
 	for i, part := range parts {
@@ -341,29 +346,38 @@ func (s *Store) Complete(
 
 	attrs, err := b.uploads.complete(ctx, u, r, sources)
 	if err != nil {
-		// If the current object cannot be read, the upload counts as not complete.
-		current, _ := b.uploads.writtenObject(ctx, u)
-		switch {
-		case current != nil && mayBeWritten(err):
-			// Only the response of the driver was lost.
-			attrs = current
-			err = nil
-		case current != nil || b.uploads.isLost(ctx, u):
-			// Another server has completed the upload, or another program has removed the upload.
-			return nil, "", state.NoUpload(u.ID)
+		attrs, err = b.uploads.resolveFailure(ctx, w, u, err)
+		if err != nil {
+			return nil, "", err
 		}
-	}
-	switch storage.CodeOf(err) {
-	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
-		// A part was replaced in the meantime.
-		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID)
-	}
-	if err != nil {
-		return nil, "", conditionError(storageerror.ToS3(err, w.Key), w.Condition)
 	}
 	b.uploads.removeUpload(ctx, u)
 	v, versionID := b.writtenVersion(ctx, w, settings, attrs)
 	return v, versionID, nil
+}
+
+// resolveFailure decides what a completion that has failed with cause means for the client. It returns the object if
+// the completion has written it nevertheless, and otherwise the error for the client.
+func (m *driverUploads) resolveFailure(
+	ctx context.Context, w *state.Write, u *state.Upload, cause error,
+) (*storage.Attrs, error) {
+	// If the current object cannot be read, the upload counts as not complete.
+	current, _ := m.writtenObject(ctx, u)
+	if current != nil && mayBeWritten(cause) {
+		// Only the response of the driver was lost.
+		return current, nil
+	}
+	if current != nil || m.isLost(ctx, u) {
+		// Another server has completed the upload, or another program has removed the upload.
+		return nil, state.NoUpload(u.ID)
+	}
+
+	switch storage.CodeOf(cause) {
+	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
+		// A part was replaced in the meantime.
+		return nil, s3error.New("InvalidPart", "UploadId", u.ID)
+	}
+	return nil, conditionError(storageerror.ToS3(cause, w.Key), w.Condition)
 }
 
 // isLost reports whether another program has removed an upload from the driver, and then removes its records. Without

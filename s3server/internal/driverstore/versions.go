@@ -142,6 +142,7 @@ func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length in
 // maxRead is the size in bytes of the buffer for copying an object to a response.
 const maxRead = 256 << 10
 
+// readBuffers has buffers for copying, because a new one for each response would burden the garbage collector.
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
 
 // Read writes a range of a version to dst, from the body that Prepare has opened for it, if any.
@@ -163,9 +164,10 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 
 	// io.CopyBuffer ignores the buffer if body is an io.WriterTo, which a range of a file is not.
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	_, err = io.CopyBuffer(dst, body, buffer[:])
+	_, copyErr := io.CopyBuffer(dst, body, buffer[:])
 	readBuffers.Put(buffer)
-	return storageerror.ToS3(cmp.Or(err, body.Close()), v.Key)
+	closeErr := body.Close()
+	return storageerror.ToS3(cmp.Or(copyErr, closeErr), v.Key)
 }
 
 // open returns a reader of a range of the object. If the object was replaced in the meantime, it fails with

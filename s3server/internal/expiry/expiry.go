@@ -101,7 +101,8 @@ func (l *bucketRun) uploadNow(u *state.Upload) *state.Upload {
 func (l *bucketRun) expireVersions() {
 	var pos state.VersionPosition
 	var versions []*state.Version // all versions of one key, the newest first
-	for hasMore := true; hasMore; {
+	hasMore := true
+	for hasMore {
 		var page []*state.Version
 		var err error
 		hasMore, err = l.store.ListVersions(
@@ -110,9 +111,11 @@ func (l *bucketRun) expireVersions() {
 				page = append(page, v)
 			},
 		)
-
+		if err != nil {
+			return
+		}
 		// A page without versions cannot advance the position, so stop instead of asking for it forever.
-		if err != nil || hasMore && len(page) == 0 {
+		if hasMore && len(page) == 0 {
 			return
 		}
 

@@ -128,15 +128,21 @@ func (l *Listener) closeIdle() bool {
 	defer l.mu.Unlock()
 
 	first := l.idle.Front()
-	if first == nil || time.Since(first.Value.(idleConnection).since) < idleGrace {
+	if first == nil {
 		return false
 	}
-
-	oldest := l.idle.Remove(first).(idleConnection)
-	delete(l.elements, oldest.Conn)
-	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
-		oldest.Conn = encrypted.NetConn() // closing the tls.Conn would send a message and could block
+	oldest := first.Value.(idleConnection)
+	if time.Since(oldest.since) < idleGrace {
+		return false
 	}
-	_ = oldest.Close()
+	l.idle.Remove(first)
+	delete(l.elements, oldest.Conn)
+
+	// Closing a tls.Conn would send a message and could block, so close the connection below it.
+	conn := oldest.Conn
+	if encrypted, ok := conn.(*tls.Conn); ok {
+		conn = encrypted.NetConn()
+	}
+	_ = conn.Close()
 	return true
 }

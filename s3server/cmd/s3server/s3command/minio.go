@@ -29,12 +29,13 @@ func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err
 	}
 
 	f.minio = true
+	// MinIO has another name for --listen, and two names for the directory of the certificates.
 	set.StringVar(&f.Listen, "address", f.Listen, "--listen")
-	for _, name := range []string{"certs-dir", "S"} { // two names of one flag
+	for _, name := range []string{"certs-dir", "S"} {
 		set.StringVar(&f.certsDir, name, "", "a `directory` with public.crt and private.key")
 	}
-
-	for _, name := range []string{"quiet", "anonymous", "json"} { // flags of MinIO that have no effect here
+	// These flags of MinIO have no effect here.
+	for _, name := range []string{"quiet", "anonymous", "json"} {
 		set.Bool(name, false, "")
 	}
 
