@@ -144,13 +144,10 @@ func checkWebhook(address string) error {
 		return nil
 	}
 
-	invalid := argument.Invalid("WebhookURL", "must be an http or https URL", "")
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return invalid
-	}
-	if u.Scheme != "http" && u.Scheme != "https" {
-		return invalid
+	isURL := err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	if !isURL {
+		return argument.Invalid("WebhookURL", "must be an http or https URL", "")
 	}
 	return nil
 }

@@ -79,9 +79,9 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 		return opened.bucket, opened.info, nil
 	}
 
-	// After this call, the service knows whether the bucket keeps versions.
+	// Without permission to read the settings, a user may still read the objects. BucketInfo comes before Bucket,
+	// because the service then knows whether the bucket keeps versions.
 	info, err := a.service.BucketInfo(ctx, name)
-	// Without permission to read the settings, a user may still read the objects.
 	if err != nil && !errors.Is(err, storage.PermissionDenied) && !errors.Is(err, storage.Unsupported) {
 		return nil, storage.BucketInfo{}, err
 	}

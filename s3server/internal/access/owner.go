@@ -39,12 +39,16 @@ func CheckPayer(r *request.Request, bucket string, header http.Header) error {
 		return nil
 	}
 	b, err := r.Server.Store.Bucket(r.HTTP.Context(), bucket)
-	if err != nil || b.Payer != PayerRequester || r.Caller.Account == b.Account {
-		return nil // if the bucket is missing, the operation reports it
+	if err != nil {
+		// The bucket may be missing, which the operation reports.
+		return nil
+	}
+	if b.Payer != PayerRequester || r.Caller.Account == b.Account {
+		return nil
 	}
 
+	// An anonymous requester could not be charged, even if it agrees.
 	agrees := header.Get(payerHeader) == requester || r.Query.Get(payerHeader) == requester
-	// An anonymous requester could not be charged.
 	if !agrees || r.Caller.Anonymous {
 		return s3error.New("AccessDenied")
 	}

@@ -41,7 +41,7 @@ var errDecided = errors.New("another completion has decided")
 // before.
 //
 // A completion that has stored a decision earlier may have written the object, so newDecision fails if the object has
-// changed since then. previous is the caller's own earlier decision, whose write had no effect.
+// changed since then. previous is the caller's own earlier decision, whose write had no effect, or an empty one.
 func (m *driverUploads) newDecision(
 	ctx context.Context, id string, r *driver.PutRequest, previous *decision,
 ) (*decision, error) {
@@ -54,7 +54,7 @@ func (m *driverUploads) newDecision(
 		return nil, err
 	}
 
-	// An earlier decision in the record may be this call's own.
+	// No other call has decided if the record has no decision, or only the caller's own.
 	earlier := record.Decision
 	isFirst := earlier == nil || earlier.Call == previous.Call
 	current, err := m.currentCondition(ctx, r.Key)

@@ -223,6 +223,7 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool
 	if isFolder && w.listing.Delimiter == "" {
 		return w.inside(item).run(ctx)
 	}
+	// A walk through objects has no versionsOf.
 	if w.versionsOf == nil || item.entry.IsPrefix {
 		return w.show(&item.entry)
 	}
@@ -231,7 +232,8 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool
 		if err != nil {
 			return false, err
 		}
-		if hasRoom, err := w.show(e); err != nil || !hasRoom {
+		hasRoom, err := w.show(e)
+		if err != nil || !hasRoom {
 			return false, err
 		}
 	}

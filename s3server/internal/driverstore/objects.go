@@ -306,7 +306,8 @@ func (b *driverBucket) owner() string {
 }
 
 // restoreChanges sets the properties of o that were changed after the object was written. changes are the values that
-// changesOf has encoded in a tag of the server's own.
+// changesOf has encoded in a tag of the server's own. Clients cannot write the tag, so the values are always
+// well-formed.
 func restoreChanges(o *state.Object, changes url.Values) {
 	if value := changes.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
@@ -314,6 +315,7 @@ func restoreChanges(o *state.Object, changes url.Values) {
 	if class := changes.Get(keptClass); class != "" {
 		o.Properties.Class = class
 	}
+	// The driver has a field for a hold that is on. The tag only tells a hold that is off from one that was never set.
 	if changes.Has(keptHold) && o.Lock.Hold != "ON" {
 		o.Lock.Hold = changes.Get(keptHold)
 	}

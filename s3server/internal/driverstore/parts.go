@@ -72,16 +72,8 @@ func (s *Store) writePart(
 	defer unlock()
 
 	stored, err := b.uploads.storePart(ctx, u, number, src, size)
-	code := storage.CodeOf(err)
-	if code == storage.ObjectNotFound || code == storage.InvalidArgument {
-		// InvalidArgument means that the upload is missing, but ObjectNotFound may mean the source of a copied part.
-		isLost := b.uploads.isLost(ctx, u)
-		if isLost || code == storage.InvalidArgument {
-			return nil, state.NoUpload(u.ID)
-		}
-	}
 	if err != nil {
-		return nil, storageerror.ToS3(err, u.Key)
+		return nil, b.uploads.partError(ctx, u, err)
 	}
 
 	// The driver has stored the bytes. Store what it does not know, such as the entity tag.
@@ -106,6 +98,23 @@ func (s *Store) writePart(
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
 	return part, storageerror.ToS3(err, u.Key)
+}
+
+// partError returns the S3 error for a part that could not be stored because of err. If the upload is missing in the
+// driver, partError also removes its records, as far as isLost can find this out.
+func (m *driverUploads) partError(ctx context.Context, u *state.Upload, err error) error {
+	switch storage.CodeOf(err) {
+	case storage.InvalidArgument:
+		// The upload is missing.
+		_ = m.isLost(ctx, u)
+		return state.NoUpload(u.ID)
+	case storage.ObjectNotFound:
+		// Either the upload is missing, or the source of a copied part.
+		if m.isLost(ctx, u) {
+			return state.NoUpload(u.ID)
+		}
+	}
+	return storageerror.ToS3(err, u.Key)
 }
 
 // storePart stores the bytes of a part in the driver's upload. If the upload stages its parts, storePart stores them as

@@ -395,8 +395,8 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// writtenObject returns the current object of the key if the upload has written it, or else nil. It also removes an
-// upload that has written its object.
+// writtenObject returns the current object of the key if the upload has written it, or else nil. If the server was
+// interrupted after it had written the object, the upload has remained, and writtenObject removes it.
 func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
@@ -407,8 +407,9 @@ func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*st
 		return nil, nil
 	}
 
-	// If the server was interrupted, the upload has remained. If abort fails, a later call tries again.
-	if m.abort(ctx, u) == nil {
+	// The records remain if the upload itself cannot be removed, so that a later call tries again.
+	err = m.abort(ctx, u)
+	if err == nil {
 		m.removeUpload(ctx, u)
 	}
 	return heldObjectOf(v).attrs, nil

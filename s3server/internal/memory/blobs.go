@@ -48,10 +48,13 @@ func (b *blobs) put(src *state.Body) (pieces []piece, err error) {
 	if err := b.bytes.check(src.Size); err != nil {
 		return nil, err
 	}
-	for remaining := src.Size; ; {
+
+	remaining := src.Size
+	for {
 		size := remaining
 		body := io.Reader(src)
-		isLast := remaining <= pieceSize // a body of unknown size, -1, has one piece
+		// A body of unknown size, -1, has one piece.
+		isLast := remaining <= pieceSize
 		if !isLast {
 			size = pieceSize
 			body = io.LimitReader(src, pieceSize)

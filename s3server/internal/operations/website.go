@@ -156,13 +156,17 @@ func serveDocument(r *request.Request) error {
 		return err
 	}
 
-	if v, _, _ := r.LookupVersion(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}); v != nil {
-		if location := v.Object.Properties.Header.Get(state.Redirection); location != "" {
-			r.Writer.Header().Set("Location", location)
-			return r.Done(http.StatusMovedPermanently)
-		}
+	// If the lookup fails, getObject reports its error, because the request keeps the result.
+	v, _, _ := r.LookupVersion(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key})
+	if v == nil {
+		return getObject(r)
 	}
-	return getObject(r)
+	location := v.Object.Properties.Header.Get(state.Redirection)
+	if location == "" {
+		return getObject(r)
+	}
+	r.Writer.Header().Set("Location", location)
+	return r.Done(http.StatusMovedPermanently)
 }
 
 // serveErrorDocument responds with the website's error document and the status of the error.
