@@ -192,7 +192,8 @@ func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err err
 		if err := w.removeFirst(ctx, folder); err != nil {
 			return false, err
 		}
-		if hasRoom, err := w.showItem(ctx, item); err != nil || !hasRoom {
+		hasRoom, err := w.showItem(ctx, item)
+		if err != nil || !hasRoom {
 			return false, err
 		}
 	}

@@ -42,7 +42,8 @@ func partSums(parts []state.ObjectPart) string {
 	return strings.Join(sums, ",")
 }
 
-// readParts decodes the results of partSizes and partSums. The checksums are of the given kind.
+// readParts decodes the results of partSizes and partSums. The checksums are of the given kind. Clients cannot write
+// these texts, so they are always well-formed.
 func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
 	if sizes == "" {
 		return nil

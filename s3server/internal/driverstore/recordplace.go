@@ -90,7 +90,8 @@ func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) 
 	err := running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
 		name := entries[i].Key[len(r.prefix):]
 		place, err := r.placeIn(ctx, name, entries[i].Version)
-		isRecordOfBucket := strings.HasSuffix(place, "/"+name) // of this bucket or of another one
+		// A record of this bucket or of another one has its own name in its place, after that of the bucket.
+		isRecordOfBucket := strings.HasSuffix(place, "/"+name)
 		if !isRecordOfBucket {
 			found.Store(true)
 		}

@@ -40,7 +40,7 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 		return nil, err
 	}
 	if r == nil {
-		return b.readNatural(ctx)
+		return b.readDriverSettings(ctx)
 	}
 
 	// On this machine, it is faster to compare the revision than to read the record.
@@ -65,7 +65,8 @@ func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cac
 	revision, err := r.get(ctx, bucketRecord, bucket)
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound {
-		return b.readNatural(ctx) // this server has not created the bucket
+		// This server has not created the bucket.
+		return b.readDriverSettings(ctx)
 	}
 	if code == storage.Unavailable && fallback != nil {
 		return b.cacheSettings(fallback.bucket, fallback.revision), nil
@@ -80,10 +81,12 @@ func (b *driverBucket) readRecord(ctx context.Context, r *records, fallback *cac
 	return b.cacheSettings(bucket, revision), nil
 }
 
-// readNatural returns the settings of a bucket that has no record because this server did not create it.
-func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
+// readDriverSettings returns the settings of a bucket that has no record because this server did not create it. They
+// are those that the driver knows, and otherwise those of the store for such buckets.
+func (b *driverBucket) readDriverSettings(ctx context.Context) (*cachedBucket, error) {
+	// Beside an error, info may have what the credentials may read.
 	info, err := b.store.Service.BucketInfo(ctx, b.name)
-	if info == nil { // beside an error, info has what the credentials may read
+	if info == nil {
 		return nil, storageerror.ToS3(sdkerror.WithoutEffect(err), b.name)
 	}
 	if b.ownStore() {
@@ -94,7 +97,7 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 		}
 	}
 
-	// The driver knows only some settings. The others have the values for buckets without a record.
+	// The driver knows only some settings, which replace those for buckets without a record.
 	bucket := &state.Bucket{
 		Name:     b.name,
 		Account:  b.store.Account,
@@ -111,7 +114,9 @@ func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 			bucket.Locking = &state.LockSettings{Mode: string(d.Mode), Days: d.Days}
 		}
 	}
-	const noRevision = "" // there is no record
+
+	// Without a record, there is no revision of one.
+	const noRevision = ""
 	return b.cacheSettings(bucket, noRevision), nil
 }
 

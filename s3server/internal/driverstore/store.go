@@ -279,7 +279,8 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 // ListBuckets yields each bucket whose name is at least start, in order, until an error.
 func (s *Store) ListBuckets(ctx context.Context, start string) iter.Seq2[*state.Bucket, error] {
 	return func(yield func(*state.Bucket, error) bool) {
-		for token := ""; ; {
+		token := ""
+		for {
 			// The driver cannot begin at a name, so the loop leaves out the names before start.
 			page, next, err := s.Service.ListBuckets(ctx, token)
 			if err != nil {
@@ -290,20 +291,12 @@ func (s *Store) ListBuckets(ctx context.Context, start string) iter.Seq2[*state.
 				if info.Name < start {
 					continue
 				}
-				b, err := s.Bucket(ctx, info.Name)
-				if s3error.Is(err, "NoSuchBucket") { // the bucket was removed after it was listed
-					continue
-				}
-				// The bucket belongs to another server, which does not encrypt its data or encrypts it
-				// with another key.
-				if isCode(err, storage.ChecksumMismatch) || isCode(err, storage.PermissionDenied) {
-					continue
-				}
+				b, err := s.listedBucket(ctx, info.Name)
 				if err != nil {
 					yield(nil, err)
 					return
 				}
-				if !yield(b, nil) {
+				if b != nil && !yield(b, nil) {
 					return
 				}
 			}
@@ -314,6 +307,20 @@ func (s *Store) ListBuckets(ctx context.Context, start string) iter.Seq2[*state.
 			}
 		}
 	}
+}
+
+// listedBucket returns a bucket that the driver has listed, or nil if it is not a bucket of this server.
+func (s *Store) listedBucket(ctx context.Context, name string) (*state.Bucket, error) {
+	b, err := s.Bucket(ctx, name)
+	if s3error.Is(err, "NoSuchBucket") {
+		// The bucket was removed after it was listed.
+		return nil, nil
+	}
+	if isCode(err, storage.ChecksumMismatch) || isCode(err, storage.PermissionDenied) {
+		// The bucket belongs to another server, which does not encrypt its data or encrypts it with another key.
+		return nil, nil
+	}
+	return b, err
 }
 
 // shownTime returns t, or the beginning of 1970 if t is unknown, because responses of S3 must have a time.

@@ -170,23 +170,31 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 	return storageerror.ToS3(cmp.Or(copyErr, closeErr), v.Key)
 }
 
+// section returns a reader of a range of h.body, which is body. For the whole object, this is the body itself if
+// possible, because io.NopCloser keeps its method WriteTo.
+func (h *heldObject) section(body io.ReaderAt, offset, length int64) io.Reader {
+	isWhole := offset <= 0 && length >= h.attrs.Size
+	if !isWhole {
+		return io.NewSectionReader(body, offset, length)
+	}
+
+	seeker, canSeek := h.body.(io.Seeker)
+	if !canSeek {
+		return io.NewSectionReader(body, 0, h.attrs.Size)
+	}
+	_, err := seeker.Seek(0, io.SeekStart)
+	if err != nil {
+		return io.NewSectionReader(body, 0, h.attrs.Size)
+	}
+	return h.body
+}
+
 // open returns a reader of a range of the object. If the object was replaced in the meantime, it fails with
 // ServiceUnavailable, so that the client tries again and reads the new object.
 func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	// A body with random access, such as a file, needs no other request.
 	if body, ok := h.body.(io.ReaderAt); ok {
-		isWhole := offset <= 0 && length >= h.attrs.Size
-		if !isWhole {
-			return io.NopCloser(io.NewSectionReader(body, offset, length)), nil
-		}
-		if seeker, ok := h.body.(io.Seeker); ok {
-			if _, err := seeker.Seek(0, io.SeekStart); err == nil {
-				return io.NopCloser(h.body), nil // io.NopCloser keeps the method WriteTo of a body
-			}
-		}
-
-		// The body cannot seek, so read it as a section of the whole size.
-		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
+		return io.NopCloser(h.section(body, offset, length)), nil
 	}
 
 	// The read fails if the object has another revision. A caching layer needs the revision, too: by default, it caches

@@ -264,8 +264,11 @@ func (b *driverBucket) copyThrough(
 		return nil, err
 	}
 	defer src.Close()
-	return b.put(ctx, r, src, func(crc storage.CRC32C) {
+
+	// The reserved metadata has the checksum, which is known only at the end of the body.
+	onEnd := func(crc storage.CRC32C) {
 		b.keepContent(values, &w.Object, crc)
 		r.Metadata[reservedName] = values.Encode()
-	})
+	}
+	return b.put(ctx, r, src, onEnd)
 }

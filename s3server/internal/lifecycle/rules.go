@@ -43,7 +43,10 @@ func (d date) check() error {
 
 // Check fails if AWS would refuse the configuration, and gives a random ID to each rule that has none.
 func (c *Configuration) Check() error {
-	const maxRules, maxID = 1000, 255
+	const (
+		maxRules = 1000
+		maxID    = 255
+	)
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules {
 		return s3error.New("MalformedXML")
 	}

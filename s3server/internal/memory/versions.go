@@ -141,8 +141,9 @@ func (s *Store) commit(w *state.Write, upload *memoryUpload) (*state.Version, st
 	return v, versionID, nil
 }
 
-// addVersion is commit for a version of the written object. It returns the version's id as clients see it, and the
-// content that is no longer used, which the caller must release.
+// addVersion makes v, which has the written object, the current version of its key, and ends the upload, if there is
+// one. It returns the version's id as clients see it, and the content that is no longer used, which the caller must
+// release.
 func (s *Store) addVersion(
 	w *state.Write, v *state.Version, upload *memoryUpload,
 ) (versionID string, unused []piece, err error) {
