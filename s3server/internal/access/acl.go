@@ -72,8 +72,9 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 
 // SetNewACL sets the ACL of a new bucket to that in the request's headers, or fails if the bucket's settings refuse it.
 func SetNewACL(s *request.Server, b *state.Bucket, header http.Header) error {
-	// The owner of the ACL is that of the bucket, and the ACL is not that of an object.
-	list, _, err := acl.OfHeader(s.Keys.AccountOf, header, b.Account, b.Account, false)
+	// The owner of the ACL is that of the bucket.
+	const isObject = false
+	list, _, err := acl.OfHeader(s.Keys.AccountOf, header, b.Account, b.Account, isObject)
 	if err != nil {
 		return err
 	}

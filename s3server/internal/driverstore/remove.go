@@ -63,7 +63,8 @@ func (b *driverBucket) remove(
 	return b.deleteMarkerRemoval(ctx, r.Key), nil
 }
 
-// delete lets the driver remove a version, or the current object. It looks whether there is one only for an event.
+// delete lets the driver remove a version, or the current object. Only for an event, it looks up whether there is one,
+// because the driver does not tell.
 func (b *driverBucket) delete(
 	ctx context.Context, r *state.RemoveRequest, condition storage.Condition, hasEvent bool,
 ) (state.Removal, error) {
@@ -77,8 +78,10 @@ func (b *driverBucket) delete(
 		BypassGovernance: r.Bypass,
 		Condition:        condition,
 	}
+
 	removal := state.Removal{ID: r.ID}
 	if hasEvent {
+		// InvalidArgument means that no version can have this id.
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: version, Length: -1})
 		code := storage.CodeOf(err)
 		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument

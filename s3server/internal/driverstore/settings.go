@@ -19,7 +19,8 @@ const (
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the settings of the bucket, from the cache if they are not too old and noCache is false.
+// read returns the settings of the bucket, from the cache if they are not too old. If noCache is true, it reads the
+// newest ones, for a caller that wants to change them.
 func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
@@ -51,6 +52,7 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 		}
 	}
 
+	// Old settings are better than none while the store of the records is unavailable, but must not be changed.
 	fallback := cached
 	if noCache {
 		fallback = nil

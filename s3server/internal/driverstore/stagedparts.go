@@ -150,16 +150,19 @@ func (m *driverUploads) joinStaged(
 	d := m.bucket.description()
 	partSize := max(joinedPart, d.MinPartSize)
 	if r.Size <= partSize {
-		nothing := func(storage.CRC32C) {} // no metadata changes at the end of the body
-		return m.bucket.put(ctx, r, body, nothing)
+		// No metadata changes at the end of the body.
+		onEnd := func(storage.CRC32C) {}
+		return m.bucket.put(ctx, r, body, onEnd)
 	}
 
+	// The driver limits the number of parts, and may require multiples of a unit as their sizes.
 	if d.MaxParts > 0 {
 		smallest := divideUp(r.Size, int64(d.MaxParts))
 		partSize = max(partSize, smallest)
 	}
-	unit := max(1, d.PartUnit) // sizes of parts must be multiples of it
-	return m.join(ctx, r, body, divideUp(partSize, unit)*unit)
+	unit := max(1, d.PartUnit)
+	partSize = divideUp(partSize, unit) * unit
+	return m.join(ctx, r, body, partSize)
 }
 
 // divideUp returns a/b, rounded up.

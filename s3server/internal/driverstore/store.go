@@ -155,15 +155,16 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 		return false, err
 	}
 	err = bucket.write(ctx, b, &cachedBucket{})
-	if err == nil {
-		return true, nil
-	}
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.BucketNotFound) {
 		// Another call has changed or removed the bucket in the meantime.
 		return true, s3error.New("OperationAborted")
 	}
-	s.undoCreate(ctx, bucket, b) // a bucket without its settings must not remain
-	return true, err
+	if err != nil {
+		// A bucket without its settings must not remain.
+		s.undoCreate(ctx, bucket, b)
+		return true, err
+	}
+	return true, nil
 }
 
 // undoCreate removes a new bucket whose settings could not be stored, even if the client has disconnected. The bucket

@@ -240,13 +240,15 @@ func (l *bucketRun) setClass(v *state.Version, class string) {
 			return nil
 		},
 	)
-	if err == nil {
-		l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{{
-			Name:      "LifecycleTransition",
-			Key:       v.Key,
-			Size:      v.Object.Size,
-			ETag:      strings.Trim(version.Object.ETag, `"`),
-			VersionID: versionID,
-		}})
+	if err != nil {
+		// The next run tries again, if the rule still applies then.
+		return
 	}
+	l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{{
+		Name:      "LifecycleTransition",
+		Key:       v.Key,
+		Size:      v.Object.Size,
+		ETag:      strings.Trim(version.Object.ETag, `"`),
+		VersionID: versionID,
+	}})
 }

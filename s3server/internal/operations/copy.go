@@ -130,6 +130,8 @@ func copyObject(r *request.Request) error {
 	if err != nil {
 		return err
 	}
+
+	// A copy of an object to itself must change something.
 	isSame := src == state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key}
 	if isSame && !replace && !changesCopy(r, o) {
 		return s3error.New("InvalidRequest").WithMessage(
@@ -148,7 +150,9 @@ func copyObject(r *request.Request) error {
 			r.Server.Limits.MaxCopySize,
 		)
 	}
-	if !replace { // copy all properties except the website redirection, like S3
+
+	// Like S3, copy all properties except the website redirection, which only the request can set.
+	if !replace {
 		redirection := o.Properties.Header.Get(state.Redirection)
 		o.Properties.Header = v.Object.Properties.Header.Clone()
 		o.Properties.Header.Del(state.Redirection)
@@ -156,6 +160,8 @@ func copyObject(r *request.Request) error {
 			o.Properties.Header.Set(state.Redirection, redirection)
 		}
 	}
+
+	// The tags have a directive of their own.
 	replaceTags, err := replacesProperties(r, "X-Amz-Tagging-Directive", "tagging")
 	if err != nil {
 		return err
@@ -166,6 +172,7 @@ func copyObject(r *request.Request) error {
 		}
 		o.Properties.Tags = v.Object.Properties.Tags
 	}
+
 	if err := describeCopy(r, o, v); err != nil {
 		return err
 	}

@@ -166,14 +166,16 @@ func readCustomerKey(r *request.Request, header http.Header, prefix string) (str
 // checkReadKey fails if the customer's encryption key in the headers that begin with prefix is not that of
 // the object, or if only one of both has such a key.
 func checkReadKey(r *request.Request, e state.Encryption, prefix string) error {
-	value, err := readCustomerKey(r, r.HTTP.Header, prefix) // the key's MD5, or "" without a key
+	keyMD5, err := readCustomerKey(r, r.HTTP.Header, prefix)
 	if err != nil {
 		return err
 	}
-	if value == e.CustomerMD5 {
+	if keyMD5 == e.CustomerMD5 {
 		return nil
 	}
-	if value == "" {
+
+	// Either the request has no key, or the object has none, or the two differ.
+	if keyMD5 == "" {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.",
 		)

@@ -199,8 +199,12 @@ func (c *Reader) readTrailer() error {
 			signature = value
 			continue
 		}
-		isExpected := slices.Contains(c.trailers, name) && c.Trailer.Get(name) == "" && signature == ""
-		if !hasColon || !isExpected {
+
+		// Each announced trailer comes once, and none comes after the signature.
+		isAnnounced := hasColon && slices.Contains(c.trailers, name)
+		isRepeated := c.Trailer.Get(name) != ""
+		isSignedBefore := signature != ""
+		if !isAnnounced || isRepeated || isSignedBefore {
 			return s3error.New("MalformedTrailerError")
 		}
 		c.Trailer.Set(name, value)
@@ -214,7 +218,8 @@ func (c *Reader) readTrailer() error {
 	if err := c.checkTrailer(signedLines.String(), signature); err != nil {
 		return err
 	}
-	if _, err := c.src.ReadByte(); err != io.EOF {
+	_, err := c.src.ReadByte()
+	if err != io.EOF {
 		return s3error.New("IncompleteBody").WithMessage("The body continues after its end")
 	}
 	return io.EOF

@@ -81,10 +81,12 @@ func (e elements) add(typ reflect.Type) {
 		name, options, _ := strings.Cut(field.Tag.Get("xml"), ",")
 		switch {
 		case field.Anonymous:
+			// The elements of an embedded struct are elements of this one.
 			e.add(field.Type)
 		case name == "":
 			e[field.Name] = field.Type
 		case name != "-" && options != "attr" && field.Name != "XMLName":
+			// The other fields are ignored, have an attribute, or have the name of the struct's own element.
 			e[name] = field.Type
 		}
 	}
