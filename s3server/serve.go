@@ -35,7 +35,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	header.Set("X-Amz-Request-Id", r.ID)
 	header.Set("X-Amz-Id-2", s3error.HostID)
 
-	log := h.logged(r)
+	endLog := h.logged(r)
+
 	// The error of a request without an operation is sent below, so that the request is recorded and logged
 	// like any other.
 	handle, routeErr := operations.Route(r)
@@ -52,15 +53,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	// From here, the request is counted.
 	record := h.recorder.begin(r)
 	response := r.Open()
-	if req.ContentLength == 0 && req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
-		// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next
-		// response on the connection.
+
+	// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next response on
+	// the connection.
+	expectsContinue := req.ProtoMajor == 1 && strings.EqualFold(req.Header.Get("Expect"), "100-continue")
+	if expectsContinue && req.ContentLength == 0 {
 		w.WriteHeader(http.StatusContinue)
 	}
 	defer func() {
 		r.Release()
 		h.recorder.end(record, response.Status)
-		log(response, fault != nil)
+		endLog(response, fault != nil)
 	}()
 
 	err := routeErr

@@ -95,8 +95,13 @@ func shellArguments(args []string) (result []string, known bool) {
 	if strings.ContainsAny(command, ";&|$`") {
 		return nil, false
 	}
+	// An address may be in quotation marks.
 	line := strings.Fields(strings.NewReplacer(`"`, "", "'", "").Replace(command))
-	if len(line) == 0 || line[0] != "curl" && line[0] != "mc" {
+	if len(line) == 0 {
+		return nil, false
+	}
+	program := line[0]
+	if program != "curl" && program != "mc" {
 		return nil, false
 	}
 	return arguments(line)

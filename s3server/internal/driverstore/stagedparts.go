@@ -179,11 +179,13 @@ func (m *driverUploads) join(
 	}
 	attrs, err := m.joinParts(ctx, r, upload, src, size)
 	if err != nil {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		// The first error counts, not that of the abort.
+		abortCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // return the first error, not this one
+		_ = m.bucket.driver.AbortParts(abortCtx, r.Key, upload)
+		return nil, err
 	}
-	return attrs, err
+	return attrs, nil
 }
 
 // joinParts sends the parts of an upload that join has begun, and completes the upload.

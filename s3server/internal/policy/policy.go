@@ -173,14 +173,15 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 	if err != nil {
 		return nil, err
 	}
-	hasVariables := p.Version == variablesSince // in the older versions, the characters ${ have no meaning
-	if p.Version != "" && p.Version != "2008-10-17" && !hasVariables {
+	// In the older version, which is the default, the characters ${ have no meaning.
+	isNewVersion := p.Version == variablesSince
+	if p.Version != "" && p.Version != "2008-10-17" && !isNewVersion {
 		return nil, malformedPolicy("The policy must contain a valid version string")
 	}
 	if len(p.Statement) == 0 {
 		return nil, malformedPolicy("Missing required field Statement")
 	}
-	if hasVariables && hasVariable(document) {
+	if isNewVersion && hasVariable(document) {
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 
@@ -192,7 +193,8 @@ func readPolicy(document []byte, check func(*statement) error) (*Policy, error) 
 		}
 		ids[s.Sid] = true
 
-		s.hasEscapes = hasVariables
+		// The new version has variables such as "${*}" for single characters.
+		s.hasEscapes = isNewVersion
 		if s.hasEscapes {
 			s.Condition.unescape()
 		}

@@ -221,10 +221,14 @@ func requestedKind(header http.Header, bodyKind *checksum.Kind) (*checksum.Kind,
 		return cmp.Or(bodyKind, checksum.Default), nil
 	}
 	kind, err := checksum.Named(name)
-	if err == nil && bodyKind != nil && bodyKind != kind {
-		err = s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
+	if err != nil {
+		return nil, err
 	}
-	return kind, err
+	if bodyKind != nil && bodyKind != kind {
+		return nil, s3error.New("InvalidRequest").
+			WithMessage("Value for x-amz-checksum-algorithm header is invalid.")
+	}
+	return kind, nil
 }
 
 // check fails if the received body does not have the digests in the headers and the trailer.

@@ -75,11 +75,15 @@ func (s *Server) HostBucket(host string) string {
 // photos.s3.eu-west-1.amazonaws.com, or "" if there is none.
 func regionalBucket(host string) string {
 	rest, ok := strings.CutSuffix(host, ".amazonaws.com")
-	dot := strings.LastIndex(rest, ".")
-	if !ok || dot < 0 {
+	if !ok {
 		return ""
 	}
 
+	// The rest ends with the region.
+	dot := strings.LastIndex(rest, ".")
+	if dot < 0 {
+		return ""
+	}
 	rest = strings.TrimSuffix(rest[:dot], ".dualstack")
 	bucket, ok := strings.CutSuffix(rest, ".s3")
 	if !ok {
