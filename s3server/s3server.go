@@ -268,6 +268,8 @@ func New(c Config) *Handler {
 	c.Credentials = c.credentials()
 	anyRegion := c.Region == "" && !c.Strict
 	anyHost := anyRegion && c.Domains == nil
+
+	// Fields that are not set have a default.
 	setDefault(&c.Region, DefaultRegion)
 	if c.Domains == nil {
 		c.Domains = []string{
@@ -291,12 +293,14 @@ func New(c Config) *Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+
 	h := &Handler{
 		config:   &c,
 		webhook:  webhook.New(c.WebhookURL),
 		faults:   faults.New[Fault](c.Now),
 		recorder: recorder{limit: c.Record},
 	}
+
 	h.server = &request.Server{
 		ID:             request.NewID(),
 		Strict:         c.Strict,
@@ -314,6 +318,8 @@ func New(c Config) *Handler {
 		Documents:      request.NewDocuments(),
 	}
 	h.admin = newAdmin(h)
+
+	// Without a service, everything is in memory.
 	if c.Service != nil {
 		h.server.Store = driverstore.New(driverstore.Config{
 			Service: c.Service,
@@ -326,6 +332,7 @@ func New(c Config) *Handler {
 		h.server.Store = memory.New(h.server.Now, c.MaxBytes)
 	}
 	h.server.Events = newSender(h)
+
 	// Ignore the error. Start calls createBuckets again and returns its error. Without
 	// Config.Service, the buckets are in memory, and createBuckets does not fail.
 	_ = h.createBuckets()

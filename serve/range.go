@@ -231,7 +231,9 @@ func mergeRanges(ranges []byteRange) []readSpan {
 	var spans []readSpan
 	var requestedBytes, skippedBytes int64
 	for _, r := range ranges {
-		maxSkipped := max(maxGap, requestedBytes) // the limit for all gaps of the response
+		// All gaps of the response together have this limit. It grows with the ranges before this one, but not with
+		// later ones, which must not change the grouping.
+		maxSkipped := max(maxGap, requestedBytes)
 		requestedBytes = addLengths(requestedBytes, r.length)
 		if len(spans) == 0 {
 			spans = append(spans, readSpan{byteRange: r, ranges: 1})
@@ -240,11 +242,13 @@ func mergeRanges(ranges []byteRange) []readSpan {
 
 		last := &spans[len(spans)-1]
 		gap := r.start - last.byteRange.end()
-		isSmall := gap >= 0 && gap <= maxGap
-		if !isSmall || skippedBytes+gap > maxSkipped {
+		canSkip := gap >= 0 && gap <= maxGap && skippedBytes+gap <= maxSkipped
+		if !canSkip {
 			spans = append(spans, readSpan{byteRange: r, ranges: 1})
 			continue
 		}
+
+		// The range joins the last span.
 		last.byteRange.length = r.end() - last.byteRange.start
 		last.ranges++
 		skippedBytes += gap

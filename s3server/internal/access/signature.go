@@ -278,7 +278,7 @@ func queryClaim(r *request.Request) (*claim, error) {
 	// Each parameter must occur exactly once.
 	for _, name := range presignedParameters {
 		if len(r.Query[name]) != 1 || r.Query.Get(name) == "" {
-			return nil, wrongQuery("%s", s3error.New("AuthorizationQueryParametersError").Message)
+			return nil, s3error.New("AuthorizationQueryParametersError")
 		}
 	}
 	if r.Query.Get("X-Amz-Algorithm") != sign.Algorithm {

@@ -38,12 +38,16 @@ const maxName = 1024
 // escapedFolder has returned with isEscaped.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
 	// Each of the folders is a beginning of the name: that of the walk, the next one inside it, and so on.
-	for end := len(w.name); end <= len(folder); {
+	end := len(w.name)
+	for end <= len(folder) {
 		inFolder := name[end:]
+
+		// Read the escaped names if the name is one of them, or if the driver lists them after the name.
 		isFirstEscaped := end == len(folder) && isEscaped
-		isBeforeEscaped := inFolder < keyname.Mark // the driver lists the escaped names later
+		isBeforeEscaped := inFolder < keyname.Mark
 		if isFirstEscaped || isBeforeEscaped {
-			if err := w.list(ctx, name[:end]); err != nil {
+			err := w.list(ctx, name[:end])
+			if err != nil {
 				return err
 			}
 		}

@@ -109,14 +109,20 @@ func (m *driverUploads) joinDecided(
 		r.Condition = clientCondition
 		d, err := m.newDecision(ctx, id, r, previous)
 		if errors.Is(err, errDecided) {
+			// Another completion has stored its decision in the meantime.
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+
 		attrs, err := m.joinStaged(ctx, records, id, r, parts)
-		if err == nil || !d.isFirst || mayBeWritten(err) {
-			return attrs, err
+		if err == nil {
+			return attrs, nil
+		}
+		// If this call or an earlier one may have written the object, the decision must stay.
+		if !d.isFirst || mayBeWritten(err) {
+			return nil, err
 		}
 
 		// The write had no effect. A condition of the client excludes any other object.

@@ -61,7 +61,8 @@ const pageSize = 1000
 // expireUploads aborts the uploads that have been incomplete for as long as a rule permits.
 func (l *bucketRun) expireUploads() {
 	var pos state.UploadPosition
-	for hasMore := true; hasMore; {
+	hasMore := true
+	for hasMore {
 		var page []*state.Upload
 		var err error
 		hasMore, err = l.store.ListUploads(
@@ -70,14 +71,20 @@ func (l *bucketRun) expireUploads() {
 				page = append(page, u)
 			},
 		)
-		if err != nil || len(page) == 0 {
+		if err != nil {
 			return
 		}
+		// A page without uploads cannot advance the position.
+		if len(page) == 0 {
+			return
+		}
+
 		for _, u := range page {
 			pos = state.UploadPosition{Key: u.Key, ID: u.ID}
 			// If the upload is due, check that the rules still exist, and the upload as it is now.
 			if l.isExpired(u) && l.hasRules() && l.isExpired(l.uploadNow(u)) {
-				_ = l.store.Abort(l.ctx, u) // the next run tries again
+				// If this fails, the next run tries again.
+				_ = l.store.Abort(l.ctx, u)
 			}
 		}
 	}

@@ -36,6 +36,7 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 		BucketKey:   request.IsTrue(header, state.BucketKeyHeader),
 	}
 
+	// A customer's key excludes the other encryptions.
 	if customerKey != "" {
 		return e, checkOnlyCustomerKey(e, b)
 	}
@@ -52,10 +53,13 @@ func readEncryption(r *request.Request, header http.Header, b *state.Bucket) (st
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
+
 	// By default, the key is the one that AWS manages for the account that owns the bucket.
 	managedKey := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 	e.KMSKey = cmp.Or(e.KMSKey, managedKey)
-	if keys := r.Server.KMSKeys; keys != nil && e.KMSKey != managedKey && !slices.Contains(keys, e.KMSKey) {
+	// Without a list of keys, the server accepts every key.
+	keys := r.Server.KMSKeys
+	if keys != nil && e.KMSKey != managedKey && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
 	}
 	return e, checkContext(header.Get(kmsContextHeader))

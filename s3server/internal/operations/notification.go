@@ -27,12 +27,16 @@ func putNotification(r *request.Request) error {
 		b.Notification = &doc
 		return nil
 	})
-	if err == nil && !skipsValidation {
-		for range len(doc.TopicConfiguration) + len(doc.QueueConfiguration) {
-			r.Server.Events.SendTest(r.Target.Bucket, r.ID)
-		}
+	if err != nil {
+		return err
 	}
-	return err
+	if skipsValidation {
+		return nil
+	}
+	for range len(doc.TopicConfiguration) + len(doc.QueueConfiguration) {
+		r.Server.Events.SendTest(r.Target.Bucket, r.ID)
+	}
+	return nil
 }
 
 // getNotification returns the notification configuration of the bucket, which is empty if there is none.

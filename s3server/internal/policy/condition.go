@@ -165,7 +165,10 @@ func (c *condition) matches(r *Request) bool {
 	}
 
 	// Without a quantifier, a negated operator must hold for all values, and any other one for one of them.
-	needsAll := c.quantifier == "ForAllValues" || c.quantifier == "" && c.operator.isNegated
+	needsAll := c.quantifier == "ForAllValues"
+	if c.quantifier == "" {
+		needsAll = c.operator.isNegated
+	}
 	hasValue := hasKey && len(values) > 0
 	if !hasValue {
 		// An operator that must hold for all values holds for none.

@@ -84,9 +84,14 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 	defer cancel()
 
 	for {
-		if body != nil && w.post(ctx, body) != nil {
-			w.lostCount.Add(1)
+		if body != nil {
+			err := w.post(ctx, body)
+			if err != nil {
+				w.lostCount.Add(1)
+			}
 		}
+
+		// Take the next event, until the queue is empty.
 		select {
 		case body = <-w.queue:
 		default:
