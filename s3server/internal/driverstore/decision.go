@@ -124,15 +124,17 @@ func (m *driverUploads) removeDecision(ctx context.Context, id string, d *decisi
 // removeUpload removes an upload after its object was written. An upload whose removal fails remains listed until it is
 // aborted, but cannot be completed again.
 func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
-	if m.dropUpload(ctx, u.ID) == nil {
+	err := m.dropUpload(ctx, u.ID)
+	if err == nil {
 		return
 	}
 
+	// The record may have stayed. newDecision refuses a decision whose condition is empty, so store such a one.
 	record := &uploadRecord{}
 	revision, err := m.bucket.records.get(ctx, uploadName(u.ID), record)
 	if err != nil || record.Decision == nil {
 		return
 	}
-	record.Decision.Condition = storage.Condition{} // newDecision refuses it
+	record.Decision.Condition = storage.Condition{}
 	_, _ = m.bucket.records.put(ctx, uploadName(u.ID), record, storage.Condition{Revision: revision})
 }

@@ -127,6 +127,7 @@ func (e *listedEntry) withMarker(yield func(*listedEntry) bool) {
 		return
 	}
 
+	// The removal, which is the time of the marker, made the version noncurrent.
 	marker := *e
 	marker.id = e.id + markerSuffix
 	marker.marker = true
@@ -137,7 +138,9 @@ func (e *listedEntry) withMarker(yield func(*listedEntry) bool) {
 	if !yield(&marker) {
 		return
 	}
-	e.isLatest = false // the marker is
+
+	// The marker is now the latest version.
+	e.isLatest = false
 	yield(e)
 }
 

@@ -194,7 +194,10 @@ func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest)
 	if err != nil {
 		return storage.Condition{}, err
 	}
-	if r.ID != "" || r.Condition == (state.WriteCondition{}) || condition.Absent {
+
+	// A named version is removed whatever the current one is, and a missing object is not removed at all.
+	hasCondition := r.Condition != (state.WriteCondition{})
+	if r.ID != "" || !hasCondition || condition.Absent {
 		return storage.Condition{}, nil
 	}
 	return condition, b.requireFeature(storage.ConditionalRemove, "conditional removal")

@@ -105,24 +105,31 @@ func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *stat
 	s.mu.Lock()
 	mayBeOutdated := s.open[name] != nil
 	s.mu.Unlock()
-	for {
-		b, err := s.locate(name)
-		if err != nil {
-			return nil, nil, err
-		}
-		settings, err := b.read(ctx, false)
-		if err == nil {
-			return b, settings.bucket, nil
-		}
-		if !s3error.Is(err, "NoSuchBucket") {
-			return nil, nil, err
-		}
-		s.forget(b)
-		if !mayBeOutdated {
-			return nil, nil, err
-		}
-		mayBeOutdated = false // the next attempt opens the bucket again
+
+	b, settings, err := s.readBucket(ctx, name)
+	if mayBeOutdated && s3error.Is(err, "NoSuchBucket") {
+		// readBucket has forgotten the outdated bucket, so the second call opens it again.
+		return s.readBucket(ctx, name)
 	}
+	return b, settings, err
+}
+
+// readBucket opens a bucket, unless it is already open, and reads its settings. It forgets a bucket that is missing.
+func (s *Store) readBucket(ctx context.Context, name string) (*driverBucket, *state.Bucket, error) {
+	b, err := s.locate(name)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	const noCache = false
+	settings, err := b.read(ctx, noCache)
+	if s3error.Is(err, "NoSuchBucket") {
+		s.forget(b)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, settings.bucket, nil
 }
 
 func (s *Store) Bucket(ctx context.Context, name string) (*state.Bucket, error) {

@@ -25,10 +25,13 @@ func (s *Store) SweepUploads(ctx context.Context) {
 		if err != nil {
 			continue
 		}
-		if records, err := b.openRecords(ctx, false); err == nil && records != nil {
-			_ = b.uploads.sweepUploads(ctx, records)
-			_ = b.uploads.sweepParts(ctx, records)
+		const create = false
+		records, err := b.openRecords(ctx, create)
+		if err != nil || records == nil {
+			continue
 		}
+		_ = b.uploads.sweepUploads(ctx, records)
+		_ = b.uploads.sweepParts(ctx, records)
 	}
 }
 

@@ -227,10 +227,13 @@ func (l *bucketRun) expire(v *state.Version, isCurrent bool) bool {
 	}
 
 	removal, err := l.store.Remove(l.ctx, r)
-	if err == nil && !removal.Missing {
+	if err != nil {
+		return false
+	}
+	if !removal.Missing {
 		l.sender.Publish(l.ctx, l.bucket.Name, []events.Event{events.Removed("LifecycleExpiration", r.Key, r.ID, removal)})
 	}
-	return err == nil
+	return true
 }
 
 // setClass changes the storage class of a version, unless the version was replaced in the meantime.

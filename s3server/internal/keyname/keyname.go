@@ -62,15 +62,23 @@ func (n Naming) IsNatural(segments string, isStart bool) bool {
 
 // isNaturalSegment reports whether the driver can store a segment of a key unescaped.
 func (n Naming) isNaturalSegment(segment string, isFirst bool) bool {
-	if segment == "" {
-		return n.Empty && (n.Slash || !isFirst)
+	// A first segment that is empty makes the key begin with a slash.
+	if segment == "" && isFirst {
+		return n.Empty && n.Slash
 	}
+	if segment == "" {
+		return n.Empty
+	}
+
+	// These segments are escaped for every driver.
 	if segment == "." || segment == ".." {
 		return false
 	}
 	if strings.HasPrefix(segment, Mark) || !utf8.ValidString(segment) {
 		return false
 	}
+
+	// Otherwise the driver decides.
 	if n.Others {
 		return true
 	}

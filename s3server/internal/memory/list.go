@@ -41,6 +41,7 @@ func walk(
 	hasKey := keys.Seek(max(l.Prefix, pos.Key))
 	for ; hasKey && strings.HasPrefix(keys.Key(), l.Prefix); hasKey = nextKey(&keys, shownPrefix) {
 		key := keys.Key()
+		// The object is removed if its newest version is a delete marker.
 		newest := keys.Value()[0]
 		isRemoved := newest.Marker
 		isShown := key <= pos.Key || isBelow(key, shownPrefix)
@@ -50,7 +51,8 @@ func walk(
 
 		isFull := count == l.Max
 		if isFull {
-			return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
+			// As on S3, a page of 0 entries says that nothing follows.
+			return l.Max > 0
 		}
 		count++
 		if common, isPrefix := l.CommonPrefix(key); isPrefix {

@@ -142,7 +142,10 @@ type postResponse struct {
 func writeFormResponse(r *request.Request, f *form, v *state.Version) error {
 	header := r.Writer.Header()
 	header.Set("Etag", v.Object.ETag)
-	if sum, err := checksum.OfHeader(f.header()); err == nil && sum.Kind != nil {
+
+	// S3 returns the checksum only if the form has one.
+	sum, err := checksum.OfHeader(f.header())
+	if err == nil && sum.Kind != nil {
 		v.Object.Sum.Write(header)
 	}
 
