@@ -149,7 +149,9 @@ func (d *bucketDriver) Put(ctx context.Context, req *driver.PutRequest) (*storag
 // request.
 func (d *bucketDriver) putBody(req *driver.PutRequest) *state.Body {
 	maxSize := d.server.Limits.MaxPutSize
-	digest := checksum.NewDigest(checksum.ByName("CRC32C"), false)
+	const needsSHA256 = false
+	digest := checksum.NewDigest(checksum.ByName("CRC32C"), needsSHA256)
+
 	// The reader lets one byte more than the maximum through, which shows that a body is too large.
 	limited := &io.LimitedReader{R: req.Body, N: maxSize + 1}
 	return &state.Body{

@@ -50,7 +50,8 @@ func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string)
 
 		_, err = io.WriteString(w, entryLine(strings.TrimPrefix(entry.Key, prefix)))
 		if err != nil {
-			return true, nil // the client has disconnected
+			// The client has disconnected.
+			return true, nil
 		}
 	}
 

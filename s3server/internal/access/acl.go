@@ -44,13 +44,15 @@ func NewObjectACL(s *request.Server, header http.Header, account string, b *stat
 	if isUnknownName {
 		return nil, headerErr
 	}
+
 	isDisabled := b.Ownership == state.OwnerEnforced
 	if hasACL && isDisabled {
-		isPermitted := keepsOwner(b, header, list) || !s.Strict && header.Get("X-Amz-Acl") == "private"
-		if !isPermitted {
+		isPrivate := header.Get("X-Amz-Acl") == "private" && !s.Strict
+		if !isPrivate && !keepsOwner(b, header, list) {
 			return nil, s3error.New("AccessControlListNotSupported")
 		}
 	}
+
 	// S3 reports other errors of the headers only after that.
 	if headerErr != nil {
 		return nil, headerErr

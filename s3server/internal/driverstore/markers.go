@@ -61,6 +61,7 @@ func withoutReplaced(entries iter.Seq2[*listedEntry, error]) iter.Seq2[*listedEn
 func (n *driverNames) storedVersions(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error] {
 	return func(yield func(*listedEntry, error) bool) {
 		var k keyVersions
+		// A limit of 0 means the largest one.
 		r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 		for {
 			page, err := n.bucket.driver.ListVersions(ctx, r)

@@ -247,9 +247,10 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 		}
 	}
 
-	// A missing value means the default.
+	// The encryption has one line for each of its fields. Without them, the store encrypts.
 	o.Encryption.Algorithm = state.ByStore
-	if fields := strings.Split(values.Get(keptEncryption), "\n"); len(fields) == 4 {
+	fields := strings.Split(values.Get(keptEncryption), "\n")
+	if len(fields) == 4 {
 		o.Encryption = state.Encryption{
 			Algorithm:   fields[0],
 			KMSKey:      fields[1],
@@ -257,11 +258,15 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 			CustomerMD5: fields[3],
 		}
 	}
-	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(keptHold))
+
+	// The error for an object without an ACL is ignored, because the ACL then stays nil.
 	_ = json.Unmarshal([]byte(values.Get(keptACL)), &o.ACL)
+	o.Lock.Hold = cmp.Or(o.Lock.Hold, values.Get(keptHold))
 	o.Upload = values.Get(keptUpload)
+
+	// An account of "" means that an anonymous client wrote the object.
 	o.Account = values.Get(keptAccount)
-	if !values.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
+	if !values.Has(keptAccount) {
 		o.Account = b.owner()
 	}
 	b.restoreContent(o, a, values)

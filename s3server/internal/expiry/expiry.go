@@ -180,13 +180,16 @@ func (l *bucketRun) isDue(versions []lifecycle.Version) bool {
 // store fails, it returns none, and a later run handles the key.
 func (l *bucketRun) versionsNow(versions []*state.Version) (found []*state.Version) {
 	for i, listed := range versions {
+		// Without an id, Find returns the version that is current now, which may be another one.
 		name := state.VersionName{Bucket: l.bucket.Name, Key: listed.Key, ID: listed.ID}
 		isCurrent := i == 0
 		if isCurrent {
-			name.ID = "" // the current version, which may be another one now
+			name.ID = ""
 		}
+
+		// Only the attributes of the version are needed, so release it at once. Release permits nil.
 		v, _, err := l.store.Find(l.ctx, name)
-		l.store.Release(v) // only the attributes are needed; a nil version needs no release, but permits it
+		l.store.Release(v)
 		if err != nil {
 			return nil
 		}

@@ -58,8 +58,8 @@ type loggingStatus struct {
 	}
 }
 
-// putLogging stores the logging configuration of a bucket, or removes it with an empty one. The server
-// writes no logs, on which no client can rely because AWS delivers them late and may lose some.
+// putLogging stores the logging configuration of a bucket, or removes it with an empty one. The server writes no logs.
+// No client can rely on them, because AWS delivers logs late and may lose some.
 func putLogging(r *request.Request) error {
 	document, err := r.ReadDocument()
 	if err != nil {
@@ -71,10 +71,7 @@ func putLogging(r *request.Request) error {
 	}
 
 	target := doc.LoggingEnabled
-	if target == nil {
-		// The request turns logging off.
-		document = nil
-	} else {
+	if target != nil {
 		if target.TargetBucket == "" || target.TargetPrefix == nil {
 			return s3error.New("MalformedXML")
 		}
@@ -84,7 +81,11 @@ func putLogging(r *request.Request) error {
 	}
 
 	return changeSettings(r, http.StatusOK, func(b *state.Bucket) error {
-		b.Logging = document
+		// Without a target, the request turns logging off.
+		b.Logging = nil
+		if target != nil {
+			b.Logging = document
+		}
 		return nil
 	})
 }

@@ -150,7 +150,7 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 		return nil, err
 	}
 
-	// Restore accepts such a statement.
+	// Restore also accepts statements with an action that applies to none of their resources.
 	for _, s := range p.Statement {
 		if s.hasUnusedAction {
 			return nil, malformedPolicy("Action does not apply to any resource(s) in statement")

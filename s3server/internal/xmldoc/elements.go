@@ -59,8 +59,11 @@ func checkContent(decoder *xml.Decoder, typ reflect.Type, cache map[reflect.Type
 			name := token.Name.Local
 			element := cache[typ][name]
 
+			if element == nil {
+				return errElement
+			}
 			// Only an element whose field is a slice may occur several times.
-			if element == nil || seen[name] && element.Kind() != reflect.Slice {
+			if seen[name] && element.Kind() != reflect.Slice {
 				return errElement
 			}
 			seen[name] = true
