@@ -187,9 +187,12 @@ func (d *bucketDriver) find(ctx context.Context, req *driver.GetRequest) (v *sta
 
 	name := state.VersionName{Bucket: d.bucket, Key: req.Key, ID: req.Version}
 	v, versionID, err = d.request(ctx, req.Key).Find(name)
-	if err == nil {
-		err = checkRevision(req, v.Object.ETag)
+	if err != nil {
+		// Find may return a version together with an error.
+		d.server.Store.Release(v)
+		return nil, "", storageerror.FromS3(err)
 	}
+	err = checkRevision(req, v.Object.ETag)
 	if err != nil {
 		d.server.Store.Release(v)
 		return nil, "", storageerror.FromS3(err)

@@ -160,8 +160,11 @@ func transferFolder(
 		transfer.Bucket(storage.Prefixed(srcBucket, src)),
 		opts...,
 	)
+	if report == nil {
+		return changes{}, err
+	}
 	// With failures in the report, only some objects have failed, and not the whole transfer.
-	if report == nil || err != nil && len(report.Failures) == 0 {
+	if err != nil && len(report.Failures) == 0 {
 		return changes{}, err
 	}
 

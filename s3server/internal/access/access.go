@@ -60,11 +60,11 @@ func AuthorizeWith(r *request.Request, header http.Header, tags []tagging.Tag) e
 	}
 	b, err := r.Bucket()
 	if err != nil {
-		err = ConcealBucket(r, err)
-		if s3error.Is(err, "NoSuchBucket") && !r.Caller.Anonymous {
+		mayLearn := !r.Caller.Anonymous && r.Caller.Session == nil
+		if mayLearn && s3error.Is(err, "NoSuchBucket") {
 			return nil
 		}
-		return err
+		return ConcealBucket(r, err)
 	}
 
 	access := Of(r, b, action(r), r.Target.Key, r.Query.Get("versionId"))

@@ -277,12 +277,8 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values url.Values) {
 	crc := values.Get(keptCRC)
 	isUnchanged := crc != "" && crc == a.CRC32C.String()
-	if isUnchanged && b.keepsETags() {
-		o.ETag = `"` + values.Get(keptETag) + `"`
-	} else {
-		o.ETag = b.etagOf(a.ETag, a.Revision)
-	}
 	if !isUnchanged {
+		o.ETag = b.etagOf(a.ETag, a.Revision)
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
 				Kind:   checksum.ByName("CRC32C"),
@@ -293,8 +289,15 @@ func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values 
 		return
 	}
 
+	if b.keepsETags() {
+		o.ETag = `"` + values.Get(keptETag) + `"`
+	} else {
+		o.ETag = b.etagOf(a.ETag, a.Revision)
+	}
+
 	// keepContent has stored NAME:VALUE:COVERS.
-	if fields := strings.SplitN(values.Get(keptSum), ":", 3); len(fields) == 3 {
+	fields := strings.SplitN(values.Get(keptSum), ":", 3)
+	if len(fields) == 3 {
 		o.Sum = checksum.Sum{Kind: checksum.ByName(fields[0]), Value: fields[1], Covers: fields[2]}
 	}
 	o.Parts = readParts(values.Get(keptParts), values.Get(keptPartSums), o.Sum.Kind)

@@ -91,20 +91,26 @@ func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func
 }
 
 // run shows the names of the walk until the function show returns false, and then returns false, too.
-func (w *nameWalk) run(ctx context.Context) (hasMore bool, err error) {
-	w.listed = map[string]bool{} // no folder yet
+func (w *nameWalk) run(ctx context.Context) (hasRoom bool, err error) {
+	w.listed = map[string]bool{}
+
+	// All keys of the folder may precede the start.
 	if w.startAfter >= w.key && !w.contains(w.startAfter) {
-		return true, nil // all keys of the folder precede the start
+		return true, nil
 	}
 
 	if err := w.enter(ctx); err != nil {
 		return false, err
 	}
-	if r := w.request(); r != nil {
-		if hasMore, err := w.stream(ctx, r); err != nil || !hasMore {
+	r := w.request()
+	if r != nil {
+		hasRoom, err := w.stream(ctx, r)
+		if err != nil || !hasRoom {
 			return false, err
 		}
 	}
+
+	// Show the escaped names that follow all others.
 	return w.flush(ctx, "")
 }
 
@@ -202,11 +208,11 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 // stream shows the names in S3's order, the escaped ones between the others. It returns false if the function show
 // returned false. In the driver's order, the escaped names of a folder follow each other. The method list has read them
 // already, so stream skips them with another request that starts after them, if the driver supports this.
-func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore bool, err error) {
+func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasRoom bool, err error) {
 	for {
-		hasMore, next, err := w.streamOne(ctx, r)
+		hasRoom, next, err := w.streamOne(ctx, r)
 		if err != nil || next == "" {
-			return hasMore, err
+			return hasRoom, err
 		}
 		r = &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: r.Limit, StartAfter: next}
 	}
@@ -214,7 +220,7 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasMore b
 
 // streamOne shows the names of one request. It returns in next the name after which the next request must start to skip
 // escaped names, or "" if there is no other request.
-func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasMore bool, next string, err error) {
+func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoom bool, next string, err error) {
 	for e, err := range w.entries(ctx, r) {
 		if err != nil {
 			return false, "", err
@@ -224,14 +230,17 @@ func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasMor
 		if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
 			return false, "", err
 		}
+		// listBefore has read all escaped names of the folder, so skip them.
 		if isEscaped {
-			if next := w.lastEscaped(e.Key, folder); next != "" {
-				return true, next, nil
+			last := w.lastEscaped(e.Key, folder)
+			if last != "" {
+				return true, last, nil
 			}
 			continue
 		}
 
-		if hasMore, err := w.showNatural(ctx, e); err != nil || !hasMore {
+		hasRoom, err := w.showNatural(ctx, e)
+		if err != nil || !hasRoom {
 			return false, "", err
 		}
 	}
@@ -250,12 +259,13 @@ func (w *nameWalk) lastEscaped(name, folder string) string {
 
 // showNatural shows a name that is not escaped, after the escaped names that sort before it. It shows nothing if the
 // name is outside the listing, and returns false if the function show returned false.
-func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasMore bool, err error) {
+func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasRoom bool, err error) {
 	key := w.keyOf(e.Key)
 	if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 		return true, nil
 	}
-	if hasMore, err := w.flush(ctx, key); err != nil || !hasMore {
+	hasRoom, err = w.flush(ctx, key)
+	if err != nil || !hasRoom {
 		return false, err
 	}
 	return w.show(e)

@@ -114,14 +114,17 @@ func walkVersions(
 			continue
 		}
 
+		// Only the later versions of the key at the position follow, and all versions of later keys.
 		common, isPrefix := l.CommonPrefix(key)
 		versions := keys.Value()
 		for i := firstAfter(pos, key, versions); i < len(versions); i++ {
 			isFull := count == l.Max
 			if isFull {
-				return l.Max > 0 // as on S3, a page of 0 entries says that nothing follows
+				// As on S3, a page of 0 entries says that nothing follows.
+				return l.Max > 0
 			}
 			count++
+
 			// A common prefix stands for all versions of all its keys.
 			if isPrefix {
 				shownPrefix = common

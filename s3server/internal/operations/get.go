@@ -198,10 +198,10 @@ func parseRange(value string, size int64) (offset, length int64, isPartial bool,
 		return size - n, n, true, nil
 	}
 
-	// A range such as bytes=500- is all but the first 500 bytes.
+	// A range such as bytes=500- is all but the first 500 bytes. One such as bytes=500-999 has an end, too.
 	isOpen := last == ""
-	isRange := hasStart && (isOpen || hasEnd && start <= end)
-	if !isRange {
+	isClosed := hasEnd && start <= end
+	if !hasStart || (!isOpen && !isClosed) {
 		return 0, size, false, nil
 	}
 	if start >= size {

@@ -246,34 +246,34 @@ func parseListToken(token string) (state.Position, error) {
 // leaves out the objects that a fault hides as too new, and fills the page with later ones.
 func listPage(
 	r *request.Request, l state.Listing, pos state.Position, show func(v *state.Version, common string),
-) (more bool, err error) {
+) (hasMore bool, err error) {
 	if r.Fault.Stale <= 0 || l.Max == 0 {
 		return r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, show)
 	}
 
-	// Each pass lists the entries that the page still lacks. Objects after newest are hidden.
 	newest := r.Server.Now().Add(-r.Fault.Stale) // time of the last write that the listing shows
-	for more = true; more && l.Max > 0; {
-		more, err = r.Server.Store.List(
-			r.HTTP.Context(), r.Target.Bucket, l, pos,
-			func(v *state.Version, common string) {
-				if v == nil {
-					pos = state.Position{Key: common, Prefix: true}
-				} else {
-					pos = state.Position{Key: v.Key}
-				}
-				isHidden := v != nil && v.Modified.After(newest)
-				if !isHidden {
-					l.Max--
-					show(v, common)
-				}
-			},
-		)
+	showOld := func(v *state.Version, common string) {
+		if v == nil {
+			pos = state.Position{Key: common, Prefix: true}
+		} else {
+			pos = state.Position{Key: v.Key}
+		}
+		isHidden := v != nil && v.Modified.After(newest)
+		if !isHidden {
+			l.Max--
+			show(v, common)
+		}
+	}
+
+	// Each pass lists the entries that the page still lacks, from the position that the pass before has reached.
+	hasMore = true
+	for hasMore && l.Max > 0 {
+		hasMore, err = r.Server.Store.List(r.HTTP.Context(), r.Target.Bucket, l, pos, showOld)
 		if err != nil {
 			return false, err
 		}
 	}
-	return more, nil
+	return hasMore, nil
 }
 
 // listObjectsV1 responds to ListObjects. Like AWS, it returns a NextMarker only for a listing with a

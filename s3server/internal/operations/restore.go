@@ -71,7 +71,8 @@ func restoreObject(r *request.Request) error {
 		return err
 	}
 
-	status := http.StatusAccepted // the restoration begins
+	// The status is Accepted if the restoration begins, and OK if the copy exists already.
+	status := http.StatusAccepted
 	err := replaceVersion(r, func(_ *state.Bucket, v *state.Version) error {
 		// An archived version can be read from Restored.From until Restored.Until.
 		now := r.Server.Now()
@@ -82,7 +83,7 @@ func restoreObject(r *request.Request) error {
 		case now.Before(v.Object.Restored.From):
 			return s3error.New("RestoreAlreadyInProgress")
 		case now.Before(v.Object.Restored.Until):
-			status = http.StatusOK // the copy exists, and only its end changes
+			status = http.StatusOK
 		default:
 			v.Object.Restored.From = now.Add(r.Server.RestoreTime)
 		}

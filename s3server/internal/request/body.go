@@ -382,7 +382,8 @@ func OpenFile(file io.Reader, header http.Header, size formpolicy.Sizes) (*state
 	}
 
 	// Read one byte more than permitted, to detect a file that is too long.
-	d := checksum.NewDigest(p.Kind, false)
+	const needsSHA256 = false
+	d := checksum.NewDigest(p.Kind, needsSHA256)
 	return &state.Body{
 		From:   io.TeeReader(io.LimitReader(file, size.Most+1), d),
 		Size:   -1,

@@ -268,6 +268,7 @@ func (c *Reader) trailerLine() (string, error) {
 		return text, nil
 	}
 
+	// The line ends with an LF alone, so the CRLF is the next line.
 	rest, err := c.line()
 	if err != nil {
 		return "", err
