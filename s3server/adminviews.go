@@ -69,14 +69,16 @@ func handleView[V any](
 
 // viewBuckets lists the buckets whose names follow the query parameter "after".
 func (h *Handler) viewBuckets(r *http.Request) (views []bucketView, next string, err error) {
-	views = []bucketView{} // in JSON, an empty list is not null
+	// In JSON, an empty list must not be null.
+	views = []bucketView{}
 	startAfter := r.URL.Query().Get("after")
 	for b, err := range h.server.Store.ListBuckets(r.Context(), startAfter) {
 		if err != nil {
 			return nil, "", err
 		}
 		if b.Name == startAfter {
-			continue // the last bucket of the previous page
+			// The page before ends with this bucket.
+			continue
 		}
 		if len(views) == viewPage {
 			return views, views[viewPage-1].Name, nil
@@ -164,7 +166,8 @@ func (h *Handler) viewUploads(r *http.Request) (views []uploadView, next string,
 		// Each view has the number of the parts so far and their total size.
 		parts, _, err := h.server.Store.Parts(r.Context(), u, 0, viewParts)
 		if s3error.Is(err, "NoSuchUpload") {
-			continue // the upload ended after it was listed
+			// The upload ended after it was listed.
+			continue
 		}
 		if err != nil {
 			return nil, "", err

@@ -172,7 +172,8 @@ func (specs rangeHeader) firstRead() storage.DownloadOption {
 	}
 	if specs[0].isSuffix() {
 		if specs[0].last <= 0 {
-			return attributesOnly // the range has no bytes
+			// The range has no bytes.
+			return attributesOnly
 		}
 		// A negative offset counts from the end of the object.
 		return storage.WithRange(-specs[0].last, -1)

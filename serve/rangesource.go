@@ -167,7 +167,8 @@ func (s *source) copyAll(w io.Writer) error {
 	length := s.end - s.pos
 	s.pos = s.end
 
-	isWhole := length == s.attrs.Size // the checksum is that of the whole object
+	// The checksum is that of the whole object, so it says nothing about a part.
+	isWhole := length == s.attrs.Size
 	hasChecksum := isWhole && s.attrs.CRC32C.Known
 	if hasChecksum {
 		held := &lastByteWriter{dst: w, remaining: length}

@@ -120,7 +120,8 @@ func (h *handler) store(
 
 	attrs, err := h.bucket.Upload(r.Context(), grant.Key, content, append(opts, grantOpts...)...)
 	if err != nil && content.failure != nil {
-		return nil, content.failure // the upload has failed because of the body
+		// The upload has failed because of the body.
+		return nil, content.failure
 	}
 	if err != nil {
 		return nil, failureOf(err)

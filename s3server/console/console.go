@@ -46,7 +46,8 @@ func Handler(server *s3server.Handler, requests *Record, hosts ...string) http.H
 		API:       api(server, requests),
 	})
 	if err != nil {
-		panic(err) // the configuration above is always valid
+		// The configuration above is always valid.
+		panic(err)
 	}
 	return page
 }

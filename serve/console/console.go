@@ -119,7 +119,8 @@ func New(source Source, c Config) (*Handler, error) {
 	if one, ok := source.(oneBucket); ok {
 		h.onlyBucket = one.info.Name
 	}
-	_, _ = rand.Read(h.key[:]) // Read never fails
+	// Read never fails.
+	_, _ = rand.Read(h.key[:])
 
 	// With a token, the whole page is below a path that only its user knows.
 	h.handler = h.guard(h.routes())

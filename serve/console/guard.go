@@ -44,7 +44,8 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request) bool {
 	}
 
 	if h.config.Authorize != nil && !h.config.Authorize(w, r) {
-		return false // Authorize has responded itself
+		// Authorize has responded itself.
+		return false
 	}
 
 	if isForeign(r) {

@@ -60,7 +60,8 @@ func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *upl
 	recorder := &recordingWriter{ResponseWriter: w}
 	service.ServeHTTP(recorder, r)
 	if !inUpload || id == "" {
-		return // the request is about no upload
+		// The request is about no upload.
+		return
 	}
 
 	// A request for a part, or a failed one, leaves the upload open.

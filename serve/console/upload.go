@@ -166,6 +166,8 @@ func uploadTarget(r *http.Request, b storage.Bucket, begin uploads.Request) (*up
 	if err != nil {
 		return nil, &uploads.Error{Code: uploads.Exists, Message: "There is an object with this name.", Err: err}
 	}
-	t.Overwrite = true // the store would refuse an upload that must not overwrite
+
+	// The store would refuse an upload that must not overwrite.
+	t.Overwrite = true
 	return t, nil
 }

@@ -134,7 +134,8 @@ func (p *removedPage) addSoftDeleted(r *http.Request, b storage.Bucket, opts []s
 		}
 		count++
 		if v.Key <= doneKey {
-			continue // v is an older version of the same key, or was on an earlier page
+			// The version is an older one of the same key, or was on an earlier page.
+			continue
 		}
 
 		doneKey = v.Key

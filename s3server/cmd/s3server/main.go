@@ -32,7 +32,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
+	// After the first signal, stop lets a second one end the program immediately.
+	context.AfterFunc(ctx, stop)
 	args, ok := arguments(os.Args)
 	if !ok {
 		_, _ = fmt.Fprintln(

@@ -262,7 +262,8 @@ func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 		return allowed, denied && !isAboutPolicy
 	}
 	if a.action == "" {
-		return false, denied // a policy cannot allow an operation that has no action
+		// A policy cannot allow an operation that has no action.
+		return false, denied
 	}
 
 	block := a.bucket.Block
@@ -421,7 +422,8 @@ func (a *Access) grantsOthers() bool {
 	}
 	grants, err := acl.ReadGrants(a.request.Server.Keys.AccountOf, a.header)
 	if err != nil {
-		return true // the operation reports the wrong header later
+		// The operation reports the wrong header later.
+		return true
 	}
 	return slices.ContainsFunc(grants, func(g acl.Grant) bool {
 		isCaller := !a.caller.Anonymous && g.Grantee == accounts.OwnerOf(a.caller.Account).ID

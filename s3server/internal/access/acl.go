@@ -15,7 +15,8 @@ import (
 func (a *Access) isGranted() bool {
 	b := a.bucket
 	if b.Ownership == state.OwnerEnforced {
-		return false // ACLs are disabled
+		// ACLs are disabled.
+		return false
 	}
 
 	if permission := acl.BucketPermissions[a.action]; permission != "" {

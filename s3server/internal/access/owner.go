@@ -17,7 +17,8 @@ func CheckOwner(r *request.Request, h http.Header) error {
 		return nil
 	}
 	if r.Target.Bucket == "" {
-		return nil // the request names no bucket
+		// A request without a bucket has no owner to check.
+		return nil
 	}
 
 	b, err := r.Bucket()

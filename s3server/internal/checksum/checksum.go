@@ -144,8 +144,8 @@ func (k *Kind) Valid(value string) bool {
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// CheckSupported fails with NotImplemented if name is that of an algorithm of S3, or of the algorithm's header, that this server
-// does not implement.
+// CheckSupported fails with NotImplemented if name is that of an algorithm of S3, or of the algorithm's header, that
+// this server does not implement.
 func CheckSupported(name string) error {
 	for _, kind := range missingKinds {
 		if strings.EqualFold(name, kind) || strings.EqualFold(name, Prefix+kind) {
@@ -160,7 +160,8 @@ func CheckSupported(name string) error {
 func OfHeader(header http.Header) (Sum, error) {
 	var found Sum
 	for name, values := range header {
-		isParameter := slices.Contains(Parameters, name) // such as the header that only names the algorithm
+		// Some headers with the prefix have no checksum, such as the one that only names the algorithm.
+		isParameter := slices.Contains(Parameters, name)
 		if isParameter || !strings.HasPrefix(name, Prefix) {
 			continue
 		}

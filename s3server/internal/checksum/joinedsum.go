@@ -21,7 +21,8 @@ func JoinedSum(kind *Kind, parts []Part) Sum {
 	crc := joinable[kind.Name]
 	sum := uint64(0)
 	for _, p := range parts {
-		raw, _ := base64.StdEncoding.DecodeString(p.Value) // the server has encoded it
+		// Decoding cannot fail, because the server has encoded the value.
+		raw, _ := base64.StdEncoding.DecodeString(p.Value)
 		sum = crc.Join(sum, bigEndian(raw), p.Size)
 	}
 

@@ -77,7 +77,9 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desc = nil // the description may have changed, so ask the driver again
+
+	// The description may have changed, so ask the driver again.
+	b.desc = nil
 	return nil
 }
 
@@ -89,7 +91,8 @@ func (b *driverBucket) updateVersioning(old, bucket *state.Bucket) error {
 			WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 	}
 	if err := b.requireFeature(storage.Versioning, "versioning"); err != nil {
-		return err // the driver or a layer over it has no versioning
+		// The driver, or a layer over it, has no versioning.
+		return err
 	}
 
 	// The times of these changes tell which versions are null versions. They are kept only for this library's own

@@ -74,7 +74,8 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	names := &escapedNames{name: folder, key: w.keyOf(folder), startAfter: w.startAfter}
 	containsStart := strings.HasPrefix(names.startAfter, names.key)
 	if names.startAfter >= names.key && !containsStart {
-		return nil // all keys of the folder precede the start of the walk
+		// All keys of the folder precede the start of the walk.
+		return nil
 	}
 
 	w.listed[folder] = true

@@ -55,7 +55,8 @@ func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPar
 		sizeText, countText, _ := strings.Cut(run, "*")
 		size, _ := strconv.ParseInt(sizeText, 10, 64)
 		count, err := strconv.Atoi(countText)
-		if err != nil { // the run has no count
+		// A run of one part has no count.
+		if err != nil {
 			count = 1
 		}
 		for range count {

@@ -61,7 +61,8 @@ func (n *driverNames) entries(ctx context.Context, r *driver.ListRequest) iter.S
 			if r.Token == "" {
 				return
 			}
-			r.Entries = page.Entries // the driver reuses the slice
+			// The driver reuses the slice for the next page.
+			r.Entries = page.Entries
 
 			// If no entry is missing, the caller has omitted some, and a page of the whole size follows.
 			missing -= len(page.Entries)
@@ -177,7 +178,8 @@ func (s *Store) List(
 		},
 	}
 	if pos.Prefix {
-		page.startAfter = pos.Key // the page before ends with this common prefix
+		// The page before ends with this common prefix.
+		page.startAfter = pos.Key
 	}
 	return page.showAfter(ctx, pos.Key, b.names.walk)
 }
@@ -235,7 +237,8 @@ func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionE
 
 	attrs, err := n.bucket.driver.Head(ctx, &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 	if err != nil {
-		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound) // nil if the object is gone
+		// The object may be gone, which is not an error.
+		return nil, ignoreCode(storageerror.ToS3(err, key), storage.ObjectNotFound)
 	}
 	tags, err := n.bucket.tags(ctx, attrs, &driver.GetRequest{Key: e.Key, Version: e.Version})
 	if err != nil {

@@ -188,7 +188,8 @@ func (n *driverNames) findMarker(ctx context.Context, key, id string) (*state.Ve
 			return e.markerVersion(key), nil
 		}
 		if id == "" {
-			return nil, nil // the first version is the newest, and no marker
+			// The first version is the newest, and is not a marker.
+			return nil, nil
 		}
 	}
 	return nil, nil

@@ -150,7 +150,8 @@ func aclText(o *state.Object) string {
 // keepContent adds the entity tag, the checksum and the list of parts of an object to values, its reserved metadata. It
 // adds nothing if a layer encrypts the object, because the store must not learn a checksum of the plain bytes.
 func (b *driverBucket) keepContent(values url.Values, o *state.Object, crc storage.CRC32C) {
-	mayBeEncrypted := len(b.description().HiddenMetadata) > 0 // a layer that encrypts has metadata of its own
+	// A layer that encrypts has metadata of its own.
+	mayBeEncrypted := len(b.description().HiddenMetadata) > 0
 	if mayBeEncrypted {
 		return
 	}

@@ -180,7 +180,8 @@ func (s *Store) Parts(
 		if err != nil {
 			return nil, false, storageerror.ToS3(err, u.Key)
 		}
-		if isStaged(name) { // this is a part's content, not its record
+		// The name may be that of a part's content, not of its record.
+		if isStaged(name) {
 			continue
 		}
 		if len(names) == limit {

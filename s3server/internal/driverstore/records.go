@@ -195,7 +195,8 @@ func (r *records) entries(ctx context.Context, prefix, startAfter string) iter.S
 			for i := range page.Entries {
 				e := &page.Entries[i]
 				if e.Key <= request.StartAfter {
-					continue // a driver may ignore StartAfter
+					// A driver may ignore StartAfter.
+					continue
 				}
 				if !yield(e, nil) {
 					return

@@ -164,7 +164,8 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var versions []string
 	for e, err := range b.names.storedVersionsOf(ctx, key) {
 		if err != nil {
-			break // the versions so far are removed
+			// The versions so far are removed nevertheless.
+			break
 		}
 		if e.isReplaced {
 			versions = append(versions, e.Version)

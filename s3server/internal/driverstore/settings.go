@@ -147,7 +147,8 @@ func (b *driverBucket) write(ctx context.Context, bucket *state.Bucket, old *cac
 		condition = storage.Condition{Revision: old.revision}
 	}
 	if !b.has(storage.ConditionalCreate | storage.ConditionalUpdate) {
-		condition = storage.Condition{} // the driver cannot check any
+		// The driver cannot check any condition.
+		condition = storage.Condition{}
 	}
 	revision, err := r.put(ctx, bucketRecord, bucket, condition)
 	if err != nil {

@@ -240,7 +240,8 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 		}
 		n, err := b.open.Read(p)
 		if err == io.EOF {
-			err = b.close() // the next call opens the next part
+			// The next pass opens the next part.
+			err = b.close()
 		}
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
@@ -259,7 +260,8 @@ func (b *stagedBody) nextPart() error {
 
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound:
-		return storage.Changed // the part was sent again in the meantime, or the upload has ended
+		// The part was sent again in the meantime, or the upload has ended.
+		return storage.Changed
 	}
 	if err != nil {
 		return err

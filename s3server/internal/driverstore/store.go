@@ -190,7 +190,9 @@ func (s *Store) undoCreate(ctx context.Context, bucket *driverBucket, settings *
 	if err != nil || stored.revision != "" {
 		return
 	}
-	_ = s.removeBucket(ctx, bucket, settings) // CreateBucket returns the first error, not this one
+
+	// CreateBucket returns the first error, not that of the removal.
+	_ = s.removeBucket(ctx, bucket, settings)
 }
 
 // lock acquires the lock with a name, which is held during requests.
@@ -213,7 +215,8 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 
 	const maxAttempts = 10
 	for range maxAttempts {
-		const noCache = true // the function change must see the newest settings, not those in the cache
+		// The function change must see the newest settings, not those in the cache.
+		const noCache = true
 		cached, err := b.read(ctx, noCache)
 		if err != nil {
 			return err

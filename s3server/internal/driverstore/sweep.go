@@ -50,11 +50,13 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 			return nil
 		}
 		if err != nil {
-			continue // the upload has ended, or its record cannot be read
+			// The upload has ended, or its record cannot be read.
+			continue
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if !m.canFind(record) {
-			continue // keep the record: the upload may still be in progress
+			// The upload may still be in progress, so keep its record.
+			continue
 		}
 
 		// A listing of the parts shows whether the driver still has the upload.

@@ -261,14 +261,16 @@ func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
 	if !m.bucket.has(storage.OpenUploads) {
-		return true, nil // the driver lists no parts, and the caller has looked at the records
+		// The driver lists no parts, and the caller has looked at the records.
+		return true, nil
 	}
 
 	request := &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: pageLimit}
 	for {
 		page, err := m.bucket.driver.ListParts(ctx, request)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
-			return true, nil // the driver no longer has the upload
+			// The driver no longer has the upload.
+			return true, nil
 		}
 		if err != nil {
 			return false, err

@@ -33,7 +33,8 @@ func (s *Store) ListUploads(
 		}
 		u, err := b.uploads.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if s3error.Is(err, "NoSuchUpload") {
-			continue // the upload has ended since it was listed
+			// The upload has ended since it was listed.
+			continue
 		}
 		if err != nil {
 			return false, storageerror.ToS3(err, bucket)

@@ -137,7 +137,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 		Limit:     w.listing.Max + 1, // the name after the page shows that there is another page
 	}
 	if w.inner {
-		r.Limit = min(r.Limit, pageLimit/10) // a small page, because many such walks may be in progress
+		// Many such walks may be in progress, so a page must be small.
+		r.Limit = min(r.Limit, pageLimit/10)
 	}
 
 	// The names before the start need not be listed, as far as the driver can start there.
@@ -196,7 +197,8 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 		folder := start[:end]
 		isFirst := w.key == ""
 		if !w.names.IsNatural(folder, isFirst) {
-			return nil // another nameWalk lists an escaped folder
+			// Another nameWalk lists an escaped folder.
+			return nil
 		}
 		if err := w.list(ctx, w.name+folder+"/"); err != nil {
 			return err

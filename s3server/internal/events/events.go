@@ -42,7 +42,8 @@ func (s *Sender) Sends() bool { return s.Notify != nil || s.Webhook != nil }
 func (s *Sender) Publish(ctx context.Context, bucket string, events []Event) {
 	b, err := s.Store.Bucket(ctx, bucket)
 	if err != nil {
-		return // the bucket was deleted in the meantime
+		// The bucket was deleted in the meantime.
+		return
 	}
 	for _, e := range events {
 		e.Bucket = bucket
@@ -92,7 +93,8 @@ func (s *Sender) deliver(e Event) {
 		Records:   []Event{e},
 	})
 	if err != nil {
-		panic(err) // cannot fail: an event has only strings and numbers
+		// An event has only strings and numbers, so its encoding cannot fail.
+		panic(err)
 	}
 	s.Webhook.Push(body)
 }

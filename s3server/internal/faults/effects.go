@@ -47,7 +47,8 @@ func (f *Effects) Failure() error {
 	if f.RetryAfter > 0 {
 		err.WithHeader("Retry-After", strconv.Itoa(int(f.RetryAfter.Seconds())))
 	}
-	if f.In200 { // the error is in the body of a success
+	// As in some responses of S3, the error is in the body of a success.
+	if f.In200 {
 		err.Status = 200
 	}
 	return err

@@ -132,7 +132,8 @@ func (r *rule[F]) applies(now func() time.Time) bool {
 // isWithinRate reports whether one more selected request is within the rate, so that the fault does not apply to it.
 func (r *rule[F]) isWithinRate(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
-	burst := max(1, rate/10) // the requests of a tenth of a second may come at once
+	// The requests of a tenth of a second may come at once.
+	burst := max(1, rate/10)
 
 	// The allowance grows with the time since the request before, but not beyond the burst.
 	if r.refilled.IsZero() {

@@ -45,7 +45,8 @@ func rejectHeaders(header http.Header, names ...string) error {
 // If-Unmodified-Since, and forbidden is If-None-Match or If-Modified-Since. A condition on the entity tag overrides the
 // one on the date.
 func failedConditions(header http.Header, prefix string, v *state.Version) (required, forbidden string) {
-	modified := v.Modified.Truncate(time.Second) // dates in headers have whole seconds
+	// Dates in headers have whole seconds.
+	modified := v.Modified.Truncate(time.Second)
 
 	match := headertext.Lines(header, prefix+"If-Match")
 	unmodifiedSince, hasUnmodifiedSince := readDate(header, prefix+"If-Unmodified-Since")

@@ -256,7 +256,8 @@ func (r *Rule) checkTransitions() error {
 func (r *Rule) checkOrder(t transition) error {
 	e := r.Expiration
 	if e == nil || e.ExpiredObjectDeleteMarker != nil {
-		return nil // the rule expires no objects, or only delete markers
+		// The rule expires no objects, or only delete markers.
+		return nil
 	}
 
 	isMixed := (e.Days == nil) != (t.Days == nil)
@@ -341,7 +342,8 @@ func (r *Rule) scope() scope {
 	if f == nil {
 		return scope{prefix: textOf(r.Prefix)}
 	}
-	tags, _ := tagging.Of(f.tagElements()) // check has already refused invalid tags
+	// The method check has already refused invalid tags.
+	tags, _ := tagging.Of(f.tagElements())
 	if f.And == nil {
 		return scope{
 			prefix:    textOf(f.Prefix),

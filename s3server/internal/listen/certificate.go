@@ -22,7 +22,8 @@ func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, cer
 	c.NextProtos = []string{"http/1.1"}
 
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
-		return c, nil, nil // the caller's function will choose a certificate, which is not known yet
+		// The caller's function will choose a certificate, which is not known yet.
+		return c, nil, nil
 	}
 	if len(c.Certificates) == 0 {
 		certificate, c.GetCertificate, err = newAuthority(hosts)

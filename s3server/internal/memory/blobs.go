@@ -168,7 +168,8 @@ func (b *blobs) removeReferences(pieces []piece) bool {
 			size := int64(len(p.blob.data))
 			b.bytes.free(size)
 			b.released += size
-			p.blob.data = nil // the caller still has the pieces
+			// Let the bytes go now, because the caller still has the pieces with the blob.
+			p.blob.data = nil
 		}
 	}
 

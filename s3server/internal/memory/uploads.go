@@ -109,7 +109,8 @@ func (s *Store) setPart(u *state.Upload, p *state.Part) (replaced []piece, err e
 	defer s.mu.Unlock()
 	_, upload, err := s.upload(u.Bucket, u.Key, u.ID)
 	if err != nil {
-		return nil, err // the upload has ended in the meantime
+		// The upload has ended in the meantime.
+		return nil, err
 	}
 
 	if old := upload.parts[p.Number]; old != nil {

@@ -54,7 +54,8 @@ func createBucket(r *request.Request) error {
 
 	if request.IsTrue(r.HTTP.Header, "X-Amz-Bucket-Object-Lock-Enabled") {
 		b.Locking = &state.LockSettings{}
-		b.Versioning = state.Enabled // locks protect versions
+		// Locks protect versions, so they need versioning.
+		b.Versioning = state.Enabled
 	}
 
 	if err := access.SetNewACL(r.Server, b, r.HTTP.Header); err != nil {

@@ -335,7 +335,9 @@ func setJoined(o *state.Object, c *completion, parts []*state.Part) error {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
 		o.Size += p.Size
 	}
-	o.ETag = o.Encryption.Tag(c.tag()) // an encrypted object may have another tag
+
+	// An encrypted object may have another tag than its parts imply.
+	o.ETag = o.Encryption.Tag(c.tag())
 
 	// The size is -1 if the client has not named it.
 	if c.size >= 0 && c.size != o.Size {

@@ -318,7 +318,9 @@ func copyRange(r *request.Request, size int64) (offset, length int64, err error)
 	if end >= size {
 		return 0, 0, invalid.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
-	isTooSmall := size <= r.Server.Limits.MinPartSize // AWS copies ranges only of larger sources
+
+	// AWS copies ranges only of larger sources.
+	isTooSmall := size <= r.Server.Limits.MinPartSize
 	if isTooSmall && r.Server.Strict {
 		return 0, 0, s3error.New("InvalidRequest").
 			WithMessage("The specified copy source is not supported as a byte-range copy source")

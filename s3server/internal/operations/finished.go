@@ -29,7 +29,8 @@ func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 // with NoSuchUpload if the upload did not make the object.
 func resultFromObject(r *request.Request, c *completion, id string) (*completed.Upload, error) {
 	v, versionID, err := r.Find(state.VersionName{Bucket: r.Target.Bucket, Key: r.Target.Key})
-	defer r.Server.Store.Release(v) // Find may return a version together with an error
+	// Find may return a version together with an error, so release it in any case.
+	defer r.Server.Store.Release(v)
 	if s3error.Is(err, "NoSuchKey") {
 		return nil, state.NoUpload(id)
 	}

@@ -125,7 +125,8 @@ func checkSessionPolicy(document string) error {
 // Those in the body take precedence.
 func readSTS(r *request.Request) (url.Values, error) {
 	r.SetBodyDeadline()
-	body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, maxSTSBody+1)) // one byte more shows that a body is too large
+	// One byte more than the limit shows that a body is too large.
+	body, err := io.ReadAll(io.LimitReader(r.HTTP.Body, maxSTSBody+1))
 	if err != nil {
 		return nil, err
 	}

@@ -218,7 +218,8 @@ func writeHTML(r *request.Request, err, documentErr *s3error.Error) error {
 		b.WriteString("<ul>\n")
 		item("Code", err.Code)
 		item("Message", err.Message)
-		for i := 0; i+1 < len(err.Fields); i += 2 { // Fields has names and values, alternating
+		// Fields has names and values, alternating.
+		for i := 0; i+1 < len(err.Fields); i += 2 {
 			item(err.Fields[i], err.Fields[i+1])
 		}
 	}

@@ -180,7 +180,8 @@ func (r *Request) WriteXML(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	document = r.replaceTags(document) // a fault may have another entity tag
+	// A fault may have another entity tag than the object.
+	document = r.replaceTags(document)
 
 	release, err := r.Server.Documents.reserve(cap(document))
 	if err != nil {

@@ -96,7 +96,8 @@ func (c *Reader) Read(p []byte) (int, error) {
 		c.err = c.endChunk()
 	}
 	if n > 0 {
-		return n, nil // the next Read returns the error
+		// The next Read returns the error.
+		return n, nil
 	}
 	return 0, c.err
 }

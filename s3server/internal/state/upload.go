@@ -56,7 +56,8 @@ func (p *UploadPage) Add(u *Upload) {
 	item := uploadItem{upload: u, name: u.Key, id: u.ID}
 	if common, isPrefix := p.Listing.CommonPrefix(u.Key); isPrefix {
 		if common == p.After.Key {
-			return // an earlier page has shown the common prefix
+			// An earlier page has shown the common prefix.
+			return
 		}
 		item = uploadItem{name: common}
 	}

@@ -97,7 +97,8 @@ func CheckHealth(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	_ = resp.Body.Close() // only the status matters
+	// Only the status matters.
+	_ = resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answered %s", u.Redacted(), resp.Status)
 	}

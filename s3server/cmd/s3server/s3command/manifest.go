@@ -79,7 +79,8 @@ func decodeStrictly(data []byte, doc string, dst any) error {
 			return fmt.Errorf("%s has %q twice", doc, name)
 		}
 		seen = append(seen, name)
-		_ = decoder.Decode(new(json.RawMessage)) // skip the value
+		// Skip the value.
+		_ = decoder.Decode(new(json.RawMessage))
 	}
 	return json.Unmarshal(data, dst)
 }

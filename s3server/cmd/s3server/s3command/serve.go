@@ -358,7 +358,8 @@ func (c *command) wait(ctx context.Context) error {
 	// Requests in progress get some time to finish, although ctx is done.
 	graceCtx, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer stop()
-	_ = c.server.Shutdown(graceCtx) // Shutdown closes the connections of requests that take longer
+	// An error means that requests take longer. Shutdown then closes their connections.
+	_ = c.server.Shutdown(graceCtx)
 
 	// Each of the other servers reports one result when it has ended.
 	var failures []error
@@ -389,7 +390,8 @@ func (c *command) close() error {
 		c.server.Close()
 	}
 	if c.metricsListener != nil {
-		_ = c.metricsListener.Close() // if metrics were served, the listener is already closed
+		// An error is ignored, because the listener is already closed if metrics were served.
+		_ = c.metricsListener.Close()
 	}
 	if c.consoleListener != nil {
 		_ = c.consoleListener.Close()
