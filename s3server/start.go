@@ -263,7 +263,8 @@ func urlOf(address net.Addr, encrypted bool) string {
 	if encrypted {
 		scheme = "https://"
 	}
-	if addr, err := netip.ParseAddrPort(host); err == nil && addr.Addr().IsUnspecified() {
+	addr, err := netip.ParseAddrPort(host)
+	if err == nil && addr.Addr().IsUnspecified() {
 		host = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addr.Port()).String()
 	}
 	return scheme + host

@@ -282,4 +282,4 @@ func setDefaultHeader(h http.Header, name, value string) {
 	h[name] = []string{value}
 }
 
-func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7F }
+func isControl(c rune) bool { return (c < ' ' && c != '\t') || c == 0x7F }

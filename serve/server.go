@@ -107,6 +107,7 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 
 	if state == http.StateNew {
 		s.connections.Add(1)
+		// Close has set the map to nil.
 		isClosing := s.unusedConns == nil
 		if isClosing {
 			_ = c.Close()

@@ -276,7 +276,10 @@ func (a *Access) policyDecision(isOwner bool) (allowed, denied bool) {
 // may even read objects that anonymous requests have written.
 func (a *Access) ownerHasObjects() bool {
 	server := a.request.Server
-	return a.bucket.Ownership == state.OwnerEnforced || !server.Strict && server.Keys.HaveOneAccount()
+	if a.bucket.Ownership == state.OwnerEnforced {
+		return true
+	}
+	return !server.Strict && server.Keys.HaveOneAccount()
 }
 
 // isPermittedOnObject is the part of isPermitted for an action that is possible only on an object that already exists.

@@ -8,6 +8,7 @@ import (
 
 // VerifyForm verifies the signature of the policy of a form with these fields, and sets r.Caller.
 func VerifyForm(r *request.Request, fields map[string]string) error {
+	// Old clients sign with version 2, which a strict server does not accept.
 	isVersion2 := fields["awsaccesskeyid"] != ""
 	if isVersion2 && !r.Server.Strict {
 		return verifyFormV2(r, fields)

@@ -100,9 +100,10 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 	if w.versionsOf == nil || w.canSeek {
 		req.Delimiter = "/"
 	}
-	// The listing's prefix limits only the names in the folder of the walk itself.
+	// The listing's prefix limits only the names in the folder of the walk itself. It may end within a segment.
 	if names.name == w.name {
-		req.Prefix += keyname.EscapeText(w.escapablePrefix(), false)
+		const isComplete = false
+		req.Prefix += keyname.EscapeText(w.escapablePrefix(), isComplete)
 	}
 
 	for e, err := range w.entries(ctx, req) {
@@ -112,7 +113,8 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 		// An entry in an inner folder stands for the folder itself.
 		name := e.Key
 		isFolder := false
-		if slash := strings.IndexByte(e.Key[len(names.name):], '/'); slash >= 0 {
+		slash := strings.IndexByte(e.Key[len(names.name):], '/')
+		if slash >= 0 {
 			name = e.Key[:len(names.name)+slash+1]
 			isFolder = true
 		}
@@ -129,8 +131,11 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 // of all keys with the prefix. Dots at the end are escaped only in some of them.
 func (w *nameWalk) escapablePrefix() string {
 	prefix := strings.TrimRight(w.prefixInFolder(), ".")
-	if i := strings.IndexRune(prefix, utf8.RuneError); i >= 0 {
-		return prefix[:i] // the prefix may end within a character
+
+	// The prefix may end within a character, whose bytes are escaped together.
+	i := strings.IndexRune(prefix, utf8.RuneError)
+	if i >= 0 {
+		return prefix[:i]
 	}
 	return prefix
 }

@@ -64,7 +64,8 @@ func (n *driverNames) entries(ctx context.Context, r *driver.ListRequest) iter.S
 			// The driver reuses the slice for the next page.
 			r.Entries = page.Entries
 
-			// If no entry is missing, the caller has omitted some, and a page of the whole size follows.
+			// If no entry is missing, but the caller still asks for more, it has omitted some. Nobody knows how many,
+			// so a page of the whole size follows.
 			missing -= len(page.Entries)
 			r.Limit = limit
 			if missing > 0 {

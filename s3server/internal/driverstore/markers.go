@@ -46,7 +46,8 @@ func (n *driverNames) versions(ctx context.Context, r *driver.ListRequest) iter.
 func withoutReplaced(entries iter.Seq2[*listedEntry, error]) iter.Seq2[*listedEntry, error] {
 	return func(yield func(*listedEntry, error) bool) {
 		for e, err := range entries {
-			if err == nil && e.isReplaced {
+			isReplaced := err == nil && e.isReplaced
+			if isReplaced {
 				continue
 			}
 			if !yield(e, err) {

@@ -46,7 +46,8 @@ func (s *Store) CopyPart(
 		return nil, err
 	}
 	defer source.Close()
-	digest := checksum.NewDigest(u.Kind, false)
+	const needsSHA256 = false
+	digest := checksum.NewDigest(u.Kind, needsSHA256)
 	return s.writePart(ctx, u, number, io.TeeReader(source, digest), length, digest)
 }
 
@@ -58,7 +59,8 @@ func (s *Store) writePart(
 	if err != nil {
 		return nil, err
 	}
-	records, err := b.openRecords(ctx, true)
+	const create = true
+	records, err := b.openRecords(ctx, create)
 	if err != nil {
 		return nil, err
 	}

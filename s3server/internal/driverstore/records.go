@@ -120,11 +120,13 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, dst any)
 // decodeRecord decodes a record into dst. It fails with ChecksumMismatch if the document is not a record's JSON,
 // because a server with encryption or another program has written it.
 func decodeRecord(key string, document []byte, dst any) error {
+	// A newer version of the server may have written a form that this one cannot read.
 	err := argument.CheckForm("", key, document, lastForm)
-	if err == nil {
-		err = json.Unmarshal(document, dst)
+	if err != nil {
+		return err
 	}
 
+	err = json.Unmarshal(document, dst)
 	var syntaxErr *json.SyntaxError
 	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &syntaxErr) || errors.As(err, &typeErr) {

@@ -36,7 +36,8 @@ func (b *driverBucket) read(ctx context.Context, noCache bool) (*cachedBucket, e
 		return cached, nil
 	}
 
-	r, err := b.openRecords(ctx, false)
+	const create = false
+	r, err := b.openRecords(ctx, create)
 	if err != nil {
 		return nil, err
 	}

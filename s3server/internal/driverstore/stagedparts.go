@@ -82,7 +82,8 @@ func (m *driverUploads) complete(
 		return m.bucket.driver.CompleteParts(ctx, &driver.CompleteRequest{Put: r, Upload: record.Upload, Parts: parts})
 	}
 
-	records, err := m.bucket.openRecords(ctx, false)
+	const create = false
+	records, err := m.bucket.openRecords(ctx, create)
 	if err != nil {
 		return nil, err
 	}

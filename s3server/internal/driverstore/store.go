@@ -61,14 +61,15 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 		return b, nil
 	}
 
-	driver, err := s.Service.Driver(name)
+	drv, err := s.Service.Driver(name)
 	if err != nil {
-		return nil, s3error.New("NoSuchBucket", "BucketName", name) // the name is not one of a bucket
+		// No bucket can have this name.
+		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
 	b := &driverBucket{
 		name:         name,
 		store:        s,
-		driver:       driver,
+		driver:       drv,
 		settingsLock: running.NewLock(),
 		openLock:     running.NewLock(),
 	}

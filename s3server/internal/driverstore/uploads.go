@@ -71,7 +71,8 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	r.AnyOrder = anyOrder
 
 	// The record must be possible before the driver begins the upload.
-	records, err := b.openRecords(ctx, true)
+	const create = true
+	records, err := b.openRecords(ctx, create)
 	if err != nil {
 		return err
 	}
@@ -419,7 +420,8 @@ func (m *driverUploads) writtenObject(ctx context.Context, u *state.Upload) (*st
 
 // dropUpload removes the records of an upload and of its parts.
 func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
-	records, err := m.bucket.openRecords(ctx, false)
+	const create = false
+	records, err := m.bucket.openRecords(ctx, create)
 	if err != nil || records == nil {
 		return err // the bucket has no records if there is no error
 	}

@@ -15,9 +15,15 @@ func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 
-	if id == "" || b.cached != nil && b.cached.bucket.HasNulls() && b.cached.bucket.IsNull(modified) {
+	if id == "" {
 		return state.NullVersion
 	}
+	// The time of a write shows whether the bucket had versioning then.
+	hasNulls := b.cached != nil && b.cached.bucket.HasNulls()
+	if hasNulls && b.cached.bucket.IsNull(modified) {
+		return state.NullVersion
+	}
+
 	if isPlain(id) {
 		return id
 	}
@@ -33,7 +39,8 @@ func isPlain(id string) bool {
 
 // ValidID reports whether an id can be a version id. It accepts the ids of all drivers.
 func (s *Store) ValidID(id string) bool {
-	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
+	const minLength = 8
+	return id == state.NullVersion || (len(id) >= minLength && state.IsVersionText(id))
 }
 
 // driverVersion returns the driver's version id for an id that clients see. For the null version of a key that has
@@ -61,10 +68,13 @@ func decodeVersion(versionID string) string {
 	if versionID == state.NullVersion {
 		return ""
 	}
-	if text, encoded := strings.CutPrefix(versionID, encodedVersion); encoded {
-		if id, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && !isPlain(string(id)) {
-			return string(id)
-		}
+	text, isEncoded := strings.CutPrefix(versionID, encodedVersion)
+	if !isEncoded {
+		return versionID
 	}
-	return versionID
+	id, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || isPlain(string(id)) {
+		return versionID
+	}
+	return string(id)
 }

@@ -96,7 +96,8 @@ func (b *driverBucket) hold(ctx context.Context, r *driver.GetRequest) (h *heldO
 // findInstead is find after the driver had no version with its id missing. Another null version may have replaced it in
 // the meantime, or the id may be that of a delete marker.
 func (b *driverBucket) findInstead(ctx context.Context, key, id, missing string) (*state.Version, error) {
-	if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != missing {
+	newer, err := b.driverVersion(ctx, key, id)
+	if err == nil && newer != missing {
 		return b.find(ctx, key, id)
 	}
 	return b.names.findMarker(ctx, key, id)

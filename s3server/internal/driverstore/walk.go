@@ -172,6 +172,7 @@ func sendable(key string) string {
 // enter lists the escaped segments of the folders in which the walk begins. The walk lists those of any other folder
 // when it reaches that folder.
 func (w *nameWalk) enter(ctx context.Context) error {
+	// A request with a prefix or a start may leave out the escaped names, which begin with the mark instead.
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
 	if w.prefixInFolder() != "" || startsInside {
 		if err := w.list(ctx, w.name); err != nil {
@@ -179,7 +180,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 		}
 	}
 
-	// With a delimiter, or at its start, the walk is in no inner folder.
+	// With a delimiter, the walk shows no names in inner folders. Without a start inside, it begins in none of them.
 	if w.listing.Delimiter != "" || !startsInside {
 		return nil
 	}

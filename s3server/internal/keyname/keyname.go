@@ -154,5 +154,8 @@ func (n Naming) Unescape(name string, isPrefix bool) (key string, ok bool) {
 
 // EscapesAll reports whether every segment with this beginning is escaped.
 func (n Naming) EscapesAll(prefix string) bool {
-	return strings.HasPrefix(prefix, Mark) || !n.Others && strings.IndexFunc(prefix, mustEscape) >= 0
+	if strings.HasPrefix(prefix, Mark) {
+		return true
+	}
+	return !n.Others && strings.IndexFunc(prefix, mustEscape) >= 0
 }

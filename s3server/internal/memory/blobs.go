@@ -120,7 +120,8 @@ type countedBody struct {
 func (c *countedBody) Read(p []byte) (int, error) {
 	n, err := c.src.Read(p[:min(len(p), readSize)])
 	c.read += int64(n)
-	if limitErr := c.reserve(c.read); limitErr != nil {
+	limitErr := c.reserve(c.read)
+	if limitErr != nil {
 		return 0, limitErr
 	}
 	return n, err
@@ -133,10 +134,11 @@ func (c *countedBody) reserve(size int64) error {
 		return nil
 	}
 	err := c.bytes.add(size - c.counted)
-	if err == nil {
-		c.counted = size
+	if err != nil {
+		return err
 	}
-	return err
+	c.counted = size
+	return nil
 }
 
 // retain adds one reference to the blob of each piece.

@@ -44,10 +44,11 @@ func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.checkLocked(n)
-	if err == nil {
-		l.used += n
+	if err != nil {
+		return err
 	}
-	return err
+	l.used += n
+	return nil
 }
 
 // check fails if adding n bytes now would fail.

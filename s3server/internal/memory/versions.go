@@ -273,5 +273,5 @@ func numberOf(id string) (number uint64, ok bool) {
 
 // ValidID reports whether an id has the form of the ids that this store makes.
 func (s *Store) ValidID(id string) bool {
-	return id == state.NullVersion || len(id) == versionIDLength && state.IsVersionText(id)
+	return id == state.NullVersion || (len(id) == versionIDLength && state.IsVersionText(id))
 }

@@ -295,6 +295,7 @@ func writeLock(r *request.Request, v *state.Version) error {
 		return err
 	}
 	if !seesRetention {
+		// Without a mode, Write also leaves out the date.
 		lock.Mode = ""
 	}
 

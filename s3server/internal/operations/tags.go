@@ -63,7 +63,8 @@ func changeVersion(r *request.Request, status int, f func(*state.Bucket, *state.
 	return r.Done(status)
 }
 
-// replaceVersion replaces the version that the request names by a copy that f has modified.
+// replaceVersion lets f modify a copy of the version that the request names, and stores the copy in its place. It then
+// prepares the event of the change, and sets the header with the version's id.
 func replaceVersion(r *request.Request, f func(*state.Bucket, *state.Version) error) error {
 	id, err := r.VersionID()
 	if err != nil {

@@ -256,8 +256,10 @@ func compareNumbers(compare func(value, wanted float64) bool) func(value, wanted
 
 // parseDate parses a date in ISO 8601, or a number of seconds since 1970.
 func parseDate(text string) (time.Time, bool) {
-	const yearLength = len("2006") // a number of four digits is a year
-	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > yearLength {
+	// A number of four digits is a year.
+	const yearLength = len("2006")
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err == nil && len(text) > yearLength {
 		return time.Unix(seconds, 0), true
 	}
 	for _, form := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", time.DateOnly, "2006-01", "2006"} {

@@ -318,8 +318,12 @@ func NeedDigest(r *Request) error {
 	if len(r.HTTP.Header.Values("Content-Md5")) > 0 || r.HTTP.Header.Get("X-Amz-Trailer") != "" {
 		return nil
 	}
-	if sum, err := checksum.OfHeader(r.HTTP.Header); err != nil || sum.Kind != nil {
+	sum, err := checksum.OfHeader(r.HTTP.Header)
+	if err != nil {
 		return err
+	}
+	if sum.Kind != nil {
+		return nil
 	}
 	return s3error.New("InvalidRequest").
 		WithMessage("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
