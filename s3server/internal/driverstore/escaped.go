@@ -64,8 +64,9 @@ func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscape
 // keyOf returns the S3 key of a driver's name below the folder of the walk, without escaped segments.
 func (w *nameWalk) keyOf(name string) string { return w.key + name[len(w.name):] }
 
-// list adds the escaped names in a folder to w.escaped, or the first of them in S3's order if a page does not need all.
-// A second call for the same folder does nothing.
+// list reads the escaped names in a folder, which are those of keys that the driver may refuse, and adds them to
+// w.escaped. If a page does not need all, it adds only the first in S3's order. A second call for the same folder does
+// nothing.
 func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
@@ -184,8 +185,8 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names that sort before the S3 key end, or all of them if end is "", and reports whether the
-// page has room for more names.
+// flush shows those names in w.escaped, which list has read, that sort before the S3 key end, or all of them if end is
+// "". It reports whether the page has room for more names.
 func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err error) {
 	compareFirst := func(a, b *escapedNames) int {
 		return compareNames(a.items[0], b.items[0])

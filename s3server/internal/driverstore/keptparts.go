@@ -15,20 +15,22 @@ const maxKeptParts = 1000
 // partSizes encodes the sizes of parts, such as "5242880*3,17" for three parts of 5,242,880 bytes and one of 17 bytes.
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
-	for start := 0; start < len(parts); {
-		// The parts from start up to end have one size.
-		end := start + 1
-		for end < len(parts) && parts[end].Size == parts[start].Size {
-			end++
+	for len(parts) > 0 {
+		// Parts with the same size are written together.
+		size := parts[0].Size
+		count := 1
+		for count < len(parts) && parts[count].Size == size {
+			count++
 		}
-		if start > 0 {
+		parts = parts[count:]
+
+		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(strconv.FormatInt(parts[start].Size, 10))
-		if count := end - start; count > 1 {
+		b.WriteString(strconv.FormatInt(size, 10))
+		if count > 1 {
 			b.WriteString("*" + strconv.Itoa(count))
 		}
-		start = end
 	}
 	return b.String()
 }

@@ -233,6 +233,8 @@ func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool
 	if isVersioned && !r.arePrivate() {
 		return r.removeVersions(ctx, prefix)
 	}
+
+	// Each pass removes the records of one page after their listing has ended, so that removals cannot disturb it.
 	for {
 		var names []string
 		for name, err := range r.list(ctx, prefix, "") {
@@ -247,8 +249,12 @@ func (r *records) removeAll(ctx context.Context, prefix string, isVersioned bool
 		err := running.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
 			return r.driver.Delete(ctx, &driver.DeleteRequest{Key: r.prefix + names[i]})
 		})
-		if err != nil || len(names) < pageLimit {
+		if err != nil {
 			return err
+		}
+		isLastPage := len(names) < pageLimit
+		if isLastPage {
+			return nil
 		}
 	}
 }

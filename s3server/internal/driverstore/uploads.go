@@ -179,7 +179,11 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		return nil, state.NoUpload(id)
 	}
 
-	// The record has the properties that the object will have.
+	return m.uploadOf(id, record), nil
+}
+
+// uploadOf returns the upload that a record describes. Its object has the properties that the later object will have.
+func (m *driverUploads) uploadOf(id string, record *uploadRecord) *state.Upload {
 	attrs := &storage.Attrs{
 		Properties: record.Properties,
 		Retention:  record.Retention,
@@ -197,7 +201,7 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		Asked:     record.Asked,
 	}
 	u.Object.Data = record
-	return u, nil
+	return u
 }
 
 // owns reports whether the record of an upload was written for this bucket, and not copied from another one.

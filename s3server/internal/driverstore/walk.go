@@ -32,7 +32,7 @@ type nameWalk struct {
 	versionsOf func(ctx context.Context, key string) iter.Seq2[*listedEntry, error]
 
 	escaped []*escapedNames
-	listed  map[string]bool // folders whose escaped segments have been listed
+	listed  map[string]bool // folders whose escaped names were read
 }
 
 // walk returns the walk for a listing of objects. It shows all names if the delimiter is not a slash, because drivers
@@ -169,8 +169,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. The walk lists those of any other folder
-// when it reaches that folder.
+// enter reads the escaped names of the folders in which the walk begins, because the driver lists them at another place
+// than S3. The walk reads those of any other folder when it reaches that folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	// A request with a prefix or a start may leave out the escaped names, which begin with the mark instead.
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
@@ -187,8 +187,8 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	return w.enterInner(ctx)
 }
 
-// enterInner lists the escaped segments of the inner folders that contain the start of the walk, such as a/ and a/b/
-// for the start a/b/c.
+// enterInner reads the escaped names of the inner folders that contain the start of the walk, such as a/ and a/b/ for
+// the start a/b/c.
 func (w *nameWalk) enterInner(ctx context.Context) error {
 	start := w.startAfter[len(w.key):]
 	for end := range len(start) {

@@ -101,13 +101,13 @@ func (n Naming) escapeSegment(s string, isFirst bool) string {
 // EscapeText escapes characters as in a URL. If s is a complete segment of a key, a dot at its end is escaped, too.
 func EscapeText(s string, complete bool) string {
 	var b strings.Builder
-	for i := 0; i < len(s); {
-		c, size := utf8.DecodeRuneInString(s[i:])
-		raw := s[i : i+size]
-		i += size
+	for s != "" {
+		c, size := utf8.DecodeRuneInString(s)
+		raw := s[:size]
+		s = s[size:]
 
 		isInvalid := c == utf8.RuneError && size == 1 // not UTF-8
-		isLastDot := c == '.' && complete && i == len(s)
+		isLastDot := c == '.' && complete && s == ""
 		isKept := !mustEscape(c) && c != '%' && !isInvalid && !isLastDot
 		if isKept {
 			b.WriteString(raw)

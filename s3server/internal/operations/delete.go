@@ -149,13 +149,7 @@ func deleteAll(r *request.Request, b *state.Bucket, objects []unwantedObject) []
 			removal, err := deleteOne(r, b, objects[i])
 			outcomes[i].removal = removal
 			if err != nil {
-				e := storageerror.Response(err)
-				outcomes[i].failure = &deleteError{
-					Key:       xmldoc.Text(objects[i].Key),
-					VersionID: objects[i].VersionID,
-					Code:      e.Code,
-					Message:   xmldoc.Text(e.Message),
-				}
+				outcomes[i].failure = newDeleteError(objects[i].Key, objects[i].VersionID, storageerror.Response(err))
 			}
 		}
 		// The error of each object is in its outcome.
@@ -170,7 +164,11 @@ func denial(r *request.Request, o unwantedObject) *deleteError {
 	if !denied {
 		return nil
 	}
-	err := s3error.New("AccessDenied")
+	return newDeleteError(key, version, s3error.New("AccessDenied"))
+}
+
+// newDeleteError returns the element of the response for an object that was not removed because of err.
+func newDeleteError(key, version string, err *s3error.Error) *deleteError {
 	return &deleteError{
 		Key:       xmldoc.Text(key),
 		VersionID: version,

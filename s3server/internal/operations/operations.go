@@ -274,22 +274,9 @@ func chooseOperation(r *request.Request) (string, handler) {
 		return name, nil
 	}
 
-	subresource := ""
-	for _, name := range request.Subresources {
-		if r.Has(name) {
-			subresource = name
-			break
-		}
-	}
-
-	// Some operations have no subresource of their own.
-	kind := r.Target.Kind()
-	isListing := kind == "BUCKET" && r.HTTP.Method == http.MethodGet && subresource == ""
-	if isListing && r.Query.Get("list-type") == "2" {
-		subresource = "list-type"
-	}
-
 	// A copy differs from a write only by its header.
+	kind := r.Target.Kind()
+	subresource := subresourceOf(r)
 	_, hasSource := r.HTTP.Header[copySource]
 	isWrite := kind == "OBJECT" && r.HTTP.Method == http.MethodPut
 	if hasSource && isWrite {
@@ -301,18 +288,36 @@ func chooseOperation(r *request.Request) (string, handler) {
 		}
 	}
 
-	// With an id, these requests are for one configuration, and otherwise for the list.
-	switch subresource {
-	case "analytics", "intelligent-tiering", "inventory", "metrics":
-		if r.Has("id") {
-			subresource += " id"
-		}
-	}
-
 	// The table has keys such as "BUCKET GET policy".
 	operation, ok := operations[strings.Join([]string{kind, r.HTTP.Method, subresource}, " ")]
 	if !ok {
 		return subresource, nil
 	}
 	return operation.name, operation.handle
+}
+
+// subresourceOf returns the query parameter that selects the request's operation together with the method, or "" if
+// there is none. " id" follows the parameter if the request is for one configuration in a list of them.
+func subresourceOf(r *request.Request) string {
+	subresource := ""
+	for _, name := range request.Subresources {
+		if r.Has(name) {
+			subresource = name
+			break
+		}
+	}
+
+	switch subresource {
+	case "":
+		// The two listings of objects differ only in the value of this parameter.
+		isListing := r.Target.Kind() == "BUCKET" && r.HTTP.Method == http.MethodGet
+		if isListing && r.Query.Get("list-type") == "2" {
+			return "list-type"
+		}
+	case "analytics", "intelligent-tiering", "inventory", "metrics":
+		if r.Has("id") {
+			return subresource + " id"
+		}
+	}
+	return subresource
 }
