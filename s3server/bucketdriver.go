@@ -344,8 +344,9 @@ const (
 func (d *bucketDriver) List(ctx context.Context, req *driver.ListRequest) (*storage.Page, error) {
 	start := state.Position{Key: req.StartAfter}
 	if req.Token != "" {
+		// The letters for an object and for a prefix have the same length.
 		start.Prefix = strings.HasPrefix(req.Token, prefixToken)
-		start.Key = req.Token[len(prefixToken):] // both letters have the same length
+		start.Key = req.Token[len(prefixToken):]
 	}
 
 	// The listing calls visit with each object, or with the common prefix of several keys.

@@ -32,6 +32,8 @@ func OwnerOf(account string) Owner {
 			DisplayName: "owner",
 		}
 	}
-	id := sha256.Sum256([]byte(account)) // of the length that AWS's ids have
+
+	// The hash has the length of AWS's ids.
+	id := sha256.Sum256([]byte(account))
 	return Owner{ID: hex.EncodeToString(id[:]), DisplayName: account}
 }

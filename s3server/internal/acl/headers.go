@@ -47,7 +47,8 @@ func cannedList(name, account, bucketAccount string, isObject bool) (List, error
 		}
 		return List{ownerGrant, {Grantee: bucketOwner, Permission: permission}}, nil
 	case "log-delivery-write":
-		if !isObject { // objects have no such ACL
+		// Objects have no such ACL.
+		if !isObject {
 			return List{
 				{Grantee: logDelivery, Permission: PermitWrite},
 				{Grantee: logDelivery, Permission: permitReadACL},

@@ -76,9 +76,12 @@ func (r *records) hasOthers(ctx context.Context, isVersioned bool) (bool, error)
 		if err != nil {
 			return false, err
 		}
-		hasOthers, err := r.hasOther(ctx, entries)
-		if hasOthers || err != nil || token == "" {
-			return hasOthers, err
+		hasOther, err := r.hasOther(ctx, entries)
+		if hasOther || err != nil {
+			return hasOther, err
+		}
+		if token == "" {
+			return false, nil
 		}
 		request.Token = token
 	}

@@ -237,6 +237,7 @@ func (m *driverUploads) canFind(u *uploadRecord) bool {
 // dropIfExpired aborts an upload and removes its records if no part was sent for a long time, and reports whether it
 // has done so. Uploads of Amazon S3, staged ones and those with AnyOrder never expire.
 func (m *driverUploads) dropIfExpired(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+	// An upload to which nothing was sent after this time is idle.
 	limit := m.bucket.store.Now().Add(-lifetime.IdleUpload)
 	neverExpires := u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3"
 	if neverExpires || u.Initiated.After(limit) {
@@ -245,8 +246,11 @@ func (m *driverUploads) dropIfExpired(ctx context.Context, r *records, id string
 
 	// The listing of the parts' records may be stale, so isIdle looks at the driver's parts, too.
 	newest, err := r.latest(ctx, partsPrefix(id))
-	if err != nil || newest.After(limit) {
+	if err != nil {
 		return false, err
+	}
+	if newest.After(limit) {
+		return false, nil
 	}
 	isIdle, err := m.isIdle(ctx, r, id, u, limit)
 	if err != nil || !isIdle {

@@ -137,7 +137,8 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 		return condition{}, errInvalid
 	}
 
-	match, _ := list[0].(string) // anything but a string becomes "", which is invalid below
+	// Anything but a string becomes "", which is no match.
+	match, _ := list[0].(string)
 	match = strings.ToLower(match)
 	switch match {
 	case "content-length-range":
@@ -149,7 +150,8 @@ func parseCondition(raw json.RawMessage) (condition, error) {
 		}
 		return condition{match: match, sizes: Sizes{Least: int64(lower), Most: int64(upper)}}, nil
 	case "eq", "starts-with":
-		name, _ := list[1].(string) // anything but a string becomes "", which has no dollar sign
+		// Anything but a string becomes "", which has no dollar sign.
+		name, _ := list[1].(string)
 		field, hasDollar := strings.CutPrefix(name, "$")
 		value, isString := list[2].(string)
 		if !hasDollar || !isString {

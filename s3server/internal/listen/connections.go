@@ -70,7 +70,8 @@ func (l *Listener) admit() bool {
 	select {
 	case l.slots <- struct{}{}:
 		return true
-	default: // there is no free slot
+	default:
+		// There is no free slot.
 	}
 
 	// Close one idle connection, as soon as there is one, unless a slot becomes free before.

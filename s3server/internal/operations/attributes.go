@@ -140,7 +140,9 @@ func partsOf(r *request.Request, v *state.Version) *attributeParts {
 	list.attributePage = page
 
 	page.NextPartNumberMarker = page.PartNumberMarker
-	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ { // part i has the number i+1
+
+	// The marker is the number of a part, and the index of the next one.
+	for i := page.PartNumberMarker; i < len(v.Object.Parts); i++ {
 		isFull := len(page.Part) == page.MaxParts
 		if isFull {
 			// More parts follow, but a page for no parts says that nothing follows.

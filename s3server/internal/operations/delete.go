@@ -19,7 +19,8 @@ import (
 
 // deleteObject deletes an object and, like S3, responds with 204 even if there was none.
 func deleteObject(r *request.Request) error {
-	id, err := r.VersionID() // "" means the current object
+	// An id of "" means the current object.
+	id, err := r.VersionID()
 	if err != nil {
 		return err
 	}

@@ -170,7 +170,8 @@ func (o *objectList) fill(
 	r *request.Request, l listRequest, pos state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
 	o.IsTruncated, err = listPage(r, l.Listing, pos, func(v *state.Version, common string) {
-		if v == nil { // the entry is a common prefix
+		// The entry is a common prefix.
+		if v == nil {
 			o.CommonPrefixes = append(o.CommonPrefixes, commonPrefix{l.encode(common)})
 			last = state.Position{Key: common, Prefix: true}
 			return

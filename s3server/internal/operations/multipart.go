@@ -325,7 +325,8 @@ func listUploads(r *request.Request) error {
 	result.IsTruncated, err = r.Server.Store.ListUploads(
 		r.HTTP.Context(), r.Target.Bucket, l.Listing, state.UploadPosition{Key: key, ID: id},
 		func(u *state.Upload, common string) {
-			if u == nil { // the entry is a common prefix
+			// The entry is a common prefix.
+			if u == nil {
 				result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{l.encode(common)})
 				result.NextKeyMarker = l.encode(common)
 				result.NextUploadIDMarker = ""

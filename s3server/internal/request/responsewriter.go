@@ -84,7 +84,8 @@ func (w *ResponseWriter) writeBlock(fault *faults.Effects, block []byte) (int, e
 	}
 	if remaining, exceeded := w.bytesLeft(fault.StallAfter, block); exceeded {
 		w.flush(block[:remaining])
-		w.request.wait(0) // until the client disconnects
+		// A duration of 0 means until the client disconnects.
+		w.request.wait(0)
 		cutConnection()
 	}
 	if fault.FlipAt != nil {

@@ -30,6 +30,7 @@ func (s *size) String() string {
 
 // Set sets s to the number of bytes in text, which is a positive whole number with an optional unit.
 func (s *size) Set(text string) error {
+	errInvalid := errors.New("must be a number of bytes, or a number with KiB, MiB, GiB, TiB, kB, MB, GB or TB")
 	for _, unit := range units {
 		digits, ok := strings.CutSuffix(text, unit.name)
 		if !ok {
@@ -37,10 +38,10 @@ func (s *size) Set(text string) error {
 		}
 		n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 64)
 		if err != nil || n < 1 || n > math.MaxInt64/unit.bytes {
-			break // fail below
+			return errInvalid
 		}
 		*s = size(n * unit.bytes)
 		return nil
 	}
-	return errors.New("must be a number of bytes, or a number with KiB, MiB, GiB, TiB, kB, MB, GB or TB")
+	return errInvalid
 }
