@@ -61,6 +61,7 @@ func (m *driverUploads) newDecision(
 	if err != nil {
 		return nil, err
 	}
+	// If the object has changed since another call has decided, that call may have written it and ended the upload.
 	if !isFirst && earlier.Condition != current {
 		return nil, state.NoUpload(id)
 	}
@@ -136,5 +137,6 @@ func (m *driverUploads) removeUpload(ctx context.Context, u *state.Upload) {
 		return
 	}
 	record.Decision.Condition = storage.Condition{}
+	// If this fails, too, the upload stays as it is.
 	_, _ = m.bucket.records.put(ctx, uploadName(u.ID), record, storage.Condition{Revision: revision})
 }

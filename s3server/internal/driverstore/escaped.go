@@ -34,8 +34,8 @@ const lastName = "\U0010FFFF"
 const maxName = 1024
 
 // listBefore reads the escaped names in the folders around a driver's name, before the walk shows the name, because
-// some of them precede it in S3's order but not in the driver's. It looks at no folder inside the given one, which
-// escapedFolder has returned with isEscaped.
+// some of them precede it in S3's order but not in the driver's. The last of these folders is folder. isEscaped says
+// that the name's segment in that folder is escaped. Both come from escapedFolder.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
 	// Each of the folders is a beginning of the name: that of the walk, the next one inside it, and so on.
 	end := len(w.name)

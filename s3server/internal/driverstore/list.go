@@ -134,7 +134,8 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (hasRoom bool, 
 	if v == nil {
 		// acceptName has counted the entry, but the object was removed since, or its attributes cannot be read.
 		l.count--
-		return err == nil, err
+		hasRoom = err == nil
+		return hasRoom, err
 	}
 	l.show(v, e.isLatest, "")
 	return true, nil

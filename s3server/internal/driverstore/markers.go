@@ -211,6 +211,7 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 // the marker because the driver has only noncurrent versions of the key. Therefore, removeImplied makes the newest of
 // them the current object again, unless there is another one.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
+	// S3 shows the marker only while it is the newest version of the key.
 	newest, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
 		return state.Removal{}, err
