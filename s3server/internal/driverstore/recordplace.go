@@ -18,11 +18,12 @@ func (r *records) place(name string) string { return r.bucket + "/" + name }
 // isOwn reports whether a record was written under this name, and not copied from another bucket.
 func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 	place, err := r.placeIn(ctx, name, "")
-	return place == r.place(name), err
+	return place == r.place(name), ignoreCode(err, storage.ObjectNotFound)
 }
 
 // placeIn returns the place by which a record identifies itself, a bucket and a name (see place), or "" if the object
-// is no record. For a record of an upload without a place, which older servers wrote, the result has no bucket.
+// is no record. For a record of an upload without a place, which older servers wrote, the result has no bucket. If there
+// is no object, placeIn fails with ObjectNotFound.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	request := &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}
 
@@ -30,16 +31,15 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, request)
 		if err != nil {
-			return "", ignoreCode(err, storage.ObjectNotFound)
+			return "", err
 		}
 		return attrs.Metadata[reservedName], nil
 	}
 
 	var record identity
 	_, err = r.read(ctx, request, &record)
-	isGone := storage.CodeOf(err) == storage.ObjectNotFound
 	isNoRecord := storage.CodeOf(err) == storage.ChecksumMismatch
-	if isGone || isNoRecord {
+	if isNoRecord {
 		return "", nil
 	}
 	return record.place(name), err
@@ -93,12 +93,19 @@ func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) 
 	err := running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
 		name := entries[i].Key[len(r.prefix):]
 		place, err := r.placeIn(ctx, name, entries[i].Version)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			// Another request has removed the record since it was listed.
+			return nil
+		}
+		if err != nil {
+			return err
+		}
 		// A record of this bucket or of another one has its own name in its place, after that of the bucket.
 		isRecordOfBucket := strings.HasSuffix(place, "/"+name)
 		if !isRecordOfBucket {
 			found.Store(true)
 		}
-		return err
+		return nil
 	})
 	return found.Load(), err
 }

@@ -277,6 +277,30 @@ func TestDeleteBucketWithMoreThanRecords(t *testing.T) {
 	}
 }
 
+// A vanishing driver removes each record of a part after it was listed, and before it is read, as another request that
+// ends the upload does.
+type vanishing struct{ driver.Driver }
+
+func (d vanishing) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	if strings.Contains(r.Key, "/parts/") {
+		if err := d.Driver.Delete(ctx, &driver.DeleteRequest{Key: r.Key}); err != nil {
+			return nil, nil, err
+		}
+	}
+	return d.Driver.Get(ctx, r)
+}
+
+// DeleteBucket does not take a record that is removed at the same time for an object of another program.
+func TestDeleteBucketWhileAnUploadEnds(t *testing.T) {
+	memory := newMemoryService()
+	upload := beginUpload(t, newStore(t, onlyObjects{memory}, "photos"), "photos")
+	layer := func(next driver.Driver) driver.Driver { return vanishing{next} }
+	s := newStore(t, onlyObjects{driver.ServiceWithLayers(memory, layer)})
+	require.Contains(t, recordsOf(t, s, "photos").names(t), partRecordName(upload.ID, 1))
+
+	require.NoError(t, s.DeleteBucket(t.Context(), "photos"))
+}
+
 // The copy of a bucket keeps its settings, but not its lifecycle rules, which must not remove objects of the copy.
 func TestRulesOfCopiedBucketRemoveNothing(t *testing.T) {
 	for _, tt := range recordCases {
