@@ -161,6 +161,18 @@ func TestListBuckets(t *testing.T) {
 	require.Equal(t, []string{"aaa", "mmm", bucket, "zzz"}, names)
 }
 
+// ListBuckets refuses pages of no buckets, or of more than S3 permits.
+func TestListBucketsLimit(t *testing.T) {
+	s := startServer(t, s3server.Config{})
+
+	_, err := s.Client.ListBuckets(t.Context(), &s3.ListBucketsInput{MaxBuckets: aws.Int32(10_000)})
+	require.NoError(t, err)
+	for _, invalid := range []int32{0, 10_001} {
+		_, err = s.Client.ListBuckets(t.Context(), &s3.ListBucketsInput{MaxBuckets: aws.Int32(invalid)})
+		requireFailure(t, err, 400, "InvalidArgument")
+	}
+}
+
 // DeleteBucket fails until all versions and delete markers are removed. Uploads in progress do not prevent it.
 func TestDeleteBucketOnlyWithoutVersions(t *testing.T) {
 	s := startServer(t, s3server.Config{})

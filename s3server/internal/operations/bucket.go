@@ -212,11 +212,12 @@ type listedBucket struct {
 // listBuckets responds with a page of the caller's buckets, in the order of their names. The page has at most
 // max-buckets of them, or 10,000 if the request has no such parameter.
 func listBuckets(r *request.Request) error {
-	maximum, err := r.Number("max-buckets", 10_000)
+	const mostBuckets = 10_000
+	maximum, err := r.Number("max-buckets", mostBuckets)
 	if err != nil {
 		return err
 	}
-	if maximum == 0 {
+	if maximum == 0 || maximum > mostBuckets {
 		return s3error.New("InvalidArgument", "ArgumentName", "max-buckets").
 			WithMessage("max-buckets must be between 1 and 10000")
 	}
