@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"maps"
@@ -79,7 +80,8 @@ func plot(k Case) string {
 // plotBars draws a bar for each row that has a measure. The longest bar is as wide as the plot permits.
 // It returns the vertical position below the bars. If no row has the measure, it draws nothing.
 func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
-	limit := m.of(slices.MaxFunc(k.Rows, func(a, b Row) int { return int(min(1, max(-1, m.of(a)-m.of(b)))) }))
+	longest := slices.MaxFunc(k.Rows, func(a, b Row) int { return cmp.Compare(m.of(a), m.of(b)) })
+	limit := m.of(longest)
 	if limit <= 0 {
 		return y
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -43,6 +44,17 @@ func TestPlotFitsItsFrame(t *testing.T) {
 	require.Contains(t, svg, "the other &lt;one&gt; &amp; co")
 	require.Contains(t, svg, "2026-11-21")
 	require.NotContains(t, svg, "resident memory", "it was not measured")
+}
+
+// No bar is wider than the plot, even if the figures of a case are all below 1.
+func TestBarsFitThePlot(t *testing.T) {
+	c := Case{Rows: []Row{{Name: ours, Nanos: 1, Allocs: 0.3}, {Name: "other", Nanos: 1, Allocs: 0.9}}}
+	widths := regexp.MustCompile(`<rect [^>]*width="([0-9.]+)"`)
+	for _, match := range widths.FindAllStringSubmatch(plot(c), -1) {
+		width, err := strconv.ParseFloat(match[1], 64)
+		require.NoError(t, err)
+		require.LessOrEqual(t, width, float64(plotWidth))
+	}
 }
 
 // If a later run has some of the cases, Put replaces these and keeps the others.
