@@ -50,6 +50,9 @@ func run(ctx context.Context, address string, w io.Writer) error {
 		return err
 	}
 	_, _, err = storage.ReadAll(ctx, bucket, "telemetry/missing.txt")
+	if err == nil {
+		return errors.New("telemetry/missing.txt exists")
+	}
 	if !errors.Is(err, storage.ObjectNotFound) {
 		return err
 	}
