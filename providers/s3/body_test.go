@@ -31,7 +31,7 @@ func TestPutWithoutProfile(t *testing.T) {
 		{name: "profile of the user, without TLS", profile: Profile{Name: "own"}, wantMD5: md5OfText},
 		{
 			name:    "profile that requires an MD5, with TLS",
-			tls:  true,
+			tls:     true,
 			profile: Profile{Name: "own", ContentMD5: true},
 			wantMD5: md5OfText,
 		},
