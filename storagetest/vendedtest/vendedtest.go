@@ -120,7 +120,7 @@ var (
 	objects = map[string]string{
 		"users/1/a":   "own",
 		"users/1/b/c": "own below",
-		"users/10/a":  "a neighbour's",
+		"users/10/a":  "a neighbor's",
 		"users/1":     "beside",
 		"root":        "root",
 	}
@@ -290,11 +290,11 @@ func (a attempt) requireFailure(t *testing.T, s Store) {
 	}
 
 	// A part of the attempt may have been permitted, but only below the prefix. It may not have copied
-	// the object of another user, which contains the word "neighbour".
+	// the object of another user, which contains the word "neighbor".
 	for key := range after {
 		if _, exists := before[key]; !exists {
 			require.True(t, strings.HasPrefix(key, ownPrefix), "%s must not exist", key)
-			require.NotContains(t, after[key], "neighbour")
+			require.NotContains(t, after[key], "neighbor")
 		}
 	}
 }
