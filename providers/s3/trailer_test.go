@@ -269,16 +269,18 @@ func TestPutPartWrongTrailer(t *testing.T) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, d.Close()) })
+
+		// The client of the SDK sends no trailers, so the engine computes its checksums before it sends a part.
+		hasTrailers := c.HTTPClient == nil
+		require.Equal(t, hasTrailers, d.Describe().PartChecksumWhileSending)
+		if !hasTrailers {
+			return
+		}
+
 		upload, err := d.BeginParts(t.Context(), &driver.PutRequest{Key: "k", Size: -1})
 		require.NoError(t, err)
-
 		_, err = d.PutPart(t.Context(), summedPart(upload, "hello", wiretest.CRC32C("hullo")))
-		hasTrailers := c.HTTPClient == nil
-		if hasTrailers {
-			require.ErrorIs(t, err, storage.ChecksumMismatch)
-		} else {
-			require.NoError(t, err, "the client of the SDK sends no trailer")
-		}
+		require.ErrorIs(t, err, storage.ChecksumMismatch)
 		require.NoError(t, d.AbortParts(t.Context(), "k", upload))
 	})
 }
