@@ -22,8 +22,11 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The two calls of Trim have removed the entries 1 to 3, and marked 4 to 6.
+			// The original had the entries 1 to 10. Trim(3) has marked the entries 1 to 3. Trim(6) has removed these, and
+			// marked 4 to 6.
 			src := newTrimmedLog(t, 3, 6)
+
+			// Copy the log with its mark, and add the restored entries to the copy.
 			dst := memstore.New()
 			copyKeys(t, dst, src, foldermarker.Keys(t, src)...)
 			for _, key := range tt.restored {
@@ -31,8 +34,8 @@ func TestTrimmedMarkOfACopiedLog(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// Trim of the copy removes the marked entries 4 to 6, and also the removed entries that the copy brought
-			// back. The original keeps its entries.
+			// Trim(8) of the copy removes the marked entries 4 to 6, and also the restored ones. The original keeps its
+			// entries.
 			require.NoError(t, newLog(t, dst).Trim(t.Context(), 8))
 			require.Equal(t, append(entryKeys(7, 10), markKey), foldermarker.Keys(t, dst))
 			require.Equal(t, append(entryKeys(4, 10), markKey), foldermarker.Keys(t, src))

@@ -41,13 +41,13 @@ func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	}
 }
 
-// Trim fails with Changed and removes nothing if its mark was copied from another log. The mark says up to which number
-// entries are removed.
+// Trim keeps a mark in the bucket, which says up to which number entries may be removed. If the mark was copied from
+// another log, Trim fails with Changed and removes nothing.
 func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	tests := []struct {
 		name         string
-		trimsOfOther []int64 // calls of Trim in the other log; its mark has the number of the last one
-		trim         int64   // number for Trim in this log, which has the entries 1 to 5
+		trimsOfOther []int64 // calls of Trim in the other log; each one removes what the call before has marked
+		trim         int64   // number up to which Trim is called in this log, which has the entries 1 to 5
 	}{
 		{name: "mark after the last entry", trimsOfOther: []int64{6, 8}, trim: 5},
 		{name: "mark on an entry of this log", trimsOfOther: []int64{2, 3}, trim: 5},
@@ -56,7 +56,7 @@ func TestTrimRemovesNothingByTheMarkOfAnotherLog(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A log with five entries gets the mark of another log.
+			// A log with five entries gets the mark of another log, which had ten.
 			writer, bucket := newMemoryLog(t)
 			appendText(t, writer, "a", "b", "c", "d", "e")
 			copyKeys(t, bucket, newTrimmedLog(t, tt.trimsOfOther...), markKey)
@@ -109,16 +109,18 @@ func TestTrimRemovesOnlyWhatItsMarkSays(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{})
 	bucket := engine.New(d)
 	log := newLog(t, bucket)
+
 	// An object of another program beside the entries must stay.
 	foreignKey := entryKey(2) + ".txt"
 	_, err := bucket.Upload(t.Context(), foreignKey, strings.NewReader("of somebody else"))
 	require.NoError(t, err)
-	appendText(t, log, "a", "b", "c", "d", "e", "f")
 
-	// The first call marks the entries 1 to 4.
+	// The first call of Trim marks the entries 1 to 4 of six.
+	appendText(t, log, "a", "b", "c", "d", "e", "f")
 	require.NoError(t, log.Trim(t.Context(), 4))
 
-	// This listing lacks the entries 2 and 3.
+	// This listing lacks the entries 2 and 3, and shows two objects that do not exist. So the second call of Trim
+	// removes only the entries 1 and 4.
 	keys := []string{entryKey(0), entryKey(1), entryKey(4), entryKey(5), entryKey(6), "log/x"}
 	stale := engine.New(fixedListing{Driver: d, keys: keys})
 	require.NoError(t, newLog(t, stale).Trim(t.Context(), 5))

@@ -157,8 +157,8 @@ func TestLastWithoutAListing(t *testing.T) {
 	const (
 		count             = 1000
 		requestsOfAppend  = 3  // read the previous entry, write the new one, read the mark of Trim
-		moreOfFirstAppend = 10 // at most
-		requestsOfLast    = 21 // at most
+		moreOfFirstAppend = 10 // at most, to find the end of the log
+		requestsOfLast    = 21 // at most: 10 with doubled steps, 10 that halve the range, 1 for the mark of Trim
 	)
 	counter := faults.New()
 	bucket := memstore.New(driver.WithLayer(counter.Layer()))
@@ -169,6 +169,7 @@ func TestLastWithoutAListing(t *testing.T) {
 
 	require.LessOrEqual(t, counter.Count(faults.Any), requestsOfAppend*count+moreOfFirstAppend)
 
+	// A new Log does not know the end of the log.
 	counter.Reset()
 	last, err := newLog(t, bucket).Last(t.Context())
 	require.NoError(t, err)

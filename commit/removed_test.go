@@ -20,51 +20,37 @@ func entryKey(number int) string { return fmt.Sprintf("log/%020d", number) }
 // If entries that a Log has seen are gone, its Append, Trim and Last fail with Changed. This happens after a
 // backup was restored, or by an expiry rule.
 func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
-	tenTexts := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} // of entries 1 to 10
+	const lastEntry = 10
+	texts := []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"} // of entries 1 to 10
 
-	removeObjects := func(t *testing.T, bucket storage.Bucket, first, last int) {
-		for number := first; number <= last; number++ {
-			require.NoError(t, bucket.Remove(t.Context(), entryKey(number)))
-		}
-	}
 	tests := []struct {
-		name     string
-		change   func(t *testing.T, bucket storage.Bucket) // of the objects of the log
-		wantText string                                    // part of the error
+		name         string
+		firstRemoved int      // number of the first entry that is removed, with all after it
+		appended     []string // texts that another Log then appends
+		wantText     string   // part of the error
 	}{
+		{name: "last entries removed", firstRemoved: 6, wantText: "entry 10 was in the log, and is gone"},
+		{name: "all entries removed", firstRemoved: 1, wantText: "entry 10 was in the log, and is gone"},
 		{
-			name: "last entries removed",
-			change: func(t *testing.T, bucket storage.Bucket) {
-				removeObjects(t, bucket, 6, 10)
-			},
-			wantText: "entry 10 was in the log, and is gone",
-		},
-		{
-			name: "all entries removed",
-			change: func(t *testing.T, bucket storage.Bucket) {
-				removeObjects(t, bucket, 1, 10)
-			},
-			wantText: "entry 10 was in the log, and is gone",
-		},
-		{
-			name: "last entries removed, and others appended",
-			change: func(t *testing.T, bucket storage.Bucket) {
-				removeObjects(t, bucket, 6, 10)
-				other, err := commit.New(bucket, "log/")
-				require.NoError(t, err)
-				appendText(t, other, "1", "2", "3", "4", "5", "6")
-			},
-			wantText: "entry 10 is another one than was in the log",
+			name:         "last entries removed, and others appended",
+			firstRemoved: 6,
+			appended:     []string{"F", "G", "H", "I", "J", "K"},
+			wantText:     "entry 10 is another one than was in the log",
 		},
 	}
 	for _, tt := range tests {
 		for name, wait := range map[string]time.Duration{"at once": 0, "after an hour": time.Hour} {
 			t.Run(tt.name+", "+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					// The log has seen ten entries when the objects are changed.
+					// The log has seen ten entries when some of them are removed.
 					log, bucket := newMemoryLog(t)
-					appendText(t, log, tenTexts...)
-					tt.change(t, bucket)
+					appendText(t, log, texts...)
+					for number := tt.firstRemoved; number <= lastEntry; number++ {
+						require.NoError(t, bucket.Remove(t.Context(), entryKey(number)))
+					}
+					other, err := commit.New(bucket, "log/")
+					require.NoError(t, err)
+					appendText(t, other, tt.appended...)
 					time.Sleep(wait)
 
 					// Append fails each time, without a call of its function.
@@ -75,12 +61,12 @@ func TestAppendNoticesThatEntriesWereRemoved(t *testing.T) {
 						})
 						require.ErrorIs(t, err, storage.Changed)
 						require.ErrorContains(t, err, tt.wantText)
-						require.ErrorContains(t, err, entryKey(10))
+						require.ErrorContains(t, err, entryKey(lastEntry))
 					}
 
 					// Trim and Last fail, too.
-					require.ErrorIs(t, log.Trim(t.Context(), 10), storage.Changed)
-					_, err := log.Last(t.Context())
+					require.ErrorIs(t, log.Trim(t.Context(), lastEntry), storage.Changed)
+					_, err = log.Last(t.Context())
 					require.ErrorIs(t, err, storage.Changed)
 
 					// A new Log has not seen the entries, and appends after those that are there.
