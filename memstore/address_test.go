@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"context"
 	"net/url"
 	"strings"
 	"testing"
@@ -52,34 +51,33 @@ func TestOpenServiceCreatesNoBucket(t *testing.T) {
 
 // openBucket and openAccount fail with InvalidArgument for invalid addresses.
 func TestOpenRefusesAddresses(t *testing.T) {
-	bucket := func(ctx context.Context, u *url.URL) error {
-		_, err := openBucket(ctx, u)
-		return err
+	buckets := map[string]string{
+		"a bucket without a name": "mem://",
+		"a name after the colon":  "mem:name",
+		"a name as a path":        "mem:///name",
+		"a path":                  "mem://name/prefix",
+		"a slash":                 "mem://name/",
+		"a user":                  "mem://user@name",
+		"a port":                  "mem://name:80",
+		"an empty port":           "mem://name:",
 	}
-	account := func(ctx context.Context, u *url.URL) error {
-		_, err := openAccount(ctx, u)
-		return err
-	}
-	tests := map[string]struct {
-		open    func(context.Context, *url.URL) error
-		address string
-	}{
-		"a bucket without a name":    {open: bucket, address: "mem://"},
-		"a name after the colon":     {open: bucket, address: "mem:name"},
-		"a name as a path":           {open: bucket, address: "mem:///name"},
-		"a path":                     {open: bucket, address: "mem://name/prefix"},
-		"a slash":                    {open: bucket, address: "mem://name/"},
-		"a user":                     {open: bucket, address: "mem://user@name"},
-		"a port":                     {open: bucket, address: "mem://name:80"},
-		"an empty port":              {open: bucket, address: "mem://name:"},
-		"an account with a name":     {open: account, address: "mem://name"},
-		"an account with a path":     {open: account, address: "mem:///x"},
-		"an account with a port":     {open: account, address: "mem://:80"},
-		"an account without slashes": {open: account, address: "mem:x"},
-	}
-	for name, tt := range tests {
+	for name, address := range buckets {
 		t.Run(name, func(t *testing.T) {
-			require.ErrorIs(t, tt.open(t.Context(), parseURL(t, tt.address)), storage.InvalidArgument)
+			_, err := openBucket(t.Context(), parseURL(t, address))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+
+	accounts := map[string]string{
+		"an account with a name":     "mem://name",
+		"an account with a path":     "mem:///x",
+		"an account with a port":     "mem://:80",
+		"an account without slashes": "mem:x",
+	}
+	for name, address := range accounts {
+		t.Run(name, func(t *testing.T) {
+			_, err := openAccount(t.Context(), parseURL(t, address))
+			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }

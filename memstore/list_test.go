@@ -143,12 +143,15 @@ func TestListContinuesAfterRemoval(t *testing.T) {
 		put(t, d, key, "")
 	}
 
-	// The first page ends with a common prefix, and the second one with an object.
-	for _, last := range []string{"a/1", "b"} {
+	// The first entry is the common prefix "a/", and in the second round the object "b".
+	const maxEntries = 9 // more than the bucket has
+	for _, keyOfEntry := range []string{"a/1", "b"} {
 		page, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 1})
 		require.NoError(t, err)
-		remove(t, d, last, "")
-		nextPage, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: 9, Token: page.Token})
+		remove(t, d, keyOfEntry, "")
+
+		// The token leads to all keys that are left.
+		nextPage, err := d.List(t.Context(), &driver.ListRequest{Delimiter: "/", Limit: maxEntries, Token: page.Token})
 		require.NoError(t, err)
 		require.Equal(t, listKeys(t, d), entryKeys(nextPage.Entries))
 	}

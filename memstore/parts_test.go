@@ -37,16 +37,19 @@ func putPart(t *testing.T, d driver.Driver, key, upload string, number int, cont
 func TestPartsBecomeObject(t *testing.T) {
 	d := newDriver()
 	upload := beginUpload(t, d, "k")
+
 	// Send two parts, the first one twice, and a third one, which the completion does not name.
 	second := putPart(t, d, "k", upload, 2, "world")
 	replaced := putPart(t, d, "k", upload, 1, "bye, ")
 	first := putPart(t, d, "k", upload, 1, "hello, ")
 	putPart(t, d, "k", upload, 3, "not requested")
+
 	// The replaced part had another tag, and no object is visible yet.
 	require.NotEqual(t, replaced.Tag, first.Tag)
 	require.Empty(t, listKeys(t, d))
 
-	crc := storage.CRC32C{Sum: 7, Known: true} // as the engine computes it
+	// The object has the text of the two parts, and the checksum and the type of the request.
+	crc := storage.CRC32C{Sum: 7, Known: true}
 	req := &driver.CompleteRequest{
 		Put: &driver.PutRequest{
 			Key:        "k",

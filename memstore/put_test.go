@@ -119,23 +119,26 @@ func TestPutBodiesOfEveryLength(t *testing.T) {
 	}
 }
 
-// Objects that are stored from streams share no memory with other streams, even with one that fails in between.
+// Put reads a stream into blocks of memory that later streams use again. An object must not change when that happens,
+// even after a stream that failed.
 func TestPutStreamsShareNoMemory(t *testing.T) {
-	for _, length := range []int{1 << 10, 64 << 10, 128 << 10, 1 << 20} {
+	const block = 64 << 10
+	for _, length := range []int{1 << 10, block, 2 * block, 16 * block} {
 		t.Run(fmt.Sprint(length, " bytes"), func(t *testing.T) {
+			// Store three objects. After each of them, another stream fails.
 			d := newDriver()
+			const unknownSize = -1
 			for _, letter := range []string{"a", "b", "c"} {
-				_, err := d.Put(t.Context(), &driver.PutRequest{
-					Key:  letter,
-					Body: strings.NewReader(strings.Repeat(letter, length)),
-					Size: -1,
-				})
+				body := strings.NewReader(strings.Repeat(letter, length))
+				_, err := d.Put(t.Context(), &driver.PutRequest{Key: letter, Body: body, Size: unknownSize})
 				require.NoError(t, err)
-				_, err = d.Put(t.Context(),
-					&driver.PutRequest{Key: "k", Body: failingBody(strings.Repeat("x", length), errBroken), Size: -1})
+
+				broken := failingBody(strings.Repeat("x", length), errBroken)
+				_, err = d.Put(t.Context(), &driver.PutRequest{Key: "broken", Body: broken, Size: unknownSize})
 				require.ErrorIs(t, err, errBroken)
 			}
 
+			// Each object still has its letters.
 			for _, letter := range []string{"a", "b", "c"} {
 				require.True(t, get(t, d, letter, "") == strings.Repeat(letter, length), "object %s", letter)
 			}

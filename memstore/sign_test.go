@@ -112,7 +112,10 @@ func TestSigningKeyMustBeLong(t *testing.T) {
 
 // No signing key shows when a Config is logged, printed or encoded.
 func TestConfigHidesSigningKeyInText(t *testing.T) {
+	// All bytes of the key are the letter S, which is 83, or 53 in hexadecimal digits.
 	config := memstore.Config{SigningKeys: memstore.SigningKeys{newSigningKey('S')}}
+
+	// Make texts of the key in all ways.
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("here", "keys", config.SigningKeys)
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "keys", config.SigningKeys)

@@ -156,18 +156,20 @@ func TestSweepOnceAnHour(t *testing.T) {
 	const halfHour = 30 * time.Minute
 	clock := newClock()
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
-	beginUpload(t, d, "k") // this upload makes the first sweep due
+	beginUpload(t, d, "first")
 	clock.advance(halfHour)
 	upload := beginUpload(t, d, "k")
 
-	// The first sweep comes half an hour before the second upload reaches its age.
+	// There is a sweep when the first upload has become stale. The second one becomes stale half an hour later.
 	clock.advance(staleAge - halfHour)
 	sweepUploads(t, d)
-	// When it does, the last sweep was only half an hour ago, so the upload stays.
+
+	// Half an hour later, it is too early for another sweep, so the second upload stays.
 	clock.advance(halfHour)
 	sweepUploads(t, d)
 	part := putPart(t, d, "k", upload, 1, "x")
 
+	// A later sweep removes it.
 	clock.advance(staleAge)
 	sweepUploads(t, d)
 	require.ErrorIs(t, completeUpload(t, d, "k", upload, part), storage.ObjectNotFound)

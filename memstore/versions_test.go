@@ -52,10 +52,9 @@ func listVersions(t *testing.T, d driver.Driver, r driver.ListRequest, limit int
 
 // Overwrites and removals keep the old versions, and a copy of a version restores it.
 func TestVersionsAreKept(t *testing.T) {
-	// Each entry of the listing is "key:content", in brackets for the current object.
-	const pageSize = 9
+	const pageSize = 9 // more than this test has versions
 
-	// The second object makes the first one a noncurrent version.
+	// The second object makes the first one a noncurrent version. In a listing, the current object is in brackets.
 	d := newVersionedDriver()
 	first := put(t, d, "k", "1")
 	put(t, d, "k", "2")
@@ -70,7 +69,7 @@ func TestVersionsAreKept(t *testing.T) {
 	require.Empty(t, listKeys(t, d))
 	require.Equal(t, []string{"k removed", "k:2", "k:1"}, listVersions(t, d, driver.ListRequest{}, pageSize))
 
-	// Restore the first version.
+	// Restore the first version. The condition holds, because there is no current object.
 	source := d.Locate("k")
 	source.Version = first.Version
 	_, err = d.Copy(t.Context(),
@@ -424,18 +423,18 @@ func TestVersionsAgreeWithModel(t *testing.T) {
 
 // The listing of versions tells since when a version is noncurrent.
 func TestVersionsNoncurrentSince(t *testing.T) {
-	const never = 0 // for a current object or a delete marker
+	const none = 0 // in place of a day, for a current object or a delete marker
 	mayDay := func(day int) time.Time { return time.Date(2026, time.May, day, 12, 0, 0, 0, time.UTC) }
 	today := mayDay(1)
 	d := memstore.NewDriver(memstore.Config{Versioned: true, Now: func() time.Time { return today }})
 
-	// noncurrentSince lists the bucket, and returns the day of May for each entry, the newest first.
+	// noncurrentSince returns the day of May since which each version is noncurrent. The newest version is the first.
 	noncurrentSince := func() (days []int) {
 		page, err := d.ListVersions(t.Context(), &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		for _, entry := range page.Entries {
 			require.Equal(t, entry.Current || entry.IsDeleteMarker, entry.NoncurrentSince.IsZero())
-			day := never
+			day := none
 			if !entry.NoncurrentSince.IsZero() {
 				day = entry.NoncurrentSince.Day()
 			}
@@ -450,12 +449,12 @@ func TestVersionsNoncurrentSince(t *testing.T) {
 	put(t, d, "k", "2")
 	today = mayDay(3)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{never, 3, 2}, noncurrentSince(), "a marker and two versions")
+	require.Equal(t, []int{none, 3, 2}, noncurrentSince(), "a marker and two versions")
 
+	// Later markers and objects change nothing about these versions.
 	today = mayDay(4)
 	remove(t, d, "k", "")
-	require.Equal(t, []int{never, never, 3, 2}, noncurrentSince(), "two markers")
-
+	require.Equal(t, []int{none, none, 3, 2}, noncurrentSince(), "two markers and two versions")
 	put(t, d, "k", "3")
-	require.Equal(t, []int{never, never, never, 3, 2}, noncurrentSince(), "an object above them")
+	require.Equal(t, []int{none, none, none, 3, 2}, noncurrentSince(), "an object, two markers and two versions")
 }
