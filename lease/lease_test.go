@@ -461,7 +461,7 @@ func TestWithIntervalClockSetBack(t *testing.T) {
 				// The first run begins the interval.
 				require.NoError(t, run(t.Context()))
 
-				// The clock is set back, and processes wait one after another, until one of them runs.
+				// The clock is set back. Processes wait one after another, each for its lifetime, until one of them runs.
 				shift = -1000 * time.Hour
 				start := time.Now()
 				hasRun := false
@@ -547,28 +547,26 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 		checker := &holderChecker{t: t} // fails the test if two hold the lease
+
+		// The job cleans up for an hour after its ctx has ended.
 		ctx, cancel := context.WithCancel(t.Context())
-		var group sync.WaitGroup
-		group.Go(func() {
-			err := lease.Hold(ctx, bucket, key, func(ctx context.Context) error {
-				checker.begin(lease.FromContext(ctx))
-				<-ctx.Done()
-
-				// The job cleans up.
-				time.Sleep(time.Hour)
-				return ctx.Err()
-			})
-			require.Equal(t, context.Canceled, err)
-		})
-
-		// The job runs for an hour after its ctx has ended. Only then can another process acquire the lease.
+		job := func(ctx context.Context) error {
+			checker.begin(lease.FromContext(ctx))
+			<-ctx.Done()
+			time.Sleep(time.Hour)
+			return ctx.Err()
+		}
+		holdErr := make(chan error, 1)
+		go func() { holdErr <- lease.Hold(ctx, bucket, key, job) }()
 		time.Sleep(time.Second)
 		cancel()
+
+		// Another process can acquire the lease only after the job has returned.
 		l, err := lease.Acquire(t.Context(), bucket, key)
 		require.NoError(t, err)
 		checker.begin(l)
 		require.NoError(t, l.Release())
-		group.Wait()
+		require.Equal(t, context.Canceled, <-holdErr)
 	})
 }
 
@@ -822,8 +820,8 @@ func TestHoldObjectReplacedOrRemoved(t *testing.T) {
 	}
 }
 
-// Acquire, Hold and Check refuse a missing bucket and arguments out of range, and Check writes
-// nothing.
+// Hold and Check fail for arguments that are nil or out of range. Then Hold does not run the job, and Check writes
+// nothing in any case.
 func TestAcquireArguments(t *testing.T) {
 	bucket := memstore.New()
 	job := func(context.Context) error {
@@ -849,6 +847,8 @@ func TestAcquireArguments(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
+
+	// Hold needs a job and a bucket.
 	require.ErrorIs(t, lease.Hold(t.Context(), bucket, key, nil), storage.InvalidArgument, "no job")
 	require.ErrorIs(t, lease.Hold(t.Context(), nil, key, job), storage.InvalidArgument, "no bucket")
 
@@ -857,7 +857,7 @@ func TestAcquireArguments(t *testing.T) {
 	err := lease.Check(t.Context(), foreign, key)
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorContains(t, err, "needs a bucket of this library")
-	require.Empty(t, readText(t, bucket))
+	require.Empty(t, readText(t, bucket), "Check must write nothing")
 
 	// Valid arguments pass the check.
 	require.NoError(t, lease.Check(t.Context(), bucket, key))
