@@ -71,9 +71,9 @@ func TestWriteSetsUnknown(t *testing.T) {
 	tests := []struct {
 		name        string
 		handler     http.HandlerFunc
-		body        io.Reader // nil for a body that can be read
+		bodyErr     error // of reading the body, or nil
 		want        storage.Code
-		wantUnknown bool
+		wantUnknown bool // whether the error is OutcomeUnknown
 	}{
 		{name: "success", handler: status(http.StatusOK)},
 		{name: "refused", handler: status(http.StatusPreconditionFailed), want: storage.PreconditionFailed},
@@ -91,7 +91,7 @@ func TestWriteSetsUnknown(t *testing.T) {
 			wantUnknown: true,
 		},
 		{name: "closed without a response", handler: cutOff, want: storage.Unavailable, wantUnknown: true},
-		{name: "body that fails", handler: cutOff, body: failingBody{bodyFailed}, want: storage.BodyFailed},
+		{name: "body that fails", handler: cutOff, bodyErr: bodyFailed, want: storage.BodyFailed},
 	}
 	transports := []struct {
 		name string
@@ -106,9 +106,9 @@ func TestWriteSetsUnknown(t *testing.T) {
 			t.Run(tt.name+"/"+transport.name, func(t *testing.T) {
 				server := newServer(t, tt.handler)
 				client := newClient(t, transport.new())
-				body := tt.body
-				if body == nil {
-					body = strings.NewReader("hello")
+				var body io.Reader = strings.NewReader("hello")
+				if tt.bodyErr != nil {
+					body = failingBody{tt.bodyErr}
 				}
 
 				// The query stands for a signature.
