@@ -268,7 +268,7 @@ func TestDefaultPath(t *testing.T) {
 	require.NoError(t, storage.Close(b))
 }
 
-// OpenService opens an account with a layer, unless the layer has a second store.
+// OpenService opens an account with its layers. It refuses a layer that has a second store, because that is one bucket.
 func TestOpenServiceOfAnAccount(t *testing.T) {
 	dir := t.TempDir()
 	c := parse(t, fmt.Sprintf(`
@@ -278,10 +278,12 @@ locations:
   other: mem://TestOpenServiceOfAnAccount
 `, dir))
 
+	// The layer diskcache has no second store.
 	service, err := c.OpenService(t.Context(), "all")
 	require.NoError(t, err)
 	require.NoError(t, service.Close())
 
+	// The layer overlay has the bucket "other" as its second store.
 	_, err = c.OpenService(t.Context(), "moving")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "must be one bucket")
