@@ -41,17 +41,17 @@ func TestPaceBeforeFirstRefusal(t *testing.T) {
 	})
 }
 
-// After refusals, the rate is near that of the successes before the first refusal, or, if these are not counted, the
-// lowest rate.
+// After the first refusals, the rate is the average rate of the last successes. If the pace does not count successes
+// before the first refusal, the rate is the lowest one.
 func TestPaceRateAfterRefusals(t *testing.T) {
 	tests := []struct {
-		name    string
-		counts  bool
-		atLeast int
-		atMost  int
+		name            string
+		countsSuccesses bool
+		wantLeast       int // requests in the second after the refusals
+		wantMost        int
 	}{
-		{name: "successes are counted", counts: true, atLeast: 300, atMost: 500},
-		{name: "successes are not counted", counts: false, atLeast: 1, atMost: 2},
+		{name: "successes are counted", countsSuccesses: true, wantLeast: 300, wantMost: 500},
+		{name: "successes are not counted", countsSuccesses: false, wantLeast: 1, wantMost: 2},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,9 +59,10 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 				// The lowest rate is one request a second, which a long delay does not lower.
 				const maxDelay = time.Hour
 				const isEnabled = true
-				p := New(isEnabled, tt.counts, maxDelay)
+				p := New(isEnabled, tt.countsSuccesses, maxDelay)
 
-				// The store serves 1,000 requests a second for a round and a half, and then refuses many.
+				// The store serves 1,000 requests a second for a round and a half, and then refuses many. The pace
+				// remembers about 500 successes, those of the last half round.
 				countRequests(t, p, 3*round/2)
 				for range 800 {
 					p.Refused(errRefused)
@@ -69,11 +70,12 @@ func TestPaceRateAfterRefusals(t *testing.T) {
 				require.True(t, p.Throttled())
 				require.Equal(t, errRefused, p.Refusal())
 
-				// The next round has the new rate.
+				// The round of the refusals has no more successes, which lowers the average to a third of 1,000. The next
+				// round has the new rate.
 				time.Sleep(round)
-				got := countRequests(t, p, time.Second)
-				require.GreaterOrEqual(t, got, tt.atLeast)
-				require.LessOrEqual(t, got, tt.atMost)
+				requests := countRequests(t, p, time.Second)
+				require.GreaterOrEqual(t, requests, tt.wantLeast)
+				require.LessOrEqual(t, requests, tt.wantMost)
 			})
 		})
 	}
@@ -121,13 +123,15 @@ func TestPaceOff(t *testing.T) {
 // Wait fails if ctx ends before the turn of the caller.
 func TestPaceWaitEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPace(time.Hour)
+		// All requests of a round are refused, so the rate becomes the lowest one, which is one request a second.
+		const maxDelay = time.Hour
+		p := newPace(maxDelay)
 		for range 100 {
 			p.Refused(errRefused)
 		}
 		time.Sleep(round)
 
-		// The first caller need not wait.
+		// The first caller need not wait. The turn of the second one comes after its ctx has ended.
 		require.NoError(t, p.Wait(t.Context()))
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()

@@ -70,8 +70,8 @@ func TestSpanHasOutcome(t *testing.T) {
 		wantBytes     string
 		wantRequests  string
 		wantErrorType string
-		wantCode      codes.Code
-		wantStatus    string
+		wantCode      codes.Code // of the span's status
+		wantStatus    string     // text of the span's status
 	}{
 		{
 			name:         "success",
@@ -108,18 +108,22 @@ func TestSpanHasOutcome(t *testing.T) {
 				Bucket:   "b",
 				Location: "https://h:81/x",
 			})
+
+			// Report one call of Upload with the key "k".
 			const keys = 0 // the call has no list of keys
 			const isLocal = false
 			var call Call
 			reporter.Start(t.Context(), &call, "Upload", "k", keys, isLocal)
 			reporter.End(&call, "Upload", tt.outcome)
 
+			// Its span has the outcome as a status.
 			span := telemetry.spans[0]
 			require.Equal(t, "storage.Upload", span.name)
 			require.Equal(t, tt.wantCode, span.code)
 			require.Equal(t, tt.wantStatus, span.status)
 			require.True(t, span.ended)
 
+			// The attributes have the call, the store and the outcome.
 			want := map[string]string{
 				"omnibucket.provider": "p",
 				"omnibucket.bucket":   "b",
