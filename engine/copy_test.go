@@ -145,7 +145,7 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			// The first Put after a read is delayed until the other client has replaced "k".
+			// Before the first Put after a read, the other client replaces "k".
 			var hasRead atomic.Bool // Compose reads its sources in parallel
 			replaceBeforePut := func(ctx context.Context, call string, next func(context.Context) error) error {
 				switch {
@@ -166,6 +166,7 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 				}))
 			require.Equal(t, tt.wantCode, storage.CodeOf(tt.write(bucket)))
 
+			// The object of the other client is still there.
 			text, _, err := storage.ReadAll(t.Context(), otherClient, "k")
 			require.NoError(t, err)
 			require.Equal(t, "new", string(text))

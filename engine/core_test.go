@@ -45,33 +45,27 @@ func TestCloseTwice(t *testing.T) {
 		require.ErrorAs(t, err, &storageErr)
 		require.Equal(t, "Close", storageErr.Op)
 		require.Equal(t, "memory", storageErr.Provider)
-		require.Equal(t, "of the driver", storageErr.Hint)
+		require.Equal(t, "of the driver", storageErr.Hint, "the driver's error has this hint")
 	}
 	require.Equal(t, 1, closer.closed)
 
 	// After Close, each call of the bucket or of its view fails.
-	calls := map[string]func() error{
-		"Attrs":           func() error { return errorOf(bucket.Attrs(t.Context(), "p/k")) },
-		"Attrs of a view": func() error { return errorOf(view.Attrs(t.Context(), "k")) },
-		"Upload": func() error {
-			return errorOf(bucket.Upload(t.Context(), "k", strings.NewReader("x")))
-		},
-		"List":   func() error { return iterate(bucket.List(t.Context())) },
-		"Remove": func() error { return bucket.Remove(t.Context(), "p/k") },
-		"Copy": func() error {
-			return errorOf(storage.Copy(t.Context(), bucket, "to", bucket, "p/k"))
-		},
-		"BeginUpload":     func() error { return errorOf(storage.BeginUpload(t.Context(), bucket, "k")) },
-		"SignedUploadURL": func() error { return errorOf(bucket.SignedUploadURL(t.Context(), "k")) },
-		"PublicURL":       func() error { return errorOf(bucket.PublicURL("k")) },
-		"Copy to another bucket": func() error {
-			return errorOf(storage.Copy(t.Context(), memstore.New(), "to", bucket, "p/k"))
-		},
-		"Versions": func() error { return iterate(storage.Versions(t.Context(), bucket)) },
+	ctx := t.Context()
+	errs := map[string]error{
+		"Attrs":                  errorOf(bucket.Attrs(ctx, "p/k")),
+		"Attrs of a view":        errorOf(view.Attrs(ctx, "k")),
+		"Upload":                 errorOf(bucket.Upload(ctx, "k", strings.NewReader("x"))),
+		"List":                   iterate(bucket.List(ctx)),
+		"Remove":                 bucket.Remove(ctx, "p/k"),
+		"Copy":                   errorOf(storage.Copy(ctx, bucket, "to", bucket, "p/k")),
+		"BeginUpload":            errorOf(storage.BeginUpload(ctx, bucket, "k")),
+		"SignedUploadURL":        errorOf(bucket.SignedUploadURL(ctx, "k")),
+		"PublicURL":              errorOf(bucket.PublicURL("k")),
+		"Copy to another bucket": errorOf(storage.Copy(ctx, memstore.New(), "to", bucket, "p/k")),
+		"Versions":               iterate(storage.Versions(ctx, bucket)),
 	}
-	for name, call := range calls {
+	for name, err := range errs {
 		t.Run(name, func(t *testing.T) {
-			err := call()
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "the bucket is closed")
 		})

@@ -124,14 +124,15 @@ func TestWriteToAFileStoreFails(t *testing.T) {
 
 // WriteTo returns the error of a file that fails, and later reads fail, because the bytes that were fetched are lost.
 func TestWriteToAFileFileFails(t *testing.T) {
+	// Each write to a file that is only open for reading fails.
 	bucket, _ := newObjectOf2MiB(t)
 	file := openTarget(t, os.O_RDONLY)
 	reader := downloadParallel(t, t.Context(), bucket)
-
 	_, err := reader.WriteTo(file)
 	var pathErr *os.PathError
 	require.ErrorAs(t, err, &pathErr)
 
+	// The reader cannot return the lost bytes, so it fails with the same error.
 	_, err = reader.Read(make([]byte, 1))
 	require.ErrorIs(t, err, storage.Internal)
 	require.ErrorAs(t, err, &pathErr)
@@ -186,24 +187,28 @@ func TestWriteToAFileCountsBytesTaken(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return remoteBodies{d} }))
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, 9<<20)))
 	require.NoError(t, err)
+
 	// Each write to a file that is only open for reading fails.
 	file, err := os.OpenFile(filepath.Join(t.TempDir(), "to"), os.O_CREATE|os.O_RDONLY, 0o666)
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, file.Close())
 	}()
+
 	reader, err := bucket.Download(t.Context(), "k")
 	require.NoError(t, err)
 	defer func() {
 		require.NoError(t, reader.Close())
 	}()
 
+	// The file has taken no byte.
 	written, err := reader.WriteTo(file)
 	require.Error(t, err)
 	require.Zero(t, written)
 }
 
-// A slow download becomes parallel even without WithConcurrency, and then writes ranges at their offsets in the file.
+// A download over a slow connection becomes parallel even without WithConcurrency. WriteTo then writes ranges at their
+// offsets in the file.
 func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 32 * mebibyte
@@ -211,7 +216,7 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		limit := &storage.BufferLimit{Max: mebibyte}
 		bucket, injector := newThrottledBucket(t, slowConnection, size, storage.WithBufferLimit(limit))
 
-		// WriteTo must write behind this text.
+		// The file has some text already. WriteTo must write after it.
 		path := filepath.Join(t.TempDir(), "to")
 		file, err := os.Create(path)
 		require.NoError(t, err)
@@ -228,7 +233,7 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, size-skipped, written)
 
-		// The offset of the file is at the end of these bytes.
+		// WriteTo has left the offset of the file at the end of these bytes.
 		_, err = file.WriteString("after")
 		require.NoError(t, err)
 		require.NoError(t, reader.Close())
@@ -237,6 +242,8 @@ func TestWriteToAFileInPlaceIfSlow(t *testing.T) {
 		// Only a parallel download makes more requests than this.
 		const manyRequests = 5
 		require.Greater(t, injector.Count(faults.Get), manyRequests)
+
+		// The file has all bytes in their order.
 		got, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.True(t, "before"+textOf(size)[skipped:]+"after" == string(got))

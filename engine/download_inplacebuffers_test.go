@@ -20,10 +20,15 @@ import (
 
 // A download keeps no buffer for a section after it was written at its offset in the file.
 func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
-	const sections = 100
-	const sectionBytes = 1
+	// The fetch reads one section at a time.
+	const (
+		start        = 0 // offset of the first section
+		sections     = 100
+		sectionBytes = 1
+		connections  = 1
+	)
 	d := &download{ctx: t.Context()}
-	fetch := newFetch(d, 0, running.FixedLimit(1), sectionBytes)
+	fetch := newFetch(d, start, running.FixedLimit(connections), sectionBytes)
 	defer fetch.cancel()
 	sink := &fileSink{fetch: fetch}
 
@@ -32,7 +37,7 @@ func TestWriteToAFileKeepsNoBuffer(t *testing.T) {
 	for range sections {
 		require.NoError(t, fetch.limit.Acquire(t.Context()))
 		s := &section{fetched: newFetched()}
-		s.set(0, sectionBytes)
+		s.set(start, sectionBytes)
 		require.NoError(t, sink.add(s))
 		sink.end(s, nil)
 

@@ -266,9 +266,9 @@ func TestListFolderOrderInCircleEnds(t *testing.T) {
 // A listing ends with Unavailable if the tokens of the driver's pages repeat, or if its pages only have keys outside
 // of the prefix.
 func TestListInCircleEnds(t *testing.T) {
-	// A growing token is new on each page. The function alternate returns two tokens in turn.
+	// A growing token is new on each page, and alternate returns the same two tokens in turn.
 	growing := func(n int) string { return strings.Repeat("x", n) }
-	list := func(ctx context.Context, bucket storage.Bucket) error {
+	listObjects := func(ctx context.Context, bucket storage.Bucket) error {
 		return iterate(bucket.List(ctx, storage.WithPrefix("p/")))
 	}
 
@@ -276,15 +276,15 @@ func TestListInCircleEnds(t *testing.T) {
 	tests := []struct {
 		name      string
 		token     func(n int) string // the token of page n
-		do        func(context.Context, storage.Bucket) error
+		list      func(context.Context, storage.Bucket) error
 		wantPages int // that are requested
 	}{
-		{name: "keys outside of the prefix", token: growing, do: list, wantPages: 100},
-		{name: "keys outside of the prefix, and two tokens", token: alternate, do: list, wantPages: 4},
+		{name: "keys outside of the prefix", token: growing, list: listObjects, wantPages: 100},
+		{name: "keys outside of the prefix, and two tokens", token: alternate, list: listObjects, wantPages: 4},
 		{
-			name:  "a page",
+			name:  "a page of keys outside of the prefix",
 			token: growing,
-			do: func(ctx context.Context, bucket storage.Bucket) error {
+			list: func(ctx context.Context, bucket storage.Bucket) error {
 				_, err := storage.ListPage(ctx, bucket, "", storage.WithPrefix("p/"))
 				return err
 			},
@@ -293,7 +293,7 @@ func TestListInCircleEnds(t *testing.T) {
 		{
 			name:  "uploads and two tokens",
 			token: alternate,
-			do: func(ctx context.Context, bucket storage.Bucket) error {
+			list: func(ctx context.Context, bucket storage.Bucket) error {
 				return iterate(storage.ListUploads(ctx, bucket))
 			},
 			wantPages: 4,
@@ -301,7 +301,7 @@ func TestListInCircleEnds(t *testing.T) {
 		{
 			name:  "versions and two tokens",
 			token: alternate,
-			do: func(ctx context.Context, bucket storage.Bucket) error {
+			list: func(ctx context.Context, bucket storage.Bucket) error {
 				return iterate(storage.Versions(ctx, bucket))
 			},
 			wantPages: 4,
@@ -312,7 +312,7 @@ func TestListInCircleEnds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store := &loopingStore{Driver: &remoteStore{}, token: tt.token}
 				bucket := engine.New(store, storage.WithVersioning(true))
-				require.ErrorIs(t, tt.do(t.Context(), bucket), storage.Unavailable)
+				require.ErrorIs(t, tt.list(t.Context(), bucket), storage.Unavailable)
 				require.Equal(t, tt.wantPages, store.pages)
 			})
 		})

@@ -59,7 +59,7 @@ func (s selfWritten) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 }
 
 // newDigitsBucket returns a bucket with the object "k". Its bodies have a method WriteTo, which fails at the offset
-// breakAt.
+// breakAt if that is not nil.
 func newDigitsBucket(t *testing.T, breakAt *int) storage.Bucket {
 	t.Helper()
 	bucket := memstore.New(storage.WithRetry(storage.RetryPolicy{Attempts: 1}),
@@ -114,20 +114,25 @@ func readRest(t *testing.T, reader *storage.Reader) string {
 
 // After the writer of WriteTo has failed, the Reader continues with the next byte.
 func TestWriteToContinuesAfterWriterFails(t *testing.T) {
+	bucket := newDigitsBucket(t, nil)
 	for _, tt := range downloads {
 		// The writer takes this number of bytes, and then fails.
 		for room := range len(tt.want) {
 			t.Run(fmt.Sprintf("%s/writer with room for %d", tt.name, room), func(t *testing.T) {
-				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
+				reader, err := bucket.Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 				writer := &fullWriter{room: room}
 				written, err := reader.WriteTo(writer)
 				require.Equal(t, errWriter, err)
 				require.EqualValues(t, room, written)
+
+				// The bytes that the writer took, and the rest that the Reader still has, are all bytes.
 				require.Equal(t, tt.want, writer.took.String()+readRest(t, reader))
 			})
+
+			// A socket reads from the body by its method ReadFrom.
 			t.Run(fmt.Sprintf("%s/socket with room for %d", tt.name, room), func(t *testing.T) {
-				reader, err := newDigitsBucket(t, nil).Download(t.Context(), "k", tt.opts...)
+				reader, err := bucket.Download(t.Context(), "k", tt.opts...)
 				require.NoError(t, err)
 				socket := &fullSocket{to: fullWriter{room: room}}
 				written, err := reader.WriteTo(socket)
@@ -232,6 +237,7 @@ func TestWriteToCanceled(t *testing.T) {
 		_, err := store.bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 		require.NoError(t, err)
 		for _, tt := range downloads {
+			// The writer and the socket cancel the download at their first bytes.
 			t.Run(fmt.Sprintf("%s of %s to a writer", tt.name, store.name), func(t *testing.T) {
 				writer := &cancelingWriter{}
 				requireCopyCanceled(t, store.bucket, tt.opts, writer, writer)

@@ -258,11 +258,16 @@ func TestHedgeNotSentWithoutOption(t *testing.T) {
 	})
 }
 
-// A bucket sends no hedge for a slow read soon after the store has throttled an earlier one.
+// A hedge is a second request for a slow read. A bucket sends no hedge soon after the store has throttled a read.
 func TestHedgeNotSentWhileThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The numbers of the requests after the learning reads, which count from 0.
-		const refused, repeated, slow = learningReads, learningReads + 1, learningReads + 2
+		// The bucket measures some reads before it hedges. Their requests have the numbers from 0 on, and later requests
+		// have the following ones.
+		const (
+			refused  = learningReads + iota
+			repeated // the repetition of the refused request
+			slow
+		)
 		store := &slowStore{
 			delays: map[int]time.Duration{slow: time.Second},
 			errs:   map[int]error{refused: storage.RateLimited},
@@ -274,23 +279,24 @@ func TestHedgeNotSentWhileThrottled(t *testing.T) {
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, repeated+1)
 
-		// The next read is slow, and has one request.
+		// The second read is slow, and has no hedge.
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, slow+1)
 	})
 }
 
-// If RetryPolicy.Attempts is 1, a throttled read fails. The bucket then sends no hedge until the throttling
-// seems to be over.
+// If RetryPolicy.Attempts is 1, a throttled read fails. After that, the bucket sends no hedge, which is a second
+// request for a slow read, until the throttling seems to be over.
 func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The numbers of the requests after the learning reads, which count from 0.
+		// The bucket measures some reads before it hedges. Their requests have the numbers from 0 on, and later requests
+		// have the following ones.
 		const (
 			refused = learningReads + iota
 			slow
 			fast
 			stalled
-			hedge
+			hedge // of the read that stalled
 		)
 		store := &slowStore{
 			delays: map[int]time.Duration{slow: time.Second, stalled: stallTime},
@@ -298,9 +304,11 @@ func TestHedgeNotSentWhileThrottledWithOneAttempt(t *testing.T) {
 		}
 		bucket := store.open(t, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		learnLatency(t, bucket, reads["Download"])
+
+		// The store throttles a read, which fails.
 		require.ErrorIs(t, reads["Download"](t.Context(), bucket), storage.RateLimited)
 
-		// The next read is slow, and waits for its first request.
+		// The next read is slow, and waits for its only request.
 		start := time.Now()
 		require.NoError(t, reads["Download"](t.Context(), bucket))
 		require.Len(t, store.calls, slow+1)
@@ -325,7 +333,8 @@ func (d localStore) Describe() driver.Description {
 	return desc
 }
 
-// Each read earns a twentieth of a hedge, and a slow read that has none left waits until other reads have earned one.
+// A hedge is a second request for a slow read. Each read earns a twentieth of a hedge. If none is left, a slow read
+// waits until other reads have earned one.
 func TestHedgesAreEarned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Two reads stall. The numbers of their requests follow those of the learning reads, which count from 0.
@@ -340,12 +349,13 @@ func TestHedgesAreEarned(t *testing.T) {
 		require.Len(t, store.calls, firstHedge+1)
 
 		// The second slow read has no hedge left. It waits longer than for a hedge, but not until the end of the stall.
+		var slowReadErr error
+		var slowReadTime time.Duration
 		var slowRead sync.WaitGroup
 		slowRead.Go(func() {
 			start := time.Now()
-			require.NoError(t, reads["Attrs"](t.Context(), bucket))
-			require.Greater(t, time.Since(start), 10*usualLatency)
-			require.Less(t, time.Since(start), stallTime)
+			slowReadErr = reads["Attrs"](t.Context(), bucket)
+			slowReadTime = time.Since(start)
 		})
 		synctest.Wait()
 
@@ -355,6 +365,9 @@ func TestHedgesAreEarned(t *testing.T) {
 			require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		}
 		slowRead.Wait()
+		require.NoError(t, slowReadErr)
+		require.Greater(t, slowReadTime, 10*usualLatency)
+		require.Less(t, slowReadTime, stallTime)
 
 		// No more hedges were sent than all reads have earned.
 		const allReads = learningReads + furtherReads + 2
@@ -465,7 +478,8 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	}
 }
 
-// If the hedge of a Download responds first, its body stays open until the reader is closed.
+// A hedge is a second request for a read that is slow. If it responds first, its body stays open until the reader is
+// closed.
 func TestHedgeBodyIsReadToEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const stalled = learningReads // the first request after the learning reads, which count from 0
@@ -473,6 +487,7 @@ func TestHedgeBodyIsReadToEnd(t *testing.T) {
 		bucket := store.open(t)
 		learnLatency(t, bucket, reads["Download"])
 
+		// The first request of this Download stalls, so the open body is that of its hedge.
 		reader, err := bucket.Download(t.Context(), "k")
 		require.NoError(t, err)
 		require.Equal(t, 1, store.bodies, "open bodies")
@@ -516,7 +531,8 @@ func TestHedgePanicReachesCaller(t *testing.T) {
 	}
 }
 
-// Outcome.Requests counts the hedge, too, so that a hook sees how many requests a read has sent.
+// A hedge is a second request for a slow read. Outcome.Requests counts it, too, so that a hook sees how many requests a
+// read has sent.
 func TestHedgeCountsAsRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const stalled = learningReads // the first request after the learning reads, which count from 0
@@ -527,9 +543,11 @@ func TestHedgeCountsAsRequest(t *testing.T) {
 		}
 		bucket := store.open(t, storage.WithHook(hook))
 
+		// The last of the learning reads has one request.
 		learnLatency(t, bucket, reads["Attrs"])
 		require.Equal(t, 1, requests)
 
+		// The next read has a request that stalls, and a hedge.
 		require.NoError(t, reads["Attrs"](t.Context(), bucket))
 		require.Equal(t, 2, requests)
 	})

@@ -289,10 +289,10 @@ func TestListUnorderedStore(t *testing.T) {
 		require.NoError(t, err)
 	}
 	tests := []struct {
-		name string
-		opts []storage.ListOption
-		want []string
-		hint string // of the error, if the listing fails
+		name     string
+		opts     []storage.ListOption
+		want     []string // keys in the order of the listing
+		wantHint string   // part of the hint, or "" if the listing succeeds
 	}{
 		{
 			name: "any order",
@@ -304,27 +304,27 @@ func TestListUnorderedStore(t *testing.T) {
 			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix("c/")},
 			want: []string{"c/2", "c/1"},
 		},
-		{name: "without WithAnyOrder", want: nil, hint: "list with WithAnyOrder"},
+		{name: "without WithAnyOrder", want: nil, wantHint: "list with WithAnyOrder"},
 		{
-			name: "after a key",
-			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},
-			want: nil,
-			hint: "list without it",
+			name:     "after a key",
+			opts:     []storage.ListOption{storage.WithAnyOrder(), storage.WithStartAfter("a")},
+			want:     nil,
+			wantHint: "list without it",
 		},
 		{
-			name: "another delimiter",
-			opts: []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")},
-			want: nil,
-			hint: `use "/"`,
+			name:     "another delimiter",
+			opts:     []storage.ListOption{storage.WithAnyOrder(), storage.WithDelimiter("-")},
+			want:     nil,
+			wantHint: `use "/"`,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			keys, err := entriesOf(t, bucket, tt.opts)
 			require.Equal(t, tt.want, keys)
-			if tt.hint != "" {
+			if tt.wantHint != "" {
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err))
-				require.ErrorContains(t, err, tt.hint)
+				require.ErrorContains(t, err, tt.wantHint)
 			}
 		})
 	}

@@ -217,7 +217,7 @@ func TestOpenUploadHooks(t *testing.T) {
 	var names []string
 	denied := "" // name of the operation that the hook denies
 	hook := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-		require.Contains(t, []string{"views/key", ""}, op.Key, op.Name)
+		require.Contains(t, []string{"views/key", ""}, op.Key, "the whole key of %s, if it has one", op.Name)
 		names = append(names, op.Name)
 		if op.Name == denied {
 			return nil, nil, errors.New("not today")
@@ -615,17 +615,19 @@ func TestCompleteNamedPartReplaced(t *testing.T) {
 
 // If a part is replaced again and again, Complete fails after a few attempts and keeps the upload.
 func TestCompletePartReplacedAgainAndAgain(t *testing.T) {
+	// The driver replaces part 1 at the beginning of each CompleteParts, for this number of times.
 	const replacements = 1000
-	const manyAttempts = 10
 	bucket, replacer := newPartReplacer("new ")
 	upload, _ := beginOldParts(t, bucket)
 	replacer.times = replacements
 
+	const manyAttempts = 10
 	_, err := upload.Complete(t.Context())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	attempts := replacements - replacer.times
 	require.Less(t, attempts, manyAttempts)
 
+	// When the part is no longer replaced, the upload can be completed.
 	replacer.times = 0
 	_, err = upload.Complete(t.Context())
 	require.NoError(t, err)

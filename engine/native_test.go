@@ -126,41 +126,43 @@ func withSecret(secret string) storage.NativeOption {
 // The native option of a call reaches each of its requests, and that of a source reaches those that read the source.
 func TestNativeOptionReachesEachRequest(t *testing.T) {
 	ctx := t.Context()
+	// The recorder keeps the options of the last request of each kind.
 	bucket, recorder := openWithNativeRecorder()
-	own := withSecret("own")
-	source := secretOption{"the source's"}
-	withSource := storage.WithSourceNative("memory", source)
+	callOption := secretOption{"the call's"}
+	sourceOption := secretOption{"the source's"}
+	withOption := storage.WithNative("memory", callOption)
+	withSourceOption := storage.WithSourceNative("memory", sourceOption)
 	tags := map[string]string{"k": "v"}
 
-	// Give every call the option "own". Calls that read a source give that source another option.
-	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"), own, storage.WithTags(tags))
+	// Every call has callOption.
+	_, err := bucket.Upload(ctx, "a", strings.NewReader("text"), withOption, storage.WithTags(tags))
 	require.NoError(t, err)
-	_, err = bucket.Upload(ctx, "parts", strings.NewReader("text"), own, storage.WithPartSize(2))
+	_, err = bucket.Upload(ctx, "parts", strings.NewReader("text"), withOption, storage.WithPartSize(2))
 	require.NoError(t, err)
-	_, err = bucket.Attrs(ctx, "a", own)
+	_, err = bucket.Attrs(ctx, "a", withOption)
 	require.NoError(t, err)
-	_, _, err = storage.ReadAll(ctx, bucket, "a", own)
+	_, _, err = storage.ReadAll(ctx, bucket, "a", withOption)
 	require.NoError(t, err)
-	require.NoError(t, storage.SetTags(ctx, bucket, "a", tags, own))
+	require.NoError(t, storage.SetTags(ctx, bucket, "a", tags, withOption))
 
-	// Copy and Compose read their sources with the option of the source.
-	_, err = storage.Copy(ctx, bucket, "copy", bucket, "a", own, withSource)
+	// Copy and Compose read their sources with sourceOption.
+	_, err = storage.Copy(ctx, bucket, "copy", bucket, "a", withOption, withSourceOption)
 	require.NoError(t, err)
-	require.Equal(t, []any{source}, recorder.natives["Head"])
-	require.Equal(t, []any{source}, recorder.natives["Tags"])
-	require.Equal(t, []any{source}, recorder.natives["source of Copy"])
+	require.Equal(t, []any{sourceOption}, recorder.natives["Head"])
+	require.Equal(t, []any{sourceOption}, recorder.natives["Tags"])
+	require.Equal(t, []any{sourceOption}, recorder.natives["source of Copy"])
 
-	_, err = storage.Compose(ctx, bucket, "joined", []string{"a"}, own, withSource)
+	_, err = storage.Compose(ctx, bucket, "joined", []string{"a"}, withOption, withSourceOption)
 	require.NoError(t, err)
-	require.Equal(t, []any{source}, recorder.natives["Head"])
-	require.Equal(t, []any{source}, recorder.natives["source of Compose"])
+	require.Equal(t, []any{sourceOption}, recorder.natives["Head"])
+	require.Equal(t, []any{sourceOption}, recorder.natives["source of Compose"])
 
-	// All other requests have the option "own".
-	require.NoError(t, bucket.Remove(ctx, "copy", own))
+	// All other requests have callOption.
+	require.NoError(t, bucket.Remove(ctx, "copy", withOption))
 	for _, call := range []string{
 		"Put", "BeginParts", "PutPart", "CompleteParts", "Get", "SetTags", "Copy", "Compose", "Delete",
 	} {
-		require.Equal(t, []any{secretOption{"own"}}, recorder.natives[call], call)
+		require.Equal(t, []any{callOption}, recorder.natives[call], call)
 	}
 }
 
@@ -192,12 +194,12 @@ func TestNativeOptionOfUpdate(t *testing.T) {
 
 	for _, target := range []storage.ReadWriter{bucket, usersBucket{bucket}} {
 		clear(recorder.natives)
-		_, err = storage.Update(t.Context(), target, "a", keepContent, withSecret("own"))
+		_, err = storage.Update(t.Context(), target, "a", keepContent, withSecret("hidden"))
 		require.NoError(t, err)
-		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Get"])
-		require.Equal(t, []any{secretOption{"own"}}, recorder.natives["Put"])
+		require.Equal(t, []any{secretOption{"hidden"}}, recorder.natives["Get"])
+		require.Equal(t, []any{secretOption{"hidden"}}, recorder.natives["Put"])
 
-		// The read may ignore an option that does not fit it.
+		// The Get is marked as part of another operation, so that the driver ignores options that do not fit a Get.
 		require.True(t, recorder.auxiliary)
 	}
 }
@@ -246,16 +248,16 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 	tags := storage.WithTags(map[string]string{"k": "v"})
 	tests := []struct {
 		name string
-		opts []storage.UploadOption // of the second call; the first has the secret "own" and the tags
+		opts []storage.UploadOption // of the second call; the first one has the secret "first" and the tags
 		want int                    // parts that are sent again
 	}{
-		{name: "equal options", opts: []storage.UploadOption{withSecret("own"), tags}, want: 0},
-		{name: "another key", opts: []storage.UploadOption{withSecret("another"), tags}, want: parts},
-		{name: "without a key", opts: []storage.UploadOption{tags}, want: parts},
-		{name: "without tags", opts: []storage.UploadOption{withSecret("own")}, want: parts},
+		{name: "equal options", opts: []storage.UploadOption{withSecret("first"), tags}, want: 0},
+		{name: "another native option", opts: []storage.UploadOption{withSecret("another"), tags}, want: parts},
+		{name: "without the native option", opts: []storage.UploadOption{tags}, want: parts},
+		{name: "without the tags", opts: []storage.UploadOption{withSecret("first")}, want: parts},
 		{
 			name: "with public read",
-			opts: []storage.UploadOption{withSecret("own"), tags, storage.WithPublicRead()},
+			opts: []storage.UploadOption{withSecret("first"), tags, storage.WithPublicRead()},
 			want: parts,
 		},
 	}
@@ -275,7 +277,7 @@ func TestNativeOptionOfResumedUpload(t *testing.T) {
 			}
 
 			// The first call sends all parts, and fails to complete.
-			err := upload(withSecret("own"), tags)
+			err := upload(withSecret("first"), tags)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err))
 			sentBefore := injector.Count(faults.PutPart)
 

@@ -70,7 +70,7 @@ func (d panickingDriver) List(ctx context.Context, r *driver.ListRequest) (*stor
 	return d.Driver.List(ctx, r)
 }
 
-// A panic in the driver, a body or a progress function reaches the caller.
+// A panic in the driver or in a progress function reaches the caller, even if it happens in another goroutine.
 func TestPanicReachesCaller(t *testing.T) {
 	large := strings.Repeat("0123456789", 1<<20/10)
 	parallel := storage.WithConcurrency(3)
@@ -81,21 +81,21 @@ func TestPanicReachesCaller(t *testing.T) {
 		call   func(ctx context.Context, bucket storage.Bucket, dir string)
 	}{
 		{
-			name:   "of parallel ranges",
+			name:   "Get of a parallel read",
 			method: "Get",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				_, _, _ = storage.ReadAll(ctx, bucket, "k", parallel)
 			},
 		},
 		{
-			name:   "of a file's ranges",
+			name:   "Get of a download to a file",
 			method: "Get",
 			call: func(ctx context.Context, bucket storage.Bucket, dir string) {
 				_, _ = storage.DownloadFile(ctx, bucket, "k", filepath.Join(dir, "to"), parallel)
 			},
 		},
 		{
-			name:   "of progress",
+			name:   "progress function",
 			method: "",
 			call: func(ctx context.Context, bucket storage.Bucket, dir string) {
 				progress := storage.WithProgress(func(int64, int64) {
@@ -106,21 +106,21 @@ func TestPanicReachesCaller(t *testing.T) {
 			},
 		},
 		{
-			name:   "of Compose's sources",
+			name:   "Head of a source of Compose",
 			method: "Head",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				_, _ = storage.Compose(ctx, bucket, "to", []string{"k", "k"})
 			},
 		},
 		{
-			name:   "of removals",
+			name:   "Delete of RemoveAll",
 			method: "Delete",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				_, _ = storage.RemoveAll(ctx, bucket, slices.Values(slices.Repeat([]string{"k"}, 100)))
 			},
 		},
 		{
-			name:   "of the next page",
+			name:   "List of the next page",
 			method: "List",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				for _, err := range bucket.List(ctx, smallPages) {
@@ -129,7 +129,7 @@ func TestPanicReachesCaller(t *testing.T) {
 			},
 		},
 		{
-			name:   "of the next page, after the loop",
+			name:   "List of the next page, after the loop",
 			method: "List",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				// The loop ends with the first page, while the next one is requested.
@@ -143,7 +143,7 @@ func TestPanicReachesCaller(t *testing.T) {
 			},
 		},
 		{
-			name:   "of a Writer's upload",
+			name:   "Put of a Writer",
 			method: "Put",
 			call: func(ctx context.Context, bucket storage.Bucket, _ string) {
 				writer := storage.NewWriter(ctx, bucket, "thrown")

@@ -22,6 +22,8 @@ func withoutFeatures(features storage.Features) storage.OpenOption {
 func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	tags := storage.WithTags(map[string]string{"a": "b"})
 	retention := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
+
+	// Each call succeeds on a store with all features, and fails on one that lacks what the call needs.
 	uploads := []struct {
 		name      string
 		needs     storage.Features
@@ -133,43 +135,43 @@ func TestSignedFormBounds(t *testing.T) {
 		name             string
 		minSize, maxSize int64
 		opts             []storage.SignedUploadOption
-		says             string // in the error
+		wantError        string // part of the error, or "" if the form is signed
 	}{
 		{name: "no minimum", maxSize: 9},
 		{name: "one size", minSize: 9, maxSize: 9},
-		{name: "negative minimum", minSize: -1, maxSize: 9, says: "0 <= minSize <= maxSize"},
-		{name: "minimum above maximum", minSize: 9, maxSize: 8, says: "0 <= minSize <= maxSize"},
+		{name: "negative minimum", minSize: -1, maxSize: 9, wantError: "0 <= minSize <= maxSize"},
+		{name: "minimum above maximum", minSize: 9, maxSize: 8, wantError: "0 <= minSize <= maxSize"},
 		{
-			name:    "WithSize",
-			maxSize: 9,
-			opts:    []storage.SignedUploadOption{storage.WithSize(5)},
-			says:    "WithSize does not fit a form",
+			name:      "WithSize",
+			maxSize:   9,
+			opts:      []storage.SignedUploadOption{storage.WithSize(5)},
+			wantError: "WithSize does not fit a form",
 		},
 		{
-			name:    "malformed content type",
-			maxSize: 9,
-			opts:    []storage.SignedUploadOption{storage.WithContentType("text")},
-			says:    "WithContentType must be type/subtype",
+			name:      "malformed content type",
+			maxSize:   9,
+			opts:      []storage.SignedUploadOption{storage.WithContentType("text")},
+			wantError: "WithContentType must be type/subtype",
 		},
 		{
-			name:    "negative TTL",
-			maxSize: 9,
-			opts:    []storage.SignedUploadOption{storage.WithTTL(-1)},
-			says:    "WithTTL",
+			name:      "negative TTL",
+			maxSize:   9,
+			opts:      []storage.SignedUploadOption{storage.WithTTL(-1)},
+			wantError: "WithTTL",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			form, err := storage.SignedUploadForm(t.Context(), bucket, "k.txt", tt.minSize,
 				tt.maxSize, tt.opts...)
-			if tt.says == "" {
-				require.NoError(t, err)
+			if tt.wantError == "" {
 				// A valid form is signed for the address of the files.
+				require.NoError(t, err)
 				require.Contains(t, form.URL, "https://files.example.com")
 				return
 			}
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantError)
 		})
 	}
 }

@@ -124,7 +124,8 @@ const claimedBytes = 256 << 20
 // ReadAll and ReadRanges do not allocate the size that a server claims before the bytes arrive.
 func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 	testserver.Slow(t)
-	for _, size := range []int64{claimedBytes + 1, 1 << 62} {
+	const hugeSize = 1 << 62
+	for _, size := range []int64{claimedBytes + 1, hugeSize} {
 		// The store claims the size, but sends only four bytes.
 		d := newOneObject("text")
 		d.attrs = storage.Attrs{Size: size, Revision: "1"}
@@ -135,15 +136,15 @@ func TestReadAllClaimedSizeTakesNoMemory(t *testing.T) {
 		}{
 			{name: "ReadAll"},
 			{name: "ReadRanges of all bytes", ranges: []storage.Range{{Offset: 0, Length: -1}}},
-			{name: "the last bytes", ranges: []storage.Range{{Offset: -size, Length: -1}}},
-			{name: "past the end", ranges: []storage.Range{{Offset: 0, Length: math.MaxInt64}}},
+			{name: "ReadRanges from the end", ranges: []storage.Range{{Offset: -size, Length: -1}}},
+			{name: "ReadRanges past the end", ranges: []storage.Range{{Offset: 0, Length: math.MaxInt64}}},
 			{
-				name:   "all and a part of it",
+				name:   "ReadRanges of all bytes and of a part",
 				ranges: []storage.Range{{Offset: 0, Length: -1}, {Offset: 0, Length: 1}},
 			},
-			{name: "the end", ranges: []storage.Range{{Offset: size - 10, Length: 100}}},
+			{name: "ReadRanges of the last bytes", ranges: []storage.Range{{Offset: size - 10, Length: 100}}},
 			{
-				name:   "long ranges",
+				name:   "ReadRanges of both halves",
 				ranges: []storage.Range{{Offset: 0, Length: size / 2}, {Offset: size / 2, Length: size / 2}},
 			},
 		}

@@ -64,6 +64,7 @@ func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // If the response to Upload is lost, Upload sends the request again. If the store refuses the repetition, Upload
 // reads the object's write id to learn whether the first request was applied.
 func TestReconcileLostResponse(t *testing.T) {
+	// Each put says what becomes of one request.
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	requestLost := put{requestLost: true, err: lost}
 	responseLost := put{err: lost}
@@ -74,12 +75,12 @@ func TestReconcileLostResponse(t *testing.T) {
 	tests := []struct {
 		name        string
 		condition   storage.UploadOption // nil for IfRevision of an old object, which the upload replaces
-		puts        []put                // the first requests
-		lacks       storage.Features
-		denyReads   bool
-		wantCode    storage.Code // "" if Upload succeeds
-		wantUnknown bool
-		wantError   string
+		puts        []put                // what becomes of the first requests; the others succeed
+		lacks       storage.Features     // features that the store does not have
+		denyReads   bool                 // whether the store permits no reads
+		wantCode    storage.Code         // "" if Upload succeeds
+		wantUnknown bool                 // whether the error is OutcomeUnknown
+		wantError   string               // part of the error
 	}{
 		{
 			name:      "first request lost",
@@ -154,6 +155,8 @@ func TestReconcileLostResponse(t *testing.T) {
 			injected := faults.New()
 			bucket := engine.New(store, driver.WithLayer(injected.Layer()), withoutFeatures(tt.lacks),
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+
+			// An update needs an old object.
 			condition := tt.condition
 			if condition == nil {
 				old, err := bucket.Upload(t.Context(), "k", strings.NewReader("old"))
@@ -166,9 +169,9 @@ func TestReconcileLostResponse(t *testing.T) {
 			store.puts = tt.puts
 			store.count = 0
 
+			// Upload makes one request and its repetition.
 			attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("mine"), condition)
-			const requests = 2 // the first one and its repetition
-			require.Equal(t, requests, store.count)
+			require.Equal(t, 2, store.count)
 			require.Equal(t, tt.wantUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 

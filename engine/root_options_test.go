@@ -29,8 +29,7 @@ func TestOptionsOfEarlierCalls(t *testing.T) {
 		{
 			name: "Upload",
 			call: func(condition storage.RevisionOption) error {
-				_, err := b.Upload(ctx, "key", strings.NewReader("x"), condition)
-				return err
+				return errorOf(b.Upload(ctx, "key", strings.NewReader("x"), condition))
 			},
 		},
 		{
@@ -46,15 +45,13 @@ func TestOptionsOfEarlierCalls(t *testing.T) {
 		{
 			name: "Attrs",
 			call: func(condition storage.RevisionOption) error {
-				_, err := b.Attrs(ctx, "key", condition)
-				return err
+				return errorOf(b.Attrs(ctx, "key", condition))
 			},
 		},
 		{
 			name: "Copy",
 			call: func(condition storage.RevisionOption) error {
-				_, err := storage.Copy(ctx, b, "key", b, "source", condition)
-				return err
+				return errorOf(storage.Copy(ctx, b, "key", b, "source", condition))
 			},
 		},
 		{

@@ -159,8 +159,8 @@ func TestSpanOfEachOperation(t *testing.T) {
 	}
 	require.NoError(t, bucket.Remove(ctx, "a/k"))
 
-	var names []string
 	// Each operation has made one request.
+	var names []string
 	for _, span := range recorded.spans {
 		names = append(names, span.name)
 		require.True(t, span.ended, span.name)

@@ -143,7 +143,8 @@ func (d remote) Describe() driver.Description {
 	return desc
 }
 
-// If a store throttles, all calls still succeed in reasonable time.
+// If a store throttles, all uploads still succeed in reasonable time, and the store refuses fewer requests than there
+// are uploads.
 func TestThrottleLosesNothing(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -189,24 +190,27 @@ func TestThrottleLosesNothing(t *testing.T) {
 				bucket := store.open()
 				start := time.Now()
 
-				// The workers upload the keys that they receive.
+				// The workers upload objects with the numbers that they receive.
 				const uploads = 1000
-				keys := make(chan string)
+				errs := make([]error, uploads)
+				numbers := make(chan int)
 				var workers sync.WaitGroup
 				for range tt.workers {
 					workers.Go(func() {
-						for key := range keys {
-							_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
-							require.NoError(t, err)
+						for i := range numbers {
+							_, errs[i] = bucket.Upload(t.Context(), strconv.Itoa(i), strings.NewReader("x"))
 						}
 					})
 				}
 				for i := range uploads {
-					keys <- strconv.Itoa(i)
+					numbers <- i
 				}
-				close(keys)
+				close(numbers)
 				workers.Wait()
 
+				for i, err := range errs {
+					require.NoError(t, err, "upload %d", i)
+				}
 				require.Less(t, time.Since(start), tt.wantMax)
 				require.Less(t, store.refused, uploads, "the bucket as a whole slows down")
 			})
@@ -218,48 +222,53 @@ func TestThrottleLosesNothing(t *testing.T) {
 // RetryPolicy says.
 func TestThrottleRetriesEnd(t *testing.T) {
 	tests := []struct {
-		name         string
-		policy       storage.RetryPolicy
-		minCalls     int
-		maxCalls     int
-		minWait      time.Duration // of all pauses
-		maxWait      time.Duration
-		maxFirstWait time.Duration // between the first two calls
+		name              string
+		policy            storage.RetryPolicy
+		wantLeastRequests int
+		wantMostRequests  int
+		wantLeastWait     time.Duration // of all pauses between requests
+		wantMostWait      time.Duration
+		wantMostFirstWait time.Duration // between the first two requests
 	}{
 		{
-			name:         "by default",
-			policy:       storage.RetryPolicy{},
-			minCalls:     8,
-			maxCalls:     12,
-			minWait:      10 * time.Second,
-			maxWait:      75 * time.Second,
-			maxFirstWait: time.Second,
+			name:              "by default",
+			policy:            storage.RetryPolicy{},
+			wantLeastRequests: 8,
+			wantMostRequests:  12,
+			wantLeastWait:     10 * time.Second,
+			wantMostWait:      75 * time.Second,
+			wantMostFirstWait: time.Second,
 		},
 		{
-			name:         "with fewer attempts",
-			policy:       storage.RetryPolicy{Attempts: 3},
-			minCalls:     3,
-			maxCalls:     3,
-			maxWait:      5 * time.Second,
-			maxFirstWait: time.Second,
-		},
-		{name: "with one attempt", policy: storage.RetryPolicy{Attempts: 1}, minCalls: 1, maxCalls: 1},
-		{
-			name:         "with a shorter wait in all",
-			policy:       storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second},
-			minCalls:     2,
-			maxCalls:     1000,
-			minWait:      10 * time.Second,
-			maxWait:      25 * time.Second,
-			maxFirstWait: time.Second,
+			name:              "with fewer attempts",
+			policy:            storage.RetryPolicy{Attempts: 3},
+			wantLeastRequests: 3,
+			wantMostRequests:  3,
+			wantMostWait:      5 * time.Second,
+			wantMostFirstWait: time.Second,
 		},
 		{
-			name:         "with a shorter longest wait",
-			policy:       storage.RetryPolicy{MaxDelay: time.Millisecond},
-			minCalls:     12,
-			maxCalls:     12,
-			maxWait:      time.Second,
-			maxFirstWait: time.Millisecond,
+			name:              "with one attempt",
+			policy:            storage.RetryPolicy{Attempts: 1},
+			wantLeastRequests: 1,
+			wantMostRequests:  1,
+		},
+		{
+			name:              "with a short time for all waits",
+			policy:            storage.RetryPolicy{Attempts: 1000, MaxWait: 10 * time.Second},
+			wantLeastRequests: 2,
+			wantMostRequests:  1000,
+			wantLeastWait:     10 * time.Second,
+			wantMostWait:      25 * time.Second,
+			wantMostFirstWait: time.Second,
+		},
+		{
+			name:              "with a short time for each wait",
+			policy:            storage.RetryPolicy{MaxDelay: time.Millisecond},
+			wantLeastRequests: 12,
+			wantMostRequests:  12,
+			wantMostWait:      time.Second,
+			wantMostFirstWait: time.Millisecond,
 		},
 	}
 	for _, tt := range tests {
@@ -271,17 +280,17 @@ func TestThrottleRetriesEnd(t *testing.T) {
 
 				_, err := bucket.Attrs(t.Context(), "k")
 				require.ErrorIs(t, err, storage.RateLimited)
-				require.GreaterOrEqual(t, len(store.calls), tt.minCalls)
-				require.LessOrEqual(t, len(store.calls), tt.maxCalls)
+				require.GreaterOrEqual(t, len(store.calls), tt.wantLeastRequests)
+				require.LessOrEqual(t, len(store.calls), tt.wantMostRequests)
 
 				// The rest of the time was spent in pauses between the requests.
 				waited := time.Since(start) - time.Duration(len(store.calls))*answerTime
-				require.GreaterOrEqual(t, waited, tt.minWait)
-				require.LessOrEqual(t, waited, tt.maxWait)
+				require.GreaterOrEqual(t, waited, tt.wantLeastWait)
+				require.LessOrEqual(t, waited, tt.wantMostWait)
 
 				if len(store.calls) > 1 {
 					firstGap := store.calls[1].Sub(store.calls[0]) - answerTime
-					require.LessOrEqual(t, firstGap, tt.maxFirstWait)
+					require.LessOrEqual(t, firstGap, tt.wantMostFirstWait)
 				}
 			})
 		})
@@ -317,7 +326,8 @@ func TestThrottleRetryAfter(t *testing.T) {
 	}
 }
 
-// A call that waits for a throttling store ends with its context, and its error also has that of the store.
+// A call that waits for a throttling store ends with its context. Its error is that of the context, and also that of
+// the store.
 func TestThrottleWaitEndsWithContext(t *testing.T) {
 	const lifetime = 30 * time.Second // of the contexts
 
@@ -325,7 +335,13 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), lifetime)
 			defer cancel()
-			requireThrottledCallsEnd(t, ctx, context.DeadlineExceeded, lifetime)
+			start := time.Now()
+			errs := callRefusingStore(ctx)
+			require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
+			for _, err := range errs {
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorIs(t, err, storage.RateLimited)
+			}
 		})
 	})
 
@@ -334,33 +350,36 @@ func TestThrottleWaitEndsWithContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			time.AfterFunc(lifetime, cancel)
-			requireThrottledCallsEnd(t, ctx, context.Canceled, lifetime)
+			start := time.Now()
+			errs := callRefusingStore(ctx)
+			require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
+			for _, err := range errs {
+				require.ErrorIs(t, err, context.Canceled)
+				require.ErrorIs(t, err, storage.RateLimited)
+			}
 		})
 	})
 }
 
-// requireThrottledCallsEnd makes calls of a store that refuses all of them. It requires that each call ends with
-// wantErr, and with the error of the store, at the end of the context's lifetime.
-func requireThrottledCallsEnd(t *testing.T, ctx context.Context, wantErr error, lifetime time.Duration) {
-	t.Helper()
+// callRefusingStore makes 100 calls at the same time to a store that refuses every request. It returns the error of
+// each call.
+func callRefusingStore(ctx context.Context) []error {
 	store := &throttledStore{limit: refuseAll, retryAfter: 15 * time.Second}
 	bucket := store.open()
 
 	// At one request a second, most of the calls wait for their first request.
-	start := time.Now()
+	errs := make([]error, 100)
 	var calls sync.WaitGroup
-	for range 100 {
+	for i := range errs {
 		calls.Go(func() {
-			_, err := bucket.Attrs(ctx, "k")
-			require.ErrorIs(t, err, wantErr)
-			require.ErrorIs(t, err, storage.RateLimited)
-			require.LessOrEqual(t, time.Since(start), lifetime+answerTime)
+			_, errs[i] = bucket.Attrs(ctx, "k")
 		})
 	}
 	calls.Wait()
+	return errs
 }
 
-// After a throttled response, the engine delays all requests for some time, and then no longer.
+// After the store has throttled a call, the engine delays all requests for some time, and then no longer.
 func TestThrottleEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &throttledStore{limit: refuseAll}
@@ -375,9 +394,11 @@ func TestThrottleEnds(t *testing.T) {
 			require.ErrorIs(t, err, storage.RateLimited)
 		}
 
+		// The store does not throttle any more, but the engine still delays the calls.
 		store.setLimit(serveAll)
 		require.Greater(t, timeOf100Calls(t, bucket), time.Second)
 
+		// A minute later, all calls are made at once.
 		time.Sleep(time.Minute)
 		require.Equal(t, answerTime, timeOf100Calls(t, bucket))
 	})
@@ -428,7 +449,7 @@ func TestThrottleSpendsNoBudget(t *testing.T) {
 	})
 }
 
-// appendX is a change for storage.Update.
+// appendX is a change for storage.Update that appends an "x".
 func appendX(old []byte, _ *storage.Attrs) ([]byte, error) { return append(old, 'x'), nil }
 
 // Update waits for a store that throttles, and no change of several writers is lost.
@@ -440,7 +461,7 @@ func TestUpdateWhileThrottled(t *testing.T) {
 	}{
 		{name: "one write a second", limit: &windowLimit{perSecond: 1}},
 		{
-			name:   "longer than the retries of one write",
+			name:   "more refusals than the retries of one write",
 			limit:  &refuseFirst{remaining: 3},
 			policy: storage.RetryPolicy{Attempts: 2},
 		},
@@ -457,17 +478,22 @@ func TestUpdateWhileThrottled(t *testing.T) {
 					updates = 4 // of each writer
 				)
 				var group sync.WaitGroup
+				errs := make(chan error, writers*updates)
 				for range writers {
 					group.Go(func() {
 						for range updates {
 							_, err := storage.Update(t.Context(), bucket, "k", appendX)
-							require.NoError(t, err)
+							errs <- err
 						}
 					})
 				}
 				group.Wait()
+				close(errs)
+				for err := range errs {
+					require.NoError(t, err)
+				}
 
-				// Each change has appended a letter.
+				// Each change has appended an "x".
 				content, _, err := storage.ReadAll(t.Context(), bucket, "k")
 				require.NoError(t, err)
 				require.Equal(t, strings.Repeat("x", writers*updates), string(content))

@@ -21,6 +21,8 @@ import (
 // once the limit is passed.
 func TestUploadBodyTooLarge(t *testing.T) {
 	const partFeature, streamFeature = storage.MultipartUploads, driver.StreamingPut
+
+	// The size of a body that can seek is known, and that of a stream is not.
 	newSeekable := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
 	newStream := func(size int) io.Reader { return io.MultiReader(newSeekable(size)) }
 	tests := []struct {
@@ -28,7 +30,7 @@ func TestUploadBodyTooLarge(t *testing.T) {
 		limits  faults.Limits
 		newBody func(size int) io.Reader
 		maxSize int          // of a body; one byte more is too large
-		noCalls faults.Calls // which Upload does not make for a body that is too large
+		noCalls faults.Calls // calls that Upload must not make for a body that is too large
 	}{
 		{
 			name:    "limit of an object",
@@ -179,14 +181,16 @@ func openFile(t *testing.T, text string, offset int) *os.File {
 
 // Upload stores the bytes that are left to read in its body, or fails and stores nothing.
 func TestUploadBody(t *testing.T) {
+	// Upload stores these bodies.
+	const start = 0 // offset of the next byte in a file
 	stored := []struct {
 		name     string
 		body     io.Reader
 		wantText string // of the object
 	}{
-		{name: "a file", body: openFile(t, "text", 0), wantText: "text"},
-		{name: "a file that was read in part", body: openFile(t, "text", len("te")), wantText: "xt"},
-		{name: "an empty file", body: openFile(t, "", 0), wantText: ""},
+		{name: "a file", body: openFile(t, "text", start), wantText: "text"},
+		{name: "a file that was read in part", body: openFile(t, "text", start+len("te")), wantText: "xt"},
+		{name: "an empty file", body: openFile(t, "", start), wantText: ""},
 	}
 	for _, tt := range stored {
 		t.Run(tt.name, func(t *testing.T) {
@@ -200,7 +204,8 @@ func TestUploadBody(t *testing.T) {
 		})
 	}
 
-	closedFile := openFile(t, "text", 0)
+	// Upload refuses the bodies that follow, and stores nothing.
+	closedFile := openFile(t, "text", start)
 	require.NoError(t, closedFile.Close())
 	directory, err := os.Open(t.TempDir())
 	require.NoError(t, err)
@@ -219,7 +224,7 @@ func TestUploadBody(t *testing.T) {
 		{name: "a directory", body: directory, wantCode: storage.BodyFailed},
 		{
 			name:     "a file with another size",
-			body:     openFile(t, "text", 0),
+			body:     openFile(t, "text", start),
 			opts:     []storage.UploadOption{storage.WithSize(int64(len("text") + 1))},
 			wantCode: storage.BodyFailed,
 		},

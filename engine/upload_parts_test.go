@@ -30,7 +30,7 @@ func TestUploadSequentialPartsAreLarge(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", bytes.NewReader(make([]byte, size)))
 	require.NoError(t, err)
 
-	// There are two parts: one is sent with PutPart, and the last one with CompleteParts.
+	// There are two parts of 32 MiB: one is sent with PutPart, and the last one with CompleteParts.
 	require.Equal(t, 1, injector.Count(faults.PutPart))
 }
 

@@ -37,36 +37,37 @@ func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 	google := driver.Description{PartSize: 8 * mib, PartUnit: 256 << 10, Features: driver.SequentialParts}
 
 	tests := []struct {
-		name         string
-		store        driver.Description
-		size         int64 // of the body
-		opts         []storage.UploadOption
-		mostInFlight int64 // bytes
+		name             string
+		store            driver.Description
+		size             int64 // of the body
+		opts             []storage.UploadOption
+		wantMostInFlight int64 // bytes
 	}{
-		{name: "40 MB", store: s3, size: 40e6, mostInFlight: 16 * mib},
-		{name: "200 MB", store: s3, size: 200e6, mostInFlight: 200e6 / 10},
-		{name: "400 MB", store: s3, size: 400e6, mostInFlight: 400e6 / 10},
-		{name: "2 GB", store: s3, size: 2e9, mostInFlight: 2e9 / 10},
+		{name: "40 MB", store: s3, size: 40e6, wantMostInFlight: 16 * mib},
+		{name: "200 MB", store: s3, size: 200e6, wantMostInFlight: 200e6 / 10},
+		{name: "400 MB", store: s3, size: 400e6, wantMostInFlight: 400e6 / 10},
+		{name: "2 GB", store: s3, size: 2e9, wantMostInFlight: 2e9 / 10},
 		{
-			name:         "100 MB with WithConcurrency",
-			store:        s3,
-			size:         100e6,
-			opts:         []storage.UploadOption{storage.WithConcurrency(12)},
-			mostInFlight: 16 * mib,
+			name:             "100 MB with WithConcurrency",
+			store:            s3,
+			size:             100e6,
+			opts:             []storage.UploadOption{storage.WithConcurrency(12)},
+			wantMostInFlight: 16 * mib,
 		},
 		{
-			name:         "2 GB with WithConcurrency",
-			store:        s3,
-			size:         2e9,
-			opts:         []storage.UploadOption{storage.WithConcurrency(4)},
-			mostInFlight: 2e9 / 10,
+			name:             "2 GB with WithConcurrency",
+			store:            s3,
+			size:             2e9,
+			opts:             []storage.UploadOption{storage.WithConcurrency(4)},
+			wantMostInFlight: 2e9 / 10,
 		},
-		{name: "100 MB on Azure", store: azure, size: 100e6, mostInFlight: 16 * mib},
-		{name: "100 MB on Google", store: google, size: 100e6, mostInFlight: 16 * mib},
-		{name: "1 GB on Google", store: google, size: 1e9, mostInFlight: 1e9 / 10},
+		{name: "100 MB on Azure", store: azure, size: 100e6, wantMostInFlight: 16 * mib},
+		{name: "100 MB on Google", store: google, size: 100e6, wantMostInFlight: 16 * mib},
+		{name: "1 GB on Google", store: google, size: 1e9, wantMostInFlight: 1e9 / 10},
 	}
 	for _, tt := range tests {
-		upload := func(t *testing.T, body io.Reader, opts ...storage.UploadOption) {
+		// requireFewInFlight uploads the body with WithResume, and checks how many bytes were in flight.
+		requireFewInFlight := func(t *testing.T, body io.Reader, opts ...storage.UploadOption) {
 			t.Helper()
 			d := &inFlight{Driver: memstore.NewDriver(memstore.Config{}), desc: tt.store}
 			resume := storage.WithResume(filepath.Join(t.TempDir(), "upload"))
@@ -77,16 +78,16 @@ func TestUploadWithResumeHasFewPartsInFlight(t *testing.T) {
 			})
 			require.Equal(t, tt.size, d.stored.Load())
 			require.Positive(t, d.most.Load())
-			require.LessOrEqual(t, d.most.Load(), tt.mostInFlight)
+			require.LessOrEqual(t, d.most.Load(), tt.wantMostInFlight)
 		}
 		t.Run(tt.name+"/body that can seek", func(t *testing.T) {
-			upload(t, io.NewSectionReader(zeros{}, 0, tt.size))
+			requireFewInFlight(t, io.NewSectionReader(zeros{}, 0, tt.size))
 		})
 		t.Run(tt.name+"/stream of known size", func(t *testing.T) {
-			upload(t, io.LimitReader(zeros{}, tt.size), storage.WithSize(tt.size))
+			requireFewInFlight(t, io.LimitReader(zeros{}, tt.size), storage.WithSize(tt.size))
 		})
 		t.Run(tt.name+"/stream of unknown size", func(t *testing.T) {
-			upload(t, io.LimitReader(zeros{}, tt.size))
+			requireFewInFlight(t, io.LimitReader(zeros{}, tt.size))
 		})
 	}
 }

@@ -68,12 +68,12 @@ func (fixture *resumeFixture) open(t *testing.T) (keys []string) {
 func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	tests := []struct {
 		name          string
-		oldKey        string // the object of the interrupted upload that the file describes
-		prefix        string // of the view that makes the new call; "" for the bucket
-		key           string // of the new call
-		wantBegun     int    // uploads, by the new call
-		wantAborted   int
-		wantStillOpen []string
+		oldKey        string   // the object of the interrupted upload that the file describes
+		prefix        string   // of the view that makes the new call; "" for the bucket
+		key           string   // of the new call
+		wantBegun     int      // uploads that the new call begins
+		wantAborted   int      // uploads that the new call aborts
+		wantStillOpen []string // keys of the uploads that are open after the new call
 	}{
 		{name: "same object", oldKey: "b/k", prefix: "b/", key: "k"},
 		{
@@ -112,12 +112,13 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The upload of the old key is interrupted after it has sent its parts.
 			fixture := newResumeFixture(t)
 			fixture.interrupt(t, tt.oldKey)
 			resumeFile, err := os.ReadFile(fixture.path)
 			require.NoError(t, err)
 
-			// The new call finds the file.
+			// The new call finds the file, and removes it when it has stored its object.
 			bucket := fixture.bucket
 			if tt.prefix != "" {
 				bucket = storage.Prefixed(bucket, tt.prefix)
@@ -384,8 +385,8 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 		limits     faults.Limits
 		body       io.Reader // of the second call
 		wantErr    error
-		wantSent   int // parts, in the second call
-		wantStored string
+		wantSent   int    // parts that the second call sends with PutPart
+		wantStored string // the content of the object, if the second call succeeds
 	}{
 		{name: "the same", body: strings.NewReader(begun), wantStored: begun},
 		{
@@ -408,7 +409,7 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 			wantStored: changed,
 		},
 		{
-			name:    "parts in order, of a stream that cannot be read again",
+			name:    "parts in order, of a stream, which cannot be read again",
 			limits:  inOrder,
 			body:    io.MultiReader(strings.NewReader(changed)),
 			wantErr: storage.Unavailable,
@@ -428,9 +429,11 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 				storage.WithResume(filepath.Join(t.TempDir(), "upload")),
 			}
 
+			// The first call sends its parts, and fails to complete.
 			_, err := bucket.Upload(t.Context(), "k", strings.NewReader(begun), opts...)
 			require.ErrorIs(t, err, storage.Unavailable)
 
+			// The second call has the body of the test.
 			injector.Reset()
 			_, err = bucket.Upload(t.Context(), "k", tt.body, opts...)
 			require.ErrorIs(t, err, tt.wantErr)
@@ -447,31 +450,21 @@ func TestUploadWithResumeBodyChanged(t *testing.T) {
 
 // WithResume fails with InvalidArgument for a file that it did not write, and sends no request.
 func TestWithResumeRefusesOtherFile(t *testing.T) {
-	tests := map[string]struct {
-		write func(path string) error
-		want  storage.Code
-	}{
-		"a text file": {
-			write: func(path string) error {
-				return os.WriteFile(path, []byte("a letter\n"), 0o600)
-			},
-			want: storage.InvalidArgument,
-		},
-		"a directory": {
-			write: func(path string) error { return os.Mkdir(path, 0o700) },
-			want:  storage.InvalidArgument,
-		},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			fixture := newResumeFixture(t)
-			require.NoError(t, tt.write(fixture.path))
-			_, err := fixture.upload(t, fixture.bucket, "k")
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			// No upload was begun.
-			require.Zero(t, fixture.faults.Count(faults.BeginParts))
-		})
-	}
+	t.Run("a text file", func(t *testing.T) {
+		fixture := newResumeFixture(t)
+		require.NoError(t, os.WriteFile(fixture.path, []byte("a letter\n"), 0o600))
+		_, err := fixture.upload(t, fixture.bucket, "k")
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+		require.Zero(t, fixture.faults.Count(faults.BeginParts))
+	})
+
+	t.Run("a directory", func(t *testing.T) {
+		fixture := newResumeFixture(t)
+		require.NoError(t, os.Mkdir(fixture.path, 0o700))
+		_, err := fixture.upload(t, fixture.bucket, "k")
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+		require.Zero(t, fixture.faults.Count(faults.BeginParts))
+	})
 }
 
 // The error of AbandonUpload with a view shows no key outside of the view's prefix.

@@ -72,24 +72,27 @@ func (s *hookedStream) Read(p []byte) (int, error) {
 
 // Upload reads a stream while BeginParts is in progress.
 func TestUploadStreamBeginsAtOnce(t *testing.T) {
-	// BeginParts returns only after the stream was read up to its last part, so Upload must not wait for it.
-	filled := make(chan struct{})
-	bucket := memstore.New(withoutStreams, withBeginParts(func(next func() (string, error)) (string, error) {
-		<-filled
-		return next()
-	}))
+	// The stream tells when it was read up to its last part.
 	const lastPart = 3 * streamPart // offset
 	const size = lastPart + streamPart
+	lastPartReached := make(chan struct{})
 	body := &hookedStream{size: size, hookAt: lastPart, hookedRead: streamPart}
 	body.hook = func() error {
 		// Later Reads call the hook, too.
 		isFirstCall := body.read == lastPart
 		if isFirstCall {
-			close(filled)
+			close(lastPartReached)
 		}
 		return nil
 	}
 
+	// The store takes a stream only in parts, and BeginParts waits for the last part of the stream. If Upload waited for
+	// BeginParts first, it would never end.
+	waitForLastPart := withBeginParts(func(begin func() (string, error)) (string, error) {
+		<-lastPartReached
+		return begin()
+	})
+	bucket := memstore.New(withoutStreams, waitForLastPart)
 	attrs, err := bucket.Upload(t.Context(), "k", body)
 	require.NoError(t, err)
 	require.EqualValues(t, size, attrs.Size)
@@ -97,8 +100,7 @@ func TestUploadStreamBeginsAtOnce(t *testing.T) {
 
 // Upload stops reading the stream soon after BeginParts has failed.
 func TestUploadStreamBeginFails(t *testing.T) {
-	// BeginParts waits until the stream delivers its second part, and the stream then waits until BeginParts has
-	// failed.
+	// The store takes a stream only in parts. BeginParts fails while the stream is in its second part.
 	secondPartBegun := make(chan struct{})
 	beginFailed := make(chan struct{})
 	injected := faults.New()
@@ -109,7 +111,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 	})
 	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), failBegin)
 
-	// The stream reaches its second part, lets BeginParts fail, and then delivers a byte at a time.
+	// In its second part, the stream waits until BeginParts has failed. After that, each Read delivers one byte.
 	const secondPart = streamPart + 2 // an offset in it
 	body := &hookedStream{size: endless, hookAt: secondPart, hookedRead: 1}
 	isFirstCall := true
@@ -122,6 +124,7 @@ func TestUploadStreamBeginFails(t *testing.T) {
 		return nil
 	}
 
+	// Upload does not read the second part to its end, and sends no other request.
 	_, err := bucket.Upload(t.Context(), "k", body)
 	require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 	require.Less(t, body.read, int64(2*streamPart))
@@ -130,26 +133,30 @@ func TestUploadStreamBeginFails(t *testing.T) {
 
 // Upload aborts the upload if the stream fails while BeginParts is in progress.
 func TestUploadStreamFailsDuringBegin(t *testing.T) {
-	// BeginParts returns only after the stream has failed, at its third part.
+	// The stream fails at its third part.
+	const thirdPart = 2 * streamPart // offset
 	streamFailed := make(chan struct{})
-	broken := errors.New("broken")
-	injected := faults.New()
-	waitForStream := withBeginParts(func(next func() (string, error)) (string, error) {
-		<-streamFailed
-		return next()
-	})
-	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), waitForStream)
+	errBroken := errors.New("broken")
 	body := &hookedStream{
 		size:   endless,
-		hookAt: 2 * streamPart, // the third part
+		hookAt: thirdPart,
 		hook: func() error {
 			close(streamFailed)
-			return broken
+			return errBroken
 		},
 	}
 
+	// The store takes a stream only in parts. It begins the upload only after the stream has failed.
+	injected := faults.New()
+	waitForStream := withBeginParts(func(begin func() (string, error)) (string, error) {
+		<-streamFailed
+		return begin()
+	})
+	bucket := memstore.New(withoutStreams, driver.WithLayer(injected.Layer()), waitForStream)
+
+	// Upload returns the error of the stream, after it has aborted the upload that has begun nevertheless.
 	_, err := bucket.Upload(t.Context(), "k", body)
-	require.ErrorIs(t, err, broken)
+	require.ErrorIs(t, err, errBroken)
 	require.Equal(t, 1, injected.Count(faults.BeginParts), "%v", injected)
 	require.Equal(t, 1, injected.Count(faults.AbortParts), "%v", injected)
 }
@@ -220,9 +227,10 @@ func (l *inFlightLayer) CompleteParts(context.Context, *driver.CompleteRequest) 
 	return nil, storage.PermissionDenied // it has kept no bytes
 }
 
-// Parts of a long stream grow, to stay below the maximum number. As they grow, fewer of them are in memory.
+// Parts of a long stream grow, so that there are not too many of them. As they grow, fewer of them are sent at once,
+// because the parts in memory must fit in 64 MiB. Two parts are always permitted.
 func TestUploadLongStreamMemory(t *testing.T) {
-	// The store permits 100 parts. After each tenth of them, the size of a part doubles.
+	// The store permits 100 parts. After every ten of them, the size of a part doubles.
 	const maxParts = 100
 	const (
 		parts5MiB  = 10 * 5 * mebibyte // bytes of the first ten parts
@@ -234,8 +242,8 @@ func TestUploadLongStreamMemory(t *testing.T) {
 		name      string
 		size      int64 // of the stream
 		opts      []storage.UploadOption
-		wantLeast int64 // bytes that are sent at once
-		wantMost  int64
+		wantLeast int64 // lower limit of the most bytes that are sent at once
+		wantMost  int64 // upper limit
 	}{
 		{
 			name:      "10 parts of 5 MiB at once",
@@ -272,6 +280,8 @@ func TestUploadLongStreamMemory(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The layer counts the bytes of the parts that are being sent. It keeps no bytes, and so it fails to
+				// complete the upload.
 				counted := &inFlightLayer{}
 				limits := faults.Limits{
 					Disable:     driver.StreamingPut,
@@ -285,7 +295,6 @@ func TestUploadLongStreamMemory(t *testing.T) {
 				})
 				bucket := memstore.New(count, driver.WithLayer(faults.WithLimits(limits)))
 
-				// The driver keeps no bytes, so it cannot complete the upload.
 				_, err := bucket.Upload(t.Context(), "k", &hookedStream{size: tt.size}, tt.opts...)
 				require.Equal(t, storage.PermissionDenied, storage.CodeOf(err))
 				require.LessOrEqual(t, counted.most, tt.wantMost)
