@@ -122,16 +122,20 @@ func (s *logScene) checkWriter(writer *interleave.Actor, number, stored int64) {
 // In each order of the requests of two writers, each of their entries is appended once, without a
 // gap.
 func TestExploredLogOfTwoWriters(t *testing.T) {
+	// EachOrder runs this scene once for each order of the requests. In some runs, a process dies or a response is lost.
 	explored.EachOrder(t, func(s *interleave.Scene) {
 		scene := newLogScene(s)
-		var numberA, numberB int64
-		writerA := scene.run("a", appending("a", &numberA))
-		writerB := scene.run("b", appending("b", &numberB))
+		var appendedA, appendedB int64 // what Append returns
+		writerA := scene.run("a", appending("a", &appendedA))
+		writerB := scene.run("b", appending("b", &appendedB))
 
 		s.Check(func() {
-			stored := scene.newEntries()
-			scene.checkWriter(writerA, numberA, stored["a"])
-			scene.checkWriter(writerB, numberB, stored["b"])
+			// If Append succeeded, the log has its entry at the number that it returned.
+			stored := scene.newEntries() // the numbers of the entries, by their texts
+			scene.checkWriter(writerA, appendedA, stored["a"])
+			scene.checkWriter(writerB, appendedB, stored["b"])
+
+			// The log takes another entry.
 			appendTo(s, scene.open(scene.store.Bucket()), "later")
 		})
 	})

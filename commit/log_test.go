@@ -283,13 +283,17 @@ func TestArgumentsAreChecked(t *testing.T) {
 	log, _ := newMemoryLog(t)
 	appendText(t, log, "a")
 
+	// Numbers begin at 1.
 	_, err := log.Read(t.Context(), 0)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = readTexts(t.Context(), log, -1)
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorIs(t, log.Trim(t.Context(), 0), storage.InvalidArgument)
+
+	// The log has only entry 1.
 	require.ErrorIs(t, log.Trim(t.Context(), 2), storage.InvalidArgument, "a number without an entry must be refused")
 
+	// An interval must be greater than 0.
 	var followErr error
 	for _, followErr = range log.Follow(t.Context(), 1, 0) {
 	}
@@ -410,28 +414,31 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The other writers reach the store without the hook.
 				store := memstore.NewDriver(memstore.Config{})
-				direct := engine.New(store)
-				other := newLog(t, direct)
+				otherBucket := engine.New(store)
+				other := newLog(t, otherBucket)
 
-				// This hook runs at each call of the store, and loses the response to the first write.
-				isLost := false
+				// The hook runs at each call of the store, and loses the response to the first write.
+				hasLost := false
 				loseFirstWrite := func(ctx context.Context, call string, next func(context.Context) error) error {
 					err := next(ctx)
-					if call != "Put" || isLost || err != nil {
+					isFirstWrite := call == "Put" && !hasLost
+					if !isFirstWrite || err != nil {
 						return err
 					}
-					isLost = true
+					hasLost = true
 
 					// Before the response is lost, others append, remove entry 1, and store another object as entry 1.
 					appendText(t, other, "b", "c")
 					removeEntries(t, other, 1)
-					_, err = direct.Upload(ctx, entryKey(1), strings.NewReader("late"), storage.IfAbsent())
+					_, err = otherBucket.Upload(ctx, entryKey(1), strings.NewReader("late"), storage.IfAbsent())
 					require.NoError(t, err)
 					return errDead
 				}
 				log := newLog(t, engine.New(driver.Intercept(store, loseFirstWrite), tt.opts...))
 
+				// Append does not know whether a reader has seen its entry.
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 
