@@ -259,19 +259,19 @@ func holdAtRandom(t *testing.T, process *leaseProcess, checker *holderChecker, r
 // within 66 seconds. Its token is greater, except with WithRemoval.
 func TestLeaseKilledAtEveryCall(t *testing.T) {
 	options := []struct {
-		name      string
-		opts      []lease.Option
-		isRemoval bool
+		name          string
+		opts          []lease.Option
+		tokensRestart bool // whether tokens start over, because Release removes the object
 	}{
 		{name: "plain"},
 		{name: "with an interval", opts: []lease.Option{lease.WithInterval(time.Second)}},
 		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
-		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, isRemoval: true},
+		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, tokensRestart: true},
 	}
 	deaths := []struct {
 		name        string
-		afterEffect bool
-		lost        bool // only the request or the response is lost, and the process lives on
+		afterEffect bool // whether the call has taken effect
+		lost        bool // whether only the request or the response is lost, and the process lives on
 	}{
 		{name: "before the call"},
 		{name: "after the call", afterEffect: true},
@@ -288,8 +288,9 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 						afterEffect: death.afterEffect,
 						lost:        death.lost,
 					}
-					requireNextHolder(t, process, tt.isRemoval, tt.opts)
-					if process.calls < dieAt {
+					requireNextHolder(t, process, tt.tokensRestart, tt.opts)
+					hasEndedBefore := process.calls < dieAt
+					if hasEndedBefore {
 						break
 					}
 				}
@@ -298,9 +299,9 @@ func TestLeaseKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-// requireNextHolder requires that another process acquires the lease after process has held it, and
-// may have died.
-func requireNextHolder(t *testing.T, process *leaseProcess, isRemoval bool, opts []lease.Option) {
+// requireNextHolder requires that another process acquires the lease within 66 seconds after process has held it, and
+// may have died. Its token must be greater, unless tokensRestart is true.
+func requireNextHolder(t *testing.T, process *leaseProcess, tokensRestart bool, opts []lease.Option) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
@@ -318,7 +319,7 @@ func requireNextHolder(t *testing.T, process *leaseProcess, isRemoval bool, opts
 		next, err := lease.Acquire(t.Context(), bucket, key, opts...)
 		require.NoError(t, err)
 		require.LessOrEqual(t, time.Since(start), 66*time.Second, "call %d", process.dieAt)
-		if !isRemoval {
+		if !tokensRestart {
 			require.Greater(t, next.Token(), token)
 		}
 		require.NoError(t, next.Release())
@@ -557,7 +558,9 @@ func TestHoldRenewsUntilTheJobHasReturned(t *testing.T) {
 			return ctx.Err()
 		}
 		holdErr := make(chan error, 1)
-		go func() { holdErr <- lease.Hold(ctx, bucket, key, job) }()
+		go func() {
+			holdErr <- lease.Hold(ctx, bucket, key, job)
+		}()
 		time.Sleep(time.Second)
 		cancel()
 
@@ -602,20 +605,26 @@ func TestWithHandover(t *testing.T) {
 
 		// Three processes with WithHandover ask for the lease.
 		start := time.Now()
-		var others sync.WaitGroup
-		for range 3 {
-			others.Go(func() {
+		const waiters = 3
+		errs := make(chan error, waiters)
+		for range waiters {
+			go func() {
 				l, err := lease.Acquire(t.Context(), bucket, key, lease.WithHandover())
-				require.NoError(t, err)
-				require.NoError(t, l.Release())
-			})
+				if err != nil {
+					errs <- err
+					return
+				}
+				errs <- l.Release()
+			}()
 		}
 
 		// The holder learns that others wait, and releases the lease. The others then hold it one after another.
 		<-holder.Wanted()
 		require.LessOrEqual(t, time.Since(start), 5*time.Second)
 		require.NoError(t, holder.Release())
-		others.Wait()
+		for range waiters {
+			require.NoError(t, <-errs)
+		}
 	})
 }
 
