@@ -165,31 +165,31 @@ func TestWriteTranslatesClientErrors(t *testing.T) {
 // NetworkError returns an error with the Code of the failure. The error is Retryable if a retry may help.
 func TestNetworkError(t *testing.T) {
 	tests := map[string]struct {
-		err       error
-		code      storage.Code
-		retryable bool
+		err           error
+		wantCode      storage.Code
+		wantRetryable bool
 	}{
-		"canceled":        {err: context.Canceled, code: storage.Canceled, retryable: false},
-		"a deadline":      {err: context.DeadlineExceeded, code: storage.DeadlineExceeded, retryable: false},
-		"an unknown host": {err: &net.DNSError{IsNotFound: true}, code: storage.Unavailable, retryable: true},
+		"canceled":        {err: context.Canceled, wantCode: storage.Canceled, wantRetryable: false},
+		"a deadline":      {err: context.DeadlineExceeded, wantCode: storage.DeadlineExceeded, wantRetryable: false},
+		"an unknown host": {err: &net.DNSError{IsNotFound: true}, wantCode: storage.Unavailable, wantRetryable: true},
 		"an untrusted server": {
-			err:       &tls.CertificateVerificationError{},
-			code:      storage.Internal,
-			retryable: false,
+			err:           &tls.CertificateVerificationError{},
+			wantCode:      storage.Internal,
+			wantRetryable: false,
 		},
-		"a body that was cut off": {err: io.ErrUnexpectedEOF, code: storage.Unavailable, retryable: true},
+		"a body that was cut off": {err: io.ErrUnexpectedEOF, wantCode: storage.Unavailable, wantRetryable: true},
 		"an error of the driver": {
-			err:       storage.Unauthenticated,
-			code:      storage.Unauthenticated,
-			retryable: false,
+			err:           storage.Unauthenticated,
+			wantCode:      storage.Unauthenticated,
+			wantRetryable: false,
 		},
-		"any other error": {err: errors.New("boom"), code: storage.Internal, retryable: false},
+		"any other error": {err: errors.New("boom"), wantCode: storage.Internal, wantRetryable: false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := NetworkError(tt.err)
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.retryable, e.Retryable)
+			require.Equal(t, tt.wantCode, e.Code)
+			require.Equal(t, tt.wantRetryable, e.Retryable)
 			require.ErrorIs(t, e, tt.err)
 		})
 	}

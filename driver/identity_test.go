@@ -39,10 +39,13 @@ func identityWith(t *testing.T, dir, bucket string, layers ...driver.Layer) stri
 // Layers such as limit and readonly do not change it.
 func TestStackIdentity(t *testing.T) {
 	dir := t.TempDir()
+
+	// The layers mirror and overlay get one of these buckets as their second or old store.
 	first := memstore.New()
 	second := memstore.New()
 	layered := engine.New(memstore.NewDriver(memstore.Config{}),
 		driver.WithLayer(overlayOn(t, second, overlay.Config{})))
+
 	limiting, err := limit.New(limit.Config{})
 	require.NoError(t, err)
 

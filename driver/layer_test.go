@@ -247,9 +247,9 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 		name   string
 		limits faults.Limits
 	}{
-		{name: "memory"},
+		{name: "one request"},
 		{
-			name: "sequential",
+			name: "sequential parts",
 			limits: faults.Limits{
 				Disable:     driver.StreamingPut,
 				Sequential:  true,
@@ -258,7 +258,7 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 			},
 		},
 		{
-			name: "equal",
+			name: "equal parts",
 			limits: faults.Limits{
 				Disable:     driver.StreamingPut,
 				EqualParts:  true,
@@ -277,8 +277,9 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 	}
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
+			// The layer flips the bits of each byte. Without the layer, a bucket shows what the store has.
 			store := memstore.NewDriver(memstore.Config{})
-			stored := engine.New(store) // shows what the store has
+			withoutLayer := engine.New(store)
 			layer := func(d driver.Driver) driver.Driver { return flipping{d} }
 			b := engine.New(store, driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(layer))
 
@@ -299,12 +300,13 @@ func TestLayerByTheListChangesEachByte(t *testing.T) {
 			_, err = storage.Move(t.Context(), b, "copy", "moved")
 			require.NoError(t, err)
 
+			// Each object has these bytes, and in the store they are flipped.
 			for _, key := range []string{"stream", "in place", "small", "moved"} {
 				content, _, err := storage.ReadAll(t.Context(), b, key)
 				require.NoError(t, err, key)
 				require.Equal(t, want, string(content), key)
 
-				content, _, err = storage.ReadAll(t.Context(), stored, key)
+				content, _, err = storage.ReadAll(t.Context(), withoutLayer, key)
 				require.NoError(t, err, key)
 				require.Equal(t, want, string(flipped(content)), key)
 			}
