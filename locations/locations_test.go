@@ -178,14 +178,16 @@ locations:
       - limit: {reads: 10000}
 `)
 	require.NoError(t, c.Check())
-	put(t, open(t, c, "old"), "a", "of the old store")
 
+	// Through the overlay, photos has the objects of the old store.
+	put(t, open(t, c, "old"), "a", "of the old store")
 	b, err := c.Open(t.Context(), "photos")
 	require.NoError(t, err)
 	require.Equal(t, "of the old store", get(t, b, "a"))
+
+	// A new object is stored in the store of photos and in that of the mirror.
 	put(t, b, "b", "new")
 	require.NoError(t, storage.Close(b))
-
 	require.Equal(t, "new", get(t, open(t, c, "new"), "b"))
 	require.Equal(t, "new", get(t, open(t, c, "second"), "b"), "the mirror has it, too")
 	require.ErrorIs(t, b.Remove(t.Context(), "b"), storage.InvalidArgument, "the bucket is closed")
@@ -621,7 +623,7 @@ func TestFormatHidesSecrets(t *testing.T) {
 		return string(text)
 	}
 
-	// No text has the secret.
+	// Write the configuration and the location in all ways.
 	var log strings.Builder
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", photos)
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", photos)
@@ -639,6 +641,8 @@ func TestFormatHidesSecrets(t *testing.T) {
 		"JSON of location":      toJSON(photos),
 		"JSON of layers":        toJSON(photos.Layers),
 	}
+
+	// No text has the secret.
 	for name, text := range texts {
 		require.NotContains(t, text, secret, name)
 	}
