@@ -80,26 +80,29 @@ func TestOpenWithPrefix(t *testing.T) {
 
 // Open and CheckAddress fail with InvalidArgument for an invalid prefix in the address, before anything is opened.
 func TestOpenRefusesBadPrefix(t *testing.T) {
-	tests := map[string]struct{ query, says string }{
+	tests := map[string]struct {
+		query       string
+		wantMessage string
+	}{
 		"no slash at the end": {
-			query: "prefix=users",
-			says:  `parameter prefix must consist of whole segments and end in "/"`,
+			query:       "prefix=users",
+			wantMessage: `parameter prefix must consist of whole segments and end in "/"`,
 		},
 		"empty": {
-			query: "prefix=",
-			says:  "prefix must not be empty (leave it out to open the whole bucket)",
+			query:       "prefix=",
+			wantMessage: "prefix must not be empty (leave it out to open the whole bucket)",
 		},
-		"only a slash": {query: "prefix=/", says: "parameter prefix must consist of valid segments"},
+		"only a slash": {query: "prefix=/", wantMessage: "parameter prefix must consist of valid segments"},
 		"a slash at the beginning": {
-			query: "prefix=/users/",
-			says:  "parameter prefix must consist of valid segments",
+			query:       "prefix=/users/",
+			wantMessage: "parameter prefix must consist of valid segments",
 		},
-		"two dots": {query: "prefix=a/../b/", says: "parameter prefix must consist of valid segments"},
+		"two dots": {query: "prefix=a/../b/", wantMessage: "parameter prefix must consist of valid segments"},
 		"a control character": {
-			query: "prefix=a%00/",
-			says:  "parameter prefix must consist of valid segments",
+			query:       "prefix=a%00/",
+			wantMessage: "parameter prefix must consist of valid segments",
 		},
-		"twice": {query: "prefix=a/&prefix=b/", says: `has parameter "prefix" more than once`},
+		"twice": {query: "prefix=a/&prefix=b/", wantMessage: `has parameter "prefix" more than once`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +113,7 @@ func TestOpenRefusesBadPrefix(t *testing.T) {
 			}
 			for op, err := range errs {
 				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), op)
-				require.ErrorContains(t, err, tt.says)
+				require.ErrorContains(t, err, tt.wantMessage)
 				require.ErrorContains(t, err, "storage: "+op+": ")
 			}
 		})

@@ -22,34 +22,37 @@ func init() {
 
 // Open fails with InvalidArgument for an invalid address, and the error says why without showing credentials.
 func TestOpenRefusesBadAddresses(t *testing.T) {
-	tests := map[string]struct{ address, says string }{
-		"not a URL":      {address: "mem://%zz", says: "must be a URL"},
-		"unknown scheme": {address: "ftp://host/x", says: "(import the package that registers the scheme)"},
+	tests := map[string]struct {
+		address     string
+		wantMessage string
+	}{
+		"not a URL":      {address: "mem://%zz", wantMessage: "must be a URL"},
+		"unknown scheme": {address: "ftp://host/x", wantMessage: "(import the package that registers the scheme)"},
 		"missing import": {
-			address: "azblob://x",
-			says:    `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`,
+			address:     "azblob://x",
+			wantMessage: `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`,
 		},
-		"no scheme": {address: "some/path", says: "known are: "},
+		"no scheme": {address: "some/path", wantMessage: "known are: "},
 		"unknown parameter": {
 			address: "mem://x?colour=red",
-			says: `has parameter "colour"; known to mem are: object_lock, part_size, prefix, public, ` +
+			wantMessage: `has parameter "colour"; known to mem are: object_lock, part_size, prefix, public, ` +
 				`public_base_url, signing_base_url, versions`,
 		},
-		"repeated parameter": {address: "mem://x?public=true&public=true", says: "more than once"},
-		"credentials":        {address: "mem://user:SECRET@x", says: "must not hold credentials"},
-		"fragment":           {address: "mem://x#y", says: "must not have a fragment"},
-		"malformed boolean":  {address: "mem://x?public=yes", says: "neither true nor false"},
-		"bad query":          {address: "mem://x?a=%zz", says: "query"},
+		"repeated parameter": {address: "mem://x?public=true&public=true", wantMessage: "more than once"},
+		"credentials":        {address: "mem://user:SECRET@x", wantMessage: "must not hold credentials"},
+		"fragment":           {address: "mem://x#y", wantMessage: "must not have a fragment"},
+		"malformed boolean":  {address: "mem://x?public=yes", wantMessage: "neither true nor false"},
+		"bad query":          {address: "mem://x?a=%zz", wantMessage: "query"},
 		"bad base address": {
-			address: "mem://x?public_base_url=cdn.example.com",
-			says:    "WithPublicBaseURL must be an http or https address",
+			address:     "mem://x?public_base_url=cdn.example.com",
+			wantMessage: "WithPublicBaseURL must be an http or https address",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := storage.Open(t.Context(), tt.address)
 			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantMessage)
 			require.NotContains(t, err.Error(), "SECRET")
 		})
 	}

@@ -106,11 +106,13 @@ func TestCoreRefusesByList(t *testing.T) {
 				// The upload was begun without the Core.
 				continue
 			}
-			for _, bit := range bitsOf(tt.effects & (read | write | remove | list | describe)) {
-				t.Run(store+"/"+tt.name+"/"+bit.String(), func(t *testing.T) {
+			// Refuse each effect of the call that the doc comment of Core has a list for.
+			for _, refused := range bitsOf(tt.effects & (read | write | remove | list | describe)) {
+				t.Run(store+"/"+tt.name+"/"+refused.String(), func(t *testing.T) {
+					// This Core refuses the methods of the list.
 					watched := newWatchedBucket(t, store)
 					bucket, err := storage.Wrap(watched.Bucket, func(c storage.Core) storage.Core {
-						return refusing{c, effect.Set(bit)}
+						return refusing{c, effect.Set(refused)}
 					})
 					require.NoError(t, err)
 					watched.reset(denyNothing) // the Core refuses the call, and not the hook
@@ -118,7 +120,7 @@ func TestCoreRefusesByList(t *testing.T) {
 					// The call fails, and no request with the effect reaches the store.
 					require.Error(t, tt.call(t.Context(), bucket, watched))
 					for _, request := range watched.requests {
-						require.Zero(t, requestEffects[request.call]&bit, request.call)
+						require.Zero(t, requestEffects[request.call]&refused, request.call)
 					}
 				})
 			}

@@ -156,7 +156,10 @@ func TestNewBucketWithoutCore(t *testing.T) {
 		})
 	}
 	require.NoError(t, storage.Close(bucket))
-	require.False(t, storage.Supports(bucket, 0))
+
+	// Supports returns false for every set of features, even an empty one. As finds no client.
+	const noFeatures = 0
+	require.False(t, storage.Supports(bucket, noFeatures))
 	_, ok := storage.As[any](bucket)
 	require.False(t, ok)
 }
@@ -193,6 +196,7 @@ func (w *readCountingCore) Download(ctx context.Context, key string, o *storage.
 // If a user has wrapped a bucket's Core, Copy reads the source with that Core's Download. The errors of Copy have the
 // key that was passed to Copy.
 func TestCopyReadsThroughCore(t *testing.T) {
+	// The Core of this bucket counts its downloads.
 	reads := 0
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
 		return &readCountingCore{c, &reads}
@@ -201,11 +205,13 @@ func TestCopyReadsThroughCore(t *testing.T) {
 	_, err = bucket.Upload(t.Context(), "p/k", strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// Copy from a view makes one download.
 	attrs, err := storage.Copy(t.Context(), bucket, "to", storage.Prefixed(bucket, "p/"), "k")
 	require.NoError(t, err)
 	require.Equal(t, "to", attrs.Key)
 	require.Equal(t, 1, reads)
 
+	// The error for a missing source has its key without the prefix of the view.
 	_, err = storage.Copy(t.Context(), bucket, "to", storage.Prefixed(bucket, "p/"), "none")
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
@@ -455,7 +461,8 @@ func TestPrefixedReaderLosesBothPrefixes(t *testing.T) {
 	broken := memstore.New(driver.WithLayer(corrupt), storage.WithRetry(once))
 	_, err := broken.Upload(t.Context(), "inner/outer/k", strings.NewReader("text"))
 	require.NoError(t, err)
-	// The Core reads from a view of it.
+
+	// The Core reads from a view of that bucket. So a user of Prefixed reads through two prefixes.
 	bucket, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core {
 		return &forwardingCore{c, storage.Prefixed(broken, "inner/")}
 	})
@@ -745,10 +752,11 @@ func TestFunctionsRefuseNilBucket(t *testing.T) {
 	ctx := t.Context()
 	path := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+
+	// Call each function with nil instead of a bucket.
 	_, _, readAllErr := storage.ReadAll(ctx, nil, "k")
 	_, _, readRangesErr := storage.ReadRanges(ctx, nil, "k", []storage.Range{{Offset: 0, Length: 1}})
 	change := func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil }
-	// Call each function with nil instead of a bucket.
 	errs := map[string]error{
 		"ReadAll":        readAllErr,
 		"ReadRanges":     readRangesErr,
@@ -798,11 +806,13 @@ func (c streamingCore) CopyFrom(
 
 // If a Core's CopyFrom cannot append bytes, Append fails instead of returning nil.
 func TestAppendThroughCoreThatCopies(t *testing.T) {
+	// The CopyFrom of this Core streams the source, and ignores the bytes to append.
 	bucket, err := storage.Wrap(newWholeBucket(t), func(c storage.Core) storage.Core {
 		return streamingCore{c}
 	})
 	require.NoError(t, err)
 
+	// The object "k" exists, with the content "text".
 	_, err = storage.Append(t.Context(), bucket, "k", []byte("more"))
 	require.ErrorIs(t, err, storage.Unsupported)
 
@@ -810,7 +820,7 @@ func TestAppendThroughCoreThatCopies(t *testing.T) {
 	_, err = storage.Append(t.Context(), bucket, "new", []byte("more"))
 	require.NoError(t, err)
 
-	// This Core calls CopyFrom of the Core below it when something is appended.
+	// The audited Core has the CopyFrom of the Core that it embeds, which can append.
 	audited, _ := newAuditedBucket(t, newWholeBucket(t))
 	attrs, err := storage.Append(t.Context(), audited, "k", []byte("more"))
 	require.NoError(t, err)

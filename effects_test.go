@@ -576,7 +576,7 @@ var requestEffects = map[string]storage.Effects{
 	"Vend":          vend,
 }
 
-// Each call has the same effects on all stores.
+// The hook sees the same effects of a call on all stores, even on one that lacks many features.
 func TestHookSeesEffectsOfEachCall(t *testing.T) {
 	for store := range watchedStores {
 		for _, tt := range watchedCalls {
@@ -585,12 +585,15 @@ func TestHookSeesEffectsOfEachCall(t *testing.T) {
 				watched.reset(denyNothing)
 				err := tt.call(t.Context(), watched.Bucket, watched)
 				if errors.Is(err, errNoUpload) {
-					require.Equal(t, "weak", store)
+					require.Equal(t, "weak", store, "only the weak store lacks open uploads")
 					t.Skip(err)
 				}
 
+				// The call may fail for other reasons, such as a missing object, but the hook sees its effects.
 				require.NotErrorIs(t, err, errDenied)
 				require.Equal(t, tt.effects, watched.effects(), "%v: %v", watched.operations, err)
+
+				// Each request to the store belongs to an operation that the hook has seen.
 				watched.requireAttributed(t)
 			})
 		}
@@ -607,11 +610,11 @@ func TestHookDeniesEachEffect(t *testing.T) {
 				permitted.reset(denyNothing)
 				err := tt.call(t.Context(), permitted.Bucket, permitted)
 				if errors.Is(err, errNoUpload) {
-					require.Equal(t, "weak", store)
+					require.Equal(t, "weak", store, "only the weak store lacks open uploads")
 					t.Skip(err)
 				}
 
-				// Then deny each of its effects alone.
+				// Then deny each of its effects alone. No request to the store may have a denied effect.
 				for _, denied := range bitsOf(tt.effects) {
 					watched := newWatchedBucket(t, store)
 					watched.reset(denied)
@@ -680,20 +683,21 @@ func TestHookSeesRefusedCalls(t *testing.T) {
 			return b
 		},
 	}
-	for how, narrow := range narrowings {
+	for reason, narrow := range narrowings {
 		for _, tt := range watchedCalls {
 			// Two calls are left out. As returns false for a narrowed bucket, and a MultipartUpload was begun before
 			// the bucket was narrowed.
 			if tt.name == "As" || strings.HasPrefix(tt.name, "MultipartUpload.") {
 				continue
 			}
-			t.Run(how+"/"+tt.name, func(t *testing.T) {
+			t.Run(reason+"/"+tt.name, func(t *testing.T) {
 				watched := newWatchedBucket(t, "memory")
 				narrowed := narrow(watched.Bucket)
 				watched.reset(denyNothing)
 				err := tt.call(t.Context(), narrowed, watched)
 
-				isPermitted := how == "Ref" && tt.name == "Bucket.PublicURL"
+				// A refused call fails without a request, and the hook is told the same Code.
+				isPermitted := reason == "Ref" && tt.name == "Bucket.PublicURL"
 				if !isPermitted {
 					require.Error(t, err)
 					require.Empty(t, watched.requests)
@@ -743,28 +747,29 @@ func TestHookSeesRefusedListings(t *testing.T) {
 func TestHookSeesProbesThroughView(t *testing.T) {
 	watched := newWatchedBucket(t, "memory")
 	view := storage.Prefixed(watched.Bucket, "tenant/")
+
 	// This upload is outside of the view.
 	other, err := storage.BeginUpload(t.Context(), watched.Bucket, "other/secret")
 	require.NoError(t, err)
 	watched.reset(denyNothing)
 
-	// Each call is refused, for its key or for its options.
+	// Three calls are refused because of a key or an upload outside of the view.
 	_, err = view.Download(t.Context(), "../other/secret")
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	_, err = view.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithPartSize(-1))
-	require.ErrorIs(t, err, storage.InvalidArgument)
-
 	_, err = storage.ContinueUpload(t.Context(), view, other.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.NotContains(t, err.Error(), "secret")
-
 	_, err = storage.Move(t.Context(), view, "a", "../b")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+
+	// Two calls are refused because of their options.
+	_, err = view.Upload(t.Context(), "k", strings.NewReader("x"), storage.WithPartSize(-1))
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	keep := func(old []byte, _ *storage.Attrs) ([]byte, error) { return old, nil }
 	_, err = storage.Update(t.Context(), view, "u", keep, storage.IfAbsent())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 
-	// The hook has seen the keys with the prefix of the view. Each text has an operation, its key and its other keys.
+	// The hook has seen whole keys. Each text has an operation, its key and its other keys.
 	var tried []string
 	for i, op := range watched.operations {
 		require.ErrorIs(t, watched.outcomes[i], storage.InvalidArgument)
@@ -773,9 +778,9 @@ func TestHookSeesProbesThroughView(t *testing.T) {
 	}
 	want := []string{
 		"Download tenant/../other/secret",
-		"Upload tenant/k",
 		"ContinueUpload other/secret",
 		"Move tenant/../b tenant/a",
+		"Upload tenant/k",
 		"Upload tenant/u",
 	}
 	require.Equal(t, want, tried)
@@ -838,14 +843,16 @@ func TestServiceCallsHaveEachMethod(t *testing.T) {
 // A hook sees the effects of each operation of a Service, and can deny each of them.
 func TestHookSeesService(t *testing.T) {
 	for name, tt := range serviceCalls {
-		everything := ^storage.Effects(0)
-		for _, denied := range bitsOf(everything) {
+		// Deny each effect alone.
+		allEffects := ^storage.Effects(0)
+		for _, denied := range bitsOf(allEffects) {
 			t.Run(name+"/"+denied.String(), func(t *testing.T) {
 				watched := &watchedBucket{}
 				service := memstore.NewService(memstore.ServiceConfig{}, storage.WithHook(watched.hook))
 				_, err := service.CreateBucket(t.Context(), "old")
 				require.NoError(t, err)
 
+				// The call fails only if it has the denied effect.
 				watched.reset(denied)
 				err = tt.call(t.Context(), service)
 				require.Equal(t, tt.effects, watched.effects())

@@ -85,53 +85,61 @@ func newBucketWithout(features storage.Features) storage.Bucket {
 // Require names all features that the store lacks.
 func TestRequireNamesMissingFeatures(t *testing.T) {
 	const conditions = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove
-	const base = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, " +
+	const baseHint = "open the bucket with WithSigningBaseURL, or signing_base_url in its address, " +
 		"where the handler of package serve is mounted"
-	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
+	const versionsHint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	b := newBucketWithout(storage.ConditionalCreate | storage.ConditionalRemove)
 
 	tests := map[string]struct {
-		b        any
-		features storage.Features
-		says     string // "" if the store has all of them
+		b         any
+		features  storage.Features
+		wantError string // part of the error, or "" if the store has all features
 	}{
-		"no features":  {b: b, features: 0, says: ""},
-		"none missing": {b: b, features: storage.ConditionalUpdate | storage.Metadata, says: ""},
+		"no features":  {b: b, features: 0, wantError: ""},
+		"none missing": {b: b, features: storage.ConditionalUpdate | storage.Metadata, wantError: ""},
 		"two missing of three": {
-			b:        b,
-			features: conditions,
-			says:     "memory does not support ConditionalCreate, ConditionalRemove here",
+			b:         b,
+			features:  conditions,
+			wantError: "memory does not support ConditionalCreate, ConditionalRemove here",
 		},
 		"a Ref": {
-			b:        storage.Ref[storage.Remover](b),
-			features: conditions,
-			says:     "ConditionalCreate, ConditionalRemove here",
+			b:         storage.Ref[storage.Remover](b),
+			features:  conditions,
+			wantError: "ConditionalCreate, ConditionalRemove here",
 		},
 		"a view of a prefix": {
-			b:        storage.Prefixed(b, "a/"),
-			features: conditions,
-			says:     "ConditionalCreate, ConditionalRemove here",
+			b:         storage.Prefixed(b, "a/"),
+			features:  conditions,
+			wantError: "ConditionalCreate, ConditionalRemove here",
 		},
 		"a feature of package driver": {
-			b:        newBucketWithout(driver.StreamingPut),
-			features: driver.StreamingPut,
-			says:     "does not support StreamingPut here",
+			b:         newBucketWithout(driver.StreamingPut),
+			features:  driver.StreamingPut,
+			wantError: "does not support StreamingPut here",
 		},
-		"without a base":  {b: b, features: storage.SignedURLs, says: "SignedURLs here (" + base + ")"},
-		"without version": {b: b, features: storage.Versioning, says: "Versioning here (" + versions + ")"},
-		"two hints": {
-			b:        b,
-			features: storage.Versioning | storage.SignedURLs | storage.SignedSize,
-			says:     "Versioning, SignedURLs, SignedSize here (" + versions + "; " + base + ")",
+		"a hint for signed URLs": {
+			b:         b,
+			features:  storage.SignedURLs,
+			wantError: "SignedURLs here (" + baseHint + ")",
+		},
+		"a hint for versions": {
+			b:         b,
+			features:  storage.Versioning,
+			wantError: "Versioning here (" + versionsHint + ")",
+		},
+		"two features with hints": {
+			b:         b,
+			features:  storage.Versioning | storage.SignedURLs | storage.SignedSize,
+			wantError: "Versioning, SignedURLs, SignedSize here (" + versionsHint + "; " + baseHint + ")",
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := storage.Require(tt.b, tt.features)
-			require.Equal(t, tt.says == "", err == nil)
-			require.Equal(t, err == nil, storage.Supports(tt.b, tt.features))
-
-			if err == nil {
+			wantSupport := tt.wantError == ""
+			require.Equal(t, wantSupport, storage.Supports(tt.b, tt.features))
+			if wantSupport {
+				require.NoError(t, err)
 				return
 			}
 
@@ -141,7 +149,7 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 			require.Equal(t, "Require", storageErr.Op)
 			require.Equal(t, "memory", storageErr.Provider)
 			require.Equal(t, "photos", storageErr.Bucket)
-			require.ErrorContains(t, err, tt.says)
+			require.ErrorContains(t, err, tt.wantError)
 		})
 	}
 }

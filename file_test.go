@@ -21,39 +21,31 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	dir, err := os.MkdirTemp("", "")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	tests := map[string]struct {
-		make func(t *testing.T, path string)
-		kind os.FileMode
-	}{
-		"a directory": {
-			make: func(t *testing.T, path string) {
-				require.NoError(t, os.Mkdir(path, 0o755))
-			},
-			kind: os.ModeDir,
-		},
-		"a socket": {
-			make: func(t *testing.T, path string) {
-				l, err := net.Listen("unix", path)
-				require.NoError(t, err)
-				t.Cleanup(func() { _ = l.Close() })
-			},
-			kind: os.ModeSocket,
-		},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			// A short name is enough for the file.
-			path := filepath.Join(dir, tt.kind.String()[:1])
-			tt.make(t, path)
+	directory := filepath.Join(dir, "d")
+	require.NoError(t, os.Mkdir(directory, 0o755))
+	socket := filepath.Join(dir, "s")
+	listener, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
 
+	tests := []struct {
+		name     string
+		path     string
+		wantType os.FileMode
+	}{
+		{name: "a directory", path: directory, wantType: os.ModeDir},
+		{name: "a socket", path: socket, wantType: os.ModeSocket},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			// The object is missing, but the path is refused before.
-			_, err := storage.DownloadFile(t.Context(), memstore.New(), "missing", path)
+			_, err := storage.DownloadFile(t.Context(), memstore.New(), "missing", tt.path)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "path")
 
-			info, err := os.Lstat(path)
+			info, err := os.Lstat(tt.path)
 			require.NoError(t, err)
-			require.Equal(t, tt.kind, info.Mode().Type())
+			require.Equal(t, tt.wantType, info.Mode().Type())
 		})
 	}
 }

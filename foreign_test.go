@@ -267,115 +267,89 @@ func TestCopySourceFails(t *testing.T) {
 	}
 }
 
-// Every error names its bucket.
+// Every error says which call failed, and for which provider, bucket and key.
 func TestErrorNamesBucket(t *testing.T) {
 	driver := memstore.NewDriver(memstore.Config{})
 	b := engine.New(driver)
 	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 
-	// Some of the calls fail because their context or their reader has ended.
+	// Two of the calls fail because their context is canceled or their reader is closed.
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
 	closedReader, err := b.Download(t.Context(), "k")
 	require.NoError(t, err)
 	require.NoError(t, closedReader.Close())
 
+	readerAt, err := storage.NewReaderAt(t.Context(), b, "k")
+	require.NoError(t, err)
+	const negativeOffset = -1
+
+	ctx := t.Context()
+	dir := t.TempDir()
 	tests := []struct {
 		name    string
+		err     error
 		wantOp  string
-		wantKey string
-		call    func() error
+		wantKey string // or "" if the call has no key
 	}{
 		{
-			name:    "Copy of no version",
+			name:    "Copy with an empty version",
+			err:     lastError(storage.Copy(ctx, b, "dst", b, "k", storage.WithVersion(""))),
 			wantOp:  "Copy",
 			wantKey: "dst",
-			call: func() error {
-				_, err := storage.Copy(t.Context(), b, "dst", b, "k", storage.WithVersion(""))
-				return err
-			},
 		},
 		{
-			name:    "Compose of nothing",
+			name:    "Compose without sources",
+			err:     lastError(storage.Compose(ctx, b, "dst", nil)),
 			wantOp:  "Compose",
 			wantKey: "dst",
-			call: func() error {
-				_, err := storage.Compose(t.Context(), b, "dst", nil)
-				return err
-			},
 		},
 		{
-			name:   "Compose to no key",
+			name:   "Compose without a key",
+			err:    lastError(storage.Compose(ctx, b, "", []string{"k"})),
 			wantOp: "Compose",
-			call: func() error {
-				_, err := storage.Compose(t.Context(), b, "", []string{"k"})
-				return err
-			},
 		},
 		{
-			name:   "RemoveAll after the end",
+			name:   "RemoveAll with a canceled context",
+			err:    lastError(storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))),
 			wantOp: "RemoveAll",
-			call: func() error {
-				_, err := storage.RemoveAll(canceled, b, slices.Values([]string{"k"}))
-				return err
-			},
 		},
 		{
 			name:    "Update with a condition",
+			err:     lastError(storage.Update(ctx, b, "k", nil, storage.IfAbsent())),
 			wantOp:  "Update",
 			wantKey: "k",
-			call: func() error {
-				_, err := storage.Update(t.Context(), b, "k", nil, storage.IfAbsent())
-				return err
-			},
 		},
 		{
-			name:    "UploadFile of no file",
+			name:    "UploadFile of a missing file",
+			err:     lastError(storage.UploadFile(ctx, b, "k", filepath.Join(dir, "none"))),
 			wantOp:  "UploadFile",
 			wantKey: "k",
-			call: func() error {
-				_, err := storage.UploadFile(t.Context(), b, "k", filepath.Join(t.TempDir(), "none"))
-				return err
-			},
 		},
 		{
 			name:    "DownloadFile onto a directory",
+			err:     lastError(storage.DownloadFile(ctx, b, "k", dir)),
 			wantOp:  "DownloadFile",
 			wantKey: "k",
-			call: func() error {
-				_, err := storage.DownloadFile(t.Context(), b, "k", t.TempDir())
-				return err
-			},
 		},
 		{
-			name:    "a closed reader",
+			name:    "Read of a closed reader",
+			err:     lastError(closedReader.Read(make([]byte, 1))),
 			wantOp:  "Download",
 			wantKey: "k",
-			call: func() error {
-				_, err := closedReader.Read(make([]byte, 1))
-				return err
-			},
 		},
 		{
-			name:    "a ReaderAt",
+			name:    "ReadAt with a negative offset",
+			err:     lastError(readerAt.ReadAt(nil, negativeOffset)),
 			wantOp:  "ReadAt",
 			wantKey: "k",
-			call: func() error {
-				r, err := storage.NewReaderAt(t.Context(), b, "k")
-				if err != nil {
-					return err
-				}
-				const badOffset = -1
-				_, err = r.ReadAt(nil, badOffset)
-				return err
-			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var e *storage.Error
-			require.ErrorAs(t, tt.call(), &e)
+			require.ErrorAs(t, tt.err, &e)
 			require.Equal(t, tt.wantOp, e.Op)
 			require.Equal(t, driver.Describe().Provider, e.Provider)
 			require.Equal(t, driver.Describe().Bucket, e.Bucket)

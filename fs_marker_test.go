@@ -17,25 +17,29 @@ func TestFSWithFolderMarkers(t *testing.T) {
 	tree := []string{"a/b/c/file", "a/b/file", "a/beside", "a/beside/file", "empty/deep/", "top"}
 	noPaths := []string{"/", "/rooted", "a//nameless", "a//"}
 
-	// One bucket has the tree, its markers, and keys that are no paths.
-	whole, upload := foldermarker.New(t)
-	upload(tree...)
-	upload(noPaths...)
-	upload(foldermarker.Of(tree...)...)
+	markers := foldermarker.Of(tree...)
+
+	// The first bucket has the tree, its markers, and keys that are no paths. The functions of foldermarker store all of
+	// them, although the engine refuses some.
+	first, storeInFirst := foldermarker.New(t)
+	storeInFirst(tree...)
+	storeInFirst(markers...)
+	storeInFirst(noPaths...)
 
 	// The second bucket has the tree and its markers below a prefix, and a marker for the prefix itself.
-	parent, uploadToParent := foldermarker.New(t)
-	for _, key := range slices.Concat([]string{""}, tree, foldermarker.Of(tree...)) {
-		uploadToParent("pre/fix/" + key)
+	second, storeInSecond := foldermarker.New(t)
+	storeInSecond("pre/fix/")
+	for _, key := range slices.Concat(tree, markers) {
+		storeInSecond("pre/fix/" + key)
 	}
 
 	for name, bucket := range map[string]storage.Bucket{
-		"a bucket": whole,
-		"a view":   storage.Prefixed(parent, "pre/fix/"),
+		"a bucket": first,
+		"a view":   storage.Prefixed(second, "pre/fix/"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			files := storage.FS(t.Context(), bucket)
 			// The file system obeys all rules of package fs.
+			files := storage.FS(t.Context(), bucket)
 			require.NoError(t,
 				fstest.TestFS(files, "a/b/c/file", "a/b/file", "a/beside/file", "empty/deep", "top"))
 

@@ -101,23 +101,26 @@ func TestExploredMoveBesideOperation(t *testing.T) {
 	for _, other := range steps {
 		t.Run(other.name, func(t *testing.T) {
 			explored.EachOrder(t, func(s *interleave.Scene) {
+				// The object "from" has the content "first".
 				store := s.Store("s")
 				outside := store.Bucket()
-				require.NoError(s, put("from", "first")(s.Context(), outside))
+				_, err := outside.Upload(s.Context(), "from", strings.NewReader("first"))
+				require.NoError(s, err)
 
-				// One process moves the object, while another one makes the other operation.
+				// One process moves the object to "to", while another one makes the other operation.
 				mover := s.Process("moves")
 				moverBucket := mover.Bucket(store)
 				mover.Go("moves", func(ctx context.Context) error {
-					return moving("from", "to")(ctx, moverBucket)
+					_, err := storage.Move(ctx, moverBucket, "from", "to")
+					return err
 				})
 
 				process := s.Process("other")
 				bucket := process.Bucket(store)
 				actor := process.Go("other", func(ctx context.Context) error { return other.do(ctx, bucket) })
 
-				// The explorer calls this function after it has run both operations, once for each order of their
-				// requests.
+				// EachOrder runs both operations in each order of their requests. After each run, no content may be lost
+				// that the other operation has not replaced or removed.
 				s.Check(func() {
 					other.checkContents(s, outside, actor)
 					checkStepError(s, actor)

@@ -280,16 +280,15 @@ func removeKey(ctx context.Context, b storage.Bucket, _ storage.MultipartUpload)
 // a Remove runs at the same time, the key holds the result of one of the two calls.
 func TestExploredOpenUploads(t *testing.T) {
 	tests := []struct {
-		name    string
-		other   uploadCall
-		wantAny []string // the contents that the key may have; "" means that it may have none
-		// keepsPart is true if the key holds the part after each Complete that succeeds.
-		keepsPart bool
+		name      string
+		other     uploadCall
+		wantOneOf []string // contents that the key may have; "" means that it may have none
+		wantPart  bool     // whether the key has the part after each Complete that succeeds
 	}{
-		{name: "complete", other: completeUpload, wantAny: []string{"part"}, keepsPart: true},
-		{name: "abort", other: abortUpload, wantAny: []string{"part", ""}, keepsPart: true},
-		{name: "upload", other: uploadNew, wantAny: []string{"part", "new"}},
-		{name: "remove", other: removeKey, wantAny: []string{"part", ""}},
+		{name: "complete", other: completeUpload, wantOneOf: []string{"part"}, wantPart: true},
+		{name: "abort", other: abortUpload, wantOneOf: []string{"part", ""}, wantPart: true},
+		{name: "upload", other: uploadNew, wantOneOf: []string{"part", "new"}},
+		{name: "remove", other: removeKey, wantOneOf: []string{"part", ""}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -301,14 +300,15 @@ func TestExploredOpenUploads(t *testing.T) {
 				_, err = upload.PutPart(s.Context(), 1, strings.NewReader("part"))
 				require.NoError(s, err)
 
+				// One process completes the upload, while another one makes the other call.
 				completing := continueInProcess(s, store, "completes", upload.Token(), completeUpload)
 				other := continueInProcess(s, store, "other", upload.Token(), tt.other)
 
-				// The explorer calls this function after it has run both calls, once for each order of their requests.
-				// It may lose the response to one of them.
+				// EachOrder calls this function after each order of the requests of both calls. In some runs, a response
+				// is lost.
 				s.Check(func() {
-					data, _, err := storage.ReadAll(s.Context(), outside, "k")
 					// If there is no object, data is empty.
+					data, _, err := storage.ReadAll(s.Context(), outside, "k")
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
@@ -316,11 +316,12 @@ func TestExploredOpenUploads(t *testing.T) {
 						return
 					}
 
-					noneLost := !completing.Lost() && !other.Lost()
-					if explored.Succeeded(other) && noneLost {
-						require.Contains(s, tt.wantAny, string(data))
+					// A write whose response was lost may be made twice, so the key may then have another content.
+					isAnyLost := completing.Lost() || other.Lost()
+					if explored.Succeeded(other) && !isAnyLost {
+						require.Contains(s, tt.wantOneOf, string(data))
 					}
-					if tt.keepsPart {
+					if tt.wantPart {
 						require.Equal(s, "part", string(data))
 					}
 				})
@@ -346,12 +347,14 @@ func continueInProcess(
 
 // RemoveMatching keeps an object that was written after its listing, on a store with ConditionalRemove.
 func TestExploredRemoveMatching(t *testing.T) {
+	// EachOrder runs this scene once for each order of the requests of the two processes.
 	explored.EachOrder(t, func(s *interleave.Scene) {
 		store := s.Store("s")
 		outside := store.Bucket()
 		_, err := outside.Upload(s.Context(), "k", strings.NewReader("first"))
 		require.NoError(s, err)
 
+		// One process removes objects of the size of the first one, while another one replaces it.
 		remover := s.Process("removes")
 		removerBucket := remover.Bucket(store)
 		remover.Go("removes", func(ctx context.Context) error {
@@ -368,7 +371,7 @@ func TestExploredRemoveMatching(t *testing.T) {
 		})
 
 		s.Check(func() {
-			// Without ConditionalRemove, the new object may be lost.
+			// If the write succeeded, the new object is there. Without ConditionalRemove, it may be lost.
 			if !explored.Succeeded(writing) || !storage.Supports(outside, storage.ConditionalRemove) {
 				return
 			}

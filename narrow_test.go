@@ -354,6 +354,8 @@ func newFilledBucket(t *testing.T, b storage.Bucket) storage.Bucket {
 // No value that a program gets from a narrowed bucket gives access to the rest of the bucket.
 func TestRefReachesNothingOutside(t *testing.T) {
 	t.Chdir(t.TempDir())
+
+	// The program can call each exported function that takes a bucket, and the methods of the bucket itself.
 	called := maps.Clone(functions)
 	called["Places"] = driver.Places
 	called["Overlap"] = driver.Overlap
@@ -363,6 +365,9 @@ func TestRefReachesNothingOutside(t *testing.T) {
 		for name, function := range called {
 			narrow := open(t)
 			value := reflect.ValueOf(function)
+
+			// The walk visits everything that the results of the function give access to. It fails the test if that
+			// includes the object outside.
 			if acceptsValue(value.Type(), reflect.TypeOf(narrow)) {
 				newReachWalk(t, narrow, narrowing).call(name, value)
 			}

@@ -261,6 +261,8 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 						require.Equal(t, InvalidArgument, CodeOf(err))
 						return
 					}
+
+					// Each change that an option alone makes to the request must be there beside the other option, too.
 					for _, option := range []namedOption{first, second} {
 						alone, err := tt.read([]any{option.option})
 						require.NoError(t, err)

@@ -81,6 +81,8 @@ func TestOverlap(t *testing.T) {
 
 // Two local buckets overlap if the directory of one contains the directory of the other.
 func TestOverlapOfLocalBuckets(t *testing.T) {
+	// There are the directories "site/public/deep" and "other". Two links, "link" and "site/alias", lead to
+	// "site/public".
 	top := t.TempDir()
 	for _, dir := range []string{"site/public/deep", "other"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(top, dir), 0o755))

@@ -31,7 +31,7 @@ func TestReadRangesReturnsAllBytes(t *testing.T) {
 	content := make([]byte, size)
 	_, _ = numbers{}.ReadAt(content, 0)
 
-	// A range is its offset and its length. A length below 0 is the rest, and an offset below 0 counts from the end.
+	// Each range is {offset, length}. A length below 0 is the rest, and an offset below 0 counts from the end.
 	tests := []struct {
 		name   string
 		ranges []Range
@@ -46,18 +46,20 @@ func TestReadRangesReturnsAllBytes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A rangesRead is one call of ReadRanges. Its limits are much smaller than the object.
 			r := &rangesRead{from: &generatedObject{size: size}, key: "k", ranges: tt.ranges}
 			require.Nil(t, r.init(nil))
 			r.claimed = 1000 // bytes allocated at first
 			r.limit = 300    // bytes of one request
 			r.gap = 50       // bytes that a request may skip
-
 			require.NoError(t, r.run(t.Context(), nil))
+
+			// Each result has the bytes of its range.
 			require.Len(t, r.results, len(tt.ranges))
 			for i, byteRange := range tt.ranges {
+				// Span resolves a length below 0 and an offset from the end.
 				var req DownloadOptions
 				WithRange(byteRange.Offset, byteRange.Length).applyDownload(&req)
-				// Span resolves a length below 0 and an offset from the end.
 				start, end, err := req.Span(size)
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content[start:end], r.results[i]), "range %d", i)

@@ -118,34 +118,46 @@ func TestReadAtEndsWithClose(t *testing.T) {
 
 // If the context of one ReadAtContext ends, only that call fails. Others that wait for the same bytes get them.
 func TestReadAtEndsWithContext(t *testing.T) {
+	const (
+		objectSize = 10_000
+		blockSize  = 100
+		offset     = 500 // of each read
+	)
 	tests := []struct {
 		name   string
-		length int
+		length int // of each read
 		opts   []ReaderAtOption
 	}{
-		{name: "within a block", length: 10, opts: []ReaderAtOption{WithBlockSize(100)}},
-		{name: "of many blocks", length: 1000, opts: []ReaderAtOption{WithBlockSize(100), WithBlockCache(1000)}},
+		{name: "within a block", length: blockSize / 10, opts: []ReaderAtOption{WithBlockSize(blockSize)}},
+		{
+			name:   "of many blocks",
+			length: 10 * blockSize,
+			opts:   []ReaderAtOption{WithBlockSize(blockSize), WithBlockCache(10 * blockSize)},
+		},
 		{name: "without blocks", length: 10, opts: []ReaderAtOption{WithBlockCache(0)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// The object sends no byte before held is closed.
-				object := &generatedObject{size: 10_000, held: make(chan struct{})}
+				object := &generatedObject{size: objectSize, held: make(chan struct{})}
 				reader := openGenerated(t, object, tt.opts...)
 				canceled, cancel := context.WithCancel(t.Context())
 				expired, stop := context.WithTimeout(t.Context(), time.Minute)
 				defer stop()
 
 				// Three calls wait for the same bytes.
-				contexts := []context.Context{canceled, expired, t.Context()}
-				errs := make([]error, len(contexts))
+				var canceledErr, expiredErr, otherErr error
 				var calls sync.WaitGroup
-				for i, ctx := range contexts {
-					calls.Go(func() {
-						_, errs[i] = reader.ReadAtContext(ctx, make([]byte, tt.length), 500)
-					})
-				}
+				calls.Go(func() {
+					_, canceledErr = reader.ReadAtContext(canceled, make([]byte, tt.length), offset)
+				})
+				calls.Go(func() {
+					_, expiredErr = reader.ReadAtContext(expired, make([]byte, tt.length), offset)
+				})
+				calls.Go(func() {
+					_, otherErr = reader.ReadAtContext(t.Context(), make([]byte, tt.length), offset)
+				})
 				synctest.Wait()
 
 				// The contexts of the first two calls end before the bytes arrive.
@@ -155,12 +167,12 @@ func TestReadAtEndsWithContext(t *testing.T) {
 				close(object.held)
 				calls.Wait()
 
-				requireReadAtError(t, errs[0], Canceled)
-				requireReadAtError(t, errs[1], DeadlineExceeded)
-				require.NoError(t, errs[2])
+				requireReadAtError(t, canceledErr, Canceled)
+				requireReadAtError(t, expiredErr, DeadlineExceeded)
+				require.NoError(t, otherErr)
 
 				// The bytes are in memory now, but a call with a canceled context must not return them.
-				_, err := reader.ReadAtContext(canceled, make([]byte, 1), 500)
+				_, err := reader.ReadAtContext(canceled, make([]byte, 1), offset)
 				require.ErrorIs(t, err, context.Canceled)
 			})
 		})

@@ -148,9 +148,10 @@ func TestReadRangesMakesRequestsAtOnce(t *testing.T) {
 		ranges = append(ranges, storage.Range{Offset: 100 * i, Length: 1})
 	}
 
-	// Each request waits until it meets another one, so the call ends only if it makes two at once. The first request
-	// runs before all others, so it meets the test.
+	// Each download of this bucket waits for another one, so the call ends only if it makes two at once.
 	pairing := &pairingBucket{Bucket: bucket, meet: make(chan struct{})}
+
+	// ReadRanges makes its first download alone, before all others. This goroutine meets it in place of another one.
 	go func() {
 		<-pairing.meet
 	}()
