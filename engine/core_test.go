@@ -78,33 +78,48 @@ func TestRevisionOfOtherStore(t *testing.T) {
 	attrs, err := bucket.Upload(t.Context(), "k", strings.NewReader("text"))
 	require.NoError(t, err)
 	tests := []struct {
-		name, revision string
-		want           error // of IfRevision
-		wantNot        error // of IfRevisionNot
+		name              string
+		revision          string
+		wantIfRevision    error // nil if the condition holds
+		wantIfRevisionNot error // nil if the condition holds
 	}{
-		{name: "current revision", revision: attrs.Revision, want: nil, wantNot: storage.NotModified},
-		{name: "another revision", revision: attrs.Revision + "1", want: storage.PreconditionFailed},
 		{
-			name:     "revision of another store",
-			revision: "s3:1",
-			want:     storage.InvalidArgument,
-			wantNot:  storage.InvalidArgument,
+			name:              "current revision",
+			revision:          attrs.Revision,
+			wantIfRevision:    nil,
+			wantIfRevisionNot: storage.NotModified,
 		},
-		{name: "no provider", revision: "1", want: storage.InvalidArgument, wantNot: storage.InvalidArgument},
 		{
-			name:     "line break",
-			revision: attrs.Revision + "\n",
-			want:     storage.InvalidArgument,
-			wantNot:  storage.InvalidArgument,
+			name:              "another revision",
+			revision:          attrs.Revision + "1",
+			wantIfRevision:    storage.PreconditionFailed,
+			wantIfRevisionNot: nil,
+		},
+		{
+			name:              "revision of another store",
+			revision:          "s3:1",
+			wantIfRevision:    storage.InvalidArgument,
+			wantIfRevisionNot: storage.InvalidArgument,
+		},
+		{
+			name:              "no provider",
+			revision:          "1",
+			wantIfRevision:    storage.InvalidArgument,
+			wantIfRevisionNot: storage.InvalidArgument,
+		},
+		{
+			name:              "line break",
+			revision:          attrs.Revision + "\n",
+			wantIfRevision:    storage.InvalidArgument,
+			wantIfRevisionNot: storage.InvalidArgument,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A nil error means that the condition holds.
-			require.ErrorIs(t,
-				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))), tt.want)
-			require.ErrorIs(t,
-				errorOf(bucket.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))), tt.wantNot)
+			_, err := bucket.Attrs(t.Context(), "k", storage.IfRevision(tt.revision))
+			require.ErrorIs(t, err, tt.wantIfRevision)
+			_, err = bucket.Attrs(t.Context(), "k", storage.IfRevisionNot(tt.revision))
+			require.ErrorIs(t, err, tt.wantIfRevisionNot)
 		})
 	}
 }

@@ -107,12 +107,14 @@ func TestIfAbsentSaysKeyExists(t *testing.T) {
 	attrs, err := bucket.Upload(ctx, "a", strings.NewReader("x"), storage.IfAbsent())
 	require.NoError(t, err)
 
+	// IfAbsent fails, because the key exists.
 	_, err = bucket.Upload(ctx, "a", strings.NewReader("y"), storage.IfAbsent())
 	require.EqualError(t, err,
 		`storage: Upload "a" in memory bucket "memory": precondition failed (the key exists already)`)
 	_, err = storage.Copy(ctx, bucket, "a", bucket, "a", storage.IfAbsent())
 	require.ErrorContains(t, err, "(the key exists already)")
 
+	// IfRevision fails, because the key "b" does not exist.
 	_, err = bucket.Upload(ctx, "b", strings.NewReader("y"), storage.IfRevision(attrs.Revision))
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.NotContains(t, err.Error(), "exists")

@@ -179,17 +179,19 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 // with at most 5 percent more requests.
 func TestHedgesShortenTheTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const count = 5000
+		const count = 5000 // reads
 		const maxHedges = count / 20
+		const stallInterval = 50 // requests
 
 		// One response in fifty comes a second late.
 		delays := map[int]time.Duration{}
-		for n := 49; n < count+maxHedges; n += 50 {
-			delays[n] = time.Second
+		for number := stallInterval - 1; number < count+maxHedges; number += stallInterval {
+			delays[number] = time.Second
 		}
 		store := &slowStore{delays: delays}
 		bucket := store.open(t)
 
+		// Measure each read.
 		var durations []time.Duration
 		for range count {
 			start := time.Now()
@@ -204,6 +206,7 @@ func TestHedgesShortenTheTail(t *testing.T) {
 		require.Less(t, percentile99, 4*usualLatency)
 		require.Less(t, percentile999, 4*usualLatency)
 
+		// The hedges are at most 5 percent more requests, and leave no body open.
 		require.LessOrEqual(t, len(store.calls), count+maxHedges)
 		require.Zero(t, store.bodies, "open bodies")
 	})
@@ -376,19 +379,20 @@ func TestHedgesAreEarned(t *testing.T) {
 	})
 }
 
-// If a read and its hedge race, the first success or permanent error decides. After a temporary error of one, the
-// read waits for the other.
+// A hedge is a second request for a slow read. If a request and its hedge race, the first success or permanent error
+// decides. After a temporary error of one, the read waits for the other.
 func TestHedgeResponseOfRace(t *testing.T) {
-	// The numbers of the requests after the learning reads, which count from 0.
+	// The bucket measures some reads before it hedges. Their requests have the numbers from 0 on, and the next two
+	// requests are those of the race.
 	const first, hedge = learningReads, learningReads + 1
 	tests := []struct {
 		name         string
 		delays       map[int]time.Duration // by the number of the request
 		errs         map[int]error         // by the number of the request
 		wantErr      error
-		wantCalls    int // after the learning reads
-		wantMax      time.Duration
-		wantCanceled int
+		wantCalls    int           // requests after the learning reads
+		wantMax      time.Duration // of the read
+		wantCanceled int           // requests that are canceled
 	}{
 		{
 			name:         "first request succeeds before its hedge",

@@ -20,15 +20,18 @@ func (refusesCopies) Copy(context.Context, *driver.CopyRequest) (*storage.Attrs,
 
 // If a copy is streamed, the hook of the source sees one Download.
 func TestHookOfStreamedCopySource(t *testing.T) {
+	// The hook notes the beginning and the end of each operation.
 	var calls []string
-	bucket := memstore.New(
-		driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} }),
-		storage.WithHook(func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
-			calls = append(calls, op.Name+" "+op.Key)
-			return ctx, func(o storage.Outcome) {
-				calls = append(calls, op.Name+" ended")
-			}, nil
-		}))
+	hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+		calls = append(calls, op.Name+" "+op.Key)
+		return ctx, func(storage.Outcome) {
+			calls = append(calls, op.Name+" ended")
+		}, nil
+	}
+
+	// The store refuses copies, so the engine streams them.
+	refuseCopies := driver.WithLayer(func(d driver.Driver) driver.Driver { return refusesCopies{d} })
+	bucket := memstore.New(refuseCopies, storage.WithHook(hook))
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("content"))
 	require.NoError(t, err)
 

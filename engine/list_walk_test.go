@@ -136,11 +136,11 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 		"another delimiter in a folder":  {storage.WithPrefix("a/"), storage.WithDelimiter("-")},
 		"a delimiter of several bytes":   {storage.WithDelimiter("-b")},
 	}
-	starts := map[string]string{
-		"":                "",
-		" after a key":    "a/b-c",
-		" after a name":   "a-b",
-		" after a folder": "a/",
+	startsAfter := map[string]string{
+		"from the beginning": "",
+		"after a key":        "a/b-c",
+		"after a name":       "a-b",
+		"after a folder":     "a/",
 	}
 	for _, tt := range stores {
 		// Both buckets have the same objects, but only one lists by folders.
@@ -157,8 +157,9 @@ func TestListByFoldersIsInByteOrder(t *testing.T) {
 		}
 
 		for listing, opts := range listings {
-			for start, startAfter := range starts {
-				t.Run(tt.name+"/"+listing+start, func(t *testing.T) {
+			for start, startAfter := range startsAfter {
+				t.Run(tt.name+"/"+listing+" "+start, func(t *testing.T) {
+					// Compare both buckets, also in pages and with limits.
 					requireSameListings(t, ordinary, byFolders, startAfter, opts)
 				})
 			}

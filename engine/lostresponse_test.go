@@ -312,7 +312,7 @@ func TestLostResponses(t *testing.T) {
 		{name: "memory", lacks: 0},
 		{name: "no ServerAppend", lacks: storage.ServerAppend},
 		{
-			name:  "no server",
+			name:  "no copies or appends by the server",
 			lacks: storage.ServerAppend | storage.ServerCopy | storage.ServerCompose | storage.ServerMove,
 		},
 		{name: "no Metadata", lacks: storage.Metadata},
@@ -322,7 +322,8 @@ func TestLostResponses(t *testing.T) {
 	for _, store := range stores {
 		for _, write := range lostWrites() {
 			t.Run(store.name+"/"+write.name, func(t *testing.T) {
-				// Each run makes the write, loses its response, and compares the error with what the store has.
+				// Each run makes the write, loses its response, and compares the error with what the store has. Between 0
+				// and 12 of the next reads fail, so that the caller cannot learn at once what the write has done.
 				for _, run := range lostRuns(write, store.lacks) {
 					synctest.Test(t, run.test)
 				}

@@ -106,11 +106,13 @@ func TestPutPartStreamIsNotBuffered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			upload := beginUpload(t, bucket)
 
+			// Send a stream of unknown size.
 			part, err := upload.PutPart(t.Context(), 1, newZeroStream(size))
 			require.NoError(t, err)
 			require.EqualValues(t, size, part.Size)
 			require.Equal(t, wantSum, part.CRC32C.Sum)
 
+			// Send a stream of known size.
 			part, err = upload.PutPart(t.Context(), 2, newZeroStream(size), storage.WithSize(size))
 			require.NoError(t, err)
 			require.EqualValues(t, size, part.Size)
@@ -305,10 +307,11 @@ func TestBeginUploadRefusesOtherBucketType(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 	_, err = storage.ContinueUpload(t.Context(), foreign, "token")
 	require.ErrorIs(t, err, storage.Unsupported)
-	_, err = storage.PutSignedPart(t.Context(), foreign, "key", "1", 1, strings.NewReader("x"))
-	require.ErrorIs(t, err, storage.Unsupported)
 
-	entry := storage.UploadEntry{Key: "key", Upload: "1"}
+	const partNumber = 1
+	entry := storage.UploadEntry{Key: "key", Upload: "upload"}
+	_, err = storage.PutSignedPart(t.Context(), foreign, entry.Key, entry.Upload, partNumber, strings.NewReader("x"))
+	require.ErrorIs(t, err, storage.Unsupported)
 	require.ErrorIs(t, storage.AbortUpload(t.Context(), foreign, entry), storage.Unsupported)
 	for _, err := range storage.ListUploads(t.Context(), foreign) {
 		require.ErrorIs(t, err, storage.Unsupported)
@@ -411,11 +414,13 @@ func TestCompleteChecksumNeedsThoseOfParts(t *testing.T) {
 	part, err := upload.PutPart(t.Context(), 1, strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// The continued upload does not know the checksum of the part.
 	continued, err := storage.ContinueUpload(t.Context(), bucket, upload.Token())
 	require.NoError(t, err)
 	_, err = continued.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.ErrorIs(t, err, storage.Unsupported)
 
+	// The first one knows it.
 	attrs, err := upload.Complete(t.Context(), storage.WithCRC32C(part.CRC32C.Sum))
 	require.NoError(t, err)
 	require.Equal(t, part.CRC32C, attrs.CRC32C)
@@ -709,6 +714,7 @@ func TestCompleteDuringAbort(t *testing.T) {
 			_, err := upload.PutPart(t.Context(), 1, strings.NewReader("x"))
 			require.NoError(t, err)
 
+			// After Complete has listed the parts, the upload is aborted.
 			hook.afterList = func() {
 				require.NoError(t, upload.Abort(t.Context()))
 			}

@@ -177,12 +177,14 @@ func TestWriterCommitAfterPanic(t *testing.T) {
 	}))
 	writer := storage.NewWriter(t.Context(), bucket, "thrown")
 
+	// The driver panics in the first Commit.
 	_, err := io.WriteString(writer, "text")
 	require.NoError(t, err)
 	require.PanicsWithValue(t, errThrown, func() {
 		_, _ = writer.Commit()
 	})
 
+	// The second Commit must not look like a success.
 	attrs, err := writer.Commit()
 	require.Nil(t, attrs)
 	require.Error(t, err)

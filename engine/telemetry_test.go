@@ -311,6 +311,7 @@ func TestSpanNamesServer(t *testing.T) {
 // WithAttemptSpans gives each attempt and each part a span of its own.
 func TestSpanOfAttemptsAndParts(t *testing.T) {
 	recorded := newRecorder()
+
 	// The second request for a part fails, and is repeated.
 	injector := faults.New(faults.Fail(faults.PutPart).Nth(2))
 	bucket := memstore.New(
@@ -325,7 +326,7 @@ func TestSpanOfAttemptsAndParts(t *testing.T) {
 	_, err := bucket.Upload(t.Context(), "k", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.NoError(t, err)
 
-	// Each span as its name, its part and its error.
+	// The texts have the name of each span, its part and its error.
 	var got []string
 	for _, span := range recorded.spans {
 		require.True(t, span.ended, span.name)

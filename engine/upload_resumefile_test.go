@@ -150,20 +150,20 @@ func TestUploadWithResumeOfOtherUpload(t *testing.T) {
 func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	tests := []struct {
 		name     string
-		call     func(t *testing.T, fixture *resumeFixture) error // the interrupted upload is that of "a/k"
+		abandon  func(t *testing.T, fixture *resumeFixture) error // calls AbandonUpload
 		wantCode storage.Code                                     // "" if AbandonUpload succeeds
 		wantOpen []string                                         // keys of the uploads that stay open
 	}{
 		{
 			name: "file of an upload",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
 			wantCode: "",
 		},
 		{
 			name: "file of an upload of the view",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "a/"), fixture.path)
 			},
@@ -171,7 +171,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "file of an upload outside of the view",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(),
 					storage.Prefixed(fixture.bucket, "b/"), fixture.path)
 			},
@@ -180,7 +180,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "file of another bucket",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				other, err := storage.Open(t.Context(), "mem://another")
 				require.NoError(t, err)
 				return storage.AbandonUpload(t.Context(), other, fixture.path)
@@ -190,7 +190,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "missing file",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path+".none")
 			},
 			wantCode: "",
@@ -198,7 +198,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "file of another program",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				require.NoError(t, os.WriteFile(fixture.path, []byte("a letter\n"), 0o600))
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
 			},
@@ -207,7 +207,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "directory",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				return storage.AbandonUpload(t.Context(), fixture.bucket, filepath.Dir(fixture.path))
 			},
 			wantCode: storage.InvalidArgument,
@@ -215,7 +215,7 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 		},
 		{
 			name: "store refuses the abort",
-			call: func(t *testing.T, fixture *resumeFixture) error {
+			abandon: func(t *testing.T, fixture *resumeFixture) error {
 				fixture.faults.Set(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied))
 				defer fixture.faults.Set()
 				return storage.AbandonUpload(t.Context(), fixture.bucket, fixture.path)
@@ -226,10 +226,11 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The fixture has the file of the interrupted upload of "a/k".
 			fixture := newResumeFixture(t)
 			fixture.interrupt(t, "a/k")
 
-			require.Equal(t, tt.wantCode, storage.CodeOf(tt.call(t, fixture)))
+			require.Equal(t, tt.wantCode, storage.CodeOf(tt.abandon(t, fixture)))
 			require.Equal(t, tt.wantOpen, fixture.open(t))
 
 			// After a refusal of the store, the file is kept for another call.
@@ -244,100 +245,61 @@ func TestAbandonUploadNeedsFileOfBucket(t *testing.T) {
 // is there, it uploads again or fails.
 func TestUploadWithResumeLostCompletion(t *testing.T) {
 	denyReads := faults.Fail(faults.Reads).WithError(storage.PermissionDenied)
-	doNothing := func(*testing.T, *resumeFixture) {}
-	replaceObject := func(t *testing.T, fixture *resumeFixture) {
-		_, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("other"))
-		require.NoError(t, err)
-	}
-	ifOldRevision := func(t *testing.T, fixture *resumeFixture) storage.UploadOption {
-		old, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("old"))
-		require.NoError(t, err)
-		return storage.IfRevision(old.Revision)
-	}
-	ifAbsent := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.IfAbsent() }
-	noCondition := func(*testing.T, *resumeFixture) storage.UploadOption { return storage.WithPartSize(10) }
-	newSeekable := func(text string) io.Reader { return strings.NewReader(text) }
-	newStream := func(text string) io.Reader { return io.MultiReader(strings.NewReader(text)) }
-
 	tests := []struct {
-		name        string
-		condition   func(*testing.T, *resumeFixture) storage.UploadOption
-		newBody     func(text string) io.Reader
-		between     func(*testing.T, *resumeFixture) // happens between the two calls
-		wantErr     error                            // of the second call
-		wantContent string                           // the beginning of the object
-		wantBegun   int                              // uploads, in both calls
+		name         string
+		ifAbsent     bool   // whether both calls have the condition IfAbsent
+		ifRevision   bool   // whether both calls have the condition IfRevision of an old object
+		isStream     bool   // whether the body cannot be sent again
+		isReplaced   bool   // whether another client replaces the object between the two calls
+		isUnreadable bool   // whether the second call cannot read the object
+		wantErr      error  // of the second call
+		wantContent  string // the beginning of the object
+		wantBegun    int    // uploads, in both calls
 	}{
-		{
-			name:        "object found, without a condition",
-			condition:   noCondition,
-			newBody:     newSeekable,
-			between:     doNothing,
-			wantErr:     nil,
-			wantContent: "mine",
-			wantBegun:   1,
-		},
-		{
-			name:        "object found, with IfAbsent",
-			condition:   ifAbsent,
-			newBody:     newSeekable,
-			between:     doNothing,
-			wantErr:     nil,
-			wantContent: "mine",
-			wantBegun:   1,
-		},
+		{name: "object found, without a condition", wantErr: nil, wantContent: "mine", wantBegun: 1},
+		{name: "object found, with IfAbsent", ifAbsent: true, wantErr: nil, wantContent: "mine", wantBegun: 1},
 		{
 			name:        "object found, with IfRevision",
-			condition:   ifOldRevision,
-			newBody:     newStream,
-			between:     doNothing,
+			ifRevision:  true,
+			isStream:    true,
 			wantErr:     nil,
 			wantContent: "mine",
 			wantBegun:   1,
 		},
 		{
-			name:      "object cannot be read",
-			condition: noCondition,
-			newBody:   newSeekable,
-			between: func(_ *testing.T, fixture *resumeFixture) {
-				fixture.faults.Set(denyReads)
-			},
-			wantErr:     storage.OutcomeUnknown,
-			wantContent: "mine",
-			wantBegun:   1,
+			name:         "object cannot be read",
+			isUnreadable: true,
+			wantErr:      storage.OutcomeUnknown,
+			wantContent:  "mine",
+			wantBegun:    1,
 		},
 		{
 			name:        "another object, without a condition",
-			condition:   noCondition,
-			newBody:     newSeekable,
-			between:     replaceObject,
+			isReplaced:  true,
 			wantErr:     nil,
 			wantContent: "mine",
 			wantBegun:   2,
 		},
 		{
 			name:        "another object, and a body that cannot be sent again",
-			condition:   noCondition,
-			newBody:     newStream,
-			between:     replaceObject,
+			isStream:    true,
+			isReplaced:  true,
 			wantErr:     storage.Unavailable,
 			wantContent: "other",
 			wantBegun:   1,
 		},
 		{
 			name:        "another object, with IfAbsent",
-			condition:   ifAbsent,
-			newBody:     newSeekable,
-			between:     replaceObject,
+			ifAbsent:    true,
+			isReplaced:  true,
 			wantErr:     storage.PreconditionFailed,
 			wantContent: "other",
 			wantBegun:   2,
 		},
 		{
 			name:        "another object, with IfRevision",
-			condition:   ifOldRevision,
-			newBody:     newSeekable,
-			between:     replaceObject,
+			ifRevision:  true,
+			isReplaced:  true,
 			wantErr:     storage.OutcomeUnknown,
 			wantContent: "other",
 			wantBegun:   1,
@@ -345,12 +307,24 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Both calls have the same options and the same bytes.
 			fixture := newResumeFixture(t)
 			fixture.body = "mine" + fixture.body
-			condition := tt.condition(t, fixture)
+			opts := []storage.UploadOption{storage.WithPartSize(10), storage.WithResume(fixture.path)}
+			if tt.ifAbsent {
+				opts = append(opts, storage.IfAbsent())
+			}
+			if tt.ifRevision {
+				old, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("old"))
+				require.NoError(t, err)
+				opts = append(opts, storage.IfRevision(old.Revision))
+			}
 			upload := func() error {
-				_, err := fixture.bucket.Upload(t.Context(), "k", tt.newBody(fixture.body),
-					storage.WithPartSize(10), storage.WithResume(fixture.path), condition)
+				var body io.Reader = strings.NewReader(fixture.body)
+				if tt.isStream {
+					body = io.MultiReader(body)
+				}
+				_, err := fixture.bucket.Upload(t.Context(), "k", body, opts...)
 				return err
 			}
 
@@ -360,8 +334,15 @@ func TestUploadWithResumeLostCompletion(t *testing.T) {
 			require.FileExists(t, fixture.path)
 			fixture.faults.Set()
 
+			if tt.isReplaced {
+				_, err := fixture.bucket.Upload(t.Context(), "k", strings.NewReader("other"))
+				require.NoError(t, err)
+			}
+			if tt.isUnreadable {
+				fixture.faults.Set(denyReads)
+			}
+
 			// The second call finds the file.
-			tt.between(t, fixture)
 			require.ErrorIs(t, upload(), tt.wantErr)
 			require.Equal(t, tt.wantBegun, fixture.faults.Count(faults.BeginParts), "%v", fixture.faults)
 
