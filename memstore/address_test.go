@@ -20,6 +20,7 @@ func parseURL(t *testing.T, address string) *url.URL {
 
 // All buckets that are opened by one address have the same objects, and a bucket of another address has none of them.
 func TestOpenSameAddress(t *testing.T) {
+	// Open the bucket "one" twice by its address, and once through the account.
 	first, err := openBucket(t.Context(), parseURL(t, "mem://one"))
 	require.NoError(t, err)
 	second, err := openBucket(t.Context(), parseURL(t, "mem://one"))
@@ -31,6 +32,7 @@ func TestOpenSameAddress(t *testing.T) {
 	other, err := openBucket(t.Context(), parseURL(t, "mem://another"))
 	require.NoError(t, err)
 
+	// Only the other bucket does not have an object that is stored in "one".
 	_, err = first.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("x"), Size: 1})
 	require.NoError(t, err)
 	for _, d := range []driver.Driver{second, third} {

@@ -70,7 +70,7 @@ func uploadInPart(d driver.Driver, key string) error {
 	return err
 }
 
-// Calls of all kinds may run at the same time, and none of them fails.
+// Calls of all kinds may run at the same time for the same keys, and none of them fails.
 func TestConcurrentCalls(t *testing.T) {
 	d := newVersionedDriver()
 	ctx := context.Background()
@@ -100,7 +100,8 @@ func TestConcurrentCalls(t *testing.T) {
 	getObject := func(key string) error { return readObject(d, key) }
 	putInPart := func(key string) error { return uploadInPart(d, key) }
 
-	// Each function runs in a goroutine of its own, again and again, for the same five keys.
+	// Each function runs in a goroutine of its own, again and again, for the same five keys. The test fails if a
+	// function returns an error.
 	callConcurrently(t,
 		putObject, removeObject, removeVersion, listObjects, listVersions, copyObject, getObject, putInPart)
 }

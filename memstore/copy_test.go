@@ -125,11 +125,13 @@ func TestCopyChecksConditionOnDestination(t *testing.T) {
 	put(t, d, "a", "new")
 	old := put(t, d, "b", "old")
 
+	// IfAbsent does not hold, because the destination exists.
 	_, err := d.Copy(t.Context(),
 		&driver.CopyRequest{Source: d.Locate("a"), Key: "b", Condition: storage.Condition{Absent: true}})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "b", ""))
 
+	// IfRevision with the revision of the destination holds.
 	_, err = d.Copy(t.Context(), &driver.CopyRequest{
 		Source:    d.Locate("a"),
 		Key:       "b",

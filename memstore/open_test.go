@@ -86,17 +86,21 @@ func TestNewServiceReturnsEmptyAccount(t *testing.T) {
 	_, err := s.CreateBucket(t.Context(), "photos", storage.WithVersioning(true))
 	require.NoError(t, err)
 
+	// The bucket keeps versions, as it was created.
 	photos, err := s.Bucket("photos")
 	require.NoError(t, err)
 	require.True(t, storage.Supports(photos, storage.Versioning))
 	_, err = photos.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 
+	// The account has no other bucket.
 	var names []string
 	for info, err := range s.Buckets(t.Context()) {
 		require.NoError(t, err)
 		names = append(names, info.Name)
 	}
 	require.Equal(t, []string{"photos"}, names)
+
+	// A bucket with an object cannot be deleted.
 	require.ErrorIs(t, s.DeleteBucket(t.Context(), "photos"), storage.BucketNotEmpty)
 }

@@ -145,9 +145,12 @@ func TestCompletePartsConditionFails(t *testing.T) {
 		})
 		return err
 	}
+
+	// IfAbsent does not hold, because the key has an object.
 	require.ErrorIs(t, completeIf(storage.Condition{Absent: true}), storage.PreconditionFailed)
 	require.Equal(t, "old", get(t, d, "k", ""))
 
+	// Another condition holds, and the same upload makes the object.
 	require.NoError(t, completeIf(storage.Condition{Revision: old.Revision}))
 	require.Equal(t, "new", get(t, d, "k", ""))
 }

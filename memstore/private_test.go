@@ -16,14 +16,17 @@ func TestPrivateDriver(t *testing.T) {
 	ctx := t.Context()
 	service := NewServiceDriver(ServiceConfig{})
 	private := service.(driver.PrivateDriver)
-	_, err := private.PrivateDriver(ctx, "one", true)
+
+	// Without the bucket, there is no private driver.
+	const create = true // whether PrivateDriver may create the place of private objects
+	_, err := private.PrivateDriver(ctx, "one", create)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
 	// The second round creates the bucket again, which must not have the private objects of the first one.
 	for range 2 {
 		_, err = service.CreateBucket(ctx, &driver.BucketRequest{Name: "one"})
 		require.NoError(t, err)
-		writer, err := private.PrivateDriver(ctx, "one", true)
+		writer, err := private.PrivateDriver(ctx, "one", create)
 		require.NoError(t, err)
 		_, err = writer.Put(ctx, &driver.PutRequest{
 			Key:       "record",
@@ -34,7 +37,7 @@ func TestPrivateDriver(t *testing.T) {
 		require.NoError(t, err)
 
 		// Another private driver of the bucket finds the object.
-		reader, err := private.PrivateDriver(ctx, "one", false)
+		reader, err := private.PrivateDriver(ctx, "one", !create)
 		require.NoError(t, err)
 		_, err = reader.Head(ctx, &driver.GetRequest{Key: "record", Length: -1})
 		require.NoError(t, err)
@@ -45,6 +48,8 @@ func TestPrivateDriver(t *testing.T) {
 		page, err := bucket.List(ctx, &driver.ListRequest{Limit: 10})
 		require.NoError(t, err)
 		require.Empty(t, page.Entries)
+
+		// DeleteBucket removes the private object, too.
 		require.NoError(t, service.DeleteBucket(ctx, "one"))
 	}
 }
@@ -53,6 +58,8 @@ func TestPrivateDriver(t *testing.T) {
 func TestPutLateMetadata(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&driver.LateMetadata)
+
+	// The last Read of the body adds to the metadata of the request.
 	req := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
 	addMetadata := atEnd(func() {
 		req.Metadata["late"] = "yes"

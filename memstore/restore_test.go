@@ -57,12 +57,13 @@ func TestRestoreArchivedObject(t *testing.T) {
 	restored := now.Add(restoreTime)
 	requireArchived(storage.RestoreState{InProgress: true})
 
+	// The second call comes an hour later.
 	now = now.Add(time.Hour)
 	require.NoError(t, storage.Restore(t.Context(), b, "cold"))
-	now = restored.Add(-1)
+	now = restored.Add(-time.Nanosecond)
 	requireArchived(storage.RestoreState{InProgress: true})
 
-	// At that time, the object can be read and copied.
+	// After restoreTime, the object can be read and copied for the requested days.
 	now = restored
 	text, attrs, err := storage.ReadAll(t.Context(), b, "cold")
 	require.NoError(t, err)
@@ -84,6 +85,7 @@ func TestRestoreArchivedObject(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, storage.RestoreState{Until: end}, attrs.Restore)
 
+	// After the last day, the object is archived again.
 	now = end.AddDate(0, 0, 1)
 	requireArchived(storage.RestoreState{})
 }

@@ -144,10 +144,12 @@ func TestOriginBucketInfo(t *testing.T) {
 	origin, ok := signedurl.OriginOf(b)
 	require.True(t, ok)
 
+	// A new bucket is not public.
 	info, err := origin.BucketInfo(t.Context())
 	require.NoError(t, err)
 	require.False(t, info.Public)
 
+	// The origin shows a change of the bucket.
 	rule := storage.CORSRule{Origins: []string{"*"}, Methods: []string{"GET"}}
 	_, err = s.UpdateBucket(t.Context(), "bucket", storage.WithPublicAccess(true), storage.WithCORS(rule))
 	require.NoError(t, err)
@@ -182,7 +184,7 @@ func TestOriginPublicRevision(t *testing.T) {
 
 // OriginOf finds the base URL with which a bucket signs below the bucket's layers, but not below other wrappers.
 func TestOriginOfLayers(t *testing.T) {
-	// A layer that passes on each call.
+	// The bucket has a base URL, and a layer that passes on each call.
 	layer := driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			return next(ctx)

@@ -96,9 +96,12 @@ func TestSweepForgetsDiscardedUpload(t *testing.T) {
 	d := memstore.NewDriver(memstore.Config{Now: clock.Now})
 	upload := beginUpload(t, d, "k")
 	part := putPart(t, d, "k", upload, 1, "x")
+
+	// The sweep removes the upload.
 	clock.advance(staleAge)
 	sweepUploads(t, d)
 
+	// PutPart and CompleteParts fail. AbortParts succeeds, because there is nothing to abort.
 	_, err := d.PutPart(t.Context(),
 		&driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), Size: 1})
 	require.ErrorIs(t, err, storage.ObjectNotFound)

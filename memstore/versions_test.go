@@ -242,31 +242,37 @@ func TestVersionsHaveConditions(t *testing.T) {
 	ifOld := storage.Condition{Revision: old.Revision}
 	ifCurrent := storage.Condition{Revision: current.Revision}
 
+	// Head of the old version compares the condition with the old version.
 	_, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: old.Version, Condition: ifOld})
 	require.NoError(t, err)
 	_, err = d.Head(t.Context(), &driver.GetRequest{Key: "k", Version: old.Version, Condition: ifCurrent})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 
+	// So does Delete.
 	err = d.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: ifCurrent})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 }
 
 // After versions are turned on, an object that was there before becomes a version when it is overwritten.
 func TestVersionsAreTurnedOnLater(t *testing.T) {
+	// Without versions, an object that is overwritten is gone.
 	d := newDriver()
-	put(t, d, "gone", "1")
+	put(t, d, "overwritten", "1")
 	require.Empty(t, put(t, d, "k", "1").Version)
-	put(t, d, "gone", "2")
+	put(t, d, "overwritten", "2")
 	require.False(t, d.Describe().Versioned)
+
+	// With versions, the current object has its revision as its version.
 	d.Describe().EnableVersions()
 	require.True(t, d.Describe().Versioned)
 	current, err := head(d, "k")
 	require.NoError(t, err)
 	require.Equal(t, current.Revision, current.Version)
 
-	// Each entry of the listing is "key:content", in brackets for the current object.
+	// If it is overwritten, it stays as a noncurrent version. In a listing, current objects are in brackets.
+	const pageSize = 9 // more than this test has versions
 	put(t, d, "k", "2")
-	require.Equal(t, []string{"[gone:2]", "[k:2]", "k:1"}, listVersions(t, d, driver.ListRequest{}, 9))
+	require.Equal(t, []string{"[k:2]", "k:1", "[overwritten:2]"}, listVersions(t, d, driver.ListRequest{}, pageSize))
 }
 
 // After versions are turned off again, a write replaces the current object, and the noncurrent versions stay.
