@@ -233,6 +233,7 @@ func TestConfigOfValues(t *testing.T) {
 func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	t.Setenv(locations.PathVariable, filepath.Join(t.TempDir(), "missing"))
 
+	// An address needs no file.
 	b, err := locations.Open(t.Context(), "mem://TestAnAddressIsOpened")
 	require.NoError(t, err)
 	require.NoError(t, storage.Close(b))
@@ -241,6 +242,7 @@ func TestOpenAddressWithoutConfiguration(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, service.Close())
 
+	// A name needs the file, which is missing.
 	_, err = locations.Open(t.Context(), "photos")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	require.ErrorContains(t, err, "configuration file must be readable")
@@ -252,10 +254,12 @@ func TestDefaultPath(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", home)
 	t.Setenv(locations.PathVariable, "")
 
+	// Without the file, there are no locations.
 	names, err := locations.Names()
 	require.NoError(t, err)
 	require.Empty(t, names)
 
+	// With the file, its locations are known and can be opened.
 	path := locations.DefaultPath(os.LookupEnv)
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
 	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestDefaultPath}"), 0o600))
