@@ -144,11 +144,13 @@ func TestOpenWithPrefixClose(t *testing.T) {
 	require.NoError(t, err)
 	ref := storage.Ref[storage.Bucket](bucket)
 
+	// Close of a view or of a Ref has no effect on the bucket.
 	require.NoError(t, storage.Close(storage.Prefixed(bucket, "b/")))
 	require.NoError(t, storage.Close(ref))
 	_, err = bucket.Upload(t.Context(), "k", strings.NewReader("x"))
 	require.NoError(t, err)
 
+	// Close of the bucket closes the store, also for the Ref.
 	require.NoError(t, storage.Close(bucket))
 	for name, closed := range map[string]storage.Bucket{"bucket": bucket, "ref": ref} {
 		_, err = closed.Exists(t.Context(), "k")

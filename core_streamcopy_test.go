@@ -81,11 +81,13 @@ func TestStreamCopyServesAppendAndOldVersion(t *testing.T) {
 	first, err := b.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 
+	// Append keeps the content type.
 	attrs, err := storage.Append(t.Context(), b, "a", []byte(" and more"))
 	require.NoError(t, err)
 	require.Equal(t, int64(len("text and more")), attrs.Size)
 	require.Equal(t, "text/x-first", attrs.ContentType)
 
+	// A copy of the first version restores it.
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithVersion(first.Version))
 	require.NoError(t, err)
 	data, _, err := storage.ReadAll(t.Context(), b, "a")
@@ -221,10 +223,12 @@ func TestStreamCopyOntoItselfFailsIfReplaced(t *testing.T) {
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 
+	// Copy fails, because the object is replaced after it was read.
 	overwriteNext = true
 	_, err = storage.Copy(t.Context(), b, "a", b, "a", storage.WithContentType("text/x"))
 	require.ErrorIs(t, err, storage.Changed)
 
+	// Append starts again, and appends to the new object.
 	overwriteNext = true
 	_, err = storage.Append(t.Context(), b, "a", []byte("!"))
 	require.NoError(t, err)

@@ -351,6 +351,7 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 		storage.WithTags(map[string]string{"a": "b"}))
 	require.NoError(t, err)
 
+	// A listing of versions has the key without the prefix.
 	var keys []string
 	for version, err := range storage.Versions(t.Context(), view) {
 		require.NoError(t, err)
@@ -358,6 +359,7 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	}
 	require.Equal(t, []string{"k"}, keys)
 
+	// So has an error of Tags.
 	_, err = storage.Tags(t.Context(), view, "missing")
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)
@@ -382,6 +384,7 @@ func TestPrefixedOpenUpload(t *testing.T) {
 	}
 	require.Equal(t, []string{"parts"}, listed)
 
+	// A view of another prefix refuses the token of the upload.
 	_, err = storage.ContinueUpload(t.Context(), storage.Prefixed(bucket, "q/"), upload.Token())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 

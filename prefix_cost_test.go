@@ -47,7 +47,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			wantPrefixed: 3,
 		},
 		{
-			name: "Exists, of nothing",
+			name: "Exists of a missing object",
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return lastError(b.Exists(ctx, key))
 			},
@@ -74,7 +74,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			wantPrefixed: 5,
 		},
 		{
-			name: "Remove, of nothing",
+			name: "Remove of a missing object",
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return b.Remove(ctx, key)
 			},
@@ -100,7 +100,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 			wantPrefixed: 11,
 		},
 		{
-			name:   "List, of a prefix",
+			name:   "List of a prefix",
 			stored: []string{"a", "b", "key"},
 			call: func(ctx context.Context, b storage.Bucket, key string) error {
 				return readListing(b.List(ctx, storage.WithPrefix(key)))
@@ -117,6 +117,7 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 				require.NoError(t, lastError(b.Upload(ctx, prefix+key, strings.NewReader(content))))
 			}
 
+			// Count the allocations of the call for the bucket and for a view of it.
 			const runs = 1000
 			allocations := func(b storage.Bucket, key string) float64 {
 				return testing.AllocsPerRun(runs, func() {
