@@ -438,7 +438,7 @@ func TestAppendDoesNotRepeatATrimmedEntry(t *testing.T) {
 				}
 				log := newLog(t, engine.New(driver.Intercept(store, loseFirstWrite), tt.opts...))
 
-				// Append does not know whether a reader has seen its entry.
+				// Append cannot find out whether its entry was in the log.
 				_, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("a"), nil })
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 

@@ -64,11 +64,11 @@ func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // If the response to Upload is lost, Upload sends the request again. If the store refuses the repetition, Upload
 // reads the object's write id to learn whether the first request was applied.
 func TestReconcileLostResponse(t *testing.T) {
-	// Each put says what becomes of one request.
+	// Each put says what becomes of one request to write.
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	requestLost := put{requestLost: true, err: lost}
-	responseLost := put{err: lost}
-	rivalFirst := put{rivalBody: "another client's"}
+	responseLost := put{err: lost}                   // the request was applied
+	rivalFirst := put{rivalBody: "another client's"} // another client writes before it
 	notPermitted := put{requestLost: true, err: storage.PermissionDenied}
 	refusedByGateway := put{requestLost: true, err: storage.PreconditionFailed}
 
@@ -151,6 +151,7 @@ func TestReconcileLostResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The scripted store treats its first writes as tt.puts describes.
 			store := &scripted{Driver: memstore.NewDriver(memstore.Config{})}
 			injected := faults.New()
 			bucket := engine.New(store, driver.WithLayer(injected.Layer()), withoutFeatures(tt.lacks),
