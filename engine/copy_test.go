@@ -142,10 +142,11 @@ func TestCopyOntoItselfKeepsNewerObject(t *testing.T) {
 			// Before the first Put after a read, the other client replaces "k".
 			var hasRead atomic.Bool // Compose reads its sources in parallel
 			replaceBeforePut := func(ctx context.Context, call string, next func(context.Context) error) error {
-				switch {
-				case call == "Get" || call == "Head":
+				if call == "Get" || call == "Head" {
 					hasRead.Store(true)
-				case call == "Put" && hasRead.Swap(false):
+				}
+				isPutAfterRead := call == "Put" && hasRead.Swap(false)
+				if isPutAfterRead {
 					if _, err := otherClient.Upload(ctx, "k", strings.NewReader("new")); err != nil {
 						t.Error(err)
 					}

@@ -19,7 +19,7 @@ import (
 // A lease has one holder at a time, even if one dies or is paused for longer than the TTL. Each holder has a
 // greater token than those before it.
 func TestExploredLease(t *testing.T) {
-	for _, tt := range []struct {
+	tests := []struct {
 		name          string
 		opts          []lease.Option
 		tokensRestart bool // whether tokens start over, because Release removes the object
@@ -27,7 +27,8 @@ func TestExploredLease(t *testing.T) {
 		{name: "plain"},
 		{name: "with removal", opts: []lease.Option{lease.WithRemoval()}, tokensRestart: true},
 		{name: "with handover", opts: []lease.Option{lease.WithHandover()}},
-	} {
+	}
+	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// EachOrder runs this scene once for each order of the requests. In some runs, a process dies, or pauses for
 			// a tick.
