@@ -53,20 +53,20 @@ func (d *md5ETags) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return page, nil
 }
 
-// Upload needs no request for the attributes of an object that is older than its file if the listing
-// has the MD5 of the file.
+// Upload compares a file that is newer than its object by the MD5 that S3 lists as the ETag. Only if the two differ, or
+// the file is large, it requests the attributes of the object.
 func TestETagIsTheMD5OfAFile(t *testing.T) {
 	tooLarge := strings.Repeat("x", 256<<10+1) // one byte more than a file whose MD5 a job computes
 	tests := []struct {
-		name        string
-		object      string // content of the object
-		file        string // content of the file, which is younger
-		salt        string // makes the ETag differ from the MD5
-		transferred bool
-		wantHeads   int // requests for attributes
+		name       string
+		object     string // content of the object
+		file       string // content of the file, which is newer
+		salt       string // makes the ETag differ from the MD5, as on a server that encrypts
+		wantCopied bool
+		wantHeads  int // requests for attributes
 	}{
 		{name: "the same bytes", object: "before", file: "before"},
-		{name: "other bytes", object: "before", file: "after.", transferred: true, wantHeads: 1},
+		{name: "other bytes", object: "before", file: "after.", wantCopied: true, wantHeads: 1},
 		{name: "no bytes"},
 		{name: "a server that encrypts", object: "before", file: "before", salt: "salt", wantHeads: 1},
 		{name: "a larger file", object: tooLarge, file: tooLarge, wantHeads: 1},
@@ -90,7 +90,7 @@ func TestETagIsTheMD5OfAFile(t *testing.T) {
 
 			report, err := transfer.Upload(t.Context(), b, dir)
 			require.NoError(t, err)
-			require.Equal(t, tt.transferred, report.Transferred == 1, report)
+			require.Equal(t, tt.wantCopied, report.Transferred == 1, report)
 			require.Equal(t, tt.wantHeads, recorder.count("Head")-headsBefore)
 		})
 	}

@@ -126,40 +126,40 @@ func TestMoveRemovesASourceWhoseCopyIsUnchanged(t *testing.T) {
 	require.Equal(t, files, contents(t, dst))
 }
 
-// If both ends have a file, a move copies it again, unless the destination's file was written more than an hour after
-// the source's.
+// A move copies a file again although the destination has it, unless the destination's file was written at
+// least an hour after the source's.
 func TestMoveCopiesAgain(t *testing.T) {
 	tests := []struct {
 		name          string
-		ahead         time.Duration // how much the clock of the destination is ahead
+		ahead         time.Duration // how much newer the destination's file is
 		fromDir       bool          // whether the source is a directory rather than a bucket
 		opts          []transfer.Option
 		wantCopied    int64
 		wantRemaining int // files at the source afterwards
 	}{
-		{name: "the destination is younger by two hours", ahead: 2 * time.Hour},
+		{name: "the destination is newer by two hours", ahead: 2 * time.Hour},
 		{name: "both were written together", wantCopied: 1},
-		{name: "the source is younger", ahead: -2 * time.Hour, wantCopied: 1},
-		{name: "from a directory, younger by two hours", ahead: 2 * time.Hour, fromDir: true},
-		{name: "from a directory, written together", fromDir: true, wantCopied: 1},
-		{name: "only what is missing", opts: []transfer.Option{transfer.WithMissingOnly()}, wantRemaining: 1},
+		{name: "the source is newer", ahead: -2 * time.Hour, wantCopied: 1},
+		{name: "from a directory, the destination is newer by two hours", ahead: 2 * time.Hour, fromDir: true},
+		{name: "from a directory, both were written together", fromDir: true, wantCopied: 1},
+		{name: "with WithMissingOnly", opts: []transfer.Option{transfer.WithMissingOnly()}, wantRemaining: 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dst := engine.New(aheadBy(tt.ahead))
 			put(t, dst, "k", "precious")
-			newSource := newBucketSource
+			src, countSrc := newBucketSource(t)
 			wantCopied := tt.wantCopied
 			if tt.fromDir {
-				newSource = newDirSource
+				src, countSrc = newDirSource(t)
 				if localfile.Written(fileInfo(t)).IsZero() {
 					// The system does not tell when a file was written, so the job copies it in any case.
 					wantCopied = 1
 				}
 			}
-			src, countSrc := newSource(t)
 			opts := append(tt.opts, transfer.WithMove())
 
+			// A dry run announces the same copies.
 			dry, err := transfer.Sync(t.Context(), transfer.Bucket(dst), src, append(opts, transfer.WithDryRun())...)
 			require.NoError(t, err)
 			require.Equal(t, wantCopied, dry.Transferred)

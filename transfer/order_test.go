@@ -42,8 +42,8 @@ func newServerBucket(t *testing.T, c s3server.Config, profile string) storage.Bu
 	return b
 }
 
-// Sync does not delete the copies of keys that a listing omits because its server lists folder by folder: such a server
-// returns photos-2025/ after all of photos/.
+// Sync does not delete a backup's files if the server lists folder by folder, although a listing may then omit their
+// keys. Such a server returns photos-2025/ after all of photos/, and so not in the order of keys.
 func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 	files := map[string]string{
 		"photos-2025/a.jpg": "x",
@@ -69,8 +69,9 @@ func TestSyncDeletesNothingIfAServerListsInTreeOrder(t *testing.T) {
 			for key, text := range files {
 				put(t, b, key, text)
 			}
-			backup := newTree(t, files)
 
+			// The directory already has all files, so a correct job deletes none.
+			backup := newTree(t, files)
 			_, err := transfer.Sync(t.Context(), transfer.Dir(backup), transfer.Bucket(b), transfer.WithDelete())
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 

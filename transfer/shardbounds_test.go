@@ -288,13 +288,15 @@ func TestShardBoundsRefused(t *testing.T) {
 	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
 }
 
-// A job refuses the journal of a job with other shard bounds.
+// A job refuses the journal of a job with other shard bounds, because that job had other keys.
 func TestWithJournalOfOtherBounds(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "a", "x")
 	journals := memstore.New()
 	failFirstPut := driver.WithLayer(faults.New(faults.Fail(faults.Put).Nth(1)).Layer())
 	dst := memstore.New(failFirstPut, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+
+	// The bound divides the keys into two shards.
 	syncFirstShard := func(bound string) error {
 		opts := append(shardOf(0, []string{bound}), transfer.WithJournal(journals, "j"))
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
@@ -302,6 +304,6 @@ func TestWithJournalOfOtherBounds(t *testing.T) {
 	}
 
 	require.Error(t, syncFirstShard("m"), "the job is interrupted, and leaves its journal")
-	require.ErrorIs(t, syncFirstShard("n"), storage.InvalidArgument)
-	require.NoError(t, syncFirstShard("m"))
+	require.ErrorIs(t, syncFirstShard("n"), storage.InvalidArgument, "the journal has another bound")
+	require.NoError(t, syncFirstShard("m"), "the journal is that of the same job")
 }
