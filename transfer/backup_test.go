@@ -171,13 +171,13 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 	backupFiles := map[string]string{"changed": "older", "other": "x"}
 	tests := []struct {
 		name           string
-		dstIsBucket    bool // in place of a directory
+		dstIsBucket    bool // in place of a directory; the source is always a directory
 		backupIsBucket bool // in place of a directory
 	}{
-		{name: "from a directory to a directory"},
-		{name: "from a directory to a bucket", backupIsBucket: true},
-		{name: "from a bucket to a directory", dstIsBucket: true},
-		{name: "from a bucket to a bucket", dstIsBucket: true, backupIsBucket: true},
+		{name: "a directory, backed up to a directory"},
+		{name: "a directory, backed up to a bucket", backupIsBucket: true},
+		{name: "a bucket, backed up to a directory", dstIsBucket: true},
+		{name: "a bucket, backed up to a bucket", dstIsBucket: true, backupIsBucket: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -194,6 +194,7 @@ func TestWithBackupKeepsReplacedAndRemovedFiles(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, backupFiles, readBackup())
 
+			// The old content of "changed" and the removed file are in the backup.
 			_, err = transfer.Sync(t.Context(), dst, transfer.Dir(src), opts...)
 			require.NoError(t, err)
 			require.Equal(t, map[string]string{"changed": "old", "dir/removed": "gone", "other": "x"}, readBackup())

@@ -208,8 +208,9 @@ func TestWithCacheCopy(t *testing.T) {
 	require.Equal(t, "new", attrs.Metadata["tag"])
 }
 
-// A later job compares an object again whose listed version comes back. The first job has compared the
-// second version, which had replaced the listed one, and so must not note the listed one in the cache.
+// WithCache notes which objects equal their files, so that later jobs need not compare them. If an object is replaced
+// while a job compares it, the job does not note the version that it has listed. A later job therefore compares the
+// listed version if it comes back.
 func TestWithCacheReplacedDuringComparison(t *testing.T) {
 	// The hook calls replace once, before the job reads the attributes of the object.
 	var replace func()

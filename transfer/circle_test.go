@@ -72,12 +72,14 @@ func codes(report *transfer.Report) map[storage.Code]int64 {
 	return counts
 }
 
-// A tree is unchanged after it was synced through buckets and directories, one after another.
+// A tree with strange names is unchanged after it was synced through buckets and directories, one after another.
 func TestTreeComesBackIdentical(t *testing.T) {
+	// The tree has 200 files, or 600 in a long run. The largest one has 20 MiB. Stores refuse some of the names.
 	files, largest := treeSize(t, testserver.Sample(200, 600), 20<<20)
 	h := plantTree(t, files, largest)
 	last := t.TempDir()
 
+	// syncRound requires that each stop gets all good files. The first stop changes some files while it reads them.
 	syncRound(t, h, []stop{
 		{"memory", transfer.Bucket(memstore.New(h.meddling(t)))},
 		{"local", transfer.Bucket(newLocalBucket(t))},

@@ -378,26 +378,27 @@ func (h holdingCore) RemoveAll(ctx context.Context, keys iter.Seq[string]) (int,
 	return wrapped.RemoveEach(ctx, h, keys)
 }
 
-// WithDelete counts a file as failed if the Core of a bucket cannot remove it.
+// WithDelete counts a file as failed if the bucket cannot remove it, and removes the others.
 func TestWithDeleteFailuresOfACore(t *testing.T) {
 	tests := []struct {
-		name string
-		err  error
-		code storage.Code
+		name     string
+		err      error // of the removal of "b"
+		wantCode storage.Code
 	}{
 		{
-			name: "an error of the key",
-			err:  &storage.Error{Code: storage.Locked, Key: "b"},
-			code: storage.Locked,
+			name:     "an error of the key",
+			err:      &storage.Error{Code: storage.Locked, Key: "b"},
+			wantCode: storage.Locked,
 		},
 		{
-			name: "an error within another one",
-			err:  fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}),
-			code: storage.PermissionDenied,
+			name:     "an error within another one",
+			err:      fmt.Errorf("held: %w", &storage.Error{Code: storage.PermissionDenied, Key: "b"}),
+			wantCode: storage.PermissionDenied,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The bucket cannot remove "b".
 			dst := newFilledBucket(t, []string{"a", "b", "c"})
 			holding := wrapped.Bucket(t, dst, func(c storage.Core) storage.Core { return holdingCore{c, tt.err} })
 			src := newFilledBucket(t, []string{"keep"})
@@ -407,7 +408,7 @@ func TestWithDeleteFailuresOfACore(t *testing.T) {
 			require.Equal(t, int64(2), report.Deleted)
 			require.Len(t, report.Failures, 1)
 			require.Equal(t, "b", report.Failures[0].Key)
-			require.Equal(t, tt.code, storage.CodeOf(report.Failures[0].Err))
+			require.Equal(t, tt.wantCode, storage.CodeOf(report.Failures[0].Err))
 			require.ElementsMatch(t, []string{"b", "keep"}, keysOf(contents(t, dst)))
 		})
 	}

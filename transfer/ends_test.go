@@ -104,7 +104,8 @@ func TestJobDestinationRefusesWrites(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Only a test object could show that the two ends are different places, before WithDelete removes files.
+			// The stores do not tell where they are. So before WithDelete removes files, the job has to write an object to
+			// find out whether the two ends are different places.
 			srcDriver := placeless{memstore.NewDriver(memstore.Config{})}
 			put(t, engine.New(srcDriver), "k", "precious")
 			dstDriver := placeless{memstore.NewDriver(memstore.Config{})}

@@ -57,56 +57,58 @@ func atStart() transfer.Option { return transfer.WithNow(func() time.Time { retu
 
 const day = 24 * time.Hour
 
-// Expire removes the objects that are older than the age of a rule for their prefix.
+// Expire removes the objects that are older than the age of a rule for their prefix. In this test, a new object is
+// one day old, an old one ten days, and an ancient one a hundred days.
 func TestExpire(t *testing.T) {
+	const objectSize = 5
 	all := []string{
 		"temp/ancient", "temp/new", "temp/old", "temporary/ancient", "temporary/new", "temporary/old",
 	}
 	tests := []struct {
-		name    string
-		rules   []transfer.ExpireRule
-		opts    []transfer.Option
-		left    []string
-		deleted int64
+		name        string
+		rules       []transfer.ExpireRule
+		opts        []transfer.Option
+		wantLeft    []string
+		wantDeleted int64
 	}{
-		{name: "no rule", left: all},
+		{name: "no rule", wantLeft: all},
 		{
-			name:    "a folder",
-			rules:   []transfer.ExpireRule{{Prefix: "temp/", Age: 7 * day}},
-			left:    []string{"temp/new", "temporary/ancient", "temporary/new", "temporary/old"},
-			deleted: 2,
+			name:        "a folder",
+			rules:       []transfer.ExpireRule{{Prefix: "temp/", Age: 7 * day}},
+			wantLeft:    []string{"temp/new", "temporary/ancient", "temporary/new", "temporary/old"},
+			wantDeleted: 2,
 		},
 		{
-			name:    "a prefix that ends in a segment",
-			rules:   []transfer.ExpireRule{{Prefix: "temp", Age: 50 * day}},
-			left:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
-			deleted: 2,
+			name:        "a prefix that ends in a segment",
+			rules:       []transfer.ExpireRule{{Prefix: "temp", Age: 50 * day}},
+			wantLeft:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
+			wantDeleted: 2,
 		},
 		{
-			name:    "exactly that age stays",
-			rules:   []transfer.ExpireRule{{Age: 10 * day}},
-			left:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
-			deleted: 2,
+			name:        "exactly that age stays",
+			rules:       []transfer.ExpireRule{{Age: 10 * day}},
+			wantLeft:    []string{"temp/new", "temp/old", "temporary/new", "temporary/old"},
+			wantDeleted: 2,
 		},
 		{
-			name:    "several rules",
-			rules:   []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
-			left:    []string{"temp/new", "temporary/new", "temporary/old"},
-			deleted: 3,
+			name:        "several rules",
+			rules:       []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
+			wantLeft:    []string{"temp/new", "temporary/new", "temporary/old"},
+			wantDeleted: 3,
 		},
 		{
-			name:    "a dry run counts once",
-			rules:   []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
-			opts:    []transfer.Option{transfer.WithDryRun()},
-			left:    all,
-			deleted: 3,
+			name:        "a dry run counts once",
+			rules:       []transfer.ExpireRule{{Age: 50 * day}, {Prefix: "temp/", Age: 7 * day}},
+			opts:        []transfer.Option{transfer.WithDryRun()},
+			wantLeft:    all,
+			wantDeleted: 3,
 		},
 		{
-			name:    "excluded names stay",
-			rules:   []transfer.ExpireRule{{Age: 7 * day}},
-			opts:    []transfer.Option{transfer.WithExclude("*/ancient")},
-			left:    []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"},
-			deleted: 2,
+			name:        "excluded names stay",
+			rules:       []transfer.ExpireRule{{Age: 7 * day}},
+			opts:        []transfer.Option{transfer.WithExclude("*/ancient")},
+			wantLeft:    []string{"temp/ancient", "temp/new", "temporary/ancient", "temporary/new"},
+			wantDeleted: 2,
 		},
 	}
 	for _, tt := range tests {
@@ -123,9 +125,9 @@ func TestExpire(t *testing.T) {
 				b := newAgedBucket(t, open)
 				report, err := transfer.Expire(t.Context(), b, tt.rules, append(tt.opts, atStart())...)
 				require.NoError(t, err, name)
-				require.Equal(t, tt.deleted, report.Deleted, name)
-				require.Equal(t, 5*tt.deleted, report.DeletedBytes, name)
-				require.ElementsMatch(t, tt.left, keysOf(contents(t, b)), name)
+				require.Equal(t, tt.wantDeleted, report.Deleted, name)
+				require.Equal(t, objectSize*tt.wantDeleted, report.DeletedBytes, name)
+				require.ElementsMatch(t, tt.wantLeft, keysOf(contents(t, b)), name)
 			}
 		})
 	}

@@ -197,11 +197,13 @@ func TestExploredMoveAndAWriterOfTheDestination(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The scene runs for each order of the requests of both. Its file is "k", with the text "first" at the source.
 			eachOrderBetweenEnds(t, func(e *ends) {
 				dstHadFile := e.contents(e.dst)["k"] != ""
 				mover := e.job("moves", e.dst, e.src, transfer.WithMove())
 				writer := e.writer(e.dst, tt.write)
 
+				// After both have ended, e.has looks for a text at the source and the destination.
 				e.Check(func() {
 					writerFailed := !explored.Succeeded(writer) && !explored.Unknown(writer)
 					if writerFailed {
@@ -301,11 +303,15 @@ func TestExploredSyncWithABackup(t *testing.T) {
 
 // Undelete does not replace an object that a program writes meanwhile.
 func TestExploredUndeleteAndAWriter(t *testing.T) {
+	// The scene runs once for each order of the requests of its processes.
 	explored.EachOrder(t, func(s *interleave.Scene) {
+		// The object "k" was removed.
 		store := s.StoreWith("versions", memstore.Config{Versioned: true})
 		e := &ends{Scene: s, src: store}
 		e.upload(store, "k", "first")
 		require.NoError(e, store.Bucket().Remove(e.Context(), "k"))
+
+		// One process undeletes it, and another one writes it.
 		process := e.Process("undeletes")
 		b := process.Bucket(store)
 		process.Go("undeletes", func(ctx context.Context) error {
@@ -314,8 +320,8 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 		})
 		writer := e.writer(store, uploading("k", "new"))
 
+		// If the write has succeeded, the object has its text, and not "first", which Undelete would bring back.
 		e.Check(func() {
-			// Undelete would bring back the text "first".
 			if explored.Succeeded(writer) {
 				require.Equal(e, "new", e.contents(store)["k"])
 			}

@@ -316,7 +316,9 @@ func (ownCore) Upload(context.Context, string, io.Reader, *storage.UploadOptions
 // Each error in a report, in its failures or its changes, is a *storage.Error, even if the bucket returns an error of
 // another type.
 func TestFailureIsAnErrorOfStorage(t *testing.T) {
+	// Upload of this bucket fails with errQuota, which is no *storage.Error.
 	b := wrapped.Bucket(t, memstore.New(), func(c storage.Core) storage.Core { return ownCore{c} })
+
 	var changeErr error
 	changes := transfer.WithChanges(func(c transfer.Change) {
 		changeErr = c.Err

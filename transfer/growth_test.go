@@ -75,8 +75,8 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	const maxGrowth = 6 << 20 // bytes; the keys take more
 
 	// The buckets generate their keys while they are listed. Those of the destination come after those of the source.
-	var peak uint64 // the most bytes in use, which the bucket measures during its listing
-	var removals atomic.Int64
+	var peak uint64           // the most bytes in use; the source measures them during its listing
+	var removals atomic.Int64 // of keys of the destination
 	src := endless{keys: keys, peak: &peak}.bucket(t)
 	dst := endless{keys: keys, start: keys, removed: &removals}.bucket(t)
 
@@ -84,13 +84,13 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 
-	// The source lacks all keys of the destination.
+	// The source lacks all keys of the destination. A dry run lists both.
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithDelete(), transfer.WithDryRun())
 	require.NoError(t, err)
 	require.Equal(t, int64(keys), report.Transferred)
 	require.Equal(t, int64(keys), report.Deleted)
 
-	// The source has no keys.
+	// The source has no keys, so all keys of the destination are removed.
 	dst = endless{keys: keys, peak: &peak, removed: &removals}.bucket(t)
 	report, err = transfer.Copy(t.Context(), dst, newFilledBucket(t, nil),
 		transfer.WithDelete(), transfer.WithEmptySource())

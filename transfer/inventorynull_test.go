@@ -168,7 +168,8 @@ func TestInventoryVersionNameUsedAgain(t *testing.T) {
 			}})
 			s := nullStore{T: t, account: account, b: b, minutes: &minutes}
 
-			// The inventory is taken after the first changes.
+			// Without versioning, the second write replaces the first one. The inventory is taken after the changes of
+			// "before".
 			s.put("0")
 			s.put("0")
 			tt.before(s)

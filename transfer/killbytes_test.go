@@ -160,8 +160,8 @@ func (w *countedResponse) Write(p []byte) (written int, err error) {
 	return written, err
 }
 
-// After a job was killed in the middle of a large file, the next one transfers at most a tenth of the
-// file again, or 16 MiB if that is more. No temporary files remain.
+// After a job was killed in the middle of a large file, the next one transfers at most a tenth of the file again, or
+// 16 MiB if that is more. No temporary files remain.
 func TestJobKilledLosesLittle(t *testing.T) {
 	testserver.Slow(t)
 	const alwaysAllowed = 16 << 20 // bytes
@@ -170,7 +170,8 @@ func TestJobKilledLosesLittle(t *testing.T) {
 		sizes = append(sizes, 200e6, 400e6)
 	}
 	for _, size := range sizes {
-		for way := range countedWays {
+		for way := range countedWays { // uploads and downloads
+			// The job is killed in the middle of the file, and near its end.
 			for _, percent := range []int64{45, 94} {
 				t.Run(fmt.Sprintf("%s of %d MB at %d %%", way, size/1e6, percent), func(t *testing.T) {
 					// Kill the transfer after so many bytes, and let another process repeat it.

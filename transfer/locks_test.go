@@ -46,7 +46,7 @@ func TestJobsBetweenBucketsKeepTags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// No source has the excluded folder.
+			// The last job copies to the folder "copy/" of the bucket in memory. Jobs leave it out of their sources.
 			opts := append(tt.opts, transfer.WithExclude("copy/"))
 			copyAndRequireTags := func(dst, src storage.Bucket) {
 				_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)

@@ -257,8 +257,8 @@ func TestWithDeleteKeepsInternalDirectories(t *testing.T) {
 	require.FileExists(t, filepath.Join(dir, ".omnibucket/signing.key"))
 }
 
-// Jobs neither upload nor delete files that have the name of a temporary file, which another program
-// may have created.
+// Jobs neither upload nor delete files that have the name of a temporary file of this library, because another
+// program may have created them.
 func TestTemporaryFilesOfOthersStay(t *testing.T) {
 	foreign := map[string]string{
 		".omnibucket-0123456789abcdef":     "another's",
@@ -268,9 +268,11 @@ func TestTemporaryFilesOfOthersStay(t *testing.T) {
 			"\n",
 	}
 	dir := newTree(t, foreign)
-	writeFiles(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
-	b := memstore.New()
 
+	// These names are not those of temporary files.
+	writeFiles(t, dir, map[string]string{"sub/x": "x", ".omnibucket-mine": "a file like another"})
+
+	b := memstore.New()
 	_, err := transfer.Upload(t.Context(), b, dir)
 	require.NoError(t, err)
 	require.Len(t, contents(t, b), 2, "only sub/x and .omnibucket-mine")

@@ -287,7 +287,8 @@ func TestJobRefusesANestedEndAmongMany(t *testing.T) {
 	}
 }
 
-// Sync accepts a destination whose folders look like the source, if the source is elsewhere.
+// If one end of a job is a folder of the other, Sync refuses the job. It accepts a destination with folders that only
+// look like the source.
 func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	const folders = 300
 	dst := memstore.New()
@@ -297,6 +298,7 @@ func TestJobAcceptsFoldersThatLookAlike(t *testing.T) {
 	src := memstore.New()
 	put(t, src, "index.html", "page new")
 
+	// Nothing but their objects shows that the ends of wrapped.Unknown are different places.
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, dst)),
 		transfer.Bucket(wrapped.Unknown(t, src)), transfer.WithDelete())
 	require.NoError(t, err)

@@ -422,11 +422,14 @@ func (d equalRevisions) Delete(ctx context.Context, r *driver.DeleteRequest) err
 // A move keeps its source if another move meanwhile wrote the same bytes there again. On S3, only the time shows that,
 // because two writes of equal content have the same revision.
 func TestMoveComparesTimesOfEqualRevisions(t *testing.T) {
-	const age = time.Minute // of the file in src
-	src := equalRevisions{newStoreWithAge(t, age, 0)}
+	const (
+		age   = time.Minute // of the file in src
+		ahead = 0           // of the clock of src
+	)
+	src := equalRevisions{newStoreWithAge(t, age, ahead)}
 	dst := equalRevisions{memstore.NewDriver(memstore.Config{})}
 
-	// As soon as the job has written the file to dst, another job moves it back, without a stop at its gate.
+	// As soon as the job has written the file to dst, another job moves it back. newGate(0) never stops this job.
 	var once sync.Once
 	moveBackAfterPut := func(ctx context.Context, call string, next func(context.Context) error) error {
 		err := next(ctx)

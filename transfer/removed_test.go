@@ -161,7 +161,8 @@ func TestUndeleteContinuesAfterAFault(t *testing.T) {
 	}
 }
 
-// Undelete does not restore the objects that a job wrote to find out whether its ends overlap.
+// To find out whether one of its ends is a folder of the other, a job may store a small object for a moment. Undelete
+// does not restore such objects.
 func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 	for name, b := range newSoftDeleteStores(t) {
 		t.Run(name, func(t *testing.T) {
@@ -170,9 +171,12 @@ func TestUndeleteLeavesTheQuestionsOfJobs(t *testing.T) {
 			src := memstore.New()
 			put(t, src, "a", "a")
 
+			// The job removes "b". It cannot tell where the objects of a bucket of wrapped.Unknown are stored.
 			_, err := transfer.Sync(t.Context(), transfer.Bucket(wrapped.Unknown(t, b)), transfer.Bucket(src),
 				transfer.WithDelete())
 			require.NoError(t, err)
+
+			// Undelete restores only "b".
 			_, _, err = undelete(t, b)
 			require.NoError(t, err)
 			require.ElementsMatch(t, []string{"a", "b"}, keysOf(contents(t, b)))

@@ -73,13 +73,16 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 // object is another one.
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
+
+	// interruptDownload makes a first job, which downloads half of the object "sub/large". Then h.server counts the
+	// bytes of later jobs.
 	resume := transfer.WithResume(t.TempDir())
 
-	t.Run("leaves nothing without WithResume", func(t *testing.T) {
+	t.Run("leaves nothing, because the first job has no WithResume", func(t *testing.T) {
 		require.Empty(t, hiddenFiles(t, interruptDownload(t).dir))
 	})
 
-	t.Run("is continued with WithResume", func(t *testing.T) {
+	t.Run("is continued by a job with WithResume", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 		require.NotEmpty(t, hiddenFiles(t, h.dir), "the bytes of the first job")
 
@@ -89,7 +92,7 @@ func TestDownloadInterrupted(t *testing.T) {
 		h.requireComplete(t, h.text)
 	})
 
-	t.Run("is continued without it", func(t *testing.T) {
+	t.Run("is continued by a job without WithResume", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 
 		require.NoError(t, h.download(t.Context()))
@@ -128,7 +131,7 @@ func TestDownloadInterrupted(t *testing.T) {
 		require.Empty(t, hiddenFiles(t, h.dir))
 	})
 
-	t.Run("is left to its shard", func(t *testing.T) {
+	t.Run("is continued by the job of its shard", func(t *testing.T) {
 		h := interruptDownload(t, resume)
 
 		const shards = 2
@@ -152,6 +155,8 @@ func TestDownloadInterrupted(t *testing.T) {
 
 	t.Run("of another bucket starts over", func(t *testing.T) {
 		h := interruptDownload(t, resume)
+
+		// The second bucket is downloaded to the directory of the first one.
 		other := interruptDownload(t)
 		other.dir = h.dir
 

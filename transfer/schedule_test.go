@@ -229,8 +229,8 @@ func TestEveryReleasesItsLease(t *testing.T) {
 // writes.
 func TestEveryBucketWithoutConditions(t *testing.T) {
 	for name, features := range map[string]storage.Features{
-		"create": storage.ConditionalCreate,
-		"update": storage.ConditionalUpdate,
+		"without conditional creation": storage.ConditionalCreate,
+		"without conditional updates":  storage.ConditionalUpdate,
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {

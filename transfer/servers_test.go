@@ -158,8 +158,8 @@ func TestMoveToAndFroBetweenServers(t *testing.T) {
 			continue
 		}
 
-		// newServerAddress returns the address of the server, or of a new proxy in front of it. Two buckets with one such
-		// address are in one service.
+		// newServerAddress returns the address of the server, or of a new proxy in front of it: fake-gcs-server needs a
+		// proxy that heeds the conditions of removals. Two buckets with one such address are in one service.
 		newServerAddress := func(t *testing.T) (scheme, query string) {
 			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+server.name)
 			if server.name == "GCS" {
