@@ -188,19 +188,21 @@ func TestListHidesPartsInOneRequest(t *testing.T) {
 	require.Len(t, server.requests(), 1)
 }
 
-// List hides the common prefix of the parts of an upload, unless an object has that prefix, too. The parts are below
-// ".omnibucket./", whose prefix up to the delimiter "k" is ".omnibuck".
+// List returns a common prefix of hidden parts if an object of the caller has that prefix, too. The driver stores the
+// parts of an unfinished upload below ".omnibucket./". With the delimiter "k", their common prefix is ".omnibuck".
 func TestListObjectsBesideParts(t *testing.T) {
+	const commonPrefix = ".omnibuck"
 	server, bucket := newCompositeBucket(t)
 	_, err := bucket.Upload(t.Context(), "z", strings.NewReader("z"))
 	require.NoError(t, err)
-	_, _ = beginUpload(t, server)
+	_, _ = beginUpload(t, server) // stores parts
 
+	// The first key comes before the parts in a listing, and the second one after them.
 	for _, key := range []string{".omnibucket", ".omnibucket.0"} {
 		t.Run(key, func(t *testing.T) {
 			_, err := bucket.Upload(t.Context(), key, strings.NewReader("x"))
 			require.NoError(t, err)
-			require.Equal(t, []string{".omnibuck", "z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("k")))
+			require.Equal(t, []string{commonPrefix, "z"}, foldermarker.Keys(t, bucket, storage.WithDelimiter("k")))
 			require.NoError(t, bucket.Remove(t.Context(), key))
 		})
 	}
@@ -297,7 +299,7 @@ func TestSweepPartsRemovesOrphans(t *testing.T) {
 
 	removed, err = gcs.SweepParts(t.Context(), client, bucketOf(server), anyAge)
 	require.NoError(t, err)
-	require.Equal(t, 3, removed)
+	require.Equal(t, 3, removed, "the parts that beginUpload has stored")
 	require.Equal(t, []string{"z"}, server.names(bucketOf(server)))
 }
 

@@ -250,13 +250,13 @@ func TestTokenRefusedRenewed(t *testing.T) {
 				requireTokenRefused(t, err)
 			}
 
-			// The call made one request with the refused token, and one with a new token.
+			// The call made two requests, the second one with a new token.
 			tokens := map[string]bool{}
 			for _, r := range server.Requests() {
 				tokens[r.Header.Get("Authorization")] = true
 			}
 			require.Len(t, server.Requests(), 3)
-			require.Len(t, tokens, 3, "here, each request has a new token")
+			require.Len(t, tokens, 3, "the TokenSource of this test gives each request a new token")
 		})
 	}
 }

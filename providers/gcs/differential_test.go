@@ -23,7 +23,8 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Run makes the same calls on a bucket that this function opens and on one in memory.
+			// Run makes the same calls on a bucket that this function opens and on one in memory. The options are for a
+			// bucket with versions.
 			differential.Run(t, differential.Config{
 				Seeds:    1,
 				Versions: true,
@@ -34,6 +35,7 @@ func TestRandomCallsAsInMemory(t *testing.T) {
 					ParallelComposite: tt.parallelComposite,
 				})
 				require.NoError(t, err)
+				// With asGoogle, the driver also uses what only Google's own server has.
 				return engine.New(asGoogle{d}, opts...)
 			})
 		})

@@ -52,8 +52,9 @@ var transientSkips = map[string]string{
 	"uploads in progress are listed":                 leftOver,
 }
 
-// The driver passes the suite although requests first get the transient errors that Google documents. The rule server
-// runs it: fake-gcs-server cannot judge a repeated request, because it ignores most conditions.
+// The driver passes the conformance suite although the server answers each request with transient errors at first, as
+// Google documents them. The rule server is this package's model of Google. It heeds conditions, which matter for
+// repeated requests, whereas fake-gcs-server ignores most of them.
 func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
@@ -61,6 +62,7 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 		const errorsPerRequest = 2
 		errorServer := requireConformanceWithErrors(t, nil, errorsPerRequest, transientSkips)
 
+		// The suite for a Service, which manages buckets, passes, too.
 		openService := func(t *testing.T) storage.Service {
 			front := httptest.NewServer(errorServer.For(t))
 			t.Cleanup(front.Close)
@@ -71,10 +73,11 @@ func TestFurtherConformanceWithGooglesTransientAnswers(t *testing.T) {
 		}
 		storagetest.RunService(t, openService, storagetest.WithName("gcs"))
 
-		// The suite makes few of these requests. TestCopyTakesSeveralCalls is about the further calls of a rewrite.
+		// Each documented error was sent, except for some of these rare requests. TestCopyTakesSeveralCalls is about
+		// the further calls of a rewrite.
 		errorServer.RequireAllGiven(t, "GET bucket", "GET media", "GET storageLayout", "POST rewriteTo again")
 	})
-	t.Run("buckets with peculiarities", func(t *testing.T) {
+	t.Run("public buckets with folders and holds", func(t *testing.T) {
 		// A read in such a bucket takes up to three requests. With two errors each, its attempts would be too few.
 		const errorsPerRequest = 1
 		skips := maps.Clone(transientSkips)
@@ -156,6 +159,7 @@ func openWithRetries(t *testing.T, d driver.Driver, opts ...storage.OpenOption) 
 
 // If Google ends an upload session or a rewrite, the driver begins a new one.
 func TestSessionEndedBeginsAgain(t *testing.T) {
+	// The errors of GoogleLost end a session or a rewrite.
 	server := startRuleServer(t)
 	errorServer := documented.New(server, documented.GoogleKind, documented.GoogleLost)
 	front := httptest.NewServer(errorServer)
@@ -163,6 +167,7 @@ func TestSessionEndedBeginsAgain(t *testing.T) {
 
 	const partSize = 1 << 20
 	text := strings.Repeat("x", 3*partSize)
+
 	// The name of the test determines the order of the errors. Only after several orders was each error sent.
 	for _, order := range []string{"one order", "another order", "a third order", "a fourth order"} {
 		t.Run(order, func(t *testing.T) {

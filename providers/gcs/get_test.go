@@ -274,10 +274,10 @@ func TestGetEncodedMetadataOneConnection(t *testing.T) {
 // Get fails if the response has another range than the requested one.
 func TestGetRangeResponses(t *testing.T) {
 	tests := []struct {
-		name   string
-		answer reply
-		size   int64
-		code   storage.Code
+		name     string
+		answer   reply
+		wantSize int64
+		wantCode storage.Code // "": success
 	}{
 		{
 			name: "the range",
@@ -286,9 +286,9 @@ func TestGetRangeResponses(t *testing.T) {
 				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 2-4/11"},
 				Body:   "llo",
 			},
-			size: 11,
+			wantSize: 11,
 		},
-		{name: "the whole object", answer: mediaReply(nil), code: storage.Internal},
+		{name: "the whole object", answer: mediaReply(nil), wantCode: storage.Internal},
 		{
 			name: "another range",
 			answer: reply{
@@ -296,7 +296,7 @@ func TestGetRangeResponses(t *testing.T) {
 				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes 0-2/11"},
 				Body:   "hel",
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
 			name: "an invalid Content-Range",
@@ -305,12 +305,12 @@ func TestGetRangeResponses(t *testing.T) {
 				Header: map[string]string{generationHeader: "1", "Content-Range": "bytes"},
 				Body:   "hel",
 			},
-			code: storage.Internal,
+			wantCode: storage.Internal,
 		},
 		{
-			name:   "past the end",
-			answer: xmlError(416, "InvalidRange", "The requested range cannot be satisfied."),
-			code:   storage.RangeNotSatisfiable,
+			name:     "past the end",
+			answer:   xmlError(416, "InvalidRange", "The requested range cannot be satisfied."),
+			wantCode: storage.RangeNotSatisfiable,
 		},
 	}
 	for _, tt := range tests {
@@ -320,9 +320,9 @@ func TestGetRangeResponses(t *testing.T) {
 				Offset: 2,
 				Length: 3,
 			})
-			require.Equal(t, tt.code, storage.CodeOf(err))
-			if tt.code == "" {
-				require.Equal(t, tt.size, attrs.Size)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err))
+			if tt.wantCode == "" {
+				require.Equal(t, tt.wantSize, attrs.Size)
 				require.NoError(t, body.Close())
 			}
 		})
@@ -468,19 +468,19 @@ func TestHeadHasEveryCondition(t *testing.T) {
 		condition storage.Condition
 		want      map[string]string
 	}{
-		{name: "none", condition: storage.Condition{}, want: map[string]string{}},
+		{name: "no condition", condition: storage.Condition{}, want: map[string]string{}},
 		{
-			name:      "a revision",
+			name:      "only this revision",
 			condition: storage.Condition{Revision: "42"},
 			want:      map[string]string{"ifGenerationMatch": "42"},
 		},
 		{
-			name:      "another revision",
+			name:      "any other revision",
 			condition: storage.Condition{NotRevision: "42"},
 			want:      map[string]string{"ifGenerationNotMatch": "42"},
 		},
 		{
-			name:      "a version",
+			name:      "a version, without a condition",
 			version:   "7",
 			condition: storage.Condition{},
 			want:      map[string]string{"generation": "7"},

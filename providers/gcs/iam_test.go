@@ -31,7 +31,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 		name         string
 		public       bool
 		policies     []string // as the server returns them, in order
-		puts         []string // the responses to writing a policy, in order
+		putReplies   []string // the responses to writing a policy, in order
 		wantWritten  string   // the last policy that is written; "" if none is
 		wantRequests []string // about the policy
 	}{
@@ -39,7 +39,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 			name:         "granted",
 			public:       true,
 			policies:     []string{policyJSON(owner)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
 			wantRequests: []string{get, put},
 		},
@@ -47,7 +47,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 			name:         "granted, another reader stays",
 			public:       true,
 			policies:     []string{policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]}`)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(`{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com","allUsers"]}`),
 			wantRequests: []string{get, put},
 		},
@@ -55,23 +55,23 @@ func TestUpdateBucketPublic(t *testing.T) {
 			name:         "granted, a binding with a condition stays",
 			public:       true,
 			policies:     []string{policyJSON(conditional)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
 			wantRequests: []string{get, put},
 		},
 		{
-			name:         "granted, accounts of Google had access",
+			name:         "granted, all accounts of Google had access",
 			public:       true,
 			policies:     []string{policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(`{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]},{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
 			wantRequests: []string{get, put},
 		},
 		{
-			name:         "revoked from accounts of Google",
+			name:         "revoked from all accounts of Google",
 			public:       false,
 			policies:     []string{policyJSON(owner + `,{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}`)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(owner),
 			wantRequests: []string{get, put},
 		},
@@ -85,7 +85,7 @@ func TestUpdateBucketPublic(t *testing.T) {
 			name:         "revoked from several roles, other members stay",
 			public:       false,
 			policies:     []string{policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers","user:a@example.com"]},{"role":"roles/storage.legacyBucketReader","members":["allUsers"]},` + conditional)},
-			puts:         []string{success},
+			putReplies:   []string{success},
 			wantWritten:  policyJSON(owner + `,{"role":"roles/storage.legacyObjectReader","members":["user:a@example.com"]},` + conditional),
 			wantRequests: []string{get, put},
 		},
@@ -99,14 +99,14 @@ func TestUpdateBucketPublic(t *testing.T) {
 			name:         "granted, policy changed meanwhile by another client",
 			public:       true,
 			policies:     []string{policyJSON(owner), policyJSON(conditional)},
-			puts:         []string{errorAnswer(412, "conditionNotMet", conflict), success},
+			putReplies:   []string{errorAnswer(412, "conditionNotMet", conflict), success},
 			wantWritten:  policyJSON(conditional + `,{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}`),
 			wantRequests: []string{get, put, get, put},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			answers := map[string][]string{"PATCH /b/photos": {bucketAnswer}, put: tt.puts}
+			answers := map[string][]string{"PATCH /b/photos": {bucketAnswer}, put: tt.putReplies}
 			for _, policy := range tt.policies {
 				answers[get] = append(answers[get], "200 "+policy)
 			}
@@ -141,7 +141,7 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 		name     string
 		get, put string // the responses to reading and writing the policy
 		want     storage.Code
-		hint     string
+		wantHint string
 		wantPuts int
 	}{
 		{
@@ -149,7 +149,7 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			get:      "200 " + policyJSON(owner),
 			put:      errorAnswer(412, "conditionNotMet", "public access prevention is enforced."),
 			want:     storage.PermissionDenied,
-			hint:     "organization",
+			wantHint: "organization",
 			wantPuts: 1,
 		},
 		{
@@ -158,7 +158,7 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			put: errorAnswer(412, "orgPolicyConstraintFailed",
 				"Request violates constraint 'constraints/iam.allowedPolicyMemberDomains'"),
 			want:     storage.PermissionDenied,
-			hint:     "organization",
+			wantHint: "organization",
 			wantPuts: 1,
 		},
 		{
@@ -167,7 +167,7 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			put: errorAnswer(412, "conditionNotMet",
 				"At least one of the pre-conditions you specified did not hold."),
 			want:     storage.Unavailable,
-			hint:     "other clients are changing",
+			wantHint: "other clients are changing",
 			wantPuts: policyTries,
 		},
 		{
@@ -175,7 +175,7 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			get:      "200 " + policyJSON(owner),
 			put:      errorAnswer(409, "conflict", "no"),
 			want:     storage.Unavailable,
-			hint:     "other clients are changing",
+			wantHint: "other clients are changing",
 			wantPuts: policyTries,
 		},
 		{
@@ -186,10 +186,10 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 			wantPuts: 1,
 		},
 		{
-			name: "server without policies",
-			get:  "404 404 page not found",
-			want: storage.Unsupported,
-			hint: "no IAM policies",
+			name:     "server without policies",
+			get:      "404 404 page not found",
+			want:     storage.Unsupported,
+			wantHint: "no IAM policies",
 		},
 		{
 			name: "bucket removed meanwhile",
@@ -199,12 +199,15 @@ func TestUpdateBucketPublicErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			service, transcript := newManagingService(t, Config{},
-				map[string][]string{"PATCH /b/photos": {bucketAnswer}, "GET /b/photos/iam": {tt.get}, "PUT /b/photos/iam": {tt.put}})
+			service, transcript := newManagingService(t, Config{}, map[string][]string{
+				"PATCH /b/photos":   {bucketAnswer},
+				"GET /b/photos/iam": {tt.get},
+				"PUT /b/photos/iam": {tt.put},
+			})
 			_, err := service.UpdateBucket(t.Context(),
 				wiretest.BucketRequest(storage.WithPublicAccess(true)))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, tt.hint)
+			require.ErrorContains(t, err, tt.wantHint)
 			require.Len(t, transcript.bodies["PUT /b/photos/iam"], tt.wantPuts)
 		})
 	}

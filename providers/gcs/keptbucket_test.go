@@ -49,6 +49,8 @@ func TestAbortUploadHoldingBucket(t *testing.T) {
 	require.NoError(t, err)
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("of a client"))
 	require.NoError(t, err)
+
+	// The driver itself stores parts without a hold, so set the hold as on the parts of a client.
 	for _, key := range server.names(name) {
 		server.change(name, key, func(o *ruleObject) {
 			o.EventBasedHold = new(true)
@@ -59,7 +61,8 @@ func TestAbortUploadHoldingBucket(t *testing.T) {
 	require.Empty(t, server.names(name))
 }
 
-// In a bucket that holds new objects, Compose of many objects leaves no intermediate objects.
+// In a bucket that holds new objects, an object cannot be removed before its hold ends. Compose of more than 32
+// objects nevertheless leaves no intermediate objects.
 func TestComposeHoldingBucket(t *testing.T) {
 	server := startRuleServer(t)
 	name := server.bucket(ruleBucket{holding: true})

@@ -16,6 +16,9 @@ import (
 func TestCompletePartsKilled(t *testing.T) {
 	server := startRuleServer(t)
 	bucket := server.bucket(ruleBucket{})
+
+	// CompletionOnPipes kills a process at each request of its CompleteParts, and then completes the upload by another
+	// process. Each process opens the bucket by this function.
 	killtest.CompletionOnPipes(t, server, func(t *testing.T, client *http.Client) storage.Bucket {
 		d, err := gcs.NewDriver(t.Context(), gcs.Config{
 			Bucket:      bucket,

@@ -107,6 +107,8 @@ func TestLifecycleRoundTrip(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onWire := lifecycleRules(tt.rules)
+
+			// The rules mean the same in a bucket with versions and in one without.
 			const versioned, unversioned = true, false
 			require.Equal(t, tt.rules, parseLifecycleRules(onWire, versioned))
 			require.Equal(t, tt.rules, parseLifecycleRules(onWire, unversioned))

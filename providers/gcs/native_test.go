@@ -130,6 +130,8 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 		name := r.Call() + " " + r.Header.Get("Content-Range")
 		key := r.Header.Get("X-Goog-Encryption-Key")
 		isOfSession := r.Query().Has("upload_id")
+
+		// Reads of a source are GETs, as other reads are. Only the sources may be read without the key.
 		isSourceRead := r.Method == http.MethodGet && key == ""
 
 		switch {
@@ -289,7 +291,8 @@ func TestConfigUserProjectRequests(t *testing.T) {
 			require.Equal(t, []string{"payer-1"}, r.Query()["userProject"], r.Call())
 		}
 
-		// Listings, and reads of the source of a copy, have no header of WithHeader.
+		// Listings, and reads of the source of a copy, have no header of WithHeader. Other reads of attributes have the
+		// same path as those of a source, so they are not checked.
 		isListing := r.Method == http.MethodGet && strings.HasSuffix(r.Path, "/o")
 		mayBeSource := r.Method == http.MethodGet && strings.HasPrefix(r.Path, "/storage/v1/b/photos/o/")
 		if !isListing && !mayBeSource {
@@ -431,65 +434,65 @@ func TestWithParameterAddedToUpload(t *testing.T) {
 // An invalid native option fails before a request is sent.
 func TestNativeOptionsRefused(t *testing.T) {
 	tests := []struct {
-		name   string
-		option storage.UploadOption
-		code   storage.Code
+		name     string
+		option   storage.UploadOption
+		wantCode storage.Code
 	}{
-		{name: "a short key", option: WithCustomerKey(make([]byte, 31)), code: storage.InvalidArgument},
-		{name: "a long key", option: WithCustomerKey(make([]byte, 33)), code: storage.InvalidArgument},
-		{name: "no key", option: WithCustomerKey(nil), code: storage.InvalidArgument},
+		{name: "a short key", option: WithCustomerKey(make([]byte, 31)), wantCode: storage.InvalidArgument},
+		{name: "a long key", option: WithCustomerKey(make([]byte, 33)), wantCode: storage.InvalidArgument},
+		{name: "an empty key", option: WithCustomerKey(nil), wantCode: storage.InvalidArgument},
 		{
-			name:   "a KMS key of Amazon's",
-			option: WithKMSKey("arn:aws:kms:eu-west-1:111122223333:key/1234"),
-			code:   storage.InvalidArgument,
+			name:     "the name of a KMS key of AWS",
+			option:   WithKMSKey("arn:aws:kms:eu-west-1:111122223333:key/1234"),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name:   "a version of a KMS key",
-			option: WithKMSKey(kmsKey + "/cryptoKeyVersions/1"),
-			code:   storage.InvalidArgument,
+			name:     "a version of a KMS key",
+			option:   WithKMSKey(kmsKey + "/cryptoKeyVersions/1"),
+			wantCode: storage.InvalidArgument,
 		},
-		{name: "no KMS key", option: WithKMSKey(""), code: storage.InvalidArgument},
-		{name: "no time", option: WithCustomTime(time.Time{}), code: storage.InvalidArgument},
-		{name: "an unknown list", option: WithPredefinedACL("public-read"), code: storage.InvalidArgument},
-		{name: "no function", option: WithAttrs(nil), code: storage.InvalidArgument},
+		{name: "an empty name of a KMS key", option: WithKMSKey(""), wantCode: storage.InvalidArgument},
+		{name: "a zero time", option: WithCustomTime(time.Time{}), wantCode: storage.InvalidArgument},
+		{name: "an unknown predefined ACL", option: WithPredefinedACL("public-read"), wantCode: storage.InvalidArgument},
+		{name: "no function for WithAttrs", option: WithAttrs(nil), wantCode: storage.InvalidArgument},
 		{
-			name:   "a header of the driver",
-			option: WithHeader("authorization", "Bearer x"),
-			code:   storage.InvalidArgument,
+			name:     "a header that the driver sets",
+			option:   WithHeader("authorization", "Bearer x"),
+			wantCode: storage.InvalidArgument,
 		},
-		{name: "no header", option: WithHeader("", "x"), code: storage.InvalidArgument},
+		{name: "an empty name of a header", option: WithHeader("", "x"), wantCode: storage.InvalidArgument},
 		{
-			name:   "a header with another header",
-			option: WithHeader("X-A", "b\r\nX-B: c"),
-			code:   storage.InvalidArgument,
-		},
-		{
-			name:   "a parameter of the driver",
-			option: WithParameter("generation", "1"),
-			code:   storage.InvalidArgument,
+			name:     "a header whose value contains another header",
+			option:   WithHeader("X-A", "b\r\nX-B: c"),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name:   "a parameter of a signature",
-			option: WithParameter("X-Goog-Signature", "1"),
-			code:   storage.InvalidArgument,
+			name:     "a parameter that the driver sets",
+			option:   WithParameter("generation", "1"),
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name:   "a parameter with another one",
-			option: WithParameter("a=b&c", "1"),
-			code:   storage.InvalidArgument,
+			name:     "a parameter of a signature",
+			option:   WithParameter("X-Goog-Signature", "1"),
+			wantCode: storage.InvalidArgument,
 		},
-		{name: "an unknown value", option: storage.WithNative(provider, 1), code: storage.Unsupported},
 		{
-			name:   "an option of another provider's",
-			option: storage.WithNative("s3", 1),
-			code:   storage.Unsupported,
+			name:     "a parameter whose name contains another parameter",
+			option:   WithParameter("a=b&c", "1"),
+			wantCode: storage.InvalidArgument,
+		},
+		{name: "a value of an unknown type", option: storage.WithNative(provider, 1), wantCode: storage.Unsupported},
+		{
+			name:     "an option of another provider",
+			option:   storage.WithNative("s3", 1),
+			wantCode: storage.Unsupported,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newAcceptingServer(t)
 			_, err := server.openBucket(t).Upload(t.Context(), "a", strings.NewReader("x"), tt.option)
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			require.Empty(t, server.Calls())
 		})
 	}
@@ -502,11 +505,11 @@ func TestContradictoryOptionsRefused(t *testing.T) {
 		opts []storage.UploadOption
 	}{
 		{
-			name: "two keys",
+			name: "a customer's key and a KMS key",
 			opts: []storage.UploadOption{WithCustomerKey(make([]byte, 32)), WithKMSKey(kmsKey)},
 		},
 		{
-			name: "two lists",
+			name: "two predefined ACLs",
 			opts: []storage.UploadOption{WithPredefinedACL("private"), storage.WithPublicRead()},
 		},
 	}
@@ -521,7 +524,8 @@ func TestContradictoryOptionsRefused(t *testing.T) {
 	}
 }
 
-// WithAttrs with an MD5 is Unsupported where Google would not check it.
+// WithAttrs with an MD5 is Unsupported for a copy, and for an upload in parts that are composed, because Google would
+// not check the MD5.
 func TestWithAttrsUncheckedMD5(t *testing.T) {
 	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) {
 		a.MD5 = make([]byte, 16)
@@ -552,13 +556,13 @@ func TestWithAttrsUncheckedMD5(t *testing.T) {
 	})
 }
 
-// NewDriver fails with InvalidArgument for a key or a project that is not valid.
+// NewDriver fails with InvalidArgument for an invalid name of a KMS key or of a project.
 func TestNativeConfigRefused(t *testing.T) {
 	tests := []struct {
 		name   string
 		config Config
 	}{
-		{name: "a KMS key of Amazon's", config: Config{Bucket: "photos", KMSKey: "alias/key"}},
+		{name: "the name of a KMS key of AWS", config: Config{Bucket: "photos", KMSKey: "alias/key"}},
 		{name: "a project with a space", config: Config{Bucket: "photos", UserProject: "a b"}},
 	}
 	for _, tt := range tests {

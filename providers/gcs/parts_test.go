@@ -339,6 +339,7 @@ func TestSessionNotInErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// "S3CR3T" is the secret part of the session URL.
 			if tt.reply.Header != nil {
 				tt.reply.Header[requestIDHeader] = "S3CR3T"
 			}
@@ -348,7 +349,7 @@ func TestSessionNotInErrors(t *testing.T) {
 			require.Error(t, err)
 			requireNoSession(t, err)
 
-			// These calls may succeed with some of the replies.
+			// To these calls, some of the replies mean success. Then there is no error to check.
 			_, err = d.CompleteParts(t.Context(), newCompleteRequest("end"))
 			requireNoSession(t, err)
 

@@ -279,9 +279,10 @@ func TestPutUnsent(t *testing.T) {
 	require.False(t, storageErr.Unknown)
 }
 
-// With another HTTP client, of which the driver cannot know what it has sent, a request that fails after the connection
-// was made may have arrived, and fails with OutcomeUnknown.
+// The driver cannot know what another HTTP client than its own has sent. If the connection was made and the request
+// then fails, it may have arrived, so Put fails with OutcomeUnknown.
 func TestPutLostWithAnotherHTTPClient(t *testing.T) {
+	// The server closes the connection instead of a response.
 	server := newCannedServer(t, reply{Cut: true})
 	setClient := func(c *Config) {
 		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
@@ -291,7 +292,7 @@ func TestPutLostWithAnotherHTTPClient(t *testing.T) {
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 
-	// No connection can be made.
+	// If no connection can be made, nothing was sent.
 	server.Close()
 	_, err = d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)

@@ -59,7 +59,8 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 	require.Equal(t, []string{listRequest, restoreRequest}, transcript.requests)
 }
 
-// Restore fails with ObjectNotFound if no removed object is kept, and with PreconditionFailed if the key has an object.
+// Restore brings back a removed object that the bucket keeps for some time. It fails with ObjectNotFound if none is
+// kept, and with PreconditionFailed if the key has an object, which a restore would replace.
 func TestSoftDeletedRestoreFails(t *testing.T) {
 	const emptyListing = `200 {"kind":"storage#objects"}`
 	missing := errorAnswer(404, "notFound", "No such object: photos/a")

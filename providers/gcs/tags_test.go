@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Tags with values that Google refuses are stored encoded, and read as they were written.
+// Google refuses some values of tags, such as an empty one or one with a slash. They are stored with the prefix "0~"
+// and with "~" in place of each slash, and are read as they were written.
 func TestTagsRefusedByGoogle(t *testing.T) {
 	server := startRuleServer(t)
 	d := openDriver(t, server)
@@ -78,7 +79,8 @@ func TestTagTooLongEncoded(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Copy keeps contexts that other clients have set, and Tags returns them.
+// The driver stores tags as contexts of an object, as Google calls them. Copy keeps contexts that other clients have
+// set, and Tags returns them.
 func TestCopyKeepsForeignContexts(t *testing.T) {
 	server := startRuleServer(t)
 	name := server.bucket(ruleBucket{})

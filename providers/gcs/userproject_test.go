@@ -26,6 +26,7 @@ func TestAsClientUserProject(t *testing.T) {
 	client, ok := storage.As[*gcs.Client](bucket)
 	require.True(t, ok)
 
+	// SweepParts sends its requests by the client.
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)
 	require.NoError(t, err)
 	require.Equal(t, "payer-1", server.Last(t).Header.Get(userProjectHeader))

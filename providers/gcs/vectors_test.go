@@ -168,10 +168,12 @@ func (v *signingVector) foreign(t *testing.T, d *objectDriver) *v4Request {
 
 // Signed URLs are equal to those in Google's test vectors.
 func TestSignatureEqualsGooglesVectors(t *testing.T) {
-	vectors, signs := readVectors(t)
-	const vectorCount, expressible = 29, 15
+	vectors, signs := readVectors(t) // with a signer of their key
+
+	// The driver's own Sign can express some of the vectors. The others are signed by signURL directly.
+	const vectorCount, expressibleCount = 29, 15
 	require.Len(t, vectors.Signing, vectorCount)
-	signCount := 0 // vectors that Sign can express; the others are signed by signURL directly
+	signCount := 0 // vectors that Sign has signed
 	for _, v := range vectors.Signing {
 		t.Run(v.Description, func(t *testing.T) {
 			d := v.driver(signs)
@@ -189,7 +191,7 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 			require.Equal(t, v.ExpectedURL, signedURL)
 		})
 	}
-	require.Equal(t, expressible, signCount)
+	require.Equal(t, expressibleCount, signCount)
 }
 
 // Signed forms are equal to those in Google's test vectors.

@@ -407,8 +407,9 @@ func rewriteMore(token string) reply {
 	}
 }
 
-// Copy calls Google's rewrite until that is done. Each call passes on the token of the call before, and one failure
-// after progress is retried. Another attempt of the copy would continue with the last token, in Resume.
+// Copy calls Google's rewrite until a response says that the copy is done. Each call sends the token of the response
+// before. One failure after progress is retried. After an error, the last token is in the request's Resume, so that
+// another attempt can continue.
 func TestCopyTakesSeveralCalls(t *testing.T) {
 	busy := jsonError(503, "backendError", "Backend Error")
 	refusal := jsonError(412, "conditionNotMet",
@@ -418,8 +419,8 @@ func TestCopyTakesSeveralCalls(t *testing.T) {
 		replies     []reply
 		wantTokens  []string     // of the calls, in order
 		want        storage.Code // "": success
-		wantUnknown bool
-		wantResume  string // the token for another attempt
+		wantUnknown bool         // whether the copy may have been made
+		wantResume  string       // the token for another attempt
 	}{
 		{
 			name:       "done after three calls",
@@ -603,7 +604,8 @@ func TestCopySourceChanged(t *testing.T) {
 	}
 }
 
-// If the response to Copy or Compose is lost, the call fails with OutcomeUnknown.
+// If the response to Copy or Compose is lost, or is an error after which the copy may exist, the call fails with
+// OutcomeUnknown.
 func TestCopyResponseLost(t *testing.T) {
 	for _, lost := range lostReplies {
 		t.Run(lost.name, func(t *testing.T) {
