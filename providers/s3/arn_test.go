@@ -117,8 +117,9 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// If the name of a bucket may belong to an FSx volume, the driver declares none of the features that volumes lack,
-// such as versions: an ARN may, and an alias that ends in "-ext-s3alias". Config.Profile says that it is a bucket.
+// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. If the name may be
+// that of a volume, the driver declares none of these features: an ARN, or an alias that ends in "-ext-s3alias".
+// Config.Profile says that it is a bucket.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning
@@ -130,7 +131,7 @@ func TestProfileOfAccessPoint(t *testing.T) {
 		{name: "an alias of a volume", config: Config{Bucket: "data-abc123-ext-s3alias"}, mayBeVolume: true},
 		{name: "an ARN", config: Config{Bucket: accessPoint}, mayBeVolume: true},
 		{
-			name:        "an ARN at an endpoint of Amazon's",
+			name:        "an ARN at an endpoint of Amazon",
 			config:      Config{Bucket: accessPoint, Endpoint: "https://s3.us-west-2.amazonaws.com"},
 			mayBeVolume: true,
 		},

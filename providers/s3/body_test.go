@@ -112,8 +112,8 @@ func TestPutMD5UnderFIPS140(t *testing.T) {
 	}
 }
 
-// Put and PutPart fail with ChecksumMismatch if a file changes after the engine has hashed it. Without TLS, the driver
-// hashes the body before it sends anything, and so sends no request.
+// Put and PutPart fail with ChecksumMismatch if the body does not match its checksum, as after a change of the file.
+// Without TLS, the driver hashes the body before it sends anything, and so sends no request.
 func TestPutBodyChanged(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -127,7 +127,7 @@ func TestPutBodyChanged(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newStandIn(t, stored)
+			server := newStandIn(t, stored) // without TLS
 			requirePutsMismatch(t, server.openDriver(t, tt.profile), tt.size)
 			require.Empty(t, server.Requests())
 		})

@@ -124,6 +124,7 @@ func TestClockSkewStream(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The server refuses the first request, because its clock is half an hour ahead.
 			b := openBucketWithServerClock(t, 30*time.Minute)
 			content := wiretest.Content(tt.size, 1)
 			stream := struct{ io.Reader }{bytes.NewReader(content)} // cannot seek

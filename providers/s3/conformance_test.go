@@ -90,10 +90,10 @@ func TestConformanceToAmazonsRules(t *testing.T) {
 	requireConformance(t, server, withSmallParts, storagetest.WithName("s3"), faultsOfCalls)
 }
 
-// The suite passes on our server over each kind of store: a directory, another S3 server, and
-// memory. Package s3server runs its own tests on all of them.
+// The conformance suite passes on s3server, our own server, over each kind of store: a directory, another S3 server,
+// and memory. Package s3server runs its own tests on all of them.
 func TestFurtherConformanceOfAServerOverAnotherStore(t *testing.T) {
-	testserver.Nightly(t, "make layers")
+	testserver.Nightly(t, "make layers") // runs this long test only at night
 	leaveOutOfSupportTable(t)
 	for name, newService := range map[string]func(t *testing.T) driver.ServiceDriver{
 		"directory": newDirectoryService,

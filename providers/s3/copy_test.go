@@ -480,28 +480,28 @@ func stepsOfCopyInParts(requests []wiretest.Request) []string {
 // Copy aborts nothing, and fails with OutcomeUnknown.
 func TestCopyInPartsFailedAborts(t *testing.T) {
 	tests := []struct {
-		name    string
-		replies []reply // after that to CreateMultipartUpload
-		want    storage.Code
-		aborts  bool
+		name      string
+		replies   []reply // after that to CreateMultipartUpload
+		want      storage.Code
+		wantAbort bool
 	}{
 		{
-			name:    "the source changes",
-			replies: []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}},
-			want:    storage.Changed,
-			aborts:  true,
+			name:      "the source changes",
+			replies:   []reply{errorReply(412, "PreconditionFailed", ""), {Status: 204}},
+			want:      storage.Changed,
+			wantAbort: true,
 		},
 		{
-			name:    "a part is denied",
-			replies: []reply{errorReply(403, "AccessDenied", ""), {Status: 204}},
-			want:    storage.PermissionDenied,
-			aborts:  true,
+			name:      "a part is denied",
+			replies:   []reply{errorReply(403, "AccessDenied", ""), {Status: 204}},
+			want:      storage.PermissionDenied,
+			wantAbort: true,
 		},
 		{
-			name:    "the completion is refused",
-			replies: []reply{{Body: partCopied}, errorReply(400, "InvalidPart", ""), {Status: 204}},
-			want:    storage.InvalidArgument,
-			aborts:  true,
+			name:      "the completion is refused",
+			replies:   []reply{{Body: partCopied}, errorReply(400, "InvalidPart", ""), {Status: 204}},
+			want:      storage.InvalidArgument,
+			wantAbort: true,
 		},
 		{
 			name:    "the response to the completion is lost",
@@ -523,8 +523,8 @@ func TestCopyInPartsFailedAborts(t *testing.T) {
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
 			const abort = "DELETE /photos/to?uploadId=u1&x-id=AbortMultipartUpload"
-			require.Equal(t, tt.aborts, slices.Contains(server.Lines(), abort))
-			if !tt.aborts {
+			require.Equal(t, tt.wantAbort, slices.Contains(server.Lines(), abort))
+			if !tt.wantAbort {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 			}
 		})
@@ -540,6 +540,8 @@ func TestCopyInPartsRetries(t *testing.T) {
 		reply{Body: finished},
 	)
 	d := server.openDriver(t, "aws")
+
+	// An object of more than five bytes is copied in parts, here in one part of nine bytes.
 	d.copier.limit = 5
 	d.copier.part = 9
 
@@ -599,7 +601,9 @@ func TestCompose(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, tt.replies...)
 			d := server.openDriver(t, "aws")
-			d.copier.minPart = 5
+			d.copier.minPart = 5 // bytes of a part before the last one
+
+			// The sources are a, b and c.
 			_, err := d.Compose(t.Context(), composeRequest())
 			require.NoError(t, err)
 
@@ -629,7 +633,7 @@ func TestComposeUnsupported(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newStandIn(t, append(tt.heads, reply{Body: begun}, reply{Body: finished})...)
 			d := server.openDriver(t, "aws")
-			d.copier.minPart = 5
+			d.copier.minPart = 5 // bytes of a part before the last one
 
 			_, err := d.Compose(t.Context(), composeRequest())
 			require.Equal(t, storage.Unsupported, storage.CodeOf(err))

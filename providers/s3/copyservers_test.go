@@ -21,8 +21,9 @@ func newServerSideOnly(t *testing.T, d driver.Driver) driver.Driver {
 	})
 }
 
-// A copy of 12 MiB is made in parts, as S3 requires for more than 5 GiB, and keeps the attributes of its source.
-// Compose joins the source with another object, and sets other attributes with a condition.
+// A copy above the limit of one request is made in parts by the server, and keeps the attributes of its source. Compose
+// joins the source with another object, and sets other attributes with a condition. S3 has a limit of 5 GiB. This test
+// lowers it to 5 MiB, and copies 12 MiB.
 func TestCopyInPartsOnServers(t *testing.T) {
 	const limit = 5 << 20
 	text := strings.Repeat("0123456789abcdef", 12<<20/16)
@@ -31,23 +32,25 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			s := needServer(t, name)
 			bucket := s.bucket(t, false)
 
-			// This driver copies in parts, and the bucket "reading" reads the results.
+			// The driver d copies in parts. reader is another bucket value without the lower limit.
 			d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 			require.NoError(t, err)
 			s3.LowerCopyLimit(d, limit)
-			reading := s.open(t, bucket)
-			_, err = reading.Upload(t.Context(), "from", strings.NewReader(text),
+			reader := s.open(t, bucket)
+			_, err = reader.Upload(t.Context(), "source", strings.NewReader(text),
 				storage.WithContentType("text/x"),
 				storage.WithMetadata(map[string]string{"k": "v ä"}))
 			require.NoError(t, err)
-			_, err = reading.Upload(t.Context(), "tail", strings.NewReader("tail"))
+			_, err = reader.Upload(t.Context(), "tail", strings.NewReader("tail"))
 			require.NoError(t, err)
+
+			// b fails the test if content passes through this process.
 			b := engine.New(newServerSideOnly(t, d))
 
 			// A copy.
-			dstAttrs, err := storage.Copy(t.Context(), b, "to", b, "from")
+			dstAttrs, err := storage.Copy(t.Context(), b, "copy", b, "source")
 			require.NoError(t, err)
-			got, attrs, err := storage.ReadAll(t.Context(), reading, "to")
+			got, attrs, err := storage.ReadAll(t.Context(), reader, "copy")
 			require.NoError(t, err)
 			require.Equal(t, text, string(got))
 			require.Equal(t, dstAttrs.Revision, attrs.Revision)
@@ -55,18 +58,18 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			require.Equal(t, map[string]string{"k": "v ä"}, attrs.Metadata)
 
 			// A composition, which must be created only once.
-			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"},
+			_, err = storage.Compose(t.Context(), b, "joined", []string{"source", "tail"},
 				storage.WithContentType("text/y"), storage.IfAbsent())
 			require.NoError(t, err)
-			got, attrs, err = storage.ReadAll(t.Context(), reading, "joined")
+			got, attrs, err = storage.ReadAll(t.Context(), reader, "joined")
 			require.NoError(t, err)
 			require.Equal(t, text+"tail", string(got))
 			require.Equal(t, "text/y", attrs.ContentType)
 
-			_, err = storage.Compose(t.Context(), b, "joined", []string{"from", "tail"}, storage.IfAbsent())
+			_, err = storage.Compose(t.Context(), b, "joined", []string{"source", "tail"}, storage.IfAbsent())
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 			require.NoError(t, storage.Close(b))
-			require.NoError(t, storage.Close(reading))
+			require.NoError(t, storage.Close(reader))
 		})
 	}
 }

@@ -39,6 +39,7 @@ func TestCopyTimeout(t *testing.T) {
 		"UploadPartCopy": {
 			isSlow: func(r *http.Request) bool { return r.URL.Query().Has("partNumber") },
 			call: func(ctx context.Context, d *objectDriver) error {
+				// A copy above the limit is made in parts, here of one part with the whole size.
 				d.copier.limit = 5
 				d.copier.part = size
 				r := copyOfKnownSize()
@@ -62,6 +63,7 @@ func TestCopyTimeout(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The server answers each kind of request, the slow one after ten minutes of the test's own time.
 				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					if tt.isSlow(r) {

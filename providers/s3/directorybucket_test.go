@@ -145,10 +145,10 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 	appended := reply{Header: map[string]string{"ETag": `"3"`, "X-Amz-Object-Size": "8"}}
 
 	tests := []struct {
-		name    string
-		opts    []storage.CopyOption
-		replies []reply
-		last    string // the body of the last request
+		name     string
+		opts     []storage.CopyOption
+		replies  []reply // the first ones are for the session and the attributes of the object
+		wantLast string  // the body of the last request
 	}{
 		{
 			name: "another writer was faster",
@@ -159,23 +159,23 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 				objectOf(`"2"`),
 				appended,
 			},
-			last: "new",
+			wantLast: "new",
 		},
 		{
-			name:    "it has 10,000 parts",
-			replies: []reply{session, objectOf(`"1"`), refusal("TooManyParts", ""), object, rewritten},
-			last:    "firstnew",
+			name:     "it has 10,000 parts",
+			replies:  []reply{session, objectOf(`"1"`), refusal("TooManyParts", ""), object, rewritten},
+			wantLast: "firstnew",
 		},
 		{
-			name:    "it has another kind of checksum",
-			replies: []reply{session, objectOf(`"1"`), refusal("InvalidRequest", mismatch), object, rewritten},
-			last:    "firstnew",
+			name:     "it has another kind of checksum",
+			replies:  []reply{session, objectOf(`"1"`), refusal("InvalidRequest", mismatch), object, rewritten},
+			wantLast: "firstnew",
 		},
 		{
-			name:    "options replace attributes: no append is tried",
-			opts:    []storage.CopyOption{storage.WithContentType("text/html")},
-			replies: []reply{session, objectOf(`"1"`), object, rewritten},
-			last:    "firstnew",
+			name:     "options replace attributes: no append is tried",
+			opts:     []storage.CopyOption{storage.WithContentType("text/html")},
+			replies:  []reply{session, objectOf(`"1"`), object, rewritten},
+			wantLast: "firstnew",
 		},
 	}
 	for _, tt := range tests {
@@ -187,7 +187,7 @@ func TestAppendDirectoryBucketRefused(t *testing.T) {
 			require.Equal(t, int64(8), attrs.Size)
 
 			require.Len(t, server.Requests(), len(tt.replies))
-			require.Equal(t, tt.last, server.Last(t).Body)
+			require.Equal(t, tt.wantLast, server.Last(t).Body)
 		})
 	}
 }

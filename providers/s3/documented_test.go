@@ -29,22 +29,25 @@ import (
 
 const leastPart = 64 << 10 // of an upload, in the servers of these tests
 
-// The conformance suite passes with the temporary errors that Amazon documents, and with an object and an upload of
-// another program in each bucket. Their key has a control character, which makes a page of a listing unreadable.
+// The conformance suite passes although the server first sends the temporary errors that Amazon documents. Each
+// bucket also has an object and an upload of another program. Their key has a control character, which makes a page
+// of a listing unreadable.
 func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
-	testserver.Further(t)
+	testserver.Further(t) // skips this long test in a plain "go test"
+
+	// foreign has the object and the upload of the other program.
 	foreign := &foreignEntries{}
-	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
+	server, errorServer := startAnsweringServer(t, "aws", documented.Amazon, documented.ForeignObject(foreign.in))
 	foreign.addTo(server)
 
-	// The layer removes these entries from listings, and counts them.
+	// The suite does not expect these entries in listings, so the layer removes them, and counts them.
 	layer := func(d driver.Driver) driver.Driver { return withoutForeign{withSmallParts(d), foreign} }
 	requireConformance(t, server, layer, append(documented.Skips(nil), storagetest.WithName("s3"))...)
 	foreign.requireSeen(t, "aws")
 
 	// The suite for accounts also passes at Amazon's own hosts, where a bucket can block public access.
 	openService := func(t *testing.T) storage.Service {
-		front := httptest.NewTLSServer(answering.For(t))
+		front := httptest.NewTLSServer(errorServer.For(t))
 		t.Cleanup(front.Close)
 		service, err := s3.NewService(t.Context(), newAmazonConfig(t, front.URL),
 			storage.WithRetry(storage.RetryPolicy{Attempts: 30, MaxDelay: time.Millisecond}))
@@ -52,25 +55,28 @@ func TestFurtherConformanceWithAmazonsTransientAnswers(t *testing.T) {
 		return service
 	}
 	storagetest.RunService(t, openService, storagetest.WithName("s3"))
-	answering.RequireAllGiven(t, rarelyRequested...)
+	errorServer.RequireAllGiven(t, rarelyRequested...)
 }
 
 // The conformance suite passes over TLS in a bucket with SSE-KMS, for a role that may not decrypt. Over TLS, the
 // checksums of parts are in trailers. Without kms:Decrypt, S3 refuses a HEAD that asks for a checksum.
 func TestFurtherConformanceOverTLSWithoutDecrypt(t *testing.T) {
-	testserver.Further(t)
-	server, answering := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
-	front := httptest.NewTLSServer(answering)
+	testserver.Further(t) // skips this long test in a plain "go test"
+
+	// errorServer first sends the transient errors that Amazon documents. A TLS server is before it.
+	server, errorServer := startAnsweringServer(t, "aws", documented.Amazon, documented.WithoutDecrypt)
+	front := httptest.NewTLSServer(errorServer)
 	t.Cleanup(front.Close)
 	trustCertificate(t, front.Certificate())
 	server.endpoint = front.URL
 
+	// Skip the cases that need a checksum from HEAD, and the rules that this setting cannot affect.
 	opts := append(documented.Skips(withoutChecksums),
 		storagetest.WithName("s3"),
 		storagetest.SkipRules("no request of these rules asks for a checksum by HEAD, or sends one in a trailer",
 			"R6", "R7", "R8", "L1", "L3"))
 
-	// The suite's client for signed URLs and forms does not trust the certificate.
+	// The profile permits no signed URLs and forms, because the suite's client for them does not trust the certificate.
 	layer := func(d driver.Driver) driver.Driver { return withSmallParts(withoutSignatures(d)) }
 	requireConformance(t, server, layer, opts...)
 }
@@ -98,9 +104,11 @@ var withoutChecksums = map[string]string{
 	"the CRC32C is kept with the object": "Attrs does not have it",
 }
 
-// A role that may encrypt with the bucket's KMS key, but not decrypt, can upload whole objects.
-// Download, Copy and uploads in parts fail with PermissionDenied.
+// A role that may encrypt with the bucket's KMS key, but not decrypt, can upload whole objects. Download and Copy
+// fail with PermissionDenied. Uploads in parts fail, too, because S3 has to decrypt the key of the earlier parts to
+// encrypt the next one.
 func TestKMSRoleWithoutDecrypt(t *testing.T) {
+	// The server refuses what S3 refuses to such a role. It sends no other errors.
 	server, _ := startAnsweringServer(t, "aws", nil, documented.DeniedDecrypt)
 	b := engine.New(withSmallParts(server.driver(t, server.bucket(t, false))))
 	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
@@ -259,7 +267,8 @@ var underRetention = map[string]string{
 	"a copy does not take the locks of its source":                     lockedByBucket,
 }
 
-// The suite passes with the transient errors that the providers of other S3 servers document.
+// The conformance suite passes although servers of other providers first send the transient errors that their
+// providers document. Each server also differs from that of Amazon as the provider documents.
 func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	tests := []struct {

@@ -241,10 +241,13 @@ func newTLSStandIn(t *testing.T) (*standIn, *objectDriver) {
 
 // WithCustomerKey sends the key in signed headers with each request that needs it.
 func TestWithCustomerKeyRequests(t *testing.T) {
+	// Each key of this list belongs to the headers of customerHeaders with the same index.
 	for i := range customerKeys {
 		key := customerkey.New("WithCustomerKey", newRawKey(t, i))
 		server, d := newTLSStandIn(t)
 		require.NoError(t, d.bucket.checkNative(key))
+
+		// encryptedCalls has a call of each kind that needs the key.
 		for name, call := range encryptedCalls() {
 			server.Respond(withLength(call.reply))
 			require.NoError(t, call.do(t.Context(), d, []any{key}), name)
@@ -259,37 +262,40 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 // WithSourceCustomerKey sends the key of the source with copies, and with reads of the source. WithCustomerKey sends
 // the key of the copy.
 func TestWithSourceCustomerKeyRequests(t *testing.T) {
+	const sourceKey, otherKey = 0, 1 // indexes of customerKeys
 	server := &standIn{wiretest.NewTLSServer(t)}
 	_, d := server.openDrivers(t, "aws")
 	source := driver.ObjectRef{
 		Account: d.account.identity,
 		Bucket:  "photos",
 		Key:     "source",
-		Native:  []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, 0))},
+		Native:  []any{customerkey.New("WithSourceCustomerKey", newRawKey(t, sourceKey))},
 	}
-	bothKeys := customerHeaders(customerPrefix, 1)
-	maps.Copy(bothKeys, customerHeaders(sourceCustomerPrefix, 0))
+	bothKeys := customerHeaders(customerPrefix, otherKey)
+	maps.Copy(bothKeys, customerHeaders(sourceCustomerPrefix, sourceKey))
 
 	tests := []struct {
 		name   string
 		native []any
 		want   map[string]string
 	}{
-		{name: "copy without a key", want: customerHeaders(sourceCustomerPrefix, 0)},
+		{name: "copy without a key", want: customerHeaders(sourceCustomerPrefix, sourceKey)},
 		{
 			name:   "copy with another key",
-			native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 1))},
+			native: []any{customerkey.New("WithCustomerKey", newRawKey(t, otherKey))},
 			want:   bothKeys,
 		},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A copy in one request.
 			server.Respond(xmlReply(`<CopyObjectResult><ETag>"1"</ETag></CopyObjectResult>`))
 			_, err := d.Copy(t.Context(), &driver.CopyRequest{Source: source, Key: "k", Native: tt.native})
 			require.NoError(t, err)
 			require.Equal(t, tt.want, sseHeaders(server.Last(t).Header), "CopyObject")
 
+			// A copy in parts, of which this is part 1.
 			server.Respond(xmlReply(`<CopyPartResult><ETag>"1"</ETag></CopyPartResult>`))
 			part := copyRange{source: source, size: 10}
 			_, err = d.copier.uploadPartCopy(t.Context(), "k", "u", 1, part, tt.native)
@@ -300,7 +306,7 @@ func TestWithSourceCustomerKeyRequests(t *testing.T) {
 			server.Respond(withLength(reply{Body: "hello"}))
 			_, err = d.copier.sourceAttrs(t.Context(), source)
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(server.Last(t).Header), "HeadObject")
+			require.Equal(t, customerHeaders(customerPrefix, sourceKey), sseHeaders(server.Last(t).Header), "HeadObject")
 		})
 	}
 }
@@ -413,6 +419,7 @@ func TestWithCustomerKeyOnR2(t *testing.T) {
 
 // WithCustomerKey works with each profile whose provider documents SSE-C.
 func TestWithCustomerKeyProfiles(t *testing.T) {
+	const firstKey = 0 // of customerKeys
 	profiles := []string{
 		"spaces", // https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/
 		"r2",     // https://developers.cloudflare.com/r2/api/s3/api/
@@ -427,9 +434,9 @@ func TestWithCustomerKeyProfiles(t *testing.T) {
 			b := engine.New(server.openDriver(t, profile, func(c *Config) {
 				c.HTTPClient = server.Client()
 			}))
-			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, 0)))
+			_, err := b.Upload(t.Context(), "k", strings.NewReader("x"), WithCustomerKey(newRawKey(t, firstKey)))
 			require.NoError(t, err)
-			require.Equal(t, customerHeaders(customerPrefix, 0), sseHeaders(server.Last(t).Header))
+			require.Equal(t, customerHeaders(customerPrefix, firstKey), sseHeaders(server.Last(t).Header))
 		})
 	}
 }
@@ -788,9 +795,10 @@ func TestOptionFingerprintsOfEqualOptions(t *testing.T) {
 
 // Options with different values have different fingerprints.
 func TestOptionFingerprints(t *testing.T) {
+	const firstKey, secondKey = 0, 1 // of customerKeys
 	options := []interface{ Fingerprint() string }{
-		customerkey.New("WithCustomerKey", newRawKey(t, 0)),
-		customerkey.New("WithCustomerKey", newRawKey(t, 1)),
+		customerkey.New("WithCustomerKey", newRawKey(t, firstKey)),
+		customerkey.New("WithCustomerKey", newRawKey(t, secondKey)),
 		&option.KMSKey{ID: aws.String(keyARN)},
 		&option.KMSKey{ID: aws.String("alias/x")},
 		&option.KMSKey{Context: map[string]string{"a": "b"}},

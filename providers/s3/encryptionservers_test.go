@@ -239,6 +239,7 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 	small := wiretest.Content(1000, 1)
 	large := wiretest.Content(partSize+partSize/2, 2)
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
+		// The objects "small" and "large" have the source key.
 		b := uploadWithKey(t, c, small, large)
 		ctx := t.Context()
 
@@ -260,13 +261,15 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, small, got)
 
-		// The result of Compose has another key than its sources, or no key. In the second call, the order of the
-		// sources is such that the server cannot join them.
+		// The server joins the sources, of which only the last one may be smaller than a part. The result has another
+		// key than the sources.
 		_, err = storage.Compose(ctx, b, "joined", []string{"large", "small"}, sourceKey, otherKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "joined", otherKey)
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(slices.Concat(large, small), got))
+
+		// In this order, the server cannot join them, so their content passes through this process. The result has no key.
 		_, err = storage.Compose(ctx, b, "streamed", []string{"small", "large"}, sourceKey)
 		require.NoError(t, err)
 		got, _, err = storage.ReadAll(ctx, b, "streamed")

@@ -20,16 +20,16 @@ import (
 // Get sends one request, whose range, condition and version are those of the call.
 func TestGetRequest(t *testing.T) {
 	tests := []struct {
-		name    string
-		request driver.GetRequest
-		query   string
-		header  map[string]string
+		name       string
+		request    driver.GetRequest
+		wantQuery  string
+		wantHeader map[string]string // "": the request lacks this header
 	}{
 		{
-			name:    "the whole object",
-			request: driver.GetRequest{Length: -1},
-			query:   "x-id=GetObject",
-			header: map[string]string{
+			name:      "the whole object",
+			request:   driver.GetRequest{Length: -1},
+			wantQuery: "x-id=GetObject",
+			wantHeader: map[string]string{
 				"Range":               "",
 				"If-Match":            "",
 				"X-Amz-Checksum-Mode": "ENABLED",
@@ -37,39 +37,39 @@ func TestGetRequest(t *testing.T) {
 			},
 		},
 		{
-			name:    "from an offset",
-			request: driver.GetRequest{Offset: 5, Length: -1},
-			query:   "x-id=GetObject",
-			header:  map[string]string{"Range": "bytes=5-"},
+			name:       "from an offset",
+			request:    driver.GetRequest{Offset: 5, Length: -1},
+			wantQuery:  "x-id=GetObject",
+			wantHeader: map[string]string{"Range": "bytes=5-"},
 		},
 		{
-			name:    "some bytes",
-			request: driver.GetRequest{Offset: 5, Length: 10},
-			query:   "x-id=GetObject",
-			header:  map[string]string{"Range": "bytes=5-14"},
+			name:       "some bytes",
+			request:    driver.GetRequest{Offset: 5, Length: 10},
+			wantQuery:  "x-id=GetObject",
+			wantHeader: map[string]string{"Range": "bytes=5-14"},
 		},
 		{
-			name:    "the last bytes",
-			request: driver.GetRequest{Suffix: 15, Length: -1},
-			query:   "x-id=GetObject",
-			header:  map[string]string{"Range": "bytes=-15"},
+			name:       "the last bytes",
+			request:    driver.GetRequest{Suffix: 15, Length: -1},
+			wantQuery:  "x-id=GetObject",
+			wantHeader: map[string]string{"Range": "bytes=-15"},
 		},
 		{
-			name:    "one revision",
-			request: driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}},
-			query:   "x-id=GetObject",
-			header:  map[string]string{"If-Match": etag},
+			name:       "one revision",
+			request:    driver.GetRequest{Length: -1, Condition: storage.Condition{Revision: etag}},
+			wantQuery:  "x-id=GetObject",
+			wantHeader: map[string]string{"If-Match": etag},
 		},
 		{
-			name:    "another revision than the known one",
-			request: driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}},
-			query:   "x-id=GetObject",
-			header:  map[string]string{"If-None-Match": etag},
+			name:       "another revision than the known one",
+			request:    driver.GetRequest{Length: -1, Condition: storage.Condition{NotRevision: etag}},
+			wantQuery:  "x-id=GetObject",
+			wantHeader: map[string]string{"If-None-Match": etag},
 		},
 		{
-			name:    "one version",
-			request: driver.GetRequest{Length: -1, Version: "v/1"},
-			query:   "versionId=v%2F1&x-id=GetObject",
+			name:      "one version",
+			request:   driver.GetRequest{Length: -1, Version: "v/1"},
+			wantQuery: "versionId=v%2F1&x-id=GetObject",
 		},
 	}
 	for _, tt := range tests {
@@ -84,9 +84,9 @@ func TestGetRequest(t *testing.T) {
 			_, body, err := server.openDriver(t, "aws").Get(t.Context(), &request)
 			require.NoError(t, err)
 			require.NoError(t, body.Close())
-			require.Equal(t, []string{"GET /photos/k?" + tt.query}, server.Lines(),
+			require.Equal(t, []string{"GET /photos/k?" + tt.wantQuery}, server.Lines(),
 				"no request before a read")
-			for name, value := range tt.header {
+			for name, value := range tt.wantHeader {
 				require.Equal(t, value, server.Last(t).Header.Get(name), name)
 			}
 		})
@@ -335,7 +335,8 @@ func TestHeadIgnoresPartChecksums(t *testing.T) {
 	}
 }
 
-// A read tells a missing object from a missing bucket. A missing version is ObjectNotFound.
+// A read tells a missing object from a missing bucket. The response to a HEAD has no body, so the driver learns the
+// reason by a HEAD of the bucket. A missing version is ObjectNotFound.
 func TestGetMissing(t *testing.T) {
 	deleteMarker := map[string]string{"X-Amz-Delete-Marker": "true"}
 	tests := []struct {
@@ -448,11 +449,13 @@ func TestGetMissing(t *testing.T) {
 			server := newStandIn(t, tt.responses...)
 			d := server.openDriver(t, "aws")
 			r := &driver.GetRequest{Key: "k", Version: tt.version, Length: -1}
-			read := d.getAttrs
+
+			var err error
 			if tt.isHead {
-				read = d.Head
+				_, err = d.Head(t.Context(), r)
+			} else {
+				_, err = d.getAttrs(t.Context(), r) // by a GET
 			}
-			_, err := read(t.Context(), r)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.wantLines, server.Lines())
 		})
@@ -503,8 +506,8 @@ func (s *storeWithoutDecrypt) open(t *testing.T) storage.Bucket {
 	return engine.New(mustOpen(t, Config{HTTPClient: &http.Client{Transport: s}}))
 }
 
-// The driver repeats a HEAD without asking for checksums if S3 refuses the first one. If that
-// succeeds, later HEADs do not ask for a while.
+// S3 refuses a HEAD that asks for checksums if the role may not decrypt. The driver then repeats the HEAD without
+// asking for checksums. If that succeeds, it asks for none until checksumsRemembered has passed.
 func TestAttrsWithoutThePermissionToDecrypt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &storeWithoutDecrypt{}

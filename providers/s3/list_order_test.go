@@ -97,9 +97,9 @@ func TestListStartAfterServers(t *testing.T) {
 	minio, _ := NamedProfile("minio")
 	garage, _ := NamedProfile("garage")
 	scaleway, _ := NamedProfile("scaleway")
-	probed := minio
+	probed := minio // as s3probe returns it
 	probed.Name += ProbedSuffix
-	const own = "https://storage.example"
+	const unknownHost = "https://storage.example"
 
 	tests := []struct {
 		name   string
@@ -118,24 +118,24 @@ func TestListStartAfterServers(t *testing.T) {
 			config: Config{Endpoint: "https://s3.fr-par.scw.cloud"},
 		},
 		{name: "a profile that has such a host", config: Config{Profile: &scaleway}},
-		{name: "a host without a profile", config: Config{Endpoint: own}},
+		{name: "an unknown host without a profile", config: Config{Endpoint: unknownHost}},
 		{
-			name:   "a host without a profile that names itself",
+			name:   "an unknown host without a profile, which names itself",
 			server: "Garage",
-			config: Config{Endpoint: own},
+			config: Config{Endpoint: unknownHost},
 		},
-		{name: "a given profile", config: Config{Endpoint: own, Profile: &garage}},
+		{name: "an unknown host with a profile", config: Config{Endpoint: unknownHost, Profile: &garage}},
 		{
-			name:   "a given profile that the server confirms",
+			name:   "an unknown host with a profile that the server confirms",
 			server: "Garage",
-			config: Config{Endpoint: own, Profile: &garage},
+			config: Config{Endpoint: unknownHost, Profile: &garage},
 			want:   true,
 		},
-		{name: "MinIO", server: "MinIO", config: Config{Endpoint: own, Profile: &minio}, want: true},
-		{name: "MinIO, probed", server: "MinIO", config: Config{Endpoint: own, Profile: &probed}, want: true},
+		{name: "MinIO", server: "MinIO", config: Config{Endpoint: unknownHost, Profile: &minio}, want: true},
+		{name: "MinIO, probed", server: "MinIO", config: Config{Endpoint: unknownHost, Profile: &probed}, want: true},
 		{
-			name:   "a probed profile of an unknown server",
-			config: Config{Endpoint: own, Profile: &probed},
+			name:   "a probed profile that the server does not confirm",
+			config: Config{Endpoint: unknownHost, Profile: &probed},
 		},
 		{
 			name:   "an access point",

@@ -96,8 +96,9 @@ func TestListRestByFolder(t *testing.T) {
 	}
 }
 
-// A page without entries does not end a folder if it has a token, because keys that the server leaves out may have
-// filled the page. List fails if a server returns only such pages.
+// If a page begins after a key in a folder, MinIO may leave out entries. So the driver first lists the rest of the
+// folder. A page without entries does not end this rest if it has a token, because keys that the server leaves out
+// may have filled the page. List fails if a server returns only such pages.
 func TestListRestEmptyPages(t *testing.T) {
 	empty := reply{Body: `<ListBucketResult><IsTruncated>true</IsTruncated>` +
 		`<NextContinuationToken>next</NextContinuationToken></ListBucketResult>`}

@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// Listings have every key, although MinIO ends a listing too early that starts inside a folder with many names beside
-// it.
+// If a listing starts inside a folder, and many names are beside the folder, MinIO ends the listing too early.
+// Listings of the library nevertheless have every key.
 func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	tests := []struct {
 		name string
@@ -25,7 +25,7 @@ func TestListMinIOFolderBesideManyNames(t *testing.T) {
 	}{
 		{name: "tokens of MinIO"},
 		{
-			name: "tokens of forgotten listings",
+			name: "tokens of listings that MinIO has forgotten",
 			opts: []storage.OpenOption{
 				driver.WithLayer(func(next driver.Driver) driver.Driver { return forgotten{next} }),
 			},

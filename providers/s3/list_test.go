@@ -99,8 +99,9 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// If a server's tokens are slow, the driver requests the first pages by start-after instead. Its own tokens
-// have the number of the page and the last key, which may contain a colon.
+// MinIO is slow if a listing continues by its token. So the driver requests the first 16 pages by the last key of the
+// page before, in start-after. The token "after:2:k" is the driver's own. It means the second such page, after the
+// key k, which may contain a colon.
 func TestListSlowTokensByKey(t *testing.T) {
 	const firstPage = "encoding-type=url&list-type=2&max-keys=10&start-after=0"
 	tests := []struct {
@@ -108,9 +109,9 @@ func TestListSlowTokensByKey(t *testing.T) {
 		profile   string
 		token     string // of the request
 		delimiter string
-		lastKey   string // of the page; "": a:1
+		lastKey   string // of the page; "a:1" if empty
 		wantQuery string
-		wantToken string // of the next page; "next" is that of the server
+		wantToken string // of the next page; "next" is the server's token
 	}{
 		{
 			name:      "a page that ends in a folder",

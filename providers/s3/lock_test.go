@@ -423,6 +423,7 @@ func TestSignedUploadURLLocks(t *testing.T) {
 		}), now)
 	}
 
+	// With a checksum, the locks are in signed headers.
 	signedURL, err := sign(func(r *driver.SignRequest) {
 		r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
 	})
@@ -433,6 +434,7 @@ func TestSignedUploadURLLocks(t *testing.T) {
 	require.Contains(t, signedURL.URL,
 		"x-amz-object-lock-legal-hold%3Bx-amz-object-lock-mode%3Bx-amz-object-lock-retain-until-date")
 
+	// Without a checksum, nothing is signed.
 	_, err = sign(func(*driver.SignRequest) {})
 	require.ErrorIs(t, err, storage.Unsupported)
 	require.Contains(t, s3error.Of(err).Hint, "WithCRC32C")

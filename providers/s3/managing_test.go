@@ -111,8 +111,8 @@ func TestWithCORSApplies(t *testing.T) {
 	}
 }
 
-// UpdateBucket fails with Unsupported for a rule of which MinIO does not store every part, and
-// leaves the rules as they were.
+// MinIO drops AbortUploadsAfterDays of a lifecycle rule without an error. UpdateBucket then fails with Unsupported,
+// and leaves the rules as they were.
 func TestWithLifecycleDroppedByMinIO(t *testing.T) {
 	s := needServer(t, "minio")
 	service := s.service(t)

@@ -70,6 +70,7 @@ var underscored = map[string]string{"owner_id": "7", "owner-id": "8", "a-x": "9"
 func TestMetadataUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "spaces"} {
 		t.Run(profile, func(t *testing.T) {
+			// The server returns "-" for each "_" in the names of metadata.
 			_, b := startHyphenServer(t, profile)
 			withUnderscores := storage.WithMetadata(underscored)
 
@@ -126,8 +127,9 @@ func TestSignedUploadFormUnderscores(t *testing.T) {
 	require.Contains(t, form.Fields, "x-amz-meta-owner-x005F-id")
 }
 
-// If the response to the completion of an upload is lost and the upload is then gone, Upload looks for its
-// write id in the metadata of the object. It finds the id although the server has changed its name.
+// If the response to the completion of an upload is lost and the upload is then gone, Upload looks for its write id
+// in the metadata of the object. It finds the id although this server returns "-" for each "_" in the names of
+// metadata.
 func TestCompletePartsLostUnderscores(t *testing.T) {
 	for _, profile := range []string{"ceph", "unknown", "aws"} {
 		t.Run(profile, func(t *testing.T) {

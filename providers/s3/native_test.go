@@ -101,17 +101,19 @@ func TestWithRequestChangesRemovals(t *testing.T) {
 	})
 	remove := driver.DeleteRequest{Key: "k", Native: []any{setMFA}}
 
+	// The function sets the MFA, the code of a device, which is a header of the request.
 	server.Respond(reply{Status: http.StatusNoContent})
 	require.NoError(t, d.Delete(t.Context(), &remove))
 	require.Equal(t, "serial 123456", server.Last(t).Header.Get("X-Amz-Mfa"))
 
+	// A batch would be a POST.
 	server.Respond(reply{Status: http.StatusNoContent})
 	require.Equal(t, []error{nil}, d.DeleteBatch(t.Context(), []driver.DeleteRequest{remove}))
 	require.Equal(t, "DELETE", server.Last(t).Method)
 }
 
-// A function of WithRequest changes the requests for tags and locks. A function with another input fails
-// with Unsupported, and no request is sent.
+// A function of WithRequest changes the request for tags or locks whose input of the SDK it has as its parameter.
+// With a function for another request, the call fails with Unsupported, and no request is sent.
 func TestWithRequestTagsAndLocks(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
@@ -166,6 +168,7 @@ func TestWithRequestTagsAndLocks(t *testing.T) {
 			require.NoError(t, tt.do([]any{tt.function}))
 			require.Equal(t, sdkcall.Requester, server.Last(t).Header.Get(rawclient.PayerHeader))
 
+			// GetObject is another request.
 			requests := len(server.Requests())
 			other := functionOf(func(*awss3.GetObjectInput) {})
 			require.ErrorIs(t, tt.do([]any{other}), storage.Unsupported)
@@ -199,7 +202,8 @@ func TestWithRequestUpload(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/there", server.Last(t).Header.Get("X-Amz-Website-Redirect-Location"))
 
-	// A large object is one CreateMultipartUpload and two UploadPart.
+	// A large object is one CreateMultipartUpload and two UploadPart. The server responds as S3 does to each of them, and
+	// to the completion.
 	calls := encryptedCalls()
 	server.Respond(
 		calls["CreateMultipartUpload"].reply,
@@ -348,6 +352,8 @@ func TestWithACLRequests(t *testing.T) {
 	server := newStandIn(t)
 	d := server.openDriver(t, "aws")
 	acl := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
+
+	// encryptedCalls has a call of each kind of request that can have native options.
 	for name, call := range encryptedCalls() {
 		t.Run(name, func(t *testing.T) {
 			want := ""
@@ -427,7 +433,8 @@ func openTLSBucket(t *testing.T, change func(*Config), opts ...storage.OpenOptio
 // A signed upload has the headers of native options and of the Config, and signs them, so that the client must send
 // them.
 func TestSignedURLNativeOptions(t *testing.T) {
-	key := WithCustomerKey(newRawKey(t, 0))
+	const firstKey = 0 // of customerKeys
+	key := WithCustomerKey(newRawKey(t, firstKey))
 	kmsHeaders := map[string]string{sseHeader: "aws:kms", kmsKeyHeader: keyARN}
 	tests := []struct {
 		name       string
@@ -444,7 +451,7 @@ func TestSignedURLNativeOptions(t *testing.T) {
 		{
 			name:       "a customer's key",
 			opts:       []storage.SignedUploadOption{key},
-			wantHeader: customerHeaders(customerPrefix, 0),
+			wantHeader: customerHeaders(customerPrefix, firstKey),
 		},
 		{
 			name:       "an ACL",
@@ -467,7 +474,8 @@ func TestSignedURLNativeOptions(t *testing.T) {
 
 // A signed download has the headers of a customer's key, and signs them.
 func TestSignedDownloadNativeOptions(t *testing.T) {
-	key := WithCustomerKey(newRawKey(t, 0))
+	const firstKey = 0 // of customerKeys
+	key := WithCustomerKey(newRawKey(t, firstKey))
 	tests := []struct {
 		name       string
 		opts       []storage.SignedDownloadOption
@@ -477,12 +485,12 @@ func TestSignedDownloadNativeOptions(t *testing.T) {
 		{
 			name:       "a customer's key",
 			opts:       []storage.SignedDownloadOption{key},
-			wantHeader: customerHeaders(customerPrefix, 0),
+			wantHeader: customerHeaders(customerPrefix, firstKey),
 		},
 		{
 			name:       "a customer's key for HEAD",
 			opts:       []storage.SignedDownloadOption{key, storage.WithMethod(http.MethodHead)},
-			wantHeader: customerHeaders(customerPrefix, 0),
+			wantHeader: customerHeaders(customerPrefix, firstKey),
 		},
 	}
 	for _, tt := range tests {
@@ -624,7 +632,8 @@ func TestExpectedBucketOwnerRequests(t *testing.T) {
 	require.Equal(t, owner, server.Last(t).Header.Get(rawclient.OwnerHeader))
 }
 
-// A request for the buckets of an account names no expected owner.
+// A listing of an account's buckets names no expected owner, because ExpectedBucketOwner is about requests for one
+// bucket.
 func TestExpectedBucketOwnerOfService(t *testing.T) {
 	server := newStandIn(t, xmlReply(`<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>`))
 	service, err := NewServiceDriver(t.Context(), Config{

@@ -168,9 +168,8 @@ func (d *damagedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Without a profile of the server, a feature that no response proves stays Unsupported, and the suite passes. A profile
-// changes nothing for keys, listings and parallel reads, so the cases for these do not run again. The server is ours,
-// because other servers refuse some keys.
+// Without a profile of the server, a feature that no response proves stays Unsupported, and the conformance suite
+// passes. The server is ours, because other servers refuse some keys.
 func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 	testserver.Further(t)
 	leaveOutOfSupportTable(t)
@@ -185,6 +184,8 @@ func TestFurtherConformanceWithoutAProfile(t *testing.T) {
 		require.NoError(t, err)
 		return b
 	}
+
+	// A profile changes nothing for keys, listings and parallel reads, so the suite's rules for these are left out.
 	keysListingsAndReads := []string{"K3", "K4", "K5", "L1", "L2", "L3", "L4", "R6", "R7", "R8", "V-FS"}
 	storagetest.RunDriver(t, open,
 		storagetest.WithVersionedOpen(openVersioned),

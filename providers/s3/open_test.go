@@ -527,13 +527,13 @@ func TestProfileWithoutEndpoint(t *testing.T) {
 		name, profile, region string
 		client                *awss3.Client
 	}{
-		{name: "a missing region", profile: "spaces"},
-		{name: "an invalid region", profile: "spaces", region: "x.example.org/"},
+		{name: "a host for each region, and no region", profile: "spaces"},
+		{name: "a host for each region, and an invalid region", profile: "spaces", region: "x.example.org/"},
 		{name: "a host for each account", profile: "r2"},
 		{name: "a profile without a host", profile: "minio", region: "us-east-1"},
 		{name: "another profile without a host", profile: "garage"},
-		{name: "a probed profile", profile: "ceph (probed)", region: "us-east-1"},
-		{name: "a client of Amazon", profile: "wasabi", client: client},
+		{name: "a profile that s3probe returned", profile: "ceph (probed)", region: "us-east-1"},
+		{name: "a client that is configured for Amazon", profile: "wasabi", client: client},
 	}
 
 	for _, tt := range tests {
@@ -646,19 +646,23 @@ func TestAddress(t *testing.T) {
 
 // parseAddress fails with InvalidArgument if a part of an address has no meaning.
 func TestInvalidAddress(t *testing.T) {
-	for _, address := range []string{
-		"s3://photos?request_payer=true",
-		"s3://photos?request_payer=",
-		"s3://photos/prefix",
-		"s3://photos:9000",
-		"s3://key:secret@photos",
-		"s3:photos",
-		"s3://photos?path_style=yes",
-		"s3://photos?anonymous=",
-		"s3://photos?profile=none",
-	} {
-		t.Run(address, func(t *testing.T) {
-			u, err := url.Parse(address)
+	tests := []struct {
+		name    string
+		address string
+	}{
+		{name: "request_payer is not requester", address: "s3://photos?request_payer=true"},
+		{name: "an empty request_payer", address: "s3://photos?request_payer="},
+		{name: "a prefix", address: "s3://photos/prefix"},
+		{name: "a port", address: "s3://photos:9000"},
+		{name: "a user", address: "s3://key:secret@photos"},
+		{name: "no slashes", address: "s3:photos"},
+		{name: "path_style is neither true nor false", address: "s3://photos?path_style=yes"},
+		{name: "anonymous is neither true nor false", address: "s3://photos?anonymous="},
+		{name: "an unknown profile", address: "s3://photos?profile=none"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			u, err := url.Parse(tt.address)
 			require.NoError(t, err)
 			_, err = parseAddress(u)
 			require.ErrorIs(t, err, storage.InvalidArgument)
@@ -892,6 +896,7 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 		c.SecretKey = ""
 	})
 
+	// The server answers with status 500, which the SDK would retry.
 	_, err := d.Put(t.Context(), wiretest.Put("k", "hello"))
 	require.Error(t, err)
 	require.Len(t, server.Lines(), 1, "the SDK must not retry")
@@ -899,7 +904,7 @@ func TestSDKSwitchesBreakNothing(t *testing.T) {
 	got := server.Last(t)
 	require.Empty(t, got.Header.Get("X-Amz-Trailer"), "the SDK must add no checksum")
 	require.Equal(t, "hello", got.Body)
-	require.NotEmpty(t, got.Header.Get("Content-Md5"))
+	require.NotEmpty(t, got.Header.Get("Content-Md5"), "the driver's own checksum")
 }
 
 // Two buckets belong to one account if they have the same endpoint and credentials. Credentials in an aws.Config cannot
@@ -916,18 +921,20 @@ func TestAccountsOfOneCredential(t *testing.T) {
 	withKey := Config{Endpoint: "http://127.0.0.1:9000", AccessKeyID: "key", SecretKey: "secret"}
 	withOtherKey := withKey
 	withOtherKey.AccessKeyID = "other"
-	elsewhere := withKey
-	elsewhere.Endpoint = "http://127.0.0.1:9001"
-	ofEnvironment := Config{Endpoint: withKey.Endpoint}
-	ofSDK := Config{Region: "eu-west-1", AWS: &aws.Config{}}
+	atOtherEndpoint := withKey
+	atOtherEndpoint.Endpoint = "http://127.0.0.1:9001"
+	withEnvironment := Config{Endpoint: withKey.Endpoint}
+	withSDKConfig := Config{Region: "eu-west-1", AWS: &aws.Config{}}
 
+	// The same Config gives the same account.
 	require.Equal(t, accountOf(withKey), accountOf(withKey))
-	require.Equal(t, accountOf(ofEnvironment), accountOf(ofEnvironment))
+	require.Equal(t, accountOf(withEnvironment), accountOf(withEnvironment))
 
+	// Another key, endpoint or source of credentials gives another account.
 	require.NotEqual(t, accountOf(withKey), accountOf(withOtherKey))
-	require.NotEqual(t, accountOf(withKey), accountOf(elsewhere))
-	require.NotEqual(t, accountOf(withKey), accountOf(ofEnvironment))
+	require.NotEqual(t, accountOf(withKey), accountOf(atOtherEndpoint))
+	require.NotEqual(t, accountOf(withKey), accountOf(withEnvironment))
 
 	// Even the same aws.Config gives two accounts.
-	require.NotSame(t, accountOf(ofSDK), accountOf(ofSDK))
+	require.NotSame(t, accountOf(withSDKConfig), accountOf(withSDKConfig))
 }

@@ -165,6 +165,7 @@ func TestListUploadsInvalidToken(t *testing.T) {
 // If the key of one upload has a control character, ListUploads asks again with encoding-type=url,
 // so that the others stay visible. aws/aws-sdk-java#3112, ceph/ceph#30993.
 func TestListUploadsControlCharacters(t *testing.T) {
+	// page returns a page with one upload. The next page begins after the key next.
 	page := func(encoding, key, next string) reply {
 		return reply{Body: `<ListMultipartUploadsResult>` + encoding + `<IsTruncated>true</IsTruncated>` +
 			`<NextKeyMarker>` + next + `</NextKeyMarker><NextUploadIdMarker>u2</NextUploadIdMarker>` +
@@ -189,13 +190,13 @@ func TestListUploadsControlCharacters(t *testing.T) {
 			wantNextKey: "c%252B",
 			wantLines:   []string{plain},
 		},
-		"Amazon": {
+		"escaped and announced, as by Amazon": {
 			replies:     []reply{unreadable, page(escaped, "a%01+b%2B", "c%02+d")},
 			wantKey:     "a\x01 b+",
 			wantNextKey: "c%02%20d",
 			wantLines:   []string{plain, withEscapes},
 		},
-		"Ceph": {
+		"escaped, but not announced, as by Ceph": {
 			replies:     []reply{unreadable, page("", "a%01%20b%2B", "c+d")},
 			wantKey:     "a\x01 b+",
 			wantNextKey: "c%2Bd",

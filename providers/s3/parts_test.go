@@ -122,49 +122,49 @@ func TestCompleteParts(t *testing.T) {
 	tests := []struct {
 		name, profile string
 		condition     storage.Condition
-		header        map[string]string
-		hasPartSums   bool // the body has a checksum of each part
+		wantHeader    map[string]string // "": the request lacks this header
+		wantPartSums  bool              // the body has a checksum of each part
 	}{
 		{
 			name:    "checksum and size of the object",
 			profile: "aws",
-			header: map[string]string{
+			wantHeader: map[string]string{
 				"X-Amz-Checksum-Crc32c": "mnG7TA==",
 				"X-Amz-Checksum-Type":   "FULL_OBJECT",
 				"X-Amz-Mp-Object-Size":  "5",
 				"If-Match":              "",
 				"If-None-Match":         "",
 			},
-			hasPartSums: true,
+			wantPartSums: true,
 		},
 		{
-			name:        "a server with checksums of checksums",
-			profile:     "r2",
-			header:      map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""},
-			hasPartSums: true,
+			name:         "a server with checksums of checksums",
+			profile:      "r2",
+			wantHeader:   map[string]string{"X-Amz-Checksum-Crc32c": "", "X-Amz-Checksum-Type": ""},
+			wantPartSums: true,
 		},
 		{
 			name:    "a server without checksums",
 			profile: "b2",
-			header: map[string]string{
+			wantHeader: map[string]string{
 				"X-Amz-Checksum-Crc32c": "",
 				"X-Amz-Checksum-Type":   "",
 				"X-Amz-Mp-Object-Size":  "",
 			},
 		},
 		{
-			name:        "create-only",
-			profile:     "aws",
-			condition:   storage.Condition{Absent: true},
-			header:      map[string]string{"If-None-Match": "*", "If-Match": ""},
-			hasPartSums: true,
+			name:         "create-only",
+			profile:      "aws",
+			condition:    storage.Condition{Absent: true},
+			wantHeader:   map[string]string{"If-None-Match": "*", "If-Match": ""},
+			wantPartSums: true,
 		},
 		{
-			name:        "compare and swap",
-			profile:     "aws",
-			condition:   storage.Condition{Revision: etag},
-			header:      map[string]string{"If-None-Match": "", "If-Match": etag},
-			hasPartSums: true,
+			name:         "compare and swap",
+			profile:      "aws",
+			condition:    storage.Condition{Revision: etag},
+			wantHeader:   map[string]string{"If-None-Match": "", "If-Match": etag},
+			wantPartSums: true,
 		},
 	}
 	for _, tt := range tests {
@@ -185,10 +185,10 @@ func TestCompleteParts(t *testing.T) {
 			require.Equal(t, []string{"POST /photos/k?uploadId=u1"}, server.Lines())
 
 			got := server.Last(t)
-			for name, value := range tt.header {
+			for name, value := range tt.wantHeader {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
-			require.Equal(t, tt.hasPartSums, strings.Contains(got.Body, "ChecksumCRC32C"))
+			require.Equal(t, tt.wantPartSums, strings.Contains(got.Body, "ChecksumCRC32C"))
 			require.Contains(t, got.Body, "<PartNumber>1</PartNumber>")
 		})
 	}
@@ -219,63 +219,63 @@ func TestCompletePartsResponse(t *testing.T) {
 		condition   storage.Condition
 		reply       reply
 		wantCode    storage.Code
-		status      int
-		wantUnknown bool
+		wantStatus  int
+		wantUnknown bool // whether the object may have been stored
 	}{
 		{
-			name:      "the condition fails",
-			condition: storage.Condition{Absent: true},
-			reply:     errorReply(412, "PreconditionFailed", ""),
-			wantCode:  storage.PreconditionFailed,
-			status:    412,
+			name:       "the condition fails",
+			condition:  storage.Condition{Absent: true},
+			reply:      errorReply(412, "PreconditionFailed", ""),
+			wantCode:   storage.PreconditionFailed,
+			wantStatus: 412,
 		},
 		{
-			name:      "an update of a missing object",
-			condition: storage.Condition{Revision: etag},
-			reply:     errorReply(404, "NoSuchKey", ""),
-			wantCode:  storage.PreconditionFailed,
-			status:    404,
+			name:       "an update of a missing object",
+			condition:  storage.Condition{Revision: etag},
+			reply:      errorReply(404, "NoSuchKey", ""),
+			wantCode:   storage.PreconditionFailed,
+			wantStatus: 404,
 		},
 		{
-			name:      "a conflict with another write",
-			condition: storage.Condition{Absent: true},
-			reply:     errorReply(409, "ConditionalRequestConflict", ""),
-			wantCode:  storage.Unavailable,
-			status:    409,
+			name:       "a conflict with another write",
+			condition:  storage.Condition{Absent: true},
+			reply:      errorReply(409, "ConditionalRequestConflict", ""),
+			wantCode:   storage.Unavailable,
+			wantStatus: 409,
 		},
 		{
-			name:      "a missing upload",
-			condition: storage.Condition{Revision: etag},
-			reply:     errorReply(404, "NoSuchUpload", ""),
-			wantCode:  storage.InvalidArgument,
-			status:    404,
+			name:       "a missing upload",
+			condition:  storage.Condition{Revision: etag},
+			reply:      errorReply(404, "NoSuchUpload", ""),
+			wantCode:   storage.InvalidArgument,
+			wantStatus: 404,
 		},
 		{
 			name:        "200 with an error in its body",
 			reply:       reply{Body: errorReply(0, "InternalError", "").Body},
 			wantCode:    storage.Unavailable,
-			status:      500,
+			wantStatus:  500,
 			wantUnknown: true,
 		},
 		{
 			name:        "a truncated 200",
 			reply:       reply{Header: map[string]string{"Content-Length": "500"}, Body: finished[:40]},
 			wantCode:    storage.Unavailable,
-			status:      200,
+			wantStatus:  200,
 			wantUnknown: true,
 		},
 		{name: "no response", reply: reply{Cut: true}, wantCode: storage.Unavailable, wantUnknown: true},
 		{
-			name:     "the checksum of the whole object differs",
-			reply:    errorReply(400, "BadDigest", ""),
-			wantCode: storage.ChecksumMismatch,
-			status:   400,
+			name:       "the checksum of the whole object differs",
+			reply:      errorReply(400, "BadDigest", ""),
+			wantCode:   storage.ChecksumMismatch,
+			wantStatus: 400,
 		},
 		{
-			name:     "a part is too small",
-			reply:    errorReply(400, "EntityTooSmall", ""),
-			wantCode: storage.InvalidArgument,
-			status:   400,
+			name:       "a part is too small",
+			reply:      errorReply(400, "EntityTooSmall", ""),
+			wantCode:   storage.InvalidArgument,
+			wantStatus: 400,
 		},
 	}
 	for _, tt := range tests {
@@ -285,7 +285,7 @@ func TestCompletePartsResponse(t *testing.T) {
 			e := &storage.Error{}
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.wantCode, e.Code, "%v", err)
-			require.Equal(t, tt.status, e.Status)
+			require.Equal(t, tt.wantStatus, e.Status)
 			require.Equal(t, tt.wantUnknown, e.Unknown, "%v", err)
 		})
 	}
@@ -427,24 +427,25 @@ func TestAbortParts(t *testing.T) {
 // InternalError or an unknown code, the outcome is unknown, and nothing is aborted.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html.
 func TestCompletePartsRefusedAfter200(t *testing.T) {
+	// By the code of the refusal.
 	tests := map[string]struct {
-		want             storage.Code
-		isOutcomeUnknown bool
+		want               storage.Code
+		wantOutcomeUnknown bool
 	}{
 		"BadDigest":                  {want: storage.ChecksumMismatch},
 		"InvalidPart":                {want: storage.InvalidArgument},
 		"AccessDenied":               {want: storage.PermissionDenied},
 		"PreconditionFailed":         {want: storage.PreconditionFailed},
 		"ConditionalRequestConflict": {want: storage.Unavailable},
-		"InternalError":              {want: storage.Unavailable, isOutcomeUnknown: true},
-		"WhoKnows":                   {want: storage.Unavailable, isOutcomeUnknown: true},
+		"InternalError":              {want: storage.Unavailable, wantOutcomeUnknown: true},
+		"WhoKnows":                   {want: storage.Unavailable, wantOutcomeUnknown: true},
 	}
 
 	for code, tt := range tests {
 		t.Run(code, func(t *testing.T) {
 			// The server answers all requests of the upload as S3 does, except for the completion.
 			server := newStandIn(t)
-			complete := calls["complete"]
+			complete := calls["complete"] // knows its request, and the successes of all others
 			server.Answer = func(r wiretest.Request) reply {
 				switch {
 				// S3 sends white space while it completes the upload, and then the error.
@@ -464,9 +465,9 @@ func TestCompletePartsRefusedAfter200(t *testing.T) {
 			body := strings.NewReader(strings.Repeat("x", size))
 			_, err := b.Upload(t.Context(), "k", body, storage.IfAbsent(), storage.WithPartSize(partSize))
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.isOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
+			require.Equal(t, tt.wantOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown), "%v", err)
 			isAborted := slices.Contains(server.Calls(), "DELETE /photos/k")
-			require.Equal(t, !tt.isOutcomeUnknown, isAborted)
+			require.Equal(t, !tt.wantOutcomeUnknown, isAborted)
 		})
 	}
 }

@@ -123,11 +123,12 @@ func TestProfileLimits(t *testing.T) {
 // "*".
 func TestProfileHosts(t *testing.T) {
 	tests := []struct {
-		pattern, host, region string
-		matches               bool
+		pattern, host string
+		wantMatch     bool
+		wantRegion    string // the label for {region}
 	}{
-		{pattern: "s3.{region}.example.com", host: "s3.here.example.com", region: "here", matches: true},
-		{pattern: "*.example.com", host: "a.b.example.com", matches: true},
+		{pattern: "s3.{region}.example.com", host: "s3.here.example.com", wantMatch: true, wantRegion: "here"},
+		{pattern: "*.example.com", host: "a.b.example.com", wantMatch: true},
 
 		{pattern: "s3.{region}.example.com", host: "s3.example.com"},
 		{pattern: "s3.{region}.example.com", host: "s3.a.b.example.com"},
@@ -141,9 +142,9 @@ func TestProfileHosts(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%q for %q", tt.host, tt.pattern), func(t *testing.T) {
 			region, ok := hostname.Match(tt.pattern, tt.host)
-			require.Equal(t, tt.matches, ok)
-			if tt.matches {
-				require.Equal(t, tt.region, region)
+			require.Equal(t, tt.wantMatch, ok)
+			if tt.wantMatch {
+				require.Equal(t, tt.wantRegion, region)
 			}
 		})
 	}

@@ -24,17 +24,17 @@ func TestPutRequest(t *testing.T) {
 		Metadata:           map[string]string{"owner": "me", "omnibucketwriteid": "1"},
 	}
 	tests := []struct {
-		name    string
-		profile string
-		request func(*driver.PutRequest)
-		line    string
-		header  map[string]string // "": the header must be missing
+		name       string
+		profile    string
+		change     func(*driver.PutRequest)
+		wantLine   string
+		wantHeader map[string]string // "": the header must be missing
 	}{
 		{
-			name:    "the checksum is in a header, and the body has no SHA-256",
-			profile: "aws",
-			line:    "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{
+			name:     "the checksum is in a header, and the body has no SHA-256",
+			profile:  "aws",
+			wantLine: "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{
 				"X-Amz-Checksum-Crc32c":        "mnG7TA==",
 				"X-Amz-Content-Sha256":         "UNSIGNED-PAYLOAD",
 				"X-Amz-Trailer":                "",
@@ -46,10 +46,10 @@ func TestPutRequest(t *testing.T) {
 			},
 		},
 		{
-			name:    "without CRC32C, only an MD5 is sent",
-			profile: "b2",
-			line:    "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{
+			name:     "without CRC32C, only an MD5 is sent",
+			profile:  "b2",
+			wantLine: "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{
 				"Content-Md5":                  "XUFAKrxLKna5cZ2REBfFkg==",
 				"X-Amz-Checksum-Crc32c":        "",
 				"X-Amz-Checksum-Crc32":         "",
@@ -60,11 +60,11 @@ func TestPutRequest(t *testing.T) {
 		{
 			name:    "attributes",
 			profile: "aws",
-			request: func(r *driver.PutRequest) {
+			change: func(r *driver.PutRequest) {
 				r.Properties = all
 			},
-			line: "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{
+			wantLine: "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{
 				"Content-Type":                 "text/plain",
 				"Content-Encoding":             "gzip",
 				"Content-Disposition":          "inline",
@@ -79,37 +79,37 @@ func TestPutRequest(t *testing.T) {
 		{
 			name:    "create-only",
 			profile: "aws",
-			request: func(r *driver.PutRequest) {
+			change: func(r *driver.PutRequest) {
 				r.Condition.Absent = true
 			},
-			line:   "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{"If-None-Match": "*", "If-Match": ""},
+			wantLine:   "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{"If-None-Match": "*", "If-Match": ""},
 		},
 		{
 			name:    "compare and swap, with the quotes of the ETag",
 			profile: "aws",
-			request: func(r *driver.PutRequest) {
+			change: func(r *driver.PutRequest) {
 				r.Condition.Revision = etag
 			},
-			line:   "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{"If-Match": etag, "If-None-Match": ""},
+			wantLine:   "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{"If-Match": etag, "If-None-Match": ""},
 		},
 		{
 			name:    "public by an ACL",
 			profile: "aws",
-			request: func(r *driver.PutRequest) {
+			change: func(r *driver.PutRequest) {
 				r.PublicRead = true
 			},
-			line:   "PUT /photos/a/b.txt?x-id=PutObject",
-			header: map[string]string{"X-Amz-Acl": "public-read"},
+			wantLine:   "PUT /photos/a/b.txt?x-id=PutObject",
+			wantHeader: map[string]string{"X-Amz-Acl": "public-read"},
 		},
 		{
 			name:    "every byte of a key is escaped except unreserved characters and slashes",
 			profile: "aws",
-			request: func(r *driver.PutRequest) {
+			change: func(r *driver.PutRequest) {
 				r.Key = "a b/+%25?#é😀~.txt"
 			},
-			line: "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
+			wantLine: "PUT /photos/a%20b/%2B%2525%3F%23%C3%A9%F0%9F%98%80~.txt?x-id=PutObject",
 		},
 	}
 	for _, tt := range tests {
@@ -123,17 +123,17 @@ func TestPutRequest(t *testing.T) {
 				},
 			})
 			r := wiretest.Put("a/b.txt", "hello")
-			if tt.request != nil {
-				tt.request(r)
+			if tt.change != nil {
+				tt.change(r)
 			}
 
 			attrs, err := server.openDriver(t, tt.profile).Put(t.Context(), r)
 			require.NoError(t, err)
-			require.Equal(t, []string{tt.line}, server.Lines(), "one request")
+			require.Equal(t, []string{tt.wantLine}, server.Lines(), "one request")
 
 			got := server.Last(t)
 			require.Equal(t, "hello", got.Body, "the body must have no chunks and no trailer")
-			for name, value := range tt.header {
+			for name, value := range tt.wantHeader {
 				require.Equal(t, value, got.Header.Get(name), name)
 			}
 			require.Equal(t, etag, attrs.Revision)
@@ -147,15 +147,15 @@ func TestPutRequest(t *testing.T) {
 // object may have been stored.
 func TestPutResponse(t *testing.T) {
 	tests := []struct {
-		name        string
-		condition   storage.Condition
-		response    reply
-		wantCode    storage.Code
-		wantUnknown bool
-		again       bool
+		name          string
+		condition     storage.Condition
+		response      reply
+		wantCode      storage.Code
+		wantUnknown   bool // whether the object may have been stored
+		wantRetryable bool
 	}{
 		{
-			name:      "412",
+			name:      "a failed condition is 412",
 			condition: storage.Condition{Absent: true},
 			response:  errorReply(412, "PreconditionFailed", ""),
 			wantCode:  storage.PreconditionFailed,
@@ -179,11 +179,11 @@ func TestPutResponse(t *testing.T) {
 			wantCode:  storage.PreconditionFailed,
 		},
 		{
-			name:      "a conflict is not a failed condition",
-			condition: storage.Condition{Absent: true},
-			response:  errorReply(409, "ConditionalRequestConflict", ""),
-			wantCode:  storage.Unavailable,
-			again:     true,
+			name:          "a conflict is not a failed condition",
+			condition:     storage.Condition{Absent: true},
+			response:      errorReply(409, "ConditionalRequestConflict", ""),
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{
 			name:     "a missing bucket",
@@ -191,45 +191,45 @@ func TestPutResponse(t *testing.T) {
 			wantCode: storage.BucketNotFound,
 		},
 		{
-			name:        "the outcome of a 500 is unknown",
-			response:    errorReply(500, "InternalError", ""),
-			wantCode:    storage.Unavailable,
-			wantUnknown: true,
-			again:       true,
+			name:          "the outcome of a 500 is unknown",
+			response:      errorReply(500, "InternalError", ""),
+			wantCode:      storage.Unavailable,
+			wantUnknown:   true,
+			wantRetryable: true,
 		},
 		{
-			name:        "the outcome of a 502 is unknown",
-			response:    reply{Status: 502},
-			wantCode:    storage.Unavailable,
-			wantUnknown: true,
-			again:       true,
+			name:          "the outcome of a 502 is unknown",
+			response:      reply{Status: 502},
+			wantCode:      storage.Unavailable,
+			wantUnknown:   true,
+			wantRetryable: true,
 		},
 		{
-			name:        "the outcome of a 504 is unknown",
-			response:    reply{Status: 504},
-			wantCode:    storage.Unavailable,
-			wantUnknown: true,
-			again:       true,
+			name:          "the outcome of a 504 is unknown",
+			response:      reply{Status: 504},
+			wantCode:      storage.Unavailable,
+			wantUnknown:   true,
+			wantRetryable: true,
 		},
 		{
-			name:     "503 is a refusal",
-			response: errorReply(503, "SlowDown", ""),
-			wantCode: storage.RateLimited,
-			again:    true,
+			name:          "503 is a refusal",
+			response:      errorReply(503, "SlowDown", ""),
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
 		},
 		{
-			name:        "200 with an error in its body",
-			response:    reply{Body: errorReply(0, "InternalError", "").Body},
-			wantCode:    storage.Unavailable,
-			wantUnknown: true,
-			again:       true,
+			name:          "200 with an error in its body",
+			response:      reply{Body: errorReply(0, "InternalError", "").Body},
+			wantCode:      storage.Unavailable,
+			wantUnknown:   true,
+			wantRetryable: true,
 		},
 		{
-			name:        "no response",
-			response:    reply{Cut: true},
-			wantCode:    storage.Unavailable,
-			wantUnknown: true,
-			again:       true,
+			name:          "no response",
+			response:      reply{Cut: true},
+			wantCode:      storage.Unavailable,
+			wantUnknown:   true,
+			wantRetryable: true,
 		},
 		{
 			name:     "damaged during the transfer",
@@ -253,7 +253,7 @@ func TestPutResponse(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, tt.wantCode, e.Code, "%v", err)
 			require.Equal(t, tt.wantUnknown, e.Unknown, "outcome unknown: %v", err)
-			require.Equal(t, tt.again, e.Retryable, "retryable: %v", err)
+			require.Equal(t, tt.wantRetryable, e.Retryable, "retryable: %v", err)
 			require.Len(t, server.Requests(), 1, "the driver must leave retries to the engine")
 		})
 	}

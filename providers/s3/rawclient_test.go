@@ -262,6 +262,7 @@ func TestRawClientSendsWhatTheSDKSends(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// Each call gets this response. The Content-Range is for those that read a range.
 			server := newStandIn(t, reply{
 				Status: 206,
 				Header: map[string]string{"ETag": etag, "Content-Range": "bytes 5-14/20"},
@@ -289,6 +290,7 @@ func requireSameRequest(t *testing.T, server *standIn, raw, sdk *objectDriver, c
 
 // Over TLS, too, the raw client sends the same requests as the SDK's client.
 func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
+	// Each call gets this response. The Content-Range is for those that read a range.
 	response := reply{
 		Status: 206,
 		Header: map[string]string{
@@ -311,13 +313,14 @@ func TestRawClientOverTLSSendsWhatTheSDKSends(t *testing.T) {
 
 // For native options and for options of the Config, the raw client sends the same requests as the SDK's client.
 func TestRawClientSendsTheOptionsThatTheSDKSends(t *testing.T) {
+	const firstKey = 0 // of customerKeys
 	keyID := keyARN
 	tests := map[string]struct {
 		change func(*Config) // sets the option of the Config; nil if there is none
 		native []any         // the options of each call
 	}{
 		"no option":        {},
-		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, 0))}},
+		"a customer's key": {native: []any{customerkey.New("WithCustomerKey", newRawKey(t, firstKey))}},
 		"a key of KMS":     {native: []any{&option.KMSKey{Argument: "WithKMSKey", ID: &keyID, BucketKey: true}}},
 		"a canned ACL":     {native: []any{option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)}},
 		"a key of KMS in the Config": {change: func(c *Config) {

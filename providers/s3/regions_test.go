@@ -182,14 +182,15 @@ func TestBucketInfoRegion(t *testing.T) {
 // CreateBucket creates a bucket in the account's own namespace if its name ends with an account of
 // twelve digits, a region and "an". The address of such a bucket is valid, too.
 func TestCreateBucketNamespace(t *testing.T) {
+	// The namespace in the request, by the name of the bucket.
 	for name, want := range map[string]string{
 		"photos":                             "",
 		"photos-an":                          "",
 		"photos-111122223333-eu-west-1-an":   "account-regional",
-		"photos-11112222333-eu-west-1-an":    "",
-		"photos-2026-111122223333-eu-west-1": "",
+		"photos-11112222333-eu-west-1-an":    "", // eleven digits
+		"photos-2026-111122223333-eu-west-1": "", // no "an"
 		"a-111122223333-us-gov-west-1-an":    "account-regional",
-		"111122223333-eu-west-1-an":          "",
+		"111122223333-eu-west-1-an":          "", // nothing before the account
 	} {
 		t.Run(name, func(t *testing.T) {
 			amazon := &amazonByRegion{}
@@ -232,8 +233,8 @@ func TestRegionOfOneEndpoint(t *testing.T) {
 	require.Contains(t, transport.headers["DELETE /photos"].Get("Authorization"), "/here/s3/")
 }
 
-// Each client of the SDK gets its own provider of session credentials, and not a copy of another
-// client's.
+// The SDK has a provider of session credentials for directory buckets (S3 Express). Each client of the SDK gets its
+// own provider, and not a copy of another client's.
 func TestExpressCredentialsOfClients(t *testing.T) {
 	d, err := NewDriver(t.Context(), Config{
 		Bucket:      "photos",

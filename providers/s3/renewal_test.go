@@ -425,6 +425,7 @@ func TestCredentialsRefusedConcurrently(t *testing.T) {
 // The abort of a failed upload uses the new token if the old one has expired meanwhile, so that no
 // parts remain. grafana/loki#8964.
 func TestAbortPartsNewCredentials(t *testing.T) {
+	// The store accepts one key at a time, which is in a shared file. It refuses other keys with ExpiredToken.
 	r := newRotation(t, "ExpiredToken", http.StatusBadRequest)
 	b, _, acceptNextKey := r.open(t, source{config: configOfSharedFile})
 
@@ -512,6 +513,7 @@ func TestCredentialsWithoutSuccessor(t *testing.T) {
 // A credentials file whose keys were refused is read again, because it may have been half written
 // at the first call.
 func TestCredentialsFileReadAgain(t *testing.T) {
+	// The server accepts one key at a time. The file has another one, until rotate writes the key that is valid then.
 	r := newRotation(t, "InvalidAccessKeyId", http.StatusForbidden)
 	file := filepath.Join(t.TempDir(), "credentials")
 	invalidKey := numberedKey(40)

@@ -28,11 +28,11 @@ func headOf(header map[string]string) reply {
 func TestRestoreRequest(t *testing.T) {
 	archived := map[string]string{"X-Amz-Storage-Class": "GLACIER"}
 	tests := map[string]struct {
-		head     map[string]string
+		head     map[string]string // the headers of the object, which show its state
 		tier     string
-		response reply
-		wantBody []string // parts of the request
-		want     storage.Code
+		response reply        // to the POST
+		wantBody []string     // parts of the body of the POST
+		want     storage.Code // "": success
 	}{
 		"an archived object": {
 			head:     archived,
@@ -65,6 +65,7 @@ func TestRestoreRequest(t *testing.T) {
 			response: reply{Status: 202},
 			wantBody: []string{"<Tier>Expedited</Tier>"},
 		},
+		// A copy that is being made is as good as a new one.
 		"a restore in progress, in a slower tier": {
 			head:     map[string]string{"X-Amz-Restore": `ongoing-request="true"`},
 			tier:     "Bulk",
@@ -74,6 +75,7 @@ func TestRestoreRequest(t *testing.T) {
 			head:     archived,
 			response: errorReply(409, "RestoreAlreadyInProgress", ""),
 		},
+		// This object can be read without a restored copy.
 		"an object that is not archived": {
 			head: map[string]string{},
 			response: errorReply(403, "InvalidObjectState",
@@ -191,6 +193,7 @@ func TestArchived(t *testing.T) {
 
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
+			// With NativeAttrs, the SDK reads the response, and otherwise the raw client.
 			for _, native := range []bool{false, true} {
 				d := newStandIn(t, headOf(tt.header)).openDriver(t, "aws")
 				attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", NativeAttrs: native})

@@ -280,7 +280,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 	tests := []struct {
 		name         string
 		opts         []storage.BucketOption
-		isSet        bool // the bucket has versioning and public access
+		wantSet      bool // the bucket has versioning and public access
 		wantRequests []string
 	}{
 		{
@@ -291,7 +291,7 @@ func TestCreateBucketDefaults(t *testing.T) {
 				storage.WithLifecycle(),
 				storage.WithCORS(),
 			},
-			isSet: true,
+			wantSet: true,
 			wantRequests: []string{
 				"HEAD /",
 				"PUT /",
@@ -313,8 +313,8 @@ func TestCreateBucketDefaults(t *testing.T) {
 			service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
 			info, err := service.CreateBucket(t.Context(), wiretest.BucketRequest(tt.opts...))
 			require.NoError(t, err)
-			require.Equal(t, tt.isSet, info.Versioning)
-			require.Equal(t, tt.isSet, info.Public)
+			require.Equal(t, tt.wantSet, info.Versioning)
+			require.Equal(t, tt.wantSet, info.Public)
 			require.Equal(t, tt.wantRequests, transport.requests)
 		})
 	}
@@ -962,10 +962,13 @@ func TestUpdateBucketPublicDenied(t *testing.T) {
 // the server does not have.
 func TestBucketInfoErrors(t *testing.T) {
 	tests := map[string]struct {
-		replies map[string]string
-		want    storage.Code // "" if BucketInfo succeeds
+		replies map[string]string // bucketReplies has those for a bucket without settings, with changes
+		want    storage.Code      // "" if BucketInfo succeeds
 	}{
-		"a missing bucket": {replies: newBucketReplies(nil), want: storage.BucketNotFound},
+		"a missing bucket": {
+			replies: bucketReplies(map[string]string{"HEAD /": "404 "}),
+			want:    storage.BucketNotFound,
+		},
 		"a setting that fails": {
 			replies: bucketReplies(map[string]string{"GET /?cors": errorResponse(503, "SlowDown")}),
 			want:    storage.RateLimited,

@@ -229,6 +229,8 @@ func TestCreateBucketInternalError(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service, transport := newScriptedService(t, Config{}, newBucketReplies(nil))
+
+				// After these responses, the server responds as it does for a new bucket.
 				transport.first = map[string][]string{"HEAD /": tt.heads, "PUT /": tt.creates}
 
 				_, err := engine.NewService(service).CreateBucket(t.Context(), "photos")
@@ -289,6 +291,7 @@ func TestUpdateBucketPolicyRefused(t *testing.T) {
 	const blocked = `200 <PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy>` +
 		`<RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>`
 	synctest.Test(t, func(t *testing.T) {
+		// The server has a bucket with the block, and refuses any policy.
 		service, transport := newScriptedService(t, Config{}, newBucketReplies(map[string]string{
 			"HEAD /":                  "200 ",
 			"GET /?publicAccessBlock": blocked,

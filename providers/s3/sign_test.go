@@ -484,16 +484,19 @@ func TestSigningErrors(t *testing.T) {
 // The signing key makes the same signature of a form's policy as the SDK.
 func TestSigningKeyMatchesSigV4(t *testing.T) {
 	d := mustOpen(t, Config{AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}})
+
+	// The SDK signs a form.
 	presigner := awss3.NewPresignClient(d.account.client)
 	input := &awss3.PutObjectInput{Bucket: aws.String("photos"), Key: aws.String("a")}
 	presigned, err := presigner.PresignPostObject(t.Context(), input)
 	require.NoError(t, err)
-	day, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
+	signedAt, err := time.Parse(signature.TimeFormat, presigned.Values["X-Amz-Date"])
 	require.NoError(t, err)
 
+	// This package signs the same policy, with the key of the same day.
 	credentials, err := expiring{}.Retrieve(t.Context())
 	require.NoError(t, err)
-	key := d.account.keys.Get(&credentials, "eu-west-1", day)
+	key := d.account.keys.Get(&credentials, "eu-west-1", signedAt)
 	require.Equal(t, presigned.Values["X-Amz-Signature"], key.Signature(presigned.Values["policy"]))
 	require.Equal(t, "https://photos.s3.eu-west-1.amazonaws.com", presigned.URL)
 }

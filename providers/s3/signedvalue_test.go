@@ -66,8 +66,10 @@ func TestWithSignedParameterMatchesSDK(t *testing.T) {
 	const seconds = "61"
 	tests := []struct {
 		name   string
-		change func(r *driver.SignRequest)
+		change func(r *driver.SignRequest) // of a request for a download
 		opts   []SignedOption
+
+		// The same request, for the SDK.
 		method string
 		query  string
 		header http.Header
@@ -208,30 +210,30 @@ func TestWithSignedHeaderIsNotPrinted(t *testing.T) {
 func TestSignedRemoveURLCoversHeaders(t *testing.T) {
 	const force, bypass = "X-Minio-Force-Delete", "X-Amz-Bypass-Governance-Retention"
 	tests := []struct {
-		profile    string   // names the server, if it is known
-		ofObject   []string // the headers that the removal of an object signs
-		ofAVersion []string // the headers that the removal of a version signs
+		profile       string   // names the server, if it is known
+		wantOfObject  []string // the headers that the removal of an object signs
+		wantOfVersion []string // the headers that the removal of a version signs
 	}{
 		{profile: "aws"},
 		{profile: "versitygw"},
-		{profile: "minio", ofObject: []string{force}, ofAVersion: []string{bypass, force}},
-		{profile: "unknown", ofObject: []string{force}, ofAVersion: []string{force}},
-		{profile: "", ofObject: []string{force}, ofAVersion: []string{force}},
-		{profile: "mine" + ProbedSuffix, ofObject: []string{force}, ofAVersion: []string{force}},
+		{profile: "minio", wantOfObject: []string{force}, wantOfVersion: []string{bypass, force}},
+		{profile: "unknown", wantOfObject: []string{force}, wantOfVersion: []string{force}},
+		{profile: "", wantOfObject: []string{force}, wantOfVersion: []string{force}},
+		{profile: "mine" + ProbedSuffix, wantOfObject: []string{force}, wantOfVersion: []string{force}},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.profile, func(t *testing.T) {
-			// A removal of an object.
+			// A removal of an object has no version.
 			profile := Profile{Name: tt.profile}
 			header := http.Header{}
 			profile.narrowRemoval(header, "")
-			require.Equal(t, tt.ofObject, slices.Sorted(maps.Keys(header)))
+			require.Equal(t, tt.wantOfObject, slices.Sorted(maps.Keys(header)))
 
 			// A removal of a version.
 			header = http.Header{}
 			profile.narrowRemoval(header, "v")
-			require.Equal(t, tt.ofAVersion, slices.Sorted(maps.Keys(header)))
+			require.Equal(t, tt.wantOfVersion, slices.Sorted(maps.Keys(header)))
 			for name := range header {
 				require.Equal(t, "false", header.Get(name))
 			}
@@ -279,6 +281,7 @@ func TestStableURLsOfS3(t *testing.T) {
 		return signedURL
 	}
 
+	// A URL from the last moment of the period is valid for a minute, too.
 	signedURL := signAt(hour)
 	require.Equal(t, hour.Add(time.Hour+time.Minute), signedURL.ExpiresAt)
 	u, err := url.Parse(signedURL.URL)

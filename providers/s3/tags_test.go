@@ -120,6 +120,7 @@ func TestCopyReadsNoTags(t *testing.T) {
 // S3 does not copy the tags of a copy in parts. Copy reads them from the source, unless the request
 // replaces them, and sets them on the new object.
 func TestTagsOfACopyInParts(t *testing.T) {
+	// Each copy is in parts, because openDriverWithSmallCopies lowers the limit of a copy in one request.
 	const sourceTags = "<Tagging><TagSet><Tag><Key>a/b</Key><Value></Value></Tag></TagSet></Tagging>"
 	part := reply{Body: `<CopyPartResult><ETag>"p"</ETag></CopyPartResult>`}
 	complete := reply{Body: `<CompleteMultipartUploadResult><ETag>"c"</ETag></CompleteMultipartUploadResult>`}

@@ -156,12 +156,14 @@ func TestPutPartChecksumHeader(t *testing.T) {
 	requireChecksumHeader(t, server.Last(t))
 }
 
-// A part with a function of WithRequest is sent by the SDK's client, which has the input that the
-// function changes. This client sends the checksum in a header.
+// If an upload has a function of WithRequest for parts, the SDK's client sends the parts, because the function
+// changes that client's input. This client sends the checksum of a part in a header rather than in a trailer.
 func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 	const begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>"
 	server := startTrustedServer(t, wiretest.Reply{Body: begun}, storedPart)
 	d := newDriverAt(t, server.URL, "aws")
+
+	// The upload has two parts of five bytes.
 	const part = "hello"
 	b := engine.New(smallParts{Driver: d, least: int64(len(part))}, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 
@@ -171,6 +173,7 @@ func TestPutPartChecksumHeaderWithRequest(t *testing.T) {
 		s3.WithRequest(func(*awss3.UploadPartInput) {}))
 	require.Error(t, err, "the server does not answer the completion as S3 does")
 
+	// The parts were sent before, each with its checksum.
 	const partSum = "mnG7TA==" // the CRC32C of part in base64
 	parts := 0
 	for _, req := range server.Requests() {
@@ -235,6 +238,8 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 // trailers, and reads each part twice: for its checksum, and to send it.
 func TestUploadOverTLS(t *testing.T) {
 	const slack = 1 << 10 // more than is read beside the content, and less than a second read of any part
+
+	// runOverTLS runs the test with the driver's own client, and with the client of the SDK, which is in the Config.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		hasTrailers := c.HTTPClient == nil
@@ -248,6 +253,7 @@ func TestUploadOverTLS(t *testing.T) {
 					storage.IfAbsent())
 				require.NoError(t, err)
 
+				// file counts the bytes that are read.
 				isReadOnce := file.read.Load() < int64(size)+slack
 				require.Equal(t, hasTrailers, isReadOnce, "%d bytes were read", file.read.Load())
 
@@ -265,6 +271,7 @@ func TestUploadOverTLS(t *testing.T) {
 
 // If the checksum in the trailer does not match the part, the server refuses the part.
 func TestPutPartWrongTrailer(t *testing.T) {
+	// runOverTLS runs the test with the driver's own client, and with the client of the SDK, which is in the Config.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)
@@ -308,7 +315,7 @@ const (
 func TestPutPartCutSentAgain(t *testing.T) {
 	tests := []struct {
 		name     string
-		received func(length int64) int64 // bytes of the body until then
+		received func(length int64) int64 // of a body of this length, the bytes before the connection is closed
 	}{
 		{name: "before the first byte", received: func(int64) int64 { return 0 }},
 		{name: "within a chunk", received: func(int64) int64 { return 1<<20 + 1000 }},
@@ -343,6 +350,7 @@ func TestPutPartShortenedSentAgain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			requireUploadDespite(t, func(r *http.Request) {
+				// The server gets only the first bytes of the body.
 				r.Body = struct {
 					io.Reader
 					io.Closer

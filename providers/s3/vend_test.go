@@ -502,19 +502,23 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 	tests := []struct {
 		name, query string
 		header      http.Header
-		status      int
+		wantStatus  int
 	}{
-		{name: "another prefix", query: "list-type=2&prefix=users/2/", status: http.StatusForbidden},
-		{name: "no prefix", query: "list-type=2", status: http.StatusForbidden},
+		{name: "another prefix", query: "list-type=2&prefix=users/2/", wantStatus: http.StatusForbidden},
+		{name: "no prefix", query: "list-type=2", wantStatus: http.StatusForbidden},
 		{
-			name:   "the prefix in a header",
-			query:  "list-type=2",
-			header: http.Header{"Prefix": {"users/1/"}},
-			status: http.StatusOK,
+			name:       "the prefix in a header",
+			query:      "list-type=2",
+			header:     http.Header{"Prefix": {"users/1/"}},
+			wantStatus: http.StatusOK,
 		},
-		{name: "the prefix in a parameter with another case", query: "list-type=2&Prefix=users/1/", status: http.StatusOK},
-		{name: "two prefixes", query: "list-type=2&prefix=&prefix=users/1/", status: http.StatusOK},
-		{name: "a listing of versions", query: "versions&Prefix=users/1/", status: http.StatusOK},
+		{
+			name:       "the prefix in a parameter with another case",
+			query:      "list-type=2&Prefix=users/1/",
+			wantStatus: http.StatusOK,
+		},
+		{name: "two prefixes", query: "list-type=2&prefix=&prefix=users/1/", wantStatus: http.StatusOK},
+		{name: "a listing of versions", query: "versions&Prefix=users/1/", wantStatus: http.StatusOK},
 	}
 
 	for _, tt := range tests {
@@ -529,10 +533,10 @@ func TestVendPolicyOnMinIOListsMore(t *testing.T) {
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
-			require.Equal(t, tt.status, resp.StatusCode, string(body))
+			require.Equal(t, tt.wantStatus, resp.StatusCode, string(body))
 
 			// A successful listing shows the object below "users/2/".
-			succeeds := tt.status == http.StatusOK
+			succeeds := tt.wantStatus == http.StatusOK
 			require.Equal(t, succeeds, strings.Contains(string(body), "users/2/secret"))
 		})
 	}

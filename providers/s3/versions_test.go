@@ -225,23 +225,24 @@ func TestListVersionsKeepsAmazonsOrder(t *testing.T) {
 	require.Equal(t, pagetoken.Encode("m1", "a"), page.Token)
 }
 
-// Each page of versions begins where the server ended the page before, even if the times are not in
-// order.
+// A listing in pages returns each version once, although the times are not in order, and some servers begin a page with
+// the version that ended the page before.
 func TestListVersionsInPages(t *testing.T) {
 	// Each version is its id and the second of its time, newest first.
 	stored := []string{"v4 09", "v3 01", "v2 07", "v1 05"}
 	tests := []struct {
 		name          string
 		limit         int
-		repeatsMarker bool // the server begins a page with the marker's own version
-		wantRequests  int  // with repeatsMarker, a page of one version is requested twice, except for the first
+		repeatsMarker bool // the server begins a page with the version that ended the page before
+		wantRequests  int
 	}{
 		{name: "one version a page", limit: 1, wantRequests: 4},
 		{name: "two versions a page", limit: 2, wantRequests: 2},
 		{name: "all versions on one page", limit: 9, wantRequests: 1},
-		{name: "one, after the marker's version", limit: 1, repeatsMarker: true, wantRequests: 7},
-		{name: "two, after the marker's version", limit: 2, repeatsMarker: true, wantRequests: 3},
-		{name: "three, after the marker's version", limit: 3, repeatsMarker: true, wantRequests: 2},
+		// Each page after the first one takes two requests, because the first response has only a repeated version.
+		{name: "one version a page, and a server that repeats", limit: 1, repeatsMarker: true, wantRequests: 7},
+		{name: "two versions a page, and a server that repeats", limit: 2, repeatsMarker: true, wantRequests: 3},
+		{name: "three versions a page, and a server that repeats", limit: 3, repeatsMarker: true, wantRequests: 2},
 	}
 
 	for _, tt := range tests {

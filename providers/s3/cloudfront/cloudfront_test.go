@@ -207,25 +207,25 @@ func TestPurgeFailures(t *testing.T) {
 			`</Error><RequestId>id</RequestId></ErrorResponse>`
 	}
 	tests := []struct {
-		name        string
-		status      int
-		body        string
-		want        storage.Code
-		isTemporary bool
+		name          string
+		status        int
+		body          string
+		want          storage.Code
+		wantTemporary bool
 	}{
 		{
-			name:        "too many in progress, whose status is 400",
-			status:      400,
-			body:        refusal("TooManyInvalidationsInProgress"),
-			want:        storage.RateLimited,
-			isTemporary: true,
+			name:          "too many in progress, whose status is 400",
+			status:        400,
+			body:          refusal("TooManyInvalidationsInProgress"),
+			want:          storage.RateLimited,
+			wantTemporary: true,
 		},
 		{
-			name:        "throttled",
-			status:      400,
-			body:        refusal("Throttling"),
-			want:        storage.RateLimited,
-			isTemporary: true,
+			name:          "throttled",
+			status:        400,
+			body:          refusal("Throttling"),
+			want:          storage.RateLimited,
+			wantTemporary: true,
 		},
 		{
 			name:   "a path that is refused",
@@ -240,7 +240,7 @@ func TestPurgeFailures(t *testing.T) {
 			body:   refusal("NoSuchDistribution"),
 			want:   storage.InvalidArgument,
 		},
-		{name: "out of order", status: 503, body: "<html>", want: storage.Unavailable, isTemporary: true},
+		{name: "out of order", status: 503, body: "<html>", want: storage.Unavailable, wantTemporary: true},
 		{name: "a redirect", status: 302, want: storage.InvalidArgument},
 	}
 
@@ -250,7 +250,7 @@ func TestPurgeFailures(t *testing.T) {
 
 			err := newPurger(t, transport).Purge(t.Context(), []string{"https://cdn.example.com/a"})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.isTemporary, storage.IsTemporary(err))
+			require.Equal(t, tt.wantTemporary, storage.IsTemporary(err))
 			require.NotContains(t, err.Error(), secret)
 			require.Len(t, transport.lines, 1)
 		})
@@ -318,6 +318,8 @@ func TestNewPurgerDefaultCredentials(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	t.Setenv("AWS_SESSION_TOKEN", "session-of-a-test")
+
+	// signedTransport requires that each request is signed with these credentials.
 	transport := &signedTransport{t: t, status: http.StatusCreated}
 	purger, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
 		DistributionID: "EDFDVBD6EXAMPLE",

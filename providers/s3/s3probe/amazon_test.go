@@ -152,12 +152,12 @@ const customerHeader = "X-Amz-Server-Side-Encryption-Customer-"
 
 // Run finds each fault of a server. In the profile, it clears only the feature that has the fault.
 func TestRunFindsWhatAServerDoesNotEnforce(t *testing.T) {
-	// None of the rows is about races.
-	raceOnce(t)
+	raceOnce(t) // which makes Run quicker, because none of the rows is about races
+
 	tests := map[string]struct {
 		fault       s3server.Fault
-		isLocking   bool // the bucket has object lock
-		check       string
+		isLocking   bool                    // the bucket has object lock
+		check       string                  // the name of the check in the report that finds the fault
 		wantVerdict Verdict                 // of the check
 		isExpected  func(p s3.Profile) bool // whether the features in the profile fit the fault
 	}{

@@ -444,6 +444,6 @@ func TestRunSendsSignedRequestsWithTheGivenClient(t *testing.T) {
 		})
 		_, err := Run(t.Context(), s3.Config{Bucket: "photos", Client: client}, "tmp/")
 		require.NoError(t, err)
-		require.NotEmpty(t, urls)
+		require.NotEmpty(t, urls, "the client has recorded no signed URL")
 	})
 }

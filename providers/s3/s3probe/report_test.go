@@ -8,17 +8,17 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// The report recommends the profile that fits the server's answers if all that it declares was
-// proven, and otherwise lists what was not.
+// A server's answers show which profile fits it. The report recommends this profile if the probe has proven all that
+// the profile declares. Otherwise, it lists what was not proven.
 func TestReportNamesProvenProfile(t *testing.T) {
 	const unproven = "The server answers as minio, but profile=minio declares what was not proven here: "
 	tests := []struct {
 		name   string
-		change func(*s3.Profile)
+		change func(*s3.Profile) // removes what was not proven from the profile
 		want   string
 	}{
 		{
-			name:   "all of it",
+			name:   "all was proven",
 			change: func(*s3.Profile) {},
 			want:   "The server answers as minio: open it with profile=minio.\n",
 		},

@@ -261,12 +261,15 @@ func pageOf(keys int, prefix string) string {
 	return page.String()
 }
 
-// DecodeWith reads a full page of the longest keys.
+// DecodeWith reads a full page of the longest keys, because such a page is smaller than MaxBytes, the limit for a
+// response. A server may escape every byte of a key.
 func TestDecodeWithLongestKeys(t *testing.T) {
-	// With the number that pageOf appends, a key has 1024 bytes. A server may escape every byte of "é".
-	const keys, letters = 1000, 508
-	escaped := strings.Repeat("%C3%A9", letters)
-	response := pageOf(keys, escaped)
+	const keys = 1000 // of a full page
+
+	// A letter has two bytes. With the eight digits that pageOf appends, a key has 1024 bytes.
+	const letters = 508
+	const escapedLetter = "%C3%A9" // "é"
+	response := pageOf(keys, strings.Repeat(escapedLetter, letters))
 	require.Less(t, len(response), MaxBytes)
 
 	got := &storage.Page{}
@@ -276,6 +279,7 @@ func TestDecodeWithLongestKeys(t *testing.T) {
 	})
 	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, read)
 	require.NoError(t, err)
+
 	require.Len(t, got.Entries, keys)
 	require.Equal(t, strings.Repeat("é", letters)+"00000999", got.Entries[keys-1].Key)
 }

@@ -30,6 +30,7 @@ func TestTrailed(t *testing.T) {
 			"its end with the last bytes": iotest.DataErrReader(bytes.NewReader(want)),
 		} {
 			t.Run(fmt.Sprintf("%d bytes, %s", size, name), func(t *testing.T) {
+				// NewTrailed does not compute the checksum, so that of "hello" does for any content.
 				trailed := NewTrailed(src, int64(size), newSumOfHello)
 				length := trailed.length()
 
