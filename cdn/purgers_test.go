@@ -94,30 +94,30 @@ var purgers = map[string]struct {
 // Each purger sends the request that the documentation of its API shows.
 func TestPurgersOnTheWire(t *testing.T) {
 	tests := []struct {
-		name     string
-		wantLine string // method, host and path
-		header   string // name of the header with the token
-		value    string // of that header
-		wantBody string
+		name       string
+		wantLine   string // method, host and path
+		wantHeader string // the name of the header with the token
+		wantValue  string // of that header
+		wantBody   string
 	}{
 		{
-			name:     "cloudflare",
-			wantLine: "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
-			header:   "Authorization",
-			value:    "Bearer " + token,
-			wantBody: `{"files":["https://cdn.example.com/a%20b%3F"]}`,
+			name:       "cloudflare",
+			wantLine:   "POST api.cloudflare.com /client/v4/zones/023e105f4ecef8ad9ca31a8372d0c353/purge_cache",
+			wantHeader: "Authorization",
+			wantValue:  "Bearer " + token,
+			wantBody:   `{"files":["https://cdn.example.com/a%20b%3F"]}`,
 		},
 		{
-			name:     "fastly",
-			wantLine: "POST api.fastly.com /purge/cdn.example.com/a%20b%3F",
-			header:   "Fastly-Key",
-			value:    token,
+			name:       "fastly",
+			wantLine:   "POST api.fastly.com /purge/cdn.example.com/a%20b%3F",
+			wantHeader: "Fastly-Key",
+			wantValue:  token,
 		},
 		{
-			name:     "bunny",
-			wantLine: "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F",
-			header:   "Accesskey",
-			value:    token,
+			name:       "bunny",
+			wantLine:   "POST api.bunny.net /purge?url=https%3A%2F%2Fcdn.example.com%2Fa%2520b%253F",
+			wantHeader: "Accesskey",
+			wantValue:  token,
 		},
 	}
 	for _, tt := range tests {
@@ -128,7 +128,7 @@ func TestPurgersOnTheWire(t *testing.T) {
 
 			require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a%20b%3F"}))
 			require.Equal(t, []string{tt.wantLine}, api.lines)
-			require.Equal(t, []string{tt.value}, api.headers[0][tt.header])
+			require.Equal(t, []string{tt.wantValue}, api.headers[0][tt.wantHeader])
 			require.Equal(t, []string{tt.wantBody}, api.bodies)
 
 			if tt.wantBody != "" {

@@ -151,40 +151,40 @@ func TestCloudFrontSignsNoQueryInACustomPolicy(t *testing.T) {
 // A key with hostile characters cannot change the meaning of its URL, because it is either escaped or refused.
 func TestSignersHostileKeys(t *testing.T) {
 	tests := []struct {
-		key  string
-		path string // below site, or "" if the key is refused
+		key      string
+		wantPath string // below site, or "" if the key is refused
 	}{
-		{key: "", path: ""},
-		{key: "..", path: ""},
-		{key: "a/../b", path: ""},
-		{key: "a/./b", path: ""},
-		{key: "\xff", path: ""},
-		{key: strings.Repeat("a", 1025), path: ""},
-		{key: "*", path: "%2A"},
-		{key: "a?Policy=x&Signature=y", path: "a%3FPolicy%3Dx%26Signature%3Dy"},
-		{key: "a?b", path: "a%3Fb"},
-		{key: "a#b", path: "a%23b"},
-		{key: "a%2Fb", path: "a%252Fb"},
-		{key: "%2e%2e/b", path: "%252e%252e/b"},
-		{key: "a b", path: "a%20b"},
-		{key: "a\nb", path: "a%0Ab"},
-		{key: `a"},"b`, path: "a%22%7D%2C%22b"},
-		{key: `a\b`, path: "a%5Cb"},
-		{key: "é", path: "%C3%A9"},
-		{key: "/a", path: "/a"},
-		{key: "http://evil.example/", path: "http%3A//evil.example/"},
+		{key: "", wantPath: ""},
+		{key: "..", wantPath: ""},
+		{key: "a/../b", wantPath: ""},
+		{key: "a/./b", wantPath: ""},
+		{key: "\xff", wantPath: ""},
+		{key: strings.Repeat("a", 1025), wantPath: ""},
+		{key: "*", wantPath: "%2A"},
+		{key: "a?Policy=x&Signature=y", wantPath: "a%3FPolicy%3Dx%26Signature%3Dy"},
+		{key: "a?b", wantPath: "a%3Fb"},
+		{key: "a#b", wantPath: "a%23b"},
+		{key: "a%2Fb", wantPath: "a%252Fb"},
+		{key: "%2e%2e/b", wantPath: "%252e%252e/b"},
+		{key: "a b", wantPath: "a%20b"},
+		{key: "a\nb", wantPath: "a%0Ab"},
+		{key: `a"},"b`, wantPath: "a%22%7D%2C%22b"},
+		{key: `a\b`, wantPath: "a%5Cb"},
+		{key: "é", wantPath: "%C3%A9"},
+		{key: "/a", wantPath: "/a"},
+		{key: "http://evil.example/", wantPath: "http%3A//evil.example/"},
 	}
 	for name, s := range newSigners(t) {
 		for _, tt := range tests {
 			t.Run(fmt.Sprintf("%s/%.20q", name, tt.key), func(t *testing.T) {
 				signedURL, err := s.SignedDownloadURL(t.Context(), tt.key)
-				isRefused := tt.path == ""
+				isRefused := tt.wantPath == ""
 				if isRefused {
 					require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
 					return
 				}
 				// The signer of Bunny refuses each key that would have to be escaped.
-				isEscaped := tt.path != tt.key
+				isEscaped := tt.wantPath != tt.key
 				if name == "bunny" && isEscaped {
 					require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 					return
@@ -192,7 +192,7 @@ func TestSignersHostileKeys(t *testing.T) {
 				require.NoError(t, err)
 
 				address, query, _ := strings.Cut(signedURL.URL, "?")
-				require.Equal(t, site+tt.path, address)
+				require.Equal(t, site+tt.wantPath, address)
 				require.NotContains(t, query, "?")
 
 				u, err := url.Parse(signedURL.URL)
