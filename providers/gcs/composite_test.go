@@ -85,10 +85,11 @@ func TestCompletePartsComposes32AtATime(t *testing.T) {
 
 // Compose joins more than 32 sources, which is Google's limit, by intermediate objects that it removes.
 func TestComposeOfMoreThan32Sources(t *testing.T) {
+	const sources = 40
 	server, bucket := newCompositeBucket(t)
 	var keys []string
 	var want []byte
-	for i := range 40 {
+	for i := range sources {
 		key := fmt.Sprintf("source-%02d", i)
 		data := wiretest.Content(100+i, byte(i))
 		_, err := bucket.Upload(t.Context(), key, bytes.NewReader(data))
@@ -104,7 +105,7 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(want, got))
 	require.Equal(t, "text/plain", attrs.ContentType)
-	require.Len(t, server.names(bucketOf(server)), 41, "the intermediate objects are removed")
+	require.Len(t, server.names(bucketOf(server)), sources+1, "the intermediate objects are removed")
 }
 
 // beginUpload stores some parts of an upload whose process then dies.

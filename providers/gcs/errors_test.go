@@ -22,198 +22,198 @@ func TestVerdicts(t *testing.T) {
 	tests := []struct {
 		status          int
 		reason, message string
-		code            storage.Code
-		retryable       bool
+		wantCode        storage.Code
+		wantRetryable   bool
 	}{
-		{status: 304, code: storage.NotModified},
-		{status: 400, reason: "invalid", message: "Invalid value", code: storage.InvalidArgument},
-		{status: 400, reason: "required", message: "Required", code: storage.InvalidArgument},
-		{status: 400, reason: "parseError", message: "Parse Error", code: storage.InvalidArgument},
+		{status: 304, wantCode: storage.NotModified},
+		{status: 400, reason: "invalid", message: "Invalid value", wantCode: storage.InvalidArgument},
+		{status: 400, reason: "required", message: "Required", wantCode: storage.InvalidArgument},
+		{status: 400, reason: "parseError", message: "Parse Error", wantCode: storage.InvalidArgument},
 		{
-			status:  400,
-			reason:  "invalid",
-			message: `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`,
-			code:    storage.ChecksumMismatch,
+			status:   400,
+			reason:   "invalid",
+			message:  `Provided MD5 hash "x" doesn't match calculated MD5 hash "y".`,
+			wantCode: storage.ChecksumMismatch,
 		},
 		{
-			status:  400,
-			reason:  "BadDigest",
-			message: "The MD5 you specified did not match what we received.",
-			code:    storage.ChecksumMismatch,
+			status:   400,
+			reason:   "BadDigest",
+			message:  "The MD5 you specified did not match what we received.",
+			wantCode: storage.ChecksumMismatch,
 		},
 		{
-			status:  400,
-			reason:  "userProjectMissing",
-			message: "Bucket is a requester pays bucket but no user project provided.",
-			code:    storage.InvalidArgument,
+			status:   400,
+			reason:   "userProjectMissing",
+			message:  "Bucket is a requester pays bucket but no user project provided.",
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			status:  400,
-			reason:  "ExpiredToken",
-			message: "The provided token has expired.",
-			code:    storage.Unauthenticated,
+			status:   400,
+			reason:   "ExpiredToken",
+			message:  "The provided token has expired.",
+			wantCode: storage.Unauthenticated,
 		},
-		{status: 401, reason: "authError", message: "Invalid Credentials", code: storage.Unauthenticated},
+		{status: 401, reason: "authError", message: "Invalid Credentials", wantCode: storage.Unauthenticated},
 		{
-			status:  401,
-			reason:  "AuthenticationRequired",
-			message: "Authentication required.",
-			code:    storage.Unauthenticated,
-		},
-		{
-			status:  403,
-			reason:  "forbidden",
-			message: "x does not have storage.objects.get access",
-			code:    storage.PermissionDenied,
-		},
-		{status: 403, reason: "AccessDenied", message: "Access denied.", code: storage.PermissionDenied},
-		{
-			status:    403,
-			reason:    "rateLimitExceeded",
-			message:   "Rate Limit Exceeded",
-			code:      storage.RateLimited,
-			retryable: true,
+			status:   401,
+			reason:   "AuthenticationRequired",
+			message:  "Authentication required.",
+			wantCode: storage.Unauthenticated,
 		},
 		{
-			status:    403,
-			reason:    "userRateLimitExceeded",
-			message:   "User Rate Limit Exceeded",
-			code:      storage.RateLimited,
-			retryable: true,
+			status:   403,
+			reason:   "forbidden",
+			message:  "x does not have storage.objects.get access",
+			wantCode: storage.PermissionDenied,
+		},
+		{status: 403, reason: "AccessDenied", message: "Access denied.", wantCode: storage.PermissionDenied},
+		{
+			status:        403,
+			reason:        "rateLimitExceeded",
+			message:       "Rate Limit Exceeded",
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
 		},
 		{
-			status:  403,
-			reason:  "retentionPolicyNotMet",
-			message: "Object is subject to bucket's retention policy",
-			code:    storage.Locked,
+			status:        403,
+			reason:        "userRateLimitExceeded",
+			message:       "User Rate Limit Exceeded",
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
 		},
 		{
-			status:  403,
-			reason:  "objectUnderActiveHold",
-			message: "Object is under active Temporary hold",
-			code:    storage.Locked,
+			status:   403,
+			reason:   "retentionPolicyNotMet",
+			message:  "Object is subject to bucket's retention policy",
+			wantCode: storage.Locked,
 		},
 		{
-			status:  403,
-			reason:  "forbidden",
-			message: "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
-			code:    storage.Locked,
+			status:   403,
+			reason:   "objectUnderActiveHold",
+			message:  "Object is under active Temporary hold",
+			wantCode: storage.Locked,
 		},
 		{
-			status:  403,
-			reason:  "forbidden",
-			message: "Object 'b/o' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.",
-			code:    storage.Locked,
+			status:   403,
+			reason:   "forbidden",
+			message:  "Object 'b/o' is under active Temporary hold and cannot be deleted, overwritten or archived until hold is removed.",
+			wantCode: storage.Locked,
 		},
 		{
-			status:  403,
-			reason:  "forbidden",
-			message: "x does not have storage.objects.delete access to the object 'Object 'b/o' is under active '.",
-			code:    storage.PermissionDenied,
+			status:   403,
+			reason:   "forbidden",
+			message:  "Object 'b/o' is under active Event-Based hold and cannot be deleted, overwritten or archived until hold is removed.",
+			wantCode: storage.Locked,
 		},
 		{
-			status:  403,
-			reason:  "forbidden",
-			message: "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.",
-			code:    storage.PermissionDenied,
+			status:   403,
+			reason:   "forbidden",
+			message:  "x does not have storage.objects.delete access to the object 'Object 'b/o' is under active '.",
+			wantCode: storage.PermissionDenied,
 		},
 		{
-			status:  412,
-			reason:  "conditionNotMet",
-			message: "Resource Location constraint constraints/gcp.restrictNonCmekServices violated.",
-			code:    storage.PermissionDenied,
+			status:   403,
+			reason:   "forbidden",
+			message:  "Permission denied on Cloud KMS key. Please ensure that your Cloud Storage service account has been authorized to use this key.",
+			wantCode: storage.PermissionDenied,
 		},
 		{
-			status:  400,
-			reason:  "resourceIsEncryptedWithCustomerEncryptionKey",
-			message: "The target object is encrypted by a customer-supplied encryption key.",
-			code:    storage.InvalidArgument,
+			status:   412,
+			reason:   "conditionNotMet",
+			message:  "Resource Location constraint constraints/gcp.restrictNonCmekServices violated.",
+			wantCode: storage.PermissionDenied,
 		},
 		{
-			status:  400,
-			reason:  "CustomerEncryptionKeyIsIncorrect",
-			message: "The provided encryption key is incorrect.",
-			code:    storage.InvalidArgument,
-		},
-		{status: 404, reason: "notFound", message: "No such object: b/o", code: storage.ObjectNotFound},
-		{
-			status:  404,
-			reason:  "notFound",
-			message: "The specified bucket does not exist.",
-			code:    storage.BucketNotFound,
+			status:   400,
+			reason:   "resourceIsEncryptedWithCustomerEncryptionKey",
+			message:  "The target object is encrypted by a customer-supplied encryption key.",
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			status:  404,
-			reason:  "notFound",
-			message: "No such object: b/The specified bucket does not exist.",
-			code:    storage.ObjectNotFound,
+			status:   400,
+			reason:   "CustomerEncryptionKeyIsIncorrect",
+			message:  "The provided encryption key is incorrect.",
+			wantCode: storage.InvalidArgument,
+		},
+		{status: 404, reason: "notFound", message: "No such object: b/o", wantCode: storage.ObjectNotFound},
+		{
+			status:   404,
+			reason:   "notFound",
+			message:  "The specified bucket does not exist.",
+			wantCode: storage.BucketNotFound,
 		},
 		{
-			status:  404,
-			reason:  "notFound",
-			message: "No such object: b/uniform bucket-level access",
-			code:    storage.ObjectNotFound,
+			status:   404,
+			reason:   "notFound",
+			message:  "No such object: b/The specified bucket does not exist.",
+			wantCode: storage.ObjectNotFound,
 		},
 		{
-			status:  404,
-			message: "Live version of object b/my-bucket does not exist.",
-			code:    storage.ObjectNotFound,
+			status:   404,
+			reason:   "notFound",
+			message:  "No such object: b/uniform bucket-level access",
+			wantCode: storage.ObjectNotFound,
 		},
 		{
-			status:  404,
-			reason:  "NoSuchBucket",
-			message: "The specified bucket does not exist.",
-			code:    storage.BucketNotFound,
-		},
-		{status: 405, code: storage.Unsupported},
-		{status: 408, code: storage.Unavailable, retryable: true},
-		{status: 409, reason: "conflict", message: "Conflict", code: storage.Unavailable, retryable: true},
-		{
-			status:  412,
-			reason:  "conditionNotMet",
-			message: "At least one of the pre-conditions you specified did not hold.",
-			code:    storage.PreconditionFailed,
+			status:   404,
+			message:  "Live version of object b/my-bucket does not exist.",
+			wantCode: storage.ObjectNotFound,
 		},
 		{
-			status:  412,
-			reason:  "PreconditionFailed",
-			message: "At least one of the pre-conditions you specified did not hold.",
-			code:    storage.PreconditionFailed,
+			status:   404,
+			reason:   "NoSuchBucket",
+			message:  "The specified bucket does not exist.",
+			wantCode: storage.BucketNotFound,
 		},
-		{status: 413, reason: "uploadTooLarge", message: "Too large", code: storage.TooLarge},
+		{status: 405, wantCode: storage.Unsupported},
+		{status: 408, wantCode: storage.Unavailable, wantRetryable: true},
+		{status: 409, reason: "conflict", message: "Conflict", wantCode: storage.Unavailable, wantRetryable: true},
 		{
-			status:  416,
-			reason:  "InvalidRange",
-			message: "The requested range cannot be satisfied.",
-			code:    storage.RangeNotSatisfiable,
-		},
-		{
-			status:    429,
-			reason:    "rateLimitExceeded",
-			message:   "The object exceeded the rate limit",
-			code:      storage.RateLimited,
-			retryable: true,
-		},
-		{status: 429, code: storage.RateLimited, retryable: true},
-		{status: 500, reason: "internalError", code: storage.Unavailable, retryable: true},
-		{status: 501, reason: "notImplemented", code: storage.Unsupported},
-		{status: 502, code: storage.Unavailable, retryable: true},
-		{
-			status:    503,
-			reason:    "backendError",
-			message:   "Backend Error",
-			code:      storage.Unavailable,
-			retryable: true,
+			status:   412,
+			reason:   "conditionNotMet",
+			message:  "At least one of the pre-conditions you specified did not hold.",
+			wantCode: storage.PreconditionFailed,
 		},
 		{
-			status:    503,
-			reason:    "SlowDown",
-			message:   "Please reduce your request rate.",
-			code:      storage.RateLimited,
-			retryable: true,
+			status:   412,
+			reason:   "PreconditionFailed",
+			message:  "At least one of the pre-conditions you specified did not hold.",
+			wantCode: storage.PreconditionFailed,
 		},
-		{status: 504, code: storage.Unavailable, retryable: true},
-		{status: 418, code: storage.Internal},
+		{status: 413, reason: "uploadTooLarge", message: "Too large", wantCode: storage.TooLarge},
+		{
+			status:   416,
+			reason:   "InvalidRange",
+			message:  "The requested range cannot be satisfied.",
+			wantCode: storage.RangeNotSatisfiable,
+		},
+		{
+			status:        429,
+			reason:        "rateLimitExceeded",
+			message:       "The object exceeded the rate limit",
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
+		},
+		{status: 429, wantCode: storage.RateLimited, wantRetryable: true},
+		{status: 500, reason: "internalError", wantCode: storage.Unavailable, wantRetryable: true},
+		{status: 501, reason: "notImplemented", wantCode: storage.Unsupported},
+		{status: 502, wantCode: storage.Unavailable, wantRetryable: true},
+		{
+			status:        503,
+			reason:        "backendError",
+			message:       "Backend Error",
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
+		},
+		{
+			status:        503,
+			reason:        "SlowDown",
+			message:       "Please reduce your request rate.",
+			wantCode:      storage.RateLimited,
+			wantRetryable: true,
+		},
+		{status: 504, wantCode: storage.Unavailable, wantRetryable: true},
+		{status: 418, wantCode: storage.Internal},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status, " ", tt.reason, " ", tt.message), func(t *testing.T) {
@@ -222,8 +222,8 @@ func TestVerdicts(t *testing.T) {
 				answer.Errors = []googleapi.ErrorItem{{Reason: tt.reason, Message: tt.message}}
 			}
 			e := translate(fmt.Errorf("sdk: %w", answer))
-			require.Equal(t, tt.code, e.Code)
-			require.Equal(t, tt.retryable, e.Retryable)
+			require.Equal(t, tt.wantCode, e.Code)
+			require.Equal(t, tt.wantRetryable, e.Retryable)
 			require.Equal(t, tt.status, e.Status)
 		})
 	}
@@ -289,28 +289,28 @@ func TestRefusalHints(t *testing.T) {
 // Errors without a response, such as those of the network and of the context, map to a Code.
 func TestErrorsWithoutAResponse(t *testing.T) {
 	tests := []struct {
-		name      string
-		err       error
-		wantCode  storage.Code
-		retryable bool
+		name          string
+		err           error
+		wantCode      storage.Code
+		wantRetryable bool
 	}{
 		{
-			name:      "a dropped connection",
-			err:       &requestError{&transport.Error{Err: errors.New("reset")}},
-			wantCode:  storage.Unavailable,
-			retryable: true,
+			name:          "a dropped connection",
+			err:           &requestError{&transport.Error{Err: errors.New("reset")}},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{
-			name:      "a silent peer",
-			err:       &transport.Error{Err: transport.ErrStalled},
-			wantCode:  storage.Unavailable,
-			retryable: true,
+			name:          "a silent peer",
+			err:           &transport.Error{Err: transport.ErrStalled},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{
-			name:      "no such host",
-			err:       &net.DNSError{IsNotFound: true},
-			wantCode:  storage.Unavailable,
-			retryable: true,
+			name:          "no such host",
+			err:           &net.DNSError{IsNotFound: true},
+			wantCode:      storage.Unavailable,
+			wantRetryable: true,
 		},
 		{name: "a canceled context", err: &requestError{context.Canceled}, wantCode: storage.Canceled},
 		{name: "a deadline", err: &requestError{context.DeadlineExceeded}, wantCode: storage.DeadlineExceeded},
@@ -325,7 +325,7 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			storageErr := translate(tt.err)
 			require.Equal(t, tt.wantCode, storageErr.Code)
-			require.Equal(t, tt.retryable, storageErr.Retryable)
+			require.Equal(t, tt.wantRetryable, storageErr.Retryable)
 		})
 	}
 }

@@ -45,6 +45,7 @@ func TestUploadLeavesNoFolder(t *testing.T) {
 			tt.upload(t, bucket)
 			tt.upload(t, bucket)
 
+			// Only the folders that all uploads share are left.
 			require.NoError(t, storage.Close(bucket))
 			require.Equal(t, sharedFolders, folders)
 

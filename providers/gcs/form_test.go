@@ -124,44 +124,44 @@ func TestSignedUploadFormBaseURL(t *testing.T) {
 	}
 }
 
-// Signing a form fails for what Google cannot enforce.
+// Signing a form fails for a request that Google cannot enforce with a form.
 func TestSignedUploadFormUnsupported(t *testing.T) {
 	tests := []struct {
-		name string
-		ask  func(r *driver.SignRequest)
-		want storage.Code
+		name   string
+		change func(r *driver.SignRequest)
+		want   storage.Code
 	}{
 		{
 			name: "create only",
-			ask: func(r *driver.SignRequest) {
+			change: func(r *driver.SignRequest) {
 				r.Condition.Absent = true
 			},
 			want: storage.Unsupported,
 		},
 		{
 			name: "a checksum",
-			ask: func(r *driver.SignRequest) {
+			change: func(r *driver.SignRequest) {
 				r.CRC32C = storage.CRC32C{Sum: 1, Known: true}
 			},
 			want: storage.Unsupported,
 		},
 		{
 			name: "a language",
-			ask: func(r *driver.SignRequest) {
+			change: func(r *driver.SignRequest) {
 				r.ContentLanguage = "de"
 			},
 			want: storage.Unsupported,
 		},
 		{
 			name: "a storage class",
-			ask: func(r *driver.SignRequest) {
+			change: func(r *driver.SignRequest) {
 				r.StorageClass = "NEARLINE"
 			},
 			want: storage.Unsupported,
 		},
 		{
 			name: "a key that the server fills",
-			ask: func(r *driver.SignRequest) {
+			change: func(r *driver.SignRequest) {
 				r.Key = "in/${filename}"
 			},
 			want: storage.InvalidArgument,
@@ -169,7 +169,7 @@ func TestSignedUploadFormUnsupported(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(tt.ask),
+			form, err := newSigningDriver(t, Config{}).urls.signForm(t.Context(), signedForm(tt.change),
 				signedAt)
 			require.Nil(t, form)
 			require.ErrorIs(t, err, tt.want)

@@ -299,6 +299,8 @@ func TestDeleteBypassRemovesRetention(t *testing.T) {
 	const retained = `{"name":"a","generation":"7","metageneration":"3",` +
 		`"retention":{"mode":"Unlocked","retainUntilTime":"2126-03-04T05:06:07Z"},` +
 		`"retentionExpirationTime":"2126-03-04T05:06:07Z"}`
+
+	// The server refuses the removal, returns the attributes, accepts the end of the retention, and then the removal.
 	refused := jsonError(403, "retentionPolicyNotMet",
 		"Object 'photos/a' is subject to bucket's retention policy or object retention")
 	attrs := reply{Header: storedReply.Header, Body: retained}

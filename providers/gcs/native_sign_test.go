@@ -97,9 +97,11 @@ func TestSignedURLNativeOptionsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			const minSize, maxSize = 0, 9 // of the form
 			_, urlErr := bucket.SignedUploadURL(t.Context(), "a", tt.option)
-			_, formErr := storage.SignedUploadForm(t.Context(), bucket, "a", 0, 9, tt.option)
+			_, formErr := storage.SignedUploadForm(t.Context(), bucket, "a", minSize, maxSize, tt.option)
 
+			// Both are Unsupported.
 			requireHint(t, urlErr)
 			requireHint(t, formErr)
 		})

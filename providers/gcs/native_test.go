@@ -333,7 +333,7 @@ func TestUploadNativeOptions(t *testing.T) {
 		name         string
 		write        func(t *testing.T, bucket storage.Bucket) error
 		parse        func(t *testing.T, r wiretest.Request) map[string]any // returns the object in the request of the write
-		aclParameter string
+		aclParameter string                                                // the query parameter for the access list
 	}{
 		{
 			name: "Put",
@@ -383,10 +383,12 @@ func TestUploadNativeOptions(t *testing.T) {
 			server := newAcceptingServer(t)
 			require.NoError(t, tt.write(t, server.openBucket(t)))
 
+			// Each POST writes an object. The other requests read the sources or send bytes of an upload.
 			for _, r := range server.Requests() {
 				if r.Method != http.MethodPost {
 					continue
 				}
+
 				got := tt.parse(t, r)
 				for field, value := range want {
 					// The driver adds a random id to the metadata.

@@ -118,8 +118,8 @@ func objectOf(x *recorded.Exchange) string {
 	return string(document)
 }
 
-// The driver passes the tests with recorded responses if the responses are those of a ruleServer, as it does with
-// Google's.
+// The driver passes a part of the conformance suite with responses of a ruleServer that PlayOwn records and plays
+// back, as it does with recordings of Google's server.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	server := startSignedServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{
@@ -141,8 +141,8 @@ func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	})
 }
 
-// The driver passes the tests with recorded responses on a recording of fake-gcs-server, as it does on recordings of
-// Google's server.
+// The driver passes a part of the conformance suite with responses of fake-gcs-server that PlayOwn records and plays
+// back, as it does with recordings of Google's server.
 func TestRecordedResponsesOfFakeServer(t *testing.T) {
 	server := needServer(t)
 	recorded.PlayOwn(t, recordedStore(), recorded.Server{

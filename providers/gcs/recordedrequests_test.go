@@ -23,6 +23,7 @@ var ruleKinds = []recorded.Kind{
 // recorded.Repeat fails if a response differs in more than the names in Varying and the known Differences.
 func TestRecordedRequestsOfGoogle(t *testing.T) {
 	begin := func(*testing.T) func(*http.Request) *http.Response {
+		// The tests of gocloud.dev use this bucket, which they do not create.
 		s := newRuleServer()
 		s.add("go-cloud-blob-test-bucket", &ruleBucket{class: "REGIONAL"})
 		return serveLocally(s)

@@ -34,28 +34,28 @@ const (
 func TestCreateBucketTakesOneRequest(t *testing.T) {
 	const uniform = `"uniformBucketLevelAccess":{"enabled":true}`
 	tests := []struct {
-		name   string
-		region string
-		opts   []storage.BucketOption
-		body   string // as JSON
-		want   storage.BucketInfo
+		name     string
+		region   string
+		opts     []storage.BucketOption
+		wantBody string // as JSON
+		want     storage.BucketInfo
 	}{
 		{
-			name: "default",
-			body: `{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
-			want: storage.BucketInfo{Name: "photos", Region: "US"},
+			name:     "default",
+			wantBody: `{"iamConfiguration":{` + uniform + `},"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
+			want:     storage.BucketInfo{Name: "photos", Region: "US"},
 		},
 		{
 			name:   "in a region",
 			region: "europe-west1",
-			body: `{"iamConfiguration":{` + uniform + `},` +
+			wantBody: `{"iamConfiguration":{` + uniform + `},` +
 				`"lifecycle":{"rule":[]},"location":"europe-west1","name":"photos"}`,
 			want: storage.BucketInfo{Name: "photos", Region: "EUROPE-WEST1"},
 		},
 		{
 			name: "WithPublicAccess(false)",
 			opts: []storage.BucketOption{storage.WithPublicAccess(false)},
-			body: `{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},` +
+			wantBody: `{"iamConfiguration":{"publicAccessPrevention":"enforced",` + uniform + `},` +
 				`"lifecycle":{"rule":[]},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{Name: "photos", Region: "US"},
 		},
@@ -65,7 +65,7 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 				storage.WithVersioning(true), storage.WithCORS(someCORS),
 				storage.WithLifecycle(someLifecycle),
 			},
-			body: `{"iamConfiguration":{` + uniform + `},"lifecycle":` + someLifecycleOnWire + `,` +
+			wantBody: `{"iamConfiguration":{` + uniform + `},"lifecycle":` + someLifecycleOnWire + `,` +
 				`"cors":` + someCORSOnWire + `,"versioning":{"enabled":true},"location":"US","name":"photos"}`,
 			want: storage.BucketInfo{
 				Name:       "photos",
@@ -87,7 +87,7 @@ func TestCreateBucketTakesOneRequest(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, &tt.want, info)
 			require.Equal(t, []string{"POST /b"}, transcript.requests)
-			require.JSONEq(t, tt.body, transcript.bodies["POST /b"][0])
+			require.JSONEq(t, tt.wantBody, transcript.bodies["POST /b"][0])
 			require.Equal(t, "project=p", transcript.queries["POST /b"])
 		})
 	}

@@ -137,45 +137,45 @@ func TestSignByIAMErrors(t *testing.T) {
 		}
 	}
 	tests := []struct {
-		name      string
-		answer    http.HandlerFunc // of the IAM service
-		want      storage.Code
-		hint      string // part of it
-		retryable bool
+		name          string
+		answer        http.HandlerFunc // of the IAM service
+		want          storage.Code
+		wantHint      string // part of the hint
+		wantRetryable bool
 	}{
 		{
-			name:   "no permission to sign",
-			answer: refuse(403, "PERMISSION_DENIED"),
-			want:   storage.PermissionDenied,
-			hint:   "roles/iam.serviceAccountTokenCreator on " + testAccount,
+			name:     "no permission to sign",
+			answer:   refuse(403, "PERMISSION_DENIED"),
+			want:     storage.PermissionDenied,
+			wantHint: "roles/iam.serviceAccountTokenCreator on " + testAccount,
 		},
 		{
 			name: "API disabled",
 			answer: refuse(403,
 				"IAM Service Account Credentials API has not been used in project 7 before or it is disabled."),
-			want: storage.PermissionDenied,
-			hint: "enable the API",
+			want:     storage.PermissionDenied,
+			wantHint: "enable the API",
 		},
 		{
-			name:   "token without the scope",
-			answer: refuse(403, "Request had insufficient authentication scopes."),
-			want:   storage.PermissionDenied,
-			hint:   "cloud-platform",
+			name:     "token without the scope",
+			answer:   refuse(403, "Request had insufficient authentication scopes."),
+			want:     storage.PermissionDenied,
+			wantHint: "cloud-platform",
 		},
 		{
-			name:   "account missing",
-			answer: refuse(404, "NOT_FOUND"),
-			want:   storage.Unauthenticated,
-			hint:   "there is no service account " + testAccount,
+			name:     "account missing",
+			answer:   refuse(404, "NOT_FOUND"),
+			want:     storage.Unauthenticated,
+			wantHint: "there is no service account " + testAccount,
 		},
 		{name: "token refused", answer: refuse(401, "UNAUTHENTICATED"), want: storage.Unauthenticated},
 		{
-			name:      "too many requests",
-			answer:    refuse(429, "RESOURCE_EXHAUSTED"),
-			want:      storage.RateLimited,
-			retryable: true,
+			name:          "too many requests",
+			answer:        refuse(429, "RESOURCE_EXHAUSTED"),
+			want:          storage.RateLimited,
+			wantRetryable: true,
 		},
-		{name: "service unavailable", answer: refuse(503, "UNAVAILABLE"), want: storage.Unavailable, retryable: true},
+		{name: "service unavailable", answer: refuse(503, "UNAVAILABLE"), want: storage.Unavailable, wantRetryable: true},
 		{name: "signature missing", answer: respond(`{}`), want: storage.Internal},
 		{name: "signature not in base64", answer: respond(`{"signedBlob":"%%"}`), want: storage.Internal},
 		{name: "a page instead of JSON", answer: respond(`<html>`), want: storage.Internal},
@@ -193,8 +193,8 @@ func TestSignByIAMErrors(t *testing.T) {
 				_, _ = io.WriteString(w, `{"signedBlob":`)
 				panic(http.ErrAbortHandler)
 			},
-			want:      storage.Unavailable,
-			retryable: true,
+			want:          storage.Unavailable,
+			wantRetryable: true,
 		},
 	}
 	for _, tt := range tests {
@@ -205,9 +205,9 @@ func TestSignByIAMErrors(t *testing.T) {
 			var storageErr *storage.Error
 			require.ErrorAs(t, err, &storageErr)
 			require.Equal(t, tt.want, storageErr.Code, "%v", err)
-			require.Equal(t, tt.retryable, storageErr.Retryable)
+			require.Equal(t, tt.wantRetryable, storageErr.Retryable)
 			require.False(t, storageErr.Unknown)
-			require.Contains(t, storageErr.Hint, tt.hint)
+			require.Contains(t, storageErr.Hint, tt.wantHint)
 			require.NotContains(t, err.Error(), secretToken)
 		})
 	}
@@ -253,6 +253,7 @@ func TestSignByIAMCountsRunningCalls(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The channel iam.calls has one element for each running call.
 			var iam *iamSigner
 			runningAtRequest := 0
 			d, iam := openIAMSigningDriver(t, func(w http.ResponseWriter, r *http.Request) {

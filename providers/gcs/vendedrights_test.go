@@ -149,34 +149,34 @@ func TestVendClosesResponse(t *testing.T) {
 // Each right of Vend grants only the role that it needs.
 func TestVendRoles(t *testing.T) {
 	tests := []struct {
-		name   string
-		rights storage.Rights
-		roles  []string
-		want   storage.Code
+		name      string
+		rights    storage.Rights
+		wantRoles []string
+		want      storage.Code
 	}{
 		{
-			name:   "read",
-			rights: storage.Rights{Read: true},
-			roles:  []string{"inRole:roles/storage.legacyObjectReader"},
-			want:   "",
+			name:      "read",
+			rights:    storage.Rights{Read: true},
+			wantRoles: []string{"inRole:roles/storage.legacyObjectReader"},
+			want:      "",
 		},
 		{
-			name:   "list",
-			rights: storage.Rights{List: true},
-			roles:  []string{"inRole:roles/storage.legacyBucketReader"},
-			want:   "",
+			name:      "list",
+			rights:    storage.Rights{List: true},
+			wantRoles: []string{"inRole:roles/storage.legacyBucketReader"},
+			want:      "",
 		},
 		{
-			name:   "write",
-			rights: storage.Rights{Write: true},
-			roles:  []string{"inRole:roles/storage.objectCreator"},
-			want:   "",
+			name:      "write",
+			rights:    storage.Rights{Write: true},
+			wantRoles: []string{"inRole:roles/storage.objectCreator"},
+			want:      "",
 		},
 		{
-			name:   "write and remove",
-			rights: storage.Rights{Write: true, Remove: true},
-			roles:  []string{"inRole:roles/storage.legacyBucketWriter"},
-			want:   "",
+			name:      "write and remove",
+			rights:    storage.Rights{Write: true, Remove: true},
+			wantRoles: []string{"inRole:roles/storage.legacyBucketWriter"},
+			want:      "",
 		},
 		{name: "remove", rights: storage.Rights{Remove: true}, want: storage.Unsupported},
 	}
@@ -192,7 +192,7 @@ func TestVendRoles(t *testing.T) {
 				// Without a condition, a role to write also lists.
 				require.NotEmpty(t, rule.Condition.Expression)
 			}
-			require.Equal(t, tt.roles, roles)
+			require.Equal(t, tt.wantRoles, roles)
 		})
 	}
 }

@@ -325,10 +325,10 @@ func TestMoveRequests(t *testing.T) {
 // Move fails with the Code of the server's response, and with OutcomeUnknown unless the server has refused the move.
 func TestMoveFailures(t *testing.T) {
 	tests := []struct {
-		name           string
-		reply          reply
-		want           storage.Code
-		outcomeUnknown bool
+		name               string
+		reply              reply
+		want               storage.Code
+		wantOutcomeUnknown bool
 	}{
 		{
 			name:  "the source is missing",
@@ -347,22 +347,22 @@ func TestMoveFailures(t *testing.T) {
 			want: storage.PreconditionFailed,
 		},
 		{
-			name:           "the server is busy",
-			reply:          jsonError(503, "backendError", "Backend Error"),
-			want:           storage.Unavailable,
-			outcomeUnknown: true,
+			name:               "the server is busy",
+			reply:              jsonError(503, "backendError", "Backend Error"),
+			want:               storage.Unavailable,
+			wantOutcomeUnknown: true,
 		},
 		{
-			name:           "a gateway's 404",
-			reply:          gatewayError(404),
-			want:           storage.Unavailable,
-			outcomeUnknown: true,
+			name:               "a gateway's 404",
+			reply:              gatewayError(404),
+			want:               storage.Unavailable,
+			wantOutcomeUnknown: true,
 		},
 		{
-			name:           "no response",
-			reply:          reply{Cut: true},
-			want:           storage.Unavailable,
-			outcomeUnknown: true,
+			name:               "no response",
+			reply:              reply{Cut: true},
+			want:               storage.Unavailable,
+			wantOutcomeUnknown: true,
 		},
 	}
 	for _, tt := range tests {
@@ -371,7 +371,7 @@ func TestMoveFailures(t *testing.T) {
 
 			_, err := server.openDriver(t).Move(t.Context(), &driver.MoveRequest{From: "x", Key: "a"})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Equal(t, tt.outcomeUnknown, errors.Is(err, storage.OutcomeUnknown))
+			require.Equal(t, tt.wantOutcomeUnknown, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, server.Calls(), 1, "the SDK retries nothing")
 		})
 	}
