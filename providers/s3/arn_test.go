@@ -91,7 +91,7 @@ func TestCopySource(t *testing.T) {
 			ref:  driver.ObjectRef{Bucket: accessPoint, Key: "a b"},
 			want: accessPoint + "/object/a%20b",
 		},
-		"an access point's colon": {
+		"at an access point whose name is after a colon": {
 			ref:  driver.ObjectRef{Bucket: "arn:aws:s3:us-west-2:123456789012:accesspoint:my", Key: "k"},
 			want: "arn:aws:s3:us-west-2:123456789012:accesspoint:my/object/k",
 		},

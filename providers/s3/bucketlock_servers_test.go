@@ -44,16 +44,18 @@ func TestWithObjectLockOnServers(t *testing.T) {
 		require.ErrorIs(t, err, storage.Unsupported)
 
 		// The default retention ends, changes, and ends again.
-		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(),
-			storage.WithDefaultRetention("", 0))
+		noDefault := storage.WithDefaultRetention("", 0)
+		info, err = service.UpdateBucket(t.Context(), name, storage.WithObjectLock(), noDefault)
 		require.NoError(t, err)
 		require.True(t, info.ObjectLock)
 		require.Zero(t, info.DefaultRetention)
+
 		info, err = service.UpdateBucket(t.Context(), name,
 			storage.WithDefaultRetention(storage.Compliance, 1))
 		require.NoError(t, err)
 		require.Equal(t, storage.DefaultRetention{Mode: storage.Compliance, Days: 1}, info.DefaultRetention)
-		_, err = service.UpdateBucket(t.Context(), name, storage.WithDefaultRetention("", 0))
+
+		_, err = service.UpdateBucket(t.Context(), name, noDefault)
 		require.NoError(t, err)
 
 		// A new object is not locked.

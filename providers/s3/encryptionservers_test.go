@@ -210,13 +210,13 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 	runOverTLS(t, func(t *testing.T, _ *testServer, c s3.Config) {
 		b := uploadWithKey(t, c, nil, large)
 
-		// By WithRange.
+		// WithRange selects a few bytes.
 		const offset, length = 10, 20
 		got, _, err := storage.ReadAll(t.Context(), b, "large", key, storage.WithRange(offset, length))
 		require.NoError(t, err)
 		require.Equal(t, large[offset:offset+length], got)
 
-		// By a ReaderAt, in the second part of the object.
+		// A ReaderAt reads in the second part of the object.
 		r, err := storage.NewReaderAt(t.Context(), b, "large", key)
 		require.NoError(t, err)
 		_, err = r.ReadAt(got, partSize)
@@ -224,7 +224,7 @@ func TestWithCustomerKeyRanges(t *testing.T) {
 		require.Equal(t, large[partSize:partSize+length], got)
 		require.NoError(t, r.Close())
 
-		// In parallel ranges.
+		// ReadAll reads parallel ranges.
 		got, _, err = storage.ReadAll(t.Context(), b, "large", key, storage.WithConcurrency(3))
 		require.NoError(t, err)
 		require.True(t, bytes.Equal(large, got))

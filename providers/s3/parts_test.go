@@ -27,7 +27,7 @@ const (
 // condition, which is sent with the completion.
 func TestBeginParts(t *testing.T) {
 	// Each profile has these headers for the checksum.
-	for profile, header := range map[string]map[string]string{
+	for profile, wantHeader := range map[string]map[string]string{
 		"aws": {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "FULL_OBJECT"},
 		"r2":  {"X-Amz-Checksum-Algorithm": "CRC32C", "X-Amz-Checksum-Type": "COMPOSITE"},
 		"b2":  {"X-Amz-Checksum-Algorithm": "", "X-Amz-Checksum-Type": ""},
@@ -53,7 +53,7 @@ func TestBeginParts(t *testing.T) {
 			require.Equal(t, []string{"POST /photos/k?uploads="}, server.Lines())
 
 			got := server.Last(t).Header
-			for name, value := range header {
+			for name, value := range wantHeader {
 				require.Equal(t, value, got.Get(name), name)
 			}
 			require.Equal(t, "text/plain", got.Get("Content-Type"))

@@ -321,17 +321,17 @@ func requireAttacksRefused(t *testing.T, c s3.Config, otherBucket string, rights
 // request goes to the STS of the bucket's region.
 func TestVendSendsOneRequestToSTS(t *testing.T) {
 	tests := []struct {
-		name   string
-		region string
-		host   string
-		arn    string
+		name     string
+		region   string
+		wantHost string
+		wantARN  string
 	}{
-		{name: "aws", region: "eu-west-1", host: "sts.eu-west-1.amazonaws.com", arn: "arn:aws:s3:::photos"},
+		{name: "aws", region: "eu-west-1", wantHost: "sts.eu-west-1.amazonaws.com", wantARN: "arn:aws:s3:::photos"},
 		{
-			name:   "China",
-			region: "cn-north-1",
-			host:   "sts.cn-north-1.amazonaws.com.cn",
-			arn:    "arn:aws-cn:s3:::photos",
+			name:     "China",
+			region:   "cn-north-1",
+			wantHost: "sts.cn-north-1.amazonaws.com.cn",
+			wantARN:  "arn:aws-cn:s3:::photos",
 		},
 	}
 	for _, tt := range tests {
@@ -356,17 +356,17 @@ func TestVendSendsOneRequestToSTS(t *testing.T) {
 
 			// The request has the role and the policy.
 			policy := req.PostForm.Get("Policy")
-			require.Equal(t, tt.host, req.URL.Host)
+			require.Equal(t, tt.wantHost, req.URL.Host)
 			require.Equal(t, "arn:aws:iam::111122223333:role/photos", req.PostForm.Get("RoleArn"))
 			require.Equal(t, "3600", req.PostForm.Get("DurationSeconds"))
 			require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [
 				{
-					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+tt.arn+`",
+					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+tt.wantARN+`",
 					"Condition": {"StringLike": {"s3:prefix": "users/é${$}1/*"}}
 				},
 				{
 					"Effect": "Allow", "Action": ["s3:GetObject"],
-					"Resource": "`+tt.arn+`/users/é${$}1/*"
+					"Resource": "`+tt.wantARN+`/users/é${$}1/*"
 				}]}`, policy)
 			require.NotContains(t, policy, "é", "STS refuses characters above U+00FF, so all are escaped")
 
