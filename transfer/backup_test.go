@@ -57,37 +57,37 @@ func TestWithMaxDeleteNegative(t *testing.T) {
 func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 	// The destination has the files a, b and c.
 	tests := []struct {
-		name   string
-		source map[string]string
-		called bool  // whether the function is called
-		refuse error // what the function returns
-		opts   []transfer.Option
-		left   map[string]string // files of the destination afterwards
+		name       string
+		source     map[string]string
+		wantCalled bool  // whether the function is called
+		refuse     error // what the function returns
+		opts       []transfer.Option
+		wantLeft   map[string]string // files of the destination afterwards
 	}{
 		{
-			name:   "a removal",
-			source: map[string]string{"a": "a", "new": "n"},
-			called: true,
-			left:   map[string]string{"a": "a", "new": "n"},
+			name:       "a removal",
+			source:     map[string]string{"a": "a", "new": "n"},
+			wantCalled: true,
+			wantLeft:   map[string]string{"a": "a", "new": "n"},
 		},
 		{
-			name:   "a refusal",
-			source: map[string]string{"a": "a", "new": "n"},
-			called: true,
-			refuse: errRefused,
-			left:   map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"},
+			name:       "a refusal",
+			source:     map[string]string{"a": "a", "new": "n"},
+			wantCalled: true,
+			refuse:     errRefused,
+			wantLeft:   map[string]string{"a": "a", "b": "b", "c": "c", "new": "n"},
 		},
 		{
-			name:   "a dry run",
-			source: map[string]string{"a": "a", "new": "n"},
-			called: true,
-			opts:   []transfer.Option{transfer.WithDryRun()},
-			left:   map[string]string{"a": "a", "b": "b", "c": "c"},
+			name:       "a dry run",
+			source:     map[string]string{"a": "a", "new": "n"},
+			wantCalled: true,
+			opts:       []transfer.Option{transfer.WithDryRun()},
+			wantLeft:   map[string]string{"a": "a", "b": "b", "c": "c"},
 		},
 		{
-			name:   "nothing to remove",
-			source: map[string]string{"a": "a", "b": "b", "c": "c"},
-			left:   map[string]string{"a": "a", "b": "b", "c": "c"},
+			name:     "nothing to remove",
+			source:   map[string]string{"a": "a", "b": "b", "c": "c"},
+			wantLeft: map[string]string{"a": "a", "b": "b", "c": "c"},
 		},
 	}
 	for _, tt := range tests {
@@ -110,8 +110,8 @@ func TestWithBeforeDeleteIsCalledBeforeTheFirstRemoval(t *testing.T) {
 			_, err := transfer.Sync(t.Context(), transfer.Dir(dst), transfer.Dir(src),
 				append(tt.opts, transfer.WithDelete(), opt)...)
 			require.ErrorIs(t, err, tt.refuse)
-			require.Equal(t, tt.called, calls == 1)
-			require.Equal(t, tt.left, readTexts(t, dst))
+			require.Equal(t, tt.wantCalled, calls == 1)
+			require.Equal(t, tt.wantLeft, readTexts(t, dst))
 		})
 	}
 	_, err := transfer.Sync(t.Context(), transfer.Dir(t.TempDir()), transfer.Dir(t.TempDir()),

@@ -266,10 +266,12 @@ func TestWithCacheRule(t *testing.T) {
 	cache := t.TempDir()
 	rule := transfer.WithRule(func(string) []storage.WriteOption { return nil })
 
+	// The bytes are equal, so the copy with WithRule skips the object. The cache must not say that all is equal.
 	report, err := transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), rule, clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Skipped)
 
+	// The copy without WithRule sees the other metadata.
 	report, err = transfer.Copy(t.Context(), dst, src, transfer.WithCache(cache), clockAhead())
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Transferred)

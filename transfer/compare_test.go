@@ -63,12 +63,15 @@ func TestCompare(t *testing.T) {
 				})
 			}
 
+			// An end equals itself.
 			result, err := transfer.Compare(t.Context(), first, first, nil)
 			require.NoError(t, err)
 			require.True(t, result.Equal())
 			require.Len(t, keysOfSecond(), 5, "Compare removes nothing")
 		})
 	}
+
+	// A missing directory is an error.
 	src, _ := newFilledEnd(t, "bucket", nil)
 	_, err := transfer.Compare(t.Context(), src, transfer.Dir(filepath.Join(t.TempDir(), "none")), nil)
 	require.ErrorIs(t, err, storage.ObjectNotFound)

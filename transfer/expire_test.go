@@ -211,6 +211,8 @@ func TestExpireRules(t *testing.T) {
 		"local":  localService,
 	} {
 		t.Run(name, func(t *testing.T) {
+			// The bucket has three lifecycle rules. ExpireRules leaves out that for uploads, because such stores drop old
+			// uploads themselves.
 			clock = start.AddDate(0, 0, -40)
 			lifecycle := storage.WithLifecycle(
 				storage.LifecycleRule{ID: "temp", Prefix: "temp/", ExpireAfterDays: 7},
@@ -241,6 +243,7 @@ func TestExpireRules(t *testing.T) {
 			rules := transfer.ExpireRules(info.Lifecycle...)
 			require.Len(t, rules, 2)
 
+			// "temp/old" and the first version of "kept" are removed.
 			dry, err := transfer.Expire(t.Context(), b, rules, transfer.WithDryRun(), atStart())
 			require.NoError(t, err)
 			report, err := transfer.Expire(t.Context(), b, rules, atStart())
@@ -433,20 +436,20 @@ func TestExpireAgeInDaysIsLimited(t *testing.T) {
 // Reading the store's clock leaves no object behind.
 func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 	tests := []struct {
-		name       string
-		ahead      time.Duration // of the store's clock
-		opts       []transfer.Option
-		versioning bool
-		removed    bool // whether Expire takes the new object for one that is older than a day
+		name        string
+		ahead       time.Duration // of the store's clock
+		opts        []transfer.Option
+		versioning  bool
+		wantRemoved bool // whether Expire takes the new object for one that is older than a day
 	}{
 		{name: "both clocks agree"},
 		{name: "this machine is two days ahead", ahead: -2 * day},
 		{name: "in a bucket that keeps versions", ahead: -2 * day, versioning: true},
 		{
-			name:    "WithNow sets another clock",
-			ahead:   -2 * day,
-			opts:    []transfer.Option{transfer.WithNow(time.Now)},
-			removed: true,
+			name:        "WithNow sets another clock",
+			ahead:       -2 * day,
+			opts:        []transfer.Option{transfer.WithNow(time.Now)},
+			wantRemoved: true,
 		},
 	}
 	for _, tt := range tests {
@@ -464,7 +467,7 @@ func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
 			_, err := transfer.Expire(t.Context(), b, rules, tt.opts...)
 			require.NoError(t, err)
 			want := map[string]string{"temp/k": "precious"}
-			if tt.removed {
+			if tt.wantRemoved {
 				want = map[string]string{}
 			}
 			require.Equal(t, want, contents(t, b))

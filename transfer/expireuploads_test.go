@@ -134,6 +134,7 @@ func TestExpireOfUploadsReportsFailures(t *testing.T) {
 	rules := []transfer.ExpireRule{{UploadsAge: 2 * day}}
 
 	t.Run("an upload cannot be aborted", func(t *testing.T) {
+		// The rule selects two uploads, of which the first one cannot be aborted.
 		injector := faults.New(faults.Fail(faults.AbortParts).WithError(storage.PermissionDenied).Nth(1))
 		b := newBucketWithUploads(t, driver.WithLayer(injector.Layer()))
 		report, err := transfer.Expire(t.Context(), b, rules, atStart(), transfer.WithConcurrency(1))
@@ -190,7 +191,7 @@ func TestExpireRefusesRulesForUploadsThatCannotHold(t *testing.T) {
 			require.ErrorIs(t, err, tt.want)
 			require.Zero(t, report.Aborted)
 			if storage.Supports(b, storage.ListedUploads) {
-				require.Len(t, openUploads(t, b), 4)
+				require.Len(t, openUploads(t, b), 4, "all uploads of newBucketWithUploads")
 			}
 		})
 	}

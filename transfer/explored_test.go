@@ -273,6 +273,7 @@ func TestExploredSyncWithAJournal(t *testing.T) {
 
 // The backup of Sync has the old content of each file that Sync replaces or removes.
 func TestExploredSyncWithABackup(t *testing.T) {
+	// The scene runs once for each order of the requests of its processes.
 	explored.EachOrder(t, func(s *interleave.Scene) {
 		e := &ends{Scene: s, src: s.Store("src"), dst: s.Store("dst")}
 		backups := s.Store("backup")
@@ -280,6 +281,7 @@ func TestExploredSyncWithABackup(t *testing.T) {
 		e.upload(e.src, "l", "")
 		e.upload(e.dst, "k", "first")
 
+		// One process syncs with a backup.
 		process := e.Process("job")
 		dst := transfer.Bucket(process.Bucket(e.dst))
 		src := transfer.Bucket(process.Bucket(e.src))
@@ -333,9 +335,9 @@ func TestExploredUndeleteAndAWriter(t *testing.T) {
 // they have selected.
 func TestExploredRemovalsAndAWriter(t *testing.T) {
 	tests := []struct {
-		name         string
-		run          func(ctx context.Context, b storage.Bucket) error
-		keepsNewFile bool
+		name        string
+		run         func(ctx context.Context, b storage.Bucket) error
+		wantNewFile bool // whether the job must keep the new object
 	}{
 		{
 			name: "expire",
@@ -343,7 +345,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 				_, err := transfer.Expire(ctx, b, []transfer.ExpireRule{{Age: time.Hour}})
 				return err
 			},
-			keepsNewFile: true,
+			wantNewFile: true,
 		},
 		{
 			// Remove also selects the new object if the listing of Remove shows it.
@@ -356,12 +358,14 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The scene runs once for each order of the requests of its processes.
 			explored.EachOrder(t, func(s *interleave.Scene) {
 				store := s.Store("objects")
 				e := &ends{Scene: s, src: store}
 				e.upload(store, "k", "first")
 				time.Sleep(2 * time.Hour)
 
+				// One process removes objects, and another one uploads "l".
 				process := e.Process("job")
 				b := process.Bucket(store)
 				remover := process.Go("job", func(ctx context.Context) error { return tt.run(ctx, b) })
@@ -371,7 +375,7 @@ func TestExploredRemovalsAndAWriter(t *testing.T) {
 					if explored.Succeeded(remover) {
 						require.Empty(e, e.contents(store)["k"])
 					}
-					if explored.Succeeded(writer) && tt.keepsNewFile {
+					if explored.Succeeded(writer) && tt.wantNewFile {
 						require.Equal(e, "new", e.contents(store)["l"])
 					}
 				})

@@ -20,13 +20,13 @@ import (
 func TestReportOfAFailover(t *testing.T) {
 	const sentence = "second store of a mirror"
 	tests := []struct {
-		name       string
-		rule       faults.Rule // for the primary
-		failedOver bool
+		name         string
+		rule         faults.Rule // for the primary
+		wantFailover bool
 	}{
 		{name: "the primary responds", rule: faults.Delay(faults.Get, 0)}, // no fault
-		{name: "the listing fails over", rule: faults.Fail(faults.List), failedOver: true},
-		{name: "a read fails over", rule: faults.Fail(faults.Get | faults.Head), failedOver: true},
+		{name: "the listing fails over", rule: faults.Fail(faults.List), wantFailover: true},
+		{name: "a read fails over", rule: faults.Fail(faults.Get | faults.Head), wantFailover: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,8 +49,8 @@ func TestReportOfAFailover(t *testing.T) {
 			report, err := transfer.Copy(t.Context(), memstore.New(), src)
 			require.NoError(t, err)
 			require.Equal(t, int64(1), report.Transferred)
-			require.Equal(t, tt.failedOver, report.FailedOver)
-			require.Equal(t, tt.failedOver, strings.Contains(report.String(), sentence), report.String())
+			require.Equal(t, tt.wantFailover, report.FailedOver)
+			require.Equal(t, tt.wantFailover, strings.Contains(report.String(), sentence), report.String())
 		})
 	}
 }

@@ -72,7 +72,7 @@ func TestJobContinuesAfterFailures(t *testing.T) {
 // If one request fails, Copy either succeeds completely or reports what it has transferred, and
 // succeeds when it is repeated.
 func TestJobFaultAtAnyCall(t *testing.T) {
-	const lastCall = 12
+	const lastCall = 12 // of the calls of the store that get a fault, one in each case
 	src := newFilledBucket(t, numberedKeys(5))
 	for n := 1; n <= lastCall; n++ {
 		t.Run(fmt.Sprintf("fault at call %d", n), func(t *testing.T) {
@@ -201,6 +201,7 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 	testserver.Slow(t)
 	for _, concurrency := range []int{1, 3, 16} {
 		t.Run(fmt.Sprint(concurrency), func(t *testing.T) {
+			// The tree has two files that are sent in parts, and fifty small ones.
 			tree := &hostileTree{dir: t.TempDir()}
 			tree.plantLarge(t, "large-1", 40<<20)
 			tree.plantLarge(t, "large-2", 40<<20)
@@ -208,7 +209,8 @@ func TestWithConcurrencyLimitsFilesAndParts(t *testing.T) {
 				tree.plantFile(t, key, key)
 			}
 
-			// With more than one request, the first one waits until a second one has begun.
+			// The meter measures how many requests run at once. With more than one, the first one waits until a second one
+			// has begun.
 			meter := &concurrencyMeter{onlyOne: concurrency == 1, paired: make(chan struct{})}
 			onlyParts := driver.WithLayer(func(d driver.Driver) driver.Driver { return withoutStreaming{d} })
 			bucket := memstore.New(onlyParts, driver.WithLayer(meter.layer))

@@ -235,6 +235,8 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	for name, modified := range map[string]time.Time{"small": monday, "large": tuesday, "grown": tuesday} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, name), modified, modified))
 	}
+
+	// The objects are new. The directory lacks the files "gone-small" and "gone-large".
 	fill := func() storage.Bucket {
 		b := memstore.New()
 		for key, text := range map[string]string{
@@ -251,25 +253,25 @@ func TestWithDeleteKeepsUnselectedFiles(t *testing.T) {
 	tests := []struct {
 		name string
 		opts []transfer.Option
-		want map[string]string
+		want map[string]string // the objects afterwards
 	}{
 		{
-			name: "large files",
+			name: "large files are not selected",
 			opts: []transfer.Option{transfer.WithMaxSize(5)},
 			want: map[string]string{"small": "x", "large": "older", "grown": "x", "gone-large": "xxxxxxxxxx"},
 		},
 		{
-			name: "small files",
+			name: "small files are not selected",
 			opts: []transfer.Option{transfer.WithMinSize(5)},
 			want: map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx", "gone-small": "x"},
 		},
 		{
-			name: "old files",
+			name: "old files are not selected",
 			opts: []transfer.Option{transfer.WithModifiedAfter(tuesday)},
 			want: map[string]string{"large": "xxxxxxxxxx", "grown": "xxxxxxxxxx"},
 		},
 		{
-			name: "new files",
+			name: "new files are not selected",
 			opts: []transfer.Option{transfer.WithModifiedBefore(tuesday)},
 			want: map[string]string{
 				"small":      "x",

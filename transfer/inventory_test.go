@@ -441,8 +441,8 @@ func TestExpireByInventory(t *testing.T) {
 	report, err := transfer.Expire(t.Context(), bucket, []transfer.ExpireRule{{OldVersionsAge: day}},
 		inTwoDays, transfer.WithInventory(inventory))
 	require.NoError(t, err)
-	require.EqualValues(t, 4, report.Deleted)
-	require.EqualValues(t, 1, report.Changed)
+	require.EqualValues(t, 4, report.Deleted, "the two older versions of each key")
+	require.EqualValues(t, 1, report.Changed, "the newest version of b")
 	require.Equal(t, map[string]string{"a": "3", "b": "3"}, contents(t, bucket))
 }
 
@@ -784,6 +784,7 @@ func (d busyStore) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 
 // A job returns the error of the inventory's store if it cannot read the inventory.
 func TestInventoryReadFails(t *testing.T) {
+	// The store of the inventory is busy when the job reads the report, and its hint is "wait".
 	bucket := newServerBucket(t, s3server.Config{}, "aws")
 	busy := busyStore{memstore.NewDriver(memstore.Config{})}
 	reports := engine.New(busy, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
@@ -1165,6 +1166,8 @@ func TestTableReaderYieldsTooFewValues(t *testing.T) {
 	put(t, bucket, "a+b", "a")
 	reports := memstore.New()
 	writeParquetReport(t, bucket, reports)
+
+	// A row has more columns than the bucket and the key.
 	reader := func(context.Context, io.ReaderAt, int64, []string) iter.Seq2[[]string, error] {
 		return func(yield func([]string, error) bool) {
 			yield([]string{"photos", "a+b"}, nil)

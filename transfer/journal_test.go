@@ -81,17 +81,21 @@ func TestWithJournalStopsAtAFailure(t *testing.T) {
 	journals := memstore.New()
 	opts := []transfer.Option{transfer.WithJournal(journals, "j"), transfer.WithConcurrency(1)}
 
+	// The first run transfers all files except for "b".
 	report, err := transfer.Copy(t.Context(), dst, src, opts...)
 	require.Error(t, err)
 	require.EqualValues(t, 3, report.Transferred)
 
+	// Its journal does not pass "b".
 	text, _, err := storage.ReadAll(t.Context(), journals, "j")
 	require.NoError(t, err)
 	require.Contains(t, string(text), `"after":"YQ=="`, "the last key is a, which is YQ== in base64")
 
+	// Only a job with the same options can continue.
 	_, err = transfer.Copy(t.Context(), dst, src, append(opts, transfer.WithExclude("x"))...)
 	require.ErrorIs(t, err, storage.InvalidArgument, "a job with other options")
 
+	// The next run of the same job transfers "b".
 	report, err = transfer.Copy(t.Context(), dst, src, opts...)
 	require.NoError(t, err)
 	require.EqualValues(t, 4, report.Transferred+report.Skipped)
@@ -248,7 +252,7 @@ func TestWithJournalOfAnotherPlaceOrTime(t *testing.T) {
 	for _, tt := range tests {
 		for kind, journals := range newVersionedStores(t) {
 			t.Run(kind+", "+tt.name, func(t *testing.T) {
-				// The job is interrupted after it has copied "a".
+				// The job is interrupted after three changes, and has then copied "a".
 				src := newFilledBucket(t, []string{"a", "b", "c", "d", "e"})
 				j := &journaledJob{t: t, dst: memstore.New(), src: src, journals: journals}
 				j.interrupt(3)

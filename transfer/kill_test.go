@@ -96,6 +96,8 @@ func TestJobKilledIsRepeated(t *testing.T) {
 		if wasRunning {
 			interrupted[k.way(t)]++
 		}
+
+		// Each downloaded file must be complete.
 		k.requireNothingTorn(t)
 	}
 	require.Positive(t, interrupted["up"])

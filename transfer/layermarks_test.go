@@ -96,6 +96,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 				}
 				require.Equal(t, want, contents(t, store.withoutLayer))
 
+				// Only a store with versions can go back to a moment.
 				if storage.Supports(store.withoutLayer, storage.Versioning) && strings.HasPrefix(store.name, "versions") {
 					_, err = transfer.RestoreAt(t.Context(), store.withoutLayer, time.Now())
 					require.NoError(t, err)
@@ -109,6 +110,7 @@ func TestUndeleteKeepsOverlayMarkersAway(t *testing.T) {
 // While an overlay moves objects from an old store to a new one, it writes small markers into the new store. RestoreAt
 // of the new store never brings back a marker, at whatever time of the move.
 func TestRestoreAtOfAnOverlay(t *testing.T) {
+	// The stores keep what is removed: some as versions, and the others by soft delete.
 	for _, newStore := range newKeepingStores(t) {
 		keepsVersions := strings.HasPrefix(newStore.name, "versions")
 		if !keepsVersions {
@@ -193,6 +195,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{otherNote: "stays", "a": "text", "deep/" + note: "text"}, contents(t, dst))
 
+	// The comparison sees no difference, although each bucket has internal objects that the other lacks.
 	compared, err := transfer.Compare(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), nil)
 	require.NoError(t, err)
 	require.True(t, compared.Equal())
@@ -202,6 +205,7 @@ func TestJobsLeaveOutTheObjectsOfLayers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{note: "text", tombstone: "text", clock: "text"}, contents(t, src))
 
+	// With the prefix of the notes, Remove removes them.
 	_, err = transfer.Remove(t.Context(), src, transfer.WithPrefix(mirror.NotesPrefix))
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{tombstone: "text", clock: "text"}, contents(t, src))

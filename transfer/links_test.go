@@ -16,22 +16,23 @@ import (
 // WithDelete keeps the copies of files below a broken link, because the files may still exist and the
 // link may be repaired.
 func TestWithLinksBroken(t *testing.T) {
-	// The destination has copies of files at and below the link "current", and of three that are not below it.
-	kept := []string{"current", "current/index.html", "current/sub/x.html"}
-	removed := []string{"current-old/x.html", "current.html", "releases/5/index.html"}
+	// The destination has copies of files at and below the link "current", and of three that are not below it. The link
+	// is broken in the source.
+	remainingKeys := []string{"current", "current/index.html", "current/sub/x.html"}
+	removedKeys := []string{"current-old/x.html", "current.html", "releases/5/index.html"}
 	tests := []struct {
-		name   string
-		target string // of the link "current"
-		opts   []transfer.Option
-		failed bool
+		name        string
+		target      string // of the link "current"
+		opts        []transfer.Option
+		wantFailure bool // of the link
 	}{
-		{name: "it leads nowhere", target: "releases/5", failed: true},
-		{name: "it leads outside", target: "../releases", failed: true},
+		{name: "it leads nowhere", target: "releases/5", wantFailure: true},
+		{name: "it leads outside", target: "../releases", wantFailure: true},
 		{
-			name:   "its name is not included",
-			target: "releases/5",
-			opts:   []transfer.Option{transfer.WithInclude("**/*.html")},
-			failed: true,
+			name:        "its name is not included",
+			target:      "releases/5",
+			opts:        []transfer.Option{transfer.WithInclude("**/*.html")},
+			wantFailure: true,
 		},
 		{
 			name:   "it is excluded",
@@ -39,21 +40,21 @@ func TestWithLinksBroken(t *testing.T) {
 			opts:   []transfer.Option{transfer.WithExclude("current")},
 		},
 		{
-			name:   "the files below it are excluded",
-			target: "releases/5",
-			opts:   []transfer.Option{transfer.WithExclude("current/")},
-			failed: true,
+			name:        "the files below it are excluded",
+			target:      "releases/5",
+			opts:        []transfer.Option{transfer.WithExclude("current/")},
+			wantFailure: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			src := newTree(t, map[string]string{"releases/6/index.html": "x"})
 			require.NoError(t, os.Symlink(tt.target, filepath.Join(src, "current")))
-			b := newFilledBucket(t, slices.Concat(kept, removed))
+			b := newFilledBucket(t, slices.Concat(remainingKeys, removedKeys))
 
 			report, err := transfer.Upload(t.Context(), b, src,
 				append(tt.opts, transfer.WithLinks(), transfer.WithDelete())...)
-			if tt.failed {
+			if tt.wantFailure {
 				require.Error(t, err)
 				require.Len(t, report.Failures, 1)
 				require.Equal(t, "current", report.Failures[0].Key)
@@ -61,8 +62,8 @@ func TestWithLinksBroken(t *testing.T) {
 				require.NoError(t, err)
 			}
 
-			require.EqualValues(t, len(removed), report.Deleted)
-			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, kept...), keysOf(contents(t, b)))
+			require.EqualValues(t, len(removedKeys), report.Deleted)
+			require.ElementsMatch(t, append([]string{"releases/6/index.html"}, remainingKeys...), keysOf(contents(t, b)))
 		})
 	}
 }

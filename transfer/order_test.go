@@ -133,6 +133,7 @@ func TestWithJournalInTreeOrder(t *testing.T) {
 	keys := []string{"photos-2025/a.jpg", "photos.json", "photos/1.jpg", "photos/2.jpg", "photos/3.jpg", "z"}
 	for _, profile := range []string{"unknown", "minio"} {
 		t.Run(profile, func(t *testing.T) {
+			// The server lists folder by folder, two keys at a time. Its profile does not say so.
 			config := folderorder.With(s3server.Config{Strict: true, Limits: s3server.Limits{MaxPage: 2}})
 			b := newServerBucket(t, config, profile)
 			for _, key := range keys {

@@ -100,7 +100,7 @@ func TestRestoreAt(t *testing.T) {
 			put(t, b, "gone before", "x")
 			require.NoError(t, b.Remove(t.Context(), "gone before"))
 			when := put(t, b, "stays", "same")
-			waitForLaterTime(t, when, b)
+			waitForLaterTime(t, when, b) // writes the object "clock"
 
 			// Then they change.
 			put(t, b, "changed", "two")
@@ -199,6 +199,7 @@ func TestUndeleteCountsNoKeyWhoseMarkersAreStillThere(t *testing.T) {
 
 // If Undelete is canceled, its report has a failure for each object that may have been restored.
 func TestUndeleteInterrupted(t *testing.T) {
+	// The store has three keys with a delete marker each. It cancels ctx when Undelete removes markers.
 	ctx, cancel := context.WithCancel(t.Context())
 	d := &markedKeys{
 		Driver:      memstore.NewDriver(memstore.Config{}),
@@ -261,7 +262,7 @@ func (d *markedKeys) DeleteBatch(_ context.Context, batch []driver.DeleteRequest
 	return slices.Repeat([]error{storage.PermissionDenied}, len(batch))
 }
 
-// Undelete removes delete markers in batches, and sends no request for a single key.
+// Undelete removes delete markers in batches of a thousand. It sends no request that is for only one key.
 func TestUndeleteInBatches(t *testing.T) {
 	const (
 		keys  = 10_000
@@ -281,8 +282,9 @@ func TestUndeleteInBatches(t *testing.T) {
 		require.NoError(t, err)
 	}
 	pages := recorder.count("ListVersions")
-	clear(recorder.of)
 
+	// Count the requests of Undelete.
+	clear(recorder.of)
 	report, err := transfer.Undelete(t.Context(), b)
 	require.NoError(t, err)
 	require.EqualValues(t, keys, report.Transferred)

@@ -110,7 +110,8 @@ func TestWithResumeAfterAKill(t *testing.T) {
 	defer listening.Close()
 	require.NoError(t, os.WriteFile(r.server(), []byte(listening.URL), 0o644))
 
-	// The process is killed when all parts that may be in flight are held, so that earlier ones are recorded.
+	// The process is killed when the server holds as many parts as are in flight at once. The earlier parts are then
+	// recorded for the next run.
 	killed := r.command(t)
 	require.NoError(t, killed.Start())
 	for range inFlight {

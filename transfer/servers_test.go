@@ -105,7 +105,8 @@ func TestTreeComesBackIdenticalThroughServers(t *testing.T) {
 	tree := plantTree(t, files, largest)
 	lastDir := t.TempDir()
 
-	// Some files of the tree change whenever the first store reads them. Only the good files come round.
+	// Some files of the tree change whenever the first store reads them, and stores refuse the names of some others. Only
+	// tree.good, the other files, reach the last directory.
 	stops := []stop{{"local", transfer.Bucket(newLocalBucket(t, tree.meddling(t)))}}
 	stops = append(stops, onServers...)
 	stops = append(stops, stop{"memory", transfer.Bucket(memstore.New())}, stop{"a directory", transfer.Dir(lastDir)})

@@ -182,9 +182,11 @@ func TestWithShardBoundsEmptyRange(t *testing.T) {
 	put(t, dst, "b", "x")
 	keysUpToM := append(shardOf(0, []string{"m"}), transfer.WithDelete())
 
+	// The whole source is empty.
 	_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), keysUpToM...)
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err), "the source is empty: %v", err)
 
+	// The source has a key outside of the range.
 	put(t, src, "z", "x")
 	report, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), keysUpToM...)
 	require.NoError(t, err)

@@ -66,7 +66,8 @@ func TestUploadUnreadableFiles(t *testing.T) {
 		_ = os.Chmod(filepath.Join(dir, "shut"), 0o755)
 	})
 
-	// The bucket of syncUnprivileged had half/in/x and spare before.
+	// A process that may not read everything uploads the directory with WithDelete, and prints what has failed and what is
+	// stored. Its bucket had half/in/x and spare before.
 	const want = `failed shut/ permission denied
 failed locked permission denied
 stored a <nil>
