@@ -50,6 +50,7 @@ func beginUpload(t *testing.T, bucket storage.Bucket, key string, opts ...storag
 
 // Open uploads to one key at the same time do not disturb each other.
 func TestBeginUploadToOneKey(t *testing.T) {
+	// Three uploads to one key begin. The third one may only create the object.
 	server, name, bucket := openBucket(t)
 	uploads := []struct {
 		text   string
@@ -70,11 +71,11 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^".+"$`, part.ETag)
 
-	// Another write creates the object.
+	// Another write creates the object before the uploads complete.
 	_, err = bucket.Upload(t.Context(), "a", strings.NewReader("written meanwhile"))
 	require.NoError(t, err)
 
-	// Each upload replaces the object when it completes, and then takes no more parts.
+	// An upload without a condition replaces the object when it completes, and then takes no more parts.
 	for _, u := range uploads {
 		attrs, err := u.upload.Complete(t.Context())
 		require.NoError(t, err)
@@ -95,7 +96,7 @@ func TestBeginUploadToOneKey(t *testing.T) {
 	require.NoError(t, creation.Abort(t.Context()))
 	_, err = creation.Parts(t.Context())
 	require.ErrorIs(t, err, storage.ObjectNotFound)
-	require.Equal(t, []string{"a"}, server.names(t, name))
+	require.Equal(t, []string{"a"}, server.names(t, name), "no parts may be left in the container")
 }
 
 // putURL sends the text to a URL by PUT, and returns the status of the response.

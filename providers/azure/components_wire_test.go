@@ -218,6 +218,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The upload has a marker blob and one part. The service refuses to copy the part.
 			var blocks []string
 			server := newCannedServer(t)
 			server.Answer = func(r wiretest.Request) reply {
@@ -234,18 +235,18 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 						answer.Header = map[string]string{"X-Ms-Content-Crc64": tt.crc64}
 					}
 					return answer
-				case comp == "list":
+				case comp == "list": // an empty listing
 					return reply{Body: `<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>`}
 				case r.Method == http.MethodGet: // the driver's read of the part
 					require.Equal(t, etag, r.Header.Get("If-Match"), "the read must be of the revision of the part")
 					return tt.part
 				case r.Method == http.MethodPut: // the commit
 					return created
-				case r.Method == http.MethodDelete:
+				case r.Method == http.MethodDelete: // the removal of the part or the marker
 					return accepted
-				case isMarker: // its attributes
+				case isMarker: // the attributes of the marker
 					return objectReply("")
-				case isPart && tt.part.Status == http.StatusPartialContent:
+				case isPart && tt.part.Status == http.StatusPartialContent: // the attributes of the part
 					return objectReply("hello")
 				}
 				return errorReply(http.StatusNotFound, "BlobNotFound") // there is no object yet
@@ -258,7 +259,7 @@ func TestCompletePartsServiceMayNotRead(t *testing.T) {
 			})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			if tt.want == "" {
-				require.Equal(t, []string{"hello"}, blocks)
+				require.Equal(t, []string{"hello"}, blocks, "the driver must send the bytes of the part once")
 			}
 		})
 	}

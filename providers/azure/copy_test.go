@@ -126,31 +126,32 @@ func TestCopyReplacesMetadata(t *testing.T) {
 // Copy copies block by block if the content type changes or the source is too large for one request.
 func TestCopyInBlocksRequests(t *testing.T) {
 	tests := []struct {
-		name         string
-		limit, block int64
-		properties   storage.Properties
-		ranges       []string
+		name       string
+		maxCopy    int64 // bytes that one request may copy; 0 for the default
+		blockSize  int64 // 0 for the default
+		properties storage.Properties
+		wantRanges []string
 	}{
 		{
-			name:       "because it says another type",
+			name:       "another content type",
 			properties: storage.Properties{ContentType: "text/html"},
-			ranges:     []string{"bytes=0-4"},
+			wantRanges: []string{"bytes=0-4"},
 		},
 		{
-			name:       "because the source is too large",
-			limit:      4,
-			block:      2,
+			name:       "source too large",
+			maxCopy:    4,
+			blockSize:  2,
 			properties: plainText,
-			ranges:     []string{"bytes=0-1", "bytes=2-3", "bytes=4-4"},
+			wantRanges: []string{"bytes=0-1", "bytes=2-3", "bytes=4-4"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			server := newCannedServer(t, objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5"),
-				created)
+			source := objectReply("hello", "X-Ms-Meta-Omnibucket_crc32c", "9a71bb4c-5")
+			server := newCannedServer(t, source, created)
 			d := server.openDriver(t)
-			d.copier.limit = tt.limit
-			d.copier.block = tt.block
+			d.copier.limit = tt.maxCopy
+			d.copier.block = tt.blockSize
 			tt.properties.Metadata = map[string]string{"k": "v"}
 
 			attrs, err := d.Copy(t.Context(), &driver.CopyRequest{
@@ -163,21 +164,22 @@ func TestCopyInBlocksRequests(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, uint32(0x9a71bb4c), attrs.CRC32C.Sum)
 
-			all := server.Requests()
+			// The first request is for the attributes of the source, and the last commits the blocks.
+			requests := server.Requests()
 			var ranges []string
-			for _, block := range all[1 : len(all)-1] {
+			for _, block := range requests[1 : len(requests)-1] {
 				require.Contains(t, block.RawQuery, "comp=block")
 				require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 				require.Contains(t, block.Header.Get("X-Ms-Copy-Source"), "sig=")
-				require.Empty(t, block.Header.Get("If-Match"))
+				require.Empty(t, block.Header.Get("If-Match"), "only the commit must have the condition")
 				ranges = append(ranges, block.Header.Get("X-Ms-Source-Range"))
 			}
+			slices.Sort(ranges) // blocks are sent in any order
+			require.Equal(t, tt.wantRanges, ranges)
 
-			slices.Sort(ranges)
-			require.Equal(t, tt.ranges, ranges)
 			commit := server.Last(t)
 			require.Equal(t, "PUT /photos/b?comp=blocklist", commit.Line())
-			require.Equal(t, len(tt.ranges), strings.Count(commit.Body, "<Latest>"))
+			require.Equal(t, len(tt.wantRanges), strings.Count(commit.Body, "<Latest>"))
 			require.Equal(t, tt.properties.ContentType, commit.Header.Get("X-Ms-Blob-Content-Type"))
 			require.Equal(t, "v", commit.Header.Get("X-Ms-Meta-K"))
 			require.Equal(t, "9a71bb4c-5", commit.Header.Get("X-Ms-Meta-Omnibucket_crc32c"))

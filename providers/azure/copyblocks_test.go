@@ -50,9 +50,11 @@ func TestCopyInBlocksEqualsSource(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
-	bucket := newBlockBucket(t, server, name) // of the same container
+	// A second bucket of the same container copies in small blocks, and cannot write in any other way.
+	bucket := newBlockBucket(t, server, name)
 
-	text := wiretest.Content(10_000, 1)
+	const contentSeed = 1
+	text := wiretest.Content(10_000, contentSeed)
 	source, err := direct.Upload(t.Context(), "from ü/+?", bytes.NewReader(text),
 		storage.WithContentType("text/css"), storage.WithCacheControl("no-store"),
 		storage.WithMetadata(map[string]string{"a-b": "é"}))

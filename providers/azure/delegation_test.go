@@ -205,21 +205,21 @@ func (s *keyServer) openVersion(t *testing.T, version string) driver.Driver {
 func TestUserKeyExpiry(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 
-	// A key that is requested at signedAt begins 15 minutes before it, and ends a week after that.
+	// The URL is signed at 5:06:07.89 on March 4. The key begins 15 minutes before, and ends a week after its begin.
 	keyEnd := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC)
 	tests := []struct {
 		name string
 		ttl  time.Duration
 		want time.Time
 	}{
-		// The URL ends at a whole second, so that the fraction in signedAt is rounded up.
-		{name: "a key that outlasts the URL", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
+		// A URL expires at a whole second, so that the fraction of the time is rounded up.
+		{name: "URL expires before the key", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
 		{
-			name: "a key that just outlasts the URL",
+			name: "URL expires a minute before the key",
 			ttl:  week - 16*time.Minute,
-			want: keyEnd.Add(-time.Minute + time.Second),
+			want: time.Date(2026, 3, 11, 4, 50, 8, 0, time.UTC),
 		},
-		{name: "a key that ends before the URL", ttl: week, want: keyEnd},
+		{name: "URL would outlast the key", ttl: week, want: keyEnd},
 	}
 
 	for _, tt := range tests {

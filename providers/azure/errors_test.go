@@ -249,10 +249,11 @@ func TestEmulatorTooOldHint(t *testing.T) {
 		name         string
 		server       string
 		wantPutHint  string
-		wantHeadHint string // the response to a HEAD has no body, which would name the header
+		wantHeadHint string
 	}{
 		{name: "Azurite", server: "Azurite-Blob/3.36.0", wantPutHint: emulatorHint, wantHeadHint: emulatorHint},
-		{name: "Azure", server: "Windows-Azure-Blob/1.0", wantHeadHint: versionHint},
+		// Azure's response to a Put would name the version header in its body. The response to a HEAD has no body.
+		{name: "Azure", server: "Windows-Azure-Blob/1.0", wantPutHint: "", wantHeadHint: versionHint},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,27 +29,28 @@ var knownHostileFailures = map[string]string{
 }
 
 // The driver reports broken and hostile responses instead of returning wrong data. hostile.Run
-// tries each fault of a response with each operation.
+// puts a proxy before Azurite, which breaks the responses to each operation with each fault.
 func TestHostileServers(t *testing.T) {
 	tests := []struct {
-		name     string
-		isSigned bool
-		only     string
-		skip     map[string]string
+		name        string
+		isSigned    bool              // whether the bucket has a shared access signature, and not the account's key
+		faultPrefix string            // tries only the faults whose names begin with it
+		skip        map[string]string // faults and operations that are left out, with the reasons
 	}{
-		{name: "by the account's key", skip: knownHostileFailures},
+		{name: "the account's key", skip: knownHostileFailures},
 		{
-			name:     "by a shared access signature",
-			isSigned: true,
-			only:     "the request quoted",
-			skip:     map[string]string{"Versions": azuriteVersions},
+			// A server that quotes the request must not bring the signature in its URL into an error.
+			name:        "a shared access signature",
+			isSigned:    true,
+			faultPrefix: "the request quoted",
+			skip:        map[string]string{"Versions": azuriteVersions},
 		},
 	}
 
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			store := newHostileStore(t, tt.isSigned)
-			store.Only = tt.only
+			store.Only = tt.faultPrefix
 			store.Skip = tt.skip
 			hostile.Run(t, store)
 		})

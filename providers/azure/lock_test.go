@@ -173,6 +173,7 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 		want   storage.Code
 	}{
 		{name: "locks disabled", answer: plainContainer, want: storage.Unsupported},
+		// This answer does not tell whether the container can lock objects.
 		{name: "locks unknown", answer: changedLocks, want: storage.Unsupported},
 		{
 			name:   "container missing",
@@ -182,6 +183,7 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 		{name: "server busy", answer: errorReply(503, "ServerBusy"), want: storage.RateLimited},
 	}
 
+	// Put, an upload in parts, copies and Compose are tried.
 	for name, write := range lockedWrites(t) {
 		for _, tt := range tests {
 			t.Run(name+", "+tt.name, func(t *testing.T) {
@@ -191,12 +193,12 @@ func TestLockInContainerWithoutLocks(t *testing.T) {
 				var e *storage.Error
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, tt.want, e.Code)
-				require.False(t, e.Unknown)
-				require.Equal(t, []string{containerRequest}, server.Lines())
-
 				if tt.want == storage.Unsupported {
 					require.Contains(t, e.Hint, "version-level immutability")
 				}
+
+				require.Equal(t, []string{containerRequest}, server.Lines(), "the object must not be sent")
+				require.False(t, e.Unknown, "the outcome must be known")
 			})
 		}
 	}

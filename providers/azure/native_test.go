@@ -94,9 +94,9 @@ func update(t *testing.T, bucket storage.Bucket, opts ...storage.UploadOption) e
 func scopeHeaders(name string) map[string]string { return map[string]string{"encryption-scope": name} }
 
 // Each request for the data of an object has the headers of the customer's key. Without such a key, each write has
-// the encryption scope.
+// the encryption scope of the call or, if it has none, that of Config.
 func TestWithCustomerKeyRequests(t *testing.T) {
-	const long = "twelve bytes"
+	const twoBlocks = "twelve bytes" // with a part size of 6
 	key := WithCustomerKey(decodeKey(t, firstKey))
 	source := WithSourceCustomerKey(decodeKey(t, secondKey))
 	scope := WithEncryptionScope("tenant-1")
@@ -153,8 +153,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			name:    "upload of two blocks, key",
 			replies: []reply{created},
 			call: func(bucket storage.Bucket) error {
-				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), key,
-					storage.WithPartSize(6))
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(twoBlocks), key, storage.WithPartSize(6))
 				return err
 			},
 			want: []map[string]string{keyHeaders, keyHeaders, keyHeaders},
@@ -164,7 +163,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			configScope: "account-wide",
 			replies:     []reply{created},
 			call: func(bucket storage.Bucket) error {
-				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(long), storage.WithPartSize(6))
+				_, err := bucket.Upload(t.Context(), "a", strings.NewReader(twoBlocks), storage.WithPartSize(6))
 				return err
 			},
 			want: []map[string]string{scopeHeaders("account-wide"), scopeHeaders("account-wide"), scopeHeaders("account-wide")},
@@ -246,6 +245,7 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 			want: []map[string]string{noEncryption, scopeHeaders("account-wide")},
 		},
 		{
+			// This version has no scope in the request to copy, so that the driver copies a block and commits it.
 			name:        "copy, scope of Config, older service",
 			version:     "2019-12-12",
 			configScope: "account-wide",
@@ -297,10 +297,12 @@ func TestWithCustomerKeyRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			server := newCannedServer(t, tt.replies...)
-			require.NoError(t, tt.call(engine.New(server.openDriver(t, func(c *Config) {
+			d := server.openDriver(t, func(c *Config) {
 				c.APIVersion = tt.version
 				c.EncryptionScope = tt.configScope
-			}))))
+			})
+			require.NoError(t, tt.call(engine.New(d)))
+
 			var got []map[string]string
 			for _, r := range server.Requests() {
 				got = append(got, encryptionHeaders(r.Header))
