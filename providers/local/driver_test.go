@@ -371,15 +371,17 @@ func (f *failing) Read([]byte) (int, error) { return 0, f.err }
 func TestPutCanceled(t *testing.T) {
 	bucket := newTestBucket(t)
 	bucket.put("k", "old")
+
+	// The ctx is canceled when Put reads the body.
 	ctx, cancel := context.WithCancel(context.Background())
 	r := request("k", "")
 	r.Body = &canceling{cancel}
-
 	_, err := bucket.driver.Put(ctx, r)
 	require.ErrorIs(t, err, storage.Canceled)
 	require.Equal(t, "old", bucket.get("k"))
-	require.Empty(t, bucket.leftovers())
+	require.Empty(t, bucket.leftovers(), "no temporary file may be left")
 
+	// Other calls with the canceled ctx fail, too.
 	_, err = bucket.driver.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
 	require.ErrorIs(t, err, storage.Canceled)
 }

@@ -174,12 +174,13 @@ func (c *callingBody) Read(p []byte) (int, error) {
 	return c.Reader.Read(p)
 }
 
-// If the process has no file descriptor left, a call waits until there is one.
+// If the process or the machine has too many files open, Retry repeats a call until it can open a file. It waits
+// between the attempts.
 func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		noFileLeft := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
-			// After ten seconds, the process can open a file again.
+			// A call succeeds soon after the process can open a file again, which is after ten seconds.
 			const wait = 10 * time.Second
 			start := time.Now()
 			attempts := 0
@@ -191,9 +192,9 @@ func TestRetryWaitsForFile(t *testing.T) {
 				return nil
 			}))
 			require.Less(t, time.Since(start), wait+2*bucketdir.MaxFileDelay)
-			require.Less(t, attempts, 200)
+			require.Less(t, attempts, 200, "Retry must wait between attempts")
 
-			// The call does not wait forever.
+			// Retry gives up after FileWait.
 			start = time.Now()
 			err := bucketdir.Retry(t.Context(), func() error { return noFileLeft })
 			require.ErrorIs(t, err, storage.RateLimited)
@@ -207,7 +208,7 @@ func TestRetryWaitsForFile(t *testing.T) {
 			require.Error(t, bucketdir.Retry(ctx, func() error { return noFileLeft }))
 			require.Equal(t, time.Second, time.Since(start))
 
-			// A call that may have been done is not repeated.
+			// A call that may have taken effect is not repeated.
 			attempts = 0
 			err = bucketdir.Retry(t.Context(), func() error {
 				attempts++

@@ -92,12 +92,15 @@ func TestPutPartAfterSweep(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
-	clock.pass(8 * day) // after a week, an upload is abandoned
 
-	// When PutPart is about to open the upload, another driver opens the bucket, which begins with a sweep.
+	// A sweep removes uploads that are older than a week.
+	clock.pass(8 * day)
+
+	// Just before PutPart opens the upload, another driver opens the bucket, and so sweeps it.
+	isSwept := false
 	bucket.driver.live.Tree.OnOpen = func(path string) {
-		if path == uploadPath(upload) {
-			bucket.driver.live.Tree.OnOpen = nil
+		if path == uploadPath(upload) && !isSwept {
+			isSwept = true
 			reopenTestBucket(t, bucket.root, clock.tweak)
 		}
 	}
@@ -116,12 +119,13 @@ func TestPutPartWaitsForSweep(t *testing.T) {
 	require.NoError(t, err)
 	defer bucket.driver.release(store)
 
+	// The call has opened the upload.
 	upload, err := store.Uploads.Use(t.Context(), "k", uploadID)
 	require.NoError(t, err)
 	defer upload.Close()
 	require.NoError(t, bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
 
-	// A sweep removes the key file first.
+	// A sweep begins: it removes the key file before all other files of the upload.
 	require.NoError(t, upload.Dir.Unlink(uploadKeyName))
 	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(upload.Dir, upload.Key, "k"))
 }

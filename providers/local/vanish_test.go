@@ -254,12 +254,12 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 			bucket := newTestBucket(t, withSidecars)
 			// The sidecar of such a long key is in another directory than the object.
 			key := strings.Repeat("n", 250)
-
 			location, ok := bucket.driver.live.Tree.Names().Locate(key)
 			require.True(t, ok)
 			sidecarDir := location.AltDir
 			require.NotEqual(t, location.Dir, sidecarDir)
 
+			// Another program removes the directory when Put is about to open it.
 			removals := 0
 			bucket.driver.live.Tree.OnOpen = func(path string) {
 				if path != sidecarDir || removals == tt.maxRemovals {
@@ -274,9 +274,9 @@ func TestVisibleSidecarDirectoryRemoved(t *testing.T) {
 			r.Condition = storage.Condition{Absent: true}
 			_, err := bucket.driver.Put(newShortContext(t), r)
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
-			require.Positive(t, removals)
+			require.Positive(t, removals, "the directory must have been removed")
 
-			// The object is stored even if its sidecar is not, and the error says so.
+			// The object is stored even if its sidecar is not. Then the error says that Put may have taken effect.
 			var storageErr *storage.Error
 			if errors.As(err, &storageErr) {
 				require.True(t, storageErr.Unknown)
