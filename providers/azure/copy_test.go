@@ -413,15 +413,17 @@ func TestAppendUsesCommittedBlocks(t *testing.T) {
 			})
 			require.NoError(t, err)
 
-			// Without reuse of the block, one more request copies the object.
 			requests := server.Requests()
 			commit := server.Last(t)
 			if tt.wantReuse {
+				// The fourth request is the commit, which names the old block.
 				require.Len(t, requests, 4, "%v", server.Lines())
 				require.Contains(t, commit.Body, id)
 				require.Empty(t, requests[3].Header.Get("X-Ms-Copy-Source"))
 				return
 			}
+
+			// The fourth request copies the object to a new block, and the fifth is the commit.
 			require.Len(t, requests, 5, "%v", server.Lines())
 			require.NotContains(t, commit.Body, "QUFB")
 			require.NotEmpty(t, requests[3].Header.Get("X-Ms-Copy-Source"))

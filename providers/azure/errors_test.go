@@ -180,8 +180,8 @@ func TestErrorsWithoutAResponse(t *testing.T) {
 			want:        storage.Unavailable,
 			isRetryable: true,
 		},
-		{name: "a caller's end", err: context.Canceled, want: storage.Canceled},
-		{name: "a caller's time", err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
+		{name: "canceled context", err: context.Canceled, want: storage.Canceled},
+		{name: "exceeded deadline", err: context.DeadlineExceeded, want: storage.DeadlineExceeded},
 		{name: "an unknown error", err: errors.New("what?"), want: storage.Internal},
 	}
 
