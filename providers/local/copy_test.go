@@ -128,15 +128,16 @@ func TestMove(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
 			source := bucket.putTyped("a/b/from", "bytes")
 
-			// Each move begins at the key where the previous one ended, so the last one is from "c/d" to "x/c". On
-			// disks other than the plain one, the file of "c/d", which was a directory before, may have another name than
-			// the key, and then no file can be moved from it.
+			// Move the object from key to key.
 			for _, key := range []string{"to", "c/d/to", "TO", "c/d", "x/c"} {
 				attrs, err := bucket.driver.Move(t.Context(), &driver.MoveRequest{
 					From:      source.Key,
 					Key:       key,
 					Condition: storage.Condition{Absent: true},
 				})
+
+				// "c/d" was a directory before. On disks other than the plain one, the file of this key may therefore have
+				// another name, and cannot be moved.
 				mayRefuse := source.Key == "c/d" && disk.name != "plain"
 				if mayRefuse && storage.CodeOf(err) == storage.Unsupported {
 					continue
@@ -150,7 +151,7 @@ func TestMove(t *testing.T) {
 				source = attrs
 			}
 
-			// A refused move of the object, which has been moved before, changes nothing.
+			// If the condition fails, nothing is moved.
 			bucket.putTyped("existing", "old")
 			_, err := bucket.driver.Move(t.Context(), &driver.MoveRequest{
 				From:      source.Key,
@@ -169,7 +170,7 @@ func TestMove(t *testing.T) {
 func TestMoveFails(t *testing.T) {
 	for _, disk := range disks {
 		if disk.name == worstDisk {
-			continue
+			continue // see TestMoveUnsupportedOnWorstDisk
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
@@ -182,6 +183,7 @@ func TestMoveFails(t *testing.T) {
 				Condition: storage.Condition{Absent: true},
 			})
 			require.ErrorIs(t, err, storage.PreconditionFailed)
+
 			_, err = bucket.driver.Move(t.Context(), &driver.MoveRequest{From: "missing", Key: "new/x"})
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 

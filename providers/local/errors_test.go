@@ -18,63 +18,66 @@ import (
 // Each error of the operating system maps to a Code, with a hint if the user can do something.
 func TestErrorCodesAndHints(t *testing.T) {
 	tests := []struct {
-		name string
-		err  error
-		code storage.Code
-		hint bool
+		name     string
+		err      error
+		wantCode storage.Code
+		wantHint bool
 	}{
 		{
-			name: "full disk",
-			err:  &fs.PathError{Err: osdir.ErrDiskFull},
-			code: storage.Unavailable,
-			hint: true,
+			name:     "full disk",
+			err:      &fs.PathError{Err: osdir.ErrDiskFull},
+			wantCode: storage.Unavailable,
+			wantHint: true,
 		},
-		{name: "used up quota", err: osdir.ErrQuota, code: storage.Unavailable, hint: true},
+		{name: "used up quota", err: osdir.ErrQuota, wantCode: storage.Unavailable, wantHint: true},
 		{
-			name: "no file left in the process",
-			err:  &fs.PathError{Err: syscall.EMFILE},
-			code: storage.RateLimited,
-			hint: true,
+			name:     "no file left in the process",
+			err:      &fs.PathError{Err: syscall.EMFILE},
+			wantCode: storage.RateLimited,
+			wantHint: true,
 		},
-		{name: "no file left in the system", err: syscall.ENFILE, code: storage.RateLimited, hint: true},
-		{name: "read-only file system", err: osdir.ErrReadOnly, code: storage.PermissionDenied, hint: true},
+		{name: "no file left in the system", err: syscall.ENFILE, wantCode: storage.RateLimited, wantHint: true},
+		{name: "read-only file system", err: osdir.ErrReadOnly, wantCode: storage.PermissionDenied, wantHint: true},
 		{
-			name: "no permission",
-			err:  &fs.PathError{Err: fs.ErrPermission},
-			code: storage.PermissionDenied,
-			hint: true,
+			name:     "no permission",
+			err:      &fs.PathError{Err: fs.ErrPermission},
+			wantCode: storage.PermissionDenied,
+			wantHint: true,
 		},
 		{
-			name: "mount point inside",
-			err:  &os.LinkError{Err: osdir.ErrCrossDevice},
-			code: storage.Unsupported,
-			hint: true,
+			name:     "mount point inside",
+			err:      &os.LinkError{Err: osdir.ErrCrossDevice},
+			wantCode: storage.Unsupported,
+			wantHint: true,
 		},
-		{name: "name too long", err: osdir.ErrNameTooLong, code: storage.InvalidArgument, hint: true},
+		{name: "name too long", err: osdir.ErrNameTooLong, wantCode: storage.InvalidArgument, wantHint: true},
 		{
-			name: "a link that leads outside",
-			err:  &fs.PathError{Err: errors.New("path escapes from parent")},
-			code: storage.PermissionDenied,
-			hint: true,
+			name:     "a link that leads outside",
+			err:      &fs.PathError{Err: errors.New("path escapes from parent")},
+			wantCode: storage.PermissionDenied,
+			wantHint: true,
 		},
-		{name: "anything else", err: errors.New("x"), code: storage.Internal},
-		{name: "an error with a code", err: &storage.Error{Code: storage.Changed}, code: storage.Changed},
+		{name: "anything else", err: errors.New("x"), wantCode: storage.Internal},
+		{name: "an error with a code", err: &storage.Error{Code: storage.Changed}, wantCode: storage.Changed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var storageErr *storage.Error
 			require.ErrorAs(t, bucketdir.Failure(tt.err), &storageErr)
-			require.Equal(t, tt.code, storageErr.Code)
-			require.Equal(t, tt.hint, storageErr.Hint != "")
-
+			require.Equal(t, tt.wantCode, storageErr.Code)
+			require.Equal(t, tt.wantHint, storageErr.Hint != "")
 			if storageErr.Err != nil {
 				require.ErrorIs(t, storageErr, storageErr.Err)
 			}
+
+			// An error of a call that may have taken effect has the same Code.
 			require.ErrorAs(t, bucketdir.UnknownOutcome(tt.err), &storageErr)
 			require.True(t, storageErr.Unknown)
-			require.Equal(t, tt.code, storageErr.Code)
+			require.Equal(t, tt.wantCode, storageErr.Code)
 		})
 	}
+
+	// Without an error, there is none to translate.
 	require.NoError(t, bucketdir.Failure(nil))
 	require.NoError(t, bucketdir.UnknownOutcome(nil))
 }

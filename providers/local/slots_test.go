@@ -305,15 +305,15 @@ func TestPutPartAfterKillDuringPart(t *testing.T) {
 	require.Equal(t, "aaabbb", content)
 }
 
-// If a process is killed after the shared file of an upload, in which its parts are written, became the object, another
-// process can complete the upload after it has sent those parts again.
+// All parts of an upload are written to one shared file, which CompleteParts makes the object. If a process is killed
+// just after that, another process can send the parts again, and complete the upload.
 func TestCompletePartsAfterKill(t *testing.T) {
 	tests := []struct {
 		name   string
-		shared string // content of the file at the path of the shared file; "" if there is none
+		shared string // content of the file that is then at the path of the shared file; "" if there is none
 	}{
 		{name: "after it moved the shared file", shared: ""},
-		{name: "while it exchanged files", shared: "of an object that was replaced"},
+		{name: "while it exchanged the shared file with an old object", shared: "of an object that was replaced"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -328,11 +328,12 @@ func TestCompletePartsAfterKill(t *testing.T) {
 				require.NoError(t, os.WriteFile(shared, []byte(tt.shared), 0o666))
 			}
 
-			// Part 1 is lost, and the object stays as it is.
+			// The upload has lost part 1, so it cannot be completed, and the object stays as it is.
 			second := bucket.part(upload, 2, "bbb")
 			require.ErrorIs(t, bucket.complete("k", upload, first, second), storage.InvalidArgument)
 			require.Equal(t, "aaa", bucket.get("k"))
 
+			// After part 1 was sent again, it can.
 			content, _ := bucket.completeUpload(upload, bucket.part(upload, 1, "AAA"), second)
 			require.Equal(t, "AAAbbb", content)
 		})
@@ -387,12 +388,14 @@ func readFile(t *testing.T, path string) string {
 // later parts nor another completion change the object.
 func TestPutPartAfterKill(t *testing.T) {
 	tests := []struct {
-		name string
-		kill func(t *testing.T, shared, object string)
-		want storage.Code // error of another completion
+		name  string
+		leave func(t *testing.T, shared, object string) // leaves the files as the killed process does
+		want  storage.Code                              // error of another completion
 	}{
-		{name: "while it linked the file", kill: linkShared, want: storage.PreconditionFailed},
-		{name: "while it exchanged files", kill: exchangeShared, want: storage.InvalidArgument},
+		// The object and the shared file are the same file.
+		{name: "after it linked the file", leave: linkShared, want: storage.PreconditionFailed},
+		// The shared file has the content of an old object, so that the upload has lost its parts.
+		{name: "after it exchanged files", leave: exchangeShared, want: storage.InvalidArgument},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -400,9 +403,11 @@ func TestPutPartAfterKill(t *testing.T) {
 			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			bucket.part(upload, 1, "aaa")
 			bucket.part(upload, 2, "bbb")
+
+			// The process is killed when the shared file is already the object.
 			shared := bucket.sharedFile(upload)
 			object := filepath.Join(bucket.root, "k")
-			tt.kill(t, shared, object)
+			tt.leave(t, shared, object)
 			oldShared := readFile(t, shared)
 			oldObject := readFile(t, object)
 

@@ -49,6 +49,8 @@ func runOnVersioned(t *testing.T, each func(t *testing.T, bucket *testBucket)) {
 func TestVersionsKept(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
 		require.True(t, bucket.driver.Describe().Versioned)
+
+		// Write "k" four times, write another object below it, and remove "k".
 		var attrs []*storage.Attrs
 		for i := range 4 {
 			attrs = append(attrs, bucket.put("k", fmt.Sprint(i)))
@@ -57,6 +59,7 @@ func TestVersionsKept(t *testing.T) {
 		bucket.remove("k")
 		bucket.requireMissing("k")
 
+		// All four versions are readable.
 		for i, want := range attrs {
 			body, got, err := bucket.getVersion("k", want.Version)
 			require.NoError(t, err)
@@ -68,7 +71,7 @@ func TestVersionsKept(t *testing.T) {
 		var versions []string
 		for _, e := range bucket.listVersions(driver.ListRequest{Prefix: "k"}) {
 			if e.Key != "k" {
-				require.True(t, e.Current)
+				require.True(t, e.Current, e.Key)
 				continue
 			}
 			require.False(t, e.Current)
