@@ -296,13 +296,13 @@ func TestCompletionRequestLost(t *testing.T) {
 				s.write(tt.old)
 			}
 
+			// The request of the first call is lost on its way: Commit changes nothing, but its outcome is unknown.
 			failing := components.Completion{
 				Store:   s,
 				Marker:  components.Marker(s.prefix),
 				Prepare: func(context.Context) error { return nil },
 				Commit:  func(context.Context, storage.Condition) (*storage.Attrs, error) { return nil, lost },
 			}
-
 			_, err := failing.Run(t.Context(), &driver.CompleteRequest{
 				Call: "one",
 				Put:  &driver.PutRequest{Key: key},

@@ -17,8 +17,8 @@ import (
 
 var raw = []byte("0123456789abcdefghijklmnopqrstuv")
 
-// shown returns the forms in which a text could reveal the key.
-func shown() map[string]string {
+// secretForms returns the forms in which a text could reveal the key.
+func secretForms() map[string]string {
 	return map[string]string{
 		"raw":      string(raw),
 		"part":     string(raw[:8]),
@@ -63,12 +63,14 @@ func TestKeyIsNotPrinted(t *testing.T) {
 		text, err := json.Marshal(value)
 		texts["JSON"] = fmt.Sprintf("%s %v", text, err)
 
-		for how, text := range texts {
-			for form, secret := range shown() {
-				require.NotContains(t, text, secret, "%s printed by %s, %s", name, how, form)
+		// No text may contain the key in any form, such as in hexadecimal or as a list of numbers.
+		for printer, text := range texts {
+			for form, secret := range secretForms() {
+				require.NotContains(t, text, secret, "%s printed by %s, %s", name, printer, form)
 			}
 		}
 	}
+
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
 		require.Equal(t, "WithCustomerKey(REDACTED)", fmt.Sprintf(verb, key))
 	}

@@ -248,13 +248,15 @@ func TestCredentialsUnusable(t *testing.T) {
 		name  string
 		grant *grant
 	}{
-		{name: "for another prefix", grant: &grant{Prefix: "b/"}},
-		{name: "that have expired", grant: &grant{Expires: time.Now().Add(-time.Second)}},
+		{name: "credentials for another prefix", grant: &grant{Prefix: "b/"}},
+		{name: "expired credentials", grant: &grant{Expires: time.Now().Add(-time.Second)}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The function of this keyring is the caller's CredentialsFor.
 			keyring := vended.NewKeyring(func(context.Context, string) (*grant, error) { return tt.grant, nil })
-			bucket := engine.New(vended.New(new(catalog).newStore(keyring), keyring))
+			store := new(catalog).newStore(keyring)
+			bucket := engine.New(vended.New(store, keyring))
 
 			err := upload(t.Context(), bucket, "a/1")
 			require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
@@ -367,18 +369,22 @@ func TestDeleteBatchDividedByCredentials(t *testing.T) {
 	require.Equal(t, 1, catalog.count("DeleteBatch", "b/"))
 }
 
-// The store copies within one prefix of credentials. Between two, Copy and Compose pass the bytes through the process.
+// The store copies within one prefix of credentials. Between two, Copy and Compose pass the bytes through the process,
+// because no credentials permit both the read and the write.
 func TestCopyAndComposeDividedByCredentials(t *testing.T) {
+	// The catalog vends credentials for each folder, and counts the requests to the store.
 	catalog := &catalog{}
 	bucket := catalog.openBucket()
 	for _, key := range []string{"a/1", "b/1"} {
 		require.NoError(t, upload(t.Context(), bucket, key))
 	}
 
+	// A copy within a folder is one request to the store.
 	_, err := storage.Copy(t.Context(), bucket, "a/3", bucket, "a/1")
 	require.NoError(t, err)
 	require.Equal(t, 1, catalog.count("Copy", "a/"))
 
+	// Between two folders, the store gets no request to copy or to compose.
 	_, err = storage.Copy(t.Context(), bucket, "b/3", bucket, "a/1")
 	require.NoError(t, err)
 	require.Zero(t, catalog.count("Copy", "b/"))
