@@ -167,8 +167,10 @@ func TestSignPartStoresThatPart(t *testing.T) {
 func TestCompletePartsReplacedPart(t *testing.T) {
 	server, name, bucket := openBucket(t)
 	u := beginUpload(t, bucket, "a")
+	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
+	require.NoError(t, err)
 
-	// This bucket replaces the part in its first call of CompleteParts.
+	// Another bucket of the same container replaces the part in its first call of CompleteParts.
 	isReplaced := false
 	replacing := server.open(t, name, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -184,13 +186,9 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 		require.NoError(t, storage.Close(replacing))
 	})
 
-	// The upload continues in that bucket with an old part.
-	_, err := u.PutPart(t.Context(), 1, strings.NewReader("old"))
-	require.NoError(t, err)
+	// The upload is completed in that bucket. The part is replaced between the listing of the parts and their copy.
 	continued, err := storage.ContinueUpload(t.Context(), replacing, u.Token())
 	require.NoError(t, err)
-
-	// The part is replaced between the listing and the copy.
 	_, err = continued.Complete(t.Context())
 	require.NoError(t, err, "the parts must be listed and copied again")
 	require.True(t, isReplaced)

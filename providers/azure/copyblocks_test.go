@@ -90,7 +90,8 @@ func TestComposeOfBlocks(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(direct))
 	})
-	bucket := newBlockBucket(t, server, name) // of the same container
+	// A second bucket of the same container copies in small blocks, and cannot write in any other way.
+	bucket := newBlockBucket(t, server, name)
 
 	// The sources are shorter and longer than a block, and "c" is empty.
 	sources := []string{"a", "b", "c", "d"}

@@ -80,25 +80,30 @@ func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler,
 	return emulator, proxy, u.Path, transport.CloseIdleConnections
 }
 
-// The suite passes on Azurite, in an account that keeps versions and archived blobs and limits the terms
-// of signatures, if requests first get the transient answers that Azure documents.
+// The conformance suite passes on Azurite, in an account that keeps versions and archived blobs and limits the terms
+// of signatures, if requests first get the transient answers that Azure documents. The driver must repeat them.
 func TestFurtherConformanceWithAzuresTransientAnswers(t *testing.T) {
 	testserver.Further(t)
 	// The table of features has no column for this account.
 	t.Setenv("OMNIBUCKET_SUPPORT", "")
 
-	// The account handles requests before they reach Azurite. The transient answers come before the account.
+	// A request first reaches the server of transient answers, then the account with its features, and then Azurite.
 	emulator, handler, path, closeIdle := startEmulator(t)
-	account := documented.Before(handler, documented.AzureSASPolicy(longestTerm), documented.AzureArchive(),
-		documented.AzureVersions(emulator.accountSAS(t)))
+	account := documented.Before(
+		handler,
+		documented.AzureSASPolicy(longestTerm),
+		documented.AzureArchive(),
+		documented.AzureVersions(emulator.accountSAS(t)),
+	)
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
 	server := httptest.NewServer(answering)
 	t.Cleanup(server.Close)
 
-	// Azurite itself has no versions, but this account has.
+	// Azurite itself has no versions, but this account has, so their cases are not skipped.
 	skips := maps.Clone(azurite.Skipped)
 	maps.DeleteFunc(skips, func(_, reason string) bool { return reason == azurite.NoVersions })
 	maps.Copy(skips, undisturbed)
+
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {
 		// Idle connections would be goroutines that the suite reports.
 		t.Cleanup(closeIdle)

@@ -16,6 +16,8 @@ import (
 func TestCompletePartsKilled(t *testing.T) {
 	emulator := needAzurite(t)
 	container := emulator.container(t)
+
+	// Completion kills a process before and after each request of its CompleteParts. It opens a bucket for each process.
 	killtest.Completion(t, func(t *testing.T, client *http.Client) storage.Bucket {
 		d, err := azure.NewDriver(t.Context(), azure.Config{
 			Bucket:     container,

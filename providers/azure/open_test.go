@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"net/http"
@@ -46,6 +47,8 @@ const (
 func credentialKind(a *account) string {
 	_, isChain := a.token.(*defaultChain)
 	switch {
+	case a.sharedKey != nil && bytes.Equal(a.signer.secret, newSigningKey("", emulatorKey, "").secret):
+		return "key emulator"
 	case a.sharedKey != nil:
 		return "key " + string(a.signer.secret)
 	case isChain:
@@ -60,13 +63,16 @@ func credentialKind(a *account) string {
 	return "the client's"
 }
 
-// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment.
+// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment. It
+// takes no credential from the environment for another account, or for a server that the credential may not be for.
 func TestResolveSettings(t *testing.T) {
 	tests := []struct {
-		name                                      string
-		config                                    Config
-		environment                               map[string]string
-		wantEndpoint, wantAccount, wantCredential string // the credential in the words of credentialKind
+		name           string
+		config         Config
+		environment    map[string]string
+		wantEndpoint   string
+		wantAccount    string
+		wantCredential string // its kind and, if it is a key or a signature, its content
 	}{
 		{
 			name:           "an account",
@@ -429,11 +435,7 @@ func TestResolveSettings(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.wantEndpoint, a.endpoint.String())
 			require.Equal(t, tt.wantAccount, a.name)
-			if tt.wantCredential == "key emulator" {
-				require.Equal(t, newSigningKey("", emulatorKey, "").secret, a.signer.secret)
-			} else {
-				require.Equal(t, tt.wantCredential, credentialKind(a))
-			}
+			require.Equal(t, tt.wantCredential, credentialKind(a))
 			require.NoError(t, a.close())
 		})
 	}
@@ -920,11 +922,13 @@ func TestConfigKeyWithClient(t *testing.T) {
 	client, err := service.NewClientWithNoCredential("https://acme.blob.core.windows.net/?sv=1&sig=x", nil)
 	require.NoError(t, err)
 
+	// Without a key in Config, only the client makes requests, and nothing can be signed.
 	a, err := newAccount(Config{Client: client})
 	require.NoError(t, err)
 	require.Equal(t, "the client's", credentialKind(a), "the environment must not count")
 	require.Zero(t, a.driver("photos").Describe().Features&storage.SignedURLs)
 
+	// With a key, URLs can be signed.
 	a, err = newAccount(Config{Client: client, Key: someKey})
 	require.NoError(t, err)
 	require.Equal(t, "key some key", credentialKind(a))
