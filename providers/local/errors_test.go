@@ -155,14 +155,15 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Empty(t, bucket.files())
 }
 
-// With strict names, a file of another program is the object whose key is its path. This holds on any disk.
+// On a disk that folds case, the driver escapes capitals in the names of its files, which are then strict. But a file of
+// another program is the object whose key is its path. This holds on any disk.
 func TestStrictNamesForeignFiles(t *testing.T) {
 	bucket := newTestBucket(t, withStrictNames)
 	bucket.put("Dir/y", "ours")
 	bucket.write("Dir/X", "by hand")
 	bucket.write("Dir/sub/Z", "by hand")
 
-	// Listings merge the two directories on disk.
+	// Listings merge "Dir" with the directory whose name is escaped.
 	require.Equal(t, []string{"Dir/X", "Dir/sub/Z", "Dir/y"}, bucket.keys())
 	require.Equal(t, []string{"Dir/"}, bucket.list(driver.ListRequest{Delimiter: "/"}))
 	require.Equal(t, []string{"Dir/X", "Dir/sub/", "Dir/y"},
@@ -174,7 +175,7 @@ func TestStrictNamesForeignFiles(t *testing.T) {
 	_, err = bucket.putIf("Dir/X", "new", storage.Condition{Revision: bucket.head("Dir/X").Revision})
 	require.NoError(t, err)
 	require.Equal(t, "new", bucket.get("Dir/X"))
-	require.NotContains(t, bucket.files(), "Dir/X")
+	require.NotContains(t, bucket.files(), "Dir/X", "the new file must have an escaped name")
 
 	// A removal also removes a file of another program.
 	for _, key := range []string{"Dir/X", "Dir/sub/Z", "Dir/y"} {

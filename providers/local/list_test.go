@@ -400,10 +400,14 @@ func TestListSymbolicLinks(t *testing.T) {
 		require.NoError(t, os.Symlink(link.target, filepath.Join(bucket.root, link.name)))
 	}
 
-	// Reads follow only the links that stay inside. The listing has no "indir/target".
+	// Links to a file and to a directory inside can be read.
 	require.Equal(t, "inside", bucket.get("in"))
-	require.Equal(t, []string{"dir/target", "in"}, bucket.keys())
 	require.Equal(t, "inside", bucket.get("indir/target"))
+
+	// The listing has the link to a file, but follows no link to a directory, such as "indir".
+	require.Equal(t, []string{"dir/target", "in"}, bucket.keys())
+
+	// All other links are missing objects.
 	for _, key := range []string{"out", "up", "broken", "loop", "outdir/secret"} {
 		bucket.requireMissing(key)
 		bucket.remove(key) // succeeds, and leaves the link

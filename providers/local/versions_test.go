@@ -165,7 +165,8 @@ func TestListVersions(t *testing.T) {
 		bucket.remove("a/b")
 		bucket.remove("b/c")
 
-		// list returns a line for each entry: its key and its state. A noncurrent version has no state.
+		// list returns a line for each entry, such as "a current" for a current version, "a" for an older version,
+		// "a removed" for a delete marker and "a/" for a prefix.
 		list := func(r driver.ListRequest) []string {
 			var result []string
 			for _, e := range bucket.listVersions(r) {
@@ -176,7 +177,7 @@ func TestListVersions(t *testing.T) {
 				if e.IsDeleteMarker {
 					line += " removed"
 				}
-				require.Equal(t, e.IsPrefix, e.Version == "")
+				require.Equal(t, e.IsPrefix, e.Version == "", "all entries but prefixes must have a version")
 				result = append(result, line)
 			}
 			return result

@@ -356,20 +356,24 @@ func TestVisibleSidecarForeignRetention(t *testing.T) {
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + tt.text + `}`
 			bucket.write(bucketdir.Reserved+string(bucketdir.MarkVisible)+"k", sidecar)
 
-			requireAttrs := func(when string) {
+			requireAttrs := func() {
 				t.Helper()
 				attrs := bucket.head("k")
-				require.Equal(t, tt.want, attrs.Retention, when)
-				require.Equal(t, "image/png", attrs.ContentType, when)
-				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata, when)
+				require.Equal(t, tt.want, attrs.Retention)
+				require.Equal(t, "image/png", attrs.ContentType)
+				require.Equal(t, map[string]string{"m": "1"}, attrs.Metadata)
 			}
 
-			requireAttrs("in the sidecar only")
-			bucket.setTags("k", map[string]string{"k": "v"})
-			requireAttrs("adopted by a change")
+			// The driver reads the attributes from the foreign sidecar.
+			requireAttrs()
 
-			// The adopted attributes can be changed, too.
-			bucket.setTags("k", map[string]string{"k": "v"})
+			// It keeps them when it writes the sidecar to add tags.
+			tags := map[string]string{"k": "v"}
+			bucket.setTags("k", tags)
+			requireAttrs()
+
+			// Tags can also be set in a sidecar that the driver has written.
+			bucket.setTags("k", tags)
 		})
 	}
 }
