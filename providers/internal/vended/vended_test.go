@@ -172,14 +172,15 @@ func TestCredentialsReplacedBeforeExpiry(t *testing.T) {
 	})
 }
 
-// If the catalog fails to replace credentials, requests use the old ones until they expire, and do not wait.
+// If the catalog fails to replace credentials, requests use the old ones until they expire. Only the request that asks
+// the catalog waits for its answer.
 func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		catalog := &catalog{lifetime: time.Minute}
 		bucket := catalog.openBucket()
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
 
-		// Later, the credentials are due for replacement, and the catalog fails after five seconds.
+		// After more than half a minute, the credentials must be replaced, but the catalog fails after five seconds.
 		time.Sleep(40 * time.Second)
 		catalog.vendErr = func(context.Context, string) error {
 			time.Sleep(5 * time.Second)
@@ -197,7 +198,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		require.Equal(t, start, time.Now())
 		require.NoError(t, <-firstErr)
 
-		// 40 + 5 + 16 seconds after they were vended for a minute, the credentials have expired.
+		// After 61 seconds in all, the credentials have expired.
 		time.Sleep(16 * time.Second)
 		err := upload(t.Context(), bucket, "a/1")
 		require.Equal(t, storage.Unauthenticated, storage.CodeOf(err))
@@ -205,8 +206,7 @@ func TestCredentialsUsedIfCatalogFails(t *testing.T) {
 		// The catalog works again.
 		catalog.vendErr = nil
 		require.NoError(t, upload(t.Context(), bucket, "a/1"))
-		// All five uploads but the one of a/2 have asked the catalog.
-		require.Len(t, catalog.vendedKeys(), 4)
+		require.Len(t, catalog.vendedKeys(), 4, "each upload except that of a/2 must have asked the catalog")
 	})
 }
 

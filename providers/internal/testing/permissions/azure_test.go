@@ -39,8 +39,8 @@ func TestPermissionsOfAzure(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Check performs each operation in an account that this function opens. It compares the permissions that the
-			// recorded requests need with those on the page.
+			// Check performs each operation in an account that this function opens on a test server. It
+			// compares the permissions that the recorded requests need with those on the page.
 			rows.Check(t, tt.provider, func(t *testing.T, _ rows.Kind) rows.Account {
 				recorder := &rows.Recorder{}
 				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))
