@@ -72,9 +72,10 @@ func TestPutPartEncryption(t *testing.T) {
 	require.NotContains(t, signedURL.URL, secretStart, "the URL must not show the secret of the upload")
 }
 
-// CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps
-// the parts, so that it can be repeated.
+// CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps the parts, so that it
+// can be repeated. Before the commit it notes its decision in the marker of the upload, and it clears the decision later.
 func TestCompletePartsRepeated(t *testing.T) {
+	// These are the answers to the requests of CompleteParts, in order.
 	server := newCannedServer(t,
 		objectReply(""),    // the marker of the upload
 		created,            // the copied block
@@ -106,11 +107,13 @@ func TestCompletePartsRepeated(t *testing.T) {
 	require.Equal(t, etag, block.Header.Get("X-Ms-Source-If-Match"))
 	require.Equal(t, etag, commit.Header.Get("If-Match"))
 
-	// The decision to complete the upload is written into the marker. After the failure, it is removed from there.
+	// Both writes of the marker replace only the revision that was read.
 	for _, marker := range []wiretest.Request{decision, withdrawal} {
 		require.Contains(t, marker.Path, "-begun")
 		require.Equal(t, etag, marker.Header.Get("If-Match"))
 	}
+
+	// Only the first one has the decision.
 	require.NotEmpty(t, decision.Header.Get("X-Ms-Meta-Omnibucketdecision"))
 	require.Empty(t, withdrawal.Header.Get("X-Ms-Meta-Omnibucketdecision"))
 }
@@ -124,17 +127,17 @@ func TestAbortPartsEndsUploadFirst(t *testing.T) {
 	require.Contains(t, server.Requests()[1].Path, "-begun")
 }
 
-// Parts are copied in at most as many blocks as a blob may have.
+// CompleteParts copies the parts in blocks of the usual size. If these would be more blocks than a blob may have, each
+// part becomes one block.
 func TestPartRangesMaxBlocks(t *testing.T) {
-	const firstSize, lastSize = maxBlocks, 5
 	d := newCannedServer(t).openDriver(t)
-	d.copier.block = 1 // bytes
+	d.copier.block = 1 // each byte is a block
 	upload, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
-	parts := []driver.Part{{Number: 1, Size: firstSize}, {Number: 2, Size: 0}, {Number: 3, Size: lastSize}}
 
-	// With blocks of one byte, the three parts would need more blocks than a blob may have. So each part becomes one
-	// block.
+	// The first part alone has as many blocks as a blob may have.
+	const firstSize, lastSize = maxBlocks, 5
+	parts := []driver.Part{{Number: 1, Size: firstSize}, {Number: 2, Size: 0}, {Number: 3, Size: lastSize}}
 	ranges, total, err := d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
 		Put:   &driver.PutRequest{Key: "a"},
 		Parts: parts,
@@ -144,7 +147,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	require.Len(t, ranges, 2, "an empty part must take no block")
 	require.Equal(t, int64(firstSize), ranges[0].bytes.Count)
 
-	// Without the first part, there are few enough bytes that each byte can be a block.
+	// Without the first part, each byte can be a block.
 	ranges, _, err = d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{
 		Put:   &driver.PutRequest{Key: "a"},
 		Parts: parts[1:],
@@ -271,22 +274,27 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 	const marker = "/photos/.omnibucket%2F%2Fparts%2F0123456789abcdef0123456789abcdef%2F-begun"
 	firstVersion := versionAt(1)
 	secondVersion := versionAt(2)
+	const part = "0-000001"
 	tests := []struct {
 		name     string
-		listed   string   // the versions below the prefix of the upload, in XML
-		version  reply    // the response to the removal of a version
-		want     []string // the removals after that of the marker, sorted
+		listed   []listedPart // the versions below the prefix of the upload
+		version  reply        // the response to the removal of a version
+		want     []string     // the removals after that of the marker, sorted
 		wantCode storage.Code
 	}{
 		{
 			name:    "account without versions",
-			listed:  partEntry("0-000001", "", false),
+			listed:  []listedPart{{name: part}},
 			version: accepted,
 			want:    []string{"0-000001"},
 		},
 		{
-			name:    "account with versions",
-			listed:  partEntry("-begun", firstVersion, false) + partEntry("0-000001", firstVersion, false) + partEntry("0-000001", secondVersion, true),
+			name: "account with versions",
+			listed: []listedPart{
+				{name: "-begun", version: firstVersion},
+				{name: part, version: firstVersion},
+				{name: part, version: secondVersion, isCurrent: true},
+			},
 			version: accepted,
 			want: []string{
 				"-begun?versionid=" + firstVersion,
@@ -297,19 +305,19 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 		},
 		{
 			name:    "no permission to remove versions",
-			listed:  partEntry("0-000001", firstVersion, true),
+			listed:  []listedPart{{name: part, version: firstVersion, isCurrent: true}},
 			version: errorReply(403, "AuthorizationPermissionMismatch"),
 			want:    []string{"0-000001", "0-000001?versionid=" + firstVersion},
 		},
 		{
 			name:    "versions under a default retention",
-			listed:  partEntry("0-000001", firstVersion, true),
+			listed:  []listedPart{{name: part, version: firstVersion, isCurrent: true}},
 			version: errorReply(409, codeImmutable),
 			want:    []string{"0-000001", "0-000001?versionid=" + firstVersion},
 		},
 		{
 			name:     "service busy",
-			listed:   partEntry("0-000001", firstVersion, true),
+			listed:   []listedPart{{name: part, version: firstVersion, isCurrent: true}},
 			version:  errorReply(503, "ServerBusy"),
 			want:     []string{"0-000001", "0-000001?versionid=" + firstVersion},
 			wantCode: storage.RateLimited,
@@ -320,25 +328,30 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 			server := newCannedServer(t)
 			server.Answer = func(r wiretest.Request) reply {
 				switch {
-				case r.Method == http.MethodHead:
+				case r.Method == http.MethodHead: // the attributes of the marker
 					return objectReply("", "X-Ms-Meta-Omnibucketkey", "YQ")
-				case r.Method == http.MethodGet:
-					return reply{Body: "<EnumerationResults><Blobs>" + tt.listed + "</Blobs><NextMarker/></EnumerationResults>"}
-				case strings.Contains(r.RawQuery, "versionid"):
+				case r.Method == http.MethodGet: // the listing of versions
+					var listed strings.Builder
+					for _, p := range tt.listed {
+						listed.WriteString(p.element())
+					}
+					return reply{Body: "<EnumerationResults><Blobs>" + listed.String() + "</Blobs><NextMarker/></EnumerationResults>"}
+				case strings.Contains(r.RawQuery, "versionid"): // the removal of a version
 					return tt.version
 				}
-				return accepted
+				return accepted // the removal of the marker or a part
 			}
 
 			upload := &openUpload{prefix: componentsPrefix + testUpload[:32] + "/"}
 			err := server.openDriver(t).uploads.remove(t.Context(), upload)
 			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 
-			// The upload ends before its parts are removed.
+			// The marker is removed first, so that the upload has ended before its parts are removed.
 			lines := server.Lines()
 			require.Equal(t, "DELETE "+marker, strings.ReplaceAll(lines[0], "/parts/", "%2Fparts%2F"))
 			require.Contains(t, lines[1], "include=versions")
 
+			// All other requests are removals. Their names follow the last slash.
 			var removals []string
 			for _, line := range lines[2:] {
 				line, err := url.PathUnescape(line)
@@ -351,18 +364,24 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 	}
 }
 
-// partEntry returns the element of a listing of versions for a part of testUpload. version is "" on an account without
-// versions.
-func partEntry(name, version string, isCurrent bool) string {
+// A listedPart is a part of testUpload, or its marker, in a listing of versions.
+type listedPart struct {
+	name      string
+	version   string // "" on an account without versions
+	isCurrent bool
+}
+
+// element returns the part as an element of the listing.
+func (p listedPart) element() string {
 	const upload = ".omnibucket//parts/0123456789abcdef0123456789abcdef/"
 	var details string
-	if isCurrent {
+	if p.isCurrent {
 		details += "<IsCurrentVersion>true</IsCurrentVersion>"
 	}
-	if version != "" {
-		details += "<VersionId>" + version + "</VersionId>"
+	if p.version != "" {
+		details += "<VersionId>" + p.version + "</VersionId>"
 	}
-	return "<Blob><Name>" + upload + name + "</Name>" + details +
+	return "<Blob><Name>" + upload + p.name + "</Name>" + details +
 		"<Properties><Content-Length>5</Content-Length></Properties></Blob>"
 }
 

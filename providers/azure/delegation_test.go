@@ -496,20 +496,22 @@ func hangingRequest(ctx context.Context, _, _ time.Time) (*userKey, error) {
 // gives up.
 func TestUserKeyWaiterCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// The first caller's request gets no response until the channel is closed.
+		// The first caller's request gets no response until the channel respond is closed.
 		var cache userKeyCache
 		respond := make(chan struct{})
-		var group sync.WaitGroup
-		group.Go(func() {
-			_, err := cache.get(t.Context(), signedAt, time.Hour, func(context.Context, time.Time, time.Time) (*userKey, error) {
-				<-respond
-				return newUserKey(signedAt), nil
-			})
-			require.NoError(t, err)
-		})
-
-		// The first caller's request runs. The second caller makes none, waits for it, and gives up after a second.
+		requestKey := func(context.Context, time.Time, time.Time) (*userKey, error) {
+			<-respond
+			return newUserKey(signedAt), nil
+		}
+		firstErr := make(chan error, 1)
+		go func() {
+			_, err := cache.get(t.Context(), signedAt, time.Hour, requestKey)
+			firstErr <- err
+		}()
 		synctest.Wait()
+
+		// The second caller waits for that request, and gives up after a second. It makes no request of its own, which
+		// would call a nil function.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := cache.get(ctx, signedAt, time.Hour, nil)
@@ -517,7 +519,7 @@ func TestUserKeyWaiterCanceled(t *testing.T) {
 
 		// The first caller still gets its key.
 		close(respond)
-		group.Wait()
+		require.NoError(t, <-firstErr)
 	})
 }
 

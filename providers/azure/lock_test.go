@@ -243,7 +243,7 @@ func TestSetRetention(t *testing.T) {
 		object      reply // with its current policy
 		to          storage.Retention
 		bypass      bool
-		wantRequest string // after the read; "" if there is none
+		wantRequest string // after that for the policy; "" if there is none
 		wantCode    storage.Code
 	}{
 		{name: "set Governance", object: noPolicy, to: governance(retainUntil), wantRequest: set},
@@ -328,6 +328,7 @@ func TestSetRetention(t *testing.T) {
 			to:          governance(shorter),
 			wantRequest: set,
 		},
+		// Without a policy to remove, the driver only asks whether the container can lock objects.
 		{name: "remove an expired policy", object: policyReply("locked", past), to: none, wantRequest: containerRequest},
 		{name: "remove from an object without a policy", object: noPolicy, to: none, wantRequest: containerRequest},
 	}
@@ -350,6 +351,7 @@ func TestSetRetention(t *testing.T) {
 				want = append(want, tt.wantRequest)
 			}
 			require.Equal(t, want, server.Lines())
+
 			if tt.wantRequest == set {
 				modes := map[storage.RetentionMode]string{
 					storage.Governance: "Unlocked",

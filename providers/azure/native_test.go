@@ -918,10 +918,12 @@ func TestSignedURLWithOptions(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// Options.change calls the function of each field with options of its type.
+// Each field of Options is a function that changes one type of the SDK's options. Options.change, which has a case for
+// each type, calls the function of each field.
 func TestOptionsChangeHasEveryField(t *testing.T) {
 	for field := range reflect.TypeFor[Options]().Fields() {
 		t.Run(field.Name, func(t *testing.T) {
+			// Set this field to a function that records its argument.
 			var options Options
 			var changed any
 			function := reflect.MakeFunc(field.Type, func(args []reflect.Value) []reflect.Value {
@@ -930,6 +932,7 @@ func TestOptionsChangeHasEveryField(t *testing.T) {
 			})
 			reflect.ValueOf(&options).Elem().FieldByIndex(field.Index).Set(function)
 
+			// The function gets the SDK's options that change gets.
 			sdkOptions := reflect.New(field.Type.In(0).Elem()).Interface()
 			require.True(t, options.change(sdkOptions))
 			require.Same(t, sdkOptions, changed)

@@ -113,27 +113,32 @@ func TestVendPrefixNeedsHierarchy(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unsupported)
 }
 
-// A bucket declares Vending only if its account can sign.
+// A bucket declares Vending only if its account can sign, because what it vends are signatures.
 func TestVendNeedsSigningAccount(t *testing.T) {
-	declaresVending := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
-	require.True(t, declaresVending(newVendingDriver(t, nil)))
-	require.False(t, declaresVending(newVendingDriver(t, func(c *Config) {
-		c.Key = ""
-		c.Anonymous = true
-	})))
-	require.False(t, declaresVending(newVendingDriver(t, func(c *Config) {
-		c.Key = ""
-		c.SASToken = "sv=x&sig=y"
-	})))
-
-	vended, err := NewDriver(t.Context(), Config{
-		Account:        testAccount,
-		Bucket:         "photos",
-		CredentialsFor: Vended(nil),
-	})
-	require.NoError(t, err)
-	require.False(t, declaresVending(vended))
-	require.NoError(t, vended.Close())
+	tests := []struct {
+		name   string
+		config Config
+		want   bool
+	}{
+		{name: "the account's key", config: Config{Key: testKey, HierarchicalNamespace: true}, want: true},
+		{name: "no credentials", config: Config{Anonymous: true, HierarchicalNamespace: true}, want: false},
+		{
+			name:   "a shared access signature",
+			config: Config{SASToken: "sv=x&sig=y", HierarchicalNamespace: true},
+			want:   false,
+		},
+		{name: "vended credentials", config: Config{CredentialsFor: Vended(nil)}, want: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.config.Account = testAccount
+			tt.config.Bucket = "photos"
+			d, err := NewDriver(t.Context(), tt.config)
+			require.NoError(t, err)
+			require.Equal(t, tt.want, d.Describe().Features&storage.Vending != 0)
+			require.NoError(t, d.Close())
+		})
+	}
 }
 
 // Vended accepts credentials that were sent as JSON, and refuses those of another provider.
