@@ -3,6 +3,7 @@ package local
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -305,13 +306,17 @@ func TestMoveConcurrently(t *testing.T) {
 		{bucket: bucket, from: "b", to: "c"},
 		{bucket: other, from: "c", to: "a"},
 	}
+	// A move may find that the object is at another key, or that it has just come to the destination.
 	permitted := []storage.Code{"", storage.ObjectNotFound, storage.Unsupported}
 	var group sync.WaitGroup
 	for _, mover := range movers {
 		group.Go(func() {
 			for range 50 {
 				_, err := mover.bucket.driver.Move(t.Context(), &driver.MoveRequest{From: mover.from, Key: mover.to})
-				require.Contains(t, permitted, storage.CodeOf(err), "%v", err)
+				if !slices.Contains(permitted, storage.CodeOf(err)) {
+					t.Errorf("the move of %s to %s failed: %v", mover.from, mover.to, err)
+					return
+				}
 			}
 		})
 	}

@@ -41,8 +41,8 @@ func TestListByteOrder(t *testing.T) {
 	}
 }
 
-// expected returns the entries that the contract requires.
-func expected(keys []string, r driver.ListRequest) []string {
+// wantListing returns the entries that the contract requires.
+func wantListing(keys []string, r driver.ListRequest) []string {
 	var result []string
 	for _, key := range keys {
 		rest, hasPrefix := strings.CutPrefix(key, r.Prefix)
@@ -146,7 +146,7 @@ func TestListPages(t *testing.T) {
 
 			for _, r := range listRequests(prefixes, starts) {
 				// require.Equal is slow for so many requests, so it is called only for its message.
-				if want, got := expected(keys, r), bucket.listKeys(r); !slices.Equal(want, got) {
+				if want, got := wantListing(keys, r), bucket.listKeys(r); !slices.Equal(want, got) {
 					require.Equal(t, want, got, "%+v", r)
 				}
 			}
@@ -443,7 +443,8 @@ func TestListHostileKeys(t *testing.T) {
 				strings.Repeat("l", 300) + "\n",
 				strings.Repeat("l", 300),
 			}
-			// Add random keys, if they can be paths.
+
+			// Add random keys that are hard to sort or to store, if they can be paths.
 			for range 60 {
 				key := newHostileKey(random)
 				if _, ok := bucket.driver.live.Tree.Names().Locate(key); ok {
@@ -463,10 +464,10 @@ func TestListHostileKeys(t *testing.T) {
 				keysAfter := append([]string(nil), keys[i+1:]...)
 				require.Equal(t, keysAfter, bucket.list(driver.ListRequest{StartAfter: key, Limit: 7}), "%q", key)
 
-				// A folder, or a part of a name, is the prefix.
+				// The prefix is a random part of the key: a folder, or the beginning of a name.
 				prefix := key[:random.IntN(len(key)+1)]
 				r := driver.ListRequest{Prefix: prefix, Delimiter: "/", Limit: 1}
-				require.Equal(t, expected(keys, r), bucket.list(r), "%q", prefix)
+				require.Equal(t, wantListing(keys, r), bucket.list(r), "%q", prefix)
 			}
 		})
 	}

@@ -172,6 +172,7 @@ func TestUpdateBucketVersioning(t *testing.T) {
 	_, err = service.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "one", Versioning: &yes})
 	require.NoError(t, err)
 
+	// The bucket was opened without the option WithVersioning.
 	_, err = bucket.Attrs(t.Context(), "k", storage.WithVersion("v"))
 	require.ErrorIs(t, err, storage.Unsupported)
 

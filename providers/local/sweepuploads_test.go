@@ -224,12 +224,13 @@ func TestSweepClockWasAhead(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 
-	// BeginParts sweeps while the clock is ahead.
+	// BeginParts sweeps while the clock is 100 days ahead, so that the last sweep seems to be in the future.
 	clock.pass(100 * day)
 	early := bucket.begin(&driver.PutRequest{Key: "k"})
 	require.NoError(t, bucket.driver.AbortParts(t.Context(), "k", early))
 	clock.pass(-100 * day)
 
+	// After a week, an upload is abandoned, and the next BeginParts sweeps it.
 	abandoned := bucket.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(7 * day)
 	bucket.begin(&driver.PutRequest{Key: "k"})

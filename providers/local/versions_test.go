@@ -223,7 +223,7 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			tweaks := slices.Concat(disk.tweaks, []tweak{withVersions, withFlush, atToday})
 			bucket := newTestBucket(t, tweaks...)
 
-			// list returns the day of each version, the newest first, and whether it is current or a marker.
+			// list returns the day of each version, the newest first: "1 current", "1" if noncurrent, "removed 1" for a marker.
 			list := func() (lines []string) {
 				for _, e := range bucket.listVersions(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
@@ -244,11 +244,14 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 
 			// The object is stored on the days 1 and 2, and removed on the days 3 and 4. Each removal leaves a marker.
 			first := bucket.put("dir/k", "1")
+
 			today = day(2)
 			second := bucket.put("dir/k", "2")
+
 			today = day(3)
 			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 3", "2", "1"}, list())
+
 			today = day(4)
 			bucket.remove("dir/k")
 			require.Equal(t, []string{"removed 4", "removed 3", "2", "1"}, list())
@@ -258,7 +261,7 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			_, _, err := bucket.getVersion("dir/k", markerOfDay3)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 
-			// Removing the marker of a noncurrent version leaves the rest.
+			// An upload makes the object current again. A bucket that is opened later can remove the marker of day 3.
 			third := bucket.put("dir/k", "3")
 			require.Equal(t, []string{"4 current", "removed 4", "removed 3", "2", "1"}, list())
 			bucket = reopenTestBucket(t, bucket.root, tweaks...)
