@@ -42,10 +42,9 @@ func TestPutOverArchived(t *testing.T) {
 	refusal := errorReply(409, codeArchived)
 
 	tests := []struct {
-		name    string
-		write   func(d *objectDriver, c storage.Condition) error
-		replies []reply
-
+		name         string
+		write        func(d *objectDriver, c storage.Condition) error
+		replies      []reply
 		want         storage.Code // of a write without a condition
 		wantHint     string
 		wantIfAbsent storage.Code // of a write with IfAbsent
@@ -94,12 +93,16 @@ func TestPutOverArchived(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := tt.write(newCannedServer(t, tt.replies...).openDriver(t), storage.Condition{})
+			d := newCannedServer(t, tt.replies...).openDriver(t)
+			err := tt.write(d, storage.Condition{})
 			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 			require.Equal(t, tt.wantHint, asError(err).Hint)
 
-			err = tt.write(newCannedServer(t, tt.replies...).openDriver(t), storage.Condition{Absent: true})
+			d = newCannedServer(t, tt.replies...).openDriver(t)
+			err = tt.write(d, storage.Condition{Absent: true})
 			require.Equal(t, tt.wantIfAbsent, storage.CodeOf(err), "%v", err)
+
+			// Only an error that says Archived has the hint.
 			if tt.wantIfAbsent == storage.Archived {
 				require.Equal(t, tt.wantHint, asError(err).Hint)
 			} else {

@@ -135,7 +135,7 @@ func TestPartRangesMaxBlocks(t *testing.T) {
 	upload, err := parseOpenUpload(testUpload)
 	require.NoError(t, err)
 
-	// The first part alone has as many blocks as a blob may have.
+	// The first part has as many blocks as a blob may have.
 	const firstSize, lastSize = maxBlocks, 5
 	parts := []driver.Part{{Number: 1, Size: firstSize}, {Number: 2, Size: 0}, {Number: 3, Size: lastSize}}
 	ranges, total, err := d.uploads.partRanges(t.Context(), upload, &driver.CompleteRequest{

@@ -786,8 +786,10 @@ func locateAccount(t *testing.T, c Config) any {
 	return d.Locate("a").Account
 }
 
-// The driver sends one attempt with Config.Client, whatever retries that client has.
+// Each call sends one attempt with Config.Client, although that client would retry, because the engine decides on
+// retries. The driver's native client is that of the container.
 func TestConfigClientAttempts(t *testing.T) {
+	// The SDK's client has its default retries. The server is always busy.
 	server := newCannedServer(t, errorReply(503, "ServerBusy"))
 	key, err := service.NewSharedKeyCredential(emulatorAccount, emulatorKey)
 	require.NoError(t, err)
@@ -845,9 +847,9 @@ func TestConfigClientAttempts(t *testing.T) {
 	require.Empty(t, server.Requests())
 	for _, call := range calls {
 		t.Run(call.name, func(t *testing.T) {
-			requests := len(server.Requests())
+			requestsBefore := len(server.Requests())
 			require.ErrorIs(t, call.make(t.Context()), storage.RateLimited)
-			require.Len(t, server.Requests(), requests+1)
+			require.Len(t, server.Requests(), requestsBefore+1)
 			require.Equal(t, "identity", server.Last(t).Header.Get("Accept-Encoding"))
 		})
 	}

@@ -90,19 +90,26 @@ func TestExpiryOfDeleted(t *testing.T) {
 // Restore with SoftDeleted looks for the removed blob in a listing, and undeletes it. On an account with versions, it
 // then copies the version that it restores onto the key. It never replaces a current blob.
 func TestUndelete(t *testing.T) {
+	const (
+		isCurrent    = `<IsCurrentVersion>true</IsCurrentVersion>`
+		readRequest  = "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z" // of the version of second 2
+		writeRequest = "PUT /photos/a"
+	)
 	refusal := errorReply(http.StatusNotFound, "BlobNotFound")
-	noncurrent := blobEntry("a", `<VersionId>`+versionAt(2)+`</VersionId>`)
 	version := func(second int) string { return `<VersionId>` + versionAt(second) + `</VersionId>` }
+	undeleted := reply{}
+	versionProperties := objectReply("x", "X-Ms-Version-Id", versionAt(2))
+	copied := reply{Status: http.StatusAccepted, Header: map[string]string{"X-Ms-Copy-Status": "success"}}
 	tests := []struct {
 		name         string
-		version      string
-		replies      []reply
+		version      string  // of the request; "" for the newest one
+		replies      []reply // to the listing, and to later requests
 		want         error
 		wantRequests []string
 	}{
 		{
 			name:         "blob removed",
-			replies:      []reply{listing("", deletedBlobEntry("a"), deletedBlobEntry("ab")), {}},
+			replies:      []reply{listing("", deletedBlobEntry("a"), deletedBlobEntry("ab")), undeleted},
 			wantRequests: []string{findRequest, undeleteRequest},
 		},
 		{
@@ -113,7 +120,7 @@ func TestUndelete(t *testing.T) {
 		},
 		{
 			name:         "blob exists, account with versions",
-			replies:      []reply{listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2), `<IsCurrentVersion>true</IsCurrentVersion>`))},
+			replies:      []reply{listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2), isCurrent))},
 			want:         storage.PreconditionFailed,
 			wantRequests: []string{findRequest},
 		},
@@ -144,25 +151,23 @@ func TestUndelete(t *testing.T) {
 		},
 		{
 			name: "newest version of two",
-			replies: []reply{listing("", deletedBlobEntry("a", version(1)), deletedBlobEntry("a", version(2))), {}, objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
-				Status: http.StatusAccepted,
-				Header: map[string]string{"X-Ms-Copy-Status": "success"},
-			}},
-			wantRequests: []string{
-				findRequest, undeleteRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z",
-				"PUT /photos/a",
+			replies: []reply{
+				listing("", deletedBlobEntry("a", version(1)), deletedBlobEntry("a", version(2))),
+				undeleted,
+				versionProperties,
+				copied,
 			},
+			wantRequests: []string{findRequest, undeleteRequest, readRequest, writeRequest},
 		},
 		{
 			name:    "version undeleted by an earlier attempt",
 			version: versionAt(2),
-			replies: []reply{listing("", deletedBlobEntry("a", version(1)), noncurrent), objectReply("x", "X-Ms-Version-Id", versionAt(2)), {
-				Status: http.StatusAccepted,
-				Header: map[string]string{"X-Ms-Copy-Status": "success"},
-			}},
-			wantRequests: []string{
-				findRequest, "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z", "PUT /photos/a",
+			replies: []reply{
+				listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2))),
+				versionProperties,
+				copied,
 			},
+			wantRequests: []string{findRequest, readRequest, writeRequest},
 		},
 	}
 	for _, tt := range tests {
@@ -175,10 +180,11 @@ func TestUndelete(t *testing.T) {
 			})
 			require.ErrorIs(t, err, tt.want)
 			require.Equal(t, tt.wantRequests, server.Lines())
-			if len(tt.wantRequests) > 2 {
-				all := server.Requests()
-				require.Equal(t, "*", all[len(all)-1].Header.Get("If-None-Match"),
-					"a blob that was written meanwhile stays")
+
+			isCopied := len(tt.wantRequests) > 2
+			if isCopied {
+				require.Equal(t, "*", server.Last(t).Header.Get("If-None-Match"),
+					"a blob that was written meanwhile must stay")
 			}
 		})
 	}
