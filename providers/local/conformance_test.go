@@ -39,12 +39,16 @@ func openDriver(t *testing.T, c local.Config) driver.Driver {
 func TestFurtherConformanceWithoutSync(t *testing.T) {
 	testserver.Further(t)
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table of supported features has no column for this run
+
+	// A rule begins with the letter of its section: writing, retrying, removing, errors or telemetry.
+	const sections = "WTDEO"
 	opts := excluded()
 	for _, c := range storagetest.Cases() {
-		if !strings.ContainsAny(c.Rule[:1], "WTDEO") {
+		if !strings.ContainsAny(c.Rule[:1], sections) {
 			opts = append(opts, storagetest.Skip(c.Name, "it is not about writes"))
 		}
 	}
+
 	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		b := serveDriver(t, openDriver(t, local.Config{NoSync: true}), opts...)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })

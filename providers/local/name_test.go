@@ -136,11 +136,11 @@ func FuzzName(f *testing.F) {
 
 // Put, Get, List and Delete accept keys with every kind of name on every kind of disk.
 func TestNamesRoundTrip(t *testing.T) {
+	// In a short run, only the worst disk, which is the last one, is tested. Under Wine, a disk takes some five minutes.
 	testedDisks := disks
 	pageSize := 1
 	isShort := testserver.Sample(true, testing.Short())
 	if isShort {
-		// Only the worst disk, which is the last one, is tested. Under Wine, a disk takes some five minutes.
 		testedDisks = disks[len(disks)-1:]
 		pageSize = 25
 	}
@@ -157,6 +157,7 @@ func TestNamesRoundTrip(t *testing.T) {
 				keys = append(keys, tt.key)
 			}
 
+			// Each object can be read, and the listing has each key once.
 			for _, key := range keys {
 				require.Equal(t, "content of "+key, bucket.get(key))
 			}
@@ -164,6 +165,7 @@ func TestNamesRoundTrip(t *testing.T) {
 			require.IsIncreasing(t, bucket.keys())
 			require.Equal(t, bucket.keys(), bucket.list(driver.ListRequest{Limit: pageSize}))
 
+			// Each object can be removed, and leaves no file.
 			for _, key := range keys {
 				bucket.remove(key)
 			}

@@ -50,18 +50,20 @@ func TestSweepKeepsUploadInProgress(t *testing.T) {
 	require.Empty(t, bucket.uploads())
 }
 
-// A sweep keeps an upload in progress in another process.
+// A sweep keeps an upload in progress in another process, even if the upload is older than a week.
 func TestSweepKeepsUploadOfProcess(t *testing.T) {
+	// Another process begins to send a part.
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	p := start(t, bucket.root, "sender", upload)
 	p.requireLine(t, "sending")
 
-	// Opening the bucket sweeps it.
+	// Eight days later, the bucket is opened, which sweeps it.
 	laterClock := &setClock{time.Now().Add(8 * day)}
 	reopenTestBucket(t, bucket.root, laterClock.tweak)
 	require.Len(t, bucket.uploads(), 1)
 
+	// The process sends the rest of the part and prints its tag. The upload can be completed.
 	tag := p.end(t)
 	require.NoError(t, bucket.complete("k", upload, driver.Part{Number: 1, Tag: tag}))
 	require.Equal(t, "sent", bucket.get("k"))

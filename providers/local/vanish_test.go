@@ -165,7 +165,8 @@ func TestPutPartAbortedMeanwhile(t *testing.T) {
 	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
-// If another process undoes a step of a call each time, the call ends with an error.
+// If another process undoes a step of a call each time, the call tries again for some rounds, and then ends with an
+// error. Just before the driver opens the directory openedPath, undo does what the other process would do.
 func TestRoundsAreLimited(t *testing.T) {
 	t.Run("a directory is removed each time that it was made", func(t *testing.T) {
 		bucket := newTestBucket(t)

@@ -304,8 +304,8 @@ func TestDeleteInterrupted(t *testing.T) {
 	bucket := newTestBucket(t, withVersions)
 	attrs := bucket.put("k", "1")
 
-	// MarkRemoved is the step of Delete that adds the version and a delete marker. Delete stops after it, so that the
-	// file of the object is still in its place.
+	// Delete first calls MarkRemoved, which adds the version and a delete marker, and then removes the file of the
+	// object. Here it stops in between.
 	store, err := bucket.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer bucket.driver.release(store)
@@ -315,6 +315,7 @@ func TestDeleteInterrupted(t *testing.T) {
 	require.Len(t, bucket.listVersions(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", bucket.get("k"))
 
+	// The version can still be removed, and leaves nothing.
 	require.NoError(t, bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version}))
 	bucket.requireMissing("k")
 	require.Empty(t, bucket.listVersions(driver.ListRequest{}))

@@ -11,7 +11,7 @@ import (
 )
 
 // If a file's extended attribute cannot be read, its removal fails, because an attribute that stays
-// would take precedence over the new sidecar. Here, the file is closed.
+// would take precedence over the new sidecar.
 func TestRemovalOfUnreadableXattr(t *testing.T) {
 	path := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(path, "a"), nil, 0o600))
@@ -22,9 +22,9 @@ func TestRemovalOfUnreadableXattr(t *testing.T) {
 	require.NoError(t, err)
 	defer dir.Close()
 
+	// The attribute of a closed file cannot be read.
 	f, err := dir.Open("a")
 	require.NoError(t, err)
 	require.NoError(t, f.Close())
-
 	require.Error(t, new(Staging).removeXattr(f))
 }

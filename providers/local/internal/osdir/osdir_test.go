@@ -194,6 +194,7 @@ func TestOpenOfFile(t *testing.T) {
 
 // Unlink removes only files, and Rmdir only directories.
 func TestUnlinkAndRmdir(t *testing.T) {
+	// The directory has the files "a" and "sub/b".
 	_, top := openTemp(t)
 	require.Error(t, top.Rmdir("a"))
 	require.Error(t, top.Unlink("sub"))
@@ -202,6 +203,7 @@ func TestUnlinkAndRmdir(t *testing.T) {
 	require.Error(t, top.Rmdir("sub"))
 	require.Equal(t, []string{"a", "sub"}, listNames(t, top))
 
+	// Without its file, "sub" can be removed.
 	sub, err := Open(top.root, top, "sub")
 	require.NoError(t, err)
 	require.NoError(t, sub.Unlink("b"))
