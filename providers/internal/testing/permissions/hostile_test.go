@@ -86,10 +86,14 @@ func TestPolicyHoldsForPrefix(t *testing.T) {
 				Strict:      true,
 				Credentials: []s3server.Credential{ownerCredential, userCredential},
 			})
+
+			// The owner creates the bucket "photos". Its policy lets the user's account read, list, write and remove
+			// below the prefix.
 			owner := amazon.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 			create(t, owner, rows.Plain)
 			addStatements(t, owner, policyBelow(t, permissions.AWS, "photos", test.prefix), account)
 
+			// The user's requests for the key inside succeed, and those for the keys outside are refused.
 			const mayList = true
 			user := clientOf(t, amazon.service(t, key, secret))
 			requirePrefixHolds(t, clientOf(t, owner), user, "photos", test, mayList)
