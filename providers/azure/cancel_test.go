@@ -28,13 +28,13 @@ func TestUploadCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 
-	_, err := bucket.Upload(ctx, "a", &wiretest.InfiniteBody{
-		At:   5 * partSize,
-		Then: cancel,
-	}, storage.WithPartSize(partSize), storage.WithConcurrency(1))
+	// The upload of an endless body is canceled after five parts.
+	body := &wiretest.InfiniteBody{At: 5 * partSize, Then: cancel}
+	_, err := bucket.Upload(ctx, "a", body, storage.WithPartSize(partSize), storage.WithConcurrency(1))
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
 	require.NotErrorIs(t, err, storage.OutcomeUnknown)
 
+	// Azure has blocks of the upload, but no object.
 	raw := server.raw.NewContainerClient(name).NewBlockBlobClient("a")
 	blocks, err := raw.GetBlockList(t.Context(), blockblob.BlockListTypeAll, nil)
 	require.NoError(t, err)

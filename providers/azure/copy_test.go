@@ -356,17 +356,19 @@ func TestComposeRequests(t *testing.T) {
 	})
 	require.NoError(t, err)
 
+	// There are three requests for attributes, two for blocks, and the commit.
 	requests := server.Requests()
-	require.Len(t, requests, 3+2+1, "an empty source must not be copied")
-
-	// The commit, which is the last request, has both blocks.
+	require.Len(t, requests, 6, "an empty source must not be copied")
+	blocks := requests[3:5]
 	commit := requests[5]
+
+	// The commit has both blocks.
 	require.Equal(t, 2, strings.Count(commit.Body, "<Latest>"))
 	require.Equal(t, "*", commit.Header.Get("If-None-Match"))
 
 	// The blocks are copied at the same time, so their order varies.
 	var sources []string
-	for _, block := range requests[3:5] {
+	for _, block := range blocks {
 		path, _, _ := strings.Cut(block.Header.Get("X-Ms-Copy-Source"), "?")
 		sources = append(sources, path[strings.LastIndex(path, "/"):])
 	}

@@ -254,15 +254,19 @@ func TestListEmptyPage(t *testing.T) {
 	require.Len(t, server.Requests(), 3)
 }
 
-// List leaves out the placeholders of directories, which are empty.
+// List leaves out the placeholders of directories. A placeholder is an empty blob whose metadata says that it is a
+// directory.
 func TestListDirectoryPlaceholders(t *testing.T) {
+	// emptyEntry returns the element of a listing for a blob without bytes.
 	emptyEntry := func(name, metadata string) string {
-		return strings.Replace(blobEntry(name, `<Metadata>`+metadata+`</Metadata>`), `<Content-Length>5<`,
-			`<Content-Length>0<`, 1)
+		fiveBytes := blobEntry(name, `<Metadata>`+metadata+`</Metadata>`)
+		return strings.Replace(fiveBytes, `<Content-Length>5<`, `<Content-Length>0<`, 1)
 	}
 	server := newCannedServer(t, listing("",
+		// These two are placeholders.
 		emptyEntry("Dir", `<Hdi_isfolder>True</Hdi_isfolder>`),
 		emptyEntry("dir", `<hdi_isfolder>true</hdi_isfolder>`),
+
 		emptyEntry("empty", `<k>v</k>`),
 		blobEntry("full", `<Metadata><hdi_isfolder>true</hdi_isfolder></Metadata>`),
 		emptyEntry("no", `<hdi_isfolder>false</hdi_isfolder>`)))

@@ -630,21 +630,27 @@ func TestAddresses(t *testing.T) {
 // storage.Open fails with InvalidArgument for an invalid address.
 func TestAddressesInvalid(t *testing.T) {
 	setEnv(t, nil)
-	for _, address := range []string{
-		"azblob://?account=acme",
-		"azblob:photos?account=acme",
-		"azblob://key@photos?account=acme",
-		"azblob://photos:80?account=acme",
-		"azblob://photos/a?account=acme",
-		"azblob://photos?account=acme&anonymous=perhaps",
-		"azblob://photos?account=acme&key=x",
-		"azblob://photos?account=acme&kms_key=arn:aws:kms:1",
-		"azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2",
-		"azblob://photos",
-		"azblob://photos?account=acme&api_version=latest",
-	} {
-		_, err := storage.Open(t.Context(), address)
-		require.ErrorIs(t, err, storage.InvalidArgument, address)
+	tests := []struct{ name, address string }{
+		{name: "no container", address: "azblob://?account=acme"},
+		{name: "no slashes", address: "azblob:photos?account=acme"},
+		{name: "credentials", address: "azblob://key@photos?account=acme"},
+		{name: "port", address: "azblob://photos:80?account=acme"},
+		{name: "path", address: "azblob://photos/a?account=acme"},
+		{name: "flag neither true nor false", address: "azblob://photos?account=acme&anonymous=perhaps"},
+		{name: "unknown parameter", address: "azblob://photos?account=acme&key=x"},
+		{name: "key of another provider", address: "azblob://photos?account=acme&kms_key=arn:aws:kms:1"},
+		{
+			name:    "two encryption scopes",
+			address: "azblob://photos?account=acme&kms_key=tenant-1&encryption_scope=tenant-2",
+		},
+		{name: "no account", address: "azblob://photos"},
+		{name: "version that is no date", address: "azblob://photos?account=acme&api_version=latest"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := storage.Open(t.Context(), tt.address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
 	}
 }
 

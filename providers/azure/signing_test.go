@@ -160,11 +160,12 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 		r.ResponseType = "image/png"
 	})
 	tests := []struct {
-		name     string
-		request  *driver.SignRequest
-		age      time.Duration // of the signature
-		method   string        // "" means the signed one
-		old, new string        // a text of the URL, and what replaces it
+		name    string
+		request *driver.SignRequest
+		age     time.Duration // of the signature, which is valid for an hour
+		method  string        // "" means the signed one
+		old     string        // a text of the URL
+		new     string        // what replaces it
 	}{
 		{name: "download after its end", request: download, age: 2 * time.Hour},
 		{name: "upload after its end", request: upload, age: 2 * time.Hour},
@@ -184,6 +185,7 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Sign the request, and alter the URL.
 			signedURL, err := d.sign(t.Context(), tt.request, time.Now().Add(-tt.age))
 			require.NoError(t, err)
 			if tt.method != "" {
@@ -191,15 +193,18 @@ func TestSignedURLPermitsNothingElse(t *testing.T) {
 			}
 			require.Contains(t, signedURL.URL, tt.old)
 			signedURL.URL = strings.Replace(signedURL.URL, tt.old, tt.new, 1)
+
 			if signedURL.Method == http.MethodPut {
 				signedURL.Header.Set("X-Ms-Blob-Type", "BlockBlob") // which each upload needs
 			}
 			require.Equal(t, http.StatusForbidden, wiretest.NetHTTP(t, signedURL, "altered").Status)
 
+			// Both objects are unchanged.
 			for _, key := range []string{"a", "b"} {
-				intact, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+				download := signedDownload(func(r *driver.SignRequest) {
 					r.Key = key
-				}), time.Now())
+				})
+				intact, err := d.sign(t.Context(), download, time.Now())
 				require.NoError(t, err)
 				require.Equal(t, "text", wiretest.NetHTTP(t, intact, "").Body)
 			}

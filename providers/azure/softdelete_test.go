@@ -91,7 +91,6 @@ func TestExpiryOfDeleted(t *testing.T) {
 // then copies the version that it restores onto the key. It never replaces a current blob.
 func TestUndelete(t *testing.T) {
 	const (
-		isCurrent    = `<IsCurrentVersion>true</IsCurrentVersion>`
 		readRequest  = "HEAD /photos/a?versionid=2026-11-20T12%3A00%3A02.0000000Z" // of the version of second 2
 		writeRequest = "PUT /photos/a"
 	)
@@ -120,7 +119,7 @@ func TestUndelete(t *testing.T) {
 		},
 		{
 			name:         "blob exists, account with versions",
-			replies:      []reply{listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2), isCurrent))},
+			replies:      []reply{listing("", deletedBlobEntry("a", version(1)), currentVersionEntry("a", 2))},
 			want:         storage.PreconditionFailed,
 			wantRequests: []string{findRequest},
 		},
@@ -163,7 +162,7 @@ func TestUndelete(t *testing.T) {
 			name:    "version undeleted by an earlier attempt",
 			version: versionAt(2),
 			replies: []reply{
-				listing("", deletedBlobEntry("a", version(1)), blobEntry("a", version(2))),
+				listing("", deletedBlobEntry("a", version(1)), versionEntry("a", 2)),
 				versionProperties,
 				copied,
 			},

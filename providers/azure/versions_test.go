@@ -13,13 +13,16 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-// versionEntry returns the element of a listing for the version of a blob that was stored at the given second.
-func versionEntry(name string, second int, current bool) string {
-	extra := `<VersionId>` + versionAt(second) + `</VersionId>`
-	if current {
-		extra += `<IsCurrentVersion>true</IsCurrentVersion>`
-	}
-	return blobEntry(name, extra)
+// versionEntry returns the element of a listing for the noncurrent version of a blob that was stored at the given
+// second.
+func versionEntry(name string, second int) string {
+	return blobEntry(name, `<VersionId>`+versionAt(second)+`</VersionId>`)
+}
+
+// currentVersionEntry returns the element of a listing for the current version of a blob that was stored at the given
+// second.
+func currentVersionEntry(name string, second int) string {
+	return blobEntry(name, `<VersionId>`+versionAt(second)+`</VersionId>`, `<IsCurrentVersion>true</IsCurrentVersion>`)
 }
 
 // versionAt returns the id of a version, which is the time of its write.
@@ -45,10 +48,10 @@ func summariesOf(entries []storage.VersionEntry) []versionSummary {
 func TestListVersionsNewestFirst(t *testing.T) {
 	server := newCannedServer(t,
 		listing("",
-			versionEntry("a", 1, false),
-			versionEntry("a", 2, false),
-			versionEntry("a", 3, true),
-			versionEntry("b", 1, false), // of a removed blob, for which Azure has no delete marker
+			versionEntry("a", 1),
+			versionEntry("a", 2),
+			currentVersionEntry("a", 3),
+			versionEntry("b", 1), // of a removed blob, for which Azure has no delete marker
 		))
 
 	page, err := server.openDriver(t).ListVersions(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "p"})
@@ -72,9 +75,9 @@ func TestListVersionsNewestFirst(t *testing.T) {
 func TestListVersionsAcrossPages(t *testing.T) {
 	// Azure lists the oldest version of a key first.
 	pages := []reply{
-		listing("m1", versionEntry("a", 1, true), versionEntry("b", 1, false)),
-		listing("m2", versionEntry("b", 2, false), versionEntry("b", 3, false)),
-		listing("", versionEntry("b", 4, true), versionEntry("c", 1, true)),
+		listing("m1", currentVersionEntry("a", 1), versionEntry("b", 1)),
+		listing("m2", versionEntry("b", 2), versionEntry("b", 3)),
+		listing("", currentVersionEntry("b", 4), currentVersionEntry("c", 1)),
 	}
 
 	// Azure's first page ends within the versions of b, so that the second call reads it again.
@@ -169,7 +172,7 @@ func TestVersionsOfPartsRemovable(t *testing.T) {
 	server := newCannedServer(t)
 	server.Answer = func(r wiretest.Request) reply {
 		if r.Method == http.MethodGet {
-			return listing("", versionEntry(part, 1, false))
+			return listing("", versionEntry(part, 1))
 		}
 		return reply{Status: http.StatusAccepted} // the removal
 	}
