@@ -252,12 +252,15 @@ func TestSetTagsByProcesses(t *testing.T) {
 func TestSetTagsWhileProcessWrites(t *testing.T) {
 	wineCannot(t, openStays)
 	bucket := newTestBucket(t)
-	_, err := bucket.driver.Put(t.Context(), pattern("k", 7))
+
+	// The bytes and attributes of each pattern depend on its number, so that checkPattern detects a mixture.
+	const number = 7
+	_, err := bucket.driver.Put(t.Context(), pattern("k", number))
 	require.NoError(t, err)
 	writer := start(t, bucket.root, "writer", "k")
 	writer.requireLine(t, "ready")
 
-	// Set the tags and read the object for a second.
+	// Set the tags and read the object for a second. The object has no tags if the writer has just overwritten it.
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 		bucket.setTags("k", map[string]string{"a": "1"})
 		require.NoError(t, checkPattern(bucket.driver, "k"))

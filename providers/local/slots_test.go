@@ -433,22 +433,27 @@ func TestPutPartAfterKill(t *testing.T) {
 	}
 }
 
-// The file that the parts shared has become the object. Until the upload is removed, ListParts still lists the parts.
+// The parts of an upload are written to one shared file, which becomes the object. Until the upload is removed after
+// that, ListParts still lists the parts.
 func TestListPartsOfCompletedUpload(t *testing.T) {
 	bucket := newTestBucket(t)
 	upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 	first := bucket.part(upload, 1, "aaa")
 	second := bucket.partWithSum(upload, 2, "bbb")
+
+	// A process that was killed during CompleteParts has made the shared file the object.
 	require.NoError(t, os.Rename(bucket.sharedFile(upload), filepath.Join(bucket.root, "k")))
 
-	parts := bucket.listParts(upload, 0, 10).Parts
+	const fromStart, limit = 0, 10
+	parts := bucket.listParts(upload, fromStart, limit).Parts
 	require.Equal(t, []driver.Part{first, second}, parts)
 
 	// A part that is sent again replaces its predecessor in the list.
 	replacement := bucket.partWithSum(upload, 1, "AAA")
-	parts = bucket.listParts(upload, 0, 10).Parts
+	parts = bucket.listParts(upload, fromStart, limit).Parts
 	require.Equal(t, []driver.Part{replacement, second}, parts)
 
+	// The content of the second part is now only in the object, so the upload cannot be completed.
 	require.ErrorIs(t, bucket.complete("k", upload, parts...), storage.InvalidArgument)
 	require.Equal(t, "aaabbb", bucket.get("k"))
 }
