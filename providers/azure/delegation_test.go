@@ -530,27 +530,31 @@ func TestUserKeyRequesterCanceled(t *testing.T) {
 		// The first caller's request hangs until its context ends.
 		var cache userKeyCache
 		ctx, cancel := context.WithCancel(t.Context())
-		var group sync.WaitGroup
-		group.Go(func() {
+		firstErr := make(chan error, 1)
+		go func() {
 			_, err := cache.get(ctx, signedAt, time.Hour, hangingRequest)
-			require.ErrorIs(t, err, context.Canceled)
-		})
-
-		// The second caller waits for the first caller's request, which runs.
+			firstErr <- err
+		}()
 		synctest.Wait()
-		group.Go(func() {
-			request := func(context.Context, time.Time, time.Time) (*userKey, error) {
-				return newUserKey(signedAt), nil
-			}
-			key, err := cache.get(t.Context(), signedAt, time.Hour, request)
-			require.NoError(t, err)
-			require.NotNil(t, key)
-		})
+
+		// The second caller waits for that request. Its own request would succeed.
+		request := func(context.Context, time.Time, time.Time) (*userKey, error) {
+			return newUserKey(signedAt), nil
+		}
+		var secondKey *userKey
+		secondErr := make(chan error, 1)
+		go func() {
+			var err error
+			secondKey, err = cache.get(t.Context(), signedAt, time.Hour, request)
+			secondErr <- err
+		}()
+		synctest.Wait()
 
 		// The first caller gives up, and the second one makes its own request.
-		synctest.Wait()
 		cancel()
-		group.Wait()
+		require.ErrorIs(t, <-firstErr, context.Canceled)
+		require.NoError(t, <-secondErr)
+		require.NotNil(t, secondKey)
 	})
 }
 

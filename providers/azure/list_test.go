@@ -352,8 +352,8 @@ func TestListInvalidTokens(t *testing.T) {
 	require.Empty(t, server.Requests())
 }
 
-// List fails with BucketNotFound for a missing container, even with a start after the last possible
-// key.
+// List fails with the Code of Azure's error. It also asks Azure if the start is after all keys with the prefix, so that
+// a missing container is an error and not an empty page.
 func TestListErrors(t *testing.T) {
 	tests := []struct {
 		azureCode string
@@ -370,7 +370,9 @@ func TestListErrors(t *testing.T) {
 
 			_, err := d.List(t.Context(), &driver.ListRequest{Limit: 10})
 			require.ErrorIs(t, err, tt.want)
-			_, err = d.List(t.Context(), &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"})
+
+			emptyPage := &driver.ListRequest{Limit: 10, Prefix: "a", StartAfter: "b"}
+			_, err = d.List(t.Context(), emptyPage)
 			require.ErrorIs(t, err, tt.want)
 		})
 	}

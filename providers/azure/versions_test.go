@@ -143,10 +143,12 @@ func TestVersionInvalid(t *testing.T) {
 	server := newCannedServer(t, objectReply("x"))
 	d := server.openDriver(t)
 	for _, version := range []string{"x", "null", "2026-11-20", "2026-11-20T12:00:01.0000000", "../a"} {
-		_, _, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
+		read := driver.GetRequest{Key: "a", Version: version, Length: -1}
+		_, _, err := d.Get(t.Context(), &read)
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
-		_, err = d.Head(t.Context(), &driver.GetRequest{Key: "a", Version: version, Length: -1})
+		_, err = d.Head(t.Context(), &read)
 		require.ErrorIs(t, err, storage.InvalidArgument, version)
+
 		remove := driver.DeleteRequest{Key: "a", Version: version}
 		require.ErrorIs(t, d.Delete(t.Context(), &remove), storage.InvalidArgument, version)
 		errs := d.DeleteBatch(t.Context(), []driver.DeleteRequest{remove})
