@@ -20,7 +20,7 @@ func TestListCanceled(t *testing.T) {
 	const names = 1000
 	tests := []struct {
 		name      string
-		path      string // of the i-th file, or directory if it ends in a slash
+		path      string // of a file or, if it ends in a slash, of a directory; %04d is its number
 		delimiter string
 	}{
 		{name: "a large directory", path: "%04d", delimiter: ""},
@@ -50,24 +50,26 @@ func TestListCanceled(t *testing.T) {
 				_, err := bucket.driver.ListVersions(ctx, r)
 				return err
 			}
-			// ctx ends when it was asked this many times whether it has ended.
-			for _, asks := range []int64{0, 1, 10, names / 2} {
+
+			// A listing asks its ctx at each name whether it has ended. The ctx ends after so many questions, and the
+			// listing must ask at most twice more.
+			for _, questions := range []int64{0, 1, 10, names / 2} {
 				r := driver.ListRequest{Delimiter: tt.delimiter, Limit: names}
-				requireStops(t, asks, r, list)
-				requireStops(t, asks, r, listVersions)
+				requireStops(t, questions, r, list)
+				requireStops(t, questions, r, listVersions)
 			}
 		})
 	}
 }
 
-// requireStops calls list with a context that ends after its state was read a number of times. It requires that list
-// fails soon after that.
+// requireStops calls list with a context that ends after it was asked questions times whether it has ended. It requires
+// that list fails soon after that.
 func requireStops(
-	t *testing.T, asks int64, r driver.ListRequest, list func(context.Context, *driver.ListRequest) error,
+	t *testing.T, questions int64, r driver.ListRequest, list func(context.Context, *driver.ListRequest) error,
 ) {
 	t.Helper()
-	ctx := endingctx.New(t.Context(), asks)
+	ctx := endingctx.New(t.Context(), questions)
 	err := list(ctx, &r)
 	require.Equal(t, storage.Canceled, storage.CodeOf(err), "%v", err)
-	require.LessOrEqual(t, ctx.Asked(), asks+2, "it ran on")
+	require.LessOrEqual(t, ctx.Asked(), questions+2, "it ran on")
 }

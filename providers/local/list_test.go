@@ -272,42 +272,45 @@ func TestListTokens(t *testing.T) {
 	prefixToken := func(prefix string) string { return bucketstore.Position{Key: prefix, IsPrefix: true}.Token() }
 
 	tests := []struct {
-		name string
-		r    driver.ListRequest
-		ok   bool
+		name    string
+		request driver.ListRequest
+		want    storage.Code // "" if the token is accepted
 	}{
-		{name: "after a key", r: driver.ListRequest{Token: keyToken("a/b")}, ok: true},
-		{name: "after a common prefix", r: driver.ListRequest{Token: prefixToken("a/"), Delimiter: "/"}, ok: true},
-		{name: "after a missing key", r: driver.ListRequest{Token: keyToken("zzz")}, ok: true},
-		{name: "not base64", r: driver.ListRequest{Token: "???"}, ok: false},
-		{name: "without a key", r: driver.ListRequest{Token: "aw"}, ok: false},
-		{name: "key outside of the prefix", r: driver.ListRequest{Token: keyToken("a/b"), Prefix: "b"}, ok: false},
+		{name: "after a key", request: driver.ListRequest{Token: keyToken("a/b")}},
+		{name: "after a common prefix", request: driver.ListRequest{Token: prefixToken("a/"), Delimiter: "/"}},
+		{name: "after a missing key", request: driver.ListRequest{Token: keyToken("zzz")}},
+		{name: "not base64", request: driver.ListRequest{Token: "???"}, want: storage.InvalidArgument},
+		{name: "without a key", request: driver.ListRequest{Token: "aw"}, want: storage.InvalidArgument},
 		{
-			name: "key within a common prefix",
-			r:    driver.ListRequest{Token: keyToken("a/b"), Delimiter: "/"},
-			ok:   false,
+			name:    "key outside of the prefix",
+			request: driver.ListRequest{Token: keyToken("a/b"), Prefix: "b"},
+			want:    storage.InvalidArgument,
 		},
 		{
-			name: "common prefix without a delimiter",
-			r:    driver.ListRequest{Token: prefixToken("a/")},
-			ok:   false,
+			name:    "key within a common prefix",
+			request: driver.ListRequest{Token: keyToken("a/b"), Delimiter: "/"},
+			want:    storage.InvalidArgument,
 		},
 		{
-			name: "malformed version",
-			r:    driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
-			ok:   false,
+			name:    "common prefix without a delimiter",
+			request: driver.ListRequest{Token: prefixToken("a/")},
+			want:    storage.InvalidArgument,
+		},
+		{
+			name:    "malformed version",
+			request: driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
+			want:    storage.InvalidArgument,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := tt.r
-			r.Limit = 10
-			_, err := bucket.driver.List(t.Context(), &r)
-			if tt.ok {
+			tt.request.Limit = 10
+			_, err := bucket.driver.List(t.Context(), &tt.request)
+			if tt.want == "" {
 				require.NoError(t, err)
-			} else {
-				require.ErrorIs(t, err, storage.InvalidArgument)
+				return
 			}
+			require.ErrorIs(t, err, tt.want)
 		})
 	}
 }

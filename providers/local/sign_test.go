@@ -167,14 +167,16 @@ func status(b storage.Bucket, address string) int {
 
 // If the signing key is damaged, the error does not show it.
 func TestSigningKeyDamaged(t *testing.T) {
+	// The keys are stored in hexadecimal. A key must have 32 bytes.
+	goodKey := strings.Repeat("01", 32)
 	tests := []struct {
 		name    string
-		content string
+		content string // of the file of the key
 	}{
 		{name: "empty", content: ""},
 		{name: "not hexadecimal", content: "TOPSECRET\n"},
 		{name: "too short", content: "5EC2E7\n"},
-		{name: "a second line", content: hex.EncodeToString(secret(1)) + "\nTOPSECRET\n"},
+		{name: "second key not hexadecimal", content: goodKey + "\nTOPSECRET\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

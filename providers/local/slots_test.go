@@ -188,14 +188,15 @@ func TestCompletePartsReplacedPart(t *testing.T) {
 
 // If a part fails, the caller can send it again.
 func TestPutPartFailedSentAgain(t *testing.T) {
+	const size = 3 // that each part declares
 	tests := []struct {
 		name string
-		body io.Reader // of a part of three bytes
+		body io.Reader
 	}{
-		{name: "cut", body: io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut")))},
+		{name: "read fails", body: io.MultiReader(strings.NewReader("xx"), iotest.ErrReader(errors.New("cut")))},
 		{name: "too short", body: strings.NewReader("xx")},
 		{name: "too long", body: strings.NewReader("xxxxx")},
-		{name: "grows late", body: io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x"))},
+		{name: "too long, in a second read", body: io.MultiReader(strings.NewReader("xxx"), strings.NewReader("x"))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,11 +205,13 @@ func TestPutPartFailedSentAgain(t *testing.T) {
 			third := bucket.part(upload, 3, "ccc")
 
 			_, err := bucket.driver.PutPart(t.Context(),
-				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{tt.body}, Size: 3})
+				&driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: readOnce{tt.body}, Size: size})
 			require.Error(t, err)
 
-			content, isShared := bucket.completeUpload(upload, bucket.part(upload, 1, "aaa"),
-				bucket.part(upload, 2, "bbb"), third)
+			// The part is sent again, after the first one.
+			first := bucket.part(upload, 1, "aaa")
+			second := bucket.part(upload, 2, "bbb")
+			content, isShared := bucket.completeUpload(upload, first, second, third)
 			require.Equal(t, "aaabbbccc", content)
 			require.True(t, isShared, "the part that failed must leave no trace in the file that the parts share")
 		})

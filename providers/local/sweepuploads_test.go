@@ -161,14 +161,14 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 	clock := atNoon()
 	bucket := newTestBucket(t, clock.tweak)
 
-	// The driver cancels ctx at the second part.
+	// The driver of this bucket cancels ctx at the second part.
 	ctx, cancel := context.WithCancel(t.Context())
 	b := engine.New(bucket.driver, driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return &haltingDriver{Driver: d, halt: cancel}
 	}))
-	journal := filepath.Join(t.TempDir(), "upload")
 
-	// Three parts are sent in order.
+	// upload sends three parts, one after the other.
+	journal := filepath.Join(t.TempDir(), "upload")
 	upload := func(ctx context.Context) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("aaaabbbbc"),
 			storage.WithResume(journal),
@@ -177,10 +177,12 @@ func TestWithResumeOfDiscardedUpload(t *testing.T) {
 		return err
 	}
 
-	// The upload is canceled, and a week later removed by the sweep of another driver.
+	// The upload is canceled, and leaves its journal.
 	require.ErrorIs(t, upload(ctx), storage.Canceled)
 	require.FileExists(t, journal)
 	require.Len(t, bucket.uploads(), 1)
+
+	// More than a week later, another driver opens the bucket, and its sweep removes the upload.
 	clock.pass(8 * day)
 	reopenTestBucket(t, bucket.root, clock.tweak)
 	require.Empty(t, bucket.uploads())

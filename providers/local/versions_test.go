@@ -87,25 +87,28 @@ func TestVersionsKept(t *testing.T) {
 // Delete with a version removes that version permanently.
 func TestDeleteVersion(t *testing.T) {
 	runOnVersioned(t, func(t *testing.T, bucket *testBucket) {
-		one := bucket.put("k", "1")
-		two := bucket.put("k", "2")
-		three := bucket.put("k", "3")
-		removeVersion := func(a *storage.Attrs) {
+		first := bucket.put("k", "1")
+		second := bucket.put("k", "2")
+		third := bucket.put("k", "3")
+		removeVersion := func(attrs *storage.Attrs) {
 			t.Helper()
 			require.NoError(t,
-				bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
-			_, _, err := bucket.getVersion("k", a.Version)
+				bucket.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: attrs.Version}))
+			_, _, err := bucket.getVersion("k", attrs.Version)
 			require.ErrorIs(t, err, storage.ObjectNotFound)
 		}
 
-		removeVersion(three)
-		require.Equal(t, two, bucket.head("k"), "the newest remaining version is current")
-		removeVersion(one)
-		require.Equal(t, "2", bucket.get("k"))
+		// Without the third version, which was current, the second one is current.
+		removeVersion(third)
+		require.Equal(t, second, bucket.head("k"))
 
-		// A version that was removed can be removed again.
-		removeVersion(one)
-		removeVersion(two)
+		// The removal of the first version, even again, leaves the second one current.
+		removeVersion(first)
+		require.Equal(t, "2", bucket.get("k"))
+		removeVersion(first)
+
+		// Without the last version, there is no object, and no file is left.
+		removeVersion(second)
 		bucket.requireMissing("k")
 		require.Empty(t, bucket.listVersions(driver.ListRequest{}))
 		require.Empty(t, bucket.files())

@@ -261,20 +261,21 @@ func openCopied(t *testing.T, key string, options []tweak) *testBucket {
 func TestVisibleSidecarAdopted(t *testing.T) {
 	for _, tt := range adoptionTests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Only the visible sidecar has the attributes of the object "k".
 			bucket := openCopied(t, "k", tt.options)
-
-			// A writer does these steps before it replaces the object, and is killed then.
 			store, err := bucket.driver.acquire(t.Context())
 			require.NoError(t, err)
 			defer bucket.driver.release(store)
 			loc, _ := store.Tree.Names().Locate("k")
 			candidates := store.Objects.Candidates(loc, store.Tree.Top)
 			defer candidates.Close()
+
+			// Before a writer replaces the object, it copies the attributes to the object's file, and removes the
+			// sidecar. It is killed after that.
 			old, err := candidates.Find()
 			require.NoError(t, err)
 			require.NoError(t, candidates.Adopt(t.Context(), old))
 			require.NoError(t, candidates.DropVisible(t.Context()))
-
 			require.Empty(t, visibleFiles(t, bucket.root))
 			require.Equal(t, described("k", "").Properties, bucket.head("k").Properties)
 		})
