@@ -314,6 +314,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
 
+	// Upload an object in two parts of 3 MiB and a short one.
 	u := beginUpload(t, bucket, "a")
 	parts := []string{strings.Repeat("one", 1<<20), strings.Repeat("two", 1<<20), "end"}
 	for i, text := range parts {
@@ -333,7 +334,7 @@ func TestBeginUploadServiceMayNotRead(t *testing.T) {
 	require.Equal(t, attrs.CRC32C, existing.CRC32C)
 	require.Equal(t, []string{"a"}, server.names(t, name))
 
-	// Copy and Compose succeed in the same way.
+	// Copy and Compose succeed, too.
 	_, err = storage.Copy(t.Context(), bucket, "copy", bucket, "a")
 	require.NoError(t, err)
 	_, err = storage.Compose(t.Context(), bucket, "joined", []string{"a", "copy"})

@@ -701,9 +701,9 @@ var leaseOptions = Options{
 var optionOperations = map[string]struct {
 	answers []reply
 	do      func(t *testing.T, b storage.Bucket, o storage.NativeOption) error
-	field   string
-	without func(o *Options)
-	other   int // requests that are not the operation's own
+	field   string           // name of the function in Options that the operation needs
+	unset   func(o *Options) // removes that function
+	other   int              // requests that are not the operation's own
 }{
 	"Upload": {
 		answers: []reply{created},
@@ -712,7 +712,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "Upload",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.Upload = nil
 		},
 	},
@@ -724,7 +724,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "CommitBlockList",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.CommitBlockList = nil
 		},
 	},
@@ -735,7 +735,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "Upload",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.CopyFromURL = nil
 			o.Upload = nil
 		},
@@ -748,7 +748,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "Upload",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.CommitBlockList = nil
 			o.Upload = nil
 		},
@@ -760,7 +760,7 @@ var optionOperations = map[string]struct {
 			return b.Remove(t.Context(), "a", o)
 		},
 		field: "Delete",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.Delete = nil
 		},
 	},
@@ -770,7 +770,7 @@ var optionOperations = map[string]struct {
 			return storage.SetTags(t.Context(), b, "a", nil, o)
 		},
 		field: "SetTags",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.SetTags = nil
 		},
 	},
@@ -781,7 +781,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "GetTags",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.GetTags = nil
 		},
 	},
@@ -792,7 +792,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "GetProperties",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.GetProperties = nil
 		},
 	},
@@ -803,7 +803,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "DownloadStream",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.DownloadStream = nil
 		},
 	},
@@ -814,7 +814,7 @@ var optionOperations = map[string]struct {
 			return err
 		},
 		field: "DownloadStream",
-		without: func(o *Options) {
+		unset: func(o *Options) {
 			o.DownloadStream = nil
 			o.GetProperties = nil
 		},
@@ -837,18 +837,20 @@ func TestWithOptionsRequests(t *testing.T) {
 // A call fails with Unsupported, and writes nothing, if Options lacks the function that its write
 // needs.
 func TestWithOptionsUnsupported(t *testing.T) {
-	for name, row := range optionOperations {
+	for name, operation := range optionOperations {
 		t.Run(name, func(t *testing.T) {
-			// Remove the function for the write from options that have one for each request.
-			server := newCannedServer(t, objectReply("hello"))
+			// leaseOptions has a function for each request. Remove the one that this operation needs.
 			options := leaseOptions
-			row.without(&options)
-			err := row.do(t, engine.New(server.openDriver(t)), WithOptions(options))
+			operation.unset(&options)
+
+			server := newCannedServer(t, objectReply("hello"))
+			bucket := engine.New(server.openDriver(t))
+			err := operation.do(t, bucket, WithOptions(options))
 
 			var e *storage.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, storage.Unsupported, e.Code)
-			require.Contains(t, e.Hint, "Options."+row.field)
+			require.Contains(t, e.Hint, "Options."+operation.field)
 
 			for _, line := range server.Lines() {
 				require.Regexp(t, "^(HEAD|GET) ", line, "nothing may be written")
