@@ -154,6 +154,8 @@ func TestGetWhileFileIsMoved(t *testing.T) {
 		_, err := b.driver.Put(context.Background(), request(key, "y"))
 		return errors.Join(err, b.driver.Delete(context.Background(), &driver.DeleteRequest{Key: key}))
 	}
+
+	// Three workers write "a" and objects below it. The other two read it, and fail if it is missing.
 	workers := []func() error{
 		func() error { return putAndDelete(bucket, "a/b/c") },
 		func() error { return putAndDelete(other, "a/d") },

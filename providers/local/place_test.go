@@ -87,33 +87,35 @@ func TestPathOfReplacedBucket(t *testing.T) {
 func TestPathThroughLink(t *testing.T) {
 	windowsCannot(t, noLinks)
 	tests := []struct {
-		name   string
-		target string // of the link, below a release
-		below  string // path of the bucket below the link
+		name      string
+		oldTarget string // of the link
+		newTarget string
+		path      string // of the bucket
 	}{
-		{name: "the bucket is a link", target: "data", below: ""},
-		{name: "a directory above it is a link", target: "", below: "data"},
+		{name: "the bucket is a link", oldTarget: "one/data", newTarget: "two/data", path: "link"},
+		{name: "a directory above it is a link", oldTarget: "one", newTarget: "two", path: "link/data"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The link leads to the first one of two directories.
 			dir := t.TempDir()
-			link := filepath.Join(dir, "link")
-			path := filepath.Join(link, tt.below)
-			for _, release := range []string{"one", "two"} {
-				require.NoError(t, os.MkdirAll(filepath.Join(dir, release, "data"), 0o777))
+			for _, data := range []string{"one/data", "two/data"} {
+				require.NoError(t, os.MkdirAll(filepath.Join(dir, data), 0o777))
 			}
-			require.NoError(t, os.Symlink(filepath.Join(dir, "one", tt.target), link))
+			link := filepath.Join(dir, "link")
+			require.NoError(t, os.Symlink(filepath.Join(dir, tt.oldTarget), link))
+
+			path := filepath.Join(dir, tt.path)
 			before := reopenTestBucket(t, path)
 			before.put("before", "old")
 			oldLocation := before.driver.Locate("k")
 
-			// The link is changed.
+			// The link is changed to the other directory, which has no object.
 			require.NoError(t, os.Remove(link))
-			require.NoError(t, os.Symlink(filepath.Join(dir, "two", tt.target), link))
+			require.NoError(t, os.Symlink(filepath.Join(dir, tt.newTarget), link))
 			before.requireMissing("before")
 
-			// A driver that was opened before the link changed and one that was opened after it see each other's
-			// objects.
+			// Drivers that were opened before and after the change see each other's objects.
 			after := reopenTestBucket(t, path)
 			_, err := before.putIf("k", "mine", storage.Condition{Absent: true})
 			require.NoError(t, err)

@@ -282,12 +282,14 @@ func TestVisibleSidecarAdopted(t *testing.T) {
 	}
 }
 
-// An object of a copied directory keeps its attributes when it becomes a noncurrent version.
+// The attributes of an object in a copied directory are only in its visible sidecar, a file beside it. The object keeps
+// them when it becomes a noncurrent version.
 func TestVisibleSidecarAdoptedByVersion(t *testing.T) {
 	for _, tt := range adoptionTests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := openCopied(t, "dir/k", tt.options)
 
+			// With versioning, an overwrite makes the object a noncurrent version.
 			bucket.driver.bucket.Versions.Store(true)
 			version := bucket.head("dir/k").Version
 			bucket.put("dir/k", "new")

@@ -163,19 +163,19 @@ func TestOpenLinkOutOfRoot(t *testing.T) {
 func TestIsNotExistAndIsNoFile(t *testing.T) {
 	_, top := openTemp(t)
 	tests := []struct {
-		name     string
-		base     string
-		notExist bool
-		noFile   bool
+		name         string
+		file         string
+		wantNotExist bool
+		wantNoFile   bool
 	}{
-		{name: "missing", base: "missing", notExist: true, noFile: true},
-		{name: "too long", base: strings.Repeat("n", 300), notExist: false, noFile: true},
+		{name: "missing", file: "missing", wantNotExist: true, wantNoFile: true},
+		{name: "too long", file: strings.Repeat("n", 300), wantNotExist: false, wantNoFile: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := top.Stat(tt.base)
-			require.Equal(t, tt.notExist, IsNotExist(err), "%v", err)
-			require.Equal(t, tt.noFile, IsNoFile(err), "%v", err)
+			_, err := top.Stat(tt.file)
+			require.Equal(t, tt.wantNotExist, IsNotExist(err), "%v", err)
+			require.Equal(t, tt.wantNoFile, IsNoFile(err), "%v", err)
 		})
 	}
 }
