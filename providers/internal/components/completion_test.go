@@ -11,7 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -237,15 +236,15 @@ func TestCompletionRemovesPartsOfBusyStore(t *testing.T) {
 	})
 }
 
-// If a completion has failed without making the object, a later one makes it, whether it repeats the call that failed
-// ("one") or is another call.
+// If a completion has failed without making the object, a later one makes it. The later one is the call "one". The
+// completion that failed was the same call or another one.
 func TestCompletionRepeated(t *testing.T) {
 	tests := []struct {
 		name string
 		fail func(s *store) // a completion that fails
 	}{
 		{
-			name: "a condition that failed",
+			name: "the same call, whose condition failed",
 			fail: func(s *store) {
 				s.write("in the way")
 				err := s.complete(s.t.Context(), call{name: "one", condition: storage.Condition{Absent: true}})
@@ -254,14 +253,14 @@ func TestCompletionRepeated(t *testing.T) {
 			},
 		},
 		{
-			name: "another call that ended before it replaced an object",
+			name: "another call, killed before it replaced an object",
 			fail: func(s *store) {
 				s.write("there before")
 				s.dieBeforeObject("two")
 			},
 		},
 		{
-			name: "the same call, which ended before it made the object",
+			name: "the same call, killed before it made the object",
 			fail: func(s *store) {
 				s.dieBeforeObject("one")
 			},
@@ -341,29 +340,34 @@ func TestCompletionReplacesOtherWrites(t *testing.T) {
 func TestCompletionConcurrently(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStore(t)
-		var objects, successes atomic.Int64
+		var objects atomic.Int64
+		countObject := func() error {
+			objects.Add(1)
+			return nil
+		}
 
 		// Each call has another name, as if it came from another process.
+		names := []string{"one", "two", "three", "four"}
+		errs := make([]error, len(names))
 		var group sync.WaitGroup
-		for _, name := range []string{"one", "two", "three", "four"} {
-			countObject := func() error {
-				objects.Add(1)
-				return nil
-			}
+		for i, name := range names {
 			group.Go(func() {
-				err := s.complete(t.Context(), call{name: name, after: countObject})
-				if err == nil {
-					successes.Add(1)
-					return
-				}
-				// With this Code, the engine looks for the object.
-				assert.ErrorIs(t, err, storage.ObjectNotFound)
+				errs[i] = s.complete(t.Context(), call{name: name, after: countObject})
 			})
 		}
 		group.Wait()
 
+		successes := 0
+		for _, err := range errs {
+			if err == nil {
+				successes++
+				continue
+			}
+			// With this Code, the engine looks for the object.
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+		}
+		require.Equal(t, 1, successes)
 		require.EqualValues(t, 1, objects.Load())
-		require.EqualValues(t, 1, successes.Load())
 		require.Equal(t, content, s.content())
 	})
 }

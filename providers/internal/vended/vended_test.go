@@ -417,26 +417,27 @@ func TestCopyWithoutCredentialsOfSource(t *testing.T) {
 // If the store refuses vended credentials before they expire, because they were revoked or a clock is wrong, they are
 // replaced once.
 func TestCredentialsRefused(t *testing.T) {
+	const firstCredentials = "a/1" // the catalog numbers the credentials for the folder "a"
 	tests := []struct {
 		name      string
-		refuses   func(credentials string) bool
-		wantCalls int // of the catalog for the second write
+		refuses   func(credentials string) bool // the store, from the second write on
+		wantCalls int                           // of the catalog for the second write
 		want      storage.Code
 	}{
 		{
-			name:      "are replaced once",
-			refuses:   func(credentials string) bool { return credentials == "a/1" },
+			name:      "first credentials refused",
+			refuses:   func(credentials string) bool { return credentials == firstCredentials },
 			wantCalls: 1,
 			want:      "",
 		},
 		{
-			name:      "are not replaced again if new ones are refused",
+			name:      "all credentials refused",
 			refuses:   func(string) bool { return true },
 			wantCalls: 1,
 			want:      storage.Unauthenticated,
 		},
 		{
-			name:      "are kept if the store admits them",
+			name:      "no credentials refused",
 			refuses:   func(string) bool { return false },
 			wantCalls: 0,
 			want:      "",
@@ -446,11 +447,11 @@ func TestCredentialsRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			catalog := &catalog{attempts: 3}
 			bucket := catalog.openBucket()
-			require.NoError(t, upload(t.Context(), bucket, "a/1"))
+			require.NoError(t, upload(t.Context(), bucket, "a/first"))
 			callsBefore := len(catalog.vendedKeys())
 
 			catalog.refuses = tt.refuses
-			require.Equal(t, tt.want, storage.CodeOf(upload(t.Context(), bucket, "a/2")))
+			require.Equal(t, tt.want, storage.CodeOf(upload(t.Context(), bucket, "a/second")))
 			require.Len(t, catalog.vendedKeys(), callsBefore+tt.wantCalls)
 		})
 	}
