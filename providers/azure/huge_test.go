@@ -71,8 +71,10 @@ func TestUploadHugeStreamCommittedOnce(t *testing.T) {
 		require.NoError(t, storage.Close(bucket))
 	}()
 
-	attrs, body := wiretest.UploadHuge(t, bucket, memory, 64)
+	// By default, the stream is larger than the memory that the bucket may use.
+	const defaultMiB = 64
+	attrs, body := wiretest.UploadHuge(t, bucket, memory, defaultMiB)
 	require.Equal(t, attrs.Size, s.bytes.Load())
-	require.Equal(t, s.blocks.Load(), s.named.Load())
+	require.Equal(t, s.blocks.Load(), s.named.Load(), "the block list must name each block that was sent")
 	require.Equal(t, fmt.Sprintf("%08x-%d", body.CRC, attrs.Size), *s.checksum.Load())
 }

@@ -240,26 +240,29 @@ func TestStringToSign(t *testing.T) {
 	}
 
 	// The same grant for a version of the blob has two other fields.
-	version := *granted
-	version.version = "2026-03-01T00:00:00.1234567Z"
-	ofVersion := maps.Clone(fields)
-	ofVersion["signedResource"] = "bv"
-	ofVersion["signedSnapshotTime"] = version.version
+	versionGrant := *granted
+	versionGrant.version = "2026-03-01T00:00:00.1234567Z"
+	versionFields := maps.Clone(fields)
+	versionFields["signedResource"] = "bv"
+	versionFields["signedSnapshotTime"] = versionGrant.version
 
-	// Older services have fewer fields.
-	older := maps.Clone(fields)
-	older["signedVersion"] = "2019-07-07"
-	olderUser := maps.Clone(fields)
-	olderKey := testUserKey()
-	olderKey.version = olderDelegation
-	olderUser["signedVersion"] = olderDelegation
+	// For older services, fewer fields are signed.
+	olderFields := maps.Clone(fields)
+	olderFields["signedVersion"] = "2019-07-07"
+	olderOrder := slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool {
+		return field == "signedEncryptionScope"
+	})
+	olderUserKey := testUserKey()
+	olderUserKey.version = olderDelegation
+	olderUserFields := maps.Clone(fields)
+	olderUserFields["signedVersion"] = olderDelegation
 
 	tests := []struct {
 		name   string
 		key    *signingKey
 		grant  *grant
-		order  []string
-		fields map[string]string
+		order  []string          // names of the fields, as documented
+		fields map[string]string // their values, "" if missing
 	}{
 		{
 			name:   "account key",
@@ -272,8 +275,8 @@ func TestStringToSign(t *testing.T) {
 			name:   "account key, older service",
 			key:    newSigningKey(testAccount, testKey, "2019-07-07"),
 			grant:  granted,
-			order:  slices.DeleteFunc(slices.Clone(documentedService), func(field string) bool { return field == "signedEncryptionScope" }),
-			fields: older,
+			order:  olderOrder,
+			fields: olderFields,
 		},
 		{
 			name:   "user delegation key",
@@ -284,24 +287,24 @@ func TestStringToSign(t *testing.T) {
 		},
 		{
 			name:   "user delegation key, older service",
-			key:    olderKey,
+			key:    olderUserKey,
 			grant:  granted,
 			order:  olderDelegationFields(),
-			fields: olderUser,
+			fields: olderUserFields,
 		},
 		{
 			name:   "account key, version of a blob",
 			key:    newSigningKey(testAccount, testKey, ""),
-			grant:  &version,
+			grant:  &versionGrant,
 			order:  documentedService,
-			fields: ofVersion,
+			fields: versionFields,
 		},
 		{
 			name:   "user delegation key, version of a blob",
 			key:    testUserKey(),
-			grant:  &version,
+			grant:  &versionGrant,
 			order:  documentedDelegation,
-			fields: ofVersion,
+			fields: versionFields,
 		},
 		{
 			name: "account key, upload without TLS",
