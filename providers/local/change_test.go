@@ -221,7 +221,10 @@ func TestSetTagsByProcesses(t *testing.T) {
 	wineCannot(t, openStays)
 	onEachProcessDisk(t, func(t *testing.T, tweaks ...tweak) {
 		bucket := newTestBucket(t, append(tweaks, withObjectLock)...)
-		oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", 7))
+
+		// The bytes and attributes of a pattern depend on its number, so that checkPattern detects a mixture.
+		const number = 7
+		oldAttrs, err := bucket.driver.Put(t.Context(), pattern("k", number))
 		require.NoError(t, err)
 
 		// One process sets tags, one sets a legal hold, and one reads.
@@ -241,6 +244,7 @@ func TestSetTagsByProcesses(t *testing.T) {
 			p.end(t)
 		}
 
+		// The object has the tags and the hold.
 		newAttrs := bucket.head("k")
 		require.Equal(t, oldAttrs.Revision, newAttrs.Revision)
 		require.Equal(t, 2, newAttrs.TagCount)

@@ -86,8 +86,9 @@ func listRequests(prefixes, starts []string) []driver.ListRequest {
 	return requests
 }
 
-// A listing has the same entries in pages of each size.
+// A listing has the same entries in pages of each size, with each combination of a prefix, a delimiter and a start.
 func TestListPages(t *testing.T) {
+	// Each directory has six objects. Some directories have the name of an object, or one that sorts beside it.
 	var keys []string
 	for _, dir := range []string{
 		"",
@@ -125,7 +126,9 @@ func TestListPages(t *testing.T) {
 		strings.Repeat("l", 299),
 	}
 	starts := append([]string{"", "a", "a/", "a/b", "a/b/", "a/zz", "b", "b-", "b-1/x", "zz", "0"}, keys...)
-	isShort := testserver.Sample(true, testing.Short()) // as under Wine, on which opening a directory is slow
+
+	// A short run, such as under Wine, on which opening a directory is slow, tries only each eighth start.
+	isShort := testserver.Sample(true, testing.Short())
 	if isShort {
 		var eachEighth []string
 		for i := range len(starts) / 8 {

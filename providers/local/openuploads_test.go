@@ -86,28 +86,31 @@ func TestListPartsReadsParts(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
+			// The upload has the parts 1, 2, 3, 4, 9 and 10.
 			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			want := bucket.sixParts(upload)
-
-			// The checksums of the parts 2, 3 and 4 are in files beside the parts.
 			dir := filepath.Join(bucket.root, uploadPath(upload))
 			write := func(name, content string) {
 				t.Helper()
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 			}
-			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
-			write(sumName(3), "other 00000000\n")
-			write(sumName(4), "\x00")
-			write("part-007", "no part")
 
-			// Part 1 is in the file that parts share, if the disk permits that. The file placedName(1) then has its
-			// tag and its checksum. There are no parts 5 and 6, and their files are damaged or those of part 1.
+			// The checksums of the parts 2, 3 and 4 are in files beside the parts.
+			require.NoError(t, os.Remove(filepath.Join(dir, sumName(2))))
+			write(sumName(3), "other 00000000\n") // of another part
+			write(sumName(4), "\x00")             // damaged
+			write("part-007", "no part")          // no name of a part
+
+			// Part 1 is in the file that parts share, if the disk permits that. The file placedName(1) then has its tag
+			// and its checksum, and loses the checksum here. There are no parts 5 and 6, although they have such files.
 			if _, isShared := bucketstore.SlotOf(want[0]); isShared {
 				write(placedName(1), want[0].Tag+" \n")
-				write(placedName(5), "\x00")
-				write(placedName(6), want[0].Tag+" \n")
+				write(placedName(5), "\x00")            // damaged
+				write(placedName(6), want[0].Tag+" \n") // of part 1
 			}
-			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
+
+			const fromStart, limit = 0, 100
+			require.Equal(t, want, bucket.listParts(upload, fromStart, limit).Parts)
 		})
 	}
 }

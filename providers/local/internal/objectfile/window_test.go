@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A windowReader that is given more names than a window holds keeps the first maxWindow of them, in order.
+// A windowReader reads the names of a directory in any order. If there are more than a window holds, it keeps the first
+// maxWindow of them, in order, so that a listing of a large directory needs little memory.
 func TestWindowReader(t *testing.T) {
 	const (
 		names = 5*maxWindow/2 + 17 // more than two windows
@@ -17,7 +18,8 @@ func TestWindowReader(t *testing.T) {
 	var entries []entry
 	reader := &windowReader{window: window{isComplete: true}}
 	for i := range names {
-		number := i * step % names // in a mixed order
+		// Numbers come in a mixed order. Every third name is that of a directory.
+		number := i * step % names
 		e := entry{segment: fmt.Sprintf("%07d", number), isDir: i%3 == 0}
 		entries = append(entries, e)
 		reader.keepEntry(e)
