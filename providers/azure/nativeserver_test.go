@@ -28,14 +28,17 @@ func acquireLease(t *testing.T, d *objectDriver) *lease.BlobClient {
 	return client
 }
 
-// With WithOptions, a caller can write and remove a blob under a lease.
+// With WithOptions, a caller can write and remove a blob under a lease, a lock of Azure that each write must name.
 func TestWithOptionsUnderLease(t *testing.T) {
+	// The blob "a" is under a lease.
 	bucket, d := newSigningBucket(t)
 	_, err := bucket.Upload(t.Context(), "a", strings.NewReader("text"))
 	require.NoError(t, err)
 	_, err = bucket.Upload(t.Context(), "from", strings.NewReader("copied"))
 	require.NoError(t, err)
 	acquireLease(t, d)
+
+	// leased adds the id of the lease to each kind of write.
 	conditions := &blob.AccessConditions{
 		LeaseAccessConditions: &blob.LeaseAccessConditions{LeaseID: to.Ptr(leaseID)},
 	}
@@ -94,6 +97,8 @@ func TestWithOptionsUnderLease(t *testing.T) {
 			require.NoError(t, tt.write(t, leased))
 		})
 	}
+
+	// A removal needs the lease, too.
 	require.ErrorIs(t, bucket.Remove(t.Context(), "a"), storage.Locked)
 	require.NoError(t, bucket.Remove(t.Context(), "a", leased))
 }

@@ -51,94 +51,97 @@ func TestSignedURLEscapesPath(t *testing.T) {
 func TestSigningBaseURL(t *testing.T) {
 	const emulator = "http://127.0.0.1:10000/acme"
 	tests := []struct {
-		name       string
-		config     Config
-		base, want string
-		protocol   string
+		name         string
+		config       Config
+		baseURL      string // of the signed URL; "" for the endpoint
+		want         string // the signed URL, without its query
+		wantProtocol string // which the signature permits
 	}{
 		{
-			name:     "Azure",
-			config:   Config{},
-			want:     "https://acme.blob.core.windows.net/photos/a%20b",
-			protocol: "https",
+			name:         "Azure",
+			config:       Config{},
+			want:         "https://acme.blob.core.windows.net/photos/a%20b",
+			wantProtocol: "https",
 		},
 		{
-			name:     "another cloud",
-			config:   Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"},
-			want:     "https://acme.blob.core.chinacloudapi.cn/photos/a%20b",
-			protocol: "https",
+			name:         "another cloud",
+			config:       Config{Endpoint: "https://acme.blob.core.chinacloudapi.cn"},
+			want:         "https://acme.blob.core.chinacloudapi.cn/photos/a%20b",
+			wantProtocol: "https",
 		},
 		{
-			name:     "a domain of one's own",
-			config:   Config{Account: testAccount, Endpoint: "https://files.example.com"},
-			want:     "https://files.example.com/photos/a%20b",
-			protocol: "https",
+			name:         "a domain of one's own",
+			config:       Config{Account: testAccount, Endpoint: "https://files.example.com"},
+			want:         "https://files.example.com/photos/a%20b",
+			wantProtocol: "https",
 		},
 		{
-			name:     "an account in the path",
-			config:   Config{Endpoint: emulator},
-			want:     emulator + "/photos/a%20b",
-			protocol: "https,http",
+			name:         "an account in the path",
+			config:       Config{Endpoint: emulator},
+			want:         emulator + "/photos/a%20b",
+			wantProtocol: "https,http",
 		},
 		{
-			name:     "a domain for clients",
-			config:   Config{},
-			base:     "https://files.example.com/",
-			want:     "https://files.example.com/photos/a%20b",
-			protocol: "https",
+			name:         "a domain for clients",
+			config:       Config{},
+			baseURL:      "https://files.example.com/",
+			want:         "https://files.example.com/photos/a%20b",
+			wantProtocol: "https",
 		},
 		{
-			name:     "a domain below a path",
-			config:   Config{},
-			base:     "https://example.com/files/",
-			want:     "https://example.com/files/photos/a%20b",
-			protocol: "https",
+			name:         "a domain below a path",
+			config:       Config{},
+			baseURL:      "https://example.com/files/",
+			want:         "https://example.com/files/photos/a%20b",
+			wantProtocol: "https",
 		},
 		{
-			name:     "a port for clients",
-			config:   Config{Endpoint: emulator},
-			base:     "http://localhost:8080/acme/",
-			want:     "http://localhost:8080/acme/photos/a%20b",
-			protocol: "https,http",
+			name:         "a port for clients",
+			config:       Config{Endpoint: emulator},
+			baseURL:      "http://localhost:8080/acme/",
+			want:         "http://localhost:8080/acme/photos/a%20b",
+			wantProtocol: "https,http",
 		},
 		{
-			name:     "TLS that ends at a proxy",
-			config:   Config{Endpoint: emulator},
-			base:     "https://files.example.com/acme/",
-			want:     "https://files.example.com/acme/photos/a%20b",
-			protocol: "https,http",
+			name:         "TLS that ends at a proxy",
+			config:       Config{Endpoint: emulator},
+			baseURL:      "https://files.example.com/acme/",
+			want:         "https://files.example.com/acme/photos/a%20b",
+			wantProtocol: "https,http",
 		},
 		{
-			name:     "no TLS for clients",
-			config:   Config{},
-			base:     "http://files.example.com/",
-			want:     "http://files.example.com/photos/a%20b",
-			protocol: "https,http",
+			name:         "no TLS for clients",
+			config:       Config{},
+			baseURL:      "http://files.example.com/",
+			want:         "http://files.example.com/photos/a%20b",
+			wantProtocol: "https,http",
 		},
 		{
-			name:     "the account's own container",
-			config:   Config{Bucket: "$root"},
-			want:     "https://acme.blob.core.windows.net/$root/a%20b",
-			protocol: "https",
+			name:         "the account's own container",
+			config:       Config{Bucket: "$root"},
+			want:         "https://acme.blob.core.windows.net/$root/a%20b",
+			wantProtocol: "https",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newSigner(t, tt.config)
-			signedURL, err := d.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
-				r.BaseURL = tt.base
+			request := signedDownload(func(r *driver.SignRequest) {
+				r.BaseURL = tt.baseURL
 				r.Key = "a b"
-			}), signedAt)
+			})
+			signedURL, err := d.sign(t.Context(), request, signedAt)
 			require.NoError(t, err)
 			address, query, _ := strings.Cut(signedURL.URL, "?")
 			require.Equal(t, tt.want, address)
-			require.Equal(t, tt.protocol, parsedQuery(t, query).Get("spr"))
+			require.Equal(t, tt.wantProtocol, parsedQuery(t, query).Get("spr"))
 
+			// The signature is the one that the SDK makes for the account, which does not depend on the host.
 			credential, err := service.NewSharedKeyCredential(testAccount, testKey)
 			require.NoError(t, err)
 			want, err := sas.BlobSignatureValues{
 				Version:       sasVersion,
-				Protocol:      sas.Protocol(tt.protocol),
+				Protocol:      sas.Protocol(tt.wantProtocol),
 				StartTime:     signedAt.Truncate(time.Second).Add(time.Second - clockSkew),
 				ExpiryTime:    signedURL.ExpiresAt,
 				Permissions:   "r",
@@ -374,7 +377,7 @@ func TestSignedURLUnsupported(t *testing.T) {
 			want: storage.Unsupported,
 		},
 		{
-			name:   "a version that is none",
+			name:   "a malformed version",
 			config: Config{},
 			req: signedDownload(func(r *driver.SignRequest) {
 				r.Version = "yesterday"

@@ -113,7 +113,7 @@ func TestTagHeadersOfWrites(t *testing.T) {
 	}
 }
 
-// Tags and SetTags of a version send its id.
+// Tags and SetTags of a version send its id. Tags returns the tags of the response, and SetTags sends the new ones.
 func TestTagRequests(t *testing.T) {
 	server := newCannedServer(t, reply{
 		Header: map[string]string{"Content-Type": "application/xml"},
@@ -128,6 +128,7 @@ func TestTagRequests(t *testing.T) {
 	require.Equal(t, []string{"GET /photos/a?comp=tags&versionid=2026-11-20T12%3A00%3A01.0000000Z"},
 		server.Lines())
 
+	// SetTags sends the tags in the body.
 	server = newCannedServer(t, reply{Status: http.StatusNoContent})
 	change := &driver.ChangeRequest{Key: "a", Version: versionAt(1), Tags: map[string]string{"k": "v"}}
 	require.NoError(t, server.openDriver(t).SetTags(t.Context(), change))

@@ -28,6 +28,8 @@ func TestVendContainer(t *testing.T) {
 	t.Cleanup(func() {
 		require.NoError(t, storage.Close(program))
 	})
+
+	// Each call needs the right with its name.
 	calls := map[string]func(b storage.Bucket) error{
 		"read": func(b storage.Bucket) error {
 			_, err := b.Attrs(t.Context(), "a")
@@ -43,6 +45,8 @@ func TestVendContainer(t *testing.T) {
 		},
 		"remove": func(b storage.Bucket) error { return b.Remove(t.Context(), "a") },
 	}
+
+	// openWith opens a container with vended credentials, as a client of the program does.
 	openWith := func(t *testing.T, bucket string, v *storage.VendedCredentials) storage.Bucket {
 		client := c
 		client.Key = ""
@@ -68,20 +72,21 @@ func TestVendContainer(t *testing.T) {
 			require.NoError(t, err)
 			b := openWith(t, c.Bucket, v)
 
+			// All other calls fail, and leave the object.
 			for name, call := range calls {
 				if name != right {
-					// All other calls fail.
 					require.Error(t, call(b), name)
 				}
 			}
-
 			require.NoError(t, calls["read"](program), "the object must still be there")
+
+			// The call succeeds, but neither in another container nor with a changed permission in the signature.
 			require.NoError(t, calls[right](b))
 			require.Error(t, calls[right](openWith(t, emulator.container(t), v)), "another container")
 
-			other := *v
-			other.Token = strings.Replace(v.Token, "sp=", "sp=a", 1)
-			require.Error(t, calls[right](openWith(t, c.Bucket, &other)), "a changed signature")
+			forged := *v
+			forged.Token = strings.Replace(v.Token, "sp=", "sp=a", 1)
+			require.Error(t, calls[right](openWith(t, c.Bucket, &forged)), "a changed signature")
 		})
 	}
 }
