@@ -42,12 +42,13 @@ func TestSidecarRemovedWithObject(t *testing.T) {
 	bucket.put("a", "x")
 	bucket.put("b", "x")
 	bucket.put("a", "y")
-	require.Equal(t, 2, bucket.countSidecars())
+	require.Equal(t, 2, bucket.countSidecars(), "an overwritten object must have one sidecar")
 
-	// "a" moves to its alternate name, and keeps its sidecar.
+	// The object "a/b" needs a directory "a", so that the file of "a" gets another name. It keeps its sidecar.
 	bucket.put("a/b", "z")
 	require.True(t, bucket.head("a").CRC32C.Known)
 
+	// When all objects are removed, no sidecar is left.
 	for _, key := range []string{"a", "b", "a/b"} {
 		bucket.remove(key)
 	}

@@ -321,10 +321,14 @@ func TestListTokens(t *testing.T) {
 // List leaves out files of other programs whose names stand for no valid key.
 func TestListForeignNames(t *testing.T) {
 	bucket := newTestBucket(t)
+
+	// A key must be valid UTF-8. Names on Windows are always valid UTF-16.
 	if runtime.GOOS != "windows" {
-		// Names on Windows are always valid UTF-16.
 		bucket.write("\xff", "x")
 	}
+
+	// Names that begin with .omnibucket, in lower or upper case, are reserved. The driver gives such a name to a file if
+	// its key cannot be a name. These are not the names that it would give.
 	for _, name := range []string{
 		".omnibucket%",
 		".omnibucket%a",
@@ -335,6 +339,8 @@ func TestListForeignNames(t *testing.T) {
 	} {
 		bucket.write(name, "x")
 	}
+
+	// A key has at most 1024 bytes.
 	keyOver1024Bytes := strings.Repeat(strings.Repeat("d", 250)+"/", 4) + strings.Repeat("e", 200)
 	bucket.write(keyOver1024Bytes, "x")
 

@@ -68,14 +68,18 @@ func TestListPartsChecksums(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, disk.tweaks...)
+			// The parts 1, 2, 3, 4, 9 and 10 were sent in another order.
 			upload := bucket.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			want := bucket.sixParts(upload)
+			const fromStart, limit = 0, 100
+			require.Equal(t, want, bucket.listParts(upload, fromStart, limit).Parts)
 
-			require.Equal(t, want, bucket.listParts(upload, 0, 100).Parts)
-
+			// A page of four parts after part 1 ends before part 10.
 			page := bucket.listParts(upload, 1, 4)
 			require.True(t, page.More)
 			require.Equal(t, want[1:5], page.Parts)
+
+			// The page after part 9 is the last one.
 			require.False(t, bucket.listParts(upload, 9, 1).More)
 		})
 	}

@@ -238,34 +238,21 @@ func TestListBuckets(t *testing.T) {
 // parameters.
 func TestAddresses(t *testing.T) {
 	tests := []struct {
-		address string
-		path    string
-		want    Config
-		ok      bool
+		address    string
+		wantPath   string
+		wantConfig Config
 	}{
-		{address: "file:///var/data", path: "/var/data", ok: true},
-		{address: "file://localhost/var/data", path: "/var/data", ok: true},
-		{address: "file:///with%20space/%25", path: "/with space/%", ok: true},
+		{address: "file:///var/data", wantPath: "/var/data"},
+		{address: "file://localhost/var/data", wantPath: "/var/data"},
+		{address: "file:///with%20space/%25", wantPath: "/with space/%"},
 		{
-			address: "file:///d?create=true&sync=false",
-			path:    "/d",
-			want:    Config{Create: true, NoSync: true},
-			ok:      true,
+			address:    "file:///d?create=true&sync=false",
+			wantPath:   "/d",
+			wantConfig: Config{Create: true, NoSync: true},
 		},
-		{address: "file:///d?create=false&sync=true", path: "/d", ok: true},
-		{address: "file:///d?create=yes"},
-		{address: "file:///d?sync="},
-		{address: "file:///d?mode=0640", path: "/d", want: Config{FileMode: 0o640}, ok: true},
-		{address: "file:///d?sidecars=true", path: "/d", want: Config{Sidecars: true}, ok: true},
-		{address: "file:///d?sidecars=1x"},
-		{address: "file:///d?mode="},
-		{address: "file:///d?mode=rw"},
-		{address: "file:///d?mode=1777"},
-		{address: "file://relative"},
-		{address: "file://relative/path"},
-		{address: "file:relative"},
-		{address: "file://user@/d"},
-		{address: "file:///d%00"},
+		{address: "file:///d?create=false&sync=true", wantPath: "/d"},
+		{address: "file:///d?mode=0640", wantPath: "/d", wantConfig: Config{FileMode: 0o640}},
+		{address: "file:///d?sidecars=true", wantPath: "/d", wantConfig: Config{Sidecars: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.address, func(t *testing.T) {
@@ -273,13 +260,32 @@ func TestAddresses(t *testing.T) {
 			require.NoError(t, err)
 
 			path, config, err := parseAddress(address)
-			if !tt.ok {
-				require.ErrorIs(t, err, storage.InvalidArgument)
-				return
-			}
 			require.NoError(t, err)
-			require.Equal(t, filepath.FromSlash(tt.path), path)
-			require.Equal(t, tt.want, config)
+			require.Equal(t, filepath.FromSlash(tt.wantPath), path)
+			require.Equal(t, tt.wantConfig, config)
+		})
+	}
+
+	invalid := []struct{ name, address string }{
+		{name: "flag neither true nor false", address: "file:///d?create=yes"},
+		{name: "flag without a value", address: "file:///d?sync="},
+		{name: "flag with another character", address: "file:///d?sidecars=1x"},
+		{name: "mode without a value", address: "file:///d?mode="},
+		{name: "mode in letters", address: "file:///d?mode=rw"},
+		{name: "mode with more than permissions", address: "file:///d?mode=1777"},
+		{name: "host without a path", address: "file://relative"},
+		{name: "host of another machine", address: "file://relative/path"},
+		{name: "relative path", address: "file:relative"},
+		{name: "credentials", address: "file://user@/d"},
+		{name: "zero byte in the path", address: "file:///d%00"},
+	}
+	for _, tt := range invalid {
+		t.Run(tt.name, func(t *testing.T) {
+			address, err := url.Parse(tt.address)
+			require.NoError(t, err)
+
+			_, _, err = parseAddress(address)
+			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
 }

@@ -64,8 +64,8 @@ func (bucket *testBucket) uploadDir(upload string) string {
 	return filepath.Join(bucket.root, filepath.FromSlash(uploadPath(upload)))
 }
 
-// Opening a bucket and BeginParts discard the uploads that have become too old, and no others. The cases say how long
-// after its beginning an upload gets its last part and is swept.
+// Opening a bucket and BeginParts discard the uploads that have become too old, and no others. Each case, such as "a
+// week after its last part", says when the upload gets its last part and when it is swept.
 func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 	sweeps := []struct {
 		name string
@@ -92,10 +92,9 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 				bucket := newTestBucket(t, clock.tweak)
 				bucket.setLifecycle(staleuploadtest.Rules...)
 
-				// Begin an upload, and send its part, if it has one.
+				// Begin an upload. If it has a part, send that at the time tt.Part after the beginning.
 				beginning := *clock
 				upload := bucket.begin(&driver.PutRequest{Key: tt.Key})
-
 				var parts []driver.Part
 				if tt.Part != 0 {
 					clock.pass(tt.Part)
@@ -104,7 +103,7 @@ func TestSweepDiscardsAbandonedUploads(t *testing.T) {
 					parts = append(parts, part)
 				}
 
-				// Sweep at the time tt.Sweep, which counts from the beginning of the upload, as tt.Part does.
+				// Sweep at the time tt.Sweep after the beginning.
 				*clock = beginning
 				clock.pass(tt.Sweep)
 				sweep.run(t, bucket, clock)

@@ -124,12 +124,14 @@ func TestPutPartStagedFileVanishes(t *testing.T) {
 	upload, err := bucket.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 
+	// The body of this request removes the staged file while PutPart reads it.
 	r := &driver.PartRequest{Key: "k", Upload: upload, Number: 1}
 	r.Body = unseekable{bucket.requestWhoseFileVanishes(t, "k").Body}
 	_, err = bucket.driver.PutPart(newShortContext(t), r)
 	require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "temporary file of this write vanished")
 
+	// The second attempt has a plain body.
 	r.Body = strings.NewReader("part")
 	_, err = bucket.driver.PutPart(newShortContext(t), r)
 	require.NoError(t, err)

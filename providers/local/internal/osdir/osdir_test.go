@@ -317,11 +317,14 @@ func TestLockOpenFiles(t *testing.T) {
 		files[i] = f
 	}
 
-	// Locks of ranges, an offset and a length, exclude each other only where they overlap.
+	// Locks of ranges exclude each other only if they overlap. A range is an offset and a length.
 	if RangesWork(files[0]) {
+		// The first file locks the bytes 0 and 1, so that the second one can lock only byte 2.
 		require.NoError(t, TryLockRange(files[0], 0, 2))
 		require.NoError(t, TryLockRange(files[1], 2, 1))
 		require.ErrorIs(t, TryLockRange(files[1], 1, 1), ErrLocked)
+
+		// After the first file is unlocked, byte 1 can be locked.
 		require.NoError(t, UnlockRange(files[0], 0, 2))
 		require.NoError(t, TryLockRange(files[1], 1, 1))
 		require.NoError(t, UnlockRange(files[1], 1, 1))
