@@ -155,15 +155,16 @@ func (s *store) dieBeforeObject(name string) {
 	})
 }
 
-// If a completion is repeated after it has made the object, it makes no second one.
+// If a completion is repeated after it has made the object, it makes no second one, even if the object was removed or
+// replaced since. Each case is a way in which the first call can leave the marker of the upload.
 func TestCompletionOnce(t *testing.T) {
 	tests := []struct {
 		name     string
 		first    call // makes the object
 		isKilled bool // the process ends as soon as the object is made
 	}{
-		{name: "the marker stays", first: call{name: "one", keeps: true}},
-		{name: "the call ends with the object", first: call{name: "one"}, isKilled: true},
+		{name: "the marker cannot be removed", first: call{name: "one", keeps: true}},
+		{name: "the call is killed after it made the object", first: call{name: "one"}, isKilled: true},
 		{
 			name:  "the response is lost and the marker stays",
 			first: call{name: "one", keeps: true, after: func() error { return lost }},
@@ -191,6 +192,7 @@ func TestCompletionOnce(t *testing.T) {
 		for _, history := range histories {
 			t.Run(tt.name+", "+history.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
+					// The first call makes the object.
 					s := newStore(t)
 					if history.oldText != "" {
 						s.write(history.oldText)

@@ -115,13 +115,14 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			// The owner creates a new bucket.
 			number++
 			bucket := fmt.Sprintf("prefixes-%d-%d", os.Getpid(), number)
 			owner := m.service(t, m.endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
 			createNamed(t, owner, bucket, rows.Plain)
 			t.Cleanup(func() { empty(t, owner, bucket) })
 
-			// MinIO stores an object in a file with its name.
+			// MinIO stores an object in a file with its name, so that a long prefix must be shortened.
 			const maxFileName = 255
 			if len(test.inside) > maxFileName {
 				longest := test.inside[:maxFileName]
@@ -130,8 +131,9 @@ func TestPolicyHoldsForPrefixOnMinIO(t *testing.T) {
 				test.outside[0] = longest[:maxFileName-1]
 			}
 
-			user := m.service(t, m.endpoint,
-				m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
+			// The user's session has a policy for the keys below the prefix, and reaches no others.
+			policy := policyBelow(t, permissions.MinIO, bucket, test.prefix)
+			user := m.service(t, m.endpoint, m.session(t, policy))
 			const mayList = false
 			requirePrefixHolds(t, clientOf(t, owner), clientOf(t, user), bucket, test, mayList)
 		})

@@ -46,7 +46,8 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		secret:   os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
 	}
 
-	// Each trial has a new bucket, and a session with the policy to try.
+	// Least makes many trials of each operation: one with the whole policy, and one without each of its actions. Each
+	// trial has a new bucket, and a session with the policy to try.
 	var number atomic.Int64
 	newBucketName := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
 	open := func(t *testing.T, trial rows.Trial) rows.Account {
