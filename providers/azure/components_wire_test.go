@@ -73,7 +73,8 @@ func TestPutPartEncryption(t *testing.T) {
 }
 
 // CompleteParts fails as retryable if another write to the key drops the copied blocks. It keeps the parts, so that it
-// can be repeated. Before the commit it notes its decision in the marker of the upload, and it clears the decision later.
+// can be repeated. Before the commit, it notes its decision in the marker of the upload. After the failure, it clears
+// the decision.
 func TestCompletePartsRepeated(t *testing.T) {
 	// These are the answers to the requests of CompleteParts, in order.
 	server := newCannedServer(t,
@@ -331,11 +332,11 @@ func TestCompletePartsRemovesVersions(t *testing.T) {
 				case r.Method == http.MethodHead: // the attributes of the marker
 					return objectReply("", "X-Ms-Meta-Omnibucketkey", "YQ")
 				case r.Method == http.MethodGet: // the listing of versions
-					var listed strings.Builder
+					var elements strings.Builder
 					for _, p := range tt.listed {
-						listed.WriteString(p.element())
+						elements.WriteString(p.element())
 					}
-					return reply{Body: "<EnumerationResults><Blobs>" + listed.String() + "</Blobs><NextMarker/></EnumerationResults>"}
+					return listing("", elements.String())
 				case strings.Contains(r.RawQuery, "versionid"): // the removal of a version
 					return tt.version
 				}

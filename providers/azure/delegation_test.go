@@ -205,7 +205,7 @@ func (s *keyServer) openVersion(t *testing.T, version string) driver.Driver {
 func TestUserKeyExpiry(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 
-	// The URL is signed at 5:06:07.89 on March 4. The key begins 15 minutes before, and ends a week after its begin.
+	// The URL is signed at 5:06:07.89 on March 4. The key begins 15 minutes earlier, and is valid for a week.
 	keyEnd := time.Date(2026, 3, 11, 4, 51, 7, 0, time.UTC)
 	tests := []struct {
 		name string

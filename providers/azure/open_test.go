@@ -63,8 +63,8 @@ func credentialKind(a *account) string {
 	return "the client's"
 }
 
-// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment. It
-// takes no credential from the environment for another account, or for a server that the credential may not be for.
+// newAccount takes endpoint, account name and credential from Config, and what is missing from the environment. Without
+// a name in Config.Credentials, it takes no credential that may be for another account or server.
 func TestResolveSettings(t *testing.T) {
 	tests := []struct {
 		name           string

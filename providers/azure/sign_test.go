@@ -181,7 +181,7 @@ func TestSignedURLExpires(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, tt.want.Format(sasTime), u.Query().Get("se"))
 
-			// The start is rounded up, too. Otherwise, an account that limits the term of signatures may refuse this one.
+			// The start is rounded up, too, because an account that limits the term of signatures may refuse a longer one.
 			start := second.Add(time.Second - clockSkew)
 			require.Equal(t, start.Format(sasTime), u.Query().Get("st"))
 			require.LessOrEqual(t, signedURL.ExpiresAt.Sub(start), tt.ttl+clockSkew)

@@ -137,8 +137,8 @@ func TestMove(t *testing.T) {
 					Condition: storage.Condition{Absent: true},
 				})
 
-				// "c/d" was a directory before. On disks other than the plain one, the file of this key may therefore have
-				// another name, and cannot be moved.
+				// "c/d" was a directory before. On disks other than the plain one, the file of this key may therefore
+				// have another name, and cannot be moved.
 				mayRefuse := source.Key == "c/d" && disk.name != "plain"
 				if mayRefuse && storage.CodeOf(err) == storage.Unsupported {
 					continue

@@ -400,7 +400,7 @@ func TestRevisionsWithoutClock(t *testing.T) {
 		t.Run(disk.name, func(t *testing.T) {
 			bucket := newTestBucket(t, append(disk.tweaks, withFrozenClock)...)
 
-			// The file system gives the inode of a replaced file to a later one, so inodes do not tell writes apart.
+			// The file system may give the inode of a replaced file to a later one, so inodes do not tell writes apart.
 			revisions := map[string]bool{}
 			for range 300 {
 				attrs := bucket.put("k", "same")

@@ -155,8 +155,8 @@ func TestNamesOnCaseFoldingDisk(t *testing.T) {
 	require.Empty(t, bucket.files())
 }
 
-// On a disk that folds case, the driver escapes capitals in the names of its files, which are then strict. But a file of
-// another program is the object whose key is its path. This holds on any disk.
+// With strict names, which are for a disk that folds case, the driver escapes capitals in the names of its files. But a
+// file of another program is the object whose key is its path. This holds on any disk.
 func TestStrictNamesForeignFiles(t *testing.T) {
 	bucket := newTestBucket(t, withStrictNames)
 	bucket.put("Dir/y", "ours")

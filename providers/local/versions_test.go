@@ -226,7 +226,8 @@ func TestDeleteLeavesMarkers(t *testing.T) {
 			tweaks := slices.Concat(disk.tweaks, []tweak{withVersions, withFlush, atToday})
 			bucket := newTestBucket(t, tweaks...)
 
-			// list returns the day of each version, the newest first: "1 current", "1" if noncurrent, "removed 1" for a marker.
+			// list returns the day of each version, the newest first. A line is "1 current" for the current version, "1"
+			// for an older one, and "removed 1" for a delete marker.
 			list := func() (lines []string) {
 				for _, e := range bucket.listVersions(driver.ListRequest{}) {
 					line := fmt.Sprint(e.Modified.Day())
