@@ -496,6 +496,8 @@ func TestCopySourceURLTooLong(t *testing.T) {
 // know how to authorize a source. The engine then streams the bytes.
 func TestCopyWithConfigClient(t *testing.T) {
 	server := newCannedServer(t, objectReply("hello"))
+
+	// Open a container with a client of the SDK for the same account.
 	client, err := server.openDriver(t).account.client(noRetry)
 	require.NoError(t, err)
 	d, err := NewDriver(t.Context(), Config{Bucket: "photos", Client: client})

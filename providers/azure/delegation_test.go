@@ -340,14 +340,16 @@ func TestUserKeyRenewalForbidden(t *testing.T) {
 	_, err := d.sign(t.Context(), signedDownload(nil), later)
 	require.ErrorIs(t, err, storage.PermissionDenied)
 
+	// Now a temporary failure is an error, too, because the old key no longer signs.
 	server.answer = answerUnavailable
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
 	require.ErrorIs(t, err, storage.Unavailable, "no key must be left to serve on")
 
+	// With permission, the account gets a new key.
 	server.answer = writeUserKey
 	_, err = d.sign(t.Context(), signedDownload(nil), later)
 	require.NoError(t, err)
-	require.EqualValues(t, 1+3, server.requests.Load(), "each signature must have requested a key")
+	require.EqualValues(t, 4, server.requests.Load(), "the first key and each of these signatures need a request")
 }
 
 // An error for a missing permission to get a user delegation key has a hint, and does not show the

@@ -263,7 +263,7 @@ func TestListDirectoryPlaceholders(t *testing.T) {
 		return strings.Replace(fiveBytes, `<Content-Length>5<`, `<Content-Length>0<`, 1)
 	}
 	server := newCannedServer(t, listing("",
-		// These two are placeholders.
+		// Only the first two are placeholders.
 		emptyEntry("Dir", `<Hdi_isfolder>True</Hdi_isfolder>`),
 		emptyEntry("dir", `<hdi_isfolder>true</hdi_isfolder>`),
 

@@ -315,19 +315,20 @@ func TestStableURLsOfAzure(t *testing.T) {
 // SignedRemoveURL signs x-ms-delete-snapshots for an object, and omits it for a version, for which
 // Azure would refuse it. https://learn.microsoft.com/rest/api/storageservices/delete-blob.
 func TestSignedRemoveURLIncludesSnapshots(t *testing.T) {
+	// The removal of an object includes its snapshots.
 	removal := signedDownload(func(r *driver.SignRequest) {
 		r.Method = http.MethodDelete
 	})
-
 	signedURL, err := newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signedURL.Header)
 
+	// The removal of a version does not.
 	removal.Version = "2026-03-01T00:00:00.1234567Z"
 	signedURL, err = newSigner(t, Config{}).sign(t.Context(), removal, signedAt)
 	require.NoError(t, err)
 	require.Empty(t, signedURL.Header)
-	require.Equal(t, "bv", parsedQuery(t, signedURL.URL).Get("sr"))
+	require.Equal(t, "bv", parsedQuery(t, signedURL.URL).Get("sr"), "the signed resource must be a version")
 }
 
 // A signed URL is refused if the account has no key or Azure cannot enforce its options.

@@ -56,10 +56,11 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 // expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the deletion
 // of the blob.
 func TestExpiryOfDeleted(t *testing.T) {
+	// Azure says that three days remain, counted from now.
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name      string
-		deletedAt *time.Time
+		deletedAt *time.Time // nil if the response has no time
 		now       time.Time
 		want      time.Time
 	}{
