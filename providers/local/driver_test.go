@@ -334,8 +334,10 @@ func TestGetEditedFile(t *testing.T) {
 			oldAttrs, err := bucket.driver.Put(context.Background(), r)
 			require.NoError(t, err)
 
+			// A user edits the file with another program.
 			const edited = "newer"
 			require.NoError(t, os.WriteFile(filepath.Join(bucket.root, "page.html"), []byte(edited), 0o666))
+
 			newAttrs := bucket.head("page.html")
 			require.False(t, newAttrs.CRC32C.Known)
 			require.NotEqual(t, oldAttrs.Revision, newAttrs.Revision)

@@ -125,6 +125,8 @@ func TestSweepDiscardedUploadUnknown(t *testing.T) {
 	bucket := newTestBucket(t, clock.tweak)
 	upload := bucket.begin(&driver.PutRequest{Key: "k"})
 	part := bucket.part(upload, 1, "x")
+
+	// More than a week later, another driver opens the bucket, and its sweep removes the upload.
 	clock.pass(8 * day)
 	reopenTestBucket(t, bucket.root, clock.tweak)
 
