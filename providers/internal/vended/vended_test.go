@@ -125,6 +125,7 @@ func TestFurtherConformanceWithVendedCredentials(t *testing.T) {
 // Requests that need credentials at the same time share one call of CredentialsFor.
 func TestCredentialsSharedByRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The catalog takes a second to answer, and has no error.
 		waitOneSecond := func(context.Context, string) error {
 			time.Sleep(time.Second)
 			return nil
@@ -132,6 +133,7 @@ func TestCredentialsSharedByRequests(t *testing.T) {
 		catalog := &catalog{vendErr: waitOneSecond}
 		bucket := catalog.openBucket()
 
+		// In this second, 16 uploads need credentials for the folder "a".
 		var group sync.WaitGroup
 		for range 16 {
 			group.Go(func() {
@@ -143,7 +145,7 @@ func TestCredentialsSharedByRequests(t *testing.T) {
 		group.Wait()
 		require.Equal(t, []string{"a/1"}, catalog.vendedKeys())
 
-		// A later request uses the same credentials.
+		// A later request for the same folder uses the same credentials.
 		require.NoError(t, upload(t.Context(), bucket, "a/b/2"))
 		require.Len(t, catalog.vendedKeys(), 1)
 	})
