@@ -215,7 +215,7 @@ func TestUserKeyExpiry(t *testing.T) {
 		// A URL expires at a whole second, so that the fraction of the time is rounded up.
 		{name: "URL expires before the key", ttl: time.Hour, want: time.Date(2026, 3, 4, 6, 6, 8, 0, time.UTC)},
 		{
-			name: "URL expires a minute before the key",
+			name: "URL expires shortly before the key",
 			ttl:  week - 16*time.Minute,
 			want: time.Date(2026, 3, 11, 4, 50, 8, 0, time.UTC),
 		},

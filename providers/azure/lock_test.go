@@ -328,7 +328,7 @@ func TestSetRetention(t *testing.T) {
 			to:          governance(shorter),
 			wantRequest: set,
 		},
-		// Without a policy to remove, the driver only asks whether the container can lock objects.
+		// If no policy is in force, the driver only asks whether the container can lock objects.
 		{name: "remove an expired policy", object: policyReply("locked", past), to: none, wantRequest: containerRequest},
 		{name: "remove from an object without a policy", object: noPolicy, to: none, wantRequest: containerRequest},
 	}

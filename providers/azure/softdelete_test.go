@@ -56,7 +56,7 @@ func TestSoftDeletedBlobsAreListed(t *testing.T) {
 // expiryOfDeleted adds RemainingRetentionDays to the full days that have passed since the deletion
 // of the blob.
 func TestExpiryOfDeleted(t *testing.T) {
-	// Azure says that three days remain, counted from now.
+	// In each case, Azure says that three days remain.
 	removedAt := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name      string
