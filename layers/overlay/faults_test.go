@@ -284,21 +284,23 @@ func TestFinishByTwoJobsCopiesOnce(t *testing.T) {
 	})
 }
 
-// Reads of an overlay whose new store is a mirror fail if the primary fails and the second store has an
-// old marker. They neither report a missing object nor return that of the old store.
+// The new store of an overlay may be a mirror, which reads its second store while its primary is down. If the second
+// store has a marker that the primary has replaced by an object, the read fails. To trust the marker would be wrong:
+// the object is not missing, and is not that of the old store.
 func TestMarkerOfMirrorsSecondStore(t *testing.T) {
-	// The new store gets the marker, and then the removal from the old store fails.
+	// A removal stores a marker, and then removes the object from the old store. The second step fails.
 	interruptRemoval := func(t *testing.T, b storage.Bucket, _, inOld *faults.Injector) {
 		inOld.Set(faults.Fail(faults.Delete))
 		require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.OutcomeUnknown)
 		inOld.Set()
 	}
-	// The first Put of a write with a revision of the old store is that of the marker. The second one, of the
-	// object, fails.
+	// An upload with a revision of the old store stores a marker, and then the object. The second step fails.
 	interruptCopy := func(t *testing.T, b storage.Bucket, inPrimary, _ *faults.Injector) {
 		attrs, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
-		inPrimary.Set(faults.Fail(faults.Put).ForKey("a").Nth(2).WithError(storage.PermissionDenied))
+		const putOfObject = 2
+		refuseObject := faults.Fail(faults.Put).ForKey("a").Nth(putOfObject).WithError(storage.PermissionDenied)
+		inPrimary.Set(refuseObject)
 		_, err = b.Upload(t.Context(), "a", strings.NewReader("refused"), storage.IfRevision(attrs.Revision))
 		require.ErrorIs(t, err, storage.PermissionDenied)
 		inPrimary.Set()
@@ -326,8 +328,10 @@ func TestMarkerOfMirrorsSecondStore(t *testing.T) {
 				b := memstore.New(driver.WithLayer(inPrimary.Layer()), driver.WithLayer(mirrored),
 					driver.WithLayer(newLayer(t, old, overlay.Config{})), noRetry)
 
-				// Both stores of the mirror get a marker. Only the primary gets the new object.
+				// Both stores of the mirror get a marker.
 				tt.leaveMarker(t, b, inPrimary, inOld)
+
+				// While the second store is down, the primary replaces its marker by an object.
 				inSecond.Set(faults.Fail(faults.Any))
 				put(t, b, "a", "new")
 				inSecond.Set()

@@ -35,18 +35,22 @@ func openDirectories(t *testing.T, dir string, keepOld bool) (both, newStore, ol
 	return both, open("new"), oldStore
 }
 
-// No object is lost if Finish is killed and repeated until it succeeds, beside a second Finish and
-// other writers. The test runs itself in child processes, which call Finish and are killed.
+// Finish moves the objects of the old store of an overlay to the new one. No object is lost if Finish is killed and
+// repeated until it succeeds, while a second Finish and other writers are running.
+//
+// The test starts itself in child processes, which call Finish and are killed.
 func TestFinishKilledLosesNothing(t *testing.T) {
 	testserver.Slow(t)
 
-	dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH") // set only in a child process
+	// In a child process, this variable names the directory of both stores.
+	dir := os.Getenv("OMNIBUCKET_OVERLAY_FINISH")
 	if dir != "" {
 		keepOld := os.Getenv("OMNIBUCKET_OVERLAY_KEEPOLD") != ""
 		finishOnce(t, dir, keepOld)
 		return
 	}
 
+	// By default, Finish removes what has moved from the old store. With KeepOld, the old store stays as it is.
 	t.Run("by default", func(t *testing.T) {
 		testKillsWhileFinishing(t, nil)
 	})

@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// IfRevision with a revision of the old store still works after the object has moved.
+// A caller may read the revision of an object in the old store, and use it with IfRevision after the object has moved.
 func TestRevisionHoldsAfterMove(t *testing.T) {
+	// These are the calls that take a revision.
 	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{
 		"Upload": func(t *testing.T, b storage.Bucket, revision string) error {
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("next"), storage.IfRevision(revision))
@@ -34,7 +35,10 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 			return err
 		},
 	}
-	for name, move := range map[string]func(t *testing.T, b storage.Bucket) error{
+
+	// Each of these calls moves the object "k" to the new store. A download does so because of CopyOnRead, and a
+	// signature because the signed URL leads to the new store.
+	moves := map[string]func(t *testing.T, b storage.Bucket) error{
 		"by a download": func(t *testing.T, b storage.Bucket) error {
 			_, _, err := storage.ReadAll(t.Context(), b, "k")
 			return err
@@ -50,10 +54,12 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 			_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
 			return err
 		},
-	} {
-		for use, try := range uses {
-			t.Run(use+" "+name, func(t *testing.T) {
-				// openMoved returns an overlay whose object has moved, and the revision from before.
+	}
+
+	for moveName, move := range moves {
+		for useName, use := range uses {
+			t.Run(useName+" "+moveName, func(t *testing.T) {
+				// openMoved returns an overlay whose object has moved, and the revision that the object had before.
 				openMoved := func() (storage.Bucket, string) {
 					old := memstore.New()
 					layer := newLayer(t, old, overlay.Config{CopyOnRead: true, KeepOld: true})
@@ -66,11 +72,12 @@ func TestRevisionHoldsAfterMove(t *testing.T) {
 				}
 
 				b, revision := openMoved()
-				require.NoError(t, try(t, b, revision))
+				require.NoError(t, use(t, b, revision))
 
+				// If another writer replaces the object after the move, the revision is no longer current.
 				b, revision = openMoved()
 				put(t, b, "k", "of another writer")
-				require.ErrorIs(t, try(t, b, revision), storage.PreconditionFailed)
+				require.ErrorIs(t, use(t, b, revision), storage.PreconditionFailed)
 			})
 		}
 	}
