@@ -474,10 +474,11 @@ func TestPutStoresNothingPlain(t *testing.T) {
 	require.NotEqual(t, s.get(t, "one").body, s.get(t, "again").body)
 }
 
-// A resumed upload whose body has changed uses a new data key, because two bodies with one key would
-// show their difference.
+// If an upload is resumed with another body, it uses a new data key. Two bodies that are encrypted with one key would
+// show an attacker how they differ.
 func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
-	const interruptedPart, noPart = 3, 0 // parts have numbers from 1
+	const interruptedPart = 3 // parts have numbers from 1
+	const noPart = 0
 	tests := []struct {
 		name        string
 		changedByte int // offset
@@ -492,7 +493,8 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 			keys := newKeys(t)
 			content := randomText(4 * chunk)
 
-			// An upload has one data key. If a part of it is sent again, it must have the same bytes.
+			// All parts of an upload have one data key. So if a part is sent to it twice, both must have the same
+			// bytes.
 			sentParts := map[string]string{} // encrypted bytes, by upload and number
 			requireSameBytes := func(r *driver.PartRequest, data string) {
 				part := fmt.Sprint(r.Upload, r.Number)
@@ -502,8 +504,8 @@ func TestWithResumeChangedBodyHasOtherKey(t *testing.T) {
 				sentParts[part] = data
 			}
 			openFailingAt := func(part int) storage.Bucket {
-				d := &recorder{Driver: s.Driver, failAt: part, record: requireSameBytes}
-				return engine.New(d, driver.WithLayer(newLayer(t, keys)))
+				recording := &recorder{Driver: s.Driver, failAt: part, record: requireSameBytes}
+				return engine.New(recording, driver.WithLayer(newLayer(t, keys)))
 			}
 			opts := []storage.UploadOption{
 				storage.WithResume(t.TempDir() + "/upload"), storage.WithPartSize(chunk),

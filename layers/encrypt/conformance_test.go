@@ -103,15 +103,18 @@ func TestFurtherConformanceThroughLocations(t *testing.T) {
 	})
 }
 
-// The suite passes if each call of the store fails once, if bodies break off or if bytes are damaged.
+// The conformance suite passes for an encrypted bucket even if the faults that it injects are below the encryption.
+// Then each call of the store fails once, bodies break off, or bytes are damaged.
 func TestConformanceWithFaultsBelowTheLayer(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
+
 	// AllowPlain is set because the suite also writes below the layer.
 	layer, err := encrypt.New(encrypt.Config{Keys: newKeys(t), AllowPlain: true})
 	require.NoError(t, err)
+
+	// In a case with faults, the options of the suite begin with a retry policy and the layer that injects the
+	// faults. A later layer is above an earlier one. So the encryption is inserted right after these two options.
 	open := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults, and a later layer is above an earlier one. The
-		// encryption must be right above the faults.
 		aboveFaults := min(2, len(opts)-1)
 		opts = slices.Insert(opts, aboveFaults, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)

@@ -23,8 +23,8 @@ func layerOf(t *testing.T, c encrypt.Config) driver.Layer {
 	return layer
 }
 
-// The identity of a store with a layer, by which caches recognize it, is another one for other keys or
-// settings of the layer, and the same for equal ones.
+// Caches recognize a store by its identity. Two encryption layers with equal keys and settings give a store the same
+// identity. If a key or a setting differs, so does the identity.
 func TestStackIdentityHasKeys(t *testing.T) {
 	store := memstore.NewDriver(memstore.Config{})
 	mine, err := age.GenerateX25519Identity()
@@ -35,25 +35,25 @@ func TestStackIdentityHasKeys(t *testing.T) {
 	require.NoError(t, err)
 
 	// All configurations encrypt for mine. They differ in the identities that decrypt.
-	keys := func(ids ...age.Identity) encrypt.Config {
-		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, ids)}
+	decryptingWith := func(identities ...age.Identity) encrypt.Config {
+		return encrypt.Config{Keys: encrypt.NewKeys([]age.Recipient{mine.Recipient()}, identities)}
 	}
 	parsed, err := encrypt.ParseKeys(strings.NewReader(mine.String()))
 	require.NoError(t, err)
 	joined := encrypt.JoinKeys([]encrypt.Keys{parsed}, []encrypt.Keys{parsed})
 
-	identity := driver.StackIdentity(layerOf(t, keys(mine))(store))
+	identity := driver.StackIdentity(layerOf(t, decryptingWith(mine))(store))
 	require.NotEqual(t, driver.StackIdentity(store), identity, "without the layer")
 	tests := []struct {
 		name   string
 		config encrypt.Config
 		isSame bool
 	}{
-		{name: "the same keys", config: keys(mine), isSame: true},
+		{name: "the same keys", config: decryptingWith(mine), isSame: true},
 		{name: "the same keys from a file", config: encrypt.Config{Keys: parsed}, isSame: true},
-		{name: "another identity", config: keys(other), isSame: false},
-		{name: "a further identity", config: keys(mine, quantum), isSame: false},
-		{name: "keys that only encrypt", config: keys(), isSame: false},
+		{name: "another identity", config: decryptingWith(other), isSame: false},
+		{name: "a further identity", config: decryptingWith(mine, quantum), isSame: false},
+		{name: "keys that only encrypt", config: decryptingWith(), isSame: false},
 		{name: "plain objects, too", config: encrypt.Config{Keys: parsed, AllowPlain: true}, isSame: false},
 		{name: "joined keys", config: encrypt.Config{Keys: joined}, isSame: false},
 		{name: "keys of another type", config: encrypt.Config{Keys: boundKeys{}}, isSame: false},
@@ -62,7 +62,9 @@ func TestStackIdentityHasKeys(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			got := driver.StackIdentity(layerOf(t, tt.config)(store))
 			require.Equal(t, tt.isSame, identity == got)
-			require.Equal(t, got, driver.StackIdentity(layerOf(t, tt.config)(store)), "it stays the same")
+
+			again := driver.StackIdentity(layerOf(t, tt.config)(store))
+			require.Equal(t, got, again, "a second layer with this configuration")
 		})
 	}
 }

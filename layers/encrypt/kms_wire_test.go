@@ -107,15 +107,15 @@ func TestKMSKeyNames(t *testing.T) {
 	}
 }
 
-// Requests go to the region in the ARN of the AWS key, so that a replica of the key in another region
-// can decrypt.
+// Requests go to the region in the ARN of the AWS key. If the key has replicas in other regions, each of them decrypts
+// what another one has encrypted. The replicas of a key have the same ID, which begins with "mrk-".
 func TestKMSRegionOfAWS(t *testing.T) {
 	s := kmsserver.StartAWS(t)
 	open := func(key string) encrypt.Keys {
 		keys, err := awskms.New(t.Context(), awskms.Config{
 			Key: key,
 			AWS: &aws.Config{
-				Region:       "eu-west-1",
+				Region:       "eu-west-1", // the ARN of the key takes precedence
 				BaseEndpoint: &s.URL,
 				HTTPClient:   testserver.Client(),
 				Credentials: credentials.NewStaticCredentialsProvider(kmsserver.AccessKeyID,
@@ -126,17 +126,20 @@ func TestKMSRegionOfAWS(t *testing.T) {
 		return keys
 	}
 
-	const original = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
+	const (
+		original = "arn:aws:kms:us-west-2:111122223333:key/mrk-1"
+		replica  = "arn:aws:kms:us-east-1:111122223333:key/mrk-1"
+	)
 	s.AddKey(original)
 
-	// The server has no replica. Unwrap still asks it, because a stanza of the original is one of its replicas, too.
+	// Unwrap with the replica sends a request, although the original has encrypted the data key. The server does not
+	// have the replica yet.
 	stanzas, err := open(original).Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
-	replica := strings.Replace(original, "us-west-2", "us-east-1", 1)
 	_, err = open(replica).Unwrap(t.Context(), stanzas, ofObject)
-	require.ErrorIs(t, err, storage.InvalidArgument, "no such replica, but the stanza is its own")
+	require.ErrorIs(t, err, storage.InvalidArgument, "the server must say that there is no such key")
 
-	// From here on, the server answers each request as the replica.
+	// From here on, the server answers each request as the replica, which decrypts the data key.
 	s.Answer(func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		kmsserver.WriteJSON(w, http.StatusOK, map[string]any{"KeyId": replica, "Plaintext": dataKey})
 		return true
@@ -145,6 +148,7 @@ func TestKMSRegionOfAWS(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, dataKey, got)
 
+	// The original does not accept an answer of the replica.
 	_, err = open(original).Unwrap(t.Context(), stanzas, ofObject)
 	require.ErrorIs(t, err, storage.Unavailable, "the response is of another key")
 	_, err = open(original).Wrap(t.Context(), dataKey, ofObject)
