@@ -49,9 +49,12 @@ var callsOfKey = map[string]func(t *testing.T, b storage.Bucket) error{
 	},
 }
 
-// If a store of an overlay or a mirror fails, the error has the operation and the key of the caller.
+// If a store of an overlay or a mirror fails, the error names the operation and the key of the caller. It does not name
+// those of the layer's call to the store.
 func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 	testserver.Slow(t)
+
+	// The options that make a store fail are given to the old store of an overlay, and to both stores of a mirror.
 	openOverlay := func(t *testing.T, failing ...storage.OpenOption) storage.Bucket {
 		layer, err := overlay.New(memstore.New(failing...), overlay.Config{})
 		require.NoError(t, err)
@@ -62,9 +65,9 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 		require.NoError(t, err)
 		return memstore.New(append(failing, driver.WithLayer(layer))...)
 	}
+
 	denied := &storage.Error{Code: storage.PermissionDenied, Hint: "ask the owner"}
 	unavailable := &storage.Error{Code: storage.Unavailable}
-
 	tests := []struct {
 		name    string
 		open    func(t *testing.T, failing ...storage.OpenOption) storage.Bucket
@@ -82,6 +85,7 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 				noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 				b := tt.open(t, driver.WithLayer(failAll.Layer()), noRetry)
 
+				// The call is for the key "k" in a folder. Its error does not show the folder.
 				err := call(t, storage.Prefixed(b, "folder/"))
 				var storageErr *storage.Error
 				require.ErrorAs(t, err, &storageErr)
@@ -89,7 +93,7 @@ func TestErrorOfTwoStoresNamesCall(t *testing.T) {
 				require.Equal(t, op, storageErr.Op)
 				require.Equal(t, "k", storageErr.Key)
 				require.Equal(t, tt.failure.Hint, storageErr.Hint)
-				require.LessOrEqual(t, strings.Count(err.Error(), "ask the owner"), 1, err)
+				require.LessOrEqual(t, strings.Count(err.Error(), "ask the owner"), 1, "the hint once: %v", err)
 			})
 		}
 	}
