@@ -98,20 +98,22 @@ func TestBodyIsReadUpToItsLimit(t *testing.T) {
 	}
 }
 
-// The reader calls More only once, even if Ask has done so already.
+// A LimitedReader calls More for a higher limit, but only once. If Ask has called it, a later Read does not.
 func TestBodyAsksOnceForMore(t *testing.T) {
+	const body = "12345"
+	const limit = 1
 	calls := 0
 	r := &bodyio.LimitedReader{
-		Body:     strings.NewReader("12345"),
-		Left:     1,
+		Body:     strings.NewReader(body),
+		Left:     limit,
 		TooLarge: errTooLarge,
 		More: func() (int64, error) {
 			calls++
-			return 4, nil
+			return int64(len(body) - limit), nil
 		},
 	}
 	require.NoError(t, r.Ask())
-	require.NoError(t, iotest.TestReader(r, []byte("12345")))
+	require.NoError(t, iotest.TestReader(r, []byte(body)))
 	require.Equal(t, 1, calls)
 }
 
