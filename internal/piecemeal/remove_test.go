@@ -36,7 +36,9 @@ func newEntry(key, version string) storage.VersionEntry {
 	return storage.VersionEntry{ListEntry: storage.ListEntry{Key: key}, Version: version}
 }
 
-// Remove finds the error of each version in the joined error of the bucket, and returns what ended the removals early.
+// A bucket joins the errors of all versions that it could not remove. Remove returns for each version its own error.
+// If the removals stopped early, it also returns what stopped them, which is the error of all versions that were not
+// tried.
 func TestRemoveVersions(t *testing.T) {
 	lockedA1 := newLocked("a", "1")
 	lockedB1 := newLocked("b", "1")
@@ -45,11 +47,11 @@ func TestRemoveVersions(t *testing.T) {
 
 	group := []storage.VersionEntry{newEntry("a", "1"), newEntry("b", "1"), newEntry("a", "2")}
 	tests := []struct {
-		name      string
-		removed   int     // the number that the bucket returns
-		joined    []error // the errors that the bucket returns, joined
-		wantErrs  []error // of each version of group
-		wantEarly bool
+		name        string
+		removed     int     // the number that the bucket returns
+		joined      []error // the errors that the bucket returns, joined
+		wantErrs    []error // of each version of group
+		wantStopped bool
 	}{
 		{
 			name:     "all versions removed",
@@ -70,27 +72,27 @@ func TestRemoveVersions(t *testing.T) {
 			wantErrs: []error{nil, nil, lockedA2},
 		},
 		{
-			name:      "canceled before the last version",
-			removed:   1,
-			joined:    []error{lockedA1, canceled},
-			wantErrs:  []error{lockedA1, nil, canceled},
-			wantEarly: true,
+			name:        "canceled before the last version",
+			removed:     1,
+			joined:      []error{lockedA1, canceled},
+			wantErrs:    []error{lockedA1, nil, canceled},
+			wantStopped: true,
 		},
 		{
-			name:      "canceled before the first version",
-			removed:   0,
-			joined:    []error{canceled},
-			wantErrs:  []error{canceled, canceled, canceled},
-			wantEarly: true,
+			name:        "canceled before the first version",
+			removed:     0,
+			joined:      []error{canceled},
+			wantErrs:    []error{canceled, canceled, canceled},
+			wantStopped: true,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := storage.NewBucket(&remover{removed: tt.removed, err: errors.Join(tt.joined...)})
 			const ofVersions = true
-			errs, early := Remove(t.Context(), bucket, group, ofVersions)
+			errs, stopErr := Remove(t.Context(), bucket, group, ofVersions)
 			require.Equal(t, tt.wantErrs, errs)
-			require.Equal(t, tt.wantEarly, early != nil)
+			require.Equal(t, tt.wantStopped, stopErr != nil)
 		})
 	}
 }
