@@ -100,34 +100,35 @@ var laterForms = []laterForm{
 	},
 }
 
-// If a document has a later form, its reader fails with Unsupported and keeps the document, by rule
-// 3 of docs/maintainers/stored-forms.md.
+// Each JSON document that the library stores has the number of its form. If a later version of the library has raised
+// the number, the reader fails with Unsupported and keeps the document. This is rule 3 of
+// docs/maintainers/stored-forms.md.
 func TestLaterFormsAreRefused(t *testing.T) {
 	for _, form := range laterForms {
 		t.Run(form.name, func(t *testing.T) {
-			// Replace the number of the form in the document by a later one.
-			s := readGolden(t, newest, form.name)
-			count := 0
-			for i, object := range s[form.store] {
+			// The golden file has the objects of each store. Give the document among them a later number.
+			golden := readGolden(t, newest, form.name)
+			documents := 0
+			for i, object := range golden[form.store] {
 				isDocument := strings.HasPrefix(object.Key, form.key) && strings.HasPrefix(object.Body, "{")
 				if isDocument {
-					s[form.store][i].Body = `{"form":99,` + object.Body[1:]
-					count++
+					golden[form.store][i].Body = `{"form":99,` + object.Body[1:]
+					documents++
 				}
 			}
-			require.Equal(t, 1, count)
+			require.Equal(t, 1, documents)
 
 			synctest.Test(t, func(t *testing.T) {
 				stores := map[string]driver.Driver{}
-				for name := range s {
-					stores[name] = s.load(t, name)
+				for name := range golden {
+					stores[name] = golden.load(t, name)
 				}
 				bodiesBefore := bodies(dump(t, stores[form.store]))
 
 				err := form.read(t, stores)
 				require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
 				require.ErrorContains(t, err, "update this program")
-				require.Subset(t, bodies(dump(t, stores[form.store])), bodiesBefore)
+				require.Subset(t, bodies(dump(t, stores[form.store])), bodiesBefore, "all objects must stay")
 			})
 		})
 	}
