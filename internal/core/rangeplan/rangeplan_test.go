@@ -84,18 +84,19 @@ func TestPlanOfRanges(t *testing.T) {
 	}
 }
 
-// Every plan for random ranges reads or copies each byte of each range exactly once. It joins only ranges that are no
-// further apart than the permitted gap, and no span is longer than the limit.
+// A plan fills ranges of an object: by runs, each of which one request reads, and by copies of bytes that several
+// ranges share. Every plan fills each byte of each range exactly once. A run joins only ranges that are no further
+// apart than the permitted gap, and is no longer than the limit.
 func TestPlanOfRandomRanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	const plans = 2000
-	const size = 100 // of the object
+	const objectSize = 100
 	for range plans {
 		// Plan up to seven ranges.
 		spans := make([]Span, random.IntN(8))
 		for i := range spans {
-			offset := random.Int64N(size + 1)
-			spans[i] = Span{Offset: offset, End: offset + random.Int64N(size+1-offset)}
+			offset := random.Int64N(objectSize + 1)
+			spans[i] = Span{Offset: offset, End: offset + random.Int64N(objectSize+1-offset)}
 		}
 		gap := random.Int64N(20)
 		limit := 1 + random.Int64N(60)
@@ -121,14 +122,15 @@ func TestPlanOfRandomRanges(t *testing.T) {
 		}
 		require.Equal(t, p.Bytes, bytes)
 
-		// Copy what other ranges have already.
+		// Copy shared bytes from one range to another. The first range must have these bytes, and must be filled with
+		// them before they are copied.
 		for _, c := range p.Copies {
 			span := spans[c.From]
 			require.LessOrEqual(t, span.Offset, c.To.Offset)
 			require.GreaterOrEqual(t, span.End, c.To.End)
 			source := Part{Span: c.From, Offset: c.To.Offset, End: c.To.End}
 			for _, count := range filled.of(source) {
-				require.Equal(t, 1, count, "it is there when it is copied")
+				require.Equal(t, 1, count)
 			}
 			filled.add(c.To)
 		}
