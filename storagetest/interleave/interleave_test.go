@@ -195,40 +195,43 @@ func TestExploreLosesResponses(t *testing.T) {
 	require.Equal(t, 3, report.Points) // Put, whose response is lost, Put, Head
 }
 
-// A process that dies sends no more requests, and its context ends.
+// Explore runs a scene once for each moment at which its process may die. No request of a dead process has an effect,
+// even if the request ignores the end of its context.
 func TestExploreLetsProcessesDie(t *testing.T) {
 	outcomes := make(map[string]bool) // the keys that exist after a run
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}, noWeakness,
-		func(s *interleave.Scene) {
-			store := s.Store("s")
-			p := s.Process("a")
-			b := p.Bucket(store)
-			a := p.Go("a", func(ctx context.Context) error {
-				put := func(ctx context.Context, key string) error {
-					_, err := b.Upload(ctx, key, strings.NewReader("text"))
-					return err
-				}
-
-				// A dead process cannot clean up, although this call ignores the end of ctx.
-				defer func() {
-					_ = put(context.WithoutCancel(ctx), "cleaned")
-				}()
-				return errors.Join(put(ctx, "1"), put(ctx, "2"))
-			})
-
-			s.Check(func() {
-				var keys []string
-				for _, key := range []string{"1", "2", "cleaned"} {
-					if read(s, store.Bucket(), key) != "" {
-						keys = append(keys, key)
-					}
-				}
-				outcomes[strings.Join(keys, " ")] = true
-				hasAll := len(keys) == 3
-				require.Equal(s, a.Died(), !hasAll)
-				require.Equal(s, a.Died(), p.Died())
-			})
+	scene := func(s *interleave.Scene) {
+		// The process uploads "1" and "2", and then "cleaned" in a deferred call, which a dead process must not do.
+		store := s.Store("s")
+		p := s.Process("a")
+		b := p.Bucket(store)
+		a := p.Go("a", func(ctx context.Context) error {
+			put := func(ctx context.Context, key string) error {
+				_, err := b.Upload(ctx, key, strings.NewReader("text"))
+				return err
+			}
+			defer func() {
+				_ = put(context.WithoutCancel(ctx), "cleaned")
+			}()
+			return errors.Join(put(ctx, "1"), put(ctx, "2"))
 		})
+
+		// After each run, the process has died if an object is missing.
+		s.Check(func() {
+			var keys []string
+			for _, key := range []string{"1", "2", "cleaned"} {
+				if read(s, store.Bucket(), key) != "" {
+					keys = append(keys, key)
+				}
+			}
+			outcomes[strings.Join(keys, " ")] = true
+			hasAll := len(keys) == 3
+			require.Equal(s, a.Died(), !hasAll)
+			require.Equal(s, a.Died(), p.Died())
+		})
+	}
+
+	config := interleave.Config{Budgets: []interleave.Budget{{Deaths: 1}}}
+	report := interleave.Explore(t, config, noWeakness, scene)
 	require.Nil(t, report.Failure, "%v", report.Failure)
 
 	// A process dies before one of its requests, but not before the first one of the run.
@@ -239,14 +242,14 @@ func TestExploreLetsProcessesDie(t *testing.T) {
 	}, outcomes)
 }
 
-// A budget limits what the explorer may do in a run. While a request is pending, time passes only if the budget has
-// Ticks.
+// A budget limits what the explorer may do in a run, such as to let time pass while a request is pending. If the
+// budget has no Ticks, an upload takes almost no time in each run. Otherwise, it takes a tick in some run.
 func TestExploreLetsTimePass(t *testing.T) {
 	const tick = time.Hour
 
-	// longestWith explores all runs of an upload that a budget permits, and returns the longest time that it takes. In
-	// each run, a tick may pass while the request waits.
-	longestWith := func(budget interleave.Budget) (longest time.Duration) {
+	// longestUpload explores all runs of an upload that a budget permits, and returns the longest time of the upload.
+	longestUpload := func(budget interleave.Budget) time.Duration {
+		longest := time.Duration(0)
 		config := interleave.Config{Budgets: []interleave.Budget{budget}}
 		interleave.Explore(t, config, noWeakness, func(s *interleave.Scene) {
 			s.Tick(tick)
@@ -265,7 +268,7 @@ func TestExploreLetsTimePass(t *testing.T) {
 
 	hasTicks := false
 	for _, budget := range interleave.Budgets() {
-		longest := longestWith(budget)
+		longest := longestUpload(budget)
 		if budget.Ticks == 0 {
 			require.Less(t, longest, time.Minute, "%+v", budget)
 		} else {
