@@ -108,16 +108,21 @@ func TestSortedMergesManyRuns(t *testing.T) {
 	}
 }
 
-// Two loops over Sorted, one inside the other, both get their records.
+// Loops over Sorted do not share their position in the files of a Sorter. If a loop begins inside of another one, it
+// gets the first record, and the outer loop continues with its own next one.
 func TestSortedListingsOverlap(t *testing.T) {
-	s := New(100)
+	// Four values need more than the memory, so that the Sorter writes records to files.
+	const memory = 100
+	const valueSize = 30
+	s := New(memory)
 	defer func() {
 		require.NoError(t, s.Close())
 	}()
 	for _, key := range []string{"c", "a", "b", "d"} {
-		require.NoError(t, s.Add(t.Context(), []byte(key), make([]byte, 30)))
+		require.NoError(t, s.Add(t.Context(), []byte(key), make([]byte, valueSize)))
 	}
 
+	// Each turn of the outer loop writes the first key of an inner loop, and then its own key.
 	var output strings.Builder
 	for r, err := range s.Sorted(t.Context()) {
 		require.NoError(t, err)
@@ -129,7 +134,7 @@ func TestSortedListingsOverlap(t *testing.T) {
 		output.Write(r.Key)
 	}
 
-	require.Equal(t, "aaabacad", output.String())
+	require.Equal(t, "aa"+"ab"+"ac"+"ad", output.String())
 }
 
 // Sorted yields all records even if each is larger than the memory.
