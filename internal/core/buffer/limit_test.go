@@ -15,28 +15,31 @@ import (
 
 const mib = 1 << 20
 
-// Callers that wait for memory get it in the order of their calls, and not over the limit.
+// While a part is on its way to the store, its memory will become free. So callers wait for this memory, and get none
+// over the limit. They get it in the order of their calls.
 func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The part takes all memory.
 		limit := &Limit{Max: 2 * mib}
-		// One caller takes all memory.
-		require.False(t, acquire(t, limit, 2*mib))
-
-		// While a part is on its way to the store, two callers wait for memory.
+		overLimit := acquire(t, limit, 2*mib)
+		require.False(t, overLimit)
 		limit.AddInFlight(1)
-		var order []int
-		var group sync.WaitGroup
+
+		// Two callers ask for memory, the second one after the first one.
+		var order []int // of the callers that have got memory
+		var callers sync.WaitGroup
 		for i := range 2 {
-			group.Go(func() {
+			callers.Go(func() {
 				_, overLimit, err := limit.Acquire(t.Context(), nil, mib, mib)
-				require.NoError(t, err)
-				require.False(t, overLimit)
+				if err != nil || overLimit {
+					t.Errorf("caller %d: over the limit %v, error %v", i, overLimit, err)
+				}
 				order = append(order, i)
 			})
 			synctest.Wait()
 		}
 
-		// All requests for memory wait until the part has arrived.
+		// However long the part takes, both callers wait.
 		time.Sleep(time.Hour)
 		require.Empty(t, order)
 
@@ -45,7 +48,7 @@ func TestMemoryGrantsInOrderAsItIsReleased(t *testing.T) {
 		limit.Release(mib)
 		synctest.Wait()
 		limit.Release(mib)
-		group.Wait()
+		callers.Wait()
 		require.Equal(t, []int{0, 1}, order)
 	})
 }
