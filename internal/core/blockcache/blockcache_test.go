@@ -231,24 +231,25 @@ func TestReadAheadNotForScatteredReads(t *testing.T) {
 	require.Equal(t, want, object.requests)
 }
 
-// After two scans of about equal length, such as columns of a table, one request reads all of the next scan.
+// A scan reads a range by many small reads, from its start to its end. After two scans of about equal length, such as
+// columns of a table, one request reads ahead all of the next scan.
 func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 	const (
 		blockSize = 10
 		readSize  = blockSize / 2
-		scan      = 70 // bytes of an earlier scan
-		last      = 2000
+		scan      = 70   // bytes of an earlier scan
+		last      = 2000 // offset of the last scan
 	)
 
-	// A scan reads a range from its start to its end. Some scans run at the same time.
+	// Scans of one length, which run at the same time if there are several.
 	type scans struct {
-		starts []int64
+		starts []int64 // offset of each scan
 		length int64
 	}
 	tests := []struct {
 		name         string
-		earlier      []scans
-		length       int64     // of the last scan, which starts at the offset last
+		earlier      []scans   // one after the other
+		length       int64     // of the last scan
 		wantRequests []request // of the last scan
 	}{
 		{
@@ -304,6 +305,7 @@ func TestReadAheadExpectsScansOfOneLength(t *testing.T) {
 					run(s)
 				}
 
+				// Only the requests of the last scan count.
 				object.requests = nil
 				run(scans{starts: []int64{last}, length: tt.length})
 				require.Equal(t, tt.wantRequests, object.requests)
