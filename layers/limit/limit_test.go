@@ -279,22 +279,25 @@ func TestLimitIsShared(t *testing.T) {
 	})
 }
 
-// Transfers in progress follow a timetable that changes the limit.
+// A transfer in progress follows a timetable that changes the limit.
 func TestLimitTimetable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// At 08:00:30, the limit is 64 KiB a second. It ends 30 seconds later.
 		timetable, err := limit.Parse("08:00,64K 08:01,off")
 		require.NoError(t, err)
-		start := time.Now()
 		timeOfDay := time.Date(2026, 11, 16, 8, 0, 30, 0, time.UTC)
+		const limitedTime = 30 * time.Second
+		start := time.Now()
 		layer := newLayer(t, limit.Config{
 			Bytes: timetable,
 			Now:   func() time.Time { return timeOfDay.Add(time.Since(start)) },
 		})
 		b := memstore.New(driver.WithLayer(layer))
 
+		// The limit would let the upload take almost half an hour. Its rest takes no time when the limit has ended.
 		_, err = b.Upload(t.Context(), "a", bytes.NewReader(make([]byte, 100<<20)))
 		require.NoError(t, err)
-		require.InDelta(t, 30, time.Since(start).Seconds(), 0.5)
+		require.InDelta(t, limitedTime.Seconds(), time.Since(start).Seconds(), 0.5)
 	})
 }
 
