@@ -41,74 +41,74 @@ func objectsOf(t *testing.T, d driver.Driver) (keys []string) {
 func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	// A key that ends in "/" is that of a marker.
 	tests := []struct {
-		name       string
-		primary    string // kind of the store
-		second     string // likewise
-		inPrimary  []string
-		inSecond   []string
-		opts       []mirror.RepairOption
-		report     mirror.Report
-		primaryHas []string // keys after RepairAll
-		secondHas  []string // likewise
+		name          string
+		primary       string   // kind of the primary store
+		second        string   // kind of the second store
+		inPrimary     []string // keys before RepairAll
+		inSecond      []string
+		opts          []mirror.RepairOption
+		wantReport    mirror.Report
+		wantInPrimary []string // keys after RepairAll
+		wantInSecond  []string
 	}{
 		{
-			name:       "a marker in the primary",
-			primary:    "memory",
-			second:     "memory",
-			inPrimary:  []string{"a/", "a/b"},
-			report:     mirror.Report{Repaired: 2},
-			primaryHas: []string{"a/", "a/b"},
-			secondHas:  []string{"a/", "a/b"},
+			name:          "a marker in the primary",
+			primary:       "memory",
+			second:        "memory",
+			inPrimary:     []string{"a/", "a/b"},
+			wantReport:    mirror.Report{Repaired: 2},
+			wantInPrimary: []string{"a/", "a/b"},
+			wantInSecond:  []string{"a/", "a/b"},
 		},
 		{
-			name:       "a marker in both stores",
-			primary:    "memory",
-			second:     "memory",
-			inPrimary:  []string{"a/", "a/b"},
-			inSecond:   []string{"a/"},
-			report:     mirror.Report{Repaired: 2},
-			primaryHas: []string{"a/", "a/b"},
-			secondHas:  []string{"a/", "a/b"},
+			name:          "a marker in both stores",
+			primary:       "memory",
+			second:        "memory",
+			inPrimary:     []string{"a/", "a/b"},
+			inSecond:      []string{"a/"},
+			wantReport:    mirror.Report{Repaired: 2},
+			wantInPrimary: []string{"a/", "a/b"},
+			wantInSecond:  []string{"a/", "a/b"},
 		},
 		{
-			name:       "markers in the second store",
-			primary:    "memory",
-			second:     "memory",
-			inPrimary:  []string{"a/b"},
-			inSecond:   []string{"a/", "c/"},
-			report:     mirror.Report{Repaired: 1, Ignored: 2},
-			primaryHas: []string{"a/b"},
-			secondHas:  []string{"a/", "a/b", "c/"},
+			name:          "markers in the second store",
+			primary:       "memory",
+			second:        "memory",
+			inPrimary:     []string{"a/b"},
+			inSecond:      []string{"a/", "c/"},
+			wantReport:    mirror.Report{Repaired: 1, Ignored: 2},
+			wantInPrimary: []string{"a/b"},
+			wantInSecond:  []string{"a/", "a/b", "c/"},
 		},
 		{
-			name:       "a marker in the second store, and WithPrimaryRight",
-			primary:    "memory",
-			second:     "memory",
-			inPrimary:  []string{"a/b"},
-			inSecond:   []string{"a/"},
-			opts:       []mirror.RepairOption{mirror.WithPrimaryRight()},
-			report:     mirror.Report{Repaired: 2, Removed: 1},
-			primaryHas: []string{"a/b"},
-			secondHas:  []string{"a/b"},
+			name:          "a marker in the second store, and WithPrimaryRight",
+			primary:       "memory",
+			second:        "memory",
+			inPrimary:     []string{"a/b"},
+			inSecond:      []string{"a/"},
+			opts:          []mirror.RepairOption{mirror.WithPrimaryRight()},
+			wantReport:    mirror.Report{Repaired: 2, Removed: 1},
+			wantInPrimary: []string{"a/b"},
+			wantInSecond:  []string{"a/b"},
 		},
 		{
-			name:       "a marker in the primary, and a directory as the second store",
-			primary:    "memory",
-			second:     "directory",
-			inPrimary:  []string{"a/", "a/b"},
-			report:     mirror.Report{Repaired: 1, Ignored: 1},
-			primaryHas: []string{"a/", "a/b"},
-			secondHas:  []string{"a/b"},
+			name:          "a marker in the primary, and a directory as the second store",
+			primary:       "memory",
+			second:        "directory",
+			inPrimary:     []string{"a/", "a/b"},
+			wantReport:    mirror.Report{Repaired: 1, Ignored: 1},
+			wantInPrimary: []string{"a/", "a/b"},
+			wantInSecond:  []string{"a/b"},
 		},
 		{
-			name:       "a marker in the second store, and a directory as the primary",
-			primary:    "directory",
-			second:     "memory",
-			inPrimary:  []string{"a/b"},
-			inSecond:   []string{"a/"},
-			report:     mirror.Report{Repaired: 1, Ignored: 1},
-			primaryHas: []string{"a/b"},
-			secondHas:  []string{"a/", "a/b"},
+			name:          "a marker in the second store, and a directory as the primary",
+			primary:       "directory",
+			second:        "memory",
+			inPrimary:     []string{"a/b"},
+			inSecond:      []string{"a/"},
+			wantReport:    mirror.Report{Repaired: 1, Ignored: 1},
+			wantInPrimary: []string{"a/b"},
+			wantInSecond:  []string{"a/", "a/b"},
 		},
 	}
 	for _, tt := range tests {
@@ -118,15 +118,15 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 			foldermarker.Plant(t, p.second, tt.inSecond...)
 			report, err := mirror.RepairAll(t.Context(), p.b, tt.opts...)
 			require.NoError(t, err)
-			require.Equal(t, tt.report, report)
+			require.Equal(t, tt.wantReport, report)
 
 			// Further calls, which know that the stores were equal, change nothing.
 			for range 2 {
 				report, err = mirror.RepairAll(t.Context(), p.b)
 				require.NoError(t, err)
-				require.Equal(t, mirror.Report{Ignored: tt.report.Ignored}, report)
-				require.Equal(t, tt.primaryHas, objectsOf(t, p.primary))
-				require.Equal(t, tt.secondHas, objectsOf(t, p.second))
+				require.Equal(t, mirror.Report{Ignored: tt.wantReport.Ignored}, report)
+				require.Equal(t, tt.wantInPrimary, objectsOf(t, p.primary))
+				require.Equal(t, tt.wantInSecond, objectsOf(t, p.second))
 			}
 		})
 	}

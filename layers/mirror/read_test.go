@@ -82,10 +82,11 @@ func newOutdatedPair(t *testing.T) (p *pair, older, newer *storage.Attrs) {
 	return p, older, newer
 }
 
-// A read of an object that the second store lacks does not fail with ObjectNotFound while the primary
-// is down.
+// While the primary is down, a read of an object that the second store lacks fails with Unavailable. It does not fail
+// with ObjectNotFound, because the primary may have the object.
 func TestGetMissingInSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The second store has an older object "a", and no object "b".
 		p, older, newer := newOutdatedPair(t)
 		p.inPrimary.Set(faults.Fail(faults.Any))
 
@@ -95,6 +96,7 @@ func TestGetMissingInSecondStore(t *testing.T) {
 		_, _, err = storage.ReadAll(t.Context(), p.mirror, "a", storage.IfRevision(newer.Revision))
 		require.ErrorIs(t, err, storage.Unavailable, "the second store has an older revision")
 
+		// A read without a condition gets the older object.
 		data, attrs, err := storage.ReadAll(t.Context(), p.mirror, "a")
 		require.NoError(t, err)
 		require.Equal(t, "first", string(data))
@@ -341,19 +343,21 @@ func TestCircuitOpensByDeadlines(t *testing.T) {
 	}
 }
 
-// Reads do not use the second store if the primary responds between two calls that reach their
-// deadlines.
+// If several calls in a row reach their deadlines, reads use the second store for a while. They do not if the primary
+// responds between any two of these calls, because then it is not down.
 func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, mirror.Config{})
 		put(t, p.mirror, "a", "text")
 		for range 10 {
+			// The primary does not respond before the deadline of one call.
 			p.inPrimary.Set(faults.Stall(faults.Any))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			_, err := p.mirror.Attrs(ctx, "a")
 			cancel()
 			require.ErrorIs(t, err, storage.DeadlineExceeded)
 
+			// The primary responds to the next call.
 			p.inPrimary.Set()
 			attrs, err := p.mirror.Attrs(t.Context(), "a")
 			require.NoError(t, err)
