@@ -97,7 +97,9 @@ func removableKey(n int) string { return fmt.Sprintf("removed/%02d", n) }
 // objects and remove other objects.
 func TestOverlayMovesBetweenServers(t *testing.T) {
 	setCredentials(t)
-	const keys = 12 // of each kind of objects
+
+	// The directory has 12 objects with a number each, and 12 objects that the writers remove.
+	const keys = 12
 	src := open(t, "file://"+filepath.ToSlash(t.TempDir()))
 	for n := range keys {
 		put(t, src, counterKey(n), "0")
@@ -106,11 +108,12 @@ func TestOverlayMovesBetweenServers(t *testing.T) {
 
 	var counts [keys]atomic.Int64 // what the writers have added
 	for _, server := range servers {
+		// The server is the new store of an overlay, and the server of the last round is the old one.
 		address := server.address(t)
 		b := open(t, address, driver.WithLayer(newLayer(t, src, overlay.Config{CopyOnRead: true})))
 
-		// Four writers and two jobs work at once. Each writer begins three keys after the one before it, and
-		// changes all keys once.
+		// Four writers and two jobs work at once. Each writer begins three keys after the one before it. It adds one to
+		// each number, and removes the other objects.
 		var workers sync.WaitGroup
 		for writer := range 4 {
 			workers.Go(func() {
