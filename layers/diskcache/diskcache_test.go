@@ -398,13 +398,14 @@ func (c careless) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return c.Driver.Head(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
 }
 
-// If a store ignores conditions and returns another revision, the read fails and the cache does not
-// keep the bytes.
+// If a store ignores the condition of a read and returns another revision, the read fails. The cache does not keep
+// the bytes, because it would return them for the wrong revision later.
 func TestGetKeepsNoOtherRevision(t *testing.T) {
+	// A careless store ignores conditions.
 	dir := filepath.Join(t.TempDir(), "cache")
 	f := newFixtureIn(t, dir, Config{}, careless{memstore.NewDriver(memstore.Config{})})
 
-	// The cache has the first block of the old revision when the object is replaced.
+	// Read the first block of the object into the cache, and then replace the object.
 	old := f.put(t, "a", content(3*blockBytes))
 	f.read(t, old, 0, blockBytes)
 	f.put(t, "a", otherContent(3*blockBytes))
@@ -423,7 +424,7 @@ func TestGetKeepsNoOtherRevision(t *testing.T) {
 			require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 		})
 	}
-	require.Len(t, f.files(t), 1, "only the block of the first read")
+	require.Len(t, f.files(t), 1, "the cache must have only the block of the first read")
 }
 
 // When TrustFor is over, the cache asks the store again whether the revision is current.
@@ -496,15 +497,16 @@ func TestGetRefetchesDamagedBlocks(t *testing.T) {
 
 // If the cache is full, the least recently used blocks are removed first.
 func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
-	const maxBytes = 40 * (blockBytes + headerBytes)
+	const maxBlocks = 40
+	const maxBytes = maxBlocks * (blockBytes + headerBytes)
+	const objectBlocks = 200
 	f := newFixture(t, Config{MaxBytes: maxBytes})
-	attrs := f.put(t, "a", content(200*blockBytes))
+	attrs := f.put(t, "a", content(objectBlocks*blockBytes))
 
-	// The cache's clock is a day ahead of the system's clock, from which new files have their times.
+	// The cache orders its blocks by the modification times of their files. The clock of the system is too coarse to
+	// order new files. So setTimeOfNewFiles gives them the time of the cache's clock, which is a day ahead.
 	systemTime := time.Now()
 	f.time = systemTime.Add(24 * time.Hour)
-
-	// setTimeOfNewFiles gives new files the time of the cache's clock, because the system's is too coarse to order them.
 	setTimeOfNewFiles := func() {
 		for _, path := range f.files(t) {
 			info, err := os.Stat(path)
@@ -523,18 +525,18 @@ func TestMaxBytesRemovesLeastRecentlyUsed(t *testing.T) {
 		return requests.gets == 0
 	}
 
-	// The cache is never too large, and no more blocks are removed than necessary.
-	for block := range int64(200) {
+	// Read all blocks. The cache is never too large, and at the end it is almost full.
+	for block := range int64(objectBlocks) {
 		require.False(t, isCached(block))
 		require.LessOrEqual(t, f.bytes(t), int64(maxBytes))
 	}
 	require.GreaterOrEqual(t, f.bytes(t), int64(maxBytes)*7/8)
-	require.True(t, isCached(199), "the last block")
+	require.True(t, isCached(objectBlocks-1), "the last block")
 
-	// Block 170 is used again, and block 171 is not.
+	// Use block 170 again, but not block 171.
 	require.True(t, isCached(170))
 
-	// Reading other blocks fills the cache again. Block 170 outlives block 171.
+	// Read other blocks, which takes the place of older ones. Block 170 outlives block 171.
 	for block := range int64(25) {
 		require.False(t, isCached(block))
 	}
