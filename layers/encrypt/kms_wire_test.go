@@ -351,9 +351,10 @@ func TestKMSVersionInHeaderOfAzure(t *testing.T) {
 	require.Zero(t, s.Count("unwrapkey"), "no request was sent")
 }
 
-// If Azure refuses a token, the SDK sends the same bytes again with a new token, even while the first
-// request still reads its body.
+// If Azure refuses the token of a request, the SDK sends the request again with a new token. A transport may still
+// read the body of the first request then. Its reads must take no bytes of the second one.
 func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
+	// A lateReader refuses the token of one request, and reads the body of that request during the next one.
 	s := kmsserver.StartAzure(t)
 	s.AddKey("k")
 	transport := &lateReader{to: s.VaultClient().Transport}
@@ -363,17 +364,19 @@ func TestKMSRefusedTokenOfAzureKeepsBody(t *testing.T) {
 		Credential: kmsserver.Credential{Value: kmsserver.Token},
 	})
 	require.NoError(t, err)
-	_, err = keys.Wrap(t.Context(), dataKey, ofObject) // the first call asks for the tenant
+
+	// The first call asks for the tenant. So it must be over when a request is refused.
+	_, err = keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
 
 	// The transport refuses the token of the next request, and reads its body while the SDK sends it again.
 	transport.refusesNext = true
 	stanzas, err := keys.Wrap(t.Context(), dataKey, ofObject)
 	require.NoError(t, err)
-	require.False(t, transport.refusesNext, "the transport has refused a request")
-	require.NotEmpty(t, transport.lateBytes)
+	require.False(t, transport.refusesNext, "the transport must have refused a request")
+	require.NotEmpty(t, transport.lateBytes, "the transport must have read the first body late")
 
-	// The repeated request has wrapped the data key.
+	// The repeated request had all its bytes, so that it has wrapped the data key.
 	unwrapped, err := keys.Unwrap(t.Context(), stanzas, ofObject)
 	require.NoError(t, err)
 	require.Equal(t, dataKey, unwrapped)
