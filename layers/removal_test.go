@@ -397,37 +397,41 @@ func (r removalRow) requireKept(ts *testStores, disturb func()) {
 	}
 }
 
-// A job that is killed at any call and then repeated removes no last copy, even if a store was restored
-// from a snapshot in between.
+// A job that copies and removes objects may be killed at any call of a store, and then repeated. Neither run removes
+// the last copy of an object, even if a store was restored from a snapshot in between.
 func TestKilledJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
-	const maxCalls = 60 // at most as many calls are made before the job is killed
-	table := removalTable()
+	const maxCalls = 60 // of a store before the job is killed
 	rounds := 150
 	if wholeTable {
 		rounds = 5000
 	}
-	random := rand.New(rand.NewPCG(20261128, 67))
 
+	// A row has a kind of job, a source and a destination. Each round draws one, and the moment of the kill.
+	table := removalTable()
+	random := rand.New(rand.NewPCG(20261128, 67))
 	for round := range rounds {
 		row := table[random.IntN(len(table))]
-		call := 1 + random.Int64N(maxCalls)
+		lastCall := 1 + random.Int64N(maxCalls)
 		isRestored := random.IntN(2) == 0
-		name := fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, call, isRestored)
+		name := fmt.Sprintf("%d/%s/killed at call %d, restored %v", round, row, lastCall, isRestored)
 		t.Run(name, func(t *testing.T) {
 			ts := row.newFilledStores(t)
 			snapshot := ts.contents(ts.bucket("second"))
 
-			// All calls of the first run fail from one call on.
-			row.requireKept(ts, func() {
-				ts.dead.Store(ts.calls.Load() + call)
-			})
+			// In the first run, all calls fail from one call on, as if the job were killed. requireKept runs the job,
+			// and requires that the stores still have what it must keep.
+			killJob := func() {
+				ts.dead.Store(ts.calls.Load() + lastCall)
+			}
+			row.requireKept(ts, killJob)
 
-			// The second run may find an older store.
+			// In the second run, no call fails, but the second store may be as it was before the first run.
 			if isRestored {
 				ts.restore("second", snapshot)
 			}
-			row.requireKept(ts, func() {})
+			disturbNothing := func() {}
+			row.requireKept(ts, disturbNothing)
 		})
 	}
 }
