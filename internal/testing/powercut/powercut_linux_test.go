@@ -566,7 +566,7 @@ func TestPowerCut(t *testing.T) {
 	program := buildProgram(t)
 	tests := []struct {
 		kind    string // of the file system
-		size    string
+		size    string // of its image
 		options string // for mounting a copy of the image
 	}{
 		{kind: "ext4", size: "64M", options: ",commit=300"},
@@ -577,13 +577,14 @@ func TestPowerCut(t *testing.T) {
 			d := newDisk(t, tt.kind, tt.size, tt.options)
 			for _, step := range steps(program) {
 				t.Run(step.name, func(t *testing.T) {
+					// Prepare the disk. The test flushes only what is there before the call.
 					empty(t, d.path)
-					// Only what happened before the call is flushed.
 					if step.before != nil {
 						step.before(t, d.path)
 					}
 					d.flush(t)
 
+					// Make the call, cut the power, and check what the disk has then.
 					step.do(t, d.path)
 					afterCut := d.cut(t)
 					step.holds(t, afterCut)
