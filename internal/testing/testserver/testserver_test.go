@@ -42,6 +42,7 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	case "server":
 		Need(t, "OMNIBUCKET_TEST_MINIO")
 	case "one of the servers":
+		// If nothing is required, Offered only says that the server is missing.
 		require.Empty(t, Offered(t, "OMNIBUCKET_TEST_MINIO"))
 		Need(t, "OMNIBUCKET_TEST_MINIO")
 	case "program":
@@ -61,22 +62,22 @@ func TestNeedSkipsOrFails(t *testing.T) {
 	program, err := os.Executable()
 	require.NoError(t, err)
 	for _, tt := range tests {
-		// runChild returns the output of the child. If required is not empty, the child may not skip tests.
-		runChild := func(required string) (string, error) {
+		runChild := func(variables ...string) (output string, err error) {
 			child := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^"+t.Name()+"$")
-			child.Env = append(os.Environ(), childVariable+"="+tt.missing,
-				"OMNIBUCKET_TEST_MINIO=", Required+"="+required)
+			child.Env = append(os.Environ(), childVariable+"="+tt.missing, "OMNIBUCKET_TEST_MINIO=")
+			child.Env = append(child.Env, variables...)
 			data, err := child.CombinedOutput()
 			return string(data), err
 		}
 
-		const nothing, everything = "", "1"
-		output, err := runChild(nothing)
+		// If the environment requires nothing, the test is skipped.
+		output, err := runChild(Required + "=")
 		require.NoError(t, err, output)
 		require.Contains(t, output, "--- SKIP: "+t.Name())
 		require.Contains(t, output, tt.hint)
 
-		output, err = runChild(everything)
+		// If the environment requires everything, the test fails.
+		output, err = runChild(Required + "=1")
 		require.Error(t, err, output)
 		require.Contains(t, output, "--- FAIL: "+t.Name())
 		require.Contains(t, output, tt.hint)
