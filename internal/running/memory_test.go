@@ -19,64 +19,67 @@ func (n *network) transfer(memory *Memory, requests int) int {
 	return initial
 }
 
-// A transfer begins with the number of requests that the one before has found.
+// A transfer makes several requests at the same time, and finds how many of them fill the network. The next transfer
+// begins with this number, but not after a short transfer or a long pause.
 func TestMemoryBegin(t *testing.T) {
 	tests := []struct {
 		name      string
-		each, all float64 // bytes a second
-		requests  int     // of the first transfer
-		pause     time.Duration
-		want      int // requests with which the second transfer begins
+		each      float64       // bytes a second of one request
+		all       float64       // bytes a second of all requests together
+		requests  int           // of the first transfer
+		pause     time.Duration // between the two transfers
+		wantBegin int           // requests with which the second transfer begins
 	}{
 		{
-			name:     "each request has its own rate",
-			each:     requestRate,
-			all:      wideLink,
-			requests: manyRequests,
-			pause:    time.Minute,
-			want:     highestRequests,
+			name:      "each request has its own rate",
+			each:      requestRate,
+			all:       wideLink,
+			requests:  manyRequests,
+			pause:     time.Minute,
+			wantBegin: highestRequests,
 		},
 		{
-			name:     "eight requests fill the link",
-			each:     requestRate,
-			all:      8 * requestRate,
-			requests: manyRequests,
-			pause:    time.Minute,
-			want:     8,
+			name:      "eight requests fill the link",
+			each:      requestRate,
+			all:       8 * requestRate,
+			requests:  manyRequests,
+			pause:     time.Minute,
+			wantBegin: 8,
 		},
 		{
-			name:     "one request fills the link",
-			each:     requestRate,
-			all:      requestRate,
-			requests: manyRequests,
-			pause:    time.Minute,
-			want:     initialRequests,
+			name:      "one request fills the link",
+			each:      requestRate,
+			all:       requestRate,
+			requests:  manyRequests,
+			pause:     time.Minute,
+			wantBegin: initialRequests,
 		},
 		{
-			name:     "a short transfer",
-			each:     requestRate,
-			all:      wideLink,
-			requests: 3,
-			pause:    time.Minute,
-			want:     initialRequests,
+			name:      "a short transfer",
+			each:      requestRate,
+			all:       wideLink,
+			requests:  3,
+			pause:     time.Minute,
+			wantBegin: initialRequests,
 		},
 		{
-			name:     "after six minutes",
-			each:     requestRate,
-			all:      wideLink,
-			requests: manyRequests,
-			pause:    6 * time.Minute,
-			want:     initialRequests,
+			name:      "after six minutes",
+			each:      requestRate,
+			all:       wideLink,
+			requests:  manyRequests,
+			pause:     6 * time.Minute,
+			wantBegin: initialRequests,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// transfer makes requests, and returns with how many at the same time it has begun.
 				net := &network{each: tt.each, all: tt.all, latency: time.Millisecond}
 				memory := &Memory{}
 				require.Equal(t, initialRequests, net.transfer(memory, tt.requests))
 				time.Sleep(tt.pause)
-				require.Equal(t, tt.want, net.transfer(memory, tt.requests))
+				require.Equal(t, tt.wantBegin, net.transfer(memory, tt.requests))
 			})
 		})
 	}
