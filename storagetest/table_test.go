@@ -64,8 +64,8 @@ func TestSupportIsWritten(t *testing.T) {
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 
-// The model lists the keys after startAfter that begin with prefix, and has one common prefix for
-// the keys below a delimiter.
+// The model lists the keys after startAfter that begin with prefix. It has one common prefix for all keys below a
+// delimiter, which it shows with a leading ">".
 func TestModelOfListings(t *testing.T) {
 	keys := []string{"a", "a-b", "a/b", "a/c", "b"}
 	tests := []struct {
