@@ -478,25 +478,29 @@ func TestActorsOfOneProcess(t *testing.T) {
 
 // If the budget lets one read fail, the bucket repeats it, and the operation succeeds.
 func TestExploreLetsReadsFail(t *testing.T) {
-	failures := 0 // in all runs
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}, noWeakness,
-		func(s *interleave.Scene) {
-			store := s.Store("s")
-			put(s, store.Bucket(), counter, "")
-			p := s.Process("a")
-			b := p.Bucket(store)
-			a := p.Go("a", func(ctx context.Context) error { return appendToCounter(ctx, b, "a", byRevision) })
-			s.Check(func() {
-				require.NoError(s, a.Err())
-				require.Equal(s, "a", read(s, store.Bucket(), counter))
-				if a.Unanswered() {
-					failures++
-				}
-			})
+	failedReads := 0 // in all runs
+	scene := func(s *interleave.Scene) {
+		// A process reads an object, and writes it with "a" at its end.
+		store := s.Store("s")
+		put(s, store.Bucket(), counter, "")
+		p := s.Process("a")
+		b := p.Bucket(store)
+		a := p.Go("a", func(ctx context.Context) error { return appendToCounter(ctx, b, "a", byRevision) })
+
+		s.Check(func() {
+			require.NoError(s, a.Err())
+			require.Equal(s, "a", read(s, store.Bucket(), counter))
+			if a.Unanswered() {
+				failedReads++
+			}
 		})
+	}
+
+	config := interleave.Config{Budgets: []interleave.Budget{{Failures: 1}}}
+	report := interleave.Explore(t, config, noWeakness, scene)
 	require.Nil(t, report.Failure, "%v", report.Failure)
-	require.Equal(t, 1, failures)
-	require.Equal(t, 3, report.Points) // Get, which fails, Get, Put
+	require.Equal(t, 1, failedReads)
+	require.Equal(t, 3, report.Points, "the longest run has a Get that fails, a Get, and a Put")
 }
 
 // appendAfterOutage appends text to the object of the key counter. If the store does not answer, it tries again a minute
