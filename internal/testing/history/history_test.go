@@ -14,11 +14,13 @@ func during(begun, end int, step Step) *pastCall {
 // Explained says whether some order of the calls explains what they returned. Two calls may take effect in either
 // order only if their times overlap.
 func TestHistoryExplained(t *testing.T) {
+	// All calls are for one object. during(1, 4, step) is a call that began at the time 1 and ended at the time 4. An
+	// upload in parts is completed by a call of Complete, which may be repeated. Then the object has this content:
 	const upload = "upload"
 	tests := []struct {
 		name  string
 		calls []*pastCall
-		want  bool
+		want  bool // whether an order of the calls explains all steps
 	}{
 		{
 			name:  "one after the other",
@@ -118,7 +120,10 @@ func TestHistoryExplained(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		h := &History{calls: tt.calls}
-		require.Equal(t, tt.want, h.Explained(KeyState{}), "%s\n%v", tt.name, h)
+		t.Run(tt.name, func(t *testing.T) {
+			h := &History{calls: tt.calls}
+			noObject := KeyState{}
+			require.Equal(t, tt.want, h.Explained(noObject), "%v", h)
+		})
 	}
 }
