@@ -11,6 +11,7 @@ import (
 
 // AddTag puts the tag before each revision. It skips common prefixes, which have no revision.
 func TestAddTagsEachRevision(t *testing.T) {
+	// AddTag writes revisions into blocks of memory. The long one does not fit into a block of the usual size.
 	long := strings.Repeat("r", 2*blockBytes)
 	entries := []storage.ListEntry{
 		{Revision: "1"},
