@@ -486,17 +486,19 @@ func encodedFor(name string, m message) string {
 
 // The recorder replaces secrets and the names of accounts, buckets and hosts.
 func TestRecordingsReplaceWhatTells(t *testing.T) {
+	// Each message has one place for a secret, such as a header.
 	for _, tt := range hidingPlaces {
 		t.Run(tt.cloud+" "+tt.name, func(t *testing.T) {
+			// Record an exchange with the secret, which is encoded as its place requires.
 			dir := t.TempDir()
 			r := recording.New(dir, tt.cloud+"://", nil)
 			require.NoError(t, r.Begin())
-			send(t, r, tt.message.with(encodedFor(tt.name, tt.message)))
-
-			count, remaining, err := r.Write()
+			secret := encodedFor(tt.name, tt.message)
+			send(t, r, tt.message.with(secret))
+			written, leftOut, err := r.Write()
 			require.NoError(t, err)
-			require.Equal(t, 1, count, "an exchange whose secret is replaced must be recorded")
-			require.Zero(t, remaining)
+			require.Equal(t, 1, written, "an exchange whose secret is replaced must be recorded")
+			require.Zero(t, leftOut)
 			require.Len(t, recorded.ReadFolder(t, recorded.Amazon, dir).Exchanges, 1)
 
 			// Neither the secret nor any of these parts of the messages is in the files.
