@@ -121,10 +121,11 @@ func TestRecordingsAreStored(t *testing.T) {
 	require.Empty(t, ran.suites)
 }
 
-// The table counts the tests that passed, and lists with the reasons what did not run.
+// The table of the tests that "go test -json" has run counts those that passed, and lists with the reasons what did
+// not run.
 func TestTableSaysWhatRan(t *testing.T) {
-	// TestA passes and prints a result, TestB and TestC are skipped for two kinds of reasons, and TestD fails. A row of
-	// a test, such as TestA/row, is not counted.
+	// TestA passes, and prints a result of the conformance suite. TestB is skipped because another command runs it.
+	// TestC is skipped because of this machine, and TestD fails. A row of a test, such as TestA/row, is not counted.
 	events := `{"Action":"output","Package":"p","Test":"TestA","Output":"    support.go:1: result of the suite: {\"name\":\"a\",\"kind\":\"driver\",\"passed\":7,\"without\":{\"c\":\"no tags\"}}\n"}
 		{"Action":"pass","Package":"p","Test":"TestA/row"}
 		{"Action":"pass","Package":"p","Test":"TestA"}
