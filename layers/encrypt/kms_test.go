@@ -413,19 +413,22 @@ func TestKMSBindsName(t *testing.T) {
 	})
 }
 
-// A replica of a bucket holds readable objects only for keys that are configured with the name of the
-// original bucket.
+// The data key of an object is bound to the name of its bucket. A replica of the bucket has another name, so its
+// objects can only be read with keys that are configured with the name of the original.
 func TestKMSReplicaOfBucket(t *testing.T) {
 	runOnServices(t, func(t *testing.T, k kmsTest) {
+		// The replica has an encrypted object of the original.
 		const nameOfOriginal = "memory" // the default of memstore
 		original := newStore()
 		replica := store{memstore.NewDriver(memstore.Config{Bucket: "replica"})}
 		mustUpload(t, original.open(t, k.keys(t, firstKey)), "a", "text")
 		replica.put(t, "a", original.get(t, "a"))
 
+		// By default, the keys have the name of the bucket that is read.
 		_, _, err := storage.ReadAll(t.Context(), replica.open(t, k.keys(t, firstKey)), "a")
 		require.ErrorIs(t, err, storage.ChecksumMismatch)
 
+		// Keys with the name of the original decrypt the object.
 		keys, err := k.open(k.server, k.key(firstKey), nameOfOriginal, k.secret)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(t.Context(), replica.open(t, keys), "a")
