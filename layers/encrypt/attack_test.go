@@ -131,82 +131,157 @@ func TestGetRefusesDamage(t *testing.T) {
 	keys := newKeys(t)
 	const size = 3*chunk + 100
 	tests := []struct {
-		name   string
+		name string
+		// damage changes the stored object "victim". It also gets an older version of this object, and another object.
 		damage func(victim *stored, older, other stored)
 	}{
-		{"a byte of the first chunk is changed", func(victim *stored, _, _ stored) {
-			victim.body[0] ^= 1
-		}},
-		{"a byte of a tag is changed", func(victim *stored, _, _ stored) {
-			victim.body[sealedChunk-1] ^= 1
-		}},
-		{"the last byte is changed", func(victim *stored, _, _ stored) {
-			victim.body[len(victim.body)-1] ^= 1
-		}},
-		{"a byte is cut off", func(victim *stored, _, _ stored) {
-			victim.body = victim.body[:len(victim.body)-1]
-		}},
-		{"the last chunk is cut off", func(victim *stored, _, _ stored) {
-			victim.body = victim.body[:3*sealedChunk]
-		}},
-		{"all chunks but the first are cut off", func(victim *stored, _, _ stored) {
-			victim.body = victim.body[:sealedChunk]
-		}},
-		{"only the last chunk is left", func(victim *stored, _, _ stored) {
-			victim.body = victim.body[3*sealedChunk:]
-		}},
-		{"nothing is left", func(victim *stored, _, _ stored) {
-			victim.body = nil
-		}},
-		{"a size that no encrypted object has", func(victim *stored, _, _ stored) {
-			victim.body = victim.body[:sealedChunk+16]
-		}},
-		{"bytes are appended", func(victim *stored, _, _ stored) {
-			victim.body = append(victim.body, 0)
-		}},
-		{"a chunk is appended", func(victim *stored, _, _ stored) {
-			victim.body = append(victim.body, victim.body[:sealedChunk]...)
-		}},
-		{"two chunks are exchanged", func(victim *stored, _, _ stored) {
-			victim.body = slices.Concat(victim.body[sealedChunk:2*sealedChunk], victim.body[:sealedChunk],
-				victim.body[2*sealedChunk:])
-		}},
-		{"a chunk is repeated", func(victim *stored, _, _ stored) {
-			copy(victim.body[sealedChunk:], slices.Clone(victim.body[:sealedChunk]))
-		}},
-		{"a chunk is of an older version", func(victim *stored, older, _ stored) {
-			copy(victim.body[sealedChunk:2*sealedChunk], older.body[sealedChunk:])
-		}},
-		{"the body of another object", func(victim *stored, _, other stored) {
-			victim.body = other.body
-		}},
-		{"the header of another object", func(victim *stored, _, other stored) {
-			victim.metadata = other.metadata
-		}},
-		{"another object as a whole", func(victim *stored, _, other stored) {
-			*victim = other
-		}},
-		{"the body of an older version", func(victim *stored, older, _ stored) {
-			victim.body = older.body
-		}},
-		{"the header of an older version", func(victim *stored, older, _ stored) {
-			victim.metadata = older.metadata
-		}},
-		{"no header", func(victim *stored, _, _ stored) {
-			victim.metadata = nil
-		}},
-		{"plain bytes", func(victim *stored, _, _ stored) {
-			*victim = stored{body: []byte("plain")}
-		}},
-		{"plain bytes with the header", func(victim *stored, _, _ stored) {
-			victim.body = []byte(randomText(size + 64))
-		}},
-		{"the stanza of another object in the header", func(victim *stored, _, other stored) {
-			victim.takeHeaderLines(other, 1, 2)
-		}},
-		{"the nonce and the proof of another object", func(victim *stored, _, other stored) {
-			victim.takeHeaderLines(other, 4)
-		}},
+		{
+			name: "a byte of the first chunk is changed",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body[0] ^= 1
+			},
+		},
+		{
+			name: "a byte of a tag is changed",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body[sealedChunk-1] ^= 1
+			},
+		},
+		{
+			name: "the last byte is changed",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body[len(victim.body)-1] ^= 1
+			},
+		},
+		{
+			name: "a byte is cut off",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = victim.body[:len(victim.body)-1]
+			},
+		},
+		{
+			name: "the last chunk is cut off",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = victim.body[:3*sealedChunk]
+			},
+		},
+		{
+			name: "all chunks but the first are cut off",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = victim.body[:sealedChunk]
+			},
+		},
+		{
+			name: "only the last chunk is left",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = victim.body[3*sealedChunk:]
+			},
+		},
+		{
+			name: "nothing is left",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = nil
+			},
+		},
+		{
+			name: "a size that no encrypted object has",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = victim.body[:sealedChunk+16]
+			},
+		},
+		{
+			name: "bytes are appended",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = append(victim.body, 0)
+			},
+		},
+		{
+			name: "a chunk is appended",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = append(victim.body, victim.body[:sealedChunk]...)
+			},
+		},
+		{
+			name: "two chunks are exchanged",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = slices.Concat(victim.body[sealedChunk:2*sealedChunk], victim.body[:sealedChunk],
+					victim.body[2*sealedChunk:])
+			},
+		},
+		{
+			name: "a chunk is repeated",
+			damage: func(victim *stored, _, _ stored) {
+				copy(victim.body[sealedChunk:], slices.Clone(victim.body[:sealedChunk]))
+			},
+		},
+		{
+			name: "a chunk is of an older version",
+			damage: func(victim *stored, older, _ stored) {
+				copy(victim.body[sealedChunk:2*sealedChunk], older.body[sealedChunk:])
+			},
+		},
+		{
+			name: "the body of another object",
+			damage: func(victim *stored, _, other stored) {
+				victim.body = other.body
+			},
+		},
+		{
+			name: "the header of another object",
+			damage: func(victim *stored, _, other stored) {
+				victim.metadata = other.metadata
+			},
+		},
+		{
+			name: "another object as a whole",
+			damage: func(victim *stored, _, other stored) {
+				*victim = other
+			},
+		},
+		{
+			name: "the body of an older version",
+			damage: func(victim *stored, older, _ stored) {
+				victim.body = older.body
+			},
+		},
+		{
+			name: "the header of an older version",
+			damage: func(victim *stored, older, _ stored) {
+				victim.metadata = older.metadata
+			},
+		},
+		{
+			name: "no header",
+			damage: func(victim *stored, _, _ stored) {
+				victim.metadata = nil
+			},
+		},
+		{
+			name: "plain bytes",
+			damage: func(victim *stored, _, _ stored) {
+				*victim = stored{body: []byte("plain")}
+			},
+		},
+		{
+			name: "plain bytes with the header",
+			damage: func(victim *stored, _, _ stored) {
+				victim.body = []byte(randomText(size + 64))
+			},
+		},
+		{
+			name: "the stanza of another object in the header",
+			damage: func(victim *stored, _, other stored) {
+				const stanza, stanzaBody = 1, 2 // lines
+				victim.takeHeaderLines(other, stanza, stanzaBody)
+			},
+		},
+		{
+			name: "the nonce and the proof of another object",
+			damage: func(victim *stored, _, other stored) {
+				const nonceAndProof = 4 // line
+				victim.takeHeaderLines(other, nonceAndProof)
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -222,6 +297,8 @@ func TestGetRefusesDamage(t *testing.T) {
 
 			_, _, err := storage.ReadAll(t.Context(), b, "victim")
 			require.ErrorIs(t, err, storage.ChecksumMismatch)
+
+			// The store has given the damaged object another revision.
 			_, _, err = storage.ReadAll(t.Context(), b, "victim", storage.IfRevision(attrs.Revision))
 			require.ErrorIs(t, err, storage.PreconditionFailed)
 

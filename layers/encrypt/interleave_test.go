@@ -18,22 +18,48 @@ import (
 // If a program writes an object during a Rewrap, its write remains and is readable.
 func TestExploredRewrapAndAWriter(t *testing.T) {
 	keys, _ := newRotatedKeys(t)
-	for name, other := range map[string]func(ctx context.Context, b storage.Bucket) error{
-		"upload": func(ctx context.Context, b storage.Bucket) error {
-			_, err := b.Upload(ctx, "k", strings.NewReader("new"))
-			return err
+	tests := []struct {
+		name           string
+		other          func(ctx context.Context, b storage.Bucket) error // the call of the other process
+		changesContent bool
+		want           string // content of the object if the call succeeds; "" if there is none
+	}{
+		{
+			name: "upload",
+			other: func(ctx context.Context, b storage.Bucket) error {
+				_, err := b.Upload(ctx, "k", strings.NewReader("new"))
+				return err
+			},
+			changesContent: true,
+			want:           "new",
 		},
-		"rewrap": func(ctx context.Context, b storage.Bucket) error {
-			_, err := encrypt.Rewrap(ctx, b, "k")
-			return err
+		{
+			name: "rewrap",
+			other: func(ctx context.Context, b storage.Bucket) error {
+				_, err := encrypt.Rewrap(ctx, b, "k")
+				return err
+			},
+			changesContent: false,
+			want:           "first",
 		},
-		"rewrap all": func(ctx context.Context, b storage.Bucket) error {
-			_, err := encrypt.RewrapAll(ctx, b, encrypt.RewrapConfig{Concurrency: 1})
-			return err
+		{
+			name: "rewrap all",
+			other: func(ctx context.Context, b storage.Bucket) error {
+				_, err := encrypt.RewrapAll(ctx, b, encrypt.RewrapConfig{Concurrency: 1})
+				return err
+			},
+			changesContent: false,
+			want:           "first",
 		},
-		"remove": func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") },
-	} {
-		t.Run(name, func(t *testing.T) {
+		{
+			name:           "remove",
+			other:          func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") },
+			changesContent: true,
+			want:           "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrder(t, func(s *interleave.Scene) {
 				layer, err := encrypt.New(encrypt.Config{Keys: keys})
 				require.NoError(s, err)
@@ -51,7 +77,7 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					_, err := encrypt.Rewrap(ctx, rewrapped, "k")
 					return err
 				})
-				writer := writing.Go("other", func(ctx context.Context) error { return other(ctx, written) })
+				writer := writing.Go("other", func(ctx context.Context) error { return tt.other(ctx, written) })
 
 				// The write of the other process remains, whatever the order of the calls.
 				s.Check(func() {
@@ -59,17 +85,12 @@ func TestExploredRewrapAndAWriter(t *testing.T) {
 					if !errors.Is(err, storage.ObjectNotFound) {
 						require.NoError(s, err)
 					}
-					changesContent := name == "upload" || name == "remove"
-					switch {
-					case !changesContent:
-						require.Equal(s, "first", string(data))
-					case !explored.Succeeded(writer): // its outcome is unknown
+					isUnknown := tt.changesContent && !explored.Succeeded(writer)
+					if isUnknown {
 						require.Contains(s, []string{"first", "new", ""}, string(data))
-					case name == "upload":
-						require.Equal(s, "new", string(data))
-					case name == "remove":
-						require.Empty(s, data)
+						return
 					}
+					require.Equal(s, tt.want, string(data))
 				})
 			})
 		})

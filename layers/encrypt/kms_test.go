@@ -215,8 +215,8 @@ func TestKMSWithEmergencyKeyMakesAgeFile(t *testing.T) {
 	})
 }
 
-// Concurrent reads of an object share one Unwrap request and its result, even if the context of one
-// read is canceled.
+// Concurrent reads of an object share one request that unwraps its data key. They have the result of this request,
+// even if the context of one read is canceled.
 func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -246,14 +246,14 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 					})
 					return false
 				})
-				const readers = 8
+				const readers = 8 // besides the canceled one
 				errs := make(chan error, readers)
 				b := s.openWithoutRetry(t, k.keys(t, firstKey))
 				read := func(ctx context.Context) {
 					_, _, err := storage.ReadAll(ctx, b, "a")
 					errs <- err
 				}
-				unwraps := k.server.Count(k.unwrap)
+				unwrapsBefore := k.server.Count(k.unwrap)
 
 				// While the first read waits for the key, another one is canceled.
 				go read(t.Context())
@@ -263,7 +263,7 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 				read(canceled)
 				require.ErrorIs(t, <-errs, storage.Canceled)
 
-				// The others share the request of the first one.
+				// The others share the request of the first one, and have the same result.
 				for range readers - 1 {
 					go read(t.Context())
 				}
@@ -272,7 +272,7 @@ func TestKMSUnwrapsOnceForReadsAtOnce(t *testing.T) {
 					require.Equal(t, tt.want, storage.CodeOf(<-errs))
 				}
 				if tt.want == "" {
-					require.Equal(t, 1, k.server.Count(k.unwrap)-unwraps)
+					require.Equal(t, 1, k.server.Count(k.unwrap)-unwrapsBefore)
 				}
 			})
 		}
