@@ -22,18 +22,21 @@ const (
 	hasNoBatch = "the fault is meant for a batch, and a mirror has none"
 )
 
-// The conformance suite passes while requests to the primary of a mirror fail.
+// The conformance suite passes for a mirror, even if the faults that the suite injects are those of the mirror's
+// primary.
 func TestFurtherConformanceWithFaultsOfThePrimary(t *testing.T) {
 	testserver.Further(t)
-	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for layers
+
+	// In a case with faults, the options of the suite begin with a retry policy and the layer that injects the
+	// faults. A later layer is above an earlier one. So the mirror is inserted right after these two options.
 	open := func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
-		// The second option of the suite is the layer that makes faults, and a later layer is above an earlier one. The
-		// mirror must be directly above the faults, so that they are those of its primary.
 		aboveFaults := min(2, len(opts)-1)
 		layer := newLayer(t, memstore.New(), mirror.Config{})
 		opts = slices.Insert(opts, aboveFaults, driver.WithLayer(layer))
 		return engine.New(memstore.NewDriver(memstore.Config{}), opts...)
 	}
+	// The suite leaves out these cases. The constants say why.
 	storagetest.Run(t, open, skips(map[string]string{
 		"a body too long for Put is sent in parts":                               countsCalls,
 		"a bucket has a default part size":                                       countsCalls,

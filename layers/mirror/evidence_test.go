@@ -126,11 +126,13 @@ func (m *restoredMirror) restoreSnapshot(opts ...storage.ListOption) {
 	copyRaw(m.t, engine.New(m.primary), m.snapshot, opts...)
 }
 
-// RepairAll removes and replaces nothing in the second store if the primary is a wrong one, such as an old backup.
+// After a loss of the primary, somebody may give a mirror a wrong primary, such as an old backup. RepairAll is
+// refused then, and removes and replaces nothing in the second store, which may have the only copies.
 func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
-	interrupted := storage.WithLimit(4)
+	interrupted := storage.WithLimit(4) // a copy that ends after four objects
 	tests := []struct {
-		name          string
+		name string
+		// changePrimary puts a new store in place of the primary, or replaces its objects.
 		changePrimary func(m *restoredMirror)
 	}{
 		{
@@ -178,6 +180,7 @@ func TestRepairAllTakesNothingFromTheStoreThatSurvived(t *testing.T) {
 	for _, tt := range tests {
 		for kind, newStore := range kindsOfStores {
 			t.Run(tt.name+", "+kind, func(t *testing.T) {
+				// Both stores have the same objects, and m.snapshot has older objects of the primary.
 				m := newRestoredMirror(t, newStore)
 				tt.changePrimary(m)
 				second := engine.New(m.second)

@@ -105,8 +105,11 @@ var laggingCalls = []laggingCall{
 	},
 }
 
-// While the primary does not respond, a write or removal never uses what the second store has, which may be old.
+// A write that depends on an object, such as an append, uses only what the primary has. While the primary does not
+// respond, it never uses an object of the second store, which may be old. Neither does a removal.
 func TestExploredWritesDuringFailover(t *testing.T) {
+	// Each call gets the mirror b and another bucket. If it succeeds, the object "k" of the mirror has the content
+	// after.
 	newEnd := transfer.Bucket
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
@@ -158,6 +161,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 			// The scene runs many times, with failures of other requests each time.
 			explored.EachOrderWithin(t, failing, func(s *interleave.Scene) {
 				// The primary has recent objects "k" and "only". The second store has "old" as "k", and lacks "only".
+				// The other bucket has old copies of both.
 				m := newLagging(s)
 				third := s.Store("other")
 				for _, key := range []string{"k", "only"} {
@@ -165,6 +169,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.NoError(s, err)
 				}
 
+				// A process makes the call.
 				process := s.Process("x")
 				mirrored := process.Bucket(m.primary, m.layer(process.Bucket(m.second)))
 				other := process.Bucket(third)
@@ -182,6 +187,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 					require.Contains(s, m.text(m.primary.Bucket(), "only")+onlyInThird, recent)
 					require.NotEmpty(s, onlyInThird, "a job removed the object because the second store lacks it")
 
+					// A call that fails must say that it may be repeated, or that its outcome is not known.
 					if explored.Succeeded(call) {
 						require.Equal(s, tt.after, inPrimary)
 						return
@@ -196,6 +202,7 @@ func TestExploredWritesDuringFailover(t *testing.T) {
 // An overlay reads objects from its old store until they have moved to its new one. If the old store is a mirror whose
 // primary fails, a write through the overlay never uses an old object of the mirror's second store.
 func TestExploredWritesOfAnOverlayDuringFailover(t *testing.T) {
+	// If a call succeeds, the object "k" of the overlay has the content after.
 	tests := slices.Concat(laggingCalls, []laggingCall{
 		{
 			name: "read with a copy",

@@ -194,7 +194,29 @@ func storeReturns(name string) step {
 // if any command is interrupted and repeated.
 func TestMirrorStoreIsGone(t *testing.T) {
 	testserver.Slow(t)
+
+	// These events happen between two commands of a procedure.
+	failUpload := newEvent(func(s *scene) {
+		_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
+		require.Error(s.t, err)
+	})
 	var snapshot map[string]string
+	takeSnapshot := newEvent(func(s *scene) {
+		snapshot = contentsOf(s.t, engine.New(s.stores["first"]))
+	})
+	restoreSnapshot := newEvent(func(s *scene) {
+		for key := range contentsOf(s.t, engine.New(s.stores["first"])) {
+			require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
+		}
+		for key, text := range snapshot {
+			put(s.t, engine.New(s.stores["first"]), key, text)
+		}
+		_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
+		require.ErrorIs(s.t, err, storage.PreconditionFailed)
+	})
+
+	// The stores "first" and "second" are a mirror at first. Each step names the primary, and then the second store. In
+	// the step busy, callers change objects.
 	tests := []struct {
 		name  string
 		lost  string // a store that never comes back
@@ -255,10 +277,7 @@ func TestMirrorStoreIsGone(t *testing.T) {
 				storeFails("second"),
 				busy("first", "second", "while one is gone"),
 				storeFails("first"),
-				newEvent(func(s *scene) {
-					_, err := s.open("first", "second").Upload(s.t.Context(), "never", nil)
-					require.Error(s.t, err)
-				}),
+				failUpload,
 				storeReturns("first"),
 				busy("first", "second", "while one is back"),
 				storeReturns("second"),
@@ -286,20 +305,9 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		{
 			name: "the primary is restored from a snapshot",
 			steps: []step{
-				newEvent(func(s *scene) {
-					snapshot = contentsOf(s.t, engine.New(s.stores["first"]))
-				}),
+				takeSnapshot,
 				busy("first", "second", "after the snapshot"),
-				newEvent(func(s *scene) {
-					for key := range contentsOf(s.t, engine.New(s.stores["first"])) {
-						require.NoError(s.t, engine.New(s.stores["first"]).Remove(s.t.Context(), key))
-					}
-					for key, text := range snapshot {
-						put(s.t, engine.New(s.stores["first"]), key, text)
-					}
-					_, err := mirror.RepairAll(s.t.Context(), s.open("first", "second"))
-					require.ErrorIs(s.t, err, storage.PreconditionFailed)
-				}),
+				restoreSnapshot,
 				repairAll("second", "first", mirror.WithPrimaryRight()),
 				busy("second", "first", "with the roles swapped"),
 				repairAll("first", "second"),

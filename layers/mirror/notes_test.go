@@ -22,10 +22,12 @@ func unavailableBucket(d driver.Driver) storage.Bucket {
 	return engine.New(d, driver.WithLayer(dead.layer), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 }
 
-// The mirror notes each write in the primary while the write is in progress. A restored snapshot of the primary may
-// have such notes. RepairAll does not revert later writes because of them.
+// A mirror keeps a note of a write in the primary as long as the second store may lack the write. Repair copies what
+// has a note. A restored snapshot of the primary may have outdated notes. RepairAll does not revert later writes
+// because of them.
 func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// Both stores are equal at first.
 		primary := memstore.NewDriver(memstore.Config{})
 		second := memstore.NewDriver(memstore.Config{})
 		b := newMirror(t, primary, engine.New(second))
@@ -59,6 +61,7 @@ func TestNotesOfSnapshotRevertNothing(t *testing.T) {
 		put(t, engine.New(primary), "a", "of the snapshot")
 		copyRaw(t, engine.New(primary), newNotesOnly(t, snapshot))
 
+		// RepairAll cannot know which store is right about "a" and "b", and changes neither.
 		report, err := mirror.RepairAll(t.Context(), b)
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 		require.EqualValues(t, 2, report.Undecided)

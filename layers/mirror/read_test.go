@@ -104,12 +104,16 @@ func TestGetMissingInSecondStore(t *testing.T) {
 	})
 }
 
-// A write fails if its condition names a revision of the second store, which a reader got while the primary was down.
+// While the primary is down, a reader gets a revision of the second store. A later write with this revision as its
+// condition fails, because the primary may have a newer object.
 func TestWriteIfRevisionOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		// The second store has an older object "a".
 		p, _, _ := newOutdatedPair(t)
 		b := p.mirror
 		ctx := t.Context()
+
+		// Read the older object while the primary is down.
 		p.inPrimary.Set(faults.Fail(faults.Any))
 		_, older, err := storage.ReadAll(ctx, b, "a")
 		require.NoError(t, err)
@@ -119,6 +123,7 @@ func TestWriteIfRevisionOfSecondStore(t *testing.T) {
 		_, err = b.Upload(ctx, "a", strings.NewReader("x"), storage.IfRevision(older.Revision))
 		require.ErrorIs(t, err, storage.PreconditionFailed)
 
+		// An upload in parts fails before it begins.
 		uploads := p.inPrimary.Count(faults.BeginParts)
 		for _, key := range []string{"a", "missing"} {
 			_, err = b.Upload(ctx, key, strings.NewReader("xy"), storage.WithPartSize(1),
@@ -126,6 +131,8 @@ func TestWriteIfRevisionOfSecondStore(t *testing.T) {
 			require.ErrorIs(t, err, storage.PreconditionFailed, "an upload in parts to %s", key)
 		}
 		require.Equal(t, uploads, p.inPrimary.Count(faults.BeginParts), "no upload in parts begins")
+
+		// A removal fails, unless there is no object.
 		require.ErrorIs(t, b.Remove(ctx, "a", storage.IfRevision(older.Revision)), storage.PreconditionFailed)
 		require.NoError(t, b.Remove(ctx, "missing", storage.IfRevision(older.Revision)))
 
@@ -160,7 +167,8 @@ func TestGetContinuesInSecondStore(t *testing.T) {
 	})
 }
 
-// Pages form one complete listing even if each comes from another store than the page before.
+// The pages of a mirror form one complete listing, even if each page comes from another store than the page before.
+// If the primary fails, a page comes from the second store.
 func TestListContinuesInOtherStore(t *testing.T) {
 	tests := []struct {
 		name string
@@ -174,15 +182,16 @@ func TestListContinuesInOtherStore(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				const objects = 30                                     // of each of two kinds
-				p := newPair(t, mirror.Config{Probe: time.Nanosecond}) // each request tries a failed store again
+				// With this short Probe, each request tries a failed store again.
+				p := newPair(t, mirror.Config{Probe: time.Nanosecond})
+				const objects = 30 // of each of two kinds
 				for i := range objects {
 					put(t, p.mirror, fmt.Sprintf("f/%02d/x", i), "x")
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "x")
 				}
 
-				// If the second store misses a write, the mirror keeps an object that notes the write in the primary.
-				// Listings do not show these objects.
+				// If the second store misses a write, the mirror keeps a note of it, which is an object in the primary.
+				// Listings do not show notes.
 				p.inSecond.Set(faults.Fail(faults.Writes))
 				for i := range objects {
 					put(t, p.mirror, fmt.Sprintf("g%02d", i), "y")
@@ -234,10 +243,16 @@ func listPages(
 // second store again.
 func TestCircuitOfSecondStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const stall, probe, writes = 3 * time.Second, time.Minute, 25
+		const (
+			stall  = 3 * time.Second // longest wait for a store
+			probe  = time.Minute     // after which the layer tries a failed store again
+			writes = 25
+		)
 		p := newPair(t, mirror.Config{Stall: stall, Probe: probe})
 		p.inSecond.Set(faults.Stall(faults.Any))
-		requireOneWait := func(prefix string) {
+
+		// requireFirstWaits makes writes, and requires that only the first one waits for the second store.
+		requireFirstWaits := func(prefix string) {
 			for i := range writes {
 				wait := time.Duration(0)
 				if i == 0 {
@@ -248,10 +263,9 @@ func TestCircuitOfSecondStore(t *testing.T) {
 				require.Equal(t, wait, time.Since(start), "write %d", i)
 			}
 		}
-
-		requireOneWait("first")
+		requireFirstWaits("first")
 		time.Sleep(probe)
-		requireOneWait("later")
+		requireFirstWaits("later")
 
 		// When the store is back, it gets the next write, and Repair copies the others.
 		p.inSecond.Set()
@@ -366,13 +380,17 @@ func TestCircuitIgnoresRareDeadline(t *testing.T) {
 	})
 }
 
-// Writes with a deadline wait at most three times for a second store that does not respond.
+// A second store that does not respond counts as failed when three calls in a row have reached their deadlines.
+// Writes do not wait for it then.
 func TestCircuitOfSecondStoreOpensByDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const timeout, writes = time.Second, 20
+		// The deadlines are shorter than Stall. Probe is so long that no write tries the failed store again.
+		const timeout = time.Second
+		const writes = 20
 		p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
 		p.inSecond.Set(faults.Stall(faults.Any))
 
+		// Each write succeeds, because the primary has the object. Only the first three wait for their deadlines.
 		start := time.Now()
 		for i := range writes {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)

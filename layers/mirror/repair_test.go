@@ -205,12 +205,13 @@ func TestRepairAfterKill(t *testing.T) {
 		for _, lastHasEffect := range []bool{false, true} { // whether the call at which the process dies has its effect
 			t.Run(fmt.Sprintf("%s, last call has its effect: %v", w.name, lastHasEffect), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					// Kill the process at each of its calls in turn.
+					// Kill the process at its first call of a store, at its second one, and so on, until it succeeds
+					// because it makes fewer calls. killAt repairs the mirror each time, and checks both stores.
 					call := 1
 					for killAt(t, w, call, lastHasEffect) {
 						call++
 					}
-					require.Greater(t, call, 3, "no call was tried")
+					require.Greater(t, call, 3, "too few calls were tried")
 				})
 			})
 		}
@@ -458,10 +459,17 @@ func addOne(ctx context.Context, b storage.Bucket, sum int) error {
 	return err
 }
 
-// Concurrent writers of the same keys leave both stores equal, almost always without a repair.
+// Concurrent writers of the same keys leave both stores equal. If a writer meets too many others, it leaves a note of
+// its key in the primary, and Repair makes the stores equal.
 func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
-	const writers, rounds, keys = 16, 50, 3
+	const (
+		writers = 16
+		rounds  = 50 // of each writer
+		keys    = 3
+	)
 	p := newPair(t, mirror.Config{})
+
+	// In each round, a writer removes an object, sets its tags or replaces it.
 	var writing sync.WaitGroup
 	for writer := range writers {
 		writing.Go(func() {
@@ -487,10 +495,10 @@ func TestWritersOfOneKeyLeaveStoresEqual(t *testing.T) {
 	}
 	writing.Wait()
 
+	// Repair runs only if a writer has left a note.
 	state, err := mirror.Status(t.Context(), p.mirror)
 	require.NoError(t, err)
 	if state.Notes > 0 {
-		// A writer met others so often that it gave up, and left the key to Repair.
 		_, err = mirror.Repair(t.Context(), p.mirror)
 		require.NoError(t, err)
 	}
@@ -554,8 +562,8 @@ func TestRepairAll(t *testing.T) {
 	})
 }
 
-// RepairAll fails with PreconditionFailed, and removes nothing from the second store, if an empty store
-// has replaced a lost primary and got some writes.
+// If an empty store has replaced a lost primary and got some writes, RepairAll fails with PreconditionFailed. It
+// removes nothing from the second store, which has the only copies of all other objects.
 func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 	fillByWrites := func(t *testing.T, b storage.Bucket) {
 		for i := range 10 {
@@ -580,12 +588,13 @@ func TestRepairAllRefusesOtherPrimary(t *testing.T) {
 			empty := memstore.NewDriver(memstore.Config{})
 			second := engine.New(survivor)
 
-			// The mirror has objects when its primary is lost.
+			// The mirror has objects when its primary is lost. One of them was written to the primary without the
+			// layer.
 			put(t, engine.New(lost), "past the layer", "precious")
 			tt.fill(t, newMirror(t, lost, second))
 			want := contentsOf(t, second)
 
-			// An empty store takes the place of the primary.
+			// An empty store takes the place of the primary, and gets a write. Each attempt to repair is refused.
 			put(t, newMirror(t, empty, second), "new", "the only one")
 			want["new"] = "the only one"
 			for range 2 {

@@ -57,6 +57,7 @@ func (w *ownWriters) write(ctx context.Context, b storage.Bucket, writers []int,
 // Programs write through a mirror until its primary is gone, and then with the roles of the stores swapped. When the
 // lost store is back, RepairAll makes the stores equal, and no successful write is lost.
 func TestSwapLosesNoWrite(t *testing.T) {
+	// All writers write before the swap, and half of them after it. Each writer has an object of its own.
 	const count = 20 // of the writers
 	var all, half []int
 	for writer := range count {
@@ -78,13 +79,15 @@ func TestSwapLosesNoWrite(t *testing.T) {
 			bucketB := engine.New(storeB, retry)
 			writers := newOwnWriters(count)
 
-			// All writers write with Sync while the primary, storeA, gets one fault after another, until it is gone.
+			// Before the swap, storeA is the primary. With Sync, a write succeeds only if both stores have it.
 			syncConfig := config
 			syncConfig.Sync = true
 			original := engine.New(storeA, retry, driver.WithLayer(inA.Layer()),
 				driver.WithLayer(newLayer(t, bucketB, syncConfig)))
 			_, err := mirror.RepairAll(t.Context(), original)
 			require.NoError(t, err)
+
+			// All writers write while storeA gets one fault after another, until it is gone.
 			rules := []faults.Rule{
 				faults.DropResponse(faults.Any).Chance(0.3, seed),
 				faults.Fail(faults.Any).Chance(0.3, seed),
@@ -108,13 +111,13 @@ func TestSwapLosesNoWrite(t *testing.T) {
 			swapped := engine.New(storeB, retry, driver.WithLayer(newLayer(t, bucketA, config)))
 			ctx, cancel = context.WithTimeout(t.Context(), duration)
 			defer cancel()
-			const firstRound = 1000 // so that the texts are new
+			const firstRound = 1000 // more than before the swap, so that the texts are new
 			writers.write(ctx, swapped, half, firstRound)
 			require.Greater(t, writers.successes, successesBefore+count, "some writes succeeded")
 
 			// When storeA is back, RepairAll makes both stores equal.
 			inA.Set()
-			time.Sleep(2 * time.Hour)
+			time.Sleep(2 * time.Hour) // longer than notes of writes in progress are kept
 			_, err = mirror.RepairAll(t.Context(), swapped)
 			require.NoError(t, err)
 			state, err := mirror.Status(t.Context(), swapped)
