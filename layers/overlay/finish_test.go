@@ -42,16 +42,25 @@ func put(t *testing.T, b storage.Bucket, key, text string) *storage.Attrs {
 	return attrs
 }
 
-// While Finish moves all objects, other programs append, create, remove and read, and nothing is lost.
+// While Finish moves all objects from the old store of an overlay to the new one, other programs change, remove,
+// create and read objects. Nothing is lost.
 func TestFinishBesideWrites(t *testing.T) {
 	testserver.Slow(t)
-	const keys, writers, rounds = 20, 8, 60
+	const (
+		keys    = 20 // of each kind of objects
+		writers = 8
+		rounds  = 60 // of each writer
+	)
+	// A mode has a configuration of the overlay, and the features that its new store lacks.
 	for _, m := range modes {
 		t.Run("removals"+m.name, func(t *testing.T) {
-			features := m.lacks
 			old := memstore.New()
-			d := lacking{memstore.NewDriver(memstore.Config{}), features}
-			b := engine.New(d, driver.WithLayer(newLayer(t, old, m.config(true))))
+			d := lacking{memstore.NewDriver(memstore.Config{}), m.lacks}
+			const copyOnRead = true
+			b := engine.New(d, driver.WithLayer(newLayer(t, old, m.config(copyOnRead))))
+
+			// Writers add one to each number below "count/", remove each object below "removed/", and read those below
+			// "still/".
 			for n := range keys {
 				put(t, old, fmt.Sprintf("count/%02d", n), "0")
 				put(t, old, fmt.Sprintf("removed/%02d", n), "old")
@@ -59,11 +68,11 @@ func TestFinishBesideWrites(t *testing.T) {
 			}
 			oldContents := contentsOf(t, old)
 
-			// In each round, a writer works on the objects with one number, and reads an object with another number.
+			// In each round, a writer changes the objects with one number, and reads an object with another number.
 			var counts [keys]atomic.Int64
-			var all sync.WaitGroup
+			var workers sync.WaitGroup
 			for writer := range writers {
-				all.Go(func() {
+				workers.Go(func() {
 					for round := range rounds {
 						n := (round*7 + writer) % keys
 						if err := changeObjects(t.Context(), b, n); err != nil {
@@ -81,13 +90,13 @@ func TestFinishBesideWrites(t *testing.T) {
 
 			// Meanwhile, three jobs move the objects.
 			for range 3 {
-				all.Go(func() {
+				workers.Go(func() {
 					if _, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{}); err != nil {
 						t.Error(err)
 					}
 				})
 			}
-			all.Wait()
+			workers.Wait()
 
 			// One Finish more leaves nothing in the old store.
 			report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
@@ -95,13 +104,14 @@ func TestFinishBesideWrites(t *testing.T) {
 			markers, err := overlay.RemoveMarkers(t.Context(), b)
 			require.NoError(t, err)
 			require.Equal(t, report.Markers, markers)
-			if features == 0 {
+			if m.lacks == 0 {
 				require.Zero(t, markers)
 			}
 			remaining, err := overlay.Left(t.Context(), b)
 			require.NoError(t, err)
 			require.Zero(t, remaining)
 
+			// The bucket has all objects that were not removed, with the last numbers.
 			want := map[string]string{}
 			for n := range keys {
 				want[fmt.Sprintf("count/%02d", n)] = strconv.FormatInt(counts[n].Load(), 10)
@@ -109,6 +119,7 @@ func TestFinishBesideWrites(t *testing.T) {
 			}
 			require.Equal(t, want, contentsOf(t, b))
 
+			// With KeepOld, a tombstone stands for each removed object, and the old store is as it was.
 			if m.keepOld {
 				require.EqualValues(t, keys, report.Tombstones)
 				report, err = overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
@@ -214,13 +225,14 @@ func TestFinishInterrupted(t *testing.T) {
 
 // A killedCall is a call of a process that is killed.
 type killedCall struct {
-	name  string
-	inNew string // content in the new store, or "" if only the old store has the object
-	do    func(ctx context.Context, b storage.Bucket) error
-	texts []string // contents that the object may have afterwards; "" is gone
+	name      string
+	inNew     string // content in the new store, or "" if only the old store has the object
+	do        func(ctx context.Context, b storage.Bucket) error
+	wantOneOf []string // contents that the object may have afterwards; "" is gone
 }
 
-// If a process is killed during an operation, the object is then as it was before, or as the operation leaves it.
+// If a process is killed during an operation of an overlay, the object is then as it was before, or as the operation
+// leaves it.
 func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 	remove := func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }
 	finish := func(ctx context.Context, b storage.Bucket) error {
@@ -232,21 +244,23 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 		return err
 	}
 
+	// The old store has the object with the content "old". Afterwards, the content "" means that the object is gone.
 	tests := []killedCall{
-		{name: "removing an object of the old store", do: remove, texts: []string{"old", ""}},
-		{name: "removing an object of both", inNew: "new", do: remove, texts: []string{"new", ""}},
-		{name: "moving", do: finish, texts: []string{"old"}},
-		{name: "replacing an object of the old store", do: replace, texts: []string{"old", "newer"}},
+		{name: "removing an object of the old store", do: remove, wantOneOf: []string{"old", ""}},
+		{name: "removing an object of both", inNew: "new", do: remove, wantOneOf: []string{"new", ""}},
+		{name: "moving", do: finish, wantOneOf: []string{"old"}},
+		{name: "replacing an object of the old store", do: replace, wantOneOf: []string{"old", "newer"}},
 	}
 	for _, tt := range tests {
-		for _, taken := range []bool{false, true} {
+		for _, hasEffect := range []bool{false, true} { // whether the store executes the last request
 			for _, keepOld := range []bool{false, true} {
-				name := fmt.Sprintf("%s, taken %v, KeepOld %v", tt.name, taken, keepOld)
+				name := fmt.Sprintf("%s, last request has effect %v, KeepOld %v", tt.name, hasEffect, keepOld)
 				t.Run(name, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						// Kill the process at each of its requests in turn.
+						// Kill the process at its first request, at its second one, and so on, until it succeeds
+						// because it makes fewer requests.
 						request := 1
-						for tt.killAt(t, request, taken, keepOld) {
+						for tt.killAt(t, request, hasEffect, keepOld) {
 							request++
 						}
 						require.Greater(t, request, 1, "no request was tried")
@@ -259,7 +273,7 @@ func TestKilledProcessLeavesOneOfTwoStates(t *testing.T) {
 
 // killAt makes the call in a process that is killed at a request, and requires that the object is in one of its
 // states. It reports whether the call made that many requests.
-func (k killedCall) killAt(t *testing.T, request int, taken, keepOld bool) bool {
+func (k killedCall) killAt(t *testing.T, request int, hasEffect, keepOld bool) bool {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	config := overlay.Config{KeepOld: keepOld}
 	oldDriver := memstore.NewDriver(memstore.Config{})
@@ -269,7 +283,7 @@ func (k killedCall) killAt(t *testing.T, request int, taken, keepOld bool) bool 
 		put(t, engine.New(newDriver), "a", k.inNew)
 	}
 
-	kill := &dying{from: request, taken: taken}
+	kill := &dying{from: request, taken: hasEffect}
 	dyingOld := engine.New(oldDriver, driver.WithLayer(kill.layer), noRetry)
 	b := engine.New(newDriver, driver.WithLayer(kill.layer),
 		driver.WithLayer(newLayer(t, dyingOld, config)), noRetry)
@@ -283,7 +297,7 @@ func (k killedCall) killAt(t *testing.T, request int, taken, keepOld bool) bool 
 	// sees.
 	reopened := engine.New(newDriver, driver.WithLayer(newLayer(t, engine.New(oldDriver), config)))
 	got := contentsOf(t, reopened)
-	require.Contains(t, k.texts, got["a"], "killed at request %d", request)
+	require.Contains(t, k.wantOneOf, got["a"], "killed at request %d", request)
 	_, err = overlay.Finish(t.Context(), reopened, overlay.FinishConfig{})
 	require.NoError(t, err)
 	require.Equal(t, got, contentsOf(t, reopened))

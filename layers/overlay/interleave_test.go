@@ -145,11 +145,12 @@ func TestExploredOperationsOnAnOverlayThatKeepsTheOldStore(t *testing.T) {
 		for _, y := range exploredOperations[i:] {
 			// By default, only pairs with a removal are tested, because it leaves a tombstone.
 			leavesTombstone := x.name == "remove" || y.name == "remove"
-			if explored.Sample(!leavesTombstone, false) {
+			if !leavesTombstone && !explored.All() {
 				continue
 			}
 			t.Run(x.name+", "+y.name, func(t *testing.T) {
 				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
+					// The old store has the object with the content "first". Two processes make one operation each.
 					e := newExploredMove(s)
 					e.config.KeepOld = true
 					e.explore(x, y)

@@ -148,7 +148,8 @@ func TestTombstonesAreHidden(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "x", ".a": "x"}, contentsOf(t, b))
 	require.LessOrEqual(t, inNew.Count(faults.List), 14, "a listing skips the tombstones")
 
-	// No common prefix of the tombstones is shown. An entry is a key, whether it is a common prefix, and a size.
+	// No common prefix of the tombstones is shown, although their prefix ".omnibucket-overlay/" has each of these
+	// delimiters. An entry is a key, whether it is a common prefix, and a size.
 	asObjects := []string{".a false 1", "a false 1"}
 	asPrefixes := []string{".a true 0", "a true 0"}
 	tests := []struct {
@@ -228,21 +229,24 @@ func TestTombstonesInListing(t *testing.T) {
 // With KeepOld, a tombstone in the new store hides a removed object of the old store. Each key of the old store can be
 // removed, even if the name of its tombstone would be too long, or if it is a key that the engine would not write.
 func TestTombstoneOfEachKey(t *testing.T) {
-	oldDriver := memstore.NewDriver(memstore.Config{})
-	old := engine.New(oldDriver)
-	segments := strings.Repeat("s/", 253)
-	kept := segments + "2"
-	oddKeys := []string{
+	// The test removes all objects but one. All of them have unusual keys.
+	manySegments := strings.Repeat("s/", 253)
+	remainingKey := manySegments + "2"
+	removedKeys := []string{
 		"f/",   // the marker of a folder
 		"g/h/", // one in a folder
 		"a//b", // an empty segment, which the engine would not write
 		"x\\y", // a backslash, likewise
-		// The names of the tombstones of these would be too long, in bytes or in segments.
+		// A tombstone has a prefix before the key. With it, these keys would have too many bytes or too many segments.
 		strings.Repeat("x", 1020),
 		"y" + strings.Repeat("é", 505),
-		segments + "1",
+		manySegments + "1",
 	}
-	for _, key := range append(oddKeys, kept) {
+
+	// The driver stores the objects, because the engine refuses some of the keys.
+	oldDriver := memstore.NewDriver(memstore.Config{})
+	old := engine.New(oldDriver)
+	for _, key := range append(removedKeys, remainingKey) {
 		_, err := oldDriver.Put(t.Context(), &driver.PutRequest{
 			Key:  key,
 			Body: strings.NewReader("text"),
@@ -254,19 +258,20 @@ func TestTombstoneOfEachKey(t *testing.T) {
 	b := memstore.New(driver.WithLayer(newLayer(t, old, overlay.Config{KeepOld: true})))
 
 	// Each removal takes one key more out of the listing.
-	for i, key := range oddKeys {
-		require.Len(t, contentsOf(t, b), len(oddKeys)+1-i)
+	for i, key := range removedKeys {
+		require.Len(t, contentsOf(t, b), len(removedKeys)+1-i)
 		require.NoError(t, b.Remove(t.Context(), key))
 		_, err := b.Attrs(t.Context(), key)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 	}
 
 	// Only one key is left. It is listed by itself, as a common prefix, and after a smaller key.
-	require.Equal(t, map[string]string{kept: "text"}, contentsOf(t, b))
+	require.Equal(t, map[string]string{remainingKey: "text"}, contentsOf(t, b))
 	require.Equal(t, []string{"s/ true 0"}, // key, IsPrefix and size
 		listKeys(t, b, "", []storage.ListOption{storage.WithDelimiter("/")}))
-	require.Len(t, listKeys(t, b, segments+"0", nil), 1)
-	require.Empty(t, listKeys(t, b, kept, nil))
+	smallerKey := manySegments + "0"
+	require.Len(t, listKeys(t, b, smallerKey, nil), 1)
+	require.Empty(t, listKeys(t, b, remainingKey, nil), "a listing after the key must not have it")
 
 	// Finish copies the remaining object, and does not change the old store.
 	report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})

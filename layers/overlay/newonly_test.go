@@ -29,7 +29,8 @@ func TestFurtherConformanceWithNewOnly(t *testing.T) {
 }
 
 // After the objects have moved, programs are updated in two steps: from the overlay to one with NewOnly, and from that
-// to no layer. During each update, processes before it and after it see the writes and removals of each other.
+// to no layer. During a step, some processes still use the former bucket, and some already use the later one. They see
+// the writes and removals of each other.
 func TestNewOnlyBesideOverlay(t *testing.T) {
 	for _, keepOld := range []bool{false, true} {
 		for _, isSecondStep := range []bool{false, true} {
@@ -40,20 +41,20 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 					put(t, old, key, "old "+key)
 				}
 
-				// All objects move to the new store.
+				// These three buckets have the same new store.
 				config := overlay.Config{CopyOnRead: true, KeepOld: keepOld}
 				overlaid := engine.New(d, driver.WithLayer(newLayer(t, old, config)))
 				config.NewOnly = true
 				newOnly := engine.New(d, driver.WithLayer(newLayer(t, old, config)))
 				withoutLayer := engine.New(d)
-				_, err := overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
-				require.NoError(t, err)
-
-				// Processes before the update use the former bucket, and those after it the later one.
 				former, later := overlaid, newOnly
 				if isSecondStep {
 					former, later = newOnly, withoutLayer
 				}
+
+				// All objects move to the new store.
+				_, err := overlay.Finish(t.Context(), overlaid, overlay.FinishConfig{})
+				require.NoError(t, err)
 
 				// Each bucket removes an object. The later one also removes an object with a given revision.
 				require.NoError(t, later.Remove(t.Context(), "a"))
@@ -90,6 +91,7 @@ func TestNewOnlyBesideOverlay(t *testing.T) {
 				want := map[string]string{"a": "again", "d": "new d", "e": "old e"}
 				for _, b := range []storage.Bucket{newOnly, withoutLayer, former} {
 					got := contentsOf(t, b)
+					// Without a layer, a bucket also shows the tombstones of KeepOld, which mark removed objects.
 					for key := range got {
 						if strings.HasPrefix(key, overlay.TombstonesPrefix) {
 							delete(got, key)
