@@ -281,19 +281,21 @@ func TestSortedAfterAnInterruption(t *testing.T) {
 				require.NoError(t, s.Close())
 			}()
 
-			// Each record has its key as its value. About one call of Add in a hundred may be interrupted.
+			// Each record has its key as its value. About one call of Add in a hundred may be interrupted: its
+			// context ends when it was checked some times. The call is then repeated.
 			var want []string
 			for i := range records {
 				key := fmt.Sprintf("%05d", i*prime%records)
 				want = append(want, key+"="+key)
 				if i%97 == 0 {
-					addAfterInterruption(t, s, key, i%300)
+					checks := i % 300
+					addAfterInterruption(t, s, key, checks)
 				} else {
 					require.NoError(t, s.Add(t.Context(), []byte(key), []byte(key)))
 				}
 			}
 
-			// The first call of Sorted ends with its context.
+			// The first call of Sorted ends with its context. The second one yields all records.
 			for _, err := range s.Sorted(&interrupted{Context: t.Context()}) {
 				require.ErrorIs(t, err, context.Canceled)
 			}
