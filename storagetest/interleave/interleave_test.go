@@ -173,26 +173,28 @@ func TestExploreCutsOffWhatCommutes(t *testing.T) {
 
 // A request whose response is lost still has its effect, and the bucket sends it again.
 func TestExploreLosesResponses(t *testing.T) {
-	// Explore runs the scene once for each way in which at most one response is lost.
 	runs := 0
-	report := interleave.Explore(t, interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}, noWeakness,
-		func(s *interleave.Scene) {
-			store := s.Store("s")
-			p := s.Process("a")
-			b := p.Bucket(store)
-			a := p.Go("a", func(ctx context.Context) error {
-				_, err := b.Upload(ctx, "k", strings.NewReader("text"), storage.IfAbsent())
-				return err
-			})
-			s.Check(func() {
-				require.NoError(s, a.Err())
-				require.Equal(s, "text", read(s, store.Bucket(), "k"))
-				runs++
-			})
+	scene := func(s *interleave.Scene) {
+		store := s.Store("s")
+		p := s.Process("a")
+		b := p.Bucket(store)
+		a := p.Go("a", func(ctx context.Context) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("text"), storage.IfAbsent())
+			return err
 		})
+		s.Check(func() {
+			require.NoError(s, a.Err())
+			require.Equal(s, "text", read(s, store.Bucket(), "k"))
+			runs++
+		})
+	}
+
+	// Explore runs the scene once for each way in which at most one response is lost.
+	config := interleave.Config{Budgets: []interleave.Budget{{Losses: 1}}}
+	report := interleave.Explore(t, config, noWeakness, scene)
 	require.Nil(t, report.Failure, "%v", report.Failure)
 	require.Equal(t, 2, runs, "one run must be without a loss, and one with a loss")
-	require.Equal(t, 3, report.Points) // Put, whose response is lost, Put, Head
+	require.Equal(t, 3, report.Points, "the longest run has a Put whose response is lost, a Put, and a Head")
 }
 
 // Explore runs a scene once for each moment at which its process may die. No request of a dead process has an effect,
@@ -281,8 +283,9 @@ func TestExploreLetsTimePass(t *testing.T) {
 
 // A pending request ends when the deadline of its context passes.
 func TestExploreHeedsContexts(t *testing.T) {
-	timeouts := 0 // in all runs: time passes in one of them
-	interleave.Explore(t, interleave.Config{}, noWeakness, func(s *interleave.Scene) {
+	timeouts := 0 // in all runs
+	scene := func(s *interleave.Scene) {
+		// In one of the runs, an hour passes while the upload is pending.
 		s.Tick(time.Hour)
 		store := s.Store("s")
 		p := s.Process("a")
@@ -296,7 +299,8 @@ func TestExploreHeedsContexts(t *testing.T) {
 			}
 			return err
 		})
-	})
+	}
+	interleave.Explore(t, interleave.Config{}, noWeakness, scene)
 	require.Equal(t, 1, timeouts)
 }
 
@@ -362,7 +366,7 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 				put(s, b, "k", "other")
 				require.ErrorIs(s, b.Remove(s.Context(), "k", ifFirst), storage.PreconditionFailed)
 
-				// A listing.
+				// Equal content has another revision in a listing only if the change is visible.
 				put(s, b, "k", "equal")
 				page, err := storage.ListPage(s.Context(), b, "")
 				require.NoError(s, err)
@@ -372,9 +376,8 @@ func TestEqualRevisionsHideAChange(t *testing.T) {
 				_, err = b.Upload(s.Context(), "k", strings.NewReader("newer"), ifFirst)
 				require.Equal(s, tt.isVisible, err != nil)
 
-				// A removal with the same condition.
+				// So does a removal with the same condition.
 				put(s, b, "k", "equal")
-				// The removal fails only if the change is visible.
 				_ = b.Remove(s.Context(), "k", ifFirst)
 				want := ""
 				if tt.isVisible {
