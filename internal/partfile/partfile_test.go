@@ -234,7 +234,8 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	// The first process downloads the object.
 	first, err := partfile.Create(partfile.System{}, target, 0o644)
 	require.NoError(t, err)
-	require.NoError(t, first.Record(object(body), false))
+	const sync = false
+	require.NoError(t, first.Record(object(body), sync))
 	writeMissing(t, first, body)
 
 	// The second process finds no partial file, and creates one of its own.
@@ -243,8 +244,9 @@ func TestFindLeavesLivingFiles(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, first.Path(), second.Path())
 
-	// A third one that removes files of dead processes keeps both.
-	sweepAll(t, dir, false)
+	// A third process removes the files of dead processes. It keeps both files, because their processes live.
+	const keepPartial = false
+	sweepAll(t, dir, keepPartial)
 	require.FileExists(t, first.Path())
 	require.FileExists(t, second.Path())
 

@@ -33,8 +33,8 @@ func writeStored(t *testing.T, dir string, files map[string]string) {
 	}
 }
 
-// A download continues the partial file that an earlier version of the library has stored. A sweep removes the other
-// files of that version.
+// A download continues the partial file that an earlier version of the library has stored. A sweep, which cleans up
+// after dead processes, removes the other files of that version.
 func TestStoredFormsAreContinued(t *testing.T) {
 	const stored, missing = "text", " more" // parts of the object "k"
 	body := []byte(stored + missing)
