@@ -166,19 +166,23 @@ func requireTakes(t *testing.T, want time.Duration, do func() error) {
 	require.InDelta(t, want, measure(t, do), float64(tolerance))
 }
 
-// The limit bounds the bytes of uploads and downloads.
+// The limit bounds the bytes a second of uploads and downloads. A copy inside the store moves no bytes.
 func TestLimitHoldsForTransfers(t *testing.T) {
-	const rate, size = 1 << 20, 10 << 20
+	const (
+		size         = 10 << 20 // bytes of each transfer
+		uploadRate   = 1 << 20  // bytes a second, so that an upload takes 10 seconds
+		downloadRate = 2 << 20  // so that a download takes 5 seconds
+	)
 	synctest.Test(t, func(t *testing.T) {
 		layer := newLayer(t, limit.Config{
-			Bytes: limit.Constant(limit.Rates{Upload: rate, Download: 2 * rate}),
+			Bytes: limit.Constant(limit.Rates{Upload: uploadRate, Download: downloadRate}),
 		})
 		b := memstore.New(driver.WithLayer(layer))
 		data := []byte(strings.Repeat("0123456789abcdef", size/16))
 		transfers := []struct {
-			name string
-			do   func() error
-			want time.Duration
+			name     string
+			do       func() error
+			wantTime time.Duration
 		}{
 			{
 				name: "an upload",
@@ -186,7 +190,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 					_, err := b.Upload(t.Context(), "a", bytes.NewReader(data))
 					return err
 				},
-				want: 10 * time.Second,
+				wantTime: 10 * time.Second,
 			},
 			{
 				name: "a stream of unknown length",
@@ -194,7 +198,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 					_, err := b.Upload(t.Context(), "b", io.MultiReader(bytes.NewReader(data)))
 					return err
 				},
-				want: 10 * time.Second,
+				wantTime: 10 * time.Second,
 			},
 			{
 				name: "a download",
@@ -203,7 +207,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 					require.Equal(t, data, got)
 					return err
 				},
-				want: 5 * time.Second,
+				wantTime: 5 * time.Second,
 			},
 			{
 				name: "an append inside the store",
@@ -211,7 +215,7 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 					_, err := storage.Append(t.Context(), b, "b", data)
 					return err
 				},
-				want: 10 * time.Second,
+				wantTime: 10 * time.Second,
 			},
 			{
 				name: "a copy inside the store",
@@ -219,12 +223,12 @@ func TestLimitHoldsForTransfers(t *testing.T) {
 					_, err := storage.Copy(t.Context(), b, "c", b, "a")
 					return err
 				},
-				want: 0,
+				wantTime: 0,
 			},
 		}
 		for _, transfer := range transfers {
-			t.Log(transfer.name)
-			requireTakes(t, transfer.want, transfer.do)
+			t.Log(transfer.name) // a test with synctest has no subtests
+			requireTakes(t, transfer.wantTime, transfer.do)
 		}
 	})
 }
