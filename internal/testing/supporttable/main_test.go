@@ -31,10 +31,14 @@ func TestRender(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
 
+	// The page is the same each time.
 	var first, second bytes.Buffer
 	require.NoError(t, run(dir, &first))
 	require.NoError(t, run(dir, &second))
 	require.Equal(t, first.String(), second.String())
+
+	// The tables have a column for each provider: its features and its counts. After them are the cases that were not
+	// proved, the suite of services, and the recorded exchanges.
 	wantLines := []string{
 		"| | memory | s3 |",
 		"| streams in one request, unbuffered | yes | yes |",
