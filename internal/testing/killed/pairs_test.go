@@ -641,10 +641,12 @@ func openPlace(ctx context.Context, address, prefix string) (*place, error) {
 	return &place{Bucket: b, address: address, prefix: prefix, opened: make(map[string]any)}, err
 }
 
-// In pairs of processes that work on the same objects and are killed at any moment, each
-// acknowledged operation has its effect.
+// Two processes work on the same objects, such as one that uploads and one that removes them. They are killed at any
+// moment. Each operation that was acknowledged has its effect.
 func TestPairsOfKilledProcesses(t *testing.T) {
 	testserver.Slow(t)
+
+	// A pair has the operations of both processes. runPair runs the pair with this number over a store.
 	for number, pair := range pairs {
 		t.Run(pair.name, func(t *testing.T) {
 			t.Run("directory", func(t *testing.T) {
