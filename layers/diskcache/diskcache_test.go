@@ -427,20 +427,24 @@ func TestGetKeepsNoOtherRevision(t *testing.T) {
 	require.Len(t, f.files(t), 1, "the cache must have only the block of the first read")
 }
 
-// When TrustFor is over, the cache asks the store again whether the revision is current.
+// For the time TrustFor, the cache trusts that a revision is still current. Then it asks the store again.
 func TestTrustForEnds(t *testing.T) {
 	const trustFor = time.Minute
 	f := newFixture(t, Config{TrustFor: trustFor})
+
+	// The cache has the old revision when the object is replaced.
 	text := content(3000)
 	old := f.put(t, "a", text)
 	f.readAll(t, old)
 	f.put(t, "a", otherContent(3000))
 
+	// A second before the time is over, a read of the old revision needs no request.
 	f.time = f.time.Add(trustFor - time.Second)
 	got, requests := f.read(t, old, 100, 2000)
 	require.Equal(t, text[100:2100], got)
 	require.Zero(t, requests)
 
+	// When the time is over, the read fails, because the store has another revision.
 	f.time = f.time.Add(time.Second)
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
@@ -917,43 +921,40 @@ func TestMaxBytesCountsBlocksBeingWritten(t *testing.T) {
 // If the disk is full below MaxBytes, old blocks give way to new ones, so that the cache does not keep
 // its first blocks forever.
 func TestMaxBytesOnFullDisk(t *testing.T) {
+	// The cache has 32 blocks of an object.
+	const blocks = 32
 	f := newFixture(t, Config{})
-	attrs := f.put(t, "a", content(32*blockBytes))
+	attrs := f.put(t, "a", content(blocks*blockBytes))
 	f.readAll(t, attrs)
+	require.Len(t, f.files(t), blocks)
 	now := time.Now()
 	f.cache.now = func() time.Time { return now }
 
 	// On a full disk, the cache removes three blocks: a sixteenth of its blocks, rounded up to two, and one for the next
 	// write. For fullPause after that, it removes none.
-	const (
-		blocks   = 32
-		removed  = 3
-		afterOne = blocks - removed
-		afterTwo = afterOne - removed
-	)
-	require.Len(t, f.files(t), blocks)
 	writes := []struct {
-		name string
-		wait time.Duration // before the write
-		err  error         // of the write
-		want int           // blocks that are left
+		name       string
+		wait       time.Duration // before the write
+		err        error         // of the write
+		wantBlocks int           // that are left
 	}{
-		{name: "the disk is full", err: syscall.ENOSPC, want: afterOne},
-		{name: "full again soon", wait: fullPause / 2, err: syscall.ENOSPC, want: afterOne},
-		{name: "success", wait: fullPause, err: nil, want: afterOne},
-		{name: "the quota is exceeded", err: syscall.EDQUOT, want: afterTwo},
-		{name: "another error", wait: fullPause, err: syscall.EIO, want: afterTwo},
+		{name: "the disk is full", err: syscall.ENOSPC, wantBlocks: 29},
+		{name: "full again soon", wait: fullPause / 2, err: syscall.ENOSPC, wantBlocks: 29},
+		{name: "success", wait: fullPause, err: nil, wantBlocks: 29},
+		{name: "the quota is exceeded", err: syscall.EDQUOT, wantBlocks: 26},
+		{name: "another error", wait: fullPause, err: syscall.EIO, wantBlocks: 26},
 	}
 	for _, write := range writes {
 		now = now.Add(write.wait)
 
+		// A write ends with this error. The cache counts as full if it will remove blocks.
 		isFull := f.cache.endWrite(0, &fs.PathError{Err: write.err})
-		require.Equal(t, write.want < len(f.files(t)), isFull, write.name)
+		require.Equal(t, write.wantBlocks < len(f.files(t)), isFull, write.name)
 
 		// The next write succeeds. If the cache counts as full, makeRoom removes blocks for it.
 		require.True(t, f.cache.makeRoom(blockBytes))
 		f.cache.endWrite(blockBytes, nil)
-		require.Len(t, f.files(t), write.want, write.name)
+		require.Len(t, f.files(t), write.wantBlocks, write.name)
 	}
 }
 
