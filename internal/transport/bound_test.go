@@ -23,18 +23,19 @@ func (noWatch) Pause() {}
 // For the engine, the transport cuts the body of an error, and refuses a document that is too long. It does not
 // limit the content of objects.
 func TestBoundOfBodies(t *testing.T) {
+	// The server sends 2 MiB more than a document may have.
+	const mib = 1 << 20
+	const sent = Document + 2*mib
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/failed" {
 			w.WriteHeader(http.StatusForbidden)
 		}
-		for range (Document + 2<<20) >> 20 {
-			_, _ = w.Write(make([]byte, 1<<20))
+		for range sent / mib {
+			_, _ = w.Write(make([]byte, mib))
 		}
 	}))
 	defer server.Close()
 
-	// The server sends 2 MiB more than a document may have.
-	const sent = Document + 2<<20
 	newOperation := func() context.Context { return serving.WithCall(t.Context(), &serving.Call{}) }
 	tests := []struct {
 		name    string
