@@ -45,6 +45,7 @@ func (b *slowBody) SetReadDeadline(end time.Time) error {
 // Refuse reads the rest of the request's body, for a limited number of bytes and a limited time, so that the
 // client can read the response. If bytes remain, it closes the connection.
 func TestRefuse(t *testing.T) {
+	// A slowBody delivers a byte in 5 seconds, and never ends. A deadline ends its Read.
 	tests := map[string]struct {
 		body          io.Reader // nil for a slowBody
 		hidesDeadline bool      // whether a middleware hides SetReadDeadline
@@ -94,6 +95,9 @@ func TestRefuse(t *testing.T) {
 				if tt.canceled {
 					cancel()
 				}
+
+				// The slowBody is also the ResponseWriter, and records the response. Without it, there is no
+				// SetReadDeadline.
 				slow := &slowBody{
 					ResponseRecorder: httptest.NewRecorder(),
 					expired:          make(chan struct{}),
@@ -107,6 +111,7 @@ func TestRefuse(t *testing.T) {
 					w = slow.ResponseRecorder
 				}
 
+				// Measure when Refuse responds, and when it returns.
 				start := time.Now()
 				responseTime := time.Duration(-1) // no response yet
 				respond := func() {
