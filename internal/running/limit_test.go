@@ -59,12 +59,14 @@ func (n *network) move() {
 	}
 }
 
-// GrowingLimit begins with 4 requests at the same time, and finds the number that fills the network, from 2 to 16.
+// A GrowingLimit limits how many requests run at the same time. It begins with 4 requests, and finds the number that
+// fills the network, from 2 to 16.
 func TestGrowingFollowsTheNetwork(t *testing.T) {
 	tests := []struct {
-		name      string
-		each, all float64 // bytes a second of one request, and of all together
-		want      int     // requests at the same time, at the end
+		name string
+		each float64 // bytes a second of one request
+		all  float64 // bytes a second of all requests together
+		want int     // the limit at the end
 	}{
 		{name: "each request has its own rate", each: requestRate, all: wideLink, want: highestRequests},
 		{name: "one request fills the link", each: requestRate, all: requestRate, want: 2},
@@ -155,10 +157,13 @@ func TestAcquireEndsWithItsContext(t *testing.T) {
 
 // If the number of slots shrinks while more are in use, released slots are not given out again.
 func TestReleaseAfterShrinking(t *testing.T) {
-	const slots = 4
-	limit := GrowingLimit(2, slots, 0)
-	limit.set(slots)
-	for range slots {
+	// All four slots are in use.
+	const initial = 2
+	const highest = 4
+	const unknownRate = 0
+	limit := GrowingLimit(initial, highest, unknownRate)
+	limit.set(highest)
+	for range highest {
 		require.NoError(t, limit.Acquire(t.Context()))
 	}
 

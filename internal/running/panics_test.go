@@ -11,7 +11,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// If a function of a Group panics, the group calls the function for that case, and Wait panics with the same value.
+// If a function of a Group panics, Wait panics with the same value. Go gets a second function, which the group calls
+// only in that case.
 func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -22,17 +23,20 @@ func TestWaitRaisesThePanicOfAFunction(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var group Group
-			returned, notified := false, false
-			group.Go(func() {
+			returned := false
+			succeed := func() {
 				returned = true
-			}, nil)
-			group.Go(func() {
-				panic(tt.value)
-			}, func() {
+			}
+			fail := func() { panic(tt.value) }
+			notified := false
+			notify := func() {
 				notified = true
-			})
+			}
 
+			// One function returns, and the other one panics.
+			var group Group
+			group.Go(succeed, nil)
+			group.Go(fail, notify)
 			require.PanicsWithValue(t, tt.value, group.Wait)
 			require.True(t, returned)
 			require.True(t, notified)

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Probe reports a connection as slow only if its own rate is low, and not if the machine or the reader is slow.
+// A Probe measures a connection in samples of some bytes. It reports a connection as slow only if its own rate is
+// low, and not if the machine or the reader is slow.
 func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	const slowRate = 50e6 // bytes a second
 	const fastRate = 800e6
@@ -16,8 +17,8 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 	tests := []struct {
 		name     string
 		rate     float64       // bytes a second of the connection
-		pause    time.Duration // time for which the process has no processor, once in each sample
-		busy     time.Duration // time that the reader needs for itself, for each read
+		pause    time.Duration // of the whole process, once in each sample, because the machine is busy
+		busy     time.Duration // of the reader, after each read
 		wantSlow bool
 	}{
 		{name: "a slow connection", rate: slowRate, wantSlow: true},
@@ -39,7 +40,8 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 				for i := range samples * readsOfSample {
 					start := time.Now()
 					time.Sleep(readTime)
-					// The pause makes only one stretch of the sample slow.
+
+					// The pause makes one read of each sample slow.
 					isMiddleOfSample := i%readsOfSample == readsOfSample/2
 					if isMiddleOfSample {
 						time.Sleep(tt.pause)
