@@ -30,14 +30,14 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 
 	tests := []struct {
 		name       string
-		before     encrypt.Keys // of the first attempt
-		after      encrypt.Keys // of the second one
+		keysBefore encrypt.Keys // of the first attempt
+		keysAfter  encrypt.Keys // of the second one
 		unreadable bool         // the keys of the second attempt cannot read the object
 	}{
-		{name: "other keys", before: firstKeys, after: secondKeys},
-		{name: "the layer is removed", before: firstKeys, after: noKeys},
-		{name: "the layer is added", before: noKeys, after: firstKeys},
-		{name: "keys that only encrypt", before: firstKeys, after: onlyEncrypting, unreadable: true},
+		{name: "other keys", keysBefore: firstKeys, keysAfter: secondKeys},
+		{name: "the layer is removed", keysBefore: firstKeys, keysAfter: noKeys},
+		{name: "the layer is added", keysBefore: noKeys, keysAfter: firstKeys},
+		{name: "keys that only encrypt", keysBefore: firstKeys, keysAfter: onlyEncrypting, unreadable: true},
 	}
 	for _, tt := range tests {
 		for _, isStream := range []bool{false, true} {
@@ -57,18 +57,16 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 					return err
 				}
 
-				// The first attempt is interrupted at the third part.
-				failing := &recorder{
-					Driver: s.Driver,
-					failAt: 3,
-					record: func(*driver.PartRequest, string) {},
-				}
-				require.ErrorIs(t, upload(open(failing, tt.before)), storage.PermissionDenied)
+				// The first attempt is interrupted at the third part. Its parts stay in the store.
+				const interruptedPart = 3
+				recordNothing := func(*driver.PartRequest, string) {}
+				failing := &recorder{Driver: s.Driver, failAt: interruptedPart, record: recordNothing}
+				require.ErrorIs(t, upload(open(failing, tt.keysBefore)), storage.PermissionDenied)
 				require.Len(t, pendingNames(t, s), 1)
 
 				// The second attempt begins again. It may notice the other keys after it has read from a stream, which
 				// cannot be read again. Then a third attempt is necessary.
-				b := open(s.Driver, tt.after)
+				b := open(s.Driver, tt.keysAfter)
 				err := upload(b)
 				if err != nil && isStream {
 					require.ErrorIs(t, err, storage.Unavailable)
@@ -76,7 +74,7 @@ func TestWithResumeOfOtherKeysStartsOver(t *testing.T) {
 					err = upload(b)
 				}
 				require.NoError(t, err)
-				require.Empty(t, pendingNames(t, s), "the parts of the first attempt are paid for")
+				require.Empty(t, pendingNames(t, s), "parts that stay would be paid for")
 
 				if !tt.unreadable {
 					got, _, err := storage.ReadAll(t.Context(), b, "a")
