@@ -55,7 +55,7 @@ func TestCountsOfOperations(t *testing.T) {
 		return err
 	}
 
-	// Each row makes one call of a bucket that has the object a.
+	// Each row makes one call of a bucket that has the object "a" of 100 bytes.
 	tests := []struct {
 		name string
 		do   func(b storage.Bucket) error
@@ -66,65 +66,105 @@ func TestCountsOfOperations(t *testing.T) {
 			do:   func(b storage.Bucket) error { return put(b, "new") },
 			want: meter.Counts{Writes: 1, Sent: 100},
 		},
-		{name: "an append", do: func(b storage.Bucket) error {
-			_, err := storage.Append(ctx, b, "a", []byte("more"))
-			return err
-		}, want: meter.Counts{Reads: 1, Writes: 1, Sent: 4}},
-		{name: "a part that is a stream", do: func(b storage.Bucket) error {
-			u, err := storage.BeginUpload(ctx, b, "parts")
-			if err == nil {
-				_, err = u.PutPart(ctx, 1,
-					io.LimitReader(strings.NewReader(strings.Repeat(text, 100_000)), 10_000_000))
-			}
-			return err
-		}, want: meter.Counts{Writes: 2, Sent: 10_000_000}},
-		{name: "an upload that is refused", do: func(b storage.Bucket) error {
-			require.ErrorIs(t, put(b, "a", storage.IfAbsent()), storage.PreconditionFailed)
-			return nil
-		}, want: meter.Counts{Writes: 1}},
-		{name: "a download of which a part is read", do: func(b storage.Bucket) error {
-			r, err := b.Download(ctx, "a")
-			if err == nil {
-				_, err = io.CopyN(io.Discard, r, 10)
-				_ = r.Close()
-			}
-			return err
-		}, want: meter.Counts{Reads: 1, Received: 10}},
-		{name: "attributes", do: func(b storage.Bucket) error {
-			_, err := b.Attrs(ctx, "a")
-			return err
-		}, want: meter.Counts{Reads: 1}},
-		{name: "a missing object", do: func(b storage.Bucket) error {
-			_, err := b.Attrs(ctx, "none")
-			require.ErrorIs(t, err, storage.ObjectNotFound)
-			return nil
-		}, want: meter.Counts{Reads: 1}},
-		{name: "a listing", do: func(b storage.Bucket) error {
-			for _, err := range b.List(ctx) {
-				if err != nil {
-					return err
+		{
+			name: "an append",
+			do: func(b storage.Bucket) error {
+				_, err := storage.Append(ctx, b, "a", []byte("more"))
+				return err
+			},
+			want: meter.Counts{Reads: 1, Writes: 1, Sent: 4},
+		},
+		{
+			name: "a part that is a stream",
+			do: func(b storage.Bucket) error {
+				u, err := storage.BeginUpload(ctx, b, "parts")
+				if err == nil {
+					_, err = u.PutPart(ctx, 1,
+						io.LimitReader(strings.NewReader(strings.Repeat(text, 100_000)), 10_000_000))
 				}
-			}
-			return nil
-		}, want: meter.Counts{Lists: 1}},
+				return err
+			},
+			want: meter.Counts{Writes: 2, Sent: 10_000_000},
+		},
+		{
+			name: "an upload that is refused",
+			do: func(b storage.Bucket) error {
+				require.ErrorIs(t, put(b, "a", storage.IfAbsent()), storage.PreconditionFailed)
+				return nil
+			},
+			want: meter.Counts{Writes: 1},
+		},
+		{
+			name: "a download of which a part is read",
+			do: func(b storage.Bucket) error {
+				r, err := b.Download(ctx, "a")
+				if err == nil {
+					_, err = io.CopyN(io.Discard, r, 10)
+					_ = r.Close()
+				}
+				return err
+			},
+			want: meter.Counts{Reads: 1, Received: 10},
+		},
+		{
+			name: "attributes",
+			do: func(b storage.Bucket) error {
+				_, err := b.Attrs(ctx, "a")
+				return err
+			},
+			want: meter.Counts{Reads: 1},
+		},
+		{
+			name: "a missing object",
+			do: func(b storage.Bucket) error {
+				_, err := b.Attrs(ctx, "none")
+				require.ErrorIs(t, err, storage.ObjectNotFound)
+				return nil
+			},
+			want: meter.Counts{Reads: 1},
+		},
+		{
+			name: "a listing",
+			do: func(b storage.Bucket) error {
+				for _, err := range b.List(ctx) {
+					if err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			want: meter.Counts{Lists: 1},
+		},
 		{
 			name: "a removal",
 			do:   func(b storage.Bucket) error { return b.Remove(ctx, "a") },
 			want: meter.Counts{Removals: 1},
 		},
-		{name: "a removal of many", do: func(b storage.Bucket) error {
-			_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
-			return err
-		}, want: meter.Counts{Removals: 1}},
-		{name: "a copy inside the store", do: func(b storage.Bucket) error {
-			_, err := storage.Copy(ctx, b, "copy", b, "a")
-			return err
-		}, want: meter.Counts{Reads: 1, Writes: 1}},
-		{name: "a signed address", do: func(b storage.Bucket) error {
-			_, err := b.SignedDownloadURL(ctx, "a")
-			require.ErrorIs(t, err, storage.Unsupported)
-			return nil
-		}, want: meter.Counts{}},
+		{
+			name: "a removal of many",
+			do: func(b storage.Bucket) error {
+				_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
+				return err
+			},
+			want: meter.Counts{Removals: 1},
+		},
+		{
+			name: "a copy inside the store",
+			do: func(b storage.Bucket) error {
+				_, err := storage.Copy(ctx, b, "copy", b, "a")
+				return err
+			},
+			want: meter.Counts{Reads: 1, Writes: 1},
+		},
+		{
+			name: "a signed address",
+			do: func(b storage.Bucket) error {
+				_, err := b.SignedDownloadURL(ctx, "a")
+				require.ErrorIs(t, err, storage.Unsupported)
+				return nil
+			},
+			want: meter.Counts{},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,6 +172,7 @@ func TestCountsOfOperations(t *testing.T) {
 			b := engine.New(cloud{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(m.Layer()))
 			require.NoError(t, put(b, "a"))
 
+			// Only the counts of this call matter.
 			before := m.Counts()
 			require.NoError(t, tt.do(b))
 			after := m.Counts()
