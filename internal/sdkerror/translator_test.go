@@ -226,14 +226,18 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 			err:  &transport.Error{Err: errors.Join(transport.ErrStalled, context.Canceled)},
 			want: storage.Error{Code: storage.Unavailable, Retryable: true},
 		},
-		{name: "too many open files", err: &transport.Error{Err: &net.OpError{
-			Op:  "dial",
-			Err: os.NewSyscallError("socket", syscall.EMFILE),
-		}}, want: storage.Error{
-			Code:      storage.RateLimited,
-			Retryable: true,
-			Hint:      "raise the limit of open files (ulimit -n), or make fewer calls at once",
-		}},
+		{
+			name: "too many open files",
+			err: &transport.Error{Err: &net.OpError{
+				Op:  "dial",
+				Err: os.NewSyscallError("socket", syscall.EMFILE),
+			}},
+			want: storage.Error{
+				Code:      storage.RateLimited,
+				Retryable: true,
+				Hint:      "raise the limit of open files (ulimit -n), or make fewer calls at once",
+			},
+		},
 		{
 			name: "a dropped connection",
 			err:  &net.OpError{Op: "read", Err: errSent},
@@ -243,7 +247,8 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Err = tt.err
-			require.Equal(t, &tt.want, WithoutResponse(tt.err, false))
+			const sent = false
+			require.Equal(t, &tt.want, WithoutResponse(tt.err, sent))
 		})
 	}
 }
