@@ -132,13 +132,16 @@ func TestRepairAllCopiesMarkersOfFolders(t *testing.T) {
 	}
 }
 
-// A store with folder markers and a directory can swap roles and swap back.
+// A store with folder markers and a directory, which has none, can swap roles and swap back. RepairAll ignores the
+// marker in both roles.
 func TestSwapWithMarkersOfFolders(t *testing.T) {
+	// The primary has the marker "a/" and an object. RepairAll has copied the object to the directory.
 	p := newMarkedPair(t, "memory", "directory")
 	foldermarker.Plant(t, p.primary, "a/", "a/b")
 	_, err := mirror.RepairAll(t.Context(), p.b)
 	require.NoError(t, err)
 
+	// Swap the roles, and swap them back. RepairAll changes nothing.
 	swapped := newMirror(t, p.second, engine.New(p.primary))
 	for _, b := range []storage.Bucket{swapped, p.b} {
 		report, err := mirror.RepairAll(t.Context(), b)
@@ -175,10 +178,13 @@ func TestRemoveMarkerOfFolder(t *testing.T) {
 			_, err := mirror.RepairAll(t.Context(), p.b)
 			require.NoError(t, err)
 
+			// A removal of the marker reaches both stores.
 			require.NoError(t, p.b.Remove(t.Context(), "a/"))
 			require.Empty(t, objectsOf(t, p.primary))
 			require.Empty(t, objectsOf(t, p.second))
 
+			// The driver writes the marker, because the engine refuses its key. With Sync, the write has ended in both
+			// stores when Put returns, so that its note must be gone.
 			layer := newLayer(t, engine.New(p.second), mirror.Config{Sync: true})
 			_, err = layer(p.primary).Put(t.Context(), &driver.PutRequest{Key: "a/", Body: strings.NewReader("")})
 			require.NoError(t, err)

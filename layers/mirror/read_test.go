@@ -302,40 +302,43 @@ func TestCircuitOfStalledPrimary(t *testing.T) {
 
 // After three reads have failed because their deadlines were earlier than Config.Stall, reads use the second store.
 func TestCircuitOpensByDeadlines(t *testing.T) {
-	timeoutAfter := func(timeout time.Duration) func(ctx context.Context) (context.Context, context.CancelFunc) {
-		return func(ctx context.Context) (context.Context, context.CancelFunc) {
-			return context.WithTimeout(ctx, timeout)
-		}
-	}
-	cancelAfterSecond := func(ctx context.Context) (context.Context, context.CancelFunc) {
-		ctx, cancel := context.WithCancel(ctx)
-		time.AfterFunc(time.Second, cancel)
-		return ctx, cancel
-	}
+	const stall = 5 * time.Second
 	const reads = 20
 	tests := []struct {
 		name         string
-		limitTime    func(ctx context.Context) (context.Context, context.CancelFunc)
-		wantFailures int // of the reads
+		limit        time.Duration // after which the context of a read ends
+		isCanceled   bool          // the context is canceled then, and has no deadline
+		wantFailures int           // of the reads
 	}{
 		// After three deadlines, the primary counts as failed, and the second store is read.
-		{name: "a deadline before Config.Stall", limitTime: timeoutAfter(time.Second), wantFailures: 3},
+		{name: "a deadline before Config.Stall", limit: time.Second, wantFailures: 3},
 		// The mirror reads the second store within the deadline.
-		{name: "a deadline after Config.Stall", limitTime: timeoutAfter(time.Minute), wantFailures: 0},
+		{name: "a deadline after Config.Stall", limit: time.Minute, wantFailures: 0},
 		// The primary never counts as failed by these.
-		{name: "no time to respond", limitTime: timeoutAfter(time.Millisecond), wantFailures: reads},
-		{name: "callers that give up, which is no deadline", limitTime: cancelAfterSecond, wantFailures: reads},
+		{name: "no time to respond", limit: time.Millisecond, wantFailures: reads},
+		{
+			name:         "callers that give up, which is no deadline",
+			limit:        time.Second,
+			isCanceled:   true,
+			wantFailures: reads,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				p := newPair(t, mirror.Config{Stall: 5 * time.Second, Probe: time.Minute})
+				p := newPair(t, mirror.Config{Stall: stall, Probe: time.Minute})
 				put(t, p.mirror, "a", "text")
 				p.inPrimary.Set(faults.Stall(faults.Any))
 
+				// A read that succeeds comes from the second store.
 				failures := 0
 				for range reads {
-					ctx, cancel := tt.limitTime(t.Context())
+					ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
+					if tt.isCanceled {
+						cancel()
+						ctx, cancel = context.WithCancel(t.Context())
+						time.AfterFunc(tt.limit, cancel)
+					}
 					_, attrs, err := storage.ReadAll(ctx, p.mirror, "a")
 					cancel()
 					if err != nil {

@@ -358,8 +358,10 @@ func TestRepairAfterMinuteOfFailures(t *testing.T) {
 			config := mirror.Config{Stall: time.Second, Probe: 2 * time.Second}
 			p := newPair(t, config, storage.WithRetry(storage.RetryPolicy{Attempts: 3}))
 			const writers = 20
-			var sums [4]struct{ certain, uncertain atomic.Int64 } // how often one was added to each sum
-			possibleTexts := make([][]string, writers)            // of each writer's object; "" means that it is gone
+			possibleTexts := make([][]string, writers) // of each writer's object; "" means that it is gone
+
+			// Four objects have a sum each. A writer has certainly added one to a sum, or may have done so.
+			var sums [4]struct{ certain, uncertain atomic.Int64 }
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 
