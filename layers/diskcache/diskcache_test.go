@@ -368,18 +368,22 @@ func (o oneRevision) Get(ctx context.Context, r *driver.GetRequest) (*storage.At
 
 // Blocks of one revision of an object are never used for another one.
 func TestGetOtherRevisionHasOtherBlocks(t *testing.T) {
+	// The cache has the blocks of the old revision when the object is replaced.
 	f := newFixture(t, Config{})
 	old := f.put(t, "a", content(3000))
 	f.readAll(t, old)
 	current := f.put(t, "a", otherContent(3000))
 
+	// A read of the old revision fails, although its blocks are on the disk.
 	_, err := f.Download(t.Context(), "a", storage.IfRevision(old.Revision))
 	require.Equal(t, storage.PreconditionFailed, storage.CodeOf(err))
 
+	// A read of the current revision gets its bytes from the store.
 	got, requests := f.readAll(t, current)
 	require.Equal(t, 1, requests.gets)
 	require.Equal(t, otherContent(3000), got)
 
+	// A removed object is not found, although its blocks are on the disk.
 	require.NoError(t, f.Remove(t.Context(), "a"))
 	_, err = f.Download(t.Context(), "a", storage.IfRevision(current.Revision))
 	require.Equal(t, storage.ObjectNotFound, storage.CodeOf(err))
@@ -596,7 +600,8 @@ func TestOpenByProcesses(t *testing.T) {
 			readers.Go(func() {
 				for i := range testserver.Sample(int64(50), 150) {
 					// The factors scatter the ranges over all blocks from which a whole range can be read.
-					block := (i*7 + int64(number*reader)*13) % (objectBlocks - 3)
+					const firstBlocks = objectBlocks - 3
+					block := (i*7 + int64(number*reader)*13) % firstBlocks
 					offset := block * blockBytes
 					data, _, err := storage.ReadAll(t.Context(), process, "a",
 						storage.IfRevision(attrs.Revision), storage.WithRange(offset, length))
@@ -615,9 +620,10 @@ func TestOpenByProcesses(t *testing.T) {
 	}
 
 	// Both other processes read one block, which at most one of them must fetch.
-	_, reqs1 := processes[1].read(t, attrs, 0, blockBytes)
-	_, reqs2 := processes[2].read(t, attrs, 0, blockBytes)
-	require.LessOrEqual(t, reqs1.gets+reqs2.gets, 1, "a block that one process has fetched serves the other")
+	_, requestsOfOne := processes[1].read(t, attrs, 0, blockBytes)
+	_, requestsOfOther := processes[2].read(t, attrs, 0, blockBytes)
+	gets := requestsOfOne.gets + requestsOfOther.gets
+	require.LessOrEqual(t, gets, 1, "a block that one process has fetched serves the other")
 }
 
 // Several buckets use one store through a shared driver. Its Close does nothing, so that the store stays open for
