@@ -49,9 +49,10 @@ var methods = map[string]string{
 	"DeleteBucket": "service", "ListBuckets": "service", "Credentials": "service",
 }
 
-// Each method of a driver is in the file of the same name in all drivers. All other files are listed in the map named
-// own.
+// A reader finds the same subject in the same file of each driver. So each method of a driver is in a file of one
+// name in all drivers. A file that only one driver has is listed in the map named own.
 func TestDriverFilesOfOneSubject(t *testing.T) {
+	// The directory of a driver has files of a shared subject, and files of its own.
 	for directory, names := range own {
 		t.Run(directory, func(t *testing.T) {
 			var special []string
