@@ -51,6 +51,7 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 		"fails":              faults.Fail,
 		"loses its response": faults.DropResponse,
 	}
+	// A mode is a configuration, an action is an operation, and a start is what the stores have at first.
 	for _, m := range testserver.Sample(modes[:1], modes) {
 		for _, a := range actions {
 			lacksFeature := a.needs&m.lacks != 0
@@ -61,8 +62,11 @@ func TestRequestFailureIsRepeated(t *testing.T) {
 				for fault, rule := range rules {
 					what := fmt.Sprintf("%s, %s%s: a request %s", a.name, s.name, m.name, fault)
 					synctest.Test(t, func(t *testing.T) {
-						failEachRequest(t, what+" in the old store", s, m, a, rule, true)
-						failEachRequest(t, what+" in the new store", s, m, a, rule, false)
+						// failEachRequest runs the operation once for each of its requests to one store. The rule
+						// applies to this request.
+						const inOld = true
+						failEachRequest(t, what+" in the old store", s, m, a, rule, inOld)
+						failEachRequest(t, what+" in the new store", s, m, a, rule, !inOld)
 					})
 				}
 			}

@@ -533,7 +533,7 @@ func TestTagsOfMovingObject(t *testing.T) {
 	for _, name := range []string{"tags", "set tags"} {
 		for _, m := range modes {
 			synctest.Test(t, func(t *testing.T) {
-				// Kill the removal at each of its calls in turn.
+				// Kill the removal at its first call, at its second one, and so on, until it makes fewer calls.
 				hasCall := true
 				for killAt := 1; hasCall; killAt++ {
 					w, had := newScene(t, inOld, m)
@@ -541,7 +541,10 @@ func TestTagsOfMovingObject(t *testing.T) {
 						w.run(t, find("finish"), &hold{})
 						hasCall = w.run(t, find("remove"), &hold{at: killAt, killed: true})
 					}
-					w.run(t, find(name), &hold{at: 2, then: moveAndRemove}) // before its second call
+					const secondCall = 2
+					w.run(t, find(name), &hold{at: secondCall, then: moveAndRemove})
+
+					// judge looks for an order of the operations that explains all results.
 					w.judge(t, had, fmt.Sprintf("%s%s, killed at call %d", name, m.name, killAt))
 				}
 			})
@@ -555,12 +558,17 @@ func TestTagsOfMovingObject(t *testing.T) {
 func TestOperationsBesideEachOther(t *testing.T) {
 	every := intFromEnv(t, "OMNIBUCKET_EVERY", testserver.Sample(96, 24))
 	seed := intFromEnv(t, "OMNIBUCKET_SEED", 1)
+
+	// A start says what both stores have, and a mode is a configuration of the overlay.
 	for i, s := range starts {
 		for _, m := range modes {
 			t.Run(s.name+m.name, func(t *testing.T) {
 				t.Parallel()
+
+				// A draw selects one of so many cases at random.
 				d := draw{random: rand.New(rand.NewPCG(uint64(seed), uint64(i))), every: every}
 				synctest.Test(t, func(t *testing.T) {
+					// Only these actions are possible, because the new store of the mode lacks some features.
 					lacksFeature := func(a action) bool { return a.needs&m.lacks != 0 }
 					possible := slices.DeleteFunc(slices.Clone(actions), lacksFeature)
 					for _, outer := range possible {

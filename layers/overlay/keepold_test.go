@@ -91,7 +91,8 @@ func TestKeepOldIsAWayBack(t *testing.T) {
 	require.Equal(t, map[string]string{"is": "new"}, tags)
 }
 
-// Finish removes no tombstones if it cannot move an object.
+// A tombstone in the new store hides a removed object of the old store. Finish removes no tombstones if it cannot move
+// an object, because the old store is still needed.
 func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	old := memstore.New()
 	d := memstore.NewDriver(memstore.Config{})
@@ -102,6 +103,7 @@ func TestTombstonesStayUntilAllHasMoved(t *testing.T) {
 	b := engine.New(d, driver.WithLayer(injector.Layer()), driver.WithLayer(layer))
 	require.NoError(t, b.Remove(t.Context(), "gone"))
 
+	// The object "left" cannot move. The object "gone" must stay hidden.
 	injector.Set(faults.Fail(faults.Put).ForKey("left").WithError(storage.PermissionDenied))
 	_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
 	require.ErrorIs(t, err, storage.PermissionDenied)
