@@ -28,7 +28,8 @@ func TestCheckRefusesLaterForms(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := argument.CheckForm("Read", "k", []byte(tt.text), 2)
+			const newestForm = 2
+			err := argument.CheckForm("Read", "k", []byte(tt.text), newestForm)
 			if !tt.isLater {
 				require.NoError(t, err)
 				return
