@@ -104,34 +104,34 @@ func TestFindContinuesAFile(t *testing.T) {
 	}
 
 	tests := map[string]struct {
-		written     int64                                 // bytes before the process died
-		damage      func(t *testing.T, data, mark string) // nil for none
-		mostFetched int64                                 // bytes that the continued download fetches at most
+		written        int64                                 // bytes before the process died
+		damage         func(t *testing.T, data, mark string) // of both files; nil for none
+		wantMaxFetched int64                                 // bytes that the continued download fetches at most
 	}{
 		"half of it": {
-			written:     20 * mib,
-			damage:      nil,
-			mostFetched: 20 * mib,
+			written:        20 * mib,
+			damage:         nil,
+			wantMaxFetched: 20 * mib,
 		},
 		"all of it": {
-			written:     size,
-			damage:      nil,
-			mostFetched: 8 * mib,
+			written:        size,
+			damage:         nil,
+			wantMaxFetched: 8 * mib,
 		},
 		"bytes that a power failure has lost": {
-			written:     20 * mib,
-			damage:      loseBytes,
-			mostFetched: 28 * mib,
+			written:        20 * mib,
+			damage:         loseBytes,
+			wantMaxFetched: 28 * mib,
 		},
 		"an end that was lost": {
-			written:     20 * mib,
-			damage:      loseEnd,
-			mostFetched: 34 * mib,
+			written:        20 * mib,
+			damage:         loseEnd,
+			wantMaxFetched: 34 * mib,
 		},
 		"a torn line": {
-			written:     20 * mib,
-			damage:      tearLine,
-			mostFetched: 28 * mib,
+			written:        20 * mib,
+			damage:         tearLine,
+			wantMaxFetched: 28 * mib,
 		},
 	}
 	for name, tt := range tests {
@@ -152,7 +152,7 @@ func TestFindContinuesAFile(t *testing.T) {
 			// Another process finds the file, and fetches what it lacks.
 			f := partfile.Find(partfile.System{}, target, object(body).Source)
 			require.NotNil(t, f)
-			require.LessOrEqual(t, writeMissing(t, f, body), tt.mostFetched)
+			require.LessOrEqual(t, writeMissing(t, f, body), tt.wantMaxFetched)
 
 			// The file has the whole body, and no other file is left.
 			require.NoError(t, f.Check())
@@ -296,8 +296,11 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(small, foreign), []byte("another's"), 0o644))
 	leavePartFile(t, filepath.Join(large, "large"), newContent(), partSize)
 
-	// While the job lives, its three files stay, beside the file of the other program.
-	sweepAll(t, dir, false)
+	// While the job lives, its three files stay, beside the file of the other program. sweepAll removes the files of
+	// dead processes, and partial files only if it may.
+	const keepPartial = true
+	const removePartial = false
+	sweepAll(t, dir, removePartial)
 	require.Len(t, listNames(t, small), 4)
 
 	// The mark of the job stays as a killed process leaves it.
@@ -310,7 +313,7 @@ func TestSweepRemovesWhatDeadProcessesLeave(t *testing.T) {
 
 	// Now the files of the job are removed. The partial file of the large file and its mark stay beside the directory
 	// b.
-	sweepAll(t, dir, true)
+	sweepAll(t, dir, keepPartial)
 	require.Equal(t, []string{foreign}, listNames(t, small))
 	require.NoFileExists(t, mark)
 	require.Len(t, listNames(t, large), 3, "a partial file that may be continued must stay")

@@ -70,7 +70,8 @@ func TestLaterFormIsLeftAlone(t *testing.T) {
 	path := filepath.Join(dir, "k")
 	require.Nil(t, partfile.Find(partfile.System{}, path, object(nil).Source))
 
-	sweepAll(t, dir, false)
+	const keepPartial = false
+	sweepAll(t, dir, keepPartial)
 	require.Len(t, listNames(t, dir), len(laterFiles))
 }
 
@@ -84,13 +85,14 @@ func TestStoredFormsHaveGoldenFiles(t *testing.T) {
 	// A download of k is killed after its first four bytes.
 	f, err := partfile.Create(partfile.System{}, filepath.Join(dir, "k"), 0o644)
 	require.NoError(t, err)
-	require.NoError(t, f.Record(object([]byte("text more")), true))
+	const sync = true
+	require.NoError(t, f.Record(object([]byte("text more")), sync))
 	_, err = f.WriteAt([]byte("text"), 0)
 	require.NoError(t, err)
 	f.Keep()
 
 	// A job has one small file.
-	job := partfile.NewJob(partfile.System{}, dir, true)
+	job := partfile.NewJob(partfile.System{}, dir, sync)
 	defer job.Close()
 	small, _, err := job.Create(filepath.Join(dir, "small"), 0o644)
 	require.NoError(t, err)
