@@ -199,8 +199,10 @@ func TestWriteNeverReadsLaggingStore(t *testing.T) {
 	}
 }
 
-// If a copy is made by a download and an upload, the download does not read an old object from a mirror's second store.
+// The second store of a mirror may lag: it has an old object that the primary has replaced. While the primary fails,
+// a copy by a download and an upload does not write the content of the old object.
 func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
+	// Only these writes can be made by a download and an upload.
 	isCopy := func(write readingWrite) bool {
 		return strings.HasPrefix(write.name, "Copy") || write.name == "Append"
 	}
@@ -211,6 +213,7 @@ func TestStreamCopyNeverReadsLaggingStore(t *testing.T) {
 		}
 	}
 
+	// The bucket is a mirror that lags, and makes each copy by a download and an upload.
 	copyByDownload := func(c storage.Core) storage.Core { return streaming{c} }
 	openLagging := func(s *laggingStack) storage.Bucket {
 		b, err := storage.Wrap(s.bucket(s.lagging()), copyByDownload)

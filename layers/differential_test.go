@@ -14,9 +14,11 @@ import (
 	"github.com/omnibucket/storage/storagetest/differential"
 )
 
-// Random calls have the same results through a layer as on a store in memory.
+// These layers do not change what a bucket returns. So random calls of a bucket with a layer, which differential.Run
+// makes, have the same results as on a store in memory.
 func TestRandomCallsAsInMemory(t *testing.T) {
-	// In the middle of the calls, a bucket without a layer becomes the old store of an overlay.
+	// The first half of the calls fills a bucket without a layer. Then it becomes the old store of an overlay, which
+	// gets the other calls.
 	openWithoutLayer := func(_ *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		return memstore.New(opts...)
 	}

@@ -24,8 +24,8 @@ func openShared(d driver.Driver) func(opts ...storage.OpenOption) storage.Bucket
 	return func(opts ...storage.OpenOption) storage.Bucket { return engine.New(d, opts...) }
 }
 
-// A layer may be added to a bucket that keeps replaced and removed objects. They are kept in the store itself,
-// also after the layer is removed.
+// A bucket may keep the versions of objects that are replaced or removed. If it has a layer, too, the store itself
+// keeps the versions, so that they are still there without the layer.
 func TestLayersKeepOptionsOfStore(t *testing.T) {
 	stores := map[string]func(t *testing.T) driver.Driver{
 		"memory": func(*testing.T) driver.Driver { return memstore.NewDriver(memstore.Config{}) },
@@ -92,7 +92,7 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 		for store, newStore := range stores {
 			for layer, newLayer := range layers {
 				t.Run(tt.name+" "+store+" "+layer, func(t *testing.T) {
-					// Through the layer, the object is replaced and then removed.
+					// Replace and remove an object through the layer. Each call of open opens the same store.
 					open := openShared(newStore(t))
 					layered := open(tt.option, driver.WithLayer(newLayer(t)))
 					for _, text := range []string{"first", "second"} {
@@ -101,7 +101,8 @@ func TestLayersKeepOptionsOfStore(t *testing.T) {
 					}
 					require.NoError(t, layered.Remove(t.Context(), "a"))
 
-					// Without the layer, both versions are still there.
+					// Without the layer, both versions are still there, and objects can have a legal hold if the option
+					// permits it.
 					withoutLayer := open(storage.WithVersioning(true))
 					if tt.supportsHold {
 						setLegalHold(t, withoutLayer)

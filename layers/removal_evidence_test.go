@@ -122,8 +122,8 @@ func (s withAlias) Driver(name string) (driver.Driver, error) {
 	return s.ServiceDriver.Driver(name)
 }
 
-// A job from a mirror to its second store is refused, even if the second store misses a write or the primary has
-// lost an object.
+// A job from a mirror to its second store is refused, because both ends are one place. A move would remove what it has
+// copied, and a job with WithDelete would remove objects that the primary has lost.
 func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 	tests := []struct {
 		name     string
@@ -183,7 +183,7 @@ func TestMirrorAndSecondStoreAreOnePlace(t *testing.T) {
 			require.ErrorContains(t, err, tt.wantText)
 			require.ErrorContains(t, err, tt.wantHint)
 
-			// When the second store works again, it has all objects.
+			// The job has removed nothing. When the second store works again, it has all objects.
 			inSecond.Set()
 			_, err = mirror.Repair(t.Context(), ts.mirror("first", "second"))
 			require.NoError(t, err)
@@ -252,6 +252,7 @@ func TestShardOfNestedSourceRemovesNothing(t *testing.T) {
 			ts.store("first", "z/b", "b")
 			src := storage.Prefixed(wrapped.Unknown(t, ts.bucket("first")), "z/")
 
+			// One shard has the keys below "m", and the other one has the rest. The job may fail.
 			_, _ = transfer.Sync(t.Context(), transfer.Bucket(ts.served("first")), transfer.Bucket(src),
 				transfer.WithDelete(), transfer.WithShard(shard, shards), transfer.WithShardBounds("m"))
 			require.Equal(t, map[string]bool{"a": true, "b": true}, ts.stored())
@@ -334,7 +335,12 @@ func prefixed(b storage.Bucket, prefix string) storage.Bucket {
 // A job is refused if one end is a server of a bucket with a layer, and the other end is the layer's second store. The
 // job stores a small test object to find this out, and the layer recognizes that object by its key.
 func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
+	// Each job between these two ends would remove objects.
 	keys := []string{"a/f1", "a/f2", "f1", "a/a/f1"}
+	jobs := map[string][]transfer.Option{
+		"delete": {transfer.WithDelete()},
+		"move":   {transfer.WithMove()},
+	}
 	newLayers := map[string]func(second storage.Bucket) (driver.Layer, error){
 		"overlay": func(second storage.Bucket) (driver.Layer, error) {
 			return overlay.New(second, overlay.Config{})
@@ -350,10 +356,7 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 	}
 	for name, tt := range prefixes {
 		for kind, newLayer := range newLayers {
-			for job, opts := range map[string][]transfer.Option{
-				"delete": {transfer.WithDelete()},
-				"move":   {transfer.WithMove()},
-			} {
+			for job, opts := range jobs {
 				t.Run(fmt.Sprintf("%s, %s, %s", kind, job, name), func(t *testing.T) {
 					second := memstore.New()
 					layer, err := newLayer(second)
@@ -374,12 +377,15 @@ func TestServedLayerAndSecondStoreAreOnePlace(t *testing.T) {
 					dst := wrapped.Bucket(t, wrapped.Unknown(t, served), func(c storage.Core) storage.Core {
 						return server{c}
 					})
+
+					// The source accepts no uploads, so that the test object can only go to the destination.
 					src := newRefusingUploads(t, second)
 
 					_, err = transfer.Sync(t.Context(), transfer.Bucket(prefixed(dst, tt.dst)),
 						transfer.Bucket(prefixed(src, tt.src)), opts...)
 					require.ErrorIs(t, err, storage.InvalidArgument)
 
+					// The second store has the objects that it had before.
 					var remaining []string
 					for entry, err := range second.List(t.Context()) {
 						require.NoError(t, err)

@@ -27,68 +27,71 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 	}
 	jobs := map[string][]transfer.Option{"delete": {transfer.WithDelete()}, "move": {transfer.WithMove()}}
 	tests := map[string]struct {
-		from, at string // the mount
-		dst, src string
-		opts     []transfer.Option
-		want     error
+		mounted    string // directory that is mounted at mountPoint, too
+		mountPoint string
+		dst        string
+		src        string
+		opts       []transfer.Option
+		wantErr    error
 	}{
 		"the source in the destination": {
-			from: "data",
-			at:   "outer/z",
-			dst:  "outer",
-			src:  "data",
-			want: storage.InvalidArgument,
+			mounted:    "data",
+			mountPoint: "outer/z",
+			dst:        "outer",
+			src:        "data",
+			wantErr:    storage.InvalidArgument,
 		},
 		"the destination in the source": {
-			from: "data",
-			at:   "outer/z",
-			dst:  "data",
-			src:  "outer",
-			want: storage.InvalidArgument,
+			mounted:    "data",
+			mountPoint: "outer/z",
+			dst:        "data",
+			src:        "outer",
+			wantErr:    storage.InvalidArgument,
 		},
 		"at the destination's path": {
-			from: "data",
-			at:   "outer",
-			dst:  "outer",
-			src:  "data",
-			want: storage.InvalidArgument,
+			mounted:    "data",
+			mountPoint: "outer",
+			dst:        "outer",
+			src:        "data",
+			wantErr:    storage.InvalidArgument,
 		},
 		"a part of the source in the destination": {
-			from: "data/sub",
-			at:   "outer/z",
-			dst:  "outer",
-			src:  "data",
-			want: storage.InvalidArgument,
+			mounted:    "data/sub",
+			mountPoint: "outer/z",
+			dst:        "outer",
+			src:        "data",
+			wantErr:    storage.InvalidArgument,
 		},
-		"that part excluded": {
-			from: "data/sub",
-			at:   "outer/z",
-			dst:  "outer",
-			src:  "data",
-			opts: []transfer.Option{transfer.WithExclude("/z/")},
-			want: nil,
+		"a part of the source in the destination, which is excluded": {
+			mounted:    "data/sub",
+			mountPoint: "outer/z",
+			dst:        "outer",
+			src:        "data",
+			opts:       []transfer.Option{transfer.WithExclude("/z/")},
+			wantErr:    nil,
 		},
-		"that part excluded in the source only": {
-			from: "data/sub",
-			at:   "outer/z",
-			dst:  "outer",
-			src:  "data",
-			opts: []transfer.Option{transfer.WithExclude("/sub/")},
-			want: storage.InvalidArgument,
+		"a part of the source in the destination, which is excluded in the source only": {
+			mounted:    "data/sub",
+			mountPoint: "outer/z",
+			dst:        "outer",
+			src:        "data",
+			opts:       []transfer.Option{transfer.WithExclude("/sub/")},
+			wantErr:    storage.InvalidArgument,
 		},
 		"another directory in the destination": {
-			from: "third",
-			at:   "outer/z",
-			dst:  "outer",
-			src:  "data",
-			want: nil,
+			mounted:    "third",
+			mountPoint: "outer/z",
+			dst:        "outer",
+			src:        "data",
+			wantErr:    nil,
 		},
 	}
 	for name, tt := range tests {
-		for dstName, dst := range newEnds {
-			for srcName, src := range newEnds {
-				for job, opts := range jobs {
-					t.Run(name+"/"+job+"/"+dstName+" from "+srcName, func(t *testing.T) {
+		for dstKind, newDst := range newEnds {
+			for srcKind, newSrc := range newEnds {
+				for job, jobOpts := range jobs {
+					t.Run(name+"/"+job+"/"+dstKind+" from "+srcKind, func(t *testing.T) {
+						// Make three directories, and the mount.
 						top := t.TempDir()
 						for path, text := range map[string]string{
 							"data/a":     "a",
@@ -100,16 +103,19 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 							require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 							require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 						}
-						bindmount.Make(t, filepath.Join(top, tt.from), filepath.Join(top, tt.at))
-						target := dst(t, filepath.Join(top, tt.dst))
-						source := src(t, filepath.Join(top, tt.src))
+						bindmount.Make(t, filepath.Join(top, tt.mounted), filepath.Join(top, tt.mountPoint))
 
-						_, err := transfer.Sync(t.Context(), target, source, append(opts, tt.opts...)...)
-						require.ErrorIs(t, err, tt.want)
-						if tt.want != nil {
+						// A job that is refused changes nothing in "data".
+						dst := newDst(t, filepath.Join(top, tt.dst))
+						src := newSrc(t, filepath.Join(top, tt.src))
+						_, err := transfer.Sync(t.Context(), dst, src, append(jobOpts, tt.opts...)...)
+						require.ErrorIs(t, err, tt.wantErr)
+						if tt.wantErr != nil {
 							require.FileExists(t, filepath.Join(top, "data/a"))
 							require.FileExists(t, filepath.Join(top, "data/sub/b"))
 						}
+
+						// Each file of "data" is still there, or in "outer".
 						for _, key := range []string{"a", "sub/b"} {
 							if _, err := os.Stat(filepath.Join(top, "data", key)); err != nil {
 								require.FileExists(t, filepath.Join(top, "outer", key))

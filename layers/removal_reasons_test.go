@@ -304,7 +304,7 @@ func (ts *testStores) requirePermitted(b storage.Bucket, call removalCall, distu
 // more. A function that is killed and then repeated removes the rest.
 func TestReasonsNeverRemoveMore(t *testing.T) {
 	testserver.Slow(t)
-	const maxCalls = 40 // at most as many calls are made before the function is killed
+	const maxCalls = 40 // of a store before the function is killed
 	random := rand.New(rand.NewPCG(20261128, 68))
 
 	for i, row := range reasonTable() {
@@ -326,12 +326,16 @@ func TestReasonsNeverRemoveMore(t *testing.T) {
 
 		t.Run(fmt.Sprintf("%s/killed at call %d", row, callsBefore), func(t *testing.T) {
 			ts, b, call := row.newReason(t)
+
+			// In the first run, all calls of a store fail from one call on, as if the function were killed.
 			killLater := func() {
-				ts.dead.Store(ts.calls.Load() + callsBefore + 1) // all calls from this one on fail
+				ts.dead.Store(ts.calls.Load() + callsBefore + 1)
 			}
 			_ = ts.requirePermitted(b, call, killLater)
-			// The second run is not killed.
-			_ = ts.requirePermitted(b, call, func() {})
+
+			// In the second run, no call fails.
+			disturbNothing := func() {}
+			_ = ts.requirePermitted(b, call, disturbNothing)
 		})
 	}
 }
@@ -342,13 +346,17 @@ func TestReasonsRemove(t *testing.T) {
 	for _, reason := range reasonsToRemove {
 		for _, kind := range []string{"memory", "directory"} {
 			if kind == "memory" && reason.kind == inStores {
-				continue
+				continue // a store in memory has no directory
 			}
 			t.Run(reason.name+"/"+kind, func(t *testing.T) {
-				// The function removes objects of the store "first", which has no layers.
+				// The function removes objects of the store "first", which has no layers. requirePermitted calls it,
+				// and checks what has disappeared.
 				ts, b, call := reasonRow{kind: kind, end: "first", reason: reason}.newReason(t)
-				err := ts.requirePermitted(b, call, func() {})
-				// The directory of the cache is then that of a store, or around it, which is refused.
+				disturbNothing := func() {}
+				err := ts.requirePermitted(b, call, disturbNothing)
+
+				// A function of the kind inStores has a cache in the directory of a store, or around it. This is
+				// refused.
 				if reason.kind == inStores {
 					require.ErrorIs(t, err, storage.InvalidArgument)
 					return

@@ -350,14 +350,18 @@ var wholeTable = os.Getenv("OMNIBUCKET_REMOVALS") == "all"
 
 const sampledRows = 7
 
-// No job removes the last copy of an object, whatever its source and destination are.
+// No job that removes objects, such as a move, removes the last copy of one, whatever its source and destination are.
 func TestJobsNeverRemoveTheLastCopy(t *testing.T) {
 	testserver.Slow(t)
+
+	// A row has a job, its source and destination, and the faults of listings. By default, only some rows are played.
 	for _, row := range removalTable() {
-		if !wholeTable && row.number%sampledRows != 0 {
+		isSampled := row.number%sampledRows == 0
+		if !wholeTable && !isSampled {
 			continue
 		}
 		t.Run(row.String(), func(t *testing.T) {
+			// requireKept runs the job, and requires that the stores still have what it must keep.
 			ts := row.newFilledStores(t)
 			failListings := func() {
 				ts.failing.Set(row.rules...)
