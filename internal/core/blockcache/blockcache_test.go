@@ -356,8 +356,11 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		var group sync.WaitGroup
 
 		// A read takes all memory for its block, and waits for the bytes.
+		got := make([]byte, 10)
+		var n int
+		var readErr error
 		group.Go(func() {
-			requireRead(t, cache, 0, 10)
+			n, readErr = cache.ReadAt(context.Background(), got, 0)
 		})
 		synctest.Wait()
 		require.Equal(t, int64(mib), memory.Used())
@@ -375,6 +378,11 @@ func TestCacheGivesABlockToATransfer(t *testing.T) {
 		// The bytes arrive, and the block is evicted at once.
 		close(object.held)
 		group.Wait()
+		require.NoError(t, readErr)
+		require.Equal(t, len(got), n)
+		want := make([]byte, len(got))
+		_, _ = numbers{}.ReadAt(want, 0)
+		require.Equal(t, want, got)
 		require.True(t, granted)
 		memory.Release(half)
 		require.Zero(t, memory.Used())
