@@ -93,7 +93,7 @@ func TestListReadsFewObjects(t *testing.T) {
 	for _, size := range []int{0, 71, 73, 100, 500, 1000, 1095, 1096, 5000} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			const objects = 1000
-			const maxHeads = 5 // on average, about one of the 1000 keys has a marker of this size
+			const maxHeads = 5 // on average, at most one of the 1000 keys has a marker of this size
 
 			// The new store has 1000 objects of the size, and no marker.
 			counter := faults.New()
