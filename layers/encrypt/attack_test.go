@@ -692,26 +692,25 @@ func TestPlainObjects(t *testing.T) {
 	layer, err := encrypt.New(encrypt.Config{Keys: keys, AllowPlain: true})
 	require.NoError(t, err)
 	b := engine.New(s.Driver, driver.WithLayer(layer))
-	ranges := []storage.Range{
-		{Offset: 0, Length: -1},
-		{Offset: 1, Length: 5},
-		{Offset: chunk - 1, Length: 3},
-		{Offset: 2 * chunk, Length: -1},
-		{Offset: 2*chunk + 4, Length: 1},
+	ranges := []struct {
+		offset int64
+		length int64 // -1 for all bytes up to the end
+		want   string
+	}{
+		{offset: 0, length: -1, want: content},
+		{offset: 1, length: 5, want: content[1:6]},
+		{offset: chunk - 1, length: 3, want: content[chunk-1 : chunk+2]},
+		{offset: 2 * chunk, length: -1, want: content[2*chunk:]},
+		{offset: 2*chunk + 4, length: 1, want: content[2*chunk+4:]},
 	}
 	for _, r := range ranges {
-		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(r.Offset, r.Length))
+		got, attrs, err := storage.ReadAll(t.Context(), b, "plain", storage.WithRange(r.offset, r.length))
 		require.NoError(t, err)
-
-		end := int64(len(content))
-		if r.Length >= 0 {
-			end = r.Offset + r.Length
-		}
-		require.Equal(t, content[r.Offset:end], string(got))
+		require.Equal(t, r.want, string(got))
 		require.Equal(t, int64(len(content)), attrs.Size)
 	}
 
-	// A copy onto itself encrypts it.
+	// A copy onto itself encrypts the object, so that it can be read without AllowPlain.
 	metadata := map[string]string{"k": "w"}
 	_, err = storage.Copy(t.Context(), b, "plain", b, "plain", storage.WithMetadata(metadata))
 	require.NoError(t, err)
