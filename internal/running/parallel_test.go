@@ -45,14 +45,15 @@ func pause() { time.Sleep(time.Second) }
 func TestEachStopsAtTheFirstFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const (
-			calls = 100
-			limit = 4
+			calls   = 100
+			limit   = 4 // calls at the same time
+			failing = 2 // number of the call that fails
 		)
 		var started, finished atomic.Int64
 		err := Each(t.Context(), calls, limit, func(ctx context.Context, i int) error {
 			started.Add(1)
 			defer finished.Add(1)
-			if i == 2 {
+			if i == failing {
 				return errBroken
 			}
 			<-ctx.Done()
