@@ -61,9 +61,10 @@ func TestBackupMustBeOtherPlace(t *testing.T) {
 	}
 }
 
-// Sync accepts a backup without folders, even if the destination has a folder with the same files as the top of the
-// source.
+// Sync refuses a backup that overlaps with the source or the destination. It accepts a new backup, which has no folders
+// yet, even if the destination has a folder with the same files as the top of the source.
 func TestBackupHasNoFoldersYet(t *testing.T) {
+	// The source and the destination have these files. So the top and the folder "old/" have the same file.
 	keys := []string{"index.html", "old/index.html"}
 	newFilledDir := func(t *testing.T, text string) string {
 		t.Helper()
@@ -84,6 +85,7 @@ func TestBackupHasNoFoldersYet(t *testing.T) {
 		require.FileExists(t, filepath.Join(backup, "old", "index.html"))
 	}
 
+	// In both cases, the backup is a directory that does not exist yet.
 	t.Run("a directory elsewhere", func(t *testing.T) {
 		b := wrapped.Unknown(t, memstore.New())
 		for _, key := range keys {
