@@ -247,8 +247,8 @@ func TestWithoutResponseOnTheNetwork(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.want.Err = tt.err
-			const sent = false
-			require.Equal(t, &tt.want, WithoutResponse(tt.err, sent))
+			const isInterrupted = false // only the error itself shows what happened
+			require.Equal(t, &tt.want, WithoutResponse(tt.err, isInterrupted))
 		})
 	}
 }
