@@ -37,8 +37,8 @@ func TestRender(t *testing.T) {
 	require.NoError(t, run(dir, &second))
 	require.Equal(t, first.String(), second.String())
 
-	// The tables have a column for each provider: its features and its counts. After them are the cases that were not
-	// proved, the suite of services, and the recorded exchanges.
+	// The tables have a column for each provider: its features and its counts. The page also has the cases that were
+	// not proved, the suite of services, and the recorded exchanges.
 	wantLines := []string{
 		"| | memory | s3 |",
 		"| streams in one request, unbuffered | yes | yes |",
