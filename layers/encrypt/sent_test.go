@@ -139,7 +139,7 @@ func TestPutPartAgainHasSameBytes(t *testing.T) {
 				require.Empty(t, d.reused, "one key has encrypted two bodies")
 				require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
 
-				// If a chunk that was sent has changed, the upload fails at its second attempt, and makes no object.
+				// If a chunk that was sent has changed, the upload fails at the second attempt of part 2, and makes no object.
 				if tt.want != "" {
 					require.ErrorContains(t, err, "has changed")
 					require.Equal(t, 3, d.attempts, "parts 1 and 2, and part 2 once more")
