@@ -215,8 +215,8 @@ func TestMirrorStoreIsGone(t *testing.T) {
 		require.ErrorIs(s.t, err, storage.PreconditionFailed)
 	})
 
-	// The stores "first" and "second" are a mirror at first. Each step names the primary, and then the second store. In
-	// the step busy, callers change objects.
+	// The stores "first" and "second" are a mirror at first. A step for a mirror names its primary first. In the step
+	// busy, callers change objects.
 	tests := []struct {
 		name  string
 		lost  string // a store that never comes back

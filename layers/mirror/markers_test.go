@@ -141,7 +141,7 @@ func TestSwapWithMarkersOfFolders(t *testing.T) {
 	_, err := mirror.RepairAll(t.Context(), p.b)
 	require.NoError(t, err)
 
-	// Swap the roles, and swap them back. RepairAll changes nothing.
+	// Swap the roles, and swap them back. Each store keeps its keys.
 	swapped := newMirror(t, p.second, engine.New(p.primary))
 	for _, b := range []storage.Bucket{swapped, p.b} {
 		report, err := mirror.RepairAll(t.Context(), b)
