@@ -14,7 +14,7 @@ import (
 
 // A caller may read the revision of an object in the old store, and use it with IfRevision after the object has moved.
 func TestRevisionHoldsAfterMove(t *testing.T) {
-	// These are the calls that take a revision.
+	// Each of these calls has the revision as its condition.
 	uses := map[string]func(t *testing.T, b storage.Bucket, revision string) error{
 		"Upload": func(t *testing.T, b storage.Bucket, revision string) error {
 			_, err := b.Upload(t.Context(), "k", strings.NewReader("next"), storage.IfRevision(revision))
