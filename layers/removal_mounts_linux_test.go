@@ -105,7 +105,7 @@ func TestMountedDirectoryIsOnePlace(t *testing.T) {
 						}
 						bindmount.Make(t, filepath.Join(top, tt.mounted), filepath.Join(top, tt.mountPoint))
 
-						// A job that is refused changes nothing in "data".
+						// A job that is refused removes nothing from "data".
 						dst := newDst(t, filepath.Join(top, tt.dst))
 						src := newSrc(t, filepath.Join(top, tt.src))
 						_, err := transfer.Sync(t.Context(), dst, src, append(jobOpts, tt.opts...)...)
