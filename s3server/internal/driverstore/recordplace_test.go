@@ -348,8 +348,8 @@ func (d withoutParts) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return page, nil
 }
 
-// SweepUploads removes an upload only if no part was sent for lifetime.IdleUpload, even if a listing lacks the records
-// of the latest parts.
+// SweepUploads removes an upload only if no part was sent for lifetime.IdleUpload. A listing that does not show the
+// latest parts yet must not make the upload look idle.
 func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -373,17 +373,18 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The clock of the store is ahead by the elapsed time.
 			elapsed := time.Duration(0)
 			now := func() time.Time { return time.Now().UTC().Add(elapsed) }
 			s := newStoreAt(t, tt.newService(t, now), now, "photos")
 			u := beginUpload(t, s, "photos")
 
-			// Send the last part shortly before the upload would be idle.
-			lastPart := lifetime.IdleUpload - lifetime.Day
-			elapsed = lastPart
+			// Send the last part a day before the upload would be idle.
+			timeOfLastPart := lifetime.IdleUpload - lifetime.Day
+			elapsed = timeOfLastPart
 			putPart(t, s, u, 2)
 
-			// The listing lacks part 2.
+			// Two days later, the listing still lacks part 2. The sweep keeps the upload.
 			r := recordsOf(t, s, "photos")
 			r.driver = withoutParts{r.driver}
 			elapsed = lifetime.IdleUpload + lifetime.Day
@@ -392,7 +393,7 @@ func TestSweepKeepsUploadIfListingLags(t *testing.T) {
 			require.NoError(t, err)
 
 			// Much later, the upload is idle even by the time of its last part.
-			elapsed = lastPart + lifetime.IdleUpload + lifetime.Day
+			elapsed = timeOfLastPart + lifetime.IdleUpload + lifetime.Day
 			_, err = s.Upload(t.Context(), "photos", "k", u.ID)
 			require.True(t, s3error.Is(err, "NoSuchUpload"), "%v", err)
 		})

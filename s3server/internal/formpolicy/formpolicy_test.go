@@ -132,18 +132,19 @@ func TestPolicyConditions(t *testing.T) {
 	}
 }
 
-// If the Content-Type of a form lists several types, each of them must meet the policy's condition.
+// If the Content-Type of a form lists several types, each of them must meet the policy's condition. Here, the condition
+// accepts only images.
 func TestPolicyTypeMayBeList(t *testing.T) {
 	tests := []struct {
 		name        string
-		value       string
+		contentType string
 		wantAllowed bool
 	}{
-		{name: "one type", value: "image/png", wantAllowed: true},
-		{name: "pictures", value: "image/jpg,image/png, image/gif", wantAllowed: true},
-		{name: "a page after a picture", value: "image/png,text/html"},
-		{name: "a page after a space", value: "image/png, text/html"},
-		{name: "a page in a parameter's quotes", value: `image/png;a=",text/html"`},
+		{name: "one type", contentType: "image/png", wantAllowed: true},
+		{name: "several images", contentType: "image/jpg,image/png, image/gif", wantAllowed: true},
+		{name: "HTML after an image", contentType: "image/png,text/html"},
+		{name: "HTML after an image and a space", contentType: "image/png, text/html"},
+		{name: "HTML in the quotes of a parameter", contentType: `image/png;a=",text/html"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,9 +152,9 @@ func TestPolicyTypeMayBeList(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(conditions))
 			require.NoError(t, err)
 
-			// A comma in another field than Content-Type does not separate values.
+			// A comma in another field than Content-Type does not separate values. The key "a,b" meets its condition.
 			names := []string{"content-type", "key"}
-			fields := map[string]string{"content-type": tt.value, "key": "a,b"}
+			fields := map[string]string{"content-type": tt.contentType, "key": "a,b"}
 			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
 			isAllowed := err == nil
 			require.Equal(t, tt.wantAllowed, isAllowed, err)

@@ -318,54 +318,55 @@ func TestProperties(t *testing.T) {
 // Check refuses the headers of other operations and, if it is strict, also unknown headers that begin with X-Amz-.
 func TestOperationHeaders(t *testing.T) {
 	tests := []struct {
-		name      string
-		operation string
-		header    string
-		lenient   string // the code of the error of a lenient server, or ""
-		strict    string // the code of the error of a strict server, or ""
+		name        string
+		operation   string
+		header      string
+		wantLenient string // the code of the error of a lenient server, or ""
+		wantStrict  string // the code of the error of a strict server, or ""
 	}{
 		{name: "header of every operation", operation: "GetBucketAcl", header: "X-Amz-Date"},
 		{name: "header of the operation", operation: "PutObject", header: "X-Amz-Storage-Class"},
 		{name: "metadata", operation: "PutObject", header: "X-Amz-Meta-A"},
 		{
-			name:      "metadata of a read",
-			operation: "GetObject",
-			header:    "X-Amz-Meta-A",
-			lenient:   "NotImplemented",
-			strict:    "NotImplemented",
+			name:        "metadata of a read",
+			operation:   "GetObject",
+			header:      "X-Amz-Meta-A",
+			wantLenient: "NotImplemented",
+			wantStrict:  "NotImplemented",
 		},
 		{
-			name:      "header of another operation",
-			operation: "GetObject",
-			header:    "X-Amz-Storage-Class",
-			lenient:   "NotImplemented",
-			strict:    "NotImplemented",
+			name:        "header of another operation",
+			operation:   "GetObject",
+			header:      "X-Amz-Storage-Class",
+			wantLenient: "NotImplemented",
+			wantStrict:  "NotImplemented",
 		},
 		{
-			name:      "checksum of a document",
+			name:      "checksum of the XML document in the body",
 			operation: "PutBucketWebsite",
 			header:    "X-Amz-Checksum-Crc32",
 		},
 		{
-			name:      "header of S3 that the server does not support",
-			operation: "PutObject",
-			header:    "X-Amz-Mfa",
-			lenient:   "NotImplemented",
-			strict:    "NotImplemented",
+			name:        "header of S3 that the server does not support",
+			operation:   "PutObject",
+			header:      "X-Amz-Mfa",
+			wantLenient: "NotImplemented",
+			wantStrict:  "NotImplemented",
 		},
 		{
-			name:      "unknown header with the prefix of S3",
-			operation: "PutObject",
-			header:    "X-Amz-Color",
-			strict:    "NotImplemented",
+			name:       "unknown header with the prefix of S3",
+			operation:  "PutObject",
+			header:     "X-Amz-Color",
+			wantStrict: "NotImplemented",
 		},
 		{name: "unknown header", operation: "PutObject", header: "X-Color"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := header(tt.header, "x")
-			requireCode(t, tt.lenient, headers.Check(tt.operation, h, false))
-			requireCode(t, tt.strict, headers.Check(tt.operation, h, true))
+			const strict = true
+			requireCode(t, tt.wantLenient, headers.Check(tt.operation, h, !strict))
+			requireCode(t, tt.wantStrict, headers.Check(tt.operation, h, strict))
 		})
 	}
 }

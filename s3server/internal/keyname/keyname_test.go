@@ -48,37 +48,39 @@ func TestUnescapeRefuses(t *testing.T) {
 	}
 }
 
-// Over a provider, the name of an object is its key as far as the provider permits, so that other tools find it.
+// Over a provider, the name of an object is its key as far as the provider permits, so that other tools find it. A
+// segment of the key that the provider does not permit is escaped, and begins with "!%".
 func TestEscapeOfGateway(t *testing.T) {
-	// Each Naming says which unusual segments of a key the provider permits. The others are escaped, with the mark "!%".
+	// Each Naming says which unusual segments of a key the provider permits. Slash is for an empty first segment.
 	s3 := Naming{Empty: true, Slash: true, Others: true}
 	minio := Naming{Empty: true, Others: true}
 	azure := Naming{Empty: true, Slash: true}
 
-	tests := []struct{ key, s3, minio, azure string }{
-		{key: "dir/", s3: "dir/", minio: "dir/", azure: "dir/"},
-		{key: "a//b", s3: "a//b", minio: "a//b", azure: "a//b"},
-		{key: "/a", s3: "/a", minio: "!%/a", azure: "/a"},
-		{key: "/", s3: "/", minio: "!%/", azure: "/"},
-		{key: "//a", s3: "//a", minio: "!%//a", azure: "//a"},
-		{key: "a/./b", s3: "a/!%%2E/b", minio: "a/!%%2E/b", azure: "a/!%%2E/b"},
-		{key: "..", s3: "!%.%2E", minio: "!%.%2E", azure: "!%.%2E"},
-		{key: "end.", s3: "end.", minio: "end.", azure: "!%end%2E"},
-		{key: "tab\there", s3: "tab\there", minio: "tab\there", azure: "!%tab%09here"},
-		{key: `back\slash`, s3: `back\slash`, minio: `back\slash`, azure: "!%back%5Cslash"},
-		{key: "!%", s3: "!%!%25", minio: "!%!%25", azure: "!%!%25"},
-		{key: "b\xff", s3: "!%b%FF", minio: "!%b%FF", azure: "!%b%FF"},
+	tests := []struct{ key, wantS3, wantMinIO, wantAzure string }{
+		{key: "dir/", wantS3: "dir/", wantMinIO: "dir/", wantAzure: "dir/"},
+		{key: "a//b", wantS3: "a//b", wantMinIO: "a//b", wantAzure: "a//b"},
+		{key: "/a", wantS3: "/a", wantMinIO: "!%/a", wantAzure: "/a"},
+		{key: "/", wantS3: "/", wantMinIO: "!%/", wantAzure: "/"},
+		{key: "//a", wantS3: "//a", wantMinIO: "!%//a", wantAzure: "//a"},
+		{key: "a/./b", wantS3: "a/!%%2E/b", wantMinIO: "a/!%%2E/b", wantAzure: "a/!%%2E/b"},
+		{key: "..", wantS3: "!%.%2E", wantMinIO: "!%.%2E", wantAzure: "!%.%2E"},
+		{key: "end.", wantS3: "end.", wantMinIO: "end.", wantAzure: "!%end%2E"},
+		{key: "tab\there", wantS3: "tab\there", wantMinIO: "tab\there", wantAzure: "!%tab%09here"},
+		{key: `back\slash`, wantS3: `back\slash`, wantMinIO: `back\slash`, wantAzure: "!%back%5Cslash"},
+		{key: "!%", wantS3: "!%!%25", wantMinIO: "!%!%25", wantAzure: "!%!%25"},
+		{key: "b\xff", wantS3: "!%b%FF", wantMinIO: "!%b%FF", wantAzure: "!%b%FF"},
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
-			require.Equal(t, tt.s3, s3.Escape(tt.key))
-			requireKey(t, tt.key, s3, tt.s3)
+			// Each key has the wanted name, and the name leads back to the key.
+			require.Equal(t, tt.wantS3, s3.Escape(tt.key))
+			requireKey(t, tt.key, s3, tt.wantS3)
 
-			require.Equal(t, tt.minio, minio.Escape(tt.key))
-			requireKey(t, tt.key, minio, tt.minio)
+			require.Equal(t, tt.wantMinIO, minio.Escape(tt.key))
+			requireKey(t, tt.key, minio, tt.wantMinIO)
 
-			require.Equal(t, tt.azure, azure.Escape(tt.key))
-			requireKey(t, tt.key, azure, tt.azure)
+			require.Equal(t, tt.wantAzure, azure.Escape(tt.key))
+			requireKey(t, tt.key, azure, tt.wantAzure)
 		})
 	}
 

@@ -26,38 +26,38 @@ func textBody(text string, size int64) *state.Body {
 	return b
 }
 
-// The store in memory keeps a long body of known size in several pieces, and counts its bytes.
+// The store in memory keeps a long body in pieces if its size is announced, and counts the bytes that it holds.
 func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 	tests := []struct {
 		name       string
-		sentSize   int64  // the size of the body
-		size       int64  // the announced size, or -1 if it is unknown
-		wantPieces int    // the number of pieces that the store keeps
+		sent       int64  // bytes in the body
+		announced  int64  // bytes that the sender announces, or -1 if the size is unknown
+		limit      int64  // bytes that the store may hold, or 0 if there is no limit
+		wantPieces int    // pieces that the store keeps
 		wantCode   string // of the error, or ""
-		limit      int64  // the bytes that the store may hold, or 0 if there is no limit
 	}{
 		{name: "empty", wantPieces: 1},
-		{name: "one piece", sentSize: pieceSize, size: pieceSize, wantPieces: 1},
-		{name: "one piece and a byte", sentSize: pieceSize + 1, size: pieceSize + 1, wantPieces: 2},
-		{name: "two pieces", sentSize: 2 * pieceSize, size: 2 * pieceSize, wantPieces: 2},
-		{name: "unknown size", sentSize: 2*pieceSize + 1, size: -1, wantPieces: 1},
-		{name: "body shorter than announced", sentSize: pieceSize, size: 2 * pieceSize, wantCode: "IncompleteBody"},
+		{name: "one piece", sent: pieceSize, announced: pieceSize, wantPieces: 1},
+		{name: "one piece and a byte", sent: pieceSize + 1, announced: pieceSize + 1, wantPieces: 2},
+		{name: "two pieces", sent: 2 * pieceSize, announced: 2 * pieceSize, wantPieces: 2},
+		{name: "unknown size", sent: 2*pieceSize + 1, announced: -1, wantPieces: 1},
+		{name: "body shorter than announced", sent: pieceSize, announced: 2 * pieceSize, wantCode: "IncompleteBody"},
 		{
-			name:     "body longer than announced",
-			sentSize: 2*pieceSize + 1,
-			size:     2 * pieceSize,
-			wantCode: "IncompleteBody",
+			name:      "body longer than announced",
+			sent:      2*pieceSize + 1,
+			announced: 2 * pieceSize,
+			wantCode:  "IncompleteBody",
 		},
-		{name: "announced size above the limit", sentSize: 1, size: 3, limit: 2, wantCode: "XMinioStorageFull"},
-		{name: "unknown size above the limit", sentSize: 3, size: -1, limit: 2, wantCode: "XMinioStorageFull"},
+		{name: "announced size above the limit", sent: 1, announced: 3, limit: 2, wantCode: "XMinioStorageFull"},
+		{name: "unknown size above the limit", sent: 3, announced: -1, limit: 2, wantCode: "XMinioStorageFull"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := &blobs{bytes: ledger{limit: tt.limit}}
 
-			// The text has as many bytes as the case sends.
-			text := strings.Repeat("0123456789abcdef", int(tt.sentSize/16)+1)[:tt.sentSize]
-			src := textBody(text, tt.size)
+			// The text has as many bytes as the sender sends.
+			text := strings.Repeat("0123456789abcdef", int(tt.sent/16)+1)[:tt.sent]
+			src := textBody(text, tt.announced)
 
 			pieces, err := b.put(src)
 			if tt.wantCode != "" {
@@ -68,7 +68,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Len(t, pieces, tt.wantPieces)
-			require.Equal(t, tt.sentSize, b.bytes.used)
+			require.Equal(t, tt.sent, b.bytes.used)
 
 			// The pieces have the whole text.
 			var got strings.Builder

@@ -49,14 +49,15 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	requireHeld("second")
 
 	// A body is released if a condition or its checksum fails.
+	const refused = "refused text"
 	_, _, err := s.Put(ctx, &state.Write{
 		Bucket:    "photos",
 		Key:       "a",
 		Condition: state.WriteCondition{Absent: true},
-	}, textBody("three", 5))
+	}, textBody(refused, int64(len(refused))))
 	require.True(t, s3error.Is(err, "PreconditionFailed"), err)
 
-	damaged := textBody("three", 5)
+	damaged := textBody(refused, int64(len(refused)))
 	damaged.Check = func() error { return s3error.New("BadDigest") }
 	_, _, err = s.Put(ctx, &state.Write{Bucket: "photos", Key: "a"}, damaged)
 	require.True(t, s3error.Is(damaged.Blame(err), "BadDigest"), err)
@@ -80,7 +81,7 @@ func TestBlobsUnusedAreReleased(t *testing.T) {
 	putPart(upload, 2, "unused part")
 	requireHeld("second", "the first part", "unused part")
 
-	// A completion that fails releases nothing.
+	// A completion that names the replaced part fails, and releases nothing.
 	_, _, err = s.Complete(ctx, &state.Write{Bucket: "photos", Key: "b"}, upload, []*state.Part{replaced})
 	require.True(t, s3error.Is(err, "InvalidPart"), err)
 	requireHeld("second", "the first part", "unused part")
