@@ -26,16 +26,19 @@ var (
 	}
 )
 
-// The handler answers a preflight by its CORS rules.
+// The handler answers a preflight by its CORS rules. The rule anyRead lets any origin read without extra headers. The
+// rule appPut lets https://*.example.com and http://localhost:3000 write with Content-Type and x-omnibucket-* headers.
 func TestPreflightFollowsRules(t *testing.T) {
 	s := newSite(t)
 	s.setCORS(anyRead, appPut)
 
 	tests := []struct {
-		name                    string
-		origin, method, headers string // that the browser asks for
-		wantAllowed             string // origin in the response; "" if the preflight is refused
-		wantMaxAge              string // seconds
+		name        string
+		origin      string // of the page
+		method      string // that the page wants to use
+		headers     string // that the page wants to send
+		wantAllowed string // origin in the response, or "" if the preflight is refused
+		wantMaxAge  string // in seconds
 	}{
 		{
 			name:        "read from any origin",
@@ -124,8 +127,11 @@ func TestPreflightFollowsRules(t *testing.T) {
 			require.Equal(t, tt.wantMaxAge, h.Get("Access-Control-Max-Age"))
 		})
 	}
+
+	// A preflight must name its origin.
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 
+	// Without rules, every preflight is refused.
 	s.setCORS()
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil, "Origin", "https://app.example.com",
 		"Access-Control-Request-Method", "GET"), 403, "AccessForbidden")

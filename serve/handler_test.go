@@ -474,32 +474,34 @@ func TestHandlerMissingBucket(t *testing.T) {
 
 // If the bucket fails, the handler responds with the HTTP status and the S3 error code for the bucket's error code.
 func TestHandlerErrorResponses(t *testing.T) {
-	tests := map[storage.Code]struct {
-		status int
-		code   string
+	tests := []struct {
+		code       storage.Code // of the bucket's error
+		wantStatus int
+		wantCode   string
 	}{
-		storage.PermissionDenied: {403, "AccessDenied"},
-		storage.InvalidArgument:  {400, "InvalidRequest"},
-		storage.RateLimited:      {429, "SlowDown"},
-		storage.Unavailable:      {503, "ServiceUnavailable"},
-		storage.TooLarge:         {413, "EntityTooLarge"},
-		storage.Unsupported:      {501, "NotImplemented"},
-		storage.Internal:         {500, "InternalError"},
+		{code: storage.PermissionDenied, wantStatus: 403, wantCode: "AccessDenied"},
+		{code: storage.InvalidArgument, wantStatus: 400, wantCode: "InvalidRequest"},
+		{code: storage.RateLimited, wantStatus: 429, wantCode: "SlowDown"},
+		{code: storage.Unavailable, wantStatus: 503, wantCode: "ServiceUnavailable"},
+		{code: storage.TooLarge, wantStatus: 413, wantCode: "EntityTooLarge"},
+		{code: storage.Unsupported, wantStatus: 501, wantCode: "NotImplemented"},
+		{code: storage.Internal, wantStatus: 500, wantCode: "InternalError"},
 	}
-	for code, tt := range tests {
-		// The hook refuses both operations. The cause must not reach the client.
-		refuse := func(
-			ctx context.Context, op storage.Operation,
-		) (context.Context, func(storage.Outcome), error) {
-			if op.Name == "Upload" || op.Name == "Download" {
-				return nil, nil, &storage.Error{Code: code, Err: errors.New("secret-key of memory")}
+	for _, tt := range tests {
+		t.Run(string(tt.code), func(t *testing.T) {
+			// The hook makes each upload and download fail. The cause of the error must not reach the client.
+			refuse := func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				if op.Name == "Upload" || op.Name == "Download" {
+					return nil, nil, &storage.Error{Code: tt.code, Err: errors.New("secret-key of memory")}
+				}
+				return nil, nil, nil
 			}
-			return nil, nil, nil
-		}
-		b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithHook(refuse))
-		s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
-		s.requireRefusal(s.request("GET", s.signDownload("a").URL, nil), tt.status, tt.code)
-		s.requireRefusal(s.requestSigned(s.signUpload("a"), "x"), tt.status, tt.code)
+			b := memstore.New(storage.WithSigningBaseURL(siteBase), storage.WithHook(refuse))
+			s := &site{T: t, bucket: b, handler: serve.NewHandler(b)}
+
+			s.requireRefusal(s.request("GET", s.signDownload("a").URL, nil), tt.wantStatus, tt.wantCode)
+			s.requireRefusal(s.requestSigned(s.signUpload("a"), "x"), tt.wantStatus, tt.wantCode)
+		})
 	}
 }
 

@@ -55,13 +55,14 @@ func TestHandlerServesCurl(t *testing.T) {
 	b := server.Bucket
 
 	for _, key := range hostileKeys {
-		// The URL creates the object once.
+		// The URL for the upload creates the object once. Curl prints the body of the response, and then its status.
 		put, err := b.SignedUploadURL(t.Context(), key, storage.WithSize(4), storage.IfAbsent(), storage.WithPublicRead(),
 			storage.WithContentType("text/x-test"), storage.WithMetadata(map[string]string{"k": "caf\u00e9"}))
 		require.NoError(t, err)
-
 		require.Equal(t, "200", curlSigned(t, put, "text"), "%q", key)
 		require.Contains(t, curlSigned(t, put, "text"), "PreconditionFailed", "%q", key)
+
+		// The object has the attributes that the URL signs.
 		attrs, err := b.Attrs(t.Context(), key)
 		require.NoError(t, err)
 		require.Equal(t, "text/x-test", attrs.ContentType)

@@ -323,6 +323,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 		maxBuffered = 2 << 20
 	)
 
+	// The store reads bodies, counts their bytes, and keeps nothing.
 	var stored int64 // bytes that the store has read
 	drainBodies := func(d driver.Driver) driver.Driver {
 		return &drain{Driver: d, read: &stored}
@@ -332,8 +333,8 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	u := s.signUpload("a", storage.WithSize(size))
 
 	// The body measures how many of its bytes are between the handler and the store.
-	var maxHeld int64
-	var sent int64 // bytes that the handler has read
+	var sent int64    // bytes that the handler has read
+	var maxHeld int64 // most bytes that the handler has read, but the store has not
 	body := readFunc(func(p []byte) (int, error) {
 		if sent == size {
 			return 0, io.EOF
@@ -348,6 +349,7 @@ func TestSignedUploadIsStreamed(t *testing.T) {
 	r.ContentLength = size
 	r.Header = u.Header
 
+	// All bytes arrive, and the handler never holds more than a small part of them.
 	require.Equal(t, 200, s.send(r).Code)
 	require.EqualValues(t, size, stored)
 	require.Less(t, maxHeld, int64(maxBuffered))
