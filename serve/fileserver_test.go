@@ -156,6 +156,7 @@ func TestFileServerRespondsLikeFileServerFS(t *testing.T) {
 // FileServer makes one request to the store for a file that exists, and at most two for another path.
 func TestFileServerMakesOneRequest(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
+		// The pages are index.html, about.txt, dir/index.html, and objects in /bare/, which has no index.
 		putPages(t, b)
 		tests := []struct {
 			name, path string
@@ -192,7 +193,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:       "a directory that may not be listed",
+				name:       "a directory without an index, which may not be listed",
 				path:       "/bare/",
 				wantStatus: http.StatusNotFound,
 				wantCalls:  []string{"Get", "Head"},
@@ -204,7 +205,7 @@ func TestFileServerMakesOneRequest(t *testing.T) {
 				wantCalls:  []string{"Get", "Head"},
 			},
 			{
-				name:       "a directory that may be listed",
+				name:       "a directory without an index, which may be listed",
 				path:       "/bare/",
 				opts:       []serve.Option{serve.WithListing(b)},
 				wantStatus: http.StatusOK,
@@ -435,12 +436,13 @@ func TestFileServerErrorHandler(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404.
+// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404. FileServer
+// first finds no object at the path. The store fails the call after that.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	tests := []struct {
 		name    string
 		path    string
-		listing bool
+		listing bool // true if directories may be listed
 	}{
 		{name: "looking for an index", path: "/x"},
 		{name: "looking for what lies below", path: "/x", listing: true},

@@ -73,8 +73,10 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 	const (
 		key     = "a b/\u00e9+"
 		content = "123456789"
+		minSize = 1
+		maxSize = 9
 	)
-	f := s.signForm(key, 1, 9,
+	f := s.signForm(key, minSize, maxSize,
 		storage.WithContentType("image/png"),
 		storage.WithMetadata(map[string]string{"name": "caf\u00e9"}),
 		storage.WithContentDisposition("inline; filename=\"e f.png\""),

@@ -356,8 +356,8 @@ func TestHandlerRefusesOtherPaths(t *testing.T) {
 	}
 }
 
-// With WithoutPrefix, the handler works behind a proxy that removes or replaces the prefix, even for keys that begin
-// like the prefix.
+// With WithoutPrefix, the handler works behind a proxy that removes or replaces the prefix /files/ of signed URLs, even
+// for keys that begin like the prefix.
 func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
@@ -392,6 +392,7 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 				return w
 			}
 
+			// Each object can be read by its signed and its public URL.
 			for _, key := range keys {
 				signed := sendToProxy("GET", s.signDownload(key).URL, nil, "")
 				require.Equal(t, "text of "+key, signed.Body.String())
@@ -405,7 +406,8 @@ func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 			require.Equal(t, 200, w.Code)
 			s.requireContent("files/new", tt.name)
 
-			f := s.signForm("files/form", 0, 100)
+			const minSize, maxSize = 0, 100
+			f := s.signForm("files/form", minSize, maxSize)
 			contentType, body := encodeForm(t, fieldsOf(f, tt.name))
 			w = sendToProxy("POST", f.URL, bytes.NewReader(body), contentType)
 			require.Equal(t, 204, w.Code)

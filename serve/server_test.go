@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -86,20 +85,24 @@ func TestServerOpenFails(t *testing.T) {
 
 // Concurrent calls of Close close the bucket once, and all wait until it is closed.
 func TestServerClosesBucketOnce(t *testing.T) {
-	closes := 0
+	closes := 0 // of the bucket
 	countCloses := func(d driver.Driver) driver.Driver {
 		return closing{Driver: d, n: &closes}
 	}
 	server := startServer(t, driver.WithLayer(countCloses))
 
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
+	// After each call has returned, the bucket is closed.
+	const callers = 3
+	closesAtReturn := make(chan int, callers)
+	for range callers {
+		go func() {
 			server.Close()
-			require.Equal(t, 1, closes)
-		})
+			closesAtReturn <- closes
+		}()
 	}
-	wg.Wait()
+	for range callers {
+		require.Equal(t, 1, <-closesAtReturn)
+	}
 	require.False(t, isListening(server))
 }
 
@@ -112,10 +115,11 @@ func isListening(server *serve.Server) bool {
 	return err == nil
 }
 
-// Close waits for requests in progress.
+// Close waits for requests in progress, and closes the bucket after they have ended.
 func TestServerCloseWaitsForRequests(t *testing.T) {
-	// The test is told when the upload begins, and how often the bucket was closed.
+	// The layer counts how often the bucket is closed. The hook tells the test when the upload begins and ends.
 	closes := 0
+	closesAtEnd := -1 // closes when the upload ends
 	requestStarted := make(chan struct{})
 	countCloses := func(d driver.Driver) driver.Driver { return closing{d, &closes} }
 	watchUpload := func(
@@ -126,7 +130,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 		}
 		close(requestStarted)
 		return nil, func(storage.Outcome) {
-			require.Zero(t, closes, "the bucket is closed last")
+			closesAtEnd = closes
 		}, nil
 	}
 	server := startServer(t, driver.WithLayer(countCloses), storage.WithHook(watchUpload))
@@ -154,7 +158,7 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	require.NoError(t, err)
 	<-requestStarted
 
-	// Close has begun when it has ended an idle connection. It waits for the upload.
+	// Call Close. It has begun when it has ended a connection that sends nothing.
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {
@@ -175,7 +179,8 @@ func TestServerCloseWaitsForRequests(t *testing.T) {
 	require.NoError(t, bodyWriter.Close())
 	require.Equal(t, http.StatusOK, <-statuses)
 
-	// Close returns after the bucket was closed.
+	// Close returns after it has closed the bucket, once and after the upload.
 	<-closed
+	require.Zero(t, closesAtEnd, "the bucket is closed last")
 	require.Equal(t, 1, closes)
 }

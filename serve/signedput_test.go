@@ -183,67 +183,68 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	}
 }
 
-// If the body of a signed upload has another length than was signed, or breaks off, nothing is stored.
+// If the body of a signed upload has another length than was signed, or breaks off, nothing is stored. The signed
+// length is 4.
 func TestSignedUploadOfOtherLength(t *testing.T) {
 	s := newSite(t)
 	sized := s.signUpload("a", storage.WithSize(4))
 	broken := errors.New("the connection broke")
 
 	tests := []struct {
-		name   string
-		body   io.Reader
-		length int64
-		status int
-		code   string
+		name       string
+		body       io.Reader
+		length     int64 // the Content-Length, or -1 if there is none
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "longer",
-			body:   strings.NewReader("12345"),
-			length: 5,
-			status: 413,
-			code:   "EntityTooLarge",
+			name:       "longer",
+			body:       strings.NewReader("12345"),
+			length:     5,
+			wantStatus: 413,
+			wantCode:   "EntityTooLarge",
 		},
 		{
-			name:   "shorter",
-			body:   strings.NewReader("123"),
-			length: 3,
-			status: 400,
-			code:   "EntityTooSmall",
+			name:       "shorter",
+			body:       strings.NewReader("123"),
+			length:     3,
+			wantStatus: 400,
+			wantCode:   "EntityTooSmall",
 		},
 		{
-			name:   "in chunks",
-			body:   strings.NewReader("1234"),
-			length: -1,
-			status: 411,
-			code:   "MissingContentLength",
+			name:       "in chunks",
+			body:       strings.NewReader("1234"),
+			length:     -1,
+			wantStatus: 411,
+			wantCode:   "MissingContentLength",
 		},
 		{
-			name:   "shorter than its own length",
-			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(io.ErrUnexpectedEOF)),
-			length: 4,
-			status: 400,
-			code:   "IncompleteBody",
+			name:       "shorter than its own length",
+			body:       io.MultiReader(strings.NewReader("12"), iotest.ErrReader(io.ErrUnexpectedEOF)),
+			length:     4,
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:   "broken off",
-			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken)),
-			length: 4,
-			status: 400,
-			code:   "IncompleteBody",
+			name:       "broken off",
+			body:       io.MultiReader(strings.NewReader("12"), iotest.ErrReader(broken)),
+			length:     4,
+			wantStatus: 400,
+			wantCode:   "IncompleteBody",
 		},
 		{
-			name:   "over the limit of the server",
-			body:   http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("1234")), 2),
-			length: 4,
-			status: 413,
-			code:   "EntityTooLarge",
+			name:       "over the limit of the server",
+			body:       http.MaxBytesReader(nil, io.NopCloser(strings.NewReader("1234")), 2),
+			length:     4,
+			wantStatus: 413,
+			wantCode:   "EntityTooLarge",
 		},
 		{
-			name:   "too slow for the server",
-			body:   io.MultiReader(strings.NewReader("12"), iotest.ErrReader(os.ErrDeadlineExceeded)),
-			length: 4,
-			status: 408,
-			code:   "RequestTimeout",
+			name:       "too slow for the server",
+			body:       io.MultiReader(strings.NewReader("12"), iotest.ErrReader(os.ErrDeadlineExceeded)),
+			length:     4,
+			wantStatus: 408,
+			wantCode:   "RequestTimeout",
 		},
 	}
 	for _, tt := range tests {
@@ -251,10 +252,12 @@ func TestSignedUploadOfOtherLength(t *testing.T) {
 			r := httptest.NewRequestWithContext(t.Context(), sized.Method, sized.URL, tt.body)
 			r.ContentLength = tt.length
 			r.Header = sized.Header
-			s.requireRefusal(s.send(r), tt.status, tt.code)
+			s.requireRefusal(s.send(r), tt.wantStatus, tt.wantCode)
 			s.requireNothingStored()
 		})
 	}
+
+	// The signed length is accepted.
 	require.Equal(t, 200, s.requestSigned(sized, "1234").Code)
 	s.requireContent("a", "1234")
 }

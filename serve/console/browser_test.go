@@ -115,17 +115,21 @@ func TestBrowserStates(t *testing.T) {
 	)
 }
 
-// In a browser, hostile keys and contents do no harm, even if objects have the same origin as the page.
+// In a browser, hostile keys and contents do no harm, even if objects have the same origin as the page. The browser
+// opens the page of a bucket with hostile objects.
 func TestBrowserAttacks(t *testing.T) {
 	b := newSigningBucket(t, versioned)
 	putAll(t, b)
+
+	// This page has its objects at its own origin. The page of browserSite has them at another one.
 	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), console.Config{Write: true})
 	require.NoError(t, err)
 	server := httptest.NewServer(page)
 	defer server.Close()
 
+	const mayWrite = true
 	tests := []struct{ name, url string }{
-		{name: "another origin", url: browserSite(t, "photos", b, true)},
+		{name: "another origin", url: browserSite(t, "photos", b, mayWrite)},
 		{name: "the page's origin", url: server.URL + "/"},
 	}
 	for _, tt := range tests {
