@@ -286,35 +286,35 @@ func TestHeadersUnknown(t *testing.T) {
 }
 
 // A request for a subresource that the server does not implement changes nothing and fails with an error that names the
-// subresource. Other unknown parameters are ignored.
+// subresource. Unknown parameters that are no subresource of S3 are ignored, and misplaced ones are refused.
 func TestSubresourcesNotImplemented(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.put(t, "k", "content")
-	tests := []struct{ method, path, name string }{
-		{method: "GET", path: "/photos/k?torrent", name: "torrent"},
-		{method: "POST", path: "/photos/k?select&select-type=2", name: "select"},
-		{method: "PUT", path: "/photos/k?renameObject", name: "renameObject"},
-		{method: "PUT", path: "/photos/k?encryption", name: "encryption"},
-		{method: "GET", path: "/photos/k?annotation&annotationName=a", name: "annotation"},
-		{method: "PUT", path: "/photos/k?future", name: "future"},
-		{method: "DELETE", path: "/photos/k?future=", name: "future"},
-		{method: "GET", path: "/photos?session", name: "session"},
-		{method: "GET", path: "/photos?abac", name: "abac"},
-		{method: "POST", path: "/photos?metadataTable", name: "metadataTable"},
-		{method: "POST", path: "/photos?metadataConfiguration", name: "metadataConfiguration"},
-		{method: "PUT", path: "/photos?metadataInventoryTable", name: "metadataInventoryTable"},
-		{method: "PUT", path: "/photos?metadataJournalTable", name: "metadataJournalTable"},
-		{method: "GET", path: "/photos?future", name: "future"},
-		{method: "PUT", path: "/photos?future", name: "future"},
-		{method: "DELETE", path: "/photos?future", name: "future"},
+	notImplemented := []struct{ method, path, wantResource string }{
+		{method: "GET", path: "/photos/k?torrent", wantResource: "torrent"},
+		{method: "POST", path: "/photos/k?select&select-type=2", wantResource: "select"},
+		{method: "PUT", path: "/photos/k?renameObject", wantResource: "renameObject"},
+		{method: "PUT", path: "/photos/k?encryption", wantResource: "encryption"},
+		{method: "GET", path: "/photos/k?annotation&annotationName=a", wantResource: "annotation"},
+		{method: "PUT", path: "/photos/k?future", wantResource: "future"},
+		{method: "DELETE", path: "/photos/k?future=", wantResource: "future"},
+		{method: "GET", path: "/photos?session", wantResource: "session"},
+		{method: "GET", path: "/photos?abac", wantResource: "abac"},
+		{method: "POST", path: "/photos?metadataTable", wantResource: "metadataTable"},
+		{method: "POST", path: "/photos?metadataConfiguration", wantResource: "metadataConfiguration"},
+		{method: "PUT", path: "/photos?metadataInventoryTable", wantResource: "metadataInventoryTable"},
+		{method: "PUT", path: "/photos?metadataJournalTable", wantResource: "metadataJournalTable"},
+		{method: "GET", path: "/photos?future", wantResource: "future"},
+		{method: "PUT", path: "/photos?future", wantResource: "future"},
+		{method: "DELETE", path: "/photos?future", wantResource: "future"},
 	}
-	for _, tt := range tests {
+	for _, tt := range notImplemented {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
 			response, body := s.sendSigned(t, tt.method, tt.path, "", nil)
 			require.Equal(t, http.StatusNotImplemented, response.StatusCode)
 			e := parseError(t, body)
 			require.Equal(t, "NotImplemented", e.Code)
-			require.Equal(t, tt.name, e.Resource)
+			require.Equal(t, tt.wantResource, e.Resource)
 		})
 	}
 	require.Equal(t, []string{"k"}, s.keys(t))

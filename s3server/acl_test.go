@@ -77,23 +77,23 @@ func TestACLOfBucketDecides(t *testing.T) {
 	otherAccount := `id="` + otherID + `"`
 
 	tests := []struct {
-		name        string
-		header      map[string]string // of the request that sets the ACL
-		anonymously []string          // what may be done without a signature
-		other       []string          // what the other account may do
+		name      string
+		header    map[string]string // of the request that sets the ACL
+		anonymous []string          // what may be done without a signature
+		other     []string          // what the other account may do
 	}{
 		{name: "private", header: aclHeader("private")},
 		{
-			name:        "public-read",
-			header:      aclHeader("public-read"),
-			anonymously: []string{list},
-			other:       []string{list},
+			name:      "public-read",
+			header:    aclHeader("public-read"),
+			anonymous: []string{list},
+			other:     []string{list},
 		},
 		{
-			name:        "public-read-write",
-			header:      aclHeader("public-read-write"),
-			anonymously: []string{list, put, remove},
-			other:       []string{list, put, remove},
+			name:      "public-read-write",
+			header:    aclHeader("public-read-write"),
+			anonymous: []string{list, put, remove},
+			other:     []string{list, put, remove},
 		},
 		{name: "authenticated-read", header: aclHeader("authenticated-read"), other: []string{list}},
 		{name: "log-delivery-write", header: aclHeader("log-delivery-write")},
@@ -108,10 +108,10 @@ func TestACLOfBucketDecides(t *testing.T) {
 		},
 		{name: "READ for a group", header: grantHeader("Read", "uri="+signersURI), other: []string{list}},
 		{
-			name:        "READ_ACP for everyone",
-			header:      grantHeader("Read-Acp", "uri="+everybodyURI),
-			anonymously: []string{getACL},
-			other:       []string{getACL},
+			name:      "READ_ACP for everyone",
+			header:    grantHeader("Read-Acp", "uri="+everybodyURI),
+			anonymous: []string{getACL},
+			other:     []string{getACL},
 		},
 		{
 			name: "two grants",
@@ -119,14 +119,16 @@ func TestACLOfBucketDecides(t *testing.T) {
 				"X-Amz-Grant-Read":  "uri=" + everybodyURI + ", id=" + otherID,
 				"X-Amz-Grant-Write": "id=" + otherID,
 			},
-			anonymously: []string{list},
-			other:       []string{list, put, remove},
+			anonymous: []string{list},
+			other:     []string{list, put, remove},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
+			// Each signer may do the allowed operations, and no others.
+			for signer, allowed := range map[int][]string{nobody: tt.anonymous, otherKey: tt.other} {
 				for _, operation := range []string{list, put, remove, getACL, putACL} {
+					// Each operation starts with the same object and ACL, because the one before may have changed them.
 					s.put(t, "k", "content")
 					response, body := s.sendAs(t, ownerKey, "PUT", "/photos?acl", "", tt.header)
 					require.Equal(t, 200, response.StatusCode, body)
@@ -144,7 +146,7 @@ func TestACLOfBucketDecides(t *testing.T) {
 					}
 
 					response, _ = s.sendAs(t, ownerKey, "GET", "/photos?acl", "", nil)
-					require.Equal(t, 200, response.StatusCode, "the owner may always")
+					require.Equal(t, 200, response.StatusCode, "the owner may always read the ACL")
 				}
 			}
 		})

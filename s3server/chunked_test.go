@@ -21,6 +21,7 @@ import (
 
 // The server decodes a body in unsigned chunks. It refuses one whose chunks, length or trailer are wrong.
 func TestBodiesInChunks(t *testing.T) {
+	// The valid body is a chunk with the text "hello", an empty chunk, a trailer with the checksum, and an empty line.
 	const hello = "5\r\nhello\r\n0\r\n"
 	const sum = "x-amz-checksum-crc32c:mnG7TA==\r\n"
 	big := strings.Repeat("x", 8192)
@@ -197,7 +198,7 @@ func TestBodiesInChunks(t *testing.T) {
 		},
 		{
 			name:       "trailer too long",
-			body:       hello + sum[:22] + strings.Repeat(" ", 5000) + sum[22:] + "\r\n",
+			body:       hello + "x-amz-checksum-crc32c:" + strings.Repeat(" ", 5000) + "mnG7TA==\r\n\r\n",
 			decoded:    "5",
 			trailer:    "x-amz-checksum-crc32c",
 			wantStatus: 400,

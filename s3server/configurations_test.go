@@ -397,41 +397,60 @@ func TestLoggingStaysWithOwner(t *testing.T) {
 	requireFailure(t, err, 400, "InvalidTargetBucketForLogging")
 }
 
-// The server refuses a configuration with an XML element that it does not know (X), or does not implement (MfaDelete).
+// The server refuses a configuration with an XML element that it does not know or does not implement. The
+// element X stands for the unknown ones.
 func TestBucketConfigurationUnknownElements(t *testing.T) {
 	const cors = "<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>"
 	s := startServer(t, s3server.Config{})
-	tests := []struct{ query, document string }{
+	tests := []struct{ name, query, document string }{
 		{
+			name:     "unknown element in an acceleration",
 			query:    "accelerate",
 			document: "<AccelerateConfiguration><Status>Enabled</Status><X/></AccelerateConfiguration>",
 		},
 		{
+			name:     "unknown element in a CORS rule",
 			query:    "cors",
 			document: "<CORSConfiguration><CORSRule>" + cors + "<X/></CORSRule></CORSConfiguration>",
 		},
 		{
+			name:     "unknown element after a CORS rule",
 			query:    "cors",
 			document: "<CORSConfiguration><CORSRule>" + cors + "</CORSRule><X/></CORSConfiguration>",
 		},
 		{
+			name:     "unknown element in an encryption rule",
 			query:    "encryption",
 			document: "<ServerSideEncryptionConfiguration><Rule><X/></Rule></ServerSideEncryptionConfiguration>",
 		},
-		{query: "logging", document: "<BucketLoggingStatus><X/></BucketLoggingStatus>"},
 		{
+			name:     "unknown element in a logging status",
+			query:    "logging",
+			document: "<BucketLoggingStatus><X/></BucketLoggingStatus>",
+		},
+		{
+			name:     "unknown element in a payment",
 			query:    "requestPayment",
 			document: "<RequestPaymentConfiguration><Payer>Requester</Payer><X/></RequestPaymentConfiguration>",
 		},
-		{query: "tagging", document: "<Tagging><TagSet><Tag><Key>k</Key></Tag></TagSet></Tagging>"}, // no value
-		{query: "tagging", document: "<Tagging><TagSet/><X/></Tagging>"},
 		{
+			name:     "tag without a value",
+			query:    "tagging",
+			document: "<Tagging><TagSet><Tag><Key>k</Key></Tag></TagSet></Tagging>",
+		},
+		{
+			name:     "unknown element after the tags",
+			query:    "tagging",
+			document: "<Tagging><TagSet/><X/></Tagging>",
+		},
+		{
+			name:     "unknown element in a versioning",
 			query:    "versioning",
 			document: "<VersioningConfiguration><Status>Enabled</Status><X/></VersioningConfiguration>",
 		},
 	}
 	for _, tt := range tests {
-		t.Run(tt.document, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			response, body := s.putDocument(t, "/photos?"+tt.query, tt.document)
 
 			require.Equal(t, 400, response.StatusCode, body)
@@ -439,7 +458,7 @@ func TestBucketConfigurationUnknownElements(t *testing.T) {
 		})
 	}
 
-	// This element is known, but the server does not implement it.
+	// The element MfaDelete is known, but the server does not implement it.
 	_, body := s.putDocument(t, "/photos?versioning",
 		"<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Enabled</MfaDelete></VersioningConfiguration>")
 	require.Equal(t, "NotImplemented", parseError(t, body).Code)

@@ -263,10 +263,12 @@ func TestLenientTakesAnyRegion(t *testing.T) {
 	requireFailure(t, err, 400, "AuthorizationHeaderMalformed")
 }
 
-// Without Config.Strict, UploadPartCopy accepts a range of a source that AWS would refuse as too small.
+// UploadPartCopy of a range needs a source that is not too small. Only a strict server refuses a smaller source, as AWS
+// does.
 func TestLenientUploadPartCopyOfSmallSource(t *testing.T) {
 	copyPart := func(s *store) error {
-		s.put(t, "source", "0123456789") // AWS demands 5 MiB, and the limits of the tests more than 10 bytes
+		// The source is as large as the smallest part in the tests, but it must be larger. In AWS, the limit is 5 MiB.
+		s.put(t, "source", "0123456789")
 		upload := s.beginUpload(t, "copy")
 		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
 			Bucket:          aws.String(bucket),

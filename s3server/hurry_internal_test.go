@@ -78,15 +78,20 @@ func TestHostileSlowForm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newWithPublicWrites(t, Limits{IdleTimeout: idleTimeout})
 		start := time.Now()
+
+		// The form has a field with the key of the object, and then the file.
 		const fieldHeader = "--b\r\nContent-Disposition: form-data; name="
+		file := strings.Repeat("x", 100<<10)
 		form := fieldHeader + "\"key\"\r\n\r\nk\r\n" +
-			fieldHeader + "\"file\"; filename=\"f\"\r\n\r\n" + strings.Repeat("x", 100<<10) + "\r\n--b--\r\n"
+			fieldHeader + "\"file\"; filename=\"f\"\r\n\r\n" + file + "\r\n--b--\r\n"
 		r := httptest.NewRequest("POST", "http://localhost/photos", strings.NewReader(form))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 
+		// The response writer records the deadlines that the server sets for reading.
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 
+		// The first deadline is for the fields, and the last one for the file.
 		require.Equal(t, 204, w.Code, w.Body)
 		firstDeadline, lastDeadline := w.deadlines[0], w.deadlines[len(w.deadlines)-1]
 		require.Equal(t, start.Add(request.DocumentTimeout), firstDeadline)
@@ -99,9 +104,13 @@ func TestHostileSlowDocument(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newWithPublicWrites(t, Limits{IdleTimeout: time.Hour})
 		start := time.Now()
+
+		// Take the places of all anonymous clients with large documents.
 		for range request.AnonymousDocuments {
-			h.server.Documents.Anonymous <- struct{}{} // takes the place of an anonymous client
+			h.server.Documents.Anonymous <- struct{}{}
 		}
+
+		// Another anonymous client sends a document that is longer than a small one.
 		document := "<Delete>" + strings.Repeat(" ", request.SmallDocument)
 		r := httptest.NewRequest("POST", "http://localhost/photos?delete", strings.NewReader(document))
 		r.Header.Set("Content-Md5", "1B2M2Y8AsgTpgAmY7PhCfg==")
@@ -109,6 +118,7 @@ func TestHostileSlowDocument(t *testing.T) {
 		w := &timedReader{ResponseRecorder: httptest.NewRecorder()}
 		h.ServeHTTP(w, r)
 
+		// It has waited for a place, and got none.
 		require.Equal(t, 503, w.Code, w.Body)
 		require.Equal(t, request.DocumentTimeout, time.Since(start))
 	})

@@ -130,7 +130,8 @@ func setUpExploredBucket(
 var uploadIDs = regexp.MustCompile(`<UploadId>(.*)</UploadId>`)
 
 // If two requests run at the same time, their calls of the store may come in any order. The result is always that of
-// one request after the other, for this server and for the next one.
+// one request after the other, for this server and for the next one. The package interleave runs each scene with many
+// orders, and also lets the server die or a response of the store get lost.
 func TestExploredServer(t *testing.T) {
 	const noObject = ""
 	put := exploredRequest{method: http.MethodPut, body: "put"}
@@ -198,8 +199,9 @@ func TestExploredServer(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The service is one in memory, so the scene runs only on the first kind of store, which lacks nothing.
 			c := explored.Config()
-			c.Weaknesses = interleave.Weaknesses()[:1] // the service is one in memory
+			c.Weaknesses = interleave.Weaknesses()[:1]
 			interleave.Run(t, c, func(s *interleave.Scene) {
 				service := memstore.NewServiceDriver(memstore.ServiceConfig{})
 				upload, firstTag := setUpExploredBucket(s, service, tt.versioned, tt.expired)
@@ -214,7 +216,7 @@ func TestExploredServer(t *testing.T) {
 					return tt.second.send(ctx, server, upload)
 				})
 
-				// The next server has the result of one request after the other.
+				// After both requests have ended, a new server over the same store shows the result.
 				s.Check(func() {
 					next := newExploredServer(s, service)
 					status, content, _ := askServer(s.Context(), next, http.MethodGet, "/k", "")
@@ -222,13 +224,17 @@ func TestExploredServer(t *testing.T) {
 						content = noObject
 					}
 					require.Contains(s, []string{"first", "part", "put", noObject}, content)
+
+					// If both requests succeeded and no response was lost, the contents are fewer.
 					bothSucceeded := first.Err() == nil && second.Err() == nil && !process.Died()
 					if bothSucceeded && !first.Lost() && !second.Lost() {
 						require.Contains(s, tt.wantContents, content)
 					}
+
+					// A version from before the requests must not be lost.
 					if tt.versioned {
 						_, versions, _ := askServer(s.Context(), next, http.MethodGet, "?versions", "")
-						require.Contains(s, versions, firstTag, "the first version must not be lost")
+						require.Contains(s, versions, firstTag)
 					}
 				})
 			})

@@ -293,20 +293,22 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	}
 }
 
-// A store with a wrong clock may list an upload as older than it is. Lifecycle rules do not abort such an upload.
+// A store with a wrong clock may list an upload as older than it is. Lifecycle rules do not abort such an upload,
+// because they also read the time in its own record.
 func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 	tests := []struct {
-		name      string
-		directory bool
+		name        string
+		inDirectory bool
 	}{
 		{name: "memory"},
-		{name: "directory", directory: true},
+		{name: "directory", inDirectory: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The rule aborts uploads after a day, which is an hour on this server.
 			const abortAfterDay = "<Filter><Prefix/></Filter><AbortIncompleteMultipartUpload>" +
 				"<DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
-			s := startLagging(t, lagConfig{inDirectory: tt.directory, rule: abortAfterDay})
+			s := startLagging(t, lagConfig{inDirectory: tt.inDirectory, rule: abortAfterDay})
 			begin := func() *state.Upload {
 				u := &state.Upload{
 					Bucket: lagging,
@@ -335,6 +337,7 @@ func TestLifecycleAbortsNothingIfListingLags(t *testing.T) {
 				return err == nil
 			}
 
+			// Neither upload is old by its record, so both stay open.
 			s.handler.RunLifecycle()
 			require.True(t, isOpen(young))
 			require.True(t, isOpen(old))

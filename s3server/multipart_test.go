@@ -639,7 +639,8 @@ func TestListUploads(t *testing.T) {
 	require.Equal(t, newerB, *rest.Uploads[0].UploadId)
 }
 
-// Part numbers may be missing in an upload, unless the server is strict and the parts have checksums.
+// Part numbers may have gaps in an upload whose parts have no checksums. If the parts have checksums, only a lenient
+// server accepts gaps.
 func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	completeWithGap := func(s *store) error {
 		upload := s.beginUpload(t, "k", compositeCRC32C)
@@ -649,13 +650,13 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 		return err
 	}
 
-	// With checksums, only a lenient server accepts that part 2 is missing.
+	// With checksums, only a lenient server accepts that part 2 is missing. The servers of startServer are strict.
 	strict := startServer(t, s3server.Config{})
 	requireFailure(t, completeWithGap(strict), 400, "InvalidPartOrder")
 	lenient := startLenient(t, s3server.Config{})
 	require.NoError(t, completeWithGap(lenient))
 
-	// Without checksums, part numbers may be missing. A read then counts the parts.
+	// Without checksums, a strict server accepts that parts 1, 3 and 4 are missing.
 	s := startServer(t, s3server.Config{}, func(o *s3.Options) {
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	})
@@ -665,6 +666,7 @@ func TestUploadPartWithChecksumHasAnyNumber(t *testing.T) {
 	_, err := s.CompleteMultipartUpload(t.Context(), completeInput("k", upload, second, fifth))
 	require.NoError(t, err)
 
+	// A read counts the parts that exist, so its part 2 is the one that was sent as part 5.
 	output, err := s.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket:     aws.String(bucket),
 		Key:        aws.String("k"),

@@ -151,8 +151,11 @@ func TestNotificationDestinations(t *testing.T) {
 		EventARNs: []string{"arn:aws:sqs:*:jobs"},
 	})
 
+	// The queue matches EventARNs.
 	response, body := s.sendSigned(t, "PUT", "/photos?notification", queue, nil)
 	require.Equal(t, 200, response.StatusCode, body)
+
+	// The topic does not match, so it needs the header.
 	response, body = s.sendSigned(t, "PUT", "/photos?notification", unknownTopic, map[string]string{
 		"X-Amz-Skip-Destination-Validation": "true",
 	})
@@ -249,13 +252,14 @@ func TestEventsOfOtherKinds(t *testing.T) {
 	require.Equal(t, []string{"ObjectRemoved:Delete k"}, events.take())
 }
 
-// With versioning, events have the ID of the version or of the delete marker, and their sequencers show their order.
+// With versioning, events have the ID of the version or of the delete marker. Their sequencers show their order.
 func TestEventsOfVersions(t *testing.T) {
 	var events inbox
 	s := startServer(t, s3server.Config{Notify: events.add})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3ObjectCreated, types.EventS3ObjectRemoved)))
 
+	// A write makes a version, and a removal makes a delete marker.
 	s.put(t, "v", "x")
 	s.deleteObject(t, "v")
 	created, marker := events.events[0], events.events[1]
@@ -264,6 +268,7 @@ func TestEventsOfVersions(t *testing.T) {
 	require.NotEqual(t, created.VersionID, marker.VersionID)
 	require.Less(t, created.Sequencer, marker.Sequencer)
 
+	// The removal of the marker is an event, too.
 	s.deleteVersion(t, "v", marker.VersionID)
 	require.Equal(t,
 		[]string{"ObjectCreated:Put v", "ObjectRemoved:DeleteMarkerCreated v", "ObjectRemoved:Delete v"}, events.take())

@@ -483,7 +483,8 @@ func TestPolicyActionsAndResources(t *testing.T) {
 	})
 }
 
-// The conditions of a policy can be about the address, the headers, the network and the time of a request.
+// The conditions of a policy can be about the address, the headers, the network and the time of a request. A request
+// of nobody has no signature, so only the policy can allow it. The owner may read unless the policy denies it.
 func TestPolicyConditionsOnClient(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -593,8 +594,8 @@ func TestPolicyConditionsOnClient(t *testing.T) {
 	})
 }
 
-// The conditions of a policy can be about the prefix and the size of a listing. Whether a client learns that a key is
-// missing depends on the permission to list the key.
+// The conditions of a policy can be about the prefix and the size of a listing. A read of a missing key fails with 404
+// only if the client may list the key. Otherwise it fails with 403, so that the client does not learn what is missing.
 func TestPolicyConditionsOnListing(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{
@@ -1308,21 +1309,21 @@ func TestPolicyOfRestrictedBucketIsNotPublic(t *testing.T) {
 }
 
 // The policy judges the headers of a multipart upload at CreateMultipartUpload, because the requests for its parts do
-// not have them.
+// not have them. Each policy of the cases demands a header.
 func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 	tests := []struct{ name, statements string }{
 		{
-			name: "encryption",
+			name: "header of the encryption",
 			statements: allowStatement("s3:PutObject", inKeys, "") + "," + denyStatement("s3:PutObject", inKeys,
 				`{"StringNotEquals":{"s3:x-amz-server-side-encryption":"aws:kms"}}`),
 		},
 		{
-			name: "a list",
+			name: "header of the ACL",
 			statements: allowStatement("s3:PutObject*", inKeys,
 				`{"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}}`),
 		},
 		{
-			name: "tags",
+			name: "header of the tags",
 			statements: allowStatement("s3:PutObject*", inKeys,
 				`{"StringEquals":{"s3:RequestObjectTag/kind":"public"}}`),
 		},
@@ -1341,7 +1342,7 @@ func TestPolicyJudgesUploadAtBegin(t *testing.T) {
 			})
 			requireFailure(t, err, 403, "AccessDenied")
 
-			// An upload with the headers begins.
+			// An upload with all three headers begins.
 			u, err := other.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{
 				Bucket:               aws.String(bucket),
 				Key:                  aws.String("k"),

@@ -273,13 +273,16 @@ func TestForm(t *testing.T) {
 			if tt.change != nil {
 				tt.change(fields)
 			}
+			// Names of fields ignore case, so a signature in lower case replaces the valid one.
 			if _, isChanged := fields["x-amz-signature"]; isChanged {
 				delete(fields, "X-Amz-Signature")
 			}
 
+			// Send the form after the delay. Then set the clock back, so that the server accepts the reads below.
 			s.clock.move(tt.delay)
 			response, body := s.post(t, presigned.URL, fields, tt.content)
 			s.clock.move(-tt.delay)
+
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)
 
 			// A refused form stores nothing.

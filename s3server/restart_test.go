@@ -59,6 +59,8 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	d.store.setOwnership(t, types.ObjectOwnershipObjectWriter)
 	d.store.allowPublicAccess(t)
+
+	// Store an object with many attributes, and two objects with unusual keys.
 	input := putInput("folder/photo.jpg", "a photo")
 	input.Metadata = map[string]string{"taken": "today"}
 	input.ContentLanguage = aws.String("de")
@@ -74,8 +76,11 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 
 	d = d.restart(t, s3server.Config{})
 
+	// All keys and contents are there.
 	require.Equal(t, []string{"a//b", "folder/", "folder/photo.jpg"}, d.store.keys(t))
 	require.Equal(t, "an empty segment", d.store.get(t, "a//b"))
+
+	// The attributes, the tags and the ACL are there.
 	output, err := d.store.GetObject(t.Context(), &s3.GetObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("folder/photo.jpg"),
@@ -94,24 +99,29 @@ func TestDirectoryKeepsEverything(t *testing.T) {
 
 // A server that is restarted over a directory has the bucket's policy, and all versions and delete markers.
 func TestDirectoryKeepsVersionsAndPolicy(t *testing.T) {
+	const pageSize = 1000 // of the listings of versions
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
+
+	// Set a policy.
 	d.store.allowPublicAccess(t)
 	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*",` +
 		`"Action":"s3:GetObject","Resource":"arn:aws:s3:::` + bucket + `/plain"}]}`
 	require.NoError(t, d.store.setPolicy(policy))
+
+	// The object "plain" has a null version below a delete marker. The object "versions" has two versions.
 	etagOfNull := d.store.put(t, "plain", "plain")
 	d.store.setVersioning(t, types.BucketVersioningStatusEnabled)
 	one := d.store.putVersion(t, "versions", "one")
 	two := d.store.putVersion(t, "versions", "two")
 	d.store.deleteObject(t, "plain")
-	versionIDs := d.store.versionIDs(t, 1000)
+	versionIDs := d.store.versionIDs(t, pageSize)
 
 	d = d.restart(t, s3server.Config{})
 
 	restarted, err := d.store.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 	require.JSONEq(t, policy, *restarted.Policy)
-	require.Equal(t, versionIDs, d.store.versionIDs(t, 1000))
+	require.Equal(t, versionIDs, d.store.versionIDs(t, pageSize))
 	require.Equal(t, []string{"versions"}, d.store.keys(t))
 	require.Equal(t, "one", d.store.getVersion(t, "versions", one))
 	require.Equal(t, "two", d.store.getVersion(t, "versions", two))
@@ -265,7 +275,6 @@ func TestDirectoryHasFilesAsObjects(t *testing.T) {
 
 // A directory that another program makes is a bucket. If the program removes it and makes it again, it is a new one.
 func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
-	const timeOfCachedSettings = 30 * time.Millisecond // the server does not read settings again sooner
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	directory := filepath.Join(d.path, "by-hand")
 	require.NoError(t, os.Mkdir(directory, 0o777))
@@ -276,6 +285,7 @@ func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
 	require.Len(t, list.Buckets, 2)
 	require.NoDirExists(t, filepath.Join(directory, ".omnibucket"))
 
+	// Each of the buckets at this path accepts objects.
 	for range 2 {
 		_, err = d.store.PutObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String("by-hand"),
@@ -284,7 +294,8 @@ func TestDirectoryHasDirectoriesAsBuckets(t *testing.T) {
 		})
 		require.NoError(t, err)
 
-		// Remove the bucket, and make it again.
+		// Remove the bucket, and make it again. Then wait until the server reads settings again.
+		const timeOfCachedSettings = 30 * time.Millisecond
 		require.NoError(t, os.RemoveAll(directory))
 		require.NoError(t, os.Mkdir(directory, 0o777))
 		time.Sleep(timeOfCachedSettings)

@@ -236,7 +236,8 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 		Now:         func() time.Time { return when },
 		Buckets:     []string{"photos"},
 	})
-	// The server's clock is an hour ahead.
+
+	// The fault sets the server's clock an hour ahead of the client's.
 	server.Inject(s3server.Fault{ClockSkew: time.Hour})
 
 	// A signature covers the method, the date (or, in a URL, the time at which it expires) and the path.
@@ -246,6 +247,7 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 		return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	}
 
+	// Both requests are valid by the client's clock.
 	date := when.Format(http.TimeFormat)
 	signedByHeaders := httptest.NewRequest("GET", "http://127.0.0.1:9000/photos/k", nil)
 	signedByHeaders.Header.Set("Date", date)
@@ -457,7 +459,9 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest("GET", url, http.NoBody))
 		return w.Code
 	}
-	require.Equal(t, 404, getV2(), "the signature is valid, and there is no object")
+
+	// Without a policy, the signature is valid. The object does not exist.
+	require.Equal(t, 404, getV2())
 	require.Equal(t, manualKeys[0].AccessKeyID, entries[0].AccessKeyID)
 
 	// The owner sets a policy that denies all signatures but those of version 4.
@@ -472,6 +476,7 @@ func TestPolicyKnowsSignatureVersion(t *testing.T) {
 	h.ServeHTTP(w, put)
 	require.Equal(t, 204, w.Code, w.Body)
 
+	// With the policy, the same URL is refused.
 	require.Equal(t, 403, getV2())
 }
 

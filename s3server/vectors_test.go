@@ -90,6 +90,7 @@ func signedChunks(signatures ...string) string {
 
 // The server accepts the chunk signatures of AWS's documentation, and refuses a chunk with another content.
 func TestSignatureOfChunksAsDocumented(t *testing.T) {
+	// The content is 65 KiB of the letter a, in three chunks with these signatures.
 	body := signedChunks(
 		"ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
 		"0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
@@ -110,10 +111,11 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 		return responseOf(newDocumentedServer(), "PUT", documentedUpload, strings.NewReader(body), header)
 	}
 
-	require.Len(t, body, 66824, "as in AWS's example")
+	const documentedLength = 66824 // with the lines of the signatures
+	require.Len(t, body, documentedLength)
 	require.Equal(t, http.StatusOK, send(body).Code, send(body).Body)
 
-	// The content is 65 KiB of the letter a. Another letter does not match the signature.
+	// Another letter does not match the signature of its chunk.
 	modified := strings.Replace(body, "aaaa", "aaab", 1)
 	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
 }
@@ -121,6 +123,7 @@ func TestSignatureOfChunksAsDocumented(t *testing.T) {
 // The server accepts the signature in AWS's documentation of a trailer, a header that follows the body, and refuses
 // another trailer.
 func TestSignatureOfTrailerAsDocumented(t *testing.T) {
+	// The content is 65 KiB of the letter a, in three chunks with these signatures.
 	body := signedChunks(
 		"b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
 		"1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
@@ -144,15 +147,16 @@ func TestSignatureOfTrailerAsDocumented(t *testing.T) {
 		return responseOf(newDocumentedServer(), "PUT", documentedUpload, strings.NewReader(body), header)
 	}
 
+	// The documented request is accepted.
 	w := send(body)
 	require.Equal(t, http.StatusOK, w.Code, w.Body)
 	require.Equal(t, "sOO8/Q==", w.Header().Get("X-Amz-Checksum-Crc32c"))
 
-	// The signature of the trailers covers the checksum.
+	// Another checksum does not match the signature of the trailer.
 	modified := strings.Replace(body, "sOO8", "sOO9", 1)
 	require.Equal(t, "SignatureDoesNotMatch", parseError(t, send(modified).Body.String()).Code)
 
-	// The header X-Amz-Trailer announces another name.
+	// A trailer must have the name that the header X-Amz-Trailer announces.
 	unannounced := strings.Replace(body, "crc32c:", "crc32:", 1)
 	require.Equal(t, "MalformedTrailerError", parseError(t, send(unannounced).Body.String()).Code)
 }

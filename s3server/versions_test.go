@@ -188,14 +188,18 @@ func TestVersioningSuspendedAtOnce(t *testing.T) {
 	require.Equal(t, []string{markerOf("null")}, s.versionIDs(t, 1000))
 }
 
-// The removal of a missing key adds a delete marker, which can be removed like a version.
+// In a bucket with versioning, the removal of a missing key adds a delete marker. The marker can be removed like a
+// version.
 func TestVersionsMarkerOfMissingKey(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
+	const pageSize = 1 // of the listings of versions
+
+	// The removal adds a marker, which the listing shows.
 	marker := *s.deleteObject(t, "missing").VersionId
 	require.NotEmpty(t, marker)
-	require.Equal(t, []string{markerOf(marker)}, s.versionIDs(t, 1))
+	require.Equal(t, []string{markerOf(marker)}, s.versionIDs(t, pageSize))
 
 	// The marker cannot be read.
 	_, err := s.HeadObject(t.Context(), &s3.HeadObjectInput{
@@ -205,8 +209,9 @@ func TestVersionsMarkerOfMissingKey(t *testing.T) {
 	})
 	require.ErrorContains(t, err, "405")
 
+	// The marker can be removed.
 	require.True(t, *s.deleteVersion(t, "missing", marker).DeleteMarker)
-	require.Empty(t, s.versionIDs(t, 1))
+	require.Empty(t, s.versionIDs(t, pageSize))
 }
 
 // ListObjectVersions lists the delete markers of an object, even after its only version is gone.

@@ -7,15 +7,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The server remembers only the latest completed uploads. It forgets those of a bucket when it is asked to.
+// The server remembers the latest maxUploads completed uploads, so that it can repeat the responses to them. It forgets
+// the uploads to a bucket that is deleted.
 func TestCompleteRemembersLatest(t *testing.T) {
 	f := New()
 	isRemembered := func(id int) bool {
-		u, err := f.Find("photos", "k", strconv.Itoa(id), [32]byte{})
+		var noParts [32]byte // fingerprint of the uploads in this test
+		u, err := f.Find("photos", "k", strconv.Itoa(id), noParts)
 		require.NoError(t, err)
 		return u != nil
 	}
 
+	// One upload too many makes the server forget the oldest one.
 	for id := range maxUploads + 1 {
 		f.Add(strconv.Itoa(id), &Upload{Bucket: "photos", Key: "k"})
 	}

@@ -139,8 +139,10 @@ func (d stagingDriver) Describe() driver.Description {
 	return desc
 }
 
-// SweepUploads keeps an upload whose parts are staged, even if the driver does not list the upload.
+// SweepUploads keeps an upload whose parts are staged. The driver does not list such an upload, because it begins there
+// only when it is completed.
 func TestSweepLeavesStagedUploads(t *testing.T) {
+	// The driver is remote and takes parts in order only, so the store stages the parts.
 	s := New(Config{
 		Service: stagingService{memstore.NewServiceDriver(memstore.ServiceConfig{})},
 		Now:     time.Now,
@@ -150,6 +152,7 @@ func TestSweepLeavesStagedUploads(t *testing.T) {
 	t.Cleanup(s.Close)
 	_, err := s.CreateBucket(t.Context(), &state.Bucket{Name: "photos", Account: "1", Region: "us-east-1"})
 	require.NoError(t, err)
+
 	u := &state.Upload{Bucket: "photos", Key: "k", Kind: checksum.Default, Covers: checksum.FullObject}
 	u.Object.Encryption.Algorithm = state.ByStore
 	require.NoError(t, s.BeginUpload(t.Context(), u))

@@ -283,6 +283,8 @@ func TestRuleFilters(t *testing.T) {
 
 // For each version of an object, the rules decide whether it is deleted, archived or kept.
 func TestRuleActions(t *testing.T) {
+	// A day of a rule ends at midnight. For objects that were written at 15:00, one day ends 33 hours later.
+	const endOfDay = 33 * time.Hour
 	const kib = 1 << 10
 	current := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "STANDARD", Modified: written}
 	older := lifecycle.Version{
@@ -294,6 +296,8 @@ func TestRuleActions(t *testing.T) {
 	small := lifecycle.Version{Key: "k", Size: kib, Class: "STANDARD", Modified: written}
 	cold := lifecycle.Version{Key: "k", Size: 200 * kib, Class: "DEEP_ARCHIVE", Modified: written}
 	marker := lifecycle.Version{Key: "k", Marker: true, Modified: written}
+
+	// These are the actions of the rules.
 	const afterADay = "<Expiration><Days>1</Days></Expiration>"
 	const glacier = "<Transition><Days>0</Days><StorageClass>GLACIER</StorageClass></Transition>"
 	const noncurrent = "<NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>"
@@ -312,14 +316,14 @@ func TestRuleActions(t *testing.T) {
 			name:       "last hour of the day",
 			rules:      rule("", afterADay),
 			versions:   versions{current},
-			age:        32 * time.Hour,
+			age:        endOfDay - time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
 			name:       "midnight after the day",
 			rules:      rule("", afterADay),
 			versions:   versions{current},
-			age:        33 * time.Hour,
+			age:        endOfDay,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
@@ -334,7 +338,7 @@ func TestRuleActions(t *testing.T) {
 			rules:      rule("", noncurrent),
 			versions:   versions{current, older},
 			index:      1,
-			age:        33 * time.Hour,
+			age:        endOfDay,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 		{
@@ -342,7 +346,7 @@ func TestRuleActions(t *testing.T) {
 			rules:      rule("", noncurrent),
 			versions:   versions{current, older},
 			index:      1,
-			age:        32 * time.Hour,
+			age:        endOfDay - time.Hour,
 			wantAction: lifecycle.Action{},
 		},
 		{
@@ -400,7 +404,7 @@ func TestRuleActions(t *testing.T) {
 			name:       "expiration and transition",
 			rules:      rule("a", glacier) + rule("", afterADay),
 			versions:   versions{current},
-			age:        33 * time.Hour,
+			age:        endOfDay,
 			wantAction: lifecycle.Action{Expire: true},
 		},
 	}
