@@ -429,23 +429,23 @@ func TestHandlerBaseIsHost(t *testing.T) {
 func TestHandlerRefusesOtherStores(t *testing.T) {
 	parent := memstore.New(storage.WithSigningBaseURL(siteBase))
 	tests := []struct {
-		name string
-		b    storage.Bucket
+		name   string
+		bucket storage.Bucket
 	}{
-		{name: "no base address", b: memstore.New()},
-		{name: "a prefix", b: storage.Prefixed(parent, "p/")},
-		{name: "a reference", b: storage.Ref[storage.Downloader](parent).(storage.Bucket)},
-		{name: "a type of the user", b: struct{ storage.Bucket }{parent}},
+		{name: "no signing base URL", bucket: memstore.New()},
+		{name: "narrowed to a prefix", bucket: storage.Prefixed(parent, "p/")},
+		{name: "narrowed to a reference", bucket: storage.Ref[storage.Downloader](parent).(storage.Bucket)},
+		{name: "embedded in another type", bucket: struct{ storage.Bucket }{parent}},
 		{
-			name: "another store",
-			b: engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},
+			name: "a store that serves signed URLs itself",
+			bucket: engine.New(elsewhere{memstore.NewDriver(memstore.Config{})},
 				storage.WithSigningBaseURL(siteBase)),
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Each request is refused, and the response says what to do.
-			s := &site{T: t, bucket: tt.b, handler: serve.NewHandler(tt.b)}
+			// The request is refused, and the response says what to do.
+			s := &site{T: t, bucket: tt.bucket, handler: serve.NewHandler(tt.bucket)}
 			w := s.request("GET", siteBase+"/a", nil)
 			s.requireRefusal(w, 501, "NotImplemented")
 			require.Contains(t, w.Body.String(), "narrowed or embedded in another type")

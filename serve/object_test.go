@@ -253,8 +253,12 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	const (
 		oldContent = "aaaaaaaaaa"
 		newContent = "bbbbbbbbbb"
-		always     = 100 // replacements
+		once       = 1   // number of replacements
+		always     = 100 // number of replacements
 	)
+
+	// In the cases, newReplacingDriver replaces the object after each read, once or always. The first replacement has
+	// newContent.
 	newStore := func(t *testing.T) driver.Driver {
 		store := memstore.NewDriver(memstore.Config{})
 		put(t, engine.New(store), "key", oldContent)
@@ -273,9 +277,11 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 
 	t.Run("replaced once before the first byte", func(t *testing.T) {
 		store := newStore(t)
-		got := requestRange(engine.New(newReplacingDriver(t, store, 1)))
+		got := requestRange(engine.New(newReplacingDriver(t, store, once)))
 		require.Equal(t, http.StatusOK, got.StatusCode)
 		require.Equal(t, newContent, bodyOf(t, got))
+
+		// The second try keeps the header of the caller, and sends the ETag of the new object.
 		require.Equal(t, []string{"stays"}, got.Header["X-Own"])
 		attrs, err := engine.New(store).Attrs(t.Context(), "key")
 		require.NoError(t, err)
@@ -298,7 +304,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	})
 
 	t.Run("replaced between two ranges", func(t *testing.T) {
-		b := engine.New(newReplacingDriver(t, newStore(t), 1))
+		b := engine.New(newReplacingDriver(t, newStore(t), once))
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			serve.Object(w, r, b, "key")
 		}))
@@ -321,6 +327,7 @@ func TestObjectChangesMeanwhile(t *testing.T) {
 	})
 
 	t.Run("grows with each read of a Downloader without revisions", func(t *testing.T) {
+		// Each download finds an object that is a byte longer.
 		size := int64(10)
 		zeros := func() io.Reader { return bytes.NewReader(make([]byte, 100)) }
 		growing := downloading(func(

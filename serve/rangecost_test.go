@@ -51,6 +51,8 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 		MiB  = 1 << 20
 		size = 64 * MiB
 	)
+
+	// The store counts its requests and the bytes that are read.
 	store := &counting{}
 	b := engine.New(memstore.NewDriver(memstore.Config{}), driver.WithLayer(func(
 		d driver.Driver,
@@ -60,7 +62,8 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 	}))
 	put(t, b, "key", strings.Repeat("x", size))
 
-	// rangeList returns n ranges of the same length, one each step bytes from start on.
+	// rangeList returns n ranges of the same length, each step bytes after the one before it. spacedRanges returns a
+	// header with such a list that begins at 0.
 	rangeList := func(start, n, length, step int) string {
 		var all []string
 		for i := range n {
@@ -70,10 +73,11 @@ func TestObjectRangesReadLittleMore(t *testing.T) {
 	}
 
 	tests := []struct {
-		name, span   string
+		name         string
+		span         string // the header Range
 		wantStatus   int
 		wantRequests int   // to the store
-		rangeBytes   int64 // bytes of all ranges
+		rangeBytes   int64 // bytes of all ranges, or of the object if the response has no ranges
 	}{
 		{name: "two beside each other", span: "bytes=0-9,10-19", wantStatus: 206, wantRequests: 1, rangeBytes: 20},
 		{

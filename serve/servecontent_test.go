@@ -227,7 +227,7 @@ func (c contentCase) asks(method string) []string {
 }
 
 // Object responds to ranges and conditions as http.ServeContent does, with as few calls of the driver as
-// possible. Each difference has its reason.
+// possible. A case whose response differs says why, and checks the response itself.
 func TestObjectRespondsLikeServeContent(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, b storage.Bucket, driverCalls *calls) {
 		fill(t, b)
@@ -247,7 +247,7 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 		defer reference.Close()
 
 		for _, c := range slices.Concat(rangeCases, conditionCases, rangeConditionCases) {
-			// Fill in what the case leaves out.
+			// By default, a case asks for text.txt with both methods.
 			if c.key == "" {
 				c.key = "text.txt"
 			}
@@ -261,7 +261,7 @@ func TestObjectRespondsLikeServeContent(t *testing.T) {
 
 			for _, method := range methods {
 				t.Run(c.name+"/"+method, func(t *testing.T) {
-					// Fetch the object, and compare the calls of the driver since the last drain.
+					// Fetch the object. This takes only the calls of the driver that the case names.
 					driverCalls.drain()
 					got := fetch(t, method, server.URL+"/"+c.key, header)
 					require.Equal(t, c.asks(method), driverCalls.drain(), "driver calls")

@@ -252,13 +252,16 @@ func TestMoveFolderIntoExistingOne(t *testing.T) {
 	f.put(t, "old/b", "mine")
 	f.put(t, "new/b", "of another")
 
+	// Without "merge", the move fails.
 	status, _ := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/"})
 	require.Equal(t, 412, status)
 
+	// With "merge", one object is moved. The other one stays, because its name is taken.
 	status, answer := f.call(t, "POST", "move", map[string]any{"from": "old/", "to": "new/", "merge": true})
 	require.Equal(t, 200, status, answer)
 	require.EqualValues(t, 1, answer["moved"])
 	require.Len(t, answer["failed"], 1)
+
 	require.Equal(t, []string{"new/a", "new/b", "old/b"}, f.keys(t))
 	require.Equal(t, "of another", f.content(t, "new/b"))
 	require.Equal(t, "mine", f.content(t, "old/b"))
