@@ -337,6 +337,8 @@ func TestSignatureChecksHashOfBody(t *testing.T) {
 		AccessKeyID:     s3server.DefaultAccessKeyID,
 		SecretAccessKey: s3server.DefaultSecretKey,
 	}
+
+	// The request is signed for the body "hello", but has a body of the same length.
 	r := newSignedRequest(t, s, owner, "s3", "us-east-1", time.Now(), nil)
 	r.Body = io.NopCloser(strings.NewReader("jello"))
 

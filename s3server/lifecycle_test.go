@@ -288,7 +288,8 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	require.Len(t, s.versionIDs(t, pageSize), 2, "both of no-rule")
 }
 
-// If a client replaces an object or a delete marker while lifecycle rules run, the rules keep the new object.
+// If a client replaces an object or a delete marker while lifecycle rules run, the rules keep the new object. The rules
+// expire the object a, and the event of that expiration makes the test replace the object b.
 func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	const expire = "<Expiration><Days>1</Days></Expiration>"
 	enabled := types.BucketVersioningStatusEnabled
@@ -327,6 +328,7 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// replaceB gets each event, and replaces b when a has expired.
 			var s *store
 			replaceB := func(e s3server.Event) {
 				if e.Key != "a" {
@@ -339,7 +341,7 @@ func TestLifecycleKeepsNewerVersion(t *testing.T) {
 			}
 			s = startServer(t, s3server.Config{LifecycleDay: time.Hour, Notify: replaceB})
 
-			// The rules first expire a, whose event replaces b, and then come to b.
+			// The rules come first to a, and then to b.
 			require.NoError(t, s.setNotifications(t, topicRule("", types.EventS3LifecycleExpiration)))
 			tt.setUp(t, s)
 			s.put(t, "a", "x")

@@ -703,6 +703,8 @@ func TestPolicyConditionsOnListing(t *testing.T) {
 // The conditions of a policy can be about the tags of the object that is read, and about the tags that a write sets.
 // They cannot be about the tags of an object that is overwritten or removed.
 func TestPolicyConditionsOnTags(t *testing.T) {
+	// Only the object "tagged" has the tag kind=public. Requests of nobody, and of otherKey, which is a key of another
+	// account, need an Allow.
 	runPolicyTests(t, []policyTest{
 		{
 			name: "read of an object with the tag",

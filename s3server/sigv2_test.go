@@ -52,7 +52,14 @@ func TestSignatureV2InHeader(t *testing.T) {
 	}
 	strict := lenient
 	strict.Strict = true
-	const get, put = "Tue, 27 Mar 2007 19:36:42 +0000", "Tue, 27 Mar 2007 21:15:45 +0000"
+
+	// The manual has a GET and a PUT of puppy.jpg with these dates and signatures.
+	const (
+		getDate = "Tue, 27 Mar 2007 19:36:42 +0000"
+		putDate = "Tue, 27 Mar 2007 21:15:45 +0000"
+		getAuth = "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="
+		putAuth = "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA="
+	)
 
 	tests := []struct {
 		name        string
@@ -64,33 +71,33 @@ func TestSignatureV2InHeader(t *testing.T) {
 		wantCode    string
 	}{
 		{
-			name:       "an object",
+			name:       "the GET of the manual",
 			config:     lenient,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          get,
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+				"Date":          getDate,
+				"Authorization": getAuth,
 			},
 			wantStatus: 404,
 			wantCode:   "NoSuchKey",
 		},
 		{
-			name:       "an upload",
+			name:       "the PUT of the manual",
 			config:     lenient,
-			serverTime: put,
+			serverTime: putDate,
 			method:     "PUT",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          put,
+				"Date":          putDate,
 				"Content-Type":  "image/jpeg",
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+				"Authorization": putAuth,
 			},
 			wantStatus: 200,
 		},
 		{
-			name:       "a subresource",
+			name:       "the GET of an ACL in the manual",
 			config:     lenient,
 			serverTime: "Tue, 27 Mar 2007 19:44:46 +0000",
 			method:     "GET",
@@ -102,69 +109,69 @@ func TestSignatureV2InHeader(t *testing.T) {
 			wantStatus: 200,
 		},
 		{
-			name:       "another type",
+			name:       "another Content-Type than that of the signature",
 			config:     lenient,
-			serverTime: put,
+			serverTime: putDate,
 			method:     "PUT",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          put,
+				"Date":          putDate,
 				"Content-Type":  "image/png",
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+				"Authorization": putAuth,
 			},
 			wantStatus: 403,
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "another header",
+			name:       "a header that is not signed",
 			config:     lenient,
-			serverTime: put,
+			serverTime: putDate,
 			method:     "PUT",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          put,
+				"Date":          putDate,
 				"Content-Type":  "image/jpeg",
 				"X-Amz-Acl":     "public-read",
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:iqRzw+ileNPu1fhspnRs8nOjjIA=",
+				"Authorization": putAuth,
 			},
 			wantStatus: 403,
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "another object",
+			name:       "another object than that of the signature",
 			config:     lenient,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/kitten.jpg",
 			header: map[string]string{
-				"Date":          get,
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+				"Date":          getDate,
+				"Authorization": getAuth,
 			},
 			wantStatus: 403,
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "an unknown key",
+			name:       "an unknown access key",
 			config:     lenient,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          get,
+				"Date":          getDate,
 				"Authorization": "AWS AKIAOTHER:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
 			},
 			wantStatus: 403,
 			wantCode:   "InvalidAccessKeyId",
 		},
 		{
-			name:       "an old date",
+			name:       "a date that is too old",
 			config:     lenient,
-			serverTime: put,
+			serverTime: putDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          get,
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+				"Date":          getDate,
+				"Authorization": getAuth,
 			},
 			wantStatus: 403,
 			wantCode:   "RequestTimeTooSkewed",
@@ -172,32 +179,32 @@ func TestSignatureV2InHeader(t *testing.T) {
 		{
 			name:       "no date",
 			config:     lenient,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
-			header:     map[string]string{"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g="},
+			header:     map[string]string{"Authorization": getAuth},
 			wantStatus: 403,
 			wantCode:   "AccessDenied",
 		},
 		{
 			name:       "no signature",
 			config:     lenient,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
-			header:     map[string]string{"Date": get, "Authorization": "AWS HELLO"},
+			header:     map[string]string{"Date": getDate, "Authorization": "AWS HELLO"},
 			wantStatus: 400,
 			wantCode:   "InvalidArgument",
 		},
 		{
-			name:       "strict",
+			name:       "a strict server",
 			config:     strict,
-			serverTime: get,
+			serverTime: getDate,
 			method:     "GET",
 			url:        "/photos/puppy.jpg",
 			header: map[string]string{
-				"Date":          get,
-				"Authorization": "AWS AKIAIOSFODNN7EXAMPLE:qgk2+6Sv9/oM7G3qLEjTH1a1l1g=",
+				"Date":          getDate,
+				"Authorization": getAuth,
 			},
 			wantStatus: 400,
 			wantCode:   "InvalidRequest",

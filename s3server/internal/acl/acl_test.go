@@ -21,9 +21,11 @@ func known(canonicalID string) (string, bool) {
 	return "", false
 }
 
-// OfHeader turns the headers of an ACL into permissions, or fails.
+// OfHeader turns the headers of an ACL into permissions, or fails. The ACL is that of account 1 in a bucket of account
+// 2.
 func TestOfHeader(t *testing.T) {
-	second := accounts.OwnerOf("2").ID
+	const owner, bucketOwner = "1", "2"
+	second := accounts.OwnerOf(bucketOwner).ID
 	const everyone, signed = "http://acs.amazonaws.com/groups/global/AllUsers", "http://acs.amazonaws.com/groups/global/AuthenticatedUsers"
 	tests := []struct {
 		name       string
@@ -96,15 +98,17 @@ func TestOfHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, ok, err := acl.OfHeader(known, tt.header, "1", "2", tt.object)
+			list, ok, err := acl.OfHeader(known, tt.header, owner, bucketOwner, tt.object)
 			require.True(t, ok)
 			if tt.wantCode != "" {
 				require.True(t, s3error.Is(err, tt.wantCode), err)
 				return
 			}
 			require.NoError(t, err)
+
+			// List what each account may do. The empty account stands for requests without a signature.
 			var may []string
-			for _, account := range []string{"", "1", "2"} {
+			for _, account := range []string{"", owner, bucketOwner} {
 				for _, permission := range []string{"READ", "WRITE"} {
 					if list.Gives(permission, account, nil) {
 						may = append(may, permission+" "+account)

@@ -178,6 +178,8 @@ func TestCompletionWithoutRecords(t *testing.T) {
 	s := newStore(t, service)
 	b, _, err := s.bucketOf(t.Context(), "photos")
 	require.NoError(t, err)
+
+	// Complete an upload with staged parts, whose records the service does not have.
 	u := &state.Upload{ID: "1", Bucket: "photos", Key: "k"}
 	u.Object.Data = &uploadRecord{Staged: true}
 

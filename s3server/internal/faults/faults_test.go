@@ -13,114 +13,114 @@ import (
 // rate. At any moment, a tenth of the requests of one second, but at least one, are within the rate.
 func TestTriggerMatches(t *testing.T) {
 	tests := []struct {
-		name      string
-		trigger   faults.Trigger
-		operation string
-		bucket    string
-		key       string
-		applies   []bool // to requests that follow each other at intervals of 100 ms
+		name        string
+		trigger     faults.Trigger
+		operation   string
+		bucket      string
+		key         string
+		wantApplies []bool // to requests that follow each other at intervals of 100 ms
 	}{
 		{
-			name:      "any request",
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{true, true},
+			name:        "any request",
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{true, true},
 		},
 		{
-			name:      "operation",
-			trigger:   faults.Trigger{Operation: "GetObject"},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{true},
+			name:        "operation",
+			trigger:     faults.Trigger{Operation: "GetObject"},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{true},
 		},
 		{
-			name:      "other operation",
-			trigger:   faults.Trigger{Operation: "PutObject"},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false},
+			name:        "other operation",
+			trigger:     faults.Trigger{Operation: "PutObject"},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false},
 		},
 		{
-			name:      "pattern of operations",
-			trigger:   faults.Trigger{Operation: "List*"},
-			operation: "ListObjectsV2",
-			bucket:    "b",
-			applies:   []bool{true},
+			name:        "pattern of operations",
+			trigger:     faults.Trigger{Operation: "List*"},
+			operation:   "ListObjectsV2",
+			bucket:      "b",
+			wantApplies: []bool{true},
 		},
 		{
-			name:      "other bucket",
-			trigger:   faults.Trigger{Bucket: "a"},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false},
+			name:        "other bucket",
+			trigger:     faults.Trigger{Bucket: "a"},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false},
 		},
 		{
-			name:      "pattern of keys",
-			trigger:   faults.Trigger{Key: "a/*"},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "a/b/c",
-			applies:   []bool{true},
+			name:        "pattern of keys",
+			trigger:     faults.Trigger{Key: "a/*"},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "a/b/c",
+			wantApplies: []bool{true},
 		},
 		{
-			name:      "other key",
-			trigger:   faults.Trigger{Key: "a/*"},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "b",
-			applies:   []bool{false},
+			name:        "other key",
+			trigger:     faults.Trigger{Key: "a/*"},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "b",
+			wantApplies: []bool{false},
 		},
 		{
-			name:      "one time",
-			trigger:   faults.Trigger{Times: 1},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{true, false, false},
+			name:        "one time",
+			trigger:     faults.Trigger{Times: 1},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{true, false, false},
 		},
 		{
-			name:      "skip 1",
-			trigger:   faults.Trigger{Skip: 1},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false, true, true},
+			name:        "skip 1",
+			trigger:     faults.Trigger{Skip: 1},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false, true, true},
 		},
 		{
-			name:      "skip 1, one time",
-			trigger:   faults.Trigger{Skip: 1, Times: 1},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false, true, false},
+			name:        "skip 1, one time",
+			trigger:     faults.Trigger{Skip: 1, Times: 1},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false, true, false},
 		},
 		{
-			name:      "above 10 requests per second",
-			trigger:   faults.Trigger{Rate: 10},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false, false, false},
+			name:        "above 10 requests per second",
+			trigger:     faults.Trigger{Rate: 10},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false, false, false},
 		},
 		{
-			name:      "above 5 requests per second",
-			trigger:   faults.Trigger{Rate: 5},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false, true, false, true},
+			name:        "above 5 requests per second",
+			trigger:     faults.Trigger{Rate: 5},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false, true, false, true},
 		},
 		{
-			name:      "above 5 requests per second, skip 1",
-			trigger:   faults.Trigger{Rate: 5, Skip: 1},
-			operation: "GetObject",
-			bucket:    "b",
-			key:       "k",
-			applies:   []bool{false, false, false, true},
+			name:        "above 5 requests per second, skip 1",
+			trigger:     faults.Trigger{Rate: 5, Skip: 1},
+			operation:   "GetObject",
+			bucket:      "b",
+			key:         "k",
+			wantApplies: []bool{false, false, false, true},
 		},
 	}
 	for _, tt := range tests {
@@ -128,7 +128,7 @@ func TestTriggerMatches(t *testing.T) {
 			now := time.Unix(0, 0)
 			l := faults.New[string](func() time.Time { return now })
 			l.Add(tt.trigger, "fault")
-			for i, want := range tt.applies {
+			for i, want := range tt.wantApplies {
 				got := l.Match(tt.operation, tt.bucket, tt.key) != nil
 				require.Equal(t, want, got, "request %d", i)
 				now = now.Add(100 * time.Millisecond)

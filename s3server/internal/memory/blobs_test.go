@@ -83,7 +83,7 @@ func TestBlobOfLongBodyIsInPieces(t *testing.T) {
 
 // The memory of a long body is freed when the body is released, even if the caller still has its pieces.
 func TestBlobReleaseFreesMemory(t *testing.T) {
-	const size = 2 * freeSize
+	const size = 2 * freeSize // after a release of freeSize bytes, memory is freed at once
 	inUse := func() int64 {
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)
@@ -102,11 +102,12 @@ func TestBlobReleaseFreesMemory(t *testing.T) {
 		Check:  func() error { return nil },
 	}
 
+	// While the body is stored, most of its bytes are in use.
 	pieces, err := b.put(body)
 	require.NoError(t, err)
 	require.Greater(t, inUse(), before+size/2)
 
-	// Until KeepAlive, the caller has the pieces.
+	// After the release, few of them are in use. Until KeepAlive, the caller has the pieces.
 	b.release(pieces)
 	require.Less(t, inUse(), before+size/4)
 	runtime.KeepAlive(pieces)

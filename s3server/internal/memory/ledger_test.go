@@ -35,6 +35,8 @@ func emptyBody() *state.Body {
 func TestLedgerBoundsEntriesWithoutBytes(t *testing.T) {
 	ctx := context.Background()
 	long := strings.Repeat("x", 1000)
+
+	// Each function adds an entry without bytes, or several ones.
 	addEntry := map[string]func(s *Store) error{
 		"empty objects": func(s *Store) error {
 			_, _, err := s.Put(ctx, &state.Write{Bucket: "photos", Key: rand.Text()}, emptyBody())

@@ -300,7 +300,9 @@ func TestPublicIsAWSsRule(t *testing.T) {
 	}
 }
 
-// An Allow with a condition applies only to requests that meet the condition. The request is that of getRequest.
+// An Allow with a condition applies only to requests that meet the condition. The request has the Referer
+// http://example.com/a, no User-Agent, the address 10.1.2.3, max-keys 10 and the time 2026-03-01. It comes without TLS
+// for an object with the tag Team=a.
 func TestConditions(t *testing.T) {
 	tests := []struct {
 		name        string

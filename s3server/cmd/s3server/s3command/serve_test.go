@@ -24,10 +24,14 @@ import (
 // The server prints all that a client needs to connect, and makes the buckets of the flags.
 func TestServePrintsWhatClientNeeds(t *testing.T) {
 	server := startServer(t, environment(), "--create", "photos,other", "--create", "third")
+
+	// The server prints its URL and new keys. The keys are as long as those of AWS.
 	exported := server.export()
 	require.Equal(t, server.url, exported["AWS_ENDPOINT_URL"])
 	require.Len(t, exported["AWS_ACCESS_KEY_ID"], 20)
 	require.Len(t, exported["AWS_SECRET_ACCESS_KEY"], 40)
+
+	// The secret key is printed only once.
 	secretCount := strings.Count(server.stderr.String(), exported["AWS_SECRET_ACCESS_KEY"])
 	require.Equal(t, 1, secretCount)
 
