@@ -104,21 +104,22 @@ func TestFormIsStoredAsSigned(t *testing.T) {
 // A form can only store a file whose size is within the signed bounds.
 func TestFormEnforcesBounds(t *testing.T) {
 	s := newSite(t)
-	f := s.signForm("a", 2, 5)
+	const minSize, maxSize = 2, 5
+	f := s.signForm("a", minSize, maxSize)
 	tests := []struct {
-		name   string
-		file   string
-		status int
-		code   string
+		name       string
+		file       string
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "too short", file: "x", status: 400, code: "EntityTooSmall"},
-		{name: "nothing", status: 400, code: "EntityTooSmall"},
-		{name: "too long", file: "longer", status: 413, code: "EntityTooLarge"},
-		{name: "much too long", file: strings.Repeat("x", 1<<20), status: 413, code: "EntityTooLarge"},
+		{name: "too short", file: "x", wantStatus: 400, wantCode: "EntityTooSmall"},
+		{name: "nothing", wantStatus: 400, wantCode: "EntityTooSmall"},
+		{name: "too long", file: "longer", wantStatus: 413, wantCode: "EntityTooLarge"},
+		{name: "much too long", file: strings.Repeat("x", 1<<20), wantStatus: 413, wantCode: "EntityTooLarge"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.requireRefusal(s.postForm(f, fieldsOf(f, tt.file)), tt.status, tt.code)
+			s.requireRefusal(s.postForm(f, fieldsOf(f, tt.file)), tt.wantStatus, tt.wantCode)
 			s.requireNothingStored()
 		})
 	}

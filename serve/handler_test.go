@@ -98,6 +98,8 @@ func TestHandlerSignedDownload(t *testing.T) {
 			}
 		})
 	}
+
+	// The object has no byte of this range.
 	s.requireRefusal(s.request("GET", u.URL, nil, "Range", "bytes=10-"), 416, "InvalidRange")
 }
 

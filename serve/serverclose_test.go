@@ -78,7 +78,7 @@ func TestServerCloseIgnoresIdleConnections(t *testing.T) {
 		return memstore.New(storage.WithSigningBaseURL(baseURL)), nil
 	})
 	require.NoError(t, err)
-	server.patience = time.Hour
+	server.patience = time.Hour // for which Close would wait for a request in progress
 	idle, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
 	require.NoError(t, err)
 	defer func() {

@@ -74,7 +74,8 @@ func TestSignedURLStableIsPrivatelyCached(t *testing.T) {
 	require.Equal(t, 304, s.request("GET", signedURL.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
 }
 
-// With WithStableFor, two processes that share a signing key make the same URL.
+// With WithStableFor, two processes that share a signing key make the same URL for an hour, so that caches recognize
+// it.
 func TestSignedURLStableInTwoProcesses(t *testing.T) {
 	startOfHour := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
 	signInNewProcess := func(at time.Time) *storage.SignedURL {
@@ -93,8 +94,11 @@ func TestSignedURLStableInTwoProcesses(t *testing.T) {
 		return signedURL
 	}
 
+	// A URL lasts until the hour ends, and then for its TTL.
 	first := signInNewProcess(startOfHour)
 	require.Equal(t, startOfHour.Add(time.Hour+time.Minute), first.ExpiresAt)
+
+	// It is the same until the last moment of the hour, and another one in the next hour.
 	require.Equal(t, first, signInNewProcess(startOfHour.Add(time.Hour-1)))
 	require.NotEqual(t, first.URL, signInNewProcess(startOfHour.Add(time.Hour)).URL)
 }

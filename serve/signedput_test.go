@@ -82,91 +82,99 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 
 	tests := []struct {
-		name   string
-		signed *storage.SignedURL
-		length int64    // Content-Length
-		header []string // names and values alternate
-		status int
-		code   string
+		name       string
+		signed     *storage.SignedURL
+		length     int64    // Content-Length
+		header     []string // names and values alternate
+		wantStatus int
+		wantCode   string
 	}{
-		{name: "too long", signed: ofFourBytes, length: 5, header: asPNG, status: 413, code: "EntityTooLarge"},
-		{name: "enormous", signed: ofFourBytes, length: 1 << 62, header: asPNG, status: 413, code: "EntityTooLarge"},
-		{name: "too short", signed: ofFourBytes, length: 3, header: asPNG, status: 400, code: "EntityTooSmall"},
+		{name: "too long", signed: ofFourBytes, length: 5, header: asPNG, wantStatus: 413, wantCode: "EntityTooLarge"},
 		{
-			name:   "another type",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "text/html"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "enormous",
+			signed:     ofFourBytes,
+			length:     1 << 62,
+			header:     asPNG,
+			wantStatus: 413,
+			wantCode:   "EntityTooLarge",
+		},
+		{name: "too short", signed: ofFourBytes, length: 3, header: asPNG, wantStatus: 400, wantCode: "EntityTooSmall"},
+		{
+			name:       "another type",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "text/html"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "two types",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "Content-Type", "text/html"},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "two types",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "Content-Type", "text/html"},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "no type",
-			signed: ofAnySize,
-			length: 4,
-			header: nil,
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "no type",
+			signed:     ofAnySize,
+			length:     4,
+			header:     nil,
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "expired",
-			signed: expired,
-			length: 4,
-			header: []string{"Content-Type", "application/octet-stream"},
-			status: 403,
-			code:   "RequestExpired",
+			name:       "expired",
+			signed:     expired,
+			length:     4,
+			header:     []string{"Content-Type", "application/octet-stream"},
+			wantStatus: 403,
+			wantCode:   "RequestExpired",
 		},
 		{
-			name:   "a part of an object",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"},
-			status: 400,
-			code:   "InvalidRequest",
+			name:       "a part of an object",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "Content-Range", "bytes 0-3/8"},
+			wantStatus: 400,
+			wantCode:   "InvalidRequest",
 		},
 		{
-			name:   "a condition on an ETag",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "If-Match", `"x"`},
-			status: 501,
-			code:   "NotImplemented",
+			name:       "a condition on an ETag",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "If-Match", `"x"`},
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "a condition on another ETag",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "If-None-Match", `"x"`},
-			status: 501,
-			code:   "NotImplemented",
+			name:       "a condition on another ETag",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "If-None-Match", `"x"`},
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "a condition after an empty one",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`},
-			status: 501,
-			code:   "NotImplemented",
+			name:       "a condition after an empty one",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "If-None-Match", "", "If-None-Match", `"x"`},
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 		{
-			name:   "a condition on a time",
-			signed: ofAnySize,
-			length: 4,
-			header: []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"},
-			status: 501,
-			code:   "NotImplemented",
+			name:       "a condition on a time",
+			signed:     ofAnySize,
+			length:     4,
+			header:     []string{"Content-Type", "image/png", "If-Unmodified-Since", "x"},
+			wantStatus: 501,
+			wantCode:   "NotImplemented",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The handler refuses the request by its headers, and must not read the endless body.
 			r := httptest.NewRequestWithContext(t.Context(), tt.signed.Method, tt.signed.URL, endless{})
 			r.ContentLength = tt.length
 			for i := 0; i < len(tt.header); i += 2 {
@@ -174,8 +182,8 @@ func TestSignedUploadRefusedByHeaders(t *testing.T) {
 			}
 
 			w := s.send(r)
-			s.requireRefusal(w, tt.status, tt.code)
-			if tt.status == http.StatusNotImplemented {
+			s.requireRefusal(w, tt.wantStatus, tt.wantCode)
+			if tt.wantStatus == http.StatusNotImplemented {
 				require.Contains(t, w.Body.String(), "Omit them, or send If-None-Match: * with an upload.")
 			}
 			s.requireNothingStored()

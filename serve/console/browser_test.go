@@ -146,6 +146,7 @@ func TestBrowserManyKeys(t *testing.T) {
 		workers  = 4
 		keys     = 100_000
 		pageSize = 1000
+		mayWrite = true
 	)
 
 	// Several goroutines store the objects, because one would take long.
@@ -178,7 +179,7 @@ func TestBrowserManyKeys(t *testing.T) {
 		"testdata/flow.mjs",
 		"many",
 		consoletest.Features{Resume: true, Conditions: true, Tags: true, Metadata: true},
-		browserSite(t, "many", b, true),
+		browserSite(t, "many", b, mayWrite),
 		nil,
 	)
 }
@@ -186,7 +187,10 @@ func TestBrowserManyKeys(t *testing.T) {
 // The test opens a bucket with texts, sounds and photos in a browser, and takes the pictures of the documentation if
 // OMNIBUCKET_DRAW is set.
 func TestPictures(t *testing.T) {
+	const mayWrite = true
 	b := newSigningBucket(t, versioned)
+
+	// The names and sizes are those of the documentation's pictures. The contents do not matter.
 	text := func(lines int) []byte { return []byte(strings.Repeat("A line of text.\n", lines)) }
 	objects := map[string][]byte{
 		"Budget.csv":            text(210),
@@ -243,7 +247,7 @@ func TestPictures(t *testing.T) {
 		"testdata/flow.mjs",
 		"pictures",
 		everything,
-		browserSite(t, "photos", b, true),
+		browserSite(t, "photos", b, mayWrite),
 		map[string]any{"name": "pictures", "drawTo": pagetest.DrawTo(t)},
 	)
 }
