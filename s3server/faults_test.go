@@ -404,11 +404,13 @@ func TestFaultUndo(t *testing.T) {
 	undo := s.server.Inject(s3server.Fail("PutObject", "SlowDown"))
 	s.server.Inject(s3server.Fail("GetObject", "SlowDown"))
 
+	// Until it is removed, the fault makes each PutObject fail.
 	for range 3 {
 		_, err := s.PutObject(t.Context(), putInput("k", "x"))
 		requireFailure(t, err, 503, "SlowDown")
 	}
 
+	// A second call of the function has no effect. The other fault stays.
 	undo()
 	undo()
 	s.put(t, "k", "x")

@@ -247,6 +247,7 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
+		// The listing shows the first state. The rules run in the second one, and must leave it as it is.
 		requireNothingRemoved := func(t *testing.T, inDirectory bool) {
 			s := startLagging(t, lagConfig{inDirectory: inDirectory, versioned: tt.versioned, rule: tt.rule})
 			tt.makeListed(t, s)
@@ -259,25 +260,26 @@ func TestLifecycleRemovesNothingIfListingLags(t *testing.T) {
 
 			require.Equal(t, present, s.versionIDs(t))
 		}
-		t.Run(tt.name+"/memory", func(t *testing.T) { requireNothingRemoved(t, false) })
-		t.Run(tt.name+"/directory", func(t *testing.T) { requireNothingRemoved(t, true) })
+		const inDirectory = true
+		t.Run(tt.name+"/memory", func(t *testing.T) { requireNothingRemoved(t, !inDirectory) })
+		t.Run(tt.name+"/directory", func(t *testing.T) { requireNothingRemoved(t, inDirectory) })
 	}
 }
 
 // Lifecycle rules do not archive an object that only an outdated listing still selects.
 func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 	tests := []struct {
-		name      string
-		directory bool
+		name        string
+		inDirectory bool
 	}{
 		{name: "memory"},
-		{name: "directory", directory: true},
+		{name: "directory", inDirectory: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// The rule archives objects of at least this size with the tag keep=no, after an hour that counts as a day.
 			const minSize = 128 << 10
-			s := startLagging(t, lagConfig{inDirectory: tt.directory, rule: transitionsAfterDay})
+			s := startLagging(t, lagConfig{inDirectory: tt.inDirectory, rule: transitionsAfterDay})
 			s.put(t, strings.Repeat("x", minSize), storage.WithTags(map[string]string{"keep": "no"}))
 
 			// From now on, listings show the object as it is. Two hours later, it gets another tag.
@@ -285,6 +287,7 @@ func TestLifecycleArchivesNothingIfListingLags(t *testing.T) {
 			s.ahead = 2 * time.Hour
 			require.NoError(t, storage.SetTags(t.Context(), s.bucket, "k", map[string]string{"keep": "yes"}))
 
+			// The rules read the present tags of the object, and keep its class.
 			s.handler.RunLifecycle()
 			attrs, err := s.bucket.Attrs(t.Context(), "k")
 			require.NoError(t, err)

@@ -56,6 +56,7 @@ func (d slowDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest
 // CompleteMultipartUpload continues after its client has disconnected, because joining parts may take longer than a
 // client waits.
 func TestCompleteOutlivesClient(t *testing.T) {
+	// The service reports when it begins to join parts, and then waits until the test releases it.
 	service := newSlowService()
 	s := startServer(t, s3server.Config{Service: service})
 	upload := s.beginUpload(t, "k")

@@ -285,10 +285,13 @@ func TestSignatureV2SkewedClock(t *testing.T) {
 	}
 }
 
-// The server accepts URLs as boto3 1.37.9 signs them with version 2.
+// A lenient server accepts URLs as boto3 1.37.9 signs them with version 2. It refuses a URL that was changed.
 func TestPresignedURLV2(t *testing.T) {
 	const (
 		host = "http://127.0.0.1:9000"
+
+		// These URLs are signed for a download, an upload with two headers of metadata, and a listing. They expire an
+		// hour after now.
 		get  = "/photos/a%20b/%C3%A4%2B.txt?response-content-disposition=attachment%3B%20filename%3D%22x%22&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=lZanUnxM1FGlDmyXJeGJDZj8Ck0%3D&Expires=1767229200"
 		put  = "/photos/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=biFRMzzJT1O5CNHdw4NzlMfIn78%3D&content-type=text%2Fplain&x-amz-meta-a=1&x-amz-meta-a-b=2&Expires=1767229200"
 		list = "/photos?versions&prefix=x&encoding-type=url&AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature=DqxyWZMKJ%2F7JNcZ0SYv1WbEad9A%3D&Expires=1767229200"
@@ -314,7 +317,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantStatus: 200,
 		},
 		{
-			name:       "an upload with the same header",
+			name:       "an upload that repeats a signed header",
 			serverTime: now,
 			method:     "PUT",
 			url:        put,
@@ -322,7 +325,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantStatus: 200,
 		},
 		{
-			name:       "an upload with another header",
+			name:       "an upload with another value of a signed header",
 			serverTime: now,
 			method:     "PUT",
 			url:        put,
@@ -331,7 +334,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "an upload of more",
+			name:       "an upload without the signed Content-Type",
 			serverTime: now,
 			method:     "PUT",
 			url:        put,
@@ -356,7 +359,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "another expiry",
+			name:       "a later expiry",
 			serverTime: now,
 			method:     "GET",
 			url:        get + "0",
@@ -364,7 +367,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "another response",
+			name:       "another header of the response",
 			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(get, "attachment", "inline", 1),
@@ -372,7 +375,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "another operation",
+			name:       "a parameter that makes it another operation",
 			serverTime: now,
 			method:     "GET",
 			url:        get + "&attributes",
@@ -380,7 +383,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "AccessDenied",
 		},
 		{
-			name:       "another operation of a bucket",
+			name:       "a parameter that makes it another operation of a bucket",
 			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(list, "versions", "versions&ownershipControls", 1),
@@ -388,7 +391,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "AccessDenied",
 		},
 		{
-			name:       "two headers as one",
+			name:       "two headers joined to one value",
 			serverTime: now,
 			method:     "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
@@ -398,7 +401,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:       "two headers as one name",
+			name:       "two headers joined to one name",
 			serverTime: now,
 			method:     "PUT",
 			url: strings.Replace(put, "x-amz-meta-a=1&x-amz-meta-a-b=2",
@@ -416,7 +419,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "Request has expired",
 		},
 		{
-			name:       "an expiry without time",
+			name:       "an expiry that is not a number",
 			serverTime: now,
 			method:     "GET",
 			url:        strings.Replace(get, "1767229200", "soon", 1),
@@ -424,7 +427,7 @@ func TestPresignedURLV2(t *testing.T) {
 			wantCode:   "AccessDenied",
 		},
 		{
-			name:       "strict",
+			name:       "a strict server",
 			strict:     true,
 			serverTime: now,
 			method:     "GET",

@@ -257,6 +257,8 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 		maxListed = 30 // of the 200 versions in folders
 		smallPage = 10
 	)
+
+	// Two folders, one with an empty name, have 100 objects each.
 	keys := []string{"x//y", "z"}
 	for i := range 100 {
 		keys = append(keys, fmt.Sprintf("folder/%02d", i), fmt.Sprintf("//%02d", i))
@@ -285,7 +287,8 @@ func TestListVersionsPassesOverFolders(t *testing.T) {
 
 	// A page that begins within a folder shows the folder only if it has later keys. versionsPage marks a common prefix
 	// with "|".
-	listing := state.Listing{Delimiter: "/", Max: 9}
+	const largerThanBucket = 9 // the names at the top are fewer
+	listing := state.Listing{Delimiter: "/", Max: largerThanBucket}
 	names, _, _, err := s.versionsPage(t.Context(), listing, state.VersionPosition{Key: "folder/50"})
 	require.NoError(t, err)
 	require.Equal(t, []string{"folder/|", "x/|", "z"}, names)

@@ -34,10 +34,11 @@ func requireCode(t *testing.T, code string, err error) {
 	require.True(t, s3error.Is(err, code), err)
 }
 
-// The conditional headers of a read decide whether it succeeds. The object has the entity tag "a".
+// The conditional headers of a read decide whether it succeeds. The object has the entity tag "a" and was modified when
+// it was written.
 func TestReadConditions(t *testing.T) {
-	dayBefore := written.Add(-time.Hour).Format(http.TimeFormat)
-	dayAfter := written.Add(time.Hour).Format(http.TimeFormat)
+	hourBefore := written.Add(-time.Hour).Format(http.TimeFormat)
+	hourAfter := written.Add(time.Hour).Format(http.TimeFormat)
 	tests := []struct {
 		name     string
 		header   http.Header
@@ -51,24 +52,24 @@ func TestReadConditions(t *testing.T) {
 		{name: "If-Match with another entity tag", header: header("If-Match", `"b"`), wantCode: "PreconditionFailed"},
 		{
 			name:     "If-Unmodified-Since, modified",
-			header:   header("If-Unmodified-Since", dayBefore),
+			header:   header("If-Unmodified-Since", hourBefore),
 			wantCode: "PreconditionFailed",
 		},
 		{
 			name:   "If-Unmodified-Since, modified, but If-Match with the entity tag",
-			header: header("If-Unmodified-Since", dayBefore, "If-Match", `"a"`),
+			header: header("If-Unmodified-Since", hourBefore, "If-Match", `"a"`),
 		},
-		{name: "If-Unmodified-Since, not modified", header: header("If-Unmodified-Since", dayAfter)},
+		{name: "If-Unmodified-Since, not modified", header: header("If-Unmodified-Since", hourAfter)},
 		{name: "If-None-Match with the entity tag", header: header("If-None-Match", `"a"`), wantCode: "NotModified"},
 		{name: "If-None-Match with another entity tag", header: header("If-None-Match", `"b"`)},
 		{
 			name:     "If-Modified-Since, not modified",
-			header:   header("If-Modified-Since", dayAfter),
+			header:   header("If-Modified-Since", hourAfter),
 			wantCode: "NotModified",
 		},
 		{
 			name: "If-Modified-Since, not modified, but If-None-Match with another tag",
-			header: header("If-Modified-Since", dayAfter, "If-None-Match",
+			header: header("If-Modified-Since", hourAfter, "If-None-Match",
 				`"b"`),
 		},
 		{name: "If-Modified-Since with an invalid date", header: header("If-Modified-Since", "soon")},
@@ -206,7 +207,7 @@ func TestNoWriteCondition(t *testing.T) {
 
 // The headers of an object lock are parsed, or refused if they are incomplete or invalid.
 func TestLockOfHeaders(t *testing.T) {
-	retainUntil := "2026-03-02T00:00:00Z"
+	const retainUntil = "2026-03-02T00:00:00Z"
 	now := written
 	tests := []struct {
 		name     string
@@ -219,42 +220,36 @@ func TestLockOfHeaders(t *testing.T) {
 		{
 			name:     "retention",
 			header:   header(state.LockMode, "GOVERNANCE", state.LockUntil, retainUntil),
-			wantLock: state.Lock{Mode: "GOVERNANCE", Until: now.Add(12 * time.Hour)},
+			wantLock: state.Lock{Mode: "GOVERNANCE", Until: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 		},
 		{
 			name:     "date missing",
 			header:   header(state.LockMode, "GOVERNANCE"),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "mode missing",
 			header:   header(state.LockUntil, retainUntil),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "unknown mode",
 			header:   header(state.LockMode, "FOREVER", state.LockUntil, retainUntil),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "unknown legal hold",
 			header:   header(state.LockHold, "MAYBE"),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "invalid date",
 			header:   header(state.LockMode, "COMPLIANCE", state.LockUntil, "soon"),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 		{
 			name:     "date in the past",
 			header:   header(state.LockMode, "COMPLIANCE", state.LockUntil, "2026-03-01T00:00:00Z"),
-			wantLock: state.Lock{},
 			wantCode: "InvalidArgument",
 		},
 	}

@@ -415,12 +415,14 @@ func TestJudgeReportsBoth(t *testing.T) {
 	p, err := policy.Parse(policyOf(allowGet+","+denyWithoutReferer), "photos")
 	require.NoError(t, err)
 
+	// The policy allows a read of any object, and denies each request without the header Referer.
 	withoutReferer := getRequest()
 	withoutReferer.Header = nil
 	allowed, denied := p.Judge(withoutReferer)
 	require.True(t, allowed)
 	require.True(t, denied)
 
+	// Neither applies to a write with the header.
 	put := getRequest()
 	put.Action = "s3:PutObject"
 	allowed, denied = p.Judge(put)

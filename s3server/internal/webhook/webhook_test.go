@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A webhook attempts to send an event three times, but only once after it has lost the last event.
+// A webhook attempts to send an event three times, and then counts it as lost. After a lost event, it attempts only
+// once, until an event arrives.
 func TestWebhookRetries(t *testing.T) {
 	tests := []struct {
 		name          string

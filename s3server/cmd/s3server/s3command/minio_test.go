@@ -225,6 +225,7 @@ func TestMinIOFilesWithCredentialsAreRefused(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, name)
 
+			// If the credentials are also in variables, the file is not needed.
 			_, err = findCredential(environment(
 				name, "secret",
 				"MINIO_ROOT_USER", "user",
