@@ -145,66 +145,68 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 
 	tests := []struct {
-		name                  string
-		method, address, code string
+		name     string
+		method   string
+		address  string
+		wantCode string
 	}{
-		{name: "an object", method: "GET", address: s.publicURL("secret-key"), code: "AccessDenied"},
+		{name: "an object", method: "GET", address: s.publicURL("secret-key"), wantCode: "AccessDenied"},
 		{name: "its head", method: "HEAD", address: s.publicURL("secret-key")},
-		{name: "a missing object", method: "GET", address: s.publicURL("missing"), code: "AccessDenied"},
-		{name: "the bucket", method: "GET", address: siteBase + "/", code: "AccessDenied"},
-		{name: "the bucket without a slash", method: "GET", address: siteBase, code: "AccessDenied"},
+		{name: "a missing object", method: "GET", address: s.publicURL("missing"), wantCode: "AccessDenied"},
+		{name: "the bucket", method: "GET", address: siteBase + "/", wantCode: "AccessDenied"},
+		{name: "the bucket without a slash", method: "GET", address: siteBase, wantCode: "AccessDenied"},
 		{
-			name:    "an invalid key",
-			method:  "GET",
-			address: siteBase + "/a%00b",
-			code:    "AccessDenied",
+			name:     "an invalid key",
+			method:   "GET",
+			address:  siteBase + "/a%00b",
+			wantCode: "AccessDenied",
 		},
-		{name: "a path outside of the bucket", method: "GET", address: siteBase + "/../x", code: "AccessDenied"},
-		{name: "an upload", method: "PUT", address: s.publicURL("new"), code: "SignatureDoesNotMatch"},
-		{name: "an upload to the bucket", method: "PUT", address: siteBase + "/", code: "AccessDenied"},
-		{name: "another method", method: "PUT", address: signedURL, code: "SignatureDoesNotMatch"},
+		{name: "a path outside of the bucket", method: "GET", address: siteBase + "/../x", wantCode: "AccessDenied"},
+		{name: "an upload", method: "PUT", address: s.publicURL("new"), wantCode: "SignatureDoesNotMatch"},
+		{name: "an upload to the bucket", method: "PUT", address: siteBase + "/", wantCode: "AccessDenied"},
+		{name: "another method", method: "PUT", address: signedURL, wantCode: "SignatureDoesNotMatch"},
 		{
-			name:    "another key",
-			method:  "GET",
-			address: strings.Replace(signedURL, "secret-key", "secret-kez", 1),
-			code:    "SignatureDoesNotMatch",
-		},
-		{
-			name:    "a key that was escaped twice",
-			method:  "GET",
-			address: strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1),
-			code:    "SignatureDoesNotMatch",
+			name:     "another key",
+			method:   "GET",
+			address:  strings.Replace(signedURL, "secret-key", "secret-kez", 1),
+			wantCode: "SignatureDoesNotMatch",
 		},
 		{
-			name:    "a truncated signature",
-			method:  "GET",
-			address: signedURL[:len(signedURL)-3],
-			code:    "SignatureDoesNotMatch",
+			name:     "a key that was escaped twice",
+			method:   "GET",
+			address:  strings.Replace(signedURL, "secret-key", "secret%252Dkey", 1),
+			wantCode: "SignatureDoesNotMatch",
 		},
 		{
-			name:    "a doubled query",
-			method:  "GET",
-			address: signedURL + "&" + query,
-			code:    "SignatureDoesNotMatch",
+			name:     "a truncated signature",
+			method:   "GET",
+			address:  signedURL[:len(signedURL)-3],
+			wantCode: "SignatureDoesNotMatch",
 		},
 		{
-			name:    "an upper-cased query",
-			method:  "GET",
-			address: strings.Replace(signedURL, query, strings.ToUpper(query), 1),
-			code:    "AccessDenied",
-		},
-		{name: "an expired address", method: "GET", address: expired, code: "RequestExpired"},
-		{
-			name:    "an expired and altered one",
-			method:  "GET",
-			address: expired + "x",
-			code:    "SignatureDoesNotMatch",
+			name:     "a doubled query",
+			method:   "GET",
+			address:  signedURL + "&" + query,
+			wantCode: "SignatureDoesNotMatch",
 		},
 		{
-			name:    "the address of another bucket",
-			method:  "GET",
-			address: newOtherBucket(t, s),
-			code:    "SignatureDoesNotMatch",
+			name:     "an upper-cased query",
+			method:   "GET",
+			address:  strings.Replace(signedURL, query, strings.ToUpper(query), 1),
+			wantCode: "AccessDenied",
+		},
+		{name: "an expired address", method: "GET", address: expired, wantCode: "RequestExpired"},
+		{
+			name:     "an expired and altered one",
+			method:   "GET",
+			address:  expired + "x",
+			wantCode: "SignatureDoesNotMatch",
+		},
+		{
+			name:     "the address of another bucket",
+			method:   "GET",
+			address:  newOtherBucket(t, s),
+			wantCode: "SignatureDoesNotMatch",
 		},
 	}
 	for _, tt := range tests {
@@ -215,7 +217,7 @@ func TestHandlerUnsignedRevealsNothing(t *testing.T) {
 				require.Empty(t, w.Body.String())
 				return
 			}
-			s.requireRefusal(w, http.StatusForbidden, tt.code)
+			s.requireRefusal(w, http.StatusForbidden, tt.wantCode)
 		})
 	}
 	s.requireContent("secret-key", "hidden")
