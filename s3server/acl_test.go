@@ -571,15 +571,15 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 	tests := []struct {
 		ownership types.ObjectOwnership
 		acl       types.ObjectCannedACL // of the object
-		owner     string
+		wantOwner string
 	}{
-		{ownership: "BucketOwnerEnforced", acl: "", owner: bucketOwner},
-		{ownership: "BucketOwnerEnforced", acl: "bucket-owner-full-control", owner: bucketOwner},
-		{ownership: "BucketOwnerPreferred", acl: "", owner: writer},
-		{ownership: "BucketOwnerPreferred", acl: "private", owner: writer},
-		{ownership: "BucketOwnerPreferred", acl: "bucket-owner-full-control", owner: bucketOwner},
-		{ownership: "ObjectWriter", acl: "", owner: writer},
-		{ownership: "ObjectWriter", acl: "bucket-owner-full-control", owner: writer},
+		{ownership: "BucketOwnerEnforced", acl: "", wantOwner: bucketOwner},
+		{ownership: "BucketOwnerEnforced", acl: "bucket-owner-full-control", wantOwner: bucketOwner},
+		{ownership: "BucketOwnerPreferred", acl: "", wantOwner: writer},
+		{ownership: "BucketOwnerPreferred", acl: "private", wantOwner: writer},
+		{ownership: "BucketOwnerPreferred", acl: "bucket-owner-full-control", wantOwner: bucketOwner},
+		{ownership: "ObjectWriter", acl: "", wantOwner: writer},
+		{ownership: "ObjectWriter", acl: "bucket-owner-full-control", wantOwner: writer},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.ownership)+" "+string(tt.acl), func(t *testing.T) {
@@ -588,7 +588,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 			allowEverybody := allowStatement("*", `["arn:aws:s3:::photos","arn:aws:s3:::photos/*"]`, "")
 			require.NoError(t, s.setPolicy(policyOf(allowEverybody)))
 			ids := map[string]string{bucketOwner: bucketOwnerID, writer: writerID}
-			wantID := ids[tt.owner]
+			wantID := ids[tt.wantOwner]
 
 			// The other account writes an object.
 			other := s.clientOf(otherKey)
@@ -621,7 +621,7 @@ func TestOwnershipDecidesOwner(t *testing.T) {
 
 			// The policy of the bucket is only about objects of the bucket's owner.
 			response, _ := s.sendAs(t, nobody, "GET", "/photos/k", "", nil)
-			if tt.owner == bucketOwner {
+			if tt.wantOwner == bucketOwner {
 				require.Equal(t, 200, response.StatusCode)
 			} else {
 				require.Equal(t, 403, response.StatusCode)

@@ -129,6 +129,8 @@ func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "0123456789"))
 	_, err := s.CompleteMultipartUpload(t.Context(), input)
 	require.NoError(t, err)
+
+	// Delete the object and its bucket.
 	_, err = s.DeleteObject(t.Context(), &s3.DeleteObjectInput{
 		Bucket: aws.String(bucket),
 		Key:    aws.String("k"),
@@ -137,6 +139,7 @@ func TestCompleteAfterBucketWasDeleted(t *testing.T) {
 	_, err = s.DeleteBucket(t.Context(), &s3.DeleteBucketInput{Bucket: aws.String(bucket)})
 	require.NoError(t, err)
 
+	// A repeated completion fails, even after the bucket is created again.
 	_, err = s.CompleteMultipartUpload(t.Context(), input)
 	requireFailure(t, err, 404, "NoSuchBucket")
 

@@ -65,7 +65,8 @@ func (d judgedDriver) read(ctx context.Context, r *driver.GetRequest, err error)
 }
 
 // The server sends an object only if the policy allows this very object, even if another client replaces the object
-// between the decision and the read.
+// between the decision and the read. In a directory, the server has opened the file of the old object. In a remote
+// store, it can only read the new one.
 func TestPolicyJudgesObjectThatIsRead(t *testing.T) {
 	// Everybody may write objects, and read all except those with the tag kind=private.
 	allowPublic := allowStatement("s3:GetObject", inKeys,

@@ -454,6 +454,8 @@ func TestChecksums(t *testing.T) {
 		content = "123456789"
 		crc32c  = "4waSgw==" // of the content
 	)
+
+	// The SDK sends the checksum in a trailer only over TLS.
 	tests := []struct {
 		name     string
 		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store

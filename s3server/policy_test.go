@@ -281,7 +281,8 @@ func TestPolicyDecides(t *testing.T) {
 	})
 }
 
-// The principal of a statement names the accounts that the statement is about.
+// The principal of a statement names the accounts that the statement is about. The account of otherKey is 210987654321,
+// and requests of nobody have no signature.
 func TestPolicyPrincipals(t *testing.T) {
 	allowGetTo := func(principal string) string {
 		return `{"Effect":"Allow","Principal":` + principal + `,"Action":"s3:GetObject","Resource":` + inKeys + `}`
@@ -821,7 +822,8 @@ func TestPolicyConditionsOnTags(t *testing.T) {
 	})
 }
 
-// The conditions of a policy can be about the encryption, the ACL and the conditions of a write.
+// The conditions of a policy can be about the encryption, the ACL and the conditions of a write. The owner may write
+// unless the policy denies it. The other account may write only if the policy allows it.
 func TestPolicyConditionsOnWrite(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{

@@ -345,6 +345,7 @@ func TestCompleteIfUploadCannotBeRemoved(t *testing.T) {
 	for _, tt := range tests {
 		// complete completes an upload of the object k, and returns a function that repeats the completion.
 		complete := func(t *testing.T) (s *store, repeat func()) {
+			// The store does not let the server remove the record of the upload.
 			service := &failingService{
 				ServiceDriver: memstore.NewServiceDriver(memstore.ServiceConfig{}),
 				fixedParts:    tt.stagesParts,

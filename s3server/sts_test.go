@@ -68,38 +68,44 @@ func allowPolicy(action, resource string) string {
 
 const inFolder = "arn:aws:s3:::photos/folder/*"
 
-// A session may do what the permissions of its caller and its session policy both permit.
+// A session may do what the permissions of its caller and its session policy both permit. Without a policy, it may do
+// what its caller may do.
 func TestSessionRights(t *testing.T) {
 	s := startServer(t, s3server.Config{Credentials: twoAccounts})
 	s.put(t, "folder/k", "content")
 	s.put(t, "other", "content")
 	tests := []struct {
-		name, policy string
-		key          int  // index in twoAccounts of the key that asks for the session
-		readsFolder  bool // whether the session may read folder/k
-		writesFolder bool // whether it may write folder/new
-		readsOther   bool // whether it may read the key beside the folder
+		name, policy     string
+		key              int  // index in twoAccounts of the key that asks for the session
+		wantReadsFolder  bool // whether the session may read folder/k
+		wantWritesFolder bool // whether it may write folder/new
+		wantReadsOther   bool // whether it may read the key beside the folder
 	}{
-		{name: "no policy", key: ownerKey, readsFolder: true, writesFolder: true, readsOther: true},
-		{name: "no policy, read-only key", key: readOnlyKey, readsFolder: true, readsOther: true},
+		{name: "no policy", key: ownerKey, wantReadsFolder: true, wantWritesFolder: true, wantReadsOther: true},
+		{name: "no policy, read-only key", key: readOnlyKey, wantReadsFolder: true, wantReadsOther: true},
 		{
-			name:         "policy for everything",
-			policy:       allowPolicy("*", "*"),
-			key:          ownerKey,
-			readsFolder:  true,
-			writesFolder: true,
-			readsOther:   true,
+			name:             "policy for everything",
+			policy:           allowPolicy("*", "*"),
+			key:              ownerKey,
+			wantReadsFolder:  true,
+			wantWritesFolder: true,
+			wantReadsOther:   true,
 		},
 		{
-			name:        "policy for everything, read-only key",
-			policy:      allowPolicy("s3:*", "*"),
-			key:         readOnlyKey,
-			readsFolder: true,
-			readsOther:  true,
+			name:            "policy for everything, read-only key",
+			policy:          allowPolicy("s3:*", "*"),
+			key:             readOnlyKey,
+			wantReadsFolder: true,
+			wantReadsOther:  true,
 		},
 		{name: "policy for everything, other account", policy: allowPolicy("s3:*", "*"), key: otherKey},
-		{name: "policy for reads", policy: allowPolicy("s3:GetObject", inFolder), key: ownerKey, readsFolder: true},
-		{name: "policy for writes", policy: allowPolicy("s3:PutObject", inFolder), key: ownerKey, writesFolder: true},
+		{name: "policy for reads", policy: allowPolicy("s3:GetObject", inFolder), key: ownerKey, wantReadsFolder: true},
+		{
+			name:             "policy for writes",
+			policy:           allowPolicy("s3:PutObject", inFolder),
+			key:              ownerKey,
+			wantWritesFolder: true,
+		},
 		{name: "policy for another bucket", policy: allowPolicy("s3:*", "arn:aws:s3:::photos2/*"), key: ownerKey},
 		{name: "policy for another service", policy: allowPolicy("kms:*", "*"), key: ownerKey},
 		{
@@ -108,9 +114,9 @@ func TestSessionRights(t *testing.T) {
 				{"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
 				{"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}
 			]}`,
-			key:         ownerKey,
-			readsFolder: true,
-			readsOther:  true,
+			key:             ownerKey,
+			wantReadsFolder: true,
+			wantReadsOther:  true,
 		},
 	}
 	for _, tt := range tests {
@@ -129,14 +135,14 @@ func TestSessionRights(t *testing.T) {
 				Bucket: aws.String(bucket),
 				Key:    aws.String("folder/k"),
 			})
-			requireAccess(tt.readsFolder, err)
+			requireAccess(tt.wantReadsFolder, err)
 			_, err = client.PutObject(t.Context(), putInput("folder/new", "x"))
-			requireAccess(tt.writesFolder, err)
+			requireAccess(tt.wantWritesFolder, err)
 			_, err = client.GetObject(t.Context(), &s3.GetObjectInput{
 				Bucket: aws.String(bucket),
 				Key:    aws.String("other"),
 			})
-			requireAccess(tt.readsOther, err)
+			requireAccess(tt.wantReadsOther, err)
 		})
 	}
 }

@@ -196,25 +196,26 @@ func TestHostNamesBucket(t *testing.T) {
 // The Location of a new object has the scheme and the address style of the request.
 func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 	tests := []struct {
-		name     string
-		start    func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
-		inHost   bool
-		location string
+		name         string
+		start        func(*testing.T, s3server.Config, ...func(*s3.Options)) *store
+		inHost       bool   // true if the bucket is in the host of the request
+		wantLocation string // without the port
 	}{
-		{name: "by path", start: startServer, location: "http://localhost/photos/a%2Fb"},
-		{name: "by path, with TLS", start: startTLS, location: "https://localhost/photos/a%2Fb"},
-		{name: "by host", start: startServer, inHost: true, location: "http://photos.localhost/a%2Fb"},
+		{name: "by path", start: startServer, wantLocation: "http://localhost/photos/a%2Fb"},
+		{name: "by path, with TLS", start: startTLS, wantLocation: "https://localhost/photos/a%2Fb"},
+		{name: "by host", start: startServer, inHost: true, wantLocation: "http://photos.localhost/a%2Fb"},
 		{
-			name:     "by host, and by TLS",
-			start:    startTLS,
-			inHost:   true,
-			location: "https://photos.localhost/a%2Fb",
+			name:         "by host, and by TLS",
+			start:        startTLS,
+			inHost:       true,
+			wantLocation: "https://photos.localhost/a%2Fb",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tt.start(t, s3server.Config{Domains: []string{"localhost"}})
 			_, address, _ := strings.Cut(s.server.URL, "://")
+
 			// Connect to the server whatever the host in a URL is: photos.localhost may have no address.
 			s.http.Transport.(*http.Transport).DialContext = func(
 				ctx context.Context, network, _ string,
@@ -224,7 +225,9 @@ func TestLocationHasSchemeAndStyleOfRequest(t *testing.T) {
 
 			// The server has a port, which the Location must contain.
 			hostAndPort := strings.Replace(address, "127.0.0.1", "localhost", 1)
-			want := strings.Replace(tt.location, "localhost", hostAndPort, 1)
+			want := strings.Replace(tt.wantLocation, "localhost", hostAndPort, 1)
+
+			// Send the requests to localhost, by host or by path.
 			client := s.client(func(o *s3.Options) {
 				o.UsePathStyle = !tt.inHost
 				o.BaseEndpoint = aws.String(strings.Replace(s.server.URL, "127.0.0.1", "localhost", 1))

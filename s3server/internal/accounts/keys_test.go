@@ -20,7 +20,8 @@ var keys = accounts.Keys{
 	},
 }
 
-// A temporary key is valid only with its token, and a permanent key only without one.
+// A temporary key is valid only with its token, which here is "token of two". A permanent key is valid only without a
+// token.
 func TestFindKey(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -80,6 +80,8 @@ func TestConfigurationRefused(t *testing.T) {
 func TestRulesMatch(t *testing.T) {
 	const app = "<ID>app</ID><AllowedOrigin>https://*.example.com</AllowedOrigin><AllowedMethod>PUT</AllowedMethod>" +
 		"<AllowedHeader>Content-Type</AllowedHeader><AllowedHeader>x-amz-*</AllowedHeader>"
+
+	// The second rule lets every origin use GET, without headers.
 	c := mustDecode(t, rule(app)+rule("<ID>all</ID>"+anyGet))
 	require.NoError(t, c.Check())
 
@@ -136,14 +138,14 @@ func TestRulesMatch(t *testing.T) {
 func TestRuleHeaders(t *testing.T) {
 	const origin = "https://a.example" // of the page
 	tests := []struct {
-		name   string
-		rule   string
-		header http.Header // of the response, without Vary
+		name       string
+		rule       string
+		wantHeader http.Header // of the response, without Vary
 	}{
 		{
 			name: "every origin",
 			rule: anyGet,
-			header: http.Header{
+			wantHeader: http.Header{
 				"Access-Control-Allow-Origin":  {"*"},
 				"Access-Control-Allow-Methods": {"GET"},
 			},
@@ -153,7 +155,7 @@ func TestRuleHeaders(t *testing.T) {
 			rule: "<AllowedOrigin>" + origin + "</AllowedOrigin>" +
 				"<AllowedMethod>GET</AllowedMethod><AllowedMethod>PUT</AllowedMethod>" +
 				"<ExposeHeader>ETag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>",
-			header: http.Header{
+			wantHeader: http.Header{
 				"Access-Control-Allow-Origin":      {origin},
 				"Access-Control-Allow-Credentials": {"true"},
 				"Access-Control-Allow-Methods":     {"GET, PUT"},
@@ -168,8 +170,8 @@ func TestRuleHeaders(t *testing.T) {
 			mustDecode(t, rule(tt.rule)).Rules[0].Write(header, origin)
 
 			// Vary is the same for each rule.
-			tt.header["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
-			require.Equal(t, tt.header, header)
+			tt.wantHeader["Vary"] = []string{"Origin, Access-Control-Request-Headers, Access-Control-Request-Method"}
+			require.Equal(t, tt.wantHeader, header)
 		})
 	}
 }

@@ -8,33 +8,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The name of each key can be converted back to the key.
+// The name of each key can be converted back to the key. A segment that a directory does not permit is escaped, and
+// begins with "!%".
 func TestEscapeIsReversible(t *testing.T) {
-	tests := []struct{ key, name string }{
-		{key: "a/b.txt", name: "a/b.txt"},
-		{key: "100%.txt", name: "100%.txt"},
-		{key: "dir/", name: "dir/!%"},
-		{key: "/", name: "!%/!%"},
-		{key: "a//b", name: "a/!%/b"},
-		{key: "/a", name: "!%/a"},
-		{key: "a/./b", name: "a/!%%2E/b"},
-		{key: "a/..", name: "a/!%.%2E"},
-		{key: "end.", name: "!%end%2E"},
-		{key: "tab\there", name: "!%tab%09here"},
-		{key: `back\slash`, name: "!%back%5Cslash"},
-		{key: "!%", name: "!%!%25"},
-		{key: "!%x", name: "!%!%25x"},
-		{key: "50%\x01", name: "!%50%25%01"},
-		{key: "\uffff", name: "!%%EF%BF%BF"},
-		{key: "\ufffd", name: "\ufffd"},
-		{key: "é/日本/", name: "é/日本/!%"},
-		{key: " a/!b/!!c", name: " a/!b/!!c"},
-		{key: "bad\xffutf8", name: "!%bad%FFutf8"},
+	tests := []struct{ key, wantName string }{
+		{key: "a/b.txt", wantName: "a/b.txt"},
+		{key: "100%.txt", wantName: "100%.txt"},
+		{key: "dir/", wantName: "dir/!%"},
+		{key: "/", wantName: "!%/!%"},
+		{key: "a//b", wantName: "a/!%/b"},
+		{key: "/a", wantName: "!%/a"},
+		{key: "a/./b", wantName: "a/!%%2E/b"},
+		{key: "a/..", wantName: "a/!%.%2E"},
+		{key: "end.", wantName: "!%end%2E"},
+		{key: "tab\there", wantName: "!%tab%09here"},
+		{key: `back\slash`, wantName: "!%back%5Cslash"},
+		{key: "!%", wantName: "!%!%25"},
+		{key: "!%x", wantName: "!%!%25x"},
+		{key: "50%\x01", wantName: "!%50%25%01"},
+		{key: "\uffff", wantName: "!%%EF%BF%BF"},
+		{key: "\ufffd", wantName: "\ufffd"},
+		{key: "é/日本/", wantName: "é/日本/!%"},
+		{key: " a/!b/!!c", wantName: " a/!b/!!c"},
+		{key: "bad\xffutf8", wantName: "!%bad%FFutf8"},
 	}
 	for _, tt := range tests {
 		t.Run(strconv.Quote(tt.key), func(t *testing.T) {
 			name := Naming{}.Escape(tt.key)
-			require.Equal(t, tt.name, name)
+			require.Equal(t, tt.wantName, name)
 			requireKey(t, tt.key, Naming{}, name)
 		})
 	}

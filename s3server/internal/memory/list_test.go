@@ -131,7 +131,10 @@ func TestListPages(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	for round := range 20 {
 		s, present, versions := newStoreOfRandomKeys(t, random)
-		allKeys := slices.Sorted(maps.Keys(versions)) // also keys whose newest version is a delete marker
+
+		// A listing of objects has the present keys. A listing of versions also has the keys whose newest version is a
+		// delete marker.
+		allKeys := slices.Sorted(maps.Keys(versions))
 
 		for _, l := range listings(
 			[]string{"", "a", "a/", "b/a"}, // prefixes
@@ -141,6 +144,7 @@ func TestListPages(t *testing.T) {
 			about := fmt.Sprintf("seed %d, round %d, %+v", seed, round, l)
 			require.Equal(t, expected(l, present), listAll(t, s, l), about)
 
+			// A listing of versions has a common prefix, or all versions of a key, newest first.
 			var wantVersions []string
 			for _, name := range expected(l, allKeys) {
 				if _, isCommonPrefix := l.CommonPrefix(name); isCommonPrefix {

@@ -24,7 +24,7 @@ func TestActionOfEachOperation(t *testing.T) {
 	}
 }
 
-// An object's ACL can permit only actions on objects.
+// An object's ACL can permit only actions on objects. Actions on buckets are not among them.
 func TestActionsOnObjects(t *testing.T) {
 	for action := range acl.ObjectPermissions {
 		require.True(t, policy.OnObjects(action), action)

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The server takes the arguments of MinIO.
+// The server takes the arguments of MinIO, whose command is "server" and whose flags may be anywhere.
 func TestMinIOArguments(t *testing.T) {
 	tests := []struct {
 		name        string
@@ -84,6 +84,7 @@ func TestMinIOArguments(t *testing.T) {
 			require.NoError(t, set.Parse(strings.Fields(tt.args)))
 			rest, err := f.ParseMinIO(set, set.Args())
 			require.NoError(t, err)
+			// If no argument is left, the list may be nil or empty.
 			if len(tt.wantRest) > 0 || len(rest) > 0 {
 				require.Equal(t, tt.wantRest, rest)
 			}
