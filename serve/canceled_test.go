@@ -27,6 +27,8 @@ func TestObjectCanceledRequestIsError(t *testing.T) {
 	unusedErrorHandler := serve.WithErrorHandler(func(http.ResponseWriter, *http.Request, int, error) {
 		t.Error("the error handler was called")
 	})
+
+	// Each handler serves the object "key". When it calls the store, the request is canceled.
 	newHandlers := map[string]func(b storage.Bucket) http.Handler{
 		"Object": func(b storage.Bucket) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

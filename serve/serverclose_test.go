@@ -38,7 +38,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 		return engine.New(driver, storage.WithSigningBaseURL(baseURL), storage.WithHook(watchUpload)), nil
 	})
 	require.NoError(t, err)
-	server.patience = time.Millisecond
+	server.patience = time.Millisecond // for which Close waits before it cuts off requests
 	signed, err := server.Bucket.SignedUploadURL(t.Context(), "key")
 	require.NoError(t, err)
 
@@ -50,6 +50,8 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	}()
 	r, err := signed.Request(t.Context(), nil)
 	require.NoError(t, err)
+
+	// The request announces 100 bytes, but sends fewer.
 	header := "PUT " + r.URL.RequestURI() + " HTTP/1.1\r\nHost: " + r.URL.Host + "\r\nContent-Length: 100\r\n"
 	for name, values := range r.Header {
 		header += name + ": " + values[0] + "\r\n"
