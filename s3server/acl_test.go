@@ -177,14 +177,14 @@ func TestACLOfObjectDecides(t *testing.T) {
 	read := []string{get, head}
 
 	tests := []struct {
-		name        string
-		header      map[string]string // of the request that puts the object
-		anonymously []string          // what may be done without a signature
-		other       []string          // what the other account may do
+		name      string
+		header    map[string]string // of the request that puts the object
+		anonymous []string          // what may be done without a signature
+		other     []string          // what the other account may do
 	}{
 		{name: "private", header: aclHeader("private")},
-		{name: "public-read", header: aclHeader("public-read"), anonymously: read, other: read},
-		{name: "public-read-write", header: aclHeader("public-read-write"), anonymously: read, other: read},
+		{name: "public-read", header: aclHeader("public-read"), anonymous: read, other: read},
+		{name: "public-read-write", header: aclHeader("public-read-write"), anonymous: read, other: read},
 		{name: "authenticated-read", header: aclHeader("authenticated-read"), other: read},
 		{name: "bucket-owner-read", header: aclHeader("bucket-owner-read")},
 		{name: "bucket-owner-full-control", header: aclHeader("bucket-owner-full-control")},
@@ -201,7 +201,7 @@ func TestACLOfObjectDecides(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			// Each signer can do the allowed operations, and no others.
-			for signer, allowed := range map[int][]string{nobody: tt.anonymously, otherKey: tt.other} {
+			for signer, allowed := range map[int][]string{nobody: tt.anonymous, otherKey: tt.other} {
 				// Put the object before each operation, because the one before may have changed it.
 				for _, operation := range []string{get, head, put, getACL, putACL} {
 					response, body := s.sendAs(t, ownerKey, "PUT", "/photos/k", "content", tt.header)

@@ -476,6 +476,7 @@ func TestBucketAcceleration(t *testing.T) {
 		return err
 	}
 
+	// The server returns the status that was set.
 	require.NoError(t, accelerate(bucket, types.BucketAccelerateStatusSuspended))
 	got, err := s.GetBucketAccelerateConfiguration(t.Context(), &s3.GetBucketAccelerateConfigurationInput{
 		Bucket: aws.String(bucket),
@@ -483,6 +484,7 @@ func TestBucketAcceleration(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, types.BucketAccelerateStatusSuspended, got.Status)
 
+	// A status must have its capital, and the name of an accelerated bucket must have no dot.
 	requireFailure(t, accelerate(bucket, "enabled"), 400, "MalformedXML")
 	requireFailure(t, accelerate(dotted, types.BucketAccelerateStatusEnabled), 400, "InvalidRequest")
 }

@@ -233,11 +233,13 @@ func TestFaultStallEndsWithClose(t *testing.T) {
 		Key:    aws.String("k"),
 	})
 	require.NoError(t, err)
+
 	// This runs before the server is closed.
 	t.Cleanup(func() {
 		_ = output.Body.Close()
 	})
 
+	// The request is still in progress. The end of the test closes the server.
 	require.Equal(t, 1, s.server.Busy())
 }
 

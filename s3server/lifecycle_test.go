@@ -128,12 +128,15 @@ func TestLifecycleRulesAreKept(t *testing.T) {
 // The server refuses a lifecycle rule with a date that is not midnight, and an unknown minimum size for transitions.
 func TestLifecycleRulesRefused(t *testing.T) {
 	s := startServer(t, s3server.Config{})
+
+	// The date of a rule must be midnight.
 	expireAtNoon := rule("", "<Expiration><Date>2030-01-01T12:00:00Z</Date></Expiration>")
 	document := "<LifecycleConfiguration>" + expireAtNoon + "</LifecycleConfiguration>"
 	response, body := s.putDocument(t, "/photos?lifecycle", document)
 	require.Equal(t, 400, response.StatusCode, body)
 	require.Equal(t, "'Date' must be at midnight GMT", parseError(t, body).Message)
 
+	// The rule is valid, but the header names no minimum size that S3 knows.
 	expireAfterWeek := rule("", "<Expiration><Days>7</Days></Expiration>")
 	document = "<LifecycleConfiguration>" + expireAfterWeek + "</LifecycleConfiguration>"
 	_, body = s.sendSigned(t, "PUT", "/photos?lifecycle", document, map[string]string{
@@ -363,7 +366,9 @@ func TestLifecycleSweepEndsWithRules(t *testing.T) {
 			if e.Key != "a" {
 				return
 			}
-			// The sweep has removed a, and b comes next. Let the server's clock match that of the client.
+
+			// The sweep has removed a, and b comes next. Delete the rules now. The server's clock must match that of
+			// the client, or the server would refuse the request.
 			s.clock.move(-2 * time.Hour)
 			defer s.clock.move(2 * time.Hour)
 			_, err := s.DeleteBucketLifecycle(context.WithoutCancel(t.Context()), &s3.DeleteBucketLifecycleInput{

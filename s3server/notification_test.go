@@ -74,16 +74,21 @@ func TestNotificationConfiguration(t *testing.T) {
 		require.NoError(t, err)
 		return output
 	}
+
+	// A new bucket has no rules.
 	require.Empty(t, get().TopicConfigurations)
 
+	// A rule comes back as it was set.
 	rule := filtered(topicRule("one", types.EventS3ObjectCreated), "a", ".txt")
 	require.NoError(t, s.setNotifications(t, rule))
 	require.Equal(t, []types.TopicConfiguration{rule}, get().TopicConfigurations)
 
+	// A rule without an id gets one.
 	rule.Id = nil
 	require.NoError(t, s.setNotifications(t, rule))
 	require.NotEmpty(t, *get().TopicConfigurations[0].Id)
 
+	// An empty configuration removes the rules.
 	require.NoError(t, s.setNotifications(t))
 	require.Empty(t, get().TopicConfigurations)
 }

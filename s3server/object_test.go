@@ -410,26 +410,26 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 	date := func(d time.Duration) string { return modified.Add(d).UTC().Format(http.TimeFormat) }
 
 	tests := []struct {
-		name         string
-		span         string
-		ifRange      string
-		returnsWhole bool
+		name      string
+		span      string
+		ifRange   string
+		wantWhole bool
 	}{
 		{name: "entity tag matches", span: "bytes=5-", ifRange: etag},
 		{name: "date matches", span: "bytes=5-", ifRange: date(0)},
-		{name: "other entity tag", span: "bytes=5-", ifRange: `"another"`, returnsWhole: true},
-		{name: "weak entity tag", span: "bytes=5-", ifRange: "W/" + etag, returnsWhole: true},
-		{name: "unquoted entity tag", span: "bytes=5-", ifRange: strings.Trim(etag, `"`), returnsWhole: true},
-		{name: "star", span: "bytes=5-", ifRange: "*", returnsWhole: true},
-		{name: "earlier date", span: "bytes=5-", ifRange: date(-time.Second), returnsWhole: true},
-		{name: "later date", span: "bytes=5-", ifRange: date(time.Second), returnsWhole: true},
-		{name: "other entity tag, range past the end", span: "bytes=10-", ifRange: `"another"`, returnsWhole: true},
+		{name: "other entity tag", span: "bytes=5-", ifRange: `"another"`, wantWhole: true},
+		{name: "weak entity tag", span: "bytes=5-", ifRange: "W/" + etag, wantWhole: true},
+		{name: "unquoted entity tag", span: "bytes=5-", ifRange: strings.Trim(etag, `"`), wantWhole: true},
+		{name: "star", span: "bytes=5-", ifRange: "*", wantWhole: true},
+		{name: "earlier date", span: "bytes=5-", ifRange: date(-time.Second), wantWhole: true},
+		{name: "later date", span: "bytes=5-", ifRange: date(time.Second), wantWhole: true},
+		{name: "other entity tag, range past the end", span: "bytes=10-", ifRange: `"another"`, wantWhole: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			want := "56789"
 			status := http.StatusPartialContent
-			if tt.returnsWhole {
+			if tt.wantWhole {
 				want = "0123456789"
 				status = http.StatusOK
 			}
@@ -439,7 +439,7 @@ func TestGetObjectRangesWithIfRange(t *testing.T) {
 				response, body := s.sendSigned(t, method, "/"+bucket+"/k", "", header)
 				require.Equal(t, status, response.StatusCode, method)
 				require.Equal(t, int64(len(want)), response.ContentLength, method)
-				require.Equal(t, tt.returnsWhole, response.Header.Get("Content-Range") == "", method)
+				require.Equal(t, tt.wantWhole, response.Header.Get("Content-Range") == "", method)
 				if method == http.MethodGet {
 					require.Equal(t, want, body)
 				}

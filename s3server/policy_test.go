@@ -144,7 +144,7 @@ func runPolicyTests(t *testing.T, tests []policyTest) {
 }
 
 // A request succeeds if a statement of the bucket's policy allows it and none denies it. The owner needs no Allow, and
-// can always read the policy.
+// can always read the policy. All requests come without TLS.
 func TestPolicyDecides(t *testing.T) {
 	denyWithoutTLS := allowGet + "," + denyStatement("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"false"}}`)
 	denyAllButOwner := allowGet + `,{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::123456789012:root"},` +
@@ -374,7 +374,8 @@ func TestPolicyPrincipals(t *testing.T) {
 	})
 }
 
-// A statement is about requests whose action and resource match those that it names.
+// A statement is about requests whose action and resource match those that it names. The requests of nobody have no
+// signature, so they succeed only if the statement is about them.
 func TestPolicyActionsAndResources(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{

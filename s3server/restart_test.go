@@ -359,7 +359,8 @@ func TestDirectoryKeepsAnyKey(t *testing.T) {
 	require.NoDirExists(t, filepath.Join(d.path, bucket))
 }
 
-// A server over a directory lists prefixes of keys whose file names are escaped.
+// A server over a directory lists prefixes of keys whose file names are escaped. A file cannot have an empty path
+// element, one that ends with a dot, or one with a control character.
 func TestDirectoryListsPrefixesOfEscapedKeys(t *testing.T) {
 	d := startInDirectory(t, t.TempDir(), s3server.Config{Buckets: []string{bucket}})
 	for _, key := range []string{"dir/", "dir/a", "dir//b", "dir//c", "dir./x", "dir.", "dir\x01/y"} {

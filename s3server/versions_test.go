@@ -352,6 +352,7 @@ func TestDeleteObjectBesideWrites(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
+	// writeAndRemove returns the IDs that the concurrent removals have returned.
 	for _, id := range writeAndRemove(t, s) {
 		// The response to the removal of a version says whether it was a delete marker.
 		deleted, err := s.DeleteObject(t.Context(), &s3.DeleteObjectInput{

@@ -49,18 +49,26 @@ func (s *store) visitWebsite(t *testing.T, method, path string) (*http.Response,
 
 // A website serves its index and error documents.
 func TestWebsite(t *testing.T) {
-	const index, whenMissing = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>", "<ErrorDocument><Key>error.html</Key></ErrorDocument>"
+	const (
+		index       = "<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
+		whenMissing = "<ErrorDocument><Key>error.html</Key></ErrorDocument>"
+
+		// These are conditions of routing rules.
+		prefix  = "<KeyPrefixEquals>docs/</KeyPrefixEquals>"
+		missing = "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
+	)
 	rules := func(all string) string { return index + "<RoutingRules>" + all + "</RoutingRules>" }
 	ruled := func(condition, redirect string) string {
 		return "<RoutingRule><Condition>" + condition + "</Condition><Redirect>" + redirect + "</Redirect></RoutingRule>"
 	}
-	const prefix, missing = "<KeyPrefixEquals>docs/</KeyPrefixEquals>", "<HttpErrorCodeReturnedEquals>404</HttpErrorCodeReturnedEquals>"
 
 	tests := []struct {
-		name                        string
-		configuration, method, path string
-		wantStatus                  int
-		wantContent                 string // of the body; or of Location if the status is 3xx
+		name          string
+		configuration string
+		method        string
+		path          string
+		wantStatus    int
+		wantContent   string // of the body, or of Location if the status is 3xx
 	}{
 		{
 			name:          "index",
@@ -195,6 +203,7 @@ func TestWebsite(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The website has these four objects.
 			s := startWebsite(t, tt.configuration, "index.html", "a/index.html", "b c.txt", "error.html")
 			response, body := s.visitWebsite(t, tt.method, tt.path)
 			require.Equal(t, tt.wantStatus, response.StatusCode, body)

@@ -201,6 +201,8 @@ func TestRecordsOfCopiedBucket(t *testing.T) {
 
 // A sweep removes the records that a killed server left, but no records of another bucket and no other objects.
 func TestSweepRemovesOnlyRecords(t *testing.T) {
+	const isVersioned = false // the bucket keeps no versions
+
 	// These objects have names as the records of parts have.
 	otherObjects := []struct{ name, content string }{
 		{name: "parts/x/notes.txt", content: "notes"},
@@ -215,13 +217,13 @@ func TestSweepRemovesOnlyRecords(t *testing.T) {
 
 			// A server was killed after it had removed the record of an upload, and before those of its parts.
 			ended := beginUpload(t, s, "photos")
-			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), false))
+			require.NoError(t, r.removeAll(t.Context(), uploadName(ended.ID), isVersioned))
 			require.Contains(t, r.names(t), partRecordName(ended.ID, 1))
 
 			// Another program copied the record of a part from another bucket, but not that of its upload.
 			foreign := beginUpload(t, s, "other")
 			copyRecords(t, recordsOf(t, s, "other"), r)
-			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), false))
+			require.NoError(t, r.removeAll(t.Context(), uploadName(foreign.ID), isVersioned))
 
 			// It also stored objects of its own.
 			for _, object := range otherObjects {

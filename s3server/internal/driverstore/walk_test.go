@@ -160,11 +160,12 @@ func (c *countedLists) List(ctx context.Context, r *driver.ListRequest) (*storag
 
 // The store asks the driver for no more entries than a page needs, because each may cost time.
 func TestListFullPage(t *testing.T) {
+	const versioned = false
 	var keys []string
 	for i := range 3 * pageLimit {
 		keys = append(keys, fmt.Sprintf("%04d", i))
 	}
-	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), false, keys)
+	s := newStoreOfKeys(t, memstore.NewServiceDriver(memstore.ServiceConfig{}), versioned, keys)
 	bucket, err := s.store.locate("bucket")
 	require.NoError(t, err)
 	largest := pageOf(bucket.description())
@@ -174,7 +175,7 @@ func TestListFullPage(t *testing.T) {
 		max        int
 		wantLimits []int // of the driver's listings
 	}{
-		// The driver's page has one name more, which shows that there is another page.
+		// The page of the driver has one name more, which shows that there is another page.
 		{name: "small page", max: 1, wantLimits: []int{2}},
 		{name: "page of the driver", max: largest - 1, wantLimits: []int{largest}},
 		// The second listing asks for a few more names than are needed.
@@ -432,7 +433,8 @@ func (s *listedStore) requireListings(t *testing.T, random *rand.Rand, versioned
 	}
 }
 
-// A listing of the driver starts only after a possible key, because MinIO refuses other starts.
+// A listing of the driver starts only after a possible key, because MinIO refuses other starts. The start ends before
+// the first segment of one or two dots, and before the first invalid character.
 func TestListStartsAfterPossibleKey(t *testing.T) {
 	tests := []struct{ key, want string }{
 		{key: "a/b.", want: "a/b."},

@@ -250,15 +250,15 @@ func TestParseRefusesDocuments(t *testing.T) {
 // limit who that is.
 func TestPublicIsAWSsRule(t *testing.T) {
 	tests := []struct {
-		name      string
-		statement string
-		public    bool
+		name       string
+		statement  string
+		wantPublic bool
 	}{
-		{name: "everyone", statement: allowGet, public: true},
+		{name: "everyone", statement: allowGet, wantPublic: true},
 		{
-			name:      "everyone, as AWS principals",
-			statement: strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1),
-			public:    true,
+			name:       "everyone, as AWS principals",
+			statement:  strings.Replace(allowGet, `"*"`, `{"AWS":"*"}`, 1),
+			wantPublic: true,
 		},
 		{name: "an account", statement: strings.Replace(allowGet, `"*"`, `{"AWS":"210987654321"}`, 1)},
 		{
@@ -266,28 +266,28 @@ func TestPublicIsAWSsRule(t *testing.T) {
 			statement: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
 		},
 		{
-			name:      "a very large network",
-			statement: allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
-			public:    true,
+			name:       "a very large network",
+			statement:  allowStatement("s3:GetObject", inKeys, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/1"}}`),
+			wantPublic: true,
 		},
 		{
-			name:      "all but a network",
-			statement: allowStatement("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
-			public:    true,
+			name:       "all but a network",
+			statement:  allowStatement("s3:GetObject", inKeys, `{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`),
+			wantPublic: true,
 		},
 		{
-			name:      "a referer",
-			statement: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
-			public:    true,
+			name:       "a referer",
+			statement:  allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:Referer":"http://e.com/*"}}`),
+			wantPublic: true,
 		},
 		{
 			name:      "an organization",
 			statement: allowStatement("s3:GetObject", inKeys, `{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`),
 		},
 		{
-			name:      "any organization",
-			statement: allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`),
-			public:    true,
+			name:       "any organization",
+			statement:  allowStatement("s3:GetObject", inKeys, `{"StringLike":{"aws:PrincipalOrgID":"o-*"}}`),
+			wantPublic: true,
 		},
 		{name: "a Deny", statement: denyStatement("s3:GetObject", inKeys, "")},
 	}
@@ -295,7 +295,7 @@ func TestPublicIsAWSsRule(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := policy.Parse(policyOf(tt.statement), "photos")
 			require.NoError(t, err)
-			require.Equal(t, tt.public, p.Public())
+			require.Equal(t, tt.wantPublic, p.Public())
 		})
 	}
 }
