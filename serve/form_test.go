@@ -143,7 +143,10 @@ func TestFormLargestBound(t *testing.T) {
 // The handler refuses altered and malformed forms.
 func TestFormRefused(t *testing.T) {
 	s := newSite(t)
-	f := s.signForm("a", 0, 100, storage.WithContentType("image/png"))
+	const minSize, maxSize = 0, 100
+	f := s.signForm("a", minSize, maxSize, storage.WithContentType("image/png"))
+
+	// These functions change the signed form: they drop, set or prepend fields.
 	withoutField := func(name string) []field {
 		altered := storage.SignedForm{Fields: maps.Clone(f.Fields)}
 		delete(altered.Fields, name)
@@ -157,129 +160,129 @@ func TestFormRefused(t *testing.T) {
 	withFirst := func(extra ...field) []field { return append(extra, fieldsOf(f, "x")...) }
 
 	tests := []struct {
-		name   string
-		fields []field
-		status int
-		code   string
+		name       string
+		fields     []field
+		wantStatus int
+		wantCode   string
 	}{
 		{
-			name:   "content type changed",
-			fields: withField("content-type", "text/html"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "content type changed",
+			fields:     withField("content-type", "text/html"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "key changed",
-			fields: withField("key", "b"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "key changed",
+			fields:     withField("key", "b"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "bounds widened",
-			fields: withField("ob-size", "0-1000"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "bounds widened",
+			fields:     withField("ob-size", "0-1000"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "expiry postponed",
-			fields: withField("ob-expires", "2000000000"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "expiry postponed",
+			fields:     withField("ob-expires", "2000000000"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "signature changed",
-			fields: withField("ob-signature", "x"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "signature changed",
+			fields:     withField("ob-signature", "x"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "field added",
-			fields: withField("cache-control", "no-store"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "field added",
+			fields:     withField("cache-control", "no-store"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "content type missing",
-			fields: withoutField("content-type"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "content type missing",
+			fields:     withoutField("content-type"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "signature missing",
-			fields: withoutField("ob-signature"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "signature missing",
+			fields:     withoutField("ob-signature"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "bounds missing",
-			fields: withoutField("ob-size"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "bounds missing",
+			fields:     withoutField("ob-size"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "key missing",
-			fields: withoutField("key"),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "key missing",
+			fields:     withoutField("key"),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "all fields missing",
-			fields: []field{{name: "file", value: "x", filename: "photo.png"}},
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "all fields missing",
+			fields:     []field{{name: "file", value: "x", filename: "photo.png"}},
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "file before the fields",
-			fields: append([]field{{name: "file", value: "x", filename: "photo.png"}}, fieldsOf(f, "x")...),
-			status: 403,
-			code:   "SignatureDoesNotMatch",
+			name:       "file before the fields",
+			fields:     append([]field{{name: "file", value: "x", filename: "photo.png"}}, fieldsOf(f, "x")...),
+			wantStatus: 403,
+			wantCode:   "SignatureDoesNotMatch",
 		},
 		{
-			name:   "file missing",
-			fields: fieldsOf(f, "x")[:len(f.Fields)],
-			status: 400,
-			code:   "MalformedPOSTRequest",
+			name:       "file missing",
+			fields:     fieldsOf(f, "x")[:len(f.Fields)],
+			wantStatus: 400,
+			wantCode:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "key repeated",
-			fields: withFirst(field{name: "key", value: "a"}),
-			status: 400,
-			code:   "MalformedPOSTRequest",
+			name:       "key repeated",
+			fields:     withFirst(field{name: "key", value: "a"}),
+			wantStatus: 400,
+			wantCode:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "key repeated in another case",
-			fields: withFirst(field{name: "KEY", value: "b"}),
-			status: 400,
-			code:   "MalformedPOSTRequest",
+			name:       "key repeated in another case",
+			fields:     withFirst(field{name: "KEY", value: "b"}),
+			wantStatus: 400,
+			wantCode:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "field without a name",
-			fields: withFirst(field{name: "", value: "x"}),
-			status: 400,
-			code:   "MalformedPOSTRequest",
+			name:       "field without a name",
+			fields:     withFirst(field{name: "", value: "x"}),
+			wantStatus: 400,
+			wantCode:   "MalformedPOSTRequest",
 		},
 		{
-			name:   "field too long",
-			fields: withFirst(field{name: "x", value: strings.Repeat("x", 21<<10)}),
-			status: 400,
-			code:   "MaxPostPreDataLengthExceeded",
+			name:       "field too long",
+			fields:     withFirst(field{name: "x", value: strings.Repeat("x", 21<<10)}),
+			wantStatus: 400,
+			wantCode:   "MaxPostPreDataLengthExceeded",
 		},
 		{
-			name:   "too many fields",
-			fields: withFirst(newFields(10_000)...),
-			status: 400,
-			code:   "MaxPostPreDataLengthExceeded",
+			name:       "too many fields",
+			fields:     withFirst(newFields(10_000)...),
+			wantStatus: 400,
+			wantCode:   "MaxPostPreDataLengthExceeded",
 		},
 		{
-			name:   "header of a part too long",
-			fields: withFirst(field{"x", "", strings.Repeat("n", 1<<20)}),
-			status: 400,
-			code:   "MaxPostPreDataLengthExceeded",
+			name:       "header of a part too long",
+			fields:     withFirst(field{name: "x", filename: strings.Repeat("n", 1<<20)}),
+			wantStatus: 400,
+			wantCode:   "MaxPostPreDataLengthExceeded",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.requireRefusal(s.postForm(f, tt.fields), tt.status, tt.code)
+			s.requireRefusal(s.postForm(f, tt.fields), tt.wantStatus, tt.wantCode)
 			s.requireNothingStored()
 		})
 	}

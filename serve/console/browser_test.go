@@ -93,6 +93,7 @@ func TestBrowserActions(t *testing.T) {
 
 // In a browser, the page shows buckets that are full, empty, read-only or without features.
 func TestBrowserStates(t *testing.T) {
+	const mayWrite = true
 	signing := newSigningBucket(t, versioned)
 	putAll(t, signing)
 	plain, err := local.Open(t.TempDir(), local.Config{})
@@ -105,12 +106,12 @@ func TestBrowserStates(t *testing.T) {
 		"testdata/flow.mjs",
 		"states",
 		everything,
-		browserSite(t, "photos", signing, true),
+		browserSite(t, "photos", signing, mayWrite),
 		map[string]any{
-			"empty":         browserSite(t, "empty", memstore.New(), true),
-			"readOnly":      browserSite(t, "photos", signing, false),
-			"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
-			"plain":         browserSite(t, "plain", plain, true),
+			"empty":         browserSite(t, "empty", memstore.New(), mayWrite),
+			"readOnly":      browserSite(t, "photos", signing, !mayWrite),
+			"readOnlyEmpty": browserSite(t, "empty", memstore.New(), !mayWrite),
+			"plain":         browserSite(t, "plain", plain, mayWrite),
 		},
 	)
 }
