@@ -734,19 +734,19 @@ func TestPublicAccessBlockStopsPublicACL(t *testing.T) {
 // CreateBucket of an existing bucket cannot set an ACL that its public access block or ownership controls refuse.
 func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 	tests := []struct {
-		name              string
-		blocksPublicLists bool
-		ownership         types.ObjectOwnership
-		wantCode          string
+		name             string
+		blocksPublicACLs bool // by the public access block
+		ownership        types.ObjectOwnership
+		wantCode         string
 	}{
 		{
-			name:              "a blocked public list",
-			blocksPublicLists: true,
-			ownership:         types.ObjectOwnershipObjectWriter,
-			wantCode:          "InvalidBucketAclWithBlockPublicAccessError",
+			name:             "public ACLs blocked",
+			blocksPublicACLs: true,
+			ownership:        types.ObjectOwnershipObjectWriter,
+			wantCode:         "InvalidBucketAclWithBlockPublicAccessError",
 		},
 		{
-			name:      "an ownership without ACLs",
+			name:      "ownership without ACLs",
 			ownership: types.ObjectOwnershipBucketOwnerEnforced,
 			wantCode:  "InvalidBucketAclWithObjectOwnership",
 		},
@@ -757,7 +757,7 @@ func TestPublicAccessBlockOfRecreatedBucket(t *testing.T) {
 			_, err := s.PutPublicAccessBlock(t.Context(), &s3.PutPublicAccessBlockInput{
 				Bucket: aws.String(bucket),
 				PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-					BlockPublicAcls: &tt.blocksPublicLists,
+					BlockPublicAcls: &tt.blocksPublicACLs,
 				},
 			})
 			require.NoError(t, err)

@@ -245,6 +245,7 @@ func hmacSHA256(key []byte, text string) []byte {
 // UploadPartCopy copies a range of a small source, unless the server is as strict as S3.
 func TestUploadPartCopyOfSmallSource(t *testing.T) {
 	copyRange := func(s *store) error {
+		// A strict server copies a range only from a source that is larger than the smallest part, here 10 bytes.
 		s.put(t, "short", "0123456789")
 		upload := s.beginUpload(t, "to")
 		_, err := s.UploadPartCopy(t.Context(), &s3.UploadPartCopyInput{
@@ -257,8 +258,10 @@ func TestUploadPartCopyOfSmallSource(t *testing.T) {
 		})
 		return err
 	}
+
 	lenient := startLenient(t, s3server.Config{})
 	require.NoError(t, copyRange(lenient))
+
 	strict := startServer(t, s3server.Config{})
 	requireFailure(t, copyRange(strict), http.StatusBadRequest, "InvalidRequest")
 }

@@ -47,6 +47,7 @@ func (s *store) putLocked(t *testing.T, key string, mode types.ObjectLockMode) *
 // A version under retention cannot be deleted until the retention ends or, in governance mode, is bypassed. A delete
 // marker can be added.
 func TestRetentionKeepsVersion(t *testing.T) {
+	const withBypass = true
 	s := startLocking(t)
 	for _, mode := range []types.ObjectLockMode{types.ObjectLockModeGovernance, types.ObjectLockModeCompliance} {
 		t.Run(string(mode), func(t *testing.T) {
@@ -63,7 +64,7 @@ func TestRetentionKeepsVersion(t *testing.T) {
 			}
 
 			// Neither DeleteObject nor DeleteObjects removes the version.
-			requireFailure(t, remove(false), 403, "AccessDenied")
+			requireFailure(t, remove(!withBypass), 403, "AccessDenied")
 			output, err := s.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
 				Bucket: aws.String(locking),
 				Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: &key, VersionId: version}}},
@@ -92,14 +93,14 @@ func TestRetentionKeepsVersion(t *testing.T) {
 
 			// Only governance mode can be bypassed.
 			if mode == types.ObjectLockModeGovernance {
-				require.NoError(t, remove(true))
+				require.NoError(t, remove(withBypass))
 				return
 			}
-			requireFailure(t, remove(true), 403, "AccessDenied")
+			requireFailure(t, remove(withBypass), 403, "AccessDenied")
 
 			// Compliance mode ends only with its time, which is ten minutes.
 			s.clock.move(11 * time.Minute)
-			require.NoError(t, remove(false), "the retention has passed")
+			require.NoError(t, remove(!withBypass), "the retention has passed")
 		})
 	}
 }

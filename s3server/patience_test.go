@@ -98,10 +98,13 @@ func TestCompleteOutlivesClient(t *testing.T) {
 
 // Close ends a CompleteMultipartUpload that is still running.
 func TestCompleteEndsWithServer(t *testing.T) {
+	// The service reports when it begins to join parts, and then waits.
 	service := newSlowService()
 	s := startServer(t, s3server.Config{Service: service})
 	upload := s.beginUpload(t, "k")
 	input := completeInput("k", upload, s.uploadPart(t, "k", upload, 1, "content"))
+
+	// Complete an upload. The service waits until the server is closed.
 	done := make(chan error)
 	go func() {
 		_, err := s.CompleteMultipartUpload(t.Context(), input)

@@ -916,7 +916,8 @@ func TestPolicyConditionsOnWrite(t *testing.T) {
 }
 
 // A request that writes needs the permission to read an object if its result depends on the object: the source of a
-// copy, or the entity tag in a condition.
+// copy, or the entity tag in a condition. The owner has each permission that the policy does not deny. The other
+// account has only those that the policy allows.
 func TestPolicyOfWriteThatReads(t *testing.T) {
 	runPolicyTests(t, []policyTest{
 		{

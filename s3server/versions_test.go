@@ -136,6 +136,7 @@ func TestVersionsAreKept(t *testing.T) {
 
 // With versioning suspended, each write and each removal replaces the null version and keeps all others.
 func TestVersioningSuspended(t *testing.T) {
+	const pageSize = 1 // of the listings of versions
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	oldest := s.putVersion(t, "k", "kept")
@@ -144,26 +145,26 @@ func TestVersioningSuspended(t *testing.T) {
 	// An object replaces an object.
 	require.Equal(t, "null", s.putVersion(t, "k", "one"))
 	require.Equal(t, "null", s.putVersion(t, "k", "two"))
-	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, 1))
+	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, pageSize))
 
 	// A delete marker replaces an object. A second delete marker replaces the first.
 	require.Equal(t, "null", *s.deleteObject(t, "k").VersionId)
-	require.Equal(t, []string{markerOf("null"), oldest}, s.versionIDs(t, 1))
+	require.Equal(t, []string{markerOf("null"), oldest}, s.versionIDs(t, pageSize))
 	require.Empty(t, s.keys(t))
 	require.Equal(t, "null", *s.deleteObject(t, "k").VersionId)
 
 	// An object replaces a delete marker.
 	require.Equal(t, "null", s.putVersion(t, "k", "three"))
-	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, 1))
+	require.Equal(t, []string{"null", oldest}, s.versionIDs(t, pageSize))
 
 	// The null version may also be older than another version.
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 	newer := s.putVersion(t, "k", "four")
-	require.Equal(t, []string{newer, "null", oldest}, s.versionIDs(t, 1))
+	require.Equal(t, []string{newer, "null", oldest}, s.versionIDs(t, pageSize))
 	require.Equal(t, "three", s.getVersion(t, "k", "null"))
 	s.setVersioning(t, types.BucketVersioningStatusSuspended)
 	require.Equal(t, "null", s.putVersion(t, "k", "five"))
-	require.Equal(t, []string{"null", newer, oldest}, s.versionIDs(t, 1), "the older null version is gone")
+	require.Equal(t, []string{"null", newer, oldest}, s.versionIDs(t, pageSize), "the older null version is gone")
 
 	// The removal of the null version makes the version before it current.
 	s.deleteVersion(t, "k", "null")
@@ -171,7 +172,7 @@ func TestVersioningSuspended(t *testing.T) {
 	s.deleteObject(t, "k")
 	require.True(t, *s.deleteVersion(t, "k", "null").DeleteMarker)
 	require.Equal(t, "four", s.get(t, "k"))
-	require.Equal(t, []string{newer, oldest}, s.versionIDs(t, 1))
+	require.Equal(t, []string{newer, oldest}, s.versionIDs(t, pageSize))
 }
 
 // Versioning can be suspended in a bucket where it was never enabled.
@@ -216,6 +217,7 @@ func TestVersionsMarkerOfMissingKey(t *testing.T) {
 
 // ListObjectVersions lists the delete markers of an object, even after its only version is gone.
 func TestVersionsHaveDeleteMarkers(t *testing.T) {
+	const pageSize = 1 // of the listings of versions
 	s := startServer(t, s3server.Config{})
 	s.setVersioning(t, types.BucketVersioningStatusEnabled)
 
@@ -223,13 +225,15 @@ func TestVersionsHaveDeleteMarkers(t *testing.T) {
 	object := s.putVersion(t, "k", "one")
 	older := *s.deleteObject(t, "k").VersionId
 	newer := *s.deleteObject(t, "k").VersionId
-	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older), object}, s.versionIDs(t, 1))
+	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older), object}, s.versionIDs(t, pageSize))
 
+	// The markers stay when the only version is removed.
 	s.deleteVersion(t, "k", object)
-	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older)}, s.versionIDs(t, 1), "the markers stay")
+	require.ElementsMatch(t, []string{markerOf(newer), markerOf(older)}, s.versionIDs(t, pageSize))
 
+	// A marker can be removed, too.
 	s.deleteVersion(t, "k", newer)
-	require.Equal(t, []string{markerOf(older)}, s.versionIDs(t, 1))
+	require.Equal(t, []string{markerOf(older)}, s.versionIDs(t, pageSize))
 }
 
 // PutObject with If-None-Match succeeds if the newest version is a delete marker.

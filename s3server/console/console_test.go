@@ -574,6 +574,7 @@ func TestConsoleReadsNoBodyOfGet(t *testing.T) {
 		"/content?bucket=photos&key=a",
 	}
 	for _, target := range targets {
+		// The test fails if the console reads the body.
 		f.send("GET", target, "", func(r *http.Request) {
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 			r.Body = unreadBody{t: t, target: target}

@@ -283,6 +283,8 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 				exit <- run(ctx, append([]string{"--listen", "127.0.0.1:0"}, args...), stdout, &stderr, lookup)
 				_ = stdout.Close()
 			}()
+
+			// The server is healthy as soon as it has printed its URL.
 			line, err := bufio.NewReader(stdoutReader).ReadString('\n')
 			require.NoError(t, err)
 			healthURL := strings.TrimSpace(line) + "/minio/health/live"
@@ -291,9 +293,11 @@ func TestMainInTestcontainersForMinIO(t *testing.T) {
 			interrupt()
 			require.Zero(t, <-exit)
 
+			// The output names the variables in use, but not the password.
 			require.Contains(t, stderr.String(), "# Settings of MinIO in use: "+tt.user)
 			require.NotContains(t, stderr.String(), "password\n")
 
+			// With the arguments of MinIO, the server prints the line that modules wait for, and uses the directory.
 			if tt.args != "" {
 				require.Regexp(t, online, stderr.String())
 				require.DirExists(t, filepath.Join(data, "photos"))

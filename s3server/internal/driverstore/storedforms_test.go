@@ -59,6 +59,7 @@ func TestRecordsOfTheFirstFormAreContinued(t *testing.T) {
 			continue
 		}
 		t.Run(tt.name, func(t *testing.T) {
+			// Begin an upload, and rewrite its records in the first form.
 			s := newStore(t, tt.newService(t), "photos")
 			u := beginUpload(t, s, "photos")
 			recordsOf(t, s, "photos").asFirstForm(t)

@@ -42,11 +42,15 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// The fields of a form must meet the conditions of its policy.
+// The fields of a form must meet the conditions of its policy. Each field needs a condition, except for some, such as
+// policy and x-ignore-me.
 func TestPolicyConditions(t *testing.T) {
+	// The form has these fields.
 	names := []string{"key", "content-type", "policy", "x-ignore-me"}
 	fields := map[string]string{"key": "user/a", "content-type": "image/png"}
-	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}` // conditions that the form meets
+
+	// The form meets these conditions, which follow that of the case.
+	const others = `,["starts-with","$content-type",""],{"bucket":"photos"}`
 	tests := []struct {
 		name        string
 		conditions  string
@@ -121,7 +125,9 @@ func TestPolicyConditions(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p, err := formpolicy.Parse(withConditions(tt.conditions))
 			require.NoError(t, err)
-			_, err = p.Check(names, fields, "photos", formpolicy.Sizes{Most: 100})
+
+			sizes := formpolicy.Sizes{Most: 100} // that the server accepts
+			_, err = p.Check(names, fields, "photos", sizes)
 			if tt.wantCode == "" {
 				require.NoError(t, err)
 				return

@@ -166,10 +166,12 @@ func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 		prefixes = 5
 		keys     = 200 * prefixes
 	)
-	s := newStore(t, 0)
+	const unlimited = 0
+	s := newStore(t, unlimited)
 	b, err := s.bucket("photos")
 	require.NoError(t, err)
-	// All keys of a prefix but the first have no version, so that reading them panics.
+
+	// Only the first key of each prefix has a version. A listing that reads another key panics.
 	for i := range keys {
 		b.keys.Set(fmt.Sprintf("%d/%03d", i%prefixes, i), []*state.Version{nil})
 	}
@@ -178,6 +180,7 @@ func TestListReadsOneKeyOfCommonPrefix(t *testing.T) {
 		b.keys.Set(key, []*state.Version{{Key: key, ID: state.NullVersion}})
 	}
 
+	// Pages of any size show each prefix.
 	for _, size := range []int{1, 1000} {
 		require.Equal(t, []string{"0/", "1/", "2/", "3/", "4/"}, listAll(t, s, state.Listing{
 			Delimiter: "/",
