@@ -219,6 +219,7 @@ func (w *killWriter) requireNothingLost(t *testing.T, k *killable) {
 
 // If servers over a directory are killed, no acknowledged write is lost.
 func TestDirectoryKilledLosesNothing(t *testing.T) {
+	// The servers are killed once, four times in the full tests, or as often as a variable says.
 	kills := testserver.Sample(1, 4)
 	if text := os.Getenv(killsVariable); text != "" {
 		var err error

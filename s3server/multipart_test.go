@@ -133,17 +133,15 @@ func TestCompleteRefuses(t *testing.T) {
 		lastContent  = "the last"
 		content      = firstContent + lastContent
 	)
-	// Each upload has a third part, which the valid completion leaves out. A completion with it fails, because only the
-	// last part may be as small as the second one.
-	var third types.CompletedPart
 
 	tests := []struct {
 		name       string
-		change     func(*s3.CompleteMultipartUploadInput)
+		change     func(*s3.CompleteMultipartUploadInput) // of the valid completion
+		addsThird  bool                                   // true if the completion also has the third part
 		wantStatus int
 		wantCode   string // "" if the completion succeeds
 	}{
-		{name: "valid completion", change: func(*s3.CompleteMultipartUploadInput) {}},
+		{name: "valid completion"},
 		{
 			name: "parts missing",
 			change: func(input *s3.CompleteMultipartUploadInput) {
@@ -234,10 +232,8 @@ func TestCompleteRefuses(t *testing.T) {
 			wantCode:   "InvalidPart",
 		},
 		{
-			name: "part before the last too small",
-			change: func(input *s3.CompleteMultipartUploadInput) {
-				input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
-			},
+			name:       "part before the last too small",
+			addsThird:  true,
 			wantStatus: 400,
 			wantCode:   "EntityTooSmall",
 		},
@@ -326,17 +322,23 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The object exists, and an upload has three parts.
+			// The object exists, and an upload has three parts. The second part is so small that it must be the last.
 			s := startServer(t, s3server.Config{})
 			s.put(t, "k", "old")
 			upload := s.beginUpload(t, "k", fullCRC32C)
 			first := s.uploadPart(t, "k", upload, 1, firstContent, withCRC32C)
 			second := s.uploadPart(t, "k", upload, 2, lastContent, withCRC32C)
-			third = s.uploadPart(t, "k", upload, 3, "more", withCRC32C)
+			third := s.uploadPart(t, "k", upload, 3, "more", withCRC32C)
 
-			// The completion is valid until the case changes it.
+			// The completion is valid until the case changes it or adds the third part.
 			input := completeInput("k", upload, first, second)
-			tt.change(input)
+			if tt.change != nil {
+				tt.change(input)
+			}
+			if tt.addsThird {
+				input.MultipartUpload.Parts = append(input.MultipartUpload.Parts, third)
+			}
+
 			_, err := s.CompleteMultipartUpload(t.Context(), input)
 
 			if tt.wantCode == "" {

@@ -55,12 +55,16 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 	sources := map[string][]string{} // of the exchanges that have a difference, by the difference
 	for i := range recording.Exchanges {
 		x := &recording.Exchanges[i]
+
+		// A new file begins with a new server.
 		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
 			file = name
 			server = newRecordedServer(t)
 			tokens = map[string]string{}
 			repeatedKeys = map[string]bool{}
 		}
+
+		// Some requests cannot be repeated.
 		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden {
 			summary.Skipped["its signature is cleared, or the caller had no right"]++
 			continue
@@ -70,6 +74,7 @@ func TestRecordedRequestsOfAmazon(t *testing.T) {
 			continue
 		}
 
+		// Repeat the request, and compare the response with that of Amazon.
 		summary.Repeated++
 		got := sendRecorded(t, server, x, tokens)
 		if x.Request.Method == http.MethodPut && got.StatusCode == http.StatusOK {
