@@ -360,8 +360,8 @@ func TestHandlerRefusesOtherPaths(t *testing.T) {
 	}
 }
 
-// With WithoutPrefix, the handler works behind a proxy that removes or replaces the prefix /files/ of signed URLs, even
-// for keys that begin like the prefix.
+// With WithoutPrefix, the handler works behind a proxy that removes or replaces the prefix /files/ of signed URLs. Keys
+// that begin like the prefix work, too.
 func TestHandlerBehindProxyWithoutPrefix(t *testing.T) {
 	s := newSite(t, serve.WithoutPrefix())
 	s.makePublic()
