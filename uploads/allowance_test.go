@@ -464,7 +464,7 @@ func TestAllowanceHoldsForAllWays(t *testing.T) {
 // whatever other processes do then. One Sweep makes the count exact.
 func TestAllowanceSurvivesKills(t *testing.T) {
 	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			t.Run(fmt.Sprintf("after the call: %v", afterCall), func(t *testing.T) {
 				// Kill the process at call 1, 2 and so on, until a run ends before that call.
 				for call, killer := range killAtEachCall(t, afterCall) {
@@ -489,11 +489,11 @@ func TestAllowanceSurvivesKills(t *testing.T) {
 	})
 }
 
-// If a process is killed at any call of a Delete, the count stays within the allowance, and a second Delete and one
-// Sweep make it exact.
+// If a process is killed at any call of a Delete to the store, the stored files stay within the allowance. A second
+// Delete and one Sweep make the count exact.
 func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			// Kill the process at call 1, 2 and so on, until a Delete ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
@@ -511,11 +511,11 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				_ = victim.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				// Another process removes the file again.
+				// The user removes the file again through another process.
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				// It tries to store a file in its place.
+				// The user tries to store a file in its place, which fails if the removed file still counts.
 				tryToStore(t, other, content(fileSize))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
@@ -593,14 +593,15 @@ func (l *responseLoss) hasHappened() bool { return int(l.calls.Load()) >= l.at }
 func TestAllowanceFileRemovedTwice(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the file is removed just before the nth call of Delete to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			// The user has three files of 1000 bytes.
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 			keys, _ := acct.files()
 
-			// Another process removes a file before one of the calls of Delete.
-			p := acct.startProcess(interruption.layer(func() {
+			// Another process removes the first file during the Delete of this file.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], user))
 			}))
 
@@ -616,12 +617,13 @@ func TestAllowanceFileRemovedTwice(t *testing.T) {
 // If another process stores a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsStored(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, a file is stored just before the nth call of Recount to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 
-			// Another process stores a fourth file before one of the calls of Recount.
-			p := acct.startProcess(interruption.layer(func() {
+			// Another process stores a fourth file during Recount.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				other.storeFile(t, content(500))
 			}))
 
@@ -633,12 +635,13 @@ func TestRecountWhileFileIsStored(t *testing.T) {
 // If another process removes a file at any moment of a Recount, the count is exact afterwards.
 func TestRecountWhileFileIsRemoved(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, a file is removed just before the nth call of Recount to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			acct.storeThreeFiles(other)
 
-			// Another process removes one of the files before one of the calls of Recount.
-			p := acct.startProcess(interruption.layer(func() {
+			// Another process removes one of the files during Recount.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				keys, _ := acct.files()
 				require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
 			}))
@@ -670,10 +673,10 @@ func (acct *account) requireExactRecount(p, other *process, call int) {
 // If another process recounts at any moment of an upload, the uploaded file is counted exactly once.
 func TestRecountDuringUpload(t *testing.T) {
 	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		// In the nth run, Recount runs just before the nth call of the upload to the store.
 		for call, interruption := range acct.interruptEachCall() {
-			// Another process recounts before one of the calls of the upload.
 			other := acct.startProcess()
-			p := acct.startProcess(interruption.layer(func() {
+			p := acct.startProcess(interruption.beforeCall(func() {
 				_, err := other.service.Recount(t.Context(), alice)
 				require.NoError(t, err)
 				acct.requireWithinAllowance(other)

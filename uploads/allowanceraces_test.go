@@ -28,8 +28,8 @@ type interruption struct {
 	calls atomic.Int32
 }
 
-// layer returns the layer of a process. It calls interrupt just before the call to the store with the number i.at.
-func (i *interruption) layer(interrupt func()) driver.Layer {
+// beforeCall returns the layer of a process. It calls interrupt just before the call to the store with the number i.at.
+func (i *interruption) beforeCall(interrupt func()) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
 			if int(i.calls.Add(1)) == i.at {
@@ -78,14 +78,15 @@ func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) 
 func TestAllowanceOfTicketReplacedByLargerFile(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the file is replaced just before the nth call of Finish to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, user)
 			require.NoError(t, err)
 			other.sendTicket(t, ticket, content(3000))
 
-			// The sender replaces the file before one of the calls of Finish.
-			p := acct.startProcess(interruption.layer(func() {
+			// The sender replaces the file during Finish.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				other.sendTicket(t, ticket, content(2*allowedBytes))
 			}))
 
@@ -155,7 +156,7 @@ func TestFinishTicketTwiceAtOnceKeepsFile(t *testing.T) {
 
 		// In the last run, the second process does not act.
 		secondErr := errors.New("not called")
-		first := acct.startProcess(interruption.layer(func() {
+		first := acct.startProcess(interruption.beforeCall(func() {
 			_, secondErr = second.service.Finish(t.Context(), ticket.Token, user)
 		}))
 		_, firstErr := first.service.Finish(t.Context(), ticket.Token, user)
@@ -198,12 +199,13 @@ func putPiece(p *process, number int, data []byte) error {
 // the second one succeeds too, or when it is sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the second piece arrives just before the nth call to the store for the first one.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 
-			// The second piece arrives before one of the calls that store the first one.
+			// The second piece arrives while the first one is stored.
 			isSecondStored := false
-			p := acct.startProcess(interruption.layer(func() {
+			p := acct.startProcess(interruption.beforeCall(func() {
 				err := putPiece(other, 2, content(1000))
 				if uploads.CodeOf(err) == uploads.Locked {
 					return // the call that stores the first piece has not saved the state yet
@@ -229,12 +231,13 @@ func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 // The stored bytes stay within the allowance if a piece is replaced by a larger one while PutPiece joins the pieces.
 func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the first piece is replaced just before the nth call to the store for the second one.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(1000)))
 
-			// The object of the first piece is replaced before one of the calls that store the second one.
-			p := acct.startProcess(interruption.layer(func() {
+			// The object of the first piece is replaced while the second one is stored.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
 					require.NoError(t, err)
 					isFirstPiece := strings.HasSuffix(entry.Key, "/00001")
@@ -266,6 +269,8 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 	acct.changeConfig = func(c *uploads.Config) {
 		c.Rules = rules.Any(3000)
 	}
+
+	// In the nth run, the other calls run just before the nth call of Delete to the store.
 	for call, interruption := range acct.interruptEachCall() {
 		// A process stores a file of two pieces, and is killed at its last call, which counts the file.
 		const countingCall = 12
@@ -282,8 +287,8 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 		_, err := sweeper.service.Sweep(t.Context())
 		require.Error(t, err)
 
-		// Delete removes the file. Before one of its calls, the client begins the next upload, and Recount runs.
-		p := acct.startProcess(interruption.layer(func() {
+		// Delete removes the file. Meanwhile, the client begins the next upload, and Recount runs.
+		p := acct.startProcess(interruption.beforeCall(func() {
 			require.NoError(t, putPiece(other, 1, content(500)))
 			_, err := other.service.Recount(t.Context(), alice)
 			require.NoError(t, err)
@@ -360,7 +365,7 @@ func (acct *account) requireRightAfterOtherFile(call int, killer *processKiller)
 // again. The count stays right.
 func TestAllowanceFileRemovedBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			// Kill the process at call 1, 2 and so on, until a completion ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
@@ -388,16 +393,18 @@ func (acct *account) sweepAfterGrace(other *process) {
 	require.NoError(acct.t, err)
 }
 
-// A Sweep during a slow upload takes the upload for one whose process died. The next Sweep makes the count exact.
+// A Sweep during a slow upload takes the upload for one whose process died, so a file that is not stored may count. The
+// next Sweep makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
+
+		// In the nth run, Sweep runs just before the nth call of the upload to the store.
 		for call, interruption := range acct.interruptEachCall() {
-			// The Sweep runs before one of the calls of the upload.
 			other := acct.startProcess()
-			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
+			p := acct.startProcess(interruption.beforeCall(func() { acct.sweepAfterGrace(other) }))
 
 			tryToStore(t, p, content(3000))
 			acct.requireExactAfterSweep(other, "at call %d", call)
@@ -405,18 +412,20 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// A Sweep during a slow Delete takes the Delete for one whose process died. The next Sweep makes the count exact.
+// A Sweep during a slow Delete takes the Delete for one whose process died, so the removed file may still count. The
+// next Sweep makes the count exact.
 func TestSweepRecountsSlowDeletes(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
 			c.Grace = time.Second
 		}
+
+		// In the nth run, Sweep runs just before the nth call of Delete to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			other.storeFile(t, content(3000))
 
-			// The Sweep runs before one of the calls of Delete.
-			p := acct.startProcess(interruption.layer(func() { acct.sweepAfterGrace(other) }))
+			p := acct.startProcess(interruption.beforeCall(func() { acct.sweepAfterGrace(other) }))
 
 			keys, _ := acct.files()
 			_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
@@ -485,10 +494,12 @@ func TestAllowanceUserIsThatOfKey(t *testing.T) {
 // file still counts.
 func TestAllowanceLostReservation(t *testing.T) {
 	runWithEachMethod(t, func(t *testing.T, acct *account, method sendMethod) {
+		// In the nth run, the object is removed just before the nth call of the upload to the store.
 		for call, interruption := range acct.interruptEachCall() {
-			// The object is removed before one of the calls of the upload, if room is reserved at that time.
 			other := acct.startProcess()
-			p := acct.startProcess(interruption.layer(func() {
+
+			// The object is removed during the upload, if the upload has reserved room for its file already.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				usage, err := other.service.Usage(t.Context(), alice)
 				require.NoError(t, err)
 				if usage.ReservedFiles == 0 {

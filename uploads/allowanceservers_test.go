@@ -106,7 +106,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 	for _, store := range append(furtherBackends, minio) {
 		bucket := store.open(t, driver.WithLayer(killProcessOfContext), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 		for _, method := range sendMethods {
-			for _, afterCall := range []bool{false, true} {
+			for _, afterCall := range []bool{killBefore, killAfter} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, method.name, afterCall), func(t *testing.T) {
 					acct := &account{t: t, shared: bucket}
 

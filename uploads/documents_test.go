@@ -23,13 +23,14 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 	const (
 		documentBytes = 4 << 20
 		connections   = 64  // of the slow user, with one document each
-		maxBodies     = 512 // that the service has memory to read at once
+		maxBodies     = 512 // number of request bodies that fit into memory
 		memoryBytes   = maxBodies * uploads.FeedBytes
 	)
 	synctest.Test(t, func(t *testing.T) {
+		// The documents are larger than the memory together. A request that finds no memory fails at once.
 		s := newSynctestSite(t, memstore.New(), uploads.Config{})
-		const noWait = 0 // for memory
-		s.handler.SetFeeds(maxBodies, noWait)
+		const waitForMemory = 0
+		s.handler.SetFeeds(maxBodies, waitForMemory)
 
 		// The slow user sends half of each document, and then nothing until done is closed.
 		done := make(chan struct{})
@@ -42,6 +43,8 @@ func TestMemoryLimitOfSlowDocuments(t *testing.T) {
 			})
 		}
 		synctest.Wait()
+
+		// The documents use memory, but not more than the limit.
 		bytesUsed := s.handler.FeedsUsed()
 		require.NotZero(t, bytesUsed)
 		require.LessOrEqual(t, bytesUsed, int64(memoryBytes))

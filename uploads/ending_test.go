@@ -70,7 +70,7 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 // the upload again. The stored bytes stay within the allowance.
 func TestDeleteBeforeUploadEnds(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			// Kill the process at call 1, 2 and so on, until a completion ends before that call.
 			for call, killer := range killAtEachCall(t, afterCall) {
 				acct.useEmptyStore()
@@ -140,14 +140,16 @@ func TestDeleteBeforePiecesEnd(t *testing.T) {
 func TestFinishBesideDelete(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		user := uploads.User{ID: alice}
+
+		// In the nth run, Finish is called just before the nth call of Delete to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 			f, err := other.service.Finish(t.Context(), ticket.Token, user)
 			require.NoError(t, err)
 
-			// The client calls Finish again before one of the calls of Delete.
-			p := acct.startProcess(interruption.layer(func() {
+			// The client calls Finish again during Delete.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				_, _ = other.service.Finish(t.Context(), ticket.Token, user)
 			}))
 
@@ -340,12 +342,13 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 // Two files that are sent to one URL of GET /s3/params at the same time reserve room once.
 func TestS3ParamsReserveOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the other file arrives just before the nth call of a PUT to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			path := requestParams(t, other)
 
-			// Another file arrives just before this call of a PUT.
-			p := acct.startProcess(interruption.layer(func() {
+			// Another process gets a file for the same URL during the PUT.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				other.ask("PUT", path, content(1000))
 			}))
 
@@ -461,13 +464,14 @@ func TestCancelAfterFinish(t *testing.T) {
 func TestCancelBesideFinish(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, Cancel is called just before the nth call of Finish to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 
-			// Cancel comes before one of the calls of Finish, or in the last run, which has no such call, not at all.
+			// Another process calls Cancel during Finish. In the last run, Finish ends before that.
 			cancelErr := errors.New("not called")
-			p := acct.startProcess(interruption.layer(func() {
+			p := acct.startProcess(interruption.beforeCall(func() {
 				cancelErr = other.service.Cancel(t.Context(), ticket.Token, user)
 			}))
 			_, finishErr := p.service.Finish(t.Context(), ticket.Token, user)
@@ -481,13 +485,14 @@ func TestCancelBesideFinish(t *testing.T) {
 func TestFinishBesideCancel(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, Finish is called just before the nth call of Cancel to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 
-			// Finish comes before one of the calls of Cancel, or in the last run, which has no such call, not at all.
+			// Another process calls Finish during Cancel. In the last run, Cancel ends before that.
 			finishErr := errors.New("not called")
-			p := acct.startProcess(interruption.layer(func() {
+			p := acct.startProcess(interruption.beforeCall(func() {
 				_, finishErr = other.service.Finish(t.Context(), ticket.Token, user)
 			}))
 			cancelErr := p.service.Cancel(t.Context(), ticket.Token, user)
@@ -523,13 +528,14 @@ func (acct *account) requireOneSuccess(p *process, call int, finishErr, cancelEr
 func TestFinishOfExpiringTicket(t *testing.T) {
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the ticket expires just before the nth call of Finish to the store.
 		for call, interruption := range acct.interruptEachCall() {
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 			acct.clock.Advance(24 * time.Hour)
 
-			// The ticket expires before one of the calls of Finish, and Sweep removes the file.
-			p := acct.startProcess(interruption.layer(func() {
+			// The ticket expires during Finish, and Sweep removes the file.
+			p := acct.startProcess(interruption.beforeCall(func() {
 				acct.clock.Advance(48 * time.Hour)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)

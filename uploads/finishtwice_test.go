@@ -14,13 +14,14 @@ func TestFinishTwiceAtOnceKeepsFile(t *testing.T) {
 	const fileSize = 3000
 	user := uploads.User{ID: alice}
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// In the nth run, the second Finish runs just before the nth call to the store of the first one.
 		for call, interruption := range acct.interruptEachCall() {
 			second := acct.startProcess()
 			ticket := second.signAndSend(t, content(fileSize))
 
-			// The second process finishes the ticket before one of the calls of the first, except in the last run.
+			// The second process finishes the ticket during the Finish of the first one, except in the last run.
 			isFinishedBySecond := false
-			first := acct.startProcess(interruption.layer(func() {
+			first := acct.startProcess(interruption.beforeCall(func() {
 				_, err := second.service.Finish(t.Context(), ticket.Token, user)
 				require.NoError(t, err)
 				isFinishedBySecond = true

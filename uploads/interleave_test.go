@@ -269,13 +269,15 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	}
 }
 
-// A ticket whose Finish has succeeded has its file, even if Sweep removes expired uploads at the same time.
+// A ticket expires while one process finishes it, and another process sweeps. If Finish succeeds, Sweep has not removed
+// the file, whatever the order of their requests to the store.
 func TestExploredFinishAndSweep(t *testing.T) {
 	eachOrderOfUploads(t, func(e *exploredSite) {
-		// The upload expires in a minute. Two minutes may pass between any two requests.
+		// The ticket expires in a minute. Two minutes may pass between any two requests.
 		ticket := e.signAndSend(content(6000))
 		time.Sleep(uploads.DefaultTTL - time.Minute)
 		e.Tick(2 * time.Minute)
+
 		finishing := e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
 		e.runConcurrently("sweeps", (*process).sweep)
 		e.afterEachOrder(func() {

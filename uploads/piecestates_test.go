@@ -108,7 +108,7 @@ func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (
 	client := newProcess(func(d driver.Driver) driver.Driver { return d })
 	client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	interruption := &interruption{at: sweepCall}
-	sweeping := newProcess(interruption.layer(func() {
+	sweeping := newProcess(interruption.beforeCall(func() {
 		_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
 		if err != nil {
 			require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killCall, sweepCall, err)

@@ -347,8 +347,8 @@ func TestFinishAgainKeepsFile(t *testing.T) {
 	}
 }
 
-// After Config.Key was changed, the records of older files seem to have no bytes. Sweep keeps these files, and its
-// error names Config.Key.
+// Sweep looks for the bytes of a file under Config.Key. If Config.Key was changed, the records of older files seem to
+// have no bytes. Sweep keeps these files, and its error names Config.Key.
 func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	const files = 11 // one more than Sweep removes without WithoutOrphanLimit
 	bucket := memstore.New()
@@ -366,7 +366,7 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 		}
 	}
 
-	// Store files with the first key.
+	// Store files with the first key, under which Sweep finds their bytes.
 	before := newServiceWithKey("files/content/{id}{ext}")
 	store(before)
 	report, err := before.Sweep(t.Context(), uploads.WithoutOrphanLimit())
@@ -385,9 +385,10 @@ func TestSweepKeepsFilesOfOtherKey(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, &uploads.SweepReport{}, report)
 
-	const services = 2
-	const objectsOfFile = 2 // its bytes and its record
-	require.Len(t, listPublished(t, bucket), services*files*objectsOfFile)
+	// The files of both services have their bytes and their records.
+	const filesOfBoth = 2 * files
+	const objectsOfFile = 2
+	require.Len(t, listPublished(t, bucket), filesOfBoth*objectsOfFile)
 }
 
 // If the record of a tus upload cannot be created, Sweep keeps the stored bytes until the upload expires, even longer

@@ -780,7 +780,7 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 				require.Less(t, call, mostCalls, "calls without end")
 				var complete func() *answer
 				interruption := &interruption{}
-				bucket := memstore.New(driver.WithLayer(interruption.layer(func() {
+				bucket := memstore.New(driver.WithLayer(interruption.beforeCall(func() {
 					faster := complete()
 					require.Contains(t, []int{tt.want, http.StatusLocked}, faster.StatusCode)
 				})))

@@ -356,7 +356,7 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 	onlyMemory := stores[:1]
 	for _, store := range testserver.Sample(onlyMemory, stores) {
 		for _, upload := range uploadsByContent() {
-			for _, afterCall := range []bool{false, true} {
+			for _, afterCall := range []bool{killBefore, killAfter} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, upload.name, afterCall), func(t *testing.T) {
 					for _, killer := range killAtEachCall(t, afterCall) {
 						requireSurvivesKill(t, store.newDriver(t), upload, killer)
@@ -381,7 +381,7 @@ func newDirectoryDriver(t *testing.T) driver.Driver {
 // acknowledged bytes are lost, Config.Stored is called, and nothing is left behind.
 func TestKilledServerLosesNothing(t *testing.T) {
 	for _, upload := range uploadsByName() {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", upload.name, afterCall), func(t *testing.T) {
 				for _, killer := range killAtEachCall(t, afterCall) {
 					requireSurvivesKill(t, newMemoryDriver(t), upload, killer)
@@ -457,7 +457,7 @@ func (s *sessionSite) keysAfterExpiry() []string {
 
 // If a server is killed while it takes a file in one request, the client can send the file again, and Stored is called.
 func TestKilledServerS3FileInOneRequest(t *testing.T) {
-	for _, afterCall := range []bool{false, true} {
+	for _, afterCall := range []bool{killBefore, killAfter} {
 		// Kill the server at call 1, 2 and so on, until a request ends before that call.
 		for call, killer := range killAtEachCall(t, afterCall) {
 			var stored []*uploads.File
@@ -502,7 +502,7 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 		{name: "tus in one request, inspected", send: patchKilledSite, data: small, inspect: accept},
 	}
 	for _, tt := range tests {
-		for _, afterCall := range []bool{false, true} {
+		for _, afterCall := range []bool{killBefore, killAfter} {
 			t.Run(fmt.Sprintf("%s, after the call: %v", tt.name, afterCall), func(t *testing.T) {
 				// Kill the server at call 1, 2 and so on, until a completion ends before that call.
 				filesFound := 0

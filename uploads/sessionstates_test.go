@@ -32,16 +32,17 @@ func TestStatesNeedConditions(t *testing.T) {
 	require.ErrorContains(t, err, "Config.States")
 }
 
-// In a bucket without conditional writes, uploads work if Config.States keeps their states in another bucket.
+// A bucket without conditional writes cannot keep the states of uploads. Uploads to it work if Config.States keeps
+// their states in another bucket.
 func TestStatesInAnotherBucket(t *testing.T) {
 	states := memstore.New()
 	s := newSessionSite(t, newUnconditionalBucket(), uploads.Config{
 		Begin:     overwritingTarget,
 		States:    uploads.BucketStates(states),
-		Unguarded: true,
+		Unguarded: true, // accepts the bucket
 	})
 
-	// The second round overwrites the file of the first one.
+	// Send a file by tus and in parts. All uploads have the same key, so the second round overwrites the first one.
 	data := content(part + 1000)
 	for range 2 {
 		// Send the file by tus.
@@ -89,15 +90,15 @@ func (d *slowStates) State(ctx context.Context, key string) ([]byte, string, err
 	return data, revision, err
 }
 
-// HEAD reads the state of an upload while another request still sends bytes. If that request ends meanwhile, the offset
-// in the response of HEAD includes its bytes.
+// HEAD reads the state of an upload while a PATCH still sends bytes. If the PATCH ends just after that, HEAD reads the
+// state again, so that its response includes the bytes of the PATCH.
 func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		states := &slowStates{States: uploads.BucketStates(memstore.New())}
 		s := newSynctestSite(t, memstore.New(), uploads.Config{States: states})
 		location := s.create("Upload-Length", "100")
 
-		// A request has sent half of the bytes, and its connection is open.
+		// A PATCH has sent half of the bytes, and its connection is open.
 		body, client := io.Pipe()
 		go func() {
 			_, _ = s.try(t.Context(), alice, "PATCH", location, body, headers{
@@ -110,10 +111,11 @@ func TestTusRereadsStateAfterHolderEnds(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 
-		// After HEAD has read the state, the connection breaks, and the server stores the bytes that it has got.
+		// After HEAD has read the state, the connection of the PATCH breaks, and the server stores what has arrived.
+		const timeToStore = time.Second
 		states.afterRead = func() error {
 			_ = client.CloseWithError(storage.Unavailable)
-			time.Sleep(time.Second)
+			time.Sleep(timeToStore)
 			return nil
 		}
 		require.EqualValues(t, 50, s.offset(location))
@@ -195,8 +197,8 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
 
-// limits are those of stores that are stricter than memory.
-var limits = []struct {
+// strictLimits are those of stores that are stricter than memory.
+var strictLimits = []struct {
 	name   string
 	limits faults.Limits
 }{
@@ -210,12 +212,14 @@ var limits = []struct {
 
 // A tus upload keeps to the store's limits for parts, however small the requests are that bring the bytes.
 func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
-	for _, tt := range limits {
+	for _, tt := range strictLimits {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
 			s := newSessionSite(t, bucket, uploads.Config{})
 			data := content(2*part + 1000)
 			location := s.create("Upload-Length", size(data))
+
+			// No limit permits the bodies of these requests as parts.
 			const patchSize = 40_001
 			for offset := 0; offset < len(data); offset += patchSize {
 				end := min(offset+patchSize, len(data))
@@ -228,7 +232,7 @@ func TestTusKeepsTheLimitsOfTheStore(t *testing.T) {
 
 // The S3 routes tell a client a part size that keeps to the store's limits for parts.
 func TestS3KeepsTheLimitsOfTheStore(t *testing.T) {
-	for _, tt := range limits {
+	for _, tt := range strictLimits {
 		t.Run(tt.name, func(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(faults.WithLimits(tt.limits)))
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})

@@ -26,6 +26,7 @@ func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 // other process was killed at least once.
 func (acct *account) putWhileOtherIsKilled(killCall int) (killed bool) {
 	t := acct.t
+	// In the nth run, the second request comes just before the nth call of the first one to the store.
 	for call, interruption := range acct.interruptEachCall() {
 		const fileSize = 3000
 		other := acct.startProcess()
@@ -33,7 +34,7 @@ func (acct *account) putWhileOtherIsKilled(killCall int) (killed bool) {
 
 		// The process of the second request is killed, and then its claim on the upload ends.
 		killer := &processKiller{atCall: killCall, afterCall: true}
-		first := acct.startProcess(interruption.layer(func() {
+		first := acct.startProcess(interruption.beforeCall(func() {
 			acct.startProcess(killer.layer).ask("PUT", path, content(fileSize))
 			acct.clock.Advance(2 * time.Minute)
 		}))

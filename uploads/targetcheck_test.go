@@ -119,31 +119,32 @@ var invalidTargets = map[string]uploads.Target{
 
 // If Config.Begin returns an invalid Target, the first request of the upload fails, and Config.OnError gets the reason.
 func TestTargetIsCheckedEarly(t *testing.T) {
-	ways := []beginning{
+	firstRequests := []beginning{
 		{name: "tus", send: beginShortTus},
 		{name: "tus, of many parts", send: beginLongTus},
 		{name: "parts", send: beginMultipartOf},
 		{name: "one request", send: requestSingleURL},
 	}
 	for name, target := range invalidTargets {
-		for _, way := range ways {
-			t.Run(name+"/"+way.name, func(t *testing.T) {
-				var lastErr error // that OnError has got
+		for _, request := range firstRequests {
+			t.Run(name+"/"+request.name, func(t *testing.T) {
+				// Begin returns the target with a key, so that only its other fields are invalid.
+				var handlerErr error
 				s := newSessionSite(t, memstore.New(), uploads.Config{
 					Begin: func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
-						withKey := target
-						withKey.Key = "k"
-						return &withKey, nil
+						result := target
+						result.Key = "key"
+						return &result, nil
 					},
 					OnError: func(_ *http.Request, err error) {
-						lastErr = err
+						handlerErr = err
 					},
 				})
 
-				resp := way.send(s, "a")
+				resp := request.send(s, "file.txt")
 				require.Equal(t, http.StatusInternalServerError, resp.StatusCode, string(resp.body))
-				require.ErrorIs(t, lastErr, storage.InvalidArgument)
-				require.ErrorContains(t, lastErr, "Target.")
+				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
+				require.ErrorContains(t, handlerErr, "Target.", "the error does not name the invalid field")
 			})
 		}
 	}
