@@ -25,7 +25,7 @@ func TestFullQueueIsNotDown(t *testing.T) {
 		_ = os.RemoveAll(dir)
 	}()
 
-	// A socket on which nobody accepts connections has room for one of them in its queue.
+	// Nobody accepts connections on the socket, and its queue has room for one.
 	path := filepath.Join(dir, "socket")
 	socket, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	require.NoError(t, err)
@@ -39,20 +39,22 @@ func TestFullQueueIsNotDown(t *testing.T) {
 	f := newScanner(t, clamd.Config{Address: "unix://" + path, IfDown: clamd.Accept, Timeout: 100 * time.Millisecond})
 	f.scanner.SetPrompt(2 * time.Second)
 
-	t.Run("before the scan", func(t *testing.T) {
-		waiting, err := net.Dial("unix", path) // the only one for which the queue has room
+	t.Run("no room for the scan", func(t *testing.T) {
+		// Another connection fills the queue.
+		waiting, err := net.Dial("unix", path)
 		require.NoError(t, err)
 		defer waiting.Close()
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 
+		// Empty the queue.
 		accepted, _, err := syscall.Accept(socket)
 		require.NoError(t, err)
 		require.NoError(t, syscall.Close(accepted))
 	})
 
-	// The queue has room again, and the connection of this scan stays in it.
-	t.Run("after the scan", func(t *testing.T) {
+	// The connection of the scan enters the queue, and nobody accepts it.
+	t.Run("room only for the scan", func(t *testing.T) {
 		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
 	})
-	require.Empty(t, f.accepted)
+	require.Empty(t, f.accepted, "a file has passed without a scan")
 }
