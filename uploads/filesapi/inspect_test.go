@@ -119,7 +119,7 @@ func TestInspectLeavesNoParts(t *testing.T) {
 	})
 }
 
-// Nothing is left of a file that Inspect refuses, and its token may be used again.
+// Nothing is left of a file that Inspect refuses. If it was sent in parts, their token may be used for another file.
 func TestInspectRefusesLeavesNothing(t *testing.T) {
 	tests := []struct {
 		name string
@@ -133,6 +133,7 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
+				// Inspect refuses content with the word "evil", which each file has.
 				f := o.open(t, filesapi.StoreConfig{Inspect: refuseEvil})
 
 				// The file is refused, and nothing of it is stored.
@@ -140,7 +141,7 @@ func TestInspectRefusesLeavesNothing(t *testing.T) {
 				requireRefused(t, err, "file", uploads.Refused, storage.InvalidArgument)
 				requireNothingLeft(t, f)
 
-				// The same token makes another file.
+				// Send another file in parts. All parts of this test have the same token.
 				f.sendPart(t, "a", part(1).of(2))
 				record := f.sendPart(t, "b", part(2).of(2))
 				require.Equal(t, "ab", readContent(t, f.store, record.ID))
@@ -223,8 +224,8 @@ func TestInspectPartArrivesMeanwhile(t *testing.T) {
 	})
 }
 
-// Several calls complete a file at the same time, and Inspect refuses it. No file is left, and at least one call reports
-// the refusal.
+// Several calls complete a file at the same time, and Inspect refuses it. No file is left, and at least one call
+// reports the refusal.
 func TestInspectRefusesCallsAtOnce(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		const parts = 5
