@@ -72,11 +72,19 @@ func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 // A request for much memory is served before later requests of the same user for less.
 func TestFairShareRequestsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory := fairshare.New(12, 3)
-		// The 4 bytes and the 9 bytes do not fit into the 12 bytes together.
-		require.True(t, memory.Try(alice, 4))
+		const (
+			limit     = 12 // bytes of memory
+			maxShare  = 3  // how many times the free bytes a user may have
+			heldBytes = 4
+			large     = 9 // does not fit beside heldBytes
+			small     = 1 // fits beside heldBytes
+		)
+		memory := fairshare.New(limit, maxShare)
+		require.True(t, memory.Try(alice, heldBytes))
+
+		// A request for much memory waits, and then one for little memory.
 		order := make(chan int64, 2)
-		for _, bytes := range []int64{9, 1} {
+		for _, bytes := range []int64{large, small} {
 			go func() {
 				if memory.Acquire(t.Context(), alice, bytes) {
 					order <- bytes
@@ -84,12 +92,13 @@ func TestFairShareRequestsTakeTurns(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		require.Empty(t, order)
-		require.False(t, memory.Try(alice, 1))
+		require.Empty(t, order, "the small request has not waited for the large one")
+		require.False(t, memory.Try(alice, small), "a request does not wait for its turn")
 
-		memory.Release(alice, 4)
-		require.EqualValues(t, 9, <-order)
-		memory.Release(alice, 9)
-		require.EqualValues(t, 1, <-order)
+		// The requests get memory in their order.
+		memory.Release(alice, heldBytes)
+		require.EqualValues(t, large, <-order)
+		memory.Release(alice, large)
+		require.EqualValues(t, small, <-order)
 	})
 }

@@ -70,10 +70,7 @@ func TestPatternIsFilled(t *testing.T) {
 func TestNewestSortsLaterTimesFirst(t *testing.T) {
 	pattern, rule := keypattern.Parse("users/{user}/{newest}{ext}")
 	require.Empty(t, rule)
-	_, isOrdered := pattern.Ordered()
-	require.False(t, isOrdered)
 
-	// Make a key for each time, from the latest to the earliest.
 	values := map[string]string{"user": "7"}
 	latestFirst := []time.Time{
 		time.Unix(1<<40, 0),
@@ -85,7 +82,7 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		time.Unix(-5, 0),
 	}
 
-	// The keys are in ascending order, so the latest time has the first key.
+	// The keys of these times are in ascending order, so the latest time has the first key.
 	lastKey := ""
 	for _, when := range latestFirst {
 		key := pattern.Key(values, when, keypattern.Random{}, ".png")
@@ -94,7 +91,9 @@ func TestNewestSortsLaterTimesFirst(t *testing.T) {
 		lastKey = key
 	}
 
-	// The order of these keys is not that of IDs.
+	// Only keys with {id} sort by their IDs.
+	_, isOrdered := pattern.Ordered()
+	require.False(t, isOrdered)
 	require.Empty(t, pattern.ID(lastKey))
 }
 

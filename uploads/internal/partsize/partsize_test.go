@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
-// The function For returns a part size within the limits of the store. It is at least as large as the base if the
-// limits permit it.
+// The function For returns a part size that is within the limits of the store, and large enough for the whole file. It
+// is at least as large as the base if the limits permit it.
 func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
