@@ -115,17 +115,12 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			other.sendTicket(t, ticket, content(3000))
 
 			// The sender replaces the file before each call of Finish that reads the attributes of an object.
-			replaceBeforeHead := func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
-					if method == "Head" {
-						other.sendTicket(t, ticket, content(2*allowedBytes))
-					}
-					return call(ctx)
-				})
-			}
+			replacesBeforeHead := callBeforeHead(func() {
+				other.sendTicket(t, ticket, content(2*allowedBytes))
+			})
 
 			// The process is killed during Finish, which may fail.
-			victim := acct.startProcess(replaceBeforeHead, killer.layer)
+			victim := acct.startProcess(replacesBeforeHead, killer.layer)
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 
 			// Another process finishes the ticket again, which may be refused.
@@ -133,6 +128,18 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			acct.requireWithinAllowance(other, "killed at call %d", call)
 		}
 	})
+}
+
+// callBeforeHead returns a layer of a process. It calls act before each call that reads the attributes of an object.
+func callBeforeHead(act func()) driver.Layer {
+	return func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, method string, call func(context.Context) error) error {
+			if method == "Head" {
+				act()
+			}
+			return call(ctx)
+		})
+	}
 }
 
 // On a bucket without conditional writes, two processes that finish one ticket at the same time write the same object.
@@ -434,7 +441,8 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 	})
 }
 
-// A form with three small files is stored even if Config.Rules permits one file to be as large as the whole allowance.
+// A form reserves room for the sizes of its files, and not for the largest files that Config.Rules permits. So a form
+// with three small files is stored even if one file may be as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		const allowed = 1 << 20

@@ -16,26 +16,24 @@ import (
 // because another call may already be copying the file.
 func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	tests := []struct {
-		name          string
-		writtenPrefix string // of the key that Cancel writes just after the file has arrived
+		name   string
+		prefix string // of the key that Cancel writes just after the file has arrived
 	}{
-		{name: "before Cancel writes the user's count", writtenPrefix: ".uploads-usage/"},
-		{name: "before Cancel replaces the file", writtenPrefix: uploads.DefaultPrefix},
+		{name: "before Cancel writes the user's count", prefix: ".uploads-usage/"},
+		{name: "before Cancel replaces the file", prefix: uploads.DefaultPrefix},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A hook of the bucket sends the file just before Cancel writes to such a key.
-			var sendFile func()
-			sendBeforeWrite := func(
-				ctx context.Context, op storage.Operation,
-			) (context.Context, func(storage.Outcome), error) {
-				isWrite := op.Name == "Upload" && strings.HasPrefix(op.Key, tt.writtenPrefix)
-				if isWrite && sendFile != nil {
-					sendFile()
+			// The bucket calls beforeWrite just before it writes such a key.
+			beforeWrite := func() {}
+			hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+				isWrite := op.Name == "Upload" && strings.HasPrefix(op.Key, tt.prefix)
+				if isWrite {
+					beforeWrite()
 				}
 				return ctx, nil, nil
 			}
-			s := newService(t, openMemory(t, storage.WithHook(sendBeforeWrite)), uploads.Config{
+			s := newService(t, openMemory(t, storage.WithHook(hook)), uploads.Config{
 				Key: keyOfUser,
 				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
 					return uploads.Allowance{Bytes: 1 << 20}, nil
@@ -45,12 +43,14 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, user42)
 			require.NoError(t, err)
 
-			// The file arrives during Cancel.
+			// The file arrives during Cancel, before the first write of such a key.
 			isSent := false
-			sendFile = func() {
-				sendFile = nil // send the file only once
+			beforeWrite = func() {
+				if isSent {
+					return
+				}
+				isSent = true // sending the file also writes a key
 				require.Less(t, send(t, ticket, picture), http.StatusMultipleChoices)
-				isSent = true
 			}
 			require.NoError(t, s.Cancel(t.Context(), ticket.Token, user42))
 			require.True(t, isSent)

@@ -254,14 +254,19 @@ func (acct *account) requireLedgerMoved(p *process) {
 // allowance.
 func TestStoreKilledReservationEndsWithSweep(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
-		storeAndForm := sendMethods[:3] // Store, Store of unknown size, and a form
+		storeAndForm := []sendMethod{
+			{name: "Store", send: tryToStore},
+			{name: "Store, of unknown size", send: sendUnsizedToService},
+			{name: "a form", send: sendByForm},
+		}
 		for _, method := range storeAndForm {
+			// Kill the process after call 1, 2 and so on, until an upload ends before that call.
 			for call, killer := range killAtEachCall(t, killAfter) {
 				acct.useEmptyStore()
 				other := acct.startProcess()
 				method.send(t, acct.startProcess(killer.layer), content(3000))
 
-				// A reservation that nobody renews ends after ten minutes.
+				// Sweep frees a reservation that nobody has renewed for ten minutes.
 				acct.clock.Advance(11 * time.Minute)
 				_, err := other.service.Sweep(t.Context())
 				require.NoError(t, err)
@@ -381,23 +386,24 @@ func TestTusJoinedPiecesDoNotStay(t *testing.T) {
 			acct.useEmptyStore()
 			other := acct.startProcess()
 
-			// The user sends three files, each to a process that is killed.
+			// The user sends three files in pieces, each to a process that is killed.
+			const files = 3
 			var killer *processKiller
-			for range 3 {
+			for range files {
 				killer = &processKiller{atCall: call, afterCall: true}
 				sendJoined(t, acct.startProcess(killer.layer), content(3000))
 
-				// As long as nothing is reserved, everything that is stored is counted.
+				// If nothing is reserved, everything that is stored is counted, with the pieces.
 				if usage := acct.usage(other); usage.ReservedBytes == 0 {
 					require.LessOrEqual(t, acct.bytesWithPieces(), usage.Bytes, "killed at call %d", call)
 				}
 			}
 			require.LessOrEqual(t, acct.bytesWithPieces(), int64(2*allowedBytes), "killed at call %d", call)
 
-			// Without a kill, there are three files and no pieces.
+			// If no process was killed, there are three files and no pieces.
 			if !killer.hasKilled() {
 				keys, bytes := acct.files()
-				require.Len(t, keys, 3)
+				require.Len(t, keys, files)
 				require.Equal(t, bytes, acct.bytesWithPieces())
 				acct.requireExactAfterSweep(other)
 				return

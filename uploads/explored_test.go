@@ -100,69 +100,75 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 }
 
 // A ledger counts a user's files. If Finish moves the ledger of an older version while another call uses it, nothing is
-// counted twice.
+// counted twice, whatever the order of their requests to the store.
 func TestExploredOldLedger(t *testing.T) {
-	const fileSize = 60
-	user := uploads.User{ID: alice}
 	tests := []struct {
-		name  string
-		other func(ctx context.Context, e exploredService, token string) error
+		name string
+		call func(ctx context.Context, e exploredService, token string) error
 	}{
-		{
-			name: "Finish",
-			other: func(ctx context.Context, e exploredService, token string) error {
-				_, err := e.Finish(ctx, token, user)
-				return err
-			},
-		},
-		{
-			name: "Recount",
-			other: func(ctx context.Context, e exploredService, _ string) error {
-				_, err := e.Recount(ctx, alice)
-				return err
-			},
-		},
-		{
-			name: "Store",
-			other: func(ctx context.Context, e exploredService, _ string) error {
-				const size = exploredAllowance - fileSize
-				_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(size)), Size: size, User: user})
-				return err
-			},
-		},
+		{name: "Finish", call: finishToken},
+		{name: "Recount", call: recountUser},
+		{name: "Store", call: storeRest},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 				// The file of a ticket has arrived, and the ledger is that of an older version.
-				store := s.Store("s")
-				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), withoutRecords)
-				ticket := first.signAndSend(s, content(fileSize))
+				store := s.Store("store")
+				bucket := store.Bucket(storage.WithSigningBaseURL("http://s.invalid"))
+				first := newExploredService(s, bucket, withoutRecords)
+				ticket := first.signAndSend(s, content(ticketFileSize))
 				first.makeOldLedger(s)
 
-				// One process finishes the ticket, while another one makes its call.
-				finishing := s.Process("p")
+				// One process finishes the ticket.
+				finishing := s.Process("finishing")
 				finishingService := newExploredService(s, finishing.Bucket(store), withoutRecords)
 				finish := finishing.Go("Finish", func(ctx context.Context) error {
-					_, err := finishingService.Finish(ctx, ticket.Token, user)
-					return err
-				})
-				other := s.Process("q")
-				otherService := newExploredService(s, other.Bucket(store), withoutRecords)
-				other.Go(tt.name, func(ctx context.Context) error {
-					return tt.other(ctx, otherService, ticket.Token)
+					return finishToken(ctx, finishingService, ticket.Token)
 				})
 
+				// Another process makes its call at the same time.
+				other := s.Process("other")
+				otherService := newExploredService(s, other.Bucket(store), withoutRecords)
+				other.Go(tt.name, func(ctx context.Context) error {
+					return tt.call(ctx, otherService, ticket.Token)
+				})
+
+				// At the end of each order, exactly what is stored is counted.
 				s.Check(func() {
 					late := newExploredService(s, store.Bucket(), withoutRecords)
 					if explored.Succeeded(finish) {
-						require.GreaterOrEqual(s, late.stored(s), int64(fileSize))
+						require.GreaterOrEqual(s, late.stored(s), int64(ticketFileSize))
 					}
 					late.requireExact(s)
 				})
 			})
 		})
 	}
+}
+
+// ticketFileSize is the number of bytes of the file of a ticket.
+const ticketFileSize = 60
+
+func finishToken(ctx context.Context, e exploredService, token string) error {
+	_, err := e.Finish(ctx, token, uploads.User{ID: alice})
+	return err
+}
+
+func recountUser(ctx context.Context, e exploredService, _ string) error {
+	_, err := e.Recount(ctx, alice)
+	return err
+}
+
+// storeRest stores a file that uses the room beside the file of the ticket.
+func storeRest(ctx context.Context, e exploredService, _ string) error {
+	const size = exploredAllowance - ticketFileSize
+	_, err := e.Store(ctx, uploads.Upload{
+		Body: bytes.NewReader(content(size)),
+		Size: size,
+		User: uploads.User{ID: alice},
+	})
+	return err
 }
 
 // signAndSend signs a ticket of alice, and stores data as a client would send it.

@@ -27,14 +27,17 @@ func TestCompleteAgainReturnsFreshLink(t *testing.T) {
 					ProxyParts: true,
 					Key:        "{user}/{random}{ext}",
 				})
+				// Send a file. completeAgain repeats the last request, and returns the link in the response.
 				completeAgain := tt.complete(s)
 				first := completeAgain()
 				require.NotEmpty(t, first)
 
-				// The first link expires.
+				// The link expires, and the client repeats the request.
 				time.Sleep(time.Hour)
 				second := completeAgain()
 				require.NotEqual(t, first, second)
+
+				// The new link is that of the file, whose key begins with the user.
 				link, err := url.Parse(second)
 				require.NoError(t, err)
 				require.Contains(t, link.Path, "/alice/")

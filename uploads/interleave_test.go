@@ -128,15 +128,15 @@ func (e *exploredSite) afterEachOrder(verify func()) {
 	})
 }
 
-// eachOrderOfUploads runs a scene once for each order of the requests of its processes, for a service with records and
-// for one without.
-func eachOrderOfUploads(t *testing.T, scene func(e *exploredSite)) {
-	eachOrderOfUploadsWith(t, []bool{false, true}, scene)
+// inEachOrderOfRequests runs a scene once for each order of the requests of its processes, for a service with records
+// and for one without.
+func inEachOrderOfRequests(t *testing.T, scene func(e *exploredSite)) {
+	inEachOrderOfRequestsWith(t, []bool{false, true}, scene)
 }
 
-// eachOrderOfUploadsWith is like eachOrderOfUploads, but each element of records says whether the service has records
-// of its files.
-func eachOrderOfUploadsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
+// inEachOrderOfRequestsWith is like inEachOrderOfRequests, but each element of records says whether the service has
+// records of its files.
+func inEachOrderOfRequestsWith(t *testing.T, records []bool, scene func(e *exploredSite)) {
 	for _, hasRecords := range records {
 		name := "keys"
 		if hasRecords {
@@ -191,7 +191,7 @@ func (p *process) cancel(ticket *uploads.Ticket) string {
 // Two processes finish one ticket at the same time. Whatever the order of their requests to the store, there is one
 // file, and a later Finish succeeds.
 func TestExploredFinishAndFinish(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		ticket := e.signAndSend(content(6000))
 		finish := func(p *process) string { return p.finish(ticket) }
 		first := e.runConcurrently("first finish", finish)
@@ -213,7 +213,7 @@ func TestExploredFinishAndFinish(t *testing.T) {
 
 // A user deletes the file of a ticket while the client finishes the ticket a second time. The file does not come back.
 func TestExploredFinishAgainAndDelete(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		ticket := e.signAndSend(content(6000))
 		f, err := e.unscheduled.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
 		require.NoError(e, err)
@@ -247,7 +247,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 		}
 		t.Run(method.name, func(t *testing.T) {
 			records := explored.Sample([]bool{false}, []bool{false, true})
-			eachOrderOfUploadsWith(t, records, func(e *exploredSite) {
+			inEachOrderOfRequestsWith(t, records, func(e *exploredSite) {
 				// Two processes send a file each, and only one of these fits.
 				const moreThanHalf = allowedBytes/2 + 1000
 				send := func(p *process) string { return method.send(t, p, content(moreThanHalf)) }
@@ -272,7 +272,7 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 // A ticket expires while one process finishes it, and another process sweeps. If Finish succeeds, Sweep has not removed
 // the file, whatever the order of their requests to the store.
 func TestExploredFinishAndSweep(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		// The ticket expires in a minute. Two minutes may pass between any two requests.
 		ticket := e.signAndSend(content(6000))
 		time.Sleep(uploads.DefaultTTL - time.Minute)
@@ -291,7 +291,7 @@ func TestExploredFinishAndSweep(t *testing.T) {
 
 // The pieces of a file that arrive at the same time make one file.
 func TestExploredPieces(t *testing.T) {
-	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+	inEachOrderOfRequestsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
 
 		// Two processes send one piece each.
@@ -348,7 +348,7 @@ func (e *exploredSite) beginMultipart(data []byte) (completePath, abortPath stri
 
 // If one upload in parts is completed twice at the same time, there is one file.
 func TestExploredCompleteAndComplete(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		completePath, _, body := e.beginMultipart(content(6000))
 		completeParts := func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
@@ -359,6 +359,8 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 		e.afterEachOrder(func() {
 			// A process that died may have claimed the upload. Its claim ends within the hour.
 			time.Sleep(time.Hour)
+
+			// A later completion makes the file, or finds it.
 			require.Empty(e, completeParts(e.unscheduled))
 			keys, _ := e.files()
 			require.Len(e, keys, 1)
@@ -368,7 +370,7 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 
 // An upload in parts whose completion has succeeded has its file, even if it is aborted at the same time.
 func TestExploredCompleteAndAbort(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		completePath, abortPath, body := e.beginMultipart(content(6000))
 		completion := e.runConcurrently("completes", func(p *process) string {
 			status, _, text := p.ask("POST", completePath, body, "Content-Type", "application/json")
@@ -390,7 +392,7 @@ func TestExploredCompleteAndAbort(t *testing.T) {
 // A ticket permits to upload one file to the store. If Finish and Cancel of a ticket run at the same time, only one of
 // them succeeds.
 func TestExploredFinishAndCancel(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		ticket := e.signAndSend(content(6000))
 		finishing := e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
 		canceling := e.runConcurrently("cancels", func(p *process) string { return p.cancel(ticket) })
@@ -471,7 +473,7 @@ func (e *exploredSite) requireUncounted() (key string) {
 
 // If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		// The process is killed at the call that counts the file. With records, one more call comes before it.
 		countingCall := 6
 		if e.records {
@@ -490,7 +492,7 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 
 // If Delete removes the file of a killed PutPiece while Sweep counts it, the next Sweep corrects the count.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
-	eachOrderOfUploadsWith(t, []bool{false}, func(e *exploredSite) {
+	inEachOrderOfRequestsWith(t, []bool{false}, func(e *exploredSite) {
 		// The process is killed at the call that counts the file.
 		const countingCall = 12
 		data := content(6000)
@@ -522,7 +524,7 @@ func (e *exploredSite) afterEachOrderOfKilled(again func()) {
 // Finish and Cancel are killed, and then Cancel is called again while Sweep counts the file. Whatever that Sweep
 // counts, the next one corrects it.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
-	eachOrderOfUploadsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
+	inEachOrderOfRequestsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed at the call that counts the file, and Cancel at the call that removes it.
 		const countingCall = 6
 		const removingCall = 3
@@ -543,7 +545,7 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 
 // Recount and Store at the same time count the file once.
 func TestExploredRecountAndStore(t *testing.T) {
-	eachOrderOfUploads(t, func(e *exploredSite) {
+	inEachOrderOfRequests(t, func(e *exploredSite) {
 		e.runConcurrently("stores", func(p *process) string { return tryToStore(t, p, content(3000)) })
 		e.runConcurrently("counts", (*process).recount)
 		e.afterEachOrder(nil)

@@ -93,6 +93,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 func TestPutPieceSurvivesKills(t *testing.T) {
 	for _, afterCall := range []bool{killBefore, killAfter} {
 		t.Run(fmt.Sprintf("after the call: %v", afterCall), func(t *testing.T) {
+			// Kill the process at call 1, 2 and so on, until a PutPiece ends before that call.
 			lastCall := 0
 			for call, killer := range killAtEachCall(t, afterCall) {
 				lastCall = call
@@ -100,7 +101,7 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 				var stored []*uploads.File
 				c := uploads.Config{Stored: appendTo(&stored)}
 
-				// One process takes the first piece, and another one is killed while it takes the last piece.
+				// One process takes the first of two pieces, and another one is killed while it takes the last piece.
 				s := newPieceService(t, engine.New(drv), c)
 				_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
 				require.NoError(t, err)
@@ -122,7 +123,8 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 					require.Equal(t, f.Key, storedFile.Key, "call %d", call)
 				}
 			}
-			require.Greater(t, lastCall, 5, "too few calls were killed")
+			const fewCalls = 5
+			require.Greater(t, lastCall, fewCalls, "PutPiece makes more calls, so the process was not always killed")
 		})
 	}
 }

@@ -303,6 +303,7 @@ func TestS3Refuses(t *testing.T) {
 		contentType string
 		want        string // status, code and field of the refusal
 	}{
+		// Requests that begin an upload.
 		{name: "no user", method: "POST", address: "/s3/multipart", body: `{}`, contentType: json, want: "401 unauthenticated"},
 		{name: "not JSON", user: alice, method: "POST", address: "/s3/multipart", body: `{`, contentType: json, want: "400 invalid_request"},
 		{
@@ -396,6 +397,8 @@ func TestS3Refuses(t *testing.T) {
 			contentType: json,
 			want:        "400 invalid_value metadata",
 		},
+
+		// The ID of no upload.
 		{name: "unknown upload", user: alice, method: "GET", address: unknown, want: "404 not_found uploadId"},
 		{name: "unknown upload to sign", user: alice, method: "GET", address: unknown + "/1", want: "404 not_found uploadId"},
 		{
@@ -409,6 +412,8 @@ func TestS3Refuses(t *testing.T) {
 		},
 		{name: "unknown upload to abort", user: alice, method: "DELETE", address: unknown, want: "404 not_found uploadId"},
 		{name: "an ID with a path", user: alice, method: "GET", address: "/s3/multipart/..%2Fstate.json", want: "404 not_found uploadId"},
+
+		// An upload of another user.
 		{name: "another user lists", user: mallo, method: "GET", address: u.path(""), want: "404 not_found uploadId"},
 		{name: "another user signs", user: mallo, method: "GET", address: u.path("/1"), want: "404 not_found uploadId"},
 		{
@@ -421,6 +426,8 @@ func TestS3Refuses(t *testing.T) {
 			want:        "404 not_found uploadId",
 		},
 		{name: "another user aborts", user: mallo, method: "DELETE", address: u.path(""), want: "404 not_found uploadId"},
+
+		// An upload with the key of another one.
 		{
 			name:    "the key of another upload",
 			user:    alice,
@@ -428,6 +435,8 @@ func TestS3Refuses(t *testing.T) {
 			address: "/s3/multipart/" + u.UploadID + "?key=files/alice/b",
 			want:    "404 not_found uploadId",
 		},
+
+		// Requests for URLs of parts.
 		{name: "part 0", user: alice, method: "GET", address: u.path("/0"), want: "400 invalid_value partNumber"},
 		{name: "part -1", user: alice, method: "GET", address: u.path("/-1"), want: "400 invalid_value partNumber"},
 		{name: "part 01", user: alice, method: "GET", address: u.path("/01"), want: "400 invalid_value partNumber"},
@@ -442,6 +451,8 @@ func TestS3Refuses(t *testing.T) {
 			want:    "400 invalid_value partNumbers",
 		},
 		{name: "an empty batch", user: alice, method: "GET", address: u.path("/batch"), want: "400 invalid_value partNumbers"},
+
+		// Completions.
 		{
 			name:        "a completion without parts",
 			user:        alice,
@@ -496,6 +507,8 @@ func TestS3Refuses(t *testing.T) {
 			contentType: json,
 			want:        "422 not_uploaded parts[0]",
 		},
+
+		// Requests without a valid signature, or for another kind of upload.
 		{name: "a part without a signature", method: "PUT", address: "/s3/part/" + u.UploadID + "/1", body: "x", want: "404 not_found uploadId"},
 		{
 			name:    "a part with another signature",

@@ -84,61 +84,38 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 		content  string
 		wantCode uploads.Code
 	}{
+		// Scripts.
+		{name: "a script", content: svgWith(`<script>alert(1)</script>`), wantCode: uploads.ActiveContent},
+		{name: "a script in large letters", content: svgWith(`<SCRIPT href="x"/>`), wantCode: uploads.ActiveContent},
 		{
-			name:     "a comment that begins in a text",
-			content:  svgWith(`<style>a{content:"/*"}rect{mask:image-set(var(--x))}a{content:"*/"}</style>`),
+			name:     "a script with a prefix",
+			content:  `<svg xmlns="http://www.w3.org/2000/svg" xmlns:s="http://www.w3.org/2000/svg"><s:script/></svg>`,
+			wantCode: uploads.ActiveContent,
+		},
+		{name: "a handler", content: svgWith(`<rect onload="alert(1)"/>`), wantCode: uploads.ActiveContent},
+		{
+			name:     "a link that runs",
+			content:  svgWith(`<a xlink:href="java&#9;script:alert(1)"/>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
-			name:     "a function of bare words, cut by an element",
-			content:  svgWith(`<style>rect{mask:image-set(<g>x)</g>"https://evil.example" 1x)}</style>`),
+			name:     "an animation that sets a link",
+			content:  svgWith(`<animate attributeName="xlink:href" to="x"/>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
-			name:     "a rule cut by an element with text",
-			content:  svgWith(`<style>@im<g>x</g>port "https://evil.example"</style>`),
+			name:     "an animation to a script",
+			content:  svgWith(`<set to="javascript:alert(1)"/>`),
 			wantCode: uploads.ActiveContent,
 		},
+		{name: "a page inside", content: svgWith(`<foreignObject/>`), wantCode: uploads.ActiveContent},
 		{
-			name:     "a style that fetches by image-set",
-			content:  svgWith(`<style>svg{background-image:image-set("https://evil.example/x.png" 1x)}</style>`),
+			name:     "HTML by its namespace",
+			content:  svgWith(`<b xmlns="http://www.w3.org/1999/xhtml"/>`),
 			wantCode: uploads.ActiveContent,
 		},
-		{
-			name:     "an attribute that fetches by image-set",
-			content:  svgWith(`<rect style='mask-image:-webkit-image-set("https://evil.example/x.png" 1x)'/>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "a property that fetches by image",
-			content:  svgWith(`<rect mask='image("https://evil.example/x.png")'/>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "a font by src",
-			content:  svgWith(`<style>@font-face{src:src("https://evil.example/x")}</style>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "a picture by cross-fade",
-			content:  svgWith(`<style>g{mask:cross-fade("https://evil.example/x", red)}</style>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "an unknown function",
-			content:  svgWith(`<rect style="mask:fetch('https://evil.example')"/>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "an external base",
-			content:  svgWith(`<g xml:base="https://evil.example/a.svg"><use href="#x"/></g>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{
-			name:     "a report of clicks",
-			content:  svgWith(`<a href="#x" ping="https://evil.example"/>`),
-			wantCode: uploads.ActiveContent,
-		},
+
+		// Text that is harmless in XML, but not when a browser reads the file as HTML.
 		{
 			name:     "a comment that HTML ends",
 			content:  svgWith(`<!--><img src=x onerror=alert(1)>-->`),
@@ -164,33 +141,21 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			content:  `<?xml version="1.0" encoding = "UTF-7"?>` + svgWith(""),
 			wantCode: uploads.Damaged,
 		},
-		{name: "a declaration in the middle", content: svgWith(`<?xml version="1.0"?>`), wantCode: uploads.Damaged},
-		{name: "ends that do not fit", content: svgWith(`<g><title></g></title>`), wantCode: uploads.Damaged},
-		{name: "an attribute twice", content: svgWith(`<g id="a" id="b"/>`), wantCode: uploads.Damaged},
-		{name: "text before", content: `hello ` + svgWith(""), wantCode: uploads.TypeNotAllowed},
-		{name: "text after the end", content: svgStart + `</svg>hello`, wantCode: uploads.Damaged},
-		{name: "a script", content: svgWith(`<script>alert(1)</script>`), wantCode: uploads.ActiveContent},
-		{name: "a script in large letters", content: svgWith(`<SCRIPT href="x"/>`), wantCode: uploads.ActiveContent},
-		{
-			name:     "a script with a prefix",
-			content:  `<svg xmlns="http://www.w3.org/2000/svg" xmlns:s="http://www.w3.org/2000/svg"><s:script/></svg>`,
-			wantCode: uploads.ActiveContent,
-		},
-		{name: "a handler", content: svgWith(`<rect onload="alert(1)"/>`), wantCode: uploads.ActiveContent},
-		{
-			name:     "a link that runs",
-			content:  svgWith(`<a xlink:href="java&#9;script:alert(1)"/>`),
-			wantCode: uploads.ActiveContent,
-		},
-		{name: "a page inside", content: svgWith(`<foreignObject/>`), wantCode: uploads.ActiveContent},
-		{
-			name:     "HTML by its namespace",
-			content:  svgWith(`<b xmlns="http://www.w3.org/1999/xhtml"/>`),
-			wantCode: uploads.ActiveContent,
-		},
+
+		// Requests to other sites.
 		{
 			name:     "an external reference",
 			content:  svgWith(`<use href="https://evil.example/x.svg#a"/>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "an external base",
+			content:  svgWith(`<g xml:base="https://evil.example/a.svg"><use href="#x"/></g>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "a report of clicks",
+			content:  svgWith(`<a href="#x" ping="https://evil.example"/>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
@@ -199,8 +164,45 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.ActiveContent,
 		},
 		{
+			name:     "a fill that fetches",
+			content:  svgWith(`<rect fill="url( 'https://evil.example' )"/>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "a property that fetches by image",
+			content:  svgWith(`<rect mask='image("https://evil.example/x.png")'/>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "an unknown function",
+			content:  svgWith(`<rect style="mask:fetch('https://evil.example')"/>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "an attribute that fetches by image-set",
+			content:  svgWith(`<rect style='mask-image:-webkit-image-set("https://evil.example/x.png" 1x)'/>`),
+			wantCode: uploads.ActiveContent,
+		},
+
+		// Styles that make such requests.
+		{
 			name:     "a style that fetches",
 			content:  svgWith(`<style>@import "https://evil.example"</style>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "a style that fetches by image-set",
+			content:  svgWith(`<style>svg{background-image:image-set("https://evil.example/x.png" 1x)}</style>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "a font by src",
+			content:  svgWith(`<style>@font-face{src:src("https://evil.example/x")}</style>`),
+			wantCode: uploads.ActiveContent,
+		},
+		{
+			name:     "a picture by cross-fade",
+			content:  svgWith(`<style>g{mask:cross-fade("https://evil.example/x", red)}</style>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
@@ -219,20 +221,22 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.ActiveContent,
 		},
 		{
-			name:     "a fill that fetches",
-			content:  svgWith(`<rect fill="url( 'https://evil.example' )"/>`),
+			name:     "a comment that begins in a text",
+			content:  svgWith(`<style>a{content:"/*"}rect{mask:image-set(var(--x))}a{content:"*/"}</style>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
-			name:     "an animation that sets a link",
-			content:  svgWith(`<animate attributeName="xlink:href" to="x"/>`),
+			name:     "a function of bare words, cut by an element",
+			content:  svgWith(`<style>rect{mask:image-set(<g>x)</g>"https://evil.example" 1x)}</style>`),
 			wantCode: uploads.ActiveContent,
 		},
 		{
-			name:     "an animation to a script",
-			content:  svgWith(`<set to="javascript:alert(1)"/>`),
+			name:     "a rule cut by an element with text",
+			content:  svgWith(`<style>@im<g>x</g>port "https://evil.example"</style>`),
 			wantCode: uploads.ActiveContent,
 		},
+
+		// Document types and instructions.
 		{
 			name:     "entities",
 			content:  `<?xml version="1.0"?><!DOCTYPE svg [<!ENTITY a "b">]>` + svgWith(""),
@@ -293,6 +297,13 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			content:  `<?xml version="1.0"?><?xml-stylesheet href="x"?>` + svgWith(""),
 			wantCode: uploads.ActiveContent,
 		},
+
+		// Damaged documents.
+		{name: "a declaration in the middle", content: svgWith(`<?xml version="1.0"?>`), wantCode: uploads.Damaged},
+		{name: "ends that do not fit", content: svgWith(`<g><title></g></title>`), wantCode: uploads.Damaged},
+		{name: "an attribute twice", content: svgWith(`<g id="a" id="b"/>`), wantCode: uploads.Damaged},
+		{name: "text before", content: `hello ` + svgWith(""), wantCode: uploads.TypeNotAllowed},
+		{name: "text after the end", content: svgStart + `</svg>hello`, wantCode: uploads.Damaged},
 		{
 			name:     "another encoding",
 			content:  `<?xml version="1.0" encoding="UTF-16"?>` + svgWith(""),

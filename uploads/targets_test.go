@@ -13,19 +13,22 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
+// A textSender stores a text as a file, and returns the file.
+type textSender func(
+	ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
+) (*uploads.File, error)
+
 // A Target decides the attributes with which a file is stored. The rules decide its key and its type if the Target
 // does not.
 func TestTargetDecidesHowFileIsStored(t *testing.T) {
-	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: 100}
+	const maxSize = 100
+	target := uploads.Target{CacheControl: "no-store", Metadata: map[string]string{"case": "42"}, MaxSize: maxSize}
 	onlyText := rules.Rules{Types: []string{"text/plain"}}
-	type sendFunc func(
-		ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
-	) (*uploads.File, error)
 	tests := []struct {
 		name                   string
 		rules                  rules.Rules
-		send                   sendFunc
-		wantContentDisposition string
+		send                   textSender
+		wantContentDisposition string // Rules that look at content store text as an attachment.
 	}{
 		{name: "Store", rules: rules.Any(0), send: storeText},
 		{name: "Store, with rules", rules: onlyText, send: storeText, wantContentDisposition: "attachment"},
@@ -38,7 +41,7 @@ func TestTargetDecidesHowFileIsStored(t *testing.T) {
 			s := newService(t, bucket, uploads.Config{Rules: tt.rules, Key: "{user}/{random}{ext}"})
 
 			// A file may not be larger than the Target permits.
-			_, err := tt.send(t.Context(), s, strings.Repeat("x", 101), &target)
+			_, err := tt.send(t.Context(), s, strings.Repeat("x", maxSize+1), &target)
 			require.Equal(t, uploads.TooLarge, uploads.CodeOf(err))
 
 			// The key and the type of the file come from its content.

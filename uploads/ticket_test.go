@@ -141,11 +141,14 @@ func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := newPNG()
+
+	// A file is sent with a ticket.
 	before := newService(t, bucket, config)
 	ticket, err := before.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
+	// A service whose Inspect refuses every file signs no tickets.
 	config.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
 		return &uploads.Error{Message: "No."}
 	}
@@ -153,6 +156,7 @@ func TestFinishTicketSignedBeforeInspect(t *testing.T) {
 	_, err = s.Sign(t.Context(), uploads.Request{}, uploads.User{})
 	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
 
+	// It finishes the earlier ticket.
 	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
 	require.EqualValues(t, len(content), f.Size)

@@ -106,7 +106,9 @@ func (s *sessionSite) requireContinues(location string, offset int64) {
 func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSynctestSite(t, memstore.New(), uploads.Config{Rules: rules.Any(10)})
-		const network, address = "", "" // the transport has only connections to this site
+
+		// Open a connection of the site's client. Its transport ignores the address.
+		const network, address = "", ""
 		conn, err := s.client.Transport.(*http.Transport).DialContext(t.Context(), network, address)
 		require.NoError(t, err)
 		defer conn.Close()
@@ -139,10 +141,10 @@ func TestTusRefusedChunkedBodyKeepsConnection(t *testing.T) {
 		require.NoError(t, err)
 		responded := time.Now()
 
-		// The server waits 200 ms for the rest of the body, unless it was still reading the body when it refused it.
+		// Before the response, the server waits at most 200 ms for the rest of the body.
 		require.LessOrEqual(t, responded.Sub(sent), 200*time.Millisecond)
 
-		// The connection ends only after the delay.
+		// The server closes the connection only 500 ms later.
 		_, err = src.Peek(1)
 		require.Equal(t, io.EOF, err)
 		require.GreaterOrEqual(t, time.Since(responded), 500*time.Millisecond)
