@@ -19,11 +19,12 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A user with 512 slow connections leaves memory for other users, and loses its connections within five minutes.
+// A user with 512 slow connections gets at most half of the memory for request bodies, so that other users can upload.
+// The slow connections are cut off within five minutes.
 func TestFairShareOfSlowSenders(t *testing.T) {
 	const (
 		connections = 512
-		bodyMemory  = 8 * uploads.DefaultMemoryLimit // that the bodies of all users may hold
+		bodyMemory  = 8 * uploads.DefaultMemoryLimit // limit for the bodies of all users
 	)
 	tests := []struct {
 		path       string
@@ -54,10 +55,13 @@ func TestFairShareOfSlowSenders(t *testing.T) {
 				}
 				synctest.Wait()
 
-				// They hold only half of the memory, so another user can upload a file.
+				// They hold only half of the memory.
 				pools := intake.Of(service)
 				require.EqualValues(t, bodyMemory/2, pools.Bodies.Used())
-				require.Equal(t, tt.wantStatus, send("alice", strings.NewReader("\r\n--x--\r\n")))
+
+				// Another user sends a complete form.
+				const endOfForm = "\r\n--x--\r\n"
+				require.Equal(t, tt.wantStatus, send("alice", strings.NewReader(endOfForm)))
 
 				// The slow connections are cut off, and hold no memory any more.
 				time.Sleep(5 * time.Minute)

@@ -103,8 +103,8 @@ func (r *refusingRecords) Create(ctx context.Context, file *uploads.File) error 
 	return r.Records.Create(ctx, file)
 }
 
-// If a call has joined the parts, but could not create the record, Sweep keeps the joined bytes until the upload expires.
-// A later call then creates the record of them.
+// If a call has joined the parts, but could not create the record, Sweep keeps the joined bytes until the upload
+// expires. A later call then creates the record of them.
 func TestSweepKeepsBytesOfClaim(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// By default, PartsTTL and Grace are 24 hours.
@@ -217,8 +217,8 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 	})
 }
 
-// A process was killed after it had joined the parts of a file. When the upload expires, Sweep removes the joined bytes,
-// too.
+// A process was killed after it had joined the parts of a file. When the upload expires, Sweep removes the joined
+// bytes, too.
 func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -357,7 +357,7 @@ func TestSweepBeforePartArrives(t *testing.T) {
 				requireRefused(t, err, "token", uploads.NotFound, storage.ObjectNotFound)
 				require.Empty(t, keysUnder(t, f.bucket, "files/client/"))
 
-				// The second Sweep removes the part at the latest.
+				// The part that arrived late is removed by the next Sweep, or by the one after that.
 				for range 2 {
 					f.clock.Advance(longIdle)
 					f.sweep(t)
@@ -386,13 +386,13 @@ func failSweepHalfwayAndBeginAgain(t *testing.T, f *fixture) {
 	f.sendPart(t, "another's", part(1).of(2))
 }
 
-// After the process of a Sweep was killed at any of its calls, the token can still make a file, from the parts that
-// remain or from parts that are sent again.
+// A Sweep is killed while it removes an expired upload in parts. Then the client can still complete the upload, with
+// the parts that remain or with parts that it sends again.
 func TestSweepDied(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		// Kill the Sweep before call 1, 2 and so on, until a Sweep makes fewer calls and ends.
 		for call, killed := 1, true; killed; call++ {
-			// The upload is complete, but its parts could not be joined. Then it expires.
+			// Both parts have arrived, but the store could not join them. Then the upload expires.
 			f := o.open(t, filesapi.StoreConfig{})
 			f.sendPart(t, "a", part(1).of(2))
 			failing, _ := f.openFaulty(t, faults.Fail(faults.Compose), withoutRetry)
@@ -406,7 +406,7 @@ func TestSweepDied(t *testing.T) {
 			killed = sweepKiller.dead
 			require.Equal(t, killed, err != nil)
 
-			// The client sends the first part again. If it does not complete the file, the second part is gone, too.
+			// The client sends the first part again, which completes the file unless Sweep has removed the second part.
 			record, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(1).of(2))
 			require.NoError(t, err, "killed before call %d", call)
 			if record == nil {
