@@ -431,17 +431,23 @@ func TestCancelReturnsRoomOfTicket(t *testing.T) {
 		acct.useEmptyStore()
 		p := acct.startProcess()
 		user := uploads.User{ID: alice}
+
+		// A ticket for a file of unknown size reserves the whole allowance.
 		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
 		require.NoError(t, err)
 		require.EqualValues(t, allowedBytes, acct.usage(p).ReservedBytes)
 
+		// Cancel frees it, and may be called again.
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
 		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "a second time")
 		require.Equal(t, uploads.Usage{}, acct.usage(p))
 
+		// The ticket cannot be finished any more.
 		_, err = p.service.Finish(t.Context(), ticket.Token, user)
 		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
 		require.ErrorContains(t, err, "This upload was canceled.")
+
+		// There is room for a file that uses the whole allowance.
 		p.storeFile(t, content(allowedBytes))
 		acct.requireExactAfterSweep(p)
 	})

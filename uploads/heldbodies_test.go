@@ -71,17 +71,22 @@ func TestMemoryLimitOfProxiedPart(t *testing.T) {
 	const maxPart = 2 * memory
 	s := newSessionSite(t, memstore.New(), uploads.Config{ProxyParts: true, MemoryLimit: memory})
 
+	// The client learns how large a part may be when it begins an upload.
 	u := s.beginMultipart(map[string]any{"filename": "a", "size": 64 << 30})
 	require.EqualValues(t, maxPart, u.MaxPartSize)
 	require.LessOrEqual(t, u.PartSize, u.MaxPartSize)
+
+	// It gets no URL for a part that is too large.
 	require.Equal(t, "413 too_large size", s.get(alice, u.path("/1")+"&size="+itoa(maxPart+1)).refusal(t))
 
+	// A URL that was signed without a size takes no more than the largest part.
 	address := u.signPart(1, "").URL
-	resp := s.do("", "PUT", address, io.LimitReader(forever{}, maxPart+1), nil)
+	resp := s.do("", "PUT", address, io.LimitReader(infiniteBody{}, maxPart+1), nil)
 	require.Equal(t, "413 too_large body", resp.refusal(t))
-	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(forever{}, maxPart), nil).StatusCode)
+	require.Equal(t, http.StatusOK, s.do("", "PUT", address, io.LimitReader(infiniteBody{}, maxPart), nil).StatusCode)
 }
 
-type forever struct{}
+// An infiniteBody never ends.
+type infiniteBody struct{}
 
-func (forever) Read(p []byte) (int, error) { return len(p), nil }
+func (infiniteBody) Read(p []byte) (int, error) { return len(p), nil }

@@ -293,11 +293,14 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 }
 
-// One user begins many uploads, which stall when each has almost a part in memory. Memory is left for others. If there
-// are no users, this holds for each client address.
+// One user begins many uploads, which stall when each has almost a part in memory. Memory is left for other users. If
+// requests have no user, memory is left for other client addresses.
 func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
-	const partSize = 1 << 20
-	const uploadsOfOne = 64
+	const (
+		partSize        = 1 << 20
+		memoryLimit     = 16 * partSize
+		uploadsOfSender = 64
+	)
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: n.Name}, nil
 	}
@@ -305,16 +308,16 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 	tests := []struct {
 		name   string
 		config uploads.Config
-		header string // whose value differs between senders
+		header string // name of the header that tells the senders apart
 	}{
 		{
 			name:   "of a user",
-			config: uploads.Config{Begin: begin, MemoryLimit: 16 << 20},
+			config: uploads.Config{Begin: begin, MemoryLimit: memoryLimit},
 			header: "X-User",
 		},
 		{
 			name:   "of a client",
-			config: uploads.Config{Begin: begin, MemoryLimit: 16 << 20, Authorize: nobody},
+			config: uploads.Config{Begin: begin, MemoryLimit: memoryLimit, Authorize: nobody},
 			header: "X-Client",
 		},
 	}
@@ -324,6 +327,8 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				s := newUnservedSite(t, memstore.New(), tt.config)
 				s.handler.SetBasePart(partSize)
 				s.base = "http://site.invalid/uploads"
+
+				// The last number of a client's address is in the header X-Client.
 				handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					client := cmp.Or(r.Header.Get("X-Client"), "1")
 					r.RemoteAddr = net.JoinHostPort("192.0.2."+client, "1234")
@@ -336,7 +341,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 				var all sync.WaitGroup
 				defer all.Wait()
 				defer close(done)
-				for i := range uploadsOfOne {
+				for i := range uploadsOfSender {
 					h := headers{
 						"Upload-Complete":     "?0",
 						"Content-Disposition": "attachment; filename=" + itoa(int64(i)),
@@ -348,7 +353,7 @@ func TestTusMemoryOfOneUsersStalledParts(t *testing.T) {
 					})
 				}
 				synctest.Wait()
-				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(8*partSize), "at least half of the memory")
+				require.GreaterOrEqual(t, s.handler.MemoryUsed(), int64(memoryLimit/2))
 
 				// The upload of another sender does not wait.
 				data := content(4 * partSize)

@@ -74,18 +74,17 @@ func (s *sharedKeySite) killAtPut(number int) {
 	}
 }
 
-// Two users upload the same bytes to one key. The first one to finish gets the file, and the other one is told that the
-// key exists.
+// Two users upload the same bytes to one key. The first user to finish gets the file. The other one is told that the
+// key exists, although its object has the same bytes.
 func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	accept := func(context.Context, *uploads.File, *storage.ReaderAt) error { return nil }
 	small := content(1000)
 	large := content(part + 1000)
 	tests := []struct {
-		name string
-		// begin begins an upload of data by a user. finish completes it.
-		begin   func(s *sharedKeySite, user string, data []byte) (finish func() *answer)
+		name    string
+		begin   func(s *sharedKeySite, user string, data []byte) (finish func() *answer) // begins an upload
 		data    []byte
-		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error // Config.Inspect
 	}{
 		{name: "a small file by tus", begin: beginTusAs, data: small},
 		{name: "a small file by tus, inspected", begin: beginTusAs, data: small, inspect: accept},
@@ -98,6 +97,7 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The site stores every upload under the same key. Both users begin one.
 			s := newSharedKeySite(t, tt.inspect)
 			finishForAlice := tt.begin(s, alice, tt.data)
 			finishForMallo := tt.begin(s, mallo, tt.data)
@@ -105,6 +105,8 @@ func TestSameBytesToOneKeyByTwoUsers(t *testing.T) {
 			// Alice is the first to finish.
 			resp := finishForAlice()
 			require.Less(t, resp.StatusCode, http.StatusMultipleChoices, string(resp.body))
+
+			// Mallo gets an error, and Config.Stored is not called for him.
 			require.Equal(t, "412 exists key", finishForMallo().refusal(t))
 			require.Equal(t, []string{alice}, s.storedUsers)
 		})

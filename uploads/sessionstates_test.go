@@ -180,7 +180,7 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 		if calls > 1 {
 			return nil
 		}
-		// The next read of the state fails, too.
+		// After the first call of Stored, the next read of the state fails, too.
 		states.afterRead = func() error { return storage.Unavailable }
 		return storage.Unavailable
 	}
@@ -190,7 +190,7 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 
 	// The first completion fails.
 	require.Equal(t, "503 busy", u.complete(part).refusal(t))
-	require.Nil(t, states.afterRead, "the state was read")
+	require.Nil(t, states.afterRead, "the state was not read after Stored had failed")
 
 	// The second completion succeeds at once.
 	resp := u.complete(part)

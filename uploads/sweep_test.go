@@ -55,14 +55,15 @@ func TestSweepReachesEachUpload(t *testing.T) {
 // Sweep reads the states of several uploads at the same time.
 func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// During the Sweep, each read of the store waits until there are two. If Sweep reads only one state at a time,
-		// all goroutines of the bubble wait, and the test fails.
+		// During the Sweep, each read of the store waits for a second one. If Sweep reads only one state at a time, all
+		// goroutines wait forever, and synctest fails the test.
+		const readersToWaitFor = 2
 		var readers atomic.Int32
 		bothAreReading := make(chan struct{})
 		sweeping := false
 		waitForSecondReader := func(ctx context.Context, call string, next func(context.Context) error) error {
 			if call == "Get" && sweeping {
-				if readers.Add(1) == 2 {
+				if readers.Add(1) == readersToWaitFor {
 					close(bothAreReading)
 				}
 				<-bothAreReading

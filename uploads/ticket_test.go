@@ -167,15 +167,19 @@ func TestFinishInOtherProcess(t *testing.T) {
 	bucket := openMemory(t)
 	config := uploads.Config{TokenKey: bytes.Repeat([]byte("k"), 16)}
 	content := newPNG()
+
+	// One process signs the ticket, and the file is sent.
 	signer := newService(t, bucket, config)
 	ticket, err := signer.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
+	// A process with a TokenKey of its own does not accept the ticket.
 	withRandomKey := newService(t, bucket, uploads.Config{})
 	_, err = withRandomKey.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.Equal(t, uploads.NotFound, uploads.CodeOf(err))
 
+	// A process with the same TokenKey finishes it.
 	withSameKey := newService(t, bucket, config)
 	_, err = withSameKey.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)
