@@ -22,10 +22,12 @@ func TestStoreWithoutContentTypes(t *testing.T) {
 	require.NoError(t, err)
 	options := fileOptions("a.html")
 
+	// The record of a client file has its type.
 	record, err := s.Upload(t.Context(), strings.NewReader("text"), options)
 	require.NoError(t, err)
 	require.Equal(t, "text/html; charset=utf-8", record.MIMEType)
 
+	// The other calls do not need content types or metadata either.
 	_, err = s.UploadTemp(t.Context(), strings.NewReader("temp"), options)
 	require.NoError(t, err)
 	_, err = s.Sweep(t.Context())

@@ -170,11 +170,11 @@ func TestUploadRecordRefused(t *testing.T) {
 func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 	t.Run("the record can be read", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
+		// The driver calls Create twice, and returns the error of the second call.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{f.records}, filesapi.StoreConfig{Now: f.clock.Now})
 		require.NoError(t, err)
 
 		record, err := s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
-
 		require.NoError(t, err)
 		require.Equal(t, "x", readContent(t, f.store, record.ID))
 		requireRecordsMatchObjects(t, f.bucket, f.records)
@@ -182,11 +182,11 @@ func TestUploadRecordCreatedByLostAttempt(t *testing.T) {
 
 	t.Run("the record cannot be read, so the bytes stay", func(t *testing.T) {
 		f := newMemoryFixture(t, filesapi.StoreConfig{})
+		// Each read of a record also fails.
 		s, err := filesapi.NewStore(f.bucket, repeatedRecords{&blindRecords{f.records}}, filesapi.StoreConfig{})
 		require.NoError(t, err)
 
 		_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
-
 		requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 		require.Len(t, listIDs(t, f.store, uploads.Filter{}, 10), 1)
 		requireRecordsMatchObjects(t, f.bucket, f.records)
@@ -198,7 +198,8 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// Upload accepts a file of exactly MaxSize bytes, and refuses one with a byte more, whatever kind of reader the body is.
+// Upload accepts a file of exactly MaxSize bytes, and refuses one with a byte more, whatever kind of reader the body
+// is.
 func TestUploadEnforcesMaxSize(t *testing.T) {
 	const largest = "0123456789"
 	tests := []struct {

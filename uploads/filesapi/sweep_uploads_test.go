@@ -173,6 +173,7 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
+				// Inspect fails as often as the test says, and so does Create of the records.
 				failures := tt.failedInspects
 				inspect := func(context.Context, *filesapi.Record, *storage.ReaderAt) error {
 					if failures > 0 {
@@ -193,10 +194,13 @@ func TestSweepKeepsTempFileFinishedLate(t *testing.T) {
 				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), c)
 				require.NoError(t, err)
 
-				// The first call fails, and a later one finishes the file.
+				// The first call with the only part fails.
 				_, err = s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.Equal(t, uploads.StoreFailed, uploads.CodeOf(err))
-				f.clock.Advance(partsTTL - 22*time.Hour)
+
+				// A later call finishes the file, when the part is older than TempAge and younger than PartsTTL.
+				const longerThanTempAge = 26 * time.Hour
+				f.clock.Advance(longerThanTempAge)
 				f.sweep(t)
 				record, err := s.UploadTempPart(t.Context(), strings.NewReader("a"), part(1).of(1))
 				require.NoError(t, err)
@@ -230,8 +234,8 @@ func TestSweepRemovesBytesOfExpiredClaim(t *testing.T) {
 	})
 }
 
-// A killed process has joined the parts of a file. Sweep keeps these bytes if the client completes the upload during
-// the Sweep.
+// A process was killed after it had joined the parts of a file, and before it created the record. Sweep keeps the
+// joined bytes if the client completes the upload during the Sweep.
 func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
@@ -241,9 +245,10 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	f.dieAfterJoiningParts(t)
 	f.clock.Advance(longIdle)
 
-	// The client sends the last part again just before Sweep removes the first object.
+	// The client sends the last part again just before Sweep removes the first object, which completes the file.
+	const firstDelete = 1
 	var completed *filesapi.Record
-	sweeping := f.openBeside(t, callBefore("Delete", 1, func() {
+	sweeping := f.openBeside(t, callBefore("Delete", firstDelete, func() {
 		completed = f.sendPart(t, "b", part(2).of(2))
 	}))
 	s, err := filesapi.NewStore(sweeping.bucket, f.records, c)
@@ -263,8 +268,8 @@ func TestSweepWhileCallContinues(t *testing.T) {
 func TestSweepDuringPart(t *testing.T) {
 	tests := []struct {
 		name     string
-		call     string           // kind of the driver's call that makes the step
-		number   int              // number of the call among those of its kind
+		call     string           // kind of the call to the store that makes the step
+		number   int              // number of the call among those of its kind, from 1
 		disabled storage.Features // features that the store lacks
 		wantKept bool             // whether Sweep keeps the upload
 	}{
@@ -293,25 +298,25 @@ func TestSweepDuringPart(t *testing.T) {
 			f.sendPart(t, "a", part(1).of(3))
 			f.clock.Advance(longIdle)
 
-			// The client sends a part before the step.
+			// The client sends the second part just before the step.
 			sent := 0
-			sendSecondPart := callBefore(tt.call, tt.number, func() {
+			sendBeforeStep := callBefore(tt.call, tt.number, func() {
 				sent++
 				f.clock.Advance(time.Second)
 				require.Nil(t, f.sendPart(t, "b", part(2).of(3)))
 			})
 
+			// Sweep the expired upload.
 			limits := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: tt.disabled}))
-			sweeping := f.openBeside(t, sendSecondPart, limits)
-
+			sweeping := f.openBeside(t, sendBeforeStep, limits)
 			report, err := sweeping.store.Sweep(t.Context())
-
 			require.NoError(t, err)
-			require.Equal(t, 1, sent)
+			require.Equal(t, 1, sent, "Sweep has no such step")
+
+			// Either the upload was kept, or Sweep has removed the first part, and the client sends it again.
 			if tt.wantKept {
 				require.Equal(t, &uploads.SweepReport{}, report)
 			} else {
-				// Sweep has removed the first part, so it is sent again.
 				require.Nil(t, f.sendPart(t, "a", part(1).of(3)))
 			}
 
