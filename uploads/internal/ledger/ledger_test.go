@@ -85,7 +85,7 @@ func newBook(s *states) *ledger.Book {
 const user = "a"
 
 // fixedSize returns a reservation for one file of this size.
-func fixedSize(user, name string, bytes int64) ledger.Reservation {
+func reservationOf(name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
 
@@ -152,11 +152,11 @@ func TestReserveWithinLimit(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// The first file has 40 bytes.
 			book := newBook(newStates())
-			_, err := book.Reserve(t.Context(), fixedSize(user, "first", 40), ledger.Limit{})
+			_, err := book.Reserve(t.Context(), reservationOf("first", 40), ledger.Limit{})
 			require.NoError(t, err)
 
 			// Reserve at least tt.least and at most tt.most bytes.
-			reservation := fixedSize(user, "second", 0)
+			reservation := reservationOf("second", 0)
 			reservation.Least = tt.least
 			reservation.Most = tt.most
 			got, err := book.Reserve(t.Context(), reservation, tt.limit)
@@ -181,12 +181,12 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	book := newBook(store)
 	store.texts[book.Key(user)] = text
 
-	_, err = book.Reserve(t.Context(), fixedSize(user, "one more", 1), ledger.Limit{})
+	_, err = book.Reserve(t.Context(), reservationOf("one more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
 
 	// The end of one upload makes room for another one.
 	require.NoError(t, book.Drop(t.Context(), user, "1"))
-	_, err = book.Reserve(t.Context(), fixedSize(user, "one more", 1), ledger.Limit{})
+	_, err = book.Reserve(t.Context(), reservationOf("one more", 1), ledger.Limit{})
 	require.NoError(t, err)
 }
 
@@ -196,12 +196,12 @@ func TestBookRereadsLedger(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
 	otherBook := newBook(store)
-	_, err := book.Reserve(t.Context(), fixedSize(user, "x", 100), ledger.Limit{Bytes: 100})
+	_, err := book.Reserve(t.Context(), reservationOf("x", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
 	// The other process makes room for another file.
 	require.NoError(t, otherBook.Drop(t.Context(), user, "x"))
-	_, err = book.Reserve(t.Context(), fixedSize(user, "y", 100), ledger.Limit{Bytes: 100})
+	_, err = book.Reserve(t.Context(), reservationOf("y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
 	// The other process settles that file at 90 bytes, so that it cannot be settled again.
@@ -224,7 +224,7 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 
 	const uploadCount = 3
 	for i := range uploadCount {
-		_, err := book.Reserve(t.Context(), fixedSize(user, fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
+		_, err := book.Reserve(t.Context(), reservationOf(fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
 		require.NoError(t, err)
 		_, err = book.Settle(t.Context(), user, fmt.Sprint(i), 1)
 		require.NoError(t, err)
@@ -254,7 +254,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			store := newStates()
 			book := newBook(store)
 			other := newBook(store)
-			_, err := book.Reserve(t.Context(), fixedSize(user, "x", 7), ledger.Limit{})
+			_, err := book.Reserve(t.Context(), reservationOf("x", 7), ledger.Limit{})
 			require.NoError(t, err)
 
 			// The next write loses its response.
@@ -265,7 +265,7 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 					require.NoError(t, err)
 				}
 				if tt.overtaken {
-					_, err := other.Reserve(t.Context(), fixedSize(user, "y", 1), ledger.Limit{})
+					_, err := other.Reserve(t.Context(), reservationOf("y", 1), ledger.Limit{})
 					require.NoError(t, err)
 				}
 				return &storage.Error{Code: storage.Unavailable, Unknown: true}
@@ -294,7 +294,7 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		store := newStates()
 		bookA = newBook(store)
 		bookB = newBook(store)
-		_, err := bookA.Reserve(t.Context(), fixedSize(user, "x", fileSize), ledger.Limit{})
+		_, err := bookA.Reserve(t.Context(), reservationOf("x", fileSize), ledger.Limit{})
 		require.NoError(t, err)
 		_, err = bookA.Settle(t.Context(), user, "x", fileSize)
 		require.NoError(t, err)
@@ -346,21 +346,24 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 
 // No count is lost if several Books write the ledger of one user at the same time.
 func TestBooksOfOneUser(t *testing.T) {
+	const (
+		books         = 20
+		uploadsOfBook = 5
+		reservedSize  = 3
+		size          = 2 // bytes that a file has in the end
+	)
 	store := newStates()
-	var group sync.WaitGroup
-	const books = 20
-	const uploadsOfBook = 5
-	const size = 2
 
-	// The books of several processes count some files each.
-	for i := range books {
+	// The books of several processes count some files each. If a call fails, the count below is too low.
+	var group sync.WaitGroup
+	for bookNumber := range books {
 		group.Go(func() {
 			book := newBook(store)
-			for k := range uploadsOfBook {
-				name := fmt.Sprint(i, "-", k)
-				_, err := book.Reserve(t.Context(), fixedSize(user, name, 3), ledger.Limit{})
+			for uploadNumber := range uploadsOfBook {
+				name := fmt.Sprint(bookNumber, "-", uploadNumber)
+				_, err := book.Reserve(t.Context(), reservationOf(name, reservedSize), ledger.Limit{})
 				if err != nil {
-					continue // the count below is then too low
+					continue
 				}
 				_, _ = book.Settle(t.Context(), user, name, size)
 			}
@@ -395,7 +398,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 		cancel()
 		return storage.PreconditionFailed
 	}
-	_, err := book.Reserve(ctx, fixedSize(user, "x", 1), ledger.Limit{})
+	_, err := book.Reserve(ctx, reservationOf("x", 1), ledger.Limit{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -420,11 +423,11 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	// The reservation of the first file takes all room.
 	limit := ledger.Limit{Bytes: 100}
 	book := newBook(newStates())
-	_, err := book.Reserve(t.Context(), fixedSize(user, "first", 100), limit)
+	_, err := book.Reserve(t.Context(), reservationOf("first", 100), limit)
 	require.NoError(t, err)
 
 	// The first file has only 30 bytes, so 70 bytes are left for the second.
-	reservation := fixedSize(user, "second", 70)
+	reservation := reservationOf("second", 70)
 	reservation.Sizes = map[string]int64{"first": 30, "unknown": 5}
 	_, err = book.Reserve(t.Context(), reservation, limit)
 	require.NoError(t, err)
@@ -437,8 +440,8 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 	require.EqualValues(t, 2, files)
 }
 
-// A ledger exists twice if an older version of the program writes it after it was moved. Migrate then keeps the new one,
-// and marks its count as doubtful, so that a Sweep counts again.
+// A ledger exists twice if an older version of the program writes it after it was moved. Migrate then keeps the new
+// one, and marks its count as doubtful, so that a Sweep counts again.
 func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 	// The moved ledger has a file of 30 bytes.
 	store := newStates()
@@ -474,7 +477,7 @@ func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 		_, err := other.Settle(t.Context(), user, "upload", 60)
 		require.NoError(t, err)
 
-		_, err = other.Reserve(t.Context(), fixedSize(user, "other", 1), ledger.Limit{})
+		_, err = other.Reserve(t.Context(), reservationOf("other", 1), ledger.Limit{})
 		require.NoError(t, err)
 		return storage.PreconditionFailed
 	}
