@@ -202,8 +202,8 @@ func putPiece(p *process, number int, data []byte) error {
 	return err
 }
 
-// Two pieces of a file of unknown size arrive at the same time. Although the first one reserves all of the user's room,
-// the second one succeeds too, or when it is sent again.
+// Two pieces of a file of unknown size arrive at the same time, and the first one reserves all of the user's room. The
+// second one succeeds nevertheless, at the latest when it is sent again.
 func TestAllowanceOfPiecesAtOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// In the nth run, the second piece arrives just before the nth call to the store for the first one.

@@ -125,6 +125,6 @@ func TestScriptTellsThatPageIsOffline(t *testing.T) {
 	b.do(t, "offline", map[string]any{"value": true})
 	defer b.do(t, "offline", map[string]any{"value": false})
 
-	said := tab.evaluate(fmt.Sprintf("window.script.send({ url: %q }, new Blob(['a'])).catch((error) => error.message)", s.stored+"/a"))
-	require.Equal(t, `"The browser is offline."`, string(said))
+	message := tab.evaluate(fmt.Sprintf("window.script.send({ url: %q }, new Blob(['a'])).catch((error) => error.message)", s.stored+"/a"))
+	require.Equal(t, `"The browser is offline."`, string(message))
 }

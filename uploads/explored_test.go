@@ -185,23 +185,26 @@ func (e exploredService) signAndSend(s *interleave.Scene, data []byte) *uploads.
 func TestExploredRecount(t *testing.T) {
 	explored.EachOrderOnSome(t, func(s *interleave.Scene) {
 		// The first of two pieces is stored.
-		store := s.Store("s")
+		store := s.Store("store")
 		newExploredService(s, store.Bucket(), withoutRecords).putPiece(s.Context(), 1)
 
-		// One process stores the last piece, while another one recounts.
-		putting := s.Process("p")
+		// One process stores the last piece.
+		putting := s.Process("putting")
 		puttingService := newExploredService(s, putting.Bucket(store), withoutRecords)
 		putting.Go("PutPiece", func(ctx context.Context) error {
 			puttingService.putPiece(ctx, 2)
 			return nil
 		})
-		counting := s.Process("q")
+
+		// Another process recounts at the same time.
+		counting := s.Process("counting")
 		countingService := newExploredService(s, counting.Bucket(store), withoutRecords)
 		counting.Go("Recount", func(ctx context.Context) error {
 			_, err := countingService.Recount(ctx, alice)
 			return err
 		})
 
+		// At the end of each order of their requests, exactly what is stored is counted.
 		s.Check(func() {
 			newExploredService(s, store.Bucket(), withoutRecords).requireExact(s)
 		})

@@ -114,6 +114,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 
 // A ticket is finished a second time while the first Finish is about to copy the file. Both succeed, and make one file.
 func TestFinishDuringAnotherFinish(t *testing.T) {
+	// The bucket calls beforeCopy just before it copies an object.
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
@@ -121,6 +122,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
+	// The second Finish runs before the first one copies the file.
 	beforeCopy = func() {
 		_, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
@@ -133,6 +135,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 // Some stores permit the sender to replace the file of a ticket. If that happens while Finish is about to copy the
 // file, Finish fails with Damaged.
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
+	// The bucket calls beforeCopy just before it copies an object.
 	var beforeCopy func()
 	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
@@ -140,6 +143,7 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, newPNG()))
 
+	// The sender replaces the file before Finish copies it.
 	beforeCopy = func() {
 		_, err := bucket.Upload(t.Context(), signedKeyOf(ticket), strings.NewReader(newPNG()))
 		require.NoError(t, err)

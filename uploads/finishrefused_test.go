@@ -22,17 +22,20 @@ func TestFinishRefusesBesideOtherCall(t *testing.T) {
 	ticket, err := s.Sign(t.Context(), uploads.Request{}, user42)
 	require.NoError(t, err)
 
-	// The client sends a page. The rest happens when the slow Finish is about to remove it.
+	// The client sends a page. When the slow Finish is about to remove it, another Finish removes it, and the client
+	// sends a picture.
 	sendByTicketForm(t, ticket, htmlPage)
 	hooks.before("Remove", uploads.DefaultPrefix, func() {
 		_, err := s.Finish(t.Context(), ticket.Token, user42)
 		require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
 		sendByTicketForm(t, ticket, newPNG())
 	})
+
+	// The slow Finish fails because of the page.
 	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
 
-	// The client finishes the good file.
+	// The client finishes the picture.
 	f, err := s.Finish(t.Context(), ticket.Token, user42)
 	require.NoError(t, err)
 	requireOnlyCounted(t, s, bucket, f)

@@ -20,7 +20,6 @@ import (
 func TestResultHasSizeOfPicture(t *testing.T) {
 	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an
 	// animation.
-	const still, moves = false, true
 	profile := riffChunk("ICCP", "odd")
 	canvas := newExtendedWebP(800, 7000, still, profile, losslessChunk(800, 7000))
 	frame := animationFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+losslessChunk(10, 9))
@@ -87,7 +86,8 @@ func TestRulesAcceptGIFOfAnySize(t *testing.T) {
 // Store refuses pictures whose headers are incomplete or contradict each other.
 func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	gif := newGIF(3, 2)
-	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00"
+	const screen = "GIF89a\x03\x00\x02\x00\x00\x00\x00" // the start of a GIF of 3 x 2 pixels
+
 	// longSegment is a JPEG segment of 64 KiB, the greatest size.
 	longSegment := "\xff\xe2\xff\xff" + strings.Repeat("p", 0xFFFD)
 	tests := []struct {
@@ -119,27 +119,27 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 		},
 		{
 			name:     "a WebP of an unknown chunk",
-			content:  strings.Replace(newExtendedWebP(2, 2, false, losslessChunk(2, 2)), "VP8X", "VP8?", 1),
+			content:  strings.Replace(newExtendedWebP(2, 2, still, losslessChunk(2, 2)), "VP8X", "VP8?", 1),
 			wantCode: uploads.Damaged,
 		},
 		{
 			name:     "a WebP without a picture",
-			content:  newExtendedWebP(2, 2, false, riffChunk("EXIF", "x")),
+			content:  newExtendedWebP(2, 2, still, riffChunk("EXIF", "x")),
 			wantCode: uploads.Damaged,
 		},
 		{
 			name:     "a WebP whose picture is larger than its canvas",
-			content:  newExtendedWebP(1, 1, false, losslessChunk(8000, 8000)),
+			content:  newExtendedWebP(1, 1, still, losslessChunk(8000, 8000)),
 			wantCode: uploads.Damaged,
 		},
 		{
 			name:     "a WebP whose frame leaves its canvas",
-			content:  newExtendedWebP(9, 9, true, animationFrame(2, 0, 8, 9, losslessChunk(8, 9))),
+			content:  newExtendedWebP(9, 9, moves, animationFrame(2, 0, 8, 9, losslessChunk(8, 9))),
 			wantCode: uploads.Damaged,
 		},
 		{
 			name:     "a WebP whose picture leaves its frame",
-			content:  newExtendedWebP(9, 9, true, animationFrame(0, 0, 9, 9, losslessChunk(8000, 8000))),
+			content:  newExtendedWebP(9, 9, moves, animationFrame(0, 0, 9, 9, losslessChunk(8000, 8000))),
 			wantCode: uploads.Damaged,
 		},
 		{
@@ -206,7 +206,7 @@ func TestInspectHostileFilesQuickly(t *testing.T) {
 		},
 		{
 			name:    "chunks in a WebP",
-			content: newExtendedWebP(2, 2, false, strings.Repeat(riffChunk("EXIF", ""), 120_000)),
+			content: newExtendedWebP(2, 2, still, strings.Repeat(riffChunk("EXIF", ""), 120_000)),
 		},
 		{
 			name:    "elements in an SVG",

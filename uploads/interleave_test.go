@@ -251,16 +251,18 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 				// Two processes send a file each, and only one of these fits.
 				const moreThanHalf = allowedBytes/2 + 1000
 				send := func(p *process) string { return method.send(t, p, content(moreThanHalf)) }
-				senders := []*interleave.Actor{e.runConcurrently("first sender", send), e.runConcurrently("second sender", send)}
+				first := e.runConcurrently("first sender", send)
+				second := e.runConcurrently("second sender", send)
+
+				// After each order of their requests, the stored files are within the allowance, and the files of
+				// senders that have succeeded are stored.
 				e.afterEachOrder(func() {
 					succeeded := 0
-					for _, sender := range senders {
+					for _, sender := range []*interleave.Actor{first, second} {
 						if explored.Succeeded(sender) {
 							succeeded++
 						}
 					}
-
-					// A file that was acknowledged is stored.
 					keys, _ := e.files()
 					require.GreaterOrEqual(e, len(keys), succeeded)
 				})
@@ -415,9 +417,10 @@ func TestExploredFinishAndCancel(t *testing.T) {
 // If Finish, Cancel and Recount run at the same time, the room of the file stays reserved until the file is counted or
 // removed. This holds even if Finish was killed, which looks the same as a slow Finish.
 func TestExploredRoomOfTicket(t *testing.T) {
+	// In each order of the requests, processes interrupt each other twice, or once and one of them is killed.
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
 	explored.EachOrderWithin(t, budgets, func(s *interleave.Scene) {
-		e := newExploredSite(t, s, false)
+		e := newExploredSite(t, s, withoutRecords)
 
 		// A file was sent, and three processes act on its ticket.
 		ticket := e.signAndSend(content(6000))
@@ -429,7 +432,7 @@ func TestExploredRoomOfTicket(t *testing.T) {
 			canceled := explored.Succeeded(canceling)
 			require.False(e, finished && canceled, "both succeed")
 
-			// After a Sweep, only stored files are counted.
+			// After a Sweep, no more is counted than is stored.
 			_, err := e.unscheduled.service.Sweep(e.Context())
 			require.NoError(e, err)
 			keys, size := e.files()

@@ -38,6 +38,12 @@ func newWebP() string {
 	return "RIFF\x1a\x00\x00\x00WEBPVP8L\x0d\x00\x00\x00\x2f\x00\x00\x00\x10\x07\x10\x11\x11\x88\x88\xfe\x07\x00"
 }
 
+// These say whether a WebP file of newExtendedWebP is an animation.
+const (
+	still = false
+	moves = true
+)
+
 // newExtendedWebP returns the beginning of a WebP file with a canvas of this size, and with these chunks. If moves
 // is true, the file is an animation.
 func newExtendedWebP(width, height int, moves bool, chunks ...string) string {

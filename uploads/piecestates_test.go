@@ -51,8 +51,8 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 	}
 }
 
-// A process was killed in PutPiece, and a day later, the client continues the upload while a Sweep runs. The Sweep does
-// not remove the upload as an orphan, whichever calls these are.
+// A process is killed at any call of PutPiece to the store. A day later, the client continues the upload just before
+// any call of a Sweep. The Sweep does not remove the upload as an orphan.
 func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -63,7 +63,8 @@ func TestSweepWhileKilledPiecesContinue(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Kill the process at call 1, 2 and so on, until PutPiece ends before that call.
+			// Kill the process at call 1, 2 and so on, until PutPiece ends before that call. For each of these,
+			// continue before each call of a Sweep, and require that the file is stored.
 			killCall := 1
 			for continueDuringSweeps(t, tt.rules, killCall) {
 				killCall++

@@ -150,7 +150,7 @@ func refusals() []refusal {
 		{name: "a PNG of no pixels", upload: uploads.Upload{Body: strings.NewReader(newPNGHeader(0, 9))}, code: uploads.Damaged, words: "damaged"},
 		{
 			name:   "a WebP of 16,384 by 16,384 pixels",
-			upload: uploads.Upload{Body: strings.NewReader(newExtendedWebP(16384, 16384, false, losslessChunk(16384, 16384)))},
+			upload: uploads.Upload{Body: strings.NewReader(newExtendedWebP(16384, 16384, still, losslessChunk(16384, 16384)))},
 			code:   uploads.TooManyPixels,
 			words:  "16384",
 		},

@@ -38,11 +38,11 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			clock := func() time.Time { return now }
 			bucket := engine.New(memstore.NewDriver(memstore.Config{Now: clock}))
 
-			requireExists := func(key string, want bool) {
+			exists := func(key string) bool {
 				t.Helper()
-				exists, err := bucket.Exists(t.Context(), key)
+				found, err := bucket.Exists(t.Context(), key)
 				require.NoError(t, err)
-				require.Equal(t, want, exists)
+				return found
 			}
 
 			// Whenever Removed is called, the bytes are still there.
@@ -53,13 +53,13 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 				Now:          clock,
 				DeleteShared: true,
 				Removed: func(_ context.Context, key string) error {
-					requireExists(key, true)
+					require.True(t, exists(key))
 					removedKeys = append(removedKeys, key)
 					return removedErr
 				},
 			}
 
-			// Store a file, and wait until it can be removed.
+			// Store a file. With records, it has a lifetime.
 			upload := uploads.Upload{Body: strings.NewReader("x"), Name: "a", User: uploads.User{ID: "eva"}}
 			if tt.hasRecords {
 				config.Records = uploads.BucketRecords(bucket)
@@ -69,17 +69,18 @@ func TestRemovedIsCalledBeforeTheBytesGo(t *testing.T) {
 			f, err := s.Store(t.Context(), upload)
 			require.NoError(t, err)
 
+			// Wait until Sweep may remove it.
 			const afterLifetimeAndGrace = 25 * time.Hour
 			now = now.Add(afterLifetimeAndGrace)
 
 			// While Removed fails, the bytes stay.
 			require.ErrorIs(t, tt.remove(t.Context(), s, f), errBusy)
-			requireExists(f.Key, true)
+			require.True(t, exists(f.Key))
 
 			// When it succeeds, they are removed.
 			removedErr = nil
 			require.NoError(t, tt.remove(t.Context(), s, f))
-			requireExists(f.Key, false)
+			require.False(t, exists(f.Key))
 			require.Equal(t, []string{f.Key, f.Key}, removedKeys)
 		})
 	}

@@ -62,7 +62,7 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 	films := rules.Rules{Types: []string{"video/mp4"}, MaxSize: 1 << 20}
 	all := rules.Any(1 << 20)
 
-	// These are the methods that complete the upload under the new Config. With the others, the upload must start again.
+	// Each test lists the methods that complete the upload under the new Config. With the others, it must start again.
 	everyMethod := []string{"parts", "tus", "pieces"}
 	onlyPieces := []string{"pieces"}
 	noMethod := []string{}
@@ -146,18 +146,19 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		for method, send := range crossingMethods {
+		for method, sendAcross := range crossingMethods {
 			t.Run(tt.name+", "+method, func(t *testing.T) {
-				// The upload begins at a site with the old Config, and continues at one with the new Config.
+				// The upload begins at a site with the old Config, and continues at one with the new Config. Both sites
+				// have the same bucket, and keep records if the key has an ID.
 				bucket := memstore.New()
 				var stored []*uploads.File
 				oldSite := newSessionSite(t, bucket, completeConfig(tt.oldConfig, bucket, &stored))
 				newConfig := completeConfig(tt.newConfig, bucket, &stored)
 				newSite := newSessionSite(t, bucket, newConfig)
-				err := send(oldSite, newSite, tt.data)
+				err := sendAcross(oldSite, newSite, tt.data)
 				leftovers := newSite.keysAfterExpiry()
 
-				// The upload must start again, and leaves no file.
+				// If the upload must start again, it leaves no file.
 				if !slices.Contains(tt.wantCompletedBy, method) {
 					require.Error(t, err)
 					require.Empty(t, stored)
@@ -167,7 +168,7 @@ func TestConfigChangesDuringUploads(t *testing.T) {
 					return
 				}
 
-				// The upload is completed, and its file has a record if the service keeps records.
+				// Otherwise it is completed, and its file has a record if the service keeps records.
 				require.NoError(t, err)
 				require.Len(t, stored, 1)
 				newSite.requireStored(stored[0].Key, tt.data)
