@@ -64,8 +64,8 @@ func (j *longJoin) end(t *testing.T) *filesapi.Record {
 	return record
 }
 
-// While one call of UploadPart joins the parts, another call waits for it, even for ten minutes. It does not join the
-// parts itself.
+// While one call of UploadPart joins the parts, another call waits for it, even for ten minutes, because the first call
+// renews its claim. The other call does not join the parts itself.
 func TestJoinOutlastsOtherCalls(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -78,8 +78,8 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 			joined = join.end(t)
 		})
 
-		// Another call waits. Its waits take no real time, but are added up, and the join renews its claim as often as
-		// it would in the time that they stand for.
+		// Another call waits. A wait takes no real time, but counts as passed. In it, the join renews its claim as
+		// often as it would in real time.
 		calls := faults.New()
 		other := f.openBeside(t, driver.WithLayer(calls.Layer()))
 		waited := time.Duration(0)
@@ -103,7 +103,8 @@ func TestJoinOutlastsOtherCalls(t *testing.T) {
 	})
 }
 
-// After a call was killed when it had joined the parts, the next call uses the joined bytes, and does not join them again.
+// After a call was killed when it had joined the parts, the next call uses the joined bytes, and does not join them
+// again.
 func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 	f.dieAfterJoiningParts(t)
@@ -116,13 +117,13 @@ func TestJoinFindsBytesOfDeadCall(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// Two calls of UploadPart that join the same parts at the same time make one file. The call that finishes first does not
-// wait for the other one.
+// Two calls of UploadPart that join the same parts at the same time make one file. The call that finishes first does
+// not wait for the other one.
 func TestJoinLostClaim(t *testing.T) {
 	f := newMemoryFixture(t, filesapi.StoreConfig{})
 
-	// The first call does not renew its claim while it joins the parts, so the second one takes the claim over and joins
-	// them, too.
+	// The first call does not renew its claim while it joins the parts, so the second one takes the claim over and
+	// joins them, too.
 	first := startLongJoin(t, f)
 	secondJoin := newBlockedCompose()
 	secondStore := f.openBeside(t, driver.WithLayer(secondJoin.layer))

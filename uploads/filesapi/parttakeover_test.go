@@ -39,8 +39,8 @@ func TestTakeoverFromDeadCall(t *testing.T) {
 	})
 }
 
-// dieAfterJoiningParts sends both parts of the file "ab". The process of the last call is killed when it has joined the parts,
-// so that its claim stays.
+// dieAfterJoiningParts sends both parts of the file "ab". The process of the last call is killed when it has joined the
+// parts, so that its claim stays.
 func (f *fixture) dieAfterJoiningParts(t *testing.T) {
 	t.Helper()
 	f.sendPart(t, "a", part(1).of(2))
@@ -49,8 +49,8 @@ func (f *fixture) dieAfterJoiningParts(t *testing.T) {
 	require.ErrorIs(t, err, errDead)
 }
 
-// After a call has failed to join the parts, the next call makes the file without waiting. It would have to wait only if
-// the process of the first call had been killed.
+// After a call has failed to join the parts, the next call makes the file without waiting. It would have to wait only
+// if the process of the first call had been killed.
 func TestTakeoverFromFailedCall(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -84,8 +84,8 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 	})
 }
 
-// A deleted file stays deleted, although the call that made it has failed and is repeated. The call had lost the response
-// to the creation of its record.
+// A deleted file stays deleted, although the call that made it has failed and is repeated. The call had lost the
+// response to the creation of its record.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
@@ -117,8 +117,8 @@ func (f *fixture) loseResponseOfCreate(t *testing.T) {
 	requireRefused(t, err, "", uploads.StoreFailed, storage.OutcomeUnknown)
 }
 
-// openSlowStore returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they create the
-// record of the file.
+// openSlowStore returns a store whose calls are slow: they join the parts, and then beforeRecord runs before they
+// create the record of the file.
 func (f *fixture) openSlowStore(t *testing.T, beforeRecord func()) *filesapi.Store {
 	t.Helper()
 	records := f.withStates(lateRecords{Records: f.records, beforeCreate: beforeRecord})
@@ -188,10 +188,12 @@ func TestTakeoverAfterUploadSwept(t *testing.T) {
 // it removes the parts and completes the state.
 func TestTakeoverFinishesWork(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
+		// Both parts were sent, and the file was made, but the call has returned an error.
 		f := o.open(t, filesapi.StoreConfig{})
 		f.loseResponseOfCreate(t)
 
-		// The next call removes the parts. If the bucket has the states of uploads, the state stays.
+		// The last part is sent again, and its call removes the parts. If the bucket has the states of uploads, the
+		// state stays.
 		record := f.sendPart(t, "b", part(2).of(2))
 		require.Len(t, keysUnder(t, f.bucket, "files/parts/"), f.statesInBucket(), "only the state may be left")
 
@@ -202,8 +204,8 @@ func TestTakeoverFinishesWork(t *testing.T) {
 	})
 }
 
-// While a slow call joins the parts, another call takes over and makes the file, and a late part arrives. All three calls
-// return the record of one whole file.
+// While a slow call joins the parts, another call takes over and makes the file, and a late part arrives. All three
+// calls return the record of one whole file.
 func TestTakeoverThenLatePart(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		tests := []struct {

@@ -45,12 +45,14 @@ func TestFairShareOfLeastMemory(t *testing.T) {
 // While a user with much memory waits for more, another user gets its own share without waiting.
 func TestFairShareLeavesSpaceForOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// A user gets no more than three times the bytes that remain free. With 9 of the 12 bytes, 3 remain free, so
-		// nobody gets more.
-		memory := fairshare.New(12, 3)
+		// A user gets no more than three times the bytes that remain free. Mallo has 9 of 12 bytes, so 3 remain free,
+		// and he gets no more.
+		const limit, maxShare = 12, 3
+		memory := fairshare.New(limit, maxShare)
 		require.True(t, memory.Try(mallo, 9))
 		require.False(t, memory.Try(mallo, 1))
 
+		// He waits for one more byte.
 		granted := make(chan bool, 1)
 		go func() {
 			granted <- memory.Acquire(t.Context(), mallo, 1)

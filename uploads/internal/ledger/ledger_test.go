@@ -170,6 +170,7 @@ func TestReserveWithinLimit(t *testing.T) {
 
 // Reserve fails with ErrBusy as long as the user has 1000 open uploads.
 func TestReserveLimitsOpenUploads(t *testing.T) {
+	// The ledger of the user has as many open uploads as a user may have.
 	const maxOpen = 1000
 	store := newStates()
 	entries := map[string]ledger.Entry{}
@@ -181,6 +182,7 @@ func TestReserveLimitsOpenUploads(t *testing.T) {
 	book := newBook(store)
 	store.texts[book.Key(user)] = text
 
+	// One more upload cannot reserve anything.
 	_, err = book.Reserve(t.Context(), reservationOf("one more", 1), ledger.Limit{})
 	require.ErrorIs(t, err, ledger.ErrBusy)
 
