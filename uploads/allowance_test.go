@@ -892,7 +892,7 @@ func TestAllowanceErrors(t *testing.T) {
 
 // A form reserves as much room as its request has bytes, because its files do not say their sizes.
 func TestAllowanceReservesLengthOfForm(t *testing.T) {
-	// Inspect asks during the upload how much is reserved.
+	// Inspect runs during the upload, and asks how much is reserved.
 	var p *process
 	var duringUpload uploads.Usage
 	acct := &account{t: t, open: newMemoryDriverAt}
@@ -907,13 +907,13 @@ func TestAllowanceReservesLengthOfForm(t *testing.T) {
 
 	// The form has a file that takes more than half of the allowance.
 	const fileSize = 6000
-	const mostAroundFile = 1000 // bytes of the form beside the file
+	const maxOverhead = 1000 // bytes of the form around the file
 	body, contentType := newForm(t, formFile{field: "file", name: "a", content: string(content(fileSize))})
 	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusCreated, status)
-	require.Less(t, duringUpload.ReservedBytes, int64(fileSize+mostAroundFile))
+	require.Less(t, duringUpload.ReservedBytes, int64(fileSize+maxOverhead))
 
-	// The form has no room a second time. The message says how much is left: 10,000 - 6000 bytes.
+	// There is no room for the form a second time. The message says how much is left: 10,000 - 6000 bytes.
 	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", contentType)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, "over_allowance", codeIn(status, text))

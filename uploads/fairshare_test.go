@@ -58,10 +58,10 @@ func requestOfDraft(*sessionSite, string, int) (method, address string, h header
 // connections are closed in the end.
 func TestFairShareOfSlowConnections(t *testing.T) {
 	const (
-		slowConnections = 512
-		maxSlow         = slowConnections / 2         // connections of one user for which there is memory
-		memoryOfSlow    = maxSlow * uploads.FeedBytes // bytes
-		minRefusals     = slowConnections - maxSlow
+		slowConnections    = 512
+		servedConnections  = slowConnections / 2 // of the slow user, because one user gets memory for no more
+		refusedConnections = slowConnections - servedConnections
+		memoryOfServed     = servedConnections * uploads.FeedBytes // bytes
 	)
 	for _, way := range slowWays {
 		t.Run(way.name, func(t *testing.T) {
@@ -72,8 +72,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					ProxyParts: true,
 				})
 
-				// The slow user opens all connections. After the start of a body, nothing more comes until done is
-				// closed.
+				// The slow user opens all connections. No body ends until done is closed.
 				done := make(chan struct{})
 				var refusals atomic.Int32
 				var slow sync.WaitGroup
@@ -86,7 +85,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 					})
 				}
 				synctest.Wait()
-				require.EqualValues(t, memoryOfSlow, s.handler.FeedsUsed())
+				require.EqualValues(t, memoryOfServed, s.handler.FeedsUsed())
 
 				// Another user is served meanwhile.
 				begin := time.Now()
@@ -102,7 +101,7 @@ func TestFairShareOfSlowConnections(t *testing.T) {
 				require.Zero(t, s.handler.FeedsUsed())
 				close(done)
 				slow.Wait()
-				require.GreaterOrEqual(t, int(refusals.Load()), minRefusals)
+				require.GreaterOrEqual(t, int(refusals.Load()), refusedConnections)
 			})
 		})
 	}

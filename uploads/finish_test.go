@@ -66,10 +66,11 @@ func TestFinishInNarrowedBucket(t *testing.T) {
 	bucket := openMemory(t)
 	narrowed := storage.Ref[storage.Bucket](storage.Prefixed(bucket, "tenants/7/"))
 	s := newService(t, narrowed, uploads.Config{Link: uploads.SignedLink})
+
+	// A file is sent and finished. Its key in the whole bucket has the prefix.
 	content := newPNG()
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(content))}, uploads.User{})
 	require.NoError(t, err)
-
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 	r, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 	require.NoError(t, err)

@@ -171,17 +171,21 @@ func TestStoreRefusesContradictoryHeaders(t *testing.T) {
 	}
 }
 
-// Inspection is quick even for hostile files that would take quadratic time.
+// Inspection is quick even for files of very many small pieces, which would take quadratic time if each piece were
+// searched up to the end of the file.
 func TestInspectHostileFilesQuickly(t *testing.T) {
 	jpeg := newJPEG()
+
 	// A segment of a JPEG begins with its kind ("\xff\xe1" for metadata, "\xff\xfe" for a comment) and its length,
 	// which counts its own two bytes. The length of the metadata, 0x2f2a, is also the text "/*".
 	const metadataLength, commentLength = 0x2f2a, 0xffff
 	metadata := "\xff\xe1/*" + strings.Repeat("*/", (metadataLength-2)/2)
 	comment := "\xff\xfe\xff\xff" + strings.Repeat("*/", (commentLength-2)/2) + "*"
 	endsOfComments := metadata + strings.Repeat(comment, 15)
+
 	// A block of text in a GIF begins with its length.
 	textBlock := "\xff" + strings.Repeat("`a${/[", 43)[:0xff]
+
 	tests := []struct {
 		name    string
 		content string

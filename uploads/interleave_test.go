@@ -370,7 +370,8 @@ func TestExploredCompleteAndComplete(t *testing.T) {
 	})
 }
 
-// An upload in parts whose completion has succeeded has its file, even if it is aborted at the same time.
+// If one process completes an upload in parts while another one aborts it, a completion that succeeds has made a file
+// that stays, whatever the order of their requests to the store.
 func TestExploredCompleteAndAbort(t *testing.T) {
 	inEachOrderOfRequests(t, func(e *exploredSite) {
 		completePath, abortPath, body := e.beginMultipart(content(6000))
@@ -401,12 +402,14 @@ func TestExploredFinishAndCancel(t *testing.T) {
 		e.afterEachOrder(func() {
 			keys, _ := e.files()
 			finished := explored.Succeeded(finishing)
+			canceled := explored.Succeeded(canceling)
+			require.False(e, finished && canceled, "both succeed")
+
+			// There is a file after Finish, and none after Cancel. Only a Finish that was killed may leave one, which
+			// Sweep removes.
 			if finished {
 				require.Len(e, keys, 1)
 			}
-			canceled := explored.Succeeded(canceling)
-			require.False(e, finished && canceled, "both succeed")
-			// Sweep removes what a killed Finish has left.
 			if canceled && !finishing.Died() {
 				require.Empty(e, keys)
 			}
@@ -474,7 +477,8 @@ func (e *exploredSite) requireUncounted() (key string) {
 	return keys[0]
 }
 
-// If Delete removes the file of a killed call while Sweep counts it, the next Sweep corrects the count.
+// A process was killed after Store had made a file, and before it counted the file. If Delete then removes the file
+// while Sweep counts it, the next Sweep corrects the count, whatever the order of their requests to the store.
 func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 	inEachOrderOfRequests(t, func(e *exploredSite) {
 		// The process is killed at the call that counts the file. With records, one more call comes before it.
@@ -485,28 +489,37 @@ func TestExploredDeleteAndSweepAfterAKill(t *testing.T) {
 		e.runKilled(countingCall, func(p *process) { tryToStore(t, p, content(6000)) })
 		key := e.requireUncounted()
 
-		// The reservation of the killed process ends meanwhile.
+		// The reservation of the killed process ends.
 		time.Sleep(30 * time.Minute)
+
+		// One process deletes the file, and another one sweeps at the same time.
 		e.runConcurrently("removes", func(p *process) string { return p.delete(key) })
 		e.runConcurrently("sweeps", (*process).sweep)
+
+		// The user deletes the file again. After the next Sweep, the count is exact.
 		e.afterEachOrderOfKilled(func() { _ = e.unscheduled.delete(key) })
 	})
 }
 
-// If Delete removes the file of a killed PutPiece while Sweep counts it, the next Sweep corrects the count.
+// A process was killed after PutPiece had made a file, and before it counted the file. If Delete then removes the file
+// while Sweep counts it, the next Sweep corrects the count, whatever the order of their requests to the store.
 func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
-	inEachOrderOfRequestsWith(t, []bool{false}, func(e *exploredSite) {
-		// The process is killed at the call that counts the file.
+	inEachOrderOfRequestsWith(t, []bool{withoutRecords}, func(e *exploredSite) {
+		// The process that gets the second of two pieces is killed at the call that counts the file.
 		const countingCall = 12
-		data := content(6000)
-		require.NoError(e, putPiece(e.unscheduled, 1, data[:3000]))
-		e.runKilled(countingCall, func(p *process) { _ = putPiece(p, 2, data[3000:]) })
+		const pieceSize = 3000
+		require.NoError(e, putPiece(e.unscheduled, 1, content(pieceSize)))
+		e.runKilled(countingCall, func(p *process) { _ = putPiece(p, 2, content(pieceSize)) })
 		key := e.requireUncounted()
 
-		// The reservation of the killed process ends meanwhile.
+		// The reservation of the killed process ends.
 		time.Sleep(30 * uploads.DefaultTTL)
+
+		// One process deletes the file, and another one sweeps at the same time.
 		e.runConcurrently("removes", func(p *process) string { return p.delete(key) })
 		e.runConcurrently("sweeps", (*process).sweep)
+
+		// The user deletes the file again. After the next Sweep, the count is exact, which afterEachOrder checks.
 		e.afterEachOrder(func() { _ = e.unscheduled.delete(key) })
 	})
 }

@@ -172,19 +172,23 @@ func TestTusMemoryIsTakenInTurns(t *testing.T) {
 // A PATCH request for which no memory is left gets 503 with Retry-After, and can be repeated later.
 func TestTusMemoryOfConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSynctestSite(t, memstore.New(), uploads.Config{MemoryLimit: 20 << 20})
-		require.EqualValues(t, 20<<20, s.handler.Memory())
+		const memoryLimit = 20 << 20
+		s := newSynctestSite(t, memstore.New(), uploads.Config{MemoryLimit: memoryLimit})
+		require.EqualValues(t, memoryLimit, s.handler.Memory())
 
-		// There is memory for six connections, of which one user may have three, and takes all.
-		const ofUser = 3
-		s.handler.SetFeeds(2*ofUser, 50*time.Millisecond)
+		// There is memory for six connections, of which one user may have three. A further request waits for 50 ms.
+		const maxConnections = 6
+		const maxOfUser = maxConnections / 2
+		s.handler.SetFeeds(maxConnections, 50*time.Millisecond)
+
+		// The user has three connections, which send nothing more.
 		var stops []func()
-		for i := range ofUser {
+		for i := range maxOfUser {
 			location := s.create("Upload-Length", "1000", "Upload-Metadata", filenameMetadata(itoa(int64(i))))
 			stops = append(stops, s.sendAndStall(location, "", content(100)))
 		}
 		require.Eventually(t, func() bool {
-			return s.handler.FeedsUsed() == ofUser*uploads.FeedBytes
+			return s.handler.FeedsUsed() == maxOfUser*uploads.FeedBytes
 		}, time.Minute, time.Millisecond)
 
 		// The fourth connection of the user gets no memory.

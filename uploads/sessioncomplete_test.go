@@ -342,9 +342,8 @@ func newSiteWhoseStoredFailsOnce(t *testing.T) (*sessionSite, *atomic.Int64) {
 func TestStoredIsNotCalledForRemovedFile(t *testing.T) {
 	tests := []struct {
 		name string
-		// send sends a file, for which Stored fails. askAgain repeats the last request, and returns the refusal.
-		send func(s *sessionSite) (askAgain func() string)
-		want string
+		send func(s *sessionSite) (askAgain func() string) // sends a file, for which Stored fails
+		want string                                        // what askAgain returns: the refusal of the repeated request
 	}{
 		{name: "parts", send: failToCompleteParts, want: "404 not_found uploadId"},
 		{name: "tus", send: failToPatch, want: "404 not_found uploadId"},

@@ -25,8 +25,9 @@ func TestSweepReachesEachUpload(t *testing.T) {
 	noRetry := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
 	s := newSessionSite(t, memstore.New(driver.WithLayer(injector.Layer()), noRetry), uploads.Config{})
 
-	// There are more uploads than one Sweep tries to remove.
-	for range 150 {
+	// Sweep ends after 100 failures, so it does not try to remove all of these uploads.
+	const uploadCount = 150
+	for range uploadCount {
 		s.create("Upload-Length", "3")
 	}
 
@@ -42,8 +43,9 @@ func TestSweepReachesEachUpload(t *testing.T) {
 
 	// When all have expired, each Sweep fails, but one of them removes the last upload.
 	s.clock.Advance(100 * time.Hour)
+	const sweeps = 100
 	removed := 0
-	for range 100 {
+	for range sweeps {
 		report, err := s.handler.Sweep(t.Context())
 		require.Error(t, err)
 		removed += report.Uploads
