@@ -146,6 +146,8 @@ func TestUploadPartMustMatch(t *testing.T) {
 func TestUploadPartSharedToken(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
+
+		// Three uploads begin with the same token: one of user-1, one of user-2, and one of a temp file.
 		mine := part(1).of(2)
 		theirs := part(1).of(3)
 		theirs.UploadedBy = "user-2"

@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/uploads/uploadstest"
 )
 
-// If the bucket has no conditional writes, the state of an upload is only in the database. It stays there after the file
-// was made, because the token is used.
+// If the bucket has no conditional writes, the state of an upload is only in the database. It stays there after the
+// file was made, because the token is used.
 func TestStatesInDatabase(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
 	f.sendPart(t, "a", part(1).of(2))
@@ -106,16 +106,17 @@ func TestSweepCannotListStates(t *testing.T) {
 // A client sends a part to an expired upload while Sweep removes it, just before any call of Sweep for the states of
 // uploads. The part is not lost.
 func TestSweepOfStateDuringPart(t *testing.T) {
+	// In the nth run, the part comes just before the nth call of Sweep for the states. The last run has no such call.
 	call := 1
-
-	// The part comes before call 1, 2 and so on, until a Sweep makes fewer calls and ends.
 	for ; ; call++ {
 		require.LessOrEqual(t, call, maxCalls, "calls without end")
+
+		// One of three parts was sent, and the upload has expired.
 		f := newDatabaseFixture(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", part(1).of(3))
 		f.clock.Advance(longIdle)
 
-		// The client sends a part during the Sweep.
+		// The client sends the second part during the Sweep.
 		isSent := false
 		sendSecondPart := func() {
 			isSent = true
@@ -131,7 +132,7 @@ func TestSweepOfStateDuringPart(t *testing.T) {
 			break
 		}
 
-		// If Sweep has removed the upload, the first part must be sent again.
+		// If Sweep has removed the upload, the first part must be sent again, but not the second one.
 		if report.Uploads > 0 {
 			require.Nil(t, f.sendPart(t, "a", part(1).of(3)))
 		}

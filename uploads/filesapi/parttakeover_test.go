@@ -133,6 +133,8 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
 		f := o.open(t, filesapi.StoreConfig{})
 		f.sendPart(t, "a", part(1).of(2))
+
+		// When the slow call has joined the parts, another call makes the file, which is then deleted.
 		makeAndDelete := func() {
 			file := f.sendPart(t, "b", part(2).of(2))
 			require.Equal(t, "ab", readContent(t, f.store, file.ID))
@@ -140,6 +142,7 @@ func TestTakeoverThenSlowCallResumes(t *testing.T) {
 		}
 		slow := f.openSlowStore(t, makeAndDelete)
 
+		// The slow call fails.
 		record, err := slow.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Nil(t, record)

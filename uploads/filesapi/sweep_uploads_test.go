@@ -137,12 +137,14 @@ func TestSweepKeepsBytesOfClaim(t *testing.T) {
 				f := o.open(t, tt.config)
 				config := tt.config
 				config.Now = f.clock.Now
+
+				// The first calls of Create of the records fail.
 				refusing := &refusingRecords{Records: f.records, failures: tt.failedCalls}
 				s, err := filesapi.NewStore(f.bucket, f.withStates(refusing), config)
 				require.NoError(t, err)
 				f.sendPart(t, "a", part(1).of(2))
 
-				// The record cannot be created, and Sweep removes nothing.
+				// The last part is sent several times. Its call joins the parts, but fails, and Sweep removes nothing.
 				for range tt.failedCalls {
 					_, err := s.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 					requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
