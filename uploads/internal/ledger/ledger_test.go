@@ -16,13 +16,14 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
 
-// states keeps texts in memory. next, if it is set, runs once before the next write.
+// states keeps texts in memory. beforeWrite, if it is set, runs once before the next write.
 type states struct {
 	mu     sync.Mutex
 	texts  map[string][]byte
 	writes int
 	reads  int
-	next   func() error // called once before the next write, or nil
+
+	beforeWrite func() error // called once before the next write, or nil
 }
 
 // State returns a state, whose revision is its own text.
@@ -37,11 +38,11 @@ func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
 	return text, string(text), nil
 }
 
-// SetState stores a state if revision is the revision of the current one. It first calls s.next once if that
-// is set, and does not write if s.next fails.
+// SetState stores a state if revision is the revision of the current one. It first calls s.beforeWrite once if that
+// is set, and does not write if s.beforeWrite fails.
 func (s *states) SetState(_ context.Context, key string, state []byte, revision string) (string, error) {
-	if next := s.next; next != nil {
-		s.next = nil
+	if next := s.beforeWrite; next != nil {
+		s.beforeWrite = nil
 		if err := next(); err != nil {
 			return "", err
 		}
@@ -242,6 +243,7 @@ func TestBookReadsNothingForSecondUpload(t *testing.T) {
 
 // Settle counts a file once, even if the response to its write is lost.
 func TestBookCountsLostResponseOnce(t *testing.T) {
+	const fileSize = 7
 	tests := []struct {
 		name      string
 		applied   bool // whether the write whose response is lost took effect
@@ -253,17 +255,18 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Two processes have a book of the same ledger. A file has reserved room.
 			store := newStates()
 			book := newBook(store)
 			other := newBook(store)
-			_, err := book.Reserve(t.Context(), reservationOf("x", 7), ledger.Limit{})
+			_, err := book.Reserve(t.Context(), reservationOf("x", fileSize), ledger.Limit{})
 			require.NoError(t, err)
 
-			// The next write loses its response.
-			store.next = func() error {
+			// The next write fails as if its response was lost. If it is to take effect, the other book does it in its
+			// place.
+			store.beforeWrite = func() error {
 				if tt.applied {
-					// The write has taken effect: this call does the same.
-					_, err := other.Settle(t.Context(), user, "x", 7)
+					_, err := other.Settle(t.Context(), user, "x", fileSize)
 					require.NoError(t, err)
 				}
 				if tt.overtaken {
@@ -274,13 +277,13 @@ func TestBookCountsLostResponseOnce(t *testing.T) {
 			}
 
 			// Settle reports that the file is counted, and it is counted once.
-			settlement, err := book.Settle(t.Context(), user, "x", 7)
+			settlement, err := book.Settle(t.Context(), user, "x", fileSize)
 			require.NoError(t, err)
 			require.True(t, settlement.Counted)
 
 			current, err := book.Read(t.Context(), user)
 			require.NoError(t, err)
-			require.EqualValues(t, 7, current.Bytes)
+			require.EqualValues(t, fileSize, current.Bytes)
 		})
 	}
 }
@@ -396,7 +399,7 @@ func TestBookCallEndsWithContext(t *testing.T) {
 	store := newStates()
 	book := newBook(store)
 	ctx, cancel := context.WithCancel(t.Context())
-	store.next = func() error {
+	store.beforeWrite = func() error {
 		cancel()
 		return storage.PreconditionFailed
 	}
@@ -445,7 +448,7 @@ func TestReservationShrinksStoredFiles(t *testing.T) {
 // A ledger exists twice if an older version of the program writes it after it was moved. Migrate then keeps the new
 // one, and marks its count as doubtful, so that a Sweep counts again.
 func TestMigrateLedgerThatExistsTwice(t *testing.T) {
-	// The moved ledger has a file of 30 bytes.
+	// The new ledger has a file of 30 bytes.
 	store := newStates()
 	book := newBook(store)
 	require.NoError(t, book.Recount(t.Context(), user, func(text *ledger.Text) error {
@@ -454,11 +457,12 @@ func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 		return nil
 	}))
 
-	// The ledger that the older version has written since has one of 20 bytes.
+	// The older version has since written a ledger with a file of 20 bytes.
 	oldKey := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
 	store.texts[oldKey] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
 	require.NoError(t, book.Migrate(t.Context(), oldKey))
 
+	// The new ledger stays, with an entry that marks its count as doubtful.
 	text, err := book.Read(t.Context(), user)
 	require.NoError(t, err)
 	require.EqualValues(t, 30, text.Bytes)
@@ -469,14 +473,18 @@ func TestMigrateLedgerThatExistsTwice(t *testing.T) {
 // Settle reports a file as counted even if the response to its write is lost, and another call writes before the bucket
 // repeats it. The write also moves the ledger of an older version.
 func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
+	// An upload of 60 bytes is open in the ledger of an older version.
+	const fileSize = 60
 	store := newStates()
 	book := newBook(store)
 	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
 	store.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
-	store.next = func() error {
-		// This stands for the write whose response is lost.
+
+	// The write of Settle takes effect, which another book does in its place. Then another upload begins. When the
+	// bucket repeats the write, it finds a changed ledger.
+	store.beforeWrite = func() error {
 		other := newBook(store)
-		_, err := other.Settle(t.Context(), user, "upload", 60)
+		_, err := other.Settle(t.Context(), user, "upload", fileSize)
 		require.NoError(t, err)
 
 		_, err = other.Reserve(t.Context(), reservationOf("other", 1), ledger.Limit{})
@@ -484,7 +492,8 @@ func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 		return storage.PreconditionFailed
 	}
 
-	settlement, err := book.Settle(t.Context(), user, "upload", 60)
+	// Settle finds that the file is counted already.
+	settlement, err := book.Settle(t.Context(), user, "upload", fileSize)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
 }
