@@ -117,6 +117,7 @@ func TestFurtherAllowancesSurviveKillsOnServers(t *testing.T) {
 						other.storeFile(t, content(1000))
 
 						// The process is killed while it takes a file.
+						// Its killer is in its context, because all processes have the same bucket.
 						victim := acct.startProcess()
 						victim.ctx = context.WithValue(victim.ctx, killerKey{}, killer)
 						method.send(t, victim, content(3000))

@@ -57,7 +57,8 @@ func TestFinishRefusesCopyBesideOtherCall(t *testing.T) {
 		sendByTicketForm(t, ticket, htmlPage)
 	})
 
-	// The rest happens when the slow Finish is about to remove the copy of the page.
+	// When the slow Finish is about to remove the copy of the page, another Finish refuses the page, too. Then the
+	// client sends a picture, and finishes it.
 	var f *uploads.File
 	hooks.before("Remove", "users/", func() {
 		_, err := s.Finish(t.Context(), ticket.Token, user42)
@@ -66,6 +67,8 @@ func TestFinishRefusesCopyBesideOtherCall(t *testing.T) {
 		f, err = s.Finish(t.Context(), ticket.Token, user42)
 		require.NoError(t, err)
 	})
+
+	// The slow Finish fails because of the page, and the picture stays.
 	_, err = s.Finish(t.Context(), ticket.Token, user42)
 	require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
 	requireOnlyCounted(t, s, bucket, f)

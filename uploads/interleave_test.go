@@ -294,11 +294,15 @@ func TestExploredFinishAndSweep(t *testing.T) {
 // The pieces of a file that arrive at the same time make one file.
 func TestExploredPieces(t *testing.T) {
 	inEachOrderOfRequestsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
-		data := content(6000)
+		piece := content(3000)
+		putFirst := func(p *process) string { return codeOfError(putPiece(p, 1, piece)) }
+		putSecond := func(p *process) string { return codeOfError(putPiece(p, 2, piece)) }
 
-		// Two processes send one piece each.
-		first := e.runConcurrently("first piece", func(p *process) string { return codeOfError(putPiece(p, 1, data[:3000])) })
-		second := e.runConcurrently("second piece", func(p *process) string { return codeOfError(putPiece(p, 2, data[3000:])) })
+		// Two processes get one piece each.
+		first := e.runConcurrently("first piece", putFirst)
+		second := e.runConcurrently("second piece", putSecond)
+
+		// These checks run after each order of the requests that the processes make to the store.
 		e.afterEachOrder(func() {
 			keys, _ := e.files()
 			require.LessOrEqual(e, len(keys), 1)
@@ -312,9 +316,8 @@ func TestExploredPieces(t *testing.T) {
 			require.NoError(e, err)
 
 			// The client sends both pieces again.
-			for i, piece := range [][]byte{data[:3000], data[3000:]} {
-				code := codeOfError(putPiece(e.unscheduled, i+1, piece))
-				require.Contains(e, []string{"", string(uploads.Completed)}, code)
+			for _, put := range []func(p *process) string{putFirst, putSecond} {
+				require.Contains(e, []string{"", string(uploads.Completed)}, put(e.unscheduled))
 			}
 
 			// There is one file in the end.

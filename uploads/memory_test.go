@@ -218,8 +218,8 @@ func TestTusMemoryOfConnections(t *testing.T) {
 	})
 }
 
-// One user opens as many slow connections as the service has memory for. Half of that memory is kept for others. If
-// there are no users, this holds for each client address.
+// One user opens as many slow connections as the service has memory for, and gets half of that memory. The rest is left
+// for other users. If requests have no user, it is left for other client addresses.
 func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	const connections = 32
 	begin := func(_ *http.Request, _ uploads.User, n uploads.Request) (*uploads.Target, error) {
@@ -234,7 +234,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	tests := []struct {
 		name    string
 		config  uploads.Config
-		header  string // whose value differs between senders
+		header  string // name of the header that tells the senders apart
 		address func(client string) string
 	}{
 		{
@@ -258,7 +258,7 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The service has memory for a number of connections. The test chooses the addresses of its clients.
+			// The server takes the address of a client from the header X-Client.
 			s := newSessionSite(t, openMemory(t), tt.config)
 			s.handler.SetFeeds(connections, 50*time.Millisecond)
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -276,8 +276,9 @@ func TestTusMemoryOfOneUsersConnections(t *testing.T) {
 				stop := s.sendAndStall(location, "", content(100))
 				defer stop()
 			}
+			const memoryOfSender = connections / 2 * uploads.FeedBytes
 			require.Eventually(t, func() bool {
-				return s.handler.FeedsUsed() >= connections/2*uploads.FeedBytes
+				return s.handler.FeedsUsed() >= memoryOfSender
 			}, time.Minute, time.Millisecond)
 
 			// Other senders upload a file meanwhile.

@@ -137,10 +137,12 @@ func beginSingleRequestAs(s *sharedKeySite, user string, data []byte) (finish fu
 	return func() *answer { return s.putTo(request.URL, data) }
 }
 
-// The file of another user appears under the key of a join just before the pieces are joined. The join fails with
-// "exists".
+// Mallo joins two tus uploads to one file. Just before the bytes are joined, Alice stores the same bytes under the same
+// key. The join of Mallo fails because the key exists.
 func TestTusJoinSameBytesAsOtherUser(t *testing.T) {
 	s := newSharedKeySite(t, nil)
+
+	// sendJoinedAs sends a file in two tus uploads, and joins them.
 	sendJoinedAs := func(user string) *answer {
 		data := content(1000)
 		concat := "final;"

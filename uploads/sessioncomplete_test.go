@@ -185,7 +185,8 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			}()
 			<-evilGate.reached
 
-			// The first process accepts its content. Although it has lost its claim on the upload, it makes the file.
+			// The first process accepts its content, and makes the file. Its response is a refusal, because the second
+			// process has claimed the upload.
 			goodGate.open()
 			require.Equal(t, "423 locked uploadId", (<-firstAnswer).refusal(t))
 			first.requireStored("files/alice/file", []byte("GOOD"))
@@ -501,6 +502,8 @@ func TestCompleteByManyMakesOneObject(t *testing.T) {
 // If two requests complete an upload with different lists of parts, the object has the parts of the first list, even
 // if the request that wrote it has failed.
 func TestCompleteFirstListOfPartsDecides(t *testing.T) {
+	// Three processes serve one store. One of them cannot join parts. Another one waits at a gate after it has listed
+	// the parts of an upload.
 	drv := memstore.NewDriver(memstore.Config{})
 	c := uploads.Config{ProxyParts: true}
 	s := newSessionSite(t, engine.New(drv), c)
@@ -669,7 +672,12 @@ func TestHandlerHidesErrorsOfBucket(t *testing.T) {
 func TestTusEndsSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSynctestSite(t, memstore.New(), uploads.Config{})
-		s.handler.SetPace(20*time.Millisecond, 50*time.Millisecond, 300*time.Millisecond)
+		const (
+			tick       = 20 * time.Millisecond  // interval in which the service looks at the body
+			checkpoint = 50 * time.Millisecond  // time after which it stores what has arrived
+			idle       = 300 * time.Millisecond // time after which it ends a silent client
+		)
+		s.handler.SetPace(tick, checkpoint, idle)
 
 		// The client sends the first 1000 of 2000 bytes, and then nothing.
 		location := s.create("Upload-Length", "2000")

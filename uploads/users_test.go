@@ -14,12 +14,15 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
+// changedIDs are IDs of users that PostgreSQL or JSON would change.
+var changedIDs = []string{"zero\x00byte", "invalid\xffUTF-8"}
+
 // An ID of a user that JSON or PostgreSQL would change is refused before anything is stored. Otherwise, it could become
 // the ID of another user.
 func TestUserIDIsCheckedEarly(t *testing.T) {
 	for _, way := range waysOfUser {
 		t.Run(way.name, func(t *testing.T) {
-			for _, id := range []string{"a\x00b", "a\xffb"} {
+			for _, id := range changedIDs {
 				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
 				requireUserRefused(t, bucket, id, uploads.Config{}, way)
 			}
@@ -27,17 +30,18 @@ func TestUserIDIsCheckedEarly(t *testing.T) {
 	}
 }
 
-// With Config.Begin, which chooses the keys of files, the handler checks the ID of the user, too.
+// With Config.Begin, which chooses the keys of files, the handler refuses invalid IDs of users, too.
 func TestUserIDIsCheckedBeforeBegin(t *testing.T) {
 	begin := func(*http.Request, uploads.User, uploads.Request) (*uploads.Target, error) {
 		return &uploads.Target{Key: "files/a"}, nil
 	}
 	for _, way := range waysOfUser {
+		// The other ways do not call Begin.
 		if !way.isOfHandler {
 			continue
 		}
 		t.Run(way.name, func(t *testing.T) {
-			for _, id := range []string{"a\x00b", "a\xffb"} {
+			for _, id := range changedIDs {
 				bucket := memstore.New(storage.WithSigningBaseURL("https://store.example"))
 				requireUserRefused(t, bucket, id, uploads.Config{Begin: begin}, way)
 			}
