@@ -101,6 +101,21 @@ var badNames = map[string]string{
 
 // The handler refuses malformed upload forms, with the field and the code of the fault.
 func TestHandlerRefusesUploads(t *testing.T) {
+	formsOfPath := map[string][]badForm{"/files": badUploadForms(), "/temp-files": badTempForms()}
+	for path, forms := range formsOfPath {
+		t.Run(path, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: maxFormUpload})
+			api.requireRefusesForms(t, path, forms)
+		})
+	}
+}
+
+// maxFormUpload is the largest file of a form, in bytes.
+const maxFormUpload = 1 << 20
+
+// badUploadForms returns malformed forms that upload a client file.
+func badUploadForms() []badForm {
 	forms := []badForm{
 		{name: "no fields", status: badRequest, field: "file", code: uploads.InvalidValue},
 		{name: "no file", fields: []formField{newField("Purpose", "x")}, status: badRequest, field: "file", code: uploads.InvalidValue},
@@ -227,7 +242,7 @@ func TestHandlerRefusesUploads(t *testing.T) {
 		},
 		{
 			name:   "a file that is too large",
-			fields: withContent(1<<20 + 1),
+			fields: withContent(maxFormUpload + 1),
 			status: http.StatusRequestEntityTooLarge,
 			field:  "file",
 			code:   uploads.TooLarge,
@@ -256,6 +271,11 @@ func TestHandlerRefusesUploads(t *testing.T) {
 			code:   uploads.InvalidValue,
 		})
 	}
+	return forms
+}
+
+// badTempForms returns malformed forms that upload a temp file, which has no purpose.
+func badTempForms() []badForm {
 	tempForms := []badForm{
 		{name: "no fields", status: badRequest, field: "file", code: uploads.InvalidValue},
 		{
@@ -273,19 +293,14 @@ func TestHandlerRefusesUploads(t *testing.T) {
 			code:   uploads.InvalidRequest,
 		},
 	}
-	for _, form := range forms {
+
+	// A file that is refused as a client file is also refused as a temp file.
+	for _, form := range badUploadForms() {
 		if form.field == "file" && !strings.HasPrefix(form.name, "no ") {
 			tempForms = append(tempForms, form)
 		}
 	}
-
-	for path, forms := range map[string][]badForm{"/files": forms, "/temp-files": tempForms} {
-		t.Run(path, func(t *testing.T) {
-			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
-			api.requireRefusesForms(t, path, forms)
-		})
-	}
+	return tempForms
 }
 
 // withContent returns a form whose file has this size.

@@ -234,7 +234,7 @@ func TestTakeoverThenLatePart(t *testing.T) {
 				slow := slowStore.startPart(t, strings.NewReader("b"), part(2).of(2))
 				join.waitUntilCalled()
 
-				// A third call takes over the claim, and makes the file.
+				// A third call takes over the claim, and makes the file. It removes the parts if the store lets it.
 				injector := faults.New()
 				if !tt.partsRemoved {
 					injector.Set(faults.Fail(faults.DeleteBatch | faults.Delete))
