@@ -330,9 +330,11 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	})
 }
 
-// The count also stays right if Config.Inspect refuses the other file.
+// If a process is killed while it takes a file in one request, and the client sends another file to the same URL, which
+// Config.Inspect refuses, the count stays right.
 func TestAllowanceAfterKillAndRefusedRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
+		// Inspect refuses the other file.
 		acct.changeConfig = func(c *uploads.Config) {
 			c.Inspect = func(_ context.Context, f *uploads.File, _ *storage.ReaderAt) error {
 				if f.Size == otherFileSize {
@@ -341,6 +343,8 @@ func TestAllowanceAfterKillAndRefusedRequest(t *testing.T) {
 				return nil
 			}
 		}
+
+		// Kill the process at call 1, 2 and so on, until a request ends before that call.
 		for call, killer := range killAtEachCall(t, killBefore) {
 			acct.requireRightAfterOtherFile(call, killer)
 		}

@@ -285,7 +285,8 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		acct.useEmptyStore()
 		sweeping := acct.startProcess()
 
-		// Store waits before each renewal: it sends to waiting, and goes on when it receives from renew.
+		// Store waits before each renewal: it sends to waiting, and goes on when it receives from renew. So the test
+		// decides when it renews.
 		waiting := make(chan struct{})
 		renew := make(chan struct{})
 		waitForRenewal := func(ctx context.Context) error {
@@ -321,6 +322,8 @@ func TestStoreKeepsReservationWhileItRuns(t *testing.T) {
 		}
 		p := acct.startProcess()
 		p.service.SetPulse(waitForRenewal)
+
+		// Store the file.
 		_, err := p.service.Store(t.Context(), uploads.Upload{
 			Body: bytes.NewReader(content(3000)),
 			User: uploads.User{ID: alice},
@@ -542,6 +545,7 @@ func TestFinishOfExpiringTicket(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// In the nth run, the ticket expires just before the nth call of Finish to the store.
 		for call, interruption := range acct.interruptEachCall() {
+			// A file was sent a day ago.
 			other := acct.startProcess()
 			ticket := other.signAndSend(t, content(3000))
 			acct.clock.Advance(24 * time.Hour)

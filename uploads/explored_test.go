@@ -246,57 +246,47 @@ func (e exploredService) makeOldLedger(s *interleave.Scene) {
 	require.NoError(s, e.bucket.Remove(s.Context(), keys[0]))
 }
 
-// A client completes an upload over the S3 routes while another process deletes the file, or aborts or completes
-// the upload. After a second completion, the count is exact.
+// One process completes an upload over the S3 routes, while another one deletes the file, or aborts or completes the
+// upload. After one more completion, the count is exact, whatever the order of their requests to the store.
 func TestExploredCompletion(t *testing.T) {
-	type otherCall func(ctx context.Context, e exploredService, u exploredParts)
 	tests := []struct {
-		name       string
-		other      otherCall
-		keepsFile  bool // the file is stored if the first completion succeeds
-		isExplored bool // the tests TestExploredCompleteAndComplete and TestExploredCompleteAndAbort explore much of it
+		name string
+		// call is what the other process does.
+		call func(ctx context.Context, e exploredService, u exploredParts)
+		// keepsFile is true if the file stays when the first completion succeeds.
+		keepsFile bool
+		// isRare is true if other tests explore much of this, so that it runs only in a full exploration.
+		isRare bool
 	}{
-		{
-			name:       "completion",
-			other:      func(ctx context.Context, e exploredService, u exploredParts) { u.complete(ctx, e) },
-			keepsFile:  true,
-			isExplored: true,
-		},
-		{
-			name: "Delete",
-			other: func(ctx context.Context, e exploredService, u exploredParts) {
-				_ = e.Delete(ctx, u.key, uploads.User{ID: alice})
-			},
-		},
-		{
-			name:       "abort",
-			other:      func(ctx context.Context, e exploredService, u exploredParts) { u.abort(ctx, e) },
-			keepsFile:  true,
-			isExplored: true,
-		},
+		{name: "completion", call: completeAgain, keepsFile: true, isRare: true},
+		{name: "Delete", call: deleteFileOfParts},
+		{name: "abort", call: abortParts, keepsFile: true, isRare: true},
 	}
 	for _, tt := range tests {
-		if tt.isExplored && !explored.All() {
+		if tt.isRare && !explored.All() {
 			continue
 		}
 		for _, records := range explored.Sample([]bool{true}, []bool{false, true}) {
 			t.Run(fmt.Sprintf("and %s, records: %v", tt.name, records), func(t *testing.T) {
 				explored.EachOrderOnSome(t, func(s *interleave.Scene) {
-					store := s.Store("s")
+					// All parts have arrived.
+					store := s.Store("store")
 					u := beginExploredParts(s, newExploredService(s, store.Bucket(), records))
 
-					// One process completes the upload, while the other one makes its call.
-					completing := s.Process("p")
+					// One process completes the upload.
+					completing := s.Process("completing")
 					completingService := newExploredService(s, completing.Bucket(store), records)
 					status := 0 // of the completion
 					completing.Go("complete", func(ctx context.Context) error {
 						status = u.complete(ctx, completingService)
 						return nil
 					})
-					other := s.Process("q")
+
+					// Another process makes its call at the same time.
+					other := s.Process("other")
 					otherService := newExploredService(s, other.Bucket(store), records)
 					other.Go(tt.name, func(ctx context.Context) error {
-						tt.other(ctx, otherService, u)
+						tt.call(ctx, otherService, u)
 						return nil
 					})
 
@@ -367,6 +357,13 @@ func (u exploredParts) complete(ctx context.Context, e exploredService) int {
 	return w.Code
 }
 
-func (u exploredParts) abort(ctx context.Context, e exploredService) {
+// completeAgain completes the upload, whatever the response is.
+func completeAgain(ctx context.Context, e exploredService, u exploredParts) { u.complete(ctx, e) }
+
+func deleteFileOfParts(ctx context.Context, e exploredService, u exploredParts) {
+	_ = e.Delete(ctx, u.key, uploads.User{ID: alice})
+}
+
+func abortParts(ctx context.Context, e exploredService, u exploredParts) {
 	e.ask(ctx, "DELETE", u.path+u.query, nil)
 }

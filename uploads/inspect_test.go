@@ -251,20 +251,28 @@ func TestErrorOfApplicationIsNotChanged(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// Both ways of uploading return the error with the name of the file, at the same time.
+	// Upload two files in two ways, all at the same time.
+	names := []string{"a.pdf", "b.pdf"}
+	storeErrs := make([]error, len(names))
+	statuses := make([]int, len(names))
 	var calls sync.WaitGroup
-	for _, name := range []string{"a.pdf", "b.pdf"} {
+	for i, name := range names {
 		calls.Go(func() {
-			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: name})
-			uploadErr, ok := err.(*uploads.Error)
-			require.True(t, ok)
-			require.Equal(t, name, uploadErr.Name)
+			_, storeErrs[i] = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(pdf), Name: name})
 		})
 		calls.Go(func() {
-			require.Equal(t, http.StatusTeapot, sendForm(t, s, "file-of-"+name))
+			statuses[i] = sendForm(t, s, "file-of-"+name)
 		})
 	}
 	calls.Wait()
+
+	// Each upload fails with the error of Inspect, to which Store adds the name of the file.
+	for i, name := range names {
+		uploadErr, ok := storeErrs[i].(*uploads.Error)
+		require.True(t, ok)
+		require.Equal(t, name, uploadErr.Name)
+		require.Equal(t, http.StatusTeapot, statuses[i])
+	}
 
 	// The error of the application is as it was.
 	require.Equal(t, original, *unwanted)

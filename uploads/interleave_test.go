@@ -211,13 +211,15 @@ func TestExploredFinishAndFinish(t *testing.T) {
 	})
 }
 
-// A user deletes the file of a ticket while the client finishes the ticket a second time. The file does not come back.
+// A user deletes the file of a ticket while the client finishes the ticket a second time. The file does not come back,
+// whatever the order of their requests to the store.
 func TestExploredFinishAgainAndDelete(t *testing.T) {
 	inEachOrderOfRequests(t, func(e *exploredSite) {
 		ticket := e.signAndSend(content(6000))
 		f, err := e.unscheduled.service.Finish(e.Context(), ticket.Token, uploads.User{ID: alice})
 		require.NoError(e, err)
 
+		// Two processes make these calls at the same time.
 		e.runConcurrently("finishes", func(p *process) string { return p.finish(ticket) })
 		removal := e.runConcurrently("removes", func(p *process) string { return p.delete(f.Key) })
 		e.afterEachOrder(func() {
@@ -540,8 +542,8 @@ func (e *exploredSite) afterEachOrderOfKilled(again func()) {
 	})
 }
 
-// Finish and Cancel are killed, and then Cancel is called again while Sweep counts the file. Whatever that Sweep
-// counts, the next one corrects it.
+// Finish was killed before it counted its file, and Cancel before it removed that file. Then Cancel is called again
+// while Sweep counts the file. Whatever that Sweep counts, the next one corrects it.
 func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 	inEachOrderOfRequestsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		// Finish is killed at the call that counts the file, and Cancel at the call that removes it.
@@ -553,16 +555,22 @@ func TestExploredCancelAndSweepAfterAKill(t *testing.T) {
 		e.runKilled(removingCall, func(p *process) { p.cancel(ticket) })
 		e.requireUncounted()
 
-		// The reservation ends ten minutes after Cancel, during the calls below.
+		// The reservation ends ten minutes after Cancel. That is during the calls below, because a minute may pass
+		// between any two requests.
 		time.Sleep(10*time.Minute - 30*time.Second)
 		e.Tick(time.Minute)
+
+		// One process cancels again, and another one sweeps at the same time.
 		e.runConcurrently("cancels", func(p *process) string { return p.cancel(ticket) })
 		e.runConcurrently("sweeps", (*process).sweep)
+
+		// The client cancels once more. After the next Sweep, the count is exact.
 		e.afterEachOrderOfKilled(func() { e.unscheduled.cancel(ticket) })
 	})
 }
 
-// Recount and Store at the same time count the file once.
+// If Recount and Store run at the same time, the file is counted once, whatever the order of their requests to the
+// store.
 func TestExploredRecountAndStore(t *testing.T) {
 	inEachOrderOfRequests(t, func(e *exploredSite) {
 		e.runConcurrently("stores", func(p *process) string { return tryToStore(t, p, content(3000)) })

@@ -134,7 +134,8 @@ func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (
 func TestSweepLeavesClaimedPieces(t *testing.T) {
 	clk := &clock{}
 	drv := memstore.NewDriver(memstore.Config{Now: clk.Now})
-	// newServiceBefore returns a service that calls run before each of the given calls to the store.
+
+	// newServiceBefore returns a service that calls run before each call of this name to the store.
 	newServiceBefore := func(call string, run func() error) *uploads.Service {
 		layer := driver.WithLayer(func(d driver.Driver) driver.Driver {
 			return driver.Intercept(d, func(ctx context.Context, current string, next func(context.Context) error) error {
@@ -156,7 +157,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.ErrorIs(t, err, storage.Unavailable)
 	clk.Advance(61 * time.Minute)
 
-	// This client waits before it joins the pieces, until Sweep has ended.
+	// This client waits before it joins the pieces, until the gate opens.
 	joining := newGate()
 	client := newServiceBefore("Compose", func() error {
 		joining.wait()
@@ -178,7 +179,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, report.Uploads)
 
-	// The client joins the pieces.
+	// After the Sweep, the client joins the pieces.
 	joining.open()
 	require.NoError(t, <-putErr)
 }

@@ -406,7 +406,7 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// All bytes arrive, and the record fails.
+	// Begin an upload.
 	w := request(s, "POST", "/tus/", "", "Tus-Resumable", "1.0.0", "Upload-Length", strconv.Itoa(len(pdf)))
 	require.Equal(t, http.StatusCreated, w.Code, w.Body)
 	location := w.Header().Get("Location")
@@ -416,14 +416,17 @@ func TestSweepKeepsStoredBytesWithoutRecord(t *testing.T) {
 			"Content-Type", "application/offset+octet-stream",
 			"Upload-Offset", offset)
 	}
+
+	// All bytes arrive, but the record cannot be created.
 	require.Equal(t, http.StatusServiceUnavailable, patch("0", pdf).Code)
 
+	// Sweep removes nothing, although the bytes are older than Config.Grace.
 	const longerThanGrace = 25 * time.Hour
 	now = now.Add(longerThanGrace)
 	_, err = s.Sweep(t.Context())
 	require.NoError(t, err)
 
-	// The client asks again, and the record is created.
+	// The records work again. The client asks for the offset, and sends an empty PATCH, which creates the record.
 	records.failed = false
 	w = request(s, "HEAD", location, "", "Tus-Resumable", "1.0.0")
 	w = patch(w.Header().Get("Upload-Offset"), "")

@@ -185,15 +185,15 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	malloUpload := begin(mallo)
 	aliceUpload := begin(alice)
 
-	// The process is killed when it stores Mallo's object. The Puts before it store the user and the claim on the
-	// upload.
+	// The process is killed when it stores Mallo's object, with its third Put. The first two store the user and the
+	// claim on the upload.
 	const objectPut = 3
 	s.killAtPut(objectPut)
 	killed := s.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
 	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
-	s.beforeCall = func(string) error { return nil }
 
-	// Alice's upload makes the file.
+	// Alice's upload makes the file in another process, whose calls do not fail.
+	s.beforeCall = func(string) error { return nil }
 	sent := s.tusAs(alice, "PATCH", aliceUpload, data, "Upload-Offset", "0")
 	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))
 	require.Equal(t, []string{alice}, s.storedUsers)
@@ -201,8 +201,9 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	// When the claim of the dead process has ended, Mallo aborts his upload, which has not expired.
 	s.clock.Advance(uploads.DefaultTTL / 2)
 	aborted := s.tusAs(mallo, "DELETE", malloUpload, nil)
-
 	require.Equal(t, http.StatusNoContent, aborted.StatusCode, string(aborted.body))
+
+	// The file stays, and Config.Stored was called only for Alice.
 	require.Equal(t, []string{alice}, s.storedUsers)
 	s.requireStored(sharedKey, data)
 }

@@ -63,8 +63,8 @@ func (o *outage) stop() (seen int) {
 	return o.seen
 }
 
-// If the store fails while a request completes an upload, the client can complete it with the next request at once.
-// That request does not wait until the claim of the failed one on the upload ends.
+// If the store fails while a request completes an upload, the client can complete it after the outage with the next
+// request at once. That request does not wait until the claim of the failed one on the upload ends.
 func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	outages := []struct {
 		name     string
@@ -81,22 +81,24 @@ func TestStoreFailureKeepsNobodyWaiting(t *testing.T) {
 	for _, upload := range append(uploadsByContent(), uploadsByName()...) {
 		for _, tt := range outages {
 			t.Run(upload.name+", "+tt.name, func(t *testing.T) {
-				// The outage begins at call 1, 2 and so on, until an upload ends before that call.
+				// In the nth run, the outage begins at the nth call to the store. The last run has no such call.
 				const mostCalls = 60
-				first := 1
-				for uploadDuringOutage(t, upload, &outage{calls: tt.calls, executed: tt.executed}, first) {
-					first++
-					require.Less(t, first, mostCalls, "calls without end")
+				firstCall := 1
+				for requireQuickEndAfterOutage(t, upload, &outage{calls: tt.calls, executed: tt.executed}, firstCall) {
+					firstCall++
+					require.Less(t, firstCall, mostCalls, "calls without end")
 				}
 			})
 		}
 	}
 }
 
-// uploadDuringOutage begins an upload, sends the rest during an outage that begins with the given call, and completes
-// the upload after the outage. It requires that this takes no time. It returns false if the upload ends before the
-// outage.
-func uploadDuringOutage(t *testing.T, upload interruptedUpload, outage *outage, firstCall int) (failed bool) {
+// requireQuickEndAfterOutage begins an upload, sends the rest during an outage that begins with the given call, and
+// completes the upload after the outage. It requires that this takes no time. It returns false if the upload ends
+// before the outage.
+func requireQuickEndAfterOutage(
+	t *testing.T, upload interruptedUpload, outage *outage, firstCall int,
+) (failed bool) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New(

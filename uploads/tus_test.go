@@ -674,7 +674,8 @@ func TestTusKeepsBytesBeforeCut(t *testing.T) {
 		s.breakConnection(location, data, firstCut)
 		require.LessOrEqual(t, s.offset(location), int64(firstCut))
 
-		// The next one breaks in the eleventh part. The client tries again until the server has stored some bytes.
+		// The next one breaks in the eleventh part. The client sends these bytes again until the server has stored
+		// some.
 		const secondCut = 10*part + 10_000
 		start := s.breakConnection(location, data, secondCut)
 		require.Eventually(t, func() bool {
