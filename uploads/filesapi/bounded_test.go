@@ -37,15 +37,15 @@ func TestStoreConfigLargestMaxSize(t *testing.T) {
 	}
 }
 
-// MaxSize limits the total size of the parts of a file, whichever kind of body a part has.
+// MaxSize limits the total size of the four parts of a file, whichever kind of body a part has.
 func TestMaxSizeOfParts(t *testing.T) {
 	const maxSize = 10
 	tests := []struct {
 		name     string
 		stored   map[int]int // sizes of the parts that were sent before, by number
-		part     int
-		size     int
-		wantFits bool
+		part     int         // number of the part that is sent
+		size     int         // its size
+		wantFits bool        // whether it is stored
 	}{
 		{name: "larger than MaxSize alone", part: 1, size: 11, wantFits: false},
 		{name: "as large as MaxSize alone", part: 1, size: 10, wantFits: true},
@@ -154,7 +154,8 @@ func TestMaxSizeOfPartsThatGrow(t *testing.T) {
 	requireRecordsMatchObjects(t, f.bucket, f.records)
 }
 
-// UploadPart does not list the other parts if its own part has at most its share of MaxSize, so it makes fewer requests.
+// UploadPart does not list the other parts if its own part has at most its share of MaxSize, so it makes fewer
+// requests.
 func TestMaxSizeOfPartWithinShare(t *testing.T) {
 	const (
 		count   = 10  // parts

@@ -291,7 +291,8 @@ func TestStoreFaultAtEachCall(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						t.Parallel()
 
-						// Let call 1, 2 and so on fail, until an operation makes fewer calls.
+						// Let call 1, 2 and so on fail, until an operation makes fewer calls. failAtCall checks the
+						// files and records after each failure.
 						call := 1
 						for op.failAtCall(t, place.open, failure, call, retry) {
 							call++
