@@ -243,19 +243,19 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(1000)))
 
-			// The object of the first piece is replaced while the second one is stored.
+			// The object of the first piece is replaced while the second one is stored. Both then exceed the allowance.
+			const mostOfAllowance = allowedBytes - 1000
 			p := acct.startProcess(interruption.beforeCall(func() {
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {
 					require.NoError(t, err)
 					isFirstPiece := strings.HasSuffix(entry.Key, "/00001")
 					if isFirstPiece {
-						_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(9000)))
+						_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(mostOfAllowance)))
 						require.NoError(t, err)
 					}
 				}
 			}))
-
-			_ = putPiece(p, 2, content(9000))
+			_ = putPiece(p, 2, content(mostOfAllowance))
 			acct.requireWithinAllowance(other, "at call %d", call)
 
 			// The client sends the first piece again, unless the file is complete already.
@@ -279,7 +279,7 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 
 	// In the nth run, the other calls run just before the nth call of Delete to the store.
 	for call, interruption := range acct.interruptEachCall() {
-		// A process stores a file of two pieces, and is killed at its last call, which counts the file.
+		// A process makes a file of two pieces, and is killed at its last call, which counts the file.
 		const countingCall = 12
 		other := acct.startProcess()
 		require.NoError(t, putPiece(other, 1, content(1000)))
@@ -288,7 +288,7 @@ func TestAllowanceOfPiecesRemovedDuringNextUpload(t *testing.T) {
 		keys, _ := acct.files()
 		require.Len(t, keys, 1)
 
-		// The upload expires, and a Sweep fails when it begins to remove the upload.
+		// The upload expires, and a Sweep fails when it begins to remove the upload. Its token is then free again.
 		acct.clock.Advance(2 * uploads.DefaultTTL)
 		sweeper := acct.startProcess(denyRemovals)
 		_, err := sweeper.service.Sweep(t.Context())

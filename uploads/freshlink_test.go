@@ -62,9 +62,10 @@ func TestCompleteAgainReturnsLocationOfApplication(t *testing.T) {
 					Key:        "{user}/{random}{ext}",
 					Stored:     setLocation,
 				})
+				// Send a file. completeAgain repeats the last request, and returns the location in the response.
 				completeAgain := tt.complete(s)
 				require.Equal(t, "https://app.example/file", completeAgain())
-				require.Equal(t, "https://app.example/file", completeAgain())
+				require.Equal(t, "https://app.example/file", completeAgain(), "at the next request")
 			})
 		})
 	}

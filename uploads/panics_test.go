@@ -138,6 +138,7 @@ func (panickingBody) Close() error             { return nil }
 // A panic of the body of a request reaches the HTTP server, and leaks nothing of the request.
 func TestPanicOfBodyReachesServer(t *testing.T) {
 	s := newUnservedSite(t, memstore.New(), uploads.Config{})
+
 	// serve calls the handler itself, because an HTTP server would recover from the panic.
 	serve := func(method, path string, body io.Reader, h headers) http.Header {
 		r := httptest.NewRequestWithContext(t.Context(), method, path, body)

@@ -270,6 +270,7 @@ func TestRecordsOfFormHaveBytes(t *testing.T) {
 	records.lost = false
 	ids, _, err := records.IDs(t.Context(), "", 10)
 	require.NoError(t, err)
+	require.NotEmpty(t, ids)
 	for _, id := range ids {
 		f, err := records.Record(t.Context(), id)
 		require.NoError(t, err)
@@ -505,18 +506,19 @@ func TestStoreOfExpiringFileHasNoRecord(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// A Sweep runs before the record is stored, and removes the file.
+	// A Sweep runs just before the store writes the record, and removes the file.
 	drv.sweep = func() {
 		report, err := s.Sweep(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, report.Expired)
 	}
 
-	// The body ends only after the file's lifetime.
+	// When the body ends, the lifetime of the file has passed.
 	passLifetime := slowEnd(func() {
 		now = now.Add(2 * lifetime)
 	})
 
+	// Store fails, and leaves nothing.
 	_, err = s.Store(t.Context(), uploads.Upload{
 		Body:   io.MultiReader(strings.NewReader("x"), passLifetime),
 		Name:   "a",

@@ -72,6 +72,7 @@ func TestFinishedFileIsNotReplaced(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Finish the first file, send the later file with the same ticket, and finish again.
 			bucket := openMemory(t)
 			s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 			requireFinishedFileStays(t, s, bucket, first, tt.laterFile)

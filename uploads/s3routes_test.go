@@ -726,7 +726,7 @@ func TestS3RefusesForms(t *testing.T) {
 		const longText = 1 << 17 // longer than any header or field may be
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(maxSize)})
 
-		// A file that is too large ends its upload, so each form has a URL of its own.
+		// post sends a form to a URL of its own, because a file that is too large ends its upload.
 		type sentForm struct {
 			body        []byte
 			contentType string

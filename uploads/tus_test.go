@@ -282,6 +282,7 @@ func TestTusRefuses(t *testing.T) {
 		headers headers
 		want    string // status, code and field of the refusal
 	}{
+		// Requests that create an upload.
 		{
 			name:    "no version",
 			user:    alice,
@@ -380,6 +381,8 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Length": "1", "Upload-Metadata": "a YQ==,,"},
 			want:    "400 invalid_value Upload-Metadata",
 		},
+
+		// Requests that join pieces.
 		{
 			name:    "unknown concatenation",
 			user:    alice,
@@ -412,6 +415,8 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Concat": "final;http://x/../../etc"},
 			want:    "400 invalid_value Upload-Concat",
 		},
+
+		// A creation with too many bytes, and unknown methods.
 		{
 			name:    "more bytes than the length, at creation",
 			user:    alice,
@@ -423,6 +428,8 @@ func TestTusRefuses(t *testing.T) {
 		},
 		{name: "an unknown method", user: alice, method: "PUT", address: "/tus/", want: "405 invalid_request method"},
 		{name: "an unknown method for an upload", user: alice, method: "GET", address: open, want: "405 invalid_request method"},
+
+		// Uploads that do not exist, or that are of another user.
 		{
 			name:    "an unknown upload",
 			user:    alice,
@@ -451,6 +458,8 @@ func TestTusRefuses(t *testing.T) {
 			want:    "404 not_found uploadId",
 		},
 		{name: "termination by another user", user: mallo, method: "DELETE", address: open, want: "404 not_found uploadId"},
+
+		// Bytes for an upload of 10 bytes, of which three have arrived.
 		{
 			name:    "another content type",
 			user:    alice,
@@ -505,6 +514,8 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Offset": "3", "Upload-Length": "11", "Content-Type": stream},
 			want:    "400 invalid_value Upload-Length",
 		},
+
+		// Bytes for the upload whose length is not known.
 		{
 			name:    "a length that is too small",
 			user:    alice,
@@ -532,6 +543,8 @@ func TestTusRefuses(t *testing.T) {
 			headers: headers{"Upload-Offset": "3", "Content-Type": stream},
 			want:    "413 too_large Content-Length",
 		},
+
+		// Checksums, and an unknown route.
 		{
 			name:    "unknown checksum",
 			user:    alice,
