@@ -334,6 +334,17 @@ func partFormWith(name, content string) []formField {
 
 // The handler refuses a malformed form of a part, and names the field and the code of its fault.
 func TestHandlerRefusesParts(t *testing.T) {
+	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
+		t.Run(path, func(t *testing.T) {
+			f := newMemoryFixture(t, filesapi.StoreConfig{})
+			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: maxFormUpload})
+			api.requireRefusesForms(t, path, badPartForms())
+		})
+	}
+}
+
+// badPartForms returns malformed forms of a part.
+func badPartForms() []badForm {
 	var forms []badForm
 	addInvalid := func(name, field string, fields []formField) {
 		forms = append(forms, badForm{name: name, fields: fields, status: badRequest, field: field, code: uploads.InvalidValue})
@@ -388,14 +399,7 @@ func TestHandlerRefusesParts(t *testing.T) {
 	longNames := append([]formField{newField("originalFileName", emoji)}, partForm("originalFileName", "file")...)
 	longNames = append(longNames, newFileField("file", emoji, "x"))
 	addTooLarge("a name of 10,000 emoji, twice", "originalFileName", longNames)
-
-	for _, path := range []string{"/files/parts", "/temp-files/parts"} {
-		t.Run(path, func(t *testing.T) {
-			f := newMemoryFixture(t, filesapi.StoreConfig{})
-			api := newAPI(t, f, filesapi.HandlerConfig{MaxUploadSize: 1 << 20})
-			api.requireRefusesForms(t, path, forms)
-		})
-	}
+	return forms
 }
 
 // The handler refuses uploads whose body is not a multipart form.
