@@ -115,12 +115,13 @@ func TestDraftUpload(t *testing.T) {
 // If the handler knows the client's version of the IETF draft, it sends the address of the upload in an early response,
 // before the bytes have arrived.
 func TestDraftSendsAddressEarly(t *testing.T) {
+	const wantUsual = "200 complete=?1 offset=4"
 	tests := []struct {
 		name          string
-		version       string // Upload-Draft-Interop-Version in the request
-		wantAnnounced string // Upload-Draft-Interop-Version in the early response
-		completion    []string
-		want          string
+		version       string   // Upload-Draft-Interop-Version in the request
+		wantAnnounced string   // Upload-Draft-Interop-Version in the early response
+		moreHeaders   []string // names and values of further headers in the request
+		want          string   // status and headers of the last response; "" means wantUsual
 	}{
 		{name: "version 4", version: "4", wantAnnounced: "4"},
 		{name: "version 5", version: "5", wantAnnounced: "5"},
@@ -134,7 +135,7 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 			name:          "version 3",
 			version:       "3",
 			wantAnnounced: "3",
-			completion:    []string{"Upload-Complete", "", "Upload-Incomplete", "?0"},
+			moreHeaders:   []string{"Upload-Complete", "", "Upload-Incomplete", "?0"},
 			want:          "200 incomplete=?0 offset=4",
 		},
 	}
@@ -145,9 +146,9 @@ func TestDraftSendsAddressEarly(t *testing.T) {
 
 			// The client sends the bytes only after the early response.
 			body := io.MultiReader(eofAfter(early.came), strings.NewReader("text"))
-			h := append([]string{"Upload-Draft-Interop-Version", tt.version, "Content-Type", "text/plain"}, tt.completion...)
+			h := append([]string{"Upload-Draft-Interop-Version", tt.version, "Content-Type", "text/plain"}, tt.moreHeaders...)
 			resp := s.draftFrom(ctx, "POST", "/tus/", body, h...)
-			require.Equal(t, cmp.Or(tt.want, "200 complete=?1 offset=4"), resp.draftSummary(), string(resp.body))
+			require.Equal(t, cmp.Or(tt.want, wantUsual), resp.draftSummary(), string(resp.body))
 
 			require.Equal(t, resp.Header.Get("Location"), early.header.Get("Location"))
 			require.Equal(t, tt.wantAnnounced, early.header.Get("Upload-Draft-Interop-Version"))

@@ -358,6 +358,7 @@ func TestKilledServerLosesNoJudgedFile(t *testing.T) {
 		for _, upload := range uploadsByContent() {
 			for _, afterCall := range []bool{killBefore, killAfter} {
 				t.Run(fmt.Sprintf("%s, %s, after the call: %v", store.name, upload.name, afterCall), func(t *testing.T) {
+					// Kill the server at call 1, 2 and so on, until an upload ends before that call.
 					for _, killer := range killAtEachCall(t, afterCall) {
 						requireSurvivesKill(t, store.newDriver(t), upload, killer)
 					}
@@ -490,9 +491,9 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 	large := content(part + 5000)
 	tests := []struct {
 		name    string
-		send    func(s, victim *sessionSite, data []byte) (address string)
+		send    func(s, victim *sessionSite, data []byte) (address string) // begins at s, and completes at victim
 		data    []byte
-		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error
+		inspect func(context.Context, *uploads.File, *storage.ReaderAt) error // Config.Inspect
 	}{
 		{name: "parts", send: completeAtKilledSite, data: large},
 		{name: "parts, inspected", send: completeAtKilledSite, data: large, inspect: accept},
@@ -512,11 +513,13 @@ func TestKilledServerUploadIsNotAborted(t *testing.T) {
 					drv := memstore.NewDriver(memstore.Config{})
 					s := newSessionSite(t, engine.New(drv), c)
 
-					// The server is killed while it completes the upload, and then its claim ends.
+					// The server is killed while it completes the upload.
 					address := tt.send(s, newKilledSite(t, drv, killer, c), tt.data)
 					if !killer.hasKilled() {
-						break
+						break // the completion made fewer calls
 					}
+
+					// Its claim on the upload ends.
 					s.clock.Advance(3 * time.Minute)
 
 					// The client aborts the upload. If that succeeds, nothing is left.

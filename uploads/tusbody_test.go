@@ -31,18 +31,23 @@ func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *a
 	return answers
 }
 
+// maxDelay is longer than a response takes that does not wait for the rest of a body.
+const maxDelay = 4 * time.Second
+
 // If a request must end because another one continues its upload, its client gets the response at once, although it
 // still sends.
 func TestTusRefusesBeforeTheBodyEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSynctestSite(t, memstore.New(), uploads.Config{})
 		location := s.create("Upload-Length", "1000")
+
+		// A client sends 300 bytes, and then nothing.
 		answers, start := s.stallAfter(location, content(300))
 
 		// HEAD asks for the offset, as a client that continues does.
 		require.EqualValues(t, 300, s.offset(location))
 		require.Equal(t, "423 locked Upload-Offset", (<-answers).refusal(t))
-		require.Less(t, time.Since(start), 4*time.Second)
+		require.Less(t, time.Since(start), maxDelay)
 		s.requireContinues(location, 300)
 	})
 }
@@ -55,13 +60,15 @@ func TestTusStopsBeforeTheBodyEnds(t *testing.T) {
 		defer cancel()
 		server := s.serveOnPipes(ctx)
 		location := s.create("Upload-Length", "1000")
+
+		// A client sends 300 bytes, and then nothing.
 		answers, start := s.stallAfter(location, content(300))
 
 		// The server stops.
 		cancel()
 		require.NoError(t, server.Shutdown(t.Context()))
 		require.Equal(t, "503 interrupted file", (<-answers).refusal(t))
-		require.Less(t, time.Since(start), 4*time.Second)
+		require.Less(t, time.Since(start), maxDelay)
 
 		// The upload continues at the next server.
 		s.serveOnPipes(context.Background())
@@ -76,7 +83,7 @@ func TestTusRefusesTooManyBytesBeforeTheBodyEnds(t *testing.T) {
 		location := s.create("Upload-Length", "1000")
 		answers, start := s.stallAfter(location, content(1001))
 		require.Equal(t, "413 too_large body", (<-answers).refusal(t))
-		require.Less(t, time.Since(start), 4*time.Second)
+		require.Less(t, time.Since(start), maxDelay)
 		s.requireContinues(location, 0)
 	})
 }
