@@ -162,8 +162,8 @@ func TestInspectServerUnreachable(t *testing.T) {
 func TestInspectEndsWithContext(t *testing.T) {
 	tests := []struct {
 		name string
-		scan func(c *client, cancel func()) // the server's part; cancel ends the context
-		ping func(c *client, cancel func()) // nil means "PONG"
+		scan func(c *client, cancel func()) // what the server does for a scan; cancel ends the context
+		ping func(c *client, cancel func()) // what the server does for a PING; nil means "PONG"
 	}{
 		{
 			name: "before the stream ends",

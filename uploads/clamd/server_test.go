@@ -200,7 +200,7 @@ func requireNamelessRefusal(t *testing.T, err error, found string) {
 
 // Inspect turns each possible reply of clamd into success, a refusal or an error.
 func TestInspectReplies(t *testing.T) {
-	none := func(*client) {}
+	none := func(*client) {} // clamd closes the connection
 	const soon = 50 * time.Millisecond
 	gaveUp := make(chan struct{}) // gets a value when a client has given up a scan
 	tests := []struct {
@@ -213,6 +213,7 @@ func TestInspectReplies(t *testing.T) {
 		wantAccepted bool          // whether the file passes with IfDown: Accept
 		wantFound    string        // signature that OnFound gets
 	}{
+		// Valid replies.
 		{name: "clean", want: errNone, scan: replies("stream: OK\x00")},
 		{
 			name: "clean, byte by byte",
@@ -251,6 +252,8 @@ func TestInspectReplies(t *testing.T) {
 			wantFound: "Heuristics.Limits.Exceeded.MaxFiles",
 			scan:      replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
 		},
+
+		// Content that is too large for clamd.
 		{
 			name: "above StreamMaxLength",
 			want: uploads.TooLarge,
@@ -265,6 +268,8 @@ func TestInspectReplies(t *testing.T) {
 				c.say("INSTREAM size limit exceeded. ERROR\x00")
 			},
 		},
+
+		// No reply to the whole content.
 		{
 			name: "clean, before the stream ends",
 			size: 8 << 20,
@@ -305,6 +310,8 @@ func TestInspectReplies(t *testing.T) {
 			},
 		},
 		{name: "closes after the command", size: 8 << 20, want: storage.Unavailable, scan: none},
+
+		// Replies that are not valid.
 		{name: "a reply without an end", want: storage.Unavailable, scan: replies("stream: OK")},
 		{
 			name:    "a reply that ends in a line break",
@@ -329,6 +336,7 @@ func TestInspectReplies(t *testing.T) {
 		{name: "an endless reply", want: storage.Unavailable, scan: replies(strings.Repeat("stream: OK", 1000))},
 		{name: "HTTP", want: storage.Unavailable, scan: replies("HTTP/1.1 400 Bad Request\r\n\r\n\x00")},
 
+		// clamd does not answer PING either, or was not asked.
 		{name: "down: closes", want: storage.Unavailable, wantAccepted: true, scan: none, ping: none},
 		{
 			name:         "down: does not reply",
