@@ -309,6 +309,8 @@ func TestBookCountsRemovalOnce(t *testing.T) {
 		require.False(t, removalA.Joined)
 		return bookA, bookB, removalA
 	}
+
+	// requireReserved requires that the ledger counts no file, and has these bytes as reserved.
 	requireReserved := func(t *testing.T, book *ledger.Book, reservedBytes int64) {
 		t.Helper()
 		current, err := book.Read(t.Context(), user)
