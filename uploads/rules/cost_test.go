@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Inspection takes time in proportion to the size of the file, even if the file repeats what the inspector searches for.
+// Inspection takes time in proportion to the size of the file, even if the file repeats what the inspector searches
+// for.
 func TestInspectTakesTimeInProportion(t *testing.T) {
 	testserver.Slow(t)
 	const (
@@ -28,12 +29,14 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 	)
 
 	// repeat returns a function that makes content of about n bytes: the unit again and again, between the prefix and
-	// the suffix. style does so for a style sheet of an SVG.
+	// the suffix.
 	repeat := func(prefix, unit, suffix string) func(n int) string {
 		return func(n int) string {
 			return prefix + strings.Repeat(unit, (n-len(prefix)-len(suffix))/len(unit)) + suffix
 		}
 	}
+
+	// style does so for a style sheet of an SVG.
 	style := func(unit string) func(n int) string { return repeat(page+"<style>", unit, "</style></svg>") }
 	chunk := func(name string) string { return name + "\x00\x00\x00\x00" }
 
@@ -61,7 +64,8 @@ func TestInspectTakesTimeInProportion(t *testing.T) {
 		{
 			name: "SVG: elements in elements",
 			newContent: func(n int) string {
-				return page + strings.Repeat("<g>", n/7-7) + strings.Repeat("</g>", n/7-7) + "</svg>"
+				depth := n/len("<g></g>") - 7
+				return page + strings.Repeat("<g>", depth) + strings.Repeat("</g>", depth) + "</svg>"
 			},
 		},
 		{
