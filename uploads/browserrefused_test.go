@@ -49,10 +49,13 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			site := newBrowserSite(t, browserStores[0], uploads.Config{})
+			memory := browserStores[0]
+			site := newBrowserSite(t, memory, uploads.Config{})
 			if tt.store != nil {
 				tt.store(site)
 			}
+
+			// The other host is that of the endpoint, if that is not the page's own, or else that of the store.
 			endpoint := "/uploads"
 			otherHost := site.stored
 			if tt.endpoint != nil {
@@ -60,6 +63,7 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 				otherHost = strings.TrimSuffix(endpoint, "/uploads")
 			}
 
+			// The page uploads a file.
 			path := filepath.Join(t.TempDir(), "a.bin")
 			require.NoError(t, os.WriteFile(path, make([]byte, browserFileSize), 0o600))
 			tab := b.open(t, site.url, "")
@@ -68,6 +72,7 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 			tab.evaluate(fmt.Sprintf("void window.begin('ours', { retries: 0, concurrency: 1, endpoint: %q })", endpoint))
 			message, _, _ := strings.Cut(tab.result().Error, "\n")
 
+			// The first line of the error names both hosts.
 			names := strings.NewReplacer(
 				"SITE", strings.TrimSuffix(site.url, "/"),
 				"HOST", strings.TrimPrefix(otherHost, "http://"),

@@ -117,7 +117,7 @@ func TestFinishAtOnceMakesOneFile(t *testing.T) {
 func TestFinishDuringAnotherFinish(t *testing.T) {
 	// The bucket calls beforeCopy just before it copies an object.
 	var beforeCopy func()
-	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	bucket := openMemory(t, driver.WithLayer(callOnceBefore("Copy", &beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestFinishDuringAnotherFinish(t *testing.T) {
 func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	// The bucket calls beforeCopy just before it copies an object.
 	var beforeCopy func()
-	bucket := openMemory(t, driver.WithLayer(callBeforeCopy(&beforeCopy)))
+	bucket := openMemory(t, driver.WithLayer(callOnceBefore("Copy", &beforeCopy)))
 	s := newService(t, bucket, uploads.Config{Key: keyOfUser})
 	ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(newPNG()))}, user42)
 	require.NoError(t, err)
@@ -153,11 +153,11 @@ func TestFinishWhileSenderReplacesFile(t *testing.T) {
 	require.Equal(t, uploads.Damaged, uploads.CodeOf(err), "%v", err)
 }
 
-// callBeforeCopy returns a layer that calls *f before the next Copy, and sets it to nil.
-func callBeforeCopy(f *func()) driver.Layer {
+// callOnceBefore returns a layer that calls *f before the next call of this name to the store, and sets it to nil.
+func callOnceBefore(name string, f *func()) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-			if call == "Copy" && *f != nil {
+			if call == name && *f != nil {
 				act := *f
 				*f = nil
 				act()

@@ -23,7 +23,8 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 	const connections = 100
 	const maxHeld = 8 * memory
 	for _, way := range slowWays {
-		if way.name == "the draft" { // by which the service must hold the bytes
+		// The bytes of a draft are not limited like this, because the service must hold them.
+		if way.name == "the draft" {
 			continue
 		}
 		t.Run(way.name, func(t *testing.T) {
@@ -35,7 +36,8 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 					MemoryLimit: memory,
 				})
 
-				// The slow user sends the start of each body, and then nothing until done is closed.
+				// The slow user sends the start of each body, and then nothing until done is closed. Each body is a
+				// form, which the other ways take as any bytes.
 				startOfForm := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
 				done := make(chan struct{})
 				var senders sync.WaitGroup
@@ -46,7 +48,9 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 						_, _ = s.try(t.Context(), "slow", method, address, body, h)
 					})
 				}
-				synctest.Wait() // until all senders wait
+				synctest.Wait()
+
+				// The service holds bytes of the slow user, but not too many.
 				require.NotZero(t, s.handler.BodiesUsed())
 				require.LessOrEqual(t, s.handler.BodiesUsed(), int64(maxHeld))
 

@@ -96,11 +96,14 @@ func TestTusMemoryOfStalledClient(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSynctestSite(t, memstore.New(), uploads.Config{})
 				// Memory suffices for one part and a half, so not for two uploads.
+				s := newSynctestSite(t, memstore.New(), uploads.Config{})
 				s.handler.SetBasePart(partSize)
 				s.handler.SetMemory(partSize + partSize/2)
-				s.handler.SetPace(10*time.Millisecond, 200*time.Millisecond, time.Minute)
+
+				// The service stores what has arrived after 200 ms, and would end a silent client after a minute.
+				const tick, checkpoint, idle = 10 * time.Millisecond, 200 * time.Millisecond, time.Minute
+				s.handler.SetPace(tick, checkpoint, idle)
 				data := content(partSize + 1000)
 				slow := s.create("Upload-Length", size(data), "Upload-Metadata", filenameMetadata("slow"))
 

@@ -56,7 +56,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	inspecting := make(chan struct{})
 	states := &panickingStates{States: uploads.BucketStates(bucket)}
 
-	// While Inspect runs, the next read of the state of the upload panics.
+	// Inspect makes the next read of the state of the upload panic, and waits until its context ends.
 	service, err := uploads.New(bucket, uploads.Config{
 		States: states,
 		Inspect: func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) error {
@@ -68,7 +68,8 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// The service renews its claim for the first time during Inspect, and then waits for the end of the call.
+	// The service calls this function before each renewal of its claim. The first renewal, which reads the state,
+	// happens during Inspect, and a second one does not come.
 	renewals := 0
 	service.SetPulse(func(ctx context.Context) error {
 		renewals++
@@ -81,6 +82,7 @@ func TestPanicOfHeartbeatReachesCaller(t *testing.T) {
 		return ctx.Err()
 	})
 
+	// The panic of the renewal reaches the caller.
 	require.PanicsWithValue(t, "no database", func() {
 		_, _ = service.PutPiece(t.Context(), uploads.Piece{
 			Token:  "token",

@@ -124,17 +124,9 @@ func TestCompleteBesideOtherRequest(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// A layer of the store calls beforeListing once, before a request lists the parts.
+			// The bucket calls beforeListing once, just before it lists the parts.
 			var beforeListing func()
-			bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
-				return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-					if run := beforeListing; call == "ListParts" && run != nil {
-						beforeListing = nil
-						run()
-					}
-					return next(ctx)
-				})
-			}))
+			bucket := memstore.New(driver.WithLayer(callOnceBefore("ListParts", &beforeListing)))
 			s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true})
 			u := s.beginMultipart(map[string]any{"filename": "file"})
 			part := u.sendPart(1, []byte("text"))

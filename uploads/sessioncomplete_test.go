@@ -781,10 +781,13 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The faster request comes before call 1, 2 and so on of the slower one, until that makes fewer calls.
+			// In the nth run, the faster request comes just before the nth call of the slower one to the store. The last
+			// run has no such call.
 			const mostCalls = 80
 			for call := 1; ; call++ {
 				require.Less(t, call, mostCalls, "calls without end")
+
+				// The bucket sends the faster request.
 				var complete func() *answer
 				interruption := &interruption{}
 				bucket := memstore.New(driver.WithLayer(interruption.beforeCall(func() {
@@ -794,6 +797,7 @@ func TestCompleteEqualRequestIsFaster(t *testing.T) {
 				s := newSessionSite(t, bucket, uploads.Config{ProxyParts: true, Key: "{user}/{random}"})
 				complete = tt.begin(s)
 
+				// The slower request comes, and its calls are counted from here.
 				interruption.countTo(call)
 				slower := complete()
 				require.Equal(t, tt.want, slower.StatusCode, "call %d: %s", call, slower.body)
