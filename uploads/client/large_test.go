@@ -291,9 +291,11 @@ func TestUploadLargeReportsPartsThatWereNotSent(t *testing.T) {
 
 // UploadLarge ends with its context, and tells which parts are missing.
 func TestUploadLargeEndsWithItsContext(t *testing.T) {
+	// The context ends when the server gets the second of ten parts.
+	const canceledPart = 2
 	ctx, cancel := context.WithCancel(t.Context())
 	s := newServer(t, func(number int, _ http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
-		if number == 2 {
+		if number == canceledPart {
 			cancel()
 		}
 		return false
@@ -301,6 +303,7 @@ func TestUploadLargeEndsWithItsContext(t *testing.T) {
 	file := newLargeFile(content(10_000))
 	file.Concurrency = 1
 
+	// The last part was not sent.
 	_, err := s.client.UploadLarge(ctx, file)
 	require.ErrorIs(t, err, context.Canceled)
 	var incomplete *filesclient.Incomplete
