@@ -88,6 +88,7 @@ func TestTakeoverWaitEndsWithContext(t *testing.T) {
 // response to the creation of its record.
 func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 	runOnEachStore(t, func(t *testing.T, o opener) {
+		// Both parts were sent, and the last call has returned an error.
 		f := o.open(t, filesapi.StoreConfig{})
 		f.loseResponseOfCreate(t)
 
@@ -96,7 +97,7 @@ func TestTakeoverKeepsDeletedFileAway(t *testing.T) {
 		require.Len(t, ids, 1)
 		require.NoError(t, f.store.Delete(t.Context(), ids[0]))
 
-		// The repeated call does not make it again.
+		// The last part is sent again, and its call does not make the file again.
 		_, err := f.store.UploadPart(t.Context(), strings.NewReader("b"), part(2).of(2))
 		requireRefused(t, err, "token", uploads.Completed, storage.PreconditionFailed)
 		require.Empty(t, listIDs(t, f.store, uploads.Filter{}, 10))

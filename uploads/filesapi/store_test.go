@@ -150,13 +150,13 @@ func TestUploadRecordRefused(t *testing.T) {
 			f := newMemoryFixture(t, filesapi.StoreConfig{})
 
 			// The first creation of a record fails, and the store cannot read whether the record exists.
-			records := &blindRecords{&failingRecords{Records: f.records, n: 1, lost: tt.lost}}
+			const firstCall = 1
+			records := &blindRecords{&failingRecords{Records: f.records, n: firstCall, lost: tt.lost}}
 			s, err := filesapi.NewStore(f.bucket, records, filesapi.StoreConfig{})
 			require.NoError(t, err)
 
-			_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
-
 			// The error says whether the outcome is unknown, and the bytes stay only then.
+			_, err = s.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
 			requireRefused(t, err, "", uploads.StoreFailed, storage.Unavailable)
 			require.Equal(t, tt.lost, errors.Is(err, storage.OutcomeUnknown))
 			require.Len(t, keysUnder(t, f.bucket, "files/client/"), tt.wantKeys)
