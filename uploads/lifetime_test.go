@@ -124,6 +124,8 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 		},
 	})
 	require.NoError(t, err)
+
+	// Store a permanent file.
 	f, err := s.Store(t.Context(), uploads.Upload{
 		Body: strings.NewReader("content"),
 		Name: "a",
@@ -133,14 +135,14 @@ func TestRemoveKeptFileCounts(t *testing.T) {
 	usageBefore, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 
-	// A sweep that has read the file before the transaction still takes it for one that expires. It cannot remove it.
+	// A caller that has read the file before the transaction still takes it for one that expires. It cannot remove it.
 	f.Expires = time.Now()
 	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
 	usageAfter, err := s.Usage(t.Context(), "eva")
 	require.NoError(t, err)
 	require.Equal(t, usageBefore, usageAfter)
 
-	// The permanent file can be removed.
+	// A caller that knows the file as permanent can remove it.
 	f.Expires = time.Time{}
 	require.NoError(t, s.Remove(t.Context(), f))
 	usageAfter, err = s.Usage(t.Context(), "eva")
