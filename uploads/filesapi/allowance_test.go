@@ -18,12 +18,13 @@ import (
 
 // An upload fails if the user has no room left, until a file is removed.
 func TestAllowanceExceeded(t *testing.T) {
+	const allowedBytes = 1000
 	bucket := memstore.New()
 	service, err := uploads.New(bucket, uploads.Config{
 		Rules:   rules.Any(0),
 		Records: uploads.BucketRecords(bucket),
 		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
-			return uploads.Allowance{Bytes: 1000}, nil
+			return uploads.Allowance{Bytes: allowedBytes}, nil
 		},
 	})
 	require.NoError(t, err)
@@ -32,7 +33,7 @@ func TestAllowanceExceeded(t *testing.T) {
 	})
 	require.NoError(t, err)
 
-	// send uploads a file of this length.
+	// send uploads a file of this length, and returns what the response says.
 	send := func(bytes int) (status int, code uploads.Code, id string) {
 		body, contentType := newForm(t, []formField{newFileField("file", "a.txt", strings.Repeat("x", bytes))})
 		r := httptest.NewRequest(http.MethodPost, "/files", body)
@@ -48,15 +49,15 @@ func TestAllowanceExceeded(t *testing.T) {
 	}
 
 	// The first file leaves too little room for the second.
-	status, _, id := send(700)
+	const moreThanHalf = allowedBytes/2 + 200
+	status, _, id := send(moreThanHalf)
 	require.Equal(t, http.StatusCreated, status)
-
-	status, code, _ := send(700)
+	status, code, _ := send(moreThanHalf)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status)
 	require.Equal(t, uploads.OverAllowance, code)
 
 	// After its removal, there is room again.
 	require.NoError(t, service.Remove(t.Context(), &uploads.File{ID: id}))
-	status, _, _ = send(700)
+	status, _, _ = send(moreThanHalf)
 	require.Equal(t, http.StatusCreated, status)
 }

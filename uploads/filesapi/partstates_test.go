@@ -48,11 +48,15 @@ func TestStatesInBucketWithConditions(t *testing.T) {
 	require.Len(t, keysUnder(t, f.bucket, "files/parts/"), 2, "the part and the state")
 }
 
-// Sweep removes idle uploads of which only the state is left in the database, or only parts in the bucket.
+// Sweep removes idle uploads, even if only their state is left in the database, or only their parts in the bucket.
 func TestSweepOfPartialRemains(t *testing.T) {
 	f := newDatabaseFixture(t, filesapi.StoreConfig{})
+
+	// sendTempPart sends the first of two parts of a temp file.
 	sendTempPart := func(token string) {
-		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), partOptions(token, 2, 1))
+		opts := part(1).of(2)
+		opts.Token = token
+		_, err := f.store.UploadTempPart(t.Context(), strings.NewReader("x"), opts)
 		require.NoError(t, err)
 	}
 

@@ -2,6 +2,7 @@ package filesapi_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -209,43 +209,23 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 
 	// Sweep runs again and again until the senders have ended.
 	sendersEnded := make(chan struct{})
-	for range sweeperCount {
+	sweepErrs := make([]error, sweeperCount)
+	for i := range sweepErrs {
 		sweepers.Go(func() {
-			for {
-				report, err := f.store.Sweep(t.Context())
-				if !assert.NoError(t, err) || !assert.Equal(t, &uploads.SweepReport{}, report) {
-					return
-				}
-				select {
-				case <-sendersEnded:
-					return
-				default:
-				}
-			}
+			sweepErrs[i] = sweepNothingUntil(t.Context(), f.store, sendersEnded)
 		})
 	}
 
 	// In each round, a sender stores two files: one at once, and one in two parts. If the number of the round is even,
 	// it deletes the first one.
-	for i := range senderCount {
+	sendErrs := make([]error, senderCount)
+	for i := range sendErrs {
 		senders.Go(func() {
 			for round := range rounds {
-				record, err := f.store.Upload(t.Context(), strings.NewReader("x"), fileOptions("a.txt"))
-				if !assert.NoError(t, err) {
-					return
-				}
-				opts := partOptions(fmt.Sprintf("token-%d-%d", i, round), 2, 1)
-				_, err = f.store.UploadPart(t.Context(), strings.NewReader("x"), opts)
-				assert.NoError(t, err)
+				token := fmt.Sprintf("token-%d-%d", i, round)
 				isEven := round%2 == 0
-				if isEven {
-					assert.NoError(t, f.store.Delete(t.Context(), record.ID))
-				}
-
-				opts.Part = 2
-				record, err = f.store.UploadPart(t.Context(), strings.NewReader("y"), opts)
-				assert.NoError(t, err)
-				assert.NotNil(t, record)
+				err := storeTwoFiles(t.Context(), f.store, token, isEven)
+				sendErrs[i] = errors.Join(sendErrs[i], err)
 			}
 		})
 	}
@@ -253,11 +233,62 @@ func TestSweepDuringOtherOperations(t *testing.T) {
 	senders.Wait()
 	close(sendersEnded)
 	sweepers.Wait()
+	require.NoError(t, errors.Join(sweepErrs...))
+	require.NoError(t, errors.Join(sendErrs...))
 
 	// Each round has stored two files, and has deleted one of them if its number is even.
 	const deletions = (rounds + 1) / 2
 	require.Len(t, listIDs(t, f.store, uploads.Filter{}, 1000), senderCount*(2*rounds-deletions))
 	requireRecordsMatchObjects(t, f.bucket, f.records)
+}
+
+// sweepNothingUntil runs Sweep again and again until the channel is closed. It fails if a Sweep fails, or has something
+// to report.
+func sweepNothingUntil(ctx context.Context, s *filesapi.Store, closed chan struct{}) error {
+	for {
+		report, err := s.Sweep(ctx)
+		if err != nil {
+			return err
+		}
+		if *report != (uploads.SweepReport{}) {
+			return fmt.Errorf("Sweep reports %+v", *report)
+		}
+		select {
+		case <-closed:
+			return nil
+		default:
+		}
+	}
+}
+
+// storeTwoFiles stores a file at once, and another one in two parts. If deleteFirst is true, it deletes the first file
+// between these parts.
+func storeTwoFiles(ctx context.Context, s *filesapi.Store, token string, deleteFirst bool) error {
+	first, err := s.Upload(ctx, strings.NewReader("x"), fileOptions("a.txt"))
+	if err != nil {
+		return err
+	}
+
+	opts := part(1).of(2)
+	opts.Token = token
+	if _, err := s.UploadPart(ctx, strings.NewReader("x"), opts); err != nil {
+		return err
+	}
+	if deleteFirst {
+		if err := s.Delete(ctx, first.ID); err != nil {
+			return err
+		}
+	}
+
+	opts.Part = 2
+	second, err := s.UploadPart(ctx, strings.NewReader("y"), opts)
+	if err != nil {
+		return err
+	}
+	if second == nil {
+		return errors.New("the last part has made no file")
+	}
+	return nil
 }
 
 // Sweep keeps objects of other programs, even under the prefixes of the store.
