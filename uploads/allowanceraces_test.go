@@ -115,12 +115,12 @@ func TestAllowanceOfTicketAfterKill(t *testing.T) {
 			other.sendTicket(t, ticket, content(3000))
 
 			// The sender replaces the file before each call of Finish that reads the attributes of an object.
-			replacesBeforeHead := callBeforeHead(func() {
+			replacement := callBeforeHead(func() {
 				other.sendTicket(t, ticket, content(2*allowedBytes))
 			})
 
 			// The process is killed during Finish, which may fail.
-			victim := acct.startProcess(replacesBeforeHead, killer.layer)
+			victim := acct.startProcess(replacement, killer.layer)
 			_, _ = victim.service.Finish(t.Context(), ticket.Token, user)
 
 			// Another process finishes the ticket again, which may be refused.

@@ -296,9 +296,10 @@ func TestExploredFinishAndSweep(t *testing.T) {
 // The pieces of a file that arrive at the same time make one file.
 func TestExploredPieces(t *testing.T) {
 	inEachOrderOfRequestsWith(t, explored.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
-		piece := content(3000)
-		putFirst := func(p *process) string { return codeOfError(putPiece(p, 1, piece)) }
-		putSecond := func(p *process) string { return codeOfError(putPiece(p, 2, piece)) }
+		const pieceSize = 3000
+		data := content(2 * pieceSize)
+		putFirst := func(p *process) string { return codeOfError(putPiece(p, 1, data[:pieceSize])) }
+		putSecond := func(p *process) string { return codeOfError(putPiece(p, 2, data[pieceSize:])) }
 
 		// Two processes get one piece each.
 		first := e.runConcurrently("first piece", putFirst)
@@ -513,8 +514,9 @@ func TestExploredDeletePiecesAndSweepAfterAKill(t *testing.T) {
 		// The process that gets the second of two pieces is killed at the call that counts the file.
 		const countingCall = 12
 		const pieceSize = 3000
-		require.NoError(e, putPiece(e.unscheduled, 1, content(pieceSize)))
-		e.runKilled(countingCall, func(p *process) { _ = putPiece(p, 2, content(pieceSize)) })
+		data := content(2 * pieceSize)
+		require.NoError(e, putPiece(e.unscheduled, 1, data[:pieceSize]))
+		e.runKilled(countingCall, func(p *process) { _ = putPiece(p, 2, data[pieceSize:]) })
 		key := e.requireUncounted()
 
 		// The reservation of the killed process ends.
