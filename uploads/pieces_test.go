@@ -22,12 +22,15 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// piece returns one of count pieces of a file of alice.
-func piece(count, number int, body string) uploads.Piece {
+// piece is the number of a piece.
+type piece int
+
+// of returns this piece of a file of alice that has count pieces. The token is that of most tests.
+func (number piece) of(count int, body string) uploads.Piece {
 	return uploads.Piece{
 		Token:  "token",
 		Count:  count,
-		Number: number,
+		Number: int(number),
 		Body:   strings.NewReader(body),
 		User:   uploads.User{ID: alice},
 		Name:   "note.txt",
@@ -54,7 +57,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 
 		// Two of three pieces are stored.
 		for number := 1; number <= 2; number++ {
-			f, err := first.PutPiece(t.Context(), piece(3, number, fmt.Sprint(number)))
+			f, err := first.PutPiece(t.Context(), piece(number).of(3, fmt.Sprint(number)))
 			require.NoError(t, err)
 			require.Nil(t, f)
 		}
@@ -66,7 +69,7 @@ func TestPutPieceRaceOfServices(t *testing.T) {
 		for i := range racers {
 			racer := newPieceService(t, bucket, uploads.Config{})
 			wg.Go(func() {
-				files[i], errs[i] = racer.PutPiece(t.Context(), piece(3, 3, "3"))
+				files[i], errs[i] = racer.PutPiece(t.Context(), piece(3).of(3, "3"))
 			})
 		}
 		wg.Wait()
@@ -103,13 +106,13 @@ func TestPutPieceSurvivesKills(t *testing.T) {
 
 				// One process takes the first of two pieces, and another one is killed while it takes the last piece.
 				s := newPieceService(t, engine.New(drv), c)
-				_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
+				_, err := s.PutPiece(t.Context(), piece(1).of(2, "a"))
 				require.NoError(t, err)
-				_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2, 2, "b"))
+				_, _ = newKilledPieceService(t, drv, killer, c).PutPiece(t.Context(), piece(2).of(2, "b"))
 
 				// The client sends the last piece again, and the service does not wait for the dead process.
 				s.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
-				f, err := s.PutPiece(t.Context(), piece(2, 2, "b"))
+				f, err := s.PutPiece(t.Context(), piece(2).of(2, "b"))
 				if err != nil {
 					require.Equal(t, uploads.Completed, uploads.CodeOf(err), "call %d: %v", call, err)
 				}
@@ -148,7 +151,7 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 		drv := memstore.NewDriver(memstore.Config{})
 		killer := &processKiller{atCall: claimingCall, afterCall: true}
 		killed := newKilledPieceService(t, drv, killer, uploads.Config{})
-		_, err := killed.PutPiece(t.Context(), piece(1, 1, "x"))
+		_, err := killed.PutPiece(t.Context(), piece(1).of(1, "x"))
 		require.ErrorIs(t, err, errDead)
 
 		// Another process serves the client behind the proxy.
@@ -156,7 +159,7 @@ func TestPutPieceSurvivesKillBehindProxy(t *testing.T) {
 		putBehindProxy := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			_, err := s.PutPiece(ctx, piece(1, 1, "x"))
+			_, err := s.PutPiece(ctx, piece(1).of(1, "x"))
 			return err
 		}
 		require.Error(t, putBehindProxy(), "the claim of the dead process has ended too early")
@@ -173,7 +176,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	// Two of three pieces arrive. Although the upload is older than its TTL in the end, each piece has renewed it.
 	const lessThanTTL = 50 * time.Minute
 	for number := 1; number <= 2; number++ {
-		_, err := s.PutPiece(t.Context(), piece(3, number, "x"))
+		_, err := s.PutPiece(t.Context(), piece(number).of(3, "x"))
 		require.NoError(t, err)
 		clk.Advance(lessThanTTL)
 		report, err := s.Sweep(t.Context())
@@ -188,7 +191,7 @@ func TestSweepRemovesIdlePieces(t *testing.T) {
 	require.Equal(t, 1, report.Uploads)
 
 	// With the same token, the client can now send another file, which has only one piece.
-	f, err := s.PutPiece(t.Context(), piece(1, 1, "new"))
+	f, err := s.PutPiece(t.Context(), piece(1).of(1, "new"))
 	require.NoError(t, err)
 	require.EqualValues(t, len("new"), f.Size)
 }
@@ -317,11 +320,11 @@ func TestPutPieceRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			// The first of two pieces is stored.
 			s := newPieceService(t, memstore.New(), uploads.Config{})
-			_, err := s.PutPiece(t.Context(), piece(2, 1, "a"))
+			_, err := s.PutPiece(t.Context(), piece(1).of(2, "a"))
 			require.NoError(t, err)
 
 			// The second piece is refused because of the change.
-			p := piece(2, 2, "b")
+			p := piece(2).of(2, "b")
 			tt.change(&p)
 			f, err := s.PutPiece(t.Context(), p)
 			uploadErr, ok := errors.AsType[*uploads.Error](err)
@@ -331,7 +334,7 @@ func TestPutPieceRefuses(t *testing.T) {
 			require.Nil(t, f)
 
 			// The second piece without the change completes the file.
-			f, err = s.PutPiece(t.Context(), piece(2, 2, "b"))
+			f, err = s.PutPiece(t.Context(), piece(2).of(2, "b"))
 			require.NoError(t, err)
 			require.EqualValues(t, len("ab"), f.Size)
 		})
@@ -377,7 +380,7 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 
 			// The first call makes the file, and the others find it complete.
 			for range 3 {
-				f, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
+				f, err := s.PutPiece(t.Context(), piece(1).of(1, "x"))
 				if uploads.CodeOf(err) != uploads.Completed {
 					require.NoError(t, err)
 				}
@@ -395,12 +398,12 @@ func TestPutPieceOfCompleteFileReturnsAddress(t *testing.T) {
 func TestPutPieceNeedsPlaceForStates(t *testing.T) {
 	bucket := memstore.New(driver.WithLayer(faults.WithLimits(faults.Limits{Disable: storage.ConditionalUpdate})))
 	withoutStates := newPieceService(t, bucket, uploads.Config{Unguarded: true})
-	_, err := withoutStates.PutPiece(t.Context(), piece(1, 1, "x"))
+	_, err := withoutStates.PutPiece(t.Context(), piece(1).of(1, "x"))
 	require.ErrorIs(t, err, storage.Unsupported)
 
 	states := uploads.BucketStates(memstore.New())
 	withStates := newPieceService(t, bucket, uploads.Config{Unguarded: true, States: states})
-	f, err := withStates.PutPiece(t.Context(), piece(1, 1, "x"))
+	f, err := withStates.PutPiece(t.Context(), piece(1).of(1, "x"))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, f.Size)
 }
@@ -418,7 +421,7 @@ func TestPutPieceTokenIsOfOneUser(t *testing.T) {
 	}
 	// putPiece sends one of two pieces of users[i]. Each user has another content.
 	putPiece := func(i, number int) *uploads.File {
-		p := piece(2, number, fmt.Sprint(i))
+		p := piece(number).of(2, fmt.Sprint(i))
 		p.User = users[i]
 		file, err := s.PutPiece(t.Context(), p)
 		require.NoError(t, err, "%+v", users[i])

@@ -40,7 +40,7 @@ func TestOrphansKnowsBytesOfPieces(t *testing.T) {
 			})
 
 			// The file has bytes and no record, because Stored has failed.
-			_, err := s.PutPiece(t.Context(), piece(1, 1, "x"))
+			_, err := s.PutPiece(t.Context(), piece(1).of(1, "x"))
 			require.ErrorIs(t, err, storage.Unavailable)
 
 			// Only the other key is an orphan.
@@ -102,7 +102,7 @@ func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (
 
 	// The process is killed in PutPiece. Then a day passes.
 	killer := &processKiller{atCall: killCall, afterCall: true}
-	_, _ = newProcess(killer.layer).PutPiece(t.Context(), piece(1, 1, "precious"))
+	_, _ = newProcess(killer.layer).PutPiece(t.Context(), piece(1).of(1, "precious"))
 	clk.Advance(25 * time.Hour)
 
 	// The client repeats PutPiece during the Sweep. It does not wait for the claim of the dead process.
@@ -110,7 +110,7 @@ func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (
 	client.SetWait(func(ctx context.Context, _ time.Duration) error { return ctx.Err() })
 	interruption := &interruption{at: sweepCall}
 	sweeping := newProcess(interruption.beforeCall(func() {
-		_, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+		_, err := client.PutPiece(t.Context(), piece(1).of(1, "precious"))
 		if err != nil {
 			require.Equal(t, uploads.Completed, uploads.CodeOf(err), "killed at call %d, sent at call %d: %v", killCall, sweepCall, err)
 		}
@@ -119,7 +119,7 @@ func continueDuringSweep(t *testing.T, r rules.Rules, killCall, sweepCall int) (
 	require.NoError(t, err)
 
 	// The file is still stored.
-	f, err := client.PutPiece(t.Context(), piece(1, 1, "precious"))
+	f, err := client.PutPiece(t.Context(), piece(1).of(1, "precious"))
 	if err != nil {
 		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
 	}
@@ -153,7 +153,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 
 	// A PutPiece fails when it joins the pieces. Then the upload is idle for longer than its TTL.
 	failing := newServiceBefore("Compose", func() error { return storage.Unavailable })
-	_, err := failing.PutPiece(t.Context(), piece(1, 1, "x"))
+	_, err := failing.PutPiece(t.Context(), piece(1).of(1, "x"))
 	require.ErrorIs(t, err, storage.Unavailable)
 	clk.Advance(61 * time.Minute)
 
@@ -168,7 +168,7 @@ func TestSweepLeavesClaimedPieces(t *testing.T) {
 	putErr := make(chan error, 1)
 	continueUpload := sync.OnceValue(func() error {
 		go func() {
-			_, err := client.PutPiece(t.Context(), piece(1, 1, "x"))
+			_, err := client.PutPiece(t.Context(), piece(1).of(1, "x"))
 			putErr <- err
 		}()
 		<-joining.reached
@@ -208,7 +208,7 @@ func TestSweepOfPiecesWithStateInOtherBucket(t *testing.T) {
 				Now:    clk.Now,
 				States: uploads.BucketStates(states),
 			})
-			_, err := s.PutPiece(t.Context(), piece(2, 1, "x"))
+			_, err := s.PutPiece(t.Context(), piece(1).of(2, "x"))
 			require.NoError(t, err)
 
 			// The upload is not idle yet.

@@ -465,7 +465,7 @@ func TestStoreTooLargeForBucket(t *testing.T) {
 
 	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("x"), Name: "a"})
 	requireTooLarge("Store", err)
-	_, err = s.PutPiece(t.Context(), piece(1, 1, "x"))
+	_, err = s.PutPiece(t.Context(), piece(1).of(1, "x"))
 	requireTooLarge("PutPiece", err)
 }
 

@@ -39,9 +39,9 @@ func sendTusAcross(oldSite, newSite *sessionSite, data []byte) error {
 
 // sendPiecesAcross sends one piece to the old site, and the last one to the new site.
 func sendPiecesAcross(oldSite, newSite *sessionSite, data []byte) error {
-	_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(2, 1, string(data[:1000])))
+	_, err := oldSite.handler.PutPiece(oldSite.t.Context(), piece(1).of(2, string(data[:1000])))
 	require.NoError(oldSite.t, err)
-	_, err = newSite.handler.PutPiece(newSite.t.Context(), piece(2, 2, string(data[1000:])))
+	_, err = newSite.handler.PutPiece(newSite.t.Context(), piece(2).of(2, string(data[1000:])))
 	return err
 }
 

@@ -401,7 +401,7 @@ func failToPatch(s *sessionSite) (askAgain func() string) {
 // repetition may return the file.
 func failToPutPiece(s *sessionSite) (askAgain func() string) {
 	put := func() (*uploads.File, error) {
-		return s.handler.PutPiece(s.t.Context(), piece(1, 1, "abc"))
+		return s.handler.PutPiece(s.t.Context(), piece(1).of(1, "abc"))
 	}
 	_, err := put()
 	require.Equal(s.t, uploads.Internal, uploads.CodeOf(err))

@@ -164,9 +164,9 @@ func TestStoreReadFailureIsStoreFailed(t *testing.T) {
 // sendTwoPiecesOfText sends a file in two pieces. It returns the response that the handler writes for the error of
 // the second piece.
 func sendTwoPiecesOfText(s *sessionSite) *answer {
-	_, err := s.handler.PutPiece(s.t.Context(), piece(2, 1, "text"))
+	_, err := s.handler.PutPiece(s.t.Context(), piece(1).of(2, "text"))
 	require.NoError(s.t, err)
-	_, err = s.handler.PutPiece(s.t.Context(), piece(2, 2, "text"))
+	_, err = s.handler.PutPiece(s.t.Context(), piece(2).of(2, "text"))
 	w := httptest.NewRecorder()
 	s.handler.Fail(w, httptest.NewRequest("POST", "/", nil), err)
 	return &answer{w.Result(), w.Body.Bytes()}

@@ -96,7 +96,7 @@ func sendLongPageByTus(s *sessionSite) {
 
 // sendPageAsPiece sends the page as the only piece of a file, and asks for the type of pages.
 func sendPageAsPiece(s *sessionSite) {
-	p := piece(1, 1, stagedPage)
+	p := piece(1).of(1, stagedPage)
 	p.Name = "page.html"
 	p.Type = ""
 	p.Target = &uploads.Target{ContentType: "text/html"}

@@ -79,7 +79,7 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 		// Begin two uploads.
 		s := newPieceService(t, memstore.New(layer), uploads.Config{})
 		for _, token := range []string{"a", "b"} {
-			p := piece(2, 1, "x")
+			p := piece(1).of(2, "x")
 			p.Token = token
 			_, err := s.PutPiece(t.Context(), p)
 			require.NoError(t, err)

@@ -76,7 +76,7 @@ func storeText(
 func putTextAsPiece(
 	ctx context.Context, s *uploads.Service, text string, target *uploads.Target,
 ) (*uploads.File, error) {
-	p := piece(1, 1, text)
+	p := piece(1).of(1, text)
 	p.Target = target
 	p.Name = "a.txt"
 	return s.PutPiece(ctx, p)

@@ -94,7 +94,7 @@ func storeOfUser(ctx context.Context, s *uploads.Service, user uploads.User) int
 }
 
 func putPieceOfUser(ctx context.Context, s *uploads.Service, user uploads.User) int {
-	p := piece(1, 1, "x")
+	p := piece(1).of(1, "x")
 	p.User = user
 	_, err := s.PutPiece(ctx, p)
 	return httpStatusOf(err)
