@@ -201,8 +201,9 @@ func TestPutPieceRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(p *uploads.Piece)
-		want   string
+		want   string // field and code of the error
 	}{
+		// Invalid pieces.
 		{
 			name: "no token",
 			change: func(p *uploads.Piece) {
@@ -280,6 +281,8 @@ func TestPutPieceRefuses(t *testing.T) {
 			},
 			want: "user invalid_value",
 		},
+
+		// Pieces that contradict the first one.
 		{
 			name: "another count",
 			change: func(p *uploads.Piece) {
@@ -308,6 +311,8 @@ func TestPutPieceRefuses(t *testing.T) {
 			},
 			want: "metadata parts_changed",
 		},
+
+		// A piece of which not all bytes arrive.
 		{
 			name: "a piece that breaks off",
 			change: func(p *uploads.Piece) {
