@@ -426,7 +426,7 @@ func TestExploredFinishAndCancel(t *testing.T) {
 // If Finish, Cancel and Recount run at the same time, the room of the file stays reserved until the file is counted or
 // removed. This holds even if Finish was killed, which looks the same as a slow Finish.
 func TestExploredRoomOfTicket(t *testing.T) {
-	// In each order of the requests, processes interrupt each other twice, or once and one of them is killed.
+	// The processes interrupt each other at most twice, or at most once if one of them is killed.
 	budgets := []interleave.Budget{{Interruptions: 2}, {Interruptions: 1, Deaths: 1}}
 	explored.EachOrderWithin(t, budgets, func(s *interleave.Scene) {
 		e := newExploredSite(t, s, withoutRecords)

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/partsize"
 )
 
-// The function For returns a part size that is within the limits of the store, and large enough for the whole file. It
-// is at least as large as the base if the limits permit it.
+// The function For returns a part size within the limits of the store. If they permit it, the size is at least the
+// base, and large enough for the whole file.
 func TestPartSizesFitLimits(t *testing.T) {
 	const mib = 1 << 20
 	s3 := storage.PartLimits{MinSize: 5 * mib, MaxSize: 5 << 30, MaxParts: 10_000}
@@ -24,8 +24,8 @@ func TestPartSizesFitLimits(t *testing.T) {
 		{name: "a file that fits", limits: s3, size: 100 * mib, base: partsize.Base, want: 8 * mib},
 		{name: "an unknown size", limits: s3, size: -1, base: partsize.Base, want: 8 * mib},
 		{name: "a base below the minimum", limits: s3, size: 100 * mib, base: 1 << 10, want: 5 * mib},
-		{name: "many parts, rounded up", limits: s3, size: 80_001 * mib, base: partsize.Base, want: 9 * mib},
-		{name: "the largest file", limits: s3, size: 5 << 40, base: partsize.Base, want: 525 * mib},
+		{name: "many parts, rounded up to a MiB", limits: s3, size: 80_001 * mib, base: partsize.Base, want: 9 * mib},
+		{name: "the largest file, rounded up to a MiB", limits: s3, size: 5 << 40, base: partsize.Base, want: 525 * mib},
 		{name: "no limits", limits: storage.PartLimits{}, size: 1 << 40, base: partsize.Base, want: 8 * mib},
 		{name: "a unit", limits: storage.PartLimits{Unit: 3 * mib}, size: 100 * mib, base: partsize.Base, want: 9 * mib},
 		{name: "a maximum", limits: storage.PartLimits{MaxSize: 4 * mib}, size: 100 * mib, base: partsize.Base, want: 4 * mib},
