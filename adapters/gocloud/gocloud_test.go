@@ -554,11 +554,13 @@ func TestKeyWithALeadingSlash(t *testing.T) {
 	b := OpenBucket(bucket)
 	require.NoError(t, b.WriteAll(t.Context(), "a", []byte("text"), nil))
 
+	// The object "a" is not found as "/a".
 	exists, err := b.Exists(t.Context(), "/a")
 	require.NoError(t, err)
 	require.False(t, exists)
 	require.Equal(t, gcerrors.NotFound, gcerrors.Code(b.Delete(t.Context(), "/a")))
 
+	// An object "/a" can be stored and removed, and "a" stays as it was.
 	require.NoError(t, b.WriteAll(t.Context(), "/a", []byte("other"), nil))
 	require.NoError(t, b.Delete(t.Context(), "/a"))
 	text, err := b.ReadAll(t.Context(), "a")
