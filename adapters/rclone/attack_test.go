@@ -167,16 +167,18 @@ func failToOpen(cause syscall.Errno) func(io.ReadCloser) (io.ReadCloser, error) 
 // A download continues after a body that ends early. If the body cannot be opened, the error has the Code of the
 // reason.
 func TestDownloadOfABrokenRemote(t *testing.T) {
-	// Each attempt of a download gets two bytes, so a few attempts get all.
 	const content = "7 bytes"
 	tests := []struct {
 		name       string
-		changeBody func(body io.ReadCloser) (io.ReadCloser, error)
-		want       storage.Code
+		changeBody func(body io.ReadCloser) (io.ReadCloser, error) // changes the body of each attempt of a download
+		wantCode   storage.Code                                    // zero if the download succeeds
 	}{
+		// limitBody ends each body after two bytes, so a few attempts get all.
 		{name: "body ends early", changeBody: limitBody},
-		{name: "file was removed", changeBody: failToOpen(syscall.ENOENT), want: storage.ObjectNotFound},
-		{name: "file is forbidden", changeBody: failToOpen(syscall.EACCES), want: storage.PermissionDenied},
+
+		// failToOpen returns no body, but this error.
+		{name: "file was removed", changeBody: failToOpen(syscall.ENOENT), wantCode: storage.ObjectNotFound},
+		{name: "file is forbidden", changeBody: failToOpen(syscall.EACCES), wantCode: storage.PermissionDenied},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -189,7 +191,7 @@ func TestDownloadOfABrokenRemote(t *testing.T) {
 
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 
-			require.Equal(t, tt.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, content, string(got))
 			}
