@@ -88,10 +88,13 @@ func putObject(change func(*s3.PutObjectInput)) beginDriver {
 	})
 }
 
-// The S3 server fails with NotImplemented for what its store lacks.
+// If its store lacks a feature that a request needs, the S3 server fails with NotImplemented. The file needs.txt says
+// which features the requests of each row need.
 func TestGatewayRefusesWhatItsStoreLacks(t *testing.T) {
 	name := aws.String(bucket)
 	key := aws.String("a")
+	// Each function makes requests to a server whose store lacks one feature. CheckDriver calls it once for each feature,
+	// and requires that the function fails if the row names this feature, and succeeds otherwise.
 	for row, begin := range map[string]beginDriver{
 		"s3server.Config.Service": withGateway(func(t *testing.T, c *s3.Client) (func() error, error) {
 			return func() error {
