@@ -224,6 +224,7 @@ func TestRenameReplaces(t *testing.T) {
 // If another caller writes a file while Rename moves it, between the copy and the removal, Rename fails and that
 // content stays.
 func TestRenameKeepsWritesOfOthers(t *testing.T) {
+	// This store cannot move objects, so Rename copies and removes them.
 	var store *renamedByCopy
 	bucket := memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		store = &renamedByCopy{Driver: next}
@@ -519,7 +520,7 @@ func TestReaddirOfAnOpenDirectory(t *testing.T) {
 
 // Rename works for folders that other tools have marked by an empty object whose key ends in a slash.
 func TestRenameFoldersOfOtherTools(t *testing.T) {
-	// The bucket stores slashInKey as a slash.
+	// The library refuses to write a key that ends in a slash. This bucket stores slashInKey as a slash.
 	b := newOtherToolBucket()
 	for _, key := range []string{"folder" + slashInKey, "folder/a", "folder/sub" + slashInKey} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
@@ -707,43 +708,43 @@ func onlyError[T any](_ T, err error) error { return err }
 // The flags of OpenFile mean the same as in package os.
 func TestOpenFileFlags(t *testing.T) {
 	tests := []struct {
-		name     string
-		path     string
-		flag     int
-		read     string
-		writeErr error
+		name         string
+		path         string
+		flag         int
+		wantText     string // that Read returns
+		wantWriteErr error  // nil if the write appends
 	}{
 		{
-			name: "O_APPEND reads from the beginning",
-			path: "a",
-			flag: os.O_RDWR | os.O_APPEND,
-			read: "text",
-		},
-		{
-			name:     "O_CREATE alone does not write",
-			path:     "new",
-			flag:     os.O_CREATE,
-			writeErr: fs.ErrPermission,
-		},
-		{
-			name:     "O_CREATE alone does not write what exists",
+			name:     "O_APPEND reads from the beginning",
 			path:     "a",
-			flag:     os.O_CREATE,
-			read:     "text",
-			writeErr: fs.ErrPermission,
+			flag:     os.O_RDWR | os.O_APPEND,
+			wantText: "text",
 		},
 		{
-			name:     "O_APPEND alone does not write",
-			path:     "a",
-			flag:     os.O_APPEND,
-			read:     "text",
-			writeErr: fs.ErrPermission,
+			name:         "O_CREATE alone does not write",
+			path:         "new",
+			flag:         os.O_CREATE,
+			wantWriteErr: fs.ErrPermission,
 		},
 		{
-			name:     "O_APPEND alone opens a directory",
-			path:     "folder",
-			flag:     os.O_APPEND,
-			writeErr: syscall.EISDIR,
+			name:         "O_CREATE alone does not write what exists",
+			path:         "a",
+			flag:         os.O_CREATE,
+			wantText:     "text",
+			wantWriteErr: fs.ErrPermission,
+		},
+		{
+			name:         "O_APPEND alone does not write",
+			path:         "a",
+			flag:         os.O_APPEND,
+			wantText:     "text",
+			wantWriteErr: fs.ErrPermission,
+		},
+		{
+			name:         "O_APPEND alone opens a directory",
+			path:         "folder",
+			flag:         os.O_APPEND,
+			wantWriteErr: syscall.EISDIR,
 		},
 	}
 	for _, tt := range tests {
@@ -756,12 +757,12 @@ func TestOpenFileFlags(t *testing.T) {
 
 			buf := make([]byte, 10)
 			n, _ := f.Read(buf)
-			require.Equal(t, tt.read, string(buf[:n]))
+			require.Equal(t, tt.wantText, string(buf[:n]))
 			_, err = f.WriteString(" and more")
-			require.ErrorIs(t, err, tt.writeErr)
+			require.ErrorIs(t, err, tt.wantWriteErr)
 			require.NoError(t, f.Close())
 
-			if tt.writeErr == nil {
+			if tt.wantWriteErr == nil {
 				text, err := afero.ReadFile(fsys, tt.path)
 				require.NoError(t, err)
 				require.Equal(t, "text and more", string(text))
@@ -838,6 +839,8 @@ func TestCloseDuringWrites(t *testing.T) {
 	fsys := New(t.Context(), memstore.New())
 	f, err := fsys.Create("a")
 	require.NoError(t, err)
+
+	// Each goroutine writes until a write fails. Without a failure, the test would not end.
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
@@ -847,6 +850,7 @@ func TestCloseDuringWrites(t *testing.T) {
 			}
 		})
 	}
+
 	assert.NoError(t, f.Close())
 	group.Wait()
 }
