@@ -14,10 +14,10 @@ import (
 // The storage and the file system read the same parameters from a Caddyfile.
 func TestUnmarshalCaddyfile(t *testing.T) {
 	tests := []struct {
-		name string
-		text string
-		want Location
-		err  string
+		name    string
+		text    string
+		want    Location
+		wantErr string
 	}{
 		{name: "address", text: "omnibucket s3://tls", want: Location{Address: "s3://tls"}},
 		{
@@ -25,16 +25,16 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			text: "omnibucket {env.X} {\n timeout 1m\n}",
 			want: Location{Address: "{env.X}", Timeout: caddy.Duration(time.Minute)},
 		},
-		{name: "no address", text: "omnibucket", err: "wrong argument count"},
-		{name: "two addresses", text: "omnibucket a b", err: "wrong argument count"},
+		{name: "no address", text: "omnibucket", wantErr: "wrong argument count"},
+		{name: "two addresses", text: "omnibucket a b", wantErr: "wrong argument count"},
 		{
-			name: "unknown parameter",
-			text: "omnibucket a {\n region x\n}",
-			err:  "unrecognized parameter 'region'",
+			name:    "unknown parameter",
+			text:    "omnibucket a {\n region x\n}",
+			wantErr: "unrecognized parameter 'region'",
 		},
-		{name: "timeout without a unit", text: "omnibucket a {\n timeout 10\n}", err: "timeout must be"},
-		{name: "timeout of 0", text: "omnibucket a {\n timeout 0s\n}", err: "timeout must be"},
-		{name: "two timeouts", text: "omnibucket a {\n timeout 1s 2s\n}", err: "wrong argument count"},
+		{name: "timeout without a unit", text: "omnibucket a {\n timeout 10\n}", wantErr: "timeout must be"},
+		{name: "timeout of 0", text: "omnibucket a {\n timeout 0s\n}", wantErr: "timeout must be"},
+		{name: "two timeouts", text: "omnibucket a {\n timeout 1s 2s\n}", wantErr: "wrong argument count"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,9 +43,9 @@ func TestUnmarshalCaddyfile(t *testing.T) {
 			storageErr := s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
 			fsErr := f.UnmarshalCaddyfile(caddyfile.NewTestDispenser(tt.text))
 
-			if tt.err != "" {
-				require.ErrorContains(t, storageErr, tt.err)
-				require.ErrorContains(t, fsErr, tt.err)
+			if tt.wantErr != "" {
+				require.ErrorContains(t, storageErr, tt.wantErr)
+				require.ErrorContains(t, fsErr, tt.wantErr)
 				return
 			}
 			require.NoError(t, storageErr)

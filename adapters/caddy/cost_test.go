@@ -18,33 +18,35 @@ func TestFileSystemRequests(t *testing.T) {
 	etag := resp.Header.Get("Etag")
 
 	tests := []struct {
-		name   string
-		path   string
-		header []string // a name and a value
-		status int
-		heads  int
-		gets   int
-		lists  int
+		name       string
+		path       string
+		header     []string // a name and a value
+		wantStatus int
+
+		// These are numbers of requests to the store.
+		wantHeads int
+		wantGets  int
+		wantLists int
 	}{
-		{name: "file", path: "/a", status: http.StatusOK, heads: 2, gets: 1},
+		{name: "file", path: "/a", wantStatus: http.StatusOK, wantHeads: 2, wantGets: 1},
 		{
-			name:   "range",
-			path:   "/a",
-			header: []string{"Range", "bytes=1-2"},
-			status: http.StatusPartialContent,
-			heads:  2,
-			gets:   1,
+			name:       "range",
+			path:       "/a",
+			header:     []string{"Range", "bytes=1-2"},
+			wantStatus: http.StatusPartialContent,
+			wantHeads:  2,
+			wantGets:   1,
 		},
 		{
-			name:   "not modified",
-			path:   "/a",
-			header: []string{"If-None-Match", etag},
-			status: http.StatusNotModified,
-			heads:  2,
+			name:       "not modified",
+			path:       "/a",
+			header:     []string{"If-None-Match", etag},
+			wantStatus: http.StatusNotModified,
+			wantHeads:  2,
 		},
-		{name: "missing", path: "/missing", status: http.StatusNotFound, heads: 1, lists: 1},
-		{name: "index", path: "/dir/", status: http.StatusOK, heads: 3, gets: 1, lists: 1},
-		{name: "folder", path: "/", status: http.StatusOK, heads: 2, lists: 3},
+		{name: "missing", path: "/missing", wantStatus: http.StatusNotFound, wantHeads: 1, wantLists: 1},
+		{name: "index", path: "/dir/", wantStatus: http.StatusOK, wantHeads: 3, wantGets: 1, wantLists: 1},
+		{name: "folder", path: "/", wantStatus: http.StatusOK, wantHeads: 2, wantLists: 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -52,10 +54,10 @@ func TestFileSystemRequests(t *testing.T) {
 			store.Reset()
 
 			resp, _ := s.get(t, tt.path, tt.header...)
-			require.Equal(t, tt.status, resp.StatusCode)
-			require.Equal(t, tt.heads, store.Count("HeadObject"))
-			require.Equal(t, tt.gets, store.Count("GetObject"))
-			require.Equal(t, tt.lists, store.Count("ListObjectsV2"))
+			require.Equal(t, tt.wantStatus, resp.StatusCode)
+			require.Equal(t, tt.wantHeads, store.Count("HeadObject"))
+			require.Equal(t, tt.wantGets, store.Count("GetObject"))
+			require.Equal(t, tt.wantLists, store.Count("ListObjectsV2"))
 		})
 	}
 }

@@ -96,79 +96,79 @@ func TestFileSystemServesFiles(t *testing.T) {
 			require.NotEmpty(t, modified)
 
 			tests := []struct {
-				name    string
-				path    string
-				headers []string
-				status  int
-				body    string
+				name       string
+				path       string
+				headers    []string
+				wantStatus int
+				wantBody   string
 			}{
-				{name: "file", path: "/a/cat.txt", status: 200, body: "0123456789"},
+				{name: "file", path: "/a/cat.txt", wantStatus: 200, wantBody: "0123456789"},
 				{
-					name:    "range",
-					path:    "/a/cat.txt",
-					headers: []string{"Range", "bytes=2-4"},
-					status:  206,
-					body:    "234",
+					name:       "range",
+					path:       "/a/cat.txt",
+					headers:    []string{"Range", "bytes=2-4"},
+					wantStatus: 206,
+					wantBody:   "234",
 				},
 				{
-					name:    "end",
-					path:    "/a/cat.txt",
-					headers: []string{"Range", "bytes=-3"},
-					status:  206,
-					body:    "789",
+					name:       "end",
+					path:       "/a/cat.txt",
+					headers:    []string{"Range", "bytes=-3"},
+					wantStatus: 206,
+					wantBody:   "789",
 				},
 				{
-					name:    "range past the end",
-					path:    "/a/cat.txt",
-					headers: []string{"Range", "bytes=20-"},
-					status:  416,
+					name:       "range past the end",
+					path:       "/a/cat.txt",
+					headers:    []string{"Range", "bytes=20-"},
+					wantStatus: 416,
 				},
 				{
-					name:    "range of this revision",
-					path:    "/a/cat.txt",
-					headers: []string{"Range", "bytes=2-4", "If-Range", etag},
-					status:  206,
-					body:    "234",
+					name:       "range of this revision",
+					path:       "/a/cat.txt",
+					headers:    []string{"Range", "bytes=2-4", "If-Range", etag},
+					wantStatus: 206,
+					wantBody:   "234",
 				},
 				{
-					name:    "range of another revision",
-					path:    "/a/cat.txt",
-					headers: []string{"Range", "bytes=2-4", "If-Range", `"x"`},
-					status:  200,
-					body:    "0123456789",
+					name:       "range of another revision",
+					path:       "/a/cat.txt",
+					headers:    []string{"Range", "bytes=2-4", "If-Range", `"x"`},
+					wantStatus: 200,
+					wantBody:   "0123456789",
 				},
 				{
-					name:    "same ETag",
-					path:    "/a/cat.txt",
-					headers: []string{"If-None-Match", etag},
-					status:  304,
+					name:       "same ETag",
+					path:       "/a/cat.txt",
+					headers:    []string{"If-None-Match", etag},
+					wantStatus: 304,
 				},
 				{
-					name:    "another ETag",
-					path:    "/a/cat.txt",
-					headers: []string{"If-None-Match", `"x"`},
-					status:  200,
-					body:    "0123456789",
+					name:       "another ETag",
+					path:       "/a/cat.txt",
+					headers:    []string{"If-None-Match", `"x"`},
+					wantStatus: 200,
+					wantBody:   "0123456789",
 				},
 				{
-					name:    "unmodified",
-					path:    "/a/cat.txt",
-					headers: []string{"If-Modified-Since", modified},
-					status:  304,
+					name:       "unmodified",
+					path:       "/a/cat.txt",
+					headers:    []string{"If-Modified-Since", modified},
+					wantStatus: 304,
 				},
-				{name: "precondition", path: "/a/cat.txt", headers: []string{"If-Match", `"x"`}, status: 412},
-				{name: "index", path: "/a/", status: 200, body: "<h1>index</h1>"},
-				{name: "index without a slash", path: "/a", status: 308},
-				{name: "escaped name", path: "/dir/%C3%A4%20%C3%B6.txt", status: 200, body: "umlauts"},
-				{name: "missing", path: "/missing", status: 404},
-				{name: "missing in a directory", path: "/a/missing", status: 404},
-				{name: "file as a directory", path: "/a/cat.txt/b", status: 404},
+				{name: "precondition", path: "/a/cat.txt", headers: []string{"If-Match", `"x"`}, wantStatus: 412},
+				{name: "index", path: "/a/", wantStatus: 200, wantBody: "<h1>index</h1>"},
+				{name: "index without a slash", path: "/a", wantStatus: 308},
+				{name: "escaped name", path: "/dir/%C3%A4%20%C3%B6.txt", wantStatus: 200, wantBody: "umlauts"},
+				{name: "missing", path: "/missing", wantStatus: 404},
+				{name: "missing in a directory", path: "/a/missing", wantStatus: 404},
+				{name: "file as a directory", path: "/a/cat.txt/b", wantStatus: 404},
 			}
 			for _, tt := range tests {
 				resp, body := s.get(t, tt.path, tt.headers...)
-				require.Equal(t, tt.status, resp.StatusCode, tt.name)
-				if tt.body != "" {
-					require.Equal(t, tt.body, body, tt.name)
+				require.Equal(t, tt.wantStatus, resp.StatusCode, tt.name)
+				if tt.wantBody != "" {
+					require.Equal(t, tt.wantBody, body, tt.name)
 				}
 			}
 		})
@@ -322,64 +322,64 @@ func TestFileSystemLargeFileInBoundedMemory(t *testing.T) {
 // If the store fails or does not answer, a client soon gets a status of 5xx.
 func TestFileSystemStoreFails(t *testing.T) {
 	tests := []struct {
-		name   string
-		fault  s3server.Fault
-		path   string
-		status int
+		name       string
+		fault      s3server.Fault
+		path       string
+		wantStatus int
 	}{
 		{
-			name:   "an error",
-			fault:  s3server.Fail("", "InternalError"),
-			path:   "/a",
-			status: http.StatusServiceUnavailable,
+			name:       "an error",
+			fault:      s3server.Fail("", "InternalError"),
+			path:       "/a",
+			wantStatus: http.StatusServiceUnavailable,
 		},
 		{
-			name:   "an error in a folder",
-			fault:  s3server.Fail("", "InternalError"),
-			path:   "/x/y/z",
-			status: http.StatusServiceUnavailable,
+			name:       "an error in a folder",
+			fault:      s3server.Fail("", "InternalError"),
+			path:       "/x/y/z",
+			wantStatus: http.StatusServiceUnavailable,
 		},
 		{
-			name:   "throttled",
-			fault:  s3server.Fail("", "SlowDown"),
-			path:   "/a",
-			status: http.StatusGatewayTimeout,
+			name:       "throttled",
+			fault:      s3server.Fail("", "SlowDown"),
+			path:       "/a",
+			wantStatus: http.StatusGatewayTimeout,
 		},
 		{
-			name:   "silent",
-			fault:  s3server.Delay("", time.Hour),
-			path:   "/a",
-			status: http.StatusGatewayTimeout,
+			name:       "silent",
+			fault:      s3server.Delay("", time.Hour),
+			path:       "/a",
+			wantStatus: http.StatusGatewayTimeout,
 		},
 		{
-			name:   "silent in a folder",
-			fault:  s3server.Delay("", time.Hour),
-			path:   "/x/y/z",
-			status: http.StatusGatewayTimeout,
+			name:       "silent in a folder",
+			fault:      s3server.Delay("", time.Hour),
+			path:       "/x/y/z",
+			wantStatus: http.StatusGatewayTimeout,
 		},
 		{
-			name:   "silent at a listing",
-			fault:  s3server.Delay("ListObjectsV2", time.Hour),
-			path:   "/",
-			status: http.StatusGatewayTimeout,
+			name:       "silent at a listing",
+			fault:      s3server.Delay("ListObjectsV2", time.Hour),
+			path:       "/",
+			wantStatus: http.StatusGatewayTimeout,
 		},
 		{
-			name:   "a lost connection",
-			fault:  s3server.Drop(""),
-			path:   "/a",
-			status: http.StatusServiceUnavailable,
+			name:       "a lost connection",
+			fault:      s3server.Drop(""),
+			path:       "/a",
+			wantStatus: http.StatusServiceUnavailable,
 		},
 		{
-			name:   "a missing bucket",
-			fault:  s3server.Fail("", "NoSuchBucket"),
-			path:   "/",
-			status: http.StatusInternalServerError,
+			name:       "a missing bucket",
+			fault:      s3server.Fail("", "NoSuchBucket"),
+			path:       "/",
+			wantStatus: http.StatusInternalServerError,
 		},
 		{
-			name:   "invalid credentials",
-			fault:  s3server.Fail("", "InvalidAccessKeyId"),
-			path:   "/a",
-			status: http.StatusInternalServerError,
+			name:       "invalid credentials",
+			fault:      s3server.Fail("", "InvalidAccessKeyId"),
+			path:       "/a",
+			wantStatus: http.StatusInternalServerError,
 		},
 	}
 	for _, tt := range tests {
@@ -391,7 +391,7 @@ func TestFileSystemStoreFails(t *testing.T) {
 
 			start := time.Now()
 			resp, _ := s.get(t, tt.path)
-			require.Equal(t, tt.status, resp.StatusCode)
+			require.Equal(t, tt.wantStatus, resp.StatusCode)
 			require.Less(t, time.Since(start), 10*time.Second)
 
 			removeFault()
@@ -467,35 +467,35 @@ func TestFileSystemHostilePaths(t *testing.T) {
 			s.put(t, "a/b", "content")
 
 			tests := []struct {
-				path   string
-				status int
+				path       string
+				wantStatus int
 			}{
 				// These name no object of the bucket, although some name a file of the machine.
-				{path: "/../../../../etc/passwd", status: http.StatusNotFound},
-				{path: "/a/../../../etc/passwd", status: http.StatusNotFound},
-				{path: "/..%2f..%2fetc%2fpasswd", status: http.StatusNotFound},
-				{path: "/%2e%2e/%2e%2e/etc/passwd", status: http.StatusNotFound},
-				{path: "/a/..%5c..%5cetc", status: http.StatusNotFound},
-				{path: "/a/b%00", status: http.StatusNotFound},
-				{path: "/%00", status: http.StatusNotFound},
-				{path: "/.omnibucket/", status: http.StatusNotFound},
-				{path: "/a/%0d%0aSet-Cookie:x", status: http.StatusNotFound},
-				{path: "/a/" + strings.Repeat("y/", 500) + "z", status: http.StatusNotFound},
+				{path: "/../../../../etc/passwd", wantStatus: http.StatusNotFound},
+				{path: "/a/../../../etc/passwd", wantStatus: http.StatusNotFound},
+				{path: "/..%2f..%2fetc%2fpasswd", wantStatus: http.StatusNotFound},
+				{path: "/%2e%2e/%2e%2e/etc/passwd", wantStatus: http.StatusNotFound},
+				{path: "/a/..%5c..%5cetc", wantStatus: http.StatusNotFound},
+				{path: "/a/b%00", wantStatus: http.StatusNotFound},
+				{path: "/%00", wantStatus: http.StatusNotFound},
+				{path: "/.omnibucket/", wantStatus: http.StatusNotFound},
+				{path: "/a/%0d%0aSet-Cookie:x", wantStatus: http.StatusNotFound},
+				{path: "/a/" + strings.Repeat("y/", 500) + "z", wantStatus: http.StatusNotFound},
 
 				// These are other forms of /a/b, or of the top folder.
-				{path: "/a%2fb", status: http.StatusOK},
-				{path: "/a//b", status: http.StatusOK},
-				{path: "//a/b", status: http.StatusOK},
-				{path: "/a/./b", status: http.StatusOK},
-				{path: "/" + strings.Repeat("../", 2000), status: http.StatusOK},
+				{path: "/a%2fb", wantStatus: http.StatusOK},
+				{path: "/a//b", wantStatus: http.StatusOK},
+				{path: "//a/b", wantStatus: http.StatusOK},
+				{path: "/a/./b", wantStatus: http.StatusOK},
+				{path: "/" + strings.Repeat("../", 2000), wantStatus: http.StatusOK},
 
 				// These are no valid keys: one is not UTF-8, and the other is too long.
-				{path: "/a/%ff%fe", status: http.StatusBadRequest},
-				{path: "/" + strings.Repeat("x", 1100), status: http.StatusBadRequest},
+				{path: "/a/%ff%fe", wantStatus: http.StatusBadRequest},
+				{path: "/" + strings.Repeat("x", 1100), wantStatus: http.StatusBadRequest},
 			}
 			for _, tt := range tests {
 				resp, body := s.get(t, tt.path)
-				require.Equal(t, tt.status, resp.StatusCode, tt.path)
+				require.Equal(t, tt.wantStatus, resp.StatusCode, tt.path)
 				require.NotContains(t, body, "root:", tt.path) // the beginning of /etc/passwd
 			}
 		})

@@ -189,11 +189,14 @@ func TestStorageKilledInstanceLosesItsLock(t *testing.T) {
 	env := append(store.env, "BUCKET="+store.address)
 	port := freePort(t)
 	ca := newAuthority(t, port)
-	// The CA connects to the port of the second instance, so the order of the first instance stays open.
+
+	// The first instance is killed while its order is open. The order stays open, because the CA connects to the port of
+	// the second instance.
 	killed := startCaddy(t, ca.site(freePort(t), "killed"), env...)
 	require.Eventually(t, func() bool { return ca.orders() > 0 }, time.Minute, 10*time.Millisecond)
 	killed.kill()
 
+	// The second instance gets the lock and a certificate.
 	startCaddy(t, ca.site(port, "alive"), env...)
 	start := time.Now()
 	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
@@ -233,12 +236,16 @@ func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	env := append(store.env, "BUCKET="+store.address)
 	port := freePort(t)
 	ca := newAuthority(t, port)
+
+	// An instance has loaded its certificate.
 	startCaddy(t, ca.site(port, "hello"), env...)
 	require.Eventually(t, func() bool { return ca.get(t, port) != "" }, time.Minute, 50*time.Millisecond)
 
+	// From here on, the store delays each response by an hour. The instance still serves the certificate.
 	store.server.Inject(s3server.Delay("", time.Hour))
 	require.NotEmpty(t, ca.get(t, port))
 
+	// An instance that starts now logs what it waits for, and no secret.
 	second := startCaddy(t, ca.site(freePort(t), "second"), env...)
 	second.waitFor(t, "caching certificate")
 	require.NotContains(t, second.log.String(), s3server.DefaultSecretKey)
