@@ -66,7 +66,7 @@ var calls = map[string]func(t *testing.T, s certmagic.Storage, key string, numbe
 // Random calls have the same results with this adapter as with CertMagic's FileStorage, apart from empty folders.
 func TestFileStorageDoesTheSame(t *testing.T) {
 	const callCount = 600
-	// The names are sorted, so that each run makes the same calls.
+	// calls has a function for each method of a storage. The names are sorted, so that each run makes the same calls.
 	names := slices.Sorted(maps.Keys(calls))
 	folders := []string{"a", "a-b", "a/c", "a/c/e", "d", "d.x"}
 	for store, open := range stores {

@@ -59,12 +59,14 @@ func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// maxDelay is for the requests and the pauses between them.
 		const maxDelay = 2 * time.Second
+		// Two servers have the same bucket, but the first one loses its connection.
 		firstBucket, bucket, disconnectFirst := newSwitch()
 		first := newStorage(t, firstBucket)
 		second := newStorage(t, bucket)
 		require.NoError(t, first.Lock(t.Context(), "a"))
 		disconnectFirst()
 
+		// The second server gets the lock when the lease ends.
 		start := time.Now()
 		require.NoError(t, second.Lock(t.Context(), "a"))
 		require.LessOrEqual(t, time.Since(start), ttl+maxDelay)
