@@ -29,45 +29,45 @@ func newMarkedDriver(t *testing.T, keys ...string) (registry.StorageDriver, stor
 // Objects that mark folders are not entries of a listing.
 func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 	tests := []struct {
-		name string
-		keys []string
-		list map[string][]string
-		walk []string
+		name         string
+		keys         []string            // Each of their folders also has a marker.
+		wantListings map[string][]string // by folder
+		wantWalked   []string            // not checked if nil
 	}{
 		{
-			name: "at every level",
-			keys: []string{"a/b/c", "a/d"},
-			list: map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
-			walk: []string{"/a", "/a/b", "/a/b/c", "/a/d"},
+			name:         "folders at every level",
+			keys:         []string{"a/b/c", "a/d"},
+			wantListings: map[string][]string{"/": {"/a"}, "/a": {"/a/b", "/a/d"}, "/a/b": {"/a/b/c"}},
+			wantWalked:   []string{"/a", "/a/b", "/a/b/c", "/a/d"},
 		},
 		{
-			name: "of an empty folder",
-			keys: []string{"a/b/"},
-			list: map[string][]string{"/a": {"/a/b"}, "/a/b": {}},
-			walk: []string{"/a", "/a/b"},
+			name:         "an empty folder",
+			keys:         []string{"a/b/"},
+			wantListings: map[string][]string{"/a": {"/a/b"}, "/a/b": {}},
+			wantWalked:   []string{"/a", "/a/b"},
 		},
 		{
-			name: "beside an object of the folder's name",
-			keys: []string{"a", "a/"},
-			list: map[string][]string{"/a": {}},
+			name:         "an object with the name of a folder",
+			keys:         []string{"a", "a/"},
+			wantListings: map[string][]string{"/a": {}},
 		},
 		{
-			name: "of the root",
-			keys: []string{"/", "a"},
-			list: map[string][]string{"/": {"/a"}},
-			walk: []string{"/a"},
+			name:         "a marker of the root",
+			keys:         []string{"/", "a"},
+			wantListings: map[string][]string{"/": {"/a"}},
+			wantWalked:   []string{"/a"},
 		},
 		{
-			name: "a key that begins with a slash",
-			keys: []string{"/x", "a"},
-			list: map[string][]string{"/": {"/a"}},
-			walk: []string{"/a"},
+			name:         "a key that begins with a slash",
+			keys:         []string{"/x", "a"},
+			wantListings: map[string][]string{"/": {"/a"}},
+			wantWalked:   []string{"/a"},
 		},
 		{
-			name: "a folder without a name",
-			keys: []string{"a//x", "a/y"},
-			list: map[string][]string{"/a": {"/a/y"}},
-			walk: []string{"/a", "/a/y"},
+			name:         "a folder without a name",
+			keys:         []string{"a//x", "a/y"},
+			wantListings: map[string][]string{"/a": {"/a/y"}},
+			wantWalked:   []string{"/a", "/a/y"},
 		},
 	}
 	for _, tt := range tests {
@@ -76,13 +76,13 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 
-			for folder, want := range tt.list {
+			for folder, want := range tt.wantListings {
 				got, err := d.List(ctx, folder)
 				require.NoError(t, err, folder)
 				require.Equal(t, want, got, folder)
 			}
 
-			if tt.walk == nil {
+			if tt.wantWalked == nil {
 				return
 			}
 			var walked []string
@@ -93,7 +93,7 @@ func TestListAndWalkSkipFolderMarkers(t *testing.T) {
 				}
 				return nil
 			}))
-			require.Equal(t, tt.walk, walked)
+			require.Equal(t, tt.wantWalked, walked)
 		})
 	}
 }
@@ -106,16 +106,20 @@ func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	const uploads = root + "repositories/team/app/_uploads/"
 	const oldUpload = uploads + "0bcd4e0f-1f53-4f9a-a71c-3a4ef2a4a5b1"
 	const newUpload = uploads + "7c7e2b43-0a39-4d9e-9d5e-6a7d1c1b2c3d"
+
+	// Two uploads were begun in January and in March. Each of their folders has a marker.
 	d, b := newMarkedDriver(t, oldUpload+"/data", newUpload+"/data")
 	require.NoError(t, d.PutContent(t.Context(), "/"+oldUpload+"/startedat", []byte("2026-01-01T00:00:00Z")))
 	require.NoError(t, d.PutContent(t.Context(), "/"+newUpload+"/startedat", []byte("2026-03-01T00:00:00Z")))
 
+	// Purge those from before February.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	olderThan := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	const actuallyDelete = true
 	purged, errs := regstorage.PurgeUploads(ctx, d, olderThan, actuallyDelete)
 
+	// Only the old upload is purged, with its markers.
 	require.Empty(t, errs)
 	require.Equal(t, []string{"/" + oldUpload}, purged)
 	require.Empty(t, foldermarker.Keys(t, b, storage.WithPrefix(oldUpload)))
@@ -160,6 +164,8 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		manifests + "tags/v1/index/sha256/" + digest(manifest) + "/link": "sha256:" + digest(manifest),
 		manifests + "revisions/sha256/" + digest(manifest) + "/link":     "sha256:" + digest(manifest),
 	}
+
+	// Store these files, and a marker for each folder.
 	b, put := foldermarker.New(t)
 	d := newDriver(t, b)
 	for key, content := range files {
@@ -170,6 +176,7 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{"/" + manifests + "tags/v1"}, tags)
 
+	// Collect the garbage of the registry.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	images, err := regstorage.NewRegistry(ctx, d)
@@ -179,6 +186,7 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		Quiet:          true,
 	}))
 
+	// Only the layer that no image has is gone, and its link.
 	for key := range files {
 		isGarbage := key == blobKey(garbage) || key == layerLink(garbage)
 		exists, err := b.Exists(t.Context(), key)

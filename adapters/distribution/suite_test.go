@@ -36,8 +36,11 @@ var stores = map[string]func(t *testing.T) storage.Bucket{
 func TestRegistrysSuite(t *testing.T) {
 	large := os.Getenv("OMNIBUCKET_LARGE_FILES") != ""
 	if !large {
+		// The suite writes no large files in the short mode.
 		setFlag(t, "test.short", "true")
 	}
+
+	// One test of the suite changes the bytes that all others write and compare. It runs before any runs in parallel.
 	t.Run("settled", settleContents)
 
 	t.Run("on", func(t *testing.T) {

@@ -66,17 +66,22 @@ func TestWriterResumesAtTheLastClose(t *testing.T) {
 	for name, open := range stores {
 		t.Run(name, func(t *testing.T) {
 			b := open(t)
+
+			// The first writer is closed.
 			moreThanAPart := bytes.Repeat([]byte("a"), partSize+6<<20)
 			require.NoError(t, create(t, b, moreThanAPart).Close())
-			// The writer of these three parts is not closed, as if the registry had died.
+
+			// The second one writes three parts and is not closed, as if the registry had died.
 			resume(t, b, bytes.Repeat([]byte("b"), 3*partSize))
 
+			// The third one continues after the bytes of the first one.
 			end := bytes.Repeat([]byte("c"), 100)
 			w := resume(t, b, end)
 			require.EqualValues(t, len(moreThanAPart)+len(end), w.Size())
 			require.NoError(t, w.Commit(t.Context()))
 			require.NoError(t, w.Close())
 
+			// The file has the bytes of the first and the third writer, and nothing else is left.
 			got, err := newDriver(t, b).GetContent(t.Context(), "/up/data")
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(append(moreThanAPart, end...), got))
@@ -118,6 +123,7 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			b := memstore.New()
 			d := newDriver(t, b)
+			// Write more than one part to the file, so that its multipart upload is begun, and do not commit it.
 			require.NoError(t, create(t, b, make([]byte, partSize+1)).Close())
 			require.Equal(t, 1, countUploads(t, b))
 
@@ -128,6 +134,7 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, paths)
 
+			// When it is dropped, the multipart upload ends, and no Writer can continue.
 			require.NoError(t, tt.drop(t, b))
 			require.Zero(t, countUploads(t, b))
 			_, err = d.Writer(t.Context(), "/up/data", true)
