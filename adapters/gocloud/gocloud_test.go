@@ -37,6 +37,7 @@ import (
 
 // The Go CDK's conformance tests pass on each store.
 func TestConformance(t *testing.T) {
+	// The tests also need a bucket that does not exist. Memory has none, because each bucket in memory exists.
 	stores := []struct {
 		name string
 		open func(t *testing.T) (b, missing storage.Bucket)
@@ -452,7 +453,7 @@ func TestListPagedFolderMark(t *testing.T) {
 
 // The adapter reads keys and escaped metadata that other programs, such as s3blob, have stored.
 func TestObjectsOfOtherPrograms(t *testing.T) {
-	// The bucket stores each "!" in a key as a slash.
+	// The library writes no keys such as "dir/" and "a//b". This bucket stores each "!" in a key as a slash.
 	bucket := newOtherProgramBucket()
 	for _, key := range []string{"dir!", "a!!b"} {
 		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text"),
