@@ -284,8 +284,8 @@ func TestRenameRefusesLocationsWithoutFile(t *testing.T) {
 // If RenameNoReplace has made the new file but cannot remove the old one, it succeeds, so that a catalog does not
 // repeat the commit.
 func TestRenameLeavesTheOldFile(t *testing.T) {
+	// The store cannot move an object, so a rename copies it and removes the old one. The removal fails.
 	failRemoval := faults.New(faults.Fail(faults.Delete).ForKey("a").WithError(storage.PermissionDenied))
-	// Without moves on the server, a rename copies and removes.
 	noMove := faults.WithLimits(faults.Limits{Disable: storage.ServerMove})
 	b := memstore.New(driver.WithLayer(noMove), driver.WithLayer(failRemoval.Layer()))
 	o := New(t.Context(), b, "s3://lake")
@@ -296,7 +296,10 @@ func TestRenameLeavesTheOldFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "text", string(text))
 
+	// The old file is still there. A repeated commit fails, because the new file exists.
 	require.ErrorIs(t, o.RenameNoReplace("s3://lake/a", "s3://lake/b"), fs.ErrExist)
+
+	// Rename commits nothing, so it reports that it cannot remove the old file.
 	require.ErrorIs(t, o.Rename("s3://lake/a", "s3://lake/c"), fs.ErrPermission, "Rename must fail")
 }
 

@@ -14,7 +14,7 @@ import (
 func TestCatalogWithFolderMarkers(t *testing.T) {
 	const root = "s3://lake"
 	const sales = root + "/sales"
-	b, put := foldermarker.New(t)
+	b, put := foldermarker.New(t) // put stores an object of each key, even if it is a marker
 	keys := []string{
 		"sales/data/1.parquet",
 		"sales/empty/",
@@ -25,10 +25,10 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 		"/",
 	}
 	put(keys...)
-	put(foldermarker.Of(keys...)...)
-
+	put(foldermarker.Of(keys...)...) // the markers of all their folders
 	o := New(t.Context(), b, root)
 
+	// A walk returns each folder once, with or without files in it.
 	require.Equal(t, []string{
 		sales,
 		sales + "/data",
@@ -47,5 +47,7 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 	require.NoError(t, o.Remove(sales+"/metadata"))
 	require.NoError(t, o.Remove(sales+"/empty"))
 	require.NoError(t, o.RemoveAll(sales))
+
+	// All other objects are still there.
 	require.Equal(t, []string{"/", "other/", "other/x"}, foldermarker.Keys(t, b))
 }
