@@ -117,13 +117,17 @@ func TestIsAccessDeniedErr(t *testing.T) {
 func TestBucketFailuresChangeNothing(t *testing.T) {
 	b := New(memstore.New(), Config{})
 	require.NoError(t, b.Upload(t.Context(), "a", strings.NewReader("old")))
+
+	// An upload is canceled.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-
 	require.ErrorIs(t, b.Upload(ctx, "a", strings.NewReader("new")), context.Canceled)
+
+	// The body of an upload fails.
 	errReader := iotest.ErrReader(io.ErrUnexpectedEOF)
 	require.ErrorIs(t, b.Upload(t.Context(), "a", errReader), io.ErrUnexpectedEOF)
 
+	// The old object is unchanged.
 	r, err := b.Get(t.Context(), "a")
 	require.NoError(t, err)
 	text, err := io.ReadAll(r)

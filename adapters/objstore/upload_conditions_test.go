@@ -58,66 +58,66 @@ func TestUploadConditions(t *testing.T) {
 			require.NoError(t, b.Delete(t.Context(), "removed"))
 
 			tests := []struct {
-				name    string
-				key     string
-				option  thanos.ObjectUploadOption
-				refused bool
+				name        string
+				key         string
+				option      thanos.ObjectUploadOption
+				wantRefused bool
 			}{
 				{
-					name:    "IfNotExists for a new object",
-					key:     "absent",
-					option:  thanos.WithIfNotExists(),
-					refused: false,
+					name:        "IfNotExists for a new object",
+					key:         "absent",
+					option:      thanos.WithIfNotExists(),
+					wantRefused: false,
 				},
 				{
-					name:    "IfNotExists for an object that exists",
-					key:     "changed",
-					option:  thanos.WithIfNotExists(),
-					refused: true,
+					name:        "IfNotExists for an object that exists",
+					key:         "changed",
+					option:      thanos.WithIfNotExists(),
+					wantRefused: true,
 				},
 				{
-					name:    "IfMatch with the current version",
-					key:     "unchanged",
-					option:  thanos.WithIfMatch(versions["unchanged"]),
-					refused: false,
+					name:        "IfMatch with the current version",
+					key:         "unchanged",
+					option:      thanos.WithIfMatch(versions["unchanged"]),
+					wantRefused: false,
 				},
 				{
-					name:    "IfMatch with the version before the change",
-					key:     "changed",
-					option:  thanos.WithIfMatch(versions["changed"]),
-					refused: true,
+					name:        "IfMatch with the version before the change",
+					key:         "changed",
+					option:      thanos.WithIfMatch(versions["changed"]),
+					wantRefused: true,
 				},
 				{
-					name:    "IfMatch with the version of a removed object",
-					key:     "removed",
-					option:  thanos.WithIfMatch(versions["removed"]),
-					refused: true,
+					name:        "IfMatch with the version of a removed object",
+					key:         "removed",
+					option:      thanos.WithIfMatch(versions["removed"]),
+					wantRefused: true,
 				},
 				{
-					name:    "IfMatch with an ETag that no store makes",
-					key:     "changed",
-					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}),
-					refused: true,
+					name:        "IfMatch with an ETag that no store makes",
+					key:         "changed",
+					option:      thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag, Value: "none"}),
+					wantRefused: true,
 				},
 				{
-					name:    "IfMatch with a generation",
-					key:     "changed",
-					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}),
-					refused: true,
+					name:        "IfMatch with a generation",
+					key:         "changed",
+					option:      thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.Generation, Value: "1"}),
+					wantRefused: true,
 				},
 				{
-					name:    "IfMatch with an empty version",
-					key:     "changed",
-					option:  thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}),
-					refused: true,
+					name:        "IfMatch with an empty version",
+					key:         "changed",
+					option:      thanos.WithIfMatch(&thanos.ObjectVersion{Type: thanos.ETag}),
+					wantRefused: true,
 				},
 			}
 			for _, tt := range tests {
 				t.Run(tt.name, func(t *testing.T) {
 					err := b.Upload(t.Context(), tt.key, strings.NewReader(tt.name), tt.option)
-					require.Equal(t, tt.refused, err != nil, "%v", err)
-					require.Equal(t, tt.refused, b.IsConditionNotMetErr(err), "%v", err)
-					if !tt.refused {
+					require.Equal(t, tt.wantRefused, err != nil, "%v", err)
+					require.Equal(t, tt.wantRefused, b.IsConditionNotMetErr(err), "%v", err)
+					if !tt.wantRefused {
 						require.Equal(t, tt.name, read(t, b, tt.key))
 					}
 				})
