@@ -42,6 +42,7 @@ func (f *markingFs) List(ctx context.Context, dir string) (fs.DirEntries, error)
 
 // A listing does not show markers of folders, which are empty objects whose names end in a slash.
 func TestListLeavesOutFolderMarkers(t *testing.T) {
+	// Store three objects, without markers.
 	remote, err := fs.NewFs(t.Context(), t.TempDir())
 	require.NoError(t, err)
 	withoutMarkers, err := New(remote)
@@ -51,16 +52,19 @@ func TestListLeavesOutFolderMarkers(t *testing.T) {
 		_, err := withoutMarkers.Upload(t.Context(), key, strings.NewReader(""))
 		require.NoError(t, err)
 	}
+
+	// markingFs adds a marker to each folder, which has the content of the object "empty".
 	empty, err := remote.NewObject(t.Context(), "empty")
 	require.NoError(t, err)
-	// markingFs adds a marker to each folder.
 	b, err := New(&markingFs{Fs: remote, empty: empty})
 	require.NoError(t, err)
 
+	// A listing of everything has only the objects, also after a key.
 	require.Equal(t, keys, foldermarker.Keys(t, b))
 	keysAfterC := foldermarker.Keys(t, b, storage.WithStartAfter("a/b/c"))
 	require.Equal(t, "d", path.Base(keysAfterC[0]))
 
+	// A listing of one folder has its subfolders and objects.
 	tests := []struct {
 		folder string
 		want   []string
