@@ -207,6 +207,7 @@ func TestConnectionsReadABlockOnce(t *testing.T) {
 	group.Wait()
 	require.NoError(t, db.Close())
 
+	// Without shared blocks, the connections would receive several times the size of the object.
 	_, received := counts.take()
 	require.LessOrEqual(t, received, attrs.Size)
 }
@@ -240,17 +241,20 @@ func TestQuerySortNeedsNoTemporaryFile(t *testing.T) {
 
 // A database in the journal mode WAL can be read if its log was written back.
 func TestQueryOfAWriteAheadLog(t *testing.T) {
+	// Change a row by the log.
 	path := build(t, 10)
 	writer, err := sql.Open("sqlite", path+"?_pragma=journal_mode(WAL)")
 	require.NoError(t, err)
 	_, err = writer.Exec("UPDATE parts SET price = 77 WHERE number = 7")
 	require.NoError(t, err)
-	// Close writes the log back.
+
+	// Close writes the log back, so that the object of the database is complete.
 	require.NoError(t, writer.Close())
 	b := memstore.New()
 	_, err = storage.UploadFile(t.Context(), b, "parts.db", path)
 	require.NoError(t, err)
 
+	// A query finds the change.
 	db, err := Open(t.Context(), b, "parts.db")
 	require.NoError(t, err)
 	defer func() {
