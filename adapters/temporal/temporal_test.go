@@ -87,12 +87,13 @@ func TestStoreAndRetrieve(t *testing.T) {
 				}, nil
 			}
 			b := open(t, storage.WithHook(countRequests))
-			// By default, a part has 5 MiB.
+
+			// One payload is larger than a part, which has 5 MiB by default. The first and the last are equal.
 			large := payload(strings.Repeat("two", 3<<20))
-			// The first and the last payload are equal.
 			want := []*common.Payload{payload("one"), large, {}, payload("one")}
 			const distinctPayloads = 3
 
+			// Store makes one request for each payload.
 			claims := store(t, newDriver(t, b), want...)
 			require.EqualValues(t, len(want), requests.Swap(0))
 			require.Equal(t, claims[0], claims[3])
@@ -101,6 +102,7 @@ func TestStoreAndRetrieve(t *testing.T) {
 			require.Equal(t, claims, store(t, newDriver(t, b), want...))
 			require.EqualValues(t, len(want), requests.Load())
 
+			// Retrieve returns the payloads in the order of their claims.
 			got, err := retrieve(t, newDriver(t, b), claims...)
 			require.NoError(t, err)
 			require.Len(t, got, len(want))
@@ -136,38 +138,38 @@ func TestRetrieveFails(t *testing.T) {
 	require.NoError(t, err)
 
 	tests := []struct {
-		name  string
-		claim map[string]string
-		code  storage.Code
+		name     string
+		claim    map[string]string
+		wantCode storage.Code
 	}{
-		{name: "other bytes", claim: damaged.ClaimData, code: storage.ChecksumMismatch},
+		{name: "other bytes", claim: damaged.ClaimData, wantCode: storage.ChecksumMismatch},
 		{
-			name:  "no object",
-			claim: map[string]string{"key": "v0/none", "hash_algorithm": "sha256"},
-			code:  storage.ObjectNotFound,
+			name:     "no object",
+			claim:    map[string]string{"key": "v0/none", "hash_algorithm": "sha256"},
+			wantCode: storage.ObjectNotFound,
 		},
 		{
-			name:  "another algorithm",
-			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"},
-			code:  storage.InvalidArgument,
+			name:     "another algorithm",
+			claim:    map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "md5"},
+			wantCode: storage.InvalidArgument,
 		},
-		{name: "an empty claim", claim: nil, code: storage.InvalidArgument},
+		{name: "an empty claim", claim: nil, wantCode: storage.InvalidArgument},
 		{
-			name:  "no key",
-			claim: map[string]string{"hash_algorithm": "sha256"},
-			code:  storage.InvalidArgument,
+			name:     "no key",
+			claim:    map[string]string{"hash_algorithm": "sha256"},
+			wantCode: storage.InvalidArgument,
 		},
 		{
-			name:  "no hash",
-			claim: map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"},
-			code:  storage.ChecksumMismatch,
+			name:     "no hash",
+			claim:    map[string]string{"key": good.ClaimData["key"], "hash_algorithm": "sha256"},
+			wantCode: storage.ChecksumMismatch,
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The valid claim does not help.
+			// One of the two claims is valid, and the call still fails.
 			_, err := retrieve(t, d, good, converter.StorageDriverClaim{ClaimData: tt.claim})
-			require.Equal(t, tt.code, storage.CodeOf(err), "%v", err)
+			require.Equal(t, tt.wantCode, storage.CodeOf(err), "%v", err)
 		})
 	}
 }
