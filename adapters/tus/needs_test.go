@@ -12,6 +12,7 @@ import (
 
 // The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
+	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
 	needs.Check(t, "adapters/tus.New", func(t *testing.T, bucket storage.Bucket) (func() error, error) {
 		s, err := New(bucket, Config{})
 		if err != nil {

@@ -205,13 +205,20 @@ func TestUploads(t *testing.T) {
 
 // A client can declare the length of an upload after its creation.
 func TestDeclareLength(t *testing.T) {
-	for _, store := range stores[:2] {
+	// On MinIO, the larger upload would have more than 40 MiB.
+	localStores := stores[:2]
+	for _, store := range localStores {
 		t.Run(store.name, func(t *testing.T) {
 			srv := serve(t, store.open(t), store.part)
+
+			// If the length is unknown, a part has deferredParts times its usual size. One upload is smaller than that, and
+			// the other is larger.
 			for _, size := range []int64{10, deferredParts*store.part + 10} {
 				content := random(size)
 				url := srv.create("Upload-Defer-Length", "1")
 				srv.send(url, content, int(size))
+
+				// A last request without a body declares the length, and the object is made.
 				srv.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset",
 					strconv.Itoa(len(content)), "Upload-Length", strconv.Itoa(len(content)))
 				require.True(t, bytes.Equal(content, srv.content(url)))
@@ -225,17 +232,21 @@ func TestConcatUploads(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store.name, func(t *testing.T) {
 			srv := serve(t, store.open(t), store.part)
-			var data []byte
+
+			// One partial upload is larger than a part of a multipart upload, and the other is smaller.
+			var want []byte
 			var urls []string
 			for _, size := range []int64{store.part + 3, 5} {
 				content := random(size)
 				url := srv.create("Upload-Length", strconv.Itoa(len(content)), "Upload-Concat", "partial")
 				srv.send(url, content, len(content))
-				data = append(data, content...)
+				want = append(want, content...)
 				urls = append(urls, url)
 			}
+
+			// The final upload has the content of both.
 			url := srv.create("Upload-Concat", "final;"+strings.Join(urls, " "))
-			require.True(t, bytes.Equal(data, srv.content(url)))
+			require.True(t, bytes.Equal(want, srv.content(url)))
 		})
 	}
 }
@@ -308,7 +319,7 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				return u
 			}
 
-			// The first server begins the upload. It never reads the state again.
+			// The first server begins the upload. It never reads the state again, so it soon has an older one.
 			first, err := store.NewUpload(t.Context(), handler.FileInfo{ID: "a", Size: int64(len(content))})
 			require.NoError(t, err)
 			require.NoError(t, write(first, 0, 100))
@@ -321,9 +332,9 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 				info, err := holder.GetInfo(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, stored, info.Offset)
-				outdated := loadUpload() // until the holder writes
+				outdated := loadUpload() // When the holder has written, this state is older.
 
-				// The holder of the lock writes, and servers with an older state do not.
+				// The holder of the lock writes. The servers with an older state are refused.
 				require.NoError(t, write(holder, stored, end))
 				require.ErrorIs(t, write(outdated, stored, stored+10), handler.ErrFileLocked)
 				require.ErrorIs(t, write(first, 100, 150), handler.ErrFileLocked)
@@ -352,6 +363,8 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 func TestGetInfoFinishesAnUpload(t *testing.T) {
 	for _, tt := range stores {
 		t.Run(tt.name, func(t *testing.T) {
+			// The upload is made directly in store, and srv of the same bucket gets the request for the offset.
+			// Both use parts of tt.part bytes.
 			srv := serve(t, tt.open(t), tt.part)
 			store, err := New(srv.bucket, Config{})
 			require.NoError(t, err)
@@ -362,14 +375,12 @@ func TestGetInfoFinishesAnUpload(t *testing.T) {
 				"smaller-last-part": tt.part + 7,
 			}
 			for id, size := range sizes {
+				// WriteChunk stores all parts. Nothing calls FinishUpload, as if the server died.
 				content := random(size)
 				u, err := store.NewUpload(t.Context(), handler.FileInfo{ID: id, Size: size})
 				require.NoError(t, err)
-
-				// This stores the last part. Nobody calls FinishUpload, as if the server died.
 				_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(content))
 				require.NoError(t, err)
-
 				exists, err := srv.bucket.Exists(t.Context(), id)
 				require.NoError(t, err)
 				require.False(t, exists)
@@ -419,35 +430,35 @@ func TestGetInfoFinishFails(t *testing.T) {
 // If the store fails after the object was made, so that the state does not name it, Terminate removes the object.
 func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 	tests := map[string]struct {
-		info handler.FileInfo
-		sent int64
-		make func(t *testing.T, u handler.Upload) error
+		info       handler.FileInfo                           // A hook may have set its ID or Key.
+		sentBytes  int64                                      // before the store fails
+		makeObject func(t *testing.T, u handler.Upload) error // while the store fails
 	}{
-		"in parts": {
-			info: handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}},
-			sent: 10,
-			make: finish,
+		"several parts, at the key of a hook": {
+			info:       handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "other/a"}},
+			sentBytes:  10,
+			makeObject: finish,
 		},
-		"in parts, a made-up ID":  {info: handler.FileInfo{Size: 10}, sent: 10, make: finish},
-		"in a part, a made-up ID": {info: handler.FileInfo{Size: 3}, sent: 0, make: writeThree},
-		"in a part, at the key of a hook": {
-			info: handler.FileInfo{ID: "a", Size: 3, Storage: map[string]string{"Key": "other/a"}},
-			sent: 0,
-			make: writeThree,
+		"several parts, without an ID":    {info: handler.FileInfo{Size: 10}, sentBytes: 10, makeObject: finish},
+		"less than a part, without an ID": {info: handler.FileInfo{Size: 3}, sentBytes: 0, makeObject: writeThree},
+		"less than a part, at the key of a hook": {
+			info:       handler.FileInfo{ID: "a", Size: 3, Storage: map[string]string{"Key": "other/a"}},
+			sentBytes:  0,
+			makeObject: writeThree,
 		},
-		"in a part, with the ID of a hook": {
-			info: handler.FileInfo{ID: "a", Size: 3},
-			sent: 0,
-			make: writeThree,
+		"less than a part, with the ID of a hook": {
+			info:       handler.FileInfo{ID: "a", Size: 3},
+			sentBytes:  0,
+			makeObject: writeThree,
 		},
-		"joined, at the key of a hook": {
+		"joined from another upload, at the key of a hook": {
 			info: handler.FileInfo{
 				ID:      "a",
 				IsFinal: true,
 				Storage: map[string]string{"Key": "other/a"},
 			},
-			sent: 0,
-			make: func(t *testing.T, u handler.Upload) error {
+			sentBytes: 0,
+			makeObject: func(t *testing.T, u handler.Upload) error {
 				piece, err := u.(*upload).store.NewUpload(t.Context(), handler.FileInfo{Size: 3})
 				require.NoError(t, err)
 				require.NoError(t, writeThree(t, piece))
@@ -457,9 +468,9 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			},
 		},
 		"empty, at the key of a hook": {
-			info: handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}},
-			sent: 0,
-			make: finish,
+			info:       handler.FileInfo{ID: "a", Storage: map[string]string{"Key": "other/a"}},
+			sentBytes:  0,
+			makeObject: finish,
 		},
 	}
 	for name, tt := range tests {
@@ -471,17 +482,19 @@ func TestTerminateRemovesAnObjectThatTheStateDoesNotName(t *testing.T) {
 			store.basePart = 4
 			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
-			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sentBytes)))
 			require.NoError(t, err)
+
+			// The state cannot be saved, but the object is made.
 			id := u.(*upload).id
 			injector.Set(faults.Fail(faults.Put).ForKey(id + ".info").WithError(storage.PermissionDenied))
-
-			require.ErrorIs(t, tt.make(t, u), storage.PermissionDenied)
+			require.ErrorIs(t, tt.makeObject(t, u), storage.PermissionDenied)
 			injector.Set()
 			exists, err := b.Exists(t.Context(), u.(*upload).key())
 			require.NoError(t, err)
 			require.True(t, exists)
 
+			// Terminate removes the object.
 			reopened, err := store.GetUpload(t.Context(), id) // as another server would
 			require.NoError(t, err)
 			require.NoError(t, reopened.(*upload).Terminate(t.Context()))
@@ -548,29 +561,29 @@ func TestObjectKeepsTheMetadataOfItsOptions(t *testing.T) {
 // Terminate keeps an object that already existed at the key a hook chose, unless the upload has replaced it.
 func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 	tests := map[string]struct {
-		info     handler.FileInfo // its ID or Key is chosen by a hook
-		basePart int64            // size of a part
-		sent     int64            // bytes
+		info      handler.FileInfo // A hook has set its ID or Key to "kept".
+		partSize  int64
+		sentBytes int64 // before the upload is terminated
 	}{
-		"the ID of a hook": {
-			info:     handler.FileInfo{ID: "kept", Size: 10},
-			basePart: basePart,
-			sent:     5,
+		"the hook set the ID, which becomes the key": {
+			info:      handler.FileInfo{ID: "kept", Size: 10},
+			partSize:  basePart,
+			sentBytes: 5,
 		},
-		"the key of a hook": {
-			info:     handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}},
-			basePart: basePart,
-			sent:     5,
+		"the hook set the key": {
+			info:      handler.FileInfo{Size: 10, Storage: map[string]string{"Key": "kept"}},
+			partSize:  basePart,
+			sentBytes: 5,
 		},
-		"in parts, before all bytes": {
-			info:     handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
-			basePart: 4,
-			sent:     5,
+		"a multipart upload has some of its bytes": {
+			info:      handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
+			partSize:  4,
+			sentBytes: 5,
 		},
-		"in parts, after all bytes": {
-			info:     handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
-			basePart: 4,
-			sent:     10,
+		"a multipart upload has all of its bytes": {
+			info:      handler.FileInfo{ID: "a", Size: 10, Storage: map[string]string{"Key": "kept"}},
+			partSize:  4,
+			sentBytes: 10,
 		},
 	}
 	for name, tt := range tests {
@@ -579,16 +592,15 @@ func TestTerminateKeepsAnObjectOfSomebodyElse(t *testing.T) {
 			b := memstore.New()
 			store, err := New(b, Config{})
 			require.NoError(t, err)
-			store.basePart = tt.basePart
+			store.basePart = tt.partSize
 			_, err = b.Upload(t.Context(), "kept", strings.NewReader("text"))
 			require.NoError(t, err)
 
-			// Send some bytes, and remove the upload.
+			// Send some bytes, and terminate the upload.
 			u, err := store.NewUpload(t.Context(), tt.info)
 			require.NoError(t, err)
-			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sent)))
+			_, err = u.WriteChunk(t.Context(), 0, bytes.NewReader(random(tt.sentBytes)))
 			require.NoError(t, err)
-
 			require.NoError(t, u.(*upload).Terminate(t.Context()))
 
 			// Only the object of somebody else is left, unchanged.
@@ -641,6 +653,7 @@ func TestTailWithoutAStateIsReplaced(t *testing.T) {
 	_, err = store.bucket.Upload(t.Context(), "a.part", strings.NewReader("01"), metadata)
 	require.NoError(t, err)
 
+	// So the client sends these bytes again, and then the rest.
 	_, err = u.WriteChunk(t.Context(), 0, strings.NewReader("012345"))
 	require.NoError(t, err)
 	_, err = u.WriteChunk(t.Context(), 6, strings.NewReader("6789"))
@@ -713,6 +726,7 @@ func TestGetUploadInvalidID(t *testing.T) {
 // If the store refuses every request, as with a wrong region, a client gets status 500 and not 404, even though the
 // upload cannot be found.
 func TestGetUploadStoreRefuses(t *testing.T) {
+	const partSize = 1 << 10
 	tests := []struct {
 		name  string
 		calls faults.Calls // that the store refuses
@@ -726,7 +740,7 @@ func TestGetUploadStoreRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			injector := faults.New()
-			srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), 1<<10)
+			srv := serve(t, memstore.New(driver.WithLayer(injector.Layer())), partSize)
 			url := srv.create("Upload-Length", "4")
 
 			// From now on, all calls of one kind are refused.
@@ -790,15 +804,18 @@ func TestContentTypeOfAClient(t *testing.T) {
 		{name: "a word", filetype: "text", want: unknown},
 	}
 	for _, tt := range tests {
+		// The files are empty, smaller than a part, and of several parts. A client sends the largest in two requests.
 		for _, size := range []int64{0, 10, 5000} {
+			const requestSize = 3000
 			t.Run(fmt.Sprintf("%s, %d bytes", tt.name, size), func(t *testing.T) {
 				// Upload a file with the filetype in its metadata.
 				srv := serve(t, memstore.New(), partSize)
 				url := srv.create("Upload-Length", strconv.FormatInt(size, 10), "Upload-Metadata",
 					"filetype "+base64.StdEncoding.EncodeToString([]byte(tt.filetype)))
 				content := random(size)
-				srv.send(url, content, 3000)
+				srv.send(url, content, requestSize)
 
+				// The object has the content and its type.
 				got, attrs, err := storage.ReadAll(t.Context(), srv.bucket, url[strings.LastIndex(url, "/")+1:])
 				require.NoError(t, err)
 				require.True(t, bytes.Equal(content, got))
@@ -932,12 +949,20 @@ func TestWriteChunkPartFails(t *testing.T) {
 // Terminate.
 func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 	tests := []struct {
-		name     string
-		attempts int
-		want     int // status
+		name       string
+		attempts   int // of each request of the bucket
+		wantStatus int // of the creation of the upload
 	}{
-		{name: "the upload fails", attempts: 1, want: http.StatusInternalServerError},
-		{name: "a second one is begun, and then removed", attempts: 3, want: http.StatusCreated},
+		{
+			name:       "BeginParts is not repeated, so the creation fails",
+			attempts:   1,
+			wantStatus: http.StatusInternalServerError,
+		},
+		{
+			name:       "BeginParts is repeated, and begins a second upload",
+			attempts:   3,
+			wantStatus: http.StatusCreated,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -946,12 +971,14 @@ func TestTerminateFindsAnUnnamedOpenUpload(t *testing.T) {
 			bucket := memstore.New(driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{
 				Attempts: tt.attempts,
 			}))
-			srv := serve(t, bucket, 4)
+			// An upload of 10 bytes needs several parts of this size.
+			const partSize = 4
+			srv := serve(t, bucket, partSize)
 
-			url := srv.do(http.MethodPost, srv.url, nil, tt.want, "Upload-Length", "10").Header.Get("Location")
+			url := srv.do(http.MethodPost, srv.url, nil, tt.wantStatus, "Upload-Length", "10").Header.Get("Location")
 
-			// A failed upload is removed at once. Otherwise, DELETE removes the upload.
-			if tt.want == http.StatusCreated {
+			// The server itself removes the multipart uploads of a failed creation. Otherwise, DELETE removes them.
+			if tt.wantStatus == http.StatusCreated {
 				srv.do(http.MethodDelete, url, nil, http.StatusNoContent)
 			}
 
