@@ -27,15 +27,15 @@ func (r refuser) CreateBucket(context.Context, *driver.BucketRequest) (*storage.
 // if the bucket may exist.
 func TestRefusedBucketCreation(t *testing.T) {
 	tests := []struct {
-		code     storage.Code
-		inLedger bool
+		code         storage.Code
+		wantInLedger bool
 	}{
-		{code: storage.Unauthenticated, inLedger: false},
-		{code: storage.PermissionDenied, inLedger: false},
+		{code: storage.Unauthenticated, wantInLedger: false},
+		{code: storage.PermissionDenied, wantInLedger: false},
 		// The bucket is somebody else's.
-		{code: storage.BucketExists, inLedger: false},
-		{code: storage.Unavailable, inLedger: true},
-		{code: storage.Internal, inLedger: true},
+		{code: storage.BucketExists, wantInLedger: false},
+		{code: storage.Unavailable, wantInLedger: true},
+		{code: storage.Internal, wantInLedger: true},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.code), func(t *testing.T) {
@@ -52,7 +52,7 @@ func TestRefusedBucketCreation(t *testing.T) {
 
 			_, err := service.CreateBucket(t.Context(), &driver.BucketRequest{Name: "b"})
 			require.Equal(t, tt.code, storage.CodeOf(err))
-			if tt.inLedger {
+			if tt.wantInLedger {
 				require.Equal(t, []string{"b"}, c.ledger.all())
 			} else {
 				require.Empty(t, c.ledger.all())

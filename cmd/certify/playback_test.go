@@ -21,7 +21,7 @@ import (
 func TestPlaybackReadsRecordings(t *testing.T) {
 	const key = "AKIDOFTHERECORDING"
 	const secret = "secret-of-the-recording"
-	// No file of a recording may have these words.
+	// No file of a recording may contain these words: the secrets, and the names of buckets, servers and accounts.
 	hidden := []string{key, secret, "omnibucket-certify", "127.0.0.1", "devstoreaccount1"}
 	stores := []struct {
 		name     string
@@ -48,9 +48,11 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			address := store.open(t)
 			dir := filepath.Join(t.TempDir(), "recording")
-			path := filepath.Join(t.TempDir(), "r.json")
+			resultFile := filepath.Join(t.TempDir(), "result.json")
 
-			output, err := certify(t, "-yes", "-run", "K1,R1", "-record", dir, "-o", path,
+			// The cases of these two rules are enough to record uploads and downloads.
+			const rules = "K1,R1"
+			output, err := certify(t, "-yes", "-run", rules, "-record", dir, "-o", resultFile,
 				address).CombinedOutput()
 			require.NoError(t, err, "%s", output)
 			require.Contains(t, string(output), "exchanges are in "+dir)
@@ -60,6 +62,8 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 				require.NotContains(t, text, word)
 			}
 
+			// The package "recorded" recognizes at least downloads and uploads.
+			// The package "recorded" reads at least downloads and uploads.
 			recording := recorded.ReadFolder(t, store.provider, dir)
 			kinds := map[recorded.Kind]bool{}
 			for i := range recording.Exchanges {
