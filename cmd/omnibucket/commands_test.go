@@ -181,18 +181,24 @@ func TestFiltersInvalid(t *testing.T) {
 	dir := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dir)
 	writeFiles(t, dir, map[string]string{"old.txt": "x"})
-	for _, filter := range [][]string{
-		{"--min-size", "x"},
-		{"--max-size", "-1"},
-		{"--min-size", "99999999P"},
-		{"--newer", "yesterday"},
-		{"--older", "-1h"},
-		{"--newer", ""},
-		{"--include", "["},
-		{"--older", "999999999999w"},
-	} {
-		args := append([]string{"find", bucket}, filter...)
-		s.requireExit(exitUsage, args...)
+	tests := []struct {
+		name string
+		args []string
+	}{
+		{name: "a size without digits", args: []string{"--min-size", "x"}},
+		{name: "a negative size", args: []string{"--max-size", "-1"}},
+		{name: "a size above all integers", args: []string{"--min-size", "99999999P"}},
+		{name: "a word in place of a time", args: []string{"--newer", "yesterday"}},
+		{name: "a negative duration", args: []string{"--older", "-1h"}},
+		{name: "an empty time", args: []string{"--newer", ""}},
+		{name: "a malformed pattern", args: []string{"--include", "["}},
+		{name: "a duration above all integers", args: []string{"--older", "999999999999w"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.inSubtest(t)
+			s.requireExit(exitUsage, append([]string{"find", bucket}, tt.args...)...)
+		})
 	}
 
 	// A file of patterns must exist, and have patterns.
@@ -600,12 +606,14 @@ func TestUndeleteWithoutVersions(t *testing.T) {
 	s.requireExit(exitFailure, "undelete", bucketWithObject)
 }
 
-// On S3, undelete and restore fail if the bucket keeps no old versions, although any bucket lists its current ones.
+// On S3, undelete and restore fail if the bucket keeps no old versions. A list of versions does not tell them so,
+// because it has the current objects of any bucket.
 func TestUndeleteOnS3(t *testing.T) {
 	s := newShell(t)
 	s.startS3Location("box", s3server.Config{})
 	s.put("box:a", "a")
 
+	// Without versioning, the commands fail.
 	for _, args := range [][]string{
 		{"undelete", "box:a"},
 		{"undelete", "box:"},
@@ -706,10 +714,12 @@ func TestBucketRemovesRules(t *testing.T) {
 	address := newDirectoryAddress(t) + "/kept"
 	s.run("mb", "--public", address)
 
+	// The value of --lifecycle is "none", or "-" for an empty list on standard input.
 	for _, removal := range []struct{ value, stdin string }{
 		{value: "none"},
 		{value: "-", stdin: "[]"},
 	} {
+		// The bucket gets rules of both kinds.
 		s.stdin = `[{"Prefix":"tmp/","ExpireAfterDays":7}]`
 		s.run("bucket", "--lifecycle", "-", address)
 		s.stdin = `[{"Origins":["*"],"Methods":["GET"]}]`
@@ -718,6 +728,7 @@ func TestBucketRemovesRules(t *testing.T) {
 		require.Contains(t, settings, "expireAfterDays")
 		require.Contains(t, settings, `"origins"`)
 
+		// One command removes all of them.
 		s.stdin = removal.stdin
 		s.run("bucket", "--cors", "none", "--lifecycle", removal.value, "--public", "off", address)
 		settings = s.run("bucket", "--json", address)
@@ -782,19 +793,21 @@ func TestExpire(t *testing.T) {
 	bucket := "file://" + filepath.ToSlash(dir)
 	s.setLocation("box", bucket)
 	s.putKeysAsContent("box:", "tmp/old", "tmp/new", "tmp/keep", "other")
+
+	// All objects but tmp/new are ten days old.
 	tenDaysAgo := time.Now().Add(-10 * 24 * time.Hour)
 	for _, name := range []string{"tmp/old", "tmp/keep", "other"} {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), tenDaysAgo, tenDaysAgo))
 	}
 
-	// By age, first in a dry run. tmp/new is too new, and --exclude keeps tmp/keep.
+	// With --age, expire removes only tmp/old: tmp/new is too new, and --exclude keeps tmp/keep. A dry run says so.
 	stdout, stderr := s.requireExit(exitOK, "expire", "--age", "7d", "--dry-run", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "deleted old\n", stdout)
 	require.Contains(t, stderr, "1 deleted")
 	s.requireExit(exitOK, "expire", "--age", "7d", "--exclude", "keep", "box:tmp")
 	require.Equal(t, "other\ntmp/keep\ntmp/new\n", s.run("ls", "-r", "box:"))
 
-	// With --lifecycle, expire removes what the rules of the bucket select.
+	// With --lifecycle, expire removes what the rules of the bucket select. This rule selects only the object "other".
 	s.stdin = `[{"Prefix":"oth","ExpireAfterDays":1}]`
 	s.run("bucket", "--lifecycle", "none", "box:")
 	s.run("bucket", "--lifecycle", "-", "box:")
@@ -806,16 +819,23 @@ func TestExpire(t *testing.T) {
 func TestExpireRefuses(t *testing.T) {
 	s := newShell(t)
 	fillBoxWithOldFile(t, s, "tmp/keep")
-	for _, args := range [][]string{
-		{"box:tmp"},
-		{"--age", "7d", "box:"},
-		{"--age", "0s", "box:tmp"},
-		{"--age", "x", "box:tmp"},
-		{"--lifecycle", "--age", "7d", "box:"},
-		{"--lifecycle", "box:tmp"},
-		{"--age", "1d", "box:t*"},
-	} {
-		s.requireExit(exitUsage, append([]string{"expire"}, args...)...)
+	tests := []struct {
+		name string
+		args []string
+	}{
+		{name: "no rule", args: []string{"box:tmp"}},
+		{name: "a whole bucket without --all", args: []string{"--age", "7d", "box:"}},
+		{name: "an age of 0", args: []string{"--age", "0s", "box:tmp"}},
+		{name: "an age that is no duration", args: []string{"--age", "x", "box:tmp"}},
+		{name: "two rules", args: []string{"--lifecycle", "--age", "7d", "box:"}},
+		{name: "the rules of a bucket for a folder", args: []string{"--lifecycle", "box:tmp"}},
+		{name: "wildcards", args: []string{"--age", "1d", "box:t*"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.inSubtest(t)
+			s.requireExit(exitUsage, append([]string{"expire"}, tt.args...)...)
+		})
 	}
 	require.Equal(t, "tmp/keep\n", s.run("ls", "-r", "box:"))
 }
@@ -879,6 +899,8 @@ func TestSyncArgumentErrorHasNoSummary(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a/b", "b")
+
+	// In turn, the source is in the destination, a pattern is invalid, and two flags exclude each other.
 	for _, args := range [][]string{
 		{"sync", "box:a", "box:"},
 		{"sync", "--include", "[", "box:a", "box:b"},

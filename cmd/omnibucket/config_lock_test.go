@@ -66,6 +66,7 @@ func TestConfigAddOfOneNameAtOnce(t *testing.T) {
 
 // An interrupt ends a command that waits for the lock of the configuration.
 func TestConfigInterruptedInItsWait(t *testing.T) {
+	// Another program has the lock, so that config add waits for it.
 	s, path := newConfiguredShell(t, "")
 	unlock, err := config.LockBeside(t.Context(), path)
 	require.NoError(t, err)
@@ -83,6 +84,7 @@ func TestConfigInterruptedInItsWait(t *testing.T) {
 	cancel()
 	require.Equal(t, exitInterrupted, <-exitCode)
 
+	// The interrupted command has added nothing, and a later one gets the lock.
 	unlock()
 	require.Empty(t, s.run("config", "list"))
 	s.run("config", "add", "box", "mem://box")

@@ -125,17 +125,17 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 	}{
 		{
 			name: "locations",
-			args: []string{"remove", "none", "a", "other"},
+			args: []string{"remove", "typo", "a", "mistake"},
 			want: "locations:\n  b: mem://b\nsettings:\n  concurrency: 3\n  bwlimit: 1M\n",
 		},
 		{
 			name: "settings",
-			args: []string{"unset", "none", "concurrency", "other"},
+			args: []string{"unset", "typo", "concurrency", "mistake"},
 			want: "locations:\n  a: mem://a\n  b: mem://b\nsettings:\n  bwlimit: 1M\n",
 		},
 		{
 			name: "a dry run",
-			args: []string{"remove", "--dry-run", "none", "a", "other"},
+			args: []string{"remove", "--dry-run", "typo", "a", "mistake"},
 			want: text,
 		},
 	}
@@ -144,7 +144,7 @@ func TestConfigRemoveSeveralLocations(t *testing.T) {
 			s, path := newConfiguredShell(t, text)
 
 			_, stderr := s.requireExit(exitNotFound, append([]string{"config"}, tt.args...)...)
-			require.Contains(t, stderr, "the configuration has no none and no other")
+			require.Contains(t, stderr, "the configuration has no typo and no mistake")
 			require.Equal(t, tt.want, readFile(t, path))
 		})
 	}
@@ -180,8 +180,8 @@ func TestConfigNameOfAnAccount(t *testing.T) {
 	require.Equal(t, []string{"all:second/b.txt"}, s.completions("ls", "all:second/b"))
 }
 
-// A global flag has precedence over its variable in the environment. The variable has precedence over the setting in
-// the configuration.
+// config set stores a setting, and config unset removes it. A flag has precedence over its variable in the environment,
+// and the variable has precedence over the setting.
 func TestConfigSettings(t *testing.T) {
 	const text = "# mine\nlocations:\n  box: mem://box # the box\nsettings:\n  concurrency: 3\n"
 	s, path := newConfiguredShell(t, text)
@@ -198,11 +198,13 @@ func TestConfigSettings(t *testing.T) {
 	require.Equal(t, "4", s.shownSetting("concurrency"))
 	require.Equal(t, "5", s.shownSetting("concurrency", "--concurrency", "5"))
 
-	// Without a setting, the library decides.
+	// Without a setting, config show prints "-", because the library decides.
 	delete(s.env, "OMNIBUCKET_FLAG_CONCURRENCY")
 	s.run("config", "unset", "concurrency")
 	require.Equal(t, "-", s.shownSetting("concurrency"))
 	require.Equal(t, "-", s.shownSetting("timeout"))
+
+	// The value 0 is not the same as no value.
 	require.Equal(t, "0", s.shownSetting("retries", "--retries", "0"))
 }
 
@@ -446,6 +448,7 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	t.Chdir(dir)
 
 	writeFiles(t, dir, map[string]string{"site/a b.txt": "a", "site/sub/c%": "c"})
+
 	// Read a directory and a file in it.
 	require.Equal(t, "a b.txt\nsub/\n", s.run("ls", "./site"))
 	require.Equal(t, "a b.txt\nsub/c%\n", s.run("ls", "-r", "site"))
@@ -462,8 +465,11 @@ func TestLocalPathsInEveryCommand(t *testing.T) {
 	require.NoDirExists(t, "made")
 	require.Equal(t, "sub/c%\n", s.run("rm", "-v", "-r", "site/sub"))
 
+	// Remove a file. A directory needs -r.
 	s.requireExit(exitUsage, "rm", "site")
 	s.run("rm", "site/a b.txt")
+
+	// Commands refuse a path that does not exist, and mb refuses one without a slash.
 	s.requireExit(exitNotFound, "ls", "nowhere/else")
 	s.requireExit(exitUsage, "mb", "made")
 

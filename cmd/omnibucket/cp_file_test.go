@@ -69,10 +69,15 @@ func TestCpBetweenPathsRefuses(t *testing.T) {
 	writeFiles(t, dir, map[string]string{"file": "kept"})
 	require.NoError(t, os.Link(file, linked))
 
+	// The destination is the source.
 	s.requireExit(exitUsage, "cp", file, linked)
 	s.requireExit(exitUsage, "mv", file, file)
 	s.requireExit(exitUsage, "mv", file, linked)
+
+	// The source is missing.
 	s.requireExit(exitNotFound, "cp", filepath.Join(dir, "none"), file)
+
+	// The destination or the source is a device.
 	s.requireExit(exitUsage, "cp", file, os.DevNull)
 	s.requireExit(exitUsage, "cp", os.DevNull, file)
 	require.Equal(t, "kept", readFile(t, file))

@@ -481,6 +481,7 @@ func TestCpOfATreeIntoItself(t *testing.T) {
 		s.requireExit(exitUsage, args...)
 	}
 
+	// The filter leaves out the destination, so that no copy is copied again.
 	s.requireExit(exitOK, "sync", "--exclude", "copy/", bucket, bucket+"/copy")
 	require.Equal(t, "a/b\ncopy/a/b\n", s.run("ls", "-r", bucket))
 }

@@ -143,6 +143,7 @@ func TestCredentialsOfTwoAccounts(t *testing.T) {
 			s.run("mb", "old:")
 			s.run("mb", "new:")
 
+			// Commands such as cp, sync, diff and mv use both accounts.
 			requireTransfers(t, s, "old:", "new:")
 
 			// An account refuses the credentials of the other one.

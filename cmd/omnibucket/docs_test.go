@@ -64,11 +64,13 @@ func TestManualOfS3Server(t *testing.T) {
 	c := &cobra.Command{}
 	f.Register(c)
 	flags := flagsIn(readFile(t, s3Manual))
+
+	// The manual has the flags of the S3 server, and --domain, which serve has for all its servers.
 	for _, name := range append(f.Names, "domain") {
 		require.Contains(t, flags, name)
 	}
 
-	// The manual also names flags of serve, and --version of the program s3server.
+	// Otherwise, it has only flags of serve, and --version of the program s3server.
 	existing := append(f.Names, "domain", "s3", "listen", "version")
 	for _, name := range flags {
 		require.Contains(t, existing, name)

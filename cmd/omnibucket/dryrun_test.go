@@ -58,11 +58,15 @@ func TestDryRunFailsAsTheCommand(t *testing.T) {
 		})
 	}
 
-	// With --if-absent, cp fails if the destination exists, as b does and c does not.
+	// With --if-absent, cp fails if the destination exists, such as b.
 	s.requireExit(exitPrecondition, "cp", "--if-absent", "--dry-run", made+"#a", made+"#b")
 	s.requireExit(exitPrecondition, "cp", "--if-absent", made+"#a", made+"#b")
+
+	// It succeeds if the destination does not exist, such as c.
 	s.requireExit(exitOK, "cp", "--if-absent", "--dry-run", made+"#a", made+"#c")
 	s.requireExit(exitOK, "cp", "--if-absent", made+"#a", made+"#c")
+
+	// No command has removed the bucket.
 	require.DirExists(t, filepath.FromSlash(strings.TrimPrefix(made, "file://")))
 }
 
@@ -94,121 +98,129 @@ func TestDryRunRefuses(t *testing.T) {
 	s.put("r2:a", "a")
 
 	tests := []struct {
-		name string
-		code int
-		args []string
+		name     string
+		wantExit int
+		args     []string
 	}{
 		{
-			name: "an invalid content type",
-			code: exitUsage,
-			args: []string{"cp", "--content-type", "picture", "a", "memory:b"},
+			name:     "an invalid content type",
+			wantExit: exitUsage,
+			args:     []string{"cp", "--content-type", "picture", "a", "memory:b"},
 		},
 		{
-			name: "an invalid metadata key of a copy",
-			code: exitUsage,
-			args: []string{"cp", "--metadata", "a b=1", "memory:a", "memory:b"},
+			name:     "an invalid metadata key of a copy",
+			wantExit: exitUsage,
+			args:     []string{"cp", "--metadata", "a b=1", "memory:a", "memory:b"},
 		},
 		{
-			name: "an invalid language of standard input",
-			code: exitUsage,
-			args: []string{"cp", "--content-language", "\n", "-", "memory:b"},
+			name:     "an invalid language of standard input",
+			wantExit: exitUsage,
+			args:     []string{"cp", "--content-language", "\n", "-", "memory:b"},
 		},
 		{
-			name: "an invalid cache control of a moved file",
-			code: exitUsage,
-			args: []string{"mv", "--cache-control", "\n", "a", "memory:b"},
+			name:     "an invalid cache control of a moved file",
+			wantExit: exitUsage,
+			args:     []string{"mv", "--cache-control", "\n", "a", "memory:b"},
 		},
-		{name: "tags of a store without them", code: exitFailure, args: []string{"cp", "--tag", "a=b", "a", "r2:b"}},
+		{name: "tags of a store without them", wantExit: exitFailure, args: []string{"cp", "--tag", "a=b", "a", "r2:b"}},
 		{
-			name: "tags of a copy to a store without them",
-			code: exitFailure,
-			args: []string{"cp", "--tag", "a=b", "disk:a", "r2:b"},
-		},
-		{
-			name: "a condition that the store does not support",
-			code: exitFailure,
-			args: []string{"rm", "--if-revision", "x", "r2:a"},
+			name:     "tags of a copy to a store without them",
+			wantExit: exitFailure,
+			args:     []string{"cp", "--tag", "a=b", "disk:a", "r2:b"},
 		},
 		{
-			name: "another revision of the destination of a copy",
-			code: exitPrecondition,
-			args: []string{"cp", "--if-revision", "memory:0", "memory:a", "memory:folder/x"},
+			name:     "a condition that the store does not support",
+			wantExit: exitFailure,
+			args:     []string{"rm", "--if-revision", "x", "r2:a"},
 		},
 		{
-			name: "another revision of the destination of an upload",
-			code: exitPrecondition,
-			args: []string{"cp", "--if-revision", "memory:0", "a", "memory:a"},
+			name:     "another revision of the destination of a copy",
+			wantExit: exitPrecondition,
+			args:     []string{"cp", "--if-revision", "memory:0", "memory:a", "memory:folder/x"},
 		},
 		{
-			name: "another revision of a missing object",
-			code: exitPrecondition,
-			args: []string{"cp", "--if-revision", "memory:0", "a", "memory:none"},
-		},
-		{name: "an existing destination of an upload", code: exitPrecondition, args: []string{"cp", "--if-absent", "a", "memory:a"}},
-		{name: "an invalid key", code: exitUsage, args: []string{"cp", "a", "memory:x//y"}},
-		{name: "an invalid key for standard input", code: exitUsage, args: []string{"cp", "-", "memory:x//y"}},
-		{
-			name: "a version of a bucket without versions",
-			code: exitFailure,
-			args: []string{"cp", "--version", "none", "disk:a", "b"},
+			name:     "another revision of the destination of an upload",
+			wantExit: exitPrecondition,
+			args:     []string{"cp", "--if-revision", "memory:0", "a", "memory:a"},
 		},
 		{
-			name: "an unknown version",
-			code: exitUsage,
-			args: []string{"cp", "--version", "none", "versioned:a", "b"},
+			name:     "another revision of a missing object",
+			wantExit: exitPrecondition,
+			args:     []string{"cp", "--if-revision", "memory:0", "a", "memory:none"},
 		},
 		{
-			name: "an unknown version to restore",
-			code: exitUsage,
-			args: []string{"restore", "--days", "1", "--version", "none", "versioned:a"},
+			name:     "an existing destination of an upload",
+			wantExit: exitPrecondition,
+			args:     []string{"cp", "--if-absent", "a", "memory:a"},
 		},
-		{name: "a destination below a file", code: exitUsage, args: []string{"cp", "memory:a", "a/b"}},
-		{name: "a destination below a folder in a file", code: exitUsage, args: []string{"cp", "folder/x", "a/b/c"}},
-		{name: "a link to the source", code: exitUsage, args: []string{"cp", "a", "hardlink"}},
-		{name: "a device as a source", code: exitUsage, args: []string{"cp", os.DevNull, "b"}},
-		{name: "a device as a moved source", code: exitUsage, args: []string{"mv", os.DevNull, "memory:b"}},
-		{name: "a missing source", code: exitNotFound, args: []string{"cp", "memory:none", "b"}},
-		{name: "a missing file", code: exitNotFound, args: []string{"cp", "none", "memory:b"}},
-		{name: "a destination that is the source", code: exitUsage, args: []string{"mv", "memory:a", "memory:a"}},
-		{name: "a directory without -r", code: exitUsage, args: []string{"cp", "folder", "memory:b"}},
-		{name: "another revision of the object to remove", code: exitPrecondition, args: []string{"rm", "--if-revision", "memory:0", "memory:a"}},
-		{name: "a version of rm without versions", code: exitFailure, args: []string{"rm", "--version", "1", "disk:a"}},
+		{name: "an invalid key", wantExit: exitUsage, args: []string{"cp", "a", "memory:x//y"}},
+		{name: "an invalid key for standard input", wantExit: exitUsage, args: []string{"cp", "-", "memory:x//y"}},
 		{
-			name: "an invalid name of a bucket",
-			code: exitUsage,
-			args: []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"},
+			name:     "a version of a bucket without versions",
+			wantExit: exitFailure,
+			args:     []string{"cp", "--version", "none", "disk:a", "b"},
 		},
 		{
-			name: "a region for an existing bucket",
-			code: exitUsage,
-			args: []string{"bucket", "--region", "x", "--cors", "-", "disk:"},
-		},
-		{name: "invalid tags", code: exitUsage, args: []string{"tag", "--set", "=1", "memory:a"}},
-		{
-			name: "an archive of a store without one",
-			code: exitFailure,
-			args: []string{"restore", "--days", "1", "r2:a"},
-		},
-		{name: "zero days of a restored object", code: exitUsage, args: []string{"restore", "--days", "0", "memory:a"}},
-		{name: "a tree below a file", code: exitUsage, args: []string{"cp", "-r", "disk:", "a/b"}},
-		{name: "a tree to a file", code: exitUsage, args: []string{"sync", "disk:", "a"}},
-		{
-			name: "a journal in the source",
-			code: exitUsage,
-			args: []string{"sync", "--journal", "folder", "folder", "memory:"},
+			name:     "an unknown version",
+			wantExit: exitUsage,
+			args:     []string{"cp", "--version", "none", "versioned:a", "b"},
 		},
 		{
-			name: "a journal on standard output",
-			code: exitUsage,
-			args: []string{"sync", "--journal", "-", "folder", "memory:"},
+			name:     "an unknown version to restore",
+			wantExit: exitUsage,
+			args:     []string{"restore", "--days", "1", "--version", "none", "versioned:a"},
 		},
-		{name: "a tree below itself", code: exitUsage, args: []string{"cp", "-r", "folder", "folder/inner/"}},
+		{name: "a destination below a file", wantExit: exitUsage, args: []string{"cp", "memory:a", "a/b"}},
+		{name: "a destination below a folder in a file", wantExit: exitUsage, args: []string{"cp", "folder/x", "a/b/c"}},
+		{name: "a link to the source", wantExit: exitUsage, args: []string{"cp", "a", "hardlink"}},
+		{name: "a device as a source", wantExit: exitUsage, args: []string{"cp", os.DevNull, "b"}},
+		{name: "a device as a moved source", wantExit: exitUsage, args: []string{"mv", os.DevNull, "memory:b"}},
+		{name: "a missing source", wantExit: exitNotFound, args: []string{"cp", "memory:none", "b"}},
+		{name: "a missing file", wantExit: exitNotFound, args: []string{"cp", "none", "memory:b"}},
+		{name: "a destination that is the source", wantExit: exitUsage, args: []string{"mv", "memory:a", "memory:a"}},
+		{name: "a directory without -r", wantExit: exitUsage, args: []string{"cp", "folder", "memory:b"}},
+		{
+			name:     "another revision of the object to remove",
+			wantExit: exitPrecondition,
+			args:     []string{"rm", "--if-revision", "memory:0", "memory:a"},
+		},
+		{name: "a version of rm without versions", wantExit: exitFailure, args: []string{"rm", "--version", "1", "disk:a"}},
+		{
+			name:     "an invalid name of a bucket",
+			wantExit: exitUsage,
+			args:     []string{"mb", "file://" + filepath.ToSlash(dir) + "/UPPER"},
+		},
+		{
+			name:     "a region for an existing bucket",
+			wantExit: exitUsage,
+			args:     []string{"bucket", "--region", "x", "--cors", "-", "disk:"},
+		},
+		{name: "invalid tags", wantExit: exitUsage, args: []string{"tag", "--set", "=1", "memory:a"}},
+		{
+			name:     "an archive of a store without one",
+			wantExit: exitFailure,
+			args:     []string{"restore", "--days", "1", "r2:a"},
+		},
+		{name: "zero days of a restored object", wantExit: exitUsage, args: []string{"restore", "--days", "0", "memory:a"}},
+		{name: "a tree below a file", wantExit: exitUsage, args: []string{"cp", "-r", "disk:", "a/b"}},
+		{name: "a tree to a file", wantExit: exitUsage, args: []string{"sync", "disk:", "a"}},
+		{
+			name:     "a journal in the source",
+			wantExit: exitUsage,
+			args:     []string{"sync", "--journal", "folder", "folder", "memory:"},
+		},
+		{
+			name:     "a journal on standard output",
+			wantExit: exitUsage,
+			args:     []string{"sync", "--journal", "-", "folder", "memory:"},
+		},
+		{name: "a tree below itself", wantExit: exitUsage, args: []string{"cp", "-r", "folder", "folder/inner/"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			_, dryRunErr := s.requireExit(tt.code, append([]string{"--dry-run"}, tt.args...)...)
-			_, commandErr := s.requireExit(tt.code, tt.args...)
+			_, dryRunErr := s.requireExit(tt.wantExit, append([]string{"--dry-run"}, tt.args...)...)
+			_, commandErr := s.requireExit(tt.wantExit, tt.args...)
 			require.Equal(t, program.FirstLine(commandErr), program.FirstLine(dryRunErr))
 		})
 	}

@@ -80,6 +80,7 @@ func TestEvents(t *testing.T) {
 func TestEventsOfAJob(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
+	// One of the files cannot be stored, because no key has a backslash.
 	writeFiles(t, dir, map[string]string{"b": "two", `bad\name`: ""})
 
 	lines, stderr := s.events(exitUsage, "sync", dir, newMemoryAddress(t))
@@ -96,6 +97,7 @@ func TestEventsOfAJob(t *testing.T) {
 	require.Equal(t, "summary", lines[2]["event"])
 	require.Equal(t, 1.0, lines[2]["failed"])
 
+	// The error of the command is on standard error.
 	var failure map[string]any
 	require.NoError(t, json.Unmarshal([]byte(stderr), &failure), stderr)
 	require.Equal(t, "error", failure["event"])
@@ -200,6 +202,7 @@ func TestDryRunMakesNoDirectory(t *testing.T) {
 		require.Len(t, entries, 1, args)
 	}
 
+	// A dry run also refuses invalid arguments.
 	_, stderr := s.requireExit(exitUsage, "sync", "--dry-run", "--backup-dir", bucket+"/old", files, bucket)
 	require.Contains(t, stderr, "--backup-dir must not overlap")
 }
@@ -211,13 +214,17 @@ func TestQuietPrintsOnlyErrors(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"a": "one"})
 
+	// Without --quiet, sync prints a summary, and rm says that the object does not exist.
 	for _, args := range [][]string{{"sync", dir, bucket}, {"rm", bucket + "/none"}} {
 		stdout, stderr := s.requireExit(exitOK, append(args, "-q")...)
 		require.Empty(t, stdout+stderr)
 	}
 
+	// An error is printed.
 	_, stderr := s.requireExit(exitNotFound, "cat", "-q", bucket+"/none")
 	require.NotEmpty(t, stderr)
+
+	// --verbose asks for the opposite of --quiet.
 	s.requireExit(exitUsage, "ls", "-q", "-v", bucket)
 }
 

@@ -321,7 +321,9 @@ func TestGocacheWithoutAnAnswer(t *testing.T) {
 			compiled, report, warnings := b.parse(string(output))
 			require.Equal(t, goModulePackages, compiled)
 			require.NotEmpty(t, warnings)
-			require.LessOrEqual(t, len(warnings), 2, "one for the store, or for its uploads")
+			require.LessOrEqual(t, len(warnings), 2, "at most one about the store, and one about its uploads")
+
+			// Nothing was uploaded, and the end of the build did not wait long for the uploads.
 			require.Zero(t, report.Uploads)
 			require.Equal(t, report.Puts, report.NotUploaded)
 			require.Less(t, report.CloseSeconds, 2.0)
@@ -343,12 +345,15 @@ func TestGocacheTrimRemovesOldObjects(t *testing.T) {
 		require.NoError(t, os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), longAgo, longAgo))
 	}
 
+	// A dry run removes nothing.
 	s.requireExit(exitOK, "gocache", "trim", "--dry-run", store)
 	require.Equal(t, "gocache-v1/ab/new\ngocache-v1/ab/old\nother\n", s.run("ls", "-r", store))
 
+	// trim removes only the old output.
 	s.requireExit(exitOK, "gocache", "trim", "--max-age", "30d", store)
 	require.Equal(t, "gocache-v1/ab/new\nother\n", s.run("ls", "-r", store))
 
+	// The age must be a positive duration.
 	s.requireExit(exitUsage, "gocache", "trim", "--max-age", "0s", store)
 	s.requireExit(exitUsage, "gocache", "trim", "--max-age", "soon", store)
 }
@@ -362,25 +367,25 @@ func TestGocacheRefusesInvalidCommandLines(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 
 	for _, tt := range []struct {
-		name string
-		code int
-		args []string
+		name     string
+		wantExit int
+		args     []string
 	}{
-		{name: "no location", code: exitUsage, args: []string{"--dir", dir}},
-		{name: "patience", code: exitUsage, args: []string{"--dir", dir, "--patience", "0s", store}},
-		{name: "close timeout", code: exitUsage, args: []string{"--dir", dir, "--close-timeout", "-1s", store}},
-		{name: "dry run", code: exitUsage, args: []string{"--dir", dir, "--dry-run", store}},
-		{name: "account", code: exitUsage, args: []string{"--dir", dir, "s3://?region=eu-west-1"}},
-		{name: "unknown parameter", code: exitUsage, args: []string{"--dir", dir, store + "?unknown=1"}},
-		{name: "unknown name", code: exitUsage, args: []string{"--dir", dir, "none:"}},
-		{name: "file as the directory", code: exitNotFound, args: []string{"--dir", file, store}},
-		{name: "another program", code: exitUsage, args: []string{"--dir", dir, store}},
+		{name: "no location", wantExit: exitUsage, args: []string{"--dir", dir}},
+		{name: "patience", wantExit: exitUsage, args: []string{"--dir", dir, "--patience", "0s", store}},
+		{name: "close timeout", wantExit: exitUsage, args: []string{"--dir", dir, "--close-timeout", "-1s", store}},
+		{name: "dry run", wantExit: exitUsage, args: []string{"--dir", dir, "--dry-run", store}},
+		{name: "account", wantExit: exitUsage, args: []string{"--dir", dir, "s3://?region=eu-west-1"}},
+		{name: "unknown parameter", wantExit: exitUsage, args: []string{"--dir", dir, store + "?unknown=1"}},
+		{name: "unknown name", wantExit: exitUsage, args: []string{"--dir", dir, "none:"}},
+		{name: "file as the directory", wantExit: exitNotFound, args: []string{"--dir", file, store}},
+		{name: "another program", wantExit: exitUsage, args: []string{"--dir", dir, store}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
 			// Only the last case gets as far as this input.
 			s.stdin = "no request\n"
-			_, stderr := s.requireExit(tt.code, append([]string{"gocache"}, tt.args...)...)
+			_, stderr := s.requireExit(tt.wantExit, append([]string{"gocache"}, tt.args...)...)
 			require.NotEmpty(t, stderr)
 		})
 	}

@@ -62,10 +62,12 @@ func TestInventoryOfCommands(t *testing.T) {
 	manifest := inventoryOfBox(t, s)
 	s.put("box:2026/later", "later")
 
+	// du prints the bytes, the number of objects and the folder, and that the inventory is three hours old.
 	text, note := s.requireExit(exitOK, "du", "--inventory", manifest, "box:2026")
 	require.Equal(t, []string{"12", "2", "2026/"}, strings.Fields(text))
 	require.Contains(t, note, "the inventory is 3h0m")
 
+	// sync and diff take only the objects of the inventory.
 	dir := t.TempDir()
 	_, note = s.requireExit(exitOK, "sync", "--inventory", manifest, "box:2026", dir)
 	require.Contains(t, note, "2 transferred")
@@ -73,7 +75,7 @@ func TestInventoryOfCommands(t *testing.T) {
 	text, _ = s.requireExit(exitOK, "diff", "--inventory", manifest, "--size", "box:2026", dir)
 	require.Empty(t, text)
 
-	// Only what the inventory has is removed.
+	// expire and rm remove only objects of the inventory.
 	_, note = s.requireExit(exitOK, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
 	require.Contains(t, note, "0 deleted")
 	_, note = s.requireExit(exitOK, "rm", "-r", "--inventory", manifest, "box:2026")

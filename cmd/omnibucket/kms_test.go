@@ -37,6 +37,10 @@ func TestKMSLocation(t *testing.T) {
 	offline, err := age.GenerateX25519Identity()
 	require.NoError(t, err)
 	address := newDirectoryAddress(t)
+
+	// All locations are the same bucket. box encrypts for the first key and the offline identity, and rotated for the
+	// second key. rotating decrypts with the first key, and encrypts for the second one. emergency has only the offline
+	// identity.
 	layer := func(key string) string {
 		return "    address: " + address + "\n    layers:\n    - encrypt: {" + key + "}\n"
 	}
@@ -47,6 +51,7 @@ func TestKMSLocation(t *testing.T) {
 		"  emergency:\n"+layer("identity_variable: OFFLINE"))
 	s.env["OFFLINE"] = offline.String()
 
+	// The service encrypts and decrypts once for an object. The offline identity needs no service.
 	s.put("box:a", "secret")
 	require.Equal(t, "secret", s.run("cat", "box:a"))
 	require.Equal(t, "secret", s.run("cat", "emergency:a"), "without the service")
@@ -67,6 +72,7 @@ func TestKMSLocation(t *testing.T) {
 	require.Contains(t, stderr, "enable the key")
 	kms.SetState(secondKey, "")
 
+	// serve decrypts the objects, too.
 	url := s.serve("rotated:")
 	status, body := get(t, url+"a")
 	require.Equal(t, http.StatusOK, status)

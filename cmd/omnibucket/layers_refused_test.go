@@ -26,17 +26,20 @@ func TestCacheInsideItsLocation(t *testing.T) {
 		name string
 		args []string
 	}{
-		{name: "of a folder", args: []string{"serve", "--listing", "--cache", inside, "file://" + data}},
-		{name: "of a path", args: []string{"serve", "--cache", inside, data}},
-		{name: "by a link", args: []string{"serve", "--cache", insideByLink, "file://" + data}},
-		{name: "of a folder by a link", args: []string{"serve", "--cache", inside, "file://" + link}},
-		{name: "the folder in that of the cache", args: []string{"serve", "--cache", top, "file://" + data}},
-		{name: "of a gateway", args: []string{"serve", "--s3", "--cache", inside, data}},
 		{
-			name: "of a gateway for an address",
+			name: "the location is an address",
+			args: []string{"serve", "--listing", "--cache", inside, "file://" + data},
+		},
+		{name: "the location is a path", args: []string{"serve", "--cache", inside, data}},
+		{name: "the cache is named by a link", args: []string{"serve", "--cache", insideByLink, "file://" + data}},
+		{name: "the location is named by a link", args: []string{"serve", "--cache", inside, "file://" + link}},
+		{name: "the location is inside the cache", args: []string{"serve", "--cache", top, "file://" + data}},
+		{name: "a gateway for a path", args: []string{"serve", "--s3", "--cache", inside, data}},
+		{
+			name: "a gateway for an address, with a cache named by a link",
 			args: []string{"serve", "--s3", "--cache", filepath.Join(link, "year"), "file://" + data},
 		},
-		{name: "of a location", args: []string{"ls", "data:"}},
+		{name: "the cache is in the configuration", args: []string{"ls", "data:"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

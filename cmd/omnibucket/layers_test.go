@@ -277,15 +277,19 @@ func TestRawObjectIsAnAgeFile(t *testing.T) {
 
 // The program age decrypts a raw object.
 func TestRawObjectDecryptedByAge(t *testing.T) {
+	// Build the program.
 	dir := t.TempDir()
 	program := filepath.Join(dir, "age")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "filippo.io/age/cmd/age")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", output)
+
+	// Write a raw object and its identity into files.
 	s, identity := newEncryptingShell(t)
 	s.put("box:a", "secret")
 	writeFiles(t, dir, map[string]string{"identity": identity.String(), "file": s.run("cat", "--raw", "box:a")})
 
+	// The program decrypts the file.
 	decrypt := exec.CommandContext(t.Context(), program, "--decrypt", "-i", "identity", "file")
 	decrypt.Dir = dir
 	plain, err := decrypt.Output()
@@ -410,20 +414,22 @@ func TestGatewayWithAllLayers(t *testing.T) {
 	require.Contains(t, stderr, "must be used with a location")
 }
 
-// A gateway with layers, or one that refuses changes, has the settings that another gateway of the directory has stored.
+// Gateways of one directory share the settings of its buckets: a lifecycle rule that one gateway stores is also a rule
+// of the others, even if they have layers or refuse changes.
 func TestGatewaysShareSettings(t *testing.T) {
 	s := newShell(t)
-	const asMinIO = "&profile=minio" // a kind of server that has lifecycle rules
 	dir := "file://" + filepath.ToSlash(t.TempDir())
+	// The commands use the gateways as MinIO, which is a kind of server that has lifecycle rules.
+	const minioProfile = "&profile=minio"
 
-	// The first gateway stores a lifecycle rule, which the command reads from standard input.
-	first := s.serveS3Parameters("--create", "year", dir) + asMinIO
+	// The first gateway makes the bucket "year", and stores a rule that the command reads from standard input.
+	gateway := s.serveS3Parameters("--create", "year", dir) + minioProfile
 	s.stdin = `[{"id":"tmp","prefix":"tmp/","expireAfterDays":7}]`
-	s.run("bucket", "--lifecycle", "-", "s3://year/"+first)
+	s.run("bucket", "--lifecycle", "-", "s3://year/"+gateway)
 
-	// The other gateways have this rule.
+	// A gateway with a layer that limits its rate, and one that refuses changes, have this rule.
 	for _, flags := range [][]string{{"--bwlimit", "100M"}, {"--read-only"}} {
-		other := s.serveS3Parameters(append(flags, dir)...) + asMinIO
+		other := s.serveS3Parameters(append(flags, dir)...) + minioProfile
 		require.Contains(t, s.run("bucket", "--json", "s3://year/"+other), `"prefix":"tmp/"`, flags)
 	}
 }
@@ -470,43 +476,48 @@ func TestRepairOfAMirror(t *testing.T) {
 	require.Contains(t, s.run("ls", "first:.omnibucket-mirror/"), "pair")
 }
 
-// If only the second store has an object, repair --all does not know which store is right. It changes nothing, unless
-// --primary-is-right says so.
+// An object that only the second store of a mirror has may be lost from the primary store, or left over in the second
+// one. So repair --all fails and keeps it, unless --primary-is-right says that it is left over.
 func TestRepairOfAMirrorUndecided(t *testing.T) {
 	// The locations box: and other: are both mirrored to second:.
 	s := newMirroringShell(t)
 	s.put("box:b", "text")
 	s.run("repair", "--all", "box:")
 
-	// Only the second store has the object c. The object b is in both stores of other:.
+	// Both stores of the mirror other: have the object b, but only the second store has the object c.
 	s.put("second:c", "nobody knows whose")
 	s.put("other:b", "a new primary")
 
-	// repair fails, and keeps the object c. So does its dry run.
+	// A dry run reports that it is undecided about c.
 	stdout, stderr := s.requireExit(exitPrecondition, "repair", "--all", "--dry-run", "other:")
 	require.Equal(t, "undecided c\n0 repaired, 0 of them removed from the second store, "+
 		"0 with a note that stays for an hour, 0 failed, 1 undecided, 0 ignored\n", stdout)
 	require.Contains(t, stderr, "use --primary-is-right")
 
+	// A repair fails too, says what else the user can do, and keeps c.
 	_, stderr = s.requireExit(exitPrecondition, "repair", "--all", "other:")
 	require.Contains(t, stderr, "swap the roles")
 	require.Equal(t, "nobody knows whose", s.run("cat", "second:c"))
 
-	// With --primary-is-right, the second store loses the object c, which the primary store of other: does not have.
+	// The flag --primary-is-right means nothing without --all.
 	_, stderr = s.requireExit(exitUsage, "repair", "--primary-is-right", "other:")
 	require.Contains(t, stderr, "must be used with --all")
+
+	// With both flags, the second store loses c.
 	s.run("repair", "--all", "--primary-is-right", "other:")
 	require.Equal(t, "b\n", s.run("ls", "second:"))
 }
 
 // A mirror must be of one whole bucket without layers. The location of the command "repair" must have the layer mirror.
 func TestLocationMirroredInvalid(t *testing.T) {
+	// The location first has no layer. twice has the layer mirror, but its second store has one, too.
 	s := newMirroringShell(t)
 	_, stderr := s.requireExit(exitUsage, "repair", "first:")
 	require.Contains(t, stderr, "must have the layer mirror")
 	_, stderr = s.requireExit(exitUsage, "ls", "twice:")
 	require.Contains(t, stderr, "a whole bucket without layers")
 
+	// The location account has the layer mirror, but is an account and not a bucket.
 	for _, args := range [][]string{
 		{"serve", "--s3", "account:"},
 		{"ls", "account:photos"},
@@ -537,10 +548,11 @@ func newMirroringShell(t *testing.T) *shell {
 //
 // If the primary is lost, repair copies everything from the second store to a third one.
 func TestWhenThePrimaryIsLost(t *testing.T) {
+	// The stores are directories in root. Two of them, first and second, have the objects a and b, until first is lost.
 	s, root := newShellWithTwoStores(t)
 	require.NoError(t, os.RemoveAll(filepath.Join(root, "first")))
 
-	// The location moved mirrors second, which has the objects a and b, to third.
+	// The location moved mirrors second to third, which is empty.
 	s.put("moved:c", "new")
 
 	// A dry run says what is copied.
@@ -548,6 +560,7 @@ func TestWhenThePrimaryIsLost(t *testing.T) {
 	require.ElementsMatch(t, []string{"copied a", "copied b"}, lines[:2])
 	require.Contains(t, lines[2], "2 repaired, 0 of them removed")
 
+	// After the repair, both stores have exactly the same objects.
 	s.run("repair", "--all", "moved:")
 	requireExactly(s, "second", map[string]string{"a": "one", "b": "two", "c": "new"})
 	requireExactly(s, "third", map[string]string{"a": "one", "b": "two", "c": "new"})
@@ -654,6 +667,8 @@ func requireExactly(s *shell, location string, objects map[string]string) {
 
 // With the layer overlay, a location shows the objects of an old store until finish has copied them to the new one.
 func TestLocationMoving(t *testing.T) {
+	// The location both shows the new store in front of the old one. both-later is the same with new_only, and uses only
+	// the new store.
 	newAddress := newDirectoryAddress(t)
 	s, _ := newConfiguredShell(t, `locations:
   old: `+newDirectoryAddress(t)+`

@@ -38,7 +38,7 @@ func TestLeftoversOfKilledCommands(t *testing.T) {
 			// A killed command leaves two temporary files.
 			killed, err := partfile.Create(partfile.System{}, filepath.Join(dir, "sub", "a"), 0o644)
 			require.NoError(t, err)
-			killed.Keep() // ends the lock, as a kill
+			killed.Keep() // The file stays, but its lock ends, as after a kill.
 			require.Len(t, temporaryFiles(t, dir), 2)
 
 			// Another program has a file with such a name.

@@ -57,19 +57,42 @@ func TestInvalidCommandLines(t *testing.T) {
 		args    []string
 		wantErr string
 	}{
-		{"a flag of gsutil before the command", []string{"-m", "cp", "a", "gs://b"},
-			"unknown flag -m before a command\nhint: leave -m out"},
-		{"a flag of the command before it", []string{"-r", "ls", "x"},
-			"unknown flag -r before a command\nhint: write the flags of a command after its name"},
-		{"an unknown flag before the command", []string{"--concurrency", "4", "--fast", "cp", "a", "b"},
-			"unknown flag --fast before a command"},
-		{"only an unknown flag", []string{"--fast"}, "unknown flag: --fast"},
-		{"a command that only resembles another", []string{"tail", "x"},
-			"unknown command \"tail\" for \"omnibucket\"\nhint: use cat\n"},
-		{"one that also resembles others", []string{"put", "x"}, "hint: use cp\n"},
-		{"a letter with two meanings", []string{"cp", "-n", "a", "b"},
-			"hint: use --ignore-existing to keep what is there, or --dry-run to change nothing"},
-		{"a location without an address", []string{"ls", "bad:a"}, "location bad must have an address"},
+		{
+			name:    "a flag of gsutil before the command",
+			args:    []string{"-m", "cp", "a", "gs://b"},
+			wantErr: "unknown flag -m before a command\nhint: leave -m out",
+		},
+		{
+			name:    "a flag of the command before it",
+			args:    []string{"-r", "ls", "x"},
+			wantErr: "unknown flag -r before a command\nhint: write the flags of a command after its name",
+		},
+		{
+			name:    "an unknown flag before the command",
+			args:    []string{"--concurrency", "4", "--fast", "cp", "a", "b"},
+			wantErr: "unknown flag --fast before a command",
+		},
+		{name: "only an unknown flag", args: []string{"--fast"}, wantErr: "unknown flag: --fast"},
+		{
+			name:    "a command of another program",
+			args:    []string{"tail", "x"},
+			wantErr: "unknown command \"tail\" for \"omnibucket\"\nhint: use cat\n",
+		},
+		{
+			name:    "a command of another program that resembles several",
+			args:    []string{"put", "x"},
+			wantErr: "hint: use cp\n",
+		},
+		{
+			name:    "a letter with two meanings",
+			args:    []string{"cp", "-n", "a", "b"},
+			wantErr: "hint: use --ignore-existing to keep what is there, or --dry-run to change nothing",
+		},
+		{
+			name:    "a location without an address",
+			args:    []string{"ls", "bad:a"},
+			wantErr: "location bad must have an address",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,6 +102,8 @@ func TestInvalidCommandLines(t *testing.T) {
 			require.Contains(t, stderr, tt.wantErr)
 		})
 	}
+
+	// Global flags may stand before the command.
 	require.Contains(t, s.run("-v", "--concurrency=2", "--retries", "1", "help", "cp"), "omnibucket cp")
 }
 
@@ -115,49 +140,62 @@ func TestTreeWithoutRecursive(t *testing.T) {
 	s.put("box:tree/a", "1")
 
 	tests := []struct {
-		name string
-		code int
-		args []string
-		hint string
+		name     string
+		args     []string
+		wantExit int
+		wantHint string
 	}{
-		{name: "mv of a directory", code: 2, args: []string{"mv", "d", "d2"}, hint: "use -r to move a tree"},
-		{name: "cp of a directory", code: 2, args: []string{"cp", "d", "./x"}, hint: "use -r to copy a tree"},
 		{
-			name: "cp of a folder",
-			code: 2,
-			args: []string{"cp", "box:tree/", "./x"},
-			hint: "use -r to copy a tree",
+			name:     "mv of a directory",
+			args:     []string{"mv", "d", "d2"},
+			wantExit: exitUsage,
+			wantHint: "use -r to move a tree",
 		},
 		{
-			name: "cp of a folder without its slash",
-			code: 3,
-			args: []string{"cp", "box:tree", "./x"},
-			hint: "use -r to copy a tree: a folder has this name",
+			name:     "cp of a directory",
+			args:     []string{"cp", "d", "./x"},
+			wantExit: exitUsage,
+			wantHint: "use -r to copy a tree",
 		},
 		{
-			name: "mv of a folder to another",
-			code: 3,
-			args: []string{"mv", "box:tree", "box:tree2"},
-			hint: "use -r to move a tree: a folder has this name",
+			name:     "cp of a folder",
+			args:     []string{"cp", "box:tree/", "./x"},
+			wantExit: exitUsage,
+			wantHint: "use -r to copy a tree",
 		},
 		{
-			name: "mv of a folder to a directory",
-			code: 3,
-			args: []string{"mv", "box:tree", "./x"},
-			hint: "use -r to move a tree: a folder has this name",
+			name:     "cp of a folder without its slash",
+			args:     []string{"cp", "box:tree", "./x"},
+			wantExit: exitNotFound,
+			wantHint: "use -r to copy a tree: a folder has this name",
+		},
+		{
+			name:     "mv of a folder to another",
+			args:     []string{"mv", "box:tree", "box:tree2"},
+			wantExit: exitNotFound,
+			wantHint: "use -r to move a tree: a folder has this name",
+		},
+		{
+			name:     "mv of a folder to a directory",
+			args:     []string{"mv", "box:tree", "./x"},
+			wantExit: exitNotFound,
+			wantHint: "use -r to move a tree: a folder has this name",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			_, stderr := s.requireExit(tt.code, tt.args...)
-			require.Contains(t, stderr, "hint: "+tt.hint+"\n")
+			_, stderr := s.requireExit(tt.wantExit, tt.args...)
+			require.Contains(t, stderr, "hint: "+tt.wantHint+"\n")
+
+			// Nothing was moved or copied.
 			require.Equal(t, "1", readFile(t, "d/a"))
 			require.Equal(t, "1", s.run("cat", "box:tree/a"))
 			require.NoFileExists(t, "x")
 		})
 	}
 
+	// If no folder has the name, there is no hint.
 	_, stderr := s.requireExit(exitNotFound, "cp", "box:none", "./x")
 	require.NotContains(t, stderr, "hint:")
 }
@@ -169,12 +207,12 @@ func TestHintForCommandsOfOtherPrograms(t *testing.T) {
 		args []string
 		hint string
 	}{
-		{[]string{"versions", "box:"}, "use ls --versions"},
-		{[]string{"s3", "ls"}, "leave out s3"},
-		{[]string{"rcat", "box:a"}, "use cp with - as the source"},
-		{[]string{"pipe", "box:a"}, "use cp with - as the source"},
-		{[]string{"env"}, "use config list"},
-		{[]string{"find", ".", "--name", "*.go"}, "use --include"},
+		{args: []string{"versions", "box:"}, hint: "use ls --versions"},
+		{args: []string{"s3", "ls"}, hint: "leave out s3"},
+		{args: []string{"rcat", "box:a"}, hint: "use cp with - as the source"},
+		{args: []string{"pipe", "box:a"}, hint: "use cp with - as the source"},
+		{args: []string{"env"}, hint: "use config list"},
+		{args: []string{"find", ".", "--name", "*.go"}, hint: "use --include"},
 	} {
 		_, stderr := s.requireExit(exitUsage, tt.args...)
 		require.Contains(t, stderr, "hint: "+tt.hint, "%q", tt.args)

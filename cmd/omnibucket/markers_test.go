@@ -77,39 +77,39 @@ func TestFolderMarkersInListings(t *testing.T) {
 	}
 }
 
-// Commands that change a tree remove the markers of its folders with the tree, but do not copy them.
+// rm -r removes the markers of the folders that it removes. cp, mv and sync neither copy nor remove markers.
 func TestFolderMarkersAtEveryLevel(t *testing.T) {
 	tests := []struct {
-		name string
-		args []string
-		left []string // all keys in the bucket
+		name     string
+		args     []string
+		wantKeys []string // all keys in the bucket after the command
 	}{
-		{name: "rm -r", args: []string{"rm", "-r", "box:a"}, left: []string{"top/", "top/x"}},
+		{name: "rm -r", args: []string{"rm", "-r", "box:a"}, wantKeys: []string{"top/", "top/x"}},
 		{
-			name: "rm -r of an empty folder",
-			args: []string{"rm", "-r", "box:a/empty/"},
-			left: []string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"},
+			name:     "rm -r of an empty folder",
+			args:     []string{"rm", "-r", "box:a/empty/"},
+			wantKeys: []string{"a/", "a/b/", "a/b/c", "a/d", "top/", "top/x"},
 		},
 		{
-			name: "rm -r of wildcards",
-			args: []string{"rm", "-r", "box:a/*"},
-			left: []string{"a/", "top/", "top/x"},
+			name:     "rm -r of wildcards",
+			args:     []string{"rm", "-r", "box:a/*"},
+			wantKeys: []string{"a/", "top/", "top/x"},
 		},
-		{name: "rm -r of everything", args: []string{"rm", "-r", "--all", "box:"}, left: nil},
+		{name: "rm -r of everything", args: []string{"rm", "-r", "--all", "box:"}, wantKeys: nil},
 		{
-			name: "cp -r",
-			args: []string{"cp", "-r", "box:a/", "box:new/"},
-			left: []string{"a/", "a/b/", "a/b/c", "a/d", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
-		},
-		{
-			name: "mv -r",
-			args: []string{"mv", "-r", "box:a/", "box:new/"},
-			left: []string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
+			name:     "cp -r",
+			args:     []string{"cp", "-r", "box:a/", "box:new/"},
+			wantKeys: []string{"a/", "a/b/", "a/b/c", "a/d", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
 		},
 		{
-			name: "sync",
-			args: []string{"sync", "--delete", "box:top/", "box:a/"},
-			left: []string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"},
+			name:     "mv -r",
+			args:     []string{"mv", "-r", "box:a/", "box:new/"},
+			wantKeys: []string{"a/", "a/b/", "a/empty/", "new/b/c", "new/d", "top/", "top/x"},
+		},
+		{
+			name:     "sync",
+			args:     []string{"sync", "--delete", "box:top/", "box:a/"},
+			wantKeys: []string{"a/", "a/b/", "a/empty/", "a/x", "top/", "top/x"},
 		},
 	}
 	for _, tt := range tests {
@@ -118,7 +118,7 @@ func TestFolderMarkersAtEveryLevel(t *testing.T) {
 			// Each folder of these keys has a marker.
 			b := newBoxWithFolderMarkers(t, s, "a/b/c", "a/d", "a/empty/", "top/x")
 			s.requireExit(exitOK, tt.args...)
-			require.Equal(t, tt.left, foldermarker.Keys(t, b))
+			require.Equal(t, tt.wantKeys, foldermarker.Keys(t, b))
 		})
 	}
 }

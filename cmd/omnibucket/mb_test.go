@@ -32,22 +32,27 @@ func TestMbAndRb(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShell(t)
-			s.run("mb", tt.address)
 
+			// mb makes a bucket once.
+			s.run("mb", tt.address)
 			_, stderr := s.requireExit(exitFailure, "mb", tt.address)
 			require.Contains(t, stderr, "bucket exists")
 
-			// A bucket with an object is not empty.
+			// A bucket with an object is removed only with --force.
 			s.put(tt.object, "x")
 			_, stderr = s.requireExit(exitFailure, "rb", tt.address)
 			require.Contains(t, stderr, "bucket not empty\nhint: use --force")
 			s.run("rb", "--force", tt.address)
+
+			// A bucket that does not exist cannot be removed.
 			s.requireExit(exitNotFound, "rb", tt.address)
 			s.requireExit(exitNotFound, "rb", "--force", tt.address)
 
+			// The flags of mb are settings of the new bucket.
 			s.run("mb", "--versioned", "--public", tt.address)
 			require.Regexp(t, `(?m)^public +true$`, s.run("stat", tt.address))
-			// A bucket with only old versions is not empty either.
+
+			// A bucket with only old versions is removed only with --force, too.
 			for range 3 {
 				s.put(tt.objectWithVersioning, "x")
 			}

@@ -73,10 +73,12 @@ func TestMcpOverHTTP(t *testing.T) {
 	_, token, ok := strings.Cut(log.String(), "export OMNIBUCKET_MCP_TOKEN=")
 	require.True(t, ok)
 
+	// With the token, an agent has the permitted tools.
 	client := connectHTTPAgent(t, address, strings.TrimSpace(token))
 	require.Equal(t, []string{"list", "read", "write"}, offeredTools(t, client))
 	require.Equal(t, "text", callTool(t, client, "read", arguments{"key": "a.txt"})["text"])
 
+	// It writes a new object, but does not replace it without --overwrite.
 	newObject := arguments{"key": "b.txt", "text": "new"}
 	callTool(t, client, "write", newObject)
 	require.Contains(t, callRefusedTool(t, client, "write", newObject), "precondition failed")
@@ -95,13 +97,13 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 	tests := []struct {
 		name   string
-		change func(r *http.Request)
+		change func(r *http.Request) // changes a valid request
 		body   string
-		want   int
+		want   int // status
 	}{
-		{name: "nothing that is right", change: func(*http.Request) {}, body: list, want: http.StatusOK},
+		{name: "a valid request", change: func(*http.Request) {}, body: list, want: http.StatusOK},
 		{
-			name: "no request without a token",
+			name: "a request without a token",
 			change: func(r *http.Request) {
 				r.Header.Del("Authorization")
 			},
@@ -134,7 +136,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 			want: http.StatusUnauthorized,
 		},
 		{
-			name: "no known name",
+			name: "the name of --domain",
 			change: func(r *http.Request) {
 				r.Host = "files.test:80"
 			},
@@ -223,6 +225,7 @@ func TestMcpOverHTTPRefuses(t *testing.T) {
 		})
 	}
 
+	// A token that can be guessed is refused, and not printed.
 	s.env["OMNIBUCKET_MCP_TOKEN"] = "short"
 	_, stderr := s.requireExit(exitUsage, "mcp", "--listen", "127.0.0.1:0", "box:")
 	require.Contains(t, stderr, "OMNIBUCKET_MCP_TOKEN must have at least 16")

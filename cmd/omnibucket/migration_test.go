@@ -62,12 +62,14 @@ func TestSyncShardsOfKeyRanges(t *testing.T) {
 	for i := range files {
 		s.put(fmt.Sprintf("%s/in/%02d", src, i), "x")
 	}
-	s.put(dst+"/in/gone", "x")
+	s.put(dst+"/in/gone", "x") // One of the shards must delete this object.
 
+	// Divide the keys of the source into ranges.
 	boundsFile := filepath.Join(t.TempDir(), "bounds.json")
 	bounds := s.run("job", "split", strconv.Itoa(shards), src+"/in/")
 	require.NoError(t, os.WriteFile(boundsFile, []byte(bounds), 0o600))
 
+	// Sync one range after the other.
 	transferred := 0
 	deleted := 0
 	for i := range shards {
@@ -98,24 +100,24 @@ func TestSyncShardsOfKeyRangesInvalid(t *testing.T) {
 	require.NoError(t, os.WriteFile(notBounds, []byte("x"), 0o600))
 
 	tests := []struct {
-		name string
-		code int
-		args []string
+		name     string
+		wantExit int
+		args     []string
 	}{
-		{name: "another number of shards", code: exitUsage, args: []string{"--shard", "0/5", "--shard-bounds", bounds}},
-		{name: "without --shard", code: exitUsage, args: []string{"--shard-bounds", bounds}},
-		{name: "another file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", notBounds}},
-		{name: "no file", code: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", ""}},
+		{name: "another number of shards", wantExit: exitUsage, args: []string{"--shard", "0/5", "--shard-bounds", bounds}},
+		{name: "without --shard", wantExit: exitUsage, args: []string{"--shard-bounds", bounds}},
+		{name: "another file", wantExit: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", notBounds}},
+		{name: "no file", wantExit: exitUsage, args: []string{"--shard", "0/4", "--shard-bounds", ""}},
 		{
-			name: "a missing file",
-			code: exitNotFound,
-			args: []string{"--shard", "0/4", "--shard-bounds", bounds + "x"},
+			name:     "a missing file",
+			wantExit: exitNotFound,
+			args:     []string{"--shard", "0/4", "--shard-bounds", bounds + "x"},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			s.requireExit(tt.code, append(append([]string{"sync"}, tt.args...), src, dst)...)
+			s.requireExit(tt.wantExit, append(append([]string{"sync"}, tt.args...), src, dst)...)
 		})
 	}
 }
@@ -147,6 +149,7 @@ func TestSyncShardsByScheduler(t *testing.T) {
 		shard     string // value of --shard
 		sameShard string // the same shard as INDEX/NUMBER
 	}{
+		// slurmTask takes the id of the task, and the first id, the step and the number of ids of its array.
 		{
 			name:      "Slurm, ids 0, 1 and 2",
 			env:       slurmTask("2", "0", "1", "3"),
@@ -195,6 +198,7 @@ func TestSyncShardsByScheduler(t *testing.T) {
 			maps.Copy(s.env, tt.env)
 			s.run("-q", "sync", "--shard", tt.shard, "--journal", t.TempDir(), dir, dst)
 
+			// The shard that is named copies the same files.
 			s.run("-q", "sync", "--shard", tt.sameShard, dir, want)
 			require.Equal(t, s.run("ls", "-r", want), s.run("ls", "-r", dst))
 		})
@@ -209,8 +213,11 @@ func TestSyncShardsBySchedulerRefused(t *testing.T) {
 		shard string
 	}{
 		{name: "no scheduler", env: nil, shard: "auto"},
+
+		// slurmTask takes the id of the task, and the first id, the step and the number of ids of its array.
 		{name: "Slurm, id after the last one", env: slurmTask("7", "1", "1", "3"), shard: "auto"},
 		{name: "Slurm, id between two steps", env: slurmTask("4", "1", "2", "3"), shard: "auto"},
+
 		{name: "index without a number", env: map[string]string{"JOB_COMPLETION_INDEX": "2"}, shard: "auto"},
 		{name: "index equal to the number", env: map[string]string{"JOB_COMPLETION_INDEX": "3"}, shard: "auto/3"},
 		{name: "empty index", env: map[string]string{"JOB_COMPLETION_INDEX": ""}, shard: "auto/3"},
@@ -245,9 +252,11 @@ func TestJobStatusAddsUpShards(t *testing.T) {
 		return []string{"-q", "sync", "--journal", journals, "--shard", fmt.Sprintf("%d/%d", shard, shards), dir, dst}
 	}
 
-	// At first, no shard has run. Then two of four have.
+	// At first, no shard has run, and the job has no status.
 	s.requireExit(exitNotFound, "job", "status", journals)
 	require.NoDirExists(t, journals)
+
+	// After two of the four shards, the status says so.
 	s.run(syncCommand(0)...)
 	s.run(syncCommand(1)...)
 	require.Contains(t, status(), "4: 2 done, 0 begun")

@@ -121,12 +121,14 @@ func TestRealServerRuleThatOnlyAbortsUploads(t *testing.T) {
 	bucket, parameters := newMinIOBucket(t)
 	s.setLocation("box", bucket+parameters)
 	s.run("mb", "box:")
-	s.stdin = `[{"AbortUploadsAfterDays":3}]`
 
+	// A rule that only aborts uploads is refused.
+	s.stdin = `[{"AbortUploadsAfterDays":3}]`
 	_, stderr := s.requireExit(exitFailure, "bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, stderr, "unsupported")
 	require.Contains(t, stderr, "hint: this server has no rules that only abort uploads")
 
+	// Another rule is stored.
 	s.stdin = `[{"Prefix":"tmp/","ExpireAfterDays":3}]`
 	s.run("bucket", "--lifecycle", "-", "box:")
 	require.Contains(t, s.run("bucket", "box:"), "tmp/")

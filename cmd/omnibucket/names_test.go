@@ -45,6 +45,7 @@ func TestHintForNamesOfOtherPrograms(t *testing.T) {
 // For a flag of another program or a misspelled flag, the error has a hint if the command has a similar flag.
 func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 	s := newShell(t)
+	// Without a hint, the command has no similar flag.
 	tests := []struct{ command, flag, hint string }{
 		{command: "cp", flag: "--sse", hint: "set kms_key= in the address"},
 		{command: "cp", flag: "--acl", hint: "use --public"},
@@ -64,7 +65,7 @@ func TestHintForFlagsOfOtherPrograms(t *testing.T) {
 		{command: "ls", flag: "-Z"},
 	}
 	for _, tt := range tests {
-		_, stderr := s.requireExit(exitUsage, tt.command, tt.flag, "x", "y")
+		_, stderr := s.requireExit(exitUsage, tt.command, tt.flag, "source", "destination")
 		require.Contains(t, stderr, "unknown ", tt.command)
 		if tt.hint == "" {
 			require.NotContains(t, stderr, "hint:", tt)
@@ -137,14 +138,14 @@ func TestErrorsHaveDetailsOnlyIfVerbose(t *testing.T) {
 // rm of local paths removes exactly these, and leaves no internal files of a bucket in their directory.
 func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 	tests := []struct {
-		name string
-		args []string
-		left []string
+		name      string
+		args      []string
+		wantNames []string // in the directory after the command
 	}{
-		{name: "a file", args: []string{"rm", "a"}, left: []string{"b.tmp", "c.tmp", "tree"}},
-		{name: "wildcards", args: []string{"rm", "*.tmp"}, left: []string{"a", "tree"}},
-		{name: "a tree", args: []string{"rm", "-r", "tree"}, left: []string{"a", "b.tmp", "c.tmp"}},
-		{name: "a dry run", args: []string{"rm", "--dry-run", "a"}, left: []string{"a", "b.tmp", "c.tmp", "tree"}},
+		{name: "a file", args: []string{"rm", "a"}, wantNames: []string{"b.tmp", "c.tmp", "tree"}},
+		{name: "wildcards", args: []string{"rm", "*.tmp"}, wantNames: []string{"a", "tree"}},
+		{name: "a tree", args: []string{"rm", "-r", "tree"}, wantNames: []string{"a", "b.tmp", "c.tmp"}},
+		{name: "a dry run", args: []string{"rm", "--dry-run", "a"}, wantNames: []string{"a", "b.tmp", "c.tmp", "tree"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,11 +158,11 @@ func TestRmOfAPathLeavesNoFilesOfABucket(t *testing.T) {
 
 			entries, err := os.ReadDir(dir)
 			require.NoError(t, err)
-			var left []string
+			var names []string
 			for _, entry := range entries {
-				left = append(left, entry.Name())
+				names = append(names, entry.Name())
 			}
-			require.Equal(t, tt.left, left)
+			require.Equal(t, tt.wantNames, names)
 		})
 	}
 }
@@ -202,6 +203,8 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	invalid := filepath.Join(dir, "invalid.yaml")
 	writeFiles(t, dir, map[string]string{"invalid.yaml": "x"})
+
+	// The file of the configuration does not exist, or is invalid.
 	for _, file := range []string{filepath.Join(dir, "new.yaml"), invalid} {
 		s.env["OMNIBUCKET_CONFIG"] = file
 		for _, args := range [][]string{
@@ -214,6 +217,8 @@ func TestVersionNeedsNoConfiguration(t *testing.T) {
 		} {
 			require.NotEmpty(t, s.run(args...), args)
 		}
+
+		// A command that opens a location refuses both.
 		s.requireExit(exitUsage, "ls", newMemoryAddress(t))
 	}
 }
@@ -229,16 +234,18 @@ func TestDiffAndCheckOfTwoObjects(t *testing.T) {
 	fileA := filepath.Join(dir, "a")
 
 	for _, command := range []string{"diff", "check"} {
+		// The objects are the same.
 		stdout, stderr := s.requireExit(exitOK, command, fileA, bucket+"/x/a")
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "1 the same, 0 different")
 
-		// "!" stands for an object that differs.
+		// The objects differ, for which "!" stands.
 		stdout, _ = s.requireExit(exitFailure, command, bucket+"/x/a", filepath.Join(dir, "b"))
 		require.Equal(t, "! a\n", stdout)
 		stdout, _ = s.requireExit(exitFailure, command, bucket+"/x/a", bucket+"/x/ab")
 		require.Equal(t, "! a\n", stdout)
 
+		// One of the objects is missing.
 		s.requireExit(exitNotFound, command, filepath.Join(dir, "none"), bucket+"/x/a")
 		s.requireExit(exitNotFound, command, fileA, bucket+"/x/none")
 

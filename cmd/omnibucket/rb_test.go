@@ -20,8 +20,8 @@ func TestVersionsInBatches(t *testing.T) {
 		name           string
 		isRemoved      bool // whether the files were removed before, so that each has a delete marker
 		args           []string
-		wantClockReads int // number of times that the clock of the store is read
-		wantObjects    int // after the command
+		wantClockReads int // number of times that the command reads the clock of the store, to know the age of versions
+		wantObjects    int // in the bucket after the command; not checked if 0
 	}{
 		{name: "rb", args: []string{"rb", "--force", "box:"}},
 		{

@@ -12,6 +12,7 @@ import (
 
 // Without a region, the program asks Amazon for that of the bucket.
 func TestRegionOfABucket(t *testing.T) {
+	// This server knows the region of every bucket but "none".
 	lastRequest := ""
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lastRequest = r.Method + " " + r.URL.Path
@@ -23,6 +24,7 @@ func TestRegionOfABucket(t *testing.T) {
 	}))
 	defer server.Close()
 
+	// The program asks this server instead of Amazon. Nothing else names a region.
 	realServer := program.RegionServer
 	program.RegionServer = server.URL
 	defer func() {
@@ -39,6 +41,7 @@ func TestRegionOfABucket(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
 	s := newShell(t)
 
+	// A signed URL contains the region of the bucket.
 	require.Contains(t, s.run("sign", "s3://photos/a"), "eu-west-1")
 	require.Equal(t, "HEAD /photos", lastRequest)
 
@@ -48,6 +51,7 @@ func TestRegionOfABucket(t *testing.T) {
 	require.Contains(t, s.run("sign", "--region", "us-west-2", "s3://photos/a"), "us-west-2")
 	require.Empty(t, lastRequest)
 
+	// If the server does not know the region, a hint says how to set it.
 	_, stderr := s.requireExit(exitUsage, "sign", "s3://none/a")
 	require.Contains(t, stderr, "hint: set region=")
 }

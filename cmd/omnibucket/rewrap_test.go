@@ -83,6 +83,7 @@ func TestRewrapRotatesATree(t *testing.T) {
 // With --former, rewrap changes only objects that are not encrypted, or that a former identity can decrypt.
 func TestRewrapObjectsOfAFormerIdentity(t *testing.T) {
 	s, identityFile := newRewrappingShell(t)
+	// The objects in/a, in/b and other are encrypted for the former identity, and in/c is not encrypted.
 	_, former := putTreeToRewrap(t, s, identityFile)
 
 	// At first, these are all objects.
@@ -94,6 +95,7 @@ func TestRewrapObjectsOfAFormerIdentity(t *testing.T) {
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n",
 		s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
+	// After the others are rewrapped too, nothing is left to do.
 	require.Equal(t, "3 rewrapped, 1 of other keys, 0 failed\n", s.run("rewrap", "-r", "--former", former, "box:"))
 	require.Empty(t, s.run("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 
@@ -119,6 +121,7 @@ func TestRewrapOfAPlainObject(t *testing.T) {
 
 // rewrap refuses a location without the layer encrypt, and flags and arguments that do not fit together.
 func TestRewrapRefuses(t *testing.T) {
+	// The location box has the layer encrypt, and plain has not. former is a file with an older identity of box.
 	s, identityFile := newRewrappingShell(t)
 	_, former := putTreeToRewrap(t, s, identityFile)
 
@@ -138,5 +141,6 @@ func TestRewrapRefuses(t *testing.T) {
 		})
 	}
 
+	// It also fails for an object that does not exist.
 	s.requireExit(exitNotFound, "rewrap", "box:none")
 }

@@ -346,6 +346,7 @@ func TestRmReportsOnlyWhatItRemoved(t *testing.T) {
 	}{
 		{args: []string{"-r", "box:d"}, wantFailed: 3},
 		{args: []string{"box:d/*"}, wantFailed: 3},
+		// The errors of named objects are only on standard error.
 		{args: []string{"box:d/1", "box:d/2"}, wantFailed: 0},
 	}
 

@@ -61,12 +61,15 @@ func TestRunRunsEachLine(t *testing.T) {
 	s.setLocation("box", newMemoryAddress(t))
 	s.putKeysAsContent("box:", "a")
 	s.setLocation("disk", newDirectoryAddress(t))
+
+	// Many lines store copies, whose names are quoted as in a shell. The last line prints their names.
 	var lines []string
 	for i := range copies {
 		lines = append(lines, fmt.Sprintf("cp box:a 'disk:many/%d it'\\''s'", i))
 	}
 	lines = append(lines, "# a comment", "", "wait", "omnibucket ls -r disk:")
 
+	// The comment, the empty line and "wait" do not count as commands.
 	stdout, stderr := s.requireExit(exitOK, "run", writeLines(t, lines...))
 	require.Len(t, splitLines(stdout), copies)
 	require.Equal(t, "51 commands, 0 failed\n", stderr)
@@ -97,6 +100,9 @@ func TestRunLinesFail(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
 	s.putKeysAsContent("box:", "a")
+
+	// Only the second line succeeds. The others name a missing object and an unknown command, do not meet a condition,
+	// read standard input, run a file, and lack a quote.
 	nested := writeLines(t, "cat box:a")
 	file := writeLines(t,
 		"cat box:none",
@@ -209,7 +215,7 @@ func TestRunLinesShareALimit(t *testing.T) {
 	start := time.Now()
 	s.requireExit(exitOK, "--bwlimit", "200K", "run", "-")
 
-	// Alone, each line would take half of a second.
+	// With a limit of its own, each line would take half of a second. Together, they copy 200 KiB.
 	require.Greater(t, time.Since(start), 700*time.Millisecond)
 }
 
@@ -246,6 +252,8 @@ func TestRunStopOnError(t *testing.T) {
 	s := newShell(t)
 	s.setLocation("box", newMemoryAddress(t))
 	s.put("box:a", strings.Repeat("x", 100<<10))
+
+	// Two slow lines still run when the third one fails.
 	file := writeLines(t,
 		"cp --bwlimit 200K box:a box:b",
 		"cp --bwlimit 200K box:a "+filepath.Join(t.TempDir(), "b"),
@@ -254,6 +262,7 @@ func TestRunStopOnError(t *testing.T) {
 		"rm box:a",
 	)
 
+	// The two slow lines succeed. The line that removes box:a does not begin.
 	_, stderr := s.requireExit(exitNotFound, "run", "--stop-on-error", file)
 	require.Contains(t, stderr, "3 commands, 1 failed")
 	s.run("stat", "box:a")

@@ -85,16 +85,19 @@ func TestServe(t *testing.T) {
 		s.put(bucket+"#"+url.PathEscape(key), key)
 	}
 
+	// The path of a URL is a key.
 	base := s.serve(bucket)
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+/$`, base)
 	status, body := get(t, base+"a%20b%3F.txt")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "a b?.txt", body)
 
+	// The path of a folder returns its index.html.
 	status, body = get(t, base+"public/")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "public/index.html", body)
 
+	// A folder without index.html is not listed, and nothing is stored.
 	status, _ = get(t, base)
 	require.Equal(t, http.StatusNotFound, status, "nothing is listed")
 	status, _ = ask(t, request(t, http.MethodPut, base+"new", "x"))

@@ -92,6 +92,7 @@ func TestServeUIInABrowser(t *testing.T) {
 				require.Equal(t, http.StatusOK, status, body)
 			})
 
+			// The steps of the browser use these facts about the store, and the addresses of further pages.
 			about := map[string]any{
 				"bucket":  bucket,
 				"files":   consoletest.Files(t),

@@ -95,14 +95,17 @@ func TestServeUIOfAFolder(t *testing.T) {
 	page := s.serve("--ui", "--write", bucket+"#public/")
 	query := "bucket=" + url.QueryEscape(bucketOfPage(t, page))
 
+	// The page lists only its folder.
 	_, body := askPage(t, "GET", page+"api/list?"+query, "")
 	require.Contains(t, body, `"a.txt"`)
 	require.NotContains(t, body, "secret")
 
+	// An upload goes into the folder.
 	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+query, "new")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "new", s.run("cat", bucket+"#public/b.txt"))
 
+	// An upload to a key outside of the folder is refused.
 	outside := url.QueryEscape("../secret.txt")
 	status, _ = askPage(t, "PUT", page+"api/upload?key="+outside+"&replace=1&"+query, "new")
 	require.Equal(t, http.StatusBadRequest, status)

@@ -112,36 +112,41 @@ func TestSignAsJSON(t *testing.T) {
 func TestSignRefuses(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
+	// A bucket in memory can sign only if its address has the base of signed URLs.
 	object := bucket + "/a" + signingBase
 	tests := []struct {
-		name string
-		code int
-		args []string
+		name     string
+		args     []string
+		wantExit int
 	}{
-		{name: "a size of a download", code: exitUsage, args: []string{"--size", "3", object}},
-		{name: "a condition of a download", code: exitUsage, args: []string{"--if-absent", object}},
-		{name: "a name of an upload", code: exitUsage, args: []string{"--upload", "--filename", "a", object}},
-		{name: "a version of an upload", code: exitUsage, args: []string{"--upload", "--version", "1", object}},
+		// These flags are only for uploads.
+		{name: "a size of a download", args: []string{"--size", "3", object}, wantExit: exitUsage},
+		{name: "a condition of a download", args: []string{"--if-absent", object}, wantExit: exitUsage},
+
+		// These flags are only for downloads.
+		{name: "a name of an upload", args: []string{"--upload", "--filename", "a", object}, wantExit: exitUsage},
+		{name: "a version of an upload", args: []string{"--upload", "--version", "1", object}, wantExit: exitUsage},
 		{
-			name: "a disposition of an upload",
-			code: exitUsage,
-			args: []string{"--upload", "--disposition", "inline", object},
+			name:     "a disposition of an upload",
+			args:     []string{"--upload", "--disposition", "inline", object},
+			wantExit: exitUsage,
 		},
-		{name: "HEAD for an upload", code: exitUsage, args: []string{"--upload", "--head", object}},
+		{name: "HEAD for an upload", args: []string{"--upload", "--head", object}, wantExit: exitUsage},
+
 		{
-			name: "a name and a disposition",
-			code: exitUsage,
-			args: []string{"--filename", "a", "--disposition", "inline", object},
+			name:     "a name and a disposition",
+			args:     []string{"--filename", "a", "--disposition", "inline", object},
+			wantExit: exitUsage,
 		},
-		{name: "an invalid disposition", code: exitUsage, args: []string{"--disposition", "in line;", object}},
-		{name: "a time that is too long", code: exitUsage, args: []string{"--ttl", "169h", object}},
-		{name: "a bucket", code: exitUsage, args: []string{bucket + signingBase}},
-		{name: "a bucket that cannot sign", code: exitFailure, args: []string{bucket + "/a"}},
+		{name: "an invalid disposition", args: []string{"--disposition", "in line;", object}, wantExit: exitUsage},
+		{name: "a time that is too long", args: []string{"--ttl", "169h", object}, wantExit: exitUsage},
+		{name: "a bucket instead of an object", args: []string{bucket + signingBase}, wantExit: exitUsage},
+		{name: "a bucket that cannot sign", args: []string{bucket + "/a"}, wantExit: exitFailure},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := s.inSubtest(t)
-			stdout, _ := s.requireExit(tt.code, append([]string{"sign"}, tt.args...)...)
+			stdout, _ := s.requireExit(tt.wantExit, append([]string{"sign"}, tt.args...)...)
 			require.Empty(t, stdout)
 		})
 	}

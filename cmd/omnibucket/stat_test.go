@@ -54,18 +54,22 @@ func TestStatShowsTags(t *testing.T) {
 	s := newShell(t)
 	src := newDirectoryAddress(t)
 	dst := newMemoryAddress(t)
+
+	// An object with two tags is copied, alone and in a tree. The copies have these tags, too.
 	s.stdin = "x"
 	s.run("cp", "--tag", "team=blue", "--tag", "class=a=b", "-", src+"#a")
 	s.run("cp", src+"#a", dst+"/a")
 	s.run("cp", "-r", src, dst+"/tree")
-
 	for _, address := range []string{src + "#a", dst + "/a", dst + "/tree/a"} {
 		require.Equal(t, 2, statOf(s, address).TagCount)
 		require.Contains(t, splitLines(s.run("stat", address)), "tags          2")
 	}
 
+	// A copy with a tag of its own has only this one.
 	s.run("cp", "--tag", "own=1", src+"#a", dst+"/a")
 	require.Equal(t, 1, statOf(s, dst+"/a").TagCount)
+
+	// A tag must have a value, and a name without a comma.
 	s.requireExit(exitUsage, "cp", "--tag", "none", "-", dst+"/b")
 	s.requireExit(exitUsage, "cp", "--tag", "a,b=c", "-", dst+"/b")
 }
@@ -110,6 +114,7 @@ func TestStatOfABucket(t *testing.T) {
 	require.Equal(t, path.Base(bucket), info.Name)
 	require.True(t, info.Versioning)
 
+	// A bucket has no --version, and must exist.
 	s.requireExit(exitUsage, "stat", "--version", "1", bucket)
 	s.requireExit(exitNotFound, "stat", bucket+"-none")
 }

@@ -10,11 +10,11 @@ import (
 // sync writes a cache file about the files that are the same, but not with --verify or --dry-run.
 func TestSyncVerify(t *testing.T) {
 	tests := []struct {
-		name   string
-		args   []string
-		caches int
+		name      string
+		args      []string
+		wantFiles int // number of cache files
 	}{
-		{name: "by default", caches: 1},
+		{name: "by default", wantFiles: 1},
 		{name: "verify", args: []string{"--verify"}},
 		{name: "dry run", args: []string{"--dry-run"}},
 	}
@@ -23,11 +23,12 @@ func TestSyncVerify(t *testing.T) {
 			s := newShell(t)
 			dir := t.TempDir()
 			writeFiles(t, dir, map[string]string{"a": "text"})
+
 			s.runSync(append(tt.args, dir, newDirectoryAddress(t))...)
 
 			files, err := filepath.Glob(filepath.Join(s.env["XDG_CACHE_HOME"], "omnibucket", "sync", "*.same"))
 			require.NoError(t, err)
-			require.Len(t, files, tt.caches)
+			require.Len(t, files, tt.wantFiles)
 		})
 	}
 }

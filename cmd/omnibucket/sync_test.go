@@ -64,23 +64,26 @@ func TestSyncRemovesFilesThatTheSourceLacks(t *testing.T) {
 	s.put(bucket+"/site/kept/x", "")
 	s.put(bucket+"/site-other", "")
 
+	// A dry run prints what would be done, and changes nothing.
 	before := s.run("ls", "-r", "-l", bucket)
 	changes, report := s.runSync("--delete", "--dry-run", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, []string{"deleted old", "transferred a"}, changes)
 	require.Contains(t, report, "dry run: 1 transferred")
 	require.Equal(t, before, s.run("ls", "-r", "-l", bucket), "a dry run changes nothing")
 
+	// sync itself does the same. It removes neither what is excluded nor what is beside the destination.
 	s.runSync("--delete", "--exclude", "kept", dir, bucket+"/site")
 	require.Equal(t, "site-other\nsite/a\nsite/kept/x\n", s.run("ls", "-r", bucket))
 }
 
-// Patterns without a slash match at any depth, and those that begin with one only at the top.
+// Patterns without a slash, such as *.jpg, match at any depth. Those that begin with a slash match only at the top.
 func TestSyncPatternsWithoutASlash(t *testing.T) {
 	s := newShell(t)
 	bucket := newMemoryAddress(t)
 	dir := t.TempDir()
+	// sync transfers each of these files, unless the patterns exclude it.
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
-	// The source has none of these files, so that --delete removes those that the patterns leave in.
+	// sync --delete removes each of these objects, unless the patterns exclude it, because the directory has no such file.
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
 	}
@@ -88,7 +91,7 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	tests := []struct {
 		name  string
 		flags []string
-		want  []string
+		want  []string // the changes that sync reports
 	}{
 		{
 			name:  "excluded",

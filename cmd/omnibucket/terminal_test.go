@@ -239,6 +239,8 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 			testserver.Program(t, shell.name)
 			w := newTerminal(t, shell.start...)
 			writeFiles(t, w.dir, map[string]string{"disk/pair x1": "", "disk/pair x2": ""})
+			// Each name begins with another letter, and would create the file pwned if a shell executed it. There are two
+			// files and two folders of each, so that a shell completes their common beginning.
 			for _, name := range commandsAsNames {
 				writeFiles(t, w.dir, map[string]string{
 					"disk/" + name + "1":        "",
@@ -251,6 +253,7 @@ func TestCompletionIsNotExecuted(t *testing.T) {
 			w.types(shell.load+"; omnibucket config add disk ./disk; clear; echo ready", "Enter")
 			w.shows("ready", func(screen string) bool { return strings.HasPrefix(screen, "ready\n") })
 
+			// These command lines are completed: within quotes, and from the first letter of each name.
 			texts := []string{
 				"omnibucket ls disk:pair\\ x",
 				"omnibucket cp 'disk:a$(touch pwned)1' disk:pair",

@@ -129,12 +129,14 @@ func (d trap) testSource() (dir, declaration string) {
 	return dir, "func " + d.test + "("
 }
 
-// Each listed defect has a test, or a reason why it has none.
+// Each defect in the list traps has a test in this package, which shows by a command that the defect is gone. Otherwise,
+// the list says why no command can show it, and may name a test in another package.
 func TestTrapsHaveTests(t *testing.T) {
 	const defects = 86
 	require.Len(t, traps, defects)
 	for i, defect := range traps {
-		name := fmt.Sprintf("D%d: %s", i+1, defect.what)
+		number := i + 1
+		name := fmt.Sprintf("D%d: %s", number, defect.what)
 		require.NotEmpty(t, defect.what)
 
 		hasTest := defect.test != ""
@@ -145,6 +147,7 @@ func TestTrapsHaveTests(t *testing.T) {
 			require.NotEmpty(t, defect.why, name)
 		}
 
+		// The test that the list names exists.
 		if hasTest {
 			dir, declaration := defect.testSource()
 			require.True(t, sourceContains(t, dir, declaration), "%s: %s has no test %q", name, dir, defect.test)

@@ -144,16 +144,16 @@ func TestRetriesAreCounted(t *testing.T) {
 	server.Inject(s3server.Fail("GetObject", "InternalError"))
 
 	tests := []struct {
-		retries  string
-		requests int
+		retries      string
+		wantRequests int
 	}{
-		{retries: "0", requests: 1},
-		{retries: "2", requests: 3},
+		{retries: "0", wantRequests: 1},
+		{retries: "2", wantRequests: 3},
 	}
 	for _, tt := range tests {
 		server.Reset()
 		s.requireExit(exitFailure, "cat", "--retries", tt.retries, "box:a")
-		require.Equal(t, tt.requests, server.Count("GetObject"))
+		require.Equal(t, tt.wantRequests, server.Count("GetObject"))
 	}
 }
 
@@ -276,6 +276,8 @@ func TestCredentialsServiceFails(t *testing.T) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
 	t.Cleanup(sts.Close)
+
+	// The profile app takes temporary credentials from this service.
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{
 		"config":      "[profile app]\nrole_arn = arn:aws:iam::123456789012:role/app\nsource_profile = own\nregion = eu-west-1\n",

@@ -196,10 +196,14 @@ func TestSyncObjectOfTheFuture(t *testing.T) {
 	dir := t.TempDir()
 	dst := t.TempDir()
 	bucket := "file://" + filepath.ToSlash(dst)
+
+	// The object is from tomorrow.
 	writeFiles(t, dir, map[string]string{"a": "version 1"})
 	s.requireExit(exitOK, "sync", dir, bucket)
 	tomorrow := time.Now().Add(24 * time.Hour)
 	require.NoError(t, os.Chtimes(filepath.Join(dst, "a"), tomorrow, tomorrow))
+
+	// The edit is from today.
 	writeFiles(t, dir, map[string]string{"a": "version 2"})
 
 	_, report := s.runSync(dir, bucket)
@@ -213,10 +217,13 @@ func TestCpInputFails(t *testing.T) {
 		s := newShell(t)
 		s.setLocation("box", address)
 		s.put("box:old", "old")
+
+		// Half of the content can be read. One copy would make an object, and the other would replace one.
 		for _, key := range []string{"new", "old"} {
 			errReader := iotest.ErrReader(errors.New("the tape is torn"))
 			stdin := io.MultiReader(strings.NewReader("half"), errReader)
 			var stderr bytes.Buffer
+
 			code := run(t.Context(), []string{"cp", "-", "box:" + key}, s.environment(stdin, io.Discard, &stderr))
 			require.Equal(t, exitFailure, code)
 			require.Contains(t, stderr.String(), "the tape is torn")

@@ -146,6 +146,7 @@ func TestSyncWatchSyncsAfterAFailureAgain(t *testing.T) {
 func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 	dir := t.TempDir()
 	bucket := newDirectoryAddress(t)
+	const flagErr = "--watch must not be used with --links, --shard or --journal"
 	tests := []struct {
 		name    string
 		args    []string
@@ -156,21 +157,9 @@ func TestSyncWatchRefusesWhatItCannotWatch(t *testing.T) {
 			args:    []string{bucket, dir},
 			wantErr: "--watch must have a directory of this machine",
 		},
-		{
-			name:    "links",
-			args:    []string{"--links", dir, bucket},
-			wantErr: "--watch must not be used with --links",
-		},
-		{
-			name:    "a shard",
-			args:    []string{"--shard", "0/2", dir, bucket},
-			wantErr: "--watch must not be used with --links",
-		},
-		{
-			name:    "a journal",
-			args:    []string{"--journal", t.TempDir(), dir, bucket},
-			wantErr: "--watch must not be used with --links",
-		},
+		{name: "links", args: []string{"--links", dir, bucket}, wantErr: flagErr},
+		{name: "a shard", args: []string{"--shard", "0/2", dir, bucket}, wantErr: flagErr},
+		{name: "a journal", args: []string{"--journal", t.TempDir(), dir, bucket}, wantErr: flagErr},
 	}
 	for _, tt := range tests {
 		_, stderr := newShell(t).requireExit(exitUsage, append([]string{"sync", "--watch"}, tt.args...)...)

@@ -41,7 +41,8 @@ func TestFiltersWithWildcards(t *testing.T) {
 	require.Equal(t, "copy/keep/deep/b\n", s.run("ls", "-r", "box:copy"))
 }
 
-// As in a shell, a folder next to the objects can be their destination.
+// The destination of mv may be a folder beside the objects, or one that the pattern matches too. As in a shell, mv moves
+// the objects into it, and what is already in it stays.
 func TestMvIntoAFolderBesideTheObjects(t *testing.T) {
 	tests := []struct {
 		name        string

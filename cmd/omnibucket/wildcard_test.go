@@ -80,8 +80,10 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 		}
 	}
 
-	// An object may match the pattern without being selected. That is not an error.
+	// If a filter leaves out an object that matches, cp succeeds.
 	s.run("cp", "--older", "1d", "box:d/sub/*", "./out/")
+
+	// With -r, as the hint says, cp copies the folder.
 	s.run("cp", "-r", "box:d/*", "./out/")
 	require.FileExists(t, filepath.Join(dir, "out", "sub", "a"))
 }
@@ -155,10 +157,14 @@ func TestWildcardsMatchNothing(t *testing.T) {
 	// Only a folder matches.
 	_, stderr := s.requireExit(exitNotFound, "rm", "box:e*")
 	require.Contains(t, stderr, "use -r")
+
+	// A bracket without its end is no pattern.
 	for _, command := range []string{"ls", "rm", "cat", "stat", "du", "head", "hash"} {
 		_, stderr := s.requireExit(exitUsage, command, "box:a[")
 		require.Contains(t, stderr, "malformed wildcards", command)
 	}
+
+	// Nothing was removed.
 	require.Equal(t, "a[1]\nex/1\n", s.run("ls", "-r", "box:"))
 
 	// With --literal, the text is the key of an object.
@@ -236,10 +242,12 @@ func TestWildcardsOfMvAndRm(t *testing.T) {
 		s.setLocation("box", address)
 		putPhotos(s)
 
+		// mv moves the pictures of the folders 2025 and 2026, but none below these folders.
 		s.run("mv", "box:photos/*/*.jpg", "box:moved/")
 		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.run("ls", "-r", "box:moved"))
 		require.Equal(t, "photos/2026/2.png\nphotos/2026/deep/3.jpg\nphotos/note\n", s.run("ls", "-r", "box:photos"))
 
+		// rm removes objects, or with -r folders.
 		require.Equal(t, "a.jpg\nb.jpg\n", s.run("rm", "-v", "box:?.jpg"))
 		require.Equal(t, "moved/2025/1.jpg\nmoved/2026/1.jpg\n", s.run("rm", "-r", "--dry-run", "box:mov*"))
 		s.run("rm", "-r", "box:mov*", "box:p*/20*")
