@@ -346,7 +346,8 @@ func TestLinesClientReadsNothing(t *testing.T) {
 
 // If a client cancels a call, the request to the store ends as well.
 func TestCanceledCallEndsAtStore(t *testing.T) {
-	const calls = 2 // one runs, and one waits for it
+	// The server permits one read at a time, so that one call runs and the other waits for it.
+	const calls = 2
 	s, w := newWatchedServer(t, oneReader)
 	w.pauseDownloads() // each waits until its context ends
 	serverSide, clientSide := mcp.NewInMemoryTransports()
@@ -373,10 +374,10 @@ func TestCanceledCallEndsAtStore(t *testing.T) {
 		require.ErrorIs(t, <-errs, context.Canceled)
 	}
 
-	// The session ends only if no call runs. Its error depends on who closes the pipe first.
+	// The session ends only if no call runs. Its error depends on the side that closes the pipe first.
 	require.NoError(t, clientSession.Close())
 	_ = session.Wait()
-	require.Zero(t, w.current.Load())
+	require.Zero(t, w.current.Load(), "number of requests that the store still runs")
 }
 
 // If the server is interrupted while a call runs, the call and the server end.

@@ -45,15 +45,18 @@ func TestErrorsAreShort(t *testing.T) {
 	long := strings.Repeat("x", 60<<10)
 	manyValues := strings.Repeat("{},", 10_000)
 	manyNames := strings.Repeat(`,"a":1`, 5000)
+
+	// One server has a client on lines and a site over HTTP.
 	s, _ := newWatchedServer(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
 	stdin, stdout := serveOnLines(t, s)
 	greet(t, stdin, stdout)
 	site := startSite(t, s)
 
+	// readWith returns a call of the tool read with these arguments.
 	tests := []struct {
 		name    string
 		message string
-		want    string
+		want    string // in the response on lines; "…" stands for the rest of a text that was cut
 	}{
 		{
 			name:    "many values",
@@ -271,14 +274,17 @@ func TestFullServerReadsOn(t *testing.T) {
 	}
 	<-w.downloads
 
+	// A further call is refused.
 	refused := answer(t, stdin, stdout, strings.TrimSpace(readCall(9, length)))
 	require.JSONEq(t,
 		`{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
 		refused)
 
+	// The server responds to a ping.
 	pong := answer(t, stdin, stdout, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
 	require.JSONEq(t, `{"jsonrpc":"2.0","id":10,"result":{}}`, pong)
 
+	// The server cancels one of its calls.
 	canceled := answer(t, stdin, stdout, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
 	require.Contains(t, canceled, "the call was canceled")
 
@@ -294,9 +300,10 @@ func TestFullServerReadsOn(t *testing.T) {
 	require.Eventually(t, hasNoCalls, 10*time.Second, time.Millisecond)
 }
 
-// The server refuses a call while the open calls have as many bytes in total as it permits.
+// The server refuses a call while the open calls have as many bytes in total as it permits, which are openBytes.
 func TestOpenCallsBoundedInBytes(t *testing.T) {
-	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
+	const manyCalls = 100 // The number of calls does not limit this test.
+	l := &lines{maxCalls: manyCalls, open: map[jsonrpc.ID]int{}}
 	newCall := func(number float64) *jsonrpc.Request { // MakeID takes numbers as JSON has them
 		id, err := jsonrpc.MakeID(number)
 		require.NoError(t, err)
@@ -305,6 +312,7 @@ func TestOpenCallsBoundedInBytes(t *testing.T) {
 	first := newCall(1)
 	second := newCall(2)
 
+	// The first call takes all bytes, so the second one must wait until the first one ends.
 	require.NoError(t, l.begin(first, openBytes))
 	require.ErrorContains(t, l.begin(second, 1), "too many open calls")
 	l.end(first.ID)
