@@ -180,7 +180,7 @@ func TestOutputsAreShared(t *testing.T) {
 	injector := faults.New() // counts the requests to the store
 	bucket := memstore.New(driver.WithLayer(injector.Layer()))
 
-	// The first machine makes each output.
+	// The first machine makes each output. Their sizes are those at which the cache or its protocol changes its behavior.
 	first := start(t, t.TempDir(), bucket, defaultSettings())
 	for name, content := range outputs {
 		first.requireMiss(name)
@@ -245,10 +245,12 @@ func TestSecondOutputOfAnActionIsNotStored(t *testing.T) {
 	first.put("a", "first")
 	require.Empty(t, first.close())
 
+	// The second machine uses its own output, which is not stored.
 	second.put("a", "second")
 	second.requireHit("a", "second")
 	require.Empty(t, second.close())
 
+	// A later build gets the first output from the store.
 	third := start(t, t.TempDir(), bucket, defaultSettings())
 	third.requireHit("a", "first")
 	require.Empty(t, third.close())
@@ -316,6 +318,11 @@ func TestWrongObjectsAreRefused(t *testing.T) {
 func TestStoreFailures(t *testing.T) {
 	// A build sends no more requests when failures and slow answers have taken as long as its patience.
 	patience := defaultSettings().patience
+	const (
+		bytesBeforeStall = 100
+		bytesPerSecond   = 100
+		damagedByte      = 300 // offset in the object
+	)
 	denied := faults.Fail(faults.Any).WithError(&storage.Error{Code: storage.PermissionDenied})
 
 	tests := []struct {
@@ -326,21 +333,27 @@ func TestStoreFailures(t *testing.T) {
 	}{
 		{name: "all requests fail", fault: faults.Fail(faults.Any), limit: patience, warning: "continues without"},
 		{name: "all requests hang", fault: faults.Stall(faults.Any), limit: patience, warning: "in time"},
-		{name: "bodies hang", fault: faults.StallBody(100), limit: patience, warning: "in time"},
-		{name: "bodies are slow", fault: faults.SlowBody(100), limit: patience + time.Second, warning: "in time"},
+		{name: "bodies hang", fault: faults.StallBody(bytesBeforeStall), limit: patience, warning: "in time"},
+		{
+			name:    "bodies are slow",
+			fault:   faults.SlowBody(bytesPerSecond),
+			limit:   patience + time.Second,
+			warning: "in time",
+		},
 		{
 			name:    "gets are slow",
 			fault:   faults.Delay(faults.Get, time.Second),
 			limit:   patience + 2*time.Second, // some of the wait is usual
 			warning: "in time",
 		},
-		{name: "gets are damaged", fault: faults.Corrupt(faults.Get, 300), limit: patience, warning: "refused"},
+		{name: "gets are damaged", fault: faults.Corrupt(faults.Get, damagedByte), limit: patience, warning: "refused"},
 		{name: "all requests are denied", fault: denied, limit: patience, warning: "permission denied"},
 		{name: "puts fail", fault: faults.Fail(faults.Put), limit: time.Minute, warning: "no more outputs"},
 		{name: "puts hang", fault: faults.Stall(faults.Put), limit: patience, warning: "not all outputs"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// A first build fills the store. A second build, on another machine, meets the fault.
 			synctest.Test(t, func(t *testing.T) { testStoreFailure(t, tt.fault, tt.limit, tt.warning) })
 		})
 	}
@@ -382,6 +395,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		const fast = 100 * time.Millisecond
 		const small = 10 // bytes
 		budget := newTimeBudget(patience)
+		// An answer is slow if it takes longer than usualWait. Only the time beyond that is taken from the budget.
 		// isSpent reports whether the budget is used up after an answer of this size that took this long.
 		isSpent := func(wait time.Duration, size int64) bool {
 			begin := time.Now()
@@ -399,7 +413,7 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		}
 		require.False(t, isSpent(time.Minute, 60<<20), "a large body takes its time")
 
-		// One wait takes all of the budget but a rest.
+		// One slow answer takes all of the budget but a rest.
 		const rest = 100 * time.Millisecond
 		require.False(t, isSpent(usualWait+patience-rest, 0))
 
@@ -407,6 +421,8 @@ func TestPatienceIsReturnedByHits(t *testing.T) {
 		for range 100 {
 			require.False(t, isSpent(fast, 0))
 		}
+
+		// So the next slow answer, which takes more than the rest, uses up the budget.
 		require.True(t, isSpent(usualWait+2*rest, small))
 	})
 }
@@ -616,10 +632,12 @@ func TestPutContentWithOtherHash(t *testing.T) {
 	b.put("right", "right")
 	sum := sha256.Sum256([]byte("right"))
 
+	// The build puts another content under the hash of "right". It gets a file of this content, but a later get misses.
 	resp := b.request("put", action("a"), sum[:], "wrong")
 	require.Equal(t, "wrong", readText(t, resp.DiskPath))
 	require.True(t, b.request("get", action("a"), nil, "").Miss)
 
+	// The right output stays, and it is the only object in the store.
 	b.requireHit("right", "right")
 	warnings := b.close()
 	require.Len(t, warnings, 1)
@@ -692,6 +710,8 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	b.put("used", "used")
 	d := b.server.disk
 	require.Empty(t, b.close())
+
+	// A cache directory has an index file for each action, a file for each output, and temporary files.
 	index := func(name string) string { return d.indexPath(id(action(name))) }
 	output := func(content string) string { return d.outputPath(sha256.Sum256([]byte(content))) }
 	leftover := filepath.Join(d.temporary(), "new-killed") // of a server that was killed
@@ -706,12 +726,13 @@ func TestTrimRemovesUnusedFiles(t *testing.T) {
 	}
 	makeOld(index("unused"), output("unused"), index("used"), output("used"), leftover)
 
+	// A server hits one output, and removes nothing.
 	b = start(t, dir, bucket, defaultSettings())
 	b.requireHit("used", "used") // sets the times of its files
 	require.Empty(t, b.close())
 	require.FileExists(t, index("unused"), "the last trim was less than a day ago")
 
-	// Now the last trim is older, because its time is that of this file.
+	// When the last trim, whose time is that of the file "trimmed", is older, a server removes what was not used.
 	makeOld(filepath.Join(d.dir, "trimmed"))
 	require.Empty(t, start(t, dir, bucket, defaultSettings()).close())
 	require.NoFileExists(t, index("unused"))
