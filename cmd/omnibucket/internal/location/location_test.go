@@ -33,6 +33,12 @@ func lookupTestNames(name string) (string, bool) {
 // Parse finds the bucket, its prefix and the key in an address or after the name of a location. Other texts are paths.
 func TestLocations(t *testing.T) {
 	const s3, query = "s3://photos", "?region=eu-west-1"
+	// The locations have names for these addresses, among others:
+	//   - photos: s3://photos?region=eu-west-1
+	//   - user: s3://photos?prefix=users/42/
+	//   - folder: s3://photos/42?prefix=users/
+	//   - disk: file:///srv/files?create=true#a%23b/
+	//   - account: s3://?region=eu-west-1
 	tests := []struct {
 		name, text           string
 		kind                 kind
@@ -132,27 +138,27 @@ func TestInvalidLocations(t *testing.T) {
 		{name: "credentials", text: "s3://key:secret@photos/a", want: "must not hold credentials"},
 		{name: "a key without a bucket", text: "s3:///a", want: "must have a bucket"},
 		{name: "a fragment, although keys are in the path", text: "s3://photos/a#b", want: "%23"},
-		{name: "an empty one", text: "s3://photos/a#", want: "%23"},
+		{name: "an empty fragment, although keys are in the path", text: "s3://photos/a#", want: "%23"},
 		{name: "a prefix of an account", text: "s3://?prefix=a/", want: "must not have the parameter prefix"},
 		{name: "an empty prefix", text: "s3://photos?prefix=", want: "parameter prefix must be a folder"},
 		{name: "a prefix without a slash", text: "s3://photos?prefix=a", want: "parameter prefix must be a folder"},
 		{name: "two prefixes", text: "s3://photos?prefix=a/&prefix=b/", want: "more than once"},
 		{name: "a percent sign without an escape", text: "s3://photos/100%", want: "%25"},
-		{name: "in a directory", text: "file:///srv#100%", want: "%25"},
+		{name: "a percent sign in the key of a directory", text: "file:///srv#100%", want: "%25"},
 		{name: "a name whose variable has no address", text: "bad:a", want: "location bad must have an address"},
 		{name: "a key without a bucket of an account", text: "account:/a", want: "location account is an account"},
 		{name: "wildcards in place of a bucket of an account", text: "account:*/a", want: "location account is an account"},
 		{name: "a name that is not set", text: "videos:a", want: "OMNIBUCKET_VIDEOS is not set"},
-		{name: "one without a key", text: "videos:", want: "OMNIBUCKET_VIDEOS is not set"},
-		{name: "one with a dash", text: "my-videos:a/b", want: "OMNIBUCKET_MY_VIDEOS is not set"},
-		{name: "one that is empty", text: "empty:a", want: "location empty must have an address"},
-		{name: "one that begins with a digit", text: "2photos:a", want: "name of letters"},
-		{name: "one with a dot", text: "my.photos:a", want: "name of letters"},
-		{name: "one with a space", text: "my photos:a", want: "name of letters"},
-		{name: "none before the colon", text: ":a", want: "name of letters"},
+		{name: "a name that is not set, without a key", text: "videos:", want: "OMNIBUCKET_VIDEOS is not set"},
+		{name: "a name with a dash that is not set", text: "my-videos:a/b", want: "OMNIBUCKET_MY_VIDEOS is not set"},
+		{name: "a name whose variable is empty", text: "empty:a", want: "location empty must have an address"},
+		{name: "a name that begins with a digit", text: "2photos:a", want: "name of letters"},
+		{name: "a name with a dot", text: "my.photos:a", want: "name of letters"},
+		{name: "a name with a space", text: "my photos:a", want: "name of letters"},
+		{name: "no name before the colon", text: ":a", want: "name of letters"},
 		{name: "a scheme with one slash", text: "s3:/site/x", want: "two slashes"},
-		{name: "one with credentials", text: "s3:/key:secret@photos/a", want: "two slashes"},
-		{name: "a file's", text: "mem:/srv/files", want: "two slashes"},
+		{name: "a scheme with one slash, and credentials", text: "s3:/key:secret@photos/a", want: "two slashes"},
+		{name: "a scheme with one slash, and a path", text: "mem:/srv/files", want: "two slashes"},
 		{name: "a scheme that is not a name", text: "git+ssh:/host/a", want: "two slashes"},
 	}
 	for _, tt := range tests {
