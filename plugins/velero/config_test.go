@@ -164,8 +164,8 @@ func TestInitErrors(t *testing.T) {
 	}
 }
 
-// A location has a file of credentials, and uses those of the profile that it names, or of the profile default if it
-// names none.
+// A file of credentials may have several profiles. A location uses the profile that it names with "credentials", and
+// otherwise the profile "default".
 func TestCredentialsFileOfS3(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"backups"}})
 
@@ -226,6 +226,7 @@ func TestCredentialsFileErrorsAreSilent(t *testing.T) {
 				"credentialsFile": path,
 				"timeout":         "1s",
 			})
+			// If Init accepts the file, a signed URL needs its credentials.
 			if err == nil {
 				_, err = s.CreateSignedURL("backups", "x", time.Minute)
 			}
