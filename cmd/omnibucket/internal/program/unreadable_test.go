@@ -75,22 +75,22 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 		require.NoError(t, err)
 	}
 	tests := []struct {
-		name       string
-		folder     string
-		want       []string
-		unreadable []string // folders that the error names
+		name           string
+		folder         string
+		want           []string
+		wantUnreadable []string // folders that the error names
 	}{
 		{
-			name:       "the bucket",
-			folder:     "",
-			want:       []string{"a/1", "a/2", "a/3", "b-c", "b/y", "b/z/1", "d", "e/f/g"},
-			unreadable: []string{"b/closed/", "closed/"},
+			name:           "the bucket",
+			folder:         "",
+			want:           []string{"a/1", "a/2", "a/3", "b-c", "b/y", "b/z/1", "d", "e/f/g"},
+			wantUnreadable: []string{"b/closed/", "closed/"},
 		},
 		{
-			name:       "a folder",
-			folder:     "b/",
-			want:       []string{"b/y", "b/z/1"},
-			unreadable: []string{"b/closed/"},
+			name:           "a folder",
+			folder:         "b/",
+			want:           []string{"b/y", "b/z/1"},
+			wantUnreadable: []string{"b/closed/"},
 		},
 		{
 			name:   "a readable folder",
@@ -112,12 +112,12 @@ func TestListingWithUnreadableFolders(t *testing.T) {
 			}
 			require.Equal(t, tt.want, got)
 
-			if len(tt.unreadable) == 0 {
+			if len(tt.wantUnreadable) == 0 {
 				require.NoError(t, lastErr)
 			} else {
 				require.IsType(t, Unreadable{}, lastErr)
 			}
-			for _, folder := range tt.unreadable {
+			for _, folder := range tt.wantUnreadable {
 				require.ErrorContains(t, lastErr, folder)
 			}
 
