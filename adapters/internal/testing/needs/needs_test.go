@@ -349,6 +349,7 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	withContentType.ContentType = "text/plain"
 	withoutOverwrite := uploads.Target{Key: "a"}
 
+	// A Begin starts one handler or job on a bucket. It returns a function that completes the work.
 	tests := []struct {
 		name  string
 		begin Begin
