@@ -74,6 +74,7 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// The query scan, which reads the whole table, has read its first row.
 			b := memstore.New()
 			db := openDB(t, b, parts)
 			rows, err := db.Query(scan)
@@ -175,6 +176,7 @@ func TestQueryOfADamagedDatabase(t *testing.T) {
 				require.NoError(t, db.Close())
 			}()
 
+			// The query scan reads the whole table.
 			_, err = readAll(t.Context(), db, scan)
 			var sqliteErr *sqlite.Error
 			require.ErrorAs(t, err, &sqliteErr)
@@ -224,7 +226,7 @@ func TestQueryConnectionLost(t *testing.T) {
 			b := memstore.New(driver.WithLayer(injector.Layer()), noRetry)
 			db := openDB(t, b, parts)
 
-			// Every read of the store fails.
+			// Every read of the store fails, while the query scan reads the whole table.
 			injector.Set(faults.Fail(faults.Get).WithError(&storage.Error{
 				Code: storage.Unavailable,
 				Err:  fmt.Errorf("connection: %w", cause),
@@ -244,6 +246,7 @@ func TestQueryConnectionLost(t *testing.T) {
 
 // A query that waits for the store ends when its context, or that of Open, is done.
 func TestQueryEndsWithItsContext(t *testing.T) {
+	// The query scan reads the whole table, which has these rows.
 	const parts = 500
 	t.Run("canceled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
