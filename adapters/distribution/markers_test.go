@@ -186,7 +186,7 @@ func TestGarbageCollectionWithFolderMarkers(t *testing.T) {
 		Quiet:          true,
 	}))
 
-	// Only the layer that no image has is gone, and its link.
+	// Only the layer that no image has and its link are gone.
 	for key := range files {
 		isGarbage := key == blobKey(garbage) || key == layerLink(garbage)
 		exists, err := b.Exists(t.Context(), key)
