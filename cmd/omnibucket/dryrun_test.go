@@ -269,11 +269,13 @@ func TestRbDryRunWithVersions(t *testing.T) {
 	s.put(address+"#a", "a")
 	s.run("rm", address+"#a")
 
+	// Without --force, both fail.
 	for _, flag := range []string{"--dry-run", "--dry-run=false"} {
 		_, stderr := s.requireExit(exitFailure, "rb", flag, address)
 		require.Contains(t, stderr, "not empty")
 	}
 
+	// With --force, both succeed.
 	s.requireExit(exitOK, "rb", "--force", "--dry-run", address)
 	s.run("rb", "--force", address)
 }

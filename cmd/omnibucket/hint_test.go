@@ -28,7 +28,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 		reason string
 		hint   string
 
-		want string
+		want string // the error that the command prints
 	}{
 		{
 			name:    "an option with a flag",
@@ -80,7 +80,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			want:    "invalid argument\nhint: if the cloud or the server is older than the service version of the request, set api_version= to one that it has",
 		},
 		{
-			name:    "two fields of three",
+			name:    "a field beside its parameter and a variable",
 			command: "ls",
 			code:    storage.InvalidArgument,
 			hint:    "set the project to bill, as Config.UserProject or user_project=, or as the credentials' quota project (GOOGLE_CLOUD_QUOTA_PROJECT)",
@@ -187,7 +187,7 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			want:    "invalid argument: region is not known\nhint: set region= in the address, or AWS_REGION",
 		},
 		{
-			name:    "an account",
+			name:    "a field of Config for the account",
 			command: "ls",
 			code:    storage.InvalidArgument,
 			hint:    "a custom domain does not contain it: set Config.Account or account=",
@@ -201,21 +201,21 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			want:    "invalid argument: request_payer=requester must not be set with Anonymous: nobody would pay",
 		},
 		{
-			name:    "a list of names",
+			name:    "a second way that only Go has",
 			command: "sign",
 			code:    storage.Unsupported,
 			hint:    "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it",
 			want:    "unsupported\nhint: to sign, set the key of a service account (signing_key=)",
 		},
 		{
-			name:    "a function",
+			name:    "a method that is a command",
 			command: "mb",
 			code:    storage.BucketNotFound,
 			hint:    "check the bucket's name, account, region and endpoint, or create it with Service.CreateBucket",
 			want:    "bucket not found\nhint: check the bucket's name, account, region and endpoint, or create it with \"omnibucket mb\"",
 		},
 		{
-			name:    "only functions",
+			name:    "advice that only Go can follow",
 			command: "rm",
 			code:    storage.Unsupported,
 			hint:    "call AbandonUpload with a bucket from storage.Open or engine.New",
@@ -229,14 +229,14 @@ func TestErrorsNameFlagsInPlaceOfGoOptions(t *testing.T) {
 			want:    "invalid argument\nhint: percent-encode the value",
 		},
 		{
-			name:    "no name",
+			name:    "advice without a name of Go",
 			command: "cp",
 			code:    storage.Archived,
 			hint:    "the object is archived: restore it first",
 			want:    "archived\nhint: the object is archived: restore it first",
 		},
 		{
-			name:    "the reason",
+			name:    "an option in the reason",
 			command: "sync",
 			code:    storage.InvalidArgument,
 			reason:  "WithConcurrency must be at least 1",

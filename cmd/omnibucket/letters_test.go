@@ -228,11 +228,13 @@ func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
 	s.run("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
 	s.run("cp", "-r", filepath.Join(dir, "b"), box+"/b")
 
+	// rm removes the two files of the folder b. expire removes nothing, because the objects are new.
 	_, stderr := s.requireExit(exitOK, "rm", "-r", box+"/b")
 	require.Equal(t, "2 deleted (8 B)\n", stderr)
 	_, stderr = s.requireExit(exitOK, "expire", "--age", "100d", "--all", box)
 	require.Regexp(t, `^0 deleted in `, stderr)
 
+	// With --quiet, rm does not print the number.
 	_, stderr = s.requireExit(exitOK, "--quiet", "rm", "-r", "--all", box)
 	require.Empty(t, stderr)
 }

@@ -140,7 +140,7 @@ func TestMvRemovesNoDevice(t *testing.T) {
 	require.Empty(t, s.run("ls", "box:"))
 }
 
-// mv refuses a bucket in memory as its destination, because the bucket ends with the process.
+// mv, cp, sync and mb refuse a bucket in memory as their destination, because the bucket ends with the process.
 func TestMvRefusesABucketInMemory(t *testing.T) {
 	dir := t.TempDir()
 	writeFiles(t, dir, map[string]string{"file": "content"})

@@ -121,16 +121,17 @@ func TestErrorsHaveDetailsOnlyIfVerbose(t *testing.T) {
 	server := s.startS3Location("box", s3server.Config{})
 	server.Close()
 
+	// Without -v, the error has the reason and a hint, but no details.
 	_, stderr := s.requireExit(exitFailure, "ls", "--retries", "0", "box:")
 	require.Contains(t, stderr, "connection refused")
 	require.Contains(t, stderr, "hint: no program accepts connections there: check the endpoint")
-
 	for _, detail := range []string{
 		"operation error", "StatusCode", "RequestID", "request send failed", "REDACTED",
 	} {
 		require.NotContains(t, stderr, detail)
 	}
 
+	// With -v, it has details.
 	_, stderr = s.requireExit(exitFailure, "ls", "-v", "--retries", "0", "box:")
 	require.Contains(t, stderr, "operation error")
 }

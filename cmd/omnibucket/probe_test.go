@@ -22,9 +22,12 @@ func TestProbeNamesTheProfileOfARealServer(t *testing.T) {
 	_, stderr := s.requireExit(exitFailure, "cp", "--if-absent", "-", bucket+"/a"+parameters)
 	require.Contains(t, stderr, "profile=")
 
+	// probe names the profile, and says that the server enforces the condition.
 	report := s.run("probe", bucket+"/tmp"+parameters)
 	require.Contains(t, report, "The server answers as minio: open it with profile=minio.\n")
 	require.Regexp(t, `(?m)^ +enforced +create-only on Put`, report)
+
+	// Nothing is left in the bucket.
 	require.Empty(t, s.run("ls", "-r", bucket+parameters))
 	s.run("rb", bucket+parameters)
 }

@@ -320,12 +320,14 @@ func TestRmOfATreeThatIsALink(t *testing.T) {
 	require.NoError(t, os.Symlink("tree", link))
 	s := newShell(t)
 
+	// rm prints only the link, as its dry run does.
 	stdout, _ := s.requireExit(exitOK, "rm", "-r", "-v", "--dry-run", link)
 	require.Equal(t, "link\n", stdout)
 	stdout, stderr := s.requireExit(exitOK, "rm", "-r", "-v", link)
 	require.Equal(t, "link\n", stdout)
 	require.Empty(t, stderr)
 
+	// The link is gone, and the files are still there.
 	_, err := os.Lstat(link)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.FileExists(t, filepath.Join(tree, "a"))

@@ -225,6 +225,7 @@ func TestRunLinesHaveTheirFlags(t *testing.T) {
 	s.setLocation("box", newMemoryAddress(t))
 	s.putKeysAsContent("box:", "a", "b")
 
+	// Only box:b is removed, whether the dry run is in the first line or in the second one.
 	for _, lines := range []string{
 		"rm --dry-run box:a\nrm box:b\n",
 		"cat box:a\nrm --dry-run box:a\nrm box:b\n",

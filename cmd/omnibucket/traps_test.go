@@ -55,18 +55,22 @@ func TestInterruptEndsCat(t *testing.T) {
 func TestCpKeepsTheModeOfAFile(t *testing.T) {
 	s := newShell(t)
 	dir := t.TempDir()
+
+	// Three files have a mode of their own.
 	names := []string{"object", "file", "moved"}
 	for _, name := range names {
 		writeFiles(t, dir, map[string]string{name: "old"})
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), 0o600))
 	}
 
+	// A write to the bucket, cp and mv each replace one of them.
 	src := newMemoryAddress(t)
 	s.put(src+"/a", "new")
 	s.put("file://"+filepath.ToSlash(dir)+"#object", "new")
 	s.run("cp", src+"/a", filepath.Join(dir, "file"))
 	s.run("mv", src+"/a", filepath.Join(dir, "moved"))
 
+	// They have new content and the old mode.
 	for _, name := range names {
 		path := filepath.Join(dir, name)
 		require.Equal(t, "new", readFile(t, path))
