@@ -14,22 +14,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The page says which functions take an option, as the types of the code do.
+// The table in docs/options.md says which functions take which options. It must agree with the types in the code, so
+// the test makes the same table of the code.
 func TestOptionsFit(t *testing.T) {
+	// Make a row for the options of each type, with the functions that take this type.
 	types := parseOptions(t)
 	var rows []string
 	for _, name := range slices.Sorted(maps.Keys(types.made)) {
-		fits := types.functions(name)
-		require.NotEmpty(t, fits, name)
-		rows = append(rows, "| "+quoted(types.made[name])+" | "+quoted(fits)+" |")
+		options := types.made[name]
+		functions := types.functions(name)
+		require.NotEmpty(t, functions, name)
+		rows = append(rows, "| "+quoted(options)+" | "+quoted(functions)+" |")
 	}
-
 	slices.Sort(rows)
+
+	// The table of the page ends at an empty line.
 	_, page, ok := strings.Cut(read(t, "docs/options.md"), "| option | fits |\n|---|---|\n")
 	require.True(t, ok)
-
-	page, _, _ = strings.Cut(page, "\n\n")
-	require.Equal(t, strings.Join(rows, "\n"), page)
+	table, _, _ := strings.Cut(page, "\n\n")
+	require.Equal(t, strings.Join(rows, "\n"), table)
 }
 
 // optionTypes has the types of options of package storage, by name.

@@ -117,11 +117,16 @@ func TestReadmeIsShort(t *testing.T) {
 	require.LessOrEqual(t, words, 1_150)
 }
 
-// The first screen, of 900 pixels, shows the API and a test that needs no server, and says for whom it is, what it adds
-// to an SDK and to gocloud.dev, and what to type.
+// A visitor reads the part above the badges without scrolling, on a screen of 900 pixels. It says for whom the library
+// is, what it adds to an SDK and to gocloud.dev, and what to type. Its only program is a test that needs no server.
 func TestReadmeBeginsWithTheAPI(t *testing.T) {
-	screen, _, _ := strings.Cut(read(t, "README.md"), "[![")
-	require.LessOrEqual(t, strings.Count(screen, "\n"), 45)
+	const (
+		maxScreenLines  = 45
+		maxProgramLines = 24
+		firstBadge      = "[!["
+	)
+	screen, _, _ := strings.Cut(read(t, "README.md"), firstBadge)
+	require.LessOrEqual(t, strings.Count(screen, "\n"), maxScreenLines)
 	starts := []string{"**One Go API", "**For**", "**On S3 only?**", "**Beside gocloud.dev:**", "**Try it:**"}
 	for _, start := range starts {
 		require.Contains(t, screen, start)
@@ -129,11 +134,13 @@ func TestReadmeBeginsWithTheAPI(t *testing.T) {
 
 	blocks := block.FindAllStringSubmatch(screen, -1)
 	require.Len(t, blocks, 1)
-	require.Equal(t, "examples/readme/seats_test.go", blocks[0][1])
-	require.LessOrEqual(t, strings.Count(blocks[0][2], "\n"), 24)
+	file := blocks[0][1]
+	program := blocks[0][2]
+	require.Equal(t, "examples/readme/seats_test.go", file)
+	require.LessOrEqual(t, strings.Count(program, "\n"), maxProgramLines)
 	calls := []string{"storage.IfAbsent()", "storage.ReadAll(", "bucket.List(", "memstore.New()", "storage.Open("}
 	for _, call := range calls {
-		require.Contains(t, blocks[0][2], call)
+		require.Contains(t, program, call)
 	}
 }
 
