@@ -145,29 +145,36 @@ func TestFreeHostIsUnique(t *testing.T) {
 	require.NotEqual(t, free, host, "the first server may not listen yet")
 }
 
-// If a killed run has left its directory, newDir replaces it after some time. Before that, newDir makes another
-// one.
+// A killed run leaves its directory behind. If the directory is old, newDir replaces it. A younger one may belong to a
+// run that is just starting, so newDir creates another directory.
 func TestNewDirAfterAKill(t *testing.T) {
-	for name, row := range map[string]struct {
-		age      time.Duration // of the one that is there
-		replaced bool
+	tests := []struct {
+		name         string
+		age          time.Duration // of the directory that was left
+		wantReplaced bool
 	}{
-		"an old one":                  {2 * time.Hour, true},
-		"one of a run that may begin": {time.Second, false},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{name: "old directory", age: 2 * time.Hour, wantReplaced: true},
+		{name: "directory of a run that may be starting", age: time.Second, wantReplaced: false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const host = "127.0.0.1:1"
 			server := rand.Text()
-			rest, err := newDir(server, "127.0.0.1:1")
-			require.NoError(t, err)
-			t.Cleanup(func() { require.NoError(t, os.RemoveAll(rest)) })
-			require.NoError(t, os.WriteFile(filepath.Join(rest, "data"), nil, 0o600))
-			start := time.Now().Add(-row.age)
-			require.NoError(t, os.Chtimes(rest, start, start))
 
-			dir, err := newDir(server, "127.0.0.1:1")
+			// Leave a directory of this age with a file in it.
+			oldDir, err := newDir(server, host)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, os.RemoveAll(oldDir)) })
+			require.NoError(t, os.WriteFile(filepath.Join(oldDir, "data"), nil, 0o600))
+			start := time.Now().Add(-tt.age)
+			require.NoError(t, os.Chtimes(oldDir, start, start))
+
+			// The new directory is empty, and has the same path if it replaces the old one.
+			dir, err := newDir(server, host)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-			require.Equal(t, row.replaced, dir == rest)
+			replaced := dir == oldDir
+			require.Equal(t, tt.wantReplaced, replaced)
 			require.NoFileExists(t, filepath.Join(dir, "data"))
 		})
 	}
