@@ -33,21 +33,22 @@ func bucket(t *testing.T, s *nullserver.Server) *storage.BucketHandle {
 
 // The server counts each request under the name of its operation.
 func TestCountsByName(t *testing.T) {
-	for _, row := range []struct{ method, path, operation string }{
-		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=multipart", Insert},
-		{"POST", "/upload/storage/v1/b/bucket/o?uploadType=resumable", Session},
-		{"PUT", "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", Chunk},
-		{"DELETE", "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", Delete},
-		{"GET", "/bucket/10/key", Read},
-		{"GET", "/storage/v1/b/bucket/o/10%2Fkey?alt=media", Read},
-		{"GET", "/storage/v1/b/bucket/o/10%2Fkey?alt=json", Attrs},
-		{"GET", "/storage/v1/b/bucket/o?prefix=10/", List},
-		{"DELETE", "/storage/v1/b/bucket/o/10%2Fkey", Delete},
-		{"GET", "/storage/v1/b/bucket", "GET bucket"},
-	} {
-		t.Run(row.operation+" "+row.path, func(t *testing.T) {
+	tests := []struct{ method, path, want string }{
+		{method: "POST", path: "/upload/storage/v1/b/bucket/o?uploadType=multipart", want: Insert},
+		{method: "POST", path: "/upload/storage/v1/b/bucket/o?uploadType=resumable", want: Session},
+		{method: "PUT", path: "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", want: Chunk},
+		{method: "DELETE", path: "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session", want: Delete},
+		{method: "GET", path: "/bucket/10/key", want: Read},
+		{method: "GET", path: "/storage/v1/b/bucket/o/10%2Fkey?alt=media", want: Read},
+		{method: "GET", path: "/storage/v1/b/bucket/o/10%2Fkey?alt=json", want: Attrs},
+		{method: "GET", path: "/storage/v1/b/bucket/o?prefix=10/", want: List},
+		{method: "DELETE", path: "/storage/v1/b/bucket/o/10%2Fkey", want: Delete},
+		{method: "GET", path: "/storage/v1/b/bucket", want: "GET bucket"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want+" "+tt.path, func(t *testing.T) {
 			s := start(t)
-			request, err := http.NewRequestWithContext(t.Context(), row.method, s.URL+row.path, strings.NewReader("body"))
+			request, err := http.NewRequestWithContext(t.Context(), tt.method, s.URL+tt.path, strings.NewReader("body"))
 			require.NoError(t, err)
 			response, err := http.DefaultTransport.RoundTrip(request)
 			require.NoError(t, err)
@@ -55,7 +56,7 @@ func TestCountsByName(t *testing.T) {
 
 			counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 			require.NoError(t, err)
-			require.Equal(t, map[string]int{row.operation: 1}, counts)
+			require.Equal(t, map[string]int{tt.want: 1}, counts)
 		})
 	}
 }
@@ -120,31 +121,47 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 	require.Empty(t, object.Etag, "which was not asked for")
 }
 
-// The server responds to each chunk of a resumable upload with the status and the Range header of Google's
-// servers.
+// The server accepts each chunk of a resumable upload with the status and the Range header of Google's servers.
+// Before the last chunk, this status is 308. A client that takes 308 for a redirect asks for 200 in X-Guploader-No-308.
 func TestUploadChunkIsAccepted(t *testing.T) {
 	s := start(t)
-	for _, row := range []struct {
-		name, content, override, kept string
-		status                        int
+	tests := []struct {
+		name         string
+		contentRange string // of the request
+		no308        string // the request's X-Guploader-No-308
+		wantStatus   int
+		wantRange    string // bytes that the server has
 	}{
-		{name: "one of many", content: "bytes 0-4/*", kept: "bytes=0-4", status: http.StatusPermanentRedirect},
-		{name: "one of many, of a client without redirects", content: "bytes 5-9/*", override: "yes", kept: "bytes=0-9", status: http.StatusOK},
-		{name: "the last", content: "bytes 10-14/15", status: http.StatusOK},
-		{name: "an empty last", content: "bytes */15", status: http.StatusOK},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:         "one of many",
+			contentRange: "bytes 0-4/*",
+			wantStatus:   http.StatusPermanentRedirect,
+			wantRange:    "bytes=0-4",
+		},
+		{
+			name:         "one of many, of a client without redirects",
+			contentRange: "bytes 5-9/*",
+			no308:        "yes",
+			wantStatus:   http.StatusOK,
+			wantRange:    "bytes=0-9",
+		},
+		{name: "last", contentRange: "bytes 10-14/15", wantStatus: http.StatusOK},
+		{name: "empty last", contentRange: "bytes */15", wantStatus: http.StatusOK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			address := s.URL + "/upload/storage/v1/b/bucket/o?uploadType=resumable&upload_id=session"
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, address, strings.NewReader("chunk"))
 			require.NoError(t, err)
-			request.Header.Set("Content-Range", row.content)
-			request.Header.Set("X-Guploader-No-308", row.override)
+			request.Header.Set("Content-Range", tt.contentRange)
+			request.Header.Set("X-Guploader-No-308", tt.no308)
+
+			// A RoundTripper follows no redirects.
 			response, err := http.DefaultTransport.RoundTrip(request)
 			require.NoError(t, err)
-
 			require.NoError(t, response.Body.Close())
-			require.Equal(t, row.status, response.StatusCode)
-			require.Equal(t, row.kept, response.Header.Get("Range"))
+			require.Equal(t, tt.wantStatus, response.StatusCode)
+			require.Equal(t, tt.wantRange, response.Header.Get("Range"))
 		})
 	}
 }
