@@ -36,27 +36,37 @@ func get(t *testing.T, url string, header ...string) (*http.Response, []byte) {
 	return response, body
 }
 
-// If a request for a whole object asks for its checksum, the response has one. A range has none.
+// GetObject returns the checksum of an object if the request asks for it and for the whole object. A response with a
+// range has no checksum. With a part number, the response says which bytes the part has.
 func TestGetObjectChecksum(t *testing.T) {
 	s := start(t)
-	for _, row := range []struct {
-		name, checksum string
-		header         []string
+	address := s.URL + "/bucket/1024/name" // an object of 1024 bytes
+	tests := []struct {
+		name         string
+		header       []string // names and values
+		wantChecksum string
 	}{
-		{"whole", checksum(1024), []string{"X-Amz-Checksum-Mode", "ENABLED"}},
-		{"not asked for", "", nil},
-		{"a range", "", []string{"X-Amz-Checksum-Mode", "ENABLED", "Range", "bytes=0-9"}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response, _ := get(t, s.URL+"/bucket/1024/name", row.header...)
-			require.Equal(t, row.checksum, response.Header.Get("X-Amz-Checksum-Crc32c"))
+		{name: "whole object", header: []string{"X-Amz-Checksum-Mode", "ENABLED"}, wantChecksum: checksum(1024)},
+		{name: "not asked for", header: nil, wantChecksum: ""},
+		{
+			name:         "range",
+			header:       []string{"X-Amz-Checksum-Mode", "ENABLED", "Range", "bytes=0-9"},
+			wantChecksum: "",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, _ := get(t, address, tt.header...)
+			require.Equal(t, tt.wantChecksum, response.Header.Get("X-Amz-Checksum-Crc32c"))
 			require.Equal(t, etag, response.Header.Get("Etag"))
 		})
 	}
 
-	response, body := get(t, s.URL+"/bucket/1024/name?partNumber=1")
-	require.Equal(t, "bytes 0-1023/1024", response.Header.Get("Content-Range"))
-	require.Len(t, body, 1024)
+	t.Run("part", func(t *testing.T) {
+		response, body := get(t, address+"?partNumber=1")
+		require.Equal(t, "bytes 0-1023/1024", response.Header.Get("Content-Range"))
+		require.Len(t, body, 1024)
+	})
 }
 
 // The number at the beginning of a listing's prefix sets how many keys the server lists.
@@ -88,18 +98,19 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 // The server counts each request under the name of its operation.
 func TestCounts(t *testing.T) {
 	s := start(t)
-	for _, row := range []struct{ method, path, operation string }{
-		{"PUT", "/bucket/key", "PutObject"},
-		{"PUT", "/bucket/key?partNumber=1&uploadId=upload", "UploadPart"},
-		{"POST", "/bucket/key?uploads", "CreateMultipartUpload"},
-		{"POST", "/bucket/key?uploadId=upload", "CompleteMultipartUpload"},
-		{"DELETE", "/bucket/key?uploadId=upload", "AbortMultipartUpload"},
-		{"DELETE", "/bucket/key", "DeleteObject"},
-		{"HEAD", "/bucket/10/key", "HeadObject"},
-		{"GET", "/bucket/10/key", "GetObject"},
-		{"GET", "/bucket/?list-type=2", "ListObjectsV2"},
-	} {
-		request, err := http.NewRequestWithContext(t.Context(), row.method, s.URL+row.path, strings.NewReader("body"))
+	tests := []struct{ method, path, want string }{
+		{method: "PUT", path: "/bucket/key", want: "PutObject"},
+		{method: "PUT", path: "/bucket/key?partNumber=1&uploadId=upload", want: "UploadPart"},
+		{method: "POST", path: "/bucket/key?uploads", want: "CreateMultipartUpload"},
+		{method: "POST", path: "/bucket/key?uploadId=upload", want: "CompleteMultipartUpload"},
+		{method: "DELETE", path: "/bucket/key?uploadId=upload", want: "AbortMultipartUpload"},
+		{method: "DELETE", path: "/bucket/key", want: "DeleteObject"},
+		{method: "HEAD", path: "/bucket/10/key", want: "HeadObject"},
+		{method: "GET", path: "/bucket/10/key", want: "GetObject"},
+		{method: "GET", path: "/bucket/?list-type=2", want: "ListObjectsV2"},
+	}
+	for _, tt := range tests {
+		request, err := http.NewRequestWithContext(t.Context(), tt.method, s.URL+tt.path, strings.NewReader("body"))
 		require.NoError(t, err)
 		response, err := http.DefaultClient.Do(request)
 		require.NoError(t, err)
@@ -107,7 +118,7 @@ func TestCounts(t *testing.T) {
 
 		counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 		require.NoError(t, err)
-		require.Equal(t, 1, counts[row.operation], row.operation)
+		require.Equal(t, 1, counts[tt.want], tt.want)
 	}
 }
 
