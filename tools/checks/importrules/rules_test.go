@@ -8,7 +8,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// check reports an import that a rule forbids, and no import that the rules permit.
+// An import that a rule forbids is a violation, and an import that all rules permit is none.
+//
+// Here, the root is the package of the API. A machine is an internal package of the engine that does not know the API.
+// A job is a package that does a whole task with the API, such as serve.
 func TestRules(t *testing.T) {
 	permitted := []struct {
 		name     string
@@ -92,7 +95,7 @@ func TestRules(t *testing.T) {
 			imported: module + "/s3server/internal/tagging",
 		},
 		{
-			name:     "the way of a request and the root",
+			name:     "the requests of s3server and the root",
 			importer: module + "/s3server/internal/operations",
 			imported: module,
 		},
@@ -249,7 +252,7 @@ func TestRules(t *testing.T) {
 			want:     "knows neither",
 		},
 		{
-			name:     "the way of a request and a store",
+			name:     "the requests of s3server and a store",
 			importer: module + "/s3server/internal/operations",
 			imported: module + "/s3server/internal/driverstore",
 			want:     "knows neither the server nor what is behind state.Store",
