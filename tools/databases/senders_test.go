@@ -222,9 +222,11 @@ func storedBy(ctx context.Context, service *uploads.Service, bucket storage.Buck
 	return files, nil
 }
 
-// If processes are killed while they store and remove files of one user, the usage stays between 0 and the
-// allowance. When the clients are done, Sweep makes the usage exact, except for the tickets of processes killed
-// during Sign.
+// The service counts the bytes and files of each user. If processes are killed while they store and remove files of one
+// user, this usage stays between 0 and the user's allowance. When the clients are done, Sweep makes the usage exact,
+// except for the tickets of processes killed during Sign.
+//
+// A sender is such a process. Its fields say which bucket and database have the files.
 func TestAllowanceOfProcessesThatAreKilled(t *testing.T) {
 	testserver.Slow(t)
 	t.Run("a directory", func(t *testing.T) {

@@ -3,6 +3,7 @@ package databases_test
 import (
 	"context"
 	"database/sql"
+	"math"
 	"net/url"
 	"strconv"
 	"testing"
@@ -103,27 +104,33 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 
 // An application can query the table of files with SQL.
 func TestRecordsTableCanBeQueried(t *testing.T) {
+	const (
+		longSize   = 1 << 40        // does not fit into 32 bits
+		largestSum = math.MaxUint32 // does not fit into a signed integer of 32 bits
+	)
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		records, db := d.newRecords(t)
-		sum := uint32(1<<32 - 1)
 		require.NoError(t, records.Create(t.Context(), &uploads.File{
 			ID:          uploads.NewID(time.Date(2026, 11, 20, 9, 30, 0, 5e6, time.UTC)),
 			Key:         "a.pdf",
 			ContentType: "application/pdf",
 			Name:        "Größe ☕.pdf",
-			Size:        1 << 40,
+			Size:        longSize,
 			User:        uploads.User{ID: "42"},
 			Purpose:     "invoices",
-			CRC32C:      storage.CRC32C{Sum: sum, Known: true},
+			CRC32C:      storage.CRC32C{Sum: largestSum, Known: true},
 		}))
+
+		// The ID of the file has its time, which the column "created" has, too.
+		row := db.QueryRowContext(t.Context(), `
+			SELECT original_name, original_length, crc32c FROM omnibucket_files
+			WHERE purpose = 'invoices' AND created < '2026-11-21T00:00:00.000Z'`)
 		var name string
 		var length, crc32c int64
-		row := db.QueryRowContext(t.Context(), "SELECT original_name, original_length, crc32c FROM omnibucket_files WHERE purpose = 'invoices' AND created < '2026-11-21T00:00:00.000Z'")
-
 		require.NoError(t, row.Scan(&name, &length, &crc32c))
 		require.Equal(t, "Größe ☕.pdf", name)
-		require.EqualValues(t, 1<<40, length)
-		require.EqualValues(t, sum, crc32c)
+		require.EqualValues(t, longSize, length)
+		require.EqualValues(t, largestSum, crc32c)
 	})
 }
 

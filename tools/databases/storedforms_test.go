@@ -21,20 +21,21 @@ var storedVersions = []string{withoutKeys, "f63eaf37", "3595d2a5"}
 // withoutKeys is a version without the migration 3. Its files had no key and did not expire.
 const withoutKeys = "758e7b28"
 
-// If an earlier version made the tables, New reads, continues and writes them.
+// If an earlier version of the package made the tables, New reads, continues and writes them. Otherwise, an update
+// would lose the files of an application.
 func TestStoredFormsAreContinued(t *testing.T) {
 	for _, version := range storedVersions {
 		t.Run(version, func(t *testing.T) {
-			// The tables have one file and one state of an upload.
-			text, err := os.ReadFile(filepath.Join("testdata", version+".sql"))
+			// Open tables that this version made. They have one file and one state of an upload.
+			dump, err := os.ReadFile(filepath.Join("testdata", version+".sql"))
 			require.NoError(t, err)
 			db := openStored(t)
-			_, err = db.ExecContext(t.Context(), string(text))
+			_, err = db.ExecContext(t.Context(), string(dump))
 			require.NoError(t, err)
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
 			require.NoError(t, err)
 
-			// The file is read, and expires as before.
+			// The file has all of its fields. The oldest version stored no key and no time of expiry.
 			files, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
 			require.NoError(t, err)
 			require.Len(t, files, 1)
@@ -44,14 +45,17 @@ func TestStoredFormsAreContinued(t *testing.T) {
 				want.Expires = time.Time{}
 			}
 			require.Equal(t, want, files[0])
+
+			// A file with a time of expiry has expired two hours later.
 			expired, err := records.Expired(t.Context(), storedAt.Add(2*time.Hour), 10)
 			require.NoError(t, err)
-			require.Equal(t, !want.Expires.IsZero(), len(expired) == 1)
+			hasExpired := len(expired) == 1
+			require.Equal(t, !want.Expires.IsZero(), hasExpired)
 
 			// The file can be removed.
 			require.NoError(t, records.Remove(t.Context(), files[0]))
 
-			// The state is read, and can be replaced only with its revision.
+			// The state is read, and can be replaced only with its newest revision.
 			states := records.(uploads.States)
 			const stateKey = "uploads/1/state.json"
 			state, revision, err := states.State(t.Context(), stateKey)

@@ -20,23 +20,29 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// If no transaction keeps an uploaded file in time, Sweep removes the file, and a later Keep fails with
-// ObjectNotFound.
+// An uploaded file expires unless a transaction keeps it, together with the row of a document that names it. Sweep
+// removes an expired file, and a later Keep fails with ObjectNotFound.
 func TestKeepWaitsForTheRow(t *testing.T) {
 	runOnEachApplication(t, func(t *testing.T, app *application) {
+		// Only the first of two files gets a document.
 		keptFile := app.uploadFile(t)
-		expiring := app.uploadFile(t)
+		expiringFile := app.uploadFile(t)
 		require.NoError(t, app.addDocument(t.Context(), app.db, "kept", keptFile))
 
-		// Before its time, Sweep removes no file.
+		// Before the files expire, Sweep removes none of them.
 		require.Equal(t, &uploads.SweepReport{}, app.sweep(t))
 		require.Len(t, app.storedFiles(t), 2)
 
-		// After its time, Sweep removes the file that was not kept.
+		// Later, Sweep removes the file without a document.
 		app.waitUntilFilesExpire()
 		require.Equal(t, &uploads.SweepReport{Expired: 1}, app.sweep(t))
 		app.requireNoOtherFiles(t)
-		require.ErrorIs(t, app.addDocument(t.Context(), app.db, "late", expiring), storage.ObjectNotFound)
+
+		// A document for the removed file comes too late.
+		err := app.addDocument(t.Context(), app.db, "late", expiringFile)
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+
+		// The table of documents and that of files have the kept file only.
 		require.Equal(t, []string{keptFile.ID}, app.filesOfDocuments(t))
 		files, _, err := app.service.Records().List(t.Context(), uploads.Filter{User: eva.ID}, "", 10)
 		require.NoError(t, err)
