@@ -60,6 +60,8 @@ func (s *snapshot) archive(sys system) string {
 	return name + ".tar.gz"
 }
 
+// The snapshot has an archive and a list of modules for each released system, and packages for Linux. The checksum of
+// each file is in checksums.txt.
 func TestSnapshotHasEachFileWithItsChecksum(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	var want []string
@@ -91,25 +93,27 @@ func TestSnapshotIsTheSameInASecondBuild(t *testing.T) {
 	}
 }
 
+// Each released system has an archive with the program, which users can execute, and with its license, documentation
+// and completions. Beside the archive is a list of the modules of the program.
 func TestSnapshotHasArchivesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
 	for _, sys := range releasedSystems {
-		name := s.archive(sys)
-		program := "omnibucket"
-		if sys.os == "windows" {
-			program += ".exe"
-		}
-		files := filesOf(t, filepath.Join(s.dir, name))
-
+		archive := s.archive(sys)
+		files := filesOf(t, filepath.Join(s.dir, archive))
 		for _, file := range []string{
 			"LICENSE", "docs/cli.md", "man/omnibucket.1", "man/omnibucket-cp.1",
 			"completions/omnibucket.bash", "completions/_omnibucket", "completions/omnibucket.fish", "completions/omnibucket.ps1",
 		} {
-			require.NotEmpty(t, files[file].data, "%s: %s", name, file)
+			require.NotEmpty(t, files[file].data, "%s: %s", archive, file)
 		}
-		require.Equal(t, fs.FileMode(0o755), files[program].mode.Perm(), name)
+
+		program := "omnibucket"
+		if sys.os == "windows" {
+			program += ".exe"
+		}
+		require.Equal(t, fs.FileMode(0o755), files[program].mode.Perm(), archive)
 		s.checkProgram(t, sys, files[program].data)
-		s.checkModules(t, name+".sbom.json")
+		s.checkModules(t, archive+".sbom.json")
 	}
 }
 
