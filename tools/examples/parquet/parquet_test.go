@@ -69,29 +69,34 @@ func TestReaderAtOfALargeTable(t *testing.T) {
 
 // A file of storage.FS is an io.ReaderAt, so that a library for Parquet can read it.
 func TestFSFileIsRead(t *testing.T) {
+	const rows = 1000
 	b := memstore.New()
-	_, err := upload(t.Context(), b, "tables/trips", 1000)
+	_, err := upload(t.Context(), b, "tables/trips", rows)
 	require.NoError(t, err)
+
+	// Open the table as a file, and give it to the library.
 	f, err := storage.FS(t.Context(), b).Open("tables/trips")
 	require.NoError(t, err)
 	defer f.Close()
 	info, err := f.Stat()
 	require.NoError(t, err)
-	file, err := parquet.OpenFile(f.(io.ReaderAt), info.Size())
+	table, err := parquet.OpenFile(f.(io.ReaderAt), info.Size())
 	require.NoError(t, err)
-	rows := parquet.NewGenericReader[trip](file)
-	trips := make([]trip, 1000)
 
-	count, err := rows.Read(trips)
+	// The library reads all rows.
+	reader := parquet.NewGenericReader[trip](table)
+	trips := make([]trip, rows)
+	count, err := reader.Read(trips)
 	require.True(t, err == nil || err == io.EOF, err)
-	require.Equal(t, 1000, count)
+	require.Equal(t, rows, count)
+	require.NoError(t, reader.Close())
 
-	require.NoError(t, rows.Close())
+	// Their fares are those of upload.
 	var fares float64
-	for _, one := range trips {
-		fares += one.Fare
+	for _, trip := range trips {
+		fares += trip.Fare
 	}
-	require.Equal(t, sums(1000)["fare"], fares)
+	require.Equal(t, sums(rows)["fare"], fares)
 }
 
 // sums adds up what upload writes.
