@@ -25,15 +25,21 @@ func TestProgramInMemoryAndOnADirectory(t *testing.T) {
 	}
 }
 
-// Nobody spends what another has spent.
+// If several processes spend from one account at the same time, they spend no more than it has.
 func TestSpendOnlyOnce(t *testing.T) {
+	const (
+		balance   = 5
+		processes = 8
+	)
 	bucket := memstore.New()
 	first, err := openTable(t.Context(), bucket)
 	require.NoError(t, err)
-	require.NoError(t, first.transfer(t.Context(), "bank", "alice", 5))
+	require.NoError(t, first.transfer(t.Context(), "bank", "alice", balance))
+
+	// Each process opens the table, and tries to transfer 1 from alice to bob.
 	var paid atomic.Int32
 	var all sync.WaitGroup
-	for range 8 {
+	for range processes {
 		all.Go(func() {
 			other, err := openTable(t.Context(), bucket)
 			if err == nil && other.transfer(t.Context(), "alice", "bob", 1) == nil {
@@ -42,7 +48,9 @@ func TestSpendOnlyOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	require.EqualValues(t, 5, paid.Load())
+	require.EqualValues(t, balance, paid.Load())
+
+	// The first process reads the transfers of the others for its snapshot.
 	require.NoError(t, first.snapshot(t.Context()))
 	require.Equal(t, map[string]int{"bank": -5, "alice": 0, "bob": 5}, first.balances)
 }
