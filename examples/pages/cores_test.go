@@ -13,29 +13,37 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The quota counts uploads and parts, and denies each write that it cannot count.
+// The quota counts uploads and parts. When it is used up, it denies more of them. It denies copies and signed uploads,
+// because it cannot count their bytes. Completing and removing stay possible.
 func TestQuotaDenies(t *testing.T) {
-	const mib = 1 << 20
-	b := memstore.New(storage.WithHook(quota(6*mib)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
-	put(t, b, "a", "text")
-	u, err := storage.BeginUpload(t.Context(), b, "b")
+	const limit = 6 << 20
+	b := memstore.New(storage.WithHook(quota(limit)), storage.WithSigningBaseURL("http://127.0.0.1/x"))
+
+	// A small object and a part use up the quota.
+	put(t, b, "small", "text")
+	u, err := storage.BeginUpload(t.Context(), b, "large")
 	require.NoError(t, err)
-	_, err = u.PutPart(t.Context(), 1, bytes.NewReader(make([]byte, 6*mib)))
+	_, err = u.PutPart(t.Context(), 1, bytes.NewReader(make([]byte, limit)))
 	require.NoError(t, err)
 
+	// The quota denies another part, but the upload can be completed.
 	_, err = u.PutPart(t.Context(), 2, strings.NewReader("more"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	_, err = u.Complete(t.Context())
 	require.NoError(t, err)
-	_, err = b.Upload(t.Context(), "c", strings.NewReader("more"))
+
+	// It denies another upload. The error has the bytes of the object "small" and of the part.
+	_, err = b.Upload(t.Context(), "more", strings.NewReader("more"))
 	require.ErrorIs(t, err, storage.PermissionDenied)
 	require.ErrorContains(t, err, "6291460 bytes were uploaded")
 
-	_, err = storage.Copy(t.Context(), b, "d", b, "b")
+	// It denies writes whose bytes it cannot count.
+	_, err = storage.Copy(t.Context(), b, "copy", b, "large")
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	_, err = b.SignedUploadURL(t.Context(), "e")
+	_, err = b.SignedUploadURL(t.Context(), "signed")
 	require.ErrorIs(t, err, storage.PermissionDenied)
-	require.NoError(t, b.Remove(t.Context(), "b"))
+
+	require.NoError(t, b.Remove(t.Context(), "large"))
 }
 
 // A zipped bucket stores fewer bytes than it returns, and refuses what it does not have.
