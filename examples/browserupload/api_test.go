@@ -303,7 +303,7 @@ func TestErrorsRevealNothing(t *testing.T) {
 	require.NotEmpty(t, words)
 }
 
-// The page loads only its own files.
+// The page loads only its own files, and connects only to itself and to the store of the uploads.
 func TestPageLoadsOnlyItsOwnFiles(t *testing.T) {
 	c := newClient(t, settings{})
 	response, err := http.Get(c.url)
@@ -312,13 +312,15 @@ func TestPageLoadsOnlyItsOwnFiles(t *testing.T) {
 		_ = response.Body.Close()
 	}()
 
+	// The policy permits no other place.
 	policy := response.Header.Get("Content-Security-Policy")
 	require.Contains(t, policy, "default-src 'none'")
 	require.Contains(t, policy, "connect-src 'self' "+c.site.server.URL)
 	require.NotContains(t, policy, "unsafe")
 	require.NotContains(t, policy, "*")
 
-	text, err := io.ReadAll(response.Body)
+	// The page has no address but that of the bucket, which is a text for the user.
+	page, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	require.NotContains(t, strings.ReplaceAll(string(text), c.site.name, ""), "://")
+	require.NotContains(t, strings.ReplaceAll(string(page), c.site.name, ""), "://")
 }

@@ -213,29 +213,33 @@ func TestImageUncheckedIsNotShown(t *testing.T) {
 	}
 }
 
-// Incoming files are swept after their requests expire.
+// A sweep removes incoming files only when they are older than any signed request, because such a request could still
+// be in use. It leaves the images that were accepted.
 func TestSweepAfterRequestsExpire(t *testing.T) {
+	// One image was accepted, and its incoming file is still there. A second upload was offered, and never sent.
 	c := newClient(t, settings{})
 	img := c.upload("a.gif")
 	c.offer(`{"size": 4, "type": "image/gif"}`)
 
-	// The incoming file of the image is left until it is older than any signed request.
-	tests := []struct {
-		after    time.Duration
-		wantLeft []string // incoming files
+	sweeps := []struct {
+		after        time.Duration
+		wantIncoming []string
 	}{
-		{after: 0, wantLeft: []string{img.ID}},
-		{after: uploadTTL, wantLeft: []string{img.ID}},
-		{after: incomingAge + time.Minute, wantLeft: nil},
+		{after: 0, wantIncoming: []string{img.ID}},
+		{after: uploadTTL, wantIncoming: []string{img.ID}},
+		{after: incomingAge + time.Minute, wantIncoming: nil},
 	}
-	for _, tt := range tests {
+	for _, tt := range sweeps {
 		now := time.Now().Add(tt.after)
 		c.site.now = func() time.Time { return now }
 		require.NoError(t, c.site.sweep(t.Context()))
-		require.Equal(t, tt.wantLeft, keys(t, c.site.incoming), "after %s", tt.after)
+		require.Equal(t, tt.wantIncoming, keys(t, c.site.incoming), "after %s", tt.after)
 		require.Equal(t, []string{img.ID}, keys(t, c.site.images))
 	}
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil), "after an answer that was lost for long")
+
+	// If the page got no answer, it finishes the upload again. This succeeds even after the sweeps.
+	status := c.call("POST", "api/uploads/"+img.ID, `{"name": "a"}`, nil)
+	require.Equal(t, http.StatusOK, status)
 }
 
 // Only images are accepted.
