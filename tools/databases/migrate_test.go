@@ -20,24 +20,27 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// If several calls of New start on one database at the same time, all succeed, and each migration is applied once.
+// If several processes call New on one database at the same time, all calls succeed, and each migration is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) {
-			startAtOnce(t, d, d.create(t))
+			requireConcurrentStarts(t, d, d.create(t))
 		})
-		t.Run("one of an earlier version", func(t *testing.T) {
+		t.Run("a database of an earlier version", func(t *testing.T) {
+			// The table says that no migration was applied.
 			address := d.create(t)
-			_, err := d.open(t, address).ExecContext(t.Context(), "CREATE TABLE omnibucket_files_migrations (version INTEGER NOT NULL PRIMARY KEY, applied TEXT NOT NULL)")
+			_, err := d.open(t, address).ExecContext(t.Context(), `CREATE TABLE omnibucket_files_migrations
+				(version INTEGER NOT NULL PRIMARY KEY, applied TEXT NOT NULL)`)
 			require.NoError(t, err)
-			startAtOnce(t, d, address)
+			requireConcurrentStarts(t, d, address)
 		})
 		t.Run("connections of little patience", func(t *testing.T) {
+			// A connection to SQLite waits only a millisecond for another one.
 			address, _, _ := strings.Cut(d.create(t), "?_pragma")
 			if d.dialect == sqlrecords.SQLite {
 				address += "?_pragma=busy_timeout(1)"
 			}
-			startAtOnce(t, d, address)
+			requireConcurrentStarts(t, d, address)
 		})
 	})
 }
@@ -45,53 +48,66 @@ func TestMigrateInConcurrentStarts(t *testing.T) {
 // If another connection writes to a new SQLite database, New waits for it until its ctx ends. SQLite itself fails
 // at once with SQLITE_BUSY.
 func TestMigrateWaitsForAWriter(t *testing.T) {
-	d := databases[0]
+	d := databases[0] // SQLite
 	address := d.create(t)
-	text, _, _ := strings.Cut(address, "?")
-	holder, err := d.open(t, text).Conn(t.Context())
+
+	// A writer locks the database. It has none of the settings of the address.
+	path, _, _ := strings.Cut(address, "?")
+	writer, err := d.open(t, path).Conn(t.Context())
 	require.NoError(t, err)
-	_, err = holder.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	_, err = writer.ExecContext(t.Context(), "BEGIN IMMEDIATE")
 	require.NoError(t, err)
 
+	// Without New, another connection fails at once.
 	require.ErrorContains(t, d.open(t, address).PingContext(t.Context()), "SQLITE_BUSY")
+
+	// New ends with its ctx.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = sqlrecords.New(ctx, d.open(t, address), d.dialect)
 	require.ErrorIs(t, err, storage.Canceled)
 
+	// New succeeds when the writer ends its transaction.
 	released := make(chan error)
 	time.AfterFunc(50*time.Millisecond, func() {
-		_, err := holder.ExecContext(t.Context(), "ROLLBACK")
+		_, err := writer.ExecContext(t.Context(), "ROLLBACK")
 		released <- err
 	})
 	_, err = sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
 	require.NoError(t, err)
 	require.NoError(t, <-released)
-	require.NoError(t, holder.Close())
+	require.NoError(t, writer.Close())
 }
 
 // If another connection reads a SQLite database without a write-ahead log, New waits for it.
 func TestMigrateWaitsForAReader(t *testing.T) {
-	d := databases[0]
+	d := databases[0] // SQLite
+	const shortTimeout = "?_pragma=busy_timeout(1)"
 	address, _, _ := strings.Cut(d.create(t), "?")
+
+	// A reader begins a transaction, in which it reads a table.
 	reader, err := d.open(t, address).Conn(t.Context())
 	require.NoError(t, err)
 	_, err = reader.ExecContext(t.Context(), "CREATE TABLE other (id INTEGER); BEGIN")
 	require.NoError(t, err)
 	var rows int
 	require.NoError(t, reader.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM other").Scan(&rows))
+
+	// New succeeds when the reader ends its transaction.
 	released := make(chan error)
 	time.AfterFunc(50*time.Millisecond, func() {
 		_, err := reader.ExecContext(t.Context(), "ROLLBACK")
 		released <- err
 	})
-	_, err = sqlrecords.New(t.Context(), d.open(t, address+"?_pragma=busy_timeout(1)"), d.dialect)
+	_, err = sqlrecords.New(t.Context(), d.open(t, address+shortTimeout), d.dialect)
 	require.NoError(t, err)
 	require.NoError(t, <-released)
 	require.NoError(t, reader.Close())
 }
 
-func startAtOnce(t *testing.T, d database, address string) {
+// requireConcurrentStarts calls New with eight pools of connections at once, and requires that each migration is
+// applied once.
+func requireConcurrentStarts(t *testing.T, d database, address string) {
 	t.Helper()
 	errs := make([]error, 8)
 	var group sync.WaitGroup
@@ -188,17 +204,21 @@ func TestMigrateFailsLeavesNothing(t *testing.T) {
 // If the tables are current, New works for a user who may not change the schema.
 func TestMigrateOnlyReadsCurrentTables(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
+		// Another user has created the tables.
 		address := d.create(t)
 		_, err := sqlrecords.New(t.Context(), d.open(t, address), d.dialect)
 		require.NoError(t, err)
-		restricted := map[sqlrecords.Dialect]func(*testing.T, database, string) string{
-			sqlrecords.SQLite:     func(_ *testing.T, _ database, address string) string { return address + "&mode=ro" },
-			sqlrecords.PostgreSQL: roleWithoutCreate,
-		}[d.dialect](t, d, address)
-		db := d.open(t, restricted)
 
+		// This user may not create a table.
+		restrictedAddress := address + "&mode=ro"
+		if d.dialect == sqlrecords.PostgreSQL {
+			restrictedAddress = roleWithoutCreate(t, d, address)
+		}
+		db := d.open(t, restrictedAddress)
 		_, err = db.ExecContext(t.Context(), "CREATE TABLE x (y INTEGER)")
 		require.Error(t, err)
+
+		// New succeeds, and its records can be read.
 		records, err := sqlrecords.New(t.Context(), db, d.dialect)
 		require.NoError(t, err)
 		_, _, err = records.IDs(t.Context(), "", 1)

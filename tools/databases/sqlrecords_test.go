@@ -180,30 +180,33 @@ func TestErrorsSayWhatHappened(t *testing.T) {
 // If Create waits for a lock of the database and ctx ends, Create fails with DeadlineExceeded and stores nothing.
 func TestRecordsWriteEndsWithItsContext(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
+		file := &uploads.File{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"}
 		records, db := d.newRecords(t)
-		holder, err := db.Conn(t.Context())
+
+		// Another connection locks the table.
+		writer, err := db.Conn(t.Context())
 		require.NoError(t, err)
 		lock := map[sqlrecords.Dialect][]string{
 			sqlrecords.SQLite:     {"BEGIN IMMEDIATE"},
 			sqlrecords.PostgreSQL: {"BEGIN", "LOCK TABLE omnibucket_files"},
 		}[d.dialect]
 		for _, statement := range lock {
-			_, err := holder.ExecContext(t.Context(), statement)
+			_, err := writer.ExecContext(t.Context(), statement)
 			require.NoError(t, err)
 		}
 
+		// Create ends with its ctx, long before SQLite would stop waiting.
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		defer cancel()
-		one := &uploads.File{ID: "0000000000aaaaaaaaaaaaaaaaaaaaaaaaaa"}
 		start := time.Now()
-
-		err = records.Create(ctx, one)
+		err = records.Create(ctx, file)
 		require.Equal(t, storage.DeadlineExceeded, storage.CodeOf(err), "%v", err)
 		require.Less(t, time.Since(start), patience)
 
-		_, err = holder.ExecContext(t.Context(), "ROLLBACK")
+		// The table is free again, and does not have the file.
+		_, err = writer.ExecContext(t.Context(), "ROLLBACK")
 		require.NoError(t, err)
-		require.NoError(t, holder.Close())
-		require.NoError(t, records.Create(t.Context(), one), "it was not stored")
+		require.NoError(t, writer.Close())
+		require.NoError(t, records.Create(t.Context(), file), "it was not stored")
 	})
 }
