@@ -11,29 +11,47 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// TestOldMinioGo writes over HTTP with the version of minio-go that restic 0.18 and kopia 0.21 have. It
-// does not sign Content-Type, and signs each chunk of a body. miniogo/old.mod names the version.
+// The server accepts the requests of an old minio-go, the version that restic 0.18 and kopia 0.21 have. This client does
+// not sign Content-Type, and signs each chunk of a body, because it writes over HTTP.
 func TestOldMinioGo(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "miniogo")
-	data, err := exec.CommandContext(t.Context(), "go", "build", "-modfile", filepath.Join("miniogo", "old.mod"), "-o", program, "./miniogo").CombinedOutput()
-	require.NoError(t, err, string(data))
-	strict := func(bool) (running, error) {
-		s, err := s3server.Start(s3server.Config{Strict: true})
-		if err != nil {
-			return running{}, err
-		}
-		return running{url: s.URL, main: account{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey}, stop: s.Close}, nil
-	}
+	// Build the client. The file old.mod names the version of minio-go.
+	client := filepath.Join(t.TempDir(), "miniogo")
+	build := exec.CommandContext(t.Context(), "go", "build", "-modfile", filepath.Join("miniogo", "old.mod"), "-o", client, "./miniogo")
+	output, err := build.CombinedOutput()
+	require.NoError(t, err, string(output))
 
-	for name, start := range map[string]func(bool) (running, error){"memory": startOurs, "directory": startDirectory, "strict": strict} {
-		t.Run(name, func(t *testing.T) {
-			server, err := start(false)
+	tests := []struct {
+		name  string
+		start func(overTLS bool) (running, error)
+	}{
+		{name: "memory", start: startOurs},
+		{name: "directory", start: startDirectory},
+		{name: "strict", start: startStrict},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			const overTLS = false
+			server, err := tt.start(overTLS)
 			require.NoError(t, err)
 			t.Cleanup(server.stop)
-			client := exec.CommandContext(t.Context(), program, server.host())
-			client.Env = append(os.Environ(), server.environment()...)
-			result, err := client.CombinedOutput()
-			require.NoError(t, err, string(result))
+
+			command := exec.CommandContext(t.Context(), client, server.host())
+			command.Env = append(os.Environ(), server.environment()...)
+			output, err := command.CombinedOutput()
+			require.NoError(t, err, string(output))
 		})
 	}
+}
+
+// startStrict starts a strict server without TLS. It stores objects in memory.
+func startStrict(bool) (running, error) {
+	s, err := s3server.Start(s3server.Config{Strict: true})
+	if err != nil {
+		return running{}, err
+	}
+	return running{
+		url:  s.URL,
+		main: account{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey},
+		stop: s.Close,
+	}, nil
 }

@@ -50,22 +50,23 @@ func TestMergeKeepsTheWorstResultOfATest(t *testing.T) {
 }
 
 // readJUnit takes a test for failed if it or its setup fails. If only its teardown fails, the test has passed.
+// If a test and its teardown fail, pytest writes two results, and the failure counts.
 func TestReadJUnitIgnoresErrorsOfTheCleanup(t *testing.T) {
 	got, err := readJUnit([]byte(`<testsuites><testsuite name="pytest">
-<testcase classname="s3tests.functional.test_s3" name="test_a" />
-<testcase classname="s3tests.functional.test_s3" name="test_b"><failure message="assert 1 == 2">long</failure></testcase>
-<testcase classname="s3tests.functional.test_s3" name="test_b"><error message="failed on teardown with no">long</error></testcase>
-<testcase classname="s3tests.functional.test_s3" name="test_c"><error message="failed on setup with no">long</error></testcase>
-<testcase classname="s3tests.functional.test_s3" name="test_e"><error message="failed on teardown with no">long</error></testcase>
-<testcase classname="s3tests.functional.test_s3" name="test_d"><skipped message="no">long</skipped></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_passes" />
+<testcase classname="s3tests.functional.test_s3" name="test_fails"><failure message="assert 1 == 2">long</failure></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_fails"><error message="failed on teardown with no">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_setup"><error message="failed on setup with no">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_teardown"><error message="failed on teardown with no">long</error></testcase>
+<testcase classname="s3tests.functional.test_s3" name="test_skipped"><skipped message="no">long</skipped></testcase>
 </testsuite></testsuites>`))
 	require.NoError(t, err)
 	require.Equal(t, []result{
-		{"test_s3.test_a", passed, ""},
-		{"test_s3.test_b", failed, "assert 1 == 2"},
-		{"test_s3.test_c", failed, "failed on setup with no"},
-		{"test_s3.test_e", passed, ""},
-		{"test_s3.test_d", skipped, "no"},
+		{"test_s3.test_passes", passed, ""},
+		{"test_s3.test_fails", failed, "assert 1 == 2"},
+		{"test_s3.test_setup", failed, "failed on setup with no"},
+		{"test_s3.test_teardown", passed, ""},
+		{"test_s3.test_skipped", skipped, "no"},
 	}, got)
 }
 
