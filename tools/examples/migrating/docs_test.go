@@ -77,40 +77,54 @@ func TestPagesDiffsAreThePrograms(t *testing.T) {
 	}
 }
 
-// If a diff shows the imports of a program, they include each package that it names, before and after the change.
+// If a diff on a page shows the imports of a program, they include each package that the program names, before and
+// after the change. Otherwise, a reader who copies the program could not build it.
 func TestPagesDiffsImportWhatTheyName(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(docs, "*.md"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)
 	for _, page := range pages {
-		for _, diff := range program.FindAllStringSubmatch(read(t, page), -1) {
-			for _, other := range []string{"-", "+"} {
-				text := "package program\n"
-				for line := range strings.Lines(diff[1]) {
-					if !strings.HasPrefix(line, other) {
-						text += strings.TrimLeft(line, "-+ ")
-					}
-				}
-				file, err := parser.ParseFile(token.NewFileSet(), page, text, 0)
-				require.NoError(t, err)
-				imported := map[string]bool{}
-				for _, spec := range file.Imports {
-					imported[path.Base(strings.Trim(spec.Path.Value, `"`))] = true
-					if spec.Name != nil {
-						imported[spec.Name.Name] = true
-					}
-				}
-				ast.Inspect(file, func(node ast.Node) bool {
-					if selector, is := node.(*ast.SelectorExpr); is {
-						if name, is := selector.X.(*ast.Ident); is && name.Obj == nil {
-							require.True(t, imported[name.Name], "%s: %s is not imported without the lines of %s", page, name.Name, other)
-						}
-					}
-					return true
-				})
-			}
+		for _, match := range program.FindAllStringSubmatch(read(t, page), -1) {
+			diff := match[1]
+			requireImports(t, page, diff, "+") // before the change
+			requireImports(t, page, diff, "-") // after it
 		}
 	}
+}
+
+// requireImports requires that a program imports each package that it names. The program is a diff of a page without
+// the lines that begin with leftOut.
+func requireImports(t *testing.T, page, diff, leftOut string) {
+	t.Helper()
+	text := "package program\n"
+	for line := range strings.Lines(diff) {
+		if !strings.HasPrefix(line, leftOut) {
+			text += strings.TrimLeft(line, "-+ ")
+		}
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), page, text, 0)
+	require.NoError(t, err)
+
+	imported := map[string]bool{}
+	for _, spec := range file.Imports {
+		imported[path.Base(strings.Trim(spec.Path.Value, `"`))] = true
+		if spec.Name != nil {
+			imported[spec.Name.Name] = true
+		}
+	}
+
+	ast.Inspect(file, func(node ast.Node) bool {
+		selector, ok := node.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		// A name without an object is not declared in the file, so it is that of a package.
+		name, ok := selector.X.(*ast.Ident)
+		if ok && name.Obj == nil {
+			require.True(t, imported[name.Name], "%s: %s is not imported without the lines of %s", page, name.Name, leftOut)
+		}
+		return true
+	})
 }
 
 func read(t *testing.T, path string) string {

@@ -31,40 +31,46 @@ import (
 // publish is a program before it moves.
 type publish func(ctx context.Context, bucket, name, report string) ([]string, error)
 
-// If an old program and the new one run on the same bucket, each sees the objects of the other and refuses to
-// replace them.
+// A program with an SDK and the one that replaces it can run on the same bucket, so that they need not be exchanged at
+// once. Each sees the reports of the other, and refuses to replace them.
 func TestProgramsDoTheSame(t *testing.T) {
-	for name, row := range map[string]struct {
-		open      func(t *testing.T) (publish, storage.Service)
-		published error
+	tests := []struct {
+		name         string
+		open         func(t *testing.T) (oldPublish publish, service storage.Service)
+		wantOldError error // of the old program for a report that is there
 	}{
-		"minio-go": {onMinIO, minio.ErrPublished},
-		"aws":      {onAWS, aws.ErrPublished},
-		"gcs":      {onGoogle, gcs.ErrPublished},
-		"azure":    {onAzure, azure.ErrPublished},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{name: "minio-go", open: onMinIO, wantOldError: minio.ErrPublished},
+		{name: "aws", open: onAWS, wantOldError: aws.ErrPublished},
+		{name: "gcs", open: onGoogle, wantOldError: gcs.ErrPublished},
+		{name: "azure", open: onAzure, wantOldError: azure.ErrPublished},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			bucket := "migrating-" + strings.ToLower(rand.Text())
-			publishBefore, service := row.open(t)
+			oldPublish, service := tt.open(t)
 			_, err := service.CreateBucket(t.Context(), bucket)
 			require.NoError(t, err)
 			b, err := service.Bucket(bucket)
 			require.NoError(t, err)
 
-			keys, err := publishBefore(t.Context(), bucket, "may.csv", "May")
+			// The old program publishes a report.
+			keys, err := oldPublish(t.Context(), bucket, "may.csv", "May")
 			require.NoError(t, err)
 			require.Equal(t, []string{"reports/may.csv"}, keys)
 
+			// The new program cannot publish it again. It publishes another one, and lists both.
 			_, err = after.Publish(t.Context(), b, "may.csv", strings.NewReader("again"))
 			require.ErrorIs(t, err, after.ErrPublished)
 			keys, err = after.Publish(t.Context(), b, "june.csv", strings.NewReader("June"))
 			require.NoError(t, err)
 			require.Equal(t, []string{"reports/june.csv", "reports/may.csv"}, keys)
 
-			_, err = publishBefore(t.Context(), bucket, "june.csv", "again")
-			require.ErrorIs(t, err, row.published)
+			// The old program cannot publish the report of the new one.
+			_, err = oldPublish(t.Context(), bucket, "june.csv", "again")
+			require.ErrorIs(t, err, tt.wantOldError)
 
-			for _, key := range keys { // of both programs
+			// Both reports have the same attributes.
+			for _, key := range keys {
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
 				require.Equal(t, "text/csv", attrs.ContentType)
