@@ -30,8 +30,9 @@ const (
 	stepLimit = 2 * time.Minute
 )
 
-// If one program is killed at each step while its configuration file changes the layers and the store, no
-// acknowledged page is lost. The steps end on an S3 server without the old store.
+// The program stores pages in a bucket, whose layers and store are in a configuration file. Each step changes this
+// file, and kills the program while clients write. No acknowledged page is lost, although the steps move the pages from
+// a directory to an S3 server.
 func TestConfiguredBucketMoves(t *testing.T) {
 	p := newPages(t)
 	server, err := s3server.Start(s3server.Config{Buckets: []string{"pages"}})
@@ -39,30 +40,38 @@ func TestConfiguredBucketMoves(t *testing.T) {
 	t.Cleanup(server.Close)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.DefaultAccessKeyID)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.DefaultSecretKey)
+
+	// These are the stores and layers that the file can name.
 	disk := "file://" + filepath.ToSlash(t.TempDir())
-	second := "file://" + filepath.ToSlash(t.TempDir())
-	moved := "s3://pages?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1"
+	mirrorDisk := "file://" + filepath.ToSlash(t.TempDir())
+	s3 := "s3://pages?endpoint=" + server.URL + "&profile=omnibucket&region=us-east-1"
 	encrypted := "{encrypt: {identity_file: " + identityFile(t) + ", allow_plain: true}}"
 	cached := "{diskcache: {dir: " + t.TempDir() + "}}"
-	for _, step := range []struct {
+	mirrored := "{mirror: second}"
+	moving := "{overlay: {old: disk}}"
+	movingNewOnly := "{overlay: {old: disk, new_only: true}}"
+
+	steps := []struct {
 		name, address string
 		layers        []string
-		finish        bool // whether the rest is copied while writers go on
+		finish        bool // copy the pages that only the old store has, while clients write
 	}{
 		{name: "a directory", address: disk},
 		{name: "encrypted", address: disk, layers: []string{encrypted}},
 		{name: "cached", address: disk, layers: []string{cached, encrypted}},
-		{name: "mirrored", address: disk, layers: []string{"{mirror: second}", cached, encrypted}},
-		{name: "moving", address: moved, layers: []string{"{overlay: {old: disk}}", encrypted}, finish: true},
-		{name: "only the new store", address: moved, layers: []string{"{overlay: {old: disk, new_only: true}}", encrypted}},
-		{name: "the old store is dropped", address: moved, layers: []string{encrypted}},
-	} {
+		{name: "mirrored", address: disk, layers: []string{mirrored, cached, encrypted}},
+		{name: "moving", address: s3, layers: []string{moving, encrypted}, finish: true},
+		{name: "only the new store", address: s3, layers: []string{movingNewOnly, encrypted}},
+		{name: "the old store is dropped", address: s3, layers: []string{encrypted}},
+	}
+	for _, step := range steps {
 		p.configure(fmt.Sprintf("locations:\n  disk: %s\n  second: %s\n  pages:\n    address: %s\n    layers: [%s]\n",
-			disk, second, step.address, strings.Join(step.layers, ", ")))
+			disk, mirrorDisk, step.address, strings.Join(step.layers, ", ")))
 		p.runAndKill(step.name, step.finish)
 	}
-
 	require.Greater(t, len(p.acknowledged), writers*perStep)
+
+	// The program still has each acknowledged page.
 	stop := p.start()
 	defer stop()
 	for key, text := range p.acknowledged {
