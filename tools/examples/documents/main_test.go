@@ -38,19 +38,23 @@ func TestDocumentAndItsFileAreOne(t *testing.T) {
 		require.NoError(t, a.db.QueryRowContext(t.Context(), query).Scan(&n))
 		return n
 	}
-	require.NoError(t, a.run(t.Context(), eva))
 
+	// run adds a document and removes it. Neither the bucket nor the database has the file any more.
+	require.NoError(t, a.run(t.Context(), eva))
 	for entry, err := range bucket.List(t.Context()) {
 		require.NoError(t, err)
 		require.Fail(t, "left", entry.Key)
 	}
 	require.Zero(t, count("SELECT COUNT(*) FROM omnibucket_files"))
 
+	// Only eva can add a document for her file, and only one.
 	f := upload(t, a.files)
 	require.ErrorIs(t, a.add(t.Context(), "stolen", f.ID, adam), storage.ObjectNotFound)
 	require.NoError(t, a.add(t.Context(), "mine", f.ID, eva))
 	require.Error(t, a.add(t.Context(), "twice", f.ID, eva), "a file has one row")
 	require.Equal(t, 1, count("SELECT COUNT(*) FROM documents"))
+
+	// The file of a document does not expire.
 	require.Equal(t, 1, count("SELECT COUNT(*) FROM omnibucket_files WHERE expires IS NULL"))
 }
 
