@@ -29,30 +29,37 @@ func TestReadmeFirstProgramRuns(t *testing.T) {
 	require.Equal(t, 2, strings.Count(text, "hello, text/plain; charset=utf-8, 5 bytes\n"), text)
 }
 
-// If somebody follows two pages of the documentation in an empty directory, their programs build and their tests
-// pass. Only make install-check runs this.
+// If a reader copies the files of two pages of the documentation into an empty directory, the programs build and their
+// tests pass. Only make install-check runs this.
 func TestProgramsOfThePagesRun(t *testing.T) {
 	if os.Getenv("OMNIBUCKET_PAGES") == "" {
 		t.Skip("OMNIBUCKET_PAGES is not set: make install-check sets it")
 	}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
-	env := proxied(t, root)
+	env := proxied(t, root) // the library comes from a module proxy
 
 	t.Run("tests of a backend", func(t *testing.T) {
+		// The page adds files in four steps. After each step, the tests pass.
+		steps := [][]string{
+			{"notes.go", "notes_test.go"},
+			{"faults_test.go"},
+			{"clock_test.go"},
+			{"stores_test.go"},
+		}
 		dir := t.TempDir()
 		files := snippets(t, filepath.Join(root, "docs", "testing-your-backend.md"))
-		for step, names := range [][]string{{"notes.go", "notes_test.go"}, {"faults_test.go"}, {"clock_test.go"}, {"stores_test.go"}} {
+		shell(t, dir, env, "go mod init notes")
+		for _, names := range steps {
 			for _, name := range names {
 				require.NotEmpty(t, files[name], name)
 				require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(files[name]), 0o600))
 			}
-			if step == 0 {
-				shell(t, dir, env, "go mod init notes")
-			}
-			require.Contains(t, shell(t, dir, env, "go mod tidy && go test ."), "ok", names[0])
+			output := shell(t, dir, env, "go mod tidy && go test .")
+			require.Contains(t, output, "ok", names[0])
 		}
 	})
+
 	t.Run("files of users", func(t *testing.T) {
 		dir := t.TempDir()
 		files := snippets(t, filepath.Join(root, "docs", "files-of-users.md"))

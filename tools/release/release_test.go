@@ -26,24 +26,31 @@ const changelog = `# Changelog
 ## [0.0.1] - 2026-01-01
 `
 
-// entryOf returns the changelog's section of a version. It fails if the section is missing, empty or without a
-// date.
+// entryOf returns the changelog's section of a version, or the first section for no version. It fails if the section
+// is missing, empty or without a date.
 func TestChangelogHasEachRelease(t *testing.T) {
-	for version, row := range map[string]struct{ text, problem string }{
-		"":       {"### Added\n- One thing.", ""},
-		"v0.1.0": {"### Added\n- The first thing.", ""},
-		"v0.2.0": {"", "must have a date"},
-		"v0.0.1": {"", "must have entries"},
-		"v0.3.0": {"", "is missing"},
-	} {
-		entry, err := entryOf(changelog, version)
-		if row.problem != "" {
-			require.ErrorContains(t, err, row.problem, version)
+	tests := []struct {
+		version   string
+		wantText  string
+		wantError string
+	}{
+		{version: "", wantText: "### Added\n- One thing."},
+		{version: "v0.1.0", wantText: "### Added\n- The first thing."},
+		{version: "v0.2.0", wantError: "must have a date"},
+		{version: "v0.0.1", wantError: "must have entries"},
+		{version: "v0.3.0", wantError: "is missing"},
+	}
+	for _, tt := range tests {
+		entry, err := entryOf(changelog, tt.version)
+		if tt.wantError != "" {
+			require.ErrorContains(t, err, tt.wantError, tt.version)
 			continue
 		}
-		require.NoError(t, err, version)
-		require.Equal(t, row.text, entry.text, version)
+		require.NoError(t, err, tt.version)
+		require.Equal(t, tt.wantText, entry.text, tt.version)
 	}
+
+	// The first section must be that of the next version.
 	_, err := entryOf("# Changelog\n\n## [0.1.0] - 2026-12-31\n- a\n", "")
 	require.ErrorContains(t, err, "must be [Unreleased]")
 }
