@@ -95,22 +95,25 @@ func TestEnsureBuiltInterrupted(t *testing.T) {
 // If another call has the lock, lock reports that it waits, until the lock is free or ctx ends.
 func TestLockWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	unlock, err := lock(t.Context(), path, func() {
-		t.Error("nobody has it")
+	unlockFirst, err := lock(t.Context(), path, func() {
+		t.Error("the first call waits")
 	})
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
 
+	// The second call reports that it waits, which cancels its ctx.
+	ctx, cancel := context.WithCancel(t.Context())
 	_, err = lock(ctx, path, cancel)
-	require.ErrorIs(t, err, context.Canceled, "waiting is reported, and then interrupted")
-	told := false
-	unlock2, err := lock(t.Context(), path, func() {
-		told = true
-		unlock()
+	require.ErrorIs(t, err, context.Canceled)
+
+	// The third call reports that it waits, which unlocks the file. It gets the lock.
+	waited := false
+	unlockThird, err := lock(t.Context(), path, func() {
+		waited = true
+		unlockFirst()
 	})
 	require.NoError(t, err)
-	require.True(t, told)
-	unlock2()
+	require.True(t, waited)
+	unlockThird()
 }
 
 // If an earlier build was killed, ensureBuilt removes its files.

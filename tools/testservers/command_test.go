@@ -11,23 +11,27 @@ import (
 
 // runCommand returns the exit code of the command, and runs it with the given directory and variables.
 func TestRunCommandExitCode(t *testing.T) {
-	for name, row := range map[string]struct {
+	tests := []struct {
+		name   string
 		script string
 		want   int
 	}{
-		"success":           {"exit 0", 0},
-		"failure":           {"exit 7", 7},
-		"ended by a signal": {"kill -TERM $$", 128 + int(syscall.SIGTERM)},
-		"a variable":        {`test "$NAME" = "a value"`, 0},
-		"its directory":     {"test -f here", 0},
-		"its own PWD":       {`test -f "$PWD/here"`, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
+		{name: "success", script: "exit 0", want: 0},
+		{name: "failure", script: "exit 7", want: 7},
+		{name: "ended by a signal", script: "kill -TERM $$", want: 128 + int(syscall.SIGTERM)},
+		{name: "a variable", script: `test "$NAME" = "a value"`, want: 0},
+		{name: "its directory", script: "test -f here", want: 0},
+		{name: "its own PWD", script: `test -f "$PWD/here"`, want: 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "here"), nil, 0o600))
-			code, err := runCommand(dir, []string{"sh", "-c", row.script}, []string{"NAME=a value"}, nil)
+			command := []string{"sh", "-c", tt.script}
+			variables := []string{"NAME=a value"}
+			code, err := runCommand(dir, command, variables, nil)
 			require.NoError(t, err)
-			require.Equal(t, row.want, code)
+			require.Equal(t, tt.want, code)
 		})
 	}
 }

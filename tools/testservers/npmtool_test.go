@@ -45,13 +45,16 @@ func TestNPMPackageBecomesOneFile(t *testing.T) {
 	n := tinyNPM(t, map[string]string{"node": fakeNode, "npm": fakeNPM})
 	path, err := ensureBuilt(t.Context(), n)
 	require.NoError(t, err)
-
 	require.Equal(t, []string{path}, cached(t), "the installed packages were removed")
-	called, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Contains(t, string(called), "node_modules/tiny/main.js")
-	require.Contains(t, string(called), "--external:heavy")
 
+	// The fake bundler has written its arguments into the file. They have the entry of the package, and the name of
+	// the package that is not bundled.
+	arguments, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(arguments), "node_modules/tiny/main.js")
+	require.Contains(t, string(arguments), "--external:heavy")
+
+	// Node runs the file.
 	command, err := n.command(t.Context(), path)
 	require.NoError(t, err)
 	require.Equal(t, []string{"node", path}, command)
@@ -59,20 +62,22 @@ func TestNPMPackageBecomesOneFile(t *testing.T) {
 
 // If the text of an edit is in the file exactly once, apply replaces it. Otherwise apply fails.
 func TestEditApply(t *testing.T) {
-	for _, row := range []struct {
-		name, content, want string
-		fails               bool
+	tests := []struct {
+		name, content string
+		want          string // new content of the file; "" if apply fails
 	}{
 		{name: "the text is there", content: "a = 10;", want: "a = 20;"},
-		{name: "the text is missing", content: "a = 11;", want: "", fails: true},
-		{name: "the text is there twice", content: "a = 10; a = 10;", want: "", fails: true},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "the text is missing", content: "a = 11;", want: ""},
+		{name: "the text is there twice", content: "a = 10; a = 10;", want: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "main.js")
-			require.NoError(t, os.WriteFile(path, []byte(row.content), 0o600))
-			err := edit{"main.js", "a = 10;", "a = 20;"}.apply(dir)
-			if row.fails {
+			require.NoError(t, os.WriteFile(path, []byte(tt.content), 0o600))
+
+			err := edit{file: "main.js", old: "a = 10;", new: "a = 20;"}.apply(dir)
+			if tt.want == "" {
 				require.ErrorContains(t, err, "main.js has")
 				return
 			}
@@ -80,7 +85,7 @@ func TestEditApply(t *testing.T) {
 
 			content, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.Equal(t, row.want, string(content))
+			require.Equal(t, tt.want, string(content))
 		})
 	}
 }
