@@ -32,6 +32,8 @@ const ours = "omnibucket"
 // The plot of a case is XML with its times and its date. It leaves out what was not measured.
 func TestPlotFitsItsFrame(t *testing.T) {
 	svg := plot(measured("put", "1 KiB, put"))
+
+	// The text is XML until its end.
 	decoder := xml.NewDecoder(strings.NewReader(svg))
 	for {
 		_, err := decoder.Token()
@@ -40,9 +42,12 @@ func TestPlotFitsItsFrame(t *testing.T) {
 		}
 		require.NoError(t, err)
 	}
+
+	// It has the time and the escaped name of a row, and the date of the case.
 	require.Contains(t, svg, "3.00 ms")
 	require.Contains(t, svg, "the other &lt;one&gt; &amp; co")
 	require.Contains(t, svg, "2026-11-21")
+
 	require.NotContains(t, svg, "resident memory", "it was not measured")
 }
 
