@@ -43,33 +43,71 @@ func get(t *testing.T, url, byteRange string) (*http.Response, []byte) {
 	return response, body
 }
 
-// The number at the beginning of a key sets the size of its object. Ranges of the object are served.
+// The number at the beginning of a key sets the size of its object. The content repeats a pattern, and ranges of it are
+// served.
 func TestObjectSizeByKey(t *testing.T) {
 	s := start(t, Options{})
-	const size = patternBytes + 100
-	response, data := get(t, s.URL+"/1048676/name", "")
+	const (
+		address = "/1048676/name"
+		size    = patternBytes + 100 // 1,048,676
+	)
+	response, data := get(t, s.URL+address, "")
 	require.Len(t, data, size)
 	require.Equal(t, `"one"`, response.Header.Get("Etag"))
 	require.Equal(t, crc32.Checksum(data, castagnoli), CRC32C(size))
 
-	for _, row := range []struct {
-		name, asked, told string
-		from, end         int
+	tests := []struct {
+		name               string
+		byteRange          string // of the request
+		wantContentRange   string
+		wantStart, wantEnd int // of the bytes in the response
 	}{
-		{name: "a range", asked: "bytes=100-299", told: "bytes 100-299/1048676", from: 100, end: 300},
-		{name: "one over the pattern's end", asked: "bytes=1048570-1048599", told: "bytes 1048570-1048599/1048676", from: 1048570, end: 1048600},
-		{name: "one to the object's end", asked: "bytes=1048576-", told: "bytes 1048576-1048675/1048676", from: 1048576, end: size},
-		{name: "one past it", asked: "bytes=1048576-9999999", told: "bytes 1048576-1048675/1048676", from: 1048576, end: size},
-		{name: "the last bytes", asked: "bytes=-10", told: "bytes 1048666-1048675/1048676", from: size - 10, end: size},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			response, part := get(t, s.URL+"/1048676/name", row.asked)
+		{
+			name:             "in the first pattern",
+			byteRange:        "bytes=100-299",
+			wantContentRange: "bytes 100-299/1048676",
+			wantStart:        100,
+			wantEnd:          300,
+		},
+		{
+			name:             "across the end of the pattern",
+			byteRange:        "bytes=1048570-1048599",
+			wantContentRange: "bytes 1048570-1048599/1048676",
+			wantStart:        1048570,
+			wantEnd:          1048600,
+		},
+		{
+			name:             "to the end of the object",
+			byteRange:        "bytes=1048576-",
+			wantContentRange: "bytes 1048576-1048675/1048676",
+			wantStart:        1048576,
+			wantEnd:          size,
+		},
+		{
+			name:             "beyond the end of the object",
+			byteRange:        "bytes=1048576-9999999",
+			wantContentRange: "bytes 1048576-1048675/1048676",
+			wantStart:        1048576,
+			wantEnd:          size,
+		},
+		{
+			name:             "last ten bytes",
+			byteRange:        "bytes=-10",
+			wantContentRange: "bytes 1048666-1048675/1048676",
+			wantStart:        size - 10,
+			wantEnd:          size,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response, part := get(t, s.URL+address, tt.byteRange)
 			require.Equal(t, http.StatusPartialContent, response.StatusCode)
-			require.Equal(t, row.told, response.Header.Get("Content-Range"))
-			require.Equal(t, data[row.from:row.end], part)
+			require.Equal(t, tt.wantContentRange, response.Header.Get("Content-Range"))
+			require.Equal(t, data[tt.wantStart:tt.wantEnd], part)
 		})
 	}
 
+	// A range must begin inside the object, and a key must begin with a number.
 	response, _ = get(t, s.URL+"/1024/name", "bytes=1024-")
 	require.Equal(t, http.StatusRequestedRangeNotSatisfiable, response.StatusCode)
 	response, _ = get(t, s.URL+"/name", "")
