@@ -96,14 +96,16 @@ func TestSDKReadsAndVerifies(t *testing.T) {
 	require.Equal(t, nullserver.CRC32C(5000), r.Attrs.CRC32C)
 }
 
-// The number at the beginning of a listing's prefix sets how many objects the server lists.
+// The number at the beginning of a listing's prefix sets how many objects the server lists. If a client asks for some
+// attributes, the objects have only these.
 func TestListPrefixSetsTheLength(t *testing.T) {
 	query := &storage.Query{Prefix: "2500/"}
-	all := bucket(t, start(t)).Objects(t.Context(), query)
 
+	// List all objects, with all attributes.
+	objects := bucket(t, start(t)).Objects(t.Context(), query)
 	var keys []string
 	for {
-		object, err := all.Next()
+		object, err := objects.Next()
 		if errors.Is(err, iterator.Done) {
 			break
 		}
@@ -114,6 +116,7 @@ func TestListPrefixSetsTheLength(t *testing.T) {
 	require.Len(t, keys, 2500)
 	require.IsIncreasing(t, keys)
 
+	// List the first object, with its name and size.
 	require.NoError(t, query.SetAttrSelection([]string{"Name", "Size"}))
 	object, err := bucket(t, start(t)).Objects(t.Context(), query).Next()
 	require.NoError(t, err)
