@@ -27,25 +27,32 @@ var (
 	comment = regexp.MustCompile(`(^|\s+)//( .*)?$`)
 )
 
-// TestCodeInTheDocsCompiles finds Go in a document that is not in a file of the repository. If a
-// block is an excerpt, it may differ from the file in indentation and in comments. If a diff has the
-// name of a file, the file has each line that the diff adds.
+// Go in a document is a part of a Go file of the repository, so that the document cannot have code that does not
+// compile. The two may differ in indentation and in comments. If a diff has the name of a file, the file has each line
+// that the diff adds.
 func TestCodeInTheDocsCompiles(t *testing.T) {
 	files := map[string]string{}
 	walk(t, ".go", func(path string, text []byte) {
 		files[path] = lines(string(text))
 	})
 	walk(t, ".md", func(path string, text []byte) {
+		// The file of a block of Go may be named or not.
 		for _, match := range block.FindAllStringSubmatch(string(text), -1) {
-			if match[1] != "" {
-				require.Contains(t, files[match[1]], lines(match[2]), "%s shows %s as it is", path, match[1])
+			file := match[1]
+			code := match[2]
+			if file != "" {
+				require.Contains(t, files[file], lines(code), "%s shows %s as it is", path, file)
 				continue
 			}
-			require.True(t, inAny(files, lines(match[2])), "%s shows code that no file has:\n%s", path, match[2])
+			require.True(t, inAny(files, lines(code)), "%s shows code that no file has:\n%s", path, code)
 		}
+
+		// The file of a diff is named.
 		for _, match := range changed.FindAllStringSubmatch(string(text), -1) {
-			for _, line := range added.FindAllStringSubmatch(match[2], -1) {
-				require.Contains(t, files[match[1]], lines(line[1]), "%s shows %s as it is", path, match[1])
+			file := match[1]
+			diff := match[2]
+			for _, line := range added.FindAllStringSubmatch(diff, -1) {
+				require.Contains(t, files[file], lines(line[1]), "%s shows %s as it is", path, file)
 			}
 		}
 	})
