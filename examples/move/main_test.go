@@ -26,23 +26,32 @@ func move(t *testing.T, args ...string) (string, error) {
 	return buf.String(), err
 }
 
+// Without addresses, the program moves objects from a temporary directory to another. It loses none.
 func TestMoveLosesNothing(t *testing.T) {
 	output, err := move(t)
 	require.NoError(t, err)
 	require.Contains(t, output, "objects are as they were written")
 }
 
+// The program moves objects from a directory to MinIO, and then to Azurite, while they are in use. It loses none.
 func TestMoveToServersLosesNothing(t *testing.T) {
-	minio := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
-	azurite := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
+	minioURL := testserver.Need(t, "OMNIBUCKET_TEST_MINIO")
+	azuriteURL := testserver.Need(t, "OMNIBUCKET_TEST_AZURITE")
 	t.Setenv("AWS_ACCESS_KEY_ID", os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"))
 	t.Setenv("AWS_SECRET_ACCESS_KEY", os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"))
 	t.Setenv("AZURE_STORAGE_ACCOUNT", os.Getenv("OMNIBUCKET_TEST_AZURITE_ACCOUNT"))
 	t.Setenv("AZURE_STORAGE_KEY", os.Getenv("OMNIBUCKET_TEST_AZURITE_KEY"))
 
-	output, err := move(t, directoryAddress(t.TempDir(), "old"),
-		freshbucket.Address(t, "s3", url.Values{"region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}, "endpoint": {minio}}),
-		freshbucket.Address(t, "azblob", url.Values{"endpoint": {azurite}}))
+	directory := directoryAddress(t.TempDir(), "old")
+	minio := freshbucket.Address(t, "s3", url.Values{
+		"region":     {"us-east-1"},
+		"path_style": {"true"},
+		"profile":    {"minio"},
+		"endpoint":   {minioURL},
+	})
+	azurite := freshbucket.Address(t, "azblob", url.Values{"endpoint": {azuriteURL}})
+
+	output, err := move(t, directory, minio, azurite)
 	require.NoError(t, err)
 	require.Contains(t, output, "moving to azblob://")
 	require.Contains(t, output, "objects are as they were written")
