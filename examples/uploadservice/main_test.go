@@ -34,8 +34,8 @@ func picture(t *testing.T) string {
 	return b.String()
 }
 
-// started returns the service's address.
-func started(t *testing.T, address, dir string) string {
+// startService starts the service, and returns the service's address.
+func startService(t *testing.T, address, dir string) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	origin := "http://" + server.Listener.Addr().String()
@@ -51,7 +51,7 @@ func started(t *testing.T, address, dir string) string {
 	return origin
 }
 
-func ask(t *testing.T, r *http.Request) (status int, body string) {
+func send(t *testing.T, r *http.Request) (status int, body string) {
 	t.Helper()
 	answer, err := client.Do(r.WithContext(t.Context()))
 	require.NoError(t, err)
@@ -98,23 +98,24 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			origin := started(t, tt.address, tt.dir)
-			status, body := ask(t, form(t, origin, picture(t), picture(t)))
+			// The response has the keys and locations of both pictures.
+			origin := startService(t, tt.address, tt.dir)
+			status, body := send(t, form(t, origin, picture(t), picture(t)))
 			require.Equal(t, http.StatusCreated, status, body)
-
 			var answer struct{ Files []uploads.File }
 			read(t, body, &answer)
 			require.Len(t, answer.Files, 2)
 
 			for _, file := range answer.Files {
 				require.Regexp(t, `^users/demo/\d{4}/\d{2}/[a-z2-7]{26}\.png$`, file.Key)
-				status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
+				status, body = send(t, request(t, http.MethodGet, file.Location, "", nil))
 				require.Equal(t, http.StatusOK, status)
 				require.Equal(t, picture(t), body)
 
-				status, _ = ask(t, request(t, http.MethodDelete, origin+"/uploads/"+file.Key, "", nil))
+				// After its removal, it is not served any more.
+				status, _ = send(t, request(t, http.MethodDelete, origin+"/uploads/"+file.Key, "", nil))
 				require.Equal(t, http.StatusNoContent, status)
-				status, _ = ask(t, request(t, http.MethodGet, file.Location, "", nil))
+				status, _ = send(t, request(t, http.MethodGet, file.Location, "", nil))
 				require.Equal(t, http.StatusNotFound, status)
 			}
 		})
@@ -123,10 +124,10 @@ func TestPicturesAreStoredShownAndDeleted(t *testing.T) {
 
 // With a ticket, a browser sends a picture straight to the store, and then finishes the upload.
 func TestPictureGoesStraightToTheStore(t *testing.T) {
-	origin := started(t, "", t.TempDir())
+	origin := startService(t, "", t.TempDir())
 	content := picture(t)
 
-	status, body := ask(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
+	status, body := send(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
 		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`)))
 	require.Equal(t, http.StatusCreated, status, body)
 
@@ -134,16 +135,16 @@ func TestPictureGoesStraightToTheStore(t *testing.T) {
 	read(t, body, &ticket)
 	put, err := ticket.Put.Request(t.Context(), strings.NewReader(content))
 	require.NoError(t, err)
-	status, body = ask(t, put)
+	status, body = send(t, put)
 	require.Equal(t, http.StatusOK, status, body)
 
-	status, body = ask(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
+	status, body = send(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
 		strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`)))
 	require.Equal(t, http.StatusOK, status, body)
 
 	var file uploads.File
 	read(t, body, &file)
-	status, body = ask(t, request(t, http.MethodGet, file.Location, "", nil))
+	status, body = send(t, request(t, http.MethodGet, file.Location, "", nil))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, content, body)
 }
@@ -154,7 +155,7 @@ func TestPageInABrowser(t *testing.T) {
 	pagetest.Landscapes(t, dir, "Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg")
 	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
 		"flow":  "whole",
-		"url":   started(t, "", t.TempDir()),
+		"url":   startService(t, "", t.TempDir()),
 		"files": dir,
 	})
 }
@@ -166,7 +167,7 @@ func TestPictures(t *testing.T) {
 	pagetest.Run(t, "uploadservice", "testdata/flow.mjs", map[string]any{
 		"flow":   "pictures",
 		"name":   "pictures",
-		"url":    started(t, "", t.TempDir()),
+		"url":    startService(t, "", t.TempDir()),
 		"files":  dir,
 		"drawTo": pagetest.DrawTo(t),
 	})
@@ -181,7 +182,7 @@ func jsonOf(t *testing.T, v any) string {
 
 // A refused request gets a sentence that the page can show.
 func TestErrorsAreSentences(t *testing.T) {
-	origin := started(t, "", t.TempDir())
+	origin := startService(t, "", t.TempDir())
 	crossSite := form(t, origin, picture(t))
 	crossSite.Header.Set("Sec-Fetch-Site", "cross-site")
 	tests := []struct {
@@ -212,7 +213,7 @@ func TestErrorsAreSentences(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			status, body := ask(t, tt.request)
+			status, body := send(t, tt.request)
 			require.Equal(t, tt.wantStatus, status)
 			require.Contains(t, body, tt.wantWords)
 		})
@@ -221,7 +222,7 @@ func TestErrorsAreSentences(t *testing.T) {
 
 // The page and its files are served with a policy by which scripts connect only to this server.
 func TestPageIsServed(t *testing.T) {
-	origin := started(t, "", t.TempDir())
+	origin := startService(t, "", t.TempDir())
 	for _, path := range []string{"/", "/app.js", "/shared/style.css"} {
 		answer, err := client.Get(origin + path)
 		require.NoError(t, err)
@@ -251,7 +252,7 @@ func TestRun(t *testing.T) {
 			require.NoError(t, err, buf.String())
 		}
 
-		status, body := ask(t, form(t, string(address.FindSubmatch(buf.Bytes())[1]), picture(t)))
+		status, body := send(t, form(t, string(address.FindSubmatch(buf.Bytes())[1]), picture(t)))
 		require.Equal(t, http.StatusCreated, status, body)
 		cancel()
 		require.NoError(t, <-done)
