@@ -46,50 +46,56 @@ func TestQuotaDenies(t *testing.T) {
 	require.NoError(t, b.Remove(t.Context(), "large"))
 }
 
-// A zipped bucket stores fewer bytes than it returns, and refuses what it does not have.
+// A zipped bucket stores fewer bytes than it returns. It refuses the calls that zipped does not have.
 func TestZippedCore(t *testing.T) {
 	store := memstore.New()
 	b, err := storage.Wrap(store, func(c storage.Core) storage.Core { return zipped{core: c} })
 	require.NoError(t, err)
 	text := strings.Repeat("text ", 1000)
 
+	// The bucket says the size of the text. The store below has less than 200 bytes of it.
 	attrs, err := b.Upload(t.Context(), "a", strings.NewReader(text), storage.WithSize(int64(len(text))))
 	require.NoError(t, err)
 	require.EqualValues(t, len(text), attrs.Size)
-
 	storedAttrs, err := store.Attrs(t.Context(), "a")
 	require.NoError(t, err)
 	require.Less(t, storedAttrs.Size, int64(200))
 
-	_, err = storage.Copy(t.Context(), b, "b", b, "a")
+	// The object and its copy have the whole text.
+	_, err = storage.Copy(t.Context(), b, "copy", b, "a")
 	require.NoError(t, err)
-	for _, key := range []string{"a", "b"} {
+	for _, key := range []string{"a", "copy"} {
 		data, attrs, err := storage.ReadAll(t.Context(), b, key)
 		require.NoError(t, err)
 		require.Equal(t, text, string(data))
 		require.EqualValues(t, len(text), attrs.Size)
 	}
 
+	// A range is one of the text.
 	data, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithRange(-5, -1))
 	require.NoError(t, err)
 	require.Equal(t, "text ", string(data))
 
-	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithCRC32C(1))
+	// A checksum and a size are those of the text, too.
+	_, err = b.Upload(t.Context(), "refused", strings.NewReader("text"), storage.WithCRC32C(1))
 	require.ErrorIs(t, err, storage.ChecksumMismatch)
-	_, err = b.Upload(t.Context(), "c", strings.NewReader("text"), storage.WithSize(5))
+	_, err = b.Upload(t.Context(), "refused", strings.NewReader("text"), storage.WithSize(5))
 	require.ErrorIs(t, err, storage.BodyFailed)
 
-	_, err = storage.Append(t.Context(), b, "b", []byte("more"))
+	// Append works, although zipped has no such call.
+	_, err = storage.Append(t.Context(), b, "copy", []byte("more"))
 	require.NoError(t, err)
-	data, _, err = storage.ReadAll(t.Context(), b, "b")
+	data, _, err = storage.ReadAll(t.Context(), b, "copy")
 	require.NoError(t, err)
 	require.Equal(t, text+"more", string(data))
 
-	_, err = storage.Compose(t.Context(), b, "c", []string{"a", "b"})
+	// Compose and List are refused.
+	_, err = storage.Compose(t.Context(), b, "refused", []string{"a", "copy"})
 	require.ErrorIs(t, err, storage.Unsupported)
 	for _, err := range b.List(t.Context()) {
 		require.ErrorIs(t, err, storage.Unsupported)
 	}
+
 	require.NoError(t, b.Remove(t.Context(), "a"))
 }
 
