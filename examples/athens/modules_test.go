@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -107,7 +106,7 @@ const (
 	second = module + "/@v/v2.1.0-rc.1"
 )
 
-// Athens saves two versions, lists and reads them, and deletes one.
+// Athens saves two versions of a module, lists and reads them, and deletes one. A version that is there never changes.
 func TestVersions(t *testing.T) {
 	directory, err := local.Open(filepath.Join(t.TempDir(), "bucket"), local.Config{Create: true, NoSync: true})
 	require.NoError(t, err)
@@ -115,12 +114,15 @@ func TestVersions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newClient(t, bucket)
 			archive := strings.Repeat("zip", 1<<20)
+
+			// The module has no version.
 			status, list := c.get(module + "/@v/list")
 			require.Equal(t, http.StatusOK, status)
 			require.Empty(t, list)
 			status, _ = c.get(first + ".info")
 			require.Equal(t, http.StatusNotFound, status)
 
+			// Save two versions, and the first one again with other files.
 			for _, name := range []string{first, second} {
 				status, err := c.save(name, version{info: "info of " + name, mod: "mod", zip: strings.NewReader(archive)})
 				require.NoError(t, err)
@@ -130,6 +132,7 @@ func TestVersions(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, status)
 
+			// Both are listed, and the first one has its old files.
 			_, list = c.get(module + "/@v/list")
 			require.Equal(t, "v2.0.0+incompatible\nv2.1.0-rc.1", list)
 			_, info := c.get(first + ".info")
@@ -139,6 +142,7 @@ func TestVersions(t *testing.T) {
 			_, zip := c.get(first + ".zip")
 			require.Equal(t, archive, zip)
 
+			// The first one can be deleted once.
 			status, _ = c.do(http.MethodDelete, first+".delete")
 			require.Equal(t, http.StatusOK, status)
 			status, _ = c.do(http.MethodDelete, first+".delete")
@@ -221,16 +225,23 @@ func (errorReader) Read([]byte) (int, error) { return 0, errors.New("connection 
 func TestWrongRequests(t *testing.T) {
 	bucket := memstore.New()
 	c := newClient(t, bucket)
+
+	// These paths cannot be read.
 	for _, path := range []string{"x", "x/@v/", "x/@v/v1.txt", "@v/list", "x/@v/a%2f..%2f..%2fb.info"} {
 		status, _ := c.get(path)
 		require.Contains(t, []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusBadRequest}, status, path)
 	}
+
+	// These versions cannot be saved.
 	for _, name := range []string{"x/../y/@v/v1.0.0", "x//y/@v/v1.0.0", "/@v/v1.0.0"} {
 		status, err := c.save(name, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
 		require.NoError(t, err)
 		require.NotEqual(t, http.StatusOK, status, name)
 	}
-	response, err := http.Post(c.url+"/"+first+".save", "multipart/form-data; boundary=b", bytes.NewReader([]byte("--b--\r\n")))
+
+	// A form without files is refused.
+	emptyForm := strings.NewReader("--b--\r\n")
+	response, err := http.Post(c.url+"/"+first+".save", "multipart/form-data; boundary=b", emptyForm)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
