@@ -288,26 +288,37 @@ func TestRemoveOlder(t *testing.T) {
 	require.Equal(t, 3, removals)
 }
 
-// Buckets are opened with encryption, with a role, or with clients of the providers' SDKs.
+// A program opens buckets with encryption, with a configuration of the AWS SDK, or with clients of the providers' SDKs.
+// Opening sends no request, so that this test needs no server.
 func TestOpening(t *testing.T) {
 	cfg := aws.Config{Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("key", "secret", "")}
-	encrypted, err := openEncrypted(t.Context())
-	require.NoError(t, err)
-	require.NoError(t, storage.Close(encrypted))
 
-	withRole, err := openWithRole(t.Context(), cfg)
-	require.NoError(t, err)
-	require.Equal(t, "http://127.0.0.1:9000", *localClient().Options().BaseEndpoint)
+	t.Run("encryption", func(t *testing.T) {
+		bucket, err := openEncrypted(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, storage.Close(bucket))
+	})
 
-	_, ok := clientBelow(withRole)
-	require.True(t, ok)
+	t.Run("configuration of the AWS SDK", func(t *testing.T) {
+		bucket, err := openWithRole(t.Context(), cfg)
+		require.NoError(t, err)
+		_, ok := clientBelow(bucket)
+		require.True(t, ok, "the bucket has a client of the SDK")
+	})
 
-	google := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
-	azure, err := service.NewClientWithNoCredential("https://example.blob.core.windows.net/", nil)
-	require.NoError(t, err)
-	buckets, err := openExisting(t.Context(), awss3.NewFromConfig(cfg), google, azure)
-	require.NoError(t, err)
-	require.Len(t, buckets, 3)
+	t.Run("client of the AWS SDK for a local server", func(t *testing.T) {
+		require.Equal(t, "http://127.0.0.1:9000", *localClient().Options().BaseEndpoint)
+	})
+
+	t.Run("clients and credentials of three providers", func(t *testing.T) {
+		awsClient := awss3.NewFromConfig(cfg)
+		googleToken := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"})
+		azureClient, err := service.NewClientWithNoCredential("https://example.blob.core.windows.net/", nil)
+		require.NoError(t, err)
+		buckets, err := openExisting(t.Context(), awsClient, googleToken, azureClient)
+		require.NoError(t, err)
+		require.Len(t, buckets, 3)
+	})
 }
 
 // openLogged opens a bucket whose calls are logged.
