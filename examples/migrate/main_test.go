@@ -135,18 +135,20 @@ func TestOutcomeInAFewWords(t *testing.T) {
 	}
 }
 
-// The cache of uploads that are under way may lie in the directory.
+// The program keeps the state of uploads that are under way in the user's cache. If somebody migrates a home directory,
+// the cache lies in this directory, and its files are not uploaded.
 func TestMigrateLeavesOutTheCache(t *testing.T) {
 	home := t.TempDir()
-	cache := ".cache/omnibucket"
-	write(t, home, map[string]string{"mine": "x"})
-	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
 	address := "mem://migrate-home"
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, ".cache"))
+	write(t, home, map[string]string{"mine": "x"})
 
-	job := (&migration{dir: home, address: address}).cache()
-	require.Contains(t, filepath.ToSlash(job), cache)
-	require.NoError(t, os.MkdirAll(job, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(job, "another's.upload"), []byte("x"), 0o600))
+	// The cache of this migration has a file.
+	cache := (&migration{dir: home, address: address}).cache()
+	require.Contains(t, filepath.ToSlash(cache), ".cache/omnibucket")
+	require.NoError(t, os.MkdirAll(cache, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(cache, "another's.upload"), []byte("x"), 0o600))
+
 	var buf bytes.Buffer
 	require.NoError(t, run(t.Context(), []string{home, address}, &buf))
 	require.Contains(t, buf.String(), "1 transferred (1 B)")
