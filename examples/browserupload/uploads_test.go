@@ -29,8 +29,8 @@ func TestUploadIsEnforcedByTheStore(t *testing.T) {
 	require.Equal(t, http.StatusPreconditionFailed, c.put(o.Request, tinyGIF, nil), "what is being checked cannot be replaced")
 }
 
-// Azure signs no header and no size, so only the check of what has arrived protects
-// the gallery.
+// Azure signs no header and no size, so that a browser can send something else than the image it announced. Only the
+// program's check of what has arrived protects the gallery.
 func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	c := newClient(t, settings{bucket: azuriteBucket(t), create: true})
 	tests := []struct {
@@ -50,16 +50,18 @@ func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Announce a small image, and send other content of another type. The store takes it.
 			o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 			htmlType := http.Header{"Content-Type": {"text/html"}, "X-Ms-Blob-Content-Type": {"text/html"}}
 			status := c.put(o.Request, tt.content, htmlType)
-			require.Equal(t, http.StatusCreated, status, "the store takes it")
-
+			require.Equal(t, http.StatusCreated, status)
 			attrs, err := c.site.incoming.Attrs(t.Context(), o.ID)
 			require.NoError(t, err)
 			require.Equal(t, "text/html", attrs.ContentType)
+
+			// Content that is being checked cannot be replaced.
 			secondStatus := c.put(o.Request, tinyGIF, nil)
-			require.GreaterOrEqual(t, secondStatus, 400, "content that is being checked cannot be replaced")
+			require.GreaterOrEqual(t, secondStatus, 400)
 
 			// The program refuses the content.
 			status, words := c.refused("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`)
@@ -70,22 +72,25 @@ func TestUploadIsCheckedByTheProgram(t *testing.T) {
 	}
 }
 
-// An image is shown after it was checked.
+// An image is shown only after the page has finished its upload, because this checks the image.
 func TestImageIsShownAfterItsCheck(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 	require.Equal(t, http.StatusOK, c.put(o.Request, tinyGIF, nil))
 	require.Empty(t, c.images("").Images)
 
+	// If the first response is lost, the page finishes the upload again.
+	const fileName = `{"name": "C:\\été.gif"}`
 	var first, second galleryImage
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &first))
-	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "C:\\été.gif"}`, &second), "after an answer that was lost")
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, fileName, &first))
+	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, fileName, &second))
 	require.Equal(t, first.ID, second.ID)
 	require.Equal(t, "été.gif", first.Name)
 	require.EqualValues(t, len(tinyGIF), first.Size)
+
+	// The gallery has one image, with the type that the check found.
 	require.Equal(t, []string{o.ID}, keys(t, c.site.images))
 	require.Len(t, c.images("").Images, 1)
-
 	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, "image/gif", attrs.ContentType)
