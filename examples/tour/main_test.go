@@ -52,15 +52,20 @@ func TestTour(t *testing.T) {
 			t.Log(text)
 
 			for _, want := range []string{
+				// Upload the tree, and list its folders.
 				"5 files (300.0 KiB) in",
 				"a/               1 file        4 B",
+				// Get the attributes of README.md.
 				"text/markdown; charset=utf-8",
 				"uploaded-by = tour",
+				// Read its 8 bytes, and compare their checksum. Then read a range.
 				"8, crc32c",
 				"equal",
 				`8 of 8: "# hello\n"`,
+				// Refuse to overwrite it, and to remove it by a reference that can only read.
 				"precondition failed",
 				"permission denied",
+				// Remove all objects.
 				"5 objects in",
 				"Done in",
 			} {
