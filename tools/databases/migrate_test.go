@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// If several processes call New on one database at the same time, all calls succeed, and each migration is applied once.
+// If several processes call New on one database at the same time, all calls succeed. Each migration is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) {
@@ -135,21 +135,23 @@ const (
 
 // If several processes call New on one database at the same time, all of them succeed.
 func TestMigrateInConcurrentProcesses(t *testing.T) {
+	const processes = 4
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		address := d.create(t)
+		errs := make([]error, processes)
 		var group sync.WaitGroup
-		said := make([]error, 4)
-		for i := range said {
+		for i := range errs {
+			// The test program runs TestAsAChild, which calls New on the database of these variables.
 			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestAsAChild$", "-test.count=1")
 			child.Env = append(os.Environ(), childAddress+"="+address, childDialect+"="+strconv.Itoa(int(d.dialect)))
 			group.Go(func() {
 				if output, err := child.CombinedOutput(); err != nil {
-					said[i] = fmt.Errorf("%w: %s", err, output)
+					errs[i] = fmt.Errorf("%w: %s", err, output)
 				}
 			})
 		}
 		group.Wait()
-		for _, err := range said {
+		for _, err := range errs {
 			require.NoError(t, err)
 		}
 	})

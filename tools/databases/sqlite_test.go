@@ -11,35 +11,52 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
+// New refuses a pool whose connections to SQLite would disturb each other. Connections to a file must wait for each
+// other, and connections to memory must share it. A pool of one connection has neither problem.
 func TestPoolsOfSQLite(t *testing.T) {
-	impatient := func(t *testing.T) string {
+	fileWithoutTimeout := func(t *testing.T) string {
 		return "file:" + filepath.ToSlash(filepath.Join(t.TempDir(), "files.db"))
 	}
-	for _, row := range []struct {
-		name    string
-		address func(t *testing.T) string
-		most    int // connections; 0: any number
-		refused string
+	memory := func(*testing.T) string { return ":memory:" }
+	sharedMemory := func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }
+	tests := []struct {
+		name           string
+		address        func(t *testing.T) string
+		maxConnections int    // 0: any number
+		wantAdvice     string // in the error; "" if New succeeds
+		wantTables     bool   // after an error
 	}{
 		{name: "a file, and connections that wait", address: createSQLite},
-		{name: "a file, and connections that do not", address: impatient, refused: "busy_timeout"},
-		{name: "a file, and one connection that does not", address: impatient, most: 1},
-		{name: "memory, and many connections", address: func(*testing.T) string { return ":memory:" }, refused: "SetMaxOpenConns(1)"},
-		{name: "memory, and one connection", address: func(*testing.T) string { return ":memory:" }, most: 1},
-		{name: "memory that connections share", address: func(*testing.T) string { return "file:shared?mode=memory&cache=shared" }},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			db, err := sql.Open("sqlite", row.address(t))
+		{
+			name:       "a file, and connections that do not wait",
+			address:    fileWithoutTimeout,
+			wantAdvice: "busy_timeout",
+			wantTables: false,
+		},
+		{name: "a file, and one connection that does not wait", address: fileWithoutTimeout, maxConnections: 1},
+		{
+			name:       "memory, and many connections",
+			address:    memory,
+			wantAdvice: "SetMaxOpenConns(1)",
+			wantTables: true, // memory goes away, so that New may change it before it fails
+		},
+		{name: "memory, and one connection", address: memory, maxConnections: 1},
+		{name: "memory that connections share", address: sharedMemory},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			db, err := sql.Open("sqlite", tt.address(t))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, db.Close()) })
-			db.SetMaxOpenConns(row.most)
+			db.SetMaxOpenConns(tt.maxConnections)
+
 			records, err := sqlrecords.New(t.Context(), db, sqlrecords.SQLite)
-			if row.refused != "" {
+			if tt.wantAdvice != "" {
 				require.ErrorIs(t, err, storage.InvalidArgument)
-				require.ErrorContains(t, err, row.refused)
+				require.ErrorContains(t, err, tt.wantAdvice)
 				tables := 0
 				require.NoError(t, db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM sqlite_master").Scan(&tables))
-				require.Equal(t, row.refused != "busy_timeout", tables > 0, "only memory, which goes away, is changed before")
+				require.Equal(t, tt.wantTables, tables > 0)
 				return
 			}
 			require.NoError(t, err)

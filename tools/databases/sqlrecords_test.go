@@ -55,20 +55,25 @@ func TestRecordsWithMoreIsolation(t *testing.T) {
 
 // ListStates measures by the clock of the database how long a state was idle.
 func TestIdlePartStates(t *testing.T) {
+	const (
+		idleTime  = 25 * time.Hour
+		tolerance = time.Minute
+	)
 	runOnEachDatabase(t, func(t *testing.T, d database) {
+		// The database has a state that is 25 hours old.
 		records, db := d.newRecords(t)
 		states := records.(uploads.States)
 		const key = "files/parts/client/aaaa/upload.json"
 		_, err := states.SetState(t.Context(), key, []byte("{}"), "")
 		require.NoError(t, err)
-		makeOlder(t, db, d, 25*time.Hour)
+		makeOlder(t, db, d, idleTime)
 
-		idle, next, err := states.ListStates(t.Context(), "", 10)
+		list, next, err := states.ListStates(t.Context(), "", 10)
 		require.NoError(t, err)
 		require.Empty(t, next)
-		require.Len(t, idle, 1)
-		require.Equal(t, key, idle[0].Key)
-		require.InDelta(t, 25*60*60, idle[0].Idle.Seconds(), 60)
+		require.Len(t, list, 1)
+		require.Equal(t, key, list[0].Key)
+		require.InDelta(t, idleTime.Seconds(), list[0].Idle.Seconds(), tolerance.Seconds())
 	})
 }
 
