@@ -11,12 +11,13 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// The server accepts the requests of an old minio-go, the version that restic 0.18 and kopia 0.21 have. This client does
-// not sign Content-Type, and signs each chunk of a body, because it writes over HTTP.
+// The server accepts the requests of the old minio-go that restic 0.18 and kopia 0.21 have. This client does not sign
+// Content-Type, and signs each chunk of a body that it sends over HTTP.
 func TestOldMinioGo(t *testing.T) {
 	// Build the client. The file old.mod names the version of minio-go.
 	client := filepath.Join(t.TempDir(), "miniogo")
-	build := exec.CommandContext(t.Context(), "go", "build", "-modfile", filepath.Join("miniogo", "old.mod"), "-o", client, "./miniogo")
+	modFile := filepath.Join("miniogo", "old.mod")
+	build := exec.CommandContext(t.Context(), "go", "build", "-modfile", modFile, "-o", client, "./miniogo")
 	output, err := build.CombinedOutput()
 	require.NoError(t, err, string(output))
 

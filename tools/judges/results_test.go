@@ -100,44 +100,62 @@ ok 3 - c # SKIP
 	require.Equal(t, []result{{"a", passed, ""}, {"b", failed, "'no'"}, {"c", skipped, ""}}, got)
 }
 
-// writeTable replaces the table on the page by that of the results.
+// readCells reads the results that suites have had on servers. writeTable replaces the table on a page by that of the
+// results, and keeps the results of the page that were not measured again.
 func TestWriteTable(t *testing.T) {
-	text := t.TempDir()
-	for place, results := range map[string][]result{
+	dir := t.TempDir()
+
+	// Each suite has a folder with a folder for each server.
+	for path, results := range map[string][]result{
 		"restic-0.19.1/ours https":      {{"a", passed, ""}},
 		"restic-0.18.1/ours http":       {{"a", passed, ""}, {"b", failed, "no"}},
 		"restic-0.18.1/directory http":  {{"a", passed, ""}, {"b", skipped, ""}},
 		"kopia-locks-0.22.3/ours https": {{"a", passed, ""}},
 	} {
-		require.NoError(t, os.MkdirAll(filepath.Join(text, place), 0o777))
-		require.NoError(t, writeResults(filepath.Join(text, place, "results.tsv"), results))
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, path), 0o777))
+		require.NoError(t, writeResults(filepath.Join(dir, path, "results.tsv"), results))
 	}
-	measured, err := readCells(text)
+	measured, err := readCells(dir)
 	require.NoError(t, err)
 
-	want := "| suite | ours (http, https) | directory http |\n|---|---|---|\n" +
-		"| `restic-0.18.1` | 1, 1 failed; https – | 1, 1 skipped |\n| `restic-0.19.1` | –; https 1 | – |\n" +
+	// The table has a column for both schemes of a server, and numbers of tests that passed, failed or were skipped.
+	const firstTable = "| suite | ours (http, https) | directory http |\n" +
+		"|---|---|---|\n" +
+		"| `restic-0.18.1` | 1, 1 failed; https – | 1, 1 skipped |\n" +
+		"| `restic-0.19.1` | –; https 1 | – |\n" +
 		"| `kopia-locks-0.22.3` | –; https 1 | – |\n"
-	require.Equal(t, want, measured.table())
+	require.Equal(t, firstTable, measured.table())
 
-	page := filepath.Join(text, "page.md")
-	require.NoError(t, os.WriteFile(page, []byte("before\n<!-- make clients -->\nold\n<!-- end of make clients -->\nafter\n"), 0o666))
-	newTable := func(results cells) string {
-		require.NoError(t, writeTable(page, results))
-		content, err := os.ReadFile(page)
+	page := filepath.Join(dir, "page.md")
+	content := func() string {
+		text, err := os.ReadFile(page)
 		require.NoError(t, err)
-		return string(content)
+		return string(text)
 	}
-	place := func(table string) string {
-		return "before\n<!-- make clients -->\n\n" + table + "\n<!-- end of make clients -->\nafter\n"
+	pageWith := func(table string) string {
+		return "before\n<!-- make clients -->\n" + table + "<!-- end of make clients -->\nafter\n"
 	}
-	require.Equal(t, place(want), newTable(measured))
-	require.ErrorContains(t, writeTable(filepath.Join(text, "restic-0.19.1", "ours https", "results.tsv"), measured), "no place")
 
-	require.Equal(t, place("| suite | ours (http, https) | directory http | minio http |\n|---|---|---|---|\n"+
-		"| `restic-0.18.1` | 2; https – | 1, 1 skipped | – |\n| `restic-0.19.1` | 1 | – | 0, 1 failed |\n"+
-		"| `kopia-locks-0.22.3` | –; https 1 | – | – |\n"),
-		newTable(cells{{"restic-0.18.1", "ours http"}: "2", {"restic-0.19.1", "ours http"}: "1", {"restic-0.19.1", "minio http"}: "0, 1 failed"}), "a run of some suites keeps the others")
+	// The table replaces what is between two comments of the page.
+	require.NoError(t, os.WriteFile(page, []byte(pageWith("old\n")), 0o666))
+	require.NoError(t, writeTable(page, measured))
+	require.Equal(t, pageWith("\n"+firstTable+"\n"), content())
+
+	// A file without these comments is refused.
+	otherFile := filepath.Join(dir, "restic-0.19.1", "ours https", "results.tsv")
+	require.ErrorContains(t, writeTable(otherFile, measured), "no place")
+
+	// A later run of some suites keeps the results of the others.
+	require.NoError(t, writeTable(page, cells{
+		{"restic-0.18.1", "ours http"}:  "2",
+		{"restic-0.19.1", "ours http"}:  "1",
+		{"restic-0.19.1", "minio http"}: "0, 1 failed",
+	}))
+	require.Equal(t, pageWith("\n| suite | ours (http, https) | directory http | minio http |\n"+
+		"|---|---|---|---|\n"+
+		"| `restic-0.18.1` | 2; https – | 1, 1 skipped | – |\n"+
+		"| `restic-0.19.1` | 1 | – | 0, 1 failed |\n"+
+		"| `kopia-locks-0.22.3` | –; https 1 | – | – |\n\n"), content())
 }
 
 // choose finds suites by their name, with or without the version.
