@@ -102,24 +102,35 @@ func (i *image) start(t *testing.T, data string, env []string, args ...string) (
 	}
 }
 
-// The images run as nobody, and have no files but the program and certificates.
+// The images run as a user without rights, and have no files but the program and certificates. So they have no shell,
+// and stay small.
 func TestImagesAreForNobodyAndHaveNoShell(t *testing.T) {
-	for name, limit := range map[string]int64{"s3server": 16 << 20, "omnibucket": 64 << 20} {
-		i := imageOf(t, name)
-		require.Equal(t, "65532:65532", i.User, name)
-		require.Equal(t, []string{"/" + name}, i.Entrypoint[:1])
+	const nonroot = "65532:65532"
+	tests := []struct {
+		name    string
+		maxSize int64 // of all files
+	}{
+		{name: "s3server", maxSize: 16 << 20},
+		{name: "omnibucket", maxSize: 64 << 20},
+	}
+	for _, tt := range tests {
+		program := "/" + tt.name
+		i := imageOf(t, tt.name)
+		require.Equal(t, nonroot, i.User, tt.name)
+		require.Equal(t, []string{program}, i.Entrypoint[:1])
 
+		wantFiles := []string{program, "/etc/ssl/certs/ca-certificates.crt"}
 		var size int64
 		require.NoError(t, filepath.WalkDir(i.root, func(path string, entry os.DirEntry, err error) error {
 			require.NoError(t, err)
 			info, err := entry.Info()
 			if info.Mode().IsRegular() {
 				size += info.Size()
-				require.Contains(t, []string{"/" + name, "/etc/ssl/certs/ca-certificates.crt"}, strings.TrimPrefix(path, i.root))
+				require.Contains(t, wantFiles, strings.TrimPrefix(path, i.root))
 			}
 			return err
 		}))
-		require.Less(t, size, limit, name)
+		require.Less(t, size, tt.maxSize, tt.name)
 	}
 }
 
@@ -143,7 +154,7 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		line   []string // after the entry point of the image, if it begins with none
+		line   []string // command line, without the image's entry point if it begins with no path
 		env    []string
 		signal os.Signal // that stops the container
 	}{
@@ -164,6 +175,7 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			// Start the container.
 			line := tt.line
 			if !strings.HasPrefix(line[0], "/") {
 				line = slices.Concat(i.Entrypoint, line)
@@ -191,15 +203,14 @@ func TestImagesServeS3AndAreHealthy(t *testing.T) {
 			require.NoError(t, response.Body.Close())
 			require.Contains(t, string(body), "AccessDenied")
 
-			// A signal ends the program.
-			require.Zero(t, stop(tt.signal), "the first process of a container ends by a signal")
-
+			// A signal ends the program, although it is the first process of a container. Then the health check fails.
+			require.Zero(t, stop(tt.signal))
 			code, _ := i.run(t, "", i.Healthcheck.Test[1:]...)
 			require.Equal(t, 1, code, "nothing serves")
 		})
 	}
 
-	// A script that begins MinIO fails.
+	// A script that creates folders and starts MinIO fails, because the image has no shell.
 	code, printed := i.run(t, "", "/bin/sh", "-c", "mkdir -p /data/photos && minio server /data")
 	require.Equal(t, 2, code)
 	require.Contains(t, printed, "MINIO_DEFAULT_BUCKETS", "a script is told what replaces it")

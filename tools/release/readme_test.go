@@ -11,22 +11,29 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// If somebody runs the first commands of the README in an empty directory, the program prints what the page says.
+// If a reader runs the first commands of the README in an empty directory, the program prints what the page says.
 // The library comes from a module proxy.
 func TestReadmeFirstProgramRuns(t *testing.T) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
 	page, err := os.ReadFile(filepath.Join(root, "README.md"))
 	require.NoError(t, err)
-	first := regexp.MustCompile("(?s)```sh\n(.*?)```.*?Save this as `main.go`:.*?```go\n(.*?)```\n\n```sh\n(.*?)```").FindSubmatch(page)
-	require.NotNil(t, first)
 
+	// The README shows commands, a program for the file main.go, and further commands.
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```.*?Save this as `main.go`:.*?```go\n(.*?)```\n\n```sh\n(.*?)```")
+	match := blocks.FindSubmatch(page)
+	require.NotNil(t, match)
+	firstCommands := string(match[1])
+	code := match[2]
+	lastCommands := string(match[3])
+
+	// Run all commands in an empty directory. The last ones run the program twice.
 	env := proxied(t, root)
 	program := filepath.Join(t.TempDir(), "main.go")
-	require.NoError(t, os.WriteFile(program, first[2], 0o600))
-	script := string(first[1]) + "cp \"$PROGRAM\" main.go\n" + string(first[3])
-	text := shell(t, t.TempDir(), append(env, "PROGRAM="+program), script)
-	require.Equal(t, 2, strings.Count(text, "hello, text/plain; charset=utf-8, 5 bytes\n"), text)
+	require.NoError(t, os.WriteFile(program, code, 0o600))
+	script := firstCommands + "cp \"$PROGRAM\" main.go\n" + lastCommands
+	output := shell(t, t.TempDir(), append(env, "PROGRAM="+program), script)
+	require.Equal(t, 2, strings.Count(output, "hello, text/plain; charset=utf-8, 5 bytes\n"), output)
 }
 
 // If a reader copies the files of two pages of the documentation into an empty directory, the programs build and their

@@ -178,22 +178,28 @@ func (s *snapshot) checkModules(t *testing.T, name string) {
 	}
 }
 
+// The package for Debian names its section and its homepage. It installs the program, a manual page, the license and
+// the completions of three shells.
 func TestSnapshotHasPackagesWithAllFiles(t *testing.T) {
 	s := snapshotIn(t, "OMNIBUCKET_SNAPSHOT")
-	name := filepath.Join(s.dir, "omnibucket_"+s.version+"_linux_amd64.deb")
+	file := filepath.Join(s.dir, "omnibucket_"+s.version+"_linux_amd64.deb")
 
-	info, err := exec.CommandContext(t.Context(), "dpkg-deb", "--info", name).Output()
+	info, err := exec.CommandContext(t.Context(), "dpkg-deb", "--info", file).Output()
 	require.NoError(t, err)
 	require.Contains(t, string(info), " Section: utils\n")
 	require.Contains(t, string(info), " Homepage: https://"+library+"\n")
 
-	listed, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", name).Output()
+	contents, err := exec.CommandContext(t.Context(), "dpkg-deb", "--contents", file).Output()
 	require.NoError(t, err)
-	for _, file := range []string{
-		"/usr/bin/omnibucket", "/usr/share/man/man1/omnibucket.1", "/usr/share/doc/omnibucket/copyright",
-		"/usr/share/bash-completion/completions/omnibucket", "/usr/share/zsh/vendor-completions/_omnibucket", "/usr/share/fish/vendor_completions.d/omnibucket.fish",
+	for _, path := range []string{
+		"/usr/bin/omnibucket",
+		"/usr/share/man/man1/omnibucket.1",
+		"/usr/share/doc/omnibucket/copyright",
+		"/usr/share/bash-completion/completions/omnibucket",
+		"/usr/share/zsh/vendor-completions/_omnibucket",
+		"/usr/share/fish/vendor_completions.d/omnibucket.fish",
 	} {
-		require.Contains(t, string(listed), " ."+file+"\n")
+		require.Contains(t, string(contents), " ."+path+"\n")
 	}
 }
 

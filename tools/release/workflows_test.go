@@ -48,22 +48,42 @@ func TestImagesAreBuiltOnADigest(t *testing.T) {
 	}
 }
 
+// The workflow of a release signs what it publishes, lists its modules, and checks it. Two others check regularly that
+// a release is possible and that no dependency has a known vulnerability.
 func TestWorkflowsSignAndCheckWhatIsReleased(t *testing.T) {
-	for name, lines := range map[string][]string{
-		"release.yml": {
-			"id-token: write",                                                  // the identity that signs
-			"sigstore/cosign-installer@", "anchore/sbom-action/download-syft@", // for .goreleaser.yaml
-			"sbom: true", `cosign sign --yes "$IMAGE@$DIGEST"`, // the container
-			`-notes "$RUNNER_TEMP/notes.md"`, "--release-notes=${{ runner.temp }}/notes.md", // not a line for each commit
-			"run '^TestSnapshot'", "ruby tools/release/cask.rb dist", "subject-checksums: dist/checksums.txt", "subject-digest: ${{ steps.image.outputs.digest }}",
+	tests := []struct {
+		file      string
+		wantLines []string // parts of lines
+	}{
+		{
+			file: "release.yml",
+			wantLines: []string{
+				// The identity that signs.
+				"id-token: write",
+				// Programs that .goreleaser.yaml needs.
+				"sigstore/cosign-installer@",
+				"anchore/sbom-action/download-syft@",
+				// The list of modules and the signature of the container.
+				"sbom: true",
+				`cosign sign --yes "$IMAGE@$DIGEST"`,
+				// Notes that are not made of commits.
+				`-notes "$RUNNER_TEMP/notes.md"`,
+				"--release-notes=${{ runner.temp }}/notes.md",
+				// The checks of the files, and the attestations.
+				"run '^TestSnapshot'",
+				"ruby tools/release/cask.rb dist",
+				"subject-checksums: dist/checksums.txt",
+				"subject-digest: ${{ steps.image.outputs.digest }}",
+			},
 		},
-		"race.yml":            {"schedule:", "make snapshot", "make install-check"},
-		"vulnerabilities.yml": {"schedule:", "make vulnerabilities"},
-	} {
-		text, err := os.ReadFile(filepath.Join("../../.github/workflows", name))
+		{file: "race.yml", wantLines: []string{"schedule:", "make snapshot", "make install-check"}},
+		{file: "vulnerabilities.yml", wantLines: []string{"schedule:", "make vulnerabilities"}},
+	}
+	for _, tt := range tests {
+		text, err := os.ReadFile(filepath.Join("../../.github/workflows", tt.file))
 		require.NoError(t, err)
-		for _, line := range lines {
-			require.Contains(t, string(text), line, name)
+		for _, line := range tt.wantLines {
+			require.Contains(t, string(text), line, tt.file)
 		}
 	}
 }
