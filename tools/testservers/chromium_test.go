@@ -43,23 +43,29 @@ func TestModuleNeedsItsNodeVersion(t *testing.T) {
 	require.Empty(t, cached(t))
 }
 
+// lookChromium returns the browser that a variable of the environment names, or one in PATH. If there is none, the
+// error asks for one.
 func TestChromiumIsFoundOrAskedFor(t *testing.T) {
-	empty := t.TempDir()
+	emptyDir := t.TempDir()
 	bin := t.TempDir()
 	installed := filepath.Join(bin, "google-chrome")
 	require.NoError(t, os.WriteFile(installed, []byte("#!/bin/sh\n"), 0o700))
 
-	t.Setenv("PATH", empty)
+	// PATH has no browser, and no variable names one.
+	t.Setenv("PATH", emptyDir)
 	_, err := lookChromium("")
 	require.ErrorContains(t, err, "chromium is missing: install")
 
+	// The variable names a browser outside PATH.
 	path, err := lookChromium(installed)
 	require.NoError(t, err)
-	require.Equal(t, installed, path, "the one in the variable, wherever it is")
+	require.Equal(t, installed, path)
 
-	_, err = lookChromium(filepath.Join(empty, "none"))
-	require.ErrorIs(t, err, os.ErrNotExist, "if the one in the variable is missing, no other is used")
+	// The browser of the variable is missing, so that no other is used.
+	_, err = lookChromium(filepath.Join(emptyDir, "missing"))
+	require.ErrorIs(t, err, os.ErrNotExist)
 
+	// PATH has a browser.
 	t.Setenv("PATH", bin)
 	path, err = lookChromium("")
 	require.NoError(t, err)

@@ -110,20 +110,47 @@ func TestNPMIsNotNeededOnceBuilt(t *testing.T) {
 
 // If Node.js or npm is missing, too old or fails, ensureBuilt fails with an error that names the problem.
 func TestNPMWithoutNode(t *testing.T) {
-	for name, row := range map[string]struct {
-		programs map[string]string
+	const (
+		oldNode    = "#!/bin/sh\necho v16.20.2\n"
+		failingNPM = "#!/bin/sh\nexit 4\n"
+		idleNPM    = "#!/bin/sh\nexit 0\n" // installs nothing
+	)
+	tests := []struct {
+		name     string
+		programs map[string]string // scripts by their names
 		want     string
 	}{
-		"no node":         {map[string]string{"npm": fakeNPM}, "tiny needs Node.js 18 or later, but node does not run"},
-		"an older node":   {map[string]string{"node": "#!/bin/sh\necho v16.20.2\n", "npm": fakeNPM}, `tiny needs Node.js 18 or later, but node is "v16.20.2"`},
-		"no npm":          {map[string]string{"node": fakeNode}, "npm, which comes with Node.js, is missing"},
-		"npm that fails":  {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 4\n"}, "npm ci: exit status 4"},
-		"nothing bundled": {map[string]string{"node": fakeNode, "npm": "#!/bin/sh\nexit 0\n"}, "esbuild: "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := tinyNPM(t, row.programs)
+		{
+			name:     "no node",
+			programs: map[string]string{"npm": fakeNPM},
+			want:     "tiny needs Node.js 18 or later, but node does not run",
+		},
+		{
+			name:     "an older node",
+			programs: map[string]string{"node": oldNode, "npm": fakeNPM},
+			want:     `tiny needs Node.js 18 or later, but node is "v16.20.2"`,
+		},
+		{
+			name:     "no npm",
+			programs: map[string]string{"node": fakeNode},
+			want:     "npm, which comes with Node.js, is missing",
+		},
+		{
+			name:     "npm that fails",
+			programs: map[string]string{"node": fakeNode, "npm": failingNPM},
+			want:     "npm ci: exit status 4",
+		},
+		{
+			name:     "no bundler",
+			programs: map[string]string{"node": fakeNode, "npm": idleNPM},
+			want:     "esbuild: ",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n := tinyNPM(t, tt.programs)
 			_, err := ensureBuilt(t.Context(), n)
-			require.ErrorContains(t, err, row.want)
+			require.ErrorContains(t, err, tt.want)
 			require.Empty(t, cached(t))
 		})
 	}
