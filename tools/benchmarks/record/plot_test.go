@@ -85,28 +85,36 @@ func TestPutReplacesItsCasesOnly(t *testing.T) {
 	require.Contains(t, string(svg), "new")
 }
 
-// The cases of one growth make one plot, ordered by their sizes.
+// The cases of one growth make one plot, in which the time is a curve over the number of keys.
 func TestPlotOfAGrowth(t *testing.T) {
-	all := &File{}
-	for _, n := range []int{1000, 100, 10} { // in any order
-		k := measured(fmt.Sprintf("list-%d", n), "")
-		k.Growth = &Growth{Name: "list", Title: "list all keys", At: n, Text: fmt.Sprintf("%d keys", n)}
-		k.Rows[0].Nanos = float64(n) * 1e3
-		all.Put(k)
+	// List 1000, 100 and 10 keys. The order of the cases does not matter.
+	cases := &File{}
+	for _, keys := range []int{1000, 100, 10} {
+		k := measured(fmt.Sprintf("list-%d", keys), "")
+		k.Growth = &Growth{Name: "list", Title: "list all keys", At: keys, Text: fmt.Sprintf("%d keys", keys)}
+		k.Rows[0].Nanos = float64(keys) * 1e3
+		cases.Put(k)
 	}
-
-	plots := all.plots()
+	plots := cases.plots()
 	require.Len(t, plots, 1)
+
+	// The plot is XML with the numbers of keys, the longest time and the names.
 	svg := plots["list"]
 	require.NoError(t, xml.Unmarshal([]byte(svg), &struct{}{}))
-	for _, text := range []string{">10 keys<", ">100 keys<", ">1000 keys<", ">1 ms<", ">time<", ">bytes allocated<", "the other &lt;one&gt;"} {
+	texts := []string{
+		">10 keys<", ">100 keys<", ">1000 keys<", ">1 ms<", ">time<", ">bytes allocated<", "the other &lt;one&gt;",
+	}
+	for _, text := range texts {
 		require.Contains(t, svg, text)
 	}
 	require.NotContains(t, svg, "resident memory", "it was not measured")
 	require.NotContains(t, svg, "NaN")
 	require.NotContains(t, svg, "Inf")
 
-	line := regexp.MustCompile(`c0" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)"`).FindStringSubmatch(svg)
-	require.NotNil(t, line, "ours has three points")
-	require.Equal(t, "90.0", line[1], "the smallest is first")
+	// The curve of our library has the class c0 and three points. It begins at the left edge, with the smallest case.
+	curve := regexp.MustCompile(`c0" d="M([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)L([0-9.]+) ([0-9.]+)"`)
+	points := curve.FindStringSubmatch(svg)
+	require.NotNil(t, points)
+	firstX := points[1]
+	require.Equal(t, "90.0", firstX)
 }
