@@ -37,25 +37,27 @@ func requests(t *testing.T, s *nullserver.Server) map[string]int {
 
 // The server counts each request under the name of its operation.
 func TestCountsByName(t *testing.T) {
-	for _, row := range []struct{ method, path, operation string }{
-		{"PUT", "/container/key", PutBlob},
-		{"PUT", "/container/a/b?comp=block&blockid=AA==", PutBlock},
-		{"PUT", "/container/a/b?comp=blocklist", PutBlockList},
-		{"GET", "/container/10/key", GetBlob},
-		{"HEAD", "/container/10/key", GetBlobProperties},
-		{"DELETE", "/container/key", DeleteBlob},
-		{"GET", "/container?restype=container&comp=list&prefix=10/", ListBlobs},
-		{"PUT", "/container/key?comp=tier", "PUT blob tier"},
-		{"POST", "/container?restype=container&comp=batch", "POST container batch"},
-	} {
-		t.Run(row.operation, func(t *testing.T) {
+	tests := []struct{ method, path, want string }{
+		{method: "PUT", path: "/container/key", want: PutBlob},
+		{method: "PUT", path: "/container/a/b?comp=block&blockid=AA==", want: PutBlock},
+		{method: "PUT", path: "/container/a/b?comp=blocklist", want: PutBlockList},
+		{method: "GET", path: "/container/10/key", want: GetBlob},
+		{method: "HEAD", path: "/container/10/key", want: GetBlobProperties},
+		{method: "DELETE", path: "/container/key", want: DeleteBlob},
+		{method: "GET", path: "/container?restype=container&comp=list&prefix=10/", want: ListBlobs},
+		{method: "PUT", path: "/container/key?comp=tier", want: "PUT blob tier"},
+		{method: "POST", path: "/container?restype=container&comp=batch", want: "POST container batch"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
 			s, _ := start(t)
-			request, err := http.NewRequestWithContext(t.Context(), row.method, s.URL+"/"+Account+row.path, strings.NewReader("body"))
+			address := s.URL + "/" + Account + tt.path
+			request, err := http.NewRequestWithContext(t.Context(), tt.method, address, strings.NewReader("body"))
 			require.NoError(t, err)
 			response, err := http.DefaultClient.Do(request)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
-			require.Equal(t, map[string]int{row.operation: 1}, requests(t, s))
+			require.Equal(t, map[string]int{tt.want: 1}, requests(t, s))
 		})
 	}
 }
