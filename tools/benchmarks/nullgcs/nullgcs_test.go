@@ -61,28 +61,32 @@ func TestCountsByName(t *testing.T) {
 	}
 }
 
+// Google's SDK can upload to the server, in one request or in chunks. If the last chunk is full, the SDK sends an empty
+// one after it.
 func TestSDKUploads(t *testing.T) {
-	for _, row := range []struct {
-		name     string
-		bytes    int
-		requests map[string]int
+	const chunkSize = 256 << 10
+	tests := []struct {
+		name         string
+		size         int
+		wantRequests map[string]int
 	}{
-		{"in one request", 100, map[string]int{Insert: 1}},
-		{"in chunks", 600 << 10, map[string]int{Session: 1, Chunk: 3}},
-		{"in whole chunks", 512 << 10, map[string]int{Session: 1, Chunk: 3}}, // the last is empty
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{name: "in one request", size: 100, wantRequests: map[string]int{Insert: 1}},
+		{name: "in chunks", size: 600 << 10, wantRequests: map[string]int{Session: 1, Chunk: 3}},
+		{name: "in full chunks", size: 2 * chunkSize, wantRequests: map[string]int{Session: 1, Chunk: 3}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			s := start(t)
 			w := bucket(t, s).Object("100/name").NewWriter(t.Context())
-			w.ChunkSize = 256 << 10
-			_, err := w.Write(make([]byte, row.bytes))
+			w.ChunkSize = chunkSize
+			_, err := w.Write(make([]byte, tt.size))
 			require.NoError(t, err)
-
 			require.NoError(t, w.Close())
 			require.NotZero(t, w.Attrs().Generation)
+
 			counts, err := nullserver.Counts(http.DefaultClient, s.URL)
 			require.NoError(t, err)
-			require.Equal(t, row.requests, counts)
+			require.Equal(t, tt.wantRequests, counts)
 		})
 	}
 }
