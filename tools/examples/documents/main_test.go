@@ -58,7 +58,10 @@ func TestDocumentAndItsFileAreOne(t *testing.T) {
 	require.Equal(t, 1, count("SELECT COUNT(*) FROM omnibucket_files WHERE expires IS NULL"))
 }
 
+// addPgx adds a document in a transaction of pgx. It refuses the file of another user, and the file of the document
+// does not expire.
 func TestDocumentByPgx(t *testing.T) {
+	// The tables are in a schema of their own.
 	const name = "documents_example"
 	server, err := sql.Open("pgx", testserver.Need(t, "OMNIBUCKET_TEST_POSTGRES"))
 	require.NoError(t, err)
@@ -74,6 +77,8 @@ func TestDocumentByPgx(t *testing.T) {
 	require.NoError(t, err)
 	_, err = server.ExecContext(t.Context(), schema)
 	require.NoError(t, err)
+
+	// The files are in memory. Their documents are added by a connection of pgx.
 	files, err := uploads.New(
 		memstore.New(),
 		uploads.Config{Rules: rules.Any(0), Records: records, Lifetime: 2 * uploads.DefaultTTL},
@@ -84,13 +89,16 @@ func TestDocumentByPgx(t *testing.T) {
 	_, err = connection.Exec(t.Context(), "SET search_path TO "+name)
 	require.NoError(t, err)
 
+	// Only eva can add a document for her file.
 	f := upload(t, files)
 	require.ErrorIs(t, addPgx(t.Context(), connection, "stolen", f.ID, adam), storage.ObjectNotFound)
 	require.NoError(t, addPgx(t.Context(), connection, "mine", f.ID, eva))
-	var keep bool
+
+	// The file of the document does not expire.
+	var isKept bool
 	require.NoError(t, server.QueryRowContext(t.Context(),
-		"SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id").Scan(&keep))
-	require.True(t, keep)
+		"SELECT expires IS NULL FROM omnibucket_files JOIN documents ON id = file_id").Scan(&isKept))
+	require.True(t, isKept)
 
 	require.NoError(t, connection.Close(t.Context()))
 	_, err = server.ExecContext(t.Context(), "DROP SCHEMA "+name+" CASCADE")
