@@ -58,12 +58,18 @@ func TestPagesCallsCompile(t *testing.T) {
 	}
 }
 
-// The removed lines of a diff on the pages are in the old program, and the added lines in the new one.
+// A diff on a page names two programs. Without the added lines, it is a part of the old program. Without the removed
+// lines, it is a part of the new one.
 func TestPagesDiffsAreThePrograms(t *testing.T) {
 	for page := range pages {
 		for _, match := range patch.FindAllStringSubmatch(read(t, filepath.Join(docs, page+".md")), -1) {
+			oldFile := match[1]
+			newFile := match[2]
+			diff := match[3]
+
+			// Make both parts, without the signs at the beginning of the lines.
 			var before, after strings.Builder
-			for line := range strings.Lines(match[3]) {
+			for line := range strings.Lines(diff) {
 				if !strings.HasPrefix(line, "+") {
 					before.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "-"), " "))
 				}
@@ -71,8 +77,9 @@ func TestPagesDiffsAreThePrograms(t *testing.T) {
 					after.WriteString(strings.TrimPrefix(strings.TrimPrefix(line, "+"), " "))
 				}
 			}
-			require.Contains(t, read(t, match[1]), before.String(), page)
-			require.Contains(t, read(t, match[2]), after.String(), page)
+
+			require.Contains(t, read(t, oldFile), before.String(), page)
+			require.Contains(t, read(t, newFile), after.String(), page)
 		}
 	}
 }
