@@ -14,33 +14,37 @@ import (
 // A reader must find every function of the package, every Code and every parameter of an address
 // on the page that lists them.
 func TestPagesListEverything(t *testing.T) {
+	function := regexp.MustCompile(`(?m)^func ([A-Z]\w*)`)
+	code := regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `)
 	tests := []struct {
-		page, file string
-		name       *regexp.Regexp
-		written    string // what follows a name on the page
+		page   string
+		file   string         // which declares the names
+		name   *regexp.Regexp // finds a name, or a list of names, in the file
+		suffix string         // what follows a name on the page
 	}{
-		{page: "docs/options.md", file: "docs/api/storage.txt", name: regexp.MustCompile(`(?m)^func ([A-Z]\w*)`), written: "`"},
-		{page: "docs/troubleshooting.md", file: "errors.go", name: regexp.MustCompile(`(?m)^\t([A-Z]\w*) +Code = `), written: "` |"},
-		{page: "docs/stores.md", file: "address.go", name: inParams("commonParameters"), written: "="},
-		{page: "docs/stores.md", file: "providers/local/address.go", name: inParams("Params:"), written: "="},
-		{page: "docs/stores.md", file: "providers/s3/address.go", name: inParams("Params:"), written: "="},
-		{page: "docs/stores.md", file: "providers/gcs/address.go", name: inParams("Params:"), written: "="},
-		{page: "docs/stores.md", file: "providers/azure/address.go", name: inParams("Params:"), written: "="},
+		{page: "docs/options.md", file: "docs/api/storage.txt", name: function, suffix: "`"},
+		{page: "docs/troubleshooting.md", file: "errors.go", name: code, suffix: "` |"},
+		{page: "docs/stores.md", file: "address.go", name: inParams("commonParameters"), suffix: "="},
+		{page: "docs/stores.md", file: "providers/local/address.go", name: inParams("Params:"), suffix: "="},
+		{page: "docs/stores.md", file: "providers/s3/address.go", name: inParams("Params:"), suffix: "="},
+		{page: "docs/stores.md", file: "providers/gcs/address.go", name: inParams("Params:"), suffix: "="},
+		{page: "docs/stores.md", file: "providers/azure/address.go", name: inParams("Params:"), suffix: "="},
 	}
 	for _, tt := range tests {
 		page := read(t, tt.page)
 		file := read(t, tt.file)
 
-		// Find the names in the file.
+		// Find the names in the file. inParams finds one list of them, as its second part.
 		names := tt.name.FindAllStringSubmatch(file, -1)
-		if tt.name.NumSubexp() == 2 { // a list of names
-			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(names[0][2], -1)
+		if tt.name.NumSubexp() == 2 {
+			list := names[0][2]
+			names = regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(list, -1)
 		}
 		require.Greater(t, len(names), 3, tt.file)
 
 		// The page has each of them.
 		for _, name := range names {
-			require.Contains(t, page, "`"+name[1]+tt.written, "%s lacks a name of %s", tt.page, tt.file)
+			require.Contains(t, page, "`"+name[1]+tt.suffix, "%s lacks a name of %s", tt.page, tt.file)
 		}
 	}
 }
@@ -144,37 +148,46 @@ func TestReadmeBeginsWithTheAPI(t *testing.T) {
 	}
 }
 
-// Each figure of the README is that of a result that a command of the repository wrote.
+// Each figure of the README is that of a result that a command of the repository wrote. These results are in
+// docs/support.md and docs/performance.md.
 func TestReadmeFiguresAreMeasured(t *testing.T) {
 	readme := read(t, "README.md")
 	performance := read(t, "docs/performance.md")
 
+	// The number of test cases is that of a row in docs/support.md.
 	cases := regexp.MustCompile(`production: (\d+) test cases`).FindStringSubmatch(readme)
 	require.NotNil(t, cases)
+	number := cases[1]
 	passed := regexp.MustCompile(`(?m)^\| cases passed \|.*$`).FindString(read(t, "docs/support.md"))
-	require.Contains(t, passed, "| "+cases[1]+" |", "the cases of the suite in docs/support.md")
+	require.Contains(t, passed, "| "+number+" |", "the cases of the suite in docs/support.md")
 
+	// The factors of AWS's managers are in two rows of docs/performance.md.
 	managers := regexp.MustCompile(`AWS's managers take ([\d.]+) times as long .*, and ([\d.]+)\s+times`)
 	factors := managers.FindStringSubmatch(readme)
 	require.NotNil(t, factors)
-
+	uploadFactor := factors[1]
+	downloadFactor := factors[2]
 	for row, factor := range map[string]string{
-		"upload of unknown length": factors[1],
-		"download to a file":       factors[2],
+		"upload of unknown length": uploadFactor,
+		"download to a file":       downloadFactor,
 	} {
 		require.Regexp(t, `(?m)^\| `+row+` \| [^|]+ \| `+regexp.QuoteMeta(factor)+` \|`, performance)
 	}
 }
 
-// The overview on pkg.go.dev has the function of the README's program, and names each package that users import.
+// The overview on pkg.go.dev has the function of the README's program, and names each package that users import and
+// each method of a bucket.
 func TestOverviewHasEachPackage(t *testing.T) {
 	overview, _, _ := strings.Cut(read(t, "storage.go"), "\npackage storage")
+
+	// The function of the program is an indented block of the comment.
 	_, program, _ := strings.Cut(read(t, "examples/readme/hello/main.go"), "\nfunc hello(")
 	program = "func hello(" + strings.TrimSpace(program)
-	lines := regexp.MustCompile(`(?m)^(.+)$`).ReplaceAllString(program, "\t$1")
+	indented := regexp.MustCompile(`(?m)^(.+)$`).ReplaceAllString(program, "\t$1")
+	comment := regexp.MustCompile(`(?m)^`).ReplaceAllString(indented, "//")
+	require.Contains(t, overview, comment)
 
-	lines = regexp.MustCompile(`(?m)^`).ReplaceAllString(lines, "//")
-	require.Contains(t, overview, lines)
+	// Three folders have no packages that users import.
 	_, packages, _ := strings.Cut(overview, "# Packages")
 	files, err := filepath.Glob(filepath.Join(root, "*", "*.go"))
 	require.NoError(t, err)
@@ -188,7 +201,10 @@ func TestOverviewHasEachPackage(t *testing.T) {
 		}
 	}
 
-	for _, method := range []string{"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL"} {
+	methods := []string{
+		"Upload", "Download", "List", "Attrs", "Exists", "Remove", "SignedUploadURL", "SignedDownloadURL", "PublicURL",
+	}
+	for _, method := range methods {
 		require.Contains(t, overview, "[Bucket."+method+"]")
 	}
 }
