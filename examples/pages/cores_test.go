@@ -116,7 +116,7 @@ func (c counting) Download(ctx context.Context, key string, o *storage.DownloadO
 
 // A cached bucket reads unchanged objects from memory, and changed ones from the store.
 func TestCachedCore(t *testing.T) {
-	var delivered int64
+	var delivered int64 // bytes that the store has delivered
 	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return counting{c, &delivered} })
 	require.NoError(t, err)
 	b, err = inMemory(b)
@@ -124,6 +124,7 @@ func TestCachedCore(t *testing.T) {
 	_, err = b.Upload(t.Context(), "a", strings.NewReader("text"), storage.WithMetadata(map[string]string{"k": "v"}))
 	require.NoError(t, err)
 
+	// Read the object three times. A caller can change the attributes without changing those in memory.
 	for range 3 {
 		data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 		require.NoError(t, err)
@@ -132,17 +133,20 @@ func TestCachedCore(t *testing.T) {
 		attrs.Metadata["k"] = "changed by the caller"
 	}
 
+	// Read a part of it.
 	r, err := b.Download(t.Context(), "a", storage.WithRange(1, 2))
 	require.NoError(t, err)
 	data, err := io.ReadAll(r)
 	require.NoError(t, err)
 	require.NoError(t, r.Close())
 	require.Equal(t, "ex", string(data))
-	require.EqualValues(t, 4, delivered)
 
+	require.EqualValues(t, 4, delivered, `the store has delivered "text" once`)
+
+	// A new object is read from the store.
 	put(t, b, "a", "other")
 	data, _, err = storage.ReadAll(t.Context(), b, "a")
 	require.NoError(t, err)
 	require.Equal(t, "other", string(data))
-	require.EqualValues(t, 9, delivered)
+	require.EqualValues(t, 9, delivered, `the store has delivered "text" and "other"`)
 }
