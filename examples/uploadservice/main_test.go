@@ -127,23 +127,27 @@ func TestPictureGoesStraightToTheStore(t *testing.T) {
 	origin := startService(t, "", t.TempDir())
 	content := picture(t)
 
+	// Ask for a ticket.
 	status, body := send(t, request(t, http.MethodPost, origin+"/uploads/tickets", "application/json",
 		strings.NewReader(`{"name": "me.png", "type": "image/png", "size": `+jsonOf(t, len(content))+`}`)))
 	require.Equal(t, http.StatusCreated, status, body)
-
 	var ticket uploads.Ticket
 	read(t, body, &ticket)
+
+	// Send the picture to the store.
 	put, err := ticket.Put.Request(t.Context(), strings.NewReader(content))
 	require.NoError(t, err)
 	status, body = send(t, put)
 	require.Equal(t, http.StatusOK, status, body)
 
+	// Finish the upload.
 	status, body = send(t, request(t, http.MethodPost, origin+"/uploads/tickets/finish", "application/json",
 		strings.NewReader(`{"token": `+jsonOf(t, ticket.Token)+`}`)))
 	require.Equal(t, http.StatusOK, status, body)
-
 	var file uploads.File
 	read(t, body, &file)
+
+	// Read the picture.
 	status, body = send(t, request(t, http.MethodGet, file.Location, "", nil))
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, content, body)
@@ -232,9 +236,11 @@ func TestPageIsServed(t *testing.T) {
 	}
 }
 
-// TestRun starts the program as the command line does, and stops it.
+// The program prints its address, accepts a picture there, and ends without an error when its ctx ends. It runs without
+// arguments, with a bucket and with a directory.
 func TestRun(t *testing.T) {
 	for _, args := range [][]string{{}, {"-bucket", "mem://run-test"}, {t.TempDir()}} {
+		// Start the program, and read its output.
 		ctx, cancel := context.WithCancel(t.Context())
 		r, w := io.Pipe()
 		done := make(chan error, 1)
@@ -243,16 +249,20 @@ func TestRun(t *testing.T) {
 			_ = w.CloseWithError(io.EOF)
 			done <- err
 		}()
-		var buf bytes.Buffer
-		line := make([]byte, 1<<10)
-		address := regexp.MustCompile(`Open (http://[^/]+)/`)
-		for !address.Match(buf.Bytes()) {
-			n, err := r.Read(line)
-			buf.Write(line[:n])
-			require.NoError(t, err, buf.String())
-		}
 
-		status, body := send(t, form(t, string(address.FindSubmatch(buf.Bytes())[1]), picture(t)))
+		// Wait until it has printed its address.
+		var output bytes.Buffer
+		buf := make([]byte, 1<<10)
+		address := regexp.MustCompile(`Open (http://[^/]+)/`)
+		for !address.Match(output.Bytes()) {
+			n, err := r.Read(buf)
+			output.Write(buf[:n])
+			require.NoError(t, err, output.String())
+		}
+		origin := string(address.FindSubmatch(output.Bytes())[1])
+
+		// Upload a picture, and end the program.
+		status, body := send(t, form(t, origin, picture(t)))
 		require.Equal(t, http.StatusCreated, status, body)
 		cancel()
 		require.NoError(t, <-done)
