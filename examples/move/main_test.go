@@ -57,11 +57,12 @@ func TestMoveToServersLosesNothing(t *testing.T) {
 	require.Contains(t, output, "objects are as they were written")
 }
 
-// A slowVisitor takes the first bytes of a response, and no more until the channel is closed.
+// A slowVisitor takes the first bytes of a response, and then waits.
 type slowVisitor struct {
 	*httptest.ResponseRecorder
-	took, rest chan struct{}
-	once       sync.Once
+	took chan struct{} // closed after the first bytes
+	rest chan struct{} // the visitor takes no more until this is closed
+	once sync.Once
 }
 
 func (v *slowVisitor) Write(p []byte) (int, error) {
@@ -72,18 +73,24 @@ func (v *slowVisitor) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A slow visitor does not hold up the move.
+// While a visitor of the page takes a long time to read an object, the bucket can be replaced by the next one.
 func TestMoveWithASlowVisitor(t *testing.T) {
 	s := &site{bucket: memstore.New()}
 	_, err := s.bucket.Upload(t.Context(), "large", bytes.NewReader(make([]byte, 1<<20)))
 	require.NoError(t, err)
+
+	// The visitor has taken the first bytes of the object.
 	visitor := &slowVisitor{ResponseRecorder: httptest.NewRecorder(), took: make(chan struct{}), rest: make(chan struct{})}
 	var served sync.WaitGroup
 	served.Go(func() {
 		s.handler().ServeHTTP(visitor, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/large", nil))
 	})
 	<-visitor.took
+
+	// If the response held up the move, replace would not return.
 	require.NoError(t, s.replace(memstore.New(), nil))
+
+	// The visitor takes the other bytes.
 	close(visitor.rest)
 	served.Wait()
 	require.NoError(t, s.close())
