@@ -98,23 +98,29 @@ func runFlowOfUploads(t *testing.T, flow, bucket, files string, largeNames []str
 	})
 }
 
-// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set. In a browser, the flow "pictures"
+// uploads images to the gallery and sends large files.
 func TestPictures(t *testing.T) {
 	files := t.TempDir()
+
+	// The gallery shows the first images. Then the page shows a file that is done, one on its way, and one refused.
 	images := []string{"Lake at dawn.jpg", "Green valley.jpg", "Last light.jpg"}
 	pagetest.Landscapes(t, files, append(images, "Misty hills.jpg", "Full moon.jpg")...)
 	require.NoError(t, os.WriteFile(filepath.Join(files, "notes.txt"), []byte("No image.\n"), 0o600))
+
+	// The large files have only zeros after their names.
 	for name, mib := range map[string]int64{"survey-2026.tar": 120, "backup.zip": 40, "seminar.mp4": 24} {
 		path := filepath.Join(files, name)
 		require.NoError(t, os.WriteFile(path, []byte(name), 0o600))
 		require.NoError(t, os.Truncate(path, mib<<20))
 	}
+
 	runFlow(t, "pictures", map[string]any{
 		"url":      startSite(t, "-bucket", "mem://photos"),
 		"files":    files,
 		"images":   images,
-		"keyboard": []string{"Misty hills.jpg"},
-		"large":    []string{"survey-2026.tar", "backup.zip"},
+		"keyboard": []string{"Misty hills.jpg"},               // uploaded after the images
+		"large":    []string{"survey-2026.tar", "backup.zip"}, // one on its way, and one paused
 		"drawTo":   pagetest.DrawTo(t),
 	})
 }

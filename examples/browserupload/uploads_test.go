@@ -97,18 +97,25 @@ func TestImageIsShownAfterItsCheck(t *testing.T) {
 	require.Contains(t, attrs.CacheControl, "immutable")
 }
 
-// An image has no attribute that the page set.
+// An image in the gallery has no attribute that the page set, because a page could send harmful ones.
 func TestImageHasNoAttributesOfThePage(t *testing.T) {
 	c := newClient(t, settings{})
 	o := c.offer(fmt.Sprintf(`{"size": %d, "type": "image/gif"}`, len(tinyGIF)))
 
-	_, err := c.site.incoming.Upload(t.Context(), o.ID, strings.NewReader(tinyGIF),
-		storage.WithContentDisposition(`attachment; filename="photo.hta"`), storage.WithContentEncoding("gzip"),
-		storage.WithContentLanguage("de"), storage.WithCacheControl("max-age=1"),
-		storage.WithStorageClass("COLD"), storage.WithMetadata(map[string]string{"name": "evil", "other": "evil"}))
+	// The page has sent these attributes with the file.
+	_, err := c.site.incoming.Upload(
+		t.Context(), o.ID, strings.NewReader(tinyGIF),
+		storage.WithContentDisposition(`attachment; filename="photo.hta"`),
+		storage.WithContentEncoding("gzip"),
+		storage.WithContentLanguage("de"),
+		storage.WithCacheControl("max-age=1"),
+		storage.WithStorageClass("COLD"),
+		storage.WithMetadata(map[string]string{"name": "evil", "other": "evil"}),
+	)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, c.call("POST", "api/uploads/"+o.ID, `{"name": "a.gif"}`, nil))
 
+	// The image has only those of the program.
 	attrs, err := c.site.images.Attrs(t.Context(), o.ID)
 	require.NoError(t, err)
 	require.Equal(t, storage.Properties{
