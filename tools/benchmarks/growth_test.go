@@ -11,24 +11,39 @@ import (
 
 // If the CPU time of this library grows more steeply than linearly, reportGrowth counts a missed goal.
 func TestReportGrowthSteeperThanLinear(t *testing.T) {
-	for _, row := range []struct {
-		name  string
-		cpu   map[int]float64 // seconds, by size
-		want  string          // what is printed, without the goal
-		wrong int
+	tests := []struct {
+		name       string
+		seconds    map[int]float64 // CPU time by the size of the operation
+		wantText   string
+		wantMissed int
 	}{
-		{name: "linear", cpu: map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10}, want: "exponent 1.00"},
-		{name: "steeper at the end", cpu: map[int]float64{1: 0.01, 10: 0.1, 100: 1.2}, want: "exponent 1.08", wrong: 1},
-		{name: "too short to be measured", cpu: map[int]float64{1: 0.001, 10: 0.002}, want: ""},
-	} {
-		t.Run(row.name, func(t *testing.T) {
+		{
+			name:     "linear",
+			seconds:  map[int]float64{1: 0.001, 10: 0.1, 100: 1, 1000: 10},
+			wantText: "exponent 1.00",
+		},
+		{
+			name:       "steeper at the end",
+			seconds:    map[int]float64{1: 0.01, 10: 0.1, 100: 1.2},
+			wantText:   "exponent 1.08",
+			wantMissed: 1,
+		},
+		{name: "too short to be measured", seconds: map[int]float64{1: 0.001, 10: 0.002}, wantText: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
 			var run []record.Case
-			for i, seconds := range row.cpu {
-				run = append(run, record.Case{Growth: &record.Growth{Name: "list", At: i}, Rows: []record.Row{{Name: ours, CPU: seconds * 1e9}}})
+			for size, seconds := range tt.seconds {
+				run = append(run, record.Case{
+					Growth: &record.Growth{Name: "list", At: size},
+					Rows:   []record.Row{{Name: ours, CPU: seconds * 1e9}}, // in nanoseconds
+				})
 			}
+
 			var buf strings.Builder
-			require.Equal(t, row.wrong, reportGrowth(&buf, run))
-			require.Contains(t, buf.String(), row.want)
+			missed := reportGrowth(&buf, run)
+			require.Equal(t, tt.wantMissed, missed)
+			require.Contains(t, buf.String(), tt.wantText)
 		})
 	}
 }

@@ -26,24 +26,34 @@ func TestTransferManagerWithDefaults(t *testing.T) {
 		HTTPClient:   server.Client(),
 		Credentials:  credentials.NewStaticCredentialsProvider(s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, ""),
 	}))
+	bucket := aws.String("photos")
 	for name, size := range map[string]int{"empty": 0, "small": 1000, "in parts": 40<<20 + 1} {
 		t.Run(name, func(t *testing.T) {
 			content := bytes.Repeat([]byte("0123456789"), size/10+1)[:size]
-			_, err := manager.UploadObject(t.Context(), &transfermanager.UploadObjectInput{Bucket: aws.String("photos"), Key: &name, Body: bytes.NewReader(content)})
-			require.NoError(t, err)
-			got, err := manager.GetObject(t.Context(), &transfermanager.GetObjectInput{Bucket: aws.String("photos"), Key: &name})
+			_, err := manager.UploadObject(t.Context(), &transfermanager.UploadObjectInput{
+				Bucket: bucket,
+				Key:    &name,
+				Body:   bytes.NewReader(content),
+			})
 			require.NoError(t, err)
 
-			data, err := io.ReadAll(got.Body)
+			// Read the object as a stream.
+			object, err := manager.GetObject(t.Context(), &transfermanager.GetObjectInput{Bucket: bucket, Key: &name})
+			require.NoError(t, err)
+			data, err := io.ReadAll(object.Body)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, data))
 
+			// Read it into a file.
 			file, err := os.Create(t.TempDir() + "/file")
 			require.NoError(t, err)
 			defer file.Close()
-			_, err = manager.DownloadObject(t.Context(), &transfermanager.DownloadObjectInput{Bucket: aws.String("photos"), Key: &name, WriterAt: file})
+			_, err = manager.DownloadObject(t.Context(), &transfermanager.DownloadObjectInput{
+				Bucket:   bucket,
+				Key:      &name,
+				WriterAt: file,
+			})
 			require.NoError(t, err)
-
 			data, err = os.ReadFile(file.Name())
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(content, data))
