@@ -75,7 +75,7 @@ func TestChromiumIsFoundOrAskedFor(t *testing.T) {
 // If a server has a function find, start builds its tool and sets its variables, and starts no process.
 func TestStartOnlyFindsPrograms(t *testing.T) {
 	var f fleet
-	s := acts(t, "ends")[0]
+	s := fakeServers(t, "ends")[0]
 	s.find = func(_ context.Context, path string) (launch, error) {
 		require.FileExists(t, path, "its tool is built")
 		return launch{url: "/usr/bin/it", variables: map[string]string{"MODULE": path}}, nil

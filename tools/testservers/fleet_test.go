@@ -29,8 +29,8 @@ func (presentTool) command(_ context.Context, path string) ([]string, error) {
 	return []string{path}, nil
 }
 
-// acts are servers that behave in this way.
-func acts(t *testing.T, how ...string) []server {
+// fakeServers returns servers that behave in these ways. They are processes of the test program.
+func fakeServers(t *testing.T, how ...string) []server {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_CACHE", t.TempDir())
 	program, err := os.Executable()
@@ -46,7 +46,7 @@ func acts(t *testing.T, how ...string) []server {
 func TestFleetStartsTogether(t *testing.T) {
 	var f fleet
 	meeting := "two in " + t.TempDir()
-	require.NoError(t, f.start(t.Context(), acts(t, meeting, meeting)), "each is ready only with the other")
+	require.NoError(t, f.start(t.Context(), fakeServers(t, meeting, meeting)), "each is ready only with the other")
 	require.Len(t, f.running, 2)
 	require.Len(t, f.variables, 4, "an address and a key each")
 	require.NoError(t, f.stop())
@@ -55,7 +55,7 @@ func TestFleetStartsTogether(t *testing.T) {
 // If a server ends before it is ready, start tries again and then fails with the server's output.
 func TestFleetServerEnds(t *testing.T) {
 	var f fleet
-	err := f.start(t.Context(), acts(t, "serves", "ends"))
+	err := f.start(t.Context(), fakeServers(t, "serves", "ends"))
 	require.ErrorIs(t, err, errEnded)
 	require.ErrorContains(t, err, "cannot go on")
 	require.Len(t, f.dirs, 1+startAttempts, "only the one that ended")
@@ -70,7 +70,7 @@ func TestFleetServerEnds(t *testing.T) {
 // If a server ends while the command runs, the fleet reports it at once.
 func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 	var f fleet
-	require.NoError(t, f.start(t.Context(), acts(t, "serves")))
+	require.NoError(t, f.start(t.Context(), fakeServers(t, "serves")))
 	reported := make(chan error, 1)
 	f.watch(t.Context(), func(err error) {
 		reported <- err
@@ -85,13 +85,16 @@ func TestFleetServerEndsDuringTheCommand(t *testing.T) {
 
 // A server has the same address and directory in each run. If another run uses them, it gets others.
 func TestFleetUsualAddress(t *testing.T) {
-	servers := acts(t, "serves")
+	servers := fakeServers(t, "serves")
+
+	// The first two runs overlap. The third one begins after the first.
 	var first, second, third fleet
 	require.NoError(t, first.start(t.Context(), servers))
-	require.NoError(t, second.start(t.Context(), servers), "beside the first, it has another")
+	require.NoError(t, second.start(t.Context(), servers))
 	require.NoError(t, first.stop())
-
 	require.NoError(t, third.start(t.Context(), servers))
+
+	// The variables have the addresses.
 	require.Equal(t, first.variables, third.variables)
 	require.Equal(t, first.dirs, third.dirs)
 	require.NotEqual(t, first.variables, second.variables)

@@ -15,28 +15,31 @@ import (
 
 // A PostgreSQL that asks a client for its password is ready, and one that responds with an error is not.
 func TestPostgresIsReadyWhenItAsksWhoItIs(t *testing.T) {
-	for _, row := range []struct {
-		name   string
-		answer string // type of the first message in PostgreSQL's protocol
-		status int
+	tests := []struct {
+		name       string
+		response   string // type of the first message in PostgreSQL's protocol
+		wantStatus int
 	}{
-		{name: "it asks for a password", answer: "R", status: http.StatusOK},
-		{name: "it is starting up", answer: "E", status: http.StatusServiceUnavailable},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			host, answer := answersOnce(t, row.answer)
+		{name: "asks for a password", response: "R", wantStatus: http.StatusOK},
+		{name: "is starting up", response: "E", wantStatus: http.StatusServiceUnavailable},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			host, greeting := fakePostgres(t, tt.response)
 			response, err := postgresGreeter(net.Dialer{}).Get("http://" + host)
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
-			require.Equal(t, row.status, response.StatusCode)
-			require.Contains(t, string(<-answer), "user\x00"+postgresUser+"\x00")
+			require.Equal(t, tt.wantStatus, response.StatusCode)
+
+			// The greeting has the name of the user.
+			require.Contains(t, string(<-greeting), "user\x00"+postgresUser+"\x00")
 		})
 	}
 }
 
 // A PostgreSQL that closes the connection without a response is not ready.
 func TestPostgresThatClosesIsNotReady(t *testing.T) {
-	host, _ := answersOnce(t, "")
+	host, _ := fakePostgres(t, "")
 	response, err := postgresGreeter(net.Dialer{}).Get("http://" + host)
 	if err == nil {
 		_ = response.Body.Close()
@@ -44,12 +47,12 @@ func TestPostgresThatClosesIsNotReady(t *testing.T) {
 	require.ErrorContains(t, err, "reading the first response")
 }
 
-// answersOnce accepts one greeting and returns it.
-func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte) {
+// fakePostgres accepts one connection, and sends a response to its greeting. It returns its host and the greeting.
+func fakePostgres(t *testing.T, response string) (host string, greeting <-chan []byte) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	said := make(chan []byte, 1)
+	greetings := make(chan []byte, 1)
 	done := make(chan error, 1)
 	go func() {
 		connection, err := listener.Accept()
@@ -61,15 +64,15 @@ func answersOnce(t *testing.T, answer string) (host string, asked <-chan []byte)
 		_, err = io.ReadFull(connection, length[:])
 		message := make([]byte, max(0, int(binary.BigEndian.Uint32(length[:]))-len(length)))
 		_, err2 := io.ReadFull(connection, message)
-		_, err3 := io.WriteString(connection, answer)
-		said <- message
+		_, err3 := io.WriteString(connection, response)
+		greetings <- message
 		done <- errors.Join(err, err2, err3, connection.Close())
 	}()
 	t.Cleanup(func() {
 		require.NoError(t, listener.Close())
 		require.NoError(t, <-done)
 	})
-	return listener.Addr().String(), said
+	return listener.Addr().String(), greetings
 }
 
 // postgresVersion compares versions as numbers: 15 is later than 9.
