@@ -187,19 +187,22 @@ func TestMigrateLeavesLaterVersions(t *testing.T) {
 // If a migration fails, its transaction leaves no table, and a later New succeeds.
 func TestMigrateFailsLeavesNothing(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
+		// The migration fails, because another program has made a table of the same name.
 		db := d.open(t, d.create(t))
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE omnibucket_files (mine INTEGER)")
 		require.NoError(t, err)
-
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
 		require.Error(t, err)
-		_, err = db.ExecContext(t.Context(), "SELECT * FROM omnibucket_files_migrations")
-		require.Error(t, err, "the table of versions was made in the same transaction")
 
+		// There is no table of migrations, which New makes in the same transaction.
+		_, err = db.ExecContext(t.Context(), "SELECT * FROM omnibucket_files_migrations")
+		require.Error(t, err)
+
+		// After the other table is gone, New succeeds, so the connection and the lock are free again.
 		_, err = db.ExecContext(t.Context(), "DROP TABLE omnibucket_files")
 		require.NoError(t, err)
 		_, err = sqlrecords.New(t.Context(), db, d.dialect)
-		require.NoError(t, err, "the connection and the lock are free again")
+		require.NoError(t, err)
 	})
 }
 

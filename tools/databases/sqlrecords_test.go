@@ -91,7 +91,7 @@ func makeOlder(t *testing.T, db *sql.DB, d database, delta time.Duration) {
 // If New gets no database or an unknown dialect, it fails with InvalidArgument.
 func TestNewRefusesInvalidInput(t *testing.T) {
 	db := databases[0].open(t, databases[0].create(t))
-	for _, row := range []struct {
+	tests := []struct {
 		name    string
 		db      *sql.DB
 		dialect sqlrecords.Dialect
@@ -99,9 +99,10 @@ func TestNewRefusesInvalidInput(t *testing.T) {
 		{name: "no database", db: nil, dialect: sqlrecords.SQLite},
 		{name: "no dialect", db: db, dialect: 0},
 		{name: "unknown dialect", db: db, dialect: sqlrecords.PostgreSQL + 1},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			_, err := sqlrecords.New(t.Context(), row.db, row.dialect)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := sqlrecords.New(t.Context(), tt.db, tt.dialect)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})
 	}
