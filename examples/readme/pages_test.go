@@ -67,19 +67,22 @@ func TestPagesOfTheMenuAreShort(t *testing.T) {
 
 // An agent finds each page of the menu by llms.txt, and no link of it leads nowhere.
 func TestLLMsTxtHasEachPage(t *testing.T) {
-	linked := map[string]bool{}
 	const files = `https://raw\.githubusercontent\.com/omnibucket/storage/main/`
-	links := regexp.MustCompile(`(?m)^- \[[^]]+\]\(` + files + `(\S+)\): [A-Z].*\.$`)
-
+	link := regexp.MustCompile(`(?m)^- \[[^]]+\]\(` + files + `(\S+)\): [A-Z].*\.$`)
 	text := read(t, "llms.txt")
 	require.Regexp(t, `^# omnibucket\n\n> [^\n]+\n`, text)
-	for _, link := range links.FindAllStringSubmatch(text, -1) {
-		require.FileExists(t, filepath.Join(root, link[1]))
-		linked[link[1]] = true
+
+	// Each link leads to a file.
+	linked := map[string]bool{}
+	for _, match := range link.FindAllStringSubmatch(text, -1) {
+		file := match[1]
+		require.FileExists(t, filepath.Join(root, file))
+		linked[file] = true
 	}
 	require.Len(t, linked, strings.Count(text, "]("), "each link is in a line of its own, with a sentence")
-	require.True(t, linked["docs/for-agents.md"])
 
+	// The pages for maintainers have a menu of their own.
+	require.True(t, linked["docs/for-agents.md"])
 	for _, page := range menu(t) {
 		if !strings.HasPrefix(page, "docs/maintainers/") {
 			require.True(t, linked[page], "llms.txt lacks %s", page)

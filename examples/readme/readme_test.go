@@ -97,17 +97,20 @@ func lines(code string) string {
 
 // Each address of the table in docs/stores.md opens, and the table says whether it has conditions.
 func TestStoresOfTheDocsOpen(t *testing.T) {
-	rows := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([a-z0-9]+://[^`]+)` \\| `[^`]+` \\| (yes|no) \\|$")
-	matches := rows.FindAllStringSubmatch(read(t, "docs/stores.md"), -1)
+	row := regexp.MustCompile("(?m)^\\| [^|]+ \\| `([a-z0-9]+://[^`]+)` \\| `[^`]+` \\| (yes|no) \\|$")
+	matches := row.FindAllStringSubmatch(read(t, "docs/stores.md"), -1)
 	require.Greater(t, len(matches), 20)
+
 	t.Setenv("STORAGE_EMULATOR_HOST", "localhost:1") // no credentials of Google
 	t.Setenv("AZURE_STORAGE_KEY", "a2V5")
-	for _, row := range matches {
-		address := strings.Replace(row[1], "/var/data", t.TempDir(), 1)
+	for _, match := range matches {
+		address := strings.Replace(match[1], "/var/data", t.TempDir(), 1)
+		wantConditions := match[2] == "yes"
+
 		bucket, err := storage.Open(t.Context(), address)
 		require.NoError(t, err, address)
 		conditions := storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate)
-		require.Equal(t, row[2] == "yes", conditions, address)
+		require.Equal(t, wantConditions, conditions, address)
 		require.NoError(t, storage.Close(bucket))
 	}
 }
@@ -126,23 +129,25 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 )
 
-// TestLinks finds links to files and headings that do not exist.
+// Each link of a document leads to a file of the repository, and to a heading of this file if the link names one.
 func TestLinks(t *testing.T) {
 	walk(t, ".md", func(path string, text []byte) {
-		for _, target := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
-			link := string(target[1])
-			anchor := string(target[2])
-			if strings.Contains(link, ":") {
+		for _, match := range link.FindAllSubmatch(code.ReplaceAll(text, nil), -1) {
+			target := string(match[1])
+			anchor := string(match[2])
+			if strings.Contains(target, ":") { // a link to another site
 				continue
 			}
+
+			// A link without a file leads to a heading of the same document.
 			file := filepath.Join(root, path)
-			if link != "" {
-				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(link))
+			if target != "" {
+				file = filepath.Join(filepath.Dir(file), filepath.FromSlash(target))
 			}
 			_, err := os.Stat(file)
-			require.NoError(t, err, "%s links to %s", path, link)
+			require.NoError(t, err, "%s links to %s", path, target)
 			if anchor != "" {
-				require.Contains(t, anchors(t, file), anchor, "%s links to %s", path, link)
+				require.Contains(t, anchors(t, file), anchor, "%s links to %s", path, target)
 			}
 		}
 	})
