@@ -106,20 +106,22 @@ func TestKeepAndExpireRefuse(t *testing.T) {
 // If a transaction that adds one document and removes another is rolled back, neither has an effect.
 func TestRollbackChangesNothing(t *testing.T) {
 	runOnEachApplication(t, func(t *testing.T, app *application) {
-		keptFile := app.uploadDocument(t)
-		expiring := app.uploadFile(t)
+		documentFile := app.uploadDocument(t)
+		plainFile := app.uploadFile(t)
 
+		// Add a document for one file, remove that of the other, and roll back.
 		tx, err := app.db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
-		require.NoError(t, app.addDocumentIn(t.Context(), tx, "new", expiring.ID))
-		_, err = app.removeDocumentIn(t.Context(), tx, keptFile.ID)
+		require.NoError(t, app.addDocumentIn(t.Context(), tx, "new", plainFile.ID))
+		_, err = app.removeDocumentIn(t.Context(), tx, documentFile.ID)
 		require.NoError(t, err)
 		require.NoError(t, tx.Rollback())
 
+		// Only the file that had no document before has expired.
 		app.waitUntilFilesExpire()
 		require.Equal(t, &uploads.SweepReport{Expired: 1}, app.sweep(t))
 		app.requireNoOtherFiles(t)
-		require.Equal(t, []string{keptFile.ID}, app.filesOfDocuments(t))
+		require.Equal(t, []string{documentFile.ID}, app.filesOfDocuments(t))
 	})
 }
 
@@ -170,10 +172,13 @@ func TestSweepWaitsForATransaction(t *testing.T) {
 	runOnEachApplication(t, func(t *testing.T, app *application) {
 		f := app.uploadFile(t)
 		app.waitUntilFilesExpire()
+
+		// A transaction adds a document, and has not committed yet.
 		tx, err := app.db.BeginTx(t.Context(), nil)
 		require.NoError(t, err)
 		require.NoError(t, app.addDocumentIn(t.Context(), tx, "late", f.ID))
 
+		// Sweep is about to remove the record of the file, and must wait for the transaction.
 		removing := make(chan struct{})
 		service := app.newServiceWithHook(t, func() { close(removing) })
 		done := make(chan error, 1)
@@ -182,9 +187,10 @@ func TestSweepWaitsForATransaction(t *testing.T) {
 			done <- err
 		}()
 		<-removing
+
+		// After the commit, Sweep leaves the file.
 		require.NoError(t, tx.Commit())
 		require.NoError(t, <-done)
-
 		require.Contains(t, app.filesOfDocuments(t), f.ID)
 		app.requireNoOtherFiles(t)
 	})
