@@ -52,6 +52,7 @@ func TestSuitesOfOthers(t *testing.T) {
 	for name, p := range ports {
 		t.Run(name, func(t *testing.T) {
 			program := p.build(t, filepath.Join("testdata", name))
+			// The tests of the project run on three stores.
 			for store, address := range map[string]string{
 				"memory": "mem://judged",
 				"local":  "file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "bucket")) + "?create=true&sync=false",
@@ -59,7 +60,8 @@ func TestSuitesOfOthers(t *testing.T) {
 			} {
 				t.Run(store, func(t *testing.T) {
 					c := exec.CommandContext(t.Context(), program, "-test.v")
-					c.Dir, c.Env = t.TempDir(), append(os.Environ(), "OMNIBUCKET_JUDGED="+address)
+					c.Dir = t.TempDir()
+					c.Env = append(os.Environ(), "OMNIBUCKET_JUDGED="+address)
 					output, err := c.CombinedOutput()
 					require.NoError(t, err, "%s", output)
 					require.Equal(t, p.passed, strings.Count(string(output), "\n--- PASS"), "%s", output)
