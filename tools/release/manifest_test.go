@@ -21,8 +21,9 @@ func TestManualManifestIsAJob(t *testing.T) {
 
 	manifests := regexp.MustCompile("(?s)```yaml\n(apiVersion:.*?)```").FindAllSubmatch(text, -1)
 	require.Len(t, manifests, 1)
+	manifest := manifests[0][1]
 	var job batch.Job
-	require.NoError(t, yaml.UnmarshalStrict(manifests[0][1], &job))
+	require.NoError(t, yaml.UnmarshalStrict(manifest, &job))
 	require.Equal(t, "batch/v1", job.APIVersion)
 	require.Equal(t, "Job", job.Kind)
 	require.NotEmpty(t, job.Name)
