@@ -13,6 +13,7 @@ import (
 // TestPicturesAreSmallAndShown checks the pictures that "make pictures" takes: together they are
 // below 1 MB, and a document shows each.
 func TestPicturesAreSmallAndShown(t *testing.T) {
+	// Read all documents.
 	root := filepath.Join("..", "..", "..")
 	var documents strings.Builder
 	for _, dir := range []string{"docs", "examples"} {
@@ -26,11 +27,11 @@ func TestPicturesAreSmallAndShown(t *testing.T) {
 		}))
 	}
 
+	// Each picture is in one of them.
 	pictures, err := filepath.Glob(filepath.Join(root, "docs", "pictures", "*.webp"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pictures)
-
-	var total int64
+	var total int64 // in bytes
 	for _, path := range pictures {
 		info, err := os.Stat(path)
 		require.NoError(t, err)
