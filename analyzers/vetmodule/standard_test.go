@@ -12,6 +12,7 @@ import (
 // The list standard has all analyzers that "go vet" registers, including those that a new version
 // of Go adds.
 func TestStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
+	// "go vet" lists its analyzers in its help, each in an indented line.
 	output, err := exec.CommandContext(t.Context(), "go", "tool", "vet", "help").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	_, list, _ := strings.Cut(string(output), "Registered analyzers:")
