@@ -22,6 +22,7 @@ func removeAll(dir string) error { return os.RemoveAll(filepath.FromSlash(dir)) 
 
 // A CORS rule is added once, and others stay.
 func TestCORSRuleIsAddedOnce(t *testing.T) {
+	// The bucket has a rule for another site.
 	account, bucket, err := accountOf(memoryBucket(t))
 	require.NoError(t, err)
 	service, err := storage.OpenService(t.Context(), account)
@@ -33,9 +34,10 @@ func TestCORSRuleIsAddedOnce(t *testing.T) {
 		require.NoError(t, service.DeleteBucket(context.Background(), bucket))
 		require.NoError(t, service.Close())
 	})
+
+	// The first call adds a rule for the page, and the second one finds it.
 	page := []string{"http://127.0.0.1:8080"}
 	headers := []string{"content-type", "If-None-Match"}
-
 	for _, want := range []string{"was added", "is there"} {
 		note, err := letPageIn(t.Context(), account, bucket, page, headers)
 		require.NoError(t, err)
