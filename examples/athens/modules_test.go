@@ -101,9 +101,9 @@ func (c client) do(method, file string) (status int, content string) {
 }
 
 const (
-	module = "github.com/!azure/sdk/v2"
-	first  = module + "/@v/v2.0.0+incompatible"
-	second = module + "/@v/v2.1.0-rc.1"
+	module        = "github.com/!azure/sdk/v2"
+	firstVersion  = module + "/@v/v2.0.0+incompatible"
+	secondVersion = module + "/@v/v2.1.0-rc.1"
 )
 
 // Athens saves two versions of a module, lists and reads them, and deletes one. A version that is there never changes.
@@ -119,33 +119,33 @@ func TestVersions(t *testing.T) {
 			status, list := c.get(module + "/@v/list")
 			require.Equal(t, http.StatusOK, status)
 			require.Empty(t, list)
-			status, _ = c.get(first + ".info")
+			status, _ = c.get(firstVersion + ".info")
 			require.Equal(t, http.StatusNotFound, status)
 
 			// Save two versions, and the first one again with other files.
-			for _, name := range []string{first, second} {
+			for _, name := range []string{firstVersion, secondVersion} {
 				status, err := c.save(name, version{info: "info of " + name, mod: "mod", zip: strings.NewReader(archive)})
 				require.NoError(t, err)
 				require.Equal(t, http.StatusOK, status)
 			}
-			status, err := c.save(first, version{info: "other", mod: "other", zip: strings.NewReader("other")})
+			status, err := c.save(firstVersion, version{info: "other", mod: "other", zip: strings.NewReader("other")})
 			require.NoError(t, err)
 			require.Equal(t, http.StatusOK, status)
 
 			// Both are listed, and the first one has its old files.
 			_, list = c.get(module + "/@v/list")
 			require.Equal(t, "v2.0.0+incompatible\nv2.1.0-rc.1", list)
-			_, info := c.get(first + ".info")
-			require.Equal(t, "info of "+first, info, "a version never changes")
-			_, mod := c.get(first + ".mod")
+			_, info := c.get(firstVersion + ".info")
+			require.Equal(t, "info of "+firstVersion, info, "a version never changes")
+			_, mod := c.get(firstVersion + ".mod")
 			require.Equal(t, "mod", mod)
-			_, zip := c.get(first + ".zip")
+			_, zip := c.get(firstVersion + ".zip")
 			require.Equal(t, archive, zip)
 
 			// The first one can be deleted once.
-			status, _ = c.do(http.MethodDelete, first+".delete")
+			status, _ = c.do(http.MethodDelete, firstVersion+".delete")
 			require.Equal(t, http.StatusOK, status)
-			status, _ = c.do(http.MethodDelete, first+".delete")
+			status, _ = c.do(http.MethodDelete, firstVersion+".delete")
 			require.Equal(t, http.StatusNotFound, status)
 			_, list = c.get(module + "/@v/list")
 			require.Equal(t, "v2.1.0-rc.1", list)
@@ -159,7 +159,7 @@ func TestVersionAppearsWhole(t *testing.T) {
 	broken := io.MultiReader(strings.NewReader("half of the zip"), errorReader{})
 	bucket := memstore.New()
 	c := newClient(t, bucket)
-	_, err := c.save(first, version{info: "info", mod: "mod", zip: broken})
+	_, err := c.save(firstVersion, version{info: "info", mod: "mod", zip: broken})
 	require.Error(t, err)
 	_, list := c.get(module + "/@v/list")
 	require.Empty(t, list)
@@ -175,7 +175,7 @@ func TestVersionAppearsWhole(t *testing.T) {
 			}))
 
 		c := newClient(t, failing)
-		status, err := c.save(first, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
+		status, err := c.save(firstVersion, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
 		require.NoError(t, err)
 		require.NotEqual(t, http.StatusOK, status, extension)
 		_, list := c.get(module + "/@v/list")
@@ -188,7 +188,7 @@ func TestVersionIsSavedWhileItIsRemoved(t *testing.T) {
 	// The version is saved once more when its file .mod is removed.
 	var c client
 	save := func() {
-		status, err := c.save(first, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
+		status, err := c.save(firstVersion, version{info: "info", mod: "mod", zip: strings.NewReader("zip")})
 		require.NoError(t, err)
 		require.Equal(t, http.StatusOK, status)
 	}
@@ -204,15 +204,15 @@ func TestVersionIsSavedWhileItIsRemoved(t *testing.T) {
 	save()
 
 	// The removal and the save leave a version without its file .zip.
-	status, _ := c.do(http.MethodDelete, first+".delete")
+	status, _ := c.do(http.MethodDelete, firstVersion+".delete")
 	require.Equal(t, http.StatusOK, status)
-	status, _ = c.get(first + ".zip")
+	status, _ = c.get(firstVersion + ".zip")
 	require.Equal(t, http.StatusNotFound, status)
 
 	// The next save stores all files.
 	save()
 	for extension, want := range map[string]string{".info": "info", ".mod": "mod", ".zip": "zip"} {
-		_, content := c.get(first + extension)
+		_, content := c.get(firstVersion + extension)
 		require.Equal(t, want, content, extension)
 	}
 }
@@ -241,7 +241,7 @@ func TestWrongRequests(t *testing.T) {
 
 	// A form without files is refused.
 	emptyForm := strings.NewReader("--b--\r\n")
-	response, err := http.Post(c.url+"/"+first+".save", "multipart/form-data; boundary=b", emptyForm)
+	response, err := http.Post(c.url+"/"+firstVersion+".save", "multipart/form-data; boundary=b", emptyForm)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
