@@ -53,8 +53,8 @@ func TestPagesCallsCompile(t *testing.T) {
 			rows := strings.Split(table, "\n")
 			for _, row := range rows[3:] { // after an empty line and the heading of the table
 				for _, match := range span.FindAllStringSubmatch(row, -1) {
-					call := match[1]
-					require.Contains(t, calls, flat(strings.ReplaceAll(call, `\|`, "|")), "%s is not in %s/calls.go", call, dir)
+					call := strings.ReplaceAll(match[1], `\|`, "|") // in a table, "|" is escaped
+					require.Contains(t, calls, flat(call), "%s is not in %s/calls.go", call, dir)
 				}
 			}
 		})
@@ -131,7 +131,8 @@ func requireImports(t *testing.T, page, diff, leftOut string) {
 		// A name without an object is not declared in the file, so it is that of a package.
 		name, ok := selector.X.(*ast.Ident)
 		if ok && name.Obj == nil {
-			require.True(t, imported[name.Name], "%s: %s is not imported without the lines of %s", page, name.Name, leftOut)
+			const message = "%s: %s is not imported without the lines of %s"
+			require.True(t, imported[name.Name], message, page, name.Name, leftOut)
 		}
 		return true
 	})
