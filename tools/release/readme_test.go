@@ -28,7 +28,7 @@ func TestReadmeFirstProgramRuns(t *testing.T) {
 	lastCommands := string(match[3])
 
 	// Run all commands in an empty directory. The last ones run the program twice.
-	env := proxied(t, root)
+	env := moduleProxyEnv(t, root)
 	program := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(program, code, 0o600))
 	script := firstCommands + "cp \"$PROGRAM\" main.go\n" + lastCommands
@@ -44,7 +44,7 @@ func TestProgramsOfThePagesRun(t *testing.T) {
 	}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	require.NoError(t, err)
-	env := proxied(t, root) // the library comes from a module proxy
+	env := moduleProxyEnv(t, root)
 
 	t.Run("tests of a backend", func(t *testing.T) {
 		// The page adds files in four steps. After each step, the tests pass.
@@ -78,8 +78,8 @@ func TestProgramsOfThePagesRun(t *testing.T) {
 	})
 }
 
-// proxied returns the variables with which the Go command gets the library from a module proxy.
-func proxied(t *testing.T, root string) []string {
+// moduleProxyEnv returns the variables with which the Go command gets the library from a module proxy.
+func moduleProxyEnv(t *testing.T, root string) []string {
 	t.Helper()
 	p, err := newProxy(&repository{root: root, golang: "go"}, t.TempDir(), checkVersion())
 	require.NoError(t, err)
