@@ -80,7 +80,7 @@ type (
 		RetentionOption
 		RestoreOption
 	}
-	// A NativeOption is [WithNative].
+	// A NativeOption is the result of [WithNative].
 	NativeOption interface {
 		ReadOption
 		WriteOption

@@ -35,8 +35,8 @@ func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yieldFrom(ctx, "From", number, yield) }
 }
 
-// Follow yields entries as From does, and then looks for the next one after each interval, which
-// takes two requests. It ends only with an error, even if ctx is done.
+// Follow yields entries as From does, and then looks for the next one after each interval. Each look
+// takes two requests. Follow never ends without an error: if ctx is done, it yields that of ctx.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {

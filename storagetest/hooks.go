@@ -198,7 +198,7 @@ func hooksSeeEverything(t *T) {
 	t.requireExists(b, "a")
 	recorder.requireNames(t, "Exists a")
 
-	// Calls that list. The name has the prefix.
+	// The name of a call that lists ends in the prefix.
 	t.keys(b, storage.WithPrefix("p"))
 	recorder.requireNames(t, "List p")
 	_, err = storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithPrefix("p"))...)

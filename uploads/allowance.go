@@ -23,7 +23,7 @@ type Usage struct {
 	Files int64 // number of complete files
 	// ReservedBytes and ReservedFiles belong to uploads that are not complete, and to files whose
 	// removal is not complete. They count against the allowance, too. If a process is killed after it
-	// has made the file of an upload, the file belongs to them until the client repeats its request,
+	// has made the file of an upload, the file is counted here until the client repeats its request,
 	// or the reservation ends.
 	ReservedBytes int64
 	ReservedFiles int64

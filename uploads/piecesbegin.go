@@ -229,9 +229,9 @@ func (u *putPiece) newSession(name string, target session.Target) *session.Sessi
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// isBegunByAnother reports whether there is no room for the upload because a concurrent call that begins the same
-// upload has reserved it. The caller should then look for the state that the other call saves. If it is not saved yet,
-// isBegunByAnother waits a moment before it returns true, or fails if it has waited too long.
+// isBegunByAnother is called if there is no room for the upload. It reports whether a concurrent call, which begins the
+// same upload, has reserved the room. The caller should then look for the state that the other call saves. If that is
+// not saved yet, isBegunByAnother waits a moment before it returns true, or fails if it has waited too long.
 func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
 	current, err := u.service.keeper.Read(ctx, s.Dir)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {

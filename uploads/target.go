@@ -58,7 +58,7 @@ type Request struct {
 type Target struct {
 	// Key is the key of the file. If no object can have this key, the upload is refused before it
 	// begins, with 400 and the code [InvalidValue] for the file's name. That happens if the key
-	// contains the client's name, and the name has a backslash or "..".
+	// contains the name that the client gave the file, and this name has a backslash or "..".
 	Key string
 	// ContentType is the media type. If it is "" and Rules look at the content, they detect the
 	// type. If it is "" and Rules do not look, the extension of the key decides, or else the

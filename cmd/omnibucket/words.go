@@ -70,7 +70,7 @@ func unquote(word *strings.Builder, text string) (end int, err error) {
 		if text[i] == '"' {
 			return i, nil
 		}
-		// Within double quotes, a backslash before any other character is literal.
+		// Within double quotes, a backslash is an escape only before one of these characters.
 		isEscape := text[i] == '\\' && i+1 < len(text) && strings.IndexByte("\"\\$`", text[i+1]) >= 0
 		if isEscape {
 			i++

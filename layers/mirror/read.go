@@ -234,8 +234,9 @@ func (s *stores) headSecond(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// markFailedOver makes [FailedOver] return true for attributes from the second store. revision is the
-// revision of the primary that the read required, or "", and replaces that of the second store.
+// markFailedOver makes [FailedOver] return true for attributes from the second store. If the read has
+// required a revision of the primary, the attributes get this revision in place of the second store's.
+// Otherwise revision is "".
 func markFailedOver(attrs *storage.Attrs, revision string) {
 	attrs.ReplicationStatus = otherstore.FailedOver
 	attrs.Revision = cmp.Or(revision, attrs.Revision)

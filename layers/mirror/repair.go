@@ -307,8 +307,8 @@ func (j *job) run(
 	return errors.Join(append(failures, err)...)
 }
 
-// repair makes both stores equal for a key, and reports whether it has. If the second store refuses the
-// marker of a folder, because it cannot have the key, it returns false without an error.
+// repair makes both stores equal for a key, and reports whether they are equal now. If the second store
+// refuses the marker of a folder, because it cannot have the key, repair returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	// The stores may be equal already.
 	const compareFirst = true

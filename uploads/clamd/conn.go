@@ -131,7 +131,7 @@ func (c *conn) scan(content content) (string, error) {
 		return "", contentError{err}
 	}
 
-	// Send the content, unless clamd replies before its end.
+	// Send the content, or only a part of it if clamd replies earlier.
 	if err := c.sendContent(content); err != nil {
 		// If clamd has closed the connection, its reply may say why.
 		return c.replyDespite(err)

@@ -28,8 +28,8 @@ type Result struct {
 	Buckets []string
 }
 
-// Expected returns what a caller must learn from the response of x, read without the driver and the
-// provider's SDK.
+// Expected returns what a caller must learn from the response of x. It reads the response itself,
+// without the driver and the provider's SDK.
 func (x *Exchange) Expected() Result {
 	if x.Response.Status >= http.StatusMultipleChoices {
 		return Result{Code: x.expectedCode()}
@@ -108,7 +108,8 @@ func (x *Exchange) expectedCode() storage.Code {
 		return storage.Unauthenticated
 	}
 
-	// An error code says more than the status. A success has neither.
+	// An error code says more than the status. A success has no error code, and a status for which
+	// statuses has no Code.
 	code, hasCode := codes[x.errorCode()]
 	if !hasCode {
 		code = statuses[x.Response.Status]

@@ -40,8 +40,8 @@ func Run(ctx context.Context, remove func(ctx context.Context) error) error {
 	}
 }
 
-// After calls Run after a call of the driver that failed with failure, and returns failure, with a
-// hint that names the rest, such as "the parts of the copy", if the cleanup fails.
+// After calls Run after a call of the driver that failed with failure, and returns failure. If the
+// cleanup fails, too, failure gets a hint that names the rest, such as "the parts of the copy".
 func After(ctx context.Context, failure error, rest string, remove func(ctx context.Context) error) error {
 	err := Run(ctx, remove)
 	if err == nil {

@@ -1,4 +1,4 @@
-// Package completed keeps the results of the latest completed multipart uploads. Its door is
+// Package completed keeps the results of the latest completed multipart uploads. Its main type is
 // [Uploads].
 package completed
 

@@ -45,7 +45,7 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	return record.place(name), err
 }
 
-// An identity has the fields by which records of buckets, parts and uploads differ.
+// An identity has the fields of a record that show whether it is that of a bucket, a part or an upload.
 type identity struct {
 	Place     string
 	Name      string    // of a bucket

@@ -1,5 +1,5 @@
 // Package events sends the events of changed objects to the receivers that the program and the
-// notification configurations of buckets name. Its door is [Sender].
+// notification configurations of buckets name. Its main type is [Sender].
 package events
 
 import (

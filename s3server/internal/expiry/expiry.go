@@ -1,4 +1,4 @@
-// Package expiry applies the lifecycle rules of buckets to their objects and uploads. Its door is
+// Package expiry applies the lifecycle rules of buckets to their objects and uploads. Its entry point is
 // [Run].
 package expiry
 

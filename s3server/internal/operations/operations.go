@@ -1,4 +1,4 @@
-// Package operations has the operations of S3. Its door is [Route], which finds the handler of a
+// Package operations has the operations of S3. Its entry point is [Route], which finds the handler of a
 // request. Before a handler is called, the caller and its permission are checked, except by the
 // operations that check them on their own.
 package operations

@@ -1,5 +1,5 @@
 // Package request has a request in progress: what its URL and its headers name, its caller, its body,
-// its documents, and its response with the effects of a fault. Its door is [Request], which [New]
+// its documents, and its response with the effects of a fault. Its main type is [Request], which [New]
 // returns. It knows the store as [state.Store], and no operation.
 package request
 

@@ -26,7 +26,7 @@ type uploader struct {
 func (u *uploader) Compare(src, dst ends.Entry) Comparison {
 	lastChange := src.Modified
 	if u.settings.Cache != nil && src.Written.After(lastChange) {
-		// A file with an older time may have replaced the file that the object has.
+		// The file may have been replaced by one with an older time since it was uploaded.
 		lastChange = src.Written
 	}
 	if u.settings.isInFuture(dst.Modified) {

@@ -1,4 +1,4 @@
-// Package intake reads requests that send bytes to a service. Its door is [Call]. It limits the
+// Package intake reads requests that send bytes to a service. Its main type is [Call]. It limits the
 // [Memory] of all requests, and ends requests that are too slow.
 package intake
 

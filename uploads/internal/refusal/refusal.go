@@ -1,5 +1,5 @@
 // Package refusal has the errors with which package uploads answers a sender: a field and a message
-// for the form, a code for the program, and a status of HTTP. Its door is [Error]. The functions of
+// for the form, a code for the program, and a status of HTTP. Its main type is [Error]. The functions of
 // package uploads return them as *uploads.Error.
 package refusal
 

@@ -87,7 +87,7 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 		return nil, err
 	}
 	if s.Phase != session.PhaseOpen {
-		// The session has the parts of the request that began to complete it.
+		// An earlier request has begun to complete the upload. The session has the parts which that request named.
 		return h.finishParts(c.Context(), s)
 	}
 

@@ -1,5 +1,5 @@
 // Package s3routes receives files by the routes of Uppy's companion for S3, in parts or in one request.
-// Its door is [Handler].
+// Its main type is [Handler].
 package s3routes
 
 import (

@@ -1,5 +1,5 @@
 // Package session keeps the state of uploads that take more than one request, which any number of
-// processes share. Its door is [Store], which reads and changes a [Session]. A session has the
+// processes share. Its main type is [Store], which reads and changes a [Session]. A session has the
 // Target, the user and the request of package uploads as types of its own with the same fields.
 package session
 

@@ -1,4 +1,4 @@
-// Package tus receives files by tus 1.0 and by the IETF's draft of resumable uploads. Its door is
+// Package tus receives files by tus 1.0 and by the IETF's draft of resumable uploads. Its main type is
 // [Handler].
 package tus
 

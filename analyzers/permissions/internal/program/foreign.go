@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// foreignInterfaces returns the interfaces whose methods code outside the analysis may call, by the
-// name of their first method.
+// foreignInterfaces returns the interfaces with methods that may be called by code outside the
+// analysis. The keys of the map are the names of their first methods.
 //
 // The interfaces of buckets are not among them, because a table describes the calls of their methods.
 func foreignInterfaces(p *Program) map[string][]*types.Interface {

@@ -150,8 +150,8 @@ var amazonParameters = []string{
 }
 
 // AmazonKind returns the bucket of a request to S3, and the kind of the request, which is the name of
-// the operation. The kind is "" for a signed URL, to whose requests a [Server] sends no [Answer],
-// because its clients do not retry.
+// the operation. The kind is "" for a request to a signed URL. A [Server] sends no [Answer] to such a
+// request, because a client of a signed URL does not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	// The bucket is the first part of the host, as in NAME.s3.amazonaws.com, or else of the path.

@@ -64,7 +64,7 @@ type turns struct {
 	endCount atomic.Int64
 }
 
-// newTurns returns as many turns for calls that open filesPerCall files each as together need a
+// newTurns returns the turns for calls that open filesPerCall files each. The calls together may open a
 // quarter of fileLimit, the number of files that the process may open.
 func newTurns(fileLimit, filesPerCall uint64) *turns {
 	if fileLimit == 0 || fileLimit >= manyFiles {

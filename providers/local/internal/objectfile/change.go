@@ -122,8 +122,8 @@ func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, attrs *Attrs)
 	return s.removeXattr(f)
 }
 
-// removeXattr removes the extended attribute with the old attributes of a file, if it has one, after
-// the new ones were written to a sidecar. Until then, the extended attribute takes precedence.
+// removeXattr removes the xattr of a file, if the file has one. It is called after new attributes of the
+// object were written to a sidecar. The xattr has the old ones, and takes precedence as long as it exists.
 func (s *Staging) removeXattr(f *osdir.File) error {
 	old, err := f.Xattr()
 	if errors.Is(err, errors.ErrUnsupported) {
