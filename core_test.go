@@ -157,7 +157,7 @@ func TestNewBucketWithoutCore(t *testing.T) {
 	}
 	require.NoError(t, storage.Close(bucket))
 
-	// Supports returns false for every set of features, even an empty one. As finds no client.
+	// Supports returns false even for an empty set of features. As finds no client.
 	const noFeatures = 0
 	require.False(t, storage.Supports(bucket, noFeatures))
 	_, ok := storage.As[any](bucket)

@@ -852,7 +852,7 @@ func TestHookSeesService(t *testing.T) {
 				_, err := service.CreateBucket(t.Context(), "old")
 				require.NoError(t, err)
 
-				// The call fails only if it has the denied effect.
+				// The call is denied if it has the denied effect, and only then.
 				watched.reset(denied)
 				err = tt.call(t.Context(), service)
 				require.Equal(t, tt.effects, watched.effects())

@@ -158,7 +158,7 @@ func TestLastWithoutAListing(t *testing.T) {
 		count             = 1000
 		requestsOfAppend  = 3  // read the previous entry, write the new one, read the mark of Trim
 		moreOfFirstAppend = 10 // at most, to find the end of the log
-		requestsOfLast    = 21 // at most: 10 with doubled steps, 10 that halve the range, 1 for the mark of Trim
+		requestsOfLast    = 21 // at most: 10 with doubled steps, then one for each halving, 1 for the mark of Trim
 	)
 	counter := faults.New()
 	bucket := memstore.New(driver.WithLayer(counter.Layer()))

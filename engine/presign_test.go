@@ -23,7 +23,7 @@ func TestSignedURLRefusesUnenforcedOption(t *testing.T) {
 	tags := storage.WithTags(map[string]string{"a": "b"})
 	retention := storage.WithRetention(time.Now().Add(time.Hour), storage.Governance)
 
-	// Each call succeeds on a store with all features, and fails on one that lacks what the call needs.
+	// Each upload succeeds on a store with all features, and fails on one that lacks what the call needs.
 	uploads := []struct {
 		name      string
 		needs     storage.Features
