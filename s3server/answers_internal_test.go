@@ -58,7 +58,7 @@ func signedRequest(t *testing.T, h *Handler, method, target, body string) *http.
 func TestResponsesToStalledClientsHoldLittleMemory(t *testing.T) {
 	const (
 		keys    = 100
-		clients = 2 * request.Listers // more than the server serves at the same time
+		clients = 2 * request.Listers // more than may make a listing at the same time
 	)
 	h := New(Config{Buckets: []string{"photos"}})
 	h.server.Documents.Limit = 4 << 20

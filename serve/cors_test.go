@@ -128,7 +128,7 @@ func TestPreflightFollowsRules(t *testing.T) {
 		})
 	}
 
-	// A preflight must name its origin.
+	// Without the headers of a preflight, the request is invalid.
 	s.requireRefusal(s.request("OPTIONS", siteBase+"/a", nil), 400, "InvalidRequest")
 
 	// Without rules, every preflight is refused.

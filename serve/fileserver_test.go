@@ -436,8 +436,8 @@ func TestFileServerErrorHandler(t *testing.T) {
 	require.Equal(t, "own page\n", w.Body.String())
 }
 
-// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404. FileServer
-// first finds no object at the path. The store fails the call after that.
+// If the store fails while FileServer looks for an object, an index or a folder, the status is 503, not 404. The
+// first call of the store finds no object, and the store fails the next one.
 func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -258,12 +258,12 @@ func TestConsoleViews(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	// There is one bucket.
+	// The bucket is listed.
 	var buckets struct{ Buckets []struct{ Name string } }
 	f.get(t, "/api/buckets", &buckets)
 	require.Equal(t, "photos", buckets.Buckets[0].Name)
 
-	// The listing has a folder and two objects, in the order of their names.
+	// The listing has three entries. The folder comes after the object with the HTML.
 	var list struct {
 		Entries []struct {
 			Key, Version    string
