@@ -404,8 +404,8 @@ func (acct *account) sweepAfterGrace(other *process) {
 	require.NoError(acct.t, err)
 }
 
-// A Sweep during a slow upload takes the upload for one whose process died, so a file that is not stored may count. The
-// next Sweep makes the count exact.
+// A Sweep during a slow upload takes the upload for one whose process died. Whatever is counted then, the next Sweep
+// makes the count exact.
 func TestSweepRecountsSlowUploads(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
@@ -423,8 +423,8 @@ func TestSweepRecountsSlowUploads(t *testing.T) {
 	})
 }
 
-// A Sweep during a slow Delete takes the Delete for one whose process died, so the removed file may still count. The
-// next Sweep makes the count exact.
+// A Sweep during a slow Delete takes the Delete for one whose process died. Whatever is counted then, the next Sweep
+// makes the count exact.
 func TestSweepRecountsSlowDeletes(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		acct.changeConfig = func(c *uploads.Config) {
@@ -445,7 +445,7 @@ func TestSweepRecountsSlowDeletes(t *testing.T) {
 	})
 }
 
-// A form reserves room for the sizes of its files, and not for the largest files that Config.Rules permits. So a form
+// A form reserves room for the bytes of its request, and not for the largest files that Config.Rules permits. So a form
 // with three small files is stored even if one file may be as large as the whole allowance.
 func TestAllowanceReservesSizesOfFormFiles(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {

@@ -275,7 +275,7 @@ func TestFormRefusedIsReadUpToLimit(t *testing.T) {
 	s.ServeHTTP(w, r)
 	require.Equal(t, http.StatusUnsupportedMediaType, w.Code)
 
-	// The handler has read some of the rest, and closes the connection.
+	// The handler has read no more than the limit of the rest, and closes the connection.
 	const maxRest = 5 << 20 // bytes
 	require.LessOrEqual(t, rest.read, int64(maxRest))
 	require.Equal(t, "close", w.Header().Get("Connection"))

@@ -193,7 +193,7 @@ func TestCancelSameBytesAsOtherUser(t *testing.T) {
 	killed := s.tusAs(mallo, "PATCH", malloUpload, data, "Upload-Offset", "0")
 	require.GreaterOrEqual(t, killed.StatusCode, http.StatusInternalServerError)
 
-	// Alice's upload makes the file in another process, whose calls do not fail.
+	// From now on, calls do not fail, as in another process. Alice's upload makes the file.
 	s.beforeCall = func(string) error { return nil }
 	sent := s.tusAs(alice, "PATCH", aliceUpload, data, "Upload-Offset", "0")
 	require.Equal(t, http.StatusNoContent, sent.StatusCode, string(sent.body))

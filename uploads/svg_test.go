@@ -84,7 +84,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 		content  string
 		wantCode uploads.Code
 	}{
-		// Scripts.
+		// Scripts and pages.
 		{name: "a script", content: svgWith(`<script>alert(1)</script>`), wantCode: uploads.ActiveContent},
 		{name: "a script in large letters", content: svgWith(`<SCRIPT href="x"/>`), wantCode: uploads.ActiveContent},
 		{
@@ -142,7 +142,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.Damaged,
 		},
 
-		// Requests to other sites.
+		// References to other sites and other drawings.
 		{
 			name:     "an external reference",
 			content:  svgWith(`<use href="https://evil.example/x.svg#a"/>`),
@@ -184,7 +184,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.ActiveContent,
 		},
 
-		// Styles that make such requests.
+		// Style sheets and styles that refer to other sites.
 		{
 			name:     "a style that fetches",
 			content:  svgWith(`<style>@import "https://evil.example"</style>`),
@@ -298,7 +298,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.ActiveContent,
 		},
 
-		// Damaged documents.
+		// Documents that are damaged, too large, or no SVG.
 		{name: "a declaration in the middle", content: svgWith(`<?xml version="1.0"?>`), wantCode: uploads.Damaged},
 		{name: "ends that do not fit", content: svgWith(`<g><title></g></title>`), wantCode: uploads.Damaged},
 		{name: "an attribute twice", content: svgWith(`<g id="a" id="b"/>`), wantCode: uploads.Damaged},

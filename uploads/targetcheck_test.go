@@ -141,7 +141,7 @@ func TestTargetIsCheckedEarly(t *testing.T) {
 					},
 				})
 
-				resp := request.send(s, "file.txt")
+				resp := request.send(s, "file")
 				require.Equal(t, http.StatusInternalServerError, resp.StatusCode, string(resp.body))
 				require.ErrorIs(t, handlerErr, storage.InvalidArgument)
 				require.ErrorContains(t, handlerErr, "Target.", "the error does not name the invalid field")

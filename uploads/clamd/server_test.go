@@ -311,7 +311,7 @@ func TestInspectReplies(t *testing.T) {
 		},
 		{name: "closes after the command", size: 8 << 20, want: storage.Unavailable, scan: none},
 
-		// Replies that are not valid.
+		// Replies that are errors, or that are not valid.
 		{name: "a reply without an end", want: storage.Unavailable, scan: replies("stream: OK")},
 		{
 			name:    "a reply that ends in a line break",
@@ -336,7 +336,7 @@ func TestInspectReplies(t *testing.T) {
 		{name: "an endless reply", want: storage.Unavailable, scan: replies(strings.Repeat("stream: OK", 1000))},
 		{name: "HTTP", want: storage.Unavailable, scan: replies("HTTP/1.1 400 Bad Request\r\n\r\n\x00")},
 
-		// clamd does not answer PING either, or was not asked.
+		// clamd does not answer PING with PONG, or is not asked.
 		{name: "down: closes", want: storage.Unavailable, wantAccepted: true, scan: none, ping: none},
 		{
 			name:         "down: does not reply",

@@ -85,7 +85,7 @@ func newBook(s *states) *ledger.Book {
 // user is the user of all ledgers.
 const user = "a"
 
-// fixedSize returns a reservation for one file of this size.
+// reservationOf returns a reservation for one file of this size.
 func reservationOf(name string, bytes int64) ledger.Reservation {
 	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
 }
