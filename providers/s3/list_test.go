@@ -99,9 +99,9 @@ func TestListSlowTokensEmptySegments(t *testing.T) {
 	require.Len(t, page.Entries, 1)
 }
 
-// MinIO is slow if a listing continues by its token. So the driver requests the first 16 pages by the last key of the
-// page before, in start-after. The token "after:2:k" is the driver's own. It means the second such page, after the
-// key k, which may contain a colon.
+// MinIO is slow if a listing continues by its token. So the driver requests the 16 pages that follow the first one by
+// the last key of the page before, in start-after. The token "after:2:k" is the driver's own. It means the second such
+// page, after the key k, which may contain a colon.
 func TestListSlowTokensByKey(t *testing.T) {
 	const firstPage = "encoding-type=url&list-type=2&max-keys=10&start-after=0"
 	tests := []struct {

@@ -353,7 +353,7 @@ func TestWithACLRequests(t *testing.T) {
 	d := server.openDriver(t, "aws")
 	acl := option.CannedACL(types.ObjectCannedACLBucketOwnerFullControl)
 
-	// encryptedCalls has a call of each kind of request that can have native options.
+	// encryptedCalls has a call of each kind of request that can have options of encryption.
 	for name, call := range encryptedCalls() {
 		t.Run(name, func(t *testing.T) {
 			want := ""

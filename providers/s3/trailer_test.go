@@ -239,7 +239,7 @@ func (c *countedFile) ReadAt(p []byte, off int64) (int, error) {
 func TestUploadOverTLS(t *testing.T) {
 	const slack = 1 << 10 // more than is read beside the content, and less than a second read of any part
 
-	// runOverTLS runs the test with the driver's own client, and with the client of the SDK, which is in the Config.
+	// runOverTLS runs the test with the driver's own client, and, if the Config has an HTTPClient, with that of the SDK.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		b := openBucket(t, c)
 		hasTrailers := c.HTTPClient == nil
@@ -271,7 +271,7 @@ func TestUploadOverTLS(t *testing.T) {
 
 // If the checksum in the trailer does not match the part, the server refuses the part.
 func TestPutPartWrongTrailer(t *testing.T) {
-	// runOverTLS runs the test with the driver's own client, and with the client of the SDK, which is in the Config.
+	// runOverTLS runs the test with the driver's own client, and, if the Config has an HTTPClient, with that of the SDK.
 	runOverTLS(t, func(t *testing.T, s *testServer, c s3.Config) {
 		d, err := s3.NewDriver(t.Context(), c)
 		require.NoError(t, err)

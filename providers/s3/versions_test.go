@@ -239,7 +239,8 @@ func TestListVersionsInPages(t *testing.T) {
 		{name: "one version a page", limit: 1, wantRequests: 4},
 		{name: "two versions a page", limit: 2, wantRequests: 2},
 		{name: "all versions on one page", limit: 9, wantRequests: 1},
-		// Each page after the first one takes two requests, because the first response has only a repeated version.
+		// With one version a page, each page after the first one takes two requests, because the response to the first
+		// request has only the repeated version.
 		{name: "one version a page, and a server that repeats", limit: 1, repeatsMarker: true, wantRequests: 7},
 		{name: "two versions a page, and a server that repeats", limit: 2, repeatsMarker: true, wantRequests: 3},
 		{name: "three versions a page, and a server that repeats", limit: 3, repeatsMarker: true, wantRequests: 2},
