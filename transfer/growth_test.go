@@ -75,7 +75,7 @@ func TestJobMemoryIsBounded(t *testing.T) {
 	const maxGrowth = 6 << 20 // bytes; the keys take more
 
 	// The buckets generate their keys while they are listed. Those of the destination come after those of the source.
-	var peak uint64           // the most bytes in use; the source measures them during its listing
+	var peak uint64           // the most bytes in use, which the bucket with it measures during its listing
 	var removals atomic.Int64 // of keys of the destination
 	src := endless{keys: keys, peak: &peak}.bucket(t)
 	dst := endless{keys: keys, start: keys, removed: &removals}.bucket(t)

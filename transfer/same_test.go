@@ -47,7 +47,7 @@ func (c *calls) count(call string) int {
 // After an Upload, the next one transfers a file again if its size differs from that of the object, or if its time has
 // changed and its bytes differ. It requests the attributes of the object only if sizes and times do not decide.
 func TestUploadCompares(t *testing.T) {
-	// newTree and writeFiles set the same old time, so a file that writeFiles replaces seems unchanged.
+	// newTree and writeFiles set the same old time, so a file that writeFiles replaces has the same time as before.
 	tests := []struct {
 		name            string
 		change          func(t *testing.T, dir string, b storage.Bucket) // between both uploads
