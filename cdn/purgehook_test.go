@@ -513,7 +513,7 @@ func TestPurgeHookEndsPurgeThatHangs(t *testing.T) {
 // If purges hang, the hook ends all of them 30 seconds after the operation, and OnError gets each URL.
 func TestPurgeHookIsBoundedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const keys = 250 // which RemoveAll removes in three batches
+		const keys = 250 // which the hook purges in three batches
 
 		// Each purge hangs until its context ends.
 		b, failures := newPurgedBucket(t, &recorder{purge: hang})
