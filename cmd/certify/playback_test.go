@@ -62,7 +62,6 @@ func TestPlaybackReadsRecordings(t *testing.T) {
 				require.NotContains(t, text, word)
 			}
 
-			// The package "recorded" recognizes at least downloads and uploads.
 			// The package "recorded" reads at least downloads and uploads.
 			recording := recorded.ReadFolder(t, store.provider, dir)
 			kinds := map[recorded.Kind]bool{}
