@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/uploads/sqlrecords"
 )
 
-// If several processes call New on one database at the same time, all calls succeed. Each migration is applied once.
+// If several pools of connections to one database are given to New at the same time, all calls succeed. Each migration
+// is applied once.
 func TestMigrateInConcurrentStarts(t *testing.T) {
 	runOnEachDatabase(t, func(t *testing.T, d database) {
 		t.Run("an empty database", func(t *testing.T) {
