@@ -172,7 +172,7 @@ func TestNewDirAfterAKill(t *testing.T) {
 			start := time.Now().Add(-tt.age)
 			require.NoError(t, os.Chtimes(oldDir, start, start))
 
-			// The new directory is empty, and has the same path if it replaces the old one.
+			// The new directory lacks this file, and has the same path if it replaces the old one.
 			dir, err := newDir(server, host)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
