@@ -69,7 +69,7 @@ func TestProgramsDoTheSame(t *testing.T) {
 			_, err = oldPublish(t.Context(), bucket, "june.csv", "again")
 			require.ErrorIs(t, err, tt.wantOldError)
 
-			// Both reports have the same attributes.
+			// Both reports have the same type and author.
 			for _, key := range keys {
 				attrs, err := b.Attrs(t.Context(), key)
 				require.NoError(t, err)
