@@ -116,7 +116,7 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 
 // listWith yields the entries that the function list of a Core returns, after the checks of the options
 // and the permission. If b is a view from Prefixed, listWith removes the prefix of the view from the key
-// of each entry. The function key returns a pointer to the key of an entry.
+// of each entry. A call of key returns a pointer to the key of an entry.
 func listWith[E any](
 	ctx context.Context, b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error],
 	key func(*E) *string,

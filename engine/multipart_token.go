@@ -192,7 +192,7 @@ func (u *multipartUpload) restore(o *operation, opts *storage.UploadOptions) *st
 // caller has no access to it.
 func (o *operation) outsideView() *storage.Error {
 	err := invalid("token", uploadtoken.OtherBucket)
-	// The method end leaves an error as it is that has an operation already.
+	// Name the operation here, because o.end leaves an error that has one already as it is.
 	o.locate(err)
 	err.Key = ""
 	return err

@@ -75,7 +75,7 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 		return nil, err
 	}
 
-	// The method close waits for this function if it has begun.
+	// c.close waits for this function if it has begun.
 	closed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(closed)
