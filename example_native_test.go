@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// A program sets the permissions of a file, which no object store has.
+// A program sets the mode of a file. Object stores have no modes, so the program uses the local
+// driver itself.
 func ExampleAs() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "example-")

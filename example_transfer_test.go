@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The function is called while bytes move; the total is -1 as long as it is unknown.
+// WithProgress calls its function while bytes are sent. The total is -1 as long as it is unknown.
 func ExampleWithProgress() {
 	ctx := context.Background()
 	bucket := memstore.New()

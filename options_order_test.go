@@ -262,7 +262,8 @@ func TestOptionsKeepTheirEffectInEachOrder(t *testing.T) {
 						return
 					}
 
-					// Each change that an option alone makes to the request must be there beside the other option, too.
+					// Each change that one option makes to the request must also be made if both
+					// options are passed.
 					for _, option := range []namedOption{first, second} {
 						alone, err := tt.read([]any{option.option})
 						require.NoError(t, err)

@@ -277,8 +277,9 @@ func (r reasonRow) newReason(t *testing.T) (*testStores, storage.Bucket, removal
 	return state, b, r.reason.prepare(state, b)
 }
 
-// requirePermitted makes a call that removes objects from b, and requires that only those have disappeared that call.may
-// permits. It calls disturb just before, which makes some requests fail. It returns the error of the call.
+// requirePermitted calls disturb, which makes some requests fail, and then call.run, which removes
+// objects from b. Each object that disappears must be one that call.may permits. It returns the
+// error of call.run.
 func (ts *testStores) requirePermitted(b storage.Bucket, call removalCall, disturb func()) error {
 	textsBefore := ts.everything()
 	disturb()

@@ -417,7 +417,8 @@ func TestDefaultRetentionRefused(t *testing.T) {
 	}
 }
 
-// The default retention of a bucket locks its new objects, which must have a checksum.
+// The default retention of a bucket locks each new object. A request that stores one must then
+// carry a checksum.
 func TestDefaultRetentionLocksNewObjects(t *testing.T) {
 	s := startLocking(t)
 	oneYear := &types.ObjectLockConfiguration{

@@ -360,7 +360,7 @@ func TestFormReplacesFilename(t *testing.T) {
 	}
 }
 
-// The server refuses a form whose key is not UTF-8, such as that of a page in Latin-1.
+// The server refuses a form whose key is not UTF-8. A page in Latin-1 sends such a key.
 func TestFormKeyMustBeUTF8(t *testing.T) {
 	s := startServer(t, s3server.Config{})
 

@@ -121,7 +121,8 @@ func (g gateway) Driver(name string) (driver.Driver, error) {
 	return distant{d}, err
 }
 
-// A distant store describes itself as one in the cloud, and lacks the features that few clouds have.
+// A distant store describes itself as a store in the cloud, and lacks the features that clouds
+// usually do not have.
 type distant struct{ driver.Driver }
 
 // Describe hides three abilities: the driver is local, it can set metadata at the end of a body, and it can stream a

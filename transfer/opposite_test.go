@@ -403,7 +403,7 @@ func (d equalRevisions) Get(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, body, nil
 }
 
-// Put stores an object, and returns the revision that each object has.
+// Put stores an object, and returns the one revision that all objects share.
 func (d equalRevisions) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err != nil {

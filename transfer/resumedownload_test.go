@@ -69,8 +69,8 @@ func (h *halfDownload) requireComplete(t *testing.T, text string) {
 	require.Empty(t, hiddenFiles(t, h.dir))
 }
 
-// With WithResume, a download that was interrupted leaves its bytes, and the next one continues there, unless the
-// object is another one.
+// With WithResume, an interrupted download keeps its bytes. The next download continues after them,
+// unless the object has changed.
 func TestDownloadInterrupted(t *testing.T) {
 	testserver.Slow(t)
 

@@ -193,7 +193,8 @@ func TestWithShardBoundsEmptyRange(t *testing.T) {
 	require.EqualValues(t, 2, report.Deleted)
 }
 
-// The shards of WithShardBounds transfer and remove every key of stores that list keys in any order.
+// WithShardBounds misses no key of stores that list keys in any order: together, its shards copy
+// and remove every key.
 func TestWithShardBoundsListInAnyOrder(t *testing.T) {
 	const keys, shards = 100, 3
 	src := engine.New(memstore.NewDriver(memstore.Config{AnyOrder: true}))

@@ -22,8 +22,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// movesFor is the name of an environment variable: how long moves go to and fro between one set of ends. A run before
-// a release sets it to 10m.
+// movesFor names the environment variable that says how long files are moved to and fro between two
+// ends. A run before a release sets it to 10m.
 const movesFor = "OMNIBUCKET_TEST_MOVES"
 
 // movedFiles is the number of files that go to and fro.

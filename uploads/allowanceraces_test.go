@@ -319,8 +319,8 @@ func denyRemovals(next driver.Driver) driver.Driver {
 	})
 }
 
-// If a process is killed while it takes a file in one request, and the client sends another file to the same URL, the
-// count stays right.
+// The count of files stays right if a process is killed while it receives a file in one request,
+// and the client then sends another file to the same URL.
 func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the process at call 1, 2 and so on, until a request ends before that call.
@@ -330,8 +330,8 @@ func TestAllowanceAfterKillAndOtherRequest(t *testing.T) {
 	})
 }
 
-// If a process is killed while it takes a file in one request, and the client sends another file to the same URL, which
-// Config.Inspect refuses, the count stays right.
+// The count of files stays right if a process is killed while it receives a file in one request,
+// and the client then sends to the same URL a file that Config.Inspect refuses.
 func TestAllowanceAfterKillAndRefusedRequest(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Inspect refuses the other file.

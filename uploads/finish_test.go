@@ -19,7 +19,8 @@ var user42 = uploads.User{ID: "42"}
 
 const keyOfUser = "users/{user}/{random}{ext}"
 
-// Sign, an upload by the client and Finish together store a file, with a key and a type that follow from its content.
+// A client uploads a file to the URL that Sign returned, and Finish stores it. The key and the
+// content type follow from the content.
 func TestFinishSignedUpload(t *testing.T) {
 	runOnBuckets(t, func(t *testing.T, bucket storage.Bucket) {
 		s := newService(t, bucket, uploads.Config{Key: keyOfUser})

@@ -25,7 +25,7 @@ import (
 
 const pdf = "%PDF-1.7 all is well"
 
-// A recordedWay sends a file of the user eva, a.pdf, to a service.
+// A recordedWay is a way to send the file a.pdf of the user eva to a service.
 type recordedWay struct {
 	name string
 	// drops is true if the service removes a file that Stored refuses. Otherwise it keeps the file, and calls Stored

@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Two requests send one file to the same URL. The second one comes before a call of the first, and its process is
-// killed after one of its own calls. The file counts once, whichever calls these are.
+// Two requests send the same file to the same URL at once, and the process of the second one is
+// killed. The file counts once, whichever call of the first request the second one precedes, and
+// after whichever call its process is killed.
 func TestS3SinglePutThatWaitsCountsOnce(t *testing.T) {
 	runOnAccounts(t, func(t *testing.T, acct *account) {
 		// Kill the second process after call 1, 2 and so on, until it always ends before that call.

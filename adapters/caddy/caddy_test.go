@@ -106,7 +106,8 @@ func TestProvisionNameOfLocation(t *testing.T) {
 	require.NoError(t, s.Cleanup())
 }
 
-// The address of a directory may end in a folder, in which the objects are then stored.
+// The address of a local bucket may have a folder after the bucket's directory. The objects are
+// then stored in that folder.
 func TestProvisionFolder(t *testing.T) {
 	// This variable must have no effect, although the configuration uses the name "address".
 	t.Setenv("OMNIBUCKET_ADDRESS", "s3://other?region=eu-west-1")

@@ -134,7 +134,8 @@ func TestWriterCancelLeavesNothing(t *testing.T) {
 			require.NoError(t, err)
 			require.Empty(t, paths)
 
-			// When it is dropped, the multipart upload ends, and no Writer can continue.
+			// After the uncommitted file is dropped, its multipart upload has ended, and no Writer
+			// can continue it.
 			require.NoError(t, tt.drop(t, b))
 			require.Zero(t, countUploads(t, b))
 			_, err = d.Writer(t.Context(), "/up/data", true)

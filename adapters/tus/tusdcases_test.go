@@ -173,8 +173,8 @@ func (u *tusdUpload) read(r *caseReader, info map[string]ast.Expr) {
 	}
 }
 
-// request returns the request in the fields of a literal of tusd's type httpTest. test is the body of the function with
-// the literal.
+// request returns the request that a literal of tusd's type httpTest describes by its fields. test
+// is the body of the function that contains the literal.
 func (r *caseReader) request(test *ast.BlockStmt, fields map[string]ast.Expr) tusdRequest {
 	status, ok := fields["Code"].(*ast.SelectorExpr) // http.StatusOK, for example
 	require.True(r.t, ok)

@@ -450,7 +450,8 @@ func TestLocationMirrored(t *testing.T) {
 	require.Empty(t, s.run("ls", "second:"))
 }
 
-// repair --all copies to the second store what was written to the first one past the layer.
+// If an object was written to the first store without the mirror, repair --all copies it to the
+// second store.
 func TestRepairOfAMirror(t *testing.T) {
 	// The location box mirrors the location first to second.
 	s := newMirroringShell(t)

@@ -83,7 +83,8 @@ func TestSyncPatternsWithoutASlash(t *testing.T) {
 	dir := t.TempDir()
 	// sync transfers each of these files, unless the patterns exclude it.
 	writeFiles(t, dir, map[string]string{"f": "x", "new.jpg": "n", "sub/new.jpg": "n"})
-	// sync --delete removes each of these objects, unless the patterns exclude it, because the directory has no such file.
+	// The directory has none of these files, so sync --delete removes each of these objects, unless
+	// the patterns exclude it.
 	for _, key := range []string{"top.jpg", "a/deep.jpg", "a/old", "cache/x", "a/cache/y"} {
 		s.put(bucket+"/"+key, "x")
 	}

@@ -80,7 +80,7 @@ func TestWildcardsThatMatchOnlyFolders(t *testing.T) {
 		}
 	}
 
-	// If a filter leaves out an object that matches, cp succeeds.
+	// cp succeeds even if a filter leaves out an object that the wildcard matches.
 	s.run("cp", "--older", "1d", "box:d/sub/*", "./out/")
 
 	// With -r, as the hint says, cp copies the folder.

@@ -619,7 +619,7 @@ func TestOpenByProcesses(t *testing.T) {
 		require.NotContains(t, filepath.Base(path), tempPrefix)
 	}
 
-	// Both other processes read one block, which at most one of them must fetch.
+	// The other two processes read the same block. At most one of them sends a request for it.
 	_, requestsOfOne := processes[1].read(t, attrs, 0, blockBytes)
 	_, requestsOfOther := processes[2].read(t, attrs, 0, blockBytes)
 	gets := requestsOfOne.gets + requestsOfOther.gets

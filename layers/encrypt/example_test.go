@@ -72,7 +72,8 @@ func rotate(ctx context.Context, bucket storage.Bucket) error {
 	return err
 }
 
-// RewrapAll after the new identity was put first in the file.
+// After a new identity was put first in the file of identities, RewrapAll wraps the key of each
+// object for it.
 func ExampleRewrapAll() {
 	ctx := context.Background()
 	bucket, err := openEncrypted(ctx, "mem://rotated", identityFile())

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// newStores are those to which markers of folders move. A directory has no such key.
+// newStores are the stores to which folder markers are moved. The key of a marker ends in "/", and
+// a directory cannot store such a key.
 var newStores = map[string]struct {
 	open          func(t *testing.T) driver.Driver
 	hasFolderKeys bool // it can have keys that end in "/"

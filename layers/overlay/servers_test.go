@@ -213,7 +213,8 @@ func TestFurtherConformanceOverServers(t *testing.T) {
 	}
 }
 
-// write adds one to the number in an object, fails to create that object, and removes another object.
+// write adds one to the number in an object, requires that another object cannot be created because
+// it exists, and removes a third one.
 func write(t *testing.T, b storage.Bucket, n int) error {
 	key := counterKey(n)
 	addOne := func(old []byte, _ *storage.Attrs) ([]byte, error) {

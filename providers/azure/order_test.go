@@ -89,7 +89,7 @@ func TestCompareUTF16(t *testing.T) {
 	}
 }
 
-// A listing is in byte order for each size of its pages.
+// A listing is in byte order, whatever its page size.
 func TestListByteOrder(t *testing.T) {
 	want := slices.Sorted(slices.Values(mixedKeys[1:]))
 	server := newListServer(t, mixedKeys[1:])

@@ -414,8 +414,8 @@ func TestSignedQueryEscaped(t *testing.T) {
 	require.Contains(t, text, "rscd=attachment%3B%20filename%3D%22a%2Bb%26c%3Dd.png%22")
 }
 
-// The signed fields depend on the version. If the SDK changes its version, read
-// the documentation again.
+// The signed fields depend on the version of the SAS, which must be that of the SDK. If this test
+// fails after an update of the SDK, read Azure's documentation of the new version.
 func TestSASVersionMatchesSDK(t *testing.T) {
 	require.Equal(t, sas.Version, sasVersion)
 }

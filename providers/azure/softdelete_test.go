@@ -31,8 +31,8 @@ const (
 	undeleteRequest    = "PUT /photos/a?comp=undelete"
 )
 
-// ListVersions with SoftDeleted lists soft-deleted blobs and versions, but neither current blobs
-// nor snapshots.
+// ListVersions with SoftDeleted lists blobs and versions that are soft-deleted. It leaves out
+// current blobs and snapshots.
 func TestSoftDeletedBlobsAreListed(t *testing.T) {
 	// The server lists a current blob, a deleted blob, a deleted version and a deleted snapshot.
 	server := newCannedServer(t, listing("",

@@ -74,8 +74,8 @@ func newHostileStore(t *testing.T) hostile.Store {
 	}
 }
 
-// emptyPage returns the response to a request for a listing: a page without an entry, whose next page has the token.
-// For other requests it returns "".
+// emptyPage returns the response to a request for a listing: a page without entries but with a
+// token for the next page. For other requests it returns "".
 func emptyPage(r *http.Request, token string) (contentType, body string) {
 	isListing := r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/o")
 	if !isListing {

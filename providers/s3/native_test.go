@@ -368,8 +368,8 @@ func TestWithACLRequests(t *testing.T) {
 	}
 }
 
-// WithACL accepts only Amazon's canned ACLs, only on servers that have them, and together with
-// WithPublicRead only public-read.
+// WithACL refuses an ACL that is not one of Amazon's canned ACLs, any ACL on a server without ACLs,
+// and any ACL but public-read beside WithPublicRead.
 func TestWithACLRefused(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -651,8 +651,8 @@ func TestExpectedBucketOwnerOfService(t *testing.T) {
 	require.Empty(t, server.Last(t).Header.Get(rawclient.OwnerHeader))
 }
 
-// Buckets with different expected owners belong to different accounts, so that the engine passes
-// the bytes of a copy through the process.
+// If two buckets have different expected owners, they belong to different accounts. The engine then
+// passes the bytes of a copy through the process.
 func TestExpectedBucketOwnersAreAccounts(t *testing.T) {
 	server := newStandIn(t)
 	accountOf := func(owner string) any {

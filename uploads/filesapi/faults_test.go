@@ -24,7 +24,8 @@ type operation struct {
 	// setUp prepares the operation. It may be nil. id is that of the file, if the operation has one.
 	setUp func(t *testing.T, f *fixture) (id string)
 	do    func(t *testing.T, s *filesapi.Store, id string) error
-	// check checks the effect of an operation that succeeded, at once or the second time.
+	// check is called after the operation has succeeded, be it at the first or at the second
+	// attempt. It checks the effect.
 	check   func(t *testing.T, f *fixture, id string)
 	inspect func(context.Context, *filesapi.Record, *storage.ReaderAt) error
 

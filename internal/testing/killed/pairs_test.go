@@ -358,8 +358,8 @@ func cancelUpload(ctx context.Context, p *place, i int) error {
 	return s.Cancel(ctx, tokens[i], p.user())
 }
 
-// A side is the operation of one of the two processes. withMirror returns a side that calls do with the mirror. All
-// operations of a process use the same mirror.
+// withMirror returns a side, the operation of one of two processes. The side passes a mirror to the
+// function do. All operations of a process use the same mirror.
 func withMirror(do func(ctx context.Context, p *place, b storage.Bucket, i int) error) side {
 	return func(ctx context.Context, p *place, i int) error {
 		if b, ok := p.opened["mirror"].(storage.Bucket); ok {
