@@ -15,10 +15,11 @@ import (
 	_ "github.com/omnibucket/storage/providers/local"
 )
 
-// lent is the bucket that the scheme "lent" opens. It is nil except during a test.
+// lent is the bucket that an address with the scheme "lent" opens. It is nil outside of a test that
+// calls lend.
 var lent storage.Bucket
 
-// The scheme "lent" opens the bucket that was last passed to the function lend.
+// An address with the scheme "lent" opens the bucket that was last passed to the function lend.
 func init() {
 	storage.Register("lent", storage.Opener{
 		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) {
@@ -27,7 +28,7 @@ func init() {
 	})
 }
 
-// lend makes the scheme "lent" open b during the test.
+// lend lets addresses with the scheme "lent" open b during the test.
 func lend(t *testing.T, b storage.Bucket) {
 	t.Helper()
 	lent = b
@@ -36,7 +37,7 @@ func lend(t *testing.T, b storage.Bucket) {
 	})
 }
 
-// An address with the parameter prefix opens a view of the keys under the prefix.
+// An address with a prefix parameter opens a view of the keys under the prefix.
 func TestOpenWithPrefix(t *testing.T) {
 	addresses := map[string]string{
 		"mem":  "mem://folder",
@@ -126,7 +127,7 @@ func openErr(t *testing.T, address string) error {
 	return err
 }
 
-// OpenService fails with InvalidArgument for an address with the parameter prefix.
+// OpenService fails with InvalidArgument for an address with a prefix parameter.
 func TestOpenServiceRefusesPrefix(t *testing.T) {
 	for _, address := range []string{"mem://?prefix=a/", "nothing://?prefix=a/"} {
 		t.Run(address, func(t *testing.T) {

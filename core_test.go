@@ -115,7 +115,7 @@ func TestFunctionsRefuseOtherBucketTypes(t *testing.T) {
 		})
 	}
 
-	// Only as a source, it works: Copy reads a source of any type with its method Download.
+	// Copy accepts a bucket of any type as its source, and reads it with the method Download.
 	_, err := storage.Copy(t.Context(), memstore.New(), "to", bucket, "k")
 	require.NoError(t, err)
 }
@@ -359,7 +359,7 @@ func TestPrefixedShowsKeysBelowPrefix(t *testing.T) {
 	}
 	require.Equal(t, []string{"k"}, keys)
 
-	// So has an error of Tags.
+	// An error of Tags has the key without the prefix, too.
 	_, err = storage.Tags(t.Context(), view, "missing")
 	var storageErr *storage.Error
 	require.ErrorAs(t, err, &storageErr)

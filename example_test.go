@@ -509,7 +509,7 @@ func ExampleMultipartUpload_SignPart() {
 	// true
 }
 
-// Some day, a store drops uploads that nobody completes. A program can abort them earlier.
+// Stores drop abandoned uploads after some time. A program can abort them earlier.
 func ExampleListUploads() {
 	ctx := context.Background()
 	bucket := memstore.New()

@@ -154,7 +154,7 @@ func TestRequireNamesMissingFeatures(t *testing.T) {
 	}
 }
 
-// A taglessCore lacks tags, although its store has them.
+// A taglessCore supports no tags, although its store does.
 type taglessCore struct{ storage.Core }
 
 func (p taglessCore) Supports(features storage.Features) bool {

@@ -38,7 +38,7 @@ func TestDownloadFileReplacesOnlyFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The object is missing, but the path is refused before.
+			// The object is missing, too, but the error is about the path, which is checked first.
 			_, err := storage.DownloadFile(t.Context(), memstore.New(), "missing", tt.path)
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorContains(t, err, "path")

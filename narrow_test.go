@@ -303,7 +303,7 @@ type replaced struct{ storage.Core }
 
 func (r *replaced) Source(key string) storage.CopySource { return storage.NewCopySource(r, key) }
 
-// narrowedBuckets has the ways to narrow a bucket. Each narrows another store.
+// narrowedBuckets has the ways to narrow a bucket, each on a store of its own.
 var narrowedBuckets = map[string]func(t *testing.T) storage.Bucket{
 	"a view in memory": newMemoryView,
 	"a reference to a view": func(t *testing.T) storage.Bucket {

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/local"
 )
 
-// embedding is a type of a user's own. No two values of unlike can be compared, because it has a slice.
+// embedding and unlike are buckets of a user's own types. Values of unlike cannot be compared,
+// because it has a slice.
 type (
 	embedding struct{ storage.Bucket }
 	unlike    struct {
@@ -35,7 +36,8 @@ func TestOverlap(t *testing.T) {
 	}
 	photos := open("photos")
 
-	// Wrap the bucket in a type of the user's own and in a Core, and make one whose place is unknown.
+	// Wrap the bucket in a type of the user's own and in a Core, and make a bucket whose place is
+	// unknown.
 	wrapper := embedding{photos}
 	audited, _ := newAuditedBucket(t, photos)
 	unknownPlace := wrapped.Unknown(t, photos)

@@ -31,7 +31,8 @@ func TestReadRangesReturnsAllBytes(t *testing.T) {
 	content := make([]byte, size)
 	_, _ = numbers{}.ReadAt(content, 0)
 
-	// Each range is {offset, length}. A length below 0 is the rest, and an offset below 0 counts from the end.
+	// Each range is {offset, length}. A length below 0 means the rest of the object, and an offset
+	// below 0 counts from the end.
 	tests := []struct {
 		name   string
 		ranges []Range

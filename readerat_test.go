@@ -59,7 +59,8 @@ func (object *generatedObject) Download(ctx context.Context, key string, opts ..
 	return NewReader(attrs, start, end-start, io.NopCloser(body)), nil
 }
 
-// numbers is endless content. Its bytes repeat after a prime number, so that no two blocks of a round size are equal.
+// numbers is endless content. Its period is a prime number, so no two blocks of a round size are
+// equal.
 type numbers struct{}
 
 func (numbers) ReadAt(p []byte, off int64) (int, error) {

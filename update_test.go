@@ -41,7 +41,8 @@ func memoryWithout(features storage.Features) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver { return without{d, features} }))
 }
 
-// Update fails with Unsupported, and names the condition, if the store lacks one that Update needs.
+// Update fails with Unsupported if the store lacks a condition that Update needs. The error names
+// the condition.
 func TestUpdateNamesTheMissingCondition(t *testing.T) {
 	tests := map[string]struct {
 		missing storage.Features

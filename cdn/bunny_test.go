@@ -43,8 +43,8 @@ func TestBunnyPrefixes(t *testing.T) {
 		return "HS256-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
 
-	// Bunny's vector with the name path_only shows that the formula is right. A signer cannot make its token,
-	// because the token_path /abc does not end in a slash.
+	// The vector path_only of Bunny shows that the formula is right. A BunnySigner cannot make the
+	// token of that vector, because its token_path /abc does not end in a slash.
 	require.Equal(t, "HS256-uVZvT3SbEoVKYJyDJgbcsDmSFf73cv-uNUVaJiKWpbQ", tokenOf("/abc"))
 
 	granted, err := newBunny(t).SignPrefix("abc/")

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// link works with a bucket and with a CDN.
+// link returns a signed URL. It accepts a bucket, and also the signer of a CDN.
 func link(ctx context.Context, s storage.SignedDownloader) (string, error) {
 	signedURL, err := s.SignedDownloadURL(ctx, "photos/1.jpg", storage.WithTTL(10*time.Minute))
 	if err != nil {

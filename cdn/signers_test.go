@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/cdn"
 )
 
-// A signer is what all signers have in common.
+// A signer has the methods that all signers have.
 type signer interface {
 	storage.SignedDownloader
 	SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*cdn.SignedPrefix, error)
@@ -276,7 +276,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A signed URL expires after WithTTL, which may not be longer than for signed URLs of a bucket.
+// A signed URL expires after the time of WithTTL. As for a bucket, more than seven days are
+// refused.
 func TestSignersTimeToLive(t *testing.T) {
 	for name, s := range newSigners(t) {
 		t.Run(name, func(t *testing.T) {

@@ -34,7 +34,7 @@ func newTrimmedLog(t *testing.T, numbers ...int64) storage.Bucket {
 func copyKeys(t *testing.T, dst, src storage.Bucket, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
-		// Remove succeeds without an object.
+		// Remove succeeds even if there is no object.
 		require.NoError(t, dst.Remove(t.Context(), key))
 		_, err := storage.Copy(t.Context(), dst, key, src, key)
 		require.NoError(t, err)

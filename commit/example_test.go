@@ -43,7 +43,7 @@ func ExampleLog_Append() {
 	// a.parquet is in the table
 }
 
-// A reader that gets what others append.
+// Follow delivers to a reader the entries that others append.
 func ExampleLog_Follow() {
 	log, err := commit.New(memstore.New(), "log/")
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// newServer answers with h on a real socket.
+// newServer starts a server on a real socket, which calls h for each request.
 func newServer(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)

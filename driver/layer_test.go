@@ -111,8 +111,8 @@ func commentOfLayer(t *testing.T) string {
 	return ""
 }
 
-// A flipping layer changes each stored byte. It overrides all methods that the comment of Layer lists, except for those
-// that cannot be called because of its Describe.
+// A flipping layer changes each stored byte. It overrides all methods that the comment of Layer
+// lists, except for those that the engine never calls because of what its Describe returns.
 type flipping struct{ driver.Driver }
 
 // flipped returns the bytes with each bit inverted.

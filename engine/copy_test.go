@@ -17,7 +17,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// renamed makes a store pass for one of another provider.
+// A renamed store claims to be one of another provider.
 type renamed struct {
 	driver.Driver
 	provider string
@@ -29,14 +29,15 @@ func (r renamed) Describe() driver.Description {
 	return desc
 }
 
-// storeOf returns a bucket in memory that passes for one of provider.
+// storeOf returns a bucket in memory that claims to be one of provider.
 func storeOf(provider string) storage.Bucket {
 	return memstore.New(driver.WithLayer(func(next driver.Driver) driver.Driver {
 		return renamed{next, provider}
 	}))
 }
 
-// usersBucket is a type that embeds a Bucket: of what is behind it nothing is known.
+// usersBucket is a user's type that embeds a Bucket. The engine does not know the store of such a
+// bucket.
 type usersBucket struct{ storage.Bucket }
 
 // Copy keeps the storage class only if both stores belong to the same provider.
@@ -181,7 +182,7 @@ func (d *tagsAfter) Tags(ctx context.Context, r *driver.GetRequest) (map[string]
 	return d.Driver.Tags(ctx, r)
 }
 
-// withTag returns an option for the tag "of".
+// withTag returns an option that sets the tag "of".
 func withTag(value string) storage.UploadOption {
 	return storage.WithTags(map[string]string{"of": value})
 }

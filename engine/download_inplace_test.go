@@ -50,7 +50,7 @@ func TestWriteToAFileInPlace(t *testing.T) {
 				require.NoError(t, file.Close())
 			}()
 
-			// The offset of the file is behind this text.
+			// The offset of the file is after this text.
 			_, err = file.WriteString("before")
 			require.NoError(t, err)
 

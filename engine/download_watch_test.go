@@ -99,7 +99,8 @@ func TestDownloadStallIgnoresWaitingLayer(t *testing.T) {
 	})
 }
 
-// An emptyReadsStore has one object. Its n-th body first returns counts[n] times neither a byte nor an error.
+// An emptyReadsStore has one object. The first counts[n] reads of its n-th body return neither a
+// byte nor an error.
 type emptyReadsStore struct {
 	remoteStore
 	counts []int

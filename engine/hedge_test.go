@@ -158,7 +158,8 @@ func TestHedgeOfStalledResponse(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The numbers of the requests after the learning reads, which count from 0.
+				// Requests are numbered from 0. These are the numbers of the first two requests
+				// after the learning reads.
 				const stalled, hedge = learningReads, learningReads + 1
 				store := &slowStore{delays: map[int]time.Duration{stalled: stallTime}}
 				bucket := store.open(t)
@@ -464,8 +465,8 @@ func TestHedgeEndsWithContext(t *testing.T) {
 	for name, readKey := range reads {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The responses to the learning reads are fast. The responses to the next request and its hedge
-				// stall.
+				// The responses to the learning reads are fast. The responses to the next request
+				// and to its hedge stall.
 				const request, hedge = learningReads, learningReads + 1
 				store := &slowStore{delays: map[int]time.Duration{request: stallTime, hedge: stallTime}}
 				bucket := store.open(t)

@@ -118,7 +118,8 @@ func TestReadAllVerifiesTheBytes(t *testing.T) {
 	}
 }
 
-// claimedBytes is what ReadAll takes before any byte has come.
+// claimedBytes is the most memory that ReadAll allocates because of a claimed size, before any byte
+// has come.
 const claimedBytes = 256 << 20
 
 // ReadAll and ReadRanges do not allocate the size that a server claims before the bytes arrive.

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A put says what becomes of one request that writes.
+// A put says what happens to one request that writes.
 type put struct {
 	rivalBody   string // what another client writes first, or ""
 	requestLost bool   // whether the request does not reach the store
@@ -64,7 +64,7 @@ func (store *scripted) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 // If the response to Upload is lost, Upload sends the request again. If the store refuses the repetition, Upload
 // reads the object's write id to learn whether the first request was applied.
 func TestReconcileLostResponse(t *testing.T) {
-	// Each put says what becomes of one request to write.
+	// Each put says what happens to one request that writes.
 	lost := &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true}
 	requestLost := put{requestLost: true, err: lost}
 	responseLost := put{err: lost}                   // the request was applied

@@ -122,7 +122,7 @@ func (d *inFlight) PutPart(_ context.Context, r *driver.PartRequest) (driver.Par
 	return driver.Part{Number: r.Number, Tag: fmt.Sprint(r.Number), Size: r.Size}, nil
 }
 
-// raiseMost sets most to now, if now is greater.
+// raiseMost sets d.most to now if that is more.
 func (d *inFlight) raiseMost(now int64) {
 	for {
 		most := d.most.Load()

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A hintedStore is a driver without Vend, whose hint says why.
+// A hintedStore is a driver without Vend. Its hint tells the user why.
 type hintedStore struct{ bareStore }
 
 func (v hintedStore) Describe() driver.Description {

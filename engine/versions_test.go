@@ -43,7 +43,7 @@ func TestVersionsHint(t *testing.T) {
 	}
 }
 
-// A bareStore is a driver that cannot be asked to keep versions, what was removed, or locks.
+// A bareStore is a driver without versions, without soft delete and without locks.
 type bareStore struct{ driver.Driver }
 
 func (s bareStore) Describe() driver.Description {

@@ -84,7 +84,7 @@ func TestExploredLease(t *testing.T) {
 	}
 }
 
-// isLossOrTimeout reports whether err is that of a lease that was lost, or of a Release that took too long.
+// isLossOrTimeout reports whether err says that a lease was lost or that a Release took too long.
 func isLossOrTimeout(err error) bool {
 	codes := []storage.Code{storage.Changed, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded}
 	return slices.ContainsFunc(codes, func(code storage.Code) bool { return errors.Is(err, code) })

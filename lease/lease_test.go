@@ -374,7 +374,7 @@ func TestTokenFencesAFormerHolder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bucket := memstore.New()
 
-		// The resource accepts only the highest token.
+		// The resource refuses each token that is lower than one it has accepted.
 		highest := int64(0)
 		write := func(token int64) bool {
 			highest = max(highest, token)

@@ -49,7 +49,8 @@ func runTests(m *testing.M) (status int, err error) {
 	return m.Run(), nil
 }
 
-// writeModule makes a directory a module that requires what the library requires, and the library of this repository.
+// writeModule makes a directory a Go module. Its go.mod requires the library of this repository and
+// the modules that the library requires.
 func writeModule(dir string) error {
 	library, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -239,7 +240,7 @@ func TestPoliciesOfPrograms(t *testing.T) {
 	}
 }
 
-// -policy reports a permission that no policy can have, and exits with status 1.
+// -policy reports a permission that no policy can grant, and exits with status 1.
 func TestPolicyTellsWhatItLeavesOut(t *testing.T) {
 	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
 	require.Equal(t, statusFound, status)
