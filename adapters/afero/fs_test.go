@@ -24,10 +24,10 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// ownTests are the tests of afero that take their file systems from a list. The others build theirs
-// themselves, and would not test ours. TestWriteAt is left out: it reads a file that another
-// handle has written and not closed, which an object store does not show. TestFs has WriteAt
-// with Close.
+// ownTests are the tests of afero that take their file systems from a list, to which our test adds
+// this adapter. Afero's other tests make their own file systems. TestWriteAt is left out: it reads
+// a file that another handle has written and not closed, and an object store does not show such
+// bytes. TestFs has a case of WriteAt with Close.
 const ownTests = "^(TestRead0|TestOpenFile|TestCreate|TestRename|TestRemove|TestTruncate|TestSeek|TestReadAt|" +
 	"TestReaddirnames|TestReaddirSimple|TestReaddir|TestReaddirRegularFile|TestReaddirAll|TestWalk)$"
 
@@ -208,7 +208,7 @@ func TestRenameReplaces(t *testing.T) {
 
 			require.ErrorIs(t, files.Rename(tt.from, tt.to), tt.want)
 
-			// No case replaces this file.
+			// No case changes the file second/a.
 			text, err := afero.ReadFile(files, "second/a")
 			require.NoError(t, err)
 			require.Equal(t, "second/a", string(text))
@@ -298,7 +298,7 @@ func TestWriteFailsStoresNothing(t *testing.T) {
 // If an object is replaced or removed while it is open for reading, reads fail with Changed. After Close, all calls
 // fail.
 func TestOpenForReading(t *testing.T) {
-	// The first read does not buffer so much.
+	// The object is larger than what the first read buffers.
 	const size = 1 << 20
 	b := memstore.New()
 	files := New(t.Context(), b)
@@ -536,7 +536,7 @@ func TestRenameFoldersOfOtherTools(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, info.IsDir())
 
-	// The new folder has a and sub, but not the marker.
+	// The new folder has the entries a and sub. The marker is not an entry.
 	infos, err := afero.ReadDir(files, "new")
 	require.NoError(t, err)
 	require.Len(t, infos, 2)

@@ -13,7 +13,8 @@ import (
 
 // A bucket without optional features is enough to write, append, read, rename and remove files.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/afero.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		files := afero.New(t.Context(), b)
 		return func() error {

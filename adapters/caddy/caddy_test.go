@@ -124,7 +124,7 @@ func TestProvisionFolder(t *testing.T) {
 	require.NoError(t, s.Cleanup())
 }
 
-// The address of a bucket may end in a folder.
+// The address of a bucket may end in the folder of that bucket in which objects are stored.
 func TestProvisionFolderOfABucket(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()

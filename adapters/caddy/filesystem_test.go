@@ -25,7 +25,7 @@ type site struct {
 	admin  string // URL of the admin endpoint
 }
 
-// newSite serves a new bucket of a kind that newStore knows.
+// newSite serves a new bucket of one of the storeKinds.
 func newSite(t *testing.T, kind string) *site {
 	t.Helper()
 	s := &site{store: newStore(t, kind)}
@@ -257,7 +257,8 @@ func (s *site) memory(t *testing.T) (bytes uint64, goroutines int) {
 	return vars.Memstats.HeapAlloc, goroutines
 }
 
-// The page of a folder with more files than file_server shows takes at most two listings, and its memory is freed.
+// If a folder has more files than file_server shows, its page takes at most two listings, and the
+// memory for it is freed.
 func TestFileSystemBrowseManyFiles(t *testing.T) {
 	const maxShown = 10_000 // number of files that file_server shows
 	const pageSize = 1000   // number of objects in a page of ListObjectsV2
@@ -283,7 +284,7 @@ func TestFileSystemBrowseManyFiles(t *testing.T) {
 			if s.store.server != nil {
 				s.store.server.Reset()
 				s.browse(t, "/many/")
-				// Two listings of all files that are shown have so many pages.
+				// Each of the two listings takes this number of pages.
 				require.LessOrEqual(t, s.store.server.Count("ListObjectsV2"), 2*maxShown/pageSize)
 			}
 		})
@@ -421,7 +422,7 @@ func TestFileSystemStoreStopsInTheMiddle(t *testing.T) {
 // A reload closes the buckets of the old configuration, so that the number of goroutines does not grow.
 func TestReloadLeavesNoGoroutines(t *testing.T) {
 	t.Parallel()
-	// Some goroutines come and go.
+	// The number of goroutines changes a little even without reloads.
 	const tolerance = 5
 	s := newSite(t, "s3")
 	s.put(t, "a", "content")
@@ -470,7 +471,8 @@ func TestFileSystemHostilePaths(t *testing.T) {
 				path       string
 				wantStatus int
 			}{
-				// These name no object of the bucket, although some name a file of the machine.
+				// These paths name no object of the bucket, although some name a file of the
+				// machine.
 				{path: "/../../../../etc/passwd", wantStatus: http.StatusNotFound},
 				{path: "/a/../../../etc/passwd", wantStatus: http.StatusNotFound},
 				{path: "/..%2f..%2fetc%2fpasswd", wantStatus: http.StatusNotFound},
@@ -482,14 +484,14 @@ func TestFileSystemHostilePaths(t *testing.T) {
 				{path: "/a/%0d%0aSet-Cookie:x", wantStatus: http.StatusNotFound},
 				{path: "/a/" + strings.Repeat("y/", 500) + "z", wantStatus: http.StatusNotFound},
 
-				// These are other forms of /a/b, or of the top folder.
+				// These paths are other forms of /a/b, or of the top folder.
 				{path: "/a%2fb", wantStatus: http.StatusOK},
 				{path: "/a//b", wantStatus: http.StatusOK},
 				{path: "//a/b", wantStatus: http.StatusOK},
 				{path: "/a/./b", wantStatus: http.StatusOK},
 				{path: "/" + strings.Repeat("../", 2000), wantStatus: http.StatusOK},
 
-				// These are no valid keys: one is not UTF-8, and the other is too long.
+				// These paths are not valid keys: one is not UTF-8, and the other is too long.
 				{path: "/a/%ff%fe", wantStatus: http.StatusBadRequest},
 				{path: "/" + strings.Repeat("x", 1100), wantStatus: http.StatusBadRequest},
 			}

@@ -156,7 +156,7 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 			// The CA checks the domain at the second instance, which may not listen yet.
 			ca := newAuthority(t, forward(t, secondPort))
 
-			// Both start before either serves.
+			// Both instances start before one of them serves.
 			first := launchCaddy(t, ca.site(firstPort, "hello"), env...)
 			second := launchCaddy(t, ca.site(secondPort, "hello"), env...)
 
@@ -165,7 +165,7 @@ func TestStorageTwoInstancesObtainOneCertificate(t *testing.T) {
 
 			require.Equal(t, firstSerial, secondSerial)
 			require.Equal(t, 1, ca.orders())
-			// This is where Caddy keeps certificates by default.
+			// By default, Caddy keeps certificates in this directory.
 			require.NoDirExists(t, filepath.Join(first.data, "caddy", "certificates"))
 			require.NoDirExists(t, filepath.Join(second.data, "caddy", "certificates"))
 		})
@@ -251,7 +251,7 @@ func TestStorageStoreDoesNotAnswer(t *testing.T) {
 	require.NotContains(t, second.log.String(), s3server.DefaultSecretKey)
 }
 
-// If the store is full, Caddy could not keep a certificate. So it orders none.
+// If the store is full, Caddy orders no certificate, because it could not keep it.
 func TestStorageFullStore(t *testing.T) {
 	t.Parallel()
 	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"bucket"}, MaxBytes: 1})

@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/owntests"
 )
 
-// skippedTests are the test of CertMagic that locks with a canceled ctx, which a storage should honor, and the
-// one that looks for files.
+// skippedTests are two tests of CertMagic. One locks with a canceled ctx and expects success,
+// although a storage should honor ctx. The other one looks for files.
 const skippedTests = "^(TestFileStorageWriteLock|TestGetEmailFromRecent)$"
 
 // storageTests are the tests of CertMagic that use a storage. Others ask name servers.

@@ -57,9 +57,9 @@ func TestLockHasOneHolder(t *testing.T) {
 // server does not release the lock of the second.
 func TestLockOfADeadServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		// maxDelay is for the requests and the pauses between them.
+		// maxDelay is the time that requests and the pauses between them may take.
 		const maxDelay = 2 * time.Second
-		// Two servers have the same bucket, but the first one loses its connection.
+		// Two servers use the same bucket. The first one loses its connection.
 		firstBucket, bucket, disconnectFirst := newSwitch()
 		first := newStorage(t, firstBucket)
 		second := newStorage(t, bucket)
@@ -90,7 +90,8 @@ func TestLockOfTwoCallers(t *testing.T) {
 		// The first caller locks the name.
 		require.NoError(t, s.Lock(t.Context(), "a"))
 
-		// The removal of the lock ends the first lease, which notices it at its next renewal.
+		// The lock is removed from the bucket. The first lease notices that at its next renewal,
+		// and ends.
 		require.NoError(t, b.Remove(t.Context(), lockKey("a")))
 		time.Sleep(ttl)
 

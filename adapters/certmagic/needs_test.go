@@ -11,7 +11,8 @@ import (
 
 // A bucket with only the features that New asks for is enough to lock and store.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/certmagic.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		s, err := New(b)
 		if err != nil {

@@ -15,8 +15,9 @@ import (
 	"github.com/omnibucket/storage/internal/testing/foldermarker"
 )
 
-// newMarkedDriver returns a driver over a bucket with objects under these keys. Each of their folders also has a
-// marker, which is an empty object whose key ends in a slash, as consoles of stores create it.
+// newMarkedDriver returns a driver over a bucket with an object under each of the keys. Each folder
+// of these keys also has a marker: an empty object whose key ends in a slash, as the web consoles
+// of stores create it.
 func newMarkedDriver(t *testing.T, keys ...string) (registry.StorageDriver, storage.Bucket) {
 	t.Helper()
 	b, put := foldermarker.New(t)
@@ -112,7 +113,7 @@ func TestPurgeUploadsWithFolderMarkers(t *testing.T) {
 	require.NoError(t, d.PutContent(t.Context(), "/"+oldUpload+"/startedat", []byte("2026-01-01T00:00:00Z")))
 	require.NoError(t, d.PutContent(t.Context(), "/"+newUpload+"/startedat", []byte("2026-03-01T00:00:00Z")))
 
-	// Purge those from before February.
+	// Purge the uploads that were begun before February.
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	olderThan := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)

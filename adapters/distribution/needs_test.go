@@ -10,7 +10,8 @@ import (
 
 // A bucket with only the features that New asks for is enough to write, move, redirect to and delete files.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/distribution.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b)
 		if err != nil {

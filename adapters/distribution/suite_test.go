@@ -40,7 +40,8 @@ func TestRegistrysSuite(t *testing.T) {
 		setFlag(t, "test.short", "true")
 	}
 
-	// One test of the suite changes the bytes that all others write and compare. It runs before any runs in parallel.
+	// One test of the suite changes the bytes that all tests write and compare. It runs here,
+	// before tests run in parallel.
 	t.Run("settled", settleContents)
 
 	t.Run("on", func(t *testing.T) {

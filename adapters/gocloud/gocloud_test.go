@@ -37,7 +37,8 @@ import (
 
 // The Go CDK's conformance tests pass on each store.
 func TestConformance(t *testing.T) {
-	// The tests also need a bucket that does not exist. Memory has none, because each bucket in memory exists.
+	// The suite also needs a bucket that does not exist. In memory, any bucket exists once it is
+	// opened.
 	stores := []struct {
 		name string
 		open func(t *testing.T) (b, missing storage.Bucket)
@@ -57,7 +58,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// openMemory returns a bucket in memory. There is no missing one, because each bucket in memory exists.
+// openMemory returns a bucket in memory. The bucket missing is nil, because any bucket in memory
+// exists once it is opened.
 func openMemory(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
 	open := func(baseURL string) (storage.Bucket, error) {
@@ -66,7 +68,7 @@ func openMemory(t *testing.T) (b, missing storage.Bucket) {
 	return serveBucket(t, open), nil
 }
 
-// openLocal returns a bucket in a directory, and one whose directory was removed.
+// openLocal returns a bucket in a directory. The directory of the bucket missing was removed.
 func openLocal(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,7 +92,7 @@ func serveBucket(t *testing.T, open func(base string) (storage.Bucket, error)) s
 	return server.Bucket
 }
 
-// openMinIO returns a bucket on MinIO, and one that does not exist.
+// openMinIO returns a bucket on MinIO. The bucket missing does not exist.
 func openMinIO(t *testing.T) (b, missing storage.Bucket) {
 	t.Helper()
 	c := minioserver.NewBucket(t)
@@ -269,7 +271,7 @@ func TestErrorAsGivesTheErrorOfTheSDK(t *testing.T) {
 	var storageErr *storage.Error
 	require.True(t, b.ErrorAs(err, &storageErr))
 
-	// These types are no errors.
+	// These variables are not pointers to types of errors.
 	var number int
 	require.False(t, b.ErrorAs(err, &number))
 	var text *strings.Builder
@@ -347,7 +349,7 @@ func TestPrefixesOfEscapedKeys(t *testing.T) {
 	keys := []string{
 		"a", "a.", "a..", "a./b", "a/", "a/.", "a//", "a//b", "a/b", "a/b/", "a\\b", "a\tb",
 		"/", "//", "/a", ".", "_", "__0x__",
-		// These look like escapes, or like their beginning.
+		// These keys look like escaped ones, or like the beginning of one.
 		"a_b", "a__0x", "a__0x2f__b", "a__b",
 	}
 	b := OpenBucket(memstore.New())
@@ -498,7 +500,8 @@ func TestDeleteRemovesForeignObjectToo(t *testing.T) {
 			bucket := newOtherProgramBucket()
 			b := OpenBucket(bucket)
 
-			// The other program stores its object. The bucket stores each "!" as a slash, so that the key is tt.key.
+			// The other program stores its object. The bucket stores each "!" as a slash, so the
+			// object has the key tt.key.
 			storedAsKey := strings.ReplaceAll(tt.key, "/", "!")
 			_, err := bucket.Upload(t.Context(), storedAsKey, strings.NewReader("old"))
 			if tt.hasForeign {

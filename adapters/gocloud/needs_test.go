@@ -46,8 +46,8 @@ func beginWrite(o *blob.WriterOptions) needs.Begin {
 
 // The adapter needs no optional features but those that the options of a write name.
 func TestOpenBucketAsksForItsFeatures(t *testing.T) {
-	// Check runs each function on stores that lack one feature each. It must fail only for the features that this row
-	// of needs.txt lists, and before it writes.
+	// Check calls each function on stores that lack one feature each. The function must fail,
+	// before it writes, for exactly those features that its row of needs.txt lists.
 	needs.Check(t, "adapters/gocloud.OpenBucket", writeCopyAndRead)
 	needs.Check(t, "adapters/gocloud with IfNotExist", beginWrite(&blob.WriterOptions{
 		ContentType: "text/plain",

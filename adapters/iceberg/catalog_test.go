@@ -79,7 +79,7 @@ var tripSchema = iceberg.NewSchema(0,
 	iceberg.NestedField{ID: 2, Name: "city", Type: iceberg.PrimitiveTypes.String},
 )
 
-// newTrips returns rows of a table, the first with that id.
+// newTrips returns rows for a table. Their ids begin at first.
 func newTrips(t *testing.T, tbl *table.Table, first, count int) array.RecordReader {
 	t.Helper()
 	schema, err := table.SchemaToArrowSchema(tbl.Schema(), nil, false, false)

@@ -23,8 +23,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// TestMain fails if goroutines leak. It ignores idle HTTP connections, which the account that made the bucket on
-// MinIO leaves.
+// TestMain fails if goroutines leak. It ignores idle HTTP connections, because the account with
+// which the tests make their bucket on MinIO leaves some.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))

@@ -20,7 +20,7 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 		"sales/empty/",
 		"sales/metadata/v1.json",
 		"other/x",
-		// These have a folder with an empty name, which a walk leaves out.
+		// Each of these keys has a folder with an empty name, which a walk leaves out.
 		"sales/data//nameless",
 		"/",
 	}
@@ -37,7 +37,7 @@ func TestCatalogWithFolderMarkers(t *testing.T) {
 		sales + "/metadata",
 		sales + "/metadata/v1.json",
 	}, walk(t, o, sales))
-	// The root comes first, and the sales come last.
+	// The first location is that of the root, and the last ones are those of the sales.
 	locations := walk(t, o, root+"/")
 	require.Equal(t, []string{root + "/other", root + "/other/x"}, locations[1:3])
 

@@ -50,8 +50,8 @@ func renameNoReplace(t *testing.T, b storage.Bucket) (finish func() error, err e
 
 // The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs each function on stores that lack one feature each. It must fail only for the features that this row
-	// of needs.txt lists.
+	// Check calls each function on stores that lack one feature each. The function must fail for
+	// exactly those features that its row of needs.txt lists.
 	needs.Check(t, "adapters/iceberg.New", writeAndRename)
 	needs.Check(t, "adapters/iceberg.IO.RenameNoReplace", renameNoReplace)
 }

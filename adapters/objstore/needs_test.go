@@ -11,7 +11,8 @@ import (
 
 // A bucket without optional features is enough to upload, list, read and delete objects.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/objstore.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		bucket := objstore.New(b, objstore.Config{})
 		return func() error {

@@ -24,7 +24,8 @@ import (
 
 var count atomic.Int64
 
-// A backend starts a remote of rclone, and returns a function that gives the name of the remote at a root.
+// A backend starts what a backend of rclone needs, such as a server. It returns a function that
+// gives the name of the remote at a root.
 type backend func(t *testing.T) (remote func(root string) string)
 
 var backends = map[string]backend{

@@ -107,7 +107,7 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-// filesOf makes a directory of a user of the system, in one that only root writes to.
+// filesOf makes a directory for a user of the system. Only root may write to its parent.
 func filesOf(t *testing.T, name string) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/var/tmp", "omnibucket-rclone-") // which other users reach

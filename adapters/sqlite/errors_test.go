@@ -98,7 +98,7 @@ func TestQueryOfAReplacedObject(t *testing.T) {
 			require.ErrorAs(t, rows.Err(), &sqliteErr)
 			require.NoError(t, rows.Close())
 
-			// A new query also needs the old revision.
+			// A new query fails, too, because it needs the revision that Open has seen.
 			_, err = readAll(t.Context(), db, scan)
 			require.ErrorIs(t, err, storage.Changed)
 			var storageErr *storage.Error

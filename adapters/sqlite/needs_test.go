@@ -36,7 +36,7 @@ func TestOpenAsksForItsFeatures(t *testing.T) {
 		return query, nil
 	}
 
-	// Check opens and queries the database on stores that lack one feature each. That must succeed on all of them,
-	// because this row of needs.txt lists no feature.
+	// Check opens and queries the database on stores that lack one feature each. All of that must
+	// succeed, because the row of sqlite.Open in needs.txt lists no feature.
 	needs.Check(t, "adapters/sqlite.Open", openDatabase)
 }

@@ -19,15 +19,16 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// The account that made a bucket on MinIO has idle connections.
+// TestMain fails if goroutines leak. It ignores idle connections, because the account with which
+// the tests make their bucket on MinIO leaves some.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
-// build creates a database of parts on this machine, and returns its path. 1,000 parts take 4 MB. A part has a number
-// from 0 on, a price, which is the number modulo 1,000, a name that does not sort like the number, and a picture of
-// zeros.
+// build creates a database of parts on this machine, and returns its path. 1,000 parts take 4 MB.
+// The numbers of the parts count from 0. A part's price is its number modulo 1,000, its name does
+// not sort like its number, and its picture has only zeros.
 func build(t *testing.T, count int) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "parts.db")

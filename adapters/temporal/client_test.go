@@ -14,8 +14,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// A service is what a client of Temporal calls: it keeps the input of a workflow, and a query has it as its
-// result.
+// A service stands for the server of Temporal: it keeps the input of a workflow, and returns it as
+// the result of a query.
 type service struct {
 	workflowservice.UnimplementedWorkflowServiceServer
 	input *common.Payloads

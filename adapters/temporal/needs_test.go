@@ -12,7 +12,8 @@ import (
 
 // A bucket without optional features is enough to store and retrieve payloads.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/temporal.New", func(t *testing.T, b storage.Bucket) (func() error, error) {
 		d, err := New(b, Config{})
 		if err != nil {

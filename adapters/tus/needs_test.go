@@ -12,7 +12,8 @@ import (
 
 // The adapter needs only the features that New asks for.
 func TestNewAsksForItsFeatures(t *testing.T) {
-	// Check runs the callback on stores that lack one feature each, and then the function that it returns.
+	// Check calls this function on stores that lack one feature each. Then it calls the function
+	// that this one returns.
 	needs.Check(t, "adapters/tus.New", func(t *testing.T, bucket storage.Bucket) (func() error, error) {
 		s, err := New(bucket, Config{})
 		if err != nil {

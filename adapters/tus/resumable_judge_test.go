@@ -31,7 +31,7 @@ var caseFiles = []string{
 	"concat_test.go",
 }
 
-// The cases in leftOutCases and their subtests are left out.
+// The cases with the names in leftOutCases, and their subtests, are left out.
 var leftOutCases = map[string]string{
 	"TestPost/ExperimentalProtocol":         "a draft of the IETF, which is not tus 1.0",
 	"TestPatch/ExperimentalProtocol":        "the same",
@@ -142,7 +142,7 @@ func readCases(t *testing.T) []*tusdCase {
 	return cases
 }
 
-// A replay runs one case on one bucket.
+// A replay runs one of tusd's cases on one bucket.
 type replay struct {
 	t          *testing.T
 	bucket     storage.Bucket

@@ -113,7 +113,7 @@ func (s server) offset(url string) int {
 	return offset
 }
 
-// send sends content in chunks of that size.
+// send sends content to the upload at url, in chunks of chunk bytes.
 func (s server) send(url string, content []byte, chunk int, headers ...string) {
 	s.t.Helper()
 	for i := 0; i < len(content); i += chunk {
@@ -163,7 +163,7 @@ func TestUploads(t *testing.T) {
 		t.Run(store.name, func(t *testing.T) {
 			srv := serve(t, store.open(t), store.part)
 
-			// Sizes and chunks around the size of a part.
+			// The sizes and the chunks are near the size of a part.
 			odd := 2*store.part + 7
 			tests := []struct {
 				name        string
@@ -325,8 +325,8 @@ func TestWriteChunkWithoutItsLock(t *testing.T) {
 			require.NoError(t, write(first, 0, 100))
 			stored := int64(100)
 
-			// Other servers hold the lock, one after the other. Each writes up to one of these offsets, in the first part
-			// and in the second.
+			// Other servers hold the lock, one after the other. Each of them writes up to the next
+			// of these offsets, which lie in the first part and in the second.
 			for _, end := range []int64{300, tt.part, tt.part + 50, tt.part + 200} {
 				holder := loadUpload()
 				info, err := holder.GetInfo(t.Context())
@@ -677,7 +677,7 @@ func TestKeys(t *testing.T) {
 	u, err := store.NewUpload(t.Context(), info)
 	require.NoError(t, err)
 
-	// The ID is taken.
+	// Another upload with the same ID is refused.
 	_, err = store.NewUpload(t.Context(), info)
 	require.ErrorIs(t, err, ErrExists)
 
@@ -688,7 +688,7 @@ func TestKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "max-age=7", attrs.CacheControl)
 
-	// No other ID names an upload.
+	// Other IDs do not name an upload.
 	for _, id := range []string{"folder/none", "a//b", "", "folder/one.info"} {
 		_, err = store.GetUpload(t.Context(), id)
 		require.ErrorIs(t, err, handler.ErrNotFound, "%q", id)
@@ -711,7 +711,7 @@ func TestGetUploadInvalidID(t *testing.T) {
 		"nobody's":          "none",
 	} {
 		t.Run(name, func(t *testing.T) {
-			// Failures must end this subtest, and not the whole test.
+			// A failed requirement must end this subtest, and not the whole test.
 			srv := srv
 			srv.t = t
 			srv.do(http.MethodHead, srv.url+path, nil, http.StatusNotFound)
@@ -804,7 +804,8 @@ func TestContentTypeOfAClient(t *testing.T) {
 		{name: "a word", filetype: "text", want: unknown},
 	}
 	for _, tt := range tests {
-		// The files are empty, smaller than a part, and of several parts. A client sends the largest in two requests.
+		// The sizes are those of an empty file, of a file smaller than a part, and of a file of
+		// several parts. A client sends the largest file in two requests.
 		for _, size := range []int64{0, 10, 5000} {
 			const requestSize = 3000
 			t.Run(fmt.Sprintf("%s, %d bytes", tt.name, size), func(t *testing.T) {
@@ -1043,7 +1044,7 @@ func TestWriteChunkTooManyParts(t *testing.T) {
 		http.StatusRequestEntityTooLarge, "Upload-Offset", strconv.Itoa(len(content)))
 	require.Equal(t, len(content), srv.offset(url))
 
-	// The client declares that the bytes sent so far are all.
+	// The client declares that there are no more bytes.
 	srv.do(http.MethodPatch, url, nil, http.StatusNoContent, "Upload-Offset", strconv.Itoa(len(content)),
 		"Upload-Length", strconv.Itoa(len(content)))
 	require.True(t, bytes.Equal(content, srv.content(url)))
@@ -1173,7 +1174,7 @@ func TestLockOfADeadHolder(t *testing.T) {
 			require.NoError(t, err)
 		}
 
-		// The holder of the lock has died, so Lock succeeds after some time.
+		// The holder that the object names has died, so Lock succeeds after some time.
 		setHolder(`{"Holder":"dead"}`) // in the format of an earlier release
 		held, err := newLocker(bucket).NewLock("a")
 		require.NoError(t, err)

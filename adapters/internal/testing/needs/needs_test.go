@@ -247,8 +247,9 @@ func uploadAndRemove(t *testing.T, b storage.Bucket) (existed time.Time, err err
 	return attrs.Modified, b.Remove(t.Context(), "a")
 }
 
-// checkRestored returns what a Begin returns after its job has restored the object of uploadAndRemove. finish fails if
-// the job has not restored exactly that object. err is the error of the job.
+// checkRestored returns the results of a Begin whose job has restored the object of
+// uploadAndRemove. finish fails if the job has not restored exactly that object. err is the error
+// of the job.
 func checkRestored(
 	t *testing.T, b storage.Bucket, report *transfer.Report, err error,
 ) (finish func() error, _ error) {
@@ -261,7 +262,8 @@ func checkRestored(
 	}, err
 }
 
-// versionsOnly is a store without soft delete, so that Undelete needs its versions.
+// A versionsOnly is a store without soft delete. Undelete can then restore an object only from its
+// versions.
 type versionsOnly struct{ storage.Core }
 
 func (v versionsOnly) Supports(f storage.Features) bool {
@@ -388,8 +390,8 @@ func TestHandlersAndJobsAskForTheirFeaturesBeforeAnyByte(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// Check calls begin on stores that lack one feature each. It must fail for exactly those features that the
-			// row lists.
+			// Check calls begin on stores that lack one feature each. begin must fail for exactly
+			// those features that the row lists.
 			Check(t, tt.name, tt.begin)
 		})
 	}
