@@ -1601,8 +1601,8 @@ var otherAnswers = []answer{
 	},
 }
 
-// A call is an operation of a bucket or a service. The request with this method, path and query parameter gets the
-// response of a row. All other requests of the operation succeed.
+// A call is an operation of a bucket or a service. Its request with this method, path and query
+// parameter gets the tested answer. All other requests of the operation succeed.
 type call struct {
 	method, path string
 	parameter    string // "": any query

@@ -117,9 +117,9 @@ func TestServiceBucketRefusesMultiRegionARN(t *testing.T) {
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
 
-// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. If the name may be
-// that of a volume, the driver declares none of these features: an ARN, or an alias that ends in "-ext-s3alias".
-// Config.Profile says that it is a bucket.
+// An access point may lead to an FSx volume, which lacks features of a bucket, such as versions. An
+// ARN may name such an access point, and so may an alias that ends in "-ext-s3alias". Then the
+// driver declares none of these features, unless Config.Profile says that it is a bucket.
 func TestProfileOfAccessPoint(t *testing.T) {
 	const bucketFeatures = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.ObjectACLs | storage.Versioning

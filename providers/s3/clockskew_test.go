@@ -53,7 +53,8 @@ func TestRegionHint(t *testing.T) {
 			wantHint: noCustomerKeyHint,
 		},
 		{
-			// The slashes must not be taken for those before the region in the Authorization header.
+			// The slashes of the access key must not be taken for those before the region in the
+			// Authorization header.
 			name:     "the bucket's region, and an access key with slashes",
 			config:   Config{Region: bucketRegion, AccessKeyID: "a/b/c", SecretKey: "secret"},
 			status:   http.StatusBadRequest,

@@ -18,8 +18,8 @@ import (
 
 const copied = `<CopyObjectResult><ETag>"c"</ETag><LastModified>2026-01-02T03:04:05.678Z</LastModified></CopyObjectResult>`
 
-// copyOfKnownSize returns a request to copy nine bytes with a tag of its own, so that nothing of
-// the source is asked for.
+// copyOfKnownSize returns a request to copy nine bytes and to set a tag. Copy then needs to know
+// nothing about the source.
 func copyOfKnownSize() *driver.CopyRequest {
 	return copyOf(func(r *driver.CopyRequest) {
 		r.Source.Attrs = &storage.Attrs{Size: 9}
@@ -642,7 +642,8 @@ func TestComposeUnsupported(t *testing.T) {
 	}
 }
 
-// Compose splits a source into as few ranges as possible. A range has at most 5 GiB, as a part.
+// Compose splits a source into as few ranges as possible. A range has at most 5 GiB, the limit of a
+// part.
 func TestComposeOfLargeSources(t *testing.T) {
 	const maxPart = 5 << 30
 	d := newDriver(&account{}, "")

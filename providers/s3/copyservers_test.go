@@ -32,7 +32,7 @@ func TestCopyInPartsOnServers(t *testing.T) {
 			s := needServer(t, name)
 			bucket := s.bucket(t, false)
 
-			// The driver d copies in parts. reader is another bucket value without the lower limit.
+			// The driver d copies in parts. reader opens the same bucket without the lowered limit.
 			d, err := s3.NewDriver(t.Context(), s.config(t, bucket))
 			require.NoError(t, err)
 			s3.LowerCopyLimit(d, limit)

@@ -63,7 +63,8 @@ func TestCopyTimeout(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// The server answers each kind of request, the slow one after ten minutes of the test's own time.
+				// The server answers each kind of request. It answers the slow kind after ten
+				// minutes on the clock of the test.
 				client := newPipeClient(t, func(w http.ResponseWriter, r *http.Request) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					if tt.isSlow(r) {

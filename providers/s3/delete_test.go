@@ -286,8 +286,8 @@ func TestDeleteBatchDeletesObjectsWithoutAResultOneByOne(t *testing.T) {
 	require.Equal(t, []string{"POST /photos?delete=", "DELETE /photos/b?x-id=DeleteObject"}, server.Lines())
 }
 
-// Each key of a batch fails with OutcomeUnknown if the response has no result at all, because it
-// does not show what was deleted.
+// Each key of a batch fails with OutcomeUnknown if the response has no result at all, because such
+// a response does not show what was deleted.
 func TestDeleteBatchWithoutAnyResult(t *testing.T) {
 	tests := []struct {
 		name string
@@ -345,8 +345,8 @@ func TestDeleteBatchDeletesSomeObjectsOneByOne(t *testing.T) {
 	}, server.Lines())
 }
 
-// If a batch fails, each key fails with its error. If the server has no batches, the error is
-// Unsupported, and the engine deletes the objects one by one.
+// If a batch fails, each key fails with the error of the batch. If the server has no batches, the
+// error is Unsupported, and the engine deletes the objects one by one.
 func TestDeleteBatchErrors(t *testing.T) {
 	tests := []struct {
 		name         string

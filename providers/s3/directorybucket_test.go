@@ -103,7 +103,7 @@ func objectOf(etag string) reply {
 // Append sends only the new bytes to a directory bucket, with their offset.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html.
 func TestAppendDirectoryBucket(t *testing.T) {
-	// The server opens a session, shows the object of 5 bytes, and then accepts the 3 new ones.
+	// The server opens a session, shows the object of 5 bytes, and then accepts 3 new bytes.
 	server := newStandIn(t, session, objectOf(`"1"`), reply{
 		Header: map[string]string{"ETag": `"2"`, "X-Amz-Object-Size": "8"},
 	})

@@ -94,7 +94,8 @@ func withoutSignatures(d driver.Driver) driver.Driver {
 	return profiled.WithProfile(profile)
 }
 
-// rarelyRequested has kinds of requests that the suite makes too rarely for each of their transient answers to be given.
+// rarelyRequested has the kinds of requests that the suite makes so rarely that it does not get all
+// of their transient errors.
 var rarelyRequested = []string{"POST restore", "PUT retention"}
 
 // withoutChecksums has the cases that need the checksum of an object from HEAD.
@@ -320,8 +321,9 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	}
 }
 
-// startAnsweringServer starts a server with the rules of Amazon and of an account of the given kinds. A second server,
-// which it returns, too, first sends transient errors.
+// startAnsweringServer starts a server with the rules of Amazon and of an account of the given
+// kinds. Requests reach it through a second server, which first sends transient errors. It returns
+// both.
 func startAnsweringServer(
 	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
 ) (*testServer, *documented.Server) {

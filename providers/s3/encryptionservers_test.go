@@ -247,7 +247,7 @@ func TestWithCustomerKeyCopies(t *testing.T) {
 		_, err := storage.Copy(ctx, b, "copy", b, "small")
 		require.ErrorIs(t, err, storage.InvalidArgument)
 
-		// With the key of the source alone, the copy has no key.
+		// With only the key of the source, the copy has no key.
 		_, err = storage.Copy(ctx, b, "copy", b, "small", sourceKey)
 		require.NoError(t, err)
 		got, _, err := storage.ReadAll(ctx, b, "copy")

@@ -19,7 +19,7 @@ type portal struct {
 	hasHeader   bool // the response has a header of the protocol
 }
 
-// RoundTrip answers with status 200 and the page, or only with its length to a HEAD.
+// RoundTrip answers with status 200 and the page. To a HEAD, it sends only the length of the page.
 func (p portal) RoundTrip(r *http.Request) (*http.Response, error) {
 	header := http.Header{}
 	if p.contentType != "" {
@@ -116,8 +116,8 @@ func requireServiceRefuses(t *testing.T, page portal) {
 	}
 }
 
-// A response without a header of the S3 protocol is no error for a bucket, because Garage, R2 and
-// others send none with buckets.
+// The response to a request for a bucket may lack the headers of the S3 protocol, because Garage,
+// R2 and others send none with buckets.
 func TestServiceWithoutHeaders(t *testing.T) {
 	for name, response := range map[string]portal{
 		"no document": {},

@@ -166,8 +166,8 @@ var evidenceCalls = []evidenceCall{
 	},
 }
 
-// Each call fails with Unavailable if the response has status 200 and no sign of S3, as a login page of a network. The
-// outcome of a write is then unknown.
+// Each call fails with Unavailable if the response has status 200 and no sign of S3, such as the
+// login page of a network. The outcome of a write is then unknown.
 func TestResponseWithoutEvidence(t *testing.T) {
 	for name, response := range responsesWithoutEvidence {
 		for _, call := range evidenceCalls {

@@ -116,8 +116,8 @@ func requireListing(t *testing.T, b storage.Bucket, want []string, opts ...stora
 	require.Equal(t, want, got)
 }
 
-// A forgotten is a driver for MinIO. It changes the token of each page, so that it names a listing that
-// the server does not know, as after a restart.
+// A forgotten is a driver for MinIO. It changes the token of each page, so that the token names a
+// listing that the server does not know, as after a restart.
 type forgotten struct{ driver.Driver }
 
 // prepared matches the part of a marker that names a listing.
@@ -128,8 +128,8 @@ func forget(marker string) string {
 	return prepared.ReplaceAllLiteralString(marker, "[minio_cache:v2,id:forgotten,p:0,s:0]")
 }
 
-// List changes the token of the page, which is a marker in Base64. The token of a page of this package,
-// which is not in Base64, stays.
+// List changes the token of the page, which is a marker in Base64. A token that this package has
+// made is not in Base64, and stays.
 func (d forgotten) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if page != nil {

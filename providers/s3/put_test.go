@@ -259,8 +259,8 @@ func TestPutResponse(t *testing.T) {
 	}
 }
 
-// With a custom HTTP client, a lost connection leaves the outcome of Put unknown, but nothing was
-// sent if there was never a connection.
+// With a custom HTTP client, the outcome of Put is unknown if its connection is lost. If there was
+// never a connection, nothing was sent, and the outcome is known.
 func TestPutWithACustomHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
 	d := server.openDriver(t, "aws", func(c *Config) {

@@ -121,7 +121,8 @@ func requireGet(t *testing.T, d *objectDriver, content string) *storage.Attrs {
 func TestRawClientCorrectsItsClock(t *testing.T) {
 	serverTime := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
-	// Two refusals because of the time. The second one is an hour old, as that of a cache.
+	// The server refuses two requests because of their time. The second refusal is an hour old, as
+	// if it came from a cache.
 	skewed := errorReply(403, "RequestTimeTooSkewed", "")
 	skewed.Header["Date"] = serverTime.Format(http.TimeFormat)
 	cached := errorReply(403, "RequestTimeTooSkewed", "")

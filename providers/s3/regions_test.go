@@ -165,7 +165,8 @@ func TestRegionOfBucket(t *testing.T) {
 			require.NoError(t, service.DeleteBucket(t.Context(), "photos"))
 			require.Equal(t, []string{"eu-west-1 PUT /k", "eu-west-1 DELETE /"}, amazon.requests)
 
-			// Both are one account, because the server copies between regions.
+			// The service and the driver of the bucket have one account, because the server copies
+			// between regions.
 			require.Equal(t, service.account.identity, d.(*objectDriver).account.identity)
 		})
 	}

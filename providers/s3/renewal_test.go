@@ -95,8 +95,9 @@ func writeProfile(t *testing.T, file string, c aws.Credentials) {
 	require.NoError(t, os.WriteFile(file, content, 0o600))
 }
 
-// A source of credentials. The function config returns a Config whose credentials are the key that is valid when they
-// are asked for, and a function that updates the source after another key has become valid.
+// A source is a place where a Config gets its credentials. The function config returns a Config
+// whose credentials are the valid key at the time of the request for them. It also returns a
+// function that updates the source after another key has become valid.
 type source struct {
 	name   string
 	config func(t *testing.T, r *rotation) (c Config, update func())
@@ -533,7 +534,7 @@ func TestCredentialsFileReadAgain(t *testing.T) {
 // If the secret of an access key changes on the server and in the credentials file, as MinIO permits, an open
 // bucket finds the new secret, and its calls succeed.
 func TestCredentialsSecretChanges(t *testing.T) {
-	// The server is replaced behind an address that stays the same.
+	// The server is replaced by another one at the same address.
 	var current atomic.Pointer[s3server.Server]
 	startServer := func(secret string) {
 		server, err := s3server.Start(s3server.Config{

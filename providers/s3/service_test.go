@@ -121,8 +121,8 @@ func newScriptedService(
 	return d.(*serviceDriver), transport
 }
 
-// newBucketReplies returns the responses of Amazon for a new bucket without settings. Those in changes
-// replace them, or are added.
+// newBucketReplies returns the responses of Amazon for a new bucket without settings. The responses
+// in changes replace or extend them.
 func newBucketReplies(changes map[string]string) map[string]string {
 	replies := map[string]string{
 		"HEAD /":                  "404 ", // as before the bucket is created
@@ -136,8 +136,8 @@ func newBucketReplies(changes map[string]string) map[string]string {
 	return replies
 }
 
-// bucketReplies returns the responses of Amazon for a bucket without settings. Those in changes replace them,
-// or are added.
+// bucketReplies returns the responses of Amazon for a bucket without settings. The responses in
+// changes replace or extend them.
 func bucketReplies(changes map[string]string) map[string]string {
 	replies := newBucketReplies(map[string]string{"HEAD /": "200 "})
 	maps.Copy(replies, changes)

@@ -243,7 +243,8 @@ func TestSignedDownloadMatchesSDK(t *testing.T) {
 	)
 	d := mustOpen(t, Config{})
 	for _, key := range keys {
-		// A term begins with the current second, so it lasts a second longer than the TTL.
+		// A signature is valid from the start of the current second, so it lasts a second longer
+		// than the TTL.
 		want := d.sdkGet(t, ttl+time.Second, &awss3.GetObjectInput{
 			Key:                        &key,
 			VersionId:                  aws.String(version),

@@ -56,7 +56,7 @@ func TestSignedRemoveURLBypassesNoLock(t *testing.T) {
 		signedURL, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
 		require.NoError(t, err)
 
-		// The server refuses the removal with the header as without it.
+		// The server refuses the removal, with and without the header.
 		bypass := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
 		status := sendSignedRemove(t, signedURL, bypass)
 		require.GreaterOrEqual(t, status, 400)

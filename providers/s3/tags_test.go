@@ -66,7 +66,7 @@ func TestTagsOfACopy(t *testing.T) {
 	}
 }
 
-// A copy that replaces tags is Unsupported if the server has none, so that the engine passes the
+// A copy that replaces tags is Unsupported if the server has no tags, so the engine passes the
 // bytes through the process.
 func TestTagsOfACopyWithoutTags(t *testing.T) {
 	server := newStandIn(t)

@@ -397,8 +397,8 @@ const sessionResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/do
 	<AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
 	<Expiration>2030-01-02T03:04:05Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
 
-// A listingServer is a transport to a server that has sessions. It lists the whole bucket if a request
-// satisfies the function, and refuses all other requests.
+// A listingServer is a transport to a server that has sessions. It lists the whole bucket if the
+// function returns true for a request, and refuses all other requests.
 type listingServer func(r *http.Request) bool
 
 // RoundTrip answers a POST with a session. It answers a listing only if listsBucket reports true.
