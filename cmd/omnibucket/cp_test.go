@@ -200,8 +200,16 @@ func TestCpRefuses(t *testing.T) {
 			args:    []string{"--metadata", "a=1", "--metadata", "a=2", file, bucket},
 			wantErr: "each key only once",
 		},
-		{name: "two conditions", args: []string{"--if-absent", "--if-revision", "x", file, bucket}, wantErr: ""},
-		{name: "an invalid type", args: []string{"--content-type", "picture", file, bucket}, wantErr: ""},
+		{
+			name:    "two conditions",
+			args:    []string{"--if-absent", "--if-revision", "x", file, bucket},
+			wantErr: "exclude one another",
+		},
+		{
+			name:    "an invalid type",
+			args:    []string{"--content-type", "picture", file, bucket},
+			wantErr: "--content-type must be type/subtype",
+		},
 		{
 			name:    "a device, which would be replaced",
 			args:    []string{bucket + "/a", os.DevNull},

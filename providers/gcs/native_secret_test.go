@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,19 +82,30 @@ func TestResumeFileHasNoCustomerKey(t *testing.T) {
 	resumeFile := filepath.Join(t.TempDir(), "resume")
 	source := filepath.Join(t.TempDir(), "source")
 	require.NoError(t, os.WriteFile(source, make([]byte, 600<<10), 0o600))
+	// At the first request, there is no file yet.
+	var mu sync.Mutex
+	var texts []string
 	server.Before = func(*http.Request) {
 		text, err := os.ReadFile(resumeFile)
 		if err != nil {
-			return // there is no file yet
+			return
 		}
-		require.NotContains(t, string(text), keyText)
-		require.NotContains(t, string(text), string(key))
-		require.NotContains(t, string(text), keySum)
+		mu.Lock()
+		defer mu.Unlock()
+		texts = append(texts, string(text))
 	}
 
 	_, err := storage.UploadFile(t.Context(), server.openBucket(t), "a", source,
 		storage.WithPartSize(256<<10), storage.WithResume(resumeFile), WithCustomerKey(key))
 	require.NoError(t, err)
+
+	// The file existed during later requests, and never contained the key.
+	require.NotEmpty(t, texts)
+	for _, text := range texts {
+		require.NotContains(t, text, keyText)
+		require.NotContains(t, text, string(key))
+		require.NotContains(t, text, keySum)
+	}
 }
 
 // Equal options have equal fingerprints, and different options have different ones. WithResume compares the

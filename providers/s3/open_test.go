@@ -450,6 +450,7 @@ func TestEndpointAndRegion(t *testing.T) {
 
 // An invalid Config fails with InvalidArgument, and the error does not contain its secret.
 func TestOpenInvalidConfig(t *testing.T) {
+	const secret = "hunter2"
 	client := awss3.New(awss3.Options{Region: "eu-north-1"})
 	for name, c := range map[string]Config{
 		"no bucket":                         {Region: "r"},
@@ -463,7 +464,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 			Bucket:      "b",
 			Region:      "r",
 			AccessKeyID: "key",
-			SecretKey:   "secret",
+			SecretKey:   secret,
 			Anonymous:   true,
 		},
 		"a client and a configuration": {Bucket: "b", Client: client, AWS: &aws.Config{}},
@@ -472,23 +473,23 @@ func TestOpenInvalidConfig(t *testing.T) {
 			Bucket:      "b",
 			Client:      client,
 			AccessKeyID: "key",
-			SecretKey:   "secret",
+			SecretKey:   secret,
 		},
 		"a client and an HTTP client": {Bucket: "b", Client: client, HTTPClient: http.DefaultClient},
 		"a configuration with credentials, and others": {
 			Bucket: "b",
 			AWS: &aws.Config{
 				Region:      "r",
-				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+				Credentials: credentials.NewStaticCredentialsProvider("own", secret, ""),
 			},
 			AccessKeyID: "key",
-			SecretKey:   "secret",
+			SecretKey:   secret,
 		},
 		"a configuration with credentials, and Anonymous": {
 			Bucket: "b",
 			AWS: &aws.Config{
 				Region:      "r",
-				Credentials: credentials.NewStaticCredentialsProvider("own", "secret", ""),
+				Credentials: credentials.NewStaticCredentialsProvider("own", secret, ""),
 			},
 			Anonymous: true,
 		},
@@ -514,7 +515,7 @@ func TestOpenInvalidConfig(t *testing.T) {
 			setEnv(t, nil)
 			_, err := Open(t.Context(), c)
 			require.ErrorIs(t, err, storage.InvalidArgument)
-			require.NotContains(t, err.Error(), "secret ")
+			require.NotContains(t, err.Error(), secret)
 		})
 	}
 }

@@ -1017,6 +1017,12 @@ func TestListBucketsPages(t *testing.T) {
 	}, page)
 	require.Equal(t, "more", token)
 	require.Equal(t, "s3.eu-west-1.amazonaws.com", transport.hosts["GET /?max-buckets"])
+
+	// The token leads to the second page, which is empty.
+	page, token, err = service.ListBuckets(t.Context(), token)
+	require.NoError(t, err)
+	require.Empty(t, page)
+	require.Empty(t, token)
 }
 
 // DeleteBucket fails with BucketNotEmpty if the server refuses to delete a bucket with objects.

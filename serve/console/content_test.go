@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/serve/console"
 )
 
@@ -20,6 +23,28 @@ func (f *fixture) object(t *testing.T, key string) object {
 	var o object
 	f.get(t, "object", &o, "key", key)
 	return o
+}
+
+// A typed driver returns the same content type for each object.
+type typed struct {
+	driver.Driver
+	contentType string
+}
+
+func (d typed) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	attrs, body, err := d.Driver.Get(ctx, r)
+	if err == nil {
+		attrs.ContentType = d.contentType
+	}
+	return attrs, body, err
+}
+
+func (d typed) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Head(ctx, r)
+	if err == nil {
+		attrs.ContentType = d.contentType
+	}
+	return attrs, err
 }
 
 // Responses with an object's content have headers that keep a browser from running it.
@@ -57,12 +82,10 @@ func TestContentRunsNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f := newFixture(t, console.Config{Token: "t"})
-			var opts []storage.UploadOption
-			if !strings.Contains(tt.contentType, "\n") && !strings.Contains(tt.contentType, ",") {
-				opts = append(opts, storage.WithContentType(tt.contentType))
-			}
-			f.put(t, tt.key, script, opts...)
+			// The layer sets the type, because the engine refuses to store a malformed one.
+			layer := driver.WithLayer(func(d driver.Driver) driver.Driver { return typed{d, tt.contentType} })
+			f := newFixture(t, console.Config{Token: "t"}, layer)
+			f.put(t, tt.key, script)
 
 			o := f.object(t, tt.key)
 			require.Equal(t, tt.wantKind, o.Kind)
