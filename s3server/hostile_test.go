@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net"
@@ -291,10 +292,11 @@ func TestHostileAnonymousClients(t *testing.T) {
 
 // postDelete sends a document to DeleteObjects. If the server refuses it, the error has the status and the code.
 func (s *store) postDelete(t *testing.T, document string) error {
-	t.Helper()
 	r, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost,
 		s.server.URL+"/photos?delete", strings.NewReader(document))
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 
 	// The request has a digest and a signature.
 	sum := md5.Sum([]byte(document))
@@ -304,18 +306,25 @@ func (s *store) postDelete(t *testing.T, document string) error {
 		AccessKeyID:     s.server.Credentials().AccessKeyID,
 		SecretAccessKey: s.server.Credentials().SecretKey,
 	}
-	require.NoError(t,
-		v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now()))
+	err = v4.NewSigner().SignHTTP(t.Context(), key, r, "UNSIGNED-PAYLOAD", "s3", s3server.DefaultRegion, time.Now())
+	if err != nil {
+		return err
+	}
 
 	response, err := s.http.Do(r)
 	if err != nil {
 		return err
 	}
-	body := readBody(t, response.Body)
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%d %s", response.StatusCode, parseError(t, body).Code)
+	defer response.Body.Close()
+	if response.StatusCode == http.StatusOK {
+		_, err = io.Copy(io.Discard, response.Body)
+		return err
 	}
-	return nil
+	var refusal struct{ Code string }
+	if err := xml.NewDecoder(response.Body).Decode(&refusal); err != nil {
+		return err
+	}
+	return fmt.Errorf("%d %s", response.StatusCode, refusal.Code)
 }
 
 // A form may have only a limited number of bytes before its file.

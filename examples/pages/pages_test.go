@@ -306,7 +306,9 @@ func TestMigrateOneAtATime(t *testing.T) {
 					defer func() {
 						running--
 					}()
-					require.Equal(t, 1, running)
+					if running > 1 {
+						return errors.New("another migration is running")
+					}
 					time.Sleep(10 * time.Minute)
 					return nil
 				})
