@@ -58,7 +58,7 @@ var sendMethods = []sendMethod{
 	{name: "pieces", send: sendTwoPieces},
 }
 
-// A process is one of those that serve a bucket.
+// A process is one of several processes that serve the same bucket.
 type process struct {
 	ctx     context.Context
 	service *uploads.Service
@@ -306,7 +306,7 @@ func newMemoryDriverAt(_ *testing.T, now *clock) driver.Driver {
 	return memstore.NewDriver(memstore.Config{Now: now.Now})
 }
 
-// newDirectoryDriverAt ignores the clock: a directory has that of its disk.
+// newDirectoryDriverAt ignores the test's clock, because a directory has the clock of its disk.
 func newDirectoryDriverAt(t *testing.T, _ *clock) driver.Driver { return newDirectoryDriver(t) }
 
 // runOnAccounts runs a test on stores with and without records.
@@ -515,7 +515,8 @@ func TestAllowanceSurvivesKillsOfRemovals(t *testing.T) {
 				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 
-				// The user tries to store a file in its place, which fails if the removed file still counts.
+				// The user tries to store a file in place of the removed one. That fails if the
+				// removed file still counts.
 				tryToStore(t, other, content(fileSize))
 				acct.requireWithinAllowance(other, "killed at call %d", call)
 				acct.requireExactAfterSweep(other, "killed at call %d", call)
@@ -541,7 +542,8 @@ func TestAllowanceSurvivesLostResponses(t *testing.T) {
 			method.send(t, p, content(3000))
 			acct.requireWithinAllowance(other, "at call %d", call)
 
-			// The client removes a file. Delete may fail, because its response may be the lost one.
+			// The client removes a file. Delete may fail, because its response may be the one that
+			// is lost.
 			if keys, _ := acct.files(); len(keys) > 0 {
 				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
 				acct.requireWithinAllowance(other, "at call %d", call)

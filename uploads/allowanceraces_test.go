@@ -243,7 +243,8 @@ func TestAllowanceOfPieceReplacedDuringJoin(t *testing.T) {
 			other := acct.startProcess()
 			require.NoError(t, putPiece(other, 1, content(1000)))
 
-			// The object of the first piece is replaced while the second one is stored. Both then exceed the allowance.
+			// The object of the first piece is replaced while the second one is stored. Then both
+			// pieces together exceed the allowance.
 			const mostOfAllowance = allowedBytes - 1000
 			p := acct.startProcess(interruption.beforeCall(func() {
 				for entry, err := range other.store.List(t.Context(), storage.WithPrefix(uploads.DefaultPrefix)) {

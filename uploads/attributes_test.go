@@ -170,7 +170,7 @@ func TestTagsOfStoredFiles(t *testing.T) {
 			finished, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
 			require.NoError(t, err)
 
-			// Both have exactly the tags of Config.Tags.
+			// Both files have exactly the tags of Config.Tags.
 			for _, key := range []string{stored.Key, finished.Key} {
 				got, err := storage.Tags(t.Context(), bucket, key)
 				require.NoError(t, err)

@@ -252,8 +252,9 @@ func (r *browserRun) offline() {
 	r.isStored(1, tab.result())
 }
 
-// changedFile checks that a file which is changed while it is sent is not taken for a lost connection. The
-// connection is cut after the change, because the browser may have read the rest of the file before.
+// changedFile changes a file while it is sent, and checks that the page does not take that for a
+// lost connection. The connection is cut after the change, because the browser may have read the
+// rest of the file before.
 func (r *browserRun) changedFile() {
 	tab := r.open("")
 	defer tab.close()

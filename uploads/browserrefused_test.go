@@ -14,7 +14,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// upload.js finds out why a request got no response, which browsers do not tell, and names the host to look at.
+// Browsers do not tell why a request got no response. upload.js finds out the reason, and names the
+// host to look at.
 func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 	b := startBrowser(t)
 	tests := []struct {
@@ -55,7 +56,8 @@ func TestScriptTellsWhyRequestHasNoResponse(t *testing.T) {
 				tt.store(site)
 			}
 
-			// The other host is that of the endpoint, if that is not the page's own, or else that of the store.
+			// The other host is that of the endpoint. If the endpoint has the page's own host, it
+			// is the host of the store.
 			endpoint := "/uploads"
 			otherHost := site.stored
 			if tt.endpoint != nil {

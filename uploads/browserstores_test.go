@@ -69,7 +69,8 @@ func gcsAccount(t *testing.T) string {
 	return "gs://?project=project&signing_key=" + url.QueryEscape(path) + "&endpoint=" + testserver.Need(t, "OMNIBUCKET_TEST_GCS")
 }
 
-// azuriteAccount is an account of its own, because CORS rules belong to the account.
+// azuriteAccount is an account for these tests only, because all containers of an account share its
+// CORS rules.
 func azuriteAccount(t *testing.T) string {
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "")
 	t.Setenv("AZURE_STORAGE_ACCOUNT", "devstoreaccount3")

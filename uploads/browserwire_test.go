@@ -35,8 +35,8 @@ func (w *wire) cutAt(limit int64) { w.set(limit, false) }
 // holdAt stops all bodies when they have this number of bytes together. It returns a channel that is closed then.
 func (w *wire) holdAt(limit int64) (hit <-chan struct{}) { return w.set(limit, true) }
 
-// set starts to count from 0, and releases held bodies. If limit is not 0, then after so many bytes all bodies are
-// held, or one of them is cut.
+// set releases all held bodies, and starts to count bytes from 0. If limit is not 0, the wire holds
+// all bodies after limit bytes, or cuts one of them.
 func (w *wire) set(limit int64, hold bool) (hit <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -24,7 +24,7 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			// The bucket calls beforeWrite just before it writes such a key.
+			// The bucket calls beforeWrite just before it writes a key with tt.prefix.
 			beforeWrite := func() {}
 			hook := func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 				isWrite := op.Name == "Upload" && strings.HasPrefix(op.Key, tt.prefix)
@@ -43,7 +43,7 @@ func TestCancelDuringArrivalKeepsRoom(t *testing.T) {
 			ticket, err := s.Sign(t.Context(), uploads.Request{Size: int64(len(picture))}, user42)
 			require.NoError(t, err)
 
-			// The file arrives during Cancel, before the first write of such a key.
+			// The file arrives during Cancel, before the first write of a key with tt.prefix.
 			isSent := false
 			beforeWrite = func() {
 				if isSent {

@@ -48,7 +48,8 @@ func TestCodesMatchDocumentation(t *testing.T) {
 	}
 }
 
-// A documentedCode is the end of a row in the table of codes: the status, and the storage.Code that the code wraps.
+// A documentedCode has the last columns of a row in the table of codes: the status, and the
+// storage.Code that the code wraps.
 type documentedCode struct {
 	status string
 	wraps  string
@@ -77,7 +78,7 @@ func constantName(code refusal.Code) (name string) {
 	return name
 }
 
-// There are few codes: those that a client treats in the same way must be one.
+// There are few codes, because codes that a client treats in the same way must be a single one.
 func TestCodesAreFew(t *testing.T) {
 	const maxCodes = 28
 	require.LessOrEqual(t, len(refusal.Meanings), maxCodes)

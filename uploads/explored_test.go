@@ -255,7 +255,8 @@ func TestExploredCompletion(t *testing.T) {
 		call func(ctx context.Context, e exploredService, u exploredParts)
 		// keepsFile is true if the file stays when the first completion succeeds.
 		keepsFile bool
-		// isRare is true if other tests explore much of this, so that it runs only in a full exploration.
+		// isRare is true if the case runs only in a full exploration, because other tests explore
+		// much of it.
 		isRare bool
 	}{
 		{name: "completion", call: completeAgain, keepsFile: true, isRare: true},

@@ -330,7 +330,7 @@ func TestFinishAfterStoreFails(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, send(t, ticket, content))
 
-	// Finish fails at each of the operations that it needs.
+	// Finish fails if any of the operations that it needs fails.
 	for _, op := range []string{"Download", "Copy"} {
 		failing = op
 		_, err = s.Finish(t.Context(), ticket.Token, user42)

@@ -238,7 +238,7 @@ func TestFormRefusedIsReadToEnd(t *testing.T) {
 	require.Zero(t, body.Len(), "bytes that were not read")
 }
 
-// The handler reads no more of a form than all of its files together may have.
+// The handler reads at most as many bytes of a form as its files may have together.
 func TestFormWithoutEndIsRefused(t *testing.T) {
 	s := newSite(t, memstore.New(), uploads.Config{Rules: rules.Rules{MaxSize: 1 << 20}})
 	body, contentType := newForm(t, bigPhoto())

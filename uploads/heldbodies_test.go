@@ -36,8 +36,9 @@ func TestMemoryLimitOfSlowBodies(t *testing.T) {
 					MemoryLimit: memory,
 				})
 
-				// The slow user sends the start of each body, and then nothing until done is closed. Each body is a
-				// form, which the other ways take as any bytes.
+				// The slow user sends the start of each body, and then nothing until done is
+				// closed. The start is that of a form. Ways of uploading without forms accept any
+				// bytes, and so accept it, too.
 				startOfForm := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\nsome text\n"
 				done := make(chan struct{})
 				var senders sync.WaitGroup

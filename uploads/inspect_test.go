@@ -18,8 +18,8 @@ import (
 
 // The File that Store returns has the width and height of a picture.
 func TestResultHasSizeOfPicture(t *testing.T) {
-	// Two WebP files have a canvas, which is larger than the pictures in them: one picture, or the frame of an
-	// animation.
+	// In two WebP files, the canvas is larger than the picture in it: a still picture in one file,
+	// and the frame of an animation in the other.
 	profile := riffChunk("ICCP", "odd")
 	canvas := newExtendedWebP(800, 7000, still, profile, losslessChunk(800, 7000))
 	frame := animationFrame(2, 60000, 10, 9, riffChunk("ALPH", "x")+losslessChunk(10, 9))

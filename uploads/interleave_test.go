@@ -237,7 +237,7 @@ func TestExploredFinishAgainAndDelete(t *testing.T) {
 // If two files that exceed the allowance together are uploaded at the same time, only one is stored.
 func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 	for _, method := range sendMethods {
-		// Two files in pieces would have the same token, which is the time.
+		// Two files in pieces would have the same token, because it is made of the time.
 		if method.name == "pieces" {
 			continue
 		}

@@ -427,7 +427,7 @@ func TestS3Refuses(t *testing.T) {
 		},
 		{name: "another user aborts", user: mallo, method: "DELETE", address: u.path(""), want: "404 not_found uploadId"},
 
-		// An upload with the key of another one.
+		// The key in this request is that of another upload.
 		{
 			name:    "the key of another upload",
 			user:    alice,
@@ -726,7 +726,8 @@ func TestS3RefusesForms(t *testing.T) {
 		const longText = 1 << 17 // longer than any header or field may be
 		s := newSessionSite(t, open(t), uploads.Config{Rules: rules.Any(maxSize)})
 
-		// post sends a form to a URL of its own, because a file that is too large ends its upload.
+		// Each form is posted to a new URL, because a file that is too large ends the upload of its
+		// URL.
 		type sentForm struct {
 			body        []byte
 			contentType string

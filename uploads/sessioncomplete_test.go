@@ -172,7 +172,7 @@ func TestInspectedContentIsNotReplaced(t *testing.T) {
 			second := newSessionSite(t, engine.New(drv), c)
 			second.clock.Advance(3 * time.Minute)
 
-			// Both get a request for the same upload, and are in Inspect.
+			// Both processes get a request for the same upload, and call Inspect.
 			address := tt.begin(first)
 			firstAnswer := make(chan *answer, 1)
 			go func() {

@@ -311,7 +311,7 @@ func (s *sessionSite) requireMissing(key string) {
 	require.False(s.t, exists, key)
 }
 
-// countObjects returns how many objects the bucket has, those of the handler too.
+// countObjects returns the number of objects in the bucket, including those of the handler.
 func (s *sessionSite) countObjects() int {
 	objects, states := s.keys()
 	return len(objects) + len(states)

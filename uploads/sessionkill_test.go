@@ -73,7 +73,8 @@ func (k *processKiller) hasKilled() bool {
 	return k.calls >= k.atCall
 }
 
-// These say whether killAtEachCall kills a process before the store sees a call, or after the store has done it.
+// These constants say whether killAtEachCall kills a process before the store sees a call, or after
+// the store has done it.
 const (
 	killBefore = false
 	killAfter  = true
@@ -147,7 +148,7 @@ func (s *sessionSite) continueTus(address string, data []byte) {
 	require.Fail(s.t, "no progress")
 }
 
-// uploadsByName returns uploads whose key has the name of the file.
+// uploadsByName returns interrupted uploads of files whose keys contain the name of the file.
 func uploadsByName() []interruptedUpload {
 	small := content(1000)
 	large := content(part + 10_000)
@@ -573,7 +574,7 @@ func TestSweepContinuesAfterAKill(t *testing.T) {
 		s.patch(location, 0, data[:part+10], part+10)
 		s.beginMultipart(map[string]any{"filename": "b"}).sendPart(1, data[:1000])
 
-		// Both expire. Another process sweeps, and is killed.
+		// Both uploads expire. Another process sweeps, and is killed.
 		victim := newKilledSite(t, drv, killer, uploads.Config{})
 		victim.clock.Advance(100 * time.Hour)
 		_, err := victim.handler.Sweep(t.Context())

@@ -197,7 +197,7 @@ func TestStatesFailOnceReleasesUpload(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.StatusCode, string(resp.body))
 }
 
-// strictLimits are those of stores that are stricter than memory.
+// strictLimits are the limits of stores that are stricter than the memory driver.
 var strictLimits = []struct {
 	name   string
 	limits faults.Limits

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// An opener opens a new bucket, whose signed addresses work.
+// An opener opens a new bucket, whose signed URLs work.
 type opener func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
 type backend struct {

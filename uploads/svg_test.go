@@ -298,7 +298,7 @@ func TestRulesRefuseSVGThatDoesMore(t *testing.T) {
 			wantCode: uploads.ActiveContent,
 		},
 
-		// Documents that are damaged, too large, or no SVG.
+		// These documents are damaged, too large, or no SVG.
 		{name: "a declaration in the middle", content: svgWith(`<?xml version="1.0"?>`), wantCode: uploads.Damaged},
 		{name: "ends that do not fit", content: svgWith(`<g><title></g></title>`), wantCode: uploads.Damaged},
 		{name: "an attribute twice", content: svgWith(`<g id="a" id="b"/>`), wantCode: uploads.Damaged},

@@ -91,7 +91,7 @@ func TestSweepReadsSeveralStatesAtOnce(t *testing.T) {
 	})
 }
 
-// A Core whose values cannot be compared.
+// An incomparable is a Core whose values cannot be compared.
 type incomparable struct {
 	storage.Core
 	_ []string

@@ -416,7 +416,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Concat",
 		},
 
-		// A creation with too many bytes, and unknown methods.
+		// These requests create an upload with too many bytes, or have an unknown method.
 		{
 			name:    "more bytes than the length, at creation",
 			user:    alice,
@@ -515,7 +515,7 @@ func TestTusRefuses(t *testing.T) {
 			want:    "400 invalid_value Upload-Length",
 		},
 
-		// Bytes for the upload whose length is not known.
+		// These requests send bytes to the upload whose length is not known.
 		{
 			name:    "a length that is too small",
 			user:    alice,

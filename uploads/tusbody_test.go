@@ -31,7 +31,7 @@ func (s *sessionSite) patchAndStall(location string, stuck *stuckBody) <-chan *a
 	return answers
 }
 
-// maxDelay is longer than a response takes that does not wait for the rest of a body.
+// maxDelay is the longest time that a response may take if it does not wait for the rest of a body.
 const maxDelay = 4 * time.Second
 
 // If a request must end because another one continues its upload, its client gets the response at once, although it

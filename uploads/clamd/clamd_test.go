@@ -277,7 +277,8 @@ func TestInspectEarlyReply(t *testing.T) {
 	}
 }
 
-// delayReads returns a layer of a bucket whose reads wait until end is closed, but only those since isDelayed is true.
+// delayReads returns a layer of a bucket. A read that begins while isDelayed is true waits until
+// end is closed.
 func delayReads(isDelayed *atomic.Bool, end <-chan struct{}) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {

@@ -242,12 +242,14 @@ func TestSweepWhileCallContinues(t *testing.T) {
 	c := filesapi.StoreConfig{PartsTTL: 48 * time.Hour}
 	f := newMemoryFixture(t, c)
 
-	// Two objects have no record: one will never have any, and the joined object of the killed call has none yet.
+	// Two objects have no record. The first one never gets a record. The second one was joined by
+	// the killed call, and may still get one.
 	f.putObject(t, "files/client/"+uploads.NewID(f.clock.Now()))
 	f.dieAfterJoiningParts(t)
 	f.clock.Advance(longIdle)
 
-	// The client sends the last part again just before Sweep removes the first object, which completes the file.
+	// Just before Sweep removes the first object, the client sends the last part again. That
+	// completes the file.
 	const firstDelete = 1
 	var completed *filesapi.Record
 	sweeping := f.openBeside(t, callBefore("Delete", firstDelete, func() {

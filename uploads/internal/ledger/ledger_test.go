@@ -207,7 +207,7 @@ func TestBookRereadsLedger(t *testing.T) {
 	_, err = book.Reserve(t.Context(), reservationOf("y", 100), ledger.Limit{Bytes: 100})
 	require.NoError(t, err)
 
-	// The other process settles that file at 90 bytes, so that it cannot be settled again.
+	// The other process settles that file at 90 bytes. So the file cannot be settled again.
 	settlement, err := otherBook.Settle(t.Context(), user, "y", 90)
 	require.NoError(t, err)
 	require.True(t, settlement.Counted)
@@ -482,8 +482,9 @@ func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
 	old := ledger.OldPrefix + strings.TrimPrefix(book.Key(user), book.Prefix)
 	store.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
 
-	// The write of Settle takes effect, which another book does in its place. Then another upload begins. When the
-	// bucket repeats the write, it finds a changed ledger.
+	// The write of Settle takes effect, but its response is lost. Another book makes that write
+	// here, and then begins another upload. When the bucket repeats the write, it finds a changed
+	// ledger.
 	store.beforeWrite = func() error {
 		other := newBook(store)
 		_, err := other.Settle(t.Context(), user, "upload", fileSize)
