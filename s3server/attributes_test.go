@@ -54,7 +54,7 @@ func TestAttributesOfObject(t *testing.T) {
 	require.Nil(t, got.Checksum)
 	require.Empty(t, got.StorageClass)
 
-	// The header can name several attributes, which the response has in the order of the schema.
+	// The header can name several attributes. The response has them in the order of the schema.
 	response, body := s.sendSigned(t, "GET", "/photos/k?attributes", "", map[string]string{
 		"X-Amz-Object-Attributes": "ObjectSize, StorageClass",
 	})

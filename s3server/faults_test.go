@@ -76,7 +76,7 @@ func TestFaultErrorIn200(t *testing.T) {
 	_, err := s.CopyObject(t.Context(), copyInput("from", "to"))
 	require.ErrorContains(t, err, "InternalError")
 
-	// CompleteMultipartUpload, which the client can send again.
+	// The client can send CompleteMultipartUpload again.
 	upload := s.beginUpload(t, "k")
 	part := s.uploadPart(t, "k", upload, 1, "x")
 	s.server.Inject(s3server.Fault{

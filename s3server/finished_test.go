@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A repeated CompleteMultipartUpload has the same result, even after the object was replaced, unless the parts or the
-// key are not the same.
+// A repeated CompleteMultipartUpload has the same result, even after the object was replaced. It is
+// refused if its parts or its key differ.
 func TestCompleteAgainReturnsSameResult(t *testing.T) {
 	// An upload of two parts is completed in a bucket with versions.
 	s := startServer(t, s3server.Config{})

@@ -111,7 +111,8 @@ func TestHostileClientReadsNothing(t *testing.T) {
 	_, err = io.ReadFull(connection, make([]byte, 1))
 	require.NoError(t, err)
 
-	// The server ends the request before it has sent the whole object, and then serves none.
+	// The server ends the request before it has sent the whole object. Then no request is in
+	// progress.
 	requireBusy(t, s, 0)
 	received, _ := io.Copy(io.Discard, connection)
 	require.Less(t, received, int64(size))

@@ -282,7 +282,8 @@ func TestLifecycleExpiresDeleteMarkers(t *testing.T) {
 	s.server.RunLifecycle()
 	require.Len(t, s.versionIDs(t, pageSize), 6)
 
-	// An hour later, which counts as a day, the versions of a and b have expired, and so the marker of a.
+	// An hour later, which counts as a day, the versions of a and b have expired. So has the marker
+	// of a.
 	s.runLater(time.Hour+time.Second, s.server.RunLifecycle)
 	require.Len(t, s.versionIDs(t, pageSize), 3, "the marker of b, and both of no-rule")
 

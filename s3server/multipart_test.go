@@ -380,7 +380,7 @@ func TestChecksumsOfParts(t *testing.T) {
 	require.Equal(t, types.ChecksumTypeComposite, output.ChecksumType)
 	require.True(t, strings.HasSuffix(*output.ChecksumCRC32C, "-2"))
 
-	// A part must have a checksum, and one of the upload's kind.
+	// A part must have a checksum of the upload's kind.
 	upload = s.beginUpload(t, "composite", compositeCRC32C)
 	part := s.uploadPart(t, "composite", upload, 1, "0123456789", withCRC32C)
 	part.ChecksumCRC32C = nil

@@ -40,12 +40,13 @@ func useStore(t *testing.T, c *s3server.Config) {
 	}
 }
 
-// noOrderOfIDs skips a test that memstore fails: its listings cannot continue after a version that is gone.
+// noOrderOfIDs skips a test that memstore fails, because listings of memstore cannot continue after
+// a version that is gone.
 const noOrderOfIDs = "^TestListVersionsAfterMissingVersion$"
 
-// onGateways are the tests for a gateway, which lacks more. Entity tags are the store's. Objects
-// that were uploaded in parts have no parts. Access lists of objects do not change, nothing is
-// encrypted, and no lifecycle runs: such requests are NotImplemented.
+// onGateways matches the tests that run on a gateway, which has fewer features. Entity tags are
+// those of its store, and objects that were uploaded in parts have no parts. Access lists of
+// objects, encryption and lifecycle rules are NotImplemented.
 const onGateways = "^Test(Attributes(OfObject|OfVersion)|BodiesInChunks|Bucket(Conformance|EncryptionRefused|Missing|ShowsObjects|Tags)|" +
 	"CORS|Checksums$|ChecksumsOfParts|Complete|Conditions|Copy|CreateBucket$|CreateMultipartUpload|DefaultRetention|DeleteBucketOnly|DeleteObjects|" +
 	"FaultNamesFailures|Form$|GetObjectRanges|HostNamesBucket|LegalHold|LifecycleRulesRefused|List(Buckets|Objects|Parts|Uploads)|" +

@@ -64,7 +64,7 @@ func TestServerCloseEndsUnfinishedUpload(t *testing.T) {
 	server.Close()
 	require.True(t, finished)
 
-	// The server has closed its bucket, so look into the store with another one.
+	// The server has closed its bucket, so another bucket shows what is in the store.
 	exists, err := engine.New(driver).Exists(t.Context(), "key")
 	require.NoError(t, err)
 	require.False(t, exists)

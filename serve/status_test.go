@@ -60,7 +60,7 @@ func TestObjectErrorStatus(t *testing.T) {
 				Err:    errors.New("secret cause"),
 			}
 
-			// The caller has set headers for the object, which must not be those of an error.
+			// The caller has set headers for the object. An error response must not have them.
 			got := responseTo(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Cache-Control", "max-age=3600")
 				w.Header().Set("Content-Disposition", "attachment")
