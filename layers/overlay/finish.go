@@ -252,7 +252,7 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 		return f.finishRemoved(ctx, l)
 	}
 	if err != nil {
-		return f.addFailure(ctx, l, err)
+		return f.handleFailure(ctx, l, err)
 	}
 	if attrs == nil {
 		// There was nothing to copy.
@@ -272,7 +272,7 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
 	p, err := f.stores.placeOf(ctx, l)
 	if err != nil {
-		return f.addFailure(ctx, l, err)
+		return f.handleFailure(ctx, l, err)
 	}
 	if p.marker == "" {
 		return nil
@@ -284,26 +284,28 @@ func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
 	return nil
 }
 
-// addFailure decides whether a key that has failed with err is tried later, ignored or counted as left. If ctx has
-// ended, it returns err instead, because the job must end.
-func (f *finisher) addFailure(ctx context.Context, l leftover, err error) error {
+// handleFailure puts a key that has failed with err into f.later, or counts it in the report. If ctx has ended, it
+// returns err instead, because the job must end.
+func (f *finisher) handleFailure(ctx context.Context, l leftover, err error) error {
 	if ctx.Err() != nil {
 		return err
 	}
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	isTemporary := storage.IsTemporary(err) && f.round < maxRetries
 	isBeingCopied := errors.Is(err, errAgain) // by another process
-	if (isTemporary || isBeingCopied) && len(f.later) < maxLater {
+	mayRetry := isBeingCopied || storage.IsTemporary(err) && f.round < maxRetries
+	if mayRetry && len(f.later) < maxLater {
 		f.later = append(f.later, l)
 		return nil
 	}
+
 	// A folder marker, which is empty, may stay in the old store if the new store cannot have it.
 	if otherstore.MayLeaveOut(l.key, l.size, err) {
 		f.report.Ignored++
 		return nil
 	}
+
 	f.report.Left++
 	if len(f.failures) < maxExplained {
 		f.failures = append(f.failures, err)

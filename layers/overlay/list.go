@@ -185,14 +185,14 @@ func (m *merger) run() {
 		newEntry := firstEntry(m.ofNew) // nil after the last one
 		oldEntry := firstEntry(m.ofOld)
 
+		if newEntry == nil && oldEntry == nil {
+			return
+		}
+
 		// The next page of a store may have a smaller key than the other store's entry.
 		needsNewPage := newEntry == nil && m.ofNew.Token != ""
 		needsOldPage := oldEntry == nil && m.ofOld.Token != ""
 		if needsNewPage || needsOldPage {
-			return
-		}
-		isAtEnd := newEntry == nil && oldEntry == nil
-		if isAtEnd {
 			return
 		}
 
@@ -201,8 +201,8 @@ func (m *merger) run() {
 			m.addEntry(newEntry, nil)
 			continue
 		}
-		// If the page of tombstones ends before this key, the next page may have one that hides the old store's entry.
 		if !m.knowsTombstone(oldEntry.Key) {
+			// The next page of tombstones may have one that hides the old store's entry.
 			return
 		}
 		if isBefore(oldEntry, newEntry) {
@@ -239,35 +239,39 @@ func (m *merger) knowsTombstone(key string) bool {
 	return len(page.Entries) > 0 || page.Token == ""
 }
 
-// addEntry adds the entry of a key to the page. The entry of a store without the key is nil. The new
-// store may have a marker in place of an object: "copying" says that the old store still has the
-// object, and "removed" that it was removed.
+// addEntry takes the entries of a key from the pages of the stores, and adds the visible one to the merged page. The
+// entry of a store without the key is nil.
 func (m *merger) addEntry(newEntry, oldEntry *storage.ListEntry) {
-	var visible *storage.ListEntry // the entry that the listing shows; nil if the key is removed
 	if oldEntry != nil {
 		m.ofOld.Entries = m.ofOld.Entries[1:]
 		m.at.After = oldEntry.Key
-		if !m.hidden[oldEntry.Key] {
-			visible = oldEntry
-		}
 	}
-
 	if newEntry != nil {
 		m.ofNew.Entries = m.ofNew.Entries[1:]
 		m.at.After = newEntry.Key
-		switch m.markers[newEntry.Key] {
-		case copying:
-			// The entry of the old store is visible.
-		case removed:
-			visible = nil
-		default:
-			visible = newEntry
-		}
 	}
-
-	if visible != nil {
+	if visible := m.visibleEntry(newEntry, oldEntry); visible != nil {
 		m.page.Entries = append(m.page.Entries, *visible)
 	}
+}
+
+// visibleEntry returns the entry of a key that the listing shows, or nil if the object was removed. The new store may
+// have a marker in place of an object: "copying" says that the old store still has the object, and "removed" that it
+// was removed.
+func (m *merger) visibleEntry(newEntry, oldEntry *storage.ListEntry) *storage.ListEntry {
+	if newEntry != nil {
+		marker := m.markers[newEntry.Key]
+		if marker == removed {
+			return nil
+		}
+		if marker != copying {
+			return newEntry
+		}
+	}
+	if oldEntry == nil || m.hidden[oldEntry.Key] {
+		return nil
+	}
+	return oldEntry
 }
 
 // setToken sets the token of the merged page, from which the next call knows the page of each store that

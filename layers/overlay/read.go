@@ -155,7 +155,7 @@ func (s *stores) readNewOnce(
 ) (result readResult, isRefused bool, err error) {
 	result, err = get(r)
 	if err == nil {
-		result, err = refuseMarker(r.Key, result)
+		result, err = checkNoMarker(r.Key, result)
 		return result, false, err
 	}
 	if errors.Is(err, storage.ObjectNotFound) {
@@ -176,14 +176,15 @@ func (s *stores) readNewOnce(
 	return readResult{}, true, err
 }
 
-// refuseMarker returns what was read from the new store, unless it is a marker. It then closes the body
-// and fails.
-func refuseMarker(key string, result readResult) (readResult, error) {
+// checkNoMarker returns a result of the new store unchanged if it is an object. If it is a marker, checkNoMarker closes
+// the body, and returns the error that the caller of the layer gets in its place.
+func checkNoMarker(key string, result readResult) (readResult, error) {
 	kind := markerOf(result.attrs)
 	if kind == "" {
 		return result, nil
 	}
 	if result.body != nil {
+		// Nobody reads the text of the marker, so a failure does not matter.
 		_ = result.body.Close()
 	}
 

@@ -252,7 +252,7 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	// List the tombstones in place of the keys that they hide.
 	req := *r
 	req.Prefix = TombstonesPrefix + r.Prefix
-	page, err := pageOf(ctx, s.new, &req, amongTombstones(pos), pos.Removed, pos.RemovedDone)
+	page, err := pageOf(ctx, s.new, &req, tombstonePosition(pos), pos.Removed, pos.RemovedDone)
 	if err != nil && isMissing(err) {
 		// The store cannot have keys with this prefix, and so no such tombstones.
 		return &storage.Page{}, nil
@@ -266,9 +266,9 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, pos pos
 	return page, nil
 }
 
-// amongTombstones returns the position at which a page of tombstones begins, if the page of the old store
+// tombstonePosition returns the position at which a page of tombstones begins, if the page of the old store
 // begins at pos.
-func amongTombstones(pos position) position {
+func tombstonePosition(pos position) position {
 	// Leave out what was listed, and what is before the beginning of the listing.
 	after := max(pos.After, pos.Start)
 	if after != "" {
@@ -276,8 +276,8 @@ func amongTombstones(pos position) position {
 	}
 	pos.After = after
 	pos.Start = after
-	// A store may refuse so long a start. The page then begins with the first tombstone, and pageOf leaves
-	// out those up to pos.After.
+	// A store may refuse so long a start. Then begin with the first tombstone. The function pageOf leaves out those up
+	// to pos.After.
 	if len(pos.Start) > objectkey.MaxBytes {
 		pos.Start = ""
 	}
@@ -321,15 +321,19 @@ func (s *stores) hiddenKeys(ctx context.Context, ofOld, ofNew, ofRemoved []stora
 		}
 		oldKey := listedKey{e.Key, e.IsPrefix}
 		hasTombstone := tombstones[oldKey]
-		_, isOrdered := tombstoneKey(e.Key)
-		switch {
-		case e.IsPrefix && hasTombstone:
-			// Perhaps only some of the keys below the prefix have tombstones.
-			unsure = append(unsure, oldKey)
-		case !e.IsPrefix && !isOrdered:
+		if e.IsPrefix {
+			if hasTombstone {
+				// Perhaps only some of the keys below the prefix have tombstones.
+				unsure = append(unsure, oldKey)
+			}
+			continue
+		}
+		if _, isOrdered := tombstoneKey(e.Key); !isOrdered {
 			// The tombstone of a long key is not in the page.
 			unsure = append(unsure, oldKey)
-		case hasTombstone:
+			continue
+		}
+		if hasTombstone {
 			hidden[e.Key] = true
 		}
 	}

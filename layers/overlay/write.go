@@ -136,32 +136,32 @@ func write[T any](
 		return result, err
 	}
 
-	required := *condition
-	inNew, err := s.writeCondition(ctx, key, required)
+	callerCondition := *condition
+	newCondition, err := s.writeCondition(ctx, key, callerCondition)
 	if err != nil {
 		return result, err
 	}
 
 	// Set the condition in the caller's request. A copy of the request would lack the checksum,
 	// because the engine adds the checksum to the caller's request when the body ends.
-	*condition = inNew
+	*condition = newCondition
 	defer func() {
-		*condition = required
+		*condition = callerCondition
 	}()
 
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) {
 		return result, err
 	}
-	// The new store has refused the caller's own condition.
-	if s.newChecks(required) {
+	if s.newChecks(callerCondition) {
+		// The new store has refused the caller's own condition.
 		return result, err
 	}
-
-	// If the caller's condition still holds, a marker was the reason of the refusal.
-	if _, refusal := s.writeCondition(ctx, key, required); refusal != nil {
-		return result, refusal
+	if _, err := s.writeCondition(ctx, key, callerCondition); err != nil {
+		// The caller's condition no longer holds.
+		return result, err
 	}
+	// A marker was the reason of the refusal.
 	return result, errBusy
 }
 
@@ -173,23 +173,33 @@ var errBusy = &storage.Error{
 	Err:       errors.New("the object is being moved or written by others"),
 }
 
-// Put stores the object in the new store. A question object, with which a job finds out whether two
-// buckets have the same store, goes to both stores of the overlay.
+// Put stores the object in the new store, and a test object in both stores.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	isQuestion := evidence.Asks(ctx, r.Key)
+	if evidence.Asks(ctx, r.Key) {
+		return d.putTest(ctx, r)
+	}
+	return d.putNew(ctx, r)
+}
+
+// putNew stores an object in the new store.
+func (d *objectDriver) putNew(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	put := func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) }
+	return write(ctx, d.stores, r.Key, &r.Condition, put)
+}
+
+// putTest stores a test object, with which a job finds out whether two buckets have the same store. It goes to both
+// stores of the overlay, even with NewOnly.
+func (d *objectDriver) putTest(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	// With KeepOld, nothing may be written to the old store. Fail before the new store has the object.
-	if isQuestion && d.stores.config.KeepOld {
+	if d.stores.config.KeepOld {
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
-
-	put := func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) }
-	attrs, err := write(ctx, d.stores, r.Key, &r.Condition, put)
-	if err != nil || !isQuestion {
+	attrs, err := d.putNew(ctx, r)
+	if err != nil {
 		return attrs, err
 	}
 
-	// Put the question into the old store too, even with NewOnly. If that store refuses the object, neither store may
-	// have it.
+	// If the old store refuses the object, neither store may have it.
 	if _, err := d.stores.oldBucket.Upload(ctx, r.Key, strings.NewReader(evidence.Text)); err != nil {
 		removal := &driver.DeleteRequest{Key: r.Key, Version: attrs.Version}
 		return nil, errors.Join(err, d.Driver.Delete(context.WithoutCancel(ctx), removal))
@@ -197,10 +207,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// removeQuestion removes a question object from the old store (see Put). It sends no removal if the old
+// removeTest removes a test object from the old store (see putTest). It sends no removal if the old
 // store lacks the object, because the old store may refuse removals.
-func (s *stores) removeQuestion(ctx context.Context, key string) error {
-	// With KeepOld, Put has stored no question there.
+func (s *stores) removeTest(ctx context.Context, key string) error {
+	// With KeepOld, putTest has stored nothing there.
 	if s.config.KeepOld {
 		return nil
 	}
@@ -237,9 +247,9 @@ const removeAttempts = 5
 // Delete removes the object from both stores. Until the old store's object is removed, an object or a
 // marker in the new store hides it, so that no reader sees it afterwards.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	// Put has stored a question object in both stores.
+	// Put has stored a test object in both stores.
 	if evidence.Asks(ctx, r.Key) {
-		if err := d.stores.removeQuestion(ctx, r.Key); err != nil {
+		if err := d.stores.removeTest(ctx, r.Key); err != nil {
 			return err
 		}
 	}
@@ -275,7 +285,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 
 	isInOld := attrs != nil
 	if p.hasObject() {
-		return s.deleteInNew(ctx, r, p, isInOld)
+		return s.deleteBoth(ctx, r, p, isInOld)
 	}
 	if p.marker == removed {
 		// A killed process has left the marker.
@@ -311,24 +321,24 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	return s.removeHidden(ctx, r.Key, p)
 }
 
-// deleteInNew removes the object of p from the new store, after it has removed the one in the old store,
-// if there is one (isInOld).
-func (s *stores) deleteInNew(ctx context.Context, r *driver.DeleteRequest, p place, isInOld bool) error {
-	// The condition may name a revision of the old store. If p is the copy of it, check the revision of p instead.
+// deleteBoth removes an object that the new store has. If isInOld is true, it removes the object of the old store
+// first, so that readers do not see that one when the new one is gone.
+func (s *stores) deleteBoth(ctx context.Context, r *driver.DeleteRequest, p place, isInOld bool) error {
+	// If the condition names the revision of the original of a copy, it means the copy.
 	condition, _ := s.conditionOfCopy(p, r.Condition)
 	isConditional := r.Condition.Revision != ""
 	if isConditional && condition.Revision != p.attrs.Revision {
 		// Fail before anything is removed from the old store.
 		return storage.PreconditionFailed
 	}
-
-	req := *r
-	req.Condition = condition
 	if isInOld {
 		if err := s.removeOld(ctx, r.Key); err != nil {
 			return err
 		}
 	}
+
+	req := *r
+	req.Condition = condition
 	return s.driver.Delete(ctx, &req)
 }
 

@@ -389,13 +389,13 @@ func ListPage(
 // reservedPrefix, and a common prefix that has nothing else below it. endKey sorts after all hidden
 // keys.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedPrefix, endKey string) (bool, error) {
-	mayHaveBoth := e.IsPrefix && strings.HasPrefix(reservedPrefix, e.Key) // hidden keys and others
-	if !mayHaveBoth {
+	containsReserved := e.IsPrefix && strings.HasPrefix(reservedPrefix, e.Key)
+	if !containsReserved {
 		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
 
-	// Hidden keys may be many, so list only the first key below e, and the first key after the hidden ones.
-	// If both are hidden or missing, there is no other key.
+	// The common prefix is hidden if all keys below it are. These may be many, so list only the first key, and the first
+	// key after the hidden ones. If both are hidden or missing, there is no other key.
 	for _, startAfter := range [...]string{"", endKey} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(startAfter), storage.WithLimit(1))
 		for first, err := range below {
