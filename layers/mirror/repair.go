@@ -134,35 +134,45 @@ func (s *stores) repairNotes(ctx context.Context, j *job, primaryIsLast bool) er
 	s.primaryCircuit.close() // the primary has responded
 
 	// The notes of the second store are read once, when the first note of the primary needs them.
-	secondNotes := running.NewOnce(s.notesOfSecond)
-
+	var secondNotes *running.Once[noteSet]
+	if !primaryIsLast {
+		secondNotes = running.NewOnce(s.notesOfSecond)
+	}
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, entry storage.ListEntry) error {
-		n, err := readNote(ctx, s.primary, entry.Key)
-		if errors.Is(err, storage.ObjectNotFound) {
-			// The writer of the note, or another Repair, has removed it.
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-
-		if !primaryIsLast {
-			if err := s.checkSecondNotes(ctx, secondNotes, n.Key); err != nil {
-				return err
-			}
-		}
-		if err := s.applyNote(ctx, j, n); err != nil {
-			return err
-		}
-
-		// The write of a recent note, or that of a signed URL, may not have ended, so the note must stay.
-		mayStillWrite := now.Sub(entry.Modified) < settling+n.ValidFor
-		if mayStillWrite {
-			j.recent.Add(1)
-			return nil
-		}
-		return s.primary.Remove(ctx, entry.Key)
+		return s.repairNote(ctx, j, entry, now, secondNotes)
 	})
+}
+
+// repairNote makes both stores equal for the key of one note, and removes the note if its write has ended. It ignores
+// the notes of the second store if secondNotes is nil.
+func (s *stores) repairNote(
+	ctx context.Context, j *job, entry storage.ListEntry, now time.Time, secondNotes *running.Once[noteSet],
+) error {
+	n, err := readNote(ctx, s.primary, entry.Key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		// The writer of the note, or another Repair, has removed it.
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+
+	if secondNotes != nil {
+		if err := s.checkSecondNotes(ctx, secondNotes, n.Key); err != nil {
+			return err
+		}
+	}
+	if err := s.applyNote(ctx, j, n); err != nil {
+		return err
+	}
+
+	// The write of a recent note, or that of a signed URL, may not have ended, so the note must stay.
+	mayStillWrite := now.Sub(entry.Modified) < settling+n.ValidFor
+	if mayStillWrite {
+		j.recent.Add(1)
+		return nil
+	}
+	return s.primary.Remove(ctx, entry.Key)
 }
 
 // notesOfSecond returns the keys of the notes that the second store has, from the time when it was the

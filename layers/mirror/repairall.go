@@ -418,13 +418,13 @@ func (c *comparison) checkDecided() error {
 
 	// The mark says that both stores were equal once. If they have no equal object now, neither the mark nor the
 	// actions that it decided can be trusted.
-	markIsDoubtful := c.byMark > 0 && c.matched.Load() == 0
-	if undecided == 0 && !markIsDoubtful {
+	isMarkDoubtful := c.byMark > 0 && c.matched.Load() == 0
+	if undecided == 0 && !isMarkDoubtful {
 		return nil
 	}
 
-	primaryIsEmpty := c.objects.Load() == 0
-	if primaryIsEmpty {
+	isPrimaryEmpty := c.objects.Load() == 0
+	if isPrimaryEmpty {
 		return &storage.Error{
 			Code: storage.ObjectNotFound,
 			Op:   "mirror.RepairAll",
@@ -433,8 +433,8 @@ func (c *comparison) checkDecided() error {
 		}
 	}
 
-	// The caller says that the primary is right.
 	if undecided == 0 && c.primaryRight {
+		// Only the mark is doubtful, and it is not needed, because the caller says which store is right.
 		return nil
 	}
 	return c.undecidedError(undecided)
