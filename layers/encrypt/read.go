@@ -232,18 +232,12 @@ func (d *objectDriver) decrypt(
 		}
 	}
 
-	// Find the chunk in which the range begins.
+	// Begin with the chunk that has the first byte of the range.
 	firstChunk := start / chunkSize
 	chunkOffset := firstChunk * sealedChunk
-	if resp.suffix > 0 {
-		// The response may begin before that chunk, because sealSuffix did not know the size of the object.
-		bodyOffset := max(0, resp.storedSize-resp.suffix)
-		_, err := io.CopyN(io.Discard, resp.body, chunkOffset-bodyOffset)
-		if err != nil {
-			return nil, retryableError(err)
-		}
+	if err := resp.skipTo(chunkOffset); err != nil {
+		return nil, err
 	}
-
 	plain := &openingBody{
 		sealed:    resp.body,
 		key:       key,
@@ -261,6 +255,19 @@ func (d *objectDriver) decrypt(
 		}
 	}
 	return plain, nil
+}
+
+// skipTo discards the bytes of the body before offset, an offset in the stored object. Only the response to a request
+// for a suffix may have such bytes, because sealSuffix did not know the size of the object.
+func (resp *sealedResponse) skipTo(offset int64) error {
+	if resp.suffix <= 0 {
+		return nil
+	}
+	bodyOffset := max(0, resp.storedSize-resp.suffix)
+	if _, err := io.CopyN(io.Discard, resp.body, offset-bodyOffset); err != nil {
+		return retryableError(err)
+	}
+	return nil
 }
 
 // List returns a page with the sizes of plain bytes, which it computes from the sizes in the store,

@@ -288,21 +288,23 @@ func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	return b.key.seal(chunk, int(size), b.first+index, b.final && isLast), nil
 }
 
-// hash computes the checksum of the encrypted bytes before they are sent, and then sets b.sum to nil,
-// so that Read and Seek do not change it.
+// hash stores the checksum of the encrypted bytes before they are sent.
 func (b *sealingBody) hash() error {
-	_, canPeek := b.plain.(driver.BodyPeeker)
-	if !canPeek {
-		// Read the whole body, and go back to its beginning. The last Read stores the checksum.
-		if _, err := io.Copy(io.Discard, b); err != nil {
-			return err
-		}
-		b.sum = nil
-		_, err := b.Seek(0, io.SeekStart)
-		return err
+	if _, canPeek := b.plain.(driver.BodyPeeker); canPeek {
+		return b.hashChunks()
 	}
 
-	// The plain bytes can be read ahead of the position, so Read is not needed.
+	// Read the whole body. The last Read stores the checksum. Without b.sum, Seek cannot reset it.
+	if _, err := io.Copy(io.Discard, b); err != nil {
+		return err
+	}
+	b.sum = nil
+	_, err := b.Seek(0, io.SeekStart)
+	return err
+}
+
+// hashChunks is hash for plain bytes that can be read without moving the position of the body.
+func (b *sealingBody) hashChunks() error {
 	chunk := newChunk()
 	defer freeChunk(chunk)
 	var crc uint32
@@ -314,6 +316,8 @@ func (b *sealingBody) hash() error {
 		crc = crc32.Update(crc, castagnoli, sealed)
 	}
 	*b.sum = storage.CRC32C{Sum: crc, Known: true}
+
+	// Without b.sum, Read and Seek cannot change the checksum.
 	b.sum = nil
 	return nil
 }
