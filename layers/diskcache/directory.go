@@ -38,18 +38,9 @@ func openDir(dir string) (*os.Root, error) {
 	}
 	defer root.Close()
 
-	info, err := root.Stat(".")
-	if err != nil {
-		return nil, dirError(err)
+	if err := checkOwner(root); err != nil {
+		return nil, err
 	}
-
-	// If other users could write to the folder, the cache would trust their blocks. On Windows, the
-	// mode does not tell who may write.
-	isWritableForOthers := runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0
-	if isWritableForOthers || isForeign(info) {
-		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
-	}
-
 	err = root.Mkdir(blocksFolder, 0o700)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, dirError(err)
@@ -65,6 +56,20 @@ func openDir(dir string) (*os.Root, error) {
 	}
 	removeFormer(root)
 	return blocks, nil
+}
+
+// checkOwner fails if other users can write to the directory, because the cache would trust their blocks.
+func checkOwner(dir *os.Root) error {
+	info, err := dir.Stat(".")
+	if err != nil {
+		return dirError(err)
+	}
+	// On Windows, the mode does not tell who may write.
+	isWritableForOthers := runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0
+	if isWritableForOthers || isForeign(info) {
+		return invalid("dir must belong to the user of this process, and must not be writable for others", "")
+	}
+	return nil
 }
 
 // dirError returns the error for a directory that cannot be used.
