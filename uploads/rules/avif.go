@@ -15,19 +15,18 @@ const maxBoxes = 10_000
 // inspectAVIF returns the size of the largest picture that the boxes meta / iprp / ipco / ispe of the
 // file describe. Encoders write them before the data, so that a picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
-	// Find the boxes, and look at no more than maxBoxes of them in all.
-	budget := maxBoxes
+	r := boxReader{head: h, remaining: maxBoxes}
 	file := box{name: "", from: 0, to: headBytes}
-	boxes := childBoxes(h, []box{file}, "meta", &budget)
+	boxes := r.children([]box{file}, "meta")
 	for i := range boxes {
 		// The boxes inside of meta come after its flags.
 		boxes[i].from += boxFlags
 	}
-	boxes = childBoxes(h, boxes, "iprp", &budget)
-	boxes = childBoxes(h, boxes, "ipco", &budget)
+	boxes = r.children(boxes, "iprp")
+	boxes = r.children(boxes, "ipco")
 
 	// A file may have several pictures.
-	for _, b := range childBoxes(h, boxes, "ispe", &budget) {
+	for _, b := range r.children(boxes, "ispe") {
 		pictureWidth, pictureHeight, ok := pictureSize(h, b)
 		if !ok {
 			return 0, 0, damaged
@@ -68,16 +67,22 @@ func pictureSize(h *head, b box) (width, height int, ok bool) {
 	return int(width32), int(height32), true
 }
 
-// childBoxes returns the boxes with this name inside the boxes of outer. At the top level, it returns only the
-// first one, because the data of the picture follow it. The budget says how many boxes may still be read: each
-// one reduces it by 1, and at 0 childBoxes stops.
-func childBoxes(h *head, outer []box, name string, budget *int) []box {
-	var found []box
-	for _, parent := range outer {
+// A boxReader reads boxes until it has read a maximum number of them.
+type boxReader struct {
+	head      *head
+	remaining int // number of boxes that may still be read
+}
+
+// children returns the boxes with this name inside the parents. At the top level, it returns only the first one,
+// because the data of the picture follow it.
+func (r *boxReader) children(parents []box, name string) []box {
+	var children []box
+	for _, parent := range parents {
+		isTopLevel := parent.name == ""
 		offset := parent.from
-		for offset < parent.to && *budget > 0 {
-			*budget--
-			child, ok := boxAt(h, offset, parent.to)
+		for offset < parent.to && r.remaining > 0 {
+			r.remaining--
+			child, ok := boxAt(r.head, offset, parent.to)
 			if !ok {
 				break
 			}
@@ -85,14 +90,13 @@ func childBoxes(h *head, outer []box, name string, budget *int) []box {
 			if child.name != name {
 				continue
 			}
-			found = append(found, child)
-			isTopLevel := parent.name == ""
+			children = append(children, child)
 			if isTopLevel {
 				break
 			}
 		}
 	}
-	return found
+	return children
 }
 
 // boxAt reads the header of the box at this offset, which must end before end. It does not read boxes

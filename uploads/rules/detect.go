@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"mime"
 	"regexp"
@@ -26,11 +27,10 @@ func Pictures() []string { return slices.Clone(rasterTypes) }
 // rasterTypes lists the pictures that browsers may show. All other files are served as downloads.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
-// allowTypes converts Rules.Types to the names that detection uses. If the list is invalid, flaw says
-// which rule it breaks.
-func allowTypes(types []string) (allowed []string, flaw string) {
+// allowTypes converts Rules.Types to the names that detection uses, and fails if the list is invalid.
+func allowTypes(types []string) (allowed []string, err error) {
 	if len(types) == 0 {
-		return nil, "must be nil or have a type"
+		return nil, errors.New("Types must be nil or have a type")
 	}
 	for _, t := range types {
 		m := mimetype.Lookup(t)
@@ -39,17 +39,17 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 			m = m.Parent()
 		}
 		if m == nil {
-			return nil, fmt.Sprintf("has %q, which cannot be detected by content", t)
+			return nil, fmt.Errorf("Types has %q, which cannot be detected by content", t)
 		}
 		if m.Parent() == nil {
-			return nil, fmt.Sprintf("has %q, which is the type of unknown content", t)
+			return nil, fmt.Errorf("Types has %q, which is the type of unknown content", t)
 		}
 		if isActive(m) {
-			return nil, fmt.Sprintf("has %q, which browsers run", t)
+			return nil, fmt.Errorf("Types has %q, which browsers run", t)
 		}
 		allowed = append(allowed, mediaTypeOf(m))
 	}
-	return allowed, ""
+	return allowed, nil
 }
 
 // isActive reports whether a browser that opens a file of this type runs its content.

@@ -76,10 +76,10 @@ func New(r Rules) (*Judge, error) {
 		r.MinSize = cmp.Or(r.MinSize, 1)
 		r.MaxSize = cmp.Or(r.MaxSize, DefaultMaxSize)
 		r.MaxPixels = cmp.Or(r.MaxPixels, DefaultMaxPixels)
-		var flaw string
-		allowed, flaw = allowTypes(r.Types)
-		if flaw != "" {
-			return nil, errors.New("Types " + flaw)
+		var err error
+		allowed, err = allowTypes(r.Types)
+		if err != nil {
+			return nil, err
 		}
 	}
 

@@ -22,9 +22,8 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 
 	// RawToken fails for any encoding except UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
-	v := &svgVisitor{isFirst: true}
-
 	// Check each token.
+	var v svgVisitor
 	for {
 		if h.canceled() {
 			// The caller returns the error of the context instead.
@@ -40,20 +39,18 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 		if problem := v.visit(token); problem != nil {
 			return 0, 0, problem
 		}
-		v.isFirst = false
 	}
 
 	// Check the document as a whole, and the texts of its style elements together.
 	if len(v.open) != 0 || v.roots != 1 {
 		return 0, 0, damaged
 	}
-	const checkFunctions = true
-	return 0, 0, styleReason(v.style.String(), checkFunctions)
+	return 0, 0, styleReason(v.style.String())
 }
 
 // An svgVisitor checks each token of one document, in order.
 type svgVisitor struct {
-	isFirst         bool // true for the first token
+	tokens          int  // number of tokens until now, including the current one
 	hasDocumentType bool // true after the document type
 	open            []xml.Name
 	roots           int
@@ -67,6 +64,7 @@ type svgVisitor struct {
 
 // visit checks the next token, and returns the reason why it is refused, or nil.
 func (v *svgVisitor) visit(token xml.Token) *reason {
+	v.tokens++
 	switch t := token.(type) {
 	case xml.StartElement:
 		return v.checkStart(t)
@@ -169,7 +167,7 @@ func (v *svgVisitor) checkInstruction(t xml.ProcInst) *reason {
 		// Instructions such as xml-stylesheet fetch something.
 		return activeContent
 	}
-	if !v.isFirst || !declaration.Match(t.Inst) {
+	if v.tokens > 1 || !declaration.Match(t.Inst) {
 		return damaged
 	}
 	return nil

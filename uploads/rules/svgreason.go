@@ -74,9 +74,11 @@ func attributeReason(a xml.Attr) *reason {
 		return nil
 	}
 
-	// Any other attribute may be a style. Functions are only looked for where CSS may be.
-	checkFunctions := isStyle(a.Name.Space, name)
-	return styleReason(a.Value, checkFunctions)
+	// Browsers read the functions of CSS only in some attributes.
+	if isStyle(a.Name.Space, name) {
+		return styleReason(a.Value)
+	}
+	return referenceReason(a.Value)
 }
 
 // animationReason returns the reason to refuse a value that an animation gives to another attribute, or nil. The other
@@ -91,9 +93,7 @@ func animationReason(text string) *reason {
 		return externalReference
 	}
 
-	// A function that is not known may fetch something, so refuse it.
-	const checkFunctions = true
-	return styleReason(text, checkFunctions)
+	return styleReason(text)
 }
 
 // animatedReason returns the reason to refuse an animation of the attribute with this name, or nil. An animation must
@@ -172,13 +172,27 @@ func wordSet(list string) map[string]bool {
 	return set
 }
 
-// styleReason refuses a style that runs a program or refers to anything except the document itself and
-// raster pictures.
-//
-// If checkFunctions is true, it also refuses functions that it does not know, because functions such as
-// image-set fetch without url. A function whose arguments are only words, such as "icon(s)", cannot.
-func styleReason(text string, checkFunctions bool) *reason {
-	// Look for programs and references in the text without its spaces.
+// styleReason returns the reason to refuse a CSS text, or nil. It refuses what referenceReason refuses, and functions
+// that it does not know. For example, image-set fetches a picture without url. A function whose arguments are only
+// words, such as "icon(s)", cannot fetch anything.
+func styleReason(text string) *reason {
+	if problem := referenceReason(text); problem != nil {
+		return problem
+	}
+	for _, match := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
+		name := match[1]
+		hasOnlyWords := match[2] != ""
+		if !hasOnlyWords && !harmlessFunctions[name] {
+			return externalReference
+		}
+	}
+	return nil
+}
+
+// referenceReason returns the reason to refuse the value of an attribute, or nil. The value may be a style that runs a
+// program, or that refers to anything except the document itself and raster pictures.
+func referenceReason(text string) *reason {
+	// Browsers ignore some spaces.
 	tight := withoutSpaces(text)
 	// A backslash can hide letters.
 	for _, forbidden := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
@@ -189,22 +203,7 @@ func styleReason(text string, checkFunctions bool) *reason {
 	if strings.Contains(tight, "@import") {
 		return externalReference
 	}
-	if problem := urlReason(tight); problem != nil {
-		return problem
-	}
-	if !checkFunctions {
-		return nil
-	}
-
-	// Look at the functions that are called.
-	for _, match := range cssFunction.FindAllStringSubmatch(strings.ToLower(text), -1) {
-		name := match[1]
-		hasOnlyWords := match[2] != ""
-		if !hasOnlyWords && !harmlessFunctions[name] {
-			return externalReference
-		}
-	}
-	return nil
+	return urlReason(tight)
 }
 
 // urlReason checks the address of every url(...) in a text that withoutSpaces has returned. An address may be a
