@@ -114,13 +114,14 @@ func (t *Handler) serveDraft(c *call) error {
 		return err
 	}
 
-	// Tell the client whether the upload has ended, because the file is refused or complete. Since draft -12, the
-	// refusal of a request for a complete upload does not tell that.
+	// The upload has ended if the file is refused or complete. Since draft -12, the refusal of a request for a complete
+	// upload does not say that.
 	isCompleted := refused.Code == refusal.CodeCompleted && c.processedCompleted()
-	c.setComplete(refusesFile(refused) || isCompleted)
+	hasEnded := isCompleted || refusesFile(refused)
+	c.setComplete(hasEnded)
 
-	// Tell it where the upload continues, and the largest permitted size.
 	if refused.Offsets != nil {
+		// The client can continue there.
 		c.W.Header().Set("Upload-Offset", strconv.FormatInt(refused.Offsets.Expected, 10))
 	}
 	if refused.Code == refusal.CodeTooLarge {

@@ -276,25 +276,30 @@ func (r *receiver) addPiece(p chunk, progress *progress) error {
 	return nil
 }
 
-// checkPace stores what has arrived if the client has stalled, or if it is time to. It reports whether the client is
-// too slow: a period of Pace.Idle has ended, in which too few bytes have arrived.
+// checkPace is called from time to time while the client sends. It stores what has arrived if the client has stalled or
+// shouldStore says so. It then reports whether the client is too slow.
 func (r *receiver) checkPace(now time.Time, progress *progress) (isTooSlow bool, err error) {
-	pace := &r.handler.Pace
-	stalled := now.Sub(progress.lastByte) > pace.Checkpoint
-	if stalled || r.shouldStore(now.Sub(progress.lastStored)) {
-		if err := r.freeMemory(stalled); err != nil {
+	hasStalled := now.Sub(progress.lastByte) > r.handler.Pace.Checkpoint
+	if hasStalled || r.shouldStore(now.Sub(progress.lastStored)) {
+		if err := r.freeMemory(hasStalled); err != nil {
 			return false, err
 		}
 		progress.lastStored = time.Now()
 	}
+	return r.isTooSlow(now, progress), nil
+}
 
+// isTooSlow reports whether a period of Pace.Idle has ended in which too few bytes have arrived. After the end of a
+// period, it begins the next one.
+func (r *receiver) isTooSlow(now time.Time, progress *progress) bool {
+	pace := &r.handler.Pace
 	isPeriodOver := now.Sub(progress.window.began) > pace.Idle
 	if !isPeriodOver {
-		return false, nil
+		return false
 	}
-	isTooSlow = progress.window.bytes < pace.minimum
+	received := progress.window.bytes
 	progress.window = idleWindow{began: now}
-	return isTooSlow, nil
+	return received < pace.minimum
 }
 
 // An idleWindow counts the bytes of a client in a period that ends after Pace.Idle.

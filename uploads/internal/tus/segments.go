@@ -13,12 +13,12 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/session"
 )
 
-// growBuffer makes space for n more bytes, at most up to the end of the part. If there is no memory, it
-// stores the buffer as a segment, frees it, and waits for new memory.
-func (r *receiver) growBuffer(n int) error {
-	// The buffer is small at first, so that a slow client uses little memory.
-	const least = 4 * intake.PieceBytes
+// minBuffer is the size of the first buffer. It is small, so that a slow client uses little memory.
+const minBuffer = 4 * intake.PieceBytes
 
+// growBuffer makes space for n more bytes, at most up to the end of the part. If there is no memory for a larger
+// buffer, it replaces the buffer by a new one.
+func (r *receiver) growBuffer(n int) error {
 	// The buffer holds the bytes of the part after those in segments, which end at r.start.
 	maxSize := r.partSize() - r.start
 	needed := min(len(r.held())+n, maxSize)
@@ -27,23 +27,30 @@ func (r *receiver) growBuffer(n int) error {
 	}
 
 	// Double the buffer, so that it is seldom copied.
-	size := min(maxSize, max(needed, 2*len(r.buf), least))
+	size := min(maxSize, max(needed, 2*len(r.buf), minBuffer))
 	hasMemory := r.handler.Memory.Parts.Try(r.owner, int64(size-len(r.buf)))
 	if !hasMemory {
-		// This frees the buffer, and moves r.start to the end of the segment. The next buffer holds only new bytes.
-		if err := r.storeSegment(); err != nil {
-			return err
-		}
-		maxSize = r.partSize() - r.start
-		size = min(maxSize, max(n, least))
-		if err := r.waitForMemory(size); err != nil {
-			return err
-		}
+		return r.replaceBuffer(n)
 	}
-
 	larger := make([]byte, size)
 	copy(larger, r.held())
 	r.buf = larger
+	return nil
+}
+
+// replaceBuffer stores the bytes of the buffer as a segment, frees the buffer, and waits for memory for a new one with
+// space for n bytes.
+func (r *receiver) replaceBuffer(n int) error {
+	if err := r.storeSegment(); err != nil {
+		return err
+	}
+
+	// The new buffer begins after the segment.
+	size := min(r.partSize()-r.start, max(n, minBuffer))
+	if err := r.waitForMemory(size); err != nil {
+		return err
+	}
+	r.buf = make([]byte, size)
 	return nil
 }
 
