@@ -104,21 +104,21 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	return h.finishParts(c.Context(), s)
 }
 
-// sessionIfCompleted finds out whether another request has completed the upload, which may be the reason why the
-// caller could not use its parts. If so, it returns the session. Otherwise it returns err, the caller's error, or
-// BeingCompleted if the other request is still at work.
-func (h *Handler) sessionIfCompleted(c *intake.Call, err error) (*session.Session, error) {
-	// Any other error has another reason.
-	hasNoParts := storage.CodeOf(err) == storage.ObjectNotFound
-	isCompleted := refusal.CodeOf(err) == refusal.CodeCompleted
+// sessionIfCompleted is called after checkParts has failed with partsErr. If another request has completed the upload
+// meanwhile, it returns the session. If another request is completing it, it fails with BeingCompleted. Otherwise it
+// returns partsErr.
+func (h *Handler) sessionIfCompleted(c *intake.Call, partsErr error) (*session.Session, error) {
+	hasNoParts := storage.CodeOf(partsErr) == storage.ObjectNotFound
+	isCompleted := refusal.CodeOf(partsErr) == refusal.CodeCompleted
 	if !hasNoParts && !isCompleted {
-		return nil, err
+		// The error has another reason.
+		return nil, partsErr
 	}
 
 	// Read the state again, to see what the other request has done.
-	s, loadErr := h.loadParts(c)
-	if loadErr != nil {
-		return nil, loadErr
+	s, err := h.loadParts(c)
+	if err != nil {
+		return nil, err
 	}
 	if s.Phase == session.PhaseDone {
 		return s, nil
@@ -127,7 +127,7 @@ func (h *Handler) sessionIfCompleted(c *intake.Call, err error) (*session.Sessio
 		// The other request has used the parts, and is about to finish.
 		return nil, refusal.BeingCompleted()
 	}
-	return nil, err
+	return nil, partsErr
 }
 
 // hash returns a hash of the numbers and ETags of the parts.
@@ -206,37 +206,13 @@ func (p namedParts) storageParts() ([]storage.UploadedPart, error) {
 func (h *Handler) checkParts(
 	ctx context.Context, s *session.Session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) ([]string, error) {
-	// Find the stored parts by their numbers.
-	storedParts, err := upload.Parts(ctx)
+	stored, err := upload.Parts(ctx)
 	if err != nil {
 		return nil, refusal.UploadFailed(err)
 	}
-	stored := make(map[int]storage.UploadedPart, len(storedParts))
-	for _, part := range storedParts {
-		stored[part.Number] = part
-	}
-
-	// Compare each part that the client lists.
-	minSize := upload.Limits().MinSize
-	etags := make([]string, len(parts))
-	total := int64(0)
-	for i, named := range parts {
-		field := fmt.Sprintf("parts[%d]", i)
-		part, exists := stored[named.Number]
-		if !exists {
-			return nil, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", named.Number))
-		}
-		isLast := i == len(parts)-1
-		if isLast {
-			minSize = 0
-		}
-		if err := checkPart(field, named, part, minSize); err != nil {
-			return nil, err
-		}
-		if named.ETag != "" {
-			etags[i] = part.ETag
-		}
-		total += part.Size
+	etags, total, err := compareParts(parts, stored, upload.Limits().MinSize)
+	if err != nil {
+		return nil, err
 	}
 
 	// Compare the length of all parts with that of the file.
@@ -244,14 +220,43 @@ func (h *Handler) checkParts(
 		return nil, refusal.New("parts", refusal.CodeNotUploaded,
 			fmt.Sprintf("The parts have %d bytes, and the file %d.", total, s.Size))
 	}
-	tooLarge := checkTotal(s, total)
-	if tooLarge == nil {
-		return etags, nil
+	if tooLarge := checkTotal(s, total); tooLarge != nil {
+		if err := h.Uploads.Abort(ctx, s); err != nil {
+			return nil, err
+		}
+		return nil, tooLarge
 	}
-	if err := h.Uploads.Abort(ctx, s); err != nil {
-		return nil, err
+	return etags, nil
+}
+
+// compareParts fails if one of the parts that the client lists is not stored, differs from the stored one, or is
+// smaller than minSize, except for the last one. It returns the ETags for checkParts, and the total size of the parts.
+func compareParts(parts, stored []storage.UploadedPart, minSize int64) (etags []string, total int64, err error) {
+	byNumber := make(map[int]storage.UploadedPart, len(stored))
+	for _, part := range stored {
+		byNumber[part.Number] = part
 	}
-	return nil, tooLarge
+
+	etags = make([]string, len(parts))
+	for i, named := range parts {
+		field := fmt.Sprintf("parts[%d]", i)
+		part, exists := byNumber[named.Number]
+		if !exists {
+			return nil, 0, refusal.New(field, refusal.CodeNotUploaded, fmt.Sprintf("Part %d has not arrived.", named.Number))
+		}
+		isLast := i == len(parts)-1
+		if isLast {
+			minSize = 0
+		}
+		if err := checkPart(field, named, part, minSize); err != nil {
+			return nil, 0, err
+		}
+		if named.ETag != "" {
+			etags[i] = part.ETag
+		}
+		total += part.Size
+	}
+	return etags, total, nil
 }
 
 // checkPart fails if a part that the client has named differs from the stored one, or if that has fewer than minSize

@@ -192,8 +192,8 @@ func (h *Handler) saveParts(ctx context.Context, s *session.Session) (storage.Pa
 // beginSignable begins a multipart upload in the store whose parts can be signed, with checksums if the store
 // can verify them. If the store cannot sign parts at all, they are to pass through the handler.
 //
-// Only an attempt shows what the store can sign. So beginSignable signs a part on trial and, if that fails, calls
-// itself again with s.Checked set to false or s.Proxied set to true.
+// Only an attempt shows what the store can sign. If it cannot sign a part, beginSignable begins again with less: first
+// with s.Checked set to false, and then with s.Proxied set to true.
 func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	isSizeUnknown := s.Size < 0
@@ -218,11 +218,12 @@ func (h *Handler) beginSignable(ctx context.Context, s *session.Session) (storag
 		return upload, nil
 	}
 
-	// Begin again without checksums or, if the store cannot sign parts at all, without signatures.
 	session.Abandon(ctx, upload)
 	if storage.CodeOf(signErr) != storage.Unsupported {
 		return nil, refusal.StoreFailed(signErr)
 	}
+
+	// Begin again without checksums or, if the store cannot sign parts at all, without signatures.
 	if s.Checked && storage.Supports(h.Store.Bucket, storage.SignedParts) {
 		s.Checked = false
 	} else {
