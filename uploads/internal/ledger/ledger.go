@@ -574,7 +574,6 @@ func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 // read returns the ledger under this key, or an empty one without a revision if there is none.
 func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t := &Text{Entries: map[string]Entry{}}
-	// Read the ledger, and refuse one that a newer version has written.
 	text, revision, err := b.States.State(ctx, key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return t, nil
@@ -583,6 +582,7 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 		return nil, err
 	}
 	if err := argument.CheckForm("uploads", key, text, lastForm); err != nil {
+		// A newer version has written it.
 		return nil, err
 	}
 	if err := json.Unmarshal(text, t); err != nil {
@@ -591,16 +591,21 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	t.revision = revision
 
 	if t.Bytes < 0 || t.Files < 0 {
-		// An older version has subtracted what it had not added, so the next Sweep must count again.
-		t.Bytes = max(t.Bytes, 0)
-		t.Files = max(t.Files, 0)
-		if t.Entries == nil {
-			// The text has null in place of the entries.
-			t.Entries = map[string]Entry{}
-		}
-		b.doubt(t)
+		b.repair(t)
 	}
 	return t, nil
+}
+
+// repair corrects a ledger from which an older version has subtracted what it had not added, and lets the next Sweep
+// count again.
+func (b *Book) repair(t *Text) {
+	t.Bytes = max(t.Bytes, 0)
+	t.Files = max(t.Files, 0)
+	if t.Entries == nil {
+		// The text has null in place of the entries.
+		t.Entries = map[string]Entry{}
+	}
+	b.doubt(t)
 }
 
 // write stores a changed ledger, or returns false if another call has changed it since it was read.

@@ -106,8 +106,8 @@ const (
 func (b *Book) change(ctx context.Context, user string, f func(t *Text) (outcome, error)) error {
 	type none struct{}
 	_, err := update(ctx, b, user, func(t *Text) (none, outcome, error) {
-		did, err := f(t)
-		return none{}, did, err
+		o, err := f(t)
+		return none{}, o, err
 	})
 	return err
 }
@@ -118,7 +118,7 @@ func (b *Book) change(ctx context.Context, user string, f func(t *Text) (outcome
 // The ledger may come from the memory of this process and be outdated. So if f leaves such a ledger unchanged,
 // update reads the stored one and calls f again.
 func update[T any](
-	ctx context.Context, b *Book, user string, f func(t *Text) (result T, did outcome, err error),
+	ctx context.Context, b *Book, user string, f func(t *Text) (result T, o outcome, err error),
 ) (T, error) {
 	var none T
 	s, err := b.recent.enter(ctx, user)
@@ -143,28 +143,25 @@ func update[T any](
 		// Change a copy.
 		t := old.clone(user)
 		t.lostWrite = lostWrite
-		result, did, err := f(t)
-		if did == unchanged && isFromMemory {
+		result, o, err := f(t)
+		if o == unchanged && isFromMemory {
 			// The ledger may be outdated. The memory has none any more, so the next attempt reads the stored one.
 			continue
 		}
 		if err != nil {
 			return none, err
 		}
-		if did == unchanged {
+		if o == unchanged {
 			return result, nil
 		}
-		if did == found {
+		if o == found {
 			s.text = old
 			return result, nil
 		}
 
-		// Write the copy, and remember it if it is not too large.
 		saved, err := b.write(ctx, t)
 		if saved {
-			if len(t.Entries) <= maxKept {
-				s.text = t
-			}
+			s.remember(t)
 			return result, nil
 		}
 		if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
@@ -182,10 +179,23 @@ func update[T any](
 		}
 	}
 
-	return none, &storage.Error{
+	return none, conflictError(b.Key(user))
+}
+
+// remember keeps a written ledger for the next update, unless it is too large. The caller must be between enter and
+// exit.
+func (s *slot) remember(t *Text) {
+	if len(t.Entries) <= maxKept {
+		s.text = t
+	}
+}
+
+// conflictError returns the error of an update that other calls have overtaken maxConflicts times.
+func conflictError(key string) error {
+	return &storage.Error{
 		Code: storage.Unavailable,
 		Op:   "uploads",
-		Key:  b.Key(user),
+		Key:  key,
 		Err:  errors.New("the usage of a user changed again and again while this call updated it"),
 		Hint: "check with storagetest that the store supports IfRevision, " +
 			"or with uploadstest that the database compares revisions",
