@@ -93,18 +93,17 @@ func (f *form) next(maxFile int64) error {
 		return refuse(name, uploads.InvalidRequest, "This field must come before the file, which is last.")
 	}
 
-	// Begin the file, or read the text of another field.
-	if name == fieldFile && !isFile {
+	if name != fieldFile {
+		if isFile && slices.Contains(f.known, name) {
+			return invalid(name, "This must be text, not a file.")
+		}
+		return f.readText(part, name)
+	}
+	if !isFile {
 		return invalid(fieldFile, "This must be a file.")
 	}
-	if name == fieldFile {
-		f.beginFile(part, fileName, maxFile)
-		return nil
-	}
-	if isFile && slices.Contains(f.known, name) {
-		return invalid(name, "This must be text, not a file.")
-	}
-	return f.readText(part, name)
+	f.beginFile(part, fileName, maxFile)
+	return nil
 }
 
 // fieldParams returns the parameters in the Content-Disposition of a field, and fails unless they have its name.
@@ -257,15 +256,20 @@ func (f *formFile) Read(p []byte) (int, error) {
 		return n, nil
 	}
 
-	if err == io.EOF {
-		f.err = f.readRest()
-	} else {
+	if err != io.EOF {
 		f.err = f.form.failure(fieldFile, err)
+		return n, f.err
+	}
+
+	// The file has ended. If the rest of the form is invalid, Read fails instead.
+	f.err = io.EOF
+	if restErr := f.readRest(); restErr != nil {
+		f.err = restErr
 	}
 	return n, f.err
 }
 
-// readRest reads the fields after the file, and returns io.EOF, the end of the file for Read, if all of them are valid.
+// readRest reads the fields after the file, and fails if one of them is invalid.
 func (f *formFile) readRest() error {
 	// The file was read without the limit for the other fields, so set it again.
 	f.form.body.Left = maxFormFields
@@ -280,13 +284,10 @@ func (f *formFile) readRest() error {
 		}
 	}
 
-	// Let the handler check the fields.
-	if f.after != nil {
-		if err := f.after(); err != nil {
-			return err
-		}
+	if f.after == nil {
+		return nil
 	}
-	return io.EOF
+	return f.after()
 }
 
 // failure returns the error that reading the form has failed with, or else err.
