@@ -46,9 +46,9 @@ func misconfigured(hint string, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
 }
 
-// checkPatience fails if connections do not wait for a connection that is writing, but fail at once. It also
+// checkBusyTimeout fails if connections do not wait for a connection that is writing, but fail at once. It also
 // reports whether the database is in memory. Such a database passes without a check.
-func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
+func checkBusyTimeout(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	connection, err := connect(ctx, db)
 	if err != nil {
 		return false, err

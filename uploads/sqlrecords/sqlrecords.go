@@ -120,7 +120,7 @@ func (d Dialect) prepare(ctx context.Context, db *sql.DB) error {
 	}
 
 	// Connections must wait for each other.
-	inMemory, err := checkPatience(ctx, db)
+	inMemory, err := checkBusyTimeout(ctx, db)
 	if err != nil {
 		return err
 	}
