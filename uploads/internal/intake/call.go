@@ -65,17 +65,11 @@ func (c *Call) readJSON(dst any, limit int64, strict bool) error {
 		return refusal.WrongType("The request must be application/json.")
 	}
 
-	// Wait for memory, except for a short body.
-	hasLength := c.ContentLength >= 0
-	if !hasLength || c.ContentLength > smallDocument {
-		// The decoder never holds more than limit bytes, even if the body is longer.
-		length := limit
-		if hasLength {
-			length = min(length, c.ContentLength)
-		}
-		release, err := Take(c.Memory.Feeds, c.Request, c.User.ID, length)
+	isSmall := c.ContentLength >= 0 && c.ContentLength <= smallDocument
+	if !isSmall {
+		release, err := c.reserveDocument(limit)
 		if err != nil {
-			return refusal.Busy(err)
+			return err
 		}
 		defer release()
 	}
@@ -93,6 +87,21 @@ func (c *Call) readJSON(dst any, limit int64, strict bool) error {
 		return refusal.New("", refusal.CodeInvalidRequest, "The request is not understood.")
 	}
 	return nil
+}
+
+// reserveDocument takes memory for a JSON body of at most limit bytes, until release is called. It fails with Busy if
+// there is no memory.
+func (c *Call) reserveDocument(limit int64) (release func(), err error) {
+	// The decoder never holds more than limit bytes, even if the body is longer.
+	length := limit
+	if c.ContentLength >= 0 {
+		length = min(limit, c.ContentLength)
+	}
+	release, err = Take(c.Memory.Feeds, c.Request, c.User.ID, length)
+	if err != nil {
+		return nil, refusal.Busy(err)
+	}
+	return release, nil
 }
 
 // Share takes memory for reading the body of the request and for a buffer of the bucket, until release is

@@ -19,9 +19,9 @@ const (
 )
 
 // Claim reserves a session for the call with this ID, so that no other call makes the object of the file at the
-// same time. The function draw chooses the key of a file in pieces.
-func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func(*Session) error) (*Session, error) {
-	// Update reads the session again if another call has changed it, so keep what only this call knows.
+// same time, and returns the session as saved. It calls setKey for a file in pieces, whose key is not chosen before.
+func (st *Store) Claim(ctx context.Context, s *Session, callID string, setKey func(*Session) error) (*Session, error) {
+	// Update calls the function again if another call has changed the session. So keep what only this call knows.
 	known := *s
 	isWhole := s.Tus != nil && s.Tus.Whole
 	return st.Update(ctx, s, func(current *Session) (bool, error) {
@@ -31,16 +31,17 @@ func (st *Store) Claim(ctx context.Context, s *Session, callID string, draw func
 		}
 		current.addKnown(&known)
 
-		// Take the claim. Others may take it over after ClaimedUntil.
+		// Other calls may take the claim over after ClaimedUntil.
 		current.Claim = callID
 		current.ClaimedUntil = now.Add(ClaimFor)
+
 		// An earlier call that had a claim may have made the object. Tried is saved with the session, and Again tells
 		// only this call.
 		current.Again = current.Tried
 		current.Tried = true
 
 		if current.Pieces != nil {
-			return true, draw(current)
+			return true, setKey(current)
 		}
 		if current.Tus != nil {
 			current.Tus.Holder = ""

@@ -191,21 +191,7 @@ func (t *Target) CheckAttributes() error {
 
 // AttributesError returns the reason why no object can have these attributes, or nil.
 func (t *Target) AttributesError() *storage.Error {
-	field, rule, hint := t.attributesRule() // the rule that a field breaks, or ""
-	if rule == "" {
-		return nil
-	}
-
-	cause := argument.Invalid(field, rule, cmp.Or(hint, "check what the client says before it becomes part of a Target"))
-	cause.Op = "uploads"
-	cause.Key = t.Key
-	return cause
-}
-
-// attributesRule returns the name of the first invalid attribute of t, the rule that it breaks, and perhaps a
-// hint. All are "" if the attributes are valid.
-func (t *Target) attributesRule() (field, rule, hint string) {
-	// The attributes that become headers of the response to a download.
+	// These attributes become headers of the response to a download.
 	headers := []struct {
 		field string
 		value string
@@ -216,20 +202,29 @@ func (t *Target) attributesRule() (field, rule, hint string) {
 	}
 	for _, header := range headers {
 		if !headertext.ValidHeader(header.value) {
-			return header.field, "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends", ""
+			const rule = "must be ASCII of at most 1,024 bytes without control characters or spaces at its ends"
+			return t.invalidError(header.field, rule, "")
 		}
 	}
 	if t.ContentType != "" && !headertext.ValidMediaType(t.ContentType) {
-		return "Target.ContentType", "must be type/subtype", ""
+		return t.invalidError("Target.ContentType", "must be type/subtype", "")
 	}
 
 	if rule := metadata.CheckTags(t.Tags); rule != "" {
-		return "Target.Tags", rule, ""
+		return t.invalidError("Target.Tags", rule, "")
 	}
 	if _, rule, hint := metadata.Fold(t.Metadata); rule != "" {
-		return "Target.Metadata", rule, hint
+		return t.invalidError("Target.Metadata", rule, hint)
 	}
-	return "", "", ""
+	return nil
+}
+
+// invalidError returns the error for a field that breaks a rule. If hint is "", the error has a general hint.
+func (t *Target) invalidError(field, rule, hint string) *storage.Error {
+	cause := argument.Invalid(field, rule, cmp.Or(hint, "check what the client says before it becomes part of a Target"))
+	cause.Op = "uploads"
+	cause.Key = t.Key
+	return cause
 }
 
 // PendingType is the type of files that are not checked yet. Browsers save such a file,
