@@ -88,8 +88,12 @@ func (u *putPiece) finish(ctx context.Context, s *session.Session) (*session.Ses
 		if err == nil {
 			return final, nil
 		}
-		if !u.mayRetry(ctx, current, err) {
-			return nil, pieceFailed(err)
+		if !u.isOvertaken(ctx, current) {
+			if refusal.CodeOf(err) != refusal.CodeLocked {
+				return nil, pieceFailed(err)
+			}
+			// Several calls block each other. Store.Update has given up after MaxConflicts conflicts, so count them.
+			u.conflicts += session.MaxConflicts
 		}
 		if err := u.countConflict(s.Dir); err != nil {
 			return nil, err
@@ -122,25 +126,18 @@ func (u *putPiece) joinOnce(ctx context.Context, s *session.Session, key, oldKey
 	return attrs, err
 }
 
-// mayRetry reports whether finish may try again after err, because another call has taken over or
-// finished, or because several calls block each other.
-func (u *putPiece) mayRetry(ctx context.Context, s *session.Session, err error) bool {
+// isOvertaken reports whether another call has made the file, or is making it now. If the state cannot be read, it
+// returns false.
+func (u *putPiece) isOvertaken(ctx context.Context, s *session.Session) bool {
 	keeper := u.service.keeper
-	current, reloadErr := keeper.Reload(ctx, s)
-	if reloadErr == nil {
-		isDone := current.Phase == session.PhaseDone
-		isTakenOver := current.Phase != session.PhaseAborted && keeper.IsClaimed(current)
-		if isDone || isTakenOver {
-			return true
-		}
+	current, err := keeper.Reload(ctx, s)
+	if err != nil {
+		return false
 	}
-
-	isBlocked := refusal.CodeOf(err) == refusal.CodeLocked
-	if isBlocked {
-		// Store.Update has given up after MaxConflicts conflicts, so count them.
-		u.conflicts += session.MaxConflicts
+	if current.Phase == session.PhaseDone {
+		return true
 	}
-	return isBlocked
+	return current.Phase != session.PhaseAborted && keeper.IsClaimed(current)
 }
 
 // join joins the pieces to one object, and starts again if a piece was replaced meanwhile. If a piece is missing or

@@ -85,19 +85,21 @@ func (s *files) removeSubtracted(ctx context.Context, f *File, removal ledger.Re
 		return err
 	}
 
+	// If a change of the ledger fails below, Sweep counts the files of the user again.
 	err = s.removeStored(ctx, f)
 	if err == errKept {
 		// The file stays, and still counts.
 		_ = s.counter.book.UndoRemoval(ctx, removal)
+		return err
 	}
 	if err != nil {
 		return err
 	}
-
-	// If one of these fails, Sweep counts the files of the user again.
 	if exists {
 		_ = s.counter.book.EndRemoval(ctx, removal)
-	} else if !removal.Joined {
+		return nil
+	}
+	if !removal.Joined {
 		// The other call has subtracted the file, so this removal has subtracted it a second time.
 		_ = s.counter.book.UndoRemoval(ctx, removal)
 	}

@@ -59,18 +59,25 @@ func (k *keeper) LoadAny(ctx context.Context, id string) (*session.Session, erro
 		_ = k.Save(ctx, s)
 	}
 
-	// The link of a file is made again each time, unless the application has set a location.
-	isFile := s.Phase == session.PhaseDone && s.Kind != session.KindPartial
-	if !isFile || s.Location != "" {
-		return s, nil
-	}
-
-	f := fileOf(s)
-	if err := k.setup.link(ctx, f); err != nil {
+	if err := k.setLink(ctx, s); err != nil {
 		return nil, refusal.StoreFailed(err)
 	}
-	s.Link = f.Location
 	return s, nil
+}
+
+// setLink sets the link of a session whose file is stored. A link is made again each time, unless the application has
+// set a location.
+func (k *keeper) setLink(ctx context.Context, s *session.Session) error {
+	isFile := s.Phase == session.PhaseDone && s.Kind != session.KindPartial
+	if !isFile || s.Location != "" {
+		return nil
+	}
+	f := fileOf(s)
+	if err := k.setup.link(ctx, f); err != nil {
+		return err
+	}
+	s.Link = f.Location
+	return nil
 }
 
 // isOutdated reports whether an unfinished upload must not be completed because Config has changed since

@@ -68,8 +68,8 @@ func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error
 		return err
 	}
 
-	// From now on, no call can count the file. A repeated Cancel renews the reservation, so that no Sweep
-	// drops it while this call removes the file.
+	// Mark the reservation, so that no call can count the file. It keeps its room, and a repeated Cancel renews it, so
+	// that no Sweep drops it while this call removes the file.
 	isCanceled, err := t.cancelEntry(ctx, keepRoom)
 	if err != nil {
 		return err
@@ -86,6 +86,7 @@ func (t *ticketOp) cancelReserved(ctx context.Context, entry ledger.Entry) error
 		return err
 	}
 	if mayBeSent || isWithdrawn {
+		// A call of Finish may have begun to copy the file, so a later Sweep frees the room.
 		return nil
 	}
 	_, err = t.cancelEntry(ctx, freeRoom)

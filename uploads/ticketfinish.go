@@ -90,36 +90,36 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, error) {
 	}
 
 	// Check the file that was sent.
-	sent, verdict, flaw := t.setup.inspectStored(ctx, t.pendingKey(), t.ticket.Size)
-	if flaw != nil && isGone(flaw) {
+	sent, verdict, checkErr := t.setup.inspectStored(ctx, t.pendingKey(), t.ticket.Size)
+	if isGone(checkErr) {
 		// An earlier call may have made the file from it.
-		return t.findFinished(ctx, flaw)
+		return t.findFinished(ctx, checkErr)
 	}
-	if flaw != nil && !isRefusal(flaw) {
+	if checkErr != nil && !isRefusal(checkErr) {
 		// The check itself has failed.
-		return nil, flaw
+		return nil, checkErr
 	}
-	if flaw == nil {
-		flaw = t.checkReserved(sent)
+	if checkErr == nil {
+		checkErr = t.checkReserved(sent)
 	}
 
+	// The client may have sent a file again after the ticket was finished. The finished file is then the result,
+	// whatever the check of the second file has found.
 	if !t.acceptsOnce() {
-		// The client may have sent a file again after the ticket was finished. The finished file is then
-		// the result, whatever the check of the second file has found.
-		f, findErr := t.findFinished(ctx, notUploadedError())
-		if findErr == nil {
+		f, err := t.findFinished(ctx, notUploadedError())
+		if err == nil {
 			_ = t.setup.discard(ctx, t.pendingKey())
 			return f, nil
 		}
-		if refusal.CodeOf(findErr) != refusal.CodeNotUploaded {
-			return nil, findErr
+		if refusal.CodeOf(err) != refusal.CodeNotUploaded {
+			return nil, err
 		}
 	}
 
-	// The file that was sent breaks a rule, so remove it.
-	if flaw != nil {
+	if checkErr != nil {
+		// The file that was sent breaks a rule, so remove it.
 		_ = t.setup.discardJudged(ctx, t.pendingKey(), sent)
-		return nil, flaw
+		return nil, checkErr
 	}
 	return t.copyFile(ctx, verdict)
 }

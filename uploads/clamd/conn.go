@@ -134,7 +134,7 @@ func (c *conn) scan(content content) (string, error) {
 	// Send the content, or only a part of it if clamd replies earlier.
 	if err := c.sendContent(content); err != nil {
 		// If clamd has closed the connection, its reply may say why.
-		return c.replyDespite(err)
+		return c.replyAfterError(err)
 	}
 	if c.hasReplied() {
 		return c.earlyReply()
@@ -142,15 +142,15 @@ func (c *conn) scan(content content) (string, error) {
 
 	// An empty chunk ends the stream.
 	if err := c.send(make([]byte, lengthBytes)); err != nil {
-		return c.replyDespite(err)
+		return c.replyAfterError(err)
 	}
 	return c.reply()
 }
 
-// replyDespite returns the reply that clamd has sent although the content could not be sent because of sendErr. If a
+// replyAfterError returns the reply that clamd has sent, although the content could not be sent because of sendErr. If a
 // stream is too long, clamd replies and closes the connection before the stream ends. Without such a reply, it
 // returns sendErr.
-func (c *conn) replyDespite(sendErr error) (string, error) {
+func (c *conn) replyAfterError(sendErr error) (string, error) {
 	_, isUnreadable := sendErr.(contentError)
 	if isUnreadable || errors.Is(sendErr, os.ErrDeadlineExceeded) {
 		return "", sendErr
