@@ -334,11 +334,9 @@ type leftover struct {
 // store.
 func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
-		newEntries := otherstore.Without(s.new.List(ctx), s.isTombstone)
-		oldEntries := s.oldEntries(ctx, "")
-		ofNew := newCursor(newEntries)
+		ofNew := newCursor(otherstore.Without(s.new.List(ctx), s.isTombstone))
 		defer ofNew.stop()
-		ofOld := newCursor(oldEntries)
+		ofOld := newCursor(s.oldEntries(ctx, ""))
 		defer ofOld.stop()
 
 		for ofNew.hasMore || ofOld.hasMore {
@@ -347,17 +345,8 @@ func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 				return
 			}
 
-			// Take the smaller key, or an equal key from both.
-			l := leftover{inNew: ofNew.isAtFirstKey(ofOld), inOld: ofOld.isAtFirstKey(ofNew)}
-			if l.inNew {
-				l.key = ofNew.entry.Key
-			}
-			if l.inOld {
-				l.key = ofOld.entry.Key
-				l.size = ofOld.entry.Size
-			}
-
 			// An object in the new store that does not have the size of a marker is no marker, so nothing is left of the key.
+			l := firstLeftover(ofNew, ofOld)
 			isFinished := l.inNew && !objectkey.HasOverlayMarkerSize(ofNew.entry.Key, ofNew.entry.Size)
 			if !isFinished && !yield(l, nil) {
 				return
@@ -372,4 +361,17 @@ func (s *stores) leftovers(ctx context.Context) iter.Seq2[leftover, error] {
 			}
 		}
 	}
+}
+
+// firstLeftover returns the leftover of the smaller key of two cursors, or of an equal key from both.
+func firstLeftover(ofNew, ofOld *cursor) leftover {
+	l := leftover{inNew: ofNew.isAtFirstKey(ofOld), inOld: ofOld.isAtFirstKey(ofNew)}
+	if l.inNew {
+		l.key = ofNew.entry.Key
+	}
+	if l.inOld {
+		l.key = ofOld.entry.Key
+		l.size = ofOld.entry.Size
+	}
+	return l
 }

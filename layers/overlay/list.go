@@ -89,13 +89,21 @@ func (m *merger) readPages(ctx context.Context, s *stores, r *driver.ListRequest
 	return err
 }
 
-// pageOf returns a store's page without the entries that were listed before.
+// pageOf is listPage, except that it returns an empty page if the store has no more pages (done).
 func pageOf(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, pos position, token string, done bool,
 ) (*storage.Page, error) {
 	if done {
 		return &storage.Page{}, nil
 	}
+	return listPage(ctx, b, r, pos, token)
+}
+
+// listPage lists the page of a store that begins at token, or at pos.Start if token is "". It leaves out the entries
+// that were listed before.
+func listPage(
+	ctx context.Context, b storage.Bucket, r *driver.ListRequest, pos position, token string,
+) (*storage.Page, error) {
 	page, err := otherstore.ListPage(ctx, b, r, token, pos.Start)
 	if err != nil {
 		return nil, err
@@ -274,9 +282,8 @@ func (m *merger) visibleEntry(newEntry, oldEntry *storage.ListEntry) *storage.Li
 	return oldEntry
 }
 
-// setToken sets the token of the merged page, from which the next call knows the page of each store that
-// it must read. That is the store's next page, if all entries of this one were merged, and otherwise this
-// one again.
+// setToken sets the token of the merged page. It says which page of each store the next call must read: the store's
+// next page, or this one again if it has entries that were not merged.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New = m.ofNew.Token

@@ -203,14 +203,12 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, pos positio
 		return page, err
 	}
 
+	// If the page ends with a tombstone, the next pages may have nothing else. So continue after the last tombstone.
 	n := len(page.Entries)
 	endsInTombstones := n > 0 && s.isTombstone(page.Entries[n-1].Key)
-	// The next pages may have nothing but tombstones, so continue after the last of these.
 	if endsInTombstones && page.Token != "" {
 		pos.Start = afterTombstones
-		const noToken = ""
-		const isDone = false
-		nextPage, err := pageOf(ctx, s.new, r, pos, noToken, isDone)
+		nextPage, err := listPage(ctx, s.new, r, pos, "")
 		if err != nil {
 			return nil, err
 		}

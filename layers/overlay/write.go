@@ -16,9 +16,9 @@ import (
 // newChecks reports whether the new store can check a condition by itself.
 func (s *stores) newChecks(c storage.Condition) bool { return !c.Absent && !s.old.Has(c.Revision) }
 
-// writeCondition turns c, a condition on both stores together, into a condition that the new store can check. It
-// usually requires the revision of what the new store has in the place of the old store's object: a copy, or a
-// marker, which is a small object.
+// writeCondition returns the condition that the new store must check in place of c, which is a condition on both stores
+// together. If c requires an object of the old store, the result requires what the new store has in its place: a copy,
+// or a marker, which is a small object. If c is not met, writeCondition fails with PreconditionFailed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	if s.newChecks(c) {
 		return c, nil
@@ -291,16 +291,20 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		// A killed process has left the marker.
 		return s.endRemoval(ctx, r.Key, p)
 	}
-	if !isInOld && p.marker == "" {
-		// Neither store has the object.
-		return nil
+	if isInOld {
+		return s.deleteOld(ctx, r, p, attrs)
 	}
-	if !isInOld {
-		// The marker is that of a copy whose original is gone.
+	if p.marker != "" {
+		// It is the marker of a copy whose original is gone.
 		return s.endMarker(ctx, r.Key, p)
 	}
+	// Neither store has the object.
+	return nil
+}
 
-	// Only the old store has the object.
+// deleteOld removes an object with these attributes, which only the old store has. The new store may have the marker of
+// a copy as p. After errAgain, the caller must look again.
+func (s *stores) deleteOld(ctx context.Context, r *driver.DeleteRequest, p place, attrs *storage.Attrs) error {
 	if s.config.NewOnly {
 		// No process reads the old store any more.
 		return s.removeOld(ctx, r.Key)
@@ -457,7 +461,11 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	if p.marker == copying && !takeOver {
 		return nil, errAgain
 	}
+	return s.copyTo(ctx, key, p, attrs.Revision)
+}
 
+// copyTo copies a revision of the old store to a place in the new store that has no object.
+func (s *stores) copyTo(ctx context.Context, key string, p place, revision string) (*storage.Attrs, error) {
 	// Put a marker into the place of the copy. The object may have been removed until then: with KeepOld, the old
 	// store still has it, so look for its tombstone.
 	marker, err := s.putMarker(ctx, key, copying, p.condition())
@@ -473,7 +481,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 	}
 
 	// Replace the marker by the copy.
-	copied, err := s.replaceMarker(ctx, key, marker, attrs.Revision)
+	copied, err := s.replaceMarker(ctx, key, marker, revision)
 	if err == nil {
 		return copied, nil
 	}
