@@ -148,27 +148,23 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// open calls get with a new context, which ends if ctx ends or the returned body is closed. Until get
-// returns, it also ends if watched ends.
+// open begins a download with get. The request ends if openCtx ends before get returns. Afterwards, it ends if ctx ends
+// or the body is closed.
 func open(
-	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
+	ctx, openCtx context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (download, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	stopWatching := context.AfterFunc(watched, cancel)
+	stop := context.AfterFunc(openCtx, cancel)
 	attrs, body, err := get(ctx)
-
-	// The body is read after watched has ended, so its request must not end then.
-	stoppedInTime := stopWatching() // false if watched has ended
-
+	isCanceled := !stop() // openCtx has ended, and so has the request
 	if err != nil {
 		cancel()
 		return download{}, err
 	}
-	if !stoppedInTime {
-		// The request of the body has ended together with watched.
+	if isCanceled {
 		_ = body.Close()
 		cancel()
-		return download{}, watched.Err()
+		return download{}, openCtx.Err()
 	}
 	return download{attrs: attrs, body: &openBody{body, cancel}}, nil
 }

@@ -184,14 +184,13 @@ func (n noteSet) has(key string) bool {
 	return ok
 }
 
-// notedIn returns the keys whose writes the notes in b announce, if the notes are about the given
-// pair of stores. Notes of an earlier version of this package, which name no pair, count only if
-// unpaired is true.
-func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unpaired bool) (noteSet, error) {
+// readNotes reads the notes in b that are about the given pair of stores. Notes of an earlier version of this package
+// name no pair. They count only if allowUnpaired is true.
+func (s *stores) readNotes(ctx context.Context, b storage.Bucket, pair string, allowUnpaired bool) (noteSet, error) {
 	set := noteSet{keys: map[string]time.Time{}, names: map[string]bool{}}
 	var mu sync.Mutex // guards set
-	reading := &job{} // reads the notes in parallel; its report is not needed
-	err := reading.run(ctx, s.notes(ctx, b), func(ctx context.Context, entry storage.ListEntry) error {
+	j := &job{}       // reads the notes in parallel; its report is not needed
+	err := j.run(ctx, s.notes(ctx, b), func(ctx context.Context, entry storage.ListEntry) error {
 		n, err := readNote(ctx, b, entry.Key)
 		if errors.Is(err, storage.ObjectNotFound) {
 			// The writer of the note, or a Repair, has removed it.
@@ -200,8 +199,8 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, unp
 		if err != nil {
 			return err
 		}
-		counts := n.Pair == pair || (unpaired && n.Pair == "")
-		if !counts {
+		isUnpaired := n.Pair == ""
+		if n.Pair != pair && !(isUnpaired && allowUnpaired) {
 			return nil
 		}
 
@@ -233,7 +232,8 @@ func (n noteSet) add(entry storage.ListEntry, added note) {
 // roles of the stores were swapped, because it may be older than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
-	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.secondNotes.keys) == 0)
+	wasSwapped := c.swapped || len(c.secondNotes.keys) > 0
+	return s.readNotes(ctx, s.primary, pairOf(s.place, s.secondPlace), !wasSwapped)
 }
 
 // readClocks finds out how far the clock of the second store is ahead of the primary's. A dry run

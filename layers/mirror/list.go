@@ -63,9 +63,12 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 
 // page returns the page at a position, without notes. The position says which store is read.
 func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position) (*storage.Page, error) {
+	// The form of a revision shows from which store it is.
 	src := s.once
+	formOf := s.second.Bare
 	if pos.Second {
 		src = s.second.Bucket
+		formOf = s.second.Revision
 	}
 	listed, err := otherstore.ListPage(ctx, src, r, pos.Token, pos.After)
 	if err != nil {
@@ -87,13 +90,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, pos position) 
 			continue
 		}
 		next.After = entry.Key
-
-		// The form of a revision shows from which store it is.
-		if pos.Second {
-			entry.Revision = s.second.Revision(entry.Revision)
-		} else {
-			entry.Revision = s.second.Bare(entry.Revision)
-		}
+		entry.Revision = formOf(entry.Revision)
 		page.Entries = append(page.Entries, entry)
 	}
 

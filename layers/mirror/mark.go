@@ -135,16 +135,14 @@ func (c *comparison) markEqual(ctx context.Context) error {
 // it writes there. It waits until that time is later than newest, the time of the newest object, so that
 // all objects are older than a mark with this time.
 func (s *stores) secondTime(ctx context.Context, newest time.Time) (time.Time, error) {
+	// A longer wait does not help, because the time of the newest object is then probably wrong.
+	const maxWait = time.Second
 	for wait := time.Millisecond; ; wait *= 2 {
 		now, err := inquiry.Now(ctx, s.second.Bucket, secondClockKey)
 		if err != nil {
 			return time.Time{}, err
 		}
-
-		// After a second, the time of the newest object is probably a wrong one in the future, for
-		// which a longer wait does not help.
-		isInFuture := wait > time.Second
-		if now.After(newest) || isInFuture {
+		if now.After(newest) || wait > maxWait {
 			// An error does not matter: listings hide the temporary object, and the next call replaces it.
 			_ = s.second.Bucket.Remove(ctx, secondClockKey)
 			return now, nil

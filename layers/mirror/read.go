@@ -187,23 +187,22 @@ func (s *stores) getSecond(ctx context.Context, r *driver.GetRequest) (*storage.
 // whether a write has succeeded. With [Config].Sync, this check fails if the second store cannot get a
 // copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	// A test object is one with which a job finds out whether its other bucket is this mirror's second store.
+	isTest := evidence.Asks(ctx, r.Key)
 	attrs, err := d.headEither(ctx, r)
-	isQuestion := evidence.Asks(ctx, r.Key)
-	isCheckOfWrite := r.Auxiliary
-	if isCheckOfWrite {
-		needsCopy := d.stores.config.Sync || isQuestion
-		if err == nil && needsCopy {
-			err = d.stores.requireCopy(ctx, r.Key, attrs.Revision)
-		}
-		return attrs, err
-	}
-
-	// A question is the object of a job that tests whether its other bucket is this mirror's second store.
-	// The job writes the object there, and then calls Head for it. The primary does not have that object.
-	if isQuestion && errors.Is(err, storage.ObjectNotFound) {
+	if isTest && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
+		// The job has written the object to its other bucket, so the primary does not have it.
 		return askSecond(ctx, d.stores, func(ctx context.Context) (*storage.Attrs, error) {
 			return d.stores.second.Head(ctx, r, nil)
 		})
+	}
+	if err != nil {
+		return attrs, err
+	}
+
+	isCheckOfWrite := r.Auxiliary
+	if isCheckOfWrite && (isTest || d.stores.config.Sync) {
+		err = d.stores.requireCopy(ctx, r.Key, attrs.Revision)
 	}
 	return attrs, err
 }

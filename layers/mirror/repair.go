@@ -178,7 +178,8 @@ func (s *stores) repairNote(
 // notesOfSecond returns the keys of the notes that the second store has, from the time when it was the
 // primary of these two stores. Notes of an earlier version, which name no stores, do not count.
 func (s *stores) notesOfSecond(ctx context.Context) (noteSet, error) {
-	return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
+	const allowUnpaired = false
+	return s.readNotes(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), allowUnpaired)
 }
 
 // checkSecondNotes fails if the second store also has a note about the key. It then was the primary

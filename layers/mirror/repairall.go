@@ -293,12 +293,11 @@ func (c *comparison) compareInSecond(ctx context.Context, entry storage.ListEntr
 		return nil
 	}
 
-	// If the object is older than the primary's mark, the primary had it once, and so has removed it. That
-	// does not hold for the marker of a folder, which the primary may be unable to have.
 	if isMarker(entry.Key, entry.Size) {
-		noProof := time.Time{}
-		return c.plan(ctx, entry.Key, Removed, noProof)
+		// The primary may be unable to have the marker of a folder, so the age of the marker proves nothing.
+		return c.plan(ctx, entry.Key, Removed, time.Time{})
 	}
+	// If the object is older than the primary's mark, the primary had it once, and so has removed it.
 	since := c.stores.putTime(entry.Key, entry.Modified)
 	return c.plan(ctx, entry.Key, Removed, since)
 }
@@ -357,18 +356,18 @@ func (c *comparison) isProvenByMark(key string, since time.Time) bool {
 }
 
 // execute makes both stores equal for a key by an action, which it only counts in a dry run.
-func (c *comparison) execute(ctx context.Context, key string, a Action) error {
+func (c *comparison) execute(ctx context.Context, key string, action Action) error {
 	if c.dryRun {
-		if a == Removed {
+		if action == Removed {
 			c.job.removed.Add(1)
 		}
 		c.job.repaired.Add(1)
-		c.announce(key, a)
+		c.announce(key, action)
 		return nil
 	}
 
-	// If the second store is right, its object goes to the primary first.
-	if a == Returned {
+	if action == Returned {
+		// The second store is right, so its object goes to the primary first.
 		err := c.copyBack(ctx, key)
 		if errors.Is(err, errLeftOut) {
 			c.job.ignored.Add(1)
@@ -384,7 +383,7 @@ func (c *comparison) execute(ctx context.Context, key string, a Action) error {
 		return err
 	}
 	if equal {
-		c.announce(key, a)
+		c.announce(key, action)
 	}
 	return nil
 }
