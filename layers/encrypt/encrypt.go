@@ -74,12 +74,12 @@ func New(c Config) (driver.Layer, error) {
 	l := &layer{config: c}
 	return func(next driver.Driver) driver.Driver {
 		return &objectDriver{
-			Driver:  next,
-			layer:   l,
-			desc:    next.Describe(),
-			known:   map[string]*dataKey{},
-			opening: map[string]*opening{},
-			sizes:   map[string]int64{},
+			Driver: next,
+			layer:  l,
+			desc:   next.Describe(),
+			known:  map[string]*dataKey{},
+			calls:  map[string]*unwrapCall{},
+			sizes:  map[string]int64{},
 		}
 	}, nil
 }
@@ -102,9 +102,9 @@ type objectDriver struct {
 	layer *layer
 	desc  driver.Description // description of the driver below
 
-	mu      sync.Mutex
-	known   map[string]*dataKey // data keys by object and header, so that each one is unwrapped only once
-	opening map[string]*opening // unwrappings in progress, by object and header
+	mu    sync.Mutex
+	known map[string]*dataKey    // data keys by object and header, so that each one is unwrapped only once
+	calls map[string]*unwrapCall // calls of unwrapWith in progress, by object and header
 	// The encrypted size of each object that this driver has written, in bytes, by the header of
 	// the object.
 	sizes map[string]int64

@@ -198,13 +198,13 @@ func Header(metadata map[string]string) ([]byte, error) {
 	return append(text, tail[:nonceSize]...), nil
 }
 
-// An opening is a call of unwrap that has not returned yet. Other calls that need the same data key
+// An unwrapCall is a call of unwrapWith that has not returned yet. Other calls that need the same data key
 // wait for the result.
-type opening struct {
-	done  chan struct{}
-	key   *dataKey
-	err   error
-	retry bool // true if the call was canceled or has panicked, so that the others must try again
+type unwrapCall struct {
+	done      chan struct{}
+	key       *dataKey
+	err       error
+	hasResult bool // false if the call was canceled or has panicked, which says nothing about the key
 }
 
 // open returns the data key in the header of an object. If several calls need the same key at once,
@@ -212,67 +212,64 @@ type opening struct {
 func (d *objectDriver) open(ctx context.Context, obj Object, header string) (*dataKey, error) {
 	name := obj.Bucket + "\x00" + obj.Key + "\x00" + header
 	for {
-		key, o, isNew := d.startOpening(name)
+		key, call, isNew := d.startCall(name)
 		if key != nil {
 			return key, nil
 		}
 		if isNew {
-			return d.runOpening(ctx, name, o, obj, header)
+			return d.runCall(ctx, name, call, obj, header)
 		}
 
-		// Another call unwraps the key, so wait for its result.
+		// Another call unwraps the key, so wait for its result. Without a result, try again.
 		select {
-		case <-o.done:
+		case <-call.done:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		if !o.retry {
-			return o.key, o.err
+		if call.hasResult {
+			return call.key, call.err
 		}
-		// The other call was canceled or has panicked, which says nothing about the key, so try again.
 	}
 }
 
-// startOpening returns the data key that the driver remembers under name, or else the opening of the
-// key. If isNew is true, the caller must run the opening.
-func (d *objectDriver) startOpening(name string) (key *dataKey, o *opening, isNew bool) {
+// startCall returns the data key that the driver remembers under name, or else the call that unwraps it. If isNew is
+// true, nobody has made the call yet, and the caller must make it with runCall.
+func (d *objectDriver) startCall(name string) (key *dataKey, call *unwrapCall, isNew bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if key := d.known[name]; key != nil {
 		return key, nil, false
 	}
-	if o := d.opening[name]; o != nil {
-		return nil, o, false
+	if call := d.calls[name]; call != nil {
+		return nil, call, false
 	}
-	o = &opening{done: make(chan struct{})}
-	d.opening[name] = o
-	return nil, o, true
+	call = &unwrapCall{done: make(chan struct{})}
+	d.calls[name] = call
+	return nil, call, true
 }
 
-// runOpening unwraps the data key of an opening. It wakes the calls that wait for the key, even if the
-// layer's Keys panic.
-func (d *objectDriver) runOpening(
-	ctx context.Context, name string, o *opening, obj Object, header string,
+// runCall unwraps a data key, and wakes the calls that wait for it, even if the layer's Keys panic.
+func (d *objectDriver) runCall(
+	ctx context.Context, name string, call *unwrapCall, obj Object, header string,
 ) (*dataKey, error) {
-	defer d.endOpening(name, o)
-	o.retry = true // if the next line panics
-	o.key, o.err = unwrapWith(ctx, d.layer.config.Keys, obj, header)
-	o.retry = ctx.Err() != nil
-	return o.key, o.err
+	defer d.endCall(name, call)
+	call.key, call.err = unwrapWith(ctx, d.layer.config.Keys, obj, header)
+	call.hasResult = ctx.Err() == nil
+	return call.key, call.err
 }
 
-// endOpening remembers the data key of an opening, if it has one, and wakes the calls that wait for it.
-func (d *objectDriver) endOpening(name string, o *opening) {
+// endCall remembers the data key of a call, if it has one, and wakes the calls that wait for it.
+func (d *objectDriver) endCall(name string, call *unwrapCall) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.opening, name)
+	delete(d.calls, name)
 	if len(d.known) >= maxKnown {
 		clear(d.known)
 	}
-	if o.key != nil {
-		d.known[name] = o.key
+	if call.key != nil {
+		d.known[name] = call.key
 	}
-	close(o.done)
+	close(call.done)
 }
 
 // unwrapWith decrypts the data key in the header of an object with the given keys, and fails if the
