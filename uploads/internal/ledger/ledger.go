@@ -198,17 +198,16 @@ func (t *Text) reserve(r Reservation, limit Limit, now time.Time) (int64, error)
 	}
 
 	// Grant as much as the limits allow.
-	granted := r.Most
 	pendingBytes, pendingFiles := t.Pending()
-	used := &OverError{Bytes: t.Bytes + pendingBytes, Files: t.Files + pendingFiles}
+	usedBytes := t.Bytes + pendingBytes
+	usedFiles := t.Files + pendingFiles
+	granted := r.Most
 	if limit.Bytes != 0 {
-		granted = min(granted, max(limit.Bytes, 0)-used.Bytes)
+		granted = min(granted, max(limit.Bytes, 0)-usedBytes)
 	}
-	if granted < r.Least {
-		return 0, used
-	}
-	if limit.Files != 0 && used.Files+r.Entry.Files > max(limit.Files, 0) {
-		return 0, used
+	hasFileRoom := limit.Files == 0 || usedFiles+r.Entry.Files <= max(limit.Files, 0)
+	if granted < r.Least || !hasFileRoom {
+		return 0, &OverError{Bytes: usedBytes, Files: usedFiles}
 	}
 
 	// Add the entry, which reserves no bytes if there is no limit.

@@ -104,9 +104,9 @@ func (h *Handler) completeOpen(c *intake.Call, s *session.Session, reqParts name
 	return h.finishParts(c.Context(), s)
 }
 
-// sessionIfCompleted is called after checkParts has failed with partsErr. If another request has completed the upload
-// meanwhile, it returns the session. If another request is completing it, it fails with BeingCompleted. Otherwise it
-// returns partsErr.
+// sessionIfCompleted is called after the parts of the upload could not be used because of partsErr. If another request
+// has completed the upload meanwhile, it returns the session. If another request is completing it, it fails with
+// BeingCompleted. Otherwise it returns partsErr.
 func (h *Handler) sessionIfCompleted(c *intake.Call, partsErr error) (*session.Session, error) {
 	hasNoParts := storage.CodeOf(partsErr) == storage.ObjectNotFound
 	isCompleted := refusal.CodeOf(partsErr) == refusal.CodeCompleted
@@ -163,12 +163,11 @@ func (h *Handler) makeObject(
 		return nil, err
 	}
 	attrs, err := upload.Complete(ctx, storage.WithParts(parts...))
-	// After any error but this one, the parts are not to blame.
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return attrs, err
 	}
 
-	// Find out which part is wrong.
+	// The store has refused the parts. Find out whether one was replaced.
 	_, checkErr := h.checkParts(ctx, s, upload, parts)
 	refused, isRefusal := checkErr.(*refusal.Error)
 	if !isRefusal || refused.Code != refusal.CodePartsChanged {

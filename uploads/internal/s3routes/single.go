@@ -135,20 +135,20 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 	s.Arrival = &session.Arrival{Size: size}
 	body := &summedBody{src: file}
 
-	// Remember the phase, which says what an earlier request has done.
-	oldPhase := s.Phase
-	if oldPhase != session.PhaseDone {
+	isFirst := s.Phase == session.PhaseOpen // no earlier request has tried to make the file
+	wasDone := s.Phase == session.PhaseDone
+	if !wasDone {
 		s, err = h.finishSingle(c.Context(), s, body)
 		if err != nil {
 			return nil, err
 		}
 	}
-	if oldPhase == session.PhaseOpen {
+	if isFirst {
 		return s, nil
 	}
 
 	// An earlier request may have stored other bytes than this one sends.
-	if err := h.checkRepeated(c.Context(), s, body, oldPhase); err != nil {
+	if err := h.checkRepeated(c.Context(), s, body, wasDone); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -158,34 +158,38 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 func (h *Handler) finishSingle(
 	ctx context.Context, s *session.Session, body *summedBody,
 ) (*session.Session, error) {
-	arrival := s.Arrival // Finish sets its field MaxSize before it calls the function below
-	file := body.src
+	arrival := s.Arrival // Finish sets its field MaxSize before it calls storeArrival
 	return h.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
-		if arrival.Size >= 0 {
-			opts = append(opts, storage.WithSize(arrival.Size))
-		} else if arrival.MaxSize > 0 {
-			// The length of the file is not known, so limit it to the room that Finish has reserved.
-			tooLarge := refusal.TooLarge("body", arrival.MaxSize)
-			body.src = bodyio.LimitReader(file, arrival.MaxSize, tooLarge)
-		}
-		attrs, err := h.Store.Bucket.Upload(ctx, key, body, opts...)
-		if err != nil || s.Target.Overwrite {
-			return attrs, err
-		}
-
-		// Upload overwrites nothing, so the object may be that of an earlier request with the same URL. That
-		// request must have sent the same file.
-		return attrs, body.compare(attrs, refusal.Exists())
+		return h.storeArrival(ctx, s, arrival, key, body)
 	})
 }
 
+// storeArrival stores the body of a request as the object with this key.
+func (h *Handler) storeArrival(
+	ctx context.Context, s *session.Session, arrival *session.Arrival, key string, body *summedBody,
+) (*storage.Attrs, error) {
+	opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
+	if arrival.Size >= 0 {
+		opts = append(opts, storage.WithSize(arrival.Size))
+	} else if arrival.MaxSize > 0 {
+		// The length of the file is not known, so limit it to the room that Finish has reserved.
+		tooLarge := refusal.TooLarge("body", arrival.MaxSize)
+		body.src = bodyio.LimitReader(body.src, arrival.MaxSize, tooLarge)
+	}
+	attrs, err := h.Store.Bucket.Upload(ctx, key, body, opts...)
+	if err != nil || s.Target.Overwrite {
+		return attrs, err
+	}
+
+	// Upload overwrites nothing, so the object may be that of an earlier request with the same URL. That
+	// request must have sent the same file.
+	return attrs, body.compare(attrs, refusal.Exists())
+}
+
 // checkRepeated checks that a client that sends its file again, after it was stored, sends the same file. It
-// fails with Completed for any other file, or if the stored one was removed.
-//
-// If the upload was done before this request, as oldPhase says, it also fails if it cannot compare the
-// files.
-func (h *Handler) checkRepeated(ctx context.Context, s *session.Session, body *summedBody, oldPhase string) error {
+// fails with Completed for any other file, or if the stored one was removed. If the upload was done before this
+// request (wasDone), it also fails with Completed if the store has no checksum to compare.
+func (h *Handler) checkRepeated(ctx context.Context, s *session.Session, body *summedBody, wasDone bool) error {
 	attrs, err := h.Store.Bucket.Attrs(ctx, s.Target.Key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		// The application has removed the file.
@@ -194,7 +198,6 @@ func (h *Handler) checkRepeated(ctx context.Context, s *session.Session, body *s
 	if err != nil {
 		return refusal.StoreFailed(err)
 	}
-	wasDone := oldPhase == session.PhaseDone
 	if wasDone && !attrs.CRC32C.Known {
 		return s.Completed()
 	}

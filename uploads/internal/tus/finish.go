@@ -42,6 +42,9 @@ func (t *Handler) finish(ctx context.Context, s *session.Session, content []byte
 		if hasParts {
 			return t.completeParts(ctx, s, token, &state)
 		}
+		if content == nil {
+			return t.storeSegments(ctx, s, key, state.CRC)
+		}
 		return t.storeWhole(ctx, s, key, content, state.CRC)
 	})
 	if err != nil {
@@ -83,22 +86,23 @@ func (t *Handler) completeParts(
 	return attrs, err
 }
 
-// storeWhole stores a file that fits into one part. The bytes are in content or, if content is nil, in the
-// segments of the session.
+// storeSegments stores a file that fits into one part, whose bytes are in the segments of the session.
+func (t *Handler) storeSegments(
+	ctx context.Context, s *session.Session, key string, crc uint32,
+) (*storage.Attrs, error) {
+	// The receiver reads the segments into its buffer. It receives nothing from a client.
+	r := t.newReceiver(ctx, ctx, s, s.Dir)
+	defer r.freeBuffer()
+	if err := r.loadSegments(); err != nil {
+		return nil, err
+	}
+	return t.storeWhole(ctx, s, key, r.buf[:r.end], crc)
+}
+
+// storeWhole stores a file that fits into one part.
 func (t *Handler) storeWhole(
 	ctx context.Context, s *session.Session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
-	if content == nil {
-		// The bytes are in segments, which a receiver reads into its buffer. It receives nothing from a client.
-		client := ctx
-		r := t.newReceiver(ctx, client, s, s.Dir)
-		defer r.freeBuffer()
-		if err := r.loadSegments(); err != nil {
-			return nil, err
-		}
-		content = r.buf[:r.end]
-	}
-
 	target := t.Uploads.FirstTarget(s)
 	opts := session.OptionsFor[storage.UploadOption](target, storage.WithSize(int64(len(content))), storage.WithCRC32C(crc))
 	return t.Store.Bucket.Upload(ctx, key, bytes.NewReader(content), s.UploadOptions(opts)...)

@@ -444,25 +444,35 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 		return t.Store.Save(c.Context(), s)
 	}
 
-	// Begin the multipart upload, and choose parts that are large enough for its limits.
 	upload, err := t.Uploads.BeginUpload(c.Context(), s)
 	if err != nil {
 		return err
 	}
+	if err := t.setPartSize(s, upload.Limits()); err != nil {
+		session.Abandon(c.Context(), upload)
+		return err
+	}
+	if err := t.Store.Save(c.Context(), s); err != nil {
+		session.Abandon(c.Context(), upload)
+		return err
+	}
+	return nil
+}
 
-	limits := upload.Limits()
+// setPartSize chooses the size of the parts of a multipart upload with these limits. It fails if the parts would be too
+// large for the memory, or too many for the store. For a file of unknown size, it limits the size to the permitted
+// number of parts.
+func (t *Handler) setPartSize(s *session.Session, limits storage.PartLimits) error {
 	sizeLimit := s.Size
 	if s.Size < 0 {
 		sizeLimit = s.Target.MaxSize // with 0, parts have the usual size
 	}
 	s.PartSize = partsize.For(limits, sizeLimit, t.Store.BasePart)
 
-	// Refuse a file whose parts are too large for the memory or too many for the store.
 	maxParts := int64(limits.MaxParts) // 0 means any number
 	exceedsMemory := s.PartSize > t.Memory.Parts.Limit
 	exceedsParts := maxParts > 0 && s.Size > s.PartSize*maxParts
 	if exceedsMemory || exceedsParts {
-		session.Abandon(c.Context(), upload)
 		largestPart := min(s.PartSize, t.Memory.Parts.Limit)
 		largestFile := largestPart * max(maxParts, 1)
 		return refusal.TooLarge("Upload-Length", largestFile)
@@ -474,11 +484,6 @@ func (t *Handler) begin(c *call, s *session.Session) error {
 		if s.Target.MaxSize == 0 || s.Target.MaxSize > longest {
 			s.Target.MaxSize = longest
 		}
-	}
-
-	if err := t.Store.Save(c.Context(), s); err != nil {
-		session.Abandon(c.Context(), upload)
-		return err
 	}
 	return nil
 }

@@ -44,16 +44,17 @@ func (t *Handler) settledSession(c *call) (*session.Session, error) {
 		now := t.Store.Now()
 		isClaimed := t.Store.IsClaimedAt(s, now)
 		isLate := !time.Now().Before(deadline)
-		if isLate && isClaimed {
-			return nil, refusal.BeingCompleted()
-		}
 		if isLate {
+			if isClaimed {
+				return nil, refusal.BeingCompleted()
+			}
 			return s, nil
 		}
 
-		// The request that used the session has ended. It may have changed the state after this read,
-		// so return the session only after a second read with the same revision.
-		if !isClaimed && !t.isHeldAt(s, now) {
+		isInUse := isClaimed || t.isHeldAt(s, now)
+		if !isInUse {
+			// The request that used the session has ended. It may have changed the state after this read,
+			// so return the session only after a second read with the same revision.
 			if s.Revision == deadRevision {
 				return s, nil
 			}

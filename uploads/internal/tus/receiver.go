@@ -454,10 +454,9 @@ func (r *receiver) save() error {
 // storeLastPart stores the bytes that are still in memory after the last one has arrived, and returns nil. If the
 // whole file fits into one part, it returns the content instead, for the caller to store.
 func (r *receiver) storeLastPart() ([]byte, error) {
-	// Without a multipart upload, the file fits into one part. An empty file of unknown length has a multipart
-	// upload, but no bytes for a part.
-	isEmpty := r.next.Parts == 0 && r.end == 0
-	if r.upload == nil || isEmpty {
+	fitsOnePart := r.upload == nil
+	isEmpty := r.next.Parts == 0 && r.end == 0 // a multipart upload was begun because the length was unknown
+	if fitsOnePart || isEmpty {
 		if err := r.loadSegments(); err != nil {
 			return nil, err
 		}
@@ -467,8 +466,8 @@ func (r *receiver) storeLastPart() ([]byte, error) {
 	if r.end > 0 {
 		return nil, r.storePart()
 	}
-	// All bytes are stored, but the saved offset may be an earlier one.
 	if r.next.Offset != r.s.Tus.Offset {
+		// All bytes are stored, but the saved offset is an earlier one.
 		return nil, r.save()
 	}
 	return nil, nil
