@@ -32,6 +32,7 @@ func (b bounds) checkClaim() error {
 // check returns the response to a file of n bytes that breaks a limit, or nil if n is within all limits. A field of b
 // that is 0 sets no limit.
 func (b bounds) check(n int64) error {
+	// If an empty file also breaks a rule, the error of the rule says more.
 	isClaimWrong := b.claimed > 0 && n != b.claimed
 	if isClaimWrong && n > 0 {
 		return refusal.WrongSize()
@@ -43,7 +44,6 @@ func (b bounds) check(n int64) error {
 		return err
 	}
 	if isClaimWrong {
-		// The rules permit an empty file, but the sender has announced another one.
 		return refusal.WrongSize()
 	}
 	if b.room > 0 && n > b.room {

@@ -115,10 +115,10 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 	}
 }
 
-// findReservation looks up the reservation of a file in the ledger of its user before the upload of the file is
-// ended. It returns the number of reserved bytes, and sets f.origin if there is no reservation any more, because
-// an earlier call has then counted the file. If the upload was canceled, findReservation fails.
-func (s *files) findReservation(ctx context.Context, f *File) (reservedBytes int64, err error) {
+// loadReservation reads the reservation of a file from the ledger of its user before the upload of the file is ended,
+// and sets f.ledger. It returns the number of reserved bytes. If there is no reservation any more, an earlier call has
+// counted the file, and loadReservation sets f.origin. If the upload was canceled, it fails.
+func (s *files) loadReservation(ctx context.Context, f *File) (reservedBytes int64, err error) {
 	if s.counter == nil {
 		return 0, nil
 	}
@@ -130,7 +130,7 @@ func (s *files) findReservation(ctx context.Context, f *File) (reservedBytes int
 		return 0, canceledError()
 	}
 
-	// The method count compares this ID, to find out whether the ledger was lost.
+	// The method count finds out by this ID whether the ledger was lost.
 	f.ledger = reservation.Ledger
 	if !reservation.Exists {
 		f.origin = originCounted

@@ -177,8 +177,8 @@ func (u *putPiece) begin(ctx context.Context, name, oldRevision string) (*sessio
 
 	// Reserve room for the file.
 	if reserveErr := keeper.Reserve(ctx, s); reserveErr != nil {
-		isBegun, err := u.isBegunByAnother(ctx, s)
-		if isBegun || err != nil {
+		hasBegun, err := u.waitForOther(ctx, s)
+		if hasBegun || err != nil {
 			return nil, err
 		}
 		return nil, reserveErr
@@ -229,16 +229,16 @@ func (u *putPiece) newSession(name string, target session.Target) *session.Sessi
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// isBegunByAnother is called if there is no room for the upload. It reports whether a concurrent call, which begins the
+// waitForOther is called if there is no room for the upload. It returns true if a concurrent call, which begins the
 // same upload, has reserved the room. The caller should then look for the state that the other call saves. If that is
-// not saved yet, isBegunByAnother waits a moment before it returns true, or fails if it has waited too long.
-func (u *putPiece) isBegunByAnother(ctx context.Context, s *session.Session) (bool, error) {
+// not saved yet, waitForOther waits a moment before it returns true, or fails if it has waited too long.
+func (u *putPiece) waitForOther(ctx context.Context, s *session.Session) (bool, error) {
 	current, err := u.service.keeper.Read(ctx, s.Dir)
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
 		return false, refusal.StoreFailed(err)
 	}
-	// The state differs from the one that this call has read, so the other call has saved it.
 	if err == nil && current.Revision != s.Revision {
+		// The other call has saved the state since this call read it.
 		return true, nil
 	}
 	if !u.service.counter.isReserved(ctx, s.User, s.Dir) {

@@ -186,7 +186,7 @@ func (r *recountOp) dropDeadEntries(ctx context.Context) error {
 	entries := r.ledger.Entries
 	for _, name := range slices.Sorted(maps.Keys(entries)) {
 		entry := entries[name]
-		dead, upload, err := r.counter.isDead(ctx, entry, r.now)
+		dead, upload, err := r.counter.checkDead(ctx, entry, r.now)
 		if err != nil {
 			return err
 		}
@@ -223,9 +223,9 @@ func (r *recountOp) addStems(stems map[string]bool, entry ledger.Entry, upload *
 	return true
 }
 
-// isDead reports whether nobody will complete the upload or removal of an entry any more. It also returns the
+// checkDead reports whether nobody will complete the upload or removal of an entry any more. It also returns the
 // session of the upload if it has read it and the session belongs to the entry.
-func (c *counter) isDead(
+func (c *counter) checkDead(
 	ctx context.Context, entry ledger.Entry, now time.Time,
 ) (dead bool, upload *session.Session, err error) {
 	// Without a session, only the lease shows whether a call still works on the entry.
@@ -374,7 +374,7 @@ func (w *sweeper) recountDead(ctx context.Context, key string) (bool, error) {
 // hasDeadEntry reports whether a ledger has an entry whose upload or removal has died.
 func (w *sweeper) hasDeadEntry(ctx context.Context, t *ledger.Text) (bool, error) {
 	for _, entry := range t.Entries {
-		dead, _, err := w.counter.isDead(ctx, entry, w.now)
+		dead, _, err := w.counter.checkDead(ctx, entry, w.now)
 		if dead || err != nil {
 			return dead, err
 		}

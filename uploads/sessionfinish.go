@@ -139,11 +139,16 @@ func (e *sessionEnd) reserve(ctx context.Context) error {
 func (e *sessionEnd) makeObject(ctx context.Context) error {
 	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.maker)
 
-	// A file in pieces may have been made by an earlier call, and removed since. Then only its upload
-	// must still be ended.
 	wasMadeBefore := e.s.Phase == session.PhaseStored && e.s.Pieces != nil
-	e.gone = wasMadeBefore && storage.CodeOf(err) == storage.ObjectNotFound
-	if err != nil && !e.gone {
+	if wasMadeBefore && storage.CodeOf(err) == storage.ObjectNotFound {
+		// An earlier call has made the file of the pieces, and the file has been removed since. Only the upload must
+		// still be ended.
+		e.gone = true
+		e.target = e.s.Target
+		e.file.Key = e.target.Key
+		return nil
+	}
+	if err != nil {
 		return e.keeper.dropIfRefused(ctx, e.s, err)
 	}
 
@@ -151,10 +156,6 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 	e.target = e.s.Target
 	f := e.file
 	f.Key = e.target.Key
-	if e.gone {
-		return nil
-	}
-
 	f.Attrs = attrs
 	f.Size = attrs.Size
 	f.ContentType = attrs.ContentType
@@ -283,12 +284,18 @@ func (k *keeper) makeObject(
 		return k.makeOnce(ctx, s, s.Target.Key, maker)
 	}
 
-	// Make an object with the content first, to be checked before it is copied to its final key.
-	contentKey := k.Key(s, session.ContentName)
 	if s.Kind == session.KindPartial {
 		// The file that is joined from this piece is checked, and not the piece.
-		return k.makeContent(ctx, s, contentKey, maker)
+		return k.makeContent(ctx, s, k.Key(s, session.ContentName), maker)
 	}
+	return k.makeStaged(ctx, s, f, maker)
+}
+
+// makeStaged makes an object with the content of a file, checks it, and copies it to its final key.
+func (k *keeper) makeStaged(
+	ctx context.Context, s *session.Session, f *File, maker session.Maker,
+) (*storage.Attrs, error) {
+	contentKey := k.Key(s, session.ContentName)
 	hasMultipartUpload := s.Token != ""
 	if !hasMultipartUpload {
 		// Only this call writes these bytes. Another call that claims the session must not replace
@@ -360,9 +367,9 @@ func (k *keeper) makeContent(
 func (k *keeper) decideTarget(
 	ctx context.Context, s *session.Session, f *File, contentKey string,
 ) (session.Target, error) {
-	begun := s.Target // the Target with which the upload began
+	oldTarget := s.Target // that with which the upload began
 	if !k.setup.judge.LooksAtContent() {
-		return begun, nil
+		return oldTarget, nil
 	}
 
 	// Check the content, but not the length.
@@ -370,23 +377,23 @@ func (k *keeper) decideTarget(
 	_, verdict, err := k.setup.inspectStored(ctx, contentKey, anySize)
 	if err != nil {
 		// The caller decides what an error of the store means.
-		return begun, err
+		return session.Target{}, err
 	}
 	f.Width = verdict.Width
 	f.Height = verdict.Height
 
 	if s.Random == nil {
 		// Config.Begin has chosen the key and the attributes.
-		return k.setup.mergeTarget(begun, k.setup.target(begun.Key, verdict)), nil
+		return k.setup.mergeTarget(oldTarget, k.setup.target(oldTarget.Key, verdict)), nil
 	}
 
 	// The session has random bits for the key, which also gets the extension that suits the content.
 	target := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
 	if s.Pieces != nil && s.Pieces.Target {
 		// Piece.Target has chosen the attributes.
-		return k.setup.mergeTarget(begun, target), nil
+		return k.setup.mergeTarget(oldTarget, target), nil
 	}
-	target.MaxSize = begun.MaxSize
+	target.MaxSize = oldTarget.MaxSize
 	return target, nil
 }
 

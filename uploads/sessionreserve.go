@@ -125,7 +125,7 @@ func (k *keeper) findOrigin(ctx context.Context, s *session.Session, f *File) er
 	if !s.Reserved || s.Kind == session.KindPartial {
 		return nil
 	}
-	_, err := k.files.findReservation(ctx, f)
+	_, err := k.files.loadReservation(ctx, f)
 	return err
 }
 

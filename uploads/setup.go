@@ -84,16 +84,15 @@ func (s *setup) checkUser(user User) error {
 	if flaw := s.idFlaw(user.ID, values); flaw != "" {
 		return invalidID(flaw)
 	}
-	name, flaw := s.pattern.Check(values)
-	if name == keypattern.User {
-		return invalidID(flaw)
-	}
-	if flaw != "" {
+	if name, flaw := s.pattern.Check(values); flaw != "" {
+		if name == keypattern.User {
+			return invalidID(flaw)
+		}
 		return refusal.Invalid(filename.Clean(name), flaw)
 	}
 
-	// Whether a key is reserved depends only on its prefix, so it needs no random bits here, and the first value is
-	// to blame.
+	// Whether a key is reserved depends only on its prefix. So the key needs no random bits here, and the first value
+	// is the one to refuse.
 	if s.config.reserves(s.pattern.Key(values, s.config.Now(), keypattern.Random{}, "")) {
 		return refusal.Invalid(s.pattern.Values[0], "This value is reserved.")
 	}

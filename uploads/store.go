@@ -2,7 +2,6 @@ package uploads
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -216,10 +215,12 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 		return nil
 	}
 
-	// The size is the claimed one, unless the first bytes are the whole file.
-	const unknown = -1
-	size := cmp.Or(t.bounds.claimed, unknown) // a claim of 0 is none
+	size := int64(-1) // not known
+	if t.bounds.claimed > 0 {
+		size = t.bounds.claimed
+	}
 	if t.verdict.Whole {
+		// The first bytes are the whole file.
 		size = int64(len(t.verdict.Head))
 	}
 	request := roomRequest{

@@ -62,7 +62,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, error) {
 	// Look up the reservation, which has the random name of the ticket. This also sets t.known.origin, which
 	// says whether an earlier call has counted the file.
 	t.known = &File{User: t.user, Name: t.ticket.Name, reserved: t.ticket.Random}
-	reservedBytes, err := t.service.files.findReservation(ctx, t.known)
+	reservedBytes, err := t.service.files.loadReservation(ctx, t.known)
 	if err != nil {
 		return nil, err
 	}

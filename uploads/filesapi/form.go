@@ -157,12 +157,10 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 
-	// The LimitedReader of the body sets Left below 0 when the fields are longer than maxFormFields.
-	isTooLong := f.body.Left < 0
-	if isTooLong {
+	if f.body.Left < 0 {
+		// The fields are longer than maxFormFields.
 		return f.tooLong(field)
 	}
-
 	if _, isMalformed := errors.AsType[textproto.ProtocolError](err); isMalformed {
 		return malformedHeader(err)
 	}
