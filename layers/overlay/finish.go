@@ -141,17 +141,17 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 		if err != nil {
 			return removedNow, err
 		}
-		p, err := s.placeOf(ctx, l)
+		state, err := s.stateOf(ctx, l)
 		if err != nil {
 			return removedNow, err
 		}
 
-		isMarker := p.marker != ""
-		willBeCopied := l.inOld && p.marker == copying // by the next Finish, which ends the marker
+		isMarker := state.marker != ""
+		willBeCopied := l.inOld && state.marker == copying // by the next Finish, which ends the marker
 		if !isMarker || willBeCopied {
 			continue
 		}
-		if err := s.removeMarker(ctx, l, p); err != nil {
+		if err := s.removeMarker(ctx, l, state); err != nil {
 			return removedNow, err
 		}
 		removedNow++
@@ -159,11 +159,11 @@ func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err
 	return removedNow, nil
 }
 
-// removeMarker removes the marker p of a leftover and, if the marker says that the object was removed, the
+// removeMarker removes the marker of a leftover and, if the marker says that the object was removed, the
 // object in the old store.
-func (s *stores) removeMarker(ctx context.Context, l leftover, p place) error {
+func (s *stores) removeMarker(ctx context.Context, l leftover, state keyState) error {
 	// A foreign marker, which was copied from another bucket, says nothing about the old store's object.
-	if l.inOld && p.marker == removed && !s.isForeign(p) {
+	if l.inOld && state.marker == removed && !s.isForeign(state) {
 		if err := s.removeOld(ctx, l.key); err != nil {
 			return err
 		}
@@ -184,12 +184,12 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 		if err != nil {
 			return objects, err
 		}
-		p, err := s.placeOf(ctx, l)
+		state, err := s.stateOf(ctx, l)
 		if err != nil {
 			return objects, err
 		}
 		// A marker may say that the object was removed, although the old store still has it.
-		isOnlyInOld := l.inOld && !p.hasObject() && p.marker != removed
+		isOnlyInOld := l.inOld && !state.hasObject() && state.marker != removed
 		if isOnlyInOld {
 			objects++
 		}
@@ -197,11 +197,11 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, nil
 }
 
-// placeOf returns what the new store has under the key of a leftover: an object, a marker or nothing. It
+// stateOf returns what the new store has under the key of a leftover: an object, a marker or nothing. It
 // sends no request if the listing of the new store lacked the key.
-func (s *stores) placeOf(ctx context.Context, l leftover) (place, error) {
+func (s *stores) stateOf(ctx context.Context, l leftover) (keyState, error) {
 	if !l.inNew {
-		return place{}, nil
+		return keyState{}, nil
 	}
 	return s.lookup(ctx, l.key)
 }
@@ -270,11 +270,11 @@ func (f *finisher) finishKey(ctx context.Context, l leftover) error {
 // finishRemoved is finishKey for a key whose object was removed. If the new store still has a marker under the
 // key, finishRemoved counts the marker in the report.
 func (f *finisher) finishRemoved(ctx context.Context, l leftover) error {
-	p, err := f.stores.placeOf(ctx, l)
+	state, err := f.stores.stateOf(ctx, l)
 	if err != nil {
 		return f.handleFailure(ctx, l, err)
 	}
-	if p.marker == "" {
+	if state.marker == "" {
 		return nil
 	}
 

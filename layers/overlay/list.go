@@ -151,17 +151,17 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 // marker is a small object: its kind copying says that the old store still has the object, and its kind
 // removed that the object was removed. For an object, kindOf returns "", and updates e.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
-	p, err := s.lookup(ctx, e.Key)
-	if err != nil || p.marker != "" {
-		return p.marker, err
+	state, err := s.lookup(ctx, e.Key)
+	if err != nil || state.marker != "" {
+		return state.marker, err
 	}
 
 	// An object may have replaced the marker since the listing.
-	if p.attrs != nil {
-		e.Size = p.attrs.Size
-		e.ETag = p.attrs.ETag
-		e.Revision = p.attrs.Revision
-		e.Modified = p.attrs.Modified
+	if state.attrs != nil {
+		e.Size = state.attrs.Size
+		e.ETag = state.attrs.ETag
+		e.Revision = state.attrs.Revision
+		e.Modified = state.attrs.Modified
 		return "", nil
 	}
 

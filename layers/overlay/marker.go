@@ -20,40 +20,40 @@ const (
 	pairName   = "omnibucketoverlaypair"  // metadata that names both stores; markers of an earlier version lack it
 )
 
-// A place is the state of a key in the new store: an object, a marker, or nothing.
-type place struct {
+// A keyState is the state of a key in the new store: an object, a marker, or nothing.
+type keyState struct {
 	attrs  *storage.Attrs // attributes of the object or marker; nil if there is nothing
 	marker string         // the constant copying or the constant removed; "" if there is no marker
 }
 
-func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
+func (k keyState) hasObject() bool { return k.attrs != nil && k.marker == "" }
 
-// condition returns the condition of a write that must replace the object or marker of p, or create the
+// condition returns the condition of a write that must replace the object or marker of k, or create the
 // object if there is none.
-func (p place) condition() storage.Condition {
-	if p.attrs == nil {
+func (k keyState) condition() storage.Condition {
+	if k.attrs == nil {
 		return storage.Condition{Absent: true}
 	}
-	return storage.Condition{Revision: p.attrs.Revision}
+	return storage.Condition{Revision: k.attrs.Revision}
 }
 
 // lookup returns the state of a key in the new store.
-func (s *stores) lookup(ctx context.Context, key string) (place, error) {
+func (s *stores) lookup(ctx context.Context, key string) (keyState, error) {
 	if err := s.checkKey(key); err != nil {
-		return place{}, err
+		return keyState{}, err
 	}
 
 	attrs, err := s.driver.Head(ctx, &driver.GetRequest{Key: key, Length: -1, Auxiliary: true})
 	if errors.Is(err, storage.ObjectNotFound) {
-		return place{}, nil
+		return keyState{}, nil
 	}
 	if err != nil {
-		return place{}, err
+		return keyState{}, err
 	}
 
 	// Do not take a marker of a later version of this package for an object.
 	kind := markerOf(attrs)
-	return place{attrs: attrs, marker: kind}, checkKind(key, kind)
+	return keyState{attrs: attrs, marker: kind}, checkKind(key, kind)
 }
 
 // checkKind fails for a marker of a kind that only a later version of this package knows.
@@ -72,8 +72,8 @@ func checkKind(key, kind string) error {
 // isForeign reports whether a marker was made for another pair of stores. Such a marker comes from
 // a bucket that was copied together with its markers. The marker hides the object of the old store
 // from readers. But the layer never removes the hidden object, because the marker is not its own.
-func (s *stores) isForeign(p place) bool {
-	pair := p.attrs.Metadata[pairName]
+func (s *stores) isForeign(state keyState) bool {
+	pair := state.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair
 }
 
@@ -83,16 +83,16 @@ func (s *stores) isForeign(p place) bool {
 func markerOf(attrs *storage.Attrs) string { return attrs.Metadata[markerName] }
 
 // putMarker stores a marker of the given kind. It returns errAgain if the condition c is not met.
-func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
+func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (keyState, error) {
 	metadata := map[string]string{markerName: kind, pairName: s.pair}
 	attrs, err := s.putText(ctx, key, objectkey.NewOverlayMarker(key), metadata, c)
 	if errors.Is(err, storage.PreconditionFailed) {
-		return place{}, errAgain
+		return keyState{}, errAgain
 	}
 	if err != nil {
-		return place{}, err
+		return keyState{}, err
 	}
-	return place{attrs: attrs, marker: kind}, nil
+	return keyState{attrs: attrs, marker: kind}, nil
 }
 
 // putText stores a small object. It uses the driver instead of a bucket, because keys of the old store
@@ -112,13 +112,13 @@ func (s *stores) putText(
 
 // endMarker removes a marker, unless it was replaced. In a store without conditional removals, the
 // marker stays until the next write or copy, or until [RemoveMarkers].
-func (s *stores) endMarker(ctx context.Context, key string, p place) error {
+func (s *stores) endMarker(ctx context.Context, key string, state keyState) error {
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		return nil
 	}
 	err := s.driver.Delete(ctx, &driver.DeleteRequest{
 		Key:       key,
-		Condition: storage.Condition{Revision: p.attrs.Revision},
+		Condition: storage.Condition{Revision: state.attrs.Revision},
 	})
 	if errors.Is(err, storage.PreconditionFailed) || errors.Is(err, storage.ObjectNotFound) {
 		return nil

@@ -166,12 +166,12 @@ func (s *stores) readNewOnce(
 	}
 
 	// The store has refused the range or the condition. See whether there is only a marker.
-	p, lookupErr := s.lookup(ctx, r.Key)
+	state, lookupErr := s.lookup(ctx, r.Key)
 	if lookupErr != nil {
 		return readResult{}, false, lookupErr
 	}
-	if !p.hasObject() {
-		return readResult{}, false, p.missingError()
+	if !state.hasObject() {
+		return readResult{}, false, state.missingError()
 	}
 	return readResult{}, true, err
 }
@@ -196,7 +196,7 @@ func checkNoMarker(key string, result readResult) (readResult, error) {
 	if err := checkKind(key, kind); err != nil {
 		return readResult{}, err
 	}
-	return readResult{}, place{marker: kind}.missingError()
+	return readResult{}, keyState{marker: kind}.missingError()
 }
 
 // readCopy reads from the new store if the condition of r names a revision of the old store. It fails
@@ -204,15 +204,15 @@ func checkNoMarker(key string, result readResult) (readResult, error) {
 func (s *stores) readCopy(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (readResult, error),
 ) (readResult, error) {
-	p, err := s.lookup(ctx, r.Key)
+	state, err := s.lookup(ctx, r.Key)
 	if err != nil {
 		return readResult{}, err
 	}
-	if !p.hasObject() {
-		return readResult{}, p.missingError()
+	if !state.hasObject() {
+		return readResult{}, state.missingError()
 	}
 
-	condition, isCopy := s.conditionOfCopy(p, r.Condition)
+	condition, isCopy := s.conditionOfCopy(state, r.Condition)
 	if !isCopy {
 		return readResult{}, storage.PreconditionFailed
 	}
@@ -231,8 +231,8 @@ func (s *stores) readCopy(
 
 // missingError returns the error of a read that found no object in the new store. The marker decides
 // whether the old store may have it.
-func (p place) missingError() error {
-	if p.marker == removed {
+func (k keyState) missingError() error {
+	if k.marker == removed {
 		return storage.ObjectNotFound
 	}
 	return errLookInOld
@@ -279,11 +279,11 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 
-	p, lookupErr := d.stores.lookup(ctx, r.Key)
+	state, lookupErr := d.stores.lookup(ctx, r.Key)
 	if lookupErr != nil {
 		return lookupErr
 	}
-	if !p.hasObject() {
+	if !state.hasObject() {
 		return err
 	}
 	return d.Driver.SetTags(ctx, r)
@@ -292,15 +292,15 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 // setTags changes the tags in the store that has the object, for which it looks only once. With KeepOld,
 // it first copies an object that only the old store has.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
-	p, err := d.stores.lookup(ctx, r.Key)
+	state, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
 	// The tags are in the new store, with the object.
-	if p.hasObject() {
+	if state.hasObject() {
 		return d.Driver.SetTags(ctx, r)
 	}
-	if p.marker == removed {
+	if state.marker == removed {
 		return storage.ObjectNotFound
 	}
 
@@ -337,27 +337,27 @@ func (d *objectDriver) setOldTags(ctx context.Context, r *driver.ChangeRequest) 
 // tagCopy corrects the tags of a copy that another process has made, or is making, with tags that the
 // old store had before. It sets the tags of a complete copy, and makes a copy in progress begin again.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
-	p, err := d.stores.lookup(ctx, r.Key)
+	state, err := d.stores.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
-	if p.hasObject() {
+	if state.hasObject() {
 		return d.Driver.SetTags(ctx, r)
 	}
-	if p.marker != copying {
+	if state.marker != copying {
 		return nil
 	}
 
 	// Put another marker into the place of that of the copy in progress, and remove it again. A copy replaces only
 	// its own marker by the object, so this one then fails, and begins again.
-	p, err = d.stores.putMarker(ctx, r.Key, copying, p.condition())
+	state, err = d.stores.putMarker(ctx, r.Key, copying, state.condition())
 	if errors.Is(err, errAgain) {
 		return errBusy
 	}
 	if err != nil {
 		return err
 	}
-	return d.stores.endMarker(ctx, r.Key, p)
+	return d.stores.endMarker(ctx, r.Key, state)
 }
 
 // Sign signs a request for the new store. It first copies an object that is to be read to the new

@@ -23,33 +23,33 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	if s.newChecks(c) {
 		return c, nil
 	}
-	p, err := s.lookup(ctx, key)
+	state, err := s.lookup(ctx, key)
 	if err != nil {
 		return storage.Condition{}, err
 	}
 
 	// The required revision of the old store may already be in the new one, as a copy.
-	if copied, isCopy := s.conditionOfCopy(p, c); isCopy {
+	if copied, isCopy := s.conditionOfCopy(state, c); isCopy {
 		return copied, nil
 	}
 
 	// Any other object in the new store contradicts the condition.
-	if p.hasObject() {
+	if state.hasObject() {
 		return storage.Condition{}, storage.PreconditionFailed
 	}
 	if oldRevision, isOld := s.old.Cut(c.Revision); isOld {
-		return s.oldRevisionCondition(ctx, key, oldRevision, p)
+		return s.oldRevisionCondition(ctx, key, oldRevision, state)
 	}
 	// The condition is that no store has the object.
-	return s.createCondition(ctx, key, p)
+	return s.createCondition(ctx, key, state)
 }
 
-// createCondition returns the condition of a write that must create the object. p is the place in the new
-// store, which is empty or has a marker. The write must replace just that.
-func (s *stores) createCondition(ctx context.Context, key string, p place) (storage.Condition, error) {
+// createCondition returns the condition of a write that must create the object. state is that of the key in the new
+// store, which has nothing or a marker. The write must replace just that.
+func (s *stores) createCondition(ctx context.Context, key string, state keyState) (storage.Condition, error) {
 	// The old store may still have the object, but that is being removed.
-	if p.marker == removed {
-		return p.condition(), nil
+	if state.marker == removed {
+		return state.condition(), nil
 	}
 
 	attrs, err := s.oldAttrs(ctx, key)
@@ -59,27 +59,27 @@ func (s *stores) createCondition(ctx context.Context, key string, p place) (stor
 	if attrs != nil {
 		return storage.Condition{}, storage.PreconditionFailed
 	}
-	return p.condition(), nil
+	return state.condition(), nil
 }
 
-// oldRevisionCondition returns the condition of a write that must replace a revision of the old store. p
-// is the place in the new store, which is empty or has a marker.
+// oldRevisionCondition returns the condition of a write that must replace a revision of the old store. state is that of
+// the key in the new store, which has nothing or a marker.
 func (s *stores) oldRevisionCondition(
-	ctx context.Context, key, revision string, p place,
+	ctx context.Context, key, revision string, state keyState,
 ) (storage.Condition, error) {
-	if p.marker == removed {
+	if state.marker == removed {
 		return storage.Condition{}, storage.PreconditionFailed
 	}
 	if err := s.checkOldRevision(ctx, key, revision); err != nil {
 		return storage.Condition{}, err
 	}
 
-	// If the place has a marker, a condition on the marker protects the write.
-	if p.attrs != nil {
-		return p.condition(), nil
+	// If the new store has a marker, a condition on the marker protects the write.
+	if state.attrs != nil {
+		return state.condition(), nil
 	}
 	// Without a marker, another process could copy the object to the new store and then remove it. A
-	// condition that the place is empty would not notice that, so write a marker first.
+	// condition that the new store has nothing would not notice that, so write a marker first.
 	return s.markRevision(ctx, key, revision)
 }
 
@@ -99,7 +99,7 @@ func (s *stores) checkOldRevision(ctx context.Context, key, revision string) err
 // condition on this marker. If the old store no longer has the revision, it removes the marker and
 // fails with PreconditionFailed.
 func (s *stores) markRevision(ctx context.Context, key, revision string) (storage.Condition, error) {
-	p, err := s.putMarker(ctx, key, copying, storage.Condition{Absent: true})
+	state, err := s.putMarker(ctx, key, copying, storage.Condition{Absent: true})
 	if errors.Is(err, errAgain) {
 		return storage.Condition{}, errBusy
 	}
@@ -108,22 +108,22 @@ func (s *stores) markRevision(ctx context.Context, key, revision string) (storag
 	}
 
 	if err := s.checkOldRevision(ctx, key, revision); err != nil {
-		return storage.Condition{}, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))
+		return storage.Condition{}, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, state))
 	}
-	return p.condition(), nil
+	return state.condition(), nil
 }
 
-// conditionOfCopy replaces a revision of the old store in c by that of its copy, if p is that copy.
+// conditionOfCopy replaces a revision of the old store in c by that of its copy, if state is that copy.
 // Otherwise it returns c unchanged.
-func (s *stores) conditionOfCopy(p place, c storage.Condition) (result storage.Condition, isCopy bool) {
+func (s *stores) conditionOfCopy(state keyState, c storage.Condition) (result storage.Condition, isCopy bool) {
 	revision, isOld := s.old.Cut(c.Revision)
-	if !isOld || !p.hasObject() {
+	if !isOld || !state.hasObject() {
 		return c, false
 	}
-	if !metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
+	if !metadata.HoldsWriteID(state.attrs.Metadata, otherstore.CopyID(revision)) {
 		return c, false
 	}
-	return p.condition(), true
+	return state.condition(), true
 }
 
 // write calls do, which writes an object to the new store, after it has set the condition of the request
@@ -278,33 +278,33 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	if err != nil {
 		return err
 	}
-	p, err := s.lookup(ctx, r.Key)
+	state, err := s.lookup(ctx, r.Key)
 	if err != nil {
 		return err
 	}
 
 	isInOld := attrs != nil
-	if p.hasObject() {
-		return s.deleteBoth(ctx, r, p, isInOld)
+	if state.hasObject() {
+		return s.deleteBoth(ctx, r, state, isInOld)
 	}
-	if p.marker == removed {
+	if state.marker == removed {
 		// A killed process has left the marker.
-		return s.endRemoval(ctx, r.Key, p)
+		return s.endRemoval(ctx, r.Key, state)
 	}
 	if isInOld {
-		return s.deleteOld(ctx, r, p, attrs)
+		return s.deleteOld(ctx, r, state, attrs)
 	}
-	if p.marker != "" {
+	if state.marker != "" {
 		// It is the marker of a copy whose original is gone.
-		return s.endMarker(ctx, r.Key, p)
+		return s.endMarker(ctx, r.Key, state)
 	}
 	// Neither store has the object.
 	return nil
 }
 
 // deleteOld removes an object with these attributes, which only the old store has. The new store may have the marker of
-// a copy as p. After errAgain, the caller must look again.
-func (s *stores) deleteOld(ctx context.Context, r *driver.DeleteRequest, p place, attrs *storage.Attrs) error {
+// a copy under the key. After errAgain, the caller must look again.
+func (s *stores) deleteOld(ctx context.Context, r *driver.DeleteRequest, state keyState, attrs *storage.Attrs) error {
 	if s.config.NewOnly {
 		// No process reads the old store any more.
 		return s.removeOld(ctx, r.Key)
@@ -322,16 +322,16 @@ func (s *stores) deleteOld(ctx context.Context, r *driver.DeleteRequest, p place
 		}
 		return errAgain
 	}
-	return s.removeHidden(ctx, r.Key, p)
+	return s.removeHidden(ctx, r.Key, state)
 }
 
 // deleteBoth removes an object that the new store has. If isInOld is true, it removes the object of the old store
 // first, so that readers do not see that one when the new one is gone.
-func (s *stores) deleteBoth(ctx context.Context, r *driver.DeleteRequest, p place, isInOld bool) error {
+func (s *stores) deleteBoth(ctx context.Context, r *driver.DeleteRequest, state keyState, isInOld bool) error {
 	// If the condition names the revision of the original of a copy, it means the copy.
-	condition, _ := s.conditionOfCopy(p, r.Condition)
+	condition, _ := s.conditionOfCopy(state, r.Condition)
 	isConditional := r.Condition.Revision != ""
-	if isConditional && condition.Revision != p.attrs.Revision {
+	if isConditional && condition.Revision != state.attrs.Revision {
 		// Fail before anything is removed from the old store.
 		return storage.PreconditionFailed
 	}
@@ -370,28 +370,28 @@ func (s *stores) unmetError(ctx context.Context, key string) error {
 
 // removeHidden removes an object that only the old store has, after it has written a marker, which
 // stops copies in progress.
-func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
-	p, err := s.putMarker(ctx, key, removed, p.condition())
+func (s *stores) removeHidden(ctx context.Context, key string, state keyState) error {
+	state, err := s.putMarker(ctx, key, removed, state.condition())
 	if err != nil {
 		return err
 	}
-	return s.endRemoval(ctx, key, p)
+	return s.endRemoval(ctx, key, state)
 }
 
 // endRemoval removes the old store's object that a marker hides, and then the marker. If the old store
 // refuses, it removes only the marker, and readers see the object again. After any other failure, the
 // marker stays, and the next removal or [Finish] completes the removal.
-func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
+func (s *stores) endRemoval(ctx context.Context, key string, state keyState) error {
 	err := s.removeOld(ctx, key)
 	if err == nil {
 		// An error does not matter: the object is gone, so the marker hides nothing.
-		_ = s.endMarker(ctx, key, p)
+		_ = s.endMarker(ctx, key, state)
 		return nil
 	}
 	if !isRefusal(err) {
 		return outcomeUnknown(err)
 	}
-	if markerErr := s.endMarker(context.WithoutCancel(ctx), key, p); markerErr != nil {
+	if markerErr := s.endMarker(context.WithoutCancel(ctx), key, state); markerErr != nil {
 		return outcomeUnknown(errors.Join(err, markerErr))
 	}
 	return err
@@ -427,17 +427,17 @@ func outcomeUnknown(err error) error {
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	// The old store may be a mirror, whose second store may have an older object.
 	ctx = driver.WithoutFailover(ctx)
-	p, err := s.lookup(ctx, key)
+	state, err := s.lookup(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	if p.hasObject() {
+	if state.hasObject() {
 		return nil, nil
 	}
-	if p.marker == removed {
+	if state.marker == removed {
 		// A marker of other stores says nothing about the old store.
-		if !s.isForeign(p) {
-			if err := s.endRemoval(ctx, key, p); err != nil {
+		if !s.isForeign(state) {
+			if err := s.endRemoval(ctx, key, state); err != nil {
 				return nil, err
 			}
 		}
@@ -450,25 +450,25 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return nil, err
 	}
 	if attrs == nil {
-		hasMarker := p.attrs != nil
+		hasMarker := state.attrs != nil
 		if hasMarker {
-			if err := s.endMarker(ctx, key, p); err != nil {
+			if err := s.endMarker(ctx, key, state); err != nil {
 				return nil, err
 			}
 		}
 		return nil, storage.ObjectNotFound
 	}
-	if p.marker == copying && !takeOver {
+	if state.marker == copying && !takeOver {
 		return nil, errAgain
 	}
-	return s.copyTo(ctx, key, p, attrs.Revision)
+	return s.copyRevision(ctx, key, state, attrs.Revision)
 }
 
-// copyTo copies a revision of the old store to a place in the new store that has no object.
-func (s *stores) copyTo(ctx context.Context, key string, p place, revision string) (*storage.Attrs, error) {
+// copyRevision copies a revision of the old store to the new store, which has nothing or a marker under the key.
+func (s *stores) copyRevision(ctx context.Context, key string, state keyState, revision string) (*storage.Attrs, error) {
 	// Put a marker into the place of the copy. The object may have been removed until then: with KeepOld, the old
 	// store still has it, so look for its tombstone.
-	marker, err := s.putMarker(ctx, key, copying, p.condition())
+	marker, err := s.putMarker(ctx, key, copying, state.condition())
 	if err != nil {
 		return nil, err
 	}
@@ -495,7 +495,7 @@ func (s *stores) copyTo(ctx context.Context, key string, p place, revision strin
 // replaceMarker copies a revision from the old store to the new one, in place of a marker. It fails with
 // PreconditionFailed if the new store no longer has the marker, and with errAgain if another caller has
 // removed the object from the old store, or set its tags.
-func (s *stores) replaceMarker(ctx context.Context, key string, marker place, revision string) (*storage.Attrs, error) {
+func (s *stores) replaceMarker(ctx context.Context, key string, marker keyState, revision string) (*storage.Attrs, error) {
 	ctx = objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx))
 	copied, err := storage.Copy(ctx, s.new, key, s.old.Bucket, key,
 		otherstore.NamedCopy(revision), storage.IfRevision(s.old.Public(marker.attrs.Revision)))
