@@ -91,7 +91,7 @@ func (b *sealingBody) fill() error {
 
 	sealed := b.key.seal(b.chunk[:], n, b.first+b.index, isLast && b.final)
 	// A part that is sent again must have the same bytes, because its nonces are the same.
-	if b.sent != nil && !b.sent.checkChunk(b.index, sealed) {
+	if b.sent != nil && !b.sent.recordChunk(b.index, sealed) {
 		return errBodyChanged()
 	}
 

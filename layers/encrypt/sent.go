@@ -35,9 +35,9 @@ func (k *dataKey) recordOfPart(number int) *sentPart {
 // part.
 func (k *dataKey) forgetPart(number int) { k.unstored.Delete(number) }
 
-// checkChunk reports whether a chunk may be sent: not if an earlier attempt has sent a different chunk
-// with the same nonce. It remembers the tags of chunks that are sent for the first time.
-func (p *sentPart) checkChunk(index int64, sealed []byte) bool {
+// recordChunk remembers the tag of a chunk that is sent for the first time. It returns false if an earlier attempt has
+// sent a different chunk with the same nonce, so that this one must not be sent.
+func (p *sentPart) recordChunk(index int64, sealed []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	tag := [tagSize]byte(sealed[len(sealed)-tagSize:])

@@ -96,19 +96,20 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return result, nil
 }
 
-// prepare computes the checksum of a body before the body is sent, if the driver below needs it then. That is not so
-// if the driver computes the checksum itself (driverHashes), or can send it after the body. A body of unknown size has
-// its checksum only at the end.
+// prepare computes the checksum of a body before the body is sent, if it is needed then. If driverHashes is true, the
+// driver below computes the checksum itself.
 func (d *objectDriver) prepare(body *sealingBody, driverHashes bool) error {
-	isSizeUnknown := body.size < 0
-	if isSizeUnknown {
+	if body.size < 0 {
+		// A body of unknown size has its checksum only at the end.
 		return nil
 	}
 
-	// With SequentialParts, CompleteParts needs the checksum of the last part before that part is sent.
+	// With StreamingPut, the driver can send the checksum after the body. With SequentialParts, CompleteParts needs the
+	// checksum of the last part before that part is sent.
+	canSendLater := d.desc.Features&driver.StreamingPut != 0
 	hasSequentialParts := d.desc.Features&driver.SequentialParts != 0
-	mayComeLater := driverHashes || d.desc.Features&driver.StreamingPut != 0
-	if mayComeLater && !hasSequentialParts {
+	isNeeded := hasSequentialParts || !driverHashes && !canSendLater
+	if !isNeeded {
 		return nil
 	}
 	return body.hash()
