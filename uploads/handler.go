@@ -119,35 +119,34 @@ func (h *handler) respond(f func(*intake.Call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := webserver.BodyOf(r)
 		c := &intake.Call{Request: r, W: w, Memory: h.memory}
-		err := f(c)
-		if err == nil {
-			return
+		if err := f(c); err != nil {
+			h.refuse(c, body, err)
 		}
-
-		// Respond, and read the rest of the body, so that the client sees the response.
-		fail := func() {
-			h.fail(w, r, err)
-		}
-		isReadByGoroutine := c.Refused != nil
-		if !isReadByGoroutine {
-			body.Refuse(w, r, maxDrain, fail)
-			return
-		}
-
-		// Stop the goroutine first. That ends its Read, after which net/http cancels the context of the request, so
-		// continue without its cancellation.
-		ctx := r.Context()
-		if ctx.Err() == nil {
-			ctx = context.WithoutCancel(ctx)
-		}
-		isStopped := c.Refused.Close()
-		if !isStopped {
-			// The goroutine still reads the body, so do not read the rest here.
-			fail()
-			return
-		}
-		webserver.Refuse(ctx, w, body.ReadCloser, maxDrain, fail)
 	}
+}
+
+// refuse responds to a request with an error, and reads the rest of the body, so that the client sees the response.
+func (h *handler) refuse(c *intake.Call, body *webserver.Body, err error) {
+	fail := func() { h.fail(c.W, c.Request, err) }
+	if c.Refused == nil {
+		// No goroutine reads the body.
+		body.Refuse(c.W, c.Request, maxDrain, fail)
+		return
+	}
+
+	// Stop the goroutine first. That ends its Read, after which net/http cancels the context of the request, so
+	// continue without its cancellation.
+	ctx := c.Context()
+	if ctx.Err() == nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	isStopped := c.Refused.Close()
+	if !isStopped {
+		// The goroutine still reads the body, so do not read the rest here.
+		fail()
+		return
+	}
+	webserver.Refuse(ctx, c.W, body.ReadCloser, maxDrain, fail)
 }
 
 // authorize returns the user who sends a request.

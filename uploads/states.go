@@ -141,10 +141,8 @@ func (b bucketStates) ListStates(
 		lastKey = entry.Key
 		count++
 
-		// An application may have objects with the name state.json, too.
-		folder, isState := strings.CutSuffix(entry.Key, "/"+session.StateName)
-		prefix, name := path.Split(folder)
-		if !isState || !session.IsDirName(name) {
+		prefix, isState := prefixOfState(entry.Key)
+		if !isState {
 			continue
 		}
 		if now.IsZero() {
@@ -158,6 +156,14 @@ func (b bucketStates) ListStates(
 		found = append(found, ListedState{Key: entry.Key, Idle: max(0, now.Sub(entry.Modified))})
 	}
 	return found, "", nil
+}
+
+// prefixOfState returns the Config.Prefix in the key of a state. It returns false for any other key. An application may
+// have objects with the name state.json, too.
+func prefixOfState(key string) (prefix string, isState bool) {
+	folder, hasName := strings.CutSuffix(key, "/"+session.StateName)
+	prefix, name := path.Split(folder)
+	return prefix, hasName && session.IsDirName(name)
 }
 
 // readClock returns the time by the clock of the store. It writes an object under key to learn it.

@@ -1,7 +1,6 @@
 package uploads
 
 import (
-	"cmp"
 	"context"
 	"crypto/hmac"
 	"encoding/base64"
@@ -164,9 +163,11 @@ func (t *ticketOp) reserve(ctx context.Context) (int64, error) {
 		return maxSize, nil
 	}
 
-	// A ticket without a size has 0, and a request for room has -1.
-	const unknown = -1
-	size := cmp.Or(t.ticket.Size, unknown)
+	size := t.ticket.Size
+	if size == 0 {
+		// The ticket has no size, which is -1 in a request for room.
+		size = -1
+	}
 	stem := t.setup.pattern.Stem(t.finalKey(""))
 	// After this time, no call can finish the ticket.
 	end := t.issuedAt().Add(t.setup.config.UploadTTL + finishWithin + finishTimeout).UTC()

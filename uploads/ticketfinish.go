@@ -240,10 +240,9 @@ func (t *ticketOp) findFinished(ctx context.Context, cause error) (*File, error)
 		if errors.Is(err, storage.ObjectNotFound) {
 			continue
 		}
-		// As long as the reservation exists, no call has accepted the file.
-		isUnaccepted := t.reserved > 0
-		if isUnaccepted && isRefusal(err) {
-			// An earlier call has copied the file, and was killed before it checked the copy.
+		hasReservation := t.reserved > 0
+		if hasReservation && isRefusal(err) {
+			// No call has accepted the file. An earlier call has copied it, and was killed before it checked the copy.
 			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
 		}
 		return nil, err
