@@ -201,7 +201,7 @@ func (u *putPiece) target() (session.Target, error) {
 	if u.piece.Target != nil {
 		target = session.Target(*u.piece.Target)
 	} else if !u.setup.judge.LooksAtContent() {
-		target = u.setup.target("", unjudged) // without a key, which is drawn when all pieces have arrived
+		target = u.setup.target("", unjudged) // without a key, which is chosen when all pieces have arrived
 	}
 
 	target.MaxSize = u.setup.limit(&target)

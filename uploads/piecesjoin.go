@@ -176,7 +176,7 @@ func (u *putPiece) checkJoined(
 	if maximum <= 0 || attrs.Size <= maximum {
 		return attrs, nil
 	}
-	if err := u.setup.discardJudged(ctx, attrs.Key, attrs); err != nil {
+	if err := u.setup.discardUnchanged(ctx, attrs.Key, attrs); err != nil {
 		return nil, err
 	}
 	return nil, session.SendAgain{Refusal: refusal.TooLarge(refusal.FileField, maximum)}

@@ -189,7 +189,7 @@ func (s *files) removeEmpty(ctx context.Context, f *File) (removed bool, err err
 }
 
 // recordWithBytes returns the record of a file, or nil if there is none or its bytes are missing. It removes
-// a record without bytes, which a slow call may have created after the file was removed.
+// a record without bytes, which a slow call may have created after the file was removed, and then returns true.
 func (s *files) recordWithBytes(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.setup.config.Records.Record(ctx, id)
 	if storage.CodeOf(err) == storage.ObjectNotFound {

@@ -51,7 +51,7 @@ func (k *keeper) Begin(
 func (k *keeper) completeTarget(ctx context.Context, s *session.Session) error {
 	t := &s.Target
 	if t.Key == "" {
-		if err := k.drawRandom(s); err != nil {
+		if err := k.chooseRandom(s); err != nil {
 			return err
 		}
 	}
@@ -205,8 +205,8 @@ func (k *keeper) BeginUpload(
 	return upload, nil
 }
 
-// drawRandom draws the random bits that make the key of a session unique, and sets the time of the key.
-func (k *keeper) drawRandom(s *session.Session) error {
+// chooseRandom chooses the random bits that make the key of a session unique, and sets the time of the key.
+func (k *keeper) chooseRandom(s *session.Session) error {
 	random, err := randomKey(k.setup.config.Random)
 	if err != nil {
 		return err
@@ -216,19 +216,19 @@ func (k *keeper) drawRandom(s *session.Session) error {
 	return nil
 }
 
-// drawKey sets the key of a file in pieces for a call that is about to make the file, unless the key
+// chooseKey sets the key of a file in pieces for a call that is about to make the file, unless the key
 // of an earlier call is still good. A new key keeps a slow earlier call from overwriting the object.
-func (k *keeper) drawKey(s *session.Session) error {
+func (k *keeper) chooseKey(s *session.Session) error {
 	if k.keepsKey(s) {
 		return nil
 	}
 	s.Phase = session.PhaseCompleting
 	s.Target.Key = ""
-	if err := k.drawRandom(s); err != nil {
+	if err := k.chooseRandom(s); err != nil {
 		return err
 	}
 	if !k.setup.judge.LooksAtContent() {
-		s.Target.Key = k.setup.drawnKey(s, s.Extension())
+		s.Target.Key = k.setup.keyOf(s, s.Extension())
 	}
 	return nil
 }
@@ -236,20 +236,26 @@ func (k *keeper) drawKey(s *session.Session) error {
 // keepsKey reports whether a file in pieces keeps the key of an earlier call. It does if the file is stored
 // already, or if no write may overwrite an object. Once half of its lifetime has passed, it gets a new key.
 func (k *keeper) keepsKey(s *session.Session) bool {
-	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
-	if lifetime > 0 && s.Random != nil {
-		// The lifetime begins with the key, so with an old key the file would expire too soon.
-		age := k.setup.config.Now().Sub(s.Begun)
-		if age >= lifetime/2 {
-			return false
-		}
+	hasKey := s.Random != nil
+	if hasKey && k.isKeyTooOld(s) {
+		return false
 	}
 	if s.Phase == session.PhaseStored {
 		return true
 	}
 	// If no write may overwrite an object, a slow earlier call cannot harm the object under its key.
-	hasKey := s.Random != nil
 	return hasKey && k.setup.guarded
+}
+
+// isKeyTooOld reports whether half of the lifetime of a file has passed. The lifetime begins with the key, so with an
+// old key the file would expire too soon.
+func (k *keeper) isKeyTooOld(s *session.Session) bool {
+	lifetime := cmp.Or(s.Target.Lifetime, k.setup.config.Lifetime)
+	if lifetime <= 0 {
+		return false
+	}
+	age := k.setup.config.Now().Sub(s.Begun)
+	return age >= lifetime/2
 }
 
 // PossibleKeys returns all keys under which the file of a session may be.

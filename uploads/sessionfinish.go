@@ -29,7 +29,7 @@ func (k *keeper) Finish(ctx context.Context, s *session.Session, maker session.M
 	// Claim the session, so that no other call makes the file at the same time.
 	callID, _, leave := k.Calls.Enter()
 	defer leave()
-	claimed, err := k.Claim(ctx, s, callID, k.drawKey)
+	claimed, err := k.Claim(ctx, s, callID, k.chooseKey)
 	if err == nil {
 		return k.finishAndRelease(ctx, claimed, maker)
 	}
@@ -388,7 +388,7 @@ func (k *keeper) decideTarget(
 	}
 
 	// The session has random bits for the key, which also gets the extension that suits the content.
-	target := k.setup.target(k.setup.drawnKey(s, verdict.Extension), verdict)
+	target := k.setup.target(k.setup.keyOf(s, verdict.Extension), verdict)
 	if s.Pieces != nil && s.Pieces.Target {
 		// Piece.Target has chosen the attributes.
 		return k.setup.mergeTarget(oldTarget, target), nil
@@ -443,7 +443,7 @@ func (k *keeper) reopen(ctx context.Context, s *session.Session) {
 		s.ETags = nil
 		s.PartsSum = ""
 		if s.Pieces != nil {
-			// The next call that makes the file draws another key.
+			// The next call that makes the file chooses another key.
 			s.Random = nil
 		}
 	})

@@ -28,8 +28,8 @@ func fileOf(s *session.Session) *File {
 	}
 }
 
-// drawnKey returns the key for the time and the random bits of a session, with this extension.
-func (s *setup) drawnKey(state *session.Session, extension string) string {
+// keyOf returns the key for the time and the random bits of a session, with this extension.
+func (s *setup) keyOf(state *session.Session, extension string) string {
 	return s.pattern.Key(userOf(state).values(), state.Begun, keypattern.Random(state.Random), extension)
 }
 
@@ -40,7 +40,7 @@ func (s *setup) possibleKeys(state *session.Session) (keys []string) {
 		return []string{state.Target.Key}
 	}
 	for _, extension := range s.judge.Extensions() {
-		keys = append(keys, s.drawnKey(state, extension))
+		keys = append(keys, s.keyOf(state, extension))
 	}
 	return keys
 }
@@ -50,7 +50,7 @@ func (s *setup) stem(state *session.Session) string {
 	key := state.Target.Key
 	if state.Random != nil && key == "" {
 		// The extension is not known before the content has arrived.
-		key = s.drawnKey(state, "")
+		key = s.keyOf(state, "")
 	}
 	return s.pattern.Stem(key)
 }

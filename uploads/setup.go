@@ -227,16 +227,16 @@ func (s *setup) discard(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
-// discardJudged removes the object that the caller has judged, unless another call has replaced it
-// since. It does nothing if judged is nil, because the object was then not read.
-func (s *setup) discardJudged(ctx context.Context, key string, judged *storage.Attrs) error {
-	if judged == nil {
+// discardUnchanged removes an object that was checked and had these attributes, unless another call has replaced it
+// since. It does nothing if attrs is nil, because the object was then not read.
+func (s *setup) discardUnchanged(ctx context.Context, key string, attrs *storage.Attrs) error {
+	if attrs == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
-	err := revisions.RemoveUnchanged(ctx, s.bucket, key, judged)
+	err := revisions.RemoveUnchanged(ctx, s.bucket, key, attrs)
 	if storage.CodeOf(err) == storage.Changed {
 		return nil
 	}

@@ -277,13 +277,11 @@ func (w *sweeper) idleTime(
 // removePieces removes the pieces of an aborted upload, but not its state. It keeps objects that are newer than
 // the given time, because they belong to a new upload with the same token.
 func (w *sweeper) removePieces(ctx context.Context, s *session.Session, newest time.Time) error {
-	state := w.keeper.Key(s, session.StateName)
-	isStateHere := !w.hasSeparateStates() // otherwise Config.States keeps it
+	stateKey := w.keeper.Key(s, session.StateName)
+	isStateInBucket := !w.hasSeparateStates()
 	isLeftover := func(entry storage.ListEntry) bool {
-		if isStateHere && entry.Key == state {
-			return false
-		}
-		return !entry.Modified.After(newest)
+		isState := isStateInBucket && entry.Key == stateKey
+		return !isState && !entry.Modified.After(newest)
 	}
 	prefix := storage.WithPrefix(w.setup.config.Prefix + s.Dir + "/")
 	_, err := storage.RemoveMatching(ctx, w.keeper.Bucket, isLeftover, prefix)

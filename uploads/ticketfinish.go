@@ -118,7 +118,7 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, error) {
 
 	if checkErr != nil {
 		// The file that was sent breaks a rule, so remove it.
-		_ = t.setup.discardJudged(ctx, t.pendingKey(), sent)
+		_ = t.setup.discardUnchanged(ctx, t.pendingKey(), sent)
 		return nil, checkErr
 	}
 	return t.copyFile(ctx, verdict)
@@ -149,7 +149,7 @@ func (t *ticketOp) copyFile(ctx context.Context, verdict *rules.Verdict) (*File,
 		return f, nil
 	}
 	if isRefusal(err) {
-		_ = t.setup.discardJudged(ctx, key, attrs)
+		_ = t.setup.discardUnchanged(ctx, key, attrs)
 	}
 	return nil, err
 }
@@ -243,7 +243,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause error) (*File, error)
 		hasReservation := t.reserved > 0
 		if hasReservation && isRefusal(err) {
 			// No call has accepted the file. An earlier call has copied it, and was killed before it checked the copy.
-			_ = t.setup.discardJudged(ctx, t.finalKey(extension), attrs)
+			_ = t.setup.discardUnchanged(ctx, t.finalKey(extension), attrs)
 		}
 		return nil, err
 	}

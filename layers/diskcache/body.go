@@ -150,7 +150,7 @@ func (b *body) load() {
 	if first < end {
 		b.unread = data[first:end]
 		b.err = err
-		b.removeIfDamaged()
+		b.updateSum()
 		return
 	}
 
@@ -161,9 +161,9 @@ func (b *body) load() {
 	b.err = err
 }
 
-// removeIfDamaged adds the unread bytes to the checksum of a read of the whole object. If the checksum
-// is wrong in the end, it removes all blocks of the object, so that later reads do not fail, too.
-func (b *body) removeIfDamaged() {
+// updateSum adds the unread bytes to the checksum of a read of the whole object. If the checksum is wrong at the end of
+// the object, it removes all blocks of the object, so that later reads do not fail, too.
+func (b *body) updateSum() {
 	if !b.want.Known {
 		return
 	}
@@ -174,6 +174,7 @@ func (b *body) removeIfDamaged() {
 		return
 	}
 
+	// An error does not matter: the cache may not have the block.
 	count := (b.size + b.blockBytes() - 1) / b.blockBytes()
 	for number := range count {
 		_ = b.d.cache.root.Remove(b.name(number))

@@ -213,7 +213,7 @@ func (st *Store) advance(ctx context.Context, s *Session, random []byte, step fu
 	})
 }
 
-// letsTakeBack reports whether a call that has drawn these random bits, or nil, may take its claim back from
+// letsTakeBack reports whether a call that has chosen these random bits, or nil, may take its claim back from
 // another call, which makes the same object.
 func (s *Session) letsTakeBack(random []byte) bool {
 	if s.Pieces == nil || s.Phase != PhaseCompleting {
