@@ -93,8 +93,11 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 
 	// While objects are left, their tombstones are still needed.
 	isComplete := f.report.Left == 0 && f.report.Markers == 0
-	remove := c.RemoveTombstones && isComplete
-	f.report.Tombstones, err = s.countTombstones(ctx, remove)
+	if c.RemoveTombstones && isComplete {
+		f.report.Tombstones, err = s.removeTombstones(ctx)
+	} else {
+		f.report.Tombstones, err = s.countTombstones(ctx)
+	}
 	return f.report, err
 }
 

@@ -123,7 +123,7 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 				yield(e, err)
 				return
 			}
-			isRemoved, err := s.isRemovedAt(ctx, tombstones, e.Key)
+			isRemoved, err := s.seekTombstone(ctx, tombstones, e.Key)
 			if err != nil {
 				yield(e, err)
 				return
@@ -135,9 +135,9 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// isRemovedAt reports whether a key has a tombstone. It moves the cursor, which lists tombstones, to that
-// of the key, and so must be called for keys in ascending order.
-func (s *stores) isRemovedAt(ctx context.Context, tombstones *cursor, key string) (bool, error) {
+// seekTombstone moves the cursor, which lists tombstones, to that of a key, and reports whether the key has one. It
+// must be called for keys in ascending order.
+func (s *stores) seekTombstone(ctx context.Context, tombstones *cursor, key string) (bool, error) {
 	name, isOrdered := tombstoneKey(key)
 	if isOrdered {
 		// Skip the tombstones of earlier keys, which the old store does not have any more.
@@ -154,33 +154,31 @@ func (s *stores) isRemovedAt(ctx context.Context, tombstones *cursor, key string
 	return tombstones.hasMore && tombstones.entry.Key == name, nil
 }
 
-// countTombstones returns the number of tombstones that are left. If remove is true, it removes them
-// first.
-func (s *stores) countTombstones(ctx context.Context, remove bool) (left int64, err error) {
+// countTombstones returns the number of tombstones. Without KeepOld, they do not count.
+func (s *stores) countTombstones(ctx context.Context) (count int64, err error) {
 	if !s.config.KeepOld {
 		return 0, nil
 	}
-	tombstones := s.new.List(ctx, storage.WithPrefix(TombstonesPrefix))
-	if remove {
-		return s.removeAll(ctx, tombstones)
-	}
-
-	for _, err := range tombstones {
+	for _, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
 		if err != nil {
-			return left, err
+			return count, err
 		}
-		left++
+		count++
 	}
-	return left, nil
+	return count, nil
 }
 
-// removeAll removes objects of the new store, and returns the number of those that are left.
-func (s *stores) removeAll(ctx context.Context, entries iter.Seq2[storage.ListEntry, error]) (left int64, err error) {
+// removeTombstones removes the tombstones, and returns the number of those that are left.
+func (s *stores) removeTombstones(ctx context.Context) (left int64, err error) {
+	if !s.config.KeepOld {
+		return 0, nil
+	}
+
 	// Stop at an error of the list, and keep it.
 	var listed int64
 	var listErr error
 	keys := func(yield func(string) bool) {
-		for entry, err := range entries {
+		for entry, err := range s.new.List(ctx, storage.WithPrefix(TombstonesPrefix)) {
 			if err != nil {
 				listErr = err
 				return
