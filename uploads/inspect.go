@@ -75,8 +75,8 @@ func (s *setup) inspectStored(
 
 	// Inspect the first bytes.
 	verdict, err := s.judge.Inspect(ctx, reader, "")
-	if err := refusal.ByRules(err); err != nil {
-		return attrs, nil, err
+	if refused := refusal.ByRules(err); refused != nil {
+		return attrs, nil, refused
 	}
 	if err != nil {
 		return nil, nil, err

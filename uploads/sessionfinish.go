@@ -149,7 +149,7 @@ func (e *sessionEnd) makeObject(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return e.keeper.dropIfRefused(ctx, e.s, err)
+		return e.keeper.handleFailure(ctx, e.s, err)
 	}
 
 	// Describe the file.
@@ -415,9 +415,9 @@ func (k *keeper) makeOnce(ctx context.Context, s *session.Session, key string, m
 	return nil, exists
 }
 
-// dropIfRefused returns the error for the client after err has kept the object from being made. If the upload
-// can never complete, it removes the session. If a part must be sent again, it opens the session again.
-func (k *keeper) dropIfRefused(ctx context.Context, s *session.Session, err error) error {
+// handleFailure is called after err has kept the object from being made, and returns the error for the client. If the
+// upload can never complete, it removes the session. If a part must be sent again, it opens the session again.
+func (k *keeper) handleFailure(ctx context.Context, s *session.Session, err error) error {
 	if inspectErr, ok := err.(inspectError); ok {
 		return refusal.Unauthorized(inspectErr.error)
 	}

@@ -166,8 +166,8 @@ func (s *Service) newStoreOp(u Upload) (*storeOp, error) {
 // judge reads the beginning of the file, and checks it against the rules.
 func (t *storeOp) judge(ctx context.Context) error {
 	verdict, err := t.setup.judge.Inspect(ctx, t.upload.Body, t.upload.ClaimedType)
-	if err := refusal.ByRules(err); err != nil {
-		return err
+	if refused := refusal.ByRules(err); refused != nil {
+		return refused
 	}
 	if err != nil {
 		return refusal.ReadFailed(ctx, err)

@@ -114,7 +114,7 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	for i, err := range errs {
 		deletions[i] = deletion{ID: ids[i], Deleted: err == nil}
 		if err != nil {
-			_, p := h.problem(c.Request, err)
+			_, p := h.reportError(c.Request, err)
 			deletions[i].Error = &p
 		}
 	}

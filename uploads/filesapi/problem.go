@@ -28,9 +28,9 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-// problem returns the response for an error. It passes an error of the server to Config.OnError, because the
-// response hides its cause.
-func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
+// reportError passes an error of the server to Config.OnError, because the response hides its cause. It returns the
+// status and the body of the response for the error.
+func (h *handler) reportError(r *http.Request, err error) (status int, p problem) {
 	uploadErr, isUploadErr := errors.AsType[*uploads.Error](err)
 	if !isUploadErr {
 		uploadErr = refuse("", uploads.Internal, "Something went wrong here. Try again in a moment.")
@@ -62,7 +62,7 @@ func renameField(err error, oldName, newName string) error {
 
 // fail writes the response for an error.
 func (h *handler) fail(c *call, err error) {
-	status, p := h.problem(c.Request, err)
+	status, p := h.reportError(c.Request, err)
 	p.RequestID = c.w.Header().Get(webserver.RequestIDHeader)
 	webserver.RetryLater(c.w.Header(), status, err)
 	_ = c.json(status, p)
