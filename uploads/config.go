@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
@@ -318,107 +319,112 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	}
 }
 
-// problem returns the name of the first invalid field and the rule that it breaks, or "". Call it
-// after setDefaults.
-func (c *Config) problem() (field, rule string) {
-	if field, rule := c.limitsProblem(); rule != "" {
-		return field, rule
+// opNew is the operation in the errors of [New].
+const opNew = "uploads.New"
+
+// validate fails with InvalidArgument if a field is invalid. Call it after setDefaults.
+func (c *Config) validate() error {
+	if err := c.validateLimits(); err != nil {
+		return err
 	}
-	if field, rule := c.textsProblem(); rule != "" {
-		return field, rule
+	if err := c.validateTexts(); err != nil {
+		return err
 	}
-	return c.keyProblem()
+	return c.validateKey()
 }
 
-// limitsProblem is problem for numbers, functions and the length of TokenKey.
-func (c *Config) limitsProblem() (field, rule string) {
+// invalidConfig returns the error for a field of a Config that breaks a rule.
+func invalidConfig(field, rule string) error { return argument.InvalidFor(opNew, field, rule, "") }
+
+// validateLimits is validate for numbers, functions and the length of TokenKey.
+func (c *Config) validateLimits() error {
 	if c.Link < NoLink || c.Link > SignedLink {
-		return "Config.Link", "must be NoLink, PublicLink or SignedLink"
+		return invalidConfig("Config.Link", "must be NoLink, PublicLink or SignedLink")
 	}
 	if c.LinkTTL < minTTL || c.LinkTTL > maxTTL {
-		return "Config.LinkTTL", "must be from 1 second to 7 days"
+		return invalidConfig("Config.LinkTTL", "must be from 1 second to 7 days")
 	}
 	if c.UploadTTL < minTTL || c.UploadTTL > maxTTL {
-		return "Config.UploadTTL", "must be from 1 second to 7 days"
+		return invalidConfig("Config.UploadTTL", "must be from 1 second to 7 days")
 	}
 	if len(c.TokenKey) < minTokenKey {
-		return "Config.TokenKey", "must have at least 16 bytes"
+		return invalidConfig("Config.TokenKey", "must have at least 16 bytes")
 	}
 
 	if c.Authorize == nil && c.Begin != nil {
-		return "Config.Authorize", "must not be nil"
+		return invalidConfig("Config.Authorize", "must not be nil")
 	}
 	if c.Lifetime != 0 && (c.Records == nil || c.Lifetime < 2*c.TTL) {
-		return "Config.Lifetime", "must be at least twice Config.TTL, and needs Config.Records"
+		return invalidConfig("Config.Lifetime", "must be at least twice Config.TTL, and needs Config.Records")
 	}
 	if c.Grace < 0 {
-		return "Config.Grace", "must not be negative"
+		return invalidConfig("Config.Grace", "must not be negative")
 	}
 	if c.MaxFiles < 1 {
-		return "Config.MaxFiles", "must be at least 1"
+		return invalidConfig("Config.MaxFiles", "must be at least 1")
 	}
 
 	if c.TTL < minSession || c.TTL > maxTTL {
-		return "Config.TTL", "must be from 1 minute to 7 days"
+		return invalidConfig("Config.TTL", "must be from 1 minute to 7 days")
 	}
 	if c.MemoryLimit < minMemory {
-		return "Config.MemoryLimit", "must be at least 16 MiB"
+		return invalidConfig("Config.MemoryLimit", "must be at least 16 MiB")
 	}
-	return "", ""
+	return nil
 }
 
-// textsProblem is problem for the fields that are texts or tags, except Key.
-func (c *Config) textsProblem() (field, rule string) {
+// validateTexts is validate for the fields that are texts or tags, except Key.
+func (c *Config) validateTexts() error {
 	if !isKeyPrefix(c.Prefix) {
-		return "Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`
+		return invalidConfig("Config.Prefix", `must be whole segments of letters, digits, "-", "_" and ".", and end in "/"`)
 	}
 	for _, origin := range c.Origins {
 		if origin != "*" && !isOrigin(origin) {
-			return "Config.Origins", `must be as in "https://example.com", or "*"`
+			return invalidConfig("Config.Origins", `must be as in "https://example.com", or "*"`)
 		}
 	}
 	if c.BaseURL != "" && !isBaseURL(c.BaseURL) {
-		return "Config.BaseURL", `must be as in "https://example.com/uploads"`
+		return invalidConfig("Config.BaseURL", `must be as in "https://example.com/uploads"`)
 	}
 	if err := new(storage.UploadOptions).Apply(storage.WithTags(c.Tags)); err != nil {
-		return "Config.Tags", "must be tags that storage.WithTags accepts: " + err.Error()
+		return invalidConfig("Config.Tags", "must be tags that storage.WithTags accepts: "+err.Error())
 	}
-	return "", ""
+	return nil
 }
 
-// keyProblem is problem for Key, which must not begin with a prefix that this package uses itself.
-func (c *Config) keyProblem() (field, rule string) {
+// validateKey is validate for Key, which must not begin with a prefix that this package uses itself.
+func (c *Config) validateKey() error {
 	_, recordsInBucket := c.Records.(bucketRecords)
 	isRecordKey := strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)
 	if recordsInBucket && isRecordKey {
-		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
+		return invalidConfig("Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`)
 	}
 	_, statesInBucket := c.States.(bucketStates)
 	if statesInBucket && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
-		return "Config.Key", `must not begin with "files/usage/", where older versions kept the usage of users`
+		return invalidConfig("Config.Key", `must not begin with "files/usage/", where older versions kept the usage of users`)
 	}
 	if c.reserves(c.Key) {
-		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`
+		return invalidConfig("Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`)
 	}
-	return "", ""
+	return nil
 }
 
-// patternRule returns the rule of another field that the pattern of Key breaks, and a hint, or "".
-func (c *Config) patternRule(pattern *keypattern.Pattern) (rule, hint string) {
+// validatePattern fails with InvalidArgument if the pattern of Key breaks a rule of another field.
+func (c *Config) validatePattern(pattern *keypattern.Pattern) error {
 	// Records need keys in the order of the IDs.
 	_, isOrdered := pattern.Ordered()
 	if c.Records != nil && !isOrdered {
-		rule = "must be fixed text, {id} and perhaps {ext}, if Config.Records is set"
-		return rule, "as in files/{id}{ext}"
+		const rule = "must be fixed text, {id} and perhaps {ext}, if Config.Records is set"
+		return argument.InvalidFor(opNew, "Config.Key", rule, "as in files/{id}{ext}")
 	}
 
 	// Without records, the keys must show whose files they are.
 	hasUser := slices.Contains(pattern.Values, keypattern.User)
 	if c.Allowance != nil && c.Records == nil && !hasUser {
-		rule = "must have {user} if Config.Allowance is set without Config.Records"
-		return rule, "as in users/{user}/{random}{ext}"
+		const rule = "must have {user} if Config.Allowance is set without Config.Records"
+		return argument.InvalidFor(opNew, "Config.Key", rule, "as in users/{user}/{random}{ext}")
 	}
-	return "", ""
+	return nil
 }
 
 // isKeyPrefix reports whether prefix consists of whole segments that are safe in a key.

@@ -47,13 +47,11 @@ func init() {
 // To serve HTTP, the bucket also needs multipart uploads that can be continued by another process.
 // The bucket or Config.States needs conditional writes.
 func New(bucket storage.Bucket, c Config) (*Service, error) {
-	const op = "uploads.New"
-
 	// Check the bucket.
 	if bucket == nil {
-		return nil, argument.InvalidFor(op, "bucket", "must not be nil", "")
+		return nil, argument.InvalidFor(opNew, "bucket", "must not be nil", "")
 	}
-	if err := argument.NeedBucket(bucket, op, ""); err != nil {
+	if err := argument.NeedBucket(bucket, opNew, ""); err != nil {
 		return nil, err
 	}
 
@@ -61,28 +59,28 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	c.CacheControl = maps.Clone(c.CacheControl)
 	c.Tags = maps.Clone(c.Tags)
 	c.setDefaults(bucket)
-	if field, rule := c.problem(); rule != "" {
-		return nil, argument.InvalidFor(op, field, rule, "")
+	if err := c.validate(); err != nil {
+		return nil, err
 	}
 
 	// Check the rules and the pattern of keys.
 	judge, err := rules.New(c.Rules)
 	if err != nil {
-		return nil, argument.InvalidFor(op, "Config.Rules:", err.Error(), "")
+		return nil, argument.InvalidFor(opNew, "Config.Rules:", err.Error(), "")
 	}
 	pattern, flaw := keypattern.Parse(c.Key)
 	if flaw != "" {
-		return nil, argument.InvalidFor(op, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
+		return nil, argument.InvalidFor(opNew, "Config.Key", flaw, "as in users/{user}/avatars/{yyyy}/{mm}/{random}{ext}")
 	}
 
-	if rule, hint := c.patternRule(pattern); rule != "" {
-		return nil, argument.InvalidFor(op, "Config.Key", rule, hint)
+	if err := c.validatePattern(pattern); err != nil {
+		return nil, err
 	}
 
 	// Check the features of the bucket.
 	for _, need := range c.requirements(bucket, judge.LooksAtContent()) {
 		if !need.met {
-			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(need.flaw), Hint: need.hint}
+			return nil, &storage.Error{Code: storage.Unsupported, Op: opNew, Err: errors.New(need.flaw), Hint: need.hint}
 		}
 	}
 	if c.Link == PublicLink {

@@ -15,31 +15,31 @@ const longestPath = 103
 type address struct{ network, name string }
 
 // parseAddress parses Config.Address, the URL of the socket or of the TCP port of clamd. If the URL is
-// invalid, rule says what it must be.
-func parseAddress(text string) (addr address, rule string) {
+// invalid, parseAddress fails with InvalidArgument.
+func parseAddress(text string) (address, error) {
 	const form = `must be as in "unix:///run/clamav/clamd.ctl" or "tcp://127.0.0.1:3310"`
 	u, err := url.Parse(text)
 	if err != nil || !hasOnlyHostAndPath(u) {
-		return address{}, form
+		return address{}, invalidConfig("Config.Address", form)
 	}
 
 	switch u.Scheme {
 	case "unix":
 		if u.Host != "" || !isSocketPath(u.Path) {
-			return address{}, form + ": the path must be that of a socket, and absolute"
+			return address{}, invalidConfig("Config.Address", form+": the path must be that of a socket, and absolute")
 		}
 		if len(u.Path) > longestPath {
-			return address{}, "must have a path of at most " + strconv.Itoa(longestPath) + " bytes"
+			return address{}, invalidConfig("Config.Address", "must have a path of at most "+strconv.Itoa(longestPath)+" bytes")
 		}
-		return address{network: "unix", name: u.Path}, ""
+		return address{network: "unix", name: u.Path}, nil
 	case "tcp":
 		port, err := strconv.ParseUint(u.Port(), 10, 16)
 		if err != nil || port == 0 || u.Hostname() == "" || u.Path != "" {
-			return address{}, form
+			return address{}, invalidConfig("Config.Address", form)
 		}
-		return address{network: "tcp", name: u.Host}, ""
+		return address{network: "tcp", name: u.Host}, nil
 	}
-	return address{}, form
+	return address{}, invalidConfig("Config.Address", form)
 }
 
 // hasOnlyHostAndPath reports whether a URL has no parts but a scheme, a host and a path.

@@ -83,35 +83,39 @@ type Scanner struct {
 func New(config Config) (*Scanner, error) {
 	config.MaxSize = cmp.Or(config.MaxSize, DefaultMaxSize)
 	config.Timeout = cmp.Or(config.Timeout, DefaultTimeout)
-	addr, rule := parseAddress(config.Address)
-	if rule != "" {
-		return nil, argument.InvalidFor("clamd.New", "Config.Address", rule, "")
+	addr, err := parseAddress(config.Address)
+	if err != nil {
+		return nil, err
 	}
-	if field, rule := config.problem(); rule != "" {
-		return nil, argument.InvalidFor("clamd.New", field, rule, "")
+	if err := config.validate(); err != nil {
+		return nil, err
 	}
 	return &Scanner{config: config, address: addr, prompt: 10 * time.Second}, nil
 }
 
-// problem returns the name of the first invalid field and the rule that it breaks, or two empty strings.
-// It does not check Address.
-func (c *Config) problem() (field, rule string) {
+// validate fails with InvalidArgument if a field is invalid. It does not check Address.
+func (c *Config) validate() error {
 	if c.IfDown != Refuse && c.IfDown != Accept {
-		return "Config.IfDown", "must be Refuse or Accept"
+		return invalidConfig("Config.IfDown", "must be Refuse or Accept")
 	}
 	if c.IfDown == Accept && c.OnAccept == nil {
-		return "Config.OnAccept", "must not be nil if IfDown is Accept"
+		return invalidConfig("Config.OnAccept", "must not be nil if IfDown is Accept")
 	}
 	if c.IfDown == Refuse && c.OnAccept != nil {
-		return "Config.OnAccept", "must be nil if IfDown is Refuse"
+		return invalidConfig("Config.OnAccept", "must be nil if IfDown is Refuse")
 	}
 	if c.MaxSize < 0 || c.MaxSize >= 2<<30 {
-		return "Config.MaxSize", "must be at least 0 and below 2 GiB"
+		return invalidConfig("Config.MaxSize", "must be at least 0 and below 2 GiB")
 	}
 	if c.Timeout < 0 {
-		return "Config.Timeout", "must not be negative"
+		return invalidConfig("Config.Timeout", "must not be negative")
 	}
-	return "", ""
+	return nil
+}
+
+// invalidConfig returns the error for a field of a Config that breaks a rule.
+func invalidConfig(field, rule string) error {
+	return argument.InvalidFor("clamd.New", field, rule, "")
 }
 
 // Inspect scans a file. Set it as [uploads.Config.Inspect]. It returns nil if clamd reports the
