@@ -64,8 +64,8 @@ func (c *Cache) isScanDue() bool {
 	return c.full || c.unscanned > c.config.MaxBytes/scanShare
 }
 
-// startScan begins a scan if one is due. It then returns the number of bytes that the blocks may still take
-// after the scan, so that there is room for writes, and whether the disk was full.
+// startScan begins a scan if one is due. In this case, limit is how many bytes the blocks may take after the scan, so
+// that there is room for writes, and isFull reports whether the disk was full.
 func (c *Cache) startScan() (limit int64, isFull, isDue bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()

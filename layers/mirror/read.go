@@ -36,16 +36,21 @@ func read[T any](
 		return bounded(ctx, s, second)
 	}
 
-	// After several failures of the primary, its circuit is open, and the second store is read at once.
-	if !s.primaryCircuit.allows() {
-		result, err := readSecond(ctx, s, second)
-		if isFinal(err) {
-			return result, err
-		}
-		// Neither store has responded. The primary may be up again, even though its circuit is open.
-		return callPrimary(ctx, s, primary)
+	if s.primaryCircuit.allows() {
+		return readPrimaryFirst(ctx, s, primary, second)
 	}
 
+	// The circuit of the primary is open after several failures, so read the second store at once.
+	result, err := readSecond(ctx, s, second)
+	if isFinal(err) {
+		return result, err
+	}
+	// The second store has no result. The primary may be up again, even though its circuit is open.
+	return callPrimary(ctx, s, primary)
+}
+
+// readPrimaryFirst reads from the primary, and from the second store only if the primary is down.
+func readPrimaryFirst[T any](ctx context.Context, s *stores, primary, second func(context.Context) (T, error)) (T, error) {
 	result, primaryErr := callPrimary(ctx, s, primary)
 	if !isDown(primaryErr) || ctx.Err() != nil {
 		return result, primaryErr

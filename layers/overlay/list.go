@@ -132,7 +132,7 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 
 	kinds := make([]string, len(candidates))
 	err := running.Each(ctx, len(candidates), lookAhead, func(ctx context.Context, i int) error {
-		kind, err := s.kindOf(ctx, candidates[i])
+		kind, err := s.refreshEntry(ctx, candidates[i])
 		kinds[i] = kind
 		return err
 	})
@@ -147,16 +147,15 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, nil
 }
 
-// kindOf looks in the new store again, and returns the kind of marker that it has under the key of e. A
-// marker is a small object: its kind copying says that the old store still has the object, and its kind
-// removed that the object was removed. For an object, kindOf returns "", and updates e.
-func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
+// refreshEntry looks in the new store again, because an object may have replaced a marker since the listing. If there is
+// an object, it updates e and returns "". Otherwise it returns the kind of marker: copying if the old store still has
+// the object, and removed if the object was removed.
+func (s *stores) refreshEntry(ctx context.Context, e *storage.ListEntry) (kind string, err error) {
 	state, err := s.lookup(ctx, e.Key)
 	if err != nil || state.marker != "" {
 		return state.marker, err
 	}
 
-	// An object may have replaced the marker since the listing.
 	if state.attrs != nil {
 		e.Size = state.attrs.Size
 		e.ETag = state.attrs.ETag
