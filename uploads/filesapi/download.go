@@ -10,18 +10,21 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// download returns the handler that sends the content of a temp file if temp is true, and otherwise of a client
-// file.
-func (h *handler) download(temp bool) func(*call) error {
-	return func(c *call) error {
-		header := c.w.Header()
-		// A browser that opens an HTML file must not run it as a page of this host.
-		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-		header.Set("Cache-Control", "private, no-cache")
-		files := &recordDownloader{header: header, service: h.service, temp: temp}
-		serve.Object(c.w, c.Request, files, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
-		return nil
-	}
+// downloadFile sends the content of a client file.
+func (h *handler) downloadFile(c *call) error { return h.download(c, clientFile) }
+
+// downloadTempFile sends the content of a temp file.
+func (h *handler) downloadTempFile(c *call) error { return h.download(c, tempFile) }
+
+// download sends the content of a temp file if temp is true, and otherwise of a client file.
+func (h *handler) download(c *call, temp bool) error {
+	header := c.w.Header()
+	// A browser that opens an HTML file must not run it as a page of this host.
+	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+	header.Set("Cache-Control", "private, no-cache")
+	files := &recordDownloader{header: header, service: h.service, temp: temp}
+	serve.Object(c.w, c.Request, files, c.PathValue("id"), serve.WithErrorHandler(h.downloadFailed))
+	return nil
 }
 
 // downloadFailed responds with an error in place of a file.

@@ -124,22 +124,26 @@ type route struct {
 	serve        func(*call) error
 }
 
+// These say whether a request is for a temp file.
+const (
+	clientFile = false
+	tempFile   = true
+)
+
 // routes returns the operations of the API, except that of the description itself.
 func (h *handler) routes() []route {
-	const clientFile = false
-	const tempFile = true
 	return []route{
 		{http.MethodGet, "/files", h.list},
-		{http.MethodPost, "/files", h.upload(clientFile, fieldPurpose)},
-		{http.MethodPost, "/files/parts", h.uploadPart(clientFile, fieldPurpose)},
+		{http.MethodPost, "/files", h.uploadFile},
+		{http.MethodPost, "/files/parts", h.uploadFilePart},
 		{http.MethodPost, "/files/delete", h.deleteMany},
 		{http.MethodGet, "/files/{id}", h.details},
 		{http.MethodDelete, "/files/{id}", h.delete},
 		{http.MethodPut, "/files/{id}/purpose", h.setPurpose},
-		{http.MethodGet, "/files/{id}/content", h.download(clientFile)},
-		{http.MethodPost, "/temp-files", h.upload(tempFile)},
-		{http.MethodPost, "/temp-files/parts", h.uploadPart(tempFile)},
-		{http.MethodGet, "/temp-files/{id}/content", h.download(tempFile)},
+		{http.MethodGet, "/files/{id}/content", h.downloadFile},
+		{http.MethodPost, "/temp-files", h.uploadTempFile},
+		{http.MethodPost, "/temp-files/parts", h.uploadTempFilePart},
+		{http.MethodGet, "/temp-files/{id}/content", h.downloadTempFile},
 	}
 }
 

@@ -28,70 +28,82 @@ func (h *handler) withReceiveLimit(f func(*call) error) func(*call) error {
 	}
 }
 
-// upload returns the handler that stores a whole file from a form, which may have these fields before or
-// after the file.
-func (h *handler) upload(temp bool, fields ...string) func(*call) error {
-	return func(c *call) error {
-		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
-		if err != nil {
-			return err
-		}
+// clientFields are the fields in the form of a client file, apart from the file itself.
+var clientFields = []string{fieldPurpose}
 
-		// The store reads the file, and then the fields after it. The purpose may be one of these, so set it again
-		// in the metadata, which the store looks at only after that.
-		metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
-		f.file.after = func() error {
-			purpose := f.fields[fieldPurpose]
-			metadata[purposeName] = purpose
-			return validateLabel(fieldPurpose, purpose)
-		}
-		u := uploads.Upload{
-			Body:     f.file,
-			Name:     f.fileName,
-			User:     uploads.User{ID: c.user.ID},
-			Metadata: metadata,
-		}
-		record, err := h.store(c.Context(), u, temp)
-		if err != nil {
-			// In a form, the name is part of the file.
-			return renameField(f.file.failure(err), fieldName, fieldFile)
-		}
-		return c.json(http.StatusCreated, record)
+// uploadFile stores a client file from a form.
+func (h *handler) uploadFile(c *call) error { return h.upload(c, clientFile, clientFields) }
+
+// uploadTempFile stores a temp file from a form.
+func (h *handler) uploadTempFile(c *call) error { return h.upload(c, tempFile, nil) }
+
+// upload stores a whole file from a form, which may have these fields before or after the file.
+func (h *handler) upload(c *call, temp bool, fields []string) error {
+	f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+	if err != nil {
+		return err
 	}
+
+	// The store reads the file, and then the fields after it. The purpose may be one of these, so set it again
+	// in the metadata, which the store looks at only after that.
+	metadata := map[string]string{purposeName: f.fields[fieldPurpose]}
+	f.file.after = func() error {
+		purpose := f.fields[fieldPurpose]
+		metadata[purposeName] = purpose
+		return validateLabel(fieldPurpose, purpose)
+	}
+	u := uploads.Upload{
+		Body:     f.file,
+		Name:     f.fileName,
+		User:     uploads.User{ID: c.user.ID},
+		Metadata: metadata,
+	}
+	record, err := h.store(c.Context(), u, temp)
+	if err != nil {
+		// In a form, the name is part of the file.
+		return renameField(f.file.failure(err), fieldName, fieldFile)
+	}
+	return c.json(http.StatusCreated, record)
 }
 
-// partFields are the fields in the form of every part.
-var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
+// These are the fields in the form of a part of a file.
+var (
+	tempPartFields   = []string{fieldName, fieldToken, fieldCount, fieldPart}
+	clientPartFields = append([]string{fieldPurpose}, tempPartFields...)
+)
 
-// uploadPart returns the handler that stores a part of a file from a form, which may have these fields in
-// addition to partFields. The response to the part that completes the file has the record of the file.
-func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
-	fields = append(fields, partFields...)
-	return func(c *call) error {
-		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
-		if err != nil {
-			return err
-		}
-		p, err := f.piece()
-		if err != nil {
-			return err
-		}
-		p.User.ID = c.user.ID
+// uploadFilePart stores a part of a client file.
+func (h *handler) uploadFilePart(c *call) error { return h.uploadPart(c, clientFile, clientPartFields) }
 
-		record, err := h.storePart(c.Context(), p, temp)
-		if err != nil && record != nil {
-			// An earlier request has completed the file. The response has its record.
-			return &completedError{record: record, err: err}
-		}
-		if err != nil {
-			return f.file.failure(err)
-		}
-		// Without a record, other parts are still missing.
-		if record == nil {
-			return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
-		}
-		return c.json(http.StatusCreated, record)
+// uploadTempFilePart stores a part of a temp file.
+func (h *handler) uploadTempFilePart(c *call) error { return h.uploadPart(c, tempFile, tempPartFields) }
+
+// uploadPart stores a part of a file from a form, which may have these fields. The response to the part that completes
+// the file has the record of the file.
+func (h *handler) uploadPart(c *call, temp bool, fields []string) error {
+	f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
+	if err != nil {
+		return err
 	}
+	p, err := f.piece()
+	if err != nil {
+		return err
+	}
+	p.User.ID = c.user.ID
+
+	record, err := h.storePart(c.Context(), p, temp)
+	if err != nil && record != nil {
+		// An earlier request has completed the file. The response has its record.
+		return &completedError{record: record, err: err}
+	}
+	if err != nil {
+		return f.file.failure(err)
+	}
+	// Without a record, other parts are still missing.
+	if record == nil {
+		return c.json(http.StatusAccepted, storedPart{p.Number, p.Count})
+	}
+	return c.json(http.StatusCreated, record)
 }
 
 // storedPart is the JSON of the response if other parts are still missing.

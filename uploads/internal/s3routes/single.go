@@ -164,7 +164,7 @@ func (h *Handler) finishSingle(
 	})
 }
 
-// storeArrival stores the body of a request as the object with this key.
+// storeArrival stores the body of a request under this key.
 func (h *Handler) storeArrival(
 	ctx context.Context, s *session.Session, arrival *session.Arrival, key string, body *summedBody,
 ) (*storage.Attrs, error) {
