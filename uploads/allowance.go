@@ -155,9 +155,9 @@ func (r *roomRequest) reservation() ledger.Reservation {
 	return reservation
 }
 
-// giveBack drops the reservation of an upload that stored nothing, even if ctx has ended. An empty name
+// releaseRoom drops the reservation of an upload that stored nothing, even if ctx has ended. An empty name
 // means that there is no reservation.
-func (c *counter) giveBack(ctx context.Context, user, name string) {
+func (c *counter) releaseRoom(ctx context.Context, user, name string) {
 	if c == nil || name == "" {
 		return
 	}

@@ -27,7 +27,7 @@ import (
 //	make the object               stageStored        the object under its key
 //	create the record             stageRecorded      the record
 //	count the file                stageCounted       no reservation any more
-//	call Config.Stored            stageTold          PhaseDone, if the upload has a session
+//	call Config.Stored            stageNotified      PhaseDone, if the upload has a session
 //
 // Two rules keep the counts right:
 //
@@ -67,11 +67,11 @@ const (
 	stageStored
 	stageRecorded
 	stageCounted
-	stageTold
+	stageNotified
 )
 
 // end creates the record of a stored file, counts the file, and calls Config.Stored. It notes each step in
-// f.stage, so that takeBack can undo them if end fails.
+// f.stage, so that rollBack can undo them if end fails.
 func (s *files) end(ctx context.Context, f *File) error {
 	f.stage = stageStored
 	s.setup.identify(f)
@@ -88,18 +88,18 @@ func (s *files) end(ctx context.Context, f *File) error {
 			return refusal.Unauthorized(err)
 		}
 	}
-	f.stage = stageTold
+	f.stage = stageNotified
 	return nil
 }
 
-// takeBack removes a stored file that the application does not know yet, and undoes the steps up to f.stage.
+// rollBack removes a stored file that the application does not know yet, and undoes the steps up to f.stage.
 // It ignores errors, because Sweep later removes bytes without a record.
-func (s *files) takeBack(ctx context.Context, f *File) {
+func (s *files) rollBack(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), session.CleanUpFor)
 	defer cancel()
 
 	if f.stage >= stageCounted {
-		// The count includes the file, so there is no reservation to give back.
+		// The count includes the file, so there is no reservation to drop.
 		_ = s.removeCounted(ctx, f)
 		return
 	}
@@ -111,7 +111,7 @@ func (s *files) takeBack(ctx context.Context, f *File) {
 		err = s.removeBytes(ctx, f.Key)
 	}
 	if err == nil {
-		s.counter.giveBack(ctx, f.User.ID, f.reserved)
+		s.counter.releaseRoom(ctx, f.User.ID, f.reserved)
 	}
 }
 
@@ -157,7 +157,7 @@ func (s *files) count(ctx context.Context, f *File) error {
 		return nil
 	}
 	if settlement.Canceled {
-		s.takeBack(ctx, f)
+		s.rollBack(ctx, f)
 		return canceledError()
 	}
 
@@ -179,7 +179,7 @@ func (s *files) countUnreserved(ctx context.Context, f *File) error {
 		// Only a Sweep that took this call for dead can have dropped the reservation. It may have counted the
 		// file, so the next Sweep must count again.
 		_ = s.counter.book.Doubt(ctx, f.User.ID)
-		s.takeBack(ctx, f)
+		s.rollBack(ctx, f)
 		return tookTooLong(f)
 	case originFirst:
 		// The ledger was lost, or a Sweep has dropped the reservation. So the file may be uncounted. Add counts
@@ -240,7 +240,7 @@ func (s *files) record(ctx context.Context, f *File) error {
 		return s.useRecord(ctx, f, tookTooLong(f))
 	}
 
-	// Create the record. If its outcome is unknown, the record may exist, too. If the file is then taken back,
+	// Create the record. If its outcome is unknown, the record may exist, too. If the file is then rolled back,
 	// the record must be removed before the bytes.
 	err := s.createRecord(ctx, f)
 	if err == nil || errors.Is(err, storage.OutcomeUnknown) {
@@ -324,7 +324,7 @@ func (s *files) createRecord(ctx context.Context, f *File) error {
 		return nil
 	}
 	// The record exists, and this upload may have created it. Unknown makes the caller remove it, too, if it
-	// takes the file back.
+	// rolls the file back.
 	return &storage.Error{Code: storage.Unavailable, Unknown: true, Err: readErr}
 }
 

@@ -31,38 +31,40 @@ func (s *Service) storeForm(c *intake.Call) error {
 		return err
 	}
 
-	// The lease keeps the reservations of the files until the upload of all has ended or is taken back.
+	// The lease keeps the reservations of the files until the upload of all has ended or is rolled back.
 	fm := &form{length: c.ContentLength, lease: s.counter.newLease(c.User.ID)}
 	defer fm.lease.end()
-	if err := s.storeOrTakeBack(c, reader, fm); err != nil {
+	if err := s.storeOrRollBack(c, reader, fm); err != nil {
 		return err
 	}
 	return s.endForm(c, fm)
 }
 
-// storeOrTakeBack stores the files of a form. If that fails, even by a panic in a function of the application, it
-// takes back those that are stored.
-func (s *Service) storeOrTakeBack(c *intake.Call, reader *intake.FormReader, fm *form) error {
-	areStored := false
+// storeOrRollBack stores the files of a form. If that fails, even by a panic in a function of the application, it
+// rolls back those that are stored.
+func (s *Service) storeOrRollBack(c *intake.Call, reader *intake.FormReader, fm *form) error {
+	areStored := false // stays false after a panic
 	defer func() {
 		if !areStored {
-			s.takeBackForm(c, fm)
+			s.rollBackForm(c, fm)
 		}
 	}()
-	err := s.storeParts(c, reader, fm)
-	areStored = err == nil
-	return err
+	if err := s.storeParts(c, reader, fm); err != nil {
+		return err
+	}
+	areStored = true
+	return nil
 }
 
 // endForm ends the uploads of all stored files of a form, and responds with a list of them. If the application
-// panics or may have recorded a file, the files stay. After any other failure, endForm takes all of them back.
+// panics or may have recorded a file, the files stay. After any other failure, endForm rolls all of them back.
 func (s *Service) endForm(c *intake.Call, fm *form) error {
 	for _, f := range fm.stored {
 		err := s.files.end(c.Context(), f)
 		if err != nil {
 			mayBeRecorded := errors.Is(err, storage.OutcomeUnknown)
 			if !mayBeRecorded {
-				s.takeBackForm(c, fm)
+				s.rollBackForm(c, fm)
 			}
 			return err
 		}
@@ -70,15 +72,15 @@ func (s *Service) endForm(c *intake.Call, fm *form) error {
 
 	err := c.JSON(http.StatusCreated, map[string]any{"files": fm.stored})
 	if err != nil {
-		s.takeBackForm(c, fm)
+		s.rollBackForm(c, fm)
 	}
 	return err
 }
 
-// takeBackForm takes back all files of a form that are stored.
-func (s *Service) takeBackForm(c *intake.Call, fm *form) {
+// rollBackForm rolls back all files of a form that are stored.
+func (s *Service) rollBackForm(c *intake.Call, fm *form) {
 	for _, f := range fm.stored {
-		s.files.takeBack(c.Context(), f)
+		s.files.rollBack(c.Context(), f)
 	}
 }
 

@@ -135,13 +135,13 @@ func (k *keeper) Abort(ctx context.Context, s *session.Session) error {
 		return err
 	}
 
-	// Remove the objects, and give the room back.
+	// Remove the objects, and release the room.
 	if err := k.Remove(ctx, s); err != nil {
 		return refusal.StoreFailed(err)
 	}
 	if err := k.RemoveJoined(ctx, s); err != nil {
 		return err
 	}
-	k.giveBack(ctx, s)
+	k.releaseRoom(ctx, s)
 	return nil
 }

@@ -470,7 +470,7 @@ func (k *keeper) dropRefused(ctx context.Context, s *session.Session) {
 
 	isRemoved := k.Remove(ctx, aborted) == nil && k.RemoveJoined(ctx, aborted) == nil
 	if isRemoved && !mayBeCounted {
-		k.giveBack(ctx, aborted)
+		k.releaseRoom(ctx, aborted)
 	}
 }
 

@@ -129,15 +129,15 @@ func (k *keeper) findOrigin(ctx context.Context, s *session.Session, f *File) er
 	return err
 }
 
-// Unreserve gives the room of a session back after the session could not be saved because of err.
+// Unreserve releases the room of a session after the session could not be saved because of err.
 func (k *keeper) Unreserve(ctx context.Context, s *session.Session, err error) {
 	// After OutcomeUnknown, the session may have been saved, and then needs its reservation.
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
-		k.giveBack(ctx, s)
+		k.releaseRoom(ctx, s)
 	}
 }
 
-// giveBack drops the reservation of a session that has stored no file.
-func (k *keeper) giveBack(ctx context.Context, s *session.Session) {
-	k.counter.giveBack(ctx, s.User, s.Reservation())
+// releaseRoom drops the reservation of a session that has stored no file.
+func (k *keeper) releaseRoom(ctx context.Context, s *session.Session) {
+	k.counter.releaseRoom(ctx, s.User, s.Reservation())
 }

@@ -58,7 +58,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	}
 	mayBeRecorded := errors.Is(err, storage.OutcomeUnknown)
 	if !mayBeRecorded {
-		s.files.takeBack(ctx, f)
+		s.files.rollBack(ctx, f)
 	}
 	return nil, publicFileError(err, filename.Clean(u.Name))
 }
@@ -114,7 +114,7 @@ func (s *Service) store(ctx context.Context, u Upload, form *form, lease *lease)
 	// The caller gets no file, so remove it and free its room.
 	discardErr := s.setup.discard(ctx, attrs.Key)
 	if discardErr == nil {
-		s.counter.giveBack(ctx, u.User.ID, t.reserved)
+		s.counter.releaseRoom(ctx, u.User.ID, t.reserved)
 	}
 	return nil, err
 }
@@ -180,7 +180,7 @@ func (t *storeOp) judge(ctx context.Context) error {
 	return nil
 }
 
-// reserveAndStore reserves room for the file, and stores it under a new key. A failure gives the room back,
+// reserveAndStore reserves room for the file, and stores it under a new key. A failure releases the room,
 // unless the object may exist.
 func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, error) {
 	random, err := randomKey(t.setup.config.Random)
@@ -199,7 +199,7 @@ func (t *storeOp) reserveAndStore(ctx context.Context) (*storage.Attrs, error) {
 	// An object that may exist keeps its room.
 	mayExist := errors.Is(err, storage.OutcomeUnknown)
 	if !mayExist {
-		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
+		t.service.counter.releaseRoom(ctx, t.upload.User.ID, t.reserved)
 	}
 	if inspectErr, ok := err.(inspectError); ok {
 		return nil, refusal.Unauthorized(inspectErr.error)

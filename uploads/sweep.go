@@ -162,7 +162,7 @@ func (w *sweeper) expire(ctx context.Context, s *session.Session) (bool, error) 
 		return false, err
 	}
 	if isUncounted {
-		w.keeper.giveBack(ctx, s)
+		w.keeper.releaseRoom(ctx, s)
 	}
 	return true, nil
 }
@@ -254,7 +254,7 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session.Session, g group)
 		return false, err
 	}
 	if isUncounted {
-		w.keeper.giveBack(ctx, s)
+		w.keeper.releaseRoom(ctx, s)
 	}
 	return true, nil
 }

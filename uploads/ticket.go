@@ -124,7 +124,7 @@ func (s *Service) newTicket(ctx context.Context, r Request, user User) (*Ticket,
 	// Sign the request by which the client sends the file.
 	signed, err := t.sign(ctx, maxSize)
 	if err != nil {
-		s.counter.giveBack(ctx, user.ID, t.ticket.Random)
+		s.counter.releaseRoom(ctx, user.ID, t.ticket.Random)
 		return nil, err
 	}
 	return signed, nil

@@ -73,7 +73,7 @@ type Uploads interface {
 	LoadAny(ctx context.Context, id string) (*session.Session, error)
 	// Begin returns a new session, which is not saved.
 	Begin(r *http.Request, user session.User, kind string, n session.Request, sizeField string) (*session.Session, error)
-	// Reserve reserves room for the file. Unreserve gives it back if the session was not saved because of err.
+	// Reserve reserves room for the file. Unreserve releases it if the session was not saved because of err.
 	// CheckRoom reserves nothing.
 	Reserve(ctx context.Context, s *session.Session, replaces ...string) error
 	Unreserve(ctx context.Context, s *session.Session, err error)

@@ -40,7 +40,7 @@ type Uploads interface {
 	// Begin returns a new session, which is not saved.
 	Begin(r *http.Request, user session.User, kind string, n session.Request, sizeField string) (*session.Session, error)
 	// Reserve reserves room for the file, in place of the reservations with the other names. Unreserve
-	// gives it back if the session was not saved because of err.
+	// releases it if the session was not saved because of err.
 	Reserve(ctx context.Context, s *session.Session, replaces ...string) error
 	Unreserve(ctx context.Context, s *session.Session, err error)
 	// BeginUpload begins the multipart upload of a session in the store.
