@@ -50,7 +50,9 @@ func read[T any](
 }
 
 // readPrimaryFirst reads from the primary, and from the second store only if the primary is down.
-func readPrimaryFirst[T any](ctx context.Context, s *stores, primary, second func(context.Context) (T, error)) (T, error) {
+func readPrimaryFirst[T any](
+	ctx context.Context, s *stores, primary, second func(context.Context) (T, error),
+) (T, error) {
 	result, primaryErr := callPrimary(ctx, s, primary)
 	if !isDown(primaryErr) || ctx.Err() != nil {
 		return result, primaryErr

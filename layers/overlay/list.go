@@ -147,9 +147,9 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, nil
 }
 
-// refreshEntry looks in the new store again, because an object may have replaced a marker since the listing. If there is
-// an object, it updates e and returns "". Otherwise it returns the kind of marker: copying if the old store still has
-// the object, and removed if the object was removed.
+// refreshEntry looks in the new store again, because an object may have replaced a marker since the listing. If there
+// is an object, it updates e and returns "". Otherwise it returns the kind of marker: copying if the old store still
+// has the object, and removed if the object was removed.
 func (s *stores) refreshEntry(ctx context.Context, e *storage.ListEntry) (kind string, err error) {
 	state, err := s.lookup(ctx, e.Key)
 	if err != nil || state.marker != "" {

@@ -465,7 +465,9 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 }
 
 // copyRevision copies a revision of the old store to the new store, which has nothing or a marker under the key.
-func (s *stores) copyRevision(ctx context.Context, key string, state keyState, revision string) (*storage.Attrs, error) {
+func (s *stores) copyRevision(
+	ctx context.Context, key string, state keyState, revision string,
+) (*storage.Attrs, error) {
 	// Put a marker into the place of the copy. The object may have been removed until then: with KeepOld, the old
 	// store still has it, so look for its tombstone.
 	marker, err := s.putMarker(ctx, key, copying, state.condition())
@@ -495,7 +497,9 @@ func (s *stores) copyRevision(ctx context.Context, key string, state keyState, r
 // replaceMarker copies a revision from the old store to the new one, in place of a marker. It fails with
 // PreconditionFailed if the new store no longer has the marker, and with errAgain if another caller has
 // removed the object from the old store, or set its tags.
-func (s *stores) replaceMarker(ctx context.Context, key string, marker keyState, revision string) (*storage.Attrs, error) {
+func (s *stores) replaceMarker(
+	ctx context.Context, key string, marker keyState, revision string,
+) (*storage.Attrs, error) {
 	ctx = objectkey.AllowFolderMarker(driver.WithLayerMetadata(ctx))
 	copied, err := storage.Copy(ctx, s.new, key, s.old.Bucket, key,
 		otherstore.NamedCopy(revision), storage.IfRevision(s.old.Public(marker.attrs.Revision)))

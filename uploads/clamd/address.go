@@ -29,7 +29,8 @@ func parseAddress(text string) (address, error) {
 			return address{}, invalidConfig("Config.Address", form+": the path must be that of a socket, and absolute")
 		}
 		if len(u.Path) > longestPath {
-			return address{}, invalidConfig("Config.Address", "must have a path of at most "+strconv.Itoa(longestPath)+" bytes")
+			rule := "must have a path of at most " + strconv.Itoa(longestPath) + " bytes"
+			return address{}, invalidConfig("Config.Address", rule)
 		}
 		return address{network: "unix", name: u.Path}, nil
 	case "tcp":

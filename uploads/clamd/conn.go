@@ -147,8 +147,8 @@ func (c *conn) scan(content content) (string, error) {
 	return c.reply()
 }
 
-// replyAfterError returns the reply that clamd has sent, although the content could not be sent because of sendErr. If a
-// stream is too long, clamd replies and closes the connection before the stream ends. Without such a reply, it
+// replyAfterError returns the reply that clamd has sent, although the content could not be sent because of sendErr. If
+// a stream is too long, clamd replies and closes the connection before the stream ends. Without such a reply, it
 // returns sendErr.
 func (c *conn) replyAfterError(sendErr error) (string, error) {
 	_, isUnreadable := sendErr.(contentError)

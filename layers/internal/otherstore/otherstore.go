@@ -394,8 +394,8 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedP
 		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
 
-	// The common prefix is hidden if all keys below it are. These may be many, so list only the first key, and the first
-	// key after the hidden ones. If both are hidden or missing, there is no other key.
+	// The common prefix is hidden if all keys below it are. These may be many, so list only the first key, and the
+	// first key after the hidden ones. If both are hidden or missing, there is no other key.
 	for _, startAfter := range [...]string{"", endKey} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(startAfter), storage.WithLimit(1))
 		for first, err := range below {
