@@ -158,23 +158,30 @@ func (h *Handler) storeSingle(c *intake.Call, s *session.Session) (*session.Sess
 func (h *Handler) finishSingle(
 	ctx context.Context, s *session.Session, body *summedBody,
 ) (*session.Session, error) {
-	arrival := s.Arrival // Finish sets its field MaxSize before it calls storeArrival
+	arrival := s.Arrival // Finish sets its field MaxSize before it calls the function below
+	file := body.src
 	return h.Uploads.Finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-		return h.storeArrival(ctx, s, arrival, key, body)
+		body.src = limitFile(file, arrival)
+		return h.storeFile(ctx, s, arrival.Size, key, body)
 	})
 }
 
-// storeArrival stores the body of a request under this key.
-func (h *Handler) storeArrival(
-	ctx context.Context, s *session.Session, arrival *session.Arrival, key string, body *summedBody,
+// limitFile limits a file of unknown length to the room that Finish has reserved for it.
+func limitFile(file io.Reader, arrival *session.Arrival) io.Reader {
+	if arrival.Size >= 0 || arrival.MaxSize <= 0 {
+		return file
+	}
+	return bodyio.LimitReader(file, arrival.MaxSize, refusal.TooLarge("body", arrival.MaxSize))
+}
+
+// storeFile stores the body of a request, which has size bytes, as the object with this key. If the size is unknown, it
+// is below 0.
+func (h *Handler) storeFile(
+	ctx context.Context, s *session.Session, size int64, key string, body *summedBody,
 ) (*storage.Attrs, error) {
 	opts := s.UploadOptions(session.OptionsFor[storage.UploadOption](h.Uploads.FirstTarget(s)))
-	if arrival.Size >= 0 {
-		opts = append(opts, storage.WithSize(arrival.Size))
-	} else if arrival.MaxSize > 0 {
-		// The length of the file is not known, so limit it to the room that Finish has reserved.
-		tooLarge := refusal.TooLarge("body", arrival.MaxSize)
-		body.src = bodyio.LimitReader(body.src, arrival.MaxSize, tooLarge)
+	if size >= 0 {
+		opts = append(opts, storage.WithSize(size))
 	}
 	attrs, err := h.Store.Bucket.Upload(ctx, key, body, opts...)
 	if err != nil || s.Target.Overwrite {
