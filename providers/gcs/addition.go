@@ -36,9 +36,9 @@ func joined[M ~map[string][]string](outer, inner M) M {
 	return all
 }
 
-// withCall returns a context whose requests have the headers and parameters of a call.
-func withCall(ctx context.Context, c *call) context.Context {
-	return withRequestFields(ctx, c.header, c.query)
+// withCallOptions returns a context whose requests have the headers and parameters of a call.
+func withCallOptions(ctx context.Context, opts *callOptions) context.Context {
+	return withRequestFields(ctx, opts.header, opts.query)
 }
 
 // An adder is a RoundTripper that adds the headers and parameters which the context of a request

@@ -187,7 +187,7 @@ const publicRead = "publicRead"
 // attrsToSet returns the attributes that a write sends, which come from the properties, the controls
 // and the options of the write.
 func (a *account) attrsToSet(
-	key string, props *storage.Properties, controls *storage.Controls, c *call,
+	key string, props *storage.Properties, controls *storage.Controls, opts *callOptions,
 ) (*gcs.ObjectAttrs, error) {
 	contexts, err := contextsToSet(controls.Tags)
 	if err != nil {
@@ -209,29 +209,39 @@ func (a *account) attrsToSet(
 		attrs.PredefinedACL = publicRead
 	}
 	// An object has either a customer's key or a KMS key.
-	if c.key == nil {
+	if opts.key == nil {
 		attrs.KMSKeyName = a.kmsKey
 	}
 
 	// Native options may change the attributes, but not the caller's map.
-	if len(c.changes) > 0 {
+	if len(opts.changes) > 0 {
 		attrs.Metadata = maps.Clone(props.Metadata)
 		if attrs.Metadata == nil {
 			attrs.Metadata = map[string]string{}
 		}
 	}
-	for _, change := range c.changes {
+	for _, change := range opts.changes {
 		change(attrs)
 	}
 	attrs.Name = key // no option changes the key
 
-	if c.key != nil && attrs.KMSKeyName != "" {
+	if opts.key != nil && attrs.KMSKeyName != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithKMSKey", "must not both be given", "")
 	}
 	if controls.PublicRead && attrs.PredefinedACL != publicRead {
 		return nil, argument.Invalid("WithPublicRead and WithPredefinedACL", "must not name different access lists", "")
 	}
 	return attrs, nil
+}
+
+// kmsKeyOfPart returns the name of the KMS key that encrypts the parts of an upload to key, or "" if there
+// is none. A part has none of the other attributes that options set.
+func (a *account) kmsKeyOfPart(key string, opts *callOptions) (string, error) {
+	attrs, err := a.attrsToSet(key, &storage.Properties{}, &storage.Controls{}, opts)
+	if err != nil {
+		return "", err
+	}
+	return attrs.KMSKeyName, nil
 }
 
 // entityTag returns the ETag with which Google serves the object over HTTP, which usually is the MD5. For

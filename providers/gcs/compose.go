@@ -59,7 +59,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 // A composition creates one object from several sources, at most 32 in each request.
 type composition struct {
 	bucket         *bucket
-	call           *call
+	opts           *callOptions
 	target         *gcs.ObjectHandle // the object to create, with the condition and the key
 	sources        []*gcs.ObjectHandle
 	copiesContexts bool                // true if a source may have contexts, which are Google's tags
@@ -73,7 +73,7 @@ type composition struct {
 // key than the target, because Google accepts only one key. The engine then streams the sources.
 func (c *composition) addSources(sources []driver.ObjectRef) error {
 	for _, source := range sources {
-		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
+		if newCallOptions(source.Native).key.Base64() != c.opts.key.Base64() {
 			return storage.Unsupported
 		}
 
@@ -96,19 +96,19 @@ func (c *composition) addSources(sources []driver.ObjectRef) error {
 func (b *bucket) newComposition(
 	key string, props *storage.Properties, controls *storage.Controls, native []any, condition storage.Condition,
 ) (*composition, error) {
-	call := callOf(native)
-	target, err := withCondition(call.addKey(b.handle().Object(key)), condition)
+	opts := newCallOptions(native)
+	target, err := withCondition(opts.addKey(b.handle().Object(key)), condition)
 	if err != nil {
 		return nil, err
 	}
-	attrs, err := b.account.attrsToSet(key, props, controls, call)
+	attrs, err := b.account.attrsToSet(key, props, controls, opts)
 	if err != nil {
 		return nil, err
 	}
 	if err := refuseMD5(attrs); err != nil {
 		return nil, err
 	}
-	return &composition{bucket: b, call: call, target: target, attrs: attrs}, nil
+	return &composition{bucket: b, opts: opts, target: target, attrs: attrs}, nil
 }
 
 // refuseMD5 returns Unsupported if the object should have an MD5. Neither a copy nor a
@@ -181,37 +181,44 @@ func (c *composition) composeTarget(ctx context.Context) (*storage.Attrs, error)
 // withLongWait returns a context for the requests of the composition, which may wait longer than others for the
 // response: as for a rewrite, Google may need half a minute.
 func (c *composition) withLongWait(ctx context.Context) context.Context {
-	return transport.WithAnswer(withCall(ctx, c.call), transport.DefaultAnswer)
+	return transport.WithAnswer(withCallOptions(ctx, c.opts), transport.DefaultAnswer)
 }
 
-// composeLevel composes each group of 32 sources into an intermediate object, and also a single
-// source that remains. The intermediate objects have the storage class of the target, because the
-// sources of a later request must have one storage class, and the single source may have another one.
+// composeLevel composes each group of 32 sources into an intermediate object. The intermediate objects
+// are then the sources. They have the storage class of the target, because all sources of a later
+// request must have the same one. For the same reason, a single source that remains is composed, too.
 func (c *composition) composeLevel(ctx context.Context, level int) error {
 	ctx = withRequestFields(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
 	composed := make([]*gcs.ObjectHandle, len(groups)) // nil for a group whose request failed
-	err := running.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) (err error) {
+	err := running.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
 		key := fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)
-		composed[i], err = c.composeIntermediate(ctx, key, groups[i])
-		return err
+		object, err := c.composeIntermediate(ctx, key, groups[i])
+		if err != nil {
+			return err
+		}
+		composed[i] = object
+		return nil
 	})
 
-	// Even if a request failed, the others may have created objects.
+	// Even if a request failed, the others may have created objects, which must be removed later.
 	for _, object := range composed {
 		if object != nil {
 			c.intermediates = append(c.intermediates, object)
 		}
 	}
-	c.sources = composed // it has no nil if err is nil
-	return err
+	if err != nil {
+		return err
+	}
+	c.sources = composed
+	return nil
 }
 
 // composeIntermediate composes sources into an intermediate object with this key.
 func (c *composition) composeIntermediate(
 	ctx context.Context, key string, sources []*gcs.ObjectHandle,
 ) (*gcs.ObjectHandle, error) {
-	composer := c.call.addKey(c.bucket.handle().Object(key)).ComposerFrom(sources...)
+	composer := c.opts.addKey(c.bucket.handle().Object(key)).ComposerFrom(sources...)
 	composer.ContentType = componentType
 	composer.StorageClass = c.attrs.StorageClass
 	attrs, err := composer.Run(ctx)

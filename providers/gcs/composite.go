@@ -86,43 +86,41 @@ func (u *compositeUpload) key(part int) string { return components.Part(u.prefix
 
 // put stores a part as an object with a key of its own, encrypted as the object will be.
 func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	name, err := parseCompositeUpload(r.Upload)
+	upload, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return driver.Part{}, err
 	}
 	object := &resource{
-		Name:           name.key(r.Number),
+		Name:           upload.key(r.Number),
 		ContentType:    componentType,
-		StorageClass:   name.class,
+		StorageClass:   upload.class,
 		EventBasedHold: new(false), // nil would mean the bucket's default hold
 	}
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	// A part has only one of the attributes that options set: the KMS key. The customer's key is in call.
-	call := callOf(r.Native)
-	optionAttrs, err := cs.bucket.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, call)
+	opts := newCallOptions(r.Native)
+	kmsKey, err := cs.bucket.account.kmsKeyOfPart(r.Key, opts)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	encryption := &gcs.ObjectAttrs{KMSKeyName: optionAttrs.KMSKeyName}
 
-	stored, err := cs.bucket.put(withCall(ctx, call), &objectUpload{
-		query:  cs.bucket.uploadQuery("multipart", encryption),
+	stored, err := cs.bucket.put(withCallOptions(ctx, opts), &objectUpload{
+		query:  cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: kmsKey}),
 		object: object,
 		body:   r.Body,
 		size:   r.Size,
-		key:    call.key,
+		key:    opts.key,
 	})
 	if err != nil {
 		return driver.Part{}, err
 	}
 
-	attrs := stored.attrs()
 	// An open upload may have been completed or aborted while this part was stored.
-	if name.open {
-		if err := cs.checkOpen(ctx, &name, object.Name, attrs.Revision); err != nil {
+	attrs := stored.attrs()
+	if upload.open {
+		if err := cs.checkOpen(ctx, &upload, object.Name, attrs.Revision); err != nil {
 			return driver.Part{}, err
 		}
 	}

@@ -21,8 +21,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	call := callOf(r.Native)
-	target, err := withCondition(call.addKey(d.bucket.handle().Object(r.Key)), r.Condition)
+	opts := newCallOptions(r.Native)
+	target, err := withCondition(opts.addKey(d.bucket.handle().Object(r.Key)), r.Condition)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		// The tags are nil, because Google copies the source's tags.
 		controls.Tags = nil
 	}
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, call)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	keepCustomTime(attrs, r.Source)
 
 	// Google calls tags contexts, and copies those of the source unless a parameter drops them.
-	ctx = withCall(ctx, call)
+	ctx = withCallOptions(ctx, opts)
 	mayHaveTags := r.Source.Attrs == nil || r.Source.Attrs.TagCount > 0
 	removesTags := r.ReplaceTags && attrs.Contexts == nil
 	if removesTags && mayHaveTags {
@@ -50,7 +50,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 
 	// r.Resume has the token of an earlier attempt, and gets that of this one.
-	copier := target.CopierFrom(callOf(r.Source.Native).addKey(source))
+	copier := target.CopierFrom(newCallOptions(r.Source.Native).addKey(source))
 	setCopyAttrs(copier, attrs)
 	copier.RewriteToken = r.Resume
 	obj, err := rewrite(ctx, copier)

@@ -52,7 +52,7 @@ func newCredentials(c Config) (*credentials, error) {
 	}
 	if c.CredentialsJSON != nil {
 		file := slices.Clone(c.CredentialsJSON)
-		return foundCredentials(func() (*auth.Credentials, error) { return credentialsOf(file) })
+		return foundCredentials(func() (*auth.Credentials, error) { return parseCredentials(file) })
 	}
 	return &credentials{find: defaultCredentials}, nil
 }
@@ -68,19 +68,20 @@ func foundCredentials(find func() (*auth.Credentials, error)) (*credentials, err
 	return result, nil
 }
 
-// withNamedCredentials reads the credentials file for the name in Config.Credentials. The path of the
-// file is in the environment variable for that name. withNamedCredentials returns c with the content
-// of the file.
+// withNamedCredentials returns c with the content of the credentials file for the name in
+// Config.Credentials, or c itself if that name is empty. The path of the file is in the environment
+// variable NAME_GOOGLE_APPLICATION_CREDENTIALS.
 func withNamedCredentials(c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
 	}
 
+	const pathVariable = "GOOGLE_APPLICATION_CREDENTIALS"
 	name := named.Credentials(c.Credentials)
-	path := name.Get("GOOGLE_APPLICATION_CREDENTIALS")
+	variable := name.Variable(pathVariable)
+	path := name.Get(pathVariable)
 	if path == "" {
-		return c, name.Missing(name.Variable("GOOGLE_APPLICATION_CREDENTIALS") +
-			" to the path of a key file or credential configuration")
+		return c, name.Missing(variable + " to the path of a key file or credential configuration")
 	}
 
 	// Refuse to send the credentials in clear.
@@ -93,23 +94,20 @@ func withNamedCredentials(c Config) (Config, error) {
 		return c, &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  err,
-			Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read",
+			Hint: "set " + variable + " to a file that can be read",
 		}
 	}
-	// Report an invalid file now, because the variable is known here.
-	if _, err := credentialsOf(file); err != nil {
-		return c, argument.Invalid(
-			"the file of "+name.Variable("GOOGLE_APPLICATION_CREDENTIALS"),
-			"must be a valid key file or credential configuration", "",
-		)
+	// Report an invalid file now, because a later error could not name the variable.
+	if _, err := parseCredentials(file); err != nil {
+		return c, argument.Invalid("the file of "+variable, "must be a valid key file or credential configuration", "")
 	}
 	c.CredentialsJSON = file
 	return c, nil
 }
 
-// credentialsOf parses the content of a key file, or of a credential configuration such as that of workload identity
+// parseCredentials parses the content of a key file, or of a credential configuration such as that of workload identity
 // federation.
-func credentialsOf(content []byte) (*auth.Credentials, error) {
+func parseCredentials(content []byte) (*auth.Credentials, error) {
 	var file struct{ Type detect.CredType }
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
 		// Do not return the parser's error, which quotes the credentials.

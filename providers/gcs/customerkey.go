@@ -33,7 +33,7 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 
 // addKey adds the customer's key to an object handle, because requests for an encrypted object need
 // the key.
-func (c *call) addKey(o *gcs.ObjectHandle) *gcs.ObjectHandle {
+func (c *callOptions) addKey(o *gcs.ObjectHandle) *gcs.ObjectHandle {
 	if c.key == nil {
 		return o
 	}

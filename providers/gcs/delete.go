@@ -21,7 +21,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	}
 
 	// With the token of repeatedDelete, Google recognizes another attempt of the same removal.
-	tokenCtx := d.repeatedDelete(withCall(ctx, callOf(r.Native)), r)
+	tokenCtx := d.repeatedDelete(withCallOptions(ctx, newCallOptions(r.Native)), r)
 	err = writes(tokenCtx, object.Delete)
 	if err == nil {
 		return nil
@@ -29,23 +29,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 
 	storageErr := translate(err)
 	if r.BypassGovernance && storageErr.Code == storage.Locked {
-		attrs, err := d.bucket.find(ctx, &driver.GetRequest{
-			Key:       r.Key,
-			Version:   r.Version,
-			Length:    -1,
-			Condition: r.Condition,
-			Native:    r.Native,
-		})
-		if err != nil {
-			return err
-		}
-		if !isKeptOnlyByUnlocked(attrs) {
-			// Another lock also keeps the object, so nothing may be changed.
-			return storageErr
-		}
-		return d.deleteGoverned(ctx, r, attrs)
+		return d.deleteLocked(ctx, r, storageErr)
 	}
-
 	missing := d.bucket.missingError(ctx, storageErr, r.Key, r.Version, r.Condition)
 	if missing == nil || missing.Unknown {
 		// The object may exist, or a gateway has sent the 404.
@@ -56,7 +41,26 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	// exist.
 	notFoundErr := d.bucket.notFound(ctx, missing)
 	if notFoundErr.Code == storage.ObjectNotFound {
-		return nil // there is nothing to remove
+		return nil
 	}
 	return notFoundErr
+}
+
+// deleteLocked removes an object that only an unlocked retention keeps. If another lock also keeps the
+// object, deleteLocked changes nothing and returns lockErr, the error of the first attempt.
+func (d *objectDriver) deleteLocked(ctx context.Context, r *driver.DeleteRequest, lockErr error) error {
+	attrs, err := d.bucket.find(ctx, &driver.GetRequest{
+		Key:       r.Key,
+		Version:   r.Version,
+		Length:    -1,
+		Condition: r.Condition,
+		Native:    r.Native,
+	})
+	if err != nil {
+		return err
+	}
+	if !isKeptOnlyByUnlocked(attrs) {
+		return lockErr
+	}
+	return d.deleteGoverned(ctx, r, attrs)
 }

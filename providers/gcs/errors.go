@@ -55,17 +55,20 @@ func errorFromAPI(err error) *storage.Error {
 	if apiErr == nil {
 		return nil
 	}
-	if apiErr.Message == "" && len(apiErr.Errors) == 0 {
+
+	cause := err
+	hasOnlyBody := apiErr.Message == "" && len(apiErr.Errors) == 0
+	if hasOnlyBody {
 		// Do not use the body as the text: a proxy may quote the request in it.
 		apiErr.Message = http.StatusText(apiErr.Code)
-		err = &pageError{text: apiErr.Error(), err: err}
+		cause = &pageError{text: apiErr.Error(), err: err}
 	}
 
-	meaning := meaningOf(apiErr)
-	if redirect, ok := sdkerror.Redirect(apiErr.Code, apiErr.Header); ok {
-		meaning = redirect
+	meaning, isRedirect := sdkerror.Redirect(apiErr.Code, apiErr.Header)
+	if !isRedirect {
+		meaning = meaningOf(apiErr)
 	}
-	storageErr := meaning.NewError(apiErr.Code, apiErr.Header, err)
+	storageErr := meaning.NewError(apiErr.Code, apiErr.Header, cause)
 	storageErr.RequestID = apiErr.Header.Get(requestIDHeader)
 	storageErr.Unknown = isForeign(apiErr)
 	return storageErr

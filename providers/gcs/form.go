@@ -23,7 +23,7 @@ func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*st
 
 // signForm returns a form with which a browser can upload the object of r. It is valid for r.TTL from now on.
 func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
-	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, callOf(r.Native))
+	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, newCallOptions(r.Native))
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	if err != nil {
 		return nil, err
 	}
-	term, err := us.signAt(ctx, r.TTL, now)
+	signer, err := us.newV4Signer(ctx, r.TTL, now)
 	if err != nil {
 		return nil, err
 	}
@@ -47,15 +47,15 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 			[]any{"content-length-range", r.MinSize, r.MaxSize},
 		},
 	}
-	if err := term.signForm(ctx, form); err != nil {
+	if err := signer.signForm(ctx, form); err != nil {
 		return nil, err
 	}
-	return &storage.SignedForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
+	return &storage.SignedForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: signer.Until()}, nil
 }
 
 // checkForm fails with Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
-	field := propertyWithoutField(callOf(r.Native), a, userProject)
+	field := propertyWithoutField(newCallOptions(r.Native), a, userProject)
 	if field != "" {
 		return &storage.Error{
 			Code: storage.Unsupported,
@@ -75,11 +75,11 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 
 // propertyWithoutField describes the first property for which Google's forms have no field, or
 // returns "" if there is none.
-func propertyWithoutField(c *call, a *gcs.ObjectAttrs, userProject string) string {
+func propertyWithoutField(opts *callOptions, a *gcs.ObjectAttrs, userProject string) string {
 	switch {
 	case a.StorageClass != "":
 		return "the storage class"
-	case a.KMSKeyName != "" || c.key != nil:
+	case a.KMSKeyName != "" || opts.key != nil:
 		return "an encryption key"
 	case userProject != "":
 		return "the project to bill (Config.UserProject)"
@@ -87,7 +87,7 @@ func propertyWithoutField(c *call, a *gcs.ObjectAttrs, userProject string) strin
 		return "a retention"
 	case !a.CustomTime.IsZero():
 		return "a custom time"
-	case len(c.header) > 0 || len(c.query) > 0:
+	case len(opts.header) > 0 || len(opts.query) > 0:
 		return "other headers and parameters"
 	}
 	return ""
@@ -121,16 +121,16 @@ type v4Form struct {
 // signForm adds the fields of the V4 signature to a form. The signature covers the policy, and the policy covers all
 // other fields.
 // https://cloud.google.com/storage/docs/authentication/signatures
-func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
+func (s *v4Signer) signForm(ctx context.Context, f *v4Form) error {
 	f.fields["x-goog-algorithm"] = v4Algorithm
-	f.fields["x-goog-credential"] = t.credential()
-	f.fields["x-goog-date"] = t.date()
+	f.fields["x-goog-credential"] = s.credential()
+	f.fields["x-goog-date"] = s.date()
 
-	policy, err := f.policy(t.Until())
+	policy, err := f.policy(s.Until())
 	if err != nil {
 		return err
 	}
-	signature, err := t.signature(ctx, []byte(policy))
+	signature, err := s.signature(ctx, []byte(policy))
 	if err != nil {
 		return err
 	}

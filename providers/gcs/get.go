@@ -32,18 +32,18 @@ type reader struct {
 // Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
 // with gzip. The engine resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	ctx = withCall(ctx, callOf(r.Native))
+	ctx = withCallOptions(ctx, newCallOptions(r.Native))
 	// The XML API has no native attributes. It also has no condition for NotRevision, and would
 	// send the bytes of an object that has not changed.
 	needsJSON := r.NativeAttrs || r.Condition.NotRevision != ""
 	if needsJSON || d.reader.cached.Load() {
-		return d.reader.inTwoRequests(ctx, r)
+		return d.reader.readInTwoRequests(ctx, r)
 	}
 
 	resp, err := storedBytes(func(encoding string) (*http.Response, error) { return d.reader.send(ctx, r, encoding) })
 	if isMalformedHeader(err) {
 		// Metadata of the object is not a valid header. The JSON API sends no metadata in headers.
-		return d.reader.inTwoRequests(ctx, r)
+		return d.reader.readInTwoRequests(ctx, r)
 	}
 	if mayBeCached(err) {
 		return d.reader.openUncached(ctx, r)
@@ -61,7 +61,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		// The XML API may have changed the metadata. Close the body first, because the next
 		// requests may need its connection.
 		_ = resp.Body.Close()
-		return d.reader.inTwoRequests(ctx, r)
+		return d.reader.readInTwoRequests(ctx, r)
 	}
 	return attrs, resp.Body, nil
 }
@@ -99,7 +99,7 @@ func storedBytes(send func(encoding string) (*http.Response, error)) (*http.Resp
 // one requests the bytes of that generation, which never change.
 func (rd *reader) openUncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
-	return rd.inTwoRequests(ctx, r)
+	return rd.readInTwoRequests(ctx, r)
 }
 
 // errCacheable is the error for a response that may come from Google's cache.
@@ -157,7 +157,7 @@ func (rd *reader) request(ctx context.Context, r *driver.GetRequest, path, encod
 		return nil, err
 	}
 	req.Header.Set("Accept-Encoding", encoding)
-	callOf(r.Native).key.SetHeaders(req.Header, "X-Goog-")
+	newCallOptions(r.Native).key.SetHeaders(req.Header, "X-Goog-")
 	if byteRange := httpheader.Range(r, maxObject); byteRange != "" {
 		req.Header.Set("Range", byteRange)
 	}
@@ -240,8 +240,8 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 		return nil, err
 	}
 
-	call := callOf(r.Native)
-	attrs, err := call.addKey(object).Attrs(withCall(ctx, call))
+	opts := newCallOptions(r.Native)
+	attrs, err := opts.addKey(object).Attrs(withCallOptions(ctx, opts))
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}

@@ -158,12 +158,12 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 		return err
 	}
 
-	call := callOf(r.Native)
-	object = call.addKey(object)
+	opts := newCallOptions(r.Native)
+	object = opts.addKey(object)
 	if r.BypassGovernance {
 		object = object.OverrideUnlockedRetention(true)
 	}
-	_, err = write(withCall(ctx, call), func(ctx context.Context) (*gcs.ObjectAttrs, error) {
+	_, err = write(withCallOptions(ctx, opts), func(ctx context.Context) (*gcs.ObjectAttrs, error) {
 		return object.Update(ctx, change)
 	})
 	return b.changeError(ctx, err)
@@ -181,9 +181,9 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 // deleteGoverned ends the unlocked retention of an object with these attributes, and then removes the
 // object.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, attrs *gcs.ObjectAttrs) error {
-	call := callOf(r.Native)
-	ctx = withCall(ctx, call)
-	object := call.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
+	opts := newCallOptions(r.Native)
+	ctx = withCallOptions(ctx, opts)
+	object := opts.addKey(d.bucket.handle().Object(r.Key).Generation(attrs.Generation))
 	if err := endRetention(ctx, object, attrs.Metageneration); err != nil {
 		return err
 	}

@@ -21,9 +21,9 @@ func isMalformedHeader(err error) bool { return sdkerror.IsType[textproto.Protoc
 // the two requests.
 const maxReplacedReads = 10
 
-// inTwoRequests requests the attributes of an object, and then the bytes of the generation in these
-// attributes.
-func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+// readInTwoRequests requests the attributes of an object, and then the bytes of the generation in these
+// attributes. It starts over if the object is replaced between the two requests.
+func (rd *reader) readInTwoRequests(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	missingRevision := "" // the last revision whose bytes were missing
 	var missingErr error
 	for range maxReplacedReads {
@@ -32,7 +32,8 @@ func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (*sto
 			return nil, nil, err
 		}
 		if attrs.Revision == missingRevision {
-			break // the responses contradict each other: the object exists, and its bytes are missing
+			// The object was not replaced, and still its bytes are missing. Another attempt would not help.
+			break
 		}
 
 		body, err := rd.readMedia(ctx, r, attrs.Revision)
@@ -42,7 +43,7 @@ func (rd *reader) inTwoRequests(ctx context.Context, r *driver.GetRequest) (*sto
 		if translate(err).Code != storage.ObjectNotFound {
 			return nil, nil, err
 		}
-		// The object was replaced between the two requests. Read the new one.
+		// The object was probably replaced between the two requests. Read the new one.
 		missingRevision = attrs.Revision
 		missingErr = err
 	}

@@ -26,7 +26,7 @@ type nativeOption struct {
 	err       error  // nil if the option is valid; otherwise each operation with the option fails with it
 	identity  string // distinguishes options with the same name; has no secrets
 	isChanger bool   // if true, Fingerprint calls the function apply and does not use identity
-	apply     func(*call)
+	apply     func(*callOptions)
 }
 
 // String returns the option's name.
@@ -40,10 +40,10 @@ func (o nativeOption) Fingerprint() string {
 	}
 
 	// A function cannot be compared, so compare the attributes that it sets.
-	c := &call{}
-	o.apply(c)
+	opts := &callOptions{}
+	o.apply(opts)
 	attrs := gcs.ObjectAttrs{Metadata: map[string]string{}}
-	for _, change := range c.changes {
+	for _, change := range opts.changes {
 		change(&attrs)
 	}
 	text, _ := json.Marshal(attrs) // never fails for texts, numbers and times
@@ -64,24 +64,24 @@ func (a *account) checkNative(value any) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "give an option of package gcs"}
 }
 
-// A call has the settings from this package's options for one operation.
-type call struct {
+// callOptions are the options of this package for one operation.
+type callOptions struct {
 	key     *customerkey.Key
 	changes []func(*gcs.ObjectAttrs)
 	header  http.Header
 	query   url.Values
 }
 
-// callOf returns the settings of one call from the values of its options for this provider. checkNative
+// newCallOptions returns the options of one call from their values for this provider. checkNative
 // must have accepted the values.
-func callOf(natives []any) *call {
-	c := &call{key: customerkey.In(natives)}
+func newCallOptions(natives []any) *callOptions {
+	opts := &callOptions{key: customerkey.In(natives)}
 	for _, value := range natives {
 		if option, ok := value.(nativeOption); ok {
-			option.apply(c)
+			option.apply(opts)
 		}
 	}
-	return c
+	return opts
 }
 
 // changer returns an option that changes the attributes which a write stores.
@@ -90,7 +90,7 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 		name:      name,
 		err:       err,
 		isChanger: true,
-		apply:     func(c *call) { c.changes = append(c.changes, change) },
+		apply:     func(opts *callOptions) { opts.changes = append(opts.changes, change) },
 	})
 }
 
@@ -229,11 +229,11 @@ func WithHeader(name, value string) storage.NativeOption {
 		name:     "WithHeader",
 		err:      checkHeader(name, value),
 		identity: name + " " + fingerprint([]byte(value)),
-		apply: func(c *call) {
-			if c.header == nil {
-				c.header = http.Header{}
+		apply: func(opts *callOptions) {
+			if opts.header == nil {
+				opts.header = http.Header{}
 			}
-			c.header.Set(name, value)
+			opts.header.Set(name, value)
 		},
 	})
 }
@@ -279,11 +279,11 @@ func WithParameter(name, value string) storage.NativeOption {
 		name:     "WithParameter",
 		err:      checkParameter(name),
 		identity: name + " " + fingerprint([]byte(value)),
-		apply: func(c *call) {
-			if c.query == nil {
-				c.query = url.Values{}
+		apply: func(opts *callOptions) {
+			if opts.query == nil {
+				opts.query = url.Values{}
 			}
-			c.query.Add(name, value)
+			opts.query.Add(name, value)
 		},
 	})
 }

@@ -114,7 +114,7 @@ func (cs *composites) completeOpen(
 func (c *composition) composeTargetIf(
 	ctx context.Context, target *gcs.ObjectHandle, condition storage.Condition,
 ) (*storage.Attrs, error) {
-	target, err := withCondition(c.call.addKey(target), condition)
+	target, err := withCondition(c.opts.addKey(target), condition)
 	if err != nil {
 		return nil, err
 	}

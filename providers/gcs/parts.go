@@ -35,8 +35,8 @@ const statusAborted = 499
 // checks the condition now, and again when it creates the object. If r.AnyOrder is set, BeginParts
 // begins an open upload instead, because a session accepts bytes only in order.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	call := callOf(r.Native)
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
+	opts := newCallOptions(r.Native)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, opts)
 	if err != nil {
 		return "", err
 	}
@@ -51,7 +51,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return newCompositeUpload(attrs.StorageClass), nil
 	}
 
-	req, err := d.bucket.sessionRequest(ctx, r, attrs, call)
+	req, err := d.bucket.sessionRequest(ctx, r, attrs, opts)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 
 // sessionRequest returns the request that opens a session for an object with these attributes.
 func (b *bucket) sessionRequest(
-	ctx context.Context, r *driver.PutRequest, attrs *gcs.ObjectAttrs, call *call,
+	ctx context.Context, r *driver.PutRequest, attrs *gcs.ObjectAttrs, opts *callOptions,
 ) (*http.Request, error) {
 	query := b.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
@@ -79,7 +79,7 @@ func (b *bucket) sessionRequest(
 	}
 
 	req, err := b.account.request(
-		withCall(ctx, call), http.MethodPost, b.uploadPath(query),
+		withCallOptions(ctx, opts), http.MethodPost, b.uploadPath(query),
 		bytes.NewReader(document), int64(len(document)),
 	)
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *bucket) sessionRequest(
 	// Describe the bytes that will follow.
 	req.Header.Set("Content-Type", "application/json; charset=UTF-8")
 	req.Header.Set("X-Upload-Content-Type", object.partType())
-	call.key.SetHeaders(req.Header, "X-Goog-")
+	opts.key.SetHeaders(req.Header, "X-Goog-")
 	if r.Size >= 0 {
 		req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(r.Size, 10))
 	}
@@ -136,7 +136,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 
 	// Each chunk repeats the headers that options add. BeginParts has already sent the customer's key and
 	// the added query parameters for the whole session.
-	ctx = withRequestFields(ctx, callOf(r.Native).header, nil)
+	ctx = withRequestFields(ctx, newCallOptions(r.Native).header, nil)
 	if _, err := s.sendPart(ctx, r, totalUnknown, storage.CRC32C{}); err != nil {
 		return driver.Part{}, translate(err)
 	}
@@ -159,7 +159,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	if last == nil {
 		last = &driver.PartRequest{Offset: r.Put.Size, Body: bytes.NewReader(nil)}
 	}
-	ctx = withRequestFields(ctx, callOf(r.Put.Native).header, nil)
+	ctx = withRequestFields(ctx, newCallOptions(r.Put.Native).header, nil)
 	object, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		return s.sendPart(ctx, last, r.Put.Size, r.Put.CRC32C)
 	})

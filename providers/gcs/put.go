@@ -23,8 +23,8 @@ import (
 // Put makes one request with the attributes, the bytes and their CRC32C, which the server verifies
 // before it stores the object. Put does not buffer the bytes.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	call := callOf(r.Native)
-	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, call)
+	opts := newCallOptions(r.Native)
+	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -38,12 +38,12 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)
 	}
 
-	stored, err := d.bucket.put(withCall(ctx, call), &objectUpload{
+	stored, err := d.bucket.put(withCallOptions(ctx, opts), &objectUpload{
 		query:  query,
 		object: object,
 		body:   r.Body,
 		size:   r.Size,
-		key:    call.key,
+		key:    opts.key,
 		token:  d.putToken(ctx, r),
 	})
 	if err != nil {

@@ -59,15 +59,15 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 }
 
 // sign returns a URL that permits the one request of r, and is valid from now. If r asks for a
-// stable URL, the time is rounded, so that equal calls return the same URL.
+// stable URL, r.Term rounds the time, so that equal calls return the same URL.
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
 	address, err := us.bucketURL(r.BaseURL)
 	if err != nil {
 		return nil, err
 	}
 
-	c := callOf(r.Native)
-	if err := c.key.CheckAddress(address); err != nil {
+	opts := newCallOptions(r.Native)
+	if err := opts.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
 
@@ -79,10 +79,11 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	}
 	switch r.Method {
 	case http.MethodPut:
-		request.header, err = us.signedHeaders(r, c)
+		header, err := us.signedHeaders(r, opts)
 		if err != nil {
 			return nil, err
 		}
+		request.header = header
 	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
 	case http.MethodDelete:
@@ -100,7 +101,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		}
 	}
 	start, ttl := r.Term(now)
-	return us.signRequest(ctx, request, c, ttl, start)
+	return us.signRequest(ctx, request, opts, ttl, start)
 }
 
 // needOwnKey fails with Unsupported if the account has no key of its own to sign stable URLs. Google's IAM
@@ -121,36 +122,36 @@ func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	return nil
 }
 
-// signRequest signs a request with the additions of a call, for at least ttl from now; see signAt.
+// signRequest signs a request with the options of a call, for at least ttl from now; see newV4Signer.
 func (us *urlSigner) signRequest(
-	ctx context.Context, request *v4Request, c *call, ttl time.Duration, now time.Time,
+	ctx context.Context, request *v4Request, opts *callOptions, ttl time.Duration, now time.Time,
 ) (*storage.SignedURL, error) {
-	maps.Copy(request.header, c.header)
-	maps.Copy(request.query, c.query)
-	c.key.SetHeaders(request.header, "X-Goog-")
+	maps.Copy(request.header, opts.header)
+	maps.Copy(request.query, opts.query)
+	opts.key.SetHeaders(request.header, "X-Goog-")
 	if us.bucket.account.userProject != "" {
 		request.query.Set("userProject", us.bucket.account.userProject)
 	}
 
-	term, err := us.signAt(ctx, ttl, now)
+	signer, err := us.newV4Signer(ctx, ttl, now)
 	if err != nil {
 		return nil, err
 	}
-	address, err := term.signURL(ctx, request)
+	address, err := signer.signURL(ctx, request)
 	if err != nil {
 		return nil, err
 	}
-	return &storage.SignedURL{URL: address, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
+	return &storage.SignedURL{URL: address, Method: request.method, Header: request.header, ExpiresAt: signer.Until()}, nil
 }
 
-// signAt returns the signer and the time for which its signature is valid, which is at least ttl,
-// unless the signer's key expires earlier.
-func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
+// newV4Signer returns a signer whose signatures are valid from now for at least ttl, unless the signer's
+// key expires earlier.
+func (us *urlSigner) newV4Signer(ctx context.Context, ttl time.Duration, now time.Time) (*v4Signer, error) {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
+	return &v4Signer{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
 // bucketURL returns the bucket's URL for signed requests, without a slash at its end. It begins with
@@ -195,8 +196,8 @@ func objectURL(bucket *url.URL, key string) *url.URL {
 
 // signedHeaders returns the headers that the uploader must send, which set the properties and the
 // limits of the object.
-func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header, error) {
-	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
+func (us *urlSigner) signedHeaders(r *driver.SignRequest, opts *callOptions) (http.Header, error) {
+	attrs, err := us.bucket.account.attrsToSet(r.Key, &r.Properties, &r.Controls, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -286,10 +287,10 @@ func readQuery(r *driver.SignRequest) url.Values {
 	return query
 }
 
-// SignPart signs a request that stores a part as an object, with a URL that cannot write any other
-// object.
+// SignPart signs a URL for the upload of one part of a composite upload. The part is stored as an object
+// of its own, and the URL cannot write any other object.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	name, err := parseCompositeUpload(r.Upload)
+	upload, err := parseCompositeUpload(r.Upload)
 	if err != nil {
 		return nil, err
 	}
@@ -298,29 +299,29 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		return nil, err
 	}
 
-	c := callOf(r.Native)
-	if err := c.key.CheckAddress(address); err != nil {
+	opts := newCallOptions(r.Native)
+	if err := opts.key.CheckAddress(address); err != nil {
 		return nil, err
 	}
-	attrs, err := d.account.attrsToSet(r.Key, &storage.Properties{}, &storage.Controls{}, c)
+	kmsKey, err := d.account.kmsKeyOfPart(r.Key, opts)
 	if err != nil {
 		return nil, err
 	}
 
 	header := http.Header{}
-	if name.class != "" {
-		header.Set("X-Goog-Storage-Class", name.class)
+	if upload.class != "" {
+		header.Set("X-Goog-Storage-Class", upload.class)
 	}
-	if attrs.KMSKeyName != "" {
-		header.Set("X-Goog-Encryption-Kms-Key-Name", attrs.KMSKeyName)
+	if kmsKey != "" {
+		header.Set("X-Goog-Encryption-Kms-Key-Name", kmsKey)
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
 
 	request := &v4Request{
 		method:  http.MethodPut,
-		address: objectURL(address, name.key(r.Number)),
+		address: objectURL(address, upload.key(r.Number)),
 		header:  header,
 		query:   url.Values{},
 	}
-	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
+	return d.urls.signRequest(ctx, request, opts, r.TTL, time.Now())
 }

@@ -54,7 +54,8 @@ func (s *iamSigner) email() string { return s.name }
 
 func (s *iamSigner) maxTerm() time.Duration { return maxSignedByIAM }
 
-// sign calls signBlob as soon as fewer than iamCalls other calls are running.
+// sign returns the signature of text, which it requests from IAM. If iamCalls requests are running, it
+// waits until one of them ends. If the response takes longer than s.timeout, it fails with Unavailable.
 func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	select {
 	case s.calls <- struct{}{}:
@@ -66,14 +67,18 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	callCtx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	signature, err := s.signBlob(callCtx, text)
-	isTimeout := callCtx.Err() != nil && ctx.Err() == nil
-	if err != nil && isTimeout {
-		return nil, &storage.Error{
-			Code: storage.Unavailable,
-			Err:  errors.New("signBlob returned no response within " + s.timeout.String()),
+	if err != nil {
+		// The caller's context has not ended, so only the time limit of the call can have.
+		isTimeout := callCtx.Err() != nil && ctx.Err() == nil
+		if isTimeout {
+			return nil, &storage.Error{
+				Code: storage.Unavailable,
+				Err:  errors.New("signBlob returned no response within " + s.timeout.String()),
+			}
 		}
+		return nil, err
 	}
-	return signature, err
+	return signature, nil
 }
 
 // signBlob makes one call of signBlob, which returns the signature of text.

@@ -34,30 +34,30 @@ type v4Request struct {
 	payload string      // the body's SHA-256 in hexadecimal; "" if the body is not signed
 }
 
-// A v4Term is a signer and the time for which its signature is valid.
-type v4Term struct {
+// A v4Signer is a signer and the time for which its signature is valid.
+type v4Signer struct {
 	sigv4.Term // its Seconds are X-Goog-Expires
 	signer     signer
 }
 
-func (t *v4Term) date() string       { return t.From.Format(v4Time) }
-func (t *v4Term) scope() string      { return t.From.Format(v4Day) + v4Scope }
-func (t *v4Term) credential() string { return t.signer.email() + "/" + t.scope() }
+func (s *v4Signer) date() string       { return s.From.Format(v4Time) }
+func (s *v4Signer) scope() string      { return s.From.Format(v4Day) + v4Scope }
+func (s *v4Signer) credential() string { return s.signer.email() + "/" + s.scope() }
 
-func (t *v4Term) signature(ctx context.Context, text []byte) (string, error) {
-	signature, err := t.signer.sign(ctx, text)
+func (s *v4Signer) signature(ctx context.Context, text []byte) (string, error) {
+	signature, err := s.signer.sign(ctx, text)
 	return hex.EncodeToString(signature), err
 }
 
 // signURL returns the URL of the request with its signature.
-func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
+func (s *v4Signer) signURL(ctx context.Context, r *v4Request) (string, error) {
 	names, headers := canonicalHeaders(r.address.Hostname(), r.header)
 
 	query := url.Values{
 		"X-Goog-Algorithm":     {v4Algorithm},
-		"X-Goog-Credential":    {t.credential()},
-		"X-Goog-Date":          {t.date()},
-		"X-Goog-Expires":       {strconv.FormatInt(t.Seconds, 10)},
+		"X-Goog-Credential":    {s.credential()},
+		"X-Goog-Date":          {s.date()},
+		"X-Goog-Expires":       {strconv.FormatInt(s.Seconds, 10)},
 		"X-Goog-SignedHeaders": {names},
 	}
 	for name, values := range r.query {
@@ -71,8 +71,8 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	canonical := r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + payload
 	sum := sha256.Sum256([]byte(canonical))
 
-	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(sum[:])
-	signature, err := t.signature(ctx, []byte(text))
+	text := v4Algorithm + "\n" + s.date() + "\n" + s.scope() + "\n" + hex.EncodeToString(sum[:])
+	signature, err := s.signature(ctx, []byte(text))
 	if err != nil {
 		return "", err
 	}

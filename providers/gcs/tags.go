@@ -153,15 +153,15 @@ func (d *objectDriver) replaceContexts(
 		"prettyPrint":           {"false"},
 	}
 
-	c := callOf(r.Native)
-	_, err = write(withCall(ctx, c), func(ctx context.Context) (*resource, error) {
+	opts := newCallOptions(r.Native)
+	_, err = write(withCallOptions(ctx, opts), func(ctx context.Context) (*resource, error) {
 		req, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query),
 			bytes.NewReader(document), int64(len(document)))
 		if err != nil {
 			return nil, err
 		}
 		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
-		c.key.SetHeaders(req.Header, "X-Goog-")
+		opts.key.SetHeaders(req.Header, "X-Goog-")
 
 		resp, err := d.account.send(req, http.StatusOK)
 		if err != nil {

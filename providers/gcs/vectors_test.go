@@ -185,8 +185,8 @@ func TestSignatureEqualsGooglesVectors(t *testing.T) {
 				return
 			}
 
-			term := &v4Term{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
-			signedURL, err := term.signURL(t.Context(), v.foreign(t, d))
+			signer := &v4Signer{sigv4.Term{From: v.Timestamp, Seconds: v.Expiration}, signs}
+			signedURL, err := signer.signURL(t.Context(), v.foreign(t, d))
 			require.NoError(t, err)
 			require.Equal(t, v.ExpectedURL, signedURL)
 		})
@@ -223,8 +223,8 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 				form.conditions = append(form.conditions, []any{"content-length-range", sizes[0], sizes[1]})
 			}
 
-			term := &v4Term{sigv4.Term{From: input.Timestamp, Seconds: input.Expiration}, signs}
-			require.NoError(t, term.signForm(t.Context(), form))
+			signer := &v4Signer{sigv4.Term{From: input.Timestamp, Seconds: input.Expiration}, signs}
+			require.NoError(t, signer.signForm(t.Context(), form))
 			require.Equal(t, output.Fields, form.fields)
 		})
 	}
