@@ -88,8 +88,8 @@ func (s *site) optionError(op, key string, err error) error {
 	return s.located(op, key, storage.AsError(context.Background(), err))
 }
 
-// s3Query returns the query parameters of S3 for the given options, and the name of the first option
-// that needs one. Both are "" if no option does.
+// s3Query returns the options as a query of S3, such as "versionId=1", or "" if no option needs a
+// parameter. option is the name of the first option that needs one.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
 func s3Query(opts *storage.SignOptions) (query, option string) {
 	dispositionOption := "WithResponseContentDisposition"

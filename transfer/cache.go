@@ -32,12 +32,15 @@ func WithCache(dir string) Option {
 	})
 }
 
-// openCache opens the cache of the job, or returns nil if there is no WithCache, or files are compared
-// without a cache.
+// openCache opens the cache of the job. It returns nil if the job has no WithCache, or if other options
+// determine how the job compares files.
 func (s *settings) openCache(dst, src End) *cache.Cache {
-	betweenDirs := src.kind == dirEnd && dst.kind == dirEnd
-	needsNoCache := betweenDirs || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil
-	if s.cacheDir == "" || needsNoCache {
+	if s.cacheDir == "" {
+		return nil
+	}
+	isBetweenDirs := src.kind == dirEnd && dst.kind == dirEnd
+	ignoresCache := isBetweenDirs || s.checksum || s.sizeOnly || s.missingOnly || s.inventory != nil
+	if ignoresCache {
 		return nil
 	}
 
@@ -48,7 +51,7 @@ func (s *settings) openCache(dst, src End) *cache.Cache {
 		return nil
 	}
 
-	// A rule changes what a copy compares.
+	// A rule changes what a copy compares, so a job with a rule has a cache of its own.
 	job := fmt.Sprintf("%s\n%s\n%s rule %t", srcName, dstName, s.jobText(), s.rule != nil)
 	return cache.Open(s.cacheDir, job, s.now(), s.dryRun)
 }

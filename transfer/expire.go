@@ -121,7 +121,7 @@ func Remove(ctx context.Context, b interface {
 func (e *expiry) run(ctx context.Context) (*Report, error) {
 	// A layer with several stores then serves the listings only from its primary store.
 	ctx = evidence.WithoutFailover(ctx)
-	e.settings.leaveOutHeld(ctx, e.callerBucket)
+	e.settings.leaveOutLeases(ctx, e.callerBucket)
 	e.reporter.begin(e.settings)
 	e.reporter.report.removes = true
 
@@ -365,8 +365,8 @@ func (e *expiry) expireVersions(ctx context.Context, rule int) error {
 
 	// Jobs leave out the objects of leases and layers, but their old versions are no longer in use.
 	files := e.settings.files
-	files.Held = nil
-	files.OfLayers = true
+	files.LeaseKeys = nil
+	files.IncludesLayers = true
 
 	for v, err := range oldVersions(versions) {
 		if err != nil {

@@ -94,33 +94,33 @@ func (e *expiry) hasTags(ctx context.Context, object expiring) bool {
 // selectByTags returns the objects of the group that are selected by their tags, in their order. It
 // reads the tags of several objects in parallel.
 func (e *expiry) selectByTags(ctx context.Context, group []expiring) []expiring {
-	requests := newSemaphore(e.settings.concurrency)
-	var reading running.Group
-	selected := make([]bool, len(group))
+	slots := newSemaphore(e.settings.concurrency)
+	var readers running.Group
+	isSelected := make([]bool, len(group)) // for each object
 	for i, object := range group {
 		if !object.selects.needsTags() {
-			selected[i] = true
+			isSelected[i] = true
 			continue
 		}
 
-		// The context is done.
-		if !requests.acquire(ctx, 1) {
+		if !slots.acquire(ctx, 1) {
+			// The context is done.
 			break
 		}
 		readTags := func() {
-			defer requests.release(1)
-			selected[i] = e.hasTags(ctx, object)
-			requests.ended(0, 1)
+			defer slots.release(1)
+			isSelected[i] = e.hasTags(ctx, object)
+			slots.ended(0, 1)
 		}
-		reading.Go(readTags, nil)
+		readers.Go(readTags, nil)
 	}
-	reading.Wait()
+	readers.Wait()
 
-	var matching []expiring
+	var selected []expiring
 	for i, object := range group {
-		if selected[i] {
-			matching = append(matching, object)
+		if isSelected[i] {
+			selected = append(selected, object)
 		}
 	}
-	return matching
+	return selected
 }

@@ -116,20 +116,18 @@ func (e *expiry) checkVersions(ctx context.Context, versions []expiring) []error
 // whether the bucket has it as a version that is old enough.
 func (e *expiry) findOld(ctx context.Context, group []expiring) ([]bool, error) {
 	found := make([]bool, len(group))
-	foundCount := 0
 	for v, err := range oldVersions(e.versionsOf(ctx, group[0].Key)) {
 		if err != nil {
 			return nil, err
 		}
-		// The rest of the versions is not in the group.
-		if foundCount == len(group) {
+		if !slices.Contains(found, false) {
+			// The remaining versions of the key are not in the group.
 			break
 		}
 		for i, row := range group {
 			isSame := row.Version == v.Version && sameSecond(row.Modified, v.Modified)
 			if isSame && e.isTooOld(v.since, row.age) {
 				found[i] = true
-				foundCount++
 			}
 		}
 	}

@@ -51,15 +51,16 @@ func run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, 
 func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (*Report, error) {
 	j.settings = readOptions(opts)
 	// The lease objects of the caller are not files of the job.
-	j.settings.leaveOutHeld(ctx, dst.location(), src.location(), j.settings.backup.location())
+	j.settings.leaveOutLeases(ctx, dst.location(), src.location(), j.settings.backup.location())
 	j.reporter.begin(j.settings)
 
+	// The second store of a mirror may lack the latest files. A job that compares or removes would take them
+	// for removed ones, so it reads only from the first store. Any other job reports whether it read from the
+	// second one.
 	needsAllFiles := j.comparing || j.settings.remove || j.settings.move
 	if needsAllFiles {
-		// The second store of a mirror may lack files, which the job would take for removed ones.
 		ctx = evidence.WithoutFailover(ctx)
 	}
-	// A job that may read from the second store reports whether it did.
 	ctx, failedOver := evidence.NoteFailover(ctx)
 
 	err := j.openAndExecute(ctx, op, dst, src)
@@ -98,29 +99,11 @@ func (j *job) check(op string, dst, src End) error {
 	if j.settings.err != nil {
 		return j.settings.err
 	}
-	if !src.mayRead() || !dst.mayWrite() {
-		return joberror.Invalid("end", "must be a directory, or a bucket that is not nil")
-	}
-	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
+	if err := j.checkEnds(op, dst, src); err != nil {
 		return err
 	}
-	if !j.comparing && j.overlap(dst, src) {
-		return joberror.Invalid("source and destination", "must not overlap")
-	}
-	if j.comparing && j.settings.missingOnly {
-		return joberror.Invalid("WithMissingOnly", "must not be used with Compare")
-	}
-
-	if j.settings.checksum && j.settings.sizeOnly {
-		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
-	}
-	if j.settings.move {
-		if err := j.checkMove(src); err != nil {
-			return err
-		}
-	}
-	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
-		return joberror.Invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
+	if err := j.checkOptions(src); err != nil {
+		return err
 	}
 
 	if resumeDirIn(j, dst) || resumeDirIn(j, src) {
@@ -132,6 +115,40 @@ func (j *job) check(op string, dst, src End) error {
 		return joberror.Invalid("WithJournal", "must not keep its object in the source or destination")
 	}
 	return j.settings.checkInventory(src.src)
+}
+
+// checkEnds returns an error if the job cannot read src or write dst, or if they overlap. A job that only
+// compares may have ends that overlap.
+func (j *job) checkEnds(op string, dst, src End) error {
+	if !src.mayRead() || !dst.mayWrite() {
+		return joberror.Invalid("end", "must be a directory, or a bucket that is not nil")
+	}
+	if err := needBuckets(op, dst, src, j.settings.backup); err != nil {
+		return err
+	}
+	if !j.comparing && j.overlap(dst, src) {
+		return joberror.Invalid("source and destination", "must not overlap")
+	}
+	return nil
+}
+
+// checkOptions returns an error if the options exclude one another, or if the source does not permit WithMove.
+func (j *job) checkOptions(src End) error {
+	if j.comparing && j.settings.missingOnly {
+		return joberror.Invalid("WithMissingOnly", "must not be used with Compare")
+	}
+	if j.settings.checksum && j.settings.sizeOnly {
+		return joberror.Invalid("WithSizeOnly", "must not be used with WithChecksum")
+	}
+	if j.settings.move {
+		if err := j.checkMove(src); err != nil {
+			return err
+		}
+	}
+	if j.settings.inventory != nil && j.settings.remove && !j.comparing {
+		return joberror.Invalid("WithDelete", "must not be used with WithInventory: it would remove what is newer than the inventory")
+	}
+	return nil
 }
 
 // checkMove returns an error if the other options or the source do not permit WithMove.
@@ -431,7 +448,8 @@ func (j *job) execute(ctx context.Context) (err error) {
 	return j.removeExtraneous(ctx)
 }
 
-// checkRemoval fails if the files that only the destination has must stay.
+// checkRemoval fails if the files that only the destination has must stay, because the removal is probably
+// a mistake.
 func (j *job) checkRemoval(ctx context.Context) error {
 	if j.unlisted {
 		return &storage.Error{
@@ -440,8 +458,8 @@ func (j *job) checkRemoval(ctx context.Context) error {
 		}
 	}
 
-	// An empty source, or a number of files above WithMaxDelete, is probably a mistake.
-	if err := j.checkOtherShards(ctx); err != nil {
+	// If the source has no files in the range of this shard, it may have some in others.
+	if err := j.searchOtherShards(ctx); err != nil {
 		return err
 	}
 	if !j.sourceHasFiles && !j.settings.emptySource {
@@ -476,10 +494,11 @@ func (j *job) sweep(ctx context.Context) {
 	j.backup.sweep(&j.settings.files)
 }
 
-// checkOtherShards finds out whether a source without files in the range of this shard has files in
+// searchOtherShards sets sourceHasFiles if a source without files in the range of this shard has files in
 // another range. If it has none at all, the job must not empty the destination.
-func (j *job) checkOtherShards(ctx context.Context) error {
-	if j.sourceHasFiles || j.settings.emptySource || j.settings.files.Ranges == nil {
+func (j *job) searchOtherShards(ctx context.Context) error {
+	needsSearch := !j.sourceHasFiles && !j.settings.emptySource && j.settings.files.Ranges != nil
+	if !needsSearch {
 		return nil
 	}
 

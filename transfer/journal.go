@@ -60,11 +60,11 @@ func (s *settings) jobText() string {
 		// The inventory determines the ranges of the shards.
 		text.WriteString(" inventory " + s.inventory.Taken.Format(time.RFC3339Nano))
 	}
+	// The times themselves may differ between two runs, so only their presence counts.
 	if !s.files.ModifiedAfter.IsZero() {
 		text.WriteString(" newer ")
 	}
 	if !s.files.ModifiedBefore.IsZero() {
-		// The time itself may differ between two runs, so only its presence counts.
 		text.WriteString(" older ")
 	}
 	if s.files.Bounded {

@@ -65,8 +65,8 @@ func (c *cursor) step() {
 // the destination is listed again, from the next key of the source. 2000 entries are two pages.
 const relistAfter = 2000
 
-// walk iterates over both ends together, in the order of keys. It sends the files that may have to be
-// transferred to tasks, and handles the rest itself. An error ends the job.
+// walk iterates over the sorted entries of both ends together, as a merge does. It sends the files that
+// may have to be transferred to tasks, and handles the rest itself. An error ends the job.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.openAfter(ctx, j.src, &j.settings.files, j.after)
@@ -74,8 +74,10 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	dst.openAfter(ctx, j.dst, &j.settings.files, j.after)
 	defer func() { dst.stop() }()
 
-	var files paths  // the source's files; a directory cannot hold another file below one of them
-	var unread paths // directories of the source that are not read; the destination's files in them stay
+	// A directory cannot hold another file below one of the source's files.
+	var files paths
+	// The source may have files in a directory that is not read, so the destination's files in it stay.
+	var unread paths
 	for j.hasMore(&src, &dst) {
 		if err := cmp.Or(src.err, dst.err); err != nil {
 			return err

@@ -60,11 +60,10 @@ type settings struct {
 	inventory    *Inventory   // nil if not given
 }
 
-// leaveOutHeld finds the lease objects that the caller of the job holds in the given locations. The
-// job leaves out these objects.
-func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
+// leaveOutLeases makes the job leave out the lease objects that its caller holds in the given locations.
+func (s *settings) leaveOutLeases(ctx context.Context, locations ...any) {
 	for _, input := range locations {
-		s.files.Held = append(s.files.Held, serving.HeldIn(ctx, input)...)
+		s.files.LeaseKeys = append(s.files.LeaseKeys, serving.HeldIn(ctx, input)...)
 	}
 }
 

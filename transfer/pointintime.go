@@ -188,7 +188,7 @@ func (r *reverter) run(ctx context.Context, opts []Option) (*Report, error) {
 	// The second store of a mirror may lack the latest versions.
 	ctx = evidence.WithoutFailover(ctx)
 	r.settings = readOptions(opts)
-	r.settings.leaveOutHeld(ctx, r.bucket)
+	r.settings.leaveOutLeases(ctx, r.bucket)
 	r.reporter.begin(r.settings)
 	if r.bucket == nil {
 		r.settings.fail("bucket", "must not be nil")
@@ -342,8 +342,8 @@ func (r *reverter) removeMarkers(ctx context.Context, batch []reversion) map[str
 
 	keyErrs := map[string]error{} // the first error of each key
 	for markers := range slices.Chunk(allMarkers, piecemeal.MaxFailures) {
-		// The second result is left out, because errs has it for each marker that was not tried.
-		const areVersions = true // a delete marker is a version
+		// A delete marker is a version. The second result is also in errs, for each marker that was not tried.
+		const areVersions = true
 		errs, _ := piecemeal.Remove(ctx, r.bucket, markers, areVersions)
 		for i, err := range errs {
 			key := markers[i].Key

@@ -141,7 +141,7 @@ func (r *Report) String() string {
 }
 
 // countsText returns the counts of the report as text, such as "2 transferred (1.5 MiB), 3 the same, 1
-// failed". It leaves out other counts that are 0.
+// failed". The text begins with that of transferredText, followed by the other counts that are not 0.
 func (r *Report) countsText() string {
 	var parts []string
 	if text := r.transferredText(); text != "" {

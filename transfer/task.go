@@ -208,8 +208,8 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 
 	progress := &fileProgress{meter: meter, expected: t.src.Size}
-	size, moved, err := j.moveInOneStep(ctx, key)
-	if !moved && err == nil {
+	size, hasMoved, err := j.moveInOneStep(ctx, key)
+	if err == nil && !hasMoved {
 		size, err = j.copier.Transfer(ctx, t.src, t.dstExists, n, progress.add)
 	}
 	if err != nil {
@@ -219,14 +219,16 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	progress.expect(size)
 
+	// The second half of a move removes the file from the source.
 	var removeErr error
-	if !moved {
+	if !hasMoved {
 		removeErr = j.finishMove(ctx, t.src, nil)
 	}
 	j.reporter.countStored(Transferred, key, t.dstExists, size, progress.reported)
 	j.slots.ended(size, n)
+
+	// A file that remains at the source, too, counts as transferred and as failed.
 	if removeErr != nil {
-		// The file counts as transferred and as failed, because it remains at the source, too.
 		j.settings.journal.Fail()
 		j.reporter.countDestinationFailure(ctx, key, removeErr)
 		return nil

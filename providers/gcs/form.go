@@ -67,10 +67,10 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 		return err
 	}
 
-	// Check the properties as the native options have changed them.
-	checked := *r
-	checked.Properties = propertiesOf(a)
-	return sigv4.CheckForm(&checked, "Google")
+	// The options of this package may have changed the properties, so check those of a.
+	request := *r
+	request.Properties = propertiesOf(a)
+	return sigv4.CheckForm(&request, "Google")
 }
 
 // propertyWithoutField describes the first property for which Google's forms have no field, or

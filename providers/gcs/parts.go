@@ -223,7 +223,7 @@ func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
 	isLast := total != totalUnknown
-	start := r.Offset // where the bytes that the server does not have begin in the object
+	start := r.Offset // offset in the object of the next byte to send
 	end := r.Offset + r.Size
 	for range maxResends {
 		object, stored, err := s.sendChunk(ctx, r.Body, start, end, total, crc)
@@ -231,17 +231,19 @@ func (s *session) sendPart(
 			return nil, s.sessionError(err)
 		}
 		if object != nil {
-			return object, nil // the part was the last one
+			// The server has ended the upload.
+			return object, nil
 		}
-		if stored >= end && !isLast {
+		hasPart := stored >= end
+		if hasPart && !isLast {
 			return nil, nil
 		}
 
-		// The server has not all bytes of the part, or has not ended the upload.
+		// The server lacks bytes of the part, or has not yet ended the upload.
 		if stored < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
 		}
-		hasProgress := stored > start || stored >= end
+		hasProgress := stored > start || hasPart
 		if !hasProgress {
 			return nil, &storage.Error{
 				Code:      storage.Unavailable,

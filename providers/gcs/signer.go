@@ -190,13 +190,14 @@ func defaultSigner(
 // metadataAccount requests the machine's service account from the metadata service.
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
-	if sdkerror.IsType[metadata.NotDefinedError](err) {
-		return "", noSignerError()
-	}
-	if err != nil && ctx.Err() != nil {
-		return "", ctx.Err()
-	}
 	if err != nil {
+		if sdkerror.IsType[metadata.NotDefinedError](err) {
+			// The machine has no service account.
+			return "", noSignerError()
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
 		return "", &storage.Error{
 			Code: storage.Unavailable,
 			Err:  err,

@@ -115,25 +115,30 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 // has no single request that replaces all contexts. If another client has changed the object in
 // between, SetTags starts over.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
-	wanted, err := contextsToSet(r.Tags)
+	contexts, err := contextsToSet(r.Tags)
 	if err != nil {
 		return err
 	}
+
+	var conflictErr error
 	for range tagTries {
 		req := &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
-		attrs, findErr := d.bucket.find(ctx, req)
-		if findErr != nil {
-			return findErr
+		attrs, err := d.bucket.find(ctx, req)
+		if err != nil {
+			return err
 		}
-		if wanted == nil && len(tagsOf(attrs)) == 0 {
+		hasNothingToRemove := contexts == nil && len(tagsOf(attrs)) == 0
+		if hasNothingToRemove {
 			return nil
 		}
-		err = d.replaceContexts(ctx, r, attrs, wanted)
+
+		err = d.replaceContexts(ctx, r, attrs, contexts)
 		if statusOf(err) != http.StatusPreconditionFailed {
 			return d.bucket.changeError(ctx, err)
 		}
+		conflictErr = err
 	}
-	return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the object: try again")
+	return sdkerror.WithCode(conflictErr, storage.Unavailable, "other clients are changing the object: try again")
 }
 
 // replaceContexts replaces the contexts of the generation that SetTags has read, and fails if the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -87,27 +88,25 @@ func (cp *copier) copyWithoutAttrs(ctx context.Context, r *driver.CopyRequest) (
 
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 
-	// If no response came in time, send the copy again with the time that its real size requires. The first
-	// request may still have made the copy.
-	firstMayHaveCopied := false
+	// If no response came in time, send the copy again with the time that its real size requires.
+	mayHaveCopied := false // whether the first request may have made the copy
 	if transport.Stalled(err) && ctx.Err() == nil {
 		source, sourceErr := cp.sourceAttrs(ctx, r.Source)
 		if sourceErr == nil {
-			firstMayHaveCopied = s3error.Of(err).Unknown
+			mayHaveCopied = s3error.Of(err).Unknown
 			attrs, err = cp.copyObject(ctx, r, source.Size)
 		}
 	}
 	if err == nil {
 		return attrs, nil
 	}
+
 	if isTooLargeToCopy(err) {
 		// Parts could be of different revisions, because the revision is not known.
 		return nil, storage.Unsupported
 	}
-
-	// Even if the second request had no effect, the first may have made the copy.
 	storageErr := s3error.Of(cp.copyFailed(ctx, err, r))
-	storageErr.Unknown = storageErr.Unknown || firstMayHaveCopied
+	storageErr.Unknown = storageErr.Unknown || mayHaveCopied
 	return nil, storageErr
 }
 
@@ -260,10 +259,10 @@ func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*st
 	}
 	output, err := cp.headSource(ctx, source)
 	if err != nil {
+		// The status 405 means that the newest version is a delete marker.
+		changed := []int{http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed}
 		storageErr := s3error.Translate(err)
-		switch storageErr.Status {
-		// With the status 405, the newest version is a delete marker.
-		case http.StatusNotFound, http.StatusPreconditionFailed, http.StatusMethodNotAllowed:
+		if slices.Contains(changed, storageErr.Status) {
 			storageErr.Code = storage.Changed
 		}
 		return nil, storageErr

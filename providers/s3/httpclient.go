@@ -10,17 +10,17 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/httpclient"
 )
 
-// setHTTP sets a.http, the HTTP client that sends requests: Config.HTTPClient or, if the caller has set
-// none at all, a new one, which trusts the certificates that the configuration trusts. If the caller has
-// set one in the SDK's client or configuration, a.http stays nil, because the SDK then uses that one.
+// setHTTP sets a.http, the HTTP client that sends requests. It is Config.HTTPClient if that is set. If
+// the SDK's client or configuration has an HTTP client of the caller, a.http stays nil, because the SDK
+// then uses that one. Otherwise it is a new one.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)
 		return
 	}
 
-	// The SDK keeps an HTTP client that the caller has set in its client or configuration.
-	config, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
+	// Keep an HTTP client that the caller has set in the SDK's client or configuration.
+	tlsConfig, isDefault := httpclient.IsDefaultExceptTLS(s.HTTPClient)
 	isSetByCaller := c.Client != nil || !isDefault
 	if isSetByCaller {
 		if s.HTTPClient != nil {
@@ -29,9 +29,8 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 		return
 	}
 
-	// The default client is replaced by one of this package. config has the certificates that the
-	// SDK's configuration trusts.
-	tr := transport.New(transport.Options{TLS: config})
+	// Replace the SDK's default client. The new one trusts the same certificates.
+	tr := transport.New(transport.Options{TLS: tlsConfig})
 	a.http, _ = transport.NewClient(&http.Client{Transport: tr})
 	a.ownsHTTP = true
 	if canUseRawClient(c, s) {

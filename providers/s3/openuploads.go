@@ -36,12 +36,13 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	option.SetCustomerKey(customerkey.In(r.Native), input, "")
 
 	output, err := d.account.client.ListParts(ctx, input)
-	if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
-		storageErr := s3error.Translate(err)
-		storageErr.Code = storage.ObjectNotFound
-		return nil, storageErr
-	}
 	if err != nil {
+		if s3error.IsCode(err, "NoSuchUpload", "NoSuchKey") {
+			// Callers of ListParts expect this code for an upload that does not exist.
+			storageErr := s3error.Translate(err)
+			storageErr.Code = storage.ObjectNotFound
+			return nil, storageErr
+		}
 		return nil, uploadError(err)
 	}
 

@@ -154,13 +154,14 @@ func checkSignedType(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("signing", err)
 	}
 
-	put := func(header http.Header) func() (status int, err error) {
-		return func() (int, error) { return p.signedPut(ctx, signedURL, "text", header) }
+	put := func(header http.Header) (status int, err error) {
+		return p.signedPut(ctx, signedURL, "text", header)
 	}
+	html := http.Header{"Content-Type": {"text/html"}}
 	return runSteps(
-		expectRejected("another content type", put(http.Header{"Content-Type": {"text/html"}})),
+		expectRejected("another content type", func() (int, error) { return put(html) }),
 		p.expectNoObject(ctx, "signed-type"),
-		expectAccepted("the signed content type", put(nil)),
+		expectAccepted("the signed content type", func() (int, error) { return put(nil) }),
 		p.expectObject(ctx, "signed-type", "text"),
 	)
 }
@@ -175,14 +176,12 @@ func checkSignedSize(ctx context.Context, p *probe) (Verdict, string) {
 	if err != nil {
 		return inconclusive("signing", err)
 	}
-	put := func(text string) func() (status int, err error) {
-		return func() (int, error) { return p.signedPut(ctx, signedURL, text, nil) }
-	}
+	put := func(body string) (status int, err error) { return p.signedPut(ctx, signedURL, body, nil) }
 	return runSteps(
-		expectRejected("a longer body", put("longer")),
-		expectRejected("a shorter body", put("a")),
+		expectRejected("a longer body", func() (int, error) { return put("longer") }),
+		expectRejected("a shorter body", func() (int, error) { return put("a") }),
 		p.expectNoObject(ctx, "signed-size"),
-		expectAccepted("a body of the signed size", put(text)),
+		expectAccepted("a body of the signed size", func() (int, error) { return put(text) }),
 		p.expectObject(ctx, "signed-size", text),
 	)
 }
@@ -196,12 +195,10 @@ func checkSignedCreate(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("signing", err)
 	}
 
-	put := func(text string) func() (status int, err error) {
-		return func() (int, error) { return p.signedPut(ctx, signedURL, text, nil) }
-	}
+	put := func(body string) (status int, err error) { return p.signedPut(ctx, signedURL, body, nil) }
 	return runSteps(
-		expectAccepted("the first upload", put("old")),
-		expectRejected("the second upload", put("new")),
+		expectAccepted("the first upload", func() (int, error) { return put("old") }),
+		expectRejected("the second upload", func() (int, error) { return put("new") }),
 		p.expectObject(ctx, "signed-create", "old"),
 	)
 }

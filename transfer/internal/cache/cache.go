@@ -82,27 +82,34 @@ func (c *Cache) openOld() {
 }
 
 // Has reports whether an earlier job has found that two files are the same, and neither has changed
-// since. It then also passes that on to the next job.
+// since. If so, it also keeps that for the next job.
 func (c *Cache) Has(src, dst ends.Entry) bool {
 	if c == nil || c.old == nil {
 		return false
 	}
-	want, ok := digestOf(src, dst)
+	d, ok := digestOf(src, dst)
 	if !ok {
 		return false
 	}
+	if !c.isInOld(d) {
+		return false
+	}
+	if c.sorter != nil {
+		c.add(d)
+	}
+	return true
+}
 
+// isInOld reports whether the file of the last job has a digest. It may return false if that file cannot be
+// read, so that the job compares the files again.
+func (c *Cache) isInOld(want digest) bool {
 	_, found := sort.Find(c.n, func(i int) int {
 		got, err := c.digestAt(i)
 		if err != nil {
-			// The digest may then count as not found, and the job compares the files.
 			return 1
 		}
 		return bytes.Compare(want[:], got[:])
 	})
-	if found && c.sorter != nil {
-		c.add(want)
-	}
 	return found
 }
 

@@ -58,24 +58,25 @@ func (c *bucketCopier) CompareDeep(ctx context.Context, src, dst ends.Entry) (eq
 }
 
 // sameObject reports whether dst is a copy of src. mayBeNewer is true if src may have been written after
-// dst. An equal size is then not enough if a checksum is not known.
+// dst. The checksums must then be known and equal, and the properties must be equal, too.
 func (c *bucketCopier) sameObject(src, dst *storage.Attrs, mayBeNewer bool) bool {
 	if src.Size != dst.Size {
 		return false
 	}
 	haveChecksums := src.CRC32C.Known && dst.CRC32C.Known
-	if !haveChecksums {
-		// Only the times are left to compare.
-		return !mayBeNewer
-	}
-	if src.CRC32C.Sum != dst.CRC32C.Sum {
+	if haveChecksums && src.CRC32C.Sum != dst.CRC32C.Sum {
 		return false
 	}
-	if !mayBeNewer || c.settings.Rule != nil {
-		// The attributes of the copy are up to date, or were changed by the rule of the job.
+	if !mayBeNewer {
 		return true
 	}
-	return revisions.SameProperties(&src.Properties, &dst.Properties)
+	if !haveChecksums {
+		return false
+	}
+
+	// A rule may have changed the properties of the copy, so they cannot be compared.
+	hasRule := c.settings.Rule != nil
+	return hasRule || revisions.SameProperties(&src.Properties, &dst.Properties)
 }
 
 // Transfer copies an object to the same key, and returns the number of bytes of the copy.

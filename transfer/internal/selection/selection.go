@@ -31,9 +31,9 @@ type Selection struct {
 	Bounded bool      // whether WithShardBounds was given
 	Ranges  *KeyRange // the shard of the job, if shards are ranges of keys; otherwise nil
 
-	anyName  bool     // whether patterns are ignored, except those that exclude a directory
-	OfLayers bool     // whether objects of layers are selected, too; jobs normally leave them out
-	Held     []string // keys of the lease objects that this process holds; the job leaves out these objects
+	ignoresFilters bool     // whether patterns are ignored, except those that exclude a directory
+	IncludesLayers bool     // whether objects of layers are selected, too; jobs normally leave them out
+	LeaseKeys      []string // keys of the lease objects that this process holds; the job leaves out these objects
 }
 
 // SelectsFile reports whether the options of the job select a file.
@@ -79,21 +79,23 @@ func (s *Selection) Selects(key string) bool {
 	if !strings.HasPrefix(key, s.Prefix) {
 		return false
 	}
-	if s.anyName {
-		// The selection is one of WithoutFilters, which keeps only the excluded directories.
+	if s.ignoresFilters {
 		return !s.InExcludedDir(key)
 	}
-	if len(s.Include) > 0 && !matches(s.Include, key) {
+
+	isIncluded := len(s.Include) == 0 || matches(s.Include, key)
+	if !isIncluded {
 		return false
 	}
 	isOfLayer := objectkey.Hides(key, s.Prefix)
-	if isOfLayer && !s.OfLayers {
+	if isOfLayer && !s.IncludesLayers {
 		return false
 	}
 	if s.Only != nil && !s.Only(key) {
 		return false
 	}
-	if slices.Contains(s.Held, key) {
+	isLease := slices.Contains(s.LeaseKeys, key)
+	if isLease {
 		return false
 	}
 	return !s.InExcludedDir(key) && !matches(s.Exclude, key)
@@ -134,6 +136,6 @@ func (s *Selection) WithoutFilters() *Selection {
 	wide := *s
 	wide.Prefix = ""
 	wide.Ranges = nil
-	wide.anyName = true
+	wide.ignoresFilters = true
 	return &wide
 }

@@ -39,8 +39,9 @@ func (s *Selection) DivideKeys(list iter.Seq2[storage.ListEntry, error], n int) 
 	return bounds, nil
 }
 
-// sample returns up to 2n of the listed keys, in ascending order. They are those with the smallest
-// hashes, so that all shards choose the same keys.
+// sample returns a random sample of the listed keys, in ascending order. The sample has about n keys, at
+// most 2n, or all keys if there are fewer. It has the keys with the smallest hashes, so that all shards
+// choose the same keys.
 func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	maxHash := uint64(math.MaxUint64)
 	var keys []string
@@ -52,7 +53,7 @@ func (s *Selection) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]s
 			continue
 		}
 		keys = append(keys, entry.Key)
-		// Half of the hashes are at most half of maxHash, so each turn drops about half of the keys.
+		// The sample is too large. The hashes are random, so half of maxHash leaves about half of the keys.
 		for len(keys) > 2*n {
 			maxHash /= 2
 			keys = slices.DeleteFunc(keys, func(key string) bool { return keyHash(key) > maxHash })

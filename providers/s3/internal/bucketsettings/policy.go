@@ -100,18 +100,14 @@ func (p *bucketPolicy) addPublicRead(arn string) {
 		return ok && s.Sid == publicReadSid
 	})
 
-	jsonString := func(text string) json.RawMessage {
-		value, _ := json.Marshal(text)
-		return value
-	}
-
 	// Strings can always be encoded.
+	resource, _ := json.Marshal(arn + "/*")
 	statement, _ := json.Marshal(policyStatement{
 		Sid:       publicReadSid,
 		Effect:    "Allow",
-		Principal: jsonString("*"),
-		Action:    jsonString("s3:GetObject"),
-		Resource:  jsonString(arn + "/*"),
+		Principal: json.RawMessage(`"*"`),
+		Action:    json.RawMessage(`"s3:GetObject"`),
+		Resource:  resource,
 	})
 	p.statements = append(p.statements, statement)
 }

@@ -34,10 +34,14 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 		return err
 	}
 
-	// A block of public access would refuse the policy, so it is changed first.
-	var removed *types.PublicAccessBlockConfiguration
+	// A block of public access would refuse the policy, so change the block first.
+	var oldBlock *types.PublicAccessBlockConfiguration
 	if b.hasAccessBlock() {
-		removed, err = b.setAccessBlock(ctx, public)
+		if public {
+			oldBlock, err = b.allowPublicPolicy(ctx)
+		} else {
+			err = b.blockPublicAccess(ctx)
+		}
 		if err != nil {
 			return err
 		}
@@ -48,19 +52,24 @@ func (b *Bucket) setPublic(ctx context.Context, public bool) error {
 	if !isChanged {
 		return nil
 	}
-	err = b.putPolicy(ctx, policy)
-	if err == nil {
-		return nil
+	if err := b.putPolicy(ctx, policy); err != nil {
+		return b.restoreAccessBlock(ctx, oldBlock, err)
 	}
-	hasOldBlock := removed != nil && !b.IsNew
-	if !hasOldBlock || b.isUnsettled(err) {
-		// Nothing protected the bucket before, or the caller repeats the change.
-		return err
-	}
+	return nil
+}
 
-	// Restore the removed block, which protected the bucket before.
-	restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
-	return cleanup.After(ctx, s3error.Of(err), "the permission for public policies", restore)
+// restoreAccessBlock restores the block that allowPublicPolicy has changed, because policyErr prevented the
+// change of the policy. It returns policyErr, with a hint if the block could not be restored.
+func (b *Bucket) restoreAccessBlock(
+	ctx context.Context, oldBlock *types.PublicAccessBlockConfiguration, policyErr error,
+) error {
+	hadBlock := oldBlock != nil && !b.IsNew
+	if !hadBlock || b.isUnsettled(policyErr) {
+		// Nothing protected the bucket before, or the caller repeats the change.
+		return policyErr
+	}
+	restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, oldBlock) }
+	return cleanup.After(ctx, s3error.Of(policyErr), "the permission for public policies", restore)
 }
 
 // setPublicByACL makes the bucket public or private on a server without policies, where an access control
@@ -195,29 +204,27 @@ func (b *Bucket) readAccessBlock(ctx context.Context) (*types.PublicAccessBlockC
 	return cmp.Or(output.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
-// setAccessBlock changes the block of public access, the settings of a bucket that override its
-// policy and its access control lists. Unless public is true, it turns all of them on. Otherwise it
-// turns off those for policies, and returns the settings before the change, or nil if nothing had
-// to change.
-func (b *Bucket) setAccessBlock(
-	ctx context.Context, public bool,
-) (removed *types.PublicAccessBlockConfiguration, err error) {
-	if !public {
-		return nil, b.putAccessBlock(ctx, &types.PublicAccessBlockConfiguration{
-			BlockPublicAcls:       aws.Bool(true),
-			IgnorePublicAcls:      aws.Bool(true),
-			BlockPublicPolicy:     aws.Bool(true),
-			RestrictPublicBuckets: aws.Bool(true),
-		})
-	}
+// blockPublicAccess turns on all settings that block public access to a bucket. They override its policy
+// and its access control lists.
+func (b *Bucket) blockPublicAccess(ctx context.Context) error {
+	return b.putAccessBlock(ctx, &types.PublicAccessBlockConfiguration{
+		BlockPublicAcls:       aws.Bool(true),
+		IgnorePublicAcls:      aws.Bool(true),
+		BlockPublicPolicy:     aws.Bool(true),
+		RestrictPublicBuckets: aws.Bool(true),
+	})
+}
 
+// allowPublicPolicy turns off the settings that block public policies. It returns the settings before the
+// change, or nil if they block no policies, so that nothing had to change.
+func (b *Bucket) allowPublicPolicy(ctx context.Context) (*types.PublicAccessBlockConfiguration, error) {
 	old, err := b.readAccessBlock(ctx)
 	if err != nil {
 		return nil, err
 	}
 	blocksPolicies := aws.ToBool(old.BlockPublicPolicy) || aws.ToBool(old.RestrictPublicBuckets)
 	if !blocksPolicies {
-		return nil, nil // nothing changes
+		return nil, nil
 	}
 
 	// Keep the settings for access control lists.

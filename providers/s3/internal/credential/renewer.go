@@ -152,28 +152,33 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 	}
 }
 
-// refuse is called after the store has refused the credentials of a request, and marks them as
+// markRefused is called after the store has refused the credentials of a request, and marks them as
 // refused if they are the current ones. retry is true if another attempt would use other
 // credentials, and so may succeed.
-func (r *Renewer) refuse(request *http.Request) (retry bool) {
-	last := r.lastUsed.Load()
-	// A directory bucket has sessions with credentials of their own.
-	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != ""
-	if last == nil || isOfSession {
+func (r *Renewer) markRefused(request *http.Request) (retry bool) {
+	current := r.lastUsed.Load()
+	if current == nil {
 		return false
 	}
-	if !last.haveSigned(request) {
+	// A directory bucket has sessions with credentials of their own.
+	isOfSession := request != nil && request.Header.Get("X-Amz-S3session-Token") != ""
+	if isOfSession {
+		return false
+	}
+	if !current.haveSigned(request) {
 		// Other credentials have replaced those of the request.
 		return true
 	}
-	last.isRefused.Store(true)
-	if last.accepted.Load() {
-		// They were good before, so their source may have new ones.
+
+	current.isRefused.Store(true)
+	if current.accepted.Load() {
+		// They were valid before, so their source may have new ones.
 		return true
 	}
 	// The request may have been signed with an older secret of the same access key, so another attempt
 	// may succeed.
-	return last.previous != nil && last.previous.value.SecretAccessKey != last.value.SecretAccessKey
+	previous := current.previous
+	return previous != nil && previous.value.SecretAccessKey != current.value.SecretAccessKey
 }
 
 // Configure sets options with which a client reports to r which credentials the store refuses. If r
@@ -197,7 +202,7 @@ func (r *Renewer) watchRequest(
 	ctx context.Context, input middleware.InitializeInput, next middleware.InitializeHandler,
 ) (middleware.InitializeOutput, middleware.Metadata, error) {
 	output, metadata, err := next.HandleInitialize(ctx, input)
-	if isRefusal(err) && r.refuse(s3error.Response(err).Response.Request) {
+	if isRefusal(err) && r.markRefused(s3error.Response(err).Response.Request) {
 		err = s3error.CredentialsReplaced(err)
 	}
 	return output, metadata, err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -135,7 +136,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 // which was signed.
 func (c *Client) httpRequest(r *request, path string) *http.Request {
 	u := &url.URL{Scheme: c.URL.Scheme, Host: c.URL.Host, Path: path, RawQuery: r.query}
-	escapedKey := path[len(c.Path)+len("/"):]
+	escapedKey := strings.TrimPrefix(path[len(c.Path):], "/")
 	if escapedKey != r.key {
 		// RawPath keeps the escapes of the signed path, which url.URL might write in another way.
 		u.Path = c.Path + "/" + r.key
