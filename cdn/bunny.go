@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -67,7 +68,7 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 func (s *BunnySigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	granted, err := s.site.grantFor(ctx, key, opts)
+	grant, err := s.site.checkKeyOptions(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -79,8 +80,8 @@ func (s *BunnySigner) SignedDownloadURL(
 	}
 
 	// The token covers no parameters.
-	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, granted, ""), granted.until.Unix())
-	return signedURL(s.site.address(key)+"?"+query, granted.until), nil
+	query := fmt.Sprintf("token=%s&expires=%d", s.sign(s.site.path+key, grant.until, ""), grant.until.Unix())
+	return signedURL(s.site.address(key)+"?"+query, grant.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -93,7 +94,7 @@ func (s *BunnySigner) SignedDownloadURL(
 // not valid, SignPrefix fails with InvalidArgument. If prefix has characters other than letters,
 // digits and "-._~/", it fails with Unsupported.
 func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	granted, err := s.site.grantForPrefix(prefix, opts)
+	grant, err := s.site.checkPrefixOptions(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -102,17 +103,17 @@ func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOp
 	tokenPath := "token_path=" + path // a parameter that the token covers
 	query := fmt.Sprintf(
 		"token=%s&token_path=%s&expires=%d",
-		s.sign(path, granted, tokenPath),
+		s.sign(path, grant.until, tokenPath),
 		escape.All(path),
-		granted.until.Unix(),
+		grant.until.Unix(),
 	)
-	return &SignedPrefix{Prefix: prefix, ExpiresAt: granted.until, site: &s.site, query: query}, nil
+	return &SignedPrefix{Prefix: prefix, ExpiresAt: grant.until, site: &s.site, query: query}, nil
 }
 
 // sign returns the token for a path. parameters are the URL parameters that the token covers,
 // without escapes.
-func (s *BunnySigner) sign(path string, granted grant, parameters string) string {
+func (s *BunnySigner) sign(path string, expires time.Time, parameters string) string {
 	mac := hmac.New(sha256.New, []byte(s.key))
-	_, _ = fmt.Fprintf(mac, "%s%d%s", path, granted.until.Unix(), parameters)
+	_, _ = fmt.Fprintf(mac, "%s%d%s", path, expires.Unix(), parameters)
 	return "HS256-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }

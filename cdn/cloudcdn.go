@@ -85,12 +85,12 @@ func isKeyName(name string) bool {
 func (s *CloudCDNSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	granted, err := s.site.grantFor(ctx, key, opts)
+	grant, err := s.site.checkKeyOptions(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
-	unsigned := fmt.Sprintf("%s?Expires=%d&KeyName=%s", s.site.address(key), granted.until.Unix(), s.keyName)
-	return signedURL(unsigned+"&Signature="+s.sign(unsigned), granted.until), nil
+	unsigned := fmt.Sprintf("%s?Expires=%d&KeyName=%s", s.site.address(key), grant.until.Unix(), s.keyName)
+	return signedURL(unsigned+"&Signature="+s.sign(unsigned), grant.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -101,13 +101,13 @@ func (s *CloudCDNSigner) SignedDownloadURL(
 // the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
 // All other options fail with Unsupported.
 func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	granted, err := s.site.grantForPrefix(prefix, opts)
+	grant, err := s.site.checkPrefixOptions(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
 	fields := []string{
 		"URLPrefix=" + base64.URLEncoding.EncodeToString([]byte(s.site.address(prefix))),
-		fmt.Sprintf("Expires=%d", granted.until.Unix()),
+		fmt.Sprintf("Expires=%d", grant.until.Unix()),
 		"KeyName=" + s.keyName,
 	}
 
@@ -119,7 +119,7 @@ func (s *CloudCDNSigner) SignPrefix(prefix string, opts ...storage.SignedDownloa
 
 	return &SignedPrefix{
 		Prefix:    prefix,
-		ExpiresAt: granted.until,
+		ExpiresAt: grant.until,
 		Cookies:   []*http.Cookie{s.site.cookie(s.domain, prefix, "Cloud-CDN-Cookie", value)},
 		site:      &s.site,
 		query:     query,

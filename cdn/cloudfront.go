@@ -103,27 +103,27 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 func (s *CloudFrontSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
-	granted, err := s.site.grantFor(ctx, key, opts)
+	grant, err := s.site.checkKeyOptions(ctx, key, opts)
 	if err != nil {
 		return nil, err
 	}
 	needsCustomPolicy := s.addresses.IsValid()
-	if needsCustomPolicy && granted.query != "" {
+	if needsCustomPolicy && grant.query != "" {
 		// In a custom policy, the "?" before the query would be a wildcard.
 		return nil, s.site.unsupported("SignedDownloadURL", key, "parameters of the store together with Addresses", "")
 	}
 
 	resource := s.site.address(key)
 	separator := "?"
-	if granted.query != "" {
-		resource += "?" + granted.query
+	if grant.query != "" {
+		resource += "?" + grant.query
 		separator = "&"
 	}
-	signature, err := s.sign(resource, granted.until, needsCustomPolicy)
+	signature, err := s.sign(resource, grant.until, needsCustomPolicy)
 	if err != nil {
 		return nil, err
 	}
-	return signedURL(resource+separator+signature.query(), granted.until), nil
+	return signedURL(resource+separator+signature.query(), grant.until), nil
 }
 
 // SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
@@ -134,14 +134,14 @@ func (s *CloudFrontSigner) SignedDownloadURL(
 // the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
 // All other options fail with Unsupported.
 func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
-	granted, err := s.site.grantForPrefix(prefix, opts)
+	grant, err := s.site.checkPrefixOptions(prefix, opts)
 	if err != nil {
 		return nil, err
 	}
 
 	const needsCustomPolicy = true // a canned policy cannot have a wildcard
 	resource := s.site.address(prefix) + "*"
-	signature, err := s.sign(resource, granted.until, needsCustomPolicy)
+	signature, err := s.sign(resource, grant.until, needsCustomPolicy)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownl
 	}
 	return &SignedPrefix{
 		Prefix:    prefix,
-		ExpiresAt: granted.until,
+		ExpiresAt: grant.until,
 		Cookies:   cookies,
 		site:      &s.site,
 		query:     signature.query(),

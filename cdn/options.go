@@ -29,8 +29,8 @@ type grant struct {
 	until time.Time
 }
 
-// grantFor checks the arguments of SignedDownloadURL, and returns what the signature permits.
-func (s *site) grantFor(ctx context.Context, key string, opts []storage.SignedDownloadOption) (grant, error) {
+// checkKeyOptions checks the key and the options of SignedDownloadURL, and returns what the signature permits.
+func (s *site) checkKeyOptions(ctx context.Context, key string, opts []storage.SignedDownloadOption) (grant, error) {
 	const op = "SignedDownloadURL"
 	if err := ctx.Err(); err != nil {
 		return grant{}, s.located(op, key, storage.AsError(ctx, err))
@@ -41,8 +41,8 @@ func (s *site) grantFor(ctx context.Context, key string, opts []storage.SignedDo
 	return s.apply(op, key, s.forwards, opts)
 }
 
-// grantForPrefix checks the arguments of SignPrefix, and returns what the signature permits.
-func (s *site) grantForPrefix(prefix string, opts []storage.SignedDownloadOption) (grant, error) {
+// checkPrefixOptions checks the prefix and the options of SignPrefix, and returns what the signature permits.
+func (s *site) checkPrefixOptions(prefix string, opts []storage.SignedDownloadOption) (grant, error) {
 	if err := s.checkPrefix(opSignPrefix, prefix); err != nil {
 		return grant{}, err
 	}

@@ -147,7 +147,8 @@ type expiry struct {
 	group        []expiring     // entries to be removed in one batch
 }
 
-// check returns an error if the options or rules are invalid, or the bucket lacks what they need.
+// check returns an error if the options or rules are invalid, or the bucket lacks what they need. It sets
+// e.bucket.
 func (e *expiry) check() error {
 	if e.settings.err != nil {
 		return e.settings.err
@@ -397,10 +398,10 @@ type oldVersion struct {
 // entry of its key, with the time of the marker.
 func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldVersion, error] {
 	return func(yield func(oldVersion, error) bool) {
-		// The versions of a key follow one another, the newest first. A delete marker that is the newest is
-		// lone until another version of its key follows.
+		// The versions of a key follow one another, the newest first. marker is a delete marker that is the
+		// newest. It may be the only entry of its key until another version of the key follows.
 		var marker storage.VersionEntry
-		isLone := false
+		mayBeOnly := false
 		lastKey := ""
 		for v, err := range versions {
 			if err != nil {
@@ -410,16 +411,15 @@ func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldV
 
 			isNewest := v.Key != lastKey
 			lastKey = v.Key
-			// Another key begins, so marker was the only entry of its key.
-			if isNewest && isLone {
+			if isNewest && mayBeOnly {
+				// Another key begins, so marker was the only entry of its key.
 				if !yield(oldVersion{VersionEntry: marker, since: marker.Modified}, nil) {
 					return
 				}
 			}
 
-			isLone = isNewest && v.IsDeleteMarker
-			if isLone {
-				// The next entry shows whether the marker stays the only one.
+			mayBeOnly = isNewest && v.IsDeleteMarker
+			if mayBeOnly {
 				marker = v
 				continue
 			}
@@ -430,7 +430,7 @@ func oldVersions(versions iter.Seq2[storage.VersionEntry, error]) iter.Seq2[oldV
 				return
 			}
 		}
-		if isLone {
+		if mayBeOnly {
 			yield(oldVersion{VersionEntry: marker, since: marker.Modified}, nil)
 		}
 	}

@@ -58,14 +58,15 @@ func (e *expiry) concurrency() int {
 // key. Since the inventory was taken, a version may have become current, or another with the same id
 // may have replaced it: an S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	// The versions of one key are compared together.
+	// One listing serves all versions of a key. errsByKey has an error for each of them, so the function
+	// has no error of its own.
 	keys := byKey(group)
-	keyErrs := make([][]error, len(keys))
+	errsByKey := make([][]error, len(keys))
 	_ = running.All(len(keys), e.concurrency(), func(i int) error {
-		keyErrs[i] = e.checkVersions(ctx, keys[i])
-		return nil // keyErrs has the error of each version
+		errsByKey[i] = e.checkVersions(ctx, keys[i])
+		return nil
 	})
-	errs := slices.Concat(keyErrs...)
+	errs := slices.Concat(errsByKey...)
 
 	old := group[:0]
 	for i, version := range group {

@@ -216,7 +216,8 @@ func (j *job) prepareSettings(dst, src End) error {
 }
 
 // openEnds opens the source and the destination. If it fails, neither is open.
-func (j *job) openEnds(op string, dst, src End) (err error) {
+func (j *job) openEnds(op string, dst, src End) error {
+	var err error
 	j.src, err = openEnd(src, j.settings.links)
 	if err != nil {
 		return joberror.OfFile(op, src.path, err)
@@ -225,7 +226,7 @@ func (j *job) openEnds(op string, dst, src End) (err error) {
 		if j.settings.inventory != nil {
 			srcObjects.Inventory = j.settings.inventory.rows
 		}
-		srcObjects.PastUnreadable = true
+		srcObjects.SkipsUnreadable = true
 	}
 
 	j.dst, err = j.openDestination(dst)
@@ -235,7 +236,7 @@ func (j *job) openEnds(op string, dst, src End) (err error) {
 	}
 	if dstObjects, isBucket := j.dst.(*ends.Objects); isBucket {
 		// A job that writes must know which files it replaces, so it fails for unreadable folders.
-		dstObjects.PastUnreadable = j.comparing
+		dstObjects.SkipsUnreadable = j.comparing
 	}
 	return nil
 }
@@ -528,9 +529,11 @@ func (j *job) transferJournaled(ctx context.Context) error {
 		return err
 	}
 
-	// The report includes the files up to that key, of which the source has at least one.
+	// The earlier job has handled the files up to that key, so the source has files. They count in the report.
 	j.after = startAfter
-	j.sourceHasFiles = j.sourceHasFiles || startAfter != ""
+	if startAfter != "" {
+		j.sourceHasFiles = true
+	}
 	r := &j.reporter.report
 	r.Transferred = counts.Transferred
 	r.Skipped = counts.Skipped
@@ -539,14 +542,14 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	r.Bytes = counts.Bytes
 
 	stop := j.settings.journal.Keep(ctx, j.dst.SyncDirs)
-	err = j.transfer(ctx)
+	transferErr := j.transfer(ctx)
 	stop()
 
-	if err == nil && ctx.Err() != nil {
-		err = joberror.OfContext(ctx.Err())
+	if transferErr == nil && ctx.Err() != nil {
+		transferErr = joberror.OfContext(ctx.Err())
 	}
-	isComplete := err == nil && r.Failed == 0
-	return errors.Join(err, j.settings.journal.Finish(ctx, isComplete))
+	isComplete := transferErr == nil && r.Failed == 0
+	return errors.Join(transferErr, j.settings.journal.Finish(ctx, isComplete))
 }
 
 // transfer lists both ends together, and transfers files concurrently. A task takes a slot for each of

@@ -97,13 +97,13 @@ func (t *responseChecker) checkResponse(r *http.Request, resp *http.Response) er
 		return noEvidence(resp.StatusCode, "it is not 204")
 	}
 
-	wantKind := kindOf(r.Method, r.URL.EscapedPath())
-	// A document that is longer than start is judged by its beginning.
-	isLong := len(start) == maxShort && start[0] == '{'
-	if isLong && isLongResource(start, wantKind) {
+	// The beginning of a long document is not valid JSON, so isResource would refuse it.
+	kind := kindOf(r.Method, r.URL.EscapedPath())
+	isLongDocument := len(start) == maxShort && start[0] == '{'
+	if isLongDocument && isLongResource(start, kind) {
 		return nil
 	}
-	if isResource(start, wantKind) {
+	if isResource(start, kind) {
 		return nil
 	}
 	return noEvidence(resp.StatusCode, "it has no resource")

@@ -152,18 +152,15 @@ func (s *iamSigner) deniedHint(err error) string {
 func (s *iamSigner) signBlobError(err error) error {
 	storageErr := translate(err)
 	storageErr.Unknown = false // signing changes nothing in the store
-	switch storageErr.Status {
-	case http.StatusForbidden:
-		if storageErr.Code == storage.PermissionDenied {
-			storageErr.Hint = s.deniedHint(err)
-		}
-	case http.StatusBadRequest:
-		if !strings.Contains(s.name, "@") {
-			// Google reports an account ID of invalid form here.
-			storageErr.Code = storage.Unsupported
-			storageErr.Hint = noAccountHint
-		}
-	case http.StatusNotFound:
+	// Google reports an account ID of invalid form with the status 400.
+	hasInvalidID := !strings.Contains(s.name, "@")
+	switch {
+	case storageErr.Status == http.StatusForbidden && storageErr.Code == storage.PermissionDenied:
+		storageErr.Hint = s.deniedHint(err)
+	case storageErr.Status == http.StatusBadRequest && hasInvalidID:
+		storageErr.Code = storage.Unsupported
+		storageErr.Hint = noAccountHint
+	case storageErr.Status == http.StatusNotFound:
 		storageErr.Code = storage.Unauthenticated
 		storageErr.Hint = "there is no service account " + s.name
 	}

@@ -245,10 +245,10 @@ const (
 // restrict exchanges a token at Google's token service, by a request that has the token in its body
 // and no Authorization header.
 // https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
-func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (result restrictedToken, err error) {
+func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (restrictedToken, error) {
 	form, err := exchangeForm(token, rules)
 	if err != nil {
-		return result, err
+		return restrictedToken{}, err
 	}
 
 	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
@@ -256,27 +256,31 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 	address := "https://sts." + cmp.Or(a.universe, googleUniverse) + "/v1/token"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return result, &storage.Error{Code: storage.Internal, Err: err}
+		return restrictedToken{}, &storage.Error{Code: storage.Internal, Err: err}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 
 	// This client adds no Authorization header.
 	resp, err := a.plainHTTP.Do(req)
 	if err != nil {
-		return result, translate(err)
+		return restrictedToken{}, translate(err)
 	}
 	body := resp.Body
 	defer func() { _ = body.Close() }()
 
 	resp.Body = io.NopCloser(io.LimitReader(body, maxExchangeResponse))
 	if err := googleapi.CheckResponse(resp); err != nil {
-		return result, exchangeError(err, token)
+		return restrictedToken{}, exchangeError(err, token)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&result); err != nil || result.Token == "" {
+	var restricted restrictedToken
+	if err := json.NewDecoder(resp.Body).Decode(&restricted); err != nil || restricted.Token == "" {
 		// Do not return the decoder's error, which could quote the token.
-		return result, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
+		return restrictedToken{}, &storage.Error{
+			Code: storage.Internal,
+			Err:  errors.New("the token service has returned no token"),
+		}
 	}
-	return result, nil
+	return restricted, nil
 }
 
 // exchangeForm returns the body of the request that exchanges token for one with only the rights in

@@ -122,7 +122,8 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 	}
 
 	// A 403 causes no second GET within a minute.
-	isForbidden := s3error.Status(err) == http.StatusForbidden
+	status := s3error.Status(err)
+	isForbidden := status == http.StatusForbidden
 	now := a.clock.Now()
 	deniedAt := a.deniedAt.Load()
 	wasDenied := deniedAt != nil && now.Sub(*deniedAt) < deniedRemembered
@@ -130,13 +131,16 @@ func (a *account) hiddenRefusal(err error, get func() error) error {
 		return nil
 	}
 
-	// The GET shows the reason of the refusal. If both fail with 400, the error of the GET is returned for
-	// the reason in its body, whatever that is.
-	if refusal := get(); refusal != nil {
-		storageErr := s3error.Of(refusal)
-		areBoth400 := storageErr.Status == http.StatusBadRequest && s3error.Status(err) == http.StatusBadRequest
-		if storageErr.Code == storage.Unauthenticated || areBoth400 {
-			return refusal
+	getErr := get()
+	if getErr != nil {
+		storageErr := s3error.Of(getErr)
+		if storageErr.Code == storage.Unauthenticated {
+			return getErr
+		}
+		// If both requests failed with 400, only the body of the GET has the reason, whatever that is.
+		areBoth400 := status == http.StatusBadRequest && storageErr.Status == http.StatusBadRequest
+		if areBoth400 {
+			return getErr
 		}
 	}
 

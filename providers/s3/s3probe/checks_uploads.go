@@ -29,18 +29,18 @@ func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 		p.uploads.Store(upload, p.prefix+name)
 	}
 
-	// The listing must show the uploads, and after the abort none of them.
+	abortUploads := func() (Verdict, string) {
+		for upload, name := range names {
+			if err := p.driver.AbortParts(ctx, p.prefix+name, upload); err != nil {
+				return inconclusive("aborting an upload", err)
+			}
+			p.uploads.Delete(upload)
+		}
+		return Enforced, ""
+	}
 	return runSteps(
 		p.expectUploads(ctx, uploadNames, "the listing omits uploads in progress"),
-		func() (Verdict, string) {
-			for upload, name := range names {
-				if err := p.driver.AbortParts(ctx, p.prefix+name, upload); err != nil {
-					return inconclusive("aborting an upload", err)
-				}
-				p.uploads.Delete(upload)
-			}
-			return Enforced, ""
-		},
+		abortUploads,
 		p.expectUploads(ctx, nil, "the listing has uploads that were aborted"),
 	)
 }
@@ -69,20 +69,22 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 
 	const text = "0123456789"
 	correctSum := crc32c.Sum([]byte(text))
+	uploadWrongSum := func() error { return p.uploadWithTrailer(ctx, text, correctSum+1) }
+	uploadCorrectSum := func() (Verdict, string) {
+		err := p.uploadWithTrailer(ctx, text, correctSum)
+		if storage.CodeOf(err) == storage.ChecksumMismatch {
+			return Ignored, "the right checksum was not returned"
+		}
+		if err != nil {
+			return inconclusive("a part with the right checksum", err)
+		}
+		return Enforced, ""
+	}
 	return runSteps(
 		expectFailure("a part with a wrong checksum", "a part with a wrong checksum was stored",
-			func() error { return p.uploadWithTrailer(ctx, text, correctSum+1) }, storage.ChecksumMismatch),
+			uploadWrongSum, storage.ChecksumMismatch),
 		p.expectNoObject(ctx, "trailer"),
-		func() (Verdict, string) {
-			err := p.uploadWithTrailer(ctx, text, correctSum)
-			if storage.CodeOf(err) == storage.ChecksumMismatch {
-				return Ignored, "the right checksum was not returned"
-			}
-			if err != nil {
-				return inconclusive("a part with the right checksum", err)
-			}
-			return Enforced, ""
-		},
+		uploadCorrectSum,
 		p.expectObject(ctx, "trailer", text),
 	)
 }

@@ -36,10 +36,10 @@ type Source interface {
 // An Objects is a bucket that a job has opened. Bucket is nil if the job only reads from
 // it.
 type Objects struct {
-	Source         Source
-	Bucket         storage.ReadWriter
-	Inventory      *inventory.Inventory // read instead of a listing; nil without WithInventory
-	PastUnreadable bool                 // whether a listing continues after folders that cannot be read
+	Source          Source
+	Bucket          storage.ReadWriter
+	Inventory       *inventory.Inventory // read instead of a listing; nil without WithInventory
+	SkipsUnreadable bool                 // whether a listing continues after folders that cannot be read
 }
 
 func (o *Objects) Close() error { return nil }
@@ -76,11 +76,11 @@ func (o *Objects) list(
 	return o.Source.List(ctx, storage.WithPrefix(files.Prefix), storage.WithStartAfter(startAfter))
 }
 
-// Entries yields the objects that the job selects, in the order of keys. With PastUnreadable, it also
+// Entries yields the objects that the job selects, in the order of keys. With SkipsUnreadable, it also
 // yields each folder that cannot be listed, and continues after it.
 func (o *Objects) Entries(ctx context.Context, files *selection.Selection, startAfter string) iter.Seq2[Entry, error] {
 	list := o.list(ctx, files, startAfter)
-	if o.PastUnreadable && o.StartsAnywhere() {
+	if o.SkipsUnreadable && o.StartsAnywhere() {
 		list = piecemeal.List(ctx, o.Source, files.Prefix, startAfter, list)
 	}
 

@@ -72,13 +72,15 @@ func (w *treeWalker) walkDir(prefix string) bool {
 	}
 
 	// Without the top directory, there is nothing to walk.
-	if err != nil && prefix == "" {
+	isTop := prefix == ""
+	if isTop && err != nil {
 		w.yield(Entry{}, joberror.OfFile("read", "", err))
 		return false
 	}
 
-	// A directory that does not exist was removed meanwhile.
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	// Another directory may have been removed meanwhile. Its error is then no failure.
+	wasRemoved := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !wasRemoved {
 		if !w.yield(unlistedDir(prefix, err), nil) {
 			return false
 		}

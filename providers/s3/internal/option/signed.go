@@ -80,12 +80,16 @@ func NewSignedHeader(name, value string) SignedValue {
 	const option = "WithSignedHeader"
 	v := SignedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
 
-	canName := httpheader.IsName(name) && !isReservedHeader(v.name)
-	hasUnusualSpaces := value != strings.TrimSpace(value) || strings.Contains(value, "  ")
-	if !canName {
+	isValidName := httpheader.IsName(name) && !isReservedHeader(v.name)
+	if !isValidName {
 		v.err = argument.Invalid(option,
 			"must name a header that pages can set, that this package does not set, and that makes no copy", "")
-	} else if value == "" || hasUnusualSpaces || !httpheader.IsPrintable(value) {
+		return v
+	}
+
+	hasUnusualSpaces := value != strings.TrimSpace(value) || strings.Contains(value, "  ")
+	isValidValue := value != "" && !hasUnusualSpaces && httpheader.IsPrintable(value)
+	if !isValidValue {
 		v.err = argument.Invalid(
 			option,
 			"must have a value of printable ASCII, without spaces at its ends or two in a row",
