@@ -38,7 +38,7 @@ func (s *site) checkKeyOptions(ctx context.Context, key string, opts []storage.S
 	if err := s.checkKey(op, key); err != nil {
 		return grant{}, err
 	}
-	return s.apply(op, key, s.forwards, opts)
+	return s.checkOptions(op, key, s.forwards, opts)
 }
 
 // checkPrefixOptions checks the prefix and the options of SignPrefix, and returns what the signature permits.
@@ -47,12 +47,12 @@ func (s *site) checkPrefixOptions(prefix string, opts []storage.SignedDownloadOp
 		return grant{}, err
 	}
 	// The signature of a prefix covers no parameters.
-	return s.apply(opSignPrefix, prefix, false, opts)
+	return s.checkOptions(opSignPrefix, prefix, false, opts)
 }
 
-// apply returns what the options grant, and refuses those that the CDN does not enforce. forwards says
+// checkOptions returns what the options permit, and refuses those that the CDN does not enforce. forwards says
 // whether the CDN passes parameters of S3 to the store.
-func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
+func (s *site) checkOptions(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
 	var signOpts storage.SignOptions
 	if err := signOpts.ApplyDownload(opts...); err != nil {
 		return grant{}, s.optionError(op, key, err)
@@ -66,11 +66,11 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 	}
 
 	query, s3Option := s3Query(&signOpts)
-	hasParameters := s3Option != ""
-	if hasParameters && !forwards {
-		hint := s.forwardHint // how to make the CDN pass the parameters
+	if query != "" && !forwards {
+		// The hint says how to make the CDN pass the parameters. That does not help for a prefix, whose
+		// signature covers no parameters.
+		hint := s.forwardHint
 		if op == opSignPrefix {
-			// That does not help, because the signature of a prefix covers no parameters.
 			hint = ""
 		}
 		return grant{}, s.unsupported(op, key, s3Option, hint)

@@ -59,7 +59,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 
 	if !a.anonymous {
-		if a.credentials, err = newCredentials(c); err != nil {
+		a.credentials, err = newCredentials(c)
+		if err != nil {
 			return nil, err
 		}
 		if c.TokenSource == nil && a.isGoogle() {
@@ -68,7 +69,8 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 
 	a.identify(c)
-	if a.signerFinder, err = newSignerFinder(c, a); err != nil {
+	a.signerFinder, err = newSignerFinder(c, a)
+	if err != nil {
 		return nil, err
 	}
 	if err := a.connect(ctx, c); err != nil {

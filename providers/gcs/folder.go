@@ -37,8 +37,9 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	return nil
 }
 
-// isHierarchical reports whether the bucket has folders, by its layout, which never changes, so that
-// it is requested once.
+// isHierarchical reports whether the bucket has folders. It requests the layout of the bucket, which never
+// changes, only once. It fails only with temporary errors. After any other error, the bucket counts as
+// one without folders.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if known := cs.hierarchical.Load(); known != nil {
@@ -53,14 +54,12 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	}
 	resp, err := cs.bucket.account.send(req, http.StatusOK)
 	if err != nil {
+		// The bucket has no layout, or the credentials may not read it. Do not request it again.
 		storageErr := translate(err)
 		isRefused := storageErr.Status >= http.StatusBadRequest && !storageErr.Retryable
 		if isRefused {
-			// The bucket counts as not hierarchical if it has no layout, or if the credentials may
-			// not read the layout.
 			cs.hierarchical.Store(new(false))
 		}
-		// Only a temporary error fails. After any other, the answer is false.
 		return false, temporaryError(err)
 	}
 	defer resp.Body.Close()

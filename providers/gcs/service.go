@@ -212,17 +212,17 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 
 	if r.ObjectLock {
-		withVersions, err := s.prepareObjectLock(ctx, r)
+		var err error
+		r, err = s.prepareObjectLock(ctx, r)
 		if err != nil {
 			return nil, err
 		}
-		r = withVersions
 	}
 
 	// Object lock needs no change of its own, because prepareObjectLock fails if it is not enabled yet.
-	changesNothing := r.PublicAccess == nil && r.Versioning == nil && r.CORS == nil && r.Lifecycle == nil &&
-		r.SoftDelete == nil
-	if changesNothing {
+	hasChange := r.PublicAccess != nil || r.Versioning != nil || r.CORS != nil || r.Lifecycle != nil ||
+		r.SoftDelete != nil
+	if !hasChange {
 		info, err := s.BucketInfo(ctx, r.Name)
 		if info != nil {
 			// The error only says that a setting could not be read, and info.Unread names that.
@@ -239,22 +239,21 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return nil, bucketError(err)
 	}
 
-	if r.PublicAccess == nil {
-		const isPublic = false // readPublic may set it
-		info := bucketInfo(attrs, isPublic)
-		// The update has succeeded, so an error only means that the setting could not be read.
-		if err := b.readPublic(ctx, attrs, info); err != nil {
-			info.Unread = []string{"Public"}
+	// Public access is part of the IAM policy, not of the bucket's attributes.
+	if r.PublicAccess != nil {
+		isPublic := *r.PublicAccess
+		if err := b.setPublic(ctx, isPublic); err != nil {
+			return nil, err
 		}
-		return info, nil
+		return bucketInfo(attrs, isPublic), nil
 	}
 
-	// Public access is part of the IAM policy, not of the bucket's attributes.
-	isPublic := *r.PublicAccess
-	if err := b.setPublic(ctx, isPublic); err != nil {
-		return nil, err
+	// The update has succeeded, so an error of readPublic only means that the setting could not be read.
+	info := bucketInfo(attrs, false)
+	if err := b.readPublic(ctx, attrs, info); err != nil {
+		info.Unread = []string{"Public"}
 	}
-	return bucketInfo(attrs, isPublic), nil
+	return info, nil
 }
 
 // setPublic changes the IAM policy so that everyone may read the objects, or nobody without a right.

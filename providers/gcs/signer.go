@@ -42,15 +42,15 @@ func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 			return defaultSigner(ctx, c.SigningAccount, a, metadataAccount)
 		}}, nil
 	}
-	known, err := knownSigner(c, a)
+	signer, err := knownSigner(c, a)
 	if err != nil {
 		return nil, err
 	}
-	if known == nil {
+	if signer == nil {
 		return nil, nil
 	}
 	finder := &signerFinder{}
-	finder.cached.Store(&known)
+	finder.cached.Store(&signer)
 	return finder, nil
 }
 

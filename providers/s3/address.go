@@ -26,19 +26,21 @@ func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDri
 
 // parseAddress reads the address of a bucket or, if it has no bucket, of an account.
 func parseAddress(u *url.URL) (Config, error) {
-	var c Config
-	var err error
-	if c.Bucket, err = addresses.Name(u); err != nil {
+	bucket, err := addresses.Name(u)
+	if err != nil {
 		return Config{}, err
 	}
 
 	query := u.Query()
-	c.Region = query.Get("region")
-	c.Endpoint = query.Get("endpoint")
-	c.Credentials = query.Get("credentials")
-	c.VendRole = query.Get("vend_role")
-	c.ExpectedBucketOwner = query.Get("expected_bucket_owner")
-	c.KMSKey = query.Get("kms_key")
+	c := Config{
+		Bucket:              bucket,
+		Region:              query.Get("region"),
+		Endpoint:            query.Get("endpoint"),
+		Credentials:         query.Get("credentials"),
+		VendRole:            query.Get("vend_role"),
+		ExpectedBucketOwner: query.Get("expected_bucket_owner"),
+		KMSKey:              query.Get("kms_key"),
+	}
 
 	// A missing path_style= must stay nil, because the profile then decides.
 	if query.Has("path_style") {
@@ -48,7 +50,8 @@ func parseAddress(u *url.URL) (Config, error) {
 		}
 		c.PathStyle = &pathStyle
 	}
-	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
+	c.Anonymous, err = address.Flag(query, "anonymous", false)
+	if err != nil {
 		return Config{}, err
 	}
 
@@ -59,10 +62,12 @@ func parseAddress(u *url.URL) (Config, error) {
 		}
 	}
 
-	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
+	c.BucketKey, err = address.Flag(query, "bucket_key", false)
+	if err != nil {
 		return Config{}, err
 	}
-	if c.CDN, err = address.Flag(query, "cdn", false); err != nil {
+	c.CDN, err = address.Flag(query, "cdn", false)
+	if err != nil {
 		return Config{}, err
 	}
 

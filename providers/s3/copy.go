@@ -48,7 +48,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		return d.copier.copyWithoutAttrs(ctx, r)
 	}
 
-	// Choose between one request and a copy in parts, by the size.
+	// One request cannot copy an object above the limit.
 	size := int64(-1) // unknown
 	if r.Source.Attrs != nil {
 		size = r.Source.Attrs.Size
@@ -65,16 +65,16 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err == nil {
 		return attrs, nil
 	}
-
-	// The object may still be too large, if its size was unknown or the server's limit is lower.
-	if isTooLargeToCopy(err) && d.account.profile.CopyParts {
-		source, sourceErr := d.copier.sourceAttrs(ctx, r.Source)
-		if sourceErr != nil {
-			return nil, sourceErr
-		}
-		return d.copier.copyInParts(ctx, r, source.Size)
+	if !isTooLargeToCopy(err) || !d.account.profile.CopyParts {
+		return nil, d.copier.copyFailed(ctx, err, r)
 	}
-	return nil, d.copier.copyFailed(ctx, err, r)
+
+	// The size was unknown, or the server's limit is lower.
+	source, err := d.copier.sourceAttrs(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	return d.copier.copyInParts(ctx, r, source.Size)
 }
 
 // copyWithoutAttrs copies a source whose size and revision are not known. It waits as long as the

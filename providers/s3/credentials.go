@@ -29,22 +29,24 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 		return sdkConfig(*c.AWS), nil
 	}
 	hasCredentials := c.Anonymous || c.AccessKeyID != ""
-	if hasCredentials {
-		// The environment describes how to reach Amazon. For another server, only the certificates
-		// in the environment apply, and none if the caller's own HTTP client sends the requests.
-		if c.Endpoint != "" && c.HTTPClient != nil {
-			return awss3.Options{}, nil
+	if !hasCredentials {
+		if c.Credentials != "" {
+			return loadDefaultChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
 		}
-		if c.Endpoint != "" {
-			return httpclient.OptionsWithCABundle()
-		}
-		// The chain needs no credentials, because setCredentials sets those of the Config.
+		return loadDefaultChain(ctx, c)
+	}
+
+	// setCredentials sets the credentials of the Config, so the chain must look for none.
+	isAmazon := c.Endpoint == ""
+	if isAmazon {
 		return loadDefaultChain(ctx, c, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
-	if c.Credentials != "" {
-		return loadDefaultChain(ctx, c, config.WithSharedConfigProfile(c.Credentials))
+	// The environment describes how to reach Amazon. For another server, only its certificates apply, and
+	// none if the caller's own HTTP client sends the requests.
+	if c.HTTPClient != nil {
+		return awss3.Options{}, nil
 	}
-	return loadDefaultChain(ctx, c)
+	return httpclient.OptionsWithCABundle()
 }
 
 // withNamedCredentials returns c with the credentials in the environment variables that begin with

@@ -40,29 +40,33 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if err := d.account.customize(input, r.Native); err != nil {
 		return err
 	}
-	err := sdkcall.Exec(ctx, d.account.client.DeleteObject, input)
-	if err == nil {
-		return nil
+	if err := sdkcall.Exec(ctx, d.account.client.DeleteObject, input); err != nil {
+		return d.deleteError(ctx, s3error.Of(err), r)
 	}
+	return nil
+}
 
-	storageErr := s3error.Of(err)
+// deleteError returns the error of a removal that failed with storageErr, or nil if the reason is only that
+// there is no object.
+func (d *objectDriver) deleteError(ctx context.Context, storageErr *storage.Error, r *driver.DeleteRequest) error {
 	// Some servers do not say that a lock is the reason for a refusal.
 	if storageErr.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		storageErr.Code = storage.Locked
 		storageErr.Hint = ""
 	}
-	// Only a 404 of S3 itself proves that there is no object.
-	isProof := storageErr.Status == http.StatusNotFound && !storageErr.Unknown
-	if !isProof {
+
+	// A 404 with an unknown outcome may come from a gateway, and does not show that the object is missing.
+	isNotFound := storageErr.Status == http.StatusNotFound && !storageErr.Unknown
+	if !isNotFound {
 		return storageErr
 	}
 
 	// Find out whether the object or the bucket is missing.
-	missing := s3error.Of(d.bucket.notFound(ctx, storageErr.Err))
-	if missing.Code == storage.ObjectNotFound {
+	missingErr := s3error.Of(d.bucket.notFound(ctx, storageErr.Err))
+	if missingErr.Code == storage.ObjectNotFound {
 		return nil
 	}
-	return missing
+	return missingErr
 }
 
 // DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the server

@@ -81,6 +81,25 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes idle connections of the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
+// abandon ends a CreateBucket whose settings could not be applied because of err, and returns err. It
+// deletes the new bucket b, unless a second call with the same request may succeed.
+func (s *serviceDriver) abandon(
+	ctx context.Context, r *driver.BucketRequest, b *bucketsettings.Bucket, err error,
+) error {
+	storageErr := s3error.Of(err)
+	mayRepeat := storageErr.Retryable && ctx.Err() == nil
+	if mayRepeat {
+		s.pending.Store(r.Name, *r)
+		return err
+	}
+
+	s.pending.Delete(r.Name)
+	input := &awss3.DeleteBucketInput{Bucket: &r.Name}
+	return cleanup.After(ctx, storageErr, "the new bucket", func(ctx context.Context) error {
+		return sdkcall.Exec(ctx, b.Client.DeleteBucket, input)
+	})
+}
+
 // CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3 returns
 // 200 in some regions, and on some servers, if the account already has the bucket.
 //
@@ -112,20 +131,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 
 	// Apply the settings, which may need some time on a new bucket.
-	err := b.ApplyNew(ctx, r, info)
-	isDelayed := err != nil && s3error.Of(err).Retryable && ctx.Err() == nil
-	if isDelayed {
-		// A second call may succeed.
-		s.pending.Store(r.Name, *r)
-		return nil, err
+	if err := b.ApplyNew(ctx, r, info); err != nil {
+		return nil, s.abandon(ctx, r, b, err)
 	}
 	s.pending.Delete(r.Name)
-	if err != nil {
-		input := &awss3.DeleteBucketInput{Bucket: &r.Name}
-		return nil, cleanup.After(ctx, s3error.Of(err), "the new bucket", func(ctx context.Context) error {
-			return sdkcall.Exec(ctx, b.Client.DeleteBucket, input)
-		})
-	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
 	s.rememberRegion(r.Name, region)
 	return info, nil

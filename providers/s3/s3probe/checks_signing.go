@@ -24,38 +24,31 @@ func checkACL(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.newPut("public", "public", storage.Condition{})
 	r.PublicRead = true
 
-	return runSteps(
-		expectSuccess("a public object", func() error {
-			_, err := p.putRequest(ctx, r)
-			return err
-		}),
-		expectSuccess("a private object", func() error {
-			_, err := p.put(ctx, "private", "private", storage.Condition{})
-			return err
-		}),
-		// If everyone can read the private object, too, the ACL proves nothing.
-		func() (Verdict, string) {
-			isPublic, err := p.isPublic(ctx, "private")
-			if err != nil {
-				return inconclusive("reading without credentials", err)
-			}
-			if isPublic {
-				return Inconclusive, "the whole bucket is public"
-			}
-			return Enforced, ""
-		},
-		// Everyone must be able to read the public object.
-		func() (Verdict, string) {
-			isPublic, err := p.isPublic(ctx, "public")
-			if err != nil {
-				return inconclusive("reading without credentials", err)
-			}
-			if !isPublic {
-				return Ignored, "the object was stored and is not public"
-			}
-			return Enforced, ""
-		},
-	)
+	if _, err := p.putRequest(ctx, r); err != nil {
+		return inconclusive("a public object", err)
+	}
+	if _, err := p.put(ctx, "private", "private", storage.Condition{}); err != nil {
+		return inconclusive("a private object", err)
+	}
+
+	// If everyone can read the private object, too, the ACL proves nothing.
+	isPublic, err := p.isPublic(ctx, "private")
+	if err != nil {
+		return inconclusive("reading without credentials", err)
+	}
+	if isPublic {
+		return Inconclusive, "the whole bucket is public"
+	}
+
+	// Everyone must be able to read the public object.
+	isPublic, err = p.isPublic(ctx, "public")
+	if err != nil {
+		return inconclusive("reading without credentials", err)
+	}
+	if !isPublic {
+		return Ignored, "the object was stored and is not public"
+	}
+	return Enforced, ""
 }
 
 // isPublic reports whether a GET without credentials can read the object.

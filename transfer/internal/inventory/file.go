@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"bufio"
-	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/md5"
@@ -183,7 +182,10 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err := cmp.Or(err, ctx.Err()); err != nil {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
 				yield(nil, err)
 				return
 			}

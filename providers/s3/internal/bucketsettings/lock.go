@@ -70,14 +70,15 @@ func (b *Bucket) setObjectLock(ctx context.Context, r *driver.BucketRequest) err
 	if err != nil {
 		return err
 	}
-	if l.isAvailable && r.DefaultRetention == nil {
-		return nil // nothing changes
-	}
-
-	if !l.isAvailable {
+	if l.isAvailable {
+		if r.DefaultRetention == nil {
+			return nil
+		}
+	} else {
 		endsRetention := r.DefaultRetention != nil && *r.DefaultRetention == storage.DefaultRetention{}
-		if !r.ObjectLock && endsRetention {
-			return nil // a bucket without object lock has no default retention
+		if endsRetention && !r.ObjectLock {
+			// A bucket without object lock has no default retention.
+			return nil
 		}
 		if err := b.prepareObjectLock(ctx, r); err != nil {
 			return err

@@ -68,8 +68,8 @@ func SetCustomerKey(k *customerkey.Key, input any, source string) {
 	})
 
 	*key = aws.String(k.Base64())
-	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
-	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)
+	setField(input, source+"SSECustomerKeyMD5", aws.String(base64.StdEncoding.EncodeToString(hash[:])))
+	setField(input, source+"SSECustomerAlgorithm", aws.String(customerkey.Algorithm))
 }
 
 // ApplySource sets the customer's key of the source of a copy.

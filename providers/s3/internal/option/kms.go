@@ -83,17 +83,17 @@ func (k *KMSKey) Apply(input any) error {
 
 	*sse = types.ServerSideEncryptionAwsKms
 	if k.ID != nil {
-		*field[*string](input, "SSEKMSKeyId") = aws.String(*k.ID)
+		setField(input, "SSEKMSKeyId", aws.String(*k.ID))
 	}
 	if k.BucketKey {
-		*field[*bool](input, "BucketKeyEnabled") = aws.Bool(true)
+		setField(input, "BucketKeyEnabled", aws.Bool(true))
 	}
 	if k.Context != nil {
 		text, err := json.Marshal(k.Context) // the names are sorted
 		if err != nil {
 			return &storage.Error{Code: storage.InvalidArgument, Err: err}
 		}
-		*field[*string](input, "SSEKMSEncryptionContext") = aws.String(base64.StdEncoding.EncodeToString(text))
+		setField(input, "SSEKMSEncryptionContext", aws.String(base64.StdEncoding.EncodeToString(text)))
 	}
 	return nil
 }

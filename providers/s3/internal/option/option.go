@@ -87,3 +87,6 @@ func field[T any](input any, name string) *T {
 	}
 	return f.Addr().Interface().(*T)
 }
+
+// setField sets the field of an SDK input with this name. The input must have such a field.
+func setField[T any](input any, name string, value T) { *field[T](input, name) = value }
