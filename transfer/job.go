@@ -253,8 +253,8 @@ func (j *job) prepareEnds(ctx context.Context, dst, src End) error {
 	return j.checkPlaces(ctx, dst, src)
 }
 
-// checkPlaces fails if a job that removes files has a source and a destination that are one place or
-// overlap, or if the target of WithBackup overlaps with one of them.
+// checkPlaces sets j.places. It fails if a job that removes files has a source and a destination that are
+// one place or overlap, or if the target of WithBackup overlaps with one of them.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	j.places = places.New(
 		places.Place{End: j.dst, Location: dst.location()},
@@ -267,11 +267,11 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 		return nil
 	}
 
-	// If both ends were one place, a job that removes files could remove the last copy of a file.
+	// If both ends were one place, a job that removes files could remove the last copy of a file. The test
+	// stores objects, so a dry run only reports that it is needed.
 	removes := j.settings.move || j.settings.remove
 	needsTest := removes && !j.places.Distinct
 	if j.settings.dryRun {
-		// Only a real job stores test objects.
 		j.reporter.report.PlacesUnknown = needsTest
 		return nil
 	}
@@ -413,13 +413,7 @@ func (j *job) overlap(dst, src End) bool {
 // job early, or nil.
 func (j *job) execute(ctx context.Context) (err error) {
 	defer func() {
-		err = errors.Join(err, j.places.End(ctx))
-		// The source was only read, so an error does not matter.
-		_ = j.src.Close()
-		err = errors.Join(err, j.backup.close(), j.dst.Close())
-		// The cache of an earlier job stays valid for the files that this job has not seen.
-		hasSeenAll := err == nil && j.after == "" && j.settings.files.Only == nil
-		j.settings.cache.Close(hasSeenAll)
+		err = j.close(ctx, err)
 	}()
 
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
@@ -447,6 +441,20 @@ func (j *job) execute(ctx context.Context) (err error) {
 		return err
 	}
 	return j.removeExtraneous(ctx)
+}
+
+// close closes the ends and the cache of a job that has ended with jobErr, and returns jobErr joined with
+// the errors of closing.
+func (j *job) close(ctx context.Context, jobErr error) error {
+	err := errors.Join(jobErr, j.places.End(ctx))
+	// The source was only read, so an error does not matter.
+	_ = j.src.Close()
+	err = errors.Join(err, j.backup.close(), j.dst.Close())
+
+	// The cache of an earlier job stays valid for the files that this job has not seen.
+	hasSeenAll := err == nil && j.after == "" && j.settings.files.Only == nil
+	j.settings.cache.Close(hasSeenAll)
+	return err
 }
 
 // checkRemoval fails if the files that only the destination has must stay, because the removal is probably

@@ -42,16 +42,15 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 			return object.Restore(ctx, &gcs.RestoreOptions{})
 		},
 	)
-	if err == nil {
-		return nil
+	if err != nil {
+		storageErr := translate(err)
+		if storageErr.Unknown {
+			// The response may come from a gateway, so the object may have been restored, even after a 404.
+			return storageErr
+		}
+		return d.undeleteError(ctx, r, d.bucket.notFound(ctx, storageErr))
 	}
-
-	storageErr := translate(err)
-	// The response may come from a gateway, so the object may have been restored, even after a 404.
-	if storageErr.Unknown {
-		return storageErr
-	}
-	return d.undeleteError(ctx, r, d.bucket.notFound(ctx, storageErr))
+	return nil
 }
 
 // newestRemoved returns the newest soft-deleted version of a key, or "" if there is none.

@@ -37,33 +37,38 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	if err != nil {
 		return nil, err
 	}
+
+	// The last key may have more versions, so the next page begins with it.
 	page := &driver.VersionPage{}
-	if token != "" {
-		// The last key may have more versions, so the next page begins with it.
+	isLastPage := token == ""
+	if !isLastPage {
 		lastKey := found[len(found)-1].Name
 		page.Token = lastKey
-		found = found[:slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == lastKey })]
+		first := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name == lastKey })
+		found = found[:first]
 	}
 
 	newestFirst(found)
 	for _, o := range found {
-		if isReserved(o.Name) {
-			continue
+		if !isReserved(o.Name) {
+			page.Entries = append(page.Entries, versionEntry(o, r.SoftDeleted))
 		}
-		e := storage.VersionEntry{
-			ListEntry:       entryOf(o),
-			Version:         decimal(o.Generation),
-			Current:         o.Deleted.IsZero(),
-			NoncurrentSince: o.Deleted,
-		}
-		if r.SoftDeleted {
-			e.Current = false
-			e.NoncurrentSince = o.SoftDeleteTime.UTC()
-			e.SoftDeletedUntil = o.HardDeleteTime.UTC()
-		}
-		page.Entries = append(page.Entries, e)
 	}
 	return page, nil
+}
+
+// versionEntry converts a version, which comes from a listing of soft-deleted objects if softDeleted is
+// true.
+func versionEntry(o *gcs.ObjectAttrs, softDeleted bool) storage.VersionEntry {
+	e := storage.VersionEntry{ListEntry: entryOf(o), Version: decimal(o.Generation)}
+	if softDeleted {
+		e.NoncurrentSince = o.SoftDeleteTime.UTC()
+		e.SoftDeletedUntil = o.HardDeleteTime.UTC()
+		return e
+	}
+	e.Current = o.Deleted.IsZero()
+	e.NoncurrentSince = o.Deleted
+	return e
 }
 
 // readFirstKey requests pages until they have all versions of the first key, which is so when another key

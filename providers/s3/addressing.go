@@ -26,12 +26,11 @@ import (
 // A bucket has the name and the URLs of one bucket, and finds out why requests for its objects
 // failed.
 type bucket struct {
-	account *account
-	name    string
-	// endpoints is a cache of two endpoints. Element 0 is for the server's own URL. Element 1 is
-	// for the base URL that was used last.
-	endpoints [2]atomic.Pointer[bucketEndpoint]
-	seenAt    atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
+	account   *account
+	name      string
+	ownCache  atomic.Pointer[bucketEndpoint] // cache for the server's own URL
+	lastCache atomic.Pointer[bucketEndpoint] // cache for the base URL that was used last
+	seenAt    atomic.Pointer[time.Time]      // latest time at which the bucket was seen to exist; see notFound
 }
 
 // urlOf returns the URL of a bucket or, if bucket is empty, of the server.
@@ -140,10 +139,9 @@ type bucketEndpoint struct {
 // is "". It keeps the endpoint of the last base URL, because all signed URLs of a bucket usually
 // have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
-	// One endpoint is kept for the server's own URL, and one for the last base URL.
-	cache := &b.endpoints[0]
+	cache := &b.ownCache
 	if base != "" {
-		cache = &b.endpoints[1]
+		cache = &b.lastCache
 	}
 	if cached := cache.Load(); cached != nil && cached.base == base {
 		return cached, nil

@@ -27,15 +27,21 @@ type endpoint struct {
 
 // endpointOf returns the endpoint of the server. As in the SDK, it is Config.Endpoint or, if that
 // is not set, the endpoint of a legacy resolver, or else the SDK's BaseEndpoint.
-func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
+func endpointOf(c Config, s *awss3.Options) (endpoint, error) {
+	var e endpoint
 	rawURL := c.Endpoint
 	if rawURL == "" {
-		rawURL, e, err = legacyEndpoint(c, s)
+		legacy, err := legacyEndpoint(c, s)
 		if err != nil {
-			return e, err
+			return endpoint{}, err
 		}
+		rawURL = legacy.URL
+		e.region = legacy.SigningRegion
+		e.pathStyle = legacy.HostnameImmutable
 	}
-	rawURL = cmp.Or(rawURL, aws.ToString(s.BaseEndpoint))
+	if rawURL == "" {
+		rawURL = aws.ToString(s.BaseEndpoint)
+	}
 
 	// A resolver other than the SDK's may send requests anywhere.
 	resolver := s.EndpointResolverV2
@@ -46,34 +52,37 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	if rawURL == "" {
 		return e, nil
 	}
-	e.url, err = parseEndpoint(rawURL)
-	return e, err
+	u, err := parseEndpoint(rawURL)
+	if err != nil {
+		return endpoint{}, err
+	}
+	e.url = u
+	return e, nil
 }
 
-// legacyEndpoint returns the endpoint of a legacy resolver and its URL, which is "" if there is
-// no resolver or it has no endpoint for S3. In newer versions of the SDK, BaseEndpoint replaces such
-// resolvers. The resolver is called only once, because all requests and signed URLs must have the
-// same host.
-func legacyEndpoint(c Config, s *awss3.Options) (rawURL string, e endpoint, err error) {
+// legacyEndpoint returns the endpoint of a legacy resolver. It is empty if there is no resolver, or if the
+// resolver has no endpoint for S3. In newer versions of the SDK, BaseEndpoint replaces such resolvers. The
+// resolver is called only once, because all requests and signed URLs must have the same host.
+func legacyEndpoint(c Config, s *awss3.Options) (aws.Endpoint, error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
 	resolver := s.EndpointResolver
 	if resolver == nil {
-		return "", endpoint{}, nil
+		return aws.Endpoint{}, nil
 	}
 	resolved, err := resolver.ResolveEndpoint(cmp.Or(c.Region, s.Region), s.EndpointOptions)
-	if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
-		return "", endpoint{}, nil
-	}
 	if err != nil {
-		return "", endpoint{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
+		if sdkerror.IsType[*aws.EndpointNotFoundError](err) {
+			return aws.Endpoint{}, nil
+		}
+		return aws.Endpoint{}, &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 	}
 
 	isOtherService := resolved.SigningName != "" && resolved.SigningName != signature.Service
 	if resolved.URL == "" || isOtherService {
-		return "", endpoint{}, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
+		return aws.Endpoint{}, argument.Invalid("the endpoint resolver", "must name an S3 server", hint)
 	}
-	return resolved.URL, endpoint{region: resolved.SigningRegion, pathStyle: resolved.HostnameImmutable}, nil
+	return resolved, nil
 }
 
 // parseEndpoint parses the URL of a server, or fails with InvalidArgument if the URL is not valid

@@ -141,10 +141,11 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	isChecked := !r.Put.UncheckedParts
 	if isChecked && d.account.profile.Checksum == ChecksumFullObject {
 		input.ChecksumType = types.ChecksumTypeFullObject
-		sum := r.Put.CRC32C
-		sum.Known = sum.Known && r.Put.Size > 0 // MinIO has no checksum of an empty object
-		input.ChecksumCRC32C = d.account.crcHeader(sum)
 		input.MpuObjectSize = &r.Put.Size
+		// MinIO has no checksum of an empty object.
+		if r.Put.Size > 0 {
+			input.ChecksumCRC32C = d.account.crcHeader(r.Put.CRC32C)
+		}
 	}
 
 	for _, part := range r.Parts {

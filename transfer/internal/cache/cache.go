@@ -146,9 +146,9 @@ func (c *Cache) add(d digest) {
 	}
 }
 
-// Close writes the digests of this job to the file. If complete is false, because the job has ended
-// early, it keeps those of the last job, too. A cache that cannot be written stays as it was.
-func (c *Cache) Close(complete bool) {
+// Close writes the digests of this job to the file. If the job has not seen all files, Close keeps the
+// digests of the last job, too. A cache that cannot be written stays as it was.
+func (c *Cache) Close(hasSeenAll bool) {
 	if c == nil {
 		return
 	}
@@ -158,8 +158,8 @@ func (c *Cache) Close(complete bool) {
 		return
 	}
 
-	// This job has not seen all files, so the digests of the last job stay.
-	if !complete {
+	// A digest that cannot be read is lost, so that the next job compares its files again.
+	if !hasSeenAll {
 		for i := range c.n {
 			if d, err := c.digestAt(i); err == nil {
 				c.add(d)
