@@ -528,7 +528,7 @@ func (j *job) searchOtherShards(ctx context.Context) error {
 // transferJournaled transfers the files after the key at which an earlier job stopped, and records in
 // the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
-	startAfter, counts, err := j.settings.journal.Load(ctx, journal.Job{
+	startAfter, counts, err := j.settings.journal.Resume(ctx, journal.Job{
 		Options: j.settings.jobText(),
 		Newer:   j.settings.files.ModifiedAfter,
 		All:     j.settings.remove,

@@ -152,15 +152,16 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 		return storage.Unsupported
 	}
 
-	// Store the tail as the only part of an upload that begins here. All intermediate objects are in the
-	// folder of that upload. Parsing fails for a storage class that cannot be part of a name.
-	upload := newCompositeUpload(source.StorageClass)
-	name, err := parseCompositeUpload(upload)
+	// Parsing fails for a storage class that cannot be part of the name of an upload.
+	uploadName := newCompositeUpload(source.StorageClass)
+	upload, err := parseCompositeUpload(uploadName)
 	if err != nil {
 		return err
 	}
-	c.scratchPrefix = name.prefix
-	part, err := cs.put(ctx, r.TailPart(upload, 1))
+
+	// Store the tail as the only part of a new upload, whose folder has all intermediate objects.
+	c.scratchPrefix = upload.prefix
+	part, err := cs.put(ctx, r.TailPart(uploadName, 1))
 	if err != nil {
 		// The object itself is unchanged, even if the response to the put was lost.
 		return cs.undo(ctx, c, sdkerror.WithoutEffect(translate(err)))
@@ -171,7 +172,7 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	if err != nil {
 		return err
 	}
-	tail := cs.bucket.handle().Object(name.key(1)).Generation(generation)
+	tail := cs.bucket.handle().Object(upload.key(1)).Generation(generation)
 	c.sources = append(c.sources, tail)
 	c.intermediates = append(c.intermediates, tail)
 	c.crc = r.CRC32C

@@ -365,19 +365,22 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	if s.account.project != "" {
 		return s.account.project, nil
 	}
-	project := ""
 	if s.account.credentials != nil {
-		var err error
-		project, err = s.projectOfCredentials(ctx)
+		project, err := s.projectOfCredentials(ctx)
 		if err != nil {
 			return "", err
 		}
+		if project != "" {
+			return project, nil
+		}
 	}
-	if project == "" && s.account.endpoint == nil {
+
+	isGoogle := s.account.endpoint == nil
+	if isGoogle {
 		return "", argument.Invalid("project", "must be known",
 			"set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
-	return project, nil
+	return "", nil
 }
 
 // projectOfCredentials returns the project of the account's credentials, or "". It may send a request

@@ -236,19 +236,18 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 
 	// Read the source again, because its attributes may be old.
 	source.Attrs = nil
-	_, sourceErr := cp.sourceAttrs(ctx, source)
-	switch {
-	case sourceErr == nil:
-		// The source has not changed, so the condition of the destination is false.
-		storageErr.Code = storage.PreconditionFailed
-		storageErr.Hint = ""
-		return storageErr
-	case s3error.Of(sourceErr).Code == storage.Changed:
+	if _, err := cp.sourceAttrs(ctx, source); err != nil {
+		if s3error.Of(err).Code != storage.Changed {
+			return err
+		}
 		storageErr.Code = storage.Changed
 		return storageErr
-	default:
-		return sourceErr
 	}
+
+	// The source has not changed, so the condition of the destination is false.
+	storageErr.Code = storage.PreconditionFailed
+	storageErr.Hint = ""
+	return storageErr
 }
 
 // sourceAttrs returns the size and the time of a source. It fails with Changed if the source is

@@ -94,13 +94,14 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 			return Ignored, fmt.Sprintf("the object has the tags %q and not %q", got, want)
 		}
 
-		checkCount := p.expectAttrs(ctx, key, func(attrs *storage.Attrs) string {
-			if attrs.TagCount != len(want) {
-				return fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
-			}
-			return ""
-		})
-		return checkCount()
+		attrs, err := p.head(ctx, key)
+		if err != nil {
+			return inconclusive("reading the attributes", err)
+		}
+		if attrs.TagCount != len(want) {
+			return Ignored, fmt.Sprintf("the attributes count %d tags and not %d", attrs.TagCount, len(want))
+		}
+		return Enforced, ""
 	}
 }
 

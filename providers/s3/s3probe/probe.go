@@ -232,8 +232,11 @@ func (p *probe) removeAll(ctx context.Context) {
 	_ = p.releaseHold(ctx)
 
 	// Remove the objects, and then their old versions.
-	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
-		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
+	if err := cleanObjects(ctx, p.driver, p.prefix); err != nil {
+		p.report.Left = p.prefix
+		return
+	}
+	if err := cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning); err != nil {
 		p.report.Left = p.prefix
 	}
 }

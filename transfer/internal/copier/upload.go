@@ -107,30 +107,41 @@ func (u *uploader) Transfer(
 		return 0, joberror.OfFile("Upload", src.Key, err)
 	}
 
-	// In a store without metadata, CompareDeep compares checksums instead of this time.
-	var extra map[string]string
-	if storage.Supports(u.dst, storage.Metadata) {
-		modified := content.Modified()
-		extra = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", modified.Unix(), modified.Nanosecond())}
-	}
-	opts, err := ruleOptions[storage.UploadOption](u.settings.Rule, src.Key, extra)
+	opts, err := u.uploadOptions(src.Key, content)
 	if err != nil {
 		return 0, err
 	}
-	opts = append(opts, storage.WithSize(content.Size()), storage.WithConcurrency(requests), storage.WithProgress(moved))
-	if file := u.settings.Resume.stateFile(src.Key, content.Size()); file != "" {
-		opts = append(opts, storage.WithResume(file))
-	}
-
+	opts = append(opts, storage.WithConcurrency(requests), storage.WithProgress(moved))
 	attrs, err := u.dst.Upload(ctx, src.Key, content.Reader(), opts...)
-	if err != nil && content.Changed() {
-		return 0, joberror.OfFile("Upload", src.Key, localfile.ErrChanged)
-	}
 	if err != nil {
+		if content.Changed() {
+			return 0, joberror.OfFile("Upload", src.Key, localfile.ErrChanged)
+		}
 		return content.Size(), err
 	}
 	u.settings.Cache.Note(ends.EntryOf(src.Key, info), ends.Entry{Size: content.Size(), Revision: attrs.Revision})
 	return content.Size(), nil
+}
+
+// uploadOptions returns the options of the rule for a key, and those for the size, the time and the
+// resumption of the upload.
+func (u *uploader) uploadOptions(key string, content *localfile.Stable) ([]storage.UploadOption, error) {
+	// In a store without metadata, CompareDeep compares checksums instead of this time.
+	var metadata map[string]string
+	if storage.Supports(u.dst, storage.Metadata) {
+		modified := content.Modified()
+		metadata = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", modified.Unix(), modified.Nanosecond())}
+	}
+	opts, err := ruleOptions[storage.UploadOption](u.settings.Rule, key, metadata)
+	if err != nil {
+		return nil, err
+	}
+
+	opts = append(opts, storage.WithSize(content.Size()))
+	if file := u.settings.Resume.stateFile(key, content.Size()); file != "" {
+		opts = append(opts, storage.WithResume(file))
+	}
+	return opts, nil
 }
 
 // ruleOptions returns the options of a rule for key. If extra is not nil, it adds extra to the rule's

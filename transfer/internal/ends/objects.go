@@ -92,13 +92,14 @@ func (o *Objects) Entries(ctx context.Context, files *selection.Selection, start
 				yield(Entry{}, err)
 				return
 			}
-			// No later key is in the ranges of the job.
 			if files.Ranges.EndsBefore(e.Key) {
+				// No later key is in the ranges of the job.
 				return
 			}
 
-			file, ok := entryOfObject(e, err, files)
-			if ok && !yield(file, nil) {
+			// The entry of a folder that cannot be listed has the error.
+			file, isSelected := entryOfObject(e, err, files)
+			if isSelected && !yield(file, nil) {
 				return
 			}
 		}

@@ -153,18 +153,18 @@ type Job struct {
 	All     bool      // whether the job must know all files, and begins with the first key
 }
 
-// Load reads the journal of an earlier run of the job, if there is one. It returns the last key up to
+// Resume reads the journal of an earlier run of the job, or starts a new journal. It returns the last key up to
 // which that run was done, and its counts.
-func (j *Journal) Load(ctx context.Context, job Job) (after string, done Counts, err error) {
+func (j *Journal) Resume(ctx context.Context, job Job) (after string, done Counts, err error) {
 	if j == nil {
 		return "", Counts{}, nil
 	}
 
 	text, attrs, err := storage.ReadAll(ctx, j.bucket, j.key)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return "", Counts{}, j.start(ctx, job)
-	}
 	if err != nil {
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return "", Counts{}, j.start(ctx, job)
+		}
 		return "", Counts{}, err
 	}
 	if err := argument.CheckForm("WithJournal", j.key, text, lastForm); err != nil {
@@ -232,8 +232,8 @@ func (j *Journal) Begin(key string) *list.Element {
 }
 
 // End records that a file is done. Once all earlier files are done, too, a repeated job begins after
-// it. Adjacent steps that are done are merged, so that the list never has more of them than files in
-// progress.
+// it. The list has a step for each file, in the order of keys. Adjacent steps that are done are merged, so
+// that the list never has more of them than files in progress.
 func (j *Journal) End(elem *list.Element, counts Counts) {
 	if j == nil || elem == nil {
 		return
@@ -245,7 +245,8 @@ func (j *Journal) End(elem *list.Element, counts Counts) {
 	step.done = true
 	step.Counts = counts
 
-	if next := elem.Next(); next != nil && next.Value.(*fileStep).done {
+	next := elem.Next()
+	if next != nil && next.Value.(*fileStep).done {
 		j.merge(elem, next)
 	}
 

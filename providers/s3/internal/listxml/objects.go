@@ -94,10 +94,13 @@ func (p *objectsPage) finishPage() error {
 
 	// A token is only valid if another page follows.
 	hasMore, err := p.fields.hasNext(p.page.Token)
+	if err != nil {
+		return err
+	}
 	if !hasMore {
 		p.page.Token = ""
 	}
-	return err
+	return nil
 }
 
 // mergePrefixes merges the common prefixes, which S3 lists separately, with the objects. If either
