@@ -106,23 +106,24 @@ func (b *backup) save(ctx context.Context, file ends.Entry) error {
 	if b == nil {
 		return nil
 	}
-	const listed = true // the backup may already have a file with this key
-	const requests = 1
-	ignoreProgress := func(int64, int64) {}
-	_, err := b.copier.Transfer(ctx, file, listed, requests, ignoreProgress)
+	err := b.copy(ctx, file)
 	if errors.Is(err, storage.ObjectNotFound) {
-		return nil
-	}
-	if err != nil {
-		return joberror.OfFile("WithBackup", file.Key, err)
-	}
-
-	// The copy must be on the disk before the original is replaced or removed.
-	err = b.end.SyncDirs()
-	if errors.Is(err, storage.ObjectNotFound) {
+		// Another program has removed the file meanwhile.
 		return nil
 	}
 	return joberror.OfFile("WithBackup", file.Key, err)
+}
+
+// copy copies a file of the destination to the backup. The copy must be on the disk before the original is
+// replaced or removed.
+func (b *backup) copy(ctx context.Context, file ends.Entry) error {
+	const listed = true // the backup may already have a file with this key
+	const requests = 1
+	ignoreProgress := func(int64, int64) {}
+	if _, err := b.copier.Transfer(ctx, file, listed, requests, ignoreProgress); err != nil {
+		return err
+	}
+	return b.end.SyncDirs()
 }
 
 // sweep removes temporary files that earlier jobs have left in the directory of WithBackup. It does nothing

@@ -27,11 +27,11 @@ func (j *job) skipMarker(ctx context.Context, t task) (bool, error) {
 
 	// Only with this context do the attributes contain the metadata of layers.
 	attrs, err := src.Source.Attrs(metadata.WithLayers(ctx), t.src.Key)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		// The transfer will report the missing object.
-		return false, nil
-	}
 	if err != nil {
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			// The transfer will report the missing object.
+			return false, nil
+		}
 		return false, err
 	}
 

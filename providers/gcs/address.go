@@ -21,24 +21,30 @@ func init() { address.Register(addresses, parseAddress, NewDriver, NewServiceDri
 
 // parseAddress returns the Config for the address of a bucket, or of an account if the address has no
 // bucket.
-func parseAddress(u *url.URL) (c Config, err error) {
-	if c.Bucket, err = addresses.Name(u); err != nil {
-		return c, err
+func parseAddress(u *url.URL) (Config, error) {
+	bucket, err := addresses.Name(u)
+	if err != nil {
+		return Config{}, err
 	}
 	query := u.Query()
-	c.Project = query.Get("project")
-	c.Endpoint = query.Get("endpoint")
-	c.Credentials = query.Get("credentials")
-	c.KMSKey = query.Get("kms_key")
-	c.UserProject = query.Get("user_project")
-	if c.Anonymous, err = address.Flag(query, "anonymous", false); err != nil {
-		return c, err
+	isAnonymous, err := address.Flag(query, "anonymous", false)
+	if err != nil {
+		return Config{}, err
+	}
+	c := Config{
+		Bucket:      bucket,
+		Project:     query.Get("project"),
+		Endpoint:    query.Get("endpoint"),
+		Credentials: query.Get("credentials"),
+		KMSKey:      query.Get("kms_key"),
+		UserProject: query.Get("user_project"),
+		Anonymous:   isAnonymous,
 	}
 
 	if query.Has("signing_key") {
 		c.SigningKey, err = os.ReadFile(query.Get("signing_key"))
 		if err != nil {
-			return c, &storage.Error{
+			return Config{}, &storage.Error{
 				Code: storage.InvalidArgument,
 				Err:  err,
 				Hint: "set signing_key= to the path of a service account's key file",

@@ -46,22 +46,27 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 // one.
 func (a *account) headBucket(ctx context.Context, name string) (region string, err error) {
 	output, err := a.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &name})
-	if err == nil {
-		return cmp.Or(aws.ToString(output.BucketRegion), a.region), nil
+	if err != nil {
+		return "", a.headBucketError(ctx, name, err)
 	}
+	return cmp.Or(aws.ToString(output.BucketRegion), a.region), nil
+}
 
+// headBucketError returns the error of a HeadBucket that failed with err.
+func (a *account) headBucketError(ctx context.Context, name string, err error) error {
 	// The response to a HEAD does not say whether the credentials were refused, but that to a GET does.
 	refusal := a.hiddenRefusal(err, func() error {
 		_, err := a.client.GetBucketLocation(ctx, &awss3.GetBucketLocationInput{Bucket: &name})
 		return err
 	})
 	if refusal != nil {
-		return "", s3error.Read(refusal)
+		return s3error.Read(refusal)
 	}
+
 	// A 404 to a HEAD does not say what is missing. Here it can only be the bucket.
-	err = s3error.Read(err)
-	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return "", storage.BucketNotFound
+	readErr := s3error.Read(err)
+	if storage.CodeOf(readErr) == storage.ObjectNotFound {
+		return storage.BucketNotFound
 	}
-	return "", err
+	return readErr
 }

@@ -269,19 +269,26 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		return nil, err
 	}
 
+	// Without the tags of the source, the copy would lose them, so it fails if they cannot be read.
 	output, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, input)
-	if err == nil {
-		return attributes.TagMap(output.TagSet), nil
+	if err != nil {
+		return nil, sourceTagsError(err)
 	}
+	return attributes.TagMap(output.TagSet), nil
+}
 
-	// Without the tags of the source, the copy would lose them, so it fails.
+// sourceTagsError translates the error of a request for the tags of a source. If the source is gone, the
+// error has the code Changed.
+func sourceTagsError(err error) *storage.Error {
 	storageErr := s3error.Translate(err)
 	isSourceGone := storageErr.Status == http.StatusNotFound || storageErr.Status == http.StatusMethodNotAllowed
 	if isSourceGone {
 		storageErr.Code = storage.Changed
 		storageErr.Hint = ""
-	} else if storageErr.Code == storage.PermissionDenied {
+		return storageErr
+	}
+	if storageErr.Code == storage.PermissionDenied {
 		storageErr.Hint = "the tags of the source may not be read: set those of the copy with WithTags, which may be none"
 	}
-	return nil, storageErr
+	return storageErr
 }

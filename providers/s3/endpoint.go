@@ -114,17 +114,21 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.hasCustomResolver = e.hasResolver
 
 	// Find the profile, and whether the bucket is in the path of URLs.
-	profile, hostRegion, isOrderedHost := profileAt(c.Profile, e.host())
+	host := e.host()
+	profile := profileAt(host)
+	if c.Profile != nil {
+		profile = *c.Profile
+	}
 	a.profile = profile
-	a.isOrderedHost = isOrderedHost
+	a.isOrderedHost = isOrderedHost(host)
 	a.pathStyle = e.usesPathStyle(c, s, &profile)
 	if a.hasCustomResolver && c.Profile == nil {
 		// The resolver may choose a host that the profile does not fit.
 		a.profile, _ = NamedProfile("unknown")
 	}
 
-	a.region = cmp.Or(e.chosenRegion(c, s), hostRegion)
-	if a.region == "" && e.host() != "" {
+	a.region = cmp.Or(e.chosenRegion(c, s), profile.regionAt(host))
+	if a.region == "" && host != "" {
 		a.region = "us-east-1" // a signature needs a region
 	}
 	if a.region == "" {

@@ -94,20 +94,22 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	api := d.bucket.objectAPI(ctx, r.Native...)
 	if r.Unchecked {
 		input.Body = uploadbody.Compare(r.Body, r.Size, r.CRC32C)
-	} else if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
-		return driver.Part{}, err
+	} else {
+		if err := d.bucket.sumPart(ctx, input, r, api); err != nil {
+			return driver.Part{}, err
+		}
 	}
-
 	if err := d.account.customize(input, r.Native); err != nil {
 		return driver.Part{}, err
 	}
 
 	output, err := api.UploadPart(ctx, input, d.bucket.withBody)
-	if err == nil && output.ETag == nil {
-		err = evidence.Missing()
-	}
 	if err != nil {
 		return driver.Part{}, sdkerror.WithoutEffect(uploadError(err))
+	}
+	if output.ETag == nil {
+		// Only a response with an ETag shows that the part was stored.
+		return driver.Part{}, sdkerror.WithoutEffect(uploadError(evidence.Missing()))
 	}
 	if err := checkTrailer(input, output); err != nil {
 		return driver.Part{}, err
@@ -215,10 +217,10 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			Key:      &key,
 			UploadId: &upload,
 		})
-		if s3error.IsCode(err, "NoSuchUpload") {
-			return nil
-		}
 		if err != nil {
+			if s3error.IsCode(err, "NoSuchUpload") {
+				return nil
+			}
 			return uploadError(err)
 		}
 

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -505,32 +506,36 @@ func ProfileNames() []string {
 	return names
 }
 
-// profileAt returns the profile of the server at host, or of Amazon if host is empty, unless the
-// caller has chosen one. The region is that in the host, or else that of the profile. ordered is
-// true if the host belongs to a provider that is known to list in byte order.
-func profileAt(chosen *Profile, host string) (p Profile, region string, ordered bool) {
-	hostProfile, region, isKnownHost := profileOfHost(host)
-	ordered = isKnownHost && hostProfile.OrderedListing && !hostProfile.isUnsorted
-
-	switch {
-	case chosen != nil:
-		p = *chosen
-		if chosenRegion, isHost := chosen.regionOf(host); isHost {
-			region = chosenRegion
-		}
-	case host == "":
-		p, _ = NamedProfile("aws")
-	case isKnownHost:
-		p = hostProfile
-	default:
+// profileAt returns the profile of the server at host. If host is empty, the server is Amazon's.
+func profileAt(host string) Profile {
+	if host == "" {
+		p, _ := NamedProfile("aws")
+		return p
+	}
+	p, _, isKnown := profileOfHost(host)
+	if !isKnown {
 		p, _ = NamedProfile("unknown")
 	}
+	return p
+}
 
-	// The host names no region, so the profile may.
-	if region == "" && host != "" {
-		region = p.Region
+// regionAt returns the region of a server with profile p. It is the region in the name of the host, or else
+// the only region of the profile. It is "" if neither is known, or if host is empty.
+func (p *Profile) regionAt(host string) string {
+	if host == "" {
+		return ""
 	}
-	return p, region, ordered
+	region, isHostOfProfile := p.regionOf(host)
+	if !isHostOfProfile {
+		_, region, _ = profileOfHost(host)
+	}
+	return cmp.Or(region, p.Region)
+}
+
+// isOrderedHost reports whether a host belongs to a provider that is known to list in byte order.
+func isOrderedHost(host string) bool {
+	p, _, isKnown := profileOfHost(host)
+	return isKnown && p.OrderedListing && !p.isUnsorted
 }
 
 // profileOfHost returns the built-in profile with a pattern in Hosts that matches host, and the

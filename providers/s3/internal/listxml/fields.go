@@ -220,13 +220,12 @@ func (f *fields) readTime() (time.Time, error) {
 
 	var t time.Time
 	value = trimSpace(value)
-	err = t.UnmarshalText(value)
-	if err != nil {
+	if t.UnmarshalText(value) != nil {
 		// The time may have no zone.
 		t, err = smithytime.ParseDateTime(string(value))
-	}
-	if err != nil {
-		return time.Time{}, f.invalid("time")
+		if err != nil {
+			return time.Time{}, f.invalid("time")
+		}
 	}
 	return t.UTC().Truncate(time.Second), nil
 }

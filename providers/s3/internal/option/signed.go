@@ -59,7 +59,12 @@ func NewSignedParameter(name, value string) SignedValue {
 	const option = "WithSignedParameter"
 	v := SignedValue{option: option, name: name, value: value}
 
-	beginsLowerCase := httpheader.IsName(name) && name[0] >= 'a' // digits and capital letters are less than 'a'
+	if slices.Contains(otherOperations, name) {
+		v.err = argument.Invalid(option, "must not set "+name+", which selects another operation of S3", "")
+		return v
+	}
+	// Digits and capital letters are less than 'a'.
+	beginsLowerCase := httpheader.IsName(name) && name[0] >= 'a'
 	isReserved := slices.Contains(ownParameters, name) || strings.HasPrefix(strings.ToLower(name), "x-amz-")
 	if !beginsLowerCase || isReserved {
 		v.err = argument.Invalid(
@@ -67,9 +72,6 @@ func NewSignedParameter(name, value string) SignedValue {
 			"must name a parameter that begins with a lower-case letter, and that no other option sets",
 			"",
 		)
-	}
-	if slices.Contains(otherOperations, name) {
-		v.err = argument.Invalid(option, "must not set "+name+", which selects another operation of S3", "")
 	}
 	return v
 }
