@@ -370,11 +370,12 @@ func (cs *composites) sweep(
 		}
 		lockedErr = cmp.Or(lockedErr, pageLockedErr)
 
-		if nextToken == "" {
+		isLastPage := nextToken == ""
+		if isLastPage {
 			return removed, lockedErr
 		}
-		// The server would return this page again and again.
 		if nextToken == token {
+			// The server would return this page again and again.
 			return removed, errRepeatedPage
 		}
 		token = nextToken

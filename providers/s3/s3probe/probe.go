@@ -269,10 +269,10 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) error {
 func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
 		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage})
-		if err != nil && !versioning {
-			return nil
-		}
 		if err != nil {
+			if !versioning {
+				return nil
+			}
 			return err
 		}
 		if len(page.Entries) == 0 {

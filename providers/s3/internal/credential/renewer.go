@@ -145,7 +145,7 @@ func (r *Renewer) forget(ctx context.Context, creds *usedCredentials) {
 		}
 	}
 
-	// The provider must not return the refused credentials from its cache.
+	// The provider stays, but must not return the refused credentials from its cache.
 	cache, hasCache := (*r.provider.Load()).(interface{ Invalidate() })
 	if hasCache {
 		cache.Invalidate()
