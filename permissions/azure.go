@@ -134,27 +134,25 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 		)
 	}
 
-	// A listing is a read with the suboperation Blob.List. Its path is the container, so the second
-	// clause limits the prefix of the request instead.
+	// A listing is a read with the suboperation Blob.List.
 	const read = azureActions + "containers/blobs/read"
 
-	// The first clause limits the path. Listings are exempt, and so are actions that are not in
-	// dataActions.
+	// The first clause limits the path of each data action, except that of a listing, which is the container.
+	// A request is exempt if it is of none of the actions.
 	var exempt []string
 	for _, action := range dataActions {
-		suboperation := ""
+		match := "ActionMatches{'" + action + "'}"
 		if action == read {
-			suboperation = " AND NOT SubOperationMatches{'Blob.List'}"
+			match += " AND NOT SubOperationMatches{'Blob.List'}"
 		}
-		// The limit does not apply to requests of another action.
-		exempt = append(exempt, "!(ActionMatches{'"+action+"'}"+suboperation+")")
+		exempt = append(exempt, "!("+match+")")
 	}
 	pathClause := g.azureClause(exempt, "@Resource["+azureActions+"containers/blobs:path]")
 	if !slices.Contains(dataActions, read) {
 		return pathClause, nil
 	}
 
-	// The second clause limits only listings, so it exempts every other request.
+	// The second clause limits the prefix of a listing, and exempts every other request.
 	exceptListings := []string{"!(ActionMatches{'" + read + "'} AND SubOperationMatches{'Blob.List'})"}
 	listClause := g.azureClause(exceptListings, "@Request["+azureActions+"containers/blobs:prefix]")
 	return pathClause + "\nAND\n" + listClause, nil

@@ -220,14 +220,14 @@ func (s *azuriteServer) newScanner(t *testing.T) func(container, key string) {
 }
 
 // openPeculiarAccount opens a new container of Azurite, behind a server that behaves like an account with a
-// peculiarity. The returned Config opens it again.
+// behavior. The returned Config opens it again.
 func openPeculiarAccount(
-	t *testing.T, peculiarity documented.Peculiarity, opts ...storage.OpenOption,
+	t *testing.T, behavior documented.Behavior, opts ...storage.OpenOption,
 ) (storage.Bucket, azure.Config) {
 	t.Helper()
 	emulator, handler, path, closeIdle := startEmulator(t)
 	t.Cleanup(closeIdle)
-	server := httptest.NewServer(documented.Before(handler, peculiarity))
+	server := httptest.NewServer(documented.Before(handler, behavior))
 	t.Cleanup(server.Close)
 
 	config := azure.Config{Bucket: emulator.container(t), Endpoint: server.URL + path}

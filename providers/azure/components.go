@@ -111,7 +111,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		return driver.Part{}, err
 	}
 
-	// The proof shows that this package wrote the part.
+	// Signing the checksum proves to a later completion that this package wrote it (see proofKey).
 	metadata := map[string]string{}
 	if checksum := encodeMetadata(nil, r.CRC32C, r.Size)[checksumKey]; checksum != nil {
 		metadata[proofKey] = u.proof(r.Number, *checksum)
@@ -123,7 +123,7 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		Size:       r.Size,
 		CRC32C:     r.CRC32C,
 		Properties: storage.Properties{ContentType: components.ContentType, Metadata: metadata},
-		// The other options are for the object.
+		// The other options are for the object, which complete creates.
 		Native: slices.DeleteFunc(slices.Clone(r.Native), isNotEncryption),
 	})
 	if err != nil {
@@ -131,11 +131,10 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 		return driver.Part{}, sdkerror.WithoutEffect(err)
 	}
 
-	// The upload may have ended meanwhile. Then nobody else would remove the part.
+	// If the upload has ended meanwhile, nobody else would remove the part.
 	isOpen := func(ctx context.Context) (bool, error) { return cu.isOpen(ctx, u) }
 	removePart := func(ctx context.Context) error {
-		const isCurrent = true
-		return cu.removeComponent(ctx, u.key(r.Number), attrs.Version, isCurrent)
+		return cu.removeCurrent(ctx, u.key(r.Number), attrs.Version)
 	}
 	if err := components.CheckOpen(ctx, isOpen, removePart); err != nil {
 		return driver.Part{}, err

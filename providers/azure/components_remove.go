@@ -30,7 +30,10 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 		err := running.Each(ctx, len(items), maxParallel, func(ctx context.Context, i int) error {
 			version := deref(items[i].VersionID) // "" in an account without versioning
 			isOnlyOrCurrent := version == "" || isCurrent(items[i])
-			return cu.removeComponent(ctx, deref(items[i].Name), version, isOnlyOrCurrent)
+			if isOnlyOrCurrent {
+				return cu.removeCurrent(ctx, deref(items[i].Name), version)
+			}
+			return cu.removeVersion(ctx, deref(items[i].Name), version)
 		})
 		if err != nil {
 			return err
@@ -39,21 +42,22 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	return nil
 }
 
-// removeComponent removes a blob of an upload if it is current, and then this version of it. version is ""
-// if the account keeps no versions. The call succeeds even if the version may not be removed, because
-// the upload has ended. The role Storage Blob Data Contributor may not remove versions, and some
-// containers retain them.
-func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, isCurrent bool) error {
-	if isCurrent {
-		// The service refuses to remove a version while it is current.
-		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
-			return err
-		}
+// removeCurrent removes a blob of an upload and its current version, which is "" if the account keeps no
+// versions. The blob goes first, because the service refuses to remove a version while it is current.
+func (cu *componentUploads) removeCurrent(ctx context.Context, key, version string) error {
+	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
+		return err
 	}
 	if version == "" {
 		return nil
 	}
+	return cu.removeVersion(ctx, key, version)
+}
 
+// removeVersion removes a version, which is not current, of a blob of an upload. It also succeeds if the
+// version may not be removed, because the upload has ended. The role Storage Blob Data Contributor may
+// not remove versions, and some containers retain them.
+func (cu *componentUploads) removeVersion(ctx context.Context, key, version string) error {
 	err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key, Version: version})
 	code := storage.CodeOf(err)
 	if code == storage.PermissionDenied || code == storage.Locked {

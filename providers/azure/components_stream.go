@@ -30,18 +30,15 @@ func (cu *componentUploads) stageParts(
 	return blockIDs, err
 }
 
-// streamRange reads a range of a part and sends it to the object with the given key as a block. It
-// returns the id of the block.
-func (cu *componentUploads) streamRange(
-	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
-) (string, error) {
+// streamRange reads the range of a block and sends it to the service. It returns the id of the block.
+func (cu *componentUploads) streamRange(ctx context.Context, block rangeBlock) (string, error) {
 	// The checksum, which is part of an id, is not known yet.
-	id, err := blockID(upload, number, 0)
+	id, err := blockID(block.upload, block.number, 0)
 	if err != nil {
 		return "", err
 	}
-	tag, err := cu.copier.blocks.stage(ctx, key, id, func(id string) error {
-		return cu.streamBlock(ctx, key, id, n, src)
+	tag, err := cu.copier.blocks.stage(ctx, block.key, id, func(id string) error {
+		return cu.streamBlock(ctx, block, id)
 	})
 	if err != nil {
 		return "", blockError(err)
@@ -51,24 +48,23 @@ func (cu *componentUploads) streamRange(
 	return id, nil
 }
 
-// streamBlock makes one Put Block request with a range as its body, which is read while it is sent.
-func (cu *componentUploads) streamBlock(ctx context.Context, key, id string, n *natives, src *copyRange) error {
+// streamBlock makes one Put Block request. Its body is the range of the block, which is read while it is
+// sent.
+func (cu *componentUploads) streamBlock(ctx context.Context, block rangeBlock, id string) error {
 	body := &rangeBody{
-		size: src.bytes.Count,
-		open: func() (io.ReadCloser, error) { return cu.openRange(ctx, src) },
+		size: block.src.bytes.Count,
+		open: func() (io.ReadCloser, error) { return cu.openRange(ctx, block.src) },
 	}
 	defer body.Close()
 
+	n := block.native
 	opts := &blockblob.StageBlockOptions{CPKInfo: n.keyInfo(), CPKScopeInfo: n.scopeInfo()}
 	n.apply(opts)
 
-	resp, err := send(
-		ctx, cu.container.account,
-		func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-			return cu.container.blob(key).StageBlock(ctx, id, body, opts)
-		},
-		opts,
-	)
+	request := func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+		return cu.container.blob(block.key).StageBlock(ctx, id, body, opts)
+	}
+	resp, err := send(ctx, cu.container.account, request, opts)
 	return body.check(resp.ContentCRC64, err)
 }
 

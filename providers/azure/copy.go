@@ -38,7 +38,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
 	}
-	n, err := d.account.writeNatives(r.Native)
+	n, err := d.account.nativeWriteOptions(r.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 // canCopyBlob reports whether Copy Blob From URL can make the object. The request has headers
 // neither for customer keys nor for properties other than the metadata, nor for an encryption scope
 // before scopeVersion.
-func (cp *copier) canCopyBlob(r *driver.CopyRequest, n *natives, source *storage.Attrs) bool {
+func (cp *copier) canCopyBlob(r *driver.CopyRequest, n *nativeOptions, source *storage.Attrs) bool {
 	if n.key != nil || customerkey.In(r.Source.Native) != nil {
 		return false
 	}
@@ -124,7 +124,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 // copyBlob makes one Copy Blob From URL request. The copy has the checksum of the source, because
 // it has the same bytes.
 func (cp *copier) copyBlob(
-	ctx context.Context, r *driver.CopyRequest, n *natives, source *storage.Attrs,
+	ctx context.Context, r *driver.CopyRequest, n *nativeOptions, source *storage.Attrs,
 ) (*storage.Attrs, error) {
 	address, authorization, err := cp.container.account.authorizeSource(ctx, r.Source)
 	if err != nil {
@@ -158,7 +158,7 @@ func (cp *copier) copyBlob(
 // copyOptions returns the options of a Copy Blob From URL request. authorization is the header with
 // which the service may read the source, or "".
 func copyOptions(
-	r *driver.CopyRequest, n *natives, source *storage.Attrs, authorization string,
+	r *driver.CopyRequest, n *nativeOptions, source *storage.Attrs, authorization string,
 ) (*blob.CopyFromURLOptions, error) {
 	opts := &blob.CopyFromURLOptions{
 		BlobTags:                       r.Tags,
@@ -179,7 +179,7 @@ func copyOptions(
 		}
 	}
 
-	if err := n.mustApply(opts, "CopyFromURL"); err != nil {
+	if err := n.applyOrFail(opts, "CopyFromURL"); err != nil {
 		return nil, err
 	}
 	return opts, nil

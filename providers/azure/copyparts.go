@@ -57,16 +57,24 @@ func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.
 	return cp.commitCopied(ctx, ids, c)
 }
 
-// A stageFunc stores a range of src as the block with this number of an upload to key. It returns
-// the block's id.
-type stageFunc func(ctx context.Context, key string, n *natives, upload string, number int, src *copyRange) (string, error)
+// A rangeBlock is a block with the bytes of a range of a source.
+type rangeBlock struct {
+	key    string // of the object that the block becomes a part of
+	upload string
+	number int // of the block in the upload
+	native *nativeOptions
+	src    *copyRange
+}
 
-// stageRanges calls stage for the ranges, in parallel, and returns the ids of the blocks in the
-// order of ranges.
+// A stageFunc stores a block, and returns its id.
+type stageFunc func(ctx context.Context, block rangeBlock) (string, error)
+
+// stageRanges stores each range as a block, several at a time, and returns the ids of the blocks in the
+// order of ranges. stage stores one block.
 func (cp *copier) stageRanges(
 	ctx context.Context, ranges []copyRange, req *driver.PutRequest, stage stageFunc,
 ) (ids []string, err error) {
-	n, err := cp.container.account.writeNatives(req.Native)
+	n, err := cp.container.account.nativeWriteOptions(req.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +86,8 @@ func (cp *copier) stageRanges(
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
 	err = copyparts.CopyAll(ctx, len(ranges), func(ctx context.Context, i int) (err error) {
-		ids[i], err = stage(ctx, req.Key, n, upload, i+1, &ranges[i])
+		block := rangeBlock{key: req.Key, upload: upload, number: i + 1, native: n, src: &ranges[i]}
+		ids[i], err = stage(ctx, block)
 		return err
 	})
 	// A block does not change the object.
@@ -98,56 +107,51 @@ func (cp *copier) commitCopied(ctx context.Context, ids []string, req *driver.Pu
 
 // stageRange copies a range to a block, with one Put Block From URL request, and returns the id of
 // the block.
-func (cp *copier) stageRange(
-	ctx context.Context, key string, n *natives, upload string, number int, src *copyRange,
-) (string, error) {
+func (cp *copier) stageRange(ctx context.Context, block rangeBlock) (string, error) {
 	// The checksum, which is part of an id, is not known.
-	id, err := blockID(upload, number, 0)
+	id, err := blockID(block.upload, block.number, 0)
 	if err != nil {
 		return "", err
 	}
 
 	// Each block is authorized, because a long copy may outlast one signature or token.
-	address, authorization, err := cp.container.account.authorizeSource(ctx, src.source)
+	address, authorization, err := cp.container.account.authorizeSource(ctx, block.src.source)
 	if err != nil {
 		return "", err
 	}
 
-	tag, err := cp.blocks.stage(ctx, key, id, func(id string) error {
-		return cp.copyBlock(ctx, key, id, n, src, address, authorization)
+	tag, err := cp.blocks.stage(ctx, block.key, id, func(id string) error {
+		return cp.copyBlock(ctx, block, id, address, authorization)
 	})
 	if err != nil {
-		return "", cp.copyError(ctx, translate(err), src.source, storage.Condition{})
+		return "", cp.copyError(ctx, translate(err), block.src.source, storage.Condition{})
 	}
 	// A tag from stage is valid.
 	id, _ = blockIDFromTag(tag)
 	return id, nil
 }
 
-// copyBlock makes the Put Block From URL request that copies src to the block with this id. The
+// copyBlock makes one Put Block From URL request, which copies the range of a block to the given id. The
 // service reads the source from address with this authorization (see authorizeSource).
-func (cp *copier) copyBlock(
-	ctx context.Context, key, id string, n *natives, src *copyRange, address, authorization string,
-) error {
+func (cp *copier) copyBlock(ctx context.Context, block rangeBlock, id, address, authorization string) error {
+	n := block.native
+	src := block.src
 	opts := &blockblob.StageBlockFromURLOptions{
 		Range:                          src.bytes,
 		CopySourceAuthorization:        httpheader.Optional(authorization),
 		SourceModifiedAccessConditions: sourceCondition(src.source.Revision),
 		CPKInfo:                        n.keyInfo(),
 		CPKScopeInfo:                   n.scopeInfo(),
-		SourceCustomerProvidedKey:      newNatives(src.source.Native).sourceKeyInfo(),
+		SourceCustomerProvidedKey:      newNativeOptions(src.source.Native).sourceKeyInfo(),
 	}
 	// The user's functions of WithOptions for this request may change it.
 	n.apply(opts)
 
-	_, err := send(
-		withCopyTimeout(ctx), cp.container.account,
-		func(
-			ctx context.Context, opts *blockblob.StageBlockFromURLOptions,
-		) (blockblob.StageBlockFromURLResponse, error) {
-			return cp.container.blob(key).StageBlockFromURL(ctx, id, address, opts)
-		},
-		opts,
-	)
+	request := func(
+		ctx context.Context, opts *blockblob.StageBlockFromURLOptions,
+	) (blockblob.StageBlockFromURLResponse, error) {
+		return cp.container.blob(block.key).StageBlockFromURL(ctx, id, address, opts)
+	}
+	_, err := send(withCopyTimeout(ctx), cp.container.account, request, opts)
 	return err
 }

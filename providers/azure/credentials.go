@@ -109,9 +109,10 @@ func isValidVersion(version string) bool {
 // credential, it comes from environment variables, whose names begin with Config.Credentials if
 // that is set.
 func (a *account) resolve(c Config) error {
+	// Find the endpoint, and what the connection string contains.
 	endpoint := c.Endpoint
 	if c.Client != nil {
-		// The URL may have a shared access signature.
+		// Drop the shared access signature, which the URL may have.
 		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
 	}
 	if c.ConnectionString != "" {
@@ -127,13 +128,13 @@ func (a *account) resolve(c Config) error {
 
 	a.hasNamedCredentials = c.Credentials != ""
 	hasCredential := a.isAnonymous || a.key != "" || a.sas != "" || a.token != nil || c.Client != nil
+	var err error
 	if hasCredential {
-		if err := a.resolveEndpoint(endpoint); err != nil {
-			return err
-		}
-		return a.parseKey()
+		err = a.resolveEndpoint(endpoint)
+	} else {
+		err = a.resolveWithEnvironment(endpoint, named.Credentials(c.Credentials))
 	}
-	if err := a.resolveWithEnvironment(endpoint, named.Credentials(c.Credentials)); err != nil {
+	if err != nil {
 		return err
 	}
 	return a.parseKey()

@@ -97,8 +97,9 @@ func (u *userKeyCache) get(
 	}
 }
 
-// keyOrRequest returns the key if it can sign for ttl and is not to be renewed yet, or else the
-// pending request for a key. If there is none, it begins one, which is then the caller's own.
+// keyOrRequest returns the key if it can sign for ttl and is not to be renewed yet. Otherwise it returns a
+// nil key and the pending request for a new one. If no request is pending, it begins one. isOwn is then
+// true, and the caller must send that request.
 func (u *userKeyCache) keyOrRequest(
 	now time.Time, ttl time.Duration,
 ) (key *userKey, pending *userKeyRequest, isOwn bool) {
@@ -112,8 +113,8 @@ func (u *userKeyCache) keyOrRequest(
 		return nil, u.pending, false
 	}
 
-	// The request counts as abandoned until it has a result. If it panics, other callers then send a
-	// new request.
+	// isAbandoned is true until there is a result, so that other callers send a new request if this caller
+	// panics.
 	u.pending = &userKeyRequest{begun: now, done: make(chan struct{}), isAbandoned: true}
 	if isValid {
 		u.pending.oldKey = u.key

@@ -40,7 +40,7 @@ func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	if r.Version == "" {
 		o.DeleteSnapshots = new(blob.DeleteSnapshotsOptionTypeInclude)
 	}
-	return o, newNatives(r.Native).mustApply(o, "Delete")
+	return o, newNativeOptions(r.Native).applyOrFail(o, "Delete")
 }
 
 // codeCurrentVersion is the code if Azure refuses to remove a version because it is current.
@@ -107,7 +107,7 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 	// Without a policy, and no longer current, the version can be removed. The user's functions of
 	// WithOptions may change the request.
 	opts := &blob.DeleteOptions{AccessConditions: conditions(condition)}
-	newNatives(r.Native).apply(opts)
+	newNativeOptions(r.Native).apply(opts)
 	_, err = write(ctx, rm.container.account, version.Delete, opts)
 	return err
 }
@@ -116,7 +116,7 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, i
 // is missing or has another revision, the version is noncurrent already, and deleteRevision returns nil.
 func (rm *remover) deleteRevision(ctx context.Context, r *driver.DeleteRequest, revision string) error {
 	opts := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: revision})}
-	newNatives(r.Native).apply(opts)
+	newNativeOptions(r.Native).apply(opts)
 
 	_, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, opts)
 	if err == nil {

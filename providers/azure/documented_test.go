@@ -58,7 +58,7 @@ func refusedCopies(always bool) map[string]func(method string, a *documented.Ans
 // countsReads is the reason why some cases of the suite get no transient answers.
 const countsReads = "the case counts reads, too"
 
-// startEmulator returns Azurite as a handler, so that a test can wrap it in an account with peculiarities. path is the
+// startEmulator returns Azurite as a handler, so that a test can wrap it in an account with behaviors. path is the
 // path of the emulator's account.
 func startEmulator(t *testing.T) (emulator *azuriteServer, handler http.Handler, path string, closeIdle func()) {
 	t.Helper()
@@ -161,15 +161,15 @@ func openPatient(t *testing.T, d driver.Driver, opts ...storage.OpenOption) stor
 	return engine.New(d, opts...)
 }
 
-// An accountKind is an account with peculiarities, for which the suite leaves out cases.
+// An accountKind is an account with behaviors, for which the suite leaves out cases.
 type accountKind struct {
 	config  azure.Config
 	private bool // the service reads no source of a copy
 	tokens  bool // the driver has a token, which takes TLS
-	play    func(t *testing.T, s *azuriteServer) []documented.Peculiarity
+	play    func(t *testing.T, s *azuriteServer) []documented.Behavior
 	skip    map[string]string
 	also    []string // rules of unchanged whose requests this kind does change
-	nightly bool     // only "make accounts" has it: another kind has its peculiarities, too
+	nightly bool     // only "make accounts" has it: another kind has its behaviors, too
 }
 
 // unchanged has rules of the suite that no kind of account can change: reads, listings, and faults that the suite
@@ -185,8 +185,8 @@ const (
 var accountKinds = map[string]accountKind{
 	"Defender for Storage": {
 		nightly: true,
-		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureDefender(s.newScanner(t))}
+		play: func(t *testing.T, s *azuriteServer) []documented.Behavior {
+			return []documented.Behavior{documented.AzureDefender(s.newScanner(t))}
 		},
 		skip: map[string]string{
 			"a write replaces all tags":                     exactTags,
@@ -204,8 +204,8 @@ var accountKinds = map[string]accountKind{
 	},
 	"Storage Blob Data Contributor, scanned blobs and private endpoints": {
 		private: true,
-		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{
+		play: func(t *testing.T, s *azuriteServer) []documented.Behavior {
+			return []documented.Behavior{
 				documented.AzureContributor(), documented.AzurePrivate(), documented.AzureDefender(s.newScanner(t)),
 			}
 		},
@@ -228,16 +228,16 @@ var accountKinds = map[string]accountKind{
 	},
 	"tokens only": {
 		tokens: true,
-		play: func(t *testing.T, s *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureTokens(s.accountSAS(t), s.signWithKey(t), s.newSASExchanger(t))}
+		play: func(t *testing.T, s *azuriteServer) []documented.Behavior {
+			return []documented.Behavior{documented.AzureTokens(s.accountSAS(t), s.signWithKey(t), s.newSASExchanger(t))}
 		},
 		also: []string{"T1"},
 	},
 	"Azure Stack Hub": {
 		// https://learn.microsoft.com/azure-stack/user/azure-stack-acs-differences
 		config: azure.Config{APIVersion: "2019-07-07"},
-		play: func(*testing.T, *azuriteServer) []documented.Peculiarity {
-			return []documented.Peculiarity{documented.AzureOlder("2019-07-07")}
+		play: func(*testing.T, *azuriteServer) []documented.Behavior {
+			return []documented.Behavior{documented.AzureOlder("2019-07-07")}
 		},
 		also: []string{"K3", "L3"}, // a listing encodes keys since 2021-02-12
 	},

@@ -31,44 +31,64 @@ func parseEndpoint(endpoint, account string) (u *url.URL, name string, err error
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath = ""
 	host := strings.ToLower(u.Hostname())
-	label, domain, _ := strings.Cut(host, ".")
 	name = strings.TrimPrefix(u.Path, "/")
-
-	// On an emulator, the account is the path.
-	if accountInPath(host) {
-		if name == "" || strings.Contains(name, "/") {
-			return nil, "", argument.Invalid(
-				"endpoint",
-				"must end with the account's name, as http://127.0.0.1:10000/devstoreaccount1",
-				"",
-			)
-		}
-		return u, name, nil
+	switch {
+	case accountInPath(host):
+		// On an emulator, the account is the path.
+		err = checkEmulatorPath(name)
+	case name != "":
+		err = checkGatewayPath(host, name, account)
+	default:
+		name, err = accountOfHost(host)
 	}
-	if name != "" {
-		// Only an emulator or a gateway may have the account in the path.
-		isOtherAccount := account != "" && name != account
-		if azureHost(host) || strings.Contains(name, "/") || isOtherAccount {
-			return nil, "", argument.Invalid(
-				"endpoint",
-				"must not have a path, except the account's name on a server that is not Azure: the container is not part of it",
-				"",
-			)
-		}
-		return u, name, nil
+	if err != nil {
+		return nil, "", err
 	}
+	return u, name, nil
+}
 
-	// Without a path, the account can only be in the host.
+// checkEmulatorPath returns an error if the path of an emulator's URL, without the first slash, is not
+// the name of an account.
+func checkEmulatorPath(path string) error {
+	if path == "" || strings.Contains(path, "/") {
+		return argument.Invalid(
+			"endpoint",
+			"must end with the account's name, as http://127.0.0.1:10000/devstoreaccount1",
+			"",
+		)
+	}
+	return nil
+}
+
+// checkGatewayPath returns an error if the path of a URL that is not an emulator's cannot be the name of
+// the account. Only a gateway may have the account in the path. account is the name from the Config,
+// or "".
+func checkGatewayPath(host, path, account string) error {
+	isOtherAccount := account != "" && path != account
+	if azureHost(host) || strings.Contains(path, "/") || isOtherAccount {
+		return argument.Invalid(
+			"endpoint",
+			"must not have a path, except the account's name on a server that is not Azure: the container is not part of it",
+			"",
+		)
+	}
+	return nil
+}
+
+// accountOfHost returns the name of the account that a host of Azure contains, or "" for another host. It
+// fails if the host is that of Data Lake.
+func accountOfHost(host string) (string, error) {
+	label, domain, _ := strings.Cut(host, ".")
 	if strings.HasPrefix(domain, "dfs.") {
-		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
+		return "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
 			"replace .dfs. by .blob. in its host")
 	}
 	beginsWithAccount := strings.HasPrefix(domain, "blob.") ||
 		strings.HasPrefix(domain, "privatelink.blob.") ||
 		strings.Contains(domain, ".blob.storage.")
-	if beginsWithAccount {
-		// The replica of an account in another region has a host of its own.
-		return u, strings.TrimSuffix(label, "-secondary"), nil
+	if !beginsWithAccount {
+		return "", nil
 	}
-	return u, "", nil
+	// The replica of an account in another region has a host of its own.
+	return strings.TrimSuffix(label, "-secondary"), nil
 }

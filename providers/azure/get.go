@@ -69,7 +69,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 // downloadOptions returns the options of the Get Blob request for r.
 func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) {
-	n := newNatives(r.Native)
+	n := newNativeOptions(r.Native)
 	opts := &blob.DownloadStreamOptions{
 		// Count 0 means to the end. The engine requests no empty range.
 		Range:            blob.HTTPRange{Offset: r.Offset, Count: max(r.Length, 0)},
@@ -83,7 +83,7 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 		n.apply(opts)
 		return opts, nil
 	}
-	return opts, n.mustApply(opts, "DownloadStream")
+	return opts, n.applyOrFail(opts, "DownloadStream")
 }
 
 // getSuffix reads the last bytes of the current revision. The error is retryable if the object is
@@ -157,7 +157,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 
 	// WithOptions has no effect without a function for this request, which is an error unless the request
 	// is part of another operation.
-	options := newNatives(r.Native).options
+	options := newNativeOptions(r.Native).options
 	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
 	needsFunction := len(options) > 0 && !r.Auxiliary
 	if needsFunction && !hasFunction {
@@ -181,7 +181,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 // propertiesOptions returns the options of Get Blob Properties. values are the native options of
 // the call.
 func propertiesOptions(c storage.Condition, values []any) *blob.GetPropertiesOptions {
-	n := newNatives(values)
+	n := newNativeOptions(values)
 	o := &blob.GetPropertiesOptions{AccessConditions: conditions(c), CPKInfo: n.keyInfo()}
 	n.apply(o)
 	return o

@@ -79,7 +79,7 @@ func (bc *blobContainer) checkCanLock(ctx context.Context) error {
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	// The user's functions of WithOptions may change the request.
 	opts := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
-	if err := newNatives(r.Native).mustApply(opts, "SetImmutabilityPolicy"); err != nil {
+	if err := newNativeOptions(r.Native).applyOrFail(opts, "SetImmutabilityPolicy"); err != nil {
 		return err
 	}
 
@@ -123,20 +123,17 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	if err != nil {
 		return err
 	}
-	hasOptions := len(newNatives(r.Native).options) > 0 // those of WithOptions
+	hasOptions := len(newNativeOptions(r.Native).options) > 0 // those of WithOptions
 	if hasOptions {
 		return &storage.Error{
 			Code: storage.Unsupported,
 			Hint: "WithOptions does not fit SetLegalHold: the SDK has no options for it",
 		}
 	}
-	_, err = write(
-		ctx, d.account,
-		func(ctx context.Context, o *blob.SetLegalHoldOptions) (blob.SetLegalHoldResponse, error) {
-			return b.SetLegalHold(ctx, r.LegalHold, o)
-		},
-		nil,
-	)
+	request := func(ctx context.Context, opts *blob.SetLegalHoldOptions) (blob.SetLegalHoldResponse, error) {
+		return b.SetLegalHold(ctx, r.LegalHold, opts)
+	}
+	_, err = write(ctx, d.account, request, nil)
 	return d.container.lockError(ctx, err)
 }
 

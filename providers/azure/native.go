@@ -20,7 +20,7 @@ type (
 )
 
 // keyInfo returns the customer's key in the form for requests, or nil if there is no key.
-func (n *natives) keyInfo() *blob.CPKInfo {
+func (n *nativeOptions) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
 	}
@@ -33,7 +33,7 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 
 // sourceKeyInfo returns the customer's key in the form for the source of a copy, or nil if there is
 // no key.
-func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
+func (n *nativeOptions) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
 	}
@@ -102,18 +102,18 @@ func checkScope(name, scope string) error {
 	return nil
 }
 
-// natives holds the settings from this package's options for one operation.
-type natives struct {
+// nativeOptions holds the settings from this package's options for one operation.
+type nativeOptions struct {
 	scope   string // "" means the container's or the account's own
 	key     *customerkey.Key
 	tier    string
 	options []Options
 }
 
-// newNatives returns the settings from values of options, which checkNative must have accepted. A
+// newNativeOptions returns the settings from values of options, which checkNative must have accepted. A
 // later scope, key or tier replaces an earlier one, but all Options are kept.
-func newNatives(values []any) *natives {
-	n := &natives{key: customerkey.In(values)}
+func newNativeOptions(values []any) *nativeOptions {
+	n := &nativeOptions{key: customerkey.In(values)}
 	for _, value := range values {
 		switch v := value.(type) {
 		case encryptionScope:
@@ -127,10 +127,10 @@ func newNatives(values []any) *natives {
 	return n
 }
 
-// writeNatives returns the settings of the options for a write. Without a customer's key or an encryption
+// nativeWriteOptions returns the settings of the options for a write. Without a customer's key or an encryption
 // scope in the options, the scope is Config.EncryptionScope.
-func (a *account) writeNatives(values []any) (*natives, error) {
-	n := newNatives(values)
+func (a *account) nativeWriteOptions(values []any) (*nativeOptions, error) {
+	n := newNativeOptions(values)
 	if n.key != nil && n.scope != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithEncryptionScope", "must not be set together", "")
 	}
@@ -141,7 +141,7 @@ func (a *account) writeNatives(values []any) (*natives, error) {
 }
 
 // scopeInfo returns the encryption scope in the form for requests, or nil if there is none.
-func (n *natives) scopeInfo() *blob.CPKScopeInfo {
+func (n *nativeOptions) scopeInfo() *blob.CPKScopeInfo {
 	if n.scope == "" {
 		return nil
 	}
@@ -150,13 +150,13 @@ func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 
 // accessTier returns the tier for a write. It is the tier of WithAccessTier. Without that option,
 // it is the storage class in class.
-func (n *natives) accessTier(class string) *blob.AccessTier {
+func (n *nativeOptions) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
 // apply calls the functions of WithOptions for the request that has the SDK's options o. It reports
 // whether there were any.
-func (n *natives) apply(o any) (applied bool) {
+func (n *nativeOptions) apply(o any) (applied bool) {
 	for _, options := range n.options {
 		if options.change(o) {
 			applied = true
@@ -165,10 +165,10 @@ func (n *natives) apply(o any) (applied bool) {
 	return applied
 }
 
-// mustApply calls apply for the main request of an operation. It fails if WithOptions has no
+// applyOrFail calls apply for the main request of an operation. It fails if WithOptions has no
 // function for that request, because the option would have no effect. field is the field of Options
 // with such a function.
-func (n *natives) mustApply(o any, field string) error {
+func (n *nativeOptions) applyOrFail(o any, field string) error {
 	if len(n.options) == 0 {
 		return nil
 	}

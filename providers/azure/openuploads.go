@@ -79,8 +79,7 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	return nil
 }
 
-// ListUploads lists the prefixes of open uploads, and reads the marker of each, which has the key.
-// If a prefix has blobs but no marker, it stands for the key itself. Uncommitted blocks are not
+// ListUploads lists the prefixes of open uploads, and reads the entry of each. Uncommitted blocks are not
 // listed, because they belong to no open upload and end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
@@ -92,28 +91,27 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		return nil, d.container.listError(err)
 	}
 
-	uploads, err := components.Uploads(
-		ctx, len(prefixes), r.Prefix,
-		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			name := strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix)
-			return d.uploads.entry(ctx, strings.TrimSuffix(name, "/"))
-		},
-	)
+	readEntry := func(ctx context.Context, i int) (*storage.UploadEntry, error) {
+		// The name of an upload is the segment of the prefix after componentsPrefix.
+		name := strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix)
+		return d.uploads.entry(ctx, strings.TrimSuffix(name, "/"))
+	}
+	uploads, err := components.Uploads(ctx, len(prefixes), r.Prefix, readEntry)
 	if err != nil {
 		return nil, err
 	}
 	return &driver.UploadPage{Uploads: uploads, Token: marker}, nil
 }
 
-// entry returns the entry of an open upload, or nil if there is no such upload any more.
+// entry returns the entry of an open upload, or nil if there is no such upload any more. The marker, the
+// first blob of an upload, has the key in its metadata. Without a marker, the prefix stands for the key.
 func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		// The name is not from this package.
+		// A name that is not from this package is no open upload.
 		return nil, nil
 	}
 
-	// The marker, if it exists, is the first blob with the prefix.
 	items, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
 		Include:    container.ListBlobsInclude{Metadata: true},
 		Prefix:     new(u.prefix),
@@ -133,7 +131,7 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 		Begun:  wholeSeconds(first.Properties.LastModified),
 	}
 	if deref(first.Name) == u.marker() {
-		// The checksum of the marker does not matter, so its size may be 0.
+		// decodeMetadata needs the size only for the checksum, which is not used here.
 		metadata, _ := decodeMetadata(first.Metadata, 0)
 		entry.Key = cmp.Or(components.Key(metadata), entry.Key)
 	}

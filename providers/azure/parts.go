@@ -114,34 +114,40 @@ type blocks struct{ container *blobContainer }
 // has blocks of another tool with ids of another length, the service refuses the id. stage then
 // sends the block again under a derived id of that length.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
-	err = store(id)
-	if err == nil {
+	storeErr := store(id)
+	if storeErr == nil {
 		return id, nil
 	}
-	if !isCode(translate(err), codeBlockIDLength) {
-		return "", err
+	if !isCode(translate(storeErr), codeBlockIDLength) {
+		return "", storeErr
 	}
-
-	// The blocks that the key already has show the length that the id must have.
-	resp, listErr := send(
-		ctx, bl.container.account,
-		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
-			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, o)
-		},
-		nil,
-	)
-	if listErr != nil || len(resp.UncommittedBlocks) == 0 {
-		// The length is unknown, so return the error of the block itself.
-		return "", err
+	idLength, ok := bl.uncommittedIDLength(ctx, key)
+	if !ok {
+		return "", storeErr
 	}
 
 	// The tag contains the length, so that the completion can derive the same id.
-	tag = id + tagSeparator + strconv.Itoa(len(deref(resp.UncommittedBlocks[0].Name)))
+	tag = id + tagSeparator + strconv.Itoa(idLength)
 	derivedID, ok := blockIDFromTag(tag)
 	if !ok {
-		return "", err
+		return "", storeErr
 	}
 	return tag, store(derivedID)
+}
+
+// uncommittedIDLength returns the length of the ids of the uncommitted blocks that the key has. It returns
+// false if the length cannot be found out.
+func (bl *blocks) uncommittedIDLength(ctx context.Context, key string) (int, bool) {
+	request := func(
+		ctx context.Context, opts *blockblob.GetBlockListOptions,
+	) (blockblob.GetBlockListResponse, error) {
+		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeUncommitted, opts)
+	}
+	resp, err := send(ctx, bl.container.account, request, nil)
+	if err != nil || len(resp.UncommittedBlocks) == 0 {
+		return 0, false
+	}
+	return len(deref(resp.UncommittedBlocks[0].Name)), true
 }
 
 // codeBlockIDLength is the code for a block whose id has another length than
@@ -173,7 +179,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return d.uploads.put(ctx, r)
 	}
 
-	n, err := d.account.writeNatives(r.Native)
+	n, err := d.account.nativeWriteOptions(r.Native)
 	if err != nil {
 		return driver.Part{}, err
 	}
@@ -186,9 +192,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 		return driver.Part{}, err
 	}
 
-	tag, err := d.blocks.stage(ctx, r.Key, id, func(id string) error {
-		return d.blocks.put(ctx, r.Key, id, body, sum, n)
-	})
+	// stage may have to send the block under another id than its own.
+	putBlock := func(id string) error { return d.blocks.put(ctx, r.Key, id, body, sum, n) }
+	tag, err := d.blocks.stage(ctx, r.Key, id, putBlock)
 	if err != nil {
 		return driver.Part{}, blockError(err)
 	}
@@ -197,7 +203,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 
 // put sends a block with one Put Block request. It sends the whole body, whose checksum is crc64.
 func (bl *blocks) put(
-	ctx context.Context, key, id string, body io.ReadSeekCloser, crc64 uint64, n *natives,
+	ctx context.Context, key, id string, body io.ReadSeekCloser, crc64 uint64, n *nativeOptions,
 ) error {
 	// An earlier request, with another id of the block, may have read the body.
 	if _, err := body.Seek(0, io.SeekStart); err != nil {
@@ -211,13 +217,10 @@ func (bl *blocks) put(
 	}
 	n.apply(opts)
 
-	_, err := send(
-		ctx, bl.container.account,
-		func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
-			return bl.container.blob(key).StageBlock(ctx, id, body, opts)
-		},
-		opts,
-	)
+	request := func(ctx context.Context, opts *blockblob.StageBlockOptions) (blockblob.StageBlockResponse, error) {
+		return bl.container.blob(key).StageBlock(ctx, id, body, opts)
+	}
+	_, err := send(ctx, bl.container.account, request, opts)
 	return err
 }
 
@@ -263,7 +266,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 // commit creates an object from blocks, with one Put Block List request. r has no body, because the
 // blocks are the content.
 func (bl *blocks) commit(ctx context.Context, ids []string, r *driver.PutRequest) (*storage.Attrs, error) {
-	o, err := bl.options(r)
+	opts, err := bl.options(r)
 	if err != nil {
 		return nil, err
 	}
@@ -271,13 +274,12 @@ func (bl *blocks) commit(ctx context.Context, ids []string, r *driver.PutRequest
 		return nil, err
 	}
 
-	resp, err := write(
-		ctx, bl.container.account,
-		func(ctx context.Context, o *blockblob.CommitBlockListOptions) (blockblob.CommitBlockListResponse, error) {
-			return bl.container.blob(r.Key).CommitBlockList(ctx, ids, o)
-		},
-		o,
-	)
+	request := func(
+		ctx context.Context, opts *blockblob.CommitBlockListOptions,
+	) (blockblob.CommitBlockListResponse, error) {
+		return bl.container.blob(r.Key).CommitBlockList(ctx, ids, opts)
+	}
+	resp, err := write(ctx, bl.container.account, request, opts)
 	if isCode(err, codeBlocksDropped) {
 		// The service may drop blocks before they are committed.
 		return nil, bl.droppedError(ctx, asError(err), r)
@@ -287,7 +289,7 @@ func (bl *blocks) commit(ctx context.Context, ids []string, r *driver.PutRequest
 	}
 
 	attrs := writeAttrs(resp.ETag, resp.LastModified, resp.VersionID)
-	attrs.StorageClass = deref((*string)(o.Tier))
+	attrs.StorageClass = deref((*string)(opts.Tier))
 	attrs.Encryption = encryption(resp.IsServerEncrypted, resp.EncryptionScope, resp.EncryptionKeySHA256)
 	return attrs, nil
 }
@@ -311,13 +313,13 @@ func checkDistinct(ids []string) error {
 
 // options returns the options of Put Block List, with the same encryption as that of the blocks.
 func (bl *blocks) options(r *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
-	n, err := bl.container.account.writeNatives(r.Native)
+	n, err := bl.container.account.nativeWriteOptions(r.Native)
 	if err != nil {
 		return nil, err
 	}
 
 	// The metadata also has the checksum, which Azure does not store, and the size that it is for.
-	o := &blockblob.CommitBlockListOptions{
+	opts := &blockblob.CommitBlockListOptions{
 		HTTPHeaders:                  httpHeaders(&r.Properties),
 		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
 		Tags:                         r.Tags,
@@ -330,8 +332,11 @@ func (bl *blocks) options(r *driver.PutRequest) (*blockblob.CommitBlockListOptio
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
 
-	// The user's functions of WithOptions may change the request.
-	return o, n.mustApply(o, "CommitBlockList")
+	// The functions that the user passed to WithOptions may change the options.
+	if err := n.applyOrFail(opts, "CommitBlockList"); err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 // codeBlocksDropped is the code if blocks are missing. A commit to a key drops the blocks of all

@@ -56,7 +56,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 
 // uploadOptions returns the options of Put Blob, without the checksum.
 func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOptions, error) {
-	n, err := d.account.writeNatives(r.Native)
+	n, err := d.account.nativeWriteOptions(r.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 		ImmutabilityPolicyMode:       policyMode(r.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
-	return o, n.mustApply(o, "Upload")
+	return o, n.applyOrFail(o, "Upload")
 }
 
 // withCRC64 reads the body and returns it for the SDK, with its CRC64, which must be sent before

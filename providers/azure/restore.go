@@ -35,9 +35,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	}
 
 	// The user's functions of WithOptions may change the request.
-	n := newNatives(r.Native)
+	n := newNativeOptions(r.Native)
 	opts := &blob.SetTierOptions{RehydratePriority: priority}
-	if err := n.mustApply(opts, "SetTier"); err != nil {
+	if err := n.applyOrFail(opts, "SetTier"); err != nil {
 		return err
 	}
 
@@ -61,10 +61,9 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return d.container.changeError(ctx, err)
 }
 
-// tierToRestore returns the tier to which a request must move an object with these properties. That
-// is the wanted tier, or else Hot, or the tier of a move that has already begun. It returns false if
-// no request is needed: the object is not archived, or the move has the wanted priority or a higher
-// one.
+// tierToRestore returns the tier to which a request must move an archived object with these properties.
+// wantTier "" means Hot. If a move has already begun, its tier stays, and a request can only raise its
+// priority. tierToRestore returns false if no request is needed.
 func tierToRestore(
 	props *blob.GetPropertiesResponse, wantTier string, priority blob.RehydratePriority,
 ) (tier blob.AccessTier, isNeeded bool) {
@@ -77,13 +76,13 @@ func tierToRestore(
 	if !isPending {
 		return blob.AccessTier(cmp.Or(wantTier, string(blob.AccessTierHot))), true
 	}
+
+	// A move has begun.
 	hasHighPriority := strings.EqualFold(deref(props.RehydratePriority), string(blob.RehydratePriorityHigh))
 	raisesPriority := !hasHighPriority && priority == blob.RehydratePriorityHigh
 	if !raisesPriority {
 		return "", false
 	}
-
-	// The service can change the priority of a pending move, but not its tier.
 	return tierNamed(pendingTier), true
 }
 

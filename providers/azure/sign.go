@@ -120,7 +120,7 @@ func (d *objectDriver) newGrant(r *driver.SignRequest) (*grant, http.Header, err
 // grantDownload adds to g the permission to read, and the headers of the response that r replaces. It
 // returns the headers that the reader must send with the URL.
 func grantDownload(g *grant, r *driver.SignRequest) (http.Header, error) {
-	n := newNatives(r.Native)
+	n := newNativeOptions(r.Native)
 	if len(n.options) > 0 {
 		return nil, errSignedOptions
 	}
@@ -136,7 +136,8 @@ func grantDownload(g *grant, r *driver.SignRequest) (http.Header, error) {
 	g.cacheControl = r.ResponseCacheControl
 
 	header := http.Header{}
-	n.key.SetHeaders(header, "X-Ms-") // nothing without a customer's key
+	// Without a customer's key, this sets no header.
+	n.key.SetHeaders(header, "X-Ms-")
 	return header, nil
 }
 
@@ -165,7 +166,7 @@ var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOpti
 // grantUpload adds to a grant the permission to write and the encryption scope, and returns the
 // headers that the uploader must send.
 func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header, error) {
-	n, err := d.account.writeNatives(r.Native)
+	n, err := d.account.nativeWriteOptions(r.Native)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +247,7 @@ func appendBlobURL(dst []byte, root, container, key string) []byte {
 
 // uploadHeaders returns the headers that the uploader must send. Azure stores the properties of a
 // blob from headers of its own, and not from standard ones such as Content-Type.
-func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
+func uploadHeaders(r *driver.SignRequest, n *nativeOptions) (http.Header, error) {
 	if r.CRC32C.Known {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "Azure does not verify a CRC32C of a signed upload"}
 	}

@@ -92,9 +92,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	return err
 }
 
-// findRemoved finds the version of a key to restore: the one that r names, or else the newest.
-// removed is nil if there is none. If an earlier attempt to restore has failed halfway, removed is
-// no longer deleted, but not current either. exists is true if the key has a current blob.
+// findRemoved finds the version of a key to restore: the one that r names, or else the newest. removed is
+// nil if there is none. It may be a noncurrent version that is not deleted, which an earlier attempt to
+// restore has left. exists is true if the key has a current blob.
 func (ls *lister) findRemoved(
 	ctx context.Context, r *driver.ChangeRequest,
 ) (removed *container.BlobItem, exists bool, err error) {
@@ -122,7 +122,7 @@ func (ls *lister) findRemoved(
 				exists = true
 				continue
 			}
-			// The newest version is listed last.
+			// The newest version is listed last, and so is the last one to be assigned.
 			if r.Version == "" || r.Version == version {
 				removed = item
 			}

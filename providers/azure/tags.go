@@ -30,7 +30,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 		return nil, err
 	}
 	opts := &blob.GetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	if err := newNatives(r.Native).mustApply(opts, "GetTags"); err != nil {
+	if err := newNativeOptions(r.Native).applyOrFail(opts, "GetTags"); err != nil {
 		return nil, err
 	}
 	resp, err := send(ctx, d.account, d.container.blob(r.Key).GetTags, opts)
@@ -87,7 +87,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 		return err
 	}
 	o := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	if err := newNatives(r.Native).mustApply(o, "SetTags"); err != nil {
+	if err := newNativeOptions(r.Native).applyOrFail(o, "SetTags"); err != nil {
 		return err
 	}
 	_, err := write(ctx, d.account, func(ctx context.Context, o *blob.SetTagsOptions) (blob.SetTagsResponse, error) {

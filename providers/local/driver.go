@@ -137,16 +137,16 @@ func (d *objectDriver) Native() any {
 	return d.live.Root
 }
 
-// acquire waits for a turn (see package bucketdir) and opens the bucket's directories for one call,
+// acquire waits for a slot of bucketdir.Calls and opens the bucket's directories for one call,
 // which must end with release. For a second bucket, the call must use acquireNow, because it has a
-// turn already.
+// slot already.
 func (d *objectDriver) acquire(ctx context.Context) (*bucketstore.Store, error) {
-	if err := bucketdir.Calls.Take(ctx); err != nil {
+	if err := bucketdir.Calls.Acquire(ctx); err != nil {
 		return nil, err
 	}
 	store, err := d.acquireNow(ctx)
 	if err != nil {
-		bucketdir.Calls.End()
+		bucketdir.Calls.Release()
 		return nil, err
 	}
 	return store, nil
@@ -163,10 +163,10 @@ func (d *objectDriver) acquireForVersion(ctx context.Context, version string) (*
 // release ends the call for which acquire opened the directories.
 func (d *objectDriver) release(s *bucketstore.Store) {
 	d.releaseNow(s)
-	bucketdir.Calls.End()
+	bucketdir.Calls.Release()
 }
 
-// acquireNow opens the bucket's directories for one call without waiting for a turn, a permission to
+// acquireNow opens the bucket's directories for one call without waiting for a slot, a permission to
 // open files, which the caller has already or does not need. The call must end with releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (*bucketstore.Store, error) {
 	return bucketdir.RetryFor(ctx, d.tryAcquire)

@@ -22,12 +22,12 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 // PutPart stores a part, and atomically replaces an earlier part with the same number. The tag of
 // the result identifies the part's bytes on the disk: a file, and a range if parts share the file.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	// Turns limit the number of open files.
-	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
+	// A semaphore limits the number of open files.
+	hasSlot, err := bucketdir.Bodies.AcquireOrPass(ctx)
 	if err != nil {
 		return driver.Part{}, err
 	}
-	defer bucketdir.Bodies.EndIf(turn)
+	defer bucketdir.Bodies.ReleaseIf(hasSlot)
 
 	store, err := d.acquireNow(ctx)
 	if err != nil {

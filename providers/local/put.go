@@ -11,12 +11,12 @@ import (
 // Put writes a hidden file with the object's bytes and attributes, and renames it to its place. So a
 // reader sees either the old object or the new one, never a mixture.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	// Turns limit the number of open files.
-	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
+	// A semaphore limits the number of open files.
+	hasSlot, err := bucketdir.Bodies.AcquireOrPass(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer bucketdir.Bodies.EndIf(turn)
+	defer bucketdir.Bodies.ReleaseIf(hasSlot)
 
 	store, err := d.acquireNow(ctx)
 	if err != nil {

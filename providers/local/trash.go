@@ -93,24 +93,29 @@ func (t *trash) place(ctx context.Context, name string) error {
 	return err
 }
 
-// deleteBucket moves a bucket into the trash and removes it. The caller has checked that it is
-// empty, and has locked it against writers.
+// deleteBucket moves a bucket into the trash and removes it. If it contains a file by then, deleteBucket
+// moves it back and returns BucketNotEmpty. The caller has checked that the bucket is empty, and has
+// locked it against writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
-	if err := t.rename(ctx, name, t.claim.Path+"/"+name); err != nil {
+	trashPath := t.claim.Path + "/" + name
+	if err := t.rename(ctx, name, trashPath); err != nil {
 		return err
 	}
-	// From here on, the bucket must not stay in the trash because ctx ends.
-	bucket, closeBucket, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
+
+	// A bucket with a file must be moved back even if ctx ends.
+	uncanceled := context.WithoutCancel(ctx)
+	bucket, closeBucket, err := t.open(uncanceled, name, Config{NoSync: true})
 	if err != nil {
 		// The bucket is gone from its path, and a sweep removes the rest.
 		return nil
 	}
 	defer closeBucket()
 
+	// Another program, which knows no locks, may have put a file into the bucket.
 	if bucket.Tree.CheckEmpty() != nil {
-		// Another program, which knows no locks, has put a file into the bucket. Move it back.
+		// Windows cannot move an open directory.
 		closeBucket()
-		if err := t.rename(context.WithoutCancel(ctx), t.claim.Path+"/"+name, name); err != nil {
+		if err := t.rename(uncanceled, trashPath, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
@@ -207,8 +212,8 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	}
 }
 
-// sweepTrashed sweeps one trash if its process has ended. path is the path of the trash, or of the
-// marker file beside it.
+// sweepTrashed completes the deletions in one trash if its process has ended. path is the path of the
+// trash, or of the marker file beside it. Errors are ignored, because a later sweep tries again.
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	info, err := a.root.Lstat(path)
 	if err != nil {
@@ -226,7 +231,8 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	if err != nil {
 		return
 	}
-	names, _ := dir.Names(func(osdir.Entry) bool { return true })
+	allEntries := func(osdir.Entry) bool { return true }
+	names, _ := dir.Names(allEntries)
 	dir.Close()
 
 	t := &trash{account: a, claim: claim}

@@ -209,17 +209,17 @@ func (c *Completion) awaitDecision(ctx context.Context) (*marker, error) {
 		}
 
 		// The other call has probably died.
-		taken, err := c.takeOver(ctx, m, object)
-		if taken != nil || err != nil {
-			return taken, err
+		newMarker, err := c.takeOver(ctx, m, object)
+		if err != errReplaced {
+			return newMarker, err
 		}
-		// Another call has replaced the marker first, so read it again.
+		// Read the marker that another call has written.
 	}
 }
 
 // takeOver replaces the decision of a call that has died by one of this call, and returns the new
-// marker, or nil if another call has replaced m first. object is the object of the key, or nil if
-// there is none or this call may not read it.
+// marker. It fails with errReplaced if another call has replaced m first. object is the object of the
+// key, or nil if there is none or this call may not read it.
 func (c *Completion) takeOver(ctx context.Context, m *marker, object *storage.Attrs) (*marker, error) {
 	// Unless the key certainly has the object of the decision still, the dead call may have made its
 	// object, which may have been replaced or removed since. The upload has then ended.
@@ -247,11 +247,11 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	isFirst := m.Call == ""
 	if isFirst {
 		m, err = c.decide(ctx, m)
+		if err == errReplaced {
+			return nil, true, nil
+		}
 		if err != nil {
 			return nil, false, err
-		}
-		if m == nil {
-			return nil, true, nil // another call has replaced the marker first
 		}
 	}
 
@@ -263,8 +263,8 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return attrs, false, nil
 }
 
-// decide writes into the marker that this call makes the object, and returns the new marker, or nil
-// if another call has replaced m first.
+// decide writes into the marker that this call makes the object, and returns the new marker. It fails with
+// errReplaced if another call has replaced m first.
 func (c *Completion) decide(ctx context.Context, m *marker) (*marker, error) {
 	d, err := c.newDecision(ctx)
 	if err != nil {
@@ -358,6 +358,9 @@ func (c *Completion) withdraw(ctx context.Context, m *marker, failure error) (re
 func (c *Completion) release(ctx context.Context, m *marker) error {
 	for attempt := 1; ; attempt++ {
 		_, err := c.write(ctx, m, decision{})
+		if err == errReplaced {
+			return nil
+		}
 		if err == nil || attempt == releases {
 			return err
 		}
@@ -392,11 +395,14 @@ func (c *Completion) read(ctx context.Context) (*marker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &marker{decisionOf(attrs.Metadata), Key(attrs.Metadata), attrs.Revision}, nil
+	return &marker{decision: decisionOf(attrs.Metadata), key: Key(attrs.Metadata), revision: attrs.Revision}, nil
 }
 
+// errReplaced means that another call has replaced a marker before this call could.
+var errReplaced = errors.New("another call has replaced the marker")
+
 // write replaces the marker m by a marker with the decision d, or without a decision if d is zero. It
-// returns the new marker, or nil without an error if another call has replaced m first.
+// returns the new marker, or errReplaced if another call has replaced m first.
 func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
 	metadata := MarkerMetadata(m.key)
 	if d != (decision{}) {
@@ -413,12 +419,12 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if err != nil {
 		return c.resolveWrite(ctx, m, d, err)
 	}
-	return &marker{d, m.key, attrs.Revision}, nil
+	return &marker{decision: d, key: m.key, revision: attrs.Revision}, nil
 }
 
 // resolveWrite finds out what a failed write of the decision d into the marker has done. Like write, it
-// returns the new marker if the write has succeeded nevertheless, and nil without an error if another
-// call has replaced the marker. Otherwise it returns an error.
+// returns the new marker if the write has succeeded nevertheless, and errReplaced if another call has
+// replaced the marker.
 func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, failure error) (*marker, error) {
 	// Find out the result even if ctx has ended. If the decision of an ended call stayed in the
 	// marker, the upload would be unusable.
@@ -430,9 +436,10 @@ func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, 
 	}
 	if current.revision != old.revision {
 		if current.decision == d {
-			return current, nil // the write succeeded, and its response was lost
+			// The write succeeded, and its response was lost.
+			return current, nil
 		}
-		return nil, nil // another call has replaced the marker
+		return nil, errReplaced
 	}
 
 	// The marker still has the revision that the condition requires. So a 412 cannot be the store's

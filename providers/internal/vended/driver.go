@@ -40,10 +40,16 @@ func callWithGrant[C, R, T any](
 		return result, err
 	}
 
-	// Credentials finds op in the context under the key b.keys.
-	op := &operation[C]{key: key}
-	result, err = call(context.WithValue(ctx, b.keys, op), r)
+	opCtx, op := b.withOperation(ctx, key)
+	result, err = call(opCtx, r)
 	return result, op.checkError(err)
+}
+
+// withOperation returns a new operation on key, and the context for its requests. Credentials finds the
+// operation in that context.
+func (b *bucket[C]) withOperation(ctx context.Context, key string) (context.Context, *operation[C]) {
+	op := &operation[C]{key: key}
+	return context.WithValue(ctx, b.keys, op), op
 }
 
 // doWithGrant does what callWithGrant does, for a call that returns only an error.
@@ -55,29 +61,40 @@ func doWithGrant[C, R any](ctx context.Context, b *bucket[C], key string, call f
 	return err
 }
 
-// callWithSources makes one call in which the store itself reads source objects. It fails with
-// Unsupported, so that the engine copies the bytes, if a source needs other credentials than key,
-// because a request can have only one set of credentials.
+// callWithSources makes one call in which the store itself reads source objects. A request can have only
+// one set of credentials. So if a source needs other credentials than key, callWithSources fails with
+// Unsupported, and the engine copies the bytes.
 func callWithSources[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,
 ) (*storage.Attrs, error) {
-	dstGrant, err := b.keys.get(ctx, key)
+	isShared, err := b.sharesGrant(ctx, key, sources)
 	if err != nil {
 		return nil, err
+	}
+	if !isShared {
+		return nil, storage.Unsupported
+	}
+	return callWithGrant(ctx, b, key, call, r)
+}
+
+// sharesGrant reports whether the credentials for key are also those for all sources.
+func (b *bucket[C]) sharesGrant(ctx context.Context, key string, sources []driver.ObjectRef) (bool, error) {
+	dstGrant, err := b.keys.get(ctx, key)
+	if err != nil {
+		return false, err
 	}
 	dstBucket := b.Locate(key).Bucket
 	for _, source := range sources {
 		srcGrant, err := b.keys.get(ctx, source.Key)
 		if err != nil {
-			return nil, err
+			return false, err
 		}
-		needsOtherCredentials := srcGrant != dstGrant || source.Bucket != dstBucket
-		if needsOtherCredentials {
-			return nil, storage.Unsupported
+		if srcGrant != dstGrant || source.Bucket != dstBucket {
+			return false, nil
 		}
 	}
-	return callWithGrant(ctx, b, key, call, r)
+	return true, nil
 }
 
 // Get reads an object with the credentials for its key. It does what callWithGrant does, but has two
@@ -86,8 +103,8 @@ func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Att
 	if _, err := b.keys.get(ctx, r.Key); err != nil {
 		return nil, nil, err
 	}
-	op := &operation[C]{key: r.Key}
-	attrs, body, err := b.Driver.Get(context.WithValue(ctx, b.keys, op), r)
+	opCtx, op := b.withOperation(ctx, r.Key)
+	attrs, body, err := b.Driver.Get(opCtx, r)
 	return attrs, body, op.checkError(err)
 }
 
@@ -111,10 +128,9 @@ func (b *bucket[C]) DeleteBatch(ctx context.Context, reqs []driver.DeleteRequest
 			batch[i] = reqs[index]
 		}
 
-		// Credentials finds op in the context. All keys of the batch have the same credentials, so the first
-		// key stands for them.
-		op := &operation[C]{key: batch[0].Key}
-		for i, err := range b.Driver.DeleteBatch(context.WithValue(ctx, b.keys, op), batch) {
+		// All keys of the batch have the same credentials, so the first key stands for them.
+		opCtx, op := b.withOperation(ctx, batch[0].Key)
+		for i, err := range b.Driver.DeleteBatch(opCtx, batch) {
 			errs[indexes[i]] = op.checkError(err)
 		}
 	}

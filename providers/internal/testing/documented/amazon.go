@@ -176,6 +176,7 @@ func AmazonKind(r *http.Request) (bucket, kind string) {
 		kind = objectKind(r.Method, query, r.Header.Get("X-Amz-Copy-Source") != "")
 	}
 	if !isRead(r.Method) && hasCondition(r) {
+		// An Answer can be for all writes of a kind, or only for those with a condition.
 		kind += " if"
 	}
 	return bucket, kind

@@ -18,7 +18,7 @@ const (
 
 // AzureSASPolicy is an account whose SAS expiration policy refuses a signature that has no start, or
 // that is valid for longer than limit, even in the source of a copy.
-func AzureSASPolicy(limit time.Duration) Peculiarity {
+func AzureSASPolicy(limit time.Duration) Behavior {
 	violation := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
 	addDetail(&violation, "<AuthenticationErrorDetail>Policy violated by no signed start, or by a long term."+
@@ -35,10 +35,10 @@ func AzureSASPolicy(limit time.Duration) Peculiarity {
 		}
 		return nil
 	}
-	return Peculiarity{
-		Name:   "a SAS expiration policy",
-		Source: azurePolicy,
-		wrap:   refuseRequests(refuse),
+	return Behavior{
+		Name:       "a SAS expiration policy",
+		Source:     azurePolicy,
+		middleware: refuseRequests(refuse),
 	}
 }
 
@@ -67,11 +67,11 @@ func violates(query url.Values, limit time.Duration) bool {
 
 // AzurePrivate is an account with private endpoints, through which the service itself cannot read the
 // source of a copy.
-func AzurePrivate() Peculiarity {
-	return Peculiarity{
+func AzurePrivate() Behavior {
+	return Behavior{
 		Name:   "private endpoints",
 		Source: "Azure/azure-storage-python#720",
-		wrap: refuseRequests(func(r *http.Request) *Answer {
+		middleware: refuseRequests(func(r *http.Request) *Answer {
 			if r.Header.Get("X-Ms-Copy-Source") == "" {
 				return nil
 			}
@@ -88,16 +88,16 @@ func azureUnread() *Answer {
 
 // AzureContributor is an account whose user has the role Storage Blob Data Contributor, which can
 // neither read nor write tags.
-func AzureContributor() Peculiarity {
+func AzureContributor() Behavior {
 	denied := azureRefusal(
 		"AuthorizationPermissionMismatch", http.StatusForbidden,
 		"This request is not authorized to perform this operation using this permission.",
 		"microsoft/AzureStorageExplorer#6709",
 	)
-	return Peculiarity{
+	return Behavior{
 		Name:   "a role that may not read tags",
 		Source: azureTagging,
-		wrap: refuseRequests(func(r *http.Request) *Answer {
+		middleware: refuseRequests(func(r *http.Request) *Answer {
 			if r.URL.Query().Get("comp") != "tags" && r.Header.Get("X-Ms-Tags") == "" {
 				return nil
 			}
@@ -108,16 +108,16 @@ func AzureContributor() Peculiarity {
 
 // AzureDefender is an account that Microsoft Defender for Storage scans. It calls tag after each
 // upload, which must add the scanner's tags to the blob (AzureVerdict).
-func AzureDefender(tag func(container, key string)) Peculiarity {
+func AzureDefender(tag func(container, key string)) Behavior {
 	scan := func(r *http.Request) {
 		if azureWrites(r) {
 			tag(azureBlob(r))
 		}
 	}
-	return Peculiarity{
-		Name:   "Defender for Storage",
-		Source: azureScanning,
-		wrap:   watchRequests(scan),
+	return Behavior{
+		Name:       "Defender for Storage",
+		Source:     azureScanning,
+		middleware: watchRequests(scan),
 	}
 }
 
@@ -127,11 +127,11 @@ var AzureVerdict = map[string]string{
 }
 
 // AzureArchive is an account that refuses to overwrite archived blobs, which emulators permit.
-func AzureArchive() Peculiarity {
-	return Peculiarity{
+func AzureArchive() Behavior {
+	return Behavior{
 		Name:   "archived blobs",
 		Source: azureArchive,
-		wrap: func(next http.Handler) http.Handler {
+		middleware: func(next http.Handler) http.Handler {
 			account := &archivingAccount{}
 			next = watchRequests(account.recordTier)(next)
 			return refuseRequests(account.refuse)(next)
@@ -171,7 +171,7 @@ func (a *archivingAccount) refuse(r *http.Request) *Answer {
 
 // AzureOlder is an older service, such as Azure Stack Hub, that knows the API only up to a version. It
 // refuses requests with a later version, and requests that exist only in later ones.
-func AzureOlder(version string) Peculiarity {
+func AzureOlder(version string) Behavior {
 	invalidHeader := azureRefusal(
 		"InvalidHeaderValue", http.StatusBadRequest,
 		"The value for one of the HTTP headers is not in the correct format.",
@@ -207,10 +207,10 @@ func AzureOlder(version string) Peculiarity {
 			return nil
 		}
 	}
-	return Peculiarity{
-		Name:   "an older service version",
-		Source: azureVersions,
-		wrap:   refuseRequests(refuse),
+	return Behavior{
+		Name:       "an older service version",
+		Source:     azureVersions,
+		middleware: refuseRequests(refuse),
 	}
 }
 

@@ -14,11 +14,11 @@ const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-
 // AzureHierarchical is an account with a hierarchical namespace (Data Lake) and without tags. The
 // directories above each key are listed beside blobs, cannot be replaced by a blob, and can be removed
 // only if they are empty.
-func AzureHierarchical() Peculiarity {
-	return Peculiarity{
+func AzureHierarchical() Behavior {
+	return Behavior{
 		Name:   "a hierarchical namespace",
 		Source: azureFolders,
-		wrap: func(next http.Handler) http.Handler {
+		middleware: func(next http.Handler) http.Handler {
 			return &hierarchicalAccount{next: next, directories: map[string]map[string]bool{}}
 		},
 	}
@@ -182,15 +182,15 @@ func insertBefore(list, name, entry string) string {
 }
 
 // AzurePremium is an account for premium block blobs, which has no access tiers.
-func AzurePremium() Peculiarity {
+func AzurePremium() Behavior {
 	answer := azureRefusal(
 		"BlobAccessTierNotSupportedForAccountType", http.StatusBadRequest,
 		"The access tier is not supported for this account type.", "Azure/azure-sdk-for-net#38465",
 	)
-	return Peculiarity{
+	return Behavior{
 		Name:   "premium block blobs",
 		Source: "https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview",
-		wrap: refuseRequests(func(r *http.Request) *Answer {
+		middleware: refuseRequests(func(r *http.Request) *Answer {
 			if r.Header.Get("X-Ms-Access-Tier") == "" {
 				return nil
 			}

@@ -22,11 +22,11 @@ import (
 //     account key.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, query url.Values) url.Values,
-) Peculiarity {
-	return Peculiarity{
+) Behavior {
+	return Behavior{
 		Name:   "tokens only",
 		Source: "https://learn.microsoft.com/azure/storage/common/shared-key-authorization-prevent",
-		wrap: func(next http.Handler) http.Handler {
+		middleware: func(next http.Handler) http.Handler {
 			return &tokenAccount{next: next, access: access, sign: sign, grant: grant}
 		},
 	}

@@ -20,11 +20,11 @@ import (
 // AzureVersions is an account that keeps a blob that is replaced or removed as a version. It keeps
 // versions in memory, because emulators do not have them, and refuses to copy a noncurrent one, as if
 // it had no permission. access is the query of a shared access signature for the whole account.
-func AzureVersions(access url.Values) Peculiarity {
-	return Peculiarity{
+func AzureVersions(access url.Values) Behavior {
+	return Behavior{
 		Name:   "versions",
 		Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
-		wrap: func(next http.Handler) http.Handler {
+		middleware: func(next http.Handler) http.Handler {
 			return &versionedAccount{
 				next:   next,
 				access: access,

@@ -16,15 +16,15 @@ import (
 // A Kind is a lasting property of an account or a server. An Answer, in contrast, is a temporary
 // failure.
 type Kind struct {
-	Name   string
-	Source string // see Answer.Source
-	before func(next http.Handler) http.Handler
+	Name       string
+	Source     string // see Answer.Source
+	middleware func(next http.Handler) http.Handler
 }
 
 // Like returns a handler that makes next behave like an account of all these kinds.
 func Like(next http.Handler, kinds ...Kind) http.Handler {
 	for _, kind := range kinds {
-		next = kind.before(next)
+		next = kind.middleware(next)
 	}
 	return next
 }
@@ -60,7 +60,7 @@ var WithoutDecrypt = Kind{
 var DeniedDecrypt = Kind{
 	"nothing may be decrypted", "ministryofjustice/modernisation-platform#3468",
 	func(next http.Handler) http.Handler {
-		return WithoutDecrypt.before(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return WithoutDecrypt.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch _, kind := AmazonKind(r); strings.TrimSuffix(kind, " if") {
 			case "GET object", "CopyObject", "UploadPart", "UploadPartCopy":
 				refuse(
@@ -225,7 +225,7 @@ var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 // equalParts reports whether all parts that a completion names have the same size, except that the last
 // one may be smaller. Parts of an unknown size do not count.
 func equalParts(completion []byte, sizes map[int]int64) bool {
-	common := int64(unknownSize) // of the parts so far
+	commonSize := int64(unknownSize)
 	names := partNumbers.FindAllSubmatch(completion, -1)
 	for i, name := range names {
 		number, _ := strconv.Atoi(string(name[1])) // the expression matches only digits
@@ -233,13 +233,14 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 		if size == unknownSize {
 			continue
 		}
-		if common == unknownSize {
-			common = size
+		if commonSize == unknownSize {
+			// This is the first part of a known size.
+			commonSize = size
 			continue
 		}
+
 		isLast := i == len(names)-1
-		isSmallerLast := isLast && size < common
-		if size != common && !isSmallerLast {
+		if size > commonSize || size < commonSize && !isLast {
 			return false
 		}
 	}

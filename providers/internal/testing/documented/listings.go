@@ -32,9 +32,9 @@ func ForeignObject(inBucket func(bucket string) bool) Kind {
 		return inBucket(bucket) && isFirstPage(r.URL.Query())
 	}
 	return Kind{
-		Name:   "a key with a control character",
-		Source: "aws/aws-sdk-java#3112",
-		before: rewriteResponses(matches, addForeignObject),
+		Name:       "a key with a control character",
+		Source:     "aws/aws-sdk-java#3112",
+		middleware: rewriteResponses(matches, addForeignObject),
 	}
 }
 
@@ -117,8 +117,8 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriteResponses returns the function before of a Kind that changes the bodies of responses with rewrite,
-// but only those to GET requests for which matches returns true.
+// rewriteResponses returns a middleware for a Kind. It passes the body of each response through rewrite if
+// the request is a GET for which matches returns true.
 func rewriteResponses(
 	matches func(r *http.Request) bool, rewrite func(page string) string,
 ) func(next http.Handler) http.Handler {

@@ -239,8 +239,8 @@ func (n Names) keepsByte(segment string, i int) bool {
 	// Windows refuses a dot or a space at the end of a name. A dot is at the end of one if it is the
 	// last byte, or if a long name is split after it.
 	isLast := i == len(segment)-1
-	const maxEncoded = 3                             // bytes that encode writes for one, at most
-	mayBeSplit := len(segment) > maxChunk/maxEncoded // the encoded name may be longer than a chunk
+	const maxEncoded = 3 // encode replaces a byte by at most three
+	mayBeSplit := len(segment)*maxEncoded > maxChunk
 	if c == '.' && (isLast || mayBeSplit) {
 		return false
 	}

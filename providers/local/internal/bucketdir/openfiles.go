@@ -14,19 +14,19 @@ import (
 )
 
 // A process may open a limited number of files. Without a limit on concurrent calls, thousands of
-// calls could each hold some files and wait for one more. So calls of all local buckets take turns.
-// A call may open files only while it has a turn. All turns together open at most about half of the
-// limit.
+// calls could each hold some files and wait for one more. So the calls of all local buckets share
+// semaphores. A call may open files only while it has a slot of one. The holders of all slots together
+// open at most about half of the limit.
 //
 // A call may still fail to open a file, because the rest of the program or of the machine has too
 // many files open. The function Retry then waits and tries again. If Retry gives up, the engine
 // repeats the call.
 //
-// There are two kinds of turns: Calls and Bodies. A call that reads a caller's body takes a turn of
-// Bodies, and no turn of Calls during the read. While the body is read, it may itself call local
-// buckets. Its calls can take turns of Calls. But if they read other bodies, they need turns of
-// Bodies, and all of these turns may be taken forever. So if no turn ends for a short time, a call
-// continues without a turn of Bodies (see TakeOrPass).
+// There are two semaphores: Calls and Bodies. A call that reads a caller's body acquires a slot of
+// Bodies, and none of Calls during the read. While the body is read, it may itself call local
+// buckets. Its calls can acquire slots of Calls. But if they read other bodies, they need slots of
+// Bodies, and all of these slots may be held forever. So if no slot is released for a short time, a
+// call continues without a slot of Bodies (see AcquireOrPass).
 //
 // If the rest of the program has more than half of the limit open, many bodies that make calls may
 // hold all other files. Then the calls that they make find none, and fail with RateLimited.
@@ -34,10 +34,10 @@ import (
 const (
 	filesOfCall = 4 // files that a call has open at the same time, except in listings of deep folders
 	filesOfBody = 2 // files that a call has open while it reads a body
-	// If the process may open manyFiles or more, calls do not wait for turns.
+	// If the process may open manyFiles or more, calls do not wait for slots.
 	manyFiles = 1 << 16
-	// stalled is how long TakeOrPass waits for a turn. If no turn has ended in this time, the call
-	// continues without a turn.
+	// stalled is how long AcquireOrPass waits for a slot. If no slot was released in this time, the call
+	// continues without one.
 	stalled = 100 * time.Millisecond
 	// FileWait is the time for which a call waits to open a file, in addition to the retries of the
 	// engine.
@@ -51,67 +51,67 @@ var (
 	// program, after package os has raised it. 0 means that there is no limit.
 	fileLimit, _ = localfile.OpenLimit()
 
-	Calls  = newTurns(fileLimit, filesOfCall)
-	Bodies = newTurns(fileLimit, filesOfBody)
+	Calls  = newSemaphore(fileLimit, filesOfCall)
+	Bodies = newSemaphore(fileLimit, filesOfBody)
 )
 
-// turns limits the number of calls that may open files at the same time. A nil *turns sets no
+// A semaphore limits the number of calls that may open files at the same time. A nil *semaphore sets no
 // limit.
-type turns struct {
+type semaphore struct {
 	slots chan struct{}
-	// endCount is increased when a turn ends. It is also increased when TakeOrPass returns without a
-	// turn.
-	endCount atomic.Int64
+	// releases counts the released slots, and the calls of AcquireOrPass that returned without a slot.
+	releases atomic.Int64
 }
 
-// newTurns returns the turns for calls that open filesPerCall files each. The calls together may open a
-// quarter of fileLimit, the number of files that the process may open.
-func newTurns(fileLimit, filesPerCall uint64) *turns {
+// newSemaphore returns a semaphore for calls that open filesPerCall files each. The calls together may
+// open a quarter of fileLimit, the number of files that the process may open.
+func newSemaphore(fileLimit, filesPerCall uint64) *semaphore {
 	if fileLimit == 0 || fileLimit >= manyFiles {
 		return nil
 	}
 	maxCalls := max(1, fileLimit/4/filesPerCall)
-	return &turns{slots: make(chan struct{}, maxCalls)}
+	return &semaphore{slots: make(chan struct{}, maxCalls)}
 }
 
-// Take waits for a turn, a permission to open files, which the caller must end. It fails if ctx ends
-// first. If t is nil, the number of turns is not limited.
-func (t *turns) Take(ctx context.Context) error {
-	if t == nil || t.tryTake() {
+// Acquire waits for a slot, which the caller must release. It fails if ctx ends first. If s is nil, the
+// number of slots is not limited.
+func (s *semaphore) Acquire(ctx context.Context) error {
+	if s == nil || s.tryAcquire() {
 		return nil
 	}
 	select {
-	case t.slots <- struct{}{}:
+	case s.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return Interrupted(ctx)
 	}
 }
 
-// tryTake takes a turn if one is free, and reports whether it did.
-func (t *turns) tryTake() bool {
+// tryAcquire acquires a slot if one is free, and reports whether it did.
+func (s *semaphore) tryAcquire() bool {
 	select {
-	case t.slots <- struct{}{}:
+	case s.slots <- struct{}{}:
 		return true
 	default:
 		return false
 	}
 }
 
-// TakeOrPass waits for a turn and reports whether the caller has one. If no turn of another call ends
-// for the time stalled, perhaps because all of these calls wait for this one, it returns without a turn.
-func (t *turns) TakeOrPass(ctx context.Context) (hasTurn bool, err error) {
-	if t == nil {
-		// The number of turns is not limited.
+// AcquireOrPass waits for a slot and reports whether the caller has one. If no slot is released for the
+// time stalled, all holders may be waiting for this call. It then returns false, so that the caller
+// continues without a slot.
+func (s *semaphore) AcquireOrPass(ctx context.Context) (hasSlot bool, err error) {
+	if s == nil {
+		// The number of slots is not limited.
 		return false, nil
 	}
-	if t.tryTake() {
+	if s.tryAcquire() {
 		return true, nil
 	}
 	for {
-		lastCount := t.endCount.Load()
+		lastReleases := s.releases.Load()
 		waitCtx, cancel := context.WithTimeout(ctx, stalled)
-		err := t.Take(waitCtx)
+		err := s.Acquire(waitCtx)
 		cancel()
 		if err == nil {
 			return true, nil
@@ -120,27 +120,27 @@ func (t *turns) TakeOrPass(ctx context.Context) (hasTurn bool, err error) {
 			return false, Interrupted(ctx)
 		}
 
-		// Wait again if a turn has ended meanwhile, because then calls make progress. Otherwise pass, and
-		// count that as an end, so that only one of several waiting calls passes.
-		if t.endCount.CompareAndSwap(lastCount, lastCount+1) {
+		// If a slot was released meanwhile, the other calls make progress, so wait again. Otherwise count this
+		// call as a release, so that only one of several waiting calls continues.
+		if s.releases.CompareAndSwap(lastReleases, lastReleases+1) {
 			return false, nil
 		}
 	}
 }
 
-// End ends a turn, which another call can then take.
-func (t *turns) End() {
-	if t == nil {
+// Release releases a slot, which another call can then acquire.
+func (s *semaphore) Release() {
+	if s == nil {
 		return
 	}
-	t.endCount.Add(1)
-	<-t.slots
+	s.releases.Add(1)
+	<-s.slots
 }
 
-// EndIf ends the turn of TakeOrPass, if ok is true.
-func (t *turns) EndIf(ok bool) {
-	if ok {
-		t.End()
+// ReleaseIf releases the slot of AcquireOrPass, if hasSlot is true.
+func (s *semaphore) ReleaseIf(hasSlot bool) {
+	if hasSlot {
+		s.Release()
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newTurns permits only so many calls at a time that they need a quarter of the open files. Without a limit on open
-// files, or if it is high, newTurns returns nil, which permits any number.
+// newSemaphore permits only so many calls at a time that they need a quarter of the open files. Without a limit on open
+// files, or if it is high, newSemaphore returns nil, which permits any number.
 func TestNewTurns(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -26,69 +26,69 @@ func TestNewTurns(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			turns := newTurns(tt.files, tt.each)
+			sem := newSemaphore(tt.files, tt.each)
 			if tt.want == 0 {
-				require.Nil(t, turns)
-				require.NoError(t, turns.Take(t.Context()))
-				turns.End()
+				require.Nil(t, sem)
+				require.NoError(t, sem.Acquire(t.Context()))
+				sem.Release()
 				return
 			}
-			require.Equal(t, tt.want, cap(turns.slots))
+			require.Equal(t, tt.want, cap(sem.slots))
 		})
 	}
 }
 
-// Take waits until another call ends its turn, and fails if ctx ends first.
+// Acquire waits until another call releases its slot, and fails if ctx ends first.
 func TestTurnsTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// Calls may open a quarter of the files, which is enough for one call at a time.
 		const fileLimit, filesPerCall = 16, 4
-		turns := newTurns(fileLimit, filesPerCall)
-		require.Equal(t, 1, cap(turns.slots), "calls at a time")
-		require.NoError(t, turns.Take(t.Context()))
+		sem := newSemaphore(fileLimit, filesPerCall)
+		require.Equal(t, 1, cap(sem.slots), "calls at a time")
+		require.NoError(t, sem.Acquire(t.Context()))
 
 		// The wait ends with ctx.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		require.ErrorIs(t, turns.Take(ctx), storage.DeadlineExceeded)
+		require.ErrorIs(t, sem.Acquire(ctx), storage.DeadlineExceeded)
 
-		// The wait ends when the first call ends its turn, an hour later.
-		time.AfterFunc(time.Hour, turns.End)
+		// The wait ends when the first call releases its slot, an hour later.
+		time.AfterFunc(time.Hour, sem.Release)
 		start := time.Now()
-		require.NoError(t, turns.Take(t.Context()))
+		require.NoError(t, sem.Acquire(t.Context()))
 		require.Equal(t, time.Hour, time.Since(start))
-		turns.End()
+		sem.Release()
 	})
 }
 
-// If no other call has ended for a time, TakeOrPass lets a call proceed without a turn.
+// If no other call has ended for a time, AcquireOrPass lets a call proceed without a slot.
 func TestTurnsTakeOrPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const files, filesPerCall = 8, 2
-		turns := newTurns(files, filesPerCall)
-		require.Equal(t, 1, cap(turns.slots), "calls at a time")
-		firstHasTurn, err := turns.TakeOrPass(t.Context())
+		sem := newSemaphore(files, filesPerCall)
+		require.Equal(t, 1, cap(sem.slots), "calls at a time")
+		firstHasSlot, err := sem.AcquireOrPass(t.Context())
 		require.NoError(t, err)
-		require.True(t, firstHasTurn)
+		require.True(t, firstHasSlot)
 
-		// The second call waits for a turn, and then proceeds without one.
+		// The second call waits for a slot, and then proceeds without one.
 		start := time.Now()
-		secondHasTurn, err := turns.TakeOrPass(t.Context())
+		secondHasSlot, err := sem.AcquireOrPass(t.Context())
 		require.NoError(t, err)
-		require.False(t, secondHasTurn)
+		require.False(t, secondHasSlot)
 		require.Equal(t, stalled, time.Since(start))
 
-		// Once both calls have ended, there is a turn again.
-		turns.EndIf(secondHasTurn)
-		turns.EndIf(firstHasTurn)
-		thirdHasTurn, err := turns.TakeOrPass(t.Context())
+		// Once both calls have ended, there is a slot again.
+		sem.ReleaseIf(secondHasSlot)
+		sem.ReleaseIf(firstHasSlot)
+		thirdHasSlot, err := sem.AcquireOrPass(t.Context())
 		require.NoError(t, err)
-		require.True(t, thirdHasTurn)
+		require.True(t, thirdHasSlot)
 
 		// The wait ends with ctx.
 		ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
 		defer cancel()
-		_, err = turns.TakeOrPass(ctx)
+		_, err = sem.AcquireOrPass(ctx)
 		require.ErrorIs(t, err, storage.DeadlineExceeded)
 	})
 }

@@ -103,17 +103,14 @@ func (o *Objects) changeLocked(
 	if err != nil {
 		return err
 	}
-	if r.Version == "" {
-		if !current.Found() {
-			return o.tree.NotFoundError()
-		}
-		return candidates.ChangeCurrent(ctx, current, changeWithSettings)
+	if r.Version == "" && !current.Found() {
+		return o.tree.NotFoundError()
 	}
-	if current.Found() && objectfile.VersionOf(current.Meta) == r.Version {
+	namesCurrent := r.Version == "" || current.Found() && objectfile.VersionOf(current.Meta) == r.Version
+	if namesCurrent {
 		return candidates.ChangeCurrent(ctx, current, changeWithSettings)
 	}
 
-	// Every other version is a noncurrent one.
 	version, err := o.noncurrent.openVersion(r.Key, r.Version)
 	if err != nil {
 		return err

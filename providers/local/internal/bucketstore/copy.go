@@ -93,7 +93,8 @@ func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
 	return !o.reader.WritesVisible()
 }
 
-// moveOnce moves the object, or fails with ErrAgain if its file no longer has the stat result meta.
+// moveOnce moves the object from r.From to r.Key. It fails with ErrAgain if the file of the object no
+// longer has the stat result meta.
 func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
 	// OpenObject has opened the object at r.From, so that key has a location.
 	src, _ := o.tree.Names().Locate(r.From)
@@ -102,29 +103,30 @@ func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdi
 		return argument.Invalid("key", "must not have an empty segment", "")
 	}
 
-	target, err := o.makeDirs(ctx, r.Key, dst)
+	dstDir, err := o.makeDirs(ctx, r.Key, dst)
 	if err != nil {
 		return err
 	}
-	err = o.moveFile(ctx, r, src, dst, target, meta)
+	moveErr := o.moveFile(ctx, r, src, dst, dstDir, meta)
 
-	// Remove the directories that are empty now.
+	// The object may have been the last file of its directory. After a failed move, the directory that
+	// makeDirs has created may be empty.
 	o.tree.Prune(ctx, src.Dir, "")
-	if err != nil {
+	if moveErr != nil {
 		o.tree.Prune(ctx, dst.Dir, "")
 	}
-	return err
+	return moveErr
 }
 
-// moveFile renames the file of the object at src into target, the open directory of dst, and flushes
-// both directories. It also closes target: Windows removes no open directory, and the caller may
-// remove this one.
+// moveFile renames the file of the object at src into dstDir, the open directory of dst, and flushes
+// both directories. It also closes dstDir, because the caller may remove that directory, and Windows
+// cannot remove an open directory.
 func (o *Objects) moveFile(
-	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, target *osdir.Dir, meta osdir.Meta,
+	ctx context.Context, r *driver.MoveRequest, src, dst bucketdir.Location, dstDir *osdir.Dir, meta osdir.Meta,
 ) error {
-	defer o.tree.CloseDir(target)
+	defer o.tree.CloseDir(dstDir)
 
-	source, err := o.tree.Open(src.Dir)
+	srcDir, err := o.tree.Open(src.Dir)
 	if osdir.IsNoFile(err) {
 		// The object was moved or removed since it was opened.
 		return bucketdir.ErrAgain
@@ -132,12 +134,12 @@ func (o *Objects) moveFile(
 	if err != nil {
 		return err
 	}
-	defer o.tree.CloseDir(source)
+	defer o.tree.CloseDir(srcDir)
 
-	if err := o.moveLocked(ctx, r, o.Candidates(src, source), o.Candidates(dst, target), meta); err != nil {
+	if err := o.moveLocked(ctx, r, o.Candidates(src, srcDir), o.Candidates(dst, dstDir), meta); err != nil {
 		return err
 	}
-	if err := errors.Join(o.tree.Flush(target), o.tree.Flush(source)); err != nil {
+	if err := errors.Join(o.tree.Flush(dstDir), o.tree.Flush(srcDir)); err != nil {
 		return bucketdir.UnknownOutcome(err)
 	}
 	return nil

@@ -110,38 +110,39 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 	return slices.Compact(numbers), nil
 }
 
-// describePart returns a part with its checksum, for which it reads the part if the checksum was not
-// stored. It starts again if the part is replaced meanwhile. ok is false if there is no such part.
+// describePart returns a part with its checksum. If the checksum was not stored, describePart reads the
+// part. If the part is replaced meanwhile, it starts again. ok is false if there is no such part.
 //
-// It also returns a part whose file CompleteParts has made the object, without its checksum. Otherwise
-// a client could complete the upload again without this part.
+// A part whose file has become the object in CompleteParts is returned without its checksum. If it were
+// missing, a client could complete the upload again without this part.
 func (u *Uploads) describePart(
 	ctx context.Context, src *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {
-	goneTag := "" // tag of the part whose file was gone in the last round
-	err = bucketdir.Retry(ctx, func() (err error) {
+	missingTag := "" // tag of the part whose file was missing in the last attempt
+	findAndRead := func() error {
+		var err error
 		part, ok, err = u.findPart(src, upload, number)
-		needsSum := ok && !part.CRC32C.Known
-		if err != nil || !needsSum {
+		if err != nil {
 			return err
 		}
-		// The file of the part was gone, and this round has found the same part. So no client has sent it
-		// again, and CompleteParts has moved the file.
-		wasMoved := part.Tag == goneTag
-		if wasMoved {
+		if !ok || part.CRC32C.Known {
+			return nil
+		}
+		if part.Tag == missingTag {
+			// No client has replaced the part, so CompleteParts has moved its file.
 			return nil
 		}
 
-		// Read the part. If its file is gone, look whether another part has replaced it.
-		goneTag = ""
+		missingTag = ""
 		part.CRC32C, err = readPartSum(ctx, src, part)
-		isGone := storage.CodeOf(err) == storage.InvalidArgument
-		if isGone {
-			goneTag = part.Tag
+		if storage.CodeOf(err) == storage.InvalidArgument {
+			// The file is missing, perhaps because another part has replaced this one.
+			missingTag = part.Tag
 			return bucketdir.ErrAgain
 		}
 		return err
-	})
+	}
+	err = bucketdir.Retry(ctx, findAndRead)
 	return part, ok, err
 }
 
@@ -150,7 +151,7 @@ func (u *Uploads) describePart(
 func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	meta, err := src.Stat(partName(number))
 	if osdir.IsNotExist(err) {
-		part, ok = u.placedPart(src, number)
+		part, ok = u.partInSlot(src, number)
 		return part, ok, nil
 	}
 	if err != nil {

@@ -26,11 +26,11 @@ func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 	}
 	staged.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, r.CRC32C)
 
-	// Wait for a turn only now, because the body may itself call local buckets, which need turns, too.
-	if err := bucketdir.Calls.Take(ctx); err != nil {
+	// Wait for a slot only now, because the body may itself call local buckets, which need slots, too.
+	if err := bucketdir.Calls.Acquire(ctx); err != nil {
 		return nil, err
 	}
-	defer bucketdir.Calls.End()
+	defer bucketdir.Calls.Release()
 	return o.save(ctx, r.Key, staged, r.Condition)
 }
 
@@ -67,23 +67,23 @@ func (o *Objects) commit(ctx context.Context, key string, staged *objectfile.Sta
 	return o.tree.Retry(ctx, func() error {
 		// Create directories before locking the key: that may lock other keys, and two calls that each
 		// hold a lock could wait for each other forever.
-		target, err := o.makeDirs(ctx, key, loc)
+		dir, err := o.makeDirs(ctx, key, loc)
 		if err != nil {
 			return err
 		}
-		defer o.tree.CloseDir(target)
+		defer o.tree.CloseDir(dir)
 
-		if err := o.placeLocked(ctx, key, target, loc, staged, c); err != nil {
+		if err := o.placeLocked(ctx, key, dir, loc, staged, c); err != nil {
 			return err
 		}
-		return bucketdir.UnknownOutcome(o.tree.Flush(target))
+		return bucketdir.UnknownOutcome(o.tree.Flush(dir))
 	})
 }
 
 // placeLocked locks the key and makes the staged file its object. If the file consists of the parts of an
-// upload, it also ends the upload.
+// upload, it also ends the upload. dir is the open directory of the location.
 func (o *Objects) placeLocked(
-	ctx context.Context, key string, target *osdir.Dir, loc bucketdir.Location, staged *objectfile.StagedFile,
+	ctx context.Context, key string, dir *osdir.Dir, loc bucketdir.Location, staged *objectfile.StagedFile,
 	c storage.Condition,
 ) error {
 	unlock, err := o.locks.Lock(ctx, key)
@@ -97,17 +97,13 @@ func (o *Objects) placeLocked(
 	}
 
 	// The candidates are the files that may be the object.
-	candidates := o.Candidates(loc, target)
+	candidates := o.Candidates(loc, dir)
 	defer candidates.Close()
 
 	if staged.Upload != nil {
-		_, err := staged.Upload.Stat(uploadKeyName)
-		if osdir.IsNoFile(err) {
-			// Another call has ended the upload since its parts were joined.
-			return ErrUpload
-		}
-		if err != nil {
-			return bucketdir.Failure(err)
+		// Another call may have ended the upload since its parts were joined.
+		if err := checkUpload(staged.Upload); err != nil {
+			return err
 		}
 	}
 
@@ -122,7 +118,16 @@ func (o *Objects) placeLocked(
 	if staged.Upload == nil {
 		return nil
 	}
-	return o.endUpload(staged.Upload, target)
+	return o.endUpload(staged.Upload, dir)
+}
+
+// checkUpload returns ErrUpload if the upload with the directory dir has ended.
+func checkUpload(dir *osdir.Dir) error {
+	_, err := dir.Stat(uploadKeyName)
+	if osdir.IsNoFile(err) {
+		return ErrUpload
+	}
+	return bucketdir.Failure(err)
 }
 
 // place makes the staged file the object of key if the condition holds. The caller must hold the lock

@@ -470,21 +470,19 @@ func isComplete(src *osdir.Dir, number int) bool {
 	return err == nil && meta.Kind == osdir.KindFile && isFree(src, partName(number))
 }
 
-// placedPart returns the part with the number if its slot in the shared file has been filled. ok is
-// false otherwise. It reads the record that the writer of the part left when it was done.
-func (u *Uploads) placedPart(src *osdir.Dir, number int) (part driver.Part, ok bool) {
+// partInSlot returns the part with this number if it is in a slot of the shared file. ok is false if the
+// slot was not filled. The writer of a part stores a record of it, which partInSlot reads, after the part.
+func (u *Uploads) partInSlot(src *osdir.Dir, number int) (part driver.Part, ok bool) {
 	record, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
 	if !ok {
 		return driver.Part{}, false
 	}
-	// The record consists of the tag and the checksum.
+	// A record consists of the tag and the checksum. The tag contains the position and the size of the slot.
 	tag, _, ok := strings.Cut(record, " ")
 	if !ok {
 		return driver.Part{}, false
 	}
 	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(record, tag)}
-
-	// The tag contains the position and the size of the slot.
 	s, ok := SlotOf(part)
 	if !ok {
 		return driver.Part{}, false

@@ -151,24 +151,30 @@ func (h *history) next() ([]versionEntry, error) {
 	return nil, nil
 }
 
-// isNext reports whether w has more, and is at a key that is not after that of the other walk.
-func (w *keyWalk) isNext(other *keyWalk) bool {
-	if !w.hasMore {
-		return false
+// isAt reports whether the next item of the walk has this key.
+func (w *keyWalk) isAt(key string) bool { return w.hasMore && w.head.Key == key }
+
+// leastKey returns the lesser one of the next keys of the two walks. At least one walk must have more.
+func (h *history) leastKey() string {
+	if !h.objectWalk.hasMore {
+		return h.versionWalk.head.Key
 	}
-	return !other.hasMore || w.head.Key <= other.head.Key
+	if !h.versionWalk.hasMore {
+		return h.objectWalk.head.Key
+	}
+	return min(h.objectWalk.head.Key, h.versionWalk.head.Key)
 }
 
-// nextKey returns the entries of the next key of the two walks, and advances those that are at that
-// key. At least one walk must have more.
+// nextKey returns the entries of the next key, and advances each walk that is at that key. At least one
+// walk must have more.
 func (h *history) nextKey() ([]versionEntry, error) {
 	objects := &h.objectWalk
 	versions := &h.versionWalk
-	// The next key is the lesser one of the two walks, or that of both.
-	hasObject := objects.isNext(versions)
-	hasVersions := versions.isNext(objects)
+	key := h.leastKey()
+	hasObject := objects.isAt(key)
+	hasVersions := versions.isAt(key)
 
-	// If both walks are at one key, the object tells more.
+	// If both walks are at the key, the item of the object tells more.
 	head := versions.head
 	if hasObject {
 		head = objects.head

@@ -249,17 +249,17 @@ func (c *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	if err != nil {
 		return err
 	}
-	// On a disk that forgets inodes, the attributes stored by inode may be those of another file.
-	isCertain := stored != nil && !c.reader.Forgets()
-	if isCertain {
+	if stored != nil && !c.reader.Forgets() {
 		return nil
 	}
+
+	// On a disk that forgets inodes, the stored attributes may be those of another file.
 	visible, err := c.reader.VisibleOr(stored, c.Location, f.Meta)
 	if err != nil {
 		return err
 	}
-	hasVisible := visible != stored
-	if !hasVisible {
+	if visible == stored {
+		// There is no visible sidecar.
 		return nil
 	}
 

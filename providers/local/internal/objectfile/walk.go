@@ -299,8 +299,8 @@ func (w *Walker) paths(f *frame, e entry) []string {
 	return append([]string{first}, e.diskName.moreDirs...)
 }
 
-// stat returns the file of an entry whose key is given. That usually takes one system call, in the
-// first directory of the frame.
+// stat returns the file of the entry e, whose key is key. The file is usually in the first directory of
+// the frame, so that one system call finds it.
 func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	if w.Noncurrent {
 		return w.statNoncurrent(f, e)
@@ -308,11 +308,12 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	d := f.dirs[0]
 	base := e.segment
 	if e.diskName != nil {
-		// The entry has another name on disk than in the key, or is in another directory.
-		base = e.diskName.base
-		if e.diskName.dir != d.Path {
+		isElsewhere := e.diskName.dir != d.Path
+		if isElsewhere {
 			return w.Reader.statCurrent(key)
 		}
+		// The entry has another name on disk than in the key.
+		base = e.diskName.base
 	}
 	meta, err := d.Stat(base)
 	if err == nil && meta.Kind == osdir.KindFile {

@@ -6,25 +6,25 @@ import (
 	"slices"
 )
 
-// A Peculiarity is the documented behavior of one kind of account, such as that it refuses some
+// A Behavior is the documented behavior of one kind of account, such as that it refuses some
 // requests. Unlike an Answer, it applies to every request.
-type Peculiarity struct {
-	Name   string
-	Source string // URL of a page, or an issue of a repository on GitHub
-	wrap   func(next http.Handler) http.Handler
+type Behavior struct {
+	Name       string
+	Source     string // URL of a page, or an issue of a repository on GitHub
+	middleware func(next http.Handler) http.Handler
 }
 
-// Before returns a handler that makes next behave like an account with these peculiarities, of which
+// Before returns a handler that makes next behave like an account with these behaviors, of which
 // the first one gets a request first.
-func Before(next http.Handler, peculiarities ...Peculiarity) http.Handler {
-	for _, p := range slices.Backward(peculiarities) {
-		next = p.wrap(next)
+func Before(next http.Handler, behaviors ...Behavior) http.Handler {
+	for _, p := range slices.Backward(behaviors) {
+		next = p.middleware(next)
 	}
 	return next
 }
 
-// refuseRequests returns a wrap function for a Peculiarity that refuses some requests: those for which
-// refuse returns an Answer, which is the response. All others are passed on.
+// refuseRequests returns a middleware for a Behavior. It sends the Answer that refuse returns for a
+// request, or passes the request on if that is nil.
 func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,8 +37,8 @@ func refuseRequests(refuse func(r *http.Request) *Answer) func(next http.Handler
 	}
 }
 
-// watchRequests returns a wrap function for a Peculiarity that calls watch after each successful request
-// other than GET and HEAD, before it sends the response.
+// watchRequests returns a middleware for a Behavior. It calls watch after each successful request other
+// than GET and HEAD, before the client gets the response.
 func watchRequests(watch func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
