@@ -74,7 +74,10 @@ func (rm *remover) requestBatch(
 ) (resp container.SubmitBatchResponse, httpResp *http.Response, err error) {
 	defer func() {
 		// The SDK parses only an accepted response. Any other panic is a programming error and continues.
-		if isAccepted(httpResp) && recover() != nil {
+		if !isAccepted(httpResp) {
+			return
+		}
+		if recover() != nil {
 			// errUnreadable already tells that the response is lost.
 			_ = httpResp.Body.Close()
 			err = errUnreadable

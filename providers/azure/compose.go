@@ -91,23 +91,23 @@ func (d *objectDriver) appendTail(
 	return d.copier.commitCopied(ctx, append(sourceIDs, tailID), req)
 }
 
-// committedIDs returns the ids of the blocks of an object, for another commit, or nil if they
-// cannot be used again. An id must have the length idLength, the object must have room for more
-// blocks, and their sizes must add up to size. After an append with the Data Lake API, they do not,
-// because the appended bytes are in no listed block.
+// committedIDs returns the ids of the blocks of an object, for another commit, or nil if they cannot be
+// used again. An id must have the length idLength, because all ids of a commit have the same length. The
+// sizes of the blocks must add up to size. After an append with the Data Lake API, they do not, because
+// the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committedIDs(ctx context.Context, key string, idLength int, size int64) ([]string, error) {
-	resp, err := send(
-		ctx, bl.container.account,
-		func(ctx context.Context, o *blockblob.GetBlockListOptions) (blockblob.GetBlockListResponse, error) {
-			return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, o)
-		},
-		nil,
-	)
+	request := func(
+		ctx context.Context, opts *blockblob.GetBlockListOptions,
+	) (blockblob.GetBlockListResponse, error) {
+		return bl.container.blob(key).GetBlockList(ctx, blockblob.BlockListTypeCommitted, opts)
+	}
+	resp, err := send(ctx, bl.container.account, request, nil)
 	if err != nil {
 		return nil, sdkerror.WithoutEffect(bl.container.changeError(ctx, translate(err)))
 	}
 	if len(resp.CommittedBlocks) >= maxBlocks {
+		// The object has no room for another block.
 		return nil, nil
 	}
 

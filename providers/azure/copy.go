@@ -136,13 +136,10 @@ func (cp *copier) copyBlob(
 		return nil, err
 	}
 
-	resp, err := write(
-		withCopyTimeout(ctx), cp.container.account,
-		func(ctx context.Context, opts *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
-			return cp.container.blob(r.Key).CopyFromURL(ctx, address, opts)
-		},
-		opts,
-	)
+	request := func(ctx context.Context, opts *blob.CopyFromURLOptions) (blob.CopyFromURLResponse, error) {
+		return cp.container.blob(r.Key).CopyFromURL(ctx, address, opts)
+	}
+	resp, err := write(withCopyTimeout(ctx), cp.container.account, request, opts)
 	if err != nil {
 		return nil, cp.copyError(ctx, err, r.Source, r.Condition)
 	}

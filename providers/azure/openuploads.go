@@ -158,9 +158,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	}
 
 	page := &driver.PartPage{}
-	needsMarker := r.After <= 0 // a later page has none
+	needsMarker := r.After <= 0 // true for the page of Azure that must have the marker blob
 	for {
-		items, _, marker, err := d.lister.page(ctx, "", opts)
+		items, _, nextMarker, err := d.lister.page(ctx, "", opts)
 		if err != nil {
 			return nil, d.container.listError(err)
 		}
@@ -177,11 +177,11 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		}
 
 		// A server that repeats the marker of a page would never end the listing.
-		isRepeated := opts.Marker != nil && *opts.Marker == marker
-		if marker == "" || isRepeated {
+		isRepeated := opts.Marker != nil && *opts.Marker == nextMarker
+		if nextMarker == "" || isRepeated {
 			return page, nil
 		}
-		opts.Marker = httpheader.Optional(marker)
+		opts.Marker = httpheader.Optional(nextMarker)
 		opts.StartFrom = nil
 	}
 }

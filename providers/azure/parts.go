@@ -255,10 +255,10 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 
 	attrs, err := d.blocks.commit(ctx, ids, r.Put)
 	if isCode(err, codeBlocksDropped) && storage.CodeOf(err) == storage.Unavailable {
-		// A conflict makes the engine restart the upload.
-		conflict := *asError(err)
+		// The engine restarts the upload after an error with this status.
+		conflict := asError(err)
 		conflict.Status = http.StatusConflict
-		return nil, &conflict
+		return nil, conflict
 	}
 	return attrs, err
 }

@@ -60,7 +60,7 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 	if err != nil {
 		return nil, err
 	}
-	o := &blockblob.UploadOptions{
+	opts := &blockblob.UploadOptions{
 		HTTPHeaders:                  httpHeaders(&r.Properties),
 		Metadata:                     encodeMetadata(r.Metadata, r.CRC32C, r.Size),
 		Tags:                         r.Tags,
@@ -72,23 +72,25 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 		ImmutabilityPolicyMode:       policyMode(r.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(r.Retention.Until),
 	}
-	return o, n.applyOrFail(o, "Upload")
+	if err := n.applyOrFail(opts, "Upload"); err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 // withCRC64 reads the body and returns it for the SDK, with its CRC64, which must be sent before
 // the bytes. It fails with ChecksumMismatch, and nothing is sent, if the body does not match crc.
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
-	src, ok := body.(io.ReadSeeker)
+	seeker, ok := body.(io.ReadSeeker)
 	if !ok {
-		// This cannot happen: the engine passes an io.ReadSeeker.
+		// The engine passes an io.ReadSeeker, so this is an error in the engine.
 		return nil, 0, storage.Unsupported
 	}
 
-	// Read the body once for both checksums. bodyhash.Read then returns to its start. src is the body of the
-	// engine itself, so both arguments are the same.
+	// Read the body once for both checksums. bodyhash.Read then seeks to its start.
 	var sum uint64
 	var crc32 uint32
-	err := bodyhash.Read(ctx, src, src, func(p []byte) {
+	err := bodyhash.Read(ctx, seeker, body, func(p []byte) {
 		sum = crc64nvme.Update(sum, p)
 		crc32 = crc32c.Update(crc32, p)
 	})
@@ -101,7 +103,7 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 			Err:  fmt.Errorf("CRC32C is %08x and should be %s", crc32, crc),
 		}
 	}
-	return streaming.NopCloser(src), sum, nil
+	return streaming.NopCloser(seeker), sum, nil
 }
 
 // writeError translates the error of a write. It is PreconditionFailed if the object of an update

@@ -24,11 +24,6 @@ import (
 // Some of them may remain after their upload. This listing finds them, so that they can be removed
 // later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	isVersion := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
-	if r.SoftDeleted {
-		isVersion = isSoftDeleted
-	}
-
 	marker, startKey, err := pagetoken.Parse(r.Token)
 	if err != nil {
 		return nil, err
@@ -45,14 +40,10 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		}
 
 		for _, item := range items {
-			if item.Name == nil || item.Properties == nil || !isVersion(item) || isPlaceholder(item) {
+			if !isListedVersion(item, r) {
 				continue
 			}
 			key := *item.Name
-			isHidden := isReserved(key) && !isReserved(r.Prefix)
-			if isHidden {
-				continue
-			}
 			if compareUTF16(key, startKey) < 0 {
 				// The page before had all versions of this key.
 				continue
@@ -85,6 +76,21 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		}
 		marker = nextMarker
 	}
+}
+
+// isListedVersion reports whether the listing of r has an entry for item. It lists either versions or
+// soft-deleted blobs. Reserved keys are hidden, unless the prefix is reserved, too.
+func isListedVersion(item *container.BlobItem, r *driver.ListRequest) bool {
+	if item.Name == nil || item.Properties == nil || isPlaceholder(item) {
+		return false
+	}
+	if isReserved(*item.Name) && !isReserved(r.Prefix) {
+		return false
+	}
+	if r.SoftDeleted {
+		return isSoftDeleted(item)
+	}
+	return deref(item.VersionID) != ""
 }
 
 // versions returns one page of the listing of versions, and the marker of the next page, which is

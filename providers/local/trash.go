@@ -270,7 +270,7 @@ func (t *trash) sweep(ctx context.Context, name string) {
 		return
 	}
 
-	// Move the bucket back, unless another one has its name now.
+	// Move the bucket back, unless another one has its name now. Windows cannot move an open directory.
 	closeBucket()
 	if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
 		// If this fails, a later sweep tries again.

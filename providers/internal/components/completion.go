@@ -285,10 +285,11 @@ func (c *Completion) newDecision(ctx context.Context) (decision, error) {
 
 	object, err := c.lookupOpen(ctx)
 	if storage.CodeOf(err) == storage.PermissionDenied {
-		return d, nil // the object is then made without a condition
+		// A credential that may not read the object makes it without a condition.
+		return d, nil
 	}
 	if err != nil {
-		return d, err
+		return decision{}, err
 	}
 	if object == nil {
 		d.Absent = true

@@ -175,10 +175,10 @@ func azureOperation(r *http.Request, key string) string {
 		return strings.TrimSpace(r.Method + " container " + comp)
 	}
 	operation, isNamed := azureOperations[name]
-	if !isNamed && comp == "" {
-		return r.Method + " blob"
-	}
 	if !isNamed {
+		if comp == "" {
+			return r.Method + " blob"
+		}
 		return name
 	}
 

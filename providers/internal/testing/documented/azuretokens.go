@@ -136,15 +136,17 @@ func (a *tokenAccount) replaceSource(r *http.Request) bool {
 	// The source must have either the right token or a right signature, and not both.
 	token := r.Header.Get("X-Ms-Copy-Source-Authorization")
 	hasSignature := source.Query().Has("sig")
-	if hasSignature {
-		if token != "" || !a.replaceSignature(source) {
+	switch {
+	case hasSignature && token != "":
+		return false
+	case hasSignature:
+		if !a.replaceSignature(source) {
 			return false
 		}
-	} else {
-		if token != azureBearer {
-			return false
-		}
+	case token == azureBearer:
 		source.RawQuery = a.access.Encode()
+	default:
+		return false
 	}
 	r.Header.Del("X-Ms-Copy-Source-Authorization")
 	r.Header.Set("X-Ms-Copy-Source", source.String())
@@ -155,18 +157,10 @@ func (a *tokenAccount) replaceSource(r *http.Request) bool {
 // without a token, or for more than seven days. See
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key.
 func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
-	const (
-		maxBody = 1 << 20
-		maxTerm = 7 * 24 * time.Hour
-	)
-
+	const maxBody = 1 << 20
 	var request struct{ Start, Expiry string }
-	bodyErr := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&request)
-	start, startErr := time.Parse(time.RFC3339, request.Start)
-	end, endErr := time.Parse(time.RFC3339, request.Expiry)
-	isParsed := bodyErr == nil && startErr == nil && endErr == nil
-	isTermValid := end.After(start) && end.Sub(start) <= maxTerm
-	if !hasToken || !isParsed || !isTermValid {
+	err := xml.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&request)
+	if err != nil || !hasToken || !isValidTerm(request.Start, request.Expiry) {
 		answer := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 			"Server failed to authenticate the request.", azureErrors)
 		answer.send(w, r)
@@ -182,6 +176,21 @@ func delegate(w http.ResponseWriter, r *http.Request, hasToken bool) {
 		`<SignedService>b</SignedService><SignedVersion>%s</SignedVersion>`+
 		`<Value>%s</Value></UserDelegationKey>`,
 		request.Start, request.Expiry, r.Header.Get("X-Ms-Version"), AzureDelegated)
+}
+
+// isValidTerm reports whether a delegated key can be valid from start to expiry, which are times in
+// RFC 3339.
+func isValidTerm(start, expiry string) bool {
+	const maxTerm = 7 * 24 * time.Hour
+	startTime, err := time.Parse(time.RFC3339, start)
+	if err != nil {
+		return false
+	}
+	endTime, err := time.Parse(time.RFC3339, expiry)
+	if err != nil {
+		return false
+	}
+	return endTime.After(startTime) && endTime.Sub(startTime) <= maxTerm
 }
 
 // AzureKeys returns a handler that only responds to requests for a delegated key.

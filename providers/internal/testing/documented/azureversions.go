@@ -356,10 +356,10 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	}
 
 	w.Header().Set("X-Ms-Request-Id", "R1")
-	removes := r.Method == http.MethodDelete
-	status := http.StatusNoContent
-	if removes {
-		status = http.StatusAccepted
+	isRemoval := r.Method == http.MethodDelete
+	successStatus := http.StatusNoContent
+	if isRemoval {
+		successStatus = http.StatusAccepted
 	}
 
 	a.mu.Lock()
@@ -367,7 +367,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	i := h.index(id)
 	if i < 0 {
 		// Another request has removed the version.
-		w.WriteHeader(status)
+		w.WriteHeader(successStatus)
 		return
 	}
 
@@ -381,7 +381,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 		return
 	}
 
-	if removes {
+	if isRemoval {
 		h.versions = slices.Delete(h.versions, i, i+1)
 	} else {
 		// Change a copy, because a read may still use the version without the lock.
@@ -389,7 +389,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 		changed.tags = body
 		h.versions[i] = &changed
 	}
-	w.WriteHeader(status)
+	w.WriteHeader(successStatus)
 }
 
 // serve responds to a read of the noncurrent version v.

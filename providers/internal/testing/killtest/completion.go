@@ -56,8 +56,11 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	isDead := d.count > d.requestNumber
 	d.mu.Unlock()
 
-	diesBeforeSending := diesNow && !d.afterEffect
-	if isDead || diesBeforeSending {
+	if isDead {
+		return nil, errDead
+	}
+	if diesNow && !d.afterEffect {
+		// The process dies before it sends the request.
 		return nil, errDead
 	}
 

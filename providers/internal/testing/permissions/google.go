@@ -111,16 +111,24 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	needs := append([]string{"storage.objects.create"}, a.writePermissions(x, bucket, object)...)
 
 	// The request either begins a session or stores the object.
-	location, err := url.Parse(x.Response.Get("Location"))
-	beginsSession := err == nil && location.Query().Has("upload_id")
-	if beginsSession {
-		a.sessions[location.Query().Get("upload_id")] = object
+	if id := begunSession(x); id != "" {
+		a.sessions[id] = object
 		return needs, nil
 	}
 	if x.Status == http.StatusOK {
 		a.recordWrite(bucket, object)
 	}
 	return needs, nil
+}
+
+// begunSession returns the id of the session that a request has begun, or "" if it has begun none. The
+// response then has the URL of the session.
+func begunSession(x *Exchange) string {
+	location, err := url.Parse(x.Response.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	return location.Query().Get("upload_id")
 }
 
 // uploadedObject returns the fields of the object that an upload creates, which are the body or, if

@@ -67,14 +67,16 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 
 	var f *osdir.File
 	var attrs *objectfile.Attrs
-	err := bucketdir.Retry(ctx, func() (err error) {
+	open := func() error {
+		var err error
 		if version == "" {
 			f, attrs, err = o.openCurrent(loc)
 		} else {
 			f, attrs, err = o.openVersion(loc, key, version)
 		}
 		return err
-	})
+	}
+	err := bucketdir.Retry(ctx, open)
 	return f, attrs, err
 }
 

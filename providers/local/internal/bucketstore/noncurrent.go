@@ -174,9 +174,9 @@ func (n *Noncurrent) unlinkVersion(ctx context.Context, dir *osdir.Dir, version 
 	return bucketdir.UnknownOutcome(n.tree.Flush(dir))
 }
 
-// promote atomically replaces the current object by the newest noncurrent version, and reports
-// whether it did: it does not if there is none, or only a delete marker. The caller must hold the
-// lock of the key.
+// promote atomically replaces the current object by the newest noncurrent version, and reports whether it
+// did. It returns false if there is no such version, or if the newest one is a delete marker. The caller
+// must hold the lock of the key.
 func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile.ObjectFile) (bool, error) {
 	path := n.Dirs.Path(key)
 	dir, err := n.tree.Open(path)
@@ -189,13 +189,14 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	if err := n.dropLeftovers(ctx, dir, current); err != nil {
 		return false, err
 	}
+	// The directory may be empty in the end.
+	defer n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+
 	versions, err := n.noncurrentVersions(key, current)
 	if err != nil {
-		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, err
 	}
 	if len(versions) == 0 || objectfile.IsMarker(versions[0]) {
-		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
 		return false, nil
 	}
 
@@ -206,9 +207,8 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 		return false, bucketdir.Failure(err)
 	}
 	n.removed.removeSidecar(current.Meta)
-	err = bucketdir.UnknownOutcome(errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(dir)))
-	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
-	return true, err
+	flushErr := errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(dir))
+	return true, bucketdir.UnknownOutcome(flushErr)
 }
 
 // dropLeftovers removes the names that an interrupted removal of the current object has left in dir.

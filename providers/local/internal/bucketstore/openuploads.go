@@ -214,10 +214,11 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 // uploadNames returns the names of the uploads in progress that sort after startAfter.
 func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	info, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
-	if err != nil && !osdir.IsNoFile(err) {
+	isMissing := osdir.IsNoFile(err)
+	if err != nil && !isMissing {
 		return nil, bucketdir.Failure(err)
 	}
-	if err != nil || !info.IsDir() {
+	if isMissing || !info.IsDir() {
 		// There are no uploads, unless the bucket's directory itself was removed or replaced.
 		return nil, u.tree.CheckPlace()
 	}
@@ -250,5 +251,8 @@ func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok boo
 		return storage.UploadEntry{}, false
 	}
 	key, err := readKey(keyFile)
-	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
+	if err != nil {
+		return storage.UploadEntry{}, false
+	}
+	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, true
 }

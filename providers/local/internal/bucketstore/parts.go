@@ -121,9 +121,9 @@ func (u *Uploads) putInFile(
 	tag := objectfile.MakeTag(staged.Meta).Revision()
 	part := driver.Part{Number: r.Number, Tag: tag, Size: staged.Meta.Size, CRC32C: r.CRC32C}
 	if part.CRC32C.Known {
-		// If storing the checksum fails, ListParts reads the part instead.
-		const mustBeNew = false // an earlier part with the number may have a record
-		u.addFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), mustBeNew)
+		// If storing the checksum fails, ListParts reads the part instead. An earlier part with the number
+		// may have a record.
+		_ = u.putFile(ctx, dst, sumName(part.Number), sumRecord(part.Tag, part.CRC32C))
 	}
 	return part, nil
 }

@@ -117,8 +117,8 @@ func (u *Uploads) putInSlot(
 	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
 }
 
-// putInOpenSlot stores a part in s, its slot of the open shared file f. If done is false, that was
-// impossible: the file has another mode than the part needs, or another writer has claimed the slot.
+// putInOpenSlot stores a part in s, its slot of the open shared file f. If done is false, it has done
+// nothing, because the file has another mode than the part needs, or another writer has claimed the slot.
 func (u *Uploads) putInOpenSlot(
 	ctx context.Context, dst *osdir.Dir, f *osdir.File, s slot, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
@@ -132,13 +132,10 @@ func (u *Uploads) putInOpenSlot(
 		_ = dst.Unlink(slotName(r.Number))
 		return driver.Part{}, true, err
 	}
-	part = driver.Part{
-		Number: r.Number,
-		Tag:    s.tag(),
-		Size:   s.size,
-		CRC32C: r.CRC32C,
+	if err := u.tree.Flush(dst); err != nil {
+		return driver.Part{}, true, bucketdir.Failure(err)
 	}
-	return part, true, bucketdir.Failure(u.tree.Flush(dst))
+	return driver.Part{Number: r.Number, Tag: s.tag(), Size: s.size, CRC32C: r.CRC32C}, true, nil
 }
 
 // openSlot opens the file that the parts of an upload share, and seeks to the slot of a part, the range
@@ -326,25 +323,22 @@ func (u *Uploads) layoutFor(ctx context.Context, dst *osdir.Dir, r *driver.PartR
 		return layout{}, false
 	}
 
-	// The new layout replaces one with smaller slots. But if the upload had none, it must not replace the
-	// layout that another writer creates at the same time.
-	isFirst := !exists
-	created, ok := u.createLayout(ctx, dst, r.Size, isFirst)
+	// The new layout replaces one with smaller slots.
+	created, ok := u.createLayout(ctx, dst, r.Size, exists)
 	if ok {
 		return created, true
 	}
-	// Another writer may have created it meanwhile.
+	// Another writer may have created a layout meanwhile.
 	current, exists = u.readLayout(dst)
 	return current, exists && r.Size <= current.partSize
 }
 
-// createLayout creates an empty shared file and the layout file that names it. The layout file
-// replaces an old one, unless isFirst is true, in which case createLayout returns false.
-func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, isFirst bool) (l layout, ok bool) {
+// createLayout creates an empty shared file and the layout file that names it. If replace is true, the
+// layout file replaces an old one. If it is false, createLayout returns false if another writer has
+// created a layout file meanwhile.
+func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int64, replace bool) (l layout, ok bool) {
 	l = layout{file: sharedPrefix + bucketdir.RandomName(), partSize: partSize}
-
-	const mustBeNew = true
-	if !u.addFile(ctx, dst, l.file, "", mustBeNew) {
+	if !u.addFile(ctx, dst, l.file, "") {
 		return layout{}, false
 	}
 	meta, err := dst.Stat(l.file)
@@ -354,7 +348,13 @@ func (u *Uploads) createLayout(ctx context.Context, dst *osdir.Dir, partSize int
 	}
 
 	l.ino = meta.Ino
-	if !u.addFile(ctx, dst, layoutName, fmt.Sprintln(l.file, l.ino, l.partSize), isFirst) {
+	content := fmt.Sprintln(l.file, l.ino, l.partSize)
+	if replace {
+		ok = u.putFile(ctx, dst, layoutName, content)
+	} else {
+		ok = u.addFile(ctx, dst, layoutName, content)
+	}
+	if !ok {
 		_ = dst.Unlink(l.file)
 		return layout{}, false
 	}
@@ -371,19 +371,28 @@ func (u *Uploads) readLayout(src *osdir.Dir) (l layout, ok bool) {
 	return l, err == nil && validShared(l.file) && l.partSize > 0
 }
 
-// addFile atomically adds a file with this content to an upload, and reports whether it succeeded. If
-// mustBeNew is true, it does not replace a file with the name.
-func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string, mustBeNew bool) bool {
+// addFile atomically adds a file with this content to an upload, and reports whether it succeeded. It does
+// not if there is a file with the name.
+func (u *Uploads) addFile(ctx context.Context, dst *osdir.Dir, base, content string) bool {
 	staged, err := u.stageText(ctx, content)
 	if err != nil {
 		return false
 	}
 	defer u.staging.Discard(staged)
 
-	if mustBeNew {
-		// Unlike a rename, a link never replaces a file.
-		return dst.Link(base, staged.Dir, staged.Name) == nil
+	// Unlike a rename, a link never replaces a file.
+	return dst.Link(base, staged.Dir, staged.Name) == nil
+}
+
+// putFile atomically adds a file with this content to an upload, or replaces the file with the name. It
+// reports whether it succeeded.
+func (u *Uploads) putFile(ctx context.Context, dst *osdir.Dir, base, content string) bool {
+	staged, err := u.stageText(ctx, content)
+	if err != nil {
+		return false
 	}
+	defer u.staging.Discard(staged)
+
 	if dst.Rename(base, staged.Dir, staged.Name) != nil {
 		return false
 	}

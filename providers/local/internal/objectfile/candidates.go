@@ -344,9 +344,8 @@ func (c *Candidates) Remove(ctx context.Context) error {
 // RemoveOthers removes the files with the alternate and the literal name of the object, and flushes
 // the removal, except in c.Plain, which the caller flushes.
 func (c *Candidates) RemoveOthers(ctx context.Context) error {
-	// There is no new object of the key, which would have to be flushed first.
-	var newDir *osdir.Dir
-	if err := c.removeLiteral(ctx, newDir); err != nil {
+	// nil means that there is no new object to flush first.
+	if err := c.removeLiteral(ctx, nil); err != nil {
 		return err
 	}
 

@@ -240,19 +240,27 @@ func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
 	}
 
 	// A prefix is listed only if there is an object under it.
+	isListed, err := w.mayHaveObject(paths)
+	if err != nil || !isListed {
+		return Item{}, false, err
+	}
+	item, ok := w.rollUp(common)
+	return item, ok, nil
+}
+
+// mayHaveObject reports whether there is an object in one of the directories or below it. It also returns
+// true for a directory that may not be read, so that the listing of its parent does not fail.
+func (w *Walker) mayHaveObject(paths []string) (bool, error) {
 	for _, path := range paths {
 		found, err := w.hasObject(searchDir{path: path, isTop: true})
-		// A directory that may not be read is listed as a prefix, so that the listing of its parent
-		// does not fail.
 		if found || storage.CodeOf(err) == storage.PermissionDenied {
-			item, ok := w.rollUp(common)
-			return item, ok, nil
+			return true, nil
 		}
 		if err != nil {
-			return Item{}, false, err
+			return false, err
 		}
 	}
-	return Item{}, false, nil
+	return false, nil
 }
 
 // mayContain reports whether the directory whose keys begin with prefix may contain requested keys that are not
@@ -381,12 +389,12 @@ func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err er
 			return false, nil, err
 		}
 
-		isVersions := w.Noncurrent && e.Name == bucketdir.VersionsName
-		if isVersions && dir.isTop {
-			// These are the versions of the key with the path of the directory, which has no slash at its end.
-			continue
-		}
-		if isVersions {
+		hasVersions := w.Noncurrent && e.Name == bucketdir.VersionsName
+		if hasVersions {
+			if dir.isTop {
+				// These are the versions of the key with the path of the directory, which has no slash at its end.
+				continue
+			}
 			return true, nil, nil
 		}
 
