@@ -40,17 +40,17 @@ func (g Grant) azureDocuments() ([]Document, error) {
 	if containerRole != nil {
 		scope := azureAccountPath + "/blobServices/default/containers/" + g.Bucket
 		documents = append(documents, containerRole.document(scope))
-	}
-	if containerRole != nil && g.Prefix != "" {
-		condition, err := g.azureCondition(containerRole.DataActions)
-		if err != nil {
-			return nil, err
+		if g.Prefix != "" {
+			condition, err := g.azureCondition(containerRole.DataActions)
+			if err != nil {
+				return nil, err
+			}
+			documents = append(documents, Document{
+				Name: "condition",
+				Use:  "for az role assignment create --condition-version 2.0 --condition",
+				Text: condition,
+			})
 		}
-		documents = append(documents, Document{
-			Name: "condition",
-			Use:  "for az role assignment create --condition-version 2.0 --condition",
-			Text: condition,
-		})
 	}
 
 	// The second role is for the account.

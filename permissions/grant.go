@@ -104,7 +104,7 @@ func (g Grant) OnlyAfterFailures(p Provider) []string {
 	for _, o := range g.Operations {
 		// If the operation or the provider is not valid, needs is nil.
 		needs, _ := o.Needs(p)
-		// failed is the operation whose failure makes o necessary.
+		// For example, upload-parts-failed follows the failure of upload-parts.
 		failed, followsFailure := afterFailures[o]
 		if !followsFailure {
 			always = append(always, needs...)

@@ -239,8 +239,11 @@ func (cu *componentUploads) partRanges(
 			Native:   r.Put.Native,
 		}
 
-		// An empty part has no range, and split adds none.
-		if !canSplit && part.Size > 0 {
+		if part.Size == 0 {
+			// An empty part has no range.
+			continue
+		}
+		if !canSplit {
 			ranges = append(ranges, copyRange{source: ref, bytes: blob.HTTPRange{Count: part.Size}})
 			continue
 		}

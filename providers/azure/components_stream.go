@@ -79,13 +79,16 @@ func (cu *componentUploads) openRange(ctx context.Context, src *copyRange) (io.R
 		Auxiliary: true,
 		Condition: storage.Condition{Revision: src.source.Revision},
 	})
+	if err == nil {
+		return body, nil
+	}
 	code := storage.CodeOf(err)
 	if code == storage.ObjectNotFound || code == storage.PreconditionFailed {
 		storageErr := asError(err)
 		storageErr.Code = storage.Changed
 		return nil, storageErr
 	}
-	return body, err
+	return nil, err
 }
 
 // A rangeBody is the body of a request that sends a range of a blob. It requests the range at the

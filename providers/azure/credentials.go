@@ -252,8 +252,8 @@ func (a *account) acceptedCredential(endpoint string) (wantName string, maySendS
 		return "", false, err
 	}
 
-	// If neither names the account, no credential fits. wantName is then the host, because no account has
-	// such a name, whereas "" would accept any account.
+	// If neither names the account, no credential may fit, but "" would accept that of any account. So
+	// wantName is then the host, which is not the name of any account.
 	wantName = cmp.Or(a.name, endpointName, u.Host)
 	isContradiction := a.name != "" && endpointName != "" && a.name != endpointName
 	if isContradiction {

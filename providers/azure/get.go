@@ -83,7 +83,10 @@ func downloadOptions(r *driver.GetRequest) (*blob.DownloadStreamOptions, error) 
 		n.apply(opts)
 		return opts, nil
 	}
-	return opts, n.applyOrFail(opts, "DownloadStream")
+	if err := n.applyOrFail(opts, "DownloadStream"); err != nil {
+		return nil, err
+	}
+	return opts, nil
 }
 
 // getSuffix reads the last bytes of the current revision. The error is retryable if the object is
@@ -155,13 +158,14 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		return nil, err
 	}
 
-	// WithOptions has no effect without a function for this request, which is an error unless the request
-	// is part of another operation.
+	// WithOptions would have no effect without a function for this request. That is an error, unless the
+	// request is part of another operation.
 	options := newNativeOptions(r.Native).options
-	hasFunction := slices.ContainsFunc(options, func(f Options) bool { return f.GetProperties != nil })
-	needsFunction := len(options) > 0 && !r.Auxiliary
-	if needsFunction && !hasFunction {
-		return nil, errNoFunction("GetProperties")
+	if len(options) > 0 && !r.Auxiliary {
+		hasFunction := slices.ContainsFunc(options, func(o Options) bool { return o.GetProperties != nil })
+		if !hasFunction {
+			return nil, errNoFunction("GetProperties")
+		}
 	}
 
 	resp, err := send(ctx, d.account, client.GetProperties, propertiesOptions(r.Condition, r.Native))

@@ -38,17 +38,11 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 
 	isFirstPage := r.Token == ""
-	startsAfterAll := r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
-	if isFirstPage && startsAfterAll {
-		// StartAfter is greater than all keys with the prefix, so the page is empty. The request only
-		// shows whether the container exists.
-		opts.MaxResults = new(int32(1))
-		if err := d.lister.addEntries(ctx, r.Delimiter, opts, &mergedPage{}); err != nil {
-			return nil, err
-		}
-		return &storage.Page{}, nil
-	}
 	if isFirstPage {
+		startsAfterAll := r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix)
+		if startsAfterAll {
+			return d.lister.emptyPage(ctx, r.Delimiter, opts)
+		}
 		opts.StartFrom = httpheader.Optional(startFrom(r))
 	}
 
@@ -72,6 +66,18 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		page.Token = pagetoken.Encode(merged.marker, merged.lastName)
 	}
 	return page, nil
+}
+
+// emptyPage returns the page of a listing that starts after all keys with its prefix. The request only
+// shows whether the container exists.
+func (ls *lister) emptyPage(
+	ctx context.Context, delimiter string, opts *container.ListBlobsHierarchyOptions,
+) (*storage.Page, error) {
+	opts.MaxResults = new(int32(1))
+	if err := ls.addEntries(ctx, delimiter, opts, &mergedPage{}); err != nil {
+		return nil, err
+	}
+	return &storage.Page{}, nil
 }
 
 // listInByteOrder adds a page of Azure to merged. It adds the next pages, too, while they may have a key

@@ -106,13 +106,12 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return d.container.lockError(ctx, err)
 	}
 
-	_, err = write(
-		ctx, d.account,
-		func(ctx context.Context, opts *blob.SetImmutabilityPolicyOptions) (blob.SetImmutabilityPolicyResponse, error) {
-			return client.SetImmutabilityPolicy(ctx, r.Retention.Until, opts)
-		},
-		opts,
-	)
+	request := func(
+		ctx context.Context, opts *blob.SetImmutabilityPolicyOptions,
+	) (blob.SetImmutabilityPolicyResponse, error) {
+		return client.SetImmutabilityPolicy(ctx, r.Retention.Until, opts)
+	}
+	_, err = write(ctx, d.account, request, opts)
 	return d.container.lockError(ctx, err)
 }
 

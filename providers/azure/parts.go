@@ -64,7 +64,7 @@ const (
 
 // partBlockID returns the id under which the block of a part was stored.
 func partBlockID(upload string, part *driver.Part) (string, error) {
-	// The tag begins with the id that blockID made, whose last bytes are the checksum.
+	// The tag begins with the id that blockID made, which ends with the checksum of the part.
 	ownID, _, _ := strings.Cut(part.Tag, tagSeparator)
 	raw, err := base64.StdEncoding.DecodeString(ownID)
 	if err != nil || len(raw) != blockBytes {
@@ -72,7 +72,7 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 	}
 	sum := binary.BigEndian.Uint64(raw[blockBytes-sumBytes:])
 
-	// An id of this upload and this part is equal to the one that blockID makes now.
+	// If the tag is of this upload and this part, blockID makes the same id again.
 	wantID, err := blockID(upload, part.Number, sum)
 	if err != nil {
 		return "", err

@@ -34,13 +34,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	opts.TransactionalValidation = blob.TransferValidationTypeCRC64(crc64)
 
-	resp, err := write(
-		ctx, d.account,
-		func(ctx context.Context, opts *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
-			return d.container.blob(r.Key).Upload(ctx, body, opts)
-		},
-		opts,
-	)
+	request := func(ctx context.Context, opts *blockblob.UploadOptions) (blockblob.UploadResponse, error) {
+		return d.container.blob(r.Key).Upload(ctx, body, opts)
+	}
+	resp, err := write(ctx, d.account, request, opts)
 	if err != nil {
 		return nil, writeError(err, r.Condition)
 	}

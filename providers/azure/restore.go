@@ -51,13 +51,10 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	}
 
 	// The request begins the move, or raises its priority.
-	_, err = write(
-		ctx, d.account,
-		func(ctx context.Context, opts *blob.SetTierOptions) (blob.SetTierResponse, error) {
-			return client.SetTier(ctx, tier, opts)
-		},
-		opts,
-	)
+	request := func(ctx context.Context, opts *blob.SetTierOptions) (blob.SetTierResponse, error) {
+		return client.SetTier(ctx, tier, opts)
+	}
+	_, err = write(ctx, d.account, request, opts)
 	return d.container.changeError(ctx, err)
 }
 

@@ -155,11 +155,11 @@ func (s *serviceDriver) settingsAfter(ctx context.Context, r *driver.BucketReque
 	info := bucketupdate.Requested(r)
 	err := s.readSettings(ctx, info)
 	couldReadNone := err != nil && len(info.Unread) == 0
+	if couldReadNone && bucketupdate.IsEmpty(r) {
+		// Nothing was changed, so the error hides no change.
+		return nil, err
+	}
 	if couldReadNone {
-		if bucketupdate.IsEmpty(r) {
-			// Nothing was changed, so the error hides no change.
-			return nil, err
-		}
 		info.Unread = append([]string{"Public", "ObjectLock"}, accountSettings.Fields...)
 	}
 	// The settings that r has set are known.
@@ -217,32 +217,26 @@ const (
 // read several pages, because an empty page need not be the last. Noncurrent parts and markers of
 // open uploads do not count, because they are left over from uploads that have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
-	const (
-		withVersions    = true
-		withoutVersions = false
-	)
+	onlyBlobs := container.ListBlobsInclude{}
 	if bc.account.isBefore(versionsVersion) {
-		return bc.checkNoBlobs(ctx, withoutVersions)
+		return bc.checkNoBlobs(ctx, onlyBlobs)
 	}
 
-	err := bc.checkNoBlobs(ctx, withVersions)
+	err := bc.checkNoBlobs(ctx, container.ListBlobsInclude{Versions: true})
 	code := storage.CodeOf(err)
 	cannotListVersions := code == storage.Unsupported || code == storage.InvalidArgument
 	if cannotListVersions {
 		// Such an account has no versions.
-		return bc.checkNoBlobs(ctx, withoutVersions)
+		return bc.checkNoBlobs(ctx, onlyBlobs)
 	}
 	return err
 }
 
-// checkNoBlobs lists the blobs, and their versions if withVersions is true. It returns BucketNotEmpty at
-// the first one that prevents the removal of the container.
-func (bc *blobContainer) checkNoBlobs(ctx context.Context, withVersions bool) error {
-	const pageSize = 100 // Usually the first entry decides.
-	opts := &container.ListBlobsHierarchyOptions{
-		MaxResults: new(int32(pageSize)),
-		Include:    container.ListBlobsInclude{Versions: withVersions},
-	}
+// checkNoBlobs lists the blobs, and what include adds to them. It returns BucketNotEmpty at the first entry
+// that prevents the removal of the container.
+func (bc *blobContainer) checkNoBlobs(ctx context.Context, include container.ListBlobsInclude) error {
+	const pageSize = 100 // usually the first entry decides
+	opts := &container.ListBlobsHierarchyOptions{MaxResults: new(int32(pageSize)), Include: include}
 	ls := &lister{bc}
 	for items, err := range ls.pages(ctx, opts) {
 		if err != nil {

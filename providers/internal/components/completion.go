@@ -323,9 +323,11 @@ func (c *Completion) resolveFailure(
 
 	// If the object may have been made, only an unchanged key shows that it was not.
 	mayBeMade := !isFirst || isUncertain(failure)
-	isUnchanged := lookupErr == nil && m.matches(object)
-	if mayBeMade && !isUnchanged {
-		return nil, false, failure
+	if mayBeMade {
+		isUnchanged := lookupErr == nil && m.matches(object)
+		if !isUnchanged {
+			return nil, false, failure
+		}
 	}
 
 	// The object was not made.
@@ -450,7 +452,8 @@ func (c *Completion) resolveWrite(ctx context.Context, old *marker, d decision, 
 		unknown.Unknown = true
 		failure = &unknown
 	}
-	return nil, sdkerror.WithoutEffect(failure) // only the marker was written, not the caller's object
+	// Only the marker was written, not the caller's object.
+	return nil, sdkerror.WithoutEffect(failure)
 }
 
 // cleanUp removes the marker, which ends the upload, and the parts. It repeats that after temporary

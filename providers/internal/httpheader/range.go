@@ -32,13 +32,8 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 // object, for which some emulators send other bytes. It fails with Internal if the header is
 // malformed, or if the response begins at a wrong offset for another reason.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
-	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
-	first, _, hasDash := strings.Cut(span, "-")
-	// ParseUint accepts no sign. A number of 63 bits fits in an int64.
-	start, startErr := strconv.ParseUint(first, 10, 63)
-	size, sizeErr := strconv.ParseUint(total, 10, 63)
-	isMalformed := !hasDash || startErr != nil || sizeErr != nil
-	if isMalformed {
+	start, size, ok := parseContentRange(contentRange)
+	if !ok {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the response has the malformed Content-Range %q", contentRange),
@@ -47,17 +42,38 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 
 	wantStart := r.Offset
 	if r.Suffix > 0 {
-		wantStart = max(int64(size)-r.Suffix, 0)
-	} else if r.Offset >= int64(size) {
+		wantStart = max(size-r.Suffix, 0)
+	} else if r.Offset >= size {
 		return 0, storage.RangeNotSatisfiable
 	}
-	if int64(start) != wantStart {
+	if start != wantStart {
 		return 0, &storage.Error{
 			Code: storage.Internal,
 			Err:  fmt.Errorf("the response begins at byte %d and not at %d", start, wantStart),
 		}
 	}
-	return int64(size), nil
+	return size, nil
+}
+
+// parseContentRange returns the first byte of the range in a Content-Range, and the size of the object. ok
+// is false if the header is malformed.
+func parseContentRange(contentRange string) (start, size int64, ok bool) {
+	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
+	first, _, hasDash := strings.Cut(span, "-")
+	if !hasDash {
+		return 0, 0, false
+	}
+
+	// ParseUint accepts no sign. A number of 63 bits fits in an int64.
+	unsignedStart, err := strconv.ParseUint(first, 10, 63)
+	if err != nil {
+		return 0, 0, false
+	}
+	unsignedSize, err := strconv.ParseUint(total, 10, 63)
+	if err != nil {
+		return 0, 0, false
+	}
+	return int64(unsignedStart), int64(unsignedSize), true
 }
 
 // IsWhole reports whether a read requests all bytes of an object of the given size, which Google and

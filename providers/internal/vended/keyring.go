@@ -91,7 +91,7 @@ type grantCall struct {
 }
 
 // get returns a grant, the credentials for a prefix of keys, that is valid for key. If there is none or
-// if it expires soon, get asks for a new one, unless another request is asking already.
+// if it expires soon, get requests a new one, unless another request is doing that already.
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 	for {
 		s := k.state(key)
@@ -113,31 +113,30 @@ type keyState[C any] struct {
 	grant    *Grant[C]
 	call     *grantCall // nil if grant can be used and no request asks for another
 	isCaller bool       // true if the request that got this keyState must make the call
-	ending   *Grant[C]  // grant that expires soon and that the call replaces, or nil
-	topic    string     // topic of the call (see find)
+	expiring *Grant[C]  // grant that expires soon and that the call replaces, or nil
+	callKey  string     // key of the call in Keyring.calls
 }
 
-// state returns what k has for a key now. If a new grant is needed and no request asks for it,
-// state begins a call, which the caller of state must make.
+// state returns what k has for a key now. If a new grant is needed and no request is getting one, state
+// begins a call, which the caller of state must make.
 func (k *Keyring[C]) state(key string) keyState[C] {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 
-	// ending expires soon, and topic is the same for all keys that share a call.
-	grant, ending, topic := k.find(key)
-	s := keyState[C]{grant: grant, call: k.calls[topic], ending: ending, topic: topic}
+	grant, expiring, callKey := k.find(key)
+	s := keyState[C]{grant: grant, call: k.calls[callKey], expiring: expiring, callKey: callKey}
 	if s.grant != nil {
 		return s
 	}
 	if s.call != nil {
 		// Use the grant that expires soon until the other request has replaced it.
-		s.grant = ending
+		s.grant = expiring
 		return s
 	}
 
 	s.call = &grantCall{done: make(chan struct{})}
 	s.isCaller = true
-	k.calls[topic] = s.call
+	k.calls[callKey] = s.call
 	return s
 }
 
@@ -160,11 +159,11 @@ func (c *grantCall) wait(ctx context.Context) error {
 	return c.err
 }
 
-// renew asks for a new grant for key, with the call in s, for which other requests wait. If that fails,
+// renew gets a new grant for key, with the call in s, for which other requests wait. If that fails,
 // it returns the grant that expires soon, if there is one.
 func (k *Keyring[C]) renew(ctx context.Context, key string, s keyState[C]) (*Grant[C], error) {
-	grant, err := k.ask(ctx, key, s.topic, s.call)
-	if err == nil || s.ending == nil {
+	grant, err := k.callGrant(ctx, key, s.callKey, s.call)
+	if err == nil || s.expiring == nil {
 		return grant, err
 	}
 
@@ -172,18 +171,18 @@ func (k *Keyring[C]) renew(ctx context.Context, key string, s keyState[C]) (*Gra
 	// remaining time, so that not every request asks again and waits for a failing answer.
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s.ending.margin = s.ending.remaining() / 2
-	return s.ending, nil
+	s.expiring.margin = s.expiring.remaining() / 2
+	return s.expiring, nil
 }
 
 // find looks for the grants with the longest prefixes that cover a key:
 //
 //   - found does not expire soon. If it is nil, a new grant is needed.
-//   - ending expires soon, so that a new grant should replace it. It is nil if there is none, or if a
+//   - expiring expires soon, so that a new grant should replace it. It is nil if there is none, or if a
 //     grant with a longer prefix has expired.
-//   - topic is the same for all requests that share one call of k.grant: the prefix of the grant that
+//   - callKey is the same for all requests that share one call of k.grant: the prefix of the grant that
 //     expires soon or has expired, or else "/" and the folder of the key.
-func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
+func (k *Keyring[C]) find(key string) (found, expiring *Grant[C], callKey string) {
 	var old *Grant[C] // expires soon or has expired
 	for prefix, grant := range k.grants {
 		if !strings.HasPrefix(key, prefix) {
@@ -197,13 +196,14 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	}
 
 	if old == nil {
+		// The slash makes the result differ from every prefix.
 		folder := key[:strings.LastIndexByte(key, '/')+1]
-		return found, nil, "/" + folder // begins with "/", so that it differs from every prefix
+		return found, nil, "/" + folder
 	}
 	if old.remaining() > 0 {
-		ending = old
+		expiring = old
 	}
-	return found, ending, old.Prefix
+	return found, expiring, old.Prefix
 }
 
 // narrower returns the grant with the longer prefix. a may be nil.
@@ -214,15 +214,15 @@ func narrower[C any](a, b *Grant[C]) *Grant[C] {
 	return a
 }
 
-// ask calls k.grant for key, keeps the result, and wakes the requests that wait for call, which is
-// running until then under topic in k.calls.
-func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall) (grant *Grant[C], err error) {
-	// If k.grant panics, the deferred function passes this error to the requests that wait.
-	err = errors.New("CredentialsFor has not returned")
+// callGrant gets a new grant for key, keeps it, and wakes the requests that wait for call. Until then,
+// call is in k.calls under callKey.
+func (k *Keyring[C]) callGrant(ctx context.Context, key, callKey string, call *grantCall) (*Grant[C], error) {
+	var grant *Grant[C]
+	err := errors.New("CredentialsFor has not returned") // for the requests that wait, if k.grant panics
 	defer func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()
-		delete(k.calls, topic)
+		delete(k.calls, callKey)
 		call.err = err
 		call.canceled = ctx.Err() != nil
 		if err == nil {
@@ -230,13 +230,18 @@ func (k *Keyring[C]) ask(ctx context.Context, key, topic string, call *grantCall
 		}
 		close(call.done)
 	}()
+	grant, err = k.newGrant(ctx, key)
+	return grant, err
+}
 
-	grant, err = k.grant(ctx, key)
+// newGrant calls k.grant for key, and checks the result.
+func (k *Keyring[C]) newGrant(ctx context.Context, key string) (*Grant[C], error) {
+	grant, err := k.grant(ctx, key)
 	if err != nil {
 		return nil, grantError(ctx, err)
 	}
 	if !strings.HasPrefix(key, grant.Prefix) {
-		err = fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix)
+		err := fmt.Errorf("CredentialsFor has returned credentials for another prefix, %q", grant.Prefix)
 		return nil, grantError(ctx, err)
 	}
 	if grant.remaining() <= 0 {
@@ -297,19 +302,15 @@ func grantError(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	storageErr, isStorageErr := errors.AsType[*storage.Error](err)
-	if isStorageErr && slices.Contains(visibleCodes, storageErr.Code) {
-		return storageErr
-	}
-
-	// A storage.Code is an error, too, without a storage.Error around it.
 	code, isCode := errors.AsType[storage.Code](err)
-	if !isStorageErr && slices.Contains(visibleCodes, code) {
+	switch {
+	case isStorageErr && slices.Contains(visibleCodes, storageErr.Code):
+		return storageErr
+	case !isStorageErr && slices.Contains(visibleCodes, code):
+		// A storage.Code is an error, too, without a storage.Error around it.
 		return &storage.Error{Code: code}
-	}
-
-	// The error has no code, or a code that would be misleading.
-	if isStorageErr || isCode {
-		// Keep only the text, so that errors.Is does not find the code.
+	case isStorageErr || isCode:
+		// Keep only the text, so that errors.Is does not find the misleading code.
 		err = errors.New(err.Error())
 	}
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: "check Config.CredentialsFor"}

@@ -118,7 +118,8 @@ func (a *tokenAccount) replaceSignature(address *url.URL) bool {
 		query[name] = values
 	}
 	address.RawQuery = query.Encode()
-	return grant != nil // grant is nil if the signature is wrong
+	isSignatureValid := grant != nil
+	return isSignatureValid
 }
 
 // replaceSource replaces the authorization of the source of a copy by one that the emulator accepts.

@@ -180,17 +180,26 @@ func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, answer := range s.answers {
+	for i := range s.answers {
+		answer := &s.answers[i]
 		require.NotEmpty(t, answer.Source, answer.Name)
-		// Add entries for the kinds that never occurred. The count of the others does not change.
+		// Some of the kinds may never have occurred.
 		for _, kind := range answer.Kinds {
-			s.giveCount[pair{kind, answer.Name}] += 0
+			s.expect(kind, answer)
 		}
 	}
 	for given, count := range s.giveCount {
 		if count == 0 && !slices.Contains(rare, given.kind) {
 			t.Errorf("no request of the kind %q got %q", given.kind, given.answer)
 		}
+	}
+}
+
+// expect makes RequireAllGiven require that requests of a kind got the answer. The caller must hold s.mu.
+func (s *Server) expect(kind string, answer *Answer) {
+	p := pair{kind, answer.Name}
+	if _, exists := s.giveCount[p]; !exists {
+		s.giveCount[p] = 0
 	}
 }
 
@@ -292,8 +301,7 @@ func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answe
 			continue
 		}
 		answers = append(answers, answer)
-		// Add an entry, which RequireAllGiven checks, if there is none.
-		s.giveCount[pair{kind, answer.Name}] += 0
+		s.expect(kind, answer)
 	}
 
 	// The hash of the seed, the test and the kind determines the order.

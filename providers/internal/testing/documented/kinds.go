@@ -107,13 +107,13 @@ var (
 // or returns "" if there is none.
 func unsupportedByR2(r *http.Request) string {
 	prefixes := slices.Concat(r2Headers, conditionsWithoutR2(r))
-	for name, values := range r.Header {
-		value := values[0] // a header has at least one value
+	for name := range r.Header {
+		value := r.Header.Get(name)
 		hasPrefix := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
-		isEncryption := name == "X-Amz-Server-Side-Encryption"
-		// Only X-Amz-Checksum-Type has this value.
-		isChecksumType := value == "FULL_OBJECT"
-		if isEncryption || isChecksumType || slices.ContainsFunc(prefixes, hasPrefix) {
+		isUnsupported := name == "X-Amz-Server-Side-Encryption" ||
+			name == "X-Amz-Checksum-Type" && value == "FULL_OBJECT" ||
+			slices.ContainsFunc(prefixes, hasPrefix)
+		if isUnsupported {
 			return fmt.Sprintf("Header '%s' with value '%s'", strings.ToLower(name), value)
 		}
 	}

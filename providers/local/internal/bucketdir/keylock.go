@@ -143,11 +143,19 @@ func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(
 	if err != nil {
 		return nil, err
 	}
-	unlock, isCurrent, err := l.lockIn(ctx, f, offset, n)
+	unlock, err = l.lockRange(ctx, f, offset, n)
 	if err != nil {
 		return nil, err
 	}
-	if !isCurrent {
+
+	// The lock counts only if the file at the path is the locked one.
+	meta, err := l.Tree.Top.Stat(LockPath)
+	isMissing := osdir.IsNoFile(err)
+	if err != nil && !isMissing {
+		unlock()
+		return nil, Failure(err)
+	}
+	if isMissing || meta.Ino != f.ino {
 		// Open the new lock file in the next attempt.
 		l.forget(f)
 		unlock()
@@ -161,9 +169,9 @@ func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(
 	return unlock, nil
 }
 
-// lockIn locks n bytes of f, and reports whether f is still the bucket's lock file after that. unlock
-// also releases f. If lockIn fails, it releases f itself.
-func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), isCurrent bool, err error) {
+// lockRange locks n bytes of f, and returns the function that unlocks them and releases f. If it fails, it
+// releases f itself.
+func (l *Locks) lockRange(ctx context.Context, f *lockFile, offset, n int64) (unlock func(), err error) {
 	if !f.ranges {
 		// All keys share one lock.
 		offset = 0
@@ -175,32 +183,21 @@ func (l *Locks) lockIn(ctx context.Context, f *lockFile, offset, n int64) (unloc
 	case slot <- struct{}{}:
 	case <-ctx.Done():
 		l.release(f)
-		return nil, false, Interrupted(ctx)
+		return nil, Interrupted(ctx)
 	}
 
 	tryLock := func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }
 	if err := WaitForLock(ctx, f.os, tryLock); err != nil {
 		<-slot
 		l.release(f)
-		return nil, false, err
+		return nil, err
 	}
-	unlock = func() {
+	return func() {
 		// If this fails, closing the file ends the lock.
 		_ = osdir.UnlockRange(f.os, offset, n)
 		<-slot
 		l.release(f)
-	}
-
-	// The lock counts only if the file at the path is the locked one.
-	meta, err := l.Tree.Top.Stat(LockPath)
-	if osdir.IsNoFile(err) {
-		return unlock, false, nil
-	}
-	if err != nil {
-		unlock()
-		return nil, false, Failure(err)
-	}
-	return unlock, meta.Ino == f.ino, nil
+	}, nil
 }
 
 // slot returns the channel of the byte at offset, which excludes calls of this process from each

@@ -42,20 +42,16 @@ func (t *Tree) Mkdirs(path string) error {
 
 	// Visit the directories of the path from the outermost to the innermost.
 	isInReserved := strings.HasPrefix(path, Reserved)
-	for i := 0; i <= len(path); i++ {
-		isEndOfName := i == len(path) || path[i] == '/'
-		if !isEndOfName {
-			continue
-		}
-		parent, base := osdir.Split(path[:i])
+	parent := ""
+	for base := range strings.SplitSeq(path, "/") {
+		// The caller makes a directory with the name of a segment of a key.
 		isReserved := isInReserved || strings.HasPrefix(base, Reserved)
-		if !isReserved {
-			// This directory has the name of a segment of a key, so the caller makes it.
-			continue
+		if isReserved {
+			if err := t.mkdir(parent, base); err != nil {
+				return err
+			}
 		}
-		if err := t.mkdir(parent, base); err != nil {
-			return err
-		}
+		parent = osdir.Join(parent, base)
 	}
 	return nil
 }

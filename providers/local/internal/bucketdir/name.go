@@ -78,7 +78,8 @@ func (n Names) Locate(key string) (Location, bool) {
 	}
 
 	var loc Location
-	// The usual name is the segment itself if possible, and otherwise escaped.
+	// The usual name is the segment itself if possible, and otherwise escaped. The escaped name of a long
+	// segment has several components, of which Split finds the last one.
 	if n.isPlain(last) {
 		loc.Dir = dir
 		loc.Base = last

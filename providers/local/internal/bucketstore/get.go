@@ -105,21 +105,19 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	if err != nil {
 		return nil, err
 	}
-	// FAT, for example, forgets inodes when it is unmounted. The attributes that are stored by inode may
-	// then be those of another file.
-	isCertain := stored != nil && !o.reader.Forgets()
-	if isCertain {
+	if stored != nil && !o.reader.Forgets() {
 		return stored, nil
 	}
 
-	// Prefer the visible sidecar, a file with attributes beside the object. If there is none, VisibleOr
-	// returns stored.
+	// FAT, for example, forgets inodes when it is unmounted. The attributes that are stored by inode may
+	// then be those of another file. So prefer the visible sidecar, a file with attributes beside the object.
+	// If there is none, VisibleOr returns stored.
 	attrs, err := o.reader.VisibleOr(stored, loc, f.Meta)
 	if err != nil {
 		return nil, err
 	}
-	hasVisible := attrs != stored
-	if !hasVisible && stored != nil {
+	if stored != nil && attrs == stored {
+		// There is no visible sidecar.
 		return stored, nil
 	}
 

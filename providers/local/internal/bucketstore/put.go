@@ -215,21 +215,23 @@ func (o *Objects) replaceOld(
 func (o *Objects) keepOrder(
 	ctx context.Context, key string, old objectfile.ObjectFile, staged *objectfile.StagedFile,
 ) error {
-	newest := old.Meta.MTime
 	if !old.Found() {
-		var err error
-		newest, err = o.noncurrent.newestKeptOf(key)
+		newest, err := o.noncurrent.newestKeptOf(key)
 		if err != nil {
 			return err
 		}
+		return o.makeNewer(staged, newest)
 	}
-	if newest >= staged.Meta.MTime {
-		if err := o.staging.Restamp(staged, newest); err != nil {
-			return err
-		}
-	}
-	if !old.Found() {
-		return nil
+	if err := o.makeNewer(staged, old.Meta.MTime); err != nil {
+		return err
 	}
 	return o.noncurrent.keepVersion(ctx, key, old)
+}
+
+// makeNewer makes the time of the staged file later than newest, if it is not later already.
+func (o *Objects) makeNewer(staged *objectfile.StagedFile, newest int64) error {
+	if staged.Meta.MTime > newest {
+		return nil
+	}
+	return o.staging.Restamp(staged, newest)
 }

@@ -63,11 +63,12 @@ func (s *Settings) currentSettings() (BucketSettings, error) {
 	}
 
 	settings, err := s.Read()
-	if err == nil {
-		// If the file was replaced after the stat, the next call reads it again.
-		s.cached.Store(&settingsFile{meta, settings})
+	if err != nil {
+		return settings, err
 	}
-	return settings, err
+	// If the file was replaced after the stat, the next call reads it again.
+	s.cached.Store(&settingsFile{meta, settings})
+	return settings, nil
 }
 
 // Change calls change with the settings and stores the result, under a lock so that no concurrent

@@ -290,8 +290,11 @@ func (c *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 
 	// The existing file may be no object, such as a broken symbolic link.
 	file, err := c.reader.StatObject(dst, base)
-	if err != nil || file.Found() {
+	if err != nil {
 		return false, errors.Join(err, storage.PreconditionFailed)
+	}
+	if file.Found() {
+		return false, storage.PreconditionFailed
 	}
 	return false, nil
 }
@@ -300,10 +303,12 @@ func (c *Candidates) linkNew(dst *osdir.Dir, base string, staged *StagedFile) (i
 // reports whether it did. This is faster than a rename over the old file, which makes ext4 flush the
 // new data at once.
 func (c *Candidates) exchange(dst *osdir.Dir, base string, staged *StagedFile) bool {
+	if c.tree.Sync {
+		// The new data is flushed already, so a swap saves nothing.
+		return false
+	}
 	replacesObject := c.found.Dir == dst && c.found.Base == base
-	// If the new data is flushed already, a swap saves nothing.
-	isFlushed := c.tree.Sync
-	if isFlushed || !replacesObject {
+	if !replacesObject {
 		return false
 	}
 	if dst.Exchange(base, staged.Dir, staged.Name) != nil {

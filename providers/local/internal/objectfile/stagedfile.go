@@ -186,9 +186,8 @@ func (s *Staging) Discard(staged *StagedFile) {
 	if !isPlaced {
 		s.Reader.DropSidecar(staged.Meta)
 	}
-	isShared := staged.Held != nil
-	if isShared {
-		// The file stays in the upload, whose parts it contains, unless it was placed.
+	if staged.Held != nil {
+		// This is the shared file of an upload, which stays there, because it contains parts.
 		_ = staged.Held.Close()
 		return
 	}
@@ -266,15 +265,16 @@ func (s *Staging) flush(staged *StagedFile) error {
 }
 
 // setTimeAndAttrs sets the time of the file and then its attributes, which contain the time.
-func (s *Staging) setTimeAndAttrs(staged *StagedFile) (err error) {
+func (s *Staging) setTimeAndAttrs(staged *StagedFile) error {
 	if err := staged.File.SetTime(staged.Dir, staged.Name, s.Tree.Clock.Next()); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	staged.Meta, err = staged.File.Stat()
+	meta, err := staged.File.Stat()
 	if err != nil {
 		return bucketdir.Failure(err)
 	}
 
+	staged.Meta = meta
 	attrs := &staged.Attrs
 	attrs.Size = staged.Meta.Size
 	attrs.MTime = staged.Meta.MTime

@@ -100,10 +100,9 @@ func (r *Reader) readWindow(
 		match:      match,
 		window:     window{start: start, isComplete: true},
 	}
-	const noChunks = "" // the names in dirs are whole
 	for i, d := range dirs {
-		isFirst := i == 0
-		if err := w.read(d, noChunks, isFirst); err != nil {
+		// The names in dirs are whole, so they have no chunks.
+		if err := w.read(d, "", i == 0); err != nil {
 			return window{}, err
 		}
 	}
