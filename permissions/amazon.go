@@ -95,10 +95,13 @@ func statementOf(action, prefix string) int {
 	if action == "s3:ListAllMyBuckets" {
 		return accountStatement
 	}
-	if isListing(action) && prefix != "" {
-		return listingStatement
+	if isListing(action) {
+		if prefix != "" {
+			return listingStatement
+		}
+		return bucketStatement
 	}
-	if isListing(action) || isBucketAction(action) {
+	if isBucketAction(action) {
 		return bucketStatement
 	}
 	if strings.HasPrefix(action, "kms:") {

@@ -132,10 +132,9 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 		return headerHint(document.HeaderName, response)
 	}
 
-	isOfFront := code == "" && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI")
-	if isOfFront && response.StatusCode == http.StatusBadRequest {
-		// This response is from a server in front of the service, which refuses some characters in
-		// a URL.
+	isFromFrontEnd := code == "" && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI")
+	if isFromFrontEnd && response.StatusCode == http.StatusBadRequest {
+		// The server in front of the service refuses some characters in a URL.
 		// https://github.com/Azure/azure-storage-azcopy/issues/2421
 		return charactersHint
 	}

@@ -147,10 +147,11 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 		return bc.notFound(ctx, storageErr)
 	}
 
-	if isUnclearLockError(storageErr) {
-		if lockErr := bc.checkCanLock(ctx); errors.Is(lockErr, storage.Unsupported) {
-			return lockErr
-		}
+	if !isUnclearLockError(storageErr) {
+		return storageErr
+	}
+	if lockErr := bc.checkCanLock(ctx); errors.Is(lockErr, storage.Unsupported) {
+		return lockErr
 	}
 	return storageErr
 }

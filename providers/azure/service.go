@@ -256,11 +256,11 @@ func (bc *blobContainer) checkNoBlobs(ctx context.Context, include container.Lis
 func notEmptyError(item *container.BlobItem) error {
 	isNoncurrent := deref(item.VersionID) != "" && !isCurrent(item)
 	isOfUpload := isReserved(deref(item.Name))
-	if isNoncurrent && isOfUpload {
-		// The upload has ended (see checkEmpty).
-		return nil
-	}
 	if isNoncurrent {
+		if isOfUpload {
+			// The upload has ended (see checkEmpty).
+			return nil
+		}
 		return &storage.Error{Code: storage.BucketNotEmpty, Hint: versionsHint}
 	}
 	if isOfUpload {

@@ -147,14 +147,17 @@ func grantRemoval(g *grant, r *driver.SignRequest) (http.Header, error) {
 	if len(r.Native) > 0 {
 		return nil, errSignedOptions
 	}
-	header := http.Header{}
 	if r.Version != "" {
+		if err := checkVersion(r.Version); err != nil {
+			return nil, err
+		}
 		g.permissions = mayRemoveVersion
-		return header, checkVersion(r.Version)
+		return http.Header{}, nil
 	}
 
 	g.permissions = mayRemove
 	// Azure does not remove a blob without its snapshots.
+	header := http.Header{}
 	header.Set("X-Ms-Delete-Snapshots", "include")
 	return header, nil
 }

@@ -86,13 +86,14 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	if err := checkName(r.Key, r.Version); err != nil {
 		return err
 	}
-	o := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
-	if err := newNativeOptions(r.Native).applyOrFail(o, "SetTags"); err != nil {
+	opts := &blob.SetTagsOptions{VersionID: httpheader.Optional(r.Version)}
+	if err := newNativeOptions(r.Native).applyOrFail(opts, "SetTags"); err != nil {
 		return err
 	}
-	_, err := write(ctx, d.account, func(ctx context.Context, o *blob.SetTagsOptions) (blob.SetTagsResponse, error) {
-		return d.container.blob(r.Key).SetTags(ctx, r.Tags, o)
-	}, o)
+	request := func(ctx context.Context, opts *blob.SetTagsOptions) (blob.SetTagsResponse, error) {
+		return d.container.blob(r.Key).SetTags(ctx, r.Tags, opts)
+	}
+	_, err := write(ctx, d.account, request, opts)
 	return tagsError(d.container.changeError(ctx, err))
 }
 

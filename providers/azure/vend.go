@@ -24,9 +24,16 @@ import (
 func Vended(
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
-		return PrefixCredentials{Prefix: v.Prefix, SASToken: v.Token, Expires: v.Expires}
-	})
+	return func(ctx context.Context, key string) (PrefixCredentials, error) {
+		creds, err := vend(ctx, key)
+		if err != nil {
+			return PrefixCredentials{}, err
+		}
+		if err := vended.CheckProvider(creds, provider); err != nil {
+			return PrefixCredentials{}, err
+		}
+		return PrefixCredentials{Prefix: creds.Prefix, SASToken: creds.Token, Expires: creds.Expires}, nil
+	}
 }
 
 // directoryVersion is the first service version with signatures of directories.

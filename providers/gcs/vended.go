@@ -101,9 +101,16 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 func Vended(
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
-		return PrefixCredentials{Prefix: v.Prefix, AccessToken: v.Token, Expires: v.Expires}
-	})
+	return func(ctx context.Context, key string) (PrefixCredentials, error) {
+		creds, err := vend(ctx, key)
+		if err != nil {
+			return PrefixCredentials{}, err
+		}
+		if err := vended.CheckProvider(creds, provider); err != nil {
+			return PrefixCredentials{}, err
+		}
+		return PrefixCredentials{Prefix: creds.Prefix, AccessToken: creds.Token, Expires: creds.Expires}, nil
+	}
 }
 
 const vendingHint = "Vend needs credentials of Google's that are not vended themselves"

@@ -33,15 +33,22 @@ import (
 func Vended(
 	vend func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 ) func(ctx context.Context, key string) (PrefixCredentials, error) {
-	return vended.Ask(provider, vend, func(v *storage.VendedCredentials) PrefixCredentials {
-		return PrefixCredentials{
-			Prefix:       v.Prefix,
-			AccessKeyID:  v.AccessKeyID,
-			SecretKey:    v.SecretKey,
-			SessionToken: v.SessionToken,
-			Expires:      v.Expires,
+	return func(ctx context.Context, key string) (PrefixCredentials, error) {
+		creds, err := vend(ctx, key)
+		if err != nil {
+			return PrefixCredentials{}, err
 		}
-	})
+		if err := vended.CheckProvider(creds, provider); err != nil {
+			return PrefixCredentials{}, err
+		}
+		return PrefixCredentials{
+			Prefix:       creds.Prefix,
+			AccessKeyID:  creds.AccessKeyID,
+			SecretKey:    creds.SecretKey,
+			SessionToken: creds.SessionToken,
+			Expires:      creds.Expires,
+		}, nil
+	}
 }
 
 // maxSessionPolicy is the largest number of characters in the policy of a session. AWS also

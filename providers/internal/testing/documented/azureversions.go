@@ -139,8 +139,8 @@ func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request
 
 // id returns the ID of the version with this ETag, or "" while a request writes the blob.
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
-	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
-	// waits for this response.
+	// Do not wait for the writer's lock: when a blob is copied onto itself, the writer waits for this
+	// response.
 	isIdle := h.writeLock.TryLock()
 	if isIdle {
 		defer h.writeLock.Unlock()

@@ -61,7 +61,10 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 // is true, which means that it is old enough to be abandoned.
 func TakeOver(root *os.Root, path string, isOld bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
-	if osdir.IsNotExist(err) && isOld {
+	if osdir.IsNotExist(err) {
+		if !isOld {
+			return nil
+		}
 		return &Claim{root: root, Path: path}
 	}
 	if err != nil {

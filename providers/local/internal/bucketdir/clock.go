@@ -24,8 +24,8 @@ func (c *Clock) Next() time.Time {
 	for {
 		last := c.lastTime.Load()
 		next := c.Now().UnixNano()
-		hasLast := last != 0 // 0 before the first write
-		if hasLast {
+		if last != 0 {
+			// There was a write before this one.
 			next = max(next, last+int64(time.Microsecond))
 		}
 

@@ -64,8 +64,11 @@ func (t *Tree) mkdir(dir, base string) error {
 		err = t.MkdirIn(parent, base)
 		t.CloseDir(parent)
 	}
+	if err == nil {
+		return nil
+	}
 	if !osdir.IsNotExist(err) {
-		return Failure(err) // nil if err is nil
+		return Failure(err)
 	}
 
 	if err := t.CheckPlace(); err != nil {

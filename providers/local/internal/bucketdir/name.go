@@ -362,7 +362,7 @@ func parseChunk(chunks, text string) (ParsedName, bool) {
 // beginning, which is chunks. parseEncoded returns false if the name is not part of a key.
 func (n Names) parseEncoded(chunks, text string, mark byte) (ParsedName, bool) {
 	if len(text) > maxChunk {
-		// This package would have split such a segment.
+		// This package would have split such a segment, so the name is from another program.
 		return ParsedName{}, false
 	}
 	segment, ok := n.decode(chunks + text)
@@ -370,7 +370,7 @@ func (n Names) parseEncoded(chunks, text string, mark byte) (ParsedName, bool) {
 		return ParsedName{}, false
 	}
 	if mark == MarkEscaped && n.isPlain(segment) {
-		// This package stores such a segment under a plain name.
+		// This package would have stored such a segment under its plain name.
 		return ParsedName{}, false
 	}
 	return ParsedName{Segment: segment, Mark: mark}, true

@@ -80,8 +80,11 @@ func (o *Objects) deleteIn(
 ) (hasChanged bool, err error) {
 	defer o.tree.CloseDir(dir)
 	hasChanged, err = o.deleteLocked(ctx, dir, loc, r)
-	if err != nil || !hasChanged || dir == nil {
+	if err != nil || !hasChanged {
 		return hasChanged, err
+	}
+	if dir == nil {
+		return true, nil
 	}
 	if err := o.tree.Flush(dir); err != nil {
 		return true, bucketdir.UnknownOutcome(err)

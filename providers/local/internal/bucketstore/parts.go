@@ -22,7 +22,7 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	if err := u.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	if isSweepDue(&u.lastSweep, u.tree.Clock.Now()) {
+	if tryBeginSweep(&u.lastSweep, u.tree.Clock.Now()) {
 		u.sweepUploads(ctx)
 	}
 

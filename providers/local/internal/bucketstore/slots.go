@@ -417,7 +417,7 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (shared *object
 	if err != nil {
 		return nil, 0
 	}
-	count, size := countRun(src, first, parts)
+	count, size := countContiguous(src, first, parts)
 	staged := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
 	if !takeShared(staged, f, first, size) {
 		// This closes the file, and does not remove it, because it is Held.
@@ -454,9 +454,9 @@ func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size i
 	return err == nil
 }
 
-// countRun returns how many of the first parts follow each other without a gap in the file of the
-// given slot, and their total size in bytes.
-func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
+// countContiguous returns how many of the first parts follow each other without a gap in the file of the
+// slot first, and their total size in bytes.
+func countContiguous(src *osdir.Dir, first slot, parts []driver.Part) (count int, size int64) {
 	for _, part := range parts {
 		s, ok := SlotOf(part)
 		if !ok {
@@ -467,10 +467,10 @@ func countRun(src *osdir.Dir, first slot, parts []driver.Part) (run int, size in
 		if !isInFile || !isNext || !isComplete(src, part.Number) {
 			break
 		}
-		run++
+		count++
 		size += s.size
 	}
-	return run, size
+	return count, size
 }
 
 // isComplete reports whether the part in a slot is complete, and no other file has replaced it.

@@ -80,7 +80,7 @@ func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.O
 	}
 
 	now := m.tree.Clock.Now()
-	if isSweepDue(&m.lastSweep, now) {
+	if tryBeginSweep(&m.lastSweep, now) {
 		m.sweep(ctx)
 	}
 
@@ -103,6 +103,7 @@ func (m *softDeleted) removeSidecar(meta osdir.Meta) {
 // and those whose time has ended. If it cannot read some names, it returns the others and the error.
 func (m *softDeleted) files(dir *osdir.Dir) (live, expired []removedFile, err error) {
 	now := m.tree.Clock.Now()
+	// If Names fails, it also returns the names before the error.
 	names, err := dir.Names(func(e osdir.Entry) bool {
 		_, ok := parseRemoved(e.Name)
 		return ok
@@ -274,8 +275,8 @@ func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
 func (m *softDeleted) sweep(ctx context.Context) {
 	m.lastSweep.Store(m.tree.Clock.Now().UnixNano())
 
-	const allKeys = "" // the prefix of every key
-	walker := m.walker(ctx, allKeys)
+	// "" is the prefix of every key.
+	walker := m.walker(ctx, "")
 	defer walker.Close()
 	if walker.Open() != nil {
 		return

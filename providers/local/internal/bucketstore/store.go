@@ -174,9 +174,10 @@ func (s *Store) Close() {
 	_ = s.Root.Close()
 }
 
-// isSweepDue reports whether the last sweep, at a Unix time in nanoseconds, was long enough ago. If
-// so, it sets lastSweep to now, so that only one of several concurrent calls returns true.
-func isSweepDue(lastSweep *atomic.Int64, now time.Time) bool {
+// tryBeginSweep reports whether the caller must sweep, because the last sweep, at a Unix time in
+// nanoseconds, was long enough ago. If so, it sets lastSweep to now, so that only one of several
+// concurrent calls returns true.
+func tryBeginSweep(lastSweep *atomic.Int64, now time.Time) bool {
 	last := lastSweep.Load()
 	nowNano := now.UnixNano()
 	// A last sweep in the future means that the clock was set back.

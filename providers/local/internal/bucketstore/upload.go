@@ -160,7 +160,7 @@ func (o *Objects) endUpload(upload, target *osdir.Dir) error {
 func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
 	err := osdir.RetryInUse(ctx, func() error { return u.tree.Root.Remove(path + "/" + uploadKeyName) })
-	if err = bucketdir.UnlessAbsent(err); err != nil {
+	if err := bucketdir.UnlessAbsent(err); err != nil {
 		return err
 	}
 

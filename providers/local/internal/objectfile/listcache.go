@@ -57,7 +57,7 @@ func (c *listCache) find(key windowKey, meta osdir.Meta, start string) (window, 
 		if item.key != key || item.meta != meta {
 			continue
 		}
-		part, ok := item.window.from(start)
+		part, ok := item.window.tail(start)
 		if !ok {
 			continue
 		}
@@ -68,8 +68,8 @@ func (c *listCache) find(key windowKey, meta osdir.Meta, start string) (window, 
 	return window{}, false
 }
 
-// from returns the part of w that begins at the name start, or false if the name is outside of w.
-func (w window) from(start string) (window, bool) {
+// tail returns the part of w that begins at the name start, or false if the name is outside of w.
+func (w window) tail(start string) (window, bool) {
 	segment, isDir := strings.CutSuffix(start, "/")
 	firstSegment, firstIsDir := strings.CutSuffix(w.start, "/")
 	isBeforeWindow := compareSegments(segment, isDir, firstSegment, firstIsDir) < 0
@@ -78,8 +78,8 @@ func (w window) from(start string) (window, bool) {
 	}
 
 	first := sort.Search(len(w.entries), func(i int) bool { return !sortsBefore(w.entries[i], start) })
-	isAfterWindow := first == len(w.entries) && !w.isComplete
-	if isAfterWindow {
+	if first == len(w.entries) && !w.isComplete {
+		// The name is after the window, and the directory may have further names there.
 		return window{}, false
 	}
 	return window{entries: w.entries[first:], start: start, isComplete: w.isComplete}, true

@@ -58,11 +58,11 @@ func (s *Staging) create(ctx context.Context) (*StagedFile, error) {
 	}
 	name := strconv.FormatUint(dir.lastNumber.Add(1), 36)
 	file, err := dir.Dir.Create(name)
-	if osdir.IsNotExist(err) {
-		// The next round needs another directory.
-		s.dropStagingDir(dir)
-	}
 	if err != nil {
+		if osdir.IsNotExist(err) {
+			// The next attempt needs another directory.
+			s.dropStagingDir(dir)
+		}
 		return nil, bucketdir.AgainIfGone(err)
 	}
 	return &StagedFile{Dir: dir.Dir, Name: name, File: file}, nil

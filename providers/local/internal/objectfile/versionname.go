@@ -67,6 +67,7 @@ func ValidVersion(version string) bool {
 	if err != nil {
 		return false
 	}
+	// Only the form that MarkerOf or VersionOf writes is valid, for example with its leading zeros.
 	if IsMarker(version) {
 		return MarkerOf(int64(mtime)) == version
 	}

@@ -293,7 +293,7 @@ func (w *Walker) rollUp(common string) (Item, bool) {
 // paths returns the paths of the directories on disk that together are the directory of an entry. There
 // are several if another program has created one with the same keys under another name.
 func (w *Walker) paths(f *frame, e entry) []string {
-	if e.diskName == nil { // the usual path
+	if e.diskName == nil {
 		return []string{f.dirs[0].PathOf(e.segment)}
 	}
 
