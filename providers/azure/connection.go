@@ -59,14 +59,14 @@ func parseConnectionString(text string) (*connection, error) {
 	return c, nil
 }
 
-// fits reports whether the credential in a connection string may be used at endpoint, for the account
-// wantName or, if that is "", for any account. If maySendSAS is false, the endpoint may receive a shared
-// access signature only if the connection string names it.
-func (c *connection) fits(wantName, endpoint string, maySendSAS bool) bool {
-	if wantName != "" && wantName != c.name {
+// fits reports whether the credential in a connection string may be used at endpoint. If the filter does
+// not accept a shared access signature, the endpoint may receive one only if the connection string names
+// the endpoint.
+func (c *connection) fits(filter credentialFilter, endpoint string) bool {
+	if !filter.acceptsAccount(c.name) {
 		return false
 	}
-	if c.sas == "" || maySendSAS {
+	if c.sas == "" || filter.acceptsSAS {
 		return true
 	}
 	return endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(c.endpoint, "/")

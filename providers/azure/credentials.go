@@ -207,7 +207,7 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // in a.name or endpoint. If both are empty, it accepts any account and also sets a.name. It accepts a
 // shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
-	wantName, maySendSAS, err := a.acceptedCredential(endpoint)
+	filter, err := a.credentialFilter(endpoint)
 	if err != nil {
 		return "", err
 	}
@@ -218,7 +218,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		if err != nil {
 			return "", err
 		}
-		if conn.fits(wantName, endpoint, maySendSAS) {
+		if conn.fits(filter, endpoint) {
 			a.name = conn.name
 			a.key = conn.key
 			a.sas = conn.sas
@@ -228,38 +228,46 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 
 	// The other variables count only with the name of their account, which must be the right one.
 	accountName := get("AZURE_STORAGE_ACCOUNT")
-	isWanted := wantName == "" || wantName == accountName
-	if accountName == "" || !isWanted {
+	if accountName == "" || !filter.acceptsAccount(accountName) {
 		return endpoint, nil
 	}
 	a.name = accountName
 	a.key = get("AZURE_STORAGE_KEY")
-	if a.key == "" && maySendSAS {
+	if a.key == "" && filter.acceptsSAS {
 		a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 	}
 	return endpoint, nil
 }
 
-// acceptedCredential returns which credentials of the environment fit a.name and endpoint. Both may be
-// "". A credential must be for the account wantName, or for any account if wantName is "". maySendSAS
-// reports whether the endpoint may receive a shared access signature.
-func (a *account) acceptedCredential(endpoint string) (wantName string, maySendSAS bool, err error) {
+// A credentialFilter says which credentials of the environment may be used.
+type credentialFilter struct {
+	account    string // name of the account that the credential must be for; "" if that is unknown
+	anyAccount bool   // true if the credential may be for any account
+	acceptsSAS bool   // true if the endpoint may receive a shared access signature
+}
+
+// acceptsAccount reports whether the credential may be for the account with this name.
+func (f credentialFilter) acceptsAccount(name string) bool {
+	return f.anyAccount || f.account != "" && f.account == name
+}
+
+// credentialFilter returns which credentials of the environment fit a.name and endpoint. Both may be "".
+func (a *account) credentialFilter(endpoint string) (credentialFilter, error) {
 	if endpoint == "" {
-		return a.name, true, nil
+		return credentialFilter{account: a.name, anyAccount: a.name == "", acceptsSAS: true}, nil
 	}
 	u, endpointName, err := parseEndpoint(endpoint, a.name)
 	if err != nil {
-		return "", false, err
+		return credentialFilter{}, err
 	}
 
-	// If neither names the account, no credential may fit, but "" would accept that of any account. So
-	// wantName is then the host, which is not the name of any account.
-	wantName = cmp.Or(a.name, endpointName, u.Host)
+	// If neither names the account, the filter accepts no credential at all.
+	filter := credentialFilter{account: cmp.Or(a.name, endpointName)}
 	isContradiction := a.name != "" && endpointName != "" && a.name != endpointName
-	if isContradiction {
-		return wantName, false, nil
+	if !isContradiction {
+		filter.acceptsSAS = a.mayReceive(u)
 	}
-	return wantName, a.mayReceive(u), nil
+	return filter, nil
 }
 
 // mayReceive reports whether a server may receive a credential of the environment that is sent as it

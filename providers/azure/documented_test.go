@@ -39,19 +39,19 @@ var undisturbed = map[string]string{
 // copy is not streamed, because its condition could fail for its own sake. If always is true, the service reads no
 // source.
 func refusedCopies(always bool) map[string]func(method string, a *documented.Answer) bool {
-	isSpared := func(method string, a *documented.Answer) bool {
+	omits := func(method string, a *documented.Answer) bool {
 		if always {
 			return method == http.MethodPut && !a.NoEffect
 		}
 		return a.Name == "CannotVerifyCopySource (409)"
 	}
 	return map[string]func(method string, a *documented.Answer) bool{
-		"a copy whose response was lost is reconciled":                         isSpared,
-		"a conditional write that a gateway refused after its effect succeeds": isSpared,
-		"IfAbsent guards the destination of a copy":                            isSpared,
+		"a copy whose response was lost is reconciled":                         omits,
+		"a conditional write that a gateway refused after its effect succeeds": omits,
+		"IfAbsent guards the destination of a copy":                            omits,
 		// The service copies, and the engine removes.
-		"IfAbsent guards the destination of a move":             isSpared,
-		"a fault at every call of a copy that creates, retried": isSpared,
+		"IfAbsent guards the destination of a move":             omits,
+		"a fault at every call of a copy that creates, retried": omits,
 	}
 }
 
@@ -283,7 +283,7 @@ func (k accountKind) requireConformance(t *testing.T, opts ...storagetest.Option
 	emulator, handler, path, closeIdle := startEmulator(t)
 	account := documented.Before(handler, k.play(t, emulator)...)
 	answering := documented.New(account, documented.AzureKind, documented.Azure)
-	answering.Spared = refusedCopies(k.private)
+	answering.Omits = refusedCopies(k.private)
 	open := k.opener(t, answering, path)
 
 	storagetest.RunDriver(t, func(t *testing.T) driver.Driver {

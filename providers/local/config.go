@@ -115,7 +115,7 @@ func absolutePath(root string, c Config) (path, realPath string, err error) {
 
 	path, err = filepath.Abs(root)
 	if err != nil {
-		return "", "", bucketdir.Failure(err)
+		return "", "", bucketdir.WrapError(err)
 	}
 	if c.Create {
 		if err := createRoot(path, c.NoSync); err != nil {
@@ -156,5 +156,5 @@ func createRoot(path string, noSync bool) error {
 	if errors.Is(err, syscall.ENOTDIR) {
 		return &storage.Error{Code: storage.InvalidArgument, Err: err}
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }

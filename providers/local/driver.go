@@ -99,7 +99,7 @@ func (d *objectDriver) Describe() driver.Description {
 			enableObjectLock(d)
 		},
 		EnableSoftDelete: func(retention time.Duration) {
-			d.bucket.Keeping.Store(int64(retention))
+			d.bucket.SoftDeleteRetention.Store(int64(retention))
 		},
 		Local:            true,
 		TaggedRevisions:  true,
@@ -172,7 +172,7 @@ func (d *objectDriver) acquireNow(ctx context.Context) (*bucketstore.Store, erro
 	return bucketdir.RetryFor(ctx, d.tryAcquire)
 }
 
-// tryAcquire makes one attempt of acquireNow. It fails with ErrAgain, and forgets the open
+// tryAcquire makes one attempt of acquireNow. It fails with ErrRetry, and forgets the open
 // directories, if the bucket's path no longer leads to them.
 func (d *objectDriver) tryAcquire() (*bucketstore.Store, error) {
 	store, isNew, err := d.openStore()
@@ -184,13 +184,13 @@ func (d *objectDriver) tryAcquire() (*bucketstore.Store, error) {
 	}
 
 	// The directories were opened earlier, so check that they are still at the bucket's path.
-	err = store.Tree.CheckPlace()
+	err = store.Tree.CheckPath()
 	if err == nil {
 		return store, nil
 	}
 	if err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound {
 		d.forget(store)
-		return nil, bucketdir.ErrAgain
+		return nil, bucketdir.ErrRetry
 	}
 	d.releaseNow(store)
 	return nil, err
@@ -219,7 +219,7 @@ func (d *objectDriver) openStore() (store *bucketstore.Store, isNew bool, err er
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, false, bucketdir.Failure(os.ErrClosed)
+		return nil, false, bucketdir.WrapError(os.ErrClosed)
 	}
 	if d.live != nil {
 		d.live.Users++

@@ -63,7 +63,7 @@ func TestErrorCodesAndHints(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var storageErr *storage.Error
-			require.ErrorAs(t, bucketdir.Failure(tt.err), &storageErr)
+			require.ErrorAs(t, bucketdir.WrapError(tt.err), &storageErr)
 			require.Equal(t, tt.wantCode, storageErr.Code)
 			require.Equal(t, tt.wantHint, storageErr.Hint != "")
 			if storageErr.Err != nil {
@@ -78,7 +78,7 @@ func TestErrorCodesAndHints(t *testing.T) {
 	}
 
 	// Without an error, there is none to translate.
-	require.NoError(t, bucketdir.Failure(nil))
+	require.NoError(t, bucketdir.WrapError(nil))
 	require.NoError(t, bucketdir.UnknownOutcome(nil))
 }
 

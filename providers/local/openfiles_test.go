@@ -178,7 +178,7 @@ func (c *callingBody) Read(p []byte) (int, error) {
 // between the attempts.
 func TestRetryWaitsForFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
-		noFileLeft := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
+		noFileLeft := bucketdir.WrapError(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
 			// A call succeeds soon after the process can open a file again, which is after ten seconds.
 			const wait = 10 * time.Second

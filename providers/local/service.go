@@ -102,7 +102,7 @@ func checkName(name string) error {
 // its place. So even if the process is killed, no bucket exists without its settings, which may
 // include object lock.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := bucketdir.Interrupted(ctx); err != nil {
+	if err := bucketdir.ContextError(ctx); err != nil {
 		return nil, err
 	}
 	if err := checkName(r.Name); err != nil {
@@ -192,7 +192,7 @@ func (s *serviceDriver) openBucket(
 
 // ListBuckets returns a page of the buckets, sorted by name, and the token of the next page.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	if err := bucketdir.Interrupted(ctx); err != nil {
+	if err := bucketdir.ContextError(ctx); err != nil {
 		return nil, "", err
 	}
 	lastListed, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
@@ -236,7 +236,7 @@ func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 
 	root, err := osdir.Open(account.root, nil, "") // the directory that contains the buckets
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	defer root.Close()
 
@@ -244,7 +244,7 @@ func (s *serviceDriver) bucketNames(startAfter string) ([]string, error) {
 		mayBeDir := entry.Kind != osdir.KindFile && entry.Kind != osdir.KindOther
 		return mayBeDir && entry.Name > startAfter && checkName(entry.Name) == nil
 	})
-	return names, bucketdir.Failure(err)
+	return names, bucketdir.WrapError(err)
 }
 
 // DeleteBucket removes a bucket and its uploads in progress. If the bucket has an object, a

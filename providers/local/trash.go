@@ -56,7 +56,7 @@ func (t *trash) createBucket(ctx context.Context, r *driver.BucketRequest) (*sto
 // makeBucket creates the directory of a bucket in the trash and writes the bucket's settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := t.account.root.Mkdir(t.claim.Path+"/"+r.Name, 0o777); err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	bucket, closeBucket, err := t.open(ctx, r.Name, t.account.config)
 	if err != nil {
@@ -135,7 +135,7 @@ func (t *trash) rename(ctx context.Context, src, dst string) error {
 		}
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	if t.account.config.NoSync {
 		return nil

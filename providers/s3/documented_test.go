@@ -274,25 +274,25 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 	testserver.Further(t)
 	tests := []struct {
 		profile       string
-		errors        []documented.Answer // transient errors that the provider documents
-		differences   []documented.Kind   // from Amazon's server
-		foreignObject bool                // the server can list the object of another program
+		errors        []documented.Answer   // transient errors that the provider documents
+		differences   []documented.Behavior // from Amazon's server
+		foreignObject bool                  // the server can list the object of another program
 	}{
 		{
 			profile:       "r2",
 			errors:        documented.R2,
-			differences:   []documented.Kind{documented.R2Lacks, documented.R2Parts, documented.R2Conditions},
+			differences:   []documented.Behavior{documented.R2Lacks, documented.R2Parts, documented.R2Conditions},
 			foreignObject: true,
 		},
 		{
 			profile:       "spaces",
 			errors:        documented.Spaces,
-			differences:   []documented.Kind{documented.CephsUploads},
+			differences:   []documented.Behavior{documented.CephsUploads},
 			foreignObject: true,
 		},
 		{
 			profile:       "versitygw",
-			differences:   []documented.Kind{documented.VersitysListings},
+			differences:   []documented.Behavior{documented.VersitysListings},
 			foreignObject: false, // see TestListUnescapedForeignKey
 		},
 	}
@@ -325,7 +325,7 @@ func TestFurtherConformanceWithTransientAnswersOfKin(t *testing.T) {
 // kinds. Requests reach it through a second server, which first sends transient errors. It returns
 // both.
 func startAnsweringServer(
-	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Kind,
+	t *testing.T, name string, answers []documented.Answer, kinds ...documented.Behavior,
 ) (*testServer, *documented.Server) {
 	t.Helper()
 	leaveOutOfSupportTable(t)

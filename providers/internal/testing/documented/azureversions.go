@@ -251,17 +251,17 @@ func relay(w http.ResponseWriter, resp *httptest.ResponseRecorder) {
 
 // read returns the current blob at the path of r as a version, or nil if the blob does not exist.
 func (a *versionedAccount) read(r *http.Request) *azureVersion {
-	blob := a.ask(r, http.MethodGet, url.Values{})
+	blob := a.fetch(r, http.MethodGet, url.Values{})
 	if blob.Code != http.StatusOK {
 		return nil
 	}
-	tags := a.ask(r, http.MethodGet, url.Values{"comp": {"tags"}})
+	tags := a.fetch(r, http.MethodGet, url.Values{"comp": {"tags"}})
 	return &azureVersion{header: blob.Header(), body: blob.Body.Bytes(), tags: tags.Body.Bytes()}
 }
 
-// ask sends the emulator a request of its own for the path of r, and returns the response. The request
+// fetch sends the emulator a request of its own for the path of r, and returns the response. The request
 // is authorized by the shared access signature of the account.
-func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
+func (a *versionedAccount) fetch(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
 	req := httptest.NewRequestWithContext(
 		context.WithoutCancel(r.Context()), method,
 		"http://"+r.Host+r.URL.EscapedPath()+"?"+a.granted(query),

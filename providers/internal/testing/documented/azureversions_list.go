@@ -78,7 +78,7 @@ func (a *versionedAccount) currentVersions(
 
 	// Ask the emulator for all pages.
 	for {
-		page := a.ask(r, http.MethodGet, params)
+		page := a.fetch(r, http.MethodGet, params)
 		if page.Code != http.StatusOK {
 			return nil, page
 		}

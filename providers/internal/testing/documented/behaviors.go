@@ -17,8 +17,17 @@ type Behavior struct {
 // Before returns a handler that makes next behave like an account with these behaviors, of which
 // the first one gets a request first.
 func Before(next http.Handler, behaviors ...Behavior) http.Handler {
-	for _, p := range slices.Backward(behaviors) {
-		next = p.middleware(next)
+	for _, b := range slices.Backward(behaviors) {
+		next = b.middleware(next)
+	}
+	return next
+}
+
+// Like returns a handler that makes next behave like an account with all these behaviors, of which the
+// last one gets a request first.
+func Like(next http.Handler, behaviors ...Behavior) http.Handler {
+	for _, b := range behaviors {
+		next = b.middleware(next)
 	}
 	return next
 }

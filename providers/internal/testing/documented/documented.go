@@ -71,10 +71,10 @@ type Server struct {
 	// five attempts of the engine, because each attempt may make several requests.
 	PerRequest int
 
-	// Spared maps the name of a test case to a function. The function returns true for an Answer
-	// that the Server must not send in this test case. Cases that are not in Spared use the
+	// Omits maps the name of a test case to a function. The function returns true for an Answer
+	// that the Server must not send in this test case. Cases that are not in Omits use the
 	// exceptions of this package.
-	Spared map[string]func(method string, a *Answer) bool
+	Omits map[string]func(method string, a *Answer) bool
 
 	next    http.Handler
 	kind    func(*http.Request) (bucket, kind string)
@@ -90,9 +90,9 @@ type pair struct{ kind, answer string }
 
 type bucket struct {
 	test string
-	// isSpared returns true for an Answer that must not be sent. If isSpared is nil, all answers may be
+	// omits returns true for an Answer that must not be sent. If omits is nil, all answers may be
 	// sent.
-	isSpared func(method string, a *Answer) bool
+	omits func(method string, a *Answer) bool
 	// limit is the largest number of answers that the same request gets, however often it is
 	// repeated.
 	limit     int
@@ -152,7 +152,7 @@ func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
 		test:      t.Name(),
-		isSpared:  s.spareFor(t.Name()),
+		omits:     s.omitsFor(t.Name()),
 		limit:     limit,
 		remaining: map[string][]*Answer{},
 		sendCount: map[string]int{},
@@ -297,7 +297,7 @@ func (s *Server) shuffledAnswers(method string, b *bucket, kind string) []*Answe
 		if !answer.matchesKind(kind) {
 			continue
 		}
-		if b.isSpared != nil && b.isSpared(method, answer) {
+		if b.omits != nil && b.omits(method, answer) {
 			continue
 		}
 		answers = append(answers, answer)

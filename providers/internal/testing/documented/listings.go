@@ -26,12 +26,12 @@ func IsForeign(key string) bool {
 
 // ForeignObject adds an object of another program to the first page of each listing without a prefix, in
 // the buckets for which inBucket returns true.
-func ForeignObject(inBucket func(bucket string) bool) Kind {
+func ForeignObject(inBucket func(bucket string) bool) Behavior {
 	matches := func(r *http.Request) bool {
 		bucket, _ := AmazonKind(r)
 		return inBucket(bucket) && isFirstPage(r.URL.Query())
 	}
-	return Kind{
+	return Behavior{
 		Name:       "a key with a control character",
 		Source:     "aws/aws-sdk-java#3112",
 		middleware: rewriteResponses(matches, addForeignObject),
@@ -78,7 +78,7 @@ func addForeignObject(page string) string {
 // encodes the keys. But the response does not say that the keys are encoded. Ceph also does not
 // encode the key marker of the next page. Each listing of the test suite has only one page, so the
 // suite does not use the key marker. TestListUploadsControlCharacters tests the key marker.
-var CephsUploads = Kind{
+var CephsUploads = Behavior{
 	"escapes keys without saying so", "ceph/ceph#30993",
 	rewriteResponses(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
 		func(page string) string { return strings.Replace(page, escapedKeys, "", 1) }),
@@ -86,7 +86,7 @@ var CephsUploads = Kind{
 
 // VersitysListings is a server that ignores encoding-type in listings. Go's XML encoder, which
 // writes its listings, replaces a control character by U+FFFD.
-var VersitysListings = Kind{
+var VersitysListings = Behavior{
 	"ignores encoding-type", "versity/versitygw#1985",
 	rewriteResponses(func(r *http.Request) bool {
 		query := r.URL.Query()
@@ -117,7 +117,7 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriteResponses returns a middleware for a Kind. It passes the body of each response through rewrite if
+// rewriteResponses returns a middleware for a Behavior. It passes the body of each response through rewrite if
 // the request is a GET for which matches returns true.
 func rewriteResponses(
 	matches func(r *http.Request) bool, rewrite func(page string) string,

@@ -12,8 +12,8 @@ import (
 // skip the case.
 type exception struct {
 	reason string
-	// If isSpared returns true, the answer is not sent. If isSpared is nil, the test case is skipped.
-	isSpared func(method string, a *Answer) bool
+	// If omits returns true, the answer is not sent. If omits is nil, the test case is skipped.
+	omits func(method string, a *Answer) bool
 }
 
 var (
@@ -179,7 +179,7 @@ func SkipCore() storagetest.Option {
 func Skips(extra map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
-		if e.isSpared == nil {
+		if e.omits == nil {
 			opts = append(opts, storagetest.Skip(name, e.reason))
 		}
 	}
@@ -189,20 +189,20 @@ func Skips(extra map[string]string) []storagetest.Option {
 	return opts
 }
 
-// spareFor returns the function that reports whether an answer must not be sent in a test, or nil if all
+// omitsFor returns the function that reports whether an answer must be omitted in a test, or nil if all
 // answers may be sent. The last element of the test's name is the name of the test case.
-func (s *Server) spareFor(test string) (isSpared func(method string, a *Answer) bool) {
+func (s *Server) omitsFor(test string) (omits func(method string, a *Answer) bool) {
 	isTestOf := func(testCase string) bool { return strings.ReplaceAll(testCase, " ", "_") == path.Base(test) }
 
 	// The functions of the Server take precedence over those of this package.
-	for testCase, isSpared := range s.Spared {
+	for testCase, omits := range s.Omits {
 		if isTestOf(testCase) {
-			return isSpared
+			return omits
 		}
 	}
 	for testCase, e := range exceptions {
 		if isTestOf(testCase) {
-			return e.isSpared
+			return e.omits
 		}
 	}
 	return nil

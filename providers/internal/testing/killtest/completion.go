@@ -17,11 +17,11 @@ import (
 	"github.com/omnibucket/storage/internal/testing/wiretest"
 )
 
-var errDead = errors.New("the process was killed")
+var errKilled = errors.New("the process was killed")
 
-// A death simulates a process that dies at one of its requests: before the request is sent, or
+// A killTransport simulates a process that dies at one of its requests: before the request is sent, or
 // after it took effect. No later request is sent. Requests are counted from the call of begin.
-type death struct {
+type killTransport struct {
 	transport     http.RoundTripper
 	requestNumber int
 	afterEffect   bool
@@ -32,46 +32,46 @@ type death struct {
 }
 
 // begin starts to count requests.
-func (d *death) begin() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.isArmed = true
+func (k *killTransport) begin() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.isArmed = true
 }
 
 // reached reports whether the process has died.
-func (d *death) reached() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.count >= d.requestNumber
+func (k *killTransport) reached() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.count >= k.requestNumber
 }
 
 // RoundTrip sends a request, unless the process is dead already or dies before it. The response is lost
 // if the process dies after the request.
-func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
-	d.mu.Lock()
-	if d.isArmed {
-		d.count++
+func (k *killTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	k.mu.Lock()
+	if k.isArmed {
+		k.count++
 	}
-	diesNow := d.isArmed && d.count == d.requestNumber
-	isDead := d.count > d.requestNumber
-	d.mu.Unlock()
+	diesNow := k.isArmed && k.count == k.requestNumber
+	isDead := k.count > k.requestNumber
+	k.mu.Unlock()
 
 	if isDead {
-		return nil, errDead
+		return nil, errKilled
 	}
-	if diesNow && !d.afterEffect {
+	if diesNow && !k.afterEffect {
 		// The process dies before it sends the request.
-		return nil, errDead
+		return nil, errKilled
 	}
 
-	resp, err := d.transport.RoundTrip(r)
+	resp, err := k.transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
 	if diesNow {
 		// The request took effect, but the process never sees the response.
 		_ = resp.Body.Close()
-		return nil, errDead
+		return nil, errKilled
 	}
 	return resp, nil
 }
@@ -137,7 +137,7 @@ func (row completionRow) killEachRequest(
 	kills := 0
 	for {
 		// d kills the process at the next request.
-		d := &death{transport: transport, requestNumber: kills + 1, afterEffect: row.afterEffect}
+		d := &killTransport{transport: transport, requestNumber: kills + 1, afterEffect: row.afterEffect}
 		wasKilled := complete(t, open, row.before, d)
 		if !wasKilled {
 			break
@@ -154,14 +154,14 @@ const whole = "both parts of the upload"
 // before the upload, or "" if there is none. wasKilled is false if the first process made too few
 // requests to be killed.
 func complete(
-	t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death,
+	t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *killTransport,
 ) (wasKilled bool) {
 	ctx := t.Context()
 	row := fmt.Sprintf("killed at request %d", d.requestNumber)
 
 	// One bucket in two processes, of which d kills one.
 	survivor := open(t, &http.Client{Transport: d.transport})
-	mortal := open(t, &http.Client{Transport: d})
+	killed := open(t, &http.Client{Transport: d})
 	key := fmt.Sprintf("kills/%d-%v-%d", len(before), d.afterEffect, d.requestNumber)
 
 	// Both processes know an upload of two parts.
@@ -169,7 +169,7 @@ func complete(
 		_, err := survivor.Upload(ctx, key, strings.NewReader(before))
 		require.NoError(t, err)
 	}
-	upload, err := storage.BeginUpload(ctx, mortal, key)
+	upload, err := storage.BeginUpload(ctx, killed, key)
 	require.NoError(t, err)
 	for i, text := range []string{whole[:4], whole[4:]} {
 		_, err := upload.PutPart(ctx, i+1, strings.NewReader(text))

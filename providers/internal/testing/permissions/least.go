@@ -60,17 +60,17 @@ type Trial struct {
 // Creates reports whether the operation creates the bucket.
 func (trial Trial) Creates() bool { return strings.HasPrefix(string(trial.Operation), "create-bucket") }
 
-// A Judge is a server that enforces the policies of a provider. Tests use it to check that policies
+// A Enforcer is a server that enforces the policies of a provider. Tests use it to check that policies
 // are minimal.
-type Judge struct {
+type Enforcer struct {
 	Provider permissions.Provider
 	Bucket   func() string // returns a new bucket name for one trial
 	Open     func(t *testing.T, trial Trial) Account
-	// Unjudged lists what Least cannot test, because the server does not enforce it. The value of
+	// Unenforced lists what Least cannot test, because the server does not enforce it. The value of
 	// an entry is the reason. A key may be an action, such as "s3:GetObject". It may be one action
 	// of one operation, such as "restore s3:GetObject". It may also be an operation, such as
 	// "restore".
-	Unjudged map[string]string
+	Unenforced map[string]string
 }
 
 // Least tests that package permissions returns minimal policies. It performs each operation with its
@@ -80,16 +80,16 @@ type Judge struct {
 //   - The operation fails.
 //   - The server denies a request.
 //   - The operation reads fewer settings.
-func Least(t *testing.T, j Judge, prefix string) {
-	// unused has the entries of j.Unjudged that no operation has needed so far.
-	unused := maps.Clone(j.Unjudged)
+func Least(t *testing.T, e Enforcer, prefix string) {
+	// unused has the entries of e.Unenforced that no operation has needed so far.
+	unused := maps.Clone(e.Unenforced)
 	for _, o := range permissions.Operations() {
 		operation := string(o)
 		delete(unused, operation)
-		if j.Unjudged[operation] != "" {
+		if e.Unenforced[operation] != "" {
 			continue
 		}
-		needs, err := o.Needs(j.Provider)
+		needs, err := o.Needs(e.Provider)
 		if storage.CodeOf(err) == storage.Unsupported {
 			continue
 		}
@@ -99,31 +99,31 @@ func Least(t *testing.T, j Judge, prefix string) {
 		var actions []string
 		for _, action := range needs {
 			use := operation + " " + action
-			if j.Unjudged[action] == "" && j.Unjudged[use] == "" {
+			if e.Unenforced[action] == "" && e.Unenforced[use] == "" {
 				actions = append(actions, action)
 			}
 			delete(unused, action)
 			delete(unused, use)
 		}
 		t.Run(operation, func(t *testing.T) {
-			j.testPolicy(t, o, prefix, actions)
+			e.testPolicy(t, o, prefix, actions)
 		})
 	}
-	require.Empty(t, unused, "no operation needs these entries of Unjudged")
+	require.Empty(t, unused, "no operation needs these entries of Unenforced")
 }
 
 // testPolicy tests the policy of one operation. With the whole policy, the operation must succeed.
 // Without any of the actions, it must be denied or have another result.
-func (j Judge) testPolicy(t *testing.T, o permissions.Operation, prefix string, actions []string) {
-	trial, _ := j.newTrial(t, o, prefix)
-	fullSettings, err := perform(t, o, j.Open(t, trial))
+func (e Enforcer) testPolicy(t *testing.T, o permissions.Operation, prefix string, actions []string) {
+	trial, _ := e.newTrial(t, o, prefix)
+	fullSettings, err := perform(t, o, e.Open(t, trial))
 	require.NoError(t, err)
 
 	for _, action := range actions {
 		t.Run("without "+action, func(t *testing.T) {
-			trial, policy := j.newTrial(t, o, prefix)
+			trial, policy := e.newTrial(t, o, prefix)
 			trial.Policy = policy.without(action).text(t)
-			account := j.Open(t, trial)
+			account := e.Open(t, trial)
 			settings, err := perform(t, o, account)
 
 			// Without the action, an operation may succeed, but must then read fewer settings.
@@ -137,19 +137,19 @@ func (j Judge) testPolicy(t *testing.T, o permissions.Operation, prefix string, 
 
 // newTrial returns a trial of an operation with its whole policy, in a bucket of its own. The policy is
 // limited to prefix if the provider can limit it.
-func (j Judge) newTrial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, full policy) {
+func (e Enforcer) newTrial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, full policy) {
 	t.Helper()
 	grant := permissions.Grant{
 		Operations: []permissions.Operation{o},
-		Bucket:     j.Bucket(),
+		Bucket:     e.Bucket(),
 		Prefix:     prefix,
 		KMSKey:     someKey,
 	}
-	documents, err := grant.Documents(j.Provider)
+	documents, err := grant.Documents(e.Provider)
 	if storage.CodeOf(err) == storage.Unsupported {
 		// The provider cannot limit the policy to a prefix.
 		grant.Prefix = ""
-		documents, err = grant.Documents(j.Provider)
+		documents, err = grant.Documents(e.Provider)
 	}
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal([]byte(documents[0].Text), &full))

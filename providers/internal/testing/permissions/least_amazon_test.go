@@ -24,8 +24,8 @@ const (
 	hasNoKeys   = "a policy of a bucket has no actions of keys"
 )
 
-// unjudgedByServer has the permissions that our server does not check by the policy of a bucket, with the reasons.
-var unjudgedByServer = map[string]string{
+// unenforcedByServer has the permissions that our server does not check by the policy of a bucket, with the reasons.
+var unenforcedByServer = map[string]string{
 	"sign":                     "it needs no policy",
 	"list-buckets":             isOfAccount,
 	"create-bucket":            isOfAccount,
@@ -48,11 +48,11 @@ var unjudgedByServer = map[string]string{
 // The policy of each operation is enough for a user of another account, and has no action too many.
 func TestPolicyIsLeast(t *testing.T) {
 	const prefix = "users/" // of the keys that the policy permits, if it can have a prefix
-	rows.Least(t, rows.Judge{
-		Provider: permissions.AWS,
-		Bucket:   func() string { return "photos" },
-		Open:     openTrial,
-		Unjudged: unjudgedByServer,
+	rows.Least(t, rows.Enforcer{
+		Provider:   permissions.AWS,
+		Bucket:     func() string { return "photos" },
+		Open:       openTrial,
+		Unenforced: unenforcedByServer,
 	}, prefix)
 }
 

@@ -27,8 +27,8 @@ import (
 
 const eitherDoes = "MinIO takes either of the two actions"
 
-// unjudgedByMinIO has the permissions that MinIO does not check, with the reasons.
-var unjudgedByMinIO = map[string]string{
+// unenforcedByMinIO has the permissions that MinIO does not check, with the reasons.
+var unenforcedByMinIO = map[string]string{
 	"sign": "it needs no policy",
 	"set-retention-bypass s3:BypassGovernanceRetention": eitherDoes,
 	"set-retention-bypass s3:PutObjectRetention":        eitherDoes,
@@ -71,13 +71,13 @@ func TestPolicyIsLeastOnMinIO(t *testing.T) {
 		t.Cleanup(func() { empty(t, owner, trial.Bucket) })
 		return account
 	}
-	judge := rows.Judge{
-		Provider: permissions.MinIO,
-		Bucket:   newBucketName,
-		Open:     open,
-		Unjudged: unjudgedByMinIO, // actions that MinIO does not check
+	enforcer := rows.Enforcer{
+		Provider:   permissions.MinIO,
+		Bucket:     newBucketName,
+		Open:       open,
+		Unenforced: unenforcedByMinIO, // actions that MinIO does not check
 	}
-	rows.Least(t, judge, "users/")
+	rows.Least(t, enforcer, "users/")
 }
 
 // record returns the URL of a server that records and passes on the requests.

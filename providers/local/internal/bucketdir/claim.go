@@ -25,11 +25,11 @@ const MarkerSuffix = ".lock"
 const AbandonedAge = time.Hour
 
 // NewClaim creates a directory and claims it by a lock on a marker, the file beside it. It fails
-// with ErrAgain if a sweep takes the marker before NewClaim has locked it.
+// with ErrRetry if a sweep takes the marker before NewClaim has locked it.
 func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if err != nil {
-		return nil, Failure(err)
+		return nil, WrapError(err)
 	}
 	c := &Claim{root: root, Path: path, marker: marker}
 
@@ -37,7 +37,7 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	if errors.Is(err, osdir.ErrLocked) {
 		// A sweep has locked the marker, and is about to remove it.
 		_ = marker.Close()
-		return nil, ErrAgain
+		return nil, ErrRetry
 	}
 	if err != nil {
 		c.End()
@@ -46,12 +46,12 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 	if _, err := root.Lstat(path + MarkerSuffix); err != nil {
 		// A sweep has removed the marker.
 		_ = marker.Close()
-		return nil, ErrAgain
+		return nil, ErrRetry
 	}
 
 	if err := root.Mkdir(path, mode); err != nil {
 		c.End()
-		return nil, AgainIfGone(err)
+		return nil, RetryIfGone(err)
 	}
 	return c, nil
 }

@@ -39,7 +39,7 @@ func (t *Tree) ReadDocument(path string, dst any) (found bool, err error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, Failure(err)
+		return false, WrapError(err)
 	}
 	if len(bytes.Trim(content, "\x00")) == 0 {
 		// A power failure has lost the content, which was not flushed to the disk.
@@ -86,7 +86,7 @@ func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 	if err != nil {
 		// If the removal fails, too, a later sweep removes the file.
 		_ = t.Root.Remove(tmpPath)
-		return Failure(err)
+		return WrapError(err)
 	}
 
 	if !sync {

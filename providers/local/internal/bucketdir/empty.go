@@ -28,13 +28,13 @@ func (t *Tree) hasFile(path string) (bool, error) {
 func (t *Tree) scanForFile(path string) (found bool, dirs []string, err error) {
 	dir, err := t.OpenToRead(path)
 	if err != nil {
-		return false, nil, UnlessAbsent(err)
+		return false, nil, IgnoreNotExist(err)
 	}
 	defer dir.Close()
 
 	for e, err := range dir.Each {
 		if err != nil {
-			return false, nil, Failure(err)
+			return false, nil, WrapError(err)
 		}
 		entryPath := dir.PathOf(e.Name)
 		// The directory of this package and its sidecars are not files of a user.
@@ -66,14 +66,14 @@ func isVisibleName(name string) bool { return strings.HasPrefix(name, Reserved+s
 func (t *Tree) RemoveEmpty(path string) error {
 	dir, err := t.OpenToRead(path)
 	if err != nil {
-		return UnlessAbsent(err)
+		return IgnoreNotExist(err)
 	}
 	defer dir.Close()
 
 	var dirs []string
 	for e, err := range dir.Each {
 		if err != nil {
-			return Failure(err)
+			return WrapError(err)
 		}
 		if isDir(dir, e) && dir.PathOf(e.Name) != Reserved {
 			dirs = append(dirs, e.Name)

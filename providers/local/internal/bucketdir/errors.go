@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Interrupted returns an error if ctx has ended: Canceled or DeadlineExceeded, with the cause.
-func Interrupted(ctx context.Context) error {
+// ContextError returns an error if ctx has ended: Canceled or DeadlineExceeded, with the cause.
+func ContextError(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return &storage.Error{Code: argument.ContextCode(err), Err: context.Cause(ctx)}
 	}
@@ -46,9 +46,9 @@ var failures = []struct {
 	{fs.ErrClosed, storage.Internal, "open the bucket again: it was closed"},
 }
 
-// Failure adds a code and a hint to an error of the operating system. It returns a *storage.Error as it
+// WrapError adds a code and a hint to an error of the operating system. It returns a *storage.Error as it
 // is.
-func Failure(err error) error {
+func WrapError(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -76,8 +76,8 @@ func UnknownOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
-	// Failure always returns an error with a *storage.Error, which several calls may share.
-	failure, _ := errors.AsType[*storage.Error](Failure(err))
+	// WrapError always returns an error with a *storage.Error, which several calls may share.
+	failure, _ := errors.AsType[*storage.Error](WrapError(err))
 	unknown := *failure
 	unknown.Unknown = true
 	return &unknown
@@ -86,11 +86,11 @@ func UnknownOutcome(err error) error {
 // IsExist reports whether err is the error for a file or directory that already exists.
 func IsExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
-// UnlessAbsent returns nil if err says that there is no file, or that the name cannot belong to an
-// object, and Failure(err) otherwise.
-func UnlessAbsent(err error) error {
+// IgnoreNotExist returns nil if err says that there is no file, or that the name cannot belong to an
+// object, and WrapError(err) otherwise.
+func IgnoreNotExist(err error) error {
 	if osdir.IsNoFile(err) {
 		return nil
 	}
-	return Failure(err)
+	return WrapError(err)
 }

@@ -25,12 +25,12 @@ func (t *Tree) ExistsExactly(path string) (bool, error) {
 func (t *Tree) hasEntry(path, name string) (bool, error) {
 	dir, err := t.OpenToRead(path)
 	if err != nil {
-		return false, UnlessAbsent(err)
+		return false, IgnoreNotExist(err)
 	}
 	defer dir.Close()
 	for e, err := range dir.Each {
 		if err != nil {
-			return false, Failure(err)
+			return false, WrapError(err)
 		}
 		if e.Name == name {
 			return true, nil

@@ -51,7 +51,7 @@ func (t *Tree) Initialize() error {
 	}
 	content, err := json.Marshal(format)
 	if err != nil {
-		return Failure(err)
+		return WrapError(err)
 	}
 	err = t.ReplaceFile(formatPath, TmpPath, content, 0o666)
 	if errors.Is(err, storage.OutcomeUnknown) {
@@ -74,8 +74,8 @@ func (t *Tree) Initialize() error {
 }
 
 func (t *Tree) applyFormat(f Format) {
-	t.Strict.Store(f.Strict || t.Like.Strict)
-	t.Coarse.Store(f.Coarse || t.Like.Coarse)
+	t.Strict.Store(f.Strict || t.Simulated.Strict)
+	t.Coarse.Store(f.Coarse || t.Simulated.Coarse)
 	t.Ready.Store(true)
 }
 
@@ -110,14 +110,14 @@ func (t *Tree) Probe() (Format, error) {
 	// A time with an odd second and with fractions of a second down to 100 ns, as Windows stores them.
 	probeTime := time.Unix(1_000_000_001, 123_456_700)
 	if err := t.Root.Chtimes(path, probeTime, probeTime); err != nil {
-		return f, Failure(err)
+		return f, WrapError(err)
 	}
 
 	// Stat the open file, not the path. The file looks old now, so a sweep may have removed the
 	// path.
 	info, err := file.Stat()
 	if err != nil {
-		return f, Failure(err)
+		return f, WrapError(err)
 	}
 	if info.ModTime().Sub(probeTime).Abs() >= time.Microsecond {
 		f.Coarse = true

@@ -136,7 +136,7 @@ func (l *Locks) lockBytes(ctx context.Context, offset, n int64) (unlock func(), 
 	return RetryFor(ctx, func() (func(), error) { return l.tryLockBytes(ctx, offset, n) })
 }
 
-// tryLockBytes locks n bytes of the lock file. It fails with ErrAgain if another program has replaced
+// tryLockBytes locks n bytes of the lock file. It fails with ErrRetry if another program has replaced
 // the file meanwhile.
 func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(), err error) {
 	f, err := l.acquireLockFile()
@@ -153,16 +153,16 @@ func (l *Locks) tryLockBytes(ctx context.Context, offset, n int64) (unlock func(
 	isMissing := osdir.IsNoFile(err)
 	if err != nil && !isMissing {
 		unlock()
-		return nil, Failure(err)
+		return nil, WrapError(err)
 	}
 	if isMissing || meta.Ino != f.ino {
 		// Open the new lock file in the next attempt.
 		l.forget(f)
 		unlock()
-		return nil, ErrAgain
+		return nil, ErrRetry
 	}
 	// The lock is useless if the bucket's path leads to another directory now.
-	if err := l.Tree.CheckPlace(); err != nil {
+	if err := l.Tree.CheckPath(); err != nil {
 		unlock()
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (l *Locks) lockRange(ctx context.Context, f *lockFile, offset, n int64) (un
 	case slot <- struct{}{}:
 	case <-ctx.Done():
 		l.release(f)
-		return nil, Interrupted(ctx)
+		return nil, ContextError(ctx)
 	}
 
 	tryLock := func(f *os.File) error { return osdir.TryLockRange(f, offset, n) }
@@ -262,7 +262,7 @@ func (l *Locks) openLockFile() (*lockFile, error) {
 	inode, err := osdir.Identity(f)
 	if err != nil {
 		_ = f.Close()
-		return nil, Failure(err)
+		return nil, WrapError(err)
 	}
 	return &lockFile{os: f, ino: inode, ranges: osdir.RangesWork(f)}, nil
 }
@@ -309,7 +309,7 @@ func WaitForLock(ctx context.Context, f *os.File, try func(*os.File) error) erro
 			return noLocksError(err)
 		}
 		if running.Sleep(ctx, pause) != nil {
-			return Interrupted(ctx)
+			return ContextError(ctx)
 		}
 	}
 }

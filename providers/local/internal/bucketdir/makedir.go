@@ -29,8 +29,8 @@ func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
 }
 
 // Mkdirs creates those directories of path that only this package makes: the reserved directory and
-// everything in it, and directories for long or escaped names. It fails with ErrAgain, or with the
-// error of CheckPlace, if another process removes a directory meanwhile.
+// everything in it, and directories for long or escaped names. It fails with ErrRetry, or with the
+// error of CheckPath, if another process removes a directory meanwhile.
 func (t *Tree) Mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -56,8 +56,8 @@ func (t *Tree) Mkdirs(path string) error {
 	return nil
 }
 
-// mkdir creates the directory base in dir. If dir does not exist, it fails with an error of CheckPlace
-// because the bucket is gone, or else with ErrAgain, after which the caller tries again.
+// mkdir creates the directory base in dir. If dir does not exist, it fails with an error of CheckPath
+// because the bucket is gone, or else with ErrRetry, after which the caller tries again.
 func (t *Tree) mkdir(dir, base string) error {
 	parent, err := t.Open(dir)
 	if err == nil {
@@ -68,13 +68,13 @@ func (t *Tree) mkdir(dir, base string) error {
 		return nil
 	}
 	if !osdir.IsNotExist(err) {
-		return Failure(err)
+		return WrapError(err)
 	}
 
-	if err := t.CheckPlace(); err != nil {
+	if err := t.CheckPath(); err != nil {
 		return err
 	}
-	return ErrAgain
+	return ErrRetry
 }
 
 // Prune removes the directory at path and its parents below top as long as they are empty. A write

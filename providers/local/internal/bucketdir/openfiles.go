@@ -83,7 +83,7 @@ func (s *semaphore) Acquire(ctx context.Context) error {
 	case s.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return Interrupted(ctx)
+		return ContextError(ctx)
 	}
 }
 
@@ -117,7 +117,7 @@ func (s *semaphore) AcquireOrPass(ctx context.Context) (hasSlot bool, err error)
 			return true, nil
 		}
 		if ctx.Err() != nil {
-			return false, Interrupted(ctx)
+			return false, ContextError(ctx)
 		}
 
 		// If a slot was released meanwhile, the other calls make progress, so wait again. Otherwise count this

@@ -32,5 +32,5 @@ func OpenRoot(path string) (*os.Root, error) {
 			Err:  &fs.PathError{Op: "open root", Path: path, Err: errors.New("not a directory")},
 		}
 	}
-	return nil, Failure(err)
+	return nil, WrapError(err)
 }

@@ -30,15 +30,15 @@ const (
 // A Tree gives access to the directories of a bucket and to the small files in its reserved
 // directory.
 type Tree struct {
-	Root     *os.Root
-	Top      *osdir.Dir // the directory of the bucket
-	Path     string     // path of the bucket's directory
-	Managed  bool       // true if a service manages the bucket
-	Sync     bool       // true if writes are flushed to the disk
-	Clock    *Clock
-	Versions *atomic.Bool  // true if the bucket keeps versions
-	Keeping  *atomic.Int64 // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
-	Like     Format        // for tests: the disk to simulate
+	Root                *os.Root
+	Top                 *osdir.Dir // the directory of the bucket
+	Path                string     // path of the bucket's directory
+	Managed             bool       // true if a service manages the bucket
+	Sync                bool       // true if writes are flushed to the disk
+	Clock               *Clock
+	Versions            *atomic.Bool  // true if the bucket keeps versions
+	SoftDeleteRetention *atomic.Int64 // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
+	Simulated           Format        // for tests: the disk to simulate
 
 	OnOpen func(path string) // for tests, or nil: called before a directory or a file in it is opened
 
@@ -82,7 +82,7 @@ func (t *Tree) Opening(path string) {
 // OpenIfThere opens a directory as Open does. If the directory does not exist, it returns nil.
 func (t *Tree) OpenIfThere(path string) (*osdir.Dir, error) {
 	dir, err := t.Open(path)
-	return dir, UnlessAbsent(err)
+	return dir, IgnoreNotExist(err)
 }
 
 // OpenToRead opens a directory to read its names. It always uses a new descriptor, because
@@ -118,16 +118,16 @@ func GoneError(managed bool, err error) error {
 	return goneErr
 }
 
-// CheckPlace checks that the path of the bucket still leads to the open directory. It fails with
+// CheckPath checks that the path of the bucket still leads to the open directory. It fails with
 // BucketNotFound if another program has removed the directory, and with ErrReplaced if there is
 // another one at the path.
-func (t *Tree) CheckPlace() error {
+func (t *Tree) CheckPath() error {
 	isAtPath, err := t.Top.IsAt(t.Path)
 	if osdir.IsNotExist(err) {
 		return GoneError(t.Managed, err)
 	}
 	if err != nil {
-		return Failure(err)
+		return WrapError(err)
 	}
 	if !isAtPath {
 		return ErrReplaced
@@ -138,7 +138,7 @@ func (t *Tree) CheckPlace() error {
 // NotFoundError returns the error for an object that is not there: ObjectNotFound, unless the bucket
 // itself is not at its path any more.
 func (t *Tree) NotFoundError() error {
-	if err := t.CheckPlace(); err != nil {
+	if err := t.CheckPath(); err != nil {
 		return err
 	}
 	return storage.ObjectNotFound
@@ -150,7 +150,7 @@ func (t *Tree) PathLostError(err error) error {
 	if osdir.IsNotExist(err) {
 		return t.NotFoundError()
 	}
-	return Failure(err)
+	return WrapError(err)
 }
 
 // Flush flushes the names in an open directory to the disk, if t.Sync is set.

@@ -31,7 +31,7 @@ func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*stora
 	}
 	if len(r.Tail) > 0 {
 		if err := o.staging.Fill(ctx, staged.File, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
-			return nil, bucketdir.Failure(err)
+			return nil, bucketdir.WrapError(err)
 		}
 	}
 
@@ -53,7 +53,7 @@ func (o *Objects) appendSource(
 	// Read only the size that the source had when it was opened.
 	content := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
 	if err := o.staging.Fill(ctx, staged.File, io.TeeReader(content, sum)); err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	return checkUnchanged(source)
 }

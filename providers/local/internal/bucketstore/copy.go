@@ -48,7 +48,7 @@ func (o *Objects) copyFile(
 	// Close the source before saving, because it may be the file to replace. After an error before, the
 	// caller closes it.
 	if err := file.Close(); err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	return o.save(ctx, key, staged, c)
 }
@@ -93,7 +93,7 @@ func (o *Objects) isMovable(meta osdir.Meta, attrs *objectfile.Attrs) bool {
 	return !o.reader.WritesVisible()
 }
 
-// moveOnce moves the object from r.From to r.Key. It fails with ErrAgain if the file of the object no
+// moveOnce moves the object from r.From to r.Key. It fails with ErrRetry if the file of the object no
 // longer has the stat result meta.
 func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
 	// OpenObject has opened the object at r.From, so that key has a location.
@@ -129,7 +129,7 @@ func (o *Objects) moveFile(
 	srcDir, err := o.tree.Open(src.Dir)
 	if osdir.IsNoFile(err) {
 		// The object was moved or removed since it was opened.
-		return bucketdir.ErrAgain
+		return bucketdir.ErrRetry
 	}
 	if err != nil {
 		return err
@@ -146,7 +146,7 @@ func (o *Objects) moveFile(
 }
 
 // moveLocked locks both keys, checks that the object can still be moved, and renames its file. src
-// and dst find the files of the two objects. It fails with ErrAgain if the file no longer has the
+// and dst find the files of the two objects. It fails with ErrRetry if the file no longer has the
 // stat result meta.
 func (o *Objects) moveLocked(
 	ctx context.Context, r *driver.MoveRequest, src, dst *objectfile.Candidates, meta osdir.Meta,
@@ -159,7 +159,7 @@ func (o *Objects) moveLocked(
 	}
 	defer unlock()
 
-	if err := bucketdir.Interrupted(ctx); err != nil {
+	if err := bucketdir.ContextError(ctx); err != nil {
 		return err
 	}
 	if err := o.settings.learnVersioning(); err != nil {
@@ -180,7 +180,7 @@ func (o *Objects) moveLocked(
 		return err
 	}
 	// The bucket's path may lead to another directory now.
-	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
+	return bucketdir.UnknownOutcome(o.tree.CheckPath())
 }
 
 // checkMove checks that the file of src, which had the stat result meta, can be renamed to dst. dst must
@@ -205,7 +205,7 @@ func (o *Objects) checkMove(r *driver.MoveRequest, src, dst *objectfile.Candidat
 
 // checkMoveSource checks that renaming the file with the plain name of src moves its object. file is
 // the result of src.Find, and meta describes the file of the object when the move began. It fails with
-// Unsupported if a rename would not move the object with all of its attributes, and with ErrAgain if
+// Unsupported if a rename would not move the object with all of its attributes, and with ErrRetry if
 // the object was replaced or removed since meta was read.
 func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, meta osdir.Meta) error {
 	hasVisible, err := src.HasVisible()
@@ -227,7 +227,7 @@ func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, met
 	current, err := src.Plain.Stat(src.Location.Base)
 	if err != nil {
 		// The file is gone.
-		return bucketdir.ErrAgain
+		return bucketdir.ErrRetry
 	}
 	if current.Kind == osdir.KindLink {
 		return storage.Unsupported
@@ -236,7 +236,7 @@ func checkMoveSource(src *objectfile.Candidates, file objectfile.ObjectFile, met
 	// Another process may have replaced the file since meta was read.
 	isUnchanged := current.Ino == meta.Ino && current.MTime == meta.MTime && current.Size == meta.Size
 	if !file.Found() || !isUnchanged {
-		return bucketdir.ErrAgain
+		return bucketdir.ErrRetry
 	}
 	return nil
 }
@@ -270,7 +270,7 @@ func MissingSource(ref driver.ObjectRef, err error) error {
 func checkUnchanged(source *osdir.File) error {
 	current, err := source.Stat()
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	if current.MTime != source.Meta.MTime || current.Size != source.Meta.Size {
 		return storage.Changed

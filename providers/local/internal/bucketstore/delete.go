@@ -15,7 +15,7 @@ func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	loc, ok := o.tree.Names().Locate(r.Key)
 	if !ok {
 		// No object can have this key, so only a lost bucket is an error.
-		return o.tree.CheckPlace()
+		return o.tree.CheckPath()
 	}
 	isNeeded, err := o.initializeForDelete(loc)
 	if err != nil || !isNeeded {
@@ -38,7 +38,7 @@ func (o *Objects) initializeForDelete(loc bucketdir.Location) (isNeeded bool, er
 	return true, err
 }
 
-// deleteOnce makes one attempt to remove the object or version that r names. It fails with ErrAgain
+// deleteOnce makes one attempt to remove the object or version that r names. It fails with ErrRetry
 // if another process interferes.
 func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *driver.DeleteRequest) error {
 	dir, err := o.openToDelete(ctx, loc, r)
@@ -51,7 +51,7 @@ func (o *Objects) deleteOnce(ctx context.Context, loc bucketdir.Location, r *dri
 	}
 	if !hasChanged {
 		// The bucket's path may lead to another directory now.
-		return o.tree.CheckPlace()
+		return o.tree.CheckPath()
 	}
 
 	// Remove the directories of both names that are empty now.
@@ -103,7 +103,7 @@ func (o *Objects) deleteLocked(
 	}
 	defer unlock()
 
-	if err := bucketdir.Interrupted(ctx); err != nil {
+	if err := bucketdir.ContextError(ctx); err != nil {
 		return false, err
 	}
 	if err := o.settings.learnVersioning(); err != nil {
@@ -238,7 +238,7 @@ func (o *Objects) deleteMarker(
 	path := o.noncurrent.Dirs.Path(r.Key)
 	dir, err := o.tree.Open(path)
 	if err != nil {
-		return bucketdir.UnlessAbsent(err)
+		return bucketdir.IgnoreNotExist(err)
 	}
 	defer o.tree.CloseDir(dir)
 

@@ -80,7 +80,7 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 	return f, attrs, err
 }
 
-// openCurrent opens the current object and reads its attributes. It may fail with ErrAgain if the
+// openCurrent opens the current object and reads its attributes. It may fail with ErrRetry if the
 // object is replaced or removed meanwhile.
 func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.Attrs, error) {
 	f, err := o.reader.OpenCurrent(loc)
@@ -99,13 +99,13 @@ func (o *Objects) openCurrent(loc bucketdir.Location) (*osdir.File, *objectfile.
 }
 
 // currentAttrs reads the attributes of f, which was the current object at loc when it was opened. They
-// are nil if f has none. It may fail with ErrAgain if f is no longer the current object.
+// are nil if f has none. It may fail with ErrRetry if f is no longer the current object.
 func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfile.Attrs, error) {
 	stored, err := o.reader.AttrsOfFile(f)
 	if err != nil {
 		return nil, err
 	}
-	if stored != nil && !o.reader.Forgets() {
+	if stored != nil && !o.reader.ForgetsInodes() {
 		return stored, nil
 	}
 
@@ -124,7 +124,7 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 	// If another process has replaced f since it was opened, the visible sidecar may be that of the new
 	// object. If there are no attributes, those of f may be lost.
 	if !o.reader.IsStillCurrent(loc, f) {
-		return nil, bucketdir.ErrAgain
+		return nil, bucketdir.ErrRetry
 	}
 	return attrs, nil
 }

@@ -56,7 +56,7 @@ func (s *Store) List(ctx context.Context, r *driver.ListRequest, pos Position) (
 
 	if len(page.Entries) == 0 {
 		// There may be no entries because the bucket is gone.
-		return page, s.Tree.CheckPlace()
+		return page, s.Tree.CheckPath()
 	}
 	return page, nil
 }

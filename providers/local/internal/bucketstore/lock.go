@@ -69,7 +69,7 @@ func (s *Settings) Learn(b *BucketSettings) {
 		s.tree.Versions.Store(true)
 	}
 	if b.SoftDelete != nil {
-		s.tree.Keeping.Store(int64(*b.SoftDelete))
+		s.tree.SoftDeleteRetention.Store(int64(*b.SoftDelete))
 	}
 }
 

@@ -17,10 +17,10 @@ func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Locati
 			return dir, nil
 		}
 		if !osdir.IsNotExist(err) {
-			return nil, bucketdir.Failure(err)
+			return nil, bucketdir.WrapError(err)
 		}
 
-		if err := o.tree.CheckPlace(); err != nil {
+		if err := o.tree.CheckPath(); err != nil {
 			return nil, err
 		}
 		if err := o.makeParents(ctx, key); err != nil {
@@ -29,8 +29,8 @@ func (o *Objects) makeDirs(ctx context.Context, key string, loc bucketdir.Locati
 		if err := o.tree.Mkdirs(loc.Dir); err != nil {
 			return nil, err
 		}
-		// The next round opens the directory.
-		return nil, bucketdir.ErrAgain
+		// The next attempt opens the directory.
+		return nil, bucketdir.ErrRetry
 	})
 }
 
@@ -47,7 +47,7 @@ func (o *Objects) makeParents(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeParent creates the directory for the keys that begin with key + "/". It fails with ErrAgain if
+// makeParent creates the directory for the keys that begin with key + "/". It fails with ErrRetry if
 // another process removes the directory above it meanwhile.
 func (o *Objects) makeParent(ctx context.Context, key string) error {
 	loc, ok := o.tree.Names().Locate(key)
@@ -59,7 +59,7 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	}
 	parent, err := o.tree.Open(loc.Dir)
 	if err != nil {
-		return bucketdir.AgainIfGone(err)
+		return bucketdir.RetryIfGone(err)
 	}
 	defer o.tree.CloseDir(parent)
 
@@ -69,11 +69,11 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 		return o.tree.CheckSpelling(osdir.Join(loc.Dir, loc.Base))
 	case err == nil || osdir.LeadsOutside(err):
 		// A file, or a link that leads out of the bucket, is in the way.
-		return bucketdir.AgainIfGone(o.moveFileAside(ctx, key, parent, loc))
+		return bucketdir.RetryIfGone(o.moveFileAside(ctx, key, parent, loc))
 	case osdir.IsNotExist(err):
-		return bucketdir.AgainIfGone(o.tree.MkdirIn(parent, loc.Base))
+		return bucketdir.RetryIfGone(o.tree.MkdirIn(parent, loc.Base))
 	default:
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 }
 

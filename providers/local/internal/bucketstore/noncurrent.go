@@ -71,7 +71,7 @@ func (n *Noncurrent) writeMarker(path string) error {
 func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
 	for e, err := range dir.Each {
 		if err != nil {
-			return 0, bucketdir.Failure(err)
+			return 0, bucketdir.WrapError(err)
 		}
 		if objectfile.ValidVersion(e.Name) {
 			newest = max(newest, objectfile.VersionTime(e.Name))
@@ -85,7 +85,7 @@ func (n *Noncurrent) newestTime(dir *osdir.Dir) (newest int64, err error) {
 func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
 	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
-		return 0, bucketdir.UnlessAbsent(err)
+		return 0, bucketdir.IgnoreNotExist(err)
 	}
 	defer n.tree.CloseDir(dir)
 	return n.newestTime(dir)
@@ -96,14 +96,14 @@ func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
 func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFile) ([]string, error) {
 	dir, err := n.tree.Open(n.Dirs.Path(key))
 	if err != nil {
-		return nil, bucketdir.UnlessAbsent(err)
+		return nil, bucketdir.IgnoreNotExist(err)
 	}
 	defer n.tree.CloseDir(dir)
 	versions, err := dir.Names(func(e osdir.Entry) bool {
 		return objectfile.ValidVersion(e.Name) && !isLeftover(e.Name, current)
 	})
 	slices.Reverse(versions)
-	return versions, bucketdir.Failure(err)
+	return versions, bucketdir.WrapError(err)
 }
 
 // isLeftover reports whether an interrupted removal of the current object has left the version name.
@@ -133,7 +133,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 	path := n.Dirs.Path(r.Key)
 	dir, err := n.tree.Open(path)
 	if err != nil {
-		return bucketdir.UnlessAbsent(err)
+		return bucketdir.IgnoreNotExist(err)
 	}
 	defer n.tree.CloseDir(dir)
 
@@ -169,7 +169,7 @@ func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest)
 // unlinkVersion removes the file of a version, if it exists, and flushes the removal to the disk.
 func (n *Noncurrent) unlinkVersion(ctx context.Context, dir *osdir.Dir, version string) error {
 	if err := dir.UnlinkInUse(ctx, version); err != nil {
-		return bucketdir.UnlessAbsent(err)
+		return bucketdir.IgnoreNotExist(err)
 	}
 	return bucketdir.UnknownOutcome(n.tree.Flush(dir))
 }
@@ -181,7 +181,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	path := n.Dirs.Path(key)
 	dir, err := n.tree.Open(path)
 	if err != nil {
-		return false, bucketdir.UnlessAbsent(err)
+		return false, bucketdir.IgnoreNotExist(err)
 	}
 	defer n.tree.CloseDir(dir)
 
@@ -204,7 +204,7 @@ func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile
 	// One rename both removes the current object and makes the newest version current.
 	replace := func() error { return current.Dir.Rename(current.Base, dir, newest) }
 	if err := osdir.RetryInUse(ctx, replace); err != nil {
-		return false, bucketdir.Failure(err)
+		return false, bucketdir.WrapError(err)
 	}
 	n.removed.removeSidecar(current.Meta)
 	flushErr := errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(dir))
@@ -219,5 +219,5 @@ func (n *Noncurrent) dropLeftovers(ctx context.Context, dir *osdir.Dir, current 
 	for _, name := range names {
 		_ = dir.UnlinkInUse(ctx, name)
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }

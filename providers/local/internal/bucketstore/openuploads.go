@@ -65,7 +65,7 @@ func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*d
 
 	page := &driver.PartPage{More: len(numbers) > r.Limit}
 	for _, number := range numbers[:min(len(numbers), r.Limit)] {
-		if err := bucketdir.Interrupted(ctx); err != nil {
+		if err := bucketdir.ContextError(ctx); err != nil {
 			return nil, err
 		}
 		part, ok, err := u.describePart(ctx, upload.Dir, r.Upload, number)
@@ -92,7 +92,7 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 	var numbers []int
 	for e, err := range dir.Each {
 		if err != nil {
-			return nil, bucketdir.Failure(err)
+			return nil, bucketdir.WrapError(err)
 		}
 		// The name of a part's file ends with a dash and the number, as in part-7.
 		_, digits, _ := strings.Cut(e.Name, "-")
@@ -138,7 +138,7 @@ func (u *Uploads) describePart(
 		if storage.CodeOf(err) == storage.InvalidArgument {
 			// The file is missing, perhaps because another part has replaced this one.
 			missingTag = part.Tag
-			return bucketdir.ErrAgain
+			return bucketdir.ErrRetry
 		}
 		return err
 	}
@@ -155,7 +155,7 @@ func (u *Uploads) findPart(src *osdir.Dir, upload string, number int) (part driv
 		return part, ok, nil
 	}
 	if err != nil {
-		return driver.Part{}, false, bucketdir.Failure(err)
+		return driver.Part{}, false, bucketdir.WrapError(err)
 	}
 	if meta.Kind != osdir.KindFile {
 		return driver.Part{}, false, nil
@@ -180,10 +180,10 @@ func readPartSum(ctx context.Context, src *osdir.Dir, part driver.Part) (storage
 	sum := crc32c.New()
 	if _, err := io.Copy(sum, running.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
 		// The read also fails if ctx ends.
-		if err := bucketdir.Interrupted(ctx); err != nil {
+		if err := bucketdir.ContextError(ctx); err != nil {
 			return storage.CRC32C{}, err
 		}
-		return storage.CRC32C{}, bucketdir.Failure(err)
+		return storage.CRC32C{}, bucketdir.WrapError(err)
 	}
 	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
 }
@@ -197,7 +197,7 @@ func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driv
 
 	page := &driver.UploadPage{}
 	for _, name := range names {
-		if err := bucketdir.Interrupted(ctx); err != nil {
+		if err := bucketdir.ContextError(ctx); err != nil {
 			return nil, err
 		}
 		if len(page.Uploads) == r.Limit {
@@ -216,11 +216,11 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	info, err := u.tree.Root.Lstat(bucketdir.UploadsPath)
 	isMissing := osdir.IsNoFile(err)
 	if err != nil && !isMissing {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	if isMissing || !info.IsDir() {
 		// There are no uploads, unless the bucket's directory itself was removed or replaced.
-		return nil, u.tree.CheckPlace()
+		return nil, u.tree.CheckPath()
 	}
 
 	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
@@ -229,7 +229,7 @@ func (u *Uploads) uploadNames(startAfter string) ([]string, error) {
 	}
 	defer uploads.Close()
 	names, err := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) && e.Name > startAfter })
-	return names, bucketdir.Failure(err)
+	return names, bucketdir.WrapError(err)
 }
 
 // describeUpload returns the entry of an upload in a listing. ok is false if the upload has ended or

@@ -69,14 +69,14 @@ func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.St
 // ended meanwhile.
 func (u *Uploads) moveTo(ctx context.Context, dst *osdir.Dir, name string, staged *objectfile.StagedFile) error {
 	err := u.staging.Place(ctx, dst, name, staged)
-	if err == bucketdir.ErrAgain {
+	if err == bucketdir.ErrRetry {
 		// The directory is gone, because the upload was aborted meanwhile.
 		return uploadEndedError(u.tree)
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
-	return bucketdir.Failure(u.tree.Flush(dst))
+	return bucketdir.WrapError(u.tree.Flush(dst))
 }
 
 // PutPart stores a part in its slot of a shared file (see layoutName) or, if that is impossible, in a
@@ -133,7 +133,7 @@ func (u *Uploads) putInFile(
 func (u *Uploads) writePart(ctx context.Context, staged *objectfile.StagedFile, body io.Reader, mode uint32) error {
 	if mode != 0 {
 		if err := staged.File.SetMode(mode); err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 	}
 	if err := u.staging.Fill(ctx, staged.File, body); err != nil {
@@ -170,7 +170,7 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	}
 	dir, err := u.tree.Open(loc.Dir)
 	if err != nil {
-		return 0, bucketdir.UnlessAbsent(err)
+		return 0, bucketdir.IgnoreNotExist(err)
 	}
 	defer u.tree.CloseDir(dir)
 

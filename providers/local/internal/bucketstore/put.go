@@ -92,7 +92,7 @@ func (o *Objects) placeLocked(
 	}
 	defer unlock()
 
-	if err := bucketdir.Interrupted(ctx); err != nil {
+	if err := bucketdir.ContextError(ctx); err != nil {
 		return err
 	}
 
@@ -110,7 +110,7 @@ func (o *Objects) placeLocked(
 	if err := o.place(ctx, key, candidates, staged, c); err != nil {
 		return err
 	}
-	if err := o.tree.CheckPlace(); err != nil {
+	if err := o.tree.CheckPath(); err != nil {
 		// The bucket's path may lead to another directory now.
 		return bucketdir.UnknownOutcome(err)
 	}
@@ -127,7 +127,7 @@ func checkUpload(dir *osdir.Dir) error {
 	if osdir.IsNoFile(err) {
 		return ErrUpload
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }
 
 // place makes the staged file the object of key if the condition holds. The caller must hold the lock

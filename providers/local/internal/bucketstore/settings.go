@@ -56,7 +56,7 @@ func (s *Settings) currentSettings() (BucketSettings, error) {
 		return BucketSettings{}, nil
 	}
 	if err != nil {
-		return BucketSettings{}, bucketdir.Failure(err)
+		return BucketSettings{}, bucketdir.WrapError(err)
 	}
 	if cached := s.cached.Load(); cached != nil && cached.meta == meta {
 		return cached.settings, nil
@@ -113,7 +113,7 @@ func (s *Settings) Save(ctx context.Context, b BucketSettings) error {
 	}
 	content, err := json.MarshalIndent(b, "", "\t")
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	content = append(content, '\n')
 	sync := s.tree.Sync || b.ObjectLock

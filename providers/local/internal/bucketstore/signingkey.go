@@ -42,7 +42,7 @@ func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
 		return signedurl.Keys{}, nil
 	}
 	if err != nil {
-		return signedurl.Keys{}, bucketdir.Failure(err)
+		return signedurl.Keys{}, bucketdir.WrapError(err)
 	}
 	keys, err := parseSigningKeys(content)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Settings) makeSigningKey(ctx context.Context) error {
 		return nil
 	}
 	if !osdir.IsNotExist(err) {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	content := hex.EncodeToString(signedurl.NewSecret()) + "\n"
 	return s.tree.ReplaceFile(signingKeyPath, stagingDir.Dir.Path, []byte(content), 0o600)

@@ -114,7 +114,7 @@ func (u *Uploads) putInSlot(
 		return driver.Part{}, false, nil
 	}
 	part, done, err = u.putInOpenSlot(ctx, dst, f, s, r, mode)
-	return part, done, errors.Join(err, bucketdir.Failure(f.Close()))
+	return part, done, errors.Join(err, bucketdir.WrapError(f.Close()))
 }
 
 // putInOpenSlot stores a part in s, its slot of the open shared file f. If done is false, it has done
@@ -133,7 +133,7 @@ func (u *Uploads) putInOpenSlot(
 		return driver.Part{}, true, err
 	}
 	if err := u.tree.Flush(dst); err != nil {
-		return driver.Part{}, true, bucketdir.Failure(err)
+		return driver.Part{}, true, bucketdir.WrapError(err)
 	}
 	return driver.Part{Number: r.Number, Tag: s.tag(), Size: s.size, CRC32C: r.CRC32C}, true, nil
 }
@@ -232,12 +232,12 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		return err
 	}
 	if err := f.SetTime(dst, s.file, u.tree.Clock.Now()); err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	// The bytes must be on the disk before the part exists.
 	if u.tree.Sync {
 		if err := f.Sync(); err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 	}
 
@@ -246,7 +246,7 @@ func (u *Uploads) fillSlot(ctx context.Context, dst *osdir.Dir, f *osdir.File, s
 		// The upload was aborted or completed meanwhile.
 		return uploadEndedError(u.tree)
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }
 
 // writeSlot writes body, which must have the size of the slot, at the position of f. A longer body
@@ -418,22 +418,22 @@ func (u *Uploads) sharedRun(src *osdir.Dir, parts []driver.Part) (shared *object
 		return nil, 0
 	}
 	count, size := countContiguous(src, first, parts)
-	staged := &objectfile.StagedFile{Dir: src, Name: first.file, Held: f.OSFile(first.file)}
+	staged := &objectfile.StagedFile{Dir: src, Name: first.file, SharedFile: f.OSFile(first.file)}
 	if !takeShared(staged, f, first, size) {
-		// This closes the file, and does not remove it, because it is Held.
+		// This closes the file, and does not remove it, because staged.SharedFile is set.
 		u.staging.Discard(staged)
 		return nil, 0
 	}
 	return staged, count
 }
 
-// takeShared locks the shared file f, which is also staged.Held, and opens it again as staged.File,
+// takeShared locks the shared file f, which is also staged.SharedFile, and opens it again as staged.File,
 // positioned at its end. It returns false if a writer of a part has locked f, or if f is not the file
 // of the slot first with size bytes.
 func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size int64) bool {
-	// Without the lock, the file could still grow. The open Held keeps the lock when staged.File is
-	// closed.
-	if osdir.TryLock(staged.Held) != nil {
+	// Without the lock, the file could still grow. The lock is that of SharedFile, so it stays when
+	// staged.File is closed.
+	if osdir.TryLock(staged.SharedFile) != nil {
 		return false
 	}
 	meta, err := f.Stat()
@@ -515,7 +515,7 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 		return nil, 0, 0, errPart(part)
 	}
 	if err != nil {
-		return nil, 0, 0, bucketdir.Failure(err)
+		return nil, 0, 0, bucketdir.WrapError(err)
 	}
 
 	file = f.OSFile(base)

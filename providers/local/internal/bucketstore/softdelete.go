@@ -70,7 +70,7 @@ func removedName(version string, removedAt, expires time.Time) string {
 }
 
 // isEnabled reports whether the bucket has soft delete.
-func (m *softDeleted) isEnabled() bool { return m.tree.Keeping.Load() > 0 }
+func (m *softDeleted) isEnabled() bool { return m.tree.SoftDeleteRetention.Load() > 0 }
 
 // addFile keeps a file, which the caller is about to remove, as a soft-deleted file if the bucket has
 // soft delete. The caller must hold the lock of the key.
@@ -85,7 +85,7 @@ func (m *softDeleted) addFile(ctx context.Context, key string, file objectfile.O
 	}
 
 	// The name of the file contains the time at which it may be removed.
-	expires := now.Add(time.Duration(m.tree.Keeping.Load()))
+	expires := now.Add(time.Duration(m.tree.SoftDeleteRetention.Load()))
 	name := removedName(objectfile.VersionOf(file.Meta), now, expires)
 	return m.dirs.withDir(ctx, key, func(dst *osdir.Dir) error { return linkVersion(dst, name, file) })
 }
@@ -116,7 +116,7 @@ func (m *softDeleted) files(dir *osdir.Dir) (live, expired []removedFile, err er
 			expired = append(expired, file)
 		}
 	}
-	return live, expired, bucketdir.Failure(err)
+	return live, expired, bucketdir.WrapError(err)
 }
 
 // list returns a page of soft-deleted versions, which begins after pos.
@@ -167,7 +167,7 @@ func (m *softDeleted) walker(ctx context.Context, prefix string) *objectfile.Wal
 func (m *softDeleted) entries(key string) ([]versionEntry, error) {
 	dir, err := m.tree.Open(m.dirs.Path(key))
 	if err != nil {
-		return nil, bucketdir.UnlessAbsent(err)
+		return nil, bucketdir.IgnoreNotExist(err)
 	}
 	defer m.tree.CloseDir(dir)
 
@@ -205,7 +205,7 @@ func (m *softDeleted) open(key, version string) (*osdir.File, error) {
 		return nil, m.tree.NotFoundError()
 	}
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	defer m.tree.CloseDir(dir)
 

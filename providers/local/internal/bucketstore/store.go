@@ -43,17 +43,17 @@ type Store struct {
 // A Config holds what a driver knows about its bucket. Some fields are set before the directory is
 // opened, and others while it is in use. All stores of a driver share one Config.
 type Config struct {
-	Name         string // name of the bucket's directory
-	Path         string // absolute; a symbolic link in it may lead elsewhere later
-	Managed      bool   // true for a bucket of a service, whose directory must be inside the account's
-	Sync         bool
-	Visible      bool   // true if each write also writes a visible sidecar
-	FileMode     uint32 // 0 means 0666 without the umask
-	Clock        bucketdir.Clock
-	Versions     atomic.Bool    // true if the bucket keeps versions
-	Keeping      atomic.Int64   // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
-	LocksObjects atomic.Bool    // true if the bucket was opened WithObjectLock
-	ConfigKeys   signedurl.Keys // keys of Config
+	Name                string // name of the bucket's directory
+	Path                string // absolute; a symbolic link in it may lead elsewhere later
+	Managed             bool   // true for a bucket of a service, whose directory must be inside the account's
+	Sync                bool
+	Visible             bool   // true if each write also writes a visible sidecar
+	FileMode            uint32 // 0 means 0666 without the umask
+	Clock               bucketdir.Clock
+	Versions            atomic.Bool    // true if the bucket keeps versions
+	SoftDeleteRetention atomic.Int64   // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
+	LocksObjects        atomic.Bool    // true if the bucket was opened WithObjectLock
+	ConfigKeys          signedurl.Keys // keys of Config
 
 	// Tests set these fields to simulate other file systems. NoXattr is for one without extended
 	// attributes, CoarseTimes for one with coarse times, and StrictNames for one that folds case.
@@ -69,7 +69,7 @@ func Open(c *Config) (*Store, error) {
 	top, err := osdir.Open(root, nil, "")
 	if err != nil {
 		_ = root.Close()
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 
 	s := newStore(c, root, top)
@@ -93,15 +93,15 @@ func Open(c *Config) (*Store, error) {
 // needs.
 func newStore(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	t := &bucketdir.Tree{
-		Root:     root,
-		Top:      top,
-		Path:     c.Path,
-		Managed:  c.Managed,
-		Sync:     c.Sync,
-		Clock:    &c.Clock,
-		Versions: &c.Versions,
-		Keeping:  &c.Keeping,
-		Like:     bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
+		Root:                root,
+		Top:                 top,
+		Path:                c.Path,
+		Managed:             c.Managed,
+		Sync:                c.Sync,
+		Clock:               &c.Clock,
+		Versions:            &c.Versions,
+		SoftDeleteRetention: &c.SoftDeleteRetention,
+		Simulated:           bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
 	}
 
 	s := &Store{Root: root, Tree: t}
@@ -151,7 +151,7 @@ func openBucketRoot(c *Config) (*os.Root, error) {
 		}
 		// On Windows, other programs could not rename the directory while root is open.
 		root, err = osdir.ShareRoot(root)
-		return root, bucketdir.Failure(err)
+		return root, bucketdir.WrapError(err)
 	}
 
 	account, err := bucketdir.OpenRoot(filepath.Dir(c.Path))

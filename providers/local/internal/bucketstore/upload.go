@@ -34,7 +34,7 @@ var ErrUpload = argument.Invalid(
 // uploadEndedError returns the error for an upload that is not there: ErrUpload, unless the bucket
 // itself is not at its path any more.
 func uploadEndedError(t *bucketdir.Tree) error {
-	if err := t.CheckPlace(); err != nil {
+	if err := t.CheckPath(); err != nil {
 		return err
 	}
 	return ErrUpload
@@ -73,7 +73,7 @@ func (u *Uploads) Use(ctx context.Context, key, upload string) (*OpenUpload, err
 		return nil, uploadEndedError(u.tree)
 	}
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 
 	// The shared lock of the key file keeps sweeps away.
@@ -99,7 +99,7 @@ func shareKey(ctx context.Context, dir *osdir.Dir, key string) (*os.File, error)
 		return nil, ErrUpload
 	}
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 
 	keyFile := file.OSFile(uploadKeyName)
@@ -123,14 +123,14 @@ func shareKey(ctx context.Context, dir *osdir.Dir, key string) (*os.File, error)
 func CheckKey(dir *osdir.Dir, keyFile *os.File, key string) error {
 	content, err := readKey(keyFile)
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	_, err = dir.Stat(uploadKeyName)
 	if osdir.IsNoFile(err) {
 		return ErrUpload
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	if !bytes.Equal(content, []byte(key)) {
 		return ErrUpload
@@ -160,7 +160,7 @@ func (o *Objects) endUpload(upload, target *osdir.Dir) error {
 func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
 	err := osdir.RetryInUse(ctx, func() error { return u.tree.Root.Remove(path + "/" + uploadKeyName) })
-	if err := bucketdir.UnlessAbsent(err); err != nil {
+	if err := bucketdir.IgnoreNotExist(err); err != nil {
 		return err
 	}
 
@@ -169,5 +169,5 @@ func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 		// A call has added a file meanwhile, which a sweep removes.
 		return nil
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }

@@ -32,14 +32,14 @@ func (v *versionDirs) withDir(ctx context.Context, key string, add func(*osdir.D
 		}
 		dir, err := v.tree.Open(path)
 		if err != nil {
-			return bucketdir.AgainIfGone(err)
+			return bucketdir.RetryIfGone(err)
 		}
 		defer v.tree.CloseDir(dir)
 
 		if err := add(dir); err != nil {
-			return bucketdir.AgainIfGone(err)
+			return bucketdir.RetryIfGone(err)
 		}
-		return bucketdir.AgainIfGone(v.tree.Flush(dir))
+		return bucketdir.RetryIfGone(v.tree.Flush(dir))
 	})
 }
 

@@ -209,7 +209,7 @@ func (h *history) entries(head objectfile.Item, hasObject bool) ([]versionEntry,
 	var entries []versionEntry
 	var current objectfile.ObjectFile
 	if hasObject {
-		current = head.At
+		current = head.File
 		entry, err := h.currentEntry(head)
 		if err != nil {
 			return nil, err
@@ -236,7 +236,7 @@ func (h *history) currentEntry(head objectfile.Item) (versionEntry, error) {
 	}
 	entry := versionEntry{
 		VersionEntry: storage.VersionEntry{ListEntry: listEntry, Current: true},
-		id:           objectfile.VersionOf(head.At.Meta),
+		id:           objectfile.VersionOf(head.File.Meta),
 	}
 	if h.tree.KeepsVersions() {
 		entry.Version = entry.id
@@ -253,7 +253,7 @@ func (h *history) noncurrentEntries(key string, current objectfile.ObjectFile) (
 
 	dir, err := h.tree.Open(h.noncurrent.Dirs.Path(key))
 	if err != nil {
-		return nil, bucketdir.UnlessAbsent(err)
+		return nil, bucketdir.IgnoreNotExist(err)
 	}
 	defer h.tree.CloseDir(dir)
 

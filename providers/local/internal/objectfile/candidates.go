@@ -128,7 +128,7 @@ func (c *Candidates) literalDir() (*osdir.Dir, error) {
 	}
 	path, _ := osdir.Split(c.Location.Literal)
 	c.literal, err = c.tree.Open(path)
-	return c.literal, bucketdir.Failure(err)
+	return c.literal, bucketdir.WrapError(err)
 }
 
 // Install makes the staged file the object, under its plain name or, if a directory with files has
@@ -186,7 +186,7 @@ func (c *Candidates) installAlternate(ctx context.Context, staged *StagedFile, i
 }
 
 // MakeAlternateDir opens the directory of the alternate name, and creates it if it does not exist. It
-// fails with ErrAgain if another process removes the directory meanwhile.
+// fails with ErrRetry if another process removes the directory meanwhile.
 func (c *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 	alternate, err := c.alternateDir()
 	if alternate != nil || err != nil {
@@ -200,7 +200,7 @@ func (c *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 		return nil, err
 	}
 	if alternate == nil {
-		return nil, bucketdir.ErrAgain
+		return nil, bucketdir.ErrRetry
 	}
 	return alternate, nil
 }
@@ -270,7 +270,7 @@ func (c *Candidates) moveInto(
 	if osdir.IsObstructed(err) {
 		return err
 	}
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }
 
 // linkNew moves the staged file to the name base in dst by a hard link, and reports whether it did.
@@ -343,7 +343,7 @@ func (c *Candidates) Remove(ctx context.Context) error {
 	if err != nil || !file.Found() {
 		return err
 	}
-	return bucketdir.UnlessAbsent(c.Plain.UnlinkInUse(ctx, c.Location.Base))
+	return bucketdir.IgnoreNotExist(c.Plain.UnlinkInUse(ctx, c.Location.Base))
 }
 
 // RemoveOthers removes the files with the alternate and the literal name of the object, and flushes
@@ -360,12 +360,12 @@ func (c *Candidates) RemoveOthers(ctx context.Context) error {
 		return nil
 	}
 	if err := alternate.UnlinkInUse(ctx, c.Location.AltBase); err != nil {
-		return bucketdir.UnlessAbsent(err)
+		return bucketdir.IgnoreNotExist(err)
 	}
 	if alternate == c.Plain {
 		return nil
 	}
-	return bucketdir.UnlessAbsent(c.tree.Flush(alternate))
+	return bucketdir.IgnoreNotExist(c.tree.Flush(alternate))
 }
 
 // Restore makes a noncurrent version, a file in dir, the current object. The key must have no current

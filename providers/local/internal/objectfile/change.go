@@ -15,7 +15,7 @@ import (
 func (c *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
 	// Keep the attributes that only the visible sidecar has.
 	if err := c.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 
 	// Another program may have removed the object since it was found.
@@ -24,7 +24,7 @@ func (c *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 		return c.tree.NotFoundError()
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	defer f.Close()
 
@@ -130,13 +130,13 @@ func (s *Staging) removeXattr(f *osdir.File) error {
 		return nil
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	if old == nil {
 		return nil
 	}
 	if err := f.RemoveXattr(); err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	return s.syncAttrs(f)
 }

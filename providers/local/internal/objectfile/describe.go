@@ -121,7 +121,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if !r.NoXattr {
 		value, err := f.Xattr()
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			return nil, bucketdir.Failure(err)
+			return nil, bucketdir.WrapError(err)
 		}
 		if value != nil {
 			return decodeAttrs(value)
@@ -134,7 +134,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	attrs, err := decodeAttrs(value)
 	if err != nil {

@@ -14,14 +14,14 @@ func (r *Reader) ListEntry(item Item) (storage.ListEntry, error) {
 	if err != nil {
 		return storage.ListEntry{}, err
 	}
-	return entryOf(item.Key, item.At.Meta, tag), nil
+	return entryOf(item.Key, item.File.Meta, tag), nil
 }
 
 // tagOfItem returns the tag of an item's file. It opens the file, for its attributes, only if the
 // times of the disk are coarse.
 func (r *Reader) tagOfItem(item Item) (Tag, error) {
 	if !r.Tree.Coarse.Load() {
-		return MakeTag(item.At.Meta), nil
+		return MakeTag(item.File.Meta), nil
 	}
 	// The key is from the disk, so it has a location.
 	loc, _ := r.Tree.Names().Locate(item.Key)
@@ -31,7 +31,7 @@ func (r *Reader) tagOfItem(item Item) (Tag, error) {
 	}
 	if f == nil {
 		// The object was removed meanwhile.
-		return MakeTag(item.At.Meta), nil
+		return MakeTag(item.File.Meta), nil
 	}
 	defer f.Close()
 	attrs, err := r.AttrsOfFile(f)

@@ -137,7 +137,7 @@ func (r *Reader) windowOf(
 	readTime := time.Now()
 	meta, err := dir.StatSelf()
 	if err != nil {
-		return window{}, bucketdir.Failure(err)
+		return window{}, bucketdir.WrapError(err)
 	}
 	if w, ok := r.Cache.find(key, meta, start); ok {
 		return w, nil

@@ -42,7 +42,7 @@ func (r *Reader) StatObject(dir *osdir.Dir, base string) (ObjectFile, error) {
 		return ObjectFile{}, nil
 	}
 	if err != nil {
-		return ObjectFile{}, bucketdir.Failure(err)
+		return ObjectFile{}, bucketdir.WrapError(err)
 	}
 	if meta.Kind != osdir.KindFile {
 		return ObjectFile{}, nil
@@ -58,7 +58,7 @@ func (r *Reader) StatObject(dir *osdir.Dir, base string) (ObjectFile, error) {
 func (r *Reader) hasExactName(file ObjectFile) (bool, error) {
 	f, err := file.Dir.Open(file.Base)
 	if err != nil {
-		return false, bucketdir.UnlessAbsent(err)
+		return false, bucketdir.IgnoreNotExist(err)
 	}
 	defer f.Close()
 	return r.fileHasExactName(f, file.Dir.PathOf(file.Base))
@@ -148,7 +148,7 @@ func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	if f.Meta.Kind != osdir.KindFile {
 		_ = f.Close()

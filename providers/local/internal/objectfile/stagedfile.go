@@ -23,10 +23,10 @@ type StagedFile struct {
 	// Visible is the staged file for the sidecar that will be beside the object. It is nil if the
 	// bucket has no sidecars.
 	Visible *StagedFile
-	// Held is set if the staged file is shared by the parts of an upload. Held is the open file,
+	// SharedFile is set if the staged file is shared by the parts of an upload. SharedFile is the open file,
 	// with an exclusive lock that keeps writers of parts away. Discard does not remove a shared
 	// file.
-	Held *os.File
+	SharedFile *os.File
 	// Upload is the directory of the upload whose parts the file contains, or nil. Placing the file
 	// ends the upload.
 	Upload *osdir.Dir
@@ -43,13 +43,13 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 	if s.FileMode != 0 {
 		if err := staged.File.SetMode(s.FileMode); err != nil {
 			s.Discard(staged)
-			return nil, bucketdir.Failure(err)
+			return nil, bucketdir.WrapError(err)
 		}
 	}
 	return staged, nil
 }
 
-// create makes one attempt to create an empty file in the staging directory. It fails with ErrAgain if
+// create makes one attempt to create an empty file in the staging directory. It fails with ErrRetry if
 // the directory has vanished.
 func (s *Staging) create(ctx context.Context) (*StagedFile, error) {
 	dir, err := s.Dir(ctx)
@@ -63,7 +63,7 @@ func (s *Staging) create(ctx context.Context) (*StagedFile, error) {
 			// The next attempt needs another directory.
 			s.dropStagingDir(dir)
 		}
-		return nil, bucketdir.AgainIfGone(err)
+		return nil, bucketdir.RetryIfGone(err)
 	}
 	return &StagedFile{Dir: dir.Dir, Name: name, File: file}, nil
 }
@@ -87,13 +87,13 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 	unflushed := 0  // bytes since the last StartFlush
 	emptyReads := 0 // reads in a row that returned no bytes
 	for {
-		if err := bucketdir.Interrupted(ctx); err != nil {
+		if err := bucketdir.ContextError(ctx); err != nil {
 			return err
 		}
 		n, readErr := body.Read(*buf)
 		if n > 0 {
 			if _, err := f.Write((*buf)[:n]); err != nil {
-				return bucketdir.Failure(err)
+				return bucketdir.WrapError(err)
 			}
 		}
 		if readErr == io.EOF {
@@ -124,7 +124,7 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 func (s *Staging) Finish(staged *StagedFile) (err error) {
 	staged.Meta, err = staged.File.Stat()
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	return s.flush(staged)
 }
@@ -158,7 +158,7 @@ func (s *Staging) chmodSealed(staged *StagedFile, mode uint32) error {
 	// The error does not matter, because nothing was written.
 	defer f.Close()
 	if err := f.SetMode(mode); err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	if s.Reader.Sidecars.Load() {
 		// Nobody executes a sidecar. Ignore the error, because a file system without modes refuses the change.
@@ -168,7 +168,7 @@ func (s *Staging) chmodSealed(staged *StagedFile, mode uint32) error {
 	if !s.Tree.Sync {
 		return nil
 	}
-	return bucketdir.Failure(f.Sync())
+	return bucketdir.WrapError(f.Sync())
 }
 
 // Discard closes a staged file, and removes it unless it was placed or is the shared file of an
@@ -186,9 +186,9 @@ func (s *Staging) Discard(staged *StagedFile) {
 	if !isPlaced {
 		s.Reader.DropSidecar(staged.Meta)
 	}
-	if staged.Held != nil {
+	if staged.SharedFile != nil {
 		// This is the shared file of an upload, which stays there, because it contains parts.
-		_ = staged.Held.Close()
+		_ = staged.SharedFile.Close()
 		return
 	}
 	if !isPlaced {
@@ -196,7 +196,7 @@ func (s *Staging) Discard(staged *StagedFile) {
 	}
 }
 
-// Place moves a staged file to the name base in dst. It fails with ErrAgain if dst was removed
+// Place moves a staged file to the name base in dst. It fails with ErrRetry if dst was removed
 // meanwhile.
 func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, staged *StagedFile) error {
 	err := osdir.RetryInUse(ctx, func() error { return dst.Rename(base, staged.Dir, staged.Name) })
@@ -211,7 +211,7 @@ func (s *Staging) Place(ctx context.Context, dst *osdir.Dir, base string, staged
 	if _, err := staged.Dir.Stat(staged.Name); err != nil {
 		return s.Tree.StagedFileError(err)
 	}
-	return bucketdir.ErrAgain
+	return bucketdir.ErrRetry
 }
 
 // MarkPlaced records that the file was renamed, so that Discard does not remove it.
@@ -221,12 +221,12 @@ func (st *StagedFile) MarkPlaced() { st.Name = "" }
 // shorter.
 func (st *StagedFile) Append(ctx context.Context, src *os.File, offset, n int64) error {
 	if _, err := src.Seek(offset, io.SeekStart); err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 
 	const step = 64 << 20 // bytes between two checks of ctx
 	for n > 0 {
-		if err := bucketdir.Interrupted(ctx); err != nil {
+		if err := bucketdir.ContextError(ctx); err != nil {
 			return err
 		}
 		// If possible, the kernel copies the bytes.
@@ -237,7 +237,7 @@ func (st *StagedFile) Append(ctx context.Context, src *os.File, offset, n int64)
 			return storage.Changed
 		}
 		if err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 	}
 	return nil
@@ -256,12 +256,12 @@ func (s *Staging) Seal(staged *StagedFile) error {
 func (s *Staging) flush(staged *StagedFile) error {
 	if s.Tree.Sync {
 		if err := staged.File.Sync(); err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 	}
 	err := staged.File.Close()
 	staged.File = nil
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }
 
 // setTimeAndAttrs sets the time of the file and then its attributes, which contain the time.
@@ -271,7 +271,7 @@ func (s *Staging) setTimeAndAttrs(staged *StagedFile) error {
 	}
 	meta, err := staged.File.Stat()
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 
 	staged.Meta = meta

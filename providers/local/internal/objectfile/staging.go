@@ -66,7 +66,7 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 	return dir, nil
 }
 
-// newStagingDir creates a staging directory for this process. It fails with ErrAgain if another
+// newStagingDir creates a staging directory for this process. It fails with ErrRetry if another
 // process interferes, or after it has created TmpPath, which may be missing in a copied bucket.
 func (s *Staging) newStagingDir() (*stagingDir, error) {
 	// A file here may replace a private object, so other users must not read it.
@@ -75,7 +75,7 @@ func (s *Staging) newStagingDir() (*stagingDir, error) {
 		if err := s.Tree.Mkdirs(bucketdir.TmpPath); err != nil {
 			return nil, err
 		}
-		return nil, bucketdir.ErrAgain
+		return nil, bucketdir.ErrRetry
 	}
 	if err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (s *Staging) newStagingDir() (*stagingDir, error) {
 	dir, err := osdir.Open(s.Tree.Root, s.Tree.Top, claim.Path)
 	if err != nil {
 		claim.End()
-		return nil, bucketdir.AgainIfGone(err)
+		return nil, bucketdir.RetryIfGone(err)
 	}
 	return &stagingDir{Dir: dir, claim: claim}, nil
 }

@@ -12,12 +12,12 @@ import (
 func (s *Staging) SweepStaging() error {
 	staging, err := s.Tree.OpenToRead(bucketdir.TmpPath)
 	if err != nil {
-		return bucketdir.UnlessAbsent(err)
+		return bucketdir.IgnoreNotExist(err)
 	}
 	defer staging.Close()
 	names, err := staging.Names(func(osdir.Entry) bool { return true })
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	for _, name := range names {
 		s.sweepEntry(staging, name)

@@ -15,7 +15,7 @@ import (
 // A visibleSidecar is a file beside an object. It contains the object's attributes, and zip, tar
 // and cp -r copy it together with the object. For example, photo.jpg has the sidecar
 // .omnibucket~photo.jpg. Only some buckets write these sidecars; see WritesVisible. A sidecar is
-// read if the object has no other attributes, or if the disk may lose them (see Forgets). A sidecar
+// read if the object has no other attributes, or if the disk may lose them (see ForgetsInodes). A sidecar
 // is ignored if the size in it is not the size of the object.
 //
 // Before an object is replaced, its sidecar is removed. Afterwards, a new sidecar is written. If
@@ -39,13 +39,13 @@ type visibleSidecar struct {
 }
 
 // WritesVisible reports whether writes also write visible sidecars.
-func (r *Reader) WritesVisible() bool { return r.Visible || r.Forgets() }
+func (r *Reader) WritesVisible() bool { return r.Visible || r.ForgetsInodes() }
 
-// Forgets reports whether files may have other inodes after the disk is mounted again. FAT and
+// ForgetsInodes reports whether files may have other inodes after the disk is mounted again. FAT and
 // exFAT have this problem. They also have coarse times and no extended attributes. A sidecar with
 // the file's inode as its name could be lost on them. Worse, it could be taken for the sidecar of
 // another file with the same size and time.
-func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
+func (r *Reader) ForgetsInodes() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
 
 // VisibleOr returns the attributes in the visible sidecar, with the revision of stored. It returns
 // stored itself, which may be nil, if the object has no visible sidecar.
@@ -67,7 +67,7 @@ const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 func (s *Staging) StageVisible(ctx context.Context, attrs *Attrs, file osdir.Meta) (*StagedFile, error) {
 	text, err := json.MarshalIndent(newVisibleSidecar(attrs), "", "\t")
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 	staged, err := s.Stage(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Staging) writeVisible(ctx context.Context, staged *StagedFile, text []b
 	}
 	if mode != 0 {
 		if err := staged.File.SetMode(mode); err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 	}
 	return s.Finish(staged)
@@ -127,7 +127,7 @@ func (r *Reader) visibleAttrs(loc bucketdir.Location, meta osdir.Meta) (*Attrs, 
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
 	if err != nil {
-		return nil, bucketdir.Failure(err)
+		return nil, bucketdir.WrapError(err)
 	}
 
 	var v visibleSidecar
@@ -194,10 +194,10 @@ func (c *Candidates) DropVisible(ctx context.Context) error {
 		return nil
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	// Flush now: a power failure must not leave the sidecar beside a changed object.
-	return bucketdir.Failure(c.tree.Flush(dir))
+	return bucketdir.WrapError(c.tree.Flush(dir))
 }
 
 // Adopt copies the attributes in the visible sidecar, the file beside an object, to the object's file
@@ -223,7 +223,7 @@ func (c *Candidates) Adopt(ctx context.Context, file ObjectFile) error {
 		return nil
 	}
 	// The file stays as a noncurrent version, which must not lose its attributes.
-	return bucketdir.Failure(err)
+	return bucketdir.WrapError(err)
 }
 
 // HasVisible reports whether the object has a visible sidecar.
@@ -249,7 +249,7 @@ func (c *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	if err != nil {
 		return err
 	}
-	if stored != nil && !c.reader.Forgets() {
+	if stored != nil && !c.reader.ForgetsInodes() {
 		return nil
 	}
 
@@ -278,7 +278,7 @@ func (c *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 	return bucketdir.UnknownOutcome(c.tree.Retry(ctx, func() error {
 		err := c.moveVisible(ctx, staged)
 		hasOwnAlternate := c.alternate != nil && c.alternate != c.Plain
-		if err == bucketdir.ErrAgain && hasOwnAlternate {
+		if err == bucketdir.ErrRetry && hasOwnAlternate {
 			// The next attempt opens the directory again.
 			c.tree.CloseDir(c.alternate)
 			c.alternate = nil
@@ -287,7 +287,7 @@ func (c *Candidates) PutVisible(ctx context.Context, staged *StagedFile) error {
 	}))
 }
 
-// moveVisible makes one attempt to move a staged sidecar to its final name. It fails with ErrAgain if
+// moveVisible makes one attempt to move a staged sidecar to its final name. It fails with ErrRetry if
 // the directory is removed meanwhile.
 func (c *Candidates) moveVisible(ctx context.Context, staged *StagedFile) error {
 	alternate, err := c.MakeAlternateDir()

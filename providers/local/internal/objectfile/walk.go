@@ -41,7 +41,7 @@ type frame struct {
 type Item struct {
 	Key      string
 	IsPrefix bool
-	At       ObjectFile // the file; its Dir remains open until the next call of Next
+	File     ObjectFile // its Dir remains open until the next call of Next
 }
 
 // Open begins the walk in the directory that contains all keys with the prefix. The walk is empty if
@@ -115,7 +115,7 @@ func (w *Walker) push(prefix string, paths ...string) error {
 		if err != nil {
 			// Some directories of the frame may be open, so leave it to Close.
 			w.frames = append(w.frames, f)
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
 		f.dirs = append(f.dirs, dir)
 	}
@@ -159,7 +159,7 @@ func (w *Walker) read(f *frame, start string) (err error) {
 // entry, because it may skip many of them.
 func (w *Walker) Next() (Item, bool, error) {
 	for len(w.frames) > 0 {
-		if err := bucketdir.Interrupted(w.Ctx); err != nil {
+		if err := bucketdir.ContextError(w.Ctx); err != nil {
 			return Item{}, false, err
 		}
 
@@ -218,7 +218,7 @@ func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
 		item, ok := w.rollUp(common)
 		return item, ok, nil
 	}
-	return Item{Key: key, At: file}, true, nil
+	return Item{Key: key, File: file}, true, nil
 }
 
 // visitDir enters the directory of an entry, or returns an item for it if its keys have a common
@@ -340,7 +340,7 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 			return ObjectFile{Dir: w.Tree.Top}, nil
 		}
 		if !osdir.IsNoFile(err) {
-			return ObjectFile{}, bucketdir.Failure(err)
+			return ObjectFile{}, bucketdir.WrapError(err)
 		}
 	}
 	return ObjectFile{}, nil
@@ -377,15 +377,15 @@ type searchDir struct {
 func (w *Walker) scanDir(dir searchDir) (found bool, subdirs []searchDir, err error) {
 	d, err := w.Tree.OpenToRead(dir.path)
 	if err != nil {
-		return false, nil, bucketdir.UnlessAbsent(err)
+		return false, nil, bucketdir.IgnoreNotExist(err)
 	}
 	defer d.Close()
 
 	for e, err := range d.Each {
 		if err != nil {
-			return false, nil, bucketdir.Failure(err)
+			return false, nil, bucketdir.WrapError(err)
 		}
-		if err := bucketdir.Interrupted(w.Ctx); err != nil {
+		if err := bucketdir.ContextError(w.Ctx); err != nil {
 			return false, nil, err
 		}
 

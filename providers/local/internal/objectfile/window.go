@@ -121,9 +121,9 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	var chunkDirs []string
 	for e, err := range dir.Each {
 		if err != nil {
-			return bucketdir.Failure(err)
+			return bucketdir.WrapError(err)
 		}
-		if err := bucketdir.Interrupted(r.ctx); err != nil {
+		if err := bucketdir.ContextError(r.ctx); err != nil {
 			return err
 		}
 		r.window.names++
@@ -159,7 +159,7 @@ func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst
 		return nil
 	}
 	if err != nil {
-		return bucketdir.Failure(err)
+		return bucketdir.WrapError(err)
 	}
 	defer r.tree.CloseDir(chunkDir)
 

@@ -9,48 +9,50 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// maxRounds is the maximum number of times that a call starts over because another process has
-// changed the same directory or object. Two writers need one or two rounds. If a call needs this
-// many, more rounds would not help.
-const maxRounds = 100
+// maxAttempts is the maximum number of times that a call starts over because another process has
+// changed the same directory or object. Two writers need one or two attempts. If a call needs this
+// many, more attempts would not help.
+const maxAttempts = 100
 
-// ErrAgain makes Retry begin another round. It means that another process has changed what the call
+// ErrRetry makes Retry begin another attempt. It means that another process has changed what the call
 // uses, for example by removing an empty directory.
-var ErrAgain = &storage.Error{Code: storage.Unavailable, Err: errors.New("another program changed the same directory")}
+var ErrRetry = &storage.Error{Code: storage.Unavailable, Err: errors.New("another program changed the same directory")}
 
-var errRounds = &storage.Error{
+var errTooManyAttempts = &storage.Error{
 	Code: storage.Unavailable,
-	Err: errors.New("other programs changed the same directory " + strconv.Itoa(maxRounds) +
+	Err: errors.New("other programs changed the same directory " + strconv.Itoa(maxAttempts) +
 		" times while this call used it"),
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 
 // Retry calls f until it succeeds or fails for good. It calls f again in two cases. If f returns
-// ErrAgain, Retry does so at once, up to maxRounds times. If f fails because too many files are open,
+// ErrRetry, Retry does so at once, up to maxAttempts times. If f fails because too many files are open,
 // Retry waits before each call, for up to FileWait in total. It fails if ctx ends.
 func Retry(ctx context.Context, f func() error) error {
 	var files fileWaiter
-	rounds := 0
-	for rounds < maxRounds {
-		if err := Interrupted(ctx); err != nil {
+	attempts := 0
+	for attempts < maxAttempts {
+		if err := ContextError(ctx); err != nil {
 			return err
 		}
 		err := f()
-		if err == ErrAgain {
-			rounds++
+		if err == ErrRetry {
+			attempts++
 			continue
 		}
 		if !isTooManyFiles(err) || !files.wait(ctx) {
 			return err
 		}
 	}
-	return errRounds
+	return errTooManyAttempts
 }
 
 // RetryFor calls f again as Retry does, and returns the result of the last call. A call of f that fails
 // must leave nothing changed that the next call does not expect.
-func RetryFor[T any](ctx context.Context, f func() (T, error)) (result T, err error) {
-	err = Retry(ctx, func() (err error) {
+func RetryFor[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	var result T
+	err := Retry(ctx, func() error {
+		var err error
 		result, err = f()
 		return err
 	})
@@ -58,35 +60,37 @@ func RetryFor[T any](ctx context.Context, f func() (T, error)) (result T, err er
 }
 
 // Retry calls f again, as the function Retry does, but only while the bucket's path leads to the open
-// directory. Otherwise it fails with the error of CheckPlace.
+// directory. Otherwise it fails with the error of CheckPath.
 func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	return Retry(ctx, func() error {
 		err := f()
-		if err != ErrAgain {
+		if err != ErrRetry {
 			return err
 		}
-		if err := t.CheckPlace(); err != nil {
+		if err := t.CheckPath(); err != nil {
 			return err
 		}
-		return ErrAgain
+		return ErrRetry
 	})
 }
 
 // RetryInTree calls f again as t.Retry does, and returns the result of the last call.
-func RetryInTree[T any](ctx context.Context, t *Tree, f func() (T, error)) (result T, err error) {
-	err = t.Retry(ctx, func() (err error) {
+func RetryInTree[T any](ctx context.Context, t *Tree, f func() (T, error)) (T, error) {
+	var result T
+	err := t.Retry(ctx, func() error {
+		var err error
 		result, err = f()
 		return err
 	})
 	return result, err
 }
 
-// AgainIfGone returns ErrAgain if err says that a directory has vanished, and Failure(err) otherwise.
-func AgainIfGone(err error) error {
+// RetryIfGone returns ErrRetry if err says that a directory has vanished, and WrapError(err) otherwise.
+func RetryIfGone(err error) error {
 	if osdir.IsNotExist(err) {
-		return ErrAgain
+		return ErrRetry
 	}
-	return Failure(err)
+	return WrapError(err)
 }
 
 // errVanished is the error if another program has removed the temporary file of a write. The object
@@ -101,10 +105,10 @@ var errVanished = &storage.Error{
 // returns. A staged file is the temporary file of a write.
 func (t *Tree) StagedFileError(err error) error {
 	if !osdir.IsNotExist(err) {
-		return Failure(err)
+		return WrapError(err)
 	}
 	// Either the bucket or only the staged file has vanished.
-	if err := t.CheckPlace(); err != nil {
+	if err := t.CheckPath(); err != nil {
 		return err
 	}
 	return errVanished

@@ -13,27 +13,11 @@ import (
 	"sync"
 )
 
-// A Kind is a lasting property of an account or a server. An Answer, in contrast, is a temporary
-// failure.
-type Kind struct {
-	Name       string
-	Source     string // see Answer.Source
-	middleware func(next http.Handler) http.Handler
-}
-
-// Like returns a handler that makes next behave like an account of all these kinds.
-func Like(next http.Handler, kinds ...Kind) http.Handler {
-	for _, kind := range kinds {
-		next = kind.middleware(next)
-	}
-	return next
-}
-
 // WithoutDecrypt imitates a bucket with SSE-KMS, and a role without the permission kms:Decrypt. A
 // HEAD request that asks for an object's checksum gets 403 without a body. For a missing object,
 // the request still gets 404. GET requests and uploads of parts would need kms:Decrypt too, but
-// this Kind permits them.
-var WithoutDecrypt = Kind{
+// this Behavior permits them.
+var WithoutDecrypt = Behavior{
 	"a role without kms:Decrypt", amazonAPI + "API_HeadObject.html",
 	func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -57,7 +41,7 @@ var WithoutDecrypt = Kind{
 // refused. Parts of an upload are refused, too, because S3 has to decrypt the key of the earlier
 // parts to encrypt the next one.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
-var DeniedDecrypt = Kind{
+var DeniedDecrypt = Behavior{
 	"nothing may be decrypted", "ministryofjustice/modernisation-platform#3468",
 	func(next http.Handler) http.Handler {
 		return WithoutDecrypt.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -77,7 +61,7 @@ var DeniedDecrypt = Kind{
 // R2Lacks refuses headers and operations that R2 does not implement. Like R2, it answers with 501
 // (openreplay/openreplay#2018). R2 may ignore some conditions without an error. R2Lacks refuses
 // these conditions too, so that a test finds a driver that relies on one.
-var R2Lacks = Kind{
+var R2Lacks = Behavior{
 	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
 	func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -141,7 +125,7 @@ func conditionsWithoutR2(r *http.Request) []string {
 
 // R2Parts refuses parts of different sizes. On R2, all parts but the last must have the same size
 // (apache/opendal#2904).
-var R2Parts = Kind{
+var R2Parts = Behavior{
 	"parts of one size", "https://developers.cloudflare.com/r2/objects/multipart-objects/#limitations",
 	func(next http.Handler) http.Handler {
 		var mu sync.Mutex
@@ -175,7 +159,7 @@ var R2Parts = Kind{
 
 // R2Conditions aborts a multipart upload if it is completed with a condition that is false. R2 does
 // so since 2023-08-11.
-var R2Conditions = Kind{
+var R2Conditions = Behavior{
 	"a false condition aborts", "https://developers.cloudflare.com/r2/platform/release-notes/",
 	func(next http.Handler) http.Handler {
 		var aborted sync.Map // uploads that were aborted
