@@ -110,7 +110,7 @@ func isOfAccount(o Operation) bool {
 func (g Grant) refuseAccountKey(p Provider) error {
 	var refused []Operation
 	for _, o := range g.Operations {
-		// This cannot fail, because check was called before.
+		// This cannot fail, because Grant.check has called Needs, too.
 		needs, _ := o.Needs(p)
 		if slices.Contains(needs, accountKey) {
 			refused = append(refused, o)

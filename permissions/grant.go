@@ -221,7 +221,7 @@ func (o Operation) exceedsPrefix(p Provider) bool {
 	if o.Section() == bucketSection {
 		return true
 	}
-	// This cannot fail, because check was called before.
+	// This cannot fail, because Grant.check has called Needs, too.
 	needs, _ := o.Needs(p)
 	switch p {
 	case AWS:
@@ -250,7 +250,7 @@ func (g Grant) permissions(p Provider, filter func(Operation) bool) []string {
 		if !filter(o) {
 			continue
 		}
-		// This cannot fail, because check was called before.
+		// This cannot fail, because Grant.check has called Needs, too.
 		needs, _ := o.Needs(p)
 		permissions = append(permissions, needs...)
 	}

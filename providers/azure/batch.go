@@ -88,7 +88,7 @@ func (rm *remover) requestBatch(
 	if err != nil {
 		return resp, httpResp, err
 	}
-	return resp, httpResp, checkAnswer(httpResp)
+	return resp, httpResp, checkResponse(httpResp)
 }
 
 // isAccepted reports whether response has status 202, with which the service accepts a batch.

@@ -35,7 +35,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return nil, nil, d.container.readError(ctx, err, r)
 	}
 	// Another server, such as a proxy, may have sent the response.
-	if err := checkAnswer(response); err != nil {
+	if err := checkResponse(response); err != nil {
 		// An error of Close does not matter beside err.
 		_ = response.Body.Close()
 		return nil, nil, d.container.readError(ctx, err, r)

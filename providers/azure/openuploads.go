@@ -47,13 +47,13 @@ func (cu *componentUploads) begin(ctx context.Context, key string) (string, erro
 	return upload, err
 }
 
-var errKept = &storage.Error{
+var errImmutable = &storage.Error{
 	Code: storage.Unsupported,
 	Err:  errors.New("the container's immutability policy or legal hold keeps blobs from being replaced"),
 	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
 }
 
-// checkReplaces returns errKept if a policy or a legal hold of the container forbids replacing
+// checkReplaces returns errImmutable if a policy or a legal hold of the container forbids replacing
 // blobs, which an open upload must do. Without this check, the upload would fail only after its
 // parts were sent.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
@@ -73,7 +73,7 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	isLocked := deref(p.HasImmutabilityPolicy) || deref(p.HasLegalHold)
 	if isLocked && !deref(p.IsImmutableStorageWithVersioningEnabled) {
 		// Without versions, the lock is on the blobs themselves.
-		return errKept
+		return errImmutable
 	}
 	cu.replaces.Store(true)
 	return nil

@@ -56,15 +56,20 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		if err != nil {
 			return nil, err
 		}
-		if creds.SASToken == "" {
-			return nil, errors.New("CredentialsFor has returned no SASToken")
-		}
-		return &vended.Grant[string]{
-			Prefix:      creds.Prefix,
-			Expires:     creds.Expires,
-			Credentials: strings.TrimPrefix(creds.SASToken, "?"),
-		}, nil
+		return creds.grant()
 	})
 	account.requestSAS = keys.Credentials
 	return vended.New(d, keys), nil
+}
+
+// grant returns the credentials in the form for a [vended.Keyring].
+func (c PrefixCredentials) grant() (*vended.Grant[string], error) {
+	if c.SASToken == "" {
+		return nil, errors.New("CredentialsFor has returned no SASToken")
+	}
+	return &vended.Grant[string]{
+		Prefix:      c.Prefix,
+		Expires:     c.Expires,
+		Credentials: strings.TrimPrefix(c.SASToken, "?"),
+	}, nil
 }

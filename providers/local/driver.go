@@ -76,7 +76,7 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 // Describe returns the features and limits that are the same on every file system. Only the feature
 // Versioning depends on the settings of the bucket.
 func (d *objectDriver) Describe() driver.Description {
-	d.learnSettings()
+	d.loadSettings()
 	return driver.Description{
 		Provider: bucketdir.Provider,
 		Bucket:   d.bucket.Name,
@@ -111,9 +111,9 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 }
 
-// learnSettings reads from the bucket's settings whether it keeps versions. It ignores errors, such as
+// loadSettings reads from the bucket's settings whether it keeps versions. It ignores errors, such as
 // that of a bucket that does not exist yet, because each write reads the settings again.
-func (d *objectDriver) learnSettings() {
+func (d *objectDriver) loadSettings() {
 	store, err := d.acquire(context.Background())
 	if err != nil {
 		return
@@ -124,7 +124,7 @@ func (d *objectDriver) learnSettings() {
 	if err != nil {
 		return
 	}
-	store.Settings.Learn(&settings)
+	store.Settings.ApplyVersioning(&settings)
 }
 
 // Native returns the *os.Root of the bucket's directory, or nil if the directory is not open.

@@ -39,5 +39,5 @@ func enableObjectLock(d *objectDriver) {
 	}
 	defer d.release(s)
 	// If this fails, each write tries again.
-	_, _ = s.Settings.LockingSettings(ctx)
+	_, _ = s.Settings.EnsureObjectLock(ctx)
 }

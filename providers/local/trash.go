@@ -208,13 +208,13 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		a.sweepTrashed(ctx, path)
+		a.sweepTrashDir(ctx, path)
 	}
 }
 
-// sweepTrashed completes the deletions in one trash if its process has ended. path is the path of the
+// sweepTrashDir completes the deletions in one trash if its process has ended. path is the path of the
 // trash, or of the marker file beside it. Errors are ignored, because a later sweep tries again.
-func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
+func (a *openAccount) sweepTrashDir(ctx context.Context, path string) {
 	info, err := a.root.Lstat(path)
 	if err != nil {
 		return

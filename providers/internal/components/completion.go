@@ -246,6 +246,7 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	// If the marker has a decision already, an earlier attempt may have made the object.
 	isFirst := m.Call == ""
 	if isFirst {
+		var err error
 		m, err = c.decide(ctx, m)
 		if err == errReplaced {
 			return nil, true, nil

@@ -14,17 +14,20 @@ import (
 // with InvalidArgument if the key contains ${filename}, which servers replace in forms. The hints name
 // the provider.
 func CheckForm(r *driver.SignRequest, provider string) error {
-	unsupported := func(reason string) error {
-		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
+	missing := ""
+	switch {
+	case r.Condition != (storage.Condition{}):
+		missing = "have no conditions"
+	case r.CRC32C.Known:
+		missing = "may not check a CRC32C"
+	case r.ContentLanguage != "":
+		missing = "have no field for the content language"
 	}
-	if r.Condition != (storage.Condition{}) {
-		return unsupported("have no conditions: use SignedUploadURL")
-	}
-	if r.CRC32C.Known {
-		return unsupported("may not check a CRC32C: use SignedUploadURL")
-	}
-	if r.ContentLanguage != "" {
-		return unsupported("have no field for the content language: use SignedUploadURL")
+	if missing != "" {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: provider + "'s forms " + missing + ": use SignedUploadURL",
+		}
 	}
 	if strings.Contains(r.Key, "${filename}") {
 		return &storage.Error{

@@ -272,8 +272,8 @@ func (o *operation[C]) checkError(err error) error {
 		return nil
 	}
 	storageErr, ok := errors.AsType[*storage.Error](err)
-	hasRefused := ok && storageErr.Code == storage.Unauthenticated && !storageErr.Unknown
-	if !hasRefused {
+	isRefused := ok && storageErr.Code == storage.Unauthenticated && !storageErr.Unknown
+	if !isRefused {
 		return err
 	}
 

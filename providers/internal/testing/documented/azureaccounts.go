@@ -31,7 +31,7 @@ func AzureSASPolicy(limit time.Duration) Behavior {
 		// The source of a copy is a URL, which may be signed, too.
 		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 		if err == nil && violates(source.Query(), limit) {
-			return azureUnread()
+			return azureSourceDenied()
 		}
 		return nil
 	}
@@ -75,13 +75,13 @@ func AzurePrivate() Behavior {
 			if r.Header.Get("X-Ms-Copy-Source") == "" {
 				return nil
 			}
-			return azureUnread()
+			return azureSourceDenied()
 		}),
 	}
 }
 
-// azureUnread returns the answer to a copy whose source the service may not read.
-func azureUnread() *Answer {
+// azureSourceDenied returns the answer to a copy whose source the service may not read.
+func azureSourceDenied() *Answer {
 	a := azureRefusal("CannotVerifyCopySource", http.StatusForbidden, "Forbidden", "Azure/azure-storage-python#720")
 	return &a
 }

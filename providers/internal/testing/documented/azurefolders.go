@@ -70,8 +70,12 @@ func (a *hierarchicalAccount) answer(r *http.Request, container, key string) *An
 	if !a.isDirectory(container, key) {
 		return nil
 	}
+	return directoryAnswer(r)
+}
 
-	// The key is that of a directory, which is no blob.
+// directoryAnswer returns the answer to a request for the key of a directory, which is no blob, or nil if
+// the emulator must serve the request.
+func directoryAnswer(r *http.Request) *Answer {
 	if azureWrites(r) {
 		answer := azureRefusal(
 			"ResourceTypeMismatch", http.StatusConflict,

@@ -75,7 +75,7 @@ func (a *tokenAccount) authorize(w http.ResponseWriter, r *http.Request, hasToke
 	r = r.Clone(r.Context())
 	isSignatureValid := a.replaceSignature(r.URL)
 	if !a.replaceSource(r) {
-		azureUnread().send(w, r)
+		azureSourceDenied().send(w, r)
 		return
 	}
 

@@ -95,7 +95,7 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case copiesVersion(r):
 		// Like a service without the permission, this account cannot copy a noncurrent version.
-		azureUnread().send(w, r)
+		azureSourceDenied().send(w, r)
 	case query.Has("versionid"):
 		a.version(w, r, h, query.Get("versionid"))
 	case makesVersion(r):

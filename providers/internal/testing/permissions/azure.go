@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,34 +22,34 @@ const accountKey = "account-key"
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-account-sas#account-sas-permissions-by-operation
 var azureRules = map[string]azureRule{
-	"GET  list":                      {"containers/read", "l(s)"},
+	"GET list":                       {"containers/read", "l(s)"},
 	"GET service properties":         {"read", "r(s)"},
 	"PUT service properties":         {"write", "w(s)"},
 	"POST service userdelegationkey": {"generateUserDelegationKey/action", ""},
 
-	"GET container ":       {"containers/read", "r(c)"},
-	"HEAD container ":      {"containers/read", "r(c)"},
-	"PUT container ":       {"containers/write", "c(c)"},
-	"DELETE container ":    {"containers/delete", "d(c)"},
+	"GET container":        {"containers/read", "r(c)"},
+	"HEAD container":       {"containers/read", "r(c)"},
+	"PUT container":        {"containers/write", "c(c)"},
+	"DELETE container":     {"containers/delete", "d(c)"},
 	"GET container acl":    {accountKey, accountKey},
 	"PUT container acl":    {accountKey, accountKey},
 	"GET container list":   {"containers/blobs/read", "l"},
 	"POST container batch": {"containers/write", ""},
 
-	"GET  ":                        {"containers/blobs/read", "r"},
-	"HEAD  ":                       {"containers/blobs/read", "r"},
-	"PUT  ":                        {"containers/blobs/write", "w"},
-	"DELETE  ":                     {"containers/blobs/delete", "d"},
-	"PUT  block":                   {"containers/blobs/write", "w"},
-	"PUT  blocklist":               {"containers/blobs/write", "w"},
-	"GET  blocklist":               {"containers/blobs/read", "r"},
-	"PUT  metadata":                {"containers/blobs/write", "w"},
-	"GET  tags":                    {"containers/blobs/tags/read", "t"},
-	"PUT  tags":                    {"containers/blobs/tags/write", "t"},
-	"PUT  tier":                    {"containers/blobs/write", "w"},
-	"PUT  immutabilityPolicies":    {"containers/write", "i"},
-	"DELETE  immutabilityPolicies": {"containers/write", "i"},
-	"PUT  legalhold":               {"containers/write", "i"},
+	"GET":                         {"containers/blobs/read", "r"},
+	"HEAD":                        {"containers/blobs/read", "r"},
+	"PUT":                         {"containers/blobs/write", "w"},
+	"DELETE":                      {"containers/blobs/delete", "d"},
+	"PUT block":                   {"containers/blobs/write", "w"},
+	"PUT blocklist":               {"containers/blobs/write", "w"},
+	"GET blocklist":               {"containers/blobs/read", "r"},
+	"PUT metadata":                {"containers/blobs/write", "w"},
+	"GET tags":                    {"containers/blobs/tags/read", "t"},
+	"PUT tags":                    {"containers/blobs/tags/write", "t"},
+	"PUT tier":                    {"containers/blobs/write", "w"},
+	"PUT immutabilityPolicies":    {"containers/write", "i"},
+	"DELETE immutabilityPolicies": {"containers/write", "i"},
+	"PUT legalhold":               {"containers/write", "i"},
 }
 
 // An azureAccount returns the permissions that requests need: letters of shared access signatures if
@@ -84,17 +85,17 @@ func (a azureAccount) needs(x *Exchange) ([]string, error) {
 // azureRulesOf returns the rules for a request: that of its operation, and further ones for headers,
 // parameters and the body.
 func azureRulesOf(x *Exchange) ([]azureRule, error) {
-	name := x.Method + " " + x.Query.Get("restype") + " " + x.Query.Get("comp")
+	// A request for a blob has no restype. A request for the blob or the container itself has no comp.
+	parts := []string{x.Method, x.Query.Get("restype"), x.Query.Get("comp")}
+	name := strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), " ")
 	rule, ok := azureRules[name]
 	if !ok {
 		return nil, fmt.Errorf("the table of Azure has no %q", name)
 	}
 
 	rules := []azureRule{rule}
-	// A request for a blob has no restype, so two spaces follow the method. A request for the blob itself
-	// has no comp, either.
 	switch name {
-	case "DELETE  ": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
+	case "DELETE": // https://learn.microsoft.com/azure/storage/blobs/versioning-overview#authorize-operations-on-blob-versions
 		if x.Query.Has("versionid") {
 			// Removing a version needs this permission in place of that to remove the blob.
 			return []azureRule{azureRemovesVersion}, nil
@@ -109,7 +110,7 @@ func azureRulesOf(x *Exchange) ([]azureRule, error) {
 		if strings.Contains(x.Query.Get("include"), "tags") {
 			rules = append(rules, azureReadsTags)
 		}
-	case "PUT  ", "PUT  block", "PUT  blocklist":
+	case "PUT", "PUT block", "PUT blocklist":
 		return append(rules, azureWriteRules(x)...), nil
 	}
 	return rules, nil

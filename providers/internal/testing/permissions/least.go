@@ -95,21 +95,27 @@ func Least(t *testing.T, e Enforcer, prefix string) {
 		}
 		require.NoError(t, err)
 
-		// Find the actions that the server enforces for this operation.
-		var actions []string
-		for _, action := range needs {
-			use := operation + " " + action
-			if e.Unenforced[action] == "" && e.Unenforced[use] == "" {
-				actions = append(actions, action)
-			}
-			delete(unused, action)
-			delete(unused, use)
-		}
+		actions := e.enforcedActions(operation, needs, unused)
 		t.Run(operation, func(t *testing.T) {
 			e.testPolicy(t, o, prefix, actions)
 		})
 	}
 	require.Empty(t, unused, "no operation needs these entries of Unenforced")
+}
+
+// enforcedActions returns those actions that the server enforces for an operation. It removes the entries
+// of e.Unenforced for the actions from unused.
+func (e Enforcer) enforcedActions(operation string, actions []string, unused map[string]string) []string {
+	var enforced []string
+	for _, action := range actions {
+		use := operation + " " + action
+		if e.Unenforced[action] == "" && e.Unenforced[use] == "" {
+			enforced = append(enforced, action)
+		}
+		delete(unused, action)
+		delete(unused, use)
+	}
+	return enforced
 }
 
 // testPolicy tests the policy of one operation. With the whole policy, the operation must succeed.

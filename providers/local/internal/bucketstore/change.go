@@ -55,7 +55,7 @@ func (o *Objects) changeAttrs(
 
 	// Turn object lock on, if requested, before the key is locked. changeLocked reads the settings
 	// again, under the lock.
-	if _, err := o.settings.LockingSettings(ctx); err != nil {
+	if _, err := o.settings.EnsureObjectLock(ctx); err != nil {
 		return err
 	}
 	unlock, err := o.locks.Lock(ctx, r.Key)

@@ -162,7 +162,7 @@ func (o *Objects) moveLocked(
 	if err := bucketdir.ContextError(ctx); err != nil {
 		return err
 	}
-	if err := o.settings.learnVersioning(); err != nil {
+	if err := o.settings.loadVersioning(); err != nil {
 		return err
 	}
 	if err := o.checkMove(r, src, dst, meta); err != nil {

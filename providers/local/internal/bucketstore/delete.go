@@ -106,7 +106,7 @@ func (o *Objects) deleteLocked(
 	if err := bucketdir.ContextError(ctx); err != nil {
 		return false, err
 	}
-	if err := o.settings.learnVersioning(); err != nil {
+	if err := o.settings.loadVersioning(); err != nil {
 		return false, err
 	}
 

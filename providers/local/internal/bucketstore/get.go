@@ -111,8 +111,8 @@ func (o *Objects) currentAttrs(loc bucketdir.Location, f *osdir.File) (*objectfi
 
 	// FAT, for example, forgets inodes when it is unmounted. The attributes that are stored by inode may
 	// then be those of another file. So prefer the visible sidecar, a file with attributes beside the object.
-	// If there is none, VisibleOr returns stored.
-	attrs, err := o.reader.VisibleOr(stored, loc, f.Meta)
+	// If there is none, PreferVisible returns stored.
+	attrs, err := o.reader.PreferVisible(stored, loc, f.Meta)
 	if err != nil {
 		return nil, err
 	}

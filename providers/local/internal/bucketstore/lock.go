@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
-// LockingSettings returns the settings of the bucket, in which it first turns object lock on if the
-// bucket was opened WithObjectLock. The caller must not hold the lock of a key.
-func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) {
+// EnsureObjectLock turns object lock on if the bucket was opened WithObjectLock and does not have it yet. It
+// returns the settings of the bucket. The caller must not hold the lock of a key.
+func (s *Settings) EnsureObjectLock(ctx context.Context) (BucketSettings, error) {
 	b, err := s.currentSettings()
 	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
 		return b, err
@@ -29,17 +29,20 @@ func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error
 	if !lifetime.Locks(c) {
 		return nil
 	}
-	b, err := s.LockingSettings(ctx)
-	if err == nil && !b.ObjectLock {
+	b, err := s.EnsureObjectLock(ctx)
+	if err != nil {
+		return err
+	}
+	if !b.ObjectLock {
 		return lifetime.ErrNoLock
 	}
-	return err
+	return nil
 }
 
-// lockNew gives an object that is being written the bucket's default retention, unless the write sets
-// a retention itself.
-func (s *Settings) lockNew(ctx context.Context, attrs *objectfile.Attrs) error {
-	b, err := s.LockingSettings(ctx)
+// setDefaultRetention gives an object that is being written the bucket's default retention, unless the
+// write sets a retention itself.
+func (s *Settings) setDefaultRetention(ctx context.Context, attrs *objectfile.Attrs) error {
+	b, err := s.EnsureObjectLock(ctx)
 	if err != nil {
 		return err
 	}
@@ -49,22 +52,23 @@ func (s *Settings) lockNew(ctx context.Context, attrs *objectfile.Attrs) error {
 	return nil
 }
 
-// learnVersioning makes this driver keep versions and soft-deleted objects if another process has
+// loadVersioning makes this driver keep versions and soft-deleted objects if another process has
 // turned on versioning, soft delete or object lock.
 //
 // The caller must hold the lock of the key that it is about to change. So if the object is locked, or
 // becomes so before the change, the settings already say that object lock is on.
-func (s *Settings) learnVersioning() error {
+func (s *Settings) loadVersioning() error {
 	b, err := s.currentSettings()
-	if err == nil {
-		s.Learn(&b)
+	if err != nil {
+		return err
 	}
-	return err
+	s.ApplyVersioning(&b)
+	return nil
 }
 
-// Learn makes the store keep versions and soft-deleted objects as the settings b say. It never turns
+// ApplyVersioning makes the store keep versions and soft-deleted objects as the settings b say. It never turns
 // versioning off.
-func (s *Settings) Learn(b *BucketSettings) {
+func (s *Settings) ApplyVersioning(b *BucketSettings) {
 	if b.Versioning || b.ObjectLock {
 		s.tree.Versions.Store(true)
 	}

@@ -39,7 +39,7 @@ func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs
 func (o *Objects) save(
 	ctx context.Context, key string, staged *objectfile.StagedFile, c storage.Condition,
 ) (*storage.Attrs, error) {
-	if err := o.settings.lockNew(ctx, &staged.Attrs); err != nil {
+	if err := o.settings.setDefaultRetention(ctx, &staged.Attrs); err != nil {
 		return nil, err
 	}
 	if err := o.staging.Seal(staged); err != nil {
@@ -136,7 +136,7 @@ func (o *Objects) place(
 	ctx context.Context, key string, candidates *objectfile.Candidates, staged *objectfile.StagedFile,
 	c storage.Condition,
 ) error {
-	if err := o.settings.learnVersioning(); err != nil {
+	if err := o.settings.loadVersioning(); err != nil {
 		return err
 	}
 	old, err := candidates.Find()
@@ -178,7 +178,7 @@ func (o *Objects) keepOld(
 	}
 	if o.tree.KeepsVersions() {
 		// Even without an old object, the new one must be newer than the noncurrent versions.
-		return o.keepOrder(ctx, key, old, staged)
+		return o.keepOldVersion(ctx, key, old, staged)
 	}
 	return o.removed.addFile(ctx, key, old)
 }
@@ -210,9 +210,9 @@ func (o *Objects) replaceOld(
 	return nil
 }
 
-// keepOrder prepares the replacement of old in a bucket that keeps versions. It makes the staged file
+// keepOldVersion prepares the replacement of old in a bucket that keeps versions. It makes the staged file
 // newer than all versions of the key, and keeps old, if found, as a noncurrent version.
-func (o *Objects) keepOrder(
+func (o *Objects) keepOldVersion(
 	ctx context.Context, key string, old objectfile.ObjectFile, staged *objectfile.StagedFile,
 ) error {
 	if !old.Found() {

@@ -440,9 +440,11 @@ func takeShared(staged *objectfile.StagedFile, f *osdir.File, first slot, size i
 	if err != nil {
 		return false
 	}
-	isObject := meta.Links > 1 // the file has become an object already
-	isSameFile := meta.Ino == first.ino && meta.Size == size
-	if isObject || !isSameFile {
+	if meta.Links > 1 {
+		// The file has become an object already.
+		return false
+	}
+	if meta.Ino != first.ino || meta.Size != size {
 		return false
 	}
 
@@ -503,10 +505,10 @@ func (u *Uploads) partInSlot(src *osdir.Dir, number int) (part driver.Part, ok b
 // openPart opens the file that contains a part, and returns the part's offset and size in it. It fails
 // with InvalidArgument if the part does not exist or was replaced.
 func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int64, err error) {
-	// A part is in a file of its own or in a slot of the shared file.
+	// A part is in a slot of the shared file or in a file of its own.
+	s, isInSlot := SlotOf(part)
 	base := partName(part.Number)
-	s, isShared := SlotOf(part)
-	if isShared {
+	if isInSlot {
 		base = s.file
 	}
 
@@ -518,14 +520,18 @@ func openPart(src *osdir.Dir, part driver.Part) (file *os.File, offset, size int
 		return nil, 0, 0, bucketdir.WrapError(err)
 	}
 
+	// The file must still be the one in which the part was stored.
 	file = f.OSFile(base)
-	// The shared file must still be the one in which the part was stored.
-	if isShared && f.Meta.Ino == s.ino && isComplete(src, part.Number) {
+	if isInSlot {
+		if f.Meta.Ino != s.ino || !isComplete(src, part.Number) {
+			_ = file.Close()
+			return nil, 0, 0, errPart(part)
+		}
 		return file, s.offset, s.size, nil
 	}
-	if !isShared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
-		return file, 0, f.Meta.Size, nil
+	if objectfile.MakeTag(f.Meta).Revision() != part.Tag {
+		_ = file.Close()
+		return nil, 0, 0, errPart(part)
 	}
-	_ = file.Close()
-	return nil, 0, 0, errPart(part)
+	return file, 0, f.Meta.Size, nil
 }

@@ -47,9 +47,9 @@ func (r *Reader) WritesVisible() bool { return r.Visible || r.ForgetsInodes() }
 // another file with the same size and time.
 func (r *Reader) ForgetsInodes() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
 
-// VisibleOr returns the attributes in the visible sidecar, with the revision of stored. It returns
+// PreferVisible returns the attributes in the visible sidecar, with the revision of stored. It returns
 // stored itself, which may be nil, if the object has no visible sidecar.
-func (r *Reader) VisibleOr(stored *Attrs, loc bucketdir.Location, meta osdir.Meta) (*Attrs, error) {
+func (r *Reader) PreferVisible(stored *Attrs, loc bucketdir.Location, meta osdir.Meta) (*Attrs, error) {
 	visible, err := r.visibleAttrs(loc, meta)
 	if visible == nil || err != nil {
 		return stored, err
@@ -254,7 +254,7 @@ func (c *Candidates) adoptVisible(ctx context.Context, file ObjectFile) error {
 	}
 
 	// On a disk that forgets inodes, the stored attributes may be those of another file.
-	visible, err := c.reader.VisibleOr(stored, c.Location, f.Meta)
+	visible, err := c.reader.PreferVisible(stored, c.Location, f.Meta)
 	if err != nil {
 		return err
 	}

@@ -74,9 +74,9 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 
 	h := dirHandle{fd: int(f.Fd()), file: f}
-	mayBeRoot := top == nil
-	if mayBeRoot {
-		// IsAt compares the id of the root. If Fstat fails, the id stays zero, and IsAt asks for it again.
+	if top == nil {
+		// This may be the root, whose id IsAt compares. If Fstat fails, the id stays zero, and IsAt calls Fstat
+		// again.
 		var st unix.Stat_t
 		if unix.Fstat(h.fd, &st) == nil {
 			h.id = idOf(&st)

@@ -21,8 +21,8 @@ import (
 
 const requestIDHeader = "X-Ms-Request-Id"
 
-// An evidence is what a genuine response to one kind of request has, in addition to the request id.
-type evidence struct {
+// An expectedResponse is what a genuine response to one kind of request has, in addition to the request id.
+type expectedResponse struct {
 	header string // name of a header; "" if there is none
 	root   string // root element of the document; "" if the response has none
 }
@@ -31,12 +31,12 @@ type evidence struct {
 // restype and comp.
 type requestKind struct{ method, restype, comp string }
 
-// evidences has the evidence of each kind of request. The response to any other request has only the
-// request id.
+// expectedResponses has the expected response to each kind of request. The response to any other request
+// has only the request id.
 //
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-containers
-var evidences = map[requestKind]evidence{
+var expectedResponses = map[requestKind]expectedResponse{
 	{http.MethodGet, "", ""}:                          {header: "ETag"}, // Get Blob
 	{http.MethodHead, "", ""}:                         {header: "ETag"}, // Get Blob Properties
 	{http.MethodPut, "", ""}:                          {header: "ETag"}, // Put Blob, Copy Blob From URL
@@ -83,17 +83,17 @@ func verify(response *http.Response, err error) error {
 	if response == nil || responseOf(err) != nil {
 		return err // there is no response, or the service has reported an error
 	}
-	if evidenceErr := checkAnswer(response); evidenceErr != nil {
-		return evidenceErr
+	if responseErr := checkResponse(response); responseErr != nil {
+		return responseErr
 	}
 	return err
 }
 
-// checkAnswer returns an error if a successful response is not from the service but, for example, from
+// checkResponse returns an error if a successful response is not from the service but, for example, from
 // a proxy. Such a response lacks the header or the document that the service documents for the request
-// (see evidences). checkAnswer returns ObjectNotFound for a directory, which is not an object, and nil
-// for a status that is not a success.
-func checkAnswer(response *http.Response) error {
+// (see expectedResponses). checkResponse returns ObjectNotFound for a directory, which is not an object,
+// and nil for a status that is not a success.
+func checkResponse(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil
 	}
@@ -104,7 +104,7 @@ func checkAnswer(response *http.Response) error {
 		restype: query.Get("restype"),
 		comp:    query.Get("comp"),
 	}
-	want := evidences[kind]
+	want := expectedResponses[kind]
 	if err := checkHeaders(response, want.header); err != nil {
 		return err
 	}
