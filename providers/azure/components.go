@@ -181,19 +181,24 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	// Completion makes sure that concurrent calls create only one object.
 	req := *r.Put
 	req.Size = size
-	var blockIDs []string // Prepare sets them for Commit.
+	var blockIDs []string // set by stageBlocks
+	stageBlocks := func(ctx context.Context) error {
+		var err error
+		blockIDs, err = cu.stageOpenParts(ctx, u, ranges, &req)
+		return err
+	}
+	commitBlocks := func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
+		req.Condition = condition
+		return cu.copier.commitCopied(ctx, blockIDs, &req)
+	}
+	removeParts := func(ctx context.Context) error { return cu.remove(ctx, u) }
+
 	completion := components.Completion{
-		Store:  cu.objects,
-		Marker: u.marker(),
-		Prepare: func(ctx context.Context) (err error) {
-			blockIDs, err = cu.stageOpenParts(ctx, u, ranges, &req)
-			return err
-		},
-		Commit: func(ctx context.Context, condition storage.Condition) (*storage.Attrs, error) {
-			req.Condition = condition
-			return cu.copier.commitCopied(ctx, blockIDs, &req)
-		},
-		Drop: func(ctx context.Context) error { return cu.remove(ctx, u) },
+		Store:   cu.objects,
+		Marker:  u.marker(),
+		Prepare: stageBlocks,
+		Commit:  commitBlocks,
+		Drop:    removeParts,
 	}
 	return completion.Run(ctx, r)
 }

@@ -97,31 +97,17 @@ func (ls *lister) listInByteOrder(
 func (ls *lister) mergePages(
 	ctx context.Context, r *driver.ListRequest, opts *container.ListBlobsHierarchyOptions, merged *mergedPage,
 ) error {
-	var checker markers
-	hasOtherOrder := false // true once the container is known to have keys that Azure lists in another order
+	var checker loopDetector
 	for {
 		oldCount := len(merged.entries)
 		if err := ls.addEntries(ctx, r.Delimiter, opts, merged); err != nil {
 			return err
 		}
-		if merged.marker == "" {
-			// This was Azure's last page.
-			return nil
+		needsNext, err := ls.needsNextPage(ctx, r.Prefix, merged)
+		if err != nil {
+			return err
 		}
-
-		// A key of a later page can belong before an entry only if it has one of these prefixes.
-		prefixes := mixedOrderPrefixes(merged.entries, r.Prefix, merged.lastName)
-		if len(prefixes) == 0 {
-			return nil
-		}
-		if !hasOtherOrder {
-			var err error
-			hasOtherOrder, err = ls.hasAfterSurrogates(ctx, prefixes)
-			if err != nil {
-				return ls.container.listError(err)
-			}
-		}
-		if !hasOtherOrder {
+		if !needsNext {
 			return nil
 		}
 
@@ -140,11 +126,37 @@ func (ls *lister) mergePages(
 	}
 }
 
+// needsNextPage reports whether the next page of Azure may have a key that belongs, in byte order, before
+// one of the entries of merged. prefix is that of the listing.
+func (ls *lister) needsNextPage(ctx context.Context, prefix string, merged *mergedPage) (bool, error) {
+	if merged.marker == "" {
+		// This was Azure's last page.
+		return false, nil
+	}
+	// A key of a later page can belong before an entry only if it has one of these prefixes.
+	prefixes := mixedOrderPrefixes(merged.entries, prefix, merged.lastName)
+	if len(prefixes) == 0 {
+		return false, nil
+	}
+	if merged.hasOtherOrder {
+		return true, nil
+	}
+
+	hasOtherOrder, err := ls.hasAfterSurrogates(ctx, prefixes)
+	if err != nil {
+		return false, ls.container.listError(err)
+	}
+	merged.hasOtherOrder = hasOtherOrder
+	return hasOtherOrder, nil
+}
+
 // A mergedPage has the entries listed so far, in Azure's order.
 type mergedPage struct {
 	entries  []storage.ListEntry
 	lastName string // the greatest name so far in Azure's order, including names that List omits
 	marker   string // marker of Azure's next page
+	// hasOtherOrder is true once the container is known to have keys that Azure lists in another order.
+	hasOtherOrder bool
 }
 
 // addEntries adds one page of the service to merged. It fails for a page that is not in order, unless
@@ -278,7 +290,7 @@ func (ls *lister) pages(
 	ctx context.Context, opts *container.ListBlobsHierarchyOptions,
 ) iter.Seq2[[]*container.BlobItem, error] {
 	return func(yield func([]*container.BlobItem, error) bool) {
-		var checker markers
+		var checker loopDetector
 		for {
 			items, _, marker, err := ls.page(ctx, "", opts)
 			if err != nil {
@@ -377,9 +389,9 @@ func (bc *blobContainer) listError(err error) error {
 	return sdkerror.FromListing(translate(err), bc.missingHint())
 }
 
-// markers detects a server that repeats pages. It checks the markers of the pages that one call
+// A loopDetector detects a server that repeats pages. It checks the markers of the pages that one call
 // reads.
-type markers struct {
+type loopDetector struct {
 	pages, emptyPages int
 	saved             string // marker of an earlier page, replaced each time the number of pages has doubled
 }
@@ -387,12 +399,12 @@ type markers struct {
 // check returns an error if a marker repeats, or if too many pages in a row have no entries. It
 // saves the marker of pages 1, 2, 4, 8 and so on, in place of the one before. So a cycle of any
 // length meets a saved marker.
-func (m *markers) check(next string, entries int) error {
-	m.emptyPages++
+func (d *loopDetector) check(next string, entries int) error {
+	d.emptyPages++
 	if entries > 0 {
-		m.emptyPages = 0
+		d.emptyPages = 0
 	}
-	if next == m.saved || m.emptyPages == maxEmptyPages {
+	if next == d.saved || d.emptyPages == maxEmptyPages {
 		return &storage.Error{
 			Code:      storage.Unavailable,
 			Retryable: true,
@@ -400,10 +412,10 @@ func (m *markers) check(next string, entries int) error {
 		}
 	}
 
-	m.pages++
-	isPowerOfTwo := m.pages&(m.pages-1) == 0
+	d.pages++
+	isPowerOfTwo := d.pages&(d.pages-1) == 0
 	if isPowerOfTwo {
-		m.saved = next
+		d.saved = next
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	}
 
 	page := &driver.VersionPage{}
-	var checker markers
+	var checker loopDetector
 	lastKeyIndex := 0   // index of the last key's first entry
 	lastKeyMarker := "" // marker of Azure's page with that entry
 	for {

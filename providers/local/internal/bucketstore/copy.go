@@ -174,9 +174,8 @@ func (o *Objects) moveLocked(
 	if err := src.RemoveOthers(ctx); err != nil {
 		return err
 	}
-	const ifAbsent = false // checkMove has found no object
 	staged := &objectfile.StagedFile{Dir: src.Plain, Name: src.Location.Base}
-	if err := dst.Install(ctx, staged, ifAbsent); err != nil {
+	if err := dst.Install(ctx, staged); err != nil {
 		return err
 	}
 	// The bucket's path may lead to another directory now.

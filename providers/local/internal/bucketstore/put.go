@@ -200,7 +200,11 @@ func (o *Objects) replaceOld(
 	// not become that of another file.
 	releaseInode := o.reader.HoldInode(old)
 	defer releaseInode()
-	if err := candidates.Install(ctx, staged, ifAbsent); err != nil {
+	install := candidates.Install
+	if ifAbsent {
+		install = candidates.InstallNew
+	}
+	if err := install(ctx, staged); err != nil {
 		return err
 	}
 	if !o.tree.KeepsVersions() {

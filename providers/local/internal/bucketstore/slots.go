@@ -482,7 +482,7 @@ func isComplete(src *osdir.Dir, number int) bool {
 }
 
 // partInSlot returns the part with this number if it is in a slot of the shared file. ok is false if the
-// slot was not filled. The writer of a part stores a record of it, which partInSlot reads, after the part.
+// slot was not filled. It reads the record that the writer of the part has stored at the end.
 func (u *Uploads) partInSlot(src *osdir.Dir, number int) (part driver.Part, ok bool) {
 	record, ok := u.tree.ReadSmall(src.PathOf(placedName(number)))
 	if !ok {

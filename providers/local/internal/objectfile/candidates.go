@@ -131,9 +131,19 @@ func (c *Candidates) literalDir() (*osdir.Dir, error) {
 	return c.literal, bucketdir.WrapError(err)
 }
 
-// Install makes the staged file the object, under its plain name or, if a directory with files has
+// Install makes the staged file the object, and replaces an existing object.
+func (c *Candidates) Install(ctx context.Context, staged *StagedFile) error {
+	return c.install(ctx, staged, false)
+}
+
+// InstallNew makes the staged file the object. It fails with PreconditionFailed if there is an object.
+func (c *Candidates) InstallNew(ctx context.Context, staged *StagedFile) error {
+	return c.install(ctx, staged, true)
+}
+
+// install makes the staged file the object, under its plain name or, if a directory with files has
 // that name, under its alternate name. If ifAbsent is true, it replaces no object.
-func (c *Candidates) Install(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
+func (c *Candidates) install(ctx context.Context, staged *StagedFile, ifAbsent bool) error {
 	if c.hasOtherSpelling {
 		return argument.Invalid(
 			"key", "must not differ only in case from an existing file",
@@ -372,8 +382,7 @@ func (c *Candidates) RemoveOthers(ctx context.Context) error {
 // object.
 func (c *Candidates) Restore(ctx context.Context, dir *osdir.Dir, version string) error {
 	// Install the file of the version as if it were the staged file of a write.
-	const ifAbsent = false
-	if err := c.Install(ctx, &StagedFile{Dir: dir, Name: version}, ifAbsent); err != nil {
+	if err := c.Install(ctx, &StagedFile{Dir: dir, Name: version}); err != nil {
 		return err
 	}
 	if err := errors.Join(c.tree.Flush(c.Plain), c.tree.Flush(dir)); err != nil {

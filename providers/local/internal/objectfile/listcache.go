@@ -122,28 +122,26 @@ func (c *listCache) Forget() {
 // size returns how much of the limit of the cache a window uses.
 func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
 
-// windowOf returns a window from the cache, or reads it with readWindow, whose parameters it has. It
-// caches only windows of a single directory.
-func (r *Reader) windowOf(
-	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
-) (window, error) {
-	if len(dirs) != 1 {
-		return r.readWindow(ctx, dirs, noncurrent, start, match)
+// cachedOrReadWindow returns the window that a query selects from the cache, or reads it. Only windows of
+// a single directory are cached.
+func (r *Reader) cachedOrReadWindow(ctx context.Context, q windowQuery) (window, error) {
+	if len(q.dirs) != 1 {
+		return r.readWindow(ctx, q)
 	}
 
 	// A cached window is valid as long as the directory does not change.
-	dir := dirs[0]
-	key := windowKey{dir.Path, match, noncurrent}
+	dir := q.dirs[0]
+	key := windowKey{dir.Path, q.match, q.noncurrent}
 	readTime := time.Now()
 	meta, err := dir.StatSelf()
 	if err != nil {
 		return window{}, bucketdir.WrapError(err)
 	}
-	if w, ok := r.Cache.find(key, meta, start); ok {
+	if w, ok := r.Cache.find(key, meta, q.start); ok {
 		return w, nil
 	}
 
-	w, err := r.readWindow(ctx, dirs, noncurrent, start, match)
+	w, err := r.readWindow(ctx, q)
 	if err != nil {
 		return window{}, err
 	}
@@ -153,9 +151,11 @@ func (r *Reader) windowOf(
 	if r.Tree.Coarse.Load() {
 		age = minCoarseAge
 	}
-	isSettled := readTime.Sub(meta.Time()) > age
+	if readTime.Sub(meta.Time()) <= age {
+		return w, nil
+	}
 	// A change in a nested directory does not change the time of dir.
-	if isSettled && !w.hasNestedDir() {
+	if !w.hasNestedDir() {
 		r.Cache.add(cachedWindow{key, meta, w})
 	}
 	return w, nil

@@ -106,26 +106,25 @@ func (w *Walker) pop() {
 // consist of several directories on disk, with these paths. If none of them exists, push leaves the
 // directory at once.
 func (w *Walker) push(prefix string, paths ...string) error {
-	f := frame{prefix: prefix}
+	// After an error, Close closes the directories of the frame.
+	w.frames = append(w.frames, frame{prefix: prefix})
+	f := &w.frames[len(w.frames)-1]
 	for _, path := range paths {
 		dir, err := w.Tree.OpenToRead(path)
 		if osdir.IsNoFile(err) {
 			continue
 		}
 		if err != nil {
-			// Some directories of the frame may be open, so leave it to Close.
-			w.frames = append(w.frames, f)
 			return bucketdir.WrapError(err)
 		}
 		f.dirs = append(f.dirs, dir)
 	}
 
-	w.frames = append(w.frames, f)
 	if len(f.dirs) == 0 {
 		w.pop()
 		return nil
 	}
-	return w.read(&w.frames[len(w.frames)-1], w.startName(prefix))
+	return w.read(f, w.startName(prefix))
 }
 
 // startName returns the name at which the walk begins in the directory of a prefix, or "" for the
@@ -144,15 +143,20 @@ func (w *Walker) startName(prefix string) string {
 
 // read reads the window of f that begins at the name start, without names that do not match the
 // prefix of the walk.
-func (w *Walker) read(f *frame, start string) (err error) {
+func (w *Walker) read(f *frame, start string) error {
 	namePrefix, ok := strings.CutPrefix(w.Prefix, f.prefix)
 	if !ok {
 		// The directory is below the prefix, so all of its names match.
 		namePrefix = ""
 	}
+	q := windowQuery{dirs: f.dirs, noncurrent: w.Noncurrent, start: start, match: namePrefix}
+	window, err := w.Reader.cachedOrReadWindow(w.Ctx, q)
+	if err != nil {
+		return err
+	}
+	f.window = window
 	f.next = 0
-	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, start, namePrefix)
-	return err
+	return nil
 }
 
 // Next returns the next item of the walk, or false at its end. It checks for the end of w.Ctx at each

@@ -75,34 +75,37 @@ type window struct {
 	chunks     bool   // true if some names are in directories for long names
 }
 
+// A windowQuery selects a window.
+type windowQuery struct {
+	dirs       []*osdir.Dir // the directories on the disk that are one logical directory
+	noncurrent bool         // true if dirs are in the tree of versions
+	start      string       // name at which the window begins
+	match      string       // prefix of all names in the window
+}
+
 // A windowReader builds a window from the names of directories, which it reads in any order.
 type windowReader struct {
-	tree       *bucketdir.Tree
-	ctx        context.Context
-	noncurrent bool   // true for the tree of versions
-	match      string // prefix of the names to read
-	window     window // has the entries of the directories that were already read
+	tree   *bucketdir.Tree
+	ctx    context.Context
+	query  windowQuery
+	window window // has the entries of the directories that were already read
 	// lastEntry is set if the window is full (window.isComplete is false). It is the last entry in the
 	// window. Entries that sort after lastEntry are dropped.
 	lastEntry entry
 }
 
-// readWindow reads a window, a sorted part of a logical directory, whose entries may be in several
-// directories dirs on the disk. The window begins at the name start, and has only names that begin with
-// match. noncurrent is true if dirs are in the tree of versions.
-func (r *Reader) readWindow(
-	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, start, match string,
-) (window, error) {
+// readWindow reads the window that a query selects, a sorted part of a logical directory.
+func (r *Reader) readWindow(ctx context.Context, q windowQuery) (window, error) {
 	w := &windowReader{
-		tree:       r.Tree,
-		ctx:        ctx,
-		noncurrent: noncurrent,
-		match:      match,
-		window:     window{start: start, isComplete: true},
+		tree:   r.Tree,
+		ctx:    ctx,
+		query:  q,
+		window: window{start: q.start, isComplete: true},
 	}
-	for i, d := range dirs {
-		// The names in dirs are whole, so they have no chunks.
-		if err := w.read(d, "", i == 0); err != nil {
+	for i, d := range q.dirs {
+		// The names in these directories are whole, so they have no chunks.
+		isFirst := i == 0
+		if err := w.read(d, "", isFirst); err != nil {
 			return window{}, err
 		}
 	}
@@ -113,9 +116,8 @@ func (r *Reader) readWindow(
 }
 
 // read adds the names in dir to the window. A long name is split over nested directories: if dir is
-// one of these, chunks is the beginning of the names in it, and otherwise "". isFirst tells that dir
-// is the first directory of the window, or is inside it. Only entries of the first directory can be at
-// their usual paths.
+// one of these, chunks is the beginning of the names in it, and otherwise "". isFirst is true if dir is
+// the first directory of the query.
 func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 	names := r.tree.Names()
 	var chunkDirs []string
@@ -138,13 +140,12 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 			chunkDirs = append(chunkDirs, e.Name)
 			continue
 		}
-		isInFirst := isFirst && chunks == ""
-		r.add(dir, e, name, isInFirst)
+		r.add(dir, e, name, isFirst)
 	}
 
 	for _, base := range chunkDirs {
 		r.window.chunks = true
-		if err := r.readChunkDir(dir, base, chunks, isFirst); err != nil {
+		if err := r.readChunkDir(dir, base, chunks); err != nil {
 			return err
 		}
 	}
@@ -153,7 +154,7 @@ func (r *windowReader) read(dir *osdir.Dir, chunks string, isFirst bool) error {
 
 // readChunkDir adds the names in the directory base of dir, which contains the ends of long names. chunks
 // is the part of these names before base. It does nothing if the directory was removed meanwhile.
-func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst bool) error {
+func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string) error {
 	chunkDir, err := r.tree.Open(dir.PathOf(base))
 	if osdir.IsNoFile(err) {
 		return nil
@@ -164,12 +165,13 @@ func (r *windowReader) readChunkDir(dir *osdir.Dir, base, chunks string, isFirst
 	defer r.tree.CloseDir(chunkDir)
 
 	const prefixLength = len(bucketdir.Reserved) + 1 // of ".omnibucket+"
+	const isFirst = false
 	return r.read(chunkDir, chunks+base[prefixLength:], isFirst)
 }
 
 // add adds an entry of the directory dir to the window. name is the parsed name of the entry, and
-// isInFirst tells that dir is the first directory of the window.
-func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.ParsedName, isInFirst bool) {
+// isFirst is true if dir is the first directory of the query.
+func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.ParsedName, isFirst bool) {
 	kind := e.Kind
 	if kind == osdir.KindUnknown {
 		meta, err := dir.Stat(e.Name)
@@ -191,11 +193,11 @@ func (r *windowReader) add(dir *osdir.Dir, e osdir.Entry, name bucketdir.ParsedN
 
 	item := entry{segment: name.Segment, isDir: isDir, rank: rankOf(name)}
 	// The usual path of an entry is its segment in the first directory.
-	isUsualPath := isInFirst && item.rank == rankPlain && name.Mark == 0
+	isUsualPath := isFirst && item.rank == rankPlain && name.Mark == 0
 	if !isUsualPath {
 		item.diskName = &diskName{dir: dir.Path, base: e.Name}
 	}
-	if r.noncurrent {
+	if r.query.noncurrent {
 		r.keepVersions(item)
 		return
 	}
@@ -227,7 +229,7 @@ func (r *windowReader) keepVersions(item entry) {
 
 // keepEntry adds an entry to the window, unless its name does not match or is outside of the window.
 func (r *windowReader) keepEntry(e entry) {
-	if !strings.HasPrefix(e.segment, r.match) || sortsBefore(e, r.window.start) {
+	if !strings.HasPrefix(e.segment, r.query.match) || sortsBefore(e, r.window.start) {
 		return
 	}
 	isAfterWindow := !r.window.isComplete && e.order(r.lastEntry) > 0
