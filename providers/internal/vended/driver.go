@@ -34,15 +34,24 @@ func (b *bucket[C]) Describe() driver.Description {
 // callWithGrant makes one call of the wrapped driver, whose requests use the credentials for key.
 func callWithGrant[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
-) (result T, err error) {
-	// Fail early if there are no credentials. The requests of the call get theirs from Credentials.
-	if _, err = b.keys.get(ctx, key); err != nil {
-		return result, err
+) (T, error) {
+	opCtx, op, err := b.begin(ctx, key)
+	if err != nil {
+		var none T
+		return none, err
 	}
-
-	opCtx, op := b.withOperation(ctx, key)
-	result, err = call(opCtx, r)
+	result, err := call(opCtx, r)
 	return result, op.checkError(err)
+}
+
+// begin begins an operation on key as withOperation does. It fails early if there are no credentials for
+// key, although each request gets its own from Credentials.
+func (b *bucket[C]) begin(ctx context.Context, key string) (context.Context, *operation[C], error) {
+	if _, err := b.keys.get(ctx, key); err != nil {
+		return nil, nil, err
+	}
+	opCtx, op := b.withOperation(ctx, key)
+	return opCtx, op, nil
 }
 
 // withOperation returns a new operation on key, and the context for its requests. Credentials finds the
@@ -100,10 +109,10 @@ func (b *bucket[C]) sharesGrant(ctx context.Context, key string, sources []drive
 // Get reads an object with the credentials for its key. It does what callWithGrant does, but has two
 // results.
 func (b *bucket[C]) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
-	if _, err := b.keys.get(ctx, r.Key); err != nil {
+	opCtx, op, err := b.begin(ctx, r.Key)
+	if err != nil {
 		return nil, nil, err
 	}
-	opCtx, op := b.withOperation(ctx, r.Key)
 	attrs, body, err := b.Driver.Get(opCtx, r)
 	return attrs, body, op.checkError(err)
 }

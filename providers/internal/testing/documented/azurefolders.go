@@ -42,7 +42,7 @@ func (a *hierarchicalAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) 
 	}
 	isListing := key == "" && r.URL.Query().Get("comp") == "list" && r.Method == http.MethodGet
 	if isListing {
-		a.list(w, r, container)
+		a.serveList(w, r, container)
 		return
 	}
 
@@ -132,10 +132,10 @@ func (a *hierarchicalAccount) add(container, key string) {
 	}
 }
 
-// list answers a request for a listing. An account with a hierarchical namespace lists each directory as
+// serveList answers a request for a listing. An account with a hierarchical namespace lists each directory as
 // an empty blob before the blobs in it, so list adds these to the page of the next handler.
 // See https://github.com/drivendataorg/cloudpathlib/issues/161.
-func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
+func (a *hierarchicalAccount) serveList(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	resp := httptest.NewRecorder()
 	a.next.ServeHTTP(resp, r)

@@ -97,9 +97,9 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// Like a service without the permission, this account cannot copy a noncurrent version.
 		azureSourceDenied().send(w, r)
 	case query.Has("versionid"):
-		a.version(w, r, h, query.Get("versionid"))
+		a.serveVersion(w, r, h, query.Get("versionid"))
 	case makesVersion(r):
-		a.write(w, r, h)
+		a.serveWrite(w, r, h)
 	default:
 		// Pass the read on, and add to its response the id of the version, which the emulator does not have.
 		findID := func(etag string) string { return a.id(r.URL.Path, etag, h) }
@@ -126,7 +126,7 @@ func (a *versionedAccount) serveContainer(w http.ResponseWriter, r *http.Request
 	query := r.URL.Query()
 	listsVersions := query.Get("comp") == "list" && strings.Contains(query.Get("include"), "versions")
 	if listsVersions && !query.Has("delimiter") {
-		a.list(w, r, container)
+		a.serveList(w, r, container)
 		return
 	}
 	if r.Method == http.MethodDelete {
@@ -175,8 +175,8 @@ func (w *versionWriter) WriteHeader(status int) {
 
 func (w *versionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// write serves a write or a removal, and keeps the replaced blob as a version.
-func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azureHistory) {
+// serveWrite serves a write or a removal, and keeps the replaced blob as a version.
+func (a *versionedAccount) serveWrite(w http.ResponseWriter, r *http.Request, h *azureHistory) {
 	// Read the body before taking the lock, because it may be slow.
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -281,8 +281,8 @@ func (a *versionedAccount) granted(query url.Values) string {
 	return query.Encode()
 }
 
-// version serves a request that names a version of a blob by its id.
-func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
+// serveVersion serves a request that names a version of a blob by its id.
+func (a *versionedAccount) serveVersion(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
 	isCurrent := h.current == id
 	var noncurrent *azureVersion
@@ -293,7 +293,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	a.mu.Unlock()
 
 	if isCurrent {
-		a.currentVersion(w, r)
+		a.serveCurrentVersion(w, r)
 		return
 	}
 	if noncurrent == nil {
@@ -306,7 +306,7 @@ func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *az
 	setsTags := isOfTags && r.Method == http.MethodPut
 	switch {
 	case setsTags || r.Method == http.MethodDelete:
-		a.changeVersion(w, r, h, id)
+		a.serveVersionChange(w, r, h, id)
 	case isOfTags:
 		w.Header().Set("Content-Type", "application/xml")
 		w.Header().Set("X-Ms-Request-Id", "R1")
@@ -322,9 +322,9 @@ func (h *azureHistory) index(id string) int {
 	return slices.IndexFunc(h.versions, func(v *azureVersion) bool { return v.id == id })
 }
 
-// currentVersion serves a request that names the current version, as if it named none, but refuses to
+// serveCurrentVersion serves a request that names the current version, as if it named none, but refuses to
 // remove that version.
-func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request) {
+func (a *versionedAccount) serveCurrentVersion(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodDelete {
 		answer := azureRefusal(
 			"OperationNotAllowedOnRootBlob", http.StatusForbidden, "The operation is not allowed on the root blob.",
@@ -347,8 +347,8 @@ func (a *versionedAccount) currentVersion(w http.ResponseWriter, r *http.Request
 	a.ServeHTTP(w, r)
 }
 
-// changeVersion serves a request that removes a noncurrent version or replaces its tags.
-func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
+// serveVersionChange serves a request that removes a noncurrent version or replaces its tags.
+func (a *versionedAccount) serveVersionChange(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)

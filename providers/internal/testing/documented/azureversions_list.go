@@ -23,9 +23,9 @@ var (
 	azureMarker = regexp.MustCompile(`<NextMarker>(.+?)</NextMarker>`)
 )
 
-// list responds with a page of versions, of each key from the oldest to the newest. The marker of a
+// serveList responds with a page of versions, of each key from the oldest to the newest. The marker of a
 // page is the index of its first version.
-func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
+func (a *versionedAccount) serveList(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	versions, refusal := a.currentVersions(r, container, query)
 	if refusal != nil {

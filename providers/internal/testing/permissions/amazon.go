@@ -98,9 +98,9 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	}
 
 	needs := []string{action}
-	needs = append(needs, amazonConditions(x, name)...)
-	needs = append(needs, amazonHeaders(x, name)...)
-	needs = append(needs, amazonKMS(x, name)...)
+	needs = append(needs, amazonConditionPermissions(x, name)...)
+	needs = append(needs, amazonHeaderPermissions(x, name)...)
+	needs = append(needs, amazonKMSPermissions(x, name)...)
 	needs = append(needs, a.copySourcePermissions(x)...)
 	a.recordTags(x, name)
 	return needs, nil
@@ -126,13 +126,13 @@ func amazonOperation(x *Exchange) string {
 	return x.Method + " " + kind
 }
 
-// amazonConditions returns the further permissions that a request needs because of its condition,
+// amazonConditionPermissions returns the further permissions that a request needs because of its condition,
 // or because the object is missing.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
-func amazonConditions(x *Exchange, name string) []string {
+func amazonConditionPermissions(x *Exchange, name string) []string {
 	switch name {
 	case "PUT object", "POST object uploadId", "DELETE object":
 		if x.hasHeader("If-Match") {
@@ -151,12 +151,12 @@ func amazonConditions(x *Exchange, name string) []string {
 	return nil
 }
 
-// amazonHeaders returns the further permissions that a request needs because of headers in the
+// amazonHeaderPermissions returns the further permissions that a request needs because of headers in the
 // request or the response.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
-func amazonHeaders(x *Exchange, name string) (actions []string) {
+func amazonHeaderPermissions(x *Exchange, name string) (actions []string) {
 	switch name {
 	case "PUT object", "POST object uploads":
 		for header, action := range map[string]string{
@@ -193,14 +193,14 @@ func amazonHeaders(x *Exchange, name string) (actions []string) {
 	return actions
 }
 
-// amazonKMS returns the further permissions that a request needs if the object is encrypted with a
+// amazonKMSPermissions returns the further permissions that a request needs if the object is encrypted with a
 // KMS key. name is that of the request's operation in amazonActions, and "uploadId" in it stands for
 // a part of a multipart upload or its completion.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html (x-amz-checksum-mode)
-func amazonKMS(x *Exchange, name string) []string {
+func amazonKMSPermissions(x *Exchange, name string) []string {
 	const kms = "aws:kms" // value of the header
 	usesKMS := x.Header.Get(amazonSSE) == kms || x.Response.Get(amazonSSE) == kms
 	if !usesKMS {

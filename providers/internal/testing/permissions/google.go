@@ -51,7 +51,7 @@ func (o *googleObject) contexts() map[string]json.RawMessage {
 // needs returns the permissions that a request needs: those of its call and, if it names a project that
 // pays for it, that to use the project.
 func (a *googleAccount) needs(x *Exchange) ([]string, error) {
-	needs, err := a.needsOfCall(x)
+	needs, err := a.requestPermissions(x)
 	if err != nil {
 		return nil, err
 	}
@@ -61,8 +61,8 @@ func (a *googleAccount) needs(x *Exchange) ([]string, error) {
 	return needs, nil
 }
 
-// needsOfCall returns the permissions that a request needs because of its path and method.
-func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
+// requestPermissions returns the permissions that a request needs because of its path and method.
+func (a *googleAccount) requestPermissions(x *Exchange) ([]string, error) {
 	if strings.HasSuffix(x.Path, ":signBlob") {
 		return []string{"iam.serviceAccounts.signBlob"}, nil
 	}
@@ -70,31 +70,31 @@ func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 	// The JSON API has the paths storage/v1/b/BUCKET/… and, for uploads, upload/storage/v1/b/BUCKET/….
 	path := strings.Split(x.Path, "/")
 	if path[0] == "upload" {
-		return a.upload(x, path[4])
+		return a.uploadPermissions(x, path[4])
 	}
 	if path[0] == "storage" && path[2] == "b" {
-		return a.call(x, path[3:])
+		return a.callPermissions(x, path[3:])
 	}
 	// A request of the XML API.
 	if x.Method == "GET" && len(path) > 1 {
-		return googleRead(x), nil
+		return googleReadPermissions(x), nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s %s", x.Method, x.Path)
 }
 
-// googleRead returns the permissions that a read needs. Without storage.objects.list, Google
+// googleReadPermissions returns the permissions that a read needs. Without storage.objects.list, Google
 // responds with 403 to the read of a missing object:
 // https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden
-func googleRead(x *Exchange) []string {
+func googleReadPermissions(x *Exchange) []string {
 	if x.Status == 404 {
 		return []string{"storage.objects.get", "storage.objects.list"}
 	}
 	return []string{"storage.objects.get"}
 }
 
-// upload returns the permissions that a request of an upload needs. A request to the URL of a session
+// uploadPermissions returns the permissions that a request of an upload needs. A request to the URL of a session
 // needs none, because the URL itself grants access.
-func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
+func (a *googleAccount) uploadPermissions(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
 		object := a.sessions[x.Query.Get("upload_id")]
 		isStored := object != nil && x.Status == http.StatusOK
@@ -183,9 +183,9 @@ func (a *googleAccount) recordWrite(bucket string, object *googleObject) {
 	a.contextKeys[bucket+"/"+object.Name] = keys
 }
 
-// call returns the permissions that a request of the JSON API, other than an upload, needs. path has
+// callPermissions returns the permissions that a request of the JSON API, other than an upload, needs. path has
 // the elements of the request's path from the bucket's name on.
-func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
+func (a *googleAccount) callPermissions(x *Exchange, path []string) ([]string, error) {
 	object := &googleObject{}
 	if x.Body != "" {
 		if err := json.Unmarshal([]byte(x.Body), object); err != nil {
@@ -196,9 +196,9 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 	// A path without a second element is that of the account or of a bucket.
 	switch len(path) {
 	case 0:
-		return googleBuckets(x)
+		return googleBucketsPermissions(x)
 	case 1:
-		return googleBucket(x, object)
+		return googleBucketPermissions(x, object)
 	}
 
 	// The second element is "o" for objects, or the name of a property of the bucket.
@@ -213,12 +213,12 @@ func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 	case kind == "storageLayout" || isListing:
 		return []string{"storage.objects.list"}, nil
 	default:
-		return a.object(x, bucket, strings.Join(path[2:], "/"), object)
+		return a.objectPermissions(x, bucket, strings.Join(path[2:], "/"), object)
 	}
 }
 
-// googleBuckets returns the permissions that a request about the buckets of a project needs.
-func googleBuckets(x *Exchange) ([]string, error) {
+// googleBucketsPermissions returns the permissions that a request about the buckets of a project needs.
+func googleBucketsPermissions(x *Exchange) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.list"}, nil
 	}
@@ -231,8 +231,8 @@ func googleBuckets(x *Exchange) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of buckets", x.Method)
 }
 
-// googleBucket returns the permissions that a request about one bucket needs.
-func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
+// googleBucketPermissions returns the permissions that a request about one bucket needs.
+func googleBucketPermissions(x *Exchange, change *googleObject) ([]string, error) {
 	if x.Method == "GET" {
 		return []string{"storage.buckets.get"}, nil
 	}
@@ -248,9 +248,9 @@ func googleBucket(x *Exchange, change *googleObject) ([]string, error) {
 	return nil, fmt.Errorf("the table of Google has no %s of a bucket", x.Method)
 }
 
-// object returns the permissions that a request about an object needs. name is the key, with an action
+// objectPermissions returns the permissions that a request about an object needs. name is the key, with an action
 // such as /compose after it if there is one, and object has the fields of the request.
-func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
+func (a *googleAccount) objectPermissions(x *Exchange, bucket, name string, object *googleObject) ([]string, error) {
 	// The name of a copy is like source/rewriteTo/b/bucket/o/key.
 	if source, target, ok := strings.Cut(name, "/rewriteTo/b/"); ok {
 		_, object.Name, _ = strings.Cut(target, "/o/")
@@ -270,7 +270,7 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, object *googleO
 
 	switch x.Method {
 	case "GET":
-		return googleRead(x), nil
+		return googleReadPermissions(x), nil
 	case "DELETE":
 		removesCurrent := x.Status < http.StatusMultipleChoices && !x.Query.Has("generation")
 		if removesCurrent {
