@@ -269,12 +269,7 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 		return nil
 	}
 
-	// A repeated request is equal to the first one, apart from the volatile parameters.
-	query := r.URL.Query()
-	for _, name := range volatileParams {
-		query.Del(name)
-	}
-	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
+	request := requestText(r)
 	if b.sendCount[request] == b.limit {
 		// The request got its answers, however often it is repeated.
 		return nil
@@ -286,6 +281,16 @@ func (s *Server) takeAnswer(r *http.Request, b *bucket, kind string) *Answer {
 	b.history = append(b.history, fmt.Sprintf("%s: %s", request, next.Name))
 	s.giveCount[pair{kind, next.Name}]++
 	return next
+}
+
+// requestText returns a text that is the same for a request and its repetitions, which differ only in the
+// volatile parameters.
+func requestText(r *http.Request) string {
+	query := r.URL.Query()
+	for _, name := range volatileParams {
+		query.Del(name)
+	}
+	return r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
 }
 
 // shuffledAnswers returns the answers for a kind of request in an order that depends on the seed and on

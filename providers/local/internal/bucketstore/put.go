@@ -46,10 +46,11 @@ func (o *Objects) save(
 		return nil, err
 	}
 	if o.reader.WritesVisible() {
-		var err error
-		if staged.Visible, err = o.staging.StageVisible(ctx, &staged.Attrs, staged.Meta); err != nil {
+		visible, err := o.staging.StageVisible(ctx, &staged.Attrs, staged.Meta)
+		if err != nil {
 			return nil, err
 		}
+		staged.Visible = visible
 	}
 	if err := o.commit(ctx, key, staged, c); err != nil {
 		return nil, err
