@@ -119,7 +119,7 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	if err != nil {
 		return n, err
 	}
-	rate, isSlow := d.probe.Read(start, n)
+	rate, isSlow := d.probe.RecordRead(start, n)
 	remaining := d.remaining - int64(n)
 	if isSlow && remaining >= growthLeast {
 		d.grow(rate)

@@ -102,7 +102,9 @@ func (p *Policy) Allow(t *Tries, throttled bool, retryAfter time.Duration) (dela
 		return 0, false
 	}
 
-	delay = max(Jitter(p.delayBound(t, throttled)), min(retryAfter, p.MaxDelay))
+	delay = Jitter(p.delayBound(t, throttled))
+	// The store may ask for a longer delay.
+	delay = max(delay, min(retryAfter, p.MaxDelay))
 	// The waits of one request must not exceed maxWait in all.
 	delay = min(delay, p.maxWait-t.Waited)
 	t.Waited += delay

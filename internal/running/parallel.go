@@ -45,10 +45,10 @@ func Stream[T any](
 
 	// Each call in progress occupies one of the slots.
 	slots := make(chan struct{}, limit)
-	var failure error
+	var seqErr error
 	for item, err := range all {
-		failure = err
 		if err != nil {
+			seqErr = err
 			break
 		}
 
@@ -75,7 +75,7 @@ func Stream[T any](
 	// The cause is the first error of a call, or says how ctx has ended. Both come before an error of
 	// the sequence.
 	group.Wait()
-	return cmp.Or(context.Cause(ctx), failure)
+	return cmp.Or(context.Cause(ctx), seqErr)
 }
 
 // All calls do with each number from 0 to n-1, at most limit calls at the same time, and returns the

@@ -9,73 +9,70 @@ const (
 	// sampleBytes is the number of bytes that a Probe reads before it judges the rate of the
 	// connection.
 	sampleBytes = 1 << 20
-	// stretchBytes is the number of bytes of a sample that are timed together.
-	stretchBytes = 64 << 10
+	// chunkBytes is the number of bytes of a sample that are timed together.
+	chunkBytes = 64 << 10
 )
 
 // A Probe measures one connection, and decides whether more connections would help. More
 // connections help if the connection is slow. They do not help if the program reads slowly.
 //
-// A Probe measures samples of one mebibyte. Each sample is divided into stretches of 64 KiB. A
-// connection is slow only if most stretches of a sample are slow. On a busy machine, a process may
-// lose the processor for some milliseconds. This pause makes one stretch slow, although the
+// A Probe measures samples of one mebibyte. Each sample is divided into chunks of 64 KiB. A
+// connection is slow only if most chunks of a sample are slow. On a busy machine, a process may
+// lose the processor for some milliseconds. This pause makes one chunk slow, although the
 // connection is fast.
 type Probe struct {
 	begun     time.Time     // time at which this sample began
 	waited    time.Duration // time for which the reader has waited for the connection
 	bytes     int64         // bytes of this sample
-	slowBytes int64         // bytes of the slow stretches of this sample
+	slowBytes int64         // bytes of the slow chunks of this sample
 
-	// The following fields describe the current stretch. A stretch is a piece of a sample (see
-	// Probe).
-	stretchWaited time.Duration // time for which the reader has waited in the stretch
-	stretchBytes  int64         // bytes of the current stretch
+	// The following fields describe the current chunk of the sample.
+	chunkWaited time.Duration // time for which the reader has waited in the chunk
+	chunkBytes  int64
 }
 
-// Read records that the connection has just delivered n bytes, for which the reader has waited since
-// start. At the end of a sample, it returns the rate of the connection in bytes per second, and
-// whether the connection was slow and kept the reader waiting for more than half of the time. Before
-// the end of a sample, it returns 0 and false.
-func (p *Probe) Read(start time.Time, n int) (rate float64, slow bool) {
+// RecordRead records that a Read which began at start has just returned n bytes. When these complete a
+// sample, RecordRead returns the rate of the connection in bytes per second. The result slow is then true
+// if the connection was slow and kept the reader waiting for more than half of the time. Before the end of
+// a sample, RecordRead returns 0 and false.
+func (p *Probe) RecordRead(start time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	beginsSample := p.bytes == 0
 	if beginsSample {
 		*p = Probe{begun: start}
 	}
 
-	// Count the bytes in the sample and in its current stretch.
 	waited := now.Sub(start)
 	p.waited += waited
 	p.bytes += int64(n)
-	p.stretchWaited += waited
-	p.stretchBytes += int64(n)
+	p.chunkWaited += waited
+	p.chunkBytes += int64(n)
 	endsSample := p.bytes >= sampleBytes
-	if p.stretchBytes >= stretchBytes || endsSample {
-		p.endStretch()
+	if p.chunkBytes >= chunkBytes || endsSample {
+		p.endChunk()
 	}
 	if !endsSample {
 		return 0, false
 	}
 
-	// Decide whether the connection was slow in this sample.
+	// A slow program also receives few bytes per second, but does not wait for them.
 	rate = perSecond(p.bytes, p.waited)
-	mostStretchesSlow := 2*p.slowBytes > p.bytes
+	mostlySlow := 2*p.slowBytes > p.bytes
 	mostlyWaited := 2*p.waited > now.Sub(p.begun)
-	slow = mostStretchesSlow && mostlyWaited && rate < fastConnection
+	slow = mostlySlow && mostlyWaited && rate < fastConnection
 
 	// The next call begins a new sample.
 	p.bytes = 0
 	return rate, slow
 }
 
-// endStretch counts the bytes of the current stretch as slow if its rate was low, and begins the next
-// stretch.
-func (p *Probe) endStretch() {
-	if perSecond(p.stretchBytes, p.stretchWaited) < fastConnection {
-		p.slowBytes += p.stretchBytes
+// endChunk counts the bytes of the current chunk as slow if its rate was low, and begins the next chunk.
+func (p *Probe) endChunk() {
+	if perSecond(p.chunkBytes, p.chunkWaited) < fastConnection {
+		p.slowBytes += p.chunkBytes
 	}
-	p.stretchBytes = 0
-	p.stretchWaited = 0
+	p.chunkBytes = 0
+	p.chunkWaited = 0
 }
 
 func perSecond(bytes int64, d time.Duration) float64 { return float64(bytes) / max(d.Seconds(), 1e-9) }

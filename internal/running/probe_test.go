@@ -48,7 +48,7 @@ func TestProbeSlowOnlyIfMostIs(t *testing.T) {
 					}
 
 					// The Probe returns a rate at the end of each sample.
-					rate, slow := probe.Read(start, readBytes)
+					rate, slow := probe.RecordRead(start, readBytes)
 					if rate > 0 {
 						results++
 						require.Equal(t, tt.wantSlow, slow)
