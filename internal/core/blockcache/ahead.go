@@ -23,9 +23,11 @@ func (c *Cache) window(number int64, s *scan) int64 {
 	return 2 * s.direct
 }
 
-// reserveAhead adds up to n blocks to the cache, for reading ahead. To make room, it evicts blocks
-// that were already read, but not those that were read ahead and are still needed, because sequential
-// readers would evict each other's blocks.
+// reserveAhead adds up to n empty blocks to the cache, for reading ahead, and returns them. It stops early at
+// a block that is already in the cache, or when there is no room.
+//
+// To make room, it evicts blocks that were already read. It does not evict blocks that were read ahead and
+// are still needed, because sequential readers would evict each other's blocks.
 //
 // If expected is true, because the probable end of the scan is known (see scans), reserveAhead may
 // also evict blocks that were fetched long ago and never read.
@@ -38,13 +40,17 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 		}
 
 		// Evict other blocks until there is room for this one.
-		bytes := c.memory(number, 1) // of this one block
+		bytes := c.memory(number, 1)
 		for c.bytes+bytes > c.Max {
-			oldest := c.idle.Front()
-			if oldest == nil || !c.mayReplace(oldest.Value.(*block), expected) {
+			front := c.idle.Front()
+			if front == nil {
 				return blocks
 			}
-			oldest.Value.(*block).evict()
+			oldest := front.Value.(*block)
+			if !c.mayReplace(oldest, expected) {
+				return blocks
+			}
+			oldest.evict()
 		}
 		if !c.Limit.Take(bytes) {
 			// Other transfers use the memory.

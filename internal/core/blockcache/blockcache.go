@@ -184,18 +184,20 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, directBytes int64, e
 		return b, 0, nil
 	}
 
-	// These are the blocks in a row that the read needs and that are not in memory.
+	// The read needs this many blocks in a row that are not in memory.
 	needed := c.countMissing(first, c.numberAt(off+length-1))
 	directBytes = min(off+length, c.end(first+needed-1)) - off
+
+	// A large read that is not part of a scan bypasses the cache, because a copy would not help. The next
+	// request may read twice as many blocks (see window).
 	window, expected := c.plan(first, off, s)
-	if directBytes > c.BlockSize && needed > window {
-		// For such a large read, a copy in the cache would not help. The next request of the scan may
-		// read twice as many blocks (see window).
+	isLarge := directBytes > c.BlockSize
+	if isLarge && needed > window {
 		s.direct = needed
 		return nil, directBytes, nil
 	}
 
-	// Make room for the blocks. Without memory, the caller reads its bytes directly.
+	// Make room for the blocks. If there is none, the caller reads its bytes directly.
 	run := c.reserve(first, needed)
 	if run == nil {
 		return nil, directBytes, nil
@@ -236,8 +238,8 @@ func (c *Cache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// use makes b the most recently used block. If b.ahead is above 0, use also begins to fetch that
-// many blocks from b.next on, so that they arrive while b is being used.
+// use makes b the most recently used block. If b is the middle of a run that was read ahead, use also begins
+// to fetch the next run, so that it arrives while b is being used. That run has b.ahead blocks from b.next on.
 func (c *Cache) use(b *block) {
 	if !b.isRead {
 		b.isRead = true
@@ -247,16 +249,19 @@ func (c *Cache) use(b *block) {
 		c.idle.MoveToBack(b.inCache)
 		c.Limit.Touch(b.inLimit)
 	}
-	if ahead := b.ahead; ahead > 0 {
-		const (
-			needed      = 0     // no ReadAt waits for these blocks
-			isExpected  = false // the end of the scan is not known here
-			expectedEnd = 0
-		)
-		b.ahead = 0
-		blocks := c.reserveAhead(b.next, ahead, isExpected)
-		c.fetchRun(blocks, needed, expectedEnd)
+	if b.ahead == 0 {
+		return
 	}
+
+	// No ReadAt waits for the blocks of the next run, and the end of the scan is not known here.
+	const (
+		needed      = 0
+		isExpected  = false
+		expectedEnd = 0
+	)
+	next := c.reserveAhead(b.next, b.ahead, isExpected)
+	b.ahead = 0
+	c.fetchRun(next, needed, expectedEnd)
 }
 
 // reserve adds n blocks without content to the cache, from the number first on, and evicts others for
@@ -305,16 +310,17 @@ func (c *Cache) fetchRun(blocks []*block, needed, expected int64) {
 		b.run = count
 	}
 
-	// Let the block in the middle of those that are read ahead start the next run (see use).
+	// When a ReadAt uses the block in the middle of those that are read ahead, it fetches the next run (see use).
 	last := blocks[count-1].number
-	readsAhead := count > needed
-	continues := expected == 0 || c.end(last) < expected
-	if readsAhead && continues {
-		middle := blocks[needed+(count-needed)/2]
+	countAhead := count - needed
+	scanContinues := expected == 0 || c.end(last) < expected
+	if countAhead > 0 && scanContinues {
+		middle := blocks[needed+countAhead/2]
 		middle.ahead = min(2*count, c.maxAhead())
 		middle.next = last + 1
 	}
 
+	// If the fetch panics, the ReadAts that wait for its blocks fail.
 	f := &runFetch{cache: c, blocks: blocks}
 	onPanic := func() { f.settleFirst(len(blocks), running.ErrPanicked) }
 	c.group.Go(f.run, onPanic)
