@@ -81,8 +81,8 @@ func (b *Buffer) Filled(n int) { b.size += int64(n) }
 // Space returns a slice of 1 to limit bytes to which the caller may write, and waits for memory if
 // necessary. After writing, the caller calls [Buffer.Filled].
 func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
-	isFull := b.size == b.reserved
-	if isFull {
+	if b.size == b.reserved {
+		// All chunks are full.
 		if err := b.grow(ctx, b.size+limit); err != nil {
 			return nil, err
 		}

@@ -73,9 +73,9 @@ func (l *Limit) request(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	// Nothing moves if the limit was exceeded before because no transfer was in progress, and none is now.
-	// This must be known before canGrant is called, because canGrant may set stalled to false.
-	nothingMoves := l.stalled && l.inFlight == 0
+	// Without transfers in progress, no memory becomes free. This must be known before the call of canGrant,
+	// which may evict cached memory and thereby reset stalled.
+	isStalled := l.stalled && l.inFlight == 0
 	isFirst := len(l.waiting) == 0
 	if isFirst && l.canGrant(w.bytes) {
 		l.grantTo(w, w.bytes)
@@ -84,11 +84,12 @@ func (l *Limit) request(w *waiter) {
 
 	// The buffer that last got memory over the limit gets more, even before the requests that wait.
 	isFavored := w.owner != nil && w.owner == l.favored
-	if nothingMoves && (isFirst || isFavored) {
+	if isStalled && (isFirst || isFavored) {
 		l.grantOverLimit(w)
 		return
 	}
 
+	// The request waits.
 	l.waiting = append(l.waiting, w)
 	l.watchForStall()
 }
