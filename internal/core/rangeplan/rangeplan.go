@@ -80,18 +80,19 @@ func New(spans []Span, gap, limit int64) *Plan {
 // much memory.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
-	furthest := -1 // number of the span so far with the largest End; -1 if there is none
+	const none = -1
+	furthest := none // number of the span so far with the largest End
 	for _, number := range p.order {
 		span := p.Spans[number]
 
-		// An earlier span may share the first bytes of this one. Read only the others.
+		// An earlier span may share the first bytes of this one, which then need no request.
 		offset := span.Offset
-		if furthest >= 0 {
+		if furthest != none {
 			offset = p.copyHead(number, furthest)
 		}
 
-		// Cut the span into parts of at most p.limit bytes. Add each to the run, or begin a new run
-		// with it.
+		// Cut the other bytes into parts of at most p.limit bytes. Add each part to the run if the gap
+		// between them is small, or begin a new run with it.
 		for offset < span.End {
 			part := Part{
 				Span:   number,
@@ -112,8 +113,7 @@ func (p *Plan) Runs(yield func(Run) bool) {
 			offset = part.End
 		}
 
-		isFirst := furthest < 0
-		if isFirst || span.End > p.Spans[furthest].End {
+		if furthest == none || span.End > p.Spans[furthest].End {
 			furthest = number
 		}
 	}
