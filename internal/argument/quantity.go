@@ -24,14 +24,19 @@ func Size(name, text string) (int64, error) {
 
 	digits := match[1]
 	unit := strings.ToUpper(match[2])
+	const belowMax = "must be below 8 EiB"
 	number, err := strconv.ParseFloat(digits, 64)
-	if err == nil && unit != "" {
+	if err != nil {
+		// The text has the form of a number, so it is too large for a float64.
+		return 0, Invalid(name, belowMax, "")
+	}
+	if unit != "" {
 		// The power of 1024 is 1 for K, 2 for M, and so on.
 		power := strings.Index("KMGTP", unit) + 1
 		number *= math.Pow(1024, float64(power))
 	}
-	if err != nil || number >= math.MaxInt64 {
-		return 0, Invalid(name, "must be below 8 EiB", "")
+	if number >= math.MaxInt64 {
+		return 0, Invalid(name, belowMax, "")
 	}
 	return int64(number), nil
 }

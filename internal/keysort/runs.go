@@ -43,10 +43,10 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	end := f.size
 	var lastKey, numbers []byte
 	for r, err := range records {
-		if err == nil {
-			err = ctx.Err()
-		}
 		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 
@@ -68,7 +68,8 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 	if err := dst.Flush(); err != nil {
 		return err
 	}
-	// Only now, the run is complete.
+
+	// The run is complete.
 	f.all = append(f.all, span{start: f.size, end: end})
 	f.size = end
 	return nil

@@ -128,7 +128,8 @@ func (g *Grant) PartOptions() []storage.PartOption {
 	return []storage.PartOption{storage.WithCRC32C(g.CRC32C.Sum)}
 }
 
-// option returns the option that has made the attribute, and false if there is none.
+// option returns the option that has made the attribute. It returns false if the name is unknown or the value
+// is malformed.
 func (a Attribute) option() (storage.UploadOption, bool) {
 	for _, p := range properties {
 		if a.Name == p.name {
@@ -136,22 +137,24 @@ func (a Attribute) option() (storage.UploadOption, bool) {
 		}
 	}
 
+	// The name of the attribute for a retention ends in the mode.
 	if mode, ok := strings.CutPrefix(a.Name, lockAttribute); ok {
 		expires, err := time.Parse(time.RFC3339, a.Value)
-		return storage.WithRetention(expires, storage.RetentionMode(mode)), err == nil
-	}
-	if a.Name == tagsAttribute {
-		return a.tags()
+		if err != nil {
+			return nil, false
+		}
+		return storage.WithRetention(expires, storage.RetentionMode(mode)), true
 	}
 
-	// Each of these attributes has only one value.
-	switch a {
-	case Attribute{Name: holdAttribute, Value: on}:
-		return storage.WithLegalHold(), true
-	case Attribute{Name: aclAttribute, Value: publicRead}:
-		return storage.WithPublicRead(), true
-	case Attribute{Name: ifNoneMatch, Value: "*"}:
-		return storage.IfAbsent(), true
+	switch a.Name {
+	case tagsAttribute:
+		return a.tags()
+	case holdAttribute:
+		return storage.WithLegalHold(), a.Value == on
+	case aclAttribute:
+		return storage.WithPublicRead(), a.Value == publicRead
+	case ifNoneMatch:
+		return storage.IfAbsent(), a.Value == "*"
 	}
 	return nil, false
 }
