@@ -163,7 +163,7 @@ func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err e
 // putBack renames a file from its private name, aside, back to name. If another file has that name
 // by now, the file gets a new visible name beside it.
 func putBack(root *os.Root, aside, name string) error {
-	err := link(root, aside, name)
+	err := renameNew(root, aside, name)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
@@ -179,17 +179,17 @@ func putBack(root *os.Root, aside, name string) error {
 	dir, base := path.Split(name)
 	ending := ".kept-" + hexid.New(4)
 	newName := words.Beginning(base, longestName-len(ending)) + ending
-	return link(root, aside, dir+newName)
+	return renameNew(root, aside, dir+newName)
 }
 
-// link renames a file, but replaces none. It succeeds if another job has already renamed the file.
-func link(root *os.Root, src, dst string) error {
+// renameNew renames a file by a hard link. If dst exists, it fails with fs.ErrExist. If src does not exist,
+// another job has renamed the file, and renameNew returns nil.
+func renameNew(root *os.Root, src, dst string) error {
 	err := root.Link(src, dst)
 	if err == nil {
 		return remove(root, src)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		// Another job has renamed the file.
 		return nil
 	}
 	if errors.Is(err, fs.ErrExist) {
@@ -197,8 +197,7 @@ func link(root *os.Root, src, dst string) error {
 	}
 
 	// The file system has no hard links.
-	_, statErr := root.Lstat(dst)
-	if statErr == nil {
+	if _, err := root.Lstat(dst); err == nil {
 		return fs.ErrExist
 	}
 	return ignoreMissing(root.Rename(src, dst))
