@@ -251,22 +251,26 @@ func (m *mark) read() error {
 		return err
 	}
 
-	// The first line is the header.
+	// The first line is the header, which begins with the magic number. If the file is shorter, Peek returns
+	// all of it, which differs from the magic number.
 	lines := bufio.NewReaderSize(m.file, lineBytes)
-	// If the file is shorter, Peek returns all of it with an error that does not matter.
-	head, _ := lines.Peek(len(magic))
-	if string(head) != magic {
+	start, _ := lines.Peek(len(magic))
+	if string(start) != magic {
 		return errForeign
 	}
 	line, err := lines.ReadSlice('\n')
-	if err != nil || json.Unmarshal(line, &m.header) != nil {
+	if err != nil {
+		return errForeign
+	}
+	if err := json.Unmarshal(line, &m.header); err != nil {
 		return errForeign
 	}
 	if m.header.Format != format || m.header.Name != filepath.Base(m.path) {
 		return errForeign
 	}
 
-	// Each further line is a span. The first line that is not complete ends the loop.
+	// Each further line is a span. A line that is incomplete or malformed was not written to its end, and ends
+	// the loop.
 	size := int64(len(line))
 	for {
 		line, err := lines.ReadSlice('\n')
@@ -274,7 +278,7 @@ func (m *mark) read() error {
 			break
 		}
 		var s spanLine
-		if json.Unmarshal(line, &s) != nil {
+		if err := json.Unmarshal(line, &s); err != nil {
 			break
 		}
 		m.spans = append(m.spans, span{
@@ -285,7 +289,7 @@ func (m *mark) read() error {
 		size += int64(len(line))
 	}
 
-	// The next write begins after the last complete line, and overwrites the rest.
+	// The next write begins after the last complete line, and overwrites what follows.
 	_, err = m.file.Seek(size, io.SeekStart)
 	return err
 }
