@@ -29,8 +29,7 @@ func Remove(
 ) (errs []error, stopErr error) {
 	removed, joined := removeGroup(ctx, b, group, ofVersions)
 
-	// An error with a key is that of one entry, which was tried. An error without one has stopped the
-	// removal.
+	// An error with a key is that of one entry. An error without a key has stopped the removal.
 	type entry struct{ key, version string }
 	failures := map[entry]error{}
 	failed := 0
@@ -44,13 +43,14 @@ func Remove(
 		failed++
 	}
 
-	// The entries are tried in their order, so those that were not tried are at the end.
-	tried := removed + failed
 	errs = make([]error, len(group))
 	for i, v := range group {
 		errs[i] = failures[entry{key: v.Key, version: v.Version}]
-		wasTried := i < tried
-		if !wasTried && errs[i] == nil {
+	}
+	// The entries are tried in their order, so those that were not tried are at the end.
+	tried := removed + failed
+	for i := tried; i < len(group); i++ {
+		if errs[i] == nil {
 			errs[i] = stopErr
 		}
 	}

@@ -40,24 +40,29 @@ func NotFound(err *storage.Error, bucketErr error, hint string) *storage.Error {
 // refused the caller's request and head changes nothing.
 func (t *Translator) Missing(err *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	hasFailedRevision := err.Code == storage.PreconditionFailed && c.Revision != ""
-	if hasFailedRevision {
-		headErr := head()
-		if headErr == nil {
-			// The object exists, with another revision.
-			return nil
-		}
-		// From here on, the error of head shows if the object is missing.
-		err = t.Translate(headErr)
-		if err.Retryable {
-			err.Unknown = false
-			return err
-		}
+	if !hasFailedRevision {
+		return onlyNotFound(err)
 	}
 
-	if err.Status != http.StatusNotFound {
+	headErr := head()
+	if headErr == nil {
+		// The object exists, with another revision.
 		return nil
 	}
-	return err
+	translated := t.Translate(headErr)
+	if translated.Retryable {
+		translated.Unknown = false
+		return translated
+	}
+	return onlyNotFound(translated)
+}
+
+// onlyNotFound returns err if its status is 404, and otherwise nil.
+func onlyNotFound(err *storage.Error) *storage.Error {
+	if err.Status == http.StatusNotFound {
+		return err
+	}
+	return nil
 }
 
 // FromListing corrects err, the error of a failed listing, in which ObjectNotFound means
