@@ -201,13 +201,13 @@ func (x *exchange) afterBodyRead(sent int64, isEnd bool) {
 		return
 	}
 
-	isWhole := x.length >= 0 && sent >= x.length
-	if isEnd || isWhole {
-		x.bodyRead = true
-		x.startTimerLocked(x.answer)
+	hasReadAll := isEnd || x.length >= 0 && sent >= x.length
+	if !hasReadAll {
+		x.startTimerLocked(sendPatience * x.stall)
 		return
 	}
-	x.startTimerLocked(sendPatience * x.stall)
+	x.bodyRead = true
+	x.startTimerLocked(x.answer)
 }
 
 // sendPatience multiplies the time limit for a stalled connection while a body is sent. The

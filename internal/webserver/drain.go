@@ -126,14 +126,14 @@ type reading struct {
 	caught   running.Caught
 }
 
-// startReading starts to read at most maxBytes bytes of rest, until the time end.
+// startReading starts a goroutine that reads and discards at most maxBytes bytes of rest, until the time end.
 func startReading(rest io.Reader, maxBytes int64, end time.Time) *reading {
 	r := &reading{ended: make(chan struct{})}
 	read := func() {
 		src := &timedReader{
-			from:  rest,
-			until: end,
-			bytes: &r.bytes,
+			inner:    rest,
+			deadline: end,
+			bytes:    &r.bytes,
 		}
 		_, err := io.CopyN(io.Discard, src, maxBytes)
 		r.whole = err == io.EOF
@@ -141,7 +141,8 @@ func startReading(rest io.Reader, maxBytes int64, end time.Time) *reading {
 	}
 	go func() {
 		defer close(r.ended)
-		r.caught.Do(read, nil) // keeps a panic for the goroutine that waits
+		// If the body's Read panics, the goroutine that waits for the reading panics in its place.
+		r.caught.Do(read, nil)
 	}()
 	return r
 }
@@ -188,17 +189,17 @@ func (r *reading) stop(conn *http.ResponseController) bool {
 }
 
 type timedReader struct {
-	from  io.Reader
-	until time.Time
-	bytes *atomic.Int64
+	inner    io.Reader
+	deadline time.Time
+	bytes    *atomic.Int64
 }
 
-// Read counts the bytes, and fails after the time t.until.
+// Read counts the bytes, and fails after the deadline.
 func (t *timedReader) Read(p []byte) (int, error) {
-	if !time.Now().Before(t.until) {
+	if !time.Now().Before(t.deadline) {
 		return 0, os.ErrDeadlineExceeded
 	}
-	n, err := t.from.Read(p)
+	n, err := t.inner.Read(p)
 	t.bytes.Add(int64(n))
 	return n, err
 }
