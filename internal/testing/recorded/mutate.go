@@ -90,8 +90,9 @@ func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
 	return played
 }
 
-// checkCall makes the call of x with the broken response of m, and returns what is wrong with its result,
-// or "". If the engine refuses the key and so makes no request, played is false.
+// checkCall makes the call of x with the broken response of m. The result failure is what is wrong with the
+// call's result, or "". The result played is false if the engine refused the key, so that the call made no
+// request.
 func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
 	const defaultAttempts = 0
 	start := time.Now()
@@ -102,12 +103,13 @@ func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, 
 		return false, ""
 	}
 
-	// A call may fail, but it must have an end.
+	// Retries must not go on forever.
 	what := fmt.Sprintf("%s (%s, status %d); %d requests; error %v", x.Source, x.Kind, x.Response.Status, requests, err)
 	if requests > maxBrokenRequests || time.Since(start) > maxBrokenTime {
 		return true, fmt.Sprintf("the call had no end after %s: %s", time.Since(start), what)
 	}
 	if err != nil {
+		// A call with a broken response may always fail.
 		return true, ""
 	}
 	return true, m.wrongResult(x, got, what)
@@ -258,8 +260,8 @@ func withStatus(x *Exchange, status int) mutation {
 	return m
 }
 
-// withBody returns the response of x with another body and its length. A call must fail if a checksum, the
-// range or the kind of the document shows that the body is another one.
+// withBody returns a mutation in which body replaces the body of the response of x. The mutation requires
+// that the call fails if a checksum, the range or the kind of the document shows that the body is wrong.
 func withBody(x *Exchange, body []byte, name string) mutation {
 	broken := x.with(func(r *Response) {
 		r.Body = body
@@ -273,7 +275,7 @@ func withBody(x *Exchange, body []byte, name string) mutation {
 		wire:   broken.Response.Wire(x.Request.Method),
 	}
 	if x.Response.Status >= http.StatusMultipleChoices {
-		// The status says enough, whatever the body is.
+		// The driver knows the failure by the status, so the call may return it whatever the body is.
 		return m
 	}
 

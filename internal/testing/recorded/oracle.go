@@ -158,20 +158,22 @@ func (x *Exchange) errorCode() string {
 		return code
 	}
 
-	// Amazon, Azure and Google's XML API.
+	// Amazon, Azure and Google's XML API send a document in XML.
 	var document struct{ Code string }
-	if xml.Unmarshal(withoutMark(x.Response.Body), &document) == nil && document.Code != "" {
+	err := xml.Unmarshal(withoutMark(x.Response.Body), &document)
+	if err == nil && document.Code != "" {
 		return document.Code
 	}
 
-	// Google's JSON API.
+	// Google's JSON API sends a list of errors.
 	var failure struct {
 		Error struct{ Errors []struct{ Reason string } }
 	}
-	if json.Unmarshal(x.Response.Body, &failure) == nil && len(failure.Error.Errors) > 0 {
-		return failure.Error.Errors[0].Reason
+	err = json.Unmarshal(x.Response.Body, &failure)
+	if err != nil || len(failure.Error.Errors) == 0 {
+		return ""
 	}
-	return ""
+	return failure.Error.Errors[0].Reason
 }
 
 // withoutMark returns a document without the byte order mark at its beginning.
@@ -586,7 +588,8 @@ func googlePage(document []byte) Result {
 	return r
 }
 
-// azurePage returns the entries of a listing of Azure, without prefixes if there is no delimiter.
+// azurePage returns the entries of a listing of Azure, without prefixes if there is no delimiter. A malformed
+// document has no entries.
 func azurePage(document []byte, delimiter string) Result {
 	var page struct {
 		NextMarker string

@@ -119,8 +119,9 @@ var unconditional = map[Kind]Kind{
 	SetPolicy:    SetPolicy,
 }
 
-// call makes the operation that sends a request of the kind of w.x, and returns its result. The operation
-// is one of an account, of a driver, or of a bucket.
+// call calls the operation that sends such a request as w.x has, and returns its result. It calls an operation
+// of the account or of the bucket. It calls the driver itself if the operation of the bucket would first send
+// other requests.
 func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
 	x := w.x
 	client := &http.Client{Transport: w}

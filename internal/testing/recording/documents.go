@@ -69,28 +69,26 @@ func wordSet(text string) map[string]bool {
 // errDocument is the error of an exchange with a document that nobody can read.
 var errDocument = errors.New("a document is malformed")
 
-// document replaces the parts of a document that tell about the account. It returns any other body
-// as it is. If isDocument is true, it fails with errDocument for a body that begins like a document
-// but is malformed.
-func (s *scrubber) document(body []byte, isDocument bool) ([]byte, error) {
-	start := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
-	clean := body
-	var err error
-	switch {
-	case bytes.HasPrefix(start, []byte("<")):
-		clean, err = scrubXML(start)
-	case bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("[")):
-		clean, err = scrubJSON(start)
-	default:
+// scrubDocument replaces the parts of an XML or JSON document that tell about the account. It returns any
+// other body as it is. If mustBeDocument is true, a body that begins like a document but is malformed is an
+// error. Otherwise such a body is the content of an object.
+func (s *scrubber) scrubDocument(body []byte, mustBeDocument bool) ([]byte, error) {
+	scrub := scrubJSON
+	document := bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	if bytes.HasPrefix(document, []byte("<")) {
+		scrub = scrubXML
+	} else if !bytes.HasPrefix(document, []byte("{")) && !bytes.HasPrefix(document, []byte("[")) {
 		return body, nil
 	}
-	if err != nil {
-		if isDocument {
-			return nil, errDocument
-		}
-		return body, nil // the content of an object
+
+	clean, err := scrub(document)
+	if err == nil {
+		return []byte(s.withoutBuckets(string(clean))), nil
 	}
-	return []byte(s.withoutBuckets(string(clean))), nil
+	if mustBeDocument {
+		return nil, errDocument
+	}
+	return body, nil
 }
 
 // keptText returns what is recorded of the text of an element or field.

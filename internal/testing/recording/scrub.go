@@ -91,18 +91,20 @@ func (s *scrubber) addAccountAddress(u *url.URL) {
 
 	endpoint, err := url.Parse(query.Get("endpoint"))
 	if err != nil {
+		// No request can be sent to such an endpoint.
 		return
 	}
+	s.addSecrets(strings.Trim(endpoint.Path, "/"))
+
 	host := endpoint.Hostname()
-	account, _, isAzure := strings.Cut(host, ".blob.")
-	if isAzure {
+	if account, _, isAzure := strings.Cut(host, ".blob."); isAzure {
 		s.addSecrets(account)
+		return
 	}
-	isAmazonOrGoogle := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
-	if !isAmazonOrGoogle && !isAzure {
+	isPublic := strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".googleapis.com")
+	if !isPublic {
 		s.addSecrets(host)
 	}
-	s.addSecrets(strings.Trim(endpoint.Path, "/"))
 }
 
 // bucket returns the replacement of a bucket's name, which is bucket-a00 for the first, then
@@ -213,7 +215,7 @@ func (s *scrubber) body(body []byte, mediaType string, isFailed bool) ([]byte, e
 	if strings.HasPrefix(mediaType, "application/x-www-form-urlencoded") && bytes.ContainsRune(body, '=') {
 		return []byte(Cleared), nil
 	}
-	return s.document(body, isFailed)
+	return s.scrubDocument(body, isFailed)
 }
 
 // chunkSignature matches the signature of a chunk, or of the trailer, of a body in the encoding
