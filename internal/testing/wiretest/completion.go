@@ -12,20 +12,20 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A keeper is an HTTP transport on which every request to remove something fails. So the parts of
-// an open upload stay.
-type keeper struct {
-	base http.RoundTripper
-	lost bool // true if the connection breaks; false if the response is 403
+// A failingRemover is an HTTP transport on which every request to remove something fails. So the parts
+// of an open upload stay.
+type failingRemover struct {
+	base   http.RoundTripper
+	breaks bool // true if the connection breaks; false if the response is 403
 }
 
 // RoundTrip makes each DELETE fail, with a refusal or a broken connection, and sends all other
 // requests.
-func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
+func (f *failingRemover) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodDelete {
-		return k.base.RoundTrip(r)
+		return f.base.RoundTrip(r)
 	}
-	if k.lost {
+	if f.breaks {
 		return nil, errors.New("the connection broke")
 	}
 	return &http.Response{
@@ -54,31 +54,34 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 			name: "refused after a create, and the object is removed",
 			opts: []storage.MultipartOption{storage.IfAbsent()},
 		},
-		{name: "the connection breaks, and the object is removed", lost: true},
+		{name: "the connection breaks, and the object is removed", breaks: true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			transport := http.DefaultTransport.(*http.Transport).Clone()
 			t.Cleanup(transport.CloseIdleConnections)
-			keeperBucket := open(&http.Client{Transport: &keeper{base: transport, lost: row.lost}})
-			t.Cleanup(func() { require.NoError(t, storage.Close(keeperBucket)) })
-			row.requireOnce(t, keeperBucket, bucket)
+
+			// Removals through this bucket fail, so the parts of an upload remain after Complete.
+			client := &http.Client{Transport: &failingRemover{base: transport, breaks: row.breaks}}
+			failing := open(client)
+			t.Cleanup(func() { require.NoError(t, storage.Close(failing)) })
+			row.requireOnce(t, failing, bucket)
 		})
 	}
 }
 
 // A completionRow is one way in which the parts of a completed upload remain.
 type completionRow struct {
-	name  string
-	lost  bool // true if the connection breaks when the parts are removed
-	opts  []storage.MultipartOption
-	newer string // what another writer stores, or "" if the object is removed
+	name   string
+	breaks bool // true if the connection breaks when the parts are removed
+	opts   []storage.MultipartOption
+	newer  string // what another writer stores, or "" if the object is removed
 }
 
-// requireOnce requires that an upload is completed only once, although its parts remain. keeperBucket
-// and bucket are the same bucket, but removals through keeperBucket fail.
-func (row completionRow) requireOnce(t *testing.T, keeperBucket, bucket storage.Bucket) {
+// requireOnce requires that an upload is completed only once, although its parts remain. The buckets failing
+// and bucket are the same, but removals through failing fail.
+func (row completionRow) requireOnce(t *testing.T, failing, bucket storage.Bucket) {
 	key := strings.ReplaceAll(t.Name(), " ", "-")
-	upload, err := storage.BeginUpload(t.Context(), keeperBucket, key, row.opts...)
+	upload, err := storage.BeginUpload(t.Context(), failing, key, row.opts...)
 	require.NoError(t, err)
 	_, err = upload.PutPart(t.Context(), 1, strings.NewReader("upload"))
 	require.NoError(t, err)
@@ -98,7 +101,7 @@ func (row completionRow) requireOnce(t *testing.T, keeperBucket, bucket storage.
 	}
 
 	// The upload has ended for all processes, so its remaining parts make no object again.
-	for _, b := range []storage.Bucket{keeperBucket, bucket} {
+	for _, b := range []storage.Bucket{failing, bucket} {
 		continued, err := storage.ContinueUpload(t.Context(), b, upload.Token())
 		require.NoError(t, err)
 		_, err = continued.Complete(t.Context())

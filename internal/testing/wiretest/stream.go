@@ -49,8 +49,8 @@ type Stream struct {
 	peak uint64 // largest size of the heap, in bytes
 }
 
-// Read returns the next bytes of the stream, in groups of eight that differ by their offset. It leaves up
-// to seven last bytes of p as they are.
+// Read fills p with the next bytes of the stream. It also measures the heap, once in 8 MiB, because a
+// measurement stops the program.
 func (s *Stream) Read(p []byte) (int, error) {
 	if s.Left == 0 {
 		return 0, io.EOF
@@ -58,26 +58,33 @@ func (s *Stream) Read(p []byte) (int, error) {
 
 	const maxRead = 64 << 10
 	n := int(min(int64(len(p)), s.Left, maxRead))
+	s.fill(p[:n])
 
-	// The golden ratio as a 64-bit integer spreads the bits of the offset.
-	const goldenRatio = 0x9E3779B97F4A7C15
-	for i := 0; i+8 <= n; i += 8 {
-		binary.LittleEndian.PutUint64(p[i:], uint64(s.read+int64(i))*goldenRatio)
-	}
-
-	// The heap is measured once in 8 MiB, because the measurement stops the program.
-	const measured = 8 << 20
-	isDue := s.read/measured != (s.read+int64(n))/measured
-	if isDue {
-		var stats runtime.MemStats
-		runtime.ReadMemStats(&stats)
-		s.peak = max(s.peak, stats.HeapAlloc)
+	const measureEvery = 8 << 20
+	if s.read/measureEvery != (s.read+int64(n))/measureEvery {
+		s.measureHeap()
 	}
 
 	s.Left -= int64(n)
 	s.read += int64(n)
 	s.CRC = crc32.Update(s.CRC, crc32.MakeTable(crc32.Castagnoli), p[:n])
 	return n, nil
+}
+
+// fill writes eight bytes at a time that depend on their offset. If fewer remain at the end of p, it leaves
+// them as they are.
+func (s *Stream) fill(p []byte) {
+	// The golden ratio as a 64-bit integer spreads the bits of the offset.
+	const goldenRatio = 0x9E3779B97F4A7C15
+	for i := 0; i+8 <= len(p); i += 8 {
+		binary.LittleEndian.PutUint64(p[i:], uint64(s.read+int64(i))*goldenRatio)
+	}
+}
+
+func (s *Stream) measureHeap() {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	s.peak = max(s.peak, stats.HeapAlloc)
 }
 
 // UploadHuge uploads a stream of unknown length as "huge", and checks that this takes little
