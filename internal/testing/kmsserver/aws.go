@@ -66,8 +66,9 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.beginRequest(w, r, operation, req.KeyID)
-	if answered {
+	state, versions, isAnswered := s.beginRequest(w, r, operation, req.KeyID)
+	if isAnswered {
+		// The test sent a response of its own.
 		return
 	}
 
@@ -82,11 +83,14 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		refuseAWS(w, code)
 		return
 	}
+
+	// Clients of AWS cannot see the versions of a key, so this server uses only one.
+	name := arn[5]
 	if operation == "Encrypt" {
-		encryptAWS(w, &req, arn[5], versions[0])
+		encryptAWS(w, &req, name, versions[0])
 		return
 	}
-	decryptAWS(w, &req, arn[5], versions[0])
+	decryptAWS(w, &req, name, versions[0])
 }
 
 // awsRefusals are the codes of the errors for the states of a key.

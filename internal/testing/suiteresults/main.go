@@ -47,11 +47,17 @@ func main() {
 		ran.print(os.Stdout)
 	}
 
-	// Something is wrong if no package has tests. Only a run without a table may be of the few packages
-	// that a change reaches, and none of these needs to have tests.
-	mayBeUntested := !*withTable && ran.untested > 0
-	hasRun := ran.packages > 0 || mayBeUntested
-	if ran.failed > 0 || !hasRun {
+	if ran.failed > 0 {
+		os.Exit(1)
+	}
+	if ran.packages > 0 {
+		return
+	}
+
+	// No package ran tests. That is an error, unless the run was of a few packages that a change concerns, all
+	// of which lack tests. Such a run has no table.
+	onlyUntested := !*withTable && ran.untested > 0
+	if !onlyUntested {
 		os.Exit(1)
 	}
 }
@@ -104,8 +110,8 @@ type output struct {
 	tests map[string]string
 }
 
-// add records the text of an event. It stores the results of a test at its end, and prints what "go
-// test" would print at the end of the package.
+// add handles an event of a package. It keeps the text that a test has printed until the test passes. At
+// the end of the package, it prints what "go test" would print.
 func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 	if strings.HasPrefix(e.Output, "=== ") {
 		// go test prints these lines only with -v.
@@ -127,9 +133,9 @@ func (o *output) add(e event, w io.Writer, dir string, ran *table) error {
 		return o.endTest(e.Test, dir, ran)
 	case "pass":
 		return o.endTest(e.Test, dir, ran)
-	case "fail":
-		// The text of the test is kept, and printed at the end of the package.
 	}
+
+	// The text of a test that fails is printed at the end of the package.
 	return nil
 }
 
