@@ -228,22 +228,24 @@ func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int)
 }
 
 // runTrialOn runs the operation on the bucket b of the server, and checks its result. The server breaks
-// responses from request number first on, in the given variant of the fault.
+// the response to request number firstBroken and all later ones, in the given variant of the fault.
 func (s *suite) runTrialOn(
-	t *testing.T, server *server, b storage.Bucket, f fault, o operation, first, variant int,
+	t *testing.T, server *server, b storage.Bucket, f fault, o operation, firstBroken, variant int,
 ) *trial {
 	t.Helper()
-	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 
+	// Each trial has a folder of its own.
+	prefix := fmt.Sprintf("hostile/%d/", s.tries.Add(1))
 	r := &trial{
 		fault:     &f,
 		operation: &o,
-		first:     first,
+		first:     firstBroken,
 		variant:   variant,
 		server:    server,
 		bucket:    storage.Prefixed(s.reliable, prefix),
 	}
 
+	// Store what the operation needs.
 	ctx, cancel := context.WithTimeout(t.Context(), 2*f.maxTime())
 	defer cancel()
 	if o.prepare != nil {
@@ -253,9 +255,8 @@ func (s *suite) runTrialOn(
 		defer func() { require.NoError(t, o.undo(ctx, r.bucket)) }()
 	}
 
-	// From here on, the server breaks responses. Before it sends the first broken response to a write, it
-	// calls otherWriter.
-	server.begin(&f, first, variant)
+	// Before the server sends the first broken response to a write, it calls otherWriter.
+	server.begin(&f, firstBroken, variant)
 	server.otherWriter = nil
 	if o.otherWriter != nil {
 		server.otherWriter = func() {
@@ -264,6 +265,7 @@ func (s *suite) runTrialOn(
 		}
 	}
 
+	// Run the operation while the server breaks responses.
 	start := time.Now()
 	r.err = o.do(ctx, storage.Prefixed(b, prefix))
 	r.duration = time.Since(start)

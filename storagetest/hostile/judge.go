@@ -74,12 +74,14 @@ func (r *trial) requireAllowed(t *testing.T) {
 	require.Contains(t, storageErr.Hint, r.fault.hint, "%v", r)
 }
 
-// requireEffect requires that the operation has had the effect that its result reports.
+// requireEffect requires that the operation has had the effect that its result reports. If the result is
+// nil, the operation took effect. If it took effect although it failed, the error says that the outcome is
+// unknown.
 func (r *trial) requireEffect(t *testing.T) {
 	t.Helper()
 
-	// This operation never has an effect.
-	if r.operation.tookEffect == nil {
+	hasEffects := r.operation.tookEffect != nil
+	if !hasEffects {
 		return
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), maxTime)
@@ -99,14 +101,18 @@ func (r *trial) requireEffect(t *testing.T) {
 		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "nobody else writes. %v", r)
 	}
 
-	// An operation of one request whose response falsely claims success cannot know its outcome.
-	wasDeceived := r.fault.claimsSuccess && r.first == 1 && r.operation.single
-	switch {
-	case r.err == nil:
+	if r.err == nil {
 		require.True(t, tookEffect, "it returned nil and has no effect. %v", r)
-	case tookEffect:
+		return
+	}
+	if tookEffect {
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "it took effect. %v", r)
-	case wasDeceived:
+		return
+	}
+
+	// An operation of one request whose response falsely claims success cannot know its outcome.
+	onlyResponseIsFalse := r.fault.claimsSuccess && r.first == 1 && r.operation.single
+	if onlyResponseIsFalse {
 		require.ErrorIs(t, r.err, storage.OutcomeUnknown, "only a true response tells. %v", r)
 	}
 }

@@ -72,8 +72,8 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep runs the operation once for each of its requests and each status to try, on one server, which
-// replaces the response to that request by one with the status.
+// sweep runs the operation many times on one server. In each run, the server responds to one of the
+// requests with one of the statuses to try, in place of the true response.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	const tls = false
 	server := newServer(t, s.store.Server, tls)
@@ -81,24 +81,28 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 		storage.WithRetry(storage.RetryPolicy{Attempts: f.attempts, MaxDelay: 1}))
 	t.Cleanup(func() { _ = storage.Close(b) })
 
-	// A run in which all swept requests get their true responses shows which requests the operation makes.
-	// Each line is a method and a path.
+	// A run without broken responses shows the method and path of each request of the operation.
 	const (
 		firstBroken = mostSwept + 1
 		noStatus    = 0
 	)
-	lines := s.runTrialOn(t, server, b, f, o, firstBroken, noStatus).server.lines()
+	intact := s.runTrialOn(t, server, b, f, o, firstBroken, noStatus)
+	lines := intact.server.lines()
 
 	for number := 1; number <= mostSwept; number++ {
 		isReadRequest := number <= len(lines) && isRead(lines[number-1])
 		if isReadRequest && !f.blocksRequest {
-			continue // the fault is one after the effect, and a read has no effect
+			// The fault comes after the effect of a request, and a read has no effect.
+			continue
 		}
 		isLastWrite := number == lastWrite(lines)
 		for _, status := range s.statuses(&f, &o, isReadRequest, isLastWrite) {
 			trial := s.runTrialOn(t, server, b, f, o, number, status)
-			hasFewerRequests := trial.broken == 0
-			if t.Failed() || hasFewerRequests {
+			if t.Failed() {
+				return
+			}
+			if trial.broken == 0 {
+				// The operation makes fewer requests.
 				return
 			}
 		}
