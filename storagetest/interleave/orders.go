@@ -38,15 +38,15 @@ func SomeOrder[S comparable](start, end S, effects ...Effect[S]) bool {
 		// Assume that the operation took effect, and look for an order of the others.
 		mayHaveEffect, isUncertain := effect.Actor.outcome()
 		if mayHaveEffect {
-			next, done := effect.Apply(start)
-			if done && SomeOrder(next, end, others...) {
+			next, ok := effect.Apply(start)
+			if ok && SomeOrder(next, end, others...) {
 				return true
 			}
 		}
 
-		// Assume that it took no effect, unless the effect is certain.
-		isCertain := mayHaveEffect && !isUncertain
-		if !isCertain && SomeOrder(start, end, others...) {
+		// Assume that the operation had no effect, and look for an order of the others.
+		mayLackEffect := !mayHaveEffect || isUncertain
+		if mayLackEffect && SomeOrder(start, end, others...) {
 			return true
 		}
 	}

@@ -297,17 +297,17 @@ func (d *processDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRe
 	return result(ctx, d, point, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
 }
 
-// Copy reads the source at one moment, and writes the copy at another.
+// Copy reads the source in one request, and writes the copy in another one. So requests of other actors can
+// take effect in between.
 func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	dst := d.Locate(r.Key)
 	isOtherBucket := r.Source.Account != dst.Account || r.Source.Bucket != dst.Bucket
 	if d.isFree() || isOtherBucket {
-		// Outside of a schedule, nothing happens between the two moments. And source reads only from this bucket.
+		// No actors run, or the source is in a bucket that d cannot read.
 		point := &request{call: "Copy", reads: key(r.Source.Key), writes: key(r.Key), condition: r.Condition}
 		return result(ctx, d, point, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 	}
 
-	// The copy is split, so that other requests can take effect between its read and its write.
 	src, err := d.source(ctx, "Copy", r.Source)
 	if err != nil {
 		return nil, err
@@ -327,12 +327,14 @@ func (d *processDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*stora
 	})
 }
 
-// Compose reads each source at one moment, and writes the result at another.
+// Compose reads each source in a request of its own, and writes the result in another one. So requests of
+// other actors can take effect in between.
 func (d *processDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if d.isFree() {
-		// Outside of a schedule, nothing happens between the moments.
+		// No actors run, so nothing can happen between the requests.
 		return d.Driver.Compose(ctx, r)
 	}
+
 	var data []byte
 	for _, ref := range r.Sources {
 		src, err := d.source(ctx, "Compose", ref)

@@ -300,8 +300,7 @@ func (s *schedule) next() bool {
 	}
 
 	requests := s.nextRequests()
-	canContinue := len(requests) > 0
-	if canContinue {
+	if len(requests) > 0 {
 		if s.step >= maxSteps {
 			s.fail(fmt.Sprintf("no end after %d requests", maxSteps))
 			return false
@@ -310,15 +309,15 @@ func (s *schedule) next() bool {
 		return true
 	}
 
-	// No request waits.
 	if s.haveAllEnded() {
 		return false
 	}
+	// An actor that waits for the time of a retry sends a request later.
 	if s.waitForActors(patience) {
 		return true
 	}
 
-	// The run cannot continue, so the failure names the actors that have not ended.
+	// The actors wait for each other, so the failure names those that have not ended.
 	var names []string
 	for _, a := range s.actors {
 		if !a.hasEnded {
@@ -439,7 +438,8 @@ func withVerdict(runs []option, v verdict, budget int, suits func(*request) bool
 	return options
 }
 
-// takeStep chooses one of the events that may happen next, and lets it happen.
+// takeStep chooses what happens next, and lets it happen: time passes, a process dies, or one of the waiting
+// requests continues.
 func (s *schedule) takeStep(requests []*pendingRequest) {
 	options := s.options(requests)
 	choice := s.choose(len(s.choices), options)
@@ -458,6 +458,7 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 		return
 	}
 	if chosen.interrupts {
+		// The first request is that of the current actor, which another actor interrupts.
 		s.budget.Interruptions--
 		s.current.interrupted = &interruption{request: requests[0].request}
 	}
@@ -522,14 +523,15 @@ func (s *schedule) grant(w *pendingRequest, v verdict) {
 	s.parked = slices.DeleteFunc(s.parked, func(p *pendingRequest) bool { return p == w })
 	w.verdict = v
 	w.event = len(s.trace)
-	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: s.spend(w, v)})
+	text := s.recordVerdict(w, v)
+	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: text})
 	s.mu.Unlock()
 	close(w.granted)
 }
 
-// spend deducts a verdict that harms a request from the budget, records it in the request's actor, and
-// returns its text for the trace. The text is "" for any other verdict. The caller holds s.mu.
-func (s *schedule) spend(w *pendingRequest, v verdict) string {
+// recordVerdict deducts the fault of a verdict from the budget, and records it in the request's actor. It
+// returns a text for the trace, or "" if the verdict has no fault. The caller holds s.mu.
+func (s *schedule) recordVerdict(w *pendingRequest, v verdict) string {
 	switch v {
 	case loseResponse:
 		s.budget.Losses--
