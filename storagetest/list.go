@@ -332,8 +332,8 @@ func listingTable(t *T) {
 	t.puts(b, keys...)
 
 	// A remote store gets one page size for each listing, because more requests would prove nothing
-	// new. The sizes take turns, with an extra turn for each delimiter so that each start gets
-	// several sizes.
+	// new. The sizes take turns. The number of starts is a multiple of that of the sizes, so each
+	// delimiter skips a turn. Otherwise each start would always get the same size.
 	sizes := []int{1, 3, 1000}
 	turn := 0
 	for _, prefix := range []string{"", "a", "a/", "a/b", "b", "z"} {

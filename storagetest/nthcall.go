@@ -89,7 +89,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, reliable, prepared := runs.prepare()
 	before := t.snapshot(reliable)
 
-	// The first run has no fault. A real server may fail by itself, and then op is run again.
+	// The first run has no fault. If a real server fails by itself, op is run again with a new prefix.
 	want, err := op.do(t.Context(), t, b, prepared)
 	for failures := 0; failures < maxCalls && storage.IsTemporary(err); failures++ {
 		b, reliable, prepared = runs.prepare()
@@ -97,7 +97,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	}
 	require.NoError(t, err, "without a fault")
 
-	// Each later run must report and leave what this one did, or fail and leave the state before it.
+	// A run with a fault must have the same result and effect, or it must fail and change nothing.
 	expected := faultResult{
 		want:    want,
 		before:  before,

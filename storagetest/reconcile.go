@@ -97,9 +97,9 @@ var reconcileCases = []Case{
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored: an object is not appended twice",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			for b, loseNextWrite := range t.bucketsThatLose {
+			for b, loseResponse := range t.lossyBuckets {
 				t.put(b, "b", "b")
-				loseNextWrite()
+				loseResponse()
 				_, err := storage.Compose(t.Context(), b, "a", []string{"a", "b"})
 				require.NoError(t, err)
 				t.requireContent(b, "a", "ab")
@@ -112,8 +112,8 @@ var reconcileCases = []Case{
 		Explanation: "the second attempt finds another revision of the source, which is what the first one stored",
 		Needs:       storage.Metadata,
 		run: func(t *T) {
-			for b, loseNextWrite := range t.bucketsThatLose {
-				loseNextWrite()
+			for b, loseResponse := range t.lossyBuckets {
+				loseResponse()
 				_, err := storage.Copy(t.Context(), b, "a", b, "a", storage.WithMetadata(map[string]string{"k": "v"}))
 				require.NoError(t, err)
 				require.Equal(t, map[string]string{"k": "v"}, t.attrs(b, "a").Metadata)
@@ -486,9 +486,10 @@ var reconcileCases = []Case{
 	},
 }
 
-// bucketsThatLose yields buckets that contain the object "a", and that copy in the server or by streaming.
-// Each comes with a function that makes the bucket lose the response to its next write, which takes effect.
-func (t *T) bucketsThatLose(yield func(b storage.Bucket, loseNextWrite func()) bool) {
+// lossyBuckets yields buckets that contain the object "a": one that copies in the server, and one that copies
+// by a download and an upload. After a call of loseResponse, the next write to the bucket takes effect, but
+// fails as if its response was lost.
+func (t *T) lossyBuckets(yield func(b storage.Bucket, loseResponse func()) bool) {
 	t.Helper()
 	copiesInServer := faults.Limits{}
 	streamsCopies := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
@@ -499,15 +500,16 @@ func (t *T) bucketsThatLose(yield func(b storage.Bucket, loseNextWrite func()) b
 	for _, limits := range []faults.Limits{copiesInServer, streamsCopies} {
 		b := t.openLimited(limits)
 		for _, failure := range failures {
-			loseNextWrite := func() {
-				// Any of these calls may be the write.
-				t.faults.Set(loseFirst(failure, faults.Copy, faults.Compose, completingCalls)...)
-			}
+			// The write is one of these calls, depending on how the bucket copies.
+			rules := loseFirst(failure, faults.Copy, faults.Compose, completingCalls)
+			loseResponse := func() { t.faults.Set(rules...) }
 			t.put(b, "a", "a")
-			if !yield(b, loseNextWrite) {
+			if !yield(b, loseResponse) {
 				return
 			}
-			t.faults.Set() // no rules
+
+			// The next bucket begins without rules.
+			t.faults.Set()
 		}
 	}
 }

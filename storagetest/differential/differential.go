@@ -151,12 +151,12 @@ func (p *player) compare(what, key string, call func(b storage.Bucket) result) s
 // noKey is the key for compare if the result of the call has no revision.
 const noKey = ""
 
-// compareEach is like compare, but call knows which bucket it gets. Its arguments may then differ between
-// the two, as names of revisions do.
+// compareEach is like compare, but call knows whether it gets the bucket in memory. So it can name the same
+// revision of an object in both buckets, by different options.
 func (p *player) compareEach(what, key string, call func(b storage.Bucket, inMemory bool) result) string {
 	other := call(p.other, false)
 	if storage.CodeOf(other.err) == storage.Unsupported {
-		// The call is not compared. It must not change the bucket in memory, either.
+		// The call has changed nothing, so it must not change the bucket in memory, either.
 		return ""
 	}
 	memory := call(p.memory, true)
@@ -184,8 +184,9 @@ func withSameChecksums(want, got string) (string, string) {
 	return checksum.ReplaceAllString(want, ""), checksum.ReplaceAllString(got, "")
 }
 
-// remember records the revisions that both buckets have given to one state of an object, so that later
-// conditions can name the same state in both. It records none if the object in memory has changed since.
+// remember records the revisions of an object in the two buckets, after both have stored the same content.
+// Later conditions can then name the same state in both buckets. It records nothing if the object in memory
+// has changed since, or if the revision is known.
 func (p *player) remember(key string, memory, other *storage.Attrs) {
 	if memory == nil || other == nil {
 		return

@@ -31,17 +31,19 @@ func (p *player) upload() string {
 	})
 }
 
-// uploadOptions returns random properties, and sometimes a size or a checksum, which may be wrong
-// if there is no condition. A write with two mistakes could return the error of either one.
+// uploadOptions returns options with random properties, and sometimes with a size or a checksum. It also
+// returns a text that describes the options. The size and the checksum may be wrong if there is no condition.
+// With a condition, they are right, because a write with two mistakes could return the error of either one.
 func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadOption, text string) {
 	properties, text := p.properties()
 	for _, opt := range properties {
 		opts = append(opts, opt)
 	}
 
+	hasCondition := c.text != ""
 	if p.oneIn(4) {
 		size := int64(len(body))
-		if c.text == "" {
+		if !hasCondition {
 			size += choose(p, int64(0), 1, -1)
 		}
 		opts = append(opts, storage.WithSize(size))
@@ -50,7 +52,7 @@ func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadO
 
 	if p.oneIn(4) {
 		sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
-		if c.text == "" {
+		if !hasCondition {
 			sum += choose(p, uint32(0), 1)
 		}
 		opts = append(opts, storage.WithCRC32C(sum))
@@ -231,7 +233,7 @@ func (p *player) uploadParts() string {
 		if err != nil {
 			return result{text: "BeginUpload", err: err}
 		}
-		// An upload that fails must not stay open. After Complete, this changes nothing.
+		// If a later call fails, the upload must not stay open. After Complete, Abort changes nothing.
 		defer func() { _ = upload.Abort(p.ctx) }()
 
 		if end != "no part" {

@@ -43,10 +43,10 @@ func (i *Injector) watchBody(ctx context.Context, fault *Rule, body io.ReadClose
 			io.Reader
 			io.Closer
 		}{corrupted(counted, fault.amount), counted}
-	default:
-		// The other faults do not concern the body.
-		return keepWriterTo(counted, body)
 	}
+
+	// The other faults do not concern the body.
+	return keepWriterTo(counted, body)
 }
 
 // keepWriterTo returns counted, which wraps body. If body has a method WriteTo, the result has it, too, so

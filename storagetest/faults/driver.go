@@ -27,13 +27,13 @@ func (d *objectDriver) Describe() driver.Description {
 // call makes one call and applies the fault of the rule that matches it.
 func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
-	return withFault(d, ctx, call, fault, next)
+	return withFault(ctx, d, call, fault, next)
 }
 
-// withFault calls next, and applies the fault before or after it. Without a fault, it only calls
-// next.
+// withFault calls next, which makes the given call of the driver, and applies the fault before or after it.
+// Without a fault, it only calls next.
 func withFault[T any](
-	d *objectDriver, ctx context.Context, call Calls, fault *Rule, next func() (T, error),
+	ctx context.Context, d *objectDriver, call Calls, fault *Rule, next func() (T, error),
 ) (T, error) {
 	var none T
 	if fault == nil {
@@ -94,7 +94,7 @@ func callWithBody[T any, B io.Reader](
 			}()
 		}
 	}
-	return withFault(d, ctx, call, fault, next)
+	return withFault(ctx, d, call, fault, next)
 }
 
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
@@ -112,7 +112,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 
 	// The body is not part of the result, because withFault drops the result if a fault makes the call fail.
 	var body io.ReadCloser
-	attrs, err := withFault(d, ctx, Get, fault, func() (attrs *storage.Attrs, err error) {
+	attrs, err := withFault(ctx, d, Get, fault, func() (attrs *storage.Attrs, err error) {
 		attrs, body, err = d.Driver.Get(ctx, r)
 		return attrs, err
 	})

@@ -231,8 +231,10 @@ var rightsByName = []namedRight{
 func requireOnlyRight(t *testing.T, s Store, right namedRight) {
 	fill(t, s.Program)
 	credentials, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
-	cannotList := right.rights.List && !s.rights(ownPrefix).List
-	if cannotList {
+
+	// A store may be unable to limit listings to a prefix.
+	cannotLimitList := right.rights.List && !s.rights(ownPrefix).List
+	if cannotLimitList {
 		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
 		return
 	}

@@ -33,8 +33,8 @@ type treeLister struct {
 	claim Claim
 }
 
-// Describe declares the order of listings that d.claim says. For Believed, it declares byte order,
-// although that is false.
+// Describe returns the description of the driver below, with the order of listings that d.claim says. That
+// order is false for Unproven and Believed, because listings have the order of a directory tree.
 func (d *treeLister) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	switch d.claim {
@@ -43,6 +43,7 @@ func (d *treeLister) Describe() driver.Description {
 		desc.FolderOrder = true
 		desc.StartsAfter = nil
 	case Unproven:
+		// StartsAfter withdraws the claim of byte order.
 		desc.Features |= storage.OrderedListing
 		desc.FolderOrder = false
 		desc.StartsAfter = func() bool { return false }
