@@ -339,7 +339,7 @@ func (u *putPiece) limitedReader(ctx context.Context, s *session.Session) (io.Re
 		return reader, nil
 	}
 	// Look the sizes up once, and not again for each retry by the store.
-	if err := reader.Ask(); err != nil {
+	if err := reader.RaiseLimit(); err != nil {
 		return nil, err
 	}
 	if length <= reader.Left {

@@ -27,9 +27,9 @@ func LimitReader(body io.Reader, limit int64, tooLarge error) io.Reader {
 	return &LimitedReader{Body: body, Left: limit, TooLarge: tooLarge}
 }
 
-// Ask calls More, unless it is nil, and adds the bytes that More permits to Left. After a success, it
-// does not call More again.
-func (r *LimitedReader) Ask() error {
+// RaiseLimit calls More, unless it is nil, and adds the bytes that More permits to Left. After a success,
+// it does not call More again.
+func (r *LimitedReader) RaiseLimit() error {
 	if r.More == nil {
 		return nil
 	}
@@ -43,7 +43,8 @@ func (r *LimitedReader) Ask() error {
 }
 
 // Read implements [io.Reader]. If the body has more than Left bytes, Read calls More for a higher limit.
-// It fails with TooLarge if the body is longer than that limit, too.
+// It fails with TooLarge if the body is longer than that limit, too. Left is negative if Read has read more
+// bytes than are permitted.
 func (r *LimitedReader) Read(p []byte) (int, error) {
 	// Read one byte more than is permitted, which shows that the body is too long. The sum permitted+1
 	// could overflow, unlike len(p)-1.
@@ -60,9 +61,9 @@ func (r *LimitedReader) Read(p []byte) (int, error) {
 		return n, err
 	}
 
-	// The body has too many bytes, unless Ask raises Left enough.
-	if askErr := r.Ask(); askErr != nil {
-		return 0, askErr
+	// The body has too many bytes, unless the limit is raised enough.
+	if limitErr := r.RaiseLimit(); limitErr != nil {
+		return 0, limitErr
 	}
 	if r.Left < 0 {
 		return 0, r.TooLarge

@@ -112,7 +112,7 @@ func TestBodyAsksOnceForMore(t *testing.T) {
 			return int64(len(body) - limit), nil
 		},
 	}
-	require.NoError(t, r.Ask())
+	require.NoError(t, r.RaiseLimit())
 	require.NoError(t, iotest.TestReader(r, []byte(body)))
 	require.Equal(t, 1, calls)
 }
