@@ -22,33 +22,47 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 func RemoveUnchanged(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
-	// Compare the attributes if a condition of the removal would not be enough.
-	isConditional := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
-	mustCompare := !isConditional || !storage.Supports(b, storage.UniqueRevisions)
-	if mustCompare {
-		current, err := b.Attrs(ctx, key, reads...)
-		isMissing := storage.CodeOf(err) == storage.ObjectNotFound
-		if isMissing && !isConditional {
-			// The object has been removed already. With a condition, the removal below decides that.
+	hasCondition := source.Revision != "" && storage.Supports(b, storage.ConditionalRemove)
+	if !hasCondition {
+		err := checkUnchanged(ctx, b, key, source, reads)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			// The object has been removed already.
 			return nil
 		}
-		if err != nil && !isMissing {
+		if err != nil {
 			return err
 		}
-		if !isMissing && isReplaced(b, current, source) {
-			return replacedError(key)
+		return b.Remove(ctx, key)
+	}
+
+	// The condition is not enough if an object with equal content may have the same revision. If the object
+	// is missing, the removal with the condition decides what that means.
+	if !storage.Supports(b, storage.UniqueRevisions) {
+		err := checkUnchanged(ctx, b, key, source, reads)
+		if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+			return err
 		}
 	}
 
-	if !isConditional {
-		return b.Remove(ctx, key)
-	}
-	// The condition also decides if the object was missing a moment ago.
 	err := b.Remove(ctx, key, storage.IfRevision(source.Revision))
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return replacedError(key)
 	}
 	return err
+}
+
+// checkUnchanged fails with Changed if the object with the key is not the one that had the attributes source.
+func checkUnchanged(
+	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads []storage.AttrsOption,
+) error {
+	current, err := b.Attrs(ctx, key, reads...)
+	if err != nil {
+		return err
+	}
+	if isReplaced(b, current, source) {
+		return replacedError(key)
+	}
+	return nil
 }
 
 // replacedError returns the error of a removal whose object was replaced.
