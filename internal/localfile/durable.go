@@ -15,24 +15,31 @@ import (
 // sync a directory, or if the user may not read the directory and so cannot open it.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
-	return syncOpen(d, err)
+	if err != nil {
+		return ignoreUnreadable(err)
+	}
+	return syncAndClose(d)
 }
 
 // SyncDirIn is like [SyncDir], but path is relative to root. The path "." is root itself.
 func SyncDirIn(root *os.Root, path string) error {
 	d, err := root.Open(path)
-	return syncOpen(d, err)
+	if err != nil {
+		return ignoreUnreadable(err)
+	}
+	return syncAndClose(d)
 }
 
-// syncOpen syncs and closes the directory d. openErr is the error of opening it, and nil if d is open.
-func syncOpen(d *os.File, openErr error) error {
-	if errors.Is(openErr, fs.ErrPermission) {
-		// The user may not read the directory, and so cannot sync it.
+// ignoreUnreadable returns nil if err says that the user may not read a directory, and otherwise err.
+func ignoreUnreadable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
 		return nil
 	}
-	if openErr != nil {
-		return openErr
-	}
+	return err
+}
+
+// syncAndClose syncs and closes a directory, if the system can sync it.
+func syncAndClose(d *os.File) error {
 	// An error of Close does not matter, because nothing was written.
 	defer d.Close()
 

@@ -11,23 +11,25 @@ import (
 // Free returns the number of bytes that this user may still write to the file system of dir, which
 // need not exist, or -1 if it is unknown.
 func Free(dir string) int64 {
+	const unknown = -1
 	dir, err := filepath.Abs(dir)
-	for err == nil {
-		var system syscall.Statfs_t
-		statErr := syscall.Statfs(dir, &system)
-		if statErr == nil {
-			// A product of integers could overflow. A sum of two results never does.
-			const maxFree = math.MaxInt64 / 2
-			free := float64(system.Bavail) * float64(system.Bsize)
-			return int64(min(free, maxFree))
-		}
-
-		// A missing directory would be in the file system of its parent.
-		parent := filepath.Dir(dir)
-		if statErr != syscall.ENOENT || parent == dir {
-			return -1
-		}
-		dir = parent
+	if err != nil {
+		return unknown
 	}
-	return -1
+
+	// A missing directory would be in the file system of its parent.
+	var system syscall.Statfs_t
+	err = syscall.Statfs(dir, &system)
+	for err == syscall.ENOENT && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		err = syscall.Statfs(dir, &system)
+	}
+	if err != nil {
+		return unknown
+	}
+
+	// The product of the integers could overflow. The limit lets callers add two results.
+	const maxFree = math.MaxInt64 / 2
+	free := float64(system.Bavail) * float64(system.Bsize)
+	return int64(min(free, maxFree))
 }

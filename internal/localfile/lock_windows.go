@@ -22,6 +22,7 @@ func tryLock(f *os.File) (free, certain bool) {
 	offset := syscall.Overlapped{OffsetHigh: 1 << 20} // beyond the end of any file
 	locked, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&offset)))
 	if locked != 0 {
+		// This process has locked the byte.
 		return true, true
 	}
 	if err == errLockViolation {

@@ -78,7 +78,7 @@ func identity(info fs.FileInfo) string {
 // it holds another file, it gives that file its name back. If the process is killed in between, the
 // file keeps its private name until [RecoverAside] decides what becomes of it.
 func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) bool) error {
-	info, closeFile, err := look(root, name)
+	info, closeFile, err := statOpen(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -134,10 +134,10 @@ func checkRecovered(root *os.Root, name string) error {
 	return ignoreMissing(err)
 }
 
-// look returns the info of a file, and keeps it open until closeFile is called, so that the system
-// gives its number to no other file. It is not kept open if the user may not read it, or if the
-// system cannot rename an open file.
-func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err error) {
+// statOpen returns the info of a file, and keeps the file open until closeFile is called. An open file keeps
+// its inode, so no new file can have the same one. The file is not kept open if the user may not read it, or
+// if the system cannot rename an open file.
+func statOpen(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err error) {
 	if !RemovesOpenFiles() {
 		info, err = root.Lstat(name)
 		return info, func() {}, err

@@ -279,7 +279,7 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			d.replace("sub/k", "one")
 
 			// RemoveUnchanged does these steps first: it looks at the file, and gives it a private name.
-			info, closeFile, err := look(d.root, "sub/k")
+			info, closeFile, err := statOpen(d.root, "sub/k")
 			require.NoError(t, err)
 			defer closeFile()
 			if tt.isReplaced {
