@@ -42,14 +42,15 @@ func isUnreadableFolder(err error) bool {
 }
 
 // listFolder lists a folder and its subfolders, and yields the entries after startAfter in the
-// order of keys. It returns false if the whole walk must end.
+// order of keys. It returns false if the caller must yield nothing more, because the listing failed or
+// yield returned false.
 func listFolder(
 	ctx context.Context, bucket storage.Lister, name, startAfter string, yield func(storage.ListEntry, error) bool,
 ) bool {
 	opts := []storage.ListOption{storage.WithAnyOrder(), storage.WithPrefix(name), storage.WithDelimiter("/")}
 	for entry, err := range bucket.List(ctx, opts...) {
 		if storage.CodeOf(err) == storage.PermissionDenied {
-			// The walk may continue after a folder that may not be listed.
+			// The user may not read this folder, but the listing can continue after it.
 			return yield(storage.ListEntry{Key: name, IsPrefix: true}, err)
 		}
 		if err != nil {

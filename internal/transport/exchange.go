@@ -226,23 +226,24 @@ func (x *exchange) responseArrived() {
 // fail returns err as an *Error that says whether the request was sent. If the exchange stalled,
 // its Err is ErrStalled.
 func (x *exchange) fail(err error) *Error {
+	reason := err
 	if errors.Is(context.Cause(x.ctx), ErrStalled) {
-		// This replaces "context canceled", because the caller did not cancel.
-		err = ErrStalled
+		// In this case err is "context canceled", although the caller did not cancel.
+		reason = ErrStalled
 	} else if x.parent.Err() != nil {
-		// Return the cause, because err only says that the body was closed.
-		err = context.Cause(x.parent)
+		// In this case err may only say that the body was closed.
+		reason = context.Cause(x.parent)
 	}
 
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if !x.usersBase {
-		return &Error{Sent: x.headSent && x.bodyRead, Err: err}
+		return &Error{Sent: x.headSent && x.bodyRead, Err: reason}
 	}
 
 	// A user's transport may read the body before it has a connection, and may not report the head.
 	headMayBeSent := x.headSent || !x.reportsConns
-	return &Error{Sent: headMayBeSent && x.bodyRead && !Unconnected(err), Err: err}
+	return &Error{Sent: headMayBeSent && x.bodyRead && !Unconnected(reason), Err: reason}
 }
 
 // abort ends the exchange of r, for which RoundTrip returned err. The returned error has no secrets

@@ -145,9 +145,8 @@ func (l *Limit) abandon(w *waiter) {
 }
 
 // Reserve sets memory aside for the parallel ranges of a download, and returns how many bytes it set
-// aside, which may be fewer than requested. It returns 0 if requests wait for memory, or if half of
-// the limit or more is in use, not counting cached memory. The download must also work without the
-// reserved memory.
+// aside: at most half of the limit. It returns 0 if memory is scarce. The download must also work without
+// the reserved memory.
 //
 // At most two downloads have a full reserve, because more would wait for each other's buffers.
 func (l *Limit) Reserve(bytes int64) int64 {
@@ -156,6 +155,8 @@ func (l *Limit) Reserve(bytes int64) int64 {
 	if len(l.waiting) > 0 {
 		return 0
 	}
+
+	// Cached memory does not count, because it can be evicted.
 	half := l.Max / 2
 	inUse := l.used - l.evictable
 	if inUse >= half {
