@@ -245,15 +245,16 @@ func setGoogleHeaders(attrs *storage.Attrs, h http.Header) {
 	attrs.Revision = h.Get("X-Goog-Generation")
 	attrs.Version = attrs.Revision
 
-	// These values stand for none. fake-gcs-server sends "identity", which Google does not.
+	// Each of these values is the default, which the driver reports as "". Only fake-gcs-server sends "identity".
+	attrs.StorageClass = h.Get("X-Goog-Storage-Class")
+	if attrs.StorageClass == "STANDARD" {
+		attrs.StorageClass = ""
+	}
 	if attrs.ContentEncoding == "identity" {
 		attrs.ContentEncoding = ""
 	}
 	if attrs.CacheControl == "private, max-age=0" {
 		attrs.CacheControl = ""
-	}
-	if class := h.Get("X-Goog-Storage-Class"); class != "STANDARD" {
-		attrs.StorageClass = class
 	}
 
 	// X-Goog-Hash is crc32c=…,md5=… in one header or in two.
@@ -268,8 +269,10 @@ func setGoogleHeaders(attrs *storage.Attrs, h http.Header) {
 	}
 
 	attrs.Encryption = googleEncryption(h.Get("X-Goog-Encryption-Kms-Key-Name"), h.Get("X-Goog-Encryption-Key-Sha256"))
-	if attrs.Encryption == (storage.Encryption{}) && len(attrs.MD5) > 0 {
-		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"` // as Google, whatever fake-gcs-server sends
+	isEncrypted := attrs.Encryption != storage.Encryption{}
+	if !isEncrypted && len(attrs.MD5) > 0 {
+		// Google sends the MD5 as the ETag. fake-gcs-server sends another one.
+		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"`
 	}
 }
 

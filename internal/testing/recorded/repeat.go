@@ -41,7 +41,7 @@ type StandIn struct {
 // differ from the provider's only as s.Differences says.
 func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
 	t.Helper()
-	diffs := map[string][]string{}
+	diffs := map[string][]string{} // maps a difference to the sources of the exchanges that have it
 	var summaries []RequestSummary
 	for _, r := range recordings {
 		summaries = append(summaries, s.repeat(t, r, diffs))

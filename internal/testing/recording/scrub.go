@@ -124,15 +124,15 @@ func (s *scrubber) withoutBuckets(text string) string {
 	return ownBucket.ReplaceAllStringFunc(text, s.bucket)
 }
 
-// scrub returns x without what tells about the account. It fails if a known secret or one of own
-// remains.
+// scrub returns x without bucket names, credentials and other data of the account. It fails if a secret of
+// the account or of this exchange remains. own has the secrets of the exchange.
 func (s *scrubber) scrub(x Exchange, own secrets) (Exchange, error) {
 	address, err := s.address(x.Request.URL)
 	if err != nil {
 		return x, err
 	}
 
-	// Replace the bodies.
+	// Replace the bodies, except the content of an object.
 	x.Request.BodyParts, err = s.requestBody(&x)
 	if err != nil {
 		return x, err

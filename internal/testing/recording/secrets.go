@@ -53,19 +53,19 @@ func (s secrets) areIn(text string) bool {
 	return false
 }
 
-// inBase64 returns the part of the Base64 encoding of text that does not depend on the bytes around
-// it. shift is the number of bytes before text in its group of three.
+// inBase64 returns the letters that are in the Base64 encoding of any longer text that contains text. Base64
+// encodes each group of three bytes by four letters, so the letters also depend on where text begins in a
+// group. shift is the number of bytes before it in that group: 0, 1 or 2.
 func inBase64(text string, shift int) string {
-	// Each group of three bytes becomes four letters. Any bytes around text make all groups complete.
 	const groupBytes = 3
 	const groupLetters = 4
 	padded := strings.Repeat("x", shift) + text + "xx"
 	encoded := base64.StdEncoding.EncodeToString([]byte(padded))
 
-	// Some of the first letters also depend on the bytes before text, and the letters of the last group
-	// on the bytes after it.
-	sharedLetters := [groupBytes]int{0, 2, 3}
-	start := sharedLetters[shift]
+	// Leave out the first letters that also depend on the bytes before text, and an incomplete last group,
+	// which also depends on the bytes after text.
+	dependentLetters := [groupBytes]int{0, 2, 3}
+	start := dependentLetters[shift]
 	wholeGroups := (shift + len(text)) / groupBytes
 	end := wholeGroups * groupLetters
 	if end < start {
