@@ -42,7 +42,7 @@ func WithLimits(limits Limits) driver.Layer {
 			folders: limits.Disable&storage.KeysBesideFolders != 0 && has(storage.KeysBesideFolders),
 		}
 		if limits.Sequential {
-			d.order = &partOrder{native: has(driver.SequentialParts)}
+			d.order = &partOrder{isSequential: has(driver.SequentialParts)}
 		}
 		return d
 	}

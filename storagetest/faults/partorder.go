@@ -12,7 +12,7 @@ import (
 // A partOrder checks that the parts of an upload are sent in order. The driver below may accept
 // them in any order.
 type partOrder struct {
-	native bool // true if the driver below requires parts in order, too
+	isSequential bool // true if the driver below requires parts in order, too
 
 	mu      sync.Mutex
 	uploads map[string]sequence
@@ -76,8 +76,8 @@ func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.P
 	return next.PutPart(ctx, r)
 }
 
-// complete stores the last part and completes the upload, in one call if the driver next requires
-// parts in order itself.
+// complete completes an upload with its last part, which is in r. A driver that requires parts in order takes
+// both in one call. Any other driver gets the last part by a PutPart before.
 func (o *partOrder) complete(
 	ctx context.Context, next driver.Driver, r *driver.CompleteRequest,
 ) (*storage.Attrs, error) {
@@ -89,11 +89,10 @@ func (o *partOrder) complete(
 	}
 	defer o.endPart(r.Upload)
 
-	if o.native {
+	if o.isSequential {
 		return next.CompleteParts(ctx, r)
 	}
 
-	// The driver below takes the last part like any other one.
 	last, err := next.PutPart(ctx, r.Last)
 	if err != nil {
 		return nil, err

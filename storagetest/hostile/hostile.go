@@ -205,16 +205,18 @@ type trial struct {
 	otherErr  error // error of the other writer, or nil
 }
 
-// runTrial runs the operation on its own server and bucket. The server breaks responses from request
-// number first on, in the given variant of the fault.
-func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int) *trial {
+// runTrial runs the operation on a server and a bucket of its own. The server breaks the response to request
+// number firstBroken and all later ones, in the given variant of the fault.
+func (s *suite) runTrial(t *testing.T, f fault, o operation, firstBroken, variant int) *trial {
 	t.Helper()
 	server := newServer(t, s.store.Server, o.keyed)
 	defer server.Close()
 	opts := []storage.OpenOption{storage.WithRetry(storage.RetryPolicy{Attempts: max(1, f.attempts), Stall: f.stall})}
 	if o.marked {
-		opts = append(opts, storage.WithVersioning(true)) // removals then leave delete markers
+		// Removals then leave delete markers.
+		opts = append(opts, storage.WithVersioning(true))
 	}
+
 	// An operation on the account uses a service in place of the bucket.
 	if o.account != nil {
 		service := engine.NewService(s.store.OpenService(t, server.URL), opts...)
@@ -224,7 +226,7 @@ func (s *suite) runTrial(t *testing.T, f fault, o operation, first, variant int)
 
 	b := engine.New(s.store.Open(t, server.URL), opts...)
 	defer func() { _ = storage.Close(b) }()
-	return s.runTrialOn(t, server, b, f, o, first, variant)
+	return s.runTrialOn(t, server, b, f, o, firstBroken, variant)
 }
 
 // runTrialOn runs the operation on the bucket b of the server, and checks its result. The server breaks

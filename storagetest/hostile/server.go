@@ -99,14 +99,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	x.quoted = quote(r)
 
-	// The fault either replaces the effect of the request, or follows it.
+	// The backend gets the request only if the fault follows the effect of the request.
 	if x.fault.blocksRequest {
 		_, _ = io.Copy(io.Discard, r.Body)
 	} else {
 		x.resp = record(s.backend, w, r)
 	}
 
-	// Another writer calls before the client gets its response.
+	// Another writer makes its call before the client gets its response.
 	if x.otherWriter != nil {
 		x.otherWriter()
 	}
@@ -119,7 +119,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(2 * maxTime))
 
-	// While respond runs, end can close the connection.
+	// The method end can close the connection while respond runs.
 	s.mu.Lock()
 	s.open = append(s.open, conn)
 	s.mu.Unlock()

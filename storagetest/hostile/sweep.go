@@ -32,9 +32,9 @@ var fewStatuses = []int{404, 409, 412, 500, 503, noResponse}
 // first mostSwept requests.
 const mostSwept = 24
 
-// sweepFaults returns faults that replace one response, or all from one on, before or after the
-// effect of a request. None replaces all responses of a bucket that retries, because the driver
-// would wait before each retry.
+// sweepFaults returns faults in which a gateway responds with an error page, before or after the request
+// takes effect. It responds to one request, or to that and all later ones. A bucket with retries gets only one
+// page, because the driver would wait before each retry.
 func sweepFaults() []fault {
 	var faults []fault
 	for _, row := range []struct {

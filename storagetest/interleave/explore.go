@@ -272,8 +272,8 @@ func (e *exploration) random(b Budget, seed uint64) {
 	e.run(b, randomChoices(seed))
 }
 
-// run runs one schedule and adds it to the report. With the flag -interleave.verify, it runs it
-// twice.
+// run runs one schedule and adds it to the report. With the flag -interleave.verify, it runs the schedule
+// a second time, and compares the two runs.
 func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 	s := runSchedule(e.t, e.weakness, e.scene, b, choose)
 	if *verify {
@@ -290,7 +290,7 @@ func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
 		return s
 	}
 
-	// A list without its last zeros means the same schedule.
+	// The first choice is the default, so the last zeros can be left out.
 	choices := slices.Clone(s.choices)
 	for len(choices) > 0 && choices[len(choices)-1] == 0 {
 		choices = choices[:len(choices)-1]

@@ -209,12 +209,11 @@ func (s *schedule) withdraw(w *pendingRequest) bool {
 
 	// Goroutines whose contexts end at the same time arrive in any order. Sort their events at the end
 	// of the trace, so that the trace of a schedule is always the same.
-	for i := len(s.trace) - 1; i > 0 && s.trace[i-1].text == givenUp; i-- {
-		if s.trace[i-1].String() <= s.trace[i].String() {
-			break
-		}
-		s.trace[i-1], s.trace[i] = s.trace[i], s.trace[i-1]
+	start := len(s.trace)
+	for start > 0 && s.trace[start-1].text == givenUp {
+		start--
 	}
+	slices.SortStableFunc(s.trace[start:], func(a, b event) int { return strings.Compare(a.String(), b.String()) })
 	return true
 }
 
@@ -589,8 +588,8 @@ func (s *schedule) kill(p *Process) {
 	}
 }
 
-// stop lets all requests take effect at once from now on. If the run has failed or was cut off, it
-// first kills all processes.
+// stop ends the run. It lets the waiting requests and all later ones take effect at once. If the run has
+// failed or was cut off, it first kills all processes, so that these requests fail.
 func (s *schedule) stop() {
 	if s.isBroken() {
 		processes := make(map[*Process]bool)
