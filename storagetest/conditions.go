@@ -351,6 +351,7 @@ func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner i
 	close(start)
 	wg.Wait()
 
+	// With one success, the stored number is that of the winner.
 	require.Equal(t, int32(1), wins.Load(), "writers that won")
 	check(int(winner.Load()))
 }

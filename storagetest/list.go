@@ -436,11 +436,12 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx, cancel := contextOf(t)
 	defer cancel()
-	var lastErr error
+	var listErr error
 	entries := 0
 	for _, err := range b.List(ctx, t.anyOrder(opts...)...) {
-		lastErr = err
+		require.NoError(t, listErr, "the listing continued after an error")
 		if err != nil {
+			listErr = err
 			continue
 		}
 		entries++
@@ -448,7 +449,7 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 			cancel()
 		}
 	}
-	t.requireCode(lastErr, storage.Canceled)
+	t.requireCode(listErr, storage.Canceled)
 	require.Equal(t, n, entries, "an entry followed the end of ctx")
 }
 

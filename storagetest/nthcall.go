@@ -450,73 +450,70 @@ func writeOperations() []operation {
 	}
 }
 
+// A doReadFunc makes the calls of an operation that only reads, and returns what it has read.
+type doReadFunc func(ctx context.Context, t *T, b storage.Bucket) (any, error)
+
+// do is the doFunc of a doReadFunc.
+func (read doReadFunc) do(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+	got, err := read(ctx, t, b)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprint(got), nil
+}
+
+// readAll returns a doReadFunc that downloads an object with the given options.
+func readAll(opts ...storage.DownloadOption) doReadFunc {
+	return func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+		data, _, err := storage.ReadAll(ctx, b, "a", opts...)
+		return string(data), err
+	}
+}
+
 // readOperations returns the operations that only read. A fault must not change the data that they read.
 func readOperations() []operation {
-	content := func(t *T, b storage.Bucket) any {
-		t.put(b, "a", body(5000, 1))
-		t.puts(b, "b", "c/d", "c/e")
-		return nil
-	}
-
-	reading := func(do func(ctx context.Context, t *T, b storage.Bucket) (any, error)) doFunc {
-		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
-			got, err := do(ctx, t, b)
-			if err != nil {
-				return "", err
-			}
-			return fmt.Sprint(got), nil
-		}
-	}
-	readAll := func(opts ...storage.DownloadOption) func(context.Context, *T, storage.Bucket) (any, error) {
-		return func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
-			data, _, err := storage.ReadAll(ctx, b, "a", opts...)
-			return string(data), err
-		}
-	}
-
-	return []operation{
-		{name: "a download", setUp: content, do: reading(readAll())},
-		{name: "a download of a range", setUp: content, do: reading(readAll(storage.WithRange(100, 1000)))},
-		{name: "a download in parallel", setUp: content, do: reading(readAll(storage.WithConcurrency(3)))},
+	rows := []struct {
+		name string
+		read doReadFunc
+	}{
+		{name: "a download", read: readAll()},
+		{name: "a download of a range", read: readAll(storage.WithRange(100, 1000))},
+		{name: "a download in parallel", read: readAll(storage.WithConcurrency(3))},
 		{
-			name:  "a download to a file",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "a download to a file",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				path := filepath.Join(t.TempDir(), "to")
 				if _, err := storage.DownloadFile(ctx, b, "a", path); err != nil {
 					require.NoFileExists(t, path)
 					return nil, err
 				}
 				return readFile(t, path), nil
-			}),
+			},
 		},
 		{
-			name:  "Attrs",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "Attrs",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				attrs, err := b.Attrs(ctx, "a")
 				if err != nil {
 					return nil, err
 				}
 				return attrs.Size, nil
-			}),
+			},
 		},
 		{
-			name:  "Exists",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "Exists",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				exists, err := b.Exists(ctx, "a")
 				if err != nil {
 					return nil, err
 				}
 				missingExists, err := b.Exists(ctx, "missing")
 				return []bool{exists, missingExists}, err
-			}),
+			},
 		},
 		{
-			name:  "a listing",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "a listing",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				var keys []string
 				for entry, err := range b.List(ctx, t.anyOrder(storage.WithPageSize(1), storage.WithDelimiter("/"))...) {
 					if err != nil {
@@ -525,23 +522,21 @@ func readOperations() []operation {
 					keys = append(keys, markedKey(entry))
 				}
 				return t.sorted(keys), nil
-			}),
+			},
 		},
 		{
-			name:  "a page",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "a page",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				page, err := storage.ListPage(ctx, b, "", t.anyOrder(storage.WithPageSize(2))...)
 				if err != nil {
 					return nil, err
 				}
 				return len(page.Entries), nil
-			}),
+			},
 		},
 		{
-			name:  "a ReaderAt",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "a ReaderAt",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				r, err := storage.NewReaderAt(ctx, b, "a")
 				if err != nil {
 					return nil, err
@@ -550,27 +545,36 @@ func readOperations() []operation {
 				p := make([]byte, 100)
 				_, err = r.ReadAt(p, 4000)
 				return string(p), err
-			}),
+			},
 		},
 		{
-			name:  "ReadRanges",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "ReadRanges",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				got, _, err := storage.ReadRanges(
 					ctx, b, "a",
 					[]storage.Range{{Offset: -10, Length: -1}, {Offset: 0, Length: 10}, {Offset: 2000, Length: 10}},
 					storage.WithMaxGap(0),
 				)
 				return stringsOf(got), err
-			}),
+			},
 		},
 		{
-			name:  "a file system",
-			setUp: content,
-			do: reading(func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
+			name: "a file system",
+			read: func(ctx context.Context, t *T, b storage.Bucket) (any, error) {
 				data, err := fs.ReadFile(storage.FS(ctx, b), "c/d")
 				return string(data), err
-			}),
+			},
 		},
 	}
+
+	putObjects := func(t *T, b storage.Bucket) any {
+		t.put(b, "a", body(5000, 1))
+		t.puts(b, "b", "c/d", "c/e")
+		return nil
+	}
+	var operations []operation
+	for _, row := range rows {
+		operations = append(operations, operation{name: row.name, setUp: putObjects, do: row.read.do})
+	}
+	return operations
 }

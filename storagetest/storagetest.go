@@ -234,7 +234,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	// The leak case, which runs last, compares with the goroutines of this moment.
 	baseline := goroutines()
 
-	parallel, alone := split(cases, o, r.report)
+	parallel, sequential := selectCases(cases, o, r.report)
 	t.Run("cases", func(t *testing.T) {
 		for _, group := range byRule(parallel) {
 			t.Run(group[0].Rule, func(t *testing.T) {
@@ -245,7 +245,7 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	})
 
 	// The other cases run one after the other, after the parallel ones.
-	for _, c := range alone {
+	for _, c := range sequential {
 		t.Run(c.Rule+"/"+c.Name, func(t *testing.T) {
 			r.run(t, c)
 		})
@@ -284,21 +284,21 @@ func (r *runner) runParallel(t *testing.T, cases []Case) {
 	}
 }
 
-// split returns the cases that may run in parallel and those that must run alone. It records the
-// skipped cases in the report.
-func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
+// selectCases returns the cases that may run in parallel and those that must run one after the other. It
+// leaves out the skipped cases, and records them in the report.
+func selectCases(cases []Case, o *options, report *report) (parallel, sequential []Case) {
 	for _, c := range cases {
 		reason, skipped := o.skips(c.Name, c.Rule)
 		switch {
 		case skipped:
 			report.skip(c, reason)
 		case c.alone:
-			alone = append(alone, c)
+			sequential = append(sequential, c)
 		default:
 			parallel = append(parallel, c)
 		}
 	}
-	return parallel, alone
+	return parallel, sequential
 }
 
 // requireKnown requires that the names of cases are unique, and that Skip and SkipRules name

@@ -301,21 +301,21 @@ func startInTreeOrder(t *T) {
 	t.puts(b, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		pageSize := storage.WithPageSize(size)
-		// The keys after each of these differ between the two orders.
+		// In the two orders, different keys follow each of these.
 		for _, startAfter := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
 			start := storage.WithStartAfter(startAfter)
 			t.requireCode(t.lastError(b, pageSize, start), storage.Unsupported)
 			t.requireCode(t.lastError(b, pageSize, start, storage.WithDelimiter("/")), storage.Unsupported)
 		}
 
-		// Below a/, the order of the tree is the order of the bytes.
+		// The keys below a/ have the same order in both.
 		ordered := t.keys(b, storage.WithPrefix("a/"), storage.WithStartAfter("a/2b/c"), pageSize)
 		require.Equal(t, []string{"a/3"}, ordered)
 	}
 
-	// The engine reads one page for ListPage, which shows that the order is wrong only if it has all keys.
-	hasOnePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
-	if hasOnePage {
+	// ListPage reads only one page, so it notices the wrong order only if all keys are on that page.
+	allOnOnePage := t.desc.MaxPage == 0 || t.desc.MaxPage > len(aroundAFolder)
+	if allOnOnePage {
 		_, err := storage.ListPage(t.Context(), b, "", t.anyOrder(storage.WithStartAfter("a-b"))...)
 		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 	}

@@ -397,12 +397,13 @@ func putNumbered(t *T, b storage.Bucket, number int) {
 	t.put(b, "a", text, t.metadata(map[string]string{"sum": fmt.Sprintf("%08x", sum([]byte(text)))}))
 }
 
-// readNumbered reads the object "a", and reports whether its content, size and metadata belong
-// together. It fails the case otherwise.
+// readNumbered reads the object "a", which putNumbered stores. If its content, size and metadata are not from
+// the same write, readNumbered fails the case and returns false.
 func readNumbered(t *T, b storage.Bucket) bool {
 	data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 	if errors.Is(err, storage.Changed) {
-		return true // the object was replaced during the read
+		// The object was replaced during the read, so there is nothing to compare.
+		return true
 	}
 	if err != nil {
 		t.Errorf("reading: %v", err)
@@ -414,6 +415,8 @@ func readNumbered(t *T, b storage.Bucket) bool {
 		t.Errorf("%d bytes with the metadata of another object: %+v", len(data), attrs)
 		return false
 	}
+
+	// The size tells the number of the write, and thereby its content.
 	number := attrs.Size - smallestNumbered
 	if string(data) != body(attrs.Size, byte(number)) {
 		t.Errorf("%d bytes with the size of another object: %+v", len(data), attrs)

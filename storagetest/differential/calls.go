@@ -80,22 +80,17 @@ func (p *player) badKey() string {
 	key := p.value("bad key", badKeys...)
 	good := choose(p, keys...)
 	return p.compare(fmt.Sprintf("calls with the key %.30q", key), noKey, func(b storage.Bucket) result {
-		var errs []error
-		_, err := b.Upload(p.ctx, key, strings.NewReader("x"))
-		errs = append(errs, err)
-		r, err := b.Download(p.ctx, key)
-		if err == nil {
+		_, uploadErr := b.Upload(p.ctx, key, strings.NewReader("x"))
+		r, downloadErr := b.Download(p.ctx, key)
+		if downloadErr == nil {
 			_ = r.Close()
 		}
-		errs = append(errs, err)
-		_, err = b.Exists(p.ctx, key)
-		errs = append(errs, err)
-		_, err = storage.Copy(p.ctx, b, key, b, good)
-		errs = append(errs, err)
-		errs = append(errs, b.Remove(p.ctx, key))
+		_, existsErr := b.Exists(p.ctx, key)
+		_, copyErr := storage.Copy(p.ctx, b, key, b, good)
+		removeErr := b.Remove(p.ctx, key)
 
 		text := ""
-		for _, err := range errs {
+		for _, err := range []error{uploadErr, downloadErr, existsErr, copyErr, removeErr} {
 			text += result{err: err}.describe() + "; "
 		}
 		return result{text: text}
