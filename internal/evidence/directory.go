@@ -68,8 +68,8 @@ func resolve(path string) string {
 		return resolved
 	}
 
-	// The path cannot be resolved, for example because it does not exist. Resolve the directory above
-	// its last name. filepath.Dir would remove a ".." first.
+	// The path does not exist, or its end is not accessible. Resolve the directory above its last name. Do
+	// not use filepath.Dir, which would remove a ".." first.
 	dir, name := splitPath(path)
 	isRoot := len(dir) <= len(filepath.VolumeName(path))
 	if name == "" || isRoot {

@@ -47,7 +47,8 @@ func views(dir string, mounts []mount) ([]view, bool) {
 		return nil, false
 	}
 
-	rel, _ := pathFrom(outer.point, dir) // dir lies in its mount
+	// The directory is at or below the mount point, so its path always has one from there.
+	rel, _ := pathFrom(outer.point, dir)
 	result := []view{{device: outer.device, path: filepath.Join(outer.root, rel)}}
 	for _, m := range mounts {
 		folder, contains := pathFrom(dir, m.point)
@@ -55,10 +56,12 @@ func views(dir string, mounts []mount) ([]view, bool) {
 		if !isBelow {
 			continue
 		}
-		// Another mount may hide this one.
-		if visible, _ := mountOf(m.point, mounts); visible == m {
-			result = append(result, view{folder: folder, device: m.device, path: m.root})
+		visible, _ := mountOf(m.point, mounts)
+		if visible != m {
+			// Another mount hides this one.
+			continue
 		}
+		result = append(result, view{folder: folder, device: m.device, path: m.root})
 	}
 	return result, true
 }
@@ -159,12 +162,7 @@ func areMountsApart(a, b string) bool {
 
 	for _, aView := range aViews {
 		for _, bView := range bViews {
-			if aView.device != bView.device {
-				return false
-			}
-			_, contains := aView.holds(bView)
-			_, isContained := bView.holds(aView)
-			if contains || isContained {
+			if aView.mayShare(bView) {
 				return false
 			}
 		}
@@ -172,39 +170,50 @@ func areMountsApart(a, b string) bool {
 	return true
 }
 
-// A Meeting is a directory that can be seen in two local directories, because of mounts. A is its
+// mayShare reports whether the two directories may have a file in common: if they are on different file
+// systems, or if one of them contains the other.
+func (v view) mayShare(other view) bool {
+	if v.device != other.device {
+		return true
+	}
+	_, contains := v.holds(other)
+	_, isContained := other.holds(v)
+	return contains || isContained
+}
+
+// A SharedFolder is a directory that can be seen in two local directories, because of mounts. A is its
 // path in the first local directory. B is its path in the second local directory. Each path is ""
 // or ends in a slash.
-type Meeting struct{ A, B string }
+type SharedFolder struct{ A, B string }
 
-// Meetings returns the folders of a and b that show the same files, by the mounts of this machine.
-func Meetings(a, b []Place) (all []Meeting) {
+// SharedFolders returns the folders of a and b that show the same files, by the mounts of this machine.
+func SharedFolders(a, b []Place) (all []SharedFolder) {
 	for _, first := range a {
 		for _, second := range b {
 			if first.directory() != "" && second.directory() != "" {
-				all = append(all, meetings(first.directory(), second.directory())...)
+				all = append(all, sharedFolders(first.directory(), second.directory())...)
 			}
 		}
 	}
 	return all
 }
 
-// meetings returns the folders of two local directories that show the same files.
-func meetings(a, b string) (all []Meeting) {
+// sharedFolders returns the folders of two local directories that show the same files.
+func sharedFolders(a, b string) (all []SharedFolder) {
 	aViews, bViews, _ := viewsOf(a, b)
 
-	// Two views show the same files if one holds the other.
+	// Two views show the same files if one of them contains the other.
 	for _, aView := range aViews {
 		for _, bView := range bViews {
 			if rest, contains := aView.holds(bView); contains {
-				all = append(all, Meeting{
+				all = append(all, SharedFolder{
 					A: asFolder(filepath.Join(aView.folder, rest)),
 					B: asFolder(bView.folder),
 				})
 				continue
 			}
 			if rest, contains := bView.holds(aView); contains {
-				all = append(all, Meeting{
+				all = append(all, SharedFolder{
 					A: asFolder(aView.folder),
 					B: asFolder(filepath.Join(bView.folder, rest)),
 				})
@@ -225,18 +234,22 @@ func asFolder(path string) string {
 // MountedIn returns the mount points below the local directories among places. Each is a path that
 // is relative to its directory and ends in a slash.
 func MountedIn(places []Place) (folders []string) {
-	mounts, _ := readMounts() // if this fails, there are none, and no directory has views
+	mounts, canRead := readMounts()
+	if !canRead {
+		return nil
+	}
+
 	for _, place := range places {
-		isDirectory := place.directory() != ""
-		if !isDirectory {
+		dir := place.directory()
+		if dir == "" {
 			continue
 		}
-		dirViews, found := views(place.directory(), mounts)
+		dirViews, found := views(dir, mounts)
 		if !found {
 			continue
 		}
 
-		// The first view is that of the directory itself.
+		// The first view is the directory itself, and each other one is at a mount point.
 		for _, v := range dirViews[1:] {
 			folders = append(folders, asFolder(v.folder))
 		}

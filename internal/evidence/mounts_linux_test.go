@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/bindmount"
 )
 
-// If a directory is mounted at a second path, Below, Apart and Meetings treat both paths as one directory.
+// If a directory is mounted at a second path, Below, Apart and SharedFolders treat both paths as one directory.
 func TestMountsOfOneFileSystem(t *testing.T) {
 	tests := []struct {
 		name       string
@@ -115,7 +115,7 @@ func TestMountsOfOneFileSystem(t *testing.T) {
 			}
 			require.Equal(t, tt.wantApart, Apart(inner, outer))
 			require.Equal(t, tt.wantApart, Apart(outer, inner))
-			require.Equal(t, tt.wantMeets, len(Meetings(inner, outer)) > 0)
+			require.Equal(t, tt.wantMeets, len(SharedFolders(inner, outer)) > 0)
 		})
 	}
 }

@@ -172,28 +172,33 @@ func (p Place) isApartFrom(q Place) bool {
 		return false
 	}
 
-	dir := p.directory()
-	otherDir := q.directory()
-	areLocal := dir != "" && otherDir != ""
-	areDirect := p.Direct && q.Direct
-	isSameBucket := p.isInBucketOf(q)
-	if areLocal {
-		// Two buckets may be on two file systems. One of these may be a network file system that shows the
-		// files of the other.
-		if !isSameBucket {
-			isOneFileSystem := areDirect && areOnOneFileSystem(dir, otherDir)
-			if !isOneFileSystem {
-				return false
-			}
-		}
-		// A mount may show the same file in both directories.
-		return areMountsApart(dir, otherDir)
+	if p.directory() != "" && q.directory() != "" {
+		return p.isDirectoryApartFrom(q)
 	}
-
-	// In one bucket, neither folder contains the other. Two places without a server in between differ.
-	if isSameBucket || areDirect {
+	if p.isInBucketOf(q) {
+		// Neither folder contains the other.
+		return true
+	}
+	if p.Direct && q.Direct {
+		// No server is in between, which could show one place under two names.
 		return true
 	}
 	// Within one account, two names are two buckets, unless one of them is a second name.
 	return p.isInAccountOf(q) && !p.Alias && !q.Alias
+}
+
+// isDirectoryApartFrom is isApartFrom for two local directories. Neither contains the other by its path.
+func (p Place) isDirectoryApartFrom(q Place) bool {
+	dir := p.directory()
+	otherDir := q.directory()
+	if !p.isInBucketOf(q) {
+		// Two buckets may be on two file systems. One of these may be a network file system that shows the
+		// files of the other.
+		isOneFileSystem := p.Direct && q.Direct && areOnOneFileSystem(dir, otherDir)
+		if !isOneFileSystem {
+			return false
+		}
+	}
+	// A mount may show the same file in both directories.
+	return areMountsApart(dir, otherDir)
 }

@@ -65,8 +65,8 @@ func (p *Places) CheckEnds(ctx context.Context) error {
 // mountsOverlap reports whether the mounts of this machine make a directory appear in both ends, other
 // than in a folder that WithExclude excludes.
 func (p *Places) mountsOverlap(a, b Place) bool {
-	meetings := evidence.Meetings(serving.Places(a.Location), serving.Places(b.Location))
-	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
+	shared := evidence.SharedFolders(serving.Places(a.Location), serving.Places(b.Location))
+	return slices.ContainsFunc(shared, func(m evidence.SharedFolder) bool {
 		// If the directory is all of a, it is a folder of b.
 		folder := cmp.Or(m.A, m.B)
 		return !p.files.InExcludedDir(folder)
