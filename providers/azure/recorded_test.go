@@ -41,7 +41,7 @@ func recordedStore() recorded.Store {
 			require.NoError(t, err)
 			return d
 		},
-		Aside: func(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
+		Extra: func(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 			if kind == recorded.Head && x.Kind == recorded.Copy { // the source is gone
 				return &recorded.Response{
 					Status: http.StatusNotFound,

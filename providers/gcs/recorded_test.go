@@ -50,7 +50,7 @@ func recordedStore() recorded.Store {
 			require.NoError(t, err)
 			return s
 		},
-		Aside: googleAside,
+		Extra: googleExtra,
 		Unplayed: func(x *recorded.Exchange) string {
 			h := x.Response.Header
 			if h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip" {
@@ -61,10 +61,10 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// googleAside returns the response to a request that this driver makes in addition to the recorded one, or nil if the
+// googleExtra returns the response to a request that this driver makes in addition to the recorded one, or nil if the
 // driver makes no such request. For example, the driver also requests the attributes of a public object, because a
 // cache may have sent the bytes.
-func googleAside(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
+func googleExtra(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 	documents := map[recorded.Kind]string{
 		recorded.List:      `{"kind":"storage#objects"}`,
 		recorded.GetPolicy: `{"kind":"storage#policy","etag":"CAE=","bindings":[]}`,

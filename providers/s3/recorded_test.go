@@ -42,7 +42,7 @@ func recordedStore() recorded.Store {
 			require.NoError(t, err)
 			return d
 		},
-		Aside: func(_ *recorded.Exchange, kind recorded.Kind) *recorded.Response {
+		Extra: func(_ *recorded.Exchange, kind recorded.Kind) *recorded.Response {
 			if kind == "HEAD bucket" { // the bucket exists
 				return &recorded.Response{
 					Status: http.StatusOK,

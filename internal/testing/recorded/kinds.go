@@ -69,12 +69,13 @@ func (x *Exchange) classifyGoogle() {
 	r := &x.Request
 	isWrite := x.Kind == Put || x.Kind == PutIf
 	if isWrite && x.Key == "" && len(r.Parts) > 0 {
+		// If the body is not such a resource, the key stays empty.
 		var object struct{ Name string }
-		_ = json.Unmarshal(r.Parts[0], &object) // without a name, the key stays empty
+		_ = json.Unmarshal(r.Parts[0], &object)
 		x.Key = object.Name
 	}
 
-	// The path of a copy is /storage/v1/b/BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/KEY.
+	// The path of a copy has 12 segments: /storage/v1/b/BUCKET/o/SOURCE/rewriteTo/b/BUCKET/o/KEY.
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	isCopy := len(segments) == 12 && segments[7] == "rewriteTo"
 	if isCopy {
@@ -239,20 +240,25 @@ func kindOfGoogleJSON(method, rest string, query url.Values) (kind Kind, bucket,
 	}
 	kind = kinds[method+" "+pattern]
 
-	// The parameters show more.
-	switch {
-	case kind == List && query.Has("fields") && !strings.Contains(query.Get("fields"), "md5Hash"):
+	// The parameters tell some kinds apart.
+	switch kind {
+	case List:
 		// A listing of objects asks for more fields than a listing of open uploads.
-		kind = openUploads
-	case kind == List && query.Get("versions") == "true":
-		kind = ListVersions
-	case kind == Copy:
+		ofUploads := query.Has("fields") && !strings.Contains(query.Get("fields"), "md5Hash")
+		if ofUploads {
+			kind = openUploads
+		} else if query.Get("versions") == "true" {
+			kind = ListVersions
+		}
+	case Copy:
 		kind = conditional(Copy, CopyIf, query.Get("ifGenerationMatch"))
-	case kind == Delete:
+	case Delete:
 		kind = conditional(Delete, DeleteIf, query.Get("ifMetagenerationMatch")+query.Get("ifMetagenerationNotMatch"))
-	case kind == Head && query.Get("alt") == "media":
-		kind = Get
-	case kind == "":
+	case Head:
+		if query.Get("alt") == "media" {
+			kind = Get
+		}
+	case "":
 		kind = Kind(method + " " + cmp.Or(action, collection, "bucket"))
 	}
 	return kind, bucket, key

@@ -95,21 +95,20 @@ var statuses = map[int]storage.Code{
 
 // expectedCode returns the code of the error that a caller must get, or "" if the call succeeds.
 func (x *Exchange) expectedCode() storage.Code {
-	// In these cases, the provider's code or status says too little.
+	// In these cases, the provider's code and the status do not tell the reason.
 	if x.isLocked() {
 		return storage.Locked
 	}
 	isMismatch := x.Response.Status == http.StatusBadRequest &&
 		strings.Contains(string(x.Response.Body), "doesn't match calculated")
 	if isMismatch {
-		return storage.ChecksumMismatch // Google's code is that of any invalid argument
+		return storage.ChecksumMismatch
 	}
 	if x.isHidden() {
 		return storage.Unauthenticated
 	}
 
-	// An error code says more than the status. A success has no error code, and a status for which
-	// statuses has no Code.
+	// The provider's code says more than the status. For a success, there is neither.
 	code, hasCode := codes[x.errorCode()]
 	if !hasCode {
 		code = statuses[x.Response.Status]
@@ -402,7 +401,8 @@ type googleResource struct {
 
 // attrs returns the attributes that a caller must get.
 func (o *googleResource) attrs() *storage.Attrs {
-	size, _ := strconv.ParseInt(o.Size, 10, 64) // a document of another kind has no size
+	// A document of another kind has no size, which then is 0.
+	size, _ := strconv.ParseInt(o.Size, 10, 64)
 	attrs := &storage.Attrs{
 		Key: o.Name,
 		Properties: storage.Properties{
@@ -414,8 +414,8 @@ func (o *googleResource) attrs() *storage.Attrs {
 			Metadata:           o.Metadata,
 			StorageClass:       o.StorageClass,
 		},
-		Size:       size,
-		ETag:       `"-` + o.Etag + `"`, // the form of an ETag that is no MD5 (see below)
+		Size: size,
+
 		Revision:   o.Generation,
 		Version:    o.Generation,
 		Modified:   documentTime(o.TimeCreated),
@@ -428,13 +428,15 @@ func (o *googleResource) attrs() *storage.Attrs {
 		attrs.StorageClass = ""
 	}
 
-	// The ETag is the MD5, unless the object is a composite without an MD5 or has a key of its own.
-	if o.MD5Hash == "" {
-		return attrs
+	if o.MD5Hash != "" {
+		attrs.MD5 = decodeBase64(o.MD5Hash)
 	}
-	attrs.MD5 = decodeBase64(o.MD5Hash)
+
+	// The ETag is the MD5, unless the object is a composite without an MD5 or has a key of its own.
 	hasOwnKey := o.CustomerEncryption.KeySHA256 != "" || o.KMSKeyName != ""
-	if !hasOwnKey {
+	if o.MD5Hash == "" || hasOwnKey {
+		attrs.ETag = `"-` + o.Etag + `"`
+	} else {
 		attrs.ETag = `"` + hex.EncodeToString(attrs.MD5) + `"`
 	}
 	return attrs
@@ -459,32 +461,42 @@ func googleEncryption(kmsKey, customerKey string) storage.Encryption {
 // expectedWrite returns the attributes that a caller must get from the response to a write: those that the
 // store has given to the object, such as its revision.
 func (x *Exchange) expectedWrite() *storage.Attrs {
-	etag := x.Response.Header.Get("Etag")
+	isCopy := x.Kind == Copy || x.Kind == CopyIf
 	switch {
 	case x.Provider == Google:
-		// The response to a copy has the resource in a field.
-		var copied struct{ Resource json.RawMessage }
-		err := json.Unmarshal(x.Response.Body, &copied)
-		if err == nil && copied.Resource != nil {
-			return written(googleObject(copied.Resource))
-		}
-		return written(googleObject(x.Response.Body))
-	case x.Provider == Amazon && (x.Kind == Copy || x.Kind == CopyIf):
-		var copied struct{ ETag, LastModified string }
-		_ = xml.Unmarshal(x.Response.Body, &copied) // a document of another kind has neither
-		return &storage.Attrs{
-			ETag:     copied.ETag,
-			Revision: copied.ETag,
-			Modified: documentTime(copied.LastModified),
-		}
-	case x.Provider == Amazon:
-		return &storage.Attrs{ETag: etag, Revision: etag}
-	default:
-		return &storage.Attrs{
-			ETag:     etag,
-			Revision: etag,
-			Modified: headerTime(x.Response.Header.Get("Last-Modified")),
-		}
+		return x.expectedGoogleWrite()
+	case x.Provider == Amazon && isCopy:
+		return x.expectedAmazonCopy()
+	}
+
+	etag := x.Response.Header.Get("Etag")
+	attrs := &storage.Attrs{ETag: etag, Revision: etag}
+	if x.Provider != Amazon {
+		attrs.Modified = headerTime(x.Response.Header.Get("Last-Modified"))
+	}
+	return attrs
+}
+
+// expectedGoogleWrite is expectedWrite for Google. The body is the resource of the object. After a copy, it
+// has the resource in a field.
+func (x *Exchange) expectedGoogleWrite() *storage.Attrs {
+	var copied struct{ Resource json.RawMessage }
+	err := json.Unmarshal(x.Response.Body, &copied)
+	if err == nil && copied.Resource != nil {
+		return written(googleObject(copied.Resource))
+	}
+	return written(googleObject(x.Response.Body))
+}
+
+// expectedAmazonCopy is expectedWrite for a copy in S3, whose response has the attributes in a document. A
+// malformed document has none.
+func (x *Exchange) expectedAmazonCopy() *storage.Attrs {
+	var copied struct{ ETag, LastModified string }
+	_ = xml.Unmarshal(x.Response.Body, &copied)
+	return &storage.Attrs{
+		ETag:     copied.ETag,
+		Revision: copied.ETag,
+		Modified: documentTime(copied.LastModified),
 	}
 }
 

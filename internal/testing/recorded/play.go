@@ -26,10 +26,10 @@ type Store struct {
 	Open     func(t *testing.T, client *http.Client, bucket string) driver.Driver
 	// OpenService opens the account. If it is nil, the exchanges with buckets are not played.
 	OpenService func(t *testing.T, client *http.Client) driver.ServiceDriver
-	// Aside returns the response to a request of the given kind that the driver adds to the recorded
+	// Extra returns the response to a request of the given kind that the driver adds to the recorded
 	// one, such as a request that finds out whether the bucket exists. If it returns nil, the request
 	// fails.
-	Aside func(x *Exchange, kind Kind) *Response
+	Extra func(x *Exchange, kind Kind) *Response
 	// Token returns the driver's token for a token of the provider. It may be nil.
 	Token func(token string) string
 	// Unplayed returns why an exchange cannot be played, or "". It may be nil.
@@ -51,8 +51,8 @@ type wire struct {
 	all    []string
 }
 
-// RoundTrip returns the recorded response if the request belongs to the recorded operation. For another
-// request, which the driver adds to that operation, it returns a response of Store.Aside.
+// RoundTrip returns the recorded response if the request belongs to the recorded operation. If the driver
+// sends an extra request beside that operation, RoundTrip returns the response of Store.Extra.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	// Read the whole body, as a server does.
 	if r.Body != nil {
@@ -66,20 +66,21 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 
+	// The driver may send a condition or a range that the recorded request lacks, or leave one out.
 	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
 	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
-	// The driver may send a condition or a range that the recorded request lacks, or leave one out.
 	isRecordedOperation := unconditional[kind] == unconditional[w.x.Kind]
 	if !isRecordedOperation {
-		resp := w.store.Aside(w.x, kind)
+		resp := w.store.Extra(w.x, kind)
 		if resp == nil {
 			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
 		}
 		return readResponse(resp.Wire(r.Method), r)
 	}
 
+	// No call that ends by itself makes so many requests.
+	const maxPlayed = 10 * maxBrokenRequests
 	w.played++
-	const maxPlayed = 10 * maxBrokenRequests // more than any call with an end
 	if w.played > maxPlayed {
 		return nil, errEndless
 	}
@@ -328,10 +329,13 @@ func Play(t *testing.T, s Store, r Recording) {
 			tallies[x.Kind] = tally
 		}
 		tally.Exchanges++
+
 		reason, right := s.playOne(t, x)
 		if reason != "" {
 			tally.Unplayed[reason]++
-		} else if right {
+			continue
+		}
+		if right {
 			tally.Right++
 		}
 	}
@@ -360,8 +364,8 @@ func (s *Store) unplayed(x *Exchange) string {
 }
 
 // playOne gives the response of x to the driver, and reports whether the result is right. If the
-// exchange cannot be played, it returns why.
-func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool) {
+// exchange cannot be played, it returns the reason, and otherwise "".
+func (s *Store) playOne(t *testing.T, x *Exchange) (reason string, right bool) {
 	t.Helper()
 	if reason := s.unplayed(x); reason != "" {
 		return reason, false
@@ -372,6 +376,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool)
 	got, err := s.call(t, w, attempts)
 	hasSentNothing := len(w.all) == 0
 	if hasSentNothing && isKeyRefused(err) {
+		// The engine does not permit the key, so it made no request.
 		return keyRefused, false
 	}
 

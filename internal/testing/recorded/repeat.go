@@ -207,8 +207,8 @@ func listed(x *Exchange) []string {
 	)
 }
 
-// remember records the object that a repeated request wrote, and the tokens, generations and entity tags
-// of the stand-in. Later requests send these in place of the provider's.
+// remember records what later requests need. After a successful write, that is the object. After any request,
+// it is the tokens, generations and entity tags that the stand-in has sent in place of the provider's.
 func (c *comparison) remember(x *Exchange, resp *Response) {
 	if resp.Status < http.StatusMultipleChoices && x.isWrite() {
 		c.written[x.Bucket+"/"+x.Key] = true
@@ -291,29 +291,32 @@ func (c *comparison) differences(x *Exchange, resp *Response) []string {
 		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, resp.Status)}
 	}
 
-	// The bytes of an object must be equal. For some stand-ins, nothing else is compared.
-	isRead := x.Kind == Get || x.Kind == GetRange
-	isContent := isRead && x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices
-	var otherBytes []string
-	if isContent && !bytes.Equal(x.Response.Body, resp.Body) {
-		otherBytes = []string{what + ": other bytes"}
-	}
-	if c.standIn.OnlyStatus {
-		return otherBytes
+	// The headers must be equal, unless the stand-in sends too little.
+	var differences []string
+	if !c.standIn.OnlyStatus {
+		isMissing := len(resp.Body) == 0 && len(x.Response.Body) > 0
+		if isMissing {
+			return []string{what + ": the stand-in sends no document"}
+		}
+		differences = c.headerDifferences(what, x.Response.Header, resp.Header)
 	}
 
-	// The headers must be equal, and the fields of a document.
-	isMissing := len(resp.Body) == 0 && len(x.Response.Body) > 0
-	if isMissing {
-		return []string{what + ": the stand-in sends no document"}
-	}
-	differences := c.headerDifferences(what, x.Response.Header, resp.Header)
-	hasBody := x.Request.Method != http.MethodHead
-	if !hasBody {
+	// The response to HEAD has no body.
+	if x.Request.Method == http.MethodHead {
 		return differences
 	}
+
+	// The bytes of an object must be equal, and so must the fields of a document.
+	isRead := x.Kind == Get || x.Kind == GetRange
+	isContent := isRead && x.Request.Method == http.MethodGet && resp.Status < http.StatusMultipleChoices
 	if isContent {
-		return append(differences, otherBytes...)
+		if !bytes.Equal(x.Response.Body, resp.Body) {
+			differences = append(differences, what+": other bytes")
+		}
+		return differences
+	}
+	if c.standIn.OnlyStatus {
+		return differences
 	}
 	return append(differences, c.fieldDifferences(what, fields(x.Response.Body), fields(resp.Body))...)
 }
