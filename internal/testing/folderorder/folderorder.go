@@ -150,9 +150,9 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(string(kind) + p.key))
 }
 
-// isBefore reports whether a page that begins at the position lists key. It does not list keys in the
-// folder with the name p.key if p.isFolder is true. Like a page of SeaweedFS, it lists nothing if p.key
-// does not begin with prefix (seaweedfs#11321).
+// isBefore reports whether key comes after the position, so that a page that begins there lists it. If
+// p.isFolder is true, the keys in the folder p.key come before. Like a page of SeaweedFS, the page lists
+// nothing if p.key does not begin with prefix (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	isFirstPage := p.key == ""
 	if isFirstPage {
@@ -176,6 +176,19 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 // treePath replaces each slash in key with a character that sorts before all others. The results
 // sort in the order of a directory tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+// entryPosition returns the position of the entry with which a listing shows key: the key itself, or the
+// common prefix that ends in the delimiter.
+func entryPosition(key, prefix, delimiter string) position {
+	if delimiter == "" {
+		return position{key: key}
+	}
+	segment, _, hasDelimiter := strings.Cut(key[len(prefix):], delimiter)
+	if !hasDelimiter {
+		return position{key: key}
+	}
+	return position{key: prefix + segment + delimiter, isFolder: true}
+}
 
 // list returns the page of a listing that the query requests.
 func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
@@ -204,24 +217,21 @@ func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result
 		if !start.isBefore(e.Key, prefix, delimiter) {
 			continue
 		}
-		name := position{key: e.Key}
-		segment, _, hasDelimiter := strings.Cut(e.Key[len(prefix):], delimiter)
-		isInFolder := delimiter != "" && hasDelimiter
-		if isInFolder {
-			name = position{key: prefix + segment + delimiter, isFolder: true}
-		}
-		if name == last {
+		pos := entryPosition(e.Key, prefix, delimiter)
+		if pos == last {
 			// The page has this common prefix already.
 			continue
 		}
 		if page.KeyCount == page.MaxKeys {
-			page.IsTruncated = page.MaxKeys > 0 // a page of 0 keys could not be continued
+			// The page is full. A page of 0 keys could not be continued.
+			page.IsTruncated = page.MaxKeys > 0
 			break
 		}
+
 		page.KeyCount++
-		last = name
-		if name.isFolder {
-			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(name.key, encoding)})
+		last = pos
+		if pos.isFolder {
+			page.CommonPrefixes = append(page.CommonPrefixes, commonPrefix{encode(pos.key, encoding)})
 			continue
 		}
 		page.Contents = append(page.Contents, entry{

@@ -153,7 +153,7 @@ var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=` + AccessK
 	`/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`)
 
 // signedRegion returns the region for which a request is signed. ok is false if the signature is
-// not valid.
+// missing, malformed or not valid. To verify it, signedRegion signs the same request again.
 func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	if parts == nil {
@@ -166,7 +166,6 @@ func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 		return "", false
 	}
 
-	// The same request is signed again, and must get the same signature.
 	req, err := http.NewRequest(r.Method, "http://"+r.Host+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		return "", false

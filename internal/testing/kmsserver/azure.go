@@ -107,21 +107,26 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	state, versions, answered := s.beginRequest(w, r, path.operation, path.key)
-	if answered {
+	state, versions, isAnswered := s.beginRequest(w, r, path.operation, path.key)
+	if isAnswered {
+		// The test sent a response of its own.
 		return
 	}
 
-	number, hasVersion := numberOf(path.version, len(versions))
-	switch {
-	case state == "missing" || state == "deleted" || !hasVersion:
+	switch state {
+	case "missing", "deleted":
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
 		return
-	case state == "disabled":
+	case "disabled":
 		RefuseAzure(w, http.StatusForbidden, "Forbidden", "KeyDisabled")
 		return
-	case state == "denied":
+	case "denied":
 		RefuseAzure(w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac")
+		return
+	}
+	number, hasVersion := numberOf(path.version, len(versions))
+	if !hasVersion {
+		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
 		return
 	}
 

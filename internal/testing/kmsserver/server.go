@@ -75,11 +75,12 @@ func (s *Server) Count(operation string) int {
 	return s.requests[operation]
 }
 
-// beginRequest counts a request, and returns the state and the versions of its key. If answered is
-// true, the function that [Server.Answer] has set sent the response, so the caller must send none.
+// beginRequest counts a request, and returns the state and the versions of its key. The state is "" for an
+// enabled key. If isAnswered is true, the function that [Server.Answer] has set sent the response, so the
+// caller must send none.
 func (s *Server) beginRequest(
 	w http.ResponseWriter, r *http.Request, operation, name string,
-) (state string, versions []cipher.AEAD, answered bool) {
+) (state string, versions []cipher.AEAD, isAnswered bool) {
 	s.mu.Lock()
 	s.requests[operation]++
 	answer := s.answer
@@ -91,9 +92,9 @@ func (s *Server) beginRequest(
 	s.mu.Unlock()
 
 	if answer != nil {
-		answered = answer(w, r, operation)
+		isAnswered = answer(w, r, operation)
 	}
-	return state, versions, answered
+	return state, versions, isAnswered
 }
 
 // WriteJSON sends a response with a body in JSON.

@@ -219,14 +219,15 @@ func scrubJSON(document []byte) ([]byte, error) {
 	return bytes.TrimSpace(out.Bytes()), nil
 }
 
-// scrubValue returns the value of the field with this name, or of an element of its array, without
-// the values of fields that are not kept.
+// scrubValue returns a decoded JSON value without the texts and numbers of fields that are not kept. The value
+// is that of the field with this name, or an element of its array. If isKept is true, the field is kept.
 //
 // It changes objects and arrays in place.
 func scrubValue(name string, value any, isKept bool) any {
 	switch value := value.(type) {
 	case map[string]any:
-		isMetadata := name == "metadata" // its fields have any name
+		// The fields of the metadata are kept, whatever their names are.
+		isMetadata := name == "metadata"
 		for field, member := range value {
 			value[field] = scrubValue(field, member, isMetadata || keptElements[field])
 		}
@@ -243,7 +244,8 @@ func scrubValue(name string, value any, isKept bool) any {
 			return 0
 		}
 		return value
-	default: // true, false and null tell nothing
+	default:
+		// The values true, false and null tell nothing about the account.
 		return value
 	}
 }

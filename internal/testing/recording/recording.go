@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -104,26 +105,26 @@ func (r *Recorder) Write() (written, skipped int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 
-	var clean []Exchange
+	var exchanges []Exchange
 	for _, e := range r.entries {
 		x, err := r.scrubber.scrub(e.exchange, e.own)
 		if err != nil {
-			// The exchange has a secret, or it is not known how to remove what it tells.
+			// A secret remains in the exchange, or its address or a document is malformed.
 			r.skipped++
 			continue
 		}
-		x.ID = strconv.Itoa(len(clean))
-		clean = append(clean, x)
+		x.ID = strconv.Itoa(len(exchanges))
+		exchanges = append(exchanges, x)
 	}
 	r.entries = nil
 
-	// Each file has at most fileOfExchanges exchanges.
-	for i := 0; written < len(clean); i++ {
-		end := min(written+fileOfExchanges, len(clean))
-		if err := r.writeFile(fmt.Sprintf("%04d.replay", i), clean[written:end]); err != nil {
+	fileNumber := 0
+	for file := range slices.Chunk(exchanges, fileOfExchanges) {
+		if err := r.writeFile(fmt.Sprintf("%04d.replay", fileNumber), file); err != nil {
 			return written, r.skipped, err
 		}
-		written = end
+		fileNumber++
+		written += len(file)
 	}
 	return written, r.skipped, nil
 }

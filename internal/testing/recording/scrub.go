@@ -254,8 +254,8 @@ func (s *scrubber) address(text string) (string, error) {
 	query := u.Query()
 	s.scrubParameters(query)
 
-	// In text, the bucket is in the host, or is a segment of the path. The result has it in the path for
-	// Google and Azure, and in the host for Amazon.
+	// The bucket may be in the host of the given URL, or in its path. The result has it in the path for Google
+	// and Azure, and in the host for Amazon.
 	address := &url.URL{Scheme: "https", RawQuery: query.Encode()}
 	path := u.EscapedPath()
 	firstSegment, otherSegments, hasOthers := strings.Cut(strings.TrimPrefix(path, "/"), "/")

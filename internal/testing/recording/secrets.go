@@ -42,6 +42,7 @@ func (s secrets) areIn(text string) bool {
 		return false
 	}
 
+	// At each position, compare only the forms that begin with the same bytes.
 	for i := 0; i+minSecret <= len(text); i++ {
 		start := [minSecret]byte([]byte(text[i : i+minSecret]))
 		for _, form := range s[start] {
@@ -219,8 +220,8 @@ func (s *scrubber) learn(x *Exchange) secrets {
 // secretHeaders are the ends of the names of headers whose values are secrets.
 var secretHeaders = []string{"-key", "-token", "-key-sha256", "-key-md5", "-user-project"}
 
-// learnHeader adds the secrets in a header of a request, named in lower case. Those that only this
-// request has are added to own.
+// learnHeader adds the secrets in a header of a request to s, or to own if they are secrets of this request
+// only. The name of the header is in lower case.
 func (s *scrubber) learnHeader(name, value string, own secrets) {
 	if strings.HasSuffix(name, "authorization") {
 		s.learnAuthorization(value, own)
@@ -281,7 +282,7 @@ func (s *scrubber) remains(x *Exchange, own secrets) bool {
 		if ownBucket.MatchString(text) {
 			return true
 		}
-		for _, reading := range readings(text) {
+		for _, reading := range decodedForms(text) {
 			if s.secrets.areIn(reading) || own.areIn(reading) {
 				return true
 			}
@@ -326,9 +327,9 @@ func unescapeByte(escape string) string {
 	return string(b)
 }
 
-// readings returns the texts in which a secret must be searched, in lower case. These are text as it is,
+// decodedForms returns the texts in which a secret must be searched, in lower case. These are text as it is,
 // text without the escapes of HTML, JSON or URLs, and text with standard Base64 in place of Base64 for URLs.
-func readings(text string) []string {
+func decodedForms(text string) []string {
 	if len(text) < minSecret {
 		// It is too short for a secret.
 		return nil

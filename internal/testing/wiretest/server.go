@@ -92,9 +92,11 @@ func (s *Server) Respond(replies ...Reply) {
 	s.replies = replies
 }
 
-// ServeHTTP records a request, and sends the next reply, or that of the function Answer.
+// ServeHTTP records a request. It sends the reply of the function Answer if there is one, and otherwise the
+// next reply of the test.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body) // fails if the client cuts its request, which is recorded anyway
+	// ReadAll fails if the client cuts its request, which is recorded anyway.
+	body, _ := io.ReadAll(r.Body)
 	req := Request{
 		Method:   r.Method,
 		Path:     strings.TrimPrefix(r.URL.EscapedPath(), s.Root),
@@ -111,8 +113,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply = s.Answer(req)
 	}
 
-	// Close the connection without a response.
 	if reply.Cut {
+		// Close the connection without a response. Hijack fails if the client has closed it.
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err == nil {
 			_ = conn.Close()
@@ -124,7 +126,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	for name, value := range reply.Header {
-		if value == "" { // an empty value removes the header
+		if value == "" {
+			// The reply leaves out this header of the server.
 			w.Header().Del(name)
 			continue
 		}

@@ -148,20 +148,26 @@ func startSilentServer(t *testing.T) string {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 
-	var accepted sync.Map // by connection
+	// Keep the connections open until the test ends.
+	var mu sync.Mutex
+	var accepted []net.Conn
 	go func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			accepted.Store(conn, nil)
+			mu.Lock()
+			accepted = append(accepted, conn)
+			mu.Unlock()
 		}
 	}()
 	t.Cleanup(func() {
 		_ = listener.Close()
-		for conn := range accepted.Range {
-			_ = conn.(net.Conn).Close()
+		mu.Lock()
+		defer mu.Unlock()
+		for _, conn := range accepted {
+			_ = conn.Close()
 		}
 	})
 	return listener.Addr().String()
