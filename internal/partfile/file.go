@@ -108,16 +108,20 @@ func (f *File) verify() bool {
 		if overlaps || isEmpty || isBeyond {
 			continue
 		}
-
-		length := s.end - s.offset
-		sum := crc32c.New()
-		n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, length))
-		if err == nil && n == length && sum.Sum32() == s.crc {
+		if f.hasBytes(s) {
 			f.done = append(f.done, s)
 			end = s.end
 		}
 	}
 	return len(f.done) > 0
+}
+
+// hasBytes reports whether the file has all bytes of the span, with the checksum of the span.
+func (f *File) hasBytes(s span) bool {
+	length := s.end - s.offset
+	sum := crc32c.New()
+	n, err := bodyio.Copy(sum, io.NewSectionReader(f.file, s.offset, length))
+	return err == nil && n == length && sum.Sum32() == s.crc
 }
 
 // Create creates a File for target with the name by which [Find] finds it after a crash.
@@ -215,8 +219,8 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 		return n, err
 	}
 
-	// Continue the span that ends at offset, if there is one. Take it out of f.active while its checksum
-	// is computed, so that no other call records it.
+	// Take the span that ends at offset out of f.active, if there is one, so that no other call records it
+	// meanwhile. The keys of f.active are the ends of the spans.
 	f.mu.Lock()
 	written, continues := f.active[offset]
 	delete(f.active, offset)
@@ -224,6 +228,8 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	if !continues {
 		written = span{offset: offset, end: offset}
 	}
+
+	// Extend the span without the lock, because the checksum takes time.
 	written.crc = crc32c.Update(written.crc, p[:n])
 	written.end += int64(n)
 

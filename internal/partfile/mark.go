@@ -105,7 +105,7 @@ var errForeign = errors.New("the file is not a mark, or its process is alive")
 // It fails with [os.ErrExist] if the file has any content.
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
-	created := err == nil
+	isNew := err == nil
 	if errors.Is(err, os.ErrExist) {
 		f, err = openOwn(dir, path)
 	}
@@ -113,15 +113,15 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 		return nil, err
 	}
 
-	// Only an empty file that no other process has locked may become the mark.
+	// An existing file may become the mark only if it is empty and no other process has locked it.
 	m := &mark{dir: dir, path: path, file: f}
-	free, _ := localfile.TryLock(f)
-	isOurs := free && (created || m.isEmpty())
-	if !isOurs {
+	isFree, _ := localfile.TryLock(f)
+	mayUse := isFree && (isNew || m.isEmpty())
+	if !mayUse {
 		m.close()
 		return nil, os.ErrExist
 	}
-	if created && !m.isInPlace() {
+	if isNew && !m.isInPlace() {
 		// Another process removed the new file before this call locked it.
 		m.close()
 		return createMark(dir, path, h)
@@ -152,13 +152,15 @@ func removeEmpty(dir Dir, path string) {
 
 // isAbandonedEmpty locks the file, and reports whether it is the empty mark of a dead process.
 func (m *mark) isAbandonedEmpty() bool {
-	free, certain := localfile.TryLock(m.file)
+	isFree, hasLocks := localfile.TryLock(m.file)
 	info, err := m.file.Stat()
-	if err != nil || !free {
+	if err != nil || !isFree {
 		return false
 	}
-	isOld := time.Since(info.ModTime()) > unlockedAge
-	return (certain || isOld) && m.isEmpty() && info.Mode().Perm() == markMode
+
+	// Without locks, only the age of the file shows that the process is dead.
+	isDead := hasLocks || time.Since(info.ModTime()) > unlockedAge
+	return isDead && m.isEmpty() && info.Mode().Perm() == markMode
 }
 
 // isEmpty reports whether the open file of m is empty and m.path still names this file.
@@ -185,7 +187,8 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 
 	// Another file may have got the path since the first check.
 	fileInfo, err := f.Stat()
-	if err != nil || !os.SameFile(info, fileInfo) || !isOwnedAlone(fileInfo) {
+	isChecked := err == nil && os.SameFile(info, fileInfo) && isOwnedAlone(fileInfo)
+	if !isChecked {
 		_ = f.Close()
 		return nil, errForeign
 	}
@@ -215,17 +218,17 @@ func openDead(dir Dir, path string) (*mark, error) {
 // lockIfDead locks the mark file, and reports whether the process that wrote it is dead. If it returns
 // false, the file may be locked nevertheless, and the caller must close it to end the lock.
 func (m *mark) lockIfDead() bool {
-	free, certain := localfile.TryLock(m.file)
-	if !free || !m.isInPlace() {
+	isFree, hasLocks := localfile.TryLock(m.file)
+	if !isFree || !m.isInPlace() {
 		// The process is alive, or another file has the path by now.
 		return false
 	}
 
 	// The mark may have changed before the lock, so read it again.
-	if m.read() != nil {
+	if err := m.read(); err != nil {
 		return false
 	}
-	if certain {
+	if hasLocks {
 		// A process that is alive would have locked the file.
 		return true
 	}

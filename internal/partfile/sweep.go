@@ -19,15 +19,17 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		removeEmpty(root, path)
 		return
 	}
+
+	// The mark of a Job names no target, unlike that of a File.
 	isOfJob := m.header.Target == ""
 	if isOfJob {
 		m.sweepJob(root, keep)
 		return
 	}
 
-	// The mark is of one File. A target that is no plain name is not from this package.
-	target := filepath.Join(filepath.Dir(path), m.header.Target)
+	// A target that is not a plain name is not from this package.
 	isName := filepath.Base(m.header.Target) == m.header.Target
+	target := filepath.Join(filepath.Dir(path), m.header.Target)
 	if !isName || keep(target) {
 		m.close()
 		return
@@ -38,39 +40,44 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 // sweepJob removes the temporary files of a dead [Job], and then its mark. It also sweeps the marks
 // that it finds on the way.
 func (m *mark) sweepJob(root *os.Root, keep func(target string) bool) {
-	name := filepath.Base(m.path)
 	dir := filepath.ToSlash(filepath.Dir(m.path))
-	removedAll := true
+	hasFailed := false
 	// The walk visits everything and returns no error, because the function never returns one.
 	_ = fs.WalkDir(root.FS(), dir, func(entryPath string, entry fs.DirEntry, err error) error {
+		if err == nil {
+			err = m.sweepEntry(root, filepath.FromSlash(entryPath), entry, keep)
+		}
 		if err != nil {
-			removedAll = false
-			return nil
-		}
-		isTemp := entry.Type().IsRegular() && localfile.IsTempName(entry.Name())
-		if !isTemp || entry.Name() == name {
-			return nil
-		}
-
-		isOfJob := markOf(entry.Name()) == name
-		if isOfJob {
-			if root.Remove(filepath.FromSlash(entryPath)) != nil {
-				removedAll = false
-			}
-			return nil
-		}
-		if IsMark(entry.Name()) {
-			Sweep(root, filepath.FromSlash(entryPath), keep)
+			hasFailed = true
 		}
 		return nil
 	})
 
-	if !removedAll {
-		// A temporary file remains, and the next job finds it through the mark file.
+	if hasFailed {
+		// A temporary file may remain, and the next job finds it through the mark file.
 		m.close()
 		return
 	}
 	m.remove()
+}
+
+// sweepEntry removes the file at path if it is a temporary file of the job. If it is another mark, sweepEntry
+// sweeps that.
+func (m *mark) sweepEntry(root *os.Root, path string, entry fs.DirEntry, keep func(target string) bool) error {
+	name := filepath.Base(m.path)
+	isTemp := entry.Type().IsRegular() && localfile.IsTempName(entry.Name())
+	if !isTemp || entry.Name() == name {
+		return nil
+	}
+
+	isOfJob := markOf(entry.Name()) == name
+	if isOfJob {
+		return root.Remove(path)
+	}
+	if IsMark(entry.Name()) {
+		Sweep(root, path, keep)
+	}
+	return nil
 }
 
 // removeWithFile removes the temporary file of a [File] and then its mark, which stays if the
@@ -87,7 +94,9 @@ func (m *mark) removeWithFile() {
 		m.close()
 		return
 	}
-	if m.dir.Remove(path) != nil {
+
+	// If the file cannot be removed, a later sweep tries it again, and needs the mark.
+	if err := m.dir.Remove(path); err != nil {
 		m.close()
 		return
 	}
