@@ -60,10 +60,11 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 	b.exchange.beforeBodyRead()
 
+	// If Read calls runtime.Goexit or panics, it ends the goroutine of net/http without an error, so the
+	// exchange must end here.
 	hasReturned := false
 	defer func() {
 		if !hasReturned {
-			// Read called runtime.Goexit, which ended the goroutine of net/http without an error.
 			b.endRead(0)
 			b.exchange.cancel(errLetGo)
 		}
@@ -135,6 +136,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 		b.exchange.stopTimer()
 	}
 
+	// A body that a driver reads to its end must not be too long.
 	if b.bounded {
 		b.left -= int64(n)
 		if b.left < 0 {

@@ -47,15 +47,15 @@ func (x *exchange) limitBody(r *http.Request, resp *http.Response, call *serving
 		return resp, nil
 	}
 
-	// The watchdog observes the body, unless it is the content of an object, for which the engine
-	// itself limits the time of each Read.
+	// The timer runs during each Read of the body, unless the body is the content of an object. The engine
+	// limits the time of those Reads itself.
 	isContent := call != nil && r.Method == http.MethodGet && serving.IsContent(x.parent)
 	x.reply.inner = resp.Body
 	x.reply.exchange = x
 	x.reply.unwatched = isContent
 	resp.Body = &x.reply
 
-	// In a call of the engine, all that is not content is a document, which a driver reads to its end.
+	// In a call of the engine, any other body is a document, which a driver reads to its end.
 	isDocument := call != nil && !isContent
 	if isDocument {
 		return x.limitDocument(r, resp)
@@ -105,18 +105,18 @@ func (x *exchange) readError(r *http.Request, resp *http.Response) {
 	x.startTimer(x.stall)
 	content, readErr := io.ReadAll(io.LimitReader(resp.Body, ErrorBody))
 	x.stopTimer()
-	isFailure := readErr != nil && !x.statusSuffices(content)
+	mustFail := readErr != nil && !x.statusSuffices(content)
 	_ = resp.Body.Close()
 
-	// The caller of the transport reads the content, and after it the error of the server's body.
-	lastErr := io.EOF
-	if isFailure {
-		lastErr = x.fail(readErr)
+	// The new body has the content, and then ends or fails as the server's body did.
+	endErr := io.EOF
+	if mustFail {
+		endErr = x.fail(readErr)
 	}
 	x.end()
 
 	mask(content, secrets)
-	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), failingReader{lastErr}))
+	resp.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), failingReader{endErr}))
 	if resp.ContentLength >= 0 {
 		resp.ContentLength = int64(len(content))
 	}

@@ -73,44 +73,49 @@ var secretParameters = []string{
 // findSecrets returns the secrets in the headers and the URL of a request. isSecret reports whether
 // a header, named in lower case, is secret.
 func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
-	var secrets []string
-	add := func(secret string) {
-		if len(secret) >= shortestSecret && !slices.Contains(secrets, secret) {
-			secrets = append(secrets, secret)
-		}
-	}
-
+	var secrets secretList
 	for name, values := range r.Header {
 		for _, value := range values {
 			if isSecret(strings.ToLower(name)) {
-				addCredential(value, add)
+				secrets.addCredential(value)
 			}
+
 			// A header such as X-Ms-Copy-Source has a URL, whose query may have a signature.
-			if strings.Contains(value, "?") {
-				if source, err := url.Parse(value); err == nil {
-					addParameters(source, add)
-				}
+			if !strings.Contains(value, "?") {
+				continue
+			}
+			if source, err := url.Parse(value); err == nil {
+				secrets.addParameters(source)
 			}
 		}
 	}
-	addParameters(r.URL, add)
+	secrets.addParameters(r.URL)
 	return secrets
 }
 
-// addCredential calls add with the secrets in the value of a header: the whole value, and the secrets
-// in its words.
-func addCredential(value string, add func(string)) {
+// A secretList is a list of different secrets.
+type secretList []string
+
+// add adds a secret, unless it is in the list or so short that it may occur by chance.
+func (l *secretList) add(secret string) {
+	if len(secret) >= shortestSecret && !slices.Contains(*l, secret) {
+		*l = append(*l, secret)
+	}
+}
+
+// addCredential adds the secrets in the value of a header: the whole value, and the secrets in its words.
+func (l *secretList) addCredential(value string) {
 	if strings.HasPrefix(value, "AWS4-") {
 		// Only the signature of this scheme is secret.
 		_, signature, _ := strings.Cut(value, "Signature=")
-		add(signature)
+		l.add(signature)
 		return
 	}
 
-	add(value)
+	l.add(value)
 	isSeparator := func(c rune) bool { return c == ' ' || c == ',' || c == ';' }
 	for word := range strings.FieldsFuncSeq(value, isSeparator) {
-		add(secretWord(word))
+		l.add(secretWord(word))
 	}
 }
 
@@ -131,15 +136,15 @@ func secretWord(word string) string {
 }
 
 // addParameters adds the secret parameters in the query of a URL, as they are and unescaped.
-func addParameters(u *url.URL, add func(string)) {
+func (l *secretList) addParameters(u *url.URL) {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		// A malformed name or value becomes "".
 		escapedName, escapedValue, _ := strings.Cut(pair, "=")
 		name, _ := url.QueryUnescape(escapedName)
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
 			value, _ := url.QueryUnescape(escapedValue)
-			add(escapedValue)
-			add(value)
+			l.add(escapedValue)
+			l.add(value)
 		}
 	}
 }

@@ -18,34 +18,38 @@ func isSmall(r *http.Request) bool {
 
 // readSmall reads and closes the body of a request, if it has a known length of at most smallBody.
 // Otherwise it returns nil.
-func readSmall(ctx context.Context, r *http.Request) (content []byte, err error) {
+func readSmall(ctx context.Context, r *http.Request) ([]byte, error) {
 	if !isSmall(r) {
 		return nil, nil
 	}
 
-	defer func() {
-		if err != nil && ctx.Err() != nil {
-			// This replaces the error of the body, which was closed when ctx ended.
-			err = context.Cause(ctx)
-		}
-	}()
+	// Closing the body ends a Read that waits for data.
 	if ctx.Done() != nil {
-		// This ends a Read that waits for data.
 		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() })
 		defer stop()
 	}
 	defer r.Body.Close()
 
+	content, err := readDeclared(r)
+	if err != nil && ctx.Err() != nil {
+		// The error of the body only says that it was closed when ctx ended.
+		return nil, context.Cause(ctx)
+	}
+	return content, err
+}
+
+// readDeclared reads the body of a request, and fails if it has another length than declared.
+func readDeclared(r *http.Request) ([]byte, error) {
 	// Make space for one byte more, to notice a body that is longer than declared.
-	content = make([]byte, 0, r.ContentLength+1)
+	content := make([]byte, 0, r.ContentLength+1)
 	for len(content) < cap(content) {
-		n, readErr := r.Body.Read(content[len(content):cap(content)])
+		n, err := r.Body.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]
-		if readErr == io.EOF {
+		if err == io.EOF {
 			break
 		}
-		if readErr != nil {
-			return nil, readErr
+		if err != nil {
+			return nil, err
 		}
 	}
 

@@ -132,7 +132,7 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	call := serving.CallOf(ctx)
 	isOfEngine := counter != nil || call != nil
 	if t.usersBase && !isOfEngine {
-		// The user makes this request with a transport of the user, so no watchdog may end it.
+		// The user makes this request with a transport of the user, so no timer may end it.
 		return t.next().RoundTrip(r.WithContext(ctx))
 	}
 
