@@ -36,13 +36,14 @@ func ApplySettings(r *driver.BucketRequest, versioning, locks *bool, retention *
 		*retention = *r.DefaultRetention
 	}
 
-	if *locks {
-		if r.Versioning != nil && !*r.Versioning {
-			return argument.Invalid("WithVersioning",
-				"must not be false: the bucket locks objects, and keeps their versions", "")
-		}
-		*versioning = true
+	if !*locks {
+		return nil
 	}
+	if r.Versioning != nil && !*r.Versioning {
+		return argument.Invalid("WithVersioning",
+			"must not be false: the bucket locks objects, and keeps their versions", "")
+	}
+	*versioning = true
 	return nil
 }
 

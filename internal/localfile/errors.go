@@ -12,24 +12,16 @@ import (
 // file, which would not help the user. If err is not about a temporary file, WithPath returns err
 // unchanged.
 func WithPath(err error, path string) error {
-	var op, name string
-	var cause error
-	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		op = pathErr.Op
-		name = pathErr.Path
-		cause = pathErr.Err
-	} else if linkErr, ok := errors.AsType[*os.LinkError](err); ok {
-		op = linkErr.Op
-		name = linkErr.Old
-		cause = linkErr.Err
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok && isTempFile(pathErr.Path) {
+		return &fs.PathError{Op: pathErr.Op, Path: path, Err: pathErr.Err}
 	}
-
-	if !IsTempName(filepath.Base(name)) {
-		// This includes an err without a name.
-		return err
+	if linkErr, ok := errors.AsType[*os.LinkError](err); ok && isTempFile(linkErr.Old) {
+		return &fs.PathError{Op: linkErr.Op, Path: path, Err: linkErr.Err}
 	}
-	return &fs.PathError{Op: op, Path: path, Err: cause}
+	return err
 }
+
+func isTempFile(path string) bool { return IsTempName(filepath.Base(path)) }
 
 // ErrorHint returns a text that tells the user how to solve a file system error, such as a full
 // disk, and "" for all other errors.

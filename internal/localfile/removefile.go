@@ -115,13 +115,13 @@ func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 	}
 
 	isSame := os.SameFile(info, moved) && identity(info) == identity(moved)
-	if !isSame {
-		if err := putBack(root, aside, name); err != nil {
-			return err
-		}
-		return ErrReplaced
+	if isSame {
+		return remove(root, aside)
 	}
-	return remove(root, aside)
+	if err := putBack(root, aside, name); err != nil {
+		return err
+	}
+	return ErrReplaced
 }
 
 // checkRecovered returns what [RecoverAside] of another job has done with a file that no longer has
@@ -168,10 +168,8 @@ func putBack(root *os.Root, aside, name string) error {
 		return err
 	}
 
-	// The file may already have both names.
-	info, statErr := root.Lstat(aside)
-	occupant, occupantErr := root.Lstat(name)
-	if statErr == nil && occupantErr == nil && os.SameFile(info, occupant) {
+	if isSameFile(root, aside, name) {
+		// The file already has both names.
 		return remove(root, aside)
 	}
 
@@ -180,6 +178,16 @@ func putBack(root *os.Root, aside, name string) error {
 	ending := ".kept-" + hexid.New(4)
 	newName := words.Beginning(base, longestName-len(ending)) + ending
 	return renameNew(root, aside, dir+newName)
+}
+
+// isSameFile reports whether a and b are known to be two names of one file.
+func isSameFile(root *os.Root, a, b string) bool {
+	aInfo, err := root.Lstat(a)
+	if err != nil {
+		return false
+	}
+	bInfo, err := root.Lstat(b)
+	return err == nil && os.SameFile(aInfo, bInfo)
 }
 
 // renameNew renames a file by a hard link. If dst exists, it fails with fs.ErrExist. If src does not exist,

@@ -21,13 +21,13 @@ func Fold(metadata map[string]string) (folded map[string]string, rule, hint stri
 			return nil, rule, hint
 		}
 
-		// If two keys differ only in case, the value of the lower-case key is used.
+		// If two keys differ only in case, the lower-case key takes precedence.
 		if _, isDuplicate := folded[name]; isDuplicate {
-			lower, hasLower := metadata[name]
-			if !hasLower {
+			lowerCaseValue, ok := metadata[name]
+			if !ok {
 				return nil, "key " + redact.Quoted(name) + " is given twice, in different case", ""
 			}
-			value = lower
+			value = lowerCaseValue
 		}
 		folded[name] = value
 	}
