@@ -50,18 +50,20 @@ func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
 	}
 	defer resp.Body.Close()
 
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	// If the status is a failure, an incomplete body does not matter.
+	body, readErr := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	isSuccess := resp.StatusCode >= 200 && resp.StatusCode <= 299
 	if !isSuccess {
-		storageErr := driver.StatusError(resp)
-		if storageErr.Code == storage.ObjectNotFound {
-			storageErr.Code = storage.InvalidArgument
-			storageErr.Hint = "check the id of the zone or distribution"
+		statusErr := driver.StatusError(resp)
+		if statusErr.Code == storage.ObjectNotFound {
+			// The address of the request has the id, and no key.
+			statusErr.Code = storage.InvalidArgument
+			statusErr.Hint = "check the id of the zone or distribution"
 		}
-		return body, c.failed(ctx, storageErr)
+		return body, c.failed(ctx, statusErr)
 	}
-	if err != nil {
-		return nil, c.failed(ctx, driver.NetworkError(err))
+	if readErr != nil {
+		return nil, c.failed(ctx, driver.NetworkError(readErr))
 	}
 	return body, nil
 }

@@ -32,30 +32,35 @@ func Now(ctx context.Context, b storage.ReadWriter, key string) (time.Time, erro
 // writeEmpty writes an empty object, and returns its attributes with the time of the write. It
 // tries again if another program removes the object first.
 func writeEmpty(ctx context.Context, b storage.ReadWriter, key string) (*storage.Attrs, error) {
-	for attempt := 1; ; attempt++ {
-		attrs, err := b.Upload(ctx, key, strings.NewReader(""))
-		if err == nil && attrs.Modified.IsZero() {
-			// S3 does not return the modification time of a write.
-			attrs, err = b.Attrs(ctx, key)
-		}
+	attrs, err := writeAndStat(ctx, b, key)
+	for attempt := 1; attempt < attempts && storage.CodeOf(err) == storage.ObjectNotFound; attempt++ {
+		attrs, err = writeAndStat(ctx, b, key)
+	}
+	if err != nil {
+		return nil, err
+	}
 
-		wasRemoved := storage.CodeOf(err) == storage.ObjectNotFound // by another program
-		if wasRemoved && attempt < attempts {
-			continue
+	if attrs.Modified.IsZero() {
+		return nil, &storage.Error{
+			Code: storage.Internal,
+			Key:  key,
+			Err:  errors.New("the store does not report the time of the write"),
 		}
-		if err != nil {
-			return nil, err
-		}
+	}
+	return attrs, nil
+}
 
-		if attrs.Modified.IsZero() {
-			return nil, &storage.Error{
-				Code: storage.Internal,
-				Key:  key,
-				Err:  errors.New("the store does not report the time of the write"),
-			}
-		}
+// writeAndStat writes an empty object, and returns its attributes. It requests them if the response to the
+// write lacks the modification time, as on S3.
+func writeAndStat(ctx context.Context, b storage.ReadWriter, key string) (*storage.Attrs, error) {
+	attrs, err := b.Upload(ctx, key, strings.NewReader(""))
+	if err != nil {
+		return nil, err
+	}
+	if !attrs.Modified.IsZero() {
 		return attrs, nil
 	}
+	return b.Attrs(ctx, key)
 }
 
 // AskTime returns the current time of the clock that sets [storage.Attrs.Modified], for a job that

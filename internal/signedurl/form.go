@@ -101,9 +101,9 @@ func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) 
 	for name, value := range fields {
 		switch name {
 		case objectField, expiresParam, keyParam, sizeParam, crcParam, signatureField:
-		default:
-			g.Attributes = append(g.Attributes, Attribute{Name: name, Value: value})
+			continue
 		}
+		g.Attributes = append(g.Attributes, Attribute{Name: name, Value: value})
 	}
 	slices.SortFunc(g.Attributes, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 

@@ -88,7 +88,10 @@ func Parse(token string) (r Record, ok bool) {
 
 	decoder := json.NewDecoder(bytes.NewReader(document))
 	decoder.DisallowUnknownFields()
-	return r, decoder.Decode(&r) == nil
+	if err := decoder.Decode(&r); err != nil {
+		return Record{}, false
+	}
+	return r, true
 }
 
 // Hash returns a hash of texts as a short text, which is the same in every process.
