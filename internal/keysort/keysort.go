@@ -140,20 +140,22 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 // next one is yielded. Sorted may be called several times, even while an earlier result is still
 // being read.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
-	s.sealed = true // Add fails after this
-	onDisk := len(s.levels) > 0
-	if onDisk && len(s.records) > 0 {
-		// The merge reads all records from the disk.
+	// From now on, Add fails.
+	s.sealed = true
+
+	hasRuns := len(s.levels) > 0
+	if !hasRuns {
+		// All records are in memory. Sorting changes nothing if an earlier call has sorted them.
+		slices.SortFunc(s.records, compare)
+		return s.inMemory
+	}
+
+	// The merge reads all records from the disk.
+	if len(s.records) > 0 {
 		if err := s.spill(ctx); err != nil {
 			return func(yield func(Record, error) bool) { yield(Record{}, err) }
 		}
 		s.records = nil
-	}
-
-	if !onDisk {
-		// This does nothing if an earlier call has sorted them.
-		slices.SortFunc(s.records, compare)
-		return s.inMemory
 	}
 	return s.merged(ctx, s.levels...)
 }

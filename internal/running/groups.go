@@ -2,9 +2,9 @@ package running
 
 import "iter"
 
-// EachGroup calls do with all items in groups of the given size. The function do returns an error or
-// nil for each item, and whether to continue. EachGroup also ends when maxFailures items have failed.
-// It returns the number of items without an error, and the errors.
+// EachGroup calls do with all items, in groups of the given size. The function do returns an error or nil for
+// each item, and false to end EachGroup. EachGroup also ends after a group if maxFailures items or more have
+// failed. It returns the number of items without an error, and the errors of the others.
 func EachGroup[T any](
 	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, mayContinue bool),
 ) (done int, failures []error) {

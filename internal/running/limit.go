@@ -180,14 +180,14 @@ func (l *Limit) Ended() {
 	l.endRound(rate, now)
 }
 
-// endRound decides after a round, which moved rate bytes per second, whether to change the number
-// of slots. If twice the slots do not bring enough, it returns to the former number. The caller
-// holds l.mu.
+// endRound decides after a round, which moved rate bytes per second, whether to change the number of slots.
+// It doubles the number to try whether that makes the transfer faster. If the next two rounds are too slow, it
+// returns to the former number. The caller holds l.mu.
 func (l *Limit) endRound(rate float64, now time.Time) {
 	wasDoubled := l.former > 0
 	isTooSlow := wasDoubled && rate < l.needed()
 	if isTooSlow && !l.firstTooSlow {
-		// The first round with twice the slots had to open new connections, so wait for a second one.
+		// The first round with twice the slots had to open connections, so judge by a second one.
 		l.firstTooSlow = true
 		return
 	}

@@ -16,26 +16,29 @@ func Beginning(text string, limit int) string {
 // WholeCharacters returns the range of data without a partial UTF-8 character at the start if
 // cutStart is true, and at the end if cutEnd is true.
 func WholeCharacters(data []byte, cutStart, cutEnd bool) (from, to int) {
-	to = len(data)
 	if cutStart {
 		// A character has at most three bytes after its first one.
-		for from < min(to, utf8.UTFMax-1) && !utf8.RuneStart(data[from]) {
+		for from < min(len(data), utf8.UTFMax-1) && !utf8.RuneStart(data[from]) {
 			from++
 		}
 	}
-	if !cutEnd {
-		return from, to
+	if cutEnd {
+		return from, from + wholeLength(data[from:])
 	}
+	return from, len(data)
+}
 
+// wholeLength returns the length of data without a partial character at the end.
+func wholeLength(data []byte) int {
 	// Go back to the first byte of the last character.
-	for start := to - 1; start >= max(from, to-utf8.UTFMax); start-- {
+	for start := len(data) - 1; start >= max(0, len(data)-utf8.UTFMax); start-- {
 		if !utf8.RuneStart(data[start]) {
 			continue
 		}
-		if !utf8.FullRune(data[start:to]) {
-			to = start
+		if !utf8.FullRune(data[start:]) {
+			return start
 		}
 		break
 	}
-	return from, to
+	return len(data)
 }

@@ -101,16 +101,15 @@ func (s *scans) add(off, length int64) *scan {
 		}
 	}
 
-	// Begin a scan, in place of the oldest one in the ring.
-	sc := &s.latest[s.count%len(s.latest)]
-	*sc = scan{begin: off, end: off + length, reads: 1}
-
-	// Expect the scan to be as long as the shorter of the two before it, which are still the latest
-	// because count does not include the new one. A length of 0 is unknown.
-	predicted := min(s.lengthOf(1), s.lengthOf(2))
-	if predicted > 0 {
-		sc.expected = off + predicted
+	// Expect the new scan to be as long as the shorter of the latest two. A length of 0 is unknown.
+	expected := int64(0)
+	if predicted := min(s.lengthOf(1), s.lengthOf(2)); predicted > 0 {
+		expected = off + predicted
 	}
+
+	// The new scan takes the place of the oldest one in the ring.
+	sc := &s.latest[s.count%len(s.latest)]
+	*sc = scan{begin: off, end: off + length, reads: 1, expected: expected}
 	s.count++
 	return sc
 }
