@@ -87,8 +87,8 @@ func WithoutEffect(err error) error {
 	return &e
 }
 
-// Write translates the error of do, which makes a request that changes something. It sets
-// [storage.Error.Unknown] if the request may have taken effect.
+// Write calls do, which makes a request that changes something, and translates the error that do returns. It
+// sets [storage.Error.Unknown] if the request may have taken effect.
 func (t *Translator) Write(ctx context.Context, do func(context.Context) error) error {
 	ctx, counter := transport.CountRequests(ctx)
 	err := do(ctx)

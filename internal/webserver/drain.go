@@ -53,26 +53,25 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, maxBytes
 	first := startReading(rest, maxBytes, end)
 	hasEnded := first.waitWhileBytesCome(ctx)
 
-	// stop ends a Read, and net/http then cancels ctx, so only a check before it shows whether ctx
-	// was done.
-	isDone := ctx.Err() != nil
+	// This must be known before stop ends the Read, because net/http then cancels ctx.
+	isCanceled := ctx.Err() != nil
 
-	// The response comes first, unless a middleware hides the connection.
+	// If the client is slow, end the Read. The response then comes first.
 	isStopped := !hasEnded && first.stop(conn)
 	if isStopped {
 		w.Header().Set("Connection", "close")
 		_ = conn.EnableFullDuplex() // so that the body can be read after the response
 		respond()
 		first.caught.Raise()
-		if !isDone {
+		if !isCanceled {
 			second := first.resume(ctx, conn, rest, maxBytes, end)
 			second.keepOpen(conn, end)
 		}
 		return
 	}
 
-	// The response comes after the body. If a middleware hides the connection, no deadline has ended
-	// the Read, so the response comes at the latest after the longest time.
+	// Otherwise the body has ended, or a middleware hides the connection and the Read continues. In that case,
+	// wait for its end.
 	if !hasEnded {
 		hasEnded = first.wait(ctx, time.Until(end))
 	}
@@ -86,7 +85,7 @@ func Refuse(ctx context.Context, w http.ResponseWriter, rest io.Reader, maxBytes
 		return
 	}
 	first.caught.Raise()
-	if !isDone {
+	if !isCanceled {
 		first.keepOpen(conn, end)
 	}
 }
