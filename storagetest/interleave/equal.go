@@ -47,11 +47,11 @@ func (d *equalRevisions) contentRevision(ctx context.Context, key, version, inne
 		return inner
 	}
 
-	// It begins as the revisions of every store in memory do.
+	// The revisions of every store in memory begin with "memory:".
 	revision := fmt.Sprintf("memory:%08x-%x", crc32c.Sum(data), len(data))
 	d.known.Store(attrs.Revision, revision)
 	if attrs.Revision != inner {
-		// The object has changed meanwhile.
+		// The object has changed meanwhile, so this is the content revision of another state.
 		return inner
 	}
 	return revision

@@ -345,7 +345,7 @@ func runSchedule(
 		// Each run must have the same random numbers, so that it can be repeated.
 		cryptotest.SetGlobalRandom(t, 1)
 		s = newSchedule(t.Context(), b, choose)
-		s.play(&Scene{schedule: s, weakness: w, layered: make(map[string]*Store)}, scene)
+		s.runScene(&Scene{schedule: s, weakness: w, layered: make(map[string]*Store)}, scene)
 	})
 	if failure != "" {
 		s.failures = append(s.failures, failure)
@@ -353,10 +353,10 @@ func runSchedule(
 	return s
 }
 
-// play builds the scene, runs its actors, and makes its checks. If the run ends early, only the cleanups
-// follow.
-func (s *schedule) play(scene *Scene, build func(s *Scene)) {
-	s.runAside("the scene", func() {
+// runScene sets up a scene, runs its actors, and makes its checks. Once the run has failed or was cut off, only
+// the cleanups follow.
+func (s *schedule) runScene(scene *Scene, build func(s *Scene)) {
+	s.runInGoroutine("the scene", func() {
 		build(scene)
 	})
 
@@ -366,17 +366,17 @@ func (s *schedule) play(scene *Scene, build func(s *Scene)) {
 
 	for _, check := range scene.checks {
 		if !s.isBroken() {
-			s.runAside("Check", check)
+			s.runInGoroutine("Check", check)
 		}
 	}
 	for _, cleanup := range slices.Backward(scene.cleanups) {
-		s.runAside("Cleanup", cleanup)
+		s.runInGoroutine("Cleanup", cleanup)
 	}
 }
 
-// runAside calls do in another goroutine and waits for it, because FailNow ends the goroutine that
+// runInGoroutine calls do in another goroutine and waits for it, because FailNow ends the goroutine that
 // calls it. A panic counts as a failure of the run.
-func (s *schedule) runAside(name string, do func()) {
+func (s *schedule) runInGoroutine(name string, do func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -443,25 +443,28 @@ func stack() string {
 	buf := make([]byte, maxBytes)
 	buf = buf[:runtime.Stack(buf, true)]
 
-	last := 0
+	lastBubble := 0
 	stacks := make(map[int][]string) // by the number of the bubble
 	for goroutine := range strings.SplitSeq(string(buf), "\n\n") {
+		isCaller := strings.Contains(goroutine, "interleave.stack(")
+		if isCaller {
+			continue
+		}
+
+		// A goroutine outside of bubbles has no number in its first line.
 		head, _, _ := strings.Cut(goroutine, "\n")
 		match := bubbleNumber.FindStringSubmatch(head)
-		isCaller := strings.Contains(goroutine, "interleave.stack(")
-
-		// Goroutines outside of bubbles are left out, and so is the caller.
-		if match == nil || isCaller {
+		if match == nil {
 			continue
 		}
 		number, err := strconv.Atoi(match[1])
 		if err != nil {
 			continue
 		}
-		last = max(last, number)
+		lastBubble = max(lastBubble, number)
 		stacks[number] = append(stacks[number], goroutine)
 	}
 
-	shown := stacks[last]
+	shown := stacks[lastBubble]
 	return strings.Join(shown[:min(len(shown), maxStacks)], "\n\n")
 }

@@ -107,9 +107,8 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	if err != nil {
 		return err
 	}
-
-	scheduleRuns := pending != nil
-	if !scheduleRuns {
+	if pending == nil {
+		// The schedule does not run, so the request takes effect at once.
 		return effect()
 	}
 
@@ -367,22 +366,29 @@ type source struct {
 // for, it fails with Changed.
 func (d *processDriver) source(ctx context.Context, call string, ref driver.ObjectRef) (*source, error) {
 	point := &request{call: call + " reads", reads: key(ref.Key)}
-	return result(ctx, d, point, func() (*source, error) {
-		attrs, body, err := d.Driver.Get(ctx, &driver.GetRequest{Key: ref.Key, Version: ref.Version, Length: -1})
-		if errors.Is(err, storage.ObjectNotFound) && ref.Revision != "" {
-			return nil, storage.Changed
-		}
-		if err != nil {
-			return nil, err
-		}
-		defer body.Close()
-		isOtherRevision := ref.Revision != "" && attrs.Revision != ref.Revision
-		if isOtherRevision {
-			return nil, storage.Changed
-		}
-		data, err := io.ReadAll(body)
-		return &source{attrs: attrs, data: data}, err
-	})
+	return result(ctx, d, point, func() (*source, error) { return d.readSource(ctx, ref) })
+}
+
+// readSource is source without a point of the schedule.
+func (d *processDriver) readSource(ctx context.Context, ref driver.ObjectRef) (*source, error) {
+	attrs, body, err := d.Driver.Get(ctx, &driver.GetRequest{Key: ref.Key, Version: ref.Version, Length: -1})
+	namesRevision := ref.Revision != ""
+	if errors.Is(err, storage.ObjectNotFound) && namesRevision {
+		return nil, storage.Changed
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if namesRevision && attrs.Revision != ref.Revision {
+		return nil, storage.Changed
+	}
+
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	return &source{attrs: attrs, data: data}, nil
 }
 
 // write writes what a copy has read.

@@ -78,7 +78,8 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 	if c.Now == nil {
 		c.Now = s.schedule.storeTime
 	}
-	if s.weakness.EqualRevisions {
+	weakness := s.weakness
+	if weakness.EqualRevisions {
 		// The times of objects must not tell equal revisions apart, so they are whole seconds.
 		now := c.Now
 		c.Now = func() time.Time { return now().Truncate(time.Second) }
@@ -86,10 +87,10 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 
 	// Add the layers of the weakness, and then those of the caller.
 	d := memstore.NewDriver(c)
-	if s.weakness.Lacks != 0 {
-		d = faults.WithLimits(faults.Limits{Disable: s.weakness.Lacks})(d)
+	if weakness.Lacks != 0 {
+		d = faults.WithLimits(faults.Limits{Disable: weakness.Lacks})(d)
 	}
-	if s.weakness.EqualRevisions {
+	if weakness.EqualRevisions {
 		d = &equalRevisions{Driver: d}
 	}
 	for _, layer := range layers {

@@ -154,7 +154,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*pendingRe
 	actor := p.actor(ctx)
 
 	s.mu.Lock()
-	// A dead process sends no requests. If its goroutine repeats the call for ever, endDead ends it.
+	// A dead process sends no requests. If its goroutine repeats the call forever, endDead ends it.
 	if p.dead {
 		p.deadCalls++
 		calls := p.deadCalls
@@ -346,8 +346,8 @@ func (s *schedule) nextRequests() []*pendingRequest {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
-	// Goroutines of one actor may arrive in any order between two steps. The texts of their requests
-	// then decide the order.
+	// The requests of one step are in the order of their texts, because the goroutines of an actor may arrive
+	// in any order.
 	slices.SortStableFunc(s.parked, func(a, b *pendingRequest) int {
 		if a.batch != b.batch {
 			return a.batch - b.batch
@@ -386,6 +386,7 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	isRead := func(r *request) bool { return len(r.writes) == 0 }
 	isAny := func(*request) bool { return true }
 
+	// The process of the current actor can die while its request waits.
 	currentWaits := requests[0].actor == s.current
 	death := option{
 		run:        requests[0],
@@ -397,8 +398,7 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 		affordable: s.tick > 0 && s.budget.Ticks > 0,
 	}
 
-	// A request runs, or it runs and its response is lost, or the process of the current actor dies, or time
-	// passes, or a read fails, or a store stops answering.
+	// The order must stay the same, because a printed schedule has the index of each choice.
 	runs := s.runs(requests)
 	return slices.Concat(
 		runs,
