@@ -25,7 +25,7 @@ func (d *objectDriver) Describe() driver.Description {
 }
 
 // call makes one call and applies the fault of the rule that matches it.
-func call[T any](d *objectDriver, ctx context.Context, call Calls, key string, next func() (T, error)) (T, error) {
+func call[T any](ctx context.Context, d *objectDriver, call Calls, key string, next func() (T, error)) (T, error) {
 	fault := d.injector.begin(call, key)
 	return withFault(ctx, d, call, fault, next)
 }
@@ -63,11 +63,11 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body, and applies the fault. The damaged body takes the
-// place of *body, in the caller's request, during the call. The request is not copied, because the
-// engine may set its checksum while the body is read.
+// callWithBody makes a call that sends a body, and applies the fault of the rule that matches it. body points to
+// the field of the caller's request, in which a damaged body takes the place of the original during the call.
+// The request is not copied, because the engine may set its checksum while the body is read.
 func callWithBody[T any, B io.Reader](
-	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
+	ctx context.Context, d *objectDriver, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
 	fault := d.injector.begin(call, key)
 	if fault == nil {
@@ -98,11 +98,11 @@ func callWithBody[T any, B io.Reader](
 }
 
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
-	return callWithBody(d, ctx, Put, r.Key, &r.Body, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
+	return callWithBody(ctx, d, Put, r.Key, &r.Body, func() (*storage.Attrs, error) { return d.Driver.Put(ctx, r) })
 }
 
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	return callWithBody(d, ctx, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
+	return callWithBody(ctx, d, PutPart, r.Key, &r.Body, func() (driver.Part, error) { return d.Driver.PutPart(ctx, r) })
 }
 
 // Get calls the driver's Get with the faults for this call. If a fault drops the response, Get closes the
@@ -127,49 +127,49 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 }
 
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
-	return call(d, ctx, Head, r.Key, func() (*storage.Attrs, error) { return d.Driver.Head(ctx, r) })
+	return call(ctx, d, Head, r.Key, func() (*storage.Attrs, error) { return d.Driver.Head(ctx, r) })
 }
 
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	return call(d, ctx, List, r.Prefix, func() (*storage.Page, error) { return d.Driver.List(ctx, r) })
+	return call(ctx, d, List, r.Prefix, func() (*storage.Page, error) { return d.Driver.List(ctx, r) })
 }
 
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
-	_, err := call(d, ctx, Delete, r.Key, func() (struct{}, error) { return struct{}{}, d.Driver.Delete(ctx, r) })
+	_, err := call(ctx, d, Delete, r.Key, func() (struct{}, error) { return struct{}{}, d.Driver.Delete(ctx, r) })
 	return err
 }
 
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
-	return call(d, ctx, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
+	return call(ctx, d, BeginParts, r.Key, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
 
 // CompleteParts sends a body if the request has the last part.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	complete := func() (*storage.Attrs, error) { return d.Driver.CompleteParts(ctx, r) }
 	if r.Last != nil {
-		return callWithBody(d, ctx, CompleteParts, r.Put.Key, &r.Last.Body, complete)
+		return callWithBody(ctx, d, CompleteParts, r.Put.Key, &r.Last.Body, complete)
 	}
-	return call(d, ctx, CompleteParts, r.Put.Key, complete)
+	return call(ctx, d, CompleteParts, r.Put.Key, complete)
 }
 
 // AbortParts aborts an upload. It has no result, so its call returns an empty struct.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
-	_, err := call(d, ctx, AbortParts, key, func() (struct{}, error) {
+	_, err := call(ctx, d, AbortParts, key, func() (struct{}, error) {
 		return struct{}{}, d.Driver.AbortParts(ctx, key, upload)
 	})
 	return err
 }
 
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
-	return call(d, ctx, ListParts, r.Key, func() (*driver.PartPage, error) { return d.Driver.ListParts(ctx, r) })
+	return call(ctx, d, ListParts, r.Key, func() (*driver.PartPage, error) { return d.Driver.ListParts(ctx, r) })
 }
 
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
-	return call(d, ctx, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
+	return call(ctx, d, ListUploads, r.Prefix, func() (*driver.UploadPage, error) { return d.Driver.ListUploads(ctx, r) })
 }
 
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return call(d, ctx, SignPart, r.Key, func() (*storage.SignedURL, error) { return d.Driver.SignPart(ctx, r) })
+	return call(ctx, d, SignPart, r.Key, func() (*storage.SignedURL, error) { return d.Driver.SignPart(ctx, r) })
 }
 
 // DeleteBatch calls the driver's DeleteBatch with the faults for the first key. It returns an injected
@@ -179,7 +179,7 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	if len(r) > 0 {
 		key = r[0].Key
 	}
-	errs, err := call(d, ctx, DeleteBatch, key, func() ([]error, error) { return d.Driver.DeleteBatch(ctx, r), nil })
+	errs, err := call(ctx, d, DeleteBatch, key, func() ([]error, error) { return d.Driver.DeleteBatch(ctx, r), nil })
 	if err == nil {
 		return errs
 	}
@@ -192,23 +192,23 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 }
 
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
-	return call(d, ctx, Copy, r.Key, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
+	return call(ctx, d, Copy, r.Key, func() (*storage.Attrs, error) { return d.Driver.Copy(ctx, r) })
 }
 
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
-	return call(d, ctx, Compose, r.Key, func() (*storage.Attrs, error) { return d.Driver.Compose(ctx, r) })
+	return call(ctx, d, Compose, r.Key, func() (*storage.Attrs, error) { return d.Driver.Compose(ctx, r) })
 }
 
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
-	return call(d, ctx, Move, r.Key, func() (*storage.Attrs, error) { return d.Driver.Move(ctx, r) })
+	return call(ctx, d, Move, r.Key, func() (*storage.Attrs, error) { return d.Driver.Move(ctx, r) })
 }
 
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
-	return call(d, ctx, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
+	return call(ctx, d, ListVersions, r.Prefix, func() (*driver.VersionPage, error) { return d.Driver.ListVersions(ctx, r) })
 }
 
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
-	return call(d, ctx, Tags, r.Key, func() (map[string]string, error) { return d.Driver.Tags(ctx, r) })
+	return call(ctx, d, Tags, r.Key, func() (map[string]string, error) { return d.Driver.Tags(ctx, r) })
 }
 
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
@@ -233,18 +233,18 @@ func change(
 	d *objectDriver, ctx context.Context, kind Calls, r *driver.ChangeRequest,
 	next func(context.Context, *driver.ChangeRequest) error,
 ) error {
-	_, err := call(d, ctx, kind, r.Key, func() (struct{}, error) { return struct{}{}, next(ctx, r) })
+	_, err := call(ctx, d, kind, r.Key, func() (struct{}, error) { return struct{}{}, next(ctx, r) })
 	return err
 }
 
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return call(d, ctx, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
+	return call(ctx, d, Sign, r.Key, func() (*storage.SignedURL, error) { return d.Driver.Sign(ctx, r) })
 }
 
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	return call(d, ctx, SignForm, r.Key, func() (*storage.SignedForm, error) { return d.Driver.SignForm(ctx, r) })
+	return call(ctx, d, SignForm, r.Key, func() (*storage.SignedForm, error) { return d.Driver.SignForm(ctx, r) })
 }
 
 func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
-	return call(d, ctx, Vend, r.Prefix, func() (*storage.VendedCredentials, error) { return d.Driver.Vend(ctx, r) })
+	return call(ctx, d, Vend, r.Prefix, func() (*storage.VendedCredentials, error) { return d.Driver.Vend(ctx, r) })
 }

@@ -170,6 +170,8 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	if hit != nil {
 		event.Fault = hit.String()
 	}
+
+	// Forget old events in groups, so that few calls have to copy the others.
 	if len(i.events) >= 2*maxEvents {
 		i.events = slices.Clone(i.events[maxEvents:])
 	}
