@@ -41,8 +41,8 @@ func appendCases() []Case {
 			Explanation: c.explanation,
 			Needs:       c.needs | appends | storage.ServerAppend,
 			run: func(t *T) {
-				const none = 0 // the store keeps all its features
-				c.run(t, withoutFeatures(none))
+				const noFeatures = 0
+				c.run(t, withoutFeatures(noFeatures))
 			},
 		}
 		streamed := Case{

@@ -265,7 +265,7 @@ func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartU
 	remove := t.recordRemove(b, u.Key())
 	read := t.recordRead(b, u.Key())
 
-	// Each client makes its calls one after the other, beside the other clients.
+	// Each client is a list of calls. It makes them one after the other, while the other clients make theirs.
 	var clients [][]history.Recorded
 	for range completions {
 		clients = append(clients, []history.Recorded{t.recordComplete(t.continueUpload(b, u))})

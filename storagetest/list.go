@@ -389,17 +389,18 @@ func model(keys []string, prefix, delimiter, startAfter string) []string {
 			continue
 		}
 
-		// The listing has the key itself, or the common prefix up to the delimiter.
+		// The listing has the key itself, or the common prefix up to the delimiter, but only once.
 		name := key
-		entry := key
+		mark := ""
 		head, _, hasDelimiter := strings.Cut(rest, delimiter)
 		isInFolder := delimiter != "" && hasDelimiter
 		if isInFolder {
 			name = prefix + head + delimiter
-			entry = ">" + name
+			mark = ">"
 		}
-		if name > startAfter && !slices.Contains(listed, entry) {
-			listed = append(listed, entry)
+		isListed := slices.Contains(listed, mark+name)
+		if name > startAfter && !isListed {
+			listed = append(listed, mark+name)
 		}
 	}
 	slices.SortFunc(listed, compareMarked)

@@ -120,17 +120,17 @@ type faultRuns struct {
 // newFaultRuns opens a bucket with faults, which repeats failed requests only if retried is true, and
 // beside it a reliable bucket on the same store, which shows the state of that store.
 func newFaultRuns(t *T, op operation, retried bool) *faultRuns {
-	// The layer keeps the driver below it, for the reliable bucket.
-	var inner driver.Driver
-	capture := func(next driver.Driver) driver.Driver {
-		inner = next
-		return next
-	}
 	var opts []storage.OpenOption
 	if !retried {
 		opts = append(opts, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
 	}
-	opts = append(opts, driver.WithLayer(capture))
+
+	// This layer gets the driver without the faults, for the reliable bucket.
+	var inner driver.Driver
+	opts = append(opts, driver.WithLayer(func(next driver.Driver) driver.Driver {
+		inner = next
+		return next
+	}))
 
 	var b storage.Bucket
 	if op.open != nil {
@@ -171,7 +171,7 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 		t.faults.Reset()
 		t.faults.Set(rule)
 		got, err := r.op.do(t.Context(), t, b, prepared)
-		t.faults.Set() // no rules
+		t.faults.Set() // ends the fault
 		hadFault := len(t.faults.Hits()) > 0
 
 		// Check the result of the run, and the state that it has left.
@@ -181,18 +181,16 @@ func (r *faultRuns) failEachCall(fault func(faults.Calls) faults.Rule, expected 
 		result.now = t.snapshot(reliable)
 		r.op.requirePermitted(t, fmt.Sprintf("%v: %v", rule, err), result)
 
-		// The fault has hit its call, so the next run hits the call after it.
-		if hadFault {
+		// Without a fault, either the operation makes fewer calls, or a real server failed before the call.
+		// In the second case, the same call is tried again.
+		switch {
+		case hadFault:
 			call++
-			continue
-		}
-		if !storage.IsTemporary(err) {
-			// The operation makes fewer calls.
+		case storage.IsTemporary(err):
+			ownFailures++
+		default:
 			return
 		}
-
-		// A real server failed before the call, so the same call is tried again.
-		ownFailures++
 	}
 }
 
@@ -216,8 +214,7 @@ func (op operation) requirePermitted(t *T, name string, r faultResult) {
 	}
 
 	if r.retried {
-		// A single fault must not make an operation fail that retries, so this ends the case.
-		require.NoError(t, r.err, name)
+		require.FailNow(t, "a retry must make up for a single fault", "%s: %v", name, r.err)
 	}
 	if op.many {
 		// Each object must be as before or as after. A line of a state is one object.

@@ -197,9 +197,9 @@ func (r refusal) requireUnsupported(t *T, b storage.Bucket) {
 		}
 	})
 
-	// The engine itself knows that the bucket lacks any other feature.
-	engineRefuses := r.feature&toldByDriver == 0
-	if engineRefuses {
+	// Only the driver can tell whether it has one of these features. The engine refuses calls for any other.
+	isRefusedByDriver := r.feature&toldByDriver != 0
+	if !isRefusedByDriver {
 		require.Zero(t, requests, "no request may be made:\n%v", t.faults)
 	}
 }

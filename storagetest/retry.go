@@ -310,10 +310,10 @@ func changeUnderDownload(t *T, change func(other storage.Bucket)) {
 	const size, cutAfter = 5000, 1000
 	for _, concurrency := range []int{1, 3} {
 		// The first Get is cut. The second one resumes the download, so change is called before it.
-		var b, other storage.Bucket
-		b, other = t.openTwice(observe.BeforeCall("Get", 2, func() {
-			change(other)
-		}))
+		var other storage.Bucket
+		callChange := func() { change(other) }
+		b, second := t.openTwice(observe.BeforeCall("Get", 2, callChange))
+		other = second
 		full := body(size, 1)
 		t.put(b, "a", full)
 		t.faults.Set(faults.Cut(faults.Get, cutAfter).Nth(1))

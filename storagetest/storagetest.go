@@ -347,8 +347,9 @@ const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedS
 // describe returns the driver's description, with the features that a bucket of the driver has.
 func describe(t *testing.T, open Open) driver.Description {
 	t.Helper()
+
+	// A layer gets the driver that open makes.
 	var desc driver.Description
-	// The layer sees the driver that open makes.
 	readDescription := func(next driver.Driver) driver.Driver {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
@@ -356,7 +357,8 @@ func describe(t *testing.T, open Open) driver.Description {
 	b := open(t, driver.WithLayer(readDescription))
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
 
-	// The bucket lists in byte order, because the engine sorts the pages of a driver in folder order.
+	// A bucket has more features or fewer than its driver. It lists in byte order if the driver lists in
+	// folder order, because the engine sorts the pages.
 	if desc.FolderOrder {
 		desc.Features |= storage.OrderedListing
 	}

@@ -66,7 +66,7 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	for seed := range seeds {
 		for _, k := range kinds {
 			t.Run(fmt.Sprintf("seed %d%s", seed, k.name), func(t *testing.T) {
-				play(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...))
+				runSeed(t, c, seed, k.calls, open(t, k.opts...), memstore.New(k.opts...))
 			})
 		}
 	}
@@ -80,8 +80,8 @@ type kind struct {
 	opts  []storage.OpenOption
 }
 
-// play makes random calls on b and on memory, and fails the test at the first difference.
-func play(t *testing.T, c Config, seed int, calls []call, b, memory storage.Bucket) {
+// runSeed makes the same random calls on b and on memory, and fails the test at the first difference.
+func runSeed(t *testing.T, c Config, seed int, calls []call, b, memory storage.Bucket) {
 	t.Helper()
 	p := &player{
 		ctx:        t.Context(),
