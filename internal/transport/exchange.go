@@ -111,12 +111,15 @@ func (x *exchange) beforeBodyRead() {
 // requestContext returns the context for net/http, with a trace that reports when the head of the
 // request was written.
 func (x *exchange) requestContext() context.Context {
-	// The first Read of a large body of known length shows that the head was written.
-	if !x.bodyRead && x.length > 0 && !x.usersBase {
+	// Without a user's transport, the first Read of a large body of known length shows that the head was
+	// written, so no trace is needed.
+	hasLargeBody := !x.bodyRead && x.length > 0
+	if hasLargeBody && !x.usersBase {
 		return x.ctx
 	}
+
 	if x.usersBase {
-		// The trace tells when the request waits for a connection, so that the timer does not count that.
+		// The timer must not run while the request waits for a connection.
 		x.trace.GetConn = x.connecting
 		x.trace.ConnectStart = func(string, string) {
 			x.dialed()

@@ -243,18 +243,20 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 // fill moves the bytes that were held back to the start of the buffer, reads more of the body after
 // them, and masks the secrets. The caller must have read all safe bytes.
 func (b *maskedBody) fill() {
-	held := copy(b.buffer, b.buffer[b.read:])
-	var n int
-	n, b.err = b.inner.Read(b.buffer[held:cap(b.buffer)])
-	b.buffer = b.buffer[:held+n]
+	heldBack := copy(b.buffer, b.buffer[b.read:])
+	b.read = 0
+	n, err := b.inner.Read(b.buffer[heldBack:cap(b.buffer)])
+	b.err = err
+	b.buffer = b.buffer[:heldBack+n]
 	mask(b.buffer, b.secrets)
 
-	b.read = 0
-	b.safe = len(b.buffer)
-	if b.err == nil {
-		// The body continues, so its last bytes may be the beginning of a secret.
-		b.safe = max(0, len(b.buffer)-b.hold)
+	if err != nil {
+		// The body has ended, so no secret is incomplete.
+		b.safe = len(b.buffer)
+		return
 	}
+	// The last bytes may be the beginning of a secret.
+	b.safe = max(0, len(b.buffer)-b.hold)
 }
 
 func (b *maskedBody) Close() error { return b.inner.Close() }
