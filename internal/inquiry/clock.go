@@ -77,20 +77,20 @@ func AskTime(ctx context.Context, b storage.ReadWriter, prefix string) (time.Tim
 		return time.Time{}, timeUnknown(err)
 	}
 
-	// If the removal fails, the object stays, and jobs skip it.
-	written := &bucket{write: b, version: attrs.Version}
-	_ = written.Discard(ctx, key)
+	// Remove the version that was written. If the removal fails, the object stays, and jobs skip it.
+	end := &bucket{write: b, version: attrs.Version}
+	_ = end.Discard(ctx, key)
 	return attrs.Modified, nil
 }
 
-// timeUnknown returns the error of [AskTime] for err, with which the write of its object failed.
+// timeUnknown returns the error of [AskTime] if the write of its object failed with err. The hint says how to
+// do without the write if it is not permitted.
 func timeUnknown(err error) error {
 	e := &storage.Error{
 		Code: storage.CodeOf(err),
 		Err:  fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
 	}
-	storageErr, ok := errors.AsType[*storage.Error](err)
-	if ok {
+	if storageErr, ok := errors.AsType[*storage.Error](err); ok {
 		e.Retryable = storageErr.Retryable
 		e.Hint = storageErr.Hint
 	}

@@ -257,10 +257,13 @@ func (f *File) recordActive() {
 	clear(f.active)
 	f.unrecorded = 0
 
-	// A failed write may leave an incomplete line, at which a reader would stop, so no more lines
-	// are written after one.
-	if !f.failed {
-		f.failed = f.mark.write(lines...) != nil
+	// A failed write may leave an incomplete line, at which a reader would stop, so nothing is written after
+	// one.
+	if f.failed {
+		return
+	}
+	if err := f.mark.write(lines...); err != nil {
+		f.failed = true
 	}
 }
 

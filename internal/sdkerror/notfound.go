@@ -19,13 +19,17 @@ import (
 func NotFound(err *storage.Error, bucketErr error, hint string) *storage.Error {
 	err.Code = storage.ObjectNotFound
 	storageErr, ok := errors.AsType[*storage.Error](bucketErr)
-	switch {
-	case !ok:
+	if !ok {
 		// The second request has found the bucket, so only the object is missing.
-	case storageErr.Status == http.StatusNotFound:
+		return err
+	}
+
+	if storageErr.Status == http.StatusNotFound {
 		err.Code = storage.BucketNotFound
 		err.Hint = hint
-	case storageErr.Status == 0 || storageErr.Retryable:
+		return err
+	}
+	if storageErr.Status == 0 || storageErr.Retryable {
 		// The second request did not tell whether the bucket exists.
 		return storageErr
 	}

@@ -76,14 +76,16 @@ func WithoutEffect(err error) error {
 		return err
 	}
 
+	// The original may be shared, so change a copy.
 	e := *storageErr
+	e.Unknown = false
+
 	// FromResponse sets Unknown if the response is not from the store.
-	isOfGateway := e.Unknown && e.Code == storage.PreconditionFailed
+	isOfGateway := storageErr.Unknown && storageErr.Code == storage.PreconditionFailed
 	if isOfGateway {
 		e.Code = storage.Unavailable
 		e.Retryable = true
 	}
-	e.Unknown = false
 	return &e
 }
 

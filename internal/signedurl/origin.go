@@ -38,17 +38,19 @@ type ServedBucket struct {
 // result of Ref or Prefixed or has a user's own type.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
 	engine, _, complete := serving.Reach(b)
-	isUsersType := engine == nil
-	if isUsersType || !complete {
+	if engine == nil || !complete {
+		// The bucket has a user's own type, or is a result of Ref or Prefixed.
 		return ServedBucket{}, false
 	}
 
 	served := engine.Served()
 	origin, ok := served.Origin.(Origin)
-	bucket := ServedBucket{
+	if !ok || served.BaseURL == "" {
+		return ServedBucket{}, false
+	}
+	return ServedBucket{
 		Origin:  origin,
 		Name:    served.Bucket,
 		BaseURL: served.BaseURL,
-	}
-	return bucket, ok && served.BaseURL != ""
+	}, true
 }
