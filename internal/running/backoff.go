@@ -121,12 +121,13 @@ func (p *Policy) payRetry() bool {
 	return false
 }
 
-// delayBound returns the limit of the random delay after a failed attempt. Attempts that the store
-// throttled and the others count apart.
+// delayBound returns the limit of the random delay after a failed attempt. It doubles with each attempt of the
+// same kind: those that the store throttled, and the others.
 func (p *Policy) delayBound(t *Tries, throttled bool) time.Duration {
 	initialDelay := firstDelay
 	doublings := t.Failed - t.throttled - 1
 	if throttled {
+		// The first throttledSame attempts have the same limit.
 		initialDelay = throttledDelay
 		doublings = max(0, t.throttled-throttledSame)
 	}

@@ -76,7 +76,8 @@ func GrowingLimit(initial, highest int, rate float64) *Limit {
 		since:    time.Now(),
 	}
 	if rate > 0 && initial > 1 {
-		// The first round is like one in which the slots were doubled, from a number with this rate.
+		// Treat the first round as if it had doubled the slots, from a number with this rate. If it is too
+		// slow, the Limit returns to that number.
 		l.former = initial / 2
 		l.rate = rate
 	}

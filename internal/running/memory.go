@@ -42,7 +42,7 @@ func (m *Memory) End(l *Limit) {
 	if found == 0 {
 		return
 	}
-	// A later number does not change since, so that even a busy Memory forgets after memoryTime.
+	// The time of the first number decides when the Memory forgets, so that even a busy one forgets.
 	if m.requests == 0 {
 		m.since = time.Now()
 	}

@@ -21,18 +21,19 @@ type thrown struct{ value any }
 // Do calls f. If f panics, Do keeps the value for [Caught.Raise], and calls onPanic unless it is nil.
 // A call of [runtime.Goexit], such as that of FailNow in a test, counts as a panic.
 func (c *Caught) Do(f, onPanic func()) {
-	returned := false
+	hasReturned := false
 	defer func() {
-		if returned {
+		if hasReturned {
 			return
 		}
+		// After a call of Goexit, recover returns nil.
 		c.first.CompareAndSwap(nil, &thrown{value: recover()})
 		if onPanic != nil {
 			onPanic()
 		}
 	}()
 	f()
-	returned = true
+	hasReturned = true
 }
 
 // Raise panics with the value that [Caught.Do] has kept, and forgets the value. It does nothing if

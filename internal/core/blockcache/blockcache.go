@@ -358,7 +358,8 @@ func (f *runFetch) download() error {
 	end := c.end(f.blocks[len(f.blocks)-1].number)
 	return c.Fetch(c.ctx, start, end-start, func(src io.Reader) error {
 		for i, b := range f.blocks {
-			f.settleFirst(i, nil) // the blocks before b have arrived
+			// The blocks before this one have arrived.
+			f.settleFirst(i, nil)
 			if _, err := io.ReadFull(src, b.data); err != nil {
 				return err
 			}

@@ -68,7 +68,7 @@ func (p *chunkPool) trim(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now.Sub(p.trimmed) >= chunkIdle {
-		// At least p.unused chunks were free all the time.
+		// At least p.unused chunks were free at every moment since then, so no transfer has needed them.
 		kept := len(p.free) - p.unused
 		clear(p.free[kept:])
 		p.free = p.free[:kept]

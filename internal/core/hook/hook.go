@@ -4,16 +4,16 @@ package hook
 import "context"
 
 // Call calls the hooks in order, each with the context of the one before, until one returns an error.
-// It returns the context for the operation, and the error. When the operation has ended, the caller
-// calls done, which calls the functions that the hooks returned, the last one first. If there are
-// none, done is nil.
+// It returns the last context, which is for the operation, and the error. When the operation has ended, also
+// by such an error, the caller must call done unless it is nil. It calls the functions that the hooks
+// returned, the last one first.
 func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), Op, Outcome any](
 	ctx context.Context, hooks []H, op Op,
 ) (hookCtx context.Context, done func(Outcome), err error) {
 	for _, hook := range hooks {
-		nextCtx, ended, err := hook(ctx, op)
-		if ended != nil {
-			done = chain(ended, done) // calls ended first
+		nextCtx, onEnd, err := hook(ctx, op)
+		if onEnd != nil {
+			done = chain(onEnd, done)
 		}
 		if err != nil {
 			return ctx, done, err
