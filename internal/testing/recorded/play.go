@@ -175,19 +175,19 @@ func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, err
 func rangeOf(x *Exchange) storage.DownloadOption {
 	text := cmp.Or(x.Request.Header.Get("Range"), x.Request.Header.Get("X-Ms-Range"))
 	first, last, _ := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
-	start, startErr := strconv.ParseInt(first, 10, 64)
-	end, endErr := strconv.ParseInt(last, 10, 64)
 
+	// A number is 0 if it is missing.
+	start, _ := strconv.ParseInt(first, 10, 64)
+	end, _ := strconv.ParseInt(last, 10, 64)
 	const toEnd = -1
-	isSuffix := startErr != nil // no first byte is named
-	if isSuffix {
+	switch {
+	case first == "":
 		return storage.WithRange(-end, toEnd)
-	}
-	isOpen := endErr != nil // no last byte is named
-	if isOpen {
+	case last == "":
 		return storage.WithRange(start, toEnd)
+	default:
+		return storage.WithRange(start, end-start+1)
 	}
-	return storage.WithRange(start, end-start+1)
 }
 
 // These sizes of sources are small, so that the driver sends one request.

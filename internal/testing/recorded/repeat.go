@@ -390,11 +390,13 @@ func fields(document []byte) map[string][]string {
 		return xmlFields(document)
 	}
 
+	// A document that is malformed has no fields.
 	values := map[string][]string{}
 	var value any
-	if json.Unmarshal(document, &value) == nil {
-		addJSON(values, "", value)
+	if err := json.Unmarshal(document, &value); err != nil {
+		return values
 	}
+	addJSON(values, "", value)
 	return values
 }
 

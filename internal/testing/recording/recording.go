@@ -254,10 +254,11 @@ func (t *recordingTransport) record(
 	req *http.Request, reqCopy *limitedCopy, resp *http.Response, respCopy *limitedCopy,
 ) {
 	isTooLarge := reqCopy.full || respCopy.full
-	hasBody := req.Method != http.MethodHead // the response to HEAD has a length, but no body
-	knowsLength := resp.ContentLength >= 0
-	isCutOff := hasBody && knowsLength && int64(respCopy.Len()) != resp.ContentLength
-	if isTooLarge || isCutOff {
+
+	// The response to HEAD has a length, but no body.
+	hasLength := req.Method != http.MethodHead && resp.ContentLength >= 0
+	isIncomplete := hasLength && int64(respCopy.Len()) != resp.ContentLength
+	if isTooLarge || isIncomplete {
 		t.recorder.mu.Lock()
 		t.recorder.skipped++
 		t.recorder.mu.Unlock()

@@ -158,7 +158,7 @@ func (o *output) addPackage(e event, w io.Writer) {
 func (o *output) endTest(test, dir string, ran *table) error {
 	text := o.tests[test]
 	delete(o.tests, test)
-	return eachResult(text, func(result string) error {
+	for _, result := range resultsIn(text) {
 		var s suite
 		if err := json.Unmarshal([]byte(result), &s); err != nil {
 			return fmt.Errorf("a result of the suite: %w", err)
@@ -167,8 +167,11 @@ func (o *output) endTest(test, dir string, ran *table) error {
 		if !isRecording {
 			ran.suites = append(ran.suites, s)
 		}
-		return s.store(result, dir)
-	})
+		if err := s.store(result, dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // summary returns the line that "go test" prints for a package that passed, from all output of the
@@ -182,19 +185,18 @@ func summary(output string) string {
 	return ""
 }
 
-// eachResult calls do for each result of the conformance suite in text, which is the output of a
-// test.
-func eachResult(text string, do func(result string) error) error {
+// resultsIn returns the results of the conformance suite in the output of a test. Each follows a mark, and
+// ends with the line.
+func resultsIn(output string) []string {
+	var results []string
 	for {
-		_, tail, ok := strings.Cut(text, suitelog.Mark)
+		_, tail, ok := strings.Cut(output, suitelog.Mark)
 		if !ok {
-			return nil
+			return results
 		}
 		result, rest, _ := strings.Cut(tail, "\n")
-		if err := do(result); err != nil {
-			return err
-		}
-		text = rest
+		results = append(results, result)
+		output = rest
 	}
 }
 
