@@ -33,10 +33,12 @@ func ancestorIs(dir, outer string) (rel string, ok bool) {
 		return "", false
 	}
 	for parent := dir; ; parent = filepath.Dir(parent) {
-		if info, err := os.Stat(parent); err == nil && os.SameFile(info, want) {
+		info, err := os.Stat(parent)
+		if err == nil && os.SameFile(info, want) {
 			return pathFrom(parent, dir)
 		}
-		if parent == filepath.Dir(parent) { // the root
+		isRoot := parent == filepath.Dir(parent)
+		if isRoot {
 			return "", false
 		}
 	}

@@ -99,8 +99,8 @@ func (r *reading) keepOpen(conn *http.ResponseController, end time.Time) {
 	}
 }
 
-// resume sends the response, and then continues to read the body, after stop has ended the reading r.
-// It returns the second reading when that has ended.
+// resume sends the response, and then reads the rest of the body, after stop has ended the reading r. It
+// returns when this second reading has ended.
 func (r *reading) resume(
 	ctx context.Context, conn *http.ResponseController, rest io.Reader, maxBytes int64, end time.Time,
 ) *reading {
