@@ -34,15 +34,13 @@ type Limits struct {
 func WithLimits(limits Limits) driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		desc := next.Describe()
-		has := func(f storage.Features) bool { return desc.Features&f != 0 } // before the limits
-		d := &limited{
-			Driver:  next,
-			limits:  limits,
-			desc:    limits.apply(desc),
-			folders: limits.Disable&storage.KeysBesideFolders != 0 && has(storage.KeysBesideFolders),
-		}
+		d := &limited{Driver: next, limits: limits, desc: limits.apply(desc)}
+
+		// A limit that next has itself needs no check of this layer.
+		disablesKeysBesideFolders := limits.Disable&storage.KeysBesideFolders != 0
+		d.folders = disablesKeysBesideFolders && desc.Features&storage.KeysBesideFolders != 0
 		if limits.Sequential {
-			d.order = &partOrder{isSequential: has(driver.SequentialParts)}
+			d.order = &partOrder{isSequential: desc.Features&driver.SequentialParts != 0}
 		}
 		return d
 	}

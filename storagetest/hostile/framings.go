@@ -312,6 +312,7 @@ var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 // responses give the object another size.
 func resize(x *exchange) {
 	if x.number == 1 {
+		// Leave out the second half of the content.
 		raw := x.resp.raw(x.request)
 		x.write(raw[:len(raw)-len(before)/2])
 		return
