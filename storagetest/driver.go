@@ -370,9 +370,9 @@ func (p *partsCall) complete(last *driver.PartRequest) {
 	require.NotEmpty(p.t, attrs.Revision)
 }
 
-// sendTwice sends the first part of two, and then sends it again, which replaces it. It also sends the
-// second part, unless the driver takes parts only in sequence. In this case, it returns the request for
-// that part, which the completion must send, and otherwise nil.
+// sendTwice sends the first of two parts, and then sends it again, which replaces it. It also sends the second
+// part, and returns nil. If the driver takes parts only in sequence, it does not send the second part, and
+// returns its request, which the caller must send with the completion.
 func (p *partsCall) sendTwice(first, second string) (last *driver.PartRequest) {
 	p.t.Helper()
 	last = p.request(2, p.t.unit, second)

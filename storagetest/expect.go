@@ -232,7 +232,7 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 // body returns n bytes that depend on the seed. They repeat only after 65,521 bytes, so that no two parts
 // of an upload are equal.
 func body(n int64, seed byte) string {
-	// Each seed begins elsewhere in the text.
+	// All bodies are parts of one text. Each seed begins elsewhere in it.
 	const distance = 251
 	start := int64(seed) * distance
 	end := start + n
@@ -240,7 +240,7 @@ func body(n int64, seed byte) string {
 	longBody.Lock()
 	defer longBody.Unlock()
 
-	// All bodies are parts of one text, which at least doubles when it must grow.
+	// If the text is too short, make one that is at least twice as long.
 	if length := int64(len(longBody.text)); length < end {
 		longBody.text = periodic(max(end, 2*length))
 	}

@@ -284,9 +284,9 @@ func tamperExpiry(change func(signed, later string) []string) func(t *T, s *stor
 	})
 }
 
-// laterExpiry returns the query parameter pair, such as "se=2026-01-02", with a later expiry. isExpiry
-// reports whether pair is an expiry at all. Azure has a date in the parameter "se", and the others have a
-// number in one such as X-Amz-Expires.
+// laterExpiry returns the query parameter pair with a later expiry. isExpiry is false if pair is another
+// parameter. Azure has a date in the parameter "se", such as "se=2026-01-02". Other stores have a number in a
+// parameter such as X-Amz-Expires.
 func laterExpiry(pair string) (later string, isExpiry bool) {
 	name, value, _ := strings.Cut(pair, "=")
 	if strings.HasSuffix(strings.ToLower(name), "-expires") {

@@ -387,12 +387,13 @@ func errorKeys(err error) (keys []string) {
 	switch e := err.(type) {
 	case *storage.Error:
 		return []string{e.Key}
+	case interface{ Unwrap() error }:
+		return errorKeys(e.Unwrap())
 	case interface{ Unwrap() []error }:
 		for _, inner := range e.Unwrap() {
 			keys = append(keys, errorKeys(inner)...)
 		}
-	case interface{ Unwrap() error }:
-		return errorKeys(e.Unwrap())
+		return keys
 	}
-	return keys
+	return nil
 }

@@ -31,15 +31,10 @@ func FailCall(call string, n int, err error) storage.OpenOption {
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
 	intercept := func(ctx context.Context, name string, next func(context.Context) error) error {
-		if name != call {
-			return next(ctx)
-		}
-		isNth := count.Add(1) == int64(n)
-		if !isNth {
-			return next(ctx)
-		}
-		if err := do(); err != nil {
-			return err
+		if name == call && count.Add(1) == int64(n) {
+			if err := do(); err != nil {
+				return err
+			}
 		}
 		return next(ctx)
 	}
