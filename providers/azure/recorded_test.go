@@ -18,7 +18,7 @@ import (
 
 // Azure's own responses, which others have recorded.
 func TestRecordedResponsesOfAzure(t *testing.T) {
-	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Azure))
+	recorded.Replay(t, recordedStore(), recorded.GoCloud(t, recorded.Azure))
 }
 
 // "make statuses" breaks each recorded response, and not only one of each kind.
@@ -58,12 +58,12 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// A recording of requests to Azurite and its responses can be played back like one of Azure.
+// A recording of requests to Azurite and its responses can be replayed like one of Azure.
 func TestRecordedResponsesOfAzurite(t *testing.T) {
 	server := needAzurite(t)
 
-	// PlayOwn runs a part of the suite against Azurite and records it, and then runs it with the recorded responses.
-	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+	// RecordAndReplay runs a part of the suite against Azurite, records it, and replays the responses.
+	recorded.RecordAndReplay(t, recordedStore(), recorded.Server{
 		Name:    "Azurite",
 		Address: "azblob://?endpoint=" + server.endpoint,
 		Hidden:  []string{azuriteKey, "devstoreaccount1", "127.0.0.1"},

@@ -17,8 +17,8 @@ import (
 
 // Google's own responses, which others have recorded.
 func TestRecordedResponsesOfGoogle(t *testing.T) {
-	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Google))
-	recorded.Play(t, recordedStore(), recorded.GoogleClient(t))
+	recorded.Replay(t, recordedStore(), recorded.GoCloud(t, recorded.Google))
+	recorded.Replay(t, recordedStore(), recorded.GoogleClient(t))
 }
 
 // "make statuses" breaks each recorded response, and not only one of each kind.
@@ -51,7 +51,7 @@ func recordedStore() recorded.Store {
 			return s
 		},
 		Extra: googleExtra,
-		Unplayed: func(x *recorded.Exchange) string {
+		Skip: func(x *recorded.Exchange) string {
 			h := x.Response.Header
 			if h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip" {
 				return "Google decompressed the bytes, because the client did not accept gzip; the driver accepts it"
@@ -118,11 +118,11 @@ func objectOf(x *recorded.Exchange) string {
 	return string(document)
 }
 
-// The driver passes a part of the conformance suite with responses of a ruleServer that PlayOwn records and plays
-// back, as it does with recordings of Google's server.
+// The driver passes a part of the conformance suite with responses of a ruleServer that RecordAndReplay has
+// recorded, as it does with recordings of Google's server.
 func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	server := startSignedServer(t)
-	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+	recorded.RecordAndReplay(t, recordedStore(), recorded.Server{
 		Name:    "the rule server",
 		Address: "gs://?endpoint=" + server.URL,
 		Hidden:  []string{signedServerToken, server.email, "127.0.0.1"},
@@ -141,11 +141,11 @@ func TestRecordedResponsesOfRuleServer(t *testing.T) {
 	})
 }
 
-// The driver passes a part of the conformance suite with responses of fake-gcs-server that PlayOwn records and plays
-// back, as it does with recordings of Google's server.
+// The driver passes a part of the conformance suite with responses of fake-gcs-server that RecordAndReplay has
+// recorded, as it does with recordings of Google's server.
 func TestRecordedResponsesOfFakeServer(t *testing.T) {
 	server := needServer(t)
-	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+	recorded.RecordAndReplay(t, recordedStore(), recorded.Server{
 		Name:    "fake-gcs-server",
 		Address: "gs://?endpoint=" + server.endpoint,
 		Hidden:  []string{"127.0.0.1"},

@@ -16,7 +16,7 @@ import (
 
 // The driver reads responses of Amazon that others have recorded.
 func TestRecordedResponsesOfAmazon(t *testing.T) {
-	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
+	recorded.Replay(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
 }
 
 // If a recorded response is broken, calls fail and do not return wrong data. A plain run breaks one response of
@@ -54,7 +54,7 @@ func recordedStore() recorded.Store {
 	}
 }
 
-// The driver passes a part of the suite with responses of our own server that PlayOwn records and plays back, as
+// The driver passes a part of the suite with responses of our own server that RecordAndReplay has recorded, as
 // it does with recordings of Amazon S3.
 func TestRecordedResponsesOfS3server(t *testing.T) {
 	server := s3server.ForTest(t, s3server.Config{})
@@ -68,7 +68,7 @@ func TestRecordedResponsesOfS3server(t *testing.T) {
 	account, err := s3.NewService(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, account.Close()) })
-	recorded.PlayOwn(t, recordedStore(), recorded.Server{
+	recorded.RecordAndReplay(t, recordedStore(), recorded.Server{
 		Name:    "s3server",
 		Address: "s3://?path_style=true&endpoint=" + server.URL,
 		Hidden:  []string{s3server.DefaultAccessKeyID, s3server.DefaultSecretKey, "127.0.0.1"},

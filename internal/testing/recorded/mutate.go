@@ -40,7 +40,7 @@ func Break(t *testing.T, s Store, r Recording, usesAll bool) {
 			// The recorder made this response after a connection was lost.
 			continue
 		}
-		if s.unplayed(x) != "" {
+		if s.skipReason(x) != "" {
 			continue
 		}
 		seen[kind] = true
@@ -81,22 +81,22 @@ const (
 
 // breakOne makes the call of x with a broken response. It returns false if the engine refuses the
 // key.
-func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (played bool) {
+func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (sentRequest bool) {
 	t.Helper()
 	var failure string
 	synctest.Test(t, func(t *testing.T) {
-		played, failure = s.checkCall(t, x, m)
+		sentRequest, failure = s.checkCall(t, x, m)
 	})
 	if failure != "" {
 		t.Errorf("%s: %s", m.name, failure)
 	}
-	return played
+	return sentRequest
 }
 
 // checkCall makes the call of x with the broken response of m. The result failure is what is wrong with the
-// call's result, or "". The result played is false if the engine refused the key, so that the call made no
+// call's result, or "". The result sentRequest is false if the engine refused the key, so that the call made no
 // request.
-func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (played bool, failure string) {
+func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (sentRequest bool, failure string) {
 	const defaultAttempts = 0
 	start := time.Now()
 	w := &wire{store: s, x: x, answer: m.wire}

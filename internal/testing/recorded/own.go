@@ -36,10 +36,10 @@ type Server struct {
 // ownRules are the rules of the suite whose cases are recorded.
 var ownRules = []string{"K1", "R1", "W4", "W8", "L2", "L3", "D1"}
 
-// PlayOwn runs a part of the suite against server, and records the requests and responses as
+// RecordAndReplay runs a part of the suite against server, and records the requests and responses as
 // "certify -record" does. It then reads the recording as if a contributor had sent it, and runs the
 // driver of s with the recorded responses.
-func PlayOwn(t *testing.T, s Store, server Server) {
+func RecordAndReplay(t *testing.T, s Store, server Server) {
 	t.Helper()
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the page of support has no row for this server
 	dir := filepath.Join(t.TempDir(), "recording")
@@ -60,7 +60,7 @@ func PlayOwn(t *testing.T, s Store, server Server) {
 	t.Logf("%s: %d exchanges are recorded, and %d are left out", server.Name, count, skipped)
 	server.requireHidden(t, Text(t, dir))
 
-	Play(t, s, r)
+	Replay(t, s, r)
 }
 
 // runOwnRules runs the cases of ownRules against server, in buckets of their own, and sends all requests

@@ -24,7 +24,7 @@ import (
 type Store struct {
 	Provider Provider
 	Open     func(t *testing.T, client *http.Client, bucket string) driver.Driver
-	// OpenService opens the account. If it is nil, the exchanges with buckets are not played.
+	// OpenService opens the account. If it is nil, the exchanges with buckets are not replayed.
 	OpenService func(t *testing.T, client *http.Client) driver.ServiceDriver
 	// Extra returns the response to a request of the given kind that the driver adds to the recorded
 	// one, such as a request that finds out whether the bucket exists. If it returns nil, the request
@@ -32,8 +32,8 @@ type Store struct {
 	Extra func(x *Exchange, kind Kind) *Response
 	// Token returns the driver's token for a token of the provider. It may be nil.
 	Token func(token string) string
-	// Unplayed returns why an exchange cannot be played, or "". It may be nil.
-	Unplayed func(x *Exchange) string
+	// Skip returns why an exchange cannot be replayed, or "". It may be nil.
+	Skip func(x *Exchange) string
 }
 
 // errUnexpected is the error of a request to which there is no response.
@@ -44,11 +44,11 @@ var errEndless = errors.New("the call sends the same request again and again")
 
 // A wire is an HTTP transport that responds with recorded bytes.
 type wire struct {
-	store  *Store
-	x      *Exchange
-	answer []byte // bytes of the recorded response, perhaps broken
-	played int    // number of requests with the recorded response
-	all    []string
+	store    *Store
+	x        *Exchange
+	answer   []byte // bytes of the recorded response, perhaps broken
+	replayed int    // number of requests with the recorded response
+	all      []string
 }
 
 // RoundTrip returns the recorded response if the request belongs to the recorded operation. If the driver
@@ -79,9 +79,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 
 	// No call that ends by itself makes so many requests.
-	const maxPlayed = 10 * maxBrokenRequests
-	w.played++
-	if w.played > maxPlayed {
+	const maxReplayed = 10 * maxBrokenRequests
+	w.replayed++
+	if w.replayed > maxReplayed {
 		return nil, errEndless
 	}
 	return readResponse(w.answer, r)
@@ -313,26 +313,26 @@ type Tally struct {
 	Kind      Kind           `json:"kind"`
 	Exchanges int            `json:"exchanges"`
 	Right     int            `json:"right"`
-	Unplayed  map[string]int `json:"unplayed,omitempty"` // numbers of exchanges by the reason
+	Skipped   map[string]int `json:"unplayed,omitempty"` // numbers of exchanges by the reason
 }
 
-// Play gives each recorded response to the driver, and compares what the caller learns with what
+// Replay gives each recorded response to the driver, and compares what the caller learns with what
 // the response says.
-func Play(t *testing.T, s Store, r Recording) {
+func Replay(t *testing.T, s Store, r Recording) {
 	t.Helper()
 	tallies := map[Kind]*Tally{}
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
 		tally := tallies[x.Kind]
 		if tally == nil {
-			tally = &Tally{Kind: x.Kind, Unplayed: map[string]int{}}
+			tally = &Tally{Kind: x.Kind, Skipped: map[string]int{}}
 			tallies[x.Kind] = tally
 		}
 		tally.Exchanges++
 
-		reason, right := s.playOne(t, x)
+		reason, right := s.replayExchange(t, x)
 		if reason != "" {
-			tally.Unplayed[reason]++
+			tally.Skipped[reason]++
 			continue
 		}
 		if right {
@@ -342,32 +342,32 @@ func Play(t *testing.T, s Store, r Recording) {
 	report(t, s.Provider, r, tallies)
 }
 
-// The reasons for which an exchange is not played.
+// The reasons for which an exchange is not replayed.
 const (
 	notSent    = "the driver does not send this request"
 	keyRefused = "the contract does not permit the key"
 	oneOfMany  = "it is one of several requests of a call"
 )
 
-// unplayed returns why an exchange is not played, or "" if it is.
-func (s *Store) unplayed(x *Exchange) string {
+// skipReason returns why an exchange is not replayed, or "" if it is.
+func (s *Store) skipReason(x *Exchange) string {
 	if x.Kind == uploadPart || x.Kind == openUploads {
 		return oneOfMany
 	}
 	if unconditional[x.Kind] == "" {
 		return notSent
 	}
-	if s.Unplayed != nil {
-		return s.Unplayed(x)
+	if s.Skip != nil {
+		return s.Skip(x)
 	}
 	return ""
 }
 
-// playOne gives the response of x to the driver, and reports whether the result is right. If the
-// exchange cannot be played, it returns the reason, and otherwise "".
-func (s *Store) playOne(t *testing.T, x *Exchange) (reason string, right bool) {
+// replayExchange gives the response of x to the driver, and reports whether the result is right. If the
+// exchange cannot be replayed, it returns the reason, and otherwise "".
+func (s *Store) replayExchange(t *testing.T, x *Exchange) (reason string, right bool) {
 	t.Helper()
-	if reason := s.unplayed(x); reason != "" {
+	if reason := s.skipReason(x); reason != "" {
 		return reason, false
 	}
 
@@ -389,7 +389,7 @@ func (s *Store) playOne(t *testing.T, x *Exchange) (reason string, right bool) {
 
 	explanation := fmt.Sprintf("%s: %s %s, status %d; requests %q; error %v",
 		x.Source, x.Request.Method, x.Request.URL, x.Response.Status, w.all, err)
-	if w.played == 0 {
+	if w.replayed == 0 {
 		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explanation)
 		return "", false
 	}

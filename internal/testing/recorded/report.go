@@ -62,7 +62,7 @@ type Summary struct {
 	Tallies   []Tally  `json:"tallies"`
 }
 
-// summarize returns the summary of a recording that was played.
+// summarize returns the summary of a recording that was replayed.
 func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
 	s := Summary{
 		Kind:     "recording",
@@ -101,8 +101,8 @@ func report(t *testing.T, p Provider, r Recording, tallies map[Kind]*Tally) {
 	var lines strings.Builder
 	for _, tally := range s.Tallies {
 		fmt.Fprintf(&lines, "\n%s: %d of %d right", tally.Kind, tally.Right, tally.Exchanges)
-		for _, reason := range slices.Sorted(maps.Keys(tally.Unplayed)) {
-			fmt.Fprintf(&lines, "; %d: %s", tally.Unplayed[reason], reason)
+		for _, reason := range slices.Sorted(maps.Keys(tally.Skipped)) {
+			fmt.Fprintf(&lines, "; %d: %s", tally.Skipped[reason], reason)
 		}
 	}
 	t.Logf("%s, %s to %s: %d of %d right, and %d files of gRPC%s",

@@ -1,5 +1,5 @@
 // Package recording records what the drivers exchange with an account of a cloud, so that it can be
-// played to them again. It replaces what tells about the account.
+// replayed to them. It replaces what tells about the account.
 package recording
 
 import (

@@ -19,7 +19,7 @@ type recording struct {
 	Tallies                     []struct {
 		Kind             string
 		Exchanges, Right int
-		Unplayed         map[string]int
+		Skipped          map[string]int `json:"unplayed"`
 	}
 }
 
@@ -83,16 +83,16 @@ func (r *recording) months() string {
 	return r.First + " to " + r.Last
 }
 
-// played returns how many recorded responses were given to the driver: all but those that the tallies
-// count as unplayed.
-func (r *recording) played() int {
-	unplayed := 0
+// replayed returns how many recorded responses were given to the driver: all but those that the tallies
+// count as skipped.
+func (r *recording) replayed() int {
+	skipped := 0
 	for _, tally := range r.Tallies {
-		for _, count := range tally.Unplayed {
-			unplayed += count
+		for _, count := range tally.Skipped {
+			skipped += count
 		}
 	}
-	return r.Exchanges - unplayed
+	return r.Exchanges - skipped
 }
 
 // renderRecordings writes what the drivers did with recorded responses: a row for each recording,
@@ -110,7 +110,7 @@ func renderRecordings(w io.Writer, recordings []recording) {
 		"| cloud | recorded in | recorded | responses | played | right |\n|---|---|---|---|---|---|\n")
 	for _, r := range recordings {
 		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n",
-			r.Provider, r.Name, r.months(), r.Exchanges, r.played(), r.Right)
+			r.Provider, r.Name, r.months(), r.Exchanges, r.replayed(), r.Right)
 	}
 
 	fmt.Fprint(w, "\nPlayed, by the kind of the request:\n\n| kind |")
@@ -126,10 +126,10 @@ func renderRecordings(w io.Writer, recordings []recording) {
 		fmt.Fprintln(w)
 	}
 
-	renderUnplayed(w, recordings)
+	renderSkipped(w, recordings)
 }
 
-// kindsOf returns the sorted kinds of the responses that were played.
+// kindsOf returns the sorted kinds of the responses that were replayed.
 func kindsOf(recordings []recording) []string {
 	var kinds []string
 	for i := range recordings {
@@ -153,13 +153,13 @@ func (r *recording) countOf(kind string) string {
 	return "–"
 }
 
-// renderUnplayed lists the responses that were not played, in one row for each reason.
-func renderUnplayed(w io.Writer, recordings []recording) {
+// renderSkipped lists the responses that were not replayed, in one row for each reason.
+func renderSkipped(w io.Writer, recordings []recording) {
 	fmt.Fprint(w, "\nNot played:\n\n| recording | why | kinds |\n|---|---|---|\n")
 	for _, r := range recordings {
 		kinds := map[string][]string{} // by reason
 		for _, tally := range r.Tallies {
-			for reason, count := range tally.Unplayed {
+			for reason, count := range tally.Skipped {
 				kinds[reason] = append(kinds[reason], fmt.Sprintf("%s (%d)", tally.Kind, count))
 			}
 		}
