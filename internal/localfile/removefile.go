@@ -17,27 +17,27 @@ import (
 var ErrReplaced = errors.New("the file changed")
 
 const (
-	// asidePrefix is the beginning of each private name. Hexadecimal digits, a hyphen and the name of
+	// privatePrefix is the beginning of each private name. Hexadecimal digits, a hyphen and the name of
 	// the file follow. The first sixteen digits identify the file that may be removed. The others are
 	// random, so that no call ever gives a file the private name of another call's file. A name of an
 	// older version has no random digits.
-	asidePrefix    = TempPrefix + "removed-"
+	privatePrefix  = TempPrefix + "removed-"
 	identityDigits = 16
 	randomDigits   = 8
 	// longestName is the number of bytes that file systems permit in a name.
 	longestName = 255
 )
 
-// IsAside reports whether name is a private name of this package. Such a file is no file of a job.
-func IsAside(name string) bool {
-	_, _, ok := parseAside(name)
+// IsPrivateName reports whether name is a private name of this package. Such a file is no file of a job.
+func IsPrivateName(name string) bool {
+	_, _, ok := parsePrivateName(name)
 	return ok
 }
 
-// parseAside returns the parts of a private name that RemoveUnchanged gives to a file: the identity
+// parsePrivateName returns the parts of a private name that RemoveUnchanged gives to a file: the identity
 // of the file that it may remove, and the original name of that file.
-func parseAside(name string) (id, original string, ok bool) {
-	rest, ok := strings.CutPrefix(name, asidePrefix)
+func parsePrivateName(name string) (id, original string, ok bool) {
+	rest, ok := strings.CutPrefix(name, privatePrefix)
 	if !ok {
 		return "", "", false
 	}
@@ -55,10 +55,10 @@ func parseAside(name string) (id, original string, ok bool) {
 	return digits[:identityDigits], original, true
 }
 
-// asideName returns a new private name for the file info, if its base name is name. A very long name
+// privateName returns a new private name for the file info, if its base name is name. A very long name
 // loses its end, but no part of a character, because some file systems permit only whole ones.
-func asideName(name string, info fs.FileInfo) string {
-	return words.Beginning(asidePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
+func privateName(name string, info fs.FileInfo) string {
+	return words.Beginning(privatePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
 }
 
 // identity returns digits that differ for any two files that exist at the same time. A file also gets other digits
@@ -76,7 +76,7 @@ func identity(info fs.FileInfo) string {
 // Between a look at a file and its removal by name, another program may give the name to another
 // file. RemoveUnchanged therefore renames the file to a private name first, and then compares. If
 // it holds another file, it gives that file its name back. If the process is killed in between, the
-// file keeps its private name until [RecoverAside] decides what becomes of it.
+// file keeps its private name until [RecoverRenamed] decides what becomes of it.
 func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) bool) error {
 	info, closeFile, err := statOpen(root, name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,21 +91,21 @@ func RemoveUnchanged(root *os.Root, name string, isUnchanged func(fs.FileInfo) b
 	}
 
 	// The private name is in the same directory.
-	aside := path.Join(path.Dir(name), asideName(path.Base(name), info))
-	err = root.Rename(name, aside)
+	privatePath := path.Join(path.Dir(name), privateName(path.Base(name), info))
+	err = root.Rename(name, privatePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return removeAside(root, name, aside, info)
+	return removeRenamed(root, name, privatePath, info)
 }
 
-// removeAside ends [RemoveUnchanged] after the file name was renamed to aside. If that is the file of
+// removeRenamed ends [RemoveUnchanged] after the file name was renamed to privatePath. If that is the file of
 // info, it removes the file. If another file was renamed, that one gets its name back.
-func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
-	moved, err := root.Lstat(aside)
+func removeRenamed(root *os.Root, name, privatePath string, info fs.FileInfo) error {
+	moved, err := root.Lstat(privatePath)
 	if errors.Is(err, fs.ErrNotExist) {
 		// Another process took the file for one that a killed process had left, and recovered it.
 		return checkRecovered(root, name)
@@ -116,15 +116,15 @@ func removeAside(root *os.Root, name, aside string, info fs.FileInfo) error {
 
 	isSame := os.SameFile(info, moved) && identity(info) == identity(moved)
 	if isSame {
-		return remove(root, aside)
+		return remove(root, privatePath)
 	}
-	if err := putBack(root, aside, name); err != nil {
+	if err := putBack(root, privatePath, name); err != nil {
 		return err
 	}
 	return ErrReplaced
 }
 
-// checkRecovered returns what [RecoverAside] of another job has done with a file that no longer has
+// checkRecovered returns what [RecoverRenamed] of another job has done with a file that no longer has
 // its private name. It has removed the file to remove, and given any other file its name back.
 func checkRecovered(root *os.Root, name string) error {
 	_, err := root.Lstat(name)
@@ -160,24 +160,24 @@ func statOpen(root *os.Root, name string) (info fs.FileInfo, closeFile func(), e
 	return info, func() { _ = f.Close() }, nil
 }
 
-// putBack renames a file from its private name, aside, back to name. If another file has that name
+// putBack renames a file from privatePath back to name. If another file has that name
 // by now, the file gets a new visible name beside it.
-func putBack(root *os.Root, aside, name string) error {
-	err := renameNew(root, aside, name)
+func putBack(root *os.Root, privatePath, name string) error {
+	err := renameNew(root, privatePath, name)
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 
-	if isSameFile(root, aside, name) {
+	if isSameFile(root, privatePath, name) {
 		// The file already has both names.
-		return remove(root, aside)
+		return remove(root, privatePath)
 	}
 
 	// The new name is like "photo.png.kept-1a2b3c4d".
 	dir, base := path.Split(name)
 	ending := ".kept-" + hexid.New(4)
 	newName := words.Beginning(base, longestName-len(ending)) + ending
-	return renameNew(root, aside, dir+newName)
+	return renameNew(root, privatePath, dir+newName)
 }
 
 // isSameFile reports whether a and b are known to be two names of one file.
@@ -221,21 +221,21 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// RecoverAside ends [RemoveUnchanged] of a process that was killed when a file had a private name, with
-// which the path aside ends. It removes the file if it is the one that the process meant to remove.
+// RecoverRenamed ends [RemoveUnchanged] of a process that was killed when a file had the private name
+// privatePath. It removes the file if it is the one that the process meant to remove.
 // Otherwise it gives the file its name back, and restored is true. If the process is still alive, it
 // finds that its work is done.
-func RecoverAside(root *os.Root, aside string) (restored bool, err error) {
-	info, err := root.Lstat(aside)
+func RecoverRenamed(root *os.Root, privatePath string) (restored bool, err error) {
+	info, err := root.Lstat(privatePath)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
 
 	// The private name contains the identity of the file that may be removed.
-	dir, base := path.Split(aside)
-	id, original, _ := parseAside(base)
+	dir, base := path.Split(privatePath)
+	id, original, _ := parsePrivateName(base)
 	if info.Mode().IsRegular() && id == identity(info) {
-		return false, remove(root, aside)
+		return false, remove(root, privatePath)
 	}
-	return true, putBack(root, aside, path.Join(dir, original))
+	return true, putBack(root, privatePath, path.Join(dir, original))
 }

@@ -142,9 +142,9 @@ func TestRemoveUnchangedMissingFile(t *testing.T) {
 	require.NoError(t, RemoveUnchanged(newDir(t).root, "sub/missing", isUnchanged))
 }
 
-// A killed process may have left a file under a private name. RecoverAside removes the file if it is the one that was
+// A killed process may have left a file under a private name. RecoverRenamed removes the file if it is the one that was
 // to be removed. It gives any other file its old name back, if that name is free.
-func TestRecoverAside(t *testing.T) {
+func TestRecoverRenamed(t *testing.T) {
 	tests := []struct {
 		name string
 		// prepare changes the directory before the recovery. The file sub/k with the text "one" is already at aside.
@@ -196,12 +196,12 @@ func TestRecoverAside(t *testing.T) {
 			d.replace("sub/k", "one")
 			info, err := d.root.Lstat("sub/k")
 			require.NoError(t, err)
-			aside := path.Join("sub", asideName("k", info))
-			require.True(t, IsAside(path.Base(aside)))
+			aside := path.Join("sub", privateName("k", info))
+			require.True(t, IsPrivateName(path.Base(aside)))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 			tt.prepare(d, aside)
 
-			restored, err := RecoverAside(d.root, aside)
+			restored, err := RecoverRenamed(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.wantRestored, restored)
 
@@ -213,7 +213,7 @@ func TestRecoverAside(t *testing.T) {
 			require.ElementsMatch(t, tt.wantOthers, slices.Collect(maps.Values(files)))
 
 			// A second call changes nothing.
-			restored, err = RecoverAside(d.root, aside)
+			restored, err = RecoverRenamed(d.root, aside)
 			require.NoError(t, err)
 			require.False(t, restored)
 		})
@@ -246,11 +246,11 @@ func TestPutBackLongName(t *testing.T) {
 	}
 }
 
-// asideName cuts a long name only between characters, because some file systems permit only valid
+// privateName cuts a long name only between characters, because some file systems permit only valid
 // UTF-8.
-func TestAsideNameHasWholeCharacters(t *testing.T) {
+func TestPrivateNameHasWholeCharacters(t *testing.T) {
 	for n := range 4 {
-		name := asideName(strings.Repeat("n", n)+strings.Repeat("語", 80), fileInfo{})
+		name := privateName(strings.Repeat("n", n)+strings.Repeat("語", 80), fileInfo{})
 		require.True(t, utf8.ValidString(name), name)
 		require.LessOrEqual(t, len(name), longestName)
 	}
@@ -285,16 +285,16 @@ func TestRemoveUnchangedAfterRecover(t *testing.T) {
 			if tt.isReplaced {
 				d.replace("sub/k", "two")
 			}
-			aside := path.Join("sub", asideName("k", info))
+			aside := path.Join("sub", privateName("k", info))
 			require.NoError(t, d.root.Rename("sub/k", aside))
 
 			// Another job recovers the file: it removes it, or gives it its name back if it is another file.
-			restored, err := RecoverAside(d.root, aside)
+			restored, err := RecoverRenamed(d.root, aside)
 			require.NoError(t, err)
 			require.Equal(t, tt.isReplaced, restored)
 
 			// These are the last steps of RemoveUnchanged.
-			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, info), tt.wantErr)
+			require.ErrorIs(t, removeRenamed(d.root, "sub/k", aside, info), tt.wantErr)
 			require.Equal(t, tt.wantFiles, d.files())
 		})
 	}
@@ -307,7 +307,7 @@ func TestRemoveUnchangedTwice(t *testing.T) {
 	d.replace("sub/k", "one")
 	aside := "" // name that the other call gives the file
 	err := RemoveUnchanged(d.root, "sub/k", func(info fs.FileInfo) bool {
-		aside = path.Join("sub", asideName("k", info))
+		aside = path.Join("sub", privateName("k", info))
 		require.NoError(t, d.root.Rename("sub/k", aside))
 		d.replace("sub/k", "two")
 		return true
@@ -316,49 +316,49 @@ func TestRemoveUnchangedTwice(t *testing.T) {
 	require.Equal(t, map[string]string{path.Base(aside): "one", "k": "two"}, d.files())
 }
 
-// IsAside recognizes the private names of files that are to be removed, which have a prefix, a
+// IsPrivateName recognizes the private names of files that are to be removed, which have a prefix, a
 // number of 16 or 24 hexadecimal digits, and the file's own name.
-func TestIsAside(t *testing.T) {
+func TestIsPrivateName(t *testing.T) {
 	tests := []struct {
 		name     string
 		fileName string
 		want     bool
 	}{
-		{name: "of an earlier version", fileName: asidePrefix + "0123456789abcdef-k", want: true},
-		{name: "of this version", fileName: asidePrefix + "0123456789abcdef01234567-k", want: true},
-		{name: "a hyphen in its own name", fileName: asidePrefix + "0123456789abcdef01234567-k-k", want: true},
-		{name: "three dots", fileName: asidePrefix + "0123456789abcdef-...", want: true},
-		{name: "20 digits", fileName: asidePrefix + "0123456789abcdef0123-k", want: false},
-		{name: "no hyphen", fileName: asidePrefix + "0123456789abcdef01234567", want: false},
-		{name: "no name of its own", fileName: asidePrefix + "0123456789abcdef-", want: false},
-		{name: "the directory itself", fileName: asidePrefix + "0123456789abcdef-.", want: false},
+		{name: "of an earlier version", fileName: privatePrefix + "0123456789abcdef-k", want: true},
+		{name: "of this version", fileName: privatePrefix + "0123456789abcdef01234567-k", want: true},
+		{name: "a hyphen in its own name", fileName: privatePrefix + "0123456789abcdef01234567-k-k", want: true},
+		{name: "three dots", fileName: privatePrefix + "0123456789abcdef-...", want: true},
+		{name: "20 digits", fileName: privatePrefix + "0123456789abcdef0123-k", want: false},
+		{name: "no hyphen", fileName: privatePrefix + "0123456789abcdef01234567", want: false},
+		{name: "no name of its own", fileName: privatePrefix + "0123456789abcdef-", want: false},
+		{name: "the directory itself", fileName: privatePrefix + "0123456789abcdef-.", want: false},
 		{
 			name:     "the directory above",
-			fileName: asidePrefix + "0123456789abcdef-..",
+			fileName: privatePrefix + "0123456789abcdef-..",
 			want:     false,
 		},
-		{name: "no hexadecimal digit", fileName: asidePrefix + "0123456789abcdeg-k", want: false},
-		{name: "no number", fileName: asidePrefix + "k", want: false},
+		{name: "no hexadecimal digit", fileName: privatePrefix + "0123456789abcdeg-k", want: false},
+		{name: "no number", fileName: privatePrefix + "k", want: false},
 		{name: "no prefix", fileName: "k", want: false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, IsAside(tt.fileName))
+			require.Equal(t, tt.want, IsPrivateName(tt.fileName))
 		})
 	}
 }
 
 // The name of a file that is set aside for removal contains a number computed from the file. The
 // shorter number of an earlier version is still read, as docs/maintainers/stored-forms.md requires.
-func TestAsideNamesAreAStoredForm(t *testing.T) {
-	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
+func TestPrivateNamesAreAStoredForm(t *testing.T) {
+	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, privateName("k", fileInfo{}))
 
 	for _, name := range []string{
 		".omnibucket-removed-e42eb7ab163b42a8-k-k",
 		".omnibucket-removed-e42eb7ab163b42a801234567-k-k",
 	} {
 		t.Run(name, func(t *testing.T) {
-			id, original, ok := parseAside(name)
+			id, original, ok := parsePrivateName(name)
 			require.True(t, ok)
 			require.Equal(t, identity(fileInfo{}), id)
 			require.Equal(t, "k-k", original)

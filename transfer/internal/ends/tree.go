@@ -199,7 +199,7 @@ func isReserved(key string) bool {
 		}
 	}
 	base := path.Base(key)
-	return localfile.IsTempName(base) || localfile.IsAside(base)
+	return localfile.IsTempName(base) || localfile.IsPrivateName(base)
 }
 
 // Open opens a regular file for reading. It fails, and does not block, if a pipe has replaced the file.

@@ -172,7 +172,7 @@ func (w *treeWalker) readChildren(prefix string, dir *os.File) (children []child
 			if err := w.ctx.Err(); err != nil {
 				return nil, false, err
 			}
-			if localfile.IsAside(d.Name()) {
+			if localfile.IsPrivateName(d.Name()) {
 				// Only a killed job leaves a file with such a private name.
 				if w.recoverName(prefix + d.Name()) {
 					restored = true
@@ -209,13 +209,13 @@ func (w *treeWalker) pushAncestor(f *os.File) error {
 	return nil
 }
 
-// recoverName ends a move that was killed after it gave a file the private name at the end of aside. It
-// removes the file, or gives it its name back, and reports whether it has its name again.
-func (w *treeWalker) recoverName(aside string) bool {
+// recoverName ends a move that was killed after it gave a file the private name privatePath. It removes the
+// file, or gives it its name back, and reports whether it has its name again.
+func (w *treeWalker) recoverName(privatePath string) bool {
 	if !w.tree.Recovers {
 		return false
 	}
-	restored, err := localfile.RecoverAside(w.tree.Root, aside)
+	restored, err := localfile.RecoverRenamed(w.tree.Root, privatePath)
 	// After an error, the file keeps its private name for the next job.
 	return restored && err == nil
 }
