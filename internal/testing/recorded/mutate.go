@@ -99,9 +99,9 @@ func (s *Store) breakOne(t *testing.T, x *Exchange, m *mutation) (sentRequest bo
 func (s *Store) checkCall(t *testing.T, x *Exchange, m *mutation) (sentRequest bool, failure string) {
 	const defaultAttempts = 0
 	start := time.Now()
-	w := &wire{store: s, x: x, answer: m.wire}
-	got, err := s.call(t, w, defaultAttempts)
-	requests := len(w.all)
+	rt := &replayTransport{store: s, x: x, answer: m.wire}
+	got, err := s.call(t, rt, defaultAttempts)
+	requests := len(rt.all)
 	if requests == 0 && isKeyRefused(err) {
 		return false, ""
 	}
@@ -200,8 +200,9 @@ func (x *Exchange) with(change func(*Response)) Exchange {
 	return broken
 }
 
-// withoutHeader returns the response of x without a header. A call must fail if the driver would otherwise
-// take a part of an object for the whole, or return a result without what the header says.
+// withoutHeader returns a mutation of the response of x that lacks a header. The mutation requires that the
+// call fails if the driver could otherwise take a part of an object for the whole, or return wrong attributes.
+// If any other header is missing, the result only lacks its attribute.
 func withoutHeader(x *Exchange, name string) mutation {
 	broken := x.with(func(r *Response) {
 		r.Header.Del(name)
@@ -211,7 +212,6 @@ func withoutHeader(x *Exchange, name string) mutation {
 		broken: broken,
 		wire:   broken.Response.Wire(x.Request.Method),
 	}
-	// If any other header is missing, the result only lacks its attribute.
 	switch name {
 	case "Cache-Control":
 		// net/http reads the older header Pragma as a Cache-Control, so the reader sees that.
@@ -223,7 +223,9 @@ func withoutHeader(x *Exchange, name string) mutation {
 		// know whether it is whole.
 		line := fmt.Sprintf("Content-Length: %d\r\n", len(x.Response.Body))
 		m.wire = bytes.Replace(m.wire, []byte(line), nil, 1)
-		hasSizeInHeader := x.Kind == Head && x.Provider != Google // Google sends the attributes as a document
+
+		// Google sends the attributes as a document, which has the size.
+		hasSizeInHeader := x.Kind == Head && x.Provider != Google
 		m.mustFail = hasSizeInHeader || x.Kind == Get || x.Kind == GetRange
 	case "Content-Encoding":
 		// Google sends none if it has decompressed the content on the way, which a driver must refuse.

@@ -42,8 +42,8 @@ var errUnexpected = errors.New("the recording has no response to this request")
 // errEndless is the error of a call that sends requests without an end.
 var errEndless = errors.New("the call sends the same request again and again")
 
-// A wire is an HTTP transport that responds with recorded bytes.
-type wire struct {
+// A replayTransport is an HTTP transport that responds with recorded bytes.
+type replayTransport struct {
 	store    *Store
 	x        *Exchange
 	answer   []byte // bytes of the recorded response, perhaps broken
@@ -53,7 +53,7 @@ type wire struct {
 
 // RoundTrip returns the recorded response if the request belongs to the recorded operation. If the driver
 // sends an extra request beside that operation, RoundTrip returns the response of Store.Extra.
-func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+func (rt *replayTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	// Read the whole body, as a server does.
 	if r.Body != nil {
 		_, err := io.Copy(io.Discard, r.Body)
@@ -67,11 +67,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 
 	// The driver may send a condition or a range that the recorded request lacks, or leave one out.
-	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
-	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
-	isRecordedOperation := unconditional[kind] == unconditional[w.x.Kind]
+	rt.all = append(rt.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
+	kind, _, _ := kindOf(rt.x.Provider, r.Method, r.URL, canonical(r.Header))
+	isRecordedOperation := unconditional[kind] == unconditional[rt.x.Kind]
 	if !isRecordedOperation {
-		resp := w.store.Extra(w.x, kind)
+		resp := rt.store.Extra(rt.x, kind)
 		if resp == nil {
 			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
 		}
@@ -80,11 +80,11 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 
 	// No call that ends by itself makes so many requests.
 	const maxReplayed = 10 * maxBrokenRequests
-	w.replayed++
-	if w.replayed > maxReplayed {
+	rt.replayed++
+	if rt.replayed > maxReplayed {
 		return nil, errEndless
 	}
-	return readResponse(w.answer, r)
+	return readResponse(rt.answer, r)
 }
 
 // canonical returns h with canonical names, which the SDK of Azure does not send.
@@ -120,12 +120,12 @@ var unconditional = map[Kind]Kind{
 	SetPolicy:    SetPolicy,
 }
 
-// call calls the operation that sends such a request as w.x has, and returns its result. It calls an operation
+// call calls the operation that sends such a request as rt.x has, and returns its result. It calls an operation
 // of the account or of the bucket. It calls the driver itself if the operation of the bucket would first send
 // other requests.
-func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
-	x := w.x
-	client := &http.Client{Transport: w}
+func (s *Store) call(t *testing.T, rt *replayTransport, attempts int) (Result, error) {
+	x := rt.x
+	client := &http.Client{Transport: rt}
 	retry := storage.WithRetry(storage.RetryPolicy{Attempts: attempts})
 	ctx := t.Context()
 
@@ -372,9 +372,9 @@ func (s *Store) replayExchange(t *testing.T, x *Exchange) (reason string, right 
 	}
 
 	const attempts = 1
-	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
-	got, err := s.call(t, w, attempts)
-	hasSentNothing := len(w.all) == 0
+	rt := &replayTransport{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
+	got, err := s.call(t, rt, attempts)
+	hasSentNothing := len(rt.all) == 0
 	if hasSentNothing && isKeyRefused(err) {
 		// The engine does not permit the key, so it made no request.
 		return keyRefused, false
@@ -388,8 +388,8 @@ func (s *Store) replayExchange(t *testing.T, x *Exchange) (reason string, right 
 	normalize(&want)
 
 	explanation := fmt.Sprintf("%s: %s %s, status %d; requests %q; error %v",
-		x.Source, x.Request.Method, x.Request.URL, x.Response.Status, w.all, err)
-	if w.replayed == 0 {
+		x.Source, x.Request.Method, x.Request.URL, x.Response.Status, rt.all, err)
+	if rt.replayed == 0 {
 		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explanation)
 		return "", false
 	}

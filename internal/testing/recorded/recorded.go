@@ -280,8 +280,11 @@ func moduleDir(t testing.TB, module, dir string) (folder, version string) {
 	command.Stderr = &stderr
 	runErr := command.Run()
 
+	// If the download fails, the output has no folder, and may have an error.
 	var found struct{ Dir, Version, Error string }
-	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || runErr != nil {
+	err := json.Unmarshal(stdout.Bytes(), &found)
+	isFound := err == nil && found.Dir != "" && runErr == nil
+	if !isFound {
 		t.Fatalf("the recordings of %s are missing: run \"go mod download %s\" in %s (%v %s %s)",
 			module, module, command.Dir, runErr, found.Error, strings.TrimSpace(stderr.String()))
 	}
