@@ -238,16 +238,16 @@ func (op operation) requirePermitted(t *T, name string, r faultResult) {
 	}
 }
 
-// old is a setUp that stores the object "a". It returns the attributes of the object.
-func old(t *T, b storage.Bucket) any {
+// putOld is a setUp that stores the object "a". It returns the attributes of the object.
+func putOld(t *T, b storage.Bucket) any {
 	return t.put(b, "a", "old", t.metadata(map[string]string{"is": "old"}))
 }
 
-// nothing is a setUp that leaves the bucket empty.
-func nothing(*T, storage.Bucket) any { return nil }
+// putNothing is a setUp for an empty bucket.
+func putNothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns a doFunc that uploads the object "a" with new content.
-func uploading(opts ...storage.UploadOption) doFunc {
+// doUpload returns a doFunc that uploads the object "a" with new content.
+func doUpload(opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(
 			ctx, "a", strings.NewReader("new content"),
@@ -256,9 +256,9 @@ func uploading(opts ...storage.UploadOption) doFunc {
 	}
 }
 
-// uploadingParts returns a doFunc that uploads the object "a" in two parts. prepared has the attributes of
+// doUploadParts returns a doFunc that uploads the object "a" in two parts. prepared has the attributes of
 // an existing object, if there is one. Without opts, that is replaced only if it is unchanged.
-func uploadingParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
+func doUploadParts(newReader func(text string) io.Reader, opts ...storage.UploadOption) doFunc {
 	return func(ctx context.Context, t *T, b storage.Bucket, prepared any) (string, error) {
 		uploadOpts := []storage.UploadOption{storage.WithPartSize(t.unit), storage.WithConcurrency(1)}
 		uploadOpts = append(uploadOpts, opts...)
@@ -273,57 +273,57 @@ func uploadingParts(newReader func(text string) io.Reader, opts ...storage.Uploa
 
 func inPlace(text string) io.Reader { return strings.NewReader(text) }
 
-// streamedCopies opens an empty bucket that streams the bytes of a copy.
-func streamedCopies(t *T, opts ...storage.OpenOption) storage.Bucket {
+// openStreamedCopies opens an empty bucket that streams the bytes of a copy.
+func openStreamedCopies(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, withoutFeatures(storage.ServerCopy|storage.ServerCompose))...)
 }
 
 // writeOperations returns the operations that change the store.
 func writeOperations() []operation {
-	copying := func(opts ...storage.CopyOption) doFunc {
+	doCopy := func(opts ...storage.CopyOption) doFunc {
 		return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 			_, err := storage.Copy(ctx, b, "b", b, "a", opts...)
 			return "", err
 		}
 	}
 
-	composing := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+	doCompose := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := storage.Compose(ctx, b, "b", []string{"a", "a"}, t.contentType("text/x-test"))
 		return "", err
 	}
-	moving := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+	doMove := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := storage.Move(ctx, b, "a", "b")
 		return "", err
 	}
-	appending := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
+	doAppend := func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := storage.Append(ctx, b, "a", []byte("more"))
 		return "", err
 	}
 
-	several := func(t *T, b storage.Bucket) any {
+	putSeveral := func(t *T, b storage.Bucket) any {
 		t.puts(b, "a", "b", "c")
 		return nil
 	}
 
 	return []operation{
-		{name: "an upload", setUp: old, do: uploading()},
+		{name: "an upload", setUp: putOld, do: doUpload()},
 		{
 			name:  "an upload that creates",
 			needs: storage.ConditionalCreate,
-			setUp: nothing,
-			do:    uploading(storage.IfAbsent()),
+			setUp: putNothing,
+			do:    doUpload(storage.IfAbsent()),
 		},
 		{
 			name:  "an upload that replaces a revision",
 			needs: storage.ConditionalUpdate,
-			setUp: old,
+			setUp: putOld,
 			do: func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
-				return uploading(storage.IfRevision(value.(*storage.Attrs).Revision))(ctx, t, b, value)
+				return doUpload(storage.IfRevision(value.(*storage.Attrs).Revision))(ctx, t, b, value)
 			},
 		},
 		{
 			name:  "an upload of a stream",
-			setUp: old,
+			setUp: putOld,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := b.Upload(ctx, "a", stream(body(5000, 1)))
 				return "", err
@@ -333,33 +333,33 @@ func writeOperations() []operation {
 			name:  "an upload in parts",
 			needs: storage.MultipartUploads,
 			open:  (*T).openForParts,
-			setUp: nothing,
-			do:    uploadingParts(inPlace),
+			setUp: putNothing,
+			do:    doUploadParts(inPlace),
 		},
 		{
 			name:  "an upload of a stream in parts",
 			needs: storage.MultipartUploads,
 			open:  (*T).openForParts,
-			setUp: nothing,
-			do:    uploadingParts(stream),
+			setUp: putNothing,
+			do:    doUploadParts(stream),
 		},
 		{
 			name:  "an upload in parts that creates",
 			needs: storage.MultipartUploads | storage.ConditionalCreate,
 			open:  (*T).openForParts,
-			setUp: nothing,
-			do:    uploadingParts(stream, storage.IfAbsent()),
+			setUp: putNothing,
+			do:    doUploadParts(stream, storage.IfAbsent()),
 		},
 		{
 			name:  "an upload in parts that replaces a revision",
 			needs: storage.MultipartUploads | storage.ConditionalUpdate,
 			open:  (*T).openForParts,
-			setUp: old,
-			do:    uploadingParts(stream),
+			setUp: putOld,
+			do:    doUploadParts(stream),
 		},
 		{
 			name:  "a Writer",
-			setUp: old,
+			setUp: putOld,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				w := storage.NewWriter(ctx, b, "a")
 				defer w.Close()
@@ -368,27 +368,27 @@ func writeOperations() []operation {
 				return "", err
 			},
 		},
-		{name: "a copy", setUp: old, do: copying()},
-		{name: "a streamed copy", open: streamedCopies, setUp: old, do: copying()},
-		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: old, do: copying(storage.IfAbsent())},
+		{name: "a copy", setUp: putOld, do: doCopy()},
+		{name: "a streamed copy", open: openStreamedCopies, setUp: putOld, do: doCopy()},
+		{name: "a copy that creates", needs: storage.ConditionalCreate, setUp: putOld, do: doCopy(storage.IfAbsent())},
 		{
 			name:  "a streamed copy that creates",
 			needs: storage.ConditionalCreate,
-			open:  streamedCopies,
-			setUp: old,
-			do:    copying(storage.IfAbsent()),
+			open:  openStreamedCopies,
+			setUp: putOld,
+			do:    doCopy(storage.IfAbsent()),
 		},
-		{name: "Compose", setUp: old, do: composing},
-		{name: "a streamed Compose", open: streamedCopies, setUp: old, do: composing},
-		{name: "Append", needs: appends, setUp: old, do: appending},
-		{name: "a streamed Append", needs: appends, open: openStreamedAppends, setUp: old, do: appending},
-		{name: "an Append that creates", needs: appends, setUp: nothing, do: appending},
-		{name: "a move in one step", needs: storage.ServerMove, once: true, setUp: old, do: moving},
-		{name: "a move by a copy", open: openCopiedMoves, many: true, setUp: old, do: moving},
+		{name: "Compose", setUp: putOld, do: doCompose},
+		{name: "a streamed Compose", open: openStreamedCopies, setUp: putOld, do: doCompose},
+		{name: "Append", needs: appends, setUp: putOld, do: doAppend},
+		{name: "a streamed Append", needs: appends, open: openStreamedAppends, setUp: putOld, do: doAppend},
+		{name: "an Append that creates", needs: appends, setUp: putNothing, do: doAppend},
+		{name: "a move in one step", needs: storage.ServerMove, once: true, setUp: putOld, do: doMove},
+		{name: "a move by a copy", open: openCopiedMoves, many: true, setUp: putOld, do: doMove},
 		{
 			name:  "Update",
 			needs: storage.ConditionalCreate | storage.ConditionalUpdate,
-			setUp: nothing,
+			setUp: putNothing,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.Update(ctx, b, "counter", increment)
 				return "", err
@@ -396,7 +396,7 @@ func writeOperations() []operation {
 		},
 		{
 			name:  "Remove",
-			setUp: old,
+			setUp: putOld,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				return "", b.Remove(ctx, "a")
 			},
@@ -404,7 +404,7 @@ func writeOperations() []operation {
 		{
 			name:  "Remove of a revision",
 			needs: storage.ConditionalRemove,
-			setUp: old,
+			setUp: putOld,
 			do: func(ctx context.Context, t *T, b storage.Bucket, value any) (string, error) {
 				return "", b.Remove(ctx, "a", storage.IfRevision(value.(*storage.Attrs).Revision))
 			},
@@ -417,7 +417,7 @@ func writeOperations() []operation {
 				return t.open(append(opts, storage.WithSoftDelete(keptFor))...)
 			},
 			setUp: func(t *T, b storage.Bucket) any {
-				old(t, b)
+				putOld(t, b)
 				t.removeForGood(b, "a")
 				return nil
 			},
@@ -427,7 +427,7 @@ func writeOperations() []operation {
 		},
 		{
 			name:  "RemoveAll",
-			setUp: several,
+			setUp: putSeveral,
 			many:  true,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b", "c"}))
@@ -436,7 +436,7 @@ func writeOperations() []operation {
 		},
 		{
 			name:  "RemoveMatching",
-			setUp: several,
+			setUp: putSeveral,
 			many:  true,
 			do: func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 				_, err := storage.RemoveMatching(ctx, b, func(e storage.ListEntry) bool { return e.Key != "b" },
