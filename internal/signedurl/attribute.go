@@ -98,6 +98,7 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 		if name, ok := strings.CutPrefix(a.Name, metadataPrefix); ok {
 			value, err := url.PathUnescape(a.Value)
 			if err != nil {
+				// This is not a value that attributesOf has escaped.
 				return nil, storage.InvalidArgument
 			}
 			metadata[name] = value
