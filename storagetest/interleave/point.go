@@ -123,7 +123,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 	}
 
 	// The request may fail without an effect.
-	switch pending.verdict {
+	switch pending.fault {
 	case killProcess:
 		return died(r)
 	case failRequest, beginOutage:
@@ -134,7 +134,7 @@ func (d *processDriver) point(ctx context.Context, r *request, effect func() err
 
 	// The request takes effect, and its response may be lost.
 	err = effect()
-	isLost := pending.verdict == loseResponse && err == nil
+	isLost := pending.fault == loseResponse && err == nil
 	if isLost {
 		err = &storage.Error{Code: storage.Unavailable, Retryable: true, Unknown: true, Err: ErrLost}
 	}

@@ -25,15 +25,15 @@ const (
 	outage = time.Minute
 )
 
-// A verdict is what becomes of a waiting request.
-type verdict int
+// A fault is what goes wrong with a request.
+type fault int
 
 const (
-	proceed      verdict = iota
-	loseResponse         // takes effect, and its response is lost
-	killProcess          // fails without an effect, and so do all later ones of its process
-	failRequest          // fails without an effect
-	beginOutage          // fails without an effect, and so do all later ones of its process to its store, for a while
+	noFault      fault = iota
+	loseResponse       // takes effect, and its response is lost
+	killProcess        // fails without an effect, and so do all later ones of its process
+	failRequest        // fails without an effect
+	beginOutage        // fails without an effect, and so do all later ones of its process to its store, for a while
 )
 
 // A pendingRequest is a request that waits for its turn.
@@ -42,7 +42,7 @@ type pendingRequest struct {
 	request *request
 	batch   int // number of the step before which it arrived
 	granted chan struct{}
-	verdict verdict
+	fault   fault
 	event   int // index in the trace
 }
 
@@ -114,7 +114,7 @@ type schedule struct {
 // An option is what may happen next.
 type option struct {
 	run        *pendingRequest
-	verdict    verdict
+	fault      fault
 	interrupts bool
 	timePasses bool
 	affordable bool
@@ -390,7 +390,7 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	currentWaits := requests[0].actor == s.current
 	death := option{
 		run:        requests[0],
-		verdict:    killProcess,
+		fault:      killProcess,
 		affordable: currentWaits && s.budget.Deaths > 0,
 	}
 	tick := option{
@@ -402,10 +402,10 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	runs := s.runs(requests)
 	return slices.Concat(
 		runs,
-		withVerdict(runs, loseResponse, s.budget.Losses, isWrite),
+		withFault(runs, loseResponse, s.budget.Losses, isWrite),
 		[]option{death, tick},
-		withVerdict(runs, failRequest, s.budget.Failures, isRead),
-		withVerdict(runs, beginOutage, s.budget.Outages, isAny),
+		withFault(runs, failRequest, s.budget.Failures, isRead),
+		withFault(runs, beginOutage, s.budget.Outages, isAny),
 	)
 }
 
@@ -425,13 +425,13 @@ func (s *schedule) runs(requests []*pendingRequest) []option {
 	return runs
 }
 
-// withVerdict returns the options of runs with the verdict v, such as a lost response. An option stays
-// affordable only if budget is left for that verdict and the request suits it.
-func withVerdict(runs []option, v verdict, budget int, suits func(*request) bool) []option {
+// withFault returns the options of runs with the fault f, such as a lost response. An option stays
+// affordable only if budget is left for that fault and the request suits it.
+func withFault(runs []option, f fault, budget int, suits func(*request) bool) []option {
 	options := slices.Clone(runs)
 	for i := range options {
 		o := &options[i]
-		o.verdict = v
+		o.fault = f
 		o.affordable = o.affordable && budget > 0 && suits(o.run.request)
 	}
 	return options
@@ -461,11 +461,11 @@ func (s *schedule) takeStep(requests []*pendingRequest) {
 		s.budget.Interruptions--
 		s.current.interrupted = &interruption{request: requests[0].request}
 	}
-	if chosen.verdict == killProcess {
+	if chosen.fault == killProcess {
 		s.killBefore(chosen.run)
 		return
 	}
-	s.runRequest(chosen.run, chosen.verdict)
+	s.runRequest(chosen.run, chosen.fault)
 }
 
 // passTime lets the time of one tick pass.
@@ -484,11 +484,12 @@ func (s *schedule) killBefore(w *pendingRequest) {
 	s.current = nil
 }
 
-// runRequest lets a request continue as the verdict says, or cuts the run off if another run has the same
+// runRequest lets a request continue, with the fault f, or cuts the run off if another run has the same
 // effects.
-func (s *schedule) runRequest(w *pendingRequest, v verdict) {
-	fails := v == failRequest || v == beginOutage
+func (s *schedule) runRequest(w *pendingRequest, f fault) {
+	fails := f == failRequest || f == beginOutage
 	if isRepetition(w, fails) {
+		// Another run tests the same effects, so this one need not continue.
 		s.mu.Lock()
 		s.cut = true
 		s.mu.Unlock()
@@ -499,7 +500,7 @@ func (s *schedule) runRequest(w *pendingRequest, v verdict) {
 	if !fails {
 		s.disturb(w.request)
 	}
-	s.grant(w, v)
+	s.grant(w, f)
 }
 
 // isRepetition reports whether the run in which a request came before its interruption has the same
@@ -510,8 +511,8 @@ func isRepetition(w *pendingRequest, fails bool) bool {
 	return wasInterrupted && (fails || !interrupted.disturbed)
 }
 
-// grant lets a request continue as the verdict says, and records that in the trace.
-func (s *schedule) grant(w *pendingRequest, v verdict) {
+// grant lets a request continue, with the fault f, and records that in the trace.
+func (s *schedule) grant(w *pendingRequest, f fault) {
 	s.mu.Lock()
 	s.current = w.actor
 	s.step++
@@ -520,18 +521,18 @@ func (s *schedule) grant(w *pendingRequest, v verdict) {
 	}
 
 	s.parked = slices.DeleteFunc(s.parked, func(p *pendingRequest) bool { return p == w })
-	w.verdict = v
+	w.fault = f
 	w.event = len(s.trace)
-	text := s.recordVerdict(w, v)
+	text := s.recordFault(w, f)
 	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: text})
 	s.mu.Unlock()
 	close(w.granted)
 }
 
-// recordVerdict deducts the fault of a verdict from the budget, and records it in the request's actor. It
-// returns a text for the trace, or "" if the verdict has no fault. The caller holds s.mu.
-func (s *schedule) recordVerdict(w *pendingRequest, v verdict) string {
-	switch v {
+// recordFault deducts a fault from the budget, and records it in the request's actor. It returns a text for
+// the trace, or "" for noFault. The caller holds s.mu.
+func (s *schedule) recordFault(w *pendingRequest, f fault) string {
+	switch f {
 	case loseResponse:
 		s.budget.Losses--
 		w.actor.lostResponse = true
@@ -577,7 +578,7 @@ func (s *schedule) kill(p *Process) {
 		if w.actor.process != p {
 			return false
 		}
-		w.verdict = killProcess
+		w.fault = killProcess
 		close(w.granted)
 		return true
 	})
