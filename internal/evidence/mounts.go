@@ -14,17 +14,17 @@ type mount struct {
 	point      string
 }
 
-// A view is a directory of a file system that is visible in a local directory. If folder is "", the
-// view is the local directory itself. Otherwise folder is the path of a mount point inside the
-// local directory, and the view is the directory that the mount shows.
-type view struct {
-	folder       string // folder of the local directory where the view appears, or ""
+// A subtree is a directory of a file system that is visible in a local directory. If folder is "", the
+// subtree is the local directory itself. Otherwise folder is the path of a mount point inside the
+// local directory, and the subtree is the directory that the mount shows.
+type subtree struct {
+	folder       string // folder of the local directory where the subtree appears, or ""
 	device, path string
 }
 
-// viewsOf returns the views of two directories. known is false if the mounts of this machine cannot
+// subtreesOf returns the subtrees of two directories. known is false if the mounts of this machine cannot
 // be read, or if no mount shows one of the directories.
-func viewsOf(a, b string) (aViews, bViews []view, known bool) {
+func subtreesOf(a, b string) (aTrees, bTrees []subtree, known bool) {
 	mounts, canRead := readMounts()
 	if !canRead {
 		return nil, nil, false
@@ -33,14 +33,14 @@ func viewsOf(a, b string) (aViews, bViews []view, known bool) {
 		// On this system, mounts need not be known (see readMounts).
 		return nil, nil, true
 	}
-	aViews, isAShown := views(a, mounts)
-	bViews, isBShown := views(b, mounts)
-	return aViews, bViews, isAShown && isBShown
+	aTrees, isAShown := subtreesIn(a, mounts)
+	bTrees, isBShown := subtreesIn(b, mounts)
+	return aTrees, bTrees, isAShown && isBShown
 }
 
-// views returns the directories of file systems that are visible in dir: first the one that dir itself
+// subtreesIn returns the directories of file systems that are visible in dir: first the one that dir itself
 // shows, and then one for each mount point below dir. It returns false if no mount shows dir.
-func views(dir string, mounts []mount) ([]view, bool) {
+func subtreesIn(dir string, mounts []mount) ([]subtree, bool) {
 	dir = resolve(dir)
 	outer, found := mountOf(dir, mounts)
 	if !found {
@@ -49,7 +49,7 @@ func views(dir string, mounts []mount) ([]view, bool) {
 
 	// The directory is at or below the mount point, so its path always has one from there.
 	rel, _ := pathFrom(outer.point, dir)
-	result := []view{{device: outer.device, path: filepath.Join(outer.root, rel)}}
+	result := []subtree{{device: outer.device, path: filepath.Join(outer.root, rel)}}
 	for _, m := range mounts {
 		folder, contains := pathFrom(dir, m.point)
 		isBelow := contains && folder != ""
@@ -61,7 +61,7 @@ func views(dir string, mounts []mount) ([]view, bool) {
 			// Another mount hides this one.
 			continue
 		}
-		result = append(result, view{folder: folder, device: m.device, path: m.root})
+		result = append(result, subtree{folder: folder, device: m.device, path: m.root})
 	}
 	return result, true
 }
@@ -126,43 +126,45 @@ func outermost(path string, candidates []mount) (shortest mount, found bool) {
 // mountedIn reports whether a mount makes dir appear in outer. rel is the path at which dir
 // appears, relative to outer.
 func mountedIn(dir, outer string) (rel string, ok bool) {
-	innerViews, outerViews, _ := viewsOf(dir, outer)
-	if len(innerViews) == 0 {
+	innerTrees, outerTrees, _ := subtreesOf(dir, outer)
+	if len(innerTrees) == 0 {
 		return "", false
 	}
-	for _, v := range outerViews {
-		if rest, contains := v.holds(innerViews[0]); contains {
-			return filepath.Join(v.folder, rest), true
+
+	// The first subtree is dir itself.
+	for _, tree := range outerTrees {
+		if rest, contains := tree.contains(innerTrees[0]); contains {
+			return filepath.Join(tree.folder, rest), true
 		}
 	}
 	return "", false
 }
 
-// holds reports whether the directory inner.path is v.path or lies in it, on the same file system.
-// rest is the path from v.path to inner.path.
-func (v view) holds(inner view) (rest string, ok bool) {
-	if v.device != inner.device {
+// contains reports whether the directory inner.path is s.path or lies in it, on the same file system.
+// rest is the path from s.path to inner.path.
+func (s subtree) contains(inner subtree) (rest string, ok bool) {
+	if s.device != inner.device {
 		return "", false
 	}
-	return pathFrom(v.path, inner.path)
+	return pathFrom(s.path, inner.path)
 }
 
 // areMountsApart reports whether two directories certainly have no file in common. On different file
 // systems this is never certain, because a network file system may show the files of a local one.
 func areMountsApart(a, b string) bool {
-	aViews, bViews, known := viewsOf(a, b)
+	aTrees, bTrees, known := subtreesOf(a, b)
 	if !known {
 		return false
 	}
-	hasViews := len(aViews) > 0 || len(bViews) > 0
-	if !hasViews {
+	hasTrees := len(aTrees) > 0 || len(bTrees) > 0
+	if !hasTrees {
 		// On this system, mounts need not be known (see readMounts).
 		return true
 	}
 
-	for _, aView := range aViews {
-		for _, bView := range bViews {
-			if aView.mayShare(bView) {
+	for _, aTree := range aTrees {
+		for _, bTree := range bTrees {
+			if aTree.mayShare(bTree) {
 				return false
 			}
 		}
@@ -172,12 +174,12 @@ func areMountsApart(a, b string) bool {
 
 // mayShare reports whether the two directories may have a file in common: if they are on different file
 // systems, or if one of them contains the other.
-func (v view) mayShare(other view) bool {
-	if v.device != other.device {
+func (s subtree) mayShare(other subtree) bool {
+	if s.device != other.device {
 		return true
 	}
-	_, contains := v.holds(other)
-	_, isContained := other.holds(v)
+	_, contains := s.contains(other)
+	_, isContained := other.contains(s)
 	return contains || isContained
 }
 
@@ -200,22 +202,22 @@ func SharedFolders(a, b []Place) (all []SharedFolder) {
 
 // sharedFolders returns the folders of two local directories that show the same files.
 func sharedFolders(a, b string) (all []SharedFolder) {
-	aViews, bViews, _ := viewsOf(a, b)
+	aTrees, bTrees, _ := subtreesOf(a, b)
 
-	// Two views show the same files if one of them contains the other.
-	for _, aView := range aViews {
-		for _, bView := range bViews {
-			if rest, contains := aView.holds(bView); contains {
+	// Two subtrees show the same files if one of them contains the other.
+	for _, aTree := range aTrees {
+		for _, bTree := range bTrees {
+			if rest, contains := aTree.contains(bTree); contains {
 				all = append(all, SharedFolder{
-					A: asFolder(filepath.Join(aView.folder, rest)),
-					B: asFolder(bView.folder),
+					A: asFolder(filepath.Join(aTree.folder, rest)),
+					B: asFolder(bTree.folder),
 				})
 				continue
 			}
-			if rest, contains := bView.holds(aView); contains {
+			if rest, contains := bTree.contains(aTree); contains {
 				all = append(all, SharedFolder{
-					A: asFolder(aView.folder),
-					B: asFolder(filepath.Join(bView.folder, rest)),
+					A: asFolder(aTree.folder),
+					B: asFolder(filepath.Join(bTree.folder, rest)),
 				})
 			}
 		}
@@ -244,14 +246,14 @@ func MountedIn(places []Place) (folders []string) {
 		if dir == "" {
 			continue
 		}
-		dirViews, found := views(dir, mounts)
+		trees, found := subtreesIn(dir, mounts)
 		if !found {
 			continue
 		}
 
-		// The first view is the directory itself, and each other one is at a mount point.
-		for _, v := range dirViews[1:] {
-			folders = append(folders, asFolder(v.folder))
+		// The first subtree is the directory itself, and each other one is at a mount point.
+		for _, tree := range trees[1:] {
+			folders = append(folders, asFolder(tree.folder))
 		}
 	}
 	return folders
