@@ -3,6 +3,7 @@ package buffer
 import (
 	"container/list"
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -130,17 +131,13 @@ func (l *Limit) fits(bytes int64) bool {
 func (l *Limit) abandon(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i, queued := range l.waiting {
-		if queued == w {
-			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
-			// A request behind w may need less memory, and so fit.
-			l.grantWaiting()
-			return
-		}
+	if i := slices.Index(l.waiting, w); i >= 0 {
+		l.waiting = slices.Delete(l.waiting, i, i+1)
+	} else {
+		// The request is no longer in the queue, so its memory was granted.
+		l.used -= w.granted
 	}
-
-	// The request is no longer in the queue, so its memory was granted.
-	l.used -= w.granted
+	// A request behind w may now fit.
 	l.grantWaiting()
 }
 
