@@ -24,8 +24,11 @@ func CheckForm(op, key string, text []byte, newest int) error {
 	var document struct {
 		Form int `json:"form"`
 	}
-	isJSON := json.Unmarshal(text, &document) == nil
-	if !isJSON || document.Form <= newest {
+	if err := json.Unmarshal(text, &document); err != nil {
+		// The caller reports that the text is malformed.
+		return nil
+	}
+	if document.Form <= newest {
 		return nil
 	}
 

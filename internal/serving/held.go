@@ -62,9 +62,9 @@ func (h *held) keysIn(ctx context.Context, input any) (keys []string) {
 // input is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, input any, key, text string) bool
 
-// otherKeys returns all keys that the held object may have in another bucket or directory. If that
-// shows a parent folder of the object's bucket, its keys have more folders than h.key. If it shows
-// only a subfolder, they have fewer.
+// otherKeys returns all keys that the held object may have in another bucket or directory. That may begin
+// above the object's bucket, so that its keys have more folders than h.key, or below, so that they have fewer.
+// All of them are endings of the object's path.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {

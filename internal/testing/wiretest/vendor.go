@@ -80,9 +80,9 @@ func (v *Vendor) requireFirstUses(t *testing.T, secrets []string) {
 	require.Zero(t, v.refused)
 }
 
-// An OpenVended opens a bucket whose driver uses the credentials of vendor. work is the time that
-// each copy request takes.
-type OpenVended func(t *testing.T, vendor *Vendor, work time.Duration) storage.Bucket
+// An OpenVended opens a bucket whose driver uses the credentials of vendor. requestTime is the time
+// that each copy request takes.
+type OpenVended func(t *testing.T, vendor *Vendor, requestTime time.Duration) storage.Bucket
 
 // CredentialsAreReplacedWithin checks that credentials are replaced during a long operation, which
 // copies with many requests and takes longer than the credentials are valid.
@@ -92,9 +92,11 @@ func CredentialsAreReplacedWithin(
 	for name, do := range operations {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				// The credentials expire after a few copy requests.
+				const requestTime = 25 * time.Second
 				vendor := &Vendor{}
 				start := time.Now()
-				require.NoError(t, do(t.Context(), open(t, vendor, 25*time.Second)))
+				require.NoError(t, do(t.Context(), open(t, vendor, requestTime)))
 				require.Greater(t, time.Since(start), time.Minute, "the first credentials must expire meanwhile")
 				vendor.requireFirstUses(t, []string{"credentials-1", "credentials-2"})
 			})
