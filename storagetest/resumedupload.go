@@ -62,15 +62,15 @@ func (t *T) interruptUpload(newReader func(text string) io.Reader, opts ...stora
 }
 
 // loseCompletion makes an upload whose completion takes effect, but whose response is lost. The upload
-// fails with OutcomeUnknown, because the fault blind makes all reads fail that could find the object.
-func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
+// fails with OutcomeUnknown, because readFault makes the reads fail that could find the object.
+func (t *T) loseCompletion(readFault faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	u := &interruptedUpload{
 		bucket: t.openForParts(storage.WithRetry(storage.RetryPolicy{Attempts: 1})),
 		text:   body(t.unit+2, 1),
 		path:   filepath.Join(t.TempDir(), "upload"),
 	}
-	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), blind)
+	t.faults.Set(faults.DropResponse(faults.CompleteParts).Nth(1), readFault)
 	_, err := t.upload(t.Context(), u, strings.NewReader(u.text), opts...)
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.FileExists(t, u.path)
