@@ -171,22 +171,20 @@ func mutations(x *Exchange, others []Response) []mutation {
 // cuts returns the response of x cut after each line of its header, and in the middle of its body.
 func cuts(x *Exchange) []mutation {
 	wire := x.Response.Wire(x.Request.Method)
-	headerEnd := bytes.Index(wire, []byte("\r\n\r\n"))
+	header, body, _ := bytes.Cut(wire, []byte("\r\n\r\n"))
 
 	var mutations []mutation
-	// Each line of the header ends with CR and LF.
 	end := 0
-	for end < headerEnd {
-		end += bytes.Index(wire[end:], []byte("\r\n")) + len("\r\n")
+	for line := range bytes.Lines(wire[:len(header)+len("\r\n")]) {
+		end += len(line)
 		name := fmt.Sprintf("cut after byte %d of the header", end)
 		mutations = append(mutations, mutation{name: name, wire: wire[:end], mustFail: true})
 	}
 
 	// A body of two bytes or more can be cut in its middle.
-	bodyStart := headerEnd + len("\r\n\r\n")
-	length := len(wire) - bodyStart
-	if length > 1 {
-		half := wire[:bodyStart+length/2]
+	if len(body) > 1 {
+		bodyStart := len(wire) - len(body)
+		half := wire[:bodyStart+len(body)/2]
 		mutations = append(mutations, mutation{name: "cut in the body", wire: half, mustFail: true})
 	}
 	return mutations

@@ -168,7 +168,7 @@ func (c *comparison) hasObjects(x *Exchange) bool {
 		return x.isWrite() || c.written[x.Bucket+"/"+x.Key]
 	}
 
-	// The request concerns a bucket. Each key and each common prefix that it lists needs an object.
+	// The request lists a bucket. Each key and each common prefix in the response needs an object.
 	for _, prefix := range listed(x) {
 		if !c.hasPrefix(x.Bucket + "/" + prefix) {
 			return false
