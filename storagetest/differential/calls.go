@@ -56,21 +56,21 @@ func (p *player) prefixed() string {
 	body := p.body()
 	what := fmt.Sprintf("calls below %q: Upload %q of %d bytes, Copy %q to it, List", prefix, dst, len(body), src)
 	return p.compare(what, prefix+dst, func(b storage.Bucket) result {
+		folder := storage.Prefixed(b, prefix)
+		uploaded, uploadErr := folder.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
+		uploadResult := result{err: uploadErr, text: describe(uploaded)}
+		copied, copyErr := storage.Copy(p.ctx, folder, dst, folder, src)
+		copyResult := result{err: copyErr, text: describe(copied)}
+
 		// The text of the result describes each call, as far as it must be equal in both buckets.
-		view := storage.Prefixed(b, prefix)
-		uploaded, err := view.Upload(p.ctx, dst, bytes.NewReader(body), storage.IfAbsent())
-		text := result{err: err, text: describe(uploaded)}.describe()
-
-		copied, err := storage.Copy(p.ctx, view, dst, view, src)
-		text += "; " + result{err: err, text: describe(copied)}.describe() + "; "
-
-		for entry, err := range view.List(p.ctx, storage.WithDelimiter("/")) {
+		text := uploadResult.describe() + "; " + copyResult.describe() + "; "
+		for entry, err := range folder.List(p.ctx, storage.WithDelimiter("/")) {
 			if err != nil {
 				return result{text: text, err: err}
 			}
 			text += describeEntry(entry)
 		}
-		attrs, err := view.Attrs(p.ctx, dst)
+		attrs, err := folder.Attrs(p.ctx, dst)
 		return result{text: text, attrs: attrs, err: err}
 	})
 }

@@ -14,6 +14,8 @@ import (
 func (p *player) download() string {
 	key := choose(p, keys...)
 	rangeOpts, rangeText := p.rangeOption()
+
+	// The condition names the same revision in both buckets.
 	c := condition{}
 	if p.oneIn(3) {
 		c = p.ifRevision(key)

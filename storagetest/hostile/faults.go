@@ -59,9 +59,12 @@ func (f *fault) concerns(o *operation) bool {
 	if f.appliesTo != nil {
 		return f.appliesTo(o)
 	}
-	// Operations that send many bytes are slow, so few faults are tried with them.
-	isFast := !o.large
-	return isFast || f.claimsSuccess || f.large
+
+	// Operations that send many bytes are slow, so only these faults are tried with them.
+	if o.large {
+		return f.claimsSuccess || f.large
+	}
+	return true
 }
 
 // concernsWrite reports whether a fault for writes only is tried with the operation o.

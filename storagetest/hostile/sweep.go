@@ -124,11 +124,10 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the status codes to try for one request of an operation. isRead is true if the
-// request only reads, and commits is true if it completes the operation.
+// statuses returns the status codes to try for one request of an operation. Each status takes a run of the
+// operation, so all statuses are tried only for the request that completes a fast operation without retries.
 //
-// Each status takes a run of the operation, so all statuses are tried only for one request of a fast
-// operation, and only if nothing is retried.
+// isRead is true if the request only reads, and commits is true if it completes the operation.
 func (s *suite) statuses(f *fault, o *operation, isRead, commits bool) []int {
 	if o.large || isRead || !f.breaksOnce {
 		return fewStatuses

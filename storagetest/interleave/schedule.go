@@ -399,7 +399,7 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	}
 
 	// The order must stay the same, because a printed schedule has the index of each choice.
-	runs := s.runs(requests)
+	runs := s.runOptions(requests)
 	return slices.Concat(
 		runs,
 		withFault(runs, loseResponse, s.budget.Losses, isWrite),
@@ -409,9 +409,9 @@ func (s *schedule) options(requests []*pendingRequest) []option {
 	)
 }
 
-// runs returns one option for each request: that it runs next. If the current actor has a request, that is
-// the first one, and the option of any other request interrupts the current actor.
-func (s *schedule) runs(requests []*pendingRequest) []option {
+// runOptions returns one option for each request: that it runs next. If the current actor has a request, that
+// is the first one, and the option of any other request interrupts the current actor.
+func (s *schedule) runOptions(requests []*pendingRequest) []option {
 	currentWaits := requests[0].actor == s.current
 	var runs []option
 	for i, req := range requests {
