@@ -48,14 +48,17 @@ func newExchange(parent context.Context, r *http.Request, stall, answer time.Dur
 		answer: answer,
 		length: r.ContentLength,
 	}
+	x.ctx, x.cancel = context.WithCancelCause(parent)
+
+	// A small body is sent together with the head.
 	if !hasBody(r) || isSmall(r) {
-		// A small body is sent together with the head.
 		x.bodyRead = true
-	} else if x.length == 0 {
+		return x
+	}
+	if x.length == 0 {
 		// For net/http, length 0 with a body means that the length is unknown.
 		x.length = -1
 	}
-	x.ctx, x.cancel = context.WithCancelCause(parent)
 	return x
 }
 

@@ -373,16 +373,18 @@ func (f *runFetch) download() error {
 func (c *Cache) settle(b *block, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
+	defer close(b.done)
 	b.failed = err
 	if err != nil {
 		b.remove()
 		c.Limit.Forget(b.Memory())
-	} else {
-		b.since = c.used // used serves as a clock
-		b.inCache = c.idle.PushBack(b)
-		b.inLimit = c.Limit.Keep(b)
+		return
 	}
-	close(b.done)
+
+	// The number of blocks that were used serves as a clock.
+	b.since = c.used
+	b.inCache = c.idle.PushBack(b)
+	b.inLimit = c.Limit.Keep(b)
 }
 
 // evict removes the block from the cache and gives its memory back. A ReadAt in progress may still

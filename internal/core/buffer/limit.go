@@ -224,8 +224,8 @@ func (l *Limit) grantWaiting() {
 
 	// After a stall, memory is tight until a request fits again. As long as it is tight, the next request does
 	// not wait for another stall, unless a buffer in flight or the favored one will free memory.
-	mayExceed := l.tight && l.inFlight == 0 && l.favored == nil
-	if len(l.waiting) > 0 && mayExceed {
+	willFreeMemory := l.inFlight > 0 || l.favored != nil
+	if len(l.waiting) > 0 && l.tight && !willFreeMemory {
 		l.grantOverLimit(l.nextWaiting())
 	}
 }
