@@ -204,8 +204,8 @@ var completeUploadCases = []Case{
 	},
 }
 
-// besideRounds is how often a case repeats its concurrent calls.
-const besideRounds = 12
+// concurrentRounds is how often a case repeats its concurrent calls.
+const concurrentRounds = 12
 
 const explainsCompletions = "an upload makes its object once, at one moment: an order of all calls explains what each returned and what each read saw, so that no newer object is replaced and no removed one is back"
 
@@ -216,7 +216,7 @@ var completeBesideCases = []Case{
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
-			t.runCompletionsBeside(1)
+			t.runConcurrentCompletions(1)
 		},
 	},
 	{
@@ -225,16 +225,16 @@ var completeBesideCases = []Case{
 		Explanation: explainsCompletions,
 		Needs:       storage.OpenUploads | storage.Metadata,
 		run: func(t *T) {
-			t.runCompletionsBeside(2)
+			t.runConcurrentCompletions(2)
 		},
 	},
 }
 
-// runCompletionsBeside completes an upload several times while other calls write, remove and read
+// runConcurrentCompletions completes an upload several times while other calls write, remove and read
 // its key, and requires that some order of the calls explains all results.
-func (t *T) runCompletionsBeside(completions int) {
+func (t *T) runConcurrentCompletions(completions int) {
 	b := t.open()
-	for round := range besideRounds {
+	for round := range concurrentRounds {
 		key := fmt.Sprint("key", round)
 		calls := &history.History{}
 		initial := history.KeyState{}
@@ -248,7 +248,7 @@ func (t *T) runCompletionsBeside(completions int) {
 		upload := t.begin(b, key)
 		t.putPart(upload, 1, "upload")
 
-		t.runBeside(calls, b, upload, completions, round)
+		t.runConcurrently(calls, b, upload, completions, round)
 
 		// After the upload has ended, a further completion must not change the object.
 		calls.Do(t.recordRead(b, key))
@@ -258,9 +258,9 @@ func (t *T) runCompletionsBeside(completions int) {
 	}
 }
 
-// runBeside completes an upload while other goroutines write, remove and read its object. Which of
+// runConcurrently completes an upload while other goroutines write, remove and read its object. Which of
 // these they do depends on the round.
-func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
+func (t *T) runConcurrently(h *history.History, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
 	write := t.recordWrite(b, u.Key(), fmt.Sprint("write", round))
 	remove := t.recordRemove(b, u.Key())
 	read := t.recordRead(b, u.Key())
