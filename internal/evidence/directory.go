@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// relative returns the path from the directory outer to dir, or "" for the same directory, and
-// whether dir lies in outer, also by a mount.
+// relative returns the path from the directory outer to dir, or "" for the same directory. It returns false if
+// dir does not lie in outer, neither by its path nor by a mount.
 //
-// With compareFiles, it asks the system whether different paths lead to the same directory, as in a
-// file system that ignores case.
+// If compareFiles is true, it also asks the system whether different paths lead to the same directory, as in
+// a file system that ignores case.
 func relative(dir, outer string, compareFiles bool) (rel string, ok bool) {
 	dir = resolve(dir)
 	outer = resolve(outer)

@@ -66,12 +66,12 @@ func subtreesIn(dir string, mounts []mount) ([]subtree, bool) {
 	return result, true
 }
 
-// mountOf returns the mount that shows path.
+// mountOf returns the mount that shows path. It begins with the roots, and goes from each mount to the one in
+// it that hides the path.
 //
 // If several mounts with the same parent contain path, the one with the shortest mount point is the
 // newest and hides the others.
 func mountOf(path string, mounts []mount) (top mount, found bool) {
-	// Begin with the roots, and go from each mount to the one in it that hides the path.
 	candidates := rootMounts(mounts)
 	for {
 		next, contains := outermost(path, candidates)

@@ -31,15 +31,15 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 		return storage.Unsupported
 	}
 	attrs, err := b.write.Upload(ctx, key, strings.NewReader(evidence.Text))
+	if err == nil {
+		b.version = attrs.Version
+		return nil
+	}
 	if errors.Is(err, storage.OutcomeUnknown) {
-		// The object may have been stored in spite of the error.
+		// The object may have been stored in spite of the error. If it cannot be removed, it stays.
 		_ = b.write.Remove(context.WithoutCancel(ctx), key)
 	}
-	if err != nil {
-		return err
-	}
-	b.version = attrs.Version
-	return nil
+	return err
 }
 
 // Has reports whether the bucket has the object.

@@ -30,7 +30,7 @@ func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false
 	}
-	// The errors of the store match these errors, too.
+	// An error of the store with a Code matches one of these errors, too.
 	switch target {
 	case fs.ErrNotExist,
 		fs.ErrExist,

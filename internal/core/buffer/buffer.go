@@ -145,15 +145,14 @@ func (b *Buffer) grow(ctx context.Context, partSize int64) error {
 	return nil
 }
 
-// neededChunks returns the sizes of the chunks, and their total in bytes, that a part of partSize bytes
-// still needs. For a buffer that has hardly begun, with at most one chunk, it returns only the next,
-// because the source may send nothing more.
+// neededChunks returns the sizes of the chunks that a part of partSize bytes still needs, and their total in
+// bytes. If the buffer has at most one chunk, it returns only the next, because the source may send nothing
+// more.
 func (b *Buffer) neededChunks(partSize int64) (sizes []int, total int64) {
 	next := chunkSize(len(b.chunks))
 	sizes = []int{next}
 	total = int64(next)
-	hasBegun := len(b.chunks) > 1
-	if !hasBegun {
+	if len(b.chunks) <= 1 {
 		return sizes, total
 	}
 
