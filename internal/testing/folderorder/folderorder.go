@@ -120,15 +120,17 @@ type position struct {
 
 // positionOf returns where the page of a query begins.
 func positionOf(query url.Values) position {
+	// The second version of the request has the parameter start-after, and the first has marker. If that is the
+	// name of a folder, the page skips all keys in the folder.
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
-		// After the name of a folder, the page skips all keys in that folder. The second version of
-		// the request has the parameter start-after, and the first has marker.
 		return position{
 			key:      cmp.Or(query.Get("start-after"), query.Get("marker")),
 			isFolder: true,
 		}
 	}
+
+	// The first byte of a token says whether the rest is a key or a folder.
 	return position{
 		key:      string(token[1:]),
 		isFolder: token[0] == folderToken,

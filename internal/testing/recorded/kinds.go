@@ -55,6 +55,7 @@ func (x *Exchange) classify() {
 	case Azure:
 		source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source"))
 		if err != nil {
+			// The source stays empty.
 			return
 		}
 		_, x.CopySource, _ = strings.Cut(unescape(strings.TrimPrefix(source.EscapedPath(), "/")), "/")

@@ -205,13 +205,15 @@ func (s *scrubber) learn(x *Exchange) secrets {
 	s.addURL(x.Request.URL)
 	for name, values := range x.Request.Header {
 		for _, value := range values {
-			s.addURL(value) // a header may have the URL of the source of a copy
+			// A header may have the URL of the source of a copy.
+			s.addURL(value)
 			s.learnHeader(strings.ToLower(name), value, own)
 		}
 	}
 	for _, values := range x.Response.Header {
 		for _, value := range values {
-			s.addURL(value) // a header may have the URL of an upload, whose id is a credential
+			// A header may have the URL of an upload, whose id is a credential.
+			s.addURL(value)
 		}
 	}
 	return own
