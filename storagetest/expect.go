@@ -322,19 +322,19 @@ func drain(t *T, r *storage.Reader) (string, error) {
 
 // errorsOf returns each storage.Error in the tree of err.
 func errorsOf(err error) []*storage.Error {
-	var errs []*storage.Error
 	switch e := err.(type) {
-	case nil:
 	case *storage.Error:
-		errs = append(errs, e)
+		return []*storage.Error{e}
+	case interface{ Unwrap() error }:
+		return errorsOf(e.Unwrap())
 	case interface{ Unwrap() []error }:
+		var errs []*storage.Error
 		for _, inner := range e.Unwrap() {
 			errs = append(errs, errorsOf(inner)...)
 		}
-	case interface{ Unwrap() error }:
-		errs = append(errs, errorsOf(e.Unwrap())...)
+		return errs
 	}
-	return errs
+	return nil
 }
 
 // sorted returns a sorted copy of keys.

@@ -2,7 +2,6 @@ package storagetest
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -315,12 +314,12 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 // putIfFits requires the error TooLarge instead, and returns false.
 func (t *T) putIfFits(b storage.Bucket, text string) bool {
 	t.Helper()
-	maximum := t.desc.MaxSize
-	if !t.has(storage.MultipartUploads) {
+	maxSize := t.desc.MaxSize
+	if !t.has(storage.MultipartUploads) && t.desc.MaxPutSize > 0 {
 		// Every upload is a single Put.
-		maximum = cmp.Or(t.desc.MaxPutSize, maximum)
+		maxSize = t.desc.MaxPutSize
 	}
-	isTooLarge := maximum > 0 && maximum < int64(len(text))
+	isTooLarge := maxSize > 0 && int64(len(text)) > maxSize
 
 	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))
 	if isTooLarge {

@@ -267,8 +267,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// tamperExpiry returns a function that replaces the expiry in a URL's query with the parameters that change
-// returns. change receives the signed parameter, and one with a later expiry.
+// tamperExpiry returns a function that changes the expiry in a signed URL. change gets the query parameter with
+// the signed expiry and one with a later expiry, and returns the parameters that take its place.
 func tamperExpiry(change func(signed, later string) []string) func(t *T, s *storage.SignedURL) {
 	return tamperQuery(func(pairs []string, _ int) []string {
 		var altered []string
