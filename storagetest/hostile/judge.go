@@ -209,11 +209,12 @@ func secretWord(word string) string {
 	if isPair && strings.EqualFold(name, "Signature") {
 		return value
 	}
-	// The name of an account, a colon and its MAC.
-	if strings.Contains(word, ":") {
-		return word[strings.LastIndex(word, ":")+1:]
+	// The MAC of an account follows its name and a colon.
+	if i := strings.LastIndex(word, ":"); i >= 0 {
+		return word[i+1:]
 	}
-	if strings.HasPrefix(word, "SharedKey") || strings.EqualFold(word, "bearer") {
+	isScheme := strings.HasPrefix(word, "SharedKey") || strings.EqualFold(word, "bearer")
+	if isScheme {
 		return ""
 	}
 	return word

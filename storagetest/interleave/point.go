@@ -172,18 +172,18 @@ func (d *processDriver) isFree() bool { return d.process.scene.schedule.isFree()
 
 func key(k string) []string { return []string{k} }
 
-// result makes the request r at a point of the schedule, and returns the value of type T that its effect
-// returns. An error of the request comes without a value.
+// result is like the method point for an effect that returns a value. If the request fails, also because its
+// response is lost, result returns no value.
 func result[T any](
 	ctx context.Context, d *processDriver, r *request, effect func() (T, error),
 ) (T, error) {
-	var value T
-	err := d.point(ctx, r, func() (err error) {
+	var value, none T
+	err := d.point(ctx, r, func() error {
+		var err error
 		value, err = effect()
 		return err
 	})
 	if err != nil {
-		var none T
 		return none, err
 	}
 	return value, nil
