@@ -60,7 +60,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Unlock()
 	b.exchange.beforeBodyRead()
 
-	// If Read calls runtime.Goexit or panics, it ends the goroutine of net/http without an error, so the
+	// If Read calls runtime.Goexit, it ends the goroutine of net/http without an error, so the
 	// exchange must end here.
 	hasReturned := false
 	defer func() {

@@ -188,8 +188,8 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, directBytes int64, e
 	needed := c.countMissing(first, c.numberAt(off+length-1))
 	directBytes = min(off+length, c.end(first+needed-1)) - off
 
-	// A large read that is not part of a scan bypasses the cache, because a copy would not help. The next
-	// request may read twice as many blocks (see window).
+	// A large read bypasses the cache, because a copy would not help, unless the scan fetches as much anyway.
+	// The next request of the scan may then read twice as many blocks (see window).
 	window, expected := c.plan(first, off, s)
 	isLarge := directBytes > c.BlockSize
 	if isLarge && needed > window {

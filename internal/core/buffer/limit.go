@@ -74,8 +74,8 @@ func (l *Limit) request(w *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	// Without transfers in progress, no memory becomes free. This must be known before the call of canGrant,
-	// which may evict cached memory and thereby reset stalled.
+	// After a stall, no memory becomes free until a transfer begins. This must be known before the call of
+	// canGrant, which may evict cached memory and thereby reset stalled.
 	isStalled := l.stalled && l.inFlight == 0
 	isFirst := len(l.waiting) == 0
 	if isFirst && l.canGrant(w.bytes) {
@@ -142,8 +142,8 @@ func (l *Limit) abandon(w *waiter) {
 }
 
 // Reserve sets memory aside for the parallel ranges of a download, and returns how many bytes it set
-// aside: at most half of the limit. It returns 0 if memory is scarce. The download must also work without
-// the reserved memory.
+// aside: at most half of the limit. It returns 0 if requests wait for memory, or if half of the limit is in
+// use. The download must also work without the reserved memory.
 //
 // At most two downloads have a full reserve, because more would wait for each other's buffers.
 func (l *Limit) Reserve(bytes int64) int64 {

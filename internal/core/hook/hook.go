@@ -5,8 +5,8 @@ import "context"
 
 // Call calls the hooks in order, each with the context of the one before, until one returns an error.
 // It returns the last context, which is for the operation, and the error. When the operation has ended, also
-// by such an error, the caller must call done unless it is nil. It calls the functions that the hooks
-// returned, the last one first.
+// by such an error, the caller must call done unless it is nil. The function done calls the functions that
+// the hooks returned, the last one first.
 func Call[H ~func(context.Context, Op) (context.Context, func(Outcome), error), Op, Outcome any](
 	ctx context.Context, hooks []H, op Op,
 ) (hookCtx context.Context, done func(Outcome), err error) {
