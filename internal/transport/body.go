@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-var errLetGo = errors.New("the exchange has ended")
+var errEnded = errors.New("the exchange has ended")
 
 // A requestBody wraps the caller's body for net/http. After RoundTrip has returned, a goroutine of
 // net/http may still read the body. The method exchange.end stops that.
@@ -54,7 +54,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	if b.closed {
 		b.mu.Unlock()
-		return 0, errLetGo
+		return 0, errEnded
 	}
 	b.reading = true
 	b.mu.Unlock()
@@ -66,7 +66,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	defer func() {
 		if !hasReturned {
 			b.endRead(0)
-			b.exchange.cancel(errLetGo)
+			b.exchange.cancel(errEnded)
 		}
 	}()
 	n, err := b.inner.Read(p)

@@ -96,7 +96,7 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) []string {
 // A secretList is a list of different secrets.
 type secretList []string
 
-// add adds a secret, unless it is in the list or so short that it may occur by chance.
+// add adds a secret, unless it is in the list or so short that it may be an ordinary word.
 func (l *secretList) add(secret string) {
 	if len(secret) >= shortestSecret && !slices.Contains(*l, secret) {
 		*l = append(*l, secret)
