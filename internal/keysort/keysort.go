@@ -68,7 +68,15 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 		}
 	}
 
-	// Copy the bytes into a block, which has those of several records.
+	s.records = append(s.records, s.newRecord(key, value))
+	s.held += size + recordBytes
+	return nil
+}
+
+// newRecord returns a record with a copy of key and value. The copy is a part of a block, which has the bytes
+// of several records.
+func (s *Sorter) newRecord(key, value []byte) Record {
+	size := len(key) + len(value)
 	if cap(s.block)-len(s.block) < size {
 		s.block = make([]byte, 0, max(size, min(blockBytes, s.memory)))
 	}
@@ -78,13 +86,10 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	data := s.block[start:]
 
 	// Without spare capacity, an append to a key or value cannot overwrite the next one.
-	record := Record{
+	return Record{
 		Key:   slices.Clip(data[:len(key)]),
 		Value: slices.Clip(data[len(key):]),
 	}
-	s.records = append(s.records, record)
-	s.held += size + recordBytes
-	return nil
 }
 
 // spill sorts the records in memory and writes them to disk as a run. If a level then has too many

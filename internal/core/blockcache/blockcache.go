@@ -150,7 +150,7 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 
 // readDirect fills p with one request, and keeps nothing in the cache. It fails if ctx or the
 // context of the cache ends.
-func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err error) {
+func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (int, error) {
 	fetchCtx := c.ctx
 	if ctx.Done() != nil {
 		// The context of the request ends with that of the cache, and with ctx.
@@ -161,11 +161,13 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 		fetchCtx = both
 	}
 
-	err = c.Fetch(fetchCtx, off, int64(len(p)), func(src io.Reader) (err error) {
-		n, err = io.ReadFull(src, p)
+	filled := 0
+	err := c.Fetch(fetchCtx, off, int64(len(p)), func(src io.Reader) error {
+		n, err := io.ReadFull(src, p)
+		filled = n
 		return err
 	})
-	return n, err
+	return filled, err
 }
 
 // find returns the block that contains the byte at off. If the block is not in memory, find begins
