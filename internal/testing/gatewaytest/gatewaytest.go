@@ -76,7 +76,7 @@ func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	if !lacks.Generations {
 		g.partBesideCompletion()
 	}
-	g.foreign()
+	g.objectsOfOtherTools()
 	g.refusedRequests()
 	g.removals()
 	g.versions(lacks.Versions)
@@ -307,9 +307,9 @@ func (g *gateway) tags() {
 	require.Len(g, tags.TagSet, 1)
 }
 
-// foreign checks that the gateway lists, reads, replaces and removes objects of other tools, with
+// objectsOfOtherTools checks that the gateway lists, reads, replaces and removes objects with
 // keys that this library would refuse to write.
-func (g *gateway) foreign() {
+func (g *gateway) objectsOfOtherTools() {
 	provider, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
 	defer func() { require.NoError(g, provider.Close()) }()

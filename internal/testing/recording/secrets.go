@@ -262,7 +262,11 @@ func (s *scrubber) learnAuthorization(value string, own secrets) {
 	if _, rest, ok := strings.Cut(value, " "); ok {
 		token = rest
 	}
+	s.learnToken(token, own)
+}
 
+// learnToken adds the secrets of the token in an Authorization header without a signature of its own.
+func (s *scrubber) learnToken(token string, own secrets) {
 	// The token of a shared key is the name of the account and a signature.
 	account, sum, isShared := strings.Cut(token, ":")
 	if isShared && len(sum) >= minSecret {
