@@ -234,10 +234,10 @@ type exploration struct {
 // Each further one repeats the first choices of the one before, makes the next choice at one step, and
 // then makes choice 0 at every step.
 func (e *exploration) explore(b Budget) {
-	var choices []int            // those with which the next schedule begins
-	before := e.report.Schedules // those of earlier budgets
+	maxSchedules := e.report.Schedules + e.limit // with those of earlier budgets
+	var choices []int                            // those with which the next schedule begins
 	for e.report.Failure == nil {
-		if e.report.Schedules-before >= e.limit {
+		if e.report.Schedules >= maxSchedules {
 			e.report.Limited = true
 			return
 		}
