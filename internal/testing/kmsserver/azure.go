@@ -113,20 +113,18 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	switch state {
-	case "missing", "deleted":
+	number, hasVersion := numberOf(path.version, len(versions))
+	isMissing := state == "missing" || state == "deleted" || !hasVersion
+	if isMissing {
 		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
-		return
-	case "disabled":
-		RefuseAzure(w, http.StatusForbidden, "Forbidden", "KeyDisabled")
-		return
-	case "denied":
-		RefuseAzure(w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac")
 		return
 	}
-	number, hasVersion := numberOf(path.version, len(versions))
-	if !hasVersion {
-		RefuseAzure(w, http.StatusNotFound, "KeyNotFound", "")
+	if state == "disabled" {
+		RefuseAzure(w, http.StatusForbidden, "Forbidden", "KeyDisabled")
+		return
+	}
+	if state == "denied" {
+		RefuseAzure(w, http.StatusForbidden, "Forbidden", "ForbiddenByRbac")
 		return
 	}
 
