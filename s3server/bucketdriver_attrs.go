@@ -17,11 +17,7 @@ import (
 // headersOf returns the headers by which a client of PutObject would send the properties in the request.
 func headersOf(req *driver.PutRequest) http.Header {
 	header := http.Header{}
-	for name, field := range driverstore.NativeHeaders {
-		if value := *field(&req.Properties); value != "" {
-			header.Set(name, value)
-		}
-	}
+	driverstore.SetContentHeaders(header, &req.Properties)
 	if req.StorageClass != "" {
 		header.Set("X-Amz-Storage-Class", req.StorageClass)
 	}
@@ -40,7 +36,8 @@ func headersOf(req *driver.PutRequest) http.Header {
 
 // attrsOf returns the attributes of a version, whose id clients see as versionID.
 func attrsOf(v *state.Version, versionID string) *storage.Attrs {
-	a := &storage.Attrs{
+	header := v.Object.Properties.Header
+	return &storage.Attrs{
 		Key:       v.Key,
 		Size:      v.Object.Size,
 		ETag:      v.Object.ETag,
@@ -50,13 +47,16 @@ func attrsOf(v *state.Version, versionID string) *storage.Attrs {
 		CRC32C:    crc32cOf(v.Object.Sum),
 		TagCount:  len(v.Object.Properties.Tags),
 		LegalHold: v.Object.Lock.Hold == "ON",
+		Properties: storage.Properties{
+			ContentType:        header.Get("Content-Type"),
+			ContentEncoding:    header.Get("Content-Encoding"),
+			ContentDisposition: header.Get("Content-Disposition"),
+			ContentLanguage:    header.Get("Content-Language"),
+			CacheControl:       header.Get("Cache-Control"),
+			StorageClass:       shownClass(v),
+			Metadata:           metadataOf(header),
+		},
 	}
-	for name, field := range driverstore.NativeHeaders {
-		*field(&a.Properties) = v.Object.Properties.Header.Get(name)
-	}
-	a.StorageClass = shownClass(v)
-	a.Metadata = metadataOf(v.Object.Properties.Header)
-	return a
 }
 
 // metadataOf returns the metadata in the headers of an object, or nil if there is none.

@@ -83,10 +83,10 @@ func (b *driverBucket) update(ctx context.Context, old, bucket *state.Bucket) er
 	return nil
 }
 
-// updateVersioning checks that the store supports the versioning in the new settings, bucket, which differs from that
-// in the old ones. It records the time of the change in bucket.VersioningChanges.
-func (b *driverBucket) updateVersioning(old, bucket *state.Bucket) error {
-	if bucket.Versioning != state.Enabled && !b.ownStore() {
+// updateVersioning prepares a change of the versioning from the settings old to the settings updated. It fails if the
+// store does not support the new versioning. Otherwise it records the time of the change in updated.VersioningChanges.
+func (b *driverBucket) updateVersioning(old, updated *state.Bucket) error {
+	if updated.Versioning != state.Enabled && !b.ownStore() {
 		return s3error.New("NotImplemented", "Resource", "versioning").
 			WithMessage("This server cannot suspend versioning of a bucket behind a gateway")
 	}
@@ -97,10 +97,10 @@ func (b *driverBucket) updateVersioning(old, bucket *state.Bucket) error {
 
 	// The times of these changes tell which versions are null versions. They are kept only for this library's own
 	// stores, because other providers have their own null versions and clocks.
-	isEnabled := bucket.Versioning == state.Enabled
+	isEnabled := updated.Versioning == state.Enabled
 	wasEnabled := old.Versioning == state.Enabled
 	if b.ownStore() && isEnabled != wasEnabled {
-		bucket.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
+		updated.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 	}
 	return nil
 }

@@ -33,26 +33,27 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore reads the escaped names in the folders around a driver's name, before the walk shows the name, because
-// some of them precede it in S3's order but not in the driver's. The last of these folders is folder. isEscaped says
-// that the name's segment in that folder is escaped. Both come from escapedFolder.
-func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscaped bool) error {
-	// Each of the folders is a beginning of the name: that of the walk, the next one inside it, and so on.
-	end := len(w.name)
-	for end <= len(folder) {
-		inFolder := name[end:]
+// readEscapedBefore reads the escaped names that may precede a driver's name in S3's order, although the driver lists
+// them later. The walk calls it before it shows the name. The escaped names can be in each folder that contains the
+// name, from the walk's own to the one that escapedFolder returns. isEscaped, also from escapedFolder, tells whether the
+// name's segment in that last folder is escaped.
+func (w *nameWalk) readEscapedBefore(ctx context.Context, name, lastFolder string, isEscaped bool) error {
+	end := len(w.folderName)
+	for end <= len(lastFolder) {
+		folder := name[:end]
+		nameInFolder := name[end:]
 
-		// Read the escaped names if the name is one of them, or if the driver lists them after the name.
-		isFirstEscaped := end == len(folder) && isEscaped
-		isBeforeEscaped := inFolder < keyname.Mark
-		if isFirstEscaped || isBeforeEscaped {
-			err := w.list(ctx, name[:end])
-			if err != nil {
+		// The driver sorts escaped names by the mark with which they begin.
+		isOneOfThem := isEscaped && folder == lastFolder
+		isBeforeThem := nameInFolder < keyname.Mark
+		if isOneOfThem || isBeforeThem {
+			if err := w.readEscaped(ctx, folder); err != nil {
 				return err
 			}
 		}
 
-		slash := strings.IndexByte(inFolder, '/')
+		// Continue with the next folder inside this one.
+		slash := strings.IndexByte(nameInFolder, '/')
 		if slash < 0 {
 			return nil
 		}
@@ -62,12 +63,12 @@ func (w *nameWalk) listBefore(ctx context.Context, name, folder string, isEscape
 }
 
 // keyOf returns the S3 key of a driver's name below the folder of the walk, without escaped segments.
-func (w *nameWalk) keyOf(name string) string { return w.key + name[len(w.name):] }
+func (w *nameWalk) keyOf(name string) string { return w.folderKey + name[len(w.folderName):] }
 
-// list reads the escaped names in a folder, which are those of keys that the driver may refuse, and adds them to
+// readEscaped reads the escaped names in a folder, which are those of keys that the driver may refuse, and adds them to
 // w.escaped. If a page does not need all, it adds only the first in S3's order. A second call for the same folder does
 // nothing.
-func (w *nameWalk) list(ctx context.Context, folder string) error {
+func (w *nameWalk) readEscaped(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
@@ -102,7 +103,7 @@ func (w *nameWalk) fill(ctx context.Context, names *escapedNames) error {
 		req.Delimiter = "/"
 	}
 	// The listing's prefix limits only the names in the folder of the walk itself. It may end within a segment.
-	if names.name == w.name {
+	if names.name == w.folderName {
 		const isComplete = false
 		req.Prefix += keyname.EscapeText(w.escapablePrefix(), isComplete)
 	}
@@ -185,9 +186,9 @@ func (w *nameWalk) beginsIn(item escapedName, n *escapedNames) bool {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows those names in w.escaped, which list has read, that sort before the S3 key end, or all of them if end is
+// showEscaped shows those names in w.escaped, which readEscaped has read, that sort before the S3 key end, or all of them if end is
 // "". It reports whether the page has room for more names.
-func (w *nameWalk) flush(ctx context.Context, end string) (hasRoom bool, err error) {
+func (w *nameWalk) showEscaped(ctx context.Context, end string) (hasRoom bool, err error) {
 	compareFirst := func(a, b *escapedNames) int {
 		return compareNames(a.items[0], b.items[0])
 	}
@@ -255,8 +256,8 @@ func (w *nameWalk) showItem(ctx context.Context, item escapedName) (hasRoom bool
 // inside returns the walk through an escaped folder, for the same listing.
 func (w *nameWalk) inside(folder escapedName) *nameWalk {
 	inner := *w
-	inner.name = folder.name
-	inner.key = folder.key
+	inner.folderName = folder.name
+	inner.folderKey = folder.key
 	inner.inner = true
 	inner.escaped = nil
 	return &inner

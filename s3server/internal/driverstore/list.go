@@ -183,15 +183,15 @@ func (s *Store) List(
 		// The page before ends with this common prefix.
 		page.startAfter = pos.Key
 	}
-	return page.showAfter(ctx, pos.Key, b.names.walk)
+	return page.showAfter(ctx, pos.Key, b.names.newWalk)
 }
 
-// A newWalk returns the walk that calls show with the names of a listing that follow a key. It is driverNames.walk or
-// driverNames.walkVersions.
-type newWalk func(l state.Listing, startAfter string, show func(*listedEntry) (bool, error)) *nameWalk
+// A walkFunc returns the walk that calls show with the names of a listing that follow a key. It is driverNames.newWalk or
+// driverNames.newVersionWalk.
+type walkFunc func(l state.Listing, startAfter string, show func(*listedEntry) (bool, error)) *nameWalk
 
 // showAfter shows the names that follow a key, until the page is full, and reports whether there are more.
-func (l *driverListing) showAfter(ctx context.Context, key string, walk newWalk) (hasMore bool, err error) {
+func (l *driverListing) showAfter(ctx context.Context, key string, walk walkFunc) (hasMore bool, err error) {
 	if err := l.finishPrefix(ctx, key, walk); err != nil {
 		return false, err
 	}
@@ -202,7 +202,7 @@ func (l *driverListing) showAfter(ctx context.Context, key string, walk newWalk)
 
 // finishPrefix begins a page that follows a key. If the key is within a common prefix that has later keys, it shows the
 // common prefix again, as S3 does, because the walk shows only names after the key.
-func (l *driverListing) finishPrefix(ctx context.Context, key string, walk newWalk) error {
+func (l *driverListing) finishPrefix(ctx context.Context, key string, walk walkFunc) error {
 	common, isPrefix := l.listing.CommonPrefix(key)
 	if !isPrefix || l.startAfter != "" || l.lastPrefix == common {
 		return nil
@@ -283,7 +283,7 @@ func (s *Store) ListVersions(
 			return page.hasMore, err
 		}
 	}
-	return page.showAfter(ctx, pos.Key, b.names.walkVersions)
+	return page.showAfter(ctx, pos.Key, b.names.newVersionWalk)
 }
 
 // listNull lists a bucket without versioning. It calls show with each current object of the page that follows a key, as

@@ -74,7 +74,8 @@ func (n *driverNames) storedVersions(ctx context.Context, r *driver.ListRequest)
 				if isRecord(page.Entries[i].Key) {
 					continue
 				}
-				for e := range k.next(n.bucket, &page.Entries[i]).withMarker {
+				entry := k.add(n.bucket, &page.Entries[i])
+				for e := range entry.withMarker {
 					if !yield(e, nil) {
 						return
 					}
@@ -96,10 +97,11 @@ type keyVersions struct {
 	hasNull bool                  // true if a null version is among them
 }
 
-// next returns the entry of a listing that follows the versions of k, and adds it to k. The first version of another
-// key empties k before.
-func (k *keyVersions) next(b *driverBucket, e *storage.VersionEntry) *listedEntry {
-	if k.last != nil && k.last.Key != e.Key {
+// add adds the next version of a listing to k, and returns it as S3 shows it. The versions before it tell whether it is
+// the latest one of its key, and whether it is a null version that was replaced.
+func (k *keyVersions) add(b *driverBucket, e *storage.VersionEntry) *listedEntry {
+	isNextKey := k.last != nil && k.last.Key != e.Key
+	if isNextKey {
 		*k = keyVersions{}
 	}
 	entry := &listedEntry{

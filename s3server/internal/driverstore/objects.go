@@ -46,14 +46,36 @@ const (
 	keptAccount    = "o"
 )
 
-// NativeHeaders has the headers that every driver stores. It maps each of these headers to its
-// field in [storage.Properties].
-var NativeHeaders = map[string]func(*storage.Properties) *string{
-	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
-	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
-	"Content-Disposition": func(p *storage.Properties) *string { return &p.ContentDisposition },
-	"Content-Language":    func(p *storage.Properties) *string { return &p.ContentLanguage },
-	"Cache-Control":       func(p *storage.Properties) *string { return &p.CacheControl },
+// SetContentHeaders sets the headers for which [storage.Properties] has a field, such as Content-Type, except those
+// whose field is "".
+func SetContentHeaders(header http.Header, p *storage.Properties) {
+	set := func(name, value string) {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	set("Content-Type", p.ContentType)
+	set("Content-Encoding", p.ContentEncoding)
+	set("Content-Disposition", p.ContentDisposition)
+	set("Content-Language", p.ContentLanguage)
+	set("Cache-Control", p.CacheControl)
+}
+
+// contentField returns the field of p for a header, or nil if p has none.
+func contentField(p *storage.Properties, header string) *string {
+	switch header {
+	case "Content-Type":
+		return &p.ContentType
+	case "Content-Encoding":
+		return &p.ContentEncoding
+	case "Content-Disposition":
+		return &p.ContentDisposition
+	case "Content-Language":
+		return &p.ContentLanguage
+	case "Cache-Control":
+		return &p.CacheControl
+	}
+	return nil
 }
 
 const metadataName = "x-amz-meta-"
@@ -94,12 +116,12 @@ func (b *driverBucket) splitHeader(header http.Header, p *storage.Properties, ke
 				WithMessage("This name of metadata is the server's own")
 		}
 
-		field := NativeHeaders[name]
+		field := contentField(p, name)
 		switch {
 		case isMetadata:
 			p.Metadata[meta] = value
 		case field != nil:
-			*field(p) = value
+			*field = value
 		default:
 			kept.Set(keptHeader+name, value)
 		}
@@ -212,11 +234,7 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 // Content-Type, and one for each metadata value of a client.
 func (b *driverBucket) headerOf(key string, a *storage.Attrs) http.Header {
 	header := http.Header{}
-	for name, field := range NativeHeaders {
-		if value := *field(&a.Properties); value != "" {
-			header[name] = []string{value}
-		}
-	}
+	SetContentHeaders(header, &a.Properties)
 	if a.ContentType == "" {
 		header.Set("Content-Type", cmp.Or(headertext.MediaTypeByExtension(key), "binary/octet-stream"))
 	}
@@ -278,8 +296,14 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, values url.Val
 func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values url.Values) {
 	crc := values.Get(keptCRC)
 	isUnchanged := crc != "" && crc == a.CRC32C.String()
-	if !isUnchanged {
+	if isUnchanged && b.keepsETags() {
+		o.ETag = `"` + values.Get(keptETag) + `"`
+	} else {
 		o.ETag = b.etagOf(a.ETag, a.Revision)
+	}
+
+	// The driver's checksum is that of the new content.
+	if !isUnchanged {
 		if a.CRC32C.Known {
 			o.Sum = checksum.Sum{
 				Kind:   checksum.ByName("CRC32C"),
@@ -288,12 +312,6 @@ func (b *driverBucket) restoreContent(o *state.Object, a *storage.Attrs, values 
 			}
 		}
 		return
-	}
-
-	if b.keepsETags() {
-		o.ETag = `"` + values.Get(keptETag) + `"`
-	} else {
-		o.ETag = b.etagOf(a.ETag, a.Revision)
 	}
 
 	// keepContent has stored NAME:VALUE:COVERS.

@@ -52,13 +52,13 @@ func TestObjectKeepsEachField(t *testing.T) {
 
 	// An upload of the object keeps the fields.
 	begun := &state.Upload{
-		Bucket:    "photos",
-		Key:       "k",
-		Object:    want,
-		Initiator: "210987654321",
-		Kind:      checksum.ByName("CRC32C"),
-		Covers:    checksum.Composite,
-		Asked:     true,
+		Bucket:       "photos",
+		Key:          "k",
+		Object:       want,
+		Initiator:    "210987654321",
+		Kind:         checksum.ByName("CRC32C"),
+		Covers:       checksum.Composite,
+		HasAlgorithm: true,
 	}
 	require.NoError(t, s.BeginUpload(ctx, begun))
 	upload, err := s.Upload(ctx, "photos", "k", begun.ID)

@@ -18,7 +18,7 @@ import (
 // A partRecord is the stored record of a part of an upload. The record's name is "parts/", the id
 // of the upload, and the number of the part.
 type partRecord struct {
-	Place     string
+	Place     string // full name of the record, or "" in the first stored form
 	Number    int
 	ETag      string
 	Size      int64
@@ -82,7 +82,7 @@ func (s *Store) writePart(
 	part := state.NewPart(u, number, d, s.Now())
 	part.Data = &stored
 	record := &partRecord{
-		Place:    records.place(name),
+		Place:    records.fullName(name),
 		Number:   number,
 		ETag:     part.ETag,
 		Size:     part.Size,
@@ -216,7 +216,7 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 			return ignoreCode(err, storage.ObjectNotFound)
 		}
 		// In the first stored form, a record has no Place. Its upload is known to be this bucket's own.
-		if record.Place != "" && record.Place != r.place(names[i]) {
+		if record.Place != "" && record.Place != r.fullName(names[i]) {
 			return nil
 		}
 		p := &state.Part{

@@ -11,23 +11,23 @@ import (
 	"github.com/omnibucket/storage/internal/running"
 )
 
-// place returns the text that a record stores to identify itself: the bucket and the record's name.
-// This text shows whether a record was copied from another bucket.
-func (r *records) place(name string) string { return r.bucket + "/" + name }
+// fullName returns the name of a record after that of its bucket. A record stores its full name, which shows whether
+// the record was copied from another bucket.
+func (r *records) fullName(name string) string { return r.bucket + "/" + name }
 
 // isOwn reports whether a record was written under this name, and not copied from another bucket.
 func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
-	place, err := r.placeIn(ctx, name, "")
-	return place == r.place(name), ignoreCode(err, storage.ObjectNotFound)
+	stored, err := r.storedFullName(ctx, name, "")
+	return stored == r.fullName(name), ignoreCode(err, storage.ObjectNotFound)
 }
 
-// placeIn returns the place by which a record identifies itself, a bucket and a name (see place), or "" if the object
-// is no record. For a record of an upload without a place, which older servers wrote, the result has no bucket. If there
-// is no object, placeIn fails with ObjectNotFound.
-func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
+// storedFullName reads the full name that a record stores, such as "photos/uploads/1" in the bucket photos. It returns
+// "" if the object is no record. For a record that an older server wrote without a full name, the name of the bucket is
+// empty, as in "/uploads/1". If there is no object, storedFullName fails with ObjectNotFound.
+func (r *records) storedFullName(ctx context.Context, name, version string) (string, error) {
 	request := &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}
 
-	// A staged part is no JSON document, and has its place in the metadata.
+	// A staged part is no JSON document, and has its full name in the metadata.
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, request)
 		if err != nil {
@@ -37,12 +37,15 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	}
 
 	var record identity
-	_, err = r.read(ctx, request, &record)
-	isNoRecord := storage.CodeOf(err) == storage.ChecksumMismatch
-	if isNoRecord {
+	_, err := r.read(ctx, request, &record)
+	if storage.CodeOf(err) == storage.ChecksumMismatch {
+		// The document is not that of a record, as decodeRecord has found.
 		return "", nil
 	}
-	return record.place(name), err
+	if err != nil {
+		return "", err
+	}
+	return record.fullName(name), nil
 }
 
 // An identity has the fields of a record that show whether it is that of a bucket, a part or an upload.
@@ -53,9 +56,9 @@ type identity struct {
 	Initiated time.Time // of an upload
 }
 
-// place returns the place of the record that is stored under a name. Some records of older servers have none, but their
-// other fields show what they are.
-func (i *identity) place(name string) string {
+// fullName returns the full name of the record that is stored under a name. Some records of older servers have none, but
+// their other fields show what they are.
+func (i *identity) fullName(name string) string {
 	if name == bucketRecord && i.Name != "" {
 		return i.Name + "/" + name
 	}
@@ -92,7 +95,7 @@ func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) 
 	var found atomic.Bool
 	err := running.Each(ctx, len(entries), maxPartRecords, func(ctx context.Context, i int) error {
 		name := entries[i].Key[len(r.prefix):]
-		place, err := r.placeIn(ctx, name, entries[i].Version)
+		fullName, err := r.storedFullName(ctx, name, entries[i].Version)
 		if storage.CodeOf(err) == storage.ObjectNotFound {
 			// Another request has removed the record since it was listed.
 			return nil
@@ -100,9 +103,9 @@ func (r *records) hasOther(ctx context.Context, entries []storage.VersionEntry) 
 		if err != nil {
 			return err
 		}
-		// A record of this bucket or of another one has its own name in its place, after that of the bucket.
-		isRecordOfBucket := strings.HasSuffix(place, "/"+name)
-		if !isRecordOfBucket {
+		// The name of the bucket does not matter, because a record of another bucket is also a record.
+		isRecord := strings.HasSuffix(fullName, "/"+name)
+		if !isRecord {
 			found.Store(true)
 		}
 		return nil

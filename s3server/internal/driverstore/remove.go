@@ -63,8 +63,8 @@ func (b *driverBucket) remove(
 	return b.deleteMarkerRemoval(ctx, r.Key), nil
 }
 
-// delete lets the driver remove a version, or the current object. Only for an event, it looks up whether there is one,
-// because the driver does not tell.
+// delete lets the driver remove a version, or the current object. If hasEvent is true, it first looks up whether the
+// version exists, because the driver does not tell, and a removal of nothing causes no event.
 func (b *driverBucket) delete(
 	ctx context.Context, r *state.RemoveRequest, condition storage.Condition, hasEvent bool,
 ) (state.Removal, error) {
@@ -79,23 +79,30 @@ func (b *driverBucket) delete(
 		Condition:        condition,
 	}
 
-	removal := state.Removal{ID: r.ID}
-	if hasEvent {
-		// InvalidArgument means that no version can have this id.
-		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: version, Length: -1})
-		code := storage.CodeOf(err)
-		removal.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
-	}
-
-	err = b.driver.Delete(ctx, request)
-	if storage.CodeOf(err) == storage.InvalidArgument && r.ID != "" {
-		// No version can have this id, so there is nothing to remove.
-		return state.Removal{ID: r.ID, Missing: true}, nil
-	}
-	if err != nil {
+	isMissing := hasEvent && b.isMissing(ctx, request.Key, version)
+	if err := b.driver.Delete(ctx, request); err != nil {
+		isInvalidID := storage.CodeOf(err) == storage.InvalidArgument && r.ID != ""
+		if isInvalidID {
+			// No version can have this id, so there is nothing to remove.
+			return state.Removal{ID: r.ID, Missing: true}, nil
+		}
 		return state.Removal{}, conditionError(storageerror.ToS3(err, r.Key), r.Condition)
 	}
-	return removal, nil
+	return state.Removal{ID: r.ID, Missing: isMissing}, nil
+}
+
+// isMissing reports whether the driver has no such version, or no current object if version is "". If the driver cannot
+// tell because of an error, the version counts as existing.
+func (b *driverBucket) isMissing(ctx context.Context, name, version string) bool {
+	_, err := b.driver.Head(ctx, &driver.GetRequest{Key: name, Version: version, Length: -1})
+	switch storage.CodeOf(err) {
+	case storage.ObjectNotFound:
+		return true
+	case storage.InvalidArgument:
+		// No version can have this id.
+		return true
+	}
+	return false
 }
 
 // deleteMarkerRemoval returns the result of a removal that has added a delete marker. It looks up the marker's id,

@@ -52,7 +52,7 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, src io
 		CRC32C: file.crc,
 		Properties: storage.Properties{
 			ContentType: "application/octet-stream",
-			Metadata:    map[string]string{reservedName: records.place(name)},
+			Metadata:    map[string]string{reservedName: records.fullName(name)},
 		},
 	})
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 // An uploadRecord is the stored record of an upload. The record's name is "uploads/" and the id of
 // the upload.
 type uploadRecord struct {
-	Place      string // "" in the first stored form
+	Place      string // full name of the record, or "" in the first stored form
 	Key        string
 	Initiated  time.Time
 	Initiator  string
@@ -31,7 +31,7 @@ type uploadRecord struct {
 	LegalHold  bool `json:",omitempty"`
 	Kind       string
 	Covers     string
-	Asked      bool
+	Asked      bool      // state.Upload.HasAlgorithm
 	Decision   *decision `json:",omitempty"` // only for staged parts
 }
 
@@ -82,7 +82,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 
 	record := newUploadRecord(u, r)
-	record.Place = records.place(uploadName(u.ID))
+	record.Place = records.fullName(uploadName(u.ID))
 	record.Upload = driverID
 	record.AnyOrder = anyOrder
 	record.Staged = isStaged
@@ -102,7 +102,7 @@ func newUploadRecord(u *state.Upload, r *driver.PutRequest) *uploadRecord {
 		LegalHold:  r.LegalHold,
 		Kind:       u.Kind.Name,
 		Covers:     u.Covers,
-		Asked:      u.Asked,
+		Asked:      u.HasAlgorithm,
 	}
 }
 
@@ -190,15 +190,15 @@ func (m *driverUploads) uploadOf(id string, record *uploadRecord) *state.Upload 
 		LegalHold:  record.LegalHold,
 	}
 	u := &state.Upload{
-		Bucket:    m.bucket.name,
-		Key:       record.Key,
-		ID:        id,
-		Initiated: record.Initiated,
-		Initiator: record.Initiator,
-		Object:    m.bucket.version(record.Key, attrs, record.Tags).Object,
-		Kind:      checksum.ByName(record.Kind),
-		Covers:    record.Covers,
-		Asked:     record.Asked,
+		Bucket:       m.bucket.name,
+		Key:          record.Key,
+		ID:           id,
+		Initiated:    record.Initiated,
+		Initiator:    record.Initiator,
+		Object:       m.bucket.version(record.Key, attrs, record.Tags).Object,
+		Kind:         checksum.ByName(record.Kind),
+		Covers:       record.Covers,
+		HasAlgorithm: record.Asked,
 	}
 	u.Object.Data = record
 	return u
@@ -207,7 +207,7 @@ func (m *driverUploads) uploadOf(id string, record *uploadRecord) *state.Upload 
 // owns reports whether the record of an upload was written for this bucket, and not copied from another one.
 func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	if u.Place != "" {
-		return u.Place == r.place(uploadName(id)), nil
+		return u.Place == r.fullName(uploadName(id)), nil
 	}
 
 	// Older servers wrote records without a Place. No program copies private objects to another bucket.

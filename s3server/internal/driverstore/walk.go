@@ -18,11 +18,11 @@ import (
 // folder separately, and merges them with the other names. It lists an escaped folder with another
 // nameWalk.
 type nameWalk struct {
-	listing    state.Listing
-	names      keyname.Naming
-	startAfter string // only keys after this key are shown
-	name, key  string // the folder's driver name and S3 key; each is "" or ends with a slash
-	inner      bool   // true if another nameWalk has begun this walk to list an escaped folder
+	listing               state.Listing
+	names                 keyname.Naming
+	startAfter            string // only keys after this key are shown
+	folderName, folderKey string // the folder's driver name and S3 key; each is "" or ends with a slash
+	inner                 bool   // true if another nameWalk has begun this walk to list an escaped folder
 	// entries yields the driver's names. If canSeek is true, it supports r.StartAfter.
 	entries func(ctx context.Context, r *driver.ListRequest) iter.Seq2[*listedEntry, error]
 	canSeek bool
@@ -35,12 +35,13 @@ type nameWalk struct {
 	listed  map[string]bool // folders whose escaped names were read
 }
 
-// walk returns the walk for a listing of objects. It shows all names if the delimiter is not a slash, because drivers
-// group names only at slashes.
-func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	if l.Delimiter != "" && l.Delimiter != "/" {
-		// One common prefix may stand for many names, for which full pages need the fewest requests.
+// newWalk returns a walk that calls show with the objects and common prefixes of a listing, after the key startAfter. If
+// the delimiter is not a slash, the walk shows all objects, because drivers group names only at slashes.
+func (n *driverNames) newWalk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
+	hasOtherDelimiter := l.Delimiter != "" && l.Delimiter != "/"
+	if hasOtherDelimiter {
 		l.Delimiter = ""
+		// One common prefix may stand for many names, for which full pages need the fewest requests.
 		l.Max = pageLimit
 	}
 
@@ -55,8 +56,8 @@ func (n *driverNames) walk(l state.Listing, startAfter string, show func(e *list
 
 	// The walk begins in the folder of the prefix, such as a/b/ for the prefix a/b/c.
 	if slash := strings.LastIndexByte(l.Prefix, '/'); slash >= 0 {
-		w.name = w.names.Escape(l.Prefix[:slash]) + "/"
-		w.key = l.Prefix[:slash+1]
+		w.folderName = w.names.Escape(l.Prefix[:slash]) + "/"
+		w.folderKey = l.Prefix[:slash+1]
 	}
 	return w
 }
@@ -76,34 +77,35 @@ func (n *driverNames) objects(ctx context.Context, r *driver.ListRequest) iter.S
 	}
 }
 
-// walkVersions returns the walk for a listing of versions. Because only this library's own stores support a delimiter
+// newVersionWalk returns the walk for a listing of versions. Because only this library's own stores support a delimiter
 // and StartAfter in ListVersions, the walk lists all versions with the prefix for other drivers.
-func (n *driverNames) walkVersions(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
+func (n *driverNames) newVersionWalk(l state.Listing, startAfter string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	isOwn := n.bucket.ownStore()
 	if !isOwn {
 		l.Delimiter = ""
 	}
-	w := n.walk(l, startAfter, show)
+	w := n.newWalk(l, startAfter, show)
 	w.entries = n.versions
 	w.versionsOf = n.versionsOf
 	w.canSeek = isOwn
 	return w
 }
 
-// run shows the names of the walk until the function show returns false, and then returns false, too.
+// run calls w.show with each name of the walk. It returns true if it has shown all names, or false if w.show has
+// returned false, because the page is full.
 func (w *nameWalk) run(ctx context.Context) (hasRoom bool, err error) {
 	w.listed = map[string]bool{}
 
-	// All keys of the folder may precede the start.
-	if w.startAfter >= w.key && !w.contains(w.startAfter) {
+	allPrecedeStart := w.startAfter >= w.folderKey && !w.contains(w.startAfter)
+	if allPrecedeStart {
 		return true, nil
 	}
 
 	if err := w.enter(ctx); err != nil {
 		return false, err
 	}
-	r := w.request()
-	if r != nil {
+	// If the driver escapes all names with the prefix, there are no others to request.
+	if r := w.request(); r != nil {
 		hasRoom, err := w.stream(ctx, r)
 		if err != nil || !hasRoom {
 			return false, err
@@ -111,17 +113,17 @@ func (w *nameWalk) run(ctx context.Context) (hasRoom bool, err error) {
 	}
 
 	// Show the escaped names that follow all others.
-	return w.flush(ctx, "")
+	return w.showEscaped(ctx, "")
 }
 
-func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.key) }
+func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.folderKey) }
 
 // prefixInFolder returns the part of the listing's prefix that follows the folder's key.
 func (w *nameWalk) prefixInFolder() string {
-	if len(w.listing.Prefix) < len(w.key) {
+	if len(w.listing.Prefix) < len(w.folderKey) {
 		return ""
 	}
-	return w.listing.Prefix[len(w.key):]
+	return w.listing.Prefix[len(w.folderKey):]
 }
 
 // request returns the driver's request for the names in the folder of the walk, or nil if the driver escapes all names
@@ -132,7 +134,7 @@ func (w *nameWalk) request() *driver.ListRequest {
 		return nil
 	}
 	r := &driver.ListRequest{
-		Prefix:    w.name + prefix,
+		Prefix:    w.folderName + prefix,
 		Delimiter: w.listing.Delimiter,
 		Limit:     w.listing.Max + 1, // the name after the page shows that there is another page
 	}
@@ -143,8 +145,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 
 	// The names before the start need not be listed, as far as the driver can start there.
 	if w.canSeek && w.contains(w.startAfter) {
-		startInFolder := w.startAfter[len(w.key):]
-		start := w.name + sendable(startInFolder)
+		startInFolder := w.startAfter[len(w.folderKey):]
+		start := w.folderName + sendable(startInFolder)
 		if start > r.Prefix {
 			r.StartAfter = start
 		}
@@ -175,7 +177,7 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	// A request with a prefix or a start may leave out the escaped names, which begin with the mark instead.
 	startsInside := w.contains(w.startAfter) && w.startAfter != ""
 	if w.prefixInFolder() != "" || startsInside {
-		if err := w.list(ctx, w.name); err != nil {
+		if err := w.readEscaped(ctx, w.folderName); err != nil {
 			return err
 		}
 	}
@@ -190,18 +192,18 @@ func (w *nameWalk) enter(ctx context.Context) error {
 // enterInner reads the escaped names of the inner folders that contain the start of the walk, such as a/ and a/b/ for
 // the start a/b/c.
 func (w *nameWalk) enterInner(ctx context.Context) error {
-	start := w.startAfter[len(w.key):]
+	start := w.startAfter[len(w.folderKey):]
 	for end := range len(start) {
 		if start[end] != '/' {
 			continue
 		}
 		folder := start[:end]
-		isFirst := w.key == ""
+		isFirst := w.folderKey == ""
 		if !w.names.IsNatural(folder, isFirst) {
 			// Another nameWalk lists an escaped folder.
 			return nil
 		}
-		if err := w.list(ctx, w.name+folder+"/"); err != nil {
+		if err := w.readEscaped(ctx, w.folderName+folder+"/"); err != nil {
 			return err
 		}
 	}
@@ -209,7 +211,7 @@ func (w *nameWalk) enterInner(ctx context.Context) error {
 }
 
 // stream shows the names in S3's order, the escaped ones between the others. It returns false if the function show
-// returned false. In the driver's order, the escaped names of a folder follow each other. The method list has read them
+// returned false. In the driver's order, the escaped names of a folder follow each other. The method readEscaped has read them
 // already, so stream skips them with another request that starts after them, if the driver supports this.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (hasRoom bool, err error) {
 	for {
@@ -230,10 +232,10 @@ func (w *nameWalk) streamOne(ctx context.Context, r *driver.ListRequest) (hasRoo
 		}
 
 		folder, isEscaped := w.escapedFolder(e.Key)
-		if err := w.listBefore(ctx, e.Key, folder, isEscaped); err != nil {
+		if err := w.readEscapedBefore(ctx, e.Key, folder, isEscaped); err != nil {
 			return false, "", err
 		}
-		// listBefore has read all escaped names of the folder, so skip them.
+		// readEscapedBefore has read all escaped names of the folder, so skip them.
 		if isEscaped {
 			last := w.lastEscaped(e.Key, folder)
 			if last != "" {
@@ -267,7 +269,7 @@ func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasRoom boo
 	if key <= w.startAfter || !strings.HasPrefix(key, w.listing.Prefix) {
 		return true, nil
 	}
-	hasRoom, err = w.flush(ctx, key)
+	hasRoom, err = w.showEscaped(ctx, key)
 	if err != nil || !hasRoom {
 		return false, err
 	}
@@ -277,7 +279,7 @@ func (w *nameWalk) showNatural(ctx context.Context, e *listedEntry) (hasRoom boo
 // escapedFolder returns the folder that contains the first escaped segment of a name, or the last segment if none is
 // escaped.
 func (w *nameWalk) escapedFolder(name string) (folder string, isEscaped bool) {
-	end := len(w.name) // start of a segment, and end of its folder
+	end := len(w.folderName) // start of a segment, and end of its folder
 	for {
 		rest := name[end:]
 		if strings.HasPrefix(rest, keyname.Mark) {

@@ -213,7 +213,7 @@ func findUpload(r *request.Request, c *completion) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.upload.Asked || r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
+	if c.upload.HasAlgorithm || r.HTTP.Header.Get(state.CustomerPrefix+"-Key") != "" {
 		return checkPartKey(r, c.upload)
 	}
 	return nil
@@ -250,7 +250,7 @@ func selectParts(r *request.Request, c *completion) ([]*state.Part, error) {
 			return nil, invalidPart(c.upload, part)
 		}
 		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.
-		if hasGap && c.upload.Asked && r.Server.Strict {
+		if hasGap && c.upload.HasAlgorithm && r.Server.Strict {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
 		if err := checkPartChecksum(c.upload, p, part); err != nil {
@@ -297,7 +297,7 @@ func checkPartChecksum(u *state.Upload, p *state.Part, part completedPart) error
 		}
 		return nil
 	}
-	if u.Asked && u.Covers == checksum.Composite {
+	if u.HasAlgorithm && u.Covers == checksum.Composite {
 		return s3error.New("InvalidRequest").WithMessage(
 			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
 			u.Kind.Label(), p.Number,

@@ -82,7 +82,7 @@ type deleteError struct {
 // deleteObjects deletes the objects that the document lists, and responds with 200 and a result for each.
 func deleteObjects(r *request.Request) error {
 	var doc deleteRequest
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	if err := checkBypass(r); err != nil {

@@ -95,7 +95,7 @@ func getLocking(b *state.Bucket) (any, error) {
 // retention.
 func putLocking(r *request.Request) error {
 	var doc lockConfiguration
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	s, err := doc.settings()
@@ -156,7 +156,7 @@ type retention struct {
 // putRetention replaces the retention of a version, or removes it with an empty one.
 func putRetention(r *request.Request) error {
 	var doc retention
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	wanted, err := doc.lock(r.Server.Now())
@@ -251,7 +251,7 @@ type legalHold struct {
 // putLegalHold sets or removes the legal hold of a version.
 func putLegalHold(r *request.Request) error {
 	var doc legalHold
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	if doc.Status != "ON" && doc.Status != "OFF" {

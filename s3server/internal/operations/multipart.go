@@ -39,7 +39,7 @@ func createUpload(r *request.Request) error {
 	// Tell the client what applies to the upload.
 	u.Object.Encryption.Write(r.Writer.Header())
 	setAbortionHeaders(r, u)
-	if u.Asked {
+	if u.HasAlgorithm {
 		r.Writer.Header().Set("X-Amz-Checksum-Algorithm", u.Kind.Name)
 		r.Writer.Header().Set("X-Amz-Checksum-Type", u.Covers)
 	}
@@ -69,7 +69,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 		return err
 	}
 	u.Kind = kind
-	u.Asked = true
+	u.HasAlgorithm = true
 
 	// By default, the checksum is composite if the algorithm permits that.
 	if checksumType == "" {
@@ -170,7 +170,7 @@ func uploadPart(r *request.Request) error {
 	r.Writer.Header().Set("Etag", p.ETag)
 
 	// S3 returns the checksum only if the client has asked for one.
-	if expected.Given != nil || u.Asked {
+	if expected.Given != nil || u.HasAlgorithm {
 		r.Writer.Header().Set(expected.Sum.Kind.Header, expected.Sum.Value)
 	}
 	return r.Done(http.StatusOK)
@@ -250,7 +250,7 @@ func listParts(r *request.Request) error {
 	result.StorageClass = u.Object.Properties.Class
 	result.Initiator = accounts.OwnerOf(u.Initiator)
 	result.Owner = owners(&u.Object)
-	if u.Asked {
+	if u.HasAlgorithm {
 		result.ChecksumAlgorithm = u.Kind.Name
 		result.ChecksumType = u.Covers
 	}

@@ -66,7 +66,7 @@ var operations = map[string]operation{
 		),
 	},
 	"BUCKET PUT cors": {
-		"PutBucketCors", putSetting((*request.Request).ReadVouched, func(b *state.Bucket, c *cors.Configuration) {
+		"PutBucketCors", putSetting((*request.Request).ReadXMLWithDigest, func(b *state.Bucket, c *cors.Configuration) {
 			b.CORS = c
 		}),
 	},
@@ -122,7 +122,7 @@ var operations = map[string]operation{
 	},
 	"BUCKET PUT encryption": {
 		"PutBucketEncryption",
-		putSetting((*request.Request).ReadVouched, func(b *state.Bucket, c *encryptionConfiguration) {
+		putSetting((*request.Request).ReadXMLWithDigest, func(b *state.Bucket, c *encryptionConfiguration) {
 			b.Encryption = &c.Rule[0]
 		}),
 	},

@@ -13,7 +13,7 @@ import (
 // putTagging replaces the tags of a version. It checks the permission itself, because this may depend on the new tags.
 func putTagging(r *request.Request) error {
 	var doc tagging.Document
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	tags, err := doc.Tags()
@@ -92,7 +92,7 @@ func getBucketTagging(b *state.Bucket) (any, error) {
 // putBucketTagging replaces the tags of the bucket.
 func putBucketTagging(r *request.Request) error {
 	var doc tagging.Document
-	if err := r.ReadVouched(&doc); err != nil {
+	if err := r.ReadXMLWithDigest(&doc); err != nil {
 		return err
 	}
 	tags, err := doc.List()

@@ -285,7 +285,7 @@ func (p *Body) HasDigest() bool { return p.Given != nil || p.MD5 != nil }
 // another algorithm, or none although the upload's checksum is composite. Any other part without a
 // checksum gets the upload's algorithm.
 func (p *Body) CheckKind(u *state.Upload) error {
-	if u.Asked && !p.fits(u) {
+	if u.HasAlgorithm && !p.fits(u) {
 		actual := "null" // AWS's word for no checksum
 		if p.Given != nil {
 			actual = p.Given.Label()

@@ -94,8 +94,8 @@ func (r *Request) ReadXML(v any) error {
 	return nil
 }
 
-// ReadVouched is like ReadXML, but fails if the request has neither a digest nor a checksum of the body.
-func (r *Request) ReadVouched(v any) error {
+// ReadXMLWithDigest is like ReadXML, but fails if the request has neither a digest nor a checksum of the body.
+func (r *Request) ReadXMLWithDigest(v any) error {
 	if err := NeedDigest(r); err != nil {
 		return err
 	}

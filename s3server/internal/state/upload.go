@@ -21,7 +21,7 @@ type Upload struct {
 	Object          Object // properties of the future object, which has no bytes yet
 	Kind            *checksum.Kind
 	Covers          string
-	Asked           bool // true if the client named the checksum algorithm
+	HasAlgorithm    bool // true if the client named the checksum algorithm
 }
 
 // Begin sets the id and the time of a new upload. The id begins with the time, so sorting by id
@@ -125,7 +125,7 @@ func SumsOf(parts []*Part) []checksum.Part {
 // Shown returns the checksum of a part as a response shows it. If the client named no algorithm when it began the
 // upload, S3 shows only the checksum of the whole object, and Shown returns none.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
-	if !u.Asked {
+	if !u.HasAlgorithm {
 		return checksum.Sum{}
 	}
 	return sum
